@@ -1,0 +1,247 @@
+import process from "node:process";
+import { ZeromeshError } from "../src/core/errors.ts";
+import type { Backend, Handle, LibraryInfo, Region, Waiter, WaiterOptions } from "./backend.ts";
+import { bunHost, type BunLibrary, ffi, openBunLibrary } from "./bun_library.ts";
+import { termAway } from "./bun_term.ts";
+import type { BunCalls } from "./bun_types.ts";
+import { bunWaiter, type WaitingParts } from "./bun_waiter.ts";
+import { cString, fromCString } from "./c_string.ts";
+import { Errno, SocketOption } from "./constants.ts";
+import { type LibraryChoice, openLibrary } from "./library.ts";
+import { countDescriptors } from "./loop_descriptor.ts";
+import type { zmqSymbols } from "./symbols.ts";
+
+/** `zmq_msg_t`. */
+const messageBytes = 64;
+/** A Z85 key and its NUL. */
+const keyBytes = 41;
+
+/** A region as this adapter makes it: its address is a number. */
+interface BunRegion extends Region {
+  readonly address: number;
+}
+
+function makeRegion(size: number): BunRegion {
+  // A buffer of its own: Bun moves the bytes of small plain arrays. Empty memory would have no address.
+  const whole = new Uint8Array(new ArrayBuffer(Math.max(8, size)));
+  return {
+    bytes: whole.subarray(0, size),
+    view: new DataView(whole.buffer, 0, size),
+    address: ffi.ptr(whole),
+  };
+}
+
+/** A handle as Bun has it. */
+function native(handle: Handle): number {
+  return handle as unknown as number;
+}
+
+function fromNative(pointer: number): Handle {
+  return pointer as unknown as Handle;
+}
+
+class BunBackend implements Backend {
+  readonly runtime = "bun";
+  readonly library: LibraryInfo;
+  readonly #native: BunLibrary;
+  readonly #zmq: BunCalls<typeof zmqSymbols>;
+  readonly #waiting: WaitingParts;
+  // The kept cells; their addresses are good for as long as these fields hold the memory.
+  readonly #value = makeRegion(8);
+  readonly #length = makeRegion(8);
+  readonly #message = makeRegion(messageBytes);
+  readonly #valueWords = new Int32Array(this.#value.bytes.buffer);
+  readonly #lengthWords = new Int32Array(this.#length.bytes.buffer);
+  readonly #valueAt = this.#value.address;
+  readonly #lengthAt = this.#length.address;
+  readonly #messageAt = this.#message.address;
+
+  constructor(library: BunLibrary, info: LibraryInfo) {
+    this.library = info;
+    this.#native = library;
+    this.#zmq = library.zmq;
+    this.#waiting = { library, region: makeRegion, loop: undefined };
+    this.#zmq.msgInit(this.#messageAt);
+  }
+
+  region(size: number): Region {
+    return makeRegion(size);
+  }
+
+  errorText(errno: number): string {
+    return this.#zmq.strerror(errno)?.toString() ?? `errno ${errno}`;
+  }
+
+  curveKeyPair(): { publicKey: string; secretKey: string } | null {
+    const { curveKeypair } = this.#native.optional;
+    const publicKey = new Uint8Array(new ArrayBuffer(keyBytes));
+    const secretKey = new Uint8Array(new ArrayBuffer(keyBytes));
+    if (curveKeypair === undefined || curveKeypair(publicKey, secretKey) < 0) return null;
+    return { publicKey: fromCString(publicKey), secretKey: fromCString(secretKey) };
+  }
+
+  contextNew(): Handle {
+    const context = this.#zmq.ctxNew();
+    if (context === null) throw new ZeromeshError("ZMQ_ERROR", "Cannot create a context: out of memory");
+    return fromNative(context);
+  }
+
+  contextSet(context: Handle, option: number, value: number): number {
+    return this.#result(this.#zmq.ctxSet(native(context), option, value));
+  }
+
+  contextGet(context: Handle, option: number): number {
+    return this.#result(this.#zmq.ctxGet(native(context), option));
+  }
+
+  contextShutdown(context: Handle): number {
+    return this.#result(this.#zmq.ctxShutdown(native(context)));
+  }
+
+  contextTerm(context: Handle): Promise<number> {
+    return termAway(this.#native, native(context), makeRegion);
+  }
+
+  contextTermNow(context: Handle): number {
+    for (;;) {
+      const result = this.#result(this.#zmq.ctxTerm(native(context)));
+      if (result !== -Errno.EINTR) return result;
+    }
+  }
+
+  socket(context: Handle, type: number): Handle | number {
+    const socket = this.#zmq.socket(native(context), type);
+    return socket === null ? -this.#zmq.errno() : fromNative(socket);
+  }
+
+  closeSocket(socket: Handle): number {
+    return this.#result(this.#zmq.close(native(socket)));
+  }
+
+  bind(socket: Handle, endpoint: string): number {
+    return this.#result(this.#zmq.bind(native(socket), cString(endpoint)));
+  }
+
+  unbind(socket: Handle, endpoint: string): number {
+    return this.#result(this.#zmq.unbind(native(socket), cString(endpoint)));
+  }
+
+  connect(socket: Handle, endpoint: string): number {
+    return this.#result(this.#zmq.connect(native(socket), cString(endpoint)));
+  }
+
+  disconnect(socket: Handle, endpoint: string): number {
+    return this.#result(this.#zmq.disconnect(native(socket), cString(endpoint)));
+  }
+
+  setOption(socket: Handle, option: number, value: Uint8Array): number {
+    return this.#result(this.#zmq.setsockopt(native(socket), option, value, value.length));
+  }
+
+  getOption(socket: Handle, option: number, into: Uint8Array): number {
+    this.#lengthWords[0] = into.length;
+    const result = this.#zmq.getsockoptView(native(socket), option, into, this.#lengthAt);
+    return result < 0 ? -this.#zmq.errno() : this.#lengthWords[0]!;
+  }
+
+  monitor(socket: Handle, endpoint: string | null, events: number): number {
+    const name = endpoint === null ? null : cString(endpoint);
+    return this.#result(this.#zmq.monitor(native(socket), name, events));
+  }
+
+  events(socket: Handle): number {
+    return this.#intOption(socket, SocketOption.EVENTS);
+  }
+
+  send(socket: Handle, bytes: Uint8Array, flags: number): number {
+    for (;;) {
+      const sent = this.#zmq.sendView(native(socket), bytes, bytes.length, flags);
+      if (sent >= 0) return sent;
+      const errno = this.#zmq.errno();
+      if (errno !== Errno.EINTR) return -errno;
+    }
+  }
+
+  sendRegion(socket: Handle, region: BunRegion, offset: number, length: number, flags: number): number {
+    for (;;) {
+      const sent = this.#zmq.send(native(socket), region.address + offset, length, flags);
+      if (sent >= 0) return sent;
+      const errno = this.#zmq.errno();
+      if (errno !== Errno.EINTR) return -errno;
+    }
+  }
+
+  receive(socket: Handle, region: BunRegion, offset: number, capacity: number, flags: number): number {
+    for (;;) {
+      const size = this.#zmq.recv(native(socket), region.address + offset, capacity, flags);
+      if (size >= 0) return size;
+      const errno = this.#zmq.errno();
+      if (errno !== Errno.EINTR) return -errno;
+    }
+  }
+
+  receiveMore(socket: Handle): number {
+    return this.#intOption(socket, SocketOption.RCVMORE);
+  }
+
+  receiveMessage(socket: Handle, flags: number): number {
+    for (;;) {
+      const size = this.#zmq.msgRecv(this.#messageAt, native(socket), flags);
+      if (size >= 0) return size;
+      const errno = this.#zmq.errno();
+      if (errno !== Errno.EINTR) return -errno;
+    }
+  }
+
+  messageMore(): boolean {
+    return this.#zmq.msgMore(this.#messageAt) === 1;
+  }
+
+  messageToRegion(region: BunRegion, offset: number, size: number): void {
+    if (size > 0) this.#zmq.memcpy(region.address + offset, this.#zmq.msgData(this.#messageAt), size);
+  }
+
+  messageToBytes(target: Uint8Array, size: number): void {
+    if (size > 0) this.#zmq.memcpyView(target, this.#zmq.msgData(this.#messageAt), size);
+  }
+
+  messageProperty(property: number): number {
+    return this.#zmq.msgGet(this.#messageAt, property);
+  }
+
+  messageText(name: string): string | null {
+    return this.#zmq.msgGets(this.#messageAt, cString(name))?.toString() ?? null;
+  }
+
+  waiter(options: WaiterOptions): Promise<Waiter> {
+    return bunWaiter(this.#waiting, options);
+  }
+
+  descriptors(): { limit: number; open: number } | null {
+    return countDescriptors(this.#native.system.calls, process.platform === "darwin", makeRegion);
+  }
+
+  #intOption(socket: Handle, option: number): number {
+    this.#lengthWords[0] = 4;
+    const result = this.#zmq.getsockopt(native(socket), option, this.#valueAt, this.#lengthAt);
+    return result < 0 ? -this.#zmq.errno() : this.#valueWords[0]!;
+  }
+
+  /** The negated errno of a call that failed just now. */
+  #result(result: number): number {
+    return result < 0 ? -this.#zmq.errno() : result;
+  }
+}
+
+/** Finds and opens libzmq. @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`. */
+export function openBackend(choice: LibraryChoice): Backend {
+  const { library, info } = openLibrary({
+    choice,
+    host: bunHost,
+    open: (path) => {
+      const library = openBunLibrary(path);
+      return { library, zmq: library.zmq };
+    },
+  });
+  return new BunBackend(library, info);
+}

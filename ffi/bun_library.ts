@@ -1,0 +1,92 @@
+import * as bunFfi from "bun:ffi";
+import process from "node:process";
+import type { BunCalls, BunFfi } from "./bun_types.ts";
+import type { LibraryHost } from "./library.ts";
+import {
+  darwinSymbols,
+  linuxSymbols,
+  optionalSymbols,
+  type Parameter,
+  type Result,
+  type SymbolTable,
+  type SystemCalls,
+  threadSymbols,
+  zmqSymbols,
+} from "./symbols.ts";
+
+/** `bun:ffi` as far as it is used, which makes it the same for every type checker. */
+export const ffi: BunFfi = bunFfi as unknown as BunFfi;
+
+const parameterTypes: { readonly [Kind in Parameter]: string } = {
+  handle: "ptr",
+  address: "ptr",
+  view: "ptr",
+  size: "u64",
+  int: "i32",
+};
+
+// No result is declared 64 bits wide, since Bun makes a bigint even of a small one.
+const resultTypes: { readonly [Kind in Result]: string } = {
+  handle: "ptr",
+  int: "i32",
+  text: "cstring",
+  none: "void",
+};
+
+function open<Table extends SymbolTable>(path: string, table: Table): BunCalls<Table> {
+  const specs = Object.entries(table).filter(([, spec]) => spec.nonblocking === undefined);
+  const wanted = Object.fromEntries(
+    specs.map(([, spec]) => [
+      spec.name,
+      { args: spec.parameters.map((kind) => parameterTypes[kind]), returns: resultTypes[spec.result] },
+    ]),
+  );
+  const { symbols } = ffi.dlopen(path, wanted);
+  return Object.fromEntries(specs.map(([call, spec]) => [call, symbols[spec.name]])) as unknown as BunCalls<
+    Table
+  >;
+}
+
+function openOptional<Table extends SymbolTable>(path: string, table: Table): Partial<BunCalls<Table>> {
+  const found: Partial<BunCalls<Table>> = {};
+  // One at a time, since one missing symbol fails the whole of a `dlopen`.
+  for (const [call, spec] of Object.entries(table)) {
+    try {
+      Object.assign(found, open(path, { [call]: spec }));
+    } catch {
+      // This build has none: its absence is what the caller looks at.
+    }
+  }
+  return found;
+}
+
+/** An opened libzmq, with what of libc came along. */
+export interface BunLibrary {
+  readonly path: string;
+  readonly zmq: BunCalls<typeof zmqSymbols>;
+  readonly optional: Partial<BunCalls<typeof optionalSymbols>>;
+  readonly threads: Partial<BunCalls<typeof threadSymbols>>;
+  readonly system: SystemCalls;
+}
+
+/** Opens a path with all required symbols, or throws with the loader's text. */
+export function openBunLibrary(path: string): BunLibrary {
+  const zmq = open(path, zmqSymbols);
+  // A number is a fine `address` here, so the shared form of the calls is what Bun makes of the table.
+  const system = process.platform === "darwin"
+    ? { platform: "darwin", calls: open(path, darwinSymbols) }
+    : { platform: "linux", calls: open(path, linuxSymbols) };
+  return {
+    path,
+    zmq,
+    optional: openOptional(path, optionalSymbols),
+    threads: openOptional(path, threadSymbols),
+    system: system as unknown as SystemCalls,
+  };
+}
+
+/** Bun asks for no permissions. */
+export const bunHost: LibraryHost = {
+  variable: (name) => ({ value: process.env[name] }),
+  readRefusal: () => null,
+};

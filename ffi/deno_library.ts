@@ -1,0 +1,123 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { cString } from "./c_string.ts";
+import type { DenoCalls, DenoGlobal, DenoSymbol, DenoType } from "./deno_types.ts";
+import type { LibraryHost } from "./library.ts";
+import {
+  darwinSymbols,
+  linuxSymbols,
+  optionalSymbols,
+  type Parameter,
+  type Result,
+  type SymbolTable,
+  type SystemCalls,
+  zmqSymbols,
+} from "./symbols.ts";
+
+/** Deno as far as it is used, which makes it the same for every type checker. */
+export const deno: DenoGlobal = (globalThis as unknown as { Deno: DenoGlobal }).Deno;
+
+const parameterTypes: { readonly [Kind in Parameter]: DenoType } = {
+  handle: "pointer",
+  address: "usize",
+  view: "buffer",
+  size: "usize",
+  int: "i32",
+};
+
+const resultTypes: { readonly [Kind in Result]: DenoType } = {
+  handle: "pointer",
+  int: "i32",
+  text: "pointer",
+  none: "void",
+};
+
+function open<Table extends SymbolTable>(path: string, table: Table, optional: boolean): DenoCalls<Table> {
+  const wanted: Record<string, DenoSymbol> = {};
+  for (const [call, spec] of Object.entries(table)) {
+    wanted[call] = {
+      name: spec.name,
+      parameters: spec.parameters.map((kind) => parameterTypes[kind]),
+      result: resultTypes[spec.result],
+      nonblocking: spec.nonblocking === true,
+      optional,
+    };
+  }
+  return deno.dlopen(path, wanted).symbols as unknown as DenoCalls<Table>;
+}
+
+/** libc as Deno calls it. */
+export type DenoSystem = DenoCalls<typeof linuxSymbols>;
+
+/** An opened libzmq, with what of libc came along. */
+export interface DenoLibrary {
+  readonly path: string;
+  readonly zmq: DenoCalls<typeof zmqSymbols>;
+  readonly optional: {
+    readonly [Call in keyof typeof optionalSymbols]: DenoCalls<typeof optionalSymbols>[Call] | null;
+  };
+  readonly system: SystemCalls;
+  /** `poll` on another thread. */
+  readonly pollAway: DenoSystem["pollAway"];
+}
+
+const RTLD_NOW = 2;
+const RTLD_NODELETE = process.platform === "darwin" ? 0x80 : 0x1000;
+
+/** Opens a path with all required symbols, or throws with the loader's text. */
+export function openDenoLibrary(path: string): DenoLibrary {
+  const zmq = open(path, zmqSymbols, false);
+  const darwin = process.platform === "darwin";
+  // Both tables hold what is used by name below; the others are reached through `system` only.
+  const raw = open(path, darwin ? darwinSymbols : linuxSymbols, false) as unknown as DenoSystem;
+  // Deno closes its libraries when it dies of an uncaught error and when a Worker ends, while libzmq's threads
+  // still run in them. One more reference, never given back, keeps the code mapped.
+  raw.dlopen(cString(path), RTLD_NOW | RTLD_NODELETE);
+  return {
+    path,
+    zmq,
+    optional: open(path, optionalSymbols, true),
+    system: sharedCalls(raw, darwin),
+    pollAway: raw.pollAway,
+  };
+}
+
+/** libc for shared code, which gives sizes as numbers. */
+function sharedCalls(raw: DenoSystem, darwin: boolean): SystemCalls {
+  const calls = {
+    ...raw,
+    poll: (fds: bigint, count: number, timeout: number) => raw.poll(fds, BigInt(count), timeout),
+    ppoll: (fds: bigint, count: number, timeout: bigint, signals: Uint8Array | null) =>
+      raw.ppoll(fds, BigInt(count), timeout, signals),
+    read: (fd: number, buffer: bigint, length: number) => raw.read(fd, buffer, BigInt(length)),
+    write: (fd: number, buffer: bigint, length: number) => raw.write(fd, buffer, BigInt(length)),
+    readlink: (path: Uint8Array, buffer: bigint, length: number) =>
+      raw.readlink(path, buffer, BigInt(length)),
+  };
+  return { platform: darwin ? "darwin" : "linux", calls } as unknown as SystemCalls;
+}
+
+/** Asks before it looks, because a look without permission would ask the person at the terminal. */
+export const denoHost: LibraryHost = {
+  variable(name) {
+    if (deno.permissions.querySync({ name: "env", variable: name }).state !== "granted") {
+      return { refused: `not read: that needs --allow-env=${name}` };
+    }
+    return { value: process.env[name] };
+  },
+  readRefusal(path) {
+    const { state } = deno.permissions.querySync({ name: "read", path });
+    return state === "granted" ? null : "not looked at: that needs --allow-read";
+  },
+  packageFolder(name) {
+    try {
+      // The cache of npm packages, which is used when there is no `node_modules`.
+      const found = dirname(createRequire(import.meta.url).resolve(`${name}/package.json`));
+      return this.readRefusal(found) === null && existsSync(join(found, "build")) ? found : null;
+    } catch {
+      return null;
+    }
+  },
+};

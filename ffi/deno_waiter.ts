@@ -1,0 +1,164 @@
+import { Socket } from "node:net";
+import process from "node:process";
+import type { Region, Waiter, WaiterOptions } from "./backend.ts";
+import { deno, type DenoLibrary } from "./deno_library.ts";
+import type { DenoInternal } from "./deno_types.ts";
+import { findLoopDescriptor, slicer } from "./loop_descriptor.ts";
+import { pollSet } from "./poll_set.ts";
+import type { LinuxCalls } from "./symbols.ts";
+import { type Park, type ParkEvents, type ParkFactory, ParkingWaiter, probePark } from "./waiter.ts";
+import { workerPark } from "./worker_waiter.ts";
+
+const POLLIN = 1;
+
+type DenoRegion = Region & { readonly address: bigint };
+
+/** The two private functions that let a pending call keep the process alive or not; null without them. */
+function opReferences():
+  | { ref(promise: Promise<unknown>): void; unref(promise: Promise<unknown>): void }
+  | null {
+  if (deno.internal === undefined) return null;
+  const internal = (deno as unknown as Record<symbol, DenoInternal | undefined>)[deno.internal];
+  const { refOpPromise, unrefOpPromise } = internal?.core ?? {};
+  if (typeof refOpPromise !== "function" || typeof unrefOpPromise !== "function") return null;
+  return { ref: refOpPromise, unref: unrefOpPromise };
+}
+
+/** Waits in `poll` on a thread of Deno's pool; the end of the call is the wake. One wait takes one thread. */
+class DenoPark implements Park {
+  readonly kind = "loop";
+  readonly #pollAway: DenoLibrary["pollAway"];
+  readonly #events: ParkEvents;
+  readonly #fds: DenoRegion;
+  readonly #words: Int32Array;
+  readonly #references: ReturnType<typeof opReferences>;
+  readonly #woken: () => void;
+  readonly #rejected: (error: unknown) => void;
+  #wait: Promise<unknown> | undefined;
+  #referenced = true;
+
+  constructor(
+    fd: number,
+    pollAway: DenoLibrary["pollAway"],
+    region: (size: number) => DenoRegion,
+    events: ParkEvents,
+  ) {
+    this.#pollAway = pollAway;
+    this.#events = events;
+    this.#fds = region(8);
+    this.#words = new Int32Array(this.#fds.bytes.buffer);
+    this.#words[0] = fd;
+    this.#references = opReferences();
+    this.#woken = () => {
+      this.#wait = undefined;
+      this.#events.woken();
+    };
+    this.#rejected = (error) => {
+      this.#wait = undefined;
+      this.#events.failed(error instanceof Error ? error.message : String(error));
+    };
+  }
+
+  start(): void {
+    this.#words[1] = POLLIN;
+    // Without end: an idle process must not wake up only to look. A signal ends it too, which does no harm.
+    const wait = this.#pollAway(this.#fds.address, 1n, -1);
+    this.#wait = wait;
+    if (!this.#referenced) this.#references?.unref(wait);
+    wait.then(this.#woken, this.#rejected);
+  }
+
+  reference(referenced: boolean): void {
+    if (this.#referenced === referenced) return;
+    this.#referenced = referenced;
+    if (this.#wait === undefined) return;
+    if (referenced) this.#references?.ref(this.#wait);
+    else this.#references?.unref(this.#wait);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** For the worker of `worker_waiter.ts`: how Deno opens C functions there. */
+const workerPrelude = `
+const types = { handle: "pointer", address: "usize", size: "usize", int: "i32" };
+function open(path, name, parameters) {
+  const symbol = { parameters: parameters.map((kind) => types[kind]), result: "i32" };
+  return Deno.dlopen(path, { [name]: symbol }).symbols[name];
+}
+function addressOf(view) {
+  return Deno.UnsafePointer.value(Deno.UnsafePointer.of(view));
+}
+const size = BigInt;
+`;
+
+/** What waiters of one backend share. */
+export interface WaitingParts {
+  readonly library: DenoLibrary;
+  readonly region: (size: number) => DenoRegion;
+  /** What the probe found, once it ran. */
+  loop: Promise<LoopProbe> | undefined;
+}
+
+interface LoopProbe {
+  /** Null when waiting in the pool works, otherwise why not. */
+  readonly refusal: string | null;
+  /** The descriptor of this thread's own loop, or −1. */
+  readonly descriptor: number;
+}
+
+async function probe(parts: WaitingParts): Promise<LoopProbe> {
+  const { system, pollAway } = parts.library;
+  const descriptor = system.platform === "linux" ? await loopDescriptor(system.calls, parts.region) : -1;
+  if (opReferences() === null) return { refusal: "this Deno cannot unref a pending call", descriptor };
+  const set = pollSet(system, process.arch, parts.region);
+  try {
+    const make: ParkFactory = (fd, events) => new DenoPark(fd, pollAway, parts.region, events);
+    return { refusal: await probePark(set, make), descriptor };
+  } catch (error) {
+    return { refusal: error instanceof Error ? error.message : String(error), descriptor };
+  } finally {
+    set.close();
+  }
+}
+
+/** Lets the loop watch one end of a socket pair for a moment, and looks who does. */
+async function loopDescriptor(calls: LinuxCalls, region: (size: number) => DenoRegion): Promise<number> {
+  const AF_UNIX = 1;
+  const SOCK_STREAM_CLOEXEC = 1 | 0o2000000;
+  const ends = region(8);
+  if (calls.socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC, 0, ends.address) < 0) return -1;
+  const [watched, other] = [ends.view.getInt32(0, true), ends.view.getInt32(4, true)];
+  let socket: Socket | undefined;
+  try {
+    socket = new Socket({ fd: watched, readable: true });
+    socket.on("error", () => {});
+    socket.unref();
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    return findLoopDescriptor(calls, watched, [], region);
+  } catch {
+    return -1;
+  } finally {
+    if (socket === undefined) calls.close(watched);
+    else socket.destroy();
+    calls.close(other);
+  }
+}
+
+/** Makes a waiter, after the one probe of this thread. */
+export async function denoWaiter(parts: WaitingParts, options: WaiterOptions): Promise<Waiter> {
+  const { system, path, pollAway } = parts.library;
+  const inWorker = workerPark({ prelude: workerPrelude, library: path });
+  const inLoop: ParkFactory = (fd, events) => new DenoPark(fd, pollAway, parts.region, events);
+  const kind = options.kind ?? "auto";
+  const { refusal, descriptor } = await (parts.loop ??= probe(parts));
+  const set = pollSet(system, process.arch, parts.region);
+  const slice = system.platform === "linux" && descriptor >= 0
+    ? slicer(system.calls, set.fd, descriptor, parts.region)
+    : undefined;
+  const first = kind === "worker" || (kind === "auto" && refusal !== null) ? inWorker : inLoop;
+  const fallback = kind === "auto" ? inWorker : undefined;
+  return ParkingWaiter.open({ set, slice, fallback, fairImmediate: false }, first, options);
+}

@@ -1,0 +1,117 @@
+import type { Region } from "./backend.ts";
+import { cString } from "./c_string.ts";
+import { Errno } from "./constants.ts";
+import type { LinuxCalls } from "./symbols.ts";
+
+/** Descriptors above this are not looked at; runtimes make their own early. */
+const mostDescriptors = 4096;
+/** After this many unused numbers in a row there is nothing more to find. */
+const gapEnd = 256;
+const decoder = new TextDecoder();
+const O_RDONLY_CLOEXEC = 0o2000000;
+
+function readWhole(calls: LinuxCalls, path: string, buffer: Region): string | null {
+  const fd = calls.open(cString(path), O_RDONLY_CLOEXEC);
+  if (fd < 0) return null;
+  const length = calls.read(fd, buffer.address, buffer.bytes.length);
+  calls.close(fd);
+  return length < 0 ? null : decoder.decode(buffer.bytes.subarray(0, length));
+}
+
+/**
+ * Finds the epoll descriptor that watches another descriptor: the runtime's own, given one that it watches.
+ *
+ * Goes through libc and not through the runtime's file API, which asks for more permissions.
+ *
+ * @param calls libc.
+ * @param watched A descriptor that the loop of this thread is known to watch.
+ * @param except Our own epoll descriptors.
+ * @param region Makes memory with a fixed address.
+ * @returns The descriptor, or −1.
+ */
+export function findLoopDescriptor(
+  calls: LinuxCalls,
+  watched: number,
+  except: readonly number[],
+  region: (size: number) => Region,
+): number {
+  const buffer = region(16_384);
+  const target = new RegExp(`^tfd:\\s*${watched}\\s`, "m");
+  let gap = 0;
+  for (let fd = 0; fd < mostDescriptors && gap < gapEnd; fd++) {
+    const length = calls.readlink(cString(`/proc/self/fd/${fd}`), buffer.address, buffer.bytes.length);
+    if (length < 0) {
+      // Without /proc, or without the right to look, there is nothing to find.
+      if (calls.errno() !== Errno.ENOENT) return -1;
+      gap++;
+      continue;
+    }
+    gap = 0;
+    if (
+      decoder.decode(buffer.bytes.subarray(0, length)) !== "anon_inode:[eventpoll]" || except.includes(fd)
+    ) continue;
+    const info = readWhole(calls, `/proc/self/fdinfo/${fd}`, buffer);
+    if (info !== null && target.test(info)) return fd;
+  }
+  return -1;
+}
+
+/**
+ * Makes the function behind `Waiter.slice`: `ppoll` over our set and the runtime's loop.
+ *
+ * @param calls libc.
+ * @param ours The descriptor of our poll set.
+ * @param loop The runtime's own.
+ * @param region Makes memory with a fixed address.
+ */
+export function slicer(
+  calls: LinuxCalls,
+  ours: number,
+  loop: number,
+  region: (size: number) => Region,
+): (us: number) => number {
+  const POLLIN = 1;
+  const fds = region(16);
+  const words = new Int32Array(fds.bytes.buffer);
+  const halves = new Uint16Array(fds.bytes.buffer);
+  const time = region(16);
+  const timeWords = new Int32Array(time.bytes.buffer);
+  words[0] = ours;
+  words[2] = loop;
+  return (us) => {
+    const whole = Math.floor(us / 1_000_000);
+    timeWords[0] = whole;
+    timeWords[2] = Math.floor((us - whole * 1_000_000) * 1000);
+    words[1] = POLLIN;
+    words[3] = POLLIN;
+    const ready = calls.ppoll(fds.address, 2, time.address, null);
+    if (ready <= 0) return 0;
+    return (halves[3] === 0 ? 0 : 1) | (halves[7] === 0 ? 0 : 2);
+  };
+}
+
+/**
+ * Counts the open descriptors of this process and reads the limit.
+ *
+ * @param calls libc.
+ * @param darwin Whether this is macOS.
+ * @param region Makes memory with a fixed address.
+ * @returns Null where one of the two is unknown.
+ */
+export function countDescriptors(
+  calls: Pick<LinuxCalls, "getrlimit" | "opendir" | "readdir" | "closedir">,
+  darwin: boolean,
+  region: (size: number) => Region,
+): { limit: number; open: number } | null {
+  const RLIMIT_NOFILE = darwin ? 8 : 7;
+  const limit = region(16);
+  if (calls.getrlimit(RLIMIT_NOFILE, limit.address) < 0) return null;
+  const soft = Number(limit.view.getBigUint64(0, true));
+  const directory = calls.opendir(cString(darwin ? "/dev/fd" : "/proc/self/fd"));
+  if (directory === null) return null;
+  let entries = 0;
+  while (calls.readdir(directory) !== null) entries++;
+  calls.closedir(directory);
+  // Without ".", ".." and the folder's own descriptor.
+  return { limit: soft >= Number.MAX_SAFE_INTEGER ? Infinity : soft, open: Math.max(0, entries - 3) };
+}

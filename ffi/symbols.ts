@@ -1,0 +1,177 @@
+/**
+ * How a C parameter is passed.
+ *
+ * - `handle`: a pointer that libzmq or libc gave out (`void *`).
+ * - `address`: where memory of ours lies, plus an offset; the owner keeps the memory.
+ * - `view`: a `Uint8Array` passed as it is; alive for the call by itself. Null is `NULL`.
+ * - `size`: `size_t`. `int`: itself.
+ */
+export type Parameter = "handle" | "address" | "view" | "size" | "int";
+
+/** What a C function returns: `text` is a `const char *` that belongs to C. */
+export type Result = "handle" | "int" | "text" | "none";
+
+/** One C function. The same function may stand under several names, with other ways to pass arguments. */
+export interface SymbolSpec {
+  /** The symbol in the library. */
+  readonly name: string;
+  /** How each parameter is passed. */
+  readonly parameters: readonly Parameter[];
+  /** What comes back. */
+  readonly result: Result;
+  /** Runs on another thread and gives a promise, where the runtime can; other adapters leave it out. */
+  readonly nonblocking?: true | undefined;
+}
+
+/** Symbols by the names that the adapters call them. */
+export type SymbolTable = { readonly [call: string]: SymbolSpec };
+
+/** The arguments of one function. */
+type Passed<Parameters extends readonly Parameter[], Arguments extends Record<Parameter, unknown>> = {
+  -readonly [Index in keyof Parameters]: Arguments[Parameters[Index]];
+};
+
+/** The functions made of a table, given what each parameter and result is in JavaScript. */
+export type Calls<
+  Table extends SymbolTable,
+  Arguments extends Record<Parameter, unknown>,
+  Results extends Record<Result, unknown>,
+> = {
+  readonly [Call in keyof Table]: (
+    ...parameters: Passed<Table[Call]["parameters"], Arguments>
+  ) => Table[Call] extends { readonly nonblocking: true } ? Promise<Results[Table[Call]["result"]]>
+    : Results[Table[Call]["result"]];
+};
+
+/** libzmq's functions that every usable library has. C parameters stand behind each. */
+export const zmqSymbols = {
+  errno: { name: "zmq_errno", parameters: [], result: "int" }, // void
+  strerror: { name: "zmq_strerror", parameters: ["int"], result: "text" }, // errnum
+  version: { name: "zmq_version", parameters: ["view", "view", "view"], result: "none" }, // *major, *minor, *patch
+  has: { name: "zmq_has", parameters: ["view"], result: "int" }, // *capability
+
+  ctxNew: { name: "zmq_ctx_new", parameters: [], result: "handle" }, // void
+  ctxSet: { name: "zmq_ctx_set", parameters: ["handle", "int", "int"], result: "int" }, // *context, option, value
+  ctxGet: { name: "zmq_ctx_get", parameters: ["handle", "int"], result: "int" }, // *context, option
+  ctxShutdown: { name: "zmq_ctx_shutdown", parameters: ["handle"], result: "int" }, // *context
+  ctxTerm: { name: "zmq_ctx_term", parameters: ["handle"], result: "int" }, // *context
+  ctxTermAway: { name: "zmq_ctx_term", parameters: ["handle"], result: "int", nonblocking: true }, // *context
+
+  socket: { name: "zmq_socket", parameters: ["handle", "int"], result: "handle" }, // *context, type
+  close: { name: "zmq_close", parameters: ["handle"], result: "int" }, // *socket
+  bind: { name: "zmq_bind", parameters: ["handle", "view"], result: "int" }, // *socket, *endpoint
+  unbind: { name: "zmq_unbind", parameters: ["handle", "view"], result: "int" }, // *socket, *endpoint
+  connect: { name: "zmq_connect", parameters: ["handle", "view"], result: "int" }, // *socket, *endpoint
+  disconnect: { name: "zmq_disconnect", parameters: ["handle", "view"], result: "int" }, // *socket, *endpoint
+  // *socket, option, *value, length
+  setsockopt: { name: "zmq_setsockopt", parameters: ["handle", "int", "view", "size"], result: "int" },
+  // *socket, option, *value, *length
+  getsockopt: { name: "zmq_getsockopt", parameters: ["handle", "int", "address", "address"], result: "int" },
+  getsockoptView: { name: "zmq_getsockopt", parameters: ["handle", "int", "view", "address"], result: "int" },
+  // *socket, *endpoint, events
+  monitor: { name: "zmq_socket_monitor", parameters: ["handle", "view", "int"], result: "int" },
+
+  // *socket, *buffer, length, flags
+  send: { name: "zmq_send", parameters: ["handle", "address", "size", "int"], result: "int" },
+  sendView: { name: "zmq_send", parameters: ["handle", "view", "size", "int"], result: "int" },
+  recv: { name: "zmq_recv", parameters: ["handle", "address", "size", "int"], result: "int" },
+
+  msgInit: { name: "zmq_msg_init", parameters: ["address"], result: "int" }, // *message
+  msgRecv: { name: "zmq_msg_recv", parameters: ["address", "handle", "int"], result: "int" }, // *message, *socket, flags
+  msgMore: { name: "zmq_msg_more", parameters: ["address"], result: "int" }, // *message
+  msgData: { name: "zmq_msg_data", parameters: ["address"], result: "handle" }, // *message
+  msgGet: { name: "zmq_msg_get", parameters: ["address", "int"], result: "int" }, // *message, property
+  msgGets: { name: "zmq_msg_gets", parameters: ["address", "view"], result: "text" }, // *message, *property
+
+  // *target, *source, length
+  memcpy: { name: "memcpy", parameters: ["address", "handle", "size"], result: "none" },
+  memcpyView: { name: "memcpy", parameters: ["view", "handle", "size"], result: "none" },
+} as const satisfies SymbolTable;
+
+/** libzmq's functions that some builds lack; each is opened apart. */
+export const optionalSymbols = {
+  // *public, *secret: 41 bytes each
+  curveKeypair: { name: "zmq_curve_keypair", parameters: ["view", "view"], result: "int" },
+} as const satisfies SymbolTable;
+
+/** libc's functions that exist on every Unix. A lookup in libzmq's own handle covers what it depends on. */
+const unixSymbols = {
+  errno: { name: "zmq_errno", parameters: [], result: "int" }, // void
+  poll: { name: "poll", parameters: ["address", "size", "int"], result: "int" }, // *fds, count, timeout_ms
+  pollAway: { name: "poll", parameters: ["address", "size", "int"], result: "int", nonblocking: true },
+  close: { name: "close", parameters: ["int"], result: "int" }, // fd
+  read: { name: "read", parameters: ["int", "address", "size"], result: "int" }, // fd, *buffer, length
+  write: { name: "write", parameters: ["int", "address", "size"], result: "int" }, // fd, *buffer, length
+  open: { name: "open", parameters: ["view", "int"], result: "int" }, // *path, flags
+  // fd, command, argument; variadic in C, called only where variadic integers travel like named ones
+  fcntl: { name: "fcntl", parameters: ["int", "int", "int"], result: "int" },
+  socketpair: { name: "socketpair", parameters: ["int", "int", "int", "address"], result: "int" }, // domain, type, protocol, fds[2]
+  getrlimit: { name: "getrlimit", parameters: ["int", "address"], result: "int" }, // resource, *limit
+  opendir: { name: "opendir", parameters: ["view"], result: "handle" }, // *path
+  readdir: { name: "readdir", parameters: ["handle"], result: "handle" }, // *directory
+  closedir: { name: "closedir", parameters: ["handle"], result: "int" }, // *directory
+  dlopen: { name: "dlopen", parameters: ["view", "int"], result: "handle" }, // *path, mode
+} as const satisfies SymbolTable;
+
+/** libc's functions on Linux. */
+export const linuxSymbols = {
+  ...unixSymbols,
+  epollCreate: { name: "epoll_create1", parameters: ["int"], result: "int" }, // flags
+  epollControl: { name: "epoll_ctl", parameters: ["int", "int", "int", "address"], result: "int" }, // epoll, operation, fd, *event
+  epollWait: { name: "epoll_wait", parameters: ["int", "address", "int", "int"], result: "int" }, // epoll, *events, count, timeout_ms
+  eventfd: { name: "eventfd", parameters: ["int", "int"], result: "int" }, // initial, flags
+  // *fds, count, *timeout, *signals
+  ppoll: { name: "ppoll", parameters: ["address", "size", "address", "view"], result: "int" },
+  readlink: { name: "readlink", parameters: ["view", "address", "size"], result: "int" }, // *path, *buffer, length
+} as const satisfies SymbolTable;
+
+/** libc's functions on macOS. */
+export const darwinSymbols = {
+  ...unixSymbols,
+  kqueue: { name: "kqueue", parameters: [], result: "int" }, // void
+  // kqueue, *changes, count, *events, count, *timeout
+  kevent: {
+    name: "kevent",
+    parameters: ["int", "address", "int", "address", "int", "address"],
+    result: "int",
+  },
+  pipe: { name: "pipe", parameters: ["address"], result: "int" }, // fds[2]
+} as const satisfies SymbolTable;
+
+/** Threads of C, where glibc or musl has the non-blocking join; each is opened apart. */
+export const threadSymbols = {
+  // *thread, *attributes, *start, *argument
+  create: { name: "pthread_create", parameters: ["address", "view", "handle", "handle"], result: "int" },
+  // thread, **result
+  tryJoin: { name: "pthread_tryjoin_np", parameters: ["handle", "address"], result: "int" },
+} as const satisfies SymbolTable;
+
+/** What the parameters are in code that both adapters share. */
+interface SharedArguments extends Record<Parameter, unknown> {
+  handle: unknown;
+  /** {@link Region.address} of the contract: opaque here. */
+  address: unknown;
+  view: Uint8Array | null;
+  size: number;
+  int: number;
+}
+
+interface SharedResults extends Record<Result, unknown> {
+  /** Null for `NULL`. */
+  handle: unknown;
+  int: number;
+  text: string | null;
+  none: void;
+}
+
+/** libc on Linux, as code that both adapters share calls it. −1 means: read `errno()` next. */
+export type LinuxCalls = Omit<Calls<typeof linuxSymbols, SharedArguments, SharedResults>, "pollAway">;
+/** libc on macOS. */
+export type DarwinCalls = Omit<Calls<typeof darwinSymbols, SharedArguments, SharedResults>, "pollAway">;
+/** The parts of libc that are the same on every Unix. */
+export type UnixCalls = Omit<Calls<typeof unixSymbols, SharedArguments, SharedResults>, "pollAway">;
+
+/** libc as shared code calls it, with the platform that says which functions there are. */
+export type SystemCalls =
+  | { readonly platform: "linux"; readonly calls: LinuxCalls }
+  | { readonly platform: "darwin"; readonly calls: DarwinCalls };

@@ -1,0 +1,218 @@
+import type { Waiter, WaiterOptions } from "./backend.ts";
+import type { PollSet } from "./poll_set.ts";
+
+/** One way to wait for the one descriptor of a poll set. */
+export interface Park {
+  /** See {@link Waiter.kind}. */
+  readonly kind: "loop" | "worker";
+  /** Starts a wait. Ends in `woken`, or in `failed`, called from the event loop. Never called while one runs. */
+  start(): void;
+  /** Whether a wait keeps the process alive; the present one too. */
+  reference(referenced: boolean): void;
+  /** Frees what the way of waiting holds; no wait runs any more. */
+  close(): Promise<void>;
+}
+
+/** What a {@link Park} calls. */
+export interface ParkEvents {
+  /** The wait ended. */
+  woken(): void;
+  /** This way of waiting works no longer. */
+  failed(reason: string): void;
+}
+
+/** Makes a {@link Park}. */
+export type ParkFactory = (fd: number, events: ParkEvents) => Park | Promise<Park>;
+
+/** What a {@link ParkingWaiter} is made of. */
+export interface ParkingParts {
+  /** The descriptors. The waiter closes it. */
+  readonly set: PollSet;
+  /** Waits on the calling thread; see {@link Waiter.slice}. */
+  readonly slice?: ((us: number) => number) | undefined;
+  /** See {@link Waiter.fairImmediate}. */
+  readonly fairImmediate: boolean;
+  /** The way to fall back on when the first breaks. */
+  readonly fallback?: ParkFactory | undefined;
+}
+
+/** How long `close` waits for the end of a wait that was rung; only a broken runtime needs it. */
+const closeTimeoutMs = 1000;
+
+/** The waiter: a poll set, and a {@link Park} to wait on it. */
+export class ParkingWaiter implements Waiter {
+  readonly slice: ((us: number) => number) | undefined;
+  readonly fairImmediate: boolean;
+  readonly #set: PollSet;
+  readonly #options: WaiterOptions;
+  readonly #fallback: ParkFactory | undefined;
+  #park: Park | undefined;
+  #armed = false;
+  #started = false;
+  #referenced = true;
+  #closed: Promise<void> | undefined;
+  #ended: (() => void) | undefined;
+
+  constructor(parts: ParkingParts, options: WaiterOptions) {
+    this.#set = parts.set;
+    this.#fallback = parts.fallback;
+    this.#options = options;
+    this.slice = parts.slice;
+    this.fairImmediate = parts.fairImmediate;
+  }
+
+  /** Makes a waiter, with its way of waiting ready. */
+  static async open(parts: ParkingParts, park: ParkFactory, options: WaiterOptions): Promise<ParkingWaiter> {
+    const waiter = new ParkingWaiter(parts, options);
+    try {
+      waiter.#park = await park(parts.set.fd, waiter.#events());
+    } catch (error) {
+      parts.set.close();
+      throw error;
+    }
+    return waiter;
+  }
+
+  get kind(): "loop" | "worker" {
+    return this.#park?.kind ?? "worker";
+  }
+
+  add(fd: number, token: number): void {
+    if (this.#closed === undefined) this.#set.add(fd, token);
+  }
+
+  remove(fd: number): void {
+    if (this.#closed === undefined) this.#set.remove(fd);
+  }
+
+  fired(out: Int32Array): number {
+    return this.#closed === undefined ? this.#set.fired(out) : 0;
+  }
+
+  arm(): void {
+    if (this.#armed || this.#closed !== undefined) return;
+    this.#armed = true;
+    this.#start();
+  }
+
+  ring(): void {
+    if (this.#closed === undefined) this.#set.ring();
+  }
+
+  ref(): void {
+    this.#reference(true);
+  }
+
+  unref(): void {
+    this.#reference(false);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#armed) {
+      this.#set.ring();
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#ended = resolve;
+      const timer = setTimeout(resolve, closeTimeoutMs);
+      await promise;
+      clearTimeout(timer);
+    }
+    await this.#park?.close();
+    this.#set.close();
+  }
+
+  #reference(referenced: boolean): void {
+    this.#referenced = referenced;
+    this.#park?.reference(referenced);
+  }
+
+  #start(): void {
+    if (this.#park === undefined) return;
+    this.#started = true;
+    this.#park.start();
+  }
+
+  #events(): ParkEvents {
+    return { woken: () => this.#woken(), failed: (reason) => void this.#failed(reason) };
+  }
+
+  #woken(): void {
+    if (!this.#armed) return;
+    this.#armed = false;
+    this.#started = false;
+    if (this.#closed !== undefined) this.#ended?.();
+    else this.#options.onWake();
+  }
+
+  async #failed(reason: string): Promise<void> {
+    const broken = this.#park;
+    this.#park = undefined;
+    this.#started = false;
+    try {
+      await broken?.close();
+      if (this.#fallback === undefined || broken?.kind === "worker") throw new Error(reason);
+      const park = await this.#fallback(this.#set.fd, this.#events());
+      park.reference(this.#referenced);
+      this.#park = park;
+      if (this.#armed && !this.#started) this.#start();
+    } catch (error) {
+      this.#ended?.();
+      if (this.#closed === undefined) {
+        this.#options.onFailure(error instanceof Error ? error.message : reason);
+      }
+    }
+  }
+}
+
+/** How long the probe waits for a wake. A loaded machine takes its time; one that works is much faster. */
+const probeTimeoutMs = 250;
+
+/**
+ * Tries a way of waiting once: it must stay asleep while nothing is readable, and wake when something is.
+ *
+ * @param set A poll set of its own, which the caller closes after.
+ * @param make The way of waiting.
+ * @param parked Called while the wait is on.
+ * @returns Null, or why it cannot be used.
+ */
+export async function probePark(
+  set: PollSet,
+  make: ParkFactory,
+  parked?: () => void,
+): Promise<string | null> {
+  let ended: "no" | "woken" | "failed" = "no";
+  let reason = "";
+  let end: (() => void) | undefined;
+  const park = await make(set.fd, {
+    woken: () => {
+      if (ended === "no") ended = "woken";
+      end?.();
+    },
+    failed: (text) => {
+      ended = "failed";
+      reason = text;
+      end?.();
+    },
+  });
+  park.start();
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  const early = ended as "no" | "woken" | "failed";
+  if (early === "no") {
+    parked?.();
+    const wait = Promise.withResolvers<void>();
+    end = wait.resolve;
+    const timer = setTimeout(wait.resolve, probeTimeoutMs);
+    set.ring();
+    await wait.promise;
+    clearTimeout(timer);
+  }
+  await park.close();
+  const late = ended as "no" | "woken" | "failed";
+  if (late === "failed") return reason;
+  if (early !== "no") return "the wait ended although nothing was readable";
+  return late === "woken" ? null : `the wait did not end within ${probeTimeoutMs} ms`;
+}

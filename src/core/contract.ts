@@ -1,0 +1,199 @@
+import { ZeromeshError } from "./errors.ts";
+
+/** One complaint of a schema. */
+export interface SchemaIssue {
+  /** What is wrong. */
+  readonly message: string;
+  /** Where in the value, outermost key first. */
+  readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined;
+}
+
+/** What a schema's `validate` answers: a value, or issues. */
+export type SchemaResult<Out> =
+  | { readonly value: Out; readonly issues?: undefined }
+  | { readonly issues: ReadonlyArray<SchemaIssue> };
+
+/**
+ * The part of Standard Schema v1 that this library uses: zod, valibot, arktype and others implement it.
+ *
+ * @see https://standardschema.dev
+ */
+export interface StandardSchema<In = unknown, Out = In> {
+  /** The standard's property. */
+  readonly "~standard": {
+    /** Version of the standard. */
+    readonly version: 1;
+    /** The validator's name. */
+    readonly vendor: string;
+    /** Checks a value. A synchronous answer costs no promise. */
+    readonly validate: (value: unknown) => SchemaResult<Out> | Promise<SchemaResult<Out>>;
+    /** Types only; absent at run time. */
+    readonly types?: { readonly input: In; readonly output: Out } | undefined;
+  };
+}
+
+/** Any Standard Schema. */
+export type AnySchema = StandardSchema<unknown, unknown>;
+
+/** The type a schema takes. */
+export type SchemaInput<S extends AnySchema> = NonNullable<S["~standard"]["types"]>["input"];
+
+/** The type a schema gives after validation. */
+export type SchemaOutput<S extends AnySchema> = NonNullable<S["~standard"]["types"]>["output"];
+
+/** How a contract's values become bytes. */
+export type Encoding = "json" | "msgpack";
+
+/** The errors a contract declares: code to the schema of its data, or null where it has none. */
+export type ContractErrors = Readonly<Record<string, AnySchema | null>>;
+
+/** What {@link contract} takes besides the name. */
+export interface ContractOptions<
+  Input extends AnySchema,
+  Output extends AnySchema | undefined,
+> {
+  /** What the caller sends. Checked before sending and again before the handler runs. */
+  readonly input: Input;
+  /** What the handler answers. Without it the contract is an am contract (`amSend`, `amSync`). */
+  readonly output?: Output;
+  /** Codes that a handler may throw and a caller sees unchanged. */
+  readonly errors?: ContractErrors | undefined;
+  /** How values travel. Plain Velo peers understand `"json"` only. @default {"json"} */
+  readonly encoding?: Encoding | undefined;
+}
+
+/** What caller and server share about one handler. Made by {@link contract}. */
+export interface Contract<
+  Input extends AnySchema = AnySchema,
+  Output extends AnySchema | undefined = AnySchema | undefined,
+> {
+  /** The handler's name. */
+  readonly name: string;
+  /** Schema of what the caller sends. */
+  readonly input: Input;
+  /** Schema of the answer; undefined makes it an am contract. */
+  readonly output: Output;
+  /** Declared errors. */
+  readonly errors: ContractErrors;
+  /** How values travel. */
+  readonly encoding: Encoding;
+}
+
+/** A contract with an answer. */
+export type UnaryContract<
+  Input extends AnySchema = AnySchema,
+  Output extends AnySchema = AnySchema,
+> = Contract<Input, Output>;
+
+/** A contract without an answer. */
+export type AmContract<Input extends AnySchema = AnySchema> = Contract<Input, undefined>;
+
+/** What a caller gives to a contract. */
+export type CallInput<C extends Contract> = SchemaInput<C["input"]>;
+/** What a caller gets from a contract. */
+export type CallOutput<C extends Contract> = C["output"] extends AnySchema ? SchemaOutput<C["output"]> : void;
+/** What a contract's handler gets. */
+export type HandlerInput<C extends Contract> = SchemaOutput<C["input"]>;
+/** What a contract's handler gives. */
+export type HandlerOutput<C extends Contract> = C["output"] extends AnySchema ? SchemaInput<C["output"]>
+  : void;
+
+/**
+ * Describes one handler for both its sides: name, schema of the input, schema of the answer.
+ *
+ * With transforming schemas caller and handler see opposite sides: the caller gives the input's *in* type
+ * and gets the answer's *out* type; the handler gets and gives the other two.
+ *
+ * @param name The handler's name, 1 to 65 535 UTF-8 bytes, not starting with `_`.
+ * @param options Schemas, declared errors and encoding.
+ * @returns The contract, frozen.
+ * @throws {TypeError} If a schema is not a Standard Schema v1.
+ *
+ * @example Usage
+ * ```ts
+ * import { contract } from "zeromesh";
+ * import { z } from "zod";
+ *
+ * export const add = contract("add", {
+ *   input: z.object({ a: z.number(), b: z.number() }),
+ *   output: z.object({ sum: z.number() }),
+ * });
+ * ```
+ */
+export function contract<
+  Input extends AnySchema,
+  Output extends AnySchema | undefined = undefined,
+>(name: string, options: ContractOptions<Input, Output>): Contract<Input, Output> {
+  if (typeof name !== "string") throw new TypeError("Cannot make a contract: its name must be a string");
+  requireSchema(name, "input", options?.input);
+  if (options.output !== undefined) requireSchema(name, "output", options.output);
+  const encoding = options.encoding ?? "json";
+  if (encoding !== "json" && encoding !== "msgpack") {
+    throw new TypeError(`Cannot make contract "${name}": encoding must be "json" or "msgpack"`);
+  }
+  for (const [code, schema] of Object.entries(options.errors ?? {})) {
+    if (schema !== null) requireSchema(name, `errors.${code}`, schema);
+  }
+  return Object.freeze({
+    name,
+    input: options.input,
+    output: options.output as Output,
+    errors: Object.freeze({ ...options.errors }),
+    encoding,
+  });
+}
+
+function requireSchema(name: string, what: string, schema: unknown): void {
+  const standard = (schema as AnySchema | null | undefined)?.["~standard"];
+  if (standard?.version === 1 && typeof standard.validate === "function") return;
+  throw new TypeError(`Cannot make contract "${name}": ${what} must be a Standard Schema v1 (zod, valibot, …)`);
+}
+
+/** Whether a value was made by {@link contract}. */
+export function isContract(value: unknown): value is Contract {
+  return typeof value === "object" && value !== null && "input" in value && "name" in value;
+}
+
+/**
+ * Runs a schema. A synchronous validator costs no promise.
+ *
+ * @throws {ZeromeshError} What `failure` makes of the issues, when there are any.
+ */
+export function validate<Out>(
+  schema: StandardSchema<unknown, Out>,
+  value: unknown,
+  failure: (issues: readonly SchemaIssue[]) => ZeromeshError,
+): Out | Promise<Out> {
+  const result = schema["~standard"].validate(value);
+  if (result instanceof Promise) return result.then((settled) => accept(settled, failure));
+  return accept(result, failure);
+}
+
+function accept<Out>(
+  result: SchemaResult<Out>,
+  failure: (issues: readonly SchemaIssue[]) => ZeromeshError,
+): Out {
+  if (result.issues === undefined) return result.value;
+  throw failure(result.issues);
+}
+
+/** The issues as one line for a message: `a.b: expected number; c: required`. At most five are named. */
+export function describeIssues(issues: readonly SchemaIssue[]): string {
+  const named = issues.slice(0, 5).map((issue) => {
+    const path = issuePath(issue);
+    return path === "" ? issue.message : `${path}: ${issue.message}`;
+  });
+  if (issues.length > named.length) named.push(`and ${issues.length - named.length} more`);
+  return named.join("; ");
+}
+
+/** An issue's place in the value, such as `items[2].price`. */
+export function issuePath(issue: SchemaIssue): string {
+  let text = "";
+  for (const step of issue.path ?? []) {
+    const key = typeof step === "object" ? step.key : step;
+    if (typeof key === "number") text += `[${key}]`;
+    else text += text === "" ? String(key) : `.${String(key)}`;
+  }
+  return text;
+}

@@ -1,0 +1,129 @@
+import type { CancelTimer, Clock } from "./clock.ts";
+
+const slotMs = 4;
+const slotCount = 1024; // one turn of the wheel is about four seconds
+
+/**
+ * Something with a deadline. Extended by what waits, so that a deadline costs no allocation of its own.
+ */
+export abstract class Deadline {
+  /** The moment on the clock, in milliseconds; kept by {@link Deadlines}. */
+  dueAt = Infinity;
+  /** Links of the wheel's list; kept by {@link Deadlines}. */
+  previous: Deadline | null = null;
+  /** See {@link previous}. */
+  next: Deadline | null = null;
+  /** The slot it lies in, or −1. */
+  slot = -1;
+  /** Called once when the deadline passes. */
+  abstract expire(): void;
+}
+
+/**
+ * One timer for all deadlines: a hashed wheel of 4 ms slots.
+ *
+ * A deadline fires not before its time and normally within one slot after it. Adding and removing are O(1);
+ * the timer is left running when the wheel empties, because arming one per call would cost more than a
+ * rare idle tick. It never keeps the process alive.
+ */
+export class Deadlines {
+  readonly #clock: Clock;
+  readonly #slots: (Deadline | null)[] = new Array<Deadline | null>(slotCount).fill(null);
+  #count = 0;
+  #tick: number;
+  #armedFor = Infinity;
+  #cancel: CancelTimer | null = null;
+  #closed = false;
+
+  /** @param clock Where time comes from. */
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#tick = Math.floor(clock.now() / slotMs);
+  }
+
+  /** How many deadlines are waiting. */
+  get size(): number {
+    return this.#count;
+  }
+
+  /** Starts a deadline `ms` from now. `Infinity` is never kept; after {@link close} nothing is. */
+  add(entry: Deadline, ms: number): void {
+    if (ms === Infinity || this.#closed) return;
+    const now = this.#clock.now();
+    entry.dueAt = now + ms;
+    const tick = Math.max(Math.ceil(entry.dueAt / slotMs), this.#tick + 1);
+    const slot = tick % slotCount;
+    const head = this.#slots[slot] ?? null;
+    entry.slot = slot;
+    entry.next = head;
+    entry.previous = null;
+    if (head !== null) head.previous = entry;
+    this.#slots[slot] = entry;
+    this.#count++;
+    // A far deadline is looked at once a turn, when its slot comes by.
+    const wakeTick = Math.min(tick, this.#tick + slotCount);
+    if (wakeTick < this.#armedFor) this.#arm(wakeTick, now);
+  }
+
+  /** Takes a deadline out. Harmless when it is not in. */
+  remove(entry: Deadline): void {
+    if (entry.slot < 0) return;
+    if (entry.previous !== null) entry.previous.next = entry.next;
+    else this.#slots[entry.slot] = entry.next;
+    if (entry.next !== null) entry.next.previous = entry.previous;
+    entry.previous = entry.next = null;
+    entry.slot = -1;
+    this.#count--;
+  }
+
+  /** Stops the timer. Deadlines still waiting never fire. */
+  close(): void {
+    this.#closed = true;
+    this.#cancel?.();
+    this.#cancel = null;
+    this.#armedFor = Infinity;
+  }
+
+  #arm(tick: number, now: number): void {
+    this.#cancel?.();
+    this.#armedFor = tick;
+    this.#cancel = this.#clock.after(tick * slotMs - now, this.#onTimer);
+  }
+
+  readonly #onTimer = (): void => {
+    this.#armedFor = Infinity;
+    this.#cancel = null;
+    if (this.#closed) return;
+    const now = this.#clock.now();
+    const target = Math.floor(now / slotMs);
+    const steps = Math.min(target - this.#tick, slotCount);
+    const first = target - steps + 1;
+    this.#tick = target;
+    let due: Deadline | null = null;
+    for (let tick = first; tick <= target; tick++) {
+      let entry = this.#slots[tick % slotCount] ?? null;
+      while (entry !== null) {
+        const next = entry.next;
+        if (entry.dueAt <= now) {
+          this.remove(entry);
+          entry.next = due; // collected first: expire() may add and remove others
+          due = entry;
+        }
+        entry = next;
+      }
+    }
+    while (due !== null) {
+      const entry: Deadline = due;
+      due = entry.next;
+      entry.next = null;
+      entry.expire();
+    }
+    if (this.#count === 0 || this.#closed) return;
+    for (let ahead = 1; ahead <= slotCount; ahead++) {
+      const tick = this.#tick + ahead;
+      if (this.#slots[tick % slotCount] === null) continue;
+      if (tick < this.#armedFor) this.#arm(tick, now);
+      return;
+    }
+  };
+}

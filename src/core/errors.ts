@@ -1,0 +1,129 @@
+/**
+ * The codes of {@link ZeromeshError}: one closed list for the whole library.
+ *
+ * Codes are stable and meant for `switch`. What each means and what to do about it:
+ *
+ * - `LIBZMQ_NOT_FOUND`: no usable libzmq; the message lists every candidate and why it was refused.
+ * - `ZMQ_ERROR`: a libzmq call failed; `details` holds `errno`, `syscall` and `endpoint`.
+ * - `FEATURE_UNAVAILABLE`: this libzmq was built without what was asked for.
+ * - `ENDPOINT_INVALID`, `ADDRESS_IN_USE`: an endpoint cannot be parsed or bound.
+ * - `PEER_UNKNOWN`: nobody has told this instance about that peer.
+ * - `PEER_UNREACHABLE`: dialling ended without an answered handshake.
+ * - `PEER_DISCONNECTED`: the connection was lost while something waited on it.
+ * - `PEER_REPLACED`: another instance answers where the peer used to be.
+ * - `PEER_DRAINING`: the peer is shutting down and takes no new requests.
+ * - `PEER_LACKS_FEATURE`: the peer does not speak what the call needs.
+ * - `IDENTITY_MISMATCH`: a connection claims an instance id that is not its own.
+ * - `FORBIDDEN`: the peer refused our key.
+ * - `TIMEOUT`, `CANCELLED`: the deadline passed; the caller or the handler's owner cancelled.
+ * - `HANDLER_NOT_FOUND`, `HANDLER_EXISTS`, `HANDLER_FAILED`: about the handler that was named.
+ * - `PAYLOAD_INVALID`, `RESULT_INVALID`: a value fails its schema; the message names the field.
+ * - `ENCODING_FAILED`: a value cannot be encoded or decoded.
+ * - `PAYLOAD_TOO_LARGE`, `HEADERS_TOO_LARGE`, `NAME_INVALID`: limits of the wire or of the options.
+ * - `QUEUE_FULL`, `OVERLOADED`: a bounded queue of ours, or the receiver, is full.
+ * - `REMOTE_ERROR`: a plain Velo peer reported an error as text.
+ * - `CLOSED`: this instance is closed or closing.
+ */
+export type KnownErrorCode =
+  | "LIBZMQ_NOT_FOUND"
+  | "ZMQ_ERROR"
+  | "FEATURE_UNAVAILABLE"
+  | "ENDPOINT_INVALID"
+  | "ADDRESS_IN_USE"
+  | "PEER_UNKNOWN"
+  | "PEER_UNREACHABLE"
+  | "PEER_DISCONNECTED"
+  | "PEER_REPLACED"
+  | "PEER_DRAINING"
+  | "PEER_LACKS_FEATURE"
+  | "IDENTITY_MISMATCH"
+  | "FORBIDDEN"
+  | "TIMEOUT"
+  | "CANCELLED"
+  | "HANDLER_NOT_FOUND"
+  | "HANDLER_EXISTS"
+  | "HANDLER_FAILED"
+  | "PAYLOAD_INVALID"
+  | "RESULT_INVALID"
+  | "ENCODING_FAILED"
+  | "PAYLOAD_TOO_LARGE"
+  | "HEADERS_TOO_LARGE"
+  | "NAME_INVALID"
+  | "QUEUE_FULL"
+  | "OVERLOADED"
+  | "REMOTE_ERROR"
+  | "CLOSED";
+
+/** A known code, or one that a newer peer or a contract's own `errors` brought. */
+export type ErrorCode = KnownErrorCode | (string & Record<never, never>);
+
+/**
+ * Whether the remote handler can have run when a call fails.
+ *
+ * `"no"`: certainly not, so repeating is safe. `"maybe"`: the request left and nothing came back.
+ * `"yes"`: the handler ran and this is its answer.
+ */
+export type Ran = "no" | "maybe" | "yes";
+
+/** What a {@link ZeromeshError} carries besides its code and message. */
+export interface ZeromeshErrorOptions {
+  /** The error underneath. It never crosses the wire. */
+  cause?: unknown;
+  /** The instance id (or endpoint) of the peer concerned. */
+  peer?: string | undefined;
+  /** The name of the handler concerned. */
+  handler?: string | undefined;
+  /** Whether the remote handler can have run. @default {"no"} */
+  ran?: Ran | undefined;
+  /** Structured facts about the failure; over the wire, the data of a contract's own error. */
+  details?: unknown;
+}
+
+/**
+ * The one error class of the library: whatever goes wrong that types could not have caught.
+ *
+ * Wrong options and arguments are `TypeError` or `RangeError` instead, and a caller's own abort rejects
+ * with `signal.reason` untouched.
+ *
+ * @example Usage
+ * ```ts ignore
+ * try {
+ *   await messenger.unary("ping", { to: peer, rawPayload: new Uint8Array() });
+ * } catch (error) {
+ *   if (error instanceof ZeromeshError && error.ran === "no") retryLater();
+ * }
+ * ```
+ */
+export class ZeromeshError extends Error {
+  override readonly name = "ZeromeshError";
+  /** The stable code. */
+  readonly code: ErrorCode;
+  /** The peer concerned, when there is one. */
+  readonly peer: string | undefined;
+  /** The handler concerned, when there is one. */
+  readonly handler: string | undefined;
+  /** Whether the remote handler can have run. */
+  readonly ran: Ran;
+  /** Structured facts about the failure. */
+  readonly details: unknown;
+
+  /**
+   * @param code The stable code.
+   * @param message What happened, to whom, and what to do.
+   * @param options Cause, peer, handler, `ran` and details.
+   */
+  constructor(code: ErrorCode, message: string, options: ZeromeshErrorOptions = {}) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.peer = options.peer;
+    this.handler = options.handler;
+    this.ran = options.ran ?? "no";
+    this.details = options.details;
+  }
+}
+
+/** The text of whatever was thrown, for messages and for the wire. */
+export function errorText(error: unknown): string {
+  if (error instanceof Error) return error.message || error.name;
+  return String(error);
+}

@@ -1,0 +1,53 @@
+/**
+ * Contracts, errors, clock, logger and ids: what every other layer stands on.
+ *
+ * @module
+ */
+export { Backoff, type BackoffOptions } from "./backoff.ts";
+export { Broadcast, type DroppedEntries, type SubscribeOptions } from "./broadcast.ts";
+export { type CancelTimer, type Clock, systemClock } from "./clock.ts";
+export {
+  type AmContract,
+  type AnySchema,
+  type CallInput,
+  type CallOutput,
+  type Contract,
+  contract,
+  type ContractErrors,
+  type ContractOptions,
+  describeIssues,
+  type Encoding,
+  type HandlerInput,
+  type HandlerOutput,
+  isContract,
+  issuePath,
+  type SchemaInput,
+  type SchemaIssue,
+  type SchemaOutput,
+  type SchemaResult,
+  type StandardSchema,
+  type UnaryContract,
+  validate,
+} from "./contract.ts";
+export { Deadline, Deadlines } from "./deadlines.ts";
+export { Deque } from "./deque.ts";
+export {
+  type ErrorCode,
+  errorText,
+  type KnownErrorCode,
+  type Ran,
+  ZeromeshError,
+  type ZeromeshErrorOptions,
+} from "./errors.ts";
+export {
+  type InstanceId,
+  instanceId,
+  instanceIdFromBytes,
+  instanceIdToBytes,
+  isInstanceId,
+  newInstanceId,
+  type WorkerId,
+  workerIdOf,
+} from "./ids.ts";
+export { type LogFields, type Logger, silentLogger } from "./logger.ts";
+export { xxh3Of16 } from "./xxh3.ts";

@@ -1,0 +1,368 @@
+import {
+  type AmContract,
+  type CallOutput,
+  type Contract,
+  type DroppedEntries,
+  type HandlerInput,
+  type HandlerOutput,
+  type InstanceId,
+  isContract,
+  type SubscribeOptions,
+  type UnaryContract,
+  type WorkerId,
+  ZeromeshError,
+} from "./core/mod.ts";
+import {
+  amHandler,
+  type Caller,
+  type CallOptions,
+  checkTimeout,
+  type Client,
+  type ClientCallOptions,
+  type Handler,
+  type HandlerOptions,
+  type MaybePromise,
+  MessengerCore,
+  type MessengerFace,
+  type MessengerOptions,
+  type MessengerStats,
+  type PeerView,
+  resolveOptions,
+  type Session,
+  type Status,
+  type TypedCallOptions,
+  type TypedContext,
+  typedUnaryHandler,
+} from "./messenger/mod.ts";
+import { ZmqTransport } from "./transport/mod.ts";
+import { type PeerInfo, peerInfoFromJson, type PeerInfoJson, peerInfoToJson } from "./wire/mod.ts";
+import { leaseContext, type LibraryInfo } from "./zmq/mod.ts";
+
+/** How to {@link Messenger.connect}. */
+export interface ConnectOptions {
+  /** How long to keep dialling, in milliseconds. @default {5_000} */
+  timeoutMs?: number | undefined;
+  /** Gives up. */
+  signal?: AbortSignal | undefined;
+}
+
+/** How to wait for something remote. */
+export interface WaitOptions {
+  /** Deadline in milliseconds. @default {the messenger's timeoutMs, 30_000} */
+  timeoutMs?: number | undefined;
+  /** Gives up; the promise rejects with `signal.reason`. */
+  signal?: AbortSignal | undefined;
+}
+
+/** How to {@link Messenger.close}. */
+export interface CloseOptions {
+  /** How long handlers and queues get, in milliseconds. @default {5_000} */
+  timeoutMs?: number | undefined;
+}
+
+const handlerPollMs = 100;
+
+/**
+ * One instance on the network: it listens, dials peers, sends requests and serves handlers.
+ *
+ * A listening instance keeps the process alive until it is closed; {@link Messenger.unref} changes that.
+ *
+ * @example Usage
+ * ```ts
+ * import { contract, Messenger } from "zeromesh";
+ * import { z } from "zod";
+ *
+ * const add = contract("add", {
+ *   input: z.object({ a: z.number(), b: z.number() }),
+ *   output: z.object({ sum: z.number() }),
+ * });
+ *
+ * await using server = await Messenger.create();
+ * server.handle(add, ({ input }) => ({ sum: input.a + input.b }));
+ *
+ * await using client = await Messenger.create();
+ * const peer = await client.connect(server.endpoint);
+ * const { sum } = await client.typedUnary(add, { to: peer, payload: { a: 3, b: 4 } });
+ * console.log(sum); // 7
+ * ```
+ */
+export class Messenger implements MessengerFace, Caller, AsyncDisposable {
+  #core!: MessengerCore;
+  #library!: LibraryInfo;
+  readonly #closed = Promise.withResolvers<"closed">();
+
+  private constructor() {}
+
+  /**
+   * Loads libzmq if need be, binds, and makes an instance.
+   *
+   * @param options Where to listen, limits, features; all have defaults.
+   * @throws {TypeError} If an option has the wrong type.
+   * @throws {RangeError} If a number is out of its range.
+   * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, `ENDPOINT_INVALID`, `ADDRESS_IN_USE`.
+   */
+  static async create(options: MessengerOptions = {}): Promise<Messenger> {
+    const resolved = resolveOptions(options);
+    const lease = await leaseContext({
+      library: resolved.library,
+      logger: resolved.logger,
+      clock: resolved.clock,
+      waiter: resolved.waiter,
+    });
+    const messenger = new Messenger();
+    messenger.#library = lease.context.library;
+    try {
+      messenger.#core = await MessengerCore.create({
+        options: resolved,
+        face: messenger,
+        openTransport: (instanceId, handler) =>
+          ZmqTransport.create<Session>(resolved, {
+            context: lease.context,
+            instanceId,
+            handler,
+            clock: resolved.clock,
+            logger: resolved.logger,
+          }),
+        release: () => lease.release(),
+      });
+    } catch (error) {
+      await lease.release();
+      throw error;
+    }
+    return messenger;
+  }
+
+  /** This instance's id. */
+  get instanceId(): InstanceId {
+    return this.#core.instanceId;
+  }
+
+  /** XXH3-64 of the id's bytes: how Velo routes replies. */
+  get workerId(): WorkerId {
+    return this.#core.workerId;
+  }
+
+  /**
+   * The first address that peers can dial, with its port resolved.
+   *
+   * @throws {ZeromeshError} `ENDPOINT_INVALID` for an instance that does not listen.
+   */
+  get endpoint(): string {
+    const endpoint = this.#core.transport.endpoints[0];
+    if (endpoint !== undefined) return endpoint;
+    throw new ZeromeshError("ENDPOINT_INVALID", "This instance does not listen (listen: false): it has no endpoint");
+  }
+
+  /** All addresses that peers can dial; empty for an instance that does not listen. */
+  get endpoints(): readonly string[] {
+    return this.#core.transport.endpoints;
+  }
+
+  /** The libzmq in use: path, version, capabilities. */
+  get library(): LibraryInfo {
+    return this.#library;
+  }
+
+  /** Resolves, and never rejects, when the instance is closed. */
+  get closed(): Promise<"closed"> {
+    return this.#closed.promise;
+  }
+
+  /** Id and address of this instance, for {@link Messenger.registerPeer} elsewhere; JSON as Velo's own. */
+  peerInfo(): PeerInfoJson {
+    return peerInfoToJson(this.#core.connections.peerInfo());
+  }
+
+  /**
+   * Dials an endpoint until an instance answers there.
+   *
+   * @param endpoint `tcp://HOST:PORT` or `ipc://PATH`; dialled as written.
+   * @returns The id of the instance that answered.
+   * @throws {ZeromeshError} `PEER_UNREACHABLE` after `timeoutMs`, saying what was found there;
+   * `ENDPOINT_INVALID`; `PEER_LACKS_FEATURE`; `CLOSED`.
+   */
+  async connect(endpoint: string, options: ConnectOptions = {}): Promise<InstanceId> {
+    const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? 5_000);
+    this.#requireOpen("connect");
+    return await this.#core.connections.connect(endpoint, timeoutMs, options.signal);
+  }
+
+  /**
+   * Makes a peer known by its id and address. It is dialled when the first call needs it.
+   *
+   * @param peerInfo What `peerInfo()` gave on that instance, or Velo's own JSON of it.
+   * @throws {TypeError} If it is no peer info.
+   */
+  registerPeer(peerInfo: PeerInfoJson | PeerInfo): InstanceId {
+    this.#requireOpen("register a peer");
+    const parsed = isPeerInfo(peerInfo) ? peerInfo : peerInfoFromJson(peerInfo);
+    if (parsed === null) {
+      throw new TypeError("Cannot register a peer: it must be { instance_id, worker_address } as peerInfo() gives");
+    }
+    return this.#core.connections.register(parsed);
+  }
+
+  /** The peers known now. */
+  peers(): PeerView[] {
+    return [...this.#core.connections.peers.values()].map((peer) => peer.view());
+  }
+
+  /**
+   * Ends the connections to a peer and forgets it. Its open calls end with `CLOSED`.
+   *
+   * @throws {ZeromeshError} `PEER_UNKNOWN`.
+   */
+  disconnect(peer: InstanceId): void {
+    this.#core.connections.disconnect(this.#core.peer(peer));
+  }
+
+  /** Registers a handler; disposing the result unregisters it. @throws {ZeromeshError} `HANDLER_EXISTS`, `CLOSED`. */
+  registerHandler(handler: Handler): Disposable {
+    return this.#core.register(handler);
+  }
+
+  /**
+   * Registers a function for a contract. Without `output` in the contract it is an am handler.
+   *
+   * @throws {ZeromeshError} `HANDLER_EXISTS`, `NAME_INVALID`, `CLOSED`.
+   */
+  handle<C extends UnaryContract>(
+    contract: C,
+    run: (context: TypedContext<HandlerInput<C>>) => MaybePromise<HandlerOutput<C>>,
+    options?: HandlerOptions,
+  ): Disposable;
+  handle<C extends AmContract>(
+    contract: C,
+    run: (context: TypedContext<HandlerInput<C>>) => unknown,
+    options?: HandlerOptions,
+  ): Disposable;
+  handle(
+    contract: Contract,
+    run: (context: TypedContext<never>) => unknown,
+    options?: HandlerOptions,
+  ): Disposable {
+    if (!isContract(contract)) throw new TypeError("Cannot handle: the first argument must be a contract");
+    const typed = run as (context: TypedContext<unknown>) => unknown;
+    return this.registerHandler(
+      contract.output === undefined
+        ? amHandler(contract, typed, options)
+        : typedUnaryHandler(contract as UnaryContract, typed, options),
+    );
+  }
+
+  amSend<C extends Contract>(contract: C, options: TypedCallOptions<C>): Promise<void>;
+  amSend(name: string, options: CallOptions): Promise<void>;
+  amSend(target: string | Contract, options: CallOptions | TypedCallOptions<Contract>): Promise<void> {
+    return this.#core.client.amSend(target, options);
+  }
+
+  amSync<C extends Contract>(contract: C, options: TypedCallOptions<C>): Promise<void>;
+  amSync(name: string, options: CallOptions): Promise<void>;
+  amSync(target: string | Contract, options: CallOptions | TypedCallOptions<Contract>): Promise<void> {
+    return this.#core.client.amSync(target, options);
+  }
+
+  unary(name: string, options: CallOptions): Promise<Uint8Array> {
+    return this.#core.client.unary(name, options);
+  }
+
+  typedUnary<C extends UnaryContract>(contract: C, options: TypedCallOptions<C>): Promise<CallOutput<C>> {
+    return this.#core.client.typedUnary(contract, options);
+  }
+
+  client<Contracts extends Readonly<Record<string, Contract>>>(
+    contracts: Contracts,
+    options: { to: InstanceId } & ClientCallOptions,
+  ): Client<Contracts> {
+    return this.#core.client.client(contracts, options);
+  }
+
+  /** Names of a peer's handlers, the system's included, asked now. */
+  availableHandlers(peer: InstanceId, options: WaitOptions = {}): Promise<string[]> {
+    return this.#core.handlersOf(peer, withoutUndefined(options));
+  }
+
+  /**
+   * Waits until a peer has a handler.
+   *
+   * @throws {ZeromeshError} `HANDLER_NOT_FOUND` when it has none by the deadline.
+   */
+  async waitForHandler(peer: InstanceId, name: string, options: WaitOptions = {}): Promise<void> {
+    const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? 30_000);
+    const giveUpAt = performance.now() + timeoutMs;
+    for (;;) {
+      const left = giveUpAt - performance.now();
+      if (left <= 0) {
+        throw new ZeromeshError(
+          "HANDLER_NOT_FOUND",
+          `Peer ${peer} has no handler "${name}" after ${timeoutMs} ms`,
+          { peer, handler: name },
+        );
+      }
+      const handlers = await this.availableHandlers(peer, { timeoutMs: left, signal: options.signal });
+      if (handlers.includes(name)) return;
+      await this.#core.pause(Math.min(handlerPollMs, left), options.signal);
+    }
+  }
+
+  /** Resolves when libzmq has everything that was queued for a peer, or for all peers. */
+  async flush(peer?: InstanceId, options: WaitOptions = {}): Promise<void> {
+    await this.#core.flush(peer, checkTimeout("timeoutMs", options.timeoutMs ?? 30_000), options.signal);
+  }
+
+  /** Changes of peers, handlers and this instance, from now on. */
+  status(options: SubscribeOptions = {}): AsyncIterableIterator<Status | DroppedEntries> {
+    return this.#core.status.subscribe(options);
+  }
+
+  /** A snapshot of counters. */
+  stats(): MessengerStats {
+    return this.#core.stats();
+  }
+
+  /** Keeps the process alive while this instance listens. This is the default. */
+  ref(): void {
+    this.#core.setReferenced(true);
+  }
+
+  /** Lets the process end although this instance listens. Calls under way still hold it. */
+  unref(): void {
+    this.#core.setReferenced(false);
+  }
+
+  /**
+   * Closes in three steps: new requests are refused with `PEER_DRAINING`; handlers get their signal and the
+   * time; sockets close. Calls of this instance that are still under way end with `CLOSED`.
+   *
+   * The second call returns the first promise.
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? 5_000);
+    const closing = this.#core.close(timeoutMs);
+    closing.then(() => this.#closed.resolve("closed"), () => this.#closed.resolve("closed"));
+    return closing;
+  }
+
+  /** Same as {@link Messenger.close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #requireOpen(verb: string): void {
+    if (this.#core.lifecycle === "closed") {
+      throw new ZeromeshError("CLOSED", `Cannot ${verb}: this instance is closed`);
+    }
+  }
+}
+
+function isPeerInfo(value: PeerInfoJson | PeerInfo): value is PeerInfo {
+  return typeof value === "object" && value !== null && "workerAddress" in value;
+}
+
+function withoutUndefined(options: WaitOptions): { timeoutMs?: number; signal?: AbortSignal } {
+  const given: { timeoutMs?: number; signal?: AbortSignal } = {};
+  if (options.timeoutMs !== undefined) given.timeoutMs = options.timeoutMs;
+  if (options.signal !== undefined) given.signal = options.signal;
+  return given;
+}
+

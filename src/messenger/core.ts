@@ -1,0 +1,512 @@
+import {
+  Broadcast,
+  type Clock,
+  Deadlines,
+  type InstanceId,
+  type Logger,
+  newInstanceId,
+  type WorkerId,
+  workerIdOf,
+  ZeromeshError,
+} from "../core/mod.ts";
+import {
+  Batcher,
+  type DropCounters,
+  type InboundMessage,
+  type Link,
+  type LinkLoss,
+  type LinkShared,
+  type Transport,
+  type TransportHandler,
+  type TransportStats,
+} from "../transport/mod.ts";
+import {
+  AckHeader,
+  cancelHandler,
+  codeOfVeloText,
+  decodeAck,
+  decodeHandlerList,
+  decodeHeaders,
+  decodeRequest,
+  decodeResponse,
+  encodeCancel,
+  encodeRequest,
+  errorFromHeaders,
+  MessageType,
+  NameCache,
+  RequestHeader,
+  ResponseHeader,
+  ResponseKind,
+} from "../wire/mod.ts";
+import { CallClient } from "./client.ts";
+import { Connections } from "./connections.ts";
+import { type DispatchStats, Dispatcher } from "./dispatch.ts";
+import { type Handler, HandlerRegistry, type MessengerFace, type Registered } from "./handler.ts";
+import { messengerDefaults, type ResolvedOptions } from "./options.ts";
+import { type CallStats, CallTable, type PendingCall } from "./pending.ts";
+import type { Peer } from "./peers.ts";
+import { Replies } from "./replies.ts";
+import { Session } from "./session.ts";
+import type { Status } from "./status.ts";
+import { systemHandlers } from "./system_handlers.ts";
+
+/** A messenger's transport, as the core needs it. */
+export interface CoreTransport extends Transport<Session> {
+  /** Counts what is dropped. */
+  readonly drops: DropCounters;
+  /** What links share, for batching. */
+  readonly shared: LinkShared;
+}
+
+/** What {@link MessengerCore} is made of. */
+export interface CoreParts {
+  /** Options with their defaults. */
+  readonly options: ResolvedOptions;
+  /** The public messenger, which handlers see. */
+  readonly face: MessengerFace;
+  /** Makes the transport, which hands its messages to the core. */
+  openTransport(instanceId: InstanceId, handler: TransportHandler<Session>): Promise<CoreTransport>;
+  /** Frees what the transport stood on. */
+  release(): Promise<void>;
+}
+
+/** Where an instance is in its life. */
+export type Lifecycle = "running" | "draining" | "closed";
+
+/** A snapshot of counters. */
+export interface MessengerStats {
+  /** Peers known. */
+  readonly peers: number;
+  /** Calls of this instance. */
+  readonly calls: CallStats;
+  /** Messages for this instance's handlers. */
+  readonly handlers: DispatchStats;
+  /** Connections, queues and drops. */
+  readonly transport: TransportStats;
+}
+
+// Replies leave within this at the end; links.md's measurements need a few milliseconds.
+const longestLingerMs = 1_000;
+const cancelName = new TextEncoder().encode(cancelHandler);
+const decoder = new TextDecoder();
+
+/** The messenger without its public face: who handles which message, and the order of closing. */
+export class MessengerCore implements TransportHandler<Session> {
+  readonly instanceId: InstanceId;
+  readonly workerId: WorkerId;
+  readonly registry: HandlerRegistry;
+  readonly status = new Broadcast<Status>();
+  transport!: CoreTransport;
+  connections!: Connections;
+  client!: CallClient;
+  readonly #parts: CoreParts;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #deadlines: Deadlines;
+  readonly #calls: CallTable;
+  readonly #closing = new AbortController();
+  readonly #names = new NameCache();
+  readonly #request = new RequestHeader();
+  readonly #response = new ResponseHeader();
+  readonly #ack = new AckHeader();
+  #dispatcher!: Dispatcher;
+  #lifecycle: Lifecycle = "running";
+  #closePromise: Promise<void> | null = null;
+  #listening = false;
+  #referenced = true;
+  #active = false;
+  #holds = false;
+
+  private constructor(parts: CoreParts) {
+    const { options } = parts;
+    this.#parts = parts;
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.instanceId = options.instanceId ?? newInstanceId();
+    this.workerId = workerIdOf(this.instanceId);
+    this.registry = new HandlerRegistry(options.maxHandlers);
+    this.#deadlines = new Deadlines(options.clock);
+    const worker = {
+      word0: Number(this.workerId & 0xffffffffn),
+      word1: Number(this.workerId >> 32n),
+    };
+    this.#calls = new CallTable(this.#deadlines, options.maxPendingCalls, worker, {
+      giveUp: (call) => this.#giveUp(call),
+      activity: (active) => {
+        this.#active = active;
+        this.#holdProcess();
+      },
+    });
+  }
+
+  /** Makes a core and everything under it. */
+  static async create(parts: CoreParts): Promise<MessengerCore> {
+    const core = new MessengerCore(parts);
+    const { options } = parts;
+    const transport = await parts.openTransport(core.instanceId, core);
+    core.transport = transport;
+    core.connections = new Connections({
+      instanceId: core.instanceId,
+      transport,
+      calls: core.#calls,
+      features: options.features,
+      startBatching: (link) => link.startBatching(new Batcher(link, transport.shared)),
+      handlerNames: () => core.registry.names(),
+      status: core.status,
+      clock: options.clock,
+      logger: options.logger,
+      maxPeers: options.maxConnections,
+      closing: core.#closing.signal,
+    });
+    core.client = new CallClient({
+      transport,
+      connections: core.connections,
+      calls: core.#calls,
+      clock: options.clock,
+      timeoutMs: options.timeoutMs,
+      connectTimeoutMs: options.connectTimeoutMs,
+      maxPayloadBytes: options.maxPayloadBytes,
+      overflow: options.overflow,
+      closed: () => core.#lifecycle === "closed",
+    });
+    core.#dispatcher = new Dispatcher({
+      face: parts.face,
+      registry: core.registry,
+      replies: new Replies({
+        transport,
+        drops: transport.drops,
+        logger: options.logger,
+        replyLink: (word0, word1) => core.connections.replyLink(word0, word1),
+      }),
+      deadlines: core.#deadlines,
+      drops: transport.drops,
+      logger: options.logger,
+      maxPayloadBytes: options.maxPayloadBytes,
+      instanceOf: (word0, word1) => core.connections.peers.byWorker(word0, word1)?.instanceId ?? null,
+    });
+    const system = systemHandlers({
+      answerHello: (call) => core.connections.answerHello(call),
+      handlerNames: () => core.registry.names(),
+      dropCancel: () => transport.drops.count("cancelLength"),
+    });
+    for (const handler of system) core.registry.add(handler);
+    core.#listening = transport.endpoints.length > 0;
+    core.#holdProcess();
+    return core;
+  }
+
+  /** Where the instance is in its life. */
+  get lifecycle(): Lifecycle {
+    return this.#lifecycle;
+  }
+
+  /** Counters. */
+  stats(): MessengerStats {
+    return {
+      peers: this.connections.peers.size,
+      calls: this.#calls.stats(),
+      handlers: this.#dispatcher.stats(),
+      transport: this.transport.stats(),
+    };
+  }
+
+  /** Registers a handler; disposing the result unregisters it. */
+  register(handler: Handler): Disposable {
+    if (this.#lifecycle !== "running") {
+      throw new ZeromeshError("CLOSED", `Cannot register handler "${handler.name}": this instance is closing`);
+    }
+    const registered: Registered = this.registry.add(handler);
+    this.status.publish({ type: "handlerRegistered", handler: handler.name });
+    return {
+      [Symbol.dispose]: () => {
+        if (!this.registry.remove(registered)) return;
+        this.status.publish({ type: "handlerUnregistered", handler: handler.name });
+      },
+    };
+  }
+
+  /** The known peer with this id. */
+  peer(id: InstanceId): Peer {
+    const peer = this.connections.peers.get(id);
+    if (peer !== undefined) return peer;
+    throw new ZeromeshError("PEER_UNKNOWN", `Nobody is known as ${id}; connect to it or register it first`, {
+      peer: id,
+    });
+  }
+
+  /** Names of a peer's handlers, asked now. */
+  async handlersOf(id: InstanceId, options: { timeoutMs?: number; signal?: AbortSignal }): Promise<string[]> {
+    const names = decodeHandlerList(await this.client.system("_list_handlers", id, options));
+    if (names !== null) return names;
+    throw new ZeromeshError("RESULT_INVALID", `Peer ${id} answers _list_handlers with something else`, { peer: id });
+  }
+
+  /** Waits a moment of the instance's clock. */
+  pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        cancel();
+        reject(signal?.reason);
+      };
+      const cancel = this.#clock.after(ms, () => {
+        signal?.removeEventListener("abort", onAbort);
+        resolve();
+      });
+      signal?.addEventListener("abort", onAbort, { once: true });
+    });
+  }
+
+  /** Lets the instance keep the process alive, or not. */
+  setReferenced(referenced: boolean): void {
+    this.#referenced = referenced;
+    this.#holdProcess();
+  }
+
+  message(link: Link<Session>, message: InboundMessage): void {
+    const session = link.session ?? new Session(link);
+    switch (message.type) {
+      case MessageType.message:
+        return this.#onRequest(session, message);
+      case MessageType.response:
+        return this.#onResponse(session, message);
+      case MessageType.ack:
+      case MessageType.event:
+        return this.#onAck(session, message);
+      case MessageType.shuttingDown:
+        return this.#onShuttingDown(session, message);
+      default:
+        return this.transport.drops.count("typeUnknown");
+    }
+  }
+
+  gone(link: Link<Session>, loss: LinkLoss): void {
+    const session = link.session;
+    if (session !== null) {
+      this.#dispatcher.abortSession(
+        session,
+        new ZeromeshError("PEER_DISCONNECTED", `The caller is gone: ${loss.reason}`),
+      );
+    }
+    this.connections.gone(link, loss);
+  }
+
+  /** Gate, drain, teardown. The second call returns the first promise. */
+  close(timeoutMs: number = messengerDefaults.closeTimeoutMs): Promise<void> {
+    this.#closePromise ??= this.#close(timeoutMs);
+    return this.#closePromise;
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    const giveUpAt = this.#clock.now() + timeoutMs;
+    this.#lifecycle = "draining";
+    this.#dispatcher.drain();
+    this.status.publish({ type: "draining" });
+    this.#dispatcher.abortAll(this.#sessions());
+    await this.#within(this.#dispatcher.idle(), giveUpAt);
+    await this.#within(this.#flushAll(giveUpAt), giveUpAt);
+    this.#lifecycle = "closed";
+    this.#closing.abort();
+    this.#calls.failWhere((call) =>
+      new ZeromeshError("CLOSED", `"${call.handler}" was under way when this instance closed`, {
+        peer: call.peer,
+        handler: call.handler,
+        ran: call.handed ? "maybe" : "no",
+      })
+    );
+    const lingerMs = Math.max(0, Math.min(longestLingerMs, giveUpAt - this.#clock.now()));
+    await this.transport.close(lingerMs);
+    this.#deadlines.close();
+    this.#listening = this.#active = false;
+    this.#holdProcess();
+    this.status.publish({ type: "closed" });
+    this.status.close();
+    await this.#parts.release();
+  }
+
+  async #flushAll(giveUpAt: number): Promise<void> {
+    for (const session of this.#sessions()) await this.flushLink(session.link, giveUpAt);
+  }
+
+  /** Waits until libzmq has everything queued for a peer, or for all. */
+  async flush(id: InstanceId | undefined, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const giveUpAt = this.#clock.now() + timeoutMs;
+    const links: Link<Session>[] = [];
+    if (id === undefined) for (const session of this.#sessions()) links.push(session.link);
+    else {
+      const session = this.connections.sessionOf(this.peer(id).instanceId);
+      if (session !== null) links.push(session.link);
+    }
+    for (const link of links) {
+      signal?.throwIfAborted();
+      if (await this.flushLink(link, giveUpAt) || link.state === "closed") continue;
+      throw new ZeromeshError(
+        "TIMEOUT",
+        `${link.queuedMessages} messages for ${link.session?.peer?.instanceId} still wait after ${timeoutMs} ms`,
+        { peer: link.session?.peer?.instanceId },
+      );
+    }
+  }
+
+  /** Waits until libzmq has everything that was queued on a link, or the link is closed. */
+  async flushLink(link: Link<Session>, giveUpAt: number): Promise<boolean> {
+    link.flush();
+    while (!link.flushed && link.state !== "closed" && this.#clock.now() < giveUpAt) {
+      await this.#within(link.room(), giveUpAt);
+    }
+    return link.flushed;
+  }
+
+  #within(work: Promise<unknown>, giveUpAt: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.after(Math.max(0, giveUpAt - this.#clock.now()), resolve);
+      const done = () => {
+        cancel();
+        resolve();
+      };
+      work.then(done, done);
+    });
+  }
+
+  *#sessions(): IterableIterator<Session> {
+    yield this.connections.self;
+    for (const peer of this.connections.peers.values()) {
+      for (const session of [peer.dialled, peer.accepted, peer.replies]) if (session !== null) yield session;
+    }
+  }
+
+  #holdProcess(): void {
+    const wanted = this.#active || (this.#listening && this.#referenced);
+    if (wanted === this.#holds || this.transport === undefined) return;
+    this.#holds = wanted;
+    if (wanted) this.transport.ref();
+    else this.transport.unref();
+  }
+
+  #onRequest(session: Session, message: InboundMessage): void {
+    const header = this.#request;
+    const reason = decodeRequest(
+      message.header,
+      message.headerView,
+      message.headerStart,
+      message.headerEnd,
+      header,
+      this.#names,
+    );
+    if (reason !== null) return this.transport.drops.count(reason);
+    this.#dispatcher.request(session, message, header);
+  }
+
+  #onResponse(session: Session, message: InboundMessage): void {
+    const header = this.#response;
+    const reason = decodeResponse(
+      message.header,
+      message.headerView,
+      message.headerStart,
+      message.headerEnd,
+      header,
+    );
+    if (reason !== null) return this.transport.drops.count(reason);
+    const call = this.#waiting(session, header);
+    if (call === null) return;
+    if (!header.failed) return call.answer(message);
+    const headers = header.headersEnd > header.headersStart
+      ? decodeHeaders(message.header, header.headersStart, header.headersEnd)
+      : null;
+    const facts = typeof headers === "object" && headers !== null ? errorFromHeaders(headers) : null;
+    call.fail(remoteError(call, decoder.decode(message.payload), "response", facts));
+  }
+
+  #onAck(session: Session, message: InboundMessage): void {
+    const header = this.#ack;
+    const reason = decodeAck(
+      message.header,
+      message.headerView,
+      message.headerStart,
+      message.headerEnd,
+      header,
+    );
+    if (reason !== null) return this.transport.drops.count(reason);
+    if (header.event) return this.transport.drops.count("replyUnknown");
+    const call = this.#waiting(session, header);
+    if (call === null) return;
+    if (header.failed) call.fail(remoteError(call, decoder.decode(message.payload), "ack", null));
+    else call.answer(message);
+  }
+
+  #onShuttingDown(session: Session, message: InboundMessage): void {
+    const header = this.#request;
+    const reason = decodeRequest(
+      message.header,
+      message.headerView,
+      message.headerStart,
+      message.headerEnd,
+      header,
+      this.#names,
+    );
+    if (reason !== null) return this.transport.drops.count(reason);
+    if (header.kind === ResponseKind.fire) return;
+    const call = this.#waiting(session, header);
+    call?.fail(
+      new ZeromeshError("PEER_DRAINING", `${describePeer(call)} is shutting down and takes no new requests`, {
+        peer: call.peer,
+        handler: call.handler,
+      }),
+    );
+  }
+
+  /** The call that a reply ends; null when nobody waits for it, or not on this connection. */
+  #waiting(session: Session, id: RequestHeader | ResponseHeader | AckHeader): PendingCall | null {
+    const call = this.#calls.find(id);
+    const asked = call?.session ?? null;
+    // Towards one of ours only the connection that carried the request can bring its answer.
+    if (call === null || asked === null || (asked.sameConnection && asked !== session)) {
+      this.transport.drops.count("replyUnknown");
+      return null;
+    }
+    call.answeredBy = session;
+    return call;
+  }
+
+  #giveUp(call: PendingCall): void {
+    const session = call.session;
+    if (session === null || call.tableSlot < 0) return;
+    const link = session.link;
+    if (call.number === Infinity || link.withdraw(call.number)) return;
+    if (!session.cancel || link.state !== "open") return;
+    const { headerBytes, headerView } = this.transport;
+    const id = this.#calls.fireId;
+    const length = encodeRequest(headerBytes, headerView, 0, ResponseKind.fire, id, cancelName, null);
+    link.send(MessageType.message, length, encodeCancel(call), true);
+  }
+}
+
+function describePeer(call: PendingCall): string {
+  return call.peer === undefined ? "The peer" : `Peer ${call.peer}`;
+}
+
+// Codes with which a peer of ours says that the handler did not run.
+const notRunCodes: ReadonlySet<string> = new Set([
+  "HANDLER_NOT_FOUND",
+  "PAYLOAD_INVALID",
+  "OVERLOADED",
+  "PEER_DRAINING",
+  "IDENTITY_MISMATCH",
+  "FORBIDDEN",
+]);
+
+/** What a peer reported, as the caller's error. */
+function remoteError(
+  call: PendingCall,
+  text: string,
+  reply: "response" | "ack",
+  facts: { readonly code: string; readonly data: unknown } | null,
+): ZeromeshError {
+  const { peer, handler } = call;
+  if (facts !== null) {
+    const ran = notRunCodes.has(facts.code) ? "no" : "yes";
+    return new ZeromeshError(facts.code, text, { peer, handler, ran, details: facts.data });
+  }
+  const { code, ran } = codeOfVeloText(text, { reply, handler });
+  return new ZeromeshError(code, text, { peer, handler, ran });
+}
+

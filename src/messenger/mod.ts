@@ -1,0 +1,55 @@
+/**
+ * Patterns, handlers, dispatch, responses and peers: the messenger without its composition.
+ *
+ * @module
+ */
+export {
+  type AmMethod,
+  type BaseCallOptions,
+  type Caller,
+  type CallOptions,
+  type Client,
+  type ClientCallOptions,
+  type TypedCallOptions,
+  type UnaryMethod,
+} from "./client.ts";
+export {
+  type CoreParts,
+  type CoreTransport,
+  type Lifecycle,
+  MessengerCore,
+  type MessengerStats,
+} from "./core.ts";
+export { type DispatchStats } from "./dispatch.ts";
+export {
+  amHandler,
+  type Handler,
+  type HandlerContext,
+  type HandlerOptions,
+  type MaybePromise,
+  type MessengerFace,
+  type TypedContext,
+  typedUnaryHandler,
+  unaryHandler,
+} from "./handler.ts";
+export {
+  checkTimeout,
+  messengerDefaults,
+  type MessengerOptions,
+  type ResolvedOptions,
+  resolveOptions,
+  type SendOverflow,
+} from "./options.ts";
+export { type PeerView } from "./peers.ts";
+export { type CallStats } from "./pending.ts";
+export { type Session } from "./session.ts";
+export {
+  type Closed,
+  type Draining,
+  type HandlerRegistered,
+  type HandlerUnregistered,
+  type PeerDown,
+  type PeerUp,
+  type Status,
+} from "./status.ts";
+export { type SystemPort } from "./system_port.ts";

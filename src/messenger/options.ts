@@ -1,0 +1,154 @@
+import { type Clock, type InstanceId, instanceId, type Logger, silentLogger, systemClock } from "../core/mod.ts";
+import type { Feature } from "../wire/mod.ts";
+
+/** What happens to a message when the bounded queue of its peer is full. */
+export type SendOverflow = "wait" | "fail";
+
+/** Options of `Messenger.create`. */
+export interface MessengerOptions {
+  /**
+   * Where to listen: `tcp://HOST:PORT` (port 0: any free one) or `ipc://PATH`; several are allowed.
+   * @default {"tcp://127.0.0.1:0"}
+   */
+  endpoint?: string | readonly string[] | undefined;
+  /** False binds nothing: the instance dials out and is answered and called over its own connections. @default {true} */
+  listen?: boolean | undefined;
+  /** Host, or whole endpoint, that peers are told instead of the one bound (port forwarding, wildcards). */
+  advertise?: string | undefined;
+  /** The instance's id. A fresh one per process is the rule. @default {a new random UUID} */
+  instanceId?: string | undefined;
+  /** Path of a libzmq to load instead of searching for one. */
+  library?: string | undefined;
+  /** Where to log. `console` fits. @default {nowhere} */
+  logger?: Logger | undefined;
+  /** Deadline of a call that names none, in milliseconds. @default {30_000} */
+  timeoutMs?: number | undefined;
+  /** How long a known peer is dialled before a call to it fails, in milliseconds. @default {5_000} */
+  connectTimeoutMs?: number | undefined;
+  /** Larger payloads are refused, in both directions, in bytes. @default {67_108_864} */
+  maxPayloadBytes?: number | undefined;
+  /** Calls that may wait for an answer at a time, 1 to 65 535. @default {65_535} */
+  maxPendingCalls?: number | undefined;
+  /** Messages that may wait in the queue of one peer. @default {65_536} */
+  maxQueuedMessages?: number | undefined;
+  /** Bytes that may wait in the queue of one peer. @default {16_777_216} */
+  maxQueuedBytes?: number | undefined;
+  /** What a send does when that queue is full: wait until its deadline, or fail at once. @default {"wait"} */
+  overflow?: SendOverflow | undefined;
+  /** Peers that may be known by the connections they dialled. @default {16_384} */
+  maxConnections?: number | undefined;
+  /** Handlers that may be registered. @default {65_536} */
+  maxHandlers?: number | undefined;
+  /** libzmq's own queue for one peer, in messages, each way. @default {1_000} */
+  highWaterMark?: number | undefined;
+  /** Switches negotiated features off: `{ batch: false }`. */
+  features?: Partial<Record<Feature, boolean>> | undefined;
+  /** Where time comes from; for tests. */
+  clock?: Clock | undefined;
+  /** How to wait for sockets; `"auto"` probes what the runtime can do. @default {"auto"} */
+  waiter?: "auto" | "loop" | "worker" | undefined;
+}
+
+/** Options with every default filled in. */
+export interface ResolvedOptions {
+  readonly endpoints: readonly string[];
+  readonly advertise: string | undefined;
+  readonly instanceId: InstanceId | null;
+  readonly library: string | undefined;
+  readonly logger: Logger;
+  readonly timeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly maxPayloadBytes: number;
+  readonly maxPendingCalls: number;
+  readonly maxQueuedMessages: number;
+  readonly maxQueuedBytes: number;
+  readonly overflow: SendOverflow;
+  readonly maxConnections: number;
+  readonly maxHandlers: number;
+  readonly highWaterMark: number;
+  readonly features: readonly Feature[];
+  readonly clock: Clock;
+  readonly waiter: "auto" | "loop" | "worker";
+}
+
+/** Every default of {@link MessengerOptions} that is a number or a word. */
+export const messengerDefaults = Object.freeze({
+  endpoint: "tcp://127.0.0.1:0",
+  timeoutMs: 30_000,
+  connectTimeoutMs: 5_000,
+  closeTimeoutMs: 5_000,
+  maxPayloadBytes: 64 * 1024 * 1024,
+  maxPendingCalls: 65_535,
+  maxQueuedMessages: 65_536,
+  maxQueuedBytes: 16 * 1024 * 1024,
+  overflow: "wait",
+  maxConnections: 16_384,
+  maxHandlers: 65_536,
+  highWaterMark: 1_000,
+});
+
+const allFeatures: readonly Feature[] = ["batch", "errors", "same-connection", "deadline", "cancel", "msgpack"];
+
+/**
+ * Checks options and fills in defaults.
+ *
+ * @throws {TypeError} If an option has the wrong type.
+ * @throws {RangeError} If a number is out of its range.
+ */
+export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions {
+  const d = messengerDefaults;
+  const listen = options.listen ?? true;
+  const endpoint = options.endpoint ?? d.endpoint;
+  if (!listen && options.endpoint !== undefined) {
+    throw new TypeError("Cannot create a messenger with both listen: false and an endpoint to listen on");
+  }
+  const overflow = options.overflow ?? "wait";
+  if (overflow !== "wait" && overflow !== "fail") {
+    throw new TypeError(`Cannot create a messenger: overflow must be "wait" or "fail", got ${String(overflow)}`);
+  }
+  for (const feature of Object.keys(options.features ?? {})) {
+    if (!(allFeatures as readonly string[]).includes(feature)) {
+      throw new TypeError(
+        `Cannot create a messenger: there is no feature "${feature}" (there are ${allFeatures.join(", ")})`,
+      );
+    }
+  }
+  return Object.freeze({
+    endpoints: listen ? (typeof endpoint === "string" ? [endpoint] : [...endpoint]) : [],
+    advertise: options.advertise,
+    instanceId: options.instanceId === undefined ? null : instanceId(options.instanceId),
+    library: options.library,
+    logger: options.logger ?? silentLogger,
+    timeoutMs: checkTimeout("timeoutMs", options.timeoutMs ?? d.timeoutMs),
+    connectTimeoutMs: checkTimeout("connectTimeoutMs", options.connectTimeoutMs ?? d.connectTimeoutMs),
+    maxPayloadBytes: inRange("maxPayloadBytes", options.maxPayloadBytes ?? d.maxPayloadBytes, 1, 2 ** 31 - 2 ** 20),
+    maxPendingCalls: inRange("maxPendingCalls", options.maxPendingCalls ?? d.maxPendingCalls, 1, 65_535),
+    maxQueuedMessages: inRange("maxQueuedMessages", options.maxQueuedMessages ?? d.maxQueuedMessages, 1, 2 ** 30),
+    maxQueuedBytes: inRange("maxQueuedBytes", options.maxQueuedBytes ?? d.maxQueuedBytes, 1, 2 ** 40),
+    overflow,
+    maxConnections: inRange("maxConnections", options.maxConnections ?? d.maxConnections, 1, 1_000_000),
+    maxHandlers: inRange("maxHandlers", options.maxHandlers ?? d.maxHandlers, 1, 1_000_000),
+    highWaterMark: inRange("highWaterMark", options.highWaterMark ?? d.highWaterMark, 1, 1_000_000),
+    features: allFeatures.filter((feature) => options.features?.[feature] !== false),
+    clock: options.clock ?? systemClock,
+    waiter: options.waiter ?? "auto",
+  });
+}
+
+/** Checks a duration: any number but NaN. */
+export function checkTimeout(name: string, value: unknown): number {
+  if (typeof value !== "number" || Number.isNaN(value)) {
+    throw new TypeError(`Cannot use ${String(value)} as ${name}: it must be a number of milliseconds`);
+  }
+  return value;
+}
+
+function inRange(name: string, value: unknown, low: number, high: number): number {
+  if (typeof value !== "number" || !Number.isInteger(value)) {
+    throw new TypeError(`Cannot create a messenger: ${name} must be an integer, got ${String(value)}`);
+  }
+  if (value < low || value > high) {
+    throw new RangeError(`Cannot create a messenger: ${name} must be between ${low} and ${high}, got ${value}`);
+  }
+  return value;
+}

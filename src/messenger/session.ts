@@ -1,0 +1,54 @@
+import type { Link } from "../transport/mod.ts";
+import type { PeerNegotiation, ResponseId } from "../wire/mod.ts";
+import type { InboundCall } from "./context.ts";
+import type { Peer } from "./peers.ts";
+
+/** What two instances agreed on for one connection. */
+export class Session {
+  /** The connection. */
+  readonly link: Link<Session>;
+  /** Who is at the other end; null until the handshake. */
+  peer: Peer | null = null;
+  /** Whether the other end is one of ours. */
+  zeromesh = false;
+  /** Failed calls carry code and data. */
+  errors = false;
+  /** Replies and calls use the connection the peer dialled. */
+  sameConnection = false;
+  /** Calls say how long they may take. */
+  deadline = false;
+  /** Calls can be given up. */
+  cancel = false;
+  /** Contracts may use MessagePack. */
+  msgpack = false;
+  /** Many messages in one frame. */
+  batch = false;
+  /** Messages of the other end that a handler is working on, by {@link runningKey}. */
+  readonly running = new Map<number, InboundCall>();
+
+  /** @param link The connection, which then knows this session. */
+  constructor(link: Link<Session>) {
+    this.link = link;
+    link.session = this;
+  }
+
+  /** Takes over what both sides named. */
+  negotiate(ours: readonly string[], theirs: PeerNegotiation | null): void {
+    this.zeromesh = theirs !== null;
+    const both = (feature: string) => theirs !== null && theirs.features.has(feature) && ours.includes(feature);
+    this.errors = both("errors");
+    this.sameConnection = both("same-connection");
+    this.deadline = both("deadline");
+    this.cancel = both("cancel");
+    this.msgpack = both("msgpack");
+    this.batch = both("batch");
+  }
+}
+
+/**
+ * The key of a call among the running ones of its session: exact for 2^21 generations of a slot, and beyond
+ * that only compared, so whoever looks a call up checks its id.
+ */
+export function runningKey(id: ResponseId): number {
+  return id.id3 * 2 ** 32 + id.id2;
+}

@@ -1,0 +1,63 @@
+import type { DroppedEntries, ErrorCode, InstanceId } from "../core/mod.ts";
+
+/** What `messenger.status()` yields: one entry for each change. */
+export type Status =
+  | PeerUp
+  | PeerDown
+  | HandlerRegistered
+  | HandlerUnregistered
+  | Draining
+  | Closed
+  | DroppedEntries;
+
+/** A peer's handshake was answered, or it introduced itself: calls reach it. */
+export interface PeerUp {
+  /** Tag of the union. */
+  readonly type: "peerUp";
+  /** Who. */
+  readonly peer: InstanceId;
+  /** Where, when this side dialled; null when the peer did. */
+  readonly endpoint: string | null;
+  /** Whether it is one of ours, or plain Velo. */
+  readonly zeromesh: boolean;
+}
+
+/** The last connection to a peer was lost or closed. */
+export interface PeerDown {
+  /** Tag of the union. */
+  readonly type: "peerDown";
+  /** Who. */
+  readonly peer: InstanceId;
+  /** The code that its open calls ended with. */
+  readonly code: ErrorCode;
+  /** What happened, for people. */
+  readonly reason: string;
+}
+
+/** A handler can be called from now on. */
+export interface HandlerRegistered {
+  /** Tag of the union. */
+  readonly type: "handlerRegistered";
+  /** Its name. */
+  readonly handler: string;
+}
+
+/** A handler can no longer be called. */
+export interface HandlerUnregistered {
+  /** Tag of the union. */
+  readonly type: "handlerUnregistered";
+  /** Its name. */
+  readonly handler: string;
+}
+
+/** This instance refuses new requests and finishes what runs. */
+export interface Draining {
+  /** Tag of the union. */
+  readonly type: "draining";
+}
+
+/** This instance is closed; the last entry. */
+export interface Closed {
+  /** Tag of the union. */
+  readonly type: "closed";
+}

@@ -1,0 +1,44 @@
+import type { ResponseId } from "../wire/mod.ts";
+import { cancelHandler, decodeCancel, encodeHandlerList } from "../wire/mod.ts";
+import { ZeromeshError } from "../core/mod.ts";
+import type { InboundCall } from "./context.ts";
+import { type Handler, systemHandler } from "./handler.ts";
+import { runningKey } from "./session.ts";
+
+/** What the system's handlers need of the messenger. */
+export interface SystemHost {
+  /** Answers `_hello`. */
+  answerHello(call: InboundCall): Uint8Array;
+  /** Names of all handlers. */
+  handlerNames(): string[];
+  /** Counts a malformed cancellation. */
+  dropCancel(): void;
+}
+
+/** `_hello`, `_list_handlers` and `_cancel`: what every instance answers from its first moment. */
+export function systemHandlers(host: SystemHost): Handler[] {
+  return [
+    systemHandler("_hello", "unary", (context) => host.answerHello(asCall(context))),
+    systemHandler("_list_handlers", "unary", () => encodeHandlerList(host.handlerNames())),
+    systemHandler(cancelHandler, "am", (context) => cancel(host, asCall(context))),
+  ];
+}
+
+// Handlers get the inbound call as their context; the system's own know it as what it is.
+function asCall(context: unknown): InboundCall {
+  return context as InboundCall;
+}
+
+function cancel(host: SystemHost, call: InboundCall): void {
+  const id: ResponseId = { id0: 0, id1: 0, id2: 0, id3: 0 };
+  const payload = call.lentPayload;
+  if (decodeCancel(payload, 0, payload.length, id) !== null) return host.dropCancel();
+  // Only calls of the very connection can be given up, so nobody can cancel for another.
+  const running = call.session.running.get(runningKey(id));
+  if (running === undefined || running.id2 !== id.id2 || running.id3 !== id.id3) return;
+  running.abort(
+    new ZeromeshError("CANCELLED", `The caller of "${running.handlerName}" cancelled`, {
+      handler: running.handlerName,
+    }),
+  );
+}

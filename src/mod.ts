@@ -1,0 +1,96 @@
+/**
+ * Typed messaging between Bun, Deno and Rust Velo processes over libzmq.
+ *
+ * A {@link Messenger} listens, dials peers, serves handlers and sends four kinds of messages: fire and forget,
+ * acknowledged, bytes for bytes, and typed by a contract.
+ *
+ * @example Usage
+ * ```ts
+ * import { contract, Messenger } from "zeromesh";
+ * import { z } from "zod";
+ *
+ * const greet = contract("greet", { input: z.string(), output: z.string() });
+ *
+ * await using server = await Messenger.create();
+ * server.handle(greet, ({ input }) => `hello ${input}`);
+ *
+ * await using client = await Messenger.create();
+ * const peer = await client.connect(server.endpoint);
+ * console.log(await client.typedUnary(greet, { to: peer, payload: "world" }));
+ * ```
+ *
+ * @module
+ */
+export {
+  type CloseOptions,
+  type ConnectOptions,
+  Messenger,
+  type WaitOptions,
+} from "./messenger.ts";
+export {
+  type AmContract,
+  type AnySchema,
+  type CallInput,
+  type CallOutput,
+  type CancelTimer,
+  type Clock,
+  type Contract,
+  contract,
+  type ContractErrors,
+  type ContractOptions,
+  type DroppedEntries,
+  type Encoding,
+  type ErrorCode,
+  type HandlerInput,
+  type HandlerOutput,
+  type InstanceId,
+  type KnownErrorCode,
+  type LogFields,
+  type Logger,
+  type Ran,
+  type SchemaInput,
+  type SchemaIssue,
+  type SchemaOutput,
+  type SchemaResult,
+  type StandardSchema,
+  type SubscribeOptions,
+  type UnaryContract,
+  type WorkerId,
+  ZeromeshError,
+  type ZeromeshErrorOptions,
+} from "./core/mod.ts";
+export {
+  amHandler,
+  type AmMethod,
+  type BaseCallOptions,
+  type Caller,
+  type CallOptions,
+  type CallStats,
+  type Client,
+  type ClientCallOptions,
+  type Closed,
+  type DispatchStats,
+  type Draining,
+  type Handler,
+  type HandlerContext,
+  type HandlerOptions,
+  type HandlerRegistered,
+  type HandlerUnregistered,
+  type MaybePromise,
+  type MessengerFace,
+  type MessengerOptions,
+  type MessengerStats,
+  type PeerDown,
+  type PeerUp,
+  type PeerView,
+  type SendOverflow,
+  type Status,
+  type TypedCallOptions,
+  type TypedContext,
+  typedUnaryHandler,
+  unaryHandler,
+  type UnaryMethod,
+} from "./messenger/mod.ts";
+export { type Drop, type TransportStats } from "./transport/mod.ts";
+export { type Feature, type PeerInfo, type PeerInfoJson } from "./wire/mod.ts";
+export { type LibraryInfo } from "./zmq/mod.ts";

@@ -1,0 +1,159 @@
+import { ProtocolError } from "../zmq/mod.ts";
+import { type Context, Errno, type Handle, MonitorEvent, type Socket, type Source } from "../zmq/mod.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { type FrameReader, type InboundMessage, ReadResult } from "./inbound.ts";
+import { closedByUs, Link, type LinkShared, writeFromRegion, writeFromViews } from "./link.ts";
+import type { WriteOutcome } from "./link.ts";
+import type { LinkLoss } from "./transport.ts";
+
+/** What a dialled link needs of its transport. */
+export interface DealerHost<Session> {
+  /** The context its socket lives in. */
+  readonly context: Context;
+  /** Reads its frames. */
+  readonly reader: FrameReader;
+  /** Sets the options that depend on the transport. */
+  prepare(socket: Socket): void;
+  /** Hands a message on. */
+  message(link: Link<Session>, message: InboundMessage): void;
+  /** Reports the end of the link. */
+  gone(link: DealerLink<Session>, loss: LinkLoss): void;
+}
+
+const watchedEvents = MonitorEvent.HANDSHAKE_SUCCEEDED | MonitorEvent.CLOSED | MonitorEvent.DISCONNECTED |
+  MonitorEvent.HANDSHAKE_FAILED_NO_DETAIL | MonitorEvent.HANDSHAKE_FAILED_PROTOCOL |
+  MonitorEvent.HANDSHAKE_FAILED_AUTH;
+
+/**
+ * A connection that this side dialled: one DEALER, used for one epoch and never again.
+ *
+ * libzmq's own reconnecting is off in effect (its interval is a day): the socket is closed at the first sign
+ * of loss, since a DEALER left to itself would deliver what is queued to whoever binds the port next.
+ */
+export class DealerLink<Session> extends Link<Session> implements Source {
+  readonly kind = "dialled";
+  readonly endpoint: string;
+  readonly routingId = null;
+  readonly #host: DealerHost<Session>;
+  readonly #socket: Socket;
+  readonly #handle: Handle;
+  #discarding = false;
+  #loss: LinkLoss | null = null;
+
+  constructor(host: DealerHost<Session>, shared: LinkShared, endpoint: Endpoint, address: string) {
+    super(shared, "connecting");
+    this.established = false;
+    this.#host = host;
+    this.endpoint = address;
+    this.#socket = host.context.socket("DEALER");
+    try {
+      host.prepare(this.#socket);
+      this.#socket.monitor(watchedEvents, (event, value) => this.#onEvent(event, value));
+      this.#handle = this.#socket.handle;
+      this.#socket.connect(address);
+      this.#socket.attach(this);
+    } catch (error) {
+      this.#socket.close();
+      throw error;
+    }
+  }
+
+  /** Reads what arrived. Called by the reactor. */
+  receive(budget: number): number {
+    const reader = this.#host.reader;
+    for (let count = 0; count < budget; count++) {
+      if (this.#socket.closed) return 0;
+      if (this.#discarding) {
+        if (!reader.discard(this.#handle)) return budget;
+        this.#discarding = false;
+      }
+      const typeSize = reader.readType(this.#handle);
+      if (typeSize < 0) return count;
+      const result = reader.readRest(this.#handle, typeSize);
+      if (result === ReadResult.message) this.#host.message(this, reader.message);
+      else if (result === ReadResult.discarding) {
+        this.#discarding = true;
+        return budget;
+      }
+    }
+    return budget;
+  }
+
+  override close(lingerMs: number): void {
+    if (!this.markClosed()) return;
+    this.#socket.close({ lingerMs });
+    this.#host.gone(this, closedByUs);
+  }
+
+  protected override writeRegion(type: number, headerLength: number, payload: Uint8Array): WriteOutcome {
+    const outcome = writeFromRegion(this.shared, this.#handle, type, headerLength, payload);
+    this.#socket.touch();
+    return outcome;
+  }
+
+  protected override writeParts(type: number, header: Uint8Array, payload: Uint8Array): WriteOutcome {
+    const outcome = writeFromViews(this.shared, this.#handle, type, header, payload);
+    this.#socket.touch();
+    return outcome;
+  }
+
+  protected override onBlocked(blocked: boolean): void {
+    this.#socket.setBlocked(blocked);
+  }
+
+  #onEvent(event: number, value: number): void {
+    if (event === MonitorEvent.HANDSHAKE_SUCCEEDED) {
+      this.established = true;
+      return;
+    }
+    // The failed handshake says why; the DISCONNECTED behind it only that.
+    const loss = lossOf(event, value, this.established);
+    if (this.#loss === null) this.#beginLoss(loss);
+  }
+
+  #beginLoss(loss: LinkLoss): void {
+    this.#loss = loss;
+    if (!this.markClosed()) return;
+    this.#receiveAll();
+    // libzmq may hand over the last of what it had decoded just after it reported the loss.
+    this.#host.context.reactor.nextTurn(() => {
+      if (this.#socket.closed) return;
+      this.#receiveAll();
+      this.#socket.close();
+      this.#host.gone(this, loss);
+    });
+  }
+
+  #receiveAll(): void {
+    // Bounded by libzmq's receive high-water mark: nothing new can arrive.
+    while (!this.#socket.closed && this.receive(1_024) === 1_024);
+  }
+}
+
+/** What a monitor's event means for whoever waits on the connection. */
+export function lossOf(event: number, value: number, established: boolean): LinkLoss {
+  switch (event) {
+    case MonitorEvent.CLOSED:
+      return { code: "PEER_UNREACHABLE", reason: "nobody answers there" };
+    case MonitorEvent.HANDSHAKE_FAILED_AUTH:
+      return { code: "FORBIDDEN", reason: `the peer refused our key (status ${value})` };
+    case MonitorEvent.HANDSHAKE_FAILED_PROTOCOL:
+      return {
+        code: "PEER_UNREACHABLE",
+        reason: value === ProtocolError.ZMTP_CRYPTOGRAPHIC || value === ProtocolError.ZMTP_MECHANISM_MISMATCH
+          ? "wrong server key, or only one side uses CURVE"
+          : `the ZMTP handshake failed (protocol error 0x${value.toString(16)})`,
+      };
+    case MonitorEvent.HANDSHAKE_FAILED_NO_DETAIL:
+      return {
+        code: "PEER_UNREACHABLE",
+        reason: value === Errno.EAGAIN
+          ? "it accepts connections but does not speak ZMTP"
+          : "the connection ended during the ZMTP handshake (no ZMTP, a wrong server key, or only one side uses CURVE)",
+      };
+    default:
+      return established
+        ? { code: "PEER_DISCONNECTED", reason: "the connection was lost" }
+        : { code: "PEER_UNREACHABLE", reason: "the connection ended before the handshake" };
+  }
+}

@@ -1,0 +1,36 @@
+import type { DropReason } from "../wire/mod.ts";
+
+/** Why an inbound message or an outbound reply was dropped. */
+export type Drop =
+  | DropReason
+  | "headerTooLarge"
+  | "payloadTooLarge"
+  | "tooManyConnections"
+  | "identityMismatch"
+  | "senderGone"
+  | "noRoute"
+  | "replyUnknown"
+  | "queueFull"
+  | "linkLost";
+
+/** Counts drops by reason. */
+export class DropCounters {
+  readonly #counts = new Map<Drop, number>();
+  #total = 0;
+
+  /** All drops. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** Counts one. */
+  count(reason: Drop, times = 1): void {
+    this.#total += times;
+    this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + times);
+  }
+
+  /** The counts so far; a reason that never occurred is absent. */
+  snapshot(): Readonly<Partial<Record<Drop, number>>> {
+    return Object.fromEntries(this.#counts);
+  }
+}

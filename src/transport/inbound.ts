@@ -1,0 +1,166 @@
+import { type Backend, type Handle, ReceiveFlag, type Region } from "../zmq/mod.ts";
+import type { DropCounters } from "./drops.ts";
+
+const dontWait = ReceiveFlag.DONTWAIT;
+
+// Offsets in the one buffer for the small frames. A request header is at most 22 + 65 535 + 16 384 bytes.
+const idAt = 0;
+const idCapacity = 256;
+const typeAt = idAt + idCapacity;
+const typeCapacity = 8;
+const headerAt = typeAt + typeCapacity;
+const headerCapacity = 84 * 1024;
+// Payloads up to this size are lent to the receiver in a buffer that the next message overwrites.
+const lentPayloadBytes = 64 * 1024;
+// A message with thousands of parts is hostile; it is discarded in portions, so that others get a turn.
+const discardsPerPass = 1_024;
+
+const nothing = new Uint8Array(new ArrayBuffer(0));
+
+/**
+ * A message as it came in. One object serves all: whoever needs something longer than the call copies it.
+ */
+export class InboundMessage {
+  /** The message type byte. */
+  type = 0;
+  /** The bytes in which the header lies. */
+  header: Uint8Array = nothing;
+  /** A view of the same buffer as {@link header}, with the same offsets. */
+  headerView: DataView = new DataView(nothing.buffer);
+  /** Where the header starts. */
+  headerStart = 0;
+  /** Where it ends. */
+  headerEnd = 0;
+  /** The payload. Lent for the length of the call unless {@link owned}. */
+  payload: Uint8Array = nothing;
+  /** Whether the payload belongs to the receiver for good. */
+  owned = false;
+
+  /** The payload in memory that the receiver may keep. Copies at most once. */
+  keep(): Uint8Array {
+    if (this.owned) return this.payload;
+    this.owned = true;
+    return this.payload = copyBytes(this.payload);
+  }
+}
+
+/** A copy over a buffer of its own. */
+export function copyBytes(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(new ArrayBuffer(bytes.length));
+  copy.set(bytes);
+  return copy;
+}
+
+/** The outcome of {@link FrameReader.readRest}. */
+export const ReadResult = { message: 0, dropped: 1, discarding: 2 } as const;
+
+/**
+ * Reads messages frame by frame: type, header, payload, each checked for what must follow.
+ *
+ * One reader serves all sockets of a transport, since messages are handled one at a time.
+ */
+export class FrameReader {
+  /** The message that was read last. */
+  readonly message = new InboundMessage();
+  readonly #backend: Backend;
+  readonly #small: Region;
+  readonly #payload: Region;
+  readonly #maxPayloadBytes: number;
+  readonly #drops: DropCounters;
+
+  /** @param maxPayloadBytes Larger payloads are dropped before memory is taken for them. */
+  constructor(backend: Backend, maxPayloadBytes: number, drops: DropCounters) {
+    this.#backend = backend;
+    this.#small = backend.region(headerAt + headerCapacity);
+    this.#payload = backend.region(lentPayloadBytes);
+    this.#maxPayloadBytes = maxPayloadBytes;
+    this.#drops = drops;
+  }
+
+  /** The bytes in which {@link readId} leaves the routing id, from 0 on. */
+  get idBytes(): Uint8Array {
+    return this.#small.bytes;
+  }
+
+  /** A view of {@link idBytes}. */
+  get idView(): DataView {
+    return this.#small.view;
+  }
+
+  /** Receives a routing id: its length, or a negated errno. */
+  readId(socket: Handle): number {
+    return this.#backend.receive(socket, this.#small, idAt, idCapacity, dontWait);
+  }
+
+  /** Receives a type frame: its length, or a negated errno. */
+  readType(socket: Handle): number {
+    return this.#backend.receive(socket, this.#small, typeAt, typeCapacity, dontWait);
+  }
+
+  /**
+   * Receives a type frame of a connection that is seen for the first time.
+   *
+   * @returns Its length, or a negated errno; {@link sourceFd} tells the connection's descriptor.
+   */
+  readTypeOfStranger(socket: Handle): number {
+    const size = this.#backend.receiveMessage(socket, dontWait);
+    if (size >= 0) {
+      this.sourceFd = this.#backend.messageProperty(2);
+      this.#backend.messageToRegion(this.#small, typeAt, Math.min(size, typeCapacity));
+    }
+    return size;
+  }
+
+  /** The descriptor of the connection that {@link readTypeOfStranger} saw, or −1. */
+  sourceFd = -1;
+
+  /**
+   * Receives header and payload after a type frame of `typeSize` bytes into {@link message}.
+   *
+   * @returns A value of {@link ReadResult}; with `discarding` the rest goes to {@link discard} later.
+   */
+  readRest(socket: Handle, typeSize: number): number {
+    const backend = this.#backend;
+    if (typeSize !== 1) return this.#refuse(socket, "typeLength");
+    if (backend.receiveMore(socket) !== 1) return this.#refuse(socket, "frameCount");
+    const headerSize = backend.receive(socket, this.#small, headerAt, headerCapacity, dontWait);
+    if (headerSize < 0 || backend.receiveMore(socket) !== 1) return this.#refuse(socket, "frameCount");
+    const payloadSize = backend.receiveMessage(socket, dontWait);
+    if (payloadSize < 0 || backend.messageMore()) return this.#refuse(socket, "frameCount");
+    if (headerSize > headerCapacity) return this.#refuse(socket, "headerTooLarge");
+    if (payloadSize > this.#maxPayloadBytes) return this.#refuse(socket, "payloadTooLarge");
+    const message = this.message;
+    message.type = this.#small.bytes[typeAt]!;
+    message.header = this.#small.bytes;
+    message.headerView = this.#small.view;
+    message.headerStart = headerAt;
+    message.headerEnd = headerAt + headerSize;
+    if (payloadSize === 0) {
+      message.payload = nothing;
+      message.owned = true;
+    } else if (payloadSize <= lentPayloadBytes) {
+      backend.messageToRegion(this.#payload, 0, payloadSize);
+      message.payload = this.#payload.bytes.subarray(0, payloadSize);
+      message.owned = false;
+    } else {
+      message.payload = new Uint8Array(new ArrayBuffer(payloadSize));
+      backend.messageToBytes(message.payload, payloadSize);
+      message.owned = true;
+    }
+    return ReadResult.message;
+  }
+
+  /** Receives and forgets the remaining parts of a message. Returns whether it reached the end. */
+  discard(socket: Handle): boolean {
+    for (let i = 0; i < discardsPerPass; i++) {
+      if (this.#backend.receiveMore(socket) !== 1) return true;
+      if (this.#backend.receiveMessage(socket, dontWait) < 0) return true;
+    }
+    return false;
+  }
+
+  #refuse(socket: Handle, reason: "typeLength" | "frameCount" | "headerTooLarge" | "payloadTooLarge"): number {
+    this.#drops.count(reason);
+    return this.discard(socket) ? ReadResult.dropped : ReadResult.discarding;
+  }
+}

@@ -1,0 +1,40 @@
+import { copyBytes, InboundMessage } from "./inbound.ts";
+import { closedByUs, Link, type LinkShared, WriteOutcome } from "./link.ts";
+import type { TransportHandler } from "./transport.ts";
+
+/** The link to oneself: messages arrive in a later microtask, as copies. */
+export class LoopbackLink<Session> extends Link<Session> {
+  readonly kind = "loopback";
+  readonly endpoint = "this instance";
+  readonly routingId = null;
+  readonly #handler: TransportHandler<Session>;
+
+  constructor(shared: LinkShared, handler: TransportHandler<Session>) {
+    super(shared, "open");
+    this.#handler = handler;
+  }
+
+  override close(_lingerMs: number): void {
+    if (this.markClosed()) this.#handler.gone(this, closedByUs);
+  }
+
+  protected override writeRegion(type: number, headerLength: number, payload: Uint8Array): WriteOutcome {
+    return this.writeParts(type, this.shared.header.bytes.subarray(0, headerLength), payload);
+  }
+
+  protected override writeParts(type: number, header: Uint8Array, payload: Uint8Array): WriteOutcome {
+    const message = new InboundMessage();
+    message.type = type;
+    message.header = copyBytes(header);
+    message.headerView = new DataView(message.header.buffer);
+    message.headerEnd = header.length;
+    message.payload = copyBytes(payload);
+    message.owned = true;
+    queueMicrotask(() => {
+      if (this.state !== "closed") this.#handler.message(this, message);
+    });
+    return WriteOutcome.sent;
+  }
+
+  protected override onBlocked(_blocked: boolean): void {}
+}

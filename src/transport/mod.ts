@@ -1,0 +1,12 @@
+/**
+ * Frames between instances: listening, dialling, bounded queues, loss of connections.
+ *
+ * @module
+ */
+export { Batcher } from "./batcher.ts";
+export { type Drop, DropCounters } from "./drops.ts";
+export { type Endpoint, formatEndpoint, parseEndpoint } from "./endpoint.ts";
+export { copyBytes, InboundMessage } from "./inbound.ts";
+export { Link, type LinkShared, type LinkState, SendOutcome } from "./link.ts";
+export type { LinkLoss, Transport, TransportHandler, TransportStats } from "./transport.ts";
+export { ZmqTransport, type ZmqTransportOptions, type ZmqTransportParts } from "./zmq_transport.ts";

@@ -1,0 +1,75 @@
+import type { ErrorCode } from "../core/mod.ts";
+import type { Drop } from "./drops.ts";
+import type { InboundMessage } from "./inbound.ts";
+import type { Link } from "./link.ts";
+
+/** Why a connection ended. */
+export interface LinkLoss {
+  /** The code that whatever waited on the connection ends with. */
+  readonly code: ErrorCode;
+  /** What happened, for the message of that error. */
+  readonly reason: string;
+}
+
+/** What a transport tells its user. Both methods are called inside the pump and must not throw. */
+export interface TransportHandler<Session> {
+  /** A message arrived. It is lent for the length of the call. */
+  message(link: Link<Session>, message: InboundMessage): void;
+  /**
+   * A connection ended; everything that had arrived was handed over before. Nothing queued on the link will
+   * leave any more.
+   */
+  gone(link: Link<Session>, loss: LinkLoss): void;
+}
+
+/** Counters of a transport, and what it holds now. */
+export interface TransportStats {
+  /** Connections that this side dialled and that are open or being opened. */
+  readonly dialled: number;
+  /** Connections that peers dialled and that have sent something. */
+  readonly accepted: number;
+  /** Connections accepted that never finished the ZMTP handshake or never sent anything. */
+  readonly silent: number;
+  /** Messages in bounded queues, waiting for room or for a handshake. */
+  readonly queuedMessages: number;
+  /** Their bytes. */
+  readonly queuedBytes: number;
+  /** Messages handed to libzmq since the start. */
+  readonly sentMessages: number;
+  /** Messages received since the start. */
+  readonly receivedMessages: number;
+  /** Times that a peer's high-water mark made a message wait. */
+  readonly blocked: number;
+  /** Drops since the start, by reason. */
+  readonly drops: Readonly<Partial<Record<Drop, number>>>;
+}
+
+/**
+ * Frames between instances: what the messenger needs of a network.
+ *
+ * A `Session` is whatever the user hangs on a link.
+ */
+export interface Transport<Session> {
+  /** Endpoints that peers can dial, first the one to prefer. Empty when nothing is bound. */
+  readonly endpoints: readonly string[];
+  /** Where headers are encoded before {@link Link.send}; at least 84 KiB. */
+  readonly headerBytes: Uint8Array;
+  /** A view of {@link headerBytes}. */
+  readonly headerView: DataView;
+  /**
+   * Starts a connection. Failure is reported through {@link TransportHandler.gone}.
+   *
+   * @throws {ZeromeshError} `ENDPOINT_INVALID`.
+   */
+  dial(endpoint: string): Promise<Link<Session>>;
+  /** The link to oneself. */
+  loopback(): Link<Session>;
+  /** Keeps the process alive until {@link unref}. Counts. */
+  ref(): void;
+  /** See {@link ref}. */
+  unref(): void;
+  /** Counters. */
+  stats(): TransportStats;
+  /** Closes every connection; what was handed to libzmq may still leave for `lingerMs`. Idempotent. */
+  close(lingerMs: number): Promise<void>;
+}

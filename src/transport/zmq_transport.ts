@@ -1,0 +1,316 @@
+import { lookup } from "node:dns/promises";
+import { ZeromeshError } from "../core/mod.ts";
+import { type Clock, errorText, type InstanceId, instanceIdToBytes, type Logger } from "../core/mod.ts";
+import { BatchReader, BatchRecord, MessageType } from "../wire/mod.ts";
+import { type Context, type Region, type Socket } from "../zmq/mod.ts";
+import { type DealerHost, DealerLink } from "./dealer_link.ts";
+import { DropCounters } from "./drops.ts";
+import { dialableEndpoints, type Endpoint, formatEndpoint, isIpv6, normalizeBound, parseEndpoint } from "./endpoint.ts";
+import { FrameReader, InboundMessage } from "./inbound.ts";
+import type { Link, LinkShared } from "./link.ts";
+import { Listener, type ListenerHost } from "./listener.ts";
+import { LoopbackLink } from "./loopback_link.ts";
+import type { LinkLoss, Transport, TransportHandler, TransportStats } from "./transport.ts";
+
+/** Limits and addresses of a transport. */
+export interface ZmqTransportOptions {
+  /** Where to listen; an empty list binds nothing. */
+  endpoints: readonly string[];
+  /** Host or endpoint to tell peers instead of the bound one. */
+  advertise?: string | undefined;
+  /** Larger payloads are refused. */
+  maxPayloadBytes: number;
+  /** Limit of messages waiting for one peer. */
+  maxQueuedMessages: number;
+  /** Limit of bytes waiting for one peer. */
+  maxQueuedBytes: number;
+  /** The most peers known by their own connection. */
+  maxConnections: number;
+  /** libzmq's queue for one peer, in messages, each way. */
+  highWaterMark: number;
+}
+
+/** What a transport is made of. */
+export interface ZmqTransportParts<Session> {
+  /** The context its sockets live in. */
+  readonly context: Context;
+  /** Whose transport it is. */
+  readonly instanceId: InstanceId;
+  /** Who takes its messages. */
+  readonly handler: TransportHandler<Session>;
+  /** Where time comes from. */
+  readonly clock: Clock;
+  /** Where trouble is reported. */
+  readonly logger: Logger;
+}
+
+const headerCapacity = 84 * 1024;
+// A port this process has just closed is free a moment later only.
+const rebindMs = 250;
+const rebindPauseMs = 5;
+// Above this libzmq cuts the connection, so it leaves room for a batch and is checked before sending.
+const frameSlackBytes = 128 * 1024;
+
+/** Dialler's heartbeat: it pings, and the other end learns from the TTL when to give up. */
+const heartbeatMs = 1_000;
+const heartbeatTimeoutMs = 3_000;
+
+/** Frames between instances over libzmq: one ROUTER, and a DEALER for each connection dialled. */
+export class ZmqTransport<Session>
+  implements Transport<Session>, DealerHost<Session>, ListenerHost<Session> {
+  readonly context: Context;
+  readonly reader: FrameReader;
+  readonly shared: LinkShared;
+  readonly maxConnections: number;
+  readonly #options: ZmqTransportOptions;
+  readonly #parts: ZmqTransportParts<Session>;
+  readonly #drops = new DropCounters();
+  readonly #dialled = new Set<DealerLink<Session>>();
+  readonly #loopback: LoopbackLink<Session>;
+  readonly #batch = new BatchReader();
+  readonly #record = new BatchRecord();
+  readonly #recordMessage = new InboundMessage();
+  readonly #idPrefix: Uint8Array;
+  #listener: Listener<Session> | null = null;
+  #endpoints: readonly string[] = [];
+  #closed = false;
+
+  private constructor(options: ZmqTransportOptions, parts: ZmqTransportParts<Session>) {
+    this.#options = options;
+    this.#parts = parts;
+    this.context = parts.context;
+    this.maxConnections = options.maxConnections;
+    this.#idPrefix = instanceIdToBytes(parts.instanceId);
+    const backend = parts.context.backend;
+    const types = backend.region(256);
+    for (let i = 0; i < 256; i++) types.bytes[i] = i;
+    this.reader = new FrameReader(backend, options.maxPayloadBytes, this.#drops);
+    this.shared = {
+      backend,
+      header: backend.region(headerCapacity),
+      types,
+      drops: this.#drops,
+      maxQueuedMessages: options.maxQueuedMessages,
+      maxQueuedBytes: options.maxQueuedBytes,
+      counters: { sent: 0, received: 0, blocked: 0 },
+    };
+    this.#loopback = new LoopbackLink(this.shared, parts.handler);
+  }
+
+  /**
+   * Makes a transport and binds its endpoints.
+   *
+   * @throws {ZeromeshError} `ENDPOINT_INVALID`, `ADDRESS_IN_USE`.
+   */
+  static async create<Session>(
+    options: ZmqTransportOptions,
+    parts: ZmqTransportParts<Session>,
+  ): Promise<ZmqTransport<Session>> {
+    const endpoints = options.endpoints.map((endpoint) => parseEndpoint(endpoint, "listen"));
+    const transport = new ZmqTransport(options, parts);
+    if (endpoints.length > 0) await transport.#listen(endpoints);
+    return transport;
+  }
+
+  get endpoints(): readonly string[] {
+    return this.#endpoints;
+  }
+
+  get headerBytes(): Uint8Array {
+    return this.shared.header.bytes;
+  }
+
+  get headerView(): DataView {
+    return this.shared.header.view;
+  }
+
+  /** Header memory, as libzmq takes it. */
+  get header(): Region {
+    return this.shared.header;
+  }
+
+  async dial(endpoint: string): Promise<Link<Session>> {
+    const parsed = await resolveHost(parseEndpoint(endpoint, "dial"));
+    if (this.#closed) throw new ZeromeshError("CLOSED", `Cannot dial ${endpoint}: this instance is closed`);
+    const link = new DealerLink<Session>(this, this.shared, parsed, formatEndpoint(parsed));
+    this.#dialled.add(link);
+    return link;
+  }
+
+  loopback(): Link<Session> {
+    return this.#loopback;
+  }
+
+  ref(): void {
+    this.context.reactor.ref();
+  }
+
+  unref(): void {
+    this.context.reactor.unref();
+  }
+
+  stats(): TransportStats {
+    let queuedMessages = 0;
+    let queuedBytes = 0;
+    const add = (link: Link<Session>) => {
+      queuedMessages += link.queuedMessages;
+      queuedBytes += link.queuedBytes;
+    };
+    for (const link of this.#dialled) add(link);
+    for (const link of this.#listener?.links ?? []) add(link);
+    return {
+      dialled: this.#dialled.size,
+      accepted: this.#listener?.size ?? 0,
+      silent: this.#listener?.silent ?? 0,
+      queuedMessages,
+      queuedBytes,
+      sentMessages: this.shared.counters.sent,
+      receivedMessages: this.shared.counters.received,
+      blocked: this.shared.counters.blocked,
+      drops: this.#drops.snapshot(),
+    };
+  }
+
+  /** Counts drops; the messenger's own are kept here too. */
+  get drops(): DropCounters {
+    return this.#drops;
+  }
+
+  close(lingerMs: number): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#closed = true;
+    this.#loopback.close(0);
+    for (const link of [...this.#dialled]) link.close(lingerMs);
+    this.#listener?.close(lingerMs);
+    return Promise.resolve();
+  }
+
+  prepare(socket: Socket): void {
+    const id = new Uint8Array(new ArrayBuffer(24));
+    id.set(this.#idPrefix);
+    crypto.getRandomValues(id.subarray(16));
+    this.#prepareBoth(socket);
+    socket.set("ROUTING_ID", id)
+      .set("IMMEDIATE", 0)
+      .set("RECONNECT_IVL", 86_400_000)
+      .set("CONNECT_TIMEOUT", 3_000)
+      .set("HEARTBEAT_IVL", heartbeatMs)
+      .set("HEARTBEAT_TIMEOUT", heartbeatTimeoutMs)
+      .set("HEARTBEAT_TTL", heartbeatTimeoutMs)
+      .set("IPV6", 1);
+  }
+
+  message(link: Link<Session>, message: InboundMessage): void {
+    if (message.type !== MessageType.batch) {
+      this.shared.counters.received++;
+      this.#parts.handler.message(link, message);
+      return;
+    }
+    const payload = message.payload;
+    let reason = this.#batch.reset(
+      message.header,
+      message.headerStart,
+      message.headerEnd,
+      payload,
+      0,
+      payload.length,
+    );
+    if (reason !== null) return this.#drops.count(reason);
+    const record = this.#record;
+    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+    const inner = this.#recordMessage;
+    for (;;) {
+      const next = this.#batch.next(record);
+      if (next === "end") return;
+      if (next !== null) {
+        reason = next;
+        return this.#drops.count(reason);
+      }
+      inner.type = record.type;
+      inner.header = payload;
+      inner.headerView = view;
+      inner.headerStart = record.headerStart;
+      inner.headerEnd = record.headerEnd;
+      inner.payload = payload.subarray(record.payloadStart, record.payloadEnd);
+      inner.owned = false;
+      this.shared.counters.received++;
+      this.#parts.handler.message(link, inner);
+    }
+  }
+
+  gone(link: Link<Session>, loss: LinkLoss): void {
+    if (link instanceof DealerLink) this.#dialled.delete(link);
+    this.#parts.handler.gone(link, loss);
+  }
+
+  drainMonitors(): void {
+    this.context.monitors.drain();
+  }
+
+  nextTurn(callback: () => void): void {
+    this.context.reactor.nextTurn(callback);
+  }
+
+  async #listen(endpoints: readonly Endpoint[]): Promise<void> {
+    const socket = this.context.socket("ROUTER");
+    try {
+      this.#prepareBoth(socket);
+      socket.set("ROUTER_MANDATORY", 1).set("BACKLOG", 4_096);
+      if (endpoints.some(isIpv6)) socket.set("IPV6", 1);
+      this.#listener = new Listener(socket, this);
+      const dialable: string[] = [];
+      for (const endpoint of endpoints) {
+        const bound = normalizeBound(await this.#bind(socket, formatEndpoint(endpoint)));
+        dialable.push(...dialableEndpoints(bound, this.#options.advertise));
+      }
+      this.#endpoints = Object.freeze(dialable);
+    } catch (error) {
+      socket.close();
+      this.#listener = null;
+      throw error;
+    }
+  }
+
+  async #bind(socket: Socket, address: string): Promise<string> {
+    const giveUpAt = this.#parts.clock.now() + rebindMs;
+    for (;;) {
+      try {
+        return socket.bind(address);
+      } catch (error) {
+        const inUse = error instanceof ZeromeshError && error.code === "ADDRESS_IN_USE";
+        if (!inUse || this.#parts.clock.now() >= giveUpAt) throw error;
+      }
+      await new Promise<void>((resolve) => this.#parts.clock.after(rebindPauseMs, resolve));
+    }
+  }
+
+  #prepareBoth(socket: Socket): void {
+    socket.set("LINGER", 0)
+      .set("HANDSHAKE_IVL", 3_000)
+      .set("SNDHWM", this.#options.highWaterMark)
+      .set("RCVHWM", this.#options.highWaterMark)
+      .set("MAXMSGSIZE", this.#options.maxPayloadBytes + frameSlackBytes)
+      .set("TCP_KEEPALIVE", 1)
+      .set("TCP_KEEPALIVE_IDLE", 30)
+      .set("TCP_KEEPALIVE_INTVL", 10)
+      .set("TCP_KEEPALIVE_CNT", 3);
+  }
+}
+
+/** Resolves a host name here: libzmq would do it on the thread that serves every socket. */
+async function resolveHost(endpoint: Endpoint): Promise<Endpoint> {
+  if (endpoint.scheme !== "tcp" || !/[a-zA-Z]/.test(endpoint.host) || endpoint.host.startsWith("[")) {
+    return endpoint;
+  }
+  try {
+    const found = await lookup(endpoint.host);
+    return { ...endpoint, host: found.family === 6 ? `[${found.address}]` : found.address };
+  } catch (error) {
+    throw new ZeromeshError(
+      "PEER_UNREACHABLE",
+      `Cannot dial tcp://${endpoint.host}:${endpoint.port}: the name ${endpoint.host} cannot be resolved ` +
+        `(${errorText(error)})`,
+      { cause: error },
+    );
+  }
+}

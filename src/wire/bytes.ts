@@ -1,0 +1,21 @@
+/** Up to this many bytes a loop beats the call into `TypedArray.prototype.set` on both engines. */
+const loopBytes = 32;
+
+/**
+ * Copies the first `length` bytes of `from` to `into[at..]` and returns the offset behind them.
+ *
+ * The caller has checked that both sides are long enough.
+ */
+export function copyBytes(into: Uint8Array, at: number, from: Uint8Array, length: number): number {
+  if (length <= loopBytes) {
+    for (let i = 0; i < length; i++) into[at + i] = from[i] as number;
+  } else {
+    into.set(from.length === length ? from : from.subarray(0, length), at);
+  }
+  return at + length;
+}
+
+/** A view over exactly the bytes of an array, with the same offsets. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,15 @@
+/**
+ * XXH3-64 (seed 0) of bytes of any length: what discovery files call `address_checksum` when the bytes are a
+ * worker address.
+ *
+ * Loads `hash-wasm` on first use. Worker ids do not need it: their 16 bytes are hashed in `core`.
+ *
+ * @returns An unsigned 64-bit integer.
+ */
+export async function addressChecksum(bytes: Uint8Array): Promise<bigint> {
+  const { createXXHash3 } = await import("hash-wasm");
+  const hasher = await createXXHash3();
+  hasher.init();
+  hasher.update(bytes);
+  return BigInt(`0x${hasher.digest("hex")}`);
+}

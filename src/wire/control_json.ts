@@ -1,0 +1,83 @@
+import { decodeUtf8 } from "./utf8.ts";
+
+/** Longest control message accepted, in bytes (of a string: in UTF-16 units). */
+export const maxControlJsonBytes = 1_048_576;
+
+/** Deepest nesting of arrays and objects accepted in a control message. */
+export const maxControlJsonDepth = 64;
+
+// Source-text access and raw JSON are in both runtimes, but not yet in TypeScript's library.
+type SourceReviver = (
+  key: string,
+  value: unknown,
+  context?: { readonly source?: string | undefined },
+) => unknown;
+const parseWithSource = JSON.parse as (text: string, reviver?: SourceReviver) => unknown;
+const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
+
+const integerText = /^-?[0-9]+$/;
+/** No number beyond 2^53 has fewer digits; most messages have none, and need no reviver. */
+const longNumber = /[0-9]{16}/;
+
+/** Options of {@link parseControlJson}. */
+export interface ControlJsonOptions {
+  /** Longest text accepted. @default {1_048_576} */
+  maxBytes?: number | undefined;
+}
+
+/**
+ * Parses a control message: JSON in which worker ids, event handles and response ids are bare integers of 64 or
+ * 128 bits.
+ *
+ * Integers beyond 2^53 - 1 come as `bigint`, all other numbers as `number`. Never throws: size and nesting are
+ * checked before parsing, and everything that is no JSON gives `undefined`. Payloads of users are plain JSON and
+ * do not come here.
+ */
+export function parseControlJson(
+  text: string | Uint8Array,
+  options: ControlJsonOptions = {},
+): unknown | undefined {
+  if (text.length > (options.maxBytes ?? maxControlJsonBytes)) return undefined;
+  const source = typeof text === "string" ? text : decodeUtf8(text, 0, text.length);
+  if (source === null || tooDeep(source)) return undefined;
+  try {
+    return longNumber.test(source) ? parseWithSource(source, revive) : JSON.parse(source) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function revive(_key: string, value: unknown, context?: { readonly source?: string | undefined }): unknown {
+  if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
+  const source = context?.source;
+  return source !== undefined && integerText.test(source) ? BigInt(source) : value;
+}
+
+function tooDeep(text: string): boolean {
+  let depth = 0;
+  let quoted = false;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (quoted) {
+      if (unit === 0x5c) i++;
+      else if (unit === 0x22) quoted = false;
+    } else if (unit === 0x22) quoted = true;
+    else if (unit === 0x5b || unit === 0x7b) {
+      if (++depth > maxControlJsonDepth) return true;
+    } else if (unit === 0x5d || unit === 0x7d) depth--;
+  }
+  return false;
+}
+
+/**
+ * The JSON text of a control message, a `bigint` as a bare integer. `undefined` gives `null`.
+ *
+ * @throws {TypeError} If the value holds a cycle.
+ */
+export function stringifyControlJson(value: unknown): string {
+  const text: string | undefined = JSON.stringify(
+    value,
+    (_key, item: unknown) => typeof item === "bigint" ? rawJson(item.toString()) : item,
+  );
+  return text ?? "null";
+}

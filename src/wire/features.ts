@@ -1,0 +1,155 @@
+import { type InstanceId, isInstanceId } from "../core/ids.ts";
+import { parseControlJson, stringifyControlJson } from "./control_json.ts";
+import { type PeerInfo, peerInfoFromJson, peerInfoToJson } from "./peer_info.ts";
+import { encodeUtf8 } from "./utf8.ts";
+
+/**
+ * What plain Velo does not have and peers therefore agree on in `_hello`; each is used only towards a peer that
+ * named it.
+ *
+ * - `batch`: many messages in one frame, see {@link BatchReader}.
+ * - `errors`: failed calls carry code and data, see {@link errorHeaders}.
+ * - `same-connection`: replies and calls use the connection the peer dialled.
+ * - `deadline`: header `_ttl`, see {@link encodeTtl}.
+ * - `cancel`: a message that gives up a call, see {@link encodeCancel}.
+ * - `msgpack`: payloads of contracts that ask for MessagePack, marked by header `_enc`.
+ * - `credit`: a window per sender and receiver, in messages and bytes.
+ */
+export type Feature = "batch" | "errors" | "same-connection" | "deadline" | "cancel" | "msgpack" | "credit";
+
+/** The version of our own additions, in field `v` of the `zeromesh` object. */
+export const wireVersion = 1;
+
+/** Most handler names of a hello reply or a handler list. */
+export const maxHandlers = 65_536;
+
+/** Most feature names of a peer. */
+export const maxFeatures = 64;
+
+/** Handler lists may be longer than other control messages. */
+const maxHandlerListBytes = 8 * 1_048_576;
+const maxFeatureLength = 64;
+
+/** What we say about ourselves in the `zeromesh` object. */
+export interface Negotiation {
+  /** The features we speak. */
+  readonly features: readonly Feature[];
+  /** Our instance id, which Velo's own fields do not carry in a reply. */
+  readonly instanceId: InstanceId;
+}
+
+/** What a peer says about itself in the `zeromesh` object. */
+export interface PeerNegotiation {
+  /** Version of its additions, 1 or more. */
+  readonly v: number;
+  /** The features it speaks; names we do not know are kept. */
+  readonly features: ReadonlySet<string>;
+  /** Its instance id. */
+  readonly instanceId: InstanceId;
+}
+
+/** A decoded `_hello`. */
+export interface Hello {
+  /** Id and address of the sender. */
+  readonly peerInfo: PeerInfo;
+  /** `null` for a plain Velo peer, and when the object is malformed. */
+  readonly zeromesh: PeerNegotiation | null;
+}
+
+/** A decoded answer to `_hello`. */
+export interface HelloReply {
+  /** Names of the peer's handlers, the system's included, in no order. */
+  readonly handlers: string[];
+  /** `null` for a plain Velo peer, and when the object is malformed. */
+  readonly zeromesh: PeerNegotiation | null;
+}
+
+/**
+ * The payload of `_hello`, UTF-8 JSON:
+ * `{"peer_info":{"instance_id":…,"worker_address":[…]},"zeromesh":{"v":1,"features":[…],"instance_id":…}}`.
+ *
+ * Without `zeromesh` the field is left out, and the bytes are those of plain Velo.
+ */
+export function encodeHello(hello: { peerInfo: PeerInfo; zeromesh?: Negotiation | undefined }): Uint8Array {
+  return encodeJson({ peer_info: peerInfoToJson(hello.peerInfo), zeromesh: negotiationJson(hello.zeromesh) });
+}
+
+/**
+ * Decodes the payload of `_hello`; `null` unless it has a peer info. Unknown fields are ignored. Never throws.
+ *
+ * That `peerInfo` and `zeromesh` name the same instance is for the caller to check.
+ */
+export function decodeHello(bytes: Uint8Array): Hello | null {
+  const json = fieldsOf(parseControlJson(bytes));
+  const peerInfo = json === null ? null : peerInfoFromJson(json["peer_info"]);
+  return json === null || peerInfo === null ? null : { peerInfo, zeromesh: negotiationOf(json["zeromesh"]) };
+}
+
+/**
+ * The payload of the answer to `_hello`, UTF-8 JSON: `{"handlers":[…],"zeromesh":{…}}`, the second field as in
+ * {@link encodeHello}.
+ *
+ * @throws {RangeError} If there are more than {@link maxHandlers} handlers.
+ */
+export function encodeHelloReply(
+  reply: { handlers: readonly string[]; zeromesh?: Negotiation | undefined },
+): Uint8Array {
+  if (reply.handlers.length > maxHandlers) {
+    throw new RangeError(`Cannot list ${reply.handlers.length} handlers: at most ${maxHandlers}`);
+  }
+  return encodeJson({ handlers: reply.handlers, zeromesh: negotiationJson(reply.zeromesh) });
+}
+
+/** Decodes the answer to `_hello`; `null` unless it has a list of names. Unknown fields are ignored. Never throws. */
+export function decodeHelloReply(bytes: Uint8Array): HelloReply | null {
+  const json = fieldsOf(parseControlJson(bytes, { maxBytes: maxHandlerListBytes }));
+  const handlers = json?.["handlers"];
+  if (json === null || !isTextList(handlers, maxHandlers)) return null;
+  return { handlers, zeromesh: negotiationOf(json["zeromesh"]) };
+}
+
+/**
+ * The answer to `_list_handlers`, UTF-8 JSON: `{"handlers":[…]}`.
+ *
+ * @throws {RangeError} If there are more than {@link maxHandlers} handlers.
+ */
+export function encodeHandlerList(handlers: readonly string[]): Uint8Array {
+  return encodeHelloReply({ handlers });
+}
+
+/** Decodes the answer to `_list_handlers`; `null` unless it has a list of names. Never throws. */
+export function decodeHandlerList(bytes: Uint8Array): string[] | null {
+  return decodeHelloReply(bytes)?.handlers ?? null;
+}
+
+function encodeJson(value: unknown): Uint8Array {
+  return encodeUtf8(stringifyControlJson(value));
+}
+
+function negotiationJson(ours: Negotiation | undefined): Record<string, unknown> | undefined {
+  if (ours === undefined) return undefined;
+  return { v: wireVersion, features: ours.features, instance_id: ours.instanceId };
+}
+
+function negotiationOf(value: unknown): PeerNegotiation | null {
+  const json = fieldsOf(value);
+  if (json === null) return null;
+  const v = json["v"];
+  const features = json["features"];
+  const instanceId = json["instance_id"];
+  if (typeof v !== "number" || !Number.isSafeInteger(v) || v < 1) return null;
+  if (!isTextList(features, maxFeatures) || features.some((name) => name.length > maxFeatureLength)) {
+    return null;
+  }
+  return isInstanceId(instanceId) ? { v, features: new Set(features), instanceId } : null;
+}
+
+function fieldsOf(value: unknown): Record<string, unknown> | null {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? value as Record<string, unknown>
+    : null;
+}
+
+function isTextList(value: unknown, max: number): value is string[] {
+  return Array.isArray(value) && value.length <= max && value.every((item) => typeof item === "string");
+}

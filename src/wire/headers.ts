@@ -1,0 +1,135 @@
+// Written by hand and not with msgpackr: this decoder meets bytes of anyone, so it must be bounded, must refuse
+// everything but one map of strings, and must not throw. It is also on the path of every call with a deadline.
+import { ZeromeshError } from "../core/errors.ts";
+import { copyBytes } from "./bytes.ts";
+import type { DropReason } from "./frame.ts";
+import { MsgpackCursor } from "./msgpack_cursor.ts";
+import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
+
+/** Most bytes of one header value. Senders enforce it, receivers do not, as in Velo. */
+export const maxHeaderValueBytes = 1024;
+
+/** Most bytes of a whole encoded header map. */
+export const maxHeadersBytes = 16_384;
+
+/** Whether a header key is the system's: it starts with `_`. Users may not set such a key. */
+export function isSystemHeader(key: string): boolean {
+  return key.startsWith("_");
+}
+
+/**
+ * Encodes a header map: a MessagePack map of strings, every length in its smallest form, keys in the order of
+ * the object. No pairs give the single byte `80`.
+ *
+ * | what | bytes |
+ * |---|---|
+ * | map | `80`+n up to 15 pairs, then `de` and u16 |
+ * | string | `a0`+n up to 31 bytes, `d9` and u8 up to 255, then `da` and u16 |
+ *
+ * Lengths are big-endian, as MessagePack has them.
+ *
+ * @param headers Keys and values, all of them well-formed text.
+ * @returns Bytes of the caller's own.
+ * @throws {ZeromeshError} `HEADERS_TOO_LARGE` if a value exceeds {@link maxHeaderValueBytes} or the whole map
+ * {@link maxHeadersBytes}.
+ * @throws {TypeError} If a value is no string, or a key or value holds a lone surrogate.
+ */
+export function encodeHeaders(headers: Readonly<Record<string, string>>): Uint8Array {
+  const keys = Object.keys(headers);
+  const parts: Uint8Array[] = [];
+  let total = keys.length <= 0x0f ? 1 : keys.length <= 0xffff ? 3 : 5;
+  for (const key of keys) {
+    const value: unknown = headers[key];
+    if (typeof value !== "string") {
+      throw new TypeError(
+        `Cannot send header ${JSON.stringify(key)}: its value must be a string, not ${typeof value}`,
+      );
+    }
+    if (!key.isWellFormed() || !value.isWellFormed()) {
+      throw new TypeError(`Cannot send header ${JSON.stringify(key)}: it holds a lone surrogate`);
+    }
+    const keyBytes = encodeUtf8(key);
+    const valueBytes = encodeUtf8(value);
+    if (valueBytes.length > maxHeaderValueBytes) {
+      throw new ZeromeshError(
+        "HEADERS_TOO_LARGE",
+        `Cannot send header ${
+          JSON.stringify(key)
+        }: its value has ${valueBytes.length} bytes, more than ${maxHeaderValueBytes}`,
+      );
+    }
+    total += stringSize(keyBytes.length) + stringSize(valueBytes.length);
+    if (total > maxHeadersBytes) {
+      throw new ZeromeshError(
+        "HEADERS_TOO_LARGE",
+        `Cannot send ${keys.length} headers: with ${
+          JSON.stringify(key)
+        } they have ${total} bytes, more than ${maxHeadersBytes}`,
+      );
+    }
+    parts.push(keyBytes, valueBytes);
+  }
+  const bytes = new Uint8Array(total);
+  let at = 0;
+  if (keys.length <= 0x0f) bytes[at++] = 0x80 | keys.length;
+  else {
+    bytes[at++] = 0xde;
+    bytes[at++] = keys.length >> 8;
+    bytes[at++] = keys.length & 0xff;
+  }
+  for (const part of parts) at = writeString(bytes, at, part);
+  return bytes;
+}
+
+/**
+ * Decodes the header map in `bytes[start..end)`. Never throws.
+ *
+ * Any width of map and string is accepted; of a repeated key the last value counts. An empty range is no
+ * headers. The bytes must be used up. The sizes of single values are not checked, as in Velo.
+ *
+ * @returns An object without prototype, so that a key such as `__proto__` is only a key; or why the message is
+ * dropped.
+ */
+export function decodeHeaders(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): Record<string, string> | DropReason {
+  const headers: Record<string, string> = Object.create(null);
+  if (end <= start) return headers;
+  if (end - start > maxHeadersBytes) return "headersTooLarge";
+  const cursor = new MsgpackCursor(bytes, start, end);
+  const size = cursor.readMapSize();
+  if (size < 0) return "headersEncoding";
+  for (let i = 0; i < size; i++) {
+    const keyStart = cursor.readString();
+    if (keyStart < 0) return "headersEncoding";
+    const key = decodeUtf8(bytes, keyStart, cursor.at);
+    const valueStart = cursor.readString();
+    if (valueStart < 0 || key === null) return "headersEncoding";
+    const value = decodeUtf8(bytes, valueStart, cursor.at);
+    if (value === null) return "headersEncoding";
+    headers[key] = value;
+  }
+  return cursor.at === end ? headers : "headersEncoding";
+}
+
+/** Bytes of a MessagePack string of this many UTF-8 bytes, its length included. */
+function stringSize(length: number): number {
+  return length + (length <= 31 ? 1 : length <= 0xff ? 2 : length <= 0xffff ? 3 : 5);
+}
+
+/** Writes a MessagePack string of at most 65 535 bytes and returns the offset behind it. */
+export function writeString(into: Uint8Array, at: number, text: Uint8Array): number {
+  const length = text.length;
+  if (length <= 31) into[at++] = 0xa0 | length;
+  else if (length <= 0xff) {
+    into[at++] = 0xd9;
+    into[at++] = length;
+  } else {
+    into[at++] = 0xda;
+    into[at++] = length >> 8;
+    into[at++] = length & 0xff;
+  }
+  return copyBytes(into, at, text, length);
+}

@@ -1,0 +1,124 @@
+/**
+ * Bytes to messages and back: everything about Velo's wire format, and what zeromesh adds to it.
+ *
+ * Pure: no input or output, no clock, nothing of a runtime. Encoders write into memory of the caller. Decoders
+ * never throw on any bytes; they answer with a reason from a closed list, so that a bad frame is counted and
+ * dropped. Response ids are four 32-bit words, and hot headers are decoded into objects that are used again.
+ *
+ * @example Usage
+ * ```ts ignore
+ * const header = new RequestHeader();
+ * const reason = decodeRequest(bytes, view, 0, bytes.length, header, names);
+ * if (reason !== null) return drop(reason);
+ * dispatch(header.name);
+ * ```
+ *
+ * @module
+ */
+export {
+  checkEnvelope,
+  type DropReason,
+  dropReasons,
+  framesPerMessage,
+  isPlainMessageType,
+  MessageType,
+} from "./frame.ts";
+export {
+  readResponseId,
+  type ResponseId,
+  responseIdBytes,
+  responseIdFromBigInt,
+  responseIdToBigInt,
+  sameResponseId,
+  workerIdOfResponse,
+  writeResponseId,
+} from "./response_id.ts";
+export {
+  decodeRequest,
+  encodeRequest,
+  type HandlerNameOptions,
+  maxNameBytes,
+  RequestHeader,
+  requestSchemaVersion,
+  requestSize,
+  ResponseKind,
+  validateHandlerName,
+} from "./request.ts";
+export { maxCachedNameBytes, NameCache, nameCacheDefaults, type NameCacheOptions } from "./names.ts";
+export { decodeResponse, encodeResponse, ResponseHeader, responseSize } from "./response.ts";
+export { AckHeader, ackSize, decodeAck, encodeAck } from "./ack.ts";
+export {
+  decodeHeaders,
+  encodeHeaders,
+  isSystemHeader,
+  maxHeadersBytes,
+  maxHeaderValueBytes,
+} from "./headers.ts";
+export { decodeTtl, encodeTtl, encodeTtlHeaders, ttlHeader, TtlHeaders, ttlOfHeaders } from "./ttl.ts";
+export {
+  codeHeader,
+  codeOfVeloText,
+  dataHeader,
+  encodingHeader,
+  errorFromHeaders,
+  errorHeaders,
+  type RemoteErrorFacts,
+  veloText,
+  type VeloTextContext,
+  type VeloTextMeaning,
+  type VeloTexts,
+} from "./errors.ts";
+export {
+  type AddressFault,
+  decodeWorkerAddress,
+  encodeWorkerAddress,
+  maxAddressBytes,
+  maxAddressEntries,
+  type WorkerAddress,
+} from "./address.ts";
+export {
+  decodePeerInfo,
+  encodePeerInfo,
+  endpointsOf,
+  type PeerInfo,
+  peerInfoFromJson,
+  type PeerInfoJson,
+  peerInfoOf,
+  peerInfoToJson,
+} from "./peer_info.ts";
+export { decodeInterfaceEndpoints, type InterfaceEndpoint } from "./interfaces.ts";
+export { addressChecksum } from "./checksum.ts";
+export {
+  type ControlJsonOptions,
+  maxControlJsonBytes,
+  maxControlJsonDepth,
+  parseControlJson,
+  stringifyControlJson,
+} from "./control_json.ts";
+export {
+  decodeHandlerList,
+  decodeHello,
+  decodeHelloReply,
+  encodeHandlerList,
+  encodeHello,
+  encodeHelloReply,
+  type Feature,
+  type Hello,
+  type HelloReply,
+  maxFeatures,
+  maxHandlers,
+  type Negotiation,
+  type PeerNegotiation,
+  wireVersion,
+} from "./features.ts";
+export {
+  batchHeaderSize,
+  BatchReader,
+  BatchRecord,
+  batchRecordOverhead,
+  batchVersion,
+  BatchWriter,
+  encodeBatchHeader,
+} from "./batch.ts";
+export { cancelHandler, decodeCancel, encodeCancel } from "./cancel.ts";
+export { type DecodedPayload, decodePayload, encodePayload, type PayloadEncoding } from "./payload.ts";

@@ -1,0 +1,114 @@
+import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
+
+/** Names longer than this many bytes are never cached. */
+export const maxCachedNameBytes = 256;
+
+/** How many names one hash bucket may hold, so that chosen collisions cannot make lookups slow. */
+const maxChain = 8;
+
+interface NameEntry {
+  readonly hash: number;
+  readonly bytes: Uint8Array;
+  readonly text: string;
+  readonly next: NameEntry | undefined;
+  readonly depth: number;
+}
+
+/** Options of a {@link NameCache}. */
+export interface NameCacheOptions {
+  /** How many names each direction keeps. Names beyond it still work, only slower. @default {4096} */
+  maxNames?: number | undefined;
+}
+
+/** The defaults of {@link NameCacheOptions}. */
+export const nameCacheDefaults: { readonly maxNames: number } = Object.freeze({ maxNames: 4096 });
+
+/**
+ * Handler names as bytes and as text, kept so that a name seen before costs neither a decode nor an encode.
+ *
+ * Bounded in every respect: entries per direction, bytes per entry ({@link maxCachedNameBytes}) and entries per
+ * hash bucket. What does not fit is decoded each time. Nothing is evicted: the names a service uses arrive
+ * first, and a flood of invented ones must not push them out.
+ *
+ * @example Usage
+ * ```ts ignore
+ * const names = new NameCache();
+ * names.decode(names.encode("add"), 0, 3); // "add"
+ * ```
+ */
+export class NameCache {
+  readonly #maxNames: number;
+  readonly #mask: number;
+  readonly #buckets: (NameEntry | undefined)[];
+  readonly #encoded = new Map<string, Uint8Array>();
+  #size = 0;
+
+  /**
+   * An empty cache.
+   *
+   * @param options How many names to keep.
+   * @throws {RangeError} If `maxNames` is no integer from 0 to 1 048 576.
+   */
+  constructor(options: NameCacheOptions = {}) {
+    const maxNames = options.maxNames ?? nameCacheDefaults.maxNames;
+    if (!Number.isInteger(maxNames) || maxNames < 0 || maxNames > 1_048_576) {
+      throw new RangeError(
+        `Cannot create a name cache as 'maxNames' must be an integer from 0 to 1048576: current value is ${maxNames}`,
+      );
+    }
+    let buckets = 16;
+    while (buckets < maxNames) buckets *= 2;
+    this.#maxNames = maxNames;
+    this.#mask = buckets - 1;
+    this.#buckets = new Array<NameEntry | undefined>(buckets).fill(undefined);
+  }
+
+  /** How many decoded names are kept. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * The text of `bytes[start..end)`, or `null` if it is not valid UTF-8. The bytes are compared before a kept
+   * text is returned; nothing of `bytes` is retained.
+   */
+  decode(bytes: Uint8Array, start: number, end: number): string | null {
+    const length = end - start;
+    if (length > maxCachedNameBytes) return decodeUtf8(bytes, start, end);
+    let hash = 0x811c9dc5; // FNV-1a
+    for (let i = start; i < end; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
+    const index = (hash ^ (hash >>> 15)) & this.#mask;
+    const head = this.#buckets[index];
+    for (let entry = head; entry !== undefined; entry = entry.next) {
+      if (entry.hash === hash && sameBytes(entry.bytes, bytes, start, length)) return entry.text;
+    }
+    const text = decodeUtf8(bytes, start, end);
+    const depth = head === undefined ? 1 : head.depth + 1;
+    if (text !== null && this.#size < this.#maxNames && depth <= maxChain) {
+      this.#buckets[index] = { hash, bytes: bytes.slice(start, end), text, next: head, depth };
+      this.#size++;
+    }
+    return text;
+  }
+
+  /**
+   * The UTF-8 bytes of a name. They are shared with later calls: do not write to them.
+   *
+   * The name has passed {@link validateHandlerName} before.
+   */
+  encode(name: string): Uint8Array {
+    const known = this.#encoded.get(name);
+    if (known !== undefined) return known;
+    const bytes = encodeUtf8(name);
+    if (this.#encoded.size < this.#maxNames && bytes.length <= maxCachedNameBytes) {
+      this.#encoded.set(name, bytes);
+    }
+    return bytes;
+  }
+}
+
+function sameBytes(known: Uint8Array, bytes: Uint8Array, start: number, length: number): boolean {
+  if (known.length !== length) return false;
+  for (let i = 0; i < length; i++) if (known[i] !== bytes[start + i]) return false;
+  return true;
+}

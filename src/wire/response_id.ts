@@ -1,0 +1,77 @@
+import type { WorkerId } from "../core/ids.ts";
+
+/**
+ * A response id as the four little-endian u32 words of its 16 bytes, all unsigned.
+ *
+ * | bytes | word | what |
+ * |---|---|---|
+ * | 0..3 | `id0` | requester's worker id, low half |
+ * | 4..7 | `id1` | requester's worker id, high half |
+ * | 8..11 | `id2` | low 16 bits: slot; high 16 bits: generation, lowest part |
+ * | 12..15 | `id3` | generation, upper 32 bits |
+ *
+ * The responder echoes all 16 bytes and reads only the first eight; the rest belongs to the requester. Words
+ * instead of one bigint, because every message carries one and a bigint would be an allocation.
+ */
+export interface ResponseId {
+  /** Low half of the requester's worker id. */
+  id0: number;
+  /** High half of the requester's worker id. */
+  id1: number;
+  /** Slot in the low 16 bits, the generation's lowest 16 bits above. */
+  id2: number;
+  /** The generation's upper 32 bits. */
+  id3: number;
+}
+
+/** Bytes of a response id on the wire. */
+export const responseIdBytes = 16;
+
+/** Reads the 16 bytes at `at` into `out`. The caller has checked that they are there. */
+export function readResponseId(view: DataView, at: number, out: ResponseId): void {
+  out.id0 = view.getUint32(at, true);
+  out.id1 = view.getUint32(at + 4, true);
+  out.id2 = view.getUint32(at + 8, true);
+  out.id3 = view.getUint32(at + 12, true);
+}
+
+/** Writes the 16 bytes of `id` at `at` and returns the offset behind them. */
+export function writeResponseId(view: DataView, at: number, id: ResponseId): number {
+  view.setUint32(at, id.id0, true);
+  view.setUint32(at + 4, id.id1, true);
+  view.setUint32(at + 8, id.id2, true);
+  view.setUint32(at + 12, id.id3, true);
+  return at + responseIdBytes;
+}
+
+/** Whether two response ids are the same 16 bytes. */
+export function sameResponseId(a: ResponseId, b: ResponseId): boolean {
+  return a.id2 === b.id2 && a.id3 === b.id3 && a.id0 === b.id0 && a.id1 === b.id1;
+}
+
+/** The requester's worker id: the low 64 bits. */
+export function workerIdOfResponse(id: ResponseId): WorkerId {
+  return ((BigInt(id.id1) << 32n) | BigInt(id.id0)) as WorkerId;
+}
+
+/** The id as one unsigned 128-bit integer, as control messages in JSON carry it. */
+export function responseIdToBigInt(id: ResponseId): bigint {
+  return (BigInt(id.id3) << 96n) | (BigInt(id.id2) << 64n) | (BigInt(id.id1) << 32n) | BigInt(id.id0);
+}
+
+/**
+ * The id whose unsigned 128-bit integer this is.
+ *
+ * @throws {RangeError} If the value is negative or needs more than 128 bits.
+ */
+export function responseIdFromBigInt(value: bigint): ResponseId {
+  if (value < 0n || value >> 128n !== 0n) {
+    throw new RangeError(`Cannot use ${value} as a response id: it must fit in 128 unsigned bits`);
+  }
+  return {
+    id0: Number(value & 0xffffffffn),
+    id1: Number((value >> 32n) & 0xffffffffn),
+    id2: Number((value >> 64n) & 0xffffffffn),
+    id3: Number(value >> 96n),
+  };
+}

@@ -1,0 +1,235 @@
+import process from "node:process";
+import {
+  type Backend,
+  ContextOption,
+  type Handle,
+  type LibraryInfo,
+  openBackend,
+  SocketOption,
+} from "../../ffi/mod.ts";
+import { type Clock, type Logger, silentLogger, systemClock, ZeromeshError } from "../core/mod.ts";
+import { type MonitorHub, openMonitorHub } from "./monitor.ts";
+import { Reactor, type Registration, type Source } from "./reactor.ts";
+import { Socket, type SocketTypeName } from "./socket.ts";
+
+/** How to make a {@link Context}. */
+export interface ContextOptions {
+  /** Path of a libzmq to load instead of searching for one. */
+  library?: string | undefined;
+  /** libzmq's I/O threads. @default {1} */
+  ioThreads?: number | undefined;
+  /** The most sockets the context can hold. A dialled peer takes two. @default {16_384} */
+  maxSockets?: number | undefined;
+  /** How long sockets may go on sending when the process exits without closing. @default {250} */
+  exitLingerMs?: number | undefined;
+  /** How to wait for sockets; `"auto"` probes. @default {"auto"} */
+  waiter?: "auto" | "loop" | "worker" | undefined;
+  /** Where time comes from. @default {the real clock} */
+  clock?: Clock | undefined;
+  /** Where trouble is reported. @default {nowhere} */
+  logger?: Logger | undefined;
+}
+
+const defaults = Object.freeze({ ioThreads: 1, maxSockets: 16_384, exitLingerMs: 250 });
+
+/** What is open in this JavaScript thread, for leak checks. */
+export interface OpenResources {
+  /** Contexts that were not closed. */
+  readonly contexts: number;
+  /** Sockets that were not closed. */
+  readonly sockets: number;
+}
+
+const openContexts = new Set<Context>();
+let contextCount = 0;
+
+/** What is open in this JavaScript thread. */
+export function openResources(): OpenResources {
+  let sockets = 0;
+  for (const context of openContexts) sockets += context.openSockets;
+  return { contexts: openContexts.size, sockets };
+}
+
+/**
+ * A libzmq context with its reactor and the reader of its monitors. One JavaScript thread uses it.
+ *
+ * Closing closes its sockets first, ends the context away from this thread, and never hangs longer than
+ * the linger it is given.
+ */
+export class Context {
+  /** libzmq. */
+  readonly backend: Backend;
+  /** The native context. */
+  readonly handle: Handle;
+  /** The most sockets it can hold. */
+  readonly maxSockets: number;
+  readonly #sockets = new Set<Socket>();
+  readonly #exitLingerMs: number;
+  #reactor!: Reactor;
+  #monitors: MonitorHub | null = null;
+  #closing: Promise<void> | null = null;
+  readonly #onExit = () => this.#endNow();
+
+  private constructor(backend: Backend, options: ContextOptions) {
+    this.backend = backend;
+    this.maxSockets = options.maxSockets ?? defaults.maxSockets;
+    this.#exitLingerMs = options.exitLingerMs ?? defaults.exitLingerMs;
+    this.handle = backend.contextNew();
+    backend.contextSet(this.handle, ContextOption.IO_THREADS, options.ioThreads ?? defaults.ioThreads);
+    // Both count: each socket takes a slot, and so does each hidden monitor socket.
+    backend.contextSet(this.handle, ContextOption.MAX_SOCKETS, this.maxSockets);
+  }
+
+  /**
+   * Loads libzmq if need be and makes a context.
+   *
+   * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, naming what was tried.
+   */
+  static async create(options: ContextOptions = {}): Promise<Context> {
+    const backend = await openBackend(options.library === undefined ? {} : { library: options.library });
+    const context = new Context(backend, options);
+    try {
+      context.#reactor = await Reactor.create(backend, {
+        clock: options.clock ?? systemClock,
+        logger: options.logger ?? silentLogger,
+        waiter: options.waiter,
+      });
+    } catch (error) {
+      await backend.contextTerm(context.handle);
+      throw error;
+    }
+    openContexts.add(context);
+    process.on("exit", context.#onExit);
+    return context;
+  }
+
+  /** What was loaded. */
+  get library(): LibraryInfo {
+    return this.backend.library;
+  }
+
+  /** The pump of this context's sockets. */
+  get reactor(): Reactor {
+    return this.#reactor;
+  }
+
+  /** The reader of this context's monitors, made at first use. */
+  get monitors(): MonitorHub {
+    this.#monitors ??= openMonitorHub(
+      {
+        backend: this.backend,
+        handle: this.handle,
+        attachReader: (socket, source, first) => this.#attachReader(socket, source, first),
+        detachReader: (registration) => this.#reactor.remove(registration),
+      },
+      `zeromesh-${++contextCount}`,
+    );
+    return this.#monitors;
+  }
+
+  /** How many sockets are open. */
+  get openSockets(): number {
+    return this.#sockets.size;
+  }
+
+  /** Whether {@link close} was called. */
+  get closed(): boolean {
+    return this.#closing !== null;
+  }
+
+  /**
+   * Opens a socket.
+   *
+   * @throws {ZeromeshError} `CLOSED` after {@link close}; `ZMQ_ERROR` at the limit of sockets, naming both limits.
+   */
+  socket(type: SocketTypeName): Socket {
+    if (this.#closing !== null) {
+      throw new ZeromeshError("CLOSED", `Cannot open a ${type} socket: the context is closed`);
+    }
+    const socket = new Socket(this, type);
+    this.#sockets.add(socket);
+    return socket;
+  }
+
+  /** Called by a socket that was closed. */
+  forget(socket: Socket): void {
+    this.#sockets.delete(socket);
+  }
+
+  /**
+   * Closes every socket and ends the context. The second call returns the first promise.
+   *
+   * @param options `lingerMs`: how long sockets still open may go on sending. Default 0.
+   */
+  close(options: { lingerMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(options.lingerMs ?? 0);
+    return this.#closing;
+  }
+
+  /** Same as {@link close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(lingerMs: number): Promise<void> {
+    process.removeListener("exit", this.#onExit);
+    openContexts.delete(this);
+    for (const socket of [...this.#sockets]) socket.close({ lingerMs });
+    this.#monitors?.close();
+    await this.#reactor.close();
+    await this.backend.contextTerm(this.handle);
+  }
+
+  #attachReader(socket: Handle, source: Source, first: boolean): Registration {
+    const cell = new Uint8Array(new ArrayBuffer(4));
+    this.backend.getOption(socket, SocketOption.FD, cell);
+    const fd = new DataView(cell.buffer).getInt32(0, true);
+    return this.#reactor.add(socket, fd, source, { first });
+  }
+
+  #endNow(): void {
+    // The process is ending without close(): give what was sent a short while to leave.
+    for (const socket of [...this.#sockets]) socket.close({ lingerMs: this.#exitLingerMs });
+    this.#monitors?.close();
+    this.backend.contextTermNow(this.handle);
+  }
+}
+
+let shared: { context: Promise<Context>; leases: number } | null = null;
+
+/** The right to use the thread's context until {@link ContextLease.release}. */
+export interface ContextLease {
+  /** The context. */
+  readonly context: Context;
+  /** Gives the right back; the last one ends the context. Idempotent. */
+  release(): Promise<void>;
+}
+
+/**
+ * The one context of this JavaScript thread, made at first use and ended when nobody uses it.
+ *
+ * @param options Used only by whoever makes it. `library`, `logger` and the rest of the first user count.
+ */
+export async function leaseContext(options: ContextOptions = {}): Promise<ContextLease> {
+  const entry = shared ??= { context: Context.create(options), leases: 0 };
+  entry.leases++;
+  let context: Context;
+  try {
+    context = await entry.context;
+  } catch (error) {
+    if (shared === entry) shared = null;
+    throw error;
+  }
+  let released: Promise<void> | null = null;
+  return {
+    context,
+    release() {
+      released ??= (async () => {
+        if (--entry.leases > 0) return;
+        if (shared === entry) shared = null;
+        await context.close({ lingerMs: 0 });
+      })();
+      return released;
+    },
+  };
+}

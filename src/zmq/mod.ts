@@ -1,0 +1,29 @@
+/**
+ * libzmq contexts and non-blocking sockets, the reactor that waits for them, and their monitors.
+ *
+ * @module
+ */
+export {
+  Context,
+  type ContextLease,
+  type ContextOptions,
+  leaseContext,
+  type OpenResources,
+  openResources,
+} from "./context.ts";
+export { type MonitorHub, type MonitorListener, type StopMonitor } from "./monitor.ts";
+export { Reactor, type ReactorStats, Registration, type Source } from "./reactor.ts";
+export { Socket, type SocketOptionName, type SocketOptionValue, type SocketTypeName } from "./socket.ts";
+export {
+  type Backend,
+  Errno,
+  type Handle,
+  type LibraryInfo,
+  MessageProperty,
+  MonitorEvent,
+  ProtocolError,
+  ReceiveFlag,
+  type Region,
+  SendFlag,
+  zmqError,
+} from "../../ffi/mod.ts";

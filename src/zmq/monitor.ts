@@ -1,0 +1,254 @@
+import {
+  type Backend,
+  type Handle,
+  isFailure,
+  MonitorEvent,
+  ReceiveFlag,
+  type Region,
+  SocketOption,
+  SocketType,
+  zmqError,
+} from "../../ffi/mod.ts";
+import type { Registration, Source } from "./reactor.ts";
+
+/**
+ * Called for each event of a monitored socket, inside the pump.
+ *
+ * @param event A bit of `MonitorEvent`.
+ * @param value A descriptor, an errno, a ZAP status or a protocol error, depending on the event.
+ */
+export type MonitorListener = (event: number, value: number) => void;
+
+/** Ends a monitor. Must be called before its socket is closed. Idempotent. */
+export type StopMonitor = () => void;
+
+/** Reads the monitors of all sockets of a context. */
+export interface MonitorHub {
+  /** How events are read: one ROUTER for all sockets, or a PAIR for each where that does not work. */
+  readonly kind: "shared" | "pairs";
+  /** Starts a monitor. */
+  watch(socket: Handle, events: number, listener: MonitorListener): StopMonitor;
+  /** Reads and delivers what is there now. Returns how many events. */
+  drain(): number;
+  /** Frees the readers. All monitored sockets must have been closed. */
+  close(): void;
+}
+
+/** What a hub needs of its context. */
+export interface MonitorHost {
+  /** libzmq. */
+  readonly backend: Backend;
+  /** The native context. */
+  readonly handle: Handle;
+  /** Has a reader read by the reactor, before all other sockets. */
+  attachReader(socket: Handle, source: Source, first: boolean): Registration;
+  /** Undoes {@link attachReader}. */
+  detachReader(registration: Registration): void;
+}
+
+const eventBytes = 6;
+const endpointCapacity = 512;
+
+/**
+ * Makes the hub of a context: the shared one, or pairs where a probe shows that the shared one does not work.
+ *
+ * Sharing leans on inproc not checking socket types, which libzmq does not document.
+ */
+export function openMonitorHub(host: MonitorHost, prefix: string): MonitorHub {
+  const shared = new SharedMonitorHub(host, `${prefix}-m`);
+  if (shared.probe()) return shared;
+  shared.close();
+  return new PairMonitorHub(host, `${prefix}-p`);
+}
+
+interface Watched {
+  listener: MonitorListener | null;
+}
+
+/** One ROUTER reads all monitors; each event arrives as [token, event, endpoint]. */
+class SharedMonitorHub implements MonitorHub, Source {
+  readonly kind = "shared";
+  readonly #host: MonitorHost;
+  readonly #prefix: string;
+  readonly #reader: Handle;
+  readonly #registration: Registration;
+  readonly #region: Region;
+  readonly #watched = new Map<number, Watched>();
+  // Never reused: two pipes with one token abort the process.
+  #lastToken = 0;
+  #closed = false;
+
+  constructor(host: MonitorHost, prefix: string) {
+    this.#host = host;
+    this.#prefix = prefix;
+    this.#region = host.backend.region(16 + 16 + endpointCapacity);
+    this.#reader = openReader(host, SocketType.ROUTER);
+    this.#registration = host.attachReader(this.#reader, this, true);
+  }
+
+  watch(socket: Handle, events: number, listener: MonitorListener): StopMonitor {
+    const backend = this.#host.backend;
+    const token = ++this.#lastToken;
+    const endpoint = `inproc://${this.#prefix}-${token}`;
+    const result = backend.monitor(socket, endpoint, events | MonitorEvent.MONITOR_STOPPED);
+    if (result < 0) throw zmqError(result, "zmq_socket_monitor", endpoint);
+    const id = new Uint8Array(new ArrayBuffer(5));
+    id[0] = 1; // a routing id must not start with 0
+    new DataView(id.buffer).setUint32(1, token, true);
+    backend.setOption(this.#reader, SocketOption.CONNECT_ROUTING_ID, id);
+    const connected = backend.connect(this.#reader, endpoint);
+    if (connected < 0) {
+      backend.monitor(socket, null, 0);
+      throw zmqError(connected, "zmq_connect", endpoint);
+    }
+    const watched: Watched = { listener };
+    this.#watched.set(token, watched);
+    return () => {
+      if (watched.listener === null) return;
+      watched.listener = null;
+      backend.monitor(socket, null, 0);
+    };
+  }
+
+  /** Starts and ends a monitor on a socket without connections; its last event must come with our token. */
+  probe(): boolean {
+    const backend = this.#host.backend;
+    const socket = backend.socket(this.#host.handle, SocketType.PAIR);
+    if (isFailure(socket)) return true; // no sockets left: not this function's to report
+    let stop: StopMonitor;
+    try {
+      stop = this.watch(socket, MonitorEvent.MONITOR_STOPPED, () => {});
+    } catch {
+      backend.closeSocket(socket);
+      return false;
+    }
+    stop();
+    this.drain();
+    backend.closeSocket(socket);
+    return this.#watched.size === 0;
+  }
+
+  receive(budget: number): number {
+    const backend = this.#host.backend;
+    const region = this.#region;
+    for (let count = 0; count < budget; count++) {
+      const idSize = backend.receive(this.#reader, region, 0, 16, ReceiveFlag.DONTWAIT);
+      if (idSize < 0) return count;
+      backend.receive(this.#reader, region, 16, eventBytes, ReceiveFlag.DONTWAIT);
+      if (backend.receiveMore(this.#reader) === 1) {
+        backend.receive(this.#reader, region, 32, endpointCapacity, ReceiveFlag.DONTWAIT);
+      }
+      const token = region.view.getUint32(1, true);
+      const event = region.view.getUint16(16, true);
+      const value = region.view.getUint32(18, true);
+      const watched = this.#watched.get(token);
+      if (event === MonitorEvent.MONITOR_STOPPED) this.#watched.delete(token);
+      else watched?.listener?.(event, value);
+    }
+    return budget;
+  }
+
+  drain(): number {
+    return this.#closed ? 0 : this.receive(4096);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#host.detachReader(this.#registration);
+    this.#host.backend.closeSocket(this.#reader);
+  }
+}
+
+/** A PAIR for each monitored socket. */
+class PairMonitorHub implements MonitorHub {
+  readonly kind = "pairs";
+  readonly #host: MonitorHost;
+  readonly #prefix: string;
+  readonly #readers = new Set<PairReader>();
+  #count = 0;
+
+  constructor(host: MonitorHost, prefix: string) {
+    this.#host = host;
+    this.#prefix = prefix;
+  }
+
+  watch(socket: Handle, events: number, listener: MonitorListener): StopMonitor {
+    const backend = this.#host.backend;
+    const endpoint = `inproc://${this.#prefix}-${++this.#count}`;
+    const result = backend.monitor(socket, endpoint, events | MonitorEvent.MONITOR_STOPPED);
+    if (result < 0) throw zmqError(result, "zmq_socket_monitor", endpoint);
+    const reader = new PairReader(this.#host, endpoint, listener, () => this.#readers.delete(reader));
+    this.#readers.add(reader);
+    return () => {
+      if (reader.listener === null) return;
+      reader.listener = null;
+      backend.monitor(socket, null, 0);
+      reader.receive(4096);
+    };
+  }
+
+  drain(): number {
+    let count = 0;
+    for (const reader of [...this.#readers]) count += reader.receive(4096);
+    return count;
+  }
+
+  close(): void {
+    for (const reader of [...this.#readers]) reader.close();
+  }
+}
+
+class PairReader implements Source {
+  listener: MonitorListener | null;
+  readonly #host: MonitorHost;
+  readonly #reader: Handle;
+  readonly #region: Region;
+  readonly #registration: Registration;
+  readonly #onClose: () => void;
+  #closed = false;
+
+  constructor(host: MonitorHost, endpoint: string, listener: MonitorListener, onClose: () => void) {
+    this.#host = host;
+    this.listener = listener;
+    this.#onClose = onClose;
+    this.#region = host.backend.region(16 + endpointCapacity);
+    this.#reader = openReader(host, SocketType.PAIR);
+    const connected = host.backend.connect(this.#reader, endpoint);
+    if (connected < 0) throw zmqError(connected, "zmq_connect", endpoint);
+    this.#registration = host.attachReader(this.#reader, this, false);
+  }
+
+  receive(budget: number): number {
+    const backend = this.#host.backend;
+    for (let count = 0; count < budget && !this.#closed; count++) {
+      const size = backend.receive(this.#reader, this.#region, 0, eventBytes, ReceiveFlag.DONTWAIT);
+      if (size < 0) return count;
+      if (backend.receiveMore(this.#reader) === 1) {
+        backend.receive(this.#reader, this.#region, 16, endpointCapacity, ReceiveFlag.DONTWAIT);
+      }
+      const event = this.#region.view.getUint16(0, true);
+      if (event === MonitorEvent.MONITOR_STOPPED) this.close();
+      else this.listener?.(event, this.#region.view.getUint32(2, true));
+    }
+    return 0;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#host.detachReader(this.#registration);
+    this.#host.backend.closeSocket(this.#reader);
+    this.#onClose();
+  }
+}
+
+function openReader(host: MonitorHost, type: number): Handle {
+  const reader = host.backend.socket(host.handle, type);
+  if (isFailure(reader)) throw zmqError(reader, "zmq_socket");
+  // Events are sent with a blocking call under a lock: a bounded pipe that fills stops the whole context.
+  const zero = new Uint8Array(new ArrayBuffer(4));
+  host.backend.setOption(reader, SocketOption.RCVHWM, zero);
+  host.backend.setOption(reader, SocketOption.LINGER, zero);
+  return reader;
+}

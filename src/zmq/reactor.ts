@@ -1,0 +1,430 @@
+import type { Backend, Handle, Waiter } from "../../ffi/mod.ts";
+import { PollEvent } from "../../ffi/mod.ts";
+import { type Clock, errorText, type Logger } from "../core/mod.ts";
+
+/** Who reads a registered socket. Methods run inside the pump and must not throw. */
+export interface Source {
+  /**
+   * Receives and handles messages until the socket answers `EAGAIN` or `budget` messages were read.
+   *
+   * @returns How many messages were read. Fewer than `budget` means that `EAGAIN` was seen.
+   */
+  receive(budget: number): number;
+  /** Tries blocked sends again. Called after `ZMQ_EVENTS` was read, while {@link blocked} is true. */
+  retry?(): number;
+  /** Whether sends wait for room. */
+  readonly blocked?: boolean | undefined;
+}
+
+/** One socket in the reactor. */
+export class Registration {
+  /** The socket. */
+  readonly socket: Handle;
+  /** Its `ZMQ_FD`. */
+  readonly fd: number;
+  /** Its number in the waiter. */
+  readonly token: number;
+  /** Who reads it. */
+  readonly source: Source;
+  /** Whether it is in the list of sockets to read. */
+  readable = false;
+  /** Whether its `ZMQ_EVENTS` must be read before sleeping. */
+  touched = false;
+  /** Whether it was taken out. */
+  removed = false;
+
+  /** Made by {@link Reactor.add}. */
+  constructor(socket: Handle, fd: number, token: number, source: Source) {
+    this.socket = socket;
+    this.fd = fd;
+    this.token = token;
+    this.source = source;
+  }
+}
+
+/** Counters of a reactor, all since its start. */
+export interface ReactorStats {
+  /** Which kind of wait is in use. */
+  readonly waiter: "loop" | "worker";
+  /** Messages read. */
+  readonly messages: number;
+  /** Times that a wait ended. */
+  readonly wakes: number;
+  /** Wakes that found nothing to do. */
+  readonly idleWakes: number;
+  /** Waits that were started. */
+  readonly parks: number;
+  /** Short waits on this thread under dense traffic. */
+  readonly slices: number;
+}
+
+/** What a reactor is made of. */
+export interface ReactorOptions {
+  /** Where time comes from. */
+  clock: Clock;
+  /** Where trouble is reported. */
+  logger: Logger;
+  /** Which waiter to use. @default {"auto"} */
+  waiter?: "auto" | "loop" | "worker" | undefined;
+}
+
+// A drain handles this many messages before other I/O gets a turn, and each socket this many in a row.
+const messagesPerPass = 256;
+const messagesPerSocket = 32;
+// Traffic is dense when messages come closer than this, as a running mean; then waiting on the thread in
+// short slices saves the cost of a park. It stops after as long without a message.
+const denseGapMs = 5;
+const longestGapMs = 20;
+const sliceUs = 1_000;
+// Where setImmediate alone keeps other I/O waiting, a real turn is taken this often.
+const realTurnMs = 1;
+
+/**
+ * One wait over all sockets of a JavaScript thread, and the pump that empties them.
+ *
+ * `ZMQ_FD` is edge-triggered and says "a command arrived", not "a message is there". So before waiting the
+ * last call on every socket must have answered "not ready": receiving goes on until `EAGAIN`, and
+ * `ZMQ_EVENTS` is read after every send.
+ */
+export class Reactor {
+  readonly #backend: Backend;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  #waiter!: Waiter;
+  #registrations: (Registration | null)[] = [];
+  #freeTokens: number[] = [];
+  #first: Registration | null = null;
+  #readable: Registration[] = [];
+  #touched: Registration[] = [];
+  #blocked = new Set<Registration>();
+  readonly #afterDrain = new Set<() => void>();
+  readonly #fired = new Int32Array(64);
+  #armed = false;
+  #signalled = false;
+  #scheduled = false;
+  #pumping = false;
+  #closed = false;
+  #refs = 0;
+  #gapMs = longestGapMs;
+  #lastMessageAt = 0;
+  #lastRealTurn = 0;
+  #messages = 0;
+  #wakes = 0;
+  #idleWakes = 0;
+  #parks = 0;
+  #slices = 0;
+
+  private constructor(backend: Backend, options: ReactorOptions) {
+    this.#backend = backend;
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+  }
+
+  /** Makes a reactor and its waiter. */
+  static async create(backend: Backend, options: ReactorOptions): Promise<Reactor> {
+    const reactor = new Reactor(backend, options);
+    reactor.#waiter = await reactor.#openWaiter(options.waiter ?? "auto");
+    return reactor;
+  }
+
+  /** Counters. */
+  stats(): ReactorStats {
+    return {
+      waiter: this.#waiter.kind,
+      messages: this.#messages,
+      wakes: this.#wakes,
+      idleWakes: this.#idleWakes,
+      parks: this.#parks,
+      slices: this.#slices,
+    };
+  }
+
+  /**
+   * Starts reading a socket.
+   *
+   * @param options `first` reads this one before all others (the monitors' reader).
+   */
+  add(socket: Handle, fd: number, source: Source, options: { first?: boolean } = {}): Registration {
+    const token = this.#freeTokens.pop() ?? this.#registrations.length;
+    const registration = new Registration(socket, fd, token, source);
+    this.#registrations[token] = registration;
+    if (options.first) this.#first = registration;
+    this.#waiter.add(fd, token);
+    this.touch(registration);
+    return registration;
+  }
+
+  /** Stops reading a socket. To be called before the socket is closed. Idempotent. */
+  remove(registration: Registration): void {
+    if (registration.removed) return;
+    registration.removed = true;
+    if (!this.#closed) this.#waiter.remove(registration.fd);
+    if (this.#first === registration) this.#first = null;
+    this.#blocked.delete(registration);
+    this.#registrations[registration.token] = null;
+    this.#freeTokens.push(registration.token);
+  }
+
+  /** Says that a send was made: the socket's `ZMQ_EVENTS` is read before the next wait. */
+  touch(registration: Registration): void {
+    if (registration.touched || registration.removed) return;
+    registration.touched = true;
+    this.#touched.push(registration);
+    if (!this.#pumping) this.#schedule();
+  }
+
+  /** Says that a socket's sends wait for room, or no longer do. */
+  setBlocked(registration: Registration, blocked: boolean): void {
+    if (blocked && !registration.removed) this.#blocked.add(registration);
+    else this.#blocked.delete(registration);
+  }
+
+  /** Whether the caller runs inside the pump. */
+  get pumping(): boolean {
+    return this.#pumping;
+  }
+
+  /** Calls `flush` at the end of every drain, for what handlers queued synchronously. */
+  afterDrain(flush: () => void): () => void {
+    this.#afterDrain.add(flush);
+    return () => this.#afterDrain.delete(flush);
+  }
+
+  /** Calls back one turn of the event loop later, also when the reactor was closed meanwhile. */
+  nextTurn(callback: () => void): void {
+    setImmediate(callback);
+  }
+
+  /** Keeps the process alive until the matching {@link unref}. Counts. */
+  ref(): void {
+    if (++this.#refs === 1 && !this.#closed) this.#waiter.ref();
+  }
+
+  /** See {@link ref}. */
+  unref(): void {
+    if (--this.#refs === 0 && !this.#closed) this.#waiter.unref();
+  }
+
+  /** Ends the wait and frees its descriptors. All sockets must have been removed. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#waiter.close();
+  }
+
+  async #openWaiter(kind: "auto" | "loop" | "worker"): Promise<Waiter> {
+    const waiter = await this.#backend.waiter({
+      onWake: () => this.#wake(),
+      onFailure: (reason) => void this.#replaceWaiter(reason),
+      kind,
+    });
+    if (this.#refs === 0) waiter.unref();
+    return waiter;
+  }
+
+  async #replaceWaiter(reason: string): Promise<void> {
+    if (this.#closed) return;
+    this.#logger.warn("the wait on sockets broke; a worker thread takes over", { reason });
+    const broken = this.#waiter;
+    const waiter = await this.#openWaiter("worker");
+    if (this.#closed) return void waiter.close();
+    this.#waiter = waiter;
+    this.#armed = false;
+    for (const registration of this.#registrations) {
+      if (registration === null) continue;
+      waiter.add(registration.fd, registration.token);
+      this.touch(registration);
+    }
+    this.#schedule();
+    await broken.close();
+  }
+
+  #wake(): void {
+    this.#armed = false;
+    if (this.#closed) return;
+    this.#signalled = true;
+    this.#wakes++;
+    this.#lastRealTurn = this.#clock.now();
+    if (!this.#scheduled && !this.#pumping) this.#pump();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#closed) return;
+    this.#scheduled = true;
+    setImmediate(this.#onImmediate);
+  }
+
+  readonly #onImmediate = (): void => {
+    this.#scheduled = false;
+    if (!this.#closed && !this.#pumping) this.#pump();
+  };
+
+  #pump(): void {
+    this.#pumping = true;
+    try {
+      for (;;) {
+        const woken = this.#signalled;
+        if (woken) this.#collectFired();
+        const count = this.#drain();
+        this.#flush();
+        const retried = this.#blocked.size === 0 ? 0 : this.#retryBlocked();
+        if (count > 0) this.#measureGap(count);
+        else if (woken && retried === 0) this.#idleWakes++;
+        // Microtasks run only once this stack is left: continuations of what was just answered come first.
+        if (count > 0 || retried > 0) return this.#again();
+        if (this.#checkTouched()) continue;
+        if (this.#signalled) continue;
+        if (!this.#rest()) return;
+      }
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  #collectFired(): void {
+    this.#signalled = false;
+    const fired = this.#fired;
+    let count = this.#waiter.fired(fired);
+    for (;;) {
+      for (let i = 0; i < count; i++) {
+        const registration = this.#registrations[fired[i] ?? -1];
+        if (registration) this.#markReadable(registration);
+      }
+      // Level-triggered: a full answer may hide more, but the ones just marked would be listed again.
+      if (count < fired.length) return;
+      this.#signalled = true;
+      return;
+    }
+  }
+
+  #markReadable(registration: Registration): void {
+    if (registration.readable || registration.removed) return;
+    registration.readable = true;
+    this.#readable.push(registration);
+  }
+
+  #drain(): number {
+    let total = 0;
+    const first = this.#first;
+    if (first !== null && first.readable) total += this.#receive(first, messagesPerPass);
+    const readable = this.#readable;
+    while (readable.length > 0 && total < messagesPerPass) {
+      let kept = 0;
+      for (let i = 0; i < readable.length; i++) {
+        const registration = readable[i]!;
+        if (registration.removed || !registration.readable) continue;
+        if (total >= messagesPerPass) {
+          readable[kept++] = registration;
+          continue;
+        }
+        const count = this.#receive(registration, messagesPerSocket);
+        total += count;
+        if (registration.readable) readable[kept++] = registration;
+      }
+      readable.length = kept;
+    }
+    return total;
+  }
+
+  #receive(registration: Registration, budget: number): number {
+    let count: number;
+    try {
+      count = registration.source.receive(budget);
+    } catch (error) {
+      // A source that throws is a defect of ours; the socket is asked again so that nothing is stuck.
+      this.#logger.error("reading a socket failed", { error: errorText(error) });
+      count = budget;
+    }
+    if (count < budget) registration.readable = false;
+    this.#messages += count;
+    return count;
+  }
+
+  #flush(): void {
+    for (const flush of this.#afterDrain) flush();
+  }
+
+  #retryBlocked(): number {
+    let count = 0;
+    for (const registration of this.#blocked) {
+      // EAGAIN from a send may be a millisecond old: only reading ZMQ_EVENTS brings the truth.
+      const events = this.#backend.events(registration.socket);
+      if (events >= 0 && (events & PollEvent.POLLIN) !== 0) this.#markReadable(registration);
+      if (events >= 0 && (events & PollEvent.POLLOUT) !== 0) count += registration.source.retry?.() ?? 0;
+      if (!registration.source.blocked) this.#blocked.delete(registration);
+    }
+    return count;
+  }
+
+  #checkTouched(): boolean {
+    const touched = this.#touched;
+    if (touched.length === 0) return false;
+    let ready = false;
+    for (let i = 0; i < touched.length; i++) {
+      const registration = touched[i]!;
+      registration.touched = false;
+      if (registration.removed) continue;
+      const events = this.#backend.events(registration.socket);
+      if (events > 0 && (events & PollEvent.POLLIN) !== 0) {
+        this.#markReadable(registration);
+        ready = true;
+      }
+    }
+    touched.length = 0;
+    return ready;
+  }
+
+  #measureGap(count: number): void {
+    const now = this.#clock.now();
+    const gap = Math.min(longestGapMs, (now - this.#lastMessageAt) / count);
+    this.#gapMs += (gap - this.#gapMs) / 8;
+    this.#lastMessageAt = now;
+  }
+
+  /** Waits, when nothing is left to do. Returns whether the pump should go on at once. */
+  #rest(): boolean {
+    const slice = this.#waiter.slice;
+    if (slice === undefined || this.#armed || this.#gapMs >= denseGapMs) return this.#park();
+    const now = this.#clock.now();
+    if (now - this.#lastMessageAt > denseGapMs) {
+      this.#gapMs = longestGapMs;
+      return this.#park();
+    }
+    this.#slices++;
+    const ready = this.#waiter.slice!(sliceUs);
+    if ((ready & 1) !== 0) {
+      this.#signalled = true;
+      return (ready & 2) === 0 || this.#againFairly();
+    }
+    if ((ready & 2) !== 0 && !this.#waiter.fairImmediate) return this.#park();
+    this.#schedule();
+    return false;
+  }
+
+  #againFairly(): boolean {
+    this.#again();
+    return false;
+  }
+
+  #park(): boolean {
+    if (!this.#armed) {
+      this.#armed = true;
+      this.#parks++;
+      this.#waiter.arm();
+    }
+    return false;
+  }
+
+  #again(): void {
+    if (!this.#waiter.fairImmediate && !this.#armed) {
+      const now = this.#clock.now();
+      if (now - this.#lastRealTurn > realTurnMs) {
+        // A park that is ended at once is a real turn of the runtime's I/O.
+        this.#park();
+        this.#waiter.ring();
+        return;
+      }
+    }
+    this.#schedule();
+  }
+}

@@ -1,0 +1,294 @@
+import {
+  type Backend,
+  Errno,
+  type Handle,
+  isFailure,
+  MonitorEvent,
+  optionKind,
+  PollEvent,
+  SendFlag,
+  SocketOption,
+  SocketType,
+  zmqError,
+} from "../../ffi/mod.ts";
+import { ZeromeshError } from "../core/mod.ts";
+import type { Context } from "./context.ts";
+import type { MonitorListener, StopMonitor } from "./monitor.ts";
+import type { Registration, Source } from "./reactor.ts";
+
+/** Name of a socket type, as libzmq spells it. */
+export type SocketTypeName = keyof typeof SocketType;
+/** Name of a socket option, as libzmq spells it without `ZMQ_`. */
+export type SocketOptionName = keyof typeof SocketOption;
+/** A value of a socket option; which one is right depends on the option. */
+export type SocketOptionValue = number | bigint | string | Uint8Array;
+
+const wouldBlock = -Errno.EAGAIN;
+const dontWait = SendFlag.DONTWAIT;
+const dontWaitMore = SendFlag.DONTWAIT | SendFlag.SNDMORE;
+const encoder = new TextEncoder();
+
+/**
+ * A libzmq socket that never blocks. Used from the thread that made it.
+ *
+ * Closing is idempotent, safe while something waits on the socket, and returns at once; libzmq frees the
+ * rest in the background.
+ */
+export class Socket {
+  /** The type it was made with. */
+  readonly type: SocketTypeName;
+  /** The context that owns it. */
+  readonly context: Context;
+  readonly #backend: Backend;
+  #handle: Handle | null;
+  #registration: Registration | null = null;
+  #stopMonitor: StopMonitor | null = null;
+
+  /** Made by {@link Context.socket}. */
+  constructor(context: Context, type: SocketTypeName) {
+    this.context = context;
+    this.type = type;
+    this.#backend = context.backend;
+    const handle = this.#backend.socket(context.handle, SocketType[type]);
+    if (isFailure(handle)) {
+      if (-handle === Errno.EMFILE) throw tooManySockets(context);
+      throw zmqError(handle, "zmq_socket");
+    }
+    this.#handle = handle;
+  }
+
+  /** Whether {@link close} was called. */
+  get closed(): boolean {
+    return this.#handle === null;
+  }
+
+  /** The native socket, for the hot paths of the transport. */
+  get handle(): Handle {
+    if (this.#handle === null) {
+      throw new ZeromeshError("CLOSED", `Cannot use the ${this.type} socket: it is closed`);
+    }
+    return this.#handle;
+  }
+
+  /**
+   * Sets an option.
+   *
+   * @param name libzmq's name without `ZMQ_`.
+   * @param value A number for `int` options, a bigint or number for 64-bit ones, text or bytes otherwise.
+   * @throws {TypeError} If the value's type does not fit the option.
+   * @throws {ZeromeshError} `ZMQ_ERROR` If libzmq refuses the value.
+   */
+  set(name: SocketOptionName, value: SocketOptionValue): this {
+    const result = this.#backend.setOption(this.handle, SocketOption[name], encodeOption(name, value));
+    if (result < 0) throw zmqError(result, `zmq_setsockopt(${name})`);
+    return this;
+  }
+
+  /**
+   * Reads an option.
+   *
+   * @returns A number, a bigint for 64-bit options, text without its final NUL, or bytes, by the option's kind.
+   * @throws {ZeromeshError} `ZMQ_ERROR` If libzmq refuses.
+   */
+  get(name: SocketOptionName): SocketOptionValue {
+    const kind = optionKind(name);
+    const size = kind === "int" ? 4 : kind === "int64" || kind === "uint64" ? 8 : kind === "key" ? 41 : 1024;
+    const into = new Uint8Array(new ArrayBuffer(size));
+    const length = this.#backend.getOption(this.handle, SocketOption[name], into);
+    if (length < 0) throw zmqError(length, `zmq_getsockopt(${name})`);
+    const view = new DataView(into.buffer);
+    switch (kind) {
+      case "int":
+        return view.getInt32(0, true);
+      case "int64":
+        return view.getBigInt64(0, true);
+      case "uint64":
+        return view.getBigUint64(0, true);
+      case "bytes":
+        return into.slice(0, length);
+      default:
+        return new TextDecoder().decode(into.subarray(0, Math.max(0, length - 1)));
+    }
+  }
+
+  /**
+   * Binds and returns the endpoint that libzmq made of it (wildcard ports resolved).
+   *
+   * @throws {ZeromeshError} `ADDRESS_IN_USE`, `ENDPOINT_INVALID` or `ZMQ_ERROR`.
+   */
+  bind(endpoint: string): string {
+    const result = this.#backend.bind(this.handle, endpoint);
+    if (result < 0) throw zmqError(result, "zmq_bind", endpoint);
+    return this.get("LAST_ENDPOINT") as string;
+  }
+
+  /** Stops listening there, which also ends every connection accepted through it. */
+  unbind(endpoint: string): void {
+    const result = this.#backend.unbind(this.handle, endpoint);
+    if (result < 0) throw zmqError(result, "zmq_unbind", endpoint);
+  }
+
+  /**
+   * Starts connecting; says nothing about success.
+   *
+   * @throws {ZeromeshError} `ENDPOINT_INVALID` or `ZMQ_ERROR`.
+   */
+  connect(endpoint: string): void {
+    const result = this.#backend.connect(this.handle, endpoint);
+    if (result < 0) throw zmqError(result, "zmq_connect", endpoint);
+  }
+
+  /** Ends the connection to an endpoint. */
+  disconnect(endpoint: string): void {
+    const result = this.#backend.disconnect(this.handle, endpoint);
+    if (result < 0) throw zmqError(result, "zmq_disconnect", endpoint);
+  }
+
+  /** `ZMQ_EVENTS`: which of receiving (1) and sending (2) would work now. */
+  events(): number {
+    const events = this.#backend.events(this.handle);
+    if (events < 0) throw zmqError(events, "zmq_getsockopt(EVENTS)");
+    return events;
+  }
+
+  /** Whether a message waits. */
+  get readable(): boolean {
+    return (this.events() & PollEvent.POLLIN) !== 0;
+  }
+
+  /**
+   * Sends one message of one or more parts. libzmq has copied everything when this returns.
+   *
+   * @returns False when nothing was taken because the socket is at its high-water mark.
+   * @throws {RangeError} If there are no parts.
+   * @throws {ZeromeshError} `ZMQ_ERROR`, `PEER_UNREACHABLE` for a ROUTER without such a peer, `CLOSED`.
+   */
+  send(parts: readonly Uint8Array[]): boolean {
+    if (parts.length === 0) throw new RangeError("Cannot send a message without parts");
+    const handle = this.handle;
+    const last = parts.length - 1;
+    let failure = 0;
+    for (let i = 0; i <= last; i++) {
+      const result = this.#backend.send(handle, parts[i]!, i < last ? dontWaitMore : dontWait);
+      if (result >= 0) continue;
+      // Only the first part can be refused whole. After that libzmq swallows the rest of a message whose
+      // connection died, and leaving it unfinished would glue the next message to it.
+      if (i === 0) {
+        if (result === wouldBlock) return false;
+        throw zmqError(result, "zmq_send");
+      }
+      failure = result;
+    }
+    this.touch();
+    if (failure !== 0) throw zmqError(failure, "zmq_send");
+    return true;
+  }
+
+  /**
+   * Receives one message, whatever the number and size of its parts.
+   *
+   * @returns The parts, each in memory of its own, or null when no message waits.
+   * @throws {ZeromeshError} `ZMQ_ERROR` or `CLOSED`.
+   */
+  receive(): Uint8Array[] | null {
+    const handle = this.handle;
+    const parts: Uint8Array[] = [];
+    for (;;) {
+      const size = this.#backend.receiveMessage(handle, dontWait);
+      if (size < 0) {
+        if (size === wouldBlock) return null;
+        throw zmqError(size, "zmq_msg_recv");
+      }
+      const part = new Uint8Array(new ArrayBuffer(size));
+      if (size > 0) this.#backend.messageToBytes(part, size);
+      parts.push(part);
+      if (!this.#backend.messageMore()) return parts;
+    }
+  }
+
+  /** Gives the socket to the reactor, which calls `source` when there is something to read. */
+  attach(source: Source, options: { first?: boolean } = {}): Registration {
+    if (this.#registration !== null) throw new TypeError("Cannot attach a socket twice");
+    const fd = this.get("FD") as number;
+    this.#registration = this.context.reactor.add(this.handle, fd, source, options);
+    return this.#registration;
+  }
+
+  /** Says that something was sent through {@link handle}. Done by {@link send}. */
+  touch(): void {
+    if (this.#registration !== null) this.context.reactor.touch(this.#registration);
+  }
+
+  /** Says whether sends wait for room; the reactor then retries on every wake. */
+  setBlocked(blocked: boolean): void {
+    if (this.#registration !== null) this.context.reactor.setBlocked(this.#registration, blocked);
+  }
+
+  /**
+   * Reports what happens to the socket's connections. To be called before binding or connecting.
+   *
+   * @param events A mask of {@link MonitorEvent}.
+   */
+  monitor(events: number, listener: MonitorListener): void {
+    if (this.#stopMonitor !== null) throw new TypeError("Cannot monitor a socket twice");
+    this.#stopMonitor = this.context.monitors.watch(this.handle, events & MonitorEvent.ALL, listener);
+  }
+
+  /**
+   * Closes the socket. What was sent may still leave for `lingerMs`.
+   *
+   * @param options `lingerMs`: how long libzmq may go on sending in the background. Default 0.
+   */
+  close(options: { lingerMs?: number } = {}): void {
+    const handle = this.#handle;
+    if (handle === null) return;
+    // The order matters: a monitor ended after its socket blocks libzmq's reaper thread for good, and a
+    // descriptor still waited on would be handed to the next socket.
+    this.#stopMonitor?.();
+    this.#stopMonitor = null;
+    if (this.#registration !== null) this.context.reactor.remove(this.#registration);
+    this.#registration = null;
+    this.#handle = null;
+    const linger = new Int32Array([Math.max(0, Math.min(options.lingerMs ?? 0, 2 ** 31 - 1))]);
+    this.#backend.setOption(handle, SocketOption.LINGER, new Uint8Array(linger.buffer));
+    this.#backend.closeSocket(handle);
+    this.context.forget(this);
+  }
+
+  /** Same as {@link close} without linger. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function encodeOption(name: SocketOptionName, value: SocketOptionValue): Uint8Array {
+  const kind = optionKind(name);
+  if (kind === "int") {
+    if (typeof value !== "number" || !Number.isInteger(value)) throw wrongType(name, "an integer", value);
+    return new Uint8Array(new Int32Array([value]).buffer);
+  }
+  if (kind === "int64" || kind === "uint64") {
+    if (typeof value !== "number" && typeof value !== "bigint") throw wrongType(name, "an integer", value);
+    return new Uint8Array(new BigInt64Array([BigInt(value)]).buffer);
+  }
+  if (typeof value === "string") return encoder.encode(value);
+  if (value instanceof Uint8Array) return value;
+  throw wrongType(name, kind === "bytes" ? "bytes or text" : "text", value);
+}
+
+function wrongType(name: string, wanted: string, value: unknown): TypeError {
+  return new TypeError(`Cannot set socket option ${name}: it takes ${wanted}, got ${typeof value}`);
+}
+
+function tooManySockets(context: Context): ZeromeshError {
+  const descriptors = context.backend.descriptors();
+  const open = descriptors === null
+    ? "unknown"
+    : `${descriptors.open} of ${descriptors.limit} descriptors are open`;
+  return new ZeromeshError(
+    "ZMQ_ERROR",
+    `Cannot open another socket: the context holds ${context.openSockets} of at most ${context.maxSockets}` +
+      ` sockets; ${open}. Raise maxSockets or the descriptor limit (ulimit -n)`,
+    { details: { errno: Errno.EMFILE, syscall: "zmq_socket" } },
+  );
+}

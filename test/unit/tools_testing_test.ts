@@ -1,0 +1,136 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { relative } from "node:path";
+import process from "node:process";
+import { countJunit } from "../../tools/testing/junit.ts";
+import { jobCommand, rings } from "../../tools/testing/plan.ts";
+import { type JobResult, runJob } from "../../tools/testing/run_job.ts";
+import { repositoryRoot, type RuntimeName } from "../support/runtime.ts";
+
+describe("countJunit()", () => {
+  test("counts Bun's report with its groups", () => {
+    const counts = countJunit(`<testsuites><testsuite name="a_test.ts">
+      <testcase name="one" classname="" file="a_test.ts" />
+      <testcase name="two &lt;&#10;&gt;" classname="group"><failure type="E" message="m">t</failure></testcase>
+      <testcase name="three" classname="inner &gt; group"><skipped message="TODO" /></testcase>
+      </testsuite></testsuites>`);
+    expect(counts).toEqual({ passed: 1, failed: ["group > two <\n>"], skipped: ["group > inner > three"] });
+  });
+
+  test("leaves Deno's groups out, unless the group itself failed", () => {
+    const counts = countJunit(`<testsuites>
+      <testcase name="ok" classname="./a_test.ts"></testcase>
+      <testcase name="group" classname="./a_test.ts"><failure message="1 step">1 step</failure></testcase>
+      <testcase name="group &gt; one" classname="ext:x.ts"></testcase>
+      <testcase name="group &gt; two" classname="ext:x.ts"><failure message="m">t</failure></testcase>
+      <testcase name="alone" classname="./a_test.ts"><failure message="own">own</failure></testcase>
+      <testcase name="alone &gt; fine" classname="./a_test.ts"></testcase>
+      <testcase name="later" classname="./a_test.ts"><skipped/></testcase></testsuites>`);
+    expect(counts).toEqual({ passed: 3, failed: ["group > two", "alone"], skipped: ["later"] });
+  });
+});
+
+describe("runJob()", () => {
+  let folder = "";
+  beforeAll(() => {
+    folder = mkdtempSync(`${tmpdir()}/runner-`);
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  async function run(runtime: RuntimeName, name: string, source: string): Promise<JobResult> {
+    const path = `${folder}/${name}_${runtime}_test.ts`;
+    writeFileSync(path, source);
+    const report = `${path}.xml`;
+    const ring = rings.find((one) => one.name === "process") ?? rings[0];
+    if (ring === undefined) throw new Error("There are no rings");
+    const command = jobCommand({ ring, runtime, file: relative(repositoryRoot, path) }, {
+      report,
+      temporaryFolder: folder,
+      testTimeoutMs: 60_000,
+      names: undefined,
+      denoFlags: [],
+    });
+    return await runJob({ command, report, env: process.env, timeoutMs: 1500, mayBeEmpty: false });
+  }
+
+  for (const runtime of ["bun", "deno"] as const) {
+    describe(`on ${runtime}`, () => {
+      test("counts what passed and was skipped", async () => {
+        const result = await run(
+          runtime,
+          "fine",
+          `import { test } from "node:test";
+          test("one", () => console.log("# a note"));
+          test.skip("two: not today", () => {});`,
+        );
+        expect(result).toMatchObject({
+          passed: 1,
+          failed: [],
+          skipped: ["two: not today"],
+          notes: ["# a note"],
+        });
+      });
+
+      test("fails a file that throws while it loads", async () => {
+        const result = await run(
+          runtime,
+          "load",
+          `import { test } from "node:test";
+          test("one", () => {});
+          throw new Error("at load");`,
+        );
+        expect(result.failed).toHaveLength(1);
+      });
+
+      test("fails an error in a callback after its test", async () => {
+        const result = await run(
+          runtime,
+          "late",
+          `import { test } from "node:test";
+          test("one", () => { setTimeout(() => { throw new Error("late"); }, 20); });
+          test("two", () => new Promise((resolve) => setTimeout(resolve, 100)));`,
+        );
+        expect(result.failed).toHaveLength(1);
+      });
+
+      test("fails a file without tests", async () => {
+        expect((await run(runtime, "empty", "export {};")).failed).toEqual(["(the file has no tests)"]);
+      });
+
+      test("fails a file that ends the process", async () => {
+        const result = await run(
+          runtime,
+          "exit",
+          `import { test } from "node:test";
+          import process from "node:process";
+          test("one", () => process.exit(0));`,
+        );
+        // Deno still writes a report, with the test as failed; Bun ends at once.
+        expect(result.failed).toEqual([runtime === "bun" ? "(ended without a report, exit code 0)" : "one"]);
+      });
+
+      test("kills a file that hangs", async () => {
+        const result = await run(
+          runtime,
+          "hang",
+          `import { test } from "node:test";
+          test("one", () => { for (;;); });`,
+        );
+        expect(result.failed).toEqual(["(no end within 1.5 s: killed)"]);
+      });
+
+      test("ends and names a process that is left behind", async () => {
+        const result = await run(
+          runtime,
+          "left",
+          `import { test } from "node:test";
+          import { spawn } from "node:child_process";
+          test("one", () => { spawn("sleep", ["77"], { stdio: "ignore" }).unref(); });`,
+        );
+        expect(result.passed).toBe(1);
+        expect(result.failed).toEqual([expect.stringMatching(/^\(left a process behind: .*sleep 77\)$/)]);
+      });
+    });
+  }
+});

@@ -1,0 +1,171 @@
+/**
+ * The layers: which folder may import from which, and that it does so through the other folder's `mod.ts`.
+ * `ARCHITECTURE.md` tells why they are cut this way; this table is what is enforced.
+ */
+import { posix } from "node:path";
+import { lineAt, type SourceFile } from "./tree.ts";
+
+/** What a folder may import. */
+interface Layer {
+  /** The folders whose `mod.ts` it may import. */
+  readonly from: readonly string[];
+  /** Of those, the ones of which it may import only types. */
+  readonly typesOnly?: readonly string[];
+  /** Whether it may use the runtimes' common built-ins (`node:`). */
+  readonly builtins: boolean;
+}
+
+const feature: Layer = { from: ["messenger", "core", "runtime"], builtins: true };
+
+/** The folders under `src/`, `ffi`, and `root` for the files directly in `src/`. */
+export const layers: Readonly<Record<string, Layer>> = {
+  core: { from: [], builtins: false },
+  ffi: { from: ["core"], builtins: true },
+  runtime: { from: ["core"], builtins: true },
+  wire: { from: ["core"], builtins: false },
+  zmq: { from: ["ffi", "core"], builtins: true },
+  transport: { from: ["zmq", "wire", "core"], builtins: true },
+  messenger: { from: ["transport", "wire", "core"], typesOnly: ["transport"], builtins: true },
+  events: feature,
+  discovery: feature,
+  cohort: feature,
+  executor: feature,
+  actors: { ...feature, from: [...feature.from, "events"] },
+  broker: { ...feature, from: [...feature.from, "zmq"] },
+  "json-schema": { from: ["messenger", "core"], builtins: false },
+  otel: { from: ["messenger", "core"], builtins: false },
+  prometheus: { from: ["messenger", "core"], builtins: true },
+  sockets: { from: ["zmq", "core"], builtins: true },
+  root: {
+    from: ["messenger", "transport", "zmq", "wire", "core", "ffi", "runtime", "events", "discovery"],
+    builtins: true,
+  },
+  cli: { from: ["root", "messenger", "core", "runtime", "ffi", "discovery", "broker", "actors"], builtins: true },
+};
+
+/** An import as it stands in a file. */
+export interface Import {
+  readonly specifier: string;
+  readonly line: number;
+  /** Whether it goes away when types are erased. */
+  readonly typeOnly: boolean;
+}
+
+/** The imports and re-exports of a file, also the dynamic ones with a literal. */
+export function importsOf(file: SourceFile): Import[] {
+  const imports: Import[] = [];
+  const statement =
+    /(?:^|[\n;}])\s*(import|export)\s+(type\s+)?((?:[\w$]+\s*,?\s*)?(?:\{[^}]*\}|\*(?:\s+as\s+[\w$]+)?)?\s*)from\s*["']([^"']+)["']/g;
+  for (const match of file.code.matchAll(statement)) {
+    const [whole, , type, clause = "", specifier = ""] = match;
+    const start = match.index + whole.length - whole.trimStart().length;
+    imports.push({
+      specifier,
+      line: lineAt(file.code, start),
+      typeOnly: type !== undefined || onlyTypesNamed(clause),
+    });
+  }
+  for (const match of file.code.matchAll(/\bimport\s*\(?\s*["']([^"']+)["']/g)) {
+    // `typeof import("x")` and `import("x").Name` in a type are types as well.
+    const before = file.code.slice(Math.max(0, match.index - 60), match.index);
+    const typeOnly = match[0].includes("(") && /(?:typeof|[:<|&])\s*$/.test(before);
+    imports.push({ specifier: match[1] ?? "", line: lineAt(file.code, match.index), typeOnly });
+  }
+  return imports;
+}
+
+/** The folder a file belongs to, or undefined for what is no part of the library. */
+export function layerOf(path: string): string | undefined {
+  if (path.startsWith("ffi/")) return "ffi";
+  const match = /^src\/(?:([^/]+)\/)?[^/]+$|^src\/([^/]+)\//.exec(path);
+  if (match === null) return undefined;
+  return match[1] ?? match[2] ?? "root";
+}
+
+/**
+ * What is wrong with the imports of the library's files.
+ *
+ * @param files The files; those outside `ffi/` and `src/` are passed over.
+ * @param packages The packages that may be imported.
+ */
+export function layerProblems(files: readonly SourceFile[], packages: readonly string[]): string[] {
+  const problems: string[] = [];
+  for (const file of files) {
+    const name = layerOf(file.path);
+    if (name === undefined) continue;
+    const layer = layers[name];
+    if (layer === undefined) {
+      problems.push(`${file.path}: the folder src/${name} is in no layer; give it one in tools/checks/layers.ts`);
+      continue;
+    }
+    for (const one of importsOf(file)) {
+      const problem = judge(file.path, name, layer, one, packages);
+      if (problem !== undefined) problems.push(`${file.path}:${one.line}: ${problem}`);
+    }
+  }
+  return [...problems, ...cycleProblems(files)];
+}
+
+function judge(
+  path: string,
+  name: string,
+  layer: Layer,
+  one: Import,
+  packages: readonly string[],
+): string | undefined {
+  const { specifier } = one;
+  if (specifier.startsWith("node:")) {
+    return layer.builtins ? undefined : `${name} is pure and may not import ${specifier}`;
+  }
+  if (specifier.startsWith("bun:")) {
+    return name === "ffi" || name === "runtime" ? undefined : `${specifier} belongs into ffi or runtime`;
+  }
+  if (!specifier.startsWith(".")) {
+    const found = packages.some((known) => specifier === known || specifier.startsWith(`${known}/`));
+    return found ? undefined : `${specifier} is no dependency of package.json`;
+  }
+  const target = posix.join(posix.dirname(path), specifier);
+  const other = layerOf(target);
+  if (other === undefined) return `${specifier} lies outside ffi/ and src/`;
+  const door = other === "ffi" ? "ffi/mod.ts" : `src/${other}/mod.ts`;
+  if (other === name) {
+    return name !== "root" && target === door ? `${specifier} is this folder's own door` : undefined;
+  }
+  if (!layer.from.includes(other)) return `${name} may not import ${other} (${specifier})`;
+  if (other !== "root" && target !== door) return `${specifier} goes round ${door}`;
+  if (layer.typesOnly?.includes(other) === true && !one.typeOnly) {
+    return `${name} may import only types of ${other} (${specifier})`;
+  }
+  return undefined;
+}
+
+function onlyTypesNamed(clause: string): boolean {
+  const names = /^\s*\{([^}]*)\}\s*$/.exec(clause)?.[1];
+  if (names === undefined) return false;
+  const items = names.split(",").map((item) => item.trim()).filter((item) => item !== "");
+  return items.length > 0 && items.every((item) => item.startsWith("type "));
+}
+
+/** Circles among the values that files import; types may go round. */
+function cycleProblems(files: readonly SourceFile[]): string[] {
+  const graph = new Map<string, string[]>();
+  for (const file of files) {
+    if (layerOf(file.path) === undefined) continue;
+    const targets = importsOf(file).filter((one) => !one.typeOnly && one.specifier.startsWith("."));
+    graph.set(file.path, targets.map((one) => posix.join(posix.dirname(file.path), one.specifier)));
+  }
+  const problems: string[] = [];
+  const done = new Set<string>();
+  const visit = (path: string, trail: readonly string[]): void => {
+    const seen = trail.indexOf(path);
+    if (seen >= 0) {
+      problems.push(`${path}: imports itself in a circle: ${[...trail.slice(seen), path].join(" → ")}`);
+      return;
+    }
+    if (done.has(path)) return;
+    for (const target of graph.get(path) ?? []) visit(target, [...trail, path]);
+    done.add(path);
+  };
+  for (const path of graph.keys()) visit(path, []);
+  return problems;
+}

@@ -1,0 +1,107 @@
+import { readdirSync } from "node:fs";
+import {
+  repositoryRoot,
+  type RuntimeName,
+  runtimeProgram,
+  testPermissions,
+} from "../../test/support/runtime.ts";
+
+/** A ring of tests: a folder under `test/`, and where its files run. */
+export interface Ring {
+  /** The folder's name. */
+  readonly name: string;
+  /** The runtimes its files run on. */
+  readonly runtimes: readonly RuntimeName[];
+  /** How many files may run at once: more than one only where nothing is timed and nothing is spawned. */
+  readonly jobs: number;
+}
+
+/** The rings, in the order they run. */
+export const rings: readonly Ring[] = [
+  { name: "unit", runtimes: ["bun"], jobs: 2 },
+  { name: "conformance", runtimes: ["bun", "deno"], jobs: 1 },
+  { name: "process", runtimes: ["bun", "deno"], jobs: 1 },
+  { name: "deno", runtimes: ["deno"], jobs: 1 },
+];
+
+/** One test file on one runtime. */
+export interface Job {
+  readonly ring: Ring;
+  readonly runtime: RuntimeName;
+  /** The file, from the repository's root. */
+  readonly file: string;
+}
+
+/** What is to run. */
+export interface Selection {
+  readonly runtimes: readonly RuntimeName[];
+  readonly rings: readonly string[];
+  /** Only files whose path matches. */
+  readonly only: RegExp | undefined;
+  /** Whether files named `*_long_test.ts` run too. */
+  readonly long: boolean;
+}
+
+/** The jobs of a selection, ring by ring, file by file. */
+export function planJobs(selection: Selection): Job[] {
+  const jobs: Job[] = [];
+  for (const ring of rings) {
+    if (!selection.rings.includes(ring.name)) continue;
+    for (const file of testFiles(`test/${ring.name}`)) {
+      if (!selection.long && file.endsWith("_long_test.ts")) continue;
+      if (selection.only !== undefined && !selection.only.test(file)) continue;
+      for (const runtime of ring.runtimes) {
+        if (selection.runtimes.includes(runtime)) jobs.push({ ring, runtime, file });
+      }
+    }
+  }
+  return jobs;
+}
+
+/** The command of a job. */
+export function jobCommand(
+  job: Job,
+  options: {
+    report: string;
+    temporaryFolder: string;
+    testTimeoutMs: number;
+    names: string | undefined;
+    denoFlags: readonly string[];
+  },
+): string[] {
+  const { report, names } = options;
+  if (job.runtime === "bun") {
+    return [
+      runtimeProgram("bun"),
+      "test",
+      `--timeout=${options.testTimeoutMs}`,
+      "--reporter=junit",
+      `--reporter-outfile=${report}`,
+      ...(names === undefined ? [] : ["--test-name-pattern", names]),
+      `./${job.file}`,
+    ];
+  }
+  return [
+    runtimeProgram("deno"),
+    "test",
+    // `check` has looked at the types.
+    "--no-check",
+    "--no-prompt",
+    "--preload=tools/testing/deno_guard.ts",
+    `--junit-path=${report}`,
+    ...testPermissions(job.ring.name, options.temporaryFolder),
+    ...(names === undefined ? [] : ["--filter", `/${names}/`]),
+    ...options.denoFlags,
+    job.file,
+  ];
+}
+
+function testFiles(folder: string): string[] {
+  let names: string[];
+  try {
+    names = readdirSync(`${repositoryRoot}/${folder}`, { recursive: true }).map(String);
+  } catch {
+    return [];
+  }
+  return names.filter((name) => name.endsWith("_test.ts")).sort().map((name) => `${folder}/${name}`);
+}
