@@ -1,7 +1,7 @@
 import process from "node:process";
 import { ZeromeshError } from "../src/core/errors.ts";
 import type { Backend, Handle, LibraryInfo, Region, Waiter, WaiterOptions } from "./backend.ts";
-import { bunHost, type BunLibrary, ffi, openBunLibrary } from "./bun_library.ts";
+import { bunHost, type BunLibrary, type BunRegion, makeRegion, openBunLibrary } from "./bun_library.ts";
 import { termAway } from "./bun_term.ts";
 import type { BunCalls } from "./bun_types.ts";
 import { bunWaiter, type WaitingParts } from "./bun_waiter.ts";
@@ -15,21 +15,6 @@ import type { zmqSymbols } from "./symbols.ts";
 const messageBytes = 64;
 /** A Z85 key and its NUL. */
 const keyBytes = 41;
-
-/** A region as this adapter makes it: its address is a number. */
-interface BunRegion extends Region {
-  readonly address: number;
-}
-
-function makeRegion(size: number): BunRegion {
-  // A buffer of its own: Bun moves the bytes of small plain arrays. Empty memory would have no address.
-  const whole = new Uint8Array(new ArrayBuffer(Math.max(8, size)));
-  return {
-    bytes: whole.subarray(0, size),
-    view: new DataView(whole.buffer, 0, size),
-    address: ffi.ptr(whole),
-  };
-}
 
 /** A handle as Bun has it. */
 function native(handle: Handle): number {
@@ -60,7 +45,7 @@ class BunBackend implements Backend {
     this.library = info;
     this.#native = library;
     this.#zmq = library.zmq;
-    this.#waiting = { library, region: makeRegion, loop: undefined };
+    this.#waiting = { library, loop: undefined };
     this.#zmq.msgInit(this.#messageAt);
   }
 
@@ -99,7 +84,7 @@ class BunBackend implements Backend {
   }
 
   contextTerm(context: Handle): Promise<number> {
-    return termAway(this.#native, native(context), makeRegion);
+    return termAway(this.#native, native(context));
   }
 
   contextTermNow(context: Handle): number {
@@ -218,7 +203,7 @@ class BunBackend implements Backend {
   }
 
   descriptors(): { limit: number; open: number } | null {
-    return countDescriptors(this.#native.system.calls, process.platform === "darwin", makeRegion);
+    return countDescriptors(this.#native.system);
   }
 
   #intOption(socket: Handle, option: number): number {
@@ -233,8 +218,19 @@ class BunBackend implements Backend {
   }
 }
 
-/** Finds and opens libzmq. @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`. */
+/** Older ones crash when Workers open libraries, and cannot open one that a program carries. */
+const oldestBun = [1, 4] as const;
+
+/** Finds and opens libzmq. @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, `FEATURE_UNAVAILABLE`. */
 export function openBackend(choice: LibraryChoice): Backend {
+  const running = process.versions["bun"] ?? "0";
+  const [major = 0, minor = 0] = running.split(".").map(Number);
+  if (major < oldestBun[0] || (major === oldestBun[0] && minor < oldestBun[1])) {
+    const message = `Cannot open libzmq: this is Bun ${running}, and ${
+      oldestBun.join(".")
+    } or newer is needed`;
+    throw new ZeromeshError("FEATURE_UNAVAILABLE", message);
+  }
   const { library, info } = openLibrary({
     choice,
     host: bunHost,

@@ -1,5 +1,6 @@
 import * as bunFfi from "bun:ffi";
 import process from "node:process";
+import type { Region } from "./backend.ts";
 import type { BunCalls, BunFfi } from "./bun_types.ts";
 import type { LibraryHost } from "./library.ts";
 import {
@@ -9,7 +10,7 @@ import {
   type Parameter,
   type Result,
   type SymbolTable,
-  type SystemCalls,
+  type System,
   threadSymbols,
   zmqSymbols,
 } from "./symbols.ts";
@@ -60,13 +61,29 @@ function openOptional<Table extends SymbolTable>(path: string, table: Table): Pa
   return found;
 }
 
+/** A region as this adapter makes it: its address is a number. */
+export interface BunRegion extends Region {
+  readonly address: number;
+}
+
+/** Memory with a fixed address. */
+export function makeRegion(size: number): BunRegion {
+  // A buffer of its own: Bun moves the bytes of small plain arrays. Empty memory would have no address.
+  const whole = new Uint8Array(new ArrayBuffer(Math.max(8, size)));
+  return {
+    bytes: whole.subarray(0, size),
+    view: new DataView(whole.buffer, 0, size),
+    address: ffi.ptr(whole),
+  };
+}
+
 /** An opened libzmq, with what of libc came along. */
 export interface BunLibrary {
   readonly path: string;
   readonly zmq: BunCalls<typeof zmqSymbols>;
   readonly optional: Partial<BunCalls<typeof optionalSymbols>>;
   readonly threads: Partial<BunCalls<typeof threadSymbols>>;
-  readonly system: SystemCalls;
+  readonly system: System;
 }
 
 /** Opens a path with all required symbols, or throws with the loader's text. */
@@ -74,14 +91,14 @@ export function openBunLibrary(path: string): BunLibrary {
   const zmq = open(path, zmqSymbols);
   // A number is a fine `address` here, so the shared form of the calls is what Bun makes of the table.
   const system = process.platform === "darwin"
-    ? { platform: "darwin", calls: open(path, darwinSymbols) }
-    : { platform: "linux", calls: open(path, linuxSymbols) };
+    ? { platform: "darwin", calls: open(path, darwinSymbols), region: makeRegion }
+    : { platform: "linux", calls: open(path, linuxSymbols), region: makeRegion };
   return {
     path,
     zmq,
     optional: openOptional(path, optionalSymbols),
     threads: openOptional(path, threadSymbols),
-    system: system as unknown as SystemCalls,
+    system: system as unknown as System,
   };
 }
 

@@ -1,10 +1,9 @@
-import process from "node:process";
-import type { Region, Waiter, WaiterOptions } from "./backend.ts";
+import type { Waiter, WaiterOptions } from "./backend.ts";
 import type { BunLibrary } from "./bun_library.ts";
 import type { BunGlobal, BunSocket } from "./bun_types.ts";
 import { findLoopDescriptor, slicer } from "./loop_descriptor.ts";
 import { pollSet } from "./poll_set.ts";
-import type { SystemCalls, UnixCalls } from "./symbols.ts";
+import type { System } from "./symbols.ts";
 import { type Park, type ParkEvents, type ParkFactory, ParkingWaiter, probePark } from "./waiter.ts";
 import { workerPark } from "./worker_waiter.ts";
 
@@ -24,7 +23,7 @@ const noDescriptorMs = 5;
 class BunPark implements Park {
   readonly kind = "loop";
   readonly #fd: number;
-  readonly #calls: UnixCalls;
+  readonly #calls: System["calls"];
   readonly #duplicate: number;
   readonly #events: ParkEvents;
   readonly #handlers: Parameters<BunGlobal["connect"]>[0]["socket"];
@@ -35,7 +34,7 @@ class BunPark implements Park {
   /** The duplicate of the present wait. */
   parked = -1;
 
-  constructor(fd: number, system: SystemCalls, events: ParkEvents) {
+  constructor(fd: number, system: System, events: ParkEvents) {
     this.#fd = fd;
     this.#calls = system.calls;
     this.#duplicate = system.platform === "darwin" ? F_DUPFD_CLOEXEC_DARWIN : F_DUPFD_CLOEXEC;
@@ -105,7 +104,6 @@ const size = (number) => number;
 /** What waiters of one backend share. */
 export interface WaitingParts {
   readonly library: BunLibrary;
-  readonly region: (size: number) => Region;
   /** What the probe found, once it ran. */
   loop: Promise<LoopProbe> | undefined;
 }
@@ -119,13 +117,13 @@ interface LoopProbe {
 
 async function probe(parts: WaitingParts): Promise<LoopProbe> {
   const { system } = parts.library;
-  const set = pollSet(system, process.arch, parts.region);
+  const set = pollSet(system);
   let park: BunPark | undefined;
   let descriptor = -1;
   try {
     const refusal = await probePark(set, (fd, events) => park = new BunPark(fd, system, events), () => {
       if (system.platform !== "linux" || park === undefined) return;
-      descriptor = findLoopDescriptor(system.calls, park.parked, [set.fd], parts.region);
+      descriptor = findLoopDescriptor(system, { watched: park.parked, except: [set.fd] });
     });
     return { refusal, descriptor };
   } catch (error) {
@@ -142,9 +140,9 @@ export async function bunWaiter(parts: WaitingParts, options: WaiterOptions): Pr
   const inLoop: ParkFactory = (fd, events) => new BunPark(fd, system, events);
   const kind = options.kind ?? "auto";
   const { refusal, descriptor } = await (parts.loop ??= probe(parts));
-  const set = pollSet(system, process.arch, parts.region);
+  const set = pollSet(system);
   const slice = system.platform === "linux" && descriptor >= 0
-    ? slicer(system.calls, set.fd, descriptor, parts.region)
+    ? slicer(system, { ours: set.fd, loop: descriptor })
     : undefined;
   const first = kind === "worker" || (kind === "auto" && refusal !== null) ? inWorker : inLoop;
   const fallback = kind === "auto" ? inWorker : undefined;

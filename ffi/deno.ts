@@ -1,9 +1,15 @@
-import process from "node:process";
 import { ZeromeshError } from "../src/core/errors.ts";
 import type { Backend, Handle, LibraryInfo, Region, Waiter, WaiterOptions } from "./backend.ts";
 import { cString, fromCString } from "./c_string.ts";
 import { Errno, SocketOption } from "./constants.ts";
-import { deno, denoHost, type DenoLibrary, openDenoLibrary } from "./deno_library.ts";
+import {
+  deno,
+  denoHost,
+  type DenoLibrary,
+  type DenoRegion,
+  makeRegion,
+  openDenoLibrary,
+} from "./deno_library.ts";
 import type { DenoCalls, PointerObject } from "./deno_types.ts";
 import { denoWaiter, type WaitingParts } from "./deno_waiter.ts";
 import { type LibraryChoice, openLibrary } from "./library.ts";
@@ -16,18 +22,6 @@ const messageBytes = 64;
 const keyBytes = 41;
 /** How often an interrupted `zmq_ctx_term` is called again. */
 const mostTermTries = 100;
-
-/** A region as this adapter makes it: its address is a bigint. */
-interface DenoRegion extends Region {
-  readonly address: bigint;
-}
-
-function makeRegion(size: number): DenoRegion {
-  // The same rule as on Bun, a buffer of its own; and empty memory would have no address.
-  const whole = new Uint8Array(new ArrayBuffer(Math.max(8, size)));
-  const address = deno.UnsafePointer.value(deno.UnsafePointer.of(whole));
-  return { bytes: whole.subarray(0, size), view: new DataView(whole.buffer, 0, size), address };
-}
 
 /** A handle as Deno has it. */
 function native(handle: Handle): PointerObject {
@@ -67,7 +61,7 @@ class DenoBackend implements Backend {
     this.library = info;
     this.#native = library;
     this.#zmq = library.zmq;
-    this.#waiting = { library, region: makeRegion, loop: undefined };
+    this.#waiting = { library, loop: undefined };
     this.#zmq.msgInit(this.#messageAt);
   }
 
@@ -229,7 +223,7 @@ class DenoBackend implements Backend {
   }
 
   descriptors(): { limit: number; open: number } | null {
-    return countDescriptors(this.#native.system.calls, process.platform === "darwin", makeRegion);
+    return countDescriptors(this.#native.system);
   }
 
   #intOption(socket: Handle, option: number): number {

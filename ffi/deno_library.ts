@@ -3,16 +3,18 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { cString } from "./c_string.ts";
+import type { Region } from "./backend.ts";
 import type { DenoCalls, DenoGlobal, DenoSymbol, DenoType } from "./deno_types.ts";
 import type { LibraryHost } from "./library.ts";
 import {
   darwinSymbols,
   linuxSymbols,
+  loaderSymbols,
   optionalSymbols,
   type Parameter,
   type Result,
   type SymbolTable,
-  type SystemCalls,
+  type System,
   zmqSymbols,
 } from "./symbols.ts";
 
@@ -51,6 +53,19 @@ function open<Table extends SymbolTable>(path: string, table: Table, optional: b
 /** libc as Deno calls it. */
 export type DenoSystem = DenoCalls<typeof linuxSymbols>;
 
+/** A region as this adapter makes it: its address is a bigint. */
+export interface DenoRegion extends Region {
+  readonly address: bigint;
+}
+
+/** Memory with a fixed address. */
+export function makeRegion(size: number): DenoRegion {
+  // The same rule as on Bun, a buffer of its own; and empty memory would have no address.
+  const whole = new Uint8Array(new ArrayBuffer(Math.max(8, size)));
+  const address = deno.UnsafePointer.value(deno.UnsafePointer.of(whole));
+  return { bytes: whole.subarray(0, size), view: new DataView(whole.buffer, 0, size), address };
+}
+
 /** An opened libzmq, with what of libc came along. */
 export interface DenoLibrary {
   readonly path: string;
@@ -58,7 +73,7 @@ export interface DenoLibrary {
   readonly optional: {
     readonly [Call in keyof typeof optionalSymbols]: DenoCalls<typeof optionalSymbols>[Call] | null;
   };
-  readonly system: SystemCalls;
+  readonly system: System;
   /** `poll` on another thread. */
   readonly pollAway: DenoSystem["pollAway"];
 }
@@ -72,9 +87,7 @@ export function openDenoLibrary(path: string): DenoLibrary {
   const darwin = process.platform === "darwin";
   // Both tables hold what is used by name below; the others are reached through `system` only.
   const raw = open(path, darwin ? darwinSymbols : linuxSymbols, false) as unknown as DenoSystem;
-  // Deno closes its libraries when it dies of an uncaught error and when a Worker ends, while libzmq's threads
-  // still run in them. One more reference, never given back, keeps the code mapped.
-  raw.dlopen(cString(path), RTLD_NOW | RTLD_NODELETE);
+  pin(path);
   return {
     path,
     zmq,
@@ -84,8 +97,24 @@ export function openDenoLibrary(path: string): DenoLibrary {
   };
 }
 
+/**
+ * Keeps the library's code mapped until the process ends, with one more reference that is never given back.
+ *
+ * Deno closes its libraries when it dies of an uncaught error and when a Worker ends, while libzmq's threads
+ * still run in them.
+ */
+function pin(path: string): void {
+  for (const loader of [path, "libdl.so.2", "libc.so.6"]) {
+    try {
+      if (open(loader, loaderSymbols, false).dlopen(cString(path), RTLD_NOW | RTLD_NODELETE) !== null) return;
+    } catch {
+      // Not in this one.
+    }
+  }
+}
+
 /** libc for shared code, which gives sizes as numbers. */
-function sharedCalls(raw: DenoSystem, darwin: boolean): SystemCalls {
+function sharedCalls(raw: DenoSystem, darwin: boolean): System {
   const calls = {
     ...raw,
     poll: (fds: bigint, count: number, timeout: number) => raw.poll(fds, BigInt(count), timeout),
@@ -96,7 +125,7 @@ function sharedCalls(raw: DenoSystem, darwin: boolean): SystemCalls {
     readlink: (path: Uint8Array, buffer: bigint, length: number) =>
       raw.readlink(path, buffer, BigInt(length)),
   };
-  return { platform: darwin ? "darwin" : "linux", calls } as unknown as SystemCalls;
+  return { platform: darwin ? "darwin" : "linux", calls, region: makeRegion } as unknown as System;
 }
 
 /** Asks before it looks, because a look without permission would ask the person at the terminal. */

@@ -1,17 +1,14 @@
 import { Socket } from "node:net";
-import process from "node:process";
-import type { Region, Waiter, WaiterOptions } from "./backend.ts";
-import { deno, type DenoLibrary } from "./deno_library.ts";
+import type { Waiter, WaiterOptions } from "./backend.ts";
+import { deno, type DenoLibrary, type DenoRegion, makeRegion } from "./deno_library.ts";
 import type { DenoInternal } from "./deno_types.ts";
 import { findLoopDescriptor, slicer } from "./loop_descriptor.ts";
 import { pollSet } from "./poll_set.ts";
-import type { LinuxCalls } from "./symbols.ts";
+import type { LinuxSystem } from "./symbols.ts";
 import { type Park, type ParkEvents, type ParkFactory, ParkingWaiter, probePark } from "./waiter.ts";
 import { workerPark } from "./worker_waiter.ts";
 
 const POLLIN = 1;
-
-type DenoRegion = Region & { readonly address: bigint };
 
 /** The two private functions that let a pending call keep the process alive or not; null without them. */
 function opReferences():
@@ -37,15 +34,10 @@ class DenoPark implements Park {
   #wait: Promise<unknown> | undefined;
   #referenced = true;
 
-  constructor(
-    fd: number,
-    pollAway: DenoLibrary["pollAway"],
-    region: (size: number) => DenoRegion,
-    events: ParkEvents,
-  ) {
+  constructor(fd: number, pollAway: DenoLibrary["pollAway"], events: ParkEvents) {
     this.#pollAway = pollAway;
     this.#events = events;
-    this.#fds = region(8);
+    this.#fds = makeRegion(8);
     this.#words = new Int32Array(this.#fds.bytes.buffer);
     this.#words[0] = fd;
     this.#references = opReferences();
@@ -97,7 +89,6 @@ const size = BigInt;
 /** What waiters of one backend share. */
 export interface WaitingParts {
   readonly library: DenoLibrary;
-  readonly region: (size: number) => DenoRegion;
   /** What the probe found, once it ran. */
   loop: Promise<LoopProbe> | undefined;
 }
@@ -111,11 +102,11 @@ interface LoopProbe {
 
 async function probe(parts: WaitingParts): Promise<LoopProbe> {
   const { system, pollAway } = parts.library;
-  const descriptor = system.platform === "linux" ? await loopDescriptor(system.calls, parts.region) : -1;
+  const descriptor = system.platform === "linux" ? await loopDescriptor(system) : -1;
   if (opReferences() === null) return { refusal: "this Deno cannot unref a pending call", descriptor };
-  const set = pollSet(system, process.arch, parts.region);
+  const set = pollSet(system);
   try {
-    const make: ParkFactory = (fd, events) => new DenoPark(fd, pollAway, parts.region, events);
+    const make: ParkFactory = (fd, events) => new DenoPark(fd, pollAway, events);
     return { refusal: await probePark(set, make), descriptor };
   } catch (error) {
     return { refusal: error instanceof Error ? error.message : String(error), descriptor };
@@ -125,10 +116,11 @@ async function probe(parts: WaitingParts): Promise<LoopProbe> {
 }
 
 /** Lets the loop watch one end of a socket pair for a moment, and looks who does. */
-async function loopDescriptor(calls: LinuxCalls, region: (size: number) => DenoRegion): Promise<number> {
+async function loopDescriptor(system: LinuxSystem): Promise<number> {
+  const { calls } = system;
   const AF_UNIX = 1;
   const SOCK_STREAM_CLOEXEC = 1 | 0o2000000;
-  const ends = region(8);
+  const ends = makeRegion(8);
   if (calls.socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC, 0, ends.address) < 0) return -1;
   const [watched, other] = [ends.view.getInt32(0, true), ends.view.getInt32(4, true)];
   let socket: Socket | undefined;
@@ -137,7 +129,7 @@ async function loopDescriptor(calls: LinuxCalls, region: (size: number) => DenoR
     socket.on("error", () => {});
     socket.unref();
     await new Promise<void>((resolve) => setImmediate(resolve));
-    return findLoopDescriptor(calls, watched, [], region);
+    return findLoopDescriptor(system, { watched, except: [] });
   } catch {
     return -1;
   } finally {
@@ -151,12 +143,12 @@ async function loopDescriptor(calls: LinuxCalls, region: (size: number) => DenoR
 export async function denoWaiter(parts: WaitingParts, options: WaiterOptions): Promise<Waiter> {
   const { system, path, pollAway } = parts.library;
   const inWorker = workerPark({ prelude: workerPrelude, library: path });
-  const inLoop: ParkFactory = (fd, events) => new DenoPark(fd, pollAway, parts.region, events);
+  const inLoop: ParkFactory = (fd, events) => new DenoPark(fd, pollAway, events);
   const kind = options.kind ?? "auto";
   const { refusal, descriptor } = await (parts.loop ??= probe(parts));
-  const set = pollSet(system, process.arch, parts.region);
+  const set = pollSet(system);
   const slice = system.platform === "linux" && descriptor >= 0
-    ? slicer(system.calls, set.fd, descriptor, parts.region)
+    ? slicer(system, { ours: set.fd, loop: descriptor })
     : undefined;
   const first = kind === "worker" || (kind === "auto" && refusal !== null) ? inWorker : inLoop;
   const fallback = kind === "auto" ? inWorker : undefined;

@@ -1,7 +1,7 @@
 import type { Region } from "./backend.ts";
 import { cString } from "./c_string.ts";
 import { Errno } from "./constants.ts";
-import type { LinuxCalls } from "./symbols.ts";
+import type { LinuxCalls, LinuxSystem, System } from "./symbols.ts";
 
 /** Descriptors above this are not looked at; runtimes make their own early. */
 const mostDescriptors = 4096;
@@ -23,17 +23,14 @@ function readWhole(calls: LinuxCalls, path: string, buffer: Region): string | nu
  *
  * Goes through libc and not through the runtime's file API, which asks for more permissions.
  *
- * @param calls libc.
- * @param watched A descriptor that the loop of this thread is known to watch.
- * @param except Our own epoll descriptors.
- * @param region Makes memory with a fixed address.
+ * @param system libc.
+ * @param which `watched` is a descriptor that the loop of this thread is known to watch; `except` are epoll
+ * descriptors of our own.
  * @returns The descriptor, or −1.
  */
 export function findLoopDescriptor(
-  calls: LinuxCalls,
-  watched: number,
-  except: readonly number[],
-  region: (size: number) => Region,
+  { calls, region }: LinuxSystem,
+  { watched, except }: { readonly watched: number; readonly except: readonly number[] },
 ): number {
   const buffer = region(16_384);
   const target = new RegExp(`^tfd:\\s*${watched}\\s`, "m");
@@ -59,16 +56,12 @@ export function findLoopDescriptor(
 /**
  * Makes the function behind `Waiter.slice`: `ppoll` over our set and the runtime's loop.
  *
- * @param calls libc.
- * @param ours The descriptor of our poll set.
- * @param loop The runtime's own.
- * @param region Makes memory with a fixed address.
+ * @param system libc.
+ * @param descriptors That of our poll set, and the runtime's own.
  */
 export function slicer(
-  calls: LinuxCalls,
-  ours: number,
-  loop: number,
-  region: (size: number) => Region,
+  { calls, region }: LinuxSystem,
+  { ours, loop }: { readonly ours: number; readonly loop: number },
 ): (us: number) => number {
   const POLLIN = 1;
   const fds = region(16);
@@ -93,16 +86,13 @@ export function slicer(
 /**
  * Counts the open descriptors of this process and reads the limit.
  *
- * @param calls libc.
- * @param darwin Whether this is macOS.
- * @param region Makes memory with a fixed address.
+ * @param system libc.
  * @returns Null where one of the two is unknown.
  */
 export function countDescriptors(
-  calls: Pick<LinuxCalls, "getrlimit" | "opendir" | "readdir" | "closedir">,
-  darwin: boolean,
-  region: (size: number) => Region,
+  { calls, platform, region }: System,
 ): { limit: number; open: number } | null {
+  const darwin = platform === "darwin";
   const RLIMIT_NOFILE = darwin ? 8 : 7;
   const limit = region(16);
   if (calls.getrlimit(RLIMIT_NOFILE, limit.address) < 0) return null;

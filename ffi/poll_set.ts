@@ -1,7 +1,8 @@
+import process from "node:process";
 import type { Region } from "./backend.ts";
 import { Errno } from "./constants.ts";
 import { zmqError } from "./errno.ts";
-import type { DarwinCalls, LinuxCalls, SystemCalls } from "./symbols.ts";
+import type { DarwinCalls, LinuxCalls, LinuxSystem, System } from "./symbols.ts";
 
 /**
  * Many descriptors behind one, which is readable while any of them is: epoll or kqueue, and a bell in it.
@@ -51,7 +52,8 @@ class EpollSet implements PollSet {
   #rung = false;
   #closed = false;
 
-  constructor(calls: LinuxCalls, packed: boolean, region: (size: number) => Region) {
+  constructor({ calls, region }: LinuxSystem) {
+    const packed = process.arch === "x64";
     this.#calls = calls;
     this.#stride = packed ? 3 : 4;
     this.#dataAt = packed ? 1 : 2;
@@ -138,7 +140,7 @@ class KqueueSet implements PollSet {
   #rung = false;
   #closed = false;
 
-  constructor(calls: DarwinCalls, region: (size: number) => Region) {
+  constructor({ calls, region }: Exclude<System, LinuxSystem>) {
     this.#calls = calls;
     this.#change = region(keventBytes);
     this.#events = region(batch * keventBytes);
@@ -218,12 +220,8 @@ class KqueueSet implements PollSet {
  * Makes a set for this platform.
  *
  * @param system libc.
- * @param arch The processor, as `process.arch` names it.
- * @param region Makes memory with a fixed address.
  * @throws {ZeromeshError} `ZMQ_ERROR` when there are no descriptors left.
  */
-export function pollSet(system: SystemCalls, arch: string, region: (size: number) => Region): PollSet {
-  return system.platform === "linux"
-    ? new EpollSet(system.calls, arch === "x64", region)
-    : new KqueueSet(system.calls, region);
+export function pollSet(system: System): PollSet {
+  return system.platform === "linux" ? new EpollSet(system) : new KqueueSet(system);
 }

@@ -1,3 +1,5 @@
+import type { Region } from "./backend.ts";
+
 /**
  * How a C parameter is passed.
  *
@@ -110,7 +112,6 @@ const unixSymbols = {
   opendir: { name: "opendir", parameters: ["view"], result: "handle" }, // *path
   readdir: { name: "readdir", parameters: ["handle"], result: "handle" }, // *directory
   closedir: { name: "closedir", parameters: ["handle"], result: "int" }, // *directory
-  dlopen: { name: "dlopen", parameters: ["view", "int"], result: "handle" }, // *path, mode
 } as const satisfies SymbolTable;
 
 /** libc's functions on Linux. */
@@ -146,6 +147,11 @@ export const threadSymbols = {
   tryJoin: { name: "pthread_tryjoin_np", parameters: ["handle", "address"], result: "int" },
 } as const satisfies SymbolTable;
 
+/** The loader itself; old versions of glibc have it in a library of its own. */
+export const loaderSymbols = {
+  dlopen: { name: "dlopen", parameters: ["view", "int"], result: "handle" }, // *path, mode
+} as const satisfies SymbolTable;
+
 /** What the parameters are in code that both adapters share. */
 interface SharedArguments extends Record<Parameter, unknown> {
   handle: unknown;
@@ -168,10 +174,16 @@ interface SharedResults extends Record<Result, unknown> {
 export type LinuxCalls = Omit<Calls<typeof linuxSymbols, SharedArguments, SharedResults>, "pollAway">;
 /** libc on macOS. */
 export type DarwinCalls = Omit<Calls<typeof darwinSymbols, SharedArguments, SharedResults>, "pollAway">;
-/** The parts of libc that are the same on every Unix. */
-export type UnixCalls = Omit<Calls<typeof unixSymbols, SharedArguments, SharedResults>, "pollAway">;
 
 /** libc as shared code calls it, with the platform that says which functions there are. */
-export type SystemCalls =
-  | { readonly platform: "linux"; readonly calls: LinuxCalls }
-  | { readonly platform: "darwin"; readonly calls: DarwinCalls };
+export type System =
+  & {
+    /** Makes memory with a fixed address. */
+    readonly region: (size: number) => Region;
+  }
+  & (
+    | { readonly platform: "linux"; readonly calls: LinuxCalls }
+    | { readonly platform: "darwin"; readonly calls: DarwinCalls }
+  );
+/** {@link System} on Linux. */
+export type LinuxSystem = Extract<System, { readonly platform: "linux" }>;

@@ -152,10 +152,13 @@ export class ParkingWaiter implements Waiter {
     const broken = this.#park;
     this.#park = undefined;
     this.#started = false;
+    // Whoever closes waits for a wake that will not come.
+    this.#ended?.();
     try {
       await broken?.close();
       if (this.#fallback === undefined || broken?.kind === "worker") throw new Error(reason);
       const park = await this.#fallback(this.#set.fd, this.#events());
+      if (this.#closed !== undefined) return await park.close();
       park.reference(this.#referenced);
       this.#park = park;
       if (this.#armed && !this.#started) this.#start();

@@ -34,6 +34,8 @@ export class Deadlines {
   #armedFor = Infinity;
   #cancel: CancelTimer | null = null;
   #closed = false;
+  #turnNow = 0;
+  #turnUses = 0;
 
   /** @param clock Where time comes from. */
   constructor(clock: Clock) {
@@ -49,7 +51,7 @@ export class Deadlines {
   /** Starts a deadline `ms` from now. `Infinity` is never kept; after {@link close} nothing is. */
   add(entry: Deadline, ms: number): void {
     if (ms === Infinity || this.#closed) return;
-    const now = this.#clock.now();
+    const now = this.#now();
     entry.dueAt = now + ms;
     const tick = Math.max(Math.ceil(entry.dueAt / slotMs), this.#tick + 1);
     const slot = tick % slotCount;
@@ -83,6 +85,20 @@ export class Deadlines {
     this.#cancel = null;
     this.#armedFor = Infinity;
   }
+
+  /**
+   * The time, asked once for the calls that are started in one turn: asking costs 50 to 140 ns. A turn that
+   * starts very many asks again, so that a long loop does not date its last calls back.
+   */
+  #now(): number {
+    if (this.#turnUses === 0) queueMicrotask(this.#endTurn);
+    if (this.#turnUses++ % 64 === 0) this.#turnNow = this.#clock.now();
+    return this.#turnNow;
+  }
+
+  readonly #endTurn = (): void => {
+    this.#turnUses = 0;
+  };
 
   #arm(tick: number, now: number): void {
     this.#cancel?.();

@@ -44,9 +44,14 @@ export class PendingCall extends Deadline implements ResponseId {
   readonly accept: ((outcome: Outcome) => unknown) | null;
   /** What `await` gets. */
   readonly promise: Promise<unknown>;
+  /** Neighbours in the table's list of open calls. */
+  before: PendingCall | null = null;
+  /** See {@link before}. */
+  after: PendingCall | null = null;
   #resolve!: (value: unknown) => void;
   #reject!: (error: unknown) => void;
   #signal: AbortSignal | null = null;
+  #onAbort: (() => void) | null = null;
   readonly #table: CallTable;
 
   /** Made by {@link CallTable.open}. */
@@ -95,6 +100,11 @@ export class PendingCall extends Deadline implements ResponseId {
   /** Ends the call when `signal` aborts. The caller has checked that it has not yet. */
   watch(signal: AbortSignal): void {
     this.#signal = signal;
+    this.#onAbort = () => {
+      if (this.settled) return;
+      this.#table.giveUp(this);
+      this.fail(signal.reason);
+    };
     signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
@@ -118,16 +128,10 @@ export class PendingCall extends Deadline implements ResponseId {
     );
   }
 
-  readonly #onAbort = (): void => {
-    if (this.settled) return;
-    this.#table.giveUp(this);
-    this.fail(this.#signal!.reason);
-  };
-
   #settle(): boolean {
     if (this.settled) return false;
     this.settled = true;
-    if (this.#signal !== null) this.#signal.removeEventListener("abort", this.#onAbort);
+    if (this.#onAbort !== null) this.#signal?.removeEventListener("abort", this.#onAbort);
     this.#table.close(this);
     return true;
   }
@@ -158,8 +162,9 @@ export class CallTable {
   readonly #word1: number;
   readonly #onGiveUp: GiveUp;
   readonly #onActivity: (active: boolean) => void;
-  /** Everything that has not ended, in the table or waiting for a connection. */
-  readonly #open = new Set<PendingCall>();
+  /** Everything that has not ended, in the table or waiting for a connection: a list through the calls. */
+  #first: PendingCall | null = null;
+  #open = 0;
   readonly #fireId: ResponseId;
   #pending = 0;
   #started = 0;
@@ -191,7 +196,7 @@ export class CallTable {
 
   /** How many calls are under way, in the table or waiting for a connection. */
   get size(): number {
-    return this.#open.size;
+    return this.#open;
   }
 
   /** Starts a call: its deadline and its abort run from here. */
@@ -204,8 +209,11 @@ export class CallTable {
   ): PendingCall {
     const call = new PendingCall(this, peer, handler, timeoutMs, accept);
     this.#started++;
-    this.#open.add(call);
-    if (this.#open.size === 1) this.#onActivity(true);
+    const first = this.#first;
+    call.after = first;
+    if (first !== null) first.before = call;
+    this.#first = call;
+    if (++this.#open === 1) this.#onActivity(true);
     if (signal?.aborted) call.fail(signal.reason);
     else if (timeoutMs <= 0) call.expire();
     else {
@@ -263,12 +271,19 @@ export class CallTable {
       this.#generations[slot] = (this.#generations[slot]! + 1) % 2 ** 48;
       this.#free.push(slot);
     }
-    if (this.#open.delete(call) && this.#open.size === 0) this.#onActivity(false);
+    if (call.before !== null) call.before.after = call.after;
+    else if (this.#first === call) this.#first = call.after;
+    else return;
+    if (call.after !== null) call.after.before = call.before;
+    call.before = call.after = null;
+    if (--this.#open === 0) this.#onActivity(false);
   }
 
   /** Ends every call for which `reason` gives an error. */
   failWhere(reason: (call: PendingCall) => unknown): void {
-    for (const call of [...this.#open]) {
+    const open: PendingCall[] = [];
+    for (let call = this.#first; call !== null; call = call.after) open.push(call);
+    for (const call of open.reverse()) {
       const error = reason(call);
       if (error !== undefined) call.fail(error);
     }

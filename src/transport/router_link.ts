@@ -82,8 +82,10 @@ export class RouterLink<Session> extends Link<Session> {
       this.routingId.length,
       dontWaitMore,
     );
-    socket.touch();
-    if (result >= 0) return WriteOutcome.sent;
+    if (result >= 0) {
+      socket.touch();
+      return WriteOutcome.sent;
+    }
     if (result === wouldBlock) return WriteOutcome.blocked;
     this.#host.unreachable(this);
     return WriteOutcome.lost;

@@ -206,19 +206,22 @@ export class ZmqTransport<Session>
       this.#parts.handler.message(link, message);
       return;
     }
-    const payload = message.payload;
+    const source = message.source;
     let reason = this.#batch.reset(
       message.header,
       message.headerStart,
       message.headerEnd,
-      payload,
-      0,
-      payload.length,
+      source,
+      message.payloadStart,
+      message.payloadEnd,
+      // The reader's own buffer has a view already.
+      this.reader.viewOf(source),
     );
     if (reason !== null) return this.#drops.count(reason);
     const record = this.#record;
-    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
     const inner = this.#recordMessage;
+    inner.header = source;
+    inner.headerView = this.reader.viewOf(source);
     for (;;) {
       const next = this.#batch.next(record);
       if (next === "end") return;
@@ -227,11 +230,11 @@ export class ZmqTransport<Session>
         return this.#drops.count(reason);
       }
       inner.type = record.type;
-      inner.header = payload;
-      inner.headerView = view;
       inner.headerStart = record.headerStart;
       inner.headerEnd = record.headerEnd;
-      inner.payload = payload.subarray(record.payloadStart, record.payloadEnd);
+      inner.source = source;
+      inner.payloadStart = record.payloadStart;
+      inner.payloadEnd = record.payloadEnd;
       inner.owned = false;
       this.shared.counters.received++;
       this.#parts.handler.message(link, inner);

@@ -10,7 +10,7 @@ export interface Source {
    * @returns How many messages were read. Fewer than `budget` means that `EAGAIN` was seen.
    */
   receive(budget: number): number;
-  /** Tries blocked sends again. Called after `ZMQ_EVENTS` was read, while {@link blocked} is true. */
+  /** Tries blocked sends again, while {@link blocked} is true. Returns how many left. */
   retry?(): number;
   /** Whether sends wait for room. */
   readonly blocked?: boolean | undefined;
@@ -175,8 +175,9 @@ export class Reactor {
 
   /** Says that a socket's sends wait for room, or no longer do. */
   setBlocked(registration: Registration, blocked: boolean): void {
-    if (blocked && !registration.removed) this.#blocked.add(registration);
-    else this.#blocked.delete(registration);
+    if (!blocked || registration.removed) return void this.#blocked.delete(registration);
+    this.#blocked.add(registration);
+    if (!this.#pumping) this.#schedule();
   }
 
   /** Whether the caller runs inside the pump. */
@@ -347,23 +348,29 @@ export class Reactor {
   #retryBlocked(): number {
     let count = 0;
     for (const registration of this.#blocked) {
-      // EAGAIN from a send may be a millisecond old: only reading ZMQ_EVENTS brings the truth.
-      const events = this.#backend.events(registration.socket);
-      if (events >= 0 && (events & PollEvent.POLLIN) !== 0) this.#markReadable(registration);
-      if (events >= 0 && (events & PollEvent.POLLOUT) !== 0) count += registration.source.retry?.() ?? 0;
-      if (!registration.source.blocked) this.#blocked.delete(registration);
+      const { source } = registration;
+      count += source.retry?.() ?? 0;
+      if (source.blocked) {
+        // A send may answer EAGAIN from knowledge a millisecond old, and it may eat the very command that brings
+        // room. Reading ZMQ_EVENTS takes in every command; the sends after it eat none, since libzmq looks only
+        // once a millisecond. What is still blocked then is woken by its descriptor.
+        const events = this.#backend.events(registration.socket);
+        if (events > 0 && (events & PollEvent.POLLIN) !== 0) this.#markReadable(registration);
+        count += source.retry?.() ?? 0;
+      }
+      if (!source.blocked) this.#blocked.delete(registration);
     }
     return count;
   }
 
   #checkTouched(): boolean {
     const touched = this.#touched;
-    if (touched.length === 0) return false;
-    let ready = false;
+    let ready = this.#readable.length > 0;
     for (let i = 0; i < touched.length; i++) {
       const registration = touched[i]!;
       registration.touched = false;
-      if (registration.removed) continue;
+      // A blocked one was read a moment ago, and reading it again could eat the command it waits for.
+      if (registration.removed || this.#blocked.has(registration)) continue;
       const events = this.#backend.events(registration.socket);
       if (events > 0 && (events & PollEvent.POLLIN) !== 0) {
         this.#markReadable(registration);

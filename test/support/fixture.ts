@@ -1,3 +1,6 @@
+import { openBackend } from "../../ffi/mod.ts";
+import type { Messenger, MessengerOptions } from "../../src/mod.ts";
+import { openResources } from "../../src/zmq/mod.ts";
 import { watchTimers } from "./timers.ts";
 import { until, within } from "./until.ts";
 
@@ -5,7 +8,7 @@ import { until, within } from "./until.ts";
 export interface LeakCheckOptions {
   /** How long what was closed may take to be gone. @default {2000} */
   settleMs?: number | undefined;
-  /** Whether open descriptors are counted. @default {true} */
+  /** Whether open descriptors are counted, for which libzmq is loaded. @default {true} */
   descriptors?: boolean | undefined;
 }
 
@@ -15,6 +18,11 @@ export interface LeakCheck extends AsyncDisposable {
   use<T extends AsyncDisposable | Disposable>(resource: T): T;
   /** Calls a function when the test ends, in the same order as {@link use}. */
   defer(close: () => void | Promise<void>): void;
+  /**
+   * A messenger that is closed when the test ends. Calls of its own and handlers that still run then are a
+   * leak, unless the test has closed it itself.
+   */
+  messenger(options?: MessengerOptions): Promise<Messenger>;
   /** Counts something more: it has to be back at, or below, where it is now. */
   watch(what: string, count: () => number): void;
 }
@@ -43,15 +51,14 @@ interface Counter {
  */
 export async function leakCheck(options: LeakCheckOptions = {}): Promise<LeakCheck> {
   const counters: Counter[] = [];
-  const resources = await openResourcesOf();
-  if (resources !== undefined) {
-    const before = resources();
-    counters.push({ what: "contexts", before: before.contexts, count: () => resources().contexts });
-    counters.push({ what: "sockets", before: before.sockets, count: () => resources().sockets });
-  }
-  const descriptors = options.descriptors === false ? undefined : await descriptorsOf();
-  if (descriptors !== undefined) {
-    counters.push({ what: "descriptors", before: descriptors(), count: descriptors });
+  const before = openResources();
+  counters.push({ what: "contexts", before: before.contexts, count: () => openResources().contexts });
+  counters.push({ what: "sockets", before: before.sockets, count: () => openResources().sockets });
+  if (options.descriptors !== false) {
+    // Through the library's own backend: Deno reads /proc/self/fd only with every permission.
+    const backend = await openBackend();
+    const open = (): number => backend.descriptors()?.open ?? 0;
+    counters.push({ what: "descriptors", before: open(), count: open });
   }
   return new Fixture(counters, options.settleMs ?? 2000);
 }
@@ -84,6 +91,29 @@ class Fixture implements LeakCheck {
 
   defer(close: () => void | Promise<void>): void {
     this.#closers.push(close);
+  }
+
+  async messenger(options: MessengerOptions = {}): Promise<Messenger> {
+    const library = await import("../../src/mod.ts");
+    const messenger = await library.Messenger.create(options);
+    this.defer(async () => {
+      const busy = (): string[] => {
+        const { calls, handlers } = messenger.stats();
+        return [
+          ...(calls.pending > 0 ? [`${calls.pending} pending calls`] : []),
+          ...(handlers.running > 0 ? [`${handlers.running} running handlers`] : []),
+        ];
+      };
+      try {
+        await until(() => busy().length === 0, {
+          timeoutMs: this.#settleMs,
+          message: () => `the work of messenger ${messenger.instanceId} to end: ${busy().join(", ")}`,
+        });
+      } finally {
+        await messenger.close();
+      }
+    });
+    return messenger;
   }
 
   watch(what: string, count: () => number): void {
@@ -123,33 +153,5 @@ class Fixture implements LeakCheck {
       timeoutMs: this.#settleMs,
       message: () => `what the test leaves behind to go: ${left().map(describe).join("; ")}`,
     });
-  }
-}
-
-type OpenResources = () => { contexts: number; sockets: number };
-
-async function openResourcesOf(): Promise<OpenResources | undefined> {
-  const zmq = await load<{ openResources?: OpenResources }>("../../src/zmq/mod.ts");
-  return zmq?.openResources;
-}
-
-/** Through the library's own backend: Deno reads `/proc/self/fd` only with every permission. */
-async function descriptorsOf(): Promise<(() => number) | undefined> {
-  interface Descriptors {
-    descriptors(): { open: number } | null;
-  }
-  const ffi = await load<{ openBackend?: () => Descriptors | Promise<Descriptors> }>("../../ffi/mod.ts");
-  const backend = await ffi?.openBackend?.();
-  if (backend === undefined || backend.descriptors() === null) return undefined;
-  return () => backend.descriptors()?.open ?? 0;
-}
-
-/** A module of the library, or undefined while it, or something it imports, is not written. */
-async function load<T>(path: string): Promise<T | undefined> {
-  try {
-    return await import(new URL(path, import.meta.url).href) as T;
-  } catch (error) {
-    if (/Module not found|Cannot find module/.test(String(error))) return undefined;
-    throw error;
   }
 }

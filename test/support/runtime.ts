@@ -65,7 +65,9 @@ export function scriptCommand(
 ): string[] {
   const args = options.args ?? [];
   if (runtime === "bun") return [runtimeProgram("bun"), "run", script, ...args];
-  const permissions = options.permissions ?? productPermissions;
+  const given = options.permissions ?? productPermissions;
+  // Deno's `node:child_process` adds -A to its own program when it sees no permission flag at all.
+  const permissions = given.length === 0 ? ["--deny-sys"] : given;
   return [runtimeProgram("deno"), "run", "--quiet", "--no-prompt", ...permissions, script, ...args];
 }
 

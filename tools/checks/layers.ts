@@ -9,8 +9,8 @@ import { lineAt, type SourceFile } from "./tree.ts";
 interface Layer {
   /** The folders whose `mod.ts` it may import. */
   readonly from: readonly string[];
-  /** Of those, the ones of which it may import only types. */
-  readonly typesOnly?: readonly string[];
+  /** Names it may not import from one of them. */
+  readonly without?: Readonly<Record<string, RegExp>>;
   /** Whether it may use the runtimes' common built-ins (`node:`). */
   readonly builtins: boolean;
 }
@@ -25,7 +25,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   wire: { from: ["core"], builtins: false },
   zmq: { from: ["ffi", "core"], builtins: true },
   transport: { from: ["zmq", "wire", "core"], builtins: true },
-  messenger: { from: ["transport", "wire", "core"], typesOnly: ["transport"], builtins: true },
+  messenger: { from: ["transport", "wire", "core"], without: { transport: /^Zmq/ }, builtins: true },
   events: feature,
   discovery: feature,
   cohort: feature,
@@ -40,13 +40,18 @@ export const layers: Readonly<Record<string, Layer>> = {
     from: ["messenger", "transport", "zmq", "wire", "core", "ffi", "runtime", "events", "discovery"],
     builtins: true,
   },
-  cli: { from: ["root", "messenger", "core", "runtime", "ffi", "discovery", "broker", "actors"], builtins: true },
+  cli: {
+    from: ["root", "messenger", "core", "runtime", "ffi", "discovery", "broker", "actors"],
+    builtins: true,
+  },
 };
 
 /** An import as it stands in a file. */
 export interface Import {
   readonly specifier: string;
   readonly line: number;
+  /** The names in its braces, as the other file has them. */
+  readonly names: readonly string[];
   /** Whether it goes away when types are erased. */
   readonly typeOnly: boolean;
 }
@@ -57,19 +62,20 @@ export function importsOf(file: SourceFile): Import[] {
   const statement =
     /(?:^|[\n;}])\s*(import|export)\s+(type\s+)?((?:[\w$]+\s*,?\s*)?(?:\{[^}]*\}|\*(?:\s+as\s+[\w$]+)?)?\s*)from\s*["']([^"']+)["']/g;
   for (const match of file.code.matchAll(statement)) {
-    const [whole, , type, clause = "", specifier = ""] = match;
-    const start = match.index + whole.length - whole.trimStart().length;
+    const [whole, keyword = "", type, clause = "", specifier = ""] = match;
+    const start = match.index + whole.indexOf(keyword);
     imports.push({
       specifier,
       line: lineAt(file.code, start),
+      names: namesIn(clause).map((name) => name.replace(/^type\s+/, "").replace(/\s+as\s.*$/, "")),
       typeOnly: type !== undefined || onlyTypesNamed(clause),
     });
   }
   for (const match of file.code.matchAll(/\bimport\s*\(?\s*["']([^"']+)["']/g)) {
     // `typeof import("x")` and `import("x").Name` in a type are types as well.
     const before = file.code.slice(Math.max(0, match.index - 60), match.index);
-    const typeOnly = match[0].includes("(") && /(?:typeof|[:<|&])\s*$/.test(before);
-    imports.push({ specifier: match[1] ?? "", line: lineAt(file.code, match.index), typeOnly });
+    const typeOnly = match[0].includes("(") && /(?:typeof|[:<|&]|\btype\s+[\w$]+\s*=)\s*$/.test(before);
+    imports.push({ specifier: match[1] ?? "", line: lineAt(file.code, match.index), names: [], typeOnly });
   }
   return imports;
 }
@@ -95,7 +101,9 @@ export function layerProblems(files: readonly SourceFile[], packages: readonly s
     if (name === undefined) continue;
     const layer = layers[name];
     if (layer === undefined) {
-      problems.push(`${file.path}: the folder src/${name} is in no layer; give it one in tools/checks/layers.ts`);
+      problems.push(
+        `${file.path}: the folder src/${name} is in no layer; give it one in tools/checks/layers.ts`,
+      );
       continue;
     }
     for (const one of importsOf(file)) {
@@ -133,17 +141,20 @@ function judge(
   }
   if (!layer.from.includes(other)) return `${name} may not import ${other} (${specifier})`;
   if (other !== "root" && target !== door) return `${specifier} goes round ${door}`;
-  if (layer.typesOnly?.includes(other) === true && !one.typeOnly) {
-    return `${name} may import only types of ${other} (${specifier})`;
-  }
-  return undefined;
+  const excluded = one.names.filter((imported) => layer.without?.[other]?.test(imported) === true);
+  return excluded.length === 0
+    ? undefined
+    : `${name} knows the interface of ${other} and not its implementation (${excluded.join(", ")})`;
+}
+
+function namesIn(clause: string): string[] {
+  const names = /\{([^}]*)\}/.exec(clause)?.[1] ?? "";
+  return names.split(",").map((name) => name.trim()).filter((name) => name !== "");
 }
 
 function onlyTypesNamed(clause: string): boolean {
-  const names = /^\s*\{([^}]*)\}\s*$/.exec(clause)?.[1];
-  if (names === undefined) return false;
-  const items = names.split(",").map((item) => item.trim()).filter((item) => item !== "");
-  return items.length > 0 && items.every((item) => item.startsWith("type "));
+  const names = namesIn(clause);
+  return clause.trim().startsWith("{") && names.length > 0 && names.every((name) => name.startsWith("type "));
 }
 
 /** Circles among the values that files import; types may go round. */

@@ -1,4 +1,5 @@
 /** Rules about what may stand in which file; `ARCHITECTURE.md` has the reasons. */
+import { importsOf } from "./layers.ts";
 import { codeOnly } from "./source_text.ts";
 import { lineAt, type SourceFile } from "./tree.ts";
 
@@ -14,7 +15,8 @@ interface Rule {
 
 const inLibrary = (path: string): boolean => /^(?:src|ffi)\//.test(path);
 const inSrc = (path: string): boolean => path.startsWith("src/") && !path.startsWith("src/cli/");
-const forBothRuntimes = (path: string): boolean => /^(?:test\/(?:conformance|process)|examples|bench)\//.test(path);
+const forBothRuntimes = (path: string): boolean =>
+  /^(?:test\/(?:conformance|process)|examples|bench)\//.test(path);
 
 /** The rules; `test/unit/tools_checks_test.ts` breaks each of them. */
 export const rules: readonly Rule[] = [
@@ -30,7 +32,8 @@ export const rules: readonly Rule[] = [
   },
   {
     what: "time and chance come from core/clock.ts, passed down",
-    pattern: /(?<![.\w$#])(?:setTimeout|setInterval)\s*\(|\bDate\.now\b|\bnew Date\b|\bMath\.random\b|\bperformance\.now\b|\bAbortSignal\.timeout\b/g,
+    pattern:
+      /(?<![.\w$#])(?:setTimeout|setInterval)\s*\(|\bDate\.now\b|\bnew Date\b|\bMath\.random\b|\bperformance\.now\b|\bAbortSignal\.timeout\b/g,
     holdsFor: (path) => inSrc(path) && path !== "src/core/clock.ts",
   },
   {
@@ -71,7 +74,7 @@ export const rules: readonly Rule[] = [
   {
     what: "waiting in tests is done by test/support/until.ts",
     pattern: /(?:\bawait\s+new\s+Promise\b[^;]*\bsetTimeout\s*\()/g,
-    holdsFor: (path) => /^test\/(?:conformance|process|deno)\//.test(path),
+    holdsFor: (path) => /^test\/(?:conformance|process|deno)\/.*_test\.ts$/.test(path),
   },
 ];
 
@@ -87,12 +90,10 @@ export function ruleProblems(files: readonly SourceFile[]): string[] {
         problems.push(`${file.path}:${line}: ${match[0].trim()}: ${rule.what}`);
       }
     }
-    if (forBothRuntimes(file.path)) {
-      const specifier = /["'](?:bun|bun:\w+|jsr:[^"']*)["']/.exec(file.code);
-      if (specifier !== null) {
-        const line = lineAt(file.code, specifier.index);
-        problems.push(`${file.path}:${line}: ${specifier[0]}: a file for both runtimes says nothing about one`);
-      }
+    if (!forBothRuntimes(file.path)) continue;
+    for (const { specifier, line } of importsOf(file)) {
+      if (!/^(?:bun$|bun:|jsr:)/.test(specifier)) continue;
+      problems.push(`${file.path}:${line}: ${specifier}: a file for both runtimes says nothing about one`);
     }
   }
   return problems;
@@ -104,7 +105,6 @@ export const longestFile = 400;
 /** Longer files and the reason why they are one file all the same. */
 export const longFiles: Readonly<Record<string, string>> = {
   "ffi/constants.ts": "a table: libzmq's constants",
-  "ffi/symbols.ts": "a table: libzmq's functions with their C types",
 };
 
 /** Files that are too long or named against the rules. */

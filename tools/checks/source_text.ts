@@ -89,7 +89,8 @@ function endOfTemplatePart(text: string, from: number): number {
 /** Whether a slash begins a regular expression: it does where a value, and not an operator, is expected. */
 function startsRegularExpression(text: string, at: number): boolean {
   const before = text.slice(Math.max(0, at - 40), at).trimEnd();
-  return before === "" || /[(,=:[!&|?{};+\-*%<>~^]$/.test(before) || /\b(?:return|typeof|case|in|of)$/.test(before);
+  return before === "" || /[(,=:[!&|?{};+\-*%<>~^]$/.test(before) ||
+    /\b(?:return|typeof|case|in|of)$/.test(before);
 }
 
 function endOfRegularExpression(text: string, from: number): number {

@@ -17,7 +17,7 @@ export interface SourceFile extends TextFile {
   readonly code: string;
 }
 
-const ignoredFolders = new Set(["node_modules", "dist", ".git", ".acceptance", "results"]);
+const ignoredFolders = new Set(["node_modules", "dist", "results"]);
 const textExtensions = new Set([
   ...["", ".ts", ".js", ".mjs", ".json", ".md", ".toml", ".sh", ".yml", ".yaml", ".txt", ".c", ".h", ".rs"],
   ".py",
@@ -49,7 +49,9 @@ function list(folder: string): string[] {
   for (const entry of readdirSync(`${repositoryRoot}/${folder}`, { withFileTypes: true })) {
     const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
     if (entry.isDirectory()) {
-      if (!ignoredFolders.has(entry.name)) paths.push(...list(path));
+      // Of folders with a dot only those are ours: others belong to tools that work here.
+      const hidden = entry.name.startsWith(".") && ![".ci", ".github"].includes(entry.name);
+      if (!hidden && !ignoredFolders.has(entry.name)) paths.push(...list(path));
     } else if (entry.isFile()) {
       paths.push(path);
     }

@@ -32,7 +32,8 @@ export function countJunit(xml: string): Counts {
     return children.length === 0 ||
       (one.state === "failed" && children.every((child) => child.state !== "failed"));
   });
-  const names = (state: string) => counted.filter((one) => one.state === state).map((one) => one.name);
+  const names = (state: string) =>
+    counted.filter((one) => one.state === state).map((one) => one.name.replaceAll(/\s+/g, " "));
   return { passed: names("passed").length, failed: names("failed"), skipped: names("skipped") };
 }
 

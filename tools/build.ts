@@ -1,0 +1,64 @@
+/**
+ * Builds what the npm package ships into `dist/lib`: ES modules with declarations and source maps, laid out like
+ * the sources: `dist/lib/src/mod.js` comes from `src/mod.ts`.
+ *
+ * `package.json` points its `exports` there, since Deno takes no TypeScript from `node_modules`. Inside the
+ * repository nothing uses them: `deno.json` and `tsconfig.json` map `zeromesh` to the sources. `npm pack` runs
+ * this first (`prepack`).
+ */
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { repositoryRoot, runtimeProgram } from "../test/support/runtime.ts";
+import { killAllOnSignals, runCommand } from "./run_command.ts";
+
+const out = "dist/lib";
+const bun = runtimeProgram("bun");
+
+/** A relative specifier that still ends in `.ts`; the compiler rewrites those of code, not of declarations. */
+const sourceSpecifier = /((?:from|import)\s*\(?\s*")(\.{1,2}\/[^"]+)\.ts(")/g;
+
+async function main(): Promise<void> {
+  rmSync(`${repositoryRoot}/${out}`, { recursive: true, force: true });
+  await run([bun, "node_modules/typescript/bin/tsc", "-p", "tools/tsconfig.build.json", "--pretty", "false"]);
+  const files = readdirSync(`${repositoryRoot}/${out}`, { recursive: true }).map((name) =>
+    `${out}/${String(name)}`
+  );
+  const declarations = files.filter((path) => path.endsWith(".d.ts"));
+  for (const path of declarations) {
+    const text = readFileSync(`${repositoryRoot}/${path}`, "utf8");
+    writeFileSync(`${repositoryRoot}/${path}`, text.replace(sourceSpecifier, "$1$2.js$3"));
+  }
+  const modules = files.filter((path) => path.endsWith(".js"));
+  for (const path of [...modules, ...declarations]) {
+    const left = readFileSync(`${repositoryRoot}/${path}`, "utf8").match(sourceSpecifier);
+    if (left !== null) throw new Error(`${path} still imports TypeScript: ${left.join(", ")}`);
+  }
+  for (const [name, { types, default: module }] of Object.entries(publishedEntries())) {
+    for (const path of [types, module]) {
+      if (!existsSync(`${repositoryRoot}/${path}`)) {
+        throw new Error(`${name} leads to ${path}, which was not built`);
+      }
+    }
+    await run([runtimeProgram("deno"), "run", "--no-prompt", "--quiet", module]);
+    await run([bun, "run", module]);
+  }
+  console.log(`${out}: ${modules.length} modules, every entry point loads on Bun and on Deno`);
+}
+
+function publishedEntries(): Record<string, { types: string; default: string }> {
+  const manifest: unknown = JSON.parse(readFileSync(`${repositoryRoot}/package.json`, "utf8"));
+  return (manifest as { exports: Record<string, { types: string; default: string }> }).exports;
+}
+
+async function run(command: readonly string[]): Promise<void> {
+  const result = await runCommand(command, { timeoutMs: 120_000 });
+  if (result.code !== 0) throw new Error(`${command.join(" ")}\n${result.output}`);
+}
+
+killAllOnSignals();
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : String(error));
+  process.exit(1);
+}
