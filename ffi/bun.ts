@@ -1,5 +1,5 @@
 import process from "node:process";
-import { ZeromeshError } from "../src/core/errors.ts";
+import { ZeromeshError } from "../src/core/mod.ts";
 import type { Backend, Handle, LibraryInfo, Region, Waiter, WaiterOptions } from "./backend.ts";
 import { bunHost, type BunLibrary, type BunRegion, makeRegion, openBunLibrary } from "./bun_library.ts";
 import { termAway } from "./bun_term.ts";

@@ -1,4 +1,4 @@
-import { ZeromeshError } from "../src/core/errors.ts";
+import { ZeromeshError } from "../src/core/mod.ts";
 import type { Backend, Handle, LibraryInfo, Region, Waiter, WaiterOptions } from "./backend.ts";
 import { cString, fromCString } from "./c_string.ts";
 import { Errno, SocketOption } from "./constants.ts";

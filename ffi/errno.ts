@@ -1,4 +1,4 @@
-import { ZeromeshError } from "../src/core/errors.ts";
+import { ZeromeshError } from "../src/core/mod.ts";
 import type { Handle } from "./backend.ts";
 import { Errno, type ErrnoTable } from "./constants.ts";
 

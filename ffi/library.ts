@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { errorText, ZeromeshError } from "../src/core/errors.ts";
+import { errorText, ZeromeshError } from "../src/core/mod.ts";
 import type { LibraryInfo } from "./backend.ts";
 import { cString } from "./c_string.ts";
 import { capabilities, type Capability } from "./constants.ts";

@@ -32,7 +32,7 @@ export {
   type Ran,
   ZeromeshError,
   type ZeromeshErrorOptions,
-} from "../src/core/errors.ts";
+} from "../src/core/mod.ts";
 export type { Backend, Handle, LibraryInfo, Region, Waiter, WaiterOptions } from "./backend.ts";
 export {
   capabilities,

@@ -150,7 +150,10 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
   get endpoint(): string {
     const endpoint = this.#core.transport.endpoints[0];
     if (endpoint !== undefined) return endpoint;
-    throw new ZeromeshError("ENDPOINT_INVALID", "This instance does not listen (listen: false): it has no endpoint");
+    throw new ZeromeshError(
+      "ENDPOINT_INVALID",
+      "This instance does not listen (listen: false): it has no endpoint",
+    );
   }
 
   /** All addresses that peers can dial; empty for an instance that does not listen. */
@@ -197,7 +200,9 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
     this.#requireOpen("register a peer");
     const parsed = isPeerInfo(peerInfo) ? peerInfo : peerInfoFromJson(peerInfo);
     if (parsed === null) {
-      throw new TypeError("Cannot register a peer: it must be { instance_id, worker_address } as peerInfo() gives");
+      throw new TypeError(
+        "Cannot register a peer: it must be { instance_id, worker_address } as peerInfo() gives",
+      );
     }
     return this.#core.connections.register(parsed);
   }
@@ -231,6 +236,7 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
     run: (context: TypedContext<HandlerInput<C>>) => MaybePromise<HandlerOutput<C>>,
     options?: HandlerOptions,
   ): Disposable;
+  /** The same for a contract without an answer. */
   handle<C extends AmContract>(
     contract: C,
     run: (context: TypedContext<HandlerInput<C>>) => unknown,
@@ -289,9 +295,9 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
    */
   async waitForHandler(peer: InstanceId, name: string, options: WaitOptions = {}): Promise<void> {
     const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? 30_000);
-    const giveUpAt = performance.now() + timeoutMs;
+    const giveUpAt = this.#core.now() + timeoutMs;
     for (;;) {
-      const left = giveUpAt - performance.now();
+      const left = giveUpAt - this.#core.now();
       if (left <= 0) {
         throw new ZeromeshError(
           "HANDLER_NOT_FOUND",
@@ -365,4 +371,3 @@ function withoutUndefined(options: WaitOptions): { timeoutMs?: number; signal?: 
   if (options.signal !== undefined) given.signal = options.signal;
   return given;
 }
-

@@ -21,12 +21,7 @@
  *
  * @module
  */
-export {
-  type CloseOptions,
-  type ConnectOptions,
-  Messenger,
-  type WaitOptions,
-} from "./messenger.ts";
+export { type CloseOptions, type ConnectOptions, Messenger, type WaitOptions } from "./messenger.ts";
 export {
   type AmContract,
   type AnySchema,
@@ -92,5 +87,5 @@ export {
   type UnaryMethod,
 } from "./messenger/mod.ts";
 export { type Drop, type TransportStats } from "./transport/mod.ts";
-export { type Feature, type PeerInfo, type PeerInfoJson } from "./wire/mod.ts";
+export { type DropReason, type Feature, type PeerInfo, type PeerInfoJson } from "./wire/mod.ts";
 export { type LibraryInfo } from "./zmq/mod.ts";

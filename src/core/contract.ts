@@ -146,7 +146,9 @@ export function contract<
 function requireSchema(name: string, what: string, schema: unknown): void {
   const standard = (schema as AnySchema | null | undefined)?.["~standard"];
   if (standard?.version === 1 && typeof standard.validate === "function") return;
-  throw new TypeError(`Cannot make contract "${name}": ${what} must be a Standard Schema v1 (zod, valibot, …)`);
+  throw new TypeError(
+    `Cannot make contract "${name}": ${what} must be a Standard Schema v1 (zod, valibot, …)`,
+  );
 }
 
 /** Whether a value was made by {@link contract}. */

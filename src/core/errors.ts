@@ -95,6 +95,7 @@ export interface ZeromeshErrorOptions {
  * ```
  */
 export class ZeromeshError extends Error {
+  /** The class's name. */
   override readonly name = "ZeromeshError";
   /** The stable code. */
   readonly code: ErrorCode;
@@ -108,6 +109,8 @@ export class ZeromeshError extends Error {
   readonly details: unknown;
 
   /**
+   * Makes an error.
+   *
    * @param code The stable code.
    * @param message What happened, to whom, and what to do.
    * @param options Cause, peer, handler, `ran` and details.

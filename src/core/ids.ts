@@ -1,13 +1,10 @@
 import { xxh3Of16 } from "./xxh3.ts";
 
-declare const instanceIdBrand: unique symbol;
-declare const workerIdBrand: unique symbol;
-
 /** An instance's id: a lowercase UUID string. On the wire it is its 16 bytes in RFC 9562 order. */
-export type InstanceId = string & { readonly [instanceIdBrand]: true };
+export type InstanceId = string & { readonly "~brand": "InstanceId" };
 
 /** XXH3-64 of an instance id's 16 bytes: what response ids and Velo's reply routing carry. */
-export type WorkerId = bigint & { readonly [workerIdBrand]: true };
+export type WorkerId = bigint & { readonly "~brand": "WorkerId" };
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 

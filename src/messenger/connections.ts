@@ -24,6 +24,14 @@ import type { InboundCall } from "./context.ts";
 import type { CallTable, PendingCall } from "./pending.ts";
 import { type Peer, PeerTable } from "./peers.ts";
 import { Session } from "./session.ts";
+import {
+  closedWhileDialling,
+  helloFailure,
+  lostCall,
+  plainId,
+  tableFull,
+  unreachable,
+} from "./link_errors.ts";
 import type { Status } from "./status.ts";
 
 /** What connections need of the messenger. */
@@ -265,7 +273,7 @@ export class Connections {
     try {
       reply = await call.promise as Uint8Array;
     } catch (error) {
-      throw this.#helloError(link, error, timeoutMs);
+      throw helloFailure(link, error, timeoutMs, transport.endpoints.length > 0);
     }
     return this.#establish(session, call, reply, expected);
   }
@@ -331,28 +339,6 @@ export class Connections {
     );
   }
 
-  #helloError(link: Link<Session>, error: unknown, timeoutMs: number): unknown {
-    if (!(error instanceof ZeromeshError)) return error;
-    if (error.code === "TIMEOUT") {
-      return new ZeromeshError(
-        "PEER_UNREACHABLE",
-        link.established
-          ? `${link.endpoint} is connected but did not answer _hello within ${Math.round(timeoutMs)} ms`
-          : `${link.endpoint} did not finish the ZMTP handshake within ${Math.round(timeoutMs)} ms`,
-        { cause: error },
-      );
-    }
-    const listening = this.#parts.transport.endpoints.length > 0;
-    if (!listening && error.message.includes("No compatible transports found")) {
-      return new ZeromeshError(
-        "PEER_LACKS_FEATURE",
-        `${link.endpoint} is plain Velo and can only answer instances that listen; do not use listen: false`,
-        { cause: error },
-      );
-    }
-    return error;
-  }
-
   #undialable(peer: Peer): ZeromeshError {
     return new ZeromeshError(
       "PEER_DISCONNECTED",
@@ -375,41 +361,4 @@ export class Connections {
       signal?.addEventListener("abort", done);
     });
   }
-}
-
-/** A plain peer's id is what its own socket is called: the first 16 bytes of its routing id. */
-function plainId(session: Session | null): InstanceId | null {
-  const routingId = session?.link.routingId ?? null;
-  return routingId !== null && routingId.length >= 16 ? instanceIdFromBytes(routingId) : null;
-}
-
-/** The error that a call ends with when its connection does. */
-function lostCall(call: PendingCall, loss: LinkLoss): ZeromeshError {
-  const handed = call.handed;
-  const what = call.peer === undefined ? "The peer" : `Peer ${call.peer}`;
-  return new ZeromeshError(
-    loss.code,
-    `${what} was lost while "${call.handler}" was under way: ${loss.reason}`,
-    { peer: call.peer, handler: call.handler, ran: handed ? "maybe" : "no" },
-  );
-}
-
-function unreachable(where: string, timeoutMs: number, cause: unknown): ZeromeshError {
-  const why = cause instanceof ZeromeshError ? `: ${cause.message}` : "";
-  return new ZeromeshError("PEER_UNREACHABLE", `Cannot reach ${where} within ${timeoutMs} ms${why}`, {
-    cause,
-    peer: where,
-  });
-}
-
-function closedWhileDialling(where: string): ZeromeshError {
-  return new ZeromeshError("CLOSED", `Stopped dialling ${where}: this instance is closed`);
-}
-
-/** All slots for calls are taken. */
-export function tableFull(): ZeromeshError {
-  return new ZeromeshError(
-    "QUEUE_FULL",
-    "Cannot start another call: as many wait for an answer as may (maxPendingCalls)",
-  );
 }

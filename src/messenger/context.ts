@@ -6,14 +6,16 @@ import {
   encodingHeader,
   isSystemHeader,
   type ResponseId,
-  type ResponseKind,
   responseIdToBigInt,
+  type ResponseKind,
   ttlOfHeaders,
 } from "../wire/mod.ts";
 import type { MessengerFace } from "./handler.ts";
 import type { Session } from "./session.ts";
 
-const noHeaders: Readonly<Record<string, string>> = Object.freeze(Object.create(null) as Record<string, string>);
+const noHeaders: Readonly<Record<string, string>> = Object.freeze(
+  Object.create(null) as Record<string, string>,
+);
 const noBytes = new Uint8Array(new ArrayBuffer(0));
 
 /** What a call needs of the dispatcher that runs it. */
@@ -127,9 +129,13 @@ export class InboundCall extends Deadline implements ResponseId {
   json(): unknown {
     const decoded = decodePayload(this.lentPayload, "json");
     if (decoded.error === undefined) return decoded.value;
-    throw new ZeromeshError("PAYLOAD_INVALID", `Payload of "${this.handlerName}" is invalid: ${decoded.error}`, {
-      handler: this.handlerName,
-    });
+    throw new ZeromeshError(
+      "PAYLOAD_INVALID",
+      `Payload of "${this.handlerName}" is invalid: ${decoded.error}`,
+      {
+        handler: this.handlerName,
+      },
+    );
   }
 
   /** The message's id as 32 hexadecimal digits: the same in the logs of both sides. */

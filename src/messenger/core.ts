@@ -21,27 +21,18 @@ import {
   type TransportStats,
 } from "../transport/mod.ts";
 import {
-  AckHeader,
   cancelHandler,
-  codeOfVeloText,
-  decodeAck,
   decodeHandlerList,
-  decodeHeaders,
-  decodeRequest,
-  decodeResponse,
   encodeCancel,
   encodeRequest,
-  errorFromHeaders,
   MessageType,
-  NameCache,
-  RequestHeader,
-  ResponseHeader,
   ResponseKind,
 } from "../wire/mod.ts";
 import { CallClient } from "./client.ts";
 import { Connections } from "./connections.ts";
-import { type DispatchStats, Dispatcher } from "./dispatch.ts";
+import { Dispatcher, type DispatchStats } from "./dispatch.ts";
 import { type Handler, HandlerRegistry, type MessengerFace, type Registered } from "./handler.ts";
+import { InboundRouter } from "./inbound_router.ts";
 import { messengerDefaults, type ResolvedOptions } from "./options.ts";
 import { type CallStats, CallTable, type PendingCall } from "./pending.ts";
 import type { Peer } from "./peers.ts";
@@ -88,7 +79,6 @@ export interface MessengerStats {
 // Replies leave within this at the end; links.md's measurements need a few milliseconds.
 const longestLingerMs = 1_000;
 const cancelName = new TextEncoder().encode(cancelHandler);
-const decoder = new TextDecoder();
 
 /** The messenger without its public face: who handles which message, and the order of closing. */
 export class MessengerCore implements TransportHandler<Session> {
@@ -105,11 +95,8 @@ export class MessengerCore implements TransportHandler<Session> {
   readonly #deadlines: Deadlines;
   readonly #calls: CallTable;
   readonly #closing = new AbortController();
-  readonly #names = new NameCache();
-  readonly #request = new RequestHeader();
-  readonly #response = new ResponseHeader();
-  readonly #ack = new AckHeader();
   #dispatcher!: Dispatcher;
+  #inbound!: InboundRouter;
   #lifecycle: Lifecycle = "running";
   #closePromise: Promise<void> | null = null;
   #listening = false;
@@ -143,6 +130,7 @@ export class MessengerCore implements TransportHandler<Session> {
   static async create(parts: CoreParts): Promise<MessengerCore> {
     const core = new MessengerCore(parts);
     const { options } = parts;
+    const { id0: own0, id1: own1 } = core.#calls.fireId;
     const transport = await parts.openTransport(core.instanceId, core);
     core.transport = transport;
     core.connections = new Connections({
@@ -182,7 +170,15 @@ export class MessengerCore implements TransportHandler<Session> {
       drops: transport.drops,
       logger: options.logger,
       maxPayloadBytes: options.maxPayloadBytes,
-      instanceOf: (word0, word1) => core.connections.peers.byWorker(word0, word1)?.instanceId ?? null,
+      instanceOf: (word0, word1) =>
+        word0 === own0 && word1 === own1
+          ? core.instanceId
+          : core.connections.peers.byWorker(word0, word1)?.instanceId ?? null,
+    });
+    core.#inbound = new InboundRouter({
+      dispatcher: core.#dispatcher,
+      calls: core.#calls,
+      drops: transport.drops,
     });
     const system = systemHandlers({
       answerHello: (call) => core.connections.answerHello(call),
@@ -200,6 +196,11 @@ export class MessengerCore implements TransportHandler<Session> {
     return this.#lifecycle;
   }
 
+  /** Monotonic milliseconds of the instance's clock. */
+  now(): number {
+    return this.#clock.now();
+  }
+
   /** Counters. */
   stats(): MessengerStats {
     return {
@@ -213,7 +214,10 @@ export class MessengerCore implements TransportHandler<Session> {
   /** Registers a handler; disposing the result unregisters it. */
   register(handler: Handler): Disposable {
     if (this.#lifecycle !== "running") {
-      throw new ZeromeshError("CLOSED", `Cannot register handler "${handler.name}": this instance is closing`);
+      throw new ZeromeshError(
+        "CLOSED",
+        `Cannot register handler "${handler.name}": this instance is closing`,
+      );
     }
     const registered: Registered = this.registry.add(handler);
     this.status.publish({ type: "handlerRegistered", handler: handler.name });
@@ -238,7 +242,9 @@ export class MessengerCore implements TransportHandler<Session> {
   async handlersOf(id: InstanceId, options: { timeoutMs?: number; signal?: AbortSignal }): Promise<string[]> {
     const names = decodeHandlerList(await this.client.system("_list_handlers", id, options));
     if (names !== null) return names;
-    throw new ZeromeshError("RESULT_INVALID", `Peer ${id} answers _list_handlers with something else`, { peer: id });
+    throw new ZeromeshError("RESULT_INVALID", `Peer ${id} answers _list_handlers with something else`, {
+      peer: id,
+    });
   }
 
   /** Waits a moment of the instance's clock. */
@@ -263,20 +269,7 @@ export class MessengerCore implements TransportHandler<Session> {
   }
 
   message(link: Link<Session>, message: InboundMessage): void {
-    const session = link.session ?? new Session(link);
-    switch (message.type) {
-      case MessageType.message:
-        return this.#onRequest(session, message);
-      case MessageType.response:
-        return this.#onResponse(session, message);
-      case MessageType.ack:
-      case MessageType.event:
-        return this.#onAck(session, message);
-      case MessageType.shuttingDown:
-        return this.#onShuttingDown(session, message);
-      default:
-        return this.transport.drops.count("typeUnknown");
-    }
+    this.#inbound.message(link.session ?? new Session(link), message);
   }
 
   gone(link: Link<Session>, loss: LinkLoss): void {
@@ -331,7 +324,7 @@ export class MessengerCore implements TransportHandler<Session> {
   async flush(id: InstanceId | undefined, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     const giveUpAt = this.#clock.now() + timeoutMs;
     const links: Link<Session>[] = [];
-    if (id === undefined) for (const session of this.#sessions()) links.push(session.link);
+    if (id === undefined) { for (const session of this.#sessions()) links.push(session.link); }
     else {
       const session = this.connections.sessionOf(this.peer(id).instanceId);
       if (session !== null) links.push(session.link);
@@ -382,91 +375,6 @@ export class MessengerCore implements TransportHandler<Session> {
     else this.transport.unref();
   }
 
-  #onRequest(session: Session, message: InboundMessage): void {
-    const header = this.#request;
-    const reason = decodeRequest(
-      message.header,
-      message.headerView,
-      message.headerStart,
-      message.headerEnd,
-      header,
-      this.#names,
-    );
-    if (reason !== null) return this.transport.drops.count(reason);
-    this.#dispatcher.request(session, message, header);
-  }
-
-  #onResponse(session: Session, message: InboundMessage): void {
-    const header = this.#response;
-    const reason = decodeResponse(
-      message.header,
-      message.headerView,
-      message.headerStart,
-      message.headerEnd,
-      header,
-    );
-    if (reason !== null) return this.transport.drops.count(reason);
-    const call = this.#waiting(session, header);
-    if (call === null) return;
-    if (!header.failed) return call.answer(message);
-    const headers = header.headersEnd > header.headersStart
-      ? decodeHeaders(message.header, header.headersStart, header.headersEnd)
-      : null;
-    const facts = typeof headers === "object" && headers !== null ? errorFromHeaders(headers) : null;
-    call.fail(remoteError(call, decoder.decode(message.payload), "response", facts));
-  }
-
-  #onAck(session: Session, message: InboundMessage): void {
-    const header = this.#ack;
-    const reason = decodeAck(
-      message.header,
-      message.headerView,
-      message.headerStart,
-      message.headerEnd,
-      header,
-    );
-    if (reason !== null) return this.transport.drops.count(reason);
-    if (header.event) return this.transport.drops.count("replyUnknown");
-    const call = this.#waiting(session, header);
-    if (call === null) return;
-    if (header.failed) call.fail(remoteError(call, decoder.decode(message.payload), "ack", null));
-    else call.answer(message);
-  }
-
-  #onShuttingDown(session: Session, message: InboundMessage): void {
-    const header = this.#request;
-    const reason = decodeRequest(
-      message.header,
-      message.headerView,
-      message.headerStart,
-      message.headerEnd,
-      header,
-      this.#names,
-    );
-    if (reason !== null) return this.transport.drops.count(reason);
-    if (header.kind === ResponseKind.fire) return;
-    const call = this.#waiting(session, header);
-    call?.fail(
-      new ZeromeshError("PEER_DRAINING", `${describePeer(call)} is shutting down and takes no new requests`, {
-        peer: call.peer,
-        handler: call.handler,
-      }),
-    );
-  }
-
-  /** The call that a reply ends; null when nobody waits for it, or not on this connection. */
-  #waiting(session: Session, id: RequestHeader | ResponseHeader | AckHeader): PendingCall | null {
-    const call = this.#calls.find(id);
-    const asked = call?.session ?? null;
-    // Towards one of ours only the connection that carried the request can bring its answer.
-    if (call === null || asked === null || (asked.sameConnection && asked !== session)) {
-      this.transport.drops.count("replyUnknown");
-      return null;
-    }
-    call.answeredBy = session;
-    return call;
-  }
-
   #giveUp(call: PendingCall): void {
     const session = call.session;
     if (session === null || call.tableSlot < 0) return;
@@ -479,34 +387,3 @@ export class MessengerCore implements TransportHandler<Session> {
     link.send(MessageType.message, length, encodeCancel(call), true);
   }
 }
-
-function describePeer(call: PendingCall): string {
-  return call.peer === undefined ? "The peer" : `Peer ${call.peer}`;
-}
-
-// Codes with which a peer of ours says that the handler did not run.
-const notRunCodes: ReadonlySet<string> = new Set([
-  "HANDLER_NOT_FOUND",
-  "PAYLOAD_INVALID",
-  "OVERLOADED",
-  "PEER_DRAINING",
-  "IDENTITY_MISMATCH",
-  "FORBIDDEN",
-]);
-
-/** What a peer reported, as the caller's error. */
-function remoteError(
-  call: PendingCall,
-  text: string,
-  reply: "response" | "ack",
-  facts: { readonly code: string; readonly data: unknown } | null,
-): ZeromeshError {
-  const { peer, handler } = call;
-  if (facts !== null) {
-    const ran = notRunCodes.has(facts.code) ? "no" : "yes";
-    return new ZeromeshError(facts.code, text, { peer, handler, ran, details: facts.data });
-  }
-  const { code, ran } = codeOfVeloText(text, { reply, handler });
-  return new ZeromeshError(code, text, { peer, handler, ran });
-}
-

@@ -146,22 +146,28 @@ export class Dispatcher implements CallHost {
     }
     this.#started++;
     let result: unknown;
+    let later: boolean;
     try {
       const contract = registered.handler.contract;
       result = contract === null
         ? registered.handler.run(call as unknown as TypedContext<unknown>)
         : this.#runTyped(call, registered, contract);
+      later = isThenable(result);
     } catch (error) {
       return this.#fail(call, registered, error);
     }
-    if (isThenable(result)) this.#await(call, registered, result);
+    if (later) this.#await(call, registered, result);
     else this.#finish(call, registered, result);
   }
 
   #runTyped(call: InboundCall, registered: Registered, contract: Contract): unknown {
     const decoded = decodePayload(call.lentPayload, call.encoding);
     if (decoded.error !== undefined) throw new Refusal(payloadUnreadable(contract.name, decoded.error));
-    const input = validate(contract.input, decoded.value, (issues) => new Refusal(payloadInvalid(contract, issues)));
+    const input = validate(
+      contract.input,
+      decoded.value,
+      (issues) => new Refusal(payloadInvalid(contract, issues)),
+    );
     if (input instanceof Promise) {
       return input.then((value) => {
         call.input = value;
@@ -172,13 +178,14 @@ export class Dispatcher implements CallHost {
     return registered.handler.run(call as unknown as TypedContext<unknown>);
   }
 
-  #await(call: InboundCall, registered: Registered, result: PromiseLike<unknown>): void {
+  #await(call: InboundCall, registered: Registered, result: unknown): void {
     call.detach();
     registered.running++;
     this.#running++;
     call.runningKey = call.kind === ResponseKind.fire ? -(++this.#fireKey) : runningKey(call);
     call.session.running.set(call.runningKey, call);
-    result.then((value) => {
+    // A thenable of somebody else's may throw, or return nothing from its then().
+    Promise.resolve(result).then((value) => {
       this.#leave(call, registered);
       this.#finish(call, registered, value);
     }, (error) => {
@@ -219,7 +226,8 @@ export class Dispatcher implements CallHost {
       registered,
       new Refusal({
         code: "ENCODING_FAILED",
-        message: `Handler "${handler.name}" must return a Uint8Array or nothing, and returned ${typeof result}`,
+        message:
+          `Handler "${handler.name}" must return a Uint8Array or nothing, and returned ${typeof result}`,
         plainText: veloText.outputInvalid(`a ${typeof result} is not bytes`),
       }),
     );
@@ -229,7 +237,11 @@ export class Dispatcher implements CallHost {
     const send = () => this.#answer(call, registered, encodeResult(contract, result, call.encoding), true);
     try {
       if (contract.output === undefined) return send();
-      const checked = validate(contract.output, result, (issues) => new Refusal(resultInvalid(contract, issues)));
+      const checked = validate(
+        contract.output,
+        result,
+        (issues) => new Refusal(resultInvalid(contract, issues)),
+      );
       if (!(checked instanceof Promise)) return send();
       checked.then(send).then(undefined, (error) => this.#fail(call, registered, error));
     } catch (error) {
@@ -275,7 +287,10 @@ export class Dispatcher implements CallHost {
       data: error instanceof ZeromeshError ? error.details : undefined,
     };
     if (call.kind === ResponseKind.unary && handler.kind === "am") {
-      return this.#parts.replies.fail(call, { ...failure, plainText: veloText.unaryToAm(handler.name, message) });
+      return this.#parts.replies.fail(call, {
+        ...failure,
+        plainText: veloText.unaryToAm(handler.name, message),
+      });
     }
     this.#parts.replies.fail(call, failure);
   }
@@ -295,8 +310,9 @@ class Refusal extends ZeromeshError {
   }
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+function isThenable(value: unknown): boolean {
+  return typeof value === "object" && value !== null &&
+    typeof (value as { then?: unknown }).then === "function";
 }
 
 /** What a handler throws is `HANDLER_FAILED`, unless its contract declares the code. */

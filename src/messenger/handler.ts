@@ -9,7 +9,7 @@ import {
   ZeromeshError,
 } from "../core/mod.ts";
 import { validateHandlerName } from "../wire/mod.ts";
-import type { Caller } from "./client.ts";
+import type { Caller } from "./caller.ts";
 
 /** What a handler can do with the messenger that received its message. */
 export interface MessengerFace extends Caller {
@@ -98,6 +98,7 @@ export function amHandler(
   run: (context: HandlerContext) => unknown,
   options?: HandlerOptions,
 ): Handler;
+/** A handler of active messages for a contract: its input is validated before it runs. */
 export function amHandler<C extends Contract>(
   target: C,
   run: (context: TypedContext<HandlerInput<C>>) => unknown,
@@ -126,7 +127,6 @@ export function amHandler(
  */
 export function unaryHandler(
   name: string,
-  // deno-lint-ignore no-invalid-void-type
   run: (context: HandlerContext) => MaybePromise<Uint8Array | null | undefined | void>,
   options: HandlerOptions = {},
 ): Handler {

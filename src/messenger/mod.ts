@@ -12,7 +12,7 @@ export {
   type ClientCallOptions,
   type TypedCallOptions,
   type UnaryMethod,
-} from "./client.ts";
+} from "./caller.ts";
 export {
   type CoreParts,
   type CoreTransport,

@@ -1,4 +1,11 @@
-import { type Clock, type InstanceId, instanceId, type Logger, silentLogger, systemClock } from "../core/mod.ts";
+import {
+  type Clock,
+  type InstanceId,
+  instanceId,
+  type Logger,
+  silentLogger,
+  systemClock,
+} from "../core/mod.ts";
 import type { Feature } from "../wire/mod.ts";
 
 /** What happens to a message when the bounded queue of its peer is full. */
@@ -87,7 +94,14 @@ export const messengerDefaults = Object.freeze({
   highWaterMark: 1_000,
 });
 
-const allFeatures: readonly Feature[] = ["batch", "errors", "same-connection", "deadline", "cancel", "msgpack"];
+const allFeatures: readonly Feature[] = [
+  "batch",
+  "errors",
+  "same-connection",
+  "deadline",
+  "cancel",
+  "msgpack",
+];
 
 /**
  * Checks options and fills in defaults.
@@ -104,7 +118,9 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
   }
   const overflow = options.overflow ?? "wait";
   if (overflow !== "wait" && overflow !== "fail") {
-    throw new TypeError(`Cannot create a messenger: overflow must be "wait" or "fail", got ${String(overflow)}`);
+    throw new TypeError(
+      `Cannot create a messenger: overflow must be "wait" or "fail", got ${String(overflow)}`,
+    );
   }
   for (const feature of Object.keys(options.features ?? {})) {
     if (!(allFeatures as readonly string[]).includes(feature)) {
@@ -121,9 +137,19 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
     logger: options.logger ?? silentLogger,
     timeoutMs: checkTimeout("timeoutMs", options.timeoutMs ?? d.timeoutMs),
     connectTimeoutMs: checkTimeout("connectTimeoutMs", options.connectTimeoutMs ?? d.connectTimeoutMs),
-    maxPayloadBytes: inRange("maxPayloadBytes", options.maxPayloadBytes ?? d.maxPayloadBytes, 1, 2 ** 31 - 2 ** 20),
+    maxPayloadBytes: inRange(
+      "maxPayloadBytes",
+      options.maxPayloadBytes ?? d.maxPayloadBytes,
+      1,
+      2 ** 31 - 2 ** 20,
+    ),
     maxPendingCalls: inRange("maxPendingCalls", options.maxPendingCalls ?? d.maxPendingCalls, 1, 65_535),
-    maxQueuedMessages: inRange("maxQueuedMessages", options.maxQueuedMessages ?? d.maxQueuedMessages, 1, 2 ** 30),
+    maxQueuedMessages: inRange(
+      "maxQueuedMessages",
+      options.maxQueuedMessages ?? d.maxQueuedMessages,
+      1,
+      2 ** 30,
+    ),
     maxQueuedBytes: inRange("maxQueuedBytes", options.maxQueuedBytes ?? d.maxQueuedBytes, 1, 2 ** 40),
     overflow,
     maxConnections: inRange("maxConnections", options.maxConnections ?? d.maxConnections, 1, 1_000_000),
@@ -148,7 +174,9 @@ function inRange(name: string, value: unknown, low: number, high: number): numbe
     throw new TypeError(`Cannot create a messenger: ${name} must be an integer, got ${String(value)}`);
   }
   if (value < low || value > high) {
-    throw new RangeError(`Cannot create a messenger: ${name} must be between ${low} and ${high}, got ${value}`);
+    throw new RangeError(
+      `Cannot create a messenger: ${name} must be between ${low} and ${high}, got ${value}`,
+    );
   }
   return value;
 }

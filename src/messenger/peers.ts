@@ -1,10 +1,4 @@
-import {
-  type InstanceId,
-  instanceIdToBytes,
-  type WorkerId,
-  workerIdOf,
-  ZeromeshError,
-} from "../core/mod.ts";
+import { type InstanceId, instanceIdToBytes, type WorkerId, workerIdOf, ZeromeshError } from "../core/mod.ts";
 import type { PeerInfo } from "../wire/mod.ts";
 import type { Session } from "./session.ts";
 
@@ -142,7 +136,9 @@ export class PeerTable {
 
   #forgetOne(): void {
     for (const peer of this.#byId.values()) {
-      if (peer.session === null && peer.connecting === null && peer.replies === null) return this.remove(peer);
+      if (peer.session === null && peer.connecting === null && peer.replies === null) {
+        return this.remove(peer);
+      }
     }
     throw new ZeromeshError(
       "QUEUE_FULL",

@@ -121,7 +121,9 @@ export class PendingCall extends Deadline implements ResponseId {
     this.fail(
       new ZeromeshError(
         "TIMEOUT",
-        `Call of "${this.handler}"${this.peer === undefined ? "" : ` on ${this.peer}`} got no answer within ` +
+        `Call of "${this.handler}"${
+          this.peer === undefined ? "" : ` on ${this.peer}`
+        } got no answer within ` +
           `${this.timeoutMs} ms`,
         { peer: this.peer, handler: this.handler, ran },
       ),

@@ -117,7 +117,9 @@ export class Replies {
     // The caller's deadline, or the loss of its connection, tells it.
     this.#host.drops.count(outcome === SendOutcome.full ? "queueFull" : "senderGone");
     if (outcome === SendOutcome.full) {
-      this.#host.logger.warn("a reply was dropped: the queue of its peer is full", { endpoint: link.endpoint });
+      this.#host.logger.warn("a reply was dropped: the queue of its peer is full", {
+        endpoint: link.endpoint,
+      });
     }
   }
 }

@@ -35,7 +35,8 @@ export class Session {
   /** Takes over what both sides named. */
   negotiate(ours: readonly string[], theirs: PeerNegotiation | null): void {
     this.zeromesh = theirs !== null;
-    const both = (feature: string) => theirs !== null && theirs.features.has(feature) && ours.includes(feature);
+    const both = (feature: string) =>
+      theirs !== null && theirs.features.has(feature) && ours.includes(feature);
     this.errors = both("errors");
     this.sameConnection = both("same-connection");
     this.deadline = both("deadline");

@@ -1,8 +1,7 @@
 import { ProtocolError } from "../zmq/mod.ts";
 import { type Context, Errno, type Handle, MonitorEvent, type Socket, type Source } from "../zmq/mod.ts";
-import type { Endpoint } from "./endpoint.ts";
 import { type FrameReader, type InboundMessage, ReadResult } from "./inbound.ts";
-import { closedByUs, Link, type LinkShared, WriteOutcome, writeFromRegion, writeFromViews } from "./link.ts";
+import { closedByUs, Link, type LinkShared, writeFromRegion, writeFromViews, WriteOutcome } from "./link.ts";
 import type { LinkLoss } from "./transport.ts";
 
 /** What a dialled link needs of its transport. */
@@ -39,7 +38,7 @@ export class DealerLink<Session> extends Link<Session> implements Source {
   #discarding = false;
   #loss: LinkLoss | null = null;
 
-  constructor(host: DealerHost<Session>, shared: LinkShared, endpoint: Endpoint, address: string) {
+  constructor(host: DealerHost<Session>, shared: LinkShared, address: string) {
     super(shared, "connecting");
     this.established = false;
     this.#host = host;

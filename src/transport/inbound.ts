@@ -183,7 +183,10 @@ export class FrameReader {
     return false;
   }
 
-  #refuse(socket: Handle, reason: "typeLength" | "frameCount" | "headerTooLarge" | "payloadTooLarge"): number {
+  #refuse(
+    socket: Handle,
+    reason: "typeLength" | "frameCount" | "headerTooLarge" | "payloadTooLarge",
+  ): number {
     this.#drops.count(reason);
     return this.discard(socket) ? ReadResult.dropped : ReadResult.discarding;
   }

@@ -24,7 +24,9 @@ export class LinkTable<L> {
   find(bytes: Uint8Array, view: DataView, size: number): L | undefined {
     // Messages of one peer come in runs.
     const last = this.#last;
-    if (last !== null && last.size === size && equal(last.view, view, bytes, size, last.bytes)) return last.link;
+    if (last !== null && last.size === size && equal(last.view, view, bytes, size, last.bytes)) {
+      return last.link;
+    }
     let entry = this.#buckets.get(hash(bytes, view, size)) ?? null;
     while (entry !== null) {
       if (entry.size === size && equal(entry.view, view, bytes, size, entry.bytes)) {

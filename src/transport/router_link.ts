@@ -1,13 +1,6 @@
 import type { Region, Socket } from "../zmq/mod.ts";
 import { Errno, SendFlag } from "../zmq/mod.ts";
-import {
-  closedByUs,
-  Link,
-  type LinkShared,
-  WriteOutcome,
-  writeFromRegion,
-  writeFromViews,
-} from "./link.ts";
+import { closedByUs, Link, type LinkShared, writeFromRegion, writeFromViews, WriteOutcome } from "./link.ts";
 import type { LinkLoss } from "./transport.ts";
 
 const wouldBlock = -Errno.EAGAIN;

@@ -5,7 +5,14 @@ import { BatchReader, BatchRecord, MessageType } from "../wire/mod.ts";
 import { type Context, type Region, type Socket } from "../zmq/mod.ts";
 import { type DealerHost, DealerLink } from "./dealer_link.ts";
 import { DropCounters } from "./drops.ts";
-import { dialableEndpoints, type Endpoint, formatEndpoint, isIpv6, normalizeBound, parseEndpoint } from "./endpoint.ts";
+import {
+  dialableEndpoints,
+  type Endpoint,
+  formatEndpoint,
+  isIpv6,
+  normalizeBound,
+  parseEndpoint,
+} from "./endpoint.ts";
 import { FrameReader, InboundMessage } from "./inbound.ts";
 import type { Link, LinkShared } from "./link.ts";
 import { Listener, type ListenerHost } from "./listener.ts";
@@ -56,8 +63,7 @@ const heartbeatMs = 1_000;
 const heartbeatTimeoutMs = 3_000;
 
 /** Frames between instances over libzmq: one ROUTER, and a DEALER for each connection dialled. */
-export class ZmqTransport<Session>
-  implements Transport<Session>, DealerHost<Session>, ListenerHost<Session> {
+export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Session>, ListenerHost<Session> {
   readonly context: Context;
   readonly reader: FrameReader;
   readonly shared: LinkShared;
@@ -132,7 +138,7 @@ export class ZmqTransport<Session>
   async dial(endpoint: string): Promise<Link<Session>> {
     const parsed = await resolveHost(parseEndpoint(endpoint, "dial"));
     if (this.#closed) throw new ZeromeshError("CLOSED", `Cannot dial ${endpoint}: this instance is closed`);
-    const link = new DealerLink<Session>(this, this.shared, parsed, formatEndpoint(parsed));
+    const link = new DealerLink<Session>(this, this.shared, formatEndpoint(parsed));
     this.#dialled.add(link);
     return link;
   }

@@ -1,4 +1,4 @@
-import type { ErrorCode, Ran } from "../core/errors.ts";
+import type { ErrorCode, Ran } from "../core/mod.ts";
 import { maxHeaderValueBytes } from "./headers.ts";
 import { encodeUtf8 } from "./utf8.ts";
 

@@ -1,4 +1,4 @@
-import { type InstanceId, isInstanceId } from "../core/ids.ts";
+import { type InstanceId, isInstanceId } from "../core/mod.ts";
 import { parseControlJson, stringifyControlJson } from "./control_json.ts";
 import { type PeerInfo, peerInfoFromJson, peerInfoToJson } from "./peer_info.ts";
 import { encodeUtf8 } from "./utf8.ts";

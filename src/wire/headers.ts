@@ -1,6 +1,6 @@
 // Written by hand and not with msgpackr: this decoder meets bytes of anyone, so it must be bounded, must refuse
 // everything but one map of strings, and must not throw. It is also on the path of every call with a deadline.
-import { ZeromeshError } from "../core/errors.ts";
+import { ZeromeshError } from "../core/mod.ts";
 import { copyBytes } from "./bytes.ts";
 import type { DropReason } from "./frame.ts";
 import { MsgpackCursor } from "./msgpack_cursor.ts";

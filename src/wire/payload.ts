@@ -1,6 +1,6 @@
 // Not from "msgpackr" itself: its entry for servers opens a native addon and reads a variable at import.
 import { Packr } from "msgpackr/pack";
-import { errorText, ZeromeshError } from "../core/errors.ts";
+import { errorText, ZeromeshError } from "../core/mod.ts";
 import { scanMsgpack } from "./msgpack_scan.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 

@@ -1,4 +1,4 @@
-import { type InstanceId, instanceIdFromBytes, instanceIdToBytes, isInstanceId } from "../core/ids.ts";
+import { type InstanceId, instanceIdFromBytes, instanceIdToBytes, isInstanceId } from "../core/mod.ts";
 import { decodeWorkerAddress, encodeWorkerAddress, maxAddressBytes, readBytes } from "./address.ts";
 import { copyBytes } from "./bytes.ts";
 import { MsgpackCursor } from "./msgpack_cursor.ts";

@@ -1,4 +1,4 @@
-import { ZeromeshError } from "../core/errors.ts";
+import { ZeromeshError } from "../core/mod.ts";
 import { copyBytes } from "./bytes.ts";
 import type { DropReason } from "./frame.ts";
 import { maxHeadersBytes } from "./headers.ts";

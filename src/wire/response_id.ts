@@ -1,4 +1,4 @@
-import type { WorkerId } from "../core/ids.ts";
+import type { WorkerId } from "../core/mod.ts";
 
 /**
  * A response id as the four little-endian u32 words of its 16 bytes, all unsigned.

@@ -9,7 +9,8 @@ import {
 } from "../../ffi/mod.ts";
 import { type Clock, type Logger, silentLogger, systemClock, ZeromeshError } from "../core/mod.ts";
 import { type MonitorHub, openMonitorHub } from "./monitor.ts";
-import { Reactor, type Registration, type Source } from "./reactor.ts";
+import { Reactor } from "./reactor.ts";
+import type { Registration, Source } from "./source.ts";
 import { Socket, type SocketTypeName } from "./socket.ts";
 
 /** How to make a {@link Context}. */

@@ -12,7 +12,8 @@ export {
   openResources,
 } from "./context.ts";
 export { type MonitorHub, type MonitorListener, type StopMonitor } from "./monitor.ts";
-export { Reactor, type ReactorStats, Registration, type Source } from "./reactor.ts";
+export { Reactor, type ReactorStats } from "./reactor.ts";
+export { Registration, type Source } from "./source.ts";
 export { Socket, type SocketOptionName, type SocketOptionValue, type SocketTypeName } from "./socket.ts";
 export {
   type Backend,

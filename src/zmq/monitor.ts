@@ -9,7 +9,7 @@ import {
   SocketType,
   zmqError,
 } from "../../ffi/mod.ts";
-import type { Registration, Source } from "./reactor.ts";
+import type { Registration, Source } from "./source.ts";
 
 /**
  * Called for each event of a monitored socket, inside the pump.

@@ -1,46 +1,7 @@
 import type { Backend, Handle, Waiter } from "../../ffi/mod.ts";
 import { PollEvent } from "../../ffi/mod.ts";
 import { type Clock, errorText, type Logger } from "../core/mod.ts";
-
-/** Who reads a registered socket. Methods run inside the pump and must not throw. */
-export interface Source {
-  /**
-   * Receives and handles messages until the socket answers `EAGAIN` or `budget` messages were read.
-   *
-   * @returns How many messages were read. Fewer than `budget` means that `EAGAIN` was seen.
-   */
-  receive(budget: number): number;
-  /** Tries blocked sends again, while {@link blocked} is true. Returns how many left. */
-  retry?(): number;
-  /** Whether sends wait for room. */
-  readonly blocked?: boolean | undefined;
-}
-
-/** One socket in the reactor. */
-export class Registration {
-  /** The socket. */
-  readonly socket: Handle;
-  /** Its `ZMQ_FD`. */
-  readonly fd: number;
-  /** Its number in the waiter. */
-  readonly token: number;
-  /** Who reads it. */
-  readonly source: Source;
-  /** Whether it is in the list of sockets to read. */
-  readable = false;
-  /** Whether its `ZMQ_EVENTS` must be read before sleeping. */
-  touched = false;
-  /** Whether it was taken out. */
-  removed = false;
-
-  /** Made by {@link Reactor.add}. */
-  constructor(socket: Handle, fd: number, token: number, source: Source) {
-    this.socket = socket;
-    this.fd = fd;
-    this.token = token;
-    this.source = source;
-  }
-}
+import { Registration, type Source } from "./source.ts";
 
 /** Counters of a reactor, all since its start. */
 export interface ReactorStats {
@@ -283,19 +244,14 @@ export class Reactor {
   }
 
   #collectFired(): void {
-    this.#signalled = false;
     const fired = this.#fired;
-    let count = this.#waiter.fired(fired);
-    for (;;) {
-      for (let i = 0; i < count; i++) {
-        const registration = this.#registrations[fired[i] ?? -1];
-        if (registration) this.#markReadable(registration);
-      }
-      // Level-triggered: a full answer may hide more, but the ones just marked would be listed again.
-      if (count < fired.length) return;
-      this.#signalled = true;
-      return;
+    const count = this.#waiter.fired(fired);
+    for (let i = 0; i < count; i++) {
+      const registration = this.#registrations[fired[i] ?? -1];
+      if (registration) this.#markReadable(registration);
     }
+    // A full answer may hide more. Those just marked are read first, so that they are not listed again.
+    this.#signalled = count === fired.length;
   }
 
   #markReadable(registration: Registration): void {

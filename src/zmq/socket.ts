@@ -14,7 +14,7 @@ import {
 import { ZeromeshError } from "../core/mod.ts";
 import type { Context } from "./context.ts";
 import type { MonitorListener, StopMonitor } from "./monitor.ts";
-import type { Registration, Source } from "./reactor.ts";
+import type { Registration, Source } from "./source.ts";
 
 /** Name of a socket type, as libzmq spells it. */
 export type SocketTypeName = keyof typeof SocketType;

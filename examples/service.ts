@@ -1,0 +1,51 @@
+/** A warehouse that any number of clients use at a time, on either runtime. */
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { Messenger, ZeromeshError } from "zeromesh";
+import { defaultEndpoint, put, take } from "./contract.ts";
+
+const help = `A small warehouse, until Ctrl+C. client.ts uses it.
+
+  --endpoint ENDPOINT   where to listen (${defaultEndpoint})
+  --help                this text`;
+
+async function serve(endpoint: string): Promise<void> {
+  await using messenger = await Messenger.create({ endpoint });
+  const stock = new Map<string, number>();
+
+  messenger.handle(put, ({ input: { item, count } }) => {
+    stock.set(item, (stock.get(item) ?? 0) + count);
+    console.log(`put ${count} ${item}, now ${stock.get(item)}`);
+  });
+
+  messenger.handle(take, ({ input: { item, count } }) => {
+    const left = (stock.get(item) ?? 0) - count;
+    if (left < 0) {
+      const details = { left: left + count };
+      throw new ZeromeshError("OUT_OF_STOCK", `Cannot take ${count} of ${item}`, { details });
+    }
+    stock.set(item, left);
+    console.log(`take ${count} ${item}, now ${left}`);
+    return { left };
+  });
+
+  console.log(`listening on ${messenger.endpoint}`);
+  await new Promise<void>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+  });
+  console.log("closing");
+}
+
+try {
+  const { values } = parseArgs({
+    options: {
+      endpoint: { type: "string", default: defaultEndpoint },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) console.log(help);
+  else await serve(values.endpoint);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

@@ -1,0 +1,70 @@
+import { type InstanceId, instanceIdFromBytes, ZeromeshError } from "../core/mod.ts";
+import type { Link, LinkLoss } from "../transport/mod.ts";
+import type { PendingCall } from "./pending.ts";
+import type { Session } from "./session.ts";
+
+/** A plain peer's id is what its own socket is called: the first 16 bytes of its routing id. */
+export function plainId(session: Session | null): InstanceId | null {
+  const routingId = session?.link.routingId ?? null;
+  return routingId !== null && routingId.length >= 16 ? instanceIdFromBytes(routingId) : null;
+}
+
+/** The error that a call ends with when its connection does. */
+export function lostCall(call: PendingCall, loss: LinkLoss): ZeromeshError {
+  const handed = call.handed;
+  const what = call.peer === undefined ? "The peer" : `Peer ${call.peer}`;
+  return new ZeromeshError(
+    loss.code,
+    `${what} was lost while "${call.handler}" was under way: ${loss.reason}`,
+    { peer: call.peer, handler: call.handler, ran: handed ? "maybe" : "no" },
+  );
+}
+
+/** Nobody answered in time. */
+export function unreachable(where: string, timeoutMs: number, cause: unknown): ZeromeshError {
+  const why = cause instanceof ZeromeshError ? `: ${cause.message}` : "";
+  return new ZeromeshError("PEER_UNREACHABLE", `Cannot reach ${where} within ${timeoutMs} ms${why}`, {
+    cause,
+    peer: where,
+  });
+}
+
+/** This instance was closed meanwhile. */
+export function closedWhileDialling(where: string): ZeromeshError {
+  return new ZeromeshError("CLOSED", `Stopped dialling ${where}: this instance is closed`);
+}
+
+/** All slots for calls are taken. */
+export function tableFull(): ZeromeshError {
+  return new ZeromeshError(
+    "QUEUE_FULL",
+    "Cannot start another call: as many wait for an answer as may (maxPendingCalls)",
+  );
+}
+
+/** What a failed `_hello` means. */
+export function helloFailure(
+  link: Link<Session>,
+  error: unknown,
+  timeoutMs: number,
+  listening: boolean,
+): unknown {
+  if (!(error instanceof ZeromeshError)) return error;
+  if (error.code === "TIMEOUT") {
+    return new ZeromeshError(
+      "PEER_UNREACHABLE",
+      link.established
+        ? `${link.endpoint} is connected but did not answer _hello within ${Math.round(timeoutMs)} ms`
+        : `${link.endpoint} did not finish the ZMTP handshake within ${Math.round(timeoutMs)} ms`,
+      { cause: error },
+    );
+  }
+  if (!listening && error.message.includes("No compatible transports found")) {
+    return new ZeromeshError(
+      "PEER_LACKS_FEATURE",
+      `${link.endpoint} is plain Velo and can only answer instances that listen; do not use listen: false`,
+      { cause: error },
+    );
+  }
+  return error;
+}
