@@ -1,4 +1,4 @@
-/** Starts the other process of an example, on the runtime that runs this one. */
+/** Starts the second process of an example, on the runtime that runs this one. */
 import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import { createInterface } from "node:readline";
@@ -35,7 +35,10 @@ export async function startPeerProcess(script: URL, args: readonly string[] = []
   });
   const ended = new Promise<string>((resolve) => {
     child.once("error", (error) => resolve(`could not be started: ${error.message}`));
-    child.once("close", (code, signal) => resolve(`ended with ${signal ?? `exit code ${code}`}`));
+    child.once(
+      "close",
+      (code, signal) => resolve(`ended with ${signal ?? `exit code ${code}`} before it listened`),
+    );
   });
   try {
     const endpoint = await firstEndpoint(child, ended);
@@ -65,15 +68,15 @@ async function firstEndpoint(child: ChildProcess, ended: Promise<string>): Promi
     });
   });
   const failed = ended.then((how) => {
-    throw new Error(`The other process ${how} before it could be called`);
+    throw new Error(`The second process ${how}`);
   });
-  return await inTime(Promise.race([found, failed]), startTimeoutMs, "for the other process to listen");
+  return await inTime(Promise.race([found, failed]), startTimeoutMs, "for the second process to listen");
 }
 
 async function end(child: ChildProcess, ended: Promise<string>): Promise<void> {
   child.stdin?.end();
   try {
-    await inTime(ended, endTimeoutMs, "for the other process to end");
+    await inTime(ended, endTimeoutMs, "for the second process to end");
   } catch {
     child.kill("SIGKILL");
     await ended;

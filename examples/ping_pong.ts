@@ -1,4 +1,4 @@
-/** How long a message takes to another process and back. Started with `--peer` it is the other process. */
+/** How long a message takes to another process and back. With `--peer` it is that process. */
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { Messenger, unaryHandler } from "zeromesh";

@@ -29,10 +29,11 @@ async function serve(endpoint: string): Promise<void> {
     return { left };
   });
 
-  console.log(`listening on ${messenger.endpoint}`);
-  await new Promise<void>((resolve) => {
+  const interrupted = new Promise<void>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
   });
+  console.log(`listening on ${messenger.endpoint}`);
+  await interrupted;
   console.log("closing");
 }
 

@@ -152,4 +152,6 @@ export interface Backend {
   waiter(options: WaiterOptions): Promise<Waiter>;
   /** The soft limit of open descriptors of this process, and how many are open; null where unknown. */
   descriptors(): { limit: number; open: number } | null;
+  /** The user id of this process; null where there is none. */
+  userId(): number | null;
 }

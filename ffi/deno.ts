@@ -226,6 +226,10 @@ class DenoBackend implements Backend {
     return countDescriptors(this.#native.system);
   }
 
+  userId(): number | null {
+    return this.#native.system.calls.getuid();
+  }
+
   #intOption(socket: Handle, option: number): number {
     this.#lengthWords[0] = 4;
     const result = this.#zmq.getsockopt(native(socket), option, this.#valueAt, this.#lengthAt);

@@ -34,12 +34,14 @@ import {
   type TypedContext,
   typedUnaryHandler,
 } from "./messenger/mod.ts";
-import { ZmqTransport } from "./transport/mod.ts";
+import { isCurveKey, ZmqTransport } from "./transport/mod.ts";
 import { type PeerInfo, peerInfoFromJson, type PeerInfoJson, peerInfoToJson } from "./wire/mod.ts";
 import { leaseContext, type LibraryInfo } from "./zmq/mod.ts";
 
 /** How to {@link Messenger.connect}. */
 export interface ConnectOptions {
+  /** With CURVE: the public key that the instance there must own, Z85. */
+  serverKey?: string | undefined;
   /** How long to keep dialling, in milliseconds. @default {5_000} */
   timeoutMs?: number | undefined;
   /** Gives up. */
@@ -52,6 +54,22 @@ export interface WaitOptions {
   timeoutMs?: number | undefined;
   /** Gives up; the promise rejects with `signal.reason`. */
   signal?: AbortSignal | undefined;
+}
+
+/** What became of a {@link Messenger.broadcast}. */
+export interface BroadcastResult {
+  /** Peers whose queue holds the message. */
+  readonly sent: readonly InstanceId[];
+  /** Peers that could not be sent to. */
+  readonly failed: readonly BroadcastFailure[];
+}
+
+/** A peer that a broadcast did not go to. */
+export interface BroadcastFailure {
+  /** Who. */
+  readonly peer: InstanceId;
+  /** Why; usually a `ZeromeshError`. */
+  readonly error: unknown;
 }
 
 /** How to {@link Messenger.close}. */
@@ -187,7 +205,14 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
   async connect(endpoint: string, options: ConnectOptions = {}): Promise<InstanceId> {
     const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? 5_000);
     this.#requireOpen("connect");
-    return await this.#core.connections.connect(endpoint, timeoutMs, options.signal);
+    const serverKey = options.serverKey ?? null;
+    if (serverKey !== null && !isCurveKey(serverKey)) {
+      throw new TypeError("Cannot connect: serverKey must be 40 characters of Z85");
+    }
+    if (serverKey !== null && !this.#core.secure) {
+      throw new TypeError("Cannot connect with serverKey: this instance has no keys; create it with curve");
+    }
+    return await this.#core.connections.connect(endpoint, serverKey, timeoutMs, options.signal);
   }
 
   /**
@@ -283,6 +308,31 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
     return this.#core.client.client(contracts, options);
   }
 
+  /** Fire and forget, to every peer known now. Resolves to who got it into its queue and who did not. */
+  broadcast<C extends Contract>(
+    contract: C,
+    options: Omit<TypedCallOptions<C>, "to">,
+  ): Promise<BroadcastResult>;
+  /** The same, by handler name. */
+  broadcast(name: string, options?: Omit<CallOptions, "to">): Promise<BroadcastResult>;
+  async broadcast(
+    target: string | Contract,
+    options: Omit<CallOptions, "to"> = {},
+  ): Promise<BroadcastResult> {
+    const sent: InstanceId[] = [];
+    const failed: BroadcastFailure[] = [];
+    const peers = [...this.#core.connections.peers.values()].map((peer) => peer.instanceId);
+    await Promise.all(peers.map(async (peer) => {
+      try {
+        await this.#core.client.amSend(target, { ...options, to: peer });
+        sent.push(peer);
+      } catch (error) {
+        failed.push({ peer, error });
+      }
+    }));
+    return { sent, failed };
+  }
+
   /** Names of a peer's handlers, the system's included, asked now. */
   availableHandlers(peer: InstanceId, options: WaitOptions = {}): Promise<string[]> {
     return this.#core.handlersOf(peer, withoutUndefined(options));
@@ -296,7 +346,7 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
   async waitForHandler(peer: InstanceId, name: string, options: WaitOptions = {}): Promise<void> {
     const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? 30_000);
     const giveUpAt = this.#core.now() + timeoutMs;
-    for (;;) {
+    for (let answered = false;;) {
       const left = giveUpAt - this.#core.now();
       if (left <= 0) {
         throw new ZeromeshError(
@@ -305,8 +355,15 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
           { peer, handler: name },
         );
       }
-      const handlers = await this.availableHandlers(peer, { timeoutMs: left, signal: options.signal });
-      if (handlers.includes(name)) return;
+      try {
+        const handlers = await this.availableHandlers(peer, { timeoutMs: left, signal: options.signal });
+        if (handlers.includes(name)) return;
+        answered = true;
+      } catch (error) {
+        // A peer that has answered before is not to blame for the last moment's question.
+        if (answered && error instanceof ZeromeshError && error.code === "TIMEOUT") continue;
+        throw error;
+      }
       await this.#core.pause(Math.min(handlerPollMs, left), options.signal);
     }
   }

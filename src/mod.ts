@@ -21,7 +21,14 @@
  *
  * @module
  */
-export { type CloseOptions, type ConnectOptions, Messenger, type WaitOptions } from "./messenger.ts";
+export {
+  type BroadcastFailure,
+  type BroadcastResult,
+  type CloseOptions,
+  type ConnectOptions,
+  Messenger,
+  type WaitOptions,
+} from "./messenger.ts";
 export {
   type AmContract,
   type AnySchema,
@@ -64,6 +71,7 @@ export {
   type Client,
   type ClientCallOptions,
   type Closed,
+  type CurveOptions,
   type DispatchStats,
   type Draining,
   type Handler,
@@ -76,6 +84,7 @@ export {
   type MessengerOptions,
   type MessengerStats,
   type PeerDown,
+  type PeerReplaced,
   type PeerUp,
   type PeerView,
   type SendOverflow,
@@ -88,4 +97,4 @@ export {
 } from "./messenger/mod.ts";
 export { type Drop, type TransportStats } from "./transport/mod.ts";
 export { type DropReason, type Feature, type PeerInfo, type PeerInfoJson } from "./wire/mod.ts";
-export { type LibraryInfo } from "./zmq/mod.ts";
+export { type CurveKeyPair, curveKeyPair, type LibraryInfo, type ReactorStats } from "./zmq/mod.ts";

@@ -33,11 +33,13 @@ import { tableFull } from "./link_errors.ts";
 import { checkTimeout, type SendOverflow } from "./options.ts";
 import {
   checkHeaders,
+  checkPeerLimit,
   encodeInput,
   keepBytes,
   lostBeforeSending,
   ownPayload,
   payloadInvalid,
+  payloadTooLarge,
   queueFull,
   rawPayload,
   readResult,
@@ -213,12 +215,7 @@ export class CallClient implements Caller {
     }
     const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? this.#parts.timeoutMs);
     if (request.payload.length > maxPayloadBytes) {
-      throw new ZeromeshError(
-        "PAYLOAD_TOO_LARGE",
-        `Cannot call "${handler}": the payload has ${request.payload.length} bytes, more than maxPayloadBytes ` +
-          `(${maxPayloadBytes})`,
-        { peer: to, handler },
-      );
+      throw payloadTooLarge(handler, to, request, maxPayloadBytes);
     }
     const session = connections.sessionOf(to);
     if (session === null && connections.peers.get(to) === undefined) throw unknownPeer(handler, to);
@@ -235,6 +232,7 @@ export class CallClient implements Caller {
 
   /** The short way of a message without an answer. False when it has to wait for room. */
   #fire(handler: string, request: Request, session: Session, timeoutMs: number): boolean {
+    checkPeerLimit(handler, request, session);
     const headers = this.#encodeHeaders(handler, request, session, Infinity);
     const { headerBytes, headerView } = this.#parts.transport;
     const length = encodeRequest(
@@ -256,6 +254,7 @@ export class CallClient implements Caller {
   #transmit(call: PendingCall, request: Request, session: Session): void {
     if (call.settled) return;
     try {
+      checkPeerLimit(call.handler, request, session);
       call.session = session;
       const { calls, clock } = this.#parts;
       if (request.kind !== ResponseKind.fire && call.tableSlot < 0 && !calls.enlist(call)) throw tableFull();
@@ -288,10 +287,11 @@ export class CallClient implements Caller {
     const peer = connections.peers.get(to)!;
     ownPayload(request);
     call.waited = true;
-    connections.ensure(peer, connectTimeoutMs).then(
-      (session) => this.#transmit(call, request, session),
-      (error) => call.fail(error),
-    );
+    const send = (session: Session) => {
+      if (call.session === null) this.#transmit(call, request, session);
+    };
+    peer.waiting.push(send);
+    connections.ensure(peer, connectTimeoutMs).then(send, (error) => call.fail(error));
   }
 
   #encodeHeaders(handler: string, request: Request, session: Session, ttlMs: number): Uint8Array | null {

@@ -1,37 +1,28 @@
 import {
-  Backoff,
   type Broadcast,
   type Clock,
+  errorText,
   type InstanceId,
   instanceIdFromBytes,
   type Logger,
   ZeromeshError,
 } from "../core/mod.ts";
-import { type Link, type LinkLoss, SendOutcome, type Transport } from "../transport/mod.ts";
+import { closedByUs, type Link, type LinkLoss, type Transport } from "../transport/mod.ts";
 import {
   decodeHello,
-  decodeHelloReply,
-  encodeHello,
   encodeHelloReply,
-  encodeRequest,
-  endpointsOf,
-  MessageType,
+  type HelloReply,
+  type Negotiation,
   type PeerInfo,
   peerInfoOf,
-  ResponseKind,
+  publicKeyOf,
 } from "../wire/mod.ts";
 import type { InboundCall } from "./context.ts";
-import type { CallTable, PendingCall } from "./pending.ts";
+import { Dialler, dialOrder } from "./dialler.ts";
+import { lostCall, unreachable } from "./link_errors.ts";
+import type { CallTable } from "./pending.ts";
 import { type Peer, PeerTable } from "./peers.ts";
 import { Session } from "./session.ts";
-import {
-  closedWhileDialling,
-  helloFailure,
-  lostCall,
-  plainId,
-  tableFull,
-  unreachable,
-} from "./link_errors.ts";
 import type { Status } from "./status.ts";
 
 /** What connections need of the messenger. */
@@ -42,8 +33,14 @@ export interface ConnectionsParts {
   readonly transport: Transport<Session>;
   /** Who waits for what. */
   readonly calls: CallTable;
-  /** Features offered to peers. */
-  readonly features: readonly string[];
+  /** What this instance says about itself. */
+  readonly negotiation: Negotiation;
+  /** The own CURVE public key, Z85; undefined without CURVE. */
+  readonly publicKey: string | undefined;
+  /** Whether connections need keys. */
+  readonly secure: boolean;
+  /** How long a lost peer is redialled, in milliseconds. */
+  readonly redialForMs: number;
   /** Has a link collect small messages. */
   startBatching(link: Link<Session>): void;
   /** Names of the local handlers. */
@@ -60,29 +57,30 @@ export interface ConnectionsParts {
   readonly closing: AbortSignal;
 }
 
-const helloName = new TextEncoder().encode("_hello");
-// These say that trying again at the same address is no use.
-const finalCodes: ReadonlySet<string> = new Set([
-  "FORBIDDEN",
-  "IDENTITY_MISMATCH",
-  "PEER_REPLACED",
-  "PEER_LACKS_FEATURE",
-  "PEER_DRAINING",
-  "CLOSED",
-  "QUEUE_FULL",
-]);
+// What was sent to a peer that leaves may take this long to get there.
+const goodbyeLingerMs = 1_000;
 
 /** Who is known, who is connected, and how a connection begins and ends. */
 export class Connections {
   /** Everybody known. */
   readonly peers: PeerTable;
   readonly #parts: ConnectionsParts;
+  readonly #dialler: Dialler;
   readonly #self: Session;
 
   /** @param parts What they need. */
   constructor(parts: ConnectionsParts) {
     this.#parts = parts;
     this.peers = new PeerTable(parts.maxPeers);
+    this.#dialler = new Dialler({
+      transport: parts.transport,
+      calls: parts.calls,
+      clock: parts.clock,
+      closing: parts.closing,
+      negotiation: parts.negotiation,
+      peerInfo: () => this.peerInfo(),
+      establish: (session, reply, id) => this.#establish(session, reply, id),
+    });
     this.#self = new Session(parts.transport.loopback());
     this.#self.zeromesh = this.#self.errors = this.#self.sameConnection = true;
     this.#self.deadline = this.#self.cancel = this.#self.msgpack = true;
@@ -95,7 +93,7 @@ export class Connections {
 
   /** Address and id of this instance. */
   peerInfo(): PeerInfo {
-    return peerInfoOf(this.#parts.instanceId, this.#parts.transport.endpoints);
+    return peerInfoOf(this.#parts.instanceId, this.#parts.transport.endpoints, this.#parts.publicKey);
   }
 
   /** The connection to a peer that is up, or null. */
@@ -106,17 +104,29 @@ export class Connections {
 
   /** Makes a peer known. It is dialled when the first call needs it. */
   register(info: PeerInfo): InstanceId {
-    if (info.instanceId !== this.#parts.instanceId) this.peers.learn(info, endpointsOf(info));
+    if (info.instanceId === this.#parts.instanceId) return info.instanceId;
+    const peer = this.peers.learn(info);
+    this.#bindKey(peer, publicKeyOf(info));
     return info.instanceId;
   }
 
   /** Dials an endpoint until somebody answers there. Resolves to who it is. */
-  async connect(endpoint: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<InstanceId> {
+  async connect(
+    endpoint: string,
+    serverKey: string | null,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<InstanceId> {
     for (const peer of this.peers.values()) {
       const dialled = peer.dialled;
-      if (dialled?.link.state === "open" && dialled.link.endpoint === endpoint) return peer.instanceId;
+      if (dialled?.usable && dialled.link.endpoint === endpoint) return peer.instanceId;
     }
-    const session = await this.#reach([endpoint], null, timeoutMs, signal);
+    const target = {
+      endpoints: [endpoint],
+      expected: null,
+      serverKey: this.#requireKey(endpoint, serverKey),
+    };
+    const session = await this.#dialler.reach(target, timeoutMs, signal);
     return session === this.#self ? this.#parts.instanceId : session.peer!.instanceId;
   }
 
@@ -124,19 +134,23 @@ export class Connections {
   ensure(peer: Peer, timeoutMs: number): Promise<Session> {
     const session = peer.session;
     if (session !== null) return Promise.resolve(session);
-    if (peer.connecting !== null) return peer.connecting;
-    const replies = peer.replies;
-    const attempt = replies !== null && replies.link.state === "open"
-      ? this.#handshake(replies, peer.instanceId, timeoutMs, undefined)
-      : peer.endpoints.length === 0
-      ? Promise.reject(this.#undialable(peer))
-      : this.#reach(peer.endpoints, peer.instanceId, timeoutMs, undefined);
-    peer.connecting = attempt;
-    const done = () => {
-      if (peer.connecting === attempt) peer.connecting = null;
-    };
-    attempt.then(done, done);
-    return attempt;
+    if (peer.connecting !== null) return this.#joined(peer, peer.connecting, timeoutMs);
+    if (peer.endpoints.length === 0 && peer.replies === null) return Promise.reject(this.#undialable(peer));
+    try {
+      return this.#attempt(peer, timeoutMs);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Shares an attempt that may go on for longer than this caller wants to wait. */
+  #joined(peer: Peer, attempt: Promise<Session>, timeoutMs: number): Promise<Session> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.#parts.clock.after(timeoutMs, () => {
+        reject(unreachable(peer.endpoints.join(" or "), timeoutMs, undefined));
+      });
+      attempt.then(resolve, reject).finally(cancel);
+    });
   }
 
   /** The link by which a plain peer takes replies: now, later, or null when there is none. */
@@ -171,23 +185,33 @@ export class Connections {
     }
     const id = hello.peerInfo.instanceId;
     if (hello.zeromesh !== null) this.#checkIdentity(call, id, hello.zeromesh.instanceId);
-    const peer = this.peers.learn(hello.peerInfo, endpointsOf(hello.peerInfo));
+    // Somebody who dials itself is no peer; connect() finds out from the answer.
+    if (hello.zeromesh !== null && id === this.#parts.instanceId) {
+      session.negotiate(this.#parts.negotiation.features, hello.zeromesh);
+      return this.#helloReply();
+    }
+    const peer = this.peers.learn(hello.peerInfo);
+    this.#bindKey(peer, session.link.peerKey);
     if (hello.zeromesh === null) {
       if (peer.endpoints.length === 0) throw new Error("No compatible transports found");
       session.peer = peer;
     } else {
-      session.negotiate(this.#parts.features, hello.zeromesh);
+      session.negotiate(this.#parts.negotiation.features, hello.zeromesh);
       session.peer = peer;
       peer.zeromesh = true;
       if (session.sameConnection) {
-        peer.accepted = session;
+        peer.accept(session);
         this.#announce(peer, null);
       }
       if (session.batch && session.sameConnection) this.#parts.startBatching(session.link);
     }
+    return this.#helloReply();
+  }
+
+  #helloReply(): Uint8Array {
     return encodeHelloReply({
       handlers: this.#parts.handlerNames(),
-      zeromesh: { features: this.#parts.features as never, instanceId: this.#parts.instanceId },
+      zeromesh: this.#parts.negotiation,
     });
   }
 
@@ -198,9 +222,9 @@ export class Connections {
     this.#parts.calls.failWhere((call) => call.session === session ? lostCall(call, loss) : undefined);
     const peer = session.peer;
     if (peer === null) return;
-    if (peer.dialled === session) peer.dialled = null;
-    if (peer.accepted === session) peer.accepted = null;
-    if (peer.replies === session) peer.replies = null;
+    const dialled = peer.dialled === session;
+    peer.drop(session);
+    if (dialled && !session.leaving && loss.code === "PEER_DISCONNECTED") this.#redial(peer);
     if (peer.session !== null || !peer.announced) return;
     peer.announced = false;
     this.#parts.status.publish({
@@ -211,112 +235,117 @@ export class Connections {
     });
   }
 
+  /** A peer says that it is shutting down and has answered what it will: nothing new goes there. */
+  leave(session: Session): void {
+    session.leaving = true;
+    const { link, peer } = session;
+    if (peer === null || link.kind === "loopback") return;
+    const loss = { code: "PEER_DRAINING", reason: "it shut down" } as const;
+    // Who dialled ends the connection; the other end has a lingering socket and may take its time.
+    if (link.kind === "dialled") link.close(goodbyeLingerMs, loss);
+    else if (peer.session === null && peer.announced) {
+      peer.announced = false;
+      this.#parts.status.publish({ type: "peerDown", peer: peer.instanceId, ...loss });
+    }
+  }
+
   /** Ends the connections to a peer and forgets it. */
   disconnect(peer: Peer): void {
     this.peers.remove(peer);
-    for (const session of [peer.dialled, peer.accepted, peer.replies]) session?.link.close(0);
-  }
-
-  async #reach(
-    endpoints: readonly string[],
-    expected: InstanceId | null,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Session> {
-    const { clock } = this.#parts;
-    const giveUpAt = clock.now() + timeoutMs;
-    const backoff = new Backoff();
-    const where = endpoints.join(" or ");
-    let last: unknown = undefined;
-    for (let attempt = 0;; attempt++) {
-      signal?.throwIfAborted();
-      if (this.#parts.closing.aborted) throw closedWhileDialling(where);
-      const left = giveUpAt - clock.now();
-      if (left <= 0) throw unreachable(where, timeoutMs, last);
-      const endpoint = endpoints[attempt % endpoints.length]!;
-      const link = await this.#parts.transport.dial(endpoint);
-      try {
-        return await this.#handshake(new Session(link), expected, left, signal);
-      } catch (error) {
-        link.close(0);
-        if (signal?.aborted) throw signal.reason;
-        if (!(error instanceof ZeromeshError) || finalCodes.has(error.code)) throw error;
-        last = error;
-      }
-      await this.#pause(Math.min(backoff.next(), Math.max(0, giveUpAt - clock.now())), signal);
+    for (const session of peer.sessions()) {
+      // Only the peer can end what it dialled; until it does, its calls are answered.
+      if (session.link.kind === "accepted") this.gone(session.link, closedByUs);
+      else session.link.close(0);
     }
   }
 
-  async #handshake(
-    session: Session,
-    expected: InstanceId | null,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Session> {
-    const { calls, transport, features, instanceId } = this.#parts;
+  /** Takes over a connection whose `_hello` was answered. */
+  #establish(session: Session, reply: HelloReply, id: InstanceId): Session {
     const link = session.link;
-    const call = calls.open(expected ?? undefined, "_hello", timeoutMs, signal, (outcome) => outcome.keep());
-    call.session = session;
-    if (!call.settled && !calls.enlist(call)) call.fail(tableFull());
-    if (!call.settled) {
-      const payload = encodeHello({
-        peerInfo: this.peerInfo(),
-        zeromesh: { features: features as never, instanceId },
-      });
-      const { headerBytes, headerView } = transport;
-      const length = encodeRequest(headerBytes, headerView, 0, ResponseKind.unary, call, helloName, null);
-      if (link.sendFirst(MessageType.message, length, payload) !== SendOutcome.sent) {
-        call.fail(new ZeromeshError("PEER_UNREACHABLE", `Cannot send to ${link.endpoint}`));
-      }
-    }
-    let reply: Uint8Array;
-    try {
-      reply = await call.promise as Uint8Array;
-    } catch (error) {
-      throw helloFailure(link, error, timeoutMs, transport.endpoints.length > 0);
-    }
-    return this.#establish(session, call, reply, expected);
-  }
-
-  #establish(session: Session, call: PendingCall, bytes: Uint8Array, expected: InstanceId | null): Session {
-    const link = session.link;
-    const reply = decodeHelloReply(bytes);
-    if (reply === null) {
-      throw new ZeromeshError("PEER_UNREACHABLE", `${link.endpoint} answers _hello with something else`);
-    }
-    const id = reply.zeromesh?.instanceId ?? plainId(call.answeredBy) ?? expected;
-    if (id === null) {
-      throw new ZeromeshError(
-        "PEER_LACKS_FEATURE",
-        `${link.endpoint} answers, but does not say which instance it is; use registerPeer with its peer info`,
-      );
-    }
-    if (expected !== null && id !== expected) {
-      throw new ZeromeshError(
-        "PEER_REPLACED",
-        `Another instance (${id}) answers at ${link.endpoint}, where ${expected} used to be`,
-        { peer: expected, details: { successor: id } },
-      );
-    }
     if (id === this.#parts.instanceId) {
       link.close(0);
       return this.#self;
     }
     const peer = this.peers.ensure(id);
+    this.#bindKey(peer, link.peerKey);
     const known = peer.dialled;
-    if (known !== null && known !== session && known.link.state === "open") {
+    if (known !== null && known !== session && known.usable) {
       link.close(0);
       return known;
     }
-    session.negotiate(this.#parts.features, reply.zeromesh);
+    session.negotiate(this.#parts.negotiation.features, reply.zeromesh);
     session.peer = peer;
     peer.zeromesh = session.zeromesh;
     peer.dialled = session;
     if (peer.endpoints.length === 0) peer.endpoints = [link.endpoint];
     if (session.batch) this.#parts.startBatching(link);
     link.open();
+    // Now, because whoever learns of the connection may send over it at once.
+    for (const send of peer.waiting.splice(0)) send(session);
     this.#announce(peer, link.endpoint);
     return session;
+  }
+
+  /** Dials a lost peer again in the background. Calls made meanwhile share the attempt. */
+  #redial(peer: Peer): void {
+    const { redialForMs } = this.#parts;
+    if (redialForMs <= 0 || peer.endpoints.length === 0 || peer.connecting !== null) return;
+    if (this.#parts.closing.aborted || this.peers.get(peer.instanceId) !== peer) return;
+    this.#attempt(peer, redialForMs).catch((error) => {
+      this.#parts.logger.info("redialling a peer ended", { peer: peer.instanceId, reason: errorText(error) });
+    });
+  }
+
+  #attempt(peer: Peer, timeoutMs: number): Promise<Session> {
+    const replies = peer.replies;
+    const target = {
+      endpoints: dialOrder(peer.endpoints),
+      expected: peer.instanceId,
+      serverKey: this.#requireKey(peer.instanceId, peer.publicKey),
+    };
+    const attempt = replies !== null && replies.link.state === "open"
+      ? this.#dialler.handshake(replies, peer.instanceId, timeoutMs, undefined)
+      : this.#dialler.reach(target, timeoutMs, undefined);
+    peer.connecting = attempt;
+    attempt.then(
+      () => this.#attempted(peer, attempt, null),
+      (error) => this.#attempted(peer, attempt, error),
+    );
+    return attempt;
+  }
+
+  #attempted(peer: Peer, attempt: Promise<Session>, error: unknown): void {
+    if (peer.connecting === attempt) {
+      peer.connecting = null;
+      peer.waiting.length = 0;
+    }
+    if (!(error instanceof ZeromeshError) || error.code !== "PEER_REPLACED") return;
+    const { successor } = error.details as { successor: InstanceId };
+    this.#parts.status.publish({ type: "peerReplaced", peer: peer.instanceId, successor });
+  }
+
+  /** With CURVE an instance belongs to the first key that it showed. */
+  #bindKey(peer: Peer, key: string | null): void {
+    if (key === null) return;
+    if (peer.publicKey === null) peer.publicKey = key;
+    if (peer.publicKey === key) return;
+    throw new ZeromeshError(
+      "IDENTITY_MISMATCH",
+      `Instance ${peer.instanceId} belongs to another CURVE key than the one it shows now`,
+      { peer: peer.instanceId },
+    );
+  }
+
+  /** The key to dial with: none without CURVE, and never none with it. */
+  #requireKey(who: string, key: string | null): string | null {
+    if (!this.#parts.secure) return null;
+    if (key !== null) return key;
+    throw new ZeromeshError(
+      "FORBIDDEN",
+      `Cannot dial ${who}: this instance uses CURVE and knows no key of it; give serverKey to connect, or ` +
+        "register the peer info of an instance that uses CURVE",
+      { peer: who },
+    );
   }
 
   #announce(peer: Peer, endpoint: string | null): void {
@@ -345,20 +374,5 @@ export class Connections {
       `Peer ${peer.instanceId} is not connected and has no address to dial; it has to connect again`,
       { peer: peer.instanceId },
     );
-  }
-
-  #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-    const { clock, closing } = this.#parts;
-    return new Promise((resolve) => {
-      const done = () => {
-        cancel();
-        closing.removeEventListener("abort", done);
-        signal?.removeEventListener("abort", done);
-        resolve();
-      };
-      const cancel = clock.after(ms, done);
-      closing.addEventListener("abort", done);
-      signal?.addEventListener("abort", done);
-    });
   }
 }

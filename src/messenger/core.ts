@@ -39,7 +39,7 @@ import type { Peer } from "./peers.ts";
 import { Replies } from "./replies.ts";
 import { Session } from "./session.ts";
 import type { Status } from "./status.ts";
-import { systemHandlers } from "./system_handlers.ts";
+import { goodbyeHandler, systemHandlers } from "./system_handlers.ts";
 
 /** A messenger's transport, as the core needs it. */
 export interface CoreTransport extends Transport<Session> {
@@ -79,6 +79,8 @@ export interface MessengerStats {
 // Replies leave within this at the end; links.md's measurements need a few milliseconds.
 const longestLingerMs = 1_000;
 const cancelName = new TextEncoder().encode(cancelHandler);
+const goodbyeName = new TextEncoder().encode(goodbyeHandler);
+const nothing = new Uint8Array(new ArrayBuffer(0));
 
 /** The messenger without its public face: who handles which message, and the order of closing. */
 export class MessengerCore implements TransportHandler<Session> {
@@ -137,7 +139,14 @@ export class MessengerCore implements TransportHandler<Session> {
       instanceId: core.instanceId,
       transport,
       calls: core.#calls,
-      features: options.features,
+      negotiation: {
+        features: options.features,
+        instanceId: core.instanceId,
+        maxPayloadBytes: options.maxPayloadBytes,
+      },
+      publicKey: options.curve?.publicKey,
+      secure: options.curve !== null,
+      redialForMs: options.redialForMs,
       startBatching: (link) => link.startBatching(new Batcher(link, transport.shared)),
       handlerNames: () => core.registry.names(),
       status: core.status,
@@ -170,6 +179,7 @@ export class MessengerCore implements TransportHandler<Session> {
       drops: transport.drops,
       logger: options.logger,
       maxPayloadBytes: options.maxPayloadBytes,
+      secure: options.curve !== null,
       instanceOf: (word0, word1) =>
         word0 === own0 && word1 === own1
           ? core.instanceId
@@ -184,6 +194,7 @@ export class MessengerCore implements TransportHandler<Session> {
       answerHello: (call) => core.connections.answerHello(call),
       handlerNames: () => core.registry.names(),
       dropCancel: () => transport.drops.count("cancelLength"),
+      leave: (session) => core.connections.leave(session),
     });
     for (const handler of system) core.registry.add(handler);
     core.#listening = transport.endpoints.length > 0;
@@ -194,6 +205,11 @@ export class MessengerCore implements TransportHandler<Session> {
   /** Where the instance is in its life. */
   get lifecycle(): Lifecycle {
     return this.#lifecycle;
+  }
+
+  /** Whether the instance uses CURVE. */
+  get secure(): boolean {
+    return this.#parts.options.curve !== null;
   }
 
   /** Monotonic milliseconds of the instance's clock. */
@@ -306,6 +322,7 @@ export class MessengerCore implements TransportHandler<Session> {
         ran: call.handed ? "maybe" : "no",
       })
     );
+    this.#sayGoodbye();
     const lingerMs = Math.max(0, Math.min(longestLingerMs, giveUpAt - this.#clock.now()));
     await this.transport.close(lingerMs);
     this.#deadlines.close();
@@ -326,12 +343,14 @@ export class MessengerCore implements TransportHandler<Session> {
     const links: Link<Session>[] = [];
     if (id === undefined) { for (const session of this.#sessions()) links.push(session.link); }
     else {
-      const session = this.connections.sessionOf(this.peer(id).instanceId);
+      const session = this.connections.sessionOf(id) ?? this.peer(id).session;
       if (session !== null) links.push(session.link);
     }
     for (const link of links) {
       signal?.throwIfAborted();
-      if (await this.flushLink(link, giveUpAt) || link.state === "closed") continue;
+      const flushed = await this.flushLink(link, giveUpAt, signal);
+      signal?.throwIfAborted();
+      if (flushed || link.state === "closed") continue;
       throw new ZeromeshError(
         "TIMEOUT",
         `${link.queuedMessages} messages for ${link.session?.peer?.instanceId} still wait after ${timeoutMs} ms`,
@@ -341,30 +360,42 @@ export class MessengerCore implements TransportHandler<Session> {
   }
 
   /** Waits until libzmq has everything that was queued on a link, or the link is closed. */
-  async flushLink(link: Link<Session>, giveUpAt: number): Promise<boolean> {
+  async flushLink(link: Link<Session>, giveUpAt: number, signal?: AbortSignal): Promise<boolean> {
     link.flush();
-    while (!link.flushed && link.state !== "closed" && this.#clock.now() < giveUpAt) {
-      await this.#within(link.room(), giveUpAt);
+    while (!link.flushed && link.state !== "closed" && this.#clock.now() < giveUpAt && !signal?.aborted) {
+      await this.#within(link.room(), giveUpAt, signal);
     }
     return link.flushed;
   }
 
-  #within(work: Promise<unknown>, giveUpAt: number): Promise<void> {
+  /** The last message of every link: nothing more will be answered. */
+  #sayGoodbye(): void {
+    const { headerBytes, headerView } = this.transport;
+    for (const session of this.#sessions()) {
+      if (!session.zeromesh || session.link.state !== "open" || session.link.kind === "loopback") continue;
+      const id = this.#calls.fireId;
+      const length = encodeRequest(headerBytes, headerView, 0, ResponseKind.fire, id, goodbyeName, null);
+      session.link.send(MessageType.message, length, nothing, true);
+      session.link.flush();
+    }
+  }
+
+  #within(work: Promise<unknown>, giveUpAt: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      const cancel = this.#clock.after(Math.max(0, giveUpAt - this.#clock.now()), resolve);
       const done = () => {
         cancel();
+        signal?.removeEventListener("abort", done);
         resolve();
       };
+      const cancel = this.#clock.after(Math.max(0, giveUpAt - this.#clock.now()), done);
+      signal?.addEventListener("abort", done);
       work.then(done, done);
     });
   }
 
   *#sessions(): IterableIterator<Session> {
     yield this.connections.self;
-    for (const peer of this.connections.peers.values()) {
-      for (const session of [peer.dialled, peer.accepted, peer.replies]) if (session !== null) yield session;
-    }
+    for (const peer of this.connections.peers.values()) yield* peer.sessions();
   }
 
   #holdProcess(): void {

@@ -33,6 +33,8 @@ export interface DispatcherParts {
   readonly logger: Logger;
   /** Results above this are refused. */
   readonly maxPayloadBytes: number;
+  /** Whether only instances that have introduced themselves are served. */
+  readonly secure: boolean;
   /** The peer with this worker id. */
   instanceOf(word0: number, word1: number): InstanceId | null;
 }
@@ -51,7 +53,7 @@ export interface DispatchStats {
 
 const nothing = new Uint8Array(new ArrayBuffer(0));
 // System handlers that finish work accepted earlier, and therefore run while draining.
-const servedWhileDraining: ReadonlySet<string> = new Set(["_cancel", "_ack"]);
+const servedWhileDraining: ReadonlySet<string> = new Set(["_cancel", "_goodbye"]);
 
 /**
  * Brings requests to their handlers and the results back.
@@ -118,6 +120,10 @@ export class Dispatcher implements CallHost {
     }
     const peer = session.peer;
     if (session.zeromesh && peer !== null && (header.id0 !== peer.worker0 || header.id1 !== peer.worker1)) {
+      return this.#parts.drops.count("identityMismatch");
+    }
+    // With CURVE the key is known, and until its _hello nobody has said whose it is.
+    if (this.#parts.secure && peer === null && session.link.kind === "accepted" && header.name !== "_hello") {
       return this.#parts.drops.count("identityMismatch");
     }
     const call = new InboundCall(
@@ -251,14 +257,15 @@ export class Dispatcher implements CallHost {
 
   #answer(call: InboundCall, registered: Registered, bytes: Uint8Array, owned: boolean): void {
     if (call.abandoned && !call.session.link.established) return;
-    if (bytes.length > this.#parts.maxPayloadBytes) {
+    const limit = Math.min(this.#parts.maxPayloadBytes, call.session.maxPayloadBytes);
+    if (bytes.length > limit) {
       return this.#fail(
         call,
         registered,
         new Refusal({
           code: "PAYLOAD_TOO_LARGE",
           message: `The answer of "${registered.handler.name}" has ${bytes.length} bytes, more than ` +
-            `maxPayloadBytes (${this.#parts.maxPayloadBytes})`,
+            `maxPayloadBytes (${limit})`,
         }),
       );
     }

@@ -34,6 +34,7 @@ export {
 } from "./handler.ts";
 export {
   checkTimeout,
+  type CurveOptions,
   messengerDefaults,
   type MessengerOptions,
   type ResolvedOptions,
@@ -49,6 +50,7 @@ export {
   type HandlerRegistered,
   type HandlerUnregistered,
   type PeerDown,
+  type PeerReplaced,
   type PeerUp,
   type Status,
 } from "./status.ts";

@@ -6,10 +6,25 @@ import {
   silentLogger,
   systemClock,
 } from "../core/mod.ts";
+import { type CurveIdentity, isCurveKey } from "../transport/mod.ts";
 import type { Feature } from "../wire/mod.ts";
 
 /** What happens to a message when the bounded queue of its peer is full. */
 export type SendOverflow = "wait" | "fail";
+
+/** Keys of an instance that uses CURVE. */
+export interface CurveOptions {
+  /** Its public key: 40 characters of Z85, as `curveKeyPair()` makes them. */
+  publicKey: string;
+  /** Its secret key, Z85. */
+  secretKey: string;
+  /**
+   * Public keys that may connect: a list, a function that is asked for each connection, or `"any"`, which lets in
+   * everybody who owns the key they show.
+   * @default {[]: nobody}
+   */
+  allow?: readonly string[] | ((publicKey: string) => boolean) | "any" | undefined;
+}
 
 /** Options of `Messenger.create`. */
 export interface MessengerOptions {
@@ -20,6 +35,16 @@ export interface MessengerOptions {
   endpoint?: string | readonly string[] | undefined;
   /** False binds nothing: the instance dials out and is answered and called over its own connections. @default {true} */
   listen?: boolean | undefined;
+  /**
+   * Whether a listening instance also listens for peers of its own host and user (Linux; without a file). Peers
+   * known by their peer info come that way by themselves.
+   * @default {true}
+   */
+  ipc?: boolean | undefined;
+  /** Encrypts every connection and binds instance ids to keys. @default {none: the network is trusted} */
+  curve?: CurveOptions | undefined;
+  /** How long a lost peer is redialled in the background, in milliseconds; 0 switches it off. @default {60_000} */
+  redialForMs?: number | undefined;
   /** Host, or whole endpoint, that peers are told instead of the one bound (port forwarding, wildcards). */
   advertise?: string | undefined;
   /** The instance's id. A fresh one per process is the rule. @default {a new random UUID} */
@@ -60,6 +85,9 @@ export interface MessengerOptions {
 export interface ResolvedOptions {
   readonly endpoints: readonly string[];
   readonly advertise: string | undefined;
+  readonly ipc: boolean;
+  readonly curve: CurveIdentity | null;
+  readonly redialForMs: number;
   readonly instanceId: InstanceId | null;
   readonly library: string | undefined;
   readonly logger: Logger;
@@ -83,6 +111,7 @@ export const messengerDefaults = Object.freeze({
   endpoint: "tcp://127.0.0.1:0",
   timeoutMs: 30_000,
   connectTimeoutMs: 5_000,
+  redialForMs: 60_000,
   closeTimeoutMs: 5_000,
   maxPayloadBytes: 64 * 1024 * 1024,
   maxPendingCalls: 65_535,
@@ -132,6 +161,9 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
   return Object.freeze({
     endpoints: listen ? (typeof endpoint === "string" ? [endpoint] : [...endpoint]) : [],
     advertise: options.advertise,
+    ipc: options.ipc ?? true,
+    curve: options.curve === undefined ? null : resolveCurve(options.curve),
+    redialForMs: checkTimeout("redialForMs", options.redialForMs ?? d.redialForMs),
     instanceId: options.instanceId === undefined ? null : instanceId(options.instanceId),
     library: options.library,
     logger: options.logger ?? silentLogger,
@@ -159,6 +191,26 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
     clock: options.clock ?? systemClock,
     waiter: options.waiter ?? "auto",
   });
+}
+
+function resolveCurve(curve: CurveOptions): CurveIdentity {
+  const { publicKey, secretKey, allow = [] } = curve;
+  for (const [name, key] of Object.entries({ publicKey, secretKey })) {
+    if (!isCurveKey(key)) {
+      throw new TypeError(`Cannot create a messenger: curve.${name} must be 40 characters of Z85`);
+    }
+  }
+  if (allow === "any") return { publicKey, secretKey, check: () => true };
+  if (typeof allow === "function") return { publicKey, secretKey, check: allow };
+  for (const key of allow) {
+    if (!isCurveKey(key)) {
+      throw new TypeError(
+        `Cannot create a messenger: curve.allow holds ${JSON.stringify(key)}, which is no key`,
+      );
+    }
+  }
+  const allowed = new Set(allow);
+  return { publicKey, secretKey, check: (key) => allowed.has(key) };
 }
 
 /** Checks a duration: any number but NaN. */

@@ -153,3 +153,23 @@ export function queueFull(handler: string, session: Session): ZeromeshError {
     { peer: session.peer?.instanceId, handler },
   );
 }
+
+/** The payload is over a limit. */
+export function payloadTooLarge(
+  handler: string,
+  to: string | undefined,
+  request: Request,
+  limit: number,
+): ZeromeshError {
+  return new ZeromeshError(
+    "PAYLOAD_TOO_LARGE",
+    `Cannot call "${handler}": the payload has ${request.payload.length} bytes, more than maxPayloadBytes (${limit})`,
+    { peer: to, handler, details: { bytes: request.payload.length, limit } },
+  );
+}
+
+/** Refuses a payload that the peer would answer by cutting the connection. */
+export function checkPeerLimit(handler: string, request: Request, session: Session): void {
+  if (request.payload.length <= session.maxPayloadBytes) return;
+  throw payloadTooLarge(handler, session.peer?.instanceId, request, session.maxPayloadBytes);
+}

@@ -1,5 +1,5 @@
 import { type InstanceId, instanceIdToBytes, type WorkerId, workerIdOf, ZeromeshError } from "../core/mod.ts";
-import type { PeerInfo } from "../wire/mod.ts";
+import { endpointsOf, type PeerInfo } from "../wire/mod.ts";
 import type { Session } from "./session.ts";
 
 /** What `messenger.peers()` tells about one peer. */
@@ -30,6 +30,8 @@ export class Peer {
   readonly worker1: number;
   /** Where it can be dialled. */
   endpoints: readonly string[] = [];
+  /** Its CURVE public key, Z85; null where none is known. */
+  publicKey: string | null = null;
   /** The connection that this side dialled, after the handshake. */
   dialled: Session | null = null;
   /** The connection that it dialled, after the handshake. */
@@ -42,8 +44,12 @@ export class Peer {
   openingReplies: Promise<Session> | null = null;
   /** Whether it was ever met as one of ours. */
   zeromesh = false;
+  /** Calls that wait for a connection, in their order. */
+  waiting: ((session: Session) => void)[] = [];
   /** Whether `peerUp` was said and not yet `peerDown`. */
   announced = false;
+  // A peer that dialled two addresses of ours keeps one of the connections, and only it knows which.
+  readonly #older: Session[] = [];
 
   /** @param instanceId Its id. */
   constructor(instanceId: InstanceId) {
@@ -54,13 +60,35 @@ export class Peer {
     this.worker1 = Number(this.workerId >> 32n);
   }
 
+  /** Takes over a connection that the peer dialled. One before it stays for when this one is lost. */
+  accept(session: Session): void {
+    if (this.accepted === session) return;
+    this.drop(session);
+    if (this.accepted !== null) this.#older.push(this.accepted);
+    this.accepted = session;
+  }
+
+  /** Lets go of a connection that was lost. */
+  drop(session: Session): void {
+    if (this.dialled === session) this.dialled = null;
+    if (this.replies === session) this.replies = null;
+    const older = this.#older.indexOf(session);
+    if (older >= 0) this.#older.splice(older, 1);
+    if (this.accepted === session) this.accepted = this.#older.pop() ?? null;
+  }
+
+  /** Every connection to it. */
+  sessions(): Session[] {
+    const all = [this.dialled, this.accepted, ...this.#older, this.replies];
+    return all.filter((session) => session !== null);
+  }
+
   /** The connection for calls: the one dialled, else the one accepted. */
   get session(): Session | null {
     const dialled = this.dialled;
-    if (dialled !== null && dialled.link.state === "open") return dialled;
+    if (dialled !== null && dialled.usable) return dialled;
     const accepted = this.accepted;
-    if (accepted !== null && accepted.link.state === "open") return accepted;
-    return null;
+    return accepted !== null && accepted.usable ? accepted : null;
   }
 
   /** What users see. */
@@ -122,8 +150,9 @@ export class PeerTable {
   }
 
   /** Takes a peer's addresses over. */
-  learn(info: PeerInfo, endpoints: readonly string[]): Peer {
+  learn(info: PeerInfo): Peer {
     const peer = this.ensure(info.instanceId);
+    const endpoints = endpointsOf(info);
     if (endpoints.length > 0) peer.endpoints = endpoints;
     return peer;
   }

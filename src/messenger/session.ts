@@ -23,6 +23,10 @@ export class Session {
   msgpack = false;
   /** Many messages in one frame. */
   batch = false;
+  /** Larger payloads are not sent: they would cost the connection. */
+  maxPayloadBytes = Infinity;
+  /** Whether the other end has said that it is shutting down. */
+  leaving = false;
   /** Messages of the other end that a handler is working on, by {@link runningKey}. */
   readonly running = new Map<number, InboundCall>();
 
@@ -32,9 +36,15 @@ export class Session {
     link.session = this;
   }
 
+  /** Whether new calls may go out by it. */
+  get usable(): boolean {
+    return this.link.state === "open" && !this.leaving;
+  }
+
   /** Takes over what both sides named. */
   negotiate(ours: readonly string[], theirs: PeerNegotiation | null): void {
     this.zeromesh = theirs !== null;
+    this.maxPayloadBytes = theirs?.maxPayloadBytes ?? Infinity;
     const both = (feature: string) =>
       theirs !== null && theirs.features.has(feature) && ours.includes(feature);
     this.errors = both("errors");

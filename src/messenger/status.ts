@@ -4,6 +4,7 @@ import type { DroppedEntries, ErrorCode, InstanceId } from "../core/mod.ts";
 export type Status =
   | PeerUp
   | PeerDown
+  | PeerReplaced
   | HandlerRegistered
   | HandlerUnregistered
   | Draining
@@ -32,6 +33,16 @@ export interface PeerDown {
   readonly code: ErrorCode;
   /** What happened, for people. */
   readonly reason: string;
+}
+
+/** Another instance answers where a peer used to be; nothing meant for the peer reaches it. */
+export interface PeerReplaced {
+  /** Tag of the union. */
+  readonly type: "peerReplaced";
+  /** Who used to be there. */
+  readonly peer: InstanceId;
+  /** Who answers now. `connect` to talk to it. */
+  readonly successor: InstanceId;
 }
 
 /** A handler can be called from now on. */

@@ -3,7 +3,10 @@ import { cancelHandler, decodeCancel, encodeHandlerList } from "../wire/mod.ts";
 import { ZeromeshError } from "../core/mod.ts";
 import type { InboundCall } from "./context.ts";
 import { type Handler, systemHandler } from "./handler.ts";
-import { runningKey } from "./session.ts";
+import { runningKey, type Session } from "./session.ts";
+
+/** The last message of a link whose sender is shutting down; it has no payload. */
+export const goodbyeHandler = "_goodbye";
 
 /** What the system's handlers need of the messenger. */
 export interface SystemHost {
@@ -11,15 +14,18 @@ export interface SystemHost {
   answerHello(call: InboundCall): Uint8Array;
   /** Names of all handlers. */
   handlerNames(): string[];
+  /** A peer has answered what it will and shuts down. */
+  leave(session: Session): void;
   /** Counts a malformed cancellation. */
   dropCancel(): void;
 }
 
-/** `_hello`, `_list_handlers` and `_cancel`: what every instance answers from its first moment. */
+/** `_hello`, `_list_handlers`, `_cancel` and `_goodbye`: what every instance answers from its first moment. */
 export function systemHandlers(host: SystemHost): Handler[] {
   return [
     systemHandler("_hello", "unary", (context) => host.answerHello(asCall(context))),
     systemHandler("_list_handlers", "unary", () => encodeHandlerList(host.handlerNames())),
+    systemHandler(goodbyeHandler, "am", (context) => host.leave(asCall(context).session)),
     systemHandler(cancelHandler, "am", (context) => cancel(host, asCall(context))),
   ];
 }

@@ -11,7 +11,7 @@ export interface DealerHost<Session> {
   /** Reads its frames. */
   readonly reader: FrameReader;
   /** Sets the options that depend on the transport. */
-  prepare(socket: Socket): void;
+  prepare(socket: Socket, serverKey: string | null): void;
   /** Hands a message on. */
   message(link: Link<Session>, message: InboundMessage): void;
   /** Reports the end of the link. */
@@ -21,6 +21,8 @@ export interface DealerHost<Session> {
 const watchedEvents = MonitorEvent.HANDSHAKE_SUCCEEDED | MonitorEvent.CLOSED | MonitorEvent.DISCONNECTED |
   MonitorEvent.HANDSHAKE_FAILED_NO_DETAIL | MonitorEvent.HANDSHAKE_FAILED_PROTOCOL |
   MonitorEvent.HANDSHAKE_FAILED_AUTH;
+
+const brokenEvents = MonitorEvent.HANDSHAKE_FAILED_NO_DETAIL | MonitorEvent.HANDSHAKE_FAILED_PROTOCOL;
 
 /**
  * A connection that this side dialled: one DEALER, used for one epoch and never again.
@@ -38,14 +40,15 @@ export class DealerLink<Session> extends Link<Session> implements Source {
   #discarding = false;
   #loss: LinkLoss | null = null;
 
-  constructor(host: DealerHost<Session>, shared: LinkShared, address: string) {
+  constructor(host: DealerHost<Session>, shared: LinkShared, address: string, serverKey: string | null) {
     super(shared, "connecting");
+    this.peerKey = serverKey;
     this.established = false;
     this.#host = host;
     this.endpoint = address;
     this.#socket = host.context.socket("DEALER");
     try {
-      host.prepare(this.#socket);
+      host.prepare(this.#socket, serverKey);
       this.#socket.monitor(watchedEvents, (event, value) => this.#onEvent(event, value));
       this.#handle = this.#socket.handle;
       this.#socket.connect(address);
@@ -77,10 +80,10 @@ export class DealerLink<Session> extends Link<Session> implements Source {
     return budget;
   }
 
-  override close(lingerMs: number): void {
+  override close(lingerMs: number, loss: LinkLoss = closedByUs): void {
     if (!this.markClosed()) return;
     this.#socket.close({ lingerMs });
-    this.#host.gone(this, closedByUs);
+    this.#host.gone(this, loss);
   }
 
   protected override writeRegion(type: number, headerLength: number, payload: Uint8Array): WriteOutcome {
@@ -104,8 +107,9 @@ export class DealerLink<Session> extends Link<Session> implements Source {
       this.established = true;
       return;
     }
+    if ((event & brokenEvents) !== 0) this.brokenHandshake = true;
     // The failed handshake says why; the DISCONNECTED behind it only that.
-    const loss = lossOf(event, value, this.established);
+    const loss = lossOf(event, value, this.established, this.peerKey !== null);
     if (this.#loss === null) this.#beginLoss(loss);
   }
 
@@ -129,7 +133,9 @@ export class DealerLink<Session> extends Link<Session> implements Source {
 }
 
 /** What a monitor's event means for whoever waits on the connection. */
-export function lossOf(event: number, value: number, established: boolean): LinkLoss {
+export function lossOf(event: number, value: number, established: boolean, secure: boolean): LinkLoss {
+  // With CURVE the code is the same whichever of its signs a wrong key shows by.
+  const refused = secure ? "FORBIDDEN" : "PEER_UNREACHABLE";
   switch (event) {
     case MonitorEvent.CLOSED:
       return { code: "PEER_UNREACHABLE", reason: "nobody answers there" };
@@ -137,14 +143,14 @@ export function lossOf(event: number, value: number, established: boolean): Link
       return { code: "FORBIDDEN", reason: `the peer refused our key (status ${value})` };
     case MonitorEvent.HANDSHAKE_FAILED_PROTOCOL:
       return {
-        code: "PEER_UNREACHABLE",
+        code: refused,
         reason: value === ProtocolError.ZMTP_CRYPTOGRAPHIC || value === ProtocolError.ZMTP_MECHANISM_MISMATCH
           ? "wrong server key, or only one side uses CURVE"
           : `the ZMTP handshake failed (protocol error 0x${value.toString(16)})`,
       };
     case MonitorEvent.HANDSHAKE_FAILED_NO_DETAIL:
       return {
-        code: "PEER_UNREACHABLE",
+        code: value === Errno.EAGAIN ? "PEER_UNREACHABLE" : refused,
         reason: value === Errno.EAGAIN
           ? "it accepts connections but does not speak ZMTP"
           : "the connection ended during the ZMTP handshake (no ZMTP, a wrong server key, or only one side uses CURVE)",

@@ -1,4 +1,4 @@
-import { type Backend, type Handle, ReceiveFlag, type Region } from "../zmq/mod.ts";
+import { type Backend, type Handle, MessageProperty, ReceiveFlag, type Region } from "../zmq/mod.ts";
 import type { DropCounters } from "./drops.ts";
 
 const dontWait = ReceiveFlag.DONTWAIT;
@@ -129,11 +129,21 @@ export class FrameReader {
   readTypeOfStranger(socket: Handle): number {
     const size = this.#backend.receiveMessage(socket, dontWait);
     if (size >= 0) {
-      this.sourceFd = this.#backend.messageProperty(2);
+      this.sourceFd = this.#backend.messageProperty(MessageProperty.SRCFD);
+      this.sourceKey = this.secure ? this.#backend.messageText("User-Id") : null;
       this.#backend.messageToRegion(this.#small, typeAt, Math.min(size, typeCapacity));
     }
     return size;
   }
+
+  /**
+   * Whether connections have proved to own a key. Without CURVE a client could write any `User-Id` into its
+   * handshake.
+   */
+  secure = false;
+
+  /** The key of the connection that {@link readTypeOfStranger} saw, or null. */
+  sourceKey: string | null = null;
 
   /** The descriptor of the connection that {@link readTypeOfStranger} saw, or −1. */
   sourceFd = -1;

@@ -79,6 +79,10 @@ export abstract class Link<Session> {
   abstract readonly routingId: Uint8Array | null;
   /** What the user of the transport keeps about the connection. */
   session: Session | null = null;
+  /** Whether the connection ended in the middle of the ZMTP handshake. */
+  brokenHandshake = false;
+  /** The CURVE public key that the other end has proved to own, Z85; null without CURVE. */
+  peerKey: string | null = null;
   /** Number of the last message accepted. */
   accepted = 0;
   /** Whether anything can have reached the peer: false until the ZMTP handshake was seen. */
@@ -252,7 +256,7 @@ export abstract class Link<Session> {
   }
 
   /** Ends the link from this side. What was handed to libzmq may still leave for `lingerMs`. */
-  abstract close(lingerMs: number): void;
+  abstract close(lingerMs: number, loss?: LinkLoss): void;
 
   /** Writes one message to libzmq; header and payload as they are. */
   protected abstract writeParts(type: number, header: Uint8Array, payload: Uint8Array): WriteOutcome;

@@ -140,6 +140,7 @@ export class Listener<Session> implements Source, RouterHost<Session> {
     this.#host.drainMonitors();
     if (this.#links.size >= this.#host.maxConnections) return undefined;
     const link = new RouterLink<Session>(this, this.#host.shared, id, fd);
+    link.peerKey = this.#host.reader.sourceKey;
     if (fd >= 0) {
       if (!this.#live.has(fd)) {
         // The sender has already gone: what it answered counts, what it asks for cannot be answered.

@@ -1,6 +1,6 @@
 import { copyBytes, InboundMessage } from "./inbound.ts";
 import { closedByUs, Link, type LinkShared, WriteOutcome } from "./link.ts";
-import type { TransportHandler } from "./transport.ts";
+import type { LinkLoss, TransportHandler } from "./transport.ts";
 
 /** The link to oneself: messages arrive in a later microtask, as copies. */
 export class LoopbackLink<Session> extends Link<Session> {
@@ -14,8 +14,8 @@ export class LoopbackLink<Session> extends Link<Session> {
     this.#handler = handler;
   }
 
-  override close(_lingerMs: number): void {
-    if (this.markClosed()) this.#handler.gone(this, closedByUs);
+  override close(_lingerMs: number, loss: LinkLoss = closedByUs): void {
+    if (this.markClosed()) this.#handler.gone(this, loss);
   }
 
   protected override writeRegion(type: number, headerLength: number, payload: Uint8Array): WriteOutcome {

@@ -40,9 +40,9 @@ export class RouterLink<Session> extends Link<Session> {
     return "its own connection";
   }
 
-  override close(_lingerMs: number): void {
+  override close(_lingerMs: number, loss: LinkLoss = closedByUs): void {
     // No call ends one connection of a ROUTER: the link is forgotten, and the peer ends the connection.
-    if (this.markClosed()) this.#host.closed(this, closedByUs);
+    if (this.markClosed()) this.#host.closed(this, loss);
   }
 
   /** The connection was lost: nothing leaves any more. Returns false when that was known. */

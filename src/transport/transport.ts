@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../core/mod.ts";
+import type { ReactorStats } from "../zmq/mod.ts";
 import type { Drop } from "./drops.ts";
 import type { InboundMessage } from "./inbound.ts";
 import type { Link } from "./link.ts";
@@ -40,8 +41,16 @@ export interface TransportStats {
   readonly receivedMessages: number;
   /** Times that a peer's high-water mark made a message wait. */
   readonly blocked: number;
+  /** The pump that reads the sockets; shared by the instances of one JavaScript thread. */
+  readonly reactor: ReactorStats;
   /** Drops since the start, by reason. */
   readonly drops: Readonly<Partial<Record<Drop, number>>>;
+}
+
+/** How to dial. */
+export interface DialOptions {
+  /** The CURVE public key that the other end must own, Z85; for instances that use CURVE. */
+  serverKey?: string | null | undefined;
 }
 
 /**
@@ -61,7 +70,7 @@ export interface Transport<Session> {
    *
    * @throws {ZeromeshError} `ENDPOINT_INVALID`.
    */
-  dial(endpoint: string): Promise<Link<Session>>;
+  dial(endpoint: string, options?: DialOptions): Promise<Link<Session>>;
   /** The link to oneself. */
   loopback(): Link<Session>;
   /** Keeps the process alive until {@link unref}. Counts. */

@@ -14,10 +14,12 @@ import {
   parseEndpoint,
 } from "./endpoint.ts";
 import { FrameReader, InboundMessage } from "./inbound.ts";
+import { localEndpoint, ownPath, requireFreePath } from "./ipc.ts";
 import type { Link, LinkShared } from "./link.ts";
 import { Listener, type ListenerHost } from "./listener.ts";
 import { LoopbackLink } from "./loopback_link.ts";
-import type { LinkLoss, Transport, TransportHandler, TransportStats } from "./transport.ts";
+import { type CurveIdentity, secureDialler, secureListener } from "./security.ts";
+import type { DialOptions, LinkLoss, Transport, TransportHandler, TransportStats } from "./transport.ts";
 
 /** Limits and addresses of a transport. */
 export interface ZmqTransportOptions {
@@ -35,6 +37,10 @@ export interface ZmqTransportOptions {
   maxConnections: number;
   /** libzmq's queue for one peer, in messages, each way. */
   highWaterMark: number;
+  /** Whether to listen for peers of the same host as well. */
+  ipc: boolean;
+  /** Keys, for an instance that uses CURVE. */
+  curve: CurveIdentity | null;
 }
 
 /** What a transport is made of. */
@@ -58,9 +64,9 @@ const rebindPauseMs = 5;
 // Above this libzmq cuts the connection, so it leaves room for a batch and is checked before sending.
 const frameSlackBytes = 128 * 1024;
 
-/** Dialler's heartbeat: it pings, and the other end learns from the TTL when to give up. */
+// The dialler pings, and the other end learns from the TTL when to give up.
 const heartbeatMs = 1_000;
-const heartbeatTimeoutMs = 3_000;
+const heartbeatPatience = 3;
 
 /** Frames between instances over libzmq: one ROUTER, and a DEALER for each connection dialled. */
 export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Session>, ListenerHost<Session> {
@@ -77,6 +83,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
   readonly #record = new BatchRecord();
   readonly #recordMessage = new InboundMessage();
   readonly #idPrefix: Uint8Array;
+  readonly #owned: Disposable[] = [];
   #listener: Listener<Session> | null = null;
   #endpoints: readonly string[] = [];
   #closed = false;
@@ -91,6 +98,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     const types = backend.region(256);
     for (let i = 0; i < 256; i++) types.bytes[i] = i;
     this.reader = new FrameReader(backend, options.maxPayloadBytes, this.#drops);
+    this.reader.secure = options.curve !== null;
     this.shared = {
       backend,
       header: backend.region(headerCapacity),
@@ -135,10 +143,15 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     return this.shared.header;
   }
 
-  async dial(endpoint: string): Promise<Link<Session>> {
+  async dial(endpoint: string, options: DialOptions = {}): Promise<Link<Session>> {
     const parsed = await resolveHost(parseEndpoint(endpoint, "dial"));
     if (this.#closed) throw new ZeromeshError("CLOSED", `Cannot dial ${endpoint}: this instance is closed`);
-    const link = new DealerLink<Session>(this, this.shared, formatEndpoint(parsed));
+    const link = new DealerLink<Session>(
+      this,
+      this.shared,
+      formatEndpoint(parsed),
+      options.serverKey ?? null,
+    );
     this.#dialled.add(link);
     return link;
   }
@@ -173,6 +186,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       sentMessages: this.shared.counters.sent,
       receivedMessages: this.shared.counters.received,
       blocked: this.shared.counters.blocked,
+      reactor: this.context.reactor.stats(),
       drops: this.#drops.snapshot(),
     };
   }
@@ -188,10 +202,15 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     this.#loopback.close(0);
     for (const link of [...this.#dialled]) link.close(lingerMs);
     this.#listener?.close(lingerMs);
+    for (const owned of this.#owned.splice(0)) owned[Symbol.dispose]();
     return Promise.resolve();
   }
 
-  prepare(socket: Socket): void {
+  prepare(socket: Socket, serverKey: string | null): void {
+    const { curve } = this.#options;
+    if (curve !== null && serverKey !== null) secureDialler(this.context, socket, curve, serverKey);
+    // libzmq's timers are searched one by one: who dials thousands pings more slowly.
+    const pingMs = Math.max(heartbeatMs, this.#dialled.size);
     const id = new Uint8Array(new ArrayBuffer(24));
     id.set(this.#idPrefix);
     crypto.getRandomValues(id.subarray(16));
@@ -200,9 +219,9 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       .set("IMMEDIATE", 0)
       .set("RECONNECT_IVL", 86_400_000)
       .set("CONNECT_TIMEOUT", 3_000)
-      .set("HEARTBEAT_IVL", heartbeatMs)
-      .set("HEARTBEAT_TIMEOUT", heartbeatTimeoutMs)
-      .set("HEARTBEAT_TTL", heartbeatTimeoutMs)
+      .set("HEARTBEAT_IVL", pingMs)
+      .set("HEARTBEAT_TIMEOUT", pingMs * heartbeatPatience)
+      .set("HEARTBEAT_TTL", pingMs * heartbeatPatience)
       .set("IPV6", 1);
   }
 
@@ -266,12 +285,16 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       this.#prepareBoth(socket);
       socket.set("ROUTER_MANDATORY", 1).set("BACKLOG", 4_096);
       if (endpoints.some(isIpv6)) socket.set("IPV6", 1);
+      const uid = this.context.backend.userId();
+      if (uid !== null) socket.set("IPC_FILTER_UID", uid);
+      const { curve } = this.#options;
+      if (curve !== null) {
+        this.#owned.push(secureListener(this.context, socket, this.#parts.instanceId, curve));
+      }
       this.#listener = new Listener(socket, this);
       const dialable: string[] = [];
-      for (const endpoint of endpoints) {
-        const bound = normalizeBound(await this.#bind(socket, formatEndpoint(endpoint)));
-        dialable.push(...dialableEndpoints(bound, this.#options.advertise));
-      }
+      for (const endpoint of endpoints) dialable.push(...await this.#bind(socket, endpoint));
+      this.#bindLocal(socket, dialable);
       this.#endpoints = Object.freeze(dialable);
     } catch (error) {
       socket.close();
@@ -280,7 +303,20 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     }
   }
 
-  async #bind(socket: Socket, address: string): Promise<string> {
+  /** Binds one endpoint; the addresses at which peers can dial it. */
+  async #bind(socket: Socket, endpoint: Endpoint): Promise<string[]> {
+    const address = formatEndpoint(endpoint);
+    if (endpoint.scheme === "ipc" && !endpoint.path.startsWith("@")) {
+      await requireFreePath(this.context, this.#parts.clock, endpoint.path);
+      socket.bind(address);
+      this.#owned.push(ownPath(endpoint.path));
+      return [address];
+    }
+    const bound = normalizeBound(await this.#bindPatiently(socket, address));
+    return dialableEndpoints(bound, this.#options.advertise);
+  }
+
+  async #bindPatiently(socket: Socket, address: string): Promise<string> {
     const giveUpAt = this.#parts.clock.now() + rebindMs;
     for (;;) {
       try {
@@ -290,6 +326,18 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
         if (!inUse || this.#parts.clock.now() >= giveUpAt) throw error;
       }
       await new Promise<void>((resolve) => this.#parts.clock.after(rebindPauseMs, resolve));
+    }
+  }
+
+  /** Listens for peers of the same host. Where that does not work, they come over TCP. */
+  #bindLocal(socket: Socket, dialable: string[]): void {
+    const local = this.#options.ipc ? localEndpoint(this.#parts.instanceId) : null;
+    if (local === null || !dialable.some((endpoint) => endpoint.startsWith("tcp://"))) return;
+    try {
+      socket.bind(local);
+      dialable.push(local);
+    } catch (error) {
+      this.#parts.logger.debug("peers of this host come over TCP", { reason: errorText(error) });
     }
   }
 

@@ -36,6 +36,8 @@ export interface Negotiation {
   readonly features: readonly Feature[];
   /** Our instance id, which Velo's own fields do not carry in a reply. */
   readonly instanceId: InstanceId;
+  /** The largest payload we take, in bytes. A larger one would cost the sender its connection. */
+  readonly maxPayloadBytes?: number | undefined;
 }
 
 /** What a peer says about itself in the `zeromesh` object. */
@@ -46,6 +48,8 @@ export interface PeerNegotiation {
   readonly features: ReadonlySet<string>;
   /** Its instance id. */
   readonly instanceId: InstanceId;
+  /** The largest payload it takes, in bytes; `Infinity` when it does not say. */
+  readonly maxPayloadBytes: number;
 }
 
 /** A decoded `_hello`. */
@@ -128,7 +132,12 @@ function encodeJson(value: unknown): Uint8Array {
 
 function negotiationJson(ours: Negotiation | undefined): Record<string, unknown> | undefined {
   if (ours === undefined) return undefined;
-  return { v: wireVersion, features: ours.features, instance_id: ours.instanceId };
+  return {
+    v: wireVersion,
+    features: ours.features,
+    instance_id: ours.instanceId,
+    max_payload: ours.maxPayloadBytes,
+  };
 }
 
 function negotiationOf(value: unknown): PeerNegotiation | null {
@@ -141,7 +150,10 @@ function negotiationOf(value: unknown): PeerNegotiation | null {
   if (!isTextList(features, maxFeatures) || features.some((name) => name.length > maxFeatureLength)) {
     return null;
   }
-  return isInstanceId(instanceId) ? { v, features: new Set(features), instanceId } : null;
+  if (!isInstanceId(instanceId)) return null;
+  const limit = json["max_payload"];
+  const maxPayloadBytes = typeof limit === "number" && limit >= 0 ? limit : Infinity;
+  return { v, features: new Set(features), instanceId, maxPayloadBytes };
 }
 
 function fieldsOf(value: unknown): Record<string, unknown> | null {

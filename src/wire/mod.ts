@@ -85,6 +85,7 @@ export {
   type PeerInfoJson,
   peerInfoOf,
   peerInfoToJson,
+  publicKeyOf,
 } from "./peer_info.ts";
 export { decodeInterfaceEndpoints, type InterfaceEndpoint } from "./interfaces.ts";
 export { addressChecksum } from "./checksum.ts";

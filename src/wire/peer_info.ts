@@ -25,6 +25,8 @@ export interface PeerInfoJson {
 const zmqKey = "zmq";
 /** Address key of all our endpoints, best first, as the UTF-8 text of a JSON array; plain Velo skips it. */
 const zeromeshKey = "zeromesh";
+/** Address key of our CURVE public key, as 40 characters of Z85; plain Velo skips it. */
+const curveKey = "zeromesh-curve";
 const maxEndpoints = 16;
 const maxEndpointLength = 1024;
 
@@ -34,10 +36,15 @@ const maxEndpointLength = 1024;
  * The first goes under `zmq`, where plain Velo looks. If there are more, all of them go under `zeromesh` as the
  * UTF-8 text of a JSON array.
  *
+ * @param publicKey Its CURVE public key as 40 characters of Z85, for an instance that uses CURVE.
  * @throws {RangeError} If there are more than 16 endpoints, or one that is not `tcp://` or `ipc://` or is longer
  * than 1024 characters. No endpoint at all is an instance that cannot be dialled, and allowed.
  */
-export function peerInfoOf(instanceId: InstanceId, endpoints: readonly string[]): PeerInfo {
+export function peerInfoOf(
+  instanceId: InstanceId,
+  endpoints: readonly string[],
+  publicKey?: string | undefined,
+): PeerInfo {
   if (endpoints.length > maxEndpoints) {
     throw new RangeError(`Cannot advertise ${endpoints.length} endpoints: at most ${maxEndpoints}`);
   }
@@ -50,6 +57,7 @@ export function peerInfoOf(instanceId: InstanceId, endpoints: readonly string[])
   const [first] = endpoints;
   if (first !== undefined) entries[zmqKey] = encodeUtf8(first);
   if (endpoints.length > 1) entries[zeromeshKey] = encodeUtf8(JSON.stringify(endpoints));
+  if (publicKey !== undefined) entries[curveKey] = encodeUtf8(publicKey);
   return { instanceId, workerAddress: encodeWorkerAddress(entries) };
 }
 
@@ -70,6 +78,14 @@ export function endpointsOf(peerInfo: PeerInfo): string[] {
   const zmq = entries[zmqKey];
   const endpoint = zmq === undefined ? null : decodeUtf8(zmq, 0, zmq.length);
   return isEndpoint(endpoint) ? [endpoint] : [];
+}
+
+/** The CURVE public key in a peer info, as 40 characters of Z85; `null` when there is none. Never throws. */
+export function publicKeyOf(peerInfo: PeerInfo): string | null {
+  const entries = decodeWorkerAddress(peerInfo.workerAddress);
+  const bytes = typeof entries === "string" ? undefined : entries[curveKey];
+  if (bytes === undefined || bytes.length !== 40) return null;
+  return decodeUtf8(bytes, 0, bytes.length);
 }
 
 function isEndpoint(value: unknown): value is string {

@@ -12,6 +12,7 @@ import { type MonitorHub, openMonitorHub } from "./monitor.ts";
 import { Reactor } from "./reactor.ts";
 import type { Registration, Source } from "./source.ts";
 import { Socket, type SocketTypeName } from "./socket.ts";
+import { ZapHandler } from "./zap.ts";
 
 /** How to make a {@link Context}. */
 export interface ContextOptions {
@@ -68,6 +69,7 @@ export class Context {
   readonly #exitLingerMs: number;
   #reactor!: Reactor;
   #monitors: MonitorHub | null = null;
+  #zap: ZapHandler | null = null;
   #closing: Promise<void> | null = null;
   readonly #onExit = () => this.#endNow();
 
@@ -126,6 +128,12 @@ export class Context {
       `zeromesh-${++contextCount}`,
     );
     return this.#monitors;
+  }
+
+  /** The one that decides which CURVE keys may connect, made at first use. It lives as long as the context. */
+  get zap(): ZapHandler {
+    this.#zap ??= new ZapHandler(this);
+    return this.#zap;
   }
 
   /** How many sockets are open. */

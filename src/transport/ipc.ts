@@ -1,0 +1,72 @@
+import { statSync, unlinkSync } from "node:fs";
+import process from "node:process";
+import { type Clock, type InstanceId, ZeromeshError } from "../core/mod.ts";
+import { type Context, MonitorEvent } from "../zmq/mod.ts";
+
+const probeMs = 1_000;
+
+/**
+ * The endpoint on which an instance listens for peers of the same host and user, or null where there is none.
+ *
+ * On Linux it is an abstract name: no file, no permission to ask for, free at the process's death. Who may connect
+ * is decided by the kernel's knowledge of the other process, see {@link ownUserOnly}.
+ */
+export function localEndpoint(id: InstanceId): string | null {
+  return process.platform === "linux" ? `ipc://@zeromesh-${id}` : null;
+}
+
+/**
+ * Makes sure that no living process listens at a socket path. libzmq would steal it: the other one keeps its
+ * connections and never gets another.
+ *
+ * @throws {ZeromeshError} `ADDRESS_IN_USE` when somebody answers there.
+ */
+export async function requireFreePath(context: Context, clock: Clock, path: string): Promise<void> {
+  const socket = context.socket("DEALER");
+  const found = Promise.withResolvers<boolean>();
+  const cancel = clock.after(probeMs, () => found.resolve(true));
+  context.reactor.ref();
+  try {
+    socket.set("LINGER", 0).set("RECONNECT_IVL", 86_400_000);
+    socket.monitor(MonitorEvent.CONNECTED | MonitorEvent.CLOSED, (event) => {
+      found.resolve(event === MonitorEvent.CONNECTED);
+    });
+    socket.connect(`ipc://${path}`);
+    if (!await found.promise) return;
+  } finally {
+    cancel();
+    socket.close();
+    context.reactor.unref();
+  }
+  throw new ZeromeshError("ADDRESS_IN_USE", `Cannot listen on ipc://${path}: another process listens there`, {
+    details: { endpoint: `ipc://${path}` },
+  });
+}
+
+/**
+ * Removes a socket's file when it is given up, and at the process's end, if it is still ours. libzmq leaves it.
+ *
+ * Where the runtime does not let us look at files, the file stays; that harms nobody.
+ */
+export function ownPath(path: string): Disposable {
+  const inode = inodeOf(path);
+  const remove = () => {
+    process.removeListener("exit", remove);
+    if (inode === null || inodeOf(path) !== inode) return;
+    try {
+      unlinkSync(path);
+    } catch {
+      // Somebody was faster, or we may not.
+    }
+  };
+  process.on("exit", remove);
+  return { [Symbol.dispose]: remove };
+}
+
+function inodeOf(path: string): number | null {
+  try {
+    return statSync(path).ino;
+  } catch {
+    return null;
+  }
+}

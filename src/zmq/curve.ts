@@ -1,0 +1,63 @@
+import { type Backend, openBackend } from "../../ffi/mod.ts";
+import { ZeromeshError } from "../core/mod.ts";
+
+/** A CURVE key pair: each key 32 bytes as 40 characters of Z85. */
+export interface CurveKeyPair {
+  /** What peers are told. */
+  readonly publicKey: string;
+  /** What stays here. */
+  readonly secretKey: string;
+}
+
+const z85Alphabet = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
+
+/**
+ * A new CURVE key pair.
+ *
+ * @param options `library`: path of a libzmq to load instead of searching for one.
+ * @throws {ZeromeshError} `FEATURE_UNAVAILABLE` when libzmq was built without CURVE; `LIBZMQ_NOT_FOUND`.
+ * @see man zmq_curve_keypair(3)
+ *
+ * @example Usage
+ * ```ts ignore
+ * const keys = await curveKeyPair();
+ * await using messenger = await Messenger.create({ curve: { ...keys, allow: [peerPublicKey] } });
+ * ```
+ */
+export async function curveKeyPair(options: { library?: string | undefined } = {}): Promise<CurveKeyPair> {
+  const backend = await openBackend(options.library === undefined ? {} : { library: options.library });
+  return backend.curveKeyPair() ?? failWithoutCurve(backend);
+}
+
+/** @throws {ZeromeshError} `FEATURE_UNAVAILABLE` when this libzmq has no CURVE. */
+export function requireCurve(backend: Backend): void {
+  if (!backend.library.capabilities.includes("curve")) failWithoutCurve(backend);
+}
+
+/** Whether a text is a key: 40 characters of Z85. */
+export function isCurveKey(text: unknown): text is string {
+  return typeof text === "string" && text.length === 40 && [...text].every((c) => z85Alphabet.includes(c));
+}
+
+/**
+ * Z85 of bytes whose number is a multiple of 4.
+ *
+ * @see ZeroMQ RFC 32/Z85
+ */
+export function encodeZ85(bytes: Uint8Array): string {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 4) {
+    const value = view.getUint32(at);
+    for (let power = 85 ** 4; power >= 1; power /= 85) text += z85Alphabet[Math.floor(value / power) % 85];
+  }
+  return text;
+}
+
+function failWithoutCurve(backend: Backend): never {
+  throw new ZeromeshError(
+    "FEATURE_UNAVAILABLE",
+    `CURVE is not available: ${backend.library.path} (libzmq ${backend.library.version}) was built without it; ` +
+      "install another libzmq, or give its path as library",
+  );
+}

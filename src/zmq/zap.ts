@@ -1,0 +1,88 @@
+import type { Context } from "./context.ts";
+import { encodeZ85 } from "./curve.ts";
+import type { Socket } from "./socket.ts";
+import type { Source } from "./source.ts";
+
+/** Decides whether a client's public key (Z85) may connect. */
+export type KeyCheck = (publicKey: string) => boolean;
+
+const zapEndpoint = "inproc://zeromq.zap.01";
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+const none = new Uint8Array(0);
+
+/**
+ * The ZAP handler of a context: one non-blocking ROUTER that answers at once, for any number of domains.
+ *
+ * Only 200 and 400 are answered: 300 leaves the dialler hanging until its own deadline. What it cannot read it
+ * refuses.
+ *
+ * @see ZeroMQ RFC 27/ZAP
+ */
+export class ZapHandler implements Source {
+  readonly #socket: Socket;
+  readonly #domains = new Map<string, KeyCheck>();
+  #accepted = 0;
+  #refused = 0;
+
+  /** Binds the handler. A context can have one. */
+  constructor(context: Context) {
+    this.#socket = context.socket("ROUTER");
+    this.#socket.set("LINGER", 0);
+    this.#socket.bind(zapEndpoint);
+    this.#socket.attach(this);
+  }
+
+  /** Clients let in and refused since the start. */
+  get counts(): { readonly accepted: number; readonly refused: number } {
+    return { accepted: this.#accepted, refused: this.#refused };
+  }
+
+  /** Sets who decides for a domain; disposing the result refuses everybody there. */
+  setDomain(domain: string, check: KeyCheck): Disposable {
+    this.#domains.set(domain, check);
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#domains.get(domain) === check) this.#domains.delete(domain);
+      },
+    };
+  }
+
+  receive(budget: number): number {
+    for (let count = 0; count < budget; count++) {
+      if (this.#socket.closed) return 0;
+      const parts = this.#socket.receive();
+      if (parts === null) return count;
+      this.#answer(parts);
+    }
+    return budget;
+  }
+
+  #answer(parts: readonly Uint8Array[]): void {
+    // [id, empty, version, request id, domain, address, routing id, mechanism, credentials…]
+    const [id, empty, version, request, domain, , , mechanism, key] = parts;
+    if (id === undefined || empty === undefined || request === undefined) return;
+    const known = decoder.decode(version) === "1.0" && decoder.decode(mechanism) === "CURVE" &&
+      key?.length === 32;
+    const publicKey = known && key !== undefined ? encodeZ85(key) : "";
+    const check = this.#domains.get(decoder.decode(domain));
+    let allowed = false;
+    try {
+      allowed = known && check !== undefined && check(publicKey);
+    } catch {
+      allowed = false; // a check that fails lets nobody in
+    }
+    if (allowed) this.#accepted++;
+    else this.#refused++;
+    this.#socket.send([
+      id,
+      empty,
+      encoder.encode("1.0"),
+      request,
+      encoder.encode(allowed ? "200" : "400"),
+      encoder.encode(allowed ? "OK" : "key not allowed"),
+      encoder.encode(allowed ? publicKey : ""),
+      none,
+    ]);
+  }
+}

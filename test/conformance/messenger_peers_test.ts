@@ -1,0 +1,442 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { z } from "zod";
+import { amHandler, contract, type PeerInfoJson, unaryHandler } from "../../src/mod.ts";
+import { leakCheck } from "../support/fixture.ts";
+import { freePort, portOf } from "../support/ports.ts";
+import { startProxy } from "../support/proxy.ts";
+import { pause, until, within } from "../support/until.ts";
+import { bytes, fails, gate, looksLike, pair, text, thrown } from "./messenger_kit.ts";
+import { RawRouter } from "./messenger_raw_peer.ts";
+
+const add = contract("add", {
+  input: z.object({ a: z.number(), b: z.number() }),
+  output: z.object({ sum: z.number() }),
+});
+
+test("an instance says who and where it is", async () => {
+  await using t = await leakCheck();
+  const alone = await t.messenger();
+  assert.match(alone.instanceId, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+  assert.equal(typeof alone.workerId, "bigint");
+  assert.match(alone.endpoint, /^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/);
+  assert.deepEqual(alone.endpoints, [alone.endpoint]);
+  const info = alone.peerInfo();
+  assert.equal(info.instance_id, alone.instanceId);
+  assert.ok(info.worker_address.length > 0);
+  assert.deepEqual(alone.peers(), []);
+  assert.match(alone.library.version, /^4\.\d+\.\d+$/);
+});
+
+test("the instance id can be given, and is the same in lower case", async () => {
+  await using t = await leakCheck();
+  const alone = await t.messenger({ instanceId: "0195B0F4-3C52-7ABC-8DEF-0123456789AB" });
+  assert.equal(alone.instanceId, "0195b0f4-3c52-7abc-8def-0123456789ab");
+});
+
+test("connect() learns the peer's id, and both sides list each other as up", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  assert.equal(peer, server.instanceId);
+  assert.deepEqual(client.peers(), [{
+    instanceId: server.instanceId,
+    workerId: server.workerId,
+    up: true,
+    zeromesh: true,
+    endpoints: [server.endpoint],
+  }]);
+  assert.deepEqual(server.peers(), [{
+    instanceId: client.instanceId,
+    workerId: client.workerId,
+    up: true,
+    zeromesh: true,
+    endpoints: [client.endpoint],
+  }]);
+  assert.equal(client.stats().peers, 1);
+});
+
+test("connect() to the same endpoint again uses the connection there is", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  assert.equal(await client.connect(server.endpoint), peer);
+  assert.equal(await client.connect(server.endpoint), peer);
+  assert.equal(client.stats().transport.dialled, 1);
+  assert.equal(server.stats().transport.accepted, 1);
+});
+
+test("connecting at the same time or under another name leaves one connection that works both ways", async () => {
+  await using t = await leakCheck();
+  const server = await t.messenger();
+  const client = await t.messenger({ listen: false });
+  client.registerHandler(unaryHandler("who", () => bytes("client")));
+  server.registerHandler(unaryHandler("who", () => bytes("server")));
+  const other = server.endpoint.replace("127.0.0.1", "localhost");
+  const ids = await Promise.all([
+    client.connect(server.endpoint),
+    client.connect(server.endpoint),
+    client.connect(other),
+  ]);
+  assert.deepEqual(ids, [server.instanceId, server.instanceId, server.instanceId]);
+  assert.equal(await client.connect(other), server.instanceId);
+  await until(() => client.stats().transport.dialled === 1 && server.stats().transport.accepted === 1, {
+    message: () => JSON.stringify([client.stats().transport, server.stats().transport]),
+  });
+  assert.equal(text(await server.unary("who", { to: client.instanceId })), "client");
+  assert.equal(text(await client.unary("who", { to: server.instanceId })), "server");
+  assert.equal(server.peers()[0]?.up, true);
+});
+
+test("two instances that dial each other both reach each other", async () => {
+  await using t = await leakCheck();
+  const one = await t.messenger();
+  const two = await t.messenger();
+  const [toTwo, toOne] = await Promise.all([one.connect(two.endpoint), two.connect(one.endpoint)]);
+  assert.deepEqual([toTwo, toOne], [two.instanceId, one.instanceId]);
+  for (const side of [one, two]) side.handle(add, ({ input }) => ({ sum: input.a + input.b }));
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_, i) =>
+      i % 2 === 0
+        ? one.typedUnary(add, { to: toTwo, payload: { a: i, b: 1 } })
+        : two.typedUnary(add, { to: toOne, payload: { a: i, b: 1 } })),
+  );
+  assert.deepEqual(answers.map(({ sum }) => sum), Array.from({ length: 20 }, (_, i) => i + 1));
+  one.disconnect(toTwo);
+  // What the other one dialled is gone from this side's table; it says so when it is asked again.
+  assert.deepEqual(one.peers(), []);
+});
+
+test("registerPeer() makes a peer known that the first call dials", async () => {
+  await using t = await leakCheck();
+  const server = await t.messenger();
+  const client = await t.messenger();
+  server.handle(add, ({ input }) => ({ sum: input.a + input.b }));
+  const info = JSON.parse(JSON.stringify(server.peerInfo())) as PeerInfoJson;
+  const peer = client.registerPeer(info);
+  assert.equal(peer, server.instanceId);
+  assert.deepEqual(client.peers().map(({ instanceId, up, endpoints }) => ({ instanceId, up, endpoints })), [
+    { instanceId: peer, up: false, endpoints: [server.endpoint] },
+  ]);
+  assert.equal(client.stats().transport.dialled, 0);
+  assert.deepEqual(await client.typedUnary(add, { to: peer, payload: { a: 1, b: 2 } }), { sum: 3 });
+  assert.equal(client.peers()[0]?.up, true);
+});
+
+test("many first calls to a registered peer share one connection, in their order", async () => {
+  await using t = await leakCheck();
+  const server = await t.messenger();
+  const client = await t.messenger();
+  const seen: number[] = [];
+  server.registerHandler(amHandler("n", (context) => seen.push(context.json() as number)));
+  const peer = client.registerPeer(server.peerInfo());
+  await Promise.all(
+    Array.from({ length: 100 }, (_, i) => client[i % 3 === 0 ? "amSync" : "amSend"]("n", { to: peer, payload: i })),
+  );
+  await until(() => seen.length === 100);
+  assert.deepEqual(seen, Array.from({ length: 100 }, (_, i) => i));
+  assert.equal(client.stats().transport.dialled, 1);
+});
+
+test("what is sent on peerUp does not overtake what waited for the connection", async () => {
+  await using t = await leakCheck();
+  const server = await t.messenger();
+  const client = await t.messenger();
+  const seen: number[] = [];
+  server.registerHandler(amHandler("n", (context) => seen.push(context.json() as number)));
+  const peer = client.registerPeer(server.peerInfo());
+  const changes = client.status();
+  const first = client.amSend("n", { to: peer, payload: 1 });
+  assert.equal((await changes.next()).value?.type, "peerUp");
+  await client.amSend("n", { to: peer, payload: 2 });
+  await first;
+  await until(() => seen.length === 2);
+  assert.deepEqual(seen, [1, 2]);
+  await changes.return?.();
+});
+
+test("registerPeer() of an instance's own info is the instance itself", async () => {
+  await using t = await leakCheck();
+  const alone = await t.messenger();
+  alone.registerHandler(unaryHandler("who", () => bytes("me")));
+  assert.equal(alone.registerPeer(alone.peerInfo()), alone.instanceId);
+  assert.equal(text(await alone.unary("who", { to: alone.instanceId })), "me");
+  assert.deepEqual(alone.peers(), []);
+});
+
+test("registerPeer() refuses what is no peer info", async () => {
+  await using t = await leakCheck();
+  const alone = await t.messenger();
+  const id = "0195b0f4-3c52-7abc-8def-0123456789ab";
+  for (
+    const wrong of [null, undefined, 5, "text", {}, { instance_id: id }, { instance_id: "x", worker_address: [1] }, {
+      instance_id: id,
+      worker_address: [256],
+    }, { instance_id: id, worker_address: "128" }]
+  ) {
+    assert.throws(() => alone.registerPeer(wrong as unknown as PeerInfoJson), TypeError, JSON.stringify(wrong));
+  }
+  assert.deepEqual(alone.peers(), []);
+});
+
+test("a registered peer without a usable address fails its calls at once", async () => {
+  await using t = await leakCheck();
+  const outside = await t.messenger({ listen: false });
+  const client = await t.messenger();
+  const peer = client.registerPeer(outside.peerInfo());
+  await fails(client.unary("x", { to: peer }), { code: "PEER_DISCONNECTED", ran: "no", peer, message: /no address/ });
+});
+
+test("an instance that does not listen has no endpoint, and is answered and called over its own connection", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t, { client: { listen: false } });
+  assert.deepEqual(client.endpoints, []);
+  looksLike(thrown(() => client.endpoint), { code: "ENDPOINT_INVALID", message: /does not listen/ });
+  server.handle(add, ({ input }) => ({ sum: input.a + input.b }));
+  client.registerHandler(unaryHandler("where", () => bytes("inside")));
+  assert.deepEqual(await client.typedUnary(add, { to: peer, payload: { a: 2, b: 2 } }), { sum: 4 });
+  assert.equal(text(await server.unary("where", { to: client.instanceId })), "inside");
+  assert.deepEqual(server.peers()[0]?.endpoints, []);
+});
+
+test("an instance that does not listen and is gone cannot be called until it connects again", async () => {
+  await using t = await leakCheck();
+  const { server, client } = await pair(t, { client: { listen: false } });
+  const id = client.instanceId;
+  await client.close();
+  await until(() => server.peers()[0]?.up === false);
+  await fails(server.unary("x", { to: id }), { code: "PEER_DISCONNECTED", ran: "no", message: /has to connect again/ });
+  const again = await t.messenger({ listen: false, instanceId: id });
+  again.registerHandler(unaryHandler("x", () => bytes("back")));
+  await again.connect(server.endpoint);
+  assert.equal(text(await server.unary("x", { to: id })), "back");
+});
+
+test("disconnect() ends the connection for both sides and forgets the peer", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  client.disconnect(peer);
+  assert.deepEqual(client.peers(), []);
+  await fails(client.unary("x", { to: peer }), { code: "PEER_UNKNOWN", ran: "no", peer });
+  looksLike(thrown(() => client.disconnect(peer)), { code: "PEER_UNKNOWN" });
+  await until(() => server.peers()[0]?.up === false);
+  assert.equal(await client.connect(server.endpoint), peer);
+  assert.equal(client.peers()[0]?.up, true);
+});
+
+test("disconnect() ends open calls with CLOSED, telling that they may have run", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const hold = gate(t);
+  let began = false;
+  server.registerHandler(unaryHandler("slow", async () => {
+    began = true;
+    await hold.opened;
+  }));
+  const call = client.unary("slow", { to: peer });
+  await until(() => began);
+  client.disconnect(peer);
+  await fails(call, { code: "CLOSED", ran: "maybe", peer, handler: "slow" });
+  hold.open();
+});
+
+test("a peer that disconnect() forgot on the accepting side can still call, or is told", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  server.registerHandler(unaryHandler("ping", () => bytes("pong")));
+  server.disconnect(client.instanceId);
+  assert.deepEqual(server.peers(), []);
+  // Whatever the answer is, it comes at once and not when the call's time is up.
+  await within(client.unary("ping", { to: peer, timeoutMs: 20_000 }).then(() => {}, () => {}), 3_000);
+});
+
+test("a call after the connection was lost dials again", async () => {
+  await using t = await leakCheck();
+  const server = await t.messenger();
+  const proxy = t.use(await startProxy({ targetPort: portOf(server.endpoint) }));
+  const client = await t.messenger();
+  server.registerHandler(unaryHandler("ping", () => bytes("pong")));
+  const peer = await client.connect(proxy.endpoint);
+  proxy.cut();
+  await until(() => client.peers()[0]?.up === false);
+  assert.equal(text(await client.unary("ping", { to: peer })), "pong");
+  assert.equal(proxy.accepted, 2);
+});
+
+test("an instance that comes back with its id on its port is reached again", async () => {
+  await using t = await leakCheck();
+  const port = await freePort();
+  const endpoint = `tcp://127.0.0.1:${port}`;
+  const first = await t.messenger({ endpoint });
+  const client = await t.messenger();
+  const peer = await client.connect(endpoint);
+  await first.close();
+  await until(() => client.peers()[0]?.up === false);
+  const second = await t.messenger({ endpoint, instanceId: peer });
+  second.registerHandler(unaryHandler("who", () => bytes("second")));
+  assert.equal(text(await client.unary("who", { to: peer })), "second");
+});
+
+test("another instance where a peer used to be is PEER_REPLACED, and gets nothing", async () => {
+  await using t = await leakCheck();
+  const port = await freePort();
+  const endpoint = `tcp://127.0.0.1:${port}`;
+  const first = await t.messenger({ endpoint });
+  const client = await t.messenger();
+  const peer = await client.connect(endpoint);
+  await first.close();
+  await until(() => client.peers()[0]?.up === false);
+  const second = await t.messenger({ endpoint });
+  let calls = 0;
+  second.registerHandler(unaryHandler("who", () => void calls++));
+  const error = await fails(client.unary("who", { to: peer }), { code: "PEER_REPLACED", ran: "no", peer });
+  assert.deepEqual(error.details, { successor: second.instanceId });
+  assert.equal(calls, 0);
+  assert.equal(await client.connect(endpoint), second.instanceId);
+});
+
+test("availableHandlers() lists a peer's handlers as they are now, the system's included", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const before = await client.availableHandlers(peer);
+  for (const name of ["_hello", "_list_handlers"]) assert.ok(before.includes(name), name);
+  const registered = server.handle(add, ({ input }) => ({ sum: input.a + input.b }));
+  assert.ok((await client.availableHandlers(peer)).includes("add"));
+  registered[Symbol.dispose]();
+  assert.ok(!(await client.availableHandlers(peer)).includes("add"));
+  assert.deepEqual(await server.availableHandlers(server.instanceId), before);
+});
+
+test("waitForHandler() resolves at once for a handler that exists", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  server.registerHandler(unaryHandler("here", () => {}));
+  await client.waitForHandler(peer, "here", { timeoutMs: 1_000 });
+  await client.waitForHandler(client.instanceId, "_hello", { timeoutMs: 1_000 });
+});
+
+test("waitForHandler() waits for a handler that appears later", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  let appeared = false;
+  const wait = client.waitForHandler(peer, "late", { timeoutMs: 5_000 }).then(() => appeared);
+  await until(() => server.stats().handlers.started >= 2);
+  appeared = true;
+  server.registerHandler(unaryHandler("late", () => {}));
+  assert.equal(await wait, true);
+});
+
+test("waitForHandler() rejects with HANDLER_NOT_FOUND when the handler never appears", async () => {
+  await using t = await leakCheck();
+  const { client, peer } = await pair(t);
+  const waits = Array.from({ length: 20 }, (_, i) =>
+    fails(client.waitForHandler(peer, "never", { timeoutMs: 100 + i * 7 }), {
+      code: "HANDLER_NOT_FOUND",
+      ran: "no",
+      peer,
+      handler: "never",
+    }));
+  await Promise.all(waits);
+});
+
+test("waitForHandler() stops when its signal aborts or its instance closes", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const controller = new AbortController();
+  const wait = client.waitForHandler(peer, "never", { signal: controller.signal });
+  await until(() => server.stats().handlers.started >= 2);
+  const reason = new Error("enough");
+  controller.abort(reason);
+  await assert.rejects(wait, (error) => error === reason);
+  await assert.rejects(
+    client.waitForHandler(peer, "never", { signal: AbortSignal.abort(reason) }),
+    (error) => error === reason,
+  );
+  const closing = client.waitForHandler(peer, "never");
+  await Promise.all([fails(closing, { code: "CLOSED" }), client.close()]);
+});
+
+test("flush() resolves when everything queued for one peer, or all, was handed on", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  let seen = 0;
+  server.registerHandler(amHandler("n", () => seen++));
+  for (let i = 0; i < 500; i++) void client.amSend("n", { to: peer, payload: i });
+  await client.flush(peer);
+  assert.equal(client.stats().transport.queuedMessages, 0);
+  for (let i = 0; i < 500; i++) void client.amSend("n", { to: peer, payload: i });
+  await client.flush();
+  assert.equal(client.stats().transport.queuedMessages, 0);
+  await until(() => seen === 1_000);
+});
+
+test("flush() knows itself and peers not dialled yet, and refuses strangers", async () => {
+  await using t = await leakCheck();
+  const server = await t.messenger();
+  const client = await t.messenger();
+  await client.flush();
+  await client.flush(client.instanceId);
+  await client.flush(client.registerPeer(server.peerInfo()));
+  const stranger = (await t.messenger()).instanceId;
+  await fails(client.flush(stranger), { code: "PEER_UNKNOWN", peer: stranger });
+});
+
+test("flush() rejects with TIMEOUT while a peer takes nothing, and with the reason of its signal", async () => {
+  await using t = await leakCheck();
+  const deaf = await RawRouter.open(t, { small: true });
+  const client = await t.messenger({ highWaterMark: 1 });
+  const [peer] = await Promise.all([client.connect(deaf.endpoint), deaf.hello(["same-connection"])]);
+  const big = new Uint8Array(1_000_000);
+  await until(() => {
+    void client.amSend("n", { to: peer, rawPayload: big });
+    return client.stats().transport.queuedMessages > 2;
+  });
+  await fails(client.flush(peer, { timeoutMs: 30 }), { code: "TIMEOUT", peer });
+  await fails(client.flush(undefined, { timeoutMs: 30 }), { code: "TIMEOUT", peer });
+  const controller = new AbortController();
+  const reason = new Error("no more");
+  const flushing = client.flush(peer, { signal: controller.signal });
+  flushing.catch(() => {});
+  controller.abort(reason);
+  await within(assert.rejects(flushing, (error) => error === reason), 1_000, "flush() to notice its signal");
+  const last = client.flush(peer);
+  client.disconnect(peer);
+  await within(last, 1_000, "flush() to notice that the connection is gone");
+});
+
+test("stats() adds up: every message sent is received, started, failed or refused", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  server.registerHandler(unaryHandler("ok", ({ payload }) => payload));
+  server.registerHandler(unaryHandler("bad", () => {
+    throw new Error("on purpose");
+  }));
+  const before = { server: server.stats(), client: client.stats() };
+  const calls = [
+    ...Array.from({ length: 10 }, () => client.unary("ok", { to: peer })),
+    ...Array.from({ length: 5 }, () => client.unary("bad", { to: peer })),
+    ...Array.from({ length: 3 }, () => client.unary("none", { to: peer })),
+  ];
+  const sends = Array.from({ length: 7 }, () => client.amSend("ok", { to: peer }));
+  const settled = await Promise.allSettled(calls);
+  await Promise.all(sends);
+  await until(() => server.stats().handlers.started - before.server.handlers.started === 22);
+  const [us, them] = [client.stats(), server.stats()];
+  assert.equal(settled.filter(({ status }) => status === "fulfilled").length, 10);
+  assert.equal(us.calls.started - before.client.calls.started, 18);
+  assert.equal(us.calls.pending, 0);
+  assert.equal(us.transport.sentMessages - before.client.transport.sentMessages, 25);
+  assert.equal(us.transport.receivedMessages - before.client.transport.receivedMessages, 18);
+  assert.equal(them.transport.receivedMessages - before.server.transport.receivedMessages, 25);
+  assert.equal(them.transport.sentMessages - before.server.transport.sentMessages, 18);
+  assert.equal(them.handlers.failed - before.server.handlers.failed, 5);
+  assert.equal(them.handlers.refused - before.server.handlers.refused, 3);
+  assert.equal(them.handlers.running, 0);
+  assert.deepEqual([us.transport.drops, them.transport.drops], [{}, {}]);
+});
+
+test("a connection that nobody uses carries no messages", async () => {
+  await using t = await leakCheck();
+  const { server, client } = await pair(t);
+  const before = [client.stats().transport.sentMessages, server.stats().transport.sentMessages];
+  await pause(50);
+  assert.deepEqual([client.stats().transport.sentMessages, server.stats().transport.sentMessages], before);
+});

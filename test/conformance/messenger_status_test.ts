@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Messenger, type Status, unaryHandler } from "../../src/mod.ts";
+import { leakCheck } from "../support/fixture.ts";
+import { portOf } from "../support/ports.ts";
+import { startProxy } from "../support/proxy.ts";
+import { until, within } from "../support/until.ts";
+import { pair } from "./messenger_kit.ts";
+
+/** Collects what an instance's status tells, until the instance closes. */
+function listen(messenger: Messenger): { readonly entries: Status[]; readonly ended: Promise<void> } {
+  const entries: Status[] = [];
+  const changes = messenger.status();
+  const ended = (async () => {
+    for await (const entry of changes) entries.push(entry);
+  })();
+  return { entries, ended };
+}
+
+test("status() tells peerUp on both sides, with the endpoint only where this side dialled", async () => {
+  await using t = await leakCheck();
+  const server = await t.messenger();
+  const client = await t.messenger();
+  const [atServer, atClient] = [listen(server), listen(client)];
+  await client.connect(server.endpoint);
+  await until(() => atServer.entries.length === 1 && atClient.entries.length === 1);
+  assert.deepEqual(atClient.entries, [
+    { type: "peerUp", peer: server.instanceId, endpoint: server.endpoint, zeromesh: true },
+  ]);
+  assert.deepEqual(atServer.entries, [
+    { type: "peerUp", peer: client.instanceId, endpoint: null, zeromesh: true },
+  ]);
+});
+
+test("status() tells peerUp once though both sides dial", async () => {
+  await using t = await leakCheck();
+  const [one, two] = [await t.messenger(), await t.messenger()];
+  const [atOne, atTwo] = [listen(one), listen(two)];
+  await one.connect(two.endpoint);
+  await two.connect(one.endpoint);
+  await Promise.all([one.availableHandlers(two.instanceId), two.availableHandlers(one.instanceId)]);
+  assert.deepEqual(atOne.entries.map(({ type }) => type), ["peerUp"]);
+  assert.deepEqual(atTwo.entries.map(({ type }) => type), ["peerUp"]);
+});
+
+test("status() tells peerDown on both sides when a connection is lost, and peerUp when it is back", async () => {
+  await using t = await leakCheck();
+  const server = await t.messenger();
+  const proxy = t.use(await startProxy({ targetPort: portOf(server.endpoint) }));
+  const client = await t.messenger();
+  const [atServer, atClient] = [listen(server), listen(client)];
+  const peer = await client.connect(proxy.endpoint);
+  proxy.cut();
+  for (const [entries, who] of [[atClient.entries, peer], [atServer.entries, client.instanceId]] as const) {
+    const down = await until(() => entries.find(({ type }) => type === "peerDown"));
+    assert.ok(down.type === "peerDown");
+    assert.equal(down.peer, who);
+    assert.equal(down.code, "PEER_DISCONNECTED");
+    assert.match(down.reason, /lost/);
+  }
+  await client.availableHandlers(peer);
+  const types = ["peerUp", "peerDown", "peerUp"];
+  await until(() => atServer.entries.length === 3 && atClient.entries.length === 3);
+  assert.deepEqual(atServer.entries.map(({ type }) => type), types);
+  assert.deepEqual(atClient.entries.map(({ type }) => type), types);
+});
+
+test("status() tells peerDown with code CLOSED to whoever disconnects", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const [atServer, atClient] = [listen(server), listen(client)];
+  client.disconnect(peer);
+  const down = await until(() => atClient.entries[0]);
+  assert.ok(down.type === "peerDown" && down.code === "CLOSED" && down.peer === peer);
+  const seen = await until(() => atServer.entries[0]);
+  assert.ok(seen.type === "peerDown" && seen.code === "PEER_DISCONNECTED" && seen.peer === client.instanceId);
+});
+
+test("status() tells which handlers come and go, once each", async () => {
+  await using t = await leakCheck();
+  const alone = await t.messenger();
+  const { entries } = listen(alone);
+  const registered = alone.registerHandler(unaryHandler("one", () => {}));
+  registered[Symbol.dispose]();
+  registered[Symbol.dispose]();
+  alone.registerHandler(unaryHandler("one", () => {}));
+  assert.throws(() => alone.registerHandler(unaryHandler("one", () => {})));
+  await until(() => entries.length === 3);
+  assert.deepEqual(entries, [
+    { type: "handlerRegistered", handler: "one" },
+    { type: "handlerUnregistered", handler: "one" },
+    { type: "handlerRegistered", handler: "one" },
+  ]);
+});
+
+test("status() ends with draining, the peers' downs and closed", async () => {
+  await using t = await leakCheck();
+  const { client, peer } = await pair(t);
+  const { entries, ended } = listen(client);
+  await client.close();
+  await within(ended, 1_000, "the iteration to end");
+  assert.deepEqual(entries.map(({ type }) => type), ["draining", "peerDown", "closed"]);
+  assert.ok(entries[1]?.type === "peerDown" && entries[1].peer === peer && entries[1].code === "CLOSED");
+});
+
+test("status() of a closed instance ends at once", async () => {
+  await using t = await leakCheck();
+  const alone = await t.messenger();
+  await alone.close();
+  assert.deepEqual(await within(alone.status().next(), 1_000), { done: true, value: undefined });
+});
+
+test("a slow reader of status() loses the oldest entries and is told how many", async () => {
+  await using t = await leakCheck();
+  const alone = await t.messenger();
+  const slow = alone.status({ maxBuffered: 3 });
+  const quick = alone.status();
+  for (let i = 0; i < 10; i++) alone.registerHandler(unaryHandler(`h${i}`, () => {}));
+  assert.deepEqual((await slow.next()).value, { type: "dropped", count: 7 });
+  for (let i = 7; i < 10; i++) {
+    assert.deepEqual((await slow.next()).value, { type: "handlerRegistered", handler: `h${i}` });
+  }
+  for (let i = 0; i < 10; i++) {
+    assert.deepEqual((await quick.next()).value, { type: "handlerRegistered", handler: `h${i}` });
+  }
+  await alone.close();
+  assert.equal((await slow.next()).value?.type, "draining");
+});
+
+test("status() stops for break and for its signal, and the others go on", async () => {
+  await using t = await leakCheck();
+  const alone = await t.messenger();
+  const other = listen(alone);
+  const controller = new AbortController();
+  const stopped = alone.status({ signal: controller.signal });
+  const broken = (async () => {
+    for await (const entry of alone.status()) return entry.type;
+  })();
+  alone.registerHandler(unaryHandler("a", () => {}));
+  assert.equal(await broken, "handlerRegistered");
+  assert.equal((await stopped.next()).value?.type, "handlerRegistered");
+  const waiting = stopped.next();
+  controller.abort();
+  assert.equal((await waiting).done, true);
+  alone.registerHandler(unaryHandler("b", () => {}));
+  await until(() => other.entries.length === 2);
+});
+
+test("status() refuses a buffer of no size", async () => {
+  await using t = await leakCheck();
+  const alone = await t.messenger();
+  for (const maxBuffered of [0, -1, 1.5, Number.NaN]) {
+    assert.throws(() => alone.status({ maxBuffered }), RangeError);
+  }
+});

@@ -1,0 +1,160 @@
+/**
+ * What has to compile and what must not. Nothing here runs: `types_test.ts` compiles it, once as it stands and
+ * once without its `@ts-expect-error`, to see that each of them stands for the error it names.
+ */
+import {
+  amHandler,
+  type Client,
+  contract,
+  type InstanceId,
+  Messenger,
+  type StandardSchema,
+  typedUnaryHandler,
+  unaryHandler,
+} from "zeromesh";
+import { z } from "zod";
+
+/** Exactly the same type: `any` is the same as nothing but itself. */
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;
+
+/** Compiles only when the value has exactly the type `Wanted`. */
+function exactly<Wanted>() {
+  return <Actual>(_value: Actual, _same: Same<Actual, Wanted>): void => {};
+}
+
+const add = contract("add", {
+  input: z.object({ a: z.number(), b: z.number() }),
+  output: z.object({ sum: z.number() }),
+});
+
+const notify = contract("notify", { input: z.object({ at: z.number() }) });
+
+/** Both its schemas transform: text in, `Date` for the handler; number from the handler, text out. */
+const weekday = contract("weekday", {
+  input: z.object({ day: z.string().transform((text) => new Date(text)), short: z.boolean().default(false) }),
+  output: z.number().transform((index) => `day ${index}`),
+});
+
+export async function results(messenger: Messenger, to: InstanceId): Promise<void> {
+  const { sum } = await messenger.typedUnary(add, { to, payload: { a: 3, b: 4 } });
+  exactly<number>()(sum, true);
+  const calc = messenger.client({ add, notify }, { to });
+  const answer = await calc.add({ a: 3, b: 4 }, { timeoutMs: 1000, signal: new AbortController().signal });
+  exactly<{ sum: number }>()(answer, true);
+  exactly<Uint8Array>()(await messenger.unary("ping", { to, rawPayload: new Uint8Array(1) }), true);
+  exactly<Promise<void>>()(messenger.amSync("notify", { to, payload: { anything: true } }), true);
+  // @ts-expect-error TS2339: the answer has no such field
+  answer.total;
+  // @ts-expect-error TS2345: a number is no string, so the check above means something
+  exactly<string>()(sum, true);
+}
+
+export async function wrongPayloads(messenger: Messenger, to: InstanceId): Promise<void> {
+  // @ts-expect-error TS2322: a string is no number
+  await messenger.typedUnary(add, { to, payload: { a: "3", b: 4 } });
+  // @ts-expect-error TS2741: b is missing
+  await messenger.typedUnary(add, { to, payload: { a: 3 } });
+  // @ts-expect-error TS2353: there is no c
+  await messenger.typedUnary(add, { to, payload: { a: 3, b: 4, c: 5 } });
+  // @ts-expect-error TS2741: the payload is missing
+  await messenger.typedUnary(add, { to });
+  // @ts-expect-error TS2561: a contract says what its bytes are
+  await messenger.typedUnary(add, { to, rawPayload: new Uint8Array(1) });
+  // @ts-expect-error TS2322: any text is not an instance id
+  await messenger.typedUnary(add, { to: "somebody", payload: { a: 3, b: 4 } });
+  // @ts-expect-error TS2769: the fields of an am contract are checked too
+  await messenger.amSend(notify, { to, payload: { at: "noon" } });
+  const calc = messenger.client({ add }, { to });
+  // @ts-expect-error TS2322: nor by a client
+  await calc.add({ a: 3, b: "4" });
+  // @ts-expect-error TS2339: the client has no such method
+  await calc.subtract({ a: 3, b: 4 });
+  // @ts-expect-error TS2353: the peer was chosen with the client
+  await calc.add({ a: 3, b: 4 }, { to });
+}
+
+export async function transforming(messenger: Messenger, to: InstanceId): Promise<void> {
+  messenger.handle(weekday, ({ input }) => {
+    exactly<{ day: Date; short: boolean }>()(input, true);
+    return input.day.getUTCDay();
+  });
+  exactly<string>()(await messenger.typedUnary(weekday, { to, payload: { day: "2026-01-01" } }), true);
+  // @ts-expect-error TS2322: the caller gives text
+  await messenger.typedUnary(weekday, { to, payload: { day: new Date() } });
+  // @ts-expect-error TS2769: the handler gives a number
+  messenger.handle(weekday, ({ input }) => input.day.toISOString());
+}
+
+export async function amContracts(messenger: Messenger, to: InstanceId): Promise<void> {
+  exactly<void>()(await messenger.amSync(notify, { to, payload: { at: 1 } }), true);
+  exactly<void>()(await messenger.amSend(notify, { to, payload: { at: 1 } }), true);
+  // @ts-expect-error TS2345: it has no result
+  await messenger.typedUnary(notify, { to, payload: { at: 1 } });
+  // @ts-expect-error TS2345: so it has no handler with one
+  typedUnaryHandler(notify, () => ({ sum: 1 }));
+  const client = messenger.client({ add, notify }, { to });
+  exactly<Promise<void>>()(client.notify({ at: 1 }), true);
+  exactly<Promise<void>>()(client.notify.send({ at: 1 }), true);
+  // @ts-expect-error TS2339: what has an answer is not sent without waiting for it
+  client.add.send;
+}
+
+export function clients(messenger: Messenger, to: InstanceId): Client<{ add: typeof add }> {
+  const client = messenger.client({ add }, { to });
+  exactly<Client<{ add: typeof add }>>()(client, true);
+  // @ts-expect-error TS2540: its methods cannot be replaced
+  client.add = () => Promise.resolve({ sum: 0 });
+  // @ts-expect-error TS2345: a client needs a peer
+  messenger.client({ add }, {});
+  // @ts-expect-error TS2322: a name is no contract
+  messenger.client({ add: "add" }, { to });
+  return client;
+}
+
+export function handlers(messenger: Messenger): void {
+  messenger.handle(add, ({ input, senderInstanceId, headers, signal }) => {
+    exactly<{ a: number; b: number }>()(input, true);
+    exactly<InstanceId | null>()(senderInstanceId, true);
+    exactly<Readonly<Record<string, string>>>()(headers, true);
+    exactly<AbortSignal>()(signal, true);
+    return { sum: input.a + input.b };
+  });
+  messenger.handle(add, ({ input }) => Promise.resolve({ sum: input.a + input.b }));
+  messenger.handle(notify, ({ input }) => {
+    exactly<{ at: number }>()(input, true);
+  });
+  // @ts-expect-error TS2769: the handler answers with a number
+  messenger.handle(add, () => ({ sum: "7" }));
+  // @ts-expect-error TS2769: the handler answers
+  messenger.handle(add, () => {});
+  // @ts-expect-error TS2322: later counts as well
+  typedUnaryHandler(add, async () => await Promise.resolve({ sum: "7" }));
+  // @ts-expect-error TS2322: bytes are answered with bytes
+  unaryHandler("ping", () => "pong");
+  amHandler(notify, ({ input }) => exactly<number>()(input.at, true));
+  // @ts-expect-error TS2339: without a contract there is no input
+  amHandler("notify", ({ input }) => input);
+}
+
+export function contracts(): void {
+  // @ts-expect-error TS2741: what the caller sends has a schema
+  contract("empty", {});
+  // @ts-expect-error TS2322: a function is no schema
+  contract("function", { input: (value: unknown) => value });
+  // @ts-expect-error TS2322: no such encoding
+  contract("encoding", { input: z.string(), encoding: "xml" });
+  const own: StandardSchema<string, number> = {
+    "~standard": { version: 1, vendor: "own", validate: (value) => ({ value: Number(value) }) },
+  };
+  exactly<"json" | "msgpack">()(contract("own", { input: own, output: own }).encoding, true);
+}
+
+export async function options(): Promise<void> {
+  await using messenger = await Messenger.create({ endpoint: undefined, timeoutMs: 5 });
+  exactly<string>()(messenger.endpoint, true);
+  exactly<Promise<InstanceId>>()(messenger.connect(messenger.endpoint), true);
+  // @ts-expect-error TS2561: a misspelt option
+  await Messenger.create({ endpont: "tcp://127.0.0.1:0" });
+  // @ts-expect-error TS2322: milliseconds are a number
+  await Messenger.create({ timeoutMs: "5 s" });
+}
