@@ -53,9 +53,11 @@ export interface Waiter {
    * Waits at most `us` microseconds on this thread for our descriptors or the runtime's own loop, for dense
    * traffic. Absent where the runtime's loop could not be found.
    *
+   * @param us The longest sleep, in microseconds.
+   * @param spinUs How long to look again and again before that, yielding the core between looks, in microseconds.
    * @returns Bit 0: ours are readable. Bit 1: the runtime's loop has work. 0: neither.
    */
-  readonly slice?: ((us: number) => number) | undefined;
+  readonly slice?: ((us: number, spinUs: number) => number) | undefined;
   /** Lets an outstanding wait keep the process alive (the default), or not. */
   ref(): void;
   /** See {@link ref}. */

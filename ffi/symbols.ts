@@ -108,6 +108,7 @@ const unixSymbols = {
   // fd, command, argument; variadic in C, called only where variadic integers travel like named ones
   fcntl: { name: "fcntl", parameters: ["int", "int", "int"], result: "int" },
   socketpair: { name: "socketpair", parameters: ["int", "int", "int", "address"], result: "int" }, // domain, type, protocol, fds[2]
+  yield: { name: "sched_yield", parameters: [], result: "int" }, // void
   getuid: { name: "getuid", parameters: [], result: "int" },
   getrlimit: { name: "getrlimit", parameters: ["int", "address"], result: "int" }, // resource, *limit
   opendir: { name: "opendir", parameters: ["view"], result: "handle" }, // *path

@@ -29,7 +29,7 @@ export interface ParkingParts {
   /** The descriptors. The waiter closes it. */
   readonly set: PollSet;
   /** Waits on the calling thread; see {@link Waiter.slice}. */
-  readonly slice?: ((us: number) => number) | undefined;
+  readonly slice?: ((us: number, spinUs: number) => number) | undefined;
   /** See {@link Waiter.fairImmediate}. */
   readonly fairImmediate: boolean;
   /** The way to fall back on when the first breaks. */
@@ -41,7 +41,7 @@ const closeTimeoutMs = 1000;
 
 /** The waiter: a poll set, and a {@link Park} to wait on it. */
 export class ParkingWaiter implements Waiter {
-  readonly slice: ((us: number) => number) | undefined;
+  readonly slice: ((us: number, spinUs: number) => number) | undefined;
   readonly fairImmediate: boolean;
   readonly #set: PollSet;
   readonly #options: WaiterOptions;

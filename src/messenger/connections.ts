@@ -262,15 +262,17 @@ export class Connections {
   /** Takes over a connection whose `_hello` was answered. */
   #establish(session: Session, reply: HelloReply, id: InstanceId): Session {
     const link = session.link;
+    // Closed a moment later: this runs inside the answer of a call that would end with the link.
+    const closeSoon = () => queueMicrotask(() => link.close(0));
     if (id === this.#parts.instanceId) {
-      link.close(0);
+      closeSoon();
       return this.#self;
     }
     const peer = this.peers.ensure(id);
     this.#bindKey(peer, link.peerKey);
     const known = peer.dialled;
     if (known !== null && known !== session && known.usable) {
-      link.close(0);
+      closeSoon();
       return known;
     }
     session.negotiate(this.#parts.negotiation.features, reply.zeromesh);

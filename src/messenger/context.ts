@@ -24,6 +24,8 @@ export interface CallHost {
   readonly face: MessengerFace;
   /** Starts the deadline of a call. */
   addDeadline(call: InboundCall, ms: number): void;
+  /** Monotonic milliseconds. */
+  now(): number;
   /** Whether the instance is shutting down. */
   readonly draining: boolean;
   /** The peer with this worker id, when known. */
@@ -34,7 +36,7 @@ export interface CallHost {
  * One message on its way through a handler: what the handler sees as its context, and what the reply needs.
  *
  * The message's memory is lent for the synchronous part only. Whatever outlives that is copied by
- * {@link InboundCall.detach}.
+ * {@link InboundCall.detach}; where nothing goes on, {@link InboundCall.retire} ends the loan.
  */
 export class InboundCall extends Deadline implements ResponseId {
   id0 = 0;
@@ -52,8 +54,9 @@ export class InboundCall extends Deadline implements ResponseId {
   /** Its key among the session's running calls. */
   runningKey = 0;
   readonly #host: CallHost;
-  readonly #message: InboundMessage;
-  #headerBytes: Uint8Array;
+  // Null once the loan is over.
+  #message: InboundMessage | null;
+  #headerBytes: Uint8Array | null;
   #headersStart: number;
   #headersEnd: number;
   #payload: Uint8Array | null = null;
@@ -62,6 +65,7 @@ export class InboundCall extends Deadline implements ResponseId {
   #abortReason: unknown = undefined;
   #aborted = false;
   readonly #ttlMs: number;
+  #arrivedAt = -1;
 
   /** Made by the dispatcher from a decoded request. */
   constructor(
@@ -93,12 +97,12 @@ export class InboundCall extends Deadline implements ResponseId {
 
   /** The payload. It belongs to the handler for good. */
   get payload(): Uint8Array {
-    return this.#payload ??= this.#message.keep();
+    return this.#payload ??= (this.#message ?? this.#tooLate("payload")).keep();
   }
 
   /** The payload as it lies in the receive buffer, for decoding before anything is awaited. */
   get lentPayload(): Uint8Array {
-    return this.#payload ?? this.#message.payload;
+    return this.#payload ?? (this.#message ?? this.#tooLate("payload")).payload;
   }
 
   /** The caller's headers, without the system's own. Frozen. */
@@ -109,15 +113,14 @@ export class InboundCall extends Deadline implements ResponseId {
 
   /** How the payload is encoded, as the sender says. */
   get encoding(): "json" | "msgpack" {
-    if (this.#headersEnd === this.#headersStart) return "json";
-    const all = decodeHeaders(this.#headerBytes, this.#headersStart, this.#headersEnd);
-    return typeof all === "object" && all[encodingHeader] === "msgpack" ? "msgpack" : "json";
+    return this.systemHeader(encodingHeader) === "msgpack" ? "msgpack" : "json";
   }
 
   /** The system's header with this name, or undefined. */
   systemHeader(name: string): string | undefined {
     if (this.#headersEnd === this.#headersStart) return undefined;
-    const all = decodeHeaders(this.#headerBytes, this.#headersStart, this.#headersEnd);
+    const bytes = this.#headerBytes ?? this.#tooLate("headers");
+    const all = decodeHeaders(bytes, this.#headersStart, this.#headersEnd);
     return typeof all === "object" ? all[name] : undefined;
   }
 
@@ -169,9 +172,15 @@ export class InboundCall extends Deadline implements ResponseId {
       this.#controller = new AbortController();
       if (this.#aborted) this.#controller.abort(this.#abortReason);
       else if (this.#host.draining) this.abort(shuttingDown());
-      else if (this.#ttlMs >= 0) this.#host.addDeadline(this, this.#ttlMs);
+      else if (this.#ttlMs >= 0) this.#startDeadline();
     }
     return this.#controller.signal;
+  }
+
+  #startDeadline(): void {
+    const waited = this.#arrivedAt < 0 ? 0 : this.#host.now() - this.#arrivedAt;
+    if (waited >= this.#ttlMs) this.expire();
+    else this.#host.addDeadline(this, this.#ttlMs - waited);
   }
 
   /** Whether the caller has given up. */
@@ -197,17 +206,35 @@ export class InboundCall extends Deadline implements ResponseId {
 
   /** Copies what is lent, because the handler goes on after the synchronous part. */
   detach(): void {
+    if (this.#message === null) return;
     this.#payload ??= this.#message.keep();
+    this.#message = null;
     if (this.#headersEnd > this.#headersStart) {
-      this.#headerBytes = copyBytes(this.#headerBytes.subarray(this.#headersStart, this.#headersEnd));
+      this.#headerBytes = copyBytes(this.#headerBytes!.subarray(this.#headersStart, this.#headersEnd));
       this.#headersEnd -= this.#headersStart;
       this.#headersStart = 0;
+      if (this.#ttlMs >= 0) this.#arrivedAt = this.#host.now();
     } else this.#headerBytes = noBytes;
+  }
+
+  /** Ends the loan: the handler has returned, and the next message overwrites what it did not read. */
+  retire(): void {
+    if (this.#message === null) return;
+    this.#message = null;
+    this.#headerBytes = null;
+  }
+
+  #tooLate(what: string): never {
+    throw new TypeError(
+      `Cannot read the ${what} of a "${this.handlerName}" message any more: read it before the handler ` +
+        "returns, or have the handler return a promise",
+    );
   }
 
   #decodeHeaders(): Readonly<Record<string, string>> {
     if (this.#headersEnd === this.#headersStart) return noHeaders;
-    const all = decodeHeaders(this.#headerBytes, this.#headersStart, this.#headersEnd);
+    const bytes = this.#headerBytes ?? this.#tooLate("headers");
+    const all = decodeHeaders(bytes, this.#headersStart, this.#headersEnd);
     if (typeof all !== "object") return noHeaders;
     const own = Object.create(null) as Record<string, string>;
     for (const [key, value] of Object.entries(all)) if (!isSystemHeader(key)) own[key] = value;

@@ -175,6 +175,7 @@ export class MessengerCore implements TransportHandler<Session> {
         logger: options.logger,
         replyLink: (word0, word1) => core.connections.replyLink(word0, word1),
       }),
+      clock: options.clock,
       deadlines: core.#deadlines,
       drops: transport.drops,
       logger: options.logger,

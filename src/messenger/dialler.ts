@@ -90,7 +90,9 @@ export class Dialler {
         link.close(0);
         if (signal?.aborted) throw signal.reason;
         if (!(error instanceof ZeromeshError) || finalCodes.has(error.code)) throw error;
-        last = error;
+        // An attempt that our own deadline cut short says less than one that was answered.
+        const cutShort = error.cause instanceof ZeromeshError && error.cause.code === "TIMEOUT";
+        if (last === undefined || !cutShort || left > timeoutMs / 2) last = error;
         broken = link.brokenHandshake ? broken + 1 : 0;
         if (broken >= maxBrokenHandshakes * endpoints.length) throw unreachable(where, timeoutMs, last);
       }

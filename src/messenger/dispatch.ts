@@ -1,4 +1,5 @@
 import {
+  type Clock,
   type Contract,
   describeIssues,
   errorText,
@@ -25,6 +26,8 @@ export interface DispatcherParts {
   readonly registry: HandlerRegistry;
   /** Where answers go. */
   readonly replies: Replies;
+  /** Where time comes from. */
+  readonly clock: Clock;
   /** Deadlines of calls whose handlers ask for their signal. */
   readonly deadlines: Deadlines;
   /** Counts what is dropped. */
@@ -82,6 +85,10 @@ export class Dispatcher implements CallHost {
 
   get draining(): boolean {
     return this.#draining;
+  }
+
+  now(): number {
+    return this.#parts.clock.now();
   }
 
   addDeadline(call: InboundCall, ms: number): void {
@@ -160,10 +167,12 @@ export class Dispatcher implements CallHost {
         : this.#runTyped(call, registered, contract);
       later = isThenable(result);
     } catch (error) {
-      return this.#fail(call, registered, error);
+      this.#fail(call, registered, error);
+      return call.retire();
     }
-    if (later) this.#await(call, registered, result);
-    else this.#finish(call, registered, result);
+    if (later) return this.#await(call, registered, result, (value) => this.#finish(call, registered, value));
+    this.#finish(call, registered, result);
+    call.retire();
   }
 
   #runTyped(call: InboundCall, registered: Registered, contract: Contract): unknown {
@@ -184,7 +193,7 @@ export class Dispatcher implements CallHost {
     return registered.handler.run(call as unknown as TypedContext<unknown>);
   }
 
-  #await(call: InboundCall, registered: Registered, result: unknown): void {
+  #await<T>(call: InboundCall, registered: Registered, result: T, finish: (value: Awaited<T>) => void): void {
     call.detach();
     registered.running++;
     this.#running++;
@@ -193,7 +202,7 @@ export class Dispatcher implements CallHost {
     // A thenable of somebody else's may throw, or return nothing from its then().
     Promise.resolve(result).then((value) => {
       this.#leave(call, registered);
-      this.#finish(call, registered, value);
+      finish(value);
     }, (error) => {
       this.#leave(call, registered);
       this.#fail(call, registered, error);
@@ -240,7 +249,13 @@ export class Dispatcher implements CallHost {
   }
 
   #finishTyped(call: InboundCall, registered: Registered, contract: Contract, result: unknown): void {
-    const send = () => this.#answer(call, registered, encodeResult(contract, result, call.encoding), true);
+    const send = () => {
+      try {
+        this.#answer(call, registered, encodeResult(contract, result, call.encoding), true);
+      } catch (error) {
+        this.#fail(call, registered, error);
+      }
+    };
     try {
       if (contract.output === undefined) return send();
       const checked = validate(
@@ -249,7 +264,7 @@ export class Dispatcher implements CallHost {
         (issues) => new Refusal(resultInvalid(contract, issues)),
       );
       if (!(checked instanceof Promise)) return send();
-      checked.then(send).then(undefined, (error) => this.#fail(call, registered, error));
+      this.#await(call, registered, checked, send);
     } catch (error) {
       this.#fail(call, registered, error);
     }

@@ -19,7 +19,11 @@ export interface MessengerFace extends Caller {
   registerHandler(handler: Handler): Disposable;
 }
 
-/** What every handler gets. Payload and headers belong to it for good. */
+/**
+ * What every handler gets. Payload and headers belong to it for good.
+ *
+ * A handler that returns no promise reads them before it returns, if anybody wants them later.
+ */
 export interface HandlerContext {
   /** The payload's bytes. */
   readonly payload: Uint8Array;

@@ -11,6 +11,10 @@ export function plainId(session: Session | null): InstanceId | null {
 
 /** The error that a call ends with when its connection does. */
 export function lostCall(call: PendingCall, loss: LinkLoss): ZeromeshError {
+  if (call.handler === "_hello") {
+    const endpoint = call.session?.link.endpoint ?? "the peer";
+    return new ZeromeshError(loss.code, `Cannot connect to ${endpoint}: ${loss.reason}`, { peer: call.peer });
+  }
   const handed = call.handed;
   const what = call.peer === undefined ? "The peer" : `Peer ${call.peer}`;
   return new ZeromeshError(

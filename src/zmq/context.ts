@@ -123,6 +123,7 @@ export class Context {
         backend: this.backend,
         handle: this.handle,
         attachReader: (socket, source, first) => this.#attachReader(socket, source, first),
+        touchReader: (registration) => this.#reactor.touch(registration),
         detachReader: (registration) => this.#reactor.remove(registration),
       },
       `zeromesh-${++contextCount}`,

@@ -42,6 +42,8 @@ export interface MonitorHost {
   readonly handle: Handle;
   /** Has a reader read by the reactor, before all other sockets. */
   attachReader(socket: Handle, source: Source, first: boolean): Registration;
+  /** Has a reader looked at before the next wait: calls on it may have eaten its wake-up. */
+  touchReader(registration: Registration): void;
   /** Undoes {@link attachReader}. */
   detachReader(registration: Registration): void;
 }
@@ -103,6 +105,8 @@ class SharedMonitorHub implements MonitorHub, Source {
     }
     const watched: Watched = { listener };
     this.#watched.set(token, watched);
+    // The calls above take in what had arrived, and the first event of a new pipe wakes nobody.
+    this.#host.touchReader(this.#registration);
     return () => {
       if (watched.listener === null) return;
       watched.listener = null;

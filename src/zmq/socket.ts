@@ -76,6 +76,7 @@ export class Socket {
    * @param name libzmq's name without `ZMQ_`.
    * @param value A number for `int` options, a bigint or number for 64-bit ones, text or bytes otherwise.
    * @throws {TypeError} If the value's type does not fit the option.
+   * @throws {RangeError} If the number does not fit into the option.
    * @throws {ZeromeshError} `ZMQ_ERROR` If libzmq refuses the value.
    */
   set(name: SocketOptionName, value: SocketOptionValue): this {
@@ -161,7 +162,7 @@ export class Socket {
    *
    * @returns False when nothing was taken because the socket is at its high-water mark.
    * @throws {RangeError} If there are no parts.
-   * @throws {ZeromeshError} `ZMQ_ERROR`, `PEER_UNREACHABLE` for a ROUTER without such a peer, `CLOSED`.
+   * @throws {ZeromeshError} `ZMQ_ERROR`, also of a mandatory ROUTER that has no such peer (EHOSTUNREACH); `CLOSED`.
    */
   send(parts: readonly Uint8Array[]): boolean {
     if (parts.length === 0) throw new RangeError("Cannot send a message without parts");
@@ -174,6 +175,8 @@ export class Socket {
       // Only the first part can be refused whole. After that libzmq swallows the rest of a message whose
       // connection died, and leaving it unfinished would glue the next message to it.
       if (i === 0) {
+        // Also a send that takes nothing may take away the sign that a message has come.
+        this.touch();
         if (result === wouldBlock) return false;
         throw zmqError(result, "zmq_send");
       }
@@ -265,11 +268,15 @@ function encodeOption(name: SocketOptionName, value: SocketOptionValue): Uint8Ar
   const kind = optionKind(name);
   if (kind === "int") {
     if (typeof value !== "number" || !Number.isInteger(value)) throw wrongType(name, "an integer", value);
+    if (value !== (value | 0)) throw outOfRange(name, "32 bits", value);
     return new Uint8Array(new Int32Array([value]).buffer);
   }
   if (kind === "int64" || kind === "uint64") {
-    if (typeof value !== "number" && typeof value !== "bigint") throw wrongType(name, "an integer", value);
-    return new Uint8Array(new BigInt64Array([BigInt(value)]).buffer);
+    if (typeof value !== "bigint" && !Number.isInteger(value)) throw wrongType(name, "an integer", value);
+    const wide = BigInt(value as bigint | number);
+    const kept = kind === "int64" ? BigInt.asIntN(64, wide) : BigInt.asUintN(64, wide);
+    if (kept !== wide) throw outOfRange(name, kind === "int64" ? "64 bits" : "64 bits without sign", value);
+    return new Uint8Array(new BigUint64Array([BigInt.asUintN(64, wide)]).buffer);
   }
   if (typeof value === "string") return encoder.encode(value);
   if (value instanceof Uint8Array) return value;
@@ -278,6 +285,10 @@ function encodeOption(name: SocketOptionName, value: SocketOptionValue): Uint8Ar
 
 function wrongType(name: string, wanted: string, value: unknown): TypeError {
   return new TypeError(`Cannot set socket option ${name}: it takes ${wanted}, got ${typeof value}`);
+}
+
+function outOfRange(name: string, size: string, value: unknown): RangeError {
+  return new RangeError(`Cannot set socket option ${name}: ${String(value)} does not fit into ${size}`);
 }
 
 function tooManySockets(context: Context): ZeromeshError {

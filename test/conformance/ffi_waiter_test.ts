@@ -239,25 +239,25 @@ test("slice() returns for ours, for the runtime's loop, and when the time is up"
   const { left, right } = await watchedPair(kit, "inproc://slice", waking);
   // The loop has something to do at first, and a timer may leave a sign of itself in it. A wait is a real turn.
   const out = new Int32Array(4);
-  let idle = slice(0);
+  let idle = slice(0, 0);
   for (let tries = 0; tries < 100 && idle !== 0; tries++) {
     await waking.park(() => waking.waiter.ring());
     waking.waiter.fired(out);
-    idle = slice(0);
+    idle = slice(0, 0);
   }
   assert.equal(idle, 0);
   const start = performance.now();
-  assert.equal(slice(20_000) & 1, 0);
+  assert.equal(slice(20_000, 0) & 1, 0);
   assert.ok(performance.now() - start < 500);
   kit.backend.send(right, new Uint8Array(1), dontWait);
-  assert.equal(slice(1_000_000) & 1, 1);
+  assert.equal(slice(1_000_000, 0) & 1, 1);
   drain(kit, left);
   kit.backend.events(left);
-  assert.equal(slice(0) & 1, 0);
+  assert.equal(slice(0, 0) & 1, 0);
   waking.waiter.ring();
-  assert.equal(slice(1_000_000) & 1, 1);
+  assert.equal(slice(1_000_000, 0) & 1, 1);
   waking.waiter.fired(out);
-  assert.equal(slice(0) & 1, 0);
+  assert.equal(slice(0, 0) & 1, 0);
 
   // A TCP server of the runtime: bytes for it must end a slice.
   const server = createServer((socket) => {
@@ -274,7 +274,7 @@ test("slice() returns for ours, for the runtime's loop, and when the time is up"
   for (let round = 0; round < 20; round++) {
     client.write("x");
     const begin = performance.now();
-    if ((slice(200_000) & 2) !== 0 && performance.now() - begin < 150) woken++;
+    if ((slice(200_000, 0) & 2) !== 0 && performance.now() - begin < 150) woken++;
     await pause(1);
   }
   client.destroy();

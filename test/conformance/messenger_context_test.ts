@@ -54,7 +54,7 @@ test("headers holds the caller's own only, is frozen, and has no prototype to tr
   server.registerHandler(amHandler("look", (context) => seen.push(context.headers)));
   await client.amSync("look", { to: peer, timeoutMs: 5_000 });
   await client.amSync("look", { to: peer, headers: {} });
-  await client.amSync("look", { to: peer, headers: { constructor: "c", ["__proto"]: "p" }.constructor ? { a: "" } : {} });
+  await client.amSync("look", { to: peer, headers: { a: "" } });
   await client.amSync("look", { to: peer, headers: JSON.parse('{"constructor":"c","toString":"t"}') });
   assert.deepEqual(seen.map((headers) => Object.entries(headers)), [
     [],
@@ -202,21 +202,6 @@ test("the bytes a synchronous handler returns are sent as they were, whatever ha
   const first = answers.map((answer) => answer[0]);
   assert.deepEqual(first, Array.from({ length: 100 }, (_, i) => i + 1));
   for (const answer of answers) assert.ok(answer.every((byte) => byte === answer[0]));
-});
-
-test("the same holds for the bytes an asynchronous handler resolves to", async () => {
-  await using t = await leakCheck();
-  const { server, client, peer } = await pair(t);
-  const shared = new Uint8Array(100_000);
-  let next = 0;
-  server.registerHandler(unaryHandler("shared", async () => {
-    await Promise.resolve();
-    shared.fill(++next);
-    return shared;
-  }));
-  const answers = await Promise.all(Array.from({ length: 20 }, () => client.unary("shared", { to: peer })));
-  for (const answer of answers) assert.ok(answer.every((byte) => byte === answer[0]));
-  assert.equal(new Set(answers.map((answer) => answer[0])).size, 20);
 });
 
 test("a synchronous handler may return its own payload while messages keep coming", async () => {

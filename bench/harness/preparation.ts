@@ -1,0 +1,116 @@
+/** Makes ready what the baselines need: compiled programs, installed packages, a broker. */
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { delimiter } from "node:path";
+import process from "node:process";
+import { repositoryRoot } from "../../test/support/runtime.ts";
+import { runCommand } from "../../tools/run_command.ts";
+
+/** Why something cannot be measured here. */
+export class Unavailable extends Error {}
+
+/** Where compiled programs go; not part of the repository. */
+const buildFolder = `${repositoryRoot}/bench/results/build`;
+const baselineFolder = `${repositoryRoot}/bench/baseline`;
+const prepared = new Map<string, Promise<string>>();
+
+/** Compiles a C program against the system's libzmq; its path. */
+export function compiled(name: string): Promise<string> {
+  return once(`cc ${name}`, async () => {
+    if (findProgram("cc") === null) throw new Unavailable("there is no C compiler (cc)");
+    mkdirSync(buildFolder, { recursive: true });
+    const program = `${buildFolder}/${name}`;
+    const source = `${baselineFolder}/c/${name}.c`;
+    const { code, output } = await run(["cc", "-O2", "-Wall", source, "-o", program, "-lzmq", "-pthread"]);
+    if (code === 0) return program;
+    if (/zmq\.h|-lzmq/.test(output)) {
+      throw new Unavailable("libzmq's header or library is not installed (Debian: libzmq3-dev)");
+    }
+    throw new Unavailable(`cc failed: ${firstLine(output)}`);
+  });
+}
+
+/** Installs a baseline's packages with npm where they are not there yet; the path to resolve them from. */
+export function installed(name: string): Promise<string> {
+  return once(`npm ${name}`, async () => {
+    const folder = `${baselineFolder}/${name}`;
+    const manifest = `${folder}/package.json`;
+    if (isInstalled(folder)) return manifest;
+    if (findProgram("npm") === null) throw new Unavailable("npm is not there to install its packages");
+    const words = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+    const { code, output } = await run(words, folder);
+    if (code !== 0) throw new Unavailable(`npm could not install its packages: ${firstLine(output)}`);
+    return manifest;
+  });
+}
+
+/** The program of Node. */
+export function nodeProgram(): Promise<string> {
+  return once("node", () => {
+    const found = findProgram("node");
+    if (found === null) throw new Unavailable("Node is not there");
+    return Promise.resolve(found);
+  });
+}
+
+/** A baseline's program as JavaScript, for Nodes that read no TypeScript; its path. */
+export function builtForNode(name: string): Promise<string> {
+  return once(`build ${name}`, async () => {
+    const out = `${buildFolder}/${name}.mjs`;
+    const source = `${baselineFolder}/${name}/peer.ts`;
+    const words = [process.execPath, "build", "--target=node", "--format=esm", `--outfile=${out}`, source];
+    const { code, output } = await run(words);
+    if (code !== 0) throw new Error(`Could not build ${source}: ${output}`);
+    return out;
+  });
+}
+
+/** The program of NATS' server. */
+export function natsServer(): Promise<string> {
+  return once("nats-server", () => {
+    // Debian puts it where not everybody looks.
+    const found = findProgram("nats-server", ["/usr/sbin", "/usr/local/sbin"]);
+    if (found === null) throw new Unavailable("nats-server is not there (Debian: nats-server)");
+    return Promise.resolve(found);
+  });
+}
+
+/** What a program says about its version; null when it cannot be run. */
+export async function versionOf(program: string): Promise<string | null> {
+  const { code, output } = await run([program, "--version"]).catch(() => ({ code: 1, output: "" }));
+  return code === 0 ? /\d+\.\d+\.\d+\S*/.exec(output)?.[0] ?? firstLine(output) : null;
+}
+
+function run(words: readonly string[], cwd = repositoryRoot): Promise<{ code: number | null; output: string }> {
+  return runCommand(words, { timeoutMs: 180_000, cwd, env: { ...process.env, NO_COLOR: "1" } });
+}
+
+/** Whether the folder has the versions that its manifest names. */
+function isInstalled(folder: string): boolean {
+  const { dependencies } = JSON.parse(readFileSync(`${folder}/package.json`, "utf8")) as {
+    dependencies: Record<string, string>;
+  };
+  return Object.entries(dependencies).every(([name, wanted]) => {
+    const manifest = `${folder}/node_modules/${name}/package.json`;
+    if (!existsSync(manifest)) return false;
+    const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { version: string };
+    return version === wanted;
+  });
+}
+
+function findProgram(name: string, more: readonly string[] = []): string | null {
+  const folders = [...(process.env["PATH"] ?? "").split(delimiter), ...more];
+  return folders.map((folder) => `${folder}/${name}`).find((path) => existsSync(path)) ?? null;
+}
+
+function once(key: string, make: () => Promise<string>): Promise<string> {
+  let made = prepared.get(key);
+  if (made === undefined) {
+    made = make();
+    prepared.set(key, made);
+  }
+  return made;
+}
+
+function firstLine(text: string): string {
+  return text.trim().split("\n")[0]?.slice(0, 200) ?? "";
+}

@@ -1,0 +1,60 @@
+import { baselines, ours, type SubjectName } from "./bench_result.ts";
+
+/** How a run of the benchmark is made. */
+export interface Settings {
+  /** How often each figure is taken. */
+  readonly rounds: number;
+  /** How long a case is measured, in milliseconds. */
+  readonly ms: number;
+  /** How long a case is warmed up, in milliseconds. */
+  readonly warmMs: number;
+  /** Fewer and shorter cases: shows that everything works, and no more. */
+  readonly quick: boolean;
+  /** What is measured. */
+  readonly subjects: ReadonlySet<SubjectName>;
+  /** A folder of this run, for sockets. */
+  readonly folder: string;
+}
+
+/**
+ * Reads a list of names.
+ *
+ * @throws {RangeError} If there is no such name.
+ */
+export function namesIn<Name extends string>(
+  option: string,
+  text: string,
+  known: readonly Name[],
+): Name[] {
+  const names = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  for (const name of names) {
+    if (!(known as readonly string[]).includes(name)) {
+      throw new RangeError(`--${option} knows ${known.join(", ")}, not ${JSON.stringify(name)}`);
+    }
+  }
+  return names as Name[];
+}
+
+/** Settings from the options of the command line. */
+export function settingsFrom(options: {
+  rounds: string | undefined;
+  quick: boolean;
+  runtimes: string;
+  baselines: string;
+  folder: string;
+}): Settings {
+  const { quick, folder } = options;
+  const rounds = Number(options.rounds ?? (quick ? 1 : 5));
+  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 99) {
+    throw new RangeError(`--rounds is a whole number from 1 to 99, not ${JSON.stringify(options.rounds)}`);
+  }
+  const compared = options.baselines === "none" ? [] : namesIn("baselines", options.baselines, baselines);
+  return {
+    rounds,
+    quick,
+    folder,
+    ms: quick ? 200 : 1_000,
+    warmMs: quick ? 150 : 300,
+    subjects: new Set<SubjectName>([...namesIn("runtimes", options.runtimes, ours), ...compared]),
+  };
+}

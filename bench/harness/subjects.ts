@@ -1,0 +1,161 @@
+/** The library on each runtime, and each baseline: which programs are started, and what they need. */
+import { connect } from "node:net";
+import { freePort } from "../../test/support/ports.ts";
+import { repositoryRoot, type RuntimeName, scriptCommand } from "../../test/support/runtime.ts";
+import { pause } from "../../test/support/until.ts";
+import type { SubjectName, TransportName } from "./bench_result.ts";
+import { type Command, PeerProcess } from "./peer_process.ts";
+import { builtForNode, compiled, installed, natsServer, nodeProgram, Unavailable } from "./preparation.ts";
+import type { Settings } from "./settings.ts";
+
+/** What a subject is asked to do. */
+export type Work = "calls" | "sends" | "hold";
+
+/** What the programs of a subject are given, `name=value`. */
+export type ProgramArguments = Readonly<Record<string, string | number>>;
+
+/** Something that can be measured. */
+export interface Subject {
+  /** The transports it has. */
+  readonly transports: readonly TransportName[];
+  /** Why it cannot do some work, or null. */
+  lacks(work: Work): string | null;
+  /** The program that serves. */
+  server(work: Work, args: ProgramArguments): Promise<Command>;
+  /** The program that calls. */
+  client(work: Work, args: ProgramArguments): Promise<Command>;
+  /** Where the server is told to listen; it is given port 0 where that works. */
+  endpoint(transport: TransportName, settings: Settings): Promise<string>;
+  /** A third process between the two. */
+  broker?(endpoint: string): Promise<PeerProcess>;
+}
+
+const bench = `${repositoryRoot}/bench`;
+const startTimeoutMs = 10_000;
+let sockets = 0;
+
+function words(args: ProgramArguments): string[] {
+  return Object.entries(args).map(([name, value]) => `${name}=${value}`);
+}
+
+function script(runtime: RuntimeName, path: string, args: ProgramArguments): Command {
+  const [program = "", ...rest] = scriptCommand(runtime, `${bench}/${path}`, { args: words(args) });
+  return { program, args: rest };
+}
+
+function zmqEndpoint(anyPort: string): Subject["endpoint"] {
+  return (transport, settings) =>
+    Promise.resolve(transport === "tcp" ? anyPort : `ipc://${settings.folder}/s${sockets++}`);
+}
+
+async function portEndpoint(prefix: string): Promise<string> {
+  return `${prefix}${await freePort()}`;
+}
+
+function library(caller: RuntimeName, callee: RuntimeName): Subject {
+  return {
+    transports: ["tcp", "ipc"],
+    lacks: () => null,
+    server: (_, args) => Promise.resolve(script(callee, "peer/server.ts", args)),
+    client: (work, args) =>
+      Promise.resolve(script(caller, work === "hold" ? "peer/holder.ts" : "peer/client.ts", args)),
+    endpoint: zmqEndpoint("tcp://127.0.0.1:0"),
+  };
+}
+
+async function cProgram(work: Work, role: string, args: ProgramArguments): Promise<Command> {
+  const program = await compiled(work === "sends" ? "sends" : "calls");
+  return { program, args: words({ role, ...args, ...(work === "hold" ? { heartbeatMs: 1_000 } : {}) }) };
+}
+
+const c: Subject = {
+  transports: ["tcp", "ipc"],
+  lacks: () => null,
+  server: (work, args) => cProgram(work, "server", args),
+  client: (work, args) => cProgram(work, work === "hold" ? "hold" : "client", args),
+  endpoint: zmqEndpoint("tcp://127.0.0.1:*"),
+};
+
+async function nodeScript(name: string, work: Work, role: string, args: ProgramArguments): Promise<Command> {
+  const program = await nodeProgram();
+  const [packages, path] = await Promise.all([installed(name), builtForNode(name)]);
+  const all = { role, packages, ...(work === "sends" ? { sends: 1 } : {}), ...args };
+  return { program, args: [path, ...words(all)] };
+}
+
+const zeromq: Subject = {
+  transports: ["tcp", "ipc"],
+  lacks: (work) => work === "hold" ? "not measured idle" : null,
+  server: (work, args) => nodeScript("zeromq", work, "server", args),
+  client: (work, args) => nodeScript("zeromq", work, "client", args),
+  endpoint: zmqEndpoint("tcp://127.0.0.1:*"),
+};
+
+const grpc: Subject = {
+  transports: ["tcp"],
+  lacks: (work) => work === "sends" ? "it has no message without an answer" : notIdle(work),
+  server: (work, args) => nodeScript("grpc", work, "server", args),
+  client: (work, args) => nodeScript("grpc", work, "client", args),
+  endpoint: () => Promise.resolve("127.0.0.1:0"),
+};
+
+async function natsScript(role: string, args: ProgramArguments): Promise<Command> {
+  await natsServer();
+  return script("bun", "baseline/nats/peer.ts", { role, packages: await installed("nats"), ...args });
+}
+
+const nats: Subject = {
+  transports: ["tcp"],
+  lacks: notIdle,
+  server: (_, args) => natsScript("server", args),
+  client: (_, args) => natsScript("client", args),
+  endpoint: () => portEndpoint("nats://127.0.0.1:"),
+  async broker(endpoint) {
+    const { port } = new URL(endpoint);
+    const args = ["--addr", "127.0.0.1", "--port", port];
+    const broker = new PeerProcess("nats-server", { program: await natsServer(), args });
+    await portOpen(Number(port));
+    return broker;
+  },
+};
+
+const http: Subject = {
+  transports: ["tcp"],
+  lacks: (work) => work === "sends" ? "it has no message without an answer" : notIdle(work),
+  server: (_, args) => Promise.resolve(script("bun", "baseline/http/server.ts", args)),
+  client: (_, args) => {
+    // Without this, at most 256 calls are in flight.
+    const env = { BUN_CONFIG_MAX_HTTP_REQUESTS: "2048" };
+    return Promise.resolve({ ...script("bun", "baseline/http/client.ts", args), env });
+  },
+  endpoint: () => portEndpoint("http://127.0.0.1:"),
+};
+
+function notIdle(work: Work): string | null {
+  return work === "hold" ? "not measured idle" : null;
+}
+
+/** Everything that can be measured. */
+export const subjects: Readonly<Record<SubjectName, Subject>> = {
+  bun: library("bun", "bun"),
+  deno: library("deno", "deno"),
+  mixed: library("bun", "deno"),
+  c,
+  zeromq,
+  nats,
+  grpc,
+  http,
+};
+
+/** Waits until something listens on a port of this host. */
+async function portOpen(port: number): Promise<void> {
+  for (const start = performance.now();;) {
+    const open = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, "127.0.0.1", () => resolve(true)).once("error", () => resolve(false));
+      socket.once("connect", () => socket.destroy());
+    });
+    if (open) return;
+    if (performance.now() - start > startTimeoutMs) throw new Unavailable(`nothing listens on port ${port}`);
+    await pause(10);
+  }
+}

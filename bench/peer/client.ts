@@ -1,0 +1,36 @@
+/** The library as a client. With several endpoints or handlers, calls go round all of them. */
+import { type InstanceId, Messenger } from "zeromesh";
+import { runClient } from "./measure.ts";
+
+const dialledAtOnce = 25;
+
+await runClient(async (args) => {
+  const messenger = await Messenger.create(args.flag("single") ? { features: { batch: false } } : {});
+  const endpoints = args.list("endpoints");
+  const peers: InstanceId[] = [];
+  for (let i = 0; i < endpoints.length; i += dialledAtOnce) {
+    const some = endpoints.slice(i, i + dialledAtOnce);
+    peers.push(...await Promise.all(some.map((one) => messenger.connect(one, { timeoutMs: 20_000 }))));
+  }
+  const handlers = args.number("handlers", 0);
+  const names = handlers === 0 ? ["echo"] : Array.from({ length: handlers }, (_, i) => `echo${i}`);
+  const first = peers[0]!;
+  const called = args.flag("firstOnly") ? [first] : peers;
+  let turn = 0;
+  const round = (payload: Uint8Array): Promise<Uint8Array> => {
+    const next = turn++;
+    return messenger.unary(names[next % names.length]!, {
+      to: called[next % called.length]!,
+      rawPayload: payload,
+    });
+  };
+  const direct = (payload: Uint8Array): Promise<Uint8Array> =>
+    messenger.unary("echo", { to: first, rawPayload: payload });
+  return {
+    call: called.length === 1 && handlers === 0 ? direct : round,
+    sizeOf: (answer) => answer.length,
+    send: (payload) => messenger.amSend("sink", { to: first, rawPayload: payload }),
+    flush: () => messenger.flush(first),
+    close: () => messenger.close(),
+  };
+});

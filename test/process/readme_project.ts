@@ -1,0 +1,77 @@
+/** What README promises, taken from its text, and a project of one's own to try it in. */
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { repositoryRoot, runtimeProgram } from "../support/runtime.ts";
+import { spawnCommand } from "../support/spawn.ts";
+import { within } from "../support/until.ts";
+
+/** README's text. */
+export const readme: string = readFileSync(`${repositoryRoot}/README.md`, "utf8");
+
+/** A fenced block of README. */
+export interface Block {
+  /** What stands between the fences. */
+  readonly text: string;
+  /** README's line of the first fence, from 1. */
+  readonly line: number;
+}
+
+/** README's fenced blocks in a language. */
+export function blocks(language: string): Block[] {
+  return [...readme.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, "gm"))].map((match) => ({
+    text: match[1] ?? "",
+    line: readme.slice(0, match.index).split("\n").length,
+  }));
+}
+
+/** The first group of a pattern that README has to have. */
+export function found(pattern: RegExp): string {
+  const match = pattern.exec(readme)?.[1];
+  assert.ok(match !== undefined, `README has no ${pattern}`);
+  return match;
+}
+
+/** Runs a command to its end, which has to be a good one, and returns what it printed. */
+export async function mustRun(command: readonly string[], cwd: string): Promise<string> {
+  await using child = spawnCommand(command, { cwd });
+  const exit = await within(child.exit, 60_000, `${command.join(" ")} to end`);
+  assert.deepEqual(
+    exit,
+    { code: 0, signal: null },
+    `${command.join(" ")}\n${child.outputText}${child.errorText}`,
+  );
+  return child.outputText;
+}
+
+/** A project of one's own with the packed package in it, as README has one make it. */
+export class OwnProject {
+  /** Where it lies. */
+  readonly folder: string = mkdtempSync(`${tmpdir()}/readme-`);
+
+  /** Packs the package, unpacks it into the project, and links what it depends on. */
+  static async create(): Promise<OwnProject> {
+    const project = new OwnProject();
+    const { folder } = project;
+    const modules = `${folder}/node_modules`;
+    mkdirSync(`${modules}/zeromesh`, { recursive: true });
+    await mustRun([runtimeProgram("bun"), "pm", "pack", "--destination", folder], repositoryRoot);
+    const packed = readdirSync(folder).filter((name) => name.endsWith(".tgz"));
+    assert.deepEqual(packed, [found(/`(zeromesh-[\d.]+\.tgz)`/)]);
+    const into = [`${modules}/zeromesh`, "--strip-components=1"];
+    await mustRun(["tar", "-xzf", `${folder}/${packed[0]}`, "-C", ...into], folder);
+    for (const name of ["zod", "msgpackr", "hash-wasm", "zeromq"]) {
+      // Deno makes links only with every right to read and write.
+      await mustRun(["ln", "-s", `${repositoryRoot}/node_modules/${name}`, `${modules}/${name}`], folder);
+    }
+    project.write("package.json", `{ "type": "module", "dependencies": { "zeromesh": "*", "zod": "*" } }`);
+    return project;
+  }
+
+  /** Writes a file and returns its path. */
+  write(name: string, text: string): string {
+    const path = `${this.folder}/${name}`;
+    writeFileSync(path, text);
+    return path;
+  }
+}

@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { after, test } from "node:test";
+import { freePort } from "../support/ports.ts";
+import {
+  allRuntimes,
+  currentRuntime,
+  productPermissions,
+  repositoryRoot,
+  type RuntimeName,
+  runtimeProgram,
+  scriptCommand,
+} from "../support/runtime.ts";
+import { spawnCommand, type SpawnedProcess } from "../support/spawn.ts";
+import { within } from "../support/until.ts";
+import { blocks, found, mustRun, OwnProject, readme } from "./readme_project.ts";
+
+const [sample, ...snippets] = blocks("ts");
+const permissions = found(/`deno run ((?:--allow-\S+ )+)sum\.ts`/).trim().split(" ");
+
+// Made once for the file: it takes a while.
+let ownProject: Promise<OwnProject> | undefined;
+function project(): Promise<OwnProject> {
+  return ownProject ??= OwnProject.create();
+}
+after(async () => {
+  const made = await ownProject?.catch(() => undefined);
+  if (made !== undefined) rmSync(made.folder, { recursive: true, force: true });
+});
+
+function start(runtime: RuntimeName, script: string, args: readonly string[] = []): SpawnedProcess {
+  return spawnCommand(scriptCommand(runtime, script, { args, permissions }));
+}
+
+test("README: its first 40 lines say everything up to the table of patterns, in order", () => {
+  const first = readme.split("\n").slice(0, 40).join("\n");
+  const expected = [
+    "What is different",
+    "npm install && npm run quickstart",
+    "npm test",
+    "nothing needs root",
+    "In your own project",
+    permissions.join(" "),
+    "libzmq: on Linux",
+    "```ts",
+    "sum.ts serve",
+    "ZeromeshError: ",
+    "`amSend`",
+    "`amSync`",
+    "`unary`",
+    "`typedUnary`",
+  ];
+  let position = 0;
+  for (const text of expected) {
+    position = first.indexOf(text, position);
+    assert.ok(position >= 0, `not there, or not in this place: ${text}`);
+  }
+});
+
+test("README: the sample has at most 22 lines", () => {
+  assert.ok((sample?.text.trimEnd().split("\n").length ?? 99) <= 22);
+});
+
+test("README: names the permissions that the tests use", () => {
+  assert.deepEqual(permissions, productPermissions);
+});
+
+test("README: every command it names is there", () => {
+  const { scripts } = JSON.parse(readFileSync(`${repositoryRoot}/package.json`, "utf8")) as {
+    scripts: Record<string, string>;
+  };
+  const named = [...readme.matchAll(/\b(?:npm run|bun run|deno task) ([\w:./]+)|\bnpm (test)\b/g)];
+  for (const [text, name = "", test] of named) {
+    const command = name.endsWith(".ts") ? `bun run ${name}` : scripts[test ?? name];
+    const path = /\S+\.ts/.exec(command ?? "")?.[0];
+    assert.ok(path !== undefined && existsSync(`${repositoryRoot}/${path}`), `${text}: ${command}`);
+  }
+  for (const { text } of blocks("sh")) {
+    for (const command of text.trim().split(/\n|&&/)) {
+      assert.match(command.replace(/#.*/, "").trim(), /^npm (?:install|test|run [\w:]+)$/);
+    }
+  }
+  for (const [, path = ""] of readme.matchAll(/\]\(([\w./]+)\)/g)) {
+    assert.ok(existsSync(`${repositoryRoot}/${path}`), path);
+  }
+});
+
+test("README: the first command ends with the line that it shows", async () => {
+  const shown = found(/ends with a line like `(A call took [^`]+)`/);
+  const output = await mustRun([runtimeProgram("bun"), "run", "quickstart"], repositoryRoot);
+  const shape = (line: string): string => line.replaceAll(/\d+(?:\.\d)? (?:µs|ms)/g, "N µs");
+  assert.equal(shape(output.trimEnd().split("\n").at(-1) ?? ""), shape(shown));
+});
+
+/** The sample on a port that is free: 5555 may be somebody's on this machine. */
+async function writeSample(name: string, change: (text: string) => string = String): Promise<string> {
+  const text = sample?.text ?? "";
+  assert.match(text, /:5555"/);
+  return (await project()).write(name, change(text).replaceAll(":5555", `:${await freePort()}`));
+}
+
+for (const serving of allRuntimes) {
+  const calling: RuntimeName = serving === "bun" ? "deno" : "bun";
+  test(`README: the sample runs in two terminals, the service on ${serving}`, async () => {
+    const script = await writeSample(`sum_on_${serving}.ts`);
+    await using service = start(serving, script, ["serve"]);
+    await using client = start(calling, script);
+    const exit = await within(client.exit, 20_000, "the client to end");
+    assert.deepEqual(exit, { code: 0, signal: null }, client.errorText + service.errorText);
+    assert.equal(client.outputText.trim(), found(/which prints `([^`]+)`/));
+    assert.equal(service.ended, undefined, service.errorText);
+  });
+}
+
+test("README: the wrong payload does not compile, and prints what README says", async () => {
+  const wrong = found(/With `([^`]+)` in it, it does not compile/);
+  const script = await writeSample("wrong.ts", (text) => text.replace("b: 4", wrong));
+  assert.ok(readFileSync(script, "utf8").includes(wrong));
+  await using service = start(currentRuntime, script, ["serve"]);
+  for (const runtime of allRuntimes) {
+    await using client = start(runtime, script);
+    const exit = await within(client.exit, 20_000, "the client to end");
+    assert.deepEqual(exit, { code: 1, signal: null }, client.outputText);
+    assert.ok(client.errorText.includes(found(/sends nothing and prints `([^`]+)`/)), client.errorText);
+  }
+  assert.equal(service.ended, undefined, service.errorText);
+  await using check = spawnCommand([runtimeProgram("deno"), "check", "--quiet", script]);
+  assert.equal((await within(check.exit, 60_000, "the check to end")).code, 1);
+  assert.match(check.errorText, /TS2322[^]*Type 'string' is not assignable to type 'number'/);
+});
+
+/** A snippet with what README says it is in: both sides' messengers, the peer, the contract, the client. */
+function program(snippet: string): string {
+  const contract = /^const add = .*$/m.exec(sample?.text ?? "")?.[0];
+  // Whoever waits for what comes next has it come: the other side goes, then this one.
+  const meanwhile = snippet.includes(".status()")
+    ? "void service.close().then(() => messenger.close());"
+    : "";
+  return `import { amHandler, contract, Messenger, unaryHandler, ZeromeshError } from "zeromesh";
+import { z } from "zod";
+${contract}
+await using service = await Messenger.create();
+service.handle(add, ({ input }) => input.a + input.b);
+await using messenger = await Messenger.create();
+const peer = await messenger.connect(service.endpoint);
+const calc = messenger.client({ add }, { to: peer });
+${meanwhile}
+{
+${snippet}
+}
+`;
+}
+
+const snippetName = (line: number): string => `line_${line}.ts`;
+
+test("README: the snippets compile", async () => {
+  const own = await project();
+  const scripts = snippets.map(({ text, line }) => own.write(snippetName(line), program(text)));
+  const options = found(/^(\| option of `Messenger.create`[^]*?)\n\n/m).matchAll(/^\| (`.*?) *\|/gm);
+  const names = [...options].flatMap(([, cell = ""]) =>
+    [...cell.matchAll(/`(\w+)/g)].map(([, name]) => name)
+  );
+  assert.ok(names.includes("endpoint") && names.length >= 5);
+  const typed = `import type { MessengerOptions } from "zeromesh";
+export const names: (keyof MessengerOptions)[] = ${JSON.stringify(names)};`;
+  scripts.push(own.write("options.ts", typed));
+  await mustRun([runtimeProgram("deno"), "check", "--quiet", ...scripts], repositoryRoot);
+});
+
+for (const { text, line } of snippets) {
+  test(`README: the snippet in line ${line} prints what it says`, async () => {
+    const script = (await project()).write(snippetName(line), program(text));
+    const output = await mustRun(scriptCommand(currentRuntime, script, { permissions }), repositoryRoot);
+    const said = [...text.matchAll(/; \/\/ (.+)$/gm)].map((match) => match[1]);
+    if (said.length > 0) assert.deepEqual(output.trim().split("\n"), said);
+    else assert.match(output, /is gone/);
+  });
+}
