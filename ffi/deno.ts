@@ -231,9 +231,15 @@ class DenoBackend implements Backend {
   }
 
   #intOption(socket: Handle, option: number): number {
-    this.#lengthWords[0] = 4;
-    const result = this.#zmq.getsockopt(native(socket), option, this.#valueAt, this.#lengthAt);
-    return result < 0 ? -this.#zmq.errno() : this.#valueWords[0]!;
+    for (;;) {
+      this.#lengthWords[0] = 4;
+      const result = this.#zmq.getsockopt(native(socket), option, this.#valueAt, this.#lengthAt);
+      if (result >= 0) return this.#valueWords[0]!;
+      const errno = this.#zmq.errno();
+      // A signal may come after libzmq took in the command that announces a message: whoever does not ask again
+      // never hears of it.
+      if (errno !== Errno.EINTR) return -errno;
+    }
   }
 
   /** The negated errno of a call that failed just now. */

@@ -16,6 +16,7 @@ import {
   amHandler,
   type Caller,
   type CallOptions,
+  checkHandler,
   checkTimeout,
   type Client,
   type ClientCallOptions,
@@ -248,6 +249,7 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
 
   /** Registers a handler; disposing the result unregisters it. @throws {ZeromeshError} `HANDLER_EXISTS`, `CLOSED`. */
   registerHandler(handler: Handler): Disposable {
+    checkHandler(handler);
     return this.#core.register(handler);
   }
 

@@ -120,6 +120,7 @@ async function measureCase(
   server: RunningServer,
   client: PeerProcess,
 ): Promise<CaseFigures> {
+  await server.stats("reset");
   const { sent } = await client.ask("warm", "warm", settings.warmMs + patienceMs);
   await allReceived(server, sent);
   const before = await server.stats("reset");

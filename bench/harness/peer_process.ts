@@ -117,7 +117,7 @@ export class PeerProcess implements AsyncDisposable {
 
   #failure(how: string): Error {
     const errors = this.#errors.trim();
-    return new Error(`${this.#what} ${how}${errors === "" ? "" : `: ${firstLines(errors)}`}`);
+    return new Error(`${this.#what} ${how}${errors === "" ? "" : `: ${telling(errors)}`}`);
   }
 }
 
@@ -130,6 +130,9 @@ function parse(line: string): Said | null {
   }
 }
 
-function firstLines(text: string): string {
-  return text.split("\n").slice(0, 4).map((line) => line.trim()).join(" | ");
+/** The lines that tell most: from the one that names the error on. */
+function telling(text: string): string {
+  const lines = text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  const named = lines.findIndex((line) => /error\b/i.test(line));
+  return lines.slice(Math.max(0, named)).slice(0, 4).join(" | ");
 }

@@ -80,7 +80,10 @@ export async function versionOf(program: string): Promise<string | null> {
   return code === 0 ? /\d+\.\d+\.\d+\S*/.exec(output)?.[0] ?? firstLine(output) : null;
 }
 
-function run(words: readonly string[], cwd = repositoryRoot): Promise<{ code: number | null; output: string }> {
+function run(
+  words: readonly string[],
+  cwd = repositoryRoot,
+): Promise<{ code: number | null; output: string }> {
   return runCommand(words, { timeoutMs: 180_000, cwd, env: { ...process.env, NO_COLOR: "1" } });
 }
 

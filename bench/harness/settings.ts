@@ -37,24 +37,29 @@ export function namesIn<Name extends string>(
 
 /** Settings from the options of the command line. */
 export function settingsFrom(options: {
-  rounds: string | undefined;
+  rounds?: string | undefined;
+  ms?: string | undefined;
   quick: boolean;
   runtimes: string;
   baselines: string;
   folder: string;
 }): Settings {
   const { quick, folder } = options;
-  const rounds = Number(options.rounds ?? (quick ? 1 : 5));
-  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 99) {
-    throw new RangeError(`--rounds is a whole number from 1 to 99, not ${JSON.stringify(options.rounds)}`);
-  }
+  const rounds = wholeNumber("rounds", options.rounds ?? (quick ? "1" : "5"), 99);
+  const ms = wholeNumber("ms", options.ms ?? (quick ? "200" : "1000"), 60_000);
   const compared = options.baselines === "none" ? [] : namesIn("baselines", options.baselines, baselines);
   return {
     rounds,
     quick,
     folder,
-    ms: quick ? 200 : 1_000,
+    ms,
     warmMs: quick ? 150 : 300,
     subjects: new Set<SubjectName>([...namesIn("runtimes", options.runtimes, ours), ...compared]),
   };
+}
+
+function wholeNumber(name: string, text: string, most: number): number {
+  const number = Number(text);
+  if (text.trim() !== "" && Number.isInteger(number) && number >= 1 && number <= most) return number;
+  throw new RangeError(`--${name} is a whole number from 1 to ${most}, not ${JSON.stringify(text)}`);
 }

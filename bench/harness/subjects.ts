@@ -159,3 +159,8 @@ async function portOpen(port: number): Promise<void> {
     await pause(10);
   }
 }
+
+/** The program that floods one peer and calls another; of the library only. */
+export function flooderCommand(subject: SubjectName, args: ProgramArguments): Command {
+  return script(subject === "deno" ? "deno" : "bun", "peer/flooder.ts", args);
+}

@@ -28,7 +28,7 @@ await runClient(async (args) => {
     messenger.unary("echo", { to: first, rawPayload: payload });
   return {
     call: called.length === 1 && handlers === 0 ? direct : round,
-    sizeOf: (answer) => answer.length,
+    sizeOf: (answer: Uint8Array) => answer.length,
     send: (payload) => messenger.amSend("sink", { to: first, rawPayload: payload }),
     flush: () => messenger.flush(first),
     close: () => messenger.close(),

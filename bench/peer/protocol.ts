@@ -55,7 +55,9 @@ export class Arguments {
   constructor(words: readonly string[] = process.argv.slice(2)) {
     this.#values = new Map(words.map((word) => {
       const at = word.indexOf("=");
-      if (at < 1) throw new TypeError(`Cannot read the argument ${JSON.stringify(word)}: it is no name=value`);
+      if (at < 1) {
+        throw new TypeError(`Cannot read the argument ${JSON.stringify(word)}: it is no name=value`);
+      }
       return [word.slice(0, at), word.slice(at + 1)];
     }));
   }

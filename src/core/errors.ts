@@ -127,6 +127,10 @@ export class ZeromeshError extends Error {
 
 /** The text of whatever was thrown, for messages and for the wire. */
 export function errorText(error: unknown): string {
-  if (error instanceof Error) return error.message || error.name;
-  return String(error);
+  try {
+    return error instanceof Error ? String(error.message || error.name) : String(error);
+  } catch {
+    // Anything can be thrown, also what throws when it is made text.
+    return "an error without a text";
+  }
 }

@@ -170,6 +170,9 @@ export class CallClient implements Caller {
     try {
       const contract = isContract(target) ? target : null;
       const handler = contract === null ? target as string : contract.name;
+      if (typeof handler !== "string") {
+        throw new TypeError("Cannot call: the first argument must be a handler's name or a contract");
+      }
       if (typeof options !== "object" || options === null) {
         throw new TypeError(`Cannot call "${handler}": the second argument must be an object with "to"`);
       }
@@ -214,6 +217,9 @@ export class CallClient implements Caller {
       throw new ZeromeshError("CLOSED", `Cannot call "${handler}": this instance is closed`);
     }
     const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? this.#parts.timeoutMs);
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw new TypeError(`Cannot call "${handler}": signal must be an AbortSignal`);
+    }
     if (request.payload.length > maxPayloadBytes) {
       throw payloadTooLarge(handler, to, request, maxPayloadBytes);
     }

@@ -208,6 +208,12 @@ export class Connections {
     return this.#helloReply();
   }
 
+  /** Learns from a `_hello` that is refused how its sender takes answers. */
+  meet(call: InboundCall): void {
+    const hello = decodeHello(call.lentPayload);
+    if (hello !== null) call.session.negotiate(this.#parts.negotiation.features, hello.zeromesh);
+  }
+
   #helloReply(): Uint8Array {
     return encodeHelloReply({
       handlers: this.#parts.handlerNames(),
@@ -276,6 +282,13 @@ export class Connections {
       return known;
     }
     session.negotiate(this.#parts.negotiation.features, reply.zeromesh);
+    if (!session.sameConnection && this.#parts.transport.endpoints.length === 0) {
+      throw new ZeromeshError(
+        "PEER_LACKS_FEATURE",
+        `${link.endpoint} can only answer instances that listen (it lacks same-connection); do not use listen: false`,
+        { peer: id },
+      );
+    }
     session.peer = peer;
     peer.zeromesh = session.zeromesh;
     peer.dialled = session;

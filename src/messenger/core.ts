@@ -181,6 +181,7 @@ export class MessengerCore implements TransportHandler<Session> {
       logger: options.logger,
       maxPayloadBytes: options.maxPayloadBytes,
       secure: options.curve !== null,
+      meet: (call) => core.connections.meet(call),
       instanceOf: (word0, word1) =>
         word0 === own0 && word1 === own1
           ? core.instanceId
@@ -311,7 +312,7 @@ export class MessengerCore implements TransportHandler<Session> {
     this.#lifecycle = "draining";
     this.#dispatcher.drain();
     this.status.publish({ type: "draining" });
-    this.#dispatcher.abortAll(this.#sessions());
+    this.#dispatcher.abortAll();
     await this.#within(this.#dispatcher.idle(), giveUpAt);
     await this.#within(this.#flushAll(giveUpAt), giveUpAt);
     this.#lifecycle = "closed";

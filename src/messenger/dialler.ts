@@ -74,7 +74,8 @@ export class Dialler {
     const { clock, transport, closing } = this.#parts;
     const { endpoints, expected, serverKey } = target;
     const giveUpAt = clock.now() + timeoutMs;
-    const backoff = new Backoff();
+    // A service that starts late is found soon after; who dials for a minute may pause longer.
+    const backoff = new Backoff({ maxMs: Math.min(Math.max(timeoutMs / 20, 100), 5_000) });
     const where = endpoints.join(" or ");
     let last: unknown = undefined;
     let broken = 0;

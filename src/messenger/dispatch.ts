@@ -38,6 +38,8 @@ export interface DispatcherParts {
   readonly maxPayloadBytes: number;
   /** Whether only instances that have introduced themselves are served. */
   readonly secure: boolean;
+  /** Learns from a `_hello` that is refused how its sender takes answers. */
+  meet(call: InboundCall): void;
   /** The peer with this worker id. */
   instanceOf(word0: number, word1: number): InstanceId | null;
 }
@@ -67,6 +69,7 @@ const servedWhileDraining: ReadonlySet<string> = new Set(["_cancel", "_goodbye"]
 export class Dispatcher implements CallHost {
   readonly #parts: DispatcherParts;
   readonly #idle: (() => void)[] = [];
+  readonly #busy = new Set<Session>();
   #draining = false;
   #running = 0;
   #started = 0;
@@ -110,9 +113,11 @@ export class Dispatcher implements CallHost {
   }
 
   /** Resolves when no handler is working. */
-  idle(): Promise<void> {
-    if (this.#running === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#idle.push(resolve));
+  async idle(): Promise<void> {
+    // A handler that closes its own instance counts as working once it has returned its promise.
+    await Promise.resolve();
+    if (this.#running === 0) return;
+    await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
   /** Aborts the signals of a session's running messages. */
@@ -145,6 +150,7 @@ export class Dispatcher implements CallHost {
     );
     if (this.#draining && !servedWhileDraining.has(header.name)) {
       this.#refused++;
+      if (header.name === "_hello") this.#parts.meet(call);
       return this.#parts.replies.giveBack(call, message.header.slice(message.headerStart, message.headerEnd));
     }
     const registered = this.#parts.registry.get(header.name);
@@ -199,6 +205,7 @@ export class Dispatcher implements CallHost {
     this.#running++;
     call.runningKey = call.kind === ResponseKind.fire ? -(++this.#fireKey) : runningKey(call);
     call.session.running.set(call.runningKey, call);
+    this.#busy.add(call.session);
     // A thenable of somebody else's may throw, or return nothing from its then().
     Promise.resolve(result).then((value) => {
       this.#leave(call, registered);
@@ -211,7 +218,9 @@ export class Dispatcher implements CallHost {
 
   #leave(call: InboundCall, registered: Registered): void {
     this.#parts.deadlines.remove(call);
-    if (call.session.running.get(call.runningKey) === call) call.session.running.delete(call.runningKey);
+    const { running } = call.session;
+    if (running.get(call.runningKey) === call) running.delete(call.runningKey);
+    if (running.size === 0) this.#busy.delete(call.session);
     registered.running--;
     if (--this.#running > 0 || this.#idle.length === 0) return;
     // The answer is sent right after this; whoever waits for idleness comes a microtask later.
@@ -303,11 +312,10 @@ export class Dispatcher implements CallHost {
       return;
     }
     const message = errorText(error);
-    const failure: Failure = {
-      code: codeOf(error, handler.name, handler.contract),
-      message,
-      data: error instanceof ZeromeshError ? error.details : undefined,
-    };
+    const code = codeOf(error, handler.name, handler.contract);
+    // Details are for whoever declared the code; those of a failure inside the handler stay here.
+    const data = error instanceof ZeromeshError && code === error.code ? error.details : undefined;
+    const failure: Failure = { code, message, data };
     if (call.kind === ResponseKind.unary && handler.kind === "am") {
       return this.#parts.replies.fail(call, {
         ...failure,
@@ -318,8 +326,8 @@ export class Dispatcher implements CallHost {
   }
 
   /** Aborts everything that runs: this instance is closing. */
-  abortAll(sessions: Iterable<Session>): void {
-    for (const session of sessions) this.abortSession(session, shuttingDown());
+  abortAll(): void {
+    for (const session of this.#busy) this.abortSession(session, shuttingDown());
   }
 }
 
@@ -342,8 +350,9 @@ function codeOf(error: unknown, handler: string, contract: Contract | null): str
   if (!(error instanceof ZeromeshError)) return "HANDLER_FAILED";
   if (handler.startsWith("_")) return error.code;
   if (contract !== null && Object.hasOwn(contract.errors, error.code)) return error.code;
-  // What context.json() found is about this very payload.
-  return error.code === "PAYLOAD_INVALID" && error.handler === handler ? error.code : "HANDLER_FAILED";
+  // What context.json() found is about this very payload; what a call found names its peer.
+  const own = error.handler === handler && error.peer === undefined;
+  return own && error.code === "PAYLOAD_INVALID" ? error.code : "HANDLER_FAILED";
 }
 
 function payloadUnreadable(name: string, why: string): Failure {

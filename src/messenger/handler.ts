@@ -176,6 +176,7 @@ function makeHandler(
 ): Handler {
   const contract = isContract(target) ? target : null;
   const name = contract === null ? target as string : contract.name;
+  if (typeof name !== "string") throw new TypeError("Cannot make a handler: it needs a name or a contract");
   if (typeof run !== "function") throw new TypeError(`Cannot make handler "${name}": it needs a function`);
   validateHandlerName(name);
   const dispatch = options.dispatch ?? "spawn";
@@ -183,6 +184,21 @@ function makeHandler(
     throw new TypeError(`Cannot make handler "${name}": dispatch must be "spawn" or "inline"`);
   }
   return Object.freeze({ name, kind, contract, dispatch, run });
+}
+
+/**
+ * Checks a handler that may have been made by hand.
+ *
+ * @throws {TypeError} If it is no handler.
+ * @throws {ZeromeshError} `NAME_INVALID`.
+ */
+export function checkHandler(handler: Handler): void {
+  if (typeof handler?.run !== "function" || typeof handler.name !== "string") {
+    throw new TypeError(
+      "Cannot register a handler that was not made by amHandler, unaryHandler or typedUnaryHandler",
+    );
+  }
+  validateHandlerName(handler.name);
 }
 
 /** A handler while it is registered. */

@@ -23,6 +23,7 @@ export {
 export { type DispatchStats } from "./dispatch.ts";
 export {
   amHandler,
+  checkHandler,
   type Handler,
   type HandlerContext,
   type HandlerOptions,

@@ -97,6 +97,9 @@ export function encodeInput(contract: Contract, value: unknown): Uint8Array {
 /** Refuses headers that are the system's, too many or too large. */
 export function checkHeaders(handler: string, headers: Readonly<Record<string, string>> | undefined): void {
   if (headers === undefined) return;
+  if (typeof headers !== "object" || headers === null) {
+    throw new TypeError(`Cannot call "${handler}": headers must be an object of texts`);
+  }
   for (const key of Object.keys(headers)) {
     if (!isSystemHeader(key)) continue;
     throw new ZeromeshError(

@@ -15,6 +15,8 @@ import type { Session } from "./session.ts";
 export interface ReplyTarget extends ResponseId {
   /** What the caller waits for. */
   readonly kind: ResponseKind;
+  /** The handler that was called. */
+  readonly handlerName: string;
   /** The connection the request came by. */
   readonly session: Session;
 }
@@ -99,7 +101,9 @@ export class Replies {
 
   #send(target: ReplyTarget, type: number, length: number, payload: Uint8Array, owned: boolean): void {
     const session = target.session;
-    if (session.sameConnection) return this.#sendOn(session.link, type, length, payload, owned);
+    if (session.sameConnection || (session.helloHere && target.handlerName === "_hello")) {
+      return this.#sendOn(session.link, type, length, payload, owned);
+    }
     const link = this.#host.replyLink(target.id0, target.id1);
     if (link === null) return this.#host.drops.count("noRoute");
     if (!(link instanceof Promise)) return this.#sendOn(link, type, length, payload, owned);

@@ -15,6 +15,8 @@ export class Session {
   errors = false;
   /** Replies and calls use the connection the peer dialled. */
   sameConnection = false;
+  /** The answer to the peer's `_hello` uses it in any case, since there may be no other way. */
+  helloHere = false;
   /** Calls say how long they may take. */
   deadline = false;
   /** Calls can be given up. */
@@ -49,6 +51,7 @@ export class Session {
       theirs !== null && theirs.features.has(feature) && ours.includes(feature);
     this.errors = both("errors");
     this.sameConnection = both("same-connection");
+    this.helloHere = theirs !== null && theirs.features.has("same-connection");
     this.deadline = both("deadline");
     this.cancel = both("cancel");
     this.msgpack = both("msgpack");

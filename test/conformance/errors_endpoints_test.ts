@@ -115,8 +115,9 @@ test("create() lists what was tried when the given libzmq is nowhere, and leaves
   const library = "/nowhere/at/all/libzmq.so.5";
   const error = await fails(Messenger.create({ library }), { name: "ZeromeshError", code: "LIBZMQ_NOT_FOUND" });
   assert.ok(error.message.includes(library), error.message);
-  assert.ok(Array.isArray(error.details));
-  assert.equal((error.details as { path: string }[])[0]?.path, library);
+  const { candidates } = error.details as { candidates: { path: string; reason: string }[] };
+  assert.deepEqual(candidates.map(({ path }) => path), [library]);
+  assert.notEqual(candidates[0]?.reason, "");
   const after = await t.messenger();
   assert.ok(after.endpoint.startsWith("tcp://"));
 });

@@ -35,14 +35,15 @@ const require = createRequire(args.text("packages"));
 const grpc = require("@grpc/grpc-js") as Grpc;
 const { version } = require("@grpc/grpc-js/package.json") as { version: string };
 const bytes = (value: Uint8Array): Uint8Array => value;
+const asBuffer = (value: Uint8Array): Buffer => Buffer.from(value.buffer, value.byteOffset, value.length);
 const definition = {
   echo: {
     path: "/bench.Echo/Echo",
     requestStream: false,
     responseStream: false,
-    requestSerialize: bytes,
+    requestSerialize: asBuffer,
     requestDeserialize: bytes,
-    responseSerialize: bytes,
+    responseSerialize: asBuffer,
     responseDeserialize: bytes,
   },
 };
@@ -57,7 +58,11 @@ if (args.text("role") === "server") {
     server.addService(definition, { echo: ({ request }, answer) => answer(null, request) });
     const port = await new Promise<number>((resolve, reject) => {
       const insecure = grpc.ServerCredentials.createInsecure();
-      server.bindAsync("127.0.0.1:0", insecure, (error, bound) => error === null ? resolve(bound) : reject(error));
+      server.bindAsync(
+        "127.0.0.1:0",
+        insecure,
+        (error, bound) => error === null ? resolve(bound) : reject(error),
+      );
     });
     return { endpoints: [`127.0.0.1:${port}`], library: version };
   });

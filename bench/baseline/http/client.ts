@@ -19,5 +19,5 @@ await runClient(async (args) => {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
-  return { call, sizeOf: (answer) => answer.byteLength, close: () => Promise.resolve() };
+  return { call, sizeOf: (answer: ArrayBuffer) => answer.byteLength, close: () => Promise.resolve() };
 });

@@ -1,0 +1,30 @@
+/** Every scenario, in the order in which they run. */
+import type { Scenario } from "../harness/scenario.ts";
+import { amSend } from "./am_send.ts";
+import { costHandlers } from "./cost_handlers.ts";
+import { costInFlight } from "./cost_in_flight.ts";
+import { costPeers } from "./cost_peers.ts";
+import { cpu } from "./cpu.ts";
+import { idle } from "./idle.ts";
+import { inFlight } from "./in_flight.ts";
+import { payloads } from "./payloads.ts";
+import { sequential } from "./sequential.ts";
+import { stalledPeer } from "./stalled_peer.ts";
+import { startUp } from "./start_up.ts";
+import { unbatched } from "./unbatched.ts";
+
+/** All of them. */
+export const scenarios: readonly Scenario[] = [
+  sequential,
+  inFlight,
+  unbatched,
+  amSend,
+  payloads,
+  cpu,
+  startUp,
+  idle,
+  stalledPeer,
+  costPeers,
+  costHandlers,
+  costInFlight,
+];
