@@ -14,12 +14,16 @@ import {
 } from "./core/mod.ts";
 import {
   amHandler,
+  broadcast,
+  type BroadcastResult,
   type Caller,
   type CallOptions,
   checkHandler,
   checkTimeout,
   type Client,
   type ClientCallOptions,
+  type CloseOptions,
+  type ConnectOptions,
   type Handler,
   type HandlerOptions,
   type MaybePromise,
@@ -34,50 +38,11 @@ import {
   type TypedCallOptions,
   type TypedContext,
   typedUnaryHandler,
+  type WaitOptions,
 } from "./messenger/mod.ts";
 import { isCurveKey, ZmqTransport } from "./transport/mod.ts";
 import { type PeerInfo, peerInfoFromJson, type PeerInfoJson, peerInfoToJson } from "./wire/mod.ts";
 import { leaseContext, type LibraryInfo } from "./zmq/mod.ts";
-
-/** How to {@link Messenger.connect}. */
-export interface ConnectOptions {
-  /** With CURVE: the public key that the instance there must own, Z85. */
-  serverKey?: string | undefined;
-  /** How long to keep dialling, in milliseconds. @default {5_000} */
-  timeoutMs?: number | undefined;
-  /** Gives up. */
-  signal?: AbortSignal | undefined;
-}
-
-/** How to wait for something remote. */
-export interface WaitOptions {
-  /** Deadline in milliseconds. @default {the messenger's timeoutMs, 30_000} */
-  timeoutMs?: number | undefined;
-  /** Gives up; the promise rejects with `signal.reason`. */
-  signal?: AbortSignal | undefined;
-}
-
-/** What became of a {@link Messenger.broadcast}. */
-export interface BroadcastResult {
-  /** Peers whose queue holds the message. */
-  readonly sent: readonly InstanceId[];
-  /** Peers that could not be sent to. */
-  readonly failed: readonly BroadcastFailure[];
-}
-
-/** A peer that a broadcast did not go to. */
-export interface BroadcastFailure {
-  /** Who. */
-  readonly peer: InstanceId;
-  /** Why; usually a `ZeromeshError`. */
-  readonly error: unknown;
-}
-
-/** How to {@link Messenger.close}. */
-export interface CloseOptions {
-  /** How long handlers and queues get, in milliseconds. @default {5_000} */
-  timeoutMs?: number | undefined;
-}
 
 const handlerPollMs = 100;
 
@@ -321,18 +286,8 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
     target: string | Contract,
     options: Omit<CallOptions, "to"> = {},
   ): Promise<BroadcastResult> {
-    const sent: InstanceId[] = [];
-    const failed: BroadcastFailure[] = [];
     const peers = [...this.#core.connections.peers.values()].map((peer) => peer.instanceId);
-    await Promise.all(peers.map(async (peer) => {
-      try {
-        await this.#core.client.amSend(target, { ...options, to: peer });
-        sent.push(peer);
-      } catch (error) {
-        failed.push({ peer, error });
-      }
-    }));
-    return { sent, failed };
+    return await broadcast(this.#core.client, peers, target, options);
   }
 
   /** Names of a peer's handlers, the system's included, asked now. */

@@ -21,14 +21,7 @@
  *
  * @module
  */
-export {
-  type BroadcastFailure,
-  type BroadcastResult,
-  type CloseOptions,
-  type ConnectOptions,
-  Messenger,
-  type WaitOptions,
-} from "./messenger.ts";
+export { Messenger } from "./messenger.ts";
 export {
   type AmContract,
   type AnySchema,
@@ -65,12 +58,16 @@ export {
   amHandler,
   type AmMethod,
   type BaseCallOptions,
+  type BroadcastFailure,
+  type BroadcastResult,
   type Caller,
   type CallOptions,
   type CallStats,
   type Client,
   type ClientCallOptions,
   type Closed,
+  type CloseOptions,
+  type ConnectOptions,
   type CurveOptions,
   type DispatchStats,
   type Draining,
@@ -94,6 +91,7 @@ export {
   typedUnaryHandler,
   unaryHandler,
   type UnaryMethod,
+  type WaitOptions,
 } from "./messenger/mod.ts";
 export { type Drop, type TransportStats } from "./transport/mod.ts";
 export { type DropReason, type Feature, type PeerInfo, type PeerInfoJson } from "./wire/mod.ts";

@@ -11,6 +11,7 @@ import { closedByUs, type Link, type LinkLoss, type Transport } from "../transpo
 import {
   decodeHello,
   encodeHelloReply,
+  endpointsOf,
   type HelloReply,
   type Negotiation,
   type PeerInfo,
@@ -190,10 +191,13 @@ export class Connections {
       session.negotiate(this.#parts.negotiation.features, hello.zeromesh);
       return this.#helloReply();
     }
+    // A plain peer is answered at its address, so it has to name one that can be dialled.
+    if (hello.zeromesh === null && endpointsOf(hello.peerInfo).length === 0) {
+      throw new Error("No compatible transports found");
+    }
     const peer = this.peers.learn(hello.peerInfo);
     this.#bindKey(peer, session.link.peerKey);
     if (hello.zeromesh === null) {
-      if (peer.endpoints.length === 0) throw new Error("No compatible transports found");
       session.peer = peer;
     } else {
       session.negotiate(this.#parts.negotiation.features, hello.zeromesh);
@@ -274,13 +278,6 @@ export class Connections {
       closeSoon();
       return this.#self;
     }
-    const peer = this.peers.ensure(id);
-    this.#bindKey(peer, link.peerKey);
-    const known = peer.dialled;
-    if (known !== null && known !== session && known.usable) {
-      closeSoon();
-      return known;
-    }
     session.negotiate(this.#parts.negotiation.features, reply.zeromesh);
     if (!session.sameConnection && this.#parts.transport.endpoints.length === 0) {
       throw new ZeromeshError(
@@ -288,6 +285,13 @@ export class Connections {
         `${link.endpoint} can only answer instances that listen (it lacks same-connection); do not use listen: false`,
         { peer: id },
       );
+    }
+    const peer = this.peers.ensure(id);
+    this.#bindKey(peer, link.peerKey);
+    const known = peer.dialled;
+    if (known !== null && known !== session && known.usable) {
+      closeSoon();
+      return known;
     }
     session.peer = peer;
     peer.zeromesh = session.zeromesh;

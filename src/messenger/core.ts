@@ -32,6 +32,8 @@ import { CallClient } from "./client.ts";
 import { Connections } from "./connections.ts";
 import { Dispatcher, type DispatchStats } from "./dispatch.ts";
 import { type Handler, HandlerRegistry, type MessengerFace, type Registered } from "./handler.ts";
+import { flushLink, within } from "./flushing.ts";
+import { KeepAlive } from "./keep_alive.ts";
 import { InboundRouter } from "./inbound_router.ts";
 import { messengerDefaults, type ResolvedOptions } from "./options.ts";
 import { type CallStats, CallTable, type PendingCall } from "./pending.ts";
@@ -101,10 +103,7 @@ export class MessengerCore implements TransportHandler<Session> {
   #inbound!: InboundRouter;
   #lifecycle: Lifecycle = "running";
   #closePromise: Promise<void> | null = null;
-  #listening = false;
-  #referenced = true;
-  #active = false;
-  #holds = false;
+  #keepAlive!: KeepAlive;
 
   private constructor(parts: CoreParts) {
     const { options } = parts;
@@ -121,10 +120,7 @@ export class MessengerCore implements TransportHandler<Session> {
     };
     this.#calls = new CallTable(this.#deadlines, options.maxPendingCalls, worker, {
       giveUp: (call) => this.#giveUp(call),
-      activity: (active) => {
-        this.#active = active;
-        this.#holdProcess();
-      },
+      activity: (active) => this.#keepAlive.active = active,
     });
   }
 
@@ -135,6 +131,7 @@ export class MessengerCore implements TransportHandler<Session> {
     const { id0: own0, id1: own1 } = core.#calls.fireId;
     const transport = await parts.openTransport(core.instanceId, core);
     core.transport = transport;
+    core.#keepAlive = new KeepAlive(transport, transport.endpoints.length > 0);
     core.connections = new Connections({
       instanceId: core.instanceId,
       transport,
@@ -172,7 +169,6 @@ export class MessengerCore implements TransportHandler<Session> {
       replies: new Replies({
         transport,
         drops: transport.drops,
-        logger: options.logger,
         replyLink: (word0, word1) => core.connections.replyLink(word0, word1),
       }),
       clock: options.clock,
@@ -199,8 +195,6 @@ export class MessengerCore implements TransportHandler<Session> {
       leave: (session) => core.connections.leave(session),
     });
     for (const handler of system) core.registry.add(handler);
-    core.#listening = transport.endpoints.length > 0;
-    core.#holdProcess();
     return core;
   }
 
@@ -282,8 +276,7 @@ export class MessengerCore implements TransportHandler<Session> {
 
   /** Lets the instance keep the process alive, or not. */
   setReferenced(referenced: boolean): void {
-    this.#referenced = referenced;
-    this.#holdProcess();
+    this.#keepAlive.referenced = referenced;
   }
 
   message(link: Link<Session>, message: InboundMessage): void {
@@ -313,8 +306,8 @@ export class MessengerCore implements TransportHandler<Session> {
     this.#dispatcher.drain();
     this.status.publish({ type: "draining" });
     this.#dispatcher.abortAll();
-    await this.#within(this.#dispatcher.idle(), giveUpAt);
-    await this.#within(this.#flushAll(giveUpAt), giveUpAt);
+    await within(this.#clock, this.#dispatcher.idle(), giveUpAt);
+    await within(this.#clock, this.#flushAll(giveUpAt), giveUpAt);
     this.#lifecycle = "closed";
     this.#closing.abort();
     this.#calls.failWhere((call) =>
@@ -328,15 +321,14 @@ export class MessengerCore implements TransportHandler<Session> {
     const lingerMs = Math.max(0, Math.min(longestLingerMs, giveUpAt - this.#clock.now()));
     await this.transport.close(lingerMs);
     this.#deadlines.close();
-    this.#listening = this.#active = false;
-    this.#holdProcess();
+    this.#keepAlive.end();
     this.status.publish({ type: "closed" });
     this.status.close();
     await this.#parts.release();
   }
 
   async #flushAll(giveUpAt: number): Promise<void> {
-    for (const session of this.#sessions()) await this.flushLink(session.link, giveUpAt);
+    for (const session of this.#sessions()) await flushLink(this.#clock, session.link, giveUpAt);
   }
 
   /** Waits until libzmq has everything queued for a peer, or for all. */
@@ -350,7 +342,7 @@ export class MessengerCore implements TransportHandler<Session> {
     }
     for (const link of links) {
       signal?.throwIfAborted();
-      const flushed = await this.flushLink(link, giveUpAt, signal);
+      const flushed = await flushLink(this.#clock, link, giveUpAt, signal);
       signal?.throwIfAborted();
       if (flushed || link.state === "closed") continue;
       throw new ZeromeshError(
@@ -361,51 +353,26 @@ export class MessengerCore implements TransportHandler<Session> {
     }
   }
 
-  /** Waits until libzmq has everything that was queued on a link, or the link is closed. */
-  async flushLink(link: Link<Session>, giveUpAt: number, signal?: AbortSignal): Promise<boolean> {
-    link.flush();
-    while (!link.flushed && link.state !== "closed" && this.#clock.now() < giveUpAt && !signal?.aborted) {
-      await this.#within(link.room(), giveUpAt, signal);
-    }
-    return link.flushed;
-  }
-
   /** The last message of every link: nothing more will be answered. */
   #sayGoodbye(): void {
-    const { headerBytes, headerView } = this.transport;
     for (const session of this.#sessions()) {
       if (!session.zeromesh || session.link.state !== "open" || session.link.kind === "loopback") continue;
-      const id = this.#calls.fireId;
-      const length = encodeRequest(headerBytes, headerView, 0, ResponseKind.fire, id, goodbyeName, null);
-      session.link.send(MessageType.message, length, nothing, true);
+      this.#notify(session.link, goodbyeName, nothing);
       session.link.flush();
     }
   }
 
-  #within(work: Promise<unknown>, giveUpAt: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        cancel();
-        signal?.removeEventListener("abort", done);
-        resolve();
-      };
-      const cancel = this.#clock.after(Math.max(0, giveUpAt - this.#clock.now()), done);
-      signal?.addEventListener("abort", done);
-      work.then(done, done);
-    });
+  /** Sends a system message that nobody answers. */
+  #notify(link: Link<Session>, name: Uint8Array, payload: Uint8Array): void {
+    const { headerBytes, headerView } = this.transport;
+    const id = this.#calls.fireId;
+    const length = encodeRequest(headerBytes, headerView, 0, ResponseKind.fire, id, name, null);
+    link.send(MessageType.message, length, payload, true);
   }
 
   *#sessions(): IterableIterator<Session> {
     yield this.connections.self;
     for (const peer of this.connections.peers.values()) yield* peer.sessions();
-  }
-
-  #holdProcess(): void {
-    const wanted = this.#active || (this.#listening && this.#referenced);
-    if (wanted === this.#holds || this.transport === undefined) return;
-    this.#holds = wanted;
-    if (wanted) this.transport.ref();
-    else this.transport.unref();
   }
 
   #giveUp(call: PendingCall): void {
@@ -414,9 +381,6 @@ export class MessengerCore implements TransportHandler<Session> {
     const link = session.link;
     if (call.number === Infinity || link.withdraw(call.number)) return;
     if (!session.cancel || link.state !== "open") return;
-    const { headerBytes, headerView } = this.transport;
-    const id = this.#calls.fireId;
-    const length = encodeRequest(headerBytes, headerView, 0, ResponseKind.fire, id, cancelName, null);
-    link.send(MessageType.message, length, encodeCancel(call), true);
+    this.#notify(link, cancelName, encodeCancel(call));
   }
 }

@@ -1,5 +1,5 @@
 import { Backoff, type Clock, type InstanceId, ZeromeshError } from "../core/mod.ts";
-import { type Link, SendOutcome, type Transport } from "../transport/mod.ts";
+import { SendOutcome, type Transport } from "../transport/mod.ts";
 import {
   decodeHelloReply,
   encodeHello,

@@ -13,6 +13,8 @@ export {
   type TypedCallOptions,
   type UnaryMethod,
 } from "./caller.ts";
+export { broadcast, type BroadcastFailure, type BroadcastResult } from "./broadcast.ts";
+export { type CloseOptions, type ConnectOptions, type WaitOptions } from "./wait_options.ts";
 export {
   type CoreParts,
   type CoreTransport,

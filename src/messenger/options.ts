@@ -146,7 +146,9 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
     throw new TypeError("Cannot create a messenger with both listen: false and an endpoint to listen on");
   }
   if (!listen && options.features?.["same-connection"] === false) {
-    throw new TypeError("Cannot create a messenger with listen: false and without same-connection: no answer finds it");
+    throw new TypeError(
+      "Cannot create a messenger with listen: false and without same-connection: no answer finds it",
+    );
   }
   const overflow = options.overflow ?? "wait";
   if (overflow !== "wait" && overflow !== "fail") {

@@ -1,4 +1,4 @@
-import type { ErrorCode, Logger } from "../core/mod.ts";
+import type { ErrorCode } from "../core/mod.ts";
 import { copyBytes, type DropCounters, type Link, SendOutcome, type Transport } from "../transport/mod.ts";
 import {
   encodeAck,
@@ -41,8 +41,6 @@ export interface ReplyHost {
   readonly transport: Transport<Session>;
   /** Counts replies that could not be sent. */
   readonly drops: DropCounters;
-  /** Where trouble is reported. */
-  readonly logger: Logger;
   /** The link by which a plain peer takes replies: now, later, or null when there is no way. */
   replyLink(word0: number, word1: number): Link<Session> | Promise<Link<Session>> | null;
 }
@@ -117,13 +115,24 @@ export class Replies {
 
   #sendOn(link: Link<Session>, type: number, length: number, payload: Uint8Array, owned: boolean): void {
     const outcome = link.send(type, length, payload, owned);
-    if (outcome === SendOutcome.sent || outcome === SendOutcome.queued) return;
-    // The caller's deadline, or the loss of its connection, tells it.
-    this.#host.drops.count(outcome === SendOutcome.full ? "queueFull" : "senderGone");
-    if (outcome === SendOutcome.full) {
-      this.#host.logger.warn("a reply was dropped: the queue of its peer is full", {
-        endpoint: link.endpoint,
-      });
-    }
+    if (outcome === SendOutcome.full) return this.#waitForRoom(link, type, length, payload, owned);
+    // The loss of its connection tells the caller.
+    if (outcome === SendOutcome.closed) this.#host.drops.count("senderGone");
+  }
+
+  /** Somebody waits for a reply, so it is not dropped for want of room. No more wait than calls are open. */
+  #waitForRoom(
+    link: Link<Session>,
+    type: number,
+    length: number,
+    payload: Uint8Array,
+    owned: boolean,
+  ): void {
+    const header = copyBytes(this.#host.transport.headerBytes.subarray(0, length));
+    const kept = owned ? payload : copyBytes(payload);
+    link.room().then(() => {
+      this.#host.transport.headerBytes.set(header);
+      this.#sendOn(link, type, length, kept, true);
+    });
   }
 }

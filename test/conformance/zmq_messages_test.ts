@@ -108,7 +108,7 @@ test("what was sent may be changed, cut and given away right after", async () =>
     const copy = bytes.slice();
     await sendSoon(connected, [bytes, bytes]);
     bytes.fill(0);
-    bytes.buffer.transfer();
+    (bytes.buffer as ArrayBuffer).transfer();
     same(await nextOf(bound), [copy, copy]);
   }
 });

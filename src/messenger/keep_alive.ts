@@ -1,0 +1,46 @@
+import type { Transport } from "../transport/mod.ts";
+
+/**
+ * Keeps the process alive while there is a reason: calls are under way, or the instance listens and its user has
+ * not said otherwise.
+ */
+export class KeepAlive {
+  readonly #transport: Pick<Transport<unknown>, "ref" | "unref">;
+  #listening: boolean;
+  #referenced = true;
+  #active = false;
+  #holds = false;
+
+  /** @param listening Whether the instance listens. */
+  constructor(transport: Pick<Transport<unknown>, "ref" | "unref">, listening: boolean) {
+    this.#transport = transport;
+    this.#listening = listening;
+    this.#apply();
+  }
+
+  /** Whether listening is a reason. */
+  set referenced(referenced: boolean) {
+    this.#referenced = referenced;
+    this.#apply();
+  }
+
+  /** Whether calls are under way. */
+  set active(active: boolean) {
+    this.#active = active;
+    this.#apply();
+  }
+
+  /** No reason is left. */
+  end(): void {
+    this.#listening = this.#active = false;
+    this.#apply();
+  }
+
+  #apply(): void {
+    const wanted = this.#active || (this.#listening && this.#referenced);
+    if (wanted === this.#holds) return;
+    this.#holds = wanted;
+    if (wanted) this.#transport.ref();
+    else this.#transport.unref();
+  }
+}
