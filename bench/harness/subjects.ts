@@ -164,3 +164,8 @@ async function portOpen(port: number): Promise<void> {
 export function flooderCommand(subject: SubjectName, args: ProgramArguments): Command {
   return script(subject === "deno" ? "deno" : "bun", "peer/flooder.ts", args);
 }
+
+/** A program that does nothing, on the runtime of our caller. */
+export function helloCommand(subject: SubjectName): Command {
+  return script(subject === "deno" ? "deno" : "bun", "peer/hello.ts", {});
+}

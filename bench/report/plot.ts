@@ -1,6 +1,7 @@
 /** The plot of a result, as SVG: rates beside C, all subjects, and the cost curves. */
 import { type BenchResult, type Row, type SubjectName, subjectTitles } from "../harness/bench_result.ts";
-import { curveName, flatWithin, growthOf } from "../harness/curve.ts";
+import { costPerCall, curveName, flatWithin, growthOf } from "../harness/curve.ts";
+import { grouped } from "../harness/scenario.ts";
 import { formatFigure } from "../harness/tables.ts";
 
 const colours: Readonly<Record<SubjectName, string>> = {
@@ -33,7 +34,12 @@ interface Line {
   readonly label: string;
   readonly colour: string;
   readonly dashed: boolean;
-  readonly points: readonly { x: number; factor: number }[];
+  readonly points: readonly Point[];
+}
+
+interface Point {
+  readonly x: number;
+  readonly y: number;
 }
 
 /** The whole plot; a panel whose scenario is not in the result is left out. */
@@ -43,9 +49,9 @@ export function plotOf(result: BenchResult): string {
   const panels = [
     againstC(rows("in-flight")),
     everybody(rows("in-flight")),
-    curves("Time per call ÷ that with one peer, by peers", rows("cost-peers"), "first"),
-    curves("Time per call ÷ that with one handler, by handlers", rows("cost-handlers"), "first"),
-    curves("Time per call ÷ the cheapest before, by calls in flight", rows("cost-in-flight"), "cheapest"),
+    growth("Time per call ÷ that with one peer, by peers (dashed: 64 in flight)", rows("cost-peers")),
+    growth("Time per call ÷ that with one handler, by handlers", rows("cost-handlers")),
+    costs("Time per call in µs, by calls in flight (logarithmic)", rows("cost-in-flight")),
     stalled(rows("stalled-peer")),
   ].filter((panel) => panel !== "");
   const columns = Math.min(2, Math.max(1, panels.length));
@@ -127,43 +133,62 @@ function barsOf(bars: readonly Bar[], labels: readonly string[], mark?: number):
   return parts.join("");
 }
 
-function curves(title: string, rows: readonly Row[], against: "first" | "cheapest"): string {
-  const lines = linesOf(rows, against);
+/** How much dearer each point is than the first. */
+function growth(title: string, rows: readonly Row[]): string {
+  const lines = linesOf(
+    rows,
+    (points) => growthOf(points, "first").map(({ x, factor }) => ({ x, y: factor })),
+  );
   if (lines.length === 0) return "";
-  const xs = lines.flatMap((line) => line.points.map((point) => point.x));
-  const factors = lines.flatMap((line) => line.points.map((point) => point.factor));
-  const most = Math.max(1.5, 1.1 * Math.max(...factors));
+  const most = Math.max(1.5, ...lines.flatMap((line) => line.points.map((point) => 1.1 * point.y)));
+  const y = (value: number): number => inset.top + plotHeight * (1 - value / most);
+  const levels = level(y(1), "1.0") + level(y(1 + flatWithin), (1 + flatWithin).toFixed(1));
+  return frame(title, lines.filter((line) => !line.dashed)) + levels + drawn(lines, y);
+}
+
+/** What each point costs, over some orders of magnitude. */
+function costs(title: string, rows: readonly Row[]): string {
+  const lines = linesOf(rows, (points) =>
+    points.flatMap((row) => {
+      const cost = row.metrics[costPerCall.key]?.median;
+      return row.x === undefined || cost === undefined ? [] : [{ x: row.x, y: cost }];
+    }));
+  if (lines.length === 0) return "";
+  const decades = lines.flatMap((line) => line.points.map((point) => Math.log10(point.y)));
+  const low = Math.floor(Math.min(...decades));
+  const high = Math.ceil(Math.max(...decades));
+  const y = (value: number): number =>
+    inset.top + plotHeight * (high - Math.log10(value)) / (high - low || 1);
+  const levels = Array.from({ length: high - low + 1 }, (_, i) => 10 ** (low + i));
+  const drawnLevels = levels.map((value) => level(y(value), String(value))).join("");
+  return frame(title, lines) + drawnLevels + drawn(lines, y);
+}
+
+function drawn(lines: readonly Line[], y: (value: number) => number): string {
+  const xs = [...new Set(lines.flatMap((line) => line.points.map((point) => point.x)))];
   const span = Math.log10(Math.max(...xs)) || 1;
   const x = (value: number): number => inset.left + plotWidth * Math.log10(value) / span;
-  const y = (value: number): number => inset.top + plotHeight * (1 - value / most);
-  const parts = [level(y(1), "1.0"), level(y(1 + flatWithin), (1 + flatWithin).toFixed(1))];
-  for (const value of new Set(xs)) {
-    const label = value >= 1_000 ? `${formatFigure(value / 1_000).replace(/\.0+$/, "")}k` : String(value);
-    parts.push(text(x(value), inset.top + plotHeight + 16, label, "middle", 10));
-  }
+  const parts = xs.map((value) => text(x(value), inset.top + plotHeight + 16, grouped(value), "middle", 10));
   for (const { points, colour, dashed } of lines) {
-    const path = points.map((point) => `${x(point.x).toFixed(1)},${y(point.factor).toFixed(1)}`).join(" ");
+    const path = points.map((point) => `${x(point.x).toFixed(1)},${y(point.y).toFixed(1)}`);
     const dash = dashed ? ` stroke-dasharray="5 4"` : "";
-    parts.push(`<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2"${dash}/>`);
+    const stroke = `fill="none" stroke="${colour}" stroke-width="2"${dash}`;
+    parts.push(`<polyline points="${path.join(" ")}" ${stroke}/>`);
     for (const point of points) {
-      parts.push(
-        `<circle cx="${x(point.x).toFixed(1)}" cy="${y(point.factor).toFixed(1)}" r="3" fill="${colour}"/>`,
-      );
+      const at = `cx="${x(point.x).toFixed(1)}" cy="${y(point.y).toFixed(1)}"`;
+      parts.push(`<circle ${at} r="3" fill="${colour}"/>`);
     }
   }
-  return frame(title, lines.filter((line) => !line.dashed)) + parts.join("");
+  return parts.join("");
 }
 
 /** One line for each subject and, where a scenario has several curves, for each of them. */
-function linesOf(rows: readonly Row[], against: "first" | "cheapest"): Line[] {
+function linesOf(rows: readonly Row[], pointsOf: (rows: readonly Row[]) => Point[]): Line[] {
   const names = [...new Set(rows.map(curveName))];
   const lines: Line[] = [];
   for (const subject of new Set(rows.map((row) => row.subject))) {
     names.forEach((name, i) => {
-      const points = growthOf(
-        rows.filter((row) => row.subject === subject && curveName(row) === name),
-        against,
-      );
+      const points = pointsOf(rows.filter((row) => row.subject === subject && curveName(row) === name));
       if (points.length < 2) return;
       lines.push({ label: subjectTitles[subject], colour: colours[subject], dashed: i > 0, points });
     });

@@ -1,7 +1,6 @@
-import { ours } from "../harness/bench_result.ts";
 import { costPerCall, judgeCurves, longWarmMs } from "../harness/curve.ts";
 import { measureAgainst, RunningServer } from "../harness/pair.ts";
-import { counted, type Measurement, type Scenario } from "../harness/scenario.ts";
+import { counted, type Measurement, oursAndC, type Scenario } from "../harness/scenario.ts";
 
 const kinds = [
   { name: "one after another round all", what: "calls:1:64", client: {} },
@@ -14,10 +13,10 @@ export const costPeers: Scenario = {
   title: "Time per call against the number of peers",
   question:
     "One process has dialled 1 to 1 000 instances, which live in a second process. Is a call dearer the " +
-    "more there are: one after another round all of them, and 64 in flight to one of them?",
+    "more there are: one after another round all of them, and 64 in flight to one of them? C: as many DEALERs at one ROUTER.",
   metrics: [costPerCall],
   work: "calls",
-  subjects: ours,
+  subjects: oursAndC,
   transports: ["tcp"],
   async run(settings, subject, transport) {
     const counts = settings.quick ? [1, 10, 100] : [1, 10, 100, 1_000];
@@ -29,7 +28,7 @@ export const costPeers: Scenario = {
       for (const { name, what, client } of kinds) {
         const [figures] = await measureAgainst(settings, subject, running, [what], {
           transport,
-          client: { ...client, warmMs },
+          client: { ...client, ...(subject === "c" ? server : {}), warmMs },
         });
         const { n, seconds } = figures!;
         const values = { cost: 1e6 * seconds / n };

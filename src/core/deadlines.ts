@@ -115,18 +115,27 @@ export class Deadlines {
     const steps = Math.min(target - this.#tick, slotCount);
     const first = target - steps + 1;
     this.#tick = target;
+    // Collected first, because expire() may add and remove others; earliest first.
     let due: Deadline | null = null;
+    let last: Deadline | null = null;
     for (let tick = first; tick <= target; tick++) {
+      let ofSlot: Deadline | null = null;
+      let lastOfSlot: Deadline | null = null;
       let entry = this.#slots[tick % slotCount] ?? null;
       while (entry !== null) {
         const next = entry.next;
         if (entry.dueAt <= now) {
           this.remove(entry);
-          entry.next = due; // collected first: expire() may add and remove others
-          due = entry;
+          entry.next = ofSlot; // a slot holds its entries newest first
+          ofSlot = entry;
+          lastOfSlot ??= entry;
         }
         entry = next;
       }
+      if (ofSlot === null) continue;
+      if (last === null) due = ofSlot;
+      else last.next = ofSlot;
+      last = lastOfSlot;
     }
     while (due !== null) {
       const entry: Deadline = due;

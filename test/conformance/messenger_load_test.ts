@@ -275,3 +275,20 @@ test("a call cancelled while it waits in the queue is taken back and never arriv
   if (queued > 0) assert.ok(!names.includes("small"), "it had not left yet");
   assert.equal(client.stats().transport.queuedMessages, 0);
 });
+
+test("answers that find the caller's queue full wait for room, and none is lost", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t, { server: { highWaterMark: 5, maxQueuedMessages: 10 } });
+  server.registerHandler(unaryHandler("big", ({ payload }) => new Uint8Array(100_000).fill(payload[0]!)));
+  server.registerHandler(unaryHandler("late", async ({ payload }) => {
+    await Promise.resolve();
+    return new Uint8Array(100_000).fill(payload[0]!);
+  }));
+  const calls = Array.from({ length: 200 }, async (_, i) => {
+    const answer = await client.unary(i % 2 === 0 ? "big" : "late", { to: peer, rawPayload: Uint8Array.of(i) });
+    assert.equal(answer.length, 100_000);
+    assert.ok(answer.every((byte) => byte === i));
+  });
+  await Promise.all(calls);
+  assert.deepEqual(server.stats().transport.drops, {});
+});

@@ -157,12 +157,17 @@ export class RawDealer {
     this.instanceId = instanceId;
   }
 
-  /** Dials. */
-  static async open(t: LeakCheck, endpoint: string, routingId?: Uint8Array): Promise<RawDealer> {
+  /** Dials, with a routing id and in an instance's name if they are given. */
+  static async open(
+    t: LeakCheck,
+    endpoint: string,
+    routingId?: Uint8Array,
+    instanceId: InstanceId = newInstanceId(),
+  ): Promise<RawDealer> {
     const socket = await rawSocket(t, "DEALER");
     if (routingId !== undefined) socket.set("ROUTING_ID", routingId);
     socket.connect(endpoint);
-    return new RawDealer(socket, newInstanceId());
+    return new RawDealer(socket, instanceId);
   }
 
   /** A response id of this sender's, with this slot. */

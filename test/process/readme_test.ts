@@ -136,7 +136,7 @@ function program(snippet: string): string {
   const meanwhile = snippet.includes(".status()")
     ? "void service.close().then(() => messenger.close());"
     : "";
-  return `import { amHandler, contract, Messenger, unaryHandler, ZeromeshError } from "zeromesh";
+  return `import { amHandler, contract, curveKeyPair, Messenger, unaryHandler, ZeromeshError } from "zeromesh";
 import { z } from "zod";
 ${contract}
 await using service = await Messenger.create();

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { newInstanceId, workerIdOf } from "../../src/core/mod.ts";
-import { Context, MonitorEvent, type Socket } from "../../src/zmq/mod.ts";
+import { Context, type Socket } from "../../src/zmq/mod.ts";
 import type { LeakCheck } from "./fixture.ts";
 import { Inbox } from "./raw_sockets.ts";
 import { pause, until } from "./until.ts";
@@ -186,12 +186,13 @@ export class PlainVelo {
     return socket;
   }
 
-  /** A further DEALER to an endpoint, with the options that Velo sets. */
-  open(endpoint: string): Socket {
+  /** A further DEALER to an endpoint, with the options that Velo sets; with a routing id it is left unread. */
+  open(endpoint: string, routingId?: Uint8Array): Socket {
     const socket = this.#context.socket("DEALER").set("LINGER", 0).set("SNDHWM", 1_000);
-    if (this.#routingId !== null) socket.set("ROUTING_ID", this.#routingId);
+    const id = routingId ?? this.#routingId;
+    if (id !== null) socket.set("ROUTING_ID", id);
     socket.connect(endpoint);
-    new Inbox(socket, (frames) => this.wrongWay.push(readMessage("", frames)));
+    if (routingId === undefined) new Inbox(socket, (frames) => this.wrongWay.push(readMessage("", frames)));
     return socket;
   }
 
@@ -273,13 +274,6 @@ export class PlainVelo {
   async close(): Promise<void> {
     await this.#context.close();
   }
-}
-
-/** Connections that a socket's peers have made and lost, counted by its monitor. */
-export function countLosses(socket: Socket): { readonly lost: number } {
-  const count = { lost: 0 };
-  socket.monitor(MonitorEvent.DISCONNECTED, () => count.lost++);
-  return count;
 }
 
 /** Whether a message answers the request with this id: a response, an ack, a nack, or the request given back. */

@@ -61,19 +61,20 @@ static void call(void *socket, uint64_t slot, size_t size) {
     transmit(socket, payload, size, 0);
 }
 
-/* Keeps calls in flight for a time; returns how many were answered and stores how long that took. */
-static long measure(void *socket, int in_flight, size_t size, double duration_us, double *took_us) {
+/* Keeps calls in flight for a time; returns how many were answered and stores how long that took. A lone call goes
+ * round all the sockets, several at a time go to the first one. */
+static long measure(void **sockets, int count, int in_flight, size_t size, double duration_us, double *took_us) {
     zmq_msg_t frames[3];
     long n = 0;
     for (int i = 0; i < 3; i++) zmq_msg_init(&frames[i]);
     double start = now_us(), now = start;
     for (int slot = 0; slot < in_flight; slot++) {
         sent_at[slot] = now_us();
-        call(socket, slot, size);
+        call(sockets[0], slot, size);
     }
-    for (int left = in_flight; left > 0;) {
+    for (int left = in_flight, turn = 0; left > 0;) {
         uint64_t slot;
-        for (int i = 0; i < 3; i++) receive(socket, &frames[i]);
+        for (int i = 0; i < 3; i++) receive(sockets[turn], &frames[i]);
         if (zmq_msg_size(&frames[2]) != size) fail("an answer of another size");
         memcpy(&slot, (uint8_t *)zmq_msg_data(&frames[1]) + 2, sizeof slot);
         now = now_us();
@@ -83,7 +84,8 @@ static long measure(void *socket, int in_flight, size_t size, double duration_us
             left--;
         } else {
             sent_at[slot] = now;
-            call(socket, slot, size);
+            if (in_flight == 1) turn = (turn + 1) % count;
+            call(sockets[turn], slot, size);
         }
     }
     *took_us = now - start;
@@ -95,7 +97,7 @@ static double percentile(long n, double share) {
     return latencies[at < 0 ? 0 : at];
 }
 
-static void measure_cases(void *socket) {
+static void measure_cases(void **sockets, int count) {
     char command[64], cases[1024], *rest = NULL;
     snprintf(cases, sizeof cases, "%s", text("cases", ""));
     for (char *one = strtok_r(cases, ",", &rest); one; one = strtok_r(NULL, ",", &rest)) {
@@ -106,12 +108,12 @@ static void measure_cases(void *socket) {
         payload = realloc(payload, size + 1);
         memset(payload, 7, size + 1);
         next_command(command, sizeof command);
-        measure(socket, in_flight, size, 1e3 * atof(text("warmMs", NULL)), &took);
+        measure(sockets, count, in_flight, size, 1e3 * atof(text("warmMs", NULL)), &took);
         printf("{\"type\":\"warm\",\"sent\":0}\n");
         fflush(stdout);
         next_command(command, sizeof command);
         double before = cpu_us();
-        long n = measure(socket, in_flight, size, 1e3 * atof(text("ms", NULL)), &took);
+        long n = measure(sockets, count, in_flight, size, 1e3 * atof(text("ms", NULL)), &took);
         double used = cpu_us() - before;
         long kept = n < most_latencies ? n : most_latencies;
         qsort(latencies, kept, sizeof *latencies, by_value);
@@ -121,37 +123,37 @@ static void measure_cases(void *socket) {
     }
 }
 
-static void run_client(void *context) {
-    char command[64];
-    void *socket = open_socket(context, ZMQ_DEALER);
-    double took;
-    if (zmq_connect(socket, text("endpoints", NULL))) fail("zmq_connect");
-    payload = calloc(1, 65);
-    latencies = malloc(most_latencies * sizeof *latencies);
-    if (!payload || !latencies) fail("malloc");
-    if (atoi(text("first", "0"))) {
-        measure(socket, 1, 64, 0, &took);
-        printf("{\"type\":\"first\"}\n");
-        fflush(stdout);
-    }
-    measure_cases(socket);
-    next_command(command, sizeof command);
-}
-
-/* Many connections that do nothing. */
-static void hold(void *context) {
-    int count = atoi(text("instances", NULL));
+/* Connects as many sockets as wanted, and makes a call with each. */
+static void **connect_all(void *context, int count) {
     void **sockets = calloc(count, sizeof *sockets);
     double took;
-    if (!sockets) fail("calloc");
     payload = calloc(1, 65);
-    latencies = calloc(64, sizeof *latencies);
+    latencies = malloc(most_latencies * sizeof *latencies);
+    if (!sockets || !payload || !latencies) fail("malloc");
     zmq_ctx_set(context, ZMQ_MAX_SOCKETS, count + 8);
     for (int i = 0; i < count; i++) {
         sockets[i] = open_socket(context, ZMQ_DEALER);
         if (zmq_connect(sockets[i], text("endpoints", NULL))) fail("zmq_connect");
     }
-    for (int i = 0; i < count; i++) measure(sockets[i], 1, 64, 0, &took);
+    for (int i = 0; i < count; i++) measure(&sockets[i], 1, 1, 64, 0, &took);
+    return sockets;
+}
+
+static void run_client(void *context) {
+    char command[64];
+    int count = atoi(text("instances", "1"));
+    void **sockets = connect_all(context, count);
+    if (atoi(text("first", "0"))) {
+        printf("{\"type\":\"first\"}\n");
+        fflush(stdout);
+    }
+    measure_cases(sockets, atoi(text("firstOnly", "0")) ? 1 : count);
+    next_command(command, sizeof command);
+}
+
+/* Many connections that do nothing. */
+static void hold(void *context) {
+    connect_all(context, atoi(text("instances", NULL)));
     serve_commands("");
     for (;;) pause();
 }

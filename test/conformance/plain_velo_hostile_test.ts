@@ -1,0 +1,359 @@
+/** Frames that are wrong, and connections that claim to be somebody else. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type InstanceId, type Messenger, unaryHandler } from "../../src/mod.ts";
+import type { Socket } from "../../src/zmq/mod.ts";
+import { type LeakCheck, leakCheck } from "../support/fixture.ts";
+import { hex, Kind, PlainVelo, requestHeader, responseHeader, unhex, utf8 } from "../support/plain_velo.ts";
+import { Inbox } from "../support/raw_sockets.ts";
+import { pause, until, within } from "../support/until.ts";
+import { bytes, gate, pair, text } from "./messenger_kit.ts";
+
+/** An instance with an echo, a plain node that it knows, and one of its own kind that calls it. */
+async function listening(t: LeakCheck, options: { maxPayloadBytes?: number } = {}): Promise<{
+  server: Messenger;
+  node: PlainVelo;
+  /** Shows that good peers of both kinds are still answered. */
+  works: () => Promise<void>;
+}> {
+  const { server, client, peer } = await pair(t, { server: options });
+  server.registerHandler(unaryHandler("echo", ({ payload }) => payload));
+  const node = await PlainVelo.open(t);
+  await node.introduce(server.endpoint);
+  const works = async () => {
+    assert.equal((await node.ask(server.endpoint, "echo", "plain")).text, "plain");
+    assert.equal(text(await client.unary("echo", { to: peer, rawPayload: bytes("ours") })), "ours");
+  };
+  return { server, node, works };
+}
+
+const id = "0626a52848d9b2650100000000000000";
+const echo = requestHeader(Kind.unary, id, "echo", "81a161a162");
+const response = responseHeader(id, false, "81a161a162");
+const ack = `00${id}`;
+
+/** Frames, and why they are dropped. */
+const malformed: [what: string, reason: string, frames: string[]][] = [
+  ["a type alone", "frameCount", ["00"]],
+  ["two frames", "frameCount", ["00", echo]],
+  ["four frames", "frameCount", ["00", echo, "", ""]],
+  ["five frames", "frameCount", ["00", echo, "6162", "", "00"]],
+  ["two hundred frames", "frameCount", Array.from({ length: 200 }, () => "00")],
+  ["an empty type", "typeLength", ["", echo, "6162"]],
+  ["a type of two bytes", "typeLength", ["0000", echo, "6162"]],
+  ["a type of three hundred bytes", "typeLength", ["00".repeat(300), echo, "6162"]],
+  ["type 5", "typeUnknown", ["05", echo, "6162"]],
+  ["type 0x3f", "typeUnknown", ["3f", echo, "6162"]],
+  ["type 0x41", "typeUnknown", ["41", echo, "6162"]],
+  ["type 0xff", "typeUnknown", ["ff", echo, "6162"]],
+  ["schema version 0", "schemaVersion", ["00", `00${echo.slice(2)}`, "6162"]],
+  ["schema version 2", "schemaVersion", ["00", `02${echo.slice(2)}`, "6162"]],
+  ["response type 3", "responseType", ["00", `0103${echo.slice(4)}`, "6162"]],
+  ["response type 255", "responseType", ["00", `01ff${echo.slice(4)}`, "6162"]],
+  ["a name without bytes", "nameEmpty", ["00", `0102${id}00000000`, "6162"]],
+  ["a name that is no UTF-8", "nameEncoding", ["00", `0102${id}0200ff000000`, "6162"]],
+  ["a header map of 16 385 bytes", "headersTooLarge", ["00", `0102${id}0100610140${"80".repeat(16_385)}`, ""]],
+  ["a header of 90 000 bytes", "headerTooLarge", ["00", echo + "00".repeat(90_000), ""]],
+  ["an ack of another kind", "ackFlags", ["02", `04${id}`, ""]],
+  ["an ack with all bits", "ackFlags", ["03", `ff${id}`, ""]],
+  ["a request given back that is none", "headerTruncated", ["04", "01", ""]],
+  ["a batch without a header", "batchHeader", ["40", "", ""]],
+  ["a batch of another version", "batchVersion", ["40", "0201000000", ""]],
+  ["a batch of nothing", "batchCount", ["40", "0100000000", ""]],
+  ["a batch that ends too soon", "batchTruncated", ["40", "0101000000", "00ffffffff00000000"]],
+];
+
+test("malformed frames are dropped and counted by reason, and good peers are answered meanwhile", async () => {
+  await using t = await leakCheck();
+  const { server, node, works } = await listening(t);
+  const counted: Record<string, number> = {};
+  for (const [what, reason, frames] of malformed) {
+    node.sendFrames(server.endpoint, frames);
+    counted[reason] = (counted[reason] ?? 0) + 1;
+    await works();
+    assert.deepEqual(server.stats().transport.drops, counted, what);
+  }
+  await node.nothingMore();
+});
+
+for (
+  const [what, type, header] of [
+    ["request", "00", echo],
+    ["response", "01", response],
+    ["ack", "02", ack],
+    ["request given back", "04", echo],
+  ] as const
+) {
+  test(`a ${what} whose header is cut anywhere is dropped and counted`, async () => {
+    await using t = await leakCheck();
+    const { server, node, works } = await listening(t);
+    const total = header.length / 2;
+    for (let cut = 0; cut < total; cut++) node.sendFrames(server.endpoint, [type, header.slice(0, 2 * cut), "6162"]);
+    await works();
+    assert.deepEqual(server.stats().transport.drops, { headerTruncated: total });
+    await node.nothingMore(20);
+  });
+}
+
+test("a header map that is no map of texts harms nobody", async () => {
+  await using t = await leakCheck();
+  const { server, node, works } = await listening(t);
+  server.registerHandler(unaryHandler("headers", ({ headers }) => bytes(JSON.stringify(headers))));
+  for (const map of ["c0", "93010203", "81a161", "8101a162", "81a16101", "dfffffffff", "81a1", "d9ff", "82a161a162"]) {
+    const replies: string[] = [];
+    for (const name of ["headers", "echo"]) {
+      const before = server.stats().transport.drops.headersEncoding ?? 0;
+      const header = requestHeader(Kind.unary, node.nextId(), name, map);
+      node.send(server.endpoint, 0, header, "x");
+      await until(() => {
+        const reply = node.inbox.shift();
+        if (reply !== undefined) replies.push(reply.text);
+        return reply !== undefined || (server.stats().transport.drops.headersEncoding ?? 0) > before;
+      });
+    }
+    for (const reply of replies) assert.ok(["{}", "x"].includes(reply), `${map}: ${reply}`);
+  }
+  await works();
+});
+
+test("a payload over the limit is refused before memory is taken for it, and the connection lives", async () => {
+  await using t = await leakCheck();
+  const { server, node, works } = await listening(t, { maxPayloadBytes: 10_000 });
+  assert.equal((await node.ask(server.endpoint, "echo", new Uint8Array(10_000))).payload.length, 10_000);
+  node.send(server.endpoint, 0, requestHeader(Kind.unary, node.nextId(), "echo"), new Uint8Array(10_001));
+  await works();
+  assert.deepEqual(server.stats().transport.drops, { payloadTooLarge: 1 });
+});
+
+test("a frame far over the limit costs its sender the connection, and nobody else anything", async () => {
+  await using t = await leakCheck();
+  const { server, node, works } = await listening(t, { maxPayloadBytes: 10_000 });
+  const hostile = await PlainVelo.open(t);
+  await hostile.introduce(server.endpoint);
+  const { accepted } = server.stats().transport;
+  hostile.send(server.endpoint, 0, requestHeader(Kind.unary, hostile.nextId(), "echo"), new Uint8Array(5_000_000));
+  await until(() => server.stats().transport.accepted < accepted);
+  await works();
+  void node;
+});
+
+test("a message of a hundred thousand parts is thrown away in portions while others are answered", async () => {
+  await using t = await leakCheck();
+  const { server, node, works } = await listening(t);
+  const empty = new Uint8Array(0);
+  const hostile = await PlainVelo.open(t);
+  const parts = Array.from({ length: 100_000 }, () => empty);
+  for (let i = 0; i < 3; i++) assert.equal(hostile.dealer(server.endpoint).send(parts), true);
+  await works();
+  await until(() => server.stats().transport.drops.typeLength === 3);
+  hostile.sendFrames(server.endpoint, ["05", "", ""]);
+  await until(() => server.stats().transport.drops.typeUnknown === 1);
+  await works();
+  void node;
+});
+
+test("what strangers send without end is dropped, and what good peers ask meanwhile is answered soon", async () => {
+  await using t = await leakCheck();
+  const { server, works } = await listening(t);
+  const hostile = await Promise.all(Array.from({ length: 3 }, () => PlainVelo.open(t)));
+  let over = false;
+  const flooding = (async () => {
+    while (!over) {
+      for (const node of hostile) {
+        const socket = node.dealer(server.endpoint);
+        for (let i = 0; i < 200; i++) if (!socket.send(malformed[i % malformed.length]![2].map(unhex))) break;
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  })();
+  const took: number[] = [];
+  for (let i = 0; i < 20; i++) {
+    const start = performance.now();
+    await within(works(), 3_000, "two answers beside a flood");
+    took.push(performance.now() - start);
+  }
+  over = true;
+  await flooding;
+  const dropped = Object.values(server.stats().transport.drops).reduce((sum, count) => sum + count, 0);
+  assert.ok(dropped > 1_000, `${dropped} were dropped`);
+  assert.ok(took.sort((a, b) => a - b)[15]! < 500, `answers took ${took.map(Math.round).join(", ")} ms`);
+});
+
+/** A connection of our own kind, by hand: it may call itself what it likes. */
+class Impostor {
+  readonly socket: Socket;
+  readonly inbox: Inbox;
+  readonly #node: PlainVelo;
+
+  constructor(node: PlainVelo, endpoint: string, routingId: string) {
+    this.#node = node;
+    this.socket = node.open(endpoint, unhex(routingId));
+    this.inbox = new Inbox(this.socket);
+  }
+
+  /** Says `_hello` as an instance with these features would. */
+  hello(says: { instanceId: string; named?: string; worker?: string; features?: string[]; slot?: string }): void {
+    const { instanceId, named = instanceId, worker = this.#node.worker, features = ["errors", "same-connection"] } = says;
+    this.send(requestHeader(Kind.unary, `${worker}${says.slot ?? "0000"}000000000000`, "_hello"), {
+      peer_info: { ...this.#node.peerInfo(), instance_id: instanceId },
+      zeromesh: { v: 1, features, instance_id: named },
+    });
+  }
+
+  /** Sends a request. */
+  send(header: string, payload: string | object): void {
+    const body = typeof payload === "string" ? payload : JSON.stringify(payload);
+    assert.equal(this.socket.send([Uint8Array.of(0), unhex(header), bytes(body)]), true);
+  }
+
+  /** The next message, as type, header and text. */
+  async next(): Promise<{ type: number; header: string; text: string }> {
+    const [type, header, payload] = await until(() => this.inbox.messages.shift(), { intervalMs: 1 });
+    return { type: type![0]!, header: hex(header!), text: text(payload!) };
+  }
+}
+
+const random = "0102030405060708";
+const digits = (instanceId: string) => instanceId.replaceAll("-", "");
+
+test("a connection of our kind that says who it is, is answered over that very connection", async () => {
+  await using t = await leakCheck();
+  const { server, node } = await listening(t);
+  const other = await PlainVelo.open(t);
+  const honest = new Impostor(other, server.endpoint, digits(other.instanceId) + random);
+  honest.hello({ instanceId: other.instanceId });
+  const reply = await honest.next();
+  assert.deepEqual([reply.type, reply.header.slice(32, 34)], [1, "00"], reply.text);
+  const { zeromesh } = JSON.parse(reply.text) as { zeromesh: { instance_id: string } };
+  assert.equal(zeromesh.instance_id, server.instanceId);
+  honest.send(requestHeader(Kind.unary, other.nextId(), "echo"), "over here");
+  assert.equal((await honest.next()).text, "over here");
+  await other.nothingMore(20);
+  void node;
+});
+
+test("a connection that claims another instance's id in _hello is told IDENTITY_MISMATCH and stays a stranger", async () => {
+  await using t = await leakCheck();
+  const { server, works } = await listening(t);
+  const victim = await t.messenger();
+  await victim.connect(server.endpoint);
+  const thief = await PlainVelo.open(t);
+  const known = server.peers().map(({ instanceId }) => instanceId).sort();
+  const own = digits(thief.instanceId) + random;
+  const claims: [what: string, routingId: string, says: { instanceId: string; named?: string }][] = [
+    ["the victim's id over a connection of its own", own, { instanceId: victim.instanceId }],
+    ["its own id in one place, the victim's in another", own, { instanceId: thief.instanceId, named: victim.instanceId }],
+    ["the reverse", own, { instanceId: victim.instanceId, named: thief.instanceId }],
+    ["its own id over a connection that looks like the victim's", digits(victim.instanceId) + random, {
+      instanceId: thief.instanceId,
+    }],
+    ["an id over a connection that shows none", "aabbccdd", { instanceId: thief.instanceId }],
+  ];
+  for (const [what, routingId, says] of claims) {
+    const impostor = new Impostor(thief, server.endpoint, routingId);
+    impostor.hello(says);
+    const reply = await impostor.next();
+    assert.deepEqual([reply.type, reply.header.slice(32, 34)], [1, "01"], `${what}: ${reply.text}`);
+    assert.ok(reply.header.includes(utf8("IDENTITY_MISMATCH")), `${what}: ${reply.text}`);
+    assert.deepEqual(server.peers().map(({ instanceId }) => instanceId).sort(), known, what);
+    impostor.socket.close();
+    await pause(10);
+  }
+  assert.deepEqual(victim.stats().transport.drops, {}, "nothing of it reached the victim");
+  assert.ok(server.peers().every(({ up, zeromesh }) => !zeromesh || up));
+  await works();
+});
+
+test("a connection keeps the id that it said first", async () => {
+  await using t = await leakCheck();
+  const { server } = await listening(t);
+  const node = await PlainVelo.open(t);
+  const honest = new Impostor(node, server.endpoint, digits(node.instanceId) + random);
+  honest.hello({ instanceId: node.instanceId });
+  assert.equal((await honest.next()).header.slice(32, 34), "00");
+  const other = (await PlainVelo.open(t)).instanceId;
+  honest.hello({ instanceId: other, slot: "0100" });
+  const reply = await honest.next();
+  assert.ok(reply.header.includes(utf8("IDENTITY_MISMATCH")), reply.text);
+  honest.send(requestHeader(Kind.unary, node.nextId(), "echo"), "still me");
+  assert.equal((await honest.next()).text, "still me");
+});
+
+test("a request that names another worker than its connection's is dropped and counted", async () => {
+  await using t = await leakCheck();
+  const { server, node, works } = await listening(t);
+  const other = await PlainVelo.open(t);
+  const impostor = new Impostor(other, server.endpoint, digits(other.instanceId) + random);
+  impostor.hello({ instanceId: other.instanceId });
+  assert.equal((await impostor.next()).header.slice(32, 34), "00");
+  const before = server.stats().handlers.started;
+  for (const kind of [Kind.unary, Kind.ack, Kind.fire]) {
+    impostor.send(requestHeader(kind, node.nextId(), "echo"), "in another's name");
+  }
+  impostor.send(requestHeader(Kind.unary, node.nextId(), "_list_handlers"), "");
+  await until(() => server.stats().transport.drops.identityMismatch === 4);
+  assert.equal(server.stats().handlers.started, before);
+  await node.nothingMore(20);
+  impostor.send(requestHeader(Kind.unary, other.nextId(), "echo"), "in its own");
+  assert.equal((await impostor.next()).text, "in its own");
+  await works();
+});
+
+test("a second connection gets neither the first one's answers nor, by its guess, its name", async () => {
+  await using t = await leakCheck();
+  const { server } = await listening(t);
+  const hold = gate(t);
+  server.registerHandler(unaryHandler("slow", async () => {
+    await hold.opened;
+    return bytes("secret");
+  }));
+  const first = await PlainVelo.open(t);
+  const honest = new Impostor(first, server.endpoint, digits(first.instanceId) + random);
+  honest.hello({ instanceId: first.instanceId });
+  assert.equal((await honest.next()).header.slice(32, 34), "00");
+  const asked = first.nextId();
+  honest.send(requestHeader(Kind.unary, asked, "slow"), "");
+  await until(() => server.stats().handlers.running === 1);
+  // Another process with the same id, once with the routing id guessed and once with one of its own.
+  const second = await PlainVelo.open(t, { instanceId: first.instanceId });
+  const twin = new Impostor(second, server.endpoint, digits(first.instanceId) + random);
+  const cousin = new Impostor(second, server.endpoint, digits(first.instanceId) + "ffffffffffffffff");
+  for (const thief of [twin, cousin]) thief.hello({ instanceId: first.instanceId });
+  // One of them is a connection of that instance as far as anybody can tell; the other one is not heard at all.
+  assert.equal((await cousin.next()).header.slice(32, 34), "00");
+  hold.open();
+  const answer = await honest.next();
+  assert.deepEqual([answer.header, answer.text], [responseHeader(asked), "secret"]);
+  await pause(40);
+  assert.deepEqual([twin.inbox.count, cousin.inbox.messages.length], [0, 0]);
+  assert.deepEqual(second.inbox.map(({ header }) => header), []);
+});
+
+test("an answer that comes by another connection than the question went out by ends nothing", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const hold = gate(t);
+  server.registerHandler(unaryHandler("slow", async () => {
+    await hold.opened;
+    return bytes("the real one");
+  }));
+  const call = client.unary("slow", { to: peer });
+  await until(() => server.stats().handlers.running === 1);
+  const thief = await PlainVelo.open(t);
+  const worker = hex(new Uint8Array(new BigUint64Array([client.workerId]).buffer));
+  let sent = 0;
+  for (let slot = 0; slot < 4; slot++) {
+    for (let generation = 0; generation < 3; generation++) {
+      const guess = `${worker}0${slot}000${generation}0000000000`;
+      thief.send(client.endpoint, 1, responseHeader(guess), "a forged one");
+      thief.send(client.endpoint, 2, `02${guess}`, "a forged failure");
+      thief.send(client.endpoint, 4, requestHeader(Kind.unary, guess, "slow"));
+      sent += 3;
+    }
+  }
+  await until(() => client.stats().transport.drops.replyUnknown === sent);
+  hold.open();
+  assert.equal(text(await call), "the real one");
+  const id: InstanceId = peer;
+  assert.equal(client.peers()[0]?.instanceId, id);
+});
