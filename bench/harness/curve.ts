@@ -57,12 +57,9 @@ export function judgeCurves(rows: readonly Row[], against: "first" | "cheapest")
     const worst = growth.reduce((a, b) => b.factor > a.factor ? b : a, { x: growth[0]?.x ?? 0, factor: 1 });
     const ok = growth.length > 1 && worst.factor <= 1 + flatWithin;
     const curve = growth.map(({ x, factor }) => `${x}: ×${factor.toFixed(2)}`).join(", ");
-    return {
-      ok,
-      text: `${name}: ${
-        ok ? "flat within 20 %" : `not flat, ×${worst.factor.toFixed(2)} at ${worst.x}`
-      } (${curve})`,
-    };
+    const good = against === "first" ? "flat within 20 %" : "never 20 % dearer than before";
+    const found = ok ? good : `not flat, ×${worst.factor.toFixed(2)} at ${worst.x}`;
+    return { ok, text: `${name}: ${found} (${curve})` };
   });
 }
 

@@ -72,7 +72,7 @@ export class RunningServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.process[Symbol.asyncDispose]();
-    if (this.#broker !== null) await endBroker(this.#broker);
+    await this.#broker?.[Symbol.asyncDispose]();
   }
 }
 
@@ -157,10 +157,4 @@ function processorTimeUs(pid: number): number {
   } catch {
     return 0;
   }
-}
-
-/** A broker does not read its input: it is told by a signal. */
-async function endBroker(broker: PeerProcess): Promise<void> {
-  broker.signal("SIGTERM");
-  await broker[Symbol.asyncDispose]();
 }

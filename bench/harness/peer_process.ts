@@ -75,8 +75,8 @@ export class PeerProcess implements AsyncDisposable {
     this.#child.stdin?.write(`${command}\n`);
   }
 
-  /** Sends it a signal. */
-  signal(name: "SIGSTOP" | "SIGCONT" | "SIGTERM"): void {
+  /** Stops it, or lets it go on. */
+  signal(name: "SIGSTOP" | "SIGCONT"): void {
     this.#child.kill(name);
   }
 

@@ -45,10 +45,12 @@ export function installed(name: string): Promise<string> {
 
 /** The program of Node. */
 export function nodeProgram(): Promise<string> {
-  return once("node", () => {
+  return once("node", async () => {
     const found = findProgram("node");
-    if (found === null) throw new Unavailable("Node is not there");
-    return Promise.resolve(found);
+    // Where there is no Node, "bun run" puts itself in its place.
+    const { code, output } = await run([found ?? "node", "-p", "process.versions.bun ?? 'real'"]);
+    if (found === null || code !== 0 || output.trim() !== "real") throw new Unavailable("Node is not there");
+    return found;
   });
 }
 

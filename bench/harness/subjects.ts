@@ -34,6 +34,9 @@ const bench = `${repositoryRoot}/bench`;
 const startTimeoutMs = 10_000;
 let sockets = 0;
 
+// The server of NATS does not read its input: the shell that becomes it leaves somebody behind who does.
+const endWithInput = 'exec 3<&0; (while read -r _ <&3; do :; done; kill $$) & exec "$@"';
+
 function words(args: ProgramArguments): string[] {
   return Object.entries(args).map(([name, value]) => `${name}=${value}`);
 }
@@ -112,8 +115,9 @@ const nats: Subject = {
   endpoint: () => portEndpoint("nats://127.0.0.1:"),
   async broker(endpoint) {
     const { port } = new URL(endpoint);
-    const args = ["--addr", "127.0.0.1", "--port", port];
-    const broker = new PeerProcess("nats-server", { program: await natsServer(), args });
+    const words = [await natsServer(), "--addr", "127.0.0.1", "--port", port];
+    const args = ["-c", endWithInput, "sh", ...words];
+    const broker = new PeerProcess("nats-server", { program: "sh", args });
     await portOpen(Number(port));
     return broker;
   },

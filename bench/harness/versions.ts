@@ -42,6 +42,6 @@ export function machine(): Machine {
     processor: all[0]?.model.trim() ?? "unknown",
     cores: all.length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
-    system: `${systemType()} ${release()}, ${process.arch}`,
+    system: `${systemType()} ${release().replace(/^(\d+\.\d+).*$/s, "$1")}, ${process.arch}`,
   };
 }

@@ -92,6 +92,8 @@ export function say(said: Said): void {
   console.log(JSON.stringify(said));
 }
 
+const endTimeoutMs = 2_000;
+
 /** The commands that come, one after another. */
 export class Commands {
   readonly #waiting: ((command: string | null) => void)[] = [];
@@ -100,7 +102,11 @@ export class Commands {
   constructor() {
     createInterface({ input: process.stdin })
       .on("line", (line) => this.#put(line))
-      .on("close", () => this.#put(null));
+      .on("close", () => {
+        this.#put(null);
+        // Whatever keeps this program busy: nobody is there any more to hear of it.
+        setTimeout(() => process.exit(1), endTimeoutMs).unref();
+      });
   }
 
   /** The next command; null at the end. */

@@ -15,9 +15,9 @@ const colours: Readonly<Record<SubjectName, string>> = {
   http: "#a0a0a0",
 };
 
-const panelWidth = 480;
+const panelWidth = 540;
 const panelHeight = 300;
-const inset = { left: 64, right: 16, top: 56, bottom: 40 };
+const inset = { left: 64, right: 32, top: 56, bottom: 40 };
 const plotWidth = panelWidth - inset.left - inset.right;
 const plotHeight = panelHeight - inset.top - inset.bottom;
 

@@ -1,3 +1,4 @@
+import { subjectTitles } from "../harness/bench_result.ts";
 import { pause } from "../../test/support/until.ts";
 import { patienceMs, RunningServer, startClient } from "../harness/pair.ts";
 import type { PeerProcess } from "../harness/peer_process.ts";
@@ -93,7 +94,9 @@ export const idle: Scenario = {
       const load = row.metrics["cpu"]?.median ?? 100;
       return {
         ok: load < 1,
-        text: `${row.subject}: ${load.toFixed(2)} % of a core with 100 idle peers (wanted: under 1 %)`,
+        text: `${subjectTitles[row.subject]}: ${
+          load.toFixed(2)
+        } % of a core with 100 idle peers (wanted: under 1 %)`,
       };
     }),
 };

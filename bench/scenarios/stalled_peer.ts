@@ -1,5 +1,5 @@
 import { pause } from "../../test/support/until.ts";
-import { ours } from "../harness/bench_result.ts";
+import { ours, subjectTitles } from "../harness/bench_result.ts";
 import { patienceMs, RunningServer } from "../harness/pair.ts";
 import { PeerProcess } from "../harness/peer_process.ts";
 import type { Scenario } from "../harness/scenario.ts";
@@ -72,7 +72,9 @@ export const stalledPeer: Scenario = {
       return {
         ok: share >= 0.9,
         text:
-          `${row.subject} over ${row.transport}: ${(100 * share).toFixed(0)} % of the throughput is left ` +
+          `${subjectTitles[row.subject]} over ${row.transport}: ${
+            (100 * share).toFixed(0)
+          } % of the throughput is left ` +
           "beside a stalled peer (wanted: at least 90 %)",
       };
     }),

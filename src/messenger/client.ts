@@ -74,7 +74,8 @@ export interface ClientParts {
 
 const nothing = new Uint8Array(new ArrayBuffer(0));
 const done = Promise.resolve();
-const maxCachedNames = 4_096;
+// As many as an instance may have handlers: a service that calls each of 10 000 by name pays no more than for one.
+const maxCachedNames = 65_536;
 const maxCachedTtls = 64;
 
 /** Sends requests and makes promises of their answers. */

@@ -16,11 +16,12 @@ import {
   type Negotiation,
   type PeerInfo,
   peerInfoOf,
+  type PeerNegotiation,
   publicKeyOf,
 } from "../wire/mod.ts";
 import type { InboundCall } from "./context.ts";
 import { Dialler, dialOrder } from "./dialler.ts";
-import { lostCall, unreachable } from "./link_errors.ts";
+import { cannotAnswer, lostCall, unreachable } from "./link_errors.ts";
 import type { CallTable } from "./pending.ts";
 import { type Peer, PeerTable } from "./peers.ts";
 import { Session } from "./session.ts";
@@ -185,7 +186,9 @@ export class Connections {
       });
     }
     const id = hello.peerInfo.instanceId;
-    if (hello.zeromesh !== null) this.#checkIdentity(call, id, hello.zeromesh.instanceId);
+    // A refusal goes to whoever sent this, too, and not to the instance that it names.
+    if (session.peer === null) session.negotiate(this.#parts.negotiation.features, hello.zeromesh);
+    if (hello.zeromesh !== null || session.zeromesh) this.#checkIdentity(call, id, hello.zeromesh);
     // Somebody who dials itself is no peer; connect() finds out from the answer.
     if (hello.zeromesh !== null && id === this.#parts.instanceId) {
       session.negotiate(this.#parts.negotiation.features, hello.zeromesh);
@@ -195,8 +198,9 @@ export class Connections {
     if (hello.zeromesh === null && endpointsOf(hello.peerInfo).length === 0) {
       throw new Error("No compatible transports found");
     }
-    const peer = this.peers.learn(hello.peerInfo);
+    const peer = this.peers.ensure(id);
     this.#bindKey(peer, session.link.peerKey);
+    this.peers.learn(hello.peerInfo);
     if (hello.zeromesh === null) {
       session.peer = peer;
     } else {
@@ -280,11 +284,7 @@ export class Connections {
     }
     session.negotiate(this.#parts.negotiation.features, reply.zeromesh);
     if (!session.sameConnection && this.#parts.transport.endpoints.length === 0) {
-      throw new ZeromeshError(
-        "PEER_LACKS_FEATURE",
-        `${link.endpoint} can only answer instances that listen (it lacks same-connection); do not use listen: false`,
-        { peer: id },
-      );
+      throw cannotAnswer(link.endpoint, id);
     }
     const peer = this.peers.ensure(id);
     this.#bindKey(peer, link.peerKey);
@@ -373,10 +373,11 @@ export class Connections {
     this.#parts.status.publish({ type: "peerUp", peer: peer.instanceId, endpoint, zeromesh: peer.zeromesh });
   }
 
-  #checkIdentity(call: InboundCall, claimed: InstanceId, named: InstanceId): void {
-    const routingId = call.session.link.routingId;
-    const known = call.session.peer;
-    const fits = claimed === named &&
+  #checkIdentity(call: InboundCall, claimed: InstanceId, says: PeerNegotiation | null): void {
+    const { session } = call;
+    const routingId = session.link.routingId;
+    const known = session.peer;
+    const fits = (says === null || says.instanceId === claimed) &&
       (routingId === null || (routingId.length >= 16 && instanceIdFromBytes(routingId) === claimed)) &&
       (known === null || known.instanceId === claimed);
     if (fits) return;

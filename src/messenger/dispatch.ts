@@ -131,7 +131,8 @@ export class Dispatcher implements CallHost {
       return this.#parts.drops.count("senderGone");
     }
     const peer = session.peer;
-    if (session.zeromesh && peer !== null && (header.id0 !== peer.worker0 || header.id1 !== peer.worker1)) {
+    const bound = session.zeromesh || this.#parts.secure;
+    if (bound && peer !== null && (header.id0 !== peer.worker0 || header.id1 !== peer.worker1)) {
       return this.#parts.drops.count("identityMismatch");
     }
     // With CURVE the key is known, and until its _hello nobody has said whose it is.

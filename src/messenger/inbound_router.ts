@@ -33,7 +33,7 @@ export interface InboundParts {
 /** Decodes the header of every inbound message and brings it to whom it is for. */
 export class InboundRouter {
   readonly #parts: InboundParts;
-  readonly #names = new NameCache();
+  readonly #names = new NameCache({ maxNames: 16_384 });
   readonly #request = new RequestHeader();
   readonly #response = new ResponseHeader();
   readonly #ack = new AckHeader();
@@ -136,8 +136,11 @@ export class InboundRouter {
   #waiting(session: Session, id: RequestHeader | ResponseHeader | AckHeader): PendingCall | null {
     const call = this.#parts.calls.find(id);
     const asked = call?.session ?? null;
-    // Towards one of ours only the connection that carried the request can bring its answer.
-    if (call === null || asked === null || (asked.sameConnection && asked !== session)) {
+    // Towards one of ours only the connection that carried the request can bring its answer, and with CURVE
+    // only the owner of the key that was asked.
+    const foreign = asked === null || (asked.sameConnection && asked !== session) ||
+      asked.link.peerKey !== session.link.peerKey;
+    if (call === null || foreign) {
       this.#parts.drops.count("replyUnknown");
       return null;
     }

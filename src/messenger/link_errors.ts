@@ -33,6 +33,15 @@ export function unreachable(where: string, timeoutMs: number, cause: unknown): Z
   });
 }
 
+/** This instance does not listen, and the peer answers only over a connection that it dials itself. */
+export function cannotAnswer(endpoint: string, peer: InstanceId): ZeromeshError {
+  return new ZeromeshError(
+    "PEER_LACKS_FEATURE",
+    `${endpoint} can only answer instances that listen (it lacks same-connection); do not use listen: false`,
+    { peer },
+  );
+}
+
 /** This instance was closed meanwhile. */
 export function closedWhileDialling(where: string): ZeromeshError {
   return new ZeromeshError("CLOSED", `Stopped dialling ${where}: this instance is closed`);

@@ -57,4 +57,3 @@ export {
   type PeerUp,
   type Status,
 } from "./status.ts";
-export { type SystemPort } from "./system_port.ts";

@@ -102,6 +102,10 @@ export class Replies {
     if (session.sameConnection || (session.helloHere && target.handlerName === "_hello")) {
       return this.#sendOn(session.link, type, length, payload, owned);
     }
+    const { peer } = session;
+    // With CURVE an answer goes to the owner of the key that asked, whatever the request says.
+    const own = peer !== null && peer.worker0 === target.id0 && peer.worker1 === target.id1;
+    if (session.link.peerKey !== null && !own) return this.#host.drops.count("identityMismatch");
     const link = this.#host.replyLink(target.id0, target.id1);
     if (link === null) return this.#host.drops.count("noRoute");
     if (!(link instanceof Promise)) return this.#sendOn(link, type, length, payload, owned);

@@ -41,6 +41,9 @@ const sliceUs = 1_000;
 // faster than any sleep and wake-up, and cheaper. The numbers are at the waiter's slicer.
 const tightGapMs = 0.5;
 const spinUs = 150;
+// Not so when passes read many messages: then libzmq's threads are busy all the time, and a thread that looks
+// takes their cores. Measured with 64 unbatched calls in flight on two cores: 76 000/s looking, 197 000/s sleeping.
+const spinUpToMessages = 5;
 // Where setImmediate alone keeps other I/O waiting, a real turn is taken this often.
 const realTurnMs = 1;
 
@@ -71,6 +74,7 @@ export class Reactor {
   #closed = false;
   #refs = 0;
   #gapMs = longestGapMs;
+  #burst = 1;
   #lastMessageAt = 0;
   #lastRealTurn = 0;
   #messages = 0;
@@ -143,11 +147,6 @@ export class Reactor {
     if (!blocked || registration.removed) return void this.#blocked.delete(registration);
     this.#blocked.add(registration);
     if (!this.#pumping) this.#schedule();
-  }
-
-  /** Whether the caller runs inside the pump. */
-  get pumping(): boolean {
-    return this.#pumping;
   }
 
   /** Calls `flush` at the end of every drain, for what handlers queued synchronously. */
@@ -345,6 +344,7 @@ export class Reactor {
     const now = this.#clock.now();
     const gap = Math.min(longestGapMs, (now - this.#lastMessageAt) / count);
     this.#gapMs += (gap - this.#gapMs) / 8;
+    this.#burst += (count - this.#burst) / 8;
     this.#lastMessageAt = now;
   }
 
@@ -358,18 +358,16 @@ export class Reactor {
       return this.#park();
     }
     this.#slices++;
-    const ready = slice(sliceUs, this.#gapMs < tightGapMs ? spinUs : 0);
+    const spins = this.#gapMs < tightGapMs && this.#burst < spinUpToMessages;
+    const ready = slice(sliceUs, spins ? spinUs : 0);
     if ((ready & 1) !== 0) {
       this.#signalled = true;
-      return (ready & 2) === 0 || this.#againFairly();
+      if ((ready & 2) === 0) return true;
+      this.#again();
+      return false;
     }
     if ((ready & 2) !== 0 && !this.#waiter.fairImmediate) return this.#park();
     this.#schedule();
-    return false;
-  }
-
-  #againFairly(): boolean {
-    this.#again();
     return false;
   }
 

@@ -49,7 +49,11 @@ test("an unknown handler answers at once with HANDLER_NOT_FOUND and did not run"
   };
   await fails(client.unary("nowhere", { to: peer }), expected, 1_000);
   await fails(client.amSync("nowhere", { to: peer }), expected, 1_000);
-  await fails(client.typedUnary(add, { to: peer, payload: { a: 1, b: 2 } }), { code: "HANDLER_NOT_FOUND" }, 1_000);
+  await fails(
+    client.typedUnary(add, { to: peer, payload: { a: 1, b: 2 } }),
+    { code: "HANDLER_NOT_FOUND" },
+    1_000,
+  );
   await client.amSend("nowhere", { to: peer });
 });
 
@@ -93,7 +97,14 @@ test("a handler that throws is HANDLER_FAILED with exactly its message, and ran"
         if (how === "throws") throw what;
         return Promise.reject(what);
       }));
-      const expected = { name: "ZeromeshError", code: "HANDLER_FAILED", message, ran: "yes", peer, handler: "bad" };
+      const expected = {
+        name: "ZeromeshError",
+        code: "HANDLER_FAILED",
+        message,
+        ran: "yes",
+        peer,
+        handler: "bad",
+      };
       await fails(client.unary("bad", { to: peer }), expected, 1_000);
       await fails(client.amSync("bad", { to: peer }), expected, 1_000);
     }
@@ -105,9 +116,17 @@ test("a handler that throws what has no text still answers at once", async () =>
   const { server, client, peer } = await pair(t);
   const nasty: unknown[] = [
     Object.create(null),
-    { toString: () => { throw new Error("from toString"); } },
+    {
+      toString: () => {
+        throw new Error("from toString");
+      },
+    },
     { [Symbol.toPrimitive]: () => ({}) },
-    Object.defineProperty(new Error(), "message", { get: () => { throw new Error("from message"); } }),
+    Object.defineProperty(new Error(), "message", {
+      get: () => {
+        throw new Error("from message");
+      },
+    }),
     Object.assign(new Error(), { message: 5 }),
     Object.assign(new Error(), { message: "lone \ud800 surrogate" }),
   ];
@@ -142,7 +161,10 @@ test("details of an error that no contract declares stay on their side", async (
   server.registerHandler(unaryHandler("bad", () => {
     throw new ZeromeshError("ZMQ_ERROR", "inner trouble", { details: { password: "secret" } });
   }));
-  const error = await fails(client.unary("bad", { to: peer }), { code: "HANDLER_FAILED", message: "inner trouble" });
+  const error = await fails(client.unary("bad", { to: peer }), {
+    code: "HANDLER_FAILED",
+    message: "inner trouble",
+  });
   assert.equal(error.details, undefined);
 });
 
@@ -150,8 +172,13 @@ test("an error of a call that a handler makes arrives as HANDLER_FAILED of that 
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   // The same name on both sides, as a gateway has it.
-  server.registerHandler(unaryHandler("add", async ({ messenger, senderInstanceId, payload }) =>
-    await messenger.unary("add", { to: senderInstanceId!, rawPayload: payload })));
+  server.registerHandler(
+    unaryHandler(
+      "add",
+      async ({ messenger, senderInstanceId, payload }) =>
+        await messenger.unary("add", { to: senderInstanceId!, rawPayload: payload }),
+    ),
+  );
   client.handle(add, ({ input }) => ({ sum: input.a + input.b }));
   const wrong = bytes('{"a":"x","b":1}');
   await fails(client.unary("add", { to: client.instanceId, rawPayload: wrong }), {
@@ -159,7 +186,11 @@ test("an error of a call that a handler makes arrives as HANDLER_FAILED of that 
     ran: "no",
   });
   // The gateway's handler did run, so the caller must not hear that nothing did.
-  await fails(client.unary("add", { to: peer, rawPayload: wrong }), { code: "HANDLER_FAILED", ran: "yes", peer });
+  await fails(client.unary("add", { to: peer, rawPayload: wrong }), {
+    code: "HANDLER_FAILED",
+    ran: "yes",
+    peer,
+  });
   client.disconnect(peer);
 });
 
@@ -278,7 +309,10 @@ test("headers that fill the limit exactly are refused, not lost, when the system
   const headers: Record<string, string> = {};
   for (let i = 0; i < 15; i++) headers[`h${i.toString().padStart(2, "0")}`] = "x".repeat(1_024);
   headers["rest"] = "x".repeat(16_384 - 1 - 15 * (1 + 3 + 3 + 1_024) - (1 + 4) - 3 - 2);
-  const error = await fails(client.unary("count", { to: peer, headers }), { code: "HEADERS_TOO_LARGE", ran: "no" });
+  const error = await fails(client.unary("count", { to: peer, headers }), {
+    code: "HEADERS_TOO_LARGE",
+    ran: "no",
+  });
   assert.match(error.message, /16384/);
   assert.equal(client.stats().calls.pending, 0);
   assert.equal(text(await client.unary("count", { to: peer, headers, timeoutMs: Infinity })), "16");
@@ -292,7 +326,9 @@ test("headers whose name starts with an underscore are NAME_INVALID, what is no 
   }
   for (const value of [5, null, undefined, {}, "\ud800"]) {
     const headers = { key: value } as unknown as Record<string, string>;
-    for (const pattern of patterns) await assert.rejects(client[pattern]("x", { to: peer, headers }), TypeError);
+    for (const pattern of patterns) {
+      await assert.rejects(client[pattern]("x", { to: peer, headers }), TypeError);
+    }
   }
 });
 
@@ -362,7 +398,11 @@ test("arguments of the wrong type are TypeError, whatever the pattern", async ()
   }
   for (const name of [undefined, null, 5, {}, []] as unknown as string[]) {
     for (const pattern of patterns) {
-      await assert.rejects(client[pattern](name, { to: peer }), TypeError, `${pattern} of ${JSON.stringify(name)}`);
+      await assert.rejects(
+        client[pattern](name, { to: peer }),
+        TypeError,
+        `${pattern} of ${JSON.stringify(name)}`,
+      );
     }
   }
   assert.equal(client.stats().calls.pending, 0);
@@ -396,11 +436,20 @@ test("a payload that JSON cannot say is ENCODING_FAILED before anything is sent"
   const { client, peer } = await pair(t);
   const circle: Record<string, unknown> = {};
   circle["self"] = circle;
-  for (const payload of [10n, circle, () => {}, Symbol("x"), { toJSON: () => { throw new Error("no"); } }]) {
+  for (
+    const payload of [10n, circle, () => {}, Symbol("x"), {
+      toJSON: () => {
+        throw new Error("no");
+      },
+    }]
+  ) {
     await allFail(client, "x", { to: peer, payload }, { code: "ENCODING_FAILED", ran: "no" });
   }
-  const any = contract("any", { input: z.unknown(), output: z.unknown() });
-  await fails(client.typedUnary(any, { to: peer, payload: 10n }), { code: "ENCODING_FAILED", ran: "no" });
+  const anything = contract("any", { input: z.unknown(), output: z.unknown() });
+  await fails(client.typedUnary(anything, { to: peer, payload: 10n }), {
+    code: "ENCODING_FAILED",
+    ran: "no",
+  });
 });
 
 test("more calls than maxPendingCalls are QUEUE_FULL, and room comes back when one ends", async () => {
@@ -412,7 +461,11 @@ test("more calls than maxPendingCalls are QUEUE_FULL, and room comes back when o
     return bytes("done");
   }));
   const calls = [1, 2, 3].map(() => client.unary("slow", { to: peer }));
-  await fails(client.unary("slow", { to: peer }), { code: "QUEUE_FULL", ran: "no", message: /maxPendingCalls/ });
+  await fails(client.unary("slow", { to: peer }), {
+    code: "QUEUE_FULL",
+    ran: "no",
+    message: /maxPendingCalls/,
+  });
   await fails(client.amSync("slow", { to: peer }), { code: "QUEUE_FULL", ran: "no" });
   await client.amSend("nowhere", { to: peer });
   assert.equal(client.stats().calls.refused, 2);

@@ -14,7 +14,11 @@ test("a handler sees who sent what to whom", async () => {
     await Promise.resolve();
     seen = context;
   }));
-  await client.unary("look", { to: peer, payload: { a: 1 }, headers: { "x-trace": "t-1", "ключ": "значение" } });
+  await client.unary("look", {
+    to: peer,
+    payload: { a: 1 },
+    headers: { "x-trace": "t-1", "ключ": "значение" },
+  });
   assert.ok(seen);
   assert.equal(seen.handlerName, "look");
   assert.equal(text(seen.payload), '{"a":1}');
@@ -79,7 +83,9 @@ test("the payload belongs to the handler for good: a thousand of them, changed a
   const make = (i: number) => new Uint8Array(10 + (i % 50) * 7).fill(i % 200);
   for (let i = 0; i < 1_000; i++) void client.amSend("keep", { to: peer, rawPayload: make(i) });
   await until(() => kept.length === 1_000);
-  await Promise.all(Array.from({ length: 200 }, (_, i) => client.amSync("keep", { to: peer, rawPayload: make(i + 7) })));
+  await Promise.all(
+    Array.from({ length: 200 }, (_, i) => client.amSync("keep", { to: peer, rawPayload: make(i + 7) })),
+  );
   for (let i = 0; i < 1_000; i++) {
     const expected = make(i);
     expected[0] = 255 - expected[0]!;
@@ -98,8 +104,10 @@ test("payload and headers read only after an await are still those of the messag
     await hold.opened;
     seen.push(`${text(context.payload)} ${context.headers["n"]} ${JSON.stringify(context.json())}`);
   }));
-  const calls = Array.from({ length: 100 }, (_, i) =>
-    client.amSync("later", { to: peer, payload: i, headers: { n: `h${i}` } }));
+  const calls = Array.from(
+    { length: 100 },
+    (_, i) => client.amSync("later", { to: peer, payload: i, headers: { n: `h${i}` } }),
+  );
   await until(() => server.stats().handlers.running === 100);
   hold.open();
   await Promise.all(calls);

@@ -58,7 +58,9 @@ test("a wrong payload is PAYLOAD_INVALID naming the field, and no message leaves
       });
       const issues = error.details as { path: string; message: string }[];
       assert.deepEqual(issues.map(({ path }) => path), fields);
-      for (const field of fields) assert.ok(error.message.includes(`${field}: `) || field === "", error.message);
+      for (const field of fields) {
+        assert.ok(error.message.includes(`${field}: `) || field === "", error.message);
+      }
     }
   }
   assert.equal(runs, 0);
@@ -100,7 +102,10 @@ test("the server checks again: what reaches it wrong does not reach the handler"
   });
   assert.deepEqual((error.details as { path: string }[]).map(({ path }) => path), ["b"]);
   await fails(client.amSync("add", { to: peer, payload: 5 }), { code: "PAYLOAD_INVALID", ran: "no" });
-  await fails(client.unary("add", { to: peer, rawPayload: bytes("{") }), { code: "PAYLOAD_INVALID", ran: "no" });
+  await fails(client.unary("add", { to: peer, rawPayload: bytes("{") }), {
+    code: "PAYLOAD_INVALID",
+    ran: "no",
+  });
   await fails(client.unary("add", { to: peer, rawPayload: Uint8Array.of(0xff) }), {
     code: "PAYLOAD_INVALID",
     message: /UTF-8/,
@@ -117,7 +122,13 @@ test("an answer that does not match the contract is RESULT_INVALID, and the hand
       using _registered = server.handle(add, () => {
         return how === "returns" ? untyped(result) : untyped(Promise.resolve(result));
       });
-      const expected = { code: "RESULT_INVALID", ran: "yes", peer, handler: "add", message: /^Result of "add"/ };
+      const expected = {
+        code: "RESULT_INVALID",
+        ran: "yes",
+        peer,
+        handler: "add",
+        message: /^Result of "add"/,
+      };
       await fails(client.typedUnary(add, { to: peer, payload: { a: 1, b: 2 } }), expected, 1_000);
       await fails(client.amSync(add, { to: peer, payload: { a: 1, b: 2 } }), expected, 1_000);
     }
@@ -127,12 +138,12 @@ test("an answer that does not match the contract is RESULT_INVALID, and the hand
 test("an answer that cannot be encoded is ENCODING_FAILED, and the handler ran", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
-  const any = contract("any", { input: z.null(), output: z.unknown() });
+  const anything = contract("any", { input: z.null(), output: z.unknown() });
   const circle: unknown[] = [];
   circle.push(circle);
   for (const result of [10n, circle, () => {}, Symbol("x")]) {
-    using _registered = server.handle(any, async () => result);
-    await fails(client.typedUnary(any, { to: peer, payload: null }), {
+    using _registered = server.handle(anything, () => Promise.resolve(result));
+    await fails(client.typedUnary(anything, { to: peer, payload: null }), {
       code: "ENCODING_FAILED",
       ran: "yes",
       message: /^Result of "any" cannot be encoded/,
@@ -174,11 +185,13 @@ test("an error that the contract declares keeps its code, message and data", asy
       details: { key: input, near: ["a", "b"] },
     });
   });
-  for (const call of [
-    client.typedUnary(lookup, { to: peer, payload: "x" }),
-    client.amSync(lookup, { to: peer, payload: "x" }),
-    client.client({ lookup }, { to: peer }).lookup("x"),
-  ]) {
+  for (
+    const call of [
+      client.typedUnary(lookup, { to: peer, payload: "x" }),
+      client.amSync(lookup, { to: peer, payload: "x" }),
+      client.client({ lookup }, { to: peer }).lookup("x"),
+    ]
+  ) {
     const error = await fails(call, {
       name: "ZeromeshError",
       code: "NO_SUCH_KEY",
@@ -201,7 +214,9 @@ test("an error that the contract does not declare is HANDLER_FAILED with exactly
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   server.handle(lookup, ({ input }) => {
-    throw input === "own" ? new ZeromeshError("NOT_DECLARED", "mine", { details: { a: 1 } }) : new Error("plain");
+    throw input === "own"
+      ? new ZeromeshError("NOT_DECLARED", "mine", { details: { a: 1 } })
+      : new Error("plain");
   });
   const own = await fails(client.typedUnary(lookup, { to: peer, payload: "own" }), {
     code: "HANDLER_FAILED",
@@ -209,7 +224,10 @@ test("an error that the contract does not declare is HANDLER_FAILED with exactly
     ran: "yes",
   });
   assert.equal(own.details, undefined);
-  await fails(client.typedUnary(lookup, { to: peer, payload: "x" }), { code: "HANDLER_FAILED", message: "plain" });
+  await fails(client.typedUnary(lookup, { to: peer, payload: "x" }), {
+    code: "HANDLER_FAILED",
+    message: "plain",
+  });
   // A name that every object has is not declared by it.
   server.handle(contract("sneaky", { input: z.null(), output: z.null(), errors: {} }), () => {
     throw new ZeromeshError("constructor", "inherited");
@@ -225,7 +243,11 @@ test("an am contract's declared errors reach amSync()", async () => {
     await pause(0);
     throw new ZeromeshError("BUSY", "come back");
   });
-  await fails(client.client({ job }, { to: peer }).job(null), { code: "BUSY", message: "come back", ran: "yes" });
+  await fails(client.client({ job }, { to: peer }).job(null), {
+    code: "BUSY",
+    message: "come back",
+    ran: "yes",
+  });
 });
 
 test("transforming schemas: the caller gives in and gets out, the handler gets out and gives in", async () => {
@@ -287,7 +309,10 @@ test("asynchronous validators work on every side", async () => {
     message: /not this input/,
   });
   assert.equal(client.stats().transport.sentMessages, before);
-  await fails(client.unary("later", { to: peer, payload: "bad input" }), { code: "PAYLOAD_INVALID", ran: "no" });
+  await fails(client.unary("later", { to: peer, payload: "bad input" }), {
+    code: "PAYLOAD_INVALID",
+    ran: "no",
+  });
   await fails(client.typedUnary(later, { to: peer, payload: "bad result" }), {
     code: "RESULT_INVALID",
     ran: "yes",
@@ -331,11 +356,23 @@ test("a validator that throws fails the call that it checks, and nothing else", 
     const wrong = contract("wrong", { input, output: z.string() });
     await fails(client.typedUnary(wrong, { to: peer, payload: "x" }), { name: "Error", message });
     using _registered = server.handle(wrong, () => "never");
-    await fails(client.unary("wrong", { to: peer, payload: "x" }), { code: "HANDLER_FAILED", message }, 1_000);
+    await fails(
+      client.unary("wrong", { to: peer, payload: "x" }),
+      { code: "HANDLER_FAILED", message },
+      1_000,
+    );
     const output = contract("output", { input: z.string(), output: input });
     using _other = server.handle(output, () => "result");
-    await fails(client.unary("output", { to: peer, payload: "x" }), { code: "HANDLER_FAILED", message }, 1_000);
-    await fails(client.amSync("output", { to: peer, payload: "x" }), { code: "HANDLER_FAILED", message }, 1_000);
+    await fails(
+      client.unary("output", { to: peer, payload: "x" }),
+      { code: "HANDLER_FAILED", message },
+      1_000,
+    );
+    await fails(
+      client.amSync("output", { to: peer, payload: "x" }),
+      { code: "HANDLER_FAILED", message },
+      1_000,
+    );
   }
   assert.equal(server.stats().handlers.running, 0);
 });
@@ -348,7 +385,12 @@ const rich = contract("rich", {
     gap: z.undefined().optional(),
     list: z.array(z.union([z.null(), z.number()])),
   }),
-  output: z.object({ blob: z.instanceof(Uint8Array), at: z.date(), keys: z.array(z.string()), big: z.unknown() }),
+  output: z.object({
+    blob: z.instanceof(Uint8Array),
+    at: z.date(),
+    keys: z.array(z.string()),
+    big: z.unknown(),
+  }),
   encoding: "msgpack",
 });
 
@@ -401,13 +443,13 @@ test("msgpack with asynchronous validators answers a synchronous handler in msgp
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   const careful = contract("careful", {
-    input: z.instanceof(Uint8Array).refine(async () => true),
-    output: z.instanceof(Uint8Array).refine(async () => true),
+    input: z.instanceof(Uint8Array).refine(() => Promise.resolve(true)),
+    output: z.instanceof(Uint8Array).refine(() => Promise.resolve(true)),
     encoding: "msgpack",
   });
   const sync = contract("sync", {
     input: z.instanceof(Uint8Array),
-    output: schema<Uint8Array, Uint8Array>(async (value) => ({ value: value as Uint8Array })),
+    output: schema<Uint8Array, Uint8Array>((value) => Promise.resolve({ value: value as Uint8Array })),
     encoding: "msgpack",
   });
   server.handle(careful, ({ input }) => input);
@@ -423,11 +465,20 @@ test("msgpack with asynchronous validators answers a synchronous handler in msgp
 test("msgpack that cannot be read or encoded says so with the codes that JSON has", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
-  const any = contract("any", { input: z.unknown(), output: z.unknown(), encoding: "msgpack" });
-  server.handle(any, ({ input }) => input === "huge" ? 2n ** 70n : input);
-  await fails(client.typedUnary(any, { to: peer, payload: 2n ** 70n }), { code: "ENCODING_FAILED", ran: "no" });
-  await fails(client.typedUnary(any, { to: peer, payload: () => {} }), { code: "ENCODING_FAILED", ran: "no" });
-  await fails(client.typedUnary(any, { to: peer, payload: "huge" }), { code: "ENCODING_FAILED", ran: "yes" });
+  const anything = contract("any", { input: z.unknown(), output: z.unknown(), encoding: "msgpack" });
+  server.handle(anything, ({ input }) => input === "huge" ? 2n ** 70n : input);
+  await fails(client.typedUnary(anything, { to: peer, payload: 2n ** 70n }), {
+    code: "ENCODING_FAILED",
+    ran: "no",
+  });
+  await fails(client.typedUnary(anything, { to: peer, payload: () => {} }), {
+    code: "ENCODING_FAILED",
+    ran: "no",
+  });
+  await fails(client.typedUnary(anything, { to: peer, payload: "huge" }), {
+    code: "ENCODING_FAILED",
+    ran: "yes",
+  });
   // A caller that speaks JSON to it is understood, since every message says how it is encoded.
   assert.equal(text(await client.unary("any", { to: peer, payload: { plain: true } })), '{"plain":true}');
 });
@@ -437,7 +488,9 @@ test("contract() refuses what is no schema, no encoding and no error table", () 
   for (const wrong of [undefined, null, {}, "text", () => {}, { "~standard": { version: 2 } }]) {
     assert.throws(() => contract("x", { input: untyped(wrong) }), TypeError);
     if (wrong !== undefined) assert.throws(() => contract("x", { input, output: untyped(wrong) }), TypeError);
-    if (wrong !== null) assert.throws(() => contract("x", { input, errors: { CODE: untyped(wrong) } }), TypeError);
+    if (wrong !== null) {
+      assert.throws(() => contract("x", { input, errors: { CODE: untyped(wrong) } }), TypeError);
+    }
   }
   assert.throws(() => contract("x", { input, encoding: untyped("xml") }), TypeError);
 });

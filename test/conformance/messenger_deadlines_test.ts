@@ -213,9 +213,13 @@ test("deadlines of many calls pass in their order", async () => {
   server.registerHandler(unaryHandler("slow", () => hold.opened));
   const order: number[] = [];
   const times = [120, 20, 90, 50, 150, 20, 70];
-  await Promise.all(times.map((timeoutMs) =>
-    fails(client.unary("slow", { to: peer, timeoutMs }), { code: "TIMEOUT" }).then(() => order.push(timeoutMs))
-  ));
+  await Promise.all(
+    times.map((timeoutMs) =>
+      fails(client.unary("slow", { to: peer, timeoutMs }), { code: "TIMEOUT" }).then(() =>
+        order.push(timeoutMs)
+      )
+    ),
+  );
   assert.deepEqual(order, [...times].sort((a, b) => a - b));
   hold.open();
 });
@@ -282,10 +286,13 @@ test("AbortSignal.timeout() as signal rejects with its own TimeoutError", async 
   const { server, client, peer } = await pair(t);
   const { reasons } = waiter(t, server, "wait");
   const signal = AbortSignal.timeout(30);
-  await rejectsWith(client.unary("wait", { to: peer, signal }).catch((error) => {
-    assert.equal((error as Error).name, "TimeoutError");
-    throw error;
-  }), await new Promise((resolve) => signal.addEventListener("abort", () => resolve(signal.reason))));
+  await rejectsWith(
+    client.unary("wait", { to: peer, signal }).catch((error) => {
+      assert.equal((error as Error).name, "TimeoutError");
+      throw error;
+    }),
+    await new Promise((resolve) => signal.addEventListener("abort", () => resolve(signal.reason))),
+  );
   await until(() => reasons.length === 1);
 });
 
@@ -315,7 +322,10 @@ test("aborting after the answer changes nothing, and leaves no listener on the s
     removeEventListener.apply(signal, args);
   };
   const answers = await Promise.all(
-    Array.from({ length: 20 }, (_, i) => client.unary("echo", { to: peer, rawPayload: bytes(`${i}`), signal })),
+    Array.from(
+      { length: 20 },
+      (_, i) => client.unary("echo", { to: peer, rawPayload: bytes(`${i}`), signal }),
+    ),
   );
   assert.equal(listeners, 0);
   const before = client.stats().transport.sentMessages;
@@ -330,7 +340,10 @@ test("aborting a call in the same turn it was made takes it back or cancels it",
   const { reasons, signals } = waiter(t, server, "wait");
   const controller = new AbortController();
   const reason = new Error("at once");
-  const calls = Array.from({ length: 10 }, () => client.unary("wait", { to: peer, signal: controller.signal }));
+  const calls = Array.from(
+    { length: 10 },
+    () => client.unary("wait", { to: peer, signal: controller.signal }),
+  );
   controller.abort(reason);
   for (const call of calls) await rejectsWith(call, reason);
   await client.availableHandlers(peer);

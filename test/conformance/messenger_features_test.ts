@@ -62,7 +62,11 @@ async function exercise(from: Messenger, to: Messenger["instanceId"], seen: { re
   assert.deepEqual(many, Array.from({ length: 100 }, (_, i) => i / 2));
   await fails(from.unary("nowhere", { to }), { code: "HANDLER_NOT_FOUND", ran: "no" }, 1_000);
   await fails(from.amSync("nowhere", { to }), { code: "HANDLER_NOT_FOUND", ran: "no" }, 1_000);
-  await fails(from.unary("divide", { to, payload: { a: "x" } }), { code: "PAYLOAD_INVALID", ran: "no" }, 1_000);
+  await fails(
+    from.unary("divide", { to, payload: { a: "x" } }),
+    { code: "PAYLOAD_INVALID", ran: "no" },
+    1_000,
+  );
   await fails(from.unary("bad", { to }), { ran: "yes", message: /on purpose/ }, 1_000);
   await fails(from.amSync("bad", { to }), { ran: "yes", message: /on purpose/ }, 1_000);
   assert.ok((await from.availableHandlers(to)).includes("divide"));
@@ -167,7 +171,15 @@ test("msgpack towards a peer that does not speak it is PEER_LACKS_FEATURE before
       client.amSync(packed, { to: peer, payload: new Date(0) }),
       client.amSend(packed, { to: peer, payload: new Date(0) }),
     ]
-  ) await fails(call, { code: "PEER_LACKS_FEATURE", ran: "no", peer, handler: "packed", message: /MessagePack/ });
+  ) {
+    await fails(call, {
+      code: "PEER_LACKS_FEATURE",
+      ran: "no",
+      peer,
+      handler: "packed",
+      message: /MessagePack/,
+    });
+  }
   assert.equal(client.stats().transport.sentMessages, before);
 });
 
@@ -193,7 +205,10 @@ test("towards a plain peer the own additions stay away, and it is told apart", a
   const header = requestIn(message);
   assert.equal(header.name, "echo");
   assert.equal(header.headersEnd, header.headersStart, "no header map, since there is no _ttl");
-  assert.deepEqual(client.peers().map(({ zeromesh, up }) => ({ zeromesh, up })), [{ zeromesh: false, up: true }]);
+  assert.deepEqual(client.peers().map(({ zeromesh, up }) => ({ zeromesh, up })), [{
+    zeromesh: false,
+    up: true,
+  }]);
   plain.send(message.from, response(header, bytes("answer")));
   assert.equal(text(await call), "answer");
 });

@@ -34,7 +34,10 @@ test("two thousand calls at once each get their own answer", async () => {
   }));
   for (const name of ["sync", "async"]) {
     const answers = await Promise.all(
-      Array.from({ length: 2_000 }, (_, i) => client.unary(name, { to: peer, rawPayload: bytes(`${name} ${i}`) })),
+      Array.from(
+        { length: 2_000 },
+        (_, i) => client.unary(name, { to: peer, rawPayload: bytes(`${name} ${i}`) }),
+      ),
     );
     assert.deepEqual(answers.map(text), Array.from({ length: 2_000 }, (_, i) => `${name} ${i}`));
   }
@@ -150,17 +153,44 @@ test("payloads from nothing to 5 MiB are the same on both sides, both ways", asy
       return payload;
     }));
   }
-  const edges = [0, 1, 2, 31, 32, 255, 256, 1_023, 1_024, 8_191, 8_192, 32_767, 65_535, 65_536, 65_537, 131_072];
-  const sizes = [...edges, mebibyte, 5 * mebibyte, ...Array.from({ length: 60 }, () => random.below(100_000))];
-  await Promise.all([[client, peer], [server, client.instanceId]].flatMap(([from, to]) =>
-    sizes.map(async (size, i) => {
-      const rawPayload = source.slice(random.below(source.length - size + 1)).subarray(0, size);
-      const name = i % 2 === 0 ? "echo" : "late echo";
-      const answer = await (from as Messenger).unary(name, { to: to as Messenger["instanceId"], rawPayload });
-      assert.equal(answer.length, size);
-      assert.ok(same(answer, rawPayload), `${size} bytes`);
-    })
-  ));
+  const edges = [
+    0,
+    1,
+    2,
+    31,
+    32,
+    255,
+    256,
+    1_023,
+    1_024,
+    8_191,
+    8_192,
+    32_767,
+    65_535,
+    65_536,
+    65_537,
+    131_072,
+  ];
+  const sizes = [
+    ...edges,
+    mebibyte,
+    5 * mebibyte,
+    ...Array.from({ length: 60 }, () => random.below(100_000)),
+  ];
+  await Promise.all(
+    [[client, peer], [server, client.instanceId]].flatMap(([from, to]) =>
+      sizes.map(async (size, i) => {
+        const rawPayload = source.slice(random.below(source.length - size + 1)).subarray(0, size);
+        const name = i % 2 === 0 ? "echo" : "late echo";
+        const answer = await (from as Messenger).unary(name, {
+          to: to as Messenger["instanceId"],
+          rawPayload,
+        });
+        assert.equal(answer.length, size);
+        assert.ok(same(answer, rawPayload), `${size} bytes`);
+      })
+    ),
+  );
 });
 
 /** Compares without building a report of megabytes. */
@@ -195,7 +225,12 @@ test("a full queue with overflow fail is QUEUE_FULL at once, and nothing of it i
     return settled.some(({ status }) => status === "rejected") ? settled : undefined;
   });
   const refused = outcomes.find(({ status }) => status === "rejected") as PromiseRejectedResult;
-  await fails(Promise.reject(refused.reason as Error), { code: "QUEUE_FULL", ran: "no", peer, message: /is full/ });
+  await fails(Promise.reject(refused.reason as Error), {
+    code: "QUEUE_FULL",
+    ran: "no",
+    peer,
+    message: /is full/,
+  });
   await fails(client.unary("n", { to: peer }), { code: "QUEUE_FULL", ran: "no" });
   assert.equal(client.stats().transport.queuedMessages, 5);
   await client.close({ timeoutMs: 10 });
@@ -238,7 +273,10 @@ test("one peer that reads nothing holds nobody else up", async () => {
   const deaf = await RawRouter.open(t, { small: true });
   const { server, client, peer } = await pair(t, { client: { highWaterMark: 2, maxQueuedMessages: 10 } });
   server.registerHandler(unaryHandler("echo", ({ payload }) => payload));
-  const [stuck] = await Promise.all([client.connect(deaf.endpoint), deaf.hello(["same-connection", "batch"])]);
+  const [stuck] = await Promise.all([
+    client.connect(deaf.endpoint),
+    deaf.hello(["same-connection", "batch"]),
+  ]);
   const big = new Uint8Array(500_000);
   await until(() => {
     void client.amSend("n", { to: stuck, rawPayload: big }).catch(() => {});
@@ -253,7 +291,9 @@ test("one peer that reads nothing holds nobody else up", async () => {
 
 test("a call cancelled while it waits in the queue is taken back and never arrives", async () => {
   await using t = await leakCheck();
-  const { server, client, peer } = await pair(t, { client: { highWaterMark: 1, features: { batch: false } } });
+  const { server, client, peer } = await pair(t, {
+    client: { highWaterMark: 1, features: { batch: false } },
+  });
   const hold = gate(t);
   const names: string[] = [];
   server.registerHandler(unaryHandler("big", async () => {
@@ -285,7 +325,10 @@ test("answers that find the caller's queue full wait for room, and none is lost"
     return new Uint8Array(100_000).fill(payload[0]!);
   }));
   const calls = Array.from({ length: 200 }, async (_, i) => {
-    const answer = await client.unary(i % 2 === 0 ? "big" : "late", { to: peer, rawPayload: Uint8Array.of(i) });
+    const answer = await client.unary(i % 2 === 0 ? "big" : "late", {
+      to: peer,
+      rawPayload: Uint8Array.of(i),
+    });
     assert.equal(answer.length, 100_000);
     assert.ok(answer.every((byte) => byte === i));
   });

@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
-import {
-  amHandler,
-  contract,
-  type HandlerContext,
-  typedUnaryHandler,
-  unaryHandler,
-} from "../../src/mod.ts";
+import { amHandler, contract, type HandlerContext, typedUnaryHandler, unaryHandler } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { until, within } from "../support/until.ts";
 import { bytes, fails, gate, looksLike, pair, text, thrown } from "./messenger_kit.ts";
@@ -168,9 +162,12 @@ test("client() has a method for each contract, and send for those without an ans
 test("client() passes its own options on, and a call's options win over them", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
-  server.handle(contract("who", { input: z.null(), output: z.record(z.string(), z.string()) }), ({ headers }) => ({
-    ...headers,
-  }));
+  server.handle(
+    contract("who", { input: z.null(), output: z.record(z.string(), z.string()) }),
+    ({ headers }) => ({
+      ...headers,
+    }),
+  );
   const who = contract("who", { input: z.null(), output: z.record(z.string(), z.string()) });
   const remote = client.client({ who }, { to: peer, headers: { from: "client" } });
   assert.deepEqual(await remote.who(null), { from: "client" });
@@ -280,12 +277,19 @@ test("an answer inside a synchronous handler can be awaited by nobody else's mes
   client.registerHandler(amHandler("noise", () => {}));
   server.registerHandler(unaryHandler("echo", ({ payload, messenger, senderInstanceId }) => {
     for (let i = 0; i < 5; i++) {
-      void messenger.amSend("noise", { to: senderInstanceId!, payload: "x".repeat(i * 100), headers: { i: `${i}` } });
+      void messenger.amSend("noise", {
+        to: senderInstanceId!,
+        payload: "x".repeat(i * 100),
+        headers: { i: `${i}` },
+      });
     }
     return payload;
   }));
   const answers = await Promise.all(
-    Array.from({ length: 50 }, (_, i) => client.unary("echo", { to: peer, rawPayload: bytes(`number ${i}`) })),
+    Array.from(
+      { length: 50 },
+      (_, i) => client.unary("echo", { to: peer, rawPayload: bytes(`number ${i}`) }),
+    ),
   );
   assert.deepEqual(answers.map(text), Array.from({ length: 50 }, (_, i) => `number ${i}`));
   await until(() => client.stats().handlers.started >= 250);
@@ -357,7 +361,11 @@ test("a handler may return any thenable", async () => {
   const thenable = (value: unknown) => ({ then: (resolve: (value: unknown) => void) => resolve(value) });
   server.registerHandler(unaryHandler("lazy", () => thenable(bytes("lazy")) as Promise<Uint8Array>));
   assert.equal(text(await within(client.unary("lazy", { to: peer }), 2_000)), "lazy");
-  const angry = { then: () => { throw new Error("from then"); } };
+  const angry = {
+    then: () => {
+      throw new Error("from then");
+    },
+  };
   server.registerHandler(unaryHandler("angry", () => angry as unknown as Promise<Uint8Array>));
   await fails(client.unary("angry", { to: peer }), { code: "HANDLER_FAILED", message: "from then" }, 2_000);
 });
@@ -374,7 +382,11 @@ test("each kind of handler answers each pattern", async () => {
   await client.amSync("add", { to, payload: { a: 1, b: 2 } });
   assert.equal(text(await client.unary("unary", { to })), "bytes");
   assert.equal(text(await client.unary("add", { to, payload: { a: 1, b: 2 } })), '{"sum":3}');
-  await fails(client.unary("am", { to }), { code: "HANDLER_FAILED", message: /"am" is an am handler/, ran: "yes" });
+  await fails(client.unary("am", { to }), {
+    code: "HANDLER_FAILED",
+    message: /"am" is an am handler/,
+    ran: "yes",
+  });
 });
 
 test("handlers with dispatch inline answer as those with spawn do", async () => {

@@ -94,10 +94,13 @@ test("two instances that dial each other both reach each other", async () => {
   assert.deepEqual([toTwo, toOne], [two.instanceId, one.instanceId]);
   for (const side of [one, two]) side.handle(add, ({ input }) => ({ sum: input.a + input.b }));
   const answers = await Promise.all(
-    Array.from({ length: 20 }, (_, i) =>
-      i % 2 === 0
-        ? one.typedUnary(add, { to: toTwo, payload: { a: i, b: 1 } })
-        : two.typedUnary(add, { to: toOne, payload: { a: i, b: 1 } })),
+    Array.from(
+      { length: 20 },
+      (_, i) =>
+        i % 2 === 0
+          ? one.typedUnary(add, { to: toTwo, payload: { a: i, b: 1 } })
+          : two.typedUnary(add, { to: toOne, payload: { a: i, b: 1 } }),
+    ),
   );
   assert.deepEqual(answers.map(({ sum }) => sum), Array.from({ length: 20 }, (_, i) => i + 1));
   one.disconnect(toTwo);
@@ -129,7 +132,10 @@ test("many first calls to a registered peer share one connection, in their order
   server.registerHandler(amHandler("n", (context) => seen.push(context.json() as number)));
   const peer = client.registerPeer(server.peerInfo());
   await Promise.all(
-    Array.from({ length: 100 }, (_, i) => client[i % 3 === 0 ? "amSync" : "amSend"]("n", { to: peer, payload: i })),
+    Array.from(
+      { length: 100 },
+      (_, i) => client[i % 3 === 0 ? "amSync" : "amSend"]("n", { to: peer, payload: i }),
+    ),
   );
   await until(() => seen.length === 100);
   assert.deepEqual(seen, Array.from({ length: 100 }, (_, i) => i));
@@ -167,12 +173,19 @@ test("registerPeer() refuses what is no peer info", async () => {
   const alone = await t.messenger();
   const id = "0195b0f4-3c52-7abc-8def-0123456789ab";
   for (
-    const wrong of [null, undefined, 5, "text", {}, { instance_id: id }, { instance_id: "x", worker_address: [1] }, {
+    const wrong of [null, undefined, 5, "text", {}, { instance_id: id }, {
+      instance_id: "x",
+      worker_address: [1],
+    }, {
       instance_id: id,
       worker_address: [256],
     }, { instance_id: id, worker_address: "128" }]
   ) {
-    assert.throws(() => alone.registerPeer(wrong as unknown as PeerInfoJson), TypeError, JSON.stringify(wrong));
+    assert.throws(
+      () => alone.registerPeer(wrong as unknown as PeerInfoJson),
+      TypeError,
+      JSON.stringify(wrong),
+    );
   }
   assert.deepEqual(alone.peers(), []);
 });
@@ -182,7 +195,12 @@ test("a registered peer without a usable address fails its calls at once", async
   const outside = await t.messenger({ listen: false });
   const client = await t.messenger();
   const peer = client.registerPeer(outside.peerInfo());
-  await fails(client.unary("x", { to: peer }), { code: "PEER_DISCONNECTED", ran: "no", peer, message: /no address/ });
+  await fails(client.unary("x", { to: peer }), {
+    code: "PEER_DISCONNECTED",
+    ran: "no",
+    peer,
+    message: /no address/,
+  });
 });
 
 test("an instance that does not listen has no endpoint, and is answered and called over its own connection", async () => {
@@ -203,7 +221,11 @@ test("an instance that does not listen and is gone cannot be called until it con
   const id = client.instanceId;
   await client.close();
   await until(() => server.peers()[0]?.up === false);
-  await fails(server.unary("x", { to: id }), { code: "PEER_DISCONNECTED", ran: "no", message: /has to connect again/ });
+  await fails(server.unary("x", { to: id }), {
+    code: "PEER_DISCONNECTED",
+    ran: "no",
+    message: /has to connect again/,
+  });
   const again = await t.messenger({ listen: false, instanceId: id });
   again.registerHandler(unaryHandler("x", () => bytes("back")));
   await again.connect(server.endpoint);
@@ -329,13 +351,16 @@ test("waitForHandler() waits for a handler that appears later", async () => {
 test("waitForHandler() rejects with HANDLER_NOT_FOUND when the handler never appears", async () => {
   await using t = await leakCheck();
   const { client, peer } = await pair(t);
-  const waits = Array.from({ length: 20 }, (_, i) =>
-    fails(client.waitForHandler(peer, "never", { timeoutMs: 100 + i * 7 }), {
-      code: "HANDLER_NOT_FOUND",
-      ran: "no",
-      peer,
-      handler: "never",
-    }));
+  const waits = Array.from(
+    { length: 20 },
+    (_, i) =>
+      fails(client.waitForHandler(peer, "never", { timeoutMs: 100 + i * 7 }), {
+        code: "HANDLER_NOT_FOUND",
+        ran: "no",
+        peer,
+        handler: "never",
+      }),
+  );
   await Promise.all(waits);
 });
 

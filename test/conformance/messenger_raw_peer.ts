@@ -2,10 +2,10 @@
 import { newInstanceId, workerIdOf } from "../../src/core/mod.ts";
 import type { InstanceId } from "../../src/mod.ts";
 import {
+  AckHeader,
   decodeAck,
   decodeRequest,
   decodeResponse,
-  AckHeader,
   encodeAck,
   encodeHelloReply,
   encodeRequest,
@@ -14,8 +14,8 @@ import {
   MessageType,
   NameCache,
   RequestHeader,
-  type ResponseId,
   ResponseHeader,
+  type ResponseId,
   ResponseKind,
 } from "../../src/wire/mod.ts";
 import { Context, type Socket } from "../../src/zmq/mod.ts";

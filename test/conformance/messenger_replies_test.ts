@@ -14,13 +14,26 @@ import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { seededPrng } from "../support/prng.ts";
 import { pause, until } from "../support/until.ts";
 import { bytes, fails, pair, text } from "./messenger_kit.ts";
-import { ack, ackIn, RawDealer, type RawMessage, RawRouter, request, requestIn, response, responseIn } from "./messenger_raw_peer.ts";
+import {
+  ack,
+  ackIn,
+  RawDealer,
+  type RawMessage,
+  RawRouter,
+  request,
+  requestIn,
+  response,
+  responseIn,
+} from "./messenger_raw_peer.ts";
 
 /** A client that has called a raw server, which has the request in its hands. */
 async function called(t: LeakCheck, pattern: "unary" | "amSync" = "unary") {
   const server = await RawRouter.open(t);
   const client = await t.messenger();
-  const [peer] = await Promise.all([client.connect(server.endpoint), server.hello(["same-connection", "errors"])]);
+  const [peer] = await Promise.all([
+    client.connect(server.endpoint),
+    server.hello(["same-connection", "errors"]),
+  ]);
   const call = client[pattern]("x", { to: peer });
   call.catch(() => {});
   const message = await server.next();
@@ -158,9 +171,12 @@ test("frames that make no sense are counted and harm nobody", async () => {
     raw.send(frames);
     expected[reason] = (expected[reason] ?? 0) + 1;
   }
-  await until(() => Object.values(drops(server)).reduce((sum, count) => sum + count, 0) === senseless.length, {
-    message: () => JSON.stringify(drops(server)),
-  });
+  await until(
+    () => Object.values(drops(server)).reduce((sum, count) => sum + count, 0) === senseless.length,
+    {
+      message: () => JSON.stringify(drops(server)),
+    },
+  );
   assert.deepEqual(drops(server), expected);
   assert.equal(text(await client.unary("echo", { to: peer, rawPayload: bytes("alive") })), "alive");
 });

@@ -115,6 +115,13 @@ export function addressBlob(entries: Readonly<Record<string, Bytes>>, options: {
   return blob;
 }
 
+/** Keys for a connection: Velo has none, but who imitates an instance needs them. */
+export interface PlainCurve {
+  readonly publicKey: string;
+  readonly secretKey: string;
+  readonly serverKey: string;
+}
+
 /** How to open a {@link PlainVelo}. */
 export interface PlainVeloOptions {
   /** Its id. @default {a new one} */
@@ -187,8 +194,12 @@ export class PlainVelo {
   }
 
   /** A further DEALER to an endpoint, with the options that Velo sets; with a routing id it is left unread. */
-  open(endpoint: string, routingId?: Uint8Array): Socket {
+  open(endpoint: string, routingId?: Uint8Array, curve?: PlainCurve): Socket {
     const socket = this.#context.socket("DEALER").set("LINGER", 0).set("SNDHWM", 1_000);
+    if (curve !== undefined) {
+      socket.set("CURVE_SERVERKEY", curve.serverKey);
+      socket.set("CURVE_PUBLICKEY", curve.publicKey).set("CURVE_SECRETKEY", curve.secretKey);
+    }
     const id = routingId ?? this.#routingId;
     if (id !== null) socket.set("ROUTING_ID", id);
     socket.connect(endpoint);

@@ -6,9 +6,11 @@ import { Inbox, linked, numbered, Outbox, type WaiterKind } from "./raw_sockets.
 /** What the Worker is told. */
 export interface WorkerTask {
   /** What to do. */
-  readonly task: "talk" | "live" | "flood";
-  /** The main thread's ROUTER, for `talk`. */
+  readonly task: "talk" | "live" | "flood" | "hostile";
+  /** The main thread's ROUTER, for `talk` and `hostile`. */
   readonly endpoint?: string;
+  /** Messages to send without end, for `hostile`. */
+  readonly messages?: readonly (readonly Uint8Array[])[];
   /** How to wait. */
   readonly waiter: WaiterKind;
 }
@@ -27,7 +29,7 @@ export interface WorkerReport {
   readonly error?: string;
 }
 
-const { task, endpoint, waiter } = workerData as WorkerTask;
+const { task, endpoint, messages, waiter } = workerData as WorkerTask;
 
 /** Asks the main thread 300 times over TCP, while two sockets of its own talk to each other, and closes. */
 async function talk(): Promise<WorkerReport> {
@@ -83,7 +85,20 @@ async function flood(): Promise<WorkerReport> {
   return { waiter: context.reactor.stats().waiter };
 }
 
-const tasks = { talk, live, flood };
+/** Sends the messages it was given, over three connections, until it is terminated. */
+async function hostile(): Promise<WorkerReport> {
+  const context = await Context.create({ waiter });
+  context.reactor.ref();
+  for (let i = 0; i < 3; i++) {
+    const socket = context.socket("DEALER");
+    socket.connect(endpoint!);
+    const all = messages!.map((message) => [...message]);
+    new Outbox(socket, Infinity, { message: (value) => all[value % all.length]! }).start();
+  }
+  return { waiter: context.reactor.stats().waiter };
+}
+
+const tasks = { talk, live, flood, hostile };
 tasks[task]().then(
   (report) => parentPort?.postMessage(report),
   (error) => parentPort?.postMessage({ error: error instanceof Error ? error.stack ?? error.message : String(error) }),
