@@ -29,6 +29,7 @@ import type { SearchPlace } from "./library.ts";
 export {
   type ErrorCode,
   type KnownErrorCode,
+  knownErrorCodes,
   type Ran,
   ZeromeshError,
   type ZeromeshErrorOptions,

@@ -40,6 +40,7 @@ export {
   type HandlerOutput,
   type InstanceId,
   type KnownErrorCode,
+  knownErrorCodes,
   type LogFields,
   type Logger,
   type Ran,
@@ -94,5 +95,5 @@ export {
   type WaitOptions,
 } from "./messenger/mod.ts";
 export { type Drop, type TransportStats } from "./transport/mod.ts";
-export { type DropReason, type Feature, type PeerInfo, type PeerInfoJson } from "./wire/mod.ts";
+export { type DropReason, dropReasons, type Feature, type PeerInfo, type PeerInfoJson } from "./wire/mod.ts";
 export { type CurveKeyPair, curveKeyPair, type LibraryInfo, type ReactorStats } from "./zmq/mod.ts";

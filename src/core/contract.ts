@@ -1,4 +1,4 @@
-import { ZeromeshError } from "./errors.ts";
+import { knownErrorCodes, ZeromeshError } from "./errors.ts";
 
 /** One complaint of a schema. */
 export interface SchemaIssue {
@@ -107,7 +107,7 @@ export type HandlerOutput<C extends Contract> = C["output"] extends AnySchema ? 
  * @param name The handler's name, 1 to 65 535 UTF-8 bytes, not starting with `_`.
  * @param options Schemas, declared errors and encoding.
  * @returns The contract, frozen.
- * @throws {TypeError} If a schema is not a Standard Schema v1.
+ * @throws {TypeError} If a schema is not a Standard Schema v1, or a declared error has a code of the library.
  *
  * @example Usage
  * ```ts
@@ -132,6 +132,10 @@ export function contract<
     throw new TypeError(`Cannot make contract "${name}": encoding must be "json" or "msgpack"`);
   }
   for (const [code, schema] of Object.entries(options.errors ?? {})) {
+    // Such a code says what the library itself found, and with it whether the handler has run.
+    if ((knownErrorCodes as readonly string[]).includes(code)) {
+      throw new TypeError(`Cannot make contract "${name}": the code ${code} is the library's own`);
+    }
     if (schema !== null) requireSchema(name, `errors.${code}`, schema);
   }
   return Object.freeze({

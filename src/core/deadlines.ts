@@ -2,6 +2,7 @@ import type { CancelTimer, Clock } from "./clock.ts";
 
 const slotMs = 4;
 const slotCount = 1024; // one turn of the wheel is about four seconds
+const freshSlot = slotCount; // what was added in this turn of the event loop
 
 /**
  * Something with a deadline. Extended by what waits, so that a deadline costs no allocation of its own.
@@ -28,7 +29,7 @@ export abstract class Deadline {
  */
 export class Deadlines {
   readonly #clock: Clock;
-  readonly #slots: (Deadline | null)[] = new Array<Deadline | null>(slotCount).fill(null);
+  readonly #slots: (Deadline | null)[] = new Array<Deadline | null>(freshSlot + 1).fill(null);
   #count = 0;
   #tick: number;
   #armedFor = Infinity;
@@ -51,20 +52,13 @@ export class Deadlines {
   /** Starts a deadline `ms` from now. `Infinity` is never kept; after {@link close} nothing is. */
   add(entry: Deadline, ms: number): void {
     if (ms === Infinity || this.#closed) return;
-    const now = this.#now();
-    entry.dueAt = now + ms;
-    const tick = Math.max(Math.ceil(entry.dueAt / slotMs), this.#tick + 1);
-    const slot = tick % slotCount;
-    const head = this.#slots[slot] ?? null;
-    entry.slot = slot;
-    entry.next = head;
-    entry.previous = null;
-    if (head !== null) head.previous = entry;
-    this.#slots[slot] = entry;
+    if (this.#turnUses++ === 0) {
+      this.#turnNow = this.#clock.now();
+      queueMicrotask(this.#endTurn);
+    }
+    entry.dueAt = this.#turnNow + ms;
+    this.#link(entry, freshSlot);
     this.#count++;
-    // A far deadline is looked at once a turn, when its slot comes by.
-    const wakeTick = Math.min(tick, this.#tick + slotCount);
-    if (wakeTick < this.#armedFor) this.#arm(wakeTick, now);
   }
 
   /** Takes a deadline out. Harmless when it is not in. */
@@ -87,18 +81,36 @@ export class Deadlines {
   }
 
   /**
-   * The time, asked once for the calls that are started in one turn: asking costs 50 to 140 ns. A turn that
-   * starts very many asks again, so that a long loop does not date its last calls back.
+   * Puts what was added in this turn into the wheel. The time is asked once a turn, since asking costs 50 to
+   * 140 ns, and again at its end if several share it: a long turn must not date its last calls back.
    */
-  #now(): number {
-    if (this.#turnUses === 0) queueMicrotask(this.#endTurn);
-    if (this.#turnUses++ % 64 === 0) this.#turnNow = this.#clock.now();
-    return this.#turnNow;
-  }
-
   readonly #endTurn = (): void => {
+    const now = this.#turnUses > 1 ? this.#clock.now() : this.#turnNow;
+    const late = now - this.#turnNow;
     this.#turnUses = 0;
+    let entry = this.#slots[freshSlot] ?? null;
+    this.#slots[freshSlot] = null;
+    while (entry?.next) entry = entry.next; // oldest first, as they came
+    while (entry !== null) {
+      const newer: Deadline | null = entry.previous;
+      entry.dueAt += late;
+      const tick = Math.max(Math.ceil(entry.dueAt / slotMs), this.#tick + 1);
+      this.#link(entry, tick % slotCount);
+      // A far deadline is looked at once a turn, when its slot comes by.
+      const wakeTick = Math.min(tick, this.#tick + slotCount);
+      if (wakeTick < this.#armedFor && !this.#closed) this.#arm(wakeTick, now);
+      entry = newer;
+    }
   };
+
+  #link(entry: Deadline, slot: number): void {
+    const head = this.#slots[slot] ?? null;
+    entry.slot = slot;
+    entry.next = head;
+    entry.previous = null;
+    if (head !== null) head.previous = entry;
+    this.#slots[slot] = entry;
+  }
 
   #arm(tick: number, now: number): void {
     this.#cancel?.();

@@ -1,3 +1,35 @@
+/** Every code of {@link KnownErrorCode}. */
+export const knownErrorCodes = [
+  "LIBZMQ_NOT_FOUND",
+  "ZMQ_ERROR",
+  "FEATURE_UNAVAILABLE",
+  "ENDPOINT_INVALID",
+  "ADDRESS_IN_USE",
+  "PEER_UNKNOWN",
+  "PEER_UNREACHABLE",
+  "PEER_DISCONNECTED",
+  "PEER_REPLACED",
+  "PEER_DRAINING",
+  "PEER_LACKS_FEATURE",
+  "IDENTITY_MISMATCH",
+  "FORBIDDEN",
+  "TIMEOUT",
+  "CANCELLED",
+  "HANDLER_NOT_FOUND",
+  "HANDLER_EXISTS",
+  "HANDLER_FAILED",
+  "PAYLOAD_INVALID",
+  "RESULT_INVALID",
+  "ENCODING_FAILED",
+  "PAYLOAD_TOO_LARGE",
+  "HEADERS_TOO_LARGE",
+  "NAME_INVALID",
+  "QUEUE_FULL",
+  "OVERLOADED",
+  "REMOTE_ERROR",
+  "CLOSED",
+] as const;
+
 /**
  * The codes of {@link ZeromeshError}: one closed list for the whole library.
  *
@@ -24,35 +56,7 @@
  * - `REMOTE_ERROR`: a plain Velo peer reported an error as text.
  * - `CLOSED`: this instance is closed or closing.
  */
-export type KnownErrorCode =
-  | "LIBZMQ_NOT_FOUND"
-  | "ZMQ_ERROR"
-  | "FEATURE_UNAVAILABLE"
-  | "ENDPOINT_INVALID"
-  | "ADDRESS_IN_USE"
-  | "PEER_UNKNOWN"
-  | "PEER_UNREACHABLE"
-  | "PEER_DISCONNECTED"
-  | "PEER_REPLACED"
-  | "PEER_DRAINING"
-  | "PEER_LACKS_FEATURE"
-  | "IDENTITY_MISMATCH"
-  | "FORBIDDEN"
-  | "TIMEOUT"
-  | "CANCELLED"
-  | "HANDLER_NOT_FOUND"
-  | "HANDLER_EXISTS"
-  | "HANDLER_FAILED"
-  | "PAYLOAD_INVALID"
-  | "RESULT_INVALID"
-  | "ENCODING_FAILED"
-  | "PAYLOAD_TOO_LARGE"
-  | "HEADERS_TOO_LARGE"
-  | "NAME_INVALID"
-  | "QUEUE_FULL"
-  | "OVERLOADED"
-  | "REMOTE_ERROR"
-  | "CLOSED";
+export type KnownErrorCode = (typeof knownErrorCodes)[number];
 
 /** A known code, or one that a newer peer or a contract's own `errors` brought. */
 export type ErrorCode = KnownErrorCode | (string & Record<never, never>);

@@ -35,6 +35,7 @@ export {
   type ErrorCode,
   errorText,
   type KnownErrorCode,
+  knownErrorCodes,
   type Ran,
   ZeromeshError,
   type ZeromeshErrorOptions,

@@ -355,8 +355,10 @@ export class MessengerCore implements TransportHandler<Session> {
 
   /** The last message of every link: nothing more will be answered. */
   #sayGoodbye(): void {
+    this.transport.noticeLosses();
     for (const session of this.#sessions()) {
-      if (!session.zeromesh || session.link.state !== "open" || session.link.kind === "loopback") continue;
+      // Who has said so itself reads no more, and what is sent to it would only keep the socket lingering.
+      if (!session.zeromesh || !session.usable || session.link.kind === "loopback") continue;
       this.#notify(session.link, goodbyeName, nothing);
       session.link.flush();
     }

@@ -2,6 +2,9 @@ import { Deadline, type Deadlines, type InstanceId, ZeromeshError } from "../cor
 import type { ResponseId } from "../wire/mod.ts";
 import type { Session } from "./session.ts";
 
+// Calls have slots 0 to 65 534.
+const fireSlot = 0xffff;
+
 /** What a call waits for. */
 export interface Outcome {
   /** The result's bytes, lent for the length of the call; `keep` copies them. */
@@ -168,6 +171,7 @@ export class CallTable {
   #first: PendingCall | null = null;
   #open = 0;
   readonly #fireId: ResponseId;
+  #fired = 0;
   #pending = 0;
   #started = 0;
   #refused = 0;
@@ -186,14 +190,18 @@ export class CallTable {
     this.#limit = limit;
     this.#word0 = worker.word0;
     this.#word1 = worker.word1;
-    this.#fireId = Object.freeze({ id0: worker.word0, id1: worker.word1, id2: 0, id3: 0 });
+    this.#fireId = { id0: worker.word0, id1: worker.word1, id2: 0, id3: 0 };
     this.#onGiveUp = hooks.giveUp;
     this.#onActivity = hooks.activity;
   }
 
-  /** The id of messages that nobody answers: the own worker id, so that the receiver knows the sender. */
+  /** The id of the next message that nobody answers: the own worker id, and a number in a slot of its own. */
   get fireId(): ResponseId {
-    return this.#fireId;
+    const number = this.#fired = (this.#fired + 1) % 2 ** 48;
+    const id = this.#fireId;
+    id.id2 = (fireSlot | ((number & 0xffff) << 16)) >>> 0;
+    id.id3 = Math.floor(number / 0x10000) >>> 0;
+    return id;
   }
 
   /** How many calls are under way, in the table or waiting for a connection. */

@@ -145,7 +145,9 @@ export function lossOf(event: number, value: number, established: boolean, secur
       return {
         code: refused,
         reason: value === ProtocolError.ZMTP_CRYPTOGRAPHIC || value === ProtocolError.ZMTP_MECHANISM_MISMATCH
-          ? "wrong server key, or only one side uses CURVE"
+          ? secure
+            ? "wrong server key, or only one side uses CURVE"
+            : "it speaks no ZMTP, or wants CURVE keys"
           : `the ZMTP handshake failed (protocol error 0x${value.toString(16)})`,
       };
     case MonitorEvent.HANDSHAKE_FAILED_NO_DETAIL:

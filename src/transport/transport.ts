@@ -73,6 +73,8 @@ export interface Transport<Session> {
   dial(endpoint: string, options?: DialOptions): Promise<Link<Session>>;
   /** The link to oneself. */
   loopback(): Link<Session>;
+  /** Takes in what is known of lost connections, before something is sent that would wait for them. */
+  noticeLosses(): void;
   /** Keeps the process alive until {@link unref}. Counts. */
   ref(): void;
   /** See {@link ref}. */

@@ -109,6 +109,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       counters: { sent: 0, received: 0, blocked: 0 },
     };
     this.#loopback = new LoopbackLink(this.shared, parts.handler);
+    this.#owned.push(this.context.beforeExit(() => this.#flushAll()));
   }
 
   /**
@@ -158,6 +159,10 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
 
   loopback(): Link<Session> {
     return this.#loopback;
+  }
+
+  noticeLosses(): void {
+    this.drainMonitors();
   }
 
   ref(): void {
@@ -277,6 +282,16 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
 
   nextTurn(callback: () => void): void {
     this.context.reactor.nextTurn(callback);
+  }
+
+  /** Sends what the links hold, as far as their peers have room: the process ends. */
+  #flushAll(): void {
+    for (const links of [this.#dialled, this.#listener?.links ?? []]) {
+      for (const link of links) {
+        link.flush();
+        link.retry();
+      }
+    }
   }
 
   async #listen(endpoints: readonly Endpoint[]): Promise<void> {

@@ -67,6 +67,7 @@ export class Context {
   readonly maxSockets: number;
   readonly #sockets = new Set<Socket>();
   readonly #exitLingerMs: number;
+  readonly #beforeExit = new Set<() => void>();
   #reactor!: Reactor;
   #monitors: MonitorHub | null = null;
   #zap: ZapHandler | null = null;
@@ -161,6 +162,12 @@ export class Context {
     return socket;
   }
 
+  /** Calls back when the process ends without {@link close}, before the sockets are closed: the last chance to send. */
+  beforeExit(callback: () => void): Disposable {
+    this.#beforeExit.add(callback);
+    return { [Symbol.dispose]: () => this.#beforeExit.delete(callback) };
+  }
+
   /** Called by a socket that was closed. */
   forget(socket: Socket): void {
     this.#sockets.delete(socket);
@@ -199,13 +206,14 @@ export class Context {
 
   #endNow(): void {
     // The process is ending without close(): give what was sent a short while to leave.
+    for (const callback of this.#beforeExit) callback();
     for (const socket of [...this.#sockets]) socket.close({ lingerMs: this.#exitLingerMs });
     this.#monitors?.close();
     this.backend.contextTermNow(this.handle);
   }
 }
 
-let shared: { context: Promise<Context>; leases: number } | null = null;
+const sharedContexts = new Map<string | undefined, { context: Promise<Context>; leases: number }>();
 
 /** The right to use the thread's context until {@link ContextLease.release}. */
 export interface ContextLease {
@@ -216,18 +224,24 @@ export interface ContextLease {
 }
 
 /**
- * The one context of this JavaScript thread, made at first use and ended when nobody uses it.
+ * The one context of this JavaScript thread (one for each `library` that is asked for by path), made at first use
+ * and ended when nobody uses it.
  *
- * @param options Used only by whoever makes it. `library`, `logger` and the rest of the first user count.
+ * @param options Those of the first user count.
  */
 export async function leaseContext(options: ContextOptions = {}): Promise<ContextLease> {
-  const entry = shared ??= { context: Context.create(options), leases: 0 };
+  const key = options.library;
+  const entry = sharedContexts.get(key) ?? { context: Context.create(options), leases: 0 };
+  sharedContexts.set(key, entry);
   entry.leases++;
+  const forget = () => {
+    if (sharedContexts.get(key) === entry) sharedContexts.delete(key);
+  };
   let context: Context;
   try {
     context = await entry.context;
   } catch (error) {
-    if (shared === entry) shared = null;
+    forget();
     throw error;
   }
   let released: Promise<void> | null = null;
@@ -236,7 +250,7 @@ export async function leaseContext(options: ContextOptions = {}): Promise<Contex
     release() {
       released ??= (async () => {
         if (--entry.leases > 0) return;
-        if (shared === entry) shared = null;
+        forget();
         await context.close({ lingerMs: 0 });
       })();
       return released;

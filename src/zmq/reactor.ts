@@ -46,6 +46,8 @@ const spinUs = 150;
 const spinUpToMessages = 5;
 // Where setImmediate alone keeps other I/O waiting, a real turn is taken this often.
 const realTurnMs = 1;
+// Bun ends a program that died of an error only after a turn without a setImmediate: a few turns in this many.
+const immediatesInARow = 64;
 
 /**
  * One wait over all sockets of a JavaScript thread, and the pump that empties them.
@@ -65,11 +67,12 @@ export class Reactor {
   #readable: Registration[] = [];
   #touched: Registration[] = [];
   #blocked = new Set<Registration>();
-  readonly #afterDrain = new Set<() => void>();
   readonly #fired = new Int32Array(64);
   #armed = false;
   #signalled = false;
   #scheduled = false;
+  #immediates = 0;
+  #ringing = false;
   #pumping = false;
   #closed = false;
   #refs = 0;
@@ -149,12 +152,6 @@ export class Reactor {
     if (!this.#pumping) this.#schedule();
   }
 
-  /** Calls `flush` at the end of every drain, for what handlers queued synchronously. */
-  afterDrain(flush: () => void): () => void {
-    this.#afterDrain.add(flush);
-    return () => this.#afterDrain.delete(flush);
-  }
-
   /** Calls back one turn of the event loop later, also when the reactor was closed meanwhile. */
   nextTurn(callback: () => void): void {
     setImmediate(callback);
@@ -194,7 +191,7 @@ export class Reactor {
     const waiter = await this.#openWaiter("worker");
     if (this.#closed) return void waiter.close();
     this.#waiter = waiter;
-    this.#armed = false;
+    this.#armed = this.#ringing = false;
     for (const registration of this.#registrations) {
       if (registration === null) continue;
       waiter.add(registration.fd, registration.token);
@@ -205,7 +202,7 @@ export class Reactor {
   }
 
   #wake(): void {
-    this.#armed = false;
+    this.#armed = this.#ringing = false;
     if (this.#closed) return;
     this.#signalled = true;
     this.#wakes++;
@@ -214,7 +211,8 @@ export class Reactor {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#closed) return;
+    if (this.#scheduled || this.#closed || this.#ringing) return;
+    if (++this.#immediates > immediatesInARow) return this.#ring();
     this.#scheduled = true;
     setImmediate(this.#onImmediate);
   }
@@ -231,7 +229,6 @@ export class Reactor {
         const woken = this.#signalled;
         if (woken) this.#collectFired();
         const count = this.#drain();
-        this.#flush();
         const retried = this.#blocked.size === 0 ? 0 : this.#retryBlocked();
         if (count > 0) this.#measureGap(count);
         else if (woken && retried === 0) this.#idleWakes++;
@@ -298,10 +295,6 @@ export class Reactor {
     if (count < budget) registration.readable = false;
     this.#messages += count;
     return count;
-  }
-
-  #flush(): void {
-    for (const flush of this.#afterDrain) flush();
   }
 
   #retryBlocked(): number {
@@ -380,6 +373,14 @@ export class Reactor {
     return false;
   }
 
+  /** A wait that is ended at once: a real turn of the runtime's I/O, without an immediate. */
+  #ring(): void {
+    if (this.#immediates > immediatesInARow + 2) this.#immediates = 0;
+    this.#ringing = true;
+    this.#park();
+    this.#waiter.ring();
+  }
+
   #again(): void {
     if (!this.#waiter.fairImmediate && !this.#armed) {
       const now = this.#clock.now();
@@ -387,10 +388,7 @@ export class Reactor {
         this.#lastRealTurn = now;
         const slice = this.#waiter.slice;
         if (slice !== undefined && (slice(0, 0) & 2) === 0) return this.#schedule();
-        // A park that is ended at once is a real turn of the runtime's I/O.
-        this.#park();
-        this.#waiter.ring();
-        return;
+        return this.#ring();
       }
     }
     this.#schedule();

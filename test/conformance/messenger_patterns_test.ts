@@ -448,3 +448,31 @@ test("the answer belongs to the caller for good", async () => {
   for (let i = 0; i < 100; i++) assert.ok(kept[i]!.every((byte) => byte === 0));
   for (let i = 100; i < 200; i++) assert.equal(text(kept[i]!), text(sent[i]!));
 });
+
+test("broadcast() reaches every known peer once, and says who got it and who did not", async () => {
+  await using t = await leakCheck();
+  const hub = await t.messenger({ connectTimeoutMs: 100 });
+  assert.deepEqual(await hub.broadcast("note"), { sent: [], failed: [] });
+  const lines = new Map<string, string[]>();
+  const leaves = await Promise.all(Array.from({ length: 3 }, () => t.messenger({ listen: false })));
+  for (const leaf of leaves) {
+    lines.set(leaf.instanceId, []);
+    leaf.handle(note, ({ input }) => lines.get(leaf.instanceId)!.push(input.line));
+    await leaf.connect(hub.endpoint);
+  }
+  const gone = await t.messenger();
+  const lost = hub.registerPeer(gone.peerInfo());
+  await gone.close();
+  const { sent, failed } = await hub.broadcast(note, { payload: { line: "to all" } });
+  assert.deepEqual([...sent].sort(), leaves.map(({ instanceId }) => instanceId).sort());
+  assert.deepEqual(failed.map(({ peer }) => peer), [lost]);
+  looksLike(failed[0]?.error, { code: "PEER_UNREACHABLE", ran: "no" });
+  await until(() => [...lines.values()].every((of) => of.length === 1));
+  hub.disconnect(lost);
+  const wrong = await hub.broadcast(note, { payload: { line: 5 } as never });
+  assert.equal(wrong.sent.length, 0);
+  assert.equal(wrong.failed.length, 3);
+  for (const { error } of wrong.failed) {
+    looksLike(error, { code: "PAYLOAD_INVALID", ran: "no", message: /line/ });
+  }
+});

@@ -34,7 +34,10 @@ async function dialled(
 ): Promise<{ client: Messenger; node: PlainVelo; peer: InstanceId; worker: string }> {
   const client = await t.messenger(options.client);
   const node = await PlainVelo.open(t, options.node);
-  const [peer] = await Promise.all([client.connect(node.endpoint), node.answerHello(client, ["_hello", "echo"])]);
+  const [peer] = await Promise.all([
+    client.connect(node.endpoint),
+    node.answerHello(client, ["_hello", "echo"]),
+  ]);
   return { client, node, peer, worker: le(client.workerId, 8) };
 }
 
@@ -111,7 +114,10 @@ test("every pattern is sent in Velo's bytes: no header of ours, no batch, and no
 test("calls of one turn leave one by one, and their answers come in any order", async () => {
   await using t = await leakCheck();
   const { client, node, peer } = await dialled(t);
-  const calls = Array.from({ length: 64 }, (_, i) => client.unary("echo", { to: peer, rawPayload: bytes(String(i)) }));
+  const calls = Array.from(
+    { length: 64 },
+    (_, i) => client.unary("echo", { to: peer, rawPayload: bytes(String(i)) }),
+  );
   await until(() => node.inbox.length === 64);
   const got = node.inbox.splice(0);
   assert.deepEqual(got.map(({ type, text }) => [type, text]), calls.map((_, i) => [0, String(i)]));
@@ -166,7 +172,12 @@ test("a call ends with a response or an ack, whichever comes, and takes the payl
   node.send(client.endpoint, 1, responseHeader(request.id, false, request.map), "traced");
   assert.equal(text(await traced), "traced");
   const trailing = client.unary("echo", { to: peer });
-  node.send(client.endpoint, 1, `${responseHeader((await node.nextRequest("echo")).request.id)}ffff`, "trailing");
+  node.send(
+    client.endpoint,
+    1,
+    `${responseHeader((await node.nextRequest("echo")).request.id)}ffff`,
+    "trailing",
+  );
   assert.equal(text(await trailing), "trailing");
   assert.deepEqual(client.stats().transport.drops, {});
 });
@@ -187,7 +198,12 @@ for (const reply of ["nack", "failed response"] as const) {
       await fails(call, { ...expected, message: text, peer, handler });
     }
     const other = client.unary("echo", { to: peer });
-    node.send(client.endpoint, 2, `02${(await node.nextRequest("echo")).request.id}`, "Handler 'another' not found");
+    node.send(
+      client.endpoint,
+      2,
+      `02${(await node.nextRequest("echo")).request.id}`,
+      "Handler 'another' not found",
+    );
     await fails(other, { code: "REMOTE_ERROR", ran: "yes" });
   });
 }
@@ -198,7 +214,12 @@ test("an error text that is no UTF-8 is still an error", async () => {
   for (const type of [1, 2] as const) {
     const call = client.unary("echo", { to: peer });
     const { id } = (await node.nextRequest("echo")).request;
-    node.send(client.endpoint, type, type === 1 ? responseHeader(id, true) : `02${id}`, Uint8Array.of(0xff, 0xfe));
+    node.send(
+      client.endpoint,
+      type,
+      type === 1 ? responseHeader(id, true) : `02${id}`,
+      Uint8Array.of(0xff, 0xfe),
+    );
     await fails(call, { code: "REMOTE_ERROR", ran: "yes", peer });
   }
 });
@@ -255,7 +276,12 @@ test("replies that are late, doubled, foreign or of another generation are count
   ];
   let unknown = 0;
   for (const stranger of strangers) {
-    for (const [type, header] of [[1, responseHeader(stranger)], [2, `00${stranger}`], [2, `02${stranger}`]] as const) {
+    for (
+      const [type, header] of [[1, responseHeader(stranger)], [2, `00${stranger}`], [
+        2,
+        `02${stranger}`,
+      ]] as const
+    ) {
       node.send(client.endpoint, type, header, "not for you");
       unknown++;
     }
@@ -357,8 +383,14 @@ test("_hello that is refused, garbled or given back is an error that says what c
   const client = await t.messenger();
   const node = await PlainVelo.open(t);
   const answers: [reply: (id: string, header: string) => void, expected: Record<string, unknown>][] = [
-    [(id) => node.send(client.endpoint, 1, responseHeader(id), "[]"), { code: "PEER_UNREACHABLE", message: /_hello/ }],
-    [(id) => node.send(client.endpoint, 1, responseHeader(id), ""), { code: "PEER_UNREACHABLE", message: /_hello/ }],
+    [(id) => node.send(client.endpoint, 1, responseHeader(id), "[]"), {
+      code: "PEER_UNREACHABLE",
+      message: /_hello/,
+    }],
+    [(id) => node.send(client.endpoint, 1, responseHeader(id), ""), {
+      code: "PEER_UNREACHABLE",
+      message: /_hello/,
+    }],
     [(id) => node.send(client.endpoint, 1, responseHeader(id, true), "go away"), {
       code: "PEER_UNREACHABLE",
       message: /go away/,
@@ -466,7 +498,10 @@ test("ten thousand calls in flight at once are answered, in any order", async ()
       await pause(1);
     }
   })();
-  const calls = Array.from({ length: total }, (_, i) => client.unary("echo", { to: peer, rawPayload: bytes(`${i}`) }));
+  const calls = Array.from(
+    { length: total },
+    (_, i) => client.unary("echo", { to: peer, rawPayload: bytes(`${i}`) }),
+  );
   const answers = await within(Promise.all(calls), 20_000, "ten thousand answers").finally(() => over = true);
   assert.ok(answers.every((answer, i) => text(answer) === String(i)));
   await answering;

@@ -5,7 +5,16 @@ import { Worker } from "node:worker_threads";
 import { curveKeyPair, type InstanceId, type Messenger, unaryHandler } from "../../src/mod.ts";
 import type { Socket } from "../../src/zmq/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
-import { hex, Kind, type PlainCurve, PlainVelo, requestHeader, responseHeader, unhex, utf8 } from "../support/plain_velo.ts";
+import {
+  hex,
+  Kind,
+  type PlainCurve,
+  PlainVelo,
+  requestHeader,
+  responseHeader,
+  unhex,
+  utf8,
+} from "../support/plain_velo.ts";
 import { Inbox, nextOf, rawContext } from "../support/raw_sockets.ts";
 import type { WorkerTask } from "../support/raw_worker.ts";
 import { pause, until, within } from "../support/until.ts";
@@ -54,7 +63,11 @@ const malformed: [what: string, reason: string, frames: string[]][] = [
   ["response type 255", "responseType", ["00", `01ff${echo.slice(4)}`, "6162"]],
   ["a name without bytes", "nameEmpty", ["00", `0102${id}00000000`, "6162"]],
   ["a name that is no UTF-8", "nameEncoding", ["00", `0102${id}0200ff000000`, "6162"]],
-  ["a header map of 16 385 bytes", "headersTooLarge", ["00", `0102${id}0100610140${"80".repeat(16_385)}`, ""]],
+  ["a header map of 16 385 bytes", "headersTooLarge", [
+    "00",
+    `0102${id}0100610140${"80".repeat(16_385)}`,
+    "",
+  ]],
   ["a header of 90 000 bytes", "headerTooLarge", ["00", echo + "00".repeat(90_000), ""]],
   ["an ack of another kind", "ackFlags", ["02", `04${id}`, ""]],
   ["an ack with all bits", "ackFlags", ["03", `ff${id}`, ""]],
@@ -90,7 +103,9 @@ for (
     await using t = await leakCheck();
     const { server, node, works } = await listening(t);
     const total = header.length / 2;
-    for (let cut = 0; cut < total; cut++) node.sendFrames(server.endpoint, [type, header.slice(0, 2 * cut), "6162"]);
+    for (let cut = 0; cut < total; cut++) {
+      node.sendFrames(server.endpoint, [type, header.slice(0, 2 * cut), "6162"]);
+    }
     await works();
     assert.deepEqual(server.stats().transport.drops, { headerTruncated: total });
     await node.nothingMore(20);
@@ -101,7 +116,19 @@ test("a header map that is no map of texts harms nobody", async () => {
   await using t = await leakCheck();
   const { server, node, works } = await listening(t);
   server.registerHandler(unaryHandler("headers", ({ headers }) => bytes(JSON.stringify(headers))));
-  for (const map of ["c0", "93010203", "81a161", "8101a162", "81a16101", "dfffffffff", "81a1", "d9ff", "82a161a162"]) {
+  for (
+    const map of [
+      "c0",
+      "93010203",
+      "81a161",
+      "8101a162",
+      "81a16101",
+      "dfffffffff",
+      "81a1",
+      "d9ff",
+      "82a161a162",
+    ]
+  ) {
     const replies: string[] = [];
     for (const name of ["headers", "echo"]) {
       const before = server.stats().transport.drops.headersEncoding ?? 0;
@@ -133,7 +160,12 @@ test("a frame far over the limit costs its sender the connection, and nobody els
   const hostile = await PlainVelo.open(t);
   await hostile.introduce(server.endpoint);
   const { accepted } = server.stats().transport;
-  hostile.send(server.endpoint, 0, requestHeader(Kind.unary, hostile.nextId(), "echo"), new Uint8Array(5_000_000));
+  hostile.send(
+    server.endpoint,
+    0,
+    requestHeader(Kind.unary, hostile.nextId(), "echo"),
+    new Uint8Array(5_000_000),
+  );
   await until(() => server.stats().transport.accepted < accepted);
   await works();
   void node;
@@ -158,7 +190,9 @@ test("what strangers send without end is dropped, and what good peers ask meanwh
   // A runtime may keep some descriptors of its own for its next Worker.
   await using t = await leakCheck({ descriptors: false });
   const { server, works } = await listening(t);
-  const messages = malformed.filter(([, , frames]) => frames.join("").length < 500).map(([, , frames]) => frames.map(unhex));
+  const messages = malformed.filter(([, , frames]) => frames.join("").length < 500).map(([, , frames]) =>
+    frames.map(unhex)
+  );
   const task: WorkerTask = { task: "hostile", waiter: "auto", endpoint: server.endpoint, messages };
   const worker = new Worker(new URL("../support/raw_worker.ts", import.meta.url), { workerData: task });
   t.defer(() => worker.terminate().then(() => {}));
@@ -188,8 +222,15 @@ class Impostor {
   }
 
   /** Says `_hello` as an instance with these features would. */
-  hello(says: { instanceId: string; named?: string; worker?: string; features?: string[]; slot?: string }): void {
-    const { instanceId, named = instanceId, worker = this.#node.worker, features = ["errors", "same-connection"] } = says;
+  hello(
+    says: { instanceId: string; named?: string; worker?: string; features?: string[]; slot?: string },
+  ): void {
+    const {
+      instanceId,
+      named = instanceId,
+      worker = this.#node.worker,
+      features = ["errors", "same-connection"],
+    } = says;
     this.send(requestHeader(Kind.unary, `${worker}${says.slot ?? "0000"}000000000000`, "_hello"), {
       peer_info: { ...this.#node.peerInfo(), instance_id: instanceId },
       zeromesh: { v: 1, features, instance_id: named },
@@ -238,7 +279,10 @@ test("a connection that claims another instance's id in _hello is told IDENTITY_
   const own = digits(thief.instanceId) + random;
   const claims: [what: string, routingId: string, says: { instanceId: string; named?: string }][] = [
     ["the victim's id over a connection of its own", own, { instanceId: victim.instanceId }],
-    ["its own id in one place, the victim's in another", own, { instanceId: thief.instanceId, named: victim.instanceId }],
+    ["its own id in one place, the victim's in another", own, {
+      instanceId: thief.instanceId,
+      named: victim.instanceId,
+    }],
     ["the reverse", own, { instanceId: victim.instanceId, named: thief.instanceId }],
     ["its own id over a connection that looks like the victim's", digits(victim.instanceId) + random, {
       instanceId: thief.instanceId,
@@ -271,7 +315,9 @@ test("a connection keeps the id that it said first, also against a _hello in pla
   honest.hello({ instanceId: other.instanceId, slot: "0100" });
   const reply = await honest.next();
   assert.ok(reply.header.includes(utf8("IDENTITY_MISMATCH")), reply.text);
-  honest.send(requestHeader(Kind.unary, `${node.worker}0200000000000000`, "_hello"), { peer_info: other.peerInfo() });
+  honest.send(requestHeader(Kind.unary, `${node.worker}0200000000000000`, "_hello"), {
+    peer_info: other.peerInfo(),
+  });
   const refused = await honest.next();
   assert.ok(refused.header.includes(utf8("IDENTITY_MISMATCH")), refused.text);
   honest.send(requestHeader(Kind.unary, node.nextId(), "echo"), "still me");
@@ -296,7 +342,8 @@ async function secured(t: LeakCheck): Promise<
   await victim.connect(server.endpoint, { serverKey: serverKeys.publicKey });
   const thief = await PlainVelo.open(t);
   const curve = { ...thiefKeys, serverKey: serverKeys.publicKey };
-  const impostor = (instanceId: string) => new Impostor(thief, server.endpoint, digits(instanceId) + random, curve);
+  const impostor = (instanceId: string) =>
+    new Impostor(thief, server.endpoint, digits(instanceId) + random, curve);
   return { server, victim, thief, impostor };
 }
 
@@ -367,9 +414,16 @@ test("with CURVE only the owner of the key that was dialled can answer", async (
   const connecting = client.connect(endpoint, { serverKey: keys.publicKey, timeoutMs: 600 });
   const failed = fails(connecting, { code: "PEER_UNREACHABLE" });
   const [, , header] = await nextOf(silent);
-  const forged = { handlers: [], zeromesh: { v: 1, features: ["same-connection"], instance_id: thief.instanceId } };
+  const forged = {
+    handlers: [],
+    zeromesh: { v: 1, features: ["same-connection"], instance_id: thief.instanceId },
+  };
   const { socket } = impostor(thief.instanceId);
-  socket.send([Uint8Array.of(1), unhex(responseHeader(hex(header!).slice(4, 36))), bytes(JSON.stringify(forged))]);
+  socket.send([
+    Uint8Array.of(1),
+    unhex(responseHeader(hex(header!).slice(4, 36))),
+    bytes(JSON.stringify(forged)),
+  ]);
   await until(() => client.stats().transport.drops.replyUnknown === 1);
   await failed;
   assert.deepEqual(client.peers().map(({ instanceId }) => instanceId === thief.instanceId), [false]);

@@ -77,15 +77,33 @@ test("_hello of a plain node is answered through a connection of our own, with o
   assert.equal(reply.type, 1);
   assert.equal(reply.header, hex(unhex("0626a52848d9b265 0000 000000000000 00 0000")));
   assert.equal(reply.frames.length, 3);
-  assert.ok(reply.from.startsWith(server.instanceId.replaceAll("-", "")), "the routing id begins with our id");
+  assert.ok(
+    reply.from.startsWith(server.instanceId.replaceAll("-", "")),
+    "the routing id begins with our id",
+  );
   const { handlers } = JSON.parse(reply.text) as { handlers: string[] };
   assert.deepEqual([...handlers].sort(), [
-    ...["_cancel", "_goodbye", "_hello", "_list_handlers", "add", "echo", "fail", "fire", "later", "none", "note"],
+    ...[
+      "_cancel",
+      "_goodbye",
+      "_hello",
+      "_list_handlers",
+      "add",
+      "echo",
+      "fail",
+      "fire",
+      "later",
+      "none",
+      "note",
+    ],
   ]);
   assert.deepEqual(node.wrongWay, []);
-  assert.deepEqual(server.peers().map(({ instanceId, zeromesh, endpoints }) => ({ instanceId, zeromesh, endpoints })), [
-    { instanceId: nodeA.instanceId, zeromesh: false, endpoints: [node.endpoint] },
-  ]);
+  assert.deepEqual(
+    server.peers().map(({ instanceId, zeromesh, endpoints }) => ({ instanceId, zeromesh, endpoints })),
+    [
+      { instanceId: nodeA.instanceId, zeromesh: false, endpoints: [node.endpoint] },
+    ],
+  );
 });
 
 test("the worked examples of the wire are answered byte for byte", async () => {
@@ -113,7 +131,9 @@ test("the worked examples of the wire are answered byte for byte", async () => {
   assert.ok((JSON.parse(list.text) as { handlers: string[] }).handlers.includes("add"));
   node.send(server.endpoint, 0, vector("_list_handlers"), "null");
   assert.equal((await node.next()).text, list.text);
-  for (const title of ["fire, no headers", "fire, empty map"]) node.send(server.endpoint, 0, vector(title), "f");
+  for (const title of ["fire, no headers", "fire, empty map"]) {
+    node.send(server.endpoint, 0, vector(title), "f");
+  }
   await until(() => seen.length === 6);
   assert.deepEqual(seen.map(([name, payload, headers]) => [name, payload, { ...headers }]), [
     ["add", '{"a":1,"b":2}', {}],
@@ -137,10 +157,18 @@ test("the requests of a recorded node are answered byte for byte", async () => {
   assert.equal((await node.next()).header, hex(unhex("c0a090058368fc46 0100 000000000000 00 0000")));
   node.send(server.endpoint, 0, vector("live typed unary"), '{"a":1,"b":2}');
   const sum = await node.next();
-  assert.deepEqual([sum.type, sum.header, sum.text], [1, "c0a090058368fc4600000000000000000000" + "00", '{"sum":3}']);
+  assert.deepEqual([sum.type, sum.header, sum.text], [
+    1,
+    "c0a090058368fc4600000000000000000000" + "00",
+    '{"sum":3}',
+  ]);
   node.send(server.endpoint, 0, vector("live unary"), "abc");
   const echo = await node.next();
-  assert.deepEqual([echo.type, echo.header, echo.text], [1, "c0a090058368fc460700000000000000" + "000000", "abc"]);
+  assert.deepEqual([echo.type, echo.header, echo.text], [
+    1,
+    "c0a090058368fc460700000000000000" + "000000",
+    "abc",
+  ]);
   node.send(server.endpoint, 0, vector("live acknowledged"), "n");
   const ack = await node.next();
   assert.deepEqual([ack.type, ack.header, ack.text], [2, "00c0a090058368fc461400000000000000", ""]);
@@ -325,7 +353,10 @@ test("_hello with unknown fields, further transports and a bin value is understo
       }),
     }),
     (node) => ({
-      peer_info: { instance_id: node.instanceId, worker_address: addressBlob({ zmq: node.endpoint }, { bin: true }) },
+      peer_info: {
+        instance_id: node.instanceId,
+        worker_address: addressBlob({ zmq: node.endpoint }, { bin: true }),
+      },
     }),
     (node) => ({ peer_info: { ...node.peerInfo(), instance_id: node.instanceId.toUpperCase() } }),
     (node) => ({ peer_info: node.peerInfo(), zeromesh: null }),
@@ -343,7 +374,9 @@ test("_hello with unknown fields, further transports and a bin value is understo
 test("_hello without an address that can be used is refused, in Velo's words where there is a way to say it", async () => {
   await using t = await leakCheck();
   const { server, node } = await serving(t);
-  const useless: Record<string, string>[] = [{ zmq: "inproc://here" }, { tcp: "tcp://127.0.0.1:1" }, {}, { zmq: "" }];
+  const useless: Record<string, string>[] = [{ zmq: "inproc://here" }, { tcp: "tcp://127.0.0.1:1" }, {}, {
+    zmq: "",
+  }];
   for (const [i, entries] of useless.entries()) {
     node.send(server.endpoint, 0, requestHeader(Kind.unary, node.nextId(), "_hello"), {
       peer_info: node.peerInfo(entries),
@@ -384,7 +417,11 @@ test("a _hello that cannot be read is an error, and costs nothing", async () => 
   ];
   for (const payload of payloads) {
     const reply = await node.ask(server.endpoint, "_hello", payload);
-    assert.deepEqual([reply.type, reply.header.slice(32, 34)], [1, "01"], `${JSON.stringify(payload)}: ${reply.text}`);
+    assert.deepEqual(
+      [reply.type, reply.header.slice(32, 34)],
+      [1, "01"],
+      `${JSON.stringify(payload)}: ${reply.text}`,
+    );
     assert.ok(reply.text.length > 0);
   }
   assert.equal((await node.ask(server.endpoint, "echo", "still known")).text, "still known");
@@ -413,7 +450,9 @@ test("a second connection under the same routing id is ignored, and works once t
   const { server, node, seen } = await serving(t);
   await node.introduce(server.endpoint);
   const second = node.open(server.endpoint);
-  const request = (name: string) => [Uint8Array.of(0), unhex(requestHeader(Kind.unary, node.nextId(), "echo")), bytes(name)];
+  const request = (
+    name: string,
+  ) => [Uint8Array.of(0), unhex(requestHeader(Kind.unary, node.nextId(), "echo")), bytes(name)];
   second.send(request("ignored"));
   assert.equal((await node.ask(server.endpoint, "echo", "first")).text, "first");
   await node.nothingMore();
@@ -437,11 +476,16 @@ test("a node may call and be called at once, in any number, and every answer fin
   const { server, node } = await serving(t);
   await node.introduce(server.endpoint);
   const ids = Array.from({ length: 500 }, () => node.nextId());
-  ids.forEach((id, i) => node.send(server.endpoint, 0, requestHeader(Kind.unary, id, "echo"), `payload ${i}`));
+  ids.forEach((id, i) =>
+    node.send(server.endpoint, 0, requestHeader(Kind.unary, id, "echo"), `payload ${i}`)
+  );
   await until(() => node.inbox.length === 500);
   const answers = new Map(node.inbox.map(({ header, text }) => [header.slice(0, 32), text]));
   assert.deepEqual(ids.map((id) => answers.get(id)), ids.map((_, i) => `payload ${i}`));
-  assert.ok(node.inbox.every(({ type, frames }) => type === 1 && frames.length === 3), "no batch, no type of ours");
+  assert.ok(
+    node.inbox.every(({ type, frames }) => type === 1 && frames.length === 3),
+    "no batch, no type of ours",
+  );
   assert.deepEqual(node.wrongWay, []);
 });
 
@@ -481,7 +525,12 @@ test("a generation and a slot of any value come back as they were", async () => 
   await using t = await leakCheck();
   const { server, node } = await serving(t);
   await node.introduce(server.endpoint);
-  for (const [slot, generation] of [[0xffff, 2n ** 48n - 1n], [0, 2n ** 47n], [0x8000, 0xffffffffn], [1, 1n]] as const) {
+  for (
+    const [slot, generation] of [[0xffff, 2n ** 48n - 1n], [0, 2n ** 47n], [0x8000, 0xffffffffn], [
+      1,
+      1n,
+    ]] as const
+  ) {
     const id = node.worker + le(slot, 2) + le(generation, 6);
     assert.equal((await node.ask(server.endpoint, "echo", "x", { id })).header, responseHeader(id));
     assert.equal((await node.ask(server.endpoint, "note", "x", { id, kind: Kind.ack })).header, `00${id}`);

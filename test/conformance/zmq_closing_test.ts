@@ -4,7 +4,17 @@ import { Context, MonitorEvent, openResources, type Socket, type SocketTypeName 
 import { leakCheck } from "../support/fixture.ts";
 import { freePort } from "../support/ports.ts";
 import { longRun } from "../support/runtime.ts";
-import { Inbox, linked, nextOf, numbered, Outbox, parts, rawContext, sendSoon, waiterKinds } from "../support/raw_sockets.ts";
+import {
+  Inbox,
+  linked,
+  nextOf,
+  numbered,
+  Outbox,
+  parts,
+  rawContext,
+  sendSoon,
+  waiterKinds,
+} from "../support/raw_sockets.ts";
 import { pause, until, within } from "../support/until.ts";
 
 const closed = { name: "ZeromeshError", code: "CLOSED" };
@@ -61,7 +71,19 @@ for (const waiter of waiterKinds) {
   test(`a context with sockets of every kind, in every state, closes at once (${waiter})`, async () => {
     await using t = await leakCheck();
     const context = t.use(await Context.create({ waiter }));
-    const types: SocketTypeName[] = ["PAIR", "PUB", "SUB", "REQ", "REP", "DEALER", "ROUTER", "PULL", "PUSH", "XPUB", "XSUB"];
+    const types: SocketTypeName[] = [
+      "PAIR",
+      "PUB",
+      "SUB",
+      "REQ",
+      "REP",
+      "DEALER",
+      "ROUTER",
+      "PULL",
+      "PUSH",
+      "XPUB",
+      "XSUB",
+    ];
     const nowhere = `tcp://127.0.0.1:${await freePort()}`;
     for (const type of types) {
       context.socket(type);
@@ -108,7 +130,10 @@ for (const waiter of waiterKinds) {
   test(`a source may close its own socket, another one, and open new ones (${waiter})`, async () => {
     await using t = await leakCheck();
     const context = await rawContext(t, { waiter });
-    const pairs = Array.from({ length: 12 }, (_, i) => linked(context, "PAIR", "PAIR", { endpoint: `inproc://own-${waiter}-${i}` }));
+    const pairs = Array.from(
+      { length: 12 },
+      (_, i) => linked(context, "PAIR", "PAIR", { endpoint: `inproc://own-${waiter}-${i}` }),
+    );
     const successors: Inbox[] = [];
     const seen = pairs.map(() => 0);
     pairs.forEach(({ bound }, i) => {
@@ -126,7 +151,9 @@ for (const waiter of waiterKinds) {
       connected.send(parts("1"));
       connected.send(parts("2"));
     }
-    await until(() => pairs.every(({ bound }) => bound.closed) && successors.every(({ count }) => count === 1));
+    await until(() =>
+      pairs.every(({ bound }) => bound.closed) && successors.every(({ count }) => count === 1)
+    );
     assert.deepEqual(seen.map((count, i) => i % 3 === 1 ? Math.max(count, 1) : count), pairs.map(() => 1));
   });
 

@@ -193,7 +193,9 @@ for (const waiter of waiterKinds) {
     const before = [one.count, two.count] as const;
     for (let i = 0; i < 20; i++) assert.equal(push.send([numbered(i)]), true);
     await until(() => one.count + two.count >= before[0] + before[1] + 20);
-    const work = [...one.messages, ...two.messages].filter((message) => message[0]!.length === 8).map(numberIn);
+    const work = [...one.messages, ...two.messages].filter((message) => message[0]!.length === 8).map(
+      numberIn,
+    );
     assert.deepEqual(work.sort((a, b) => a - b), Array.from({ length: 20 }, (_, i) => i));
     assert.ok(one.count > before[0] && two.count > before[1]);
   });
@@ -206,7 +208,10 @@ for (const waiter of waiterKinds) {
     new Inbox(rep, (message) => void rep.send([...parts("re"), ...message]));
     for (let i = 0; i < 20; i++) {
       assert.equal(req.send([numbered(i)]), true);
-      assert.throws(() => req.send([numbered(i)]), { code: "ZMQ_ERROR", message: /EFSM|cannot be accomplished/ });
+      assert.throws(() => req.send([numbered(i)]), {
+        code: "ZMQ_ERROR",
+        message: /EFSM|cannot be accomplished/,
+      });
       await until(() => answers.count === i + 1);
     }
     assert.throws(() => rep.send(parts("unasked")), { code: "ZMQ_ERROR" });
@@ -226,7 +231,9 @@ for (const waiter of waiterKinds) {
       socket.connect(endpoint);
       dealers.push({ id, socket, inbox: new Inbox(socket) });
     }
-    for (let i = 0; i < 200; i++) assert.equal(dealers[i % 20]!.socket.send([new Uint8Array(0), numbered(i)]), true);
+    for (let i = 0; i < 200; i++) {
+      assert.equal(dealers[i % 20]!.socket.send([new Uint8Array(0), numbered(i)]), true);
+    }
     await until(() => dealers.every(({ inbox }) => inbox.count === 10));
     dealers.forEach(({ id, inbox }, i) => {
       assert.deepEqual(
@@ -327,7 +334,11 @@ test("random messages of random shapes in both directions stay whole and in orde
   const random = prng("message shapes");
   const shapes = Array.from(
     { length: 300 },
-    () => Array.from({ length: 1 + random.below(12) }, () => random.below(4) === 0 ? random.below(70_000) : random.below(64)),
+    () =>
+      Array.from(
+        { length: 1 + random.below(12) },
+        () => random.below(4) === 0 ? random.below(70_000) : random.below(64),
+      ),
   );
   const make = (shape: readonly number[]) => shape.map(pattern);
   let [left, right] = [0, 0];

@@ -7,7 +7,16 @@ import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { freePort, portOf } from "../support/ports.ts";
 import { startProxy } from "../support/proxy.ts";
 import { longRun } from "../support/runtime.ts";
-import { Inbox, nextOf, numbered, parts, rawContext, texts, turn, waiterKinds } from "../support/raw_sockets.ts";
+import {
+  Inbox,
+  nextOf,
+  numbered,
+  parts,
+  rawContext,
+  texts,
+  turn,
+  waiterKinds,
+} from "../support/raw_sockets.ts";
 import { pause, until } from "../support/until.ts";
 
 const names = new Map<number, string>(Object.entries(MonitorEvent).map(([name, bit]) => [bit, name]));
@@ -65,7 +74,9 @@ for (const waiter of waiterKinds) {
     const client = dealer(context);
     const atClient = watch(client);
     client.connect(endpoint);
-    await until(() => atClient.names.includes("HANDSHAKE_SUCCEEDED") && atRouter.names.includes("HANDSHAKE_SUCCEEDED"));
+    await until(() =>
+      atClient.names.includes("HANDSHAKE_SUCCEEDED") && atRouter.names.includes("HANDSHAKE_SUCCEEDED")
+    );
     assert.deepEqual(atClient.names, ["CONNECT_DELAYED", "CONNECTED", "HANDSHAKE_SUCCEEDED"]);
     assert.deepEqual(atRouter.names, ["LISTENING", "ACCEPTED", "HANDSHAKE_SUCCEEDED"]);
     const connected = atClient.events[1]!.value;
@@ -79,7 +90,9 @@ for (const waiter of waiterKinds) {
   });
 }
 
-test("a connection over IPC is told, without a delay (a name without a file: Linux only)", { skip: process.platform !== "linux" }, async () => {
+test("a connection over IPC is told, without a delay (a name without a file: Linux only)", {
+  skip: process.platform !== "linux",
+}, async () => {
   await using t = await leakCheck();
   const context = await rawContext(t);
   const router = context.socket("ROUTER");
@@ -140,7 +153,10 @@ for (const reset of [false, true]) {
     proxy.cut({ reset });
     await until(() => atClient.names.includes("DISCONNECTED") && atRouter.names.includes("DISCONNECTED"));
     assert.ok(performance.now() - start < 1_000);
-    assert.equal(atRouter.events.at(-1)!.value, atRouter.events.find(({ event }) => event === "ACCEPTED")!.value);
+    assert.equal(
+      atRouter.events.at(-1)!.value,
+      atRouter.events.find(({ event }) => event === "ACCEPTED")!.value,
+    );
     // What was unread stays readable at the dialler; it dials nobody else.
     assert.equal(client.receive(), null);
     await pause(50);
@@ -228,7 +244,10 @@ test("a client that speaks HTTP reaches no message, and others are served", asyn
   const inbox = new Inbox(router);
   const endpoint = router.bind("tcp://127.0.0.1:*");
   const aborted = new AbortController();
-  const answer = fetch(endpoint.replace("tcp:", "http:"), { signal: aborted.signal }).then(() => "answered", () => "failed");
+  const answer = fetch(endpoint.replace("tcp:", "http:"), { signal: aborted.signal }).then(
+    () => "answered",
+    () => "failed",
+  );
   await until(() => log.names.includes("ACCEPTED"));
   const client = dealer(context);
   client.connect(endpoint);
@@ -251,7 +270,9 @@ test("a monitor belongs to one socket, and the events of many are told apart", a
     client.connect(i % 2 === 0 ? endpoint : nowhere);
     return log;
   });
-  await until(() => logs.every((log, i) => log.names.includes(i % 2 === 0 ? "HANDSHAKE_SUCCEEDED" : "CLOSED")));
+  await until(() =>
+    logs.every((log, i) => log.names.includes(i % 2 === 0 ? "HANDSHAKE_SUCCEEDED" : "CLOSED"))
+  );
   logs.forEach((log, i) => {
     assert.equal(log.names.includes("CONNECTED"), i % 2 === 0, `socket ${i}: ${log.names}`);
     assert.equal(log.names.includes("CLOSED"), i % 2 === 1, `socket ${i}: ${log.names}`);
@@ -301,7 +322,8 @@ test("monitored sockets that dial, lose and close again and again leave a contex
   });
   await until(() => {
     const { names } = atRouter;
-    return names.filter((name) => name === "ACCEPTED").length === names.filter((name) => name === "DISCONNECTED").length;
+    return names.filter((name) => name === "ACCEPTED").length ===
+      names.filter((name) => name === "DISCONNECTED").length;
   });
   const fresh = dealer(context);
   const log = watch(fresh);
@@ -314,7 +336,10 @@ test("thousands of events that wait for a busy reader stop nobody, and none of t
   const context = await rawContext(t);
   const outside = await rawContext(t);
   const router = context.socket("ROUTER");
-  const log = watch(router, MonitorEvent.ACCEPTED | MonitorEvent.DISCONNECTED | MonitorEvent.HANDSHAKE_SUCCEEDED);
+  const log = watch(
+    router,
+    MonitorEvent.ACCEPTED | MonitorEvent.DISCONNECTED | MonitorEvent.HANDSHAKE_SUCCEEDED,
+  );
   const endpoint = router.bind("tcp://127.0.0.1:*");
   const clients = longRun ? 5_000 : 1_000;
   // Without one turn of the event loop in between, so that nobody reads the monitor meanwhile.
@@ -324,7 +349,9 @@ test("thousands of events that wait for a busy reader stop nobody, and none of t
     const giveUpAt = performance.now() + 5_000;
     while (!client.send(parts("x"))) {
       client.events();
-      if (performance.now() > giveUpAt) assert.fail(`connection ${i} was never finished: the context stands still`);
+      if (performance.now() > giveUpAt) {
+        assert.fail(`connection ${i} was never finished: the context stands still`);
+      }
     }
     client.close({ lingerMs: 1_000 });
   }
@@ -337,7 +364,9 @@ test("thousands of events that wait for a busy reader stop nobody, and none of t
   let alive: Uint8Array[] | null = null;
   while (alive === null && performance.now() < giveUpAt) alive = left.receive();
   assert.deepEqual(texts(alive ?? []), ["alive"]);
-  await until(() => log.names.filter((name) => name === "DISCONNECTED").length === clients, { timeoutMs: 10_000 });
+  await until(() => log.names.filter((name) => name === "DISCONNECTED").length === clients, {
+    timeoutMs: 10_000,
+  });
   assert.equal(log.names.filter((name) => name === "ACCEPTED").length, clients);
   // For one descriptor connection and loss take turns.
   const live = new Set<number>();

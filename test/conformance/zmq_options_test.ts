@@ -125,13 +125,17 @@ test("what libzmq refuses is ZMQ_ERROR with the option, the errno and its name",
     ["ROUTER_MANDATORY", 1],
   ];
   for (const [name, value] of refused) {
-    assert.throws(() => socket.set(name, value), (error: Error & { code?: string; details?: { errno?: number } }) => {
-      assert.equal(error.code, "ZMQ_ERROR");
-      assert.match(error.message, new RegExp(`zmq_setsockopt\\(${name}\\)`));
-      assert.match(error.message, /EINVAL|invalid/i);
-      assert.equal(error.details?.errno, 22);
-      return true;
-    }, name);
+    assert.throws(
+      () => socket.set(name, value),
+      (error: Error & { code?: string; details?: { errno?: number } }) => {
+        assert.equal(error.code, "ZMQ_ERROR");
+        assert.match(error.message, new RegExp(`zmq_setsockopt\\(${name}\\)`));
+        assert.match(error.message, /EINVAL|invalid/i);
+        assert.equal(error.details?.errno, 22);
+        return true;
+      },
+      name,
+    );
   }
   assert.throws(() => socket.get("SUBSCRIBE"), { code: "ZMQ_ERROR", message: /zmq_getsockopt\(SUBSCRIBE\)/ });
 });

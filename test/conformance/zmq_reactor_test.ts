@@ -231,8 +231,11 @@ for (const waiter of waiterKinds) {
     const { bound: pull, connected: push } = linked(context, "PULL", "PUSH");
     const inbox = new Inbox(pull, () => {});
     new Outbox(push, Infinity, { message: () => [numbered(0, 64)] }).start();
-    const seconds = longRun ? 5 : 1.2;
-    const [late, echoes] = await Promise.all([ticks(seconds * 1_000), roundTrips(echo.port, seconds * 1_000)]);
+    const seconds = longRun ? 5 : 0.8;
+    const [late, echoes] = await Promise.all([
+      ticks(seconds * 1_000),
+      roundTrips(echo.port, seconds * 1_000),
+    ]);
     const rate = inbox.count / seconds;
     assert.ok(rate > 5_000, `${rate} messages/s is no flood`);
     assert.ok(late.length > seconds * 60, `${late.length} ticks of 5 ms in ${seconds} s`);
@@ -277,7 +280,10 @@ for (const waiter of waiterKinds) {
   test(`more sockets than one look can list are all read (${waiter})`, async () => {
     await using t = await leakCheck();
     const context = await rawContext(t, { waiter });
-    const pairs = Array.from({ length: 150 }, (_, i) => linked(context, "PAIR", "PAIR", { endpoint: `inproc://many-${i}` }));
+    const pairs = Array.from(
+      { length: 150 },
+      (_, i) => linked(context, "PAIR", "PAIR", { endpoint: `inproc://many-${i}` }),
+    );
     const inboxes = pairs.map(({ bound }) => new Inbox(bound));
     await pause(20);
     for (let round = 1; round <= 5; round++) {
@@ -314,7 +320,12 @@ test("a source that throws is asked again and does not stop the others", async (
   const errors: unknown[] = [];
   const silent = () => {};
   const context = await rawContext(t, {
-    logger: { debug: silent, info: silent, warn: silent, error: (_text: unknown, fields: unknown) => errors.push(fields) },
+    logger: {
+      debug: silent,
+      info: silent,
+      warn: silent,
+      error: (_text: unknown, fields: unknown) => errors.push(fields),
+    },
   });
   const { a, b } = await dealers(context);
   const other = linked(context, "PAIR", "PAIR", { endpoint: "inproc://other" });
@@ -354,7 +365,8 @@ test("a socket is attached once, and says so", async () => {
 /** Two DEALERs of which A has no room left while B reads nothing, and B can still send. */
 async function full(context: Context): Promise<{ a: Socket; b: Socket }> {
   const { bound: a, connected: b } = linked(context, "DEALER", "DEALER", {
-    prepare: (socket) => void socket.set("SNDHWM", 50).set("RCVHWM", 1).set("SNDBUF", 8_192).set("RCVBUF", 8_192),
+    prepare: (socket) =>
+      void socket.set("SNDHWM", 50).set("RCVHWM", 1).set("SNDBUF", 8_192).set("RCVBUF", 8_192),
   });
   await sendSoon(b, parts("first"));
   await nextOf(a);
@@ -425,4 +437,3 @@ function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
 }
-

@@ -43,7 +43,7 @@ for (const waiter of waiterKinds) {
       const context = await rawContext(t, { waiter });
       const { bound, connected } = linked(context, "DEALER", "DEALER");
       const inbox = new Inbox(bound);
-      const rounds = longRun ? 30 : 3;
+      const rounds = longRun ? 30 : 2;
       for (let round = 1; round <= rounds; round++) {
         const worker = start({ task, waiter });
         await report(worker);

@@ -1,5 +1,6 @@
 /** How long a process with instances lives, how it ends, and what is not lost by that. */
 import assert from "node:assert/strict";
+import process from "node:process";
 import { test } from "node:test";
 import { amHandler } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
@@ -56,7 +57,10 @@ for (const how of ["plain", "awaited", "large", "client"]) {
     server.registerHandler(amHandler("note", () => void noted++));
     await using child = start("fireAndExit", server.endpoint, "1000", how);
     assert.deepEqual(await ended(child), clean, child.errorText);
-    await until(() => noted === 1_000, { timeoutMs: 2_000, message: () => `1000 messages, of which ${noted} came` });
+    await until(() => noted === 1_000, {
+      timeoutMs: 2_000,
+      message: () => `1000 messages, of which ${noted} came`,
+    });
     await pause(30);
     assert.equal(noted, 1_000);
   });
@@ -69,7 +73,10 @@ test("what flush() has seen off arrives although the process ends", async () => 
   server.registerHandler(amHandler("note", () => void noted++));
   await using child = start("flushAndExit", server.endpoint, "5000");
   assert.deepEqual(await ended(child), clean, child.errorText);
-  await until(() => noted === 5_000, { timeoutMs: 2_000, message: () => `5000 messages, of which ${noted} came` });
+  await until(() => noted === 5_000, {
+    timeoutMs: 2_000,
+    message: () => `5000 messages, of which ${noted} came`,
+  });
 });
 
 for (const role of ["uncaught", "rejected"]) {
@@ -90,9 +97,12 @@ test("SIGTERM and SIGINT end a process under traffic as they end any other", asy
     await using child = start("busy");
     await child.waitForLine("ready");
     await pause(50);
-    child.signal(signal);
+    process.kill(child.pid, signal);
     const exit = await ended(child, 5_000);
-    assert.ok(exit.signal === signal || exit.code === (signal === "SIGTERM" ? 143 : 130), JSON.stringify(exit));
+    assert.ok(
+      exit.signal === signal || exit.code === (signal === "SIGTERM" ? 143 : 130),
+      JSON.stringify(exit),
+    );
   }
 });
 
@@ -104,7 +114,7 @@ test("a service that closes on SIGTERM answers what it has taken and ends with 0
   const peer = await client.connect(endpoint!);
   const call = client.unary("slow", { to: peer, rawPayload: new TextEncoder().encode("300") });
   await client.unary("echo", { to: peer });
-  child.signal("SIGTERM");
+  process.kill(child.pid, "SIGTERM");
   assert.equal(new TextDecoder().decode(await call), "300");
   assert.deepEqual(await ended(child, 5_000), clean, child.errorText);
   assert.match(child.outputText, /closed/);
@@ -117,10 +127,12 @@ test("an instance in a Worker calls and is called, and both end cleanly", async 
   assert.deepEqual(await ended(child), clean, child.errorText);
 });
 
-test("a Worker that is terminated with a live instance ends its calls and harms nobody", async () => {
+test("a Worker that is terminated with a live instance harms nobody, and calls to it end in time", async () => {
   const rounds = longRun ? 10 : 2;
   await using child = start("terminated", String(rounds));
   await child.waitForLine("closed", 30_000);
   assert.deepEqual(await ended(child), clean, child.errorText);
+  // libzmq's threads outlive the Worker, so its connections stay: the deadline ends what waits for it.
+  assert.equal(child.outputText.match(/^outcome (TIMEOUT|PEER_DISCONNECTED)$/gm)?.length, rounds);
   assert.match(child.outputText, /self fine/);
 });

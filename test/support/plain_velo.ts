@@ -97,7 +97,10 @@ export function readRequest(header: string): PlainRequest {
 }
 
 /** The blob of a worker address with these entries: text, or bytes. `bin` writes values as a MessagePack bin. */
-export function addressBlob(entries: Readonly<Record<string, Bytes>>, options: { bin?: boolean } = {}): number[] {
+export function addressBlob(
+  entries: Readonly<Record<string, Bytes>>,
+  options: { bin?: boolean } = {},
+): number[] {
   const names = Object.keys(entries);
   const blob = [0x80 | names.length];
   for (const name of names) {
@@ -224,13 +227,21 @@ export class PlainVelo {
   }
 
   /** Sends down the connection that a peer has dialled, as a draining Velo gives requests back. */
-  sendBack(routingId: string, type: number, header: Bytes, payload: Bytes | object = new Uint8Array(0)): void {
+  sendBack(
+    routingId: string,
+    type: number,
+    header: Bytes,
+    payload: Bytes | object = new Uint8Array(0),
+  ): void {
     const frames = [unhex(routingId), Uint8Array.of(type), bytesOf(header), payloadOf(payload)];
     assert.equal(this.#router.send(frames), true);
   }
 
   /** Takes the first message that matches, waiting for it. Others stay. */
-  async next(matches: (message: PlainMessage) => boolean = () => true, timeoutMs = 5_000): Promise<PlainMessage> {
+  async next(
+    matches: (message: PlainMessage) => boolean = () => true,
+    timeoutMs = 5_000,
+  ): Promise<PlainMessage> {
     const at = await until(() => {
       const index = this.inbox.findIndex(matches);
       return index < 0 ? null : index;
@@ -269,7 +280,10 @@ export class PlainVelo {
   }
 
   /** Waits for `_hello` and answers it as Velo does: through its own DEALER, with the names of its handlers. */
-  async answerHello(to: { readonly endpoint: string }, handlers: readonly string[] = ["_hello"]): Promise<PlainMessage> {
+  async answerHello(
+    to: { readonly endpoint: string },
+    handlers: readonly string[] = ["_hello"],
+  ): Promise<PlainMessage> {
     const hello = await this.nextRequest("_hello");
     this.send(to.endpoint, 1, responseHeader(hello.request.id), { handlers });
     return hello;
@@ -307,7 +321,9 @@ function readMessage(from: string, frames: readonly Uint8Array[]): PlainMessage 
 }
 
 function describe(message: PlainMessage): string {
-  return `${message.frames.length} frames, type ${message.type}, header ${message.header}, ${message.text.slice(0, 80)}`;
+  return `${message.frames.length} frames, type ${message.type}, header ${message.header}, ${
+    message.text.slice(0, 80)
+  }`;
 }
 
 function bytesOf(bytes: Bytes): Uint8Array {

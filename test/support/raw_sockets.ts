@@ -1,5 +1,11 @@
 /** Bare ZeroMQ sockets for tests: contexts that end with the test, inboxes the reactor fills, senders that retry. */
-import { Context, type ContextOptions, type Socket, type SocketTypeName, type Source } from "../../src/zmq/mod.ts";
+import {
+  Context,
+  type ContextOptions,
+  type Socket,
+  type SocketTypeName,
+  type Source,
+} from "../../src/zmq/mod.ts";
 import type { LeakCheck } from "./fixture.ts";
 import { until } from "./until.ts";
 
@@ -44,7 +50,11 @@ export function numberIn(message: readonly Uint8Array[]): number {
 
 /** The next message of a socket that no reactor reads. */
 export async function nextOf(socket: Socket, timeoutMs = 5_000): Promise<Uint8Array[]> {
-  return await until(() => socket.receive(), { timeoutMs, intervalMs: 1, message: `a message at the ${socket.type}` });
+  return await until(() => socket.receive(), {
+    timeoutMs,
+    intervalMs: 1,
+    message: `a message at the ${socket.type}`,
+  });
 }
 
 /** Sends, waiting until the socket has room. */

@@ -101,5 +101,6 @@ async function hostile(): Promise<WorkerReport> {
 const tasks = { talk, live, flood, hostile };
 tasks[task]().then(
   (report) => parentPort?.postMessage(report),
-  (error) => parentPort?.postMessage({ error: error instanceof Error ? error.stack ?? error.message : String(error) }),
+  (error) =>
+    parentPort?.postMessage({ error: error instanceof Error ? error.stack ?? error.message : String(error) }),
 );

@@ -23,7 +23,7 @@ class Note extends Deadline {
 }
 
 const slotMs = 4;
-/** Ends the turn, after which the wheel asks the time again. */
+/** Ends the turn: what was added in it is then in the wheel. */
 const nextTurn = () => Promise.resolve();
 
 function wheel(now?: number) {
@@ -34,16 +34,24 @@ function wheel(now?: number) {
     deadlines.add(note, ms);
     return note;
   };
-  return { clock, deadlines, add };
+  const advance = async (ms: number) => {
+    await nextTurn();
+    clock.advance(ms);
+  };
+  const stall = async (ms: number) => {
+    await nextTurn();
+    clock.stall(ms);
+  };
+  return { clock, deadlines, add, advance, stall };
 }
 
-test("a deadline fires once, not before its time and within a slot after it", () => {
-  const { clock, deadlines, add } = wheel();
+test("a deadline fires once, not before its time and within a slot after it", async () => {
+  const { clock, deadlines, add, advance } = wheel();
   const start = clock.now();
   const times = [0, 0.1, 1, 3.9, 4, 4.1, 50, 99.5, 1_000, 4_095, 4_096, 4_097, 10_000, 123_456.7];
   const notes = times.map((ms) => add(ms));
   expect(deadlines.size).toBe(times.length);
-  clock.advance(200_000);
+  await advance(200_000);
   for (const [i, ms] of times.entries()) {
     const after = notes[i]!.firedAt - start;
     expect(after).toBeGreaterThanOrEqual(ms);
@@ -52,11 +60,11 @@ test("a deadline fires once, not before its time and within a slot after it", ()
   expect(deadlines.size).toBe(0);
 });
 
-test("a deadline of no time or less fires at the next occasion, and not inside add()", () => {
-  const { clock, add } = wheel();
+test("a deadline of no time or less fires at the next occasion, and not inside add()", async () => {
+  const { add, advance } = wheel();
   const notes = [add(0), add(-5), add(-Infinity)];
   for (const note of notes) expect(note.firedAt).toBe(-1);
-  clock.advance(2 * slotMs);
+  await advance(2 * slotMs);
   for (const note of notes) expect(note.firedAt).not.toBe(-1);
 });
 
@@ -69,41 +77,41 @@ test("Infinity is never kept", () => {
   expect(deadlines.size).toBe(0);
 });
 
-test("deadlines fire in their order, also when a busy thread lets them all wait", () => {
+test("deadlines fire in their order, also when a busy thread lets them all wait", async () => {
   for (const pass of ["advance", "stall"] as const) {
-    const { clock, add } = wheel();
+    const { add, advance, stall } = wheel();
     const order: number[] = [];
     const times = [70, 10, 500, 30, 90, 50, 20, 5_000, 300];
     for (const ms of times) add(ms, () => order.push(ms));
-    clock[pass](6_000);
-    clock.advance(2 * slotMs);
+    await (pass === "advance" ? advance : stall)(6_000);
+    await advance(2 * slotMs);
     expect(order).toEqual([...times].sort((a, b) => a - b));
   }
 });
 
-test("deadlines of one moment fire in the order in which they were added", () => {
-  const { clock, add } = wheel(1_000);
+test("deadlines of one moment fire in the order in which they were added", async () => {
+  const { add, advance } = wheel(1_000);
   const order: string[] = [];
   for (const name of ["a", "b", "c", "d"]) add(20, () => order.push(name));
-  clock.advance(40);
+  await advance(40);
   expect(order).toEqual(["a", "b", "c", "d"]);
 });
 
-test("a removed deadline never fires, wherever in its slot it was", () => {
-  const { clock, deadlines, add } = wheel();
+test("a removed deadline never fires, wherever in its slot it was", async () => {
+  const { deadlines, add, advance } = wheel();
   const notes = Array.from({ length: 5 }, () => add(20));
   for (const gone of [notes[4]!, notes[2]!, notes[0]!]) {
     deadlines.remove(gone);
     deadlines.remove(gone);
   }
   expect(deadlines.size).toBe(2);
-  clock.advance(100);
+  await advance(100);
   expect(notes.map(({ firedAt }) => firedAt !== -1)).toEqual([false, true, false, true, false]);
   expect(deadlines.size).toBe(0);
 });
 
-test("a deadline that was removed or has fired can be added again", () => {
-  const { clock, deadlines, add } = wheel();
+test("a deadline that was removed or has fired can be added again", async () => {
+  const { deadlines, add, advance } = wheel();
   let fired = 0;
   const note = new class extends Deadline {
     override expire(): void {
@@ -113,68 +121,69 @@ test("a deadline that was removed or has fired can be added again", () => {
   deadlines.add(note, 20);
   deadlines.remove(note);
   deadlines.add(note, 30);
-  clock.advance(25);
+  await advance(25);
   expect(fired).toBe(0);
-  clock.advance(25);
+  await advance(25);
   expect(fired).toBe(1);
   deadlines.add(note, 10);
-  clock.advance(40);
+  await advance(40);
   expect(fired).toBe(2);
   add(1);
   expect(deadlines.size).toBe(1);
 });
 
 test("an earlier deadline brings the timer forward, a later one leaves it", async () => {
-  const { clock, add } = wheel();
+  const { clock, add, advance } = wheel();
   add(1_000);
+  await nextTurn();
   expect(clock.timers).toHaveLength(1);
   const first = clock.timers[0]!.at;
   add(2_000);
+  await nextTurn();
   expect(clock.timers.map(({ at }) => at)).toEqual([first]);
   const early = add(50);
+  await nextTurn();
   expect(clock.timers).toHaveLength(1);
   expect(clock.timers[0]!.at).toBeLessThan(first);
-  clock.advance(60);
+  await advance(60);
   expect(early.firedAt).not.toBe(-1);
-  await nextTurn();
   const now = clock.now();
   const later = add(10);
-  clock.advance(20);
+  await advance(20);
   expect(later.firedAt - now).toBeLessThan(20);
 });
 
-test("one timer at most serves them all", () => {
-  const { clock, add } = wheel();
+test("one timer at most serves them all", async () => {
+  const { clock, add, advance } = wheel();
   const random = seededPrng(7);
   for (let i = 0; i < 500; i++) add(random.below(20_000));
   for (let passed = 0; passed < 25_000; passed += 13) {
-    clock.advance(13);
+    await advance(13);
     expect(clock.timers.length).toBeLessThanOrEqual(1);
   }
   expect(clock.timers).toHaveLength(0);
 });
 
 test("after a long time without deadlines the next one is on time", async () => {
-  const { clock, add } = wheel();
+  const { clock, add, advance } = wheel();
   add(5);
-  clock.advance(20);
-  await nextTurn();
-  clock.advance(10 * 60_000);
+  await advance(20);
+  await advance(10 * 60_000);
   const start = clock.now();
   const note = add(100);
-  clock.advance(99);
+  await advance(99);
   expect(note.firedAt).toBe(-1);
-  clock.advance(10);
+  await advance(10);
   expect(note.firedAt - start).toBeGreaterThanOrEqual(100);
 });
 
-test("deadlines further away than the wheel is round wait their turns", () => {
-  const { clock, add } = wheel();
+test("deadlines further away than the wheel is round wait their turns", async () => {
+  const { add, advance } = wheel();
   const round = 1_024 * slotMs;
   const notes = [1, 2, 3, 10].map((rounds) => add(rounds * round + 10));
   for (let rounds = 1; rounds <= 11; rounds++) {
-    clock.advance(round);
-    clock.advance(0);
+    await advance(round);
+    await advance(0);
   }
   for (const [i, rounds] of [1, 2, 3, 10].entries()) {
     const after = notes[i]!.firedAt - 1_000.5;
@@ -183,8 +192,8 @@ test("deadlines further away than the wheel is round wait their turns", () => {
   }
 });
 
-test("expire() may add and remove deadlines, those of the same moment too", () => {
-  const { clock, deadlines, add } = wheel();
+test("expire() may add and remove deadlines, those of the same moment too", async () => {
+  const { deadlines, add, advance } = wheel();
   const order: string[] = [];
   let added: Note | undefined;
   add(10, () => {
@@ -194,19 +203,20 @@ test("expire() may add and remove deadlines, those of the same moment too", () =
   });
   const later = add(200, () => order.push("removed"));
   add(10, () => order.push("second"));
-  clock.advance(300);
+  await advance(300);
+  await advance(300);
   expect(order).toEqual(["first", "second", "added"]);
   expect(added!.firedAt).not.toBe(-1);
   expect(deadlines.size).toBe(0);
 });
 
-test("close() stops the timer, and nothing fires or is kept after it", () => {
-  const { clock, deadlines, add } = wheel();
+test("close() stops the timer, and nothing fires or is kept after it", async () => {
+  const { clock, deadlines, add, advance } = wheel();
   const notes = [add(10), add(5_000)];
   deadlines.close();
   expect(clock.timers).toHaveLength(0);
   const late = add(1);
-  clock.advance(10_000);
+  await advance(10_000);
   for (const note of [...notes, late]) expect(note.firedAt).toBe(-1);
   expect(clock.timers).toHaveLength(0);
   for (const note of notes) deadlines.remove(note);
@@ -214,17 +224,17 @@ test("close() stops the timer, and nothing fires or is kept after it", () => {
   deadlines.close();
 });
 
-test("close() inside expire() ends everything at once", () => {
-  const { clock, deadlines, add } = wheel();
+test("close() inside expire() ends everything at once", async () => {
+  const { clock, deadlines, add, advance } = wheel();
   add(10, () => deadlines.close());
   const far = add(500);
-  clock.advance(1_000);
+  await advance(1_000);
   expect(far.firedAt).toBe(-1);
   expect(clock.timers).toHaveLength(0);
 });
 
 test("ten thousand random additions, removals and steps of time agree with a plain list", async () => {
-  const { clock, deadlines } = wheel();
+  const { clock, deadlines, advance, stall } = wheel();
   const random = seededPrng(42);
   const waiting = new Map<Note, number>();
   for (let i = 0; i < 10_000; i++) {
@@ -242,13 +252,41 @@ test("ten thousand random additions, removals and steps of time agree with a pla
       waiting.delete(note);
       deadlines.remove(note);
     } else {
-      await nextTurn();
-      if (what === 9) clock.stall(random.below(50));
-      else clock.advance(random.below(30) + random.fraction());
+      if (what === 9) await stall(random.below(50));
+      else await advance(random.below(30) + random.fraction());
       for (const dueAt of waiting.values()) expect(dueAt).toBeGreaterThan(clock.now() - 2 * slotMs);
     }
     expect(deadlines.size).toBe(waiting.size);
   }
-  clock.advance(30_000);
+  await advance(30_000);
   expect(waiting.size).toBe(0);
+});
+
+test("a turn that takes long does not date its last deadlines back", async () => {
+  const { clock, add, advance } = wheel();
+  const dueAt: number[] = [];
+  const notes = Array.from({ length: 200 }, () => {
+    dueAt.push(clock.now() + 100);
+    const note = add(100);
+    clock.stall(10); // the thread is busy between two calls
+    return note;
+  });
+  for (const { firedAt } of notes) expect(firedAt).toBe(-1);
+  await advance(5_000);
+  for (const [i, note] of notes.entries()) expect(note.firedAt).toBeGreaterThanOrEqual(dueAt[i]!);
+});
+
+test("a deadline removed in the turn that added it never fires, whatever came before and after it", async () => {
+  const { deadlines, add, advance } = wheel();
+  const notes = [add(10), add(10), add(10)];
+  deadlines.remove(notes[1]!);
+  expect(deadlines.size).toBe(2);
+  deadlines.add(notes[1]!, 1_000);
+  deadlines.remove(notes[0]!);
+  deadlines.remove(notes[1]!);
+  await advance(100);
+  expect(notes.map(({ firedAt }) => firedAt !== -1)).toEqual([false, false, true]);
+  await advance(5_000);
+  expect(notes[1]!.firedAt).toBe(-1);
+  expect(deadlines.size).toBe(0);
 });

@@ -171,6 +171,7 @@ test("a deadline fails the call with TIMEOUT, gives it up and frees its slot", a
   const call = enlisted({ timeoutMs: 50 });
   call.session = connection(0);
   call.number = 1;
+  await Promise.resolve();
   clock.advance(49);
   expect(call.settled).toBeFalse();
   clock.advance(10);
@@ -202,6 +203,7 @@ test("ran is maybe only for what libzmq has and a connection can have carried", 
     const call = enlisted({ timeoutMs: 10 });
     call.session = session;
     call.number = number;
+    await Promise.resolve();
     clock.advance(30);
     await Promise.resolve();
     expect(outcomes.get(call)).toMatchObject({ error: { code: "TIMEOUT", ran } });
