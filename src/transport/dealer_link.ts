@@ -81,7 +81,8 @@ export class DealerLink<Session> extends Link<Session> implements Source {
   }
 
   override close(lingerMs: number, loss: LinkLoss = closedByUs): void {
-    if (!this.markClosed()) return;
+    // A connection that is just being lost is lost now: nobody comes back for it after this.
+    if (!this.markClosed()) return this.#endLoss();
     this.#socket.close({ lingerMs });
     this.#host.gone(this, loss);
   }
@@ -118,12 +119,14 @@ export class DealerLink<Session> extends Link<Session> implements Source {
     if (!this.markClosed()) return;
     this.#receiveAll();
     // libzmq may hand over the last of what it had decoded just after it reported the loss.
-    this.#host.context.reactor.nextTurn(() => {
-      if (this.#socket.closed) return;
-      this.#receiveAll();
-      this.#socket.close();
-      this.#host.gone(this, loss);
-    });
+    this.#host.context.reactor.nextTurn(() => this.#endLoss());
+  }
+
+  #endLoss(): void {
+    if (this.#loss === null || this.#socket.closed) return;
+    this.#receiveAll();
+    this.#socket.close();
+    this.#host.gone(this, this.#loss);
   }
 
   #receiveAll(): void {

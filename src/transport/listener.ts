@@ -131,6 +131,7 @@ export class Listener<Session> implements Source, RouterHost<Session> {
 
   /** Ends all links and the socket. */
   close(lingerMs: number): void {
+    for (const link of [...this.#leaving]) this.#finish(link);
     for (const link of [...this.#links.values()]) link.close(0);
     this.socket.close({ lingerMs });
   }
