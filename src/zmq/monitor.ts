@@ -182,7 +182,14 @@ class PairMonitorHub implements MonitorHub {
     const endpoint = `inproc://${this.#prefix}-${++this.#count}`;
     const result = backend.monitor(socket, endpoint, events | MonitorEvent.MONITOR_STOPPED);
     if (result < 0) throw zmqError(result, "zmq_socket_monitor", endpoint);
-    const reader = new PairReader(this.#host, endpoint, listener, () => this.#readers.delete(reader));
+    let reader: PairReader;
+    try {
+      reader = new PairReader(this.#host, endpoint, listener, () => this.#readers.delete(reader));
+    } catch (error) {
+      // Events that nobody reads would stop the context.
+      backend.monitor(socket, null, 0);
+      throw error;
+    }
     this.#readers.add(reader);
     return () => {
       if (reader.listener === null) return;
@@ -219,7 +226,10 @@ class PairReader implements Source {
     this.#region = host.backend.region(16 + endpointCapacity);
     this.#reader = openReader(host, SocketType.PAIR);
     const connected = host.backend.connect(this.#reader, endpoint);
-    if (connected < 0) throw zmqError(connected, "zmq_connect", endpoint);
+    if (connected < 0) {
+      host.backend.closeSocket(this.#reader);
+      throw zmqError(connected, "zmq_connect", endpoint);
+    }
     this.#registration = host.attachReader(this.#reader, this, false);
   }
 
@@ -235,7 +245,7 @@ class PairReader implements Source {
       if (event === MonitorEvent.MONITOR_STOPPED) this.close();
       else this.listener?.(event, this.#region.view.getUint32(2, true));
     }
-    return 0;
+    return this.#closed ? 0 : budget;
   }
 
   close(): void {
