@@ -51,6 +51,8 @@ export class InboundCall extends Deadline implements ResponseId {
   readonly session: Session;
   /** What the contract's schema made of the payload; set before a typed handler runs. */
   input: unknown = undefined;
+  /** Whether its deadline has passed: the caller's has too, and nobody reads an answer. */
+  expired = false;
   /** Its key among the session's running calls. */
   runningKey = 0;
   readonly #host: CallHost;
@@ -197,6 +199,7 @@ export class InboundCall extends Deadline implements ResponseId {
   }
 
   override expire(): void {
+    this.expired = true;
     this.abort(
       new ZeromeshError("TIMEOUT", `The caller of "${this.handlerName}" waits no longer`, {
         handler: this.handlerName,

@@ -231,7 +231,7 @@ export class Dispatcher implements CallHost {
   #finish(call: InboundCall, registered: Registered, result: unknown): void {
     const { handler } = registered;
     this.#parts.deadlines.remove(call);
-    if (call.kind === ResponseKind.fire) return;
+    if (call.kind === ResponseKind.fire || call.expired) return;
     if (handler.kind === "am") {
       if (call.kind === ResponseKind.ack) return this.#parts.replies.succeed(call, nothing, true);
       return this.#parts.replies.fail(call, {
@@ -312,6 +312,7 @@ export class Dispatcher implements CallHost {
       this.#parts.logger.warn("a handler failed", { handler: handler.name, error: errorText(error) });
       return;
     }
+    if (call.expired) return;
     const message = errorText(error);
     const code = codeOf(error, handler.name, handler.contract);
     // Details are for whoever declared the code; those of a failure inside the handler stay here.
