@@ -18,6 +18,11 @@ export class Deque<T> {
     return this.#items[this.#head];
   }
 
+  /** The item at a place, counted from the first, or undefined. */
+  at(index: number): T | undefined {
+    return this.#items[this.#head + index];
+  }
+
   /** Takes the first item out. */
   shift(): T | undefined {
     if (this.#head >= this.#items.length) return undefined;

@@ -258,8 +258,9 @@ export class CallClient implements Caller {
     return false;
   }
 
-  #transmit(call: PendingCall, request: Request, session: Session): void {
-    if (call.settled) return;
+  /** Sends a call that has a connection. False when it is first `inLine` for room and still has to wait. */
+  #transmit(call: PendingCall, request: Request, session: Session, inLine = false): boolean {
+    if (call.settled) return true;
     try {
       checkPeerLimit(call.handler, request, session);
       call.session = session;
@@ -272,12 +273,17 @@ export class CallClient implements Caller {
       const length = encodeRequest(headerBytes, headerView, 0, request.kind, id, request.name, headers);
       const outcome = session.link.send(MessageType.message, length, request.payload, request.owned);
       if (outcome === SendOutcome.closed) throw lostBeforeSending(call.handler, session);
-      if (outcome === SendOutcome.full) return this.#waitForRoom(call, request, session);
+      if (outcome === SendOutcome.full) {
+        if (inLine) return false;
+        this.#waitForRoom(call, request, session);
+        return true;
+      }
       call.number = session.link.accepted;
       if (request.kind === ResponseKind.fire) call.succeed(undefined);
     } catch (error) {
       call.fail(error);
     }
+    return true;
   }
 
   #waitForRoom(call: PendingCall, request: Request, session: Session): void {
@@ -286,7 +292,7 @@ export class CallClient implements Caller {
     // Not on its way yet: whatever ends the call now ends it with ran "no".
     call.number = Infinity;
     call.waited = true;
-    session.link.room().then(() => this.#transmit(call, request, session));
+    session.link.queueUp(() => this.#transmit(call, request, session, true));
   }
 
   #connectFirst(call: PendingCall, request: Request, to: InstanceId): void {

@@ -21,7 +21,7 @@ import {
 } from "../wire/mod.ts";
 import type { InboundCall } from "./context.ts";
 import { Dialler, dialOrder } from "./dialler.ts";
-import { cannotAnswer, lostCall, unreachable } from "./link_errors.ts";
+import { cannotAnswer, lostCall, undialable, unreachable } from "./link_errors.ts";
 import type { CallTable } from "./pending.ts";
 import { type Peer, PeerTable } from "./peers.ts";
 import { Session } from "./session.ts";
@@ -127,6 +127,7 @@ export class Connections {
       endpoints: [endpoint],
       expected: null,
       serverKey: this.#requireKey(endpoint, serverKey),
+      met: false,
     };
     const session = await this.#dialler.reach(target, timeoutMs, signal);
     return session === this.#self ? this.#parts.instanceId : session.peer!.instanceId;
@@ -137,7 +138,9 @@ export class Connections {
     const session = peer.session;
     if (session !== null) return Promise.resolve(session);
     if (peer.connecting !== null) return this.#joined(peer, peer.connecting, timeoutMs);
-    if (peer.endpoints.length === 0 && peer.replies === null) return Promise.reject(this.#undialable(peer));
+    if (peer.endpoints.length === 0 && peer.replies === null) {
+      return Promise.reject(undialable(peer.instanceId));
+    }
     try {
       return this.#attempt(peer, timeoutMs);
     } catch (error) {
@@ -165,8 +168,11 @@ export class Connections {
     if (accepted !== null && accepted.sameConnection && accepted.link.state === "open") return accepted.link;
     const endpoint = peer.endpoints[0];
     if (endpoint === undefined) return null;
+    // With CURVE nothing leaves in clear: whoever has shown no key gets no connection of ours.
+    if (this.#parts.secure && peer.publicKey === null) return null;
+    const serverKey = this.#parts.secure ? peer.publicKey : null;
     // Plain Velo introduces itself and is answered through a connection of ours, before any hello of ours.
-    peer.openingReplies ??= this.#parts.transport.dial(endpoint).then((link) => {
+    peer.openingReplies ??= this.#parts.transport.dial(endpoint, { serverKey }).then((link) => {
       const session = new Session(link);
       session.peer = peer;
       peer.replies = session;
@@ -321,6 +327,7 @@ export class Connections {
       endpoints: dialOrder(peer.endpoints),
       expected: peer.instanceId,
       serverKey: this.#requireKey(peer.instanceId, peer.publicKey),
+      met: peer.zeromesh,
     };
     const attempt = replies !== null && replies.link.state === "open"
       ? this.#dialler.handshake(replies, peer.instanceId, timeoutMs, undefined)
@@ -385,14 +392,6 @@ export class Connections {
       "IDENTITY_MISMATCH",
       `The connection does not belong to the instance that it names (${claimed})`,
       { peer: claimed },
-    );
-  }
-
-  #undialable(peer: Peer): ZeromeshError {
-    return new ZeromeshError(
-      "PEER_DISCONNECTED",
-      `Peer ${peer.instanceId} is not connected and has no address to dial; it has to connect again`,
-      { peer: peer.instanceId },
     );
   }
 }

@@ -22,6 +22,8 @@ export interface DialTarget {
   readonly expected: InstanceId | null;
   /** The CURVE key that the other end must own; null without CURVE. */
   readonly serverKey: string | null;
+  /** Whether somebody of ours was met there before: then it is dialled until the time is up, whatever is found. */
+  readonly met: boolean;
 }
 
 /** What a dialler needs of the messenger. */
@@ -90,12 +92,17 @@ export class Dialler {
       } catch (error) {
         link.close(0);
         if (signal?.aborted) throw signal.reason;
-        if (!(error instanceof ZeromeshError) || finalCodes.has(error.code)) throw error;
+        if (!(error instanceof ZeromeshError)) throw error;
+        // A stranger, or another user, may hold one of several addresses; then the others are tried first.
+        const others = error.code === "FORBIDDEN" && (attempt + 1) % endpoints.length !== 0;
+        if (finalCodes.has(error.code) && !others) throw error;
         // An attempt that our own deadline cut short says less than one that was answered.
         const cutShort = error.cause instanceof ZeromeshError && error.cause.code === "TIMEOUT";
         if (last === undefined || !cutShort || left > timeoutMs / 2) last = error;
         broken = link.brokenHandshake ? broken + 1 : 0;
-        if (broken >= maxBrokenHandshakes * endpoints.length) throw unreachable(where, timeoutMs, last);
+        if (!target.met && broken >= maxBrokenHandshakes * endpoints.length) {
+          throw unreachable(where, timeoutMs, last);
+        }
       }
       // The next address is tried at once; a pause comes when all were tried.
       if ((attempt + 1) % endpoints.length !== 0) continue;

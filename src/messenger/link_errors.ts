@@ -81,3 +81,12 @@ export function helloFailure(
   }
   return error;
 }
+
+/** Error of a peer that has no connection and cannot be given one from here. */
+export function undialable(peer: InstanceId): ZeromeshError {
+  return new ZeromeshError(
+    "PEER_DISCONNECTED",
+    `Peer ${peer} is not connected and has no address to dial; it has to connect again`,
+    { peer },
+  );
+}

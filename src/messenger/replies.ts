@@ -119,9 +119,9 @@ export class Replies {
 
   #sendOn(link: Link<Session>, type: number, length: number, payload: Uint8Array, owned: boolean): void {
     const outcome = link.send(type, length, payload, owned);
-    if (outcome === SendOutcome.full) return this.#waitForRoom(link, type, length, payload, owned);
+    if (outcome === SendOutcome.full) this.#waitForRoom(link, type, length, payload, owned);
     // The loss of its connection tells the caller.
-    if (outcome === SendOutcome.closed) this.#host.drops.count("senderGone");
+    else if (outcome === SendOutcome.closed) this.#host.drops.count("senderGone");
   }
 
   /** Somebody waits for a reply, so it is not dropped for want of room. No more wait than calls are open. */
@@ -134,9 +134,11 @@ export class Replies {
   ): void {
     const header = copyBytes(this.#host.transport.headerBytes.subarray(0, length));
     const kept = owned ? payload : copyBytes(payload);
-    link.room().then(() => {
+    link.queueUp(() => {
       this.#host.transport.headerBytes.set(header);
-      this.#sendOn(link, type, length, kept, true);
+      const outcome = link.send(type, length, kept, true);
+      if (outcome === SendOutcome.closed) this.#host.drops.count("senderGone");
+      return outcome !== SendOutcome.full;
     });
   }
 }

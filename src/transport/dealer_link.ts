@@ -1,7 +1,8 @@
 import { ProtocolError } from "../zmq/mod.ts";
 import { type Context, Errno, type Handle, MonitorEvent, type Socket, type Source } from "../zmq/mod.ts";
 import { type FrameReader, type InboundMessage, ReadResult } from "./inbound.ts";
-import { closedByUs, Link, type LinkShared, writeFromRegion, writeFromViews, WriteOutcome } from "./link.ts";
+import { closedByUs, Link, type LinkShared } from "./link.ts";
+import { writeFromRegion, writeFromViews, WriteOutcome } from "./write.ts";
 import type { LinkLoss } from "./transport.ts";
 
 /** What a dialled link needs of its transport. */

@@ -32,6 +32,7 @@ export function parseEndpoint(text: string, purpose: "listen" | "dial"): Endpoin
   if (text.startsWith("ipc://")) {
     const path = text.slice(6);
     if (path === "") return refuse("the path is missing");
+    if (path === "*") return refuse("* is no path");
     const bytes = new TextEncoder().encode(path).length;
     if (bytes > longestIpcPath) {
       return refuse(`its path has ${bytes} bytes, and the system allows ${longestIpcPath}`);
@@ -42,7 +43,7 @@ export function parseEndpoint(text: string, purpose: "listen" | "dial"): Endpoin
     const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1];
     return refuse(scheme === undefined ? "it has no scheme" : `the scheme ${scheme} is not supported`);
   }
-  const match = /^tcp:\/\/(\[[0-9a-fA-F:.%]+\]|[^:/[\]\s]+):([0-9]+|\*)$/.exec(text);
+  const match = /^tcp:\/\/(\[[0-9a-fA-F:.]+(?:%[^\]\s]+)?\]|[^:/[\]\s]+):([0-9]+|\*)$/.exec(text);
   if (match === null) return refuse("host or port is missing or malformed");
   const host = match[1] ?? "";
   const port = match[2] === "*" ? 0 : Number(match[2]);

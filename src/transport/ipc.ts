@@ -19,9 +19,18 @@ export function localEndpoint(id: InstanceId): string | null {
  * Makes sure that no living process listens at a socket path. libzmq would steal it: the other one keeps its
  * connections and never gets another.
  *
- * @throws {ZeromeshError} `ADDRESS_IN_USE` when somebody answers there.
+ * It also removes whatever else lies there, so that only a socket may.
+ *
+ * @throws {ZeromeshError} `ADDRESS_IN_USE` when somebody answers there; `ENDPOINT_INVALID` when it is no socket.
  */
 export async function requireFreePath(context: Context, clock: Clock, path: string): Promise<void> {
+  if (holdsSomethingElse(path)) {
+    throw new ZeromeshError(
+      "ENDPOINT_INVALID",
+      `Cannot listen on ipc://${path}: something that is no socket lies there; choose another path`,
+      { details: { endpoint: `ipc://${path}` } },
+    );
+  }
   const socket = context.socket("DEALER");
   const found = Promise.withResolvers<boolean>();
   const cancel = clock.after(probeMs, () => found.resolve(true));
@@ -61,6 +70,14 @@ export function ownPath(path: string): Disposable {
   };
   process.on("exit", remove);
   return { [Symbol.dispose]: remove };
+}
+
+function holdsSomethingElse(path: string): boolean {
+  try {
+    return !statSync(path).isSocket();
+  } catch {
+    return false; // nothing there, or we may not look
+  }
 }
 
 function inodeOf(path: string): number | null {

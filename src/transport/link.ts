@@ -1,9 +1,10 @@
 import { Deque } from "../core/mod.ts";
-import { type Backend, Errno, type Handle, type Region, SendFlag } from "../zmq/mod.ts";
+import type { Backend, Region } from "../zmq/mod.ts";
 import type { Batcher } from "./batcher.ts";
 import type { DropCounters } from "./drops.ts";
 import { copyBytes } from "./inbound.ts";
 import type { LinkLoss } from "./transport.ts";
+import { WriteOutcome } from "./write.ts";
 
 /**
  * Where a link is in its life. `connecting`: messages wait in the queue, only {@link Link.sendFirst} leaves.
@@ -24,11 +25,6 @@ export const SendOutcome = {
 } as const;
 /** A value of {@link SendOutcome}. */
 export type SendOutcome = (typeof SendOutcome)[keyof typeof SendOutcome];
-
-/** What became of a message given to libzmq. */
-export const WriteOutcome = { sent: 0, blocked: 1, lost: 2 } as const;
-/** A value of {@link WriteOutcome}. */
-export type WriteOutcome = (typeof WriteOutcome)[keyof typeof WriteOutcome];
 
 /** What all links of a transport share. */
 export interface LinkShared {
@@ -54,15 +50,16 @@ interface Queued {
   readonly payload: Uint8Array;
   /** How many messages it stands for: a batch is one entry. */
   readonly count: number;
+  /** The number of its first message. */
+  readonly first: number;
   /** Taken back by its sender: it is skipped when its turn comes. */
   withdrawn: boolean;
 }
 
-const wouldBlock = -Errno.EAGAIN;
-const dontWait = SendFlag.DONTWAIT;
-const dontWaitMore = SendFlag.DONTWAIT | SendFlag.SNDMORE;
 // Entries that one retry sends before others get a turn.
 const messagesPerRetry = 256;
+// Sends that waited for room and that one retry lets through.
+const sendsPerRetry = 1_024;
 
 /**
  * One epoch of one connection to one peer, in whichever direction it was dialled.
@@ -96,6 +93,8 @@ export abstract class Link<Session> {
   #queuedBytes = 0;
   #blocked = false;
   readonly #waiting: (() => void)[] = [];
+  readonly #line = new Deque<() => boolean>();
+  #serving = false;
 
   constructor(shared: LinkShared, state: LinkState) {
     this.shared = shared;
@@ -145,6 +144,10 @@ export abstract class Link<Session> {
    * @param payload Copied before this returns, unless `owned`: then it may be kept until it leaves.
    */
   send(type: number, headerLength: number, payload: Uint8Array, owned: boolean): SendOutcome {
+    // Nobody overtakes a message that waits for room.
+    if (this.#line.size > 0 && !this.#serving) {
+      return this.#isClosed() ? SendOutcome.closed : SendOutcome.full;
+    }
     const batcher = this.#batcher;
     if (batcher !== null && this.#state === "open") {
       // At the high-water mark messages go on being collected: what waits are whole batches.
@@ -189,7 +192,7 @@ export abstract class Link<Session> {
       if (outcome === WriteOutcome.lost) return;
       this.#block();
     }
-    this.#push({ type, header: copyBytes(header), payload: copyBytes(payload), count, withdrawn: false });
+    this.#push(type, copyBytes(header), copyBytes(payload), count);
   }
 
   /**
@@ -199,16 +202,31 @@ export abstract class Link<Session> {
    */
   withdraw(number: number): boolean {
     if (number <= this.#handed) return false;
-    let at = this.#handed;
-    let found = false;
-    this.#queue.forEach((entry) => {
-      if (entry.count === 1 && at + 1 === number) found = entry.withdrawn = true;
-      at += entry.count;
-    });
-    return found;
+    let low = 0;
+    let high = this.#queue.size - 1;
+    while (low <= high) {
+      const middle = (low + high) >>> 1;
+      const entry = this.#queue.at(middle)!;
+      if (entry.first > number) high = middle - 1;
+      else if (entry.first + entry.count <= number) low = middle + 1;
+      else {
+        if (entry.count > 1) return false;
+        entry.withdrawn = true;
+        return true;
+      }
+    }
+    return false;
   }
 
-  /** Resolves when the queue has room again or the link is closed. */
+  /**
+   * Waits for room after {@link send} was refused with `full`. `send` is called in its turn, when there is room or
+   * the link is closed, until it returns true: it was not refused with `full` again, or has no need any more.
+   */
+  queueUp(send: () => boolean): void {
+    this.#line.push(send);
+  }
+
+  /** Resolves when something has left the queue or the link is closed. */
   room(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
@@ -245,10 +263,12 @@ export abstract class Link<Session> {
       this.#queuedBytes -= entry.header.length + entry.payload.length;
       count++;
     }
-    if (this.#queue.size === 0 && this.#blocked) {
+    if (count > 0 || this.#queue.size === 0) count += this.#serveLine(sendsPerRetry);
+    const left = this.#queue.size + this.#line.size;
+    if (left === 0 && this.#blocked) {
       this.#blocked = false;
       this.onBlocked(false);
-    } else if (this.#queue.size > 0 && !this.#blocked) {
+    } else if (left > 0 && !this.#blocked) {
       this.#block(); // out of budget: the pump comes back
     }
     if (count > 0) this.#wakeWaiting();
@@ -282,7 +302,26 @@ export abstract class Link<Session> {
       this.onBlocked(false);
     }
     this.#wakeWaiting();
+    // A moment later, because whoever closes the link says first why it ended.
+    if (this.#line.size > 0) queueMicrotask(() => this.#serveLine(Infinity));
     return true;
+  }
+
+  /** Lets sends that wait for room try, first come first. Returns how many need not wait any more. */
+  #serveLine(limit: number): number {
+    let served = 0;
+    if (this.#serving) return served;
+    this.#serving = true;
+    try {
+      for (; served < limit; served++) {
+        const send = this.#line.peek();
+        if (send === undefined || !send()) break;
+        this.#line.shift();
+      }
+    } finally {
+      this.#serving = false;
+    }
+    return served;
   }
 
   #write(type: number, headerLength: number, payload: Uint8Array): WriteOutcome {
@@ -294,13 +333,8 @@ export abstract class Link<Session> {
   #enqueue(type: number, headerLength: number, payload: Uint8Array, owned: boolean): SendOutcome {
     if (this.#isFull(headerLength + payload.length)) return SendOutcome.full;
     this.accepted++;
-    this.#push({
-      type,
-      header: copyBytes(this.shared.header.bytes.subarray(0, headerLength)),
-      payload: owned ? payload : copyBytes(payload),
-      count: 1,
-      withdrawn: false,
-    });
+    const header = copyBytes(this.shared.header.bytes.subarray(0, headerLength));
+    this.#push(type, header, owned ? payload : copyBytes(payload), 1);
     return SendOutcome.queued;
   }
 
@@ -310,10 +344,11 @@ export abstract class Link<Session> {
       (this.#queuedMessages > 0 && this.#queuedBytes + bytes > this.shared.maxQueuedBytes);
   }
 
-  #push(entry: Queued): void {
-    this.#queue.push(entry);
-    this.#queuedMessages += entry.count;
-    this.#queuedBytes += entry.header.length + entry.payload.length;
+  #push(type: number, header: Uint8Array, payload: Uint8Array, count: number): void {
+    const first = this.#handed + this.#queuedMessages + 1;
+    this.#queue.push({ type, header, payload, count, first, withdrawn: false });
+    this.#queuedMessages += count;
+    this.#queuedBytes += header.length + payload.length;
   }
 
   #block(): void {
@@ -331,43 +366,6 @@ export abstract class Link<Session> {
     if (this.#waiting.length === 0) return;
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
-}
-
-/**
- * Writes type, header and payload to a socket on which an id frame may have gone before.
- *
- * Only the first part of a message can be refused whole. When a later one fails, the rest is sent all the
- * same, because libzmq swallows it; breaking off would glue the next message to this one.
- */
-export function writeFromRegion(
-  shared: LinkShared,
-  socket: Handle,
-  type: number,
-  headerLength: number,
-  payload: Uint8Array,
-): WriteOutcome {
-  const backend = shared.backend;
-  const first = backend.sendRegion(socket, shared.types, type, 1, dontWaitMore);
-  if (first < 0) return first === wouldBlock ? WriteOutcome.blocked : WriteOutcome.lost;
-  const second = backend.sendRegion(socket, shared.header, 0, headerLength, dontWaitMore);
-  const third = backend.send(socket, payload, dontWait);
-  return second < 0 || third < 0 ? WriteOutcome.lost : WriteOutcome.sent;
-}
-
-/** Like {@link writeFromRegion}, the header from a view. */
-export function writeFromViews(
-  shared: LinkShared,
-  socket: Handle,
-  type: number,
-  header: Uint8Array,
-  payload: Uint8Array,
-): WriteOutcome {
-  const backend = shared.backend;
-  const first = backend.sendRegion(socket, shared.types, type, 1, dontWaitMore);
-  if (first < 0) return first === wouldBlock ? WriteOutcome.blocked : WriteOutcome.lost;
-  const second = backend.send(socket, header, dontWaitMore);
-  const third = backend.send(socket, payload, dontWait);
-  return second < 0 || third < 0 ? WriteOutcome.lost : WriteOutcome.sent;
 }
 
 /** The loss that a link ends with when our side closes it. */

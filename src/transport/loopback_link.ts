@@ -1,5 +1,6 @@
 import { copyBytes, InboundMessage } from "./inbound.ts";
-import { closedByUs, Link, type LinkShared, WriteOutcome } from "./link.ts";
+import { closedByUs, Link, type LinkShared } from "./link.ts";
+import { WriteOutcome } from "./write.ts";
 import type { LinkLoss, TransportHandler } from "./transport.ts";
 
 /** The link to oneself: messages arrive in a later microtask, as copies. */

@@ -1,6 +1,7 @@
 import type { Region, Socket } from "../zmq/mod.ts";
 import { Errno, SendFlag } from "../zmq/mod.ts";
-import { closedByUs, Link, type LinkShared, writeFromRegion, writeFromViews, WriteOutcome } from "./link.ts";
+import { closedByUs, Link, type LinkShared } from "./link.ts";
+import { writeFromRegion, writeFromViews, WriteOutcome } from "./write.ts";
 import type { LinkLoss } from "./transport.ts";
 
 const wouldBlock = -Errno.EAGAIN;

@@ -100,7 +100,7 @@ class SharedMonitorHub implements MonitorHub, Source {
     backend.setOption(this.#reader, SocketOption.CONNECT_ROUTING_ID, id);
     const connected = backend.connect(this.#reader, endpoint);
     if (connected < 0) {
-      backend.monitor(socket, null, 0);
+      stopUnread(this.#host, socket, endpoint);
       throw zmqError(connected, "zmq_connect", endpoint);
     }
     const watched: Watched = { listener };
@@ -180,16 +180,13 @@ class PairMonitorHub implements MonitorHub {
   watch(socket: Handle, events: number, listener: MonitorListener): StopMonitor {
     const backend = this.#host.backend;
     const endpoint = `inproc://${this.#prefix}-${++this.#count}`;
+    const reader = new PairReader(this.#host, listener, () => this.#readers.delete(reader));
     const result = backend.monitor(socket, endpoint, events | MonitorEvent.MONITOR_STOPPED);
-    if (result < 0) throw zmqError(result, "zmq_socket_monitor", endpoint);
-    let reader: PairReader;
-    try {
-      reader = new PairReader(this.#host, endpoint, listener, () => this.#readers.delete(reader));
-    } catch (error) {
-      // Events that nobody reads would stop the context.
-      backend.monitor(socket, null, 0);
-      throw error;
+    if (result < 0) {
+      reader.close();
+      throw zmqError(result, "zmq_socket_monitor", endpoint);
     }
+    reader.connect(endpoint);
     this.#readers.add(reader);
     return () => {
       if (reader.listener === null) return;
@@ -219,18 +216,19 @@ class PairReader implements Source {
   readonly #onClose: () => void;
   #closed = false;
 
-  constructor(host: MonitorHost, endpoint: string, listener: MonitorListener, onClose: () => void) {
+  constructor(host: MonitorHost, listener: MonitorListener, onClose: () => void) {
     this.#host = host;
     this.listener = listener;
     this.#onClose = onClose;
     this.#region = host.backend.region(16 + endpointCapacity);
     this.#reader = openReader(host, SocketType.PAIR);
-    const connected = host.backend.connect(this.#reader, endpoint);
-    if (connected < 0) {
-      host.backend.closeSocket(this.#reader);
-      throw zmqError(connected, "zmq_connect", endpoint);
-    }
     this.#registration = host.attachReader(this.#reader, this, false);
+  }
+
+  connect(endpoint: string): void {
+    const connected = this.#host.backend.connect(this.#reader, endpoint);
+    if (connected < 0) throw zmqError(connected, "zmq_connect", endpoint);
+    this.#host.touchReader(this.#registration);
   }
 
   receive(budget: number): number {
@@ -255,6 +253,14 @@ class PairReader implements Source {
     this.#host.backend.closeSocket(this.#reader);
     this.#onClose();
   }
+}
+
+/** Ends a monitor that nobody reads. Its last event is sent with a blocking call, so somebody must take it. */
+function stopUnread(host: MonitorHost, socket: Handle, endpoint: string): void {
+  const taker = openReader(host, SocketType.PAIR);
+  host.backend.connect(taker, endpoint);
+  host.backend.monitor(socket, null, 0);
+  host.backend.closeSocket(taker);
 }
 
 function openReader(host: MonitorHost, type: number): Handle {

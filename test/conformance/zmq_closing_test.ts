@@ -274,15 +274,21 @@ test("closing monitored sockets after a loss ends the context, again and again",
     router.monitor(MonitorEvent.ALL, () => {});
     const endpoint = router.bind("tcp://127.0.0.1:*");
     const clients: Socket[] = [];
+    let lost = 0;
     for (let i = 0; i < 5; i++) {
       const client = context.socket("DEALER").set("RECONNECT_IVL", 86_400_000);
-      client.monitor(MonitorEvent.ALL, () => {});
+      client.monitor(MonitorEvent.ALL, (event) => {
+        if (event === MonitorEvent.DISCONNECTED) lost++;
+      });
       client.connect(endpoint);
       client.send(parts("hello"));
       clients.push(client);
     }
     for (let i = 0; i < 5; i++) await nextOf(router);
-    if (round % 2 === 0) router.close();
+    if (round % 2 === 0) {
+      router.close();
+      await until(() => lost === 5, { intervalMs: 1 });
+    }
     for (const client of clients) client.close();
     router.close();
     await within(context.close(), 2_000, "the context to close");

@@ -2,7 +2,16 @@ import assert from "node:assert/strict";
 import { type AddressInfo, createServer, type Socket as TcpSocket } from "node:net";
 import process from "node:process";
 import { test } from "node:test";
-import { type Context, Errno, MonitorEvent, type Socket } from "../../src/zmq/mod.ts";
+import { SocketOption } from "../../ffi/mod.ts";
+import {
+  type Backend,
+  type Context,
+  Errno,
+  type Handle,
+  MonitorEvent,
+  type Socket,
+} from "../../src/zmq/mod.ts";
+import { openMonitorHub } from "../../src/zmq/monitor.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { freePort, portOf } from "../support/ports.ts";
 import { startProxy } from "../support/proxy.ts";
@@ -401,6 +410,71 @@ test("a listener that closes its socket, or another one, while events are told i
   await turn();
   assert.ok(told.length >= 10 && told.length <= 20, `${told.length} were told`);
   assert.equal(context.openSockets, 1);
+});
+
+test("where one reader cannot serve all monitors, each has its own, and none of their events is lost", async () => {
+  await using t = await leakCheck();
+  const context = await rawContext(t);
+  const { backend, reactor } = context;
+  const refusing = Object.create(backend) as Backend;
+  const kept = ["monitor", "receive", "receiveMore", "region", "socket", "setOption", "closeSocket"] as const;
+  for (const name of kept) {
+    Object.defineProperty(refusing, name, {
+      value: (backend[name] as (...args: unknown[]) => unknown).bind(backend),
+    });
+  }
+  // What a libzmq would say that does check the types of sockets on inproc.
+  let readers = 0;
+  Object.defineProperty(refusing, "connect", {
+    value: (socket: Handle, endpoint: string) =>
+      endpoint.startsWith("inproc://forced-m") && readers++ === 0
+        ? -Errno.EINVAL
+        : backend.connect(socket, endpoint),
+  });
+  const hub = openMonitorHub({
+    backend: refusing,
+    handle: context.handle,
+    attachReader: (socket, source, first) => {
+      const cell = new Uint8Array(new ArrayBuffer(4));
+      backend.getOption(socket, SocketOption.FD, cell);
+      return reactor.add(socket, new DataView(cell.buffer).getInt32(0, true), source, { first });
+    },
+    touchReader: (registration) => reactor.touch(registration),
+    detachReader: (registration) => reactor.remove(registration),
+  }, "forced");
+  t.defer(() => hub.close());
+  assert.equal(hub.kind, "pairs");
+  const router = context.socket("ROUTER");
+  const events = { accepted: 0, lost: 0 };
+  const stop = hub.watch(router.handle, MonitorEvent.ACCEPTED | MonitorEvent.DISCONNECTED, (event) => {
+    if (event === MonitorEvent.ACCEPTED) events.accepted++;
+    else events.lost++;
+  });
+  const endpoint = router.bind("tcp://127.0.0.1:*");
+  for (let i = 1; i <= 100; i++) {
+    const client = dealer(context);
+    const seen: number[] = [];
+    const end = hub.watch(client.handle, MonitorEvent.ALL, (event) => seen.push(event));
+    client.connect(endpoint);
+    // Every other one is ended in the middle of connecting.
+    if (i % 2 === 0) await until(() => seen.includes(MonitorEvent.HANDSHAKE_SUCCEEDED), { intervalMs: 1 });
+    end();
+    end();
+    client.close();
+  }
+  // More events at once than a pass of the reactor reads.
+  const outside = await rawContext(t);
+  for (let i = 0; i < 300; i++) {
+    const client = outside.socket("DEALER").set("IMMEDIATE", 1);
+    client.connect(endpoint);
+    const giveUpAt = performance.now() + 5_000;
+    while (!client.send(parts("x")) && performance.now() < giveUpAt) client.events();
+    client.close({ lingerMs: 1_000 });
+  }
+  await until(() => events.accepted >= 350 && events.lost === events.accepted, {
+    message: () => `as many losses as connections: ${JSON.stringify(events)}`,
+  });
+  stop();
 });
 
 /** An IPC endpoint that nobody else uses, without a file. */

@@ -1,0 +1,108 @@
+/** A link whose peer is a list, with room for as many messages as a test gives it. */
+import { DropCounters } from "../../src/transport/drops.ts";
+import { Link, type LinkShared, type LinkState, SendOutcome } from "../../src/transport/link.ts";
+import { WriteOutcome } from "../../src/transport/write.ts";
+import type { LinkLoss } from "../../src/transport/mod.ts";
+import { BatchReader, BatchRecord, MessageType } from "../../src/wire/mod.ts";
+import type { Region } from "../../src/zmq/mod.ts";
+
+/** What left a fake link: one entry for each message given to libzmq. */
+export interface Written {
+  readonly type: number;
+  readonly header: Uint8Array;
+  readonly payload: Uint8Array;
+}
+
+/** What links share, without a library. */
+export function fakeShared(limits: { maxQueuedMessages?: number; maxQueuedBytes?: number } = {}): LinkShared {
+  const bytes = new Uint8Array(new ArrayBuffer(84 * 1024));
+  return {
+    backend: {} as LinkShared["backend"],
+    header: { bytes, view: new DataView(bytes.buffer) } as Region,
+    types: {} as Region,
+    drops: new DropCounters(),
+    maxQueuedMessages: limits.maxQueuedMessages ?? 1_000,
+    maxQueuedBytes: limits.maxQueuedBytes ?? 1_000_000,
+    counters: { sent: 0, received: 0, blocked: 0 },
+  };
+}
+
+/** See {@link fakeShared}. */
+export class FakeLink extends Link<unknown> {
+  readonly kind = "dialled";
+  readonly endpoint = "fake";
+  readonly routingId = null;
+  /** What left, oldest first. */
+  readonly written: Written[] = [];
+  /** How often the link asked to be retried, and asked for no more. */
+  readonly blockings: boolean[] = [];
+  /** How many messages libzmq takes now. */
+  free = Infinity;
+  /** Whether libzmq says that the connection is lost. */
+  lost = false;
+  /** How often libzmq was asked to take a message. */
+  writes = 0;
+
+  readonly parts: LinkShared;
+
+  constructor(parts: LinkShared, state: LinkState = "open") {
+    super(parts, state);
+    this.parts = parts;
+  }
+
+  /** Sends a message with this payload, the header is the byte given. */
+  put(payload: Uint8Array | number[], header = 1, owned = true): SendOutcome {
+    this.parts.header.bytes[0] = header;
+    return this.send(MessageType.message, 1, Uint8Array.from(payload), owned);
+  }
+
+  override close(_lingerMs: number, _loss?: LinkLoss): void {
+    this.markClosed();
+  }
+
+  /** The messages that left, those in batches taken apart, as [header, payload's first byte]. */
+  get messages(): [header: number, first: number | undefined][] {
+    return this.written.flatMap((one) =>
+      one.type === MessageType.batch
+        ? recordsOf(one)
+        : [[one.header[0]!, one.payload[0]] as [number, number | undefined]]
+    );
+  }
+
+  /** How many messages each message to libzmq held. */
+  get sizes(): number[] {
+    return this.written.map((one) => one.type === MessageType.batch ? recordsOf(one).length : 1);
+  }
+
+  protected override writeParts(type: number, header: Uint8Array, payload: Uint8Array): WriteOutcome {
+    this.writes++;
+    if (this.lost) return WriteOutcome.lost;
+    if (this.free <= 0) return WriteOutcome.blocked;
+    this.free--;
+    this.written.push({ type, header: header.slice(), payload: payload.slice() });
+    return WriteOutcome.sent;
+  }
+
+  protected override writeRegion(type: number, headerLength: number, payload: Uint8Array): WriteOutcome {
+    return this.writeParts(type, this.parts.header.bytes.subarray(0, headerLength), payload);
+  }
+
+  protected override onBlocked(blocked: boolean): void {
+    this.blockings.push(blocked);
+  }
+}
+
+function recordsOf({ header, payload }: Written): [number, number | undefined][] {
+  const reader = new BatchReader();
+  const record = new BatchRecord();
+  const found: [number, number | undefined][] = [];
+  let reason = reader.reset(header, 0, header.length, payload, 0, payload.length);
+  while (reason === null && (reason = reader.next(record) as typeof reason) === null) {
+    found.push([
+      payload[record.headerStart]!,
+      record.payloadStart < record.payloadEnd ? payload[record.payloadStart] : undefined,
+    ]);
+  }
+  if ((reason as string) !== "end") throw new Error(`A batch that cannot be read: ${reason}`);
+  return found;
+}
