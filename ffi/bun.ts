@@ -9,6 +9,7 @@ import { cString, fromCString } from "./c_string.ts";
 import { Errno, SocketOption } from "./constants.ts";
 import { type LibraryChoice, openLibrary } from "./library.ts";
 import { countDescriptors } from "./loop_descriptor.ts";
+import { keepFreedMemory, largeMessageBytes } from "./malloc.ts";
 import type { zmqSymbols } from "./symbols.ts";
 
 /** `zmq_msg_t`. */
@@ -40,6 +41,7 @@ class BunBackend implements Backend {
   readonly #valueAt = this.#value.address;
   readonly #lengthAt = this.#length.address;
   readonly #messageAt = this.#message.address;
+  #largeMessages = false;
 
   constructor(library: BunLibrary, info: LibraryInfo) {
     this.library = info;
@@ -139,6 +141,7 @@ class BunBackend implements Backend {
   }
 
   send(socket: Handle, bytes: Uint8Array, flags: number): number {
+    if (bytes.length > largeMessageBytes) this.#expectLargeMessages();
     for (;;) {
       const sent = this.#zmq.sendView(native(socket), bytes, bytes.length, flags);
       if (sent >= 0) return sent;
@@ -187,6 +190,7 @@ class BunBackend implements Backend {
   }
 
   messageToBytes(target: Uint8Array, size: number): void {
+    if (size > largeMessageBytes) this.#expectLargeMessages();
     if (size > 0) this.#zmq.memcpyView(target, this.#zmq.msgData(this.#messageAt), size);
   }
 
@@ -208,6 +212,12 @@ class BunBackend implements Backend {
 
   userId(): number | null {
     return this.#native.system.calls.getuid();
+  }
+
+  #expectLargeMessages(): void {
+    if (this.#largeMessages) return;
+    this.#largeMessages = true;
+    keepFreedMemory(this.#native.optional.mallopt);
   }
 
   #intOption(socket: Handle, option: number): number {

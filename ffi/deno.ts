@@ -14,6 +14,7 @@ import type { DenoCalls, PointerObject } from "./deno_types.ts";
 import { denoWaiter, type WaitingParts } from "./deno_waiter.ts";
 import { type LibraryChoice, openLibrary } from "./library.ts";
 import { countDescriptors } from "./loop_descriptor.ts";
+import { keepFreedMemory, largeMessageBytes } from "./malloc.ts";
 import type { zmqSymbols } from "./symbols.ts";
 
 /** `zmq_msg_t`. */
@@ -56,6 +57,7 @@ class DenoBackend implements Backend {
   readonly #valueAt = this.#value.address;
   readonly #lengthAt = this.#length.address;
   readonly #messageAt = this.#message.address;
+  #largeMessages = false;
 
   constructor(library: DenoLibrary, info: LibraryInfo) {
     this.library = info;
@@ -159,6 +161,7 @@ class DenoBackend implements Backend {
   }
 
   send(socket: Handle, bytes: Uint8Array, flags: number): number {
+    if (bytes.length > largeMessageBytes) this.#expectLargeMessages();
     for (;;) {
       const sent = this.#zmq.sendView(native(socket), bytes, BigInt(bytes.length), flags);
       if (sent >= 0) return sent;
@@ -207,6 +210,7 @@ class DenoBackend implements Backend {
   }
 
   messageToBytes(target: Uint8Array, size: number): void {
+    if (size > largeMessageBytes) this.#expectLargeMessages();
     if (size > 0) this.#zmq.memcpyView(target, this.#zmq.msgData(this.#messageAt), BigInt(size));
   }
 
@@ -228,6 +232,12 @@ class DenoBackend implements Backend {
 
   userId(): number | null {
     return this.#native.system.calls.getuid();
+  }
+
+  #expectLargeMessages(): void {
+    if (this.#largeMessages) return;
+    this.#largeMessages = true;
+    keepFreedMemory(this.#native.optional.mallopt);
   }
 
   #intOption(socket: Handle, option: number): number {

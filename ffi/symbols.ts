@@ -90,8 +90,9 @@ export const zmqSymbols = {
   memcpyView: { name: "memcpy", parameters: ["view", "handle", "size"], result: "none" },
 } as const satisfies SymbolTable;
 
-/** libzmq's functions that some builds lack; each is opened apart. */
+/** Functions that some builds of libzmq, or some libc, lack; each is opened apart. */
 export const optionalSymbols = {
+  mallopt: { name: "mallopt", parameters: ["int", "int"], result: "int" }, // parameter, value
   // *public, *secret: 41 bytes each
   curveKeypair: { name: "zmq_curve_keypair", parameters: ["view", "view"], result: "int" },
 } as const satisfies SymbolTable;
