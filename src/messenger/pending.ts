@@ -4,6 +4,7 @@ import type { Session } from "./session.ts";
 
 // Calls have slots 0 to 65 534.
 const fireSlot = 0xffff;
+const generationEnd = 2 ** 48;
 
 /** What a call waits for. */
 export interface Outcome {
@@ -171,7 +172,6 @@ export class CallTable {
   #first: PendingCall | null = null;
   #open = 0;
   readonly #fireId: ResponseId;
-  #fired = 0;
   #pending = 0;
   #started = 0;
   #refused = 0;
@@ -190,17 +190,18 @@ export class CallTable {
     this.#limit = limit;
     this.#word0 = worker.word0;
     this.#word1 = worker.word1;
-    this.#fireId = { id0: worker.word0, id1: worker.word1, id2: 0, id3: 0 };
+    this.#fireId = { id0: worker.word0, id1: worker.word1, id2: fireSlot, id3: 0 };
     this.#onGiveUp = hooks.giveUp;
     this.#onActivity = hooks.activity;
   }
 
   /** The id of the next message that nobody answers: the own worker id, and a number in a slot of its own. */
   get fireId(): ResponseId {
-    const number = this.#fired = (this.#fired + 1) % 2 ** 48;
     const id = this.#fireId;
-    id.id2 = (fireSlot | ((number & 0xffff) << 16)) >>> 0;
-    id.id3 = Math.floor(number / 0x10000) >>> 0;
+    // Halves, because a division for each message showed in the profile of one-way traffic (6 %).
+    const low = (id.id2 + 0x10000) >>> 0; // the slot stays, the number above it grows
+    id.id2 = low;
+    if (low >>> 16 === 0) id.id3 = (id.id3 + 1) >>> 0;
     return id;
   }
 
@@ -249,7 +250,7 @@ export class CallTable {
     call.id0 = this.#word0;
     call.id1 = this.#word1;
     call.id2 = (slot | ((generation & 0xffff) << 16)) >>> 0;
-    call.id3 = Math.floor(generation / 0x10000) >>> 0;
+    call.id3 = (generation / 0x10000) >>> 0;
     call.tableSlot = slot;
     this.#calls[slot] = call;
     this.#pending++;
@@ -278,7 +279,8 @@ export class CallTable {
       this.#calls[slot] = null;
       this.#pending--;
       // 2^48 generations of one slot outlast any process; wrapping keeps the number exact.
-      this.#generations[slot] = (this.#generations[slot]! + 1) % 2 ** 48;
+      const next = this.#generations[slot]! + 1;
+      this.#generations[slot] = next === generationEnd ? 0 : next;
       this.#free.push(slot);
     }
     if (call.before !== null) call.before.after = call.after;
