@@ -28,6 +28,14 @@ export const knownErrorCodes = [
   "OVERLOADED",
   "REMOTE_ERROR",
   "CLOSED",
+  "COHORT_FULL",
+  "COHORT_ENDED",
+  "COHORT_WORKER_LOST",
+  "RANK_TAKEN",
+  "RANK_INVALID",
+  "RANK_REQUIRED",
+  "RANK_UNEXPECTED",
+  "RANK_UNKNOWN",
 ] as const;
 
 /**
@@ -55,6 +63,11 @@ export const knownErrorCodes = [
  * - `QUEUE_FULL`, `OVERLOADED`: a bounded queue of ours, or the receiver, is full.
  * - `REMOTE_ERROR`: a plain Velo peer reported an error as text.
  * - `CLOSED`: this instance is closed or closing.
+ * - `COHORT_FULL`, `COHORT_ENDED`: a cohort takes no more workers, or is over; the message says why.
+ * - `COHORT_WORKER_LOST`: a worker of the cohort is gone, and nobody has its place.
+ * - `RANK_TAKEN`, `RANK_INVALID`, `RANK_REQUIRED`, `RANK_UNEXPECTED`: a worker cannot join with the rank it claims, or
+ *   without one.
+ * - `RANK_UNKNOWN`: nobody has the rank that was asked for.
  */
 export type KnownErrorCode = (typeof knownErrorCodes)[number];
 

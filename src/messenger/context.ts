@@ -127,11 +127,15 @@ export class InboundCall extends Deadline implements ResponseId {
   }
 
   /**
-   * The payload read as JSON; empty is null.
+   * Reads the payload as JSON; empty is null. A getter, so that handlers can take it apart: `({ json }) => json()`.
    *
    * @throws {ZeromeshError} `PAYLOAD_INVALID` when it is not JSON.
    */
-  json(): unknown {
+  get json(): () => unknown {
+    return () => this.#readJson();
+  }
+
+  #readJson(): unknown {
     const decoded = decodePayload(this.lentPayload, "json");
     if (decoded.error === undefined) return decoded.value;
     throw new ZeromeshError(

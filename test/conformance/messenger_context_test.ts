@@ -224,3 +224,13 @@ test("a synchronous handler may return its own payload while messages keep comin
   });
   await Promise.all(calls);
 });
+
+test("what the context offers can be taken apart in the handler's parameters, json() too", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  server.registerHandler(unaryHandler("sum", ({ json, handlerName }) => {
+    const { a, b } = json() as { a: number; b: number };
+    return bytes(`${handlerName} ${a + b}`);
+  }));
+  assert.equal(text(await client.unary("sum", { to: peer, payload: { a: 1, b: 2 } })), "sum 3");
+});

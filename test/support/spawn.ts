@@ -161,11 +161,17 @@ class Spawned implements SpawnedProcess {
   }
 
   signal(name: NodeJS.Signals): void {
-    this.#child.kill(name);
+    if (this.#ended !== undefined) return;
+    // Not the child's own kill(): on Deno it does nothing more after its first signal, whichever that was.
+    try {
+      process.kill(this.pid, name);
+    } catch {
+      // It has just ended.
+    }
   }
 
   async kill(): Promise<Exit> {
-    if (this.#ended === undefined) this.#child.kill("SIGKILL");
+    this.signal("SIGKILL");
     return await within(this.exit, 10_000, `the end of ${this.#what}`);
   }
 

@@ -1,0 +1,186 @@
+import {
+  type CallInput,
+  type CallOutput,
+  type Contract,
+  type UnaryContract,
+  ZeromeshError,
+} from "../core/mod.ts";
+import type { WaitOptions } from "../messenger/mod.ts";
+import type { Member, Worker } from "./members.ts";
+import type { CohortMessenger } from "./options.ts";
+import { CohortResults, type WorkerOutcome } from "./results.ts";
+
+/** For which workers a collective is meant. Without any of the three for all. */
+export interface Targets {
+  /** The one with this rank. */
+  rank?: number | undefined;
+  /** Those with these ranks: from the first up to, and without, the second. */
+  ranks?: readonly [from: number, end: number] | undefined;
+}
+
+/** Options of every collective. One deadline holds for all workers together. */
+export interface CollectiveOptions extends WaitOptions, Targets {
+  /** Text by name, sent beside the payload. */
+  headers?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Options of a collective that sends the same to every worker. */
+export interface BroadcastOptions extends CollectiveOptions {
+  /** A value to send as JSON, or as the contract says. */
+  payload?: unknown;
+  /** Bytes to send as they are; not with a contract. */
+  rawPayload?: Uint8Array | undefined;
+}
+
+/** What collectives need of a cohort. */
+export interface CollectiveHost {
+  /** Who sends. */
+  readonly messenger: CohortMessenger;
+  /** Deadline where none is named, in milliseconds. */
+  readonly timeoutMs: number;
+  /** The workers, in order. @throws {ZeromeshError} `COHORT_ENDED`. */
+  members(): readonly Member[];
+}
+
+/** The same for many workers at once: everybody starts together, and one deadline ends all. */
+export class Collectives {
+  readonly #host: CollectiveHost;
+
+  /** @param host The cohort. */
+  constructor(host: CollectiveHost) {
+    this.#host = host;
+  }
+
+  /** Waits until every worker has a handler. */
+  awaitHandler(handler: string, options: CollectiveOptions): Promise<CohortResults<void>> {
+    const { messenger } = this.#host;
+    return this.#run(
+      options,
+      (worker, timeoutMs) =>
+        messenger.waitForHandler(worker.instanceId, handler, { timeoutMs, signal: options.signal }),
+    );
+  }
+
+  /** Fire and forget, handed over in order. */
+  send(target: string | Contract, options: BroadcastOptions): Promise<CohortResults<void>> {
+    return this.#run(
+      options,
+      (worker, timeoutMs) =>
+        this.#host.messenger.amSend(target as string, callOptions(worker, options, timeoutMs)),
+    );
+  }
+
+  /** Resolves when every worker's handler has finished. */
+  sync(target: string | Contract, options: BroadcastOptions): Promise<CohortResults<void>> {
+    return this.#run(
+      options,
+      (worker, timeoutMs) =>
+        this.#host.messenger.amSync(target as string, callOptions(worker, options, timeoutMs)),
+    );
+  }
+
+  /** Every worker's answer. */
+  call<C extends UnaryContract>(target: C, options: BroadcastOptions): Promise<CohortResults<CallOutput<C>>>;
+  call(target: string, options: BroadcastOptions): Promise<CohortResults<Uint8Array>>;
+  call(target: string | UnaryContract, options: BroadcastOptions): Promise<CohortResults<unknown>> {
+    return this.#run<unknown>(
+      options,
+      (worker, timeoutMs) => this.#unary(target, worker, options, timeoutMs),
+    );
+  }
+
+  /** Every worker's answer to a message of its own. */
+  map<C extends UnaryContract>(
+    target: C,
+    payloadOf: (worker: Worker) => CallInput<C> | Promise<CallInput<C>>,
+    options: CollectiveOptions,
+  ): Promise<CohortResults<CallOutput<C>>>;
+  map(
+    target: string,
+    payloadOf: (worker: Worker) => unknown,
+    options: CollectiveOptions,
+  ): Promise<CohortResults<Uint8Array>>;
+  map(
+    target: string | UnaryContract,
+    payloadOf: (worker: Worker) => unknown,
+    options: CollectiveOptions,
+  ): Promise<CohortResults<unknown>> {
+    return this.#run<unknown>(options, async (worker, timeoutMs) => {
+      const payload = await payloadOf(worker);
+      const given = payload instanceof Uint8Array && typeof target === "string"
+        ? { rawPayload: payload }
+        : { payload };
+      return await this.#unary(target, worker, { ...options, ...given }, timeoutMs);
+    });
+  }
+
+  #unary(
+    target: string | UnaryContract,
+    worker: Worker,
+    options: BroadcastOptions,
+    timeoutMs: number,
+  ): Promise<unknown> {
+    const call = callOptions(worker, options, timeoutMs);
+    const { messenger } = this.#host;
+    if (typeof target === "string") return messenger.unary(target, call);
+    return messenger.typedUnary(target, { ...call, payload: options.payload });
+  }
+
+  async #run<T>(
+    options: CollectiveOptions,
+    one: (worker: Worker, timeoutMs: number) => Promise<T>,
+  ): Promise<CohortResults<T>> {
+    const timeoutMs = options.timeoutMs ?? this.#host.timeoutMs;
+    const members = select(this.#host.members(), options);
+    options.signal?.throwIfAborted();
+    const outcomes = members.map(async (member): Promise<WorkerOutcome<T>> => {
+      const worker = member.view();
+      try {
+        if (member.state === "lost") throw workerLost(worker);
+        return { worker, ok: true, value: await one(worker, timeoutMs) };
+      } catch (error) {
+        return { worker, ok: false, error: error instanceof Error ? error : new Error(String(error)) };
+      }
+    });
+    const results = new CohortResults(await Promise.all(outcomes));
+    options.signal?.throwIfAborted();
+    return results;
+  }
+}
+
+function callOptions(worker: Worker, options: BroadcastOptions, timeoutMs: number) {
+  const { payload, rawPayload, headers, signal } = options;
+  return {
+    to: worker.instanceId,
+    timeoutMs,
+    signal,
+    ...(headers === undefined ? {} : { headers }),
+    ...(rawPayload === undefined ? { payload } : { rawPayload }),
+  };
+}
+
+function select(members: readonly Member[], { rank, ranks }: Targets): readonly Member[] {
+  if (rank === undefined && ranks === undefined) return members;
+  const [from, end] = ranks ?? [rank!, rank! + 1];
+  if (!Number.isInteger(from) || !Number.isInteger(end) || from < 0 || end <= from) {
+    throw new RangeError(`Cannot select ranks from ${from} to ${end}: whole numbers, the second one larger`);
+  }
+  const found = members.filter((member) => member.rank !== null && member.rank >= from && member.rank < end);
+  const missing: number[] = [];
+  for (let wanted = from; wanted < end; wanted++) {
+    if (!found.some((member) => member.rank === wanted)) missing.push(wanted);
+  }
+  if (missing.length === 0) return found;
+  throw new ZeromeshError("RANK_UNKNOWN", `No worker has rank ${missing.join(", ")}`, { ran: "no" });
+}
+
+/** The outcome at a worker whose place waits for a replacement. */
+function workerLost(worker: Worker): ZeromeshError {
+  return new ZeromeshError(
+    "COHORT_WORKER_LOST",
+    `Worker ${worker.instanceId}${
+      worker.rank === null ? "" : ` (rank ${worker.rank})`
+    } was lost and has no replacement`,
+    { peer: worker.instanceId, ran: "no" },
+  );
+}

@@ -1,0 +1,77 @@
+import { type InstanceId, ZeromeshError } from "../core/mod.ts";
+import { type Handler, typedUnaryHandler } from "../messenger/mod.ts";
+import type { CohortMessenger } from "./options.ts";
+import type { CohortContracts, Joined, Refused } from "./protocol.ts";
+
+/** What the leader decides when workers ask. All of them throw `ZeromeshError` to refuse. */
+export interface DeskHost {
+  /** A worker wants a place. */
+  join(worker: InstanceId, rank: number | null): Joined;
+  /** A worker gives its place up; returns whether it had one. */
+  leave(worker: InstanceId): boolean;
+  /** A worker has come to a barrier. */
+  arrive(worker: InstanceId, name: string, value: unknown, signal: AbortSignal): Promise<unknown[]>;
+  /** Whether a full cohort may soon have a place. */
+  placeMayBeFree(): boolean;
+}
+
+/** Where workers ask: registers the leader's handlers. */
+export class Desk {
+  readonly #host: DeskHost;
+  readonly #handlers: Disposable[] = [];
+  /** How many were refused what they asked for. */
+  refused = 0;
+
+  /** @param host Decides. */
+  constructor(host: DeskHost) {
+    this.#host = host;
+  }
+
+  /** @throws {ZeromeshError} `HANDLER_EXISTS`. Then none is registered. */
+  open(messenger: CohortMessenger, { join, leave, gather }: CohortContracts): void {
+    const host = this.#host;
+    const handlers: Handler[] = [
+      typedUnaryHandler(
+        join,
+        ({ input, senderInstanceId }) =>
+          this.#answer(() => host.join(introduced(senderInstanceId), input.rank)),
+      ),
+      typedUnaryHandler(
+        leave,
+        ({ senderInstanceId }) => ({ left: host.leave(introduced(senderInstanceId)) }),
+      ),
+      typedUnaryHandler(gather, ({ input, senderInstanceId, signal }) =>
+        this.#answer(async () => ({
+          values: await host.arrive(introduced(senderInstanceId), input.name, input.value, signal),
+        }))),
+    ];
+    try {
+      for (const handler of handlers) this.#handlers.push(messenger.registerHandler(handler));
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** Unregisters the handlers. */
+  close(): void {
+    for (const handler of this.#handlers.splice(0)) handler[Symbol.dispose]();
+  }
+
+  /** Refusals travel as answers: see the contracts. */
+  async #answer<T>(make: () => T | Promise<T>): Promise<T | Refused> {
+    try {
+      return await make();
+    } catch (error) {
+      if (!(error instanceof ZeromeshError)) throw error;
+      this.refused++;
+      const again = error.code === "COHORT_FULL" && this.#host.placeMayBeFree();
+      return { refused: { code: error.code, message: error.message, again } };
+    }
+  }
+}
+
+function introduced(worker: InstanceId | null): InstanceId {
+  if (worker !== null) return worker;
+  throw new ZeromeshError("PEER_UNKNOWN", "Whoever joins a cohort has to introduce itself");
+}

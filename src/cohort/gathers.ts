@@ -1,0 +1,83 @@
+import { type InstanceId, ZeromeshError } from "../core/mod.ts";
+
+// Names under way at a time. Each holds at most one value of each worker.
+const maxGathers = 1_024;
+
+interface Arrival {
+  readonly value: unknown;
+  resolve(values: unknown[]): void;
+  reject(error: unknown): void;
+}
+
+/** Barriers and all-gathers: whoever arrives waits until all others have, and gets what everybody brought. */
+export class Gathers {
+  readonly #byName = new Map<string, Map<InstanceId, Arrival>>();
+  readonly #wanted: () => readonly InstanceId[] | null;
+
+  /** @param wanted Who has to arrive, in the order of the values; null while that is not known. */
+  constructor(wanted: () => readonly InstanceId[] | null) {
+    this.#wanted = wanted;
+  }
+
+  /** Waits for all others. A worker that gives up has not arrived. */
+  async arrive(name: string, who: InstanceId, value: unknown, signal: AbortSignal): Promise<unknown[]> {
+    let arrivals = this.#byName.get(name);
+    if (arrivals === undefined) {
+      if (this.#byName.size >= maxGathers) {
+        throw new ZeromeshError("OVERLOADED", `${maxGathers} barriers are under way already`, { ran: "no" });
+      }
+      this.#byName.set(name, arrivals = new Map());
+    }
+    if (arrivals.has(who)) {
+      throw new Error(`Worker ${who} waits at "${name}" already`);
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<unknown[]>();
+    const arrival = { value, resolve, reject };
+    arrivals.set(who, arrival);
+    const onAbort = (): void => {
+      if (arrivals.get(who) === arrival) arrivals.delete(who);
+      if (arrivals.size === 0 && this.#byName.get(name) === arrivals) this.#byName.delete(name);
+      reject(signal.reason);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    this.check(name);
+    try {
+      return await promise;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Looks whether everybody has arrived: after an arrival, and when the workers have changed. */
+  check(name: string): void {
+    const arrivals = this.#byName.get(name);
+    const wanted = this.#wanted();
+    if (arrivals === undefined || wanted === null || !wanted.every((id) => arrivals.has(id))) return;
+    this.#byName.delete(name);
+    const values = wanted.map((id) => arrivals.get(id)!.value);
+    for (const arrival of arrivals.values()) arrival.resolve(values);
+  }
+
+  /** {@link check} for all names. */
+  checkAll(): void {
+    for (const name of [...this.#byName.keys()]) this.check(name);
+  }
+
+  /** What a worker that is gone brought does not count. */
+  forget(who: InstanceId): void {
+    for (const arrivals of this.#byName.values()) {
+      arrivals.get(who)?.reject(
+        new ZeromeshError("COHORT_WORKER_LOST", `Worker ${who} is gone`, { peer: who }),
+      );
+      arrivals.delete(who);
+    }
+    this.checkAll();
+  }
+
+  /** Ends all. */
+  end(error: Error): void {
+    const all = [...this.#byName.values()];
+    this.#byName.clear();
+    for (const arrivals of all) for (const arrival of arrivals.values()) arrival.reject(error);
+  }
+}

@@ -1,0 +1,66 @@
+import { errorText, type Logger, systemClock } from "../core/mod.ts";
+import type { Member } from "./members.ts";
+import type { CohortMessenger, ResolvedCohortOptions } from "./options.ts";
+import type { CohortContracts } from "./protocol.ts";
+
+/** What {@link Heartbeats} needs of a cohort. */
+export interface HeartbeatHost {
+  /** Who sends. */
+  readonly messenger: CohortMessenger;
+  /** What is sent. */
+  readonly beat: CohortContracts["beat"];
+  /** How often, and after how long a silence a worker is lost. */
+  readonly options: ResolvedCohortOptions;
+  /** Where trouble is reported. */
+  readonly logger: Logger;
+  /** The workers. */
+  members(): readonly Member[];
+  /** A worker was silent for too long. */
+  lose(member: Member): void;
+}
+
+/** Tells every worker that the leader lives, and by its answer learns the same of the worker. */
+export class Heartbeats {
+  readonly #host: HeartbeatHost;
+  #stop: () => void = () => {};
+  /** How many were answered. */
+  answered = 0;
+  /** How many were not. */
+  missed = 0;
+
+  /** @param host The cohort. */
+  constructor(host: HeartbeatHost) {
+    this.#host = host;
+  }
+
+  /** Begins, or goes on. */
+  start(): void {
+    this.#stop = systemClock.after(this.#host.options.heartbeatMs, () => {
+      this.start();
+      for (const member of [...this.#host.members()]) this.#beat(member);
+    });
+  }
+
+  /** Ends. */
+  stop(): void {
+    this.#stop();
+  }
+
+  #beat(member: Member): void {
+    const { messenger, beat, options: { lostAfterMs }, logger } = this.#host;
+    if (member.state === "lost") return;
+    if (systemClock.now() - member.heardAt > lostAfterMs) return this.#host.lose(member);
+    if (member.asked) return;
+    member.asked = true;
+    messenger.amSync(beat, { to: member.instanceId, payload: {}, timeoutMs: lostAfterMs }).then(() => {
+      this.answered++;
+      member.heardAt = systemClock.now();
+    }, (error) => {
+      this.missed++;
+      logger.debug("a worker did not answer a heartbeat", {
+        worker: member.instanceId,
+        error: errorText(error),
+      });
+    }).finally(() => member.asked = false);
+  }
+}

@@ -1,0 +1,147 @@
+import { type InstanceId, ZeromeshError } from "../core/mod.ts";
+import { RankBook } from "./ranks.ts";
+import type { ResolvedCohortOptions } from "./options.ts";
+
+/** A worker of a cohort. */
+export interface Worker {
+  /** Who. */
+  readonly instanceId: InstanceId;
+  /** Its rank, or null in a cohort without ranks. */
+  readonly rank: number | null;
+  /** Its place in the order of joining, from 0; a replacement has its predecessor's. */
+  readonly position: number;
+  /** `lost`: silent for too long; its place is kept for a replacement. */
+  readonly state: "up" | "lost";
+}
+
+/** A {@link Worker} as the leader keeps it. */
+export class Member implements Worker {
+  readonly instanceId: InstanceId;
+  readonly rank: number | null;
+  readonly position: number;
+  state: "up" | "lost" = "up";
+  /** When it was heard of last. */
+  heardAt: number;
+  /** Whether a heartbeat is under way to it. */
+  asked = false;
+  /** Ends the wait for a replacement. */
+  stopWaiting: (() => void) | null = null;
+
+  /** Made by {@link Members.join}. */
+  constructor(instanceId: InstanceId, rank: number | null, position: number, now: number) {
+    this.instanceId = instanceId;
+    this.rank = rank;
+    this.position = position;
+    this.heardAt = now;
+  }
+
+  /** What users see. */
+  view(): Worker {
+    const { instanceId, rank, position, state } = this;
+    return { instanceId, rank, position, state };
+  }
+}
+
+/** What {@link Members.join} did. */
+export interface JoinOutcome {
+  /** The worker's place. */
+  readonly member: Member;
+  /** `again`: it was a member. `replaced`: it has the place of a lost one. */
+  readonly how: "new" | "again" | "replaced";
+  /** Whose place it has. */
+  readonly predecessor: Member | null;
+}
+
+/** Who belongs to a cohort, in order of rank, then of joining. */
+export class Members {
+  readonly #options: ResolvedCohortOptions;
+  readonly #ranks: RankBook;
+  readonly #byId = new Map<InstanceId, Member>();
+  #ordered: Member[] | null = null;
+  #nextPosition = 0;
+
+  /** @param options The cohort's. */
+  constructor(options: ResolvedCohortOptions) {
+    this.#options = options;
+    this.#ranks = new RankBook(options.ranks, options.size);
+  }
+
+  /** How many there are, lost ones included. */
+  get count(): number {
+    return this.#byId.size;
+  }
+
+  /** Whether everybody who belongs to it is there. A cohort without a size is, when no rank is missing. */
+  get complete(): boolean {
+    if (this.#options.size !== null && this.#byId.size < this.#options.size) return false;
+    if (this.missingRanks().length > 0) return false;
+    return this.ordered().every((member) => member.state === "up");
+  }
+
+  /** Ranks that nobody has. */
+  missingRanks(): number[] {
+    return this.#ranks.missing();
+  }
+
+  /** The member with this id. */
+  get(id: InstanceId): Member | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** All, in order of rank, then of joining. */
+  ordered(): readonly Member[] {
+    const order = (member: Member): number => member.rank ?? member.position;
+    return this.#ordered ??= [...this.#byId.values()].sort((a, b) => order(a) - order(b));
+  }
+
+  /**
+   * Gives a worker a place; its own when it has one.
+   *
+   * @throws {ZeromeshError} `COHORT_FULL` and what {@link RankBook.take} throws. Then nothing has changed.
+   */
+  join(id: InstanceId, claimed: number | null, now: number): JoinOutcome {
+    const known = this.#byId.get(id);
+    if (known !== undefined) {
+      if (claimed !== null && claimed !== known.rank) {
+        throw new ZeromeshError(
+          "RANK_TAKEN",
+          `Worker ${id} has rank ${known.rank} and cannot claim ${claimed}`,
+        );
+      }
+      known.state = "up";
+      known.heardAt = now;
+      return { member: known, how: "again", predecessor: null };
+    }
+    const lost = this.ordered().find((member) =>
+      member.state === "lost" && (claimed === null || claimed === member.rank)
+    );
+    if (lost !== undefined) {
+      const member = new Member(id, lost.rank, lost.position, now);
+      this.#byId.delete(lost.instanceId);
+      this.#add(member);
+      return { member, how: "replaced", predecessor: lost };
+    }
+    if (this.#byId.size >= this.#options.maxWorkers) {
+      throw new ZeromeshError(
+        "COHORT_FULL",
+        `The cohort "${this.#options.name}" is full: it has ${this.#byId.size} of ${this.#options.maxWorkers} workers`,
+      );
+    }
+    const member = new Member(id, this.#ranks.take(claimed), this.#nextPosition++, now);
+    this.#add(member);
+    return { member, how: "new", predecessor: null };
+  }
+
+  /** Takes a worker out. */
+  remove(member: Member): void {
+    if (this.#byId.get(member.instanceId) !== member) return;
+    this.#byId.delete(member.instanceId);
+    this.#ranks.free(member.rank);
+    this.#ordered = null;
+  }
+
+  #add(member: Member): void {
+    this.#byId.set(member.instanceId, member);
+    this.#ordered = null;
+  }
+}

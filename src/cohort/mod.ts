@@ -1,0 +1,34 @@
+/**
+ * Leader-worker cohorts: workers join a leader and get ranks, the leader calls all of them at once and learns each
+ * one's outcome, both notice when the other is gone.
+ *
+ * @example A leader, and a worker in another process
+ * ```ts ignore
+ * // leader.ts
+ * const cohort = LeaderWorkerCohort.create(messenger, { size: 4, failurePolicy: { replaceWithinMs: 10_000 } });
+ * await cohort.whenComplete();
+ * const sums = (await cohort.parMap(sum, ({ rank }) => parts[rank!]!)).values();
+ * await cohort.shutdown();
+ *
+ * // worker.ts
+ * messenger.handle(sum, ({ input }) => input.reduce((a, b) => a + b, 0));
+ * const place = await joinCohort(messenger, { leader: "tcp://10.0.0.1:5555" });
+ * console.log(await place.ended);
+ * ```
+ *
+ * @module
+ */
+export { type BroadcastOptions, type CollectiveOptions, type Targets } from "./collectives.ts";
+export { LeaderWorkerCohort } from "./leader.ts";
+export { type Worker } from "./members.ts";
+export {
+  type CohortMessenger,
+  type CohortOptions,
+  type CohortStats,
+  type FailurePolicy,
+  type RankMode,
+  type ShutdownOptions,
+} from "./options.ts";
+export { CohortResults, type WorkerOutcome } from "./results.ts";
+export { type CohortStatus } from "./status.ts";
+export { CohortMembership, joinCohort, type JoinOptions } from "./worker.ts";

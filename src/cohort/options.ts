@@ -1,0 +1,140 @@
+import type { InstanceId, Logger } from "../core/mod.ts";
+import type { ConnectOptions, MessengerFace, PeerView, WaitOptions } from "../messenger/mod.ts";
+
+/** What a cohort needs of a messenger: a `Messenger`. */
+export interface CohortMessenger extends MessengerFace {
+  /** Dials an endpoint. */
+  connect(endpoint: string, options?: ConnectOptions): Promise<InstanceId>;
+  /** The peers known now. */
+  peers(): PeerView[];
+  /** Waits until a peer has a handler. */
+  waitForHandler(peer: InstanceId, name: string, options?: WaitOptions): Promise<void>;
+}
+
+/**
+ * Who has a rank: `assigned`, the leader gives the lowest that is free; `claimed`, every worker brings its own (MPI,
+ * torch.distributed); `none`; `first`, claimed or none, as the first worker does.
+ */
+export type RankMode = "assigned" | "claimed" | "none" | "first";
+
+/**
+ * What becomes of the cohort when a worker is lost: `endAll` shuts everybody down; `continue` goes on with the rest;
+ * `replaceWithinMs` keeps the place free for a replacement, or for the same worker, and shuts down when none came.
+ */
+export type FailurePolicy = "endAll" | "continue" | { readonly replaceWithinMs: number };
+
+/** Options of `LeaderWorkerCohort.create`. */
+export interface CohortOptions {
+  /** Tells cohorts of one leader apart. @default {"default"} */
+  name?: string | undefined;
+  /** How many workers it has; without it workers come and go. @default {as many as come} */
+  size?: number | undefined;
+  /** The most workers of a cohort without a size. @default {1_024} */
+  maxWorkers?: number | undefined;
+  /** Who has a rank. @default {"assigned"} */
+  ranks?: RankMode | undefined;
+  /** What becomes of it when a worker is lost. @default {"endAll"} */
+  failurePolicy?: FailurePolicy | undefined;
+  /** How often leader and workers tell each other that they live, in milliseconds. @default {1_000} */
+  heartbeatMs?: number | undefined;
+  /** After how long a silence the other side is lost, in milliseconds. @default {4_000} */
+  lostAfterMs?: number | undefined;
+  /** Deadline of a collective that names none, in milliseconds. @default {30_000} */
+  timeoutMs?: number | undefined;
+  /** Where trouble is reported. @default {silent} */
+  logger?: Logger | undefined;
+}
+
+/** Options of `cohort.shutdown`. */
+export interface ShutdownOptions {
+  /** Why, for the workers. @default {"the leader ends the cohort"} */
+  reason?: string | undefined;
+  /** How long workers may take, in milliseconds. @default {10_000} */
+  timeoutMs?: number | undefined;
+}
+
+/** Counters of a cohort. */
+export interface CohortStats {
+  /** Workers that have a place. */
+  readonly workers: number;
+  /** Those of them that are lost and not replaced. */
+  readonly lost: number;
+  /** Heartbeats that were answered. */
+  readonly heartbeats: number;
+  /** Heartbeats that were not. */
+  readonly missedHeartbeats: number;
+  /** Workers that were refused a place. */
+  readonly refused: number;
+}
+
+/** {@link CohortOptions} with everything filled in. */
+export interface ResolvedCohortOptions {
+  readonly name: string;
+  readonly size: number | null;
+  readonly maxWorkers: number;
+  readonly ranks: RankMode;
+  readonly failurePolicy: FailurePolicy;
+  readonly heartbeatMs: number;
+  readonly lostAfterMs: number;
+  readonly timeoutMs: number;
+}
+
+/** What holds where nothing is said. */
+export const cohortDefaults = {
+  name: "default",
+  maxWorkers: 1_024,
+  ranks: "assigned",
+  failurePolicy: "endAll",
+  heartbeatMs: 1_000,
+  lostAfterMs: 4_000,
+  timeoutMs: 30_000,
+  shutdownTimeoutMs: 10_000,
+  rejoinForMs: 30_000,
+  joinTimeoutMs: 10_000,
+} as const;
+
+/** Checks options and fills in what is missing. @throws {RangeError} @throws {TypeError} */
+export function resolveCohortOptions(options: CohortOptions): ResolvedCohortOptions {
+  const size = options.size === undefined ? null : whole("size", options.size);
+  const ranks = options.ranks ?? cohortDefaults.ranks;
+  if (!["assigned", "claimed", "none", "first"].includes(ranks)) {
+    throw new TypeError(`ranks must be "assigned", "claimed", "none" or "first", not ${String(ranks)}`);
+  }
+  const heartbeatMs = milliseconds("heartbeatMs", options.heartbeatMs ?? cohortDefaults.heartbeatMs);
+  const lostAfterMs = milliseconds("lostAfterMs", options.lostAfterMs ?? cohortDefaults.lostAfterMs);
+  if (lostAfterMs <= heartbeatMs) {
+    throw new RangeError(`lostAfterMs (${lostAfterMs}) must be more than heartbeatMs (${heartbeatMs})`);
+  }
+  return {
+    name: options.name ?? cohortDefaults.name,
+    size,
+    maxWorkers: size ?? whole("maxWorkers", options.maxWorkers ?? cohortDefaults.maxWorkers),
+    ranks,
+    failurePolicy: checkPolicy(options.failurePolicy ?? cohortDefaults.failurePolicy),
+    heartbeatMs,
+    lostAfterMs,
+    timeoutMs: milliseconds("timeoutMs", options.timeoutMs ?? cohortDefaults.timeoutMs),
+  };
+}
+
+/** A time above 0. */
+export function milliseconds(name: string, value: number): number {
+  if (typeof value === "number" && value > 0 && value < Infinity) return value;
+  throw new RangeError(`${name} must be milliseconds above 0, not ${String(value)}`);
+}
+
+function whole(name: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= 1) return value;
+  throw new RangeError(`${name} must be a whole number from 1 on, not ${String(value)}`);
+}
+
+function checkPolicy(policy: FailurePolicy): FailurePolicy {
+  if (policy === "endAll" || policy === "continue") return policy;
+  if (typeof policy === "object" && policy !== null) {
+    milliseconds("failurePolicy.replaceWithinMs", policy.replaceWithinMs);
+    return policy;
+  }
+  throw new TypeError(
+    `failurePolicy must be "endAll", "continue" or { replaceWithinMs }, not ${String(policy)}`,
+  );
+}

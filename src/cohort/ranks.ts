@@ -1,0 +1,74 @@
+import { ZeromeshError } from "../core/mod.ts";
+import type { RankMode } from "./options.ts";
+
+/** Which ranks are taken, and which a newcomer gets. Ranks are contiguous from 0, and all workers have one or none. */
+export class RankBook {
+  readonly #size: number | null;
+  readonly #taken = new Set<number>();
+  #mode: RankMode;
+
+  /** @param size The number of workers; null where they come and go. */
+  constructor(mode: RankMode, size: number | null) {
+    this.#mode = mode;
+    this.#size = size;
+  }
+
+  /** Whether workers have ranks; null before the first one has shown it. */
+  get ranked(): boolean | null {
+    return this.#mode === "first" ? null : this.#mode !== "none";
+  }
+
+  /**
+   * Gives a newcomer its rank.
+   *
+   * @param claimed The rank it brings, or null.
+   * @throws {ZeromeshError} `RANK_REQUIRED`, `RANK_UNEXPECTED`, `RANK_TAKEN`, `RANK_INVALID`.
+   */
+  take(claimed: number | null): number | null {
+    const mode = this.#mode === "first" ? claimed === null ? "none" : "claimed" : this.#mode;
+    let rank = claimed;
+    if (mode === "claimed" && rank === null) {
+      throw new ZeromeshError(
+        "RANK_REQUIRED",
+        "Every worker of this cohort brings its rank, and this one did not",
+      );
+    }
+    if (mode === "none" && rank !== null) {
+      throw new ZeromeshError(
+        "RANK_UNEXPECTED",
+        `Workers of this cohort have no ranks, and this one claims ${rank}`,
+      );
+    }
+    if (mode === "assigned" && rank === null) rank = this.#lowestFree();
+    if (rank !== null) {
+      if (this.#size !== null && rank >= this.#size) {
+        throw new ZeromeshError(
+          "RANK_INVALID",
+          `Rank ${rank} is out of range: the cohort has ${this.#size} workers`,
+        );
+      }
+      if (this.#taken.has(rank)) {
+        throw new ZeromeshError("RANK_TAKEN", `Rank ${rank} belongs to another worker`);
+      }
+      this.#taken.add(rank);
+    }
+    this.#mode = mode;
+    return rank;
+  }
+
+  /** Gives a rank back. */
+  free(rank: number | null): void {
+    if (rank !== null) this.#taken.delete(rank);
+  }
+
+  /** Ranks that are missing for the taken ones to be contiguous, or for a cohort with a size to be complete. */
+  missing(): number[] {
+    if (this.ranked !== true) return [];
+    const end = this.#size ?? Math.max(-1, ...this.#taken) + 1;
+    return Array.from({ length: end }, (_, rank) => rank).filter((rank) => !this.#taken.has(rank));
+  }
+
+  #lowestFree(): number {
+    for (let rank = 0;; rank++) if (!this.#taken.has(rank)) return rank;
+  }
+}

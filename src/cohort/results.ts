@@ -1,0 +1,64 @@
+import type { InstanceId } from "../core/mod.ts";
+import type { Worker } from "./members.ts";
+
+/** How a collective ended at one worker. */
+export type WorkerOutcome<T> =
+  | { readonly worker: Worker; readonly ok: true; readonly value: T }
+  | { readonly worker: Worker; readonly ok: false; readonly error: Error };
+
+/** How a collective ended at every worker that it was meant for, in order of rank, then of joining. None is left out. */
+export class CohortResults<T> implements Iterable<WorkerOutcome<T>> {
+  /** One for each worker. */
+  readonly outcomes: readonly WorkerOutcome<T>[];
+
+  /**
+   * Made by collectives.
+   *
+   * @param outcomes One for each worker, in order.
+   */
+  constructor(outcomes: readonly WorkerOutcome<T>[]) {
+    this.outcomes = outcomes;
+  }
+
+  /** Whether it succeeded everywhere. */
+  get ok(): boolean {
+    return this.outcomes.every((outcome) => outcome.ok);
+  }
+
+  /** Where it failed, and why. */
+  get failures(): readonly { readonly worker: Worker; readonly error: Error }[] {
+    return this.outcomes.filter((outcome) => !outcome.ok);
+  }
+
+  /** The outcome at one worker. */
+  of(worker: InstanceId): WorkerOutcome<T> | undefined {
+    return this.outcomes.find((outcome) => outcome.worker.instanceId === worker);
+  }
+
+  /** The outcome at one rank. */
+  ofRank(rank: number): WorkerOutcome<T> | undefined {
+    return this.outcomes.find((outcome) => outcome.worker.rank === rank);
+  }
+
+  /**
+   * All values, in order.
+   *
+   * @throws {AggregateError} If it failed anywhere; with every worker's error.
+   */
+  values(): T[] {
+    const { failures } = this;
+    if (failures.length > 0) {
+      throw new AggregateError(
+        failures.map(({ error }) => error),
+        `Failed at ${failures.length} of ${this.outcomes.length} workers: ` +
+          failures.map(({ worker, error }) => `${worker.instanceId}: ${error.message}`).join("; "),
+      );
+    }
+    return this.outcomes.map((outcome) => (outcome as { value: T }).value);
+  }
+
+  /** The outcomes, in order. */
+  [Symbol.iterator](): Iterator<WorkerOutcome<T>> {
+    return this.outcomes[Symbol.iterator]();
+  }
+}

@@ -1,0 +1,43 @@
+import { systemClock } from "../core/mod.ts";
+import type { WaitOptions } from "../messenger/mod.ts";
+
+/** Something that many wait for, and that is looked at again whenever something has changed. */
+export class TurningPoint {
+  readonly #waiting = new Set<() => void>();
+  readonly #reached: () => boolean;
+
+  /** @param reached Whether it has come; throws when it never will. */
+  constructor(reached: () => boolean) {
+    this.#reached = reached;
+  }
+
+  /** Something has changed. */
+  check(): void {
+    for (const look of [...this.#waiting]) look();
+  }
+
+  /** Waits for it. @param late Makes the error of a wait that was in vain. */
+  async wait(timeoutMs: number, { signal }: WaitOptions, late: () => Error): Promise<void> {
+    signal?.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const look = (): void => {
+      try {
+        if (this.#reached()) resolve();
+      } catch (error) {
+        reject(error);
+      }
+    };
+    const onAbort = (): void => reject(signal?.reason);
+    const cancel = systemClock.after(timeoutMs, () => reject(late()));
+    signal?.addEventListener("abort", onAbort, { once: true });
+    this.#waiting.add(look);
+    look();
+    try {
+      await promise;
+    } finally {
+      cancel();
+      signal?.removeEventListener("abort", onAbort);
+      this.#waiting.delete(look);
+    }
+  }
+}

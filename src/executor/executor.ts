@@ -1,0 +1,358 @@
+import {
+  type Clock,
+  Deque,
+  errorText,
+  type Logger,
+  silentLogger,
+  systemClock,
+  ZeromeshError,
+} from "../core/mod.ts";
+import {
+  type ActiveMessage,
+  type ActiveMessageHandler,
+  type ActiveMessageHandlerObject,
+  asFunction,
+  checkMessage,
+} from "./message.ts";
+import { failed, type ResponseNotification, succeeded } from "./notification.ts";
+import {
+  count,
+  executorDefaults,
+  type ExecutorOptions,
+  type ExecutorStats,
+  type StopOptions,
+  time,
+} from "./options.ts";
+import { Responses } from "./responses.ts";
+
+interface Job {
+  readonly message: ActiveMessage;
+  /** Gets the notification instead of the common stream. */
+  readonly tell: ((notification: ResponseNotification | null) => void) | null;
+}
+
+interface WaitingSender {
+  readonly job: Job;
+  accept(): void;
+  refuse(error: unknown): void;
+}
+
+/**
+ * Runs handlers for messages, so many at a time and in the order in which they were sent, and tells how each ended.
+ *
+ * @example Usage
+ * ```ts
+ * import { ActiveMessageExecutor } from "zeromesh/executor";
+ * import assert from "node:assert/strict";
+ *
+ * await using executor = new ActiveMessageExecutor({ concurrency: 2 });
+ * executor.registerHandlers({ resize: (data) => assert.equal(data.length, 3) });
+ * await executor.send({
+ *   messageType: "resize",
+ *   messageData: new Uint8Array(3),
+ *   responseNotification: "request_1",
+ * });
+ * for await (const { notification } of executor.responses) {
+ *   assert.equal(notification, "request_1:ok");
+ *   break;
+ * }
+ * ```
+ */
+export class ActiveMessageExecutor implements AsyncDisposable {
+  readonly #concurrency: number;
+  readonly #maxQueued: number;
+  readonly #maxUnread: number;
+  readonly #overflow: "wait" | "fail";
+  readonly #handlerTimeoutMs: number;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #handlers = new Map<string, ActiveMessageHandler>();
+  readonly #queue = new Deque<Job>();
+  readonly #senders = new Set<WaitingSender>();
+  readonly #running = new Set<AbortController>();
+  readonly #responses = new Responses(() => this.#pump());
+  #idle: PromiseWithResolvers<void> | null = null;
+  #stopping: Promise<void> | null = null;
+  #draining = false;
+  #accepted = 0;
+  #succeeded = 0;
+  #failed = 0;
+  #dropped = 0;
+  #abandoned = 0;
+
+  /**
+   * Makes an executor without handlers.
+   *
+   * @param options Limits, deadline, logger.
+   * @throws {RangeError} If a limit is no whole number from 1 on, or a time is negative.
+   */
+  constructor(options: ExecutorOptions = {}) {
+    this.#concurrency = count("concurrency", options.concurrency ?? executorDefaults.concurrency);
+    this.#maxQueued = count("maxQueued", options.maxQueued ?? executorDefaults.maxQueued);
+    this.#maxUnread = count(
+      "maxUnreadResponses",
+      options.maxUnreadResponses ?? executorDefaults.maxUnreadResponses,
+    );
+    this.#handlerTimeoutMs = time(
+      "handlerTimeoutMs",
+      options.handlerTimeoutMs ?? executorDefaults.handlerTimeoutMs,
+    );
+    const overflow = options.overflow ?? executorDefaults.overflow;
+    if (overflow !== "wait" && overflow !== "fail") {
+      throw new TypeError(`overflow must be "wait" or "fail", not ${String(overflow)}`);
+    }
+    this.#overflow = overflow;
+    this.#logger = options.logger ?? silentLogger;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /**
+   * How messages with a prefix ended. Several readers share the items. It ends when {@link stop} is done and
+   * everything was read.
+   */
+  get responses(): AsyncIterable<ResponseNotification> {
+    return this.#responses;
+  }
+
+  /** Counters. */
+  stats(): ExecutorStats {
+    return {
+      accepted: this.#accepted,
+      queued: this.#queue.size,
+      running: this.#running.size,
+      succeeded: this.#succeeded,
+      failed: this.#failed,
+      dropped: this.#dropped,
+      abandoned: this.#abandoned,
+      unreadResponses: this.#responses.size,
+    };
+  }
+
+  /**
+   * Registers handlers by message type; one that is there already is replaced. They hold for messages that begin
+   * from now on.
+   *
+   * @throws {TypeError} If one is neither a function nor an object with `handleMessage`. Then none is registered.
+   */
+  registerHandlers(
+    handlers: Readonly<Record<string, ActiveMessageHandler | ActiveMessageHandlerObject>>,
+  ): void {
+    const checked = Object.entries(handlers).map(([type, handler]) =>
+      [type, asFunction(type, handler)] as const
+    );
+    for (const [type, handler] of checked) this.#handlers.set(type, handler);
+  }
+
+  /** Takes a handler away; returns whether there was one. */
+  unregisterHandler(messageType: string): boolean {
+    return this.#handlers.delete(messageType);
+  }
+
+  /**
+   * Hands a message over. Resolves when it has a place in the queue, not when it was handled.
+   *
+   * @param message What to handle, and the prefix of the notification.
+   * @param options A signal that ends the wait for a place.
+   * @throws {ZeromeshError} `CLOSED` after {@link stop}; `QUEUE_FULL` with `overflow: "fail"`.
+   */
+  send(message: ActiveMessage, options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    try {
+      checkMessage(message);
+      return this.#enqueue({ message, tell: null }, options.signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Hands a message over and waits for its end: its own notification, which does not go to {@link responses}, or
+   * null when it has no prefix.
+   *
+   * @throws {ZeromeshError} As {@link send}.
+   */
+  async execute(
+    message: ActiveMessage,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<ResponseNotification | null> {
+    checkMessage(message);
+    const { promise, resolve } = Promise.withResolvers<ResponseNotification | null>();
+    await this.#enqueue({ message, tell: resolve }, options.signal);
+    return await promise;
+  }
+
+  /**
+   * Takes no more messages, and waits for the handlers that run. Messages that still wait are not handled unless
+   * `drain` is set, and those with a prefix are notified of that. Handlers that run on past the time are reported
+   * as failed. Never rejects; calling it again waits for the same end.
+   */
+  stop(options: StopOptions = {}): Promise<void> {
+    if (this.#stopping !== null) return this.#stopping;
+    let timeoutMs: number;
+    try {
+      timeoutMs = time("timeoutMs", options.timeoutMs ?? executorDefaults.stopTimeoutMs);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    this.#draining = options.drain ?? false;
+    return this.#stopping = this.#stop(timeoutMs);
+  }
+
+  /** {@link stop} with its executorDefaults. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async #stop(timeoutMs: number): Promise<void> {
+    for (const sender of this.#senders) sender.refuse(stopped(sender.job.message));
+    this.#senders.clear();
+    if (!this.#draining) this.#dropQueue();
+    this.#idle = Promise.withResolvers();
+    if (this.#isIdle()) this.#idle.resolve();
+    const cancel = this.#clock.after(timeoutMs, () => {
+      this.#dropQueue();
+      for (const controller of this.#running) {
+        controller.abort(new ZeromeshError("CLOSED", `The executor was stopped and waited ${timeoutMs} ms`));
+      }
+    });
+    await this.#idle.promise;
+    cancel();
+    this.#responses.end();
+  }
+
+  #isIdle(): boolean {
+    return this.#running.size === 0 && this.#queue.size === 0;
+  }
+
+  #dropQueue(): void {
+    for (let job = this.#queue.shift(); job !== undefined; job = this.#queue.shift()) {
+      this.#dropped++;
+      this.#notify(job, new Error("The executor was stopped before this message was handled"));
+    }
+  }
+
+  #enqueue(job: Job, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#stopping !== null) return Promise.reject(stopped(job.message));
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (this.#queue.size < this.#maxQueued && this.#senders.size === 0) {
+      this.#accept(job);
+      return Promise.resolve();
+    }
+    if (this.#overflow === "fail") {
+      return Promise.reject(
+        new ZeromeshError(
+          "QUEUE_FULL",
+          `Cannot send "${job.message.messageType}": ${this.#maxQueued} messages wait for a handler already`,
+          { handler: job.message.messageType, ran: "no" },
+        ),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      const sender: WaitingSender = {
+        job,
+        accept: () => {
+          signal?.removeEventListener("abort", onAbort);
+          resolve();
+        },
+        refuse: (error) => {
+          signal?.removeEventListener("abort", onAbort);
+          reject(error);
+        },
+      };
+      const onAbort = (): void => {
+        if (this.#senders.delete(sender)) reject(signal?.reason);
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#senders.add(sender);
+    });
+  }
+
+  #accept(job: Job): void {
+    this.#accepted++;
+    this.#queue.push(job);
+    this.#pump();
+  }
+
+  /** Begins what may begin, and lets waiting senders in. */
+  #pump(): void {
+    while (this.#queue.size > 0 && this.#running.size < this.#concurrency) {
+      // The unread ones are as many as the limit, or will be when those that run have ended.
+      if (this.#stopping === null && this.#responses.size + this.#running.size >= this.#maxUnread) break;
+      this.#begin(this.#queue.shift()!);
+    }
+    for (const sender of this.#senders) {
+      if (this.#queue.size >= this.#maxQueued) break;
+      this.#senders.delete(sender);
+      sender.accept();
+      this.#accept(sender.job);
+    }
+  }
+
+  #begin(job: Job): void {
+    const { messageType, messageData } = job.message;
+    const handler = this.#handlers.get(messageType);
+    const controller = new AbortController();
+    this.#running.add(controller);
+    let over = false;
+    const end = (error: unknown): void => {
+      if (over) return;
+      over = true;
+      cancel();
+      this.#running.delete(controller);
+      if (error === undefined) this.#succeeded++;
+      else this.#failed++;
+      this.#notify(job, error);
+      this.#pump();
+      if (this.#isIdle()) this.#idle?.resolve();
+    };
+    // By the deadline, or by a stop that has lasted too long.
+    controller.signal.addEventListener("abort", () => {
+      if (over) return;
+      this.#abandoned++;
+      end(controller.signal.reason);
+    }, { once: true });
+    const cancel = this.#clock.after(this.#handlerTimeoutMs, () => {
+      const waited = `The handler of "${messageType}" was not done within ${this.#handlerTimeoutMs} ms`;
+      controller.abort(new ZeromeshError("TIMEOUT", waited));
+    });
+    // Not in this stack: whoever sends does not run handlers.
+    queueMicrotask(() => {
+      if (handler === undefined) return end(new Error(`No handler for message type: ${messageType}`));
+      let result: unknown;
+      try {
+        result = handler(messageData, { messageType, signal: controller.signal });
+      } catch (error) {
+        return end(error ?? new Error("The handler threw nothing"));
+      }
+      Promise.resolve(result).then(() => {
+        if (over) this.#abandoned--;
+        else end(undefined);
+      }, (error) => {
+        if (over) this.#abandoned--;
+        else end(error ?? new Error("The handler rejected with nothing"));
+      });
+    });
+  }
+
+  #notify(job: Job, error: unknown): void {
+    const { messageType, responseNotification: prefix } = job.message;
+    if (prefix === undefined) {
+      if (error !== undefined) {
+        this.#logger.warn("a message failed that asked for no notification", {
+          messageType,
+          error: errorText(error),
+        });
+      }
+      return job.tell?.(null);
+    }
+    const notification = error === undefined ? succeeded(prefix) : failed(prefix, errorText(error));
+    if (job.tell !== null) job.tell(notification);
+    else this.#responses.push(notification);
+  }
+}
+
+function stopped(message: ActiveMessage): ZeromeshError {
+  return new ZeromeshError("CLOSED", `Cannot send "${message.messageType}": the executor was stopped`, {
+    handler: message.messageType,
+    ran: "no",
+  });
+}

@@ -1,0 +1,42 @@
+/**
+ * Runs handlers for messages from anywhere, so many at a time, and tells by a stream of notifications how each ended:
+ * the worker's active message manager, without a network, and a bridge that serves it from a messenger.
+ *
+ * What Dynamo's document calls by one name is here:
+ *
+ * | there | here |
+ * |---|---|
+ * | `init_active_message_manager(4)` | `new ActiveMessageExecutor({ concurrency: 4 })` |
+ * | `register_handlers(map)`, `create_handler!(object)` | `registerHandlers({ type: handler })`: functions, or objects with `handleMessage` |
+ * | `get_message_sender()`, `sender.send(message)` | `executor.send(message)` |
+ * | `IncomingActiveMessage { message_type, message_data, response_notification }` | `ActiveMessage { messageType, messageData, responseNotification }` |
+ * | `get_response_receiver()`, `recv().await` | `for await (const response of executor.responses)` |
+ * | `ResponseNotification { notification, is_success }` | `ResponseNotification { notification, isSuccess }` |
+ * | `{prefix}:ok`, `{prefix}:err({message})` | the same; {@link parseNotification} takes them apart |
+ * | the communication layer | {@link serveExecutor} and {@link sendToExecutor} |
+ * | stopping the receiver | `await executor.stop()` |
+ *
+ * @example Two at a time
+ * ```ts
+ * import { ActiveMessageExecutor } from "zeromesh/executor";
+ *
+ * await using executor = new ActiveMessageExecutor({ concurrency: 2 });
+ * executor.registerHandlers({ resize: async (data) => {} });
+ * const messageData = new Uint8Array(3);
+ * await executor.send({ messageType: "resize", messageData, responseNotification: "request_1" });
+ * await executor.stop({ drain: true });
+ * for await (const { notification } of executor.responses) console.log(notification); // request_1:ok
+ * ```
+ *
+ * @module
+ */
+export { executorHandlerName, type Registers, sendToExecutor, serveExecutor } from "./bridge.ts";
+export { ActiveMessageExecutor } from "./executor.ts";
+export {
+  type ActiveMessage,
+  type ActiveMessageContext,
+  type ActiveMessageHandler,
+  type ActiveMessageHandlerObject,
+} from "./message.ts";
+export { type ParsedNotification, parseNotification, type ResponseNotification } from "./notification.ts";
+export { type ExecutorOptions, type ExecutorStats, type StopOptions } from "./options.ts";

@@ -1,0 +1,73 @@
+import type { Clock, Logger } from "../core/mod.ts";
+
+/** Options of `ActiveMessageExecutor`. */
+export interface ExecutorOptions {
+  /** How many handlers run at a time. @default {4} */
+  concurrency?: number | undefined;
+  /** How many messages wait for a handler. @default {65_536} */
+  maxQueued?: number | undefined;
+  /** What `ActiveMessageExecutor.send` does when as many wait. @default {"wait"} */
+  overflow?: "wait" | "fail" | undefined;
+  /**
+   * How many notifications may be unread; then no further message begins until some are read, and senders wait.
+   *
+   * @default {65_536}
+   */
+  maxUnreadResponses?: number | undefined;
+  /** How long a handler may take, in milliseconds; `Infinity` for as long as it likes. @default {30_000} */
+  handlerTimeoutMs?: number | undefined;
+  /** Where trouble is reported that nobody asked to be told of. @default {silent} */
+  logger?: Logger | undefined;
+  /** Where time comes from. @default {the system's clock} */
+  clock?: Clock | undefined;
+}
+
+/** Options of `ActiveMessageExecutor.stop`. */
+export interface StopOptions {
+  /** How long running handlers may go on before their `signal` aborts, in milliseconds. @default {5_000} */
+  timeoutMs?: number | undefined;
+  /** Whether messages that wait are still handled, within the same time. @default {false} */
+  drain?: boolean | undefined;
+}
+
+/** Counters of an executor; `accepted` is `queued + running + succeeded + failed + dropped` at every moment. */
+export interface ExecutorStats {
+  /** Messages that `ActiveMessageExecutor.send` took. */
+  readonly accepted: number;
+  /** Messages that wait. */
+  readonly queued: number;
+  /** Handlers that run. */
+  readonly running: number;
+  /** Handlers that finished. */
+  readonly succeeded: number;
+  /** Handlers that threw, rejected or overran their time, and messages without a handler. */
+  readonly failed: number;
+  /** Messages that were still waiting when the executor was stopped. */
+  readonly dropped: number;
+  /** Failed handlers that were given up at their deadline and have not ended since. */
+  readonly abandoned: number;
+  /** Notifications that nobody has read. */
+  readonly unreadResponses: number;
+}
+
+/** What holds where nothing is said. */
+export const executorDefaults = {
+  concurrency: 4,
+  maxQueued: 65_536,
+  overflow: "wait",
+  maxUnreadResponses: 65_536,
+  handlerTimeoutMs: 30_000,
+  stopTimeoutMs: 5_000,
+} as const;
+
+/** A limit. */
+export function count(name: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= 1) return value;
+  throw new RangeError(`${name} must be a whole number from 1 on, not ${String(value)}`);
+}
+
+/** A time in milliseconds. */
+export function time(name: string, value: number): number {
+  if (typeof value === "number" && value >= 0) return value;
+  throw new RangeError(`${name} must be milliseconds from 0 on, not ${String(value)}`);
+}
