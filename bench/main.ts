@@ -65,26 +65,33 @@ function print(result: ScenarioResult): void {
   for (const problem of result.problems) console.log(`PROBLEM ${problem}`);
 }
 
-async function measure(chosen: readonly Scenario[], settings: Settings): Promise<BenchResult> {
+/** Measures, and keeps what there is after each scenario: a run that is broken off has measured something. */
+async function measure(
+  chosen: readonly Scenario[],
+  settings: Settings,
+  keep: (result: BenchResult) => void,
+): Promise<BenchResult> {
   const progress = process.stderr.isTTY
     ? (text: string) => void process.stderr.write(`\r\x1b[K${text}`)
     : () => {};
-  const results: ScenarioResult[] = [];
-  for (const scenario of chosen) {
-    const result = await runScenario(scenario, settings, progress);
-    progress("");
-    print(result);
-    results.push(result);
-  }
   const { rounds, ms, quick } = settings;
-  return {
+  const all: BenchResult = {
     schema: 1,
     date: new Date().toISOString(),
     machine: machine(),
     versions: await versions(),
     settings: { rounds, ms, quick },
-    scenarios: results,
+    scenarios: [],
   };
+  let result = all;
+  for (const scenario of chosen) {
+    const one = await runScenario(scenario, settings, progress);
+    progress("");
+    print(one);
+    result = { ...result, scenarios: [...result.scenarios, one] };
+    keep(result);
+  }
+  return result;
 }
 
 async function main(): Promise<void> {
@@ -106,11 +113,13 @@ async function main(): Promise<void> {
   }
   try {
     const settings = settingsFrom({ ...values, folder });
-    const result = await measure(scenarios.filter(({ name }) => names.includes(name)), settings);
-    const started = result.date.slice(0, 19).replaceAll(":", "-");
+    const started = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
     const out = resolve(values.out ?? `${repositoryRoot}/bench/results/${started}.json`);
     mkdirSync(dirname(out), { recursive: true });
-    writeFileSync(out, `${JSON.stringify(result, null, 2)}\n`);
+    const chosen = scenarios.filter(({ name }) => names.includes(name));
+    const result = await measure(chosen, settings, (kept) => {
+      writeFileSync(out, `${JSON.stringify(kept, null, 2)}\n`);
+    });
     console.log(`\nwritten: ${relative(process.cwd(), out)}`);
     if (result.scenarios.some(({ problems }) => problems.length > 0)) process.exitCode = 1;
   } finally {
