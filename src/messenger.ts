@@ -12,6 +12,14 @@ import {
   type WorkerId,
   ZeromeshError,
 } from "./core/mod.ts";
+import { DiscoveryHub, type ServiceStats } from "./discovery/mod.ts";
+import {
+  type AttachedEvents,
+  attachEvents,
+  type EventManager,
+  type EventStats,
+  resolveEventOptions,
+} from "./events/mod.ts";
 import {
   amHandler,
   broadcast,
@@ -24,27 +32,30 @@ import {
   type ClientCallOptions,
   type CloseOptions,
   type ConnectOptions,
+  describePeer,
   type Handler,
   type HandlerOptions,
   type MaybePromise,
   MessengerCore,
   type MessengerFace,
-  type MessengerOptions,
   type MessengerStats,
+  type PeerDescription,
   type PeerView,
   resolveOptions,
+  serveDescription,
+  type ServiceTarget,
   type Session,
   type Status,
   type TypedCallOptions,
   type TypedContext,
   typedUnaryHandler,
+  waitForHandler,
   type WaitOptions,
 } from "./messenger/mod.ts";
+import type { MessengerOptions } from "./messenger_options.ts";
 import { isCurveKey, ZmqTransport } from "./transport/mod.ts";
 import { type PeerInfo, peerInfoFromJson, type PeerInfoJson, peerInfoToJson } from "./wire/mod.ts";
 import { leaseContext, type LibraryInfo } from "./zmq/mod.ts";
-
-const handlerPollMs = 100;
 
 /**
  * One instance on the network: it listens, dials peers, sends requests and serves handlers.
@@ -73,6 +84,9 @@ const handlerPollMs = 100;
 export class Messenger implements MessengerFace, Caller, AsyncDisposable {
   #core!: MessengerCore;
   #library!: LibraryInfo;
+  #events!: AttachedEvents;
+  #hub: DiscoveryHub | null = null;
+  #closing: Promise<void> | null = null;
   readonly #closed = Promise.withResolvers<"closed">();
 
   private constructor() {}
@@ -83,10 +97,13 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
    * @param options Where to listen, limits, features; all have defaults.
    * @throws {TypeError} If an option has the wrong type.
    * @throws {RangeError} If a number is out of its range.
-   * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, `ENDPOINT_INVALID`, `ADDRESS_IN_USE`.
+   * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, `ENDPOINT_INVALID`, `ADDRESS_IN_USE`; what registering with
+   * `discovery` throws.
    */
   static async create(options: MessengerOptions = {}): Promise<Messenger> {
     const resolved = resolveOptions(options);
+    const sizes = resolveEventOptions(options.events);
+    const discovery = DiscoveryHub.of(options, resolved);
     const lease = await leaseContext({
       library: resolved.library,
       logger: resolved.logger,
@@ -95,6 +112,7 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
     });
     const messenger = new Messenger();
     messenger.#library = lease.context.library;
+    messenger.#hub = discovery;
     try {
       messenger.#core = await MessengerCore.create({
         options: resolved,
@@ -107,10 +125,19 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
             clock: resolved.clock,
             logger: resolved.logger,
           }),
+        discovery,
         release: () => lease.release(),
       });
+      messenger.#events = attachEvents(messenger.#core.system, sizes);
+      serveDescription(messenger.#core, options.services ?? []);
     } catch (error) {
       await lease.release();
+      throw error;
+    }
+    try {
+      await discovery?.announce(messenger.#core.connections.peerInfo());
+    } catch (error) {
+      await messenger.close({ timeoutMs: 0 });
       throw error;
     }
     return messenger;
@@ -143,6 +170,11 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
   /** All addresses that peers can dial; empty for an instance that does not listen. */
   get endpoints(): readonly string[] {
     return this.#core.transport.endpoints;
+  }
+
+  /** Events that are awaited, triggered and poisoned across instances. */
+  get events(): EventManager {
+    return this.#events.manager;
   }
 
   /** The libzmq in use: path, version, capabilities. */
@@ -189,7 +221,7 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
    */
   registerPeer(peerInfo: PeerInfoJson | PeerInfo): InstanceId {
     this.#requireOpen("register a peer");
-    const parsed = isPeerInfo(peerInfo) ? peerInfo : peerInfoFromJson(peerInfo);
+    const parsed = peerInfo !== null && "workerAddress" in peerInfo ? peerInfo : peerInfoFromJson(peerInfo);
     if (parsed === null) {
       throw new TypeError(
         "Cannot register a peer: it must be { instance_id, worker_address } as peerInfo() gives",
@@ -270,7 +302,7 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
 
   client<Contracts extends Readonly<Record<string, Contract>>>(
     contracts: Contracts,
-    options: { to: InstanceId } & ClientCallOptions,
+    options: { to: InstanceId | ServiceTarget } & ClientCallOptions,
   ): Client<Contracts> {
     return this.#core.client.client(contracts, options);
   }
@@ -290,9 +322,14 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
     return await broadcast(this.#core.client, peers, target, options);
   }
 
+  /** What a peer says about itself: services and load; null from plain Velo. */
+  describe(peer: InstanceId, options: WaitOptions = {}): Promise<PeerDescription | null> {
+    return describePeer(this.#core, peer, options);
+  }
+
   /** Names of a peer's handlers, the system's included, asked now. */
   availableHandlers(peer: InstanceId, options: WaitOptions = {}): Promise<string[]> {
-    return this.#core.handlersOf(peer, withoutUndefined(options));
+    return this.#core.handlersOf(peer, options);
   }
 
   /**
@@ -302,27 +339,7 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
    */
   async waitForHandler(peer: InstanceId, name: string, options: WaitOptions = {}): Promise<void> {
     const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? 30_000);
-    const giveUpAt = this.#core.now() + timeoutMs;
-    for (let answered = false;;) {
-      const left = giveUpAt - this.#core.now();
-      if (left <= 0) {
-        throw new ZeromeshError(
-          "HANDLER_NOT_FOUND",
-          `Peer ${peer} has no handler "${name}" after ${timeoutMs} ms`,
-          { peer, handler: name },
-        );
-      }
-      try {
-        const handlers = await this.availableHandlers(peer, { timeoutMs: left, signal: options.signal });
-        if (handlers.includes(name)) return;
-        answered = true;
-      } catch (error) {
-        // A peer that has answered before is not to blame for the last moment's question.
-        if (answered && error instanceof ZeromeshError && error.code === "TIMEOUT") continue;
-        throw error;
-      }
-      await this.#core.pause(Math.min(handlerPollMs, left), options.signal);
-    }
+    await waitForHandler(this.#core, peer, name, timeoutMs, options.signal);
   }
 
   /** Resolves when libzmq has everything that was queued for a peer, or for all peers. */
@@ -335,9 +352,10 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
     return this.#core.status.subscribe(options);
   }
 
-  /** A snapshot of counters. */
-  stats(): MessengerStats {
-    return this.#core.stats();
+  /** A snapshot of counters; those of events once there was one, those of services with discovery. */
+  stats(): MessengerStats & { readonly events: EventStats | null; readonly services: ServiceStats | null } {
+    const services = this.#hub?.stats() ?? null;
+    return { ...this.#core.stats(), events: this.#events.made?.stats() ?? null, services };
   }
 
   /** Keeps the process alive while this instance listens. This is the default. */
@@ -358,7 +376,9 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
    */
   close(options: CloseOptions = {}): Promise<void> {
     const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? 5_000);
-    const closing = this.#core.close(timeoutMs);
+    if (this.#closing !== null) return this.#closing;
+    const close = () => this.#core.close(timeoutMs);
+    const closing = this.#closing = this.#hub === null ? close() : this.#hub.around(close);
     closing.then(() => this.#closed.resolve("closed"), () => this.#closed.resolve("closed"));
     return closing;
   }
@@ -373,15 +393,4 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
       throw new ZeromeshError("CLOSED", `Cannot ${verb}: this instance is closed`);
     }
   }
-}
-
-function isPeerInfo(value: PeerInfoJson | PeerInfo): value is PeerInfo {
-  return typeof value === "object" && value !== null && "workerAddress" in value;
-}
-
-function withoutUndefined(options: WaitOptions): { timeoutMs?: number; signal?: AbortSignal } {
-  const given: { timeoutMs?: number; signal?: AbortSignal } = {};
-  if (options.timeoutMs !== undefined) given.timeoutMs = options.timeoutMs;
-  if (options.signal !== undefined) given.signal = options.signal;
-  return given;
 }

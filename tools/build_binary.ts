@@ -6,8 +6,9 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, wri
 import { dirname, isAbsolute, relative, resolve } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { openBackend } from "../ffi/mod.ts";
+import { type LibraryInfo, openBackend } from "../ffi/mod.ts";
 import { repositoryRoot, runtimeProgram } from "../test/support/runtime.ts";
+import { licensesText } from "./licenses.ts";
 import { killAllOnSignals, runCommand } from "./run_command.ts";
 
 const help = `Compiles a program into one executable with libzmq inside.
@@ -19,33 +20,41 @@ bun run tools/build_binary.ts [options]
   --library FILE   the libzmq to carry; without it the one that the npm package zeromq brought
   --help           this text
 
-The executable is for machines like this one: the same system, processor and C library.`;
+The executable is for machines like this one: the same system, processor and C library. Besides what the program
+itself understands it takes --licenses, which prints the licences of everything it carries.`;
 
-/** The libzmq to embed. */
-async function libraryToEmbed(): Promise<string> {
-  const { library } = await openBackend({ search: ["bundled"] });
-  if (!isAbsolute(library.path)) {
-    throw new Error(`Cannot embed ${library.path}: give its path with --library`);
+/** The libzmq to embed: the one that was named, else the one that the npm package zeromq brought. */
+async function libraryToEmbed(named: string | undefined): Promise<LibraryInfo> {
+  const library = named === undefined ? undefined : resolve(repositoryRoot, named);
+  const found = (await openBackend({ library, search: ["bundled"] })).library;
+  if (!isAbsolute(found.path)) {
+    throw new Error(`Cannot embed ${found.path}: give its path with --library`);
   }
-  return library.path;
+  return found;
 }
 
-async function build(entry: string, out: string, library: string): Promise<void> {
+async function build(entry: string, out: string, library: LibraryInfo): Promise<void> {
   if (!existsSync(entry)) throw new Error(`Cannot compile ${entry}: it does not exist`);
   mkdirSync(`${repositoryRoot}/dist`, { recursive: true });
   // Inside the repository, so that tsconfig.json and node_modules are found from there.
   const folder = mkdtempSync(`${repositoryRoot}/dist/binary-`);
   try {
     // A name of its own: the bundler treats *.node files in another way.
-    copyFileSync(library, `${folder}/libzmq.so`);
+    copyFileSync(library.path, `${folder}/libzmq.so`);
+    writeFileSync(`${folder}/licenses.txt`, licensesText(library.version));
     const specifier = (path: string): string => JSON.stringify(`./${relative(folder, path)}`);
     writeFileSync(
       `${folder}/entry.ts`,
       `import libzmq from "./libzmq.so" with { type: "file" };
+import licenses from "./licenses.txt" with { type: "text" };
 import { embeddedLibrary } from ${specifier(`${repositoryRoot}/ffi/mod.ts`)};
 
-embeddedLibrary(libzmq);
-await import(${specifier(entry)});
+if (process.argv.includes("--licenses")) {
+  process.stdout.write(licenses);
+} else {
+  embeddedLibrary(libzmq);
+  await import(${specifier(entry)});
+}
 `,
     );
     mkdirSync(dirname(out), { recursive: true });
@@ -71,10 +80,10 @@ async function main(): Promise<number> {
     console.log(help);
     return 0;
   }
-  const library = resolve(repositoryRoot, values.library ?? await libraryToEmbed());
+  const library = await libraryToEmbed(values.library);
   const out = resolve(repositoryRoot, values.out);
   await build(resolve(repositoryRoot, values.entry), out, library);
-  console.log(`${values.out}: ${(statSync(out).size / 2 ** 20).toFixed(0)} MiB, carries ${library}`);
+  console.log(`${values.out}: ${(statSync(out).size / 2 ** 20).toFixed(0)} MiB, carries ${library.path}`);
   return 0;
 }
 

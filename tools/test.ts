@@ -10,6 +10,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { repositoryRoot, type RuntimeName } from "../test/support/runtime.ts";
 import { killAllOnSignals } from "./run_command.ts";
+import { buildVelo } from "./testing/build_velo.ts";
 import { type Job, jobCommand, planJobs, rings } from "./testing/plan.ts";
 import { type JobResult, runJob } from "./testing/run_job.ts";
 import { stdAssert } from "./testing/std_assert.ts";
@@ -201,7 +202,9 @@ async function main(): Promise<number> {
   killAllOnSignals(cleanup);
   const start = performance.now();
   try {
-    const done = await runAll(planJobs(args), args, folder);
+    const jobs = planJobs(args);
+    if (jobs.some((job) => job.file.includes("/velo"))) buildVelo();
+    const done = await runAll(jobs, args, folder);
     return printSummary(done, performance.now() - start) ? 0 : 1;
   } finally {
     cleanup();

@@ -1,5 +1,8 @@
-/** The library as a client. With several endpoints or handlers, calls go round all of them. */
-import { type InstanceId, Messenger } from "zeromesh";
+/**
+ * The library as a client. With several endpoints or handlers, calls go round all of them; with `cycle`, a call is an
+ * event that the server triggers.
+ */
+import { eventHandleToBytes, type InstanceId, Messenger } from "zeromesh";
 import { runClient } from "./measure.ts";
 
 const dialledAtOnce = 25;
@@ -26,8 +29,16 @@ await runClient(async (args) => {
   };
   const direct = (payload: Uint8Array): Promise<Uint8Array> =>
     messenger.unary("echo", { to: first, rawPayload: payload });
+  const cycle = async (payload: Uint8Array): Promise<Uint8Array> => {
+    const event = messenger.events.newEvent();
+    const triggered = messenger.events.awaiter(event.handle);
+    void messenger.amSend("release", { to: first, rawPayload: eventHandleToBytes(event.handle) });
+    await triggered;
+    return payload;
+  };
+  const call = called.length === 1 && handlers === 0 ? direct : round;
   return {
-    call: called.length === 1 && handlers === 0 ? direct : round,
+    call: args.flag("cycle") ? cycle : call,
     sizeOf: (answer: Uint8Array) => answer.length,
     send: (payload) => messenger.amSend("sink", { to: first, rawPayload: payload }),
     flush: () => messenger.flush(first),

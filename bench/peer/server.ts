@@ -1,5 +1,5 @@
-/** The library as a server: `echo` answers with what it got, `sink` counts. */
-import { amHandler, Messenger, unaryHandler } from "zeromesh";
+/** The library as a server: `echo` answers with what it got, `sink` counts, `release` triggers. */
+import { amHandler, eventHandleFromBytes, Messenger, unaryHandler } from "zeromesh";
 import { runServer } from "./measure.ts";
 
 await runServer(async (args, receipts) => {
@@ -12,6 +12,9 @@ await runServer(async (args, receipts) => {
   for (const messenger of messengers) {
     messenger.registerHandler(unaryHandler("echo", ({ payload }) => payload));
     messenger.registerHandler(amHandler("sink", () => receipts.count(), { dispatch: "inline" }));
+    messenger.registerHandler(amHandler("release", ({ payload }) => {
+      void messenger.events.trigger(eventHandleFromBytes(payload));
+    }));
     for (let i = 0; i < handlers; i++) {
       messenger.registerHandler(unaryHandler(`echo${i}`, ({ payload }) => payload));
     }

@@ -5,6 +5,7 @@ import { costHandlers } from "./cost_handlers.ts";
 import { costInFlight } from "./cost_in_flight.ts";
 import { costPeers } from "./cost_peers.ts";
 import { cpu } from "./cpu.ts";
+import { eventCycles } from "./event_cycles.ts";
 import { idle } from "./idle.ts";
 import { inFlight } from "./in_flight.ts";
 import { payloads } from "./payloads.ts";
@@ -27,4 +28,5 @@ export const scenarios: readonly Scenario[] = [
   costPeers,
   costHandlers,
   costInFlight,
+  eventCycles,
 ];

@@ -18,6 +18,12 @@ export interface Clock {
   after(ms: number, fn: () => void): CancelTimer;
 }
 
+/** Keeps the process alive until disposed of, for those who wait by nothing but a {@link Clock}. */
+export function holdProcess(): Disposable {
+  const timer = setInterval(() => {}, longestTimerMs);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
 const longestTimerMs = 2 ** 31 - 1;
 
 /** The real clock. */

@@ -148,11 +148,16 @@ export function contract<
 }
 
 function requireSchema(name: string, what: string, schema: unknown): void {
-  const standard = (schema as AnySchema | null | undefined)?.["~standard"];
-  if (standard?.version === 1 && typeof standard.validate === "function") return;
+  if (isSchema(schema)) return;
   throw new TypeError(
     `Cannot make contract "${name}": ${what} must be a Standard Schema v1 (zod, valibot, …)`,
   );
+}
+
+/** Whether a value is a Standard Schema v1. */
+export function isSchema(value: unknown): value is AnySchema {
+  const standard = (value as AnySchema | null | undefined)?.["~standard"];
+  return standard?.version === 1 && typeof standard.validate === "function";
 }
 
 /** Whether a value was made by {@link contract}. */

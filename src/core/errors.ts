@@ -28,6 +28,10 @@ export const knownErrorCodes = [
   "OVERLOADED",
   "REMOTE_ERROR",
   "CLOSED",
+  "EVENT_POISONED",
+  "EVENT_OWNER_LOST",
+  "EVENT_COMPLETED",
+  "EVENT_UNKNOWN",
   "COHORT_FULL",
   "COHORT_ENDED",
   "COHORT_WORKER_LOST",
@@ -63,6 +67,10 @@ export const knownErrorCodes = [
  * - `QUEUE_FULL`, `OVERLOADED`: a bounded queue of ours, or the receiver, is full.
  * - `REMOTE_ERROR`: a plain Velo peer reported an error as text.
  * - `CLOSED`: this instance is closed or closing.
+ * - `EVENT_POISONED`: the event was poisoned; the message and `details.reason` say why.
+ * - `EVENT_OWNER_LOST`: the instance that owns the event is gone, so nobody will ever complete it.
+ * - `EVENT_COMPLETED`: the event was triggered before, so it cannot be poisoned.
+ * - `EVENT_UNKNOWN`: the owner never made an event with that handle.
  * - `COHORT_FULL`, `COHORT_ENDED`: a cohort takes no more workers, or is over; the message says why.
  * - `COHORT_WORKER_LOST`: a worker of the cohort is gone, and nobody has its place.
  * - `RANK_TAKEN`, `RANK_INVALID`, `RANK_REQUIRED`, `RANK_UNEXPECTED`: a worker cannot join with the rank it claims, or

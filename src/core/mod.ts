@@ -5,7 +5,7 @@
  */
 export { Backoff, type BackoffOptions } from "./backoff.ts";
 export { Broadcast, type DroppedEntries, type SubscribeOptions } from "./broadcast.ts";
-export { type CancelTimer, type Clock, systemClock } from "./clock.ts";
+export { type CancelTimer, type Clock, holdProcess, systemClock } from "./clock.ts";
 export {
   type AmContract,
   type AnySchema,
@@ -20,6 +20,7 @@ export {
   type HandlerInput,
   type HandlerOutput,
   isContract,
+  isSchema,
   issuePath,
   type SchemaInput,
   type SchemaIssue,
@@ -31,6 +32,7 @@ export {
 } from "./contract.ts";
 export { Deadline, Deadlines } from "./deadlines.ts";
 export { Deque } from "./deque.ts";
+export { cancelAfter, type ErrorPolicy, type ErrorVerdict, logOnly } from "./error_policy.ts";
 export {
   type ErrorCode,
   errorText,
@@ -50,5 +52,16 @@ export {
   type WorkerId,
   workerIdOf,
 } from "./ids.ts";
+export {
+  checkPermits,
+  type LimitedTask,
+  type Limiter,
+  type Semaphore,
+  semaphore,
+  tokenBucket,
+  type TokenBucketOptions,
+  unlimited,
+} from "./limiter.ts";
+export { LinkedQueue, QueueNode } from "./linked_queue.ts";
 export { type LogFields, type Logger, silentLogger } from "./logger.ts";
 export { xxh3Of16 } from "./xxh3.ts";

@@ -1,9 +1,10 @@
 import type { AmContract, CallInput, CallOutput, Contract, InstanceId, UnaryContract } from "../core/mod.ts";
+import type { ServiceTarget } from "./service_target.ts";
 
 /** What every call takes. */
 export interface BaseCallOptions {
-  /** The peer: what `connect` or `registerPeer` returned, or the own id. */
-  to: InstanceId;
+  /** The peer: what `connect` or `registerPeer` returned, or the own id; or any instance of a `service(name)`. */
+  to: InstanceId | ServiceTarget;
   /** Text by name, sent beside the payload: values up to 1 024 bytes, 16 384 in all, no name with a leading `_`. */
   headers?: Readonly<Record<string, string>> | undefined;
   /** Deadline in milliseconds. @default {the messenger's timeoutMs, 30_000} */
@@ -65,6 +66,6 @@ export interface Caller {
   /** A client whose methods are the contracts. */
   client<Contracts extends Readonly<Record<string, Contract>>>(
     contracts: Contracts,
-    options: { to: InstanceId } & ClientCallOptions,
+    options: { to: InstanceId | ServiceTarget } & ClientCallOptions,
   ): Client<Contracts>;
 }

@@ -13,12 +13,11 @@ import {
   encodeHeaders,
   encodeRequest,
   encodeTtl,
-  encodeTtlHeaders,
   encodingHeader,
   MessageType,
+  type ResponseId,
   ResponseKind,
   ttlHeader,
-  validateHandlerName,
 } from "../wire/mod.ts";
 import type {
   BaseCallOptions,
@@ -29,6 +28,7 @@ import type {
   TypedCallOptions,
 } from "./caller.ts";
 import type { Connections } from "./connections.ts";
+import { EncodedNames } from "./encoded_names.ts";
 import { tableFull } from "./link_errors.ts";
 import { checkTimeout, type SendOverflow } from "./options.ts";
 import {
@@ -47,6 +47,9 @@ import {
   type Request,
   unknownPeer,
 } from "./outbound.ts";
+import { payloadLimit } from "./payload_limit.ts";
+import { isToService, type ServiceCalls } from "./service_calls.ts";
+import type { ServiceTarget } from "./service_target.ts";
 import type { CallTable, Outcome, PendingCall } from "./pending.ts";
 import type { Session } from "./session.ts";
 
@@ -68,21 +71,21 @@ export interface ClientParts {
   readonly maxPayloadBytes: number;
   /** What a send does when the peer's queue is full. */
   readonly overflow: SendOverflow;
+  /** Calls to services. */
+  readonly services: ServiceCalls;
   /** Whether the instance is closed. */
   closed(): boolean;
 }
 
+type ToPeer<O extends BaseCallOptions> = O & { to: InstanceId };
+
 const nothing = new Uint8Array(new ArrayBuffer(0));
 const done = Promise.resolve();
-// As many as an instance may have handlers: a service that calls each of 10 000 by name pays no more than for one.
-const maxCachedNames = 65_536;
-const maxCachedTtls = 64;
 
 /** Sends requests and makes promises of their answers. */
 export class CallClient implements Caller {
   readonly #parts: ClientParts;
-  readonly #names = new Map<string, Uint8Array>();
-  readonly #ttls = new Map<number, Uint8Array>();
+  readonly #encoded = new EncodedNames();
 
   /** @param parts What it works with. */
   constructor(parts: ClientParts) {
@@ -90,14 +93,23 @@ export class CallClient implements Caller {
   }
 
   amSend(target: string | Contract, options: CallOptions | TypedCallOptions<Contract>): Promise<void> {
+    if (isToService(options)) {
+      return this.#parts.services.start(options, (direct) => this.amSend(target as Contract, direct));
+    }
     return this.#start(ResponseKind.fire, target, options, null) as Promise<void>;
   }
 
   amSync(target: string | Contract, options: CallOptions | TypedCallOptions<Contract>): Promise<void> {
+    if (isToService(options)) {
+      return this.#parts.services.start(options, (direct) => this.amSync(target as Contract, direct));
+    }
     return this.#start(ResponseKind.ack, target, options, null) as Promise<void>;
   }
 
   unary(target: string, options: CallOptions): Promise<Uint8Array> {
+    if (isToService(options)) {
+      return this.#parts.services.start(options, (direct) => this.unary(target, direct));
+    }
     return this.#start(ResponseKind.unary, target, options, keepBytes) as Promise<Uint8Array>;
   }
 
@@ -111,17 +123,20 @@ export class CallClient implements Caller {
         new TypeError(`Cannot call typedUnary with "${contract?.name}": it is no contract with an output`),
       );
     }
+    if (isToService(options)) {
+      return this.#parts.services.start(options, (direct) => this.typedUnary(contract, direct));
+    }
     return this.#start(
       ResponseKind.unary,
       contract,
       options,
-      (outcome) => readResult(contract, options.to, outcome),
+      (outcome) => readResult(contract, options.to as InstanceId, outcome),
     ) as Promise<CallOutput<C>>;
   }
 
   client<Contracts extends Readonly<Record<string, Contract>>>(
     contracts: Contracts,
-    options: { to: InstanceId } & ClientCallOptions,
+    options: { to: InstanceId | ServiceTarget } & ClientCallOptions,
   ): Client<Contracts> {
     const methods: Record<string, unknown> = Object.create(null);
     for (const [name, contract] of Object.entries(contracts)) {
@@ -150,15 +165,44 @@ export class CallClient implements Caller {
   system(
     name: string,
     to: InstanceId,
-    options: { timeoutMs?: number; signal?: AbortSignal },
+    options: {
+      timeoutMs?: number | undefined;
+      signal?: AbortSignal | undefined;
+      payload?: Uint8Array;
+      kind?: ResponseKind;
+      /** The connection to use, instead of the one for calls. */
+      session?: Session | null;
+    },
   ): Promise<Uint8Array> {
-    const target = { kind: ResponseKind.unary, name: validateHandlerName(name, { system: true }) };
+    const { payload = nothing, kind = ResponseKind.unary, session = null, ...rest } = options;
+    const target = { kind, name: this.#encoded.system(name) };
     return this.#dispatch(
       name,
-      { ...target, payload: nothing, owned: true, headers: undefined, encoding: "json" },
-      { to, ...options },
+      { ...target, payload, owned: true, headers: undefined, encoding: "json" },
+      { to, ...rest },
       keepBytes,
+      session,
     ) as Promise<Uint8Array>;
+  }
+
+  /** Sends a system message that is confirmed with an ack under an id which its payload carries. */
+  confirmed(
+    name: string,
+    to: InstanceId,
+    confirm: (id: ResponseId) => Uint8Array,
+    options: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined },
+  ): Promise<void> {
+    const request: Request = {
+      kind: ResponseKind.fire,
+      name: this.#encoded.system(name),
+      payload: nothing,
+      owned: true,
+      headers: undefined,
+      encoding: "json",
+      confirm,
+    };
+    const { timeoutMs, signal } = options;
+    return this.#dispatch(name, request, { to, timeoutMs, signal }, null) as Promise<void>;
   }
 
   /** Everything that cannot be right whoever the peer is ends here, before anything is sent. */
@@ -177,13 +221,13 @@ export class CallClient implements Caller {
       if (typeof options !== "object" || options === null) {
         throw new TypeError(`Cannot call "${handler}": the second argument must be an object with "to"`);
       }
-      const name = this.#nameBytes(handler);
+      const name = this.#encoded.user(handler);
       checkHeaders(handler, options.headers);
       if (contract === null) {
         const owned = options.rawPayload === undefined;
         const payload = rawPayload(handler, options);
         const request: Request = { kind, name, payload, owned, headers: options.headers, encoding: "json" };
-        return this.#dispatch(handler, request, options, accept);
+        return this.#dispatch(handler, request, options as ToPeer<CallOptions>, accept);
       }
       const send = () => {
         const payload = encodeInput(contract, options.payload);
@@ -191,14 +235,14 @@ export class CallClient implements Caller {
         return this.#dispatch(
           handler,
           { kind, name, payload, owned: true, headers: options.headers, encoding },
-          options,
+          options as ToPeer<CallOptions>,
           accept,
         );
       };
       const checked = validate(
         contract.input,
         options.payload,
-        (issues) => payloadInvalid(contract, options.to, issues),
+        (issues) => payloadInvalid(contract, options.to as InstanceId, issues),
       );
       return checked instanceof Promise ? checked.then(send) : send();
     } catch (error) {
@@ -209,8 +253,9 @@ export class CallClient implements Caller {
   #dispatch(
     handler: string,
     request: Request,
-    options: BaseCallOptions,
+    options: ToPeer<BaseCallOptions>,
     accept: ((outcome: Outcome) => unknown) | null,
+    via: Session | null = null,
   ): Promise<unknown> {
     const { connections, calls, maxPayloadBytes } = this.#parts;
     const { to, signal } = options;
@@ -221,12 +266,12 @@ export class CallClient implements Caller {
     if (signal !== undefined && !(signal instanceof AbortSignal)) {
       throw new TypeError(`Cannot call "${handler}": signal must be an AbortSignal`);
     }
-    if (request.payload.length > maxPayloadBytes) {
-      throw payloadTooLarge(handler, to, request, maxPayloadBytes);
-    }
-    const session = connections.sessionOf(to);
-    if (session === null && connections.peers.get(to) === undefined) throw unknownPeer(handler, to);
-    if (request.kind === ResponseKind.fire && session !== null && !signal?.aborted && timeoutMs > 0) {
+    const limit = payloadLimit(handler, maxPayloadBytes);
+    if (request.payload.length > limit) throw payloadTooLarge(handler, to, request, limit);
+    const session = via ?? connections.sessionOf(to);
+    if (session === null && !connections.canReach(to)) throw unknownPeer(handler, to);
+    const unanswered = request.kind === ResponseKind.fire && request.confirm === undefined;
+    if (unanswered && session !== null && !signal?.aborted && timeoutMs > 0) {
       const outcome = this.#fire(handler, request, session, timeoutMs);
       if (outcome) return done;
     }
@@ -265,7 +310,12 @@ export class CallClient implements Caller {
       checkPeerLimit(call.handler, request, session);
       call.session = session;
       const { calls, clock } = this.#parts;
-      if (request.kind !== ResponseKind.fire && call.tableSlot < 0 && !calls.enlist(call)) throw tableFull();
+      const unanswered = request.kind === ResponseKind.fire && request.confirm === undefined;
+      if (!unanswered && call.tableSlot < 0 && !calls.enlist(call)) throw tableFull();
+      if (request.confirm !== undefined) {
+        request.payload = request.confirm(call);
+        request.owned = false;
+      }
       const ttlMs = request.kind === ResponseKind.fire ? Infinity : remaining(call, clock);
       const headers = this.#encodeHeaders(call.handler, request, session, ttlMs);
       const { headerBytes, headerView } = this.#parts.transport;
@@ -279,7 +329,7 @@ export class CallClient implements Caller {
         return true;
       }
       call.number = session.link.accepted;
-      if (request.kind === ResponseKind.fire) call.succeed(undefined);
+      if (unanswered) call.succeed(undefined);
     } catch (error) {
       call.fail(error);
     }
@@ -297,9 +347,16 @@ export class CallClient implements Caller {
 
   #connectFirst(call: PendingCall, request: Request, to: InstanceId): void {
     const { connections, connectTimeoutMs } = this.#parts;
-    const peer = connections.peers.get(to)!;
     ownPayload(request);
     call.waited = true;
+    const peer = connections.peers.get(to);
+    if (peer === undefined) {
+      connections.finder.find(to).then(
+        () => this.#connectFirst(call, request, to),
+        (error) => call.fail(error),
+      );
+      return;
+    }
     const send = (session: Session) => {
       if (call.session === null) this.#transmit(call, request, session);
     };
@@ -317,31 +374,10 @@ export class CallClient implements Caller {
       );
     }
     const ttl = session.deadline && ttlMs !== Infinity;
-    if (request.headers === undefined && !msgpack) return ttl ? this.#ttlBytes(ttlMs) : null;
+    if (request.headers === undefined && !msgpack) return ttl ? this.#encoded.ttl(ttlMs) : null;
     const all: Record<string, string> = { ...request.headers };
     if (msgpack) all[encodingHeader] = "msgpack";
     if (ttl) all[ttlHeader] = encodeTtl(ttlMs);
     return encodeHeaders(all);
-  }
-
-  #ttlBytes(ttlMs: number): Uint8Array {
-    const whole = Math.ceil(ttlMs);
-    let bytes = this.#ttls.get(whole);
-    if (bytes === undefined) {
-      bytes = encodeTtlHeaders(whole);
-      if (this.#ttls.size >= maxCachedTtls) this.#ttls.clear();
-      this.#ttls.set(whole, bytes);
-    }
-    return bytes;
-  }
-
-  #nameBytes(name: string): Uint8Array {
-    let bytes = this.#names.get(name);
-    if (bytes === undefined) {
-      bytes = validateHandlerName(name);
-      if (this.#names.size >= maxCachedNames) this.#names.clear();
-      this.#names.set(name, bytes);
-    }
-    return bytes;
   }
 }

@@ -3,7 +3,7 @@ import {
   type Clock,
   errorText,
   type InstanceId,
-  instanceIdFromBytes,
+  isInstanceId,
   type Logger,
   ZeromeshError,
 } from "../core/mod.ts";
@@ -16,13 +16,14 @@ import {
   type Negotiation,
   type PeerInfo,
   peerInfoOf,
-  type PeerNegotiation,
   publicKeyOf,
 } from "../wire/mod.ts";
 import type { InboundCall } from "./context.ts";
 import { Dialler, dialOrder } from "./dialler.ts";
-import { cannotAnswer, lostCall, undialable, unreachable } from "./link_errors.ts";
+import { bindKey, checkIdentity } from "./identity.ts";
+import { cannotAnswer, keyMissing, lostCall, sameId, undialable, unreachable } from "./link_errors.ts";
 import type { CallTable } from "./pending.ts";
+import { PeerFinder, type PeerLookup } from "./peer_finder.ts";
 import { type Peer, PeerTable } from "./peers.ts";
 import { Session } from "./session.ts";
 import type { Status } from "./status.ts";
@@ -55,6 +56,8 @@ export interface ConnectionsParts {
   readonly logger: Logger;
   /** The most peers known at a time. */
   readonly maxPeers: number;
+  /** Who is asked about unknown peers; null for nobody. */
+  readonly lookup: PeerLookup | null;
   /** Aborts when the instance closes. */
   readonly closing: AbortSignal;
 }
@@ -66,6 +69,8 @@ const goodbyeLingerMs = 1_000;
 export class Connections {
   /** Everybody known. */
   readonly peers: PeerTable;
+  /** Looks for those who are not. */
+  readonly finder: PeerFinder;
   readonly #parts: ConnectionsParts;
   readonly #dialler: Dialler;
   readonly #self: Session;
@@ -73,7 +78,9 @@ export class Connections {
   /** @param parts What they need. */
   constructor(parts: ConnectionsParts) {
     this.#parts = parts;
-    this.peers = new PeerTable(parts.maxPeers);
+    const peers = this.peers = new PeerTable(parts.maxPeers);
+    const register = (info: PeerInfo) => void this.register(info);
+    this.finder = new PeerFinder({ peers, lookup: parts.lookup, register, clock: parts.clock });
     this.#dialler = new Dialler({
       transport: parts.transport,
       calls: parts.calls,
@@ -104,11 +111,16 @@ export class Connections {
     return this.peers.get(id)?.session ?? null;
   }
 
+  /** Whether a peer is known, or can be looked for. */
+  canReach(id: InstanceId): boolean {
+    return this.peers.get(id) !== undefined || (this.finder.able && isInstanceId(id));
+  }
+
   /** Makes a peer known. It is dialled when the first call needs it. */
   register(info: PeerInfo): InstanceId {
     if (info.instanceId === this.#parts.instanceId) return info.instanceId;
     const peer = this.peers.learn(info);
-    this.#bindKey(peer, publicKeyOf(info));
+    bindKey(peer, publicKeyOf(info));
     return info.instanceId;
   }
 
@@ -194,18 +206,18 @@ export class Connections {
     const id = hello.peerInfo.instanceId;
     // A refusal goes to whoever sent this, too, and not to the instance that it names.
     if (session.peer === null) session.negotiate(this.#parts.negotiation.features, hello.zeromesh);
-    if (hello.zeromesh !== null || session.zeromesh) this.#checkIdentity(call, id, hello.zeromesh);
+    if (hello.zeromesh !== null || session.zeromesh) checkIdentity(call, id, hello.zeromesh);
     // Somebody who dials itself is no peer; connect() finds out from the answer.
-    if (hello.zeromesh !== null && id === this.#parts.instanceId) {
-      session.negotiate(this.#parts.negotiation.features, hello.zeromesh);
-      return this.#helloReply();
+    if (id === this.#parts.instanceId) {
+      if (this.#parts.transport.recognize(session.link.routingId)) return this.#helloReply();
+      throw sameId("the one that was dialled", id);
     }
     // A plain peer is answered at its address, so it has to name one that can be dialled.
     if (hello.zeromesh === null && endpointsOf(hello.peerInfo).length === 0) {
       throw new Error("No compatible transports found");
     }
     const peer = this.peers.ensure(id);
-    this.#bindKey(peer, session.link.peerKey);
+    bindKey(peer, session.link.peerKey);
     this.peers.learn(hello.peerInfo);
     if (hello.zeromesh === null) {
       session.peer = peer;
@@ -285,6 +297,7 @@ export class Connections {
     // Closed a moment later: this runs inside the answer of a call that would end with the link.
     const closeSoon = () => queueMicrotask(() => link.close(0));
     if (id === this.#parts.instanceId) {
+      if (!link.leadsHere) throw sameId(`the one at ${link.endpoint}`, id);
       closeSoon();
       return this.#self;
     }
@@ -293,7 +306,7 @@ export class Connections {
       throw cannotAnswer(link.endpoint, id);
     }
     const peer = this.peers.ensure(id);
-    this.#bindKey(peer, link.peerKey);
+    bindKey(peer, link.peerKey);
     const known = peer.dialled;
     if (known !== null && known !== session && known.usable) {
       closeSoon();
@@ -313,7 +326,7 @@ export class Connections {
 
   /** Dials a lost peer again in the background. Calls made meanwhile share the attempt. */
   #redial(peer: Peer): void {
-    const { redialForMs } = this.#parts;
+    const redialForMs = this.finder.redialForMs(peer, this.#parts.redialForMs);
     if (redialForMs <= 0 || peer.endpoints.length === 0 || peer.connecting !== null) return;
     if (this.#parts.closing.aborted || this.peers.get(peer.instanceId) !== peer) return;
     this.#attempt(peer, redialForMs).catch((error) => {
@@ -333,6 +346,7 @@ export class Connections {
       ? this.#dialler.handshake(replies, peer.instanceId, timeoutMs, undefined)
       : this.#dialler.reach(target, timeoutMs, undefined);
     peer.connecting = attempt;
+    this.finder.dialling(peer);
     attempt.then(
       () => this.#attempted(peer, attempt, null),
       (error) => this.#attempted(peer, attempt, error),
@@ -345,53 +359,22 @@ export class Connections {
       peer.connecting = null;
       peer.waiting.length = 0;
     }
+    this.finder.dialled(peer, error);
     if (!(error instanceof ZeromeshError) || error.code !== "PEER_REPLACED") return;
     const { successor } = error.details as { successor: InstanceId };
     this.#parts.status.publish({ type: "peerReplaced", peer: peer.instanceId, successor });
-  }
-
-  /** With CURVE an instance belongs to the first key that it showed. */
-  #bindKey(peer: Peer, key: string | null): void {
-    if (key === null) return;
-    if (peer.publicKey === null) peer.publicKey = key;
-    if (peer.publicKey === key) return;
-    throw new ZeromeshError(
-      "IDENTITY_MISMATCH",
-      `Instance ${peer.instanceId} belongs to another CURVE key than the one it shows now`,
-      { peer: peer.instanceId },
-    );
   }
 
   /** The key to dial with: none without CURVE, and never none with it. */
   #requireKey(who: string, key: string | null): string | null {
     if (!this.#parts.secure) return null;
     if (key !== null) return key;
-    throw new ZeromeshError(
-      "FORBIDDEN",
-      `Cannot dial ${who}: this instance uses CURVE and knows no key of it; give serverKey to connect, or ` +
-        "register the peer info of an instance that uses CURVE",
-      { peer: who },
-    );
+    throw keyMissing(who);
   }
 
   #announce(peer: Peer, endpoint: string | null): void {
     if (peer.announced) return;
     peer.announced = true;
     this.#parts.status.publish({ type: "peerUp", peer: peer.instanceId, endpoint, zeromesh: peer.zeromesh });
-  }
-
-  #checkIdentity(call: InboundCall, claimed: InstanceId, says: PeerNegotiation | null): void {
-    const { session } = call;
-    const routingId = session.link.routingId;
-    const known = session.peer;
-    const fits = (says === null || says.instanceId === claimed) &&
-      (routingId === null || (routingId.length >= 16 && instanceIdFromBytes(routingId) === claimed)) &&
-      (known === null || known.instanceId === claimed);
-    if (fits) return;
-    throw new ZeromeshError(
-      "IDENTITY_MISMATCH",
-      `The connection does not belong to the instance that it names (${claimed})`,
-      { peer: claimed },
-    );
   }
 }

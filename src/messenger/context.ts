@@ -1,4 +1,4 @@
-import { Deadline, type InstanceId, type WorkerId, ZeromeshError } from "../core/mod.ts";
+import { Deadline, type InstanceId, type QueueNode, type WorkerId, ZeromeshError } from "../core/mod.ts";
 import { copyBytes, type InboundMessage } from "../transport/mod.ts";
 import {
   decodeHeaders,
@@ -10,7 +10,7 @@ import {
   type ResponseKind,
   ttlOfHeaders,
 } from "../wire/mod.ts";
-import type { MessengerFace } from "./handler.ts";
+import type { MessengerFace, Registered } from "./handler.ts";
 import type { Session } from "./session.ts";
 
 const noHeaders: Readonly<Record<string, string>> = Object.freeze(
@@ -30,6 +30,8 @@ export interface CallHost {
   readonly draining: boolean;
   /** The peer with this worker id, when known. */
   instanceOf(word0: number, word1: number): InstanceId | null;
+  /** A call that waits for its turn was aborted. */
+  abandonWaiting(call: InboundCall): void;
 }
 
 /**
@@ -55,6 +57,18 @@ export class InboundCall extends Deadline implements ResponseId {
   expired = false;
   /** Its key among the session's running calls. */
   runningKey = 0;
+  /** The handler it is for; set when it is known. */
+  registered: Registered | null = null;
+  /** The lane it waits or runs in; kept by the lanes. */
+  lane: object | null = null;
+  /** Its place while it waits for its turn; kept by the lanes. */
+  place: QueueNode<InboundCall> | null = null;
+  /** Whether the handler's function has been called. */
+  ran = false;
+  /** Whether it counts among the messages held here. */
+  held = false;
+  /** Bytes of the payload. */
+  readonly bytes: number;
   readonly #host: CallHost;
   // Null once the loan is over.
   #message: InboundMessage | null;
@@ -84,6 +98,7 @@ export class InboundCall extends Deadline implements ResponseId {
     this.#host = host;
     this.session = session;
     this.#message = message;
+    this.bytes = message.payloadEnd - message.payloadStart;
     this.kind = kind;
     this.handlerName = name;
     this.id0 = id.id0;
@@ -105,6 +120,11 @@ export class InboundCall extends Deadline implements ResponseId {
   /** The payload as it lies in the receive buffer, for decoding before anything is awaited. */
   get lentPayload(): Uint8Array {
     return this.#payload ?? (this.#message ?? this.#tooLate("payload")).payload;
+  }
+
+  /** The message as it lies in the receive buffer: payload bytes without a view of their own. */
+  get lent(): InboundMessage {
+    return this.#message ?? this.#tooLate("payload");
   }
 
   /** The caller's headers, without the system's own. Frozen. */
@@ -178,12 +198,14 @@ export class InboundCall extends Deadline implements ResponseId {
       this.#controller = new AbortController();
       if (this.#aborted) this.#controller.abort(this.#abortReason);
       else if (this.#host.draining) this.abort(shuttingDown());
-      else if (this.#ttlMs >= 0) this.#startDeadline();
+      else this.startDeadline();
     }
     return this.#controller.signal;
   }
 
-  #startDeadline(): void {
+  /** Starts the deadline, unless there is none or it has been started. */
+  startDeadline(): void {
+    if (this.#ttlMs < 0 || this.slot >= 0) return;
     const waited = this.#arrivedAt < 0 ? 0 : this.#host.now() - this.#arrivedAt;
     if (waited >= this.#ttlMs) this.expire();
     else this.#host.addDeadline(this, this.#ttlMs - waited);
@@ -200,6 +222,7 @@ export class InboundCall extends Deadline implements ResponseId {
     this.#aborted = true;
     this.#abortReason = reason;
     this.#controller?.abort(reason);
+    if (this.place !== null) this.#host.abandonWaiting(this);
   }
 
   override expire(): void {

@@ -1,5 +1,4 @@
 import {
-  Broadcast,
   type Clock,
   Deadlines,
   type InstanceId,
@@ -18,30 +17,29 @@ import {
   type LinkShared,
   type Transport,
   type TransportHandler,
-  type TransportStats,
 } from "../transport/mod.ts";
-import {
-  cancelHandler,
-  decodeHandlerList,
-  encodeCancel,
-  encodeRequest,
-  MessageType,
-  ResponseKind,
-} from "../wire/mod.ts";
+import { cancelHandler, decodeHandlerList, encodeCancel } from "../wire/mod.ts";
 import { CallClient } from "./client.ts";
 import { Connections } from "./connections.ts";
-import { Dispatcher, type DispatchStats } from "./dispatch.ts";
+import { Dispatcher } from "./dispatch.ts";
 import { type Handler, HandlerRegistry, type MessengerFace, type Registered } from "./handler.ts";
 import { flushLink, within } from "./flushing.ts";
 import { KeepAlive } from "./keep_alive.ts";
 import { InboundRouter } from "./inbound_router.ts";
 import { messengerDefaults, type ResolvedOptions } from "./options.ts";
-import { type CallStats, CallTable, type PendingCall } from "./pending.ts";
+import { CallTable, type PendingCall } from "./pending.ts";
+import type { DiscoveryPort } from "./peer_finder.ts";
 import type { Peer } from "./peers.ts";
 import { Replies } from "./replies.ts";
+import { rosterOf } from "./roster.ts";
+import { ServiceCalls } from "./service_calls.ts";
 import { Session } from "./session.ts";
-import type { Status } from "./status.ts";
+import { StagedRequests } from "./staged.ts";
+import type { MessengerStats } from "./stats.ts";
+import { StatusFeed } from "./status.ts";
 import { goodbyeHandler, systemHandlers } from "./system_handlers.ts";
+import { CorePort } from "./system_port.ts";
+import type { WaitOptions } from "./wait_options.ts";
 
 /** A messenger's transport, as the core needs it. */
 export interface CoreTransport extends Transport<Session> {
@@ -59,24 +57,14 @@ export interface CoreParts {
   readonly face: MessengerFace;
   /** Makes the transport, which hands its messages to the core. */
   openTransport(instanceId: InstanceId, handler: TransportHandler<Session>): Promise<CoreTransport>;
+  /** Finds peers and services; null without discovery. */
+  readonly discovery: DiscoveryPort | null;
   /** Frees what the transport stood on. */
   release(): Promise<void>;
 }
 
 /** Where an instance is in its life. */
 export type Lifecycle = "running" | "draining" | "closed";
-
-/** A snapshot of counters. */
-export interface MessengerStats {
-  /** Peers known. */
-  readonly peers: number;
-  /** Calls of this instance. */
-  readonly calls: CallStats;
-  /** Messages for this instance's handlers. */
-  readonly handlers: DispatchStats;
-  /** Connections, queues and drops. */
-  readonly transport: TransportStats;
-}
 
 // Replies leave within this at the end; links.md's measurements need a few milliseconds.
 const longestLingerMs = 1_000;
@@ -89,10 +77,12 @@ export class MessengerCore implements TransportHandler<Session> {
   readonly instanceId: InstanceId;
   readonly workerId: WorkerId;
   readonly registry: HandlerRegistry;
-  readonly status = new Broadcast<Status>();
+  readonly status = new StatusFeed();
+  readonly system: CorePort;
   transport!: CoreTransport;
   connections!: Connections;
   client!: CallClient;
+  replies!: Replies;
   readonly #parts: CoreParts;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -101,6 +91,7 @@ export class MessengerCore implements TransportHandler<Session> {
   readonly #closing = new AbortController();
   #dispatcher!: Dispatcher;
   #inbound!: InboundRouter;
+  #staged!: StagedRequests;
   #lifecycle: Lifecycle = "running";
   #closePromise: Promise<void> | null = null;
   #keepAlive!: KeepAlive;
@@ -122,6 +113,7 @@ export class MessengerCore implements TransportHandler<Session> {
       giveUp: (call) => this.#giveUp(call),
       activity: (active) => this.#keepAlive.active = active,
     });
+    this.system = new CorePort(this, options, this.#calls, (held) => this.#keepAlive.awaited = held);
   }
 
   /** Makes a core and everything under it. */
@@ -150,8 +142,10 @@ export class MessengerCore implements TransportHandler<Session> {
       clock: options.clock,
       logger: options.logger,
       maxPeers: options.maxConnections,
+      lookup: parts.discovery,
       closing: core.#closing.signal,
     });
+    const router = parts.discovery?.router(rosterOf(core.connections, core.status, options.clock)) ?? null;
     core.client = new CallClient({
       transport,
       connections: core.connections,
@@ -161,12 +155,13 @@ export class MessengerCore implements TransportHandler<Session> {
       connectTimeoutMs: options.connectTimeoutMs,
       maxPayloadBytes: options.maxPayloadBytes,
       overflow: options.overflow,
+      services: new ServiceCalls({ ...options, calls: core.#calls, router }),
       closed: () => core.#lifecycle === "closed",
     });
     core.#dispatcher = new Dispatcher({
       face: parts.face,
       registry: core.registry,
-      replies: new Replies({
+      replies: core.replies = new Replies({
         transport,
         drops: transport.drops,
         replyLink: (word0, word1) => core.connections.replyLink(word0, word1),
@@ -176,6 +171,9 @@ export class MessengerCore implements TransportHandler<Session> {
       drops: transport.drops,
       logger: options.logger,
       maxPayloadBytes: options.maxPayloadBytes,
+      concurrency: options.concurrency,
+      maxInFlightMessages: options.maxInFlightMessages,
+      maxInFlightBytes: options.maxInFlightBytes,
       secure: options.curve !== null,
       meet: (call) => core.connections.meet(call),
       instanceOf: (word0, word1) =>
@@ -183,16 +181,29 @@ export class MessengerCore implements TransportHandler<Session> {
           ? core.instanceId
           : core.connections.peers.byWorker(word0, word1)?.instanceId ?? null,
     });
+    core.#staged = new StagedRequests({
+      ...options,
+      connections: core.connections,
+      replies: core.replies,
+      secure: options.curve !== null,
+      call: (name, to, request) => core.client.system(name, to, request),
+      deliver: (session, message) => core.#inbound.fetched(session, message),
+    });
     core.#inbound = new InboundRouter({
       dispatcher: core.#dispatcher,
+      staged: core.#staged,
       calls: core.#calls,
       drops: transport.drops,
+      maxPayloadBytes: options.maxPayloadBytes,
     });
     const system = systemHandlers({
       answerHello: (call) => core.connections.answerHello(call),
       handlerNames: () => core.registry.names(),
       dropCancel: () => transport.drops.count("cancelLength"),
-      leave: (session) => core.connections.leave(session),
+      leave: (session) => {
+        core.connections.leave(session);
+        core.system.linkLost(session);
+      },
     });
     for (const handler of system) core.registry.add(handler);
     return core;
@@ -219,6 +230,7 @@ export class MessengerCore implements TransportHandler<Session> {
       peers: this.connections.peers.size,
       calls: this.#calls.stats(),
       handlers: this.#dispatcher.stats(),
+      staged: this.#staged.stats(),
       transport: this.transport.stats(),
     };
   }
@@ -251,7 +263,7 @@ export class MessengerCore implements TransportHandler<Session> {
   }
 
   /** Names of a peer's handlers, asked now. */
-  async handlersOf(id: InstanceId, options: { timeoutMs?: number; signal?: AbortSignal }): Promise<string[]> {
+  async handlersOf(id: InstanceId, options: WaitOptions): Promise<string[]> {
     const names = decodeHandlerList(await this.client.system("_list_handlers", id, options));
     if (names !== null) return names;
     throw new ZeromeshError("RESULT_INVALID", `Peer ${id} answers _list_handlers with something else`, {
@@ -292,6 +304,7 @@ export class MessengerCore implements TransportHandler<Session> {
       );
     }
     this.connections.gone(link, loss);
+    if (session !== null) this.system.linkLost(session);
   }
 
   /** Gate, drain, teardown. The second call returns the first promise. */
@@ -304,9 +317,11 @@ export class MessengerCore implements TransportHandler<Session> {
     const giveUpAt = this.#clock.now() + timeoutMs;
     this.#lifecycle = "draining";
     this.#dispatcher.drain();
+    this.#staged.drain();
     this.status.publish({ type: "draining" });
     this.#dispatcher.abortAll();
     await within(this.#clock, this.#dispatcher.idle(), giveUpAt);
+    this.system.close();
     await within(this.#clock, this.#flushAll(giveUpAt), giveUpAt);
     this.#lifecycle = "closed";
     this.#closing.abort();
@@ -359,17 +374,9 @@ export class MessengerCore implements TransportHandler<Session> {
     for (const session of this.#sessions()) {
       // Who has said so itself reads no more, and what is sent to it would only keep the socket lingering.
       if (!session.zeromesh || !session.usable || session.link.kind === "loopback") continue;
-      this.#notify(session.link, goodbyeName, nothing);
+      this.system.send(session.link, goodbyeName, nothing);
       session.link.flush();
     }
-  }
-
-  /** Sends a system message that nobody answers. */
-  #notify(link: Link<Session>, name: Uint8Array, payload: Uint8Array): void {
-    const { headerBytes, headerView } = this.transport;
-    const id = this.#calls.fireId;
-    const length = encodeRequest(headerBytes, headerView, 0, ResponseKind.fire, id, name, null);
-    link.send(MessageType.message, length, payload, true);
   }
 
   *#sessions(): IterableIterator<Session> {
@@ -383,6 +390,6 @@ export class MessengerCore implements TransportHandler<Session> {
     const link = session.link;
     if (call.number === Infinity || link.withdraw(call.number)) return;
     if (!session.cancel || link.state !== "open") return;
-    this.#notify(link, cancelName, encodeCancel(call));
+    this.system.send(link, cancelName, encodeCancel(call));
   }
 }

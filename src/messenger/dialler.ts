@@ -11,6 +11,7 @@ import {
   ResponseKind,
 } from "../wire/mod.ts";
 import { closedWhileDialling, helloFailure, plainId, tableFull, unreachable } from "./link_errors.ts";
+import { heartbeatBoundMs } from "./peer_finder.ts";
 import type { CallTable } from "./pending.ts";
 import { Session } from "./session.ts";
 
@@ -55,6 +56,8 @@ const finalCodes: ReadonlySet<string> = new Set([
   "CLOSED",
   "QUEUE_FULL",
 ]);
+// What waits for a lost peer gives it up after the heartbeat bound, so it is dialled often until then.
+const eagerPauseMs = 250;
 // An address whose owner breaks off the ZMTP handshake this often in a row is no peer of ours.
 const maxBrokenHandshakes = 3;
 
@@ -75,7 +78,8 @@ export class Dialler {
   async reach(target: DialTarget, timeoutMs: number, signal: AbortSignal | undefined): Promise<Session> {
     const { clock, transport, closing } = this.#parts;
     const { endpoints, expected, serverKey } = target;
-    const giveUpAt = clock.now() + timeoutMs;
+    const startedAt = clock.now();
+    const giveUpAt = startedAt + timeoutMs;
     // A service that starts late is found soon after; who dials for a minute may pause longer.
     const backoff = new Backoff({ maxMs: Math.min(Math.max(timeoutMs / 20, 100), 5_000) });
     const where = endpoints.join(" or ");
@@ -106,7 +110,10 @@ export class Dialler {
       }
       // The next address is tried at once; a pause comes when all were tried.
       if ((attempt + 1) % endpoints.length !== 0) continue;
-      await this.#pause(Math.min(backoff.next(), Math.max(0, giveUpAt - clock.now())), signal);
+      // Whoever waits for a lost peer's event waits no longer than the heartbeat bound.
+      const now = clock.now();
+      const longest = now < startedAt + heartbeatBoundMs ? eagerPauseMs : Infinity;
+      await this.#pause(Math.min(backoff.next(), longest, Math.max(0, giveUpAt - now)), signal);
     }
   }
 

@@ -1,64 +1,36 @@
 import {
+  type AnySchema,
   type Clock,
-  type Contract,
-  describeIssues,
   errorText,
   type InstanceId,
-  issuePath,
-  type Logger,
-  type SchemaIssue,
+  type Limiter,
+  semaphore,
   validate,
   ZeromeshError,
 } from "../core/mod.ts";
-import type { Deadlines } from "../core/mod.ts";
-import type { DropCounters, InboundMessage } from "../transport/mod.ts";
-import { decodePayload, encodePayload, RequestHeader, ResponseKind, veloText } from "../wire/mod.ts";
+import type { InboundMessage } from "../transport/mod.ts";
+import {
+  decodePayload,
+  encodeRequest,
+  RequestHeader,
+  ResponseKind,
+  validateHandlerName,
+  veloText,
+} from "../wire/mod.ts";
 import { type CallHost, InboundCall, shuttingDown } from "./context.ts";
-import type { HandlerRegistry, MessengerFace, Registered, TypedContext } from "./handler.ts";
-import type { Failure, Replies } from "./replies.ts";
+import type { DispatcherParts, DispatchStats } from "./dispatch_parts.ts";
+import type { MessengerFace, Registered, TypedContext } from "./handler.ts";
+import type { HandlerStats } from "./handler_stats.ts";
+import { type LaneHost, Lanes } from "./lanes.ts";
+import { isThenable, overloaded, payloadInvalid, payloadUnreadable, Refusal } from "./refusal.ts";
+import type { Failure } from "./replies.ts";
+import { Results } from "./results.ts";
+import { InboundRoom } from "./room.ts";
 import { runningKey, type Session } from "./session.ts";
+import { servedWhileDraining } from "./system_handlers.ts";
+import { resolveTasks } from "./task_options.ts";
 
-/** What the dispatcher is made of. */
-export interface DispatcherParts {
-  /** What handlers see as `context.messenger`. */
-  readonly face: MessengerFace;
-  /** The handlers. */
-  readonly registry: HandlerRegistry;
-  /** Where answers go. */
-  readonly replies: Replies;
-  /** Where time comes from. */
-  readonly clock: Clock;
-  /** Deadlines of calls whose handlers ask for their signal. */
-  readonly deadlines: Deadlines;
-  /** Counts what is dropped. */
-  readonly drops: DropCounters;
-  /** Where trouble is reported. */
-  readonly logger: Logger;
-  /** Results above this are refused. */
-  readonly maxPayloadBytes: number;
-  /** Whether only instances that have introduced themselves are served. */
-  readonly secure: boolean;
-  /** Learns from a `_hello` that is refused how its sender takes answers. */
-  meet(call: InboundCall): void;
-  /** The peer with this worker id. */
-  instanceOf(word0: number, word1: number): InstanceId | null;
-}
-
-/** Counters of a {@link Dispatcher}. */
-export interface DispatchStats {
-  /** Messages that handlers are working on. */
-  readonly running: number;
-  /** Messages given to handlers since the start. */
-  readonly started: number;
-  /** Of these, those whose handler failed. */
-  readonly failed: number;
-  /** Requests refused: unknown handler, invalid payload, draining. */
-  readonly refused: number;
-}
-
-const nothing = new Uint8Array(new ArrayBuffer(0));
-// System handlers that finish work accepted earlier, and therefore run while draining.
-const servedWhileDraining: ReadonlySet<string> = new Set(["_cancel", "_goodbye"]);
+type Outcome = "succeeded" | "failed" | "cancelled" | "rejected";
 
 /**
  * Brings requests to their handlers and the results back.
@@ -66,7 +38,7 @@ const servedWhileDraining: ReadonlySet<string> = new Set(["_cancel", "_goodbye"]
  * Everything up to a handler's first `await` runs inside the receive loop: answers of a drain then leave
  * together, and a payload is decoded where it lies.
  */
-export class Dispatcher implements CallHost {
+export class Dispatcher implements CallHost, LaneHost {
   readonly #parts: DispatcherParts;
   readonly #idle: (() => void)[] = [];
   readonly #busy = new Set<Session>();
@@ -75,11 +47,22 @@ export class Dispatcher implements CallHost {
   #started = 0;
   #failed = 0;
   #refused = 0;
+  #overloaded = 0;
   #fireKey = 0;
+  readonly #results: Results;
+  readonly #room: InboundRoom;
+  readonly #common: readonly Limiter[];
 
   /** @param parts What it works with. */
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
+    this.#results = new Results(parts.replies, parts.logger, parts.maxPayloadBytes);
+    this.#room = new InboundRoom(parts.maxInFlightMessages, parts.maxInFlightBytes);
+    this.#common = parts.concurrency === Infinity ? [] : [semaphore(parts.concurrency)];
+  }
+
+  get clock(): Clock {
+    return this.#parts.clock;
   }
 
   get face(): MessengerFace {
@@ -104,12 +87,30 @@ export class Dispatcher implements CallHost {
 
   /** Counters. */
   stats(): DispatchStats {
-    return { running: this.#running, started: this.#started, failed: this.#failed, refused: this.#refused };
+    const byHandler: Record<string, HandlerStats> = Object.create(null);
+    let queued = 0;
+    for (const { handler, system, counts } of this.#parts.registry.all()) {
+      if (system) continue;
+      byHandler[handler.name] = counts.snapshot();
+      queued += counts.queued;
+    }
+    return {
+      running: this.#running,
+      started: this.#started,
+      failed: this.#failed,
+      refused: this.#refused,
+      overloaded: this.#overloaded,
+      queued,
+      heldMessages: this.#room.total.messages,
+      heldBytes: this.#room.total.bytes,
+      byHandler,
+    };
   }
 
   /** Refuses new requests from now on. */
   drain(): void {
     this.#draining = true;
+    for (const { lanes } of this.#parts.registry.all()) lanes?.close();
   }
 
   /** Resolves when no handler is working. */
@@ -122,56 +123,137 @@ export class Dispatcher implements CallHost {
 
   /** Aborts the signals of a session's running messages. */
   abortSession(session: Session, reason: unknown): void {
-    for (const call of [...session.running.values()]) call.abort(reason);
+    for (const call of [...session.running.values()]) {
+      // Nobody waits for it, and it was taken: it runs although its sender is gone.
+      if (call.place !== null && call.kind === ResponseKind.fire && !this.#draining) continue;
+      call.abort(reason);
+    }
   }
 
   /** Handles one request. */
   request(session: Session, message: InboundMessage, header: RequestHeader): void {
+    const bytes = message.payloadEnd - message.payloadStart;
     if (header.kind !== ResponseKind.fire && session.link.state === "closed") {
-      return this.#parts.drops.count("senderGone");
+      this.#parts.drops.count("senderGone");
+      return this.#settled(session, header.name, bytes);
     }
     const peer = session.peer;
     const bound = session.zeromesh || this.#parts.secure;
-    if (bound && peer !== null && (header.id0 !== peer.worker0 || header.id1 !== peer.worker1)) {
-      return this.#parts.drops.count("identityMismatch");
-    }
+    const another = bound && peer !== null && (header.id0 !== peer.worker0 || header.id1 !== peer.worker1);
     // With CURVE the key is known, and until its _hello nobody has said whose it is.
-    if (this.#parts.secure && peer === null && session.link.kind === "accepted" && header.name !== "_hello") {
-      return this.#parts.drops.count("identityMismatch");
+    const nobody = this.#parts.secure && peer === null && session.link.kind === "accepted" &&
+      header.name !== "_hello";
+    if (another || nobody) {
+      this.#parts.drops.count("identityMismatch");
+      return this.#settled(session, header.name, bytes);
     }
-    const call = new InboundCall(
-      this,
-      session,
-      message,
-      header.kind,
-      header.name,
-      header,
-      header.headersStart,
-      header.headersEnd,
-    );
+    const { kind, name, headersStart, headersEnd } = header;
+    const call = new InboundCall(this, session, message, kind, name, header, headersStart, headersEnd);
     if (this.#draining && !servedWhileDraining.has(header.name)) {
       this.#refused++;
       if (header.name === "_hello") this.#parts.meet(call);
-      return this.#parts.replies.giveBack(call, message.header.slice(message.headerStart, message.headerEnd));
+      this.#parts.replies.giveBack(call, message.header.slice(message.headerStart, message.headerEnd));
+      return this.#settled(session, header.name, bytes);
     }
     const registered = this.#parts.registry.get(header.name);
     if (registered === undefined) {
       this.#refused++;
-      return this.#parts.replies.fail(call, {
+      this.#parts.replies.fail(call, {
         code: "HANDLER_NOT_FOUND",
         message: `There is no handler "${header.name}"`,
         plainText: veloText.handlerNotFound(header.name),
         plainNack: true,
       });
+      return this.#settled(session, header.name, bytes);
     }
+    call.registered = registered;
+    registered.counts.issued++;
+    if (registered.system) return this.#run(call, registered);
+    if (registered.stopped !== null) return this.#reject(call, registered, stopped(registered.stopped));
+    if (!this.#room.has(registered.held, session.held, bytes)) {
+      const why = "too many messages are held here (maxInFlightMessages, maxInFlightBytes)";
+      return this.#reject(call, registered, overloaded(header.name, why));
+    }
+    const lanes = registered.lanes === undefined ? this.#lanesOf(registered) : registered.lanes;
+    if (lanes === null) return this.#run(call, registered);
+    const admission = lanes.admit(call);
+    if (admission === "run") return this.#run(call, registered);
+    if (admission === "full") {
+      this.#reject(call, registered, overloaded(header.name, "too many messages wait for it (maxQueued)"));
+    }
+  }
+
+  #lanesOf(registered: Registered): Lanes | null {
+    const { tasks } = registered.handler;
+    const free = tasks === undefined || (tasks.ordered === null && tasks.limits.length === 0);
+    return registered.lanes = free && this.#common.length === 0
+      ? null
+      : new Lanes(this, tasks ?? resolveTasks(registered.handler.name, {}), this.#common);
+  }
+
+  /** A message has to wait for its turn. */
+  waits(call: InboundCall): void {
+    const registered = call.registered!;
+    registered.counts.queued++;
+    this.#enter(call, registered);
+    if (call.kind !== ResponseKind.fire) call.startDeadline();
+  }
+
+  /** A message's turn has come. */
+  start(call: InboundCall): void {
+    const registered = call.registered!;
+    registered.counts.queued--;
+    this.#forget(call);
+    this.#run(call, registered);
+  }
+
+  /** A message gave its place to a later one. */
+  evicted(call: InboundCall): void {
+    const registered = call.registered!;
+    registered.counts.queued--;
+    this.#forget(call);
+    const why = "a later message took its place (dropOldest)";
+    this.#reject(call, registered, overloaded(call.handlerName, why));
+  }
+
+  /** A call that waits was aborted. */
+  abandonWaiting(call: InboundCall): void {
+    const registered = call.registered!;
+    if (!registered.lanes?.leave(call)) return;
+    registered.counts.queued--;
+    this.#forget(call);
+    if (this.#draining && call.kind !== ResponseKind.fire && !call.expired) this.#giveBack(call);
+    this.#end(call, registered, "cancelled", false);
+  }
+
+  #giveBack(call: InboundCall): void {
+    const name = validateHandlerName(call.handlerName, { system: true });
+    const header = new Uint8Array(name.length + 22);
+    encodeRequest(header, new DataView(header.buffer), 0, call.kind, call, name, null);
+    this.#parts.replies.giveBack(call, header);
+  }
+
+  #reject(call: InboundCall, registered: Registered, failure: Failure): void {
+    this.#refused++;
+    if (failure.code === "OVERLOADED") this.#overloaded++;
+    if (call.kind === ResponseKind.fire) {
+      registered.counts.dropped++;
+      this.#parts.drops.count("overloaded");
+    } else this.#parts.replies.fail(call, failure);
+    this.#end(call, registered, "rejected", false);
+  }
+
+  #run(call: InboundCall, registered: Registered): void {
+    registered.counts.inFlight++;
     this.#started++;
     let result: unknown;
     let later: boolean;
     try {
-      const contract = registered.handler.contract;
-      result = contract === null
-        ? registered.handler.run(call as unknown as TypedContext<unknown>)
-        : this.#runTyped(call, registered, contract);
+      if (registered.schema === null) {
+        registered.counts.started++;
+        call.ran = true;
+        result = registered.handler.run(call as unknown as TypedContext<unknown>);
+      } else result = this.#runChecked(call, registered, registered.schema);
       later = isThenable(result);
     } catch (error) {
       this.#fail(call, registered, error);
@@ -182,149 +264,122 @@ export class Dispatcher implements CallHost {
     call.retire();
   }
 
-  #runTyped(call: InboundCall, registered: Registered, contract: Contract): unknown {
+  #runChecked(call: InboundCall, registered: Registered, schema: AnySchema): unknown {
+    const { name } = registered.handler;
     const decoded = decodePayload(call.lentPayload, call.encoding);
-    if (decoded.error !== undefined) throw new Refusal(payloadUnreadable(contract.name, decoded.error));
-    const input = validate(
-      contract.input,
-      decoded.value,
-      (issues) => new Refusal(payloadInvalid(contract, issues)),
-    );
-    if (input instanceof Promise) {
-      return input.then((value) => {
-        call.input = value;
-        return registered.handler.run(call as unknown as TypedContext<unknown>);
-      });
-    }
-    call.input = input;
-    return registered.handler.run(call as unknown as TypedContext<unknown>);
+    if (decoded.error !== undefined) throw new Refusal(payloadUnreadable(name, decoded.error));
+    const input = validate(schema, decoded.value, (issues) => new Refusal(payloadInvalid(name, issues)));
+    const run = (value: unknown): unknown => {
+      call.input = value;
+      call.ran = true;
+      registered.counts.started++;
+      return registered.handler.run(call as unknown as TypedContext<unknown>);
+    };
+    return input instanceof Promise ? input.then(run) : run(input);
   }
 
   #await<T>(call: InboundCall, registered: Registered, result: T, finish: (value: Awaited<T>) => void): void {
     call.detach();
-    registered.running++;
     this.#running++;
-    call.runningKey = call.kind === ResponseKind.fire ? -(++this.#fireKey) : runningKey(call);
-    call.session.running.set(call.runningKey, call);
-    this.#busy.add(call.session);
+    this.#enter(call, registered);
     // A thenable of somebody else's may throw, or return nothing from its then().
     Promise.resolve(result).then((value) => {
-      this.#leave(call, registered);
+      this.#leave(call);
       finish(value);
     }, (error) => {
-      this.#leave(call, registered);
+      this.#leave(call);
       this.#fail(call, registered, error);
     }).then(undefined, (error) => this.#parts.logger.error("a reply failed", { error: errorText(error) }));
   }
 
-  #leave(call: InboundCall, registered: Registered): void {
-    this.#parts.deadlines.remove(call);
+  /** From now on the call can be found by its id, and its memory counts. */
+  #enter(call: InboundCall, registered: Registered): void {
+    call.runningKey = call.kind === ResponseKind.fire ? -(++this.#fireKey) : runningKey(call);
+    call.session.running.set(call.runningKey, call);
+    this.#busy.add(call.session);
+    if (registered.system || call.held) return;
+    call.held = true;
+    this.#room.hold(registered.held, call.session.held, call.bytes);
+  }
+
+  #forget(call: InboundCall): void {
     const { running } = call.session;
     if (running.get(call.runningKey) === call) running.delete(call.runningKey);
     if (running.size === 0) this.#busy.delete(call.session);
-    registered.running--;
+  }
+
+  #leave(call: InboundCall): void {
+    this.#parts.deadlines.remove(call);
+    this.#forget(call);
     if (--this.#running > 0 || this.#idle.length === 0) return;
     // The answer is sent right after this; whoever waits for idleness comes a microtask later.
     for (const resolve of this.#idle.splice(0)) queueMicrotask(resolve);
   }
 
   #finish(call: InboundCall, registered: Registered, result: unknown): void {
-    const { handler } = registered;
     this.#parts.deadlines.remove(call);
-    if (call.kind === ResponseKind.fire || call.expired) return;
-    if (handler.kind === "am") {
-      if (call.kind === ResponseKind.ack) return this.#parts.replies.succeed(call, nothing, true);
-      return this.#parts.replies.fail(call, {
-        code: "HANDLER_FAILED",
-        message: `"${handler.name}" is an am handler and has no answer; call it with amSend or amSync`,
-        plainText: veloText.unaryToAm(handler.name),
-      });
-    }
-    if (handler.contract !== null) return this.#finishTyped(call, registered, handler.contract, result);
-    if (result === undefined || result === null) return this.#answer(call, registered, nothing, true);
-    if (result instanceof Uint8Array) {
-      // Bytes that the handler returned synchronously are copied by libzmq before anybody can change them.
-      return this.#answer(call, registered, result, false);
-    }
-    this.#fail(
-      call,
-      registered,
-      new Refusal({
-        code: "ENCODING_FAILED",
-        message:
-          `Handler "${handler.name}" must return a Uint8Array or nothing, and returned ${typeof result}`,
-        plainText: veloText.outputInvalid(`a ${typeof result} is not bytes`),
-      }),
-    );
-  }
-
-  #finishTyped(call: InboundCall, registered: Registered, contract: Contract, result: unknown): void {
-    const send = () => {
-      try {
-        this.#answer(call, registered, encodeResult(contract, result, call.encoding), true);
-      } catch (error) {
-        this.#fail(call, registered, error);
-      }
-    };
+    let pending: void | Promise<void>;
     try {
-      if (contract.output === undefined) return send();
-      const checked = validate(
-        contract.output,
-        result,
-        (issues) => new Refusal(resultInvalid(contract, issues)),
-      );
-      if (!(checked instanceof Promise)) return send();
-      this.#await(call, registered, checked, send);
+      pending = this.#results.succeed(call, registered.handler, result);
     } catch (error) {
-      this.#fail(call, registered, error);
+      return this.#fail(call, registered, error);
     }
-  }
-
-  #answer(call: InboundCall, registered: Registered, bytes: Uint8Array, owned: boolean): void {
-    if (call.abandoned && !call.session.link.established) return;
-    const limit = Math.min(this.#parts.maxPayloadBytes, call.session.maxPayloadBytes);
-    if (bytes.length > limit) {
-      return this.#fail(
-        call,
-        registered,
-        new Refusal({
-          code: "PAYLOAD_TOO_LARGE",
-          message: `The answer of "${registered.handler.name}" has ${bytes.length} bytes, more than ` +
-            `maxPayloadBytes (${limit})`,
-        }),
-      );
-    }
-    this.#parts.replies.succeed(call, bytes, owned);
+    if (pending === undefined) return this.#end(call, registered, "succeeded", true);
+    this.#await(call, registered, pending, () => this.#end(call, registered, "succeeded", true));
   }
 
   #fail(call: InboundCall, registered: Registered, error: unknown): void {
     this.#parts.deadlines.remove(call);
-    const { handler } = registered;
-    if (error instanceof Refusal) {
-      this.#refused++;
-      if (call.kind === ResponseKind.fire) {
-        this.#parts.logger.warn("a message was refused", { handler: handler.name, why: error.message });
+    if (error instanceof Refusal) this.#refused++;
+    else this.#failed++;
+    const outcome = !call.ran ? "rejected" : call.abandoned ? "cancelled" : "failed";
+    if (outcome === "rejected" && call.kind === ResponseKind.fire) registered.counts.dropped++;
+    try {
+      this.#results.fail(call, registered.handler, error);
+    } finally {
+      this.#end(call, registered, outcome, true);
+    }
+    if (outcome !== "failed" || registered.stopped !== null) return;
+    const policy = registered.handler.tasks?.onError;
+    if (policy?.failed(error, registered.counts.failed) === "cancel") this.#stop(registered);
+  }
+
+  /** A message is done: its places and its room are free. */
+  #end(call: InboundCall, registered: Registered, outcome: Outcome, ran: boolean): void {
+    const { counts } = registered;
+    this.#parts.deadlines.remove(call);
+    counts[outcome]++;
+    if (ran) counts.inFlight--;
+    if (registered.system) return;
+    if (call.held) {
+      call.held = false;
+      this.#room.release(registered.held, call.session.held, call.bytes);
+    }
+    if (ran) registered.lanes?.ended(call);
+    this.#parts.settled?.(call.session, 1, call.bytes);
+  }
+
+  #settled(session: Session, name: string, bytes: number): void {
+    if (!name.startsWith("_")) this.#parts.settled?.(session, 1, bytes);
+  }
+
+  /** Too many failures: nothing of this handler goes on. */
+  #stop(registered: Registered): void {
+    const { handler, counts } = registered;
+    registered.stopped = `Handler "${handler.name}" was stopped after ${counts.failed} failures`;
+    this.#parts.logger.error("a handler was stopped", { handler: handler.name, failures: counts.failed });
+    for (const call of registered.lanes?.drain() ?? []) {
+      counts.queued--;
+      this.#forget(call);
+      if (call.kind !== ResponseKind.fire) this.#parts.replies.fail(call, stopped(registered.stopped));
+      this.#end(call, registered, "cancelled", false);
+    }
+    const reason = new ZeromeshError("CANCELLED", registered.stopped, { handler: handler.name });
+    for (const session of this.#busy) {
+      for (const call of [...session.running.values()]) {
+        if (call.registered === registered) call.abort(reason);
       }
-      return this.#parts.replies.fail(call, error.failure);
     }
-    this.#failed++;
-    if (call.kind === ResponseKind.fire) {
-      this.#parts.logger.warn("a handler failed", { handler: handler.name, error: errorText(error) });
-      return;
-    }
-    if (call.expired) return;
-    const message = errorText(error);
-    const code = codeOf(error, handler.name, handler.contract);
-    // Details are for whoever declared the code; those of a failure inside the handler stay here.
-    const data = error instanceof ZeromeshError && code === error.code ? error.details : undefined;
-    const failure: Failure = { code, message, data };
-    if (call.kind === ResponseKind.unary && handler.kind === "am") {
-      return this.#parts.replies.fail(call, {
-        ...failure,
-        plainText: veloText.unaryToAm(handler.name, message),
-      });
-    }
-    this.#parts.replies.fail(call, failure);
   }
 
   /** Aborts everything that runs: this instance is closing. */
@@ -333,63 +388,6 @@ export class Dispatcher implements CallHost {
   }
 }
 
-/** A failure that the dispatcher itself found, with its words for either kind of peer. */
-class Refusal extends ZeromeshError {
-  readonly failure: Failure;
-  constructor(failure: Failure) {
-    super(failure.code, failure.message);
-    this.failure = failure;
-  }
-}
-
-function isThenable(value: unknown): boolean {
-  return typeof value === "object" && value !== null &&
-    typeof (value as { then?: unknown }).then === "function";
-}
-
-/** What a handler throws is `HANDLER_FAILED`, unless its contract declares the code. */
-function codeOf(error: unknown, handler: string, contract: Contract | null): string {
-  if (!(error instanceof ZeromeshError)) return "HANDLER_FAILED";
-  if (handler.startsWith("_")) return error.code;
-  if (contract !== null && Object.hasOwn(contract.errors, error.code)) return error.code;
-  // What context.json() found is about this very payload; what a call found names its peer.
-  const own = error.handler === handler && error.peer === undefined;
-  return own && error.code === "PAYLOAD_INVALID" ? error.code : "HANDLER_FAILED";
-}
-
-function payloadUnreadable(name: string, why: string): Failure {
-  return {
-    code: "PAYLOAD_INVALID",
-    message: `Payload of "${name}" is invalid: ${why}`,
-    plainText: veloText.inputInvalid(why),
-  };
-}
-
-function payloadInvalid(contract: Contract, issues: readonly SchemaIssue[]): Failure {
-  return {
-    code: "PAYLOAD_INVALID",
-    message: `Payload of "${contract.name}" is invalid: ${describeIssues(issues)}`,
-    data: issues.slice(0, 5).map((issue) => ({ path: issuePath(issue), message: issue.message })),
-    plainText: veloText.inputInvalid(describeIssues(issues)),
-  };
-}
-
-function resultInvalid(contract: Contract, issues: readonly SchemaIssue[]): Failure {
-  return {
-    code: "RESULT_INVALID",
-    message: `Result of "${contract.name}" is invalid: ${describeIssues(issues)}`,
-    plainText: veloText.outputInvalid(describeIssues(issues)),
-  };
-}
-
-function encodeResult(contract: Contract, result: unknown, encoding: "json" | "msgpack"): Uint8Array {
-  try {
-    return encodePayload(result, encoding);
-  } catch (error) {
-    throw new Refusal({
-      code: "ENCODING_FAILED",
-      message: `Result of "${contract.name}" cannot be encoded: ${errorText(error)}`,
-      plainText: veloText.outputInvalid(errorText(error)),
-    });
-  }
+function stopped(why: string): Failure {
+  return { code: "CANCELLED", message: why };
 }

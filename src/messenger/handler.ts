@@ -1,15 +1,21 @@
 import {
+  type AnySchema,
   type Contract,
   type HandlerInput,
   type HandlerOutput,
   type InstanceId,
   isContract,
+  isSchema,
   type UnaryContract,
   type WorkerId,
   ZeromeshError,
 } from "../core/mod.ts";
 import { validateHandlerName } from "../wire/mod.ts";
 import type { Caller } from "./caller.ts";
+import { HandlerCounts } from "./handler_stats.ts";
+import type { Lanes } from "./lanes.ts";
+import type { Held } from "./room.ts";
+import { type Dispatch, type ResolvedTasks, resolveTasks, type TaskOptions } from "./task_options.ts";
 
 /** What a handler can do with the messenger that received its message. */
 export interface MessengerFace extends Caller {
@@ -59,13 +65,13 @@ export interface TypedContext<Input> extends HandlerContext {
 export type MaybePromise<T> = T | Promise<T>;
 
 /** Options of one handler. */
-export interface HandlerOptions {
+export interface HandlerOptions extends TaskOptions {
   /**
-   * `"spawn"` runs each message as a task of its own that shutdown waits for; `"inline"` runs it inside the
-   * receive loop with the least overhead, for short synchronous work.
-   * @default {"spawn"}
+   * What the payload must be, for a handler without a contract: a Standard Schema, such as `jsonSchema(…)` of
+   * `zeromesh/json-schema` makes of a JSON Schema. Anything else is refused with `PAYLOAD_INVALID`, and the handler
+   * does not run. What the schema gives is `context.input`.
    */
-  dispatch?: "spawn" | "inline" | undefined;
+  schema?: AnySchema | undefined;
 }
 
 /** A handler, made by {@link amHandler}, {@link unaryHandler} or {@link typedUnaryHandler}. */
@@ -77,7 +83,11 @@ export interface Handler {
   /** Its contract, for handlers that have one. */
   readonly contract: Contract | null;
   /** How it runs. */
-  readonly dispatch: "spawn" | "inline";
+  readonly dispatch: Dispatch;
+  /** What its payload must be: the contract's input, or the handler's own schema. */
+  readonly schema?: AnySchema | null | undefined;
+  /** Its limits; a handler without them starts whatever comes. */
+  readonly tasks?: ResolvedTasks | undefined;
   /** The function. `context` has `input` when there is a contract. */
   readonly run: (context: TypedContext<unknown>) => unknown;
 }
@@ -179,11 +189,17 @@ function makeHandler(
   if (typeof name !== "string") throw new TypeError("Cannot make a handler: it needs a name or a contract");
   if (typeof run !== "function") throw new TypeError(`Cannot make handler "${name}": it needs a function`);
   validateHandlerName(name);
-  const dispatch = options.dispatch ?? "spawn";
-  if (dispatch !== "spawn" && dispatch !== "inline") {
-    throw new TypeError(`Cannot make handler "${name}": dispatch must be "spawn" or "inline"`);
+  if (options.schema !== undefined && (contract !== null || !isSchema(options.schema))) {
+    throw new TypeError(
+      contract === null
+        ? `Cannot make handler "${name}": schema must be a Standard Schema v1; wrap a JSON Schema in ` +
+          "jsonSchema() of zeromesh/json-schema"
+        : `Cannot make handler "${name}" with a schema: its contract has one`,
+    );
   }
-  return Object.freeze({ name, kind, contract, dispatch, run });
+  const schema = contract?.input ?? options.schema ?? null;
+  const tasks = resolveTasks(name, options);
+  return Object.freeze({ name, kind, contract, dispatch: options.dispatch ?? "spawn", schema, tasks, run });
 }
 
 /**
@@ -205,8 +221,18 @@ export function checkHandler(handler: Handler): void {
 export interface Registered {
   /** The handler. */
   readonly handler: Handler;
-  /** Messages that it is working on. */
-  running: number;
+  /** Whether it is the library's own, which no limit of the user's holds up. */
+  readonly system: boolean;
+  /** What its payload must be. */
+  readonly schema: AnySchema | null;
+  /** How its messages ended. */
+  readonly counts: HandlerCounts;
+  /** Its messages that are held here. */
+  readonly held: Held;
+  /** Who runs when; null for a handler without limits, undefined until its first message. */
+  lanes: Lanes | null | undefined;
+  /** Why it takes nothing more; null while it does. */
+  stopped: string | null;
 }
 
 /** Handlers by name, bounded. */
@@ -222,6 +248,11 @@ export class HandlerRegistry {
   /** The handler with this name. */
   get(name: string): Registered | undefined {
     return this.#byName.get(name);
+  }
+
+  /** All handlers, the system's included. */
+  all(): IterableIterator<Registered> {
+    return this.#byName.values();
   }
 
   /** All names, the system's included. */
@@ -250,7 +281,15 @@ export class HandlerRegistry {
         { handler: handler.name },
       );
     }
-    const registered: Registered = { handler, running: 0 };
+    const registered: Registered = {
+      handler,
+      system: handler.name.startsWith("_"),
+      schema: handler.schema ?? handler.contract?.input ?? null,
+      counts: new HandlerCounts(),
+      held: { messages: 0, bytes: 0 },
+      lanes: undefined,
+      stopped: null,
+    };
     this.#byName.set(handler.name, registered);
     return registered;
   }
@@ -259,6 +298,7 @@ export class HandlerRegistry {
   remove(registered: Registered): boolean {
     const name = registered.handler.name;
     if (this.#byName.get(name) !== registered) return false;
+    registered.lanes?.close();
     return this.#byName.delete(name);
   }
 }

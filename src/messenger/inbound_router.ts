@@ -15,8 +15,10 @@ import {
   ResponseKind,
 } from "../wire/mod.ts";
 import type { Dispatcher } from "./dispatch.ts";
+import { payloadLimit } from "./payload_limit.ts";
 import type { CallTable, PendingCall } from "./pending.ts";
 import type { Session } from "./session.ts";
+import type { StagedRequests } from "./staged.ts";
 
 const decoder = new TextDecoder();
 
@@ -24,10 +26,14 @@ const decoder = new TextDecoder();
 export interface InboundParts {
   /** Takes requests. */
   readonly dispatcher: Dispatcher;
+  /** Takes requests whose payload has to be fetched first. */
+  readonly staged: StagedRequests;
   /** Knows who waits for replies. */
   readonly calls: CallTable;
   /** Counts what is dropped. */
   readonly drops: DropCounters;
+  /** Larger payloads are refused, also those that the transport lets through because they are small. */
+  readonly maxPayloadBytes: number;
 }
 
 /** Decodes the header of every inbound message and brings it to whom it is for. */
@@ -71,6 +77,20 @@ export class InboundRouter {
       this.#names,
     );
     if (reason !== null) return this.#parts.drops.count(reason);
+    const size = message.payloadEnd - message.payloadStart;
+    if (size > this.#parts.maxPayloadBytes && size > payloadLimit(header.name, this.#parts.maxPayloadBytes)) {
+      return this.#parts.drops.count("payloadTooLarge");
+    }
+    if (!this.#parts.staged.take(session, message, header)) {
+      this.#parts.dispatcher.request(session, message, header);
+    }
+  }
+
+  /** Handles a request whose header was fine before, and whose payload has come since. */
+  fetched(session: Session, message: InboundMessage): void {
+    const header = this.#request;
+    const { headerStart, headerEnd } = message;
+    decodeRequest(message.header, message.headerView, headerStart, headerEnd, header, this.#names);
     this.#parts.dispatcher.request(session, message, header);
   }
 
@@ -86,7 +106,7 @@ export class InboundRouter {
     if (reason !== null) return this.#parts.drops.count(reason);
     const call = this.#waiting(session, header);
     if (call === null) return;
-    if (!header.failed) return call.answer(message);
+    if (!header.failed) return this.#succeed(call, message);
     const headers = header.headersEnd > header.headersStart
       ? decodeHeaders(message.header, header.headersStart, header.headersEnd)
       : null;
@@ -108,7 +128,15 @@ export class InboundRouter {
     const call = this.#waiting(session, header);
     if (call === null) return;
     if (header.failed) call.fail(remoteError(call, decoder.decode(message.payload), "ack", null));
-    else call.answer(message);
+    else this.#succeed(call, message);
+  }
+
+  #succeed(call: PendingCall, message: InboundMessage): void {
+    const size = message.payloadEnd - message.payloadStart;
+    const limit = payloadLimit(call.handler, this.#parts.maxPayloadBytes);
+    if (size <= limit) return call.answer(message);
+    this.#parts.drops.count("payloadTooLarge");
+    call.fail(answerTooLarge(call, size, limit));
   }
 
   #onShuttingDown(session: Session, message: InboundMessage): void {
@@ -149,6 +177,17 @@ export class InboundRouter {
   }
 }
 
+/** Plain Velo does not know our limit. */
+function answerTooLarge(call: PendingCall, bytes: number, limit: number): ZeromeshError {
+  return new ZeromeshError(
+    "PAYLOAD_TOO_LARGE",
+    `${
+      describePeer(call)
+    } answered "${call.handler}" with ${bytes} bytes, more than maxPayloadBytes (${limit})`,
+    { peer: call.peer, handler: call.handler, ran: "yes", details: { bytes, limit } },
+  );
+}
+
 function describePeer(call: PendingCall): string {
   return call.peer === undefined ? "The peer" : `Peer ${call.peer}`;
 }
@@ -161,6 +200,7 @@ const notRunCodes: ReadonlySet<string> = new Set([
   "PEER_DRAINING",
   "IDENTITY_MISMATCH",
   "FORBIDDEN",
+  "CANCELLED",
 ]);
 
 /** What a peer reported, as the caller's error. */

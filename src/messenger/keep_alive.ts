@@ -1,7 +1,7 @@
 import type { Transport } from "../transport/mod.ts";
 
 /**
- * Keeps the process alive while there is a reason: calls are under way, or the instance listens and its user has
+ * Keeps the process alive while there is a reason: calls are under way, events are awaited, or the instance listens and its user has
  * not said otherwise.
  */
 export class KeepAlive {
@@ -9,6 +9,7 @@ export class KeepAlive {
   #listening: boolean;
   #referenced = true;
   #active = false;
+  #awaited = false;
   #holds = false;
 
   /** @param listening Whether the instance listens. */
@@ -30,14 +31,20 @@ export class KeepAlive {
     this.#apply();
   }
 
+  /** Whether somebody waits for an event. */
+  set awaited(awaited: boolean) {
+    this.#awaited = awaited;
+    this.#apply();
+  }
+
   /** No reason is left. */
   end(): void {
-    this.#listening = this.#active = false;
+    this.#listening = this.#active = this.#awaited = false;
     this.#apply();
   }
 
   #apply(): void {
-    const wanted = this.#active || (this.#listening && this.#referenced);
+    const wanted = this.#active || this.#awaited || (this.#listening && this.#referenced);
     if (wanted === this.#holds) return;
     this.#holds = wanted;
     if (wanted) this.#transport.ref();

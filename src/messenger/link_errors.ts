@@ -42,9 +42,28 @@ export function cannotAnswer(endpoint: string, peer: InstanceId): ZeromeshError 
   );
 }
 
+/** Two instances with one id cannot meet: nobody could tell which of them a message is for. */
+export function sameId(other: string, id: InstanceId): ZeromeshError {
+  return new ZeromeshError(
+    "IDENTITY_MISMATCH",
+    `Two instances have the id ${id}, the one that dials and ${other}; give each an id of its own`,
+    { peer: id },
+  );
+}
+
 /** This instance was closed meanwhile. */
 export function closedWhileDialling(where: string): ZeromeshError {
   return new ZeromeshError("CLOSED", `Stopped dialling ${where}: this instance is closed`);
+}
+
+/** With CURVE, and no key of the peer. */
+export function keyMissing(who: string): ZeromeshError {
+  return new ZeromeshError(
+    "FORBIDDEN",
+    `Cannot dial ${who}: this instance uses CURVE and knows no key of it; give serverKey to connect, or ` +
+      "register the peer info of an instance that uses CURVE",
+    { peer: who },
+  );
 }
 
 /** All slots for calls are taken. */

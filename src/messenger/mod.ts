@@ -14,15 +14,21 @@ export {
   type UnaryMethod,
 } from "./caller.ts";
 export { broadcast, type BroadcastFailure, type BroadcastResult } from "./broadcast.ts";
+export { describePeer, type PeerDescription, serveDescription } from "./describe.ts";
+export { waitForHandler } from "./wait_for_handler.ts";
 export { type CloseOptions, type ConnectOptions, type WaitOptions } from "./wait_options.ts";
+export { type CoreParts, type CoreTransport, type Lifecycle, MessengerCore } from "./core.ts";
+export { type MessengerStats } from "./stats.ts";
+export { type StagedStats } from "./staged.ts";
+export { type DispatchStats } from "./dispatch_parts.ts";
+export { type HandlerStats } from "./handler_stats.ts";
 export {
-  type CoreParts,
-  type CoreTransport,
-  type Lifecycle,
-  MessengerCore,
-  type MessengerStats,
-} from "./core.ts";
-export { type DispatchStats } from "./dispatch.ts";
+  type Dispatch,
+  type OrderedDispatch,
+  type QueueOverflow,
+  type ResolvedTasks,
+  type TaskOptions,
+} from "./task_options.ts";
 export {
   amHandler,
   checkHandler,
@@ -44,9 +50,20 @@ export {
   resolveOptions,
   type SendOverflow,
 } from "./options.ts";
+export { type DiscoveryPort, heartbeatBoundMs, type PeerLookup } from "./peer_finder.ts";
 export { type PeerView } from "./peers.ts";
+export { type Roster, type Standing } from "./roster.ts";
+export { type Balance, service, type ServiceRouter, type ServiceTarget } from "./service_target.ts";
 export { type CallStats } from "./pending.ts";
 export { type Session } from "./session.ts";
+export { type Failure } from "./replies.ts";
+export {
+  type PeerWatcher,
+  type SystemMessage,
+  type SystemPort,
+  type SystemSender,
+  type SystemWait,
+} from "./system_port.ts";
 export {
   type Closed,
   type Draining,
@@ -57,3 +74,17 @@ export {
   type PeerUp,
   type Status,
 } from "./status.ts";
+// What discovery needs of the wire: addresses, and the forms in which back ends keep them.
+export {
+  addressChecksum,
+  decodePeerInfo,
+  encodePeerInfo,
+  endpointsOf,
+  parseControlJson,
+  type PeerInfo,
+  peerInfoFromJson,
+  type PeerInfoJson,
+  peerInfoOf,
+  peerInfoToJson,
+  stringifyControlJson,
+} from "../wire/mod.ts";

@@ -1,4 +1,5 @@
 import {
+  checkPermits,
   type Clock,
   type InstanceId,
   instanceId,
@@ -71,6 +72,28 @@ export interface MessengerOptions {
   maxConnections?: number | undefined;
   /** Handlers that may be registered. @default {65_536} */
   maxHandlers?: number | undefined;
+  /**
+   * Requests of plain Velo peers at a time whose payload is fetched from its sender, as Velo has it above 256 KiB;
+   * more are refused.
+   * @default {256}
+   */
+  maxStagedRequests?: number | undefined;
+  /** Memory for these payloads, in bytes; where it is used up, the next ones wait. @default {268_435_456} */
+  maxStagedBytes?: number | undefined;
+  /**
+   * Messages that all handlers together work on at a time; a handler's own `concurrency` counts within it. A handler
+   * that waits for another one of the same instance holds its place meanwhile.
+   * @default {Infinity}
+   */
+  concurrency?: number | undefined;
+  /**
+   * Messages that may wait for a handler or be worked on, of all senders. Further ones are answered `OVERLOADED`, or,
+   * when nobody waits for an answer, dropped and counted. One handler or sender alone gets eight ninths.
+   * @default {65_536}
+   */
+  maxInFlightMessages?: number | undefined;
+  /** Bytes of their payloads. @default {268_435_456} */
+  maxInFlightBytes?: number | undefined;
   /** libzmq's own queue for one peer, in messages, each way. @default {1_000} */
   highWaterMark?: number | undefined;
   /** Switches negotiated features off: `{ batch: false }`. */
@@ -100,6 +123,11 @@ export interface ResolvedOptions {
   readonly overflow: SendOverflow;
   readonly maxConnections: number;
   readonly maxHandlers: number;
+  readonly maxStagedRequests: number;
+  readonly maxStagedBytes: number;
+  readonly concurrency: number;
+  readonly maxInFlightMessages: number;
+  readonly maxInFlightBytes: number;
   readonly highWaterMark: number;
   readonly features: readonly Feature[];
   readonly clock: Clock;
@@ -120,6 +148,11 @@ export const messengerDefaults = Object.freeze({
   overflow: "wait",
   maxConnections: 16_384,
   maxHandlers: 65_536,
+  maxStagedRequests: 256,
+  maxStagedBytes: 256 * 1024 * 1024,
+  concurrency: Infinity,
+  maxInFlightMessages: 65_536,
+  maxInFlightBytes: 256 * 1024 * 1024,
   highWaterMark: 1_000,
 });
 
@@ -130,6 +163,7 @@ const allFeatures: readonly Feature[] = [
   "deadline",
   "cancel",
   "msgpack",
+  "events",
 ];
 
 /**
@@ -191,6 +225,21 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
     overflow,
     maxConnections: inRange("maxConnections", options.maxConnections ?? d.maxConnections, 1, 1_000_000),
     maxHandlers: inRange("maxHandlers", options.maxHandlers ?? d.maxHandlers, 1, 1_000_000),
+    maxStagedRequests: inRange(
+      "maxStagedRequests",
+      options.maxStagedRequests ?? d.maxStagedRequests,
+      1,
+      65_535,
+    ),
+    maxStagedBytes: inRange("maxStagedBytes", options.maxStagedBytes ?? d.maxStagedBytes, 1, 2 ** 40),
+    concurrency: checkPermits("concurrency", options.concurrency ?? d.concurrency),
+    maxInFlightMessages: inRange(
+      "maxInFlightMessages",
+      options.maxInFlightMessages ?? d.maxInFlightMessages,
+      1,
+      2 ** 30,
+    ),
+    maxInFlightBytes: inRange("maxInFlightBytes", options.maxInFlightBytes ?? d.maxInFlightBytes, 1, 2 ** 40),
     highWaterMark: inRange("highWaterMark", options.highWaterMark ?? d.highWaterMark, 1, 1_000_000),
     features: allFeatures.filter((feature) => options.features?.[feature] !== false),
     clock: options.clock ?? systemClock,

@@ -17,9 +17,11 @@ import {
   encodePayload,
   isSystemHeader,
   type PayloadEncoding,
+  type ResponseId,
   type ResponseKind,
 } from "../wire/mod.ts";
 import type { CallOptions } from "./caller.ts";
+import { payloadLimit } from "./payload_limit.ts";
 import type { Outcome, PendingCall } from "./pending.ts";
 import type { Session } from "./session.ts";
 
@@ -39,6 +41,8 @@ export interface Request {
   readonly headers: Readonly<Record<string, string>> | undefined;
   /** How the payload is encoded. */
   readonly encoding: PayloadEncoding;
+  /** Makes the payload of a message without an answer that is confirmed under an id which it carries itself; lent. */
+  readonly confirm?: (id: ResponseId) => Uint8Array;
 }
 
 /** The milliseconds a call has left. */
@@ -173,6 +177,7 @@ export function payloadTooLarge(
 
 /** Refuses a payload that the peer would answer by cutting the connection. */
 export function checkPeerLimit(handler: string, request: Request, session: Session): void {
-  if (request.payload.length <= session.maxPayloadBytes) return;
-  throw payloadTooLarge(handler, session.peer?.instanceId, request, session.maxPayloadBytes);
+  const limit = payloadLimit(handler, session.maxPayloadBytes);
+  if (request.payload.length <= limit) return;
+  throw payloadTooLarge(handler, session.peer?.instanceId, request, limit);
 }

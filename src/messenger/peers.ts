@@ -42,6 +42,8 @@ export class Peer {
   replies: Session | null = null;
   /** The attempt to make {@link replies}. */
   openingReplies: Promise<Session> | null = null;
+  /** Whether discovery told about it, and not somebody who knew. */
+  found = false;
   /** Whether it was ever met as one of ours. */
   zeromesh = false;
   /** Calls that wait for a connection, in their order. */

@@ -1,5 +1,12 @@
 import type { ErrorCode } from "../core/mod.ts";
-import { copyBytes, type DropCounters, type Link, SendOutcome, type Transport } from "../transport/mod.ts";
+import {
+  copyBytes,
+  type DropCounters,
+  type Link,
+  SendOutcome,
+  smallFrameBytes,
+  type Transport,
+} from "../transport/mod.ts";
 import {
   encodeAck,
   encodeHeaders,
@@ -79,9 +86,15 @@ export class Replies {
     if (target.session.errors) {
       const headers = encodeHeaders(errorHeaders(failure.code, failure.data));
       const length = encodeResponse(headerBytes, headerView, 0, target, true, headers);
-      return this.#send(target, MessageType.response, length, encoder.encode(failure.message), true);
+      return this.#send(
+        target,
+        MessageType.response,
+        length,
+        failureText(failure.message, target.session),
+        true,
+      );
     }
-    const text = encoder.encode(failure.plainText ?? failure.message);
+    const text = failureText(failure.plainText ?? failure.message, target.session);
     if (target.kind === ResponseKind.unary && failure.plainNack !== true) {
       const length = encodeResponse(headerBytes, headerView, 0, target, true, null);
       this.#send(target, MessageType.response, length, text, true);
@@ -141,4 +154,13 @@ export class Replies {
       return outcome !== SendOutcome.full;
     });
   }
+}
+
+/** The text of a failure, cut to what the peer takes: more would cost the connection. */
+function failureText(text: string, session: Session): Uint8Array {
+  const bytes = encoder.encode(text);
+  const limit = Math.max(session.maxPayloadBytes, smallFrameBytes);
+  if (bytes.length <= limit) return bytes;
+  const cut = new Uint8Array(limit);
+  return cut.subarray(0, encoder.encodeInto(text, cut).written);
 }

@@ -25,12 +25,17 @@ export class Session {
   msgpack = false;
   /** Many messages in one frame. */
   batch = false;
+  /** Event completions carry values and codes, and subscriptions can be taken back. */
+  events = false;
   /** Larger payloads are not sent: they would cost the connection. */
   maxPayloadBytes = Infinity;
   /** Whether the other end has said that it is shutting down. */
   leaving = false;
-  /** Messages of the other end that a handler is working on, by {@link runningKey}. */
+  /** Messages of the other end that a handler is working on, or that wait for one, by {@link runningKey}. */
   readonly running = new Map<number, InboundCall>();
+
+  /** Messages of the other end that are held here. */
+  readonly held = { messages: 0, bytes: 0 };
 
   /** @param link The connection, which then knows this session. */
   constructor(link: Link<Session>) {
@@ -56,6 +61,7 @@ export class Session {
     this.cancel = both("cancel");
     this.msgpack = both("msgpack");
     this.batch = both("batch");
+    this.events = both("events");
   }
 }
 

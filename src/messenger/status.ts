@@ -1,4 +1,4 @@
-import type { DroppedEntries, ErrorCode, InstanceId } from "../core/mod.ts";
+import { Broadcast, type DroppedEntries, type ErrorCode, type InstanceId } from "../core/mod.ts";
 
 /** What `messenger.status()` yields: one entry for each change. */
 export type Status =
@@ -71,4 +71,20 @@ export interface Draining {
 export interface Closed {
   /** Tag of the union. */
   readonly type: "closed";
+}
+
+/** The changes for readers outside, who hear of them a little later, and for parts of the system, who hear at once. */
+export class StatusFeed extends Broadcast<Status> {
+  readonly #watchers = new Set<(status: Status) => void>();
+
+  override publish(status: Status): void {
+    super.publish(status);
+    for (const watch of this.#watchers) watch(status);
+  }
+
+  /** Calls a function at each change, until disposed of. */
+  watch(watcher: (status: Status) => void): Disposable {
+    this.#watchers.add(watcher);
+    return { [Symbol.dispose]: () => void this.#watchers.delete(watcher) };
+  }
 }

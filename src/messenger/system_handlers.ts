@@ -8,6 +8,17 @@ import { runningKey, type Session } from "./session.ts";
 /** The last message of a link whose sender is shutting down; it has no payload. */
 export const goodbyeHandler = "_goodbye";
 
+/** System handlers that finish work accepted earlier, and therefore run while draining. */
+export const servedWhileDraining: ReadonlySet<string> = new Set([
+  cancelHandler,
+  goodbyeHandler,
+  "_event_subscribe",
+  "_event_unsubscribe",
+  "_event_trigger",
+  "_event_trigger_request",
+  "_event_poll",
+]);
+
 /** What the system's handlers need of the messenger. */
 export interface SystemHost {
   /** Answers `_hello`. */

@@ -11,8 +11,8 @@ export interface DealerHost<Session> {
   readonly context: Context;
   /** Reads its frames. */
   readonly reader: FrameReader;
-  /** Sets the options that depend on the transport. */
-  prepare(socket: Socket, serverKey: string | null): void;
+  /** Sets the options that depend on the transport. Returns the routing id that the socket was given. */
+  prepare(socket: Socket, serverKey: string | null): Uint8Array;
   /** Hands a message on. */
   message(link: Link<Session>, message: InboundMessage): void;
   /** Reports the end of the link. */
@@ -35,6 +35,7 @@ export class DealerLink<Session> extends Link<Session> implements Source {
   readonly kind = "dialled";
   readonly endpoint: string;
   readonly routingId = null;
+  readonly #ownRoutingId: Uint8Array;
   readonly #host: DealerHost<Session>;
   readonly #socket: Socket;
   readonly #handle: Handle;
@@ -49,7 +50,7 @@ export class DealerLink<Session> extends Link<Session> implements Source {
     this.endpoint = address;
     this.#socket = host.context.socket("DEALER");
     try {
-      host.prepare(this.#socket, serverKey);
+      this.#ownRoutingId = host.prepare(this.#socket, serverKey);
       this.#socket.monitor(watchedEvents, (event, value) => this.#onEvent(event, value));
       this.#handle = this.#socket.handle;
       this.#socket.connect(address);
@@ -58,6 +59,13 @@ export class DealerLink<Session> extends Link<Session> implements Source {
       this.#socket.close();
       throw error;
     }
+  }
+
+  /** Whether the other end knows this connection by that id; if a listener of ours asks, it leads to ourselves. */
+  recognize(routingId: Uint8Array): boolean {
+    const own = this.#ownRoutingId;
+    if (own.length !== routingId.length || own.some((byte, i) => byte !== routingId[i])) return false;
+    return this.leadsHere = true;
   }
 
   /** Reads what arrived. Called by the reactor. */
@@ -82,8 +90,12 @@ export class DealerLink<Session> extends Link<Session> implements Source {
   }
 
   override close(lingerMs: number, loss: LinkLoss = closedByUs): void {
-    // A connection that is just being lost is lost now: nobody comes back for it after this.
-    if (!this.markClosed()) return this.#endLoss();
+    if (!this.markClosed()) {
+      // The last message may be read after the loss is known, and it knows better why the connection ended.
+      if (this.#loss !== null && loss !== closedByUs) this.#loss = loss;
+      // A connection that is just being lost is lost now: nobody comes back for it after this.
+      return this.#endLoss();
+    }
     this.#socket.close({ lingerMs });
     this.#host.gone(this, loss);
   }

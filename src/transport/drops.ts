@@ -11,6 +11,7 @@ export type Drop =
   | "noRoute"
   | "replyUnknown"
   | "queueFull"
+  | "overloaded"
   | "linkLost";
 
 /** Counts drops by reason. */

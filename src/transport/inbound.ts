@@ -11,8 +11,11 @@ const typeAt = idAt + idCapacity;
 const typeCapacity = 8;
 const headerAt = typeAt + typeCapacity;
 const headerCapacity = 84 * 1024;
-// Payloads up to this size are lent to the receiver in a buffer that the next message overwrites.
-const lentPayloadBytes = 64 * 1024;
+/**
+ * Payloads up to this size are lent to the receiver in a buffer that the next message overwrites. They are read
+ * whatever `maxPayloadBytes` is, since they take no memory: a batch or a handshake may be larger than a small one.
+ */
+export const smallFrameBytes = 64 * 1024;
 // A message with thousands of parts is hostile; it is discarded in portions, so that others get a turn.
 const discardsPerPass = 1_024;
 
@@ -93,12 +96,12 @@ export class FrameReader {
   readonly #maxPayloadBytes: number;
   readonly #drops: DropCounters;
 
-  /** @param maxPayloadBytes Larger payloads are dropped before memory is taken for them. */
+  /** @param maxPayloadBytes Larger payloads that are not small are dropped before memory is taken for them. */
   constructor(backend: Backend, maxPayloadBytes: number, drops: DropCounters) {
     this.#backend = backend;
     this.#small = backend.region(headerAt + headerCapacity);
-    this.#payload = backend.region(lentPayloadBytes);
-    this.#maxPayloadBytes = maxPayloadBytes;
+    this.#payload = backend.region(smallFrameBytes);
+    this.#maxPayloadBytes = Math.max(maxPayloadBytes, smallFrameBytes);
     this.#drops = drops;
   }
 
@@ -177,7 +180,7 @@ export class FrameReader {
     message.headerStart = headerAt;
     message.headerEnd = headerAt + headerSize;
     if (payloadSize === 0) message.own(nothing);
-    else if (payloadSize <= lentPayloadBytes) {
+    else if (payloadSize <= smallFrameBytes) {
       backend.messageToRegion(this.#payload, 0, payloadSize);
       message.source = this.#payload.bytes;
       message.payloadStart = 0;

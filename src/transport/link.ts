@@ -80,6 +80,8 @@ export abstract class Link<Session> {
   brokenHandshake = false;
   /** The CURVE public key that the other end has proved to own, Z85; null without CURVE. */
   peerKey: string | null = null;
+  /** Whether a connection that was dialled came out at this very instance. */
+  leadsHere = false;
   /** Number of the last message accepted. */
   accepted = 0;
   /** Whether anything can have reached the peer: false until the ZMTP handshake was seen. */
@@ -114,6 +116,11 @@ export abstract class Link<Session> {
   /** Their bytes. */
   get queuedBytes(): number {
     return this.#queuedBytes;
+  }
+
+  /** Sends that wait for room in the queue. */
+  get waitingSends(): number {
+    return this.#line.size;
   }
 
   /** Whether the peer's high-water mark holds messages back. */

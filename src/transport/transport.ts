@@ -39,6 +39,8 @@ export interface TransportStats {
   readonly sentMessages: number;
   /** Messages received since the start. */
   readonly receivedMessages: number;
+  /** Sends that wait, now, for room in the queue of their peer. */
+  readonly waitingSends: number;
   /** Times that a peer's high-water mark made a message wait. */
   readonly blocked: number;
   /** The pump that reads the sockets; shared by the instances of one JavaScript thread. */
@@ -73,6 +75,11 @@ export interface Transport<Session> {
   dial(endpoint: string, options?: DialOptions): Promise<Link<Session>>;
   /** The link to oneself. */
   loopback(): Link<Session>;
+  /**
+   * Whether a connection that was accepted is one that this very instance dialled, by its routing id, which nobody
+   * else can know. The dialled link is told.
+   */
+  recognize(routingId: Uint8Array | null): boolean;
   /** Takes in what is known of lost connections, before something is sent that would wait for them. */
   noticeLosses(): void;
   /** Keeps the process alive until {@link unref}. Counts. */

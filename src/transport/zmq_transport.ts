@@ -1,4 +1,3 @@
-import { lookup } from "node:dns/promises";
 import { ZeromeshError } from "../core/mod.ts";
 import { type Clock, errorText, type InstanceId, instanceIdToBytes, type Logger } from "../core/mod.ts";
 import { BatchReader, BatchRecord, MessageType } from "../wire/mod.ts";
@@ -18,6 +17,7 @@ import { localEndpoint, ownPath, requireFreePath } from "./ipc.ts";
 import type { Link, LinkShared } from "./link.ts";
 import { Listener, type ListenerHost } from "./listener.ts";
 import { LoopbackLink } from "./loopback_link.ts";
+import { resolveHost } from "./resolve_host.ts";
 import { type CurveIdentity, secureDialler, secureListener } from "./security.ts";
 import type { DialOptions, LinkLoss, Transport, TransportHandler, TransportStats } from "./transport.ts";
 
@@ -123,7 +123,13 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
   ): Promise<ZmqTransport<Session>> {
     const endpoints = options.endpoints.map((endpoint) => parseEndpoint(endpoint, "listen"));
     const transport = new ZmqTransport(options, parts);
-    if (endpoints.length > 0) await transport.#listen(endpoints);
+    // Binding may wait for a port or look at a path, and a process that does nothing else must not end meanwhile.
+    transport.ref();
+    try {
+      if (endpoints.length > 0) await transport.#listen(endpoints);
+    } finally {
+      transport.unref();
+    }
     return transport;
   }
 
@@ -176,9 +182,11 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
   stats(): TransportStats {
     let queuedMessages = 0;
     let queuedBytes = 0;
+    let waitingSends = 0;
     const add = (link: Link<Session>) => {
       queuedMessages += link.queuedMessages;
       queuedBytes += link.queuedBytes;
+      waitingSends += link.waitingSends;
     };
     for (const link of this.#dialled) add(link);
     for (const link of this.#listener?.links ?? []) add(link);
@@ -188,6 +196,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       silent: this.#listener?.silent ?? 0,
       queuedMessages,
       queuedBytes,
+      waitingSends,
       sentMessages: this.shared.counters.sent,
       receivedMessages: this.shared.counters.received,
       blocked: this.shared.counters.blocked,
@@ -207,11 +216,16 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     this.#loopback.close(0);
     for (const link of [...this.#dialled]) link.close(lingerMs);
     this.#listener?.close(lingerMs);
-    for (const owned of this.#owned.splice(0)) owned[Symbol.dispose]();
+    this.#disown();
     return Promise.resolve();
   }
 
-  prepare(socket: Socket, serverKey: string | null): void {
+  recognize(routingId: Uint8Array | null): boolean {
+    if (routingId !== null) { for (const link of this.#dialled) if (link.recognize(routingId)) return true; }
+    return false;
+  }
+
+  prepare(socket: Socket, serverKey: string | null): Uint8Array {
     const { curve } = this.#options;
     if (curve !== null && serverKey !== null) secureDialler(this.context, socket, curve, serverKey);
     // libzmq's timers are searched one by one: who dials thousands pings more slowly.
@@ -228,6 +242,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       .set("HEARTBEAT_TIMEOUT", pingMs * heartbeatPatience)
       .set("HEARTBEAT_TTL", pingMs * heartbeatPatience)
       .set("IPV6", 1);
+    return id;
   }
 
   message(link: Link<Session>, message: InboundMessage): void {
@@ -284,6 +299,11 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     this.context.reactor.nextTurn(callback);
   }
 
+  /** Takes away what outlives the sockets: files, the list of keys, the exit hook. */
+  #disown(): void {
+    for (const owned of this.#owned.splice(0)) owned[Symbol.dispose]();
+  }
+
   /** Sends what the links hold, as far as their peers have room: the process ends. */
   #flushAll(): void {
     for (const links of [this.#dialled, this.#listener?.links ?? []]) {
@@ -314,6 +334,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     } catch (error) {
       socket.close();
       this.#listener = null;
+      this.#disown();
       throw error;
     }
   }
@@ -366,23 +387,5 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       .set("TCP_KEEPALIVE_IDLE", 30)
       .set("TCP_KEEPALIVE_INTVL", 10)
       .set("TCP_KEEPALIVE_CNT", 3);
-  }
-}
-
-/** Resolves a host name here: libzmq would do it on the thread that serves every socket. */
-async function resolveHost(endpoint: Endpoint): Promise<Endpoint> {
-  if (endpoint.scheme !== "tcp" || !/[a-zA-Z]/.test(endpoint.host) || endpoint.host.startsWith("[")) {
-    return endpoint;
-  }
-  try {
-    const found = await lookup(endpoint.host);
-    return { ...endpoint, host: found.family === 6 ? `[${found.address}]` : found.address };
-  } catch (error) {
-    throw new ZeromeshError(
-      "PEER_UNREACHABLE",
-      `Cannot dial tcp://${endpoint.host}:${endpoint.port}: the name ${endpoint.host} cannot be resolved ` +
-        `(${errorText(error)})`,
-      { cause: error },
-    );
   }
 }

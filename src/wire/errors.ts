@@ -27,6 +27,8 @@ export interface VeloTexts {
   readonly laneFull: string;
   /** The handler panicked, in Rust's words. */
   readonly handlerPanicked: string;
+  /** The payload of the request was to be fetched from its sender, and could not be. */
+  readonly unresolved: (why: string) => string;
   /** The peer is shutting down. */
   readonly draining: string;
 }
@@ -50,6 +52,7 @@ export const veloText: VeloTexts = Object.freeze({
   handlerFailed: (why: string) => `Handler failed: ${why}`,
   laneFull: "Handler failed: ordered lane queue full",
   handlerPanicked: "Handler failed: handler panicked",
+  unresolved: (why: string) => `Failed to resolve large payload: ${why}`,
   draining: "request rejected: peer is shutting down",
 });
 
@@ -82,7 +85,7 @@ const meanings: readonly (readonly [prefix: string, meaning: VeloTextMeaning])[]
   [veloText.outputInvalid(""), didRun("RESULT_INVALID")],
   [veloText.draining, notRan("PEER_DRAINING")],
   // Velo's rendezvous gives up before it dispatches.
-  ["Failed to resolve large payload: ", notRan("REMOTE_ERROR")],
+  [veloText.unresolved(""), notRan("REMOTE_ERROR")],
   ["Rendezvous resolver not configured on receiver", notRan("REMOTE_ERROR")],
 ];
 

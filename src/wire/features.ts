@@ -14,8 +14,17 @@ import { encodeUtf8 } from "./utf8.ts";
  * - `cancel`: a message that gives up a call, see {@link encodeCancel}.
  * - `msgpack`: payloads of contracts that ask for MessagePack, marked by header `_enc`.
  * - `credit`: a window per sender and receiver, in messages and bytes.
+ * - `events`: event completions carry values and codes, and subscriptions can be taken back.
  */
-export type Feature = "batch" | "errors" | "same-connection" | "deadline" | "cancel" | "msgpack" | "credit";
+export type Feature =
+  | "batch"
+  | "errors"
+  | "same-connection"
+  | "deadline"
+  | "cancel"
+  | "msgpack"
+  | "credit"
+  | "events";
 
 /** The version of our own additions, in field `v` of the `zeromesh` object. */
 export const wireVersion = 1;

@@ -121,5 +121,44 @@ export {
   BatchWriter,
   encodeBatchHeader,
 } from "./batch.ts";
+export {
+  decodeEventFrame,
+  encodeEventFrame,
+  encodeEventRequest,
+  EventFrame,
+  EventFrameKind,
+  eventFrameSize,
+  eventRequestSize,
+  isEventJson,
+} from "./event_frames.ts";
+export {
+  completionHandler,
+  completionRequestHandler,
+  decodeCompletion,
+  decodeCompletionRequest,
+  decodeSubscribe,
+  encodeCompletion,
+  encodeCompletionRequest,
+  encodeSubscribe,
+  type EventCompletion,
+  type EventCompletionRequest,
+  type EventSubscription,
+  subscribeHandler,
+  unsubscribeHandler,
+} from "./events.ts";
 export { cancelHandler, decodeCancel, encodeCancel } from "./cancel.ts";
+export {
+  acquireHandler,
+  decodeAcquired,
+  detachHandler,
+  encodeAcquire,
+  encodeLeaseEnd,
+  encodePull,
+  parseStagedHandle,
+  pullHandler,
+  releaseHandler,
+  type StagedHandle,
+  stagedHeader,
+  type StagedLease,
+} from "./rendezvous.ts";
 export { type DecodedPayload, decodePayload, encodePayload, type PayloadEncoding } from "./payload.ts";

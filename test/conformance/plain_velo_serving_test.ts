@@ -85,6 +85,13 @@ test("_hello of a plain node is answered through a connection of our own, with o
   assert.deepEqual([...handlers].sort(), [
     ...[
       "_cancel",
+      "_describe",
+      "_event_barrier",
+      "_event_poll",
+      "_event_subscribe",
+      "_event_trigger",
+      "_event_trigger_request",
+      "_event_unsubscribe",
       "_goodbye",
       "_hello",
       "_list_handlers",

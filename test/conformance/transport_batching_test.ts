@@ -65,6 +65,17 @@ test("a lone call is one ordinary message, call after call", async () => {
   }
 });
 
+test("a lone message leaves before its call returns, not at the end of the turn", async () => {
+  await using t = await leakCheck();
+  const { router, client, peer } = await dialled(t, ["batch", "same-connection"]);
+  for (let i = 0; i < 5; i++) {
+    const before = client.stats().transport.sentMessages;
+    void client.amSend("n", { to: peer, rawPayload: numbered(i) });
+    assert.equal(client.stats().transport.sentMessages, before + 1);
+    assert.deepEqual(numbersIn(await router.next()), [i]);
+  }
+});
+
 test("a thousand sends of one turn leave in a handful of messages, in order", async () => {
   await using t = await leakCheck();
   const { router, client, peer } = await dialled(t, ["batch", "same-connection"]);

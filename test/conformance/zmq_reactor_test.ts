@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { connect } from "node:net";
 import { test } from "node:test";
 import type { Context, Socket } from "../../src/zmq/mod.ts";
 import { startEcho } from "../support/echo.ts";
+import { percentile, roundTrips, ticks } from "../support/fairness.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { longRun } from "../support/runtime.ts";
 import {
@@ -394,55 +394,9 @@ function lowMark(socket: Socket): void {
   socket.set("SNDHWM", 10).set("RCVHWM", 10);
 }
 
-/** How late the ticks of a 5 ms interval came, in milliseconds. */
-async function ticks(ms: number): Promise<number[]> {
-  const late: number[] = [];
-  let last = performance.now();
-  const timer = setInterval(() => {
-    const now = performance.now();
-    late.push(now - last - 5);
-    last = now;
-  }, 5);
-  await pause(ms);
-  clearInterval(timer);
-  return late;
-}
-
-/** How long round trips to a TCP echo took, in milliseconds. */
-async function roundTrips(port: number, ms: number): Promise<number[]> {
-  const socket = connect(port, "127.0.0.1");
-  const took: number[] = [];
-  const end = performance.now() + ms;
-  await within(
-    new Promise<void>((resolve, reject) => {
-      let sent = 0;
-      const send = () => {
-        sent = performance.now();
-        socket.write("x");
-      };
-      socket.once("error", reject);
-      socket.once("connect", send);
-      socket.on("data", () => {
-        took.push(performance.now() - sent);
-        if (performance.now() < end) send();
-        else resolve();
-      });
-    }),
-    ms + 5_000,
-    "the last round trip to an echo in this process",
-  );
-  socket.destroy();
-  return took;
-}
-
 /** How long something took. What is lost never comes, so the limit is generous to a machine that is busy. */
 async function timed(arrival: Promise<void>, what: string): Promise<number> {
   const start = performance.now();
   await within(arrival, 500, what);
   return performance.now() - start;
-}
-
-function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
 }

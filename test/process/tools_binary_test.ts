@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { test } from "node:test";
-import { spawnCommand, spawnScript } from "../support/spawn.ts";
+import process from "node:process";
+import { before, test } from "node:test";
+import { Messenger } from "zeromesh";
+import { freePort } from "../support/ports.ts";
+import { repositoryRoot } from "../support/runtime.ts";
+import { spawnCommand, type SpawnedProcess, spawnScript } from "../support/spawn.ts";
 
 test("tools/build_binary.ts makes a program that carries its libzmq", async () => {
   const out = `${tmpdir()}/program`;
@@ -12,4 +17,67 @@ test("tools/build_binary.ts makes a program that carries its libzmq", async () =
   await using program = spawnCommand([out], { cwd: tmpdir() });
   assert.deepEqual(await program.exit, { code: 0, signal: null }, program.errorText);
   assert.match(program.outputText, /libzmq is embedded\nanswer 2,4,6/);
+});
+
+// A folder with nothing in it but the program, below which and above which there is no node_modules.
+const folder = mkdtempSync(`${tmpdir()}/binary-`);
+const service = `${folder}/zeromesh-service`;
+
+before(async () => {
+  await using build = spawnScript("tools/build_binary.ts", ["--out", service], { runtime: "bun" });
+  assert.deepEqual(await build.exit, { code: 0, signal: null }, build.outputText + build.errorText);
+});
+
+/** Starts the service with no variables but a home and a place for temporary files, both that folder. */
+function startService(args: readonly string[]): SpawnedProcess {
+  const places = [`HOME=${folder}`, `TMPDIR=${folder}`];
+  return spawnCommand(["env", "-i", ...places, service, ...args], { cwd: folder });
+}
+
+test("zeromesh-service answers from an empty folder and environment, with the libzmq it carries", async () => {
+  assert.equal(existsSync(`${tmpdir()}/node_modules`), false);
+  const endpoint = `tcp://127.0.0.1:${await freePort()}`;
+  await using program = startService(["--endpoint", endpoint]);
+  await program.waitForLine(`listening on ${endpoint}`);
+  await using messenger = await Messenger.create();
+  const handlers = await messenger.availableHandlers(await messenger.connect(endpoint));
+  assert.ok(handlers.includes("take"), handlers.join());
+  if (process.platform === "linux") {
+    // What the process has mapped from files: no libzmq of the system or of a package, but the one unpacked here.
+    const maps = spawnCommand(["cat", `/proc/${program.pid}/maps`]);
+    await maps.exit;
+    const files = new Set(
+      [...maps.outputText.matchAll(/ (\/.*\.(?:so|node)\S*)$/gm)].map(([, path = ""]) => path),
+    );
+    assert.deepEqual([...files].filter((path) => /zmq|node_modules/.test(path)), []);
+    const unpacked = readdirSync(folder).filter((name) => name.endsWith(".so"));
+    assert.equal(unpacked.length, 1);
+    assert.ok(files.has(`${folder}/${unpacked[0]}`), [...files].join("\n"));
+  }
+  program.signal("SIGTERM");
+  assert.deepEqual(await program.exit, { code: 0, signal: null }, program.errorText);
+});
+
+test("zeromesh-service --help shows its options", async () => {
+  await using program = startService(["--help"]);
+  assert.deepEqual(await program.exit, { code: 0, signal: null }, program.errorText);
+  assert.match(program.outputText, /--endpoint ENDPOINT/);
+});
+
+test("zeromesh-service --licenses prints libzmq's MPL-2.0 and those of all packages in it", async () => {
+  await using program = startService(["--licenses"]);
+  assert.deepEqual(await program.exit, { code: 0, signal: null }, program.errorText);
+  const text = program.outputText;
+  assert.match(text, /^libzmq \d+\.\d+\.\d+ \(MPL-2\.0\)$/m);
+  assert.match(
+    text,
+    /Mozilla\s+Public License, version 2\.0 [^]*source is at\s+https:\/\/github\.com\/zeromq\/libzmq/,
+  );
+  assert.match(text, /^Bun \(MIT\)$/m);
+  const { dependencies } = JSON.parse(readFileSync(`${repositoryRoot}/package.json`, "utf8")) as {
+    dependencies: Record<string, string>;
+  };
+  for (const name of ["zeromesh", ...Object.keys(dependencies)]) {
+    assert.match(text, new RegExp(`^${name} \\d\\S* \\(`, "m"));
+  }
 });

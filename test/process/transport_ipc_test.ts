@@ -1,7 +1,6 @@
 /** Endpoints on this host: files that are sockets, names without a file, and who comes which way. */
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import process from "node:process";
 import { test } from "node:test";
@@ -167,6 +166,7 @@ test("an instance that cannot have one of its endpoints gives up the others", as
   const taken = await t.messenger();
   const error = await refusal({ endpoint: [`ipc://${path}`, taken.endpoint] });
   assert.equal(error.code, "ADDRESS_IN_USE");
+  assert.equal(existsSync(path), false);
   const server = await served(t, { endpoint: `ipc://${path}` });
   const client = await t.messenger();
   assert.equal(await client.connect(`ipc://${path}`), server.instanceId);
@@ -236,12 +236,15 @@ test(
       const curve = keys === null ? {} : { curve: { ...keys, allow: "any" as const } };
       const server = await served(t, { ipc: false, ...curve });
       const path = `${folder(t)}/stranger.sock`;
-      const stranger = createServer((socket) => socket.destroy());
-      await new Promise<void>((resolve) => stranger.listen(path, resolve));
-      t.defer(() => new Promise<void>((resolve) => void stranger.close(() => resolve())));
+      // In a process of its own: the permissions of this one do not cover sockets in files.
+      const stranger = t.use(spawnScript("test/support/peers/unix_stranger.ts", [path], {
+        permissions: ["--allow-all"],
+      }));
+      await stranger.waitForLine("ready");
       const client = await t.messenger(curve);
       const info = told(server, [...server.endpoints, `ipc://${path}`], keys?.publicKey);
       assert.equal(await dialledEndpoint(client, info), server.endpoint, `secure: ${secure}`);
+      await stranger.waitForLine("came");
     }
   },
 );

@@ -2,42 +2,13 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
-import type { InstanceId, Messenger, MessengerOptions, PeerInfoJson, Status } from "../../src/mod.ts";
-import { type LeakCheck, leakCheck } from "../support/fixture.ts";
+import type { Messenger, Status } from "../../src/mod.ts";
+import { leakCheck } from "../support/fixture.ts";
+import { numbered } from "../support/raw_sockets.ts";
 import { longRun } from "../support/runtime.ts";
-import { type SpawnedProcess, spawnScript } from "../support/spawn.ts";
+import { spawnScript } from "../support/spawn.ts";
+import { counts, program, start, stop } from "../support/transport_peers.ts";
 import { pause, until, within } from "../support/until.ts";
-
-const program = "test/support/peers/transport_peer.ts";
-
-async function start(t: LeakCheck, options: MessengerOptions = {}, sleepEvery = 0) {
-  const child = t.use(spawnScript(program, ["serve", JSON.stringify(options), String(sleepEvery)]));
-  const line = await child.waitForLine("ready");
-  const { info, endpoints } = JSON.parse(line.slice("ready ".length)) as {
-    info: PeerInfoJson;
-    endpoints: string[];
-  };
-  return { child, info, endpoint: endpoints[0]! };
-}
-
-async function counts(client: Messenger, to: InstanceId): Promise<{ next: number; wrong: number }> {
-  const answer = await client.unary("counts", { to, timeoutMs: 60_000 });
-  return JSON.parse(new TextDecoder().decode(answer));
-}
-
-function numbered(value: number, size: number): Uint8Array {
-  const payload = new Uint8Array(size);
-  new DataView(payload.buffer).setUint32(0, value);
-  return payload;
-}
-
-function stop(t: LeakCheck, child: SpawnedProcess): void {
-  process.kill(child.pid, "SIGSTOP");
-  // So that the process can be ended whatever becomes of the test.
-  t.defer(() => {
-    if (child.ended === undefined) process.kill(child.pid, "SIGCONT");
-  });
-}
 
 /** What a client's status() says, with the time. */
 function told(messenger: Messenger): { at: number; status: Status }[] {

@@ -22,6 +22,7 @@ export const rings: readonly Ring[] = [
   { name: "conformance", runtimes: ["bun", "deno"], jobs: 1 },
   { name: "process", runtimes: ["bun", "deno"], jobs: 1 },
   { name: "deno", runtimes: ["deno"], jobs: 1 },
+  { name: "interop", runtimes: ["bun", "deno"], jobs: 1 },
 ];
 
 /** One test file on one runtime. */

@@ -1,0 +1,12 @@
+import process from "node:process";
+import { Messenger, service } from "zeromesh";
+import { count, shout } from "./contracts.ts";
+import { discovery } from "./where.ts";
+
+// A service may call another one: neither is told where the other is.
+const messenger = await Messenger.create({ discovery: discovery(), services: ["count"] });
+messenger.handle(count, async ({ input, signal }) => {
+  return (await messenger.typedUnary(shout, { to: service("shout"), payload: input, signal })).length;
+});
+console.log("count is ready");
+process.on("SIGTERM", () => void messenger.close());

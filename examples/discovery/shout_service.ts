@@ -1,0 +1,9 @@
+import process from "node:process";
+import { Messenger } from "zeromesh";
+import { shout } from "./contracts.ts";
+import { discovery } from "./where.ts";
+
+const messenger = await Messenger.create({ discovery: discovery(), services: ["shout"] });
+messenger.handle(shout, ({ input }) => `${input.toUpperCase()}!`);
+console.log("shout is ready");
+process.on("SIGTERM", () => void messenger.close());

@@ -1,0 +1,46 @@
+import type { Messenger } from "../mod.ts";
+
+/** Where a command reads and writes. */
+export interface CommandIo {
+  /** Writes a line for whoever asked. */
+  out(line: string): void;
+  /** Writes a line about what is going on or went wrong. */
+  error(line: string): void;
+  /** Aborts when the user interrupts. */
+  readonly signal: AbortSignal;
+}
+
+/** One command of the program. */
+export interface Command {
+  /** What it is called. */
+  readonly name: string;
+  /** One line about it. */
+  readonly summary: string;
+  /** Everything about it, for `--help`. */
+  readonly help: string;
+  /** Runs it with the arguments after its name. @throws {UsageError} If they make no sense. */
+  run(args: readonly string[], io: CommandIo): Promise<void>;
+}
+
+/** What the program exits with. */
+export const ExitCode = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+/** A value of {@link ExitCode}. */
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+/** The arguments make no sense. */
+export class UsageError extends Error {}
+
+/** Ends a command that has said itself what is wrong. */
+export class CommandFailed extends Error {}
+
+/** The messenger a command works with is closed quickly: nobody calls it. */
+export const closeTimeoutMs = 1_000;
+
+/** Runs something with a messenger that is closed afterwards. */
+export async function withMessenger<T>(messenger: Messenger, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } finally {
+    await messenger.close({ timeoutMs: closeTimeoutMs });
+  }
+}

@@ -1,0 +1,173 @@
+import { type Clock, errorText, type InstanceId, type Logger } from "../core/mod.ts";
+import type { DiscoveryPort, PeerInfo, Roster, ServiceRouter } from "../messenger/mod.ts";
+import {
+  type Discovery,
+  findsPeers,
+  findsServices,
+  type PeerDiscovery,
+  type Registration,
+  type ServiceDiscovery,
+  type StaleReason,
+} from "./discovery.ts";
+import { checkServiceName } from "./registration.ts";
+import { ServiceDirectory, type ServiceStats } from "./service_directory.ts";
+
+/** What a messenger is told about discovery. */
+export interface DiscoveryOptions {
+  /** Where to find peers and services, and to be found: one back end, or several, asked in their order. */
+  discovery?: Discovery | readonly Discovery[] | undefined;
+  /** The services that this instance offers: others call them with `to: service(name)`. Needs `discovery`. */
+  services?: readonly string[] | undefined;
+  /** The most services whose instances are followed at a time. @default {1_024} */
+  maxServices?: number | undefined;
+}
+
+/** Every default of {@link DiscoveryOptions} that is a number. */
+export const discoveryDefaults = Object.freeze({ maxServices: 1_024 });
+
+interface HubParts {
+  readonly maxServices: number;
+  readonly connectTimeoutMs: number;
+  readonly listens: boolean;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+// Closing waits no longer for a back end that does not answer; its entry is swept or its lease ends.
+const withdrawMs = 1_000;
+
+/** One messenger's use of its back ends. */
+export class DiscoveryHub implements DiscoveryPort {
+  readonly #peers: readonly PeerDiscovery[];
+  readonly #offers: readonly ServiceDiscovery[];
+  readonly #services: readonly string[];
+  readonly #parts: HubParts;
+  readonly #registrations: Registration[] = [];
+  readonly #uses: AsyncDisposable[];
+  #directory: ServiceDirectory | null = null;
+
+  /** Made by {@link DiscoveryHub.of}. */
+  private constructor(
+    sources: readonly Discovery[],
+    services: readonly string[],
+    parts: HubParts,
+  ) {
+    this.#peers = sources.filter(findsPeers);
+    this.#offers = sources.filter(findsServices);
+    this.#services = services;
+    this.#parts = parts;
+    this.#uses = sources.map((source) => source.use?.()).filter((use) => use !== undefined);
+  }
+
+  /**
+   * The hub that options ask for, or null.
+   *
+   * @throws {TypeError} If something given is no back end, or there is none for the services.
+   */
+  static of(
+    options: DiscoveryOptions,
+    resolved: { connectTimeoutMs: number; logger: Logger; clock: Clock; endpoints: readonly string[] },
+  ): DiscoveryHub | null {
+    const { discovery, services = [], maxServices = discoveryDefaults.maxServices } = options;
+    if (!Number.isInteger(maxServices) || maxServices < 1) {
+      throw new RangeError(`Cannot create a messenger: maxServices must be a positive integer`);
+    }
+    for (const name of services) checkServiceName(name);
+    const sources = discovery === undefined
+      ? []
+      : Array.isArray(discovery)
+      ? discovery as readonly Discovery[]
+      : [discovery as Discovery];
+    for (const source of sources) {
+      if (typeof source === "object" && source !== null && (findsPeers(source) || findsServices(source))) {
+        continue;
+      }
+      throw new TypeError(
+        "Cannot create a messenger: discovery must find peers or services, see PeerDiscovery",
+      );
+    }
+    if (services.length > 0 && !sources.some(findsServices)) {
+      throw new TypeError("Cannot create a messenger with services: its discovery cannot register them");
+    }
+    const listens = resolved.endpoints.length > 0;
+    if (services.length > 0 && !listens) {
+      throw new TypeError("Cannot create a messenger with services and listen: false: nobody could call it");
+    }
+    return sources.length === 0
+      ? null
+      : new DiscoveryHub(sources, services, { ...resolved, listens, maxServices });
+  }
+
+  async lookup(id: InstanceId): Promise<PeerInfo | null> {
+    let failure: { readonly error: unknown } | null = null;
+    for (const source of this.#peers) {
+      try {
+        const info = await source.discoverByInstanceId(id);
+        if (info !== null) return info;
+      } catch (error) {
+        failure ??= { error };
+      }
+    }
+    if (failure !== null) throw failure.error;
+    return null;
+  }
+
+  stale(id: InstanceId, reason: StaleReason): void {
+    for (const source of new Set<Discovery>([...this.#peers, ...this.#offers])) {
+      source.reportStale?.(id, reason).catch((error) => {
+        this.#parts.logger.warn("cannot remove a dead entry", { peer: id, reason: errorText(error) });
+      });
+    }
+  }
+
+  router(roster: Roster): ServiceRouter {
+    return this.#directory = new ServiceDirectory({
+      sources: this.#offers,
+      roster,
+      connectTimeoutMs: this.#parts.connectTimeoutMs,
+      maxServices: this.#parts.maxServices,
+      logger: this.#parts.logger,
+    });
+  }
+
+  /** Counters of calls to services. */
+  stats(): ServiceStats | null {
+    return this.#directory?.stats() ?? null;
+  }
+
+  /** Makes this instance known: first where it is, then what it offers. */
+  async announce(info: PeerInfo): Promise<void> {
+    if (!this.#parts.listens) return;
+    for (const source of this.#peers) {
+      const registered = await source.registerPeer?.(info);
+      if (registered !== undefined) this.#registrations.push(registered);
+    }
+    for (const source of this.#offers) {
+      for (const name of this.#services) {
+        this.#registrations.push(await source.registerService(name, info.instanceId));
+      }
+    }
+  }
+
+  /** Closes a messenger: takes its entries back first, so that nobody calls it any more, and lets go at the end. */
+  async around(close: () => Promise<void>): Promise<void> {
+    const withdrawn = this.#withdraw();
+    let cancel = (): void => {};
+    await Promise.race([
+      withdrawn,
+      new Promise<void>((resolve) => cancel = this.#parts.clock.after(withdrawMs, resolve)),
+    ]);
+    cancel();
+    this.#directory?.close();
+    try {
+      await close();
+    } finally {
+      await Promise.allSettled(this.#uses.splice(0).map((use) => use[Symbol.asyncDispose]()));
+    }
+  }
+
+  async #withdraw(): Promise<void> {
+    const registrations = this.#registrations.splice(0).reverse();
+    await Promise.all(registrations.map((registration) => registration.unregister()));
+  }
+}

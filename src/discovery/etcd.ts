@@ -1,0 +1,178 @@
+/**
+ * Discovery through etcd: addresses and services as keys bound to leases, watched.
+ *
+ * Services stand where Velo looks for them; the addresses are ours, since Velo keeps none in etcd. It talks to
+ * etcd's JSON gateway (etcd 3.4 or newer) and needs no client library. On Deno it needs `--allow-net` for the
+ * servers.
+ *
+ * @example Usage
+ * ```ts ignore
+ * import { Messenger, service } from "zeromesh";
+ * import { EtcdDiscovery } from "zeromesh/discovery/etcd";
+ *
+ * const discovery = new EtcdDiscovery({ endpoints: ["http://10.0.0.5:2379"], cluster: "shop" });
+ * await using messenger = await Messenger.create({ endpoint: "tcp://0.0.0.0:0", discovery, services: ["resize"] });
+ * ```
+ *
+ * @module
+ */
+import {
+  type Clock,
+  type InstanceId,
+  type Logger,
+  silentLogger,
+  systemClock,
+  type WorkerId,
+  workerIdOf,
+} from "../core/mod.ts";
+import { type PeerInfo, peerInfoFromJson, peerInfoToJson } from "../messenger/mod.ts";
+import type {
+  LookupOptions,
+  PeerDiscovery,
+  Registration,
+  ServiceDiscovery,
+  ServiceEvent,
+  WatchOptions,
+} from "./discovery.ts";
+import { EtcdGateway, type EtcdTls } from "./etcd_gateway.ts";
+import { entriesOf, type EtcdEntry, toBase64, underPrefix } from "./etcd_keys.ts";
+import { EtcdLease } from "./etcd_lease.ts";
+import { followPrefix } from "./etcd_watch.ts";
+import { checkServiceName, registration } from "./registration.ts";
+import { ServiceWatch } from "./service_watch.ts";
+
+export type { EtcdTls } from "./etcd_gateway.ts";
+
+/** What an {@link EtcdDiscovery} is given. */
+export interface EtcdDiscoveryOptions {
+  /** The servers' client URLs. @default {["http://127.0.0.1:2379"]} */
+  endpoints?: readonly string[] | undefined;
+  /** Instances with the same name here find each other. @default {"default"} */
+  cluster?: string | undefined;
+  /** User and password, where etcd asks for them. */
+  auth?: { username: string; password: string } | undefined;
+  /** Certificates, for `https://` endpoints. */
+  tls?: EtcdTls | undefined;
+  /** How long entries outlive a process that was killed, in milliseconds. @default {30_000} */
+  ttlMs?: number | undefined;
+  /** How long one request may take, in milliseconds. @default {5_000} */
+  timeoutMs?: number | undefined;
+  /** Where to log. @default {nowhere} */
+  logger?: Logger | undefined;
+  /** Where time comes from; for tests. */
+  clock?: Clock | undefined;
+}
+
+/** Every default of {@link EtcdDiscoveryOptions}. */
+const etcdDiscoveryDefaults = Object.freeze({
+  endpoints: Object.freeze(["http://127.0.0.1:2379"]),
+  cluster: "default",
+  ttlMs: 30_000,
+  timeoutMs: 5_000,
+});
+
+/** Instances find each other through etcd. */
+export class EtcdDiscovery implements PeerDiscovery, ServiceDiscovery {
+  readonly #gateway: EtcdGateway;
+  readonly #lease: EtcdLease;
+  readonly #root: string;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+
+  /**
+   * Dials nothing yet: etcd is asked at first use.
+   *
+   * @param options Where etcd is; all options have defaults.
+   * @throws {TypeError} If an endpoint is no `http://` or `https://` URL.
+   */
+  constructor(options: EtcdDiscoveryOptions = {}) {
+    const d = etcdDiscoveryDefaults;
+    const endpoints = options.endpoints ?? d.endpoints;
+    if (endpoints.length === 0 || !endpoints.every((one) => /^https?:\/\/[^/]/.test(one))) {
+      throw new TypeError("Cannot make an EtcdDiscovery: endpoints must be http:// or https:// URLs");
+    }
+    const clock = this.#clock = options.clock ?? systemClock;
+    const logger = this.#logger = options.logger ?? silentLogger;
+    this.#root = `/velo/${checkServiceName(options.cluster ?? d.cluster)}`;
+    const gateway = this.#gateway = new EtcdGateway({
+      endpoints,
+      auth: options.auth ?? null,
+      tls: options.tls ?? {},
+      timeoutMs: options.timeoutMs ?? d.timeoutMs,
+      clock,
+    });
+    this.#lease = new EtcdLease({ gateway, ttlMs: options.ttlMs ?? d.ttlMs, clock, logger });
+  }
+
+  async discoverByInstanceId(id: InstanceId, options: LookupOptions = {}): Promise<PeerInfo | null> {
+    return await this.#readInfo(`${this.#root}/peers/${id}`, options.signal);
+  }
+
+  async discoverByWorkerId(id: WorkerId, options: LookupOptions = {}): Promise<PeerInfo | null> {
+    return await this.#readInfo(`${this.#root}/workers/${id}`, options.signal);
+  }
+
+  async registerPeer(info: PeerInfo): Promise<Registration> {
+    const text = JSON.stringify(peerInfoToJson(info));
+    const keys = [
+      `${this.#root}/peers/${info.instanceId}`,
+      `${this.#root}/workers/${workerIdOf(info.instanceId)}`,
+    ];
+    await Promise.all(keys.map((key) => this.#lease.put(key, text)));
+    return registration(async () => {
+      await Promise.all(keys.map((key) => this.#lease.remove(key)));
+    });
+  }
+
+  async listPeers(): Promise<PeerInfo[]> {
+    const entries = await this.#range(underPrefix(`${this.#root}/peers/`));
+    return entries.map(({ value }) => parseInfo(value)).filter((info) => info !== null);
+  }
+
+  async registerService(service: string, id: InstanceId): Promise<Registration> {
+    const key = `${this.#root}/services/${checkServiceName(service)}/${id}`;
+    await this.#lease.put(key, id);
+    return registration(() => this.#lease.remove(key));
+  }
+
+  async getInstances(service: string): Promise<InstanceId[]> {
+    const prefix = `${this.#root}/services/${checkServiceName(service)}/`;
+    const entries = await this.#range({ ...underPrefix(prefix), keys_only: true });
+    return entries.map(({ key }) => key.slice(prefix.length) as InstanceId);
+  }
+
+  async listServices(): Promise<string[]> {
+    const prefix = `${this.#root}/services/`;
+    const entries = await this.#range({ ...underPrefix(prefix), keys_only: true });
+    return [...new Set(entries.map(({ key }) => key.slice(prefix.length).split("/")[0] ?? ""))].sort();
+  }
+
+  watch(service: string, options: WatchOptions = {}): AsyncIterableIterator<ServiceEvent> {
+    const prefix = `${this.#root}/services/${checkServiceName(service)}/`;
+    const stop = new AbortController();
+    const watch = new ServiceWatch(options.signal, () => stop.abort());
+    const { signal } = stop;
+    void followPrefix(
+      { gateway: this.#gateway, prefix, clock: this.#clock, logger: this.#logger, signal },
+      watch,
+    );
+    return watch;
+  }
+
+  async #readInfo(key: string, signal: AbortSignal | undefined): Promise<PeerInfo | null> {
+    const [entry] = await this.#range({ key: toBase64(key) }, signal);
+    return entry === undefined ? null : parseInfo(entry.value);
+  }
+
+  async #range(range: Record<string, unknown>, signal?: AbortSignal): Promise<EtcdEntry[]> {
+    return entriesOf(await this.#gateway.call("/v3/kv/range", range, signal));
+  }
+}
+
+function parseInfo(text: string): PeerInfo | null {
+  try {
+    return peerInfoFromJson(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,129 @@
+import { Backoff, type CancelTimer, type Clock, errorText, type Logger } from "../core/mod.ts";
+import type { EtcdGateway } from "./etcd_gateway.ts";
+import { toBase64 } from "./etcd_keys.ts";
+
+/** What an {@link EtcdLease} needs. */
+export interface EtcdLeaseOptions {
+  /** etcd. */
+  readonly gateway: EtcdGateway;
+  /** How long entries outlive their process, in milliseconds. */
+  readonly ttlMs: number;
+  /** Where time comes from. */
+  readonly clock: Clock;
+  /** Where trouble is reported. */
+  readonly logger: Logger;
+}
+
+/**
+ * Keys that live as long as this process: bound to one lease, which is renewed at a third of its time. When it is
+ * lost all the same, because the process or the server stood still for too long, everything is written anew.
+ */
+export class EtcdLease {
+  readonly #options: EtcdLeaseOptions;
+  readonly #entries = new Map<string, string>();
+  #id: Promise<string> | null = null;
+  #cancel: CancelTimer | null = null;
+  #renewing = false;
+
+  /** @param options etcd, and how long. */
+  constructor(options: EtcdLeaseOptions) {
+    this.#options = options;
+  }
+
+  /** Writes a key that lives as long as this process. */
+  async put(key: string, value: string): Promise<void> {
+    this.#entries.set(key, value);
+    try {
+      const lease = await this.#lease();
+      await this.#write(key, value, lease).catch((error) => {
+        // It ended while this process or the server stood still.
+        if (!/lease not found/.test(errorText(error))) throw error;
+        return this.#renew();
+      });
+    } catch (error) {
+      this.#entries.delete(key);
+      await this.#releaseIfIdle();
+      throw error;
+    }
+    this.#schedule(this.#options.ttlMs / 3);
+  }
+
+  /** Takes a key back; with the last one the lease ends. */
+  async remove(key: string): Promise<void> {
+    this.#entries.delete(key);
+    const idle = this.#releaseIfIdle();
+    if (this.#entries.size > 0) {
+      await this.#options.gateway.call("/v3/kv/deleterange", { key: toBase64(key) });
+    }
+    await idle;
+  }
+
+  #lease(): Promise<string> {
+    if (this.#id !== null) return this.#id;
+    const { gateway, ttlMs } = this.#options;
+    const id = gateway.call("/v3/lease/grant", { TTL: String(Math.max(1, Math.ceil(ttlMs / 1000))) })
+      .then((answer) => String(answer["ID"]));
+    this.#id = id;
+    id.catch(() => {
+      if (this.#id === id) this.#id = null;
+    });
+    return id;
+  }
+
+  #write(key: string, value: string, lease: string): Promise<unknown> {
+    return this.#options.gateway.call("/v3/kv/put", { key: toBase64(key), value: toBase64(value), lease });
+  }
+
+  #schedule(ms: number): void {
+    if (this.#cancel !== null || this.#renewing || this.#entries.size === 0) return;
+    this.#cancel = this.#options.clock.after(ms, () => {
+      this.#cancel = null;
+      void this.#renewForSure();
+    });
+  }
+
+  /** Renews the lease, and goes on trying while etcd does not answer. */
+  async #renewForSure(): Promise<void> {
+    const { clock, logger, ttlMs } = this.#options;
+    const backoff = new Backoff({ firstMs: 50, maxMs: Math.min(2_000, ttlMs / 3) });
+    this.#renewing = true;
+    try {
+      while (this.#entries.size > 0) {
+        try {
+          await this.#renew();
+          break;
+        } catch (error) {
+          logger.warn("cannot renew the lease in etcd", { reason: errorText(error) });
+          await new Promise<void>((resolve) => clock.after(backoff.next(), resolve));
+        }
+      }
+    } finally {
+      this.#renewing = false;
+    }
+    this.#schedule(ttlMs / 3);
+  }
+
+  async #renew(): Promise<void> {
+    const lease = await this.#lease();
+    const answer = await this.#options.gateway.call("/v3/lease/keepalive", { ID: lease });
+    const result = answer["result"] as { TTL?: unknown } | undefined;
+    if (Number(result?.TTL ?? 0) > 0) return;
+    this.#options.logger.warn("the lease in etcd was lost; registering anew", { lease });
+    this.#id = null;
+    const renewed = await this.#lease();
+    for (const [key, value] of [...this.#entries]) {
+      if (this.#entries.get(key) === value) await this.#write(key, value, renewed);
+    }
+  }
+
+  async #releaseIfIdle(): Promise<void> {
+    if (this.#entries.size > 0) return;
+    this.#cancel?.();
+    this.#cancel = null;
+    const id = this.#id;
+    this.#id = null;
+    if (id === null) return;
+    // Revoking takes every key of it away at once.
+    await this.#options.gateway.call("/v3/lease/revoke", { ID: await id });
+  }
+}

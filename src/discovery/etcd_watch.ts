@@ -1,0 +1,77 @@
+import { Backoff, type Clock, errorText, type InstanceId, isInstanceId, type Logger } from "../core/mod.ts";
+import type { EtcdGateway } from "./etcd_gateway.ts";
+import { entriesOf, entryOf, revisionOf, underPrefix } from "./etcd_keys.ts";
+import type { ServiceWatch } from "./service_watch.ts";
+
+/** What following a prefix needs. */
+export interface EtcdWatchOptions {
+  /** etcd. */
+  readonly gateway: EtcdGateway;
+  /** Keys under it end with an instance's id. */
+  readonly prefix: string;
+  /** Where time comes from. */
+  readonly clock: Clock;
+  /** Where trouble is reported. */
+  readonly logger: Logger;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Follows the instances under a prefix until the signal aborts.
+ *
+ * Each time the watch has to be opened, everything is read first and compared with what was known, and the watch
+ * goes on from the revision of that reading: so nothing is missed or told twice after a reconnect, a compaction, or
+ * a server that came back with older data.
+ */
+export async function followPrefix(options: EtcdWatchOptions, watch: ServiceWatch): Promise<void> {
+  const { gateway, prefix, clock, logger, signal } = options;
+  const backoff = new Backoff({ firstMs: 20, maxMs: 1_000 });
+  while (!signal.aborted) {
+    try {
+      const range = underPrefix(prefix);
+      const answer = await gateway.call("/v3/kv/range", { ...range, keys_only: true }, signal);
+      watch.replace(entriesOf(answer).map(({ key }) => idUnder(prefix, key)).filter((id) => id !== null));
+      const start_revision = String(revisionOf(answer) + 1n);
+      const messages = await gateway.stream(
+        "/v3/watch",
+        { create_request: { ...range, start_revision, progress_notify: true } },
+        signal,
+      );
+      for await (const message of messages) {
+        backoff.reset();
+        // Compacted, or ended by the server: read again.
+        if (message["canceled"] === true) break;
+        apply(message["events"], prefix, watch);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      logger.warn("the watch in etcd broke; opening it again", { prefix, reason: errorText(error) });
+    }
+    if (signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const end = (): void => {
+        cancel();
+        signal.removeEventListener("abort", end);
+        resolve();
+      };
+      const cancel = clock.after(backoff.next(), end);
+      signal.addEventListener("abort", end);
+    });
+  }
+}
+
+function apply(events: unknown, prefix: string, watch: ServiceWatch): void {
+  if (!Array.isArray(events)) return;
+  for (const event of events as { type?: string; kv?: Record<string, unknown> }[]) {
+    const id = idUnder(prefix, entryOf(event.kv).key);
+    if (id === null) continue;
+    if (event.type === "DELETE") watch.remove(id);
+    else watch.add(id);
+  }
+}
+
+function idUnder(prefix: string, key: string): InstanceId | null {
+  const id = key.slice(prefix.length);
+  return key.startsWith(prefix) && isInstanceId(id) ? id : null;
+}

@@ -1,0 +1,185 @@
+import { mkdirSync, readdirSync } from "node:fs";
+import {
+  type Clock,
+  type InstanceId,
+  isInstanceId,
+  systemClock,
+  type WorkerId,
+  workerIdOf,
+} from "../core/mod.ts";
+import { type PeerInfo, peerInfoFromJson, peerInfoToJson } from "../messenger/mod.ts";
+import { type FileLocks, openFileLocks } from "../runtime/mod.ts";
+import { DirectoryNotices } from "./directory_notices.ts";
+import type {
+  PeerDiscovery,
+  Registration,
+  ServiceDiscovery,
+  ServiceEvent,
+  WatchOptions,
+} from "./discovery.ts";
+import { LockedEntries } from "./locked_entries.ts";
+import { defaultMeshDirectory, ensureOwnDirectory } from "./own_directory.ts";
+import { checkServiceName, registration } from "./registration.ts";
+import { ServiceWatch } from "./service_watch.ts";
+
+/** What a {@link LocalDiscovery} is given. */
+export interface LocalDiscoveryOptions {
+  /** Instances with the same name here find each other. @default {"default"} */
+  mesh?: string | undefined;
+  /** Where meshes lie; every process has to say the same. @default {"/tmp/zeromesh-UID"} */
+  directory?: string | undefined;
+  /** How often to look for processes that were killed, in milliseconds: of that the kernel gives no notice. @default {1_000} */
+  sweepMs?: number | undefined;
+  /** Where time comes from; for tests. */
+  clock?: Clock | undefined;
+}
+
+/** Every default of {@link LocalDiscoveryOptions} that is a number or a word. */
+export const localDiscoveryDefaults = Object.freeze({ mesh: "default", sweepMs: 1_000 });
+
+/**
+ * Instances of one user on one host find each other through a folder that nobody else can look into. There is no
+ * server and nothing to configure.
+ *
+ * Each entry is locked by its process; what can be locked belongs to a dead one and is swept by whoever sees it.
+ * On Deno it needs `--allow-write` for the folder.
+ *
+ * @example Usage
+ * ```ts ignore
+ * // service
+ * const discovery = new LocalDiscovery({ mesh: "shop" });
+ * await using messenger = await Messenger.create({ discovery, services: ["resize"] });
+ * // anybody else
+ * await using client = await Messenger.create({ discovery: new LocalDiscovery({ mesh: "shop" }) });
+ * await client.typedUnary(resize, { to: service("resize"), payload });
+ * ```
+ */
+export class LocalDiscovery implements PeerDiscovery, ServiceDiscovery {
+  readonly #mesh: string;
+  readonly #given: string | undefined;
+  readonly #sweepMs: number;
+  readonly #clock: Clock;
+  #opened: Promise<FileLocks> | undefined;
+  #directory = "";
+
+  /**
+   * Opens nothing yet: the directory is made at first use.
+   *
+   * @param options The mesh's name; all options have defaults.
+   * @throws {TypeError} If the name is not one that a file can have.
+   */
+  constructor(options: LocalDiscoveryOptions = {}) {
+    this.#mesh = checkServiceName(options.mesh ?? localDiscoveryDefaults.mesh);
+    this.#given = options.directory;
+    this.#sweepMs = options.sweepMs ?? localDiscoveryDefaults.sweepMs;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  async discoverByInstanceId(id: InstanceId): Promise<PeerInfo | null> {
+    return parseInfo((await this.#peers()).read(id));
+  }
+
+  async discoverByWorkerId(id: WorkerId): Promise<PeerInfo | null> {
+    const peers = await this.#peers();
+    const name = peers.names().find((name) => isInstanceId(name) && workerIdOf(name) === id);
+    return name === undefined ? null : parseInfo(peers.read(name));
+  }
+
+  async registerPeer(info: PeerInfo): Promise<Registration> {
+    const entry = (await this.#peers()).create(info.instanceId, JSON.stringify(peerInfoToJson(info)));
+    return registration(() => entry[Symbol.dispose]());
+  }
+
+  async listPeers(): Promise<PeerInfo[]> {
+    const peers = await this.#peers();
+    return peers.names().map((name) => parseInfo(peers.read(name))).filter((info) => info !== null);
+  }
+
+  async registerService(service: string, id: InstanceId): Promise<Registration> {
+    const entry = (await this.#offers(service)).create(id, "");
+    return registration(() => entry[Symbol.dispose]());
+  }
+
+  async getInstances(service: string): Promise<InstanceId[]> {
+    return (await this.#offers(service)).living().filter(isInstanceId);
+  }
+
+  async listServices(): Promise<string[]> {
+    const locks = await this.#open();
+    const found: string[] = [];
+    for (const service of readdirSync(`${this.#directory}/services`).sort()) {
+      const entries = new LockedEntries(`${this.#directory}/services/${service}`, locks);
+      if (entries.living().some(isInstanceId)) found.push(service);
+    }
+    return found;
+  }
+
+  watch(service: string, options: WatchOptions = {}): AsyncIterableIterator<ServiceEvent> {
+    checkServiceName(service);
+    const ended = Promise.withResolvers<void>();
+    const watch = new ServiceWatch(options.signal, () => ended.resolve());
+    void this.#follow(service, watch, ended.promise);
+    return watch;
+  }
+
+  async #follow(service: string, watch: ServiceWatch, ended: Promise<void>): Promise<void> {
+    try {
+      const entries = await this.#offers(service);
+      const known = new Set<InstanceId>();
+      const look = (sweep: boolean): void => {
+        const names = new Set(entries.names().filter(isInstanceId));
+        for (const id of known) if (!names.has(id) || (sweep && !entries.lives(id))) known.delete(id);
+        for (const id of names) if (!known.has(id) && entries.lives(id)) known.add(id);
+        watch.replace(known);
+      };
+      using _notices = new DirectoryNotices(`${this.#directory}/services/${service}`, {
+        clock: this.#clock,
+        pollMs: this.#sweepMs,
+        concerns: isInstanceId,
+        look,
+      });
+      look(true);
+      await ended;
+    } catch (error) {
+      watch.fail(error);
+    }
+  }
+
+  async #peers(): Promise<LockedEntries> {
+    const locks = await this.#open();
+    return new LockedEntries(`${this.#directory}/peers`, locks);
+  }
+
+  async #offers(service: string): Promise<LockedEntries> {
+    checkServiceName(service);
+    const locks = await this.#open();
+    const directory = `${this.#directory}/services/${service}`;
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    return new LockedEntries(directory, locks);
+  }
+
+  /** Makes the folders on first use, so that making the object touches nothing. */
+  #open(): Promise<FileLocks> {
+    this.#opened ??= (async () => {
+      const base = this.#given ?? defaultMeshDirectory();
+      if (this.#given === undefined) ensureOwnDirectory(base);
+      this.#directory = `${base}/${this.#mesh}`;
+      ensureOwnDirectory(this.#directory);
+      for (const name of ["peers", "services"]) {
+        mkdirSync(`${this.#directory}/${name}`, { recursive: true, mode: 0o700 });
+      }
+      return await openFileLocks();
+    })();
+    this.#opened.catch(() => this.#opened = undefined);
+    return this.#opened;
+  }
+}
+
+function parseInfo(text: string | null): PeerInfo | null {
+  if (text === null) return null;
+  try {
+    return peerInfoFromJson(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}

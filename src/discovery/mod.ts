@@ -1,0 +1,55 @@
+/**
+ * How instances find each other: by id, and by the services they offer.
+ *
+ * Give `Messenger.create` one of these as `discovery`, and it tells others about itself and asks for peers that
+ * nobody has told it about. {@link LocalDiscovery} needs no server and no configuration; {@link FileDiscovery}
+ * shares a file with Rust Velo processes; etcd and NATS are in `zeromesh/discovery/etcd` and
+ * `zeromesh/discovery/nats`.
+ *
+ * @example Usage
+ * ```ts ignore
+ * import { Messenger, service } from "zeromesh";
+ * import { LocalDiscovery } from "zeromesh/discovery";
+ *
+ * // one process
+ * const server = await Messenger.create({ discovery: new LocalDiscovery(), services: ["resize"] });
+ * // another one
+ * const client = await Messenger.create({ discovery: new LocalDiscovery() });
+ * await client.unary("resize", { to: service("resize"), rawPayload: image });
+ * ```
+ *
+ * @module
+ */
+export type { CancelTimer, Clock, InstanceId, LogFields, Logger, WorkerId } from "../core/mod.ts";
+export type {
+  Balance,
+  DiscoveryPort,
+  PeerInfo,
+  PeerInfoJson,
+  PeerLookup,
+  Roster,
+  ServiceRouter,
+  ServiceTarget,
+  Standing,
+} from "../messenger/mod.ts";
+export { type DiscoveryCheck, discoveryChecks, type DiscoveryChecksOptions } from "./conformance.ts";
+export {
+  type Discovery,
+  findsPeers,
+  findsServices,
+  type LookupOptions,
+  type PeerDiscovery,
+  type Registration,
+  type ServiceAdded,
+  type ServiceDiscovery,
+  type ServiceEvent,
+  type ServiceInitial,
+  type ServiceRemoved,
+  type StaleReason,
+  type WatchOptions,
+} from "./discovery.ts";
+export { FileDiscovery, type FileDiscoveryOptions } from "./file_discovery.ts";
+export { LocalDiscovery, type LocalDiscoveryOptions } from "./local_discovery.ts";
+export { StaticDiscovery, type StaticDiscoveryOptions } from "./static_discovery.ts";
+export { DiscoveryHub, type DiscoveryOptions } from "./discovery_hub.ts";
+export { type ServiceStats } from "./service_directory.ts";

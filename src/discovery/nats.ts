@@ -1,0 +1,254 @@
+/**
+ * Discovery of peers through NATS, in Velo's subjects and encoding: each instance answers for itself.
+ *
+ * It needs the package `@nats-io/transport-node` (an optional dependency). NATS knows no services here; give a
+ * second back end for them: `discovery: [new NatsDiscovery(…), new EtcdDiscovery(…)]`. On Deno it needs
+ * `--allow-net` for the servers.
+ *
+ * @example Usage
+ * ```ts ignore
+ * import { Messenger } from "zeromesh";
+ * import { NatsDiscovery } from "zeromesh/discovery/nats";
+ *
+ * const discovery = new NatsDiscovery({ servers: ["nats://10.0.0.5:4222"], cluster: "shop" });
+ * await using messenger = await Messenger.create({ discovery });
+ * await messenger.unary("ping", { to: instanceIdOfSomebody });
+ * ```
+ *
+ * @module
+ */
+import type { NatsConnection, Subscription } from "@nats-io/transport-node";
+import {
+  type Clock,
+  errorText,
+  type InstanceId,
+  instanceIdToBytes,
+  type Logger,
+  silentLogger,
+  systemClock,
+  type WorkerId,
+  workerIdOf,
+  ZeromeshError,
+} from "../core/mod.ts";
+import { decodePeerInfo, encodePeerInfo, type PeerInfo } from "../messenger/mod.ts";
+import { base58 } from "./base58.ts";
+import type { LookupOptions, PeerDiscovery, Registration } from "./discovery.ts";
+import { checkServiceName, registration } from "./registration.ts";
+
+/** What a {@link NatsDiscovery} is given. */
+export interface NatsDiscoveryOptions {
+  /** The servers. @default {["nats://127.0.0.1:4222"]} */
+  servers?: readonly string[] | undefined;
+  /** Instances with the same name here find each other; the first part of every subject. @default {"default"} */
+  cluster?: string | undefined;
+  /** How long a lookup may take, in milliseconds. @default {5_000} */
+  timeoutMs?: number | undefined;
+  /** User and password, or a token, where the servers ask for them. */
+  auth?: { username: string; password: string } | { token: string } | undefined;
+  /** Certificates as PEM text, where the servers want TLS. */
+  tls?: { ca?: string | undefined; cert?: string | undefined; key?: string | undefined } | undefined;
+  /** Where to log. @default {nowhere} */
+  logger?: Logger | undefined;
+  /** Where time comes from; for tests. */
+  clock?: Clock | undefined;
+}
+
+/** Every default of {@link NatsDiscoveryOptions}. */
+const natsDiscoveryDefaults = Object.freeze({
+  servers: Object.freeze(["nats://127.0.0.1:4222"]),
+  cluster: "default",
+  timeoutMs: 5_000,
+});
+
+// A connection that nobody uses is kept for the next lookup a moment longer.
+const idleMs = 1_000;
+const empty = new Uint8Array(new ArrayBuffer(0));
+
+/**
+ * Instances find each other by asking; each one answers for itself, so what answers lives.
+ *
+ * One connection is shared by everything that uses the object and closed when nothing does. It reconnects by
+ * itself, with its subscriptions.
+ */
+export class NatsDiscovery implements PeerDiscovery {
+  readonly #options: NatsDiscoveryOptions;
+  readonly #servers: string[];
+  readonly #subjects: string;
+  readonly #timeoutMs: number;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  #connection: Promise<NatsConnection> | null = null;
+  #users = 0;
+  #cancelIdle = (): void => {};
+
+  /**
+   * Dials nothing yet: NATS is asked at first use.
+   *
+   * @param options Where NATS is; all options have defaults.
+   * @throws {TypeError} If the cluster's name cannot be part of a subject.
+   */
+  constructor(options: NatsDiscoveryOptions = {}) {
+    const d = natsDiscoveryDefaults;
+    const cluster = checkServiceName(options.cluster ?? d.cluster);
+    this.#options = options;
+    this.#servers = [...options.servers ?? d.servers];
+    this.#subjects = `${cluster}.velo.discover`;
+    this.#timeoutMs = options.timeoutMs ?? d.timeoutMs;
+    this.#clock = options.clock ?? systemClock;
+    this.#logger = options.logger ?? silentLogger;
+  }
+
+  async discoverByInstanceId(id: InstanceId, options: LookupOptions = {}): Promise<PeerInfo | null> {
+    const info = await this.#ask(
+      `${this.#subjects}.instance.${base58(instanceIdToBytes(id))}`,
+      options.signal,
+    );
+    return info?.instanceId === id ? info : null;
+  }
+
+  async discoverByWorkerId(id: WorkerId, options: LookupOptions = {}): Promise<PeerInfo | null> {
+    const info = await this.#ask(`${this.#subjects}.worker.${id}`, options.signal);
+    return info !== null && workerIdOf(info.instanceId) === id ? info : null;
+  }
+
+  async registerPeer(info: PeerInfo): Promise<Registration> {
+    const use = this.use();
+    const reply = encodePeerInfo(info);
+    const subscriptions: Subscription[] = [];
+    try {
+      const connection = await this.#connect();
+      const subjects = [
+        `${this.#subjects}.instance.${base58(instanceIdToBytes(info.instanceId))}`,
+        `${this.#subjects}.worker.${workerIdOf(info.instanceId)}`,
+      ];
+      for (const subject of subjects) {
+        subscriptions.push(connection.subscribe(subject, {
+          callback: (error, message) => {
+            if (error === null) message.respond(reply);
+          },
+        }));
+      }
+      // Whoever is told of this instance from now on finds it.
+      await connection.flush();
+    } catch (error) {
+      for (const subscription of subscriptions) subscription.unsubscribe();
+      await use[Symbol.asyncDispose]();
+      throw this.#unreachable(error);
+    }
+    return registration(async () => {
+      for (const subscription of subscriptions) subscription.unsubscribe();
+      await use[Symbol.asyncDispose]();
+    });
+  }
+
+  use(): AsyncDisposable {
+    this.#users++;
+    this.#cancelIdle();
+    let used = true;
+    return {
+      [Symbol.asyncDispose]: async () => {
+        if (!used) return;
+        used = false;
+        if (--this.#users === 0) await this.#close();
+      },
+    };
+  }
+
+  async #ask(subject: string, signal: AbortSignal | undefined): Promise<PeerInfo | null> {
+    signal?.throwIfAborted();
+    this.#users++;
+    this.#cancelIdle();
+    try {
+      const connection = await this.#connect();
+      const reply = await connection.request(subject, empty, { timeout: this.#timeoutMs });
+      return decodePeerInfo(reply.data);
+    } catch (error) {
+      // Nobody listens on the subject, or whoever did is gone without a word.
+      if (error instanceof Error && /no responders|timeout/i.test(`${error.name} ${error.message}`)) {
+        return null;
+      }
+      throw this.#unreachable(error);
+    } finally {
+      if (--this.#users === 0) this.#cancelIdle = this.#clock.after(idleMs, () => void this.#close());
+    }
+  }
+
+  #connect(): Promise<NatsConnection> {
+    if (this.#connection !== null) return this.#connection;
+    const connection = this.#open();
+    this.#connection = connection;
+    connection.then(
+      (open) => void open.closed().then(() => this.#forget(connection)),
+      () => this.#forget(connection),
+    );
+    return connection;
+  }
+
+  async #open(): Promise<NatsConnection> {
+    const { auth, tls } = this.#options;
+    const { connect } = await loadClient();
+    const connection = await connect({
+      servers: this.#servers,
+      name: "zeromesh",
+      timeout: this.#timeoutMs,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 250,
+      pingInterval: 2_000,
+      maxPingOut: 2,
+      ...(auth === undefined ? {} : "token" in auth ? auth : { user: auth.username, pass: auth.password }),
+      ...(tls === undefined ? {} : { tls: withoutUndefined(tls) }),
+    });
+    void this.#report(connection);
+    return connection;
+  }
+
+  async #report(connection: NatsConnection): Promise<void> {
+    for await (const status of connection.status()) {
+      if (status.type === "disconnect" || status.type === "reconnect") {
+        this.#logger.info(`nats: ${status.type}`, { servers: this.#servers.join(",") });
+      }
+    }
+  }
+
+  #forget(connection: Promise<NatsConnection>): void {
+    if (this.#connection === connection) this.#connection = null;
+  }
+
+  async #close(): Promise<void> {
+    this.#cancelIdle();
+    const connection = this.#connection;
+    this.#connection = null;
+    try {
+      await (await connection)?.close();
+    } catch {
+      // It was never open.
+    }
+  }
+
+  #unreachable(error: unknown): ZeromeshError {
+    if (error instanceof ZeromeshError) return error;
+    return new ZeromeshError(
+      "PEER_UNREACHABLE",
+      `NATS does not serve at ${this.#servers.join(" or ")}: ${errorText(error)}`,
+      { cause: error, peer: this.#servers.join(",") },
+    );
+  }
+}
+
+async function loadClient(): Promise<typeof import("@nats-io/transport-node")> {
+  try {
+    return await import("@nats-io/transport-node");
+  } catch (error) {
+    throw new ZeromeshError(
+      "FEATURE_UNAVAILABLE",
+      "Cannot use NATS: the package @nats-io/transport-node is not installed; add it to the project",
+      { cause: error },
+    );
+  }
+}
+
+function withoutUndefined(tls: Record<string, string | undefined>): Record<string, string> {
+  const given: Record<string, string> = {};
+  for (const [name, value] of Object.entries(tls)) if (value !== undefined) given[name] = value;
+  return given;
+}

@@ -1,0 +1,26 @@
+import type { Registration } from "./discovery.ts";
+
+/** A registration that a function takes back, once and without a failure. */
+export function registration(takeBack: () => void | Promise<void>): Registration {
+  let done: Promise<void> | undefined;
+  const unregister = (): Promise<void> => {
+    // What cannot be taken back now is swept by others, or ends with its lease.
+    done ??= (async () => await takeBack())().catch(() => {});
+    return done;
+  };
+  return { unregister, [Symbol.asyncDispose]: unregister };
+}
+
+const servicePattern = /^[\w.:@+-]{1,128}$/;
+
+/**
+ * Checks a service's name: it becomes part of keys and file names.
+ *
+ * @throws {TypeError} If it has other characters than letters, digits and `_ . : @ + -`, or more than 128.
+ */
+export function checkServiceName(name: string): string {
+  if (typeof name === "string" && servicePattern.test(name) && name !== "." && name !== "..") return name;
+  throw new TypeError(
+    `Cannot use ${JSON.stringify(name)} as the name of a service: 1 to 128 letters, digits and _ . : @ + -`,
+  );
+}

@@ -1,0 +1,81 @@
+import { Backoff, type Clock, errorText, type InstanceId, type Logger } from "../core/mod.ts";
+import type { ServiceDiscovery, ServiceEvent } from "./discovery.ts";
+
+/** The instances of one service, kept up to date from one or more back ends. */
+export class ServiceMembers implements Disposable {
+  /** In a stable order. */
+  members: readonly InstanceId[] = [];
+  /** Where taking turns has come to. */
+  cursor = 0;
+  /** Whether every back end has said who is there. */
+  known = false;
+  readonly #service: string;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #onChange: () => void;
+  readonly #stop = new AbortController();
+  readonly #seen: Set<InstanceId>[];
+  #unknown: number;
+
+  /** @param onChange Called after each change. */
+  constructor(
+    service: string,
+    sources: readonly ServiceDiscovery[],
+    parts: { clock: Clock; logger: Logger; onChange: () => void },
+  ) {
+    this.#service = service;
+    this.#clock = parts.clock;
+    this.#logger = parts.logger;
+    this.#onChange = parts.onChange;
+    this.#seen = sources.map(() => new Set());
+    this.#unknown = sources.length;
+    sources.forEach((source, index) => void this.#follow(source, this.#seen[index]!));
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop.abort();
+  }
+
+  /** Follows one back end for good: a watch that breaks is begun anew. */
+  async #follow(source: ServiceDiscovery, seen: Set<InstanceId>): Promise<void> {
+    const { signal } = this.#stop;
+    const backoff = new Backoff({ maxMs: 2_000 });
+    for (let told = false; !signal.aborted;) {
+      try {
+        for await (const event of source.watch(this.#service, { signal })) {
+          backoff.reset();
+          fold(seen, event);
+          if (!told) this.known = --this.#unknown === 0;
+          told = true;
+          this.#changed();
+        }
+      } catch (error) {
+        this.#logger.warn("cannot watch a service", { service: this.#service, reason: errorText(error) });
+      }
+      if (signal.aborted) return;
+      await new Promise<void>((resolve) => this.#clock.after(backoff.next(), resolve));
+    }
+  }
+
+  #changed(): void {
+    const all = new Set<InstanceId>();
+    for (const seen of this.#seen) for (const id of seen) all.add(id);
+    this.members = [...all].sort();
+    this.#onChange();
+  }
+}
+
+function fold(into: Set<InstanceId>, event: ServiceEvent): void {
+  switch (event.type) {
+    case "initial":
+      into.clear();
+      for (const id of event.instances) into.add(id);
+      break;
+    case "added":
+      into.add(event.instance);
+      break;
+    case "removed":
+      into.delete(event.instance);
+      break;
+  }
+}

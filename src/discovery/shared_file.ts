@@ -1,0 +1,124 @@
+import { linkSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from "node:fs";
+import { Backoff, type Clock, holdProcess, ZeromeshError } from "../core/mod.ts";
+import { type FileLock, openFileLocks } from "../runtime/mod.ts";
+
+/** What a {@link SharedFile} needs. */
+export interface SharedFileOptions {
+  /** The text of a file that is not there yet. */
+  readonly empty: string;
+  /** How long to wait for others that hold the lock, in milliseconds. */
+  readonly lockTimeoutMs: number;
+  /** Where time comes from. */
+  readonly clock: Clock;
+}
+
+/**
+ * A text file that many processes change. A change is made under an exclusive lock on the file itself, from reading
+ * to renaming a new file over it, so none is lost; readers need no lock and see one version or the other.
+ */
+export class SharedFile {
+  /** Where it is. */
+  readonly path: string;
+  readonly #options: SharedFileOptions;
+  #line: Promise<unknown> = Promise.resolve();
+
+  /** @param path Where it is or will be. */
+  constructor(path: string, options: SharedFileOptions) {
+    this.path = path;
+    this.#options = options;
+  }
+
+  /** The text now. */
+  read(): string {
+    try {
+      return readFileSync(this.path, "utf8");
+    } catch (error) {
+      if (isMissing(error)) return this.#options.empty;
+      throw error;
+    }
+  }
+
+  /**
+   * Changes the file.
+   *
+   * @param change Makes the new text of the present one; null leaves the file as it is.
+   * @throws {ZeromeshError} `TIMEOUT` when somebody holds the lock for too long.
+   */
+  update(change: (text: string) => string | null): Promise<void> {
+    const next = this.#line.then(() => this.#update(change));
+    this.#line = next.catch(() => {});
+    return next;
+  }
+
+  async #update(change: (text: string) => string | null): Promise<void> {
+    using _lock = await this.#lock();
+    const text = change(this.read());
+    if (text === null) return;
+    const fresh = `${this.path}.tmp.${crypto.randomUUID()}`;
+    try {
+      writeFileSync(fresh, text);
+      renameSync(fresh, this.path);
+    } catch (error) {
+      removeQuietly(fresh);
+      throw error;
+    }
+  }
+
+  async #lock(): Promise<FileLock> {
+    const { clock, lockTimeoutMs } = this.#options;
+    using _hold = holdProcess();
+    const locks = await openFileLocks();
+    const giveUpAt = clock.now() + lockTimeoutMs;
+    const backoff = new Backoff({ firstMs: 2, maxMs: 20 });
+    for (;;) {
+      const lock = this.#tryLock((path) => locks.tryLock(path));
+      if (lock !== null) return lock;
+      if (clock.now() >= giveUpAt) {
+        throw new ZeromeshError(
+          "TIMEOUT",
+          `Cannot change ${this.path}: another process has held its lock for ${lockTimeoutMs} ms`,
+          { details: { path: this.path } },
+        );
+      }
+      await new Promise<void>((resolve) => clock.after(backoff.next(), resolve));
+    }
+  }
+
+  #tryLock(tryLock: (path: string) => FileLock | null): FileLock | null {
+    try {
+      const lock = tryLock(this.path);
+      // Whoever held the lock before has renamed another file over this one.
+      if (lock === null || statSync(this.path).ino === lock.inode) return lock;
+      lock[Symbol.dispose]();
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      this.#createEmpty();
+    }
+    return null;
+  }
+
+  /** Makes the file with its first text at once, for readers that take no empty one. */
+  #createEmpty(): void {
+    const fresh = `${this.path}.tmp.${crypto.randomUUID()}`;
+    try {
+      writeFileSync(fresh, this.#options.empty);
+      linkSync(fresh, this.path);
+    } catch (error) {
+      if ((error as { code?: string }).code !== "EEXIST") throw error;
+    } finally {
+      removeQuietly(fresh);
+    }
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as { code?: string }).code === "ENOENT";
+}
+
+function removeQuietly(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // It was renamed or never made.
+  }
+}

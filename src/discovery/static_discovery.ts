@@ -1,0 +1,119 @@
+import { type InstanceId, instanceId, type WorkerId, workerIdOf } from "../core/mod.ts";
+import { type PeerInfo, peerInfoFromJson, type PeerInfoJson } from "../messenger/mod.ts";
+import type {
+  PeerDiscovery,
+  Registration,
+  ServiceDiscovery,
+  ServiceEvent,
+  WatchOptions,
+} from "./discovery.ts";
+import { checkServiceName, registration } from "./registration.ts";
+import { ServiceWatch } from "./service_watch.ts";
+
+/** What a {@link StaticDiscovery} is given. */
+export interface StaticDiscoveryOptions {
+  /** Instances: what `peerInfo()` gave there. */
+  peers?: readonly (PeerInfo | PeerInfoJson)[] | undefined;
+  /** Which instances offer which service. */
+  services?: Readonly<Record<string, readonly string[]>> | undefined;
+}
+
+/**
+ * Entries given by hand, and those of instances in this process that share the object.
+ *
+ * @example Usage
+ * ```ts
+ * import { contract, Messenger, service } from "zeromesh";
+ * import { StaticDiscovery } from "zeromesh/discovery";
+ * import { z } from "zod";
+ *
+ * const inc = contract("inc", { input: z.number(), output: z.number() });
+ * const discovery = new StaticDiscovery();
+ * await using server = await Messenger.create({ discovery, services: ["counting"] });
+ * server.handle(inc, ({ input }) => input + 1);
+ * await using client = await Messenger.create({ discovery });
+ * console.log(await client.typedUnary(inc, { to: service("counting"), payload: 41 })); // 42
+ * ```
+ */
+export class StaticDiscovery implements PeerDiscovery, ServiceDiscovery {
+  readonly #peers = new Map<InstanceId, PeerInfo>();
+  readonly #services = new Map<string, Set<InstanceId>>();
+  readonly #watches = new Map<string, Set<ServiceWatch>>();
+
+  /**
+   * Makes a directory of what it is told.
+   *
+   * @param options Entries to begin with.
+   * @throws {TypeError} If one of them is no peer info, or no instance id.
+   */
+  constructor(options: StaticDiscoveryOptions = {}) {
+    for (const entry of options.peers ?? []) {
+      const info = "workerAddress" in entry ? entry : peerInfoFromJson(entry);
+      if (info === null) {
+        throw new TypeError("Cannot make a StaticDiscovery: an entry of peers is no peer info");
+      }
+      this.#peers.set(info.instanceId, info);
+    }
+    for (const [name, ids] of Object.entries(options.services ?? {})) {
+      this.#services.set(checkServiceName(name), new Set(ids.map((id) => instanceId(id))));
+    }
+  }
+
+  discoverByInstanceId(id: InstanceId): Promise<PeerInfo | null> {
+    return Promise.resolve(this.#peers.get(id) ?? null);
+  }
+
+  discoverByWorkerId(id: WorkerId): Promise<PeerInfo | null> {
+    for (const info of this.#peers.values()) {
+      if (workerIdOf(info.instanceId) === id) return Promise.resolve(info);
+    }
+    return Promise.resolve(null);
+  }
+
+  registerPeer(info: PeerInfo): Promise<Registration> {
+    this.#peers.set(info.instanceId, info);
+    return Promise.resolve(registration(() => {
+      if (this.#peers.get(info.instanceId) === info) this.#peers.delete(info.instanceId);
+    }));
+  }
+
+  listPeers(): Promise<PeerInfo[]> {
+    return Promise.resolve([...this.#peers.values()]);
+  }
+
+  registerService(service: string, id: InstanceId): Promise<Registration> {
+    checkServiceName(service);
+    let ids = this.#services.get(service);
+    if (ids === undefined) this.#services.set(service, ids = new Set());
+    ids.add(id);
+    for (const watch of this.#watches.get(service) ?? []) watch.add(id);
+    return Promise.resolve(registration(() => this.#removeService(service, id)));
+  }
+
+  getInstances(service: string): Promise<InstanceId[]> {
+    return Promise.resolve([...this.#services.get(service) ?? []]);
+  }
+
+  listServices(): Promise<string[]> {
+    return Promise.resolve([...this.#services.keys()].sort());
+  }
+
+  watch(service: string, options: WatchOptions = {}): AsyncIterableIterator<ServiceEvent> {
+    const watches = this.#watches.get(service) ?? new Set();
+    this.#watches.set(service, watches);
+    const watch: ServiceWatch = new ServiceWatch(options.signal, () => {
+      watches.delete(watch);
+      if (watches.size === 0) this.#watches.delete(service);
+    });
+    watches.add(watch);
+    watch.replace(this.#services.get(service) ?? []);
+    return watch;
+  }
+
+  #removeService(service: string, id: InstanceId): void {
+    const ids = this.#services.get(service);
+    if (ids === undefined || !ids.delete(id)) return;
+    if (ids.size === 0) this.#services.delete(service);
+    for (const watch of this.#watches.get(service) ?? []) watch.remove(id);
+  }
+}

@@ -1,0 +1,30 @@
+import type { SystemPort } from "../messenger/mod.ts";
+import { barrierHandler } from "./barrier.ts";
+import { eventHandlers } from "./distributed.ts";
+import { type EventManager, eventsOf, type MessengerEvents } from "./manager.ts";
+import type { ResolvedEventOptions } from "./options.ts";
+
+/** The events of a messenger, made when somebody uses them first. */
+export interface AttachedEvents {
+  /** The manager; made at the first call. */
+  readonly manager: EventManager;
+  /** The manager, if it was made. */
+  readonly made: EventManager | null;
+}
+
+/** Gives a messenger events: the system handlers at once, everything else when it is needed. */
+export function attachEvents(port: SystemPort, options: ResolvedEventOptions): AttachedEvents {
+  let made: MessengerEvents | null = null;
+  const events = (): MessengerEvents => made ??= eventsOf(port, options);
+  for (const { name, kind } of [...eventHandlers, { name: barrierHandler, kind: "unary" as const }]) {
+    port.handle(name, kind, (message) => events().receive(name, message));
+  }
+  return {
+    get manager() {
+      return events().manager;
+    },
+    get made() {
+      return made?.manager ?? null;
+    },
+  };
+}

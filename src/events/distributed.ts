@@ -1,0 +1,276 @@
+import { type InstanceId, ZeromeshError } from "../core/mod.ts";
+import type { SystemMessage, SystemPort, SystemSender } from "../messenger/mod.ts";
+import {
+  completionHandler,
+  completionRequestHandler,
+  decodeCompletion,
+  decodeEventFrame,
+  encodeCompletionRequest,
+  encodeEventFrame,
+  encodeEventRequest,
+  encodeSubscribe,
+  EventFrame,
+  EventFrameKind,
+  eventFrameSize,
+  eventRequestSize,
+  isEventJson,
+  type ResponseId,
+  responseIdToBigInt,
+  subscribeHandler,
+  unsubscribeHandler,
+} from "../wire/mod.ts";
+import { type EventHandle, handleWords, joinHandle, splitHandle } from "./handle.ts";
+import type { ResolvedEventOptions } from "./options.ts";
+import {
+  type EventStatus,
+  type Outcome,
+  poisonedError,
+  poisonedWith,
+  statusOf,
+  triggered,
+  triggeredWithJson,
+} from "./outcome.ts";
+import type { OwnEvents } from "./own_events.ts";
+import type { RemoteEvents } from "./remote_events.ts";
+import type { Subscribers } from "./subscribers.ts";
+
+/** How to ask another instance something about its events. */
+export interface EventCallOptions {
+  /** Deadline in milliseconds. @default {the messenger's timeoutMs, 30_000} */
+  timeoutMs?: number | undefined;
+  /** Gives up; the promise rejects with `signal.reason`. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Handler of a question about an event, of ours only. */
+export const pollHandler = "_event_poll";
+
+/** What goes between instances about events: messages in, messages out. */
+export class Distributed {
+  readonly #port: SystemPort;
+  readonly #remote: RemoteEvents;
+  readonly #subscribers: Subscribers;
+  readonly #options: ResolvedEventOptions;
+  readonly #frame = new EventFrame();
+
+  /** @param remote What is known of others' events. */
+  constructor(
+    port: SystemPort,
+    remote: RemoteEvents,
+    subscribers: Subscribers,
+    options: ResolvedEventOptions,
+  ) {
+    this.#port = port;
+    this.#remote = remote;
+    this.#subscribers = subscribers;
+    this.#options = options;
+  }
+
+  /** A message of another instance for one of {@link eventHandlers}. */
+  receive(name: string, message: SystemMessage): Uint8Array | undefined {
+    switch (name) {
+      case subscribeHandler:
+        this.#subscribers.subscribe(message);
+        return undefined;
+      case unsubscribeHandler:
+        this.#subscribers.unsubscribe(message);
+        return undefined;
+      case completionRequestHandler:
+        this.#subscribers.request(message);
+        return undefined;
+      case pollHandler:
+        return this.#subscribers.poll(message);
+      default:
+        this.#completion(message);
+        return undefined;
+    }
+  }
+
+  /** Asks the owner to trigger or poison its event. */
+  complete(handle: EventHandle, outcome: Outcome, options: EventCallOptions): Promise<void> {
+    const port = this.#port;
+    const owner = this.#remote.instanceOf(handle);
+    if (!port.isUp(owner)) return this.#completeLater(owner, handle, outcome, options);
+    if (port.hasEvents(owner)) {
+      const encode = (id: ResponseId) => encodeRequest(handle, outcome, id);
+      return port.confirmed(completionRequestHandler, owner, encode, options);
+    }
+    const encode = (id: ResponseId) =>
+      encodeCompletionRequest({
+        handle,
+        worker: port.workerId,
+        instance: port.instanceId,
+        poisoned: outcome.reason,
+        responseId: responseIdToBigInt(id),
+      });
+    return port.confirmed(completionRequestHandler, owner, encode, options).catch((error: unknown) => {
+      throw translated(error, handle);
+    });
+  }
+
+  async #completeLater(
+    owner: InstanceId,
+    handle: EventHandle,
+    outcome: Outcome,
+    options: EventCallOptions,
+  ): Promise<void> {
+    await this.#port.reach(owner, options.timeoutMs ?? this.#options.ownerGraceMs);
+    await this.complete(handle, outcome, options);
+  }
+
+  /** Asks how an event is. */
+  async poll(handle: EventHandle, options: EventCallOptions): Promise<EventStatus> {
+    const outcome = this.#remote.known(handle);
+    if (outcome !== undefined) return statusOf(outcome);
+    const owner = this.#remote.instanceOf(handle);
+    if (!this.#port.isUp(owner)) {
+      await this.#port.reach(owner, options.timeoutMs ?? this.#options.ownerGraceMs);
+    }
+    if (this.#port.hasEvents(owner)) {
+      splitHandle(handle);
+      const question = encodeEventFrame(
+        EventFrameKind.about,
+        handleWords,
+        "",
+        new Uint8Array(eventFrameSize),
+      );
+      const answer = await this.#port.call(pollHandler, owner, question, options);
+      if (answer.length === 0) return { status: "pending" };
+      const frame = new EventFrame();
+      const found = decodeEventFrame(answer, 0, answer.length, frame) ? this.#outcomeOf(frame) : null;
+      if (found === null || joinHandle(frame.words) !== handle) {
+        throw new ZeromeshError(
+          "RESULT_INVALID",
+          `${owner} answers a question about an event with something else`,
+          {
+            peer: owner,
+          },
+        );
+      }
+      this.#remote.complete(owner, frame.words, found);
+      return statusOf(found);
+    }
+    const { workerId: worker, instanceId: instance } = this.#port;
+    const payload = encodeSubscribe({ handle, worker, instance });
+    // Plain Velo has no such question: who subscribes is told at once of what is complete.
+    await this.#port.sync(subscribeHandler, owner, payload, options);
+    const told = this.#remote.known(handle);
+    return told === undefined ? { status: "pending" } : statusOf(told);
+  }
+
+  #completion(message: SystemMessage): void {
+    const sender = this.#port.senderOf(message);
+    const frame = this.#frame;
+    const { source, payloadStart, payloadEnd } = message.lent;
+    let outcome: Outcome | null = null;
+    if (isEventJson(source, payloadStart)) {
+      const completion = decodeCompletion(message.lentPayload);
+      if (completion !== null) {
+        splitHandle(completion.handle as EventHandle);
+        frame.words.set(handleWords);
+        outcome = completion.poisoned === null ? triggered : poisonedWith(completion.poisoned);
+      }
+    } else if (decodeEventFrame(source, payloadStart, payloadEnd, frame)) {
+      if (frame.kind === EventFrameKind.refused) return this.#refused(sender, frame);
+      outcome = this.#outcomeOf(frame);
+    }
+    if (outcome === null) return this.#subscribers.countBad("malformed");
+    if (!isOwner(sender, frame)) return this.#subscribers.countBad("foreign");
+    this.#remote.complete(sender.instanceId, frame.words, outcome);
+  }
+
+  #refused(sender: SystemSender | null, frame: EventFrame): void {
+    if (!isOwner(sender, frame)) return this.#subscribers.countBad("foreign");
+    const end = frame.text.indexOf("\n");
+    if (end < 1) return this.#subscribers.countBad("malformed");
+    this.#remote.refuse(
+      sender.instanceId,
+      frame.words,
+      frame.text.slice(0, end),
+      frame.text.slice(end + 1),
+    );
+  }
+
+  /** How an event ended; null when the frame does not say so. */
+  #outcomeOf(frame: EventFrame): Outcome | null {
+    switch (frame.kind) {
+      case EventFrameKind.triggered:
+        return triggered;
+      case EventFrameKind.poisoned:
+        return poisonedWith(frame.text);
+      case EventFrameKind.value:
+        // A larger value than this instance wants is left out; the event is complete all the same.
+        if (frame.text.length > this.#options.maxValueBytes) return triggered;
+        try {
+          return triggeredWithJson(frame.text, Infinity);
+        } catch {
+          return null;
+        }
+      default:
+        return null;
+    }
+  }
+}
+
+/** Only the owner knows whether its event is complete. */
+function isOwner(sender: SystemSender | null, { words }: EventFrame): sender is SystemSender {
+  return sender !== null && sender.worker0 === words[2] && sender.worker1 === words[3];
+}
+
+const requestBytes = new Uint8Array(eventRequestSize);
+
+/** Lent until the next one. */
+function encodeRequest(handle: EventHandle, { reason, json }: Outcome, id: ResponseId): Uint8Array {
+  splitHandle(handle);
+  if (reason !== null) {
+    return encodeEventRequest(EventFrameKind.poison, handleWords, id, reason, requestBytes);
+  }
+  const kind = json === undefined ? EventFrameKind.trigger : EventFrameKind.triggerValue;
+  return encodeEventRequest(kind, handleWords, id, json ?? "", requestBytes);
+}
+
+/** What plain Velo says in words is given its code. */
+function translated(error: unknown, handle: EventHandle): unknown {
+  if (!(error instanceof ZeromeshError) || error.code !== "REMOTE_ERROR") return error;
+  return /poisoned/.test(error.message) ? poisonedError(handle, error.message) : error;
+}
+
+/** Who has to hear of what happens to connections. */
+export interface ConnectionListeners {
+  /** Events of others. */
+  readonly remote: RemoteEvents;
+  /** Others who wait for ours. */
+  readonly subscribers: Subscribers;
+  /** Ours. */
+  readonly own: OwnEvents;
+  /** Ends the rest. */
+  close(): void;
+}
+
+/** Has a manager's parts hear of connections, until its messenger closes. */
+export function listen(port: SystemPort, parts: ConnectionListeners): void {
+  const { remote, subscribers, own } = parts;
+  port.watch({
+    up: (peer: InstanceId) => remote.up(peer),
+    lost: (peer, rest) => {
+      remote.lost(peer, rest);
+      subscribers.lost(peer, rest);
+    },
+    closing: () => {
+      const closed = new ZeromeshError("CLOSED", "This instance closed while the event was awaited");
+      subscribers.close();
+      remote.close(closed);
+      own.close(closed);
+      parts.close();
+    },
+  });
+}
+
+/** Every system handler of events, and what answers it. */
+export const eventHandlers: readonly { readonly name: string; readonly kind: "am" | "unary" }[] = [
+  { name: subscribeHandler, kind: "am" },
+  { name: completionHandler, kind: "am" },
+  { name: completionRequestHandler, kind: "am" },
+  { name: unsubscribeHandler, kind: "am" },
+  { name: pollHandler, kind: "unary" },
+];

@@ -1,0 +1,110 @@
+import type { WorkerId } from "../core/mod.ts";
+
+/**
+ * Names an event everywhere: 128 bits, of which the upper 64 are the owner's worker id, the next 32 an index and the
+ * lowest 32 a generation. Bit 31 of the index marks an event that only its own process can know.
+ *
+ * `String(handle)` is its decimal text, which {@link eventHandle} reads; JSON has no integers that large, so it
+ * travels as that text inside payloads.
+ */
+export type EventHandle = bigint & { readonly "~brand": "EventHandle" };
+
+/** Set in the index of events that have no messenger. */
+export const localFlag = 0x8000_0000;
+
+const handleBytes = 16;
+const decimal = /^(?:0|[1-9][0-9]{0,38})$/;
+const mask32 = 0xffff_ffffn;
+// All platforms are little-endian; a bigint is written into 64 bits without making another one.
+const scratch = new BigUint64Array(2);
+const scratchBytes = new Uint8Array(scratch.buffer);
+
+/**
+ * Reads the decimal text of a handle, as `String(handle)` gives it, or checks a bigint from elsewhere.
+ *
+ * @param text 1 to 39 digits without leading zeros.
+ * @returns The handle. That there is such an event is not checked.
+ * @throws {TypeError} If it is no such text, or beyond 128 bits.
+ *
+ * @example Usage
+ * ```ts
+ * import { eventHandle } from "zeromesh";
+ *
+ * const handle = eventHandle("56234154719799553934924405423673966593");
+ * console.log(String(handle)); // 56234154719799553934924405423673966593
+ * ```
+ */
+export function eventHandle(text: string | bigint): EventHandle {
+  if (typeof text === "bigint" || (typeof text === "string" && decimal.test(text))) {
+    const handle = BigInt(text);
+    if (handle >= 0n && handle >> 128n === 0n) return handle as EventHandle;
+  }
+  throw new TypeError(
+    `Cannot use ${typeof text === "string" ? JSON.stringify(text) : String(text)} as an event handle: ` +
+      "it must be a decimal integer of at most 128 bits, as String(handle) gives it",
+  );
+}
+
+/** The 16 bytes of a handle, little-endian like the ids in Velo's headers. */
+export function eventHandleToBytes(handle: EventHandle): Uint8Array {
+  splitHandle(handle);
+  return scratchBytes.slice();
+}
+
+/**
+ * The handle whose 16 little-endian bytes these are.
+ *
+ * @throws {TypeError} If there are not exactly 16.
+ */
+export function eventHandleFromBytes(bytes: Uint8Array): EventHandle {
+  if (!(bytes instanceof Uint8Array) || bytes.length !== handleBytes) {
+    throw new TypeError("Cannot read an event handle: it must be a Uint8Array of 16 bytes");
+  }
+  scratchBytes.set(bytes);
+  return joinHandle(handleWords);
+}
+
+/** The words of the handle split last: generation, index, low and high half of the owner's worker id. */
+export const handleWords: Uint32Array = new Uint32Array(scratch.buffer);
+
+// Whose words they are: one message asks for those of the same handle several times, and comparing is cheaper.
+let splitLast: bigint = 0n;
+
+/** Puts a handle's words into {@link handleWords}. */
+export function splitHandle(handle: EventHandle): void {
+  if (handle === splitLast) return;
+  scratch[0] = handle;
+  scratch[1] = handle >> 64n;
+  splitLast = handle;
+}
+
+/** The handle with these words. */
+export function joinHandle(words: Uint32Array): EventHandle {
+  if (words !== handleWords) handleWords.set(words);
+  return (splitLast = (scratch[1]! << 64n) | scratch[0]!) as EventHandle;
+}
+
+/** Puts a handle together. */
+export function makeHandle(owner: bigint, index: number, generation: number): EventHandle {
+  return ((owner << 64n) | (BigInt(index) << 32n) | BigInt(generation)) as EventHandle;
+}
+
+/** The worker id of the instance that made the event; for events without a messenger, a random number. */
+export function ownerOf(handle: EventHandle): WorkerId {
+  return (handle >> 64n) as WorkerId;
+}
+
+/** The index, {@link localFlag} included. */
+export function indexOf(handle: EventHandle): number {
+  return Number((handle >> 32n) & mask32);
+}
+
+/** The generation of the index: 1 for the first event, one more for each that came after it. */
+export function generationOf(handle: EventHandle): number {
+  return Number(handle & mask32);
+}
+
+/** Whether only the process that made the event can know it. */
+export function isLocalHandle(handle: EventHandle): boolean {
+  return (indexOf(handle) & localFlag) !== 0;
+}

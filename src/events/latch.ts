@@ -1,0 +1,77 @@
+import { ZeromeshError } from "../core/mod.ts";
+import type { Event } from "./event.ts";
+import type { EventHandle } from "./handle.ts";
+import { droppedReason } from "./outcome.ts";
+import { merge, type MergeHost } from "./merge.ts";
+
+/**
+ * Opens when so many have arrived: an event that merges one event for each.
+ *
+ * @example Usage
+ * ```ts
+ * import { EventManager } from "zeromesh";
+ *
+ * const events = EventManager.local();
+ * const latch = events.latch(2);
+ * latch.arrive();
+ * latch.arrive();
+ * await events.awaiter(latch.handle);
+ * ```
+ */
+export class Latch implements Disposable {
+  /** Completes when all have arrived; poisoned when one of the parts is. */
+  readonly handle: EventHandle;
+  /** The events that it is merged from: whoever is given one triggers it instead of calling {@link Latch.arrive}. */
+  readonly parts: readonly EventHandle[];
+  readonly #events: readonly Event[];
+  #next = 0;
+
+  /** Made by `latch(n)`. */
+  constructor(host: MergeHost, count: number) {
+    if (!Number.isInteger(count) || count < 1) {
+      throw new RangeError(`Cannot make a latch for ${String(count)}: it must be a positive integer`);
+    }
+    this.#events = Array.from({ length: count }, () => host.newEvent());
+    this.parts = this.#events.map((event) => event.handle);
+    this.handle = merge(host, this.parts);
+  }
+
+  /** How many have not called {@link Latch.arrive}. */
+  get remaining(): number {
+    return this.#events.length - this.#next;
+  }
+
+  /**
+   * One more has arrived: triggers the next part.
+   *
+   * @throws {ZeromeshError} `EVENT_COMPLETED` when all have; `EVENT_POISONED` when that part is poisoned.
+   */
+  arrive(): void {
+    const event = this.#events[this.#next];
+    if (event === undefined) {
+      throw new ZeromeshError(
+        "EVENT_COMPLETED",
+        `All ${this.#events.length} have arrived at the latch before`,
+      );
+    }
+    this.#next++;
+    event.trigger();
+  }
+
+  /** Breaks the latch: every part that is pending is poisoned. */
+  poison(reason: string): void {
+    this.#next = this.#events.length;
+    for (const event of this.#events) {
+      try {
+        event.poison(reason);
+      } catch (error) {
+        if (!(error instanceof ZeromeshError)) throw error;
+      }
+    }
+  }
+
+  /** Poisons what is pending. */
+  [Symbol.dispose](): void {
+    this.poison(droppedReason);
+  }
+}

@@ -1,0 +1,309 @@
+import { Deadlines, type InstanceId, systemClock, ZeromeshError } from "../core/mod.ts";
+import type { SystemMessage, SystemPort } from "../messenger/mod.ts";
+import { type Barrier, barrierHandler, type BarrierOptions, Barriers } from "./barrier.ts";
+import { Distributed, type EventCallOptions, listen } from "./distributed.ts";
+import type { Event } from "./event.ts";
+import type { EventHandle } from "./handle.ts";
+import { Latch } from "./latch.ts";
+import { merge } from "./merge.ts";
+import { type EventOptions, type ResolvedEventOptions, resolveEventOptions } from "./options.ts";
+import { type EventStatus, poisonedWith, triggeredWith, unknownError } from "./outcome.ts";
+import { OwnEvents } from "./own_events.ts";
+import { RemoteEvents, type RemoteStats } from "./remote_events.ts";
+import { Subscribers, type SubscriberStats } from "./subscribers.ts";
+import type { TableStats } from "./table.ts";
+import type { AwaiterOptions } from "./waiting.ts";
+
+/** Counters of an {@link EventManager}. */
+export interface EventStats {
+  /** Its own events. */
+  readonly own: TableStats;
+  /** Events of other instances, as seen from here; null without a messenger. */
+  readonly remote: RemoteStats | null;
+  /** Other instances that want to know of its events; null without a messenger. */
+  readonly subscribers: SubscriberStats | null;
+  /** Rounds of barriers that are open here. */
+  readonly barriers: number;
+}
+
+interface Parts {
+  readonly own: OwnEvents;
+  readonly remote: RemoteEvents | null;
+  readonly subscribers: Subscribers | null;
+  readonly distributed: Distributed | null;
+}
+
+/** A messenger's events, and what takes the messages of other instances about events. */
+export interface MessengerEvents {
+  /** What users get. */
+  readonly manager: EventManager;
+  /** Takes a message for the system handler with this name; the answer of those that have one. */
+  receive(name: string, message: SystemMessage): Uint8Array | undefined;
+}
+
+// Assigned by the class, whose constructor nobody else can reach.
+let makeFor: (port: SystemPort, options: ResolvedEventOptions) => MessengerEvents;
+
+/** Makes the events of a messenger. */
+export function eventsOf(port: SystemPort, options: ResolvedEventOptions): MessengerEvents {
+  return makeFor(port, options);
+}
+
+/**
+ * Events that are awaited, triggered and poisoned by their handle: `messenger.events`, across instances, or
+ * {@link EventManager.local}, inside one process.
+ *
+ * @example Usage
+ * ```ts
+ * import { eventHandle, Messenger } from "zeromesh";
+ *
+ * await using owner = await Messenger.create();
+ * await using other = await Messenger.create();
+ * await other.connect(owner.endpoint);
+ *
+ * using ready = owner.events.newEvent();
+ * const text = String(ready.handle); // goes to the other instance, in a message of whatever kind
+ * const waiting = other.events.awaiter(eventHandle(text), { timeoutMs: 5_000 });
+ * ready.trigger("go");
+ * console.log(await waiting); // go
+ * ```
+ */
+export class EventManager {
+  readonly #options: ResolvedEventOptions;
+  readonly #deadlines: Deadlines;
+  readonly #port: SystemPort | null;
+  readonly #parts: Parts;
+  readonly #barriers: Barriers;
+  #awaited = 0;
+
+  private constructor(options: ResolvedEventOptions, owner: bigint, port: SystemPort | null) {
+    this.#options = options;
+    this.#port = port;
+    this.#deadlines = new Deadlines(port?.clock ?? systemClock);
+    const awaited = (change: 1 | -1) => {
+      const before = this.#awaited;
+      this.#awaited += change;
+      if (before === 0 || this.#awaited === 0) port?.hold(this.#awaited > 0);
+    };
+    const own = new OwnEvents(owner, port === null, options, this.#deadlines, {
+      completed: (slot, handle, outcome) => this.#parts.subscribers?.completed(slot, handle, outcome),
+      awaited,
+    });
+    if (port === null) this.#parts = { own, remote: null, subscribers: null, distributed: null };
+    else {
+      const remote = new RemoteEvents(port, options, this.#deadlines, awaited);
+      const subscribers = new Subscribers(port, own, options);
+      const distributed = new Distributed(port, remote, subscribers, options);
+      this.#parts = { own, remote, subscribers, distributed };
+      listen(port, { own, remote, subscribers, close: () => this.#deadlines.close() });
+    }
+    this.#barriers = new Barriers({
+      newEvent: () => this.newEvent(),
+      awaiter: (handle, wait) => this.awaiter(handle, wait),
+      poison: (handle, reason) => this.poison(handle, reason),
+      arriveAt: (at, payload, wait) => this.#arriveAt(at, payload, wait),
+    }, options.maxBarriers);
+  }
+
+  /**
+   * Events inside this process, without a messenger. Their handles mean nothing elsewhere.
+   *
+   * @throws {TypeError} If a size is no integer.
+   * @throws {RangeError} If a size is out of its range.
+   */
+  static local(options: EventOptions = {}): EventManager {
+    const owner = crypto.getRandomValues(new BigUint64Array(1))[0] ?? 0n;
+    return new EventManager(resolveEventOptions(options), owner, null);
+  }
+
+  static {
+    makeFor = (port, options) => {
+      const manager = new EventManager(options, port.workerId, port);
+      return { manager, receive: (name, message) => manager.#receive(name, message) };
+    };
+  }
+
+  /**
+   * Makes an event that this instance owns.
+   *
+   * @throws {ZeromeshError} `QUEUE_FULL` when `maxEvents` are pending, `CLOSED` after {@link EventManager.forceShutdown}.
+   */
+  newEvent(): Event {
+    return this.#parts.own.create();
+  }
+
+  /**
+   * Waits for an event, of this instance or another one.
+   *
+   * An event of another instance ends with `EVENT_OWNER_LOST` when that instance is gone or has restarted; while a
+   * connection is lost for a moment it goes on. Awaiting one that is known to be complete sends nothing.
+   *
+   * @returns What it was triggered with; undefined without a value.
+   * @throws {ZeromeshError} `EVENT_POISONED` with the reason in its message and in `details.reason`; `EVENT_OWNER_LOST`;
+   * `EVENT_UNKNOWN`; `PEER_UNKNOWN` when nobody is known who owns it; `TIMEOUT`; `QUEUE_FULL`; `CLOSED`.
+   */
+  awaiter<T = unknown>(handle: EventHandle, options?: AwaiterOptions): Promise<T> {
+    if (options !== undefined || typeof handle !== "bigint") {
+      const early = checkWait(handle, options);
+      if (early !== null) return early;
+    }
+    const own = this.#parts.own.await(handle, options);
+    if (own !== null) return own as Promise<T>;
+    const { remote } = this.#parts;
+    if (remote === null) return Promise.reject(unknownError(handle, "it is not one of this manager"));
+    return remote.await(handle, options) as Promise<T>;
+  }
+
+  /**
+   * Finds out how an event is. Its owner is asked, unless it is known to be complete.
+   *
+   * @throws {ZeromeshError} As a call; `EVENT_UNKNOWN`, `PEER_UNKNOWN`.
+   */
+  async poll(handle: EventHandle, options: EventCallOptions = {}): Promise<EventStatus> {
+    const early = checkWait(handle, options);
+    if (early !== null) return await early;
+    const own = this.#parts.own.status(handle);
+    if (own !== null) return own;
+    return await this.#elsewhere(handle).poll(handle, options);
+  }
+
+  /**
+   * Triggers an event, of this instance or another one; resolves when its owner has confirmed it. An event that was
+   * triggered before stays as it is.
+   *
+   * @param value What awaiters get; anything with JSON, at most `maxValueBytes` of it. Plain Velo instances get none.
+   * @throws {ZeromeshError} `EVENT_POISONED`, `EVENT_UNKNOWN`, `PEER_UNKNOWN`, `ENCODING_FAILED`, `PAYLOAD_TOO_LARGE`;
+   * for a remote one also as a call, with `ran`.
+   */
+  trigger(handle: EventHandle, value?: unknown, options: EventCallOptions = noOptions): Promise<void> {
+    try {
+      const early = checkWait(handle, options);
+      if (early !== null) return early;
+      if (this.#parts.own.table.owns(handle)) {
+        this.#parts.own.trigger(handle, value);
+        return done;
+      }
+      const outcome = triggeredWith(value, this.#options.maxValueBytes);
+      return this.#elsewhere(handle).complete(handle, outcome, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Poisons an event, of this instance or another one; resolves when its owner has confirmed it. The first reason
+   * stands.
+   *
+   * @throws {ZeromeshError} `EVENT_COMPLETED` when it was triggered, which plain Velo does not tell; else as
+   * {@link EventManager.trigger}.
+   */
+  async poison(handle: EventHandle, reason: string, options: EventCallOptions = {}): Promise<void> {
+    const early = checkWait(handle, options);
+    if (early !== null) return await early;
+    if (typeof reason !== "string") throw new TypeError("Cannot poison an event: the reason must be a text");
+    if (this.#parts.own.table.owns(handle)) return this.#parts.own.poison(handle, reason);
+    await this.#elsewhere(handle).complete(handle, poisonedWith(reason), options);
+  }
+
+  /**
+   * One event for many, which this instance owns: triggered once all are, or poisoned with all their reasons once all
+   * have ended.
+   *
+   * @param inputs Events or handles, of any instances.
+   * @returns The handle of the merged event.
+   * @throws {TypeError} If there are none.
+   * @throws {ZeromeshError} As {@link EventManager.newEvent}.
+   */
+  mergeEvents(inputs: Iterable<EventHandle | { readonly handle: EventHandle }>): EventHandle {
+    return merge(this, inputs);
+  }
+
+  /**
+   * Opens when so many have arrived.
+   *
+   * @throws {RangeError} If `count` is no positive integer.
+   */
+  latch(count: number): Latch {
+    return new Latch(this, count);
+  }
+
+  /**
+   * A place where `count` participants wait for each other, at this instance or another one of ours.
+   *
+   * @param name What they call it; it exists as long as somebody waits there.
+   * @throws {RangeError} If the name or the count cannot be used.
+   */
+  barrier(name: string, count: number, options: BarrierOptions = {}): Barrier {
+    const at = options.at ?? null;
+    return this.#barriers.open(name, count, at === this.#port?.instanceId ? null : at);
+  }
+
+  /**
+   * Poisons every pending event of this instance; those who await others' end with `CLOSED`. Nothing more can be made.
+   * The second call does nothing.
+   */
+  forceShutdown(reason: string): void {
+    this.#parts.own.shutdown(reason);
+    this.#parts.remote?.close(new ZeromeshError("CLOSED", `The events were shut down: ${reason}`));
+  }
+
+  /** A snapshot of counters. */
+  stats(): EventStats {
+    return {
+      own: this.#parts.own.stats(),
+      remote: this.#parts.remote?.stats() ?? null,
+      subscribers: this.#parts.subscribers?.stats() ?? null,
+      barriers: this.#barriers.size,
+    };
+  }
+
+  #receive(name: string, message: SystemMessage): Uint8Array | undefined {
+    const { distributed, subscribers } = this.#parts;
+    if (name !== barrierHandler) return distributed?.receive(name, message);
+    // Subscribed in the same step: this instance may close as soon as the round is complete.
+    return this.#barriers.receive(message.lentPayload, (round) => subscribers?.enroll(message, round));
+  }
+
+  #elsewhere(handle: EventHandle): Distributed {
+    const { distributed } = this.#parts;
+    if (distributed !== null) return distributed;
+    throw unknownError(handle, "it is not one of this manager");
+  }
+
+  async #arriveAt(at: InstanceId, payload: Uint8Array, options: AwaiterOptions): Promise<Uint8Array> {
+    const port = this.#port;
+    if (port === null) {
+      throw new TypeError("Cannot meet elsewhere: events without a messenger have no others");
+    }
+    if (!port.isUp(at)) await port.reach(at, options.timeoutMs ?? this.#options.ownerGraceMs);
+    if (port.hasEvents(at)) return await port.call(barrierHandler, at, payload, options);
+    throw new ZeromeshError("PEER_LACKS_FEATURE", `${at} is no instance that barriers can be at`, {
+      peer: at,
+    });
+  }
+}
+
+const done = Promise.resolve();
+const noOptions: EventCallOptions = Object.freeze({});
+
+/** What ends a wait before it begins. */
+function checkWait(handle: unknown, options: AwaiterOptions | undefined): Promise<never> | null {
+  if (typeof handle !== "bigint") {
+    return Promise.reject(
+      new TypeError(
+        `Cannot use a ${typeof handle} as an event handle; eventHandle(text) reads one from text`,
+      ),
+    );
+  }
+  const { signal, timeoutMs } = options ?? {};
+  if (timeoutMs !== undefined && (typeof timeoutMs !== "number" || Number.isNaN(timeoutMs))) {
+    return Promise.reject(
+      new TypeError(`Cannot use ${String(timeoutMs)} as timeoutMs: it must be a number of milliseconds`),
+    );
+  }
+  if (signal === undefined) return null;
+  if (!(signal instanceof AbortSignal)) {
+    return Promise.reject(new TypeError("Cannot wait for an event: signal must be an AbortSignal"));
+  }
+  return signal.aborted ? Promise.reject(signal.reason) : null;
+}

@@ -1,0 +1,154 @@
+import type { Deadlines } from "../core/mod.ts";
+import { ZeromeshError } from "../core/mod.ts";
+import { Event } from "./event.ts";
+import type { EventHandle } from "./handle.ts";
+import type { ResolvedEventOptions } from "./options.ts";
+import {
+  completedError,
+  type EventStatus,
+  type Outcome,
+  poisonedError,
+  poisonedWith,
+  statusOf,
+  triggeredWith,
+  unknownError,
+} from "./outcome.ts";
+import { EventTable, type Slot, type TableStats } from "./table.ts";
+import type { AwaiterOptions } from "./waiting.ts";
+
+/** Who is told about the events of a system. */
+export interface OwnEventsHooks {
+  /** An event with subscribers ends. */
+  completed(slot: Slot, handle: EventHandle, outcome: Outcome): void;
+  /** Somebody in this process waits for one more event, or for one fewer. */
+  awaited(change: 1 | -1): void;
+}
+
+/** The events that this system made itself, and those in this process who wait for them. */
+export class OwnEvents {
+  readonly table: EventTable;
+  readonly #options: ResolvedEventOptions;
+  readonly #deadlines: Deadlines;
+  readonly #hooks: OwnEventsHooks;
+  #closed: string | null = null;
+  #ended: ZeromeshError | null = null;
+
+  /** @param local Whether nobody outside the process can know the events. */
+  constructor(
+    owner: bigint,
+    local: boolean,
+    options: ResolvedEventOptions,
+    deadlines: Deadlines,
+    hooks: OwnEventsHooks,
+  ) {
+    this.table = new EventTable(owner, local, options);
+    this.#options = options;
+    this.#deadlines = deadlines;
+    this.#hooks = hooks;
+  }
+
+  /** Makes an event. */
+  create(): Event {
+    if (this.#closed !== null) {
+      throw new ZeromeshError("CLOSED", `Cannot make an event: the events were shut down (${this.#closed})`);
+    }
+    return new Event(this, this.table.create());
+  }
+
+  /** The outcome or the promise of one of these events; null when the handle is not from here. */
+  await(handle: EventHandle, options: AwaiterOptions | undefined): Promise<unknown> | null {
+    const slot = this.table.find(handle);
+    if (slot === null) return this.#awaitCompleted(handle);
+    if (this.#ended !== null) return Promise.reject(this.#ended);
+    if (slot.idle) this.#hooks.awaited(1);
+    if (options?.signal === undefined && (options?.timeoutMs ?? Infinity) === Infinity) return slot.promise();
+    return slot.conditional(handle, options ?? {}, this.#deadlines, () => this.#hooks.awaited(-1));
+  }
+
+  #awaitCompleted(handle: EventHandle): Promise<unknown> | null {
+    if (!this.table.owns(handle)) return null;
+    const outcome = this.table.outcomeOf(handle);
+    if (outcome === null) return Promise.reject(neverMade(handle));
+    if (outcome.reason !== null) return Promise.reject(poisonedError(handle, outcome.reason));
+    return Promise.resolve(outcome.value);
+  }
+
+  /**
+   * What is known of one of these events; null when the handle is not from here.
+   *
+   * @throws {ZeromeshError} `EVENT_UNKNOWN`.
+   */
+  status(handle: EventHandle): EventStatus | null {
+    if (this.table.find(handle) !== null) return { status: "pending" };
+    if (!this.table.owns(handle)) return null;
+    const outcome = this.table.outcomeOf(handle);
+    if (outcome === null) throw neverMade(handle);
+    return statusOf(outcome);
+  }
+
+  /**
+   * Triggers an event. One that was triggered before stays as it is.
+   *
+   * @throws {ZeromeshError} `EVENT_POISONED`, `EVENT_UNKNOWN`, `ENCODING_FAILED`, `PAYLOAD_TOO_LARGE`.
+   */
+  trigger(handle: EventHandle, value: unknown): void {
+    const slot = this.table.find(handle);
+    if (slot !== null) return this.complete(slot, triggeredWith(value, this.#options.maxValueBytes));
+    const outcome = this.#completedOutcome(handle);
+    if (outcome.reason !== null) throw poisonedError(handle, outcome.reason);
+  }
+
+  /**
+   * Poisons an event. One that was poisoned before keeps its reason.
+   *
+   * @throws {ZeromeshError} `EVENT_COMPLETED` when it was triggered, `EVENT_UNKNOWN`.
+   */
+  poison(handle: EventHandle, reason: string): void {
+    if (typeof reason !== "string") throw new TypeError("Cannot poison an event: the reason must be a text");
+    const slot = this.table.find(handle);
+    if (slot !== null) return this.complete(slot, poisonedWith(reason));
+    if (this.#completedOutcome(handle).reason === null) throw completedError(handle);
+  }
+
+  /** Ends a pending event. */
+  complete(slot: Slot, outcome: Outcome): void {
+    const { handle } = slot;
+    if (!slot.idle) this.#hooks.awaited(-1);
+    if (slot.subscribers !== null) this.#hooks.completed(slot, handle, outcome);
+    this.table.complete(slot, outcome);
+  }
+
+  /** Poisons everything that is pending, and makes nothing more. */
+  shutdown(reason: string): void {
+    if (this.#closed !== null) return;
+    this.#closed = reason;
+    const outcome = poisonedWith(reason);
+    for (const slot of this.table.pending()) this.complete(slot, outcome);
+  }
+
+  /** Ends those who wait; the events stay as they are, and nobody can change them any more. */
+  close(error: ZeromeshError): void {
+    this.#closed ??= error.message;
+    this.#ended = error;
+    for (const slot of this.table.pending()) {
+      if (slot.idle) continue;
+      slot.fail(error);
+      this.#hooks.awaited(-1);
+    }
+  }
+
+  /** Counters. */
+  stats(): TableStats {
+    return this.table.stats();
+  }
+
+  #completedOutcome(handle: EventHandle): Outcome {
+    const outcome = this.table.outcomeOf(handle);
+    if (outcome === null) throw neverMade(handle);
+    return outcome;
+  }
+}
+
+function neverMade(handle: EventHandle): ZeromeshError {
+  return unknownError(handle, "its owner never made it");
+}

@@ -1,0 +1,298 @@
+import { LRUCache } from "lru-cache";
+import { type Deadlines, type InstanceId, ZeromeshError } from "../core/mod.ts";
+import type { SystemPort } from "../messenger/mod.ts";
+import {
+  encodeEventFrame,
+  encodeSubscribe,
+  EventFrameKind,
+  eventFrameSize,
+  subscribeHandler,
+  unsubscribeHandler,
+} from "../wire/mod.ts";
+import { type EventHandle, handleWords, joinHandle, ownerOf, splitHandle } from "./handle.ts";
+import type { ResolvedEventOptions } from "./options.ts";
+import { type Outcome, poisonedError, triggered } from "./outcome.ts";
+import { type OwnerHost, RemoteOwner, Subscription } from "./remote_owner.ts";
+import type { AwaiterOptions } from "./waiting.ts";
+
+/** Counters of {@link RemoteEvents}. */
+export interface RemoteStats {
+  /** Events of other instances that are awaited now. */
+  readonly subscriptions: number;
+  /** Completed ones that are remembered. */
+  readonly completed: number;
+  /** Awaited and found among the completed ones. */
+  readonly cacheHits: number;
+  /** Awaited and found among those awaited already. */
+  readonly activeHits: number;
+  /** Awaited and asked for over the network. */
+  readonly networkLookups: number;
+  /** Subscriptions repeated after a connection was lost. */
+  readonly renewed: number;
+  /** Completed because a later event of the same index is complete. */
+  readonly implied: number;
+  /** Completions that nobody waited for: doubled, late, or of events that were given up. */
+  readonly unasked: number;
+  /** Awaited events that ended with `EVENT_OWNER_LOST`. */
+  readonly ownerLost: number;
+}
+
+const encoder = new TextEncoder();
+const subscribeName = encoder.encode(subscribeHandler);
+const unsubscribeName = encoder.encode(unsubscribeHandler);
+
+/**
+ * Events of other instances as seen from here: first those known to be complete, then those awaited already, then the
+ * network.
+ */
+export class RemoteEvents implements OwnerHost {
+  readonly port: SystemPort;
+  readonly graceMs: number;
+  readonly #options: ResolvedEventOptions;
+  readonly #deadlines: Deadlines;
+  readonly #awaited: (change: 1 | -1) => void;
+  readonly #completed: LRUCache<EventHandle, Outcome>;
+  readonly #owners = new Map<InstanceId, RemoteOwner>();
+  #ended: ZeromeshError | null = null;
+  #last: RemoteOwner | null = null;
+  #count = 0;
+  #cacheHits = 0;
+  #activeHits = 0;
+  #networkLookups = 0;
+  #renewed = 0;
+  #implied = 0;
+  #unasked = 0;
+  #ownerLost = 0;
+
+  /** @param awaited Told when one more, or one fewer, event is awaited. */
+  constructor(
+    port: SystemPort,
+    options: ResolvedEventOptions,
+    deadlines: Deadlines,
+    awaited: (change: 1 | -1) => void,
+  ) {
+    this.port = port;
+    this.graceMs = options.ownerGraceMs;
+    this.#options = options;
+    this.#deadlines = deadlines;
+    this.#awaited = awaited;
+    this.#completed = new LRUCache({ max: options.maxCompleted });
+  }
+
+  /** How an event ended, if that is known here. */
+  known(handle: EventHandle): Outcome | undefined {
+    return this.#completed.get(handle);
+  }
+
+  /** Who owns an event. @throws {ZeromeshError} `PEER_UNKNOWN`. */
+  instanceOf(handle: EventHandle): InstanceId {
+    splitHandle(handle);
+    const id = this.port.peerOf(handleWords[2]!, handleWords[3]!);
+    if (id !== null) return id;
+    throw new ZeromeshError(
+      "PEER_UNKNOWN",
+      `Nobody is known who owns event ${handle} (worker id ${ownerOf(handle)}); connect to its owner first`,
+      { details: { handle: String(handle) } },
+    );
+  }
+
+  /** Waits for an event. */
+  await(handle: EventHandle, options: AwaiterOptions | undefined): Promise<unknown> {
+    const outcome = this.#completed.get(handle);
+    if (outcome !== undefined) {
+      this.#cacheHits++;
+      if (outcome.reason !== null) return Promise.reject(poisonedError(handle, outcome.reason));
+      return Promise.resolve(outcome.value);
+    }
+    splitHandle(handle);
+    const generation = handleWords[0]!;
+    const index = handleWords[1]!;
+    let owner = this.#ownerByWords(handleWords);
+    let subscription = owner?.find(index, generation) ?? null;
+    const fresh = subscription === null;
+    if (subscription === null) {
+      try {
+        owner ??= this.#meet(handle);
+        subscription = this.#open(owner, handle, index, generation);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    } else this.#activeHits++;
+    const found = subscription;
+    const unconditional = options?.signal === undefined && (options?.timeoutMs ?? Infinity) === Infinity;
+    const promise = unconditional
+      ? found.promise()
+      : found.conditional(handle, options ?? {}, this.#deadlines, () => this.#giveUp(found));
+    if (fresh) found.owner.ask(found);
+    return promise;
+  }
+
+  /** An event is complete, as its owner says. With it all earlier ones of its index are. */
+  complete(from: InstanceId, words: Uint32Array, outcome: Outcome): void {
+    const owner = this.#owners.get(from);
+    const generation = words[0]!;
+    let one: Subscription | null = owner?.first(words[1]!) ?? null;
+    let handle: EventHandle | null = null;
+    if (one === null) this.#unasked++;
+    while (one !== null) {
+      const { next } = one;
+      if (one.generation === generation) {
+        handle = one.handle;
+        this.#settle(one, outcome);
+      } else if (one.generation < generation) {
+        this.#implied++;
+        this.#completed.set(one.handle, triggered);
+        this.#settle(one, triggered);
+      }
+      one = next;
+    }
+    this.#completed.set(handle ?? joinHandle(words), outcome);
+  }
+
+  /** The owner refuses a subscription. */
+  refuse(from: InstanceId, words: Uint32Array, code: string, why: string): void {
+    const subscription = this.#owners.get(from)?.find(words[1]!, words[0]!) ?? null;
+    if (subscription === null) {
+      this.#unasked++;
+      return;
+    }
+    this.#remove(subscription);
+    const details = { handle: String(subscription.handle) };
+    subscription.fail(new ZeromeshError(code, why, { peer: from, details }));
+  }
+
+  /** A connection to an instance is up. */
+  up(id: InstanceId): void {
+    this.#owners.get(id)?.comeBack();
+  }
+
+  /** A connection to an instance was lost. */
+  lost(id: InstanceId, rest: "up" | "down" | "gone"): void {
+    const owner = this.#owners.get(id);
+    if (owner === undefined) return;
+    if (owner.idle) this.#drop(owner);
+    else if (rest === "up") owner.renew();
+    else if (rest === "down") owner.leave();
+    else owner.lose("it shut down or was disconnected");
+  }
+
+  /** Ends everybody who waits. */
+  close(error: ZeromeshError): void {
+    this.#ended ??= error;
+    for (const owner of [...this.#owners.values()]) {
+      owner.stop();
+      this.#end(owner, () => error);
+    }
+    this.#completed.clear();
+  }
+
+  /** Counters. */
+  stats(): RemoteStats {
+    return {
+      subscriptions: this.#count,
+      completed: this.#completed.size,
+      cacheHits: this.#cacheHits,
+      activeHits: this.#activeHits,
+      networkLookups: this.#networkLookups,
+      renewed: this.#renewed,
+      implied: this.#implied,
+      unasked: this.#unasked,
+      ownerLost: this.#ownerLost,
+    };
+  }
+
+  subscribe(subscription: Subscription): void {
+    if (subscription.asked) this.#renewed++;
+    subscription.asked = true;
+    this.#say(subscribeName, subscription);
+  }
+
+  ownerLost(owner: RemoteOwner, error: (subscription: Subscription) => ZeromeshError): void {
+    this.#ownerLost += owner.subscriptions().length;
+    this.#end(owner, error);
+  }
+
+  #end(owner: RemoteOwner, error: (subscription: Subscription) => ZeromeshError): void {
+    this.#drop(owner);
+    for (const subscription of owner.subscriptions()) {
+      this.#remove(subscription);
+      subscription.fail(error(subscription));
+    }
+  }
+
+  #ownerByWords(words: Uint32Array): RemoteOwner | null {
+    const last = this.#last;
+    if (last !== null && last.worker0 === words[2] && last.worker1 === words[3]) return last;
+    const id = this.port.peerOf(words[2]!, words[3]!);
+    const owner = id === null ? undefined : this.#owners.get(id);
+    if (owner === undefined) return null;
+    return this.#last = owner;
+  }
+
+  #meet(handle: EventHandle): RemoteOwner {
+    if (this.#ended !== null) throw this.#ended;
+    const id = this.instanceOf(handle);
+    splitHandle(handle);
+    const owner = new RemoteOwner(id, handleWords[2]!, handleWords[3]!, this);
+    this.#owners.set(id, owner);
+    return this.#last = owner;
+  }
+
+  #drop(owner: RemoteOwner): void {
+    this.#owners.delete(owner.id);
+    if (this.#last === owner) this.#last = null;
+  }
+
+  #open(owner: RemoteOwner, handle: EventHandle, index: number, generation: number): Subscription {
+    if (this.#ended !== null) throw this.#ended;
+    if (this.#count >= this.#options.maxSubscriptions) {
+      throw new ZeromeshError(
+        "QUEUE_FULL",
+        `Cannot await event ${handle}: ${this.#count} events of other instances are awaited, which is the limit ` +
+          "(maxSubscriptions)",
+        { peer: owner.id },
+      );
+    }
+    const subscription = new Subscription(handle, index, generation, owner);
+    owner.enter(subscription);
+    this.#networkLookups++;
+    this.#count++;
+    this.#awaited(1);
+    return subscription;
+  }
+
+  /** Nobody waits any more: the owner need not tell. */
+  #giveUp(subscription: Subscription): void {
+    const { owner } = subscription;
+    this.#remove(subscription);
+    if (owner.idle) owner.stop();
+    if (subscription.asked && this.port.hasEvents(owner.id)) this.#say(unsubscribeName, subscription);
+  }
+
+  #settle(subscription: Subscription, outcome: Outcome): void {
+    this.#remove(subscription);
+    subscription.settle(subscription.handle, outcome);
+  }
+
+  #remove(subscription: Subscription): void {
+    if (!subscription.owner.remove(subscription)) return;
+    this.#count--;
+    this.#awaited(-1);
+  }
+
+  #say(name: Uint8Array, { handle, owner }: Subscription): void {
+    const { port } = this;
+    if (!port.hasEvents(owner.id)) {
+      port.notify(
+        name,
+        owner.id,
+        encodeSubscribe({ handle, worker: port.workerId, instance: port.instanceId }),
+      );
+      return;
+    }
+    splitHandle(handle);
+    port.notify(name, owner.id, encodeEventFrame(EventFrameKind.about, handleWords, "", head));
+  }
+}
+
+const head = new Uint8Array(eventFrameSize);

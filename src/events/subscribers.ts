@@ -1,0 +1,363 @@
+import { type InstanceId, ZeromeshError } from "../core/mod.ts";
+import type { Failure, SystemMessage, SystemPort, SystemSender } from "../messenger/mod.ts";
+import {
+  completionHandler,
+  decodeCompletionRequest,
+  decodeEventFrame,
+  decodeSubscribe,
+  encodeCompletion,
+  encodeEventFrame,
+  EventFrame,
+  EventFrameKind,
+  eventFrameSize,
+  isEventJson,
+  responseIdFromBigInt,
+} from "../wire/mod.ts";
+import { type EventHandle, handleWords, joinHandle, splitHandle } from "./handle.ts";
+import type { ResolvedEventOptions } from "./options.ts";
+import {
+  completedError,
+  type Outcome,
+  poisonedError,
+  poisonedWith,
+  triggered,
+  triggeredWithJson,
+  unknownError,
+} from "./outcome.ts";
+import type { OwnEvents } from "./own_events.ts";
+import { PeerSubscriptions, type Slot } from "./table.ts";
+
+/** Counters of {@link Subscribers}. */
+export interface SubscriberStats {
+  /** Subscriptions of other instances now. */
+  readonly subscribers: number;
+  /** Of those, forgotten because the instance is gone. */
+  readonly vanished: number;
+  /** Messages whose sender is not whom they name, or does not own what they are about. */
+  readonly foreign: number;
+  /** Messages that are none. */
+  readonly malformed: number;
+  /** Subscriptions to, and requests for, events that were never made here. */
+  readonly unknown: number;
+  /** Subscriptions refused because there were too many. */
+  readonly refused: number;
+}
+
+const completionName = new TextEncoder().encode(completionHandler);
+const workerMask = (1n << 64n) - 1n;
+const plainShutdown = poisonedWith("Event runtime shut down");
+
+/** The other instances that want to know of events of this one, and those that complete them. */
+export class Subscribers {
+  readonly #port: SystemPort;
+  readonly #own: OwnEvents;
+  readonly #options: ResolvedEventOptions;
+  readonly #byPeer = new Map<InstanceId, PeerSubscriptions>();
+  readonly #frame = new EventFrame();
+  #count = 0;
+  #vanished = 0;
+  #foreign = 0;
+  #malformed = 0;
+  #unknown = 0;
+  #refused = 0;
+
+  /** @param own The events. */
+  constructor(port: SystemPort, own: OwnEvents, options: ResolvedEventOptions) {
+    this.#port = port;
+    this.#own = own;
+    this.#options = options;
+  }
+
+  /** `_event_subscribe`: whether the event is complete is looked up and, if not, remembered in one step. */
+  subscribe(message: SystemMessage): void {
+    const sender = this.#read(message);
+    if (sender === null) return;
+    this.#enter(message, sender, this.#frame.words);
+  }
+
+  /** Subscribes the sender of a message to an event, as if it had asked. */
+  enroll(message: SystemMessage, handle: EventHandle): void {
+    const sender = this.#port.senderOf(message);
+    if (sender === null) return;
+    splitHandle(handle);
+    this.#frame.words.set(handleWords);
+    this.#enter(message, sender, this.#frame.words);
+  }
+
+  #enter(message: SystemMessage, sender: SystemSender, words: Uint32Array): void {
+    const slot = this.#own.table.findWords(words);
+    if (slot === null) return this.#answerLate(message, sender, words);
+    const peer = this.#byPeer.get(sender.instanceId) ?? this.#meet(sender.instanceId);
+    if (peer.slots.has(slot)) return;
+    if (this.#count >= this.#options.maxSubscribers) {
+      this.#refused++;
+      const limit = `${this.#count} subscriptions are open at its owner, which is the limit (maxSubscribers)`;
+      return this.#refuse(
+        message,
+        sender,
+        words,
+        "QUEUE_FULL",
+        `Cannot await event ${slot.handle}: ${limit}`,
+      );
+    }
+    this.#count++;
+    peer.slots.add(slot);
+    const others = slot.subscribers;
+    if (others === null) slot.subscribers = peer;
+    else if (others instanceof Set) others.add(peer);
+    else slot.subscribers = new Set([others, peer]);
+  }
+
+  /** `_event_unsubscribe`. */
+  unsubscribe(message: SystemMessage): void {
+    const sender = this.#read(message);
+    const slot = sender === null ? null : this.#own.table.findWords(this.#frame.words);
+    const peer = sender === null ? undefined : this.#byPeer.get(sender.instanceId);
+    if (slot !== null && peer !== undefined) this.#drop(slot, peer);
+  }
+
+  /** `_event_poll`: a completion, or nothing for an event that is pending. */
+  poll(message: SystemMessage): Uint8Array {
+    if (this.#read(message) === null) {
+      throw new ZeromeshError("PAYLOAD_INVALID", "This is no question about an event of mine");
+    }
+    const { words } = this.#frame;
+    if (this.#own.table.findWords(words) !== null) return nothing;
+    const outcome = this.#own.table.outcomeOfWords(words);
+    if (outcome !== null) return encodeOutcome(words, outcome).slice();
+    this.#unknown++;
+    throw neverMade(joinHandle(words));
+  }
+
+  /** `_event_trigger_request`. */
+  request(message: SystemMessage): void {
+    const sender = this.#port.senderOf(message);
+    const { source, payloadStart, payloadEnd } = message.lent;
+    if (!isEventJson(source, payloadStart)) {
+      const frame = this.#frame;
+      if (!decodeEventFrame(source, payloadStart, payloadEnd, frame) || frame.kind < EventFrameKind.trigger) {
+        this.#malformed++;
+        return;
+      }
+      if (sender === null || frame.id0 !== sender.worker0 || frame.id1 !== sender.worker1) {
+        this.#foreign++;
+        return;
+      }
+      const poisoned = frame.kind === EventFrameKind.poison ? frame.text : null;
+      const value = frame.kind === EventFrameKind.triggerValue ? frame.text : undefined;
+      return this.#port.confirm(message, frame, this.#complete(frame.words, poisoned, value, true));
+    }
+    this.#requestInJson(message, sender);
+  }
+
+  #requestInJson(message: SystemMessage, sender: SystemSender | null): void {
+    const request = decodeCompletionRequest(message.lentPayload);
+    if (request === null) {
+      this.#malformed++;
+      return;
+    }
+    const { responseId } = request;
+    // An ack goes to whom its id names, so nobody has it sent to somebody else.
+    const own = responseId === null || (responseId & workerMask) === sender?.workerId;
+    if (sender === null || sender.instanceId !== request.instance || !own) {
+      this.#foreign++;
+      return;
+    }
+    const { words } = this.#frame;
+    splitHandle(request.handle as EventHandle);
+    words.set(handleWords);
+    const { events } = message.session;
+    const failure = this.#complete(words, request.poisoned, undefined, events);
+    // Velo tells the requester of the completion before it confirms.
+    if (!events && failure?.code !== "EVENT_UNKNOWN") this.#answerLate(message, sender, words);
+    if (responseId !== null) this.#port.confirm(message, responseIdFromBigInt(responseId), failure);
+  }
+
+  /** An event with subscribers ends: each is told once. */
+  completed(slot: Slot, handle: EventHandle, outcome: Outcome): void {
+    const { subscribers } = slot;
+    if (subscribers === null) return;
+    slot.subscribers = null;
+    if (!(subscribers instanceof Set)) return this.#tell(slot, handle, outcome, subscribers);
+    for (const peer of subscribers) this.#tell(slot, handle, outcome, peer);
+  }
+
+  #tell(slot: Slot, handle: EventHandle, outcome: Outcome, peer: PeerSubscriptions): void {
+    this.#count--;
+    peer.slots.delete(slot);
+    splitHandle(handle);
+    // Where it has no connection it asks again once it has, and finds the event complete.
+    this.#port.notify(
+      completionName,
+      peer.id,
+      this.#port.hasEvents(peer.id) ? encodeOutcome(handleWords, outcome) : encodePlain(handle, outcome),
+    );
+  }
+
+  /** A connection to an instance was lost. Ours subscribe again when they come back. */
+  lost(id: InstanceId, rest: "up" | "down" | "gone"): void {
+    const peer = this.#byPeer.get(id);
+    if (peer === undefined || rest === "up") return;
+    if (peer.slots.size === 0) {
+      this.#byPeer.delete(id);
+      return;
+    }
+    if (rest === "gone" || this.#port.isOurs(id)) return this.#forget(peer);
+    this.#port.clock.after(this.#options.ownerGraceMs, () => {
+      if (!this.#port.hasWay(id)) this.#forget(peer);
+    });
+  }
+
+  /** The instance closes: plain Velo hears of it, ours know by the goodbye. */
+  close(): void {
+    for (const [id, { slots }] of this.#byPeer) {
+      if (this.#port.isOurs(id)) continue;
+      for (const { handle } of slots) {
+        this.#port.notify(completionName, id, encodePlain(handle, plainShutdown));
+      }
+    }
+  }
+
+  /** Counts a message that is no completion, or not its sender's. */
+  countBad(what: "malformed" | "foreign"): void {
+    if (what === "malformed") this.#malformed++;
+    else this.#foreign++;
+  }
+
+  /** Counters. */
+  stats(): SubscriberStats {
+    return {
+      subscribers: this.#count,
+      vanished: this.#vanished,
+      foreign: this.#foreign,
+      malformed: this.#malformed,
+      unknown: this.#unknown,
+      refused: this.#refused,
+    };
+  }
+
+  /** Reads what a message is about into {@link #frame}; who sent it, or null when it is dropped. */
+  #read(message: SystemMessage): SystemSender | null {
+    const sender = this.#port.senderOf(message);
+    const { source, payloadStart, payloadEnd } = message.lent;
+    const frame = this.#frame;
+    if (!isEventJson(source, payloadStart)) {
+      if (decodeEventFrame(source, payloadStart, payloadEnd, frame) && frame.kind === EventFrameKind.about) {
+        if (sender === null) this.#foreign++;
+        return sender;
+      }
+      this.#malformed++;
+      return null;
+    }
+    const subscription = decodeSubscribe(message.lentPayload);
+    if (subscription === null) {
+      this.#malformed++;
+      return null;
+    }
+    if (sender === null || sender.instanceId !== subscription.instance) {
+      this.#foreign++;
+      return null;
+    }
+    splitHandle(subscription.handle as EventHandle);
+    frame.words.set(handleWords);
+    return sender;
+  }
+
+  #complete(
+    words: Uint32Array,
+    poisoned: string | null,
+    value: string | undefined,
+    ours: boolean,
+  ): Failure | null {
+    const { table } = this.#own;
+    const slot = table.findWords(words);
+    try {
+      if (slot !== null) {
+        this.#own.complete(slot, this.#outcomeFor(poisoned, value));
+        return null;
+      }
+      const outcome = table.outcomeOfWords(words);
+      if (outcome === null) {
+        this.#unknown++;
+        throw neverMade(joinHandle(words));
+      }
+      const handle = joinHandle(words);
+      if (poisoned === null && outcome.reason !== null) throw poisonedError(handle, outcome.reason);
+      // Velo confirms the poisoning of a triggered event, and changes nothing.
+      if (poisoned !== null && outcome.reason === null && ours) throw completedError(handle);
+      return null;
+    } catch (error) {
+      if (!(error instanceof ZeromeshError)) throw error;
+      const plainText = error.code === "EVENT_POISONED" ? "event was poisoned" : error.message;
+      return { code: error.code, message: error.message, data: error.details, plainText };
+    }
+  }
+
+  #outcomeFor(poisoned: string | null, value: string | undefined): Outcome {
+    if (poisoned !== null) return poisonedWith(poisoned);
+    if (value === undefined) return triggered;
+    return triggeredWithJson(value, this.#options.maxValueBytes);
+  }
+
+  /** Tells of an event that is complete already. */
+  #answerLate(message: SystemMessage, sender: SystemSender, words: Uint32Array): void {
+    const { events } = message.session;
+    const outcome = this.#own.table.outcomeOfWords(words);
+    if (outcome !== null) {
+      const payload = events ? encodeOutcome(words, outcome) : encodePlain(joinHandle(words), outcome);
+      this.#port.notify(completionName, sender.instanceId, payload);
+      return;
+    }
+    this.#unknown++;
+    const { code, message: why } = neverMade(joinHandle(words));
+    this.#refuse(message, sender, words, code, why);
+  }
+
+  #refuse(message: SystemMessage, sender: SystemSender, words: Uint32Array, code: string, why: string): void {
+    // Plain Velo would take it for a completion, and with it all earlier generations for complete.
+    if (!message.session.events) return;
+    const payload = encodeEventFrame(EventFrameKind.refused, words, `${code}\n${why}`, head);
+    this.#port.notify(completionName, sender.instanceId, payload);
+  }
+
+  #meet(id: InstanceId): PeerSubscriptions {
+    const peer = new PeerSubscriptions(id);
+    this.#byPeer.set(id, peer);
+    return peer;
+  }
+
+  #drop(slot: Slot, peer: PeerSubscriptions): void {
+    if (!peer.slots.delete(slot)) return;
+    this.#count--;
+    const { subscribers } = slot;
+    if (subscribers === peer) slot.subscribers = null;
+    else if (subscribers instanceof Set) subscribers.delete(peer);
+  }
+
+  #forget(peer: PeerSubscriptions): void {
+    this.#vanished += peer.slots.size;
+    for (const slot of [...peer.slots]) this.#drop(slot, peer);
+    this.#byPeer.delete(peer.id);
+  }
+}
+
+const nothing = new Uint8Array(new ArrayBuffer(0));
+const head = new Uint8Array(eventFrameSize);
+
+function neverMade(handle: EventHandle): ZeromeshError {
+  return unknownError(handle, "its owner never made it");
+}
+
+/** A completion for ours. Lent until the next one. */
+function encodeOutcome(words: Uint32Array, { reason, json }: Outcome): Uint8Array {
+  if (reason !== null) {
+    // An empty reason would look like none.
+    return encodeEventFrame(EventFrameKind.poisoned, words, reason === "" ? "poisoned" : reason, head);
+  }
+  const kind = json === undefined ? EventFrameKind.triggered : EventFrameKind.value;
+  return encodeEventFrame(kind, words, json ?? "", head);
+}
+
+function encodePlain(handle: EventHandle, outcome: Outcome): Uint8Array {
+  return encodeCompletion({ handle, poisoned: outcome.reason });
+}

@@ -1,0 +1,160 @@
+import { Deadline, type Deadlines, ZeromeshError } from "../core/mod.ts";
+import type { EventHandle } from "./handle.ts";
+import { type Outcome, poisonedError } from "./outcome.ts";
+
+/** How to wait for an event. */
+export interface AwaiterOptions {
+  /** Gives up; the promise rejects with `signal.reason`. */
+  signal?: AbortSignal | undefined;
+  /** Gives up after so many milliseconds with `TIMEOUT`. @default {Infinity: as long as the event has an owner} */
+  timeoutMs?: number | undefined;
+}
+
+/**
+ * Those who wait for one event.
+ *
+ * Who waits without a condition shares one promise; each other one has a place in a list, and leaves nothing there
+ * when it gives up.
+ */
+export class Waiting {
+  #promise: Promise<unknown> | null = null;
+  #resolve!: (value: unknown) => void;
+  #reject!: (error: unknown) => void;
+  #first: Waiter | null = null;
+
+  /** Whether nobody waits. */
+  get idle(): boolean {
+    return this.#promise === null && this.#first === null;
+  }
+
+  /** The promise of those who wait without a condition. */
+  promise(): Promise<unknown> {
+    return this.#promise ??= new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /** A promise that gives up at its signal or its deadline. `onIdle` is called if nobody waits after that. */
+  conditional(
+    handle: EventHandle,
+    options: AwaiterOptions,
+    deadlines: Deadlines,
+    onIdle: (() => void) | null,
+  ): Promise<unknown> {
+    const { signal, timeoutMs = Infinity } = options;
+    return new Promise((resolve, reject) => {
+      const waiter = new Waiter(this, handle, timeoutMs, resolve, reject, deadlines, onIdle);
+      if (signal?.aborted) return waiter.giveUp(signal.reason);
+      if (timeoutMs <= 0) return waiter.expire();
+      waiter.after = this.#first;
+      if (this.#first !== null) this.#first.before = waiter;
+      this.#first = waiter;
+      waiter.listed = true;
+      if (signal !== undefined) waiter.watch(signal);
+      deadlines.add(waiter, timeoutMs);
+    });
+  }
+
+  /** Ends all waiting with the event. */
+  settle(handle: EventHandle, outcome: Outcome): void {
+    if (this.idle) return;
+    if (outcome.reason !== null) return this.fail(poisonedError(handle, outcome.reason));
+    const { value } = outcome;
+    if (this.#promise !== null) {
+      this.#promise = null;
+      this.#resolve(value);
+    }
+    while (this.#first !== null) {
+      const waiter = this.#first;
+      this.take(waiter);
+      waiter.resolve(value);
+    }
+  }
+
+  /** Ends all waiting with an error. */
+  fail(error: unknown): void {
+    if (this.#promise !== null) {
+      this.#promise = null;
+      this.#reject(error);
+    }
+    while (this.#first !== null) {
+      const waiter = this.#first;
+      this.take(waiter);
+      waiter.reject(error);
+    }
+  }
+
+  /** Takes a waiter out of the list. */
+  take(waiter: Waiter): void {
+    if (!waiter.listed) return;
+    waiter.listed = false;
+    waiter.release();
+    if (waiter.before !== null) waiter.before.after = waiter.after;
+    else this.#first = waiter.after;
+    if (waiter.after !== null) waiter.after.before = waiter.before;
+    waiter.before = waiter.after = null;
+  }
+}
+
+/** One who waits with a signal or a deadline. */
+class Waiter extends Deadline {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  /** Neighbours among those who wait for the event; those of the wheel of deadlines are others. */
+  before: Waiter | null = null;
+  after: Waiter | null = null;
+  listed = false;
+  readonly #waiting: Waiting;
+  readonly #handle: EventHandle;
+  readonly #timeoutMs: number;
+  readonly #deadlines: Deadlines;
+  readonly #onIdle: (() => void) | null;
+  #signal: AbortSignal | null = null;
+  #onAbort: (() => void) | null = null;
+
+  constructor(
+    waiting: Waiting,
+    handle: EventHandle,
+    timeoutMs: number,
+    resolve: (value: unknown) => void,
+    reject: (error: unknown) => void,
+    deadlines: Deadlines,
+    onIdle: (() => void) | null,
+  ) {
+    super();
+    this.#waiting = waiting;
+    this.#handle = handle;
+    this.#timeoutMs = timeoutMs;
+    this.resolve = resolve;
+    this.reject = reject;
+    this.#deadlines = deadlines;
+    this.#onIdle = onIdle;
+  }
+
+  watch(signal: AbortSignal): void {
+    this.#signal = signal;
+    this.#onAbort = () => this.giveUp(signal.reason);
+    signal.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  release(): void {
+    this.#deadlines.remove(this);
+    if (this.#onAbort !== null) this.#signal?.removeEventListener("abort", this.#onAbort);
+  }
+
+  override expire(): void {
+    this.giveUp(
+      new ZeromeshError("TIMEOUT", `Event ${this.#handle} did not complete within ${this.#timeoutMs} ms`, {
+        details: { handle: String(this.#handle) },
+      }),
+    );
+  }
+
+  /** Waits no longer. */
+  giveUp(error: unknown): void {
+    this.#waiting.take(this);
+    this.reject(error);
+    if (this.#waiting.idle) this.#onIdle?.();
+  }
+}

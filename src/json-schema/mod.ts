@@ -1,0 +1,85 @@
+/**
+ * JSON Schema (2020-12) wherever this library takes a Standard Schema: in contracts, and as the `schema` of a handler.
+ *
+ * @example Usage
+ * ```ts
+ * import { contract } from "zeromesh";
+ * import { jsonSchema } from "zeromesh/json-schema";
+ *
+ * const add = contract("add", {
+ *   input: jsonSchema<{ a: number; b: number }>({
+ *     type: "object",
+ *     properties: { a: { type: "number" }, b: { type: "number" } },
+ *     required: ["a", "b"],
+ *   }),
+ * });
+ * ```
+ *
+ * @module
+ */
+import { Ajv2020, type AnySchemaObject, type ErrorObject } from "ajv/dist/2020.js";
+import type { SchemaIssue, SchemaResult, StandardSchema } from "../core/mod.ts";
+
+/** A JSON Schema as a JSON object, or `true` or `false`. */
+export type JsonSchema = boolean | Readonly<Record<string, unknown>>;
+
+/** A Standard Schema made of a JSON Schema, which it shows to whoever asks. */
+export interface JsonSchemaStandard<T> extends StandardSchema<T> {
+  /** The standard's own property. */
+  readonly "~standard": StandardSchema<T>["~standard"] & {
+    /** Both give the JSON Schema it was made of. */
+    readonly jsonSchema: { input(): JsonSchema; output(): JsonSchema };
+  };
+}
+
+const compiler = new Ajv2020({ allErrors: true, strict: false, addUsedSchema: false });
+
+/**
+ * Compiles a JSON Schema, once. Values are checked and not changed: no defaults, no conversion. References to other
+ * documents are not followed, and `format` is not checked, as the standard has it.
+ *
+ * @param schema The schema, draft 2020-12.
+ * @typeParam T What its values are; nobody checks that the type and the schema agree.
+ * @throws {TypeError} If it is no JSON Schema.
+ */
+export function jsonSchema<T = unknown>(schema: JsonSchema): JsonSchemaStandard<T> {
+  const check = compile(schema);
+  const kept = structuredClone(schema);
+  return Object.freeze({
+    "~standard": Object.freeze({
+      version: 1 as const,
+      vendor: "zeromesh",
+      validate: (value: unknown): SchemaResult<T> =>
+        check(value)
+          ? { value: value as T }
+          : { issues: (check.errors ?? []).map((error) => issue(error, value)) },
+      jsonSchema: Object.freeze({ input: () => kept, output: () => kept }),
+    }),
+  });
+}
+
+function compile(schema: JsonSchema) {
+  try {
+    return compiler.compile(structuredClone(schema) as boolean | AnySchemaObject);
+  } catch (error) {
+    throw new TypeError(
+      `Cannot use this as a JSON Schema: ${error instanceof Error ? error.message : error}`,
+    );
+  }
+}
+
+function issue(error: ErrorObject, value: unknown): SchemaIssue {
+  const steps = error.instancePath.split("/").slice(1)
+    .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
+  const path: PropertyKey[] = [];
+  let at: unknown = value;
+  for (const step of steps) {
+    path.push(Array.isArray(at) ? Number(step) : step);
+    at = typeof at === "object" && at !== null ? (at as Record<string, unknown>)[step] : undefined;
+  }
+  // What is missing, or too much, is the place to look at, and not the object around it.
+  const { missingProperty, additionalProperty } = error.params as Record<string, unknown>;
+  const inner = missingProperty ?? additionalProperty;
+  if (typeof inner === "string") path.push(inner);
+  return { message: error.message ?? `fails ${error.keyword}`, path };
+}

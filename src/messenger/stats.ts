@@ -1,0 +1,18 @@
+import type { TransportStats } from "../transport/mod.ts";
+import type { DispatchStats } from "./dispatch_parts.ts";
+import type { CallStats } from "./pending.ts";
+import type { StagedStats } from "./staged.ts";
+
+/** A snapshot of counters. */
+export interface MessengerStats {
+  /** Peers known. */
+  readonly peers: number;
+  /** Calls of this instance. */
+  readonly calls: CallStats;
+  /** Messages for this instance's handlers. */
+  readonly handlers: DispatchStats;
+  /** Requests of plain Velo peers whose payload is fetched from its sender. */
+  readonly staged: StagedStats;
+  /** Connections, queues and drops. */
+  readonly transport: TransportStats;
+}

@@ -1,0 +1,270 @@
+import type { Clock, InstanceId, Logger, WorkerId } from "../core/mod.ts";
+import { copyBytes, type Link, SendOutcome } from "../transport/mod.ts";
+import { encodeRequest, MessageType, type ResponseId, ResponseKind } from "../wire/mod.ts";
+import type { InboundCall } from "./context.ts";
+import type { MessengerCore } from "./core.ts";
+import { systemHandler } from "./handler.ts";
+import type { ResolvedOptions } from "./options.ts";
+import type { Peer } from "./peers.ts";
+import type { CallTable } from "./pending.ts";
+import type { Failure } from "./replies.ts";
+import type { Session } from "./session.ts";
+
+/** A message for a system handler, lent for the length of the handler's synchronous part. */
+export type SystemMessage = InboundCall;
+
+/** Whoever sent a message, as far as the connection vouches for it. */
+export interface SystemSender {
+  /** Its id. */
+  readonly instanceId: InstanceId;
+  /** Its worker id. */
+  readonly workerId: WorkerId;
+  /** Low half of the worker id. */
+  readonly worker0: number;
+  /** High half of the worker id. */
+  readonly worker1: number;
+}
+
+/** What a part of the system hears of other instances. All are called synchronously and must not throw. */
+export interface PeerWatcher {
+  /** A connection to the peer is up, where there was none. */
+  up(peer: InstanceId): void;
+  /**
+   * A connection to the peer was lost, with everything that was on its way over it.
+   *
+   * @param rest `up`: another one is left. `down`: none is, and it may come back. `gone`: it will not.
+   */
+  lost(peer: InstanceId, rest: "up" | "down" | "gone"): void;
+  /** The instance closes: the last moment at which messages leave. */
+  closing(): void;
+}
+
+/** How long to wait for something remote. */
+export interface SystemWait {
+  /** Deadline in milliseconds. @default {the messenger's} */
+  timeoutMs?: number | undefined;
+  /** Gives up. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What features that are built on a messenger need of it beyond what users get. */
+export interface SystemPort {
+  /** This instance. */
+  readonly instanceId: InstanceId;
+  /** Its worker id. */
+  readonly workerId: WorkerId;
+  /** Where time comes from. */
+  readonly clock: Clock;
+  /** Where trouble is reported. */
+  readonly logger: Logger;
+  /** Registers a handler whose name starts with `_`. */
+  handle(name: string, kind: "am" | "unary", run: (message: SystemMessage) => unknown): void;
+  /** Who sent a message; null when the connection does not belong to whom the message names. */
+  senderOf(message: SystemMessage): SystemSender | null;
+  /** The known peer with a worker id, given as its halves. */
+  peerOf(worker0: number, worker1: number): InstanceId | null;
+  /** Whether a connection to the peer is up. */
+  isUp(peer: InstanceId): boolean;
+  /** Whether the peer is one of ours that speaks feature `events`. */
+  hasEvents(peer: InstanceId): boolean;
+  /** Whether the peer was ever met as one of ours, whose connections tell whether it lives. */
+  isOurs(peer: InstanceId): boolean;
+  /** Whether messages to the peer have a way, also by the connection that takes the answers of plain Velo. */
+  hasWay(peer: InstanceId): boolean;
+  /** Connects to a known peer. @throws {ZeromeshError} Like a call to it. */
+  reach(peer: InstanceId, timeoutMs: number): Promise<void>;
+  /**
+   * Sends a message that nobody answers. It waits for room as long as the connection lasts.
+   *
+   * @param payload Lent.
+   * @returns False when there is no way to the peer now; then nothing is sent.
+   */
+  notify(name: Uint8Array, to: InstanceId, payload: Uint8Array): boolean;
+  /** Sends a message that is confirmed under an id which its payload carries. */
+  confirmed(
+    name: string,
+    to: InstanceId,
+    payload: (id: ResponseId) => Uint8Array,
+    wait: SystemWait,
+  ): Promise<void>;
+  /** Calls a system handler; its answer as bytes. */
+  call(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<Uint8Array>;
+  /** Calls a system handler that has no answer; resolves when it has run. */
+  sync(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<void>;
+  /** Confirms a message under the id that its payload named; `failure` refuses it. */
+  confirm(message: SystemMessage, id: ResponseId, failure: Failure | null): void;
+  /** Calls back at changes of peers, and when the instance closes. */
+  watch(watcher: PeerWatcher): void;
+  /** Keeps the process alive, or does so no longer. */
+  hold(held: boolean): void;
+}
+
+/** The port of a {@link MessengerCore}. */
+export class CorePort implements SystemPort {
+  readonly #core: MessengerCore;
+  readonly #calls: CallTable;
+  readonly #watchers: PeerWatcher[] = [];
+  // The one asked for last: who asks mostly asks again, and halves of a worker id are no key.
+  #lastPeer: Peer | null = null;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly hold: (held: boolean) => void;
+
+  /**
+   * @param core The messenger, whose parts may still be missing.
+   * @param hold Keeps the process alive, or does so no longer.
+   */
+  constructor(
+    core: MessengerCore,
+    options: ResolvedOptions,
+    calls: CallTable,
+    hold: (held: boolean) => void,
+  ) {
+    this.#core = core;
+    this.#calls = calls;
+    this.clock = options.clock;
+    this.logger = options.logger;
+    this.hold = hold;
+  }
+
+  get instanceId(): InstanceId {
+    return this.#core.instanceId;
+  }
+
+  get workerId(): WorkerId {
+    return this.#core.workerId;
+  }
+
+  handle(name: string, kind: "am" | "unary", run: (message: SystemMessage) => unknown): void {
+    this.#core.registry.add(systemHandler(name, kind, (context) => run(context as unknown as InboundCall)));
+  }
+
+  senderOf(message: SystemMessage): SystemSender | null {
+    const { session } = message;
+    const peer = session.zeromesh
+      ? session.peer
+      : this.#core.connections.peers.byWorker(message.id0, message.id1) ?? null;
+    if (peer === null) return null;
+    // Only its own connection speaks for one of ours.
+    if (!session.zeromesh && peer.zeromesh) return null;
+    return peer;
+  }
+
+  peerOf(worker0: number, worker1: number): InstanceId | null {
+    const last = this.#lastPeer;
+    if (
+      last !== null && last.worker0 === worker0 && last.worker1 === worker1 &&
+      this.#peer(last.instanceId) === last
+    ) {
+      return last.instanceId;
+    }
+    const peer = this.#core.connections.peers.byWorker(worker0, worker1);
+    if (peer === undefined) return null;
+    this.#lastPeer = peer;
+    return peer.instanceId;
+  }
+
+  isUp(peer: InstanceId): boolean {
+    return this.#peer(peer)?.session != null;
+  }
+
+  hasEvents(peer: InstanceId): boolean {
+    return this.#peer(peer)?.session?.events === true;
+  }
+
+  isOurs(peer: InstanceId): boolean {
+    return this.#peer(peer)?.zeromesh === true;
+  }
+
+  hasWay(peer: InstanceId): boolean {
+    const known = this.#peer(peer);
+    return known !== undefined && (known.session !== null || known.replies?.link.state === "open");
+  }
+
+  async reach(id: InstanceId, timeoutMs: number): Promise<void> {
+    await this.#core.connections.ensure(this.#core.peer(id), timeoutMs);
+  }
+
+  notify(name: Uint8Array, to: InstanceId, payload: Uint8Array): boolean {
+    const peer = this.#peer(to);
+    if (peer === undefined) return false;
+    const link = peer.session?.link ??
+      (peer.zeromesh ? null : this.#core.connections.replyLink(peer.worker0, peer.worker1));
+    if (link === null) return false;
+    if (link instanceof Promise) {
+      const kept = copyBytes(payload);
+      link.then((opened) => this.#sendLater(opened, name, kept), () => {});
+    } else this.#sendLater(link, name, payload);
+    return true;
+  }
+
+  confirmed(
+    name: string,
+    to: InstanceId,
+    payload: (id: ResponseId) => Uint8Array,
+    wait: SystemWait,
+  ): Promise<void> {
+    return this.#core.client.confirmed(name, to, payload, wait);
+  }
+
+  call(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<Uint8Array> {
+    return this.#core.client.system(name, to, { ...wait, payload });
+  }
+
+  async sync(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<void> {
+    await this.#core.client.system(name, to, { ...wait, payload, kind: ResponseKind.ack });
+  }
+
+  confirm(message: SystemMessage, id: ResponseId, failure: Failure | null): void {
+    const { id0, id1, id2, id3 } = id;
+    const { session, handlerName } = message;
+    const target = { id0, id1, id2, id3, kind: ResponseKind.ack, handlerName, session };
+    if (failure === null) this.#core.replies.succeed(target, nothing, true);
+    else this.#core.replies.fail(target, failure);
+  }
+
+  watch(watcher: PeerWatcher): void {
+    this.#watchers.push(watcher);
+    this.#core.status.watch((status) => {
+      if (status.type === "peerUp") watcher.up(status.peer);
+    });
+  }
+
+  /** A session's connection was lost, or the other end has said that it shuts down. */
+  linkLost(session: Session): void {
+    const peer = session.peer;
+    if (peer === null || this.#watchers.length === 0) return;
+    for (const watcher of this.#watchers) watcher.lost(peer.instanceId, this.#rest(peer, session));
+  }
+
+  /** The instance closes. */
+  close(): void {
+    for (const watcher of this.#watchers) watcher.closing();
+  }
+
+  #rest(peer: Peer, session: Session): "up" | "down" | "gone" {
+    if (peer.session !== null) return "up";
+    // An instance that has said goodbye, or that users have disconnected from, does not come back.
+    return session.leaving || this.#peer(peer.instanceId) !== peer ? "gone" : "down";
+  }
+
+  /** Sends a message that nobody answers, if there is room now. */
+  send(link: Link<Session>, name: Uint8Array, payload: Uint8Array): SendOutcome {
+    const { headerBytes, headerView } = this.#core.transport;
+    const id = this.#calls.fireId;
+    const length = encodeRequest(headerBytes, headerView, 0, ResponseKind.fire, id, name, null);
+    return link.send(MessageType.message, length, payload, false);
+  }
+
+  #sendLater(link: Link<Session>, name: Uint8Array, payload: Uint8Array): void {
+    if (this.send(link, name, payload) !== SendOutcome.full) return;
+    const kept = copyBytes(payload);
+    link.queueUp(() => this.send(link, name, kept) !== SendOutcome.full);
+  }
+
+  #peer(id: InstanceId): Peer | undefined {
+    return this.#core.connections.peers.get(id);
+  }
+}
+
+const nothing = new Uint8Array(new ArrayBuffer(0));

@@ -1,0 +1,36 @@
+import { type InstanceId, ZeromeshError } from "../core/mod.ts";
+import type { MessengerCore } from "./core.ts";
+import type { WaitOptions } from "./wait_options.ts";
+
+const handlerPollMs = 100;
+
+/** Waits until a peer has a handler, see `Messenger.waitForHandler`. */
+export async function waitForHandler(
+  core: MessengerCore,
+  peer: InstanceId,
+  name: string,
+  timeoutMs: number,
+  signal: WaitOptions["signal"],
+): Promise<void> {
+  const giveUpAt = core.now() + timeoutMs;
+  for (let answered = false;;) {
+    const left = giveUpAt - core.now();
+    if (left <= 0) {
+      throw new ZeromeshError(
+        "HANDLER_NOT_FOUND",
+        `Peer ${peer} has no handler "${name}" after ${timeoutMs} ms`,
+        { peer, handler: name },
+      );
+    }
+    try {
+      const handlers = await core.handlersOf(peer, { timeoutMs: left, signal });
+      if (handlers.includes(name)) return;
+      answered = true;
+    } catch (error) {
+      // A peer that has answered before is not to blame for the last moment's question.
+      if (answered && error instanceof ZeromeshError && error.code === "TIMEOUT") continue;
+      throw error;
+    }
+    await core.pause(Math.min(handlerPollMs, left), signal);
+  }
+}

@@ -1,0 +1,121 @@
+import { parseControlJson, stringifyControlJson } from "./control_json.ts";
+
+/**
+ * Header of a request whose payload its sender keeps until it is fetched, as Velo does with requests above
+ * 262 144 bytes: the handle of the payload as a decimal number of 128 bits. The payload frame is then empty.
+ */
+export const stagedHeader = "_rv";
+
+/** Answers where the staged payload is: a lease, and the pieces it comes in. */
+export const acquireHandler = "_rv_acquire";
+/** Answers one piece, as its bytes. */
+export const pullHandler = "_rv_pull";
+/** Ends a lease, and frees the payload: it has been fetched. */
+export const releaseHandler = "_rv_release";
+/** Ends a lease and leaves the payload where it is. */
+export const detachHandler = "_rv_detach";
+
+/** Names a staged payload. */
+export interface StagedHandle {
+  /** The worker id of the instance that has it. */
+  readonly owner: bigint;
+  /** Its number there. */
+  readonly local: bigint;
+}
+
+/** Leave to fetch a staged payload. */
+export interface StagedLease {
+  /** Names the lease when it ends. */
+  readonly leaseId: bigint;
+  /** Names the transfer when a piece is fetched. */
+  readonly transferId: bigint;
+  /** Bytes of the payload. */
+  readonly totalBytes: number;
+  /** Bytes of every piece but the last. */
+  readonly chunkBytes: number;
+  /** How many pieces there are. */
+  readonly chunks: number;
+}
+
+const encoder = new TextEncoder();
+const maxU64 = 2n ** 64n - 1n;
+const decimal = /^[0-9]{1,39}$/;
+
+/** Reads the value of {@link stagedHeader}; null when it is no number of 128 bits. */
+export function parseStagedHandle(text: string): StagedHandle | null {
+  if (!decimal.test(text)) return null;
+  const value = BigInt(text);
+  const owner = value >> 64n;
+  return owner > maxU64 ? null : { owner, local: value & maxU64 };
+}
+
+/** The request of {@link acquireHandler}. */
+export function encodeAcquire(handle: StagedHandle): Uint8Array {
+  return encode({ handle: wireHandle(handle) });
+}
+
+/**
+ * Reads the answer of {@link acquireHandler}. Never throws.
+ *
+ * @returns The lease; the text of what is wrong with it, and the id of the lease to end where one was given.
+ */
+export function decodeAcquired(
+  bytes: Uint8Array,
+): { readonly lease: StagedLease } | { readonly wrong: string; readonly leaseId: bigint | null } {
+  const answer = parseControlJson(bytes);
+  if (!isRecord(answer)) return { wrong: "the answer of _rv_acquire cannot be read", leaseId: null };
+  const ready = answer["Ready"];
+  if (!isRecord(ready)) {
+    const rdma = answer["Rdma"];
+    const leaseId = isRecord(rdma) ? u64(rdma["lease_id"]) : null;
+    return { wrong: "the answer of _rv_acquire offers no pieces", leaseId };
+  }
+  const leaseId = u64(ready["lease_id"]);
+  const transferId = u64(ready["transfer_id"]);
+  const totalBytes = ready["total_len"];
+  const chunkBytes = ready["chunk_size"];
+  const chunks = ready["chunk_count"];
+  if (
+    leaseId === null || transferId === null || !isSize(totalBytes) || !isSize(chunkBytes) || !isSize(chunks)
+  ) {
+    return { wrong: "the answer of _rv_acquire lacks a number", leaseId };
+  }
+  const fits = totalBytes === 0
+    ? chunks === 0
+    : chunkBytes > 0 && chunks === Math.ceil(totalBytes / chunkBytes);
+  if (!fits) {
+    return { wrong: `${totalBytes} bytes do not come in ${chunks} pieces of ${chunkBytes}`, leaseId };
+  }
+  return { lease: { leaseId, transferId, totalBytes, chunkBytes, chunks } };
+}
+
+/** The request of {@link pullHandler}. */
+export function encodePull(transferId: bigint, chunk: number): Uint8Array {
+  return encode({ transfer_id: transferId, chunk_index: chunk });
+}
+
+/** The message of {@link releaseHandler} and of {@link detachHandler}. */
+export function encodeLeaseEnd(handle: StagedHandle, leaseId: bigint): Uint8Array {
+  return encode({ handle: wireHandle(handle), lease_id: leaseId });
+}
+
+function wireHandle({ owner, local }: StagedHandle): { hi: bigint; lo: bigint } {
+  return { hi: owner, lo: local };
+}
+
+function encode(message: object): Uint8Array {
+  return encoder.encode(stringifyControlJson(message));
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isSize(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function u64(value: unknown): bigint | null {
+  if (isSize(value)) return BigInt(value);
+  return typeof value === "bigint" && value >= 0n && value <= maxU64 ? value : null;
+}

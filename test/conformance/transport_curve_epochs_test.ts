@@ -1,0 +1,141 @@
+/** Keys and restarts: the other end comes back with another key, and nobody waits in vain. */
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { curveKeyPair, type Messenger, type MessengerOptions, unaryHandler } from "../../src/mod.ts";
+import { type LeakCheck, leakCheck } from "../support/fixture.ts";
+import { until } from "../support/until.ts";
+import { bytes, fails, gate, text } from "./messenger_kit.ts";
+
+type Keys = { publicKey: string; secretKey: string };
+
+/** Three key pairs; null, and a skipped test, where libzmq has no CURVE. */
+async function threePairs(test: TestContext): Promise<readonly [Keys, Keys, Keys] | null> {
+  try {
+    return await Promise.all([curveKeyPair(), curveKeyPair(), curveKeyPair()]);
+  } catch (error) {
+    assert.equal((error as { code?: string }).code, "FEATURE_UNAVAILABLE");
+    test.skip("this libzmq has no CURVE");
+    return null;
+  }
+}
+
+async function secured(t: LeakCheck, keys: Keys, options: MessengerOptions = {}): Promise<Messenger> {
+  const messenger = await t.messenger({ ipc: false, ...options, curve: { ...keys, allow: "any" } });
+  messenger.registerHandler(unaryHandler("who", () => bytes(messenger.instanceId)));
+  return messenger;
+}
+
+for (const same of [true, false]) {
+  const who = same ? "the same id" : "another id";
+  test(`a server that comes back with ${who} and another key gets nothing, and its callers are told in time`, async (test) => {
+    await using t = await leakCheck();
+    const keys = await threePairs(test);
+    if (keys === null) return;
+    const [first, second, own] = keys;
+    const hold = gate(t);
+    let held = 0;
+    const server = await secured(t, first);
+    server.registerHandler(unaryHandler("hold", async () => {
+      held++;
+      await hold.opened;
+    }));
+    const client = await secured(t, own, { listen: false, connectTimeoutMs: 1_000 });
+    const peer = await client.connect(server.endpoint, { serverKey: first.publicKey });
+    const call = fails(client.unary("hold", { to: peer, timeoutMs: 3_000 }), { ran: "maybe" });
+    await until(() => held === 1);
+    const { endpoint, instanceId } = server;
+    await Promise.all([call, server.close({ timeoutMs: 0 })]);
+    hold.open();
+    const stranger = await secured(t, second, { endpoint, ...(same ? { instanceId } : {}) });
+    for (const pattern of ["unary", "amSync", "amSend"] as const) {
+      const began = performance.now();
+      const error = await fails(client[pattern]("who", { to: peer, timeoutMs: 2_500 }), {
+        code: "FORBIDDEN",
+        ran: "no",
+      });
+      assert.match(error.message, /wrong server key/);
+      assert.ok(performance.now() - began < 2_500, `${performance.now() - began} ms`);
+    }
+    assert.equal(stranger.stats().handlers.started, 0);
+    // With the key that it has now it is another instance, or a thief of the first one's id.
+    const again = client.connect(endpoint, { serverKey: second.publicKey });
+    if (same) await fails(again, { code: "IDENTITY_MISMATCH" });
+    else assert.equal(await again, stranger.instanceId);
+    // The owner of the first key is welcome.
+    await stranger.close();
+    const owner = await secured(t, first, { endpoint, instanceId });
+    assert.equal(text(await client.unary("who", { to: peer, timeoutMs: 3_000 })), owner.instanceId);
+  });
+}
+
+test("a client that comes back with its id and another key is IDENTITY_MISMATCH, also after the first one left", async (test) => {
+  await using t = await leakCheck();
+  const keys = await threePairs(test);
+  if (keys === null) return;
+  const [serverKeys, first, second] = keys;
+  const server = await secured(t, serverKeys);
+  const { publicKey: serverKey } = serverKeys;
+  const client = await secured(t, first, { listen: false });
+  await client.connect(server.endpoint, { serverKey });
+  const { instanceId } = client;
+  await client.close();
+  await until(() => server.peers()[0]?.up === false);
+  const thief = await secured(t, second, { listen: false, instanceId });
+  const began = performance.now();
+  await fails(thief.connect(server.endpoint, { serverKey, timeoutMs: 2_500 }), { code: "IDENTITY_MISMATCH" });
+  assert.ok(performance.now() - began < 2_500);
+  assert.equal(server.peers()[0]!.up, false);
+  const owner = await secured(t, first, { listen: false, instanceId });
+  assert.equal(await owner.connect(server.endpoint, { serverKey }), server.instanceId);
+  assert.equal(text(await server.unary("who", { to: instanceId })), instanceId);
+});
+
+test("an allow function is asked for each new connection, so that who is taken off the list stays out", async (test) => {
+  await using t = await leakCheck();
+  const keys = await threePairs(test);
+  if (keys === null) return;
+  const [serverKeys, own] = keys;
+  const allowed = new Set([own.publicKey]);
+  const server = await t.messenger({
+    ipc: false,
+    curve: { ...serverKeys, allow: (key) => allowed.has(key) },
+  });
+  server.registerHandler(unaryHandler("who", () => bytes(server.instanceId)));
+  const { publicKey: serverKey } = serverKeys;
+  const client = await secured(t, own, { listen: false });
+  const peer = await client.connect(server.endpoint, { serverKey });
+  allowed.delete(own.publicKey);
+  client.disconnect(peer);
+  await until(() => server.stats().transport.accepted === 0);
+  await fails(client.connect(server.endpoint, { serverKey }), { code: "FORBIDDEN", ran: "no" }, 3_000);
+  allowed.add(own.publicKey);
+  assert.equal(await client.connect(server.endpoint, { serverKey }), peer);
+  assert.equal(text(await client.unary("who", { to: peer })), peer);
+});
+
+test("a server that uses no keys any more gets nothing from those that do, and the reverse", async (test) => {
+  await using t = await leakCheck();
+  const keys = await threePairs(test);
+  if (keys === null) return;
+  const [serverKeys, own] = keys;
+  const server = await secured(t, serverKeys);
+  const { endpoint, instanceId } = server;
+  const client = await secured(t, own, { listen: false, connectTimeoutMs: 1_500 });
+  const peer = await client.connect(endpoint, { serverKey: serverKeys.publicKey });
+  await server.close();
+  await until(() => client.peers()[0]!.up === false);
+  const open = await t.messenger({ ipc: false, endpoint, instanceId });
+  const plain = await t.messenger({ ipc: false, listen: false, connectTimeoutMs: 1_500 });
+  assert.equal(await plain.connect(endpoint), instanceId);
+  const refused = /CURVE/;
+  const outcome = await fails(client.unary("who", { to: peer, timeoutMs: 2_500 }), { ran: "no" }, 3_000);
+  assert.ok(["FORBIDDEN", "PEER_UNREACHABLE"].includes(outcome.code!), `${outcome.code}`);
+  assert.match(outcome.message, refused);
+  await open.close();
+  await until(() => plain.peers()[0]!.up === false);
+  await secured(t, serverKeys, { endpoint, instanceId });
+  const other = await fails(plain.unary("who", { to: instanceId, timeoutMs: 2_500 }), { ran: "no" }, 3_000);
+  assert.ok(["FORBIDDEN", "PEER_UNREACHABLE", "TIMEOUT"].includes(other.code!), `${other.code}`);
+  assert.match(other.message, refused);
+  assert.equal(text(await client.unary("who", { to: peer, timeoutMs: 3_000 })), instanceId);
+});

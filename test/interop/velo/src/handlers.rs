@@ -1,0 +1,103 @@
+//! What the node serves.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+use anyhow::{anyhow, bail, Context as _, Result};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+use velo::{Context, Handler, TypedContext, Velo};
+
+/// What handlers and commands share.
+pub struct Shared {
+    /// Messages that `note` took.
+    pub notes: AtomicU64,
+    /// Bytes in them.
+    pub noted_bytes: AtomicU64,
+    /// Calls of `slow` that have begun.
+    pub waiting: AtomicU64,
+    /// `slow` answers when there is a permit.
+    pub permits: Semaphore,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        let zero = || AtomicU64::new(0);
+        Self { notes: zero(), noted_bytes: zero(), waiting: zero(), permits: Semaphore::new(0) }
+    }
+}
+
+#[derive(Deserialize)]
+struct Pair {
+    a: i64,
+    b: i64,
+}
+
+#[derive(Serialize)]
+struct Sum {
+    sum: i64,
+}
+
+/// Registers every handler.
+pub fn register(velo: &Velo, shared: &Arc<Shared>) -> Result<()> {
+    velo.register_handler(
+        Handler::unary_handler("echo", |context: Context| Ok(Some(context.payload))).build(),
+    )?;
+    velo.register_handler(Handler::unary_handler("none", |_: Context| Ok(None)).build())?;
+    velo.register_handler(
+        Handler::unary_handler("headers", |context: Context| {
+            Ok(Some(Bytes::from(serde_json::to_vec(&context.headers)?)))
+        })
+        .build(),
+    )?;
+    velo.register_handler(
+        Handler::unary_handler("fail", |_: Context| -> Result<Option<Bytes>> {
+            Err(anyhow!("the inner reason")).context("it broke, naïvely")
+        })
+        .build(),
+    )?;
+    velo.register_handler(
+        Handler::unary_handler("panic", |_: Context| -> Result<Option<Bytes>> {
+            panic!("a handler that panics")
+        })
+        .build(),
+    )?;
+    velo.register_handler(
+        Handler::typed_unary("add", |context: TypedContext<Pair>| {
+            Ok(Sum { sum: context.input.a + context.input.b })
+        })
+        .build(),
+    )?;
+    velo.register_handler(
+        Handler::typed_unary("unit", |_: TypedContext<()>| -> Result<()> { Ok(()) }).build(),
+    )?;
+    let notes = shared.clone();
+    velo.register_handler(
+        Handler::am_handler("note", move |context: Context| {
+            if context.payload.as_ref() == b"bad" {
+                bail!("no thanks");
+            }
+            notes.notes.fetch_add(1, Ordering::SeqCst);
+            notes.noted_bytes.fetch_add(context.payload.len() as u64, Ordering::SeqCst);
+            Ok(())
+        })
+        .build(),
+    )?;
+    velo.register_handler(
+        Handler::am_handler("panicAm", |_: Context| -> Result<()> { panic!("an am handler that panics") })
+            .build(),
+    )?;
+    let slow = shared.clone();
+    velo.register_handler(
+        Handler::unary_handler_async("slow", move |context: Context| {
+            let shared = slow.clone();
+            async move {
+                shared.waiting.fetch_add(1, Ordering::SeqCst);
+                shared.permits.acquire().await?.forget();
+                Ok(Some(context.payload))
+            }
+        })
+        .build(),
+    )
+}

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import process from "node:process";
+import { test } from "node:test";
+import { discoveryPermissions, startPeer, temporaryFolder } from "../support/discovery_peers.ts";
+import { leakCheck } from "../support/fixture.ts";
+import { type SpawnedProcess, spawnScript } from "../support/spawn.ts";
+import { within } from "../support/until.ts";
+
+function start(args: readonly string[]): SpawnedProcess {
+  return spawnScript("src/cli/main.ts", args, { permissions: discoveryPermissions });
+}
+
+async function run(...args: string[]): Promise<{ code: number | null; output: string; errors: string }> {
+  await using child = start(args);
+  const { code } = await within(child.exit, 30_000, `zeromesh ${args.join(" ")}`);
+  return { code, output: child.outputText, errors: child.errorText };
+}
+
+test("zeromesh peers lists instances with services and load, as a table and as JSON", async () => {
+  await using t = await leakCheck();
+  const path = `${temporaryFolder(t, "cli")}/peers.json`;
+  const peer = await startPeer(t, `file:${path}`, ["resize"]);
+  const table = await run("peers", "--discovery", `file:${path}`);
+  assert.equal(table.code, 0, table.errors);
+  assert.match(table.output, /^INSTANCE +ENDPOINTS +SERVICES +LATENCY +IN FLIGHT$/m);
+  assert.match(table.output, new RegExp(`^${peer.id} +tcp://.* resize +[\\d.]+ ms +\\d+ / 0$`, "m"));
+  const json = await run("peers", "--discovery", `file:${path}`, "--json");
+  const [row, ...more] = JSON.parse(json.output) as Record<string, unknown>[];
+  assert.deepEqual(more, []);
+  assert.equal(row?.["instance"], peer.id);
+  assert.deepEqual(row?.["services"], ["resize"]);
+  const endpoint = (row?.["endpoints"] as string[])[0]!;
+  const connected = await run("peers", "--connect", endpoint, "--json");
+  assert.equal((JSON.parse(connected.output) as { instance: string }[])[0]?.instance, peer.id);
+});
+
+test("zeromesh call calls by id, by endpoint and by service", async () => {
+  await using t = await leakCheck();
+  const path = `${temporaryFolder(t, "cli")}/peers.json`;
+  const peer = await startPeer(t, `file:${path}`, ["resize"]);
+  const listed = JSON.parse((await run("peers", "--discovery", `file:${path}`, "--json")).output);
+  for (const to of [peer.id, listed[0].endpoints[0], "service:resize"]) {
+    const { code, output, errors } = await run("call", to, "whoami", "null", "--discovery", `file:${path}`);
+    assert.deepEqual({ code, output }, { code: 0, output: `${peer.id}\n` }, errors);
+  }
+  const missing = await run("call", peer.id, "nothing", "--discovery", `file:${path}`);
+  assert.equal(missing.code, 1);
+  assert.match(missing.errors, /HANDLER_NOT_FOUND/);
+});
+
+test("zeromesh ping measures, and fails when nobody answers", async () => {
+  await using t = await leakCheck();
+  const path = `${temporaryFolder(t, "cli")}/peers.json`;
+  const peer = await startPeer(t, `file:${path}`, []);
+  const args = ["ping", peer.id, "--discovery", `file:${path}`, "--count", "2", "--interval", "10"];
+  const { code, output, errors } = await run(...args);
+  assert.equal(code, 0, errors);
+  assert.match(output, /^2 sent, 2 answered: min [\d.]+ ms, p50 [\d.]+ ms, max [\d.]+ ms$/m);
+  const nobody = await run("ping", "tcp://127.0.0.1:1", "--timeout", "200");
+  assert.equal(nobody.code, 1);
+  assert.match(nobody.errors, /PEER_UNREACHABLE/);
+});
+
+test("zeromesh exits with 130 when it is interrupted", async () => {
+  await using t = await leakCheck();
+  const path = `${temporaryFolder(t, "cli")}/peers.json`;
+  const peer = await startPeer(t, `file:${path}`, []);
+  await using child = start(["ping", peer.id, "--discovery", `file:${path}`, "--count", "1000"]);
+  await child.waitForLine(/: 1 /);
+  process.kill(child.pid, "SIGINT");
+  assert.deepEqual(await within(child.exit, 10_000), { code: 130, signal: null });
+});
+
+for (const args of [[], ["nothing"], ["call"], ["ping"], ["peers", "--what"], ["call", "x", "y"]]) {
+  test(`zeromesh ${args.join(" ")}: wrong usage exits with 2 and says why`, async () => {
+    const { code, output, errors } = await run(...args);
+    assert.deepEqual({ code, output }, { code: 2, output: "" });
+    assert.notEqual(errors, "");
+  });
+}
+
+for (const args of [["--help"], ["peers", "--help"], ["call", "-h"], ["ping", "--help"]]) {
+  test(`zeromesh ${args.join(" ")} tells how to use it`, async () => {
+    const { code, output } = await run(...args);
+    assert.equal(code, 0);
+    assert.match(output, /^Usage: zeromesh /);
+  });
+}

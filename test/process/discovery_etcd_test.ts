@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { EtcdDiscovery } from "../../src/discovery/etcd.ts";
+import { type InstanceId, newInstanceId } from "../../src/core/mod.ts";
+import type { ServiceEvent } from "../../src/discovery/mod.ts";
+import { service } from "../../src/mod.ts";
+import { startPeer, whoAnswers } from "../support/discovery_peers.ts";
+import { peerInfoOf } from "../../src/wire/mod.ts";
+import { leakCheck } from "../support/fixture.ts";
+import { longRun } from "../support/runtime.ts";
+import { missing, startEtcd } from "../support/servers.ts";
+import { pause, until } from "../support/until.ts";
+
+const skip = missing("etcd");
+const resize = service("resize");
+
+/** Folds a watch in the background and says what broke its promises. */
+function fold(
+  watch: AsyncIterable<ServiceEvent>,
+): { seen: Set<InstanceId>; broken: string[]; initials: number } {
+  const folded = { seen: new Set<InstanceId>(), broken: [] as string[], initials: 0 };
+  void (async () => {
+    for await (const event of watch) {
+      if (event.type === "initial") {
+        folded.initials++;
+        for (const id of event.instances) folded.seen.add(id);
+      } else if (event.type === "added") {
+        if (folded.seen.has(event.instance)) folded.broken.push(`${event.instance} was added twice`);
+        folded.seen.add(event.instance);
+      } else if (!folded.seen.delete(event.instance)) folded.broken.push(`${event.instance} was not there`);
+    }
+  })();
+  return folded;
+}
+
+test("etcd: across a kill and restart under load a watch folds to the final state, without duplicates", {
+  skip,
+}, async () => {
+  await using t = await leakCheck();
+  const server = t.use(await startEtcd());
+  const writer = new EtcdDiscovery({ endpoints: [server.url], timeoutMs: 1_000 });
+  const reader = new EtcdDiscovery({ endpoints: [server.url], timeoutMs: 1_000 });
+  const stop = new AbortController();
+  t.defer(() => stop.abort());
+  const folded = fold(reader.watch("resize", { signal: stop.signal }));
+  await until(() => folded.initials === 1);
+  const kept = new Set<InstanceId>();
+  const registrations: AsyncDisposable[] = [];
+  const rounds = 60;
+  const killed = Promise.withResolvers<void>();
+  for (let round = 0; round < rounds; round++) {
+    if (round === rounds / 3) void server.kill().then(() => killed.resolve());
+    if (round === rounds / 3 + 5) await killed.promise.then(() => server.start());
+    const [stays, goes] = [newInstanceId(), newInstanceId()];
+    try {
+      registrations.push(await writer.registerService("resize", stays));
+      kept.add(stays);
+      await (await writer.registerService("resize", goes)).unregister();
+    } catch (error) {
+      assert.equal((error as { code?: string }).code, "PEER_UNREACHABLE");
+    }
+  }
+  // What was written just before the kill can have been stored although nobody was told.
+  const final = async () => (await reader.getInstances("resize")).sort();
+  for (const id of kept) assert.ok((await final()).includes(id), `${id} is lost`);
+  await until(async () => String([...folded.seen].sort()) === String(await final()), {
+    timeoutMs: 10_000,
+    message: () => `${folded.seen.size} seen to become ${kept.size} or a little more`,
+  });
+  assert.deepEqual(folded.broken, []);
+  assert.equal(folded.initials, 1);
+  for (const registration of registrations) await registration[Symbol.asyncDispose]();
+  await until(() => folded.seen.size <= 20, { message: () => `${folded.seen.size} to go` });
+});
+
+test("etcd: while the server is away, instances that are known are called, and new ones after its return", {
+  skip,
+}, async () => {
+  await using t = await leakCheck();
+  const server = t.use(await startEtcd());
+  const peer = await startPeer(t, `etcd:${server.url}`, ["resize"]);
+  const caller = await t.messenger({
+    discovery: new EtcdDiscovery({ endpoints: [server.url] }),
+    connectTimeoutMs: 20_000,
+  });
+  assert.equal(await whoAnswers(caller, resize), peer.id);
+  await server.kill();
+  for (let call = 0; call < 20; call++) assert.equal(await whoAnswers(caller, resize), peer.id);
+  await server.start();
+  const late = await startPeer(t, `etcd:${server.url}`, ["resize"]);
+  await until(async () => await whoAnswers(caller, resize) === late.id, {
+    message: "the new instance's turn",
+  });
+});
+
+test(
+  "etcd: a process that is stopped beyond its lease is gone, and comes back when it goes on",
+  { skip },
+  async () => {
+    await using t = await leakCheck();
+    const server = t.use(await startEtcd());
+    const peer = await startPeer(t, `etcd:${server.url}#2000`, ["resize"]);
+    const reader = new EtcdDiscovery({ endpoints: [server.url] });
+    const stop = new AbortController();
+    t.defer(() => stop.abort());
+    const folded = fold(reader.watch("resize", { signal: stop.signal }));
+    await until(() => folded.seen.has(peer.id));
+    peer.process.signal("SIGSTOP");
+    await until(() => !folded.seen.has(peer.id), { timeoutMs: 15_000, message: "the lease to end" });
+    assert.equal(await reader.discoverByInstanceId(peer.id), null);
+    peer.process.signal("SIGCONT");
+    await until(() => folded.seen.has(peer.id), { timeoutMs: 10_000, message: "the return" });
+    const caller = await t.messenger({ discovery: reader });
+    assert.equal(await whoAnswers(caller, resize), peer.id);
+    assert.deepEqual(folded.broken, []);
+  },
+);
+
+test("etcd: a killed process is gone when its lease ends", { skip }, async () => {
+  await using t = await leakCheck();
+  const server = t.use(await startEtcd());
+  const peer = await startPeer(t, `etcd:${server.url}#2000`, ["resize"]);
+  const reader = new EtcdDiscovery({ endpoints: [server.url] });
+  assert.deepEqual(await reader.getInstances("resize"), [peer.id]);
+  await peer.process.kill();
+  await until(async () => (await reader.getInstances("resize")).length === 0, {
+    timeoutMs: 15_000,
+    message: "the lease to end",
+  });
+});
+
+test("etcd: a watch goes on over a compaction", { skip }, async () => {
+  await using t = await leakCheck();
+  const server = t.use(await startEtcd());
+  const discovery = new EtcdDiscovery({ endpoints: [server.url], timeoutMs: 1_000 });
+  const stop = new AbortController();
+  t.defer(() => stop.abort());
+  const folded = fold(discovery.watch("resize", { signal: stop.signal }));
+  await until(() => folded.initials === 1);
+  const [before, after] = [newInstanceId(), newInstanceId()];
+  const one = await discovery.registerService("resize", before);
+  await until(() => folded.seen.has(before));
+  await server.kill();
+  await server.start();
+  // While nobody watches, history up to now is thrown away.
+  const two = await discovery.registerService("resize", after);
+  await one.unregister();
+  await post(`${server.url}/v3/kv/compaction`, { revision: await revision(server.url), physical: true });
+  await until(() => folded.seen.has(after) && !folded.seen.has(before), { message: "the state after it" });
+  assert.deepEqual(folded.broken, []);
+  await two.unregister();
+});
+
+test("etcd: instances registered at 50 a second are found within 100 ms", { skip }, async () => {
+  await using t = await leakCheck({ settleMs: 5_000 });
+  const server = t.use(await startEtcd());
+  const total = longRun ? 1_000 : 100;
+  const writer = new EtcdDiscovery({ endpoints: [server.url] });
+  const reader = new EtcdDiscovery({ endpoints: [server.url] });
+  const stop = new AbortController();
+  t.defer(() => stop.abort());
+  const folded = fold(reader.watch("resize", { signal: stop.signal }));
+  await until(() => folded.initials === 1);
+  const registrations: AsyncDisposable[] = [];
+  const delays: number[] = [];
+  const looks: Promise<unknown>[] = [];
+  for (let count = 0; count < total; count++) {
+    const id = newInstanceId();
+    registrations.push(await writer.registerPeer(peerInfoOf(id, ["tcp://127.0.0.1:1"])));
+    registrations.push(await writer.registerService("resize", id));
+    const registeredAt = performance.now();
+    looks.push((async () => {
+      await until(() => folded.seen.has(id), { intervalMs: 1 });
+      assert.notEqual(await reader.discoverByInstanceId(id), null);
+      delays.push(performance.now() - registeredAt);
+    })());
+    await pause(20);
+  }
+  await Promise.all(looks);
+  const quick = delays.filter((ms) => ms <= 100).length;
+  assert.ok(quick >= 0.95 * total, `${quick} of ${total} within 100 ms`);
+  await Promise.all(registrations.map((one) => one[Symbol.asyncDispose]()));
+});
+
+test("etcd: user and password are used, and wrong ones are refused", { skip }, async () => {
+  await using t = await leakCheck();
+  const server = t.use(await startEtcd());
+  await post(`${server.url}/v3/auth/user/add`, { name: "root", password: "secret" });
+  await post(`${server.url}/v3/auth/user/grant`, { user: "root", role: "root" });
+  await post(`${server.url}/v3/auth/enable`, {});
+  const endpoints = [server.url];
+  const discovery = new EtcdDiscovery({ endpoints, auth: { username: "root", password: "secret" } });
+  const id = newInstanceId();
+  const registration = await discovery.registerService("resize", id);
+  assert.deepEqual(await discovery.getInstances("resize"), [id]);
+  await registration.unregister();
+  const wrong = new EtcdDiscovery({ endpoints, auth: { username: "root", password: "guess" } });
+  await assert.rejects(wrong.getInstances("resize"), { code: "FORBIDDEN" });
+  await assert.rejects(new EtcdDiscovery({ endpoints }).getInstances("resize"), { code: "FORBIDDEN" });
+});
+
+async function post(url: string, body: unknown): Promise<Record<string, unknown>> {
+  const response = await fetch(url, {
+    method: "POST",
+    body: JSON.stringify(body),
+    headers: { connection: "close" },
+  });
+  const answer = await response.json() as Record<string, unknown>;
+  assert.equal(response.status, 200, JSON.stringify(answer));
+  return answer;
+}
+
+async function revision(url: string): Promise<string> {
+  const { header } = await post(`${url}/v3/kv/range`, { key: "AA==" });
+  return (header as { revision: string }).revision;
+}

@@ -1,0 +1,44 @@
+/** Starts `peers/transport_peer.ts` and asks it what it has seen. */
+import process from "node:process";
+import type { InstanceId, Messenger, MessengerOptions, PeerInfoJson } from "../../src/mod.ts";
+import type { LeakCheck } from "./fixture.ts";
+import { type SpawnedProcess, spawnScript } from "./spawn.ts";
+
+/** The program. */
+export const program = "test/support/peers/transport_peer.ts";
+
+/** An instance in a process of its own. */
+export interface Served {
+  readonly child: SpawnedProcess;
+  readonly info: PeerInfoJson;
+  readonly endpoint: string;
+}
+
+/** Starts an instance in a process of its own, which naps for a moment at every so many numbered messages. */
+export async function start(t: LeakCheck, options: MessengerOptions = {}, sleepEvery = 0): Promise<Served> {
+  const child = t.use(spawnScript(program, ["serve", JSON.stringify(options), String(sleepEvery)]));
+  const line = await child.waitForLine("ready");
+  const { info, endpoints } = JSON.parse(line.slice("ready ".length)) as {
+    info: PeerInfoJson;
+    endpoints: string[];
+  };
+  return { child, info, endpoint: endpoints[0]! };
+}
+
+/** What a peer says of the numbered messages: the next one it awaits, how many came out of turn, held calls. */
+export async function counts(
+  client: Messenger,
+  to: InstanceId,
+): Promise<{ next: number; wrong: number; held: number }> {
+  const answer = await client.unary("counts", { to, timeoutMs: 60_000 });
+  return JSON.parse(new TextDecoder().decode(answer));
+}
+
+/** Stops a process, and lets it go on when the test ends. */
+export function stop(t: LeakCheck, child: SpawnedProcess): void {
+  process.kill(child.pid, "SIGSTOP");
+  // So that the process can be ended whatever becomes of the test.
+  t.defer(() => {
+    if (child.ended === undefined) process.kill(child.pid, "SIGCONT");
+  });
+}

@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type InstanceId, newInstanceId, ZeromeshError } from "../../src/core/mod.ts";
+import { StaticDiscovery } from "../../src/discovery/mod.ts";
+import { base58 } from "../../src/discovery/base58.ts";
+import { ServiceDirectory } from "../../src/discovery/service_directory.ts";
+import type { Roster, Standing } from "../../src/messenger/mod.ts";
+import { type Balance, service } from "../../src/mod.ts";
+import { silentLogger } from "../../src/core/mod.ts";
+import { until } from "../support/until.ts";
+
+/** A roster whose instances stand as the test says, on a clock that it moves. */
+class FakeRoster implements Roster {
+  at = 0;
+  readonly standings = new Map<InstanceId, Standing>();
+  readonly far = new Set<InstanceId>();
+  readonly clock = {
+    now: () => this.at,
+    wallNow: () => this.at,
+    after: (_ms: number, fn: () => void) => {
+      const timer = setTimeout(fn, 1);
+      return () => clearTimeout(timer);
+    },
+  };
+  standing(id: InstanceId): Standing {
+    return this.standings.get(id) ?? "unmet";
+  }
+  isLocal(id: InstanceId): boolean {
+    return !this.far.has(id);
+  }
+  reach(id: InstanceId): Promise<void> {
+    if (this.standing(id) === "unmet") this.standings.set(id, "up");
+    return Promise.resolve();
+  }
+  watch(): Disposable {
+    return { [Symbol.dispose]() {} };
+  }
+}
+
+async function directoryOf(count: number) {
+  const roster = new FakeRoster();
+  const discovery = new StaticDiscovery();
+  const ids = Array.from({ length: count }, newInstanceId).sort();
+  for (const id of ids) {
+    await discovery.registerService("work", id);
+    roster.standings.set(id, "up");
+  }
+  const directory = new ServiceDirectory({
+    sources: [discovery],
+    roster,
+    connectTimeoutMs: 1_000,
+    maxServices: 10,
+    logger: silentLogger,
+  });
+  await until(() => directory.pickNow(service("work")) !== null || count === 0);
+  const pick = (balance: Balance = "round-robin") => directory.pickNow(service("work", { balance }));
+  const picks = (times: number, balance?: Balance) =>
+    new Set(Array.from({ length: times }, () => pick(balance)));
+  return { roster, discovery, ids, directory, pick, picks, [Symbol.dispose]: () => directory.close() };
+}
+
+const failed = () => Promise.reject(new ZeromeshError("HANDLER_FAILED", "no", { ran: "yes" }));
+const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+test("round-robin takes turns", async () => {
+  using d = await directoryOf(3);
+  const first = [d.pick(), d.pick(), d.pick()];
+  assert.deepEqual([...first].sort(), d.ids);
+  assert.deepEqual([d.pick(), d.pick(), d.pick()], first);
+});
+
+test("random reaches everybody", async () => {
+  using d = await directoryOf(3);
+  assert.equal(d.picks(200, "random").size, 3);
+});
+
+test("least-in-flight takes whoever has the fewest calls", async () => {
+  using d = await directoryOf(3);
+  const busy = Promise.withResolvers<void>();
+  for (const id of d.ids.slice(0, 2)) d.directory.track(id, busy.promise);
+  assert.deepEqual([...d.picks(5, "least-in-flight")], [d.ids[2]]);
+  busy.resolve();
+});
+
+test("instances that are leaving, or answered that they drain, are passed over", async () => {
+  using d = await directoryOf(3);
+  d.roster.standings.set(d.ids[0]!, "leaving");
+  d.directory.track(d.ids[1]!, Promise.reject(new ZeromeshError("PEER_DRAINING", "bye")));
+  await settle();
+  assert.deepEqual([...d.picks(6)], [d.ids[2]]);
+});
+
+test("an instance that was connected and is not gets its time", async () => {
+  using d = await directoryOf(2);
+  assert.equal(d.picks(4).size, 2);
+  d.roster.standings.set(d.ids[0]!, "connecting");
+  assert.deepEqual([...d.picks(4)], [d.ids[1]]);
+  d.roster.standings.set(d.ids[0]!, "up");
+  d.roster.at = 2_001;
+  assert.equal(d.picks(4).size, 2);
+});
+
+test("after five failures in a row an instance rests for two seconds and is tried with one call", async () => {
+  using d = await directoryOf(2);
+  const [bad, good] = d.ids as [InstanceId, InstanceId];
+  for (let call = 0; call < 4; call++) d.directory.track(bad, failed());
+  await settle();
+  assert.equal(d.picks(4).size, 2, "four failures are not enough");
+  d.directory.track(bad, failed());
+  await settle();
+  assert.deepEqual([...d.picks(4)], [good]);
+  d.roster.at = 1_999;
+  assert.deepEqual([...d.picks(4)], [good]);
+  d.roster.at = 2_000;
+  const tried = Array.from({ length: 6 }, () => d.pick());
+  assert.equal(tried.filter((id) => id === bad).length, 1);
+  d.directory.track(bad, Promise.resolve());
+  await settle();
+  assert.equal(d.picks(4).size, 2, "an answer ends the rest");
+});
+
+test("an error that the contract declares, and a caller's own mistakes, are no failures", async () => {
+  using d = await directoryOf(2);
+  const errors = [
+    new ZeromeshError("OUT_OF_STOCK", "none", { ran: "yes" }),
+    new ZeromeshError("PAYLOAD_INVALID", "bad"),
+    new DOMException("gave up", "AbortError"),
+  ];
+  for (let round = 0; round < 5; round++) {
+    for (const error of errors) d.directory.track(d.ids[0]!, Promise.reject(error));
+  }
+  await settle();
+  assert.equal(d.picks(4).size, 2);
+});
+
+test("instances on this host come first, others when none of them is left", async () => {
+  using d = await directoryOf(3);
+  d.roster.far.add(d.ids[0]!);
+  assert.deepEqual([...d.picks(6)].sort(), d.ids.slice(1));
+  for (const id of d.ids.slice(1)) d.roster.standings.set(id, "leaving");
+  assert.deepEqual([...d.picks(2)], [d.ids[0]]);
+});
+
+test("a service of which no instance can be called says so in time", async () => {
+  using d = await directoryOf(0);
+  const waiting = d.directory.pickLater(service("work"), new AbortController().signal);
+  d.roster.at = 1_001;
+  await assert.rejects(waiting, { code: "PEER_UNREACHABLE", ran: "no", message: /no instance offers it/ });
+});
+
+test("service() refuses what cannot be a service", () => {
+  assert.throws(() => service(""), TypeError);
+  assert.throws(() => service("x", { balance: "best" as Balance }), TypeError);
+});
+
+test("base 58 is Bitcoin's", () => {
+  assert.equal(base58(new TextEncoder().encode("Hello World!")), "2NEpo7TZRRrLZSi2U");
+  assert.equal(base58(new Uint8Array([0, 0, 40, 127, 180, 205])), "11233QC4");
+});
