@@ -164,10 +164,12 @@ export class CohortMembership implements AsyncDisposable {
   async #leave(reason: string): Promise<void> {
     if (this.#over.signal.aborted) return;
     const call = { to: this.leader, payload: {}, timeoutMs: this.#joined.lostAfterMs };
-    this.#end(reason);
+    this.#stop(reason);
     await this.#messenger.typedUnary(this.#contracts.leave, call).catch((error) => {
       this.#logger.info("the leader could not be told that its worker leaves", { error: errorText(error) });
     });
+    // Only now: whoever has waited for the end closes its messenger, which ends calls under way.
+    this.#ended.resolve(reason);
   }
 
   #open(): void {
@@ -259,12 +261,15 @@ export class CohortMembership implements AsyncDisposable {
 
   #end(reason: string): void {
     if (this.#over.signal.aborted) return;
+    this.#stop(reason);
+    this.#ended.resolve(reason);
+  }
+
+  #stop(reason: string): void {
     this.#stopWatching();
     for (const handler of this.#handlers.splice(0)) handler[Symbol.dispose]();
-    this.#over.abort(
-      new ZeromeshError("COHORT_ENDED", `The membership ended: ${reason}`, { peer: this.leader }),
-    );
-    this.#ended.resolve(reason);
+    const message = `The membership ended: ${reason}`;
+    this.#over.abort(new ZeromeshError("COHORT_ENDED", message, { peer: this.leader }));
   }
 }
 

@@ -60,7 +60,10 @@ export class OwnProject {
     assert.deepEqual(packed, [found(/`(zeromesh-[\d.]+\.tgz)`/)]);
     const into = [`${modules}/zeromesh`, "--strip-components=1"];
     await mustRun(["tar", "-xzf", `${folder}/${packed[0]}`, "-C", ...into], folder);
-    for (const name of ["zod", "msgpackr", "hash-wasm", "zeromq"]) {
+    const { dependencies } = JSON.parse(readFileSync(`${repositoryRoot}/package.json`, "utf8")) as {
+      dependencies: Record<string, string>;
+    };
+    for (const name of [...Object.keys(dependencies), "zeromq"]) {
       // Deno makes links only with every right to read and write.
       await mustRun(["ln", "-s", `${repositoryRoot}/node_modules/${name}`, `${modules}/${name}`], folder);
     }
