@@ -72,7 +72,7 @@ test("we call a Rust Velo node in every way, by its endpoint and by its peer inf
       code: "PAYLOAD_INVALID",
       message: /^Failed to deserialize input: missing field `b`/,
     });
-    for (const call of [ours.unary("nobody", { to }), ours.amSync("nobody", { to })]) {
+    for (const call of [() => ours.unary("nobody", { to }), () => ours.amSync("nobody", { to })]) {
       await assert.rejects(call, {
         code: "HANDLER_NOT_FOUND",
         message: "Handler 'nobody' not found",
@@ -83,7 +83,7 @@ test("we call a Rust Velo node in every way, by its endpoint and by its peer inf
       message: "Unary message incorrectly routed to AM handler 'note'",
     });
     // A handler that panics there is nacked, and the node lives on.
-    for (const call of [ours.unary("panic", { to }), ours.amSync("panicAm", { to })]) {
+    for (const call of [() => ours.unary("panic", { to }), () => ours.amSync("panicAm", { to })]) {
       await assert.rejects(call, { code: "HANDLER_FAILED", message: "Handler failed: handler panicked" });
     }
     const names = await ours.availableHandlers(to);
