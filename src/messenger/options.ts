@@ -3,6 +3,7 @@ import {
   type Clock,
   type InstanceId,
   instanceId,
+  largestCredit,
   type Logger,
   silentLogger,
   systemClock,
@@ -94,6 +95,23 @@ export interface MessengerOptions {
   maxInFlightMessages?: number | undefined;
   /** Bytes of their payloads. @default {268_435_456} */
   maxInFlightBytes?: number | undefined;
+  /**
+   * Sends to one peer that may wait at a time, for room in its queue or for its handlers to finish earlier messages.
+   * Further ones fail with `QUEUE_FULL`: a loop that awaits its sends has one.
+   * @default {131_072}
+   */
+  maxWaitingSends?: number | undefined;
+  /** Bytes of their payloads, without those of calls; one may wait whatever its size. @default {33_554_432} */
+  maxWaitingBytes?: number | undefined;
+  /**
+   * Messages that nobody answers (`amSend`) which each sender may have under way to here before their handlers have
+   * finished; then it waits, or fails, as its `overflow` says. A sender gets a small part of it at first, and more
+   * while handlers keep up. Between instances that both speak feature `credit`. 1 to 1 048 576.
+   * @default {32_768}
+   */
+  maxCreditMessages?: number | undefined;
+  /** Bytes of their payloads, 1 to 4 294 967 296. @default {16_777_216} */
+  maxCreditBytes?: number | undefined;
   /** libzmq's own queue for one peer, in messages, each way. @default {1_000} */
   highWaterMark?: number | undefined;
   /** Switches negotiated features off: `{ batch: false }`. */
@@ -128,6 +146,10 @@ export interface ResolvedOptions {
   readonly concurrency: number;
   readonly maxInFlightMessages: number;
   readonly maxInFlightBytes: number;
+  readonly maxWaitingSends: number;
+  readonly maxWaitingBytes: number;
+  readonly maxCreditMessages: number;
+  readonly maxCreditBytes: number;
   readonly highWaterMark: number;
   readonly features: readonly Feature[];
   readonly clock: Clock;
@@ -153,6 +175,10 @@ export const messengerDefaults = Object.freeze({
   concurrency: Infinity,
   maxInFlightMessages: 65_536,
   maxInFlightBytes: 256 * 1024 * 1024,
+  maxWaitingSends: 131_072,
+  maxWaitingBytes: 32 * 1024 * 1024,
+  maxCreditMessages: 32_768,
+  maxCreditBytes: 16 * 1024 * 1024,
   highWaterMark: 1_000,
 });
 
@@ -163,6 +189,7 @@ const allFeatures: readonly Feature[] = [
   "deadline",
   "cancel",
   "msgpack",
+  "credit",
   "events",
 ];
 
@@ -240,6 +267,20 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
       2 ** 30,
     ),
     maxInFlightBytes: inRange("maxInFlightBytes", options.maxInFlightBytes ?? d.maxInFlightBytes, 1, 2 ** 40),
+    maxWaitingSends: inRange("maxWaitingSends", options.maxWaitingSends ?? d.maxWaitingSends, 1, 2 ** 30),
+    maxWaitingBytes: inRange("maxWaitingBytes", options.maxWaitingBytes ?? d.maxWaitingBytes, 1, 2 ** 40),
+    maxCreditMessages: inRange(
+      "maxCreditMessages",
+      options.maxCreditMessages ?? d.maxCreditMessages,
+      1,
+      largestCredit.count,
+    ),
+    maxCreditBytes: inRange(
+      "maxCreditBytes",
+      options.maxCreditBytes ?? d.maxCreditBytes,
+      1,
+      largestCredit.bytes,
+    ),
     highWaterMark: inRange("highWaterMark", options.highWaterMark ?? d.highWaterMark, 1, 1_000_000),
     features: allFeatures.filter((feature) => options.features?.[feature] !== false),
     clock: options.clock ?? systemClock,
