@@ -34,7 +34,7 @@ const firstCount = 2_048;
 const firstBytes = 4 * 1024 * 1024;
 // What slow handlers are left with: the most that they hold, and that a call has before it on the same connection. A
 // window doubles within one round trip, so fast traffic is back soon.
-const leastCount = 256;
+const leastCount = 64;
 const leastBytes = 512 * 1024;
 
 /**

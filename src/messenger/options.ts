@@ -98,7 +98,7 @@ export interface MessengerOptions {
   /**
    * Sends to one peer that may wait at a time, for room in its queue or for its handlers to finish earlier messages.
    * Further ones fail with `QUEUE_FULL`: a loop that awaits its sends has one.
-   * @default {131_072}
+   * @default {16_384}
    */
   maxWaitingSends?: number | undefined;
   /** Bytes of their payloads, without those of calls; one may wait whatever its size. @default {33_554_432} */
@@ -175,7 +175,7 @@ export const messengerDefaults = Object.freeze({
   concurrency: Infinity,
   maxInFlightMessages: 65_536,
   maxInFlightBytes: 256 * 1024 * 1024,
-  maxWaitingSends: 131_072,
+  maxWaitingSends: 16_384,
   maxWaitingBytes: 32 * 1024 * 1024,
   maxCreditMessages: 32_768,
   maxCreditBytes: 16 * 1024 * 1024,

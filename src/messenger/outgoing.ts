@@ -61,9 +61,10 @@ export class Outgoing {
     checkPeerLimit(handler, request, session);
     const credit = usesCredit(request) ? session.credit : null;
     if (credit !== null && !credit.isOpen) {
-      if (this.#parts.overflow === "wait") return false;
-      this.#parts.creditCounts.refused++;
-      throw creditUsedUp(handler, session);
+      const { overflow, creditCounts } = this.#parts;
+      if (overflow === "wait" && this.#mayWait(session, request)) return false;
+      creditCounts.refused++;
+      throw overflow === "wait" ? tooManyWait(handler, session) : creditUsedUp(handler, session);
     }
     const headers = this.#encodeHeaders(handler, request, session, Infinity);
     const { headerBytes, headerView } = this.#parts.transport;
