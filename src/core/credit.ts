@@ -66,8 +66,9 @@ export class CreditWindow {
    */
   allow(total: Credit): boolean {
     const { count, bytes } = total;
-    if (count < this.#allowedCount || count > this.#spentCount + largestCredit.count) return false;
-    if (bytes < this.#allowedBytes || bytes > this.#spentBytes + largestCredit.bytes) return false;
+    // Put so that NaN is refused.
+    if (!(count >= this.#allowedCount && count <= this.#spentCount + largestCredit.count)) return false;
+    if (!(bytes >= this.#allowedBytes && bytes <= this.#spentBytes + largestCredit.bytes)) return false;
     this.#allowedCount = count;
     this.#allowedBytes = bytes;
     return true;

@@ -100,7 +100,14 @@ test("a peer whose JavaScript stands still at its high-water mark gets all of it
   await using t = await leakCheck();
   const stuckMs = longRun ? 60_000 : 3_000;
   const [stuck, fine] = [await start(t, { highWaterMark: 10 }), await start(t)];
-  const client = await t.messenger({ highWaterMark: 10, maxQueuedMessages: 5_000, timeoutMs: 120_000 });
+  // Credit would hold them back before the queue does.
+  const features = { credit: false };
+  const client = await t.messenger({
+    highWaterMark: 10,
+    maxQueuedMessages: 5_000,
+    timeoutMs: 120_000,
+    features,
+  });
   const to = await client.connect(stuck.endpoint);
   const other = await client.connect(fine.endpoint);
   const sends: Promise<void>[] = [];
