@@ -1,6 +1,6 @@
 /** The npm package as people get it: packed, installed into empty projects, used from both runtimes. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { tmpdir } from "node:os";
 import { missingDenort } from "../support/denort.ts";
@@ -59,11 +59,17 @@ function files(folder: string, ending: string): string[] {
     .map((name) => `${folder}/${name}`);
 }
 
-Deno.test("the packed package holds compiled modules, declarations, maps and documents, and is small", async () => {
+Deno.test("the packed package holds compiled modules and all that README links to, and is small", async () => {
   const names = (await mustRun(["tar", "-tzf", tarball], tmpdir())).trim().split("\n")
     .map((name) => name.replace(/^package\//, ""));
-  const odd = names.filter((name) => !/^dist\/lib\/(?:src|ffi)\/.*\.(?:js|d\.ts|js\.map)$/.test(name));
+  const expected =
+    /^(?:dist\/lib\/(?:src|ffi)\/.*\.(?:js|d\.ts|js\.map)|docs\/guides\/.*\.md|examples\/.*\.ts)$/;
+  const odd = names.filter((name) => !expected.test(name));
   assertEquals(odd.sort(), ["ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "README.md", "package.json"]);
+  const readme = readFileSync(`${repositoryRoot}/README.md`, "utf8");
+  for (const [, link = ""] of readme.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+    assertEquals(names.some((name) => name === link || name.startsWith(`${link}/`)), true, `README: ${link}`);
+  }
   const { size } = statSync(tarball);
   console.log(`# the package: ${names.length} files, ${Math.round(size / 1024)} KiB packed`);
   assertEquals(size < 2 ** 21, true, `${size} bytes`);
@@ -159,16 +165,21 @@ eachProject("the command zeromesh runs, and names the libzmq that came along", a
   assertMatch(text, /^libzmq \d+\.\d+\.\d+, (?:system|bundled): \S+\ncapabilities: .*\bcurve\b/);
 });
 
-/** The lines of the guide's blocks in a language that have a text in them. */
 const guide = readFileSync(`${repositoryRoot}/docs/guides/single_file.md`, "utf8");
+
+/** The guide's line that starts with a text. */
 function guideLine(text: string): string {
   const line = guide.split("\n").find((line) => line.startsWith(text));
   if (line === undefined) throw new Error(`docs/guides/single_file.md has no line that starts with ${text}`);
   return line;
 }
 
-/** Compiles a program as the guide says, and runs it in an empty folder with an empty environment. */
-async function singleFile(folder: string, runtime: "bun" | "deno"): Promise<void> {
+/** Compiles a program as the guide says, into the file `program`. */
+async function compileAsInGuide(
+  folder: string,
+  runtime: "bun" | "deno",
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const line = guideLine("embeddedLibrary(");
   const own = program.replace(`import { openBackend }`, `import { embeddedLibrary, openBackend }`)
     .replace("library.version", "library.origin");
@@ -178,7 +189,12 @@ async function singleFile(folder: string, runtime: "bun" | "deno"): Promise<void
   const words = (command: string): string[] =>
     command.split(/\s+/).map((word) => word === "bun" ? bun : word === "deno" ? deno : word);
   await mustRun(words(guideLine("bun x zeromesh libzmq").replace("bun x", "bun x --no-install")), folder);
-  await mustRun(words(guideLine(runtime === "bun" ? "bun build --compile" : "deno compile")), folder);
+  await mustRun(words(guideLine(runtime === "bun" ? "bun build --compile" : "deno compile")), folder, env);
+}
+
+/** Compiles a program as the guide says, and runs it in an empty folder with an empty environment. */
+async function singleFile(folder: string, runtime: "bun" | "deno"): Promise<void> {
+  await compileAsInGuide(folder, runtime);
   const place = `${tmpdir()}/empty-${runtime}`;
   await mustRun(["mkdir", place], folder);
   await mustRun(["mv", `${folder}/program`, place], folder);
@@ -195,6 +211,21 @@ Deno.test({
   ignore: ready.missing !== undefined,
   fn: () => singleFile(ready.folder, "bun"),
 });
+Deno.test({
+  name: `Deno's command in the guide takes the program and libzmq along${
+    ready.missing === undefined ? "" : ` (skipped: ${ready.missing})`
+  }`,
+  ignore: ready.missing !== undefined,
+  async fn() {
+    // Any program can stand for the runtime part while the result is not run.
+    await compileAsInGuide(ready.folder, "deno", { DENORT_BIN: deno });
+    const file = readFileSync(`${ready.folder}/program`);
+    assertEquals(file.includes(readFileSync(`${ready.folder}/libzmq.so`)), true, "no libzmq in it");
+    assertEquals(file.includes("inferred, and not any"), true, "no program in it");
+    rmSync(`${ready.folder}/program`);
+  },
+});
+
 const why = ready.missing ?? denort;
 Deno.test({
   name: `one line embeds libzmq in a program that Deno compiles${why === false ? "" : ` (skipped: ${why})`}`,

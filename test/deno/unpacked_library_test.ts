@@ -9,6 +9,7 @@ import process from "node:process";
 import { openBackend } from "zeromesh/ffi";
 import { repositoryRoot } from "../support/runtime.ts";
 import { spawnCommand } from "../support/spawn.ts";
+import { pause } from "../support/until.ts";
 
 /** What this process has mapped. Deno itself may look at that only with all permissions. */
 async function mapped(): Promise<string> {
@@ -51,7 +52,7 @@ Deno.test({
     URL.revokeObjectURL(url);
     // Deno closes the Worker's libraries a moment after its end; without the pin this one goes within a few turns.
     for (let turn = 0; turn < 20 && (await mapped()).includes(real); turn++) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await pause(10);
     }
     assertEquals((await mapped()).includes(real), true);
   },
