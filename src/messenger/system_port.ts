@@ -71,7 +71,13 @@ export interface SystemPort {
   isOurs(peer: InstanceId): boolean;
   /** Whether messages to the peer have a way, also by the connection that takes the answers of plain Velo. */
   hasWay(peer: InstanceId): boolean;
-  /** Connects to a known peer. @throws {ZeromeshError} Like a call to it. */
+  /**
+   * Asks discovery for the peer with a worker id, given as its halves; null when there is no discovery to ask.
+   *
+   * @throws {ZeromeshError} `PEER_UNKNOWN`; `PEER_UNREACHABLE` when discovery itself fails.
+   */
+  find(worker0: number, worker1: number): Promise<InstanceId> | null;
+  /** Connects to a peer that is known, or that discovery finds. @throws {ZeromeshError} Like a call to it. */
   reach(peer: InstanceId, timeoutMs: number): Promise<void>;
   /**
    * Sends a message that nobody answers. It waits for room as long as the connection lasts.
@@ -181,8 +187,18 @@ export class CorePort implements SystemPort {
     return known !== undefined && (known.session !== null || known.replies?.link.state === "open");
   }
 
+  find(worker0: number, worker1: number): Promise<InstanceId> | null {
+    const { finder } = this.#core.connections;
+    if (!finder.able) return null;
+    const id = ((BigInt(worker1) << 32n) | BigInt(worker0)) as WorkerId;
+    return finder.findWorker(id).then((peer) => peer.instanceId);
+  }
+
   async reach(id: InstanceId, timeoutMs: number): Promise<void> {
-    await this.#core.connections.ensure(this.#core.peer(id), timeoutMs);
+    const { connections } = this.#core;
+    // What was found once and forgotten is looked for again.
+    const peer = connections.finder.able ? await connections.finder.find(id) : this.#core.peer(id);
+    await connections.ensure(peer, timeoutMs);
   }
 
   notify(name: Uint8Array, to: InstanceId, payload: Uint8Array): boolean {
