@@ -112,6 +112,7 @@ export class Members {
       known.heardAt = now;
       return { member: known, how: "again", predecessor: null };
     }
+    this.#ranks.check(claimed);
     const lost = this.ordered().find((member) =>
       member.state === "lost" && (claimed === null || claimed === member.rank)
     );
@@ -137,6 +138,7 @@ export class Members {
     if (this.#byId.get(member.instanceId) !== member) return;
     this.#byId.delete(member.instanceId);
     this.#ranks.free(member.rank);
+    if (this.#byId.size === 0) this.#ranks.reset();
     this.#ordered = null;
   }
 
