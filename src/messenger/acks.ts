@@ -20,7 +20,10 @@ export interface RegisterAckOptions {
   timeoutMs?: number | undefined;
   /** An id of your own, 1 to 256 characters. @default {a UUID made for it} */
   id?: string | undefined;
-  /** The only instance that may send it; the wait ends when it is lost. @default {whoever knows the id} */
+  /**
+   * The only instance that may send it; the wait ends when it is lost. Without it anybody may, and ids can be guessed.
+   * @default {anybody}
+   */
   from?: InstanceId | undefined;
   /** Gives up; `received` rejects with its reason. */
   signal?: AbortSignal | undefined;
@@ -161,6 +164,9 @@ export class Acks {
       throw new TypeError(
         `Cannot send with ACK: the payload must be an object without ${ackField}, which is added to it`,
       );
+    }
+    if (typeof target === "object" && target?.encoding === "msgpack") {
+      throw new TypeError("Cannot send with ACK: the contract's payload is no JSON");
     }
     if (!isInstanceId(to)) throw new TypeError('Cannot send with ACK: "to" must be an instance id');
     const ack = this.#register({ timeoutMs, from: to, signal }, false);
@@ -303,11 +309,8 @@ export class Acks {
  * ```
  */
 export async function acknowledge(context: HandlerContext, options: SendAckOptions = {}): Promise<boolean> {
-  const said = parseControlJson(context.payload);
-  const id = typeof said === "object" && said !== null
-    ? (said as Record<string, unknown>)[ackField]
-    : undefined;
-  if (typeof id !== "string") return false;
+  const id = requestedAck(context);
+  if (id === null) return false;
   const sender = context.senderInstanceId;
   if (sender === null) {
     throw new ZeromeshError(
@@ -320,6 +323,20 @@ export async function acknowledge(context: HandlerContext, options: SendAckOptio
   }
   await context.messenger.sendAck(sender, id, options);
   return true;
+}
+
+/** The id under which a message asks for an ACK; null when it does not. */
+function requestedAck(context: HandlerContext): string | null {
+  let said: unknown;
+  try {
+    said = context.json();
+  } catch {
+    return null; // no JSON
+  }
+  const id = typeof said === "object" && said !== null
+    ? (said as Record<string, unknown>)[ackField]
+    : undefined;
+  return typeof id === "string" ? id : null;
 }
 
 function given(ack: PendingAck): ZeromeshError {

@@ -33,14 +33,14 @@ export class Builtins {
   constructor(
     core: MessengerCore,
     messenger: object,
-    options: { services: readonly string[]; timeoutMs: number },
+    options: { services: readonly string[]; timeoutMs: number; maxHandlerWaits: number },
   ) {
     this.core = core;
     builtins.set(messenger, this);
     serveDescription(core, options.services);
     serveHandlerList(core);
     serveHealth(core);
-    this.waits = new HandlerWaits(core);
+    this.waits = new HandlerWaits(core, options.maxHandlerWaits);
     this.acks = new Acks(core, options.timeoutMs);
     new RegistrationOffice(core, messenger);
   }

@@ -41,7 +41,8 @@ export function serveHandlerList(core: MessengerCore): void {
     if (schema === null || schema === undefined) return undefined;
     const known = schemas.get(schema) ?? {};
     schemas.set(schema, known);
-    return (known[side] ??= jsonSchemaOf(schema, side)) ?? undefined;
+    if (!(side in known)) known[side] = jsonSchemaOf(schema, side);
+    return known[side] ?? undefined;
   };
 
   const describe = ({ handler, schema }: Registered, withSchemas: boolean): HandlerDescription => ({

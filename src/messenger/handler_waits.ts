@@ -15,20 +15,24 @@ export interface HandlerWaitStats {
 const name = "_wait_for_handler";
 const defaultTimeoutMs = 30_000;
 const longestTimeoutMs = 86_400_000;
-const maxWaits = 16_384;
 const maxNameUnits = 4 * 1024 * 1024;
 
 /** Answers `_wait_for_handler`: as soon as there is a handler, and before the one who asks has given up. */
 export class HandlerWaits {
   readonly #core: MessengerCore;
   readonly #byName = new Map<string, Set<() => void>>();
+  readonly #maxWaits: number;
   #waiting = 0;
   #nameUnits = 0;
   #refused = 0;
 
-  /** @param core The messenger whose handlers are waited for. */
-  constructor(core: MessengerCore) {
+  /**
+   * @param core The messenger whose handlers are waited for.
+   * @param maxWaits Questions that may wait at a time.
+   */
+  constructor(core: MessengerCore, maxWaits: number) {
     this.#core = core;
+    this.#maxWaits = maxWaits;
     core.registry.added = (handler) => {
       for (const wake of [...this.#byName.get(handler) ?? []]) wake();
     };
@@ -55,7 +59,7 @@ export class HandlerWaits {
     if (this.#core.registry.get(handler) !== undefined) return reply(handler, true);
     const waitMs = patience(timeoutMs, message.systemHeader(ttlHeader));
     if (waitMs <= 0 || message.kind === ResponseKind.fire) return reply(handler, false);
-    if (this.#waiting >= maxWaits || this.#nameUnits + handler.length > maxNameUnits) {
+    if (this.#waiting >= this.#maxWaits || this.#nameUnits + handler.length > maxNameUnits) {
       this.#refused++;
       throw new ZeromeshError(
         "OVERLOADED",

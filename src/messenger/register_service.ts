@@ -46,9 +46,15 @@ export class RegistrationOffice {
       throw invalid("it must be { instance_id, endpoint }");
     }
     this.#checkSender(message, id);
-    this.#learn(id, endpoints);
-    for (const welcome of this.#welcomes) if (welcome(id)) break;
-    return encodePayload({ registered: true, instance_id: id, endpoint: endpoints.at(-1) ?? null }, "json");
+    const another = id !== this.#core.instanceId;
+    if (another) {
+      this.#learn(id, endpoints);
+      for (const welcome of this.#welcomes) if (welcome(id)) break;
+    }
+    return encodePayload(
+      { registered: another, instance_id: id, endpoint: endpoints.at(-1) ?? null },
+      "json",
+    );
   }
 
   /** Nobody registers another one. */
@@ -56,7 +62,9 @@ export class RegistrationOffice {
     const { session } = message;
     const worker = workerIdOf(id);
     const fits = Number(worker & 0xffffffffn) === message.id0 && Number(worker >> 32n) === message.id1 &&
-      (session.peer === null || session.peer.instanceId === id);
+      (session.peer === null || session.peer.instanceId === id) &&
+      // Only its own connection speaks for one of ours.
+      (session.zeromesh || !this.#core.system.isOurs(id));
     if (fits) return;
     throw new ZeromeshError("IDENTITY_MISMATCH", `The message that registers ${id} is not from there`, {
       peer: id,
@@ -66,7 +74,6 @@ export class RegistrationOffice {
 
   #learn(id: InstanceId, endpoints: readonly string[]): void {
     const { connections } = this.#core;
-    if (id === this.#core.instanceId) return;
     for (const endpoint of endpoints) {
       if (endpoint.length > longestEndpoint || !dialable(endpoint)) {
         throw invalid(`${JSON.stringify(endpoint.slice(0, 100))} cannot be dialled`);

@@ -332,6 +332,8 @@ test("sendWithAck() fails at once for an unknown handler, a failing one, a NACK 
     const options = { to: peer, payload } as { to: InstanceId; payload: object };
     await assert.rejects(client.sendWithAck("x", options), TypeError);
   }
+  const packed = contract("x", { input: z.object({}), encoding: "msgpack" });
+  await assert.rejects(client.sendWithAck(packed, { to: peer }), TypeError);
   server.registerHandler(amHandler("silent", () => {}));
   await fails(client.sendWithAck("silent", { to: peer, timeoutMs: 30 }), { code: "TIMEOUT", peer });
   const controller = new AbortController();
@@ -396,6 +398,14 @@ test("acknowledge() sends nothing for a message that asked for nothing", async (
   await client.amSync("job", { to: peer, payload: ["_ack_id"] });
   await client.amSync("job", { to: peer, rawPayload: new Uint8Array([0xff, 0]) });
   assert.deepEqual(answers, [false, false, false, false]);
+});
+
+test("a payload of any size may ask for an ACK", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  server.registerHandler(amHandler("job", (context) => acknowledge(context)));
+  const payload = { text: "x".repeat(2 ** 21) };
+  await within(client.sendWithAck("job", { to: peer, payload }), 5_000);
 });
 
 test("ten thousand ACKs at once all find their waits", async () => {

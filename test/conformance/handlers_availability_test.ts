@@ -8,7 +8,7 @@ import { newInstanceId } from "../../src/core/mod.ts";
 import { jsonSchema } from "../../src/json-schema/mod.ts";
 import { contract, type Messenger, type Status, unaryHandler } from "../../src/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
-import { Kind, PlainVelo } from "../support/plain_velo.ts";
+import { Kind, PlainVelo, requestHeader } from "../support/plain_velo.ts";
 import { repositoryRoot } from "../support/runtime.ts";
 import { until, within } from "../support/until.ts";
 import { bytes, fails, gate, looksLike, pair, text, thrown } from "./messenger_kit.ts";
@@ -365,6 +365,20 @@ test("waitForHandler() ends at once when either side closes, and when it is give
   await Promise.all([ended, within(server.close(), 2_000)]);
 });
 
+test("no more than maxHandlerWaits wait, and a place is free again when one is done", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t, { server: { maxHandlerWaits: 2 } });
+  const waits = ["a", "b"].map((name) => client.waitForHandler(peer, name));
+  await until(() => server.stats().handlerWaits.waiting === 2);
+  await fails(client.waitForHandler(peer, "c"), { code: "OVERLOADED" });
+  server.registerHandler(unaryHandler("a", () => {}));
+  await waits[0];
+  const third = client.waitForHandler(peer, "c");
+  for (const name of ["b", "c"]) server.registerHandler(unaryHandler(name, () => {}));
+  await within(Promise.all([...waits, third]), 2_000);
+  assert.deepEqual(server.stats().handlerWaits, { waiting: 0, refused: 1 });
+});
+
 test("the names that are waited for are bounded, and who is one too many is refused and counted", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
@@ -481,6 +495,27 @@ test("_register_service refuses others' names and addresses that nobody can dial
     await refused({ instance_id: node.instanceId, endpoint }, /cannot be dialled/);
   }
   assert.deepEqual(server.peers()[0]!.endpoints, [node.endpoint]);
+});
+
+test("_register_service for one of ours is only taken from its own connection", async () => {
+  await using t = await leakCheck();
+  const { server, client } = await pair(t);
+  const before = server.peers()[0]!.endpoints;
+  const thief = await PlainVelo.open(t, { instanceId: client.instanceId, routingId: null });
+  const said = { instance_id: client.instanceId, endpoint: thief.endpoint };
+  const { failed } = server.stats().handlers;
+  thief.send(server.endpoint, 0, requestHeader(Kind.unary, thief.nextId(), "_register_service"), said);
+  await until(() => server.stats().handlers.failed > failed);
+  assert.deepEqual(server.peers()[0]!.endpoints, before);
+});
+
+test("an instance does not register with itself", async () => {
+  await using t = await leakCheck();
+  const alone = await t.messenger();
+  const cohort = LeaderWorkerCohort.create(alone);
+  t.defer(() => void cohort.shutdown({ timeoutMs: 1 }));
+  assert.equal(await alone.registerService(alone.instanceId), false);
+  assert.deepEqual(cohort.workers(), []);
 });
 
 test("registerService() makes this instance known to a peer, which keeps the other ways to it", async () => {
