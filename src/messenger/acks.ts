@@ -60,6 +60,8 @@ export interface SendAckOptions {
 export interface AckStats {
   /** Waited for now. */
   readonly waiting: number;
+  /** Of these, the ones with ids of one's own. */
+  readonly named: number;
   /** That ended a wait. */
   readonly received: number;
   /** For a wait that was over. */
@@ -144,7 +146,7 @@ export class Acks {
 
   /** Counters. */
   stats(): AckStats {
-    return { ...this.#counters };
+    return { ...this.#counters, named: this.#named.size };
   }
 
   /** Registers an ACK. See `Messenger.registerAck`. */

@@ -192,6 +192,7 @@ test("late, double, foreign and unknown ACKs are counted and logged, and harm no
   await counted({ unknown: 2 });
   assert.deepEqual(client.stats().acks, {
     waiting: 0,
+    named: 0,
     received: 3,
     late: 2,
     double: 2,
@@ -254,6 +255,7 @@ test("every way out of a wait frees its place: time, signal, dispose, close", as
   looksLike(thrown(() => alone.registerAck()), { code: "QUEUE_FULL" });
   looksLike(thrown(() => alone.registerAck({ id: "e" })), { code: "QUEUE_FULL" });
   assert.equal(alone.stats().acks.waiting, 4);
+  assert.equal(alone.stats().acks.named, 2);
   assert.equal(alone.stats().calls.pending, 4);
   controller.abort(new Error("enough"));
   await assert.rejects(acks[0]!.received, /enough/);
@@ -262,6 +264,7 @@ test("every way out of a wait frees its place: time, signal, dispose, close", as
   await fails(acks[2]!.received, { code: "CANCELLED" });
   await Promise.all([fails(acks[3]!.received, { code: "CLOSED" }, 2_000), alone.close()]);
   assert.equal(alone.stats().acks.waiting, 0);
+  assert.equal(alone.stats().acks.named, 0);
   assert.equal(alone.stats().calls.pending, 0);
   looksLike(thrown(() => alone.registerAck()), { code: "CLOSED" });
 });
