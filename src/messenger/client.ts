@@ -32,9 +32,9 @@ import { EncodedNames } from "./encoded_names.ts";
 import { tableFull } from "./link_errors.ts";
 import { checkTimeout, type SendOverflow } from "./options.ts";
 import {
-  checkHeaders,
   checkPeerLimit,
   encodeInput,
+  headersOf,
   keepBytes,
   lostBeforeSending,
   ownPayload,
@@ -222,11 +222,11 @@ export class CallClient implements Caller {
         throw new TypeError(`Cannot call "${handler}": the second argument must be an object with "to"`);
       }
       const name = this.#encoded.user(handler);
-      checkHeaders(handler, options.headers);
+      const headers = headersOf(handler, options);
       if (contract === null) {
         const owned = options.rawPayload === undefined;
         const payload = rawPayload(handler, options);
-        const request: Request = { kind, name, payload, owned, headers: options.headers, encoding: "json" };
+        const request: Request = { kind, name, payload, owned, headers, encoding: "json" };
         return this.#dispatch(handler, request, options as ToPeer<CallOptions>, accept);
       }
       const send = () => {
@@ -234,7 +234,7 @@ export class CallClient implements Caller {
         const { encoding } = contract;
         return this.#dispatch(
           handler,
-          { kind, name, payload, owned: true, headers: options.headers, encoding },
+          { kind, name, payload, owned: true, headers, encoding },
           options as ToPeer<CallOptions>,
           accept,
         );

@@ -108,7 +108,8 @@ export interface SystemPort {
 /** The port of a {@link MessengerCore}. */
 export class CorePort implements SystemPort {
   readonly #core: MessengerCore;
-  readonly #calls: CallTable;
+  /** Everything that waits for an answer. */
+  readonly calls: CallTable;
   readonly #watchers: PeerWatcher[] = [];
   // The one asked for last: who asks mostly asks again, and halves of a worker id are no key.
   #lastPeer: Peer | null = null;
@@ -127,7 +128,7 @@ export class CorePort implements SystemPort {
     hold: (held: boolean) => void,
   ) {
     this.#core = core;
-    this.#calls = calls;
+    this.calls = calls;
     this.clock = options.clock;
     this.logger = options.logger;
     this.hold = hold;
@@ -267,7 +268,7 @@ export class CorePort implements SystemPort {
   /** Sends a message that nobody answers, if there is room now. */
   send(link: Link<Session>, name: Uint8Array, payload: Uint8Array): SendOutcome {
     const { headerBytes, headerView } = this.#core.transport;
-    const id = this.#calls.fireId;
+    const id = this.calls.fireId;
     const length = encodeRequest(headerBytes, headerView, 0, ResponseKind.fire, id, name, null);
     return link.send(MessageType.message, length, payload, false);
   }
