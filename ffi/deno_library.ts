@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, extname, join } from "node:path";
 import process from "node:process";
 import { cString } from "./c_string.ts";
 import type { Region } from "./backend.ts";
@@ -79,6 +79,7 @@ export interface DenoLibrary {
 }
 
 const RTLD_NOW = 2;
+const RTLD_NOLOAD = 4; // On Linux; used nowhere else.
 const RTLD_NODELETE = process.platform === "darwin" ? 0x80 : 0x1000;
 
 /** Opens a path with all required symbols, or throws with the loader's text. */
@@ -106,11 +107,36 @@ export function openDenoLibrary(path: string): DenoLibrary {
 function pin(path: string): void {
   for (const loader of [path, "libdl.so.2", "libc.so.6"]) {
     try {
-      if (open(loader, loaderSymbols, false).dlopen(cString(path), RTLD_NOW | RTLD_NODELETE) !== null) return;
+      const calls = open(loader, loaderSymbols, false);
+      if (calls.dlopen(cString(path), RTLD_NOW | RTLD_NODELETE) !== null) return;
+      if (process.platform !== "linux") return;
+      for (const real of unpacked(path, calls)) calls.dlopen(cString(real), RTLD_NOW | RTLD_NODELETE);
+      return;
     } catch {
       // Not in this one.
     }
   }
+}
+
+/**
+ * Where a libzmq lies whose path only Deno knows: a compiled program unpacks what it carries to a temporary file
+ * and tells nobody where. The loader knows, in the list of everything that is loaded.
+ */
+function unpacked(path: string, { dlopen, dlsym }: DenoCalls<typeof loaderSymbols>): string[] {
+  const found: string[] = [];
+  // glibc and musl: a handle is the address of a `link_map`, { base, *name, *dynamic, *next, … }.
+  let entry = dlopen(null, RTLD_NOW);
+  while (entry !== null) {
+    const map = new deno.UnsafePointerView(entry);
+    const pointer = map.getPointer(8);
+    const name = pointer === null ? "" : deno.UnsafePointerView.getCString(pointer);
+    if (name !== "" && extname(name) === extname(path)) {
+      const handle = dlopen(cString(name), RTLD_NOW | RTLD_NOLOAD);
+      if (handle !== null && dlsym(handle, cString(zmqSymbols.ctxNew.name)) !== null) found.push(name);
+    }
+    entry = map.getPointer(24);
+  }
+  return found;
 }
 
 /** libc for shared code, which gives sizes as numbers. */

@@ -27,7 +27,10 @@ export interface DenoGlobal {
     of(view: Uint8Array): PointerObject | null;
     value(pointer: PointerObject | null): bigint;
   };
-  readonly UnsafePointerView: { getCString(pointer: PointerObject): string };
+  readonly UnsafePointerView: {
+    new (pointer: PointerObject): { getPointer(offset: number): PointerObject | null };
+    getCString(pointer: PointerObject): string;
+  };
   readonly permissions: {
     querySync(
       descriptor: { name: "read"; path: string } | { name: "env"; variable: string },

@@ -20,8 +20,8 @@ let embedded: string | undefined;
  * To be called before the first use. Nothing is opened or checked here. An explicit option and the variable
  * `ZEROMESH_LIBZMQ` go first.
  *
- * @param path Where the file is: on Bun what `import path from "./libzmq.so" with { type: "file" }` gives,
- * on Deno a path below `import.meta.dirname`. Null forgets it.
+ * @param path Where the file is inside the program: `import.meta.dirname + "/libzmq.so"`, or on Bun what
+ * `import path from "./libzmq.so" with { type: "file" }` gives. Null forgets it.
  */
 export function embeddedLibrary(path: string | null): void {
   embedded = path ?? undefined;

@@ -153,6 +153,7 @@ export const threadSymbols = {
 /** The loader itself; old versions of glibc have it in a library of its own. */
 export const loaderSymbols = {
   dlopen: { name: "dlopen", parameters: ["view", "int"], result: "handle" }, // *path, mode
+  dlsym: { name: "dlsym", parameters: ["handle", "view"], result: "handle" }, // handle, *name
 } as const satisfies SymbolTable;
 
 /** What the parameters are in code that both adapters share. */

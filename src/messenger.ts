@@ -24,32 +24,33 @@ import {
   amHandler,
   broadcast,
   type BroadcastResult,
+  Builtins,
+  type BuiltinStats,
   type Caller,
   type CallOptions,
-  checkHandler,
   checkTimeout,
   type Client,
   type ClientCallOptions,
   type CloseOptions,
   type ConnectOptions,
-  describePeer,
   type Handler,
+  handlerOf,
   type HandlerOptions,
   type MaybePromise,
   MessengerCore,
   type MessengerFace,
   type MessengerStats,
-  type PeerDescription,
+  type ObjectHandler,
+  PeerQuestions,
   type PeerView,
+  type RegisterOptions,
   resolveOptions,
-  serveDescription,
   type ServiceTarget,
   type Session,
   type Status,
   type TypedCallOptions,
   type TypedContext,
   typedUnaryHandler,
-  waitForHandler,
   type WaitOptions,
 } from "./messenger/mod.ts";
 import type { MessengerOptions } from "./messenger_options.ts";
@@ -81,15 +82,18 @@ import { leaseContext, type LibraryInfo } from "./zmq/mod.ts";
  * console.log(sum); // 7
  * ```
  */
-export class Messenger implements MessengerFace, Caller, AsyncDisposable {
+export class Messenger extends PeerQuestions implements MessengerFace, Caller, AsyncDisposable {
   #core!: MessengerCore;
   #library!: LibraryInfo;
   #events!: AttachedEvents;
+  #builtins!: Builtins;
   #hub: DiscoveryHub | null = null;
   #closing: Promise<void> | null = null;
   readonly #closed = Promise.withResolvers<"closed">();
 
-  private constructor() {}
+  private constructor() {
+    super();
+  }
 
   /**
    * Loads libzmq if need be, binds, and makes an instance.
@@ -129,7 +133,8 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
         release: () => lease.release(),
       });
       messenger.#events = attachEvents(messenger.#core.system, sizes);
-      serveDescription(messenger.#core, options.services ?? []);
+      const { services = [] } = options;
+      messenger.#builtins = new Builtins(messenger.#core, messenger, { ...resolved, services });
     } catch (error) {
       await lease.release();
       throw error;
@@ -245,9 +250,8 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
   }
 
   /** Registers a handler; disposing the result unregisters it. @throws {ZeromeshError} `HANDLER_EXISTS`, `CLOSED`. */
-  registerHandler(handler: Handler): Disposable {
-    checkHandler(handler);
-    return this.#core.register(handler);
+  registerHandler(handler: Handler | ObjectHandler, options: RegisterOptions = {}): Disposable {
+    return this.#core.register(handlerOf(handler), options);
   }
 
   /**
@@ -258,18 +262,18 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
   handle<C extends UnaryContract>(
     contract: C,
     run: (context: TypedContext<HandlerInput<C>>) => MaybePromise<HandlerOutput<C>>,
-    options?: HandlerOptions,
+    options?: HandlerOptions & RegisterOptions,
   ): Disposable;
   /** The same for a contract without an answer. */
   handle<C extends AmContract>(
     contract: C,
     run: (context: TypedContext<HandlerInput<C>>) => unknown,
-    options?: HandlerOptions,
+    options?: HandlerOptions & RegisterOptions,
   ): Disposable;
   handle(
     contract: Contract,
     run: (context: TypedContext<never>) => unknown,
-    options?: HandlerOptions,
+    options?: HandlerOptions & RegisterOptions,
   ): Disposable {
     if (!isContract(contract)) throw new TypeError("Cannot handle: the first argument must be a contract");
     const typed = run as (context: TypedContext<unknown>) => unknown;
@@ -277,6 +281,7 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
       contract.output === undefined
         ? amHandler(contract, typed, options)
         : typedUnaryHandler(contract as UnaryContract, typed, options),
+      options,
     );
   }
 
@@ -322,26 +327,6 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
     return await broadcast(this.#core.client, peers, target, options);
   }
 
-  /** What a peer says about itself: services and load; null from plain Velo. */
-  describe(peer: InstanceId, options: WaitOptions = {}): Promise<PeerDescription | null> {
-    return describePeer(this.#core, peer, options);
-  }
-
-  /** Names of a peer's handlers, the system's included, asked now. */
-  availableHandlers(peer: InstanceId, options: WaitOptions = {}): Promise<string[]> {
-    return this.#core.handlersOf(peer, options);
-  }
-
-  /**
-   * Waits until a peer has a handler.
-   *
-   * @throws {ZeromeshError} `HANDLER_NOT_FOUND` when it has none by the deadline.
-   */
-  async waitForHandler(peer: InstanceId, name: string, options: WaitOptions = {}): Promise<void> {
-    const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? 30_000);
-    await waitForHandler(this.#core, peer, name, timeoutMs, options.signal);
-  }
-
   /** Resolves when libzmq has everything that was queued for a peer, or for all peers. */
   async flush(peer?: InstanceId, options: WaitOptions = {}): Promise<void> {
     await this.#core.flush(peer, checkTimeout("timeoutMs", options.timeoutMs ?? 30_000), options.signal);
@@ -353,9 +338,13 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
   }
 
   /** A snapshot of counters; those of events once there was one, those of services with discovery. */
-  stats(): MessengerStats & { readonly events: EventStats | null; readonly services: ServiceStats | null } {
+  stats(): MessengerStats & BuiltinStats & {
+    readonly events: EventStats | null;
+    readonly services: ServiceStats | null;
+  } {
     const services = this.#hub?.stats() ?? null;
-    return { ...this.#core.stats(), events: this.#events.made?.stats() ?? null, services };
+    const events = this.#events.made?.stats() ?? null;
+    return { ...this.#core.stats(), ...this.#builtins.stats(), events, services };
   }
 
   /** Keeps the process alive while this instance listens. This is the default. */

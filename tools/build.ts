@@ -28,6 +28,11 @@ async function main(): Promise<void> {
     const text = readFileSync(`${repositoryRoot}/${path}`, "utf8");
     writeFileSync(`${repositoryRoot}/${path}`, text.replace(sourceSpecifier, "$1$2.js$3"));
   }
+  for (const { types } of Object.values(publishedEntries())) {
+    // `AsyncDisposable` is in no edition of the language's library that a project may have named.
+    const text = readFileSync(`${repositoryRoot}/${types}`, "utf8");
+    writeFileSync(`${repositoryRoot}/${types}`, `/// <reference lib="esnext.disposable" />\n${text}`);
+  }
   const modules = files.filter((path) => path.endsWith(".js"));
   for (const path of [...modules, ...declarations]) {
     const left = readFileSync(`${repositoryRoot}/${path}`, "utf8").match(sourceSpecifier);

@@ -1,13 +1,20 @@
 /**
- * Compiles a program into one file that carries Bun and libzmq with it and needs neither on the machine:
+ * Compiles a program into one file that carries its runtime and libzmq with it and needs neither on the machine:
  * `bun run tools/build_binary.ts --help`.
  */
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname, isAbsolute, relative, resolve } from "node:path";
+import { tmpdir } from "node:os";
+import { dirname, relative, resolve } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { type LibraryInfo, openBackend } from "../ffi/mod.ts";
-import { repositoryRoot, runtimeProgram } from "../test/support/runtime.ts";
+import type { LibraryInfo } from "../ffi/mod.ts";
+import { libraryToEmbed } from "../src/cli/libzmq_command.ts";
+import {
+  productPermissions,
+  repositoryRoot,
+  type RuntimeName,
+  runtimeProgram,
+} from "../test/support/runtime.ts";
 import { licensesText } from "./licenses.ts";
 import { killAllOnSignals, runCommand } from "./run_command.ts";
 
@@ -16,24 +23,84 @@ const help = `Compiles a program into one executable with libzmq inside.
 bun run tools/build_binary.ts [options]
 
   --entry FILE     the program (examples/service.ts)
-  --out FILE       the executable (dist/zeromesh-service)
+  --out FILE       the executable (dist/zeromesh-service, for Deno dist/zeromesh-service-deno)
+  --runtime NAME   bun or deno: which runtime it carries (bun)
   --library FILE   the libzmq to carry; without it the one that the npm package zeromq brought
   --help           this text
 
 The executable is for machines like this one: the same system, processor and C library. Besides what the program
-itself understands it takes --licenses, which prints the licences of everything it carries.`;
+itself understands it takes --licenses, which prints the licences of everything it carries.
 
-/** The libzmq to embed: the one that was named, else the one that the npm package zeromq brought. */
-async function libraryToEmbed(named: string | undefined): Promise<LibraryInfo> {
-  const library = named === undefined ? undefined : resolve(repositoryRoot, named);
-  const found = (await openBackend({ library, search: ["bundled"] })).library;
-  if (!isAbsolute(found.path)) {
-    throw new Error(`Cannot embed ${found.path}: give its path with --library`);
-  }
-  return found;
+Deno fetches its runtime part, denort, the first time; DENORT_BIN names one that is there already.`;
+
+/** The entry for Bun, which embeds what is imported as a file or as text. */
+function bunEntry(program: string, library: string): string {
+  return `import libzmq from "./libzmq.so" with { type: "file" };
+import licenses from "./licenses.txt" with { type: "text" };
+import { embeddedLibrary } from ${library};
+
+if (process.argv.includes("--licenses")) {
+  process.stdout.write(licenses);
+} else {
+  embeddedLibrary(libzmq);
+  await import(${program});
+}
+`;
 }
 
-async function build(entry: string, out: string, library: LibraryInfo): Promise<void> {
+/** The entry for Deno, which embeds what it is told to, beside the modules. */
+function denoEntry(program: string, library: string): string {
+  return `import { readFileSync } from "node:fs";
+import process from "node:process";
+import { embeddedLibrary } from ${library};
+
+if (process.argv.includes("--licenses")) {
+  process.stdout.write(readFileSync(import.meta.dirname + "/licenses.txt"));
+} else {
+  embeddedLibrary(import.meta.dirname + "/libzmq.so");
+  await import(${program});
+}
+`;
+}
+
+async function compileWithBun(folder: string, out: string): Promise<void> {
+  await run([runtimeProgram("bun"), "build", "--compile", `${folder}/entry.ts`, "--outfile", out], folder);
+}
+
+async function compileWithDeno(folder: string, out: string): Promise<void> {
+  // Bundled first, and away from the repository: of a project's node_modules Deno takes everything along.
+  const bundle = mkdtempSync(`${tmpdir()}/zeromesh-binary-`);
+  try {
+    // In several files, since what only one of the runtimes has must not be loaded on the other.
+    const options = [
+      "--target=node",
+      "--format=esm",
+      "--splitting",
+      "--external=bun:*",
+      `--outdir=${bundle}`,
+    ];
+    await run([runtimeProgram("bun"), "build", ...options, `${folder}/entry.ts`], folder);
+    for (const name of ["libzmq.so", "licenses.txt"]) copyFileSync(`${folder}/${name}`, `${bundle}/${name}`);
+    writeFileSync(`${bundle}/deno.json`, "{}");
+    const includes = ["--include=libzmq.so", "--include=licenses.txt"];
+    const command = [runtimeProgram("deno"), "compile", "--no-check", ...productPermissions, ...includes];
+    await run([...command, `--output=${out}`, "entry.js"], bundle);
+  } finally {
+    rmSync(bundle, { recursive: true, force: true });
+  }
+}
+
+async function run(command: readonly string[], cwd: string): Promise<void> {
+  const env = { ...process.env, NO_COLOR: "1", RUST_BACKTRACE: undefined };
+  const { code, output } = await runCommand(command, { timeoutMs: 300_000, cwd, env });
+  if (code === 0) return;
+  const hint = /\bdenort\b/.test(output)
+    ? "\nDeno could not get its runtime part, denort; fetch it elsewhere and name it in DENORT_BIN"
+    : "";
+  throw new Error(`${command.join(" ")}\n${output.trim()}${hint}`);
+}
+
+async function build(entry: string, out: string, runtime: RuntimeName, library: LibraryInfo): Promise<void> {
   if (!existsSync(entry)) throw new Error(`Cannot compile ${entry}: it does not exist`);
   mkdirSync(`${repositoryRoot}/dist`, { recursive: true });
   // Inside the repository, so that tsconfig.json and node_modules are found from there.
@@ -41,26 +108,15 @@ async function build(entry: string, out: string, library: LibraryInfo): Promise<
   try {
     // A name of its own: the bundler treats *.node files in another way.
     copyFileSync(library.path, `${folder}/libzmq.so`);
-    writeFileSync(`${folder}/licenses.txt`, licensesText(library.version));
+    writeFileSync(`${folder}/licenses.txt`, licensesText(library, runtime));
     const specifier = (path: string): string => JSON.stringify(`./${relative(folder, path)}`);
+    const text = runtime === "bun" ? bunEntry : denoEntry;
     writeFileSync(
       `${folder}/entry.ts`,
-      `import libzmq from "./libzmq.so" with { type: "file" };
-import licenses from "./licenses.txt" with { type: "text" };
-import { embeddedLibrary } from ${specifier(`${repositoryRoot}/ffi/mod.ts`)};
-
-if (process.argv.includes("--licenses")) {
-  process.stdout.write(licenses);
-} else {
-  embeddedLibrary(libzmq);
-  await import(${specifier(entry)});
-}
-`,
+      text(specifier(entry), specifier(`${repositoryRoot}/ffi/mod.ts`)),
     );
     mkdirSync(dirname(out), { recursive: true });
-    const command = [runtimeProgram("bun"), "build", "--compile", `${folder}/entry.ts`, "--outfile", out];
-    const result = await runCommand(command, { timeoutMs: 300_000 });
-    if (result.code !== 0) throw new Error(`${command.join(" ")}\n${result.output}`);
+    await (runtime === "bun" ? compileWithBun : compileWithDeno)(folder, out);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -71,7 +127,8 @@ async function main(): Promise<number> {
     args: process.argv.slice(2),
     options: {
       entry: { type: "string", default: "examples/service.ts" },
-      out: { type: "string", default: "dist/zeromesh-service" },
+      out: { type: "string" },
+      runtime: { type: "string", default: "bun" },
       library: { type: "string" },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -80,10 +137,14 @@ async function main(): Promise<number> {
     console.log(help);
     return 0;
   }
-  const library = await libraryToEmbed(values.library);
-  const out = resolve(repositoryRoot, values.out);
-  await build(resolve(repositoryRoot, values.entry), out, library);
-  console.log(`${values.out}: ${(statSync(out).size / 2 ** 20).toFixed(0)} MiB, carries ${library.path}`);
+  const { runtime } = values;
+  if (runtime !== "bun" && runtime !== "deno") throw new Error(`--runtime is bun or deno, not ${runtime}`);
+  const named = values.library === undefined ? undefined : resolve(repositoryRoot, values.library);
+  const library = await libraryToEmbed(named);
+  const path = values.out ?? (runtime === "bun" ? "dist/zeromesh-service" : "dist/zeromesh-service-deno");
+  const out = resolve(repositoryRoot, path);
+  await build(resolve(repositoryRoot, values.entry), out, runtime, library);
+  console.log(`${path}: ${(statSync(out).size / 2 ** 20).toFixed(0)} MiB, carries ${library.path}`);
   return 0;
 }
 

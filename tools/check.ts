@@ -58,6 +58,7 @@ const steps: readonly Step[] = [
   },
   { name: "docs", what: "deno doc --lint, @module, no any in public types, examples compile", run: docs },
   { name: "readme", what: "README names the permissions and scripts that exist", run: readme },
+  { name: "publish", what: "what Deno's registry would say to the package, as a dry run", run: publish },
   { name: "imports-deno", what: "entry points load without any permission and do nothing", run: denoImports },
   { name: "imports-bun", what: "entry points load without libzmq and do nothing", run: bunImports },
 ];
@@ -133,6 +134,14 @@ async function docs(project: Project): Promise<string[]> {
   if (json.code === 0) problems.push(...anyProblems(JSON.parse(json.stdout)));
   else problems.push(json.output);
   return problems;
+}
+
+/** npm's dry run packs first, so it is a test: test/deno/package_test.ts. */
+async function publish(): Promise<string[]> {
+  const words = [deno, "publish", "--dry-run", "--allow-dirty", "--no-provenance"];
+  const env = { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined, RUST_BACKTRACE: undefined };
+  const { code, output } = await runCommand(words, { timeoutMs: 120_000, env });
+  return code === 0 && !/^warning/m.test(output) ? [] : [output.trim()];
 }
 
 function readme(project: Project): string[] {

@@ -1,6 +1,6 @@
 /** The licences of what a compiled program carries, as the text that its `--licenses` prints. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { repositoryRoot } from "../test/support/runtime.ts";
+import { repositoryRoot, type RuntimeName } from "../test/support/runtime.ts";
 
 interface Manifest {
   readonly name: string;
@@ -10,18 +10,25 @@ interface Manifest {
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
-/** Of this package only the library inside is carried, and that has a notice of its own. */
+/** Its addon is the file that is carried: libzmq, libsodium and a layer for Node that is never called. */
 const libraryPackage = "zeromq";
 
 /**
- * The licences of zeromesh, of libzmq and of every package that zeromesh can bring into a program.
+ * The licences of zeromesh, of libzmq, of the runtime and of every package that zeromesh can bring into a program.
  *
- * @param libzmqVersion The version of the libzmq that is carried.
+ * @param library The libzmq that is carried.
+ * @param runtime The runtime that is carried.
  * @throws {Error} If a package has no text of its licence, so that none is left out unnoticed.
  */
-export function licensesText(libzmqVersion: string): string {
+export function licensesText(library: { path: string; version: string }, runtime: RuntimeName): string {
   const own = readManifest(repositoryRoot);
-  const parts = [section(own, licenseFile(repositoryRoot)), libzmqNotice(libzmqVersion), runtimeNotice];
+  const parts = [section(own, licenseFile(repositoryRoot)), libzmqNotice(library.version)];
+  if (readFileSync(library.path).includes("sodium_init")) parts.push(sodiumNotice);
+  parts.push(runtime === "bun" ? bunNotice : denoNotice());
+  if (library.path.includes(`/node_modules/${libraryPackage}/`)) {
+    const folder = `${repositoryRoot}/node_modules/${libraryPackage}`;
+    parts.push(section(readManifest(folder), licenseFile(folder)));
+  }
   for (const folder of dependencyFolders(own)) {
     parts.push(section(readManifest(folder), licenseFile(folder)));
   }
@@ -35,18 +42,44 @@ function libzmqNotice(version: string): string {
 
 This program carries libzmq, unchanged, as a shared library. From version 4.3.5 on libzmq is under the Mozilla
 Public License, version 2.0 (https://www.mozilla.org/MPL/2.0/). Its source is at https://github.com/zeromq/libzmq and can be had
-there under the terms of that licence. A libzmq with CURVE can have libsodium in it (ISC licence, Copyright (c)
-Frank Denis; https://github.com/jedisct1/libsodium).
+there under the terms of that licence.
 
 ${readFileSync(mpl, "utf8").trimEnd()}
 `;
 }
 
-const runtimeNotice = `Bun (MIT)
+// The text of the ISC licence has to come with every copy; no package here has it as a file.
+const sodiumNotice = `libsodium (ISC)
+
+The libzmq in this program is linked with libsodium, https://github.com/jedisct1/libsodium, for CURVE.
+
+Copyright (c) 2013-2024 Frank Denis <j at pureftpd dot org>
+
+Permission to use, copy, modify, and/or distribute this software for any purpose with or without fee is hereby
+granted, provided that the above copyright notice and this permission notice appear in all copies.
+
+THE SOFTWARE IS PROVIDED "AS IS" AND THE AUTHOR DISCLAIMS ALL WARRANTIES WITH REGARD TO THIS SOFTWARE INCLUDING ALL
+IMPLIED WARRANTIES OF MERCHANTABILITY AND FITNESS. IN NO EVENT SHALL THE AUTHOR BE LIABLE FOR ANY SPECIAL, DIRECT,
+INDIRECT, OR CONSEQUENTIAL DAMAGES OR ANY DAMAGES WHATSOEVER RESULTING FROM LOSS OF USE, DATA OR PROFITS, WHETHER IN
+AN ACTION OF CONTRACT, NEGLIGENCE OR OTHER TORTIOUS ACTION, ARISING OUT OF OR IN CONNECTION WITH THE USE OR
+PERFORMANCE OF THIS SOFTWARE.
+`;
+
+const bunNotice = `Bun (MIT)
 
 This program carries the runtime Bun and the libraries it is linked with, among them JavaScriptCore and WebKit under
 the LGPL-2. Their licences, and how to relink them, are at https://bun.com/docs/project/license
 `;
+
+function denoNotice(): string {
+  return `Deno (MIT)
+
+This program carries the runtime Deno and the libraries it is linked with, among them V8 under the BSD licence. Their
+source and licences are at https://github.com/denoland/deno
+
+${readFileSync(licenseFile(`${repositoryRoot}/node_modules/deno`), "utf8").trimEnd()}
+`;
+}
 
 function section({ name, version, license }: Manifest, file: string): string {
   return `${name} ${version} (${license ?? "see below"})\n\n${readFileSync(file, "utf8").trimEnd()}\n`;

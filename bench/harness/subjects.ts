@@ -169,6 +169,16 @@ export function flooderCommand(subject: SubjectName, args: ProgramArguments): Co
   return script(subject === "deno" ? "deno" : "bun", "peer/flooder.ts", args);
 }
 
+/** The leader of a cohort, on the runtime of our caller, or one of its workers, on that of the one called. */
+export function cohortCommand(
+  subject: SubjectName,
+  role: "leader" | "worker",
+  args: ProgramArguments,
+): Command {
+  const onDeno = subject === "deno" || (subject === "mixed" && role === "worker");
+  return script(onDeno ? "deno" : "bun", `peer/cohort_${role}.ts`, args);
+}
+
 /** A program that does nothing, on the runtime of our caller. */
 export function helloCommand(subject: SubjectName): Command {
   return script(subject === "deno" ? "deno" : "bun", "peer/hello.ts", {});

@@ -1,10 +1,12 @@
 /** Every scenario, in the order in which they run. */
 import type { Scenario } from "../harness/scenario.ts";
 import { amSend } from "./am_send.ts";
+import { cohortAcks } from "./cohort_acks.ts";
 import { costHandlers } from "./cost_handlers.ts";
 import { costInFlight } from "./cost_in_flight.ts";
 import { costPeers } from "./cost_peers.ts";
 import { cpu } from "./cpu.ts";
+import { dispatch } from "./dispatch.ts";
 import { eventCycles } from "./event_cycles.ts";
 import { idle } from "./idle.ts";
 import { inFlight } from "./in_flight.ts";
@@ -29,4 +31,6 @@ export const scenarios: readonly Scenario[] = [
   costHandlers,
   costInFlight,
   eventCycles,
+  dispatch,
+  cohortAcks,
 ];

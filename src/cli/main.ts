@@ -3,10 +3,11 @@ import process from "node:process";
 import { errorText, ZeromeshError } from "../core/mod.ts";
 import { callCommand } from "./call_command.ts";
 import { type Command, CommandFailed, ExitCode, UsageError } from "./command.ts";
+import { libzmqCommand } from "./libzmq_command.ts";
 import { peersCommand } from "./peers_command.ts";
 import { pingCommand } from "./ping_command.ts";
 
-const commands: readonly Command[] = [peersCommand, callCommand, pingCommand];
+const commands: readonly Command[] = [peersCommand, callCommand, pingCommand, libzmqCommand];
 
 const help = `Usage: zeromesh COMMAND [options]
 

@@ -52,7 +52,11 @@ export class Heartbeats {
     if (systemClock.now() - member.heardAt > lostAfterMs) return this.#host.lose(member);
     if (member.asked) return;
     member.asked = true;
-    messenger.amSync(beat, { to: member.instanceId, payload: {}, timeoutMs: lostAfterMs }).then(() => {
+    const to = member.instanceId;
+    const answer: Promise<unknown> = member.plain
+      ? messenger.healthCheck(to, { timeoutMs: lostAfterMs })
+      : messenger.amSync(beat, { to, payload: {}, timeoutMs: lostAfterMs });
+    answer.then(() => {
       this.answered++;
       member.heardAt = systemClock.now();
     }, (error) => {

@@ -4,6 +4,7 @@ import {
   type CallOutput,
   type Contract,
   type DroppedEntries,
+  errorText,
   type InstanceId,
   type Logger,
   silentLogger,
@@ -12,7 +13,7 @@ import {
   type UnaryContract,
   ZeromeshError,
 } from "../core/mod.ts";
-import type { WaitOptions } from "../messenger/mod.ts";
+import { registrationsOf, type WaitOptions } from "../messenger/mod.ts";
 import { Cascade } from "./cascade.ts";
 import { type BroadcastOptions, type CollectiveOptions, Collectives } from "./collectives.ts";
 import { Desk } from "./desk.ts";
@@ -72,6 +73,7 @@ export class LeaderWorkerCohort implements AsyncDisposable {
   readonly #cascade: Cascade;
   readonly #completion: TurningPoint;
   readonly #heartbeats: Heartbeats;
+  #registrations: Disposable | undefined;
   #ending: Promise<CohortResults<void>> | null = null;
   #reason: string | null = null;
 
@@ -286,6 +288,18 @@ export class LeaderWorkerCohort implements AsyncDisposable {
   #open(): void {
     this.#desk.open(this.#messenger, this.#contracts);
     this.#heartbeats.start();
+    this.#registrations = registrationsOf(this.#messenger)?.welcome((id) => this.#registered(id));
+  }
+
+  /** A worker has registered without joining; the cohort takes it if it has room. */
+  #registered(id: InstanceId): boolean {
+    if (this.#reason !== null || this.#members.get(id) !== undefined) return this.#reason === null;
+    try {
+      return this.#admit(id, null).plain = true;
+    } catch (error) {
+      this.#logger.info("a worker registered and got no place", { worker: id, reason: errorText(error) });
+    }
+    return false;
   }
 
   /** Whether a place may be free soon: its worker has no connection, or is late. */
@@ -364,6 +378,7 @@ export class LeaderWorkerCohort implements AsyncDisposable {
   async #shutdown(reason: string, timeoutMs: number): Promise<CohortResults<void>> {
     const { name, lostAfterMs } = this.#options;
     this.#reason = reason;
+    this.#registrations?.[Symbol.dispose]();
     this.#heartbeats.stop();
     this.#status.publish({ type: "ending", reason });
     for (const member of this.#members.ordered()) member.stopWaiting?.();
@@ -377,10 +392,7 @@ export class LeaderWorkerCohort implements AsyncDisposable {
   }
 
   #requireAlive(): void {
-    if (this.#reason !== null) throw this.#ended();
-  }
-
-  #ended(): ZeromeshError {
-    return new ZeromeshError("COHORT_ENDED", `The cohort "${this.#options.name}" has ended: ${this.#reason}`);
+    if (this.#reason === null) return;
+    throw new ZeromeshError("COHORT_ENDED", `The cohort "${this.#options.name}" has ended: ${this.#reason}`);
   }
 }

@@ -20,6 +20,8 @@ export class Member implements Worker {
   readonly rank: number | null;
   readonly position: number;
   state: "up" | "lost" = "up";
+  /** Whether it has only registered, by `_register_service`, and knows nothing of the cohort's own messages. */
+  plain = false;
   /** When it was heard of last. */
   heardAt: number;
   /** Whether a heartbeat is under way to it. */
@@ -109,9 +111,11 @@ export class Members {
         );
       }
       known.state = "up";
+      known.plain = false;
       known.heardAt = now;
       return { member: known, how: "again", predecessor: null };
     }
+    this.#ranks.check(claimed);
     const lost = this.ordered().find((member) =>
       member.state === "lost" && (claimed === null || claimed === member.rank)
     );
@@ -137,6 +141,7 @@ export class Members {
     if (this.#byId.get(member.instanceId) !== member) return;
     this.#byId.delete(member.instanceId);
     this.#ranks.free(member.rank);
+    if (this.#byId.size === 0) this.#ranks.reset();
     this.#ordered = null;
   }
 

@@ -1,5 +1,5 @@
 import type { InstanceId, Logger } from "../core/mod.ts";
-import type { ConnectOptions, MessengerFace, PeerView, WaitOptions } from "../messenger/mod.ts";
+import type { ConnectOptions, HealthReport, MessengerFace, PeerView, WaitOptions } from "../messenger/mod.ts";
 
 /** What a cohort needs of a messenger: a `Messenger`. */
 export interface CohortMessenger extends MessengerFace {
@@ -7,6 +7,8 @@ export interface CohortMessenger extends MessengerFace {
   connect(endpoint: string, options?: ConnectOptions): Promise<InstanceId>;
   /** The peers known now. */
   peers(): PeerView[];
+  /** Asks a peer how it is. */
+  healthCheck(peer: InstanceId, options?: WaitOptions): Promise<HealthReport>;
   /** Waits until a peer has a handler. */
   waitForHandler(peer: InstanceId, name: string, options?: WaitOptions): Promise<void>;
 }

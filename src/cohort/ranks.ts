@@ -5,11 +5,12 @@ import type { RankMode } from "./options.ts";
 export class RankBook {
   readonly #size: number | null;
   readonly #taken = new Set<number>();
+  readonly #configured: RankMode;
   #mode: RankMode;
 
   /** @param size The number of workers; null where they come and go. */
   constructor(mode: RankMode, size: number | null) {
-    this.#mode = mode;
+    this.#configured = this.#mode = mode;
     this.#size = size;
   }
 
@@ -19,26 +20,35 @@ export class RankBook {
   }
 
   /**
-   * Gives a newcomer its rank.
+   * Whether a newcomer may bring what it does.
    *
-   * @param claimed The rank it brings, or null.
-   * @throws {ZeromeshError} `RANK_REQUIRED`, `RANK_UNEXPECTED`, `RANK_TAKEN`, `RANK_INVALID`.
+   * @throws {ZeromeshError} `RANK_REQUIRED`, `RANK_UNEXPECTED`.
    */
-  take(claimed: number | null): number | null {
-    const mode = this.#mode === "first" ? claimed === null ? "none" : "claimed" : this.#mode;
-    let rank = claimed;
-    if (mode === "claimed" && rank === null) {
+  check(claimed: number | null): void {
+    if (this.#mode === "claimed" && claimed === null) {
       throw new ZeromeshError(
         "RANK_REQUIRED",
         "Every worker of this cohort brings its rank, and this one did not",
       );
     }
-    if (mode === "none" && rank !== null) {
+    if (this.#mode === "none" && claimed !== null) {
       throw new ZeromeshError(
         "RANK_UNEXPECTED",
-        `Workers of this cohort have no ranks, and this one claims ${rank}`,
+        `Workers of this cohort have no ranks, and this one claims ${claimed}`,
       );
     }
+  }
+
+  /**
+   * Gives a newcomer its rank.
+   *
+   * @param claimed The rank it brings, or null.
+   * @throws {ZeromeshError} As {@link check}; `RANK_TAKEN`, `RANK_INVALID`.
+   */
+  take(claimed: number | null): number | null {
+    this.check(claimed);
+    const mode = this.#mode === "first" ? claimed === null ? "none" : "claimed" : this.#mode;
+    let rank = claimed;
     if (mode === "assigned" && rank === null) rank = this.#lowestFree();
     if (rank !== null) {
       if (this.#size !== null && rank >= this.#size) {
@@ -59,6 +69,11 @@ export class RankBook {
   /** Gives a rank back. */
   free(rank: number | null): void {
     if (rank !== null) this.#taken.delete(rank);
+  }
+
+  /** Nobody is left: the next worker is the first one again. */
+  reset(): void {
+    this.#mode = this.#configured;
   }
 
   /** Ranks that are missing for the taken ones to be contiguous, or for a cohort with a size to be complete. */

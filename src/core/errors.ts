@@ -28,6 +28,7 @@ export const knownErrorCodes = [
   "OVERLOADED",
   "REMOTE_ERROR",
   "CLOSED",
+  "ACK_EXISTS",
   "EVENT_POISONED",
   "EVENT_OWNER_LOST",
   "EVENT_COMPLETED",
@@ -67,6 +68,7 @@ export const knownErrorCodes = [
  * - `QUEUE_FULL`, `OVERLOADED`: a bounded queue of ours, or the receiver, is full.
  * - `REMOTE_ERROR`: a plain Velo peer reported an error as text.
  * - `CLOSED`: this instance is closed or closing.
+ * - `ACK_EXISTS`: an ACK with that id is waited for already.
  * - `EVENT_POISONED`: the event was poisoned; the message and `details.reason` say why.
  * - `EVENT_OWNER_LOST`: the instance that owns the event is gone, so nobody will ever complete it.
  * - `EVENT_COMPLETED`: the event was triggered before, so it cannot be poisoned.

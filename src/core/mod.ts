@@ -67,3 +67,4 @@ export { Line, LinePlace } from "./line.ts";
 export { LinkedQueue, QueueNode } from "./linked_queue.ts";
 export { type LogFields, type Logger, silentLogger } from "./logger.ts";
 export { xxh3Of16 } from "./xxh3.ts";
+export { libraryVersion } from "./version.ts";

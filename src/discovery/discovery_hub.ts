@@ -1,4 +1,4 @@
-import { type Clock, errorText, type InstanceId, type Logger } from "../core/mod.ts";
+import { type Clock, errorText, type InstanceId, type Logger, type WorkerId } from "../core/mod.ts";
 import type { DiscoveryPort, PeerInfo, Roster, ServiceRouter } from "../messenger/mod.ts";
 import {
   type Discovery,
@@ -98,11 +98,20 @@ export class DiscoveryHub implements DiscoveryPort {
       : new DiscoveryHub(sources, services, { ...resolved, listens, maxServices });
   }
 
-  async lookup(id: InstanceId): Promise<PeerInfo | null> {
+  lookup(id: InstanceId): Promise<PeerInfo | null> {
+    return this.#ask((source) => source.discoverByInstanceId(id));
+  }
+
+  lookupWorker(id: WorkerId): Promise<PeerInfo | null> {
+    return this.#ask((source) => source.discoverByWorkerId(id));
+  }
+
+  /** Asks one source after the other. One that fails is passed over if another one knows. */
+  async #ask(question: (source: PeerDiscovery) => Promise<PeerInfo | null>): Promise<PeerInfo | null> {
     let failure: { readonly error: unknown } | null = null;
     for (const source of this.#peers) {
       try {
-        const info = await source.discoverByInstanceId(id);
+        const info = await question(source);
         if (info !== null) return info;
       } catch (error) {
         failure ??= { error };

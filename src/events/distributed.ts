@@ -89,8 +89,8 @@ export class Distributed {
   /** Asks the owner to trigger or poison its event. */
   complete(handle: EventHandle, outcome: Outcome, options: EventCallOptions): Promise<void> {
     const port = this.#port;
-    const owner = this.#remote.instanceOf(handle);
-    if (!port.isUp(owner)) return this.#completeLater(owner, handle, outcome, options);
+    const owner = this.#remote.ownerOf(handle);
+    if (owner === null || !port.isUp(owner)) return this.#completeLater(owner, handle, outcome, options);
     if (port.hasEvents(owner)) {
       const encode = (id: ResponseId) => encodeRequest(handle, outcome, id);
       return port.confirmed(completionRequestHandler, owner, encode, options);
@@ -109,23 +109,32 @@ export class Distributed {
   }
 
   async #completeLater(
-    owner: InstanceId,
+    known: InstanceId | null,
     handle: EventHandle,
     outcome: Outcome,
     options: EventCallOptions,
   ): Promise<void> {
-    await this.#port.reach(owner, options.timeoutMs ?? this.#options.ownerGraceMs);
+    await this.#reachOwner(known, handle, options);
     await this.complete(handle, outcome, options);
+  }
+
+  /** Connects to an event's owner, found by discovery if need be. */
+  async #reachOwner(
+    known: InstanceId | null,
+    handle: EventHandle,
+    { signal, timeoutMs = this.#options.ownerGraceMs }: EventCallOptions,
+  ): Promise<InstanceId> {
+    const owner = known ?? await this.#remote.seek(handle, { signal, timeoutMs });
+    await this.#port.reach(owner, timeoutMs);
+    return owner;
   }
 
   /** Asks how an event is. */
   async poll(handle: EventHandle, options: EventCallOptions): Promise<EventStatus> {
     const outcome = this.#remote.known(handle);
     if (outcome !== undefined) return statusOf(outcome);
-    const owner = this.#remote.instanceOf(handle);
-    if (!this.#port.isUp(owner)) {
-      await this.#port.reach(owner, options.timeoutMs ?? this.#options.ownerGraceMs);
-    }
+    let owner = this.#remote.ownerOf(handle);
+    if (owner === null || !this.#port.isUp(owner)) owner = await this.#reachOwner(owner, handle, options);
     if (this.#port.hasEvents(owner)) {
       splitHandle(handle);
       const question = encodeEventFrame(

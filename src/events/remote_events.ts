@@ -9,9 +9,10 @@ import {
   subscribeHandler,
   unsubscribeHandler,
 } from "../wire/mod.ts";
-import { type EventHandle, handleWords, joinHandle, ownerOf, splitHandle } from "./handle.ts";
+import { type EventHandle, handleWords, joinHandle, splitHandle } from "./handle.ts";
 import type { ResolvedEventOptions } from "./options.ts";
 import { type Outcome, poisonedError, triggered } from "./outcome.ts";
+import { OwnerSearches } from "./owner_searches.ts";
 import { type OwnerHost, RemoteOwner, Subscription } from "./remote_owner.ts";
 import type { AwaiterOptions } from "./waiting.ts";
 
@@ -53,6 +54,7 @@ export class RemoteEvents implements OwnerHost {
   readonly #awaited: (change: 1 | -1) => void;
   readonly #completed: LRUCache<EventHandle, Outcome>;
   readonly #owners = new Map<InstanceId, RemoteOwner>();
+  readonly #searches: OwnerSearches;
   #ended: ZeromeshError | null = null;
   #last: RemoteOwner | null = null;
   #count = 0;
@@ -77,6 +79,7 @@ export class RemoteEvents implements OwnerHost {
     this.#deadlines = deadlines;
     this.#awaited = awaited;
     this.#completed = new LRUCache({ max: options.maxCompleted });
+    this.#searches = new OwnerSearches(port, deadlines, options.maxSubscriptions);
   }
 
   /** How an event ended, if that is known here. */
@@ -84,16 +87,21 @@ export class RemoteEvents implements OwnerHost {
     return this.#completed.get(handle);
   }
 
-  /** Who owns an event. @throws {ZeromeshError} `PEER_UNKNOWN`. */
-  instanceOf(handle: EventHandle): InstanceId {
+  /** Who owns an event, if it is a peer that is known. */
+  ownerOf(handle: EventHandle): InstanceId | null {
     splitHandle(handle);
-    const id = this.port.peerOf(handleWords[2]!, handleWords[3]!);
-    if (id !== null) return id;
-    throw new ZeromeshError(
-      "PEER_UNKNOWN",
-      `Nobody is known who owns event ${handle} (worker id ${ownerOf(handle)}); connect to its owner first`,
-      { details: { handle: String(handle) } },
-    );
+    return this.port.peerOf(handleWords[2]!, handleWords[3]!);
+  }
+
+  /** The same if discovery has to be asked. @throws {ZeromeshError} See {@link OwnerSearches.find}. */
+  async seek(handle: EventHandle, options: AwaiterOptions): Promise<InstanceId> {
+    if (this.#ended !== null) throw this.#ended;
+    this.#awaited(1);
+    try {
+      return await this.#searches.find(handle, options);
+    } finally {
+      this.#awaited(-1);
+    }
   }
 
   /** Waits for an event. */
@@ -112,7 +120,11 @@ export class RemoteEvents implements OwnerHost {
     const fresh = subscription === null;
     if (subscription === null) {
       try {
-        owner ??= this.#meet(handle);
+        if (owner === null) {
+          const id = this.ownerOf(handle);
+          if (id === null) return this.#awaitFound(handle, options ?? {});
+          owner = this.#meet(id);
+        }
         subscription = this.#open(owner, handle, index, generation);
       } catch (error) {
         return Promise.reject(error);
@@ -179,6 +191,7 @@ export class RemoteEvents implements OwnerHost {
   /** Ends everybody who waits. */
   close(error: ZeromeshError): void {
     this.#ended ??= error;
+    this.#searches.close(error);
     for (const owner of [...this.#owners.values()]) {
       owner.stop();
       this.#end(owner, () => error);
@@ -229,10 +242,17 @@ export class RemoteEvents implements OwnerHost {
     return this.#last = owner;
   }
 
-  #meet(handle: EventHandle): RemoteOwner {
+  /** Waits for an event whose owner discovery has to find first. */
+  async #awaitFound(handle: EventHandle, options: AwaiterOptions): Promise<unknown> {
+    const { signal, timeoutMs = Infinity } = options;
+    const started = this.port.clock.now();
+    await this.seek(handle, options);
+    return await this.await(handle, { signal, timeoutMs: timeoutMs - (this.port.clock.now() - started) });
+  }
+
+  /** An owner nothing was awaited of until now; the words of its event are those split last. */
+  #meet(id: InstanceId): RemoteOwner {
     if (this.#ended !== null) throw this.#ended;
-    const id = this.instanceOf(handle);
-    splitHandle(handle);
     const owner = new RemoteOwner(id, handleWords[2]!, handleWords[3]!, this);
     this.#owners.set(id, owner);
     return this.#last = owner;

@@ -8,7 +8,7 @@ export class PeerSubscriptions {
   /** Who. */
   readonly id: InstanceId;
   /** What. */
-  readonly slots = new Set<Slot>();
+  readonly slots: Set<Slot> = new Set<Slot>();
 
   /** @param id Who. */
   constructor(id: InstanceId) {

@@ -21,8 +21,8 @@ import { EncodedNames } from "./encoded_names.ts";
 import { checkTimeout } from "./options.ts";
 import { Outgoing, type OutgoingParts } from "./outgoing.ts";
 import {
-  checkHeaders,
   encodeInput,
+  headersOf,
   keepBytes,
   ownPayload,
   payloadInvalid,
@@ -201,11 +201,11 @@ export class CallClient implements Caller {
         throw new TypeError(`Cannot call "${handler}": the second argument must be an object with "to"`);
       }
       const name = this.#encoded.user(handler);
-      checkHeaders(handler, options.headers);
+      const headers = headersOf(handler, options);
       if (contract === null) {
         const owned = options.rawPayload === undefined;
         const payload = rawPayload(handler, options);
-        const request: Request = { kind, name, payload, owned, headers: options.headers, encoding: "json" };
+        const request: Request = { kind, name, payload, owned, headers, encoding: "json" };
         return this.#dispatch(handler, request, options as ToPeer<CallOptions>, accept);
       }
       const send = () => {
@@ -213,7 +213,7 @@ export class CallClient implements Caller {
         const { encoding } = contract;
         return this.#dispatch(
           handler,
-          { kind, name, payload, owned: true, headers: options.headers, encoding },
+          { kind, name, payload, owned: true, headers, encoding },
           options as ToPeer<CallOptions>,
           accept,
         );

@@ -5,6 +5,7 @@ import {
   decodePayload,
   encodingHeader,
   isSystemHeader,
+  metadataHeader,
   type ResponseId,
   responseIdToBigInt,
   type ResponseKind,
@@ -131,6 +132,17 @@ export class InboundCall extends Deadline implements ResponseId {
   get headers(): Readonly<Record<string, string>> {
     if (this.#headers !== null) return this.#headers;
     return this.#headers = this.#decodeHeaders();
+  }
+
+  /** What the sender gave as `metadata`; null when it gave none, or what is no JSON. */
+  get metadata(): unknown {
+    const text = this.systemHeader(metadataHeader);
+    if (text === undefined) return null;
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      return null;
+    }
   }
 
   /** How the payload is encoded, as the sender says. */

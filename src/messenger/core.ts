@@ -23,7 +23,7 @@ import { CallClient } from "./client.ts";
 import { Connections } from "./connections.ts";
 import { Credits } from "./credits.ts";
 import { Dispatcher } from "./dispatch.ts";
-import { type Handler, HandlerRegistry, type MessengerFace, type Registered } from "./handler.ts";
+import { type Handler, HandlerRegistry, type MessengerFace, type RegisterOptions } from "./handler.ts";
 import { flushSession, within } from "./flushing.ts";
 import { KeepAlive } from "./keep_alive.ts";
 import { InboundRouter } from "./inbound_router.ts";
@@ -208,7 +208,6 @@ export class MessengerCore implements TransportHandler<Session> {
     });
     const system = systemHandlers({
       answerHello: (call) => core.connections.answerHello(call),
-      handlerNames: () => core.registry.names(),
       dropCancel: () => transport.drops.count("cancelLength"),
       leave: (session) => {
         core.connections.leave(session);
@@ -247,15 +246,16 @@ export class MessengerCore implements TransportHandler<Session> {
   }
 
   /** Registers a handler; disposing the result unregisters it. */
-  register(handler: Handler): Disposable {
+  register(handler: Handler, options: RegisterOptions = {}): Disposable {
     if (this.#lifecycle !== "running") {
       throw new ZeromeshError(
         "CLOSED",
         `Cannot register handler "${handler.name}": this instance is closing`,
       );
     }
-    const registered: Registered = this.registry.add(handler);
-    this.status.publish({ type: "handlerRegistered", handler: handler.name });
+    const registered = this.registry.add(handler, options.replace === true);
+    const type = registered.replaced ? "handlerReplaced" : "handlerRegistered";
+    this.status.publish({ type, handler: handler.name });
     return {
       [Symbol.dispose]: () => {
         if (!this.registry.remove(registered)) return;

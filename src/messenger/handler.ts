@@ -11,9 +11,11 @@ import {
   ZeromeshError,
 } from "../core/mod.ts";
 import { validateHandlerName } from "../wire/mod.ts";
+import type { SendAckOptions } from "./acks.ts";
 import type { Caller } from "./caller.ts";
 import { HandlerCounts } from "./handler_stats.ts";
 import type { Lanes } from "./lanes.ts";
+import type { ObjectHandler } from "./object_handler.ts";
 import type { Held } from "./room.ts";
 import { type Dispatch, type ResolvedTasks, resolveTasks, type TaskOptions } from "./task_options.ts";
 
@@ -22,7 +24,9 @@ export interface MessengerFace extends Caller {
   /** The receiving instance's id. */
   readonly instanceId: InstanceId;
   /** Registers a handler; disposing the result unregisters it. */
-  registerHandler(handler: Handler): Disposable;
+  registerHandler(handler: Handler | ObjectHandler, options?: RegisterOptions): Disposable;
+  /** Tells the sender of a message that asked for it under an id of its own, see `acknowledge`. */
+  sendAck(to: InstanceId, id: string, options?: SendAckOptions): Promise<void>;
 }
 
 /**
@@ -37,6 +41,8 @@ export interface HandlerContext {
   readonly headers: Readonly<Record<string, string>>;
   /** The handler's name. */
   readonly handlerName: string;
+  /** What the sender gave as `metadata`; null when it gave none. */
+  readonly metadata: unknown;
   /** The message's id, the same in the logs of both sides: 32 hexadecimal digits. */
   readonly messageId: string;
   /** The sender's worker id. */
@@ -72,6 +78,16 @@ export interface HandlerOptions extends TaskOptions {
    * does not run. What the schema gives is `context.input`.
    */
   schema?: AnySchema | undefined;
+}
+
+/** How to register a handler. */
+export interface RegisterOptions {
+  /**
+   * Takes the place of a handler of the same name, which finishes what it has begun. Without it a taken name is
+   * `HANDLER_EXISTS`.
+   * @default {false}
+   */
+  replace?: boolean | undefined;
 }
 
 /** A handler, made by {@link amHandler}, {@link unaryHandler} or {@link typedUnaryHandler}. */
@@ -233,12 +249,16 @@ export interface Registered {
   lanes: Lanes | null | undefined;
   /** Why it takes nothing more; null while it does. */
   stopped: string | null;
+  /** Whether it took another one's place. */
+  readonly replaced: boolean;
 }
 
 /** Handlers by name, bounded. */
 export class HandlerRegistry {
   readonly #byName = new Map<string, Registered>();
   readonly #maxHandlers: number;
+  /** Hears of every handler in the moment it can be called. */
+  added: (name: string) => void = () => {};
 
   /** @param maxHandlers The most handlers at a time. */
   constructor(maxHandlers: number) {
@@ -263,17 +283,20 @@ export class HandlerRegistry {
   /**
    * Adds a handler.
    *
+   * @param replace Whether it may take the place of one with the same name.
    * @throws {ZeromeshError} `HANDLER_EXISTS` when the name is taken, `QUEUE_FULL` at the limit.
    */
-  add(handler: Handler): Registered {
-    if (this.#byName.has(handler.name)) {
+  add(handler: Handler, replace = false): Registered {
+    const former = this.#byName.get(handler.name);
+    if (former !== undefined && !replace) {
       throw new ZeromeshError(
         "HANDLER_EXISTS",
-        `Cannot register handler "${handler.name}": the name is taken; unregister the other one first`,
+        `Cannot register handler "${handler.name}": the name is taken; unregister the other one first, or ` +
+          "register with replace: true",
         { handler: handler.name },
       );
     }
-    if (this.#byName.size >= this.#maxHandlers) {
+    if (former === undefined && this.#byName.size >= this.#maxHandlers) {
       throw new ZeromeshError(
         "QUEUE_FULL",
         `Cannot register handler "${handler.name}": ${this.#maxHandlers} are registered, which is the limit ` +
@@ -289,8 +312,11 @@ export class HandlerRegistry {
       held: { messages: 0, bytes: 0 },
       lanes: undefined,
       stopped: null,
+      replaced: former !== undefined,
     };
+    former?.lanes?.close();
     this.#byName.set(handler.name, registered);
+    this.added(handler.name);
     return registered;
   }
 

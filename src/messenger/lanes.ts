@@ -53,6 +53,8 @@ export class Lanes implements LimitedTask {
   readonly #host: LaneHost;
   readonly #tasks: ResolvedTasks;
   readonly #limits: readonly Limiter[];
+  // Whether any limit looks at the time: reading it costs as much as everything else here.
+  readonly #timed: boolean;
   readonly #lanes = new Map<number, Lane>();
   // Lanes with a message that could start if the limits let it.
   readonly #ready = new LinkedQueue<Lane>();
@@ -73,6 +75,7 @@ export class Lanes implements LimitedTask {
     this.#host = host;
     this.#tasks = tasks;
     this.#limits = [...new Set([...common, ...tasks.limits])];
+    this.#timed = this.#limits.some(({ ready }) => ready.length > 0);
   }
 
   /** Messages that wait. */
@@ -224,7 +227,7 @@ export class Lanes implements LimitedTask {
   }
 
   #blocked(): Limiter | null {
-    const now = this.#host.clock.now();
+    const now = this.#timed ? this.#host.clock.now() : 0;
     for (const limit of this.#limits) if (!limit.ready(now)) return limit;
     return null;
   }

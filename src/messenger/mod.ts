@@ -14,8 +14,22 @@ export {
   type UnaryMethod,
 } from "./caller.ts";
 export { broadcast, type BroadcastFailure, type BroadcastResult } from "./broadcast.ts";
-export { describePeer, type PeerDescription, serveDescription } from "./describe.ts";
-export { waitForHandler } from "./wait_for_handler.ts";
+export {
+  acknowledge,
+  type AckReceipt,
+  type AckStats,
+  type RegisterAckOptions,
+  type SendAckOptions,
+  type SendWithAckOptions,
+} from "./acks.ts";
+export { Builtins, type BuiltinStats } from "./builtins.ts";
+export { type PeerDescription } from "./describe.ts";
+export { type HandlerDescription, type JsonSchemaValue, type ListHandlersOptions } from "./handler_list.ts";
+export { type HandlerWaitStats } from "./handler_waits.ts";
+export { type HealthReport } from "./health.ts";
+export { handlerOf, type ObjectHandler } from "./object_handler.ts";
+export { PeerQuestions } from "./peer_questions.ts";
+export { type RegisterServiceOptions, registrationsOf } from "./register_service.ts";
 export { type CloseOptions, type ConnectOptions, type WaitOptions } from "./wait_options.ts";
 export { type CoreParts, type CoreTransport, type Lifecycle, MessengerCore } from "./core.ts";
 export { type MessengerStats } from "./stats.ts";
@@ -31,12 +45,12 @@ export {
 } from "./task_options.ts";
 export {
   amHandler,
-  checkHandler,
   type Handler,
   type HandlerContext,
   type HandlerOptions,
   type MaybePromise,
   type MessengerFace,
+  type RegisterOptions,
   type TypedContext,
   typedUnaryHandler,
   unaryHandler,
@@ -69,6 +83,7 @@ export {
   type Closed,
   type Draining,
   type HandlerRegistered,
+  type HandlerReplaced,
   type HandlerUnregistered,
   type PeerDown,
   type PeerReplaced,

@@ -73,6 +73,8 @@ export interface MessengerOptions {
   maxConnections?: number | undefined;
   /** Handlers that may be registered. @default {65_536} */
   maxHandlers?: number | undefined;
+  /** Questions of others that may wait for a handler of this instance; more are `OVERLOADED`. @default {16_384} */
+  maxHandlerWaits?: number | undefined;
   /**
    * Requests of plain Velo peers at a time whose payload is fetched from its sender, as Velo has it above 256 KiB;
    * more are refused.
@@ -141,6 +143,7 @@ export interface ResolvedOptions {
   readonly overflow: SendOverflow;
   readonly maxConnections: number;
   readonly maxHandlers: number;
+  readonly maxHandlerWaits: number;
   readonly maxStagedRequests: number;
   readonly maxStagedBytes: number;
   readonly concurrency: number;
@@ -170,6 +173,7 @@ export const messengerDefaults = Object.freeze({
   overflow: "wait",
   maxConnections: 16_384,
   maxHandlers: 65_536,
+  maxHandlerWaits: 16_384,
   maxStagedRequests: 256,
   maxStagedBytes: 256 * 1024 * 1024,
   concurrency: Infinity,
@@ -252,6 +256,7 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
     overflow,
     maxConnections: inRange("maxConnections", options.maxConnections ?? d.maxConnections, 1, 1_000_000),
     maxHandlers: inRange("maxHandlers", options.maxHandlers ?? d.maxHandlers, 1, 1_000_000),
+    maxHandlerWaits: inRange("maxHandlerWaits", options.maxHandlerWaits ?? d.maxHandlerWaits, 1, 1_000_000),
     maxStagedRequests: inRange(
       "maxStagedRequests",
       options.maxStagedRequests ?? d.maxStagedRequests,

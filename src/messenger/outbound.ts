@@ -16,11 +16,12 @@ import {
   encodeHeaders,
   encodePayload,
   isSystemHeader,
+  metadataHeader,
   type PayloadEncoding,
   type ResponseId,
   ResponseKind,
 } from "../wire/mod.ts";
-import type { CallOptions } from "./caller.ts";
+import type { BaseCallOptions, CallOptions } from "./caller.ts";
 import { payloadLimit } from "./payload_limit.ts";
 import type { Outcome, PendingCall } from "./pending.ts";
 import type { Session } from "./session.ts";
@@ -102,8 +103,24 @@ export function encodeInput(contract: Contract, value: unknown): Uint8Array {
   return encodePayload(value, contract.encoding);
 }
 
+/** The headers of a call, and its metadata among them. */
+export function headersOf(
+  handler: string,
+  { headers, metadata }: BaseCallOptions,
+): Readonly<Record<string, string>> | undefined {
+  checkHeaders(handler, headers);
+  if (metadata === undefined) return headers;
+  const text: string | undefined = JSON.stringify(metadata);
+  if (text === undefined) {
+    throw new TypeError(`Cannot call "${handler}": its metadata has no form in JSON`);
+  }
+  const all = { ...headers, [metadataHeader]: text };
+  encodeHeaders(all); // throws when they are too large
+  return all;
+}
+
 /** Refuses headers that are the system's, too many or too large. */
-export function checkHeaders(handler: string, headers: Readonly<Record<string, string>> | undefined): void {
+function checkHeaders(handler: string, headers: Readonly<Record<string, string>> | undefined): void {
   if (headers === undefined) return;
   if (typeof headers !== "object" || headers === null) {
     throw new TypeError(`Cannot call "${handler}": headers must be an object of texts`);

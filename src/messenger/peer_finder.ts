@@ -1,4 +1,4 @@
-import { errorText, type InstanceId, ZeromeshError } from "../core/mod.ts";
+import { errorText, type InstanceId, type WorkerId, workerIdOf, ZeromeshError } from "../core/mod.ts";
 import type { Clock } from "../core/mod.ts";
 import type { PeerInfo } from "../wire/mod.ts";
 import type { Peer, PeerTable } from "./peers.ts";
@@ -9,6 +9,8 @@ import type { ServiceRouter } from "./service_target.ts";
 export interface PeerLookup {
   /** Where an instance is; null when nobody knows. */
   lookup(id: InstanceId): Promise<PeerInfo | null>;
+  /** Where the instance with a worker id is; null when nobody knows. */
+  lookupWorker(id: WorkerId): Promise<PeerInfo | null>;
   /** An address that was looked up led nowhere, or to somebody else. */
   stale(id: InstanceId, reason: "replaced" | "unreachable"): void;
 }
@@ -37,7 +39,7 @@ export const heartbeatBoundMs = 4_000;
 /** Finds unknown peers, once for concurrent callers, and lets go of those that are not where they should be. */
 export class PeerFinder {
   readonly #parts: PeerFinderParts;
-  readonly #searches = new Map<InstanceId, Promise<Peer>>();
+  readonly #searches = new Map<InstanceId | WorkerId, Promise<Peer>>();
   /** Found peers that cannot be reached, and since when. */
   readonly #missing = new Map<Peer, number>();
 
@@ -59,12 +61,14 @@ export class PeerFinder {
   find(id: InstanceId): Promise<Peer> {
     const known = this.#parts.peers.get(id);
     if (known !== undefined) return Promise.resolve(known);
-    let search = this.#searches.get(id);
-    if (search === undefined) {
-      search = this.#search(id).finally(() => this.#searches.delete(id));
-      this.#searches.set(id, search);
-    }
-    return search;
+    return this.#once(id, (lookup) => lookup.lookup(id), (info) => info.instanceId === id);
+  }
+
+  /** The same by worker id. */
+  findWorker(id: WorkerId): Promise<Peer> {
+    const known = this.#parts.peers.byWorkerId(id);
+    if (known !== undefined) return Promise.resolve(known);
+    return this.#once(id, (lookup) => lookup.lookupWorker(id), (info) => workerIdOf(info.instanceId) === id);
   }
 
   /** How long to redial a lost peer: a found one is soon looked for anew instead. */
@@ -93,27 +97,42 @@ export class PeerFinder {
     lookup?.stale(peer.instanceId, replaced ? "replaced" : "unreachable");
   }
 
-  async #search(id: InstanceId): Promise<Peer> {
+  #once(id: InstanceId | WorkerId, ask: Ask, fits: (info: PeerInfo) => boolean): Promise<Peer> {
+    let search = this.#searches.get(id);
+    if (search === undefined) {
+      search = this.#search(id, ask, fits).finally(() => this.#searches.delete(id));
+      this.#searches.set(id, search);
+    }
+    return search;
+  }
+
+  async #search(id: InstanceId | WorkerId, ask: Ask, fits: (info: PeerInfo) => boolean): Promise<Peer> {
     const { peers, lookup, register } = this.#parts;
+    const whom = typeof id === "bigint" ? `worker ${id}` : id;
+    const details = typeof id === "bigint" ? {} : { peer: id };
     let info: PeerInfo | null;
     try {
-      info = await lookup?.lookup(id) ?? null;
+      info = lookup === null ? null : await ask(lookup);
     } catch (error) {
-      throw new ZeromeshError("PEER_UNREACHABLE", `Cannot find out where ${id} is: ${errorText(error)}`, {
-        peer: id,
+      throw new ZeromeshError("PEER_UNREACHABLE", `Cannot find out where ${whom} is: ${errorText(error)}`, {
+        ...details,
         cause: error,
       });
     }
-    const met = peers.get(id);
+    const met = typeof id === "bigint" ? peers.byWorkerId(id) : peers.get(id);
     if (met !== undefined) return met;
-    if (info === null || info.instanceId !== id) {
-      throw new ZeromeshError("PEER_UNKNOWN", `Nobody is known as ${id}, and discovery does not find it`, {
-        peer: id,
-      });
+    if (info === null || !fits(info)) {
+      throw new ZeromeshError(
+        "PEER_UNKNOWN",
+        `Nobody is known as ${whom}, and discovery does not find it`,
+        details,
+      );
     }
     register(info);
-    const peer = peers.ensure(id);
+    const peer = peers.ensure(info.instanceId);
     peer.found = true;
     return peer;
   }
 }
+
+type Ask = (lookup: PeerLookup) => Promise<PeerInfo | null>;

@@ -133,7 +133,12 @@ export class PeerTable {
 
   /** The peer whose worker id has these halves. */
   byWorker(word0: number, word1: number): Peer | undefined {
-    return this.#byWorker.get((BigInt(word1) << 32n) | BigInt(word0));
+    return this.byWorkerId((BigInt(word1) << 32n) | BigInt(word0));
+  }
+
+  /** The peer with a worker id. */
+  byWorkerId(id: bigint): Peer | undefined {
+    return this.#byWorker.get(id);
   }
 
   /**

@@ -142,8 +142,12 @@ export class PendingCall extends Deadline implements ResponseId {
     if (this.#onAbort !== null) this.#signal?.removeEventListener("abort", this.#onAbort);
     if (this.place !== null) this.place.leave();
     this.#table.close(this);
+    this.ended();
     return true;
   }
+
+  /** Called once, when it has ended. */
+  protected ended(): void {}
 }
 
 /** Counters of a {@link CallTable}. */
@@ -208,6 +212,11 @@ export class CallTable {
     return id;
   }
 
+  /** The halves of the own worker id. */
+  get ownWorker(): { readonly id0: number; readonly id1: number } {
+    return this.#fireId;
+  }
+
   /** How many calls are under way, in the table or waiting for a connection. */
   get size(): number {
     return this.#open;
@@ -221,7 +230,12 @@ export class CallTable {
     signal: AbortSignal | undefined,
     accept: ((outcome: Outcome) => unknown) | null,
   ): PendingCall {
-    const call = new PendingCall(this, peer, handler, timeoutMs, accept);
+    return this.begin(new PendingCall(this, peer, handler, timeoutMs, accept), signal);
+  }
+
+  /** Starts a call that was made for this table. */
+  begin<C extends PendingCall>(call: C, signal: AbortSignal | undefined): C {
+    const { timeoutMs } = call;
     this.#started++;
     const first = this.#first;
     call.after = first;

@@ -6,6 +6,7 @@ export type Status =
   | PeerDown
   | PeerReplaced
   | HandlerRegistered
+  | HandlerReplaced
   | HandlerUnregistered
   | Draining
   | Closed
@@ -49,6 +50,14 @@ export interface PeerReplaced {
 export interface HandlerRegistered {
   /** Tag of the union. */
   readonly type: "handlerRegistered";
+  /** Its name. */
+  readonly handler: string;
+}
+
+/** Another handler answers under a name from now on. */
+export interface HandlerReplaced {
+  /** Tag of the union. */
+  readonly type: "handlerReplaced";
   /** Its name. */
   readonly handler: string;
 }

@@ -1,5 +1,5 @@
 import type { ResponseId } from "../wire/mod.ts";
-import { cancelHandler, creditHandler, decodeCancel, encodeHandlerList } from "../wire/mod.ts";
+import { cancelHandler, creditHandler, decodeCancel } from "../wire/mod.ts";
 import { ZeromeshError } from "../core/mod.ts";
 import type { InboundCall } from "./context.ts";
 import { type Handler, systemHandler } from "./handler.ts";
@@ -13,6 +13,8 @@ export const servedWhileDraining: ReadonlySet<string> = new Set([
   cancelHandler,
   creditHandler,
   goodbyeHandler,
+  "_ack",
+  "_health_check",
   "_event_subscribe",
   "_event_unsubscribe",
   "_event_trigger",
@@ -24,19 +26,16 @@ export const servedWhileDraining: ReadonlySet<string> = new Set([
 export interface SystemHost {
   /** Answers `_hello`. */
   answerHello(call: InboundCall): Uint8Array;
-  /** Names of all handlers. */
-  handlerNames(): string[];
   /** A peer has answered what it will and shuts down. */
   leave(session: Session): void;
   /** Counts a malformed cancellation. */
   dropCancel(): void;
 }
 
-/** `_hello`, `_list_handlers`, `_cancel` and `_goodbye`: what every instance answers from its first moment. */
+/** `_hello`, `_cancel` and `_goodbye`: what every instance answers from its first moment. */
 export function systemHandlers(host: SystemHost): Handler[] {
   return [
     systemHandler("_hello", "unary", (context) => host.answerHello(asCall(context))),
-    systemHandler("_list_handlers", "unary", () => encodeHandlerList(host.handlerNames())),
     systemHandler(goodbyeHandler, "am", (context) => host.leave(asCall(context).session)),
     systemHandler(cancelHandler, "am", (context) => cancel(host, asCall(context))),
   ];

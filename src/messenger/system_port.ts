@@ -71,7 +71,13 @@ export interface SystemPort {
   isOurs(peer: InstanceId): boolean;
   /** Whether messages to the peer have a way, also by the connection that takes the answers of plain Velo. */
   hasWay(peer: InstanceId): boolean;
-  /** Connects to a known peer. @throws {ZeromeshError} Like a call to it. */
+  /**
+   * Asks discovery for the peer with a worker id, given as its halves; null when there is no discovery to ask.
+   *
+   * @throws {ZeromeshError} `PEER_UNKNOWN`; `PEER_UNREACHABLE` when discovery itself fails.
+   */
+  find(worker0: number, worker1: number): Promise<InstanceId> | null;
+  /** Connects to a peer that is known, or that discovery finds. @throws {ZeromeshError} Like a call to it. */
   reach(peer: InstanceId, timeoutMs: number): Promise<void>;
   /**
    * Sends a message that nobody answers. It waits for room as long as the connection lasts.
@@ -102,7 +108,8 @@ export interface SystemPort {
 /** The port of a {@link MessengerCore}. */
 export class CorePort implements SystemPort {
   readonly #core: MessengerCore;
-  readonly #calls: CallTable;
+  /** Everything that waits for an answer. */
+  readonly calls: CallTable;
   readonly #watchers: PeerWatcher[] = [];
   // The one asked for last: who asks mostly asks again, and halves of a worker id are no key.
   #lastPeer: Peer | null = null;
@@ -121,7 +128,7 @@ export class CorePort implements SystemPort {
     hold: (held: boolean) => void,
   ) {
     this.#core = core;
-    this.#calls = calls;
+    this.calls = calls;
     this.clock = options.clock;
     this.logger = options.logger;
     this.hold = hold;
@@ -181,8 +188,18 @@ export class CorePort implements SystemPort {
     return known !== undefined && (known.session !== null || known.replies?.link.state === "open");
   }
 
+  find(worker0: number, worker1: number): Promise<InstanceId> | null {
+    const { finder } = this.#core.connections;
+    if (!finder.able) return null;
+    const id = ((BigInt(worker1) << 32n) | BigInt(worker0)) as WorkerId;
+    return finder.findWorker(id).then((peer) => peer.instanceId);
+  }
+
   async reach(id: InstanceId, timeoutMs: number): Promise<void> {
-    await this.#core.connections.ensure(this.#core.peer(id), timeoutMs);
+    const { connections } = this.#core;
+    // What was found once and forgotten is looked for again.
+    const peer = connections.finder.able ? await connections.finder.find(id) : this.#core.peer(id);
+    await connections.ensure(peer, timeoutMs);
   }
 
   notify(name: Uint8Array, to: InstanceId, payload: Uint8Array): boolean {
@@ -251,7 +268,7 @@ export class CorePort implements SystemPort {
   /** Sends a message that nobody answers, if there is room now. */
   send(link: Link<Session>, name: Uint8Array, payload: Uint8Array): SendOutcome {
     const { headerBytes, headerView } = this.#core.transport;
-    const id = this.#calls.fireId;
+    const id = this.calls.fireId;
     const length = encodeRequest(headerBytes, headerView, 0, ResponseKind.fire, id, name, null);
     return link.send(MessageType.message, length, payload, false);
   }

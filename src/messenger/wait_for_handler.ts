@@ -1,5 +1,6 @@
 import { type Clock, type InstanceId, ZeromeshError } from "../core/mod.ts";
 import type { MessengerCore } from "./core.ts";
+import { hasHandler } from "./handler_waits.ts";
 import type { WaitOptions } from "./wait_options.ts";
 
 const handlerPollMs = 100;
@@ -23,8 +24,7 @@ export async function waitForHandler(
       );
     }
     try {
-      const handlers = await core.handlersOf(peer, { timeoutMs: left, signal });
-      if (handlers.includes(name)) return;
+      if (await hasHandler(core, peer, name, { timeoutMs: left, signal })) return;
       answered = true;
     } catch (error) {
       // A peer that has answered before is not to blame for the last moment's question.

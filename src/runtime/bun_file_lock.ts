@@ -17,8 +17,7 @@ const libraries = ["libc.so.6", "libc.so", "libSystem.B.dylib"];
 
 /** Locks through the C library: Bun has no call of its own for them. */
 export async function bunFileLocks(): Promise<FileLocks> {
-  const specifier = "bun:ffi";
-  const { dlopen } = await import(specifier) as BunFfi;
+  const { dlopen } = await import("bun:ffi") as unknown as BunFfi;
   const flock = loadFlock(dlopen);
   return {
     tryLock(path, { exclusive = true, create = false } = {}) {

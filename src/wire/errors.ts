@@ -11,6 +11,9 @@ export const dataHeader = "_data";
 /** Header of feature `msgpack`: how the payload is encoded, when it is not JSON. The only value is `msgpack`. */
 export const encodingHeader = "_enc";
 
+/** Header of a message's metadata: JSON. */
+export const metadataHeader = "_metadata";
+
 /** The texts by which plain Velo reports a failed request; see {@link veloText}. */
 export interface VeloTexts {
   /** Nobody registered that name. */

@@ -75,3 +75,27 @@ export function responseIdFromBigInt(value: bigint): ResponseId {
     id3: Number(value >> 96n),
   };
 }
+
+const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** The 16 bytes of an id as the text of a UUID. It is none of the random kind: its bytes mean what they mean. */
+export function responseIdToUuid(id: ResponseId): string {
+  const view = new DataView(new ArrayBuffer(responseIdBytes));
+  writeResponseId(view, 0, id);
+  let digits = "";
+  for (let at = 0; at < responseIdBytes; at += 4) digits += view.getUint32(at).toString(16).padStart(8, "0");
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+/** The id whose 16 bytes a UUID's text gives; null for any other text. */
+export function responseIdFromUuid(text: string): ResponseId | null {
+  if (text.length !== 36 || !uuidPattern.test(text)) return null;
+  const digits = text.replaceAll("-", "");
+  const view = new DataView(new ArrayBuffer(responseIdBytes));
+  for (let at = 0; at < responseIdBytes; at += 4) {
+    view.setUint32(at, Number.parseInt(digits.slice(2 * at, 2 * at + 8), 16));
+  }
+  const id: ResponseId = { id0: 0, id1: 0, id2: 0, id3: 0 };
+  readResponseId(view, 0, id);
+  return id;
+}

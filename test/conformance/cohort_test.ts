@@ -2,50 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
-import {
-  type CohortMembership,
-  type CohortOptions,
-  type CohortStatus,
-  joinCohort,
-  type JoinOptions,
-  LeaderWorkerCohort,
-} from "../../src/cohort/mod.ts";
+import { type CohortMembership, joinCohort, LeaderWorkerCohort } from "../../src/cohort/mod.ts";
 import { amHandler, contract, type Messenger, unaryHandler } from "../../src/mod.ts";
-import { type LeakCheck, leakCheck } from "../support/fixture.ts";
+import { leakCheck } from "../support/fixture.ts";
 import { until, within } from "../support/until.ts";
+import { lead, work } from "./cohort_kit.ts";
 import { bytes, fails, gate, text, thrown } from "./messenger_kit.ts";
-
-const quick = { heartbeatMs: 30, lostAfterMs: 200 } as const;
-
-interface Led {
-  readonly leader: Messenger;
-  readonly cohort: LeaderWorkerCohort;
-  readonly statuses: CohortStatus[];
-}
-
-async function lead(t: LeakCheck, options: CohortOptions = {}): Promise<Led> {
-  const leader = await t.messenger();
-  const cohort = LeaderWorkerCohort.create(leader, { ...quick, ...options });
-  t.defer(async () => void await cohort.shutdown({ timeoutMs: 500 }));
-  const statuses: CohortStatus[] = [];
-  void (async () => {
-    for await (const status of cohort.status()) statuses.push(status as CohortStatus);
-  })();
-  return { leader, cohort, statuses };
-}
-
-async function work(
-  t: LeakCheck,
-  { leader }: Led,
-  options: Partial<JoinOptions> = {},
-  prepare: (messenger: Messenger) => void = () => {},
-): Promise<{ messenger: Messenger; place: CohortMembership }> {
-  const messenger = await t.messenger({ listen: false });
-  prepare(messenger);
-  const place = await joinCohort(messenger, { leader: leader.endpoint, ...options });
-  t.defer(() => place.leave());
-  return { messenger, place };
-}
 
 test("workers get the ranks 0, 1, 2 as they join, the last one completes the cohort, and one more is refused", async () => {
   await using t = await leakCheck();
@@ -320,7 +282,10 @@ test("wrong options are refused with what is wrong, and a name can be led once",
   const cohort = LeaderWorkerCohort.create(leader);
   assert.equal(thrown(() => LeaderWorkerCohort.create(leader)).code, "HANDLER_EXISTS");
   const other = LeaderWorkerCohort.create(leader, { name: "other" });
-  await fails(cohort.whenComplete({ timeoutMs: 20 }), { code: "TIMEOUT" });
+  await fails(cohort.whenComplete({ timeoutMs: 20 }), {
+    code: "TIMEOUT",
+    message: /has 0 workers after 20 ms/,
+  });
   const stranger = await t.messenger();
   await fails(joinCohort(stranger, { leader: leader.endpoint, name: "none" }), { code: "HANDLER_NOT_FOUND" });
   await Promise.all([cohort.shutdown(), other.shutdown()]);

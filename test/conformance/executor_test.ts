@@ -129,7 +129,7 @@ test("test_concurrency_performance: ten handlers of 100 ms with a limit of 4 tak
   const took = performance.now() - start;
   assert.ok(seen.every(({ isSuccess }) => isSuccess));
   assert.equal(most, 4);
-  assert.ok(took >= 295, `it took ${took} ms`);
+  assert.ok(took >= 295 && took < 600, `it took ${took} ms`);
 });
 
 test("no more handlers than the limit run at any moment, over thousands of messages", async () => {

@@ -84,6 +84,7 @@ test("_hello of a plain node is answered through a connection of our own, with o
   const { handlers } = JSON.parse(reply.text) as { handlers: string[] };
   assert.deepEqual([...handlers].sort(), [
     ...[
+      "_ack",
       "_cancel",
       "_credit",
       "_describe",
@@ -94,8 +95,11 @@ test("_hello of a plain node is answered through a connection of our own, with o
       "_event_trigger_request",
       "_event_unsubscribe",
       "_goodbye",
+      "_health_check",
       "_hello",
       "_list_handlers",
+      "_register_service",
+      "_wait_for_handler",
       "add",
       "echo",
       "fail",

@@ -1,6 +1,6 @@
 /** How messages share frames on the way: which leave together, which alone, and what a bad batch does. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import { amHandler, type Messenger, unaryHandler } from "../../src/mod.ts";
 import { BatchWriter, encodeBatchHeader, MessageType } from "../../src/wire/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";

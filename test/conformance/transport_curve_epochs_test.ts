@@ -1,6 +1,6 @@
 /** Keys and restarts: the other end comes back with another key, and nobody waits in vain. */
 import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
+import { test, type TestContext } from "../support/testing.ts";
 import { curveKeyPair, type Messenger, type MessengerOptions, unaryHandler } from "../../src/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { until } from "../support/until.ts";

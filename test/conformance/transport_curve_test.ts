@@ -1,6 +1,6 @@
 /** Connections with CURVE keys: who gets in, who is told what, and that nobody waits in vain. */
 import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
+import { test, type TestContext } from "../support/testing.ts";
 import { curveKeyPair, Messenger, type MessengerOptions, unaryHandler } from "../../src/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { until, within } from "../support/until.ts";

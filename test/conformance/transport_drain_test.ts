@@ -1,6 +1,6 @@
 /** Two instances, one of which closes: what was under way, what comes later, and how long it takes. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import { amHandler, type Messenger, type MessengerOptions, unaryHandler } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { busy, turn } from "../support/raw_sockets.ts";

@@ -1,7 +1,7 @@
 /** What becomes of calls, queues and peers when the way between two instances is cut, blocked, or leads elsewhere. */
 import assert from "node:assert/strict";
 import { connect as connectTcp } from "node:net";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import {
   amHandler,
   contract,

@@ -1,6 +1,6 @@
 /** Instances that dial themselves, and others that were given an id which is taken. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import { unaryHandler } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { portOf } from "../support/ports.ts";

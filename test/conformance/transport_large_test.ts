@@ -1,6 +1,6 @@
 /** Payloads at and over their limits: refused before they cost anything, or carried whole. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import { unaryHandler } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { until } from "../support/until.ts";

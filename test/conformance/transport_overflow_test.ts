@@ -1,6 +1,6 @@
 /** A peer that takes nothing: what waits where, what stats() tell of it, and how the waiting ends. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import { amHandler, Messenger, type MessengerOptions } from "../../src/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { pause, until, within } from "../support/until.ts";

@@ -1,6 +1,6 @@
 /** Who owns a payload's bytes, and when: senders change theirs at once, receivers keep theirs for ever. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import { amHandler, type Messenger, type MessengerOptions, unaryHandler } from "../../src/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { turn } from "../support/raw_sockets.ts";

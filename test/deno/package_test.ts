@@ -1,11 +1,28 @@
-/** The npm package as people get it: packed, unpacked into a project of its own, used from both runtimes. */
+/** The npm package as people get it: packed, installed into empty projects, used from both runtimes. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { tmpdir } from "node:os";
-import { repositoryRoot, runtimeProgram } from "../support/runtime.ts";
-import { spawnCommand } from "../support/spawn.ts";
+import { missingDenort } from "../support/denort.ts";
+import { productPermissions, repositoryRoot, runtimeProgram } from "../support/runtime.ts";
+import { install, type Installed, mustRun, pack, run } from "./package_project.ts";
 
-const program = `import { contract, Messenger } from "zeromesh";
+const bun = runtimeProgram("bun");
+const deno = runtimeProgram("deno");
+const tarball = await pack();
+const projects = [await install("npm", tarball), await install("bun", tarball)];
+const denort = await missingDenort();
+
+interface Manifest {
+  readonly version: string;
+  readonly exports: Readonly<Record<string, { readonly types: string; readonly default: string }>>;
+}
+const manifest = JSON.parse(readFileSync(`${repositoryRoot}/package.json`, "utf8")) as Manifest;
+const specifiers = Object.keys(manifest.exports).map((key) => key.replace(/^\./, "zeromesh"));
+
+const imports = specifiers.map((specifier, index) => `import * as entry${index} from "${specifier}";`);
+const program = `${imports.join("\n")}
+import { contract, Messenger } from "zeromesh";
 import { openBackend } from "zeromesh/ffi";
 import { z } from "zod";
 const add = contract("add", {
@@ -17,58 +34,213 @@ server.handle(add, ({ input }) => ({ sum: input.a + input.b }));
 await using client = await Messenger.create();
 const { sum } = await client.typedUnary(add, { to: await client.connect(server.endpoint), payload: { a: 3, b: 4 } });
 const typed: 0 extends 1 & typeof sum ? never : number = sum; // inferred, and not any
-console.log("sum", typed, (await openBackend()).library.version);
+const entries = [${specifiers.map((_, index) => `entry${index}`).join(", ")}];
+const empty = entries.filter((entry) => Object.keys(entry).length === 0).length;
+console.log("sum", typed, "libzmq", (await openBackend()).library.version, "empty", empty);
 `;
+const printed = /^sum 7 libzmq \d+\.\d+\.\d+ empty 0\n$/;
 
-async function run(command: readonly string[], cwd: string): Promise<string> {
-  await using child = spawnCommand(command, { cwd });
-  const ended = await child.exit;
-  const text = `${command.join(" ")}\n${child.outputText}${child.errorText}`;
-  assertEquals(ended, { code: 0, signal: null }, text);
-  return text;
+/** A test in each project; with the reason in its title where there is no such project. */
+function eachProject(name: string, body: (project: Installed) => Promise<void>): void {
+  for (const project of projects) {
+    const { installer, missing } = project;
+    const title = `installed by ${installer}: ${name}`;
+    Deno.test({
+      name: missing === undefined ? title : `${title} (skipped: ${missing})`,
+      ignore: missing !== undefined,
+      fn: () => body(project),
+    });
+  }
 }
 
-Deno.test("the packed npm package works on Bun and Deno, with its types", async () => {
-  const app = `${tmpdir()}/app`;
-  const modules = `${app}/node_modules`;
-  mkdirSync(`${modules}/zeromesh`, { recursive: true });
-  await run([runtimeProgram("bun"), "pm", "pack", "--destination", app], repositoryRoot);
-  const packed = readdirSync(app).find((name) => name.endsWith(".tgz"));
-  await run(["tar", "-xzf", `${app}/${packed}`, "-C", `${modules}/zeromesh`, "--strip-components=1"], app);
-  const { dependencies: packages } = JSON.parse(readFileSync(`${repositoryRoot}/package.json`, "utf8")) as {
-    dependencies: Record<string, string>;
-  };
-  for (
-    const name of [
-      ...Object.keys(packages),
-      "zeromq",
-      "@types",
-      "bun-types",
-      "undici-types",
-      "typescript",
-    ]
-  ) {
-    // Deno makes links only with every right to read and write.
-    await run(["ln", "-s", `${repositoryRoot}/node_modules/${name}`, `${modules}/${name}`], app);
-  }
-  writeFileSync(`${app}/main.ts`, program);
-  const dependencies = { zeromesh: "*", zod: "*" };
-  writeFileSync(`${app}/package.json`, JSON.stringify({ name: "app", type: "module", dependencies }));
-  writeFileSync(`${app}/deno.json`, JSON.stringify({ nodeModulesDir: "manual", lock: false }));
-  const strict = { strict: true, noEmit: true, module: "nodenext", target: "esnext", types: ["bun"] };
-  writeFileSync(`${app}/tsconfig.json`, JSON.stringify({ compilerOptions: strict, include: ["main.ts"] }));
+/** The files below a folder that end like this. */
+function files(folder: string, ending: string): string[] {
+  return readdirSync(folder, { recursive: true }).map(String).filter((name) => name.endsWith(ending))
+    .map((name) => `${folder}/${name}`);
+}
 
-  const permissions = ["--allow-ffi", "--allow-read", "--allow-env"];
-  const onDeno = [
-    runtimeProgram("deno"),
-    "run",
-    "--quiet",
-    "--no-prompt",
-    "--check",
-    ...permissions,
-    "main.ts",
-  ];
-  assertMatch(await run(onDeno, app), /sum 7 \d+\.\d+\.\d+/);
-  assertMatch(await run([runtimeProgram("bun"), "run", "main.ts"], app), /sum 7 \d+\.\d+\.\d+/);
-  await run([runtimeProgram("bun"), "node_modules/typescript/bin/tsc", "-p", "."], app);
+Deno.test("the packed package holds compiled modules and all that README links to, and is small", async () => {
+  const names = (await mustRun(["tar", "-tzf", tarball], tmpdir())).trim().split("\n")
+    .map((name) => name.replace(/^package\//, ""));
+  const expected =
+    /^(?:dist\/lib\/(?:src|ffi)\/.*\.(?:js|d\.ts|js\.map)|docs\/guides\/.*\.md|examples\/.*\.ts)$/;
+  const odd = names.filter((name) => !expected.test(name));
+  assertEquals(odd.sort(), ["ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "README.md", "package.json"]);
+  const readme = readFileSync(`${repositoryRoot}/README.md`, "utf8");
+  for (const [, link = ""] of readme.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+    assertEquals(names.some((name) => name === link || name.startsWith(`${link}/`)), true, `README: ${link}`);
+  }
+  const { size } = statSync(tarball);
+  console.log(`# the package: ${names.length} files, ${Math.round(size / 1024)} KiB packed`);
+  assertEquals(size < 2 ** 21, true, `${size} bytes`);
+});
+
+eachProject("every entry point works on Bun", async ({ folder }) => {
+  writeFileSync(`${folder}/main.ts`, program);
+  assertMatch(await mustRun([bun, "run", "main.ts"], folder), printed);
+});
+
+eachProject(
+  "every entry point works on Deno with the permissions README names, checked",
+  async ({ folder }) => {
+    writeFileSync(`${folder}/main.ts`, program);
+    const command = [deno, "run", "--quiet", "--no-prompt", "--check", ...productPermissions, "main.ts"];
+    assertMatch(await mustRun(command, folder), printed);
+  },
+);
+
+eachProject("Deno takes npm: specifiers as well", async ({ folder }) => {
+  const text = program.replaceAll(/from "(zeromesh|zod)/g, 'from "npm:$1');
+  writeFileSync(`${folder}/specifiers.ts`, text);
+  const command = [deno, "run", "--quiet", "--no-prompt", "--check", ...productPermissions, "specifiers.ts"];
+  assertMatch(await mustRun(command, folder), printed);
+});
+
+eachProject(
+  "strict TypeScript takes it, with every resolution that matters and all libraries checked",
+  async ({ folder }) => {
+    // Without Bun's types a project needs those of the platform, which "dom" has.
+    const bunTypes = {
+      lib: ["esnext"],
+      typeRoots: [`${repositoryRoot}/node_modules/@types`],
+      types: ["bun"],
+    };
+    const others = { lib: ["es2022", "dom"], types: [] };
+    const cases = [
+      { module: "esnext", moduleResolution: "bundler", ...bunTypes },
+      { module: "preserve", moduleResolution: "bundler", ...others },
+      { module: "node16", moduleResolution: "node16", ...bunTypes },
+      { module: "nodenext", moduleResolution: "nodenext", ...others },
+    ];
+    writeFileSync(`${folder}/main.ts`, program);
+    const strict = {
+      strict: true,
+      skipLibCheck: false,
+      exactOptionalPropertyTypes: true,
+      noUncheckedIndexedAccess: true,
+      noEmit: true,
+      target: "es2022",
+    };
+    for (const options of cases) {
+      const config = { compilerOptions: { ...strict, ...options }, files: ["main.ts"] };
+      writeFileSync(`${folder}/tsconfig.case.json`, JSON.stringify(config));
+      const compiler = `${repositoryRoot}/node_modules/typescript/bin/tsc`;
+      const { code, text } = await run(
+        [bun, compiler, "-p", "tsconfig.case.json", "--pretty", "false"],
+        folder,
+      );
+      assertEquals(code, 0, `${JSON.stringify(options)}\n${text}`);
+    }
+  },
+);
+
+Deno.test("the declarations have no any, and each module's map has the source it came from", async () => {
+  const folder = `${tmpdir()}/unpacked`;
+  await mustRun(["mkdir", folder], tmpdir());
+  await mustRun(["tar", "-xzf", tarball, "-C", folder], tmpdir());
+  const root = `${folder}/package/dist/lib`;
+  for (const path of files(root, ".d.ts")) {
+    const code = readFileSync(path, "utf8").replaceAll(/\/\*[^]*?\*\/|\/\/.*|"[^"\n]*"/g, "");
+    assertEquals(code.match(/\bany\b/g), null, path);
+  }
+  const modules = files(root, ".js");
+  for (const path of modules) {
+    assertMatch(readFileSync(path, "utf8"), /\n\/\/# sourceMappingURL=\S+\.js\.map\s*$/);
+    const { sources, sourcesContent } = JSON.parse(readFileSync(`${path}.map`, "utf8")) as {
+      sources: string[];
+      sourcesContent: string[];
+    };
+    assertEquals(sources.length, 1, path);
+    // The sources are not in the package: their text is in the map, under the path it has in the repository.
+    const built = `${repositoryRoot}${path.slice(root.length - "/dist/lib".length)}`;
+    const source = resolve(dirname(built), sources[0] ?? "");
+    assertEquals(sourcesContent[0] === readFileSync(source, "utf8"), true, `${path}: ${source}`);
+  }
+  assertEquals(modules.length > 100, true);
+});
+
+eachProject("the command zeromesh runs, and names the libzmq that came along", async ({ folder }) => {
+  const text = await mustRun([bun, "x", "--no-install", "zeromesh", "libzmq"], folder);
+  assertMatch(text, /^libzmq \d+\.\d+\.\d+, (?:system|bundled): \S+\ncapabilities: .*\bcurve\b/);
+});
+
+const guide = readFileSync(`${repositoryRoot}/docs/guides/single_file.md`, "utf8");
+
+/** The guide's line that starts with a text. */
+function guideLine(text: string): string {
+  const line = guide.split("\n").find((line) => line.startsWith(text));
+  if (line === undefined) throw new Error(`docs/guides/single_file.md has no line that starts with ${text}`);
+  return line;
+}
+
+/** Compiles a program as the guide says, into the file `program`. */
+async function compileAsInGuide(
+  folder: string,
+  runtime: "bun" | "deno",
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const line = guideLine("embeddedLibrary(");
+  const own = program.replace(`import { openBackend }`, `import { embeddedLibrary, openBackend }`)
+    .replace("library.version", "library.origin");
+  // What is imported is hoisted; the calls go in front of the rest.
+  const [head, ...rest] = own.split(/^(?=const add)/m);
+  writeFileSync(`${folder}/main.ts`, [head, `${line}\n`, ...rest].join(""));
+  const words = (command: string): string[] =>
+    command.split(/\s+/).map((word) => word === "bun" ? bun : word === "deno" ? deno : word);
+  await mustRun(words(guideLine("bun x zeromesh libzmq").replace("bun x", "bun x --no-install")), folder);
+  await mustRun(words(guideLine(runtime === "bun" ? "bun build --compile" : "deno compile")), folder, env);
+}
+
+/** Compiles a program as the guide says, and runs it in an empty folder with an empty environment. */
+async function singleFile(folder: string, runtime: "bun" | "deno"): Promise<void> {
+  await compileAsInGuide(folder, runtime);
+  const place = `${tmpdir()}/empty-${runtime}`;
+  await mustRun(["mkdir", place], folder);
+  await mustRun(["mv", `${folder}/program`, place], folder);
+  const places = [`HOME=${place}`, `TMPDIR=${place}`];
+  const text = await mustRun(["env", "-i", ...places, `${place}/program`], place);
+  assertEquals(text, "sum 7 libzmq embedded empty 0\n");
+}
+
+const [ready = projects[0]!] = projects.filter(({ missing }) => missing === undefined);
+Deno.test({
+  name: `one line embeds libzmq in a program that Bun compiles${
+    ready.missing === undefined ? "" : ` (skipped: ${ready.missing})`
+  }`,
+  ignore: ready.missing !== undefined,
+  fn: () => singleFile(ready.folder, "bun"),
+});
+Deno.test({
+  name: `Deno's command in the guide takes the program and libzmq along${
+    ready.missing === undefined ? "" : ` (skipped: ${ready.missing})`
+  }`,
+  ignore: ready.missing !== undefined,
+  async fn() {
+    // Any program can stand for the runtime part while the result is not run.
+    await compileAsInGuide(ready.folder, "deno", { DENORT_BIN: deno });
+    const file = readFileSync(`${ready.folder}/program`);
+    assertEquals(file.includes(readFileSync(`${ready.folder}/libzmq.so`)), true, "no libzmq in it");
+    assertEquals(file.includes("inferred, and not any"), true, "no program in it");
+    rmSync(`${ready.folder}/program`);
+  },
+});
+
+const why = ready.missing ?? denort;
+Deno.test({
+  name: `one line embeds libzmq in a program that Deno compiles${why === false ? "" : ` (skipped: ${why})`}`,
+  ignore: why !== false,
+  fn: () => singleFile(ready.folder, "deno"),
+});
+
+const npm = projects[0]!;
+Deno.test({
+  name: `npm would publish it${npm.missing === undefined ? "" : ` (skipped: ${npm.missing})`}`,
+  ignore: npm.missing !== undefined,
+  fn: async () => {
+    const { code, text } = await run(["npm", "publish", "--dry-run", tarball], npm.folder);
+    assertEquals(code, 0, text);
+    assertMatch(text, new RegExp(`^\\+ zeromesh@${manifest.version.replaceAll(".", "\\.")}$`, "m"));
+    // npm says so when it has to correct the manifest.
+    assertEquals(/auto-corrected|npm warn publish (?!This command requires)/.test(text), false, text);
+  },
 });

@@ -86,3 +86,19 @@ for (const args of [["--help"], ["peers", "--help"], ["call", "-h"], ["ping", "-
     assert.match(output, /^Usage: zeromesh /);
   });
 }
+
+test("zeromesh libzmq names the library in use, and copies one to embed", async () => {
+  const { code, output, errors } = await run("libzmq");
+  assert.equal(code, 0, errors);
+  assert.match(output, /^libzmq \d+\.\d+\.\d+, (?:system|bundled): \S+\ncapabilities: .*\bcurve\b/);
+  await using t = await leakCheck();
+  const copy = `${temporaryFolder(t, "cli")}/libzmq.so`;
+  const permissions = [...discoveryPermissions, "--allow-write"];
+  await using copying = spawnScript("src/cli/main.ts", ["libzmq", "--copy", copy], { permissions });
+  assert.deepEqual(await copying.exit, { code: 0, signal: null }, copying.errorText);
+  const copied = await run("libzmq", "--library", copy);
+  assert.match(copied.output, /^libzmq \d+\.\d+\.\d+, option: /, copied.errors);
+  const relative = await run("libzmq", "--copy", copy, "--library", "libzmq.so.5");
+  assert.notEqual(relative.code, 0);
+  assert.equal((await run("libzmq", "more")).code, 2);
+});

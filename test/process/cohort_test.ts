@@ -1,57 +1,14 @@
 /** A cohort whose workers are processes of both runtimes, under load while they are killed, stopped and replaced. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type CohortOptions, type CohortStatus, LeaderWorkerCohort } from "../../src/cohort/mod.ts";
-import type { Messenger } from "../../src/mod.ts";
-import { type LeakCheck, leakCheck } from "../support/fixture.ts";
+import { crew, crewTimes, placeOf, squares } from "../support/cohort_crew.ts";
+import { leakCheck } from "../support/fixture.ts";
 import { prng } from "../support/prng.ts";
-import { allRuntimes, longRun } from "../support/runtime.ts";
-import { type SpawnedProcess, spawnScript } from "../support/spawn.ts";
+import { longRun } from "../support/runtime.ts";
 import { pause, until, within } from "../support/until.ts";
 
-const program = "test/support/peers/cohort_peer.ts";
-
-interface Crew {
-  readonly leader: Messenger;
-  readonly cohort: LeaderWorkerCohort;
-  readonly workers: SpawnedProcess[];
-  readonly statuses: CohortStatus[];
-  /** Starts another worker; resolves when it has joined. */
-  hire(): Promise<SpawnedProcess>;
-}
-
-async function crew(t: LeakCheck, size: number, options: CohortOptions = {}): Promise<Crew> {
-  const leader = await t.messenger();
-  const cohort = LeaderWorkerCohort.create(leader, {
-    size,
-    heartbeatMs: 200,
-    lostAfterMs: 1_000,
-    ...options,
-  });
-  const statuses: CohortStatus[] = [];
-  void (async () => {
-    for await (const status of cohort.status()) statuses.push(status as CohortStatus);
-  })();
-  const workers: SpawnedProcess[] = [];
-  const hire = async (): Promise<SpawnedProcess> => {
-    const runtime = allRuntimes[workers.length % allRuntimes.length]!;
-    const worker = t.use(spawnScript(program, [leader.endpoint], { runtime }));
-    workers.push(worker);
-    await worker.waitForLine("joined", 20_000);
-    return worker;
-  };
-  t.defer(async () => void await cohort.shutdown({ timeoutMs: 2_000 }));
-  await Promise.all(Array.from({ length: size }, hire));
-  await cohort.whenComplete({ timeoutMs: 20_000 });
-  return { leader, cohort, workers, statuses, hire };
-}
-
-async function squares(cohort: LeaderWorkerCohort): Promise<(number | null)[]> {
-  const results = await cohort.parMap("square", ({ rank }) => rank! + 1, { timeoutMs: 3_000 });
-  return results.outcomes.map((outcome) =>
-    outcome.ok ? JSON.parse(new TextDecoder().decode(outcome.value)) as number : null
-  );
-}
+// Silence is noticed at the next heartbeat; the rest is for a machine that does other things as well.
+const boundMs = crewTimes.lostAfterMs + 2 * crewTimes.heartbeatMs + 1_600;
 
 test("workers on both runtimes do their part by rank, and end when the leader says so, with exit code 0", async () => {
   await using t = await leakCheck();
@@ -70,32 +27,29 @@ test("a worker killed on the way is told of by its rank, and its replacement tak
   const { cohort, workers, hire, statuses } = await crew(t, 3, {
     failurePolicy: { replaceWithinMs: 20_000 },
   });
-  const killed = /^joined (\d) (\S+)$/m.exec(workers[1]!.outputText)!;
-  const rank = Number(killed[1]);
+  const { rank, instanceId } = placeOf(workers[1]!);
   workers[1]!.signal("SIGKILL");
-  await until(() => cohort.stats().lost === 1, { timeoutMs: 5_000 });
+  await until(() => cohort.stats().lost === 1, { timeoutMs: boundMs });
   const during = await squares(cohort);
   assert.deepEqual(during.map((value) => value === null), [0, 1, 2].map((one) => one === rank));
   const fresh = await hire();
   assert.match(fresh.outputText, new RegExp(`^joined ${rank} `, "m"));
   assert.deepEqual(await squares(cohort), [1, 4, 9]);
-  assert.ok(statuses.some((status) => status.type === "replaced" && status.predecessor === killed[2]));
+  assert.ok(statuses.some((status) => status.type === "replaced" && status.predecessor === instanceId));
 });
 
 test("a worker that stood still for too long is lost, and has its rank again when it goes on", async () => {
   await using t = await leakCheck();
   const { cohort, workers } = await crew(t, 2, { failurePolicy: { replaceWithinMs: 20_000 } });
   workers[0]!.signal("SIGSTOP");
-  const stopped = performance.now();
-  await until(() => cohort.stats().lost === 1, { timeoutMs: 6_000 });
-  assert.ok(performance.now() - stopped < 4_000, "it took longer than the bound");
+  await until(() => cohort.stats().lost === 1, { timeoutMs: boundMs });
   workers[0]!.signal("SIGCONT");
   await until(() => cohort.complete, { timeoutMs: 10_000 });
   assert.deepEqual(await squares(cohort), [1, 4]);
 });
 
 const size = longRun ? 16 : 6;
-const rounds = longRun ? 60 : 5;
+const rounds = longRun ? 60 : 6;
 
 test(`${size} workers under load, of which one after another is killed, stopped or replaced: no call hangs, each outcome is told`, async () => {
   await using t = await leakCheck();
@@ -121,25 +75,40 @@ test(`${size} workers under load, of which one after another is killed, stopped 
     }
   });
   const watched = Promise.all(load);
+  const stateOf = (id: string) => cohort.workers().find(({ instanceId }) => instanceId === id)?.state;
+  const seen = (id: string, state: "up" | "lost", timeoutMs: number) =>
+    until(() => stateOf(id) === state, { timeoutMs, message: `worker ${id} to be ${state}` });
+  const accidents = { killed: 0, stopped: 0, frozen: 0 };
   for (let round = 0; round < rounds; round++) {
-    const alive = workers.filter((worker) => worker.ended === undefined);
-    const victim = random.pick(alive);
-    if (random.below(2) === 0) {
+    const victim = random.pick(workers.filter((worker) => worker.ended === undefined));
+    const { rank, instanceId } = placeOf(victim);
+    // Each of them at least once, and then as it comes.
+    const accident = (["killed", "stopped", "frozen"] as const)[round < 3 ? round : random.below(3)]!;
+    accidents[accident]++;
+    if (accident === "killed") {
       victim.signal("SIGKILL");
       await within(victim.exit, 5_000);
-      await hire();
+      await seen(instanceId, "lost", boundMs);
+      const fresh = placeOf(await hire());
+      assert.equal(fresh.rank, rank, "a replacement has the rank of the one it replaces");
+      assert.equal(stateOf(instanceId), undefined);
+      assert.equal(stateOf(fresh.instanceId), "up");
     } else {
       victim.signal("SIGSTOP");
-      await pause(random.below(2) === 0 ? 300 : 1_500);
+      if (accident === "frozen") await seen(instanceId, "lost", boundMs);
+      else await pause(300);
       victim.signal("SIGCONT");
+      await seen(instanceId, "up", 10_000);
+      assert.equal(cohort.workers().find((worker) => worker.instanceId === instanceId)?.rank, rank);
     }
     await Promise.race([until(() => cohort.complete, { timeoutMs: 15_000 }), watched]);
   }
   stop = true;
   await watched;
   console.log(
-    `# ${collectives} collectives of ${size}, ${failures} outcomes failed, over ${rounds} accidents`,
+    `# ${collectives} collectives of ${size}, ${failures} outcomes failed, over ${JSON.stringify(accidents)}`,
   );
   assert.deepEqual(await squares(cohort), Array.from({ length: size }, (_, rank) => (rank + 1) ** 2));
   assert.equal(cohort.workers().length, size);
+  assert.ok(failures > 0, "nothing has happened to the load");
 });

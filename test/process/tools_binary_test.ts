@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { before, test } from "node:test";
 import { Messenger } from "zeromesh";
+import { openBackend } from "zeromesh/ffi";
 import { freePort } from "../support/ports.ts";
-import { repositoryRoot } from "../support/runtime.ts";
+import { missingDenort } from "../support/denort.ts";
+import { repositoryRoot, runtimeProgram } from "../support/runtime.ts";
 import { spawnCommand, type SpawnedProcess, spawnScript } from "../support/spawn.ts";
 
 test("tools/build_binary.ts makes a program that carries its libzmq", async () => {
@@ -77,7 +79,49 @@ test("zeromesh-service --licenses prints libzmq's MPL-2.0 and those of all packa
   const { dependencies } = JSON.parse(readFileSync(`${repositoryRoot}/package.json`, "utf8")) as {
     dependencies: Record<string, string>;
   };
-  for (const name of ["zeromesh", ...Object.keys(dependencies)]) {
+  for (const name of ["zeromesh", "zeromq", ...Object.keys(dependencies)]) {
     assert.match(text, new RegExp(`^${name} \\d\\S* \\(`, "m"));
   }
+  // Whether CURVE comes from it is up to whoever built libzmq; where it does, its notice is part of the licence.
+  const withSodium = readFileSync(service).includes("sodium_init");
+  assert.equal(/^libsodium \(ISC\)$[^]*Permission to use, copy, modify/m.test(text), withSodium);
 });
+
+/** Builds with `deno compile`; fails with what it printed. */
+async function buildWithDeno(
+  out: string,
+  env: Record<string, string>,
+  entry: readonly string[],
+): Promise<void> {
+  const args = ["--runtime", "deno", "--out", out, ...entry];
+  await using build = spawnScript("tools/build_binary.ts", args, { runtime: "bun", env });
+  assert.deepEqual(await build.exit, { code: 0, signal: null }, build.outputText + build.errorText);
+}
+
+test("tools/build_binary.ts --runtime deno puts the program, libzmq and the licences into one file", async () => {
+  const out = `${folder}/for-deno`;
+  // Such a file does not run: any program can stand for the runtime part, which not every machine can fetch.
+  await buildWithDeno(out, { DENORT_BIN: runtimeProgram("deno") }, []);
+  const { library } = await openBackend({ search: ["bundled"] });
+  const file = readFileSync(out);
+  assert.ok(file.includes(readFileSync(library.path)), "no libzmq in it");
+  assert.ok(file.includes("A small warehouse, until Ctrl+C"), "no program in it");
+  assert.match(file.toString("latin1"), /^Deno \(MIT\)$/m);
+  rmSync(out);
+});
+
+const denort = await missingDenort();
+const unlessMissing = denort === false ? "" : ` (skipped: ${denort})`;
+test(
+  `what tools/build_binary.ts --runtime deno makes runs on its own${unlessMissing}`,
+  { skip: denort !== false },
+  async () => {
+    const out = `${folder}/on-deno`;
+    await buildWithDeno(out, {}, ["--entry", "test/deno/exchange_program.ts"]);
+    await using program = spawnCommand(["env", "-i", `HOME=${folder}`, `TMPDIR=${folder}`, out], {
+      cwd: folder,
+    });
+    assert.deepEqual(await program.exit, { code: 0, signal: null }, program.errorText);
+    assert.match(program.outputText, /libzmq is embedded\nanswer 2,4,6/);
+  },
+);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
-import type { Messenger, Status } from "../../src/mod.ts";
+import { amHandler, type Messenger, type Status } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { numbered } from "../support/raw_sockets.ts";
 import { longRun } from "../support/runtime.ts";
@@ -142,6 +142,21 @@ test("a peer that stays stopped is noticed by heartbeat, whichever side dialled"
     assert.ok(after > 1_000 && after < 5_500, `${what}: noticed after ${after} ms`);
   }
   assert.deepEqual([client.peers()[0]!.up, listener.peers()[0]!.up], [false, false]);
+});
+
+test("a guest that is stopped in the midst of traffic is noticed as well", async () => {
+  await using t = await leakCheck();
+  const listener = await t.messenger();
+  let came = 0;
+  listener.registerHandler(amHandler("flood", () => void came++));
+  const guest = t.use(spawnScript(program, ["flood", listener.endpoint, '{"listen":false}']));
+  await guest.waitForLine("ready");
+  await until(() => came > 10_000);
+  const all = told(listener);
+  const stopped = performance.now();
+  stop(t, guest);
+  const down = await until(() => all.find(({ status }) => status.type === "peerDown"), { timeoutMs: 8_000 });
+  assert.ok(down.at - stopped < 5_500, `noticed after ${down.at - stopped} ms`);
 });
 
 test("a stopped peer that is waited for costs no processor time", async () => {

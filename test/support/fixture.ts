@@ -1,3 +1,4 @@
+import { readdirSync, readlinkSync } from "node:fs";
 import { openBackend } from "../../ffi/mod.ts";
 import type { Messenger, MessengerOptions } from "../../src/mod.ts";
 import { openResources } from "../../src/zmq/mod.ts";
@@ -58,9 +59,27 @@ export async function leakCheck(options: LeakCheckOptions = {}): Promise<LeakChe
     // Through the library's own backend: Deno reads /proc/self/fd only with every permission.
     const backend = await openBackend();
     const open = (): number => backend.descriptors()?.open ?? 0;
-    counters.push({ what: "descriptors", before: open(), count: open });
+    const known = new Set(openFiles());
+    const details = (): string => openFiles().filter((file) => !known.has(file)).join("\n");
+    counters.push({ what: "descriptors", before: open(), count: open, details });
   }
   return new Fixture(counters, options.settleMs ?? 2000);
+}
+
+/** What is open, as far as this process may see it; for messages only. */
+function openFiles(): string[] {
+  const folder = "/proc/self/fd";
+  try {
+    return readdirSync(folder).map((name) => {
+      try {
+        return `${name} ${readlinkSync(`${folder}/${name}`)}`;
+      } catch {
+        return `${name} gone`;
+      }
+    });
+  } catch {
+    return [];
+  }
 }
 
 class Fixture implements LeakCheck {

@@ -20,7 +20,9 @@ import {
   ResponseHeader,
   type ResponseId,
   responseIdFromBigInt,
+  responseIdFromUuid,
   responseIdToBigInt,
+  responseIdToUuid,
   ResponseKind,
   responseSize,
   sameResponseId,
@@ -297,3 +299,20 @@ for (const vector of headerMaps) {
     }
   });
 }
+
+test("a response id is 16 bytes, and as the text of a UUID it comes back as it was", () => {
+  const id = { id0: 0x48a52606, id1: 0x65b2d928, id2: 0xfffe1234, id3: 0x80000001 };
+  const text = responseIdToUuid(id);
+  expect(text).toBe("0626a548-28d9-b265-3412-feff01000080");
+  expect(responseIdFromUuid(text)).toEqual(id);
+  expect(responseIdFromUuid(text.toUpperCase())).toEqual(id);
+  for (const word of [0, 1, 0x7fffffff, 0x80000000, 0xffffffff]) {
+    const edge = { id0: word, id1: word, id2: word, id3: word };
+    expect(responseIdFromUuid(responseIdToUuid(edge))).toEqual(edge);
+  }
+  for (
+    const wrong of ["", "0626a548", text.slice(1), text + "0", text.replace("-", "0"), text.replace("6", "g")]
+  ) {
+    expect(responseIdFromUuid(wrong)).toBe(null);
+  }
+});

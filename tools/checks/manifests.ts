@@ -27,6 +27,8 @@ export const taskNames: readonly string[] = [
   "bench",
   "build",
   "build:binary",
+  "build:binary:deno",
+  "docs:api",
 ];
 
 /** Scripts that only npm knows: it runs them by itself. */

@@ -8,12 +8,26 @@ import { amHandler, Messenger, unaryHandler } from "../../../src/mod.ts";
 
 const [leader = "", rank] = process.argv.slice(2);
 const messenger = await Messenger.create();
+const thawed = Promise.withResolvers<void>();
+const lanes = new Map<string, unknown[]>();
+const answer = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 let noted = 0;
 messenger.registerHandler(unaryHandler("square", ({ json }) => {
   const value = Number(json());
-  return new TextEncoder().encode(JSON.stringify(value * value));
+  return answer(value * value);
 }));
 messenger.registerHandler(amHandler("note", () => void noted++));
+// What stands still until "thaw": a handler for one at a time, and the lane of whoever sends "hold".
+messenger.registerHandler(unaryHandler("hold", async () => await thawed.promise, { concurrency: 1 }));
+messenger.registerHandler(amHandler("lane", async ({ json, senderInstanceId }) => {
+  const value = json();
+  if (value === "hold") await thawed.promise;
+  const sender = String(senderInstanceId);
+  lanes.set(sender, [...lanes.get(sender)?.slice(-99) ?? [], value]);
+}, { dispatch: { ordered: "sender" } }));
+messenger.registerHandler(amHandler("thaw", () => thawed.resolve()));
+messenger.registerHandler(unaryHandler("waiting", () => answer(messenger.stats().handlers.queued)));
+messenger.registerHandler(unaryHandler("noted", ({ json }) => answer(lanes.get(String(json())) ?? [])));
 const place = await joinCohort(messenger, {
   leader,
   ...(rank === undefined ? {} : { rank: Number(rank) }),

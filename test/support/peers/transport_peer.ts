@@ -208,8 +208,8 @@ const roles: Record<string, (...args: string[]) => Promise<void>> = {
   },
 
   /** Sends numbered messages as fast as they are taken, until it is killed. */
-  async flood(endpoint) {
-    const messenger = await Messenger.create({ timeoutMs: 60_000 });
+  async flood(endpoint, json = "{}") {
+    const messenger = await Messenger.create({ timeoutMs: 60_000, ...JSON.parse(json) as MessengerOptions });
     const to = await messenger.connect(endpoint!);
     register(messenger, 0);
     say("ready", messenger.instanceId);

@@ -1,0 +1,57 @@
+import { copyFileSync } from "node:fs";
+import { isAbsolute } from "node:path";
+import { type LibraryInfo, openBackend } from "../../ffi/mod.ts";
+import { type Command, UsageError } from "./command.ts";
+import { parse } from "./connection.ts";
+
+/** `zeromesh libzmq`. */
+export const libzmqCommand: Command = {
+  name: "libzmq",
+  summary: "tell which libzmq is used, or copy one for a program in a single file",
+  help: `Usage: zeromesh libzmq [options]
+
+Prints the version, the path and the capabilities of the libzmq that programs here use.
+
+  --copy FILE          copy a libzmq to FILE, to be embedded in a compiled program:
+                       the one that the npm package zeromq brought, else --library
+  --library FILE       this libzmq
+  -h, --help           print this
+
+Exit status: 0 done, 1 there is none, 2 wrong usage.`,
+  async run(args, io) {
+    const { values, positionals } = parse(
+      {
+        args: [...args],
+        options: {
+          copy: { type: "string" },
+          library: { type: "string" },
+          help: { type: "boolean", short: "h" },
+        },
+        strict: true,
+        allowPositionals: true,
+      } as const,
+    );
+    if (positionals.length > 0) throw new UsageError(`too many arguments: ${positionals.join(" ")}`);
+    if (values.copy === undefined) {
+      const { version, path, origin, capabilities } = (await openBackend(values)).library;
+      io.out(`libzmq ${version}, ${origin}: ${path}\ncapabilities: ${capabilities.join(", ")}`);
+    } else {
+      const { version, path } = await libraryToEmbed(values.library);
+      copyFileSync(path, values.copy);
+      io.out(`libzmq ${version}: ${path} -> ${values.copy}`);
+    }
+  },
+};
+
+/**
+ * The libzmq for a compiled program to carry: the one that is named, else the one that the npm package zeromq brought.
+ *
+ * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND` if there is none.
+ */
+export async function libraryToEmbed(named: string | undefined): Promise<LibraryInfo> {
+  const found = (await openBackend({ library: named, search: ["bundled"] })).library;
+  if (!isAbsolute(found.path)) {
+    throw new UsageError(`cannot embed ${found.path}: name it with its whole path`);
+  }
+  return found;
+}

@@ -1,0 +1,46 @@
+/** A cohort in one process: its leader, and workers that do not listen. */
+import {
+  type CohortMembership,
+  type CohortOptions,
+  type CohortStatus,
+  joinCohort,
+  type JoinOptions,
+  LeaderWorkerCohort,
+} from "../../src/cohort/mod.ts";
+import type { Messenger } from "../../src/mod.ts";
+import type { LeakCheck } from "../support/fixture.ts";
+
+const quick = { heartbeatMs: 30, lostAfterMs: 200 } as const;
+
+/** A cohort and its leader. */
+export interface Led {
+  readonly leader: Messenger;
+  readonly cohort: LeaderWorkerCohort;
+  readonly statuses: CohortStatus[];
+}
+
+/** Makes a cohort whose silences are short. */
+export async function lead(t: LeakCheck, options: CohortOptions = {}): Promise<Led> {
+  const leader = await t.messenger();
+  const cohort = LeaderWorkerCohort.create(leader, { ...quick, ...options });
+  t.defer(async () => void await cohort.shutdown({ timeoutMs: 500 }));
+  const statuses: CohortStatus[] = [];
+  void (async () => {
+    for await (const status of cohort.status()) statuses.push(status as CohortStatus);
+  })();
+  return { leader, cohort, statuses };
+}
+
+/** Makes a worker that joins. */
+export async function work(
+  t: LeakCheck,
+  { leader }: Led,
+  options: Partial<JoinOptions> = {},
+  prepare: (messenger: Messenger) => void = () => {},
+): Promise<{ messenger: Messenger; place: CohortMembership }> {
+  const messenger = await t.messenger({ listen: false });
+  prepare(messenger);
+  const place = await joinCohort(messenger, { leader: leader.endpoint, ...options });
+  t.defer(() => place.leave());
+  return { messenger, place };
+}

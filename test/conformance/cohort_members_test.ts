@@ -1,0 +1,93 @@
+/** Cohorts: workers that the leader adds and removes, what strangers may not, ending at once, refusals one by one. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { z } from "zod";
+import { amHandler, contract } from "../../src/mod.ts";
+import { leakCheck } from "../support/fixture.ts";
+import { until, within } from "../support/until.ts";
+import { lead, work } from "./cohort_kit.ts";
+import { bytes, fails, text, thrown } from "./messenger_kit.ts";
+
+test("the leader takes workers out and in by itself, and who is not in cannot be taken out", async () => {
+  await using t = await leakCheck();
+  const led = await lead(t, { size: 2 });
+  const { messenger, place } = await work(t, led);
+  const stranger = await t.messenger({ listen: false });
+  await stranger.connect(led.leader.endpoint);
+  assert.equal(led.cohort.removeWorker(stranger.instanceId), false);
+  assert.equal(led.cohort.removeWorker(messenger.instanceId), true);
+  assert.equal(led.cohort.removeWorker(messenger.instanceId), false);
+  assert.deepEqual(led.cohort.workers(), []);
+  assert.deepEqual(led.cohort.addWorker(messenger.instanceId), {
+    instanceId: messenger.instanceId,
+    rank: 0,
+    position: 1,
+    state: "up",
+  });
+  assert.equal(led.cohort.addWorker(messenger.instanceId).position, 1, "it is in once");
+  await work(t, led);
+  assert.equal(thrown(() => led.cohort.addWorker(stranger.instanceId)).code, "COHORT_FULL");
+  assert.equal(place.signal.aborted, false);
+});
+
+test("who is no worker arrives at no barrier and leaves nothing, and who is not the leader ends nobody", async () => {
+  await using t = await leakCheck();
+  const led = await lead(t, { size: 2 });
+  const { messenger, place } = await work(t, led);
+  const stranger = await t.messenger();
+  const leader = await stranger.connect(led.leader.endpoint);
+  const asked = async (what: string, payload: unknown): Promise<unknown> =>
+    JSON.parse(text(await stranger.unary(`cohort:default:${what}`, { to: leader, payload })));
+  const { refused } = await asked("gather", { name: "start", value: 1 }) as { refused: { code: string } };
+  assert.equal(refused.code, "COHORT_WORKER_LOST");
+  assert.deepEqual(await asked("leave", {}), { left: false });
+  await messenger.connect(stranger.endpoint);
+  const ending = stranger.amSync("cohort:default:shutdown", {
+    to: messenger.instanceId,
+    payload: { reason: "I say so" },
+  });
+  await fails(ending, { code: "HANDLER_FAILED", message: "Only the leader ends its cohort" });
+  assert.equal(place.signal.aborted, false);
+  assert.equal(led.cohort.workers().length, 1);
+});
+
+test("a cohort whose workers are willing ends long before its time is over, an empty one at once", async () => {
+  await using t = await leakCheck();
+  const led = await lead(t, { size: 2 });
+  const places = [(await work(t, led)).place, (await work(t, led)).place];
+  await within(led.cohort.whenComplete(), 1_000);
+  const results = await within(led.cohort.shutdown({ timeoutMs: 60_000 }), 2_000, "the end");
+  assert.ok(results.ok);
+  for (const place of places) await within(place.ended, 1_000);
+  assert.deepEqual(led.cohort.workers(), []);
+  const empty = await lead(t);
+  assert.deepEqual((await within(empty.cohort.shutdown({ timeoutMs: 60_000 }), 1_000)).outcomes, []);
+});
+
+test("a cohort that does not get complete says how many there are and which ranks are missing", async () => {
+  await using t = await leakCheck();
+  const led = await lead(t, { size: 3, ranks: "claimed" });
+  await work(t, led, { rank: 1 });
+  await work(t, led, { rank: 2 });
+  await fails(led.cohort.whenComplete({ timeoutMs: 30 }), {
+    code: "TIMEOUT",
+    message: 'The cohort "default" has 2 of 3 workers after 30 ms, and misses rank 0',
+  });
+});
+
+test("with acks, a worker that cannot read the payload is one failure among the outcomes, and every worker got it", async () => {
+  await using t = await leakCheck();
+  const led = await lead(t, { size: 2 });
+  const seen: string[] = [];
+  const strict = contract("note", { input: z.object({ at: z.number() }) });
+  await work(t, led, {}, (messenger) => void messenger.handle(strict, () => void seen.push("strict")));
+  await work(t, led, {}, (messenger) => {
+    messenger.registerHandler(amHandler("note", ({ payload }) => void seen.push(text(payload))));
+  });
+  const results = await led.cohort.broadcastToWorkersWithAcks("note", { rawPayload: bytes("no json") });
+  assert.deepEqual(results.outcomes.map(({ ok }) => ok), [false, true]);
+  assert.equal((results.ofRank(0) as { error: { code?: string } }).error.code, "PAYLOAD_INVALID");
+  assert.deepEqual(seen, ["no json"]);
+  assert.ok((await led.cohort.broadcastToWorkersWithAcks("note", { payload: { at: 1 } })).ok);
+  await until(() => seen.length === 3);
+});

@@ -1,0 +1,75 @@
+/** The package as it would be published, and empty projects that install it. */
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { repositoryRoot, runtimeProgram } from "../support/runtime.ts";
+import { spawnCommand } from "../support/spawn.ts";
+import { within } from "../support/until.ts";
+
+/** What a command came to. */
+export interface Ended {
+  readonly code: number | null;
+  /** The command itself and both of its outputs. */
+  readonly text: string;
+  /** What it wrote to standard output. */
+  readonly output: string;
+}
+
+/** Runs a command to its end. */
+export async function run(
+  command: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string | undefined>> = {},
+): Promise<Ended> {
+  await using child = spawnCommand(command, { cwd, env });
+  const { code } = await within(child.exit, 60_000, `${command.join(" ")} to end`);
+  const text = `${command.join(" ")}\n${child.outputText}${child.errorText}`;
+  return { code, text, output: child.outputText };
+}
+
+/** Runs a command that has to end well, and returns what it wrote to standard output. */
+export async function mustRun(
+  command: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string | undefined>> = {},
+): Promise<string> {
+  const { code, text, output } = await run(command, cwd, env);
+  if (code !== 0) throw new Error(`Exit code ${code}: ${text}`);
+  return output;
+}
+
+/** Packs the package, which builds it, and returns the file. */
+export async function pack(): Promise<string> {
+  const folder = `${tmpdir()}/packed`;
+  mkdirSync(folder);
+  await mustRun([runtimeProgram("bun"), "pm", "pack", "--destination", folder], repositoryRoot);
+  const [packed, ...more] = readdirSync(folder);
+  if (packed === undefined || more.length > 0) throw new Error(`Packed ${packed} and ${more.join()}`);
+  return `${folder}/${packed}`;
+}
+
+/** An empty project that has installed the package, or why there is none. */
+export interface Installed {
+  /** Who installed it. */
+  readonly installer: "npm" | "bun";
+  /** Where the project lies. */
+  readonly folder: string;
+  /** Why it could not be installed, when this machine is the reason. */
+  readonly missing: string | undefined;
+}
+
+/** Installs the packed package and zod into an empty project. */
+export async function install(installer: "npm" | "bun", tarball: string): Promise<Installed> {
+  const folder = `${tmpdir()}/by-${installer}`;
+  mkdirSync(folder);
+  writeFileSync(`${folder}/package.json`, JSON.stringify({ name: "app", type: "module", private: true }));
+  const command = installer === "npm"
+    ? ["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", tarball, "zod"]
+    : [runtimeProgram("bun"), "add", tarball, "zod"];
+  const { code, text } = await run(command, folder);
+  if (code === 127) return { installer, folder, missing: `${installer} is not installed` };
+  if (code !== 0 && /ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|ConnectionRefused|FailedToOpenSocket/.test(text)) {
+    return { installer, folder, missing: "the package registry cannot be reached" };
+  }
+  if (code !== 0) throw new Error(`Exit code ${code}: ${text}`);
+  return { installer, folder, missing: undefined };
+}

@@ -1,0 +1,79 @@
+/** The examples of cohorts and of the executor, as people start them. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { RuntimeName } from "../support/runtime.ts";
+import { type SpawnedProcess, spawnScript } from "../support/spawn.ts";
+import { within } from "../support/until.ts";
+
+function start(name: string, args: readonly string[] = [], runtime?: RuntimeName): SpawnedProcess {
+  return spawnScript(`examples/${name}.ts`, args, { runtime });
+}
+
+async function ends(child: SpawnedProcess): Promise<void> {
+  const exit = await within(child.exit, 40_000, "the example to end");
+  assert.deepEqual(
+    { ...exit, errors: child.errorText },
+    { code: 0, signal: null, errors: "" },
+    child.outputText,
+  );
+}
+
+test("a leader on bun counts primes with three workers on deno, of which one is killed on the way", async () => {
+  await using leader = start("cohort/leader", ["--below", "2000000", "--parts", "120"], "bun");
+  const endpoint = (await leader.waitForLine("listening on ")).slice("listening on ".length);
+  await using workers = new AsyncDisposableStack();
+  const hire = () => workers.use(start("cohort/worker", ["--leader", endpoint], "deno"));
+  const hired = [hire(), hire(), hire()];
+  await leader.waitForLine(/^3 of 120 parts are done$/);
+  const victim = hired[1]!;
+  const rank = /^joined as rank (\d)$/m.exec(victim.outputText)?.[1] ?? assert.fail(victim.outputText);
+  await victim.kill();
+  await leader.waitForLine(new RegExp(`^rank ${rank} failed: `));
+  const replacement = hire();
+  await ends(leader);
+  assert.match(leader.outputText, /^120 of 120 parts are done$/m);
+  assert.match(leader.outputText, /^148933 primes below 2000000$/m);
+  assert.match(replacement.outputText, new RegExp(`^joined as rank ${rank}$`, "m"));
+  for (const worker of [hired[0]!, hired[2]!, replacement]) {
+    await ends(worker);
+    assert.match(worker.outputText, /^the end: the leader ends the cohort$/m);
+  }
+});
+
+for (const [name, args] of [["leader", ["--workers", "none"]], ["worker", []]] as const) {
+  test(`cohort/${name} ${args.join(" ")} says what is wrong and exits with 1`, async () => {
+    await using child = start(`cohort/${name}`, args);
+    assert.equal((await within(child.exit, 20_000)).code, 1);
+    assert.match(
+      child.errorText,
+      name === "leader" ? /--workers is a whole number/ : /--leader ENDPOINT is missing/,
+    );
+  });
+}
+
+for (const name of ["leader", "worker"]) {
+  test(`cohort/${name} --help tells its options`, async () => {
+    await using child = start(`cohort/${name}`, ["--help"]);
+    await ends(child);
+    assert.match(child.outputText, /--help /);
+  });
+}
+
+test("the executor's example tells how each request ended, by its prefix", async () => {
+  await using child = start("executor/main");
+  await ends(child);
+  const lines = child.outputText.trimEnd().split("\n");
+  assert.deepEqual(lines.slice(0, -1).sort(), [
+    "FAILED req:2:err(11 bytes are too many)",
+    "FAILED req:3:err(an entry must not be empty)",
+    "FAILED req:4:err(No handler for message type: burn)",
+    "done req:1:ok",
+  ]);
+  assert.equal(lines.at(-1), "the ledger has rent, food");
+});
+
+test("the example of a served executor tells its client the same", async () => {
+  await using child = start("executor/served");
+  await ends(child);
+  assert.equal(child.outputText, "image_1 is resized\nimage_2 is not: there is no image\n");
+});

@@ -1,0 +1,55 @@
+/** A cohort whose workers are processes of both runtimes: see `peers/cohort_peer.ts`. */
+import { type CohortOptions, type CohortStatus, LeaderWorkerCohort } from "../../src/cohort/mod.ts";
+import type { InstanceId, Messenger } from "../../src/mod.ts";
+import type { LeakCheck } from "./fixture.ts";
+import { allRuntimes } from "./runtime.ts";
+import { type SpawnedProcess, spawnScript } from "./spawn.ts";
+
+/** A leader in this process and its workers. */
+export interface Crew {
+  readonly leader: Messenger;
+  readonly cohort: LeaderWorkerCohort;
+  readonly workers: SpawnedProcess[];
+  readonly statuses: CohortStatus[];
+  /** Starts another worker; resolves when it has joined. */
+  hire(): Promise<SpawnedProcess>;
+}
+
+/** How often a crew's leader and workers tell each other that they live, and when they are lost. */
+export const crewTimes = { heartbeatMs: 200, lostAfterMs: 1_000 } as const;
+
+/** Starts as many workers as the cohort has places, and waits until all have joined. */
+export async function crew(t: LeakCheck, size: number, options: CohortOptions = {}): Promise<Crew> {
+  const leader = await t.messenger();
+  const cohort = LeaderWorkerCohort.create(leader, { size, ...crewTimes, ...options });
+  const statuses: CohortStatus[] = [];
+  void (async () => {
+    for await (const status of cohort.status()) statuses.push(status as CohortStatus);
+  })();
+  const workers: SpawnedProcess[] = [];
+  const hire = async (): Promise<SpawnedProcess> => {
+    const runtime = allRuntimes[workers.length % allRuntimes.length]!;
+    const worker = t.use(spawnScript("test/support/peers/cohort_peer.ts", [leader.endpoint], { runtime }));
+    workers.push(worker);
+    await worker.waitForLine("joined", 20_000);
+    return worker;
+  };
+  t.defer(async () => void await cohort.shutdown({ timeoutMs: 2_000 }));
+  await Promise.all(Array.from({ length: size }, hire));
+  await cohort.whenComplete({ timeoutMs: 20_000 });
+  return { leader, cohort, workers, statuses, hire };
+}
+
+/** What a worker said when it joined. */
+export function placeOf(worker: SpawnedProcess): { rank: number; instanceId: InstanceId } {
+  const [, rank, instanceId] = /^joined (\d+) (\S+)$/m.exec(worker.outputText) ?? [];
+  return { rank: Number(rank), instanceId: instanceId as InstanceId };
+}
+
+/** Asks every worker for the square of its rank and one; null where that failed. */
+export async function squares(cohort: LeaderWorkerCohort): Promise<(number | null)[]> {
+  const results = await cohort.parMap("square", ({ rank }) => rank! + 1, { timeoutMs: 3_000 });
+  return results.outcomes.map((outcome) =>
+    outcome.ok ? JSON.parse(new TextDecoder().decode(outcome.value)) as number : null
+  );
+}

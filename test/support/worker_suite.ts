@@ -1,0 +1,30 @@
+/** What a Worker runs: the tests of one file, one after the other; says how each ended, then `null`. */
+import { parentPort, workerData } from "node:worker_threads";
+import { collected } from "./testing.ts";
+
+/** How a test in a Worker ended. */
+export interface WorkerResult {
+  readonly name: string;
+  readonly outcome: "passed" | "skipped" | "failed";
+  /** The error's stack. */
+  readonly error?: string;
+}
+
+const { file } = workerData as { file: string };
+const stackOf = (error: unknown): string =>
+  error instanceof Error ? error.stack ?? String(error) : String(error);
+const tell = (result: WorkerResult): void => parentPort!.postMessage(result);
+
+// Bun opens a descriptor for a Worker's first line, which would count as a leak of the test that writes it.
+console.log(`# the tests of ${file.split("/").at(-1)} in a Worker`);
+await import(file);
+for (const { name, skip, body } of collected) {
+  let outcome: WorkerResult["outcome"] = skip ? "skipped" : "passed";
+  try {
+    if (!skip) await body({ skip: () => outcome = "skipped", diagnostic: () => {} });
+    tell({ name, outcome });
+  } catch (error) {
+    tell({ name, outcome: "failed", error: stackOf(error) });
+  }
+}
+parentPort!.postMessage(null);
