@@ -12,14 +12,8 @@ import {
   type WorkerId,
   ZeromeshError,
 } from "./core/mod.ts";
-import { DiscoveryHub, type ServiceStats } from "./discovery/mod.ts";
-import {
-  type AttachedEvents,
-  attachEvents,
-  type EventManager,
-  type EventStats,
-  resolveEventOptions,
-} from "./events/mod.ts";
+import { DiscoveryHub } from "./discovery/mod.ts";
+import { type AttachedEvents, attachEvents, type EventManager, resolveEventOptions } from "./events/mod.ts";
 import {
   amHandler,
   broadcast,
@@ -38,7 +32,6 @@ import {
   type MaybePromise,
   MessengerCore,
   type MessengerFace,
-  type MessengerStats,
   type PeerDescription,
   type PeerView,
   resolveOptions,
@@ -52,7 +45,9 @@ import {
   waitForHandler,
   type WaitOptions,
 } from "./messenger/mod.ts";
+import { observeMessenger } from "./messenger_metrics.ts";
 import type { MessengerOptions } from "./messenger_options.ts";
+import type { FullStats } from "./stat_metrics.ts";
 import { isCurveKey, ZmqTransport } from "./transport/mod.ts";
 import { type PeerInfo, peerInfoFromJson, type PeerInfoJson, peerInfoToJson } from "./wire/mod.ts";
 import { leaseContext, type LibraryInfo } from "./zmq/mod.ts";
@@ -140,6 +135,7 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
       await messenger.close({ timeoutMs: 0 });
       throw error;
     }
+    observeMessenger(messenger, messenger.#core, resolved);
     return messenger;
   }
 
@@ -353,7 +349,7 @@ export class Messenger implements MessengerFace, Caller, AsyncDisposable {
   }
 
   /** A snapshot of counters; those of events once there was one, those of services with discovery. */
-  stats(): MessengerStats & { readonly events: EventStats | null; readonly services: ServiceStats | null } {
+  stats(): FullStats {
     const services = this.#hub?.stats() ?? null;
     return { ...this.#core.stats(), events: this.#events.made?.stats() ?? null, services };
   }

@@ -12,6 +12,7 @@ import {
 } from "../wire/mod.ts";
 import type { MessengerFace, Registered } from "./handler.ts";
 import type { Session } from "./session.ts";
+import type { IncomingTrace } from "./tracing.ts";
 
 const noHeaders: Readonly<Record<string, string>> = Object.freeze(
   Object.create(null) as Record<string, string>,
@@ -67,6 +68,10 @@ export class InboundCall extends Deadline implements ResponseId {
   ran = false;
   /** Whether it counts among the messages held here. */
   held = false;
+  /** Its trace, when it is traced. */
+  trace: IncomingTrace | null = null;
+  /** When its handler was started, in milliseconds of the clock, when that is measured. */
+  startedAt = 0;
   /** Bytes of the payload. */
   readonly bytes: number;
   readonly #host: CallHost;

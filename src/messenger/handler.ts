@@ -14,6 +14,7 @@ import { validateHandlerName } from "../wire/mod.ts";
 import type { Caller } from "./caller.ts";
 import { HandlerCounts } from "./handler_stats.ts";
 import type { Lanes } from "./lanes.ts";
+import type { Durations } from "./observation.ts";
 import type { Held } from "./room.ts";
 import { type Dispatch, type ResolvedTasks, resolveTasks, type TaskOptions } from "./task_options.ts";
 
@@ -233,6 +234,8 @@ export interface Registered {
   lanes: Lanes | null | undefined;
   /** Why it takes nothing more; null while it does. */
   stopped: string | null;
+  /** How long its function takes; null while nobody has asked. */
+  durations: Durations | null;
 }
 
 /** Handlers by name, bounded. */
@@ -289,6 +292,7 @@ export class HandlerRegistry {
       held: { messages: 0, bytes: 0 },
       lanes: undefined,
       stopped: null,
+      durations: null,
     };
     this.#byName.set(handler.name, registered);
     return registered;

@@ -15,6 +15,16 @@ export {
 } from "./caller.ts";
 export { broadcast, type BroadcastFailure, type BroadcastResult } from "./broadcast.ts";
 export { describePeer, type PeerDescription, serveDescription } from "./describe.ts";
+export { Observation, observeLabel } from "./observation.ts";
+export {
+  type IncomingMessage,
+  type IncomingTrace,
+  type OutgoingCall,
+  type OutgoingTrace,
+  type TraceOutcome,
+  type TracePattern,
+  type Tracing,
+} from "./tracing.ts";
 export { waitForHandler } from "./wait_for_handler.ts";
 export { type CloseOptions, type ConnectOptions, type WaitOptions } from "./wait_options.ts";
 export { type CoreParts, type CoreTransport, type Lifecycle, MessengerCore } from "./core.ts";
@@ -51,7 +61,7 @@ export {
   type SendOverflow,
 } from "./options.ts";
 export { type DiscoveryPort, heartbeatBoundMs, type PeerLookup } from "./peer_finder.ts";
-export { type PeerView } from "./peers.ts";
+export { type Peer, type PeerView } from "./peers.ts";
 export { type Roster, type Standing } from "./roster.ts";
 export { type Balance, service, type ServiceRouter, type ServiceTarget } from "./service_target.ts";
 export { type CallStats } from "./pending.ts";
