@@ -8,6 +8,7 @@ import { cpu } from "./cpu.ts";
 import { eventCycles } from "./event_cycles.ts";
 import { idle } from "./idle.ts";
 import { inFlight } from "./in_flight.ts";
+import { observed } from "./observed.ts";
 import { payloads } from "./payloads.ts";
 import { sequential } from "./sequential.ts";
 import { stalledPeer } from "./stalled_peer.ts";
@@ -29,4 +30,5 @@ export const scenarios: readonly Scenario[] = [
   costHandlers,
   costInFlight,
   eventCycles,
+  observed,
 ];

@@ -14,10 +14,10 @@ export class DurationBuckets implements Recorder {
   readonly #counts = new Float64Array(durationBounds.length + 1);
   #sum = 0;
 
-  /** @param seconds A duration in seconds. */
-  record(seconds: number): void {
-    this.#sum += seconds;
-    this.#counts[bucketOf(seconds)]!++;
+  /** @param seconds A duration in seconds. @param times How many were that long. */
+  record(seconds: number, times = 1): void {
+    this.#sum += seconds * times;
+    this.#counts[bucketOf(seconds)]! += times;
   }
 
   /** Counts by bucket, each without the ones before; the last one is of what exceeds every bound. */
@@ -35,5 +35,6 @@ function bucketOf(seconds: number): number {
   const micros = seconds * 1e6;
   if (!(micros > 1 << firstBit)) return 0;
   if (micros > 1 << lastBit) return durationBounds.length;
-  return 32 - Math.clz32(Math.ceil(micros) - 1) - firstBit;
+  const whole = micros | 0;
+  return 32 - Math.clz32(whole === micros ? whole - 1 : whole) - firstBit;
 }

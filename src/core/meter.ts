@@ -18,8 +18,12 @@ export type ReadMetric = (observe: Observe) => void;
 
 /** One series of a histogram. */
 export interface Recorder {
-  /** Counts a value, in the histogram's unit. It is called for each message, so it should cost next to nothing. */
-  record(value: number): void;
+  /**
+   * Counts a value, in the histogram's unit. It is called while messages flow, so it should cost next to nothing.
+   *
+   * @param times How many values are as high as this one. @default {1}
+   */
+  record(value: number, times?: number): void;
 }
 
 /** A distribution of values. */

@@ -75,5 +75,5 @@ export {
   type Recorder,
 } from "./meter.ts";
 export { type MetricSample, MetricSum } from "./metric_sum.ts";
-export { TurnClock } from "./turn_clock.ts";
+export { TurnClock, type TurnTask } from "./turn_clock.ts";
 export { xxh3Of16 } from "./xxh3.ts";

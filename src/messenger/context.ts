@@ -72,6 +72,8 @@ export class InboundCall extends Deadline implements ResponseId {
   trace: IncomingTrace | null = null;
   /** When its handler was started, in milliseconds of the clock, when that is measured. */
   startedAt = 0;
+  /** Whether its handler is timed even if it returns no promise. */
+  timed = false;
   /** Bytes of the payload. */
   readonly bytes: number;
   readonly #host: CallHost;
@@ -237,6 +239,11 @@ export class InboundCall extends Deadline implements ResponseId {
         handler: this.handlerName,
       }),
     );
+  }
+
+  /** Whether nothing of it is lent any more, while it waits or its handler goes on after the synchronous part. */
+  get detached(): boolean {
+    return this.#message === null;
   }
 
   /** Copies what is lent, because the handler goes on after the synchronous part. */

@@ -14,7 +14,7 @@ import { validateHandlerName } from "../wire/mod.ts";
 import type { Caller } from "./caller.ts";
 import { HandlerCounts } from "./handler_stats.ts";
 import type { Lanes } from "./lanes.ts";
-import type { Durations } from "./observation.ts";
+import type { Durations } from "./durations.ts";
 import type { Held } from "./room.ts";
 import { type Dispatch, type ResolvedTasks, resolveTasks, type TaskOptions } from "./task_options.ts";
 

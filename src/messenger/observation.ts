@@ -7,35 +7,15 @@ import {
   type Meter,
   type MetricInfo,
   otherLabel,
-  type Recorder,
   TurnClock,
   ZeromeshError,
 } from "../core/mod.ts";
 import type { InboundCall } from "./context.ts";
+import { Durations } from "./durations.ts";
 import type { Registered, TypedContext } from "./handler.ts";
 import type { PendingCall } from "./pending.ts";
 import { patternOf, traceFailed, type Tracer } from "./traced_call.ts";
 import type { IncomingTrace, TraceOutcome, Tracing } from "./tracing.ts";
-
-/** Durations of what succeeded and of what did not: no series without a value. */
-export class Durations {
-  readonly #histogram: Histogram;
-  readonly #handler: string;
-  #ok: Recorder | null = null;
-  #error: Recorder | null = null;
-
-  /** @param handler The label. */
-  constructor(histogram: Histogram, handler: string) {
-    this.#histogram = histogram;
-    this.#handler = handler;
-  }
-
-  /** Counts one. */
-  record(ok: boolean, seconds: number): void {
-    if (ok) (this.#ok ??= this.#histogram.series(this.#handler, "ok")).record(seconds);
-    else (this.#error ??= this.#histogram.series(this.#handler, "error")).record(seconds);
-  }
-}
 
 const callDuration: MetricInfo = {
   name: "zeromesh_calls_duration_seconds",
@@ -161,9 +141,13 @@ export class InboundObserver {
         handlerName: call.handlerName,
         pattern: patternOf(call.kind),
         headers: call.headers,
-        messageId: call.messageId,
         payloadBytes: call.bytes,
-        sender: call.senderInstanceId,
+        get messageId() {
+          return call.messageId;
+        },
+        get sender() {
+          return call.senderInstanceId;
+        },
       });
     } catch (error) {
       traceFailed(this.#logger, error);
@@ -172,7 +156,14 @@ export class InboundObserver {
 
   /** Runs the handler. */
   run(call: InboundCall, registered: Registered, context: TypedContext<unknown>): unknown {
-    if (this.#histogram !== null) call.startedAt = this.#turn.now();
+    if (this.#histogram !== null) {
+      const durations = registered.durations ??= new Durations(
+        this.#histogram,
+        this.#handlers.of(call.handlerName),
+      );
+      call.timed = call.detached || durations.isTimed(this.#turn);
+      call.startedAt = call.timed ? this.#turn.read() : this.#turn.now();
+    }
     const { trace } = call;
     if (trace === null) return registered.handler.run(context);
     return trace.run(() => registered.handler.run(context));
@@ -180,13 +171,11 @@ export class InboundObserver {
 
   /** A message of a handler of the user's is done. */
   ended(call: InboundCall, registered: Registered, outcome: TraceOutcome, error: unknown): void {
-    if (this.#histogram !== null && call.ran) {
-      const durations = registered.durations ??= new Durations(
-        this.#histogram,
-        this.#handlers.of(call.handlerName),
-      );
-      // Asked anew: of many messages in one turn each has its own time, from the end of the one before.
-      durations.record(outcome === "succeeded", (this.#turn.read() - call.startedAt) / 1000);
+    const { durations } = registered;
+    if (durations !== null && call.ran) {
+      const ok = outcome === "succeeded";
+      if (call.timed || call.detached) durations.record(ok, (this.#turn.read() - call.startedAt) / 1000);
+      else durations.recordLike(ok, this.#turn);
     }
     if (call.trace !== null) this.#endTrace(call.trace, outcome, error);
   }
@@ -209,7 +198,8 @@ export function runHandler(
   registered.counts.started++;
   call.ran = true;
   const context = call as unknown as TypedContext<unknown>;
-  return observer === null ? registered.handler.run(context) : observer.run(call, registered, context);
+  if (observer === null || registered.system) return registered.handler.run(context);
+  return observer.run(call, registered, context);
 }
 
 /** What {@link Observation} is made of. */

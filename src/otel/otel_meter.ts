@@ -62,7 +62,11 @@ export function otelMeter(options: OtelMeterOptions = {}): Meter {
         histogram = {
           series(...labels): Recorder {
             const attributes = attributesOf(metric, labels);
-            return { record: (value) => instrument.record(value, attributes) };
+            return {
+              record(value, times = 1) {
+                for (let i = 0; i < times; i++) instrument.record(value, attributes);
+              },
+            };
           },
         };
         histograms.set(metric.name, histogram);

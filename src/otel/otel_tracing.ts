@@ -1,5 +1,4 @@
 import {
-  type Attributes,
   type Context,
   context,
   propagation,
@@ -53,10 +52,11 @@ export function otelTracing(options: OtelTracingOptions = {}): Tracing {
   return {
     send({ handlerName, pattern, peer }) {
       const parent = context.active();
-      const span = tracer.startSpan(`send ${handlerName}`, {
-        kind: pattern === "fire" ? SpanKind.PRODUCER : SpanKind.CLIENT,
-        attributes: { ...attributesOf(handlerName, pattern), "zeromesh.peer": String(peer) },
-      }, parent);
+      const kind = pattern === "fire" ? SpanKind.PRODUCER : SpanKind.CLIENT;
+      const span = tracer.startSpan(`send ${handlerName}`, { kind }, parent);
+      if (span.isRecording()) {
+        describe(span, handlerName, pattern).setAttribute("zeromesh.peer", String(peer));
+      }
       const headers: Record<string, string> = Object.create(null);
       propagator().inject(trace.setSpan(parent, span), headers, setter);
       return { headers, end: (error) => endSpan(span, error === undefined ? undefined : { error }) };
@@ -79,23 +79,24 @@ class MessageTrace implements IncomingTrace {
   constructor(tracer: Tracer, parent: Context, message: IncomingMessage) {
     this.#tracer = tracer;
     this.#message = message;
-    const { handlerName, pattern, payloadBytes, messageId, sender } = message;
-    const attributes: Attributes = {
-      ...attributesOf(handlerName, pattern),
-      "zeromesh.request_bytes": payloadBytes,
-      "zeromesh.message_id": messageId,
-    };
-    if (sender !== null) attributes["zeromesh.peer"] = sender;
+    const { handlerName, pattern, payloadBytes } = message;
     const kind = pattern === "fire" ? SpanKind.CONSUMER : SpanKind.SERVER;
-    this.#receive = tracer.startSpan(`receive ${handlerName}`, { kind, attributes }, parent);
+    const span = this.#receive = tracer.startSpan(`receive ${handlerName}`, { kind }, parent);
+    if (span.isRecording()) {
+      describe(span, handlerName, pattern).setAttributes({
+        "zeromesh.request_bytes": payloadBytes,
+        "zeromesh.message_id": message.messageId,
+      });
+      if (message.sender !== null) span.setAttribute("zeromesh.peer", message.sender);
+    }
     this.#context = trace.setSpan(parent, this.#receive);
   }
 
   run(handler: () => unknown): unknown {
     const { handlerName, pattern } = this.#message;
-    const attributes = attributesOf(handlerName, pattern);
-    this.#handle = this.#tracer.startSpan(`handle ${handlerName}`, { attributes }, this.#context);
-    return context.with(trace.setSpan(this.#context, this.#handle), handler);
+    const span = this.#handle = this.#tracer.startSpan(`handle ${handlerName}`, undefined, this.#context);
+    if (span.isRecording()) describe(span, handlerName, pattern);
+    return context.with(trace.setSpan(this.#context, span), handler);
   }
 
   end(outcome: TraceOutcome, error: unknown): void {
@@ -105,12 +106,13 @@ class MessageTrace implements IncomingTrace {
   }
 }
 
-function attributesOf(handlerName: string, pattern: string): Attributes {
-  return {
+/** Only of spans that are recorded, since most are not where traces are sampled. */
+function describe(span: Span, handlerName: string, pattern: string): Span {
+  return span.setAttributes({
     "rpc.system": "zeromesh",
     "rpc.method": handlerName,
     "zeromesh.pattern": pattern,
-  };
+  });
 }
 
 function endSpan(span: Span, failure: { readonly error: unknown } | undefined): void {

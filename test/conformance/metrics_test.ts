@@ -89,6 +89,31 @@ test("metrics count calls, messages by handler and outcome, and failures by code
   assert.equal(called.get(`zeromesh_calls_pending{${label}}`), 0);
 });
 
+test("of many messages in one turn every one is counted, though not every one is timed", async () => {
+  await using t = await leakCheck();
+  const meter = prometheusMeter();
+  const { client, server, peer } = await pair(t, { client: { meter }, server: { meter } });
+  echoes(server);
+  const spin = (): void => {
+    for (const end = performance.now() + 0.2; performance.now() < end;);
+  };
+  server.registerHandler(unaryHandler("spin", spin));
+  let failed = 0;
+  server.registerHandler(unaryHandler("some", () => {
+    if (++failed % 3 === 0) throw new Error("boom");
+  }));
+  await Promise.all(Array.from({ length: 200 }, () => client.unary("spin", { to: peer })));
+  await Promise.allSettled(Array.from({ length: 99 }, () => client.unary("some", { to: peer })));
+  const values = parse(await meter.text());
+  const duration = (key: string) => values.get(`zeromesh_handler_duration_seconds_${key}`);
+  assert.equal(duration('count{handler="spin",outcome="ok"}'), 200);
+  const sum = duration('sum{handler="spin",outcome="ok"}')!;
+  assert.ok(sum >= 0.04 && sum < 1, `200 times 0.2 ms are ${sum} s`);
+  const outcomes = ["ok", "error"].map((outcome) => duration(`count{handler="some",outcome="${outcome}"}`));
+  assert.deepEqual(outcomes, [66, 33]);
+  assert.equal(values.get('zeromesh_calls_duration_seconds_count{handler="some",outcome="error"}'), 33);
+});
+
 test("a metric of what waits shows it while it waits", async () => {
   await using t = await leakCheck();
   const meter = prometheusMeter();
