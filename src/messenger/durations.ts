@@ -1,7 +1,10 @@
 import type { Histogram, Recorder, TurnClock, TurnTask } from "../core/mod.ts";
 
-// Asking the time costs 50 to 140 ns, twice for each handler that is timed.
+// Asking the time costs 50 to 140 ns, twice for each handler that is timed: where handlers take long, or messages come
+// one by one, that is nothing, and all are timed.
 const timedOneIn = 16;
+const longSeconds = 100e-6;
+const denseTurn = 4;
 
 /** How long a handler takes, or a call of it: by whether it succeeded. No series without a value. */
 export class Durations implements TurnTask {
@@ -11,7 +14,8 @@ export class Durations implements TurnTask {
   #error: Recorder | null = null;
   #turn = -1;
   #inTurn = 0;
-  #last = 0;
+  #untimed = 0;
+  #last = Infinity;
   #alikeOk = 0;
   #alikeError = 0;
 
@@ -21,20 +25,22 @@ export class Durations implements TurnTask {
     this.#handler = handler;
   }
 
-  /**
-   * Whether the next handler that returns no promise is timed: the first of a turn, and then one in sixteen, since
-   * the many of a dense turn are short.
-   */
+  /** Whether the next handler that returns no promise is timed: all are, but one in sixteen of many short ones. */
   isTimed(turn: TurnClock): boolean {
+    let timed = this.#last > longSeconds || ++this.#untimed >= timedOneIn;
     if (turn.number !== this.#turn) {
       this.#turn = turn.number;
+      timed ||= this.#inTurn < denseTurn;
       this.#inTurn = 0;
     }
-    return this.#inTurn++ % timedOneIn === 0;
+    this.#inTurn++;
+    if (timed) this.#untimed = 0;
+    return timed;
   }
 
-  /** Counts one. */
-  record(ok: boolean, seconds: number): void {
+  /** Counts one. Many of a turn often took equally long, as far as its clock can tell. */
+  record(ok: boolean, seconds: number, turn: TurnClock): void {
+    if (seconds === this.#last) return this.recordLike(ok, turn);
     this.endTurn();
     this.#last = seconds;
     this.#recorder(ok).record(seconds);

@@ -63,6 +63,9 @@ export class CallObserver {
   readonly #handlers: LabelLimit;
   readonly #durations = new Map<string, Durations>();
   readonly #failed = new Map<string, number>();
+  // Who calls mostly calls the same again.
+  #lastHandler = "_";
+  #lastDurations: Durations | null = null;
 
   /** @param meter Where the numbers go. */
   constructor(meter: Meter, turn: TurnClock, maxLabels: number) {
@@ -79,23 +82,32 @@ export class CallObserver {
     ];
   }
 
-  /** A call begins. */
+  /** A call begins. Those with a deadline have the time from there. */
   opened(call: PendingCall): void {
-    call.startedAt = this.#turn.now();
+    if (call.timeoutMs === Infinity) call.startedAt = this.#turn.now();
   }
 
   /** A call ends; `sent` says whether it had a place in the table. */
   ended(call: PendingCall, sent: boolean, failed: boolean, error: unknown): void {
-    if (failed) {
-      const code = codeLabel(error);
-      this.#failed.set(code, (this.#failed.get(code) ?? 0) + 1);
+    if (failed) this.#countFailure(error);
+    if (!sent) return;
+    const { handler } = call;
+    if (handler !== this.#lastHandler) {
+      this.#lastHandler = handler;
+      this.#lastDurations = handler.startsWith("_") ? null : this.#durationsOf(handler);
     }
-    if (!sent || call.handler.startsWith("_")) return;
-    const durations = this.#durations.get(call.handler) ?? this.#durationsOf(call.handler);
-    durations.record(!failed, (this.#turn.now() - call.startedAt) / 1000);
+    const start = call.timeoutMs === Infinity ? call.startedAt : call.dueAt - call.timeoutMs;
+    this.#lastDurations?.record(!failed, Math.max(0, this.#turn.now() - start) / 1000, this.#turn);
+  }
+
+  #countFailure(error: unknown): void {
+    const code = codeLabel(error);
+    this.#failed.set(code, (this.#failed.get(code) ?? 0) + 1);
   }
 
   #durationsOf(handler: string): Durations {
+    const known = this.#durations.get(handler);
+    if (known !== undefined) return known;
     const label = this.#handlers.of(handler);
     let durations = this.#durations.get(label);
     if (durations === undefined) {
@@ -174,8 +186,9 @@ export class InboundObserver {
     const { durations } = registered;
     if (durations !== null && call.ran) {
       const ok = outcome === "succeeded";
-      if (call.timed || call.detached) durations.record(ok, (this.#turn.read() - call.startedAt) / 1000);
-      else durations.recordLike(ok, this.#turn);
+      if (call.timed || call.detached) {
+        durations.record(ok, (this.#turn.read() - call.startedAt) / 1000, this.#turn);
+      } else durations.recordLike(ok, this.#turn);
     }
     if (call.trace !== null) this.#endTrace(call.trace, outcome, error);
   }

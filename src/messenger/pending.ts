@@ -41,7 +41,7 @@ export class PendingCall extends Deadline implements ResponseId {
   answeredBy: Session | null = null;
   /** Its number on that connection. */
   number = 0;
-  /** When it was started, in milliseconds of the clock, when that is measured. */
+  /** When it was started, in milliseconds of the clock: of a call without a deadline, when that is measured. */
   startedAt = 0;
   /** Whether it had to wait for a connection or for room. */
   waited = false;
