@@ -6,6 +6,7 @@ import {
   type DroppedEntries,
   type InstanceId,
   type Logger,
+  observeNumbers,
   silentLogger,
   type SubscribeOptions,
   systemClock,
@@ -14,6 +15,7 @@ import {
 } from "../core/mod.ts";
 import type { WaitOptions } from "../messenger/mod.ts";
 import { Cascade } from "./cascade.ts";
+import { cohortMetrics } from "./cohort_metrics.ts";
 import { type BroadcastOptions, type CollectiveOptions, Collectives } from "./collectives.ts";
 import { Desk } from "./desk.ts";
 import { Gathers } from "./gathers.ts";
@@ -74,6 +76,7 @@ export class LeaderWorkerCohort implements AsyncDisposable {
   readonly #heartbeats: Heartbeats;
   #ending: Promise<CohortResults<void>> | null = null;
   #reason: string | null = null;
+  #metrics: Disposable | null = null;
 
   private constructor(messenger: CohortMessenger, options: CohortOptions) {
     this.#messenger = messenger;
@@ -123,6 +126,7 @@ export class LeaderWorkerCohort implements AsyncDisposable {
   static create(messenger: CohortMessenger, options: CohortOptions = {}): LeaderWorkerCohort {
     const cohort = new LeaderWorkerCohort(messenger, options);
     cohort.#open();
+    cohort.#metrics = observeNumbers(options.meter, cohortMetrics, () => cohort.stats());
     return cohort;
   }
 
@@ -371,6 +375,7 @@ export class LeaderWorkerCohort implements AsyncDisposable {
     this.#gathers.end(new ZeromeshError("COHORT_ENDED", `The cohort "${name}" ends: ${reason}`));
     const results = await this.#cascade.run(this.#members.ordered(), reason, timeoutMs, lostAfterMs);
     this.#desk.close();
+    this.#metrics?.[Symbol.dispose]();
     this.#status.publish({ type: "ended", reason });
     this.#status.close();
     return results;

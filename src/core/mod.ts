@@ -75,5 +75,6 @@ export {
   type Recorder,
 } from "./meter.ts";
 export { type MetricSample, MetricSum } from "./metric_sum.ts";
+export { type NumberMetric, observeNumbers } from "./observe_numbers.ts";
 export { TurnClock, type TurnTask } from "./turn_clock.ts";
 export { xxh3Of16 } from "./xxh3.ts";

@@ -9,6 +9,8 @@ import {
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
 import { Registry } from "prom-client";
+import { joinCohort, LeaderWorkerCohort } from "../../src/cohort/mod.ts";
+import { ActiveMessageExecutor } from "../../src/executor/mod.ts";
 import { amHandler, type Messenger, unaryHandler } from "../../src/mod.ts";
 import { otelMeter } from "../../src/otel/mod.ts";
 import { prometheusMeter } from "../../src/prometheus/mod.ts";
@@ -155,6 +157,22 @@ test("messengers that share a meter are summed, and what a closed one counted is
   assert.equal(values.get("zeromesh_peers_known"), undefined, "nobody is left to know peers");
 });
 
+test("an executor and a cohort hand their counters to a meter until they end", async () => {
+  await using t = await leakCheck();
+  const meter = prometheusMeter();
+  const value = async (name: string) => parse(await meter.text()).get(`zeromesh_${name}`);
+  const executor = new ActiveMessageExecutor({ meter });
+  const [leader, worker] = [await t.messenger(), await t.messenger()];
+  const cohort = LeaderWorkerCohort.create(leader, { meter, size: 1 });
+  await joinCohort(worker, { leader: leader.endpoint });
+  assert.equal(await value("cohort_workers"), 1);
+  assert.equal(await value("executor_queued"), 0);
+  await cohort.shutdown();
+  await executor.stop();
+  assert.equal(await value("cohort_workers"), undefined);
+  assert.equal(await value("executor_accepted_total"), 0);
+});
+
 test("the values of a label are limited: later ones are counted together, and how often is counted", async () => {
   await using t = await leakCheck();
   const meter = prometheusMeter();
@@ -282,9 +300,10 @@ test("docs/metrics.md lists every metric with its type and labels, and no other"
     if (!found.includes(line)) found.push(line);
     return { [Symbol.dispose]() {}, series: () => ({ record() {} }) };
   };
-  await t.messenger({
-    meter: { counter: note("counter"), gauge: note("gauge"), histogram: note("histogram") },
-  });
+  const meter = { counter: note("counter"), gauge: note("gauge"), histogram: note("histogram") };
+  const messenger = await t.messenger({ meter });
+  t.use(new ActiveMessageExecutor({ meter }));
+  t.use(LeaderWorkerCohort.create(messenger, { meter }));
   const page = readFileSync(`${repositoryRoot}/docs/metrics.md`, "utf8");
   const rows = [...page.matchAll(/^\| `(zeromesh_\w+)` +\| (\w+) +\| (.*?) +\| (.*?) +\|$/gm)];
   const listed = rows.map(([, name, type, labels]) => `${name} ${type} ${labels!.replaceAll("`", "")}`);
