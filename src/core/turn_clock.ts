@@ -11,6 +11,7 @@ export class TurnClock {
   readonly #clock: Clock;
   #now = 0;
   #fresh = false;
+  #ending = false;
   #number = 0;
   readonly #tasks: TurnTask[] = [];
 
@@ -19,13 +20,14 @@ export class TurnClock {
     this.#clock = clock;
   }
 
-  /** The number of this turn: another one in each. */
+  /** The number of this turn: another one in each that is noticed. */
   get number(): number {
     return this.#number;
   }
 
-  /** Has a task called at the end of a turn in which the time was asked. */
+  /** Has a task called at the end of this turn. */
   atEnd(task: TurnTask): void {
+    this.#awaitEnd();
     this.#tasks.push(task);
   }
 
@@ -37,15 +39,19 @@ export class TurnClock {
   /** Milliseconds now. */
   read(): number {
     this.#now = this.#clock.now();
-    if (!this.#fresh) {
-      this.#fresh = true;
-      queueMicrotask(this.#endTurn);
-    }
+    this.#fresh = true;
+    this.#awaitEnd();
     return this.#now;
   }
 
+  #awaitEnd(): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    queueMicrotask(this.#endTurn);
+  }
+
   readonly #endTurn = (): void => {
-    this.#fresh = false;
+    this.#fresh = this.#ending = false;
     this.#number++;
     for (let task = this.#tasks.pop(); task !== undefined; task = this.#tasks.pop()) task.endTurn();
   };

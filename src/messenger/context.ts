@@ -72,7 +72,7 @@ export class InboundCall extends Deadline implements ResponseId {
   trace: IncomingTrace | null = null;
   /** When its handler was started, in milliseconds of the clock, when that is measured. */
   startedAt = 0;
-  /** Whether its handler is timed even if it returns no promise. */
+  /** Whether its handler is timed, and does not count as one like others. */
   timed = false;
   /** Bytes of the payload. */
   readonly bytes: number;

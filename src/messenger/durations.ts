@@ -25,7 +25,7 @@ export class Durations implements TurnTask {
     this.#handler = handler;
   }
 
-  /** Whether the next handler that returns no promise is timed: all are, but one in sixteen of many short ones. */
+  /** Whether the next one is timed: each is, but of many short ones in a turn one in sixteen. */
   isTimed(turn: TurnClock): boolean {
     let timed = this.#last > longSeconds || ++this.#untimed >= timedOneIn;
     if (turn.number !== this.#turn) {

@@ -14,6 +14,7 @@ import type { InboundCall } from "./context.ts";
 import { Durations } from "./durations.ts";
 import type { Registered, TypedContext } from "./handler.ts";
 import type { PendingCall } from "./pending.ts";
+import { isThenable } from "./refusal.ts";
 import { patternOf, traceFailed, type Tracer } from "./traced_call.ts";
 import type { IncomingTrace, TraceOutcome, Tracing } from "./tracing.ts";
 
@@ -174,11 +175,18 @@ export class InboundObserver {
         this.#handlers.of(call.handlerName),
       );
       call.timed = call.detached || durations.isTimed(this.#turn);
-      call.startedAt = call.timed ? this.#turn.read() : this.#turn.now();
+      if (call.timed) call.startedAt = this.#turn.read();
     }
     const { trace } = call;
-    if (trace === null) return registered.handler.run(context);
-    return trace.run(() => registered.handler.run(context));
+    const result = trace === null
+      ? registered.handler.run(context)
+      : trace.run(() => registered.handler.run(context));
+    if (this.#histogram !== null && !call.timed && isThenable(result)) {
+      // It may take any time, whatever the others took; what it did so far is little.
+      call.timed = true;
+      call.startedAt = this.#turn.now();
+    }
+    return result;
   }
 
   /** A message of a handler of the user's is done. */
@@ -186,7 +194,7 @@ export class InboundObserver {
     const { durations } = registered;
     if (durations !== null && call.ran) {
       const ok = outcome === "succeeded";
-      if (call.timed || call.detached) {
+      if (call.timed) {
         durations.record(ok, (this.#turn.read() - call.startedAt) / 1000, this.#turn);
       } else durations.recordLike(ok, this.#turn);
     }

@@ -100,6 +100,14 @@ test("of many messages in one turn every one is counted, though not every one is
     for (const end = performance.now() + 0.2; performance.now() < end;);
   };
   server.registerHandler(unaryHandler("spin", spin));
+  let calls = 0;
+  server.registerHandler(
+    unaryHandler("mixed", () => ++calls % 4 === 0 ? pause(30).then(() => undefined) : undefined),
+  );
+  for (let i = 0; i < 4; i++) await client.unary("mixed", { to: peer });
+  for (let round = 0; round < 3; round++) {
+    await Promise.all(Array.from({ length: 40 }, () => client.unary("mixed", { to: peer })));
+  }
   let failed = 0;
   server.registerHandler(unaryHandler("some", () => {
     if (++failed % 3 === 0) throw new Error("boom");
@@ -111,6 +119,9 @@ test("of many messages in one turn every one is counted, though not every one is
   assert.equal(duration('count{handler="spin",outcome="ok"}'), 200);
   const sum = duration('sum{handler="spin",outcome="ok"}')!;
   assert.ok(sum >= 0.04 && sum < 1, `200 times 0.2 ms are ${sum} s`);
+  assert.equal(duration('count{handler="mixed",outcome="ok"}'), 124);
+  const slow = 124 - duration('bucket{handler="mixed",outcome="ok",le="0.016384"}')!;
+  assert.equal(slow, 31, "each that returned a promise is timed by itself");
   const outcomes = ["ok", "error"].map((outcome) => duration(`count{handler="some",outcome="${outcome}"}`));
   assert.deepEqual(outcomes, [66, 33]);
   assert.equal(values.get('zeromesh_calls_duration_seconds_count{handler="some",outcome="error"}'), 33);
