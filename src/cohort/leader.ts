@@ -7,6 +7,7 @@ import {
   errorText,
   type InstanceId,
   type Logger,
+  observeNumbers,
   silentLogger,
   type SubscribeOptions,
   systemClock,
@@ -15,6 +16,7 @@ import {
 } from "../core/mod.ts";
 import { registrationsOf, type WaitOptions } from "../messenger/mod.ts";
 import { Cascade } from "./cascade.ts";
+import { cohortMetrics } from "./cohort_metrics.ts";
 import { type BroadcastOptions, type CollectiveOptions, Collectives } from "./collectives.ts";
 import { Desk } from "./desk.ts";
 import { Gathers } from "./gathers.ts";
@@ -76,6 +78,7 @@ export class LeaderWorkerCohort implements AsyncDisposable {
   #registrations: Disposable | undefined;
   #ending: Promise<CohortResults<void>> | null = null;
   #reason: string | null = null;
+  #metrics: Disposable | null = null;
 
   private constructor(messenger: CohortMessenger, options: CohortOptions) {
     this.#messenger = messenger;
@@ -125,6 +128,7 @@ export class LeaderWorkerCohort implements AsyncDisposable {
   static create(messenger: CohortMessenger, options: CohortOptions = {}): LeaderWorkerCohort {
     const cohort = new LeaderWorkerCohort(messenger, options);
     cohort.#open();
+    cohort.#metrics = observeNumbers(options.meter, cohortMetrics, () => cohort.stats());
     return cohort;
   }
 
@@ -386,6 +390,7 @@ export class LeaderWorkerCohort implements AsyncDisposable {
     this.#gathers.end(new ZeromeshError("COHORT_ENDED", `The cohort "${name}" ends: ${reason}`));
     const results = await this.#cascade.run(this.#members.ordered(), reason, timeoutMs, lostAfterMs);
     this.#desk.close();
+    this.#metrics?.[Symbol.dispose]();
     this.#status.publish({ type: "ended", reason });
     this.#status.close();
     return results;
