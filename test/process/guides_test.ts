@@ -73,7 +73,7 @@ for (const document of documents) {
   });
 
   for (const block of snippets) {
-    if (useOf(document, block).kind !== "run") continue;
+    if (block.note !== "") continue;
     test(`${document}: the snippet in line ${block.line} prints what it says`, async () => {
       await writeSnippets(document);
       const script = `${(await project()).folder}/${pathOf(document, block)}`;
