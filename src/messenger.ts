@@ -19,7 +19,6 @@ import {
   broadcast,
   type BroadcastResult,
   Builtins,
-  type BuiltinStats,
   type Caller,
   type CallOptions,
   checkTimeout,
