@@ -12,20 +12,13 @@ import {
   type WorkerId,
   ZeromeshError,
 } from "./core/mod.ts";
-import { DiscoveryHub, type ServiceStats } from "./discovery/mod.ts";
-import {
-  type AttachedEvents,
-  attachEvents,
-  type EventManager,
-  type EventStats,
-  resolveEventOptions,
-} from "./events/mod.ts";
+import { DiscoveryHub } from "./discovery/mod.ts";
+import { type AttachedEvents, attachEvents, type EventManager, resolveEventOptions } from "./events/mod.ts";
 import {
   amHandler,
   broadcast,
   type BroadcastResult,
   Builtins,
-  type BuiltinStats,
   type Caller,
   type CallOptions,
   checkTimeout,
@@ -39,7 +32,6 @@ import {
   type MaybePromise,
   MessengerCore,
   type MessengerFace,
-  type MessengerStats,
   type ObjectHandler,
   PeerQuestions,
   type PeerView,
@@ -53,7 +45,9 @@ import {
   typedUnaryHandler,
   type WaitOptions,
 } from "./messenger/mod.ts";
+import { observeMessenger } from "./messenger_metrics.ts";
 import type { MessengerOptions } from "./messenger_options.ts";
+import type { FullStats } from "./stat_metrics.ts";
 import { isCurveKey, ZmqTransport } from "./transport/mod.ts";
 import { type PeerInfo, peerInfoFromJson, type PeerInfoJson, peerInfoToJson } from "./wire/mod.ts";
 import { leaseContext, type LibraryInfo } from "./zmq/mod.ts";
@@ -145,6 +139,7 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
       await messenger.close({ timeoutMs: 0 });
       throw error;
     }
+    observeMessenger(messenger, messenger.#core, resolved);
     return messenger;
   }
 
@@ -338,10 +333,7 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
   }
 
   /** A snapshot of counters; those of events once there was one, those of services with discovery. */
-  stats(): MessengerStats & BuiltinStats & {
-    readonly events: EventStats | null;
-    readonly services: ServiceStats | null;
-  } {
+  stats(): FullStats {
     const services = this.#hub?.stats() ?? null;
     const events = this.#events.made?.stats() ?? null;
     return { ...this.#core.stats(), ...this.#builtins.stats(), events, services };

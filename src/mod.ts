@@ -42,6 +42,7 @@ export {
   type ErrorVerdict,
   type HandlerInput,
   type HandlerOutput,
+  type Histogram,
   type InstanceId,
   type KnownErrorCode,
   knownErrorCodes,
@@ -50,8 +51,13 @@ export {
   type LogFields,
   type Logger,
   logOnly,
+  type Meter,
+  type MetricInfo,
+  type Observe,
   QueueNode,
   type Ran,
+  type ReadMetric,
+  type Recorder,
   type SchemaInput,
   type SchemaIssue,
   type SchemaOutput,
@@ -102,6 +108,8 @@ export {
   type HandlerUnregistered,
   type HandlerWaitStats,
   type HealthReport,
+  type IncomingMessage,
+  type IncomingTrace,
   type JsonSchemaValue,
   type ListHandlersOptions,
   type MaybePromise,
@@ -109,6 +117,8 @@ export {
   type MessengerStats,
   type ObjectHandler,
   type OrderedDispatch,
+  type OutgoingCall,
+  type OutgoingTrace,
   type PeerDescription,
   type PeerDown,
   PeerQuestions,
@@ -128,6 +138,9 @@ export {
   type StagedStats,
   type Status,
   type TaskOptions,
+  type TraceOutcome,
+  type TracePattern,
+  type Tracing,
   type TypedCallOptions,
   type TypedContext,
   typedUnaryHandler,
@@ -169,6 +182,7 @@ export {
   type StaleReason,
   type WatchOptions,
 } from "./discovery/mod.ts";
+export { type FullStats } from "./stat_metrics.ts";
 export { type Drop, type TransportStats } from "./transport/mod.ts";
 export { type DropReason, dropReasons, type Feature, type PeerInfo, type PeerInfoJson } from "./wire/mod.ts";
 export { type CurveKeyPair, curveKeyPair, type LibraryInfo, type ReactorStats } from "./zmq/mod.ts";

@@ -8,7 +8,11 @@ import { runClient } from "./measure.ts";
 const dialledAtOnce = 25;
 
 await runClient(async (args) => {
-  const messenger = await Messenger.create(args.flag("single") ? { features: { batch: false } } : {});
+  const observe = args.text("observe", "");
+  // Loaded only then: what it needs would count among what starting and idling cost.
+  const observed = observe === "" ? {} : (await import("./observed.ts")).observedBy(observe);
+  const single = args.flag("single") ? { features: { batch: false } } : {};
+  const messenger = await Messenger.create({ ...single, ...observed });
   const endpoints = args.list("endpoints");
   const peers: InstanceId[] = [];
   for (let i = 0; i < endpoints.length; i += dialledAtOnce) {

@@ -30,8 +30,13 @@ await runServer(async (args, receipts) => {
   const instances = args.number("instances", 1);
   const handlers = args.number("handlers", 0);
   const options = optionsFrom(args);
+  const observe = args.text("observe", "");
+  const observed = observe === "" ? {} : (await import("./observed.ts")).observedBy(observe);
   const messengers = await Promise.all(
-    Array.from({ length: instances }, () => Messenger.create({ endpoint, maxHandlers: handlers + 64 })),
+    Array.from(
+      { length: instances },
+      () => Messenger.create({ endpoint, maxHandlers: handlers + 64, ...observed }),
+    ),
   );
   for (const messenger of messengers) {
     messenger.registerHandler(unaryHandler("echo", args.flag("later") ? echoLater : echo, options));

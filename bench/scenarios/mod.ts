@@ -10,6 +10,7 @@ import { dispatch } from "./dispatch.ts";
 import { eventCycles } from "./event_cycles.ts";
 import { idle } from "./idle.ts";
 import { inFlight } from "./in_flight.ts";
+import { observed } from "./observed.ts";
 import { payloads } from "./payloads.ts";
 import { sequential } from "./sequential.ts";
 import { stalledPeer } from "./stalled_peer.ts";
@@ -33,4 +34,5 @@ export const scenarios: readonly Scenario[] = [
   eventCycles,
   dispatch,
   cohortAcks,
+  observed,
 ];

@@ -1,5 +1,5 @@
 import { type InstanceId, ZeromeshError } from "../core/mod.ts";
-import { type Handler, typedUnaryHandler } from "../messenger/mod.ts";
+import { type Handler, registrationsOf, typedUnaryHandler } from "../messenger/mod.ts";
 import type { CohortMessenger } from "./options.ts";
 import type { CohortContracts, Joined, Refused } from "./protocol.ts";
 
@@ -13,6 +13,8 @@ export interface DeskHost {
   arrive(worker: InstanceId, name: string, value: unknown, signal: AbortSignal): Promise<unknown[]>;
   /** Whether a full cohort may soon have a place. */
   placeMayBeFree(): boolean;
+  /** An instance has registered without joining. Returns whether it got a place. */
+  registered(worker: InstanceId): boolean;
 }
 
 /** Where workers ask: registers the leader's handlers. */
@@ -47,6 +49,8 @@ export class Desk {
     ];
     try {
       for (const handler of handlers) this.#handlers.push(messenger.registerHandler(handler));
+      const registrations = registrationsOf(messenger)?.welcome((id) => host.registered(id));
+      if (registrations !== undefined) this.#handlers.push(registrations);
     } catch (error) {
       this.close();
       throw error;

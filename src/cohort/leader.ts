@@ -7,14 +7,16 @@ import {
   errorText,
   type InstanceId,
   type Logger,
+  observeNumbers,
   silentLogger,
   type SubscribeOptions,
   systemClock,
   type UnaryContract,
   ZeromeshError,
 } from "../core/mod.ts";
-import { registrationsOf, type WaitOptions } from "../messenger/mod.ts";
+import type { WaitOptions } from "../messenger/mod.ts";
 import { Cascade } from "./cascade.ts";
+import { cohortMetrics } from "./cohort_metrics.ts";
 import { type BroadcastOptions, type CollectiveOptions, Collectives } from "./collectives.ts";
 import { Desk } from "./desk.ts";
 import { Gathers } from "./gathers.ts";
@@ -73,9 +75,9 @@ export class LeaderWorkerCohort implements AsyncDisposable {
   readonly #cascade: Cascade;
   readonly #completion: TurningPoint;
   readonly #heartbeats: Heartbeats;
-  #registrations: Disposable | undefined;
   #ending: Promise<CohortResults<void>> | null = null;
   #reason: string | null = null;
+  #metrics: Disposable | null = null;
 
   private constructor(messenger: CohortMessenger, options: CohortOptions) {
     this.#messenger = messenger;
@@ -96,6 +98,7 @@ export class LeaderWorkerCohort implements AsyncDisposable {
       leave: (id) => this.#farewell(id),
       arrive: (id, name, value, signal) => this.#arrive(id, name, value, signal),
       placeMayBeFree: () => this.#someoneSeemsGone(),
+      registered: (id) => this.#registered(id),
     });
     this.#cascade = new Cascade(messenger, this.#contracts.shutdown);
     this.#completion = new TurningPoint(() => {
@@ -124,7 +127,9 @@ export class LeaderWorkerCohort implements AsyncDisposable {
    */
   static create(messenger: CohortMessenger, options: CohortOptions = {}): LeaderWorkerCohort {
     const cohort = new LeaderWorkerCohort(messenger, options);
-    cohort.#open();
+    cohort.#desk.open(messenger, cohort.#contracts);
+    cohort.#heartbeats.start();
+    cohort.#metrics = observeNumbers(options.meter, cohortMetrics, () => cohort.stats());
     return cohort;
   }
 
@@ -285,12 +290,6 @@ export class LeaderWorkerCohort implements AsyncDisposable {
     await this.shutdown();
   }
 
-  #open(): void {
-    this.#desk.open(this.#messenger, this.#contracts);
-    this.#heartbeats.start();
-    this.#registrations = registrationsOf(this.#messenger)?.welcome((id) => this.#registered(id));
-  }
-
   /** A worker has registered without joining; the cohort takes it if it has room. */
   #registered(id: InstanceId): boolean {
     if (this.#reason !== null || this.#members.get(id) !== undefined) return this.#reason === null;
@@ -378,7 +377,6 @@ export class LeaderWorkerCohort implements AsyncDisposable {
   async #shutdown(reason: string, timeoutMs: number): Promise<CohortResults<void>> {
     const { name, lostAfterMs } = this.#options;
     this.#reason = reason;
-    this.#registrations?.[Symbol.dispose]();
     this.#heartbeats.stop();
     this.#status.publish({ type: "ending", reason });
     for (const member of this.#members.ordered()) member.stopWaiting?.();
@@ -386,6 +384,7 @@ export class LeaderWorkerCohort implements AsyncDisposable {
     this.#gathers.end(new ZeromeshError("COHORT_ENDED", `The cohort "${name}" ends: ${reason}`));
     const results = await this.#cascade.run(this.#members.ordered(), reason, timeoutMs, lostAfterMs);
     this.#desk.close();
+    this.#metrics?.[Symbol.dispose]();
     this.#status.publish({ type: "ended", reason });
     this.#status.close();
     return results;

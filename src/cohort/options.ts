@@ -1,4 +1,4 @@
-import type { InstanceId, Logger } from "../core/mod.ts";
+import type { InstanceId, Logger, Meter } from "../core/mod.ts";
 import type { ConnectOptions, HealthReport, MessengerFace, PeerView, WaitOptions } from "../messenger/mod.ts";
 
 /** What a cohort needs of a messenger: a `Messenger`. */
@@ -45,6 +45,8 @@ export interface CohortOptions {
   timeoutMs?: number | undefined;
   /** Where trouble is reported. @default {silent} */
   logger?: Logger | undefined;
+  /** Where its counters go, until it has ended. @default {nowhere} */
+  meter?: Meter | undefined;
 }
 
 /** Options of `cohort.shutdown`. */

@@ -34,6 +34,7 @@ export { type Credit, CreditLedger, CreditWindow, largestCredit } from "./credit
 export { Deadline, Deadlines } from "./deadlines.ts";
 export { Deque } from "./deque.ts";
 export { cancelAfter, type ErrorPolicy, type ErrorVerdict, logOnly } from "./error_policy.ts";
+export { durationBounds, DurationBuckets } from "./duration_buckets.ts";
 export {
   type ErrorCode,
   errorText,
@@ -53,6 +54,7 @@ export {
   type WorkerId,
   workerIdOf,
 } from "./ids.ts";
+export { LabelLimit, otherLabel } from "./label_limit.ts";
 export {
   checkPermits,
   type LimitedTask,
@@ -66,5 +68,16 @@ export {
 export { Line, LinePlace } from "./line.ts";
 export { LinkedQueue, QueueNode } from "./linked_queue.ts";
 export { type LogFields, type Logger, silentLogger } from "./logger.ts";
+export {
+  type Histogram,
+  type Meter,
+  type MetricInfo,
+  type Observe,
+  type ReadMetric,
+  type Recorder,
+} from "./meter.ts";
+export { type MetricSample, MetricSum } from "./metric_sum.ts";
+export { type NumberMetric, observeNumbers } from "./observe_numbers.ts";
+export { TurnClock, type TurnTask } from "./turn_clock.ts";
 export { xxh3Of16 } from "./xxh3.ts";
 export { libraryVersion } from "./version.ts";

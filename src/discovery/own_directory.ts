@@ -10,7 +10,17 @@ function ownUid(folder: string): number {
   } catch {
     // Deno asks for --allow-sys=uid here; what we create tells as well.
   }
-  const probe = mkdtempSync(`${folder}/.zeromesh-`);
+  let probe: string;
+  try {
+    probe = mkdtempSync(`${folder}/.zeromesh-`);
+  } catch (cause) {
+    throw new ZeromeshError(
+      "FORBIDDEN",
+      `Cannot find out whose folder to use for discovery: allow the user's number to be read ` +
+        `(Deno: --allow-sys=uid, and --allow-write for the folder of the mesh)`,
+      { cause, details: { path: folder } },
+    );
+  }
   try {
     return lstatSync(probe).uid;
   } finally {

@@ -3,10 +3,12 @@ import {
   Deque,
   errorText,
   type Logger,
+  observeNumbers,
   silentLogger,
   systemClock,
   ZeromeshError,
 } from "../core/mod.ts";
+import { executorMetrics } from "./executor_metrics.ts";
 import {
   type ActiveMessage,
   type ActiveMessageHandler,
@@ -66,6 +68,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   readonly #handlerTimeoutMs: number;
   readonly #logger: Logger;
   readonly #clock: Clock;
+  readonly #metrics: Disposable;
   readonly #handlers = new Map<string, ActiveMessageHandler>();
   readonly #queue = new Deque<Job>();
   readonly #senders = new Set<WaitingSender>();
@@ -104,6 +107,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
     this.#overflow = overflow;
     this.#logger = options.logger ?? silentLogger;
     this.#clock = options.clock ?? systemClock;
+    this.#metrics = observeNumbers(options.meter, executorMetrics, () => this.stats());
   }
 
   /**
@@ -216,6 +220,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
     });
     await this.#idle.promise;
     cancel();
+    this.#metrics[Symbol.dispose]();
     this.#responses.end();
   }
 

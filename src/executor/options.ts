@@ -1,4 +1,4 @@
-import type { Clock, Logger } from "../core/mod.ts";
+import type { Clock, Logger, Meter } from "../core/mod.ts";
 
 /** Options of `ActiveMessageExecutor`. */
 export interface ExecutorOptions {
@@ -18,6 +18,8 @@ export interface ExecutorOptions {
   handlerTimeoutMs?: number | undefined;
   /** Where trouble is reported that nobody asked to be told of. @default {silent} */
   logger?: Logger | undefined;
+  /** Where its counters go, until it is stopped. @default {nowhere} */
+  meter?: Meter | undefined;
   /** Where time comes from. @default {the system's clock} */
   clock?: Clock | undefined;
 }

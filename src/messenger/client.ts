@@ -37,6 +37,7 @@ import { isToService, type ServiceCalls } from "./service_calls.ts";
 import type { ServiceTarget } from "./service_target.ts";
 import type { Outcome, PendingCall } from "./pending.ts";
 import type { Session } from "./session.ts";
+import { traceCall, type Tracer } from "./traced_call.ts";
 
 /** What the client side is made of. */
 export interface ClientParts extends OutgoingParts {
@@ -48,6 +49,8 @@ export interface ClientParts extends OutgoingParts {
   readonly connectTimeoutMs: number;
   /** Larger payloads are refused. */
   readonly maxPayloadBytes: number;
+  /** Traces calls; null when nobody wants to know. */
+  readonly tracer: Tracer | null;
   /** Calls to services. */
   readonly services: ServiceCalls;
   /** Whether the instance is closed. */
@@ -184,8 +187,19 @@ export class CallClient implements Caller {
     return this.#dispatch(name, request, { to, timeoutMs, signal }, null) as Promise<void>;
   }
 
-  /** Everything that cannot be right whoever the peer is ends here, before anything is sent. */
   #start(
+    kind: ResponseKind,
+    target: string | Contract,
+    options: CallOptions,
+    accept: ((outcome: Outcome) => unknown) | null,
+  ): Promise<unknown> {
+    const { tracer } = this.#parts;
+    if (tracer === null) return this.#check(kind, target, options, accept);
+    return traceCall(tracer, kind, target, options, (traced) => this.#check(kind, target, traced, accept));
+  }
+
+  /** Everything that cannot be right whoever the peer is ends here, before anything is sent. */
+  #check(
     kind: ResponseKind,
     target: string | Contract,
     options: CallOptions,

@@ -13,6 +13,7 @@ import {
 } from "../wire/mod.ts";
 import type { MessengerFace, Registered } from "./handler.ts";
 import type { Session } from "./session.ts";
+import type { IncomingTrace } from "./tracing.ts";
 
 const noHeaders: Readonly<Record<string, string>> = Object.freeze(
   Object.create(null) as Record<string, string>,
@@ -68,6 +69,12 @@ export class InboundCall extends Deadline implements ResponseId {
   ran = false;
   /** Whether it counts among the messages held here. */
   held = false;
+  /** Its trace, when it is traced. */
+  trace: IncomingTrace | null = null;
+  /** When its handler was started, in milliseconds of the clock, when that is measured. */
+  startedAt = 0;
+  /** Whether its handler is timed, and does not count as one like others. */
+  timed = false;
   /** Bytes of the payload. */
   readonly bytes: number;
   readonly #host: CallHost;
@@ -244,6 +251,11 @@ export class InboundCall extends Deadline implements ResponseId {
         handler: this.handlerName,
       }),
     );
+  }
+
+  /** Whether nothing of it is lent any more, while it waits or its handler goes on after the synchronous part. */
+  get detached(): boolean {
+    return this.#message === null;
   }
 
   /** Copies what is lent, because the handler goes on after the synchronous part. */

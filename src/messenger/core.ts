@@ -27,6 +27,7 @@ import { type Handler, HandlerRegistry, type MessengerFace, type RegisterOptions
 import { flushSession, within } from "./flushing.ts";
 import { KeepAlive } from "./keep_alive.ts";
 import { InboundRouter } from "./inbound_router.ts";
+import { Observation } from "./observation.ts";
 import { messengerDefaults, type ResolvedOptions } from "./options.ts";
 import { CallTable, type PendingCall } from "./pending.ts";
 import type { DiscoveryPort } from "./peer_finder.ts";
@@ -81,6 +82,7 @@ export class MessengerCore implements TransportHandler<Session> {
   readonly registry: HandlerRegistry;
   readonly status = new StatusFeed();
   readonly system: CorePort;
+  readonly observation: Observation;
   transport!: CoreTransport;
   connections!: Connections;
   client!: CallClient;
@@ -109,13 +111,12 @@ export class MessengerCore implements TransportHandler<Session> {
     this.workerId = workerIdOf(this.instanceId);
     this.registry = new HandlerRegistry(options.maxHandlers);
     this.#deadlines = new Deadlines(options.clock);
-    const worker = {
-      word0: Number(this.workerId & 0xffffffffn),
-      word1: Number(this.workerId >> 32n),
-    };
+    const worker = { word0: Number(this.workerId & 0xffffffffn), word1: Number(this.workerId >> 32n) };
+    this.observation = new Observation(options);
     this.#calls = new CallTable(this.#deadlines, options.maxPendingCalls, worker, {
       giveUp: (call) => this.#giveUp(call),
       activity: (active) => this.#keepAlive.active = active,
+      observer: this.observation.calls,
     });
     this.system = new CorePort(this, options, this.#calls, (held) => this.#keepAlive.awaited = held);
   }
@@ -169,6 +170,7 @@ export class MessengerCore implements TransportHandler<Session> {
       connections: core.connections,
       calls: core.#calls,
       creditCounts,
+      tracer: core.observation.tracer,
       services: new ServiceCalls({ ...options, calls: core.#calls, router }),
       closed: () => core.#lifecycle === "closed",
     });
@@ -183,6 +185,7 @@ export class MessengerCore implements TransportHandler<Session> {
       }),
       deadlines: core.#deadlines,
       drops: transport.drops,
+      observer: core.observation.inbound,
       secure: options.curve !== null,
       meet: (call) => core.connections.meet(call),
       instanceOf: (word0, word1) =>

@@ -19,9 +19,10 @@ import {
 } from "../wire/mod.ts";
 import { type CallHost, InboundCall, shuttingDown } from "./context.ts";
 import type { DispatcherParts, DispatchStats } from "./dispatch_parts.ts";
-import type { MessengerFace, Registered, TypedContext } from "./handler.ts";
+import type { MessengerFace, Registered } from "./handler.ts";
 import type { HandlerStats } from "./handler_stats.ts";
 import { type LaneHost, Lanes } from "./lanes.ts";
+import { runHandler } from "./observation.ts";
 import { isThenable, overloaded, payloadInvalid, payloadUnreadable, Refusal } from "./refusal.ts";
 import type { Failure } from "./replies.ts";
 import { Results } from "./results.ts";
@@ -169,6 +170,7 @@ export class Dispatcher implements CallHost, LaneHost {
     call.registered = registered;
     registered.counts.issued++;
     if (registered.system) return this.#run(call, registered);
+    this.#parts.observer?.received(call);
     if (kind === ResponseKind.fire) session.received?.began(call, this.#parts.clock);
     if (registered.stopped !== null) return this.#reject(call, registered, stopped(registered.stopped));
     if (!this.#room.has(registered.held, session.held, bytes)) {
@@ -251,9 +253,7 @@ export class Dispatcher implements CallHost, LaneHost {
     let later: boolean;
     try {
       if (registered.schema === null) {
-        registered.counts.started++;
-        call.ran = true;
-        result = registered.handler.run(call as unknown as TypedContext<unknown>);
+        result = runHandler(this.#parts.observer, call, registered);
       } else result = this.#runChecked(call, registered, registered.schema);
       later = isThenable(result);
     } catch (error) {
@@ -272,9 +272,7 @@ export class Dispatcher implements CallHost, LaneHost {
     const input = validate(schema, decoded.value, (issues) => new Refusal(payloadInvalid(name, issues)));
     const run = (value: unknown): unknown => {
       call.input = value;
-      call.ran = true;
-      registered.counts.started++;
-      return registered.handler.run(call as unknown as TypedContext<unknown>);
+      return runHandler(this.#parts.observer, call, registered);
     };
     return input instanceof Promise ? input.then(run) : run(input);
   }
@@ -338,7 +336,7 @@ export class Dispatcher implements CallHost, LaneHost {
     try {
       this.#results.fail(call, registered.handler, error);
     } finally {
-      this.#end(call, registered, outcome, true);
+      this.#end(call, registered, outcome, true, error);
     }
     if (outcome !== "failed" || registered.stopped !== null) return;
     const policy = registered.handler.tasks?.onError;
@@ -346,12 +344,13 @@ export class Dispatcher implements CallHost, LaneHost {
   }
 
   /** A message is done: its places and its room are free. */
-  #end(call: InboundCall, registered: Registered, outcome: Outcome, ran: boolean): void {
+  #end(call: InboundCall, registered: Registered, outcome: Outcome, ran: boolean, error?: unknown): void {
     const { counts } = registered;
     this.#parts.deadlines.remove(call);
     counts[outcome]++;
     if (ran) counts.inFlight--;
     if (registered.system) return;
+    this.#parts.observer?.ended(call, registered, outcome, error);
     if (call.held) {
       call.held = false;
       this.#room.release(registered.held, call.session.held, call.bytes);

@@ -3,6 +3,7 @@ import type { DropCounters } from "../transport/mod.ts";
 import type { InboundCall } from "./context.ts";
 import type { HandlerRegistry, MessengerFace } from "./handler.ts";
 import type { HandlerStats } from "./handler_stats.ts";
+import type { InboundObserver } from "./observation.ts";
 import type { Replies } from "./replies.ts";
 import type { Session } from "./session.ts";
 
@@ -30,6 +31,8 @@ export interface DispatcherParts {
   readonly maxInFlightMessages: number;
   /** Bytes of their payloads. */
   readonly maxInFlightBytes: number;
+  /** Looks on; null when nobody wants to know. */
+  readonly observer: InboundObserver | null;
   /** Whether only instances that have introduced themselves are served. */
   readonly secure: boolean;
   /** Learns from a `_hello` that is refused how its sender takes answers. */

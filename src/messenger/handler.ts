@@ -16,6 +16,7 @@ import type { Caller } from "./caller.ts";
 import { HandlerCounts } from "./handler_stats.ts";
 import type { Lanes } from "./lanes.ts";
 import type { ObjectHandler } from "./object_handler.ts";
+import type { Durations } from "./durations.ts";
 import type { Held } from "./room.ts";
 import { type Dispatch, type ResolvedTasks, resolveTasks, type TaskOptions } from "./task_options.ts";
 
@@ -251,6 +252,8 @@ export interface Registered {
   stopped: string | null;
   /** Whether it took another one's place. */
   readonly replaced: boolean;
+  /** How long its function takes; null while nobody has asked. */
+  durations: Durations | null;
 }
 
 /** Handlers by name, bounded. */
@@ -313,6 +316,7 @@ export class HandlerRegistry {
       lanes: undefined,
       stopped: null,
       replaced: former !== undefined,
+      durations: null,
     };
     former?.lanes?.close();
     this.#byName.set(handler.name, registered);

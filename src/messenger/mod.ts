@@ -30,6 +30,16 @@ export { type HealthReport } from "./health.ts";
 export { handlerOf, type ObjectHandler } from "./object_handler.ts";
 export { PeerQuestions } from "./peer_questions.ts";
 export { type RegisterServiceOptions, registrationsOf } from "./register_service.ts";
+export { Observation, observeLabel } from "./observation.ts";
+export {
+  type IncomingMessage,
+  type IncomingTrace,
+  type OutgoingCall,
+  type OutgoingTrace,
+  type TraceOutcome,
+  type TracePattern,
+  type Tracing,
+} from "./tracing.ts";
 export { type CloseOptions, type ConnectOptions, type WaitOptions } from "./wait_options.ts";
 export { type CoreParts, type CoreTransport, type Lifecycle, MessengerCore } from "./core.ts";
 export { type MessengerStats } from "./stats.ts";
@@ -65,7 +75,7 @@ export {
   type SendOverflow,
 } from "./options.ts";
 export { type DiscoveryPort, heartbeatBoundMs, type PeerLookup } from "./peer_finder.ts";
-export { type PeerView } from "./peers.ts";
+export { type Peer, type PeerView } from "./peers.ts";
 export { type Roster, type Standing } from "./roster.ts";
 export { type Balance, service, type ServiceRouter, type ServiceTarget } from "./service_target.ts";
 export { type CallStats } from "./pending.ts";

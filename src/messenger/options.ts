@@ -5,11 +5,13 @@ import {
   instanceId,
   largestCredit,
   type Logger,
+  type Meter,
   silentLogger,
   systemClock,
 } from "../core/mod.ts";
 import { type CurveIdentity, isCurveKey } from "../transport/mod.ts";
 import type { Feature } from "../wire/mod.ts";
+import type { Tracing } from "./tracing.ts";
 
 /** What happens to a message when the bounded queue of its peer is full. */
 export type SendOverflow = "wait" | "fail";
@@ -55,6 +57,16 @@ export interface MessengerOptions {
   library?: string | undefined;
   /** Where to log. `console` fits. @default {nowhere} */
   logger?: Logger | undefined;
+  /** Where numbers go: `prometheusMeter()` of `zeromesh/prometheus`, `otelMeter()` of `zeromesh/otel`. @default {nowhere} */
+  meter?: Meter | undefined;
+  /** Where traces go: `otelTracing()` of `zeromesh/otel`. @default {nowhere} */
+  tracing?: Tracing | undefined;
+  /**
+   * Values that a metric's label may have whose set of values is open: handlers, peers. Those that come later are
+   * counted together, under `other`.
+   * @default {200}
+   */
+  maxMetricLabels?: number | undefined;
   /** Deadline of a call that names none, in milliseconds. @default {30_000} */
   timeoutMs?: number | undefined;
   /** How long a known peer is dialled before a call to it fails, in milliseconds. @default {5_000} */
@@ -134,6 +146,9 @@ export interface ResolvedOptions {
   readonly instanceId: InstanceId | null;
   readonly library: string | undefined;
   readonly logger: Logger;
+  readonly meter: Meter | null;
+  readonly tracing: Tracing | null;
+  readonly maxMetricLabels: number;
   readonly timeoutMs: number;
   readonly connectTimeoutMs: number;
   readonly maxPayloadBytes: number;
@@ -184,6 +199,7 @@ export const messengerDefaults = Object.freeze({
   maxCreditMessages: 32_768,
   maxCreditBytes: 16 * 1024 * 1024,
   highWaterMark: 1_000,
+  maxMetricLabels: 200,
 });
 
 const allFeatures: readonly Feature[] = [
@@ -237,6 +253,9 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
     instanceId: options.instanceId === undefined ? null : instanceId(options.instanceId),
     library: options.library,
     logger: options.logger ?? silentLogger,
+    meter: options.meter ?? null,
+    tracing: options.tracing ?? null,
+    maxMetricLabels: inRange("maxMetricLabels", options.maxMetricLabels ?? d.maxMetricLabels, 1, 100_000),
     timeoutMs: checkTimeout("timeoutMs", options.timeoutMs ?? d.timeoutMs),
     connectTimeoutMs: checkTimeout("connectTimeoutMs", options.connectTimeoutMs ?? d.connectTimeoutMs),
     maxPayloadBytes: inRange(

@@ -1,5 +1,6 @@
 import { Deadline, type Deadlines, type InstanceId, type LinePlace, ZeromeshError } from "../core/mod.ts";
 import type { ResponseId } from "../wire/mod.ts";
+import type { CallObserver } from "./observation.ts";
 import type { Session } from "./session.ts";
 
 // Calls have slots 0 to 65 534.
@@ -40,6 +41,8 @@ export class PendingCall extends Deadline implements ResponseId {
   answeredBy: Session | null = null;
   /** Its number on that connection. */
   number = 0;
+  /** When it was started, in milliseconds of the clock: of a call without a deadline, when that is measured. */
+  startedAt = 0;
   /** Whether it had to wait for a connection or for room. */
   waited = false;
   /** Its place in a line for room or credit. */
@@ -82,12 +85,12 @@ export class PendingCall extends Deadline implements ResponseId {
 
   /** Ends the call with a result. */
   succeed(value: unknown): void {
-    if (this.#settle()) this.#resolve(value);
+    if (this.#settle(false, undefined)) this.#resolve(value);
   }
 
   /** Ends the call with an error. */
   fail(error: unknown): void {
-    if (this.#settle()) this.#reject(error);
+    if (this.#settle(true, error)) this.#reject(error);
   }
 
   /** Ends the call with the bytes of an answer. */
@@ -136,9 +139,10 @@ export class PendingCall extends Deadline implements ResponseId {
     );
   }
 
-  #settle(): boolean {
+  #settle(failed: boolean, error: unknown): boolean {
     if (this.settled) return false;
     this.settled = true;
+    this.#table.observer?.ended(this, this.tableSlot >= 0, failed, error);
     if (this.#onAbort !== null) this.#signal?.removeEventListener("abort", this.#onAbort);
     if (this.place !== null) this.place.leave();
     this.#table.close(this);
@@ -166,6 +170,8 @@ export interface CallStats {
  * A reply names slot and generation; one that is late, doubled or foreign finds nothing.
  */
 export class CallTable {
+  /** Looks on; null when nobody wants to know. */
+  readonly observer: CallObserver | null;
   readonly #calls: (PendingCall | null)[] = [];
   readonly #generations: number[] = [];
   readonly #free: number[] = [];
@@ -186,12 +192,13 @@ export class CallTable {
   /**
    * @param worker Halves of the own worker id, which every id starts with.
    * @param hooks `giveUp`: a call ended before its answer. `activity`: calls began or ceased to be under way.
+   * `observer` looks on.
    */
   constructor(
     deadlines: Deadlines,
     limit: number,
     worker: { word0: number; word1: number },
-    hooks: { giveUp: GiveUp; activity: (active: boolean) => void },
+    hooks: { giveUp: GiveUp; activity: (active: boolean) => void; observer?: CallObserver | null },
   ) {
     this.#deadlines = deadlines;
     this.#limit = limit;
@@ -200,6 +207,7 @@ export class CallTable {
     this.#fireId = { id0: worker.word0, id1: worker.word1, id2: fireSlot, id3: 0 };
     this.#onGiveUp = hooks.giveUp;
     this.#onActivity = hooks.activity;
+    this.observer = hooks.observer ?? null;
   }
 
   /** The id of the next message that nobody answers: the own worker id, and a number in a slot of its own. */
@@ -237,6 +245,7 @@ export class CallTable {
   begin<C extends PendingCall>(call: C, signal: AbortSignal | undefined): C {
     const { timeoutMs } = call;
     this.#started++;
+    this.observer?.opened(call);
     const first = this.#first;
     call.after = first;
     if (first !== null) first.before = call;

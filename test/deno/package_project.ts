@@ -1,5 +1,5 @@
 /** The package as it would be published, and empty projects that install it. */
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { repositoryRoot, runtimeProgram } from "../support/runtime.ts";
 import { spawnCommand } from "../support/spawn.ts";
@@ -57,14 +57,17 @@ export interface Installed {
   readonly missing: string | undefined;
 }
 
-/** Installs the packed package and zod into an empty project. */
-export async function install(installer: "npm" | "bun", tarball: string): Promise<Installed> {
-  const folder = `${tmpdir()}/by-${installer}`;
-  mkdirSync(folder);
+/** Installs the packed package and others into an empty project. */
+export async function install(
+  installer: "npm" | "bun",
+  tarball: string,
+  others: readonly string[],
+): Promise<Installed> {
+  const folder = mkdtempSync(`${tmpdir()}/by-${installer}-`);
   writeFileSync(`${folder}/package.json`, JSON.stringify({ name: "app", type: "module", private: true }));
   const command = installer === "npm"
-    ? ["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", tarball, "zod"]
-    : [runtimeProgram("bun"), "add", tarball, "zod"];
+    ? ["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", tarball, ...others]
+    : [runtimeProgram("bun"), "add", tarball, ...others];
   const { code, text } = await run(command, folder);
   if (code === 127) return { installer, folder, missing: `${installer} is not installed` };
   if (code !== 0 && /ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|ConnectionRefused|FailedToOpenSocket/.test(text)) {

@@ -10,7 +10,13 @@ import { install, type Installed, mustRun, pack, run } from "./package_project.t
 const bun = runtimeProgram("bun");
 const deno = runtimeProgram("deno");
 const tarball = await pack();
-const projects = [await install("npm", tarball), await install("bun", tarball)];
+// With what entry points want that not everybody uses, and without.
+const peers = ["prom-client", "@opentelemetry/api"];
+const projects = [
+  await install("npm", tarball, ["zod", ...peers]),
+  await install("bun", tarball, ["zod", ...peers]),
+];
+const lean = await install("npm", tarball, ["zod"]);
 const denort = await missingDenort();
 
 interface Manifest {
@@ -18,10 +24,11 @@ interface Manifest {
   readonly exports: Readonly<Record<string, { readonly types: string; readonly default: string }>>;
 }
 const manifest = JSON.parse(readFileSync(`${repositoryRoot}/package.json`, "utf8")) as Manifest;
-const specifiers = Object.keys(manifest.exports).map((key) => key.replace(/^\./, "zeromesh"));
+const all = Object.keys(manifest.exports).map((key) => key.replace(/^\./, "zeromesh"));
 
-const imports = specifiers.map((specifier, index) => `import * as entry${index} from "${specifier}";`);
-const program = `${imports.join("\n")}
+function programOf(specifiers: readonly string[]): string {
+  const imports = specifiers.map((specifier, index) => `import * as entry${index} from "${specifier}";`);
+  return `${imports.join("\n")}
 import { contract, Messenger } from "zeromesh";
 import { openBackend } from "zeromesh/ffi";
 import { z } from "zod";
@@ -38,6 +45,9 @@ const entries = [${specifiers.map((_, index) => `entry${index}`).join(", ")}];
 const empty = entries.filter((entry) => Object.keys(entry).length === 0).length;
 console.log("sum", typed, "libzmq", (await openBackend()).library.version, "empty", empty);
 `;
+}
+const program = programOf(all);
+const leanProgram = programOf(all.filter((one) => !["zeromesh/prometheus", "zeromesh/otel"].includes(one)));
 const printed = /^sum 7 libzmq \d+\.\d+\.\d+ empty 0\n$/;
 
 /** A test in each project; with the reason in its title where there is no such project. */
@@ -180,7 +190,7 @@ async function compileAsInGuide(
   env: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const line = guideLine("embeddedLibrary(");
-  const own = program.replace(`import { openBackend }`, `import { embeddedLibrary, openBackend }`)
+  const own = leanProgram.replace(`import { openBackend }`, `import { embeddedLibrary, openBackend }`)
     .replace("library.version", "library.origin");
   // What is imported is hoisted; the calls go in front of the rest.
   const [head, ...rest] = own.split(/^(?=const add)/m);
@@ -202,7 +212,7 @@ async function singleFile(folder: string, runtime: "bun" | "deno"): Promise<void
   assertEquals(text, "sum 7 libzmq embedded empty 0\n");
 }
 
-const [ready = projects[0]!] = projects.filter(({ missing }) => missing === undefined);
+const ready = lean;
 Deno.test({
   name: `one line embeds libzmq in a program that Bun compiles${
     ready.missing === undefined ? "" : ` (skipped: ${ready.missing})`

@@ -2,28 +2,14 @@
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { dirname } from "node:path";
 import { repositoryRoot, runtimeProgram } from "../support/runtime.ts";
 import { spawnCommand } from "../support/spawn.ts";
 import { within } from "../support/until.ts";
+import { textOf } from "./documents.ts";
 
 /** README's text. */
-export const readme: string = readFileSync(`${repositoryRoot}/README.md`, "utf8");
-
-/** A fenced block of README. */
-export interface Block {
-  /** What stands between the fences. */
-  readonly text: string;
-  /** README's line of the first fence, from 1. */
-  readonly line: number;
-}
-
-/** README's fenced blocks in a language. */
-export function blocks(language: string): Block[] {
-  return [...readme.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, "gm"))].map((match) => ({
-    text: match[1] ?? "",
-    line: readme.slice(0, match.index).split("\n").length,
-  }));
-}
+export const readme: string = textOf("README.md");
 
 /** The first group of a pattern that README has to have. */
 export function found(pattern: RegExp): string {
@@ -63,7 +49,7 @@ export class OwnProject {
     const { dependencies } = JSON.parse(readFileSync(`${repositoryRoot}/package.json`, "utf8")) as {
       dependencies: Record<string, string>;
     };
-    for (const name of [...Object.keys(dependencies), "zeromq"]) {
+    for (const name of [...Object.keys(dependencies), "zeromq", "@nats-io"]) {
       // Deno makes links only with every right to read and write.
       await mustRun(["ln", "-s", `${repositoryRoot}/node_modules/${name}`, `${modules}/${name}`], folder);
     }
@@ -74,6 +60,7 @@ export class OwnProject {
   /** Writes a file and returns its path. */
   write(name: string, text: string): string {
     const path = `${this.folder}/${name}`;
+    mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, text);
     return path;
   }

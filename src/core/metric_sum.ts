@@ -1,0 +1,97 @@
+import type { ReadMetric } from "./meter.ts";
+
+/** One value of a metric. */
+export interface MetricSample {
+  /** Values of its labels. */
+  readonly labels: readonly string[];
+  /** The value. */
+  readonly value: number;
+}
+
+interface Series {
+  readonly labels: readonly string[];
+  /** What counts and is in no reading any more. */
+  base: number;
+  /** The last reading. */
+  last: number;
+}
+
+class Source {
+  readonly read: ReadMetric;
+  readonly series = new Map<string, Series>();
+
+  constructor(read: ReadMetric) {
+    this.read = read;
+  }
+}
+
+/**
+ * The sum of what several sources say of one metric, for those who make a `Meter`.
+ *
+ * A counter never goes back: when a reading is lower than the one before, such as after a handler was unregistered
+ * and registered again, it counts from there on.
+ */
+export class MetricSum {
+  readonly #grows: boolean;
+  readonly #sources = new Set<Source>();
+  readonly #kept = new Map<string, Series>();
+
+  /** @param type What is summed. */
+  constructor(type: "counter" | "gauge") {
+    this.#grows = type === "counter";
+  }
+
+  /** Adds a source. Disposing the result removes it; what it counted is kept. */
+  add(read: ReadMetric): Disposable {
+    const source = new Source(read);
+    this.#sources.add(source);
+    return {
+      [Symbol.dispose]: () => {
+        if (!this.#sources.has(source)) return;
+        if (this.#grows) {
+          this.#take(source);
+          addTo(this.#kept, source.series);
+        }
+        this.#sources.delete(source);
+      },
+    };
+  }
+
+  /** The values now. */
+  samples(): MetricSample[] {
+    const sums = new Map<string, Series>();
+    if (this.#grows) addTo(sums, this.#kept);
+    for (const source of this.#sources) {
+      this.#take(source);
+      addTo(sums, source.series);
+    }
+    return [...sums.values()].map(({ labels, base }) => ({ labels, value: base }));
+  }
+
+  #take(source: Source): void {
+    const { series } = source;
+    if (!this.#grows) series.clear();
+    // One reading may name a series several times: the parts of it add up.
+    const now = new Map<string, { labels: readonly string[]; value: number }>();
+    source.read((value, ...labels) => {
+      const key = labels.join("\0");
+      const seen = now.get(key);
+      if (seen === undefined) now.set(key, { labels, value });
+      else seen.value += value;
+    });
+    for (const [key, { labels, value }] of now) {
+      let one = series.get(key);
+      if (one === undefined) series.set(key, one = { labels, base: 0, last: 0 });
+      if (value < one.last) one.base += one.last;
+      one.last = value;
+    }
+  }
+}
+
+function addTo(sums: Map<string, Series>, series: ReadonlyMap<string, Series>): void {
+  for (const [key, { labels, base, last }] of series) {
+    const sum = sums.get(key);
+    if (sum === undefined) sums.set(key, { labels, base: base + last, last: 0 });
+    else sum.base += base + last;
+  }
+}

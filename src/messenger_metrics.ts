@@ -1,0 +1,110 @@
+import { LabelLimit, type Meter, type MetricInfo, type Observe } from "./core/mod.ts";
+import { type MessengerCore, observeLabel, type Peer } from "./messenger/mod.ts";
+import { type FullStats, statMetrics } from "./stat_metrics.ts";
+
+const reactorMetrics:
+  readonly (MetricInfo & { readonly of: "messages" | "wakes" | "idleWakes" | "parks" | "slices" })[] = [
+    { ...info("reactor_messages_total", "messages", "Messages read by the thread's pump."), of: "messages" },
+    { ...info("reactor_wakes_total", "wakes", "Times that the pump's wait ended."), of: "wakes" },
+    {
+      ...info("reactor_idle_wakes_total", "wakes", "Of these, those that found nothing to do."),
+      of: "idleWakes",
+    },
+    { ...info("reactor_parks_total", "waits", "Waits of the pump that were started."), of: "parks" },
+    {
+      ...info("reactor_slices_total", "waits", "Short waits on the thread under dense traffic."),
+      of: "slices",
+    },
+  ];
+
+const peerUp = info("peer_up", "peers", "Peers by whether a connection to them is up: 1 or 0.", ["peer"]);
+const peerQueued = info("peer_queued", "messages", "Messages in the bounded queue of a peer.", ["peer"]);
+const peerQueuedBytes = info("peer_queued_bytes", "bytes", "Their bytes.", ["peer"]);
+
+function info(name: string, unit: string, help: string, labels: readonly string[] = []): MetricInfo {
+  return { name: `zeromesh_${name}`, unit, help, labels };
+}
+
+/** What is observed: a messenger's counters, until it is closed. */
+export interface Observed {
+  /** A snapshot of them. */
+  stats(): FullStats;
+  /** Resolves when it is closed. */
+  readonly closed: Promise<unknown>;
+}
+
+/** Hands a messenger's counters to its meter, until it is closed. */
+export function observeMessenger(
+  messenger: Observed,
+  core: MessengerCore,
+  options: { readonly meter: Meter | null; readonly maxMetricLabels: number },
+): void {
+  const { meter, maxMetricLabels } = options;
+  if (meter === null) return;
+  const limits = { handlers: new LabelLimit(maxMetricLabels), peers: new LabelLimit(maxMetricLabels) };
+  // One snapshot serves all metrics that are read in the same turn.
+  let snapshot: FullStats | null = null;
+  const stats = (): FullStats => {
+    if (snapshot === null) {
+      snapshot = messenger.stats();
+      queueMicrotask(() => snapshot = null);
+    }
+    return snapshot;
+  };
+  const open = statMetrics.map((metric) =>
+    meter[metric.type](metric, (observe) => metric.read(stats(), observe, limits))
+  );
+  open.push(
+    observeReactor(meter, core),
+    ...observePeers(meter, core, limits.peers),
+    ...observeLabel(meter, "registered_handler", limits.handlers),
+    ...observeLabel(meter, "peer", limits.peers),
+    ...core.observation.open(),
+  );
+  void messenger.closed.then(() => open.forEach((metric) => metric[Symbol.dispose]()));
+}
+
+/** Reports every peer's connection and queue. */
+function observePeers(meter: Meter, core: MessengerCore, limit: LabelLimit): Disposable[] {
+  const each = (observe: Observe, value: (peer: Peer) => number): void => {
+    const { peers } = core.connections;
+    // The places of peers that are gone are for others.
+    limit.retain(new Set([...peers.values()].map((peer) => peer.instanceId)));
+    for (const peer of peers.values()) observe(value(peer), limit.of(peer.instanceId));
+  };
+  const sum = (peer: Peer, of: "queuedMessages" | "queuedBytes"): number =>
+    peer.sessions().reduce((total, { link }) => total + link[of], 0);
+  return [
+    meter.gauge(peerUp, (observe) => each(observe, (peer) => peer.session === null ? 0 : 1)),
+    meter.gauge(peerQueued, (observe) => each(observe, (peer) => sum(peer, "queuedMessages"))),
+    meter.gauge(peerQueuedBytes, (observe) => each(observe, (peer) => sum(peer, "queuedBytes"))),
+  ];
+}
+
+interface ReactorShare {
+  users: number;
+  readonly metrics: readonly Disposable[];
+}
+
+const reactorShares = new WeakMap<Meter, ReactorShare>();
+
+/** Reports the thread's pump, once for all messengers of the thread that share a meter. */
+function observeReactor(meter: Meter, core: MessengerCore): Disposable {
+  let share = reactorShares.get(meter);
+  if (share === undefined) {
+    const { transport } = core;
+    const metrics = reactorMetrics.map((metric) =>
+      meter.counter(metric, (observe) => observe(transport.stats().reactor[metric.of]))
+    );
+    reactorShares.set(meter, share = { users: 0, metrics });
+  }
+  const used = share;
+  used.users++;
+  return {
+    [Symbol.dispose]() {
+      if (--used.users > 0) return;
+      reactorShares.delete(meter);
+      for (const metric of used.metrics) metric[Symbol.dispose]();
+    },
+  };
+}

@@ -1,0 +1,2 @@
+/** The name under which OpenTelemetry knows this library. */
+export const scopeName = "zeromesh";

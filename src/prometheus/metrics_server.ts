@@ -1,0 +1,91 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { errorText, ZeromeshError } from "../core/mod.ts";
+
+/** Where metrics are served. */
+export interface ServeOptions {
+  /** The address to listen on; `0.0.0.0` for scrapers on other hosts. @default {"127.0.0.1"} */
+  hostname?: string | undefined;
+  /** The port; 0 is any free one. @default {9464} */
+  port?: number | undefined;
+  /** The path. @default {"/metrics"} */
+  path?: string | undefined;
+}
+
+/** Every default of {@link ServeOptions}. */
+export const serveDefaults = Object.freeze({ hostname: "127.0.0.1", port: 9464, path: "/metrics" });
+
+/** A text that changes. */
+export interface TextSource {
+  /** The text now. */
+  text(): Promise<string>;
+  /** Its content type. */
+  readonly contentType: string;
+}
+
+/** An HTTP server that answers with metrics until it is closed. It does not keep the process alive. */
+export interface MetricsServer extends AsyncDisposable {
+  /** Where to scrape. */
+  readonly url: string;
+  /** Stops answering and ends open connections. The second call returns the first promise. */
+  close(): Promise<void>;
+}
+
+/** Serves a text over HTTP. */
+export async function serveMetrics(source: TextSource, options: ServeOptions = {}): Promise<MetricsServer> {
+  const { hostname, port, path } = {
+    hostname: options.hostname ?? serveDefaults.hostname,
+    port: options.port ?? serveDefaults.port,
+    path: options.path ?? serveDefaults.path,
+  };
+  if (!path.startsWith("/")) throw new TypeError(`Cannot serve metrics at "${path}": a path starts with "/"`);
+  const server = createServer((request, response) => void answer(source, path, request, response));
+  await listening(server, hostname, port);
+  server.unref();
+  const bound = (server.address() as AddressInfo).port;
+  let closed: Promise<void> | null = null;
+  const close = (): Promise<void> => {
+    closed ??= new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+    return closed;
+  };
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  return { url: `http://${host}:${bound}${path}`, close, [Symbol.asyncDispose]: close };
+}
+
+async function answer(
+  source: TextSource,
+  path: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const end = (status: number, type: string, text: string): void => {
+    response.writeHead(status, { "content-type": type }).end(request.method === "HEAD" ? undefined : text);
+  };
+  const plain = "text/plain; charset=utf-8";
+  if (request.url?.split("?", 1)[0] !== path) return end(404, plain, `There is only ${path} here\n`);
+  if (request.method !== "GET" && request.method !== "HEAD") return end(405, plain, "Use GET\n");
+  try {
+    end(200, source.contentType, await source.text());
+  } catch (error) {
+    end(500, plain, `${errorText(error)}\n`);
+  }
+}
+
+function listening(server: Server, hostname: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const taken = error.code === "EADDRINUSE" || /in use/i.test(error.message);
+      reject(
+        new ZeromeshError(
+          taken ? "ADDRESS_IN_USE" : "ENDPOINT_INVALID",
+          `Cannot serve metrics on ${hostname}:${port}: ${errorText(error)}`,
+          { cause: error },
+        ),
+      );
+    });
+    server.listen(port, hostname, () => resolve());
+  });
+}

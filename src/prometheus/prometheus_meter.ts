@@ -1,0 +1,180 @@
+import { Registry } from "prom-client";
+import {
+  durationBounds,
+  DurationBuckets,
+  type Histogram,
+  type Meter,
+  type MetricInfo,
+  MetricSum,
+  type ReadMetric,
+} from "../core/mod.ts";
+import { type MetricsServer, serveMetrics, type ServeOptions } from "./metrics_server.ts";
+
+/** What is used of prom-client's `Registry`. */
+export interface PrometheusRegistry {
+  /** Adds a metric. */
+  registerMetric(metric: never): void;
+  /** Every metric as text. */
+  metrics(): Promise<string>;
+  /** The text's content type. */
+  readonly contentType: string;
+}
+
+/** Options of {@link prometheusMeter}. */
+export interface PrometheusOptions {
+  /** A registry of prom-client to add to, such as one with your own metrics. @default {a new one} */
+  registry?: PrometheusRegistry | undefined;
+  /** Labels that every metric of this library gets, such as `{ role: "edge" }`. */
+  labels?: Readonly<Record<string, string>> | undefined;
+}
+
+/** A line of the text format, as prom-client wants it. */
+interface Value {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+  readonly metricName?: string;
+}
+
+/** Numbers in Prometheus' text format. One can serve several messengers: what they say is summed. */
+export class PrometheusMeter implements Meter {
+  /** The registry of prom-client. */
+  readonly registry: PrometheusRegistry;
+  readonly #labels: Readonly<Record<string, string>>;
+  readonly #sums = new Map<string, MetricSum>();
+  readonly #histograms = new Map<string, BucketSeries>();
+  #text: Promise<string> | null = null;
+
+  /** Like {@link prometheusMeter}. @param options A registry to add to, and labels. */
+  constructor(options: PrometheusOptions = {}) {
+    this.registry = options.registry ?? new Registry();
+    this.#labels = { ...options.labels };
+  }
+
+  /** See `Meter`. */
+  counter(metric: MetricInfo, read: ReadMetric): Disposable {
+    return this.#sum("counter", metric).add(read);
+  }
+
+  /** See `Meter`. */
+  gauge(metric: MetricInfo, read: ReadMetric): Disposable {
+    return this.#sum("gauge", metric).add(read);
+  }
+
+  /** See `Meter`. */
+  histogram(metric: MetricInfo): Histogram {
+    let series = this.#histograms.get(metric.name);
+    if (series === undefined) {
+      const made = series = new BucketSeries(metric, this.#labels);
+      this.#register(metric, "histogram", () => made.values());
+      this.#histograms.set(metric.name, series);
+    }
+    return series;
+  }
+
+  /** All metrics of the registry in the text format. Several who ask at a time get the same text. */
+  text(): Promise<string> {
+    return this.#text ??= this.registry.metrics().finally(() => this.#text = null);
+  }
+
+  /** The content type of {@link text}. */
+  get contentType(): string {
+    return this.registry.contentType;
+  }
+
+  /**
+   * Answers `GET /metrics` over HTTP.
+   *
+   * @throws {ZeromeshError} `ADDRESS_IN_USE`, `ENDPOINT_INVALID` when it cannot listen there.
+   */
+  serve(options: ServeOptions = {}): Promise<MetricsServer> {
+    return serveMetrics(this, options);
+  }
+
+  #sum(type: "counter" | "gauge", metric: MetricInfo): MetricSum {
+    let sum = this.#sums.get(metric.name);
+    if (sum === undefined) {
+      const made = sum = new MetricSum(type);
+      this.#register(metric, type, () =>
+        made.samples().map(({ labels, value }) => ({
+          labels: labelled(metric, labels, this.#labels),
+          value,
+        })));
+      this.#sums.set(metric.name, sum);
+    }
+    return sum;
+  }
+
+  #register(metric: MetricInfo, type: string, values: () => Value[]): void {
+    const { name, help } = metric;
+    // Not prom-client's own classes: they hash the labels at each change, and these are read where they are counted.
+    const collected = {
+      name,
+      help,
+      type,
+      aggregator: "sum",
+      get: () => Promise.resolve({ name, help, type, aggregator: "sum", values: values() }),
+      reset: () => {},
+    };
+    this.registry.registerMetric(collected as never);
+  }
+}
+
+/** The series of one histogram. */
+class BucketSeries implements Histogram {
+  readonly #metric: MetricInfo;
+  readonly #common: Readonly<Record<string, string>>;
+  readonly #series = new Map<
+    string,
+    { labels: Readonly<Record<string, string>>; buckets: DurationBuckets }
+  >();
+
+  constructor(metric: MetricInfo, common: Readonly<Record<string, string>>) {
+    this.#metric = metric;
+    this.#common = common;
+  }
+
+  series(...labels: string[]): DurationBuckets {
+    const key = labels.join("\0");
+    let one = this.#series.get(key);
+    if (one === undefined) {
+      one = { labels: labelled(this.#metric, labels, this.#common), buckets: new DurationBuckets() };
+      this.#series.set(key, one);
+    }
+    return one.buckets;
+  }
+
+  values(): Value[] {
+    const { name } = this.#metric;
+    const values: Value[] = [];
+    for (const { labels, buckets } of this.#series.values()) {
+      let total = 0;
+      for (const [i, count] of buckets.counts.entries()) {
+        total += count;
+        const le = i < durationBounds.length ? String(durationBounds[i]) : "+Inf";
+        values.push({ metricName: `${name}_bucket`, labels: { ...labels, le }, value: total });
+      }
+      values.push({ metricName: `${name}_sum`, labels, value: buckets.sum });
+      values.push({ metricName: `${name}_count`, labels, value: total });
+    }
+    return values;
+  }
+}
+
+function labelled(
+  metric: MetricInfo,
+  values: readonly string[],
+  common: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const labels: Record<string, string> = { ...common };
+  for (const [i, label] of metric.labels.entries()) labels[label] = values[i] ?? "";
+  return labels;
+}
+
+/**
+ * A meter whose numbers Prometheus reads.
+ *
+ * @param options A registry to add to, and labels for all metrics.
+ */
+export function prometheusMeter(options: PrometheusOptions = {}): PrometheusMeter {
+  return new PrometheusMeter(options);
+}

@@ -1,0 +1,130 @@
+/** Everything that README and the guides show in TypeScript compiles, runs and prints what they say. */
+import assert from "node:assert/strict";
+import { existsSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
+import { after, test } from "node:test";
+import { freePort } from "../support/ports.ts";
+import {
+  currentRuntime,
+  productPermissions,
+  repositoryRoot,
+  type RuntimeName,
+  runtimeProgram,
+  scriptCommand,
+} from "../support/runtime.ts";
+import { spawnCommand } from "../support/spawn.ts";
+import { type Block, blocksIn, documents, outputSaidBy, programOf, textOf, useOf } from "./documents.ts";
+import { mustRun, OwnProject } from "./readme_project.ts";
+
+// Made once for the file: it takes a while.
+let ownProject: Promise<OwnProject> | undefined;
+function project(): Promise<OwnProject> {
+  return ownProject ??= OwnProject.create();
+}
+after(async () => {
+  const made = await ownProject?.catch(() => undefined);
+  if (made !== undefined) rmSync(made.folder, { recursive: true, force: true });
+});
+
+const folderOf = (document: string): string => document.replaceAll(/\W/g, "_").toLowerCase();
+
+/** Writes a document's snippets into a folder of its own and returns their paths; README's sample has its own test. */
+async function writeSnippets(document: string): Promise<string[]> {
+  const own = await project();
+  return snippetsOf(document).map((block) => own.write(pathOf(document, block), sourceOf(document, block)));
+}
+
+function snippetsOf(document: string): Block[] {
+  const snippets = blocksIn(textOf(document)).filter(({ language }) => language === "ts");
+  return document === "README.md" ? snippets.slice(1) : snippets;
+}
+
+function pathOf(document: string, block: Block): string {
+  const use = useOf(document, block);
+  return `${folderOf(document)}/${use.kind === "file" ? use.name : `line_${block.line}.ts`}`;
+}
+
+function sourceOf(document: string, block: Block): string {
+  return useOf(document, block).kind === "file" ? block.text : programOf(block.text);
+}
+
+/** Ports that a document names may be somebody's on this machine. */
+async function moved(text: string, ports: Map<string, number>): Promise<string> {
+  for (const [, port = ""] of text.matchAll(/:(5\d{3})\b/g)) {
+    if (!ports.has(port)) ports.set(port, await freePort());
+  }
+  return text.replaceAll(/:(5\d{3})\b/g, (_, port: string) => `:${ports.get(port)}`);
+}
+
+for (const document of documents) {
+  test(`${document}: what it links to is there`, () => {
+    for (const [, link = ""] of textOf(document).matchAll(/\]\(([\w./-]+)(?:#[\w-]+)?\)/g)) {
+      const path = `${repositoryRoot}/${dirname(document)}/${link}`;
+      assert.ok(existsSync(path), `${document} links to ${link}`);
+    }
+  });
+
+  const snippets = snippetsOf(document);
+  if (snippets.length === 0) continue;
+
+  test(`${document}: its snippets compile`, async () => {
+    const scripts = await writeSnippets(document);
+    await mustRun([runtimeProgram("deno"), "check", "--quiet", ...scripts], repositoryRoot);
+  });
+
+  for (const block of snippets) {
+    if (block.note !== "") continue;
+    test(`${document}: the snippet in line ${block.line} prints what it says`, async () => {
+      await writeSnippets(document);
+      const script = `${(await project()).folder}/${pathOf(document, block)}`;
+      const output = await mustRun(scriptCommand(currentRuntime, script), repositoryRoot);
+      const said = outputSaidBy(block.text);
+      if (said.length > 0) assert.deepEqual(output.trim().split("\n"), said);
+      else if (block.text.includes(".status()")) assert.match(output, /is gone/);
+    });
+  }
+
+  for (const block of blocksIn(textOf(document))) {
+    if (block.language !== "sh" || block.note !== "run") continue;
+    test(`${document}: the commands in line ${block.line} do what they say`, async () => {
+      await runCommands(document, block);
+    });
+  }
+}
+
+/** Runs the lines of a block: those that end with `&` until they print something, the others to their end. */
+async function runCommands(document: string, block: Block): Promise<void> {
+  const own = await project();
+  const ports = new Map<string, number>();
+  for (const file of snippetsOf(document)) {
+    own.write(pathOf(document, file), await moved(sourceOf(document, file), ports));
+  }
+  const cwd = `${own.folder}/${folderOf(document)}`;
+  await using background = new AsyncDisposableStack();
+  for (const line of block.text.trim().split("\n")) {
+    const [command = "", said] = line.split(" # ");
+    const words = (await moved(command, ports)).trim().split(" ");
+    const name = words.shift() as RuntimeName;
+    assert.ok(name === "bun" || name === "deno", `${document}:${block.line}: only bun and deno are run`);
+    const program = [runtimeProgram(name), ...words.filter((word) => word !== "&")];
+    if (words.at(-1) === "&") await background.use(spawnCommand(program, { cwd })).waitForLine(said ?? "");
+    else {
+      const output = await mustRun(program, cwd);
+      if (said !== undefined) assert.equal(output.trim(), said.trim());
+    }
+    for (const word of words.filter((word) => /^--(?:allow|deny)-(?!net|write)/.test(word))) {
+      assert.ok(
+        productPermissions.includes(word),
+        `${document}:${block.line}: ${word} is more than it needs`,
+      );
+    }
+  }
+}
+
+test("a snippet that is not run says why", () => {
+  const block = (note: string): Block => ({ language: "ts", note, text: "", line: 1 });
+  assert.deepEqual(useOf("a.md", block("no-run it needs two machines")), { kind: "check" });
+  for (const note of ["no-run", "no-run because", "ignore"]) {
+    assert.throws(() => useOf("a.md", block(note)), /a\.md:1: say "no-run" and, in words, why/);
+  }
+});
