@@ -14,13 +14,34 @@ import { pause, until } from "../support/until.ts";
 const skip = missing("etcd");
 const resize = service("resize");
 
-/** Folds a watch in the background and says what broke its promises. */
-function fold(
-  watch: AsyncIterable<ServiceEvent>,
-): { seen: Set<InstanceId>; broken: string[]; initials: number } {
-  const folded = { seen: new Set<InstanceId>(), broken: [] as string[], initials: 0 };
+interface Folded {
+  readonly seen: Set<InstanceId>;
+  /** What broke the promises of a watch. */
+  readonly broken: string[];
+  /** The last events, with how many milliseconds after the beginning each came. */
+  readonly events: string[];
+  initials: number;
+}
+
+/** What a watch told, for the messages of tests. */
+function story({ seen, broken, events }: Folded): string {
+  return `${events.join(", ")}; folded to [${[...seen].join()}]; broken: [${broken.join()}]`;
+}
+
+function assertWhole(folded: Folded): void {
+  assert.deepEqual(folded.broken, [], story(folded));
+  assert.equal(folded.initials, 1, story(folded));
+}
+
+/** Folds a watch in the background. */
+function fold(watch: AsyncIterable<ServiceEvent>): Folded {
+  const folded: Folded = { seen: new Set(), broken: [], events: [], initials: 0 };
+  const begun = performance.now();
   void (async () => {
     for await (const event of watch) {
+      const about = event.type === "initial" ? `[${event.instances.join()}]` : event.instance;
+      folded.events.push(`${Math.round(performance.now() - begun)} ms: ${event.type} ${about}`);
+      if (folded.events.length > 50) folded.events.shift();
       if (event.type === "initial") {
         folded.initials++;
         for (const id of event.instances) folded.seen.add(id);
@@ -67,8 +88,7 @@ test("etcd: across a kill and restart under load a watch folds to the final stat
     timeoutMs: 10_000,
     message: () => `${folded.seen.size} seen to become ${kept.size} or a little more`,
   });
-  assert.deepEqual(folded.broken, []);
-  assert.equal(folded.initials, 1);
+  assertWhole(folded);
   for (const registration of registrations) await registration[Symbol.asyncDispose]();
   await until(() => folded.seen.size <= 20, { message: () => `${folded.seen.size} to go` });
 });
@@ -106,13 +126,19 @@ test(
     const folded = fold(reader.watch("resize", { signal: stop.signal }));
     await until(() => folded.seen.has(peer.id));
     peer.process.signal("SIGSTOP");
-    await until(() => !folded.seen.has(peer.id), { timeoutMs: 15_000, message: "the lease to end" });
-    assert.equal(await reader.discoverByInstanceId(peer.id), null);
+    await until(() => !folded.seen.has(peer.id), {
+      timeoutMs: 15_000,
+      message: () => `the lease to end; so far ${story(folded)}`,
+    });
+    assert.equal(await reader.discoverByInstanceId(peer.id), null, "its address outlives its service");
     peer.process.signal("SIGCONT");
-    await until(() => folded.seen.has(peer.id), { timeoutMs: 10_000, message: "the return" });
+    await until(() => folded.seen.has(peer.id), {
+      timeoutMs: 10_000,
+      message: () => `the return; so far ${story(folded)}; the process said ${peer.process.errorText}`,
+    });
     const caller = await t.messenger({ discovery: reader });
-    assert.equal(await whoAnswers(caller, resize), peer.id);
-    assert.deepEqual(folded.broken, []);
+    assert.equal(await whoAnswers(caller, resize), peer.id, story(folded));
+    assertWhole(folded);
   },
 );
 
@@ -147,7 +173,7 @@ test("etcd: a watch goes on over a compaction", { skip }, async () => {
   await one.unregister();
   await post(`${server.url}/v3/kv/compaction`, { revision: await revision(server.url), physical: true });
   await until(() => folded.seen.has(after) && !folded.seen.has(before), { message: "the state after it" });
-  assert.deepEqual(folded.broken, []);
+  assertWhole(folded);
   await two.unregister();
 });
 
