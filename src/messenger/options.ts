@@ -108,7 +108,7 @@ export interface MessengerOptions {
   maxInFlightMessages?: number | undefined;
   /** Bytes of their payloads. @default {268_435_456} */
   maxInFlightBytes?: number | undefined;
-  /** libzmq's own queue for one peer, in messages, each way. @default {1_000} */
+  /** libzmq's own queue for one peer, in messages: what waits to be sent, and what a listener has not read. @default {1_000} */
   highWaterMark?: number | undefined;
   /** Switches negotiated features off: `{ batch: false }`. */
   features?: Partial<Record<Feature, boolean>> | undefined;
