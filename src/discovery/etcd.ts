@@ -49,7 +49,10 @@ export interface EtcdDiscoveryOptions {
   endpoints?: readonly string[] | undefined;
   /** Instances with the same name here find each other. @default {"default"} */
   cluster?: string | undefined;
-  /** User and password, where etcd asks for them. */
+  /**
+   * User and password, where etcd asks for them. The token that etcd gives for them is renewed when it has expired; who
+   * is refused gets `FORBIDDEN`.
+   */
   auth?: { username: string; password: string } | undefined;
   /** Certificates, for `https://` endpoints. */
   tls?: EtcdTls | undefined;

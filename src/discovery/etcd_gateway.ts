@@ -3,11 +3,17 @@ import type { ClientRequest, IncomingMessage } from "node:http";
 import { request as requestHttps } from "node:https";
 import { type Clock, errorText, ZeromeshError } from "../core/mod.ts";
 
-/** Certificates for TLS, as PEM text. */
+/**
+ * Certificates for TLS, as PEM text. A server that cannot be trusted, or that refuses the client's certificate, is
+ * `PEER_UNREACHABLE`. On Deno nothing more than `--allow-net` for the servers is needed.
+ */
 export interface EtcdTls {
   /** Who is trusted to vouch for the servers. @default {the runtime's own list} */
   ca?: string | undefined;
-  /** The client's certificate. */
+  /**
+   * The client's certificate, where etcd asks for one (`--client-cert-auth`). Together with `auth` it must have no
+   * common name: etcd's gateway refuses that with `FORBIDDEN`.
+   */
   cert?: string | undefined;
   /** The client's key. */
   key?: string | undefined;
@@ -55,7 +61,7 @@ export class EtcdGateway {
   async call(path: string, body: unknown, signal?: AbortSignal): Promise<Record<string, unknown>> {
     return await this.#withServers(async (endpoint) => {
       const response = await this.#open(endpoint, path, body, signal, this.#options.timeoutMs);
-      const text = await readAll(response);
+      const text = await this.#whole(response);
       const answer = parseObject(text);
       if (answer !== null && response.statusCode === 200) return answer;
       throw this.#refusal(path, response.statusCode ?? 0, answer, text);
@@ -67,9 +73,24 @@ export class EtcdGateway {
     return await this.#withServers(async (endpoint) => {
       const response = await this.#open(endpoint, path, body, signal, this.#options.timeoutMs);
       if (response.statusCode === 200) return messagesOf(response);
-      const text = await readAll(response);
+      const text = await this.#whole(response);
       throw this.#refusal(path, response.statusCode ?? 0, parseObject(text), text);
     }, signal);
+  }
+
+  /** A whole answer, which may take no longer than a request: a server that stops in the midst of it is passed over. */
+  async #whole(response: IncomingMessage): Promise<string> {
+    const { timeoutMs, clock } = this.#options;
+    const late = Promise.withResolvers<never>();
+    const cancel = clock.after(timeoutMs, () => {
+      response.destroy();
+      late.reject(new Error(`the answer was not complete within ${timeoutMs} ms`));
+    });
+    try {
+      return await Promise.race([readAll(response), late.promise]);
+    } finally {
+      cancel();
+    }
   }
 
   async #withServers<T>(use: (endpoint: string) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
@@ -124,7 +145,7 @@ export class EtcdGateway {
         undefined,
         this.#options.timeoutMs,
       );
-      const text = await readAll(response);
+      const text = await this.#whole(response);
       const answer = parseObject(text);
       if (response.statusCode === 200 && typeof answer?.["token"] === "string") return answer["token"];
       throw this.#refusal(path, response.statusCode ?? 0, answer, text);
@@ -191,6 +212,14 @@ export class EtcdGateway {
     if (/invalid auth token/.test(message)) return new TokenExpired(message);
     if (status === 503 || code === 14 || /leader|not ready|unavailable/i.test(message)) {
       return new Error(message);
+    }
+    if (/CommonName of client/.test(message)) {
+      return new ZeromeshError(
+        "FORBIDDEN",
+        "etcd's gateway refuses users together with a client certificate that has a common name; give tls.cert one " +
+          `without: ${message}`,
+        { details: { status, code } },
+      );
     }
     const forbidden = status === 401 || status === 403 || code === 7 || code === 16 ||
       /authentication failed|permission denied|user name is empty/.test(message);

@@ -24,6 +24,8 @@ export class EtcdLease {
   #id: Promise<string> | null = null;
   #cancel: CancelTimer | null = null;
   #renewing = false;
+  #renewal: Promise<void> | null = null;
+  #stale = false;
 
   /** @param options etcd, and how long. */
   constructor(options: EtcdLeaseOptions) {
@@ -35,10 +37,12 @@ export class EtcdLease {
     this.#entries.set(key, value);
     try {
       const lease = await this.#lease();
-      await this.#write(key, value, lease).catch((error) => {
+      await this.#write(key, value, lease).catch(async (error) => {
         // It ended while this process or the server stood still.
         if (!/lease not found/.test(errorText(error))) throw error;
-        return this.#renew();
+        await this.#renew();
+        // A renewal that was under way may have begun before this key was there.
+        await this.#write(key, value, await this.#lease());
       });
     } catch (error) {
       this.#entries.delete(key);
@@ -51,6 +55,8 @@ export class EtcdLease {
   /** Takes a key back; with the last one the lease ends. */
   async remove(key: string): Promise<void> {
     this.#entries.delete(key);
+    // Whoever is writing everything anew may be writing this one.
+    await this.#renewal?.catch(() => {});
     const idle = this.#releaseIfIdle();
     if (this.#entries.size > 0) {
       await this.#options.gateway.call("/v3/kv/deleterange", { key: toBase64(key) });
@@ -103,17 +109,27 @@ export class EtcdLease {
     this.#schedule(ttlMs / 3);
   }
 
-  async #renew(): Promise<void> {
+  /** One at a time: two that find the lease lost would each make a new one, and one of those would end unrenewed. */
+  #renew(): Promise<void> {
+    return this.#renewal ??= this.#renewOnce().finally(() => this.#renewal = null);
+  }
+
+  async #renewOnce(): Promise<void> {
     const lease = await this.#lease();
     const answer = await this.#options.gateway.call("/v3/lease/keepalive", { ID: lease });
     const result = answer["result"] as { TTL?: unknown } | undefined;
-    if (Number(result?.TTL ?? 0) > 0) return;
-    this.#options.logger.warn("the lease in etcd was lost; registering anew", { lease });
-    this.#id = null;
+    if (!(Number(result?.TTL ?? 0) > 0)) {
+      this.#options.logger.warn("the lease in etcd was lost; registering anew", { lease });
+      this.#id = null;
+      this.#stale = true;
+    }
+    if (!this.#stale) return;
     const renewed = await this.#lease();
     for (const [key, value] of [...this.#entries]) {
       if (this.#entries.get(key) === value) await this.#write(key, value, renewed);
     }
+    // Only now: when a write fails the next attempt writes all of them, although the new lease lives.
+    this.#stale = false;
   }
 
   async #releaseIfIdle(): Promise<void> {
@@ -123,7 +139,12 @@ export class EtcdLease {
     const id = this.#id;
     this.#id = null;
     if (id === null) return;
-    // Revoking takes every key of it away at once.
-    await this.#options.gateway.call("/v3/lease/revoke", { ID: await id });
+    this.#stale = false;
+    // Revoking takes every key of it away at once; one that has ended has taken them already.
+    try {
+      await this.#options.gateway.call("/v3/lease/revoke", { ID: await id });
+    } catch (error) {
+      if (!/lease not found/.test(errorText(error))) throw error;
+    }
   }
 }

@@ -43,9 +43,16 @@ export interface NatsDiscoveryOptions {
   cluster?: string | undefined;
   /** How long a lookup may take, in milliseconds. @default {5_000} */
   timeoutMs?: number | undefined;
-  /** User and password, or a token, where the servers ask for them. */
+  /** User and password, or a token, where the servers ask for them. Refused ones are `FORBIDDEN`. */
   auth?: { username: string; password: string } | { token: string } | undefined;
-  /** Certificates as PEM text, where the servers want TLS. */
+  /**
+   * Certificates as PEM text, where the servers want TLS: `ca` is who vouches for them, by default whom the runtime
+   * trusts; `cert` and `key` are the client's, where they ask for one. Without this option TLS is used when the servers
+   * demand it. A server that cannot be trusted, or that refuses the certificate, is `PEER_UNREACHABLE`.
+   *
+   * On Deno, a server that refuses the client's certificate can also end the process: the package lets go of its
+   * socket a moment before Deno reports the refusal there, as an error that nobody can catch.
+   */
   tls?: { ca?: string | undefined; cert?: string | undefined; key?: string | undefined } | undefined;
   /** Where to log. @default {nowhere} */
   logger?: Logger | undefined;
@@ -158,13 +165,17 @@ export class NatsDiscovery implements PeerDiscovery {
     signal?.throwIfAborted();
     this.#users++;
     this.#cancelIdle();
+    let connected = false;
     try {
       const connection = await this.#connect();
+      connected = true;
       const reply = await connection.request(subject, empty, { timeout: this.#timeoutMs });
       return decodePeerInfo(reply.data);
     } catch (error) {
       // Nobody listens on the subject, or whoever did is gone without a word.
-      if (error instanceof Error && /no responders|timeout/i.test(`${error.name} ${error.message}`)) {
+      if (
+        connected && error instanceof Error && /no responders|timeout/i.test(`${error.name} ${error.message}`)
+      ) {
         return null;
       }
       throw this.#unreachable(error);
@@ -225,11 +236,22 @@ export class NatsDiscovery implements PeerDiscovery {
     }
   }
 
+  /** With TLS 1.3 a refused certificate is silence to the client. */
+  #hint(error: unknown): string {
+    const silent = this.#options.tls !== undefined && /timeout/i.test(errorText(error));
+    return silent ? "; maybe it refuses the client's certificate (tls.cert)" : "";
+  }
+
   #unreachable(error: unknown): ZeromeshError {
     if (error instanceof ZeromeshError) return error;
+    const servers = this.#servers.join(" or ");
+    const refused = /authori[sz]ation|permissions violation|authentication/i
+      .test(errorText(error));
     return new ZeromeshError(
-      "PEER_UNREACHABLE",
-      `NATS does not serve at ${this.#servers.join(" or ")}: ${errorText(error)}`,
+      refused ? "FORBIDDEN" : "PEER_UNREACHABLE",
+      refused
+        ? `NATS at ${servers} refuses this user: ${errorText(error)}; look at the option auth`
+        : `NATS does not serve at ${servers}: ${errorText(error)}${this.#hint(error)}`,
       { cause: error, peer: this.#servers.join(",") },
     );
   }

@@ -81,11 +81,11 @@ export interface MessengerOptions {
   maxQueuedBytes?: number | undefined;
   /** What a send does when that queue is full: wait until its deadline, or fail at once. @default {"wait"} */
   overflow?: SendOverflow | undefined;
-  /** Peers that may be known by the connections they dialled. @default {16_384} */
+  /** Peers that may be known by the connections they dialled. @default {32_768} */
   maxConnections?: number | undefined;
   /** Handlers that may be registered. @default {65_536} */
   maxHandlers?: number | undefined;
-  /** Questions of others that may wait for a handler of this instance; more are `OVERLOADED`. @default {16_384} */
+  /** Questions of others that may wait for a handler of this instance; more are `OVERLOADED`. @default {32_768} */
   maxHandlerWaits?: number | undefined;
   /**
    * Requests of plain Velo peers at a time whose payload is fetched from its sender, as Velo has it above 256 KiB;
@@ -112,7 +112,7 @@ export interface MessengerOptions {
   /**
    * Sends to one peer that may wait at a time, for room in its queue or for its handlers to finish earlier messages.
    * Further ones fail with `QUEUE_FULL`: a loop that awaits its sends has one.
-   * @default {16_384}
+   * @default {32_768}
    */
   maxWaitingSends?: number | undefined;
   /** Bytes of their payloads, without those of calls; one may wait whatever its size. @default {33_554_432} */
@@ -126,7 +126,7 @@ export interface MessengerOptions {
   maxCreditMessages?: number | undefined;
   /** Bytes of their payloads, 1 to 4 294 967 296. @default {16_777_216} */
   maxCreditBytes?: number | undefined;
-  /** libzmq's own queue for one peer, in messages, each way. @default {1_000} */
+  /** libzmq's own queue for one peer, in messages: what waits to be sent, and what a listener has not read. @default {1_000} */
   highWaterMark?: number | undefined;
   /** Switches negotiated features off: `{ batch: false }`. */
   features?: Partial<Record<Feature, boolean>> | undefined;
@@ -194,7 +194,7 @@ export const messengerDefaults = Object.freeze({
   concurrency: Infinity,
   maxInFlightMessages: 65_536,
   maxInFlightBytes: 256 * 1024 * 1024,
-  maxWaitingSends: 16_384,
+  maxWaitingSends: 32_768,
   maxWaitingBytes: 32 * 1024 * 1024,
   maxCreditMessages: 32_768,
   maxCreditBytes: 16 * 1024 * 1024,

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import process from "node:process";
-import type { InstanceId, PeerInfoJson } from "../../src/mod.ts";
+import { type EventHandle, eventHandle, type InstanceId, type PeerInfoJson } from "../../src/mod.ts";
 import type { LeakCheck } from "./fixture.ts";
 import { repositoryRoot } from "./runtime.ts";
 import { spawnCommand, type SpawnedProcess } from "./spawn.ts";
@@ -86,9 +86,14 @@ export class VeloNode {
     this.peerInfo = ready.peerInfo;
   }
 
-  /** Starts a node, which ends with the test. */
-  static async open(t: LeakCheck, endpoint = "tcp://127.0.0.1:0"): Promise<VeloNode> {
-    const child = t.use(spawnCommand([program, endpoint]));
+  /** Starts a node, which ends with the test; with discovery files, it can look into them and write there. */
+  static async open(
+    t: LeakCheck,
+    endpoint = "tcp://127.0.0.1:0",
+    files?: { readonly peers: string; readonly services: string },
+  ): Promise<VeloNode> {
+    const paths = files === undefined ? [] : [files.peers, files.services];
+    const child = t.use(spawnCommand([program, endpoint, ...paths]));
     const line = JSON.parse(await child.waitForLine("ready")) as {
       ready: { instanceId: InstanceId; endpoint: string; peerInfo: PeerInfoJson };
     };
@@ -118,6 +123,21 @@ export class VeloNode {
   /** Counters; `staged` counts which of these payloads are still kept. */
   async counts(staged: readonly number[] = []): Promise<VeloCounts> {
     return await this.run("counts", { staged }) as VeloCounts;
+  }
+
+  /** Makes an event of the node. */
+  async newEvent(): Promise<EventHandle> {
+    return eventHandle(await this.run("event", { event: "new" }) as string);
+  }
+
+  /** Does something with an event, of whichever instance. */
+  event(event: string, handle: EventHandle, options: object = {}): Promise<unknown> {
+    return this.run("event", { event, handle: String(handle), timeoutMs: 10_000, ...options });
+  }
+
+  /** Does something with its discovery files. */
+  discovery(discovery: string, options: object = {}): Promise<unknown> {
+    return this.run("discovery", { discovery, ...options });
   }
 
   /** Waits for a counter. */

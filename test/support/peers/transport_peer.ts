@@ -221,6 +221,25 @@ const roles: Record<string, (...args: string[]) => Promise<void>> = {
     }
   },
 
+  /** Makes thousands of calls, then stands still for a while; says how many have ended. */
+  async victim(endpoint) {
+    const messenger = await Messenger.create({ redialForMs: 0 });
+    const to = await messenger.connect(endpoint!);
+    let ended = 0;
+    const end = (): void => void ended++;
+    const payload = new Uint8Array(6_000);
+    const calls = Array.from(
+      { length: 3_000 },
+      () => messenger.unary("echo", { to, rawPayload: payload }).then(end, end),
+    );
+    await messenger.flush(to);
+    say("blocking");
+    block(4_000);
+    await Promise.all(calls);
+    say("awake", ended);
+    await messenger.close();
+  },
+
   /** Traffic of every kind until `stop`. */
   async mix(endpoint) {
     const messenger = await Messenger.create();

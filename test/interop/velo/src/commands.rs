@@ -12,6 +12,8 @@ use serde_json::{json, Value};
 use velo::transports::ShutdownPolicy;
 use velo::{InstanceId, PeerInfo, Velo};
 
+use crate::discovery::{run_discovery, DiscoveryCommand};
+use crate::events::{run_event, EventCommand};
 use crate::handlers::Shared;
 
 /// One line of stdin.
@@ -34,6 +36,10 @@ pub enum Command {
     Counts { staged: Vec<u64> },
     /// Lets calls of `slow` answer.
     Permit { count: usize },
+    /// Something with events.
+    Event(EventCommand),
+    /// Something with discovery files.
+    Discovery(DiscoveryCommand),
     /// Closes the gate: new requests are given back.
     Drain,
     /// Ends what runs, then the node's transports.
@@ -102,6 +108,8 @@ pub async fn run(velo: &Velo, shared: &Arc<Shared>, command: Command) -> Result<
             shared.permits.add_permits(count);
             Ok(Value::Null)
         }
+        Command::Event(command) => run_event(velo, shared, command).await,
+        Command::Discovery(command) => run_discovery(velo, shared.files.as_ref(), command).await,
         Command::Drain => {
             velo.begin_drain();
             Ok(Value::Null)

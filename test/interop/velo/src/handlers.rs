@@ -1,13 +1,16 @@
 //! What the node serves.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{anyhow, bail, Context as _, Result};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
-use velo::{Context, Handler, TypedContext, Velo};
+use velo::{Context, Event, Handler, TypedContext, Velo};
+
+use crate::discovery::Files;
 
 /// What handlers and commands share.
 pub struct Shared {
@@ -19,12 +22,17 @@ pub struct Shared {
     pub waiting: AtomicU64,
     /// `slow` answers when there is a permit.
     pub permits: Semaphore,
+    /// The node's own events, by handle.
+    pub events: Mutex<HashMap<u128, Event>>,
+    /// Discovery files, if it was given some.
+    pub files: Option<Files>,
 }
 
-impl Default for Shared {
-    fn default() -> Self {
+impl Shared {
+    pub fn new(files: Option<Files>) -> Self {
         let zero = || AtomicU64::new(0);
-        Self { notes: zero(), noted_bytes: zero(), waiting: zero(), permits: Semaphore::new(0) }
+        let (notes, noted_bytes, waiting) = (zero(), zero(), zero());
+        Self { notes, noted_bytes, waiting, permits: Semaphore::new(0), events: Mutex::default(), files }
     }
 }
 

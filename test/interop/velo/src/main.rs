@@ -2,8 +2,11 @@
 //!
 //! Its first line is `{"ready":{"instanceId","endpoint","peerInfo"}}`. Every command has an `id`, and its answer
 //! is `{"id","ok":…}` or `{"id","error":"…"}`; commands run at once, so answers come in any order.
+//! Arguments: the endpoint; then, for discovery by files, the files of peers and of services.
 
 mod commands;
+mod discovery;
+mod events;
 mod handlers;
 
 use std::sync::Arc;
@@ -16,14 +19,24 @@ use velo::transports::zmq::ZmqTransportBuilder;
 use velo::Velo;
 
 use commands::{run, Command};
+use discovery::Files;
 use handlers::{register, Shared};
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<()> {
-    let endpoint = std::env::args().nth(1).unwrap_or_else(|| "tcp://127.0.0.1:0".into());
+    let mut arguments = std::env::args().skip(1);
+    let endpoint = arguments.next().unwrap_or_else(|| "tcp://127.0.0.1:0".into());
+    let files = match (arguments.next(), arguments.next()) {
+        (Some(peers), Some(services)) => Some(Files::new(&peers, &services)?),
+        _ => None,
+    };
     let transport = ZmqTransportBuilder::new().bind_endpoint(endpoint).build()?;
-    let velo = Velo::builder().add_transport(Arc::new(transport)).build().await?;
-    let shared = Arc::new(Shared::default());
+    let mut builder = Velo::builder().add_transport(Arc::new(transport));
+    if let Some(files) = &files {
+        builder = builder.discovery(files.peers.clone());
+    }
+    let velo = builder.build().await?;
+    let shared = Arc::new(Shared::new(files));
     register(&velo, &shared)?;
 
     let (answers, mut written) = mpsc::unbounded_channel::<Value>();
