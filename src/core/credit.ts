@@ -29,11 +29,14 @@ export class CreditWindow {
   #spentBytes = 0;
   #allowedCount: number;
   #allowedBytes: number;
+  // When so many have gone, it is time to look for more.
+  #lookCount = 0;
 
   /** @param first What may go before the receiver says more: at least one thing and one byte. */
   constructor(first: Credit) {
     this.#allowedCount = Math.min(Math.max(1, first.count), largestCredit.count);
     this.#allowedBytes = Math.min(Math.max(1, first.bytes), largestCredit.bytes);
+    this.#plan();
   }
 
   /** Whether one more thing may go, of any size. */
@@ -46,10 +49,15 @@ export class CreditWindow {
     return { count: this.#spentCount, bytes: this.#spentBytes };
   }
 
-  /** One thing of this size has gone. */
-  spend(bytes: number): void {
-    this.#spentCount++;
+  /**
+   * One thing of this size has gone. Returns true when half of the things that were open have gone, and again when half
+   * of the rest has: moments to look for more, before nothing may go any more.
+   */
+  spend(bytes: number): boolean {
     this.#spentBytes += bytes;
+    if (++this.#spentCount !== this.#lookCount) return false;
+    this.#plan();
+    return true;
   }
 
   /** One thing of this size, for which {@link spend} was called, did not go after all. */
@@ -71,7 +79,12 @@ export class CreditWindow {
     if (!(bytes >= this.#allowedBytes && bytes <= this.#spentBytes + largestCredit.bytes)) return false;
     this.#allowedCount = count;
     this.#allowedBytes = bytes;
+    this.#plan();
     return true;
+  }
+
+  #plan(): void {
+    this.#lookCount = this.#spentCount + Math.ceil((this.#allowedCount - this.#spentCount) / 2);
   }
 }
 
@@ -125,7 +138,7 @@ export class CreditLedger {
     this.#finishedBytes += finished.bytes;
   }
 
-  /** Whether half of the window is used up, so that it is time to tell more. */
+  /** Whether a quarter of the window is used up, so that it is time to tell more. */
   get due(): boolean {
     return this.#finishedCount >= this.#dueCount || this.#finishedBytes >= this.#dueBytes;
   }
@@ -147,7 +160,7 @@ export class CreditLedger {
 
   #plan(): void {
     const { count, bytes } = this.#window;
-    this.#dueCount = this.#toldCount - Math.floor(count / 2);
-    this.#dueBytes = this.#toldBytes - Math.floor(bytes / 2);
+    this.#dueCount = this.#toldCount - Math.floor(count * 3 / 4);
+    this.#dueBytes = this.#toldBytes - Math.floor(bytes * 3 / 4);
   }
 }

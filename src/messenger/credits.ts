@@ -40,7 +40,7 @@ const leastBytes = 512 * 1024;
 /**
  * The receiver's side of credit: tells senders how far they may go.
  *
- * It tells when half of a window is used up; before that what it has to tell rides with a batch that leaves anyway.
+ * It tells when a quarter of a window is used up; before that what it has to tell rides with a batch that leaves anyway.
  * A window doubles while its sender's messages are handled about as fast as they come, and halves while they
  * are not: so slow handlers hold little, and fast ones are not slowed down by waiting.
  */
@@ -74,7 +74,7 @@ export class Credits {
     return systemHandler(creditHandler, "am", (context) => this.#heard(context as unknown as InboundCall));
   }
 
-  /** Half of a sender's window is used up. */
+  /** A quarter of a sender's window is used up. */
   due(session: Session): void {
     const { received } = session;
     // One message at most waits for room, and says what is true when it leaves.

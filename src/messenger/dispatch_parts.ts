@@ -40,7 +40,7 @@ export interface DispatcherParts {
   /** The peer with this worker id. */
   instanceOf(word0: number, word1: number): InstanceId | null;
   /**
-   * Half of the window of a sender is used up by messages that nobody answers and that no longer take up room here:
+   * A quarter of the window of a sender is used up by messages that nobody answers and that no longer take up room here:
    * their handlers have finished, or they were refused, dropped or cancelled.
    */
   creditDue(session: Session): void;

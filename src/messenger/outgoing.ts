@@ -79,7 +79,8 @@ export class Outgoing {
     );
     const outcome = session.link.send(MessageType.message, length, request.payload, request.owned);
     if (outcome === SendOutcome.sent || outcome === SendOutcome.queued) {
-      credit?.window.spend(request.payload.length);
+      // Measured: without a look half-way, a loop of sends on Bun stops at the end of each window (2.0 M/s, not 2.6).
+      if (credit?.window.spend(request.payload.length) === true) this.#parts.transport.readSoon();
       return true;
     }
     if (outcome === SendOutcome.closed) throw lostBeforeSending(handler, session);

@@ -16,6 +16,15 @@ test("a window lets through what it was given, by count and by bytes, and opens 
   expect(window.spent).toEqual({ count: 3, bytes: 1_020 });
 });
 
+test("a window says when it is time to look for more: at half of it, at half of the rest, and so on", () => {
+  const window = new CreditWindow({ count: 16, bytes: 1_000 });
+  const looks = (count: number): number[] =>
+    Array.from({ length: count }, (_, i) => window.spend(1) ? i + 1 : 0).filter((at) => at > 0);
+  expect(looks(16)).toEqual([8, 12, 14, 15, 16]);
+  window.allow({ count: 20, bytes: 1_000 });
+  expect(looks(4)).toEqual([2, 3, 4]);
+});
+
 test("what was spent and did not go is given back", () => {
   const window = new CreditWindow({ count: 1, bytes: 10 });
   window.spend(10);
@@ -48,17 +57,17 @@ test("a first window is at least one, and at most the largest", () => {
   expect(large.open).toBe(false);
 });
 
-test("a ledger is due at half a window, rides from an eighth on, and tells totals", () => {
+test("a ledger is due at a quarter of a window, rides from an eighth on, and tells totals", () => {
   const ledger = new CreditLedger({ count: 16, bytes: 1_000 });
   expect(ledger.finish(1)).toBe(false);
   expect(ledger.ridable).toBe(false);
   ledger.finish(1);
   expect(ledger.ridable).toBe(true);
-  for (let i = 2; i < 7; i++) expect(ledger.finish(1)).toBe(false);
+  expect(ledger.finish(1)).toBe(false);
   expect(ledger.finish(1)).toBe(true);
-  expect(ledger.tell()).toEqual({ count: 24, bytes: 1_008 });
+  expect(ledger.tell()).toEqual({ count: 20, bytes: 1_004 });
   expect(ledger.due).toBe(false);
-  expect(ledger.finish(500)).toBe(true);
+  expect(ledger.finish(250)).toBe(true);
 });
 
 test("a smaller window takes nothing back that was told", () => {
