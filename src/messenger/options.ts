@@ -104,7 +104,7 @@ export interface MessengerOptions {
   /**
    * Messages that may wait for a handler or be worked on, of all senders. Further ones are answered `OVERLOADED`, or,
    * when nobody waits for an answer, dropped and counted. One handler or sender alone gets eight ninths.
-   * @default {65_536}
+   * @default {131_072}
    */
   maxInFlightMessages?: number | undefined;
   /** Bytes of their payloads. @default {268_435_456} */
@@ -121,7 +121,7 @@ export interface MessengerOptions {
    * Messages that nobody answers (`amSend`) which each sender may have under way to here before their handlers have
    * finished; then it waits, or fails, as its `overflow` says. A sender gets a small part of it at first, and more
    * while handlers keep up. Between instances that both speak feature `credit`. 1 to 1 048 576.
-   * @default {32_768}
+   * @default {65_536}
    */
   maxCreditMessages?: number | undefined;
   /** Bytes of their payloads, 1 to 4 294 967 296. @default {16_777_216} */
@@ -192,11 +192,11 @@ export const messengerDefaults = Object.freeze({
   maxStagedRequests: 256,
   maxStagedBytes: 256 * 1024 * 1024,
   concurrency: Infinity,
-  maxInFlightMessages: 65_536,
+  maxInFlightMessages: 131_072,
   maxInFlightBytes: 256 * 1024 * 1024,
   maxWaitingSends: 32_768,
   maxWaitingBytes: 32 * 1024 * 1024,
-  maxCreditMessages: 32_768,
+  maxCreditMessages: 65_536,
   maxCreditBytes: 16 * 1024 * 1024,
   highWaterMark: 1_000,
   maxMetricLabels: 200,

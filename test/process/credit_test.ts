@@ -77,9 +77,9 @@ for (const how of ["await", "count", "fail"]) {
         assert.ok(grown < 64, `the ${i === 0 ? "receiver" : "sender"} grew by ${grown} MiB`);
       });
       console.log(`# p99 of other calls ${idle.toFixed(2)} ms idle, ${busy.toFixed(2)} ms under load`);
-      // Twice, and what a busy machine adds to so few calls.
+      // On an idle machine it is twice to three times as long. Behind the messages themselves it would be seconds.
       assert.ok(
-        busy < 2 * idle + 8,
+        busy < 2 * idle + 50,
         `p99 of calls to another handler: ${idle} ms idle, ${busy} ms under load`,
       );
     },
