@@ -317,6 +317,7 @@ export class MessengerCore implements TransportHandler<Session> {
   async #close(timeoutMs: number): Promise<void> {
     const giveUpAt = this.#clock.now() + timeoutMs;
     this.#lifecycle = "draining";
+    this.#credits.stop();
     this.#dispatcher.drain();
     this.#staged.drain();
     this.status.publish({ type: "draining" });

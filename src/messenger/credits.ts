@@ -53,6 +53,7 @@ export class Credits {
   readonly #maxExtra: Credit;
   #extraCount = 0;
   #extraBytes = 0;
+  #stopped = false;
 
   /** @param parts What they need. */
   constructor(parts: CreditsParts) {
@@ -74,9 +75,15 @@ export class Credits {
     return systemHandler(creditHandler, "am", (context) => this.#heard(context as unknown as InboundCall));
   }
 
+  /** The instance drains: whatever more it were sent would be lost. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
   /** A quarter of a sender's window is used up. */
   due(session: Session): void {
     const { received } = session;
+    if (this.#stopped) return;
     // One message at most waits for room, and says what is true when it leaves.
     if (received === null || !received.tellable) return;
     this.#resize(session, received);
@@ -90,7 +97,7 @@ export class Credits {
     link.rider = () => {
       const session = link.session;
       const received = session === null ? null : session.received;
-      if (received === null || !received.tellable || !received.ledger.ridable) return;
+      if (received === null || this.#stopped || !received.tellable || !received.ledger.ridable) return;
       if (this.#tell(session!)) this.#parts.counts.rode++;
     };
   }
