@@ -93,6 +93,7 @@ export {
   type Closed,
   type CloseOptions,
   type ConnectOptions,
+  type CreditStats,
   type CurveOptions,
   type Dispatch,
   type DispatchStats,

@@ -146,6 +146,11 @@ export const statMetrics: readonly StatMetric[] = [
     (s) => s.staged.failed,
   ),
 
+  gauge("credit_waiting", "sends", "Sends that wait for their receiver's handlers.", (s) => s.credit.waiting),
+  counter("credit_waited", "sends", "Sends that had to wait for them.", (s) => s.credit.waited),
+  counter("credit_refused", "sends", "Sends refused for want of credit.", (s) => s.credit.refused),
+  counter("credit_ignored", "messages", "Credit messages that could not be true.", (s) => s.credit.ignored),
+
   gauge("acks_waiting", "acks", "ACKs by id that are waited for.", (s) => s.acks.waiting),
   {
     type: "counter",

@@ -30,6 +30,7 @@ export {
   type UnaryContract,
   validate,
 } from "./contract.ts";
+export { type Credit, CreditLedger, CreditWindow, largestCredit } from "./credit.ts";
 export { Deadline, Deadlines } from "./deadlines.ts";
 export { Deque } from "./deque.ts";
 export { cancelAfter, type ErrorPolicy, type ErrorVerdict, logOnly } from "./error_policy.ts";
@@ -64,6 +65,7 @@ export {
   type TokenBucketOptions,
   unlimited,
 } from "./limiter.ts";
+export { Line, LinePlace } from "./line.ts";
 export { LinkedQueue, QueueNode } from "./linked_queue.ts";
 export { type LogFields, type Logger, silentLogger } from "./logger.ts";
 export {

@@ -1,6 +1,5 @@
 import {
   type CallOutput,
-  type Clock,
   type Contract,
   type InstanceId,
   isContract,
@@ -8,17 +7,7 @@ import {
   validate,
   ZeromeshError,
 } from "../core/mod.ts";
-import { SendOutcome, type Transport } from "../transport/mod.ts";
-import {
-  encodeHeaders,
-  encodeRequest,
-  encodeTtl,
-  encodingHeader,
-  MessageType,
-  type ResponseId,
-  ResponseKind,
-  ttlHeader,
-} from "../wire/mod.ts";
+import { type ResponseId, ResponseKind } from "../wire/mod.ts";
 import type {
   BaseCallOptions,
   Caller,
@@ -29,49 +18,37 @@ import type {
 } from "./caller.ts";
 import type { Connections } from "./connections.ts";
 import { EncodedNames } from "./encoded_names.ts";
-import { tableFull } from "./link_errors.ts";
-import { checkTimeout, type SendOverflow } from "./options.ts";
+import { checkTimeout } from "./options.ts";
+import { Outgoing, type OutgoingParts } from "./outgoing.ts";
 import {
-  checkPeerLimit,
   encodeInput,
   headersOf,
   keepBytes,
-  lostBeforeSending,
   ownPayload,
   payloadInvalid,
   payloadTooLarge,
-  queueFull,
   rawPayload,
   readResult,
-  remaining,
   type Request,
   unknownPeer,
 } from "./outbound.ts";
 import { payloadLimit } from "./payload_limit.ts";
 import { isToService, type ServiceCalls } from "./service_calls.ts";
 import type { ServiceTarget } from "./service_target.ts";
-import type { CallTable, Outcome, PendingCall } from "./pending.ts";
+import type { Outcome, PendingCall } from "./pending.ts";
 import type { Session } from "./session.ts";
 import { traceCall, type Tracer } from "./traced_call.ts";
 
 /** What the client side is made of. */
-export interface ClientParts {
-  /** The network. */
-  readonly transport: Transport<Session>;
+export interface ClientParts extends OutgoingParts {
   /** Who is connected. */
   readonly connections: Connections;
-  /** Who waits for what. */
-  readonly calls: CallTable;
-  /** Where time comes from. */
-  readonly clock: Clock;
   /** Deadline of a call that names none. */
   readonly timeoutMs: number;
   /** How long a known peer is dialled. */
   readonly connectTimeoutMs: number;
   /** Larger payloads are refused. */
   readonly maxPayloadBytes: number;
-  /** What a send does when the peer's queue is full. */
-  readonly overflow: SendOverflow;
   /** Traces calls; null when nobody wants to know. */
   readonly tracer: Tracer | null;
   /** Calls to services. */
@@ -89,10 +66,12 @@ const done = Promise.resolve();
 export class CallClient implements Caller {
   readonly #parts: ClientParts;
   readonly #encoded = new EncodedNames();
+  readonly #outgoing: Outgoing;
 
   /** @param parts What it works with. */
   constructor(parts: ClientParts) {
     this.#parts = parts;
+    this.#outgoing = new Outgoing(parts, this.#encoded);
   }
 
   amSend(target: string | Contract, options: CallOptions | TypedCallOptions<Contract>): Promise<void> {
@@ -286,77 +265,14 @@ export class CallClient implements Caller {
     if (session === null && !connections.canReach(to)) throw unknownPeer(handler, to);
     const unanswered = request.kind === ResponseKind.fire && request.confirm === undefined;
     if (unanswered && session !== null && !signal?.aborted && timeoutMs > 0) {
-      const outcome = this.#fire(handler, request, session, timeoutMs);
+      const outcome = this.#outgoing.fire(handler, request, session, timeoutMs);
       if (outcome) return done;
     }
     const call = calls.open(to, handler, timeoutMs, signal, accept);
     if (call.settled) return call.promise;
-    if (session !== null) this.#transmit(call, request, session);
+    if (session !== null) this.#outgoing.transmit(call, request, session);
     else this.#connectFirst(call, request, to);
     return call.promise;
-  }
-
-  /** The short way of a message without an answer. False when it has to wait for room. */
-  #fire(handler: string, request: Request, session: Session, timeoutMs: number): boolean {
-    checkPeerLimit(handler, request, session);
-    const headers = this.#encodeHeaders(handler, request, session, Infinity);
-    const { headerBytes, headerView } = this.#parts.transport;
-    const length = encodeRequest(
-      headerBytes,
-      headerView,
-      0,
-      ResponseKind.fire,
-      this.#parts.calls.fireId,
-      request.name,
-      headers,
-    );
-    const outcome = session.link.send(MessageType.message, length, request.payload, request.owned);
-    if (outcome === SendOutcome.sent || outcome === SendOutcome.queued) return true;
-    if (outcome === SendOutcome.closed) throw lostBeforeSending(handler, session);
-    if (this.#parts.overflow === "fail" || timeoutMs <= 0) throw queueFull(handler, session);
-    return false;
-  }
-
-  /** Sends a call that has a connection. False when it is first `inLine` for room and still has to wait. */
-  #transmit(call: PendingCall, request: Request, session: Session, inLine = false): boolean {
-    if (call.settled) return true;
-    try {
-      checkPeerLimit(call.handler, request, session);
-      call.session = session;
-      const { calls, clock } = this.#parts;
-      const unanswered = request.kind === ResponseKind.fire && request.confirm === undefined;
-      if (!unanswered && call.tableSlot < 0 && !calls.enlist(call)) throw tableFull();
-      if (request.confirm !== undefined) {
-        request.payload = request.confirm(call);
-        request.owned = false;
-      }
-      const ttlMs = request.kind === ResponseKind.fire ? Infinity : remaining(call, clock);
-      const headers = this.#encodeHeaders(call.handler, request, session, ttlMs);
-      const { headerBytes, headerView } = this.#parts.transport;
-      const id = request.kind === ResponseKind.fire ? calls.fireId : call;
-      const length = encodeRequest(headerBytes, headerView, 0, request.kind, id, request.name, headers);
-      const outcome = session.link.send(MessageType.message, length, request.payload, request.owned);
-      if (outcome === SendOutcome.closed) throw lostBeforeSending(call.handler, session);
-      if (outcome === SendOutcome.full) {
-        if (inLine) return false;
-        this.#waitForRoom(call, request, session);
-        return true;
-      }
-      call.number = session.link.accepted;
-      if (unanswered) call.succeed(undefined);
-    } catch (error) {
-      call.fail(error);
-    }
-    return true;
-  }
-
-  #waitForRoom(call: PendingCall, request: Request, session: Session): void {
-    if (this.#parts.overflow === "fail") return call.fail(queueFull(call.handler, session));
-    ownPayload(request);
-    // Not on its way yet: whatever ends the call now ends it with ran "no".
-    call.number = Infinity;
-    call.waited = true;
-    session.link.queueUp(() => this.#transmit(call, request, session, true));
   }
 
   #connectFirst(call: PendingCall, request: Request, to: InstanceId): void {
@@ -372,26 +288,9 @@ export class CallClient implements Caller {
       return;
     }
     const send = (session: Session) => {
-      if (call.session === null) this.#transmit(call, request, session);
+      if (call.session === null) this.#outgoing.transmit(call, request, session);
     };
     peer.waiting.push(send);
     connections.ensure(peer, connectTimeoutMs).then(send, (error) => call.fail(error));
-  }
-
-  #encodeHeaders(handler: string, request: Request, session: Session, ttlMs: number): Uint8Array | null {
-    const msgpack = request.encoding === "msgpack";
-    if (msgpack && !session.msgpack) {
-      throw new ZeromeshError(
-        "PEER_LACKS_FEATURE",
-        `Cannot call "${handler}": its contract uses MessagePack, which ${session.peer?.instanceId} does not speak`,
-        { peer: session.peer?.instanceId, handler },
-      );
-    }
-    const ttl = session.deadline && ttlMs !== Infinity;
-    if (request.headers === undefined && !msgpack) return ttl ? this.#encoded.ttl(ttlMs) : null;
-    const all: Record<string, string> = { ...request.headers };
-    if (msgpack) all[encodingHeader] = "msgpack";
-    if (ttl) all[ttlHeader] = encodeTtl(ttlMs);
-    return encodeHeaders(all);
   }
 }

@@ -13,7 +13,6 @@ import {
   encodeHelloReply,
   endpointsOf,
   type HelloReply,
-  type Negotiation,
   type PeerInfo,
   peerInfoOf,
   publicKeyOf,
@@ -25,7 +24,7 @@ import { cannotAnswer, keyMissing, lostCall, sameId, undialable, unreachable } f
 import type { CallTable } from "./pending.ts";
 import { PeerFinder, type PeerLookup } from "./peer_finder.ts";
 import { type Peer, PeerTable } from "./peers.ts";
-import { Session } from "./session.ts";
+import { Session, type Terms } from "./session.ts";
 import type { Status } from "./status.ts";
 
 /** What connections need of the messenger. */
@@ -37,7 +36,7 @@ export interface ConnectionsParts {
   /** Who waits for what. */
   readonly calls: CallTable;
   /** What this instance says about itself. */
-  readonly negotiation: Negotiation;
+  readonly negotiation: Terms;
   /** The own CURVE public key, Z85; undefined without CURVE. */
   readonly publicKey: string | undefined;
   /** Whether connections need keys. */
@@ -93,6 +92,10 @@ export class Connections {
     this.#self = new Session(parts.transport.loopback());
     this.#self.zeromesh = this.#self.errors = this.#self.sameConnection = true;
     this.#self.deadline = this.#self.cancel = this.#self.msgpack = true;
+    const { negotiation } = parts;
+    if (negotiation.features.includes("credit")) {
+      this.#self.startCredit(negotiation, negotiation.credit ?? null);
+    }
   }
 
   /** The connection to oneself. */
@@ -205,7 +208,7 @@ export class Connections {
     }
     const id = hello.peerInfo.instanceId;
     // A refusal goes to whoever sent this, too, and not to the instance that it names.
-    if (session.peer === null) session.negotiate(this.#parts.negotiation.features, hello.zeromesh);
+    if (session.peer === null) session.negotiate(this.#parts.negotiation, hello.zeromesh);
     if (hello.zeromesh !== null || session.zeromesh) checkIdentity(call, id, hello.zeromesh);
     // Somebody who dials itself is no peer; connect() finds out from the answer.
     if (id === this.#parts.instanceId) {
@@ -222,7 +225,7 @@ export class Connections {
     if (hello.zeromesh === null) {
       session.peer = peer;
     } else {
-      session.negotiate(this.#parts.negotiation.features, hello.zeromesh);
+      session.negotiate(this.#parts.negotiation, hello.zeromesh);
       session.peer = peer;
       peer.zeromesh = true;
       if (session.sameConnection) {
@@ -237,7 +240,7 @@ export class Connections {
   /** Learns from a `_hello` that is refused how its sender takes answers. */
   meet(call: InboundCall): void {
     const hello = decodeHello(call.lentPayload);
-    if (hello !== null) call.session.negotiate(this.#parts.negotiation.features, hello.zeromesh);
+    if (hello !== null) call.session.negotiate(this.#parts.negotiation, hello.zeromesh);
   }
 
   #helloReply(): Uint8Array {
@@ -301,7 +304,7 @@ export class Connections {
       closeSoon();
       return this.#self;
     }
-    session.negotiate(this.#parts.negotiation.features, reply.zeromesh);
+    session.negotiate(this.#parts.negotiation, reply.zeromesh);
     if (!session.sameConnection && this.#parts.transport.endpoints.length === 0) {
       throw cannotAnswer(link.endpoint, id);
     }

@@ -21,9 +21,10 @@ import {
 import { cancelHandler, decodeHandlerList, encodeCancel } from "../wire/mod.ts";
 import { CallClient } from "./client.ts";
 import { Connections } from "./connections.ts";
+import { Credits } from "./credits.ts";
 import { Dispatcher } from "./dispatch.ts";
 import { type Handler, HandlerRegistry, type MessengerFace, type RegisterOptions } from "./handler.ts";
-import { flushLink, within } from "./flushing.ts";
+import { flushSession, within } from "./flushing.ts";
 import { KeepAlive } from "./keep_alive.ts";
 import { InboundRouter } from "./inbound_router.ts";
 import { Observation } from "./observation.ts";
@@ -34,6 +35,7 @@ import type { Peer } from "./peers.ts";
 import { Replies } from "./replies.ts";
 import { rosterOf } from "./roster.ts";
 import { ServiceCalls } from "./service_calls.ts";
+import { CreditCounts } from "./send_credit.ts";
 import { Session } from "./session.ts";
 import { StagedRequests } from "./staged.ts";
 import type { MessengerStats } from "./stats.ts";
@@ -91,6 +93,8 @@ export class MessengerCore implements TransportHandler<Session> {
   readonly #deadlines: Deadlines;
   readonly #calls: CallTable;
   readonly #closing = new AbortController();
+  readonly #creditCounts = new CreditCounts();
+  #credits!: Credits;
   #dispatcher!: Dispatcher;
   #inbound!: InboundRouter;
   #staged!: StagedRequests;
@@ -121,10 +125,18 @@ export class MessengerCore implements TransportHandler<Session> {
   static async create(parts: CoreParts): Promise<MessengerCore> {
     const core = new MessengerCore(parts);
     const { options } = parts;
+    const creditCounts = core.#creditCounts;
     const { id0: own0, id1: own1 } = core.#calls.fireId;
     const transport = await parts.openTransport(core.instanceId, core);
     core.transport = transport;
     core.#keepAlive = new KeepAlive(transport, transport.endpoints.length > 0);
+    const credits = core.#credits = new Credits({
+      ...options,
+      drops: transport.drops,
+      counts: creditCounts,
+      send: (link, name, payload) => core.system.send(link, name, payload),
+    });
+    core.registry.add(credits.handler());
     core.connections = new Connections({
       instanceId: core.instanceId,
       transport,
@@ -133,11 +145,16 @@ export class MessengerCore implements TransportHandler<Session> {
         features: options.features,
         instanceId: core.instanceId,
         maxPayloadBytes: options.maxPayloadBytes,
+        credit: credits.first,
+        creditCounts,
       },
       publicKey: options.curve?.publicKey,
       secure: options.curve !== null,
       redialForMs: options.redialForMs,
-      startBatching: (link) => link.startBatching(new Batcher(link, transport.shared)),
+      startBatching: (link) => {
+        link.startBatching(new Batcher(link, transport.shared));
+        credits.ride(link);
+      },
       handlerNames: () => core.registry.names(),
       status: core.status,
       clock: options.clock,
@@ -148,19 +165,17 @@ export class MessengerCore implements TransportHandler<Session> {
     });
     const router = parts.discovery?.router(rosterOf(core.connections, core.status, options.clock)) ?? null;
     core.client = new CallClient({
+      ...options,
       transport,
       connections: core.connections,
       calls: core.#calls,
-      clock: options.clock,
-      timeoutMs: options.timeoutMs,
-      connectTimeoutMs: options.connectTimeoutMs,
-      maxPayloadBytes: options.maxPayloadBytes,
-      overflow: options.overflow,
+      creditCounts,
       tracer: core.observation.tracer,
       services: new ServiceCalls({ ...options, calls: core.#calls, router }),
       closed: () => core.#lifecycle === "closed",
     });
     core.#dispatcher = new Dispatcher({
+      ...options,
       face: parts.face,
       registry: core.registry,
       replies: core.replies = new Replies({
@@ -168,14 +183,8 @@ export class MessengerCore implements TransportHandler<Session> {
         drops: transport.drops,
         replyLink: (word0, word1) => core.connections.replyLink(word0, word1),
       }),
-      clock: options.clock,
       deadlines: core.#deadlines,
       drops: transport.drops,
-      logger: options.logger,
-      maxPayloadBytes: options.maxPayloadBytes,
-      concurrency: options.concurrency,
-      maxInFlightMessages: options.maxInFlightMessages,
-      maxInFlightBytes: options.maxInFlightBytes,
       observer: core.observation.inbound,
       secure: options.curve !== null,
       meet: (call) => core.connections.meet(call),
@@ -183,6 +192,7 @@ export class MessengerCore implements TransportHandler<Session> {
         word0 === own0 && word1 === own1
           ? core.instanceId
           : core.connections.peers.byWorker(word0, word1)?.instanceId ?? null,
+      creditDue: (session) => credits.due(session),
     });
     core.#staged = new StagedRequests({
       ...options,
@@ -232,6 +242,7 @@ export class MessengerCore implements TransportHandler<Session> {
       peers: this.connections.peers.size,
       calls: this.#calls.stats(),
       handlers: this.#dispatcher.stats(),
+      credit: { ...this.#creditCounts },
       staged: this.#staged.stats(),
       transport: this.transport.stats(),
     };
@@ -274,21 +285,6 @@ export class MessengerCore implements TransportHandler<Session> {
     });
   }
 
-  /** Waits a moment of the instance's clock. */
-  pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const onAbort = () => {
-        cancel();
-        reject(signal?.reason);
-      };
-      const cancel = this.#clock.after(ms, () => {
-        signal?.removeEventListener("abort", onAbort);
-        resolve();
-      });
-      signal?.addEventListener("abort", onAbort, { once: true });
-    });
-  }
-
   /** Lets the instance keep the process alive, or not. */
   setReferenced(referenced: boolean): void {
     this.#keepAlive.referenced = referenced;
@@ -307,7 +303,9 @@ export class MessengerCore implements TransportHandler<Session> {
       );
     }
     this.connections.gone(link, loss);
-    if (session !== null) this.system.linkLost(session);
+    if (session === null) return;
+    this.#credits.gone(session);
+    this.system.linkLost(session);
   }
 
   /** Gate, drain, teardown. The second call returns the first promise. */
@@ -346,27 +344,30 @@ export class MessengerCore implements TransportHandler<Session> {
   }
 
   async #flushAll(giveUpAt: number): Promise<void> {
-    for (const session of this.#sessions()) await flushLink(this.#clock, session.link, giveUpAt);
+    for (const session of this.#sessions()) await flushSession(this.#clock, session, giveUpAt);
   }
 
   /** Waits until libzmq has everything queued for a peer, or for all. */
   async flush(id: InstanceId | undefined, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     const giveUpAt = this.#clock.now() + timeoutMs;
-    const links: Link<Session>[] = [];
-    if (id === undefined) { for (const session of this.#sessions()) links.push(session.link); }
+    const sessions: Session[] = [];
+    if (id === undefined) sessions.push(...this.#sessions());
     else {
       const session = this.connections.sessionOf(id) ?? this.peer(id).session;
-      if (session !== null) links.push(session.link);
+      if (session !== null) sessions.push(session);
     }
-    for (const link of links) {
+    for (const session of sessions) {
       signal?.throwIfAborted();
-      const flushed = await flushLink(this.#clock, link, giveUpAt, signal);
+      const flushed = await flushSession(this.#clock, session, giveUpAt, signal);
       signal?.throwIfAborted();
+      const { link, peer, waiting } = session;
       if (flushed || link.state === "closed") continue;
       throw new ZeromeshError(
         "TIMEOUT",
-        `${link.queuedMessages} messages for ${link.session?.peer?.instanceId} still wait after ${timeoutMs} ms`,
-        { peer: link.session?.peer?.instanceId },
+        `${
+          link.queuedMessages + waiting.count
+        } messages for ${peer?.instanceId} still wait after ${timeoutMs} ms`,
+        { peer: peer?.instanceId },
       );
     }
   }

@@ -136,7 +136,7 @@ export class Dispatcher implements CallHost, LaneHost {
     const bytes = message.payloadEnd - message.payloadStart;
     if (header.kind !== ResponseKind.fire && session.link.state === "closed") {
       this.#parts.drops.count("senderGone");
-      return this.#settled(session, header.name, bytes);
+      return this.dropped(session, header, bytes);
     }
     const peer = session.peer;
     const bound = session.zeromesh || this.#parts.secure;
@@ -146,7 +146,7 @@ export class Dispatcher implements CallHost, LaneHost {
       header.name !== "_hello";
     if (another || nobody) {
       this.#parts.drops.count("identityMismatch");
-      return this.#settled(session, header.name, bytes);
+      return this.dropped(session, header, bytes);
     }
     const { kind, name, headersStart, headersEnd } = header;
     const call = new InboundCall(this, session, message, kind, name, header, headersStart, headersEnd);
@@ -154,7 +154,7 @@ export class Dispatcher implements CallHost, LaneHost {
       this.#refused++;
       if (header.name === "_hello") this.#parts.meet(call);
       this.#parts.replies.giveBack(call, message.header.slice(message.headerStart, message.headerEnd));
-      return this.#settled(session, header.name, bytes);
+      return this.dropped(session, header, bytes);
     }
     const registered = this.#parts.registry.get(header.name);
     if (registered === undefined) {
@@ -165,12 +165,13 @@ export class Dispatcher implements CallHost, LaneHost {
         plainText: veloText.handlerNotFound(header.name),
         plainNack: true,
       });
-      return this.#settled(session, header.name, bytes);
+      return this.dropped(session, header, bytes);
     }
     call.registered = registered;
     registered.counts.issued++;
     if (registered.system) return this.#run(call, registered);
     this.#parts.observer?.received(call);
+    if (kind === ResponseKind.fire) session.received?.began(call, this.#parts.clock);
     if (registered.stopped !== null) return this.#reject(call, registered, stopped(registered.stopped));
     if (!this.#room.has(registered.held, session.held, bytes)) {
       const why = "too many messages are held here (maxInFlightMessages, maxInFlightBytes)";
@@ -355,11 +356,16 @@ export class Dispatcher implements CallHost, LaneHost {
       this.#room.release(registered.held, call.session.held, call.bytes);
     }
     if (ran) registered.lanes?.ended(call);
-    this.#parts.settled?.(call.session, 1, call.bytes);
+    if (call.kind === ResponseKind.fire) this.#settle(call.session, call.bytes, call);
   }
 
-  #settled(session: Session, name: string, bytes: number): void {
-    if (!name.startsWith("_")) this.#parts.settled?.(session, 1, bytes);
+  #settle(session: Session, bytes: number, call: InboundCall | null): void {
+    if (session.finish(bytes, call, this.#parts.clock)) this.#parts.creditDue(session);
+  }
+
+  /** A message has ended before it reached a handler. */
+  dropped(session: Session, { kind, name }: RequestHeader, bytes: number): void {
+    if (kind === ResponseKind.fire && !name.startsWith("_")) this.#settle(session, bytes, null);
   }
 
   /** Too many failures: nothing of this handler goes on. */

@@ -40,10 +40,10 @@ export interface DispatcherParts {
   /** The peer with this worker id. */
   instanceOf(word0: number, word1: number): InstanceId | null;
   /**
-   * Called once for every message for a handler of the user, when it no longer takes up room here: its handler
-   * has finished, or it was refused, dropped or cancelled. `bytes` are those of its payload.
+   * A quarter of the window of a sender is used up by messages that nobody answers and that no longer take up room here:
+   * their handlers have finished, or they were refused, dropped or cancelled.
    */
-  settled?: ((session: Session, messages: number, bytes: number) => void) | undefined;
+  creditDue(session: Session): void;
 }
 
 /** Counters of a `Dispatcher`. */

@@ -1,18 +1,22 @@
 import type { Clock } from "../core/mod.ts";
-import type { Link } from "../transport/mod.ts";
+import type { Session } from "./session.ts";
 
-/** Waits until libzmq has everything that was queued on a link, the link is closed, or the time is up. */
-export async function flushLink<Session>(
+/**
+ * Waits until libzmq has everything that was sent on a connection, also what waits for credit, the connection is
+ * closed, or the time is up.
+ */
+export async function flushSession(
   clock: Clock,
-  link: Link<Session>,
+  { link, credit }: Session,
   giveUpAt: number,
   signal?: AbortSignal | undefined,
 ): Promise<boolean> {
+  if (credit !== null) await within(clock, credit.idle(), giveUpAt, signal);
   link.flush();
   while (!link.flushed && link.state !== "closed" && clock.now() < giveUpAt && !signal?.aborted) {
     await within(clock, link.room(), giveUpAt, signal);
   }
-  return link.flushed;
+  return link.flushed && (credit === null || credit.waiting === 0);
 }
 
 /** Waits for work to end one way or the other, but not for longer than until a moment on the clock. */

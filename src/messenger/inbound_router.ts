@@ -79,7 +79,8 @@ export class InboundRouter {
     if (reason !== null) return this.#parts.drops.count(reason);
     const size = message.payloadEnd - message.payloadStart;
     if (size > this.#parts.maxPayloadBytes && size > payloadLimit(header.name, this.#parts.maxPayloadBytes)) {
-      return this.#parts.drops.count("payloadTooLarge");
+      this.#parts.drops.count("payloadTooLarge");
+      return this.#parts.dispatcher.dropped(session, header, size);
     }
     if (!this.#parts.staged.take(session, message, header)) {
       this.#parts.dispatcher.request(session, message, header);

@@ -79,6 +79,7 @@ export { type Peer, type PeerView } from "./peers.ts";
 export { type Roster, type Standing } from "./roster.ts";
 export { type Balance, service, type ServiceRouter, type ServiceTarget } from "./service_target.ts";
 export { type CallStats } from "./pending.ts";
+export { type CreditStats } from "./send_credit.ts";
 export { type Session } from "./session.ts";
 export { type Failure } from "./replies.ts";
 export {

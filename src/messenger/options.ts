@@ -3,6 +3,7 @@ import {
   type Clock,
   type InstanceId,
   instanceId,
+  largestCredit,
   type Logger,
   type Meter,
   silentLogger,
@@ -80,11 +81,11 @@ export interface MessengerOptions {
   maxQueuedBytes?: number | undefined;
   /** What a send does when that queue is full: wait until its deadline, or fail at once. @default {"wait"} */
   overflow?: SendOverflow | undefined;
-  /** Peers that may be known by the connections they dialled. @default {16_384} */
+  /** Peers that may be known by the connections they dialled. @default {32_768} */
   maxConnections?: number | undefined;
   /** Handlers that may be registered. @default {65_536} */
   maxHandlers?: number | undefined;
-  /** Questions of others that may wait for a handler of this instance; more are `OVERLOADED`. @default {16_384} */
+  /** Questions of others that may wait for a handler of this instance; more are `OVERLOADED`. @default {32_768} */
   maxHandlerWaits?: number | undefined;
   /**
    * Requests of plain Velo peers at a time whose payload is fetched from its sender, as Velo has it above 256 KiB;
@@ -103,11 +104,28 @@ export interface MessengerOptions {
   /**
    * Messages that may wait for a handler or be worked on, of all senders. Further ones are answered `OVERLOADED`, or,
    * when nobody waits for an answer, dropped and counted. One handler or sender alone gets eight ninths.
-   * @default {65_536}
+   * @default {131_072}
    */
   maxInFlightMessages?: number | undefined;
   /** Bytes of their payloads. @default {268_435_456} */
   maxInFlightBytes?: number | undefined;
+  /**
+   * Sends to one peer that may wait at a time, for room in its queue or for its handlers to finish earlier messages.
+   * Further ones fail with `QUEUE_FULL`: a loop that awaits its sends has one.
+   * @default {32_768}
+   */
+  maxWaitingSends?: number | undefined;
+  /** Bytes of their payloads, without those of calls; one may wait whatever its size. @default {33_554_432} */
+  maxWaitingBytes?: number | undefined;
+  /**
+   * Messages that nobody answers (`amSend`) which each sender may have under way to here before their handlers have
+   * finished; then it waits, or fails, as its `overflow` says. A sender gets a small part of it at first, and more
+   * while handlers keep up. Between instances that both speak feature `credit`. 1 to 1 048 576.
+   * @default {65_536}
+   */
+  maxCreditMessages?: number | undefined;
+  /** Bytes of their payloads, 1 to 4 294 967 296. @default {16_777_216} */
+  maxCreditBytes?: number | undefined;
   /** libzmq's own queue for one peer, in messages: what waits to be sent, and what a listener has not read. @default {1_000} */
   highWaterMark?: number | undefined;
   /** Switches negotiated features off: `{ batch: false }`. */
@@ -146,6 +164,10 @@ export interface ResolvedOptions {
   readonly concurrency: number;
   readonly maxInFlightMessages: number;
   readonly maxInFlightBytes: number;
+  readonly maxWaitingSends: number;
+  readonly maxWaitingBytes: number;
+  readonly maxCreditMessages: number;
+  readonly maxCreditBytes: number;
   readonly highWaterMark: number;
   readonly features: readonly Feature[];
   readonly clock: Clock;
@@ -170,8 +192,12 @@ export const messengerDefaults = Object.freeze({
   maxStagedRequests: 256,
   maxStagedBytes: 256 * 1024 * 1024,
   concurrency: Infinity,
-  maxInFlightMessages: 65_536,
+  maxInFlightMessages: 131_072,
   maxInFlightBytes: 256 * 1024 * 1024,
+  maxWaitingSends: 32_768,
+  maxWaitingBytes: 32 * 1024 * 1024,
+  maxCreditMessages: 65_536,
+  maxCreditBytes: 16 * 1024 * 1024,
   highWaterMark: 1_000,
   maxMetricLabels: 200,
 });
@@ -183,6 +209,7 @@ const allFeatures: readonly Feature[] = [
   "deadline",
   "cancel",
   "msgpack",
+  "credit",
   "events",
 ];
 
@@ -264,6 +291,20 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
       2 ** 30,
     ),
     maxInFlightBytes: inRange("maxInFlightBytes", options.maxInFlightBytes ?? d.maxInFlightBytes, 1, 2 ** 40),
+    maxWaitingSends: inRange("maxWaitingSends", options.maxWaitingSends ?? d.maxWaitingSends, 1, 2 ** 30),
+    maxWaitingBytes: inRange("maxWaitingBytes", options.maxWaitingBytes ?? d.maxWaitingBytes, 1, 2 ** 40),
+    maxCreditMessages: inRange(
+      "maxCreditMessages",
+      options.maxCreditMessages ?? d.maxCreditMessages,
+      1,
+      largestCredit.count,
+    ),
+    maxCreditBytes: inRange(
+      "maxCreditBytes",
+      options.maxCreditBytes ?? d.maxCreditBytes,
+      1,
+      largestCredit.bytes,
+    ),
     highWaterMark: inRange("highWaterMark", options.highWaterMark ?? d.highWaterMark, 1, 1_000_000),
     features: allFeatures.filter((feature) => options.features?.[feature] !== false),
     clock: options.clock ?? systemClock,

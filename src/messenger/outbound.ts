@@ -19,7 +19,7 @@ import {
   metadataHeader,
   type PayloadEncoding,
   type ResponseId,
-  type ResponseKind,
+  ResponseKind,
 } from "../wire/mod.ts";
 import type { BaseCallOptions, CallOptions } from "./caller.ts";
 import { payloadLimit } from "./payload_limit.ts";
@@ -27,6 +27,8 @@ import type { Outcome, PendingCall } from "./pending.ts";
 import type { Session } from "./session.ts";
 
 const nothing = new Uint8Array(new ArrayBuffer(0));
+// What names of the system's begin with.
+const underscore = 0x5f;
 
 /** A request before it has a connection. */
 export interface Request {
@@ -38,6 +40,8 @@ export interface Request {
   payload: Uint8Array;
   /** Whether nobody else can change the payload. */
   owned: boolean;
+  /** Whether it waits for room, and has its credit. */
+  waits?: boolean;
   /** The caller's headers. */
   readonly headers: Readonly<Record<string, string>> | undefined;
   /** How the payload is encoded. */
@@ -176,6 +180,32 @@ export function queueFull(handler: string, session: Session): ZeromeshError {
       `messages, ${session.link.queuedBytes} bytes); it reads too slowly`,
     { peer: session.peer?.instanceId, handler },
   );
+}
+
+/** The peer's handlers have to finish earlier messages first. */
+export function creditUsedUp(handler: string, session: Session): ZeromeshError {
+  const { count, bytes } = session.credit!.window.spent;
+  return new ZeromeshError(
+    "QUEUE_FULL",
+    `Cannot call "${handler}": ${session.peer?.instanceId} takes no more messages before its handlers have finished ` +
+      'earlier ones; send less, or wait (overflow: "wait")',
+    { peer: session.peer?.instanceId, handler, details: { sentMessages: count, sentBytes: bytes } },
+  );
+}
+
+/** Too many sends to a peer wait. */
+export function tooManyWait(handler: string, session: Session): ZeromeshError {
+  return new ZeromeshError(
+    "QUEUE_FULL",
+    `Cannot call "${handler}": as many sends to ${session.peer?.instanceId} wait as may (maxWaitingSends, maxWaitingBytes); await ` +
+      "what amSend returns before sending more",
+    { peer: session.peer?.instanceId, handler },
+  );
+}
+
+/** Whether a request uses up credit: nobody answers it, and it is for a handler of the user's. */
+export function usesCredit(request: Request): boolean {
+  return request.kind === ResponseKind.fire && request.name[0] !== underscore;
 }
 
 /** The payload is over a limit. */

@@ -1,4 +1,4 @@
-import { Deadline, type Deadlines, type InstanceId, ZeromeshError } from "../core/mod.ts";
+import { Deadline, type Deadlines, type InstanceId, type LinePlace, ZeromeshError } from "../core/mod.ts";
 import type { ResponseId } from "../wire/mod.ts";
 import type { CallObserver } from "./observation.ts";
 import type { Session } from "./session.ts";
@@ -45,6 +45,8 @@ export class PendingCall extends Deadline implements ResponseId {
   startedAt = 0;
   /** Whether it had to wait for a connection or for room. */
   waited = false;
+  /** Its place in a line for room or credit. */
+  place: LinePlace | null = null;
   /** Whether it has ended. */
   settled = false;
   /** Makes the result of the answer. Null for calls without one. */
@@ -142,6 +144,7 @@ export class PendingCall extends Deadline implements ResponseId {
     this.settled = true;
     this.#table.observer?.ended(this, this.tableSlot >= 0, failed, error);
     if (this.#onAbort !== null) this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (this.place !== null) this.place.leave();
     this.#table.close(this);
     this.ended();
     return true;

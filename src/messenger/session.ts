@@ -1,7 +1,16 @@
+import type { Clock, Credit } from "../core/mod.ts";
 import type { Link } from "../transport/mod.ts";
-import type { PeerNegotiation, ResponseId } from "../wire/mod.ts";
+import type { Negotiation, PeerNegotiation, ResponseId } from "../wire/mod.ts";
 import type { InboundCall } from "./context.ts";
 import type { Peer } from "./peers.ts";
+import { ReceivedCredit } from "./received_credit.ts";
+import { type CreditCounts, SendCredit } from "./send_credit.ts";
+
+/** What this instance brings to every handshake. */
+export interface Terms extends Negotiation {
+  /** Where credit is counted. */
+  readonly creditCounts: CreditCounts;
+}
 
 /** What two instances agreed on for one connection. */
 export class Session {
@@ -34,6 +43,16 @@ export class Session {
   /** Messages of the other end that a handler is working on, or that wait for one, by {@link runningKey}. */
   readonly running = new Map<number, InboundCall>();
 
+  /** What the other end still takes of messages that nobody answers; null without feature `credit`. */
+  credit: SendCredit | null = null;
+  /** What was finished of such messages of the other end; null without feature `credit`. */
+  received: ReceivedCredit | null = null;
+  /** What was finished before both sides had agreed: the other end may have, and counts it. */
+  readonly early = { count: 0, bytes: 0 };
+
+  /** Sends that wait for room or credit, and the bytes of their payloads. */
+  readonly waiting = { count: 0, bytes: 0 };
+
   /** Messages of the other end that are held here. */
   readonly held = { messages: 0, bytes: 0 };
 
@@ -48,12 +67,22 @@ export class Session {
     return this.link.state === "open" && !this.leaving;
   }
 
+  /** A message that nobody answers no longer takes up room here. Returns whether its sender should be told. */
+  finish(bytes: number, message: object | null, clock: Clock): boolean {
+    const { received, early } = this;
+    if (received !== null) return received.ended(bytes, message, clock);
+    early.count++;
+    early.bytes += bytes;
+    return false;
+  }
+
   /** Takes over what both sides named. */
-  negotiate(ours: readonly string[], theirs: PeerNegotiation | null): void {
+  negotiate(ours: Terms, theirs: PeerNegotiation | null): void {
     this.zeromesh = theirs !== null;
     this.maxPayloadBytes = theirs?.maxPayloadBytes ?? Infinity;
     const both = (feature: string) =>
-      theirs !== null && theirs.features.has(feature) && ours.includes(feature);
+      theirs !== null && theirs.features.has(feature) &&
+      (ours.features as readonly string[]).includes(feature);
     this.errors = both("errors");
     this.sameConnection = both("same-connection");
     this.helloHere = theirs !== null && theirs.features.has("same-connection");
@@ -62,6 +91,15 @@ export class Session {
     this.msgpack = both("msgpack");
     this.batch = both("batch");
     this.events = both("events");
+    if (both("credit") && this.sameConnection) this.startCredit(ours, theirs!.credit);
+  }
+
+  /** Starts with the windows that both sides give. Once: a second `_hello` on the same connection changes nothing. */
+  startCredit(ours: Terms, theirs: Credit | null): void {
+    if (this.credit !== null || ours.credit === undefined || theirs === null) return;
+    this.received = new ReceivedCredit(ours.credit);
+    this.received.ledger.add(this.early);
+    this.credit = new SendCredit(theirs, ours.creditCounts);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { TransportStats } from "../transport/mod.ts";
 import type { DispatchStats } from "./dispatch_parts.ts";
 import type { CallStats } from "./pending.ts";
+import type { CreditStats } from "./send_credit.ts";
 import type { StagedStats } from "./staged.ts";
 
 /** A snapshot of counters. */
@@ -11,6 +12,8 @@ export interface MessengerStats {
   readonly calls: CallStats;
   /** Messages for this instance's handlers. */
   readonly handlers: DispatchStats;
+  /** Messages that wait for their receivers' handlers, and reports of finished ones. */
+  readonly credit: CreditStats;
   /** Requests of plain Velo peers whose payload is fetched from its sender. */
   readonly staged: StagedStats;
   /** Connections, queues and drops. */

@@ -1,5 +1,5 @@
 import type { ResponseId } from "../wire/mod.ts";
-import { cancelHandler, decodeCancel } from "../wire/mod.ts";
+import { cancelHandler, creditHandler, decodeCancel } from "../wire/mod.ts";
 import { ZeromeshError } from "../core/mod.ts";
 import type { InboundCall } from "./context.ts";
 import { type Handler, systemHandler } from "./handler.ts";
@@ -11,6 +11,7 @@ export const goodbyeHandler = "_goodbye";
 /** System handlers that finish work accepted earlier, and therefore run while draining. */
 export const servedWhileDraining: ReadonlySet<string> = new Set([
   cancelHandler,
+  creditHandler,
   goodbyeHandler,
   "_ack",
   "_health_check",

@@ -1,4 +1,4 @@
-import { type InstanceId, ZeromeshError } from "../core/mod.ts";
+import { type Clock, type InstanceId, ZeromeshError } from "../core/mod.ts";
 import type { MessengerCore } from "./core.ts";
 import { hasHandler } from "./handler_waits.ts";
 import type { WaitOptions } from "./wait_options.ts";
@@ -31,6 +31,21 @@ export async function waitForHandler(
       if (answered && error instanceof ZeromeshError && error.code === "TIMEOUT") continue;
       throw error;
     }
-    await core.pause(Math.min(handlerPollMs, left), signal);
+    await pause(core.system.clock, Math.min(handlerPollMs, left), signal);
   }
+}
+
+/** Waits a moment. */
+function pause(clock: Clock, ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      cancel();
+      reject(signal?.reason);
+    };
+    const cancel = clock.after(ms, () => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    });
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
 }

@@ -17,6 +17,8 @@ const maxHops = 16;
 
 /** What a batcher sends through. */
 export interface BatchSink {
+  /** The batch of this turn leaves next: what is sent now still goes with it. */
+  beforeBatch?(): void;
   /** Sends `count` messages as one of type `type`. */
   sendBatch(type: number, header: Uint8Array, payload: Uint8Array, count: number): void;
 }
@@ -105,6 +107,7 @@ export class Batcher {
       queueMicrotask(this.#step);
       return;
     }
+    if (this.#writer.count > 0) this.#sink.beforeBatch?.();
     this.#scheduled = false;
     this.#lone = this.#turnCount <= 1;
     this.#turnCount = 0;

@@ -12,6 +12,7 @@ export type Drop =
   | "replyUnknown"
   | "queueFull"
   | "overloaded"
+  | "creditInvalid"
   | "linkLost";
 
 /** Counts drops by reason. */

@@ -1,4 +1,4 @@
-import { Deque } from "../core/mod.ts";
+import { Deque, Line, type LinePlace } from "../core/mod.ts";
 import type { Backend, Region } from "../zmq/mod.ts";
 import type { Batcher } from "./batcher.ts";
 import type { DropCounters } from "./drops.ts";
@@ -76,6 +76,8 @@ export abstract class Link<Session> {
   abstract readonly routingId: Uint8Array | null;
   /** What the user of the transport keeps about the connection. */
   session: Session | null = null;
+  /** Called when a batch is about to leave: the moment to send what may ride with it. */
+  rider: (() => void) | null = null;
   /** Whether the connection ended in the middle of the ZMTP handshake. */
   brokenHandshake = false;
   /** The CURVE public key that the other end has proved to own, Z85; null without CURVE. */
@@ -95,8 +97,7 @@ export abstract class Link<Session> {
   #queuedBytes = 0;
   #blocked = false;
   readonly #waiting: (() => void)[] = [];
-  readonly #line = new Deque<() => boolean>();
-  #serving = false;
+  readonly #line = new Line();
 
   constructor(shared: LinkShared, state: LinkState) {
     this.shared = shared;
@@ -152,7 +153,7 @@ export abstract class Link<Session> {
    */
   send(type: number, headerLength: number, payload: Uint8Array, owned: boolean): SendOutcome {
     // Nobody overtakes a message that waits for room.
-    if (this.#line.size > 0 && !this.#serving) {
+    if (!this.#line.isFree) {
       return this.#isClosed() ? SendOutcome.closed : SendOutcome.full;
     }
     const batcher = this.#batcher;
@@ -184,6 +185,11 @@ export abstract class Link<Session> {
     const outcome = this.#write(type, headerLength, payload);
     if (outcome !== WriteOutcome.sent) return SendOutcome.closed;
     return SendOutcome.sent;
+  }
+
+  /** A batch is about to leave, see {@link rider}. */
+  beforeBatch(): void {
+    this.rider?.();
   }
 
   /** Sends what a batcher collected: `count` messages in one frame of type `type`. */
@@ -228,9 +234,11 @@ export abstract class Link<Session> {
   /**
    * Waits for room after {@link send} was refused with `full`. `send` is called in its turn, when there is room or
    * the link is closed, until it returns true: it was not refused with `full` again, or has no need any more.
+   *
+   * @param left Called once, when the place in the line is free again.
    */
-  queueUp(send: () => boolean): void {
-    this.#line.push(send);
+  queueUp(send: () => boolean, left?: () => void): LinePlace {
+    return this.#line.join(send, left);
   }
 
   /** Resolves when something has left the queue or the link is closed. */
@@ -270,7 +278,7 @@ export abstract class Link<Session> {
       this.#queuedBytes -= entry.header.length + entry.payload.length;
       count++;
     }
-    if (count > 0 || this.#queue.size === 0) count += this.#serveLine(sendsPerRetry);
+    if (count > 0 || this.#queue.size === 0) count += this.#line.serve(sendsPerRetry);
     const left = this.#queue.size + this.#line.size;
     if (left === 0 && this.#blocked) {
       this.#blocked = false;
@@ -310,25 +318,8 @@ export abstract class Link<Session> {
     }
     this.#wakeWaiting();
     // A moment later, because whoever closes the link says first why it ended.
-    if (this.#line.size > 0) queueMicrotask(() => this.#serveLine(Infinity));
+    if (this.#line.size > 0) queueMicrotask(() => this.#line.serve(Infinity));
     return true;
-  }
-
-  /** Lets sends that wait for room try, first come first. Returns how many need not wait any more. */
-  #serveLine(limit: number): number {
-    let served = 0;
-    if (this.#serving) return served;
-    this.#serving = true;
-    try {
-      for (; served < limit; served++) {
-        const send = this.#line.peek();
-        if (send === undefined || !send()) break;
-        this.#line.shift();
-      }
-    } finally {
-      this.#serving = false;
-    }
-    return served;
   }
 
   #write(type: number, headerLength: number, payload: Uint8Array): WriteOutcome {

@@ -73,6 +73,8 @@ export interface Transport<Session> {
    * @throws {ZeromeshError} `ENDPOINT_INVALID`.
    */
   dial(endpoint: string, options?: DialOptions): Promise<Link<Session>>;
+  /** Reads what has come before this turn of the event loop ends, for whoever sends without a pause. */
+  readSoon(): void;
   /** The link to oneself. */
   loopback(): Link<Session>;
   /**

@@ -69,8 +69,7 @@ const frameSlackBytes = 128 * 1024;
 const heartbeatMs = 1_000;
 const heartbeatPatience = 3;
 // libzmq 4.3 aborts the process ("Assertion failed: !_io_error") if it wants to ping on a connection that broke while
-// its reading side was full. So what a dialler may have unread is more than it can ever be sent: answers are bounded by
-// the calls that wait for them.
+// its reading side was full. So a dialler takes more unread than answers can come to the calls that wait for them.
 const dialledReceiveMark = 2 ** 18;
 
 /** Frames between instances over libzmq: one ROUTER, and a DEALER for each connection dialled. */
@@ -166,6 +165,10 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     );
     this.#dialled.add(link);
     return link;
+  }
+
+  readSoon(): void {
+    this.context.reactor.readSoon();
   }
 
   loopback(): Link<Session> {

@@ -1,4 +1,4 @@
-import { type InstanceId, isInstanceId } from "../core/mod.ts";
+import { type Credit, type InstanceId, isInstanceId } from "../core/mod.ts";
 import { parseControlJson, stringifyControlJson } from "./control_json.ts";
 import { type PeerInfo, peerInfoFromJson, peerInfoToJson } from "./peer_info.ts";
 import { encodeUtf8 } from "./utf8.ts";
@@ -13,7 +13,7 @@ import { encodeUtf8 } from "./utf8.ts";
  * - `deadline`: header `_ttl`, see {@link encodeTtl}.
  * - `cancel`: a message that gives up a call, see {@link encodeCancel}.
  * - `msgpack`: payloads of contracts that ask for MessagePack, marked by header `_enc`.
- * - `credit`: a window per sender and receiver, in messages and bytes.
+ * - `credit`: a window per sender and receiver, in messages and bytes, see {@link encodeCredit}.
  * - `events`: event completions carry values and codes, and subscriptions can be taken back.
  */
 export type Feature =
@@ -47,6 +47,8 @@ export interface Negotiation {
   readonly instanceId: InstanceId;
   /** The largest payload we take, in bytes. A larger one would cost the sender its connection. */
   readonly maxPayloadBytes?: number | undefined;
+  /** With feature `credit`: the window that the peer gets for messages to us. */
+  readonly credit?: Credit | undefined;
 }
 
 /** What a peer says about itself in the `zeromesh` object. */
@@ -59,6 +61,8 @@ export interface PeerNegotiation {
   readonly instanceId: InstanceId;
   /** The largest payload it takes, in bytes; `Infinity` when it does not say. */
   readonly maxPayloadBytes: number;
+  /** The window that it gives for messages to it; `null` when it names none that can be used. */
+  readonly credit: Credit | null;
 }
 
 /** A decoded `_hello`. */
@@ -146,6 +150,9 @@ function negotiationJson(ours: Negotiation | undefined): Record<string, unknown>
     features: ours.features,
     instance_id: ours.instanceId,
     max_payload: ours.maxPayloadBytes,
+    credit: ours.features.includes("credit")
+      ? ours.credit && [ours.credit.count, ours.credit.bytes]
+      : undefined,
   };
 }
 
@@ -162,7 +169,17 @@ function negotiationOf(value: unknown): PeerNegotiation | null {
   if (!isInstanceId(instanceId)) return null;
   const limit = json["max_payload"];
   const maxPayloadBytes = typeof limit === "number" && limit >= 0 ? limit : Infinity;
-  return { v, features: new Set(features), instanceId, maxPayloadBytes };
+  return { v, features: new Set(features), instanceId, maxPayloadBytes, credit: creditOf(json["credit"]) };
+}
+
+function creditOf(value: unknown): Credit | null {
+  if (!Array.isArray(value) || value.length !== 2) return null;
+  const [count, bytes] = value as unknown[];
+  return isPositive(count) && isPositive(bytes) ? { count, bytes } : null;
+}
+
+function isPositive(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 1;
 }
 
 function fieldsOf(value: unknown): Record<string, unknown> | null {

@@ -150,6 +150,7 @@ export {
   unsubscribeHandler,
 } from "./events.ts";
 export { cancelHandler, decodeCancel, encodeCancel } from "./cancel.ts";
+export { creditHandler, creditSize, decodeCredit, encodeCredit } from "./credit.ts";
 export {
   acquireHandler,
   decodeAcquired,

@@ -13,7 +13,8 @@ export {
 } from "./context.ts";
 export { type CurveKeyPair, curveKeyPair, isCurveKey, requireCurve } from "./curve.ts";
 export { type MonitorHub, type MonitorListener, type StopMonitor } from "./monitor.ts";
-export { Reactor, type ReactorStats } from "./reactor.ts";
+export { Reactor } from "./reactor.ts";
+export { type ReactorStats } from "./reactor_options.ts";
 export { Registration, type Source } from "./source.ts";
 export { Socket, type SocketOptionName, type SocketOptionValue, type SocketTypeName } from "./socket.ts";
 export { type KeyCheck, ZapHandler } from "./zap.ts";

@@ -1,33 +1,8 @@
 import type { Backend, Handle, Waiter } from "../../ffi/mod.ts";
 import { PollEvent } from "../../ffi/mod.ts";
 import { type Clock, errorText, type Logger } from "../core/mod.ts";
+import type { ReactorOptions, ReactorStats } from "./reactor_options.ts";
 import { Registration, type Source } from "./source.ts";
-
-/** Counters of a reactor, all since its start. */
-export interface ReactorStats {
-  /** Which kind of wait is in use. */
-  readonly waiter: "loop" | "worker";
-  /** Messages read. */
-  readonly messages: number;
-  /** Times that a wait ended. */
-  readonly wakes: number;
-  /** Wakes that found nothing to do. */
-  readonly idleWakes: number;
-  /** Waits that were started. */
-  readonly parks: number;
-  /** Short waits on this thread under dense traffic. */
-  readonly slices: number;
-}
-
-/** What a reactor is made of. */
-export interface ReactorOptions {
-  /** Where time comes from. */
-  clock: Clock;
-  /** Where trouble is reported. */
-  logger: Logger;
-  /** Which waiter to use. @default {"auto"} */
-  waiter?: "auto" | "loop" | "worker" | undefined;
-}
 
 // A drain handles this many messages before other I/O gets a turn, and each socket this many in a row.
 const messagesPerPass = 256;
@@ -157,6 +132,11 @@ export class Reactor {
     setImmediate(callback);
   }
 
+  /** Reads before this turn of the event loop ends what has come on the sockets that were sent on. */
+  readSoon(): void {
+    queueMicrotask(this.#onMicrotask);
+  }
+
   /** Keeps the process alive until the matching {@link unref}. Counts. */
   ref(): void {
     if (++this.#refs === 1 && !this.#closed) this.#waiter.ref();
@@ -219,6 +199,10 @@ export class Reactor {
 
   readonly #onImmediate = (): void => {
     this.#scheduled = false;
+    this.#onMicrotask();
+  };
+
+  readonly #onMicrotask = (): void => {
     if (!this.#closed && !this.#pumping) this.#pump();
   };
 
@@ -236,7 +220,7 @@ export class Reactor {
         if (count > 0 || retried > 0) return this.#again();
         if (this.#checkTouched()) continue;
         if (this.#signalled) continue;
-        if (!this.#rest()) return;
+        if (this.#scheduled || !this.#rest()) return;
       }
     } finally {
       this.#pumping = false;

@@ -86,6 +86,7 @@ test("_hello of a plain node is answered through a connection of our own, with o
     ...[
       "_ack",
       "_cancel",
+      "_credit",
       "_describe",
       "_event_barrier",
       "_event_poll",

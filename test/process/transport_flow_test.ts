@@ -101,7 +101,14 @@ test("a peer whose JavaScript stands still at its high-water mark gets all of it
   // Longer, and the heartbeats of what stands still with a full pipe would be missed.
   const stuckMs = 2_000;
   const [stuck, fine] = [await start(t, { highWaterMark: 10 }), await start(t)];
-  const client = await t.messenger({ highWaterMark: 10, maxQueuedMessages: 5_000, timeoutMs: 120_000 });
+  // Credit would hold them back before the queue does.
+  const features = { credit: false };
+  const client = await t.messenger({
+    highWaterMark: 10,
+    maxQueuedMessages: 5_000,
+    timeoutMs: 120_000,
+    features,
+  });
   const to = await client.connect(stuck.endpoint);
   const other = await client.connect(fine.endpoint);
   const sends: Promise<void>[] = [];
@@ -123,6 +130,39 @@ test("a peer whose JavaScript stands still at its high-water mark gets all of it
   assert.ok(percentile(took, 0.99) < 100, `p99 of calls to another peer: ${percentile(took, 0.99)} ms`);
   await within(Promise.all(sends), stuckMs + 20_000, "every send");
   assert.deepEqual(await counts(client, to), { next: sends.length, wrong: 0, held: 0 });
+});
+
+test("a peer that crawls at its high-water mark for long is no lost peer: it gets everything, others nothing late", async () => {
+  await using t = await leakCheck();
+  const crawlMs = longRun ? 60_000 : 7_000;
+  const [slow, fine] = [await start(t, { highWaterMark: 10 }, 1), await start(t)];
+  const client = await t.messenger({ highWaterMark: 10, maxQueuedMessages: 5_000, timeoutMs: 120_000 });
+  const to = await client.connect(slow.endpoint);
+  const other = await client.connect(fine.endpoint);
+  const downs: string[] = [];
+  void (async () => {
+    for await (const status of client.status()) if (status.type === "peerDown") downs.push(status.peer);
+  })();
+  const ends = performance.now() + crawlMs;
+  let sent = 0;
+  const flood = async (): Promise<void> => {
+    while (performance.now() < ends) {
+      await client.amSend("n", { to, rawPayload: numbered(sent++, 1_000) });
+    }
+  };
+  const took: number[] = [];
+  const ask = async (): Promise<void> => {
+    while (performance.now() < ends) {
+      const asked = performance.now();
+      await client.unary("echo", { to: other, rawPayload: new Uint8Array(100) });
+      took.push(performance.now() - asked);
+    }
+  };
+  await Promise.all([flood(), ask()]);
+  assert.ok(client.stats().credit.waited > 10, "it kept up: this test shows nothing");
+  assert.ok(percentile(took, 0.99) < 100, `p99 of calls to another peer: ${percentile(took, 0.99)} ms`);
+  assert.deepEqual(await counts(client, to), { next: sent, wrong: 0, held: 0 });
+  assert.deepEqual(downs, []);
 });
 
 test("full load both ways starves neither timers nor other sockets of the process", async (context) => {

@@ -47,6 +47,8 @@ test("a peer that is stopped and flooded holds nobody else up, and gets everythi
     maxQueuedMessages: 2_000,
     maxQueuedBytes: 1_000_000,
     overflow: "fail",
+    // Credit would hold them back before the queue does.
+    features: { credit: false },
   });
   const to = await client.connect(stuck.endpoint);
   const other = await client.connect(fine.endpoint);
@@ -178,7 +180,8 @@ test("a server dies while thousands of its answers are unread: the caller, who s
 test("a guest dies while thousands of its messages are unread: the listener, which stands still, is not aborted", async () => {
   await using t = await leakCheck();
   const victim = await start(t);
-  const dying = t.use(spawnScript(program, ["flood", victim.endpoint]));
+  // With credit it would not be sent that many.
+  const dying = t.use(spawnScript(program, ["flood", victim.endpoint, '{"features":{"credit":false}}']));
   await dying.waitForLine("ready");
   victim.child.write("block 4000\n");
   await victim.child.waitForLine("blocking");

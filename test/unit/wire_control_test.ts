@@ -289,14 +289,26 @@ test("hello and its answer carry our features, byte for byte, both directions", 
   expect(text(encodeHello({ peerInfo, zeromesh: { features, instanceId: a } }))).toBe(hello.request);
   expect(decodeHello(utf8(hello.request))).toEqual({
     peerInfo,
-    zeromesh: { v: 1, features: new Set(hello.features), instanceId: a, maxPayloadBytes: Infinity },
+    zeromesh: {
+      v: 1,
+      features: new Set(hello.features),
+      instanceId: a,
+      maxPayloadBytes: Infinity,
+      credit: null,
+    },
   });
   const b = instanceId(hello.replyInstanceId);
   const zeromesh = { features: ["batch", "errors"] as Feature[], instanceId: b };
   expect(text(encodeHelloReply({ handlers: hello.handlers, zeromesh }))).toBe(hello.reply);
   expect(decodeHelloReply(utf8(hello.reply))).toEqual({
     handlers: hello.handlers,
-    zeromesh: { v: 1, features: new Set(["batch", "errors"]), instanceId: b, maxPayloadBytes: Infinity },
+    zeromesh: {
+      v: 1,
+      features: new Set(["batch", "errors"]),
+      instanceId: b,
+      maxPayloadBytes: Infinity,
+      credit: null,
+    },
   });
 });
 

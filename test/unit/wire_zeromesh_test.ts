@@ -6,11 +6,14 @@ import {
   BatchWriter,
   cancelHandler,
   codeOfVeloText,
+  creditHandler,
   decodeCancel,
+  decodeCredit,
   decodeHeaders,
   decodeRequest,
   encodeBatchHeader,
   encodeCancel,
+  encodeCredit,
   encodeHeaders,
   encodeRequest,
   encodeResponse,
@@ -30,7 +33,7 @@ import {
 import { bytesOf, hexOf } from "../vectors/hex.ts";
 import { errorTexts } from "../vectors/velo_control.ts";
 import { longResponseId, nodeA } from "../vectors/velo_headers.ts";
-import { batch, cancel, failure, ttl } from "../vectors/zeromesh.ts";
+import { batch, cancel, credit, failure, ttl } from "../vectors/zeromesh.ts";
 
 const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 const slot = (value: number) => responseIdFromBigInt(nodeA.workerId | (BigInt(value) << 64n));
@@ -241,6 +244,26 @@ test("the cancellation vector names a response id, both directions", () => {
   const bytes = new Uint8Array(requestSize(name.length, 0));
   encodeRequest(bytes, viewOf(bytes), 0, 0, slot(cancel.slot), name, null);
   expect(hexOf(bytes)).toBe(cancel.request);
+});
+
+test("the credit vector names two totals, both directions", () => {
+  const payload = bytesOf(credit.payload);
+  expect(hexOf(encodeCredit(credit.total))).toBe(hexOf(payload));
+  expect(decodeCredit(payload)).toEqual(credit.total);
+  const name = validateHandlerName(creditHandler, { system: true });
+  const bytes = new Uint8Array(requestSize(name.length, 0));
+  encodeRequest(bytes, viewOf(bytes), 0, 0, slot(credit.slot), name, null);
+  expect(hexOf(bytes)).toBe(credit.request);
+});
+
+test("decodeCredit() takes exactly 16 bytes, and numbers that are exact", () => {
+  for (let length = 0; length < 40; length++) {
+    expect(decodeCredit(new Uint8Array(length)) === null).toBe(length !== 16);
+  }
+  const most = { count: Number.MAX_SAFE_INTEGER, bytes: 0 };
+  expect(decodeCredit(encodeCredit(most))).toEqual(most);
+  expect(decodeCredit(bytesOf("0000000000002000|0000000000000000"))).toBeNull();
+  expect(decodeCredit(bytesOf("0000000000000000|ffffffffffffffff"))).toBeNull();
 });
 
 test("decodeCancel() takes exactly 16 bytes", () => {

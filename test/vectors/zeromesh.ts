@@ -85,3 +85,11 @@ export const address = {
   hex: "82|a3 7a6d71|dc0014 7463703a2f2f3132372e302e302e313a35353535|" +
     "a8 7a65726f6d657368|dc0027 5b227463703a2f2f3132372e302e302e313a35353535222c226970633a2f2f2f746d702f61225d",
 };
+
+/** Node A, in slot 6, tells that 3000 messages and 5 GiB may have been sent to it since the connection began. */
+export const credit = {
+  total: { count: 3_000, bytes: 5 * 2 ** 30 },
+  payload: "b80b000000000000|0000004001000000",
+  request: "01000626a52848d9b265060000000000000007005f6372656469740000",
+  slot: 6,
+};

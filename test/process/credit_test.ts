@@ -1,0 +1,87 @@
+/** A fast `amSend` loop against a handler that takes a millisecond, in processes of their own. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Messenger } from "../../src/mod.ts";
+import { leakCheck } from "../support/fixture.ts";
+import { longRun } from "../support/runtime.ts";
+import { spawnScript } from "../support/spawn.ts";
+import { pause, until } from "../support/until.ts";
+import { hasVitals, vitals } from "../support/vitals.ts";
+
+const program = "test/support/peers/credit_peer.ts";
+const skip = hasVitals ? false : "what a process holds is read from /proc";
+// In full with the default: what waits then takes its millisecond each, one after the other.
+const maxWaitingSends = longRun ? undefined : 1_000;
+const floodMs = longRun ? 10_000 : 2_000;
+
+/** The 99th percentile of calls, one after the other, for so long. */
+async function callsFor(client: Messenger, endpoint: string, ms: number): Promise<number> {
+  const to = await client.connect(endpoint);
+  const took: number[] = [];
+  const end = performance.now() + ms;
+  while (performance.now() < end) {
+    const asked = performance.now();
+    await client.unary("echo", { to, rawPayload: new Uint8Array(64) });
+    took.push(performance.now() - asked);
+    await pause(1);
+  }
+  took.sort((a, b) => a - b);
+  return took[Math.floor(took.length * 0.99)]!;
+}
+
+const limit = maxWaitingSends === undefined ? [] : [String(maxWaitingSends)];
+
+for (const how of ["await", "count", "fail"]) {
+  const loop = { await: "awaited", count: "not awaited", fail: "that fails instead of waiting" }[how]!;
+  test(
+    `a fast loop, ${loop}, against a handler of 1 ms for ${floodMs} ms: memory is bounded, nothing taken is lost`,
+    { skip },
+    async () => {
+      await using t = await leakCheck();
+      const server = t.use(spawnScript(program, ["serve"]));
+      const endpoint = (await server.waitForLine("ready")).slice("ready ".length);
+      const flood = t.use(spawnScript(program, ["flood", endpoint, String(floodMs), how, ...limit]));
+      await flood.waitForLine("ready");
+      const client = await t.messenger();
+      const idle = await callsFor(client, endpoint, 700);
+      const before = await Promise.all([vitals(server.pid), vitals(flood.pid)]);
+      flood.write("go\n");
+      const most = [0, 0];
+      let done = false;
+      const watched = (async () => {
+        while (!done) {
+          const now = await Promise.all([vitals(server.pid), vitals(flood.pid)]);
+          now.forEach(({ residentMiB }, i) => most[i] = Math.max(most[i]!, residentMiB));
+          await pause(100);
+        }
+      })();
+      const busy = await callsFor(client, endpoint, floodMs - 500);
+      const line = await flood.waitForLine("done", 60_000);
+      done = true;
+      await watched;
+      const { tried, taken, refused, credit } = JSON.parse(line.slice("done ".length));
+      const to = await client.connect(endpoint);
+      const told = async () =>
+        JSON.parse(new TextDecoder().decode(await client.unary("told", { to }))) as Record<string, unknown>;
+      await until(async () => (await told())["came"] === taken, {
+        timeoutMs: 20_000,
+        message: `${taken} messages`,
+      });
+      const end = await told();
+      assert.deepEqual([end["came"], end["wrong"], end["held"], end["drops"]], [taken, 0, 0, {}]);
+      assert.equal(tried, taken + refused);
+      assert.ok(taken > 500, `only ${taken} messages were taken`);
+      assert.ok(how === "await" ? credit.waited > 0 : refused > 0, "the loop was never held back");
+      most.forEach((mib, i) => {
+        const grown = mib - before[i]!.residentMiB;
+        assert.ok(grown < 64, `the ${i === 0 ? "receiver" : "sender"} grew by ${grown} MiB`);
+      });
+      console.log(`# p99 of other calls ${idle.toFixed(2)} ms idle, ${busy.toFixed(2)} ms under load`);
+      // On an idle machine it is twice to three times as long. Behind the messages themselves it would be seconds.
+      assert.ok(
+        busy < 2 * idle + 50,
+        `p99 of calls to another handler: ${idle} ms idle, ${busy} ms under load`,
+      );
+    },
+  );
+}
