@@ -1,4 +1,3 @@
-import { LRUCache } from "lru-cache";
 import { type Deadlines, type InstanceId, ZeromeshError } from "../core/mod.ts";
 import type { SystemPort } from "../messenger/mod.ts";
 import {
@@ -9,9 +8,11 @@ import {
   subscribeHandler,
   unsubscribeHandler,
 } from "../wire/mod.ts";
-import { type EventHandle, handleWords, joinHandle, splitHandle } from "./handle.ts";
+import { CompletedEvents } from "./completed_events.ts";
+import { type EventHandle, handleWords, splitHandle } from "./handle.ts";
 import type { ResolvedEventOptions } from "./options.ts";
 import { type Outcome, poisonedError, triggered } from "./outcome.ts";
+import { HeldQuestions } from "./held_questions.ts";
 import { OwnerSearches } from "./owner_searches.ts";
 import { type OwnerHost, RemoteOwner, Subscription } from "./remote_owner.ts";
 import type { AwaiterOptions } from "./waiting.ts";
@@ -52,9 +53,10 @@ export class RemoteEvents implements OwnerHost {
   readonly #options: ResolvedEventOptions;
   readonly #deadlines: Deadlines;
   readonly #awaited: (change: 1 | -1) => void;
-  readonly #completed: LRUCache<EventHandle, Outcome>;
+  readonly #completed: CompletedEvents;
   readonly #owners = new Map<InstanceId, RemoteOwner>();
   readonly #searches: OwnerSearches;
+  readonly #questions: HeldQuestions;
   #ended: ZeromeshError | null = null;
   #last: RemoteOwner | null = null;
   #count = 0;
@@ -78,13 +80,15 @@ export class RemoteEvents implements OwnerHost {
     this.#options = options;
     this.#deadlines = deadlines;
     this.#awaited = awaited;
-    this.#completed = new LRUCache({ max: options.maxCompleted });
+    this.#completed = new CompletedEvents(options.maxCompleted);
     this.#searches = new OwnerSearches(port, deadlines, options.maxSubscriptions);
+    this.#questions = new HeldQuestions(port);
   }
 
   /** How an event ended, if that is known here. */
   known(handle: EventHandle): Outcome | undefined {
-    return this.#completed.get(handle);
+    splitHandle(handle);
+    return this.#completed.get(handleWords[0]!, handleWords[1]!, handleWords[2]!, handleWords[3]!);
   }
 
   /** Who owns an event, if it is a peer that is known. */
@@ -106,7 +110,7 @@ export class RemoteEvents implements OwnerHost {
 
   /** Waits for an event. */
   await(handle: EventHandle, options: AwaiterOptions | undefined): Promise<unknown> {
-    const outcome = this.#completed.get(handle);
+    const outcome = this.known(handle);
     if (outcome !== undefined) {
       this.#cacheHits++;
       if (outcome.reason !== null) return Promise.reject(poisonedError(handle, outcome.reason));
@@ -135,7 +139,9 @@ export class RemoteEvents implements OwnerHost {
     const promise = unconditional
       ? found.promise()
       : found.conditional(handle, options ?? {}, this.#deadlines, () => this.#giveUp(found));
-    if (fresh) found.owner.ask(found);
+    if (!fresh) return promise;
+    if (this.port.hasEvents(found.owner.id)) this.#questions.add(found);
+    else found.owner.ask(found);
     return promise;
   }
 
@@ -143,22 +149,36 @@ export class RemoteEvents implements OwnerHost {
   complete(from: InstanceId, words: Uint32Array, outcome: Outcome): void {
     const owner = this.#owners.get(from);
     const generation = words[0]!;
-    let one: Subscription | null = owner?.first(words[1]!) ?? null;
-    let handle: EventHandle | null = null;
+    const index = words[1]!;
+    const owner0 = words[2]!;
+    const owner1 = words[3]!;
+    this.#completed.set(generation, index, owner0, owner1, outcome);
+    let one: Subscription | null = owner?.first(index) ?? null;
     if (one === null) this.#unasked++;
     while (one !== null) {
       const { next } = one;
-      if (one.generation === generation) {
-        handle = one.handle;
-        this.#settle(one, outcome);
-      } else if (one.generation < generation) {
+      if (one.generation === generation) this.#settle(one, outcome);
+      else if (one.generation < generation) {
         this.#implied++;
-        this.#completed.set(one.handle, triggered);
+        this.#completed.set(one.generation, index, owner0, owner1, triggered);
         this.#settle(one, triggered);
       }
       one = next;
     }
-    this.#completed.set(handle ?? joinHandle(words), outcome);
+  }
+
+  /** A request to complete an event leaves; whoever awaits the event hears of it by the confirmation. */
+  cover(handle: EventHandle): Subscription | null {
+    splitHandle(handle);
+    const subscription = this.#ownerByWords(handleWords)?.find(handleWords[1]!, handleWords[0]!) ?? null;
+    if (subscription !== null) subscription.covered = true;
+    return subscription;
+  }
+
+  /** Such a request failed. What became of it nobody knows, so the owner is asked. */
+  uncover(subscription: Subscription): void {
+    subscription.covered = false;
+    if (!subscription.ended) subscription.owner.ask(subscription);
   }
 
   /** The owner refuses a subscription. */

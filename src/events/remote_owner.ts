@@ -19,6 +19,8 @@ export class Subscription extends Waiting {
   asked = false;
   /** Whether nobody waits any more. */
   ended = false;
+  /** Whether a request to complete it is under way, whose confirmation tells how it ended. */
+  covered = false;
 
   /** @param owner Whose event it is. */
   constructor(handle: EventHandle, index: number, generation: number, owner: RemoteOwner) {
