@@ -79,6 +79,8 @@ export interface SystemPort {
   find(worker0: number, worker1: number): Promise<InstanceId> | null;
   /** Connects to a peer that is known, or that discovery finds. @throws {ZeromeshError} Like a call to it. */
   reach(peer: InstanceId, timeoutMs: number): Promise<void>;
+  /** For how long, in milliseconds, an attempt to connect has been neither refused nor answered with ZMTP; else 0. */
+  unansweredMs(peer: InstanceId): number;
   /**
    * Sends a message that nobody answers. It waits for room as long as the connection lasts.
    *
@@ -200,6 +202,12 @@ export class CorePort implements SystemPort {
     if (!finder.able) return null;
     const id = ((BigInt(worker1) << 32n) | BigInt(worker0)) as WorkerId;
     return finder.findWorker(id).then((peer) => peer.instanceId);
+  }
+
+  unansweredMs(peer: InstanceId): number {
+    const attempted = this.#peer(peer)?.attempted ?? null;
+    if (attempted === null || attempted.link.established || attempted.link.state === "closed") return 0;
+    return this.clock.now() - attempted.at;
   }
 
   async reach(id: InstanceId, timeoutMs: number): Promise<void> {
