@@ -66,6 +66,29 @@ export function makeRegion(size: number): DenoRegion {
   return { bytes: whole.subarray(0, size), view: new DataView(whole.buffer, 0, size), address };
 }
 
+/** Memory for one `pollfd` that belongs to C. */
+export interface PollMemory {
+  readonly address: bigint;
+  /** The descriptor, and the events. */
+  readonly words: Int32Array;
+  /** Gives it back; no call uses it any more. */
+  free(): void;
+}
+
+/**
+ * Memory for a wait on another thread. It is not JavaScript's: a Worker that is terminated leaves its wait behind, which
+ * writes here when it ends.
+ */
+function pollMemory(raw: DenoSystem): PollMemory {
+  const memory = raw.calloc(1n, 8n);
+  if (memory === null) throw new Error("there is no memory for a wait");
+  return {
+    address: deno.UnsafePointer.value(memory),
+    words: new Int32Array(deno.UnsafePointerView.getArrayBuffer(memory, 8)),
+    free: () => raw.free(memory),
+  };
+}
+
 /** An opened libzmq, with what of libc came along. */
 export interface DenoLibrary {
   readonly path: string;
@@ -76,6 +99,8 @@ export interface DenoLibrary {
   readonly system: System;
   /** `poll` on another thread. */
   readonly pollAway: DenoSystem["pollAway"];
+  /** What it polls. */
+  readonly pollMemory: () => PollMemory;
 }
 
 const RTLD_NOW = 2;
@@ -95,6 +120,7 @@ export function openDenoLibrary(path: string): DenoLibrary {
     optional: open(path, optionalSymbols, true),
     system: sharedCalls(raw, darwin),
     pollAway: raw.pollAway,
+    pollMemory: () => pollMemory(raw),
   };
 }
 

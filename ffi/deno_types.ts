@@ -30,6 +30,7 @@ export interface DenoGlobal {
   readonly UnsafePointerView: {
     new (pointer: PointerObject): { getPointer(offset: number): PointerObject | null };
     getCString(pointer: PointerObject): string;
+    getArrayBuffer(pointer: PointerObject, length: number): ArrayBuffer;
   };
   readonly permissions: {
     querySync(

@@ -1,6 +1,6 @@
 import { Socket } from "node:net";
 import type { Waiter, WaiterOptions } from "./backend.ts";
-import { deno, type DenoLibrary, type DenoRegion, makeRegion } from "./deno_library.ts";
+import { deno, type DenoLibrary, makeRegion, type PollMemory } from "./deno_library.ts";
 import type { DenoInternal } from "./deno_types.ts";
 import { findLoopDescriptor, slicer } from "./loop_descriptor.ts";
 import { pollSet } from "./poll_set.ts";
@@ -26,20 +26,18 @@ class DenoPark implements Park {
   readonly kind = "loop";
   readonly #pollAway: DenoLibrary["pollAway"];
   readonly #events: ParkEvents;
-  readonly #fds: DenoRegion;
-  readonly #words: Int32Array;
+  readonly #memory: PollMemory;
   readonly #references: ReturnType<typeof opReferences>;
   readonly #woken: () => void;
   readonly #rejected: (error: unknown) => void;
   #wait: Promise<unknown> | undefined;
   #referenced = true;
 
-  constructor(fd: number, pollAway: DenoLibrary["pollAway"], events: ParkEvents) {
+  constructor(fd: number, { pollAway, pollMemory }: DenoLibrary, events: ParkEvents) {
     this.#pollAway = pollAway;
     this.#events = events;
-    this.#fds = makeRegion(8);
-    this.#words = new Int32Array(this.#fds.bytes.buffer);
-    this.#words[0] = fd;
+    this.#memory = pollMemory();
+    this.#memory.words[0] = fd;
     this.#references = opReferences();
     this.#woken = () => {
       this.#wait = undefined;
@@ -52,9 +50,9 @@ class DenoPark implements Park {
   }
 
   start(): void {
-    this.#words[1] = POLLIN;
+    this.#memory.words[1] = POLLIN;
     // Without end: an idle process must not wake up only to look. A signal ends it too, which does no harm.
-    const wait = this.#pollAway(this.#fds.address, 1n, -1);
+    const wait = this.#pollAway(this.#memory.address, 1n, -1);
     this.#wait = wait;
     if (!this.#referenced) this.#references?.unref(wait);
     wait.then(this.#woken, this.#rejected);
@@ -69,6 +67,8 @@ class DenoPark implements Park {
   }
 
   close(): Promise<void> {
+    // A wait that did not end writes to it.
+    if (this.#wait === undefined) this.#memory.free();
     return Promise.resolve();
   }
 }
@@ -101,12 +101,12 @@ interface LoopProbe {
 }
 
 async function probe(parts: WaitingParts): Promise<LoopProbe> {
-  const { system, pollAway } = parts.library;
+  const { system } = parts.library;
   const descriptor = system.platform === "linux" ? await loopDescriptor(system) : -1;
   if (opReferences() === null) return { refusal: "this Deno cannot unref a pending call", descriptor };
   const set = pollSet(system);
   try {
-    const make: ParkFactory = (fd, events) => new DenoPark(fd, pollAway, events);
+    const make: ParkFactory = (fd, events) => new DenoPark(fd, parts.library, events);
     return { refusal: await probePark(set, make), descriptor };
   } catch (error) {
     return { refusal: error instanceof Error ? error.message : String(error), descriptor };
@@ -141,9 +141,9 @@ async function loopDescriptor(system: LinuxSystem): Promise<number> {
 
 /** Makes a waiter, after the one probe of this thread. */
 export async function denoWaiter(parts: WaitingParts, options: WaiterOptions): Promise<Waiter> {
-  const { system, path, pollAway } = parts.library;
+  const { system, path } = parts.library;
   const inWorker = workerPark({ prelude: workerPrelude, library: path });
-  const inLoop: ParkFactory = (fd, events) => new DenoPark(fd, pollAway, events);
+  const inLoop: ParkFactory = (fd, events) => new DenoPark(fd, parts.library, events);
   const kind = options.kind ?? "auto";
   const { refusal, descriptor } = await (parts.loop ??= probe(parts));
   const set = pollSet(system);

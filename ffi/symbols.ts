@@ -115,6 +115,8 @@ const unixSymbols = {
   opendir: { name: "opendir", parameters: ["view"], result: "handle" }, // *path
   readdir: { name: "readdir", parameters: ["handle"], result: "handle" }, // *directory
   closedir: { name: "closedir", parameters: ["handle"], result: "int" }, // *directory
+  calloc: { name: "calloc", parameters: ["size", "size"], result: "handle" }, // count, size
+  free: { name: "free", parameters: ["handle"], result: "none" }, // *memory
 } as const satisfies SymbolTable;
 
 /** libc's functions on Linux. */
