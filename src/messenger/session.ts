@@ -99,7 +99,8 @@ export class Session {
     if (this.credit !== null || ours.credit === undefined || theirs === null) return;
     this.received = new ReceivedCredit(ours.credit);
     this.received.ledger.add(this.early);
-    this.credit = new SendCredit(theirs, ours.creditCounts);
+    const credit = this.credit = new SendCredit(theirs, ours.creditCounts);
+    this.link.beforeExit = () => credit.release();
   }
 }
 
