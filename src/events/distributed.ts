@@ -92,8 +92,7 @@ export class Distributed {
     const owner = this.#remote.ownerOf(handle);
     if (owner === null || !port.isUp(owner)) return this.#completeLater(owner, handle, outcome, options);
     if (port.hasEvents(owner)) {
-      const encode = (id: ResponseId) => encodeRequest(handle, outcome, id);
-      return port.confirmed(completionRequestHandler, owner, encode, options);
+      return this.#completeOurs(owner, handle, outcome, options);
     }
     const encode = (id: ResponseId) =>
       encodeCompletionRequest({
@@ -106,6 +105,34 @@ export class Distributed {
     return port.confirmed(completionRequestHandler, owner, encode, options).catch((error: unknown) => {
       throw translated(error, handle);
     });
+  }
+
+  /** One of ours tells with the confirmation how the event ended, and tells the requester nothing more. */
+  #completeOurs(
+    owner: InstanceId,
+    handle: EventHandle,
+    outcome: Outcome,
+    options: EventCallOptions,
+  ): Promise<void> {
+    const remote = this.#remote;
+    const covered = remote.cover(handle);
+    const encode = (id: ResponseId) => encodeRequest(handle, outcome, id);
+    const accept = ({ payload }: { readonly payload: Uint8Array }) => {
+      if (covered === null || covered.ended) return;
+      splitHandle(handle);
+      // Nothing: it ended as it was asked to.
+      remote.complete(owner, handleWords, payload.length === 0 ? outcome : this.#confirmedOutcome(payload));
+    };
+    const confirmed = this.#port.confirmed(completionRequestHandler, owner, encode, options, accept);
+    if (covered !== null) confirmed.catch(() => remote.uncover(covered));
+    return confirmed;
+  }
+
+  #confirmedOutcome(payload: Uint8Array): Outcome {
+    const frame = new EventFrame();
+    const found = decodeEventFrame(payload, 0, payload.length, frame) ? this.#outcomeOf(frame) : null;
+    if (found !== null) return found;
+    throw new ZeromeshError("RESULT_INVALID", "The owner of an event confirms with something else");
   }
 
   async #completeLater(

@@ -12,6 +12,7 @@ import {
 import { type EventHandle, handleWords, joinHandle, splitHandle } from "./handle.ts";
 import type { ResolvedEventOptions } from "./options.ts";
 import { type Outcome, poisonedError, triggered } from "./outcome.ts";
+import { HeldQuestions } from "./held_questions.ts";
 import { OwnerSearches } from "./owner_searches.ts";
 import { type OwnerHost, RemoteOwner, Subscription } from "./remote_owner.ts";
 import type { AwaiterOptions } from "./waiting.ts";
@@ -55,6 +56,7 @@ export class RemoteEvents implements OwnerHost {
   readonly #completed: LRUCache<EventHandle, Outcome>;
   readonly #owners = new Map<InstanceId, RemoteOwner>();
   readonly #searches: OwnerSearches;
+  readonly #questions: HeldQuestions;
   #ended: ZeromeshError | null = null;
   #last: RemoteOwner | null = null;
   #count = 0;
@@ -80,6 +82,7 @@ export class RemoteEvents implements OwnerHost {
     this.#awaited = awaited;
     this.#completed = new LRUCache({ max: options.maxCompleted });
     this.#searches = new OwnerSearches(port, deadlines, options.maxSubscriptions);
+    this.#questions = new HeldQuestions(port);
   }
 
   /** How an event ended, if that is known here. */
@@ -106,7 +109,7 @@ export class RemoteEvents implements OwnerHost {
 
   /** Waits for an event. */
   await(handle: EventHandle, options: AwaiterOptions | undefined): Promise<unknown> {
-    const outcome = this.#completed.get(handle);
+    const outcome = this.known(handle);
     if (outcome !== undefined) {
       this.#cacheHits++;
       if (outcome.reason !== null) return Promise.reject(poisonedError(handle, outcome.reason));
@@ -135,7 +138,9 @@ export class RemoteEvents implements OwnerHost {
     const promise = unconditional
       ? found.promise()
       : found.conditional(handle, options ?? {}, this.#deadlines, () => this.#giveUp(found));
-    if (fresh) found.owner.ask(found);
+    if (!fresh) return promise;
+    if (this.port.hasEvents(found.owner.id)) this.#questions.add(found);
+    else found.owner.ask(found);
     return promise;
   }
 
@@ -144,21 +149,32 @@ export class RemoteEvents implements OwnerHost {
     const owner = this.#owners.get(from);
     const generation = words[0]!;
     let one: Subscription | null = owner?.first(words[1]!) ?? null;
-    let handle: EventHandle | null = null;
+    this.#completed.set(owner?.find(words[1]!, generation)?.handle ?? joinHandle(words), outcome);
     if (one === null) this.#unasked++;
     while (one !== null) {
       const { next } = one;
-      if (one.generation === generation) {
-        handle = one.handle;
-        this.#settle(one, outcome);
-      } else if (one.generation < generation) {
+      if (one.generation === generation) this.#settle(one, outcome);
+      else if (one.generation < generation) {
         this.#implied++;
         this.#completed.set(one.handle, triggered);
         this.#settle(one, triggered);
       }
       one = next;
     }
-    this.#completed.set(handle ?? joinHandle(words), outcome);
+  }
+
+  /** A request to complete an event leaves; whoever awaits the event hears of it by the confirmation. */
+  cover(handle: EventHandle): Subscription | null {
+    splitHandle(handle);
+    const subscription = this.#ownerByWords(handleWords)?.find(handleWords[1]!, handleWords[0]!) ?? null;
+    if (subscription !== null) subscription.covered = true;
+    return subscription;
+  }
+
+  /** Such a request failed. What became of it nobody knows, so the owner is asked. */
+  uncover(subscription: Subscription): void {
+    subscription.covered = false;
+    if (!subscription.ended) subscription.owner.ask(subscription);
   }
 
   /** The owner refuses a subscription. */

@@ -19,6 +19,8 @@ export class Subscription extends Waiting {
   asked = false;
   /** Whether nobody waits any more. */
   ended = false;
+  /** Whether a request to complete it is under way, whose confirmation tells how it ended. */
+  covered = false;
 
   /** @param owner Whose event it is. */
   constructor(handle: EventHandle, index: number, generation: number, owner: RemoteOwner) {
@@ -29,6 +31,10 @@ export class Subscription extends Waiting {
     this.owner = owner;
   }
 }
+
+// libzmq answers also where JavaScript is busy. Where nobody refuses a connection and no ZMTP comes for so long, the
+// process is frozen or cut off, and was before the connection was given up: the heartbeats have waited already.
+const silentMs = 1_000;
 
 /** What a {@link RemoteOwner} needs. */
 export interface OwnerHost {
@@ -134,10 +140,15 @@ export class RemoteOwner {
     if (this.away) return;
     const { port, graceMs } = this.#host;
     let cause: unknown;
-    this.#cancel = port.clock.after(
-      graceMs,
-      () => this.lose(`it is away for more than ${graceMs} ms`, cause),
-    );
+    const until = port.clock.now() + graceMs;
+    const look = (): void => {
+      const left = until - port.clock.now();
+      if (left <= 0) return this.lose(`it is away for more than ${graceMs} ms`, cause);
+      const toSilence = silentMs - port.unansweredMs(this.id);
+      if (toSilence <= 0) return this.lose("its process is frozen, or nothing reaches it", cause);
+      this.#cancel = port.clock.after(Math.min(left, toSilence), look);
+    };
+    this.#cancel = port.clock.after(Math.min(graceMs, silentMs), look);
     port.reach(this.id, graceMs).then(() => this.comeBack(), (error: unknown) => {
       cause = error;
       if (!(error instanceof ZeromeshError) || !finalCodes.has(error.code) || !this.away) return;

@@ -145,7 +145,10 @@ export class Subscribers {
       }
       const poisoned = frame.kind === EventFrameKind.poison ? frame.text : null;
       const value = frame.kind === EventFrameKind.triggerValue ? frame.text : undefined;
-      return this.#port.confirm(message, frame, this.#complete(frame.words, poisoned, value, true));
+      const done = this.#complete(frame.words, poisoned, value, true, sender.instanceId);
+      if ("code" in done) return this.#port.confirm(message, frame, done);
+      const asAsked = done.reason === poisoned && done.json === value && poisoned !== "";
+      return this.#port.confirm(message, frame, null, asAsked ? nothing : encodeOutcome(frame.words, done));
     }
     this.#requestInJson(message, sender);
   }
@@ -167,7 +170,8 @@ export class Subscribers {
     splitHandle(request.handle as EventHandle);
     words.set(handleWords);
     const { events } = message.session;
-    const failure = this.#complete(words, request.poisoned, undefined, events);
+    const done = this.#complete(words, request.poisoned, undefined, events, null);
+    const failure = "code" in done ? done : null;
     // Velo tells the requester of the completion before it confirms.
     if (!events && failure?.code !== "EVENT_UNKNOWN") this.#answerLate(message, sender, words);
     if (responseId !== null) this.#port.confirm(message, responseIdFromBigInt(responseId), failure);
@@ -263,18 +267,25 @@ export class Subscribers {
     return sender;
   }
 
+  /** @param confirmed Who is told by the confirmation, and not as a subscriber. */
   #complete(
     words: Uint32Array,
     poisoned: string | null,
     value: string | undefined,
     ours: boolean,
-  ): Failure | null {
+    confirmed: InstanceId | null,
+  ): Failure | Outcome {
     const { table } = this.#own;
     const slot = table.findWords(words);
     try {
       if (slot !== null) {
-        this.#own.complete(slot, this.#outcomeFor(poisoned, value));
-        return null;
+        const asked = this.#outcomeFor(poisoned, value);
+        const peer = slot.subscribers === null || confirmed === null
+          ? undefined
+          : this.#byPeer.get(confirmed);
+        if (peer !== undefined) this.#drop(slot, peer);
+        this.#own.complete(slot, asked);
+        return asked;
       }
       const outcome = table.outcomeOfWords(words);
       if (outcome === null) {
@@ -285,7 +296,7 @@ export class Subscribers {
       if (poisoned === null && outcome.reason !== null) throw poisonedError(handle, outcome.reason);
       // Velo confirms the poisoning of a triggered event, and changes nothing.
       if (poisoned !== null && outcome.reason === null && ours) throw completedError(handle);
-      return null;
+      return outcome;
     } catch (error) {
       if (!(error instanceof ZeromeshError)) throw error;
       const plainText = error.code === "EVENT_POISONED" ? "event was poisoned" : error.message;

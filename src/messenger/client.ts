@@ -89,6 +89,8 @@ const done = Promise.resolve();
 export class CallClient implements Caller {
   readonly #parts: ClientParts;
   readonly #encoded = new EncodedNames();
+  /** Called before a call is sent. */
+  before: (() => void) | null = null;
 
   /** @param parts What it works with. */
   constructor(parts: ClientParts) {
@@ -178,14 +180,8 @@ export class CallClient implements Caller {
     },
   ): Promise<Uint8Array> {
     const { payload = nothing, kind = ResponseKind.unary, session = null, ...rest } = options;
-    const target = { kind, name: this.#encoded.system(name) };
-    return this.#dispatch(
-      name,
-      { ...target, payload, owned: true, headers: undefined, encoding: "json" },
-      { to, ...rest },
-      keepBytes,
-      session,
-    ) as Promise<Uint8Array>;
+    const request = this.#systemRequest(kind, name, payload);
+    return this.#dispatch(name, request, { to, ...rest }, keepBytes, session) as Promise<Uint8Array>;
   }
 
   /** Sends a system message that is confirmed with an ack under an id which its payload carries. */
@@ -194,18 +190,21 @@ export class CallClient implements Caller {
     to: InstanceId,
     confirm: (id: ResponseId) => Uint8Array,
     options: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined },
+    accept: ((answer: Outcome) => void) | null,
   ): Promise<void> {
-    const request: Request = {
-      kind: ResponseKind.fire,
-      name: this.#encoded.system(name),
-      payload: nothing,
-      owned: true,
-      headers: undefined,
-      encoding: "json",
-      confirm,
-    };
+    const request = this.#systemRequest(ResponseKind.fire, name, nothing, confirm);
     const { timeoutMs, signal } = options;
-    return this.#dispatch(name, request, { to, timeoutMs, signal }, null) as Promise<void>;
+    return this.#dispatch(name, request, { to, timeoutMs, signal }, accept) as Promise<void>;
+  }
+
+  #systemRequest(
+    kind: ResponseKind,
+    handler: string,
+    payload: Uint8Array,
+    confirm?: Request["confirm"],
+  ): Request {
+    const name = this.#encoded.system(handler);
+    return { kind, name, payload, owned: true, headers: undefined, encoding: "json", confirm };
   }
 
   #start(
@@ -271,6 +270,7 @@ export class CallClient implements Caller {
     accept: ((outcome: Outcome) => unknown) | null,
     via: Session | null = null,
   ): Promise<unknown> {
+    this.before?.();
     const { connections, calls, maxPayloadBytes } = this.#parts;
     const { to, signal } = options;
     if (this.#parts.closed()) {

@@ -341,6 +341,9 @@ export class Connections {
       expected: peer.instanceId,
       serverKey: this.#requireKey(peer.instanceId, peer.publicKey),
       met: peer.zeromesh,
+      attempting: (link: Link<Session>) => {
+        peer.attempted = { link, at: this.#parts.clock.now() };
+      },
     };
     const attempt = replies !== null && replies.link.state === "open"
       ? this.#dialler.handshake(replies, peer.instanceId, timeoutMs, undefined)
@@ -356,7 +359,7 @@ export class Connections {
 
   #attempted(peer: Peer, attempt: Promise<Session>, error: unknown): void {
     if (peer.connecting === attempt) {
-      peer.connecting = null;
+      peer.connecting = peer.attempted = null;
       peer.waiting.length = 0;
     }
     this.finder.dialled(peer, error);

@@ -1,5 +1,5 @@
 import { Backoff, type Clock, type InstanceId, ZeromeshError } from "../core/mod.ts";
-import { SendOutcome, type Transport } from "../transport/mod.ts";
+import { type Link, SendOutcome, type Transport } from "../transport/mod.ts";
 import {
   decodeHelloReply,
   encodeHello,
@@ -25,6 +25,8 @@ export interface DialTarget {
   readonly serverKey: string | null;
   /** Whether somebody of ours was met there before: then it is dialled until the time is up, whatever is found. */
   readonly met: boolean;
+  /** Told of each attempt. */
+  attempting?(link: Link<Session>): void;
 }
 
 /** What a dialler needs of the messenger. */
@@ -91,6 +93,7 @@ export class Dialler {
       const left = giveUpAt - clock.now();
       if (left <= 0) throw unreachable(where, timeoutMs, last);
       const link = await transport.dial(endpoints[attempt % endpoints.length]!, { serverKey });
+      target.attempting?.(link);
       try {
         return await this.handshake(new Session(link), expected, left, signal);
       } catch (error) {

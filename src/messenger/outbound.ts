@@ -43,7 +43,7 @@ export interface Request {
   /** How the payload is encoded. */
   readonly encoding: PayloadEncoding;
   /** Makes the payload of a message without an answer that is confirmed under an id which it carries itself; lent. */
-  readonly confirm?: (id: ResponseId) => Uint8Array;
+  readonly confirm?: ((id: ResponseId) => Uint8Array) | undefined;
 }
 
 /** The milliseconds a call has left. */

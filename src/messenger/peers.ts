@@ -1,4 +1,5 @@
 import { type InstanceId, instanceIdToBytes, type WorkerId, workerIdOf, ZeromeshError } from "../core/mod.ts";
+import type { Link } from "../transport/mod.ts";
 import { endpointsOf, type PeerInfo } from "../wire/mod.ts";
 import type { Session } from "./session.ts";
 
@@ -38,6 +39,8 @@ export class Peer {
   accepted: Session | null = null;
   /** The attempt to connect that is under way. */
   connecting: Promise<Session> | null = null;
+  /** The address dialled last in that attempt, and when. */
+  attempted: { readonly link: Link<Session>; readonly at: number } | null = null;
   /** Towards plain Velo: the connection by which replies go, which needs no handshake. */
   replies: Session | null = null;
   /** The attempt to make {@link replies}. */

@@ -79,6 +79,13 @@ export class Replies {
     }
   }
 
+  /** Says that what a message asked for is done, with what the asker has to know of it. */
+  confirm(target: ReplyTarget, payload: Uint8Array): void {
+    const { headerBytes, headerView } = this.#host.transport;
+    const length = encodeAck(headerBytes, headerView, 0, target, false);
+    this.#send(target, MessageType.ack, length, payload, false);
+  }
+
   /** Says that the request failed. */
   fail(target: ReplyTarget, failure: Failure): void {
     if (target.kind === ResponseKind.fire) return;

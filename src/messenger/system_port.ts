@@ -6,7 +6,7 @@ import type { MessengerCore } from "./core.ts";
 import { systemHandler } from "./handler.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Peer } from "./peers.ts";
-import type { CallTable } from "./pending.ts";
+import type { CallTable, Outcome } from "./pending.ts";
 import type { Failure } from "./replies.ts";
 import type { Session } from "./session.ts";
 
@@ -79,6 +79,8 @@ export interface SystemPort {
   find(worker0: number, worker1: number): Promise<InstanceId> | null;
   /** Connects to a peer that is known, or that discovery finds. @throws {ZeromeshError} Like a call to it. */
   reach(peer: InstanceId, timeoutMs: number): Promise<void>;
+  /** For how long, in milliseconds, an attempt to connect has been neither refused nor answered with ZMTP; else 0. */
+  unansweredMs(peer: InstanceId): number;
   /**
    * Sends a message that nobody answers. It waits for room as long as the connection lasts.
    *
@@ -86,19 +88,26 @@ export interface SystemPort {
    * @returns False when there is no way to the peer now; then nothing is sent.
    */
   notify(name: Uint8Array, to: InstanceId, payload: Uint8Array): boolean;
-  /** Sends a message that is confirmed under an id which its payload carries. */
+  /**
+   * Sends a message that is confirmed under an id which its payload carries.
+   *
+   * @param accept Gets what the confirmation carries, lent, before the promise resolves.
+   */
   confirmed(
     name: string,
     to: InstanceId,
     payload: (id: ResponseId) => Uint8Array,
     wait: SystemWait,
+    accept?: (answer: Outcome) => void,
   ): Promise<void>;
+  /** Calls back before any call is sent, until it is told null. */
+  beforeCalls(run: (() => void) | null): void;
   /** Calls a system handler; its answer as bytes. */
   call(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<Uint8Array>;
   /** Calls a system handler that has no answer; resolves when it has run. */
   sync(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<void>;
-  /** Confirms a message under the id that its payload named; `failure` refuses it. */
-  confirm(message: SystemMessage, id: ResponseId, failure: Failure | null): void;
+  /** Confirms a message under the id that its payload named; `failure` refuses it. `payload` is lent. */
+  confirm(message: SystemMessage, id: ResponseId, failure: Failure | null, payload?: Uint8Array): void;
   /** Calls back at changes of peers, and when the instance closes. */
   watch(watcher: PeerWatcher): void;
   /** Keeps the process alive, or does so no longer. */
@@ -195,6 +204,12 @@ export class CorePort implements SystemPort {
     return finder.findWorker(id).then((peer) => peer.instanceId);
   }
 
+  unansweredMs(peer: InstanceId): number {
+    const attempted = this.#peer(peer)?.attempted ?? null;
+    if (attempted === null || attempted.link.established || attempted.link.state === "closed") return 0;
+    return this.clock.now() - attempted.at;
+  }
+
   async reach(id: InstanceId, timeoutMs: number): Promise<void> {
     const { connections } = this.#core;
     // What was found once and forgotten is looked for again.
@@ -220,8 +235,13 @@ export class CorePort implements SystemPort {
     to: InstanceId,
     payload: (id: ResponseId) => Uint8Array,
     wait: SystemWait,
+    accept: ((answer: Outcome) => void) | null = null,
   ): Promise<void> {
-    return this.#core.client.confirmed(name, to, payload, wait);
+    return this.#core.client.confirmed(name, to, payload, wait, accept);
+  }
+
+  beforeCalls(run: (() => void) | null): void {
+    this.#core.client.before = run;
   }
 
   call(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<Uint8Array> {
@@ -232,11 +252,11 @@ export class CorePort implements SystemPort {
     await this.#core.client.system(name, to, { ...wait, payload, kind: ResponseKind.ack });
   }
 
-  confirm(message: SystemMessage, id: ResponseId, failure: Failure | null): void {
+  confirm(message: SystemMessage, id: ResponseId, failure: Failure | null, payload = nothing): void {
     const { id0, id1, id2, id3 } = id;
     const { session, handlerName } = message;
     const target = { id0, id1, id2, id3, kind: ResponseKind.ack, handlerName, session };
-    if (failure === null) this.#core.replies.succeed(target, nothing, true);
+    if (failure === null) this.#core.replies.confirm(target, payload);
     else this.#core.replies.fail(target, failure);
   }
 

@@ -126,6 +126,23 @@ test("an owner that closes ends its awaiters at once", async () => {
   await waits.waitForLine(new RegExp(`^failed ${handle} EVENT_OWNER_LOST`), 2_000);
 });
 
+test("an owner that stays stopped ends its awaiters soon after the heartbeats have waited for it", async () => {
+  await using t = await leakCheck();
+  const own = await owner(t, there);
+  const [handle] = await make(own, 1);
+  const waits = await waiter(t, own.endpoint);
+  waits.write(`await ${handle}\n`);
+  await own.child.waitForLine("subscribers 1");
+  const stopped = performance.now();
+  process.kill(own.child.pid, "SIGSTOP");
+  await waits.waitForLine(
+    new RegExp(`^failed ${handle} EVENT_OWNER_LOST .*frozen`),
+    heartbeatBoundMs + 4_000,
+  );
+  const after = performance.now() - stopped;
+  assert.ok(after < heartbeatBoundMs + 1_500, `after ${after} ms`);
+});
+
 test("an owner that is stopped for a moment loses no awaiter", async () => {
   await using t = await leakCheck();
   const own = await owner(t, there);

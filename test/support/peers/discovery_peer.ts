@@ -1,6 +1,6 @@
 /**
  * A process that is found: `discovery_peer.ts SPEC SERVICE…`, where SPEC is `local:FOLDER`, `file:PATH` or
- * `etcd:URL[#TTL]`. It answers `whoami` with its id, prints `READY id`, and closes on SIGTERM.
+ * `etcd:URL[#TTL]`. It answers `whoami` with its id and `event` with the handle of a new event, prints `READY id`, and closes on SIGTERM.
  */
 import process from "node:process";
 import { EtcdDiscovery } from "../../../src/discovery/etcd.ts";
@@ -19,6 +19,9 @@ function discovery(): Discovery {
 
 const messenger = await Messenger.create({ discovery: discovery(), services });
 messenger.registerHandler(unaryHandler("whoami", () => new TextEncoder().encode(messenger.instanceId)));
+messenger.registerHandler(
+  unaryHandler("event", () => new TextEncoder().encode(String(messenger.events.newEvent().handle))),
+);
 messenger.registerHandler(unaryHandler("slow", ({ signal }) =>
   new Promise<Uint8Array>((resolve) => {
     signal.addEventListener("abort", () => resolve(new Uint8Array()));
