@@ -15,6 +15,9 @@ import { until } from "../support/until.ts";
 
 const skipEtcd = missing("openssl") || missing("etcd");
 const skipNats = missing("openssl") || missing("nats-server");
+const skipRefusals = skipNats ||
+  (currentRuntime === "deno" &&
+    "on Deno the refusal can be an error of the NATS package that nobody can catch");
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 async function secureEtcd(t: LeakCheck): Promise<{ server: TestServer; made: Certificates }> {
@@ -154,7 +157,7 @@ function askNats(server: TestServer, tls: NatsDiscoveryOptions["tls"], password:
 }
 
 test("NATS over TLS: who trusts nobody is told so, and a wrong password is refused", {
-  skip: skipNats,
+  skip: skipRefusals,
 }, async () => {
   await using t = await leakCheck();
   const { server, made } = await secureNats(t);
@@ -165,9 +168,7 @@ test("NATS over TLS: who trusts nobody is told so, and a wrong password is refus
 });
 
 test("NATS over TLS: who has no certificate where one is wanted is told so", {
-  skip: skipNats ||
-    (currentRuntime === "deno" &&
-      "on Deno the refusal can be an error of the NATS package that nobody can catch"),
+  skip: skipRefusals,
 }, async () => {
   await using t = await leakCheck();
   const { server, made } = await secureNats(t);
