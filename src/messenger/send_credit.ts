@@ -42,6 +42,7 @@ export class SendCredit {
   // How many wait for each handler.
   readonly #handlers = new Map<string, number>();
   readonly #idle: (() => void)[] = [];
+  #released = false;
 
   /**
    * @param first The window that the receiver gives first.
@@ -54,7 +55,7 @@ export class SendCredit {
 
   /** Whether one more message may leave now. */
   get isOpen(): boolean {
-    return this.window.open && this.#line.isFree;
+    return (this.window.open || this.#released) && this.#line.isFree;
   }
 
   /** Whether messages for this handler wait, which a call to it must not overtake. */
@@ -91,6 +92,12 @@ export class SendCredit {
   /** A message of this size, which had its credit, will not leave. */
   giveBack(bytes: number): void {
     this.window.giveBack(bytes);
+    this.#line.serve(Infinity);
+  }
+
+  /** The process ends, and nobody will be there to wait: all who do leave now. */
+  release(): void {
+    this.#released = true;
     this.#line.serve(Infinity);
   }
 

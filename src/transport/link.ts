@@ -78,6 +78,8 @@ export abstract class Link<Session> {
   session: Session | null = null;
   /** Called when a batch is about to leave: the moment to send what may ride with it. */
   rider: (() => void) | null = null;
+  /** Called when the process is about to end: what waits for the other end's leave may go without. */
+  beforeExit: (() => void) | null = null;
   /** Whether the connection ended in the middle of the ZMTP handshake. */
   brokenHandshake = false;
   /** The CURVE public key that the other end has proved to own, Z85; null without CURVE. */
@@ -185,6 +187,13 @@ export abstract class Link<Session> {
     const outcome = this.#write(type, headerLength, payload);
     if (outcome !== WriteOutcome.sent) return SendOutcome.closed;
     return SendOutcome.sent;
+  }
+
+  /** The process is about to end: whatever waits leaves now, as far as there is room. */
+  flushBeforeExit(): void {
+    this.beforeExit?.();
+    this.flush();
+    this.retry();
   }
 
   /** A batch is about to leave, see {@link rider}. */

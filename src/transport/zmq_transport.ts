@@ -316,10 +316,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
   /** Sends what the links hold, as far as their peers have room: the process ends. */
   #flushAll(): void {
     for (const links of [this.#dialled, this.#listener?.links ?? []]) {
-      for (const link of links) {
-        link.flush();
-        link.retry();
-      }
+      for (const link of links) link.flushBeforeExit();
     }
   }
 
