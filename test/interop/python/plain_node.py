@@ -190,7 +190,7 @@ def call(endpoint):
     say(handlers=sorted(node.hello(endpoint)))
 
     def tell(what, outcome):
-        say(what=what, outcome=outcome[0], text=outcome[1].decode(errors="replace")[:300], size=len(outcome[1]))
+        say(what=what, outcome=outcome[0], text=outcome[1].decode(errors="replace")[:4000], size=len(outcome[1]))
 
     tell("unary", node.ask(endpoint, UNARY, "echo", b"from Python"))
     tell("empty", node.ask(endpoint, UNARY, "echo"))
