@@ -33,6 +33,7 @@ import {
 import { decodePeerInfo, encodePeerInfo, type PeerInfo } from "../messenger/mod.ts";
 import { base58 } from "./base58.ts";
 import type { LookupOptions, PeerDiscovery, Registration } from "./discovery.ts";
+import { connectToNats } from "./nats_client.ts";
 import { checkServiceName, registration } from "./registration.ts";
 
 /** What a {@link NatsDiscovery} is given. */
@@ -49,9 +50,6 @@ export interface NatsDiscoveryOptions {
    * Certificates as PEM text, where the servers want TLS: `ca` is who vouches for them, by default whom the runtime
    * trusts; `cert` and `key` are the client's, where they ask for one. Without this option TLS is used when the servers
    * demand it. A server that cannot be trusted, or that refuses the certificate, is `PEER_UNREACHABLE`.
-   *
-   * On Deno, a server that refuses the client's certificate can also end the process: the package lets go of its
-   * socket a moment before Deno reports the refusal there, as an error that nobody can catch.
    */
   tls?: { ca?: string | undefined; cert?: string | undefined; key?: string | undefined } | undefined;
   /** Where to log. @default {nowhere} */
@@ -197,8 +195,7 @@ export class NatsDiscovery implements PeerDiscovery {
 
   async #open(): Promise<NatsConnection> {
     const { auth, tls } = this.#options;
-    const { connect } = await loadClient();
-    const connection = await connect({
+    const connection = await connectToNats({
       servers: this.#servers,
       name: "zeromesh",
       timeout: this.#timeoutMs,
@@ -253,18 +250,6 @@ export class NatsDiscovery implements PeerDiscovery {
         ? `NATS at ${servers} refuses this user: ${errorText(error)}; look at the option auth`
         : `NATS does not serve at ${servers}: ${errorText(error)}${this.#hint(error)}`,
       { cause: error, peer: this.#servers.join(",") },
-    );
-  }
-}
-
-async function loadClient(): Promise<typeof import("@nats-io/transport-node")> {
-  try {
-    return await import("@nats-io/transport-node");
-  } catch (error) {
-    throw new ZeromeshError(
-      "FEATURE_UNAVAILABLE",
-      "Cannot use NATS: the package @nats-io/transport-node is not installed; add it to the project",
-      { cause: error },
     );
   }
 }

@@ -1,6 +1,7 @@
 /** Frames that are wrong, and connections that claim to be somebody else. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { noCurve } from "../support/curve.ts";
+import { test } from "../support/testing.ts";
 import { Worker } from "node:worker_threads";
 import { curveKeyPair, type InstanceId, type Messenger, unaryHandler } from "../../src/mod.ts";
 import type { Socket } from "../../src/zmq/mod.ts";
@@ -332,11 +333,13 @@ async function secured(t: LeakCheck): Promise<
     thief: PlainVelo;
     /** A connection of the third party that calls itself by this id. */
     impostor: (instanceId: string) => Impostor;
-  } | null
+  }
 > {
-  const keys = await Promise.all([curveKeyPair(), curveKeyPair(), curveKeyPair()]).catch(() => null);
-  if (keys === null) return null;
-  const [serverKeys, victimKeys, thiefKeys] = keys;
+  const [serverKeys, victimKeys, thiefKeys] = await Promise.all([
+    curveKeyPair(),
+    curveKeyPair(),
+    curveKeyPair(),
+  ]);
   const server = await t.messenger({ curve: { ...serverKeys, allow: "any" } });
   const victim = await t.messenger({ curve: { ...victimKeys, allow: "any" } });
   await victim.connect(server.endpoint, { serverKey: serverKeys.publicKey });
@@ -347,11 +350,11 @@ async function secured(t: LeakCheck): Promise<
   return { server, victim, thief, impostor };
 }
 
-test("with CURVE an id belongs to the first key that showed it, and a thief cannot even redirect it", async (test) => {
+test("with CURVE an id belongs to the first key that showed it, and a thief cannot even redirect it", {
+  skip: noCurve,
+}, async () => {
   await using t = await leakCheck();
-  const all = await secured(t);
-  if (all === null) return test.skip("this libzmq has no CURVE");
-  const { server, victim, thief, impostor } = all;
+  const { server, victim, thief, impostor } = await secured(t);
   const endpoints = server.peers()[0]?.endpoints;
   assert.ok(endpoints?.includes(victim.endpoint));
   const worker = hex(new Uint8Array(new BigUint64Array([victim.workerId]).buffer));
@@ -373,11 +376,11 @@ test("with CURVE an id belongs to the first key that showed it, and a thief cann
 });
 
 for (const manner of ["ours", "plain"] as const) {
-  test(`with CURVE nobody asks in another's name, nor answers another's calls (${manner} _hello)`, async (test) => {
+  test(`with CURVE nobody asks in another's name, nor answers another's calls (${manner} _hello)`, {
+    skip: noCurve,
+  }, async () => {
     await using t = await leakCheck();
-    const all = await secured(t);
-    if (all === null) return test.skip("this libzmq has no CURVE");
-    const { server, victim, thief, impostor } = all;
+    const { server, victim, thief, impostor } = await secured(t);
     const senders: unknown[] = [];
     server.registerHandler(unaryHandler("echo", ({ payload, senderInstanceId }) => {
       senders.push(senderInstanceId);
@@ -402,11 +405,9 @@ for (const manner of ["ours", "plain"] as const) {
   });
 }
 
-test("with CURVE only the owner of the key that was dialled can answer", async (test) => {
+test("with CURVE only the owner of the key that was dialled can answer", { skip: noCurve }, async () => {
   await using t = await leakCheck();
-  const all = await secured(t);
-  if (all === null) return test.skip("this libzmq has no CURVE");
-  const { server: client, thief, impostor } = all;
+  const { server: client, thief, impostor } = await secured(t);
   const keys = await curveKeyPair();
   const silent = (await rawContext(t)).socket("ROUTER").set("CURVE_SERVER", 1);
   silent.set("CURVE_PUBLICKEY", keys.publicKey).set("CURVE_SECRETKEY", keys.secretKey);

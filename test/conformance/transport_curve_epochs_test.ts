@@ -1,6 +1,7 @@
 /** Keys and restarts: the other end comes back with another key, and nobody waits in vain. */
 import assert from "node:assert/strict";
-import { test, type TestContext } from "../support/testing.ts";
+import { noCurve } from "../support/curve.ts";
+import { test } from "../support/testing.ts";
 import { curveKeyPair, type Messenger, type MessengerOptions, unaryHandler } from "../../src/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { until } from "../support/until.ts";
@@ -8,15 +9,8 @@ import { bytes, fails, gate, text } from "./messenger_kit.ts";
 
 type Keys = { publicKey: string; secretKey: string };
 
-/** Three key pairs; null, and a skipped test, where libzmq has no CURVE. */
-async function threePairs(test: TestContext): Promise<readonly [Keys, Keys, Keys] | null> {
-  try {
-    return await Promise.all([curveKeyPair(), curveKeyPair(), curveKeyPair()]);
-  } catch (error) {
-    assert.equal((error as { code?: string }).code, "FEATURE_UNAVAILABLE");
-    test.skip("this libzmq has no CURVE");
-    return null;
-  }
+function threePairs(): Promise<[Keys, Keys, Keys]> {
+  return Promise.all([curveKeyPair(), curveKeyPair(), curveKeyPair()]);
 }
 
 async function secured(t: LeakCheck, keys: Keys, options: MessengerOptions = {}): Promise<Messenger> {
@@ -27,73 +21,82 @@ async function secured(t: LeakCheck, keys: Keys, options: MessengerOptions = {})
 
 for (const same of [true, false]) {
   const who = same ? "the same id" : "another id";
-  test(`a server that comes back with ${who} and another key gets nothing, and its callers are told in time`, async (test) => {
-    await using t = await leakCheck();
-    const keys = await threePairs(test);
-    if (keys === null) return;
-    const [first, second, own] = keys;
-    const hold = gate(t);
-    let held = 0;
-    const server = await secured(t, first);
-    server.registerHandler(unaryHandler("hold", async () => {
-      held++;
-      await hold.opened;
-    }));
-    const client = await secured(t, own, { listen: false, connectTimeoutMs: 1_000 });
-    const peer = await client.connect(server.endpoint, { serverKey: first.publicKey });
-    const call = fails(client.unary("hold", { to: peer, timeoutMs: 3_000 }), { ran: "maybe" });
-    await until(() => held === 1);
-    const { endpoint, instanceId } = server;
-    await Promise.all([call, server.close({ timeoutMs: 0 })]);
-    hold.open();
-    const stranger = await secured(t, second, { endpoint, ...(same ? { instanceId } : {}) });
-    for (const pattern of ["unary", "amSync", "amSend"] as const) {
-      const began = performance.now();
-      const error = await fails(client[pattern]("who", { to: peer, timeoutMs: 2_500 }), {
-        code: "FORBIDDEN",
-        ran: "no",
-      });
-      assert.match(error.message, /wrong server key/);
-      assert.ok(performance.now() - began < 2_500, `${performance.now() - began} ms`);
-    }
-    assert.equal(stranger.stats().handlers.started, 0);
-    // With the key that it has now it is another instance, or a thief of the first one's id.
-    const again = client.connect(endpoint, { serverKey: second.publicKey });
-    if (same) await fails(again, { code: "IDENTITY_MISMATCH" });
-    else assert.equal(await again, stranger.instanceId);
-    // The owner of the first key is welcome.
-    await stranger.close();
-    const owner = await secured(t, first, { endpoint, instanceId });
-    assert.equal(text(await client.unary("who", { to: peer, timeoutMs: 3_000 })), owner.instanceId);
-  });
+  test(
+    `a server that comes back with ${who} and another key gets nothing, and its callers are told in time`,
+    { skip: noCurve },
+    async () => {
+      await using t = await leakCheck();
+      const keys = await threePairs();
+      const [first, second, own] = keys;
+      const hold = gate(t);
+      let held = 0;
+      const server = await secured(t, first);
+      server.registerHandler(unaryHandler("hold", async () => {
+        held++;
+        await hold.opened;
+      }));
+      const client = await secured(t, own, { listen: false, connectTimeoutMs: 1_000 });
+      const peer = await client.connect(server.endpoint, { serverKey: first.publicKey });
+      const call = fails(client.unary("hold", { to: peer, timeoutMs: 3_000 }), { ran: "maybe" });
+      await until(() => held === 1);
+      const { endpoint, instanceId } = server;
+      await Promise.all([call, server.close({ timeoutMs: 0 })]);
+      hold.open();
+      const stranger = await secured(t, second, { endpoint, ...(same ? { instanceId } : {}) });
+      for (const pattern of ["unary", "amSync", "amSend"] as const) {
+        const began = performance.now();
+        const error = await fails(client[pattern]("who", { to: peer, timeoutMs: 2_500 }), {
+          code: "FORBIDDEN",
+          ran: "no",
+        });
+        assert.match(error.message, /wrong server key/);
+        assert.ok(performance.now() - began < 2_500, `${performance.now() - began} ms`);
+      }
+      assert.equal(stranger.stats().handlers.started, 0);
+      // With the key that it has now it is another instance, or a thief of the first one's id.
+      const again = client.connect(endpoint, { serverKey: second.publicKey });
+      if (same) await fails(again, { code: "IDENTITY_MISMATCH" });
+      else assert.equal(await again, stranger.instanceId);
+      // The owner of the first key is welcome.
+      await stranger.close();
+      const owner = await secured(t, first, { endpoint, instanceId });
+      assert.equal(text(await client.unary("who", { to: peer, timeoutMs: 3_000 })), owner.instanceId);
+    },
+  );
 }
 
-test("a client that comes back with its id and another key is IDENTITY_MISMATCH, also after the first one left", async (test) => {
-  await using t = await leakCheck();
-  const keys = await threePairs(test);
-  if (keys === null) return;
-  const [serverKeys, first, second] = keys;
-  const server = await secured(t, serverKeys);
-  const { publicKey: serverKey } = serverKeys;
-  const client = await secured(t, first, { listen: false });
-  await client.connect(server.endpoint, { serverKey });
-  const { instanceId } = client;
-  await client.close();
-  await until(() => server.peers()[0]?.up === false);
-  const thief = await secured(t, second, { listen: false, instanceId });
-  const began = performance.now();
-  await fails(thief.connect(server.endpoint, { serverKey, timeoutMs: 2_500 }), { code: "IDENTITY_MISMATCH" });
-  assert.ok(performance.now() - began < 2_500);
-  assert.equal(server.peers()[0]!.up, false);
-  const owner = await secured(t, first, { listen: false, instanceId });
-  assert.equal(await owner.connect(server.endpoint, { serverKey }), server.instanceId);
-  assert.equal(text(await server.unary("who", { to: instanceId })), instanceId);
-});
+test(
+  "a client that comes back with its id and another key is IDENTITY_MISMATCH, also after the first one left",
+  { skip: noCurve },
+  async () => {
+    await using t = await leakCheck();
+    const keys = await threePairs();
+    const [serverKeys, first, second] = keys;
+    const server = await secured(t, serverKeys);
+    const { publicKey: serverKey } = serverKeys;
+    const client = await secured(t, first, { listen: false });
+    await client.connect(server.endpoint, { serverKey });
+    const { instanceId } = client;
+    await client.close();
+    await until(() => server.peers()[0]?.up === false);
+    const thief = await secured(t, second, { listen: false, instanceId });
+    const began = performance.now();
+    await fails(thief.connect(server.endpoint, { serverKey, timeoutMs: 2_500 }), {
+      code: "IDENTITY_MISMATCH",
+    });
+    assert.ok(performance.now() - began < 2_500);
+    assert.equal(server.peers()[0]!.up, false);
+    const owner = await secured(t, first, { listen: false, instanceId });
+    assert.equal(await owner.connect(server.endpoint, { serverKey }), server.instanceId);
+    assert.equal(text(await server.unary("who", { to: instanceId })), instanceId);
+  },
+);
 
-test("an allow function is asked for each new connection, so that who is taken off the list stays out", async (test) => {
+test("an allow function is asked for each new connection, so that who is taken off the list stays out", {
+  skip: noCurve,
+}, async () => {
   await using t = await leakCheck();
-  const keys = await threePairs(test);
-  if (keys === null) return;
+  const keys = await threePairs();
   const [serverKeys, own] = keys;
   const allowed = new Set([own.publicKey]);
   const server = await t.messenger({
@@ -113,10 +116,11 @@ test("an allow function is asked for each new connection, so that who is taken o
   assert.equal(text(await client.unary("who", { to: peer })), peer);
 });
 
-test("a server that uses no keys any more gets nothing from those that do, and the reverse", async (test) => {
+test("a server that uses no keys any more gets nothing from those that do, and the reverse", {
+  skip: noCurve,
+}, async () => {
   await using t = await leakCheck();
-  const keys = await threePairs(test);
-  if (keys === null) return;
+  const keys = await threePairs();
   const [serverKeys, own] = keys;
   const server = await secured(t, serverKeys);
   const { endpoint, instanceId } = server;

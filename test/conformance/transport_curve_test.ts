@@ -1,6 +1,7 @@
 /** Connections with CURVE keys: who gets in, who is told what, and that nobody waits in vain. */
 import assert from "node:assert/strict";
-import { test, type TestContext } from "../support/testing.ts";
+import { noCurve } from "../support/curve.ts";
+import { test } from "../support/testing.ts";
 import { curveKeyPair, Messenger, type MessengerOptions, unaryHandler } from "../../src/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { until, within } from "../support/until.ts";
@@ -9,15 +10,8 @@ import { bytes, text } from "./messenger_kit.ts";
 type Keys = { publicKey: string; secretKey: string };
 type Allow = readonly string[] | ((key: string) => boolean) | "any";
 
-/** So many key pairs, or null where libzmq has no CURVE. */
-async function keyPairs(test: TestContext, count: number): Promise<Keys[] | null> {
-  try {
-    return await Promise.all(Array.from({ length: count }, () => curveKeyPair()));
-  } catch (error) {
-    assert.equal((error as { code?: string }).code, "FEATURE_UNAVAILABLE");
-    test.skip("this libzmq has no CURVE");
-    return null;
-  }
+function keyPairs(count: number): Promise<Keys[]> {
+  return Promise.all(Array.from({ length: count }, () => curveKeyPair()));
 }
 
 async function secured(
@@ -56,19 +50,17 @@ async function answers(client: Messenger, server: Messenger): Promise<void> {
   );
 }
 
-test("curveKeyPair() makes keys of 40 characters, each time others", async (test) => {
-  const pairs = await keyPairs(test, 20);
-  if (pairs === null) return;
+test("curveKeyPair() makes keys of 40 characters, each time others", { skip: noCurve }, async () => {
+  const pairs = await keyPairs(20);
   const all = pairs.flatMap(({ publicKey, secretKey }) => [publicKey, secretKey]);
   for (const key of all) assert.match(key, /^[0-9a-zA-Z.\-:+=^!/*?&<>()[\]{}@%$#]{40}$/);
   assert.equal(new Set(all).size, 40);
 });
 
 for (const kind of ["list", "function", "any"] as const) {
-  test(`an allowed key gets in, calls and is called (allow: ${kind})`, async (test) => {
+  test(`an allowed key gets in, calls and is called (allow: ${kind})`, { skip: noCurve }, async () => {
     await using t = await leakCheck();
-    const keys = await keyPairs(test, 2);
-    if (keys === null) return;
+    const keys = await keyPairs(2);
     const [serverKeys, clientKeys] = keys as [Keys, Keys];
     const asked: string[] = [];
     const allow = kind === "any" ? "any" : kind === "list" ? [clientKeys.publicKey] : (key: string) => {
@@ -88,10 +80,9 @@ for (const kind of ["list", "function", "any"] as const) {
 }
 
 for (const kind of ["list", "function", "nobody", "function that throws"] as const) {
-  test(`a key that is not allowed is told FORBIDDEN (allow: ${kind})`, async (test) => {
+  test(`a key that is not allowed is told FORBIDDEN (allow: ${kind})`, { skip: noCurve }, async () => {
     await using t = await leakCheck();
-    const keys = await keyPairs(test, 3);
-    if (keys === null) return;
+    const keys = await keyPairs(3);
     const [serverKeys, clientKeys, friend] = keys as [Keys, Keys, Keys];
     const allow = {
       "list": [friend.publicKey],
@@ -112,10 +103,9 @@ for (const kind of ["list", "function", "nobody", "function that throws"] as con
   });
 }
 
-test("another server key than the server's is refused within moments", async (test) => {
+test("another server key than the server's is refused within moments", { skip: noCurve }, async () => {
   await using t = await leakCheck();
-  const keys = await keyPairs(test, 3);
-  if (keys === null) return;
+  const keys = await keyPairs(3);
   const [serverKeys, clientKeys, other] = keys as [Keys, Keys, Keys];
   const server = await secured(t, serverKeys, "any");
   const client = await secured(t, clientKeys, "any");
@@ -127,58 +117,68 @@ test("another server key than the server's is refused within moments", async (te
   assert.equal(await client.connect(server.endpoint, { serverKey: serverKeys.publicKey }), server.instanceId);
 });
 
-test("without a server key nothing is dialled, and the error says what to give", async (test) => {
-  await using t = await leakCheck();
-  const keys = await keyPairs(test, 2);
-  if (keys === null) return;
-  const [serverKeys, clientKeys] = keys as [Keys, Keys];
-  const server = await secured(t, serverKeys, "any");
-  const client = await secured(t, clientKeys, "any");
-  await refused(client.connect(server.endpoint), ["FORBIDDEN"], /serverKey/);
-  const plain = await t.messenger();
-  await refused(
-    (async () => await client.unary("who", { to: client.registerPeer(plain.peerInfo()) }))(),
-    ["FORBIDDEN"],
-    /knows no key/,
-  );
-  assert.deepEqual([client.stats().transport.dialled, server.stats().transport.silent], [0, 0]);
-});
+test(
+  "without a server key nothing is dialled, and the error says what to give",
+  { skip: noCurve },
+  async () => {
+    await using t = await leakCheck();
+    const keys = await keyPairs(2);
+    const [serverKeys, clientKeys] = keys as [Keys, Keys];
+    const server = await secured(t, serverKeys, "any");
+    const client = await secured(t, clientKeys, "any");
+    await refused(client.connect(server.endpoint), ["FORBIDDEN"], /serverKey/);
+    const plain = await t.messenger();
+    await refused(
+      (async () => await client.unary("who", { to: client.registerPeer(plain.peerInfo()) }))(),
+      ["FORBIDDEN"],
+      /knows no key/,
+    );
+    assert.deepEqual([client.stats().transport.dialled, server.stats().transport.silent], [0, 0]);
+  },
+);
 
-test("who uses no keys is not let in by a listener that does, and is told so", async (test) => {
-  await using t = await leakCheck();
-  const keys = await keyPairs(test, 1);
-  if (keys === null) return;
-  const server = await secured(t, keys[0]!, "any");
-  const plain = await t.messenger();
-  await refused(
-    plain.connect(server.endpoint, { timeoutMs: 2_500 }),
-    ["PEER_UNREACHABLE", "FORBIDDEN"],
-    /CURVE/,
-  );
-  const peer = plain.registerPeer(server.peerInfo());
-  const call = plain.unary("who", { to: peer, timeoutMs: 2_500 });
-  await refused(call, ["PEER_UNREACHABLE", "FORBIDDEN"], /CURVE/);
-});
+test(
+  "who uses no keys is not let in by a listener that does, and is told so",
+  { skip: noCurve },
+  async () => {
+    await using t = await leakCheck();
+    const keys = await keyPairs(1);
+    const server = await secured(t, keys[0]!, "any");
+    const plain = await t.messenger();
+    await refused(
+      plain.connect(server.endpoint, { timeoutMs: 2_500 }),
+      ["PEER_UNREACHABLE", "FORBIDDEN"],
+      /CURVE/,
+    );
+    const peer = plain.registerPeer(server.peerInfo());
+    const call = plain.unary("who", { to: peer, timeoutMs: 2_500 });
+    await refused(call, ["PEER_UNREACHABLE", "FORBIDDEN"], /CURVE/);
+  },
+);
 
-test("who uses keys is not let in by a listener that does not, and is told so", async (test) => {
-  await using t = await leakCheck();
-  const keys = await keyPairs(test, 2);
-  if (keys === null) return;
-  const [own, imagined] = keys as [Keys, Keys];
-  const server = await t.messenger();
-  const client = await secured(t, own, "any");
-  await refused(
-    client.connect(server.endpoint, { serverKey: imagined.publicKey }),
-    ["PEER_UNREACHABLE", "FORBIDDEN"],
-    /CURVE/,
-  );
-});
+test(
+  "who uses keys is not let in by a listener that does not, and is told so",
+  { skip: noCurve },
+  async () => {
+    await using t = await leakCheck();
+    const keys = await keyPairs(2);
+    const [own, imagined] = keys as [Keys, Keys];
+    const server = await t.messenger();
+    const client = await secured(t, own, "any");
+    await refused(
+      client.connect(server.endpoint, { serverKey: imagined.publicKey }),
+      ["PEER_UNREACHABLE", "FORBIDDEN"],
+      /CURVE/,
+    );
+  },
+);
 
 for (const ipc of [true, false]) {
-  test(`peer info carries the key: a registered peer is dialled with it (${ipc ? "any way" : "TCP"})`, async (test) => {
+  test(`peer info carries the key: a registered peer is dialled with it (${ipc ? "any way" : "TCP"})`, {
+    skip: noCurve,
+  }, async () => {
     await using t = await leakCheck();
-    const keys = await keyPairs(test, 3);
-    if (keys === null) return;
+    const keys = await keyPairs(3);
     const [serverKeys, clientKeys, other] = keys as [Keys, Keys, Keys];
     const server = await secured(t, serverKeys, [clientKeys.publicKey], { ipc });
     const client = await secured(t, clientKeys, [serverKeys.publicKey]);
@@ -192,22 +192,26 @@ for (const ipc of [true, false]) {
   });
 }
 
-test("an instance that met another by its dialling dials it back with the key it showed", async (test) => {
-  await using t = await leakCheck();
-  const keys = await keyPairs(test, 2);
-  if (keys === null) return;
-  const [one, two] = keys as [Keys, Keys];
-  const server = await secured(t, one, [two.publicKey], { features: { "same-connection": false } });
-  const client = await secured(t, two, [one.publicKey]);
-  await client.connect(server.endpoint, { serverKey: one.publicKey });
-  await answers(client, server);
-  await answers(server, client);
-});
+test(
+  "an instance that met another by its dialling dials it back with the key it showed",
+  { skip: noCurve },
+  async () => {
+    await using t = await leakCheck();
+    const keys = await keyPairs(2);
+    const [one, two] = keys as [Keys, Keys];
+    const server = await secured(t, one, [two.publicKey], { features: { "same-connection": false } });
+    const client = await secured(t, two, [one.publicKey]);
+    await client.connect(server.endpoint, { serverKey: one.publicKey });
+    await answers(client, server);
+    await answers(server, client);
+  },
+);
 
-test("an instance that does not listen is answered and called over its own secured connection", async (test) => {
+test("an instance that does not listen is answered and called over its own secured connection", {
+  skip: noCurve,
+}, async () => {
   await using t = await leakCheck();
-  const keys = await keyPairs(test, 2);
-  if (keys === null) return;
+  const keys = await keyPairs(2);
   const [serverKeys, clientKeys] = keys as [Keys, Keys];
   const server = await secured(t, serverKeys, [clientKeys.publicKey]);
   const client = await secured(t, clientKeys, undefined, { listen: false });
@@ -217,10 +221,11 @@ test("an instance that does not listen is answered and called over its own secur
   assert.ok((await server.availableHandlers(client.instanceId)).includes("who"));
 });
 
-test("an id belongs to the key that showed it first: another key that claims it is refused", async (test) => {
+test("an id belongs to the key that showed it first: another key that claims it is refused", {
+  skip: noCurve,
+}, async () => {
   await using t = await leakCheck();
-  const keys = await keyPairs(test, 3);
-  if (keys === null) return;
+  const keys = await keyPairs(3);
   const [serverKeys, ownerKeys, thiefKeys] = keys as [Keys, Keys, Keys];
   const server = await secured(t, serverKeys, "any");
   const owner = await secured(t, ownerKeys, "any");
@@ -245,10 +250,9 @@ test("an id belongs to the key that showed it first: another key that claims it 
   await answers(reader, owner);
 });
 
-test("the owner of a key may come back under its id as often as it likes", async (test) => {
+test("the owner of a key may come back under its id as often as it likes", { skip: noCurve }, async () => {
   await using t = await leakCheck();
-  const keys = await keyPairs(test, 2);
-  if (keys === null) return;
+  const keys = await keyPairs(2);
   const [serverKeys, clientKeys] = keys as [Keys, Keys];
   const server = await secured(t, serverKeys, [clientKeys.publicKey]);
   let instanceId: string | undefined;
@@ -263,32 +267,34 @@ test("the owner of a key may come back under its id as often as it likes", async
   assert.equal(server.peers().length, 1);
 });
 
-test("instances of one process each have their own list, also after another one closed", async (test) => {
-  await using t = await leakCheck();
-  const keys = await keyPairs(test, 4);
-  if (keys === null) return;
-  const [first, second, one, two] = keys as [Keys, Keys, Keys, Keys];
-  const a = await secured(t, first, [one.publicKey]);
-  const b = await secured(t, second, [two.publicKey]);
-  const plain = await t.messenger();
-  const c1 = await secured(t, one, "any");
-  const c2 = await secured(t, two, "any");
-  assert.equal(await c1.connect(a.endpoint, { serverKey: first.publicKey }), a.instanceId);
-  assert.equal(await c2.connect(b.endpoint, { serverKey: second.publicKey }), b.instanceId);
-  await refused(c1.connect(b.endpoint, { serverKey: second.publicKey }), ["FORBIDDEN"], /refused our key/);
-  await refused(c2.connect(a.endpoint, { serverKey: first.publicKey }), ["FORBIDDEN"], /refused our key/);
-  const plainClient = await t.messenger();
-  assert.equal(await plainClient.connect(plain.endpoint), plain.instanceId);
-  await a.close();
-  await refused(c1.connect(b.endpoint, { serverKey: second.publicKey }), ["FORBIDDEN"], /refused our key/);
-  const again = await secured(t, two, "any");
-  assert.equal(await again.connect(b.endpoint, { serverKey: second.publicKey }), b.instanceId);
-});
+test(
+  "instances of one process each have their own list, also after another one closed",
+  { skip: noCurve },
+  async () => {
+    await using t = await leakCheck();
+    const keys = await keyPairs(4);
+    const [first, second, one, two] = keys as [Keys, Keys, Keys, Keys];
+    const a = await secured(t, first, [one.publicKey]);
+    const b = await secured(t, second, [two.publicKey]);
+    const plain = await t.messenger();
+    const c1 = await secured(t, one, "any");
+    const c2 = await secured(t, two, "any");
+    assert.equal(await c1.connect(a.endpoint, { serverKey: first.publicKey }), a.instanceId);
+    assert.equal(await c2.connect(b.endpoint, { serverKey: second.publicKey }), b.instanceId);
+    await refused(c1.connect(b.endpoint, { serverKey: second.publicKey }), ["FORBIDDEN"], /refused our key/);
+    await refused(c2.connect(a.endpoint, { serverKey: first.publicKey }), ["FORBIDDEN"], /refused our key/);
+    const plainClient = await t.messenger();
+    assert.equal(await plainClient.connect(plain.endpoint), plain.instanceId);
+    await a.close();
+    await refused(c1.connect(b.endpoint, { serverKey: second.publicKey }), ["FORBIDDEN"], /refused our key/);
+    const again = await secured(t, two, "any");
+    assert.equal(await again.connect(b.endpoint, { serverKey: second.publicKey }), b.instanceId);
+  },
+);
 
-test("many at once, allowed and not, each get what is theirs", async (test) => {
+test("many at once, allowed and not, each get what is theirs", { skip: noCurve }, async () => {
   await using t = await leakCheck();
-  const keys = await keyPairs(test, 21);
-  if (keys === null) return;
+  const keys = await keyPairs(21);
   const [serverKeys, ...others] = keys as [Keys, ...Keys[]];
   const allowed = new Set(others.filter((_, i) => i % 2 === 0).map(({ publicKey }) => publicKey));
   const server = await secured(t, serverKeys, [...allowed]);
@@ -305,10 +311,9 @@ test("many at once, allowed and not, each get what is theirs", async (test) => {
   assert.deepEqual(outcomes, others.map(({ publicKey }) => allowed.has(publicKey) ? "in" : "FORBIDDEN"));
 });
 
-test("what is no key is a TypeError, before anything is opened or dialled", async (test) => {
+test("what is no key is a TypeError, before anything is opened or dialled", { skip: noCurve }, async () => {
   await using t = await leakCheck();
-  const keys = await keyPairs(test, 1);
-  if (keys === null) return;
+  const keys = await keyPairs(1);
   const { publicKey, secretKey } = keys[0]!;
   const wrong = [
     undefined,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type AddressInfo, createServer, type Socket as TcpSocket } from "node:net";
 import process from "node:process";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import { SocketOption } from "../../ffi/mod.ts";
 import {
   type Backend,
@@ -100,7 +100,7 @@ for (const waiter of waiterKinds) {
 }
 
 test("a connection over IPC is told, without a delay (a name without a file: Linux only)", {
-  skip: process.platform !== "linux",
+  skip: process.platform === "linux" ? false : "names without a file are Linux's",
 }, async () => {
   await using t = await leakCheck();
   const context = await rawContext(t);

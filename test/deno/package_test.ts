@@ -247,7 +247,11 @@ Deno.test({
   name: `npm would publish it${npm.missing === undefined ? "" : ` (skipped: ${npm.missing})`}`,
   ignore: npm.missing !== undefined,
   fn: async () => {
-    const { code, text } = await run(["npm", "publish", "--dry-run", tarball], npm.folder);
+    // A level of its own: under `npm test --silent` npm inherits the silence.
+    const { code, text } = await run(
+      ["npm", "publish", "--dry-run", "--loglevel=notice", tarball],
+      npm.folder,
+    );
     assertEquals(code, 0, text);
     assertMatch(text, new RegExp(`^\\+ zeromesh@${manifest.version.replaceAll(".", "\\.")}$`, "m"));
     // npm says so when it has to correct the manifest.

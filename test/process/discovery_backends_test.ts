@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import { EtcdDiscovery } from "../../src/discovery/etcd.ts";
 import {
   discoveryChecks,

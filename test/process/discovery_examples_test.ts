@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import { discoveryPermissions } from "../support/discovery_peers.ts";
 import { allRuntimes } from "../support/runtime.ts";
 import { missing, startEtcd } from "../support/servers.ts";

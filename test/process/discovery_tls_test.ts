@@ -1,6 +1,6 @@
 /** etcd and NATS with TLS, client certificates, users and passwords: certificates are made by openssl on the fly. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import { newInstanceId, systemClock } from "../../src/core/mod.ts";
 import { EtcdDiscovery } from "../../src/discovery/etcd.ts";
 import { EtcdGateway } from "../../src/discovery/etcd_gateway.ts";
@@ -9,15 +9,11 @@ import { service, unaryHandler } from "../../src/mod.ts";
 import { type Certificates, makeCertificates } from "../support/certificates.ts";
 import { temporaryFolder, whoAnswers } from "../support/discovery_peers.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
-import { currentRuntime } from "../support/runtime.ts";
 import { missing, startEtcd, startNats, type TestServer } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 
 const skipEtcd = missing("openssl") || missing("etcd");
 const skipNats = missing("openssl") || missing("nats-server");
-const skipRefusals = skipNats ||
-  (currentRuntime === "deno" &&
-    "on Deno the refusal can be an error of the NATS package that nobody can catch");
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 async function secureEtcd(t: LeakCheck): Promise<{ server: TestServer; made: Certificates }> {
@@ -157,7 +153,7 @@ function askNats(server: TestServer, tls: NatsDiscoveryOptions["tls"], password:
 }
 
 test("NATS over TLS: who trusts nobody is told so, and a wrong password is refused", {
-  skip: skipRefusals,
+  skip: skipNats,
 }, async () => {
   await using t = await leakCheck();
   const { server, made } = await secureNats(t);
@@ -168,7 +164,7 @@ test("NATS over TLS: who trusts nobody is told so, and a wrong password is refus
 });
 
 test("NATS over TLS: who has no certificate where one is wanted is told so", {
-  skip: skipRefusals,
+  skip: skipNats,
 }, async () => {
   await using t = await leakCheck();
   const { server, made } = await secureNats(t);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Socket as TcpSocket } from "node:net";
 import process from "node:process";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import type { InstanceId, Messenger, MessengerOptions, Status } from "../../src/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { freePort } from "../support/ports.ts";
@@ -162,11 +162,9 @@ test("a peer that is stopped for a moment keeps its connection, and answers when
 });
 
 test(
-  `a peer that stays stopped is given up within the heartbeat bound${
-    longRun ? "" : " (long run only: it takes four seconds)"
-  }`,
+  `a peer that stays stopped is given up within the heartbeat bound`,
   {
-    skip: !longRun,
+    skip: longRun ? false : "it takes four seconds: --long runs it",
   },
   async () => {
     await using t = await leakCheck();

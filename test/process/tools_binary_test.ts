@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import process from "node:process";
-import { before, test } from "node:test";
+import { before } from "node:test";
+import { test } from "../support/testing.ts";
 import { Messenger } from "zeromesh";
 import { openBackend } from "zeromesh/ffi";
 import { freePort } from "../support/ports.ts";
@@ -111,10 +112,9 @@ test("tools/build_binary.ts --runtime deno puts the program, libzmq and the lice
 });
 
 const denort = await missingDenort();
-const unlessMissing = denort === false ? "" : ` (skipped: ${denort})`;
 test(
-  `what tools/build_binary.ts --runtime deno makes runs on its own${unlessMissing}`,
-  { skip: denort !== false },
+  `what tools/build_binary.ts --runtime deno makes runs on its own`,
+  { skip: denort },
   async () => {
     const out = `${folder}/on-deno`;
     await buildWithDeno(out, {}, ["--entry", "test/deno/exchange_program.ts"]);

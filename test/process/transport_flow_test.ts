@@ -1,7 +1,7 @@
 /** Traffic between processes through small queues, bad connections and long naps. */
 import assert from "node:assert/strict";
 import process from "node:process";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import { amHandler, type InstanceId, type Messenger } from "../../src/mod.ts";
 import { startEcho } from "../support/echo.ts";
 import { percentile, roundTrips, ticks } from "../support/fairness.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import process from "node:process";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import { encodeRequest, ResponseKind } from "../../src/wire/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { portOf } from "../support/ports.ts";

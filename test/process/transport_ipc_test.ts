@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import process from "node:process";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import {
   curveKeyPair,
   Messenger,
@@ -22,6 +22,7 @@ const program = "test/support/peers/transport_peer.ts";
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (of: Uint8Array) => new TextDecoder().decode(of);
 const onLinux = process.platform === "linux";
+const notLinux = onLinux ? false : "local names are Linux's";
 
 /** A folder of the test's own. */
 function folder(t: LeakCheck): string {
@@ -189,7 +190,7 @@ test("an instance listens at several endpoints, and peers know all of them", asy
   assert.deepEqual(known.peers()[0]!.endpoints, endpoint);
 });
 
-test("a peer of this host known by its peer info is reached without TCP", { skip: !onLinux }, async () => {
+test("a peer of this host known by its peer info is reached without TCP", { skip: notLinux }, async () => {
   await using t = await leakCheck();
   // Nobody listens at the address that it tells.
   const advertise = `tcp://127.0.0.1:${await freePort()}`;
@@ -204,7 +205,7 @@ test("a peer of this host known by its peer info is reached without TCP", { skip
 
 test(
   "a peer that is not on this host, as its silent local name shows, is reached by TCP",
-  { skip: !onLinux },
+  { skip: notLinux },
   async () => {
     await using t = await leakCheck();
     const server = await served(t, { ipc: false });
@@ -227,7 +228,7 @@ test("ipc: false binds no local name, and peers come by TCP", async () => {
 
 test(
   "a local name that a stranger holds is no way to the peer, and no end of trying",
-  { skip: !onLinux },
+  { skip: notLinux },
   async () => {
     for (const secure of [false, true]) {
       await using t = await leakCheck();
@@ -271,10 +272,8 @@ const interfaces = (() => {
 })();
 
 test(
-  `a wildcard tells peers an address that they can dial${
-    interfaces === null ? " (the runtime may not list interfaces here)" : ""
-  }`,
-  { skip: interfaces === null },
+  `a wildcard tells peers an address that they can dial`,
+  { skip: interfaces === null ? "the runtime may not list interfaces here" : false },
   async () => {
     await using t = await leakCheck();
     const server = await served(t, { endpoint: "tcp://*:0", ipc: false });
@@ -288,10 +287,8 @@ test(
 );
 
 test(
-  `a wildcard where interfaces may not be listed says what to do${
-    interfaces === null ? "" : " (the runtime lists them here)"
-  }`,
-  { skip: interfaces !== null },
+  `a wildcard where interfaces may not be listed says what to do`,
+  { skip: interfaces === null ? false : "the runtime lists them here" },
   async () => {
     await using t = await leakCheck();
     const error = await refusal({ endpoint: "tcp://*:0" });

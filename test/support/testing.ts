@@ -1,22 +1,20 @@
 /**
- * `test` for files that run in the test runner and, as they are, in a Worker, where the runner's own refuses to work.
- * There it collects what `worker_suite.ts` then runs.
+ * `test` of the runner, with the reason in the title of what is skipped. In a Worker, where the runner's own refuses to
+ * work, it collects what `worker_suite.ts` then runs.
  */
 import * as runner from "node:test";
 import { isMainThread } from "node:worker_threads";
 
 /** What a test's body may ask of its runner. */
 export interface TestContext {
-  /** The test does not apply here. */
-  skip(reason?: string): void;
   /** Something worth knowing. */
   diagnostic(message: string): void;
 }
 
-/** How a test is told from others. */
+/** How a test runs. */
 export interface TestOptions {
-  /** Why it does not run, if it does not. */
-  skip?: string | boolean | undefined;
+  /** Why it does not run here; false when it does. */
+  skip?: string | false | undefined;
 }
 
 /** A test's body. */
@@ -43,5 +41,5 @@ export function test(name: string, second: TestOptions | TestBody, third?: TestB
     return;
   }
   const { skip = false } = options;
-  void runner.test(name, { skip }, body);
+  void runner.test(skip === false ? name : `${name} (skipped: ${skip})`, { skip: skip !== false }, body);
 }
