@@ -21,6 +21,7 @@ import {
   Builtins,
   type Caller,
   type CallOptions,
+  checkOptionNames,
   checkTimeout,
   type Client,
   type ClientCallOptions,
@@ -46,7 +47,7 @@ import {
   type WaitOptions,
 } from "./messenger/mod.ts";
 import { observeMessenger } from "./messenger_metrics.ts";
-import type { MessengerOptions } from "./messenger_options.ts";
+import { messengerOptionNames, type MessengerOptions } from "./messenger_options.ts";
 import type { FullStats } from "./stat_metrics.ts";
 import { isCurveKey, ZmqTransport } from "./transport/mod.ts";
 import { type PeerInfo, peerInfoFromJson, type PeerInfoJson, peerInfoToJson } from "./wire/mod.ts";
@@ -93,12 +94,13 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
    * Loads libzmq if need be, binds, and makes an instance.
    *
    * @param options Where to listen, limits, features; all have defaults.
-   * @throws {TypeError} If an option has the wrong type.
+   * @throws {TypeError} If an option has the wrong type or is not known.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, `ENDPOINT_INVALID`, `ADDRESS_IN_USE`; what registering with
    * `discovery` throws.
    */
   static async create(options: MessengerOptions = {}): Promise<Messenger> {
+    checkOptionNames(options, messengerOptionNames);
     const resolved = resolveOptions(options);
     const sizes = resolveEventOptions(options.events);
     const discovery = DiscoveryHub.of(options, resolved);

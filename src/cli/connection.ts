@@ -90,7 +90,8 @@ export async function peerOf(
   if (name !== undefined) return service(name);
   const id = text.toLowerCase();
   if (isInstanceId(id)) return id;
-  throw new UsageError(`PEER must be an instance id, an endpoint or service:NAME, got "${text}"`);
+  const hint = /^[^/]+:\d+$/.test(text) ? `; is tcp://${text} meant?` : "";
+  throw new UsageError(`PEER must be an instance id, an endpoint or service:NAME, got "${text}"${hint}`);
 }
 
 /** Dials what `--connect` names. */

@@ -108,6 +108,10 @@ async function ask(
 
 function print(rows: readonly PeerRow[], json: boolean, io: CommandIo): void {
   if (json) return io.out(JSON.stringify(rows, null, 2));
+  if (rows.length === 0) {
+    io.error("nobody found: instances are found by --connect, or by the discovery they were created with");
+    return;
+  }
   const cells = rows.map((row) => [
     row.instance,
     row.endpoints.join(",") || "-",

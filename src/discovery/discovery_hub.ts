@@ -1,5 +1,11 @@
 import { type Clock, errorText, type InstanceId, type Logger, type WorkerId } from "../core/mod.ts";
-import type { DiscoveryPort, PeerInfo, Roster, ServiceRouter } from "../messenger/mod.ts";
+import {
+  type DiscoveryPort,
+  type PeerInfo,
+  type Roster,
+  type ServiceRouter,
+  texts,
+} from "../messenger/mod.ts";
 import {
   type Discovery,
   findsPeers,
@@ -68,7 +74,8 @@ export class DiscoveryHub implements DiscoveryPort {
     options: DiscoveryOptions,
     resolved: { connectTimeoutMs: number; logger: Logger; clock: Clock; endpoints: readonly string[] },
   ): DiscoveryHub | null {
-    const { discovery, services = [], maxServices = discoveryDefaults.maxServices } = options;
+    const { discovery, maxServices = discoveryDefaults.maxServices } = options;
+    const services = texts("services", options.services ?? []);
     if (!Number.isInteger(maxServices) || maxServices < 1) {
       throw new RangeError(`Cannot create a messenger: maxServices must be a positive integer`);
     }

@@ -96,7 +96,7 @@ export class EtcdDiscovery implements PeerDiscovery, ServiceDiscovery {
     }
     const clock = this.#clock = options.clock ?? systemClock;
     const logger = this.#logger = options.logger ?? silentLogger;
-    this.#root = `/velo/${checkServiceName(options.cluster ?? d.cluster)}`;
+    this.#root = `/velo/${checkServiceName(options.cluster ?? d.cluster, "a cluster")}`;
     const gateway = this.#gateway = new EtcdGateway({
       endpoints,
       auth: options.auth ?? null,

@@ -69,7 +69,7 @@ export class LocalDiscovery implements PeerDiscovery, ServiceDiscovery {
    * @throws {TypeError} If the name is not one that a file can have.
    */
   constructor(options: LocalDiscoveryOptions = {}) {
-    this.#mesh = checkServiceName(options.mesh ?? localDiscoveryDefaults.mesh);
+    this.#mesh = checkServiceName(options.mesh ?? localDiscoveryDefaults.mesh, "a mesh");
     this.#given = options.directory;
     this.#sweepMs = options.sweepMs ?? localDiscoveryDefaults.sweepMs;
     this.#clock = options.clock ?? systemClock;

@@ -94,7 +94,7 @@ export class NatsDiscovery implements PeerDiscovery {
    */
   constructor(options: NatsDiscoveryOptions = {}) {
     const d = natsDiscoveryDefaults;
-    const cluster = checkServiceName(options.cluster ?? d.cluster);
+    const cluster = checkServiceName(options.cluster ?? d.cluster, "a cluster");
     this.#options = options;
     this.#servers = [...options.servers ?? d.servers];
     this.#subjects = `${cluster}.velo.discover`;

@@ -14,13 +14,14 @@ export function registration(takeBack: () => void | Promise<void>): Registration
 const servicePattern = /^[\w.:@+-]{1,128}$/;
 
 /**
- * Checks a service's name: it becomes part of keys and file names.
+ * Checks the name of a service, a mesh or a cluster: it becomes part of keys and file names.
  *
+ * @param what What it names, for the error.
  * @throws {TypeError} If it has other characters than letters, digits and `_ . : @ + -`, or more than 128.
  */
-export function checkServiceName(name: string): string {
+export function checkServiceName(name: string, what = "a service"): string {
   if (typeof name === "string" && servicePattern.test(name) && name !== "." && name !== "..") return name;
   throw new TypeError(
-    `Cannot use ${JSON.stringify(name)} as the name of a service: 1 to 128 letters, digits and _ . : @ + -`,
+    `Cannot use ${JSON.stringify(name)} as the name of ${what}: 1 to 128 letters, digits and _ . : @ + -`,
   );
 }

@@ -1,4 +1,4 @@
-import { type InstanceId, type Logger, ZeromeshError } from "../core/mod.ts";
+import { errorText, type InstanceId, type Logger, ZeromeshError } from "../core/mod.ts";
 import type { Balance, Roster, ServiceRouter, ServiceTarget } from "../messenger/mod.ts";
 import type { ServiceDiscovery } from "./discovery.ts";
 import { InstanceHealth } from "./instance_health.ts";
@@ -220,16 +220,20 @@ export class ServiceDirectory implements ServiceRouter {
     });
   }
 
-  #nobody({ service }: ServiceTarget, { members, known }: ServiceMembers, cause: unknown): ZeromeshError {
-    const why = !known
-      ? "discovery has not answered yet"
-      : members.length === 0
-      ? "no instance offers it"
-      : `${members.length} offer it, and none of them can be called now`;
+  why({ service }: ServiceTarget): string {
+    const { members, known, trouble } = this.#members(service);
+    if (members.length > 0) return `${members.length} offer it, and none of them can be called now`;
+    if (trouble !== undefined) return `discovery cannot be asked: ${errorText(trouble)}`;
+    return known ? "no instance offers it" : "discovery has not answered yet";
+  }
+
+  #nobody(target: ServiceTarget, { members, trouble }: ServiceMembers, last: unknown): ZeromeshError {
+    const { service } = target;
+    const cause = last ?? trouble;
     return new ZeromeshError(
       "PEER_UNREACHABLE",
-      `Cannot call service "${service}" within ${this.#parts.connectTimeoutMs} ms: ${why}` +
-        (cause instanceof Error ? ` (${cause.message})` : ""),
+      `Cannot call service "${service}" within ${this.#parts.connectTimeoutMs} ms: ${this.why(target)}` +
+        (last instanceof Error ? ` (${last.message})` : ""),
       { cause, details: { service, instances: members.length } },
     );
   }

@@ -9,6 +9,8 @@ export class ServiceMembers implements Disposable {
   cursor = 0;
   /** Whether every back end has said who is there. */
   known = false;
+  /** Why the watch that broke last did, until a back end speaks again. */
+  trouble: unknown = undefined;
   readonly #service: string;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -45,11 +47,13 @@ export class ServiceMembers implements Disposable {
         for await (const event of source.watch(this.#service, { signal })) {
           backoff.reset();
           fold(seen, event);
+          this.trouble = undefined;
           if (!told) this.known = --this.#unknown === 0;
           told = true;
           this.#changed();
         }
       } catch (error) {
+        this.trouble = error;
         this.#logger.warn("cannot watch a service", { service: this.#service, reason: errorText(error) });
       }
       if (signal.aborted) return;

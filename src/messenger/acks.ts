@@ -10,7 +10,7 @@ import type { BaseCallOptions } from "./caller.ts";
 import type { MessengerCore } from "./core.ts";
 import type { HandlerContext } from "./handler.ts";
 import { tableFull } from "./link_errors.ts";
-import { checkTimeout } from "./options.ts";
+import { checkTimeout } from "./option_checks.ts";
 import { type CallTable, PendingCall } from "./pending.ts";
 import type { SystemMessage } from "./system_port.ts";
 

@@ -18,7 +18,7 @@ import type {
 } from "./caller.ts";
 import type { Connections } from "./connections.ts";
 import { EncodedNames } from "./encoded_names.ts";
-import { checkTimeout } from "./options.ts";
+import { checkTimeout } from "./option_checks.ts";
 import { Outgoing, type OutgoingParts } from "./outgoing.ts";
 import {
   encodeInput,

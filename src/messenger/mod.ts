@@ -65,8 +65,8 @@ export {
   typedUnaryHandler,
   unaryHandler,
 } from "./handler.ts";
+export { checkOptionNames, checkTimeout, texts } from "./option_checks.ts";
 export {
-  checkTimeout,
   type CurveOptions,
   messengerDefaults,
   type MessengerOptions,

@@ -11,6 +11,7 @@ import {
 } from "../core/mod.ts";
 import { type CurveIdentity, isCurveKey } from "../transport/mod.ts";
 import type { Feature } from "../wire/mod.ts";
+import { duration, inRange, textOrTexts } from "./option_checks.ts";
 import type { Tracing } from "./tracing.ts";
 
 /** What happens to a message when the bounded queue of its peer is full. */
@@ -81,11 +82,11 @@ export interface MessengerOptions {
   maxQueuedBytes?: number | undefined;
   /** What a send does when that queue is full: wait until its deadline, or fail at once. @default {"wait"} */
   overflow?: SendOverflow | undefined;
-  /** Peers that may be known by the connections they dialled. @default {32_768} */
+  /** Peers that may be known by the connections they dialled. @default {16_384} */
   maxConnections?: number | undefined;
   /** Handlers that may be registered. @default {65_536} */
   maxHandlers?: number | undefined;
-  /** Questions of others that may wait for a handler of this instance; more are `OVERLOADED`. @default {32_768} */
+  /** Questions of others that may wait for a handler of this instance; more are `OVERLOADED`. @default {16_384} */
   maxHandlerWaits?: number | undefined;
   /**
    * Requests of plain Velo peers at a time whose payload is fetched from its sender, as Velo has it above 256 KiB;
@@ -222,7 +223,7 @@ const allFeatures: readonly Feature[] = [
 export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions {
   const d = messengerDefaults;
   const listen = options.listen ?? true;
-  const endpoint = options.endpoint ?? d.endpoint;
+  const endpoint = textOrTexts("endpoint", options.endpoint ?? d.endpoint);
   if (!listen && options.endpoint !== undefined) {
     throw new TypeError("Cannot create a messenger with both listen: false and an endpoint to listen on");
   }
@@ -245,19 +246,19 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
     }
   }
   return Object.freeze({
-    endpoints: listen ? (typeof endpoint === "string" ? [endpoint] : [...endpoint]) : [],
+    endpoints: listen ? endpoint : [],
     advertise: options.advertise,
     ipc: options.ipc ?? true,
     curve: options.curve === undefined ? null : resolveCurve(options.curve),
-    redialForMs: checkTimeout("redialForMs", options.redialForMs ?? d.redialForMs),
+    redialForMs: duration("redialForMs", options.redialForMs ?? d.redialForMs),
     instanceId: options.instanceId === undefined ? null : instanceId(options.instanceId),
     library: options.library,
     logger: options.logger ?? silentLogger,
     meter: options.meter ?? null,
     tracing: options.tracing ?? null,
     maxMetricLabels: inRange("maxMetricLabels", options.maxMetricLabels ?? d.maxMetricLabels, 1, 100_000),
-    timeoutMs: checkTimeout("timeoutMs", options.timeoutMs ?? d.timeoutMs),
-    connectTimeoutMs: checkTimeout("connectTimeoutMs", options.connectTimeoutMs ?? d.connectTimeoutMs),
+    timeoutMs: duration("timeoutMs", options.timeoutMs ?? d.timeoutMs),
+    connectTimeoutMs: duration("connectTimeoutMs", options.connectTimeoutMs ?? d.connectTimeoutMs),
     maxPayloadBytes: inRange(
       "maxPayloadBytes",
       options.maxPayloadBytes ?? d.maxPayloadBytes,
@@ -330,24 +331,4 @@ function resolveCurve(curve: CurveOptions): CurveIdentity {
   }
   const allowed = new Set(allow);
   return { publicKey, secretKey, check: (key) => allowed.has(key) };
-}
-
-/** Checks a duration: any number but NaN. */
-export function checkTimeout(name: string, value: unknown): number {
-  if (typeof value !== "number" || Number.isNaN(value)) {
-    throw new TypeError(`Cannot use ${String(value)} as ${name}: it must be a number of milliseconds`);
-  }
-  return value;
-}
-
-function inRange(name: string, value: unknown, low: number, high: number): number {
-  if (typeof value !== "number" || !Number.isInteger(value)) {
-    throw new TypeError(`Cannot create a messenger: ${name} must be an integer, got ${String(value)}`);
-  }
-  if (value < low || value > high) {
-    throw new RangeError(
-      `Cannot create a messenger: ${name} must be between ${low} and ${high}, got ${value}`,
-    );
-  }
-  return value;
 }

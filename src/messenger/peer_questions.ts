@@ -4,7 +4,7 @@ import { builtinsOf } from "./builtins.ts";
 import { describePeer, type PeerDescription } from "./describe.ts";
 import { type HandlerDescription, listHandlers, type ListHandlersOptions } from "./handler_list.ts";
 import { checkHealth, type HealthReport } from "./health.ts";
-import { checkTimeout } from "./options.ts";
+import { checkTimeout } from "./option_checks.ts";
 import { registerService, type RegisterServiceOptions } from "./register_service.ts";
 import { waitForHandler } from "./wait_for_handler.ts";
 import type { WaitOptions } from "./wait_options.ts";

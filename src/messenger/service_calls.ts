@@ -1,6 +1,6 @@
-import type { Clock, InstanceId } from "../core/mod.ts";
+import { type Clock, type InstanceId, ZeromeshError } from "../core/mod.ts";
 import type { BaseCallOptions } from "./caller.ts";
-import { checkTimeout } from "./options.ts";
+import { checkTimeout } from "./option_checks.ts";
 import type { CallTable } from "./pending.ts";
 import type { ServiceRouter, ServiceTarget } from "./service_target.ts";
 
@@ -76,6 +76,14 @@ export class ServiceCalls {
     let id: InstanceId;
     try {
       id = await wait.promise as InstanceId;
+    } catch (error) {
+      if (!(error instanceof ZeromeshError) || error.code !== "TIMEOUT") throw error;
+      const { service } = target;
+      throw new ZeromeshError(
+        "TIMEOUT",
+        `Cannot call service "${service}" within ${timeoutMs} ms: ${router.why(target)}`,
+        { details: { service } },
+      );
     } finally {
       over.abort();
     }

@@ -44,6 +44,8 @@ export interface ServiceRouter {
    * @throws {ZeromeshError} `PEER_UNREACHABLE` when none could be reached for as long as a peer is dialled.
    */
   pickLater(target: ServiceTarget, signal: AbortSignal): Promise<InstanceId>;
+  /** Why no instance can be called now. */
+  why(target: ServiceTarget): string;
   /** Follows a call to an instance that was picked. */
   track(id: InstanceId, call: Promise<unknown>): void;
 }

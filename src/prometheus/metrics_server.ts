@@ -74,18 +74,19 @@ async function answer(
   }
 }
 
-function listening(server: Server, hostname: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const taken = error.code === "EADDRINUSE" || /in use/i.test(error.message);
-      reject(
-        new ZeromeshError(
-          taken ? "ADDRESS_IN_USE" : "ENDPOINT_INVALID",
-          `Cannot serve metrics on ${hostname}:${port}: ${errorText(error)}`,
-          { cause: error },
-        ),
-      );
+async function listening(server: Server, hostname: string, port: number): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      // Deno throws at once where it may not listen.
+      server.listen(port, hostname, resolve);
     });
-    server.listen(port, hostname, () => resolve());
-  });
+  } catch (error) {
+    const taken = (error as NodeJS.ErrnoException).code === "EADDRINUSE" || /in use/i.test(errorText(error));
+    throw new ZeromeshError(
+      taken ? "ADDRESS_IN_USE" : "ENDPOINT_INVALID",
+      `Cannot serve metrics on ${hostname}:${port}: ${errorText(error)}`,
+      { cause: error },
+    );
+  }
 }

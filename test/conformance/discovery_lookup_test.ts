@@ -1,9 +1,9 @@
 /** Instances, and owners of events, that only discovery knows. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PeerDiscovery, StaleReason } from "../../src/discovery/mod.ts";
+import { type PeerDiscovery, type StaleReason, StaticDiscovery } from "../../src/discovery/mod.ts";
 import { workerIdOf } from "../../src/core/mod.ts";
-import { type InstanceId, Messenger, unaryHandler } from "../../src/mod.ts";
+import { type InstanceId, Messenger, service, unaryHandler } from "../../src/mod.ts";
 import { type PeerInfo, peerInfoOf } from "../../src/wire/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { freePort } from "../support/ports.ts";
@@ -174,4 +174,14 @@ test("an owner whom discovery does not know, or that it cannot ask for, is an er
   const waiting = other.events.awaiter(event.handle);
   event.trigger(7);
   assert.equal(await within(waiting, 5_000, "the event"), 7);
+});
+
+test("a call to a service whose deadline comes before discovery gives up is TIMEOUT, and says why nobody was called", async () => {
+  await using t = await leakCheck();
+  const client = await t.messenger({ discovery: new StaticDiscovery() });
+  await fails(client.unary("who", { to: service("nobody"), timeoutMs: 50 }), {
+    code: "TIMEOUT",
+    ran: "no",
+    message: /service "nobody" within 50 ms: no instance offers it/,
+  });
 });

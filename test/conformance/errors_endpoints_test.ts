@@ -153,6 +153,9 @@ test("create() refuses options of the wrong type or out of range before it opens
     { endpoint: 5 },
     { endpoint: [5] },
     { endpoint: "tcp://127.0.0.1:0", listen: false },
+    { services: "resize" },
+    { services: [5] },
+    { timoutMs: 5 },
   ];
   for (const options of wrongType) {
     await assert.rejects(Messenger.create(options as MessengerOptions), TypeError, JSON.stringify(options));
@@ -167,10 +170,19 @@ test("create() refuses options of the wrong type or out of range before it opens
     { maxConnections: 0 },
     { maxHandlers: 0 },
     { highWaterMark: 0 },
+    { timeoutMs: -1 },
+    { connectTimeoutMs: -1 },
+    { redialForMs: -1 },
   ];
   for (const options of outOfRange) {
     await assert.rejects(Messenger.create(options as MessengerOptions), RangeError, JSON.stringify(options));
   }
+  await assert.rejects(Messenger.create({ timoutMs: 5 } as MessengerOptions), {
+    message: /no option "timoutMs".*\btimeoutMs\b/,
+  });
+  await assert.rejects(Messenger.create({ endpoint: 5 as unknown as string }), {
+    message: /endpoint.*must be .*strings.*got 5/,
+  });
 });
 
 test("connect() where nobody listens keeps trying until its time is up, then says what it found", async () => {

@@ -123,7 +123,8 @@ test("a chain of microtasks that sends without end does not hold its first messa
 test("sizes round the 4 KiB rule, mixed at random, arrive in their order", async () => {
   await using t = await leakCheck();
   const random = prng("sizes round 4 KiB");
-  const { server, client, peer } = await pair(t, { client: { highWaterMark: 20 } });
+  // Nobody waits for room here, so that all 50 MB of them may have to.
+  const { server, client, peer } = await pair(t, { client: { highWaterMark: 20, maxWaitingBytes: 2 ** 27 } });
   const seen = noted(server);
   const sizes = [4, 4, 4, 64, 4_000, 4_095, 4_096, 4_097, 8_192, 16_383, 16_384, 16_385, 70_000];
   const count = 5_000;

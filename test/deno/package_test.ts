@@ -73,7 +73,7 @@ Deno.test("the packed package holds compiled modules and all that README links t
   const names = (await mustRun(["tar", "-tzf", tarball], tmpdir())).trim().split("\n")
     .map((name) => name.replace(/^package\//, ""));
   const expected =
-    /^(?:dist\/lib\/(?:src|ffi)\/.*\.(?:js|d\.ts|js\.map)|docs\/guides\/.*\.md|examples\/.*\.ts)$/;
+    /^(?:dist\/lib\/(?:src|ffi)\/.*\.(?:js|d\.ts|js\.map)|docs\/(?:metrics|guides\/.*)\.md|examples\/.*\.ts)$/;
   const odd = names.filter((name) => !expected.test(name));
   assertEquals(odd.sort(), ["ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "README.md", "package.json"]);
   const readme = readFileSync(`${repositoryRoot}/README.md`, "utf8");

@@ -148,6 +148,24 @@ test("a service of which no instance can be called says so in time", async () =>
   await assert.rejects(waiting, { code: "PEER_UNREACHABLE", ran: "no", message: /no instance offers it/ });
 });
 
+test("a service whose discovery fails says why", async () => {
+  const discovery = new StaticDiscovery();
+  discovery.watch = () => {
+    throw new Error("the file may not be read");
+  };
+  const roster = new FakeRoster();
+  const options = { sources: [discovery], roster, connectTimeoutMs: 1_000, maxServices: 10 };
+  const directory = new ServiceDirectory({ ...options, logger: silentLogger });
+  const waiting = directory.pickLater(service("work"), new AbortController().signal);
+  roster.at = 1_001;
+  await assert.rejects(waiting, {
+    code: "PEER_UNREACHABLE",
+    message: /cannot be asked: .*the file may not be read/,
+    cause: new Error("the file may not be read"),
+  });
+  directory.close();
+});
+
 test("service() refuses what cannot be a service", () => {
   assert.throws(() => service(""), TypeError);
   assert.throws(() => service("x", { balance: "best" as Balance }), TypeError);

@@ -1,0 +1,58 @@
+/** Checks a duration of a call: any number but NaN. What is not above zero is over at once. */
+export function checkTimeout(name: string, value: unknown): number {
+  if (typeof value !== "number" || Number.isNaN(value)) {
+    throw new TypeError(`Cannot use ${String(value)} as ${name}: it must be a number of milliseconds`);
+  }
+  return value;
+}
+
+/** Checks a duration of a messenger's options: zero or more, and `Infinity` for no end. */
+export function duration(name: string, value: unknown): number {
+  const ms = checkTimeout(name, value);
+  if (ms < 0) throw new RangeError(`Cannot create a messenger: ${name} must not be negative, got ${ms}`);
+  return ms;
+}
+
+/** Checks a whole number of a messenger's options. */
+export function inRange(name: string, value: unknown, low: number, high: number): number {
+  if (typeof value !== "number" || !Number.isInteger(value)) {
+    throw new TypeError(`Cannot create a messenger: ${name} must be an integer, got ${String(value)}`);
+  }
+  if (value < low || value > high) {
+    throw new RangeError(
+      `Cannot create a messenger: ${name} must be between ${low} and ${high}, got ${value}`,
+    );
+  }
+  return value;
+}
+
+/** Checks an option that is a list of texts. */
+export function texts(name: string, value: unknown): string[] {
+  if (Array.isArray(value) && value.every((text) => typeof text === "string")) return [...value];
+  throw new TypeError(
+    `Cannot create a messenger: ${name} must be an array of strings, got ${
+      JSON.stringify(value) ?? String(value)
+    }`,
+  );
+}
+
+/** Checks an option that is one text or a list of them. */
+export function textOrTexts(name: string, value: unknown): string[] {
+  return typeof value === "string" ? [value] : texts(`${name}, if it is no string,`, value);
+}
+
+/**
+ * Checks that an object has no option that nobody knows.
+ *
+ * @param known An object with a property for each option there is.
+ */
+export function checkOptionNames(options: object, known: object): void {
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(known, name)) continue;
+    throw new TypeError(
+      `Cannot create a messenger: there is no option "${name}" (there are ${
+        Object.keys(known).sort().join(", ")
+      })`,
+    );
+  }
+}
