@@ -14,6 +14,10 @@ const largestRecordBytes = 4 * 1024;
 // Continuations of promises resolved in one turn add their next message before the flush; this bounds the
 // chain, so that microtasks cannot hold a message back.
 const maxHops = 16;
+// A handler's promise, and the next message of an ordered handler after it, take a few microtasks each: a turn is over
+// when so many in a row brought nothing. Measured with ordered
+// handlers that await once, 64 in flight: 4.1 µs a call instead of 16 on Bun, 5.1 instead of 21 on Deno.
+const maxQuietHops = 4;
 
 /** What a batcher sends through. */
 export interface BatchSink {
@@ -41,6 +45,7 @@ export class Batcher {
   #turnCount = 0;
   #seen = 0;
   #hops = 0;
+  #quietHops = 0;
   #stopped = false;
 
   /** @param sink Usually a link. */
@@ -60,6 +65,7 @@ export class Batcher {
       this.#scheduled = true;
       this.#seen = 0;
       this.#hops = 0;
+      this.#quietHops = 0;
       queueMicrotask(this.#step);
       if (this.#lone) return false;
     }
@@ -101,12 +107,12 @@ export class Batcher {
 
   readonly #step = (): void => {
     if (this.#stopped) return;
-    if (this.#turnCount !== this.#seen && this.#hops < maxHops) {
+    if (this.#turnCount !== this.#seen) {
       this.#hops++;
+      this.#quietHops = 0;
       this.#seen = this.#turnCount;
-      queueMicrotask(this.#step);
-      return;
-    }
+    } else this.#quietHops++;
+    if (this.#hops < maxHops && this.#quietHops < maxQuietHops) return queueMicrotask(this.#step);
     if (this.#writer.count > 0) this.#sink.beforeBatch?.();
     this.#scheduled = false;
     this.#lone = this.#turnCount <= 1;

@@ -73,6 +73,7 @@ test("a lone message leaves before its call returns, not at the end of the turn"
     void client.amSend("n", { to: peer, rawPayload: numbered(i) });
     assert.equal(client.stats().transport.sentMessages, before + 1);
     assert.deepEqual(numbersIn(await router.next()), [i]);
+    await turn();
   }
 });
 
@@ -136,21 +137,30 @@ test("sizes round the 4 KiB rule, mixed at random, arrive in their order", async
   assert.deepEqual(seen, inOrder(count));
 });
 
-test("answers of one turn leave together as well", async () => {
-  await using t = await leakCheck();
-  const { server, client, peer } = await pair(t);
-  server.registerHandler(unaryHandler("echo", ({ payload }) => payload));
-  const calls = (count: number) =>
-    Promise.all(
-      Array.from({ length: count }, () => client.unary("echo", { to: peer, rawPayload: bytes("x") })),
+for (const kind of ["at once", "later, one after the other"] as const) {
+  test(`answers that are given ${kind} leave together as well`, async () => {
+    await using t = await leakCheck();
+    const { server, client, peer } = await pair(t);
+    server.registerHandler(
+      kind === "at once"
+        ? unaryHandler("echo", ({ payload }) => payload)
+        : unaryHandler("echo", async ({ payload }) => {
+          await Promise.resolve();
+          return payload;
+        }, { dispatch: { ordered: "sender" } }),
     );
-  await calls(10);
-  const before = client.stats().transport;
-  await calls(2_000);
-  const after = client.stats().transport;
-  assert.equal(after.receivedMessages - before.receivedMessages, 2_000);
-  assert.ok(after.reactor.messages - before.reactor.messages < 400, "they came one by one");
-});
+    const calls = (count: number) =>
+      Promise.all(
+        Array.from({ length: count }, () => client.unary("echo", { to: peer, rawPayload: bytes("x") })),
+      );
+    await calls(10);
+    const before = client.stats().transport;
+    await calls(2_000);
+    const after = client.stats().transport;
+    assert.equal(after.receivedMessages - before.receivedMessages, 2_000);
+    assert.ok(after.reactor.messages - before.reactor.messages < 400, "they came one by one");
+  });
+}
 
 for (const who of ["the peer", "the instance itself"] as const) {
   test(`without the feature at ${who} every message leaves by itself, at once`, async () => {
