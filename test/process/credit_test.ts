@@ -14,19 +14,23 @@ const skip = hasVitals ? false : "what a process holds is read from /proc";
 const maxWaitingSends = longRun ? undefined : 1_000;
 const floodMs = longRun ? 10_000 : 2_000;
 
-/** The 99th percentile of calls, one after the other, for so long. */
+/** The 99th percentile of calls, one after the other, for so long: that of the quietest third. */
 async function callsFor(client: Messenger, endpoint: string, ms: number): Promise<number> {
   const to = await client.connect(endpoint);
-  const took: number[] = [];
-  const end = performance.now() + ms;
-  while (performance.now() < end) {
-    const asked = performance.now();
-    await client.unary("echo", { to, rawPayload: new Uint8Array(64) });
-    took.push(performance.now() - asked);
-    await pause(1);
+  const thirds: number[] = [];
+  for (let third = 0; third < 3; third++) {
+    const took: number[] = [];
+    const end = performance.now() + ms / 3;
+    while (performance.now() < end) {
+      const asked = performance.now();
+      await client.unary("echo", { to, rawPayload: new Uint8Array(64) });
+      took.push(performance.now() - asked);
+      await pause(1);
+    }
+    took.sort((a, b) => a - b);
+    thirds.push(took[Math.floor(took.length * 0.99)]!);
   }
-  took.sort((a, b) => a - b);
-  return took[Math.floor(took.length * 0.99)]!;
+  return Math.min(...thirds);
 }
 
 const limit = maxWaitingSends === undefined ? [] : [String(maxWaitingSends)];
@@ -43,18 +47,19 @@ for (const how of ["await", "count", "fail"]) {
       const flood = t.use(spawnScript(program, ["flood", endpoint, String(floodMs), how, ...limit]));
       await flood.waitForLine("ready");
       const client = await t.messenger();
-      const idle = await callsFor(client, endpoint, 700);
       const before = await Promise.all([vitals(server.pid), vitals(flood.pid)]);
-      flood.write("go\n");
       const most = [0, 0];
       let done = false;
+      // It starts shells: while nothing is sent as well, for both figures to have that in them.
       const watched = (async () => {
         while (!done) {
           const now = await Promise.all([vitals(server.pid), vitals(flood.pid)]);
           now.forEach(({ residentMiB }, i) => most[i] = Math.max(most[i]!, residentMiB));
-          await pause(100);
+          await pause(300);
         }
       })();
+      const idle = await callsFor(client, endpoint, 1_000);
+      flood.write("go\n");
       const busy = await callsFor(client, endpoint, floodMs - 500);
       const line = await flood.waitForLine("done", 60_000);
       done = true;
@@ -77,11 +82,9 @@ for (const how of ["await", "count", "fail"]) {
         assert.ok(grown < 64, `the ${i === 0 ? "receiver" : "sender"} grew by ${grown} MiB`);
       });
       console.log(`# p99 of other calls ${idle.toFixed(2)} ms idle, ${busy.toFixed(2)} ms under load`);
-      // On an idle machine it is twice to three times as long. Behind the messages themselves it would be seconds.
-      assert.ok(
-        busy < 2 * idle + 50,
-        `p99 of calls to another handler: ${idle} ms idle, ${busy} ms under load`,
-      );
+      // Behind the messages themselves it would be seconds. The loops that await nothing take a core of their own.
+      const bound = 2 * idle + (how === "await" ? 3 : 10);
+      assert.ok(busy < bound, `p99 of calls to another handler: ${idle} ms idle, ${busy} ms under load`);
     },
   );
 }
