@@ -2,57 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EtcdDiscovery } from "../../src/discovery/etcd.ts";
 import { type InstanceId, newInstanceId } from "../../src/core/mod.ts";
-import type { ServiceEvent } from "../../src/discovery/mod.ts";
 import { service } from "../../src/mod.ts";
+import { assertWhole, fold, story } from "../support/folded_watch.ts";
 import { discoveryPermissions, startPeer, whoAnswers } from "../support/discovery_peers.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { allRuntimes, longRun } from "../support/runtime.ts";
-import { missing, startEtcd } from "../support/servers.ts";
+import { callEtcd, missing, startEtcd } from "../support/servers.ts";
 import { spawnScript } from "../support/spawn.ts";
 import { until } from "../support/until.ts";
 
 const skip = missing("etcd");
 const resize = service("resize");
-
-interface Folded {
-  readonly seen: Set<InstanceId>;
-  /** What broke the promises of a watch. */
-  readonly broken: string[];
-  /** The last events, with how many milliseconds after the beginning each came. */
-  readonly events: string[];
-  initials: number;
-}
-
-/** What a watch told, for the messages of tests. */
-function story({ seen, broken, events }: Folded): string {
-  return `${events.join(", ")}; folded to [${[...seen].join()}]; broken: [${broken.join()}]`;
-}
-
-function assertWhole(folded: Folded): void {
-  assert.deepEqual(folded.broken, [], story(folded));
-  assert.equal(folded.initials, 1, story(folded));
-}
-
-/** Folds a watch in the background. */
-function fold(watch: AsyncIterable<ServiceEvent>): Folded {
-  const folded: Folded = { seen: new Set(), broken: [], events: [], initials: 0 };
-  const begun = performance.now();
-  void (async () => {
-    for await (const event of watch) {
-      const about = event.type === "initial" ? `[${event.instances.join()}]` : event.instance;
-      folded.events.push(`${Math.round(performance.now() - begun)} ms: ${event.type} ${about}`);
-      if (folded.events.length > 50) folded.events.shift();
-      if (event.type === "initial") {
-        folded.initials++;
-        for (const id of event.instances) folded.seen.add(id);
-      } else if (event.type === "added") {
-        if (folded.seen.has(event.instance)) folded.broken.push(`${event.instance} was added twice`);
-        folded.seen.add(event.instance);
-      } else if (!folded.seen.delete(event.instance)) folded.broken.push(`${event.instance} was not there`);
-    }
-  })();
-  return folded;
-}
 
 test("etcd: across a kill and restart under load a watch folds to the final state, without duplicates", {
   skip,
@@ -159,28 +119,6 @@ test("etcd: a killed process is gone when its lease ends", { skip }, async () =>
   });
 });
 
-test("etcd: a watch goes on over a compaction", { skip }, async () => {
-  await using t = await leakCheck();
-  const server = t.use(await startEtcd());
-  const discovery = new EtcdDiscovery({ endpoints: [server.url], timeoutMs: 1_000 });
-  const stop = new AbortController();
-  t.defer(() => stop.abort());
-  const folded = fold(discovery.watch("resize", { signal: stop.signal }));
-  await until(() => folded.initials === 1);
-  const [before, after] = [newInstanceId(), newInstanceId()];
-  const one = await discovery.registerService("resize", before);
-  await until(() => folded.seen.has(before));
-  await server.kill();
-  await server.start();
-  // While nobody watches, history up to now is thrown away.
-  const two = await discovery.registerService("resize", after);
-  await one.unregister();
-  await post(`${server.url}/v3/kv/compaction`, { revision: await revision(server.url), physical: true });
-  await until(() => folded.seen.has(after) && !folded.seen.has(before), { message: "the state after it" });
-  assertWhole(folded);
-  await two.unregister();
-});
-
 test("etcd: instances of four processes, 50 a second, are reached by id and by service, and watched", {
   skip,
 }, async () => {
@@ -237,8 +175,8 @@ test("etcd: instances of four processes, 50 a second, are reached by id and by s
         at(of, 0.95)
       } ms (95 %)`,
     );
-    // Of a dozen the slowest is no measure.
-    const share = of.length >= 50 ? 0.95 : 0.5;
+    // Of a few, on a machine that does other things too, the slowest are no measure.
+    const share = longRun ? 0.95 : 0.75;
     assert.ok(at(of, share) <= 100, `${how}: ${100 * share} % were reached within ${at(of, share)} ms`);
   }
   assert.deepEqual([delays.byId.length, delays.byService.length], [total, 4 * Math.ceil((each - 1) / 10)]);
@@ -256,9 +194,9 @@ test("etcd: instances of four processes, 50 a second, are reached by id and by s
 test("etcd: user and password are used, and wrong ones are refused", { skip }, async () => {
   await using t = await leakCheck();
   const server = t.use(await startEtcd());
-  await post(`${server.url}/v3/auth/user/add`, { name: "root", password: "secret" });
-  await post(`${server.url}/v3/auth/user/grant`, { user: "root", role: "root" });
-  await post(`${server.url}/v3/auth/enable`, {});
+  await callEtcd(server, "/v3/auth/user/add", { name: "root", password: "secret" });
+  await callEtcd(server, "/v3/auth/user/grant", { user: "root", role: "root" });
+  await callEtcd(server, "/v3/auth/enable", {});
   const endpoints = [server.url];
   const discovery = new EtcdDiscovery({ endpoints, auth: { username: "root", password: "secret" } });
   const id = newInstanceId();
@@ -269,19 +207,3 @@ test("etcd: user and password are used, and wrong ones are refused", { skip }, a
   await assert.rejects(wrong.getInstances("resize"), { code: "FORBIDDEN" });
   await assert.rejects(new EtcdDiscovery({ endpoints }).getInstances("resize"), { code: "FORBIDDEN" });
 });
-
-async function post(url: string, body: unknown): Promise<Record<string, unknown>> {
-  const response = await fetch(url, {
-    method: "POST",
-    body: JSON.stringify(body),
-    headers: { connection: "close" },
-  });
-  const answer = await response.json() as Record<string, unknown>;
-  assert.equal(response.status, 200, JSON.stringify(answer));
-  return answer;
-}
-
-async function revision(url: string): Promise<string> {
-  const { header } = await post(`${url}/v3/kv/range`, { key: "AA==" });
-  return (header as { revision: string }).revision;
-}
