@@ -84,6 +84,7 @@ export class NatsDiscovery implements PeerDiscovery {
   readonly #logger: Logger;
   #connection: Promise<NatsConnection> | null = null;
   #users = 0;
+  #outages = 0;
   #cancelIdle = (): void => {};
 
   /**
@@ -120,8 +121,9 @@ export class NatsDiscovery implements PeerDiscovery {
     const use = this.use();
     const reply = encodePeerInfo(info);
     const subscriptions: Subscription[] = [];
+    let connection: NatsConnection;
     try {
-      const connection = await this.#connect();
+      connection = await this.#connect();
       const subjects = [
         `${this.#subjects}.instance.${base58(instanceIdToBytes(info.instanceId))}`,
         `${this.#subjects}.worker.${workerIdOf(info.instanceId)}`,
@@ -142,6 +144,8 @@ export class NatsDiscovery implements PeerDiscovery {
     }
     return registration(async () => {
       for (const subscription of subscriptions) subscription.unsubscribe();
+      // Until the server has heard of it, it hands questions to nobody, and who asks waits in vain.
+      if (this.#users > 1) await this.#flushed(connection);
       await use[Symbol.asyncDispose]();
     });
   }
@@ -164,20 +168,25 @@ export class NatsDiscovery implements PeerDiscovery {
     this.#users++;
     this.#cancelIdle();
     let connected = false;
+    let heard = false;
+    let outages = 0;
+    let cancel = (): void => {};
     try {
       const connection = await this.#connect();
       connected = true;
+      outages = this.#outages;
+      // Silence can be that of the server: it is asked whether it is there before the time is up.
+      cancel = this.#clock.after(this.#timeoutMs / 2, async () => heard = await this.#flushed(connection));
       const reply = await connection.request(subject, empty, { timeout: this.#timeoutMs });
       return decodePeerInfo(reply.data);
     } catch (error) {
+      const what = error instanceof Error ? `${error.name} ${error.message}` : "";
       // Nobody listens on the subject, or whoever did is gone without a word.
-      if (
-        connected && error instanceof Error && /no responders|timeout/i.test(`${error.name} ${error.message}`)
-      ) {
-        return null;
-      }
+      if (connected && /no responders/i.test(what)) return null;
+      if (heard && outages === this.#outages && /timeout/i.test(what)) return null;
       throw this.#unreachable(error);
     } finally {
+      cancel();
       if (--this.#users === 0) this.#cancelIdle = this.#clock.after(idleMs, () => void this.#close());
     }
   }
@@ -212,10 +221,23 @@ export class NatsDiscovery implements PeerDiscovery {
 
   async #report(connection: NatsConnection): Promise<void> {
     for await (const status of connection.status()) {
+      if (status.type === "disconnect") this.#outages++;
       if (status.type === "disconnect" || status.type === "reconnect") {
         this.#logger.info(`nats: ${status.type}`, { servers: this.#servers.join(",") });
       }
     }
+  }
+
+  /** Whether the server takes what was sent, within half the time of a lookup. */
+  #flushed(connection: NatsConnection): Promise<boolean> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.after(this.#timeoutMs / 2, () => resolve(false));
+      const end = (took: boolean): void => {
+        cancel();
+        resolve(took);
+      };
+      connection.flush().then(() => end(true), () => end(false));
+    });
   }
 
   #forget(connection: Promise<NatsConnection>): void {

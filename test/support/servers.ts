@@ -66,6 +66,22 @@ export async function startEtcd(
   );
 }
 
+/** Has etcd do something beside the library, through its JSON gateway. */
+export async function callEtcd(
+  server: { readonly url: string },
+  path: string,
+  body: unknown,
+): Promise<Record<string, unknown>> {
+  const response = await fetch(`${server.url}${path}`, {
+    method: "POST",
+    body: JSON.stringify(body),
+    headers: { connection: "close" },
+  });
+  const answer = await response.json() as Record<string, unknown>;
+  if (response.status !== 200) throw new Error(`etcd refuses ${path}: ${JSON.stringify(answer)}`);
+  return answer;
+}
+
 /** Starts nats-server with more arguments. */
 export async function startNats(options: { args?: readonly string[] } = {}): Promise<TestServer> {
   const port = await freePort();

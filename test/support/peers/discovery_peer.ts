@@ -1,10 +1,11 @@
 /**
- * A process that is found: `discovery_peer.ts SPEC SERVICE…`, where SPEC is `local:FOLDER`, `file:PATH` or
- * `etcd:URL[#TTL]`. It answers `whoami` with its id and `event` with the handle of a new event, prints `READY id`, and closes on SIGTERM.
+ * A process that is found: `discovery_peer.ts SPEC SERVICE…`, where SPEC is `local:FOLDER`, `file:PATH`,
+ * `nats:URL` or `etcd:URL[#TTL]`. It answers `whoami` with its id and `event` with the handle of a new event, prints `READY id`, and closes on SIGTERM.
  */
 import process from "node:process";
 import { EtcdDiscovery } from "../../../src/discovery/etcd.ts";
 import { type Discovery, FileDiscovery, LocalDiscovery } from "../../../src/discovery/mod.ts";
+import { NatsDiscovery } from "../../../src/discovery/nats.ts";
 import { Messenger, unaryHandler } from "../../../src/mod.ts";
 
 const [spec = "", ...services] = process.argv.slice(2);
@@ -13,6 +14,7 @@ const [, kind, where = ""] = /^(\w+):(.*)$/.exec(spec) ?? [];
 function discovery(): Discovery {
   if (kind === "local") return new LocalDiscovery({ directory: where, mesh: "test" });
   if (kind === "file") return new FileDiscovery({ path: where });
+  if (kind === "nats") return new NatsDiscovery({ servers: [where] });
   const [url = "", ttl] = where.split("#");
   return new EtcdDiscovery({ endpoints: [url], ...(ttl === undefined ? {} : { ttlMs: Number(ttl) }) });
 }
