@@ -37,7 +37,7 @@ function pause(ms: number): Promise<void> {
 /**
  * Registers what the tests ask for: `echo`; `hold`, which never answers; `collect`; `heed`, which ends when nobody waits any
  * more; `n`, which takes numbered messages, and `en`, which gives them back, both falling asleep now and then;
- * `counts`, which tells what came of them; `once`, which gives numbered messages back in any order, and `seen`, which
+ * `counts`, which tells what came of them; `guests`, which counts who has dialled; `once`, which gives numbered messages back in any order, and `seen`, which
  * tells of it.
  */
 function register(messenger: Messenger, sleepEvery: number): void {
@@ -73,6 +73,10 @@ function register(messenger: Messenger, sleepEvery: number): void {
   messenger.registerHandler(
     unaryHandler("counts", () => encoder.encode(JSON.stringify({ next, wrong, held }))),
   );
+  messenger.registerHandler(unaryHandler("guests", () => {
+    const { accepted, silent } = messenger.stats().transport;
+    return encoder.encode(JSON.stringify({ accepted, silent }));
+  }));
   messenger.registerHandler(unaryHandler("once", ({ payload }) => {
     const number = numberIn(payload);
     seen.set(number, (seen.get(number) ?? 0) + 1);
