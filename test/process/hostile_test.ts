@@ -135,7 +135,7 @@ test("1000 connections that never speak cost good peers nothing, and are forgott
   });
 });
 
-test("2000 connections that come and go while a server's JavaScript stands still hurt nobody afterwards", async () => {
+test("5000 connections that come and go while a server's JavaScript stands still hurt nobody afterwards", async () => {
   await using t = await leakCheck();
   const server = await start(t);
   const client = await t.messenger({ timeoutMs: 20_000 });
@@ -150,16 +150,20 @@ test("2000 connections that come and go while a server's JavaScript stands still
     JSON.parse(new TextDecoder().decode(await client.unary("guests", { to: peer })));
   assert.deepEqual(await counted(), { accepted: 3, silent: 0 });
   const before = hasVitals ? await vitals(server.child.pid) : null;
-  const storm = spawnScript(program, ["storm", server.endpoint, "2000"], { permissions: netPermissions });
+  const storm = spawnScript(program, ["storm", server.endpoint, "5000"], { permissions: netPermissions });
   t.use(storm);
   server.child.write("block 3000\n");
   await server.child.waitForLine("blocking");
   let awake = false;
   const woken = client.unary("who", { to: peer }).then(() => awake = true);
-  assert.equal(await storm.waitForLine("done", 15_000), "done 2000");
+  assert.equal(await storm.waitForLine("done", 15_000), "done 5000");
   // One dies while nobody looks, one afterwards.
   await guests[0]!.kill();
-  assert.equal(awake, false, "the server was awake before the storm was over: this test shows nothing");
+  assert.equal(
+    awake,
+    false,
+    "it was awake before all of them had come: its context stood still, or this machine is too slow",
+  );
   await woken;
   const newcomer = await t.messenger();
   assert.equal(await newcomer.connect(server.endpoint, { timeoutMs: 3_000 }), peer);
