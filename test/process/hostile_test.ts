@@ -1,11 +1,13 @@
 /** What strangers send must not hurt: the process lives, good peers are answered, memory stays bounded. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import type { InstanceId, Messenger, MessengerStats } from "../../src/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { prng } from "../support/prng.ts";
 import { longRun } from "../support/runtime.ts";
 import { type SpawnedProcess, spawnScript } from "../support/spawn.ts";
+import { start, startRole } from "../support/transport_peers.ts";
 import { until } from "../support/until.ts";
 import { hasVitals, vitals } from "../support/vitals.ts";
 
@@ -130,5 +132,55 @@ test("1000 connections that never speak cost good peers nothing, and are forgott
     timeoutMs: 10_000,
     intervalMs: 200,
     message: "the descriptors of the silent connections to go",
+  });
+});
+
+test("5000 connections that come and go while a server's JavaScript stands still hurt nobody afterwards", async () => {
+  await using t = await leakCheck();
+  const server = await start(t);
+  const client = await t.messenger({ timeoutMs: 20_000 });
+  const peer = await client.connect(server.endpoint);
+  const guests = [];
+  for (let i = 0; i < 2; i++) {
+    const guest = startRole(t, ["clients", server.endpoint, "1"]);
+    await guest.waitForLine("ready");
+    guests.push(guest);
+  }
+  const counted = async (): Promise<{ accepted: number; silent: number }> =>
+    JSON.parse(new TextDecoder().decode(await client.unary("guests", { to: peer })));
+  assert.deepEqual(await counted(), { accepted: 3, silent: 0 });
+  const before = hasVitals ? await vitals(server.child.pid) : null;
+  const storm = spawnScript(program, ["storm", server.endpoint, "5000"], { permissions: netPermissions });
+  t.use(storm);
+  server.child.write("block 3000\n");
+  await server.child.waitForLine("blocking");
+  let awake = false;
+  const woken = client.unary("who", { to: peer }).then(() => awake = true);
+  assert.equal(await storm.waitForLine("done", 15_000), "done 5000");
+  // One dies while nobody looks, one afterwards.
+  await guests[0]!.kill();
+  assert.equal(
+    awake,
+    false,
+    "it was awake before all of them had come: its context stood still, or this machine is too slow",
+  );
+  await woken;
+  const newcomer = await t.messenger();
+  assert.equal(await newcomer.connect(server.endpoint, { timeoutMs: 3_000 }), peer);
+  const rawPayload = new Uint8Array(100).fill(7);
+  assert.deepEqual(await newcomer.unary("echo", { to: peer, rawPayload }), rawPayload);
+  await until(async () => isDeepStrictEqual(await counted(), { accepted: 3, silent: 0 }), {
+    timeoutMs: 3_000,
+    message: "the strangers and the guest that died meanwhile to be forgotten",
+  });
+  await guests[1]!.kill();
+  await until(async () => (await counted()).accepted === 2, {
+    timeoutMs: 1_500,
+    message: "the loss of a peer to be noticed",
+  });
+  assert.equal(server.child.ended, undefined, server.child.errorText);
+  if (before === null) return;
+  await until(async () => (await vitals(server.child.pid)).descriptors <= before.descriptors + 2, {
+    message: "the descriptors of the strangers to go",
   });
 });

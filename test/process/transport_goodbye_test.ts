@@ -1,6 +1,6 @@
 /** Instances in processes of their own that leave, or that were given an id which is taken. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import type { Status } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { busy } from "../support/raw_sockets.ts";

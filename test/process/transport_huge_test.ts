@@ -11,6 +11,7 @@ import { longRun } from "../support/runtime.ts";
 import { start } from "../support/transport_peers.ts";
 import { until, within } from "../support/until.ts";
 import { hasVitals, vitals } from "../support/vitals.ts";
+import { zmtpStart } from "../support/zmtp.ts";
 
 const mebibyte = 1_048_576;
 const gibibyte = 1_024 * mebibyte;
@@ -18,15 +19,6 @@ const notLinux = hasVitals ? false : "nobody here tells what a process holds";
 const notLong = longRun ? notLinux : "takes gigabytes and seconds: --long runs it";
 
 const text = (of: string) => new TextEncoder().encode(of);
-
-/** What a ZMTP 3.0 DEALER says before its first message: greeting and READY. */
-function zmtpStart(): Uint8Array {
-  const greeting = new Uint8Array(64);
-  greeting.set([0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 0]);
-  greeting.set(text("NULL"), 12);
-  const body = [5, ...text("READY"), 11, ...text("Socket-Type"), 0, 0, 0, 6, ...text("DEALER")];
-  return Uint8Array.of(...greeting, 4, body.length, ...body);
-}
 
 /** The beginning of a long frame of so many bytes. */
 function longFrame(bytes: number): Uint8Array {

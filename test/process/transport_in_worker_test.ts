@@ -1,14 +1,22 @@
-/** The transport's tests once more, with the instances they make inside a Worker. */
+/** Tests of the transport once more, with the instances they make inside a Worker; some with other processes. */
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
-import { repositoryRoot } from "../support/runtime.ts";
+import { longRun, repositoryRoot } from "../support/runtime.ts";
 import { within } from "../support/until.ts";
 import type { WorkerResult } from "../support/worker_suite.ts";
 
-const folder = `${repositoryRoot}/test/conformance`;
-const files = readdirSync(folder).filter((name) => /^transport_.*_test\.ts$/.test(name)).sort();
+const folder = `${repositoryRoot}/test`;
+const inOneProcess = readdirSync(`${folder}/conformance`).filter((name) =>
+  /^transport_.*_test\.ts$/.test(name)
+);
+// Tests that start processes take longer: in full they run twice only in long runs.
+const between = ["transport_goodbye", ...(longRun ? ["transport_flow", "links_loss"] : [])];
+const files = [
+  ...inOneProcess.sort().map((name) => `conformance/${name}`),
+  ...between.map((name) => `process/${name}_test.ts`),
+];
 
 async function runInWorker(file: string): Promise<WorkerResult[]> {
   const results: WorkerResult[] = [];
@@ -23,7 +31,7 @@ async function runInWorker(file: string): Promise<WorkerResult[]> {
     });
   });
   try {
-    await within(ended, 60_000, `the tests of ${file}, after ${results.length} of them`);
+    await within(ended, longRun ? 600_000 : 60_000, `the tests of ${file}, after ${results.length} of them`);
   } finally {
     await worker.terminate();
   }

@@ -5,9 +5,8 @@ import { test } from "node:test";
 import type { Messenger, Status } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { numbered } from "../support/raw_sockets.ts";
-import { longRun } from "../support/runtime.ts";
-import { spawnScript } from "../support/spawn.ts";
-import { counts, program, start, stop } from "../support/transport_peers.ts";
+import { currentRuntime, longRun } from "../support/runtime.ts";
+import { counts, otherRuntime, start, startRole, stop } from "../support/transport_peers.ts";
 import { pause, until, within } from "../support/until.ts";
 
 /** What a client's status() says, with the time. */
@@ -19,12 +18,12 @@ function told(messenger: Messenger): { at: number; status: Status }[] {
   return all;
 }
 
-for (const batch of [true, false]) {
+for (const [batch, runtime] of [[true, currentRuntime], [false, otherRuntime]] as const) {
   const count = longRun ? 1_000_000 : batch ? 100_000 : 30_000;
-  test(`${count} messages to a receiver that naps, through a high-water mark of 10, arrive once and in order (batch ${batch})`, async () => {
+  test(`${count} messages to ${runtime}, which naps, through a high-water mark of 10, arrive once and in order (batch ${batch})`, async () => {
     await using t = await leakCheck();
     const options = { highWaterMark: 10, features: { batch } };
-    const { endpoint } = await start(t, options, 5_000);
+    const { endpoint } = await start(t, options, 5_000, runtime);
     const client = await t.messenger({ ...options, timeoutMs: 120_000 });
     const peer = await client.connect(endpoint);
     for (let i = 0; i < count; i++) {
@@ -38,9 +37,9 @@ for (const batch of [true, false]) {
   });
 }
 
-test("a peer that is stopped and flooded holds nobody else up, and gets everything once it goes on", async () => {
+test(`a peer on ${otherRuntime} that is stopped and flooded holds nobody else up, and gets everything once it goes on`, async () => {
   await using t = await leakCheck();
-  const stuck = await start(t, { highWaterMark: 10 });
+  const stuck = await start(t, { highWaterMark: 10 }, 0, otherRuntime);
   const fine = await start(t);
   const client = await t.messenger({
     highWaterMark: 10,
@@ -89,9 +88,9 @@ test("a peer that is stopped and flooded holds nobody else up, and gets everythi
   assert.deepEqual(await counts(client, to), { next: accepted, wrong: 0, held: 0 });
 });
 
-test("a send that waits for a stopped peer ends with its deadline or its signal, and did not run", async () => {
+test(`a send that waits for a stopped peer on ${otherRuntime} ends with its deadline or its signal, and did not run`, async () => {
   await using t = await leakCheck();
-  const stuck = await start(t, { highWaterMark: 2 });
+  const stuck = await start(t, { highWaterMark: 2 }, 0, otherRuntime);
   const client = await t.messenger({ highWaterMark: 2, maxQueuedMessages: 20, features: { batch: false } });
   const to = await client.connect(stuck.endpoint);
   stop(t, stuck.child);
@@ -115,11 +114,11 @@ test("a send that waits for a stopped peer ends with its deadline or its signal,
   assert.deepEqual(await counts(client, to), { next: accepted + 1, wrong: 0, held: 0 });
 });
 
-test("a peer that stays stopped is noticed by heartbeat, whichever side dialled", async () => {
+test(`a peer on ${otherRuntime} that stays stopped is noticed by heartbeat, whichever side dialled`, async () => {
   await using t = await leakCheck();
-  const server = await start(t);
+  const server = await start(t, {}, 0, otherRuntime);
   const listener = await t.messenger();
-  const guest = t.use(spawnScript(program, ["clients", listener.endpoint, "1"]));
+  const guest = startRole(t, ["clients", listener.endpoint, "1"], otherRuntime);
   await guest.waitForLine("ready");
   const client = await t.messenger({ redialForMs: 0 });
   const peer = await client.connect(server.endpoint);
@@ -168,7 +167,7 @@ test("a stopped peer that is waited for costs no processor time", async () => {
 test("a server dies while thousands of its answers are unread: the caller, who stands still, is not aborted", async () => {
   await using t = await leakCheck();
   const dying = await start(t);
-  const victim = t.use(spawnScript(program, ["victim", dying.endpoint]));
+  const victim = startRole(t, ["victim", dying.endpoint]);
   await victim.waitForLine("blocking");
   // The answers are there, as far as they find room; the caller stands still for another while.
   await pause(1_000);
@@ -181,7 +180,7 @@ test("a guest dies while thousands of its messages are unread: the listener, whi
   await using t = await leakCheck();
   const victim = await start(t);
   // With credit it would not be sent that many.
-  const dying = t.use(spawnScript(program, ["flood", victim.endpoint, '{"features":{"credit":false}}']));
+  const dying = startRole(t, ["flood", victim.endpoint, '{"features":{"credit":false}}'], otherRuntime);
   await dying.waitForLine("ready");
   victim.child.write("block 4000\n");
   await victim.child.waitForLine("blocking");

@@ -43,6 +43,19 @@ export async function roundTrips(port: number, ms: number): Promise<number[]> {
   return took;
 }
 
+/** How long something took each time, done again and again with a turn of the loop between, in milliseconds. */
+export async function durations(ms: number, once: () => Promise<unknown>): Promise<number[]> {
+  const took: number[] = [];
+  const end = performance.now() + ms;
+  while (performance.now() < end) {
+    const began = performance.now();
+    await once();
+    took.push(performance.now() - began);
+    await pause(1);
+  }
+  return took;
+}
+
 /** The value below which this share of all values lies; NaN of none. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);

@@ -2,10 +2,29 @@
 import process from "node:process";
 import type { InstanceId, Messenger, MessengerOptions, PeerInfoJson } from "../../src/mod.ts";
 import type { LeakCheck } from "./fixture.ts";
+import { allRuntimes, currentRuntime, productPermissions, type RuntimeName } from "./runtime.ts";
 import { type SpawnedProcess, spawnScript } from "./spawn.ts";
 
 /** The program. */
 export const program = "test/support/peers/transport_peer.ts";
+
+/** The runtime that this process does not run on. */
+export const otherRuntime: RuntimeName = allRuntimes[1]!;
+
+// `TRANSPORT_PEER_RUNTIME=other` has every test try the other runtime's peers, not only those that do it anyway.
+const usualRuntime = process.env["TRANSPORT_PEER_RUNTIME"] === "other" ? otherRuntime : currentRuntime;
+
+// For figures of memory: on Deno only a flag lets a program collect what nobody needs.
+const permissions = [...productPermissions, "--v8-flags=--expose-gc"];
+
+/** The program in a role, on the runtime of this process unless told otherwise. */
+export function startRole(
+  t: LeakCheck,
+  args: readonly string[],
+  runtime: RuntimeName = usualRuntime,
+): SpawnedProcess {
+  return t.use(spawnScript(program, args, { runtime, permissions }));
+}
 
 /** An instance in a process of its own. */
 export interface Served {
@@ -15,8 +34,13 @@ export interface Served {
 }
 
 /** Starts an instance in a process of its own, which naps for a moment at every so many numbered messages. */
-export async function start(t: LeakCheck, options: MessengerOptions = {}, sleepEvery = 0): Promise<Served> {
-  const child = t.use(spawnScript(program, ["serve", JSON.stringify(options), String(sleepEvery)]));
+export async function start(
+  t: LeakCheck,
+  options: MessengerOptions = {},
+  sleepEvery = 0,
+  runtime?: RuntimeName,
+): Promise<Served> {
+  const child = startRole(t, ["serve", JSON.stringify(options), String(sleepEvery)], runtime);
   const line = await child.waitForLine("ready");
   const { info, endpoints } = JSON.parse(line.slice("ready ".length)) as {
     info: PeerInfoJson;

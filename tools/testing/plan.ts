@@ -88,6 +88,8 @@ export function jobCommand(
     // `check` has looked at the types.
     "--no-check",
     "--no-prompt",
+    // Tests of memory collect what nobody needs before they look.
+    "--v8-flags=--expose-gc",
     "--preload=tools/testing/deno_guard.ts",
     `--junit-path=${report}`,
     ...testPermissions(job.ring.name, options.temporaryFolder),

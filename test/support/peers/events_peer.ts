@@ -4,6 +4,7 @@
  */
 import process from "node:process";
 import { amHandler, type Event, eventHandle, Messenger, unaryHandler } from "../../../src/mod.ts";
+import { collectGarbage } from "../collect.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -21,16 +22,9 @@ function commands(take: (words: string[]) => void): void {
   });
 }
 
-function collect(): void {
-  const { gc } = globalThis as { gc?: () => void };
-  const { Bun } = globalThis as { Bun?: { gc(force: boolean): void } };
-  if (Bun !== undefined) Bun.gc(true);
-  else gc?.();
-}
-
 /** Memory in use, in bytes, after collecting what nobody needs. */
 function memory(): { heap: number; rss: number } {
-  collect();
+  collectGarbage();
   const { heapUsed, rss } = process.memoryUsage();
   return { heap: heapUsed, rss };
 }

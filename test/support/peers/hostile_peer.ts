@@ -8,6 +8,7 @@ import { Messenger, unaryHandler } from "../../../src/mod.ts";
 import { Context, type Socket } from "../../../src/zmq/mod.ts";
 import { framesOf, type HostileMessage, hostileMessages, systematicMessages } from "../hostile_frames.ts";
 import { type Prng, seededPrng } from "../prng.ts";
+import { zmtpStart } from "../zmtp.ts";
 
 function say(...words: readonly unknown[]): void {
   console.log(words.join(" "));
@@ -138,6 +139,31 @@ const roles: Record<string, (...args: string[]) => Promise<void>> = {
       );
     }
     say("done", count);
+    process.exit(0);
+  },
+
+  /** So many connections that come, finish the handshake or do not, and go. */
+  async storm(endpoint, count) {
+    const started = zmtpStart();
+    const words = [started, started.subarray(0, 30), Uint8Array.of(...started, 0, 1, 7), new Uint8Array(0)];
+    let came = 0;
+    const one = async (i: number): Promise<void> => {
+      const socket = await dial(endpoint!);
+      if (socket === null) return;
+      came++;
+      const gone = new Promise((resolve) => socket.once("close", resolve));
+      const word = words[i % words.length]!;
+      if (word.length > 0) await new Promise((resolve) => socket.write(word, resolve));
+      await turn();
+      if (i % 3 === 0) socket.resetAndDestroy?.();
+      else socket.destroy();
+      await gone;
+    };
+    let next = 0;
+    await Promise.all(Array.from({ length: 100 }, async () => {
+      while (next < Number(count)) await one(next++);
+    }));
+    say("done", came);
     process.exit(0);
   },
 

@@ -11,6 +11,7 @@ import {
   type MessengerOptions,
   unaryHandler,
 } from "../../../src/mod.ts";
+import { collectGarbage } from "../collect.ts";
 
 const encoder = new TextEncoder();
 
@@ -34,9 +35,9 @@ function pause(ms: number): Promise<void> {
 }
 
 /**
- * Registers what the tests ask for: `echo`; `hold`, which never answers; `heed`, which ends when nobody waits any
+ * Registers what the tests ask for: `echo`; `hold`, which never answers; `collect`; `heed`, which ends when nobody waits any
  * more; `n`, which takes numbered messages, and `en`, which gives them back, both falling asleep now and then;
- * `counts`, which tells what came of them; `once`, which gives numbered messages back in any order, and `seen`, which
+ * `counts`, which tells what came of them; `guests`, which counts who has dialled; `once`, which gives numbered messages back in any order, and `seen`, which
  * tells of it.
  */
 function register(messenger: Messenger, sleepEvery: number): void {
@@ -60,6 +61,10 @@ function register(messenger: Messenger, sleepEvery: number): void {
     new Promise<never>((_, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason));
     })));
+  messenger.registerHandler(unaryHandler("collect", ({ payload }) => {
+    collectGarbage();
+    return payload;
+  }));
   messenger.registerHandler(amHandler("n", ({ payload }) => take(payload)));
   messenger.registerHandler(unaryHandler("en", ({ payload }) => {
     take(payload);
@@ -68,6 +73,10 @@ function register(messenger: Messenger, sleepEvery: number): void {
   messenger.registerHandler(
     unaryHandler("counts", () => encoder.encode(JSON.stringify({ next, wrong, held }))),
   );
+  messenger.registerHandler(unaryHandler("guests", () => {
+    const { accepted, silent } = messenger.stats().transport;
+    return encoder.encode(JSON.stringify({ accepted, silent }));
+  }));
   messenger.registerHandler(unaryHandler("once", ({ payload }) => {
     const number = numberIn(payload);
     seen.set(number, (seen.get(number) ?? 0) + 1);
@@ -120,6 +129,7 @@ async function mixed(
 function closeOnCommand(messengers: readonly Messenger[]): void {
   commands((command) => {
     if (command === "exit") process.exit(0);
+    if (command === "collect") collectGarbage();
     if (command !== "close") return;
     process.stdin.destroy();
     void Promise.all(messengers.map((messenger) => messenger.close())).then(() => say("closed"));
@@ -182,27 +192,43 @@ const roles: Record<string, (...args: string[]) => Promise<void>> = {
     if (how === "exit") process.exit(0);
   },
 
-  /** Connects, calls and disconnects so many times when told; every tenth time with an instance of its own. */
+  /**
+   * `cycle N`: connects, calls and disconnects so many times, every tenth time with an instance of its own. `create N`:
+   * creates and closes so many instances. Says how many that makes by now.
+   */
   async cycle(endpoint) {
     const messenger = await Messenger.create({ listen: false, redialForMs: 0 });
-    const once = async (of: Messenger): Promise<void> => {
+    const once = async (of: Messenger, handler = "echo"): Promise<void> => {
       const peer = await of.connect(endpoint!);
-      await of.unary("echo", { to: peer, rawPayload: new Uint8Array(100) });
+      await of.unary(handler, { to: peer, rawPayload: new Uint8Array(100) });
       of.disconnect(peer);
     };
-    say("ready");
-    commands(async (command) => {
-      const count = Number(/^cycle (\d+)$/.exec(command)?.[1] ?? 0);
-      for (let i = 0; i < count; i++) {
-        if (i % 10 !== 0) {
-          await once(messenger);
-          continue;
-        }
+    const done = { cycle: 0, create: 0 };
+    const kinds: Record<keyof typeof done, (i: number) => Promise<void>> = {
+      async cycle(i) {
+        if (i % 10 !== 0) return await once(messenger);
         const other = await Messenger.create();
         await once(other);
         await other.close();
+      },
+      async create() {
+        await (await Messenger.create()).close();
+      },
+    };
+    say("ready");
+    commands(async (command) => {
+      const found = /^(cycle|create) (\d+)$/.exec(command);
+      if (found === null) return;
+      const kind = found[1] as keyof typeof done;
+      for (let left = Number(found[2]); left > 0; left--) {
+        await kinds[kind](done[kind]++);
+        if (left % 20 !== 1) continue;
+        // What a program never collects shows how lazy the collector is, not what is kept.
+        await once(messenger, "collect");
+        await pause(0);
+        collectGarbage();
       }
-      if (count > 0) say("cycled", count, messenger.stats().transport.dialled);
+      say("done", kind, done[kind]);
     });
     closeOnCommand([messenger]);
   },
