@@ -5,10 +5,11 @@ import {
   type UnaryContract,
   ZeromeshError,
 } from "../core/mod.ts";
-import type { WaitOptions } from "../messenger/mod.ts";
+import { checkTimeout, type WaitOptions } from "../messenger/mod.ts";
 import type { Member, Worker } from "./members.ts";
 import type { CohortMessenger } from "./options.ts";
 import { CohortResults, type WorkerOutcome } from "./results.ts";
+import { Term } from "./term.ts";
 
 /** For which workers a collective is meant. Without any of the three for all. */
 export interface Targets {
@@ -56,7 +57,7 @@ export class Collectives {
     const { messenger } = this.#host;
     return this.#run(
       options,
-      (worker, timeoutMs) =>
+      (worker, { leftMs: timeoutMs }) =>
         messenger.waitForHandler(worker.instanceId, handler, { timeoutMs, signal: options.signal }),
     );
   }
@@ -65,8 +66,7 @@ export class Collectives {
   send(target: string | Contract, options: BroadcastOptions): Promise<CohortResults<void>> {
     return this.#run(
       options,
-      (worker, timeoutMs) =>
-        this.#host.messenger.amSend(target as string, callOptions(worker, options, timeoutMs)),
+      (worker, term) => this.#host.messenger.amSend(target as string, callOptions(worker, options, term)),
     );
   }
 
@@ -74,8 +74,7 @@ export class Collectives {
   sync(target: string | Contract, options: BroadcastOptions): Promise<CohortResults<void>> {
     return this.#run(
       options,
-      (worker, timeoutMs) =>
-        this.#host.messenger.amSync(target as string, callOptions(worker, options, timeoutMs)),
+      (worker, term) => this.#host.messenger.amSync(target as string, callOptions(worker, options, term)),
     );
   }
 
@@ -83,10 +82,7 @@ export class Collectives {
   call<C extends UnaryContract>(target: C, options: BroadcastOptions): Promise<CohortResults<CallOutput<C>>>;
   call(target: string, options: BroadcastOptions): Promise<CohortResults<Uint8Array>>;
   call(target: string | UnaryContract, options: BroadcastOptions): Promise<CohortResults<unknown>> {
-    return this.#run<unknown>(
-      options,
-      (worker, timeoutMs) => this.#unary(target, worker, options, timeoutMs),
-    );
+    return this.#run<unknown>(options, (worker, term) => this.#unary(target, worker, options, term));
   }
 
   /** Every worker's answer to a message of its own. */
@@ -105,12 +101,13 @@ export class Collectives {
     payloadOf: (worker: Worker) => unknown,
     options: CollectiveOptions,
   ): Promise<CohortResults<unknown>> {
-    return this.#run<unknown>(options, async (worker, timeoutMs) => {
-      const payload = await payloadOf(worker);
+    return this.#run<unknown>(options, async (worker, term) => {
+      const made = Promise.resolve(payloadOf(worker));
+      const payload = await term.hold(made, () => payloadLate(worker));
       const given = payload instanceof Uint8Array && typeof target === "string"
         ? { rawPayload: payload }
         : { payload };
-      return await this.#unary(target, worker, { ...options, ...given }, timeoutMs);
+      return await this.#unary(target, worker, { ...options, ...given }, term);
     });
   }
 
@@ -118,9 +115,9 @@ export class Collectives {
     target: string | UnaryContract,
     worker: Worker,
     options: BroadcastOptions,
-    timeoutMs: number,
+    term: Term,
   ): Promise<unknown> {
-    const call = callOptions(worker, options, timeoutMs);
+    const call = callOptions(worker, options, term);
     const { messenger } = this.#host;
     if (typeof target === "string") return messenger.unary(target, call);
     return messenger.typedUnary(target, { ...call, payload: options.payload });
@@ -128,16 +125,16 @@ export class Collectives {
 
   async #run<T>(
     options: CollectiveOptions,
-    one: (worker: Worker, timeoutMs: number) => Promise<T>,
+    one: (worker: Worker, term: Term) => Promise<T>,
   ): Promise<CohortResults<T>> {
-    const timeoutMs = options.timeoutMs ?? this.#host.timeoutMs;
     const members = select(this.#host.members(), options);
     options.signal?.throwIfAborted();
+    const term = new Term(checkTimeout("timeoutMs", options.timeoutMs ?? this.#host.timeoutMs), options);
     const outcomes = members.map(async (member): Promise<WorkerOutcome<T>> => {
       const worker = member.view();
       try {
         if (member.state === "lost") throw workerLost(worker);
-        return { worker, ok: true, value: await one(worker, timeoutMs) };
+        return { worker, ok: true, value: await one(worker, term) };
       } catch (error) {
         return { worker, ok: false, error: error instanceof Error ? error : new Error(String(error)) };
       }
@@ -148,7 +145,7 @@ export class Collectives {
   }
 }
 
-function callOptions(worker: Worker, options: BroadcastOptions, timeoutMs: number) {
+function callOptions(worker: Worker, options: BroadcastOptions, { leftMs: timeoutMs }: Term) {
   const { payload, rawPayload, headers, signal } = options;
   return {
     to: worker.instanceId,
@@ -172,6 +169,12 @@ function select(members: readonly Member[], { rank, ranks }: Targets): readonly 
   }
   if (missing.length === 0) return found;
   throw new ZeromeshError("RANK_UNKNOWN", `No worker has rank ${missing.join(", ")}`, { ran: "no" });
+}
+
+/** The outcome at a worker for which there was nothing to send. */
+function payloadLate(worker: Worker): ZeromeshError {
+  const message = `There was no payload for worker ${worker.instanceId} when the time was over`;
+  return new ZeromeshError("TIMEOUT", message, { peer: worker.instanceId, ran: "no" });
 }
 
 /** The outcome at a worker whose place waits for a replacement. */

@@ -236,7 +236,7 @@ export class LeaderWorkerCohort implements AsyncDisposable {
     return this.#collectives.call(target as string, options);
   }
 
-  /** A question of its own to every worker. */
+  /** A question of its own to every worker. The deadline and the signal also end the wait for its payload. */
   parMap<C extends UnaryContract>(
     target: C,
     payloadOf: (worker: Worker) => CallInput<C> | Promise<CallInput<C>>,
@@ -277,6 +277,7 @@ export class LeaderWorkerCohort implements AsyncDisposable {
 
   /**
    * Tells every worker to end, in order of rank, and waits until they have said that they did, or the time is over.
+   * One that does not answer keeps neither the next ones nor their ends waiting.
    *
    * @returns Who did, and who did not. The same again when it is called again.
    */
@@ -319,10 +320,9 @@ export class LeaderWorkerCohort implements AsyncDisposable {
 
   #farewell(id: InstanceId): boolean {
     const member = this.#members.get(id);
-    if (member === undefined) return false;
-    this.#drop(member, "left");
+    if (member !== undefined) this.#drop(member, "left");
     this.#cascade.left(id);
-    return true;
+    return member !== undefined;
   }
 
   #arrive(id: InstanceId, name: string, value: unknown, signal: AbortSignal): Promise<unknown[]> {
@@ -375,14 +375,15 @@ export class LeaderWorkerCohort implements AsyncDisposable {
   }
 
   async #shutdown(reason: string, timeoutMs: number): Promise<CohortResults<void>> {
-    const { name, lostAfterMs } = this.#options;
+    const { name } = this.#options;
     this.#reason = reason;
     this.#heartbeats.stop();
     this.#status.publish({ type: "ending", reason });
     for (const member of this.#members.ordered()) member.stopWaiting?.();
     this.#completion.check();
     this.#gathers.end(new ZeromeshError("COHORT_ENDED", `The cohort "${name}" ends: ${reason}`));
-    const results = await this.#cascade.run(this.#members.ordered(), reason, timeoutMs, lostAfterMs);
+    const workers = this.#members.ordered().map((member) => member.view());
+    const results = await this.#cascade.run(workers, reason, timeoutMs);
     this.#desk.close();
     this.#metrics?.[Symbol.dispose]();
     this.#status.publish({ type: "ended", reason });

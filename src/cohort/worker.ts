@@ -244,7 +244,7 @@ export class CohortMembership implements AsyncDisposable {
     const end = systemClock.now() + rejoinForMs;
     const backoff = new Backoff({ firstMs: 50, maxMs: 2_000 });
     let last: unknown = new Error(`the leader was silent for over ${this.#joined.lostAfterMs} ms`);
-    while (!this.#over.signal.aborted && systemClock.now() < end) {
+    while (!this.#over.signal.aborted && !this.#finishing && systemClock.now() < end) {
       try {
         const left = Math.min(end - systemClock.now(), this.#joined.lostAfterMs);
         await this.#enter(this.#joined.rank, Math.max(1, left), this.#over.signal);
@@ -256,7 +256,8 @@ export class CohortMembership implements AsyncDisposable {
       }
       await new Promise<void>((resolve) => void systemClock.after(backoff.next(), resolve));
     }
-    this.#end(`the leader ${this.leader} was lost: ${errorText(last)}`);
+    // A leader that has told the end says nothing more, and waits for what onShutdown does.
+    if (!this.#finishing) this.#end(`the leader ${this.leader} was lost: ${errorText(last)}`);
   }
 
   #end(reason: string): void {

@@ -3,11 +3,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
 import { type CohortMembership, joinCohort, LeaderWorkerCohort } from "../../src/cohort/mod.ts";
-import { amHandler, contract, type Messenger, unaryHandler } from "../../src/mod.ts";
+import {
+  amHandler,
+  type CallOptions,
+  type Contract,
+  contract,
+  type Messenger,
+  unaryHandler,
+} from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
-import { until, within } from "../support/until.ts";
+import { pause, until, within } from "../support/until.ts";
 import { lead, work } from "./cohort_kit.ts";
-import { bytes, fails, gate, text, thrown } from "./messenger_kit.ts";
+import { bytes, fails, gate, looksLike, text, thrown } from "./messenger_kit.ts";
 
 test("workers get the ranks 0, 1, 2 as they join, the last one completes the cohort, and one more is refused", async () => {
   await using t = await leakCheck();
@@ -164,6 +171,44 @@ test("one deadline holds for a collective, however many workers do not answer, a
   held.open();
 });
 
+test("payloads that are not there in time are outcomes of their own, and what is left is the others' time", async () => {
+  await using t = await leakCheck();
+  const led = await lead(t, { size: 3 });
+  for (let i = 0; i < 3; i++) {
+    await work(t, led, {}, (messenger) => {
+      // Rank 1 is asked late: what is left then, and not all of it, is how long it may take.
+      messenger.registerHandler(
+        unaryHandler("echo", async ({ payload, signal }) => {
+          if (text(payload) === "hold") {
+            await new Promise((resolve) => signal.addEventListener("abort", resolve));
+          }
+          return payload;
+        }),
+      );
+    });
+  }
+  const never = new Promise<Uint8Array>(() => {});
+  const asked = gate(t);
+  const start = performance.now();
+  const mapping = led.cohort.parMap("echo", ({ rank }) => {
+    if (rank === 1) return asked.opened.then(() => bytes("hold"));
+    return rank === 0 ? bytes("at once") : never;
+  }, { timeoutMs: 400 });
+  await pause(350);
+  asked.open();
+  const results = await within(mapping, 2_000, "a collective whose payload never comes");
+  const took = performance.now() - start;
+  assert.ok(took >= 390 && took < 700, `it took ${took} ms`);
+  assert.deepEqual(results.outcomes.map(({ ok }) => ok), [true, false, false]);
+  looksLike(results.failures[0]!.error, { code: "TIMEOUT" });
+  looksLike(results.failures[1]!.error, { code: "TIMEOUT", ran: "no", message: /no payload for worker/ });
+  const controller = new AbortController();
+  const given = led.cohort.parMap("echo", () => never, { signal: controller.signal });
+  controller.abort(new Error("enough"));
+  await fails(given, { message: "enough" }, 1_000);
+  await assert.rejects(led.cohort.parMap("echo", () => never, { timeoutMs: Number.NaN }), TypeError);
+});
+
 test("nobody passes a barrier before all have come, and an all-gather gives everybody everything in order of rank", async () => {
   await using t = await leakCheck();
   const led = await lead(t, { size: 3 });
@@ -200,9 +245,18 @@ test("shutdown() tells the workers in order of rank, waits for what they do then
     };
     places.push((await work(t, led, { onShutdown })).place);
   }
+  const sent: unknown[] = [];
+  const amSync = led.leader.amSync.bind(led.leader);
+  Object.assign(led.leader, {
+    amSync(target: string | Contract, options: CallOptions) {
+      if (typeof target !== "string" && target.name.endsWith(":shutdown")) sent.push(options.to);
+      return amSync(target as string, options);
+    },
+  });
   const results = await led.cohort.shutdown({ reason: "enough for today", timeoutMs: 300 });
   assert.deepEqual(results.outcomes.map(({ ok }) => ok), [true, true, false]);
-  assert.deepEqual(told, ["0 enough for today", "1 enough for today", "2 enough for today"]);
+  assert.deepEqual(sent, results.outcomes.map(({ worker }) => worker.instanceId));
+  assert.deepEqual(told.sort(), ["0 enough for today", "1 enough for today", "2 enough for today"]);
   assert.equal(await within(places[0]!.ended, 1_000), "enough for today");
   assert.ok(places[1]!.signal.aborted);
   assert.equal(await led.cohort.shutdown(), results);
@@ -210,6 +264,45 @@ test("shutdown() tells the workers in order of rank, waits for what they do then
   await assert.rejects(places[0]!.barrier("x"), { code: "COHORT_ENDED" });
   await until(() => led.statuses.at(-1)?.type === "ended");
   assert.ok(led.statuses.some(({ type }) => type === "ending"));
+  held.open();
+});
+
+test("what a worker does at the end may take longer than a silence that would make it lost", async () => {
+  await using t = await leakCheck();
+  const led = await lead(t, { size: 2 });
+  const held = gate(t);
+  let finished = false;
+  const onShutdown = async (): Promise<void> => {
+    await held.opened;
+    finished = true;
+  };
+  const slow = await work(t, led, { onShutdown });
+  const quick = await work(t, led);
+  const ending = led.cohort.shutdown({ reason: "done", timeoutMs: 5_000 });
+  await within(quick.place.ended, 1_000);
+  await pause(700); // more than three times the silence
+  assert.equal(slow.place.signal.aborted, false);
+  held.open();
+  assert.ok((await within(ending, 2_000, "the end")).ok);
+  assert.ok(finished);
+  assert.equal(await slow.place.ended, "done");
+});
+
+test("a worker that has left and come back is waited for at the end, like everybody else", async () => {
+  await using t = await leakCheck();
+  const led = await lead(t);
+  const { messenger, place } = await work(t, led);
+  await place.leave();
+  await until(() => led.cohort.workers().length === 0);
+  const held = gate(t);
+  const again = await joinCohort(messenger, { leader: led.leader.endpoint, onShutdown: () => held.opened });
+  t.defer(() => again.leave());
+  const results = await led.cohort.shutdown({ timeoutMs: 100 });
+  looksLike(results.failures[0]?.error, {
+    code: "TIMEOUT",
+    ran: "yes",
+    message: /did not end within 100 ms/,
+  });
   held.open();
 });
 

@@ -1,0 +1,43 @@
+import { systemClock } from "../core/mod.ts";
+import type { WaitOptions } from "../messenger/mod.ts";
+
+/** One end for all parts of something, however many there are and however long each one takes. */
+export class Term {
+  readonly #end: number;
+  readonly #signal: AbortSignal | undefined;
+
+  /**
+   * Begins now.
+   *
+   * @param timeoutMs How long it lasts.
+   * @param options A signal that ends it before.
+   */
+  constructor(timeoutMs: number, { signal }: Pick<WaitOptions, "signal"> = {}) {
+    this.#end = systemClock.now() + timeoutMs;
+    this.#signal = signal;
+  }
+
+  /** What is left of it, in milliseconds; 0 when it is over. */
+  get leftMs(): number {
+    return Math.max(0, this.#end - systemClock.now());
+  }
+
+  /**
+   * What a promise comes to, if it does so in time.
+   *
+   * @param late Makes the error of a wait that was in vain; a signal's own reason is thrown as it is.
+   */
+  async hold<T>(promise: PromiseLike<T>, late: () => Error): Promise<T> {
+    const over = Promise.withResolvers<never>();
+    const onAbort = (): void => over.reject(this.#signal?.reason);
+    if (this.#signal?.aborted) onAbort();
+    const cancel = systemClock.after(this.leftMs, () => over.reject(late()));
+    this.#signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      return await Promise.race([promise, over.promise]);
+    } finally {
+      cancel();
+      this.#signal?.removeEventListener("abort", onAbort);
+    }
+  }
+}
