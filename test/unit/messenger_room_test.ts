@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { type Held, InboundRoom } from "../../src/messenger/room.ts";
+import { type Held, InboundRoom } from "../../src/messenger/handlers/room.ts";
 
 function nothing(): Held {
   return { messages: 0, bytes: 0 };
