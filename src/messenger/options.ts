@@ -104,11 +104,13 @@ export interface MessengerOptions {
   concurrency?: number | undefined;
   /**
    * Messages that may wait for a handler or be worked on, of all senders. Further ones are answered `OVERLOADED`, or,
-   * when nobody waits for an answer, dropped and counted. One handler or sender alone gets eight ninths.
+   * when nobody waits for an answer, dropped and counted. One handler alone gets eight ninths of it, one sender alone
+   * sixteen seventeenths: so a sender that floods one handler still reaches the others, and other senders reach all.
+   * Handlers of the system are not held up by it.
    * @default {131_072}
    */
   maxInFlightMessages?: number | undefined;
-  /** Bytes of their payloads. @default {268_435_456} */
+  /** Bytes of their payloads, divided in the same way. @default {268_435_456} */
   maxInFlightBytes?: number | undefined;
   /**
    * Sends to one peer that may wait at a time, for room in its queue or for its handlers to finish earlier messages.

@@ -1,32 +1,11 @@
 /** How handlers run: limits, order, queues, rates, failures; and what callers are told at each limit. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  amHandler,
-  cancelAfter,
-  type HandlerOptions,
-  type HandlerStats,
-  type Messenger,
-  semaphore,
-  unaryHandler,
-} from "../../src/mod.ts";
+import { amHandler, cancelAfter, type HandlerOptions, semaphore, unaryHandler } from "../../src/mod.ts";
 import { jsonSchema } from "../../src/json-schema/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
-import { until, within } from "../support/until.ts";
-import { bytes, fails, gate, pair, text, thrown } from "./messenger_kit.ts";
-
-function counts(messenger: Messenger, name: string): HandlerStats {
-  return messenger.stats().handlers.byHandler[name] ?? assert.fail(`no counters of ${name}`);
-}
-
-function balanced(stats: HandlerStats): void {
-  const { issued, succeeded, failed, cancelled, rejected, inFlight, queued } = stats;
-  assert.equal(issued, succeeded + failed + cancelled + rejected + inFlight + queued, JSON.stringify(stats));
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
+import { pause, until, within } from "../support/until.ts";
+import { balanced, bytes, counts, fails, gate, pair, text, thrown, turn } from "./messenger_kit.ts";
 
 const modes: [string, HandlerOptions, number][] = [
   ["spawn", { concurrency: 8 }, 8],
@@ -36,30 +15,103 @@ const modes: [string, HandlerOptions, number][] = [
   ["a limit that is shared", { limits: [semaphore(5)] }, 5],
 ];
 for (const [name, options, limit] of modes) {
-  test(`with ${name}, as many handlers run as the limit says and never more, over 10000 calls`, async () => {
+  test(`with ${name}, as many of 10000 calls run as the limit says and never more, and the counts always add up`, async () => {
     await using t = await leakCheck();
     const { server, client, peer } = await pair(t);
-    let [now, most] = [0, 0];
+    let [now, most, ran] = [0, 0, 0];
     server.registerHandler(unaryHandler("step", async ({ payload }) => {
       most = Math.max(most, ++now);
+      if (ran++ % 100 === 0) balanced(counts(server, "step"));
       await turn();
+      if (ran % 100 === 0) balanced(counts(server, "step"));
       now--;
       return payload;
     }, { ...options, maxQueued: 20_000 }));
-    const total = limit === 1 ? 2_000 : 10_000;
-    const answers = await Promise.all(
-      Array.from(
-        { length: total },
-        (_, i) => client.unary("step", { to: peer, rawPayload: bytes(String(i)) }),
-      ),
-    );
-    assert.ok(answers.every((answer, i) => text(answer) === String(i)));
+    const total = 10_000;
+    let ended = 0;
+    const call = async (i: number): Promise<string> => {
+      const answer = await client.unary("step", { to: peer, rawPayload: bytes(String(i)) });
+      if (++ended % 100 === 0) balanced(counts(server, "step"));
+      return text(answer);
+    };
+    const answers = await Promise.all(Array.from({ length: total }, (_, i) => call(i)));
+    assert.ok(answers.every((answer, i) => answer === String(i)));
     assert.equal(most, limit);
     const stats = counts(server, "step");
     assert.equal(stats.succeeded, total);
     balanced(stats);
   });
 }
+
+test("ten messages for a handler of 100 ms with a limit of 4 take 300 ms, and not less", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  server.registerHandler(unaryHandler("slow", () => pause(100), { concurrency: 4 }));
+  const start = performance.now();
+  await Promise.all(Array.from({ length: 10 }, () => client.unary("slow", { to: peer })));
+  const took = performance.now() - start;
+  assert.ok(took >= 290 && took < 900, `it took ${took} ms`);
+});
+
+test("a flood of one stuck handler leaves room: for its sender at other handlers, for others, for the system", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t, { server: { maxInFlightMessages: 90 } });
+  const other = await t.messenger();
+  await other.connect(server.endpoint);
+  const held = gate(t);
+  let ran = 0;
+  for (const name of ["stuck", "stuck too"]) {
+    server.registerHandler(unaryHandler(name, async () => {
+      ran++;
+      await held.opened;
+    }));
+  }
+  server.registerHandler(unaryHandler("echo", async ({ payload }) => {
+    await turn();
+    return payload;
+  }));
+  const refused: Promise<unknown>[] = [];
+  const flood = (name: string) =>
+    Array.from({ length: 100 }, () => {
+      const call = client.unary(name, { to: peer });
+      return call.catch(() => void refused.push(fails(call, { code: "OVERLOADED", ran: "no" })));
+    });
+  const served = async (by: typeof client) => {
+    for (let i = 0; i < 20; i++) {
+      assert.equal(text(await by.unary("echo", { to: peer, rawPayload: bytes(`${i}`) })), `${i}`);
+    }
+  };
+  const first = flood("stuck");
+  await until(() => refused.length === 20);
+  assert.equal(ran, 80);
+  await served(client);
+  await served(other);
+  for (const from of [client, other]) {
+    await fails(from.unary("stuck", { to: peer }), { code: "OVERLOADED", ran: "no" });
+    await fails(from.amSync("stuck", { to: peer }), { code: "OVERLOADED", ran: "no" });
+    await from.amSend("stuck", { to: peer });
+  }
+  await until(() => counts(server, "stuck").dropped === 2);
+  assert.equal(server.stats().transport.drops["overloaded"], 2);
+
+  // The sender's own share is used up as well now: it reaches no handler any more, and others do.
+  const second = flood("stuck too");
+  await until(() => refused.length === 115);
+  assert.equal(ran, 85);
+  await fails(client.unary("echo", { to: peer }), { code: "OVERLOADED", ran: "no" });
+  await served(other);
+  for (const from of [client, other]) {
+    await from.healthCheck(peer);
+    assert.ok((await from.availableHandlers(peer)).includes("echo"));
+  }
+  assert.equal(server.stats().handlers.heldMessages, 85);
+  held.open();
+  await Promise.all([...first, ...second]);
+  await Promise.all(refused);
+  assert.equal(ran, 85);
+  balanced(counts(server, "stuck"));
+  await served(client);
+});
 
 test("the messenger's own limit holds for all handlers together, and not for those of the system", async () => {
   await using t = await leakCheck();
@@ -79,6 +131,47 @@ test("the messenger's own limit holds for all handlers together, and not for tho
   held.open();
   await Promise.all(calls);
   assert.equal(most, 3);
+});
+
+test("the messenger's own limit holds over thousands of calls for several handlers, each of which has its turns", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t, { server: { concurrency: 7 } });
+  const other = await t.messenger();
+  await other.connect(server.endpoint);
+  const names = ["free", "limited", "ordered", "lanes"];
+  const options: HandlerOptions[] = [
+    {},
+    { concurrency: 3 },
+    { dispatch: { ordered: "global" } },
+    { dispatch: { ordered: "sender" } },
+  ];
+  let [now, most] = [0, 0];
+  const ended: string[] = [];
+  names.forEach((name, i) =>
+    server.registerHandler(unaryHandler(name, async ({ payload }) => {
+      most = Math.max(most, ++now);
+      await turn();
+      now--;
+      ended.push(name);
+      return payload;
+    }, options[i]))
+  );
+  const each = 400;
+  await Promise.all(
+    names.flatMap((name) =>
+      [client, other].flatMap((from) =>
+        Array.from({ length: each }, async (_, i) => {
+          assert.equal(text(await from.unary(name, { to: peer, rawPayload: bytes(`${i}`) })), `${i}`);
+        })
+      )
+    ),
+  );
+  assert.equal(most, 7);
+  for (const name of names) {
+    assert.equal(counts(server, name).succeeded, 2 * each);
+    balanced(counts(server, name));
+    assert.ok(ended.indexOf(name) < 200, `${name} waited until ${ended.indexOf(name)} others had ended`);
+  }
 });
 
 test("a full queue answers OVERLOADED, nothing ran, and drops what nobody waits for; other handlers go on", async () => {

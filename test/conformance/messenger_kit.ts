@@ -1,6 +1,6 @@
 /** What the tests of the messenger share: pairs of instances, failures with a limit, raw ZeroMQ peers. */
 import assert from "node:assert/strict";
-import type { InstanceId, Messenger, MessengerOptions } from "../../src/mod.ts";
+import type { HandlerStats, InstanceId, Messenger, MessengerOptions } from "../../src/mod.ts";
 import type { LeakCheck } from "../support/fixture.ts";
 import { within } from "../support/until.ts";
 
@@ -50,6 +50,22 @@ export function looksLike(failure: unknown, expected: Expected): void {
   assert.throws(() => {
     throw failure;
   }, expected as unknown as Error);
+}
+
+/** The counters of a handler that is registered. */
+export function counts(messenger: Messenger, name: string): HandlerStats {
+  return messenger.stats().handlers.byHandler[name] ?? assert.fail(`no counters of ${name}`);
+}
+
+/** Checks that every message that came for a handler is counted in one place. */
+export function balanced(stats: HandlerStats): void {
+  const { issued, succeeded, failed, cancelled, rejected, inFlight, queued } = stats;
+  assert.equal(issued, succeeded + failed + cancelled + rejected + inFlight + queued, JSON.stringify(stats));
+}
+
+/** Lets the event loop go round once. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** The error that a function throws. */

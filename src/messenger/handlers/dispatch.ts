@@ -90,9 +90,9 @@ export class Dispatcher implements CallHost, LaneHost {
   stats(): DispatchStats {
     const byHandler: Record<string, HandlerStats> = Object.create(null);
     let queued = 0;
-    for (const { handler, system, counts } of this.#parts.registry.all()) {
+    for (const { handler, system, counts, lanes } of this.#parts.registry.all()) {
       if (system) continue;
-      byHandler[handler.name] = counts.snapshot();
+      byHandler[handler.name] = counts.snapshot(lanes?.lanes ?? 0);
       queued += counts.queued;
     }
     return {

@@ -21,10 +21,12 @@ export interface HandlerStats {
   readonly inFlight: number;
   /** Waiting for their turn. */
   readonly queued: number;
+  /** Lanes kept now: of senders whose messages run or wait, and those of an ordered handler until `idleLaneTtlMs` is over. */
+  readonly lanes: number;
 }
 
 /** {@link HandlerStats} while they count. */
-export class HandlerCounts implements HandlerStats {
+export class HandlerCounts implements Omit<HandlerStats, "lanes"> {
   issued = 0;
   started = 0;
   succeeded = 0;
@@ -35,8 +37,8 @@ export class HandlerCounts implements HandlerStats {
   inFlight = 0;
   queued = 0;
 
-  /** The counts as they are now. */
-  snapshot(): HandlerStats {
-    return { ...this };
+  /** The counts as they are now, and the lanes that are kept. */
+  snapshot(lanes: number): HandlerStats {
+    return { ...this, lanes };
   }
 }

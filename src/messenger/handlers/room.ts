@@ -6,14 +6,17 @@ export interface Held {
   bytes: number;
 }
 
-// How often what is still free one handler, or one sender, may hold.
-const shareOfFree = 8;
+// How often what is still free one handler may hold, and one sender. Were they the same, a sender that fills one handler
+// would have filled its own share with it, and its calls to every other handler were refused as well.
+const handlersShareOfFree = 8;
+const sendersShareOfFree = 16;
 
 /**
  * Room for the messages that wait for a handler or are being worked on.
  *
- * One handler and one sender get at most eight times what is still free. So a flood of one fills eight ninths, and
- * leaves room for everybody else; two floods leave a seventeenth; there is always some.
+ * One handler gets at most eight times what is still free, one sender sixteen times. So a flood of one handler fills eight
+ * ninths, and leaves room for everything else, also of the same sender; a sender that floods many handlers fills sixteen
+ * seventeenths, and leaves room for everybody else. Two floods leave less, and there is always some.
  */
 export class InboundRoom {
   readonly total: Held = { messages: 0, bytes: 0 };
@@ -42,8 +45,10 @@ export class InboundRoom {
     const free = this.#maxMessages - total.messages;
     const freeBytes = this.#maxBytes - total.bytes;
     if (free <= 0 || freeBytes < bytes) return false;
-    return Math.max(handler.messages, sender.messages) < shareOfFree * free &&
-      Math.max(handler.bytes, sender.bytes) + bytes <= shareOfFree * freeBytes;
+    return handler.messages < handlersShareOfFree * free &&
+      handler.bytes + bytes <= handlersShareOfFree * freeBytes &&
+      sender.messages < sendersShareOfFree * free &&
+      sender.bytes + bytes <= sendersShareOfFree * freeBytes;
   }
 
   /** Counts a message in. */
