@@ -326,4 +326,10 @@ export const statMetrics: readonly StatMetric[] = [
     "Services let go because too many were in use.",
     (s) => s.services?.letGo,
   ),
+  gauge(
+    "services_reaching",
+    "instances",
+    "Instances of services that are being connected to.",
+    (s) => s.services?.reaching,
+  ),
 ];

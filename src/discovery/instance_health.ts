@@ -2,7 +2,7 @@ import { type ErrorCode, knownErrorCodes, ZeromeshError } from "../core/mod.ts";
 
 /** Failed calls in a row after which an instance is passed over. */
 export const failuresBeforeRest = 5;
-/** How long it is passed over until it is tried again, in milliseconds. */
+/** How long it is passed over, or left alone, until it is tried again, in milliseconds. */
 export const restMs = 2_000;
 
 const knownCodes: ReadonlySet<string> = new Set(knownErrorCodes);
@@ -21,21 +21,20 @@ const blameless: ReadonlySet<string> = new Set([
 export class InstanceHealth {
   /** Calls under way. */
   inFlight = 0;
-  /** Whether it was connected before. */
-  met = false;
+  /** Whether calls do not wait for it: it was lost, or did not connect in time. It is tried beside them. */
+  late = false;
+  /** Why it could not be reached the last time. */
+  trouble: unknown = undefined;
   /** Whether it said that it is shutting down. It does not come back under the same id. */
   draining = false;
   #failures = 0;
   #restUntil = 0;
+  #met = false;
+  #tryAt = 0;
 
   /** Whether it may be called now. */
   ready(now: number): boolean {
     return !this.draining && now >= this.#restUntil;
-  }
-
-  /** When it may be called again. */
-  get readyAt(): number {
-    return this.draining ? Infinity : this.#restUntil;
   }
 
   /** It was chosen. One that failed gets one call at a time until it answers. */
@@ -43,9 +42,31 @@ export class InstanceHealth {
     if (this.#failures >= failuresBeforeRest) this.#restUntil = now + restMs;
   }
 
-  /** It is not connected, or could not be. */
-  rest(now: number): void {
-    this.#restUntil = now + restMs;
+  /** It is connected. */
+  arrived(): void {
+    this.#met = true;
+    this.late = false;
+    this.trouble = undefined;
+  }
+
+  /** It is not connected. One that was gets time to come back or to be taken off the list. */
+  away(now: number): void {
+    if (!this.#met) return;
+    this.#met = false;
+    this.late = true;
+    this.#tryAt = now + restMs;
+  }
+
+  /** It could not be reached. */
+  unreachable(error: unknown, now: number): void {
+    this.trouble = error;
+    this.late = true;
+    this.#tryAt = now + restMs;
+  }
+
+  /** Whether one that is late is to be tried again. */
+  due(now: number): boolean {
+    return this.late && now >= this.#tryAt;
   }
 
   /** A call was answered. */

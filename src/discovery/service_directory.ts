@@ -2,6 +2,7 @@ import { errorText, type InstanceId, type Logger, ZeromeshError } from "../core/
 import type { Balance, Roster, ServiceRouter, ServiceTarget } from "../messenger/mod.ts";
 import type { ServiceDiscovery } from "./discovery.ts";
 import { InstanceHealth } from "./instance_health.ts";
+import { patienceMs, Reaches } from "./reaches.ts";
 import { ServiceMembers } from "./service_members.ts";
 
 /** What a {@link ServiceDirectory} works with. */
@@ -26,6 +27,8 @@ export interface ServiceStats {
   readonly waited: number;
   /** Services let go because too many were in use. */
   readonly letGo: number;
+  /** Instances that are being connected to now, for calls. */
+  readonly reaching: number;
 }
 
 // What is looked at again although nothing was heard: the end of a rest, a peer that begins to leave.
@@ -38,6 +41,7 @@ export class ServiceDirectory implements ServiceRouter {
   readonly #health = new Map<InstanceId, InstanceHealth>();
   readonly #waiting = new Set<() => void>();
   readonly #watching: Disposable;
+  readonly #reaches: Reaches;
   #waited = 0;
   #letGo = 0;
 
@@ -45,11 +49,13 @@ export class ServiceDirectory implements ServiceRouter {
   constructor(parts: ServiceDirectoryParts) {
     this.#parts = parts;
     this.#watching = parts.roster.watch(() => this.#wake());
+    this.#reaches = new Reaches(parts.roster, () => this.#wake());
   }
 
   /** Counters. */
   stats(): ServiceStats {
-    return { followed: this.#services.size, waited: this.#waited, letGo: this.#letGo };
+    const followed = this.#services.size;
+    return { followed, waited: this.#waited, letGo: this.#letGo, reaching: this.#reaches.size };
   }
 
   pickNow(target: ServiceTarget): InstanceId | null {
@@ -58,29 +64,38 @@ export class ServiceDirectory implements ServiceRouter {
     return id !== null && this.#parts.roster.standing(id) === "up" ? this.#chosen(members, id) : null;
   }
 
+  /**
+   * Instances are connected to one after the other, the next one when the one before takes long; whoever is there
+   * first is taken. One that is not on this host has to wait a moment for those that may be.
+   */
   async pickLater(target: ServiceTarget, signal: AbortSignal): Promise<InstanceId> {
     const { roster, connectTimeoutMs } = this.#parts;
     const giveUpAt = roster.clock.now() + connectTimeoutMs;
-    let last: unknown;
+    let hurryAt = Infinity;
     this.#waited++;
     while (!signal.aborted) {
       const members = this.#members(target.service);
-      const left = giveUpAt - roster.clock.now();
-      if (left <= 0) throw this.#nobody(target, members, last);
-      const id = this.#choose(members, target.balance);
+      const now = roster.clock.now();
+      const left = giveUpAt - now;
+      if (left <= 0) throw this.#nobody(target, members);
+      const hurry = now >= hurryAt;
+      const id = this.#choose(members, target.balance, hurry);
       if (id === null) {
         await this.#change(Math.min(left, lookAgainMs), signal);
         continue;
       }
-      const chosen = this.#chosen(members, id);
-      if (roster.standing(id) === "up") return chosen;
-      try {
-        await roster.reach(id, left);
-        return chosen;
-      } catch (error) {
-        // Nothing was sent: another one may be chosen.
-        last = error;
-        this.#healthOf(id).rest(roster.clock.now());
+      this.#chosen(members, id);
+      if (roster.standing(id) === "up") return id;
+      hurryAt = Math.min(hurryAt, now + patienceMs);
+      const reached = this.#reaches.begin(id, this.#healthOf(id), {
+        // Why it failed is to be known before the time is up.
+        timeoutMs: Math.max(1, left - Math.min(50, left / 10)),
+        nearOnly: !hurry && roster.isLocal(id) === null,
+      });
+      if (reached === null) await this.#change(Math.min(left, lookAgainMs), signal);
+      else await endOf(reached, signal);
+      if (roster.standing(id) === "up" && (hurry || !this.#nearerThan(members, id, target.balance))) {
+        return id;
       }
     }
     throw signal.reason;
@@ -100,6 +115,7 @@ export class ServiceDirectory implements ServiceRouter {
     this.#watching[Symbol.dispose]();
     for (const members of this.#services.values()) members[Symbol.dispose]();
     this.#services.clear();
+    this.#reaches.close();
     this.#wake();
   }
 
@@ -133,52 +149,58 @@ export class ServiceDirectory implements ServiceRouter {
   }
 
   /** One of those that may be called, on this host if possible; null when there is none now. */
-  #choose(service: ServiceMembers, balance: Balance): InstanceId | null {
+  #choose(service: ServiceMembers, balance: Balance, hurry = false): InstanceId | null {
     const { members } = service;
     const count = members.length;
     const from = balance === "random" ? randomBelow(count) : service.cursor;
-    let near: number = -1;
-    let far: number = -1;
+    const load = (id: InstanceId) => this.#health.get(id)?.inFlight ?? 0;
+    let best: InstanceId | null = null;
+    let bestRank: Rank = Rank.none;
     for (let step = 0; step < count; step++) {
-      const at = (from + step) % count;
-      const rank = this.#rank(members[at]!);
-      if (rank === Rank.none) continue;
-      if (rank === Rank.near) near = this.#better(members, near, at, balance);
-      else far = this.#better(members, far, at, balance);
-      if (near >= 0 && balance !== "least-in-flight") break;
+      const id = members[(from + step) % count]!;
+      const rank = this.#rank(id, hurry);
+      // Of equals the earlier in turn, or the one with less to do.
+      if (
+        rank > bestRank ||
+        (balance === "least-in-flight" && best !== null && rank === bestRank && load(id) < load(best))
+      ) {
+        best = id;
+        bestRank = rank;
+      }
+      if (bestRank === Rank.near && balance !== "least-in-flight") break;
     }
-    const at = near >= 0 ? near : far;
-    if (at < 0) return null;
-    return members[at]!;
+    return best;
   }
 
-  /** Of two that may be called the earlier in turn, or the one with less to do. */
-  #better(members: readonly InstanceId[], best: number, at: number, balance: Balance): number {
-    if (best < 0) return at;
-    if (balance !== "least-in-flight") return best;
-    const load = (index: number) => this.#health.get(members[index]!)?.inFlight ?? 0;
-    return load(at) < load(best) ? at : best;
-  }
-
-  #rank(id: InstanceId): Rank {
+  /** Whether there is one on this host, or perhaps, and this one is not. */
+  #nearerThan(service: ServiceMembers, id: InstanceId, balance: Balance): boolean {
     const { roster } = this.#parts;
+    if (roster.isLocal(id) !== false) return false;
+    const other = this.#choose(service, balance);
+    return other !== null && roster.isLocal(other) !== false;
+  }
+
+  /** @param hurry Whether those that are connected go before those that have yet to be. */
+  #rank(id: InstanceId, hurry: boolean): Rank {
+    const { roster, connectTimeoutMs } = this.#parts;
     const now = roster.clock.now();
     const health = this.#health.get(id);
     if (health !== undefined && !health.ready(now)) return Rank.none;
     const standing = roster.standing(id);
     if (standing === "leaving") return Rank.none;
+    // Where one is that is not connected shows when it is; until then it may be here.
+    const rank = roster.isLocal(id) === false ? Rank.far : Rank.near;
     if (standing === "up") {
-      if (health === undefined || !health.met) this.#healthOf(id).met = true;
-      return roster.isLocal(id) === false ? Rank.far : Rank.near;
+      (health ?? this.#healthOf(id)).arrived();
+      return rank;
     }
-    if (health?.met === true) {
-      // It was connected and is not: it gets time to come back or to be taken off the list.
-      health.met = false;
-      health.rest(now);
-      return Rank.none;
+    health?.away(now);
+    if (health?.late !== true) return hurry ? Rank.unmet : rank;
+    // No call waits for it: it is tried beside them, and is back when it is connected.
+    if (health.due(now) && !this.#reaches.has(id)) {
+      this.#reaches.begin(id, health, { timeoutMs: connectTimeoutMs, nearOnly: false });
     }
-    // Only connecting tells where it is.
-    return Rank.near;
+    return Rank.none;
   }
 
   #chosen(service: ServiceMembers, id: InstanceId): InstanceId {
@@ -227,8 +249,9 @@ export class ServiceDirectory implements ServiceRouter {
     return known ? "no instance offers it" : "discovery has not answered yet";
   }
 
-  #nobody(target: ServiceTarget, { members, trouble }: ServiceMembers, last: unknown): ZeromeshError {
+  #nobody(target: ServiceTarget, { members, trouble }: ServiceMembers): ZeromeshError {
     const { service } = target;
+    const last = members.map((id) => this.#health.get(id)?.trouble).find((error) => error !== undefined);
     const cause = last ?? trouble;
     return new ZeromeshError(
       "PEER_UNREACHABLE",
@@ -239,9 +262,21 @@ export class ServiceDirectory implements ServiceRouter {
   }
 }
 
-const Rank = { none: 0, near: 1, far: 2 } as const;
+const Rank = { none: 0, unmet: 1, far: 2, near: 3 } as const;
 type Rank = (typeof Rank)[keyof typeof Rank];
 
 function randomBelow(count: number): number {
   return (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) % Math.max(1, count);
+}
+
+/** Resolves when a promise does, or when nobody waits any more. */
+function endOf(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    promise.then(end);
+    signal.addEventListener("abort", end);
+  });
 }

@@ -45,6 +45,7 @@ export class DealerLink<Session> extends Link<Session> implements Source {
   constructor(host: DealerHost<Session>, shared: LinkShared, address: string, serverKey: string | null) {
     super(shared, "connecting");
     this.peerKey = serverKey;
+    this.local = address.startsWith("ipc://");
     this.established = false;
     this.#host = host;
     this.endpoint = address;

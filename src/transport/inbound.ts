@@ -1,5 +1,12 @@
 import { Buffer } from "node:buffer";
-import { type Backend, type Handle, MessageProperty, ReceiveFlag, type Region } from "../zmq/mod.ts";
+import {
+  type Backend,
+  type Handle,
+  MessageProperty,
+  MessageText,
+  ReceiveFlag,
+  type Region,
+} from "../zmq/mod.ts";
 import type { DropCounters } from "./drops.ts";
 
 const dontWait = ReceiveFlag.DONTWAIT;
@@ -18,6 +25,9 @@ const headerCapacity = 84 * 1024;
 export const smallFrameBytes = 64 * 1024;
 // A message with thousands of parts is hostile; it is discarded in portions, so that others get a turn.
 const discardsPerPass = 1_024;
+
+// What libzmq writes for the other end of a Unix socket: a name, user, group and process. No IP address looks so.
+const unixAddress = /^[^:]*:\d+:\d+:\d+$/;
 
 const nothing = new Uint8Array(new ArrayBuffer(0));
 
@@ -140,7 +150,9 @@ export class FrameReader {
     const size = this.#backend.receiveMessage(socket, dontWait);
     if (size >= 0) {
       this.sourceFd = this.#backend.messageProperty(MessageProperty.SRCFD);
-      this.sourceKey = this.secure ? this.#backend.messageText("User-Id") : null;
+      this.sourceKey = this.secure ? this.#backend.messageText(MessageText.USER_ID) : null;
+      const address = this.#backend.messageText(MessageText.PEER_ADDRESS);
+      this.sourceLocal = address === null ? null : unixAddress.test(address);
       this.#backend.messageToRegion(this.#small, typeAt, Math.min(size, typeCapacity));
     }
     return size;
@@ -154,6 +166,9 @@ export class FrameReader {
 
   /** The key of the connection that {@link readTypeOfStranger} saw, or null. */
   sourceKey: string | null = null;
+
+  /** Whether the connection that {@link readTypeOfStranger} saw goes over IPC; null where nothing tells. */
+  sourceLocal: boolean | null = null;
 
   /** The descriptor of the connection that {@link readTypeOfStranger} saw, or −1. */
   sourceFd = -1;

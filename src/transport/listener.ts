@@ -142,6 +142,7 @@ export class Listener<Session> implements Source, RouterHost<Session> {
     if (this.#links.size >= this.#host.maxConnections) return undefined;
     const link = new RouterLink<Session>(this, this.#host.shared, id, fd);
     link.peerKey = this.#host.reader.sourceKey;
+    link.local = this.#host.reader.sourceLocal;
     if (fd >= 0) {
       if (!this.#live.has(fd)) {
         // The sender has already gone: what it answered counts, what it asks for cannot be answered.

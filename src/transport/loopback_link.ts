@@ -12,6 +12,7 @@ export class LoopbackLink<Session> extends Link<Session> {
 
   constructor(shared: LinkShared, handler: TransportHandler<Session>) {
     super(shared, "open");
+    this.local = true;
     this.#handler = handler;
   }
 

@@ -24,6 +24,7 @@ export {
   type Handle,
   type LibraryInfo,
   MessageProperty,
+  MessageText,
   MonitorEvent,
   ProtocolError,
   ReceiveFlag,

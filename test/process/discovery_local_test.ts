@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync, statSync } from "node:fs";
 import { test } from "node:test";
-import { LocalDiscovery } from "../../src/discovery/mod.ts";
+import { LocalDiscovery, StaticDiscovery } from "../../src/discovery/mod.ts";
 import { service } from "../../src/mod.ts";
 import { answerers, startPeer, temporaryFolder, whoAnswers } from "../support/discovery_peers.ts";
 import { leakCheck } from "../support/fixture.ts";
@@ -50,6 +50,35 @@ test("local: what a killed process leaves is swept, and calls go to the others",
   assert.equal(await discovery.discoverByInstanceId(killed.id), null);
   assert.ok(!existsSync(`${directory}/test/peers/${killed.id}`), "the dead peer's address is still there");
 });
+
+for (const signal of ["SIGSTOP", "SIGKILL"] as const) {
+  test(`local: a new caller gets past an instance that got ${signal} before it was taken off the list`, async () => {
+    await using t = await leakCheck();
+    const directory = temporaryFolder(t, "local");
+    const start = () => startPeer(t, `local:${directory}`, ["resize"]);
+    const peers = await Promise.all([start(), start(), start()]);
+    const [gone, ...others] = peers.toSorted((a, b) => a.id < b.id ? -1 : 1);
+    const local = new LocalDiscovery({ directory, mesh: "test" });
+    // The list as it was: a back end that leases entries keeps one for half a minute.
+    const services = { resize: await local.getInstances("resize") };
+    const discovery = new StaticDiscovery({ peers: await local.listPeers(), services });
+    gone!.process.signal(signal);
+    if (signal === "SIGKILL") await gone!.process.exit;
+    const caller = await t.messenger({ discovery });
+    let longestMs = 0;
+    const answered = new Set<string>();
+    for (let call = 0; call < 12; call++) {
+      const startedAt = performance.now();
+      answered.add(await whoAnswers(caller, resize));
+      longestMs = Math.max(longestMs, performance.now() - startedAt);
+    }
+    assert.deepEqual([...answered].sort(), others.map(({ id }) => id));
+    assert.ok(longestMs < 2_000, `a call took ${longestMs} ms`);
+    // What it still tries ends with it.
+    await caller.close();
+    if (signal === "SIGSTOP") gone!.process.signal("SIGCONT");
+  });
+}
 
 test("local: a process that ends in order takes its entries with it", async () => {
   await using t = await leakCheck();

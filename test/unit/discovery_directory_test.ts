@@ -14,6 +14,12 @@ class FakeRoster implements Roster {
   at = 0;
   readonly standings = new Map<InstanceId, Standing>();
   readonly far = new Set<InstanceId>();
+  /** Far ones of which nobody knows before they are connected. */
+  readonly farAway = new Set<InstanceId>();
+  /** Those that accept connections and say nothing. */
+  readonly silent = new Set<InstanceId>();
+  /** Who was dialled. */
+  readonly reached: InstanceId[] = [];
   readonly clock = {
     now: () => this.at,
     wallNow: () => this.at,
@@ -25,10 +31,17 @@ class FakeRoster implements Roster {
   standing(id: InstanceId): Standing {
     return this.standings.get(id) ?? "unmet";
   }
-  isLocal(id: InstanceId): boolean {
-    return !this.far.has(id);
+  isLocal(id: InstanceId): boolean | null {
+    if (this.far.has(id)) return false;
+    return this.standing(id) === "up" ? true : null;
+  }
+  find(): Promise<void> {
+    return Promise.resolve();
   }
   reach(id: InstanceId): Promise<void> {
+    this.reached.push(id);
+    if (this.silent.has(id)) return new Promise(() => {});
+    if (this.farAway.has(id)) this.far.add(id);
     if (this.standing(id) === "unmet") this.standings.set(id, "up");
     return Promise.resolve();
   }
@@ -37,13 +50,13 @@ class FakeRoster implements Roster {
   }
 }
 
-async function directoryOf(count: number) {
+async function directoryOf(count: number, standing: Standing = "up") {
   const roster = new FakeRoster();
   const discovery = new StaticDiscovery();
   const ids = Array.from({ length: count }, newInstanceId).sort();
   for (const id of ids) {
     await discovery.registerService("work", id);
-    roster.standings.set(id, "up");
+    roster.standings.set(id, standing);
   }
   const directory = new ServiceDirectory({
     sources: [discovery],
@@ -52,7 +65,7 @@ async function directoryOf(count: number) {
     maxServices: 10,
     logger: silentLogger,
   });
-  await until(() => directory.pickNow(service("work")) !== null || count === 0);
+  await until(() => /offer it/.test(directory.why(service("work"))) || count === 0);
   const pick = (balance: Balance = "round-robin") => directory.pickNow(service("work", { balance }));
   const picks = (times: number, balance?: Balance) =>
     new Set(Array.from({ length: times }, () => pick(balance)));
@@ -139,6 +152,56 @@ test("instances on this host come first, others when none of them is left", asyn
   assert.deepEqual([...d.picks(6)].sort(), d.ids.slice(1));
   for (const id of d.ids.slice(1)) d.roster.standings.set(id, "leaving");
   assert.deepEqual([...d.picks(2)], [d.ids[0]]);
+});
+
+/** Who is called, with waiting where need be. */
+function pickAny(d: { directory: ServiceDirectory }, balance?: Balance): Promise<InstanceId> {
+  const to = service("work", { balance });
+  const now = d.directory.pickNow(to);
+  return now !== null ? Promise.resolve(now) : d.directory.pickLater(to, new AbortController().signal);
+}
+
+test("an instance that says nothing holds one call up for a moment, and later ones not at all", async () => {
+  using d = await directoryOf(3, "unmet");
+  const [first, ...others] = d.ids as [InstanceId, InstanceId, InstanceId];
+  d.roster.silent.add(first);
+  const called = new Set<InstanceId>();
+  for (let call = 0; call < 6; call++) called.add(await pickAny(d));
+  assert.deepEqual([...called].sort(), others);
+  assert.equal(d.directory.stats().reaching, 1);
+  assert.equal(d.roster.reached.filter((id) => id === first).length, 1, "one attempt for all calls");
+  assert.deepEqual([...d.picks(6)].sort(), others);
+  d.roster.standings.set(first, "up");
+  assert.equal(d.picks(6).size, 3, "it is back as soon as it is connected");
+});
+
+test("those that have yet to be connected are no reason to call far away", async () => {
+  using d = await directoryOf(3, "unmet");
+  for (const id of d.ids.slice(0, 2)) d.roster.farAway.add(id);
+  const called: InstanceId[] = [];
+  for (let call = 0; call < 4; call++) called.push(await pickAny(d));
+  assert.deepEqual(new Set(called), new Set([d.ids[2]]));
+});
+
+test("instances whose address says that they are far are not dialled while there is another", async () => {
+  using d = await directoryOf(3, "unmet");
+  for (const id of d.ids.slice(0, 2)) d.roster.far.add(id);
+  for (let call = 0; call < 4; call++) assert.equal(await pickAny(d), d.ids[2]);
+  assert.deepEqual(d.roster.reached, [d.ids[2]]);
+  d.roster.standings.set(d.ids[2]!, "leaving");
+  assert.deepEqual(new Set([await pickAny(d), await pickAny(d)]), new Set(d.ids.slice(0, 2)));
+});
+
+test("no more than 64 instances are connected to at a time", async () => {
+  using d = await directoryOf(80, "unmet");
+  for (const id of d.ids) d.roster.silent.add(id);
+  const stop = new AbortController();
+  const calls = d.ids.map(() => d.directory.pickLater(service("work"), stop.signal));
+  await until(() => d.directory.stats().reaching === 64);
+  await settle();
+  assert.equal(d.roster.reached.length, 64);
+  stop.abort(new Error("enough"));
+  for (const call of calls) await assert.rejects(call, /enough/);
 });
 
 test("a service of which no instance can be called says so in time", async () => {

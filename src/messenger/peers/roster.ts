@@ -11,8 +11,10 @@ export interface Roster {
   readonly clock: Clock;
   /** How an instance stands now. */
   standing(id: InstanceId): Standing;
-  /** Whether a connected instance is on this host; null when nothing tells. */
+  /** Whether an instance is on this host, by its connection or else its addresses; null when nothing tells. */
   isLocal(id: InstanceId): boolean | null;
+  /** Finds out where an instance is, without connecting to it. @throws {ZeromeshError} Like a call to it. */
+  find(id: InstanceId): Promise<void>;
   /** Finds an instance and connects to it. @throws {ZeromeshError} Like a call to it. */
   reach(id: InstanceId, timeoutMs: number): Promise<void>;
   /** Calls back when peers come and go. */
@@ -32,8 +34,15 @@ export function rosterOf(connections: Connections, status: StatusFeed, clock: Cl
     },
     isLocal(id) {
       const session = connections.sessionOf(id);
-      if (session === null || session.link.kind === "accepted") return null;
-      return session.link.kind === "loopback" || session.link.endpoint.startsWith("ipc://");
+      if (session !== null) return session.link.local;
+      const endpoints = connections.peers.get(id)?.endpoints ?? [];
+      // Every host has instances that listen on IPC; whether it is this host shows when they are dialled.
+      return endpoints.length === 0 || endpoints.some((endpoint) => endpoint.startsWith("ipc://"))
+        ? null
+        : false;
+    },
+    async find(id) {
+      if (connections.sessionOf(id) === null) await connections.finder.find(id);
     },
     async reach(id, timeoutMs) {
       if (connections.sessionOf(id) !== null) return;

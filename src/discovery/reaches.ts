@@ -1,0 +1,117 @@
+import { type InstanceId, ZeromeshError } from "../core/mod.ts";
+import type { Roster } from "../messenger/mod.ts";
+import type { InstanceHealth } from "./instance_health.ts";
+
+/** How long a call waits for one instance before it turns to another one, in milliseconds. */
+export const patienceMs = 250;
+/** The most instances that are connected to at a time, for calls to services. */
+export const mostReaches = 64;
+
+/** How to reach an instance. */
+export interface ReachOptions {
+  /** How long to try. */
+  readonly timeoutMs: number;
+  /** Whether to leave it at finding out where the instance is, if that is not on this host. */
+  readonly nearOnly: boolean;
+}
+
+/** Attempts to connect to instances, each shared by all calls that want it. They outlive the calls. */
+export class Reaches {
+  readonly #roster: Roster;
+  readonly #onEnd: () => void;
+  readonly #open = new Map<InstanceId, Promise<void>>();
+  readonly #cancels = new Set<() => void>();
+
+  /** @param onEnd Called when an attempt has ended. */
+  constructor(roster: Roster, onEnd: () => void) {
+    this.#roster = roster;
+    this.#onEnd = onEnd;
+  }
+
+  /** How many are under way. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Whether an instance is being connected to. */
+  has(id: InstanceId): boolean {
+    return this.#open.has(id);
+  }
+
+  /**
+   * Joins or begins an attempt. What becomes of it is written to the instance's health.
+   *
+   * @returns What resolves when it has ended or the instance is late; null when too many are under way.
+   */
+  begin(id: InstanceId, health: InstanceHealth, options: ReachOptions): Promise<void> | null {
+    const open = this.#open.get(id);
+    if (open !== undefined) return open;
+    if (this.#open.size >= mostReaches) return null;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#open.set(id, promise);
+    const cancel = this.#after(patienceMs, () => {
+      health.late = true;
+      resolve();
+    });
+    this.#reach(id, options).then(
+      () => {
+        if (this.#roster.standing(id) === "up") health.arrived();
+        else health.late = false;
+      },
+      (error: unknown) => health.unreachable(error, this.#roster.clock.now()),
+    ).finally(() => {
+      cancel();
+      this.#open.delete(id);
+      resolve();
+      this.#onEnd();
+    });
+    return promise;
+  }
+
+  /** Starts no timer any more. */
+  close(): void {
+    for (const cancel of [...this.#cancels]) cancel();
+  }
+
+  async #reach(id: InstanceId, { timeoutMs, nearOnly }: ReachOptions): Promise<void> {
+    const roster = this.#roster;
+    const startedAt = roster.clock.now();
+    await this.#find(id, timeoutMs);
+    if (nearOnly && roster.isLocal(id) === false) return;
+    await roster.reach(id, Math.max(1, timeoutMs - (roster.clock.now() - startedAt)));
+  }
+
+  /** Discovery may take longer than anybody waits. */
+  async #find(id: InstanceId, timeoutMs: number): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const cancel = this.#after(timeoutMs, () => {
+      late.reject(
+        new ZeromeshError(
+          "PEER_UNREACHABLE",
+          `Discovery does not tell within ${timeoutMs} ms where ${id} is`,
+          {
+            peer: id,
+          },
+        ),
+      );
+    });
+    try {
+      await Promise.race([this.#roster.find(id), late.promise]);
+    } finally {
+      cancel();
+    }
+  }
+
+  #after(ms: number, run: () => void): () => void {
+    const stop = this.#roster.clock.after(ms, () => {
+      this.#cancels.delete(cancel);
+      run();
+    });
+    const cancel = (): void => {
+      stop();
+      this.#cancels.delete(cancel);
+    };
+    this.#cancels.add(cancel);
+    return cancel;
+  }
+}
