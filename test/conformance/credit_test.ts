@@ -197,6 +197,38 @@ test("credit flows both ways over one connection, and to oneself", async () => {
   await until(() => seen.server === 200 && seen.client === 400);
 });
 
+test("with traffic both ways what there is to tell rides in frames that go anyway, and goes alone without", async () => {
+  await using t = await leakCheck();
+  const window: MessengerOptions = { maxCreditMessages: 64 };
+  const { server, client, peer } = await pair(t, { server: window, client: window });
+  const seen = { server: 0, client: 0 };
+  server.registerHandler(amHandler("n", () => void seen.server++));
+  client.registerHandler(amHandler("n", () => void seen.client++));
+  const there = () => client.amSend("n", { to: peer });
+  const back = () => server.amSend("n", { to: client.instanceId });
+  const [rounds, each] = [100, 10];
+  for (let round = 1; round <= rounds; round++) {
+    // More than an eighth of a window, so that it is worth its bytes, and less than the quarter that is told at once.
+    await Promise.all(Array.from({ length: each }, () => [there(), back()]).flat());
+    await until(() => seen.server === round * each && seen.client === round * each, { intervalMs: 0 });
+  }
+  for (const [from, to] of [[server, client], [client, server]] as const) {
+    const { told, rode } = from.stats().credit;
+    assert.ok(rode >= rounds - 2, `${rode} rode`);
+    assert.equal(told, rode);
+    await until(() => to.stats().credit.heard === told);
+    assert.deepEqual([to.stats().credit.ignored, to.stats().credit.waited], [0, 0]);
+  }
+  const { told, rode } = server.stats().credit;
+  // One at a time, so that one report never rides with another.
+  for (let i = 1; i <= 64; i++) {
+    await there();
+    await until(() => seen.server === rounds * each + i, { intervalMs: 0 });
+  }
+  assert.ok(server.stats().credit.told > told);
+  assert.equal(server.stats().credit.rode, rode);
+});
+
 test("a peer that dies releases those who wait, and they did not run", async () => {
   await using t = await leakCheck();
   const { server, client, send } = await held(t, { redialForMs: 0 });

@@ -3,16 +3,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Messenger } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
-import { longRun } from "../support/runtime.ts";
+import { allRuntimes, longRun, type RuntimeName } from "../support/runtime.ts";
 import { spawnScript } from "../support/spawn.ts";
 import { pause, until } from "../support/until.ts";
 import { hasVitals, vitals } from "../support/vitals.ts";
 
 const program = "test/support/peers/credit_peer.ts";
 const skip = hasVitals ? false : "what a process holds is read from /proc";
-// In full with the default: what waits then takes its millisecond each, one after the other.
-const maxWaitingSends = longRun ? undefined : 1_000;
-const floodMs = longRun ? 10_000 : 2_000;
+const floodMs = longRun ? 10_000 : 1_500;
 
 /** The 99th percentile of calls, one after the other, for so long: that of the quietest third. */
 async function callsFor(client: Messenger, endpoint: string, ms: number): Promise<number> {
@@ -33,18 +31,37 @@ async function callsFor(client: Messenger, endpoint: string, ms: number): Promis
   return Math.min(...thirds);
 }
 
-const limit = maxWaitingSends === undefined ? [] : [String(maxWaitingSends)];
+type Loop = "await" | "count" | "fail";
 
-for (const how of ["await", "count", "fail"]) {
-  const loop = { await: "awaited", count: "not awaited", fail: "that fails instead of waiting" }[how]!;
+const loops: Record<Loop, string> = {
+  await: "awaited",
+  count: "not awaited",
+  fail: "that fails instead of waiting",
+};
+const [self, other] = allRuntimes as [RuntimeName, RuntimeName];
+// Each loop, each of both runtimes at each end.
+const runs: readonly [how: Loop, sender: RuntimeName, receiver: RuntimeName][] = [
+  ["await", self, self],
+  ["await", other, self],
+  ["count", self, other],
+  ["fail", self, self],
+];
+
+for (const [how, sender, receiver] of runs) {
+  // The default otherwise. A loop that does not wait fills it, and then what waits takes its millisecond each.
+  const limit = how === "count" && !longRun ? ["1000"] : [];
   test(
-    `a fast loop, ${loop}, against a handler of 1 ms for ${floodMs} ms: memory is bounded, nothing taken is lost`,
+    `a fast loop on ${sender}, ${
+      loops[how]
+    }, against a handler of 1 ms on ${receiver} for ${floodMs} ms: memory is bounded, nothing taken is lost`,
     { skip },
     async () => {
       await using t = await leakCheck();
-      const server = t.use(spawnScript(program, ["serve"]));
+      const server = t.use(spawnScript(program, ["serve"], { runtime: receiver }));
       const endpoint = (await server.waitForLine("ready")).slice("ready ".length);
-      const flood = t.use(spawnScript(program, ["flood", endpoint, String(floodMs), how, ...limit]));
+      const flood = t.use(
+        spawnScript(program, ["flood", endpoint, String(floodMs), how, ...limit], { runtime: sender }),
+      );
       await flood.waitForLine("ready");
       const client = await t.messenger();
       const before = await Promise.all([vitals(server.pid), vitals(flood.pid)]);
