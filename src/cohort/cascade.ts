@@ -1,6 +1,6 @@
-import { type InstanceId, ZeromeshError } from "../core/mod.ts";
-import type { Worker } from "./members.ts";
-import type { CohortMessenger } from "./options.ts";
+import { type InstanceId, systemClock, ZeromeshError } from "../core/mod.ts";
+import type { Member, Worker } from "./members.ts";
+import type { CohortMessenger, ResolvedCohortOptions } from "./options.ts";
 import type { CohortContracts } from "./protocol.ts";
 import { CohortResults, type WorkerOutcome } from "./results.ts";
 import { Term } from "./term.ts";
@@ -17,18 +17,27 @@ interface Ending {
   told: boolean;
   /** Why it cannot be waited for. */
   failure: Error | null;
+  /** Since when there is no connection to it; null while there is one. */
+  downSince: number | null;
 }
 
 /** The end of a cohort: workers are told in order, none waits for another one, and one deadline ends the wait for all. */
 export class Cascade {
   readonly #messenger: CohortMessenger;
   readonly #contract: CohortContracts["shutdown"];
+  readonly #options: ResolvedCohortOptions;
   readonly #endings = new Map<InstanceId, Ending>();
+  #stopWatching: () => void = () => {};
 
   /** @param contract What workers are told with. */
-  constructor(messenger: CohortMessenger, contract: CohortContracts["shutdown"]) {
+  constructor(
+    messenger: CohortMessenger,
+    contract: CohortContracts["shutdown"],
+    options: ResolvedCohortOptions,
+  ) {
     this.#messenger = messenger;
     this.#contract = contract;
+    this.#options = options;
   }
 
   /** A worker has said that it ended. */
@@ -40,46 +49,57 @@ export class Cascade {
   }
 
   /** Tells the workers, in the order given, and waits until they have ended or the time is over. */
-  async run(workers: readonly Worker[], reason: string, timeoutMs: number): Promise<CohortResults<void>> {
+  async run(members: readonly Member[], reason: string, timeoutMs: number): Promise<CohortResults<void>> {
     const term = new Term(timeoutMs);
-    for (const worker of workers) {
+    for (const member of members) {
+      const worker = member.view();
       const { promise: settled, resolve: settle } = Promise.withResolvers<void>();
-      this.#endings.set(worker.instanceId, {
-        worker,
-        settled,
-        settle,
-        left: false,
-        told: false,
-        failure: null,
-      });
+      const nothing = { left: false, told: false, failure: null, downSince: null };
+      this.#endings.set(worker.instanceId, { worker, settled, settle, ...nothing });
     }
     const endings = [...this.#endings.values()];
     for (const ending of endings) this.#tell(ending, reason, term.leftMs);
+    this.#watch();
     const all = Promise.all(endings.map(({ settled }) => settled));
     await term.hold(all, () => new Error("late")).catch(() => {});
+    this.#stopWatching();
     this.#endings.clear();
     return new CohortResults(endings.map((ending) => outcomeOf(ending, timeoutMs)));
+  }
+
+  /** A worker may be busy with its end for as long as there is time, but not without a connection. */
+  #watch(): void {
+    const { heartbeatMs, lostAfterMs } = this.#options;
+    const now = systemClock.now();
+    const up = new Set(this.#messenger.peers().filter((peer) => peer.up).map(({ instanceId }) => instanceId));
+    for (const ending of this.#endings.values()) {
+      const { worker: { instanceId }, told } = ending;
+      if (up.has(instanceId)) ending.downSince = null;
+      else if (now - (ending.downSince ??= now) > lostAfterMs) {
+        ending.failure ??= lost(instanceId, "before it said that it ended", told ? "yes" : "maybe");
+        ending.settle();
+      }
+    }
+    this.#stopWatching = systemClock.after(heartbeatMs, () => this.#watch());
   }
 
   #tell(ending: Ending, reason: string, timeoutMs: number): void {
     const { worker: { instanceId, state } } = ending;
     const fail = (error: Error): void => {
-      // Whoever was merely late with its acknowledgement may have ended all the same.
-      if (error instanceof ZeromeshError && error.code === "TIMEOUT") return;
+      const { code } = error as { code?: unknown };
+      // Whoever was merely late with its acknowledgement, or was cut off, may end all the same.
+      if (code === "TIMEOUT") return;
       ending.failure = error;
-      ending.settle();
+      if (code !== "PEER_DISCONNECTED" && code !== "PEER_UNREACHABLE") ending.settle();
     };
-    if (state === "lost") {
-      return fail(
-        new ZeromeshError("COHORT_WORKER_LOST", `Worker ${instanceId} was lost before`, {
-          peer: instanceId,
-          ran: "no",
-        }),
-      );
-    }
+    if (state === "lost") return fail(lost(instanceId, "before", "no"));
     this.#messenger.amSync(this.#contract, { to: instanceId, payload: { reason }, timeoutMs })
       .then(() => void (ending.told = true), fail);
   }
+}
+
+function lost(peer: InstanceId, when: string, ran: "no" | "maybe" | "yes"): ZeromeshError {
+  return new ZeromeshError("COHORT_WORKER_LOST", `Worker ${peer} was lost ${when}`, { peer, ran });
 }
 
 function outcomeOf({ worker, left, told, failure }: Ending, timeoutMs: number): WorkerOutcome<void> {

@@ -63,18 +63,19 @@ export class Gathers {
     for (const name of [...this.#byName.keys()]) this.check(name);
   }
 
-  /** What a worker that is gone brought does not count. */
-  forget(who: InstanceId): void {
-    for (const arrivals of this.#byName.values()) {
-      arrivals.get(who)?.reject(
-        new ZeromeshError("COHORT_WORKER_LOST", `Worker ${who} is gone`, { peer: who }),
-      );
+  /** What a worker that is gone brought does not count. @param all Whether nobody can go on without it. */
+  forget(who: InstanceId, all = false): void {
+    const gone = new ZeromeshError("COHORT_WORKER_LOST", `Worker ${who} is gone`, { peer: who });
+    if (all) return this.end(gone);
+    for (const [name, arrivals] of [...this.#byName]) {
+      arrivals.get(who)?.reject(gone);
       arrivals.delete(who);
+      if (arrivals.size === 0) this.#byName.delete(name);
     }
     this.checkAll();
   }
 
-  /** Ends all. */
+  /** Ends all that are under way. */
   end(error: Error): void {
     const all = [...this.#byName.values()];
     this.#byName.clear();

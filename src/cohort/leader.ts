@@ -100,7 +100,7 @@ export class LeaderWorkerCohort implements AsyncDisposable {
       placeMayBeFree: () => this.#someoneSeemsGone(),
       registered: (id) => this.#registered(id),
     });
-    this.#cascade = new Cascade(messenger, this.#contracts.shutdown);
+    this.#cascade = new Cascade(messenger, this.#contracts.shutdown, this.#options);
     this.#completion = new TurningPoint(() => {
       this.#requireAlive();
       return this.#members.complete && this.#members.count > 0;
@@ -346,7 +346,8 @@ export class LeaderWorkerCohort implements AsyncDisposable {
   #drop(member: Member, type: "left" | "lost"): void {
     member.stopWaiting?.();
     this.#members.remove(member);
-    this.#gathers.forget(member.instanceId);
+    // Nobody is expected in the place of a lost one, so the others would wait in vain.
+    this.#gathers.forget(member.instanceId, type === "lost" && !this.#members.complete);
     this.#status.publish({ type, worker: member.view() });
     this.#changed();
   }
@@ -375,15 +376,15 @@ export class LeaderWorkerCohort implements AsyncDisposable {
   }
 
   async #shutdown(reason: string, timeoutMs: number): Promise<CohortResults<void>> {
-    const { name } = this.#options;
     this.#reason = reason;
     this.#heartbeats.stop();
     this.#status.publish({ type: "ending", reason });
     for (const member of this.#members.ordered()) member.stopWaiting?.();
     this.#completion.check();
-    this.#gathers.end(new ZeromeshError("COHORT_ENDED", `The cohort "${name}" ends: ${reason}`));
-    const workers = this.#members.ordered().map((member) => member.view());
-    const results = await this.#cascade.run(workers, reason, timeoutMs);
+    this.#gathers.end(
+      new ZeromeshError("COHORT_ENDED", `The cohort "${this.#options.name}" ends: ${reason}`),
+    );
+    const results = await this.#cascade.run(this.#members.ordered(), reason, timeoutMs);
     this.#desk.close();
     this.#metrics?.[Symbol.dispose]();
     this.#status.publish({ type: "ended", reason });

@@ -65,7 +65,7 @@ export class Members {
   /** @param options The cohort's. */
   constructor(options: ResolvedCohortOptions) {
     this.#options = options;
-    this.#ranks = new RankBook(options.ranks, options.size);
+    this.#ranks = new RankBook(options.ranks, options.size, options.maxWorkers);
   }
 
   /** How many there are, lost ones included. */

@@ -31,7 +31,7 @@ export interface CohortOptions {
   name?: string | undefined;
   /** How many workers it has; without it workers come and go. @default {as many as come} */
   size?: number | undefined;
-  /** The most workers of a cohort without a size. @default {1_024} */
+  /** The most workers of a cohort without a size; no rank is this large or larger. @default {1_024} */
   maxWorkers?: number | undefined;
   /** Who has a rank. @default {"assigned"} */
   ranks?: RankMode | undefined;

@@ -4,14 +4,19 @@ import type { RankMode } from "./options.ts";
 /** Which ranks are taken, and which a newcomer gets. Ranks are contiguous from 0, and all workers have one or none. */
 export class RankBook {
   readonly #size: number | null;
+  readonly #most: number;
   readonly #taken = new Set<number>();
   readonly #configured: RankMode;
   #mode: RankMode;
 
-  /** @param size The number of workers; null where they come and go. */
-  constructor(mode: RankMode, size: number | null) {
+  /**
+   * @param size The number of workers; null where they come and go.
+   * @param most How many there can be. No rank is larger, since all of them up to the largest one belong to somebody.
+   */
+  constructor(mode: RankMode, size: number | null, most: number) {
     this.#configured = this.#mode = mode;
     this.#size = size;
+    this.#most = most;
   }
 
   /** Whether workers have ranks; null before the first one has shown it. */
@@ -51,10 +56,12 @@ export class RankBook {
     let rank = claimed;
     if (mode === "assigned" && rank === null) rank = this.#lowestFree();
     if (rank !== null) {
-      if (this.#size !== null && rank >= this.#size) {
+      if (rank >= this.#most) {
         throw new ZeromeshError(
           "RANK_INVALID",
-          `Rank ${rank} is out of range: the cohort has ${this.#size} workers`,
+          `Rank ${rank} is out of range: the cohort has ${this.#most} workers${
+            this.#size === null ? " at most" : ""
+          }`,
         );
       }
       if (this.#taken.has(rank)) {

@@ -125,18 +125,21 @@ export class CohortMembership implements AsyncDisposable {
   /**
    * Waits until all workers of a complete cohort have come to the barrier of this name.
    *
-   * @throws {ZeromeshError} `TIMEOUT`, `COHORT_ENDED`, `COHORT_WORKER_LOST`.
+   * When one of them is lost meanwhile, its replacement is waited for (`replaceWithinMs`), or the cohort ends (`endAll`);
+   * with `continue` the rest passes if it is a complete cohort without the lost one, and fails if it is not.
+   *
+   * @throws {ZeromeshError} `TIMEOUT`, `COHORT_ENDED`, `COHORT_WORKER_LOST`; `PEER_DISCONNECTED` when the leader is gone.
    */
   async barrier(name: string, options: WaitOptions = {}): Promise<void> {
     await this.allGather(name, null, options);
   }
 
   /**
-   * Brings a value, and gets the values of all workers, in order of rank.
+   * Brings a value, and gets the values of all workers, in order of rank. Lost workers are as with {@link barrier}.
    *
    * @param name The same for all workers. It can be used again when it is over.
    * @param value Anything that JSON can carry.
-   * @throws {ZeromeshError} `TIMEOUT`, `COHORT_ENDED`, `COHORT_WORKER_LOST`.
+   * @throws {ZeromeshError} `TIMEOUT`, `COHORT_ENDED`, `COHORT_WORKER_LOST`, `PEER_DISCONNECTED`.
    */
   async allGather(name: string, value: unknown, options: WaitOptions = {}): Promise<unknown[]> {
     this.#over.signal.throwIfAborted();

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
+import { joinCohort } from "../../src/cohort/mod.ts";
 import { amHandler, contract } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { until, within } from "../support/until.ts";
@@ -28,6 +29,32 @@ test("the leader takes workers out and in by itself, and who is not in cannot be
   await work(t, led);
   assert.equal(thrown(() => led.cohort.addWorker(stranger.instanceId)).code, "COHORT_FULL");
   assert.equal(place.signal.aborted, false);
+});
+
+test("a cohort without a size takes maxWorkers and no more, however they come, and no rank beyond", async () => {
+  await using t = await leakCheck();
+  const led = await lead(t, { maxWorkers: 2 });
+  const { place } = await work(t, led);
+  await work(t, led);
+  const third = await t.messenger({ listen: false });
+  const leader = await third.connect(led.leader.endpoint);
+  await fails(joinCohort(third, { leader }), {
+    code: "COHORT_FULL",
+    message: /is full: it has 2 of 2 workers/,
+  });
+  assert.equal(thrown(() => led.cohort.addWorker(third.instanceId)).code, "COHORT_FULL");
+  assert.deepEqual([led.cohort.workers().length, led.cohort.stats().refused], [2, 1]);
+  await place.leave();
+  assert.equal((await work(t, led)).place.rank, 0);
+  const claiming = await lead(t, { maxWorkers: 2, ranks: "claimed" });
+  for (const rank of [2, 2 ** 40]) {
+    const joining = joinCohort(third, { leader: claiming.leader.endpoint, rank });
+    await fails(joining, {
+      code: "RANK_INVALID",
+      message: `Rank ${rank} is out of range: the cohort has 2 workers at most`,
+    });
+  }
+  assert.deepEqual(claiming.cohort.missingRanks(), []);
 });
 
 test("who is no worker arrives at no barrier and leaves nothing, and who is not the leader ends nobody", async () => {

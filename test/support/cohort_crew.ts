@@ -2,7 +2,7 @@
 import { type CohortOptions, type CohortStatus, LeaderWorkerCohort } from "../../src/cohort/mod.ts";
 import type { InstanceId, Messenger } from "../../src/mod.ts";
 import type { LeakCheck } from "./fixture.ts";
-import { allRuntimes } from "./runtime.ts";
+import { allRuntimes, type RuntimeName } from "./runtime.ts";
 import { type SpawnedProcess, spawnScript } from "./spawn.ts";
 
 /** A leader in this process and its workers. */
@@ -15,11 +15,34 @@ export interface Crew {
   hire(): Promise<SpawnedProcess>;
 }
 
+/** Options of a worker's process, see `peers/cohort_peer.ts`. */
+export interface PeerOptions {
+  readonly rank?: number;
+  readonly rejoinForMs?: number;
+  readonly endsForMs?: number;
+}
+
 /** How often a crew's leader and workers tell each other that they live, and when they are lost. */
 export const crewTimes = { heartbeatMs: 200, lostAfterMs: 1_000 } as const;
 
+/** Starts a worker, which says `joined` when it has. */
+export function spawnWorker(
+  t: LeakCheck,
+  endpoint: string,
+  runtime: RuntimeName,
+  options: PeerOptions = {},
+): SpawnedProcess {
+  const args = [endpoint, JSON.stringify(options)];
+  return t.use(spawnScript("test/support/peers/cohort_peer.ts", args, { runtime }));
+}
+
 /** Starts as many workers as the cohort has places, and waits until all have joined. */
-export async function crew(t: LeakCheck, size: number, options: CohortOptions = {}): Promise<Crew> {
+export async function crew(
+  t: LeakCheck,
+  size: number,
+  options: CohortOptions = {},
+  peer: PeerOptions = {},
+): Promise<Crew> {
   const leader = await t.messenger();
   const cohort = LeaderWorkerCohort.create(leader, { size, ...crewTimes, ...options });
   const statuses: CohortStatus[] = [];
@@ -29,7 +52,7 @@ export async function crew(t: LeakCheck, size: number, options: CohortOptions = 
   const workers: SpawnedProcess[] = [];
   const hire = async (): Promise<SpawnedProcess> => {
     const runtime = allRuntimes[workers.length % allRuntimes.length]!;
-    const worker = t.use(spawnScript("test/support/peers/cohort_peer.ts", [leader.endpoint], { runtime }));
+    const worker = spawnWorker(t, leader.endpoint, runtime, peer);
     workers.push(worker);
     await worker.waitForLine("joined", 20_000);
     return worker;
