@@ -1,4 +1,4 @@
-import { type Metric, type Row, subjectTitles, type Verdict } from "./bench_result.ts";
+import { type Metric, type Row, subjectTitles, type TransportName, type Verdict } from "./bench_result.ts";
 import type { Settings } from "./settings.ts";
 
 /** Time per call at a point of a curve. */
@@ -9,6 +9,12 @@ export const costPerCall: Metric = {
   better: "lower",
   compared: false,
 };
+
+/**
+ * What a curve is measured on. One transport is enough: handlers, peers and calls in flight are tables and queues of the
+ * library's, above either of them, and a curve takes long. What the transports cost is told by the other scenarios.
+ */
+export const curveTransports: readonly TransportName[] = ["tcp"];
 
 /** How much dearer a point may be and the curve still counts as flat. */
 export const flatWithin = 0.2;

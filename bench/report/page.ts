@@ -75,6 +75,8 @@ function howToRead(): string[] {
     "- Every JavaScript program runs the same measuring loop: one promise per call, the clock read once per call, and the",
     "  size of each answer checked. C is a blocking program: a DEALER and a ROUTER that exchange the same three frames over one",
     "  connection; for messages without an answer a PUSH and a PULL.",
+    "- The cost curves are over TCP alone: handlers, peers and calls in flight are tables and queues of the library's, above",
+    "  either transport.",
     "- zeromesh runs with its defaults. The echo handler is a plain `unaryHandler`, the counting one an inline `amHandler`.",
     "- A call through NATS goes through a broker, gRPC and HTTP bring a protocol of their own: they do more, and are here because",
     "  they are what one would otherwise take.",

@@ -1,5 +1,5 @@
 import { ours } from "../harness/bench_result.ts";
-import { costPerCall, judgeCurves, longWarmMs } from "../harness/curve.ts";
+import { costPerCall, curveTransports, judgeCurves, longWarmMs } from "../harness/curve.ts";
 import { measurePair } from "../harness/pair.ts";
 import { counted, type Measurement, type Scenario } from "../harness/scenario.ts";
 
@@ -12,7 +12,7 @@ export const costHandlers: Scenario = {
   metrics: [costPerCall],
   work: "calls",
   subjects: ours,
-  transports: ["tcp"],
+  transports: curveTransports,
   async run(settings, subject, transport) {
     const counts = settings.quick ? [1, 100, 10_000] : [1, 10, 100, 1_000, 10_000];
     const found: Measurement[] = [];

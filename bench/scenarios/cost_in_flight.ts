@@ -1,4 +1,4 @@
-import { costPerCall, judgeCurves } from "../harness/curve.ts";
+import { costPerCall, curveTransports, judgeCurves } from "../harness/curve.ts";
 import { measurePair } from "../harness/pair.ts";
 import { grouped, oursAndC, type Scenario } from "../harness/scenario.ts";
 
@@ -11,7 +11,7 @@ export const costInFlight: Scenario = {
   metrics: [costPerCall],
   work: "calls",
   subjects: oursAndC,
-  transports: ["tcp"],
+  transports: curveTransports,
   async run(settings, subject, transport) {
     const levels = settings.quick ? [1, 64, 512, 4_096] : [1, 8, 64, 512, 4_096, 16_384];
     const cases = levels.map((level) => `calls:${level}:64`);

@@ -1,4 +1,4 @@
-import { costPerCall, judgeCurves, longWarmMs } from "../harness/curve.ts";
+import { costPerCall, curveTransports, judgeCurves, longWarmMs } from "../harness/curve.ts";
 import { measureAgainst, RunningServer } from "../harness/pair.ts";
 import { counted, type Measurement, oursAndC, type Scenario } from "../harness/scenario.ts";
 
@@ -17,7 +17,7 @@ export const costPeers: Scenario = {
   metrics: [costPerCall],
   work: "calls",
   subjects: oursAndC,
-  transports: ["tcp"],
+  transports: curveTransports,
   async run(settings, subject, transport) {
     const counts = settings.quick ? [1, 10, 100] : [1, 10, 100, 1_000];
     const found: Measurement[] = [];

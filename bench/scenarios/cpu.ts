@@ -22,7 +22,7 @@ export const cpu: Scenario = {
   ],
   work: "calls",
   subjects: allSubjects,
-  transports: ["tcp"],
+  transports: ["tcp", "ipc"],
   async run(settings, subject, transport) {
     const cases = levels.map((level) => `calls:${level}:64`);
     const figures = await measurePair(settings, subject, cases, { transport });

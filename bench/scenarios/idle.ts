@@ -47,7 +47,7 @@ export const idle: Scenario = {
   ],
   work: "hold",
   subjects: oursAndC,
-  transports: ["tcp"],
+  transports: ["tcp", "ipc"],
   async run(settings, subject, transport) {
     const counts = settings.quick ? [0, 20, 100] : [0, 100, 1_000];
     const settleMs = settings.quick ? 700 : 2_000;
@@ -94,7 +94,7 @@ export const idle: Scenario = {
       const load = row.metrics["cpu"]?.median ?? 100;
       return {
         ok: load < 1,
-        text: `${subjectTitles[row.subject]}: ${
+        text: `${subjectTitles[row.subject]}, ${row.transport}: ${
           load.toFixed(2)
         } % of a core with 100 idle peers (wanted: under 1 %)`,
       };

@@ -8,7 +8,8 @@ const maxChain = 8;
 
 interface NameEntry {
   readonly hash: number;
-  readonly bytes: Uint8Array;
+  /** The bytes of a name beyond ASCII; null where the text's units are the bytes. */
+  readonly bytes: Uint8Array | null;
   readonly text: string;
   readonly next: NameEntry | undefined;
   readonly depth: number;
@@ -80,12 +81,14 @@ export class NameCache {
     const index = (hash ^ (hash >>> 15)) & this.#mask;
     const head = this.#buckets[index];
     for (let entry = head; entry !== undefined; entry = entry.next) {
-      if (entry.hash === hash && sameBytes(entry.bytes, bytes, start, length)) return entry.text;
+      if (entry.hash === hash && isName(entry, bytes, start, length)) return entry.text;
     }
     const text = decodeUtf8(bytes, start, end);
     const depth = head === undefined ? 1 : head.depth + 1;
     if (text !== null && this.#size < this.#maxNames && depth <= maxChain) {
-      this.#buckets[index] = { hash, bytes: bytes.slice(start, end), text, next: head, depth };
+      // Text of as many units as bytes is ASCII. Not keeping its bytes spares a lookup two visits to cold memory.
+      const kept = text.length === length ? null : bytes.slice(start, end);
+      this.#buckets[index] = { hash, bytes: kept, text, next: head, depth };
       this.#size++;
     }
     return text;
@@ -105,6 +108,14 @@ export class NameCache {
     }
     return bytes;
   }
+}
+
+function isName(entry: NameEntry, bytes: Uint8Array, start: number, length: number): boolean {
+  const { bytes: known, text } = entry;
+  if (known !== null) return sameBytes(known, bytes, start, length);
+  if (text.length !== length) return false;
+  for (let i = 0; i < length; i++) if (text.charCodeAt(i) !== bytes[start + i]) return false;
+  return true;
 }
 
 function sameBytes(known: Uint8Array, bytes: Uint8Array, start: number, length: number): boolean {
