@@ -92,6 +92,29 @@ function addPeerChecks(add: Add, divided: boolean): void {
     await scene.sees("the end of it", async () => await other.discoverByInstanceId(gone.instanceId) === null);
     expect(same(await other.discoverByInstanceId(left.instanceId), left), "the other one was lost");
   });
+  add("an entry is seen by an object made later", async (scene) => {
+    const info = somebody();
+    await scene.registerPeer(await scene.peers(), info);
+    const later = await scene.peers();
+    await scene.sees("its id", async () => same(await later.discoverByInstanceId(info.instanceId), info));
+  });
+  add("an id registered twice has the second address, until the second is taken back", async (scene) => {
+    const [one, other] = [await scene.peers(), await scene.peers()];
+    const first = somebody();
+    const second = peerInfoOf(first.instanceId, ["tcp://127.0.0.1:9"]);
+    const before = await one.registerPeer!(first);
+    const after = await one.registerPeer!(second);
+    const finds = (info: PeerInfo) => async () =>
+      same(await other.discoverByInstanceId(first.instanceId), info);
+    await scene.sees("the second address", finds(second));
+    await before.unregister();
+    await scene.sees("the second address without the first", finds(second));
+    await after.unregister();
+    await scene.sees(
+      "the end of it",
+      async () => await other.discoverByInstanceId(first.instanceId) === null,
+    );
+  });
   add("many instances registered at once are all found", async (scene) => {
     const [one, other] = [await scene.peers(), await scene.peers()];
     const infos = Array.from({ length: 20 }, somebody);
@@ -135,6 +158,13 @@ function addServiceChecks(add: Add, divided: boolean): void {
     await scene.registerService(one, name, left);
     await registration.unregister();
     await scene.sees("the end of it", async () => sameIds(await other.getInstances(name), [left]));
+  });
+  add("an offer is seen by an object made later", async (scene) => {
+    const name = someName();
+    const id = newInstanceId();
+    await scene.registerService(await scene.services(), name, id);
+    const later = await scene.services();
+    await scene.sees("it", async () => sameIds(await later.getInstances(name), [id]));
   });
   add("a watch tells who is there first, also when that is nobody", async (scene) => {
     const services = await scene.services();

@@ -81,6 +81,7 @@ export class EtcdDiscovery implements PeerDiscovery, ServiceDiscovery {
   readonly #root: string;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #own = new Map<InstanceId, object>();
 
   /**
    * Dials nothing yet: etcd is asked at first use.
@@ -122,7 +123,12 @@ export class EtcdDiscovery implements PeerDiscovery, ServiceDiscovery {
       `${this.#root}/workers/${workerIdOf(info.instanceId)}`,
     ];
     await Promise.all(keys.map((key) => this.#lease.put(key, text)));
+    const own = {};
+    this.#own.set(info.instanceId, own);
     return registration(async () => {
+      // Registered anew since: the keys are those of the later one.
+      if (this.#own.get(info.instanceId) !== own) return;
+      this.#own.delete(info.instanceId);
       await Promise.all(keys.map((key) => this.#lease.remove(key)));
     });
   }

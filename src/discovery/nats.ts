@@ -83,6 +83,7 @@ export class NatsDiscovery implements PeerDiscovery {
   readonly #clock: Clock;
   readonly #logger: Logger;
   #connection: Promise<NatsConnection> | null = null;
+  readonly #own = new Map<InstanceId, readonly Subscription[]>();
   #users = 0;
   #outages = 0;
   #cancelIdle = (): void => {};
@@ -135,14 +136,19 @@ export class NatsDiscovery implements PeerDiscovery {
           },
         }));
       }
+      // An earlier registration of this id answers no more.
+      for (const subscription of this.#own.get(info.instanceId) ?? []) subscription.unsubscribe();
+      this.#own.set(info.instanceId, subscriptions);
       // Whoever is told of this instance from now on finds it.
       await connection.flush();
     } catch (error) {
+      if (this.#own.get(info.instanceId) === subscriptions) this.#own.delete(info.instanceId);
       for (const subscription of subscriptions) subscription.unsubscribe();
       await use[Symbol.asyncDispose]();
       throw this.#unreachable(error);
     }
     return registration(async () => {
+      if (this.#own.get(info.instanceId) === subscriptions) this.#own.delete(info.instanceId);
       for (const subscription of subscriptions) subscription.unsubscribe();
       // Until the server has heard of it, it hands questions to nobody, and who asks waits in vain.
       if (this.#users > 1) await this.#flushed(connection);

@@ -51,17 +51,28 @@ export class SharedFile {
   }
 
   async #update(change: (text: string) => string | null): Promise<void> {
-    using _lock = await this.#lock();
+    while (!await this.#updated(change));
+  }
+
+  /** Whether the change was made: not when a writer that looks at no lock replaced the file meanwhile. */
+  async #updated(change: (text: string) => string | null): Promise<boolean> {
+    using lock = await this.#lock();
     const text = change(this.read());
-    if (text === null) return;
+    if (text === null) return true;
     const fresh = `${this.path}.tmp.${crypto.randomUUID()}`;
     try {
       writeFileSync(fresh, text);
-      renameSync(fresh, this.path);
+      // Plain Velo locks the file that it opened, which may be one that was replaced since, and renames over ours.
+      if (statSync(this.path).ino === lock.inode) {
+        renameSync(fresh, this.path);
+        return true;
+      }
     } catch (error) {
       removeQuietly(fresh);
-      throw error;
+      if (!isMissing(error)) throw error;
     }
+    removeQuietly(fresh);
+    return false;
   }
 
   async #lock(): Promise<FileLock> {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
+import { instanceId, workerIdOf } from "../../src/core/mod.ts";
 import { FileDiscovery } from "../../src/discovery/mod.ts";
+import { peerInfoOf } from "../../src/messenger/mod.ts";
 import { type InstanceId, service } from "../../src/mod.ts";
 import { discoveryPermissions, startPeer, temporaryFolder, whoAnswers } from "../support/discovery_peers.ts";
 import { leakCheck } from "../support/fixture.ts";
@@ -58,6 +60,29 @@ test("file: entries of others are kept as they are, with fields that nobody here
   assert.ok(readFileSync(path, "utf8").includes(messenger.instanceId));
   await messenger.close();
   assert.equal(readFileSync(path, "utf8").replaceAll("\n", ""), `{"peers":[${other}]}`);
+});
+
+test("file: an id whose worker id belongs to another entry is refused, and the other entry stays", async () => {
+  await using t = await leakCheck();
+  const path = `${temporaryFolder(t, "file")}/peers.json`;
+  const discovery = new FileDiscovery({ path });
+  // Made so that the hash of both is the same.
+  const taken = instanceId("b93942ea-7b73-8267-d59f-3d805cf975ae");
+  const wanted = instanceId("b81a078d-f2d8-4f88-3a52-96093bbc56af");
+  assert.equal(workerIdOf(taken), workerIdOf(wanted));
+  const entry = await discovery.registerPeer(peerInfoOf(taken, ["tcp://127.0.0.1:1"]));
+  const before = readFileSync(path, "utf8");
+  const twin = peerInfoOf(wanted, ["tcp://127.0.0.1:2"]);
+  await assert.rejects(new FileDiscovery({ path }).registerPeer(twin), {
+    code: "IDENTITY_MISMATCH",
+    peer: wanted,
+    message: new RegExp(taken),
+  });
+  assert.equal(readFileSync(path, "utf8"), before);
+  await entry.unregister();
+  const freed = await discovery.registerPeer(twin);
+  assert.equal((await discovery.discoverByWorkerId(workerIdOf(taken)))?.instanceId, wanted);
+  await freed.unregister();
 });
 
 test("file: a dead process's entry is removed once nobody has answered for the heartbeat bound", async () => {
