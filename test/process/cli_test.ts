@@ -102,3 +102,26 @@ test("zeromesh libzmq names the library in use, and copies one to embed", async 
   assert.notEqual(relative.code, 0);
   assert.equal((await run("libzmq", "more")).code, 2);
 });
+
+test("zeromesh call --sync and --send print nothing, and not both can be asked for", async () => {
+  await using t = await leakCheck();
+  const path = `${temporaryFolder(t, "cli")}/peers.json`;
+  const peer = await startPeer(t, `file:${path}`, []);
+  const call = ["call", peer.id, "whoami", "--discovery", `file:${path}`];
+  for (const how of ["--sync", "--send"]) {
+    const { code, output, errors } = await run(...call, how);
+    assert.deepEqual({ code, output }, { code: 0, output: "" }, errors);
+  }
+  assert.equal((await run(...call, "--sync", "--send")).code, 2);
+});
+
+test("zeromesh peers names an instance that does not answer, and exits with 1", async () => {
+  await using t = await leakCheck();
+  const path = `${temporaryFolder(t, "cli")}/peers.json`;
+  const [dead, living] = [await startPeer(t, `file:${path}`, []), await startPeer(t, `file:${path}`, [])];
+  await dead.process.kill();
+  const { code, output, errors } = await run("peers", "--discovery", `file:${path}`, "--timeout", "500");
+  assert.equal(code, 1, output);
+  assert.match(output, new RegExp(`^${living.id} .* ms `, "m"));
+  assert.match(errors, new RegExp(`^${dead.id}: `, "m"));
+});
