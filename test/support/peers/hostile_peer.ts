@@ -4,10 +4,15 @@
  */
 import { connect, type Socket as TcpSocket } from "node:net";
 import process from "node:process";
-import { Messenger, unaryHandler } from "../../../src/mod.ts";
+import { z } from "zod";
+import { amHandler, contract, Messenger, unaryHandler } from "../../../src/mod.ts";
 import { Context, type Socket } from "../../../src/zmq/mod.ts";
 import { framesOf, type HostileMessage, hostileMessages, systematicMessages } from "../hostile_frames.ts";
 import { type Prng, seededPrng } from "../prng.ts";
+
+const schemas = { input: z.object({ a: z.number(), b: z.number() }), output: z.object({ sum: z.number() }) };
+const add = contract("add", schemas);
+const addPacked = contract("addPacked", { ...schemas, encoding: "msgpack" });
 
 function say(...words: readonly unknown[]): void {
   console.log(words.join(" "));
@@ -81,10 +86,13 @@ function dial(endpoint: string): Promise<TcpSocket | null> {
 }
 
 const roles: Record<string, (...args: string[]) => Promise<void>> = {
-  /** Answers `echo`, and tells its counters as `stats`. */
+  /** Answers `echo` and two contracts, takes `note`, and tells its counters as `stats`. */
   async serve() {
     const messenger = await Messenger.create();
     messenger.registerHandler(unaryHandler("echo", ({ payload }) => payload));
+    messenger.registerHandler(amHandler("note", () => {}));
+    messenger.handle(add, ({ input }) => ({ sum: input.a + input.b }));
+    messenger.handle(addPacked, ({ input }) => ({ sum: input.a + input.b }));
     messenger.registerHandler(
       unaryHandler("stats", () => new TextEncoder().encode(JSON.stringify(messenger.stats()))),
     );
