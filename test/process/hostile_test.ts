@@ -1,7 +1,9 @@
 /** What strangers send must not hurt: the process lives, good peers are answered, memory stays bounded. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { dropReasons } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
+import { systemPayloads } from "../support/hostile_system.ts";
 import { prng } from "../support/prng.ts";
 import { longRun } from "../support/runtime.ts";
 import { spawnScript } from "../support/spawn.ts";
@@ -38,6 +40,8 @@ test(
     const dropped = Object.values(transport.drops).reduce((sum, count) => sum + count, 0);
     console.log(`# dropped ${dropped}: ${JSON.stringify(transport.drops)}`);
     assert.ok(dropped > frames / 4, `only ${dropped} drops of ${frames} frames are counted`);
+    const unseen = dropReasons.filter((reason) => transport.drops[reason] === undefined);
+    assert.deepEqual(unseen, ["headersEncoding"], "reasons for which nothing was dropped");
     // A stranger's unknown handlers are answered, and the answers have nowhere to go: neither may pile up.
     if (before !== null) {
       const after = await assertGrownAtMost(one, before, 128);
@@ -49,20 +53,124 @@ test(
   },
 );
 
-test("TCP connections that speak broken ZMTP, HTTP or TLS are thrown out, and good peers are answered", async () => {
+/** What became of connections that speak something else. */
+interface BrokenHandshakes {
+  readonly opened: number;
+  /** Those that did not end by themselves. */
+  readonly waiting: number;
+  /** Of these, those that the other end closed in time. */
+  readonly thrownOut: number;
+  /** How the others began, in hexadecimal digits. */
+  readonly kept: readonly string[];
+}
+
+/** Why single messages of strangers are dropped. Batches have reasons of their own. */
+const reasonsOfMessages = [
+  "ackFlags",
+  "frameCount",
+  "headerTruncated",
+  "headersTooLarge",
+  "nameEmpty",
+  "nameEncoding",
+  "replyUnknown",
+  "responseType",
+  "schemaVersion",
+  "typeLength",
+  "typeUnknown",
+];
+/** What handlers of the system find wrong: the message has counted already. */
+const reasonsOfHandlers = ["cancelLength", "creditInvalid"];
+/** Answers that have nowhere to go: to nobody, or to where a stranger says that it listens. */
+const reasonsOfAnswers = ["noRoute", "linkLost", "senderGone"];
+const reasonsCountedTwice = [...reasonsOfHandlers, ...reasonsOfAnswers];
+
+test("every message of strangers is dropped for a reason, refused, or brought to a handler", async () => {
   await using t = await leakCheck();
   const one = await victim(t);
+  const system = (await one.client.availableHandlers(one.peer)).filter((name) => name.startsWith("_"));
+  assert.deepEqual(
+    Object.keys(systemPayloads).sort(),
+    system.sort(),
+    "handlers of the system that are tried",
+  );
+  const began = await statsOf(one);
+  const { started } = one.client.stats().calls;
+  const seed = prng("the accounted messages").seed;
+  const count = longRun ? "1000000" : "20000";
+  const attacker = t.use(spawnScript(hostileProgram, ["accounted", one.endpoint, count, String(seed)]));
+  let over = false;
+  const line = attacker.waitForLine("sent", longRun ? 300_000 : 30_000).finally(() => over = true);
+  await latencies(one, () => over);
+  const sent = Number(/\d+/.exec(await line)?.[0]);
+  let told = "";
+  await until(async () => {
+    const { handlers, transport, staged } = await statsOf(one);
+    const own = one.client.stats().calls.started - started;
+    const dropped = Object.entries(transport.drops).reduce(
+      (sum, [reason, times]) => reasonsCountedTwice.includes(reason) ? sum : sum + times,
+      0,
+    );
+    // Whose payload does not fit its contract is started for the dispatcher, and refused then.
+    const checked = ["add", "addPacked"].reduce((sum, name) => sum + handlers.byHandler[name]!.rejected, 0);
+    const refused = handlers.refused - checked + staged.failed;
+    const brought = handlers.started - began.handlers.started - own;
+    told = `${dropped} dropped + ${refused} refused + ${brought} brought to handlers of ${sent}`;
+    return dropped + refused + brought === sent;
+  }, { timeoutMs: 10_000, intervalMs: 20, message: () => `every message to count once: ${told}` });
+  console.log(`# ${told}`);
+  const { transport, handlers } = await statsOf(one);
+  const reasons = Object.keys(transport.drops).filter((reason) => !reasonsOfAnswers.includes(reason)).sort();
+  assert.deepEqual(reasons, [...reasonsOfMessages, ...reasonsOfHandlers].sort());
+  assert.ok((transport.drops.noRoute ?? 0) > 0);
+  for (const name of ["echo", "note", "add", "addPacked"]) {
+    assert.ok(handlers.byHandler[name]!.succeeded > 0, `${name} was reached`);
+  }
+  // What strangers wait for is given up when they go.
+  assert.ok(handlers.running > 0);
+  attacker.endInput();
+  await attacker.exit;
+  let left = "";
+  await until(async () => {
+    const { handlers, transport } = await statsOf(one);
+    left = `${handlers.running} run, ${transport.accepted} connections`;
+    return handlers.running === 0;
+  }, { message: () => `what strangers waited for to be given up: ${left}` });
+});
+
+test("TCP connections that speak broken ZMTP, HTTP or TLS are thrown out in time, and good peers are answered", async () => {
+  await using t = await leakCheck();
+  const one = await victim(t);
+  const before = hasVitals ? await vitals(one.child.pid) : null;
   const seed = prng("the broken handshakes").seed;
-  const rounds = longRun ? 100 : 3;
+  const rounds = longRun ? 30 : 3;
   const attacker = t.use(
     spawnScript(hostileProgram, ["zmtp", one.endpoint, String(rounds), String(seed)], {
       permissions: netPermissions,
     }),
   );
-  const took = await latencies(one, () => attacker.ended !== undefined);
-  const [, opened] = /^done (\d+)$/m.exec(attacker.outputText) ?? assert.fail(attacker.errorText);
-  assert.ok(Number(opened) > 200 * rounds, `only ${opened} connections came about`);
+  let over = false;
+  const line = attacker.waitForLine("waited", 60_000).finally(() => over = true);
+  const took = await latencies(one, () => over);
+  const [, text = ""] = /^waited (.*)$/.exec(await line) ?? [];
+  const { opened, waiting, thrownOut, kept } = JSON.parse(text) as BrokenHandshakes;
   assertSoon(`${opened} broken handshakes`, took);
+  assert.ok(opened > 200 * rounds, `only ${opened} connections came about`);
+  console.log(`# ${waiting} waited, ${thrownOut} were thrown out in time`);
+  // A handshake that breaks a rule ends at once, one that does not go on after HANDSHAKE_IVL. The one greeting that is
+  // right, of a REQ that says nothing more, may stay. libzmq before 4.3.5 also keeps what begins like ZMTP 1, HTTP or
+  // TLS, for ever.
+  const right = kept.filter((start) => start.startsWith("ff00000000000000017f03014e554c4c"));
+  assert.deepEqual(kept, right);
+  assert.equal(right.length, rounds / 3);
+  assert.equal(thrownOut, waiting - right.length);
+  attacker.endInput();
+  await attacker.exit;
+  if (before === null) return;
+  await until(async () => (await vitals(one.child.pid)).descriptors <= before.descriptors + 8, {
+    timeoutMs: 10_000,
+    intervalMs: 100,
+    message: "the descriptors of the broken handshakes to go",
+  });
 });
 
 test("1000 connections that never speak cost good peers nothing, and are forgotten when they go", async () => {
