@@ -8,7 +8,8 @@ import { until } from "../support/until.ts";
 import { bytes, text } from "./messenger_kit.ts";
 
 test("an answer to a call on a plain node counts only over a connection that bears its id", async () => {
-  await using t = await leakCheck();
+  // Four contexts end on threads of their own.
+  await using t = await leakCheck({ settleMs: 5_000 });
   const ours = await t.messenger();
   const node = await PlainVelo.open(t);
   const connecting = ours.connect(node.endpoint);
