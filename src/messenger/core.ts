@@ -19,30 +19,35 @@ import {
   type TransportHandler,
 } from "../transport/mod.ts";
 import { cancelHandler, decodeHandlerList, encodeCancel } from "../wire/mod.ts";
-import { CallClient } from "./client.ts";
-import { Connections } from "./connections.ts";
-import { Credits } from "./credits.ts";
-import { Dispatcher } from "./dispatch.ts";
-import { type Handler, HandlerRegistry, type MessengerFace, type RegisterOptions } from "./handler.ts";
-import { flushSession, within } from "./flushing.ts";
+import { CallClient } from "./calls/client.ts";
+import { Connections } from "./peers/connections.ts";
+import { Credits } from "./credit/credits.ts";
+import { Dispatcher } from "./handlers/dispatch.ts";
+import {
+  type Handler,
+  HandlerRegistry,
+  type MessengerFace,
+  type RegisterOptions,
+} from "./handlers/handler.ts";
+import { flushSession, within } from "./calls/flushing.ts";
 import { KeepAlive } from "./keep_alive.ts";
-import { InboundRouter } from "./inbound_router.ts";
-import { Observation } from "./observation.ts";
+import { InboundRouter } from "./handlers/inbound_router.ts";
+import { Observation } from "./observe/observation.ts";
 import { messengerDefaults, type ResolvedOptions } from "./options.ts";
-import { CallTable, type PendingCall } from "./pending.ts";
-import type { DiscoveryPort } from "./peer_finder.ts";
-import type { Peer } from "./peers.ts";
-import { Replies } from "./replies.ts";
-import { rosterOf } from "./roster.ts";
-import { ServiceCalls } from "./service_calls.ts";
-import { CreditCounts } from "./send_credit.ts";
-import { Session } from "./session.ts";
-import { StagedRequests } from "./staged.ts";
+import { CallTable, type PendingCall } from "./calls/pending.ts";
+import type { DiscoveryPort } from "./peers/peer_finder.ts";
+import type { Peer } from "./peers/peers.ts";
+import { Replies } from "./handlers/replies.ts";
+import { rosterOf } from "./peers/roster.ts";
+import { ServiceCalls } from "./calls/service_calls.ts";
+import { CreditCounts } from "./credit/send_credit.ts";
+import { Session } from "./peers/session.ts";
+import { StagedRequests } from "./handlers/staged.ts";
 import type { MessengerStats } from "./stats.ts";
-import { StatusFeed } from "./status.ts";
-import { goodbyeHandler, systemHandlers } from "./system_handlers.ts";
+import { StatusFeed } from "./peers/status.ts";
+import { goodbyeHandler, systemHandlers } from "./builtins/system_handlers.ts";
 import { CorePort } from "./system_port.ts";
-import type { WaitOptions } from "./wait_options.ts";
+import type { WaitOptions } from "./calls/wait_options.ts";
 
 /** A messenger's transport, as the core needs it. */
 export interface CoreTransport extends Transport<Session> {

@@ -12,8 +12,8 @@ export {
   type ClientCallOptions,
   type TypedCallOptions,
   type UnaryMethod,
-} from "./caller.ts";
-export { broadcast, type BroadcastFailure, type BroadcastResult } from "./broadcast.ts";
+} from "./calls/caller.ts";
+export { broadcast, type BroadcastFailure, type BroadcastResult } from "./calls/broadcast.ts";
 export {
   acknowledge,
   type AckReceipt,
@@ -21,16 +21,20 @@ export {
   type RegisterAckOptions,
   type SendAckOptions,
   type SendWithAckOptions,
-} from "./acks.ts";
-export { Builtins, type BuiltinStats } from "./builtins.ts";
-export { type PeerDescription } from "./describe.ts";
-export { type HandlerDescription, type JsonSchemaValue, type ListHandlersOptions } from "./handler_list.ts";
-export { type HandlerWaitStats } from "./handler_waits.ts";
-export { type HealthReport } from "./health.ts";
-export { handlerOf, type ObjectHandler } from "./object_handler.ts";
-export { PeerQuestions } from "./peer_questions.ts";
-export { type RegisterServiceOptions, registrationsOf } from "./register_service.ts";
-export { Observation, observeLabel } from "./observation.ts";
+} from "./calls/acks.ts";
+export { Builtins, type BuiltinStats } from "./builtins/builtins.ts";
+export { type PeerDescription } from "./builtins/describe.ts";
+export {
+  type HandlerDescription,
+  type JsonSchemaValue,
+  type ListHandlersOptions,
+} from "./builtins/handler_list.ts";
+export { type HandlerWaitStats } from "./builtins/handler_waits.ts";
+export { type HealthReport } from "./builtins/health.ts";
+export { handlerOf, type ObjectHandler } from "./handlers/object_handler.ts";
+export { PeerQuestions } from "./builtins/peer_questions.ts";
+export { type RegisterServiceOptions, registrationsOf } from "./builtins/register_service.ts";
+export { Observation, observeLabel } from "./observe/observation.ts";
 export {
   type IncomingMessage,
   type IncomingTrace,
@@ -39,20 +43,20 @@ export {
   type TraceOutcome,
   type TracePattern,
   type Tracing,
-} from "./tracing.ts";
-export { type CloseOptions, type ConnectOptions, type WaitOptions } from "./wait_options.ts";
+} from "./observe/tracing.ts";
+export { type CloseOptions, type ConnectOptions, type WaitOptions } from "./calls/wait_options.ts";
 export { type CoreParts, type CoreTransport, type Lifecycle, MessengerCore } from "./core.ts";
 export { type MessengerStats } from "./stats.ts";
-export { type StagedStats } from "./staged.ts";
-export { type DispatchStats } from "./dispatch_parts.ts";
-export { type HandlerStats } from "./handler_stats.ts";
+export { type StagedStats } from "./handlers/staged.ts";
+export { type DispatchStats } from "./handlers/dispatch_parts.ts";
+export { type HandlerStats } from "./handlers/handler_stats.ts";
 export {
   type Dispatch,
   type OrderedDispatch,
   type QueueOverflow,
   type ResolvedTasks,
   type TaskOptions,
-} from "./task_options.ts";
+} from "./handlers/task_options.ts";
 export {
   amHandler,
   type Handler,
@@ -64,7 +68,7 @@ export {
   type TypedContext,
   typedUnaryHandler,
   unaryHandler,
-} from "./handler.ts";
+} from "./handlers/handler.ts";
 export { checkOptionNames, checkTimeout, texts } from "./option_checks.ts";
 export {
   type CurveOptions,
@@ -74,14 +78,14 @@ export {
   resolveOptions,
   type SendOverflow,
 } from "./options.ts";
-export { type DiscoveryPort, heartbeatBoundMs, type PeerLookup } from "./peer_finder.ts";
-export { type Peer, type PeerView } from "./peers.ts";
-export { type Roster, type Standing } from "./roster.ts";
-export { type Balance, service, type ServiceRouter, type ServiceTarget } from "./service_target.ts";
-export { type CallStats } from "./pending.ts";
-export { type CreditStats } from "./send_credit.ts";
-export { type Session } from "./session.ts";
-export { type Failure } from "./replies.ts";
+export { type DiscoveryPort, heartbeatBoundMs, type PeerLookup } from "./peers/peer_finder.ts";
+export { type Peer, type PeerView } from "./peers/peers.ts";
+export { type Roster, type Standing } from "./peers/roster.ts";
+export { type Balance, service, type ServiceRouter, type ServiceTarget } from "./calls/service_target.ts";
+export { type CallStats } from "./calls/pending.ts";
+export { type CreditStats } from "./credit/send_credit.ts";
+export { type Session } from "./peers/session.ts";
+export { type Failure } from "./handlers/replies.ts";
 export {
   type PeerWatcher,
   type SystemMessage,
@@ -99,7 +103,7 @@ export {
   type PeerReplaced,
   type PeerUp,
   type Status,
-} from "./status.ts";
+} from "./peers/status.ts";
 // What discovery needs of the wire: addresses, and the forms in which back ends keep them.
 export {
   addressChecksum,

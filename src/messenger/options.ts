@@ -12,7 +12,7 @@ import {
 import { type CurveIdentity, isCurveKey } from "../transport/mod.ts";
 import type { Feature } from "../wire/mod.ts";
 import { duration, inRange, textOrTexts } from "./option_checks.ts";
-import type { Tracing } from "./tracing.ts";
+import type { Tracing } from "./observe/tracing.ts";
 
 /** What happens to a message when the bounded queue of its peer is full. */
 export type SendOverflow = "wait" | "fail";

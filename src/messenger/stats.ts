@@ -1,8 +1,8 @@
 import type { TransportStats } from "../transport/mod.ts";
-import type { DispatchStats } from "./dispatch_parts.ts";
-import type { CallStats } from "./pending.ts";
-import type { CreditStats } from "./send_credit.ts";
-import type { StagedStats } from "./staged.ts";
+import type { DispatchStats } from "./handlers/dispatch_parts.ts";
+import type { CallStats } from "./calls/pending.ts";
+import type { CreditStats } from "./credit/send_credit.ts";
+import type { StagedStats } from "./handlers/staged.ts";
 
 /** A snapshot of counters. */
 export interface MessengerStats {

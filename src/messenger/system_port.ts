@@ -1,14 +1,14 @@
 import type { Clock, InstanceId, Logger, WorkerId } from "../core/mod.ts";
 import { copyBytes, type Link, SendOutcome } from "../transport/mod.ts";
 import { encodeRequest, MessageType, type ResponseId, ResponseKind } from "../wire/mod.ts";
-import type { InboundCall } from "./context.ts";
+import type { InboundCall } from "./handlers/context.ts";
 import type { MessengerCore } from "./core.ts";
-import { systemHandler } from "./handler.ts";
+import { systemHandler } from "./handlers/handler.ts";
 import type { ResolvedOptions } from "./options.ts";
-import type { Peer } from "./peers.ts";
-import type { CallTable, Outcome } from "./pending.ts";
-import type { Failure } from "./replies.ts";
-import type { Session } from "./session.ts";
+import type { Peer } from "./peers/peers.ts";
+import type { CallTable, Outcome } from "./calls/pending.ts";
+import type { Failure } from "./handlers/replies.ts";
+import type { Session } from "./peers/session.ts";
 
 /** A message for a system handler, lent for the length of the handler's synchronous part. */
 export type SystemMessage = InboundCall;

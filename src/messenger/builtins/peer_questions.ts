@@ -1,0 +1,78 @@
+import type { Contract, InstanceId } from "../../core/mod.ts";
+import type { AckReceipt, RegisterAckOptions, SendAckOptions, SendWithAckOptions } from "../calls/acks.ts";
+import { builtinsOf } from "./builtins.ts";
+import { describePeer, type PeerDescription } from "./describe.ts";
+import { type HandlerDescription, listHandlers, type ListHandlersOptions } from "./handler_list.ts";
+import { checkHealth, type HealthReport } from "./health.ts";
+import { checkTimeout } from "../option_checks.ts";
+import { registerService, type RegisterServiceOptions } from "./register_service.ts";
+import { waitForHandler } from "./wait_for_handler.ts";
+import type { WaitOptions } from "../calls/wait_options.ts";
+
+/** What a messenger asks of its peers' built-in handlers. */
+export abstract class PeerQuestions {
+  /** What a peer says about itself: services and load; null from plain Velo. */
+  describe(peer: InstanceId, options: WaitOptions = {}): Promise<PeerDescription | null> {
+    return describePeer(builtinsOf(this).core, peer, options);
+  }
+
+  /** How a peer is: status, age, load, queues, version. It answers also while it shuts down. */
+  async healthCheck(peer: InstanceId, options: WaitOptions = {}): Promise<HealthReport> {
+    return await checkHealth(builtinsOf(this).core, peer, options);
+  }
+
+  /** Names of a peer's handlers, the system's included, asked now. */
+  availableHandlers(peer: InstanceId, options: WaitOptions = {}): Promise<string[]> {
+    return builtinsOf(this).core.handlersOf(peer, options);
+  }
+
+  /** A peer's handlers with their kinds, and with JSON Schemas when asked for; plain Velo tells only names. */
+  async listHandlers(peer: InstanceId, options: ListHandlersOptions = {}): Promise<HandlerDescription[]> {
+    return await listHandlers(builtinsOf(this).core, peer, options);
+  }
+
+  /**
+   * Waits until a peer has a handler.
+   *
+   * @throws {ZeromeshError} `HANDLER_NOT_FOUND` when it has none by the deadline.
+   */
+  async waitForHandler(peer: InstanceId, name: string, options: WaitOptions = {}): Promise<void> {
+    const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? 30_000);
+    await waitForHandler(builtinsOf(this).core, peer, name, timeoutMs, options.signal);
+  }
+
+  /**
+   * Tells a peer where this instance listens: it becomes a known peer there, and a member of the cohort that the peer
+   * leads, when that has room.
+   *
+   * @returns Whether the peer has taken it.
+   */
+  async registerService(peer: InstanceId, options: RegisterServiceOptions = {}): Promise<boolean> {
+    return await registerService(builtinsOf(this).core, peer, options);
+  }
+
+  /**
+   * Waits for an ACK from now on, so before its message is sent: the message carries the id as `_ack_id` in its JSON
+   * payload, and its handler sends the ACK with `acknowledge(context)`.
+   *
+   * @throws {ZeromeshError} `ACK_EXISTS` for an id that is waited for, `QUEUE_FULL`, `CLOSED`.
+   */
+  registerAck(options: RegisterAckOptions = {}): AckReceipt {
+    return builtinsOf(this).acks.register(options);
+  }
+
+  /**
+   * Sends a message to an am handler with an `_ack_id` in its payload, and resolves when the handler's ACK is here.
+   * Only the peer itself can send it. An unknown handler, one that fails, and a lost peer are known at once.
+   *
+   * @throws {ZeromeshError} `TIMEOUT` when no ACK came, and what `amSync` throws.
+   */
+  sendWithAck(target: string | Contract, options: SendWithAckOptions): Promise<void> {
+    return builtinsOf(this).acks.sendWithAck(target, options);
+  }
+
+  /** Sends an ACK for an id that a message of the peer carried. `acknowledge(context)` is the short way. */
+  sendAck(to: InstanceId, id: string, options: SendAckOptions = {}): Promise<void> {
+    return builtinsOf(this).acks.sendAck(to, id, options);
+  }
+}

@@ -1,0 +1,117 @@
+import { type InstanceId, isInstanceId, workerIdOf, ZeromeshError } from "../../core/mod.ts";
+import { decodePayload, encodePayload, parseControlJson, peerInfoOf } from "../../wire/mod.ts";
+import type { MessengerCore } from "../core.ts";
+import type { SystemMessage } from "../system_port.ts";
+import type { WaitOptions } from "../calls/wait_options.ts";
+
+/** How to `messenger.registerService`. */
+export interface RegisterServiceOptions extends WaitOptions {
+  /** Where the peer can dial this instance. @default {the first endpoint; none when it does not listen} */
+  endpoint?: string | undefined;
+}
+
+/**
+ * Decides about a worker that has registered: true takes it in, false leaves it to the next one. Must not throw.
+ */
+export type Welcome = (worker: InstanceId) => boolean;
+
+const name = "_register_service";
+const longestEndpoint = 1_024;
+const offices = new WeakMap<object, RegistrationOffice>();
+
+/** Answers `_register_service`: who sends it becomes a known peer, and a member of the cohort that waits for it. */
+export class RegistrationOffice {
+  readonly #core: MessengerCore;
+  readonly #welcomes = new Set<Welcome>();
+
+  /** @param messenger What users know the instance by. */
+  constructor(core: MessengerCore, messenger: object) {
+    this.#core = core;
+    offices.set(messenger, this);
+    core.system.handle(name, "unary", (message) => this.#answer(message));
+  }
+
+  /** Asks `welcome` about every worker that registers, until disposed of; who came first is asked first. */
+  welcome(welcome: Welcome): Disposable {
+    this.#welcomes.add(welcome);
+    return { [Symbol.dispose]: () => void this.#welcomes.delete(welcome) };
+  }
+
+  #answer(message: SystemMessage): Uint8Array {
+    const said = parseControlJson(message.lentPayload) as Record<string, unknown> | null | undefined;
+    const id = typeof said?.["instance_id"] === "string" ? said["instance_id"].toLowerCase() : undefined;
+    const endpoints = [said?.["ipc_endpoint"], said?.["tcp_endpoint"], said?.["endpoint"]]
+      .filter((endpoint) => endpoint !== undefined && endpoint !== null && endpoint !== "");
+    if (!isInstanceId(id) || !endpoints.every((endpoint) => typeof endpoint === "string")) {
+      throw invalid("it must be { instance_id, endpoint }");
+    }
+    this.#checkSender(message, id);
+    const another = id !== this.#core.instanceId;
+    if (another) {
+      this.#learn(id, endpoints);
+      for (const welcome of this.#welcomes) if (welcome(id)) break;
+    }
+    return encodePayload(
+      { registered: another, instance_id: id, endpoint: endpoints.at(-1) ?? null },
+      "json",
+    );
+  }
+
+  /** Nobody registers another one. */
+  #checkSender(message: SystemMessage, id: InstanceId): void {
+    const { session } = message;
+    const worker = workerIdOf(id);
+    const fits = Number(worker & 0xffffffffn) === message.id0 && Number(worker >> 32n) === message.id1 &&
+      (session.peer === null || session.peer.instanceId === id) &&
+      // Only its own connection speaks for one of ours.
+      (session.zeromesh || !this.#core.system.isOurs(id));
+    if (fits) return;
+    throw new ZeromeshError("IDENTITY_MISMATCH", `The message that registers ${id} is not from there`, {
+      peer: id,
+      handler: name,
+    });
+  }
+
+  #learn(id: InstanceId, endpoints: readonly string[]): void {
+    const { connections } = this.#core;
+    for (const endpoint of endpoints) {
+      if (endpoint.length > longestEndpoint || !dialable(endpoint)) {
+        throw invalid(`${JSON.stringify(endpoint.slice(0, 100))} cannot be dialled`);
+      }
+    }
+    // What it said before stays, behind what it says now.
+    const known = connections.peers.get(id)?.endpoints ?? [];
+    const all = known.length > 0 && endpoints.every((endpoint) => known.includes(endpoint))
+      ? known
+      : [...new Set([...endpoints, ...known])].slice(0, 16);
+    connections.register(peerInfoOf(id, all));
+  }
+}
+
+/** Where workers of a messenger register; undefined for what is no messenger of this library. */
+export function registrationsOf(messenger: object): RegistrationOffice | undefined {
+  return offices.get(messenger);
+}
+
+/** Registers this instance with a peer. */
+export async function registerService(
+  core: MessengerCore,
+  peer: InstanceId,
+  options: RegisterServiceOptions,
+): Promise<boolean> {
+  const { endpoint = core.transport.endpoints[0] ?? "", ...wait } = options;
+  const payload = encodePayload({ instance_id: core.instanceId, endpoint }, "json");
+  const { value } = decodePayload(await core.client.system(name, peer, { ...wait, payload }), "json");
+  return (value as { registered?: unknown } | null)?.registered === true;
+}
+
+function dialable(endpoint: string): boolean {
+  if (endpoint.startsWith("ipc://")) return endpoint.length > 6;
+  const [, host = "", port = "0"] = /^tcp:\/\/(.+):([0-9]{1,5})$/.exec(endpoint) ?? [];
+  const listening = host === "*" || host === "0.0.0.0" || host === "[::]";
+  return !listening && host !== "" && Number(port) > 0 && Number(port) < 65_536;
+}
+
+function invalid(why: string): ZeromeshError {
+  return new ZeromeshError("PAYLOAD_INVALID", `Payload of "${name}" is invalid: ${why}`, { handler: name });
+}

@@ -1,0 +1,51 @@
+import { type Clock, type InstanceId, ZeromeshError } from "../../core/mod.ts";
+import type { MessengerCore } from "../core.ts";
+import { hasHandler } from "./handler_waits.ts";
+import type { WaitOptions } from "../calls/wait_options.ts";
+
+const handlerPollMs = 100;
+
+/** Waits until a peer has a handler, see `Messenger.waitForHandler`. */
+export async function waitForHandler(
+  core: MessengerCore,
+  peer: InstanceId,
+  name: string,
+  timeoutMs: number,
+  signal: WaitOptions["signal"],
+): Promise<void> {
+  const giveUpAt = core.now() + timeoutMs;
+  for (let answered = false;;) {
+    const left = giveUpAt - core.now();
+    if (left <= 0) {
+      throw new ZeromeshError(
+        "HANDLER_NOT_FOUND",
+        `Peer ${peer} has no handler "${name}" after ${timeoutMs} ms`,
+        { peer, handler: name },
+      );
+    }
+    try {
+      if (await hasHandler(core, peer, name, { timeoutMs: left, signal })) return;
+      answered = true;
+    } catch (error) {
+      // A peer that has answered before is not to blame for the last moment's question.
+      if (answered && error instanceof ZeromeshError && error.code === "TIMEOUT") continue;
+      throw error;
+    }
+    await pause(core.system.clock, Math.min(handlerPollMs, left), signal);
+  }
+}
+
+/** Waits a moment. */
+function pause(clock: Clock, ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      cancel();
+      reject(signal?.reason);
+    };
+    const cancel = clock.after(ms, () => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    });
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}

@@ -1,0 +1,361 @@
+import { type Contract, type InstanceId, isInstanceId, type Logger, ZeromeshError } from "../../core/mod.ts";
+import {
+  encodePayload,
+  parseControlJson,
+  responseIdFromUuid,
+  responseIdToUuid,
+  ResponseKind,
+} from "../../wire/mod.ts";
+import type { BaseCallOptions } from "./caller.ts";
+import type { MessengerCore } from "../core.ts";
+import type { HandlerContext } from "../handlers/handler.ts";
+import { tableFull } from "../peers/link_errors.ts";
+import { checkTimeout } from "../option_checks.ts";
+import { type CallTable, PendingCall } from "./pending.ts";
+import type { SystemMessage } from "../system_port.ts";
+
+/** How to `messenger.registerAck`. */
+export interface RegisterAckOptions {
+  /** How long to wait for it, in milliseconds. @default {the messenger's timeoutMs, 30_000} */
+  timeoutMs?: number | undefined;
+  /** An id of your own, 1 to 256 characters. @default {a UUID made for it} */
+  id?: string | undefined;
+  /**
+   * The only instance that may send it; the wait ends when it is lost. Without it anybody may, and ids can be guessed.
+   * @default {anybody}
+   */
+  from?: InstanceId | undefined;
+  /** Gives up; `received` rejects with its reason. */
+  signal?: AbortSignal | undefined;
+}
+
+/** An ACK that is waited for. Disposing of it gives up. */
+export interface AckReceipt extends Disposable {
+  /** What the message carries as `_ack_id` in its JSON payload. */
+  readonly id: string;
+  /**
+   * Resolves when the ACK is here. Rejects with `TIMEOUT`; `HANDLER_FAILED` when the other side says so;
+   * `PEER_DISCONNECTED`, `CLOSED`, `CANCELLED`, or the signal's reason. Nobody has to look at it.
+   */
+  readonly received: Promise<void>;
+}
+
+/** What `messenger.sendWithAck` takes. */
+export interface SendWithAckOptions extends Omit<BaseCallOptions, "to"> {
+  /** The peer. */
+  to: InstanceId;
+  /** A JSON object, to which `_ack_id` is added. @default {an empty one} */
+  payload?: object | undefined;
+}
+
+/** What `sendAck` takes. */
+export interface SendAckOptions {
+  /** Says that it failed, and why, instead. */
+  error?: string | undefined;
+  /** Deadline for a place in the peer's queue, in milliseconds. @default {the messenger's timeoutMs, 30_000} */
+  timeoutMs?: number | undefined;
+}
+
+/** Counters of ACKs by id. */
+export interface AckStats {
+  /** Waited for now. */
+  readonly waiting: number;
+  /** Of these, the ones with ids of one's own. */
+  readonly named: number;
+  /** That ended a wait. */
+  readonly received: number;
+  /** For a wait that was over. */
+  readonly late: number;
+  /** For a wait that an ACK had ended before. */
+  readonly double: number;
+  /** From another instance than the one it has to come from. */
+  readonly foreign: number;
+  /** With an id that was never registered, or long ago. */
+  readonly unknown: number;
+  /** That could not be read. */
+  readonly malformed: number;
+}
+
+const ackName = "_ack";
+/** The field of a JSON payload that asks for an ACK. */
+const ackField = "_ack_id";
+const longestId = 256;
+const maxRemembered = 1_024;
+
+/** Something that waits for an ACK: an entry in the table of all calls. */
+class PendingAck extends PendingCall {
+  text = "";
+  readonly from: InstanceId | undefined;
+  /** Whether the loss of the other side ends it. */
+  armed = false;
+  readonly #counters: { waiting: number };
+
+  constructor(
+    table: CallTable,
+    from: InstanceId | undefined,
+    timeoutMs: number,
+    counters: { waiting: number },
+  ) {
+    super(table, from, ackName, timeoutMs, null);
+    this.from = from;
+    this.#counters = counters;
+  }
+
+  override expire(): void {
+    this.fail(
+      new ZeromeshError("TIMEOUT", `ACK ${this.text} did not come within ${this.timeoutMs} ms`, {
+        peer: this.from,
+        ran: "maybe",
+      }),
+    );
+  }
+
+  protected override ended(): void {
+    this.#counters.waiting--;
+  }
+}
+
+/** ACKs by id: who waits for one registers it before sending what asks for it. */
+export class Acks {
+  readonly #core: MessengerCore;
+  readonly #table: CallTable;
+  readonly #logger: Logger;
+  readonly #timeoutMs: number;
+  readonly #named = new Map<string, PendingAck>();
+  // How the last ones ended, to tell a late ACK from a double one and from nonsense.
+  readonly #remembered = new Map<string, "late" | "double">();
+  readonly #counters = {
+    waiting: 0,
+    received: 0,
+    late: 0,
+    double: 0,
+    foreign: 0,
+    unknown: 0,
+    malformed: 0,
+  };
+
+  /** @param timeoutMs How long to wait where nothing is said. */
+  constructor(core: MessengerCore, timeoutMs: number) {
+    this.#core = core;
+    this.#table = core.system.calls;
+    this.#logger = core.system.logger;
+    this.#timeoutMs = timeoutMs;
+    core.system.handle(ackName, "am", (message) => this.#onAck(message));
+    core.system.watch({ up() {}, lost: (peer, rest) => this.#lost(peer, rest), closing() {} });
+  }
+
+  /** Counters. */
+  stats(): AckStats {
+    return { ...this.#counters, named: this.#named.size };
+  }
+
+  /** Registers an ACK. See `Messenger.registerAck`. */
+  register(options: RegisterAckOptions = {}): AckReceipt {
+    const ack = this.#register(options);
+    return {
+      id: ack.text,
+      received: ack.promise as Promise<void>,
+      [Symbol.dispose]: () => ack.fail(given(ack)),
+    };
+  }
+
+  /** Sends a message that asks for an ACK and waits for it. See `Messenger.sendWithAck`. */
+  async sendWithAck(target: string | Contract, options: SendWithAckOptions): Promise<void> {
+    const { payload = {}, to, timeoutMs, signal } = options;
+    if (typeof payload !== "object" || payload === null || Array.isArray(payload) || ackField in payload) {
+      throw new TypeError(
+        `Cannot send with ACK: the payload must be an object without ${ackField}, which is added to it`,
+      );
+    }
+    if (typeof target === "object" && target?.encoding === "msgpack") {
+      throw new TypeError("Cannot send with ACK: the contract's payload is no JSON");
+    }
+    if (!isInstanceId(to)) throw new TypeError('Cannot send with ACK: "to" must be an instance id');
+    const ack = this.#register({ timeoutMs, from: to, signal }, false);
+    const message = { ...options, payload: { ...payload, [ackField]: ack.text } };
+    // Confirmed besides, so that an unknown or failing handler is known at once; it may go on after its ACK.
+    this.#core.client.amSync(target as string, message).then(
+      () => ack.armed = true,
+      (error) => ack.fail(error),
+    );
+    await ack.promise;
+  }
+
+  /** Sends an ACK. See `Messenger.sendAck`. */
+  async sendAck(to: InstanceId, id: string, options: SendAckOptions = {}): Promise<void> {
+    checkId(id);
+    const { error, timeoutMs } = options;
+    const status = error === undefined ? {} : { status: { type: "Nack", data: { error: String(error) } } };
+    const payload = encodePayload({ ack_id: id, ...status }, "json");
+    await this.#core.client.system(ackName, to, { payload, timeoutMs, kind: ResponseKind.fire });
+  }
+
+  #register(options: RegisterAckOptions, watched = true): PendingAck {
+    const { id, from, signal } = options;
+    const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? this.#timeoutMs);
+    if (id !== undefined) checkId(id);
+    if (from !== undefined && !isInstanceId(from)) {
+      throw new TypeError('Cannot register an ACK: "from" must be an instance id');
+    }
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw new TypeError("Cannot register an ACK: signal must be an AbortSignal");
+    }
+    if (this.#core.lifecycle === "closed") {
+      throw new ZeromeshError("CLOSED", "Cannot register an ACK: this instance is closed");
+    }
+    if (id !== undefined && this.#find(id) !== null) {
+      throw new ZeromeshError("ACK_EXISTS", `Cannot register ACK ${id}: it is waited for already`);
+    }
+    this.#counters.waiting++;
+    const ack = new PendingAck(this.#table, from, timeoutMs, this.#counters);
+    ack.text = id ?? "";
+    // Whoever registers one may look at it later, or never.
+    ack.promise.catch(() => this.#over(ack, "late"));
+    this.#table.begin(ack, signal);
+    if (!ack.settled && !this.#table.enlist(ack)) {
+      const error = tableFull();
+      ack.fail(error);
+      throw error;
+    }
+    if (id !== undefined) { if (!ack.settled) this.#named.set(id, ack); }
+    else ack.text = ack.settled ? crypto.randomUUID() : responseIdToUuid(ack);
+    ack.armed = watched && from !== undefined && this.#core.system.isUp(from);
+    return ack;
+  }
+
+  #find(text: string): PendingAck | null {
+    const named = this.#named.get(text);
+    if (named !== undefined && !named.settled) return named;
+    const id = responseIdFromUuid(text);
+    const call = id === null ? null : this.#table.find(id);
+    // Any other call cannot be ended by an ACK.
+    return call instanceof PendingAck && call.text === text.toLowerCase() ? call : null;
+  }
+
+  #onAck(message: SystemMessage): void {
+    const said = parseControlJson(message.lentPayload) as Record<string, unknown> | null | undefined;
+    const id = said?.["ack_id"];
+    const failure = failureOf(said?.["status"]);
+    if (typeof id !== "string" || id === "" || id.length > longestId || failure === undefined) {
+      this.#counters.malformed++;
+      throw new ZeromeshError("PAYLOAD_INVALID", 'Payload of "_ack" is invalid: it must be { ack_id }', {
+        handler: ackName,
+      });
+    }
+    const ack = this.#find(id);
+    const sender = this.#senderOf(message);
+    if (ack === null) return this.#useless(this.#whyUseless(id), id, sender);
+    if (ack.from !== undefined && ack.from !== sender) return this.#useless("foreign", id, sender);
+    this.#counters.received++;
+    this.#over(ack, "double");
+    if (failure === null) ack.succeed(undefined);
+    else {
+      const about = { peer: sender ?? undefined, ran: "yes" } as const;
+      ack.fail(new ZeromeshError("HANDLER_FAILED", failure, about));
+    }
+  }
+
+  #senderOf(message: SystemMessage): InstanceId | null {
+    if (message.session === this.#core.connections.self) return this.#core.instanceId;
+    return this.#core.system.senderOf(message)?.instanceId ?? null;
+  }
+
+  #whyUseless(text: string): "late" | "double" | "unknown" {
+    const ended = this.#remembered.get(text);
+    if (ended !== undefined) return ended;
+    const id = responseIdFromUuid(text);
+    const { id0, id1 } = this.#table.ownWorker;
+    return id !== null && id.id0 === id0 && id.id1 === id1 ? "late" : "unknown";
+  }
+
+  #useless(why: "late" | "double" | "foreign" | "unknown", id: string, peer: InstanceId | null): void {
+    this.#counters[why]++;
+    this.#logger.warn("an ACK ends nothing", { why, id, peer });
+  }
+
+  /** How ACKs that still come for it are counted. */
+  #over(ack: PendingAck, why: "late" | "double"): void {
+    if (this.#named.get(ack.text) === ack) this.#named.delete(ack.text);
+    if (this.#remembered.has(ack.text)) return;
+    this.#remembered.set(ack.text, why);
+    if (this.#remembered.size <= maxRemembered) return;
+    for (const oldest of this.#remembered.keys()) return void this.#remembered.delete(oldest);
+  }
+
+  #lost(peer: InstanceId, rest: "up" | "down" | "gone"): void {
+    if (rest === "up" || this.#counters.waiting === 0) return;
+    this.#table.failWhere((call) =>
+      call instanceof PendingAck && call.armed && call.from === peer
+        ? new ZeromeshError("PEER_DISCONNECTED", `Peer ${peer} was lost before its ACK ${call.text} came`, {
+          peer,
+          ran: "maybe",
+        })
+        : undefined
+    );
+  }
+}
+
+/**
+ * Sends the ACK that a message asks for with `_ack_id` in its JSON payload. Call it in the handler; what it awaits may
+ * come later.
+ *
+ * @returns Whether the message asked for one. Resolves when the sender's queue holds it.
+ * @throws {ZeromeshError} `PEER_UNKNOWN` when nobody knows who sent the message.
+ *
+ * @example Usage
+ * ```ts ignore
+ * messenger.registerHandler(amHandler("compute_task", async (context) => {
+ *   await compute(context.json());
+ *   await acknowledge(context);
+ * }));
+ * ```
+ */
+export async function acknowledge(context: HandlerContext, options: SendAckOptions = {}): Promise<boolean> {
+  const id = requestedAck(context);
+  if (id === null) return false;
+  const sender = context.senderInstanceId;
+  if (sender === null) {
+    throw new ZeromeshError(
+      "PEER_UNKNOWN",
+      `Cannot send ACK ${id}: its message is from an unknown instance`,
+      {
+        handler: context.handlerName,
+      },
+    );
+  }
+  await context.messenger.sendAck(sender, id, options);
+  return true;
+}
+
+/** The id under which a message asks for an ACK; null when it does not. */
+function requestedAck(context: HandlerContext): string | null {
+  let said: unknown;
+  try {
+    said = context.json();
+  } catch {
+    return null; // no JSON
+  }
+  const id = typeof said === "object" && said !== null
+    ? (said as Record<string, unknown>)[ackField]
+    : undefined;
+  return typeof id === "string" ? id : null;
+}
+
+function given(ack: PendingAck): ZeromeshError {
+  return new ZeromeshError("CANCELLED", `Nobody waits for ACK ${ack.text} any more`, { peer: ack.from });
+}
+
+function checkId(id: unknown): void {
+  if (typeof id !== "string") throw new TypeError(`An ACK's id must be a text, not ${typeof id}`);
+  if (id.length >= 1 && id.length <= longestId) return;
+  throw new RangeError(`An ACK's id must have 1 to ${longestId} characters, not ${id.length}`);
+}
+
+/** What an ACK says about the failure of its message: null for none, undefined for something unreadable. */
+function failureOf(status: unknown): string | null | undefined {
+  if (status === undefined || status === null) return null;
+  if (typeof status !== "object") return undefined;
+  const { type, data } = status as { type?: unknown; data?: { error?: unknown } | null };
+  if (type === "Ack") return null;
+  return type === "Nack" ? String(data?.error ?? "the handler failed") : undefined;
+}

@@ -1,0 +1,80 @@
+import type {
+  AmContract,
+  CallInput,
+  CallOutput,
+  Contract,
+  InstanceId,
+  UnaryContract,
+} from "../../core/mod.ts";
+import type { ServiceTarget } from "./service_target.ts";
+
+/** What every call takes. */
+export interface BaseCallOptions {
+  /** The peer: what `connect` or `registerPeer` returned, or the own id; or any instance of a `service(name)`. */
+  to: InstanceId | ServiceTarget;
+  /** Text by name, sent beside the payload: values up to 1 024 bytes, 16 384 in all, no name with a leading `_`. */
+  headers?: Readonly<Record<string, string>> | undefined;
+  /** A value that travels as JSON beside the payload, up to 1 024 bytes of text: the handler's `context.metadata`. */
+  metadata?: unknown;
+  /** Deadline in milliseconds. @default {the messenger's timeoutMs, 30_000} */
+  timeoutMs?: number | undefined;
+  /** Gives the call up. It rejects with `signal.reason`; the remote handler's signal aborts. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Options of a call by handler name. Without either payload an empty one is sent. */
+export interface CallOptions extends BaseCallOptions {
+  /** A value to send as JSON. */
+  payload?: unknown;
+  /** Bytes to send as they are. */
+  rawPayload?: Uint8Array | undefined;
+}
+
+/** Options of a call by contract. */
+export interface TypedCallOptions<C extends Contract> extends BaseCallOptions {
+  /** The contract's input. */
+  payload: CallInput<C>;
+}
+
+/** What a method of a typed client takes besides the input. */
+export type ClientCallOptions = Omit<BaseCallOptions, "to">;
+
+/** A client's method for a contract with an answer. */
+export type UnaryMethod<C extends Contract> = (
+  payload: CallInput<C>,
+  options?: ClientCallOptions,
+) => Promise<CallOutput<C>>;
+
+/** A client's method for a contract without an answer: resolves when the remote handler has finished. */
+export interface AmMethod<C extends Contract> {
+  (payload: CallInput<C>, options?: ClientCallOptions): Promise<void>;
+  /** Fire and forget: resolves when the peer's queue holds the message. */
+  send(payload: CallInput<C>, options?: ClientCallOptions): Promise<void>;
+}
+
+/** A typed client: a method for each contract. */
+export type Client<Contracts extends Readonly<Record<string, Contract>>> = {
+  readonly [Name in keyof Contracts]: Contracts[Name] extends AmContract ? AmMethod<Contracts[Name]>
+    : UnaryMethod<Contracts[Name]>;
+};
+
+/** The four patterns, and clients made of them. */
+export interface Caller {
+  /** Fire and forget. Resolves when the peer's bounded queue holds the message; nothing more is promised. */
+  amSend<C extends Contract>(contract: C, options: TypedCallOptions<C>): Promise<void>;
+  /** Fire and forget, by handler name. */
+  amSend(name: string, options: CallOptions): Promise<void>;
+  /** Resolves when the remote handler has finished, rejects when it failed. */
+  amSync<C extends Contract>(contract: C, options: TypedCallOptions<C>): Promise<void>;
+  /** The same, by handler name. */
+  amSync(name: string, options: CallOptions): Promise<void>;
+  /** Resolves to the bytes that the remote handler answers. */
+  unary(name: string, options: CallOptions): Promise<Uint8Array>;
+  /** Resolves to the validated answer. */
+  typedUnary<C extends UnaryContract>(contract: C, options: TypedCallOptions<C>): Promise<CallOutput<C>>;
+  /** A client whose methods are the contracts. */
+  client<Contracts extends Readonly<Record<string, Contract>>>(
+    contracts: Contracts,
+    options: { to: InstanceId | ServiceTarget } & ClientCallOptions,
+  ): Client<Contracts>;
+}

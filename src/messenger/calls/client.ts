@@ -1,0 +1,296 @@
+import {
+  type CallOutput,
+  type Contract,
+  type InstanceId,
+  isContract,
+  type UnaryContract,
+  validate,
+  ZeromeshError,
+} from "../../core/mod.ts";
+import { type ResponseId, ResponseKind } from "../../wire/mod.ts";
+import type {
+  BaseCallOptions,
+  Caller,
+  CallOptions,
+  Client,
+  ClientCallOptions,
+  TypedCallOptions,
+} from "./caller.ts";
+import type { Connections } from "../peers/connections.ts";
+import { EncodedNames } from "./encoded_names.ts";
+import { checkTimeout } from "../option_checks.ts";
+import { Outgoing, type OutgoingParts } from "./outgoing.ts";
+import {
+  encodeInput,
+  headersOf,
+  keepBytes,
+  ownPayload,
+  payloadInvalid,
+  payloadTooLarge,
+  rawPayload,
+  readResult,
+  type Request,
+  unknownPeer,
+} from "./outbound.ts";
+import { payloadLimit } from "./payload_limit.ts";
+import { isToService, type ServiceCalls } from "./service_calls.ts";
+import type { ServiceTarget } from "./service_target.ts";
+import type { Outcome, PendingCall } from "./pending.ts";
+import type { Session } from "../peers/session.ts";
+import { traceCall, type Tracer } from "./traced_call.ts";
+
+/** What the client side is made of. */
+export interface ClientParts extends OutgoingParts {
+  /** Who is connected. */
+  readonly connections: Connections;
+  /** Deadline of a call that names none. */
+  readonly timeoutMs: number;
+  /** How long a known peer is dialled. */
+  readonly connectTimeoutMs: number;
+  /** Larger payloads are refused. */
+  readonly maxPayloadBytes: number;
+  /** Traces calls; null when nobody wants to know. */
+  readonly tracer: Tracer | null;
+  /** Calls to services. */
+  readonly services: ServiceCalls;
+  /** Whether the instance is closed. */
+  closed(): boolean;
+}
+
+type ToPeer<O extends BaseCallOptions> = O & { to: InstanceId };
+
+const nothing = new Uint8Array(new ArrayBuffer(0));
+const done = Promise.resolve();
+
+/** Sends requests and makes promises of their answers. */
+export class CallClient implements Caller {
+  readonly #parts: ClientParts;
+  readonly #encoded = new EncodedNames();
+  readonly #outgoing: Outgoing;
+  /** Called before a call is sent. */
+  before: (() => void) | null = null;
+
+  /** @param parts What it works with. */
+  constructor(parts: ClientParts) {
+    this.#parts = parts;
+    this.#outgoing = new Outgoing(parts, this.#encoded);
+  }
+
+  amSend(target: string | Contract, options: CallOptions | TypedCallOptions<Contract>): Promise<void> {
+    if (isToService(options)) {
+      return this.#parts.services.start(options, (direct) => this.amSend(target as Contract, direct));
+    }
+    return this.#start(ResponseKind.fire, target, options, null) as Promise<void>;
+  }
+
+  amSync(target: string | Contract, options: CallOptions | TypedCallOptions<Contract>): Promise<void> {
+    if (isToService(options)) {
+      return this.#parts.services.start(options, (direct) => this.amSync(target as Contract, direct));
+    }
+    return this.#start(ResponseKind.ack, target, options, null) as Promise<void>;
+  }
+
+  unary(target: string, options: CallOptions): Promise<Uint8Array> {
+    if (isToService(options)) {
+      return this.#parts.services.start(options, (direct) => this.unary(target, direct));
+    }
+    return this.#start(ResponseKind.unary, target, options, keepBytes) as Promise<Uint8Array>;
+  }
+
+  typedUnary<C extends UnaryContract>(
+    contract: C,
+    options: TypedCallOptions<C>,
+  ): Promise<CallOutput<C>> {
+    const output = contract?.output;
+    if (output === undefined) {
+      return Promise.reject(
+        new TypeError(`Cannot call typedUnary with "${contract?.name}": it is no contract with an output`),
+      );
+    }
+    if (isToService(options)) {
+      return this.#parts.services.start(options, (direct) => this.typedUnary(contract, direct));
+    }
+    return this.#start(
+      ResponseKind.unary,
+      contract,
+      options,
+      (outcome) => readResult(contract, options.to as InstanceId, outcome),
+    ) as Promise<CallOutput<C>>;
+  }
+
+  client<Contracts extends Readonly<Record<string, Contract>>>(
+    contracts: Contracts,
+    options: { to: InstanceId | ServiceTarget } & ClientCallOptions,
+  ): Client<Contracts> {
+    const methods: Record<string, unknown> = Object.create(null);
+    for (const [name, contract] of Object.entries(contracts)) {
+      if (!isContract(contract)) throw new TypeError(`Cannot make a client: "${name}" is no contract`);
+      const merged = (payload: unknown, own: ClientCallOptions | undefined) => ({
+        ...options,
+        ...own,
+        payload,
+      });
+      if (contract.output === undefined) {
+        const method = (payload: unknown, own?: ClientCallOptions) =>
+          this.amSync(contract, merged(payload, own));
+        methods[name] = Object.assign(method, {
+          send: (payload: unknown, own?: ClientCallOptions) => this.amSend(contract, merged(payload, own)),
+        });
+      } else {
+        const typed = contract as UnaryContract;
+        methods[name] = (payload: unknown, own?: ClientCallOptions) =>
+          this.typedUnary(typed, merged(payload, own));
+      }
+    }
+    return Object.freeze(methods) as Client<Contracts>;
+  }
+
+  /** Calls a system handler of a peer; its answer as bytes. */
+  system(
+    name: string,
+    to: InstanceId,
+    options: {
+      timeoutMs?: number | undefined;
+      signal?: AbortSignal | undefined;
+      payload?: Uint8Array;
+      kind?: ResponseKind;
+      /** The connection to use, instead of the one for calls. */
+      session?: Session | null;
+    },
+  ): Promise<Uint8Array> {
+    const { payload = nothing, kind = ResponseKind.unary, session = null, ...rest } = options;
+    const request = this.#systemRequest(kind, name, payload);
+    return this.#dispatch(name, request, { to, ...rest }, keepBytes, session) as Promise<Uint8Array>;
+  }
+
+  /** Sends a system message that is confirmed with an ack under an id which its payload carries. */
+  confirmed(
+    name: string,
+    to: InstanceId,
+    confirm: (id: ResponseId) => Uint8Array,
+    options: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined },
+    accept: ((answer: Outcome) => void) | null,
+  ): Promise<void> {
+    const request = this.#systemRequest(ResponseKind.fire, name, nothing, confirm);
+    const { timeoutMs, signal } = options;
+    return this.#dispatch(name, request, { to, timeoutMs, signal }, accept) as Promise<void>;
+  }
+
+  #systemRequest(
+    kind: ResponseKind,
+    handler: string,
+    payload: Uint8Array,
+    confirm?: Request["confirm"],
+  ): Request {
+    const name = this.#encoded.system(handler);
+    return { kind, name, payload, owned: true, headers: undefined, encoding: "json", confirm };
+  }
+
+  #start(
+    kind: ResponseKind,
+    target: string | Contract,
+    options: CallOptions,
+    accept: ((outcome: Outcome) => unknown) | null,
+  ): Promise<unknown> {
+    const { tracer } = this.#parts;
+    if (tracer === null) return this.#check(kind, target, options, accept);
+    return traceCall(tracer, kind, target, options, (traced) => this.#check(kind, target, traced, accept));
+  }
+
+  /** Everything that cannot be right whoever the peer is ends here, before anything is sent. */
+  #check(
+    kind: ResponseKind,
+    target: string | Contract,
+    options: CallOptions,
+    accept: ((outcome: Outcome) => unknown) | null,
+  ): Promise<unknown> {
+    try {
+      const contract = isContract(target) ? target : null;
+      const handler = contract === null ? target as string : contract.name;
+      if (typeof handler !== "string") {
+        throw new TypeError("Cannot call: the first argument must be a handler's name or a contract");
+      }
+      if (typeof options !== "object" || options === null) {
+        throw new TypeError(`Cannot call "${handler}": the second argument must be an object with "to"`);
+      }
+      const name = this.#encoded.user(handler);
+      const headers = headersOf(handler, options);
+      if (contract === null) {
+        const owned = options.rawPayload === undefined;
+        const payload = rawPayload(handler, options);
+        const request: Request = { kind, name, payload, owned, headers, encoding: "json" };
+        return this.#dispatch(handler, request, options as ToPeer<CallOptions>, accept);
+      }
+      const send = () => {
+        const payload = encodeInput(contract, options.payload);
+        const { encoding } = contract;
+        return this.#dispatch(
+          handler,
+          { kind, name, payload, owned: true, headers, encoding },
+          options as ToPeer<CallOptions>,
+          accept,
+        );
+      };
+      const checked = validate(
+        contract.input,
+        options.payload,
+        (issues) => payloadInvalid(contract, options.to as InstanceId, issues),
+      );
+      return checked instanceof Promise ? checked.then(send) : send();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #dispatch(
+    handler: string,
+    request: Request,
+    options: ToPeer<BaseCallOptions>,
+    accept: ((outcome: Outcome) => unknown) | null,
+    via: Session | null = null,
+  ): Promise<unknown> {
+    this.before?.();
+    const { connections, calls, maxPayloadBytes } = this.#parts;
+    const { to, signal } = options;
+    if (this.#parts.closed()) {
+      throw new ZeromeshError("CLOSED", `Cannot call "${handler}": this instance is closed`);
+    }
+    const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? this.#parts.timeoutMs);
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw new TypeError(`Cannot call "${handler}": signal must be an AbortSignal`);
+    }
+    const limit = payloadLimit(handler, maxPayloadBytes);
+    if (request.payload.length > limit) throw payloadTooLarge(handler, to, request, limit);
+    const session = via ?? connections.sessionOf(to);
+    if (session === null && !connections.canReach(to)) throw unknownPeer(handler, to);
+    const unanswered = request.kind === ResponseKind.fire && request.confirm === undefined;
+    if (unanswered && session !== null && !signal?.aborted && timeoutMs > 0) {
+      const outcome = this.#outgoing.fire(handler, request, session, timeoutMs);
+      if (outcome) return done;
+    }
+    const call = calls.open(to, handler, timeoutMs, signal, accept);
+    if (call.settled) return call.promise;
+    if (session !== null) this.#outgoing.transmit(call, request, session);
+    else this.#connectFirst(call, request, to);
+    return call.promise;
+  }
+
+  #connectFirst(call: PendingCall, request: Request, to: InstanceId): void {
+    const { connections, connectTimeoutMs } = this.#parts;
+    ownPayload(request);
+    call.waited = true;
+    const peer = connections.peers.get(to);
+    if (peer === undefined) {
+      connections.finder.find(to).then(
+        () => this.#connectFirst(call, request, to),
+        (error) => call.fail(error),
+      );
+      return;
+    }
+    const send = (session: Session) => {
+      if (call.session === null) this.#outgoing.transmit(call, request, session);
+    };
+    peer.waiting.push(send);
+    connections.ensure(peer, connectTimeoutMs).then(send, (error) => call.fail(error));
+  }
+}

@@ -1,0 +1,230 @@
+import {
+  type Clock,
+  type Contract,
+  describeIssues,
+  type InstanceId,
+  isInstanceId,
+  issuePath,
+  type SchemaIssue,
+  type UnaryContract,
+  validate,
+  ZeromeshError,
+} from "../../core/mod.ts";
+import { copyBytes } from "../../transport/mod.ts";
+import {
+  decodePayload,
+  encodeHeaders,
+  encodePayload,
+  isSystemHeader,
+  metadataHeader,
+  type PayloadEncoding,
+  type ResponseId,
+  ResponseKind,
+} from "../../wire/mod.ts";
+import type { BaseCallOptions, CallOptions } from "./caller.ts";
+import { payloadLimit } from "./payload_limit.ts";
+import type { Outcome, PendingCall } from "./pending.ts";
+import type { Session } from "../peers/session.ts";
+
+const nothing = new Uint8Array(new ArrayBuffer(0));
+// What names of the system's begin with.
+const underscore = 0x5f;
+
+/** A request before it has a connection. */
+export interface Request {
+  /** What the caller waits for. */
+  readonly kind: ResponseKind;
+  /** The handler's name. */
+  readonly name: Uint8Array;
+  /** The payload. */
+  payload: Uint8Array;
+  /** Whether nobody else can change the payload. */
+  owned: boolean;
+  /** Whether it waits for room, and has its credit. */
+  waits?: boolean;
+  /** The caller's headers. */
+  readonly headers: Readonly<Record<string, string>> | undefined;
+  /** How the payload is encoded. */
+  readonly encoding: PayloadEncoding;
+  /** Makes the payload of a message without an answer that is confirmed under an id which it carries itself; lent. */
+  readonly confirm?: ((id: ResponseId) => Uint8Array) | undefined;
+}
+
+/** The milliseconds a call has left. */
+export function remaining(call: PendingCall, clock: Clock): number {
+  if (call.timeoutMs === Infinity) return Infinity;
+  // A call that goes out at once has all its time, and asking the clock costs as much as an FFI call.
+  return call.waited ? Math.max(0, call.dueAt - clock.now()) : call.timeoutMs;
+}
+
+/** Makes a request independent of its caller, which may change the bytes while it waits. */
+export function ownPayload(request: Request): void {
+  if (request.owned) return;
+  request.payload = copyBytes(request.payload);
+  request.owned = true;
+}
+
+/** Accepts an answer as bytes. */
+export function keepBytes(outcome: Outcome): Uint8Array {
+  return outcome.keep();
+}
+
+/** Accepts an answer as a contract's output. */
+export function readResult(contract: UnaryContract, to: InstanceId, outcome: Outcome): unknown {
+  const decoded = decodePayload(outcome.payload, contract.encoding);
+  const fail = (why: string) =>
+    new ZeromeshError("RESULT_INVALID", `Result of "${contract.name}" from ${to} is invalid: ${why}`, {
+      peer: to,
+      handler: contract.name,
+      ran: "yes",
+    });
+  if (decoded.error !== undefined) throw fail(decoded.error);
+  return validate(contract.output, decoded.value, (issues) => fail(describeIssues(issues)));
+}
+
+/** The bytes of a call by name. */
+export function rawPayload(handler: string, options: CallOptions): Uint8Array {
+  const { payload, rawPayload } = options;
+  if (rawPayload !== undefined) {
+    if (payload !== undefined) {
+      throw new TypeError(`Cannot call "${handler}" with both payload and rawPayload`);
+    }
+    if (rawPayload instanceof Uint8Array) return rawPayload;
+    throw new TypeError(
+      `Cannot call "${handler}": rawPayload must be a Uint8Array, got ${typeof rawPayload}`,
+    );
+  }
+  if (payload === undefined) return nothing;
+  return encodePayload(payload, "json");
+}
+
+/** The bytes of a contract's input. */
+export function encodeInput(contract: Contract, value: unknown): Uint8Array {
+  return encodePayload(value, contract.encoding);
+}
+
+/** The headers of a call, and its metadata among them. */
+export function headersOf(
+  handler: string,
+  { headers, metadata }: BaseCallOptions,
+): Readonly<Record<string, string>> | undefined {
+  checkHeaders(handler, headers);
+  if (metadata === undefined) return headers;
+  const text: string | undefined = JSON.stringify(metadata);
+  if (text === undefined) {
+    throw new TypeError(`Cannot call "${handler}": its metadata has no form in JSON`);
+  }
+  const all = { ...headers, [metadataHeader]: text };
+  encodeHeaders(all); // throws when they are too large
+  return all;
+}
+
+/** Refuses headers that are the system's, too many or too large. */
+function checkHeaders(handler: string, headers: Readonly<Record<string, string>> | undefined): void {
+  if (headers === undefined) return;
+  if (typeof headers !== "object" || headers === null) {
+    throw new TypeError(`Cannot call "${handler}": headers must be an object of texts`);
+  }
+  for (const key of Object.keys(headers)) {
+    if (!isSystemHeader(key)) continue;
+    throw new ZeromeshError(
+      "NAME_INVALID",
+      `Cannot call "${handler}" with header "${key}": names that start with "_" are the system's`,
+      { handler },
+    );
+  }
+  encodeHeaders(headers); // throws what is wrong with them before anything else happens
+}
+
+/** Nobody is known by that id. */
+export function unknownPeer(handler: string, to: unknown): Error {
+  if (typeof to !== "string") return new TypeError(`Cannot call "${handler}": "to" must be an instance id`);
+  const hint = isInstanceId(to) ? "connect to it or register it first" : "it is not an instance id";
+  return new ZeromeshError("PEER_UNKNOWN", `Cannot call "${handler}": nobody is known as ${to}; ${hint}`, {
+    peer: to,
+    handler,
+  });
+}
+
+/** The payload fails its contract's schema. */
+export function payloadInvalid(
+  contract: Contract,
+  to: InstanceId,
+  issues: readonly SchemaIssue[],
+): ZeromeshError {
+  return new ZeromeshError(
+    "PAYLOAD_INVALID",
+    `Payload of "${contract.name}" is invalid: ${describeIssues(issues)}`,
+    {
+      peer: to,
+      handler: contract.name,
+      details: issues.map((issue) => ({ path: issuePath(issue), message: issue.message })),
+    },
+  );
+}
+
+/** The connection went away first. */
+export function lostBeforeSending(handler: string, session: Session): ZeromeshError {
+  return new ZeromeshError(
+    "PEER_DISCONNECTED",
+    `Cannot call "${handler}": the connection to ${session.peer?.instanceId} was lost before it was sent`,
+    { peer: session.peer?.instanceId, handler },
+  );
+}
+
+/** The peer's bounded queue is full. */
+export function queueFull(handler: string, session: Session): ZeromeshError {
+  return new ZeromeshError(
+    "QUEUE_FULL",
+    `Cannot call "${handler}": the queue of ${session.peer?.instanceId} is full (${session.link.queuedMessages} ` +
+      `messages, ${session.link.queuedBytes} bytes); it reads too slowly`,
+    { peer: session.peer?.instanceId, handler },
+  );
+}
+
+/** The peer's handlers have to finish earlier messages first. */
+export function creditUsedUp(handler: string, session: Session): ZeromeshError {
+  const { count, bytes } = session.credit!.window.spent;
+  return new ZeromeshError(
+    "QUEUE_FULL",
+    `Cannot call "${handler}": ${session.peer?.instanceId} takes no more messages before its handlers have finished ` +
+      'earlier ones; send less, or wait (overflow: "wait")',
+    { peer: session.peer?.instanceId, handler, details: { sentMessages: count, sentBytes: bytes } },
+  );
+}
+
+/** Too many sends to a peer wait. */
+export function tooManyWait(handler: string, session: Session): ZeromeshError {
+  return new ZeromeshError(
+    "QUEUE_FULL",
+    `Cannot call "${handler}": as many sends to ${session.peer?.instanceId} wait as may (maxWaitingSends, maxWaitingBytes); await ` +
+      "what amSend returns before sending more",
+    { peer: session.peer?.instanceId, handler },
+  );
+}
+
+/** Whether a request uses up credit: nobody answers it, and it is for a handler of the user's. */
+export function usesCredit(request: Request): boolean {
+  return request.kind === ResponseKind.fire && request.name[0] !== underscore;
+}
+
+/** The payload is over a limit. */
+export function payloadTooLarge(
+  handler: string,
+  to: string | undefined,
+  request: Request,
+  limit: number,
+): ZeromeshError {
+  return new ZeromeshError(
+    "PAYLOAD_TOO_LARGE",
+    `Cannot call "${handler}": the payload has ${request.payload.length} bytes, more than maxPayloadBytes (${limit})`,
+    { peer: to, handler, details: { bytes: request.payload.length, limit } },
+  );
+}
+
+/** Refuses a payload that the peer would answer by cutting the connection. */
+export function checkPeerLimit(handler: string, request: Request, session: Session): void {
+  const limit = payloadLimit(handler, session.maxPayloadBytes);
+  if (request.payload.length <= limit) return;
+  throw payloadTooLarge(handler, session.peer?.instanceId, request, limit);
+}

@@ -1,0 +1,302 @@
+import { Deadline, type InstanceId, type QueueNode, type WorkerId, ZeromeshError } from "../../core/mod.ts";
+import { copyBytes, type InboundMessage } from "../../transport/mod.ts";
+import {
+  decodeHeaders,
+  decodePayload,
+  encodingHeader,
+  isSystemHeader,
+  metadataHeader,
+  type ResponseId,
+  responseIdToBigInt,
+  type ResponseKind,
+  ttlOfHeaders,
+} from "../../wire/mod.ts";
+import type { MessengerFace, Registered } from "./handler.ts";
+import type { Session } from "../peers/session.ts";
+import type { IncomingTrace } from "../observe/tracing.ts";
+
+const noHeaders: Readonly<Record<string, string>> = Object.freeze(
+  Object.create(null) as Record<string, string>,
+);
+const noBytes = new Uint8Array(new ArrayBuffer(0));
+
+/** What a call needs of the dispatcher that runs it. */
+export interface CallHost {
+  /** What handlers get as `context.messenger`. */
+  readonly face: MessengerFace;
+  /** Starts the deadline of a call. */
+  addDeadline(call: InboundCall, ms: number): void;
+  /** Monotonic milliseconds. */
+  now(): number;
+  /** Whether the instance is shutting down. */
+  readonly draining: boolean;
+  /** The peer with this worker id, when known. */
+  instanceOf(word0: number, word1: number): InstanceId | null;
+  /** A call that waits for its turn was aborted. */
+  abandonWaiting(call: InboundCall): void;
+}
+
+/**
+ * One message on its way through a handler: what the handler sees as its context, and what the reply needs.
+ *
+ * The message's memory is lent for the synchronous part only. Whatever outlives that is copied by
+ * {@link InboundCall.detach}; where nothing goes on, {@link InboundCall.retire} ends the loan.
+ */
+export class InboundCall extends Deadline implements ResponseId {
+  id0 = 0;
+  id1 = 0;
+  id2 = 0;
+  id3 = 0;
+  /** What the caller waits for. */
+  readonly kind: ResponseKind;
+  /** The handler's name. */
+  readonly handlerName: string;
+  /** The connection it came by. */
+  readonly session: Session;
+  /** What the contract's schema made of the payload; set before a typed handler runs. */
+  input: unknown = undefined;
+  /** Whether its deadline has passed: the caller's has too, and nobody reads an answer. */
+  expired = false;
+  /** Its key among the session's running calls. */
+  runningKey = 0;
+  /** The handler it is for; set when it is known. */
+  registered: Registered | null = null;
+  /** The lane it waits or runs in; kept by the lanes. */
+  lane: object | null = null;
+  /** Its place while it waits for its turn; kept by the lanes. */
+  place: QueueNode<InboundCall> | null = null;
+  /** Whether the handler's function has been called. */
+  ran = false;
+  /** Whether it counts among the messages held here. */
+  held = false;
+  /** Its trace, when it is traced. */
+  trace: IncomingTrace | null = null;
+  /** When its handler was started, in milliseconds of the clock, when that is measured. */
+  startedAt = 0;
+  /** Whether its handler is timed, and does not count as one like others. */
+  timed = false;
+  /** Bytes of the payload. */
+  readonly bytes: number;
+  readonly #host: CallHost;
+  // Null once the loan is over.
+  #message: InboundMessage | null;
+  #headerBytes: Uint8Array | null;
+  #headersStart: number;
+  #headersEnd: number;
+  #payload: Uint8Array | null = null;
+  #headers: Readonly<Record<string, string>> | null = null;
+  #controller: AbortController | null = null;
+  #abortReason: unknown = undefined;
+  #aborted = false;
+  readonly #ttlMs: number;
+  #arrivedAt = -1;
+
+  /** Made by the dispatcher from a decoded request. */
+  constructor(
+    host: CallHost,
+    session: Session,
+    message: InboundMessage,
+    kind: ResponseKind,
+    name: string,
+    id: ResponseId,
+    headersStart: number,
+    headersEnd: number,
+  ) {
+    super();
+    this.#host = host;
+    this.session = session;
+    this.#message = message;
+    this.bytes = message.payloadEnd - message.payloadStart;
+    this.kind = kind;
+    this.handlerName = name;
+    this.id0 = id.id0;
+    this.id1 = id.id1;
+    this.id2 = id.id2;
+    this.id3 = id.id3;
+    this.#headerBytes = message.header;
+    this.#headersStart = headersStart;
+    this.#headersEnd = headersEnd;
+    // A relative time to live counts from the arrival, so it is read now.
+    this.#ttlMs = headersEnd > headersStart ? ttlOfHeaders(message.header, headersStart, headersEnd) : -1;
+  }
+
+  /** The payload. It belongs to the handler for good. */
+  get payload(): Uint8Array {
+    return this.#payload ??= (this.#message ?? this.#tooLate("payload")).keep();
+  }
+
+  /** The payload as it lies in the receive buffer, for decoding before anything is awaited. */
+  get lentPayload(): Uint8Array {
+    return this.#payload ?? (this.#message ?? this.#tooLate("payload")).payload;
+  }
+
+  /** The message as it lies in the receive buffer: payload bytes without a view of their own. */
+  get lent(): InboundMessage {
+    return this.#message ?? this.#tooLate("payload");
+  }
+
+  /** The caller's headers, without the system's own. Frozen. */
+  get headers(): Readonly<Record<string, string>> {
+    if (this.#headers !== null) return this.#headers;
+    return this.#headers = this.#decodeHeaders();
+  }
+
+  /** What the sender gave as `metadata`; null when it gave none, or what is no JSON. */
+  get metadata(): unknown {
+    const text = this.systemHeader(metadataHeader);
+    if (text === undefined) return null;
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      return null;
+    }
+  }
+
+  /** How the payload is encoded, as the sender says. */
+  get encoding(): "json" | "msgpack" {
+    return this.systemHeader(encodingHeader) === "msgpack" ? "msgpack" : "json";
+  }
+
+  /** The system's header with this name, or undefined. */
+  systemHeader(name: string): string | undefined {
+    if (this.#headersEnd === this.#headersStart) return undefined;
+    const bytes = this.#headerBytes ?? this.#tooLate("headers");
+    const all = decodeHeaders(bytes, this.#headersStart, this.#headersEnd);
+    return typeof all === "object" ? all[name] : undefined;
+  }
+
+  /**
+   * Reads the payload as JSON; empty is null. A getter, so that handlers can take it apart: `({ json }) => json()`.
+   *
+   * @throws {ZeromeshError} `PAYLOAD_INVALID` when it is not JSON.
+   */
+  get json(): () => unknown {
+    return () => this.#readJson();
+  }
+
+  #readJson(): unknown {
+    const decoded = decodePayload(this.lentPayload, "json");
+    if (decoded.error === undefined) return decoded.value;
+    throw new ZeromeshError(
+      "PAYLOAD_INVALID",
+      `Payload of "${this.handlerName}" is invalid: ${decoded.error}`,
+      {
+        handler: this.handlerName,
+      },
+    );
+  }
+
+  /** The message's id as 32 hexadecimal digits: the same in the logs of both sides. */
+  get messageId(): string {
+    return responseIdToBigInt(this).toString(16).padStart(32, "0");
+  }
+
+  /** The sender's worker id. */
+  get senderWorkerId(): WorkerId {
+    return ((BigInt(this.id1) << 32n) | BigInt(this.id0)) as WorkerId;
+  }
+
+  /** The sender's instance id; null when it never introduced itself. */
+  get senderInstanceId(): InstanceId | null {
+    const peer = this.session.peer;
+    if (peer !== null && peer.worker0 === this.id0 && peer.worker1 === this.id1) return peer.instanceId;
+    return this.#host.instanceOf(this.id0, this.id1);
+  }
+
+  /** The messenger that received the message. */
+  get messenger(): MessengerFace {
+    return this.#host.face;
+  }
+
+  /**
+   * Aborts when the caller cancels, when its deadline passes, when its connection is lost, or when this
+   * instance shuts down. Made at first use.
+   */
+  get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.#aborted) this.#controller.abort(this.#abortReason);
+      else if (this.#host.draining) this.abort(shuttingDown());
+      else this.startDeadline();
+    }
+    return this.#controller.signal;
+  }
+
+  /** Starts the deadline, unless there is none or it has been started. */
+  startDeadline(): void {
+    if (this.#ttlMs < 0 || this.slot >= 0) return;
+    const waited = this.#arrivedAt < 0 ? 0 : this.#host.now() - this.#arrivedAt;
+    if (waited >= this.#ttlMs) this.expire();
+    else this.#host.addDeadline(this, this.#ttlMs - waited);
+  }
+
+  /** Whether the caller has given up. */
+  get abandoned(): boolean {
+    return this.#aborted;
+  }
+
+  /** Aborts {@link signal}. */
+  abort(reason: unknown): void {
+    if (this.#aborted) return;
+    this.#aborted = true;
+    this.#abortReason = reason;
+    this.#controller?.abort(reason);
+    if (this.place !== null) this.#host.abandonWaiting(this);
+  }
+
+  override expire(): void {
+    this.expired = true;
+    this.abort(
+      new ZeromeshError("TIMEOUT", `The caller of "${this.handlerName}" waits no longer`, {
+        handler: this.handlerName,
+      }),
+    );
+  }
+
+  /** Whether nothing of it is lent any more, while it waits or its handler goes on after the synchronous part. */
+  get detached(): boolean {
+    return this.#message === null;
+  }
+
+  /** Copies what is lent, because the handler goes on after the synchronous part. */
+  detach(): void {
+    if (this.#message === null) return;
+    this.#payload ??= this.#message.keep();
+    this.#message = null;
+    if (this.#headersEnd > this.#headersStart) {
+      this.#headerBytes = copyBytes(this.#headerBytes!.subarray(this.#headersStart, this.#headersEnd));
+      this.#headersEnd -= this.#headersStart;
+      this.#headersStart = 0;
+      if (this.#ttlMs >= 0) this.#arrivedAt = this.#host.now();
+    } else this.#headerBytes = noBytes;
+  }
+
+  /** Ends the loan: the handler has returned, and the next message overwrites what it did not read. */
+  retire(): void {
+    if (this.#message === null) return;
+    this.#message = null;
+    this.#headerBytes = null;
+  }
+
+  #tooLate(what: string): never {
+    throw new TypeError(
+      `Cannot read the ${what} of a "${this.handlerName}" message any more: read it before the handler ` +
+        "returns, or have the handler return a promise",
+    );
+  }
+
+  #decodeHeaders(): Readonly<Record<string, string>> {
+    if (this.#headersEnd === this.#headersStart) return noHeaders;
+    const bytes = this.#headerBytes ?? this.#tooLate("headers");
+    const all = decodeHeaders(bytes, this.#headersStart, this.#headersEnd);
+    if (typeof all !== "object") return noHeaders;
+    const own = Object.create(null) as Record<string, string>;
+    for (const [key, value] of Object.entries(all)) if (!isSystemHeader(key)) own[key] = value;
+    return Object.freeze(own);
+  }
+}
+
+/** Why {@link InboundCall.signal} aborts when this instance closes. */
+export function shuttingDown(): ZeromeshError {
+  return new ZeromeshError("CLOSED", "This instance is shutting down");
+}

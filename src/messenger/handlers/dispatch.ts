@@ -1,0 +1,400 @@
+import {
+  type AnySchema,
+  type Clock,
+  errorText,
+  type InstanceId,
+  type Limiter,
+  semaphore,
+  validate,
+  ZeromeshError,
+} from "../../core/mod.ts";
+import type { InboundMessage } from "../../transport/mod.ts";
+import {
+  decodePayload,
+  encodeRequest,
+  RequestHeader,
+  ResponseKind,
+  validateHandlerName,
+  veloText,
+} from "../../wire/mod.ts";
+import { type CallHost, InboundCall, shuttingDown } from "./context.ts";
+import type { DispatcherParts, DispatchStats } from "./dispatch_parts.ts";
+import type { MessengerFace, Registered } from "./handler.ts";
+import type { HandlerStats } from "./handler_stats.ts";
+import { type LaneHost, Lanes } from "./lanes.ts";
+import { runHandler } from "../observe/observation.ts";
+import { isThenable, overloaded, payloadInvalid, payloadUnreadable, Refusal } from "./refusal.ts";
+import type { Failure } from "./replies.ts";
+import { Results } from "./results.ts";
+import { InboundRoom } from "./room.ts";
+import { runningKey, type Session } from "../peers/session.ts";
+import { servedWhileDraining } from "../builtins/system_handlers.ts";
+import { resolveTasks } from "./task_options.ts";
+
+type Outcome = "succeeded" | "failed" | "cancelled" | "rejected";
+
+/**
+ * Brings requests to their handlers and the results back.
+ *
+ * Everything up to a handler's first `await` runs inside the receive loop: answers of a drain then leave
+ * together, and a payload is decoded where it lies.
+ */
+export class Dispatcher implements CallHost, LaneHost {
+  readonly #parts: DispatcherParts;
+  readonly #idle: (() => void)[] = [];
+  readonly #busy = new Set<Session>();
+  #draining = false;
+  #running = 0;
+  #started = 0;
+  #failed = 0;
+  #refused = 0;
+  #overloaded = 0;
+  #fireKey = 0;
+  readonly #results: Results;
+  readonly #room: InboundRoom;
+  readonly #common: readonly Limiter[];
+
+  /** @param parts What it works with. */
+  constructor(parts: DispatcherParts) {
+    this.#parts = parts;
+    this.#results = new Results(parts.replies, parts.logger, parts.maxPayloadBytes);
+    this.#room = new InboundRoom(parts.maxInFlightMessages, parts.maxInFlightBytes);
+    this.#common = parts.concurrency === Infinity ? [] : [semaphore(parts.concurrency)];
+  }
+
+  get clock(): Clock {
+    return this.#parts.clock;
+  }
+
+  get face(): MessengerFace {
+    return this.#parts.face;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  now(): number {
+    return this.#parts.clock.now();
+  }
+
+  addDeadline(call: InboundCall, ms: number): void {
+    this.#parts.deadlines.add(call, ms);
+  }
+
+  instanceOf(word0: number, word1: number): InstanceId | null {
+    return this.#parts.instanceOf(word0, word1);
+  }
+
+  /** Counters. */
+  stats(): DispatchStats {
+    const byHandler: Record<string, HandlerStats> = Object.create(null);
+    let queued = 0;
+    for (const { handler, system, counts } of this.#parts.registry.all()) {
+      if (system) continue;
+      byHandler[handler.name] = counts.snapshot();
+      queued += counts.queued;
+    }
+    return {
+      running: this.#running,
+      started: this.#started,
+      failed: this.#failed,
+      refused: this.#refused,
+      overloaded: this.#overloaded,
+      queued,
+      heldMessages: this.#room.total.messages,
+      heldBytes: this.#room.total.bytes,
+      byHandler,
+    };
+  }
+
+  /** Refuses new requests from now on. */
+  drain(): void {
+    this.#draining = true;
+    for (const { lanes } of this.#parts.registry.all()) lanes?.close();
+  }
+
+  /** Resolves when no handler is working. */
+  async idle(): Promise<void> {
+    // A handler that closes its own instance counts as working once it has returned its promise.
+    await Promise.resolve();
+    if (this.#running === 0) return;
+    await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Aborts the signals of a session's running messages. */
+  abortSession(session: Session, reason: unknown): void {
+    for (const call of [...session.running.values()]) {
+      // Nobody waits for it, and it was taken: it runs although its sender is gone.
+      if (call.place !== null && call.kind === ResponseKind.fire && !this.#draining) continue;
+      call.abort(reason);
+    }
+  }
+
+  /** Handles one request. */
+  request(session: Session, message: InboundMessage, header: RequestHeader): void {
+    const bytes = message.payloadEnd - message.payloadStart;
+    if (header.kind !== ResponseKind.fire && session.link.state === "closed") {
+      this.#parts.drops.count("senderGone");
+      return this.dropped(session, header, bytes);
+    }
+    const peer = session.peer;
+    const bound = session.zeromesh || this.#parts.secure;
+    const another = bound && peer !== null && (header.id0 !== peer.worker0 || header.id1 !== peer.worker1);
+    // With CURVE the key is known, and until its _hello nobody has said whose it is.
+    const nobody = this.#parts.secure && peer === null && session.link.kind === "accepted" &&
+      header.name !== "_hello";
+    if (another || nobody) {
+      this.#parts.drops.count("identityMismatch");
+      return this.dropped(session, header, bytes);
+    }
+    const { kind, name, headersStart, headersEnd } = header;
+    const call = new InboundCall(this, session, message, kind, name, header, headersStart, headersEnd);
+    if (this.#draining && !servedWhileDraining.has(header.name)) {
+      this.#refused++;
+      if (header.name === "_hello") this.#parts.meet(call);
+      this.#parts.replies.giveBack(call, message.header.slice(message.headerStart, message.headerEnd));
+      return this.dropped(session, header, bytes);
+    }
+    const registered = this.#parts.registry.get(header.name);
+    if (registered === undefined) {
+      this.#refused++;
+      this.#parts.replies.fail(call, {
+        code: "HANDLER_NOT_FOUND",
+        message: `There is no handler "${header.name}"`,
+        plainText: veloText.handlerNotFound(header.name),
+        plainNack: true,
+      });
+      return this.dropped(session, header, bytes);
+    }
+    call.registered = registered;
+    registered.counts.issued++;
+    if (registered.system) return this.#run(call, registered);
+    this.#parts.observer?.received(call);
+    if (kind === ResponseKind.fire) session.received?.began(call, this.#parts.clock);
+    if (registered.stopped !== null) return this.#reject(call, registered, stopped(registered.stopped));
+    if (!this.#room.has(registered.held, session.held, bytes)) {
+      const why = "too many messages are held here (maxInFlightMessages, maxInFlightBytes)";
+      return this.#reject(call, registered, overloaded(header.name, why));
+    }
+    const lanes = registered.lanes === undefined ? this.#lanesOf(registered) : registered.lanes;
+    if (lanes === null) return this.#run(call, registered);
+    const admission = lanes.admit(call);
+    if (admission === "run") return this.#run(call, registered);
+    if (admission === "full") {
+      this.#reject(call, registered, overloaded(header.name, "too many messages wait for it (maxQueued)"));
+    }
+  }
+
+  #lanesOf(registered: Registered): Lanes | null {
+    const { tasks } = registered.handler;
+    const free = tasks === undefined || (tasks.ordered === null && tasks.limits.length === 0);
+    return registered.lanes = free && this.#common.length === 0
+      ? null
+      : new Lanes(this, tasks ?? resolveTasks(registered.handler.name, {}), this.#common);
+  }
+
+  /** A message has to wait for its turn. */
+  waits(call: InboundCall): void {
+    const registered = call.registered!;
+    registered.counts.queued++;
+    this.#enter(call, registered);
+    if (call.kind !== ResponseKind.fire) call.startDeadline();
+  }
+
+  /** A message's turn has come. */
+  start(call: InboundCall): void {
+    const registered = call.registered!;
+    registered.counts.queued--;
+    this.#forget(call);
+    this.#run(call, registered);
+  }
+
+  /** A message gave its place to a later one. */
+  evicted(call: InboundCall): void {
+    const registered = call.registered!;
+    registered.counts.queued--;
+    this.#forget(call);
+    const why = "a later message took its place (dropOldest)";
+    this.#reject(call, registered, overloaded(call.handlerName, why));
+  }
+
+  /** A call that waits was aborted. */
+  abandonWaiting(call: InboundCall): void {
+    const registered = call.registered!;
+    if (!registered.lanes?.leave(call)) return;
+    registered.counts.queued--;
+    this.#forget(call);
+    if (this.#draining && call.kind !== ResponseKind.fire && !call.expired) this.#giveBack(call);
+    this.#end(call, registered, "cancelled", false);
+  }
+
+  #giveBack(call: InboundCall): void {
+    const name = validateHandlerName(call.handlerName, { system: true });
+    const header = new Uint8Array(name.length + 22);
+    encodeRequest(header, new DataView(header.buffer), 0, call.kind, call, name, null);
+    this.#parts.replies.giveBack(call, header);
+  }
+
+  #reject(call: InboundCall, registered: Registered, failure: Failure): void {
+    this.#refused++;
+    if (failure.code === "OVERLOADED") this.#overloaded++;
+    if (call.kind === ResponseKind.fire) {
+      registered.counts.dropped++;
+      this.#parts.drops.count("overloaded");
+    } else this.#parts.replies.fail(call, failure);
+    this.#end(call, registered, "rejected", false);
+  }
+
+  #run(call: InboundCall, registered: Registered): void {
+    registered.counts.inFlight++;
+    this.#started++;
+    let result: unknown;
+    let later: boolean;
+    try {
+      if (registered.schema === null) {
+        result = runHandler(this.#parts.observer, call, registered);
+      } else result = this.#runChecked(call, registered, registered.schema);
+      later = isThenable(result);
+    } catch (error) {
+      this.#fail(call, registered, error);
+      return call.retire();
+    }
+    if (later) return this.#await(call, registered, result, (value) => this.#finish(call, registered, value));
+    this.#finish(call, registered, result);
+    call.retire();
+  }
+
+  #runChecked(call: InboundCall, registered: Registered, schema: AnySchema): unknown {
+    const { name } = registered.handler;
+    const decoded = decodePayload(call.lentPayload, call.encoding);
+    if (decoded.error !== undefined) throw new Refusal(payloadUnreadable(name, decoded.error));
+    const input = validate(schema, decoded.value, (issues) => new Refusal(payloadInvalid(name, issues)));
+    const run = (value: unknown): unknown => {
+      call.input = value;
+      return runHandler(this.#parts.observer, call, registered);
+    };
+    return input instanceof Promise ? input.then(run) : run(input);
+  }
+
+  #await<T>(call: InboundCall, registered: Registered, result: T, finish: (value: Awaited<T>) => void): void {
+    call.detach();
+    this.#running++;
+    this.#enter(call, registered);
+    // A thenable of somebody else's may throw, or return nothing from its then().
+    Promise.resolve(result).then((value) => {
+      this.#leave(call);
+      finish(value);
+    }, (error) => {
+      this.#leave(call);
+      this.#fail(call, registered, error);
+    }).then(undefined, (error) => this.#parts.logger.error("a reply failed", { error: errorText(error) }));
+  }
+
+  /** From now on the call ends with its connection, can be found by its id if it is the only one, and counts. */
+  #enter(call: InboundCall, registered: Registered): void {
+    const { running } = call.session;
+    const key = runningKey(call);
+    call.runningKey = call.kind === ResponseKind.fire || running.has(key) ? -(++this.#fireKey) : key;
+    running.set(call.runningKey, call);
+    this.#busy.add(call.session);
+    if (registered.system || call.held) return;
+    call.held = true;
+    this.#room.hold(registered.held, call.session.held, call.bytes);
+  }
+
+  #forget(call: InboundCall): void {
+    const { running } = call.session;
+    if (running.get(call.runningKey) === call) running.delete(call.runningKey);
+    if (running.size === 0) this.#busy.delete(call.session);
+  }
+
+  #leave(call: InboundCall): void {
+    this.#parts.deadlines.remove(call);
+    this.#forget(call);
+    if (--this.#running > 0 || this.#idle.length === 0) return;
+    // The answer is sent right after this; whoever waits for idleness comes a microtask later.
+    for (const resolve of this.#idle.splice(0)) queueMicrotask(resolve);
+  }
+
+  #finish(call: InboundCall, registered: Registered, result: unknown): void {
+    this.#parts.deadlines.remove(call);
+    let pending: void | Promise<void>;
+    try {
+      pending = this.#results.succeed(call, registered.handler, result);
+    } catch (error) {
+      return this.#fail(call, registered, error);
+    }
+    if (pending === undefined) return this.#end(call, registered, "succeeded", true);
+    this.#await(call, registered, pending, () => this.#end(call, registered, "succeeded", true));
+  }
+
+  #fail(call: InboundCall, registered: Registered, error: unknown): void {
+    this.#parts.deadlines.remove(call);
+    if (error instanceof Refusal) this.#refused++;
+    else this.#failed++;
+    const outcome = !call.ran ? "rejected" : call.abandoned ? "cancelled" : "failed";
+    if (outcome === "rejected" && call.kind === ResponseKind.fire) registered.counts.dropped++;
+    try {
+      this.#results.fail(call, registered.handler, error);
+    } finally {
+      this.#end(call, registered, outcome, true, error);
+    }
+    if (outcome !== "failed" || registered.stopped !== null) return;
+    const policy = registered.handler.tasks?.onError;
+    if (policy?.failed(error, registered.counts.failed) === "cancel") this.#stop(registered);
+  }
+
+  /** A message is done: its places and its room are free. */
+  #end(call: InboundCall, registered: Registered, outcome: Outcome, ran: boolean, error?: unknown): void {
+    const { counts } = registered;
+    this.#parts.deadlines.remove(call);
+    counts[outcome]++;
+    if (ran) counts.inFlight--;
+    if (registered.system) return;
+    this.#parts.observer?.ended(call, registered, outcome, error);
+    if (call.held) {
+      call.held = false;
+      this.#room.release(registered.held, call.session.held, call.bytes);
+    }
+    if (ran) registered.lanes?.ended(call);
+    if (call.kind === ResponseKind.fire) this.#settle(call.session, call.bytes, call);
+  }
+
+  #settle(session: Session, bytes: number, call: InboundCall | null): void {
+    if (session.finish(bytes, call, this.#parts.clock)) this.#parts.creditDue(session);
+  }
+
+  /** A message has ended before it reached a handler. */
+  dropped(session: Session, { kind, name }: RequestHeader, bytes: number): void {
+    if (kind === ResponseKind.fire && !name.startsWith("_")) this.#settle(session, bytes, null);
+  }
+
+  /** Too many failures: nothing of this handler goes on. */
+  #stop(registered: Registered): void {
+    const { handler, counts } = registered;
+    registered.stopped = `Handler "${handler.name}" was stopped after ${counts.failed} failures`;
+    this.#parts.logger.error("a handler was stopped", { handler: handler.name, failures: counts.failed });
+    for (const call of registered.lanes?.drain() ?? []) {
+      counts.queued--;
+      this.#forget(call);
+      if (call.kind !== ResponseKind.fire) this.#parts.replies.fail(call, stopped(registered.stopped));
+      this.#end(call, registered, "cancelled", false);
+    }
+    const reason = new ZeromeshError("CANCELLED", registered.stopped, { handler: handler.name });
+    for (const session of this.#busy) {
+      for (const call of [...session.running.values()]) {
+        if (call.registered === registered) call.abort(reason);
+      }
+    }
+  }
+
+  /** Aborts everything that runs: this instance is closing. */
+  abortAll(): void {
+    for (const session of this.#busy) this.abortSession(session, shuttingDown());
+  }
+}
+
+function stopped(why: string): Failure {
+  return { code: "CANCELLED", message: why };
+}

@@ -1,0 +1,69 @@
+import type { Clock, Deadlines, InstanceId, Logger } from "../../core/mod.ts";
+import type { DropCounters } from "../../transport/mod.ts";
+import type { InboundCall } from "./context.ts";
+import type { HandlerRegistry, MessengerFace } from "./handler.ts";
+import type { HandlerStats } from "./handler_stats.ts";
+import type { InboundObserver } from "../observe/observation.ts";
+import type { Replies } from "./replies.ts";
+import type { Session } from "../peers/session.ts";
+
+/** What the dispatcher is made of. */
+export interface DispatcherParts {
+  /** What handlers see as `context.messenger`. */
+  readonly face: MessengerFace;
+  /** The handlers. */
+  readonly registry: HandlerRegistry;
+  /** Where answers go. */
+  readonly replies: Replies;
+  /** Where time comes from. */
+  readonly clock: Clock;
+  /** Deadlines of calls whose handlers ask for their signal. */
+  readonly deadlines: Deadlines;
+  /** Counts what is dropped. */
+  readonly drops: DropCounters;
+  /** Where trouble is reported. */
+  readonly logger: Logger;
+  /** Results above this are refused. */
+  readonly maxPayloadBytes: number;
+  /** Messages that all handlers of the user work on together. */
+  readonly concurrency: number;
+  /** Messages that may wait for handlers or be worked on. */
+  readonly maxInFlightMessages: number;
+  /** Bytes of their payloads. */
+  readonly maxInFlightBytes: number;
+  /** Looks on; null when nobody wants to know. */
+  readonly observer: InboundObserver | null;
+  /** Whether only instances that have introduced themselves are served. */
+  readonly secure: boolean;
+  /** Learns from a `_hello` that is refused how its sender takes answers. */
+  meet(call: InboundCall): void;
+  /** The peer with this worker id. */
+  instanceOf(word0: number, word1: number): InstanceId | null;
+  /**
+   * A quarter of the window of a sender is used up by messages that nobody answers and that no longer take up room here:
+   * their handlers have finished, or they were refused, dropped or cancelled.
+   */
+  creditDue(session: Session): void;
+}
+
+/** Counters of a `Dispatcher`. */
+export interface DispatchStats {
+  /** Messages that handlers are working on. */
+  readonly running: number;
+  /** Messages given to handlers since the start. */
+  readonly started: number;
+  /** Of these, those whose handler failed. */
+  readonly failed: number;
+  /** Requests refused: unknown handler, invalid payload or result, overload, draining. */
+  readonly refused: number;
+  /** Of the refused, those for which there was no room. */
+  readonly overloaded: number;
+  /** Messages that wait for their turn. */
+  readonly queued: number;
+  /** Messages held now: those that wait, and those whose handler has returned a promise. */
+  readonly heldMessages: number;
+  /** Bytes of their payloads. */
+  readonly heldBytes: number;
+  /** Counters of each handler of the user's that is registered. */
+  readonly byHandler: Readonly<Record<string, HandlerStats>>;
+}

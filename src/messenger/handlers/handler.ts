@@ -1,0 +1,334 @@
+import {
+  type AnySchema,
+  type Contract,
+  type HandlerInput,
+  type HandlerOutput,
+  type InstanceId,
+  isContract,
+  isSchema,
+  type UnaryContract,
+  type WorkerId,
+  ZeromeshError,
+} from "../../core/mod.ts";
+import { validateHandlerName } from "../../wire/mod.ts";
+import type { SendAckOptions } from "../calls/acks.ts";
+import type { Caller } from "../calls/caller.ts";
+import { HandlerCounts } from "./handler_stats.ts";
+import type { Lanes } from "./lanes.ts";
+import type { ObjectHandler } from "./object_handler.ts";
+import type { Durations } from "../observe/durations.ts";
+import type { Held } from "./room.ts";
+import { type Dispatch, type ResolvedTasks, resolveTasks, type TaskOptions } from "./task_options.ts";
+
+/** What a handler can do with the messenger that received its message. */
+export interface MessengerFace extends Caller {
+  /** The receiving instance's id. */
+  readonly instanceId: InstanceId;
+  /** Registers a handler; disposing the result unregisters it. */
+  registerHandler(handler: Handler | ObjectHandler, options?: RegisterOptions): Disposable;
+  /** Tells the sender of a message that asked for it under an id of its own, see `acknowledge`. */
+  sendAck(to: InstanceId, id: string, options?: SendAckOptions): Promise<void>;
+}
+
+/**
+ * What every handler gets. Payload and headers belong to it for good.
+ *
+ * A handler that returns no promise reads them before it returns, if anybody wants them later.
+ */
+export interface HandlerContext {
+  /** The payload's bytes. */
+  readonly payload: Uint8Array;
+  /** The caller's headers. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The handler's name. */
+  readonly handlerName: string;
+  /** What the sender gave as `metadata`; null when it gave none. */
+  readonly metadata: unknown;
+  /** The message's id, the same in the logs of both sides: 32 hexadecimal digits. */
+  readonly messageId: string;
+  /** The sender's worker id. */
+  readonly senderWorkerId: WorkerId;
+  /** The sender's instance id; null when it never introduced itself. */
+  readonly senderInstanceId: InstanceId | null;
+  /** The messenger that received the message. */
+  readonly messenger: MessengerFace;
+  /** Aborts on the caller's cancel, its deadline, the loss of its connection, and shutdown. */
+  readonly signal: AbortSignal;
+  /**
+   * The payload read as JSON.
+   *
+   * @throws {ZeromeshError} `PAYLOAD_INVALID` when it is not JSON.
+   */
+  json(): unknown;
+}
+
+/** What a handler with a contract gets: the context, and the input its schema gave. */
+export interface TypedContext<Input> extends HandlerContext {
+  /** The validated input. */
+  readonly input: Input;
+}
+
+/** A value now or later. */
+export type MaybePromise<T> = T | Promise<T>;
+
+/** Options of one handler. */
+export interface HandlerOptions extends TaskOptions {
+  /**
+   * What the payload must be, for a handler without a contract: a Standard Schema, such as `jsonSchema(…)` of
+   * `zeromesh/json-schema` makes of a JSON Schema. Anything else is refused with `PAYLOAD_INVALID`, and the handler
+   * does not run. What the schema gives is `context.input`.
+   */
+  schema?: AnySchema | undefined;
+}
+
+/** How to register a handler. */
+export interface RegisterOptions {
+  /**
+   * Takes the place of a handler of the same name, which finishes what it has begun. Without it a taken name is
+   * `HANDLER_EXISTS`.
+   * @default {false}
+   */
+  replace?: boolean | undefined;
+}
+
+/** A handler, made by {@link amHandler}, {@link unaryHandler} or {@link typedUnaryHandler}. */
+export interface Handler {
+  /** Its name. */
+  readonly name: string;
+  /** `am`: answers nothing. `unary`: bytes. `typed`: by a contract. */
+  readonly kind: "am" | "unary" | "typed";
+  /** Its contract, for handlers that have one. */
+  readonly contract: Contract | null;
+  /** How it runs. */
+  readonly dispatch: Dispatch;
+  /** What its payload must be: the contract's input, or the handler's own schema. */
+  readonly schema?: AnySchema | null | undefined;
+  /** Its limits; a handler without them starts whatever comes. */
+  readonly tasks?: ResolvedTasks | undefined;
+  /** The function. `context` has `input` when there is a contract. */
+  readonly run: (context: TypedContext<unknown>) => unknown;
+}
+
+/**
+ * A handler of active messages: it answers nothing.
+ *
+ * Reached by `amSend` and `amSync`; `amSync` waits until it has finished.
+ *
+ * @param target The handler's name, or a contract without `output`.
+ * @param run The function. What it returns is ignored; a promise is waited for.
+ * @param options How it runs.
+ * @throws {ZeromeshError} `NAME_INVALID` for an empty name, one over 65 535 bytes, or one that starts with `_`.
+ *
+ * @example Usage
+ * ```ts ignore
+ * messenger.registerHandler(amHandler("notify", ({ payload }) => void console.log(payload.length)));
+ * ```
+ */
+export function amHandler(
+  target: string,
+  run: (context: HandlerContext) => unknown,
+  options?: HandlerOptions,
+): Handler;
+/** A handler of active messages for a contract: its input is validated before it runs. */
+export function amHandler<C extends Contract>(
+  target: C,
+  run: (context: TypedContext<HandlerInput<C>>) => unknown,
+  options?: HandlerOptions,
+): Handler;
+export function amHandler(
+  target: string | Contract,
+  run: (context: TypedContext<never>) => unknown,
+  options: HandlerOptions = {},
+): Handler {
+  return makeHandler("am", target, run as (context: TypedContext<unknown>) => unknown, options);
+}
+
+/**
+ * A handler that answers bytes with bytes.
+ *
+ * @param name The handler's name.
+ * @param run The function. It returns a `Uint8Array`, or nothing for an empty answer, or a promise of either.
+ * @param options How it runs.
+ * @throws {ZeromeshError} `NAME_INVALID`.
+ *
+ * @example Usage
+ * ```ts ignore
+ * messenger.registerHandler(unaryHandler("ping", ({ payload }) => payload));
+ * ```
+ */
+export function unaryHandler(
+  name: string,
+  run: (context: HandlerContext) => MaybePromise<Uint8Array | null | undefined | void>,
+  options: HandlerOptions = {},
+): Handler {
+  return makeHandler("unary", name, run, options);
+}
+
+/**
+ * A handler for a contract: its input is validated before it runs, its answer before it is sent.
+ *
+ * @param target The contract.
+ * @param run The function; `context.input` has the type of the contract.
+ * @param options How it runs.
+ * @throws {ZeromeshError} `NAME_INVALID`.
+ *
+ * @example Usage
+ * ```ts ignore
+ * messenger.registerHandler(typedUnaryHandler(add, ({ input }) => ({ sum: input.a + input.b })));
+ * ```
+ */
+export function typedUnaryHandler<C extends UnaryContract>(
+  target: C,
+  run: (context: TypedContext<HandlerInput<C>>) => MaybePromise<HandlerOutput<C>>,
+  options: HandlerOptions = {},
+): Handler {
+  return makeHandler("typed", target, run as (context: TypedContext<unknown>) => unknown, options);
+}
+
+/** Makes a handler for a system name, which the public makers refuse. */
+export function systemHandler(
+  name: string,
+  kind: "am" | "unary",
+  run: (context: HandlerContext) => unknown,
+): Handler {
+  validateHandlerName(name, { system: true });
+  return Object.freeze({ name, kind, contract: null, dispatch: "inline" as const, run });
+}
+
+function makeHandler(
+  kind: Handler["kind"],
+  target: string | Contract,
+  run: (context: TypedContext<unknown>) => unknown,
+  options: HandlerOptions,
+): Handler {
+  const contract = isContract(target) ? target : null;
+  const name = contract === null ? target as string : contract.name;
+  if (typeof name !== "string") throw new TypeError("Cannot make a handler: it needs a name or a contract");
+  if (typeof run !== "function") throw new TypeError(`Cannot make handler "${name}": it needs a function`);
+  validateHandlerName(name);
+  if (options.schema !== undefined && (contract !== null || !isSchema(options.schema))) {
+    throw new TypeError(
+      contract === null
+        ? `Cannot make handler "${name}": schema must be a Standard Schema v1; wrap a JSON Schema in ` +
+          "jsonSchema() of zeromesh/json-schema"
+        : `Cannot make handler "${name}" with a schema: its contract has one`,
+    );
+  }
+  const schema = contract?.input ?? options.schema ?? null;
+  const tasks = resolveTasks(name, options);
+  return Object.freeze({ name, kind, contract, dispatch: options.dispatch ?? "spawn", schema, tasks, run });
+}
+
+/**
+ * Checks a handler that may have been made by hand.
+ *
+ * @throws {TypeError} If it is no handler.
+ * @throws {ZeromeshError} `NAME_INVALID`.
+ */
+export function checkHandler(handler: Handler): void {
+  if (typeof handler?.run !== "function" || typeof handler.name !== "string") {
+    throw new TypeError(
+      "Cannot register a handler that was not made by amHandler, unaryHandler or typedUnaryHandler",
+    );
+  }
+  validateHandlerName(handler.name);
+}
+
+/** A handler while it is registered. */
+export interface Registered {
+  /** The handler. */
+  readonly handler: Handler;
+  /** Whether it is the library's own, which no limit of the user's holds up. */
+  readonly system: boolean;
+  /** What its payload must be. */
+  readonly schema: AnySchema | null;
+  /** How its messages ended. */
+  readonly counts: HandlerCounts;
+  /** Its messages that are held here. */
+  readonly held: Held;
+  /** Who runs when; null for a handler without limits, undefined until its first message. */
+  lanes: Lanes | null | undefined;
+  /** Why it takes nothing more; null while it does. */
+  stopped: string | null;
+  /** Whether it took another one's place. */
+  readonly replaced: boolean;
+  /** How long its function takes; null while nobody has asked. */
+  durations: Durations | null;
+}
+
+/** Handlers by name, bounded. */
+export class HandlerRegistry {
+  readonly #byName = new Map<string, Registered>();
+  readonly #maxHandlers: number;
+  /** Hears of every handler in the moment it can be called. */
+  added: (name: string) => void = () => {};
+
+  /** @param maxHandlers The most handlers at a time. */
+  constructor(maxHandlers: number) {
+    this.#maxHandlers = maxHandlers;
+  }
+
+  /** The handler with this name. */
+  get(name: string): Registered | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** All handlers, the system's included. */
+  all(): IterableIterator<Registered> {
+    return this.#byName.values();
+  }
+
+  /** All names, the system's included. */
+  names(): string[] {
+    return [...this.#byName.keys()];
+  }
+
+  /**
+   * Adds a handler.
+   *
+   * @param replace Whether it may take the place of one with the same name.
+   * @throws {ZeromeshError} `HANDLER_EXISTS` when the name is taken, `QUEUE_FULL` at the limit.
+   */
+  add(handler: Handler, replace = false): Registered {
+    const former = this.#byName.get(handler.name);
+    if (former !== undefined && !replace) {
+      throw new ZeromeshError(
+        "HANDLER_EXISTS",
+        `Cannot register handler "${handler.name}": the name is taken; unregister the other one first, or ` +
+          "register with replace: true",
+        { handler: handler.name },
+      );
+    }
+    if (former === undefined && this.#byName.size >= this.#maxHandlers) {
+      throw new ZeromeshError(
+        "QUEUE_FULL",
+        `Cannot register handler "${handler.name}": ${this.#maxHandlers} are registered, which is the limit ` +
+          "(maxHandlers)",
+        { handler: handler.name },
+      );
+    }
+    const registered: Registered = {
+      handler,
+      system: handler.name.startsWith("_"),
+      schema: handler.schema ?? handler.contract?.input ?? null,
+      counts: new HandlerCounts(),
+      held: { messages: 0, bytes: 0 },
+      lanes: undefined,
+      stopped: null,
+      replaced: former !== undefined,
+      durations: null,
+    };
+    former?.lanes?.close();
+    this.#byName.set(handler.name, registered);
+    this.added(handler.name);
+    return registered;
+  }
+
+  /** Takes a handler out; a successor of the same name stays. */
+  remove(registered: Registered): boolean {
+    const name = registered.handler.name;
+    if (this.#byName.get(name) !== registered) return false;
+    registered.lanes?.close();
+    return this.#byName.delete(name);
+  }
+}

@@ -1,0 +1,223 @@
+import { ZeromeshError } from "../../core/mod.ts";
+import type { DropCounters, InboundMessage } from "../../transport/mod.ts";
+import {
+  AckHeader,
+  codeOfVeloText,
+  decodeAck,
+  decodeHeaders,
+  decodeRequest,
+  decodeResponse,
+  errorFromHeaders,
+  MessageType,
+  NameCache,
+  RequestHeader,
+  ResponseHeader,
+  ResponseKind,
+} from "../../wire/mod.ts";
+import type { Dispatcher } from "./dispatch.ts";
+import { answersFor } from "../peers/identity.ts";
+import { payloadLimit } from "../calls/payload_limit.ts";
+import type { CallTable, PendingCall } from "../calls/pending.ts";
+import type { Session } from "../peers/session.ts";
+import type { StagedRequests } from "./staged.ts";
+
+const decoder = new TextDecoder();
+
+/** Where inbound messages go. */
+export interface InboundParts {
+  /** Takes requests. */
+  readonly dispatcher: Dispatcher;
+  /** Takes requests whose payload has to be fetched first. */
+  readonly staged: StagedRequests;
+  /** Knows who waits for replies. */
+  readonly calls: CallTable;
+  /** Counts what is dropped. */
+  readonly drops: DropCounters;
+  /** Larger payloads are refused, also those that the transport lets through because they are small. */
+  readonly maxPayloadBytes: number;
+}
+
+/** Decodes the header of every inbound message and brings it to whom it is for. */
+export class InboundRouter {
+  readonly #parts: InboundParts;
+  readonly #names = new NameCache({ maxNames: 16_384 });
+  readonly #request = new RequestHeader();
+  readonly #response = new ResponseHeader();
+  readonly #ack = new AckHeader();
+
+  /** @param parts Where messages go. */
+  constructor(parts: InboundParts) {
+    this.#parts = parts;
+  }
+
+  /** Handles one message. */
+  message(session: Session, message: InboundMessage): void {
+    switch (message.type) {
+      case MessageType.message:
+        return this.#onRequest(session, message);
+      case MessageType.response:
+        return this.#onResponse(session, message);
+      case MessageType.ack:
+      case MessageType.event:
+        return this.#onAck(session, message);
+      case MessageType.shuttingDown:
+        return this.#onShuttingDown(session, message);
+      default:
+        return this.#parts.drops.count("typeUnknown");
+    }
+  }
+
+  #onRequest(session: Session, message: InboundMessage): void {
+    const header = this.#request;
+    const reason = decodeRequest(
+      message.header,
+      message.headerView,
+      message.headerStart,
+      message.headerEnd,
+      header,
+      this.#names,
+    );
+    if (reason !== null) return this.#parts.drops.count(reason);
+    const size = message.payloadEnd - message.payloadStart;
+    if (size > this.#parts.maxPayloadBytes && size > payloadLimit(header.name, this.#parts.maxPayloadBytes)) {
+      this.#parts.drops.count("payloadTooLarge");
+      return this.#parts.dispatcher.dropped(session, header, size);
+    }
+    if (!this.#parts.staged.take(session, message, header)) {
+      this.#parts.dispatcher.request(session, message, header);
+    }
+  }
+
+  /** Handles a request whose header was fine before, and whose payload has come since. */
+  fetched(session: Session, message: InboundMessage): void {
+    const header = this.#request;
+    const { headerStart, headerEnd } = message;
+    decodeRequest(message.header, message.headerView, headerStart, headerEnd, header, this.#names);
+    this.#parts.dispatcher.request(session, message, header);
+  }
+
+  #onResponse(session: Session, message: InboundMessage): void {
+    const header = this.#response;
+    const reason = decodeResponse(
+      message.header,
+      message.headerView,
+      message.headerStart,
+      message.headerEnd,
+      header,
+    );
+    if (reason !== null) return this.#parts.drops.count(reason);
+    const call = this.#waiting(session, header);
+    if (call === null) return;
+    if (!header.failed) return this.#succeed(call, message);
+    const headers = header.headersEnd > header.headersStart
+      ? decodeHeaders(message.header, header.headersStart, header.headersEnd)
+      : null;
+    const facts = typeof headers === "object" && headers !== null ? errorFromHeaders(headers) : null;
+    call.fail(remoteError(call, decoder.decode(message.payload), "response", facts));
+  }
+
+  #onAck(session: Session, message: InboundMessage): void {
+    const header = this.#ack;
+    const reason = decodeAck(
+      message.header,
+      message.headerView,
+      message.headerStart,
+      message.headerEnd,
+      header,
+    );
+    if (reason !== null) return this.#parts.drops.count(reason);
+    if (header.event) return this.#parts.drops.count("replyUnknown");
+    const call = this.#waiting(session, header);
+    if (call === null) return;
+    if (header.failed) call.fail(remoteError(call, decoder.decode(message.payload), "ack", null));
+    else this.#succeed(call, message);
+  }
+
+  #succeed(call: PendingCall, message: InboundMessage): void {
+    const size = message.payloadEnd - message.payloadStart;
+    const limit = payloadLimit(call.handler, this.#parts.maxPayloadBytes);
+    if (size <= limit) return call.answer(message);
+    this.#parts.drops.count("payloadTooLarge");
+    call.fail(answerTooLarge(call, size, limit));
+  }
+
+  #onShuttingDown(session: Session, message: InboundMessage): void {
+    const header = this.#request;
+    const reason = decodeRequest(
+      message.header,
+      message.headerView,
+      message.headerStart,
+      message.headerEnd,
+      header,
+      this.#names,
+    );
+    if (reason !== null) return this.#parts.drops.count(reason);
+    if (header.kind === ResponseKind.fire) return;
+    const call = this.#waiting(session, header);
+    call?.fail(
+      new ZeromeshError("PEER_DRAINING", `${describePeer(call)} is shutting down and takes no new requests`, {
+        peer: call.peer,
+        handler: call.handler,
+      }),
+    );
+  }
+
+  /** The call that a reply ends; null when nobody waits for it, or not on this connection. */
+  #waiting(session: Session, id: RequestHeader | ResponseHeader | AckHeader): PendingCall | null {
+    const call = this.#parts.calls.find(id);
+    const asked = call?.session ?? null;
+    // Towards one of ours only the connection that carried the request can bring its answer, towards plain Velo
+    // one that bears the peer's id, and with CURVE only the owner of the key that was asked.
+    const foreign = asked === null || asked.link.peerKey !== session.link.peerKey ||
+      (asked !== session &&
+        (asked.sameConnection || (asked.peer !== null && !answersFor(session, asked.peer))));
+    if (call === null || foreign) {
+      this.#parts.drops.count("replyUnknown");
+      return null;
+    }
+    call.answeredBy = session;
+    return call;
+  }
+}
+
+/** Plain Velo does not know our limit. */
+function answerTooLarge(call: PendingCall, bytes: number, limit: number): ZeromeshError {
+  return new ZeromeshError(
+    "PAYLOAD_TOO_LARGE",
+    `${
+      describePeer(call)
+    } answered "${call.handler}" with ${bytes} bytes, more than maxPayloadBytes (${limit})`,
+    { peer: call.peer, handler: call.handler, ran: "yes", details: { bytes, limit } },
+  );
+}
+
+function describePeer(call: PendingCall): string {
+  return call.peer === undefined ? "The peer" : `Peer ${call.peer}`;
+}
+
+// Codes with which a peer of ours says that the handler did not run.
+const notRunCodes: ReadonlySet<string> = new Set([
+  "HANDLER_NOT_FOUND",
+  "PAYLOAD_INVALID",
+  "OVERLOADED",
+  "PEER_DRAINING",
+  "IDENTITY_MISMATCH",
+  "FORBIDDEN",
+  "CANCELLED",
+]);
+
+/** What a peer reported, as the caller's error. */
+function remoteError(
+  call: PendingCall,
+  text: string,
+  reply: "response" | "ack",
+  facts: { readonly code: string; readonly data: unknown } | null,
+): ZeromeshError {
+  const { peer, handler } = call;
+  if (facts !== null) {
+    const ran = notRunCodes.has(facts.code) ? "no" : "yes";
+    return new ZeromeshError(facts.code, text, { peer, handler, ran, details: facts.data });
+  }
+  const { code, ran } = codeOfVeloText(text, { reply, handler });
+  return new ZeromeshError(code, text, { peer, handler, ran });
+}

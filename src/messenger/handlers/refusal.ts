@@ -1,0 +1,86 @@
+import {
+  type Contract,
+  describeIssues,
+  errorText,
+  issuePath,
+  type SchemaIssue,
+  ZeromeshError,
+} from "../../core/mod.ts";
+import { encodePayload, veloText } from "../../wire/mod.ts";
+import type { Failure } from "./replies.ts";
+
+/** A failure that the dispatcher itself found, with its words for either kind of peer. */
+export class Refusal extends ZeromeshError {
+  readonly failure: Failure;
+  constructor(failure: Failure) {
+    super(failure.code, failure.message);
+    this.failure = failure;
+  }
+}
+
+/** Whether a handler's result comes later. */
+export function isThenable(value: unknown): boolean {
+  return typeof value === "object" && value !== null &&
+    typeof (value as { then?: unknown }).then === "function";
+}
+
+/** What a handler throws is `HANDLER_FAILED`, unless its contract declares the code. */
+export function codeOf(error: unknown, handler: string, contract: Contract | null): string {
+  if (!(error instanceof ZeromeshError)) return "HANDLER_FAILED";
+  if (handler.startsWith("_")) return error.code;
+  if (contract !== null && Object.hasOwn(contract.errors, error.code)) return error.code;
+  // What context.json() found is about this very payload; what a call found names its peer.
+  const own = error.handler === handler && error.peer === undefined;
+  return own && error.code === "PAYLOAD_INVALID" ? error.code : "HANDLER_FAILED";
+}
+
+/** The payload cannot be decoded. */
+export function payloadUnreadable(name: string, why: string): Failure {
+  return {
+    code: "PAYLOAD_INVALID",
+    message: `Payload of "${name}" is invalid: ${why}`,
+    plainText: veloText.inputInvalid(why),
+  };
+}
+
+/** The payload is not what the schema allows. */
+export function payloadInvalid(name: string, issues: readonly SchemaIssue[]): Failure {
+  return {
+    code: "PAYLOAD_INVALID",
+    message: `Payload of "${name}" is invalid: ${describeIssues(issues)}`,
+    data: issues.slice(0, 5).map((issue) => ({ path: issuePath(issue), message: issue.message })),
+    plainText: veloText.inputInvalid(describeIssues(issues)),
+  };
+}
+
+/** The result is not what the contract allows. */
+export function resultInvalid(contract: Contract, issues: readonly SchemaIssue[]): Failure {
+  return {
+    code: "RESULT_INVALID",
+    message: `Result of "${contract.name}" is invalid: ${describeIssues(issues)}`,
+    plainText: veloText.outputInvalid(describeIssues(issues)),
+  };
+}
+
+/** The result's bytes. */
+export function encodeResult(contract: Contract, result: unknown, encoding: "json" | "msgpack"): Uint8Array {
+  try {
+    return encodePayload(result, encoding);
+  } catch (error) {
+    throw new Refusal({
+      code: "ENCODING_FAILED",
+      message: `Result of "${contract.name}" cannot be encoded: ${errorText(error)}`,
+      plainText: veloText.outputInvalid(errorText(error)),
+    });
+  }
+}
+
+/** There is no room for the message. */
+export function overloaded(name: string, why: string): Failure {
+  return {
+    code: "OVERLOADED",
+    message: `"${name}" did not run: ${why}; send less at a time, or again later`,
+    plainText: veloText.laneFull,
+    plainNack: true,
+  };
+}

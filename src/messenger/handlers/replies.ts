@@ -1,0 +1,173 @@
+import type { ErrorCode } from "../../core/mod.ts";
+import {
+  copyBytes,
+  type DropCounters,
+  type Link,
+  SendOutcome,
+  smallFrameBytes,
+  type Transport,
+} from "../../transport/mod.ts";
+import {
+  encodeAck,
+  encodeHeaders,
+  encodeResponse,
+  errorHeaders,
+  MessageType,
+  type ResponseId,
+  ResponseKind,
+} from "../../wire/mod.ts";
+import type { Session } from "../peers/session.ts";
+
+/** What a reply answers: a request's id, its kind, and the connection it came by. */
+export interface ReplyTarget extends ResponseId {
+  /** What the caller waits for. */
+  readonly kind: ResponseKind;
+  /** The handler that was called. */
+  readonly handlerName: string;
+  /** The connection the request came by. */
+  readonly session: Session;
+}
+
+/** A failure as the caller gets it. */
+export interface Failure {
+  /** Code, for peers of ours. */
+  readonly code: ErrorCode;
+  /** Text, for peers of ours. */
+  readonly message: string;
+  /** Data of a declared error. */
+  readonly data?: unknown;
+  /** Text for plain Velo peers. @default {message} */
+  readonly plainText?: string | undefined;
+  /** Whether plain Velo says this with a nack even to a unary call. */
+  readonly plainNack?: boolean | undefined;
+}
+
+/** What replies need of the messenger. */
+export interface ReplyHost {
+  /** Where headers are encoded. */
+  readonly transport: Transport<Session>;
+  /** Counts replies that could not be sent. */
+  readonly drops: DropCounters;
+  /** The link by which a plain peer takes replies: now, later, or null when there is no way. */
+  replyLink(word0: number, word1: number): Link<Session> | Promise<Link<Session>> | null;
+}
+
+const nothing = new Uint8Array(new ArrayBuffer(0));
+const encoder = new TextEncoder();
+
+/**
+ * Sends answers: over the very connection the request came by to peers of ours, and by worker id, through a
+ * connection of our own, to plain Velo.
+ */
+export class Replies {
+  readonly #host: ReplyHost;
+
+  /** @param host The messenger. */
+  constructor(host: ReplyHost) {
+    this.#host = host;
+  }
+
+  /** Says that the handler has finished, with its result for unary calls. */
+  succeed(target: ReplyTarget, result: Uint8Array, owned: boolean): void {
+    const { headerBytes, headerView } = this.#host.transport;
+    if (target.kind === ResponseKind.unary) {
+      const length = encodeResponse(headerBytes, headerView, 0, target, false, null);
+      this.#send(target, MessageType.response, length, result, owned);
+    } else if (target.kind === ResponseKind.ack) {
+      const length = encodeAck(headerBytes, headerView, 0, target, false);
+      this.#send(target, MessageType.ack, length, nothing, true);
+    }
+  }
+
+  /** Says that what a message asked for is done, with what the asker has to know of it. */
+  confirm(target: ReplyTarget, payload: Uint8Array): void {
+    const { headerBytes, headerView } = this.#host.transport;
+    const length = encodeAck(headerBytes, headerView, 0, target, false);
+    this.#send(target, MessageType.ack, length, payload, false);
+  }
+
+  /** Says that the request failed. */
+  fail(target: ReplyTarget, failure: Failure): void {
+    if (target.kind === ResponseKind.fire) return;
+    const { headerBytes, headerView } = this.#host.transport;
+    if (target.session.errors) {
+      const headers = encodeHeaders(errorHeaders(failure.code, failure.data));
+      const length = encodeResponse(headerBytes, headerView, 0, target, true, headers);
+      return this.#send(
+        target,
+        MessageType.response,
+        length,
+        failureText(failure.message, target.session),
+        true,
+      );
+    }
+    const text = failureText(failure.plainText ?? failure.message, target.session);
+    if (target.kind === ResponseKind.unary && failure.plainNack !== true) {
+      const length = encodeResponse(headerBytes, headerView, 0, target, true, null);
+      this.#send(target, MessageType.response, length, text, true);
+    } else {
+      const length = encodeAck(headerBytes, headerView, 0, target, true);
+      this.#send(target, MessageType.ack, length, text, true);
+    }
+  }
+
+  /** Gives a request back, as a draining instance does: its header verbatim, as message type 4. */
+  giveBack(target: ReplyTarget, header: Uint8Array): void {
+    this.#host.transport.headerBytes.set(header);
+    this.#send(target, MessageType.shuttingDown, header.length, nothing, true);
+  }
+
+  #send(target: ReplyTarget, type: number, length: number, payload: Uint8Array, owned: boolean): void {
+    const session = target.session;
+    if (session.sameConnection || (session.helloHere && target.handlerName === "_hello")) {
+      return this.#sendOn(session.link, type, length, payload, owned);
+    }
+    const { peer } = session;
+    // With CURVE an answer goes to the owner of the key that asked, whatever the request says.
+    const own = peer !== null && peer.worker0 === target.id0 && peer.worker1 === target.id1;
+    if (session.link.peerKey !== null && !own) return this.#host.drops.count("identityMismatch");
+    const link = this.#host.replyLink(target.id0, target.id1);
+    if (link === null) return this.#host.drops.count("noRoute");
+    if (!(link instanceof Promise)) return this.#sendOn(link, type, length, payload, owned);
+    const header = copyBytes(this.#host.transport.headerBytes.subarray(0, length));
+    const kept = owned ? payload : copyBytes(payload);
+    link.then((opened) => {
+      this.#host.transport.headerBytes.set(header);
+      this.#sendOn(opened, type, length, kept, true);
+    }, () => this.#host.drops.count("noRoute"));
+  }
+
+  #sendOn(link: Link<Session>, type: number, length: number, payload: Uint8Array, owned: boolean): void {
+    const outcome = link.send(type, length, payload, owned);
+    if (outcome === SendOutcome.full) this.#waitForRoom(link, type, length, payload, owned);
+    // The loss of its connection tells the caller.
+    else if (outcome === SendOutcome.closed) this.#host.drops.count("senderGone");
+  }
+
+  /** Somebody waits for a reply, so it is not dropped for want of room. No more wait than calls are open. */
+  #waitForRoom(
+    link: Link<Session>,
+    type: number,
+    length: number,
+    payload: Uint8Array,
+    owned: boolean,
+  ): void {
+    const header = copyBytes(this.#host.transport.headerBytes.subarray(0, length));
+    const kept = owned ? payload : copyBytes(payload);
+    link.queueUp(() => {
+      this.#host.transport.headerBytes.set(header);
+      const outcome = link.send(type, length, kept, true);
+      if (outcome === SendOutcome.closed) this.#host.drops.count("senderGone");
+      return outcome !== SendOutcome.full;
+    });
+  }
+}
+
+/** The text of a failure, cut to what the peer takes: more would cost the connection. */
+function failureText(text: string, session: Session): Uint8Array {
+  const bytes = encoder.encode(text);
+  const limit = Math.max(session.maxPayloadBytes, smallFrameBytes);
+  if (bytes.length <= limit) return bytes;
+  const cut = new Uint8Array(limit);
+  return cut.subarray(0, encoder.encodeInto(text, cut).written);
+}

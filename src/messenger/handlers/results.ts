@@ -1,0 +1,107 @@
+import { type Contract, errorText, type Logger, validate, ZeromeshError } from "../../core/mod.ts";
+import { ResponseKind, veloText } from "../../wire/mod.ts";
+import type { InboundCall } from "./context.ts";
+import type { Handler } from "./handler.ts";
+import { payloadLimit } from "../calls/payload_limit.ts";
+import { codeOf, encodeResult, Refusal, resultInvalid } from "./refusal.ts";
+import type { Failure, Replies } from "./replies.ts";
+
+const nothing = new Uint8Array(new ArrayBuffer(0));
+
+/** Brings what handlers return, or throw, to whoever waits for it. */
+export class Results {
+  readonly #replies: Replies;
+  readonly #logger: Logger;
+  readonly #maxPayloadBytes: number;
+
+  /**
+   * @param replies Sends it.
+   * @param logger Where failures go that nobody waits for.
+   * @param maxPayloadBytes Results above this are refused.
+   */
+  constructor(replies: Replies, logger: Logger, maxPayloadBytes: number) {
+    this.#replies = replies;
+    this.#logger = logger;
+    this.#maxPayloadBytes = maxPayloadBytes;
+  }
+
+  /**
+   * Answers with a result: at once, or when the promise resolves that this returns.
+   *
+   * @throws What {@link Results.fail} answers with.
+   */
+  succeed(call: InboundCall, handler: Handler, result: unknown): void | Promise<void> {
+    if (call.kind === ResponseKind.fire || call.expired) return;
+    if (handler.kind === "am") {
+      if (call.kind === ResponseKind.ack) return this.#replies.succeed(call, nothing, true);
+      return this.#replies.fail(call, {
+        code: "HANDLER_FAILED",
+        message: `"${handler.name}" is an am handler and has no answer; call it with amSend or amSync`,
+        plainText: veloText.unaryToAm(handler.name),
+      });
+    }
+    if (handler.contract !== null) return this.#typed(call, handler.contract, result);
+    if (result === undefined || result === null) return this.#answer(call, nothing, true);
+    // Bytes that the handler returned synchronously are copied by libzmq before anybody can change them.
+    if (result instanceof Uint8Array) return this.#answer(call, result, false);
+    throw new Refusal({
+      code: "ENCODING_FAILED",
+      message: `Handler "${handler.name}" must return a Uint8Array or nothing, and returned ${typeof result}`,
+      plainText: veloText.outputInvalid(`a ${typeof result} is not bytes`),
+    });
+  }
+
+  #typed(call: InboundCall, contract: Contract, result: unknown): void | Promise<void> {
+    const send = () => this.#answer(call, encodeResult(contract, result, call.encoding), true);
+    if (contract.output === undefined) return send();
+    const checked = validate(
+      contract.output,
+      result,
+      (issues) => new Refusal(resultInvalid(contract, issues)),
+    );
+    return checked instanceof Promise ? checked.then(send) : send();
+  }
+
+  #answer(call: InboundCall, bytes: Uint8Array, owned: boolean): void {
+    if (call.abandoned && !call.session.link.established) return;
+    const limit = payloadLimit(
+      call.handlerName,
+      Math.min(this.#maxPayloadBytes, call.session.maxPayloadBytes),
+    );
+    if (bytes.length > limit) {
+      throw new Refusal({
+        code: "PAYLOAD_TOO_LARGE",
+        message: `The answer of "${call.handlerName}" has ${bytes.length} bytes, more than ` +
+          `maxPayloadBytes (${limit})`,
+      });
+    }
+    this.#replies.succeed(call, bytes, owned);
+  }
+
+  /** Answers with a failure. */
+  fail(call: InboundCall, handler: Handler, error: unknown): void {
+    if (error instanceof Refusal) {
+      if (call.kind === ResponseKind.fire) {
+        this.#logger.warn("a message was refused", { handler: handler.name, why: error.message });
+      }
+      return this.#replies.fail(call, error.failure);
+    }
+    if (call.kind === ResponseKind.fire) {
+      this.#logger.warn("a handler failed", { handler: handler.name, error: errorText(error) });
+      return;
+    }
+    if (call.expired) return;
+    const message = errorText(error);
+    const code = codeOf(error, handler.name, handler.contract);
+    // Details are for whoever declared the code; those of a failure inside the handler stay here.
+    const data = error instanceof ZeromeshError && code === error.code ? error.details : undefined;
+    const failure: Failure = { code, message, data };
+    if (call.kind === ResponseKind.unary && handler.kind === "am") {
+      return this.#replies.fail(call, {
+        ...failure,
+        plainText: veloText.unaryToAm(handler.name, message),
+      });
+    }
+    this.#replies.fail(call, failure);
+  }
+}

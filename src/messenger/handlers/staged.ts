@@ -1,0 +1,260 @@
+import { type Clock, errorText, type InstanceId, type Logger, ZeromeshError } from "../../core/mod.ts";
+import { copyBytes, InboundMessage } from "../../transport/mod.ts";
+import {
+  acquireHandler,
+  decodeAcquired,
+  decodeHeaders,
+  detachHandler,
+  encodeAcquire,
+  encodeLeaseEnd,
+  encodePull,
+  parseStagedHandle,
+  pullHandler,
+  releaseHandler,
+  type RequestHeader,
+  ResponseKind,
+  type StagedHandle,
+  stagedHeader,
+  type StagedLease,
+  veloText,
+} from "../../wire/mod.ts";
+import { ByteBudget } from "./byte_budget.ts";
+import type { Connections } from "../peers/connections.ts";
+import type { Peer } from "../peers/peers.ts";
+import type { Replies, ReplyTarget } from "./replies.ts";
+import type { Session } from "../peers/session.ts";
+
+/** Counters of {@link StagedRequests}. */
+export interface StagedStats {
+  /** Requests whose payload is being fetched, or waits for memory. */
+  readonly fetching: number;
+  /** Memory taken for these payloads, in bytes. */
+  readonly bytes: number;
+  /** Requests whose payload was fetched since the start. */
+  readonly fetched: number;
+  /** Requests whose payload could not be fetched, or was refused. */
+  readonly failed: number;
+}
+
+/** What {@link StagedRequests} need of the messenger. */
+export interface StagedParts {
+  /** Who is known. */
+  readonly connections: Connections;
+  /** Where refusals go. */
+  readonly replies: Replies;
+  /** Where time comes from. */
+  readonly clock: Clock;
+  /** Where trouble is reported. */
+  readonly logger: Logger;
+  /** Larger payloads are refused. */
+  readonly maxPayloadBytes: number;
+  /** Requests at a time whose payload is being fetched; more are refused. */
+  readonly maxStagedRequests: number;
+  /** Memory for these payloads; above it they wait. */
+  readonly maxStagedBytes: number;
+  /** How long fetching one payload may take. */
+  readonly timeoutMs: number;
+  /** Whether connections need keys. */
+  readonly secure: boolean;
+  /** Calls a system handler of a peer. */
+  call(
+    name: string,
+    to: InstanceId,
+    options: { payload: Uint8Array; timeoutMs: number; session: Session | null; kind?: ResponseKind },
+  ): Promise<Uint8Array>;
+  /** Runs a request that is whole now. */
+  deliver(session: Session, message: InboundMessage): void;
+}
+
+/** A request whose payload is still at its sender. */
+interface Job {
+  readonly target: ReplyTarget;
+  readonly header: Uint8Array;
+  readonly peer: Peer;
+  readonly handle: StagedHandle;
+  readonly giveUpAt: number;
+  /** Whether it was given back, because this instance shuts down. */
+  givenBack: boolean;
+}
+
+/**
+ * Fetches the payloads that plain Velo keeps back: of requests above 256 KiB it sends the handle only, and the
+ * receiver asks for the bytes piece by piece before the handler runs.
+ *
+ * Whoever sends a handle may lie about everything, so lengths are checked, memory is bounded, and only the sender
+ * itself is asked.
+ */
+export class StagedRequests {
+  readonly #parts: StagedParts;
+  readonly #jobs = new Set<Job>();
+  readonly #budget: ByteBudget;
+  #draining = false;
+  #fetched = 0;
+  #failed = 0;
+
+  /** @param parts What they need. */
+  constructor(parts: StagedParts) {
+    this.#parts = parts;
+    this.#budget = new ByteBudget(parts.maxStagedBytes);
+  }
+
+  /** Counters. */
+  stats(): StagedStats {
+    return {
+      fetching: this.#jobs.size,
+      bytes: this.#budget.taken,
+      fetched: this.#fetched,
+      failed: this.#failed,
+    };
+  }
+
+  /** Gives back every request whose payload is not here yet, and takes no more. */
+  drain(): void {
+    this.#draining = true;
+    for (const job of this.#jobs) {
+      job.givenBack = true;
+      this.#parts.replies.giveBack(job.target, job.header);
+    }
+  }
+
+  /** Takes a request over whose payload has to be fetched. False for every other. */
+  take(session: Session, message: InboundMessage, header: RequestHeader): boolean {
+    if (session.zeromesh || header.headersEnd === header.headersStart || this.#draining) return false;
+    const headers = decodeHeaders(message.header, header.headersStart, header.headersEnd);
+    const text = typeof headers === "object" ? headers[stagedHeader] : undefined;
+    if (text === undefined) return false;
+    const peer = this.#parts.connections.peers.byWorker(header.id0, header.id1);
+    // Whoever may not call at all is refused like with any other request.
+    if (this.#parts.secure && (peer === undefined || session.peer !== peer)) return false;
+    const { id0, id1, id2, id3, kind, name } = header;
+    const target: ReplyTarget = { id0, id1, id2, id3, kind, handlerName: name, session };
+    const handle = parseStagedHandle(text);
+    const wrong = handle === null
+      ? "its handle cannot be read"
+      : peer === undefined || handle.owner !== peer.workerId || peer.zeromesh
+      ? "its handle belongs to another instance than the sender"
+      : this.#jobs.size >= this.#parts.maxStagedRequests
+      ? `${this.#jobs.size} others are being fetched, which is the limit`
+      : null;
+    if (wrong !== null) {
+      this.#refuse(target, wrong);
+      return true;
+    }
+    const job: Job = {
+      target,
+      header: copyBytes(message.header.subarray(message.headerStart, message.headerEnd)),
+      peer: peer!,
+      handle: handle!,
+      giveUpAt: this.#parts.clock.now() + this.#parts.timeoutMs,
+      givenBack: false,
+    };
+    this.#jobs.add(job);
+    this.#run(job).catch((error) => {
+      this.#parts.logger.error("a fetched request failed", { error: errorText(error) });
+    });
+    return true;
+  }
+
+  async #run(job: Job): Promise<void> {
+    const memory = { bytes: 0 };
+    try {
+      const payload = await this.#fetch(job, memory);
+      if (job.givenBack) return;
+      this.#fetched++;
+      this.#deliver(job, payload);
+    } catch (error) {
+      if (!job.givenBack) this.#refuse(job.target, errorText(error));
+    } finally {
+      this.#budget.give(memory.bytes);
+      this.#jobs.delete(job);
+    }
+  }
+
+  async #fetch(job: Job, memory: { bytes: number }): Promise<Uint8Array> {
+    const { handle } = job;
+    const session = await this.#sessionOf(job.peer);
+    const acquired = decodeAcquired(await this.#ask(job, session, acquireHandler, encodeAcquire(handle)));
+    if ("wrong" in acquired) {
+      if (acquired.leaseId !== null) this.#end(job, session, detachHandler, acquired.leaseId);
+      throw new Error(acquired.wrong);
+    }
+    const { lease } = acquired;
+    let whole = false;
+    try {
+      const payload = await this.#pull(job, session, lease, memory);
+      whole = true;
+      return payload;
+    } finally {
+      // What was given back comes again under another handle, so nobody will ever ask for this one.
+      const name = whole || job.givenBack ? releaseHandler : detachHandler;
+      this.#end(job, session, name, lease.leaseId);
+    }
+  }
+
+  async #pull(
+    job: Job,
+    session: Session | null,
+    lease: StagedLease,
+    memory: { bytes: number },
+  ): Promise<Uint8Array> {
+    const { totalBytes, chunkBytes, chunks, transferId } = lease;
+    const { maxPayloadBytes } = this.#parts;
+    if (totalBytes > maxPayloadBytes) {
+      throw new Error(`it has ${totalBytes} bytes, more than maxPayloadBytes (${maxPayloadBytes})`);
+    }
+    await this.#budget.take(totalBytes);
+    memory.bytes = totalBytes;
+    const payload = new Uint8Array(totalBytes);
+    for (let chunk = 0; chunk < chunks; chunk++) {
+      const bytes = await this.#ask(job, session, pullHandler, encodePull(transferId, chunk));
+      const expected = Math.min(chunkBytes, totalBytes - chunk * chunkBytes);
+      if (bytes.length !== expected) {
+        throw new Error(`piece ${chunk} has ${bytes.length} bytes instead of ${expected}`);
+      }
+      payload.set(bytes, chunk * chunkBytes);
+    }
+    return payload;
+  }
+
+  /** The connection to ask by: without a handshake of ours, which a peer that shuts down would refuse. */
+  async #sessionOf(peer: Peer): Promise<Session | null> {
+    const { connections } = this.#parts;
+    if (peer.session !== null) return peer.session;
+    return (await connections.replyLink(peer.worker0, peer.worker1))?.session ?? null;
+  }
+
+  async #ask(job: Job, session: Session | null, name: string, payload: Uint8Array): Promise<Uint8Array> {
+    if (job.givenBack) throw new ZeromeshError("CLOSED", "This instance is shutting down");
+    const timeoutMs = job.giveUpAt - this.#parts.clock.now();
+    return await this.#parts.call(name, job.peer.instanceId, { payload, timeoutMs, session });
+  }
+
+  #end(job: Job, session: Session | null, name: string, leaseId: bigint): void {
+    const options = {
+      payload: encodeLeaseEnd(job.handle, leaseId),
+      timeoutMs: this.#parts.timeoutMs,
+      session,
+      kind: ResponseKind.fire,
+    };
+    this.#parts.call(name, job.peer.instanceId, options).catch((error) => {
+      this.#parts.logger.debug("a lease could not be ended", { error: errorText(error) });
+    });
+  }
+
+  #deliver(job: Job, payload: Uint8Array): void {
+    const message = new InboundMessage();
+    const { header } = job;
+    message.header = header;
+    message.headerView = new DataView(header.buffer, header.byteOffset, header.length);
+    message.headerEnd = header.length;
+    message.own(payload);
+    this.#parts.deliver(job.target.session, message);
+  }
+
+  #refuse(target: ReplyTarget, why: string): void {
+    this.#failed++;
+    this.#parts.logger.warn("a payload could not be fetched", { handler: target.handlerName, why });
+    const message = veloText.unresolved(why);
+    this.#parts.replies.fail(target, { code: "REMOTE_ERROR", message, plainNack: true });
+  }
+}

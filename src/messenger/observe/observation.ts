@@ -1,0 +1,276 @@
+import {
+  type Clock,
+  type Histogram,
+  knownErrorCodes,
+  LabelLimit,
+  type Logger,
+  type Meter,
+  type MetricInfo,
+  otherLabel,
+  TurnClock,
+  ZeromeshError,
+} from "../../core/mod.ts";
+import type { InboundCall } from "../handlers/context.ts";
+import { Durations } from "./durations.ts";
+import type { Registered, TypedContext } from "../handlers/handler.ts";
+import type { PendingCall } from "../calls/pending.ts";
+import { isThenable } from "../handlers/refusal.ts";
+import { patternOf, traceFailed, type Tracer } from "../calls/traced_call.ts";
+import type { IncomingTrace, TraceOutcome, Tracing } from "./tracing.ts";
+
+const callDuration: MetricInfo = {
+  name: "zeromesh_calls_duration_seconds",
+  help: "Time from a call to its answer, of calls that were sent and wait for one.",
+  unit: "seconds",
+  labels: ["handler", "outcome"],
+};
+const callsFailed: MetricInfo = {
+  name: "zeromesh_calls_failed_total",
+  help: "Calls of this instance that failed, by the error's code.",
+  unit: "calls",
+  labels: ["code"],
+};
+const handlerDuration: MetricInfo = {
+  name: "zeromesh_handler_duration_seconds",
+  help: "Time from the start of a handler to its end.",
+  unit: "seconds",
+  labels: ["handler", "outcome"],
+};
+const labelValues: MetricInfo = {
+  name: "zeromesh_metrics_label_values",
+  help: "Values that a label has whose values are limited (maxMetricLabels).",
+  unit: "values",
+  labels: ["label"],
+};
+const foldedValues: MetricInfo = {
+  name: "zeromesh_metrics_folded_total",
+  help: 'Observations put under "other" because a label had as many values as it may have.',
+  unit: "observations",
+  labels: ["label"],
+};
+
+/** Reports how far a limited label is filled. */
+export function observeLabel(meter: Meter, label: string, limit: LabelLimit): Disposable[] {
+  return [
+    meter.gauge(labelValues, (observe) => observe(limit.size, label)),
+    meter.counter(foldedValues, (observe) => observe(limit.folded, label)),
+  ];
+}
+
+/** Times the calls of an instance and counts their failures. */
+export class CallObserver {
+  readonly #turn: TurnClock;
+  readonly #histogram: Histogram;
+  readonly #handlers: LabelLimit;
+  readonly #durations = new Map<string, Durations>();
+  readonly #failed = new Map<string, number>();
+  // Who calls mostly calls the same again.
+  #lastHandler = "_";
+  #lastDurations: Durations | null = null;
+
+  /** @param meter Where the numbers go. */
+  constructor(meter: Meter, turn: TurnClock, maxLabels: number) {
+    this.#turn = turn;
+    this.#handlers = new LabelLimit(maxLabels);
+    this.#histogram = meter.histogram(callDuration);
+  }
+
+  /** Hands its counters to a meter. */
+  observe(meter: Meter): Disposable[] {
+    return [
+      meter.counter(callsFailed, (observe) => this.#failed.forEach((count, code) => observe(count, code))),
+      ...observeLabel(meter, "called_handler", this.#handlers),
+    ];
+  }
+
+  /** A call begins. Those with a deadline have the time from there. */
+  opened(call: PendingCall): void {
+    if (call.timeoutMs === Infinity) call.startedAt = this.#turn.now();
+  }
+
+  /** A call ends; `sent` says whether it had a place in the table. */
+  ended(call: PendingCall, sent: boolean, failed: boolean, error: unknown): void {
+    if (failed) this.#countFailure(error);
+    if (!sent) return;
+    const { handler } = call;
+    if (handler !== this.#lastHandler) {
+      this.#lastHandler = handler;
+      this.#lastDurations = handler.startsWith("_") ? null : this.#durationsOf(handler);
+    }
+    const start = call.timeoutMs === Infinity ? call.startedAt : call.dueAt - call.timeoutMs;
+    this.#lastDurations?.record(!failed, Math.max(0, this.#turn.now() - start) / 1000, this.#turn);
+  }
+
+  #countFailure(error: unknown): void {
+    const code = codeLabel(error);
+    this.#failed.set(code, (this.#failed.get(code) ?? 0) + 1);
+  }
+
+  #durationsOf(handler: string): Durations {
+    const known = this.#durations.get(handler);
+    if (known !== undefined) return known;
+    const label = this.#handlers.of(handler);
+    let durations = this.#durations.get(label);
+    if (durations === undefined) {
+      this.#durations.set(label, durations = new Durations(this.#histogram, label));
+    }
+    return durations;
+  }
+}
+
+/** Times and traces the messages that come for handlers. */
+export class InboundObserver {
+  readonly #turn: TurnClock;
+  readonly #histogram: Histogram | null;
+  readonly #handlers: LabelLimit;
+  readonly #tracing: Tracing | null;
+  readonly #logger: Logger;
+
+  /** @param meter Where durations go; null when nobody wants to know them. */
+  constructor(
+    meter: Meter | null,
+    tracing: Tracing | null,
+    turn: TurnClock,
+    maxLabels: number,
+    logger: Logger,
+  ) {
+    this.#turn = turn;
+    this.#tracing = tracing;
+    this.#logger = logger;
+    this.#handlers = new LabelLimit(maxLabels);
+    this.#histogram = meter?.histogram(handlerDuration) ?? null;
+  }
+
+  /** Hands its counters to a meter. */
+  observe(meter: Meter): Disposable[] {
+    return observeLabel(meter, "handler", this.#handlers);
+  }
+
+  /** A message has come for a handler of the user's. */
+  received(call: InboundCall): void {
+    if (this.#tracing === null) return;
+    try {
+      call.trace = this.#tracing.receive({
+        handlerName: call.handlerName,
+        pattern: patternOf(call.kind),
+        headers: call.headers,
+        payloadBytes: call.bytes,
+        get messageId() {
+          return call.messageId;
+        },
+        get sender() {
+          return call.senderInstanceId;
+        },
+      });
+    } catch (error) {
+      traceFailed(this.#logger, error);
+    }
+  }
+
+  /** Runs the handler. */
+  run(call: InboundCall, registered: Registered, context: TypedContext<unknown>): unknown {
+    if (this.#histogram !== null) {
+      const durations = registered.durations ??= new Durations(
+        this.#histogram,
+        this.#handlers.of(call.handlerName),
+      );
+      call.timed = call.detached || durations.isTimed(this.#turn);
+      if (call.timed) call.startedAt = this.#turn.read();
+    }
+    const { trace } = call;
+    const result = trace === null
+      ? registered.handler.run(context)
+      : trace.run(() => registered.handler.run(context));
+    if (this.#histogram !== null && !call.timed && isThenable(result)) {
+      // It may take any time, whatever the others took; what it did so far is little.
+      call.timed = true;
+      call.startedAt = this.#turn.now();
+    }
+    return result;
+  }
+
+  /** A message of a handler of the user's is done. */
+  ended(call: InboundCall, registered: Registered, outcome: TraceOutcome, error: unknown): void {
+    const { durations } = registered;
+    if (durations !== null && call.ran) {
+      const ok = outcome === "succeeded";
+      if (call.timed) {
+        durations.record(ok, (this.#turn.read() - call.startedAt) / 1000, this.#turn);
+      } else durations.recordLike(ok, this.#turn);
+    }
+    if (call.trace !== null) this.#endTrace(call.trace, outcome, error);
+  }
+
+  #endTrace(trace: IncomingTrace, outcome: TraceOutcome, error: unknown): void {
+    try {
+      trace.end(outcome, error);
+    } catch (thrown) {
+      traceFailed(this.#logger, thrown);
+    }
+  }
+}
+
+/** Calls a handler's function. */
+export function runHandler(
+  observer: InboundObserver | null,
+  call: InboundCall,
+  registered: Registered,
+): unknown {
+  registered.counts.started++;
+  call.ran = true;
+  const context = call as unknown as TypedContext<unknown>;
+  if (observer === null || registered.system) return registered.handler.run(context);
+  return observer.run(call, registered, context);
+}
+
+/** What {@link Observation} is made of. */
+export interface ObservationOptions {
+  /** Where numbers go. */
+  readonly meter: Meter | null;
+  /** Where traces go. */
+  readonly tracing: Tracing | null;
+  /** Where time comes from. */
+  readonly clock: Clock;
+  /** Where trouble is reported. */
+  readonly logger: Logger;
+  /** Values that a label may have whose set of values is open. */
+  readonly maxMetricLabels: number;
+}
+
+/** What looks on while an instance works: nothing, unless somebody wants to know. */
+export class Observation {
+  /** Looks at this instance's calls. */
+  readonly calls: CallObserver | null;
+  /** Looks at messages for its handlers. */
+  readonly inbound: InboundObserver | null;
+  /** Traces its calls. */
+  readonly tracer: Tracer | null;
+  readonly #meter: Meter | null;
+
+  /** @param options Who wants to know what. */
+  constructor(options: ObservationOptions) {
+    const { meter, tracing, logger, maxMetricLabels } = options;
+    const turn = new TurnClock(options.clock);
+    this.calls = meter === null ? null : new CallObserver(meter, turn, maxMetricLabels);
+    this.inbound = meter === null && tracing === null
+      ? null
+      : new InboundObserver(meter, tracing, turn, maxMetricLabels, logger);
+    this.tracer = tracing === null ? null : { tracing, logger };
+    this.#meter = meter;
+  }
+
+  /** Hands the counters to the meter, once the instance has come up. */
+  open(): Disposable[] {
+    const meter = this.#meter;
+    if (meter === null) return [];
+    return [...this.calls?.observe(meter) ?? [], ...this.inbound?.observe(meter) ?? []];
+  }
+}
+
+const codes: ReadonlySet<string> = new Set(knownErrorCodes);
+
+/** A closed set: codes that contracts declare, or that peers invent, are one value. */
+function codeLabel(error: unknown): string {
+  if (!(error instanceof ZeromeshError)) return "aborted";
+  return codes.has(error.code) ? error.code : otherLabel;
+}

@@ -1,0 +1,392 @@
+import {
+  type Broadcast,
+  type Clock,
+  errorText,
+  type InstanceId,
+  isInstanceId,
+  type Logger,
+  ZeromeshError,
+} from "../../core/mod.ts";
+import { closedByUs, type Link, type LinkLoss, type Transport } from "../../transport/mod.ts";
+import {
+  decodeHello,
+  encodeHelloReply,
+  endpointsOf,
+  type HelloReply,
+  type PeerInfo,
+  peerInfoOf,
+  publicKeyOf,
+} from "../../wire/mod.ts";
+import type { InboundCall } from "../handlers/context.ts";
+import { Dialler, dialOrder } from "./dialler.ts";
+import { bindKey, checkIdentity } from "./identity.ts";
+import { cannotAnswer, keyMissing, lostCall, sameId, undialable, unreachable } from "./link_errors.ts";
+import type { CallTable } from "../calls/pending.ts";
+import { PeerFinder, type PeerLookup } from "./peer_finder.ts";
+import { type Peer, PeerTable } from "./peers.ts";
+import { Session, type Terms } from "./session.ts";
+import type { Status } from "./status.ts";
+
+/** What connections need of the messenger. */
+export interface ConnectionsParts {
+  /** The own id. */
+  readonly instanceId: InstanceId;
+  /** The network. */
+  readonly transport: Transport<Session>;
+  /** Who waits for what. */
+  readonly calls: CallTable;
+  /** What this instance says about itself. */
+  readonly negotiation: Terms;
+  /** The own CURVE public key, Z85; undefined without CURVE. */
+  readonly publicKey: string | undefined;
+  /** Whether connections need keys. */
+  readonly secure: boolean;
+  /** How long a lost peer is redialled, in milliseconds. */
+  readonly redialForMs: number;
+  /** Has a link collect small messages. */
+  startBatching(link: Link<Session>): void;
+  /** Names of the local handlers. */
+  handlerNames(): string[];
+  /** Where changes are told. */
+  readonly status: Broadcast<Status>;
+  /** Where time comes from. */
+  readonly clock: Clock;
+  /** Where trouble is reported. */
+  readonly logger: Logger;
+  /** The most peers known at a time. */
+  readonly maxPeers: number;
+  /** Who is asked about unknown peers; null for nobody. */
+  readonly lookup: PeerLookup | null;
+  /** Aborts when the instance closes. */
+  readonly closing: AbortSignal;
+}
+
+// What was sent to a peer that leaves may take this long to get there.
+const goodbyeLingerMs = 1_000;
+
+/** Who is known, who is connected, and how a connection begins and ends. */
+export class Connections {
+  /** Everybody known. */
+  readonly peers: PeerTable;
+  /** Looks for those who are not. */
+  readonly finder: PeerFinder;
+  readonly #parts: ConnectionsParts;
+  readonly #dialler: Dialler;
+  readonly #self: Session;
+
+  /** @param parts What they need. */
+  constructor(parts: ConnectionsParts) {
+    this.#parts = parts;
+    const peers = this.peers = new PeerTable(parts.maxPeers);
+    const register = (info: PeerInfo) => void this.register(info);
+    this.finder = new PeerFinder({ peers, lookup: parts.lookup, register, clock: parts.clock });
+    this.#dialler = new Dialler({
+      transport: parts.transport,
+      calls: parts.calls,
+      clock: parts.clock,
+      closing: parts.closing,
+      negotiation: parts.negotiation,
+      peerInfo: () => this.peerInfo(),
+      establish: (session, reply, id) => this.#establish(session, reply, id),
+    });
+    this.#self = new Session(parts.transport.loopback());
+    this.#self.zeromesh = this.#self.errors = this.#self.sameConnection = true;
+    this.#self.deadline = this.#self.cancel = this.#self.msgpack = true;
+    const { negotiation } = parts;
+    if (negotiation.features.includes("credit")) {
+      this.#self.startCredit(negotiation, negotiation.credit ?? null);
+    }
+  }
+
+  /** The connection to oneself. */
+  get self(): Session {
+    return this.#self;
+  }
+
+  /** Address and id of this instance. */
+  peerInfo(): PeerInfo {
+    return peerInfoOf(this.#parts.instanceId, this.#parts.transport.endpoints, this.#parts.publicKey);
+  }
+
+  /** The connection to a peer that is up, or null. */
+  sessionOf(id: InstanceId): Session | null {
+    if (id === this.#parts.instanceId) return this.#self;
+    return this.peers.get(id)?.session ?? null;
+  }
+
+  /** Whether a peer is known, or can be looked for. */
+  canReach(id: InstanceId): boolean {
+    return this.peers.get(id) !== undefined || (this.finder.able && isInstanceId(id));
+  }
+
+  /** Makes a peer known. It is dialled when the first call needs it. */
+  register(info: PeerInfo): InstanceId {
+    if (info.instanceId === this.#parts.instanceId) return info.instanceId;
+    const peer = this.peers.learn(info);
+    bindKey(peer, publicKeyOf(info));
+    return info.instanceId;
+  }
+
+  /** Dials an endpoint until somebody answers there. Resolves to who it is. */
+  async connect(
+    endpoint: string,
+    serverKey: string | null,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<InstanceId> {
+    for (const peer of this.peers.values()) {
+      const dialled = peer.dialled;
+      if (dialled?.usable && dialled.link.endpoint === endpoint) return peer.instanceId;
+    }
+    const target = {
+      endpoints: [endpoint],
+      expected: null,
+      serverKey: this.#requireKey(endpoint, serverKey),
+      met: false,
+    };
+    const session = await this.#dialler.reach(target, timeoutMs, signal);
+    return session === this.#self ? this.#parts.instanceId : session.peer!.instanceId;
+  }
+
+  /** The connection to a known peer, made if need be. Concurrent callers share one attempt. */
+  ensure(peer: Peer, timeoutMs: number): Promise<Session> {
+    const session = peer.session;
+    if (session !== null) return Promise.resolve(session);
+    if (peer.connecting !== null) return this.#joined(peer, peer.connecting, timeoutMs);
+    if (peer.endpoints.length === 0 && peer.replies === null) {
+      return Promise.reject(undialable(peer.instanceId));
+    }
+    try {
+      return this.#attempt(peer, timeoutMs);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Shares an attempt that may go on for longer than this caller wants to wait. */
+  #joined(peer: Peer, attempt: Promise<Session>, timeoutMs: number): Promise<Session> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.#parts.clock.after(timeoutMs, () => {
+        reject(unreachable(peer.endpoints.join(" or "), timeoutMs, undefined));
+      });
+      attempt.then(resolve, reject).finally(cancel);
+    });
+  }
+
+  /** The link by which a plain peer takes replies: now, later, or null when there is none. */
+  replyLink(word0: number, word1: number): Link<Session> | Promise<Link<Session>> | null {
+    const peer = this.peers.byWorker(word0, word1);
+    if (peer === undefined) return null;
+    const open = peer.dialled ?? peer.replies;
+    if (open !== null && open.link.state === "open") return open.link;
+    const accepted = peer.accepted;
+    if (accepted !== null && accepted.sameConnection && accepted.link.state === "open") return accepted.link;
+    const endpoint = peer.endpoints[0];
+    if (endpoint === undefined) return null;
+    // With CURVE nothing leaves in clear: whoever has shown no key gets no connection of ours.
+    if (this.#parts.secure && peer.publicKey === null) return null;
+    const serverKey = this.#parts.secure ? peer.publicKey : null;
+    // Plain Velo introduces itself and is answered through a connection of ours, before any hello of ours.
+    peer.openingReplies ??= this.#parts.transport.dial(endpoint, { serverKey }).then((link) => {
+      const session = new Session(link);
+      session.peer = peer;
+      peer.replies = session;
+      link.open();
+      return session;
+    }).finally(() => peer.openingReplies = null);
+    return peer.openingReplies.then((session) => session.link);
+  }
+
+  /** Answers `_hello`: who calls, where it can be dialled, and what both sides speak. */
+  answerHello(call: InboundCall): Uint8Array {
+    const session = call.session;
+    const hello = decodeHello(call.lentPayload);
+    if (hello === null) {
+      throw new ZeromeshError("PAYLOAD_INVALID", "Failed to deserialize input: no peer_info", {
+        handler: "_hello",
+      });
+    }
+    const id = hello.peerInfo.instanceId;
+    // A refusal goes to whoever sent this, too, and not to the instance that it names.
+    if (session.peer === null) session.negotiate(this.#parts.negotiation, hello.zeromesh);
+    if (hello.zeromesh !== null || session.zeromesh) checkIdentity(call, id, hello.zeromesh);
+    // Somebody who dials itself is no peer; connect() finds out from the answer.
+    if (id === this.#parts.instanceId) {
+      if (this.#parts.transport.recognize(session.link.routingId)) return this.#helloReply();
+      throw sameId("the one that was dialled", id);
+    }
+    // A plain peer is answered at its address, so it has to name one that can be dialled.
+    if (hello.zeromesh === null && endpointsOf(hello.peerInfo).length === 0) {
+      throw new Error("No compatible transports found");
+    }
+    const peer = this.peers.ensure(id);
+    bindKey(peer, session.link.peerKey);
+    this.peers.learn(hello.peerInfo);
+    if (hello.zeromesh === null) {
+      session.peer = peer;
+    } else {
+      session.negotiate(this.#parts.negotiation, hello.zeromesh);
+      session.peer = peer;
+      peer.zeromesh = true;
+      if (session.sameConnection) {
+        peer.accept(session);
+        this.#announce(peer, null);
+      }
+      if (session.batch && session.sameConnection) this.#parts.startBatching(session.link);
+    }
+    return this.#helloReply();
+  }
+
+  /** Learns from a `_hello` that is refused how its sender takes answers. */
+  meet(call: InboundCall): void {
+    const hello = decodeHello(call.lentPayload);
+    if (hello === null) return;
+    call.session.negotiate(this.#parts.negotiation, hello.zeromesh);
+    // Plain Velo is answered at the address that it names, so that has to be known.
+    const { peerInfo, zeromesh } = hello;
+    if (zeromesh !== null || this.#parts.secure || peerInfo.instanceId === this.#parts.instanceId) return;
+    const room = this.peers.size < this.#parts.maxPeers;
+    if (room && this.peers.get(peerInfo.instanceId) === undefined) this.peers.learn(peerInfo);
+  }
+
+  #helloReply(): Uint8Array {
+    return encodeHelloReply({
+      handlers: this.#parts.handlerNames(),
+      zeromesh: this.#parts.negotiation,
+    });
+  }
+
+  /** A connection ended: whatever waited on it ends too. */
+  gone(link: Link<Session>, loss: LinkLoss): void {
+    const session = link.session;
+    if (session === null) return;
+    this.#parts.calls.failWhere((call) => call.session === session ? lostCall(call, loss) : undefined);
+    const peer = session.peer;
+    if (peer === null) return;
+    const dialled = peer.dialled === session;
+    peer.drop(session);
+    if (dialled && !session.leaving && loss.code === "PEER_DISCONNECTED") this.#redial(peer);
+    if (peer.session !== null || !peer.announced) return;
+    peer.announced = false;
+    this.#parts.status.publish({
+      type: "peerDown",
+      peer: peer.instanceId,
+      code: loss.code,
+      reason: loss.reason,
+    });
+  }
+
+  /** A peer says that it is shutting down and has answered what it will: nothing new goes there. */
+  leave(session: Session): void {
+    session.leaving = true;
+    const { link, peer } = session;
+    if (peer === null || link.kind === "loopback") return;
+    const loss = { code: "PEER_DRAINING", reason: "it shut down" } as const;
+    // Who dialled ends the connection; the other end has a lingering socket and may take its time.
+    if (link.kind === "dialled") link.close(goodbyeLingerMs, loss);
+    else if (peer.session === null && peer.announced) {
+      peer.announced = false;
+      this.#parts.status.publish({ type: "peerDown", peer: peer.instanceId, ...loss });
+    }
+  }
+
+  /** Ends the connections to a peer and forgets it. */
+  disconnect(peer: Peer): void {
+    this.peers.remove(peer);
+    for (const session of peer.sessions()) {
+      // Only the peer can end what it dialled; until it does, its calls are answered.
+      if (session.link.kind === "accepted") this.gone(session.link, closedByUs);
+      else session.link.close(0);
+    }
+  }
+
+  /** Takes over a connection whose `_hello` was answered. */
+  #establish(session: Session, reply: HelloReply, id: InstanceId): Session {
+    const link = session.link;
+    // Closed a moment later: this runs inside the answer of a call that would end with the link.
+    const closeSoon = () => queueMicrotask(() => link.close(0));
+    if (id === this.#parts.instanceId) {
+      if (!link.leadsHere) throw sameId(`the one at ${link.endpoint}`, id);
+      closeSoon();
+      return this.#self;
+    }
+    session.negotiate(this.#parts.negotiation, reply.zeromesh);
+    if (!session.sameConnection && this.#parts.transport.endpoints.length === 0) {
+      throw cannotAnswer(link.endpoint, id);
+    }
+    const peer = this.peers.ensure(id);
+    bindKey(peer, link.peerKey);
+    const known = peer.dialled;
+    if (known !== null && known !== session && known.usable) {
+      closeSoon();
+      return known;
+    }
+    session.peer = peer;
+    peer.zeromesh = session.zeromesh;
+    peer.dialled = session;
+    if (peer.endpoints.length === 0) peer.endpoints = [link.endpoint];
+    if (session.batch) this.#parts.startBatching(link);
+    link.open();
+    // Now, because whoever learns of the connection may send over it at once.
+    for (const send of peer.waiting.splice(0)) send(session);
+    this.#announce(peer, link.endpoint);
+    return session;
+  }
+
+  /** Dials a lost peer again in the background. Calls made meanwhile share the attempt. */
+  #redial(peer: Peer): void {
+    const redialForMs = this.finder.redialForMs(peer, this.#parts.redialForMs);
+    if (redialForMs <= 0 || peer.endpoints.length === 0 || peer.connecting !== null) return;
+    if (this.#parts.closing.aborted || this.peers.get(peer.instanceId) !== peer) return;
+    this.#attempt(peer, redialForMs).catch((error) => {
+      this.#parts.logger.info("redialling a peer ended", { peer: peer.instanceId, reason: errorText(error) });
+    });
+  }
+
+  #attempt(peer: Peer, timeoutMs: number): Promise<Session> {
+    const replies = peer.replies;
+    const target = {
+      endpoints: dialOrder(peer.endpoints),
+      expected: peer.instanceId,
+      serverKey: this.#requireKey(peer.instanceId, peer.publicKey),
+      met: peer.zeromesh,
+      attempting: (link: Link<Session>) => {
+        peer.attempted = { link, at: this.#parts.clock.now() };
+      },
+    };
+    const attempt = replies !== null && replies.link.state === "open"
+      ? this.#dialler.handshake(replies, peer.instanceId, timeoutMs, undefined)
+      : this.#dialler.reach(target, timeoutMs, undefined);
+    peer.connecting = attempt;
+    this.finder.dialling(peer);
+    attempt.then(
+      () => this.#attempted(peer, attempt, null),
+      (error) => this.#attempted(peer, attempt, error),
+    );
+    return attempt;
+  }
+
+  #attempted(peer: Peer, attempt: Promise<Session>, error: unknown): void {
+    if (peer.connecting === attempt) {
+      peer.connecting = peer.attempted = null;
+      peer.waiting.length = 0;
+    }
+    this.finder.dialled(peer, error);
+    if (!(error instanceof ZeromeshError) || error.code !== "PEER_REPLACED") return;
+    const { successor } = error.details as { successor: InstanceId };
+    this.#parts.status.publish({ type: "peerReplaced", peer: peer.instanceId, successor });
+  }
+
+  /** The key to dial with: none without CURVE, and never none with it. */
+  #requireKey(who: string, key: string | null): string | null {
+    if (!this.#parts.secure) return null;
+    if (key !== null) return key;
+    throw keyMissing(who);
+  }
+
+  #announce(peer: Peer, endpoint: string | null): void {
+    if (peer.announced) return;
+    peer.announced = true;
+    this.#parts.status.publish({ type: "peerUp", peer: peer.instanceId, endpoint, zeromesh: peer.zeromesh });
+  }
+}

@@ -1,0 +1,111 @@
+import { type InstanceId, instanceIdFromBytes, ZeromeshError } from "../../core/mod.ts";
+import type { Link, LinkLoss } from "../../transport/mod.ts";
+import type { PendingCall } from "../calls/pending.ts";
+import type { Session } from "./session.ts";
+
+/** A plain peer's id is what its own socket is called: the first 16 bytes of its routing id. */
+export function plainId(session: Session | null): InstanceId | null {
+  const routingId = session?.link.routingId ?? null;
+  return routingId !== null && routingId.length >= 16 ? instanceIdFromBytes(routingId) : null;
+}
+
+/** The error that a call ends with when its connection does. */
+export function lostCall(call: PendingCall, loss: LinkLoss): ZeromeshError {
+  if (call.handler === "_hello") {
+    const endpoint = call.session?.link.endpoint ?? "the peer";
+    return new ZeromeshError(loss.code, `Cannot connect to ${endpoint}: ${loss.reason}`, { peer: call.peer });
+  }
+  const handed = call.handed;
+  const what = call.peer === undefined ? "The peer" : `Peer ${call.peer}`;
+  return new ZeromeshError(
+    loss.code,
+    `${what} was lost while "${call.handler}" was under way: ${loss.reason}`,
+    { peer: call.peer, handler: call.handler, ran: handed ? "maybe" : "no" },
+  );
+}
+
+/** Nobody answered in time. */
+export function unreachable(where: string, timeoutMs: number, cause: unknown): ZeromeshError {
+  const why = cause instanceof ZeromeshError ? `: ${cause.message}` : "";
+  return new ZeromeshError("PEER_UNREACHABLE", `Cannot reach ${where} within ${timeoutMs} ms${why}`, {
+    cause,
+    peer: where,
+  });
+}
+
+/** This instance does not listen, and the peer answers only over a connection that it dials itself. */
+export function cannotAnswer(endpoint: string, peer: InstanceId): ZeromeshError {
+  return new ZeromeshError(
+    "PEER_LACKS_FEATURE",
+    `${endpoint} can only answer instances that listen (it lacks same-connection); do not use listen: false`,
+    { peer },
+  );
+}
+
+/** Two instances with one id cannot meet: nobody could tell which of them a message is for. */
+export function sameId(other: string, id: InstanceId): ZeromeshError {
+  return new ZeromeshError(
+    "IDENTITY_MISMATCH",
+    `Two instances have the id ${id}, the one that dials and ${other}; give each an id of its own`,
+    { peer: id },
+  );
+}
+
+/** This instance was closed meanwhile. */
+export function closedWhileDialling(where: string): ZeromeshError {
+  return new ZeromeshError("CLOSED", `Stopped dialling ${where}: this instance is closed`);
+}
+
+/** With CURVE, and no key of the peer. */
+export function keyMissing(who: string): ZeromeshError {
+  return new ZeromeshError(
+    "FORBIDDEN",
+    `Cannot dial ${who}: this instance uses CURVE and knows no key of it; give serverKey to connect, or ` +
+      "register the peer info of an instance that uses CURVE",
+    { peer: who },
+  );
+}
+
+/** All slots for calls are taken. */
+export function tableFull(): ZeromeshError {
+  return new ZeromeshError(
+    "QUEUE_FULL",
+    "Cannot start another call: as many wait for an answer as may (maxPendingCalls)",
+  );
+}
+
+/** What a failed `_hello` means. */
+export function helloFailure(
+  link: Link<Session>,
+  error: unknown,
+  timeoutMs: number,
+  listening: boolean,
+): unknown {
+  if (!(error instanceof ZeromeshError)) return error;
+  if (error.code === "TIMEOUT") {
+    return new ZeromeshError(
+      "PEER_UNREACHABLE",
+      link.established
+        ? `${link.endpoint} is connected but did not answer _hello within ${Math.round(timeoutMs)} ms`
+        : `${link.endpoint} did not finish the ZMTP handshake within ${Math.round(timeoutMs)} ms`,
+      { cause: error },
+    );
+  }
+  if (!listening && error.message.includes("No compatible transports found")) {
+    return new ZeromeshError(
+      "PEER_LACKS_FEATURE",
+      `${link.endpoint} is plain Velo and can only answer instances that listen; do not use listen: false`,
+      { cause: error },
+    );
+  }
+  return error;
+}
+
+/** Error of a peer that has no connection and cannot be given one from here. */
+export function undialable(peer: InstanceId): ZeromeshError {
+  return new ZeromeshError(
+    "PEER_DISCONNECTED",
+    `Peer ${peer} is not connected and has no address to dial; it has to connect again`,
+    { peer },
+  );
+}

@@ -1,0 +1,138 @@
+import { errorText, type InstanceId, type WorkerId, workerIdOf, ZeromeshError } from "../../core/mod.ts";
+import type { Clock } from "../../core/mod.ts";
+import type { PeerInfo } from "../../wire/mod.ts";
+import type { Peer, PeerTable } from "./peers.ts";
+import type { Roster } from "./roster.ts";
+import type { ServiceRouter } from "../calls/service_target.ts";
+
+/** How peers are found that nobody has told this instance about. */
+export interface PeerLookup {
+  /** Where an instance is; null when nobody knows. */
+  lookup(id: InstanceId): Promise<PeerInfo | null>;
+  /** Where the instance with a worker id is; null when nobody knows. */
+  lookupWorker(id: WorkerId): Promise<PeerInfo | null>;
+  /** An address that was looked up led nowhere, or to somebody else. */
+  stale(id: InstanceId, reason: "replaced" | "unreachable"): void;
+}
+
+/** What discovery does for a messenger. */
+export interface DiscoveryPort extends PeerLookup {
+  /** Makes what chooses instances of services. */
+  router(roster: Roster): ServiceRouter;
+}
+
+/** What a {@link PeerFinder} works with. */
+export interface PeerFinderParts {
+  /** Everybody known. */
+  readonly peers: PeerTable;
+  /** Who is asked; null for nobody. */
+  readonly lookup: PeerLookup | null;
+  /** Makes a peer known. */
+  readonly register: (info: PeerInfo) => void;
+  /** Where time comes from. */
+  readonly clock: Clock;
+}
+
+/** How long a found peer may be unreachable before what was found counts as stale. */
+export const heartbeatBoundMs = 4_000;
+
+/** Finds unknown peers, once for concurrent callers, and lets go of those that are not where they should be. */
+export class PeerFinder {
+  readonly #parts: PeerFinderParts;
+  readonly #searches = new Map<InstanceId | WorkerId, Promise<Peer>>();
+  /** Found peers that cannot be reached, and since when. */
+  readonly #missing = new Map<Peer, number>();
+
+  /** @param parts What it works with. */
+  constructor(parts: PeerFinderParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether unknown peers can be looked for. */
+  get able(): boolean {
+    return this.#parts.lookup !== null;
+  }
+
+  /**
+   * A peer, looked for if nobody has told about it.
+   *
+   * @throws {ZeromeshError} `PEER_UNKNOWN`; `PEER_UNREACHABLE` when discovery itself fails.
+   */
+  find(id: InstanceId): Promise<Peer> {
+    const known = this.#parts.peers.get(id);
+    if (known !== undefined) return Promise.resolve(known);
+    return this.#once(id, (lookup) => lookup.lookup(id), (info) => info.instanceId === id);
+  }
+
+  /** The same by worker id. */
+  findWorker(id: WorkerId): Promise<Peer> {
+    const known = this.#parts.peers.byWorkerId(id);
+    if (known !== undefined) return Promise.resolve(known);
+    return this.#once(id, (lookup) => lookup.lookupWorker(id), (info) => workerIdOf(info.instanceId) === id);
+  }
+
+  /** How long to redial a lost peer: a found one is soon looked for anew instead. */
+  redialForMs(peer: Peer, redialForMs: number): number {
+    return peer.found ? Math.min(redialForMs, heartbeatBoundMs) : redialForMs;
+  }
+
+  /** An attempt to connect begins. */
+  dialling(peer: Peer): void {
+    if (peer.found && !this.#missing.has(peer)) this.#missing.set(peer, this.#parts.clock.now());
+  }
+
+  /** An attempt ended. What was found in vain is forgotten, so that the next call looks again. */
+  dialled(peer: Peer, error: unknown): void {
+    const since = this.#missing.get(peer);
+    if (since === undefined) return;
+    const code = error instanceof ZeromeshError ? error.code : null;
+    const replaced = code === "PEER_REPLACED";
+    // Dialling itself takes a moment off the bound.
+    const overdue = this.#parts.clock.now() - since >= heartbeatBoundMs - 100;
+    if (code === "PEER_UNREACHABLE" && !overdue) return;
+    this.#missing.delete(peer);
+    if (!replaced && code !== "PEER_UNREACHABLE") return;
+    const { peers, lookup } = this.#parts;
+    if (peers.get(peer.instanceId) === peer && peer.sessions().length === 0) peers.remove(peer);
+    lookup?.stale(peer.instanceId, replaced ? "replaced" : "unreachable");
+  }
+
+  #once(id: InstanceId | WorkerId, ask: Ask, fits: (info: PeerInfo) => boolean): Promise<Peer> {
+    let search = this.#searches.get(id);
+    if (search === undefined) {
+      search = this.#search(id, ask, fits).finally(() => this.#searches.delete(id));
+      this.#searches.set(id, search);
+    }
+    return search;
+  }
+
+  async #search(id: InstanceId | WorkerId, ask: Ask, fits: (info: PeerInfo) => boolean): Promise<Peer> {
+    const { peers, lookup, register } = this.#parts;
+    const whom = typeof id === "bigint" ? `worker ${id}` : id;
+    const details = typeof id === "bigint" ? {} : { peer: id };
+    let info: PeerInfo | null;
+    try {
+      info = lookup === null ? null : await ask(lookup);
+    } catch (error) {
+      throw new ZeromeshError("PEER_UNREACHABLE", `Cannot find out where ${whom} is: ${errorText(error)}`, {
+        ...details,
+        cause: error,
+      });
+    }
+    const met = typeof id === "bigint" ? peers.byWorkerId(id) : peers.get(id);
+    if (met !== undefined) return met;
+    if (info === null || !fits(info)) {
+      throw new ZeromeshError(
+        "PEER_UNKNOWN",
+        `Nobody is known as ${whom}, and discovery does not find it`,
+        details,
+      );
+    }
+    register(info);
+    const peer = peers.ensure(info.instanceId);
+    peer.found = true;
+    return peer;
+  }
+}
+
+type Ask = (lookup: PeerLookup) => Promise<PeerInfo | null>;

@@ -1,0 +1,195 @@
+import {
+  type InstanceId,
+  instanceIdToBytes,
+  type WorkerId,
+  workerIdOf,
+  ZeromeshError,
+} from "../../core/mod.ts";
+import type { Link } from "../../transport/mod.ts";
+import { endpointsOf, type PeerInfo } from "../../wire/mod.ts";
+import type { Session } from "./session.ts";
+
+/** What `messenger.peers()` tells about one peer. */
+export interface PeerView {
+  /** Its id. */
+  readonly instanceId: InstanceId;
+  /** Its worker id. */
+  readonly workerId: WorkerId;
+  /** Whether a connection with an answered handshake exists. */
+  readonly up: boolean;
+  /** Whether it is one of ours, or plain Velo. */
+  readonly zeromesh: boolean;
+  /** Where it can be dialled, the one to prefer first. */
+  readonly endpoints: readonly string[];
+}
+
+/** One other instance, with the connections to it. */
+export class Peer {
+  /** Its id. */
+  readonly instanceId: InstanceId;
+  /** Its id as bytes. */
+  readonly idBytes: Uint8Array;
+  /** Its worker id. */
+  readonly workerId: WorkerId;
+  /** Low half of the worker id. */
+  readonly worker0: number;
+  /** High half of the worker id. */
+  readonly worker1: number;
+  /** Where it can be dialled. */
+  endpoints: readonly string[] = [];
+  /** Its CURVE public key, Z85; null where none is known. */
+  publicKey: string | null = null;
+  /** The connection that this side dialled, after the handshake. */
+  dialled: Session | null = null;
+  /** The connection that it dialled, after the handshake. */
+  accepted: Session | null = null;
+  /** The attempt to connect that is under way. */
+  connecting: Promise<Session> | null = null;
+  /** The address dialled last in that attempt, and when. */
+  attempted: { readonly link: Link<Session>; readonly at: number } | null = null;
+  /** Towards plain Velo: the connection by which replies go, which needs no handshake. */
+  replies: Session | null = null;
+  /** The attempt to make {@link replies}. */
+  openingReplies: Promise<Session> | null = null;
+  /** Whether discovery told about it, and not somebody who knew. */
+  found = false;
+  /** Whether it has answered over a connection that bears its id; then no nameless one answers for it. */
+  named = false;
+  /** Whether it was ever met as one of ours. */
+  zeromesh = false;
+  /** Calls that wait for a connection, in their order. */
+  waiting: ((session: Session) => void)[] = [];
+  /** Whether `peerUp` was said and not yet `peerDown`. */
+  announced = false;
+  // A peer that dialled two addresses of ours keeps one of the connections, and only it knows which.
+  readonly #older: Session[] = [];
+
+  /** @param instanceId Its id. */
+  constructor(instanceId: InstanceId) {
+    this.instanceId = instanceId;
+    this.idBytes = instanceIdToBytes(instanceId);
+    this.workerId = workerIdOf(instanceId);
+    this.worker0 = Number(this.workerId & 0xffffffffn);
+    this.worker1 = Number(this.workerId >> 32n);
+  }
+
+  /** Takes over a connection that the peer dialled. One before it stays for when this one is lost. */
+  accept(session: Session): void {
+    if (this.accepted === session) return;
+    this.drop(session);
+    if (this.accepted !== null) this.#older.push(this.accepted);
+    this.accepted = session;
+  }
+
+  /** Lets go of a connection that was lost. */
+  drop(session: Session): void {
+    if (this.dialled === session) this.dialled = null;
+    if (this.replies === session) this.replies = null;
+    const older = this.#older.indexOf(session);
+    if (older >= 0) this.#older.splice(older, 1);
+    if (this.accepted === session) this.accepted = this.#older.pop() ?? null;
+  }
+
+  /** Every connection to it. */
+  sessions(): Session[] {
+    const all = [this.dialled, this.accepted, ...this.#older, this.replies];
+    return all.filter((session) => session !== null);
+  }
+
+  /** The connection for calls: the one dialled, else the one accepted. */
+  get session(): Session | null {
+    const dialled = this.dialled;
+    if (dialled !== null && dialled.usable) return dialled;
+    const accepted = this.accepted;
+    return accepted !== null && accepted.usable ? accepted : null;
+  }
+
+  /** What users see. */
+  view(): PeerView {
+    return {
+      instanceId: this.instanceId,
+      workerId: this.workerId,
+      up: this.session !== null,
+      zeromesh: this.zeromesh,
+      endpoints: this.endpoints,
+    };
+  }
+}
+
+/** All peers this instance knows, bounded. */
+export class PeerTable {
+  readonly #byId = new Map<InstanceId, Peer>();
+  readonly #byWorker = new Map<bigint, Peer>();
+  readonly #maxPeers: number;
+
+  /** @param maxPeers The most peers that are known at a time. */
+  constructor(maxPeers: number) {
+    this.#maxPeers = maxPeers;
+  }
+
+  /** How many are known. */
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /** All of them. */
+  values(): IterableIterator<Peer> {
+    return this.#byId.values();
+  }
+
+  /** The peer with this id. */
+  get(id: InstanceId): Peer | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** The peer whose worker id has these halves. */
+  byWorker(word0: number, word1: number): Peer | undefined {
+    return this.byWorkerId((BigInt(word1) << 32n) | BigInt(word0));
+  }
+
+  /** The peer with a worker id. */
+  byWorkerId(id: bigint): Peer | undefined {
+    return this.#byWorker.get(id);
+  }
+
+  /**
+   * The peer with this id, made known if need be.
+   *
+   * @throws {ZeromeshError} `QUEUE_FULL` when as many are known as may be and none of them is idle.
+   */
+  ensure(id: InstanceId): Peer {
+    const known = this.#byId.get(id);
+    if (known !== undefined) return known;
+    if (this.#byId.size >= this.#maxPeers) this.#forgetOne();
+    const peer = new Peer(id);
+    this.#byId.set(id, peer);
+    this.#byWorker.set(peer.workerId, peer);
+    return peer;
+  }
+
+  /** Takes a peer's addresses over. */
+  learn(info: PeerInfo): Peer {
+    const peer = this.ensure(info.instanceId);
+    const endpoints = endpointsOf(info);
+    if (endpoints.length > 0) peer.endpoints = endpoints;
+    return peer;
+  }
+
+  /** Forgets a peer. */
+  remove(peer: Peer): void {
+    this.#byId.delete(peer.instanceId);
+    this.#byWorker.delete(peer.workerId);
+  }
+
+  #forgetOne(): void {
+    for (const peer of this.#byId.values()) {
+      if (peer.session === null && peer.connecting === null && peer.replies === null) {
+        return this.remove(peer);
+      }
+    }
+    throw new ZeromeshError(
+      "QUEUE_FULL",
+      `Cannot get to know another peer: ${this.#maxPeers} are connected, which is the limit (maxConnections)`,
+    );
+  }
+}
