@@ -37,14 +37,45 @@ export async function mustRun(
   return output;
 }
 
-/** Packs the package, which builds it, and returns the file. */
-export async function pack(): Promise<string> {
-  const folder = `${tmpdir()}/packed`;
-  mkdirSync(folder);
-  await mustRun([runtimeProgram("bun"), "pm", "pack", "--destination", folder], repositoryRoot);
-  const [packed, ...more] = readdirSync(folder);
-  if (packed === undefined || more.length > 0) throw new Error(`Packed ${packed} and ${more.join()}`);
-  return `${folder}/${packed}`;
+/** The package, packed. */
+export interface Packed {
+  /** The file that is published: npm's where npm is there, else Bun's. */
+  readonly tarball: string;
+  /** Who packed it. */
+  readonly packer: "npm" | "bun";
+  /** The names of the files in what npm packs, sorted; undefined without npm. */
+  readonly byNpm: readonly string[] | undefined;
+  /** The names of the files in what Bun packs, sorted. */
+  readonly byBun: readonly string[];
+}
+
+/** Packs the package, which builds it, with both packers. */
+export async function pack(): Promise<Packed> {
+  const folders = { npm: `${tmpdir()}/packed-by-npm`, bun: `${tmpdir()}/packed-by-bun` };
+  mkdirSync(folders.npm);
+  mkdirSync(folders.bun);
+  const { code, text } = await run(["npm", "pack", "--pack-destination", folders.npm], repositoryRoot);
+  if (code !== 0 && code !== 127) throw new Error(`Exit code ${code}: ${text}`);
+  const npm = code === 0;
+  const bun = [runtimeProgram("bun"), "pm", "pack", "--destination", folders.bun];
+  // What npm has built need not be built again.
+  await mustRun(npm ? [...bun, "--ignore-scripts"] : bun, repositoryRoot);
+  const packed = (folder: string): string => {
+    const [one, ...more] = readdirSync(folder);
+    if (one === undefined || more.length > 0) throw new Error(`Packed ${one} and ${more.join()}`);
+    return `${folder}/${one}`;
+  };
+  return {
+    tarball: packed(npm ? folders.npm : folders.bun),
+    packer: npm ? "npm" : "bun",
+    byNpm: npm ? await namesIn(packed(folders.npm)) : undefined,
+    byBun: await namesIn(packed(folders.bun)),
+  };
+}
+
+async function namesIn(tarball: string): Promise<string[]> {
+  return (await mustRun(["tar", "-tzf", tarball], tmpdir())).trim().split("\n")
+    .map((name) => name.replace(/^package\//, "")).sort();
 }
 
 /** An empty project that has installed the package, or why there is none. */

@@ -2,8 +2,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
-import { amHandler, contract, type Messenger, type MessengerOptions, unaryHandler } from "../../src/mod.ts";
+import {
+  amHandler,
+  contract,
+  type Messenger,
+  type MessengerOptions,
+  unaryHandler,
+  type ZeromeshError,
+} from "../../src/mod.ts";
+import { gate } from "../conformance/messenger_kit.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
+import { counts, start } from "../support/transport_peers.ts";
 import { until } from "../support/until.ts";
 import { noVeloNode as skip, veloBytes, VeloNode } from "../support/velo_node.ts";
 
@@ -229,18 +238,141 @@ test("a Rust Velo node that restarts at its endpoint is another peer; ours too",
   assert.equal((await second.unary("echo", next.instanceId, { text: "b" })).text, "b");
 });
 
-test("10 000 calls are under way both ways at once, and each gets its own answer", { skip }, async () => {
+test("10 000 calls wait both ways at once, and each gets its own answer", { skip }, async () => {
   await using t = await leakCheck();
   const node = await VeloNode.open(t);
   const { ours } = await serving(t);
+  const opened = gate(t);
+  ours.registerHandler(unaryHandler("slow", async ({ payload }) => {
+    await opened.opened;
+    return payload;
+  }));
   const to = await ours.connect(node.endpoint);
   await node.run("register", { peer: ours.peerInfo() });
   const count = 10_000;
-  const theirs = node.run("many", { handler: "echo", to: ours.instanceId, count, timeoutMs: 60_000 }, 60_000);
-  const answers = await Promise.all(
-    Array.from({ length: count }, (_, i) => ours.unary("echo", { to, rawPayload: encode(String(i)) })),
+  const theirs = node.run("many", { handler: "slow", to: ours.instanceId, count, timeoutMs: 60_000 }, 60_000);
+  const answers = Promise.all(
+    Array.from({ length: count }, (_, i) => ours.unary("slow", { to, rawPayload: encode(String(i)) })),
   );
-  for (let i = 0; i < count; i++) assert.equal(text(answers[i]!), String(i));
+  // Held at both ends: nothing is answered before everything is under way.
+  await until(async () =>
+    ours.stats().calls.pending === count && ours.stats().handlers.running === count &&
+    (await node.counts()).waiting === count, { timeoutMs: 20_000, intervalMs: 20 });
+  opened.open();
+  await node.run("permit", { count });
+  for (const [i, answer] of (await answers).entries()) assert.equal(text(answer), String(i));
   assert.deepEqual(await theirs, { same: count });
   assertPlain(ours, node);
 });
+
+test("calls under way when a Rust Velo node is killed have perhaps run, and its old id is gone for good", {
+  skip,
+}, async () => {
+  await using t = await leakCheck();
+  const first = await VeloNode.open(t);
+  const { ours } = await serving(t);
+  const old = await ours.connect(first.endpoint);
+  const count = 50;
+  const calls = Promise.allSettled(Array.from({ length: count }, () => ours.unary("slow", { to: old })));
+  await first.untilCount("waiting", count);
+  await first.kill();
+  for (const call of await calls) {
+    assert.ok(call.status === "rejected");
+    const { code, ran, peer } = call.reason as ZeromeshError;
+    assert.deepEqual({ code, ran, peer }, { code: "PEER_DISCONNECTED", ran: "maybe", peer: old });
+  }
+  const second = await VeloNode.open(t, first.endpoint);
+  await assert.rejects(ours.unary("echo", { to: old, timeoutMs: 5_000 }), {
+    code: "PEER_REPLACED",
+    ran: "no",
+    details: { successor: second.instanceId },
+  });
+  assert.equal((await ours.unary("echo", { to: await ours.connect(second.endpoint) })).length, 0);
+});
+
+test(
+  "we are killed while a Rust Velo node calls us, and its new call goes to who came after us",
+  { skip },
+  async () => {
+    await using t = await leakCheck();
+    const node = await VeloNode.open(t);
+    const first = await start(t);
+    await node.run("register", { peer: first.info });
+    const to = first.info.instance_id;
+    assert.equal((await node.unary("echo", to, { text: "a" })).text, "a");
+    const lost = assert.rejects(node.unary("hold", to, { timeoutMs: 1_500 }));
+    const probe = await t.messenger();
+    const peer = await probe.connect(first.endpoint);
+    await until(async () => (await counts(probe, peer)).held === 1);
+    await first.child.kill();
+    // At an address of its own: Velo takes its time to dial one again that it has lost.
+    const next = await start(t);
+    await node.run("register", { peer: next.info });
+    assert.equal((await node.unary("echo", next.info.instance_id, { text: "b" })).text, "b");
+    // Velo does not end calls with their connection: they wait for their time.
+    await lost;
+  },
+);
+
+test(
+  "while a Rust Velo node drains its events go on, and a stranger's _hello is given back",
+  { skip },
+  async () => {
+    await using t = await leakCheck();
+    const node = await VeloNode.open(t);
+    const { ours } = await serving(t);
+    const to = await ours.connect(node.endpoint);
+    await node.run("register", { peer: ours.peerInfo() });
+    await node.run("handlers", { to: ours.instanceId });
+    const [awaited, triggered] = [await node.newEvent(), await node.newEvent()];
+    const slow = ours.unary("slow", { to, rawPayload: encode("accepted") });
+    await node.untilCount("waiting", 1);
+    await node.run("drain");
+    const completion = ours.events.awaiter(awaited, { timeoutMs: 10_000 });
+    await until(() => node.event("hasSubscriber", awaited, { subscriber: ours.instanceId }));
+    await node.event("trigger", awaited);
+    await completion;
+    await ours.events.trigger(triggered);
+    await ours.events.awaiter(triggered, { timeoutMs: 10_000 });
+    const stranger = await t.messenger({ redialForMs: 0 });
+    await assert.rejects(stranger.connect(node.endpoint, { timeoutMs: 1_000 }), { code: "PEER_DRAINING" });
+    await node.run("permit", { count: 1 });
+    assert.equal(text(await slow), "accepted");
+  },
+);
+
+test(
+  "while we drain a Rust Velo node's subscriptions and triggers are heard, and a new node's _hello is given back",
+  { skip },
+  async () => {
+    await using t = await leakCheck();
+    const node = await VeloNode.open(t);
+    const other = await VeloNode.open(t);
+    const ours = await t.messenger();
+    const opened = gate(t);
+    let running = false;
+    ours.registerHandler(unaryHandler("slow", async () => {
+      running = true;
+      await opened.opened;
+      return encode("accepted");
+    }));
+    const to = ours.instanceId;
+    for (const one of [node, other]) await one.run("register", { peer: ours.peerInfo() });
+    const accepted = node.unary("slow", to);
+    await until(() => running);
+    const event = ours.events.newEvent();
+    const asked = ours.events.newEvent();
+    const closing = ours.close();
+    const heard = node.event("await", event.handle);
+    await until(() => (ours.events.stats().subscribers?.subscribers ?? 0) > 0);
+    event.trigger();
+    await heard;
+    await node.event("trigger", asked.handle);
+    await assert.rejects(other.unary("slow", to, { timeoutMs: 2_000 }), {
+      message: /^Handshake failed: .*request rejected: peer is shutting down$/,
+    });
+    opened.open();
+    assert.equal((await accepted).text, "accepted");
+    await closing;
+  },
+);

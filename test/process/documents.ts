@@ -5,9 +5,10 @@ import { repositoryRoot } from "../support/runtime.ts";
 
 const guidesFolder = "docs/guides";
 
-/** README and every guide, from the repository's root. A new guide is one by lying in the folder. */
+/** README, the page of metrics and every guide, from the root. A new guide is one by lying in the folder. */
 export const documents: readonly string[] = [
   "README.md",
+  "docs/metrics.md",
   ...readdirSync(`${repositoryRoot}/${guidesFolder}`)
     .filter((name) => name.endsWith(".md"))
     .sort()

@@ -2,60 +2,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
-import type { InstanceId, Messenger, MessengerStats } from "../../src/mod.ts";
-import { type LeakCheck, leakCheck } from "../support/fixture.ts";
+import { dropReasons } from "../../src/mod.ts";
+import { leakCheck } from "../support/fixture.ts";
+import { systemPayloads } from "../support/hostile_system.ts";
 import { prng } from "../support/prng.ts";
 import { longRun } from "../support/runtime.ts";
-import { type SpawnedProcess, spawnScript } from "../support/spawn.ts";
+import { spawnScript } from "../support/spawn.ts";
 import { start, startRole } from "../support/transport_peers.ts";
 import { until } from "../support/until.ts";
+import {
+  assertGrownAtMost,
+  assertSoon,
+  hostileProgram,
+  latencies,
+  statsOf,
+  victim,
+} from "../support/victim.ts";
 import { hasVitals, vitals } from "../support/vitals.ts";
 
-const program = "test/support/peers/hostile_peer.ts";
 const frames = longRun ? 10_000_000 : 100_000;
 const netPermissions = ["--allow-ffi", "--allow-read", "--allow-env", "--allow-net=127.0.0.1,localhost"];
-
-interface Victim {
-  readonly child: SpawnedProcess;
-  readonly endpoint: string;
-  readonly client: Messenger;
-  readonly peer: InstanceId;
-}
-
-/** A serving process, and a good peer of it here. */
-async function victim(t: LeakCheck): Promise<Victim> {
-  const child = t.use(spawnScript(program, ["serve"]));
-  const [, endpoint] = (await child.waitForLine("ready")).split(" ");
-  const client = await t.messenger();
-  return { child, endpoint: endpoint!, client, peer: await client.connect(endpoint!) };
-}
-
-/** Calls the victim one call after another until `done`; returns how long each took, in milliseconds, sorted. */
-async function latencies({ client, peer, child }: Victim, done: () => boolean): Promise<number[]> {
-  const took: number[] = [];
-  const rawPayload = new Uint8Array(64).fill(7);
-  do {
-    const start = performance.now();
-    const answer = await client.unary("echo", { to: peer, rawPayload, timeoutMs: 10_000 });
-    took.push(performance.now() - start);
-    assert.deepEqual(answer, rawPayload);
-    assert.equal(child.ended, undefined, child.errorText);
-  } while (!done());
-  return took.sort((a, b) => a - b);
-}
-
-function report(what: string, took: readonly number[]): void {
-  const at = (share: number): string => took[Math.floor((took.length - 1) * share)]!.toFixed(2);
-  console.log(
-    `# ${what}: ${took.length} good calls meanwhile, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, longest ${
-      at(1)
-    } ms`,
-  );
-}
-
-async function statsOf({ client, peer }: Victim): Promise<MessengerStats> {
-  return JSON.parse(new TextDecoder().decode(await client.unary("stats", { to: peer })));
-}
 
 test(
   `${frames} frames from hostile connections: good peers are answered, drops are counted, memory is bounded`,
@@ -63,25 +29,24 @@ test(
     await using t = await leakCheck();
     const one = await victim(t);
     const seed = prng("the hostile process").seed;
-    const warm = t.use(spawnScript(program, ["frames", one.endpoint, "20000", String(seed + 1)]));
+    const warm = t.use(spawnScript(hostileProgram, ["frames", one.endpoint, "20000", String(seed + 1)]));
     await latencies(one, () => warm.ended !== undefined);
     const before = hasVitals ? await vitals(one.child.pid) : null;
-    const attacker = t.use(spawnScript(program, ["frames", one.endpoint, String(frames), String(seed)]));
+    const attacker = t.use(
+      spawnScript(hostileProgram, ["frames", one.endpoint, String(frames), String(seed)]),
+    );
     const took = await latencies(one, () => attacker.ended !== undefined);
     assert.match(attacker.outputText, /^done \d+$/m, attacker.errorText);
-    report(`${frames} hostile frames`, took);
+    assertSoon(`${frames} hostile frames`, took);
     const { transport } = await statsOf(one);
     const dropped = Object.values(transport.drops).reduce((sum, count) => sum + count, 0);
     console.log(`# dropped ${dropped}: ${JSON.stringify(transport.drops)}`);
     assert.ok(dropped > frames / 4, `only ${dropped} drops of ${frames} frames are counted`);
+    const unseen = dropReasons.filter((reason) => transport.drops[reason] === undefined);
+    assert.deepEqual(unseen, ["headersEncoding"], "reasons for which nothing was dropped");
     // A stranger's unknown handlers are answered, and the answers have nowhere to go: neither may pile up.
-    assert.ok(took[Math.floor(took.length * 0.99)]! < 1_000, "good calls took over a second");
     if (before !== null) {
-      const after = await vitals(one.child.pid);
-      assert.ok(
-        after.residentMiB < before.residentMiB + 128,
-        `resident memory went from ${before.residentMiB} to ${after.residentMiB} MiB`,
-      );
+      const after = await assertGrownAtMost(one, before, 128);
       assert.ok(
         after.descriptors <= before.descriptors + 8,
         `${before.descriptors} → ${after.descriptors} descriptors`,
@@ -90,21 +55,124 @@ test(
   },
 );
 
-test("TCP connections that speak broken ZMTP, HTTP or TLS are thrown out, and good peers are answered", async () => {
+/** What became of connections that speak something else. */
+interface BrokenHandshakes {
+  readonly opened: number;
+  /** Those that did not end by themselves. */
+  readonly waiting: number;
+  /** Of these, those that the other end closed in time. */
+  readonly thrownOut: number;
+  /** How the others began, in hexadecimal digits. */
+  readonly kept: readonly string[];
+}
+
+/** Why single messages of strangers are dropped. Batches have reasons of their own. */
+const reasonsOfMessages = [
+  "ackFlags",
+  "frameCount",
+  "headerTruncated",
+  "headersTooLarge",
+  "nameEmpty",
+  "nameEncoding",
+  "replyUnknown",
+  "responseType",
+  "schemaVersion",
+  "typeLength",
+  "typeUnknown",
+];
+/** What handlers of the system find wrong: the message has counted already. */
+const reasonsOfHandlers = ["cancelLength", "creditInvalid"];
+/** Answers that have nowhere to go: to nobody, or to where a stranger says that it listens. */
+const reasonsOfAnswers = ["noRoute", "linkLost", "senderGone"];
+const reasonsCountedTwice = [...reasonsOfHandlers, ...reasonsOfAnswers];
+
+test("every message of strangers is dropped for a reason, refused, or brought to a handler", async () => {
   await using t = await leakCheck();
   const one = await victim(t);
+  const system = (await one.client.availableHandlers(one.peer)).filter((name) => name.startsWith("_"));
+  assert.deepEqual(
+    Object.keys(systemPayloads).sort(),
+    system.sort(),
+    "handlers of the system that are tried",
+  );
+  const began = await statsOf(one);
+  const { started } = one.client.stats().calls;
+  const seed = prng("the accounted messages").seed;
+  const count = longRun ? "1000000" : "20000";
+  const attacker = t.use(spawnScript(hostileProgram, ["accounted", one.endpoint, count, String(seed)]));
+  let over = false;
+  const line = attacker.waitForLine("sent", longRun ? 300_000 : 30_000).finally(() => over = true);
+  await latencies(one, () => over);
+  const sent = Number(/\d+/.exec(await line)?.[0]);
+  let told = "";
+  await until(async () => {
+    const { handlers, transport, staged } = await statsOf(one);
+    const own = one.client.stats().calls.started - started;
+    const dropped = Object.entries(transport.drops).reduce(
+      (sum, [reason, times]) => reasonsCountedTwice.includes(reason) ? sum : sum + times,
+      0,
+    );
+    // Whose payload does not fit its contract is started for the dispatcher, and refused then.
+    const checked = ["add", "addPacked"].reduce((sum, name) => sum + handlers.byHandler[name]!.rejected, 0);
+    const refused = handlers.refused - checked + staged.failed;
+    const brought = handlers.started - began.handlers.started - own;
+    told = `${dropped} dropped + ${refused} refused + ${brought} brought to handlers of ${sent}`;
+    return dropped + refused + brought === sent;
+  }, { timeoutMs: 10_000, intervalMs: 20, message: () => `every message to count once: ${told}` });
+  console.log(`# ${told}`);
+  const { transport, handlers } = await statsOf(one);
+  const reasons = Object.keys(transport.drops).filter((reason) => !reasonsOfAnswers.includes(reason)).sort();
+  assert.deepEqual(reasons, [...reasonsOfMessages, ...reasonsOfHandlers].sort());
+  assert.ok((transport.drops.noRoute ?? 0) > 0);
+  for (const name of ["echo", "note", "add", "addPacked"]) {
+    assert.ok(handlers.byHandler[name]!.succeeded > 0, `${name} was reached`);
+  }
+  // What strangers wait for is given up when they go.
+  assert.ok(handlers.running > 0);
+  attacker.endInput();
+  await attacker.exit;
+  let left = "";
+  await until(async () => {
+    const { handlers, transport } = await statsOf(one);
+    left = `${handlers.running} run, ${transport.accepted} connections`;
+    return handlers.running === 0;
+  }, { message: () => `what strangers waited for to be given up: ${left}` });
+});
+
+test("TCP connections that speak broken ZMTP, HTTP or TLS are thrown out in time, and good peers are answered", async () => {
+  await using t = await leakCheck();
+  const one = await victim(t);
+  const before = hasVitals ? await vitals(one.child.pid) : null;
   const seed = prng("the broken handshakes").seed;
-  const rounds = longRun ? 100 : 3;
+  const rounds = longRun ? 30 : 3;
   const attacker = t.use(
-    spawnScript(program, ["zmtp", one.endpoint, String(rounds), String(seed)], {
+    spawnScript(hostileProgram, ["zmtp", one.endpoint, String(rounds), String(seed)], {
       permissions: netPermissions,
     }),
   );
-  const took = await latencies(one, () => attacker.ended !== undefined);
-  const [, opened] = /^done (\d+)$/m.exec(attacker.outputText) ?? assert.fail(attacker.errorText);
-  assert.ok(Number(opened) > 200 * rounds, `only ${opened} connections came about`);
-  report(`${opened} broken handshakes`, took);
-  assert.ok(took[Math.floor(took.length * 0.99)]! < 1_000);
+  let over = false;
+  const line = attacker.waitForLine("waited", 60_000).finally(() => over = true);
+  const took = await latencies(one, () => over);
+  const [, text = ""] = /^waited (.*)$/.exec(await line) ?? [];
+  const { opened, waiting, thrownOut, kept } = JSON.parse(text) as BrokenHandshakes;
+  assertSoon(`${opened} broken handshakes`, took);
+  assert.ok(opened > 200 * rounds, `only ${opened} connections came about`);
+  console.log(`# ${waiting} waited, ${thrownOut} were thrown out in time`);
+  // A handshake that breaks a rule ends at once, one that does not go on after HANDSHAKE_IVL. The one greeting that is
+  // right, of a REQ that says nothing more, may stay. libzmq before 4.3.5 also keeps what begins like ZMTP 1, HTTP or
+  // TLS, for ever.
+  const right = kept.filter((start) => start.startsWith("ff00000000000000017f03014e554c4c"));
+  assert.deepEqual(kept, right);
+  assert.equal(right.length, rounds / 3);
+  assert.equal(thrownOut, waiting - right.length);
+  attacker.endInput();
+  await attacker.exit;
+  if (before === null) return;
+  await until(async () => (await vitals(one.child.pid)).descriptors <= before.descriptors + 8, {
+    timeoutMs: 10_000,
+    intervalMs: 100,
+    message: "the descriptors of the broken handshakes to go",
+  });
 });
 
 test("1000 connections that never speak cost good peers nothing, and are forgotten when they go", async () => {
@@ -112,20 +180,13 @@ test("1000 connections that never speak cost good peers nothing, and are forgott
   const one = await victim(t);
   const before = hasVitals ? await vitals(one.child.pid) : null;
   const silent = t.use(
-    spawnScript(program, ["silent", one.endpoint, "1000"], { permissions: netPermissions }),
+    spawnScript(hostileProgram, ["silent", one.endpoint, "1000"], { permissions: netPermissions }),
   );
   await silent.waitForLine("open 1000", 30_000);
   const start = performance.now();
   const took = await latencies(one, () => performance.now() - start > 1_000);
-  report("1000 silent connections", took);
-  assert.ok(took[Math.floor(took.length * 0.99)]! < 1_000);
-  if (before !== null) {
-    const during = await vitals(one.child.pid);
-    assert.ok(
-      during.residentMiB < before.residentMiB + 64,
-      `${before.residentMiB} → ${during.residentMiB} MiB`,
-    );
-  }
+  assertSoon("1000 silent connections", took);
+  if (before !== null) await assertGrownAtMost(one, before, 64);
   await silent.kill();
   if (before === null) return;
   await until(async () => (await vitals(one.child.pid)).descriptors <= before.descriptors + 8, {
@@ -150,7 +211,9 @@ test("5000 connections that come and go while a server's JavaScript stands still
     JSON.parse(new TextDecoder().decode(await client.unary("guests", { to: peer })));
   assert.deepEqual(await counted(), { accepted: 3, silent: 0 });
   const before = hasVitals ? await vitals(server.child.pid) : null;
-  const storm = spawnScript(program, ["storm", server.endpoint, "5000"], { permissions: netPermissions });
+  const storm = spawnScript(hostileProgram, ["storm", server.endpoint, "5000"], {
+    permissions: netPermissions,
+  });
   t.use(storm);
   server.child.write("block 3000\n");
   await server.child.waitForLine("blocking");

@@ -49,7 +49,9 @@ export class OwnProject {
     const { dependencies } = JSON.parse(readFileSync(`${repositoryRoot}/package.json`, "utf8")) as {
       dependencies: Record<string, string>;
     };
-    for (const name of [...Object.keys(dependencies), "zeromq", "@nats-io"]) {
+    for (
+      const name of [...Object.keys(dependencies), "zeromq", "@nats-io", "prom-client", "@opentelemetry"]
+    ) {
       // Deno makes links only with every right to read and write.
       await mustRun(["ln", "-s", `${repositoryRoot}/node_modules/${name}`, `${modules}/${name}`], folder);
     }

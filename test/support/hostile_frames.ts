@@ -3,6 +3,7 @@ import { bytesOf } from "../vectors/hex.ts";
 import * as control from "../vectors/velo_control.ts";
 import { headerMaps, nodeA, replies, requests } from "../vectors/velo_headers.ts";
 import * as ours from "../vectors/zeromesh.ts";
+import { headerTo, le16, systemMessages, systemPayloads } from "./hostile_system.ts";
 import type { Prng } from "./prng.ts";
 
 /** A message that may be malformed. */
@@ -51,6 +52,7 @@ const messages: readonly Message[] = [
   { type: 1, header: bytesOf(ours.failure.headers), payload: bytesOf(ours.msgpack.headersHex) },
   { type: 0, header: bytesOf(control.peerInfoA.msgpack), payload: bytesOf(control.peerInfoA.msgpack) },
   { type: 0, header: bytesOf(ours.address.hex), payload: bytesOf(ours.address.hex) },
+  ...systemMessages,
 ];
 
 /** Bytes that mean something to one of the decoders: lengths at their limits, MessagePack and JSON tokens. */
@@ -140,8 +142,8 @@ export function* systematicMessages(): Generator<HostileMessage> {
   }
   const request = messages[0]!;
   const depth = 100_000;
-  for (const name of ["_hello", "echo", "_list_handlers", "_cancel"]) {
-    const header = bytesOf(`0102${"ab".repeat(16)}${le16(name.length)}${hexOf(name)}0000`);
+  for (const name of [...Object.keys(systemPayloads), "echo", "add", "addPacked"]) {
+    const header = headerTo(name);
     yield of(0, header, utf8("[".repeat(depth)));
     yield of(0, header, utf8('{"a":'.repeat(depth)));
     yield of(0, header, utf8(`{"peer_info":${"[".repeat(depth)}`));
@@ -166,12 +168,4 @@ export function* systematicMessages(): Generator<HostileMessage> {
     yield of(0x40, bytesOf("0101000000"), bytesOf(`00${lie}${lie}`));
     yield of(0x40, bytesOf("0102000000"), bytesOf(`0000000000${lie}00`));
   }
-}
-
-function hexOf(text: string): string {
-  return [...utf8(text)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function le16(value: number): string {
-  return (value & 0xff).toString(16).padStart(2, "0") + (value >> 8).toString(16).padStart(2, "0");
 }

@@ -1,5 +1,12 @@
 import { type InstanceId, ZeromeshError } from "../../core/mod.ts";
-import { decodePayload, encodePayload, parseControlJson, ResponseKind, ttlHeader } from "../../wire/mod.ts";
+import {
+  decodePayload,
+  decodeTtl,
+  encodePayload,
+  parseControlJson,
+  ResponseKind,
+  ttlHeader,
+} from "../../wire/mod.ts";
 import type { MessengerCore } from "../core.ts";
 import type { SystemMessage } from "../system_port.ts";
 import type { WaitOptions } from "../calls/wait_options.ts";
@@ -99,7 +106,11 @@ export class HandlerWaits {
 
 /** How long to wait for who waits so long itself: the answer needs a tenth of it, and a second at most. */
 function patience(timeoutMs: number, ttl: string | undefined): number {
-  const left = Math.min(timeoutMs, ttl === undefined ? Infinity : Number(ttl), longestTimeoutMs);
+  const left = Math.min(
+    timeoutMs,
+    ttl === undefined ? Infinity : decodeTtl(ttl) ?? Infinity,
+    longestTimeoutMs,
+  );
   return left - Math.min(left / 10, 1_000);
 }
 

@@ -291,10 +291,12 @@ export class Dispatcher implements CallHost, LaneHost {
     }).then(undefined, (error) => this.#parts.logger.error("a reply failed", { error: errorText(error) }));
   }
 
-  /** From now on the call can be found by its id, and its memory counts. */
+  /** From now on the call ends with its connection, can be found by its id if it is the only one, and counts. */
   #enter(call: InboundCall, registered: Registered): void {
-    call.runningKey = call.kind === ResponseKind.fire ? -(++this.#fireKey) : runningKey(call);
-    call.session.running.set(call.runningKey, call);
+    const { running } = call.session;
+    const key = runningKey(call);
+    call.runningKey = call.kind === ResponseKind.fire || running.has(key) ? -(++this.#fireKey) : key;
+    running.set(call.runningKey, call);
     this.#busy.add(call.session);
     if (registered.system || call.held) return;
     call.held = true;

@@ -15,6 +15,7 @@ import {
   ResponseKind,
 } from "../../wire/mod.ts";
 import type { Dispatcher } from "./dispatch.ts";
+import { answersFor } from "../peers/identity.ts";
 import { payloadLimit } from "../calls/payload_limit.ts";
 import type { CallTable, PendingCall } from "../calls/pending.ts";
 import type { Session } from "../peers/session.ts";
@@ -165,10 +166,11 @@ export class InboundRouter {
   #waiting(session: Session, id: RequestHeader | ResponseHeader | AckHeader): PendingCall | null {
     const call = this.#parts.calls.find(id);
     const asked = call?.session ?? null;
-    // Towards one of ours only the connection that carried the request can bring its answer, and with CURVE
-    // only the owner of the key that was asked.
-    const foreign = asked === null || (asked.sameConnection && asked !== session) ||
-      asked.link.peerKey !== session.link.peerKey;
+    // Towards one of ours only the connection that carried the request can bring its answer, towards plain Velo
+    // one that bears the peer's id, and with CURVE only the owner of the key that was asked.
+    const foreign = asked === null || asked.link.peerKey !== session.link.peerKey ||
+      (asked !== session &&
+        (asked.sameConnection || (asked.peer !== null && !answersFor(session, asked.peer))));
     if (call === null || foreign) {
       this.#parts.drops.count("replyUnknown");
       return null;

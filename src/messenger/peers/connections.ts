@@ -240,7 +240,13 @@ export class Connections {
   /** Learns from a `_hello` that is refused how its sender takes answers. */
   meet(call: InboundCall): void {
     const hello = decodeHello(call.lentPayload);
-    if (hello !== null) call.session.negotiate(this.#parts.negotiation, hello.zeromesh);
+    if (hello === null) return;
+    call.session.negotiate(this.#parts.negotiation, hello.zeromesh);
+    // Plain Velo is answered at the address that it names, so that has to be known.
+    const { peerInfo, zeromesh } = hello;
+    if (zeromesh !== null || this.#parts.secure || peerInfo.instanceId === this.#parts.instanceId) return;
+    const room = this.peers.size < this.#parts.maxPeers;
+    if (room && this.peers.get(peerInfo.instanceId) === undefined) this.peers.learn(peerInfo);
   }
 
   #helloReply(): Uint8Array {

@@ -10,6 +10,7 @@ import {
   type PeerInfo,
   ResponseKind,
 } from "../../wire/mod.ts";
+import { answersFor } from "./identity.ts";
 import { closedWhileDialling, helloFailure, plainId, tableFull, unreachable } from "./link_errors.ts";
 import { heartbeatBoundMs } from "./peer_finder.ts";
 import type { CallTable } from "../calls/pending.ts";
@@ -174,7 +175,12 @@ export class Dialler {
         { peer: expected, details: { successor: id } },
       );
     }
-    return this.#parts.establish(session, reply, id);
+    const established = this.#parts.establish(session, reply, id);
+    // From now on nobody else's connection brings this peer's answers.
+    if (answeredBy !== null && answeredBy !== session && established.peer !== null) {
+      answersFor(answeredBy, established.peer);
+    }
+    return established;
   }
 
   #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {

@@ -2,6 +2,7 @@ import { type InstanceId, instanceIdFromBytes, ZeromeshError } from "../../core/
 import type { PeerNegotiation } from "../../wire/mod.ts";
 import type { InboundCall } from "../handlers/context.ts";
 import type { Peer } from "./peers.ts";
+import type { Session } from "./session.ts";
 
 /** With CURVE an instance belongs to the first key that it showed. */
 export function bindKey(peer: Peer, key: string | null): void {
@@ -29,4 +30,21 @@ export function checkIdentity(call: InboundCall, claimed: InstanceId, says: Peer
     `The connection does not belong to the instance that it names (${claimed})`,
     { peer: claimed },
   );
+}
+
+/**
+ * Whether a connection can bring the answers of a peer that dials one of its own for them, as plain Velo does: it
+ * bears the peer's id. Where the peer's connections bear none, any that bears none will do.
+ */
+export function answersFor(session: Session, peer: Peer): boolean {
+  if (session.answersFor === peer) return true;
+  const { routingId } = session.link;
+  const named = routingId !== null && routingId.length >= 16;
+  const fits = named
+    ? peer.idBytes.every((byte, at) => byte === routingId[at])
+    : session.peer === peer || (routingId !== null && session.peer === null && !peer.named);
+  if (!fits) return false;
+  if (named) peer.named = true;
+  session.answersFor = peer;
+  return true;
 }

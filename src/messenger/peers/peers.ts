@@ -53,6 +53,8 @@ export class Peer {
   openingReplies: Promise<Session> | null = null;
   /** Whether discovery told about it, and not somebody who knew. */
   found = false;
+  /** Whether it has answered over a connection that bears its id; then no nameless one answers for it. */
+  named = false;
   /** Whether it was ever met as one of ours. */
   zeromesh = false;
   /** Calls that wait for a connection, in their order. */

@@ -38,6 +38,8 @@ export class Session {
   events = false;
   /** Larger payloads are not sent: they would cost the connection. */
   maxPayloadBytes = Infinity;
+  /** The plain peer whose answers came by it last, which is then not asked again. */
+  answersFor: Peer | null = null;
   /** Whether the other end has said that it is shutting down. */
   leaving = false;
   /** Messages of the other end that a handler is working on, or that wait for one, by {@link runningKey}. */

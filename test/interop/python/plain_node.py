@@ -3,13 +3,17 @@
 
 `plain_node.py MODE [ENDPOINT]` prints one JSON object a line.
 
-serve            listens and answers; ends with its standard input
-call ENDPOINT    says _hello and makes every kind of call
-harm ENDPOINT    sends what no node would: cut, malformed, half a message, other people's names, floods
+serve                         listens and answers; ends with its standard input
+call ENDPOINT                 says _hello and makes every kind of call
+harm ENDPOINT                 sends what no node would: cut and malformed frames, other connections' names
+halves ENDPOINT COUNT         sends halves of messages by hand, and ends the connections in three ways
+thief ENDPOINT WORKER NODE    answers calls of this worker before NODE, an instance id, does
+flood ENDPOINT                sends as fast as it can until its standard input has a line
 """
 
 import json
 import os
+import socket
 import struct
 import sys
 import time
@@ -68,6 +72,7 @@ class Node:
         self.dealers = {}
         self.slot = 0
         self.endpoints = {}  # worker id → endpoint, from _hello
+        self.held = []  # endpoint, response id and payload of py.hold's calls
 
     def peer_info(self):
         endpoint = self.endpoint.encode()
@@ -130,10 +135,13 @@ class Node:
         if to is None:
             return name
         if name == "_hello":
-            names = ["_hello", "_list_handlers", "py.echo", "py.fail", "py.note", "py.headers"]
+            names = ["_hello", "_list_handlers", "py.echo", "py.fail", "py.note", "py.headers", "py.hold"]
             self.send(to, RESPONSE, response_header(response_id), json.dumps({"handlers": names}).encode())
         elif name == "py.echo" and kind == UNARY:
             self.send(to, RESPONSE, response_header(response_id, headers=headers), payload)
+        elif name == "py.hold" and kind == UNARY:
+            self.held.append((to, response_id, payload))
+            say(held=len(self.held))
         elif name == "py.headers" and kind == UNARY:
             self.send(to, RESPONSE, response_header(response_id), headers)
         elif name == "py.fail" and kind == UNARY:
@@ -179,6 +187,9 @@ def serve():
                     return
                 if line.strip() == "noted":
                     say(noted=noted)
+                if line.strip() == "release":
+                    for to, response_id, payload in node.held:
+                        node.send(to, RESPONSE, response_header(response_id), payload)
                 continue
             while node.router.poll(0):
                 if node.answer(*node.receive()) == "py.note":
@@ -237,43 +248,137 @@ def harm(endpoint):
         dealer.send_multipart([b"\x00", good[:end], b""])
     say(what="still here", outcome=node.ask(endpoint, UNARY, "echo", b"1")[0])
 
-    # Half a message, and then the connection ends.
-    half = node.context.socket(zmq.DEALER)
-    half.connect(endpoint)
-    half.send(b"\x00", zmq.SNDMORE)
-    half.send(good, zmq.SNDMORE)
-    half.close(linger=0)
-    # Somebody who takes this node's name, and answers calls that are not its own.
-    thief = node.context.socket(zmq.DEALER)
-    thief.setsockopt(zmq.ROUTING_ID, node.id.bytes + b"thief")
-    thief.connect(endpoint)
-    for slot in range(200):
-        thief.send_multipart([bytes([RESPONSE]), response_header(struct.pack("<QQ", node.worker, slot)), b"stolen"])
     # Everybody's name is a connection's own: the same one again is another connection.
     twins = [node.context.socket(zmq.DEALER) for _ in range(20)]
     for twin in twins:
         twin.setsockopt(zmq.ROUTING_ID, node.id.bytes)
         twin.connect(endpoint)
         twin.send_multipart([b"\x00", request_header(FIRE, node.next_id(), "note"), b"twin"])
-    say(what="after thieves", outcome=node.ask(endpoint, UNARY, "echo", b"2")[0])
+    say(what="after twins", outcome=node.ask(endpoint, UNARY, "echo", b"2")[0])
+    for twin in twins:
+        twin.close(linger=0)
 
-    flood = request_header(FIRE, node.next_id(), "note")
-    stranger = node.context.socket(zmq.DEALER)
-    stranger.connect(endpoint)
-    end = time.monotonic() + 1.0
+
+
+GREETING = b"\xff" + b"\x00" * 8 + b"\x7f" + b"\x03\x01" + b"NULL".ljust(20, b"\x00") + b"\x00" * 32
+COMMAND, LONG, MORE = 4, 2, 1
+
+
+def frame(flags, body):
+    if len(body) < 256:
+        return bytes([flags, len(body)]) + body
+    return bytes([flags | LONG]) + struct.pack(">Q", len(body)) + body
+
+
+def read_exactly(connection, size):
+    out = b""
+    while len(out) < size:
+        part = connection.recv(size - len(out))
+        assert part, "the connection ended"
+        out += part
+    return out
+
+
+def read_frame(connection):
+    flags, size = read_exactly(connection, 2)
+    if flags & LONG:
+        (size,) = struct.unpack(">Q", bytes([size]) + read_exactly(connection, 7))
+    return flags, read_exactly(connection, size)
+
+
+def half(endpoint, frames):
+    """Says what a DEALER does, and these bytes; returns the connection once they were read at the other end."""
+    host, port = endpoint[len("tcp://") :].rsplit(":", 1)
+    connection = socket.create_connection((host, int(port)), timeout=10)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    kind = b"\x0bSocket-Type" + struct.pack(">I", 6) + b"DEALER"
+    connection.sendall(GREETING + frame(COMMAND, b"\x05READY" + kind))
+    read_exactly(connection, 64)
+    flags, ready = read_frame(connection)
+    assert flags == COMMAND and ready.startswith(b"\x05READY"), ready
+    # A frame that is not whole yet lets no PING be read behind it: the answer shows that the parts before it were.
+    *whole, rest = frames
+    connection.sendall(b"".join(whole) + frame(COMMAND, b"\x04PING\x00\x00half"))
+    assert read_frame(connection) == (COMMAND, b"\x04PONGhalf")
+    connection.sendall(rest)
+    return connection
+
+
+def halves(endpoint, count):
+    header = request_header(FIRE, struct.pack("<QQ", 1, 0xFFFF), "note")
+    payload = os.urandom(20_000)
+    cuts = (
+        [frame(MORE, b"\x00"), b""],
+        [frame(MORE, b"\x00"), frame(MORE, header), b""],
+        [frame(MORE, b"\x00"), frame(MORE, header), frame(0, payload)[:10_000]],
+        [frame(MORE, b"\x00"), frame(MORE, header), frame(MORE, payload), b""],
+    )
+    open_ones = []
+    for i in range(int(count)):
+        connection = half(endpoint, cuts[i % len(cuts)])
+        # FIN, RST, and those that stay as they are.
+        how = i // len(cuts) % 3
+        if how == 1:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if how == 2:
+            open_ones.append(connection)
+        else:
+            connection.close()
+    say(what="halves", sent=int(count), open=len(open_ones))
+    sys.stdin.readline()
+    for connection in open_ones:
+        # Nobody has said a word to it, and it was not thrown out either.
+        connection.setblocking(False)
+        try:
+            assert connection.recv(1) != b"", "thrown out"
+        except BlockingIOError:
+            pass
+        connection.close()
+    say(what="over")
+
+
+def thief(endpoint, worker, node):
+    """Guesses the ids of calls that wait: of every slot there may be, the first generations."""
+    context = zmq.Context()
+    names = (uuid.uuid4().bytes, None, uuid.UUID(node).bytes)
+    thieves = []
+    for name in names:
+        dealer = context.socket(zmq.DEALER)
+        if name is not None:
+            dealer.setsockopt(zmq.ROUTING_ID, name)
+        dealer.connect(endpoint)
+        thieves.append(dealer)
     sent = 0
-    while time.monotonic() < end:
+    for slot in range(64):
+        for generation in range(8):
+            response_id = struct.pack("<QQ", int(worker), slot | generation << 16)
+            for dealer in thieves:
+                dealer.send_multipart([bytes([RESPONSE]), response_header(response_id), b"stolen"])
+                dealer.send_multipart([bytes([ACK]), b"\x02" + response_id, b"stolen"])
+                dealer.send_multipart([bytes([SHUTTING_DOWN]), request_header(UNARY, response_id, "py.hold"), b""])
+            sent += 3
+    say(what="guessed", each=sent)
+    sys.stdin.readline()
+
+
+def flood(endpoint):
+    header = request_header(FIRE, struct.pack("<QQ", 1, 0xFFFF), "note")
+    stranger = zmq.Context().socket(zmq.DEALER)
+    stranger.connect(endpoint)
+    poller = zmq.Poller()
+    poller.register(sys.stdin.fileno(), zmq.POLLIN)
+    say(what="flooding")
+    sent = 0
+    while not poller.poll(0):
         for _ in range(100):
-            stranger.send_multipart([b"\x00", flood, b"x" * 50])
+            stranger.send_multipart([b"\x00", header, b"x" * 50])
         sent += 100
-    say(what="flooded", sent=sent, outcome=node.ask(endpoint, UNARY, "echo", b"3")[0])
-    for socket in (thief, stranger, *twins):
-        socket.close(linger=0)
+    say(what="flooded", sent=sent)
 
 
 if __name__ == "__main__":
     mode, *rest = sys.argv[1:] or ["?"]
-    modes = {"serve": serve, "call": call, "harm": harm}
+    modes = {"serve": serve, "call": call, "harm": harm, "halves": halves, "thief": thief, "flood": flood}
     if mode not in modes:
         sys.exit(__doc__)
     modes[mode](*rest)

@@ -4,11 +4,20 @@
  */
 import { connect, type Socket as TcpSocket } from "node:net";
 import process from "node:process";
-import { Messenger, unaryHandler } from "../../../src/mod.ts";
+import { z } from "zod";
+import { amHandler, contract, Messenger, unaryHandler } from "../../../src/mod.ts";
 import { Context, type Socket } from "../../../src/zmq/mod.ts";
 import { framesOf, type HostileMessage, hostileMessages, systematicMessages } from "../hostile_frames.ts";
 import { type Prng, seededPrng } from "../prng.ts";
 import { zmtpStart } from "../zmtp.ts";
+import { hexOf } from "../../vectors/hex.ts";
+
+/** How long libzmq lets a handshake take here: HANDSHAKE_IVL. */
+const handshakeMs = 3_000;
+
+const schemas = { input: z.object({ a: z.number(), b: z.number() }), output: z.object({ sum: z.number() }) };
+const add = contract("add", schemas);
+const addPacked = contract("addPacked", { ...schemas, encoding: "msgpack" });
 
 function say(...words: readonly unknown[]): void {
   console.log(words.join(" "));
@@ -82,10 +91,13 @@ function dial(endpoint: string): Promise<TcpSocket | null> {
 }
 
 const roles: Record<string, (...args: string[]) => Promise<void>> = {
-  /** Answers `echo`, and tells its counters as `stats`. */
+  /** Answers `echo` and two contracts, takes `note`, and tells its counters as `stats`. */
   async serve() {
     const messenger = await Messenger.create();
     messenger.registerHandler(unaryHandler("echo", ({ payload }) => payload));
+    messenger.registerHandler(amHandler("note", () => {}));
+    messenger.handle(add, ({ input }) => ({ sum: input.a + input.b }));
+    messenger.handle(addPacked, ({ input }) => ({ sum: input.a + input.b }));
     messenger.registerHandler(
       unaryHandler("stats", () => new TextEncoder().encode(JSON.stringify(messenger.stats()))),
     );
@@ -118,27 +130,72 @@ const roles: Record<string, (...args: string[]) => Promise<void>> = {
     say("done", sent);
   },
 
-  /** Speaks broken ZMTP over and over. */
+  /**
+   * Sends messages that each count once at the receiver, and keeps its connections until its input ends. Batches are
+   * left out, because they count by record, and so are requests given back that nobody waits for, which are forgotten.
+   */
+  async accounted(endpoint, count, seed) {
+    const random = seededPrng(Number(seed));
+    const next = hostileMessages(random);
+    const context = await Context.create();
+    const sockets = connections(context, endpoint!, random);
+    let sent = 0;
+    const send = async (message: HostileMessage): Promise<void> => {
+      const { parts, typeFrame, header } = message;
+      const type = parts === 3 && typeFrame.length === 1 ? typeFrame[0] : undefined;
+      if (parts === 0 || type === 0x40 || (type === 4 && header[1] === 0)) return;
+      await sendSoon(sockets[sent % sockets.length]!, framesOf(message));
+      if (++sent % 100 === 0) swallow(sockets);
+    };
+    for (const message of systematicMessages()) await send(message);
+    for (let i = 0; i < Number(count); i++) await send(next());
+    say("sent", sent);
+    let over = false;
+    process.stdin.on("end", () => over = true).resume();
+    while (!over) {
+      swallow(sockets);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    for (const socket of sockets) socket.close({ lingerMs: 0 });
+    await context.close();
+  },
+
+  /** Speaks broken ZMTP over and over; tells which connections that wait were not thrown out. */
   async zmtp(endpoint, rounds, seed) {
     const random = seededPrng(Number(seed));
-    let count = 0;
+    const waiting = new Map<TcpSocket, Uint8Array>();
+    let opened = 0;
+    let thrownOut = 0;
     for (let round = 0; round < Number(rounds); round++) {
       await Promise.all(
         greetings(random).map(async (bytes, i) => {
           const socket = await dial(endpoint!);
           if (socket === null) return;
-          count++;
-          // A third cuts the line, a third closes in order, and a third waits to be thrown out.
+          opened++;
+          // A third cuts the line, a third closes in order, and a third waits to be thrown out: others in each round.
+          const how = (i + round) % 3;
+          if (how === 2) {
+            waiting.set(socket, bytes);
+            socket.on("close", () => {
+              if (waiting.delete(socket)) thrownOut++;
+            });
+          }
           socket.write(bytes, () => {
-            if (i % 3 === 0) socket.resetAndDestroy?.();
-            else if (i % 3 === 1) socket.end();
+            if (how === 0) socket.resetAndDestroy?.();
+            else if (how === 1) socket.end(() => socket.destroy());
           });
-          await turn();
-          socket.destroy();
         }),
       );
     }
-    say("done", count);
+    const total = waiting.size + thrownOut;
+    const end = performance.now() + handshakeMs + 2_000;
+    // One greeting is whole, and every third round it waits.
+    while (waiting.size > Number(rounds) / 3 && performance.now() < end) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const kept = [...waiting.values()].map((bytes) => hexOf(bytes.subarray(0, 16)));
+    say("waited", JSON.stringify({ opened, waiting: total, thrownOut, kept }));
+    await new Promise((resolve) => process.stdin.on("end", resolve).resume());
     process.exit(0);
   },
 
