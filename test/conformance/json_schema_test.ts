@@ -5,6 +5,7 @@ import type { SchemaIssue } from "../../src/core/mod.ts";
 import { type JsonSchema, jsonSchema } from "../../src/json-schema/mod.ts";
 import { contract } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
+import { collectGarbage } from "../support/collect.ts";
 import { until } from "../support/until.ts";
 import { fails, pair, thrown } from "./messenger_kit.ts";
 
@@ -158,12 +159,11 @@ test("schemas that nobody uses any more are forgotten", async () => {
     });
     made.push(new WeakRef(schema["~standard"].jsonSchema.input() as object));
   }
-  const { Bun } = globalThis as { Bun?: { gc(force: boolean): void } };
   const garbage: Uint8Array[] = [];
   await until(() => {
+    collectGarbage();
     // Where nobody can ask for a collection, memory outside the heap brings one about.
-    if (Bun === undefined) garbage[0] = new Uint8Array(32 * 1024 * 1024);
-    else Bun.gc(true);
+    garbage[0] = new Uint8Array(32 * 1024 * 1024);
     return made.filter((one) => one.deref() === undefined).length > 40;
   }, { message: "the garbage collector to take them" });
 });
