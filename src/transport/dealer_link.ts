@@ -1,5 +1,6 @@
 import { ProtocolError } from "../zmq/mod.ts";
 import { type Context, Errno, type Handle, MonitorEvent, type Socket, type Source } from "../zmq/mod.ts";
+import { isLoopback } from "./endpoint.ts";
 import { type FrameReader, type InboundMessage, ReadResult } from "./inbound.ts";
 import { closedByUs, Link, type LinkShared } from "./link.ts";
 import { writeFromRegion, writeFromViews, WriteOutcome } from "./write.ts";
@@ -45,7 +46,7 @@ export class DealerLink<Session> extends Link<Session> implements Source {
   constructor(host: DealerHost<Session>, shared: LinkShared, address: string, serverKey: string | null) {
     super(shared, "connecting");
     this.peerKey = serverKey;
-    this.local = address.startsWith("ipc://");
+    this.local = address.startsWith("ipc://") || isLoopback(address);
     this.established = false;
     this.#host = host;
     this.endpoint = address;

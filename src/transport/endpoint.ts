@@ -93,6 +93,11 @@ export function dialableEndpoints(bound: string, advertise: string | undefined):
   return usable.map((address) => `tcp://${address}:${port}`);
 }
 
+/** Whether an address, as in an endpoint or as libzmq tells a connection's, is this host's own whoever looks. */
+export function isLoopback(address: string): boolean {
+  return /^(?:tcp:\/\/)?(?:127(?:\.\d+){3}|\[?::1\]?|localhost)(?::\d+)?$/.test(address);
+}
+
 function interfaceAddresses(): string[] {
   let interfaces: ReturnType<typeof networkInterfaces>;
   try {

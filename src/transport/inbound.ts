@@ -8,6 +8,7 @@ import {
   type Region,
 } from "../zmq/mod.ts";
 import type { DropCounters } from "./drops.ts";
+import { isLoopback } from "./endpoint.ts";
 
 const dontWait = ReceiveFlag.DONTWAIT;
 
@@ -152,7 +153,7 @@ export class FrameReader {
       this.sourceFd = this.#backend.messageProperty(MessageProperty.SRCFD);
       this.sourceKey = this.secure ? this.#backend.messageText(MessageText.USER_ID) : null;
       const address = this.#backend.messageText(MessageText.PEER_ADDRESS);
-      this.sourceLocal = address === null ? null : unixAddress.test(address);
+      this.sourceLocal = address === null ? null : unixAddress.test(address) || isLoopback(address);
       this.#backend.messageToRegion(this.#small, typeAt, Math.min(size, typeCapacity));
     }
     return size;
@@ -167,7 +168,7 @@ export class FrameReader {
   /** The key of the connection that {@link readTypeOfStranger} saw, or null. */
   sourceKey: string | null = null;
 
-  /** Whether the connection that {@link readTypeOfStranger} saw goes over IPC; null where nothing tells. */
+  /** Whether the connection that {@link readTypeOfStranger} saw comes from this host; null where nothing tells. */
   sourceLocal: boolean | null = null;
 
   /** The descriptor of the connection that {@link readTypeOfStranger} saw, or −1. */

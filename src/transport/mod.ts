@@ -5,7 +5,7 @@
  */
 export { Batcher } from "./batcher.ts";
 export { type Drop, DropCounters } from "./drops.ts";
-export { type Endpoint, formatEndpoint, parseEndpoint } from "./endpoint.ts";
+export { type Endpoint, formatEndpoint, isLoopback, parseEndpoint } from "./endpoint.ts";
 export { copyBytes, InboundMessage, smallFrameBytes } from "./inbound.ts";
 export { closedByUs, Link, type LinkShared, type LinkState, SendOutcome } from "./link.ts";
 export type { CurveIdentity } from "./security.ts";

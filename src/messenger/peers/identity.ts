@@ -39,7 +39,8 @@ export function checkIdentity(call: InboundCall, claimed: InstanceId, says: Peer
 export function answersFor(session: Session, peer: Peer): boolean {
   if (session.answersFor === peer) return true;
   const { routingId } = session.link;
-  const named = routingId !== null && routingId.length >= 16;
+  // Plain Velo's is the id's 16 bytes; ours has 8 more. Others bear whatever name they chose for the connection.
+  const named = routingId !== null && (routingId.length === 16 || routingId.length === 24);
   const fits = named
     ? peer.idBytes.every((byte, at) => byte === routingId[at])
     : session.peer === peer || (routingId !== null && session.peer === null && !peer.named);

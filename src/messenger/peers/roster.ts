@@ -1,4 +1,5 @@
 import type { Clock, InstanceId } from "../../core/mod.ts";
+import { isLoopback } from "../../transport/mod.ts";
 import type { Connections } from "./connections.ts";
 import type { StatusFeed } from "./status.ts";
 
@@ -36,6 +37,7 @@ export function rosterOf(connections: Connections, status: StatusFeed, clock: Cl
       const session = connections.sessionOf(id);
       if (session !== null) return session.link.local;
       const endpoints = connections.peers.get(id)?.endpoints ?? [];
+      if (endpoints.some(isLoopback)) return true;
       // Every host has instances that listen on IPC; whether it is this host shows when they are dialled.
       return endpoints.length === 0 || endpoints.some((endpoint) => endpoint.startsWith("ipc://"))
         ? null
