@@ -1,5 +1,5 @@
 import { type InstanceId, ZeromeshError } from "../core/mod.ts";
-import { type Handler, registrationsOf, typedUnaryHandler } from "../messenger/mod.ts";
+import { type Handler, registrationsOf, typedUnaryHandler, unlimited } from "../messenger/mod.ts";
 import type { CohortMessenger } from "./options.ts";
 import type { CohortContracts, Joined, Refused } from "./protocol.ts";
 
@@ -48,7 +48,9 @@ export class Desk {
         }))),
     ];
     try {
-      for (const handler of handlers) this.#handlers.push(messenger.registerHandler(handler));
+      for (const handler of handlers) {
+        this.#handlers.push(messenger.registerHandler(unlimited(handler)));
+      }
       const registrations = registrationsOf(messenger)?.welcome((id) => host.registered(id));
       if (registrations !== undefined) this.#handlers.push(registrations);
     } catch (error) {

@@ -8,7 +8,7 @@ import {
   systemClock,
   ZeromeshError,
 } from "../core/mod.ts";
-import { amHandler, type WaitOptions } from "../messenger/mod.ts";
+import { amHandler, unlimited, type WaitOptions } from "../messenger/mod.ts";
 import { cohortDefaults, type CohortMessenger, milliseconds } from "./options.ts";
 import { type CohortContracts, cohortContracts, type Joined } from "./protocol.ts";
 
@@ -178,16 +178,16 @@ export class CohortMembership implements AsyncDisposable {
   #open(): void {
     const { beat, shutdown } = this.#contracts;
     this.#handlers.push(
-      this.#messenger.registerHandler(amHandler(beat, ({ senderInstanceId }) => {
+      this.#messenger.registerHandler(unlimited(amHandler(beat, ({ senderInstanceId }) => {
         if (senderInstanceId === this.leader) this.#heardAt = systemClock.now();
-      })),
+      }))),
     );
     try {
       this.#handlers.push(
-        this.#messenger.registerHandler(amHandler(shutdown, ({ input, senderInstanceId }) => {
+        this.#messenger.registerHandler(unlimited(amHandler(shutdown, ({ input, senderInstanceId }) => {
           if (senderInstanceId !== this.leader) throw new Error("Only the leader ends its cohort");
           void this.#finish(input.reason);
-        })),
+        }))),
       );
     } catch (error) {
       this.#end("");

@@ -68,6 +68,7 @@ export {
   type TypedContext,
   typedUnaryHandler,
   unaryHandler,
+  unlimited,
 } from "./handlers/handler.ts";
 export { checkOptionNames, checkTimeout, texts } from "./option_checks.ts";
 export {

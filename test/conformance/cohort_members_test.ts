@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
-import { joinCohort } from "../../src/cohort/mod.ts";
+import { joinCohort, LeaderWorkerCohort } from "../../src/cohort/mod.ts";
 import { amHandler, contract } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { until, within } from "../support/until.ts";
 import { lead, work } from "./cohort_kit.ts";
-import { bytes, fails, text, thrown } from "./messenger_kit.ts";
+import { bytes, fails, gate, text, thrown } from "./messenger_kit.ts";
 
 test("the leader takes workers out and in by itself, and who is not in cannot be taken out", async () => {
   await using t = await leakCheck();
@@ -117,4 +117,34 @@ test("with acks, a worker that cannot read the payload is one failure among the 
   assert.deepEqual(seen, ["no json"]);
   assert.ok((await led.cohort.broadcastToWorkersWithAcks("note", { payload: { at: 1 } })).ok);
   await until(() => seen.length === 3);
+});
+
+test("a worker and a leader whose only place is taken by a long job are not lost, and workers still come and meet", async () => {
+  await using t = await leakCheck();
+  const one = { concurrency: 1, maxInFlightMessages: 4 };
+  const leader = await t.messenger(one);
+  const cohort = LeaderWorkerCohort.create(leader, { size: 2, heartbeatMs: 30, lostAfterMs: 200 });
+  t.defer(async () => void await cohort.shutdown({ timeoutMs: 500 }));
+  const job = gate(t);
+  leader.registerHandler(amHandler("job", () => job.opened));
+  const worker = await t.messenger({ listen: false, ...one });
+  worker.registerHandler(amHandler("job", () => job.opened));
+  const place = await joinCohort(worker, { leader: leader.endpoint });
+  t.defer(() => place.leave());
+  const jobs = [
+    worker.amSync("job", { to: leader.instanceId }),
+    leader.amSync("job", { to: worker.instanceId }),
+  ];
+  await until(() => worker.stats().handlers.running === 1 && leader.stats().handlers.running === 1);
+  const second = await t.messenger({ listen: false });
+  const other = await joinCohort(second, { leader: leader.endpoint });
+  t.defer(() => other.leave());
+  const met = Promise.all([place.barrier("start"), other.barrier("start")]);
+  await within(met, 2_000);
+  const longer = performance.now() + 500;
+  await until(() => performance.now() > longer);
+  assert.deepEqual(cohort.workers().map(({ state }) => state), ["up", "up"]);
+  assert.deepEqual([place.signal.aborted, other.signal.aborted], [false, false]);
+  job.open();
+  await Promise.all(jobs);
 });

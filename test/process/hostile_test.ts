@@ -159,11 +159,12 @@ test("TCP connections that speak broken ZMTP, HTTP or TLS are thrown out in time
   assert.ok(opened > 200 * rounds, `only ${opened} connections came about`);
   console.log(`# ${waiting} waited, ${thrownOut} were thrown out in time`);
   // A handshake that breaks a rule ends at once, one that does not go on after HANDSHAKE_IVL. The one greeting that is
-  // right, of a REQ that says nothing more, may stay.
+  // right, of a REQ that says nothing more, may stay. From 4.3.5 on libzmq also keeps what might be ZMTP 1.
   const right = kept.filter((start) => start.startsWith("ff00000000000000017f03014e554c4c"));
-  assert.deepEqual(kept, right);
+  const old = one.client.library.version < "4.3.5" ? [] : kept.filter((start) => !start.startsWith("ff"));
+  assert.deepEqual(kept.filter((start) => !old.includes(start)), right);
   assert.equal(right.length, rounds / 3);
-  assert.equal(thrownOut, waiting - right.length);
+  assert.equal(thrownOut, waiting - kept.length);
   attacker.endInput();
   await attacker.exit;
   if (before === null) return;

@@ -23,7 +23,7 @@ import type { MessengerFace, Registered } from "./handler.ts";
 import type { HandlerStats } from "./handler_stats.ts";
 import { type LaneHost, Lanes } from "./lanes.ts";
 import { runHandler } from "../observe/observation.ts";
-import { isThenable, overloaded, payloadInvalid, payloadUnreadable, Refusal } from "./refusal.ts";
+import { isThenable, overloaded, payloadInvalid, payloadUnreadable, Refusal, stopped } from "./refusal.ts";
 import type { Failure } from "./replies.ts";
 import { Results } from "./results.ts";
 import { InboundRoom } from "./room.ts";
@@ -173,9 +173,9 @@ export class Dispatcher implements CallHost, LaneHost {
     this.#parts.observer?.received(call);
     if (kind === ResponseKind.fire) session.received?.began(call, this.#parts.clock);
     if (registered.stopped !== null) return this.#reject(call, registered, stopped(registered.stopped));
-    if (!this.#room.has(registered.held, session.held, bytes)) {
+    if (!registered.unlimited && !this.#room.has(registered.held, session.held, bytes)) {
       const why = "too many messages are held here (maxInFlightMessages, maxInFlightBytes)";
-      return this.#reject(call, registered, overloaded(header.name, why));
+      return this.#reject(call, registered, overloaded(name, why));
     }
     const lanes = registered.lanes === undefined ? this.#lanesOf(registered) : registered.lanes;
     if (lanes === null) return this.#run(call, registered);
@@ -187,11 +187,12 @@ export class Dispatcher implements CallHost, LaneHost {
   }
 
   #lanesOf(registered: Registered): Lanes | null {
-    const { tasks } = registered.handler;
+    const { handler: { tasks }, unlimited } = registered;
+    const common = unlimited ? [] : this.#common;
     const free = tasks === undefined || (tasks.ordered === null && tasks.limits.length === 0);
-    return registered.lanes = free && this.#common.length === 0
+    return registered.lanes = free && common.length === 0
       ? null
-      : new Lanes(this, tasks ?? resolveTasks(registered.handler.name, {}), this.#common);
+      : new Lanes(this, tasks ?? resolveTasks(registered.handler.name, {}), common);
   }
 
   /** A message has to wait for its turn. */
@@ -298,7 +299,7 @@ export class Dispatcher implements CallHost, LaneHost {
     call.runningKey = call.kind === ResponseKind.fire || running.has(key) ? -(++this.#fireKey) : key;
     running.set(call.runningKey, call);
     this.#busy.add(call.session);
-    if (registered.system || call.held) return;
+    if (registered.system || registered.unlimited || call.held) return;
     call.held = true;
     this.#room.hold(registered.held, call.session.held, call.bytes);
   }
@@ -393,8 +394,4 @@ export class Dispatcher implements CallHost, LaneHost {
   abortAll(): void {
     for (const session of this.#busy) this.abortSession(session, shuttingDown());
   }
-}
-
-function stopped(why: string): Failure {
-  return { code: "CANCELLED", message: why };
 }

@@ -195,6 +195,18 @@ export function systemHandler(
   return Object.freeze({ name, kind, contract: null, dispatch: "inline" as const, run });
 }
 
+const unlimitedHandlers = new WeakSet<Handler>();
+
+/**
+ * Marks a handler of the library's that has an ordinary name: the messenger's own limits (`concurrency`,
+ * `maxInFlightMessages`, `maxInFlightBytes`) do not hold it up. Behind a worker's only place its cohort's heartbeats
+ * would wait for the job that has it, and the worker would be taken for lost.
+ */
+export function unlimited(handler: Handler): Handler {
+  unlimitedHandlers.add(handler);
+  return handler;
+}
+
 function makeHandler(
   kind: Handler["kind"],
   target: string | Contract,
@@ -240,6 +252,8 @@ export interface Registered {
   readonly handler: Handler;
   /** Whether it is the library's own, which no limit of the user's holds up. */
   readonly system: boolean;
+  /** Whether the messenger's own limits do not count for it, see {@link unlimited}. */
+  readonly unlimited: boolean;
   /** What its payload must be. */
   readonly schema: AnySchema | null;
   /** How its messages ended. */
@@ -310,6 +324,7 @@ export class HandlerRegistry {
     const registered: Registered = {
       handler,
       system: handler.name.startsWith("_"),
+      unlimited: unlimitedHandlers.has(handler),
       schema: handler.schema ?? handler.contract?.input ?? null,
       counts: new HandlerCounts(),
       held: { messages: 0, bytes: 0 },

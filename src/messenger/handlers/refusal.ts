@@ -75,6 +75,11 @@ export function encodeResult(contract: Contract, result: unknown, encoding: "jso
   }
 }
 
+/** The answer to a message for a handler that was stopped. */
+export function stopped(why: string): Failure {
+  return { code: "CANCELLED", message: why };
+}
+
 /** There is no room for the message. */
 export function overloaded(name: string, why: string): Failure {
   return {
