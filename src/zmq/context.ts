@@ -22,7 +22,7 @@ export interface ContextOptions {
   ioThreads?: number | undefined;
   /** The most sockets the context can hold. A dialled peer takes two. @default {16_384} */
   maxSockets?: number | undefined;
-  /** How long sockets may go on sending when the process exits without closing. @default {250} */
+  /** How long sockets may go on sending when the process exits without closing. @default {1_000} */
   exitLingerMs?: number | undefined;
   /** How to wait for sockets; `"auto"` probes. @default {"auto"} */
   waiter?: "auto" | "loop" | "worker" | undefined;
@@ -32,7 +32,7 @@ export interface ContextOptions {
   logger?: Logger | undefined;
 }
 
-const defaults = Object.freeze({ ioThreads: 1, maxSockets: 16_384, exitLingerMs: 250 });
+const defaults = Object.freeze({ ioThreads: 1, maxSockets: 16_384, exitLingerMs: 1_000 });
 
 /** What is open in this JavaScript thread, for leak checks. */
 export interface OpenResources {
