@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { createConnection, createServer } from "node:net";
-import { before, test } from "node:test";
+import { before } from "node:test";
 import process from "node:process";
 import { type Handle, openBackend, PollEvent, SocketType } from "../../ffi/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { longRun } from "../support/runtime.ts";
+import { test } from "../support/testing.ts";
 import { pause, within } from "../support/until.ts";
 import { dontWait, Kit, turn, type WakingWaiter } from "./ffi_kit.ts";
 
@@ -230,57 +231,64 @@ for (const kind of kinds) {
   });
 }
 
-test("slice() returns for ours, for the runtime's loop, and when the time is up", async (t) => {
-  await using check = await leakCheck();
-  const kit = check.use(await Kit.open());
-  const waking = await kit.waiter();
-  const { slice } = waking.waiter;
-  if (slice === undefined) return t.skip("the runtime's loop was not found");
-  const { left, right } = await watchedPair(kit, "inproc://slice", waking);
-  // The loop has something to do at first, and a timer may leave a sign of itself in it. A wait is a real turn.
-  const out = new Int32Array(4);
-  let idle = slice(0, 0);
-  for (let tries = 0; tries < 100 && idle !== 0; tries++) {
-    await waking.park(() => waking.waiter.ring());
-    waking.waiter.fired(out);
-    idle = slice(0, 0);
-  }
-  assert.equal(idle, 0);
-  const start = performance.now();
-  assert.equal(slice(20_000, 0) & 1, 0);
-  assert.ok(performance.now() - start < 500);
-  kit.backend.send(right, new Uint8Array(1), dontWait);
-  assert.equal(slice(1_000_000, 0) & 1, 1);
-  drain(kit, left);
-  kit.backend.events(left);
-  assert.equal(slice(0, 0) & 1, 0);
-  waking.waiter.ring();
-  assert.equal(slice(1_000_000, 0) & 1, 1);
-  waking.waiter.fired(out);
-  assert.equal(slice(0, 0) & 1, 0);
+// Where it is not found calls only take longer; where it always was, not finding it is a failure.
+const noSlice = process.platform !== "linux" && "the runtime's own loop is looked for on Linux only";
 
-  // A TCP server of the runtime: bytes for it must end a slice.
-  const server = createServer((socket) => {
-    socket.on("data", () => {});
-    socket.on("error", () => {});
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  assert.ok(address !== null && typeof address === "object");
-  const client = createConnection(address.port, "127.0.0.1");
-  await new Promise<void>((resolve) => client.once("connect", () => resolve()));
-  await pause(50);
-  let woken = 0;
-  for (let round = 0; round < 20; round++) {
-    client.write("x");
-    const begin = performance.now();
-    if ((slice(200_000, 0) & 2) !== 0 && performance.now() - begin < 150) woken++;
-    await pause(1);
-  }
-  client.destroy();
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  assert.ok(woken >= 15, `the loop ended only ${woken} of 20 slices`);
-});
+test(
+  "slice() returns for ours, for the runtime's loop, and when the time is up",
+  { skip: noSlice },
+  async () => {
+    await using check = await leakCheck();
+    const kit = check.use(await Kit.open());
+    const waking = await kit.waiter();
+    const { slice } = waking.waiter;
+    assert.ok(slice !== undefined, "the runtime's loop was not found");
+    const { left, right } = await watchedPair(kit, "inproc://slice", waking);
+    // The loop has something to do at first, and a timer may leave a sign of itself in it. A wait is a real turn.
+    const out = new Int32Array(4);
+    let idle = slice(0, 0);
+    for (let tries = 0; tries < 100 && idle !== 0; tries++) {
+      await waking.park(() => waking.waiter.ring());
+      waking.waiter.fired(out);
+      idle = slice(0, 0);
+    }
+    assert.equal(idle, 0);
+    const start = performance.now();
+    assert.equal(slice(20_000, 0) & 1, 0);
+    assert.ok(performance.now() - start < 500);
+    kit.backend.send(right, new Uint8Array(1), dontWait);
+    assert.equal(slice(1_000_000, 0) & 1, 1);
+    drain(kit, left);
+    kit.backend.events(left);
+    assert.equal(slice(0, 0) & 1, 0);
+    waking.waiter.ring();
+    assert.equal(slice(1_000_000, 0) & 1, 1);
+    waking.waiter.fired(out);
+    assert.equal(slice(0, 0) & 1, 0);
+
+    // A TCP server of the runtime: bytes for it must end a slice.
+    const server = createServer((socket) => {
+      socket.on("data", () => {});
+      socket.on("error", () => {});
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    assert.ok(address !== null && typeof address === "object");
+    const client = createConnection(address.port, "127.0.0.1");
+    await new Promise<void>((resolve) => client.once("connect", () => resolve()));
+    await pause(50);
+    let woken = 0;
+    for (let round = 0; round < 20; round++) {
+      client.write("x");
+      const begin = performance.now();
+      if ((slice(200_000, 0) & 2) !== 0 && performance.now() - begin < 150) woken++;
+      await pause(1);
+    }
+    client.destroy();
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+    assert.ok(woken >= 15, `the loop ended only ${woken} of 20 slices`);
+  },
+);
 
 test("a wait sees a message that came before arm()", async () => {
   await using check = await leakCheck();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import { type SocketOptionName, type SocketOptionValue } from "../../src/zmq/mod.ts";
+import { noCurve } from "../support/curve.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { rawContext } from "../support/raw_sockets.ts";
 
@@ -31,10 +32,9 @@ test("options of every kind are read back as they were set", async () => {
   }
 });
 
-test("a CURVE key is text of 40 characters, set as text or as its 32 bytes", async (t) => {
-  await using check = await leakCheck();
-  const context = await rawContext(check);
-  if (!context.library.capabilities.includes("curve")) return t.skip("this libzmq has no CURVE");
+test("a CURVE key is text of 40 characters, set as text or as its 32 bytes", { skip: noCurve }, async () => {
+  await using t = await leakCheck();
+  const context = await rawContext(t);
   const socket = context.socket("DEALER");
   socket.set("CURVE_SERVERKEY", key);
   assert.equal(socket.get("CURVE_SERVERKEY"), key);

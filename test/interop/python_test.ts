@@ -1,7 +1,7 @@
 /** A node in Python that speaks the plain wire with pyzmq: both directions, and what no node would send. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import { z } from "zod";
 import { amHandler, contract, type Messenger, type PeerInfoJson, unaryHandler } from "../../src/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";

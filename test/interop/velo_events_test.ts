@@ -1,7 +1,7 @@
 /** Events and discovery files between us and a Rust node on the crate `velo` 0.21.0, each side in every role. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import { FileDiscovery } from "../../src/discovery/mod.ts";
 import { type EventHandle, type Messenger, service, unaryHandler } from "../../src/mod.ts";
 import { newInstanceId } from "../../src/core/mod.ts";

@@ -1,6 +1,6 @@
 /** A Rust node on the crate `velo` 0.21.0: both directions, what it does when it ends, and what never gets on. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import { z } from "zod";
 import {
   amHandler,

@@ -1,6 +1,6 @@
 /** A fast `amSend` loop against a handler that takes a millisecond, in processes of their own. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import type { Messenger } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { allRuntimes, longRun, type RuntimeName } from "../support/runtime.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createServer, request as forward } from "node:http";
 import type { AddressInfo } from "node:net";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import { newInstanceId } from "../../src/core/mod.ts";
 import { EtcdDiscovery } from "../../src/discovery/etcd.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";

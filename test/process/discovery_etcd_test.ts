@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import { EtcdDiscovery } from "../../src/discovery/etcd.ts";
 import { type InstanceId, newInstanceId } from "../../src/core/mod.ts";
 import { service } from "../../src/mod.ts";

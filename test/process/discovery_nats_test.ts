@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import { NatsDiscovery } from "../../src/discovery/nats.ts";
 import { newInstanceId, workerIdOf } from "../../src/core/mod.ts";
 import { type InstanceId, unaryHandler } from "../../src/mod.ts";

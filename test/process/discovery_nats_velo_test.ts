@@ -5,7 +5,7 @@
  */
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "../support/testing.ts";
 import { instanceId, type WorkerId } from "../../src/core/mod.ts";
 import { NatsDiscovery } from "../../src/discovery/nats.ts";
 import { connectToNats } from "../../src/discovery/nats_client.ts";

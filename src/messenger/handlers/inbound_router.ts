@@ -67,17 +67,16 @@ export class InboundRouter {
     }
   }
 
+  /** Reads a request's header; false, and counted, when it is none. */
+  #decodeRequest({ header, headerView, headerStart, headerEnd }: InboundMessage): boolean {
+    const reason = decodeRequest(header, headerView, headerStart, headerEnd, this.#request, this.#names);
+    if (reason !== null) this.#parts.drops.count(reason);
+    return reason === null;
+  }
+
   #onRequest(session: Session, message: InboundMessage): void {
     const header = this.#request;
-    const reason = decodeRequest(
-      message.header,
-      message.headerView,
-      message.headerStart,
-      message.headerEnd,
-      header,
-      this.#names,
-    );
-    if (reason !== null) return this.#parts.drops.count(reason);
+    if (!this.#decodeRequest(message)) return;
     const size = message.payloadEnd - message.payloadStart;
     if (size > this.#parts.maxPayloadBytes && size > payloadLimit(header.name, this.#parts.maxPayloadBytes)) {
       this.#parts.drops.count("payloadTooLarge");
@@ -143,15 +142,7 @@ export class InboundRouter {
 
   #onShuttingDown(session: Session, message: InboundMessage): void {
     const header = this.#request;
-    const reason = decodeRequest(
-      message.header,
-      message.headerView,
-      message.headerStart,
-      message.headerEnd,
-      header,
-      this.#names,
-    );
-    if (reason !== null) return this.#parts.drops.count(reason);
+    if (!this.#decodeRequest(message)) return;
     if (header.kind === ResponseKind.fire) return;
     const call = this.#waiting(session, header);
     call?.fail(
