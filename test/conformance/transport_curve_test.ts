@@ -339,4 +339,7 @@ test("what is no key is a TypeError, before anything is opened or dialled", { sk
     await assert.rejects(client.connect(plain.endpoint, { serverKey }), TypeError);
   }
   await assert.rejects(plain.connect(plain.endpoint, { serverKey: publicKey }), TypeError);
+  // What is wrong with the endpoint is told before a key is missed.
+  await assert.rejects(client.connect("tcp:/x"), { code: "ENDPOINT_INVALID" });
+  await assert.rejects(client.connect(plain.endpoint), { code: "FORBIDDEN" });
 });

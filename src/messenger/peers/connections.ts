@@ -7,7 +7,7 @@ import {
   type Logger,
   ZeromeshError,
 } from "../../core/mod.ts";
-import { closedByUs, type Link, type LinkLoss, type Transport } from "../../transport/mod.ts";
+import { closedByUs, type Link, type LinkLoss, parseEndpoint, type Transport } from "../../transport/mod.ts";
 import {
   decodeHello,
   encodeHelloReply,
@@ -138,6 +138,8 @@ export class Connections {
       const dialled = peer.dialled;
       if (dialled?.usable && dialled.link.endpoint === endpoint) return peer.instanceId;
     }
+    // Before the key is missed: what cannot be dialled at all is told first.
+    parseEndpoint(endpoint, "dial");
     const target = {
       endpoints: [endpoint],
       expected: null,
