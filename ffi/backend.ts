@@ -94,6 +94,8 @@ export interface Backend {
   errorText(errno: number): string;
   /** A new CURVE key pair as Z85 text (40 characters each), or null when this libzmq has no CURVE. */
   curveKeyPair(): { publicKey: string; secretKey: string } | null;
+  /** The public key of a secret key, both as Z85 text, or null when this libzmq cannot derive it. */
+  curvePublicKey(secretKey: string): string | null;
 
   /** `zmq_ctx_new`. Throws a `ZeromeshError` `ZMQ_ERROR` when there is no memory. */
   contextNew(): Handle;

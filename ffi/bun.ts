@@ -67,6 +67,13 @@ class BunBackend implements Backend {
     return { publicKey: fromCString(publicKey), secretKey: fromCString(secretKey) };
   }
 
+  curvePublicKey(secretKey: string): string | null {
+    const { curvePublic } = this.#native.optional;
+    const publicKey = new Uint8Array(new ArrayBuffer(keyBytes));
+    if (curvePublic === undefined || curvePublic(publicKey, cString(secretKey)) < 0) return null;
+    return fromCString(publicKey);
+  }
+
   contextNew(): Handle {
     const context = this.#zmq.ctxNew();
     if (context === null) throw new ZeromeshError("ZMQ_ERROR", "Cannot create a context: out of memory");

@@ -83,6 +83,13 @@ class DenoBackend implements Backend {
     return { publicKey: fromCString(publicKey), secretKey: fromCString(secretKey) };
   }
 
+  curvePublicKey(secretKey: string): string | null {
+    const { curvePublic } = this.#native.optional;
+    const publicKey = new Uint8Array(new ArrayBuffer(keyBytes));
+    if (curvePublic === null || curvePublic(publicKey, cString(secretKey)) < 0) return null;
+    return fromCString(publicKey);
+  }
+
   contextNew(): Handle {
     const context = this.#zmq.ctxNew();
     if (context === null) throw new ZeromeshError("ZMQ_ERROR", "Cannot create a context: out of memory");

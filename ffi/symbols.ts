@@ -95,6 +95,7 @@ export const optionalSymbols = {
   mallopt: { name: "mallopt", parameters: ["int", "int"], result: "int" }, // parameter, value
   // *public, *secret: 41 bytes each
   curveKeypair: { name: "zmq_curve_keypair", parameters: ["view", "view"], result: "int" },
+  curvePublic: { name: "zmq_curve_public", parameters: ["view", "view"], result: "int" },
 } as const satisfies SymbolTable;
 
 /** libc's functions that exist on every Unix. A lookup in libzmq's own handle covers what it depends on. */

@@ -94,7 +94,7 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
    * Loads libzmq if need be, binds, and makes an instance.
    *
    * @param options Where to listen, limits, features; all have defaults.
-   * @throws {TypeError} If an option has the wrong type or is not known.
+   * @throws {TypeError} If an option has the wrong type or is not known, or the keys of `curve` are of two pairs.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, `ENDPOINT_INVALID`, `ADDRESS_IN_USE`; what registering with
    * `discovery` throws.

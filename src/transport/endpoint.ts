@@ -29,6 +29,8 @@ export function parseEndpoint(text: string, purpose: "listen" | "dial"): Endpoin
   if (typeof text !== "string") {
     throw new TypeError(`Cannot ${verb} an endpoint that is no string (got ${typeof text})`);
   }
+  // C would take the text up to there, which is another address.
+  if (text.includes("\0")) return refuse("it holds a NUL");
   if (text.startsWith("ipc://")) {
     const path = text.slice(6);
     if (path === "") return refuse("the path is missing");

@@ -1,7 +1,7 @@
 import { ZeromeshError } from "../core/mod.ts";
 import { type Clock, errorText, type InstanceId, instanceIdToBytes, type Logger } from "../core/mod.ts";
 import { BatchReader, BatchRecord, MessageType } from "../wire/mod.ts";
-import { type Context, type Region, type Socket } from "../zmq/mod.ts";
+import { type Context, type Region, requireKeyPair, type Socket } from "../zmq/mod.ts";
 import { type DealerHost, DealerLink } from "./dealer_link.ts";
 import { DropCounters } from "./drops.ts";
 import {
@@ -126,6 +126,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     parts: ZmqTransportParts<Session>,
   ): Promise<ZmqTransport<Session>> {
     const endpoints = options.endpoints.map((endpoint) => parseEndpoint(endpoint, "listen"));
+    if (options.curve !== null) requireKeyPair(parts.context.backend, options.curve);
     const transport = new ZmqTransport(options, parts);
     // Binding may wait for a port or look at a path, and a process that does nothing else must not end meanwhile.
     transport.ref();

@@ -34,6 +34,23 @@ export function requireCurve(backend: Backend): void {
   if (!backend.library.capabilities.includes("curve")) failWithoutCurve(backend);
 }
 
+/**
+ * Checks that this libzmq has CURVE and that the halves of a key pair belong together: with halves of two pairs
+ * every handshake fails, and neither end can say why.
+ *
+ * @throws {ZeromeshError} `FEATURE_UNAVAILABLE` without CURVE.
+ * @throws {TypeError} If the public key is another secret key's.
+ */
+export function requireKeyPair(backend: Backend, keys: CurveKeyPair): void {
+  requireCurve(backend);
+  const belongs = backend.curvePublicKey(keys.secretKey);
+  if (belongs === null || belongs === keys.publicKey) return;
+  throw new TypeError(
+    "Cannot use these CURVE keys: curve.publicKey and curve.secretKey do not belong together (the public key of " +
+      `this secret key is ${belongs})`,
+  );
+}
+
 /** Whether a text is a key: 40 characters of Z85. */
 export function isCurveKey(text: unknown): text is string {
   return typeof text === "string" && text.length === 40 && [...text].every((c) => z85Alphabet.includes(c));

@@ -11,7 +11,7 @@ export {
   type OpenResources,
   openResources,
 } from "./context.ts";
-export { type CurveKeyPair, curveKeyPair, isCurveKey, requireCurve } from "./curve.ts";
+export { type CurveKeyPair, curveKeyPair, isCurveKey, requireCurve, requireKeyPair } from "./curve.ts";
 export { type MonitorHub, type MonitorListener, type StopMonitor } from "./monitor.ts";
 export { Reactor } from "./reactor.ts";
 export { type ReactorStats } from "./reactor_options.ts";

@@ -57,6 +57,23 @@ test("curveKeyPair() makes keys of 40 characters, each time others", { skip: noC
   assert.equal(new Set(all).size, 40);
 });
 
+test("keys of two pairs are refused at create, before anything is bound", { skip: noCurve }, async () => {
+  await using t = await leakCheck();
+  const [one, two] = await keyPairs(2) as [Keys, Keys];
+  for (const listen of [true, false]) {
+    await assert.rejects(
+      t.messenger({ listen, curve: { publicKey: one.publicKey, secretKey: two.secretKey } }),
+      (error: Error) => {
+        assert.ok(error instanceof TypeError);
+        assert.match(error.message, /do not belong together/);
+        assert.ok(error.message.includes(two.publicKey));
+        assert.ok(!error.message.includes(two.secretKey));
+        return true;
+      },
+    );
+  }
+});
+
 for (const kind of ["list", "function", "any"] as const) {
   test(`an allowed key gets in, calls and is called (allow: ${kind})`, { skip: noCurve }, async () => {
     await using t = await leakCheck();
