@@ -21,6 +21,7 @@
  *
  * @module
  */
+export { readKeyPair } from "./key_file.ts";
 export { Messenger } from "./messenger.ts";
 export { type CoreOptions, type MessengerOptions } from "./messenger_options.ts";
 export {

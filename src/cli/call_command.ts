@@ -37,7 +37,7 @@ Exit status: 0 done, 1 the call failed, 2 wrong usage, 130 interrupted.`,
     });
     await withMessenger(messenger, async () => {
       await connectAll(messenger, values, timeoutMs, io.signal);
-      const to = await peerOf(messenger, peer, timeoutMs, io.signal);
+      const to = await peerOf(messenger, peer, values, timeoutMs, io.signal);
       const options = { to, timeoutMs, signal: io.signal, ...payload };
       if (values.send === true) {
         await messenger.amSend(handler, options);

@@ -1,7 +1,7 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { type Discovery, FileDiscovery, findsPeers, LocalDiscovery } from "../discovery/mod.ts";
 import { type InstanceId, isInstanceId } from "../core/mod.ts";
-import { Messenger, service, type ServiceTarget } from "../mod.ts";
+import { Messenger, readKeyPair, service, type ServiceTarget } from "../mod.ts";
 import { UsageError } from "./command.ts";
 
 /** The options of every command that talks to somebody. */
@@ -9,6 +9,8 @@ export const connectionOptions = {
   connect: { type: "string", multiple: true },
   discovery: { type: "string", multiple: true },
   timeout: { type: "string" },
+  keys: { type: "string" },
+  "server-key": { type: "string" },
   help: { type: "boolean", short: "h" },
 } as const satisfies ParseArgsConfig["options"];
 
@@ -20,22 +22,35 @@ export const connectionHelp =
                          file:PATH           a file in Velo's format
                          etcd:URL[#CLUSTER]  such as etcd:http://127.0.0.1:2379
                          nats:URL[#CLUSTER]  such as nats:nats://127.0.0.1:4222
-  --timeout MS         how long to wait for an answer (default: 5000)`;
+  --timeout MS         how long to wait for an answer (default: 5000)
+  --keys FILE          your key pair ("zeromesh keys new FILE"), for instances that use CURVE
+  --server-key KEY     the public key of the instance at an endpoint; found ones bring their own`;
 
 /** What {@link connectionOptions} come to. */
 export interface ConnectionValues {
   readonly connect?: string[] | undefined;
   readonly discovery?: string[] | undefined;
   readonly timeout?: string | undefined;
+  readonly keys?: string | undefined;
+  readonly "server-key"?: string | undefined;
 }
 
 /** Parses arguments; what node says about wrong ones becomes a {@link UsageError}. */
 export function parse<T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {
   try {
-    return parseArgs(config);
+    return parseArgs({ ...config, args: joinServerKey(config.args ?? []) } as T);
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** A key may begin with "-", and would be taken for an option. */
+function joinServerKey(args: readonly string[]): string[] {
+  const joined = [...args];
+  const at = joined.indexOf("--server-key");
+  const key = joined[at + 1];
+  if (at !== -1 && key?.length === 40) joined.splice(at, 2, `--server-key=${key}`);
+  return joined;
 }
 
 /** A number of an option. */
@@ -74,18 +89,31 @@ export async function openMessenger(
   const timeoutMs = numberOf("timeout", values.timeout, 5_000);
   const asked = values.discovery ?? (values.connect === undefined ? ["local"] : []);
   const discovery = await Promise.all(asked.map(discoveryOf));
-  const messenger = await Messenger.create({ listen: false, discovery, connectTimeoutMs: timeoutMs });
+  const curve = values.keys === undefined ? undefined : readKeyPair(values.keys);
+  checkServerKey(values);
+  const messenger = await Messenger.create({ listen: false, discovery, connectTimeoutMs: timeoutMs, curve });
   return { messenger, discovery, timeoutMs };
+}
+
+function checkServerKey({ keys, "server-key": serverKey }: ConnectionValues): void {
+  if (serverKey === undefined) return;
+  if (serverKey.length !== 40) {
+    throw new UsageError("--server-key must be a public key: 40 characters of Z85");
+  }
+  if (keys === undefined) {
+    throw new UsageError('--server-key needs --keys FILE; "zeromesh keys new FILE" makes it');
+  }
 }
 
 /** The peer that an argument names: an instance id, an endpoint, or `service:NAME`. */
 export async function peerOf(
   messenger: Messenger,
   text: string,
+  values: ConnectionValues,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<InstanceId | ServiceTarget> {
-  if (/^(?:tcp|ipc):\/\//.test(text)) return await messenger.connect(text, { timeoutMs, signal });
+  if (/^(?:tcp|ipc):\/\//.test(text)) return await dial(messenger, text, values, timeoutMs, signal);
   const name = /^service:(.+)$/.exec(text)?.[1];
   if (name !== undefined) return service(name);
   const id = text.toLowerCase();
@@ -102,8 +130,23 @@ export async function connectAll(
   signal: AbortSignal,
 ): Promise<InstanceId[]> {
   return await Promise.all((values.connect ?? []).map((endpoint) => {
-    return messenger.connect(endpoint, { timeoutMs, signal });
+    return dial(messenger, endpoint, values, timeoutMs, signal);
   }));
+}
+
+function dial(
+  messenger: Messenger,
+  endpoint: string,
+  { keys, "server-key": serverKey }: ConnectionValues,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<InstanceId> {
+  if (keys !== undefined && serverKey === undefined) {
+    throw new UsageError(
+      `--keys needs --server-key KEY to dial ${endpoint}: the public key of the instance there`,
+    );
+  }
+  return messenger.connect(endpoint, { timeoutMs, signal, serverKey });
 }
 
 /** Every instance that the back ends can list. */

@@ -3,11 +3,12 @@ import process from "node:process";
 import { errorText, ZeromeshError } from "../core/mod.ts";
 import { callCommand } from "./call_command.ts";
 import { type Command, CommandFailed, ExitCode, UsageError } from "./command.ts";
+import { keysCommand } from "./keys_command.ts";
 import { libzmqCommand } from "./libzmq_command.ts";
 import { peersCommand } from "./peers_command.ts";
 import { pingCommand } from "./ping_command.ts";
 
-const commands: readonly Command[] = [peersCommand, callCommand, pingCommand, libzmqCommand];
+const commands: readonly Command[] = [peersCommand, callCommand, pingCommand, keysCommand, libzmqCommand];
 
 const help = `Usage: zeromesh COMMAND [options]
 
@@ -50,6 +51,11 @@ async function main(args: readonly string[]): Promise<ExitCode> {
     if (!(error instanceof CommandFailed)) {
       const code = error instanceof ZeromeshError ? `${error.code}: ` : "";
       console.error(`zeromesh ${name}: ${code}${errorText(error)}`);
+      if (
+        code !== "" && errorText(error).includes("CURVE") && !rest.some((arg) => arg.startsWith("--keys"))
+      ) {
+        console.error('no keys were given: see --keys and --server-key; "zeromesh keys new FILE" makes keys');
+      }
     }
     return ExitCode.failed;
   } finally {

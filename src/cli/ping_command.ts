@@ -46,7 +46,7 @@ Exit status: 0 every answer came, 1 one did not, 2 wrong usage, 130 interrupted.
     });
     await withMessenger(messenger, async () => {
       await connectAll(messenger, values, timeoutMs, io.signal);
-      const to = await peerOf(messenger, peer, timeoutMs, io.signal);
+      const to = await peerOf(messenger, peer, values, timeoutMs, io.signal);
       if (typeof to !== "string") throw new UsageError("PEER must be one instance, not a service");
       // Connecting is not part of the round trip.
       await messenger.availableHandlers(to, { timeoutMs, signal: io.signal });

@@ -1,36 +1,27 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
+import { runCli, startCli } from "../support/cli.ts";
 import { discoveryPermissions, startPeer, temporaryFolder } from "../support/discovery_peers.ts";
 import { leakCheck } from "../support/fixture.ts";
-import { type SpawnedProcess, spawnScript } from "../support/spawn.ts";
+import { spawnScript } from "../support/spawn.ts";
 import { within } from "../support/until.ts";
-
-function start(args: readonly string[]): SpawnedProcess {
-  return spawnScript("src/cli/main.ts", args, { permissions: discoveryPermissions });
-}
-
-async function run(...args: string[]): Promise<{ code: number | null; output: string; errors: string }> {
-  await using child = start(args);
-  const { code } = await within(child.exit, 30_000, `zeromesh ${args.join(" ")}`);
-  return { code, output: child.outputText, errors: child.errorText };
-}
 
 test("zeromesh peers lists instances with services and load, as a table and as JSON", async () => {
   await using t = await leakCheck();
   const path = `${temporaryFolder(t, "cli")}/peers.json`;
   const peer = await startPeer(t, `file:${path}`, ["resize"]);
-  const table = await run("peers", "--discovery", `file:${path}`);
+  const table = await runCli("peers", "--discovery", `file:${path}`);
   assert.equal(table.code, 0, table.errors);
   assert.match(table.output, /^INSTANCE +ENDPOINTS +SERVICES +LATENCY +IN FLIGHT$/m);
   assert.match(table.output, new RegExp(`^${peer.id} +tcp://.* resize +[\\d.]+ ms +\\d+ / 0$`, "m"));
-  const json = await run("peers", "--discovery", `file:${path}`, "--json");
+  const json = await runCli("peers", "--discovery", `file:${path}`, "--json");
   const [row, ...more] = JSON.parse(json.output) as Record<string, unknown>[];
   assert.deepEqual(more, []);
   assert.equal(row?.["instance"], peer.id);
   assert.deepEqual(row?.["services"], ["resize"]);
   const endpoint = (row?.["endpoints"] as string[])[0]!;
-  const connected = await run("peers", "--connect", endpoint, "--json");
+  const connected = await runCli("peers", "--connect", endpoint, "--json");
   assert.equal((JSON.parse(connected.output) as { instance: string }[])[0]?.instance, peer.id);
 });
 
@@ -38,12 +29,19 @@ test("zeromesh call calls by id, by endpoint and by service", async () => {
   await using t = await leakCheck();
   const path = `${temporaryFolder(t, "cli")}/peers.json`;
   const peer = await startPeer(t, `file:${path}`, ["resize"]);
-  const listed = JSON.parse((await run("peers", "--discovery", `file:${path}`, "--json")).output);
+  const listed = JSON.parse((await runCli("peers", "--discovery", `file:${path}`, "--json")).output);
   for (const to of [peer.id, listed[0].endpoints[0], "service:resize"]) {
-    const { code, output, errors } = await run("call", to, "whoami", "null", "--discovery", `file:${path}`);
+    const { code, output, errors } = await runCli(
+      "call",
+      to,
+      "whoami",
+      "null",
+      "--discovery",
+      `file:${path}`,
+    );
     assert.deepEqual({ code, output }, { code: 0, output: `${peer.id}\n` }, errors);
   }
-  const missing = await run("call", peer.id, "nothing", "--discovery", `file:${path}`);
+  const missing = await runCli("call", peer.id, "nothing", "--discovery", `file:${path}`);
   assert.equal(missing.code, 1);
   assert.match(missing.errors, /HANDLER_NOT_FOUND/);
 });
@@ -53,10 +51,10 @@ test("zeromesh ping measures, and fails when nobody answers", async () => {
   const path = `${temporaryFolder(t, "cli")}/peers.json`;
   const peer = await startPeer(t, `file:${path}`, []);
   const args = ["ping", peer.id, "--discovery", `file:${path}`, "--count", "2", "--interval", "10"];
-  const { code, output, errors } = await run(...args);
+  const { code, output, errors } = await runCli(...args);
   assert.equal(code, 0, errors);
   assert.match(output, /^2 sent, 2 answered: min [\d.]+ ms, p50 [\d.]+ ms, max [\d.]+ ms$/m);
-  const nobody = await run("ping", "tcp://127.0.0.1:1", "--timeout", "200");
+  const nobody = await runCli("ping", "tcp://127.0.0.1:1", "--timeout", "200");
   assert.equal(nobody.code, 1);
   assert.match(nobody.errors, /PEER_UNREACHABLE/);
 });
@@ -65,7 +63,7 @@ test("zeromesh exits with 130 when it is interrupted", async () => {
   await using t = await leakCheck();
   const path = `${temporaryFolder(t, "cli")}/peers.json`;
   const peer = await startPeer(t, `file:${path}`, []);
-  await using child = start(["ping", peer.id, "--discovery", `file:${path}`, "--count", "1000"]);
+  await using child = startCli(["ping", peer.id, "--discovery", `file:${path}`, "--count", "1000"]);
   await child.waitForLine(/: 1 /);
   process.kill(child.pid, "SIGINT");
   assert.deepEqual(await within(child.exit, 10_000), { code: 130, signal: null });
@@ -73,7 +71,7 @@ test("zeromesh exits with 130 when it is interrupted", async () => {
 
 for (const args of [[], ["nothing"], ["call"], ["ping"], ["peers", "--what"], ["call", "x", "y"]]) {
   test(`zeromesh ${args.join(" ")}: wrong usage exits with 2 and says why`, async () => {
-    const { code, output, errors } = await run(...args);
+    const { code, output, errors } = await runCli(...args);
     assert.deepEqual({ code, output }, { code: 2, output: "" });
     assert.notEqual(errors, "");
   });
@@ -81,14 +79,14 @@ for (const args of [[], ["nothing"], ["call"], ["ping"], ["peers", "--what"], ["
 
 for (const args of [["--help"], ["peers", "--help"], ["call", "-h"], ["ping", "--help"]]) {
   test(`zeromesh ${args.join(" ")} tells how to use it`, async () => {
-    const { code, output } = await run(...args);
+    const { code, output } = await runCli(...args);
     assert.equal(code, 0);
     assert.match(output, /^Usage: zeromesh /);
   });
 }
 
 test("zeromesh libzmq names the library in use, and copies one to embed", async () => {
-  const { code, output, errors } = await run("libzmq");
+  const { code, output, errors } = await runCli("libzmq");
   assert.equal(code, 0, errors);
   assert.match(output, /^libzmq \d+\.\d+\.\d+, (?:system|bundled): \S+\ncapabilities: .*\bcurve\b/);
   await using t = await leakCheck();
@@ -96,11 +94,11 @@ test("zeromesh libzmq names the library in use, and copies one to embed", async 
   const permissions = [...discoveryPermissions, "--allow-write"];
   await using copying = spawnScript("src/cli/main.ts", ["libzmq", "--copy", copy], { permissions });
   assert.deepEqual(await copying.exit, { code: 0, signal: null }, copying.errorText);
-  const copied = await run("libzmq", "--library", copy);
+  const copied = await runCli("libzmq", "--library", copy);
   assert.match(copied.output, /^libzmq \d+\.\d+\.\d+, option: /, copied.errors);
-  const relative = await run("libzmq", "--copy", copy, "--library", "libzmq.so.5");
+  const relative = await runCli("libzmq", "--copy", copy, "--library", "libzmq.so.5");
   assert.notEqual(relative.code, 0);
-  assert.equal((await run("libzmq", "more")).code, 2);
+  assert.equal((await runCli("libzmq", "more")).code, 2);
 });
 
 test("zeromesh call --sync and --send print nothing, and not both can be asked for", async () => {
@@ -109,10 +107,10 @@ test("zeromesh call --sync and --send print nothing, and not both can be asked f
   const peer = await startPeer(t, `file:${path}`, []);
   const call = ["call", peer.id, "whoami", "--discovery", `file:${path}`];
   for (const how of ["--sync", "--send"]) {
-    const { code, output, errors } = await run(...call, how);
+    const { code, output, errors } = await runCli(...call, how);
     assert.deepEqual({ code, output }, { code: 0, output: "" }, errors);
   }
-  assert.equal((await run(...call, "--sync", "--send")).code, 2);
+  assert.equal((await runCli(...call, "--sync", "--send")).code, 2);
 });
 
 test("zeromesh peers names an instance that does not answer, and exits with 1", async () => {
@@ -120,7 +118,7 @@ test("zeromesh peers names an instance that does not answer, and exits with 1", 
   const path = `${temporaryFolder(t, "cli")}/peers.json`;
   const [dead, living] = [await startPeer(t, `file:${path}`, []), await startPeer(t, `file:${path}`, [])];
   await dead.process.kill();
-  const { code, output, errors } = await run("peers", "--discovery", `file:${path}`, "--timeout", "500");
+  const { code, output, errors } = await runCli("peers", "--discovery", `file:${path}`, "--timeout", "500");
   assert.equal(code, 1, output);
   assert.match(output, new RegExp(`^${living.id} .* ms `, "m"));
   assert.match(errors, new RegExp(`^${dead.id}: `, "m"));

@@ -1,0 +1,26 @@
+/** The command `zeromesh`, run from the sources. */
+import { discoveryPermissions } from "./discovery_peers.ts";
+import { type SpawnedProcess, spawnScript } from "./spawn.ts";
+import { within } from "./until.ts";
+
+/** How a command ended, and what it wrote. */
+export interface CliRun {
+  /** Its exit code. */
+  readonly code: number | null;
+  /** Its standard output. */
+  readonly output: string;
+  /** Its standard error. */
+  readonly errors: string;
+}
+
+/** Starts a command. */
+export function startCli(args: readonly string[]): SpawnedProcess {
+  return spawnScript("src/cli/main.ts", args, { permissions: discoveryPermissions });
+}
+
+/** Runs a command to its end. */
+export async function runCli(...args: string[]): Promise<CliRun> {
+  await using child = startCli(args);
+  const { code } = await within(child.exit, 30_000, `zeromesh ${args.join(" ")}`);
+  return { code, output: child.outputText, errors: child.errorText };
+}
