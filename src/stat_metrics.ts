@@ -1,4 +1,4 @@
-import type { LabelLimit, MetricInfo, Observe } from "./core/mod.ts";
+import { hooks, type LabelLimit, type MetricInfo, type Observe } from "./core/mod.ts";
 import type { ServiceStats } from "./discovery/mod.ts";
 import type { EventStats } from "./events/mod.ts";
 import type { BuiltinStats, MessengerStats } from "./messenger/mod.ts";
@@ -231,6 +231,16 @@ export const statMetrics: readonly StatMetric[] = [
     labels: ["reason"],
     read(stats, observe) {
       for (const [reason, count] of Object.entries(stats.transport.drops)) observe(count ?? 0, reason);
+    },
+  },
+  {
+    type: "counter",
+    name: "zeromesh_faults_total",
+    unit: "faults",
+    help: "Failures of code that the instance was given.",
+    labels: ["hook"],
+    read(stats, observe) {
+      for (const hook of hooks) observe(stats.faults[hook], hook);
     },
   },
 

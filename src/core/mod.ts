@@ -44,6 +44,7 @@ export {
   ZeromeshError,
   type ZeromeshErrorOptions,
 } from "./errors.ts";
+export { type Faults, Guard, type Hook, hooks, isThenable, readable } from "./guard.ts";
 export {
   type InstanceId,
   instanceId,

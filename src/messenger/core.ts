@@ -250,6 +250,7 @@ export class MessengerCore implements TransportHandler<Session> {
       credit: { ...this.#creditCounts },
       staged: this.#staged.stats(),
       transport: this.transport.stats(),
+      faults: this.#parts.options.guard.faults(),
     };
   }
 

@@ -1,6 +1,7 @@
 import {
   checkPermits,
   type Clock,
+  Guard,
   type InstanceId,
   instanceId,
   largestCredit,
@@ -13,6 +14,7 @@ import { type CurveIdentity, isCurveKey } from "../transport/mod.ts";
 import type { Feature } from "../wire/mod.ts";
 import { duration, inRange, textOrTexts } from "./option_checks.ts";
 import type { Tracing } from "./observe/tracing.ts";
+import { keyCheck } from "./peers/key_check.ts";
 
 /** What happens to a message when the bounded queue of its peer is full. */
 export type SendOverflow = "wait" | "fail";
@@ -25,10 +27,11 @@ export interface CurveOptions {
   secretKey: string;
   /**
    * Public keys that may connect: a list, a function that is asked for each connection, or `"any"`, which lets in
-   * everybody who owns the key they show.
+   * everybody who owns the key they show. The function answers `true`, or a promise of it within 4 seconds, to let a
+   * key in; whatever else it does refuses the key.
    * @default {[]: nobody}
    */
-  allow?: readonly string[] | ((publicKey: string) => boolean) | "any" | undefined;
+  allow?: readonly string[] | ((publicKey: string) => boolean | Promise<boolean>) | "any" | undefined;
 }
 
 /** Options of `Messenger.create`. */
@@ -149,6 +152,7 @@ export interface ResolvedOptions {
   readonly instanceId: InstanceId | null;
   readonly library: string | undefined;
   readonly logger: Logger;
+  readonly guard: Guard;
   readonly meter: Meter | null;
   readonly tracing: Tracing | null;
   readonly maxMetricLabels: number;
@@ -247,15 +251,18 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
       );
     }
   }
+  const guard = new Guard(options.logger ?? silentLogger);
+  const clock = options.clock ?? systemClock;
   return Object.freeze({
     endpoints: listen ? endpoint : [],
     advertise: options.advertise,
     ipc: options.ipc ?? true,
-    curve: options.curve === undefined ? null : resolveCurve(options.curve),
+    curve: options.curve === undefined ? null : resolveCurve(options.curve, guard, clock),
     redialForMs: duration("redialForMs", options.redialForMs ?? d.redialForMs),
     instanceId: options.instanceId === undefined ? null : instanceId(options.instanceId),
     library: options.library,
-    logger: options.logger ?? silentLogger,
+    logger: guard.logger,
+    guard,
     meter: options.meter ?? null,
     tracing: options.tracing ?? null,
     maxMetricLabels: inRange("maxMetricLabels", options.maxMetricLabels ?? d.maxMetricLabels, 1, 100_000),
@@ -310,12 +317,12 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
     ),
     highWaterMark: inRange("highWaterMark", options.highWaterMark ?? d.highWaterMark, 1, 1_000_000),
     features: allFeatures.filter((feature) => options.features?.[feature] !== false),
-    clock: options.clock ?? systemClock,
+    clock,
     waiter: options.waiter ?? "auto",
   });
 }
 
-function resolveCurve(curve: CurveOptions): CurveIdentity {
+function resolveCurve(curve: CurveOptions, guard: Guard, clock: Clock): CurveIdentity {
   const { publicKey, secretKey, allow = [] } = curve;
   for (const [name, key] of Object.entries({ publicKey, secretKey })) {
     if (!isCurveKey(key)) {
@@ -323,7 +330,12 @@ function resolveCurve(curve: CurveOptions): CurveIdentity {
     }
   }
   if (allow === "any") return { publicKey, secretKey, check: () => true };
-  if (typeof allow === "function") return { publicKey, secretKey, check: allow };
+  if (typeof allow === "function") return { publicKey, secretKey, check: keyCheck(allow, guard, clock) };
+  if (!Array.isArray(allow)) {
+    throw new TypeError(
+      `Cannot create a messenger: curve.allow must be a list of keys, a function or "any", got ${typeof allow}`,
+    );
+  }
   for (const key of allow) {
     if (!isCurveKey(key)) {
       throw new TypeError(

@@ -1,3 +1,4 @@
+import type { Faults } from "../core/mod.ts";
 import type { TransportStats } from "../transport/mod.ts";
 import type { DispatchStats } from "./handlers/dispatch_parts.ts";
 import type { CallStats } from "./calls/pending.ts";
@@ -18,4 +19,6 @@ export interface MessengerStats {
   readonly staged: StagedStats;
   /** Connections, queues and drops. */
   readonly transport: TransportStats;
+  /** How often code that was given to this instance failed: loggers, meters, tracers, policies, limits, `allow`. */
+  readonly faults: Faults;
 }

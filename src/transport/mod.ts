@@ -11,4 +11,4 @@ export { closedByUs, Link, type LinkShared, type LinkState, SendOutcome } from "
 export type { CurveIdentity } from "./security.ts";
 export type { DialOptions, LinkLoss, Transport, TransportHandler, TransportStats } from "./transport.ts";
 export { ZmqTransport, type ZmqTransportOptions, type ZmqTransportParts } from "./zmq_transport.ts";
-export { isCurveKey } from "../zmq/mod.ts";
+export { isCurveKey, type KeyCheck } from "../zmq/mod.ts";

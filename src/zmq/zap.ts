@@ -3,8 +3,11 @@ import { encodeZ85 } from "./curve.ts";
 import type { Socket } from "./socket.ts";
 import type { Source } from "./source.ts";
 
-/** Decides whether a client's public key (Z85) may connect. */
-export type KeyCheck = (publicKey: string) => boolean;
+/**
+ * Decides whether a client's public key (Z85) may connect, now or later. Nothing but `true` lets it in; it neither
+ * throws nor rejects, and ends within a few seconds.
+ */
+export type KeyCheck = (publicKey: string) => boolean | Promise<boolean>;
 
 const zapEndpoint = "inproc://zeromq.zap.01";
 const decoder = new TextDecoder();
@@ -12,7 +15,8 @@ const encoder = new TextEncoder();
 const none = new Uint8Array(0);
 
 /**
- * The ZAP handler of a context: one non-blocking ROUTER that answers at once, for any number of domains.
+ * The ZAP handler of a context: one non-blocking ROUTER for any number of domains. It answers as soon as the domain's
+ * check has decided; until then libzmq holds that one connection back.
  *
  * Only 200 and 400 are answered: 300 leaves the dialler hanging until its own deadline. What it cannot read it
  * refuses.
@@ -60,28 +64,31 @@ export class ZapHandler implements Source {
 
   #answer(parts: readonly Uint8Array[]): void {
     // [id, empty, version, request id, domain, address, routing id, mechanism, credentials…]
-    const [id, empty, version, request, domain, , , mechanism, key] = parts;
+    const [id, empty, version, request, domainName, , , mechanism, key] = parts;
     if (id === undefined || empty === undefined || request === undefined) return;
     const known = decoder.decode(version) === "1.0" && decoder.decode(mechanism) === "CURVE" &&
       key?.length === 32;
     const publicKey = known && key !== undefined ? encodeZ85(key) : "";
-    const check = this.#domains.get(decoder.decode(domain));
-    let allowed = false;
-    try {
-      allowed = known && check !== undefined && check(publicKey);
-    } catch {
-      allowed = false; // a check that fails lets nobody in
-    }
-    if (allowed) this.#accepted++;
+    const domain = decoder.decode(domainName);
+    const check = known ? this.#domains.get(domain) : undefined;
+    const reply = [id, empty, encoder.encode("1.0"), request];
+    const decision = check === undefined ? false : check(publicKey);
+    if (typeof decision === "boolean") return this.#decide(reply, publicKey, decision);
+    void decision.then((admitted) => {
+      if (!this.#socket.closed) {
+        this.#decide(reply, publicKey, admitted && this.#domains.get(domain) === check);
+      }
+    });
+  }
+
+  #decide(reply: readonly Uint8Array[], publicKey: string, admitted: boolean): void {
+    if (admitted) this.#accepted++;
     else this.#refused++;
     this.#socket.send([
-      id,
-      empty,
-      encoder.encode("1.0"),
-      request,
-      encoder.encode(allowed ? "200" : "400"),
-      encoder.encode(allowed ? "OK" : "key not allowed"),
-      encoder.encode(allowed ? publicKey : ""),
+      ...reply,
+      encoder.encode(admitted ? "200" : "400"),
+      encoder.encode(admitted ? "OK" : "key not allowed"),
+      encoder.encode(admitted ? publicKey : ""),
       none,
     ]);
   }

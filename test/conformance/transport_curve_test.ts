@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import { noCurve } from "../support/curve.ts";
 import { test } from "../support/testing.ts";
+import { silentLogger } from "../../src/core/mod.ts";
 import { curveKeyPair, Messenger, type MessengerOptions, unaryHandler } from "../../src/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { until, within } from "../support/until.ts";
 import { bytes, text } from "./messenger_kit.ts";
 
 type Keys = { publicKey: string; secretKey: string };
-type Allow = readonly string[] | ((key: string) => boolean) | "any";
+type Allow = readonly string[] | ((key: string) => boolean | Promise<boolean>) | "any";
 
 function keyPairs(count: number): Promise<Keys[]> {
   return Promise.all(Array.from({ length: count }, () => curveKeyPair()));
@@ -74,16 +75,25 @@ test("keys of two pairs are refused at create, before anything is bound", { skip
   }
 });
 
-for (const kind of ["list", "function", "any"] as const) {
+for (const kind of ["list", "function", "async function", "any"] as const) {
   test(`an allowed key gets in, calls and is called (allow: ${kind})`, { skip: noCurve }, async () => {
     await using t = await leakCheck();
     const keys = await keyPairs(2);
     const [serverKeys, clientKeys] = keys as [Keys, Keys];
     const asked: string[] = [];
-    const allow = kind === "any" ? "any" : kind === "list" ? [clientKeys.publicKey] : (key: string) => {
+    const decide = (key: string): boolean => {
       asked.push(key);
       return key === clientKeys.publicKey;
     };
+    const allow = {
+      "list": [clientKeys.publicKey],
+      "function": decide,
+      "async function": async (key: string) => {
+        await Promise.resolve();
+        return decide(key);
+      },
+      "any": "any" as const,
+    }[kind];
     const server = await secured(t, serverKeys, allow);
     const client = await secured(t, clientKeys, undefined);
     assert.equal(
@@ -92,11 +102,23 @@ for (const kind of ["list", "function", "any"] as const) {
     );
     await answers(client, server);
     await answers(server, client);
-    if (kind === "function") assert.deepEqual(asked, [clientKeys.publicKey]);
+    if (kind.endsWith("function")) assert.deepEqual(asked, [clientKeys.publicKey]);
   });
 }
 
-for (const kind of ["list", "function", "nobody", "function that throws"] as const) {
+const refusing = {
+  "function that throws": () => {
+    throw new Error("on purpose");
+  },
+  "async function": () => Promise.resolve(false),
+  "async function that throws": () => Promise.reject(new Error("on purpose")),
+  "function that answers a text": () => "no" as unknown as boolean,
+  "async function that answers 1": () => Promise.resolve(1 as unknown as boolean),
+  "function that answers nothing": () => undefined as unknown as boolean,
+};
+type Refusing = "list" | "function" | "nobody" | keyof typeof refusing;
+
+for (const kind of ["list", "function", "nobody", ...Object.keys(refusing)] as Refusing[]) {
   test(`a key that is not allowed is told FORBIDDEN (allow: ${kind})`, { skip: noCurve }, async () => {
     await using t = await leakCheck();
     const keys = await keyPairs(3);
@@ -105,11 +127,12 @@ for (const kind of ["list", "function", "nobody", "function that throws"] as con
       "list": [friend.publicKey],
       "function": (key: string) => key === friend.publicKey,
       "nobody": undefined,
-      "function that throws": () => {
-        throw new Error("on purpose");
-      },
+      ...refusing,
     }[kind];
-    const server = await secured(t, serverKeys, allow);
+    const logged: string[] = [];
+    const server = await secured(t, serverKeys, allow, {
+      logger: { ...silentLogger, error: (message) => void logged.push(message) },
+    });
     const client = await secured(t, clientKeys, "any");
     const serverKey = serverKeys.publicKey;
     await refused(client.connect(server.endpoint, { serverKey }), ["FORBIDDEN"], /refused our key/);
@@ -117,6 +140,10 @@ for (const kind of ["list", "function", "nobody", "function that throws"] as con
     await refused(client.unary("who", { to: peer }), ["FORBIDDEN"], /refused our key/);
     assert.deepEqual(server.peers(), []);
     assert.equal(server.stats().handlers.started, 0);
+    // What is no answer is told to the service's owner.
+    const faulty = kind.includes("throws") || kind.includes("answers");
+    assert.equal(server.stats().faults.allow > 0, faulty);
+    assert.equal(logged.includes("allow failed"), faulty);
   });
 }
 

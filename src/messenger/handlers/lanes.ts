@@ -228,7 +228,7 @@ export class Lanes implements LimitedTask {
 
   #blocked(): Limiter | null {
     const now = this.#timed ? this.#host.clock.now() : 0;
-    for (const limit of this.#limits) if (!limit.ready(now)) return limit;
+    for (const limit of this.#limits) if (limit.ready(now) !== true) return limit;
     return null;
   }
 

@@ -1,0 +1,92 @@
+import { errorText } from "./errors.ts";
+import { type LogFields, type Logger, silentLogger } from "./logger.ts";
+
+/** Code of the user's that the library calls besides handlers and schemas. */
+export type Hook = "allow" | "limits" | "logger" | "meter" | "onError" | "tracing";
+
+/** How often each hook has failed. */
+export type Faults = Readonly<Record<Hook, number>>;
+
+const none: Faults = { allow: 0, limits: 0, logger: 0, meter: 0, onError: 0, tracing: 0 };
+
+/** Every {@link Hook}. */
+export const hooks = Object.keys(none) as readonly Hook[];
+
+/**
+ * Stands between the library and the code it was given: hooks may throw, hang, or return anything, and it costs nobody
+ * else's message. A failure is counted and logged.
+ */
+export class Guard {
+  /** Where to log. It never throws: a logger that does is not used again. */
+  readonly logger: Logger;
+  readonly #faults: Record<Hook, number> = { ...none };
+
+  /** @param logger What the user gave. */
+  constructor(logger: Logger) {
+    this.logger = logger === silentLogger ? logger : guardLogger(logger, (error) => {
+      this.failed("logger", error);
+    });
+  }
+
+  /** How often each hook has failed. */
+  faults(): Faults {
+    return { ...this.#faults };
+  }
+
+  /** Calls a hook. Undefined when it throws. */
+  run<T>(hook: Hook, call: () => T): T | undefined {
+    try {
+      return call();
+    } catch (error) {
+      this.failed(hook, error);
+      return undefined;
+    }
+  }
+
+  /** A hook has failed. What fails each time is logged at its 1st, 2nd, 4th, 8th failure and so on. */
+  failed(hook: Hook, error: unknown): void {
+    const times = ++this.#faults[hook];
+    if ((times & (times - 1)) !== 0) return;
+    this.logger.error(`${hook} failed`, { error: errorText(error), times });
+  }
+}
+
+/** Whether a value is a promise, or can be awaited like one. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null &&
+    typeof (value as { then?: unknown }).then === "function";
+}
+
+/** What was thrown, or, where that cannot even be looked at (a revoked Proxy), an error that says so. */
+export function readable(thrown: unknown): unknown {
+  try {
+    void (thrown instanceof Error);
+    return thrown;
+  } catch {
+    return new Error(errorText(thrown));
+  }
+}
+
+function guardLogger(logger: Logger, failed: (error: unknown) => void): Logger {
+  let broken = false;
+  const fail = (error: unknown): void => {
+    if (broken) return;
+    broken = true;
+    failed(error);
+  };
+  const guarded = (level: keyof Logger) => (message: string, fields?: LogFields): void => {
+    if (broken) return;
+    try {
+      const result: unknown = fields === undefined ? logger[level](message) : logger[level](message, fields);
+      if (isThenable(result)) Promise.resolve(result).then(undefined, fail);
+    } catch (error) {
+      fail(error);
+    }
+  };
+  return Object.freeze({
+    debug: guarded("debug"),
+    info: guarded("info"),
+    warn: guarded("warn"),
+    error: guarded("error"),
+  });
+}

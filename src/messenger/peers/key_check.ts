@@ -1,0 +1,51 @@
+import { type Clock, type Guard, isThenable } from "../../core/mod.ts";
+import type { KeyCheck } from "../../transport/mod.ts";
+
+// Whoever dials waits meanwhile, five seconds by default.
+const longestMs = 4_000;
+const maxUndecided = 1_024;
+
+/** Asks the user whether a key may connect: `true`, or a promise of it, lets it in, and everything else does not. */
+export function keyCheck(allow: (publicKey: string) => unknown, guard: Guard, clock: Clock): KeyCheck {
+  let undecided = 0;
+  const refuse = (error: unknown): false => {
+    guard.failed("allow", error);
+    return false;
+  };
+  const decide = (answer: unknown): boolean => {
+    if (typeof answer === "boolean") return answer;
+    return refuse(new TypeError(`it must answer true or false, and its answer is of type ${typeof answer}`));
+  };
+  const later = (answer: PromiseLike<unknown>): Promise<boolean> => {
+    undecided++;
+    return new Promise<boolean>((resolve) => {
+      const end = (admitted: boolean): void => {
+        if (cancel === null) return;
+        cancel();
+        cancel = null;
+        undecided--;
+        resolve(admitted);
+      };
+      let cancel: (() => void) | null = clock.after(longestMs, () => {
+        end(refuse(new Error(`its promise did not settle within ${longestMs} ms`)));
+      });
+      Promise.resolve(answer).then((value) => {
+        if (cancel !== null) end(decide(value));
+      }, (error) => {
+        if (cancel !== null) end(refuse(error));
+      });
+    });
+  };
+  return (publicKey) => {
+    try {
+      const answer = allow(publicKey);
+      if (!isThenable(answer)) return decide(answer);
+      // Not awaited, and yet not one that nobody handles.
+      if (undecided < maxUndecided) return later(answer);
+      Promise.resolve(answer).then(undefined, () => {});
+      return refuse(new Error(`as many keys wait for its answer as may (${maxUndecided})`));
+    } catch (error) {
+      return refuse(error);
+    }
+  };
+}
