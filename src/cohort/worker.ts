@@ -273,7 +273,7 @@ export class CohortMembership implements AsyncDisposable {
     this.#stopWatching();
     for (const handler of this.#handlers.splice(0)) handler[Symbol.dispose]();
     const message = `The membership ended: ${reason}`;
-    this.#over.abort(new ZeromeshError("COHORT_ENDED", message, { peer: this.leader }));
+    this.#over.abort(new ZeromeshError("COHORT_ENDED", message, { peer: this.leader, ran: "maybe" }));
   }
 }
 

@@ -148,6 +148,7 @@ export class Barriers {
     } catch (error) {
       throw new ZeromeshError("RESULT_INVALID", `${at} answers an arrival at a barrier with something else`, {
         peer: at,
+        ran: "yes",
         cause: error,
       });
     }

@@ -95,6 +95,7 @@ export async function sendToExecutor(
     throw new ZeromeshError("RESULT_INVALID", `"${name}" on ${options.to} answered with no notification`, {
       peer: options.to,
       handler: name,
+      ran: "yes",
     });
   }
   return { notification, isSuccess: parsed.isSuccess };

@@ -214,8 +214,9 @@ export class ActiveMessageExecutor implements AsyncDisposable {
     if (this.#isIdle()) this.#idle.resolve();
     const cancel = this.#clock.after(timeoutMs, () => {
       this.#dropQueue();
+      const message = `The executor was stopped and waited ${timeoutMs} ms`;
       for (const controller of this.#running) {
-        controller.abort(new ZeromeshError("CLOSED", `The executor was stopped and waited ${timeoutMs} ms`));
+        controller.abort(new ZeromeshError("CLOSED", message, { ran: "maybe" }));
       }
     });
     await this.#idle.promise;
@@ -317,7 +318,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
     }, { once: true });
     const cancel = this.#clock.after(this.#handlerTimeoutMs, () => {
       const waited = `The handler of "${messageType}" was not done within ${this.#handlerTimeoutMs} ms`;
-      controller.abort(new ZeromeshError("TIMEOUT", waited));
+      controller.abort(new ZeromeshError("TIMEOUT", waited, { handler: messageType, ran: "maybe" }));
     });
     // Not in this stack: whoever sends does not run handlers.
     queueMicrotask(() => {

@@ -288,6 +288,8 @@ export class MessengerCore implements TransportHandler<Session> {
     if (names !== null) return names;
     throw new ZeromeshError("RESULT_INVALID", `Peer ${id} answers _list_handlers with something else`, {
       peer: id,
+      handler: "_list_handlers",
+      ran: "yes",
     });
   }
 
@@ -305,7 +307,7 @@ export class MessengerCore implements TransportHandler<Session> {
     if (session !== null) {
       this.#dispatcher.abortSession(
         session,
-        new ZeromeshError("PEER_DISCONNECTED", `The caller is gone: ${loss.reason}`),
+        new ZeromeshError("PEER_DISCONNECTED", `The caller is gone: ${loss.reason}`, { ran: "maybe" }),
       );
     }
     this.connections.gone(link, loss);

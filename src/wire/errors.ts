@@ -8,6 +8,12 @@ export const codeHeader = "_code";
 /** Header of feature `errors`, beside {@link codeHeader}: the error's data as JSON text, at most 1024 bytes. */
 export const dataHeader = "_data";
 
+/**
+ * Header of feature `errors`, beside {@link codeHeader}: whether the handler ran, `yes` or `no`, where the code alone
+ * would say something else; see {@link ranByCode}.
+ */
+export const ranHeader = "_ran";
+
 /** Header of feature `msgpack`: how the payload is encoded, when it is not JSON. The only value is `msgpack`. */
 export const encodingHeader = "_enc";
 
@@ -67,41 +73,46 @@ export interface VeloTextMeaning {
   readonly ran: Ran;
 }
 
-/** What the receiver knows besides the text; each makes the mapping stricter. */
+/** What the receiver knows besides the text. */
 export interface VeloTextContext {
   /** The frame that brought the text: message type 1, or 2. */
   reply?: "response" | "ack" | undefined;
+  /** Whether the caller waits for a result. */
+  unary?: boolean | undefined;
   /** The name that was called. */
   handler?: string | undefined;
 }
 
-const notRan = (code: ErrorCode): VeloTextMeaning => Object.freeze({ code, ran: "no" as const });
-const didRun = (code: ErrorCode): VeloTextMeaning => Object.freeze({ code, ran: "yes" as const });
+const remoteError: VeloTextMeaning = Object.freeze({ code: "REMOTE_ERROR", ran: "yes" });
 
-const handlerNotFound = notRan("HANDLER_NOT_FOUND");
-const remoteError = didRun("REMOTE_ERROR");
-
-const meanings: readonly (readonly [prefix: string, meaning: VeloTextMeaning])[] = [
-  [veloText.laneFull, notRan("OVERLOADED")],
-  [veloText.handlerFailed(""), didRun("HANDLER_FAILED")],
-  [veloText.inputInvalid(""), notRan("PAYLOAD_INVALID")],
-  [veloText.outputInvalid(""), didRun("RESULT_INVALID")],
-  [veloText.draining, notRan("PEER_DRAINING")],
+// The texts of Velo itself. Without a `ran` it says that the handler did not run.
+const meanings: readonly (readonly [prefix: string, code: ErrorCode, ran?: "yes" | "maybe"])[] = [
+  [veloText.laneFull, "OVERLOADED"],
+  [veloText.handlerFailed(""), "HANDLER_FAILED", "yes"],
+  // A response brings this, as it brings what a handler says.
+  [veloText.inputInvalid(""), "PAYLOAD_INVALID", "maybe"],
+  [veloText.outputInvalid(""), "RESULT_INVALID", "yes"],
+  // A peer that shuts down gives requests back as message type 4: who sends the text has it from elsewhere.
+  [veloText.draining, "REMOTE_ERROR", "maybe"],
   // Velo's rendezvous gives up before it dispatches.
-  [veloText.unresolved(""), notRan("REMOTE_ERROR")],
-  ["Rendezvous resolver not configured on receiver", notRan("REMOTE_ERROR")],
+  [veloText.unresolved(""), "REMOTE_ERROR"],
+  ["Rendezvous resolver not configured on receiver", "REMOTE_ERROR"],
 ];
 
 /**
  * The code of an error text of a plain Velo peer, by its prefix; `REMOTE_ERROR` for what a handler says itself.
  *
- * A text proves little: a handler may pass on what a third node told it, and then it did run. With `context`,
- * "not found" counts only as a nack about the very name that was called.
+ * A text proves little: a handler may pass on what a third node told it, and then it did run. Only a nack to a unary
+ * call is certain to be Velo's own, since what a unary handler says comes in a response. Elsewhere the answer is
+ * "maybe", and "not found" counts only as a nack about the very name that was called.
  */
 export function codeOfVeloText(text: string, context: VeloTextContext = {}): VeloTextMeaning {
-  if (text.startsWith("Handler '")) return isNotFound(text, context) ? handlerNotFound : remoteError;
-  for (const [prefix, meaning] of meanings) {
-    if (text.startsWith(prefix)) return meaning;
+  const refused = context.reply === "ack" && context.unary === true ? "no" : "maybe";
+  if (text.startsWith("Handler '")) {
+    return isNotFound(text, context) ? { code: "HANDLER_NOT_FOUND", ran: refused } : remoteError;
+  }
+  for (const [prefix, code, ran = refused] of meanings) {
+    if (text.startsWith(prefix)) return { code, ran };
   }
   return remoteError;
 }
@@ -113,15 +124,36 @@ function isNotFound(text: string, { reply, handler }: VeloTextContext): boolean 
     : text.startsWith(veloText.handlerNotFound(handler));
 }
 
+const notRunCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "HANDLER_NOT_FOUND",
+  "PAYLOAD_INVALID",
+  "OVERLOADED",
+  "PEER_DRAINING",
+  "IDENTITY_MISMATCH",
+  "FORBIDDEN",
+  "CANCELLED",
+]);
+
+/** Whether the handler ran, of an error that says nothing but its code. */
+export function ranByCode(code: ErrorCode): "no" | "yes" {
+  return notRunCodes.has(code) ? "no" : "yes";
+}
+
 /**
  * The headers of a failed response to a peer with feature `errors`.
  *
  * @param code The stable code.
  * @param data Structured facts. Left out if it is `undefined`, no JSON value, or longer than 1024 bytes as JSON:
  * code and message must arrive in any case.
+ * @param ran Whether the handler ran. It is sent only where the code would say something else.
  */
-export function errorHeaders(code: ErrorCode, data?: unknown): Record<string, string> {
+export function errorHeaders(
+  code: ErrorCode,
+  data?: unknown,
+  ran: "no" | "yes" = ranByCode(code),
+): Record<string, string> {
   const headers: Record<string, string> = { [codeHeader]: code };
+  if (ran !== ranByCode(code)) headers[ranHeader] = ran;
   const text = jsonText(data);
   if (text !== undefined) headers[dataHeader] = text;
   return headers;
@@ -144,6 +176,8 @@ export interface RemoteErrorFacts {
   readonly code: ErrorCode;
   /** The data; `undefined` when there is none or it is no JSON. */
   readonly data: unknown;
+  /** Whether the handler ran. */
+  readonly ran: "no" | "yes";
 }
 
 /**
@@ -152,11 +186,13 @@ export interface RemoteErrorFacts {
 export function errorFromHeaders(headers: Readonly<Record<string, string>>): RemoteErrorFacts | null {
   const code = headers[codeHeader];
   if (code === undefined || code.length === 0 || code.length > 128) return null;
+  const said = headers[ranHeader];
+  const ran = said === "no" || said === "yes" ? said : ranByCode(code);
   const text = headers[dataHeader];
-  if (text === undefined) return { code, data: undefined };
+  if (text === undefined) return { code, data: undefined, ran };
   try {
-    return { code, data: JSON.parse(text) as unknown };
+    return { code, data: JSON.parse(text) as unknown, ran };
   } catch {
-    return { code, data: undefined };
+    return { code, data: undefined, ran };
   }
 }

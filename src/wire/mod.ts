@@ -65,6 +65,8 @@ export {
   errorFromHeaders,
   errorHeaders,
   metadataHeader,
+  ranByCode,
+  ranHeader,
   type RemoteErrorFacts,
   veloText,
   type VeloTextContext,

@@ -186,7 +186,7 @@ for (const reply of ["nack", "failed response"] as const) {
   test(`a ${reply} becomes an error by its text`, async () => {
     await using t = await leakCheck();
     const { client, node, peer } = await dialled(t);
-    for (const { text, code, ran } of errorTexts) {
+    for (const { text, code, ran, refused } of errorTexts) {
       const handler = /^Handler '(.*)' not found/.exec(text)?.[1] ?? "echo";
       const call = client.unary(handler, { to: peer });
       const { request } = await node.nextRequest(handler);
@@ -194,7 +194,9 @@ for (const reply of ["nack", "failed response"] as const) {
       else node.send(client.endpoint, 1, responseHeader(request.id, true), text);
       // What a handler says itself about handlers proves nothing about this one.
       const plain = reply === "failed response" && code === "HANDLER_NOT_FOUND";
-      const expected = plain ? { code: "REMOTE_ERROR", ran: "yes" } : { code, ran };
+      const expected = plain
+        ? { code: "REMOTE_ERROR", ran: "yes" }
+        : { code, ran: reply === "nack" ? refused : ran };
       await fails(call, { ...expected, message: text, peer, handler });
     }
     const other = client.unary("echo", { to: peer });
@@ -207,6 +209,18 @@ for (const reply of ["nack", "failed response"] as const) {
     await fails(other, { code: "REMOTE_ERROR", ran: "yes" });
   });
 }
+
+test("a nack to an acknowledged message may be the handler's own words, and never says that it did not run", async () => {
+  await using t = await leakCheck();
+  const { client, node, peer } = await dialled(t);
+  for (const { text, code, ran } of errorTexts) {
+    const handler = /^Handler '(.*)' not found/.exec(text)?.[1] ?? "note";
+    const call = client.amSync(handler, { to: peer });
+    node.send(client.endpoint, 2, `02${(await node.nextRequest(handler)).request.id}`, text);
+    assert.notEqual(ran, "no");
+    await fails(call, { code, ran, message: text, peer, handler });
+  }
+});
 
 test("an error text that is no UTF-8 is still an error", async () => {
   await using t = await leakCheck();

@@ -81,13 +81,10 @@ test("we call a Rust Velo node in every way, by its endpoint and by its peer inf
       code: "PAYLOAD_INVALID",
       message: /^Failed to deserialize input: missing field `b`/,
     });
-    for (const call of [() => ours.unary("nobody", { to }), () => ours.amSync("nobody", { to })]) {
-      await assert.rejects(call, {
-        code: "HANDLER_NOT_FOUND",
-        message: "Handler 'nobody' not found",
-        ran: "no",
-      });
-    }
+    const nobody = { code: "HANDLER_NOT_FOUND", message: "Handler 'nobody' not found" };
+    await assert.rejects(ours.unary("nobody", { to }), { ...nobody, ran: "no" });
+    // A handler that fails with this text is nacked in the same way.
+    await assert.rejects(ours.amSync("nobody", { to }), { ...nobody, ran: "maybe" });
     await assert.rejects(ours.unary("note", { to }), {
       message: "Unary message incorrectly routed to AM handler 'note'",
     });

@@ -177,6 +177,7 @@ test("the failure vector carries code and data, both directions", () => {
   expect(typeof read === "string" ? read : errorFromHeaders(read)).toEqual({
     code: failure.code,
     data: failure.data,
+    ran: "yes",
   });
 });
 
@@ -191,17 +192,36 @@ test("errorHeaders() drops data that is no JSON or too long, never the code", ()
   encodeHeaders(errorHeaders("CODE", "é".repeat(511)));
 });
 
+test("errorHeaders() says whether the handler ran where the code would say something else", () => {
+  expect(errorHeaders("FORBIDDEN", undefined, "no")).toEqual({ _code: "FORBIDDEN" });
+  expect(errorHeaders("FORBIDDEN", undefined, "yes")).toEqual({ _code: "FORBIDDEN", _ran: "yes" });
+  expect(errorHeaders("HANDLER_FAILED", undefined, "yes")).toEqual({ _code: "HANDLER_FAILED" });
+  expect(errorHeaders("HANDLER_FAILED", undefined, "no")).toEqual({ _code: "HANDLER_FAILED", _ran: "no" });
+  for (const code of ["FORBIDDEN", "HANDLER_FAILED", "OUT_OF_STOCK"]) {
+    for (const ran of ["no", "yes"] as const) {
+      expect(errorFromHeaders(errorHeaders(code, 1, ran))).toEqual({ code, data: 1, ran });
+    }
+  }
+  expect(errorFromHeaders({ _code: "OVERLOADED", _ran: "perhaps" })?.ran).toBe("no");
+});
+
 test("errorFromHeaders() survives headers of anyone", () => {
   expect(errorFromHeaders({})).toBeNull();
   expect(errorFromHeaders({ _code: "" })).toBeNull();
   expect(errorFromHeaders({ _code: "X".repeat(129) })).toBeNull();
-  expect(errorFromHeaders({ _code: "X", _data: "{" })).toEqual({ code: "X", data: undefined });
-  expect(errorFromHeaders({ _code: "NEWER_CODE", _data: "[1]" })).toEqual({ code: "NEWER_CODE", data: [1] });
+  expect(errorFromHeaders({ _code: "X", _data: "{" })).toEqual({ code: "X", data: undefined, ran: "yes" });
+  expect(errorFromHeaders({ _code: "NEWER_CODE", _data: "[1]" })).toEqual({
+    code: "NEWER_CODE",
+    data: [1],
+    ran: "yes",
+  });
 });
 
-for (const { text, code, ran } of errorTexts) {
+for (const { text, code, ran, refused } of errorTexts) {
   test(`codeOfVeloText() maps ${JSON.stringify(text)} to ${code}`, () => {
     expect(codeOfVeloText(text)).toEqual({ code, ran } as never);
+    expect(codeOfVeloText(text, { reply: "ack" })).toEqual({ code, ran } as never);
+    expect(codeOfVeloText(text, { reply: "ack", unary: true })).toEqual({ code, ran: refused } as never);
   });
 }
 
@@ -222,7 +242,8 @@ test("veloText writes Velo's texts", () => {
 
 test("codeOfVeloText() believes 'not found' only of a nack about the name that was called", () => {
   const text = veloText.handlerNotFound("add");
-  expect(codeOfVeloText(text, { reply: "ack", handler: "add" }).ran).toBe("no");
+  expect(codeOfVeloText(text, { reply: "ack", unary: true, handler: "add" }).ran).toBe("no");
+  expect(codeOfVeloText(text, { reply: "ack", handler: "add" }).ran).toBe("maybe");
   expect(codeOfVeloText(text, { reply: "ack", handler: "sum" })).toEqual({
     code: "REMOTE_ERROR",
     ran: "yes",

@@ -193,23 +193,44 @@ export const controlMessages: readonly { title: string; text: string; value: unk
 ];
 
 /** Error texts and what they mean. */
-export const errorTexts: readonly { text: string; code: string; ran: string }[] = [
-  { text: "Handler 'add' not found", code: "HANDLER_NOT_FOUND", ran: "no" },
-  { text: "Handler 'nosuch' not found", code: "HANDLER_NOT_FOUND", ran: "no" },
+export const errorTexts: readonly { text: string; code: string; ran: string; refused: string }[] = [
+  { text: "Handler 'add' not found", code: "HANDLER_NOT_FOUND", ran: "maybe", refused: "no" },
+  { text: "Handler 'nosuch' not found", code: "HANDLER_NOT_FOUND", ran: "maybe", refused: "no" },
   {
     text: "Failed to deserialize input: missing field `b` at line 1 column 7",
     code: "PAYLOAD_INVALID",
-    ran: "no",
+    ran: "maybe",
+    refused: "maybe",
   },
-  { text: "Failed to serialize output: key must be a string", code: "RESULT_INVALID", ran: "yes" },
-  { text: "Handler failed: handler panicked", code: "HANDLER_FAILED", ran: "yes" },
-  { text: "Handler failed: ordered lane queue full", code: "OVERLOADED", ran: "no" },
-  { text: "Unary message incorrectly routed to AM handler 'note'", code: "REMOTE_ERROR", ran: "yes" },
-  { text: "Unary message incorrectly routed to AM handler 'note': bad", code: "REMOTE_ERROR", ran: "yes" },
-  { text: "request rejected: peer is shutting down", code: "PEER_DRAINING", ran: "no" },
-  { text: "Failed to resolve large payload: lost", code: "REMOTE_ERROR", ran: "no" },
-  { text: "Rendezvous resolver not configured on receiver", code: "REMOTE_ERROR", ran: "no" },
-  { text: "No compatible transports found", code: "REMOTE_ERROR", ran: "yes" },
-  { text: "boom", code: "REMOTE_ERROR", ran: "yes" },
-  { text: "", code: "REMOTE_ERROR", ran: "yes" },
+  {
+    text: "Failed to serialize output: key must be a string",
+    code: "RESULT_INVALID",
+    ran: "yes",
+    refused: "yes",
+  },
+  { text: "Handler failed: handler panicked", code: "HANDLER_FAILED", ran: "yes", refused: "yes" },
+  { text: "Handler failed: ordered lane queue full", code: "OVERLOADED", ran: "maybe", refused: "no" },
+  {
+    text: "Unary message incorrectly routed to AM handler 'note'",
+    code: "REMOTE_ERROR",
+    ran: "yes",
+    refused: "yes",
+  },
+  {
+    text: "Unary message incorrectly routed to AM handler 'note': bad",
+    code: "REMOTE_ERROR",
+    ran: "yes",
+    refused: "yes",
+  },
+  { text: "request rejected: peer is shutting down", code: "REMOTE_ERROR", ran: "maybe", refused: "maybe" },
+  { text: "Failed to resolve large payload: lost", code: "REMOTE_ERROR", ran: "maybe", refused: "no" },
+  {
+    text: "Rendezvous resolver not configured on receiver",
+    code: "REMOTE_ERROR",
+    ran: "maybe",
+    refused: "no",
+  },
+  { text: "No compatible transports found", code: "REMOTE_ERROR", ran: "yes", refused: "yes" },
+  { text: "boom", code: "REMOTE_ERROR", ran: "yes", refused: "yes" },
+  { text: "", code: "REMOTE_ERROR", ran: "yes", refused: "yes" },
 ];

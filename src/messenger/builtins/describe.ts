@@ -48,5 +48,9 @@ export async function describePeer(
   if (Array.isArray(services) && typeof running === "number" && typeof pending === "number") {
     return { services: services.map(String), running, pending };
   }
-  throw new ZeromeshError("RESULT_INVALID", `Peer ${peer} answers ${name} with something else`, { peer });
+  throw new ZeromeshError("RESULT_INVALID", `Peer ${peer} answers ${name} with something else`, {
+    peer,
+    handler: name,
+    ran: "yes",
+  });
 }

@@ -79,7 +79,11 @@ export async function listHandlers(
   const { handlers, details } = (answer ?? {}) as { handlers?: unknown; details?: unknown };
   if (Array.isArray(details) && details.every(isDescription)) return details;
   if (Array.isArray(handlers) && handlers.every((one) => typeof one === "string")) return plain(handlers);
-  throw new ZeromeshError("RESULT_INVALID", `Peer ${peer} answers ${name} with something else`, { peer });
+  throw new ZeromeshError("RESULT_INVALID", `Peer ${peer} answers ${name} with something else`, {
+    peer,
+    handler: name,
+    ran: "yes",
+  });
 }
 
 function isDescription(value: unknown): value is HandlerDescription {

@@ -69,5 +69,9 @@ export async function checkHealth(
       version: typeof version === "string" ? version : null,
     };
   }
-  throw new ZeromeshError("RESULT_INVALID", `Peer ${peer} answers ${name} with something else`, { peer });
+  throw new ZeromeshError("RESULT_INVALID", `Peer ${peer} answers ${name} with something else`, {
+    peer,
+    handler: name,
+    ran: "yes",
+  });
 }

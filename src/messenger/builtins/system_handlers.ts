@@ -56,6 +56,7 @@ function cancel(host: SystemHost, call: InboundCall): void {
   running.abort(
     new ZeromeshError("CANCELLED", `The caller of "${running.handlerName}" cancelled`, {
       handler: running.handlerName,
+      ran: "maybe",
     }),
   );
 }

@@ -182,6 +182,7 @@ export class InboundCall extends Deadline implements ResponseId {
       `Payload of "${this.handlerName}" is invalid: ${decoded.error}`,
       {
         handler: this.handlerName,
+        ran: "yes",
       },
     );
   }
@@ -249,6 +250,7 @@ export class InboundCall extends Deadline implements ResponseId {
     this.abort(
       new ZeromeshError("TIMEOUT", `The caller of "${this.handlerName}" waits no longer`, {
         handler: this.handlerName,
+        ran: "maybe",
       }),
     );
   }
@@ -296,7 +298,12 @@ export class InboundCall extends Deadline implements ResponseId {
   }
 }
 
-/** Why {@link InboundCall.signal} aborts when this instance closes. */
+/**
+ * Why {@link InboundCall.signal} aborts when this instance closes.
+ *
+ * Calls of the handler that were given the signal end with this very error, and they may have left: as with every reason
+ * of that signal, `ran` is "maybe".
+ */
 export function shuttingDown(): ZeromeshError {
-  return new ZeromeshError("CLOSED", "This instance is shutting down");
+  return new ZeromeshError("CLOSED", "This instance is shutting down", { ran: "maybe" });
 }

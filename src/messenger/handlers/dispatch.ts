@@ -382,7 +382,10 @@ export class Dispatcher implements CallHost, LaneHost {
       if (call.kind !== ResponseKind.fire) this.#parts.replies.fail(call, stopped(registered.stopped));
       this.#end(call, registered, "cancelled", false);
     }
-    const reason = new ZeromeshError("CANCELLED", registered.stopped, { handler: handler.name });
+    const reason = new ZeromeshError("CANCELLED", registered.stopped, {
+      handler: handler.name,
+      ran: "maybe",
+    });
     for (const session of this.#busy) {
       for (const call of [...session.running.values()]) {
         if (call.registered === registered) call.abort(reason);

@@ -10,6 +10,7 @@ import {
   errorFromHeaders,
   MessageType,
   NameCache,
+  type RemoteErrorFacts,
   RequestHeader,
   ResponseHeader,
   ResponseKind,
@@ -186,29 +187,18 @@ function describePeer(call: PendingCall): string {
   return call.peer === undefined ? "The peer" : `Peer ${call.peer}`;
 }
 
-// Codes with which a peer of ours says that the handler did not run.
-const notRunCodes: ReadonlySet<string> = new Set([
-  "HANDLER_NOT_FOUND",
-  "PAYLOAD_INVALID",
-  "OVERLOADED",
-  "PEER_DRAINING",
-  "IDENTITY_MISMATCH",
-  "FORBIDDEN",
-  "CANCELLED",
-]);
-
 /** What a peer reported, as the caller's error. */
 function remoteError(
   call: PendingCall,
   text: string,
   reply: "response" | "ack",
-  facts: { readonly code: string; readonly data: unknown } | null,
+  facts: RemoteErrorFacts | null,
 ): ZeromeshError {
   const { peer, handler } = call;
   if (facts !== null) {
-    const ran = notRunCodes.has(facts.code) ? "no" : "yes";
-    return new ZeromeshError(facts.code, text, { peer, handler, ran, details: facts.data });
+    const { code, ran, data: details } = facts;
+    return new ZeromeshError(code, text, { peer, handler, ran, details });
   }
-  const { code, ran } = codeOfVeloText(text, { reply, handler });
+  const { code, ran } = codeOfVeloText(text, { reply, handler, unary: call.accept !== null });
   return new ZeromeshError(code, text, { peer, handler, ran });
 }

@@ -36,6 +36,8 @@ export interface Failure {
   readonly message: string;
   /** Data of a declared error. */
   readonly data?: unknown;
+  /** Whether the handler ran. @default {what the code says} */
+  readonly ran?: "no" | "yes" | undefined;
   /** Text for plain Velo peers. @default {message} */
   readonly plainText?: string | undefined;
   /** Whether plain Velo says this with a nack even to a unary call. */
@@ -91,7 +93,7 @@ export class Replies {
     if (target.kind === ResponseKind.fire) return;
     const { headerBytes, headerView } = this.#host.transport;
     if (target.session.errors) {
-      const headers = encodeHeaders(errorHeaders(failure.code, failure.data));
+      const headers = encodeHeaders(errorHeaders(failure.code, failure.data, failure.ran));
       const length = encodeResponse(headerBytes, headerView, 0, target, true, headers);
       return this.#send(
         target,

@@ -95,7 +95,9 @@ export class Results {
     const code = codeOf(error, handler.name, handler.contract);
     // Details are for whoever declared the code; those of a failure inside the handler stay here.
     const data = error instanceof ZeromeshError && code === error.code ? error.details : undefined;
-    const failure: Failure = { code, message, data };
+    // What one of the system's handlers throws is its refusal.
+    const ran = handler.name.startsWith("_") ? undefined : call.ran ? "yes" : "no";
+    const failure: Failure = { code, message, data, ran };
     if (call.kind === ResponseKind.unary && handler.kind === "am") {
       return this.#replies.fail(call, {
         ...failure,

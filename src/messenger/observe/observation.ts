@@ -179,14 +179,30 @@ export class InboundObserver {
     }
     const { trace } = call;
     const result = trace === null
-      ? registered.handler.run(context)
-      : trace.run(() => registered.handler.run(context));
+      ? begin(call, registered, context)
+      : this.#runTraced(trace, call, registered, context);
     if (this.#histogram !== null && !call.timed && isThenable(result)) {
       // It may take any time, whatever the others took; what it did so far is little.
       call.timed = true;
       call.startedAt = this.#turn.now();
     }
     return result;
+  }
+
+  #runTraced(
+    trace: IncomingTrace,
+    call: InboundCall,
+    registered: Registered,
+    context: TypedContext<unknown>,
+  ): unknown {
+    try {
+      return trace.run(() => begin(call, registered, context));
+    } catch (error) {
+      if (call.ran) throw error;
+      // A tracer that throws costs no call.
+      traceFailed(this.#logger, error);
+      return begin(call, registered, context);
+    }
   }
 
   /** A message of a handler of the user's is done. */
@@ -216,11 +232,16 @@ export function runHandler(
   call: InboundCall,
   registered: Registered,
 ): unknown {
+  const context = call as unknown as TypedContext<unknown>;
+  if (observer === null || registered.system) return begin(call, registered, context);
+  return observer.run(call, registered, context);
+}
+
+/** The moment from which on a call has run. */
+function begin(call: InboundCall, registered: Registered, context: TypedContext<unknown>): unknown {
   registered.counts.started++;
   call.ran = true;
-  const context = call as unknown as TypedContext<unknown>;
-  if (observer === null || registered.system) return registered.handler.run(context);
-  return observer.run(call, registered, context);
+  return registered.handler.run(context);
 }
 
 /** What {@link Observation} is made of. */
