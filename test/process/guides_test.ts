@@ -1,6 +1,6 @@
 /** Everything that README and the guides show in TypeScript compiles, runs and prints what they say. */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { after, test } from "node:test";
 import { Messenger, type PeerInfoJson, unaryHandler } from "../../src/mod.ts";
@@ -132,6 +132,29 @@ async function runCommands(document: string, block: Block): Promise<void> {
     }
   }
 }
+
+test("docs/guides/tsconfig.md: its settings check the programs of the first guide", async () => {
+  const own = await project();
+  const started = "docs/guides/getting-started.md";
+  for (const file of snippetsOf(started)) {
+    const name = useOf(started, file);
+    if (name.kind === "file") own.write(`tsconfig/${name.name}`, file.text);
+  }
+  const settings = blocksIn(textOf("docs/guides/tsconfig.md")).find(({ note }) =>
+    note === "file=tsconfig.json"
+  );
+  own.write("tsconfig/tsconfig.json", settings?.text ?? "");
+  const types = `${own.folder}/tsconfig/node_modules`;
+  mkdirSync(types);
+  await mustRun(["ln", "-s", `${repositoryRoot}/node_modules/@types`, types], repositoryRoot);
+  const compiler = [runtimeProgram("bun"), `${repositoryRoot}/node_modules/typescript/bin/tsc`];
+  await mustRun([...compiler, "--project", `${own.folder}/tsconfig`], repositoryRoot);
+  own.write("tsconfig/wrong.ts", `import { contract } from "zeromesh";\ncontract(1);\n`);
+  await assert.rejects(
+    mustRun([...compiler, "--project", `${own.folder}/tsconfig`], repositoryRoot),
+    /wrong\.ts/,
+  );
+});
 
 test("a snippet that is not run says why", () => {
   const block = (note: string): Block => ({ language: "ts", note, text: "", line: 1 });
