@@ -80,6 +80,8 @@ function parseArguments(args: readonly string[]): Arguments | "help" {
   };
 }
 
+const slowestShown = 20;
+
 interface Done extends Job {
   readonly result: JobResult;
 }
@@ -113,7 +115,7 @@ async function runAll(jobs: readonly Job[], args: Arguments, folder: string): Pr
     };
     const result = await runJob(options);
     done.push({ ...job, result });
-    printJob(job, result, args.verbose);
+    printJob(job, result, { verbose: args.verbose, done: done.length, of: jobs.length });
     rmSync(own, { recursive: true, force: true });
   };
   for (const ring of rings) {
@@ -139,14 +141,20 @@ function testEnvironment(folder: string, long: boolean): Record<string, string |
   };
 }
 
-function printJob(job: Job, result: JobResult, verbose: boolean): void {
+function printJob(
+  job: Job,
+  result: JobResult,
+  { verbose, done, of }: { verbose: boolean; done: number; of: number },
+): void {
   const bad = result.failed.length > 0;
   const counts = `${result.passed} passed${bad ? `, ${result.failed.length} FAILED` : ""}${
     result.skipped.length > 0 ? `, ${result.skipped.length} skipped` : ""
   }`;
   const seconds = (result.tookMs / 1000).toFixed(1);
   console.log(
-    `${bad ? "FAIL" : "ok  "} ${job.runtime.padEnd(4)} ${job.file.padEnd(48)} ${counts} (${seconds} s)`,
+    `${bad ? "FAIL" : "ok  "} ${job.runtime.padEnd(4)} ${
+      job.file.padEnd(48)
+    } ${counts} (${seconds} s) ${`[${done} of ${of}]`}`,
   );
   if (bad || verbose) {
     console.log(result.output.trimEnd().replaceAll(/^/gm, "     | "));
@@ -176,7 +184,17 @@ function printSummary(done: readonly Done[], tookMs: number): boolean {
     for (const runtime of ring.runtimes) {
       const jobs = done.filter((one) => one.ring === ring && one.runtime === runtime);
       if (jobs.length === 0) continue;
-      console.log(`${ring.name.padEnd(12)} on ${runtime.padEnd(4)}  ${jobs.length} files: ${line(jobs)}`);
+      const seconds = (sum(jobs, (result) => result.tookMs) / 1000).toFixed(0);
+      console.log(
+        `${ring.name.padEnd(12)} on ${runtime.padEnd(4)}  ${jobs.length} files, ${seconds} s: ${line(jobs)}`,
+      );
+    }
+  }
+  if (done.length > slowestShown) {
+    console.log("slowest files:");
+    const slowest = done.toSorted((a, b) => b.result.tookMs - a.result.tookMs).slice(0, slowestShown);
+    for (const { runtime, file, result } of slowest) {
+      console.log(`${(result.tookMs / 1000).toFixed(1).padStart(8)} s  ${runtime.padEnd(4)} ${file}`);
     }
   }
   console.log(`${done.length} files in ${(tookMs / 1000).toFixed(0)} s`);
