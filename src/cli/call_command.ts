@@ -1,71 +1,102 @@
+import { Buffer } from "node:buffer";
+import { commonHelp, noMore, parse } from "./arguments.ts";
 import { type Command, CommandFailed, UsageError, withMessenger } from "./command.ts";
-import { connectAll, connectionHelp, connectionOptions, openMessenger, parse, peerOf } from "./connection.ts";
+import { connectAll, connectionHelp, connectionOptions, openFor, peerOf } from "./connection.ts";
+import type { CommandIo } from "./output.ts";
+import { readStdin } from "./stdin.ts";
 
 /** `zeromesh call`. */
 export const callCommand: Command = {
   name: "call",
   summary: "call a handler and print its answer",
-  help: `Usage: zeromesh call PEER HANDLER [JSON] [options]
+  callsHandlers: true,
+  help: `Usage: zeromesh call PEER HANDLER [PAYLOAD] [options]
 
-Calls a handler with JSON as its payload (none: an empty payload) and prints the answer, as it came.
+Calls a handler with PAYLOAD (none: an empty payload) and prints the answer. PAYLOAD is JSON and is sent as it stands.
+A failed call prints "ran", which is whether the handler can have run (no, maybe, yes), and the details of the error.
 
   PEER                 an instance id, an endpoint, or service:NAME
-${connectionHelp}
+  PAYLOAD              JSON, or "-" to read it from standard input
   --sync               for a handler without an answer: wait until it has finished
   --send               send and do not wait
-  -h, --help           print this
+  --raw                the payload need not be JSON, and the answer is written byte for byte; without it control
+                       characters of a text are printed as \\uXXXX
+${connectionHelp}
+${commonHelp}
+
+Examples:
+  zeromesh call tcp://127.0.0.1:5555 add '{"a": 3, "b": 4}'
+  zeromesh call service:resize thumbnail - --raw < photo.jpg > small.jpg
 
 Exit status: 0 done, 1 the call failed, 2 wrong usage, 130 interrupted.`,
   async run(args, io) {
-    const { values, positionals } = parse(
-      {
-        args: [...args],
-        options: { ...connectionOptions, sync: { type: "boolean" }, send: { type: "boolean" } },
-        strict: true,
-        allowPositionals: true,
-      } as const,
-    );
-    const [peer, handler, json, ...more] = positionals;
-    if (peer === undefined || handler === undefined) throw new UsageError("PEER and HANDLER are missing");
-    if (more.length > 0) throw new UsageError(`too many arguments: ${more.join(" ")}`);
-    if (values.sync === true && values.send === true) throw new UsageError("give either --sync or --send");
-    const payload = json === undefined ? {} : { payload: parseJson(json) };
-    const { messenger, timeoutMs } = await openMessenger({
-      ...values,
-      // An endpoint needs nobody to find it.
-      connect: values.connect ?? (/^(?:tcp|ipc):/.test(peer) ? [] : undefined),
+    const { values, positionals } = parse(args, {
+      ...connectionOptions,
+      sync: { type: "boolean" },
+      send: { type: "boolean" },
+      raw: { type: "boolean" },
     });
+    const [peer, handler, payload, ...more] = positionals;
+    if (peer === undefined || handler === undefined) throw new UsageError("PEER and HANDLER are missing");
+    noMore(more);
+    if (values.sync === true && values.send === true) throw new UsageError("give either --sync or --send");
+    if (values.raw === true && values.json === true) throw new UsageError("give either --raw or --json");
+    const rawPayload = await payloadOf(payload, values.raw === true, io.signal);
+    const { messenger, timeoutMs } = await openFor(peer, values);
     await withMessenger(messenger, async () => {
-      await connectAll(messenger, values, timeoutMs, io.signal);
-      const to = await peerOf(messenger, peer, values, timeoutMs, io.signal);
-      const options = { to, timeoutMs, signal: io.signal, ...payload };
+      const wait = { timeoutMs, signal: io.signal };
+      await connectAll(messenger, values, wait);
+      const to = await peerOf(messenger, peer, values, wait);
+      const options = { to, rawPayload, ...wait };
       if (values.send === true) {
         await messenger.amSend(handler, options);
         // In the queue is not on the wire yet.
         await messenger.flush();
       } else if (values.sync === true) await messenger.amSync(handler, options);
-      else {
-        const answer = await messenger.unary(handler, options);
-        const text = decode(answer);
-        if (text === null) {
-          io.error(`the answer is ${answer.length} bytes that are no text`);
-          throw new CommandFailed();
-        }
-        io.out(text);
-      }
+      else return print(await messenger.unary(handler, options), values, io);
+      if (values.json === true) io.out(JSON.stringify({ done: true }));
     });
   },
 };
 
-function parseJson(text: string): unknown {
+async function payloadOf(text: string | undefined, raw: boolean, signal: AbortSignal): Promise<Uint8Array> {
+  const bytes = text === "-" ? await readStdin(signal) : new TextEncoder().encode(text ?? "");
+  if (text !== undefined && !raw) checkJson(bytes);
+  return bytes;
+}
+
+/** Only looked at: numbers that JavaScript would round travel as they are written. */
+function checkJson(bytes: Uint8Array): void {
+  const text = textOf(bytes);
   try {
-    return JSON.parse(text);
+    if (text === null) throw new Error("it is no UTF-8");
+    JSON.parse(text);
   } catch (error) {
     throw new UsageError(`the payload is no JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
-function decode(bytes: Uint8Array): string | null {
+function print(answer: Uint8Array, { raw, json }: { raw?: boolean; json?: boolean }, io: CommandIo): void {
+  if (raw === true) return io.write(answer);
+  const text = textOf(answer);
+  if (json === true) return io.out(answerJson(text, answer));
+  if (text !== null) return io.out(text);
+  io.error(`the answer is ${answer.length} bytes that are no text; --raw writes them as they are`);
+  throw new CommandFailed();
+}
+
+/** `{"answer": …}` for JSON, which is taken over as it came; `{"text": …}` and `{"base64": …}` for the rest. */
+function answerJson(text: string | null, bytes: Uint8Array): string {
+  if (text === null) return JSON.stringify({ base64: Buffer.from(bytes).toString("base64") });
+  try {
+    JSON.parse(text);
+    return `{"answer":${text}}`;
+  } catch {
+    return JSON.stringify({ text });
+  }
+}
+
+function textOf(bytes: Uint8Array): string | null {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {

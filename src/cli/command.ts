@@ -1,14 +1,5 @@
 import type { Messenger } from "../mod.ts";
-
-/** Where a command reads and writes. */
-export interface CommandIo {
-  /** Writes a line for whoever asked. */
-  out(line: string): void;
-  /** Writes a line about what is going on or went wrong. */
-  error(line: string): void;
-  /** Aborts when the user interrupts. */
-  readonly signal: AbortSignal;
-}
+import type { CommandIo } from "./output.ts";
 
 /** One command of the program. */
 export interface Command {
@@ -18,6 +9,8 @@ export interface Command {
   readonly summary: string;
   /** Everything about it, for `--help`. */
   readonly help: string;
+  /** Whether its failures tell if a handler can have run. */
+  readonly callsHandlers?: boolean;
   /** Runs it with the arguments after its name. @throws {UsageError} If they make no sense. */
   run(args: readonly string[], io: CommandIo): Promise<void>;
 }
@@ -43,4 +36,19 @@ export async function withMessenger<T>(messenger: Messenger, run: () => Promise<
   } finally {
     await messenger.close({ timeoutMs: closeTimeoutMs });
   }
+}
+
+/** Waits; rejects with the signal's reason. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", abort);
+      resolve();
+    }, ms);
+    signal.addEventListener("abort", abort, { once: true });
+  });
 }

@@ -1,7 +1,8 @@
-import { parseArgs, type ParseArgsConfig } from "node:util";
+import type { ParseArgsConfig } from "node:util";
 import { type Discovery, FileDiscovery, findsPeers, LocalDiscovery } from "../discovery/mod.ts";
 import { type InstanceId, isInstanceId } from "../core/mod.ts";
 import { Messenger, readKeyPair, service, type ServiceTarget } from "../mod.ts";
+import { commonOptions, numberOf } from "./arguments.ts";
 import { UsageError } from "./command.ts";
 
 /** The options of every command that talks to somebody. */
@@ -11,7 +12,7 @@ export const connectionOptions = {
   timeout: { type: "string" },
   keys: { type: "string" },
   "server-key": { type: "string" },
-  help: { type: "boolean", short: "h" },
+  ...commonOptions,
 } as const satisfies ParseArgsConfig["options"];
 
 /** What they are about, for `--help`. */
@@ -35,30 +36,10 @@ export interface ConnectionValues {
   readonly "server-key"?: string | undefined;
 }
 
-/** Parses arguments; what node says about wrong ones becomes a {@link UsageError}. */
-export function parse<T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {
-  try {
-    return parseArgs({ ...config, args: joinServerKey(config.args ?? []) } as T);
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-/** A key may begin with "-", and would be taken for an option. */
-function joinServerKey(args: readonly string[]): string[] {
-  const joined = [...args];
-  const at = joined.indexOf("--server-key");
-  const key = joined[at + 1];
-  if (at !== -1 && key?.length === 40) joined.splice(at, 2, `--server-key=${key}`);
-  return joined;
-}
-
-/** A number of an option. */
-export function numberOf(name: string, text: string | undefined, otherwise: number): number {
-  if (text === undefined) return otherwise;
-  const value = Number(text);
-  if (text.trim() !== "" && Number.isFinite(value) && value > 0) return value;
-  throw new UsageError(`--${name} must be a positive number, got "${text}"`);
+/** How long a command waits for one thing. */
+export interface Wait {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
 }
 
 /** The back end that text names. */
@@ -105,15 +86,19 @@ function checkServerKey({ keys, "server-key": serverKey }: ConnectionValues): vo
   }
 }
 
+/** Such a messenger for a command about one peer: an endpoint needs nobody to find it. */
+export async function openFor(peer: string, values: ConnectionValues): ReturnType<typeof openMessenger> {
+  return await openMessenger(isEndpoint(peer) ? { ...values, connect: values.connect ?? [] } : values);
+}
+
 /** The peer that an argument names: an instance id, an endpoint, or `service:NAME`. */
 export async function peerOf(
   messenger: Messenger,
   text: string,
   values: ConnectionValues,
-  timeoutMs: number,
-  signal: AbortSignal,
+  wait: Wait,
 ): Promise<InstanceId | ServiceTarget> {
-  if (/^(?:tcp|ipc):\/\//.test(text)) return await dial(messenger, text, values, timeoutMs, signal);
+  if (isEndpoint(text)) return await dial(messenger, text, values, wait);
   const name = /^service:(.+)$/.exec(text)?.[1];
   if (name !== undefined) return service(name);
   const id = text.toLowerCase();
@@ -122,31 +107,36 @@ export async function peerOf(
   throw new UsageError(`PEER must be an instance id, an endpoint or service:NAME, got "${text}"${hint}`);
 }
 
-/** Dials what `--connect` names. */
-export async function connectAll(
+/** The same for commands that are about one instance. */
+export async function instanceOf(
   messenger: Messenger,
+  text: string,
   values: ConnectionValues,
-  timeoutMs: number,
-  signal: AbortSignal,
-): Promise<InstanceId[]> {
-  return await Promise.all((values.connect ?? []).map((endpoint) => {
-    return dial(messenger, endpoint, values, timeoutMs, signal);
-  }));
+  wait: Wait,
+): Promise<InstanceId> {
+  const peer = await peerOf(messenger, text, values, wait);
+  if (typeof peer === "string") return peer;
+  throw new UsageError("PEER must be one instance, not a service");
 }
 
-function dial(
+/** Dials what `--connect` names. */
+export async function connectAll(messenger: Messenger, values: ConnectionValues, wait: Wait): Promise<void> {
+  await Promise.all((values.connect ?? []).map((endpoint) => dial(messenger, endpoint, values, wait)));
+}
+
+/** Dials one endpoint, with the key of the instance there where keys are used. */
+export async function dial(
   messenger: Messenger,
   endpoint: string,
   { keys, "server-key": serverKey }: ConnectionValues,
-  timeoutMs: number,
-  signal: AbortSignal,
+  wait: Wait,
 ): Promise<InstanceId> {
-  if (keys !== undefined && serverKey === undefined) {
-    throw new UsageError(
-      `--keys needs --server-key KEY to dial ${endpoint}: the public key of the instance there`,
-    );
+  if (keys === undefined || serverKey !== undefined) {
+    return await messenger.connect(endpoint, { ...wait, serverKey });
   }
-  return messenger.connect(endpoint, { timeoutMs, signal, serverKey });
+  throw new UsageError(
+    `--keys needs --server-key KEY to dial ${endpoint}: the public key of the instance there`,
+  );
 }
 
 /** Every instance that the back ends can list. */
@@ -159,4 +149,8 @@ export async function listAll(discovery: readonly Discovery[]): Promise<Instance
     for (const { instanceId } of await source.listPeers()) ids.add(instanceId);
   }
   return [...ids];
+}
+
+function isEndpoint(text: string): boolean {
+  return /^(?:tcp|ipc):\/\//.test(text);
 }

@@ -1,7 +1,7 @@
 import { closeSync, openSync, unlinkSync, writeFileSync } from "node:fs";
 import { curveKeyPair, readKeyPair } from "../mod.ts";
+import { commonHelp, commonOptions, noMore, parse } from "./arguments.ts";
 import { type Command, UsageError } from "./command.ts";
-import { parse } from "./connection.ts";
 
 /** `zeromesh keys`. */
 export const keysCommand: Command = {
@@ -13,8 +13,7 @@ export const keysCommand: Command = {
 "new" makes a key pair and writes it to FILE, as JSON with publicKey and secretKey, which only you can read
 (mode 0600). It never overwrites a file. "show" prints the public key of FILE. The secret key is never printed.
 
-  --json               print a JSON object with file and publicKey
-  -h, --help           print this
+${commonHelp}
 
 The service's operator gives you the service's public key, and puts yours on the service's list (curve.allow):
   zeromesh keys new me.json
@@ -25,14 +24,7 @@ In a program, readKeyPair("me.json") reads the same file:
 
 Exit status: 0 done, 1 the file exists already (new) or cannot be used (show), 2 wrong usage.`,
   async run(args, io) {
-    const { values, positionals } = parse(
-      {
-        args: [...args],
-        options: { json: { type: "boolean" }, help: { type: "boolean", short: "h" } },
-        strict: true,
-        allowPositionals: true,
-      } as const,
-    );
+    const { values, positionals } = parse(args, commonOptions);
     const [action, file, ...more] = positionals;
     if (action !== "new" && action !== "show") {
       throw new UsageError(
@@ -40,7 +32,7 @@ Exit status: 0 done, 1 the file exists already (new) or cannot be used (show), 2
       );
     }
     if (file === undefined) throw new UsageError("FILE is missing");
-    if (more.length > 0) throw new UsageError(`too many arguments: ${more.join(" ")}`);
+    noMore(more);
     const { publicKey } = action === "new" ? await writeNewKeys(file) : readKeyPair(file);
     io.out(values.json === true ? JSON.stringify({ file, publicKey }, null, 2) : publicKey);
   },

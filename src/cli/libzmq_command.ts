@@ -1,8 +1,8 @@
 import { copyFileSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { type LibraryInfo, openBackend } from "../../ffi/mod.ts";
+import { commonHelp, commonOptions, noMore, parse } from "./arguments.ts";
 import { type Command, UsageError } from "./command.ts";
-import { parse } from "./connection.ts";
 
 /** `zeromesh libzmq`. */
 export const libzmqCommand: Command = {
@@ -15,30 +15,29 @@ Prints the version, the path and the capabilities of the libzmq that programs he
   --copy FILE          copy a libzmq to FILE, to be embedded in a compiled program:
                        the one that the npm package zeromq brought, else --library
   --library FILE       this libzmq
-  -h, --help           print this
+${commonHelp}
 
 Exit status: 0 done, 1 there is none, 2 wrong usage.`,
   async run(args, io) {
-    const { values, positionals } = parse(
-      {
-        args: [...args],
-        options: {
-          copy: { type: "string" },
-          library: { type: "string" },
-          help: { type: "boolean", short: "h" },
-        },
-        strict: true,
-        allowPositionals: true,
-      } as const,
-    );
-    if (positionals.length > 0) throw new UsageError(`too many arguments: ${positionals.join(" ")}`);
+    const { values, positionals } = parse(args, {
+      ...commonOptions,
+      copy: { type: "string" },
+      library: { type: "string" },
+    });
+    noMore(positionals);
+    const json = values.json === true;
     if (values.copy === undefined) {
       const { version, path, origin, capabilities } = (await openBackend(values)).library;
-      io.out(`libzmq ${version}, ${origin}: ${path}\ncapabilities: ${capabilities.join(", ")}`);
+      const text = `libzmq ${version}, ${origin}: ${path}\ncapabilities: ${capabilities.join(", ")}`;
+      io.out(json ? JSON.stringify({ version, path, origin, capabilities }, null, 2) : text);
     } else {
       const { version, path } = await libraryToEmbed(values.library);
       copyFileSync(path, values.copy);
-      io.out(`libzmq ${version}: ${path} -> ${values.copy}`);
+      io.out(
+        json
+          ? JSON.stringify({ version, path, copy: values.copy })
+          : `libzmq ${version}: ${path} -> ${values.copy}`,
+      );
     }
   },
 };

@@ -1,68 +1,101 @@
 #!/usr/bin/env bun
 import process from "node:process";
-import { errorText, ZeromeshError } from "../core/mod.ts";
+import { errorText, libraryVersion } from "../core/mod.ts";
+import { hasFlag } from "./arguments.ts";
 import { callCommand } from "./call_command.ts";
 import { type Command, CommandFailed, ExitCode, UsageError } from "./command.ts";
+import { failureJson, failureLine, keysHint, outcomeLines } from "./failure.ts";
+import { handlersCommand } from "./handlers_command.ts";
 import { keysCommand } from "./keys_command.ts";
 import { libzmqCommand } from "./libzmq_command.ts";
+import { type CommandIo, openIo, WriteFailed } from "./output.ts";
 import { peersCommand } from "./peers_command.ts";
 import { pingCommand } from "./ping_command.ts";
 
-const commands: readonly Command[] = [peersCommand, callCommand, pingCommand, keysCommand, libzmqCommand];
+const commands: readonly Command[] = [
+  peersCommand,
+  handlersCommand,
+  callCommand,
+  pingCommand,
+  keysCommand,
+  libzmqCommand,
+];
 
 const help = `Usage: zeromesh COMMAND [options]
 
 Commands:
 ${commands.map(({ name, summary }) => `  ${name.padEnd(8)} ${summary}`).join("\n")}
 
-"zeromesh COMMAND --help" tells about one of them.`;
+  -h, --help     print this; "zeromesh COMMAND --help" tells about a command, with examples
+  -V, --version  print the version`;
 
-async function main(args: readonly string[]): Promise<ExitCode> {
+async function main(args: readonly string[], io: CommandIo): Promise<ExitCode> {
   const [name, ...rest] = args;
-  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
-    (name === undefined ? console.error : console.log)(help);
-    return name === undefined ? ExitCode.usage : ExitCode.done;
+  switch (name) {
+    case undefined:
+      io.error(help);
+      return ExitCode.usage;
+    case "--version":
+    case "-V":
+      io.out(
+        hasFlag(rest, "--json") ? JSON.stringify({ version: libraryVersion }) : `zeromesh ${libraryVersion}`,
+      );
+      return ExitCode.done;
+    case "--help":
+    case "-h":
+      io.out(help);
+      return ExitCode.done;
+    case "help":
+      return rest[0] === undefined ? await main(["--help"], io) : await main([rest[0], "--help"], io);
   }
   const command = commands.find((one) => one.name === name);
   if (command === undefined) {
-    console.error(`zeromesh: there is no command "${name}"\n\n${help}`);
+    io.error(`zeromesh: there is no command "${name}"\n\n${help}`);
     return ExitCode.usage;
   }
-  if (rest.includes("--help") || rest.includes("-h")) {
-    console.log(command.help);
+  if (hasFlag(rest, "--help", "-h")) {
+    io.out(command.help);
     return ExitCode.done;
   }
-  const interrupt = new AbortController();
-  const onInterrupt = (): void => {
-    // The second time the user means it.
-    if (interrupt.signal.aborted) process.exit(ExitCode.interrupted);
-    interrupt.abort();
-  };
-  process.on("SIGINT", onInterrupt);
   try {
-    await command.run(rest, { out: console.log, error: console.error, signal: interrupt.signal });
+    await command.run(rest, io);
     return ExitCode.done;
   } catch (error) {
-    if (interrupt.signal.aborted) return ExitCode.interrupted;
-    if (error instanceof UsageError) {
-      console.error(`zeromesh ${name}: ${error.message}\n"zeromesh ${name} --help" tells more`);
-      return ExitCode.usage;
-    }
-    if (!(error instanceof CommandFailed)) {
-      const code = error instanceof ZeromeshError ? `${error.code}: ` : "";
-      console.error(`zeromesh ${name}: ${code}${errorText(error)}`);
-      if (
-        code !== "" && errorText(error).includes("CURVE") && !rest.some((arg) => arg.startsWith("--keys"))
-      ) {
-        console.error('no keys were given: see --keys and --server-key; "zeromesh keys new FILE" makes keys');
-      }
-    }
-    return ExitCode.failed;
-  } finally {
-    process.off("SIGINT", onInterrupt);
+    return failed(command, rest, error, io);
   }
 }
 
-process.exitCode = await main(process.argv.slice(2));
+/** Tells why a command failed. */
+function failed(command: Command, args: readonly string[], error: unknown, io: CommandIo): ExitCode {
+  if (error instanceof CommandFailed) return ExitCode.failed;
+  if (error instanceof WriteFailed) throw error;
+  if (io.signal.aborted) return ExitCode.interrupted;
+  const label = `zeromesh ${command.name}`;
+  if (error instanceof UsageError) {
+    io.error(`${label}: ${error.message}\n"${label} --help" tells more`);
+    return ExitCode.usage;
+  }
+  io.error(`${label}: ${failureLine(error)}`);
+  if (command.callsHandlers === true) { for (const line of outcomeLines(error)) io.error(line); }
+  const hint = keysHint(errorText(error), args.find((arg) => arg.startsWith("--keys")));
+  if (hint !== null) io.error(hint);
+  if (hasFlag(args, "--json")) io.out(JSON.stringify({ error: failureJson(error) }, null, 2));
+  return ExitCode.failed;
+}
+
+const interrupt = new AbortController();
+process.on("SIGINT", () => {
+  // The second time the user means it.
+  if (interrupt.signal.aborted) process.exit(ExitCode.interrupted);
+  interrupt.abort();
+});
+const io = openIo(interrupt.signal);
+try {
+  process.exitCode = await main(process.argv.slice(2), io);
+} catch (error) {
+  if (!(error instanceof WriteFailed)) throw error;
+  if (!error.readerGone) io.error(`zeromesh: ${error.message}`);
+  process.exitCode = ExitCode.failed;
+}
 // What a runtime or a library keeps open, such as a connection to a server, is of no use any more.
 process.exit();

@@ -1,19 +1,26 @@
-import { errorText, type InstanceId } from "../core/mod.ts";
+import type { InstanceId } from "../core/mod.ts";
+import type { Discovery } from "../discovery/mod.ts";
 import type { Messenger } from "../mod.ts";
-import { type Command, CommandFailed, type CommandIo, withMessenger } from "./command.ts";
+import { commonHelp, noMore, numberOf, parse } from "./arguments.ts";
+import { type Command, CommandFailed, pause, UsageError, withMessenger } from "./command.ts";
 import {
-  connectAll,
   connectionHelp,
   connectionOptions,
+  type ConnectionValues,
+  dial,
   listAll,
   openMessenger,
-  parse,
+  type Wait,
 } from "./connection.ts";
-import { formatMs, formatTable } from "./table.ts";
+import { type FailureJson, failureJson, failureLine, keysHint } from "./failure.ts";
+import { type CommandIo, oneLine } from "./output.ts";
+import { Screen } from "./screen.ts";
+import { formatMs, formatTable, microseconds } from "./table.ts";
 
 /** What is said about one instance. */
 interface PeerRow {
-  readonly instance: InstanceId;
+  /** Null for an endpoint where nobody answers. */
+  readonly instance: InstanceId | null;
   readonly endpoints: readonly string[];
   readonly services: readonly string[];
   /** Milliseconds from question to answer; null when there was none. */
@@ -21,7 +28,7 @@ interface PeerRow {
   /** Messages its handlers work on, and calls of its own that wait; null when it does not say. */
   readonly running: number | null;
   readonly pending: number | null;
-  readonly error: string | null;
+  readonly error: FailureJson | null;
 }
 
 const atOnce = 16;
@@ -35,92 +42,155 @@ export const peersCommand: Command = {
 Lists instances: id, endpoints, services, latency, and how many messages are in flight there
 (being worked on by handlers / calls of its own that wait for an answer).
 
+  --watch              go on until interrupted: on a terminal the table is written over, elsewhere the next one follows
+  --interval MS        how long from one table to the next (default: 2000)
 ${connectionHelp}
-  --json               print one JSON array instead of a table
-  -h, --help           print this
+${commonHelp}
+                       with --watch each array is one line
+
+Examples:
+  zeromesh peers
+  zeromesh peers --connect tcp://10.0.0.7:5555 --connect tcp://10.0.0.8:5555 --watch
 
 Exit status: 0 done, 1 an instance did not answer, 2 wrong usage, 130 interrupted.`,
   async run(args, io) {
-    const { values } = parse(
-      {
-        args: [...args],
-        options: { ...connectionOptions, json: { type: "boolean" } },
-        strict: true,
-        allowPositionals: false,
-      } as const,
-    );
+    const { values, positionals } = parse(args, {
+      ...connectionOptions,
+      watch: { type: "boolean" },
+      interval: { type: "string" },
+    });
+    noMore(positionals);
+    const intervalMs = numberOf("interval", values.interval, 2_000);
+    if (values.interval !== undefined && values.watch !== true) {
+      throw new UsageError("--interval needs --watch");
+    }
     const { messenger, discovery, timeoutMs } = await openMessenger(values);
     await withMessenger(messenger, async () => {
-      const ids = [...await connectAll(messenger, values, timeoutMs, io.signal), ...await listAll(discovery)];
-      const rows = await askAll(messenger, [...new Set(ids)].sort(), timeoutMs, io);
-      print(rows, values.json === true, io);
+      const look = (): Promise<PeerRow[]> =>
+        lookAround(messenger, discovery, values, { timeoutMs, signal: io.signal });
+      if (values.watch === true) return await watch(look, intervalMs, values, io);
+      const rows = await look();
+      if (values.json === true) io.out(JSON.stringify(rows, null, 2));
+      else for (const line of tableOf(rows)) io.out(line);
+      for (const line of troubles(rows, values)) io.error(line);
       if (rows.some(({ error }) => error !== null)) throw new CommandFailed();
     });
   },
 };
 
-async function askAll(
-  messenger: Messenger,
-  ids: readonly InstanceId[],
-  timeoutMs: number,
+/** Looks again and again, and shows what it sees; a failure is shown as well, and may have gone the next time. */
+async function watch(
+  look: () => Promise<PeerRow[]>,
+  intervalMs: number,
+  values: ConnectionValues & { json?: boolean | undefined },
   io: CommandIo,
+): Promise<never> {
+  const screen = new Screen(io);
+  for (;;) {
+    const seen = await look().catch((error: unknown) => {
+      if (error instanceof UsageError || io.signal.aborted) throw error;
+      return { error };
+    });
+    if (values.json === true) {
+      io.out(JSON.stringify("error" in seen ? { error: failureJson(seen.error) } : seen));
+    } else {
+      screen.draw(
+        "error" in seen ? [failureLine(seen.error)] : [...tableOf(seen), ...troubles(seen, values)],
+      );
+    }
+    await pause(intervalMs, io.signal);
+  }
+}
+
+/** Asks every instance that is named or found. */
+async function lookAround(
+  messenger: Messenger,
+  discovery: readonly Discovery[],
+  values: ConnectionValues,
+  wait: Wait,
 ): Promise<PeerRow[]> {
+  const silent: PeerRow[] = [];
+  const dialled = await Promise.all((values.connect ?? []).map(async (endpoint) => {
+    try {
+      return [await dial(messenger, endpoint, values, wait)];
+    } catch (error) {
+      if (error instanceof UsageError || wait.signal.aborted) throw error;
+      silent.push(rowWithout(null, [endpoint], error));
+      return [];
+    }
+  }));
+  const ids = [...new Set([...dialled.flat(), ...await listAll(discovery)])].sort();
+  return [...await askAll(messenger, ids, wait), ...silent];
+}
+
+async function askAll(messenger: Messenger, ids: readonly InstanceId[], wait: Wait): Promise<PeerRow[]> {
   const rows: PeerRow[] = [];
   let next = 0;
   const worker = async (): Promise<void> => {
     while (next < ids.length) {
       const at = next++;
-      rows[at] = await ask(messenger, ids[at]!, timeoutMs, io.signal);
+      rows[at] = await ask(messenger, ids[at]!, wait);
     }
   };
   await Promise.all(Array.from({ length: Math.min(atOnce, ids.length) }, worker));
   return rows;
 }
 
-async function ask(
-  messenger: Messenger,
-  instance: InstanceId,
-  timeoutMs: number,
-  signal: AbortSignal,
-): Promise<PeerRow> {
+async function ask(messenger: Messenger, instance: InstanceId, wait: Wait): Promise<PeerRow> {
   const endpoints = (): readonly string[] =>
     messenger.peers().find((peer) => peer.instanceId === instance)?.endpoints ?? [];
   try {
     // The first question makes the connection, the second is timed.
-    await messenger.availableHandlers(instance, { timeoutMs, signal });
+    await messenger.availableHandlers(instance, wait);
     const asked = performance.now();
-    const description = await messenger.describe(instance, { timeoutMs, signal });
+    const description = await messenger.describe(instance, wait);
     return {
       instance,
       endpoints: endpoints(),
       services: description?.services ?? [],
-      latencyMs: performance.now() - asked,
+      latencyMs: microseconds(performance.now() - asked),
       running: description?.running ?? null,
       pending: description?.pending ?? null,
       error: null,
     };
   } catch (error) {
-    signal.throwIfAborted();
-    const nothing = { services: [], latencyMs: null, running: null, pending: null };
-    return { instance, endpoints: endpoints(), ...nothing, error: errorText(error) };
+    wait.signal.throwIfAborted();
+    return rowWithout(instance, endpoints(), error);
   }
 }
 
-function print(rows: readonly PeerRow[], json: boolean, io: CommandIo): void {
-  if (json) return io.out(JSON.stringify(rows, null, 2));
+function rowWithout(instance: InstanceId | null, endpoints: readonly string[], error: unknown): PeerRow {
+  const nothing = { services: [], latencyMs: null, running: null, pending: null };
+  return { instance, endpoints, ...nothing, error: failureJson(error) };
+}
+
+function tableOf(rows: readonly PeerRow[]): string[] {
+  if (rows.length === 0) return [];
+  const cells = rows.map((row) =>
+    [
+      row.instance ?? "-",
+      row.endpoints.join(",") || "-",
+      row.services.join(",") || "-",
+      row.latencyMs === null ? "-" : formatMs(row.latencyMs),
+      row.running === null ? "-" : `${row.running} / ${row.pending}`,
+    ].map(oneLine)
+  );
+  return formatTable(["INSTANCE", "ENDPOINTS", "SERVICES", "LATENCY", "IN FLIGHT"], cells);
+}
+
+/** What is wrong with the instances, in a line each. */
+function troubles(rows: readonly PeerRow[], { keys }: ConnectionValues): string[] {
   if (rows.length === 0) {
-    io.error("nobody found: instances are found by --connect, or by the discovery they were created with");
-    return;
+    return ["nobody found: instances are found by --connect, or by the discovery they were created with"];
   }
-  const cells = rows.map((row) => [
-    row.instance,
-    row.endpoints.join(",") || "-",
-    row.services.join(",") || "-",
-    row.latencyMs === null ? "-" : formatMs(row.latencyMs),
-    row.running === null ? "-" : `${row.running} / ${row.pending}`,
-  ]);
-  for (const line of formatTable(["INSTANCE", "ENDPOINTS", "SERVICES", "LATENCY", "IN FLIGHT"], cells)) {
-    io.out(line);
+  const lines: string[] = [];
+  const hints = new Set<string>();
+  for (const { instance, endpoints, error } of rows) {
+    if (error === null) continue;
+    const code = error.code === null ? "" : `${error.code}: `;
+    lines.push(oneLine(`${instance ?? endpoints.join(",")}: ${code}${error.message}`));
+    const hint = keysHint(error.message, keys);
+    if (hint !== null) hints.add(hint);
   }
-  for (const { instance, error } of rows) if (error !== null) io.error(`${instance}: ${error}`);
+  return [...lines, ...hints];
 }

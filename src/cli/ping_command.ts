@@ -1,15 +1,24 @@
-import { errorText } from "../core/mod.ts";
-import { type Command, CommandFailed, type CommandIo, UsageError, withMessenger } from "./command.ts";
+import type { InstanceId } from "../core/mod.ts";
+import type { Messenger } from "../mod.ts";
+import { commonHelp, noMore, numberOf, parse } from "./arguments.ts";
+import { type Command, CommandFailed, pause, UsageError, withMessenger } from "./command.ts";
 import {
   connectAll,
   connectionHelp,
   connectionOptions,
-  numberOf,
-  openMessenger,
-  parse,
-  peerOf,
+  instanceOf,
+  openFor,
+  type Wait,
 } from "./connection.ts";
-import { formatMs } from "./table.ts";
+import { type FailureJson, failureJson, failureLine } from "./failure.ts";
+import type { CommandIo } from "./output.ts";
+import { formatMs, microseconds } from "./table.ts";
+
+/** How one question ended, for `--json`. */
+type Answer = { readonly turn: number; readonly ms: number } | {
+  readonly turn: number;
+  readonly error: FailureJson;
+};
 
 /** `zeromesh ping`. */
 export const pingCommand: Command = {
@@ -20,77 +29,77 @@ export const pingCommand: Command = {
 Asks an instance something small again and again and prints how long each answer took.
 
   PEER                 an instance id or an endpoint
-${connectionHelp}
   --count N            how often (default: 4)
   --interval MS        how long from one to the next (default: 1000)
-  -h, --help           print this
+${connectionHelp}
+${commonHelp}
+
+Examples:
+  zeromesh ping tcp://127.0.0.1:5555
+  zeromesh ping tcp://db.example.com:5555 --count 1 --timeout 500 --json
 
 Exit status: 0 every answer came, 1 one did not, 2 wrong usage, 130 interrupted.`,
   async run(args, io) {
-    const { values, positionals } = parse(
-      {
-        args: [...args],
-        options: { ...connectionOptions, count: { type: "string" }, interval: { type: "string" } },
-        strict: true,
-        allowPositionals: true,
-      } as const,
-    );
+    const { values, positionals } = parse(args, {
+      ...connectionOptions,
+      count: { type: "string" },
+      interval: { type: "string" },
+    });
     const [peer, ...more] = positionals;
     if (peer === undefined) throw new UsageError("PEER is missing");
-    if (more.length > 0) throw new UsageError(`too many arguments: ${more.join(" ")}`);
+    noMore(more);
     const count = numberOf("count", values.count, 4);
     const intervalMs = numberOf("interval", values.interval, 1_000);
-    const { messenger, timeoutMs } = await openMessenger({
-      ...values,
-      connect: values.connect ?? (/^(?:tcp|ipc):/.test(peer) ? [] : undefined),
-    });
+    const json = values.json === true;
+    const { messenger, timeoutMs } = await openFor(peer, values);
     await withMessenger(messenger, async () => {
-      await connectAll(messenger, values, timeoutMs, io.signal);
-      const to = await peerOf(messenger, peer, values, timeoutMs, io.signal);
-      if (typeof to !== "string") throw new UsageError("PEER must be one instance, not a service");
+      const wait = { timeoutMs, signal: io.signal };
+      await connectAll(messenger, values, wait);
+      const to = await instanceOf(messenger, peer, values, wait);
       // Connecting is not part of the round trip.
-      await messenger.availableHandlers(to, { timeoutMs, signal: io.signal });
-      const times: number[] = [];
+      await messenger.availableHandlers(to, wait);
+      const answers: Answer[] = [];
       for (let turn = 1; turn <= count; turn++) {
-        const asked = performance.now();
-        try {
-          await messenger.availableHandlers(to, { timeoutMs, signal: io.signal });
-          times.push(performance.now() - asked);
-          io.out(`${to}: ${turn} ${formatMs(times.at(-1)!)}`);
-        } catch (error) {
-          io.signal.throwIfAborted();
-          io.error(`${to}: ${turn} ${errorText(error)}`);
-        }
+        const answer = await ask(messenger, to, turn, wait, io);
+        answers.push(answer);
+        if (!json && "ms" in answer) io.out(`${to}: ${turn} ${formatMs(answer.ms)}`);
         if (turn < count) await pause(intervalMs, io.signal);
       }
-      summarize(times, count, io);
-      if (times.length < count) throw new CommandFailed();
+      summarize(to, answers, json, io);
+      if (answers.some((answer) => "error" in answer)) throw new CommandFailed();
     });
   },
 };
 
-function summarize(times: number[], count: number, io: CommandIo): void {
-  const sorted = times.toSorted((a, b) => a - b);
-  const [least, most] = [sorted[0], sorted.at(-1)];
-  if (least === undefined || most === undefined) return io.out(`${count} sent, 0 answered`);
-  const middle = sorted[Math.floor(sorted.length / 2)]!;
-  io.out(
-    `${count} sent, ${times.length} answered: min ${formatMs(least)}, p50 ${formatMs(middle)}, max ${
-      formatMs(most)
-    }`,
-  );
+async function ask(
+  messenger: Messenger,
+  to: InstanceId,
+  turn: number,
+  wait: Wait,
+  io: CommandIo,
+): Promise<Answer> {
+  const asked = performance.now();
+  try {
+    await messenger.availableHandlers(to, wait);
+    return { turn, ms: microseconds(performance.now() - asked) };
+  } catch (error) {
+    wait.signal.throwIfAborted();
+    io.error(`${to}: ${turn} ${failureLine(error)}`);
+    return { turn, error: failureJson(error) };
+  }
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", abort);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", abort, { once: true });
-  });
+function summarize(peer: string, answers: readonly Answer[], json: boolean, io: CommandIo): void {
+  const times = answers.flatMap((answer) => "ms" in answer ? [answer.ms] : []).sort((a, b) => a - b);
+  const [least = null, most = null] = [times[0], times.at(-1)];
+  const middle = times[Math.floor(times.length / 2)] ?? null;
+  const [sent, answered] = [answers.length, times.length];
+  if (json) {
+    const summary = { peer, sent, answered, minMs: least, p50Ms: middle, maxMs: most, answers };
+    return io.out(JSON.stringify(summary, null, 2));
+  }
+  const figures = least === null || middle === null || most === null
+    ? ""
+    : `: min ${formatMs(least)}, p50 ${formatMs(middle)}, max ${formatMs(most)}`;
+  io.out(`${sent} sent, ${answered} answered${figures}`);
 }

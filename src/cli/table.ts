@@ -9,3 +9,8 @@ export function formatTable(header: readonly string[], rows: readonly (readonly 
 export function formatMs(ms: number): string {
   return ms < 10 ? `${ms.toFixed(2)} ms` : `${ms.toFixed(1)} ms`;
 }
+
+/** A duration for programs, no finer than it was measured. */
+export function microseconds(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000;
+}

@@ -1,5 +1,6 @@
 /** The command `zeromesh`, run from the sources. */
 import { discoveryPermissions } from "./discovery_peers.ts";
+import { currentRuntime, scriptCommand } from "./runtime.ts";
 import { type SpawnedProcess, spawnScript } from "./spawn.ts";
 import { within } from "./until.ts";
 
@@ -11,6 +12,11 @@ export interface CliRun {
   readonly output: string;
   /** Its standard error. */
   readonly errors: string;
+}
+
+/** The words that start a command on this runtime. */
+export function cliCommand(args: readonly string[]): string[] {
+  return scriptCommand(currentRuntime, "src/cli/main.ts", { args, permissions: discoveryPermissions });
 }
 
 /** Starts a command. */

@@ -1,0 +1,58 @@
+import { parseArgs, type ParseArgsConfig } from "node:util";
+import { UsageError } from "./command.ts";
+
+/** The options of every command. */
+export const commonOptions = {
+  json: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+} as const satisfies ParseArgsConfig["options"];
+
+/** What they are about, for `--help`. */
+export const commonHelp =
+  `  --json               print one JSON document, also when it fails: {"error": {"code", "message", …}}
+  -h, --help           print this`;
+
+/** Whether a boolean option stands among arguments: asked before, or without, parsing them. */
+export function hasFlag(args: readonly string[], ...names: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return args.slice(0, end === -1 ? undefined : end).some((arg) => names.includes(arg));
+}
+
+/** Parses the arguments of a command; what node says about wrong ones becomes a {@link UsageError}. */
+export function parse<const T extends NonNullable<ParseArgsConfig["options"]>>(
+  args: readonly string[],
+  options: T,
+): ReturnType<typeof parseArgs<{ args: string[]; options: T; strict: true; allowPositionals: true }>> {
+  try {
+    return parseArgs({ args: withDashes(args), options, strict: true, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** Refuses arguments beyond those that a command has. */
+export function noMore(more: readonly string[]): void {
+  if (more.length > 0) throw new UsageError(`too many arguments: ${more.join(" ")}`);
+}
+
+/** A number of an option. */
+export function numberOf(name: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value) && value > 0) return value;
+  throw new UsageError(`--${name} must be a positive number, got "${text}"`);
+}
+
+/** Keeps values that begin with "-" from being taken for options: a key of Z85, and a payload that is a number. */
+function withDashes(args: readonly string[]): string[] {
+  const plain: string[] = [];
+  const numbers: string[] = [];
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at]!;
+    if (arg === "--") return [...plain, "--", ...numbers, ...args.slice(at + 1)];
+    if (arg === "--server-key" && at + 1 < args.length) plain.push(`${arg}=${args[++at]}`);
+    else if (/^-\d/.test(arg)) numbers.push(arg);
+    else plain.push(arg);
+  }
+  return numbers.length === 0 ? plain : [...plain, "--", ...numbers];
+}
