@@ -55,6 +55,11 @@ export class InboundMessage {
   /** Whether {@link source} is the payload and belongs to the receiver for good. */
   owned = false;
 
+  /** Whether the payload was too large to be read: {@link source} is empty, and only its length is known. */
+  get unread(): boolean {
+    return this.payloadEnd > this.source.length;
+  }
+
   /** The payload. Lent for the length of the call unless {@link owned}. */
   get payload(): Uint8Array {
     if (this.owned) return this.source;
@@ -107,7 +112,7 @@ export class FrameReader {
   readonly #maxPayloadBytes: number;
   readonly #drops: DropCounters;
 
-  /** @param maxPayloadBytes Larger payloads that are not small are dropped before memory is taken for them. */
+  /** @param maxPayloadBytes Larger payloads that are not small are not read, so that they take no memory. */
   constructor(backend: Backend, maxPayloadBytes: number, drops: DropCounters) {
     this.#backend = backend;
     this.#small = backend.region(headerAt + headerCapacity);
@@ -188,7 +193,6 @@ export class FrameReader {
     const payloadSize = backend.receiveMessage(socket, dontWait);
     if (payloadSize < 0 || backend.messageMore()) return this.#refuse(socket, "frameCount");
     if (headerSize > headerCapacity) return this.#refuse(socket, "headerTooLarge");
-    if (payloadSize > this.#maxPayloadBytes) return this.#refuse(socket, "payloadTooLarge");
     const message = this.message;
     message.type = this.#small.bytes[typeAt]!;
     message.header = this.#small.bytes;
@@ -196,7 +200,13 @@ export class FrameReader {
     message.headerStart = headerAt;
     message.headerEnd = headerAt + headerSize;
     if (payloadSize === 0) message.own(nothing);
-    else if (payloadSize <= smallFrameBytes) {
+    else if (payloadSize > this.#maxPayloadBytes) {
+      // Whoever asked, or waits for this answer, is to be told.
+      message.source = nothing;
+      message.payloadStart = 0;
+      message.payloadEnd = payloadSize;
+      message.owned = false;
+    } else if (payloadSize <= smallFrameBytes) {
       backend.messageToRegion(this.#payload, 0, payloadSize);
       message.source = this.#payload.bytes;
       message.payloadStart = 0;
@@ -221,7 +231,7 @@ export class FrameReader {
 
   #refuse(
     socket: Handle,
-    reason: "typeLength" | "frameCount" | "headerTooLarge" | "payloadTooLarge",
+    reason: "typeLength" | "frameCount" | "headerTooLarge",
   ): number {
     this.#drops.count(reason);
     return this.discard(socket) ? ReadResult.dropped : ReadResult.discarding;

@@ -261,6 +261,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       this.#parts.handler.message(link, message);
       return;
     }
+    if (message.unread) return this.#drops.count("payloadTooLarge");
     const source = message.source;
     let reason = this.#batch.reset(
       message.header,

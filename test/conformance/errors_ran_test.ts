@@ -59,7 +59,8 @@ for (const [what, [code, end]] of Object.entries(endings)) {
     await until(() => seen);
     assert.equal(seen, reason);
     assert.ok(seen instanceof ZeromeshError);
-    assert.equal(seen.code, code);
+    // The caller gives up when its deadline passes, too, and that may be heard first.
+    assert.ok(seen.code === code || (code === "TIMEOUT" && seen.code === "CANCELLED"), seen.code);
     assert.equal(seen.ran, "maybe");
     held.open();
     await until(() => worker.stats().handlers.running === 0);

@@ -1,6 +1,13 @@
 /** What the tests of the messenger share: pairs of instances, failures with a limit, raw ZeroMQ peers. */
 import assert from "node:assert/strict";
-import type { HandlerStats, InstanceId, Messenger, MessengerOptions } from "../../src/mod.ts";
+import type {
+  HandlerStats,
+  InstanceId,
+  LogFields,
+  Logger,
+  Messenger,
+  MessengerOptions,
+} from "../../src/mod.ts";
 import type { LeakCheck } from "../support/fixture.ts";
 import { within } from "../support/until.ts";
 
@@ -55,6 +62,16 @@ export function looksLike(failure: unknown, expected: Expected): void {
 /** The counters of a handler that is registered. */
 export function counts(messenger: Messenger, name: string): HandlerStats {
   return messenger.stats().handlers.byHandler[name] ?? assert.fail(`no counters of ${name}`);
+}
+
+/** A logger that keeps its lines: what was said, and the facts beside it. */
+export function keptLog(): {
+  readonly logger: Logger;
+  readonly lines: { message: string; fields: LogFields }[];
+} {
+  const lines: { message: string; fields: LogFields }[] = [];
+  const keep = (message: string, fields: LogFields = {}) => void lines.push({ message, fields });
+  return { logger: { debug: keep, info: keep, warn: keep, error: keep }, lines };
 }
 
 /** Checks that every message that came for a handler is counted in one place. */

@@ -222,6 +222,36 @@ test("a nack to an acknowledged message may be the handler's own words, and neve
   }
 });
 
+test("an answer over the limit, or a failure's text, ends the call at once with PAYLOAD_TOO_LARGE", async () => {
+  await using t = await leakCheck();
+  const { client, node, peer } = await dialled(t, { client: { maxPayloadBytes: 1_000 } });
+  // What is small is read, and what is not is thrown away unread; both come whole from Velo.
+  for (const size of [1_001, 64 * 1024, 64 * 1024 + 1, 100_000]) {
+    const limit = 1_000;
+    const answers = [
+      { way: "unary", type: 1, ran: "yes", header: (id: string) => responseHeader(id) },
+      { way: "amSync", type: 2, ran: "yes", header: (id: string) => `00${id}` },
+      ...size > 64 * 1024
+        ? [
+          { way: "unary", type: 1, ran: "maybe", header: (id: string) => responseHeader(id, true) },
+          { way: "unary", type: 2, ran: "maybe", header: (id: string) => `02${id}` },
+        ] as const
+        : [],
+    ] as const;
+    for (const { way, type, ran, header } of answers) {
+      const call = client[way]("echo", { to: peer, timeoutMs: 20_000 });
+      const { request } = await node.nextRequest("echo");
+      node.send(client.endpoint, type, header(request.id), new Uint8Array(size));
+      await fails(call, { code: "PAYLOAD_TOO_LARGE", ran, peer, handler: "echo" }, 1_000);
+      await assert.rejects(call, { details: { bytes: size, limit } });
+    }
+  }
+  assert.equal(client.stats().calls.pending, 0);
+  const after = client.unary("echo", { to: peer });
+  node.send(client.endpoint, 1, responseHeader((await node.nextRequest("echo")).request.id), "here");
+  assert.equal(text(await after), "here");
+});
+
 test("an error text that is no UTF-8 is still an error", async () => {
   await using t = await leakCheck();
   const { client, node, peer } = await dialled(t);

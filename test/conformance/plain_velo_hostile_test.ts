@@ -3,7 +3,13 @@ import assert from "node:assert/strict";
 import { noCurve } from "../support/curve.ts";
 import { test } from "../support/testing.ts";
 import { Worker } from "node:worker_threads";
-import { curveKeyPair, type InstanceId, type Messenger, unaryHandler } from "../../src/mod.ts";
+import {
+  curveKeyPair,
+  type InstanceId,
+  type Messenger,
+  type MessengerOptions,
+  unaryHandler,
+} from "../../src/mod.ts";
 import type { Socket } from "../../src/zmq/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import {
@@ -19,10 +25,10 @@ import {
 import { Inbox, nextOf, rawContext } from "../support/raw_sockets.ts";
 import type { WorkerTask } from "../support/raw_worker.ts";
 import { pause, until, within } from "../support/until.ts";
-import { bytes, fails, gate, pair, text } from "./messenger_kit.ts";
+import { bytes, fails, gate, keptLog, pair, text } from "./messenger_kit.ts";
 
 /** An instance with an echo, a plain node that it knows, and one of its own kind that calls it. */
-async function listening(t: LeakCheck, options: { maxPayloadBytes?: number } = {}): Promise<{
+async function listening(t: LeakCheck, options: MessengerOptions = {}): Promise<{
   server: Messenger;
   node: PlainVelo;
   /** Shows that good peers of both kinds are still answered. */
@@ -146,18 +152,29 @@ test("a header map that is no map of texts harms nobody", async () => {
   await works();
 });
 
-test("a payload over the limit is refused before memory is taken for it, and the connection lives", async () => {
+test("a payload over the limit is nacked at once, and the connection lives", async () => {
   await using t = await leakCheck();
   const { server, node, works } = await listening(t, { maxPayloadBytes: 10_000 });
   assert.equal((await node.ask(server.endpoint, "echo", new Uint8Array(10_000))).payload.length, 10_000);
-  node.send(server.endpoint, 0, requestHeader(Kind.unary, node.nextId(), "echo"), new Uint8Array(10_001));
+  // What is small is read, and what is not is thrown away unread; both come whole from Velo.
+  const sizes = [10_001, 64 * 1024, 64 * 1024 + 1, 100_000];
+  for (const size of sizes) {
+    for (const kind of [Kind.unary, Kind.ack]) {
+      const id = node.nextId();
+      const nack = await node.ask(server.endpoint, "echo", new Uint8Array(size), { id, kind });
+      assert.deepEqual([nack.type, nack.header], [2, `02${id}`]);
+      assert.match(nack.text, new RegExp(`"echo" did not run: its payload has ${size} bytes.*10000`));
+    }
+    node.send(server.endpoint, 0, requestHeader(Kind.fire, node.nextId(), "echo"), new Uint8Array(size));
+  }
   await works();
-  assert.deepEqual(server.stats().transport.drops, { payloadTooLarge: 1 });
+  assert.deepEqual(server.stats().transport.drops, { payloadTooLarge: 3 * sizes.length });
 });
 
-test("a frame far over the limit costs its sender the connection, and nobody else anything", async () => {
+test("a frame far over the limit costs its sender the connection, nobody else anything, and the log names the limit", async () => {
   await using t = await leakCheck();
-  const { server, node, works } = await listening(t, { maxPayloadBytes: 10_000 });
+  const { logger, lines } = keptLog();
+  const { server, node, works } = await listening(t, { maxPayloadBytes: 10_000, logger });
   const hostile = await PlainVelo.open(t);
   await hostile.introduce(server.endpoint);
   const { accepted } = server.stats().transport;
@@ -168,6 +185,12 @@ test("a frame far over the limit costs its sender the connection, and nobody els
     new Uint8Array(5_000_000),
   );
   await until(() => server.stats().transport.accepted < accepted);
+  assert.ok(
+    lines.some(({ fields }) =>
+      fields["peer"] === hostile.instanceId && /maxPayloadBytes \(10000\)/.test(String(fields["reason"]))
+    ),
+    JSON.stringify(lines),
+  );
   await works();
   void node;
 });

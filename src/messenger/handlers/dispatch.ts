@@ -9,24 +9,27 @@ import {
   ZeromeshError,
 } from "../../core/mod.ts";
 import type { InboundMessage } from "../../transport/mod.ts";
-import {
-  decodePayload,
-  encodeRequest,
-  RequestHeader,
-  ResponseKind,
-  validateHandlerName,
-  veloText,
-} from "../../wire/mod.ts";
+import { decodePayload, RequestHeader, ResponseKind } from "../../wire/mod.ts";
 import { type CallHost, InboundCall, shuttingDown } from "./context.ts";
 import type { DispatcherParts, DispatchStats } from "./dispatch_parts.ts";
 import type { MessengerFace, Registered } from "./handler.ts";
 import type { HandlerStats } from "./handler_stats.ts";
 import { type LaneHost, Lanes } from "./lanes.ts";
 import { runHandler } from "../observe/observation.ts";
-import { isThenable, overloaded, payloadInvalid, payloadUnreadable, Refusal, stopped } from "./refusal.ts";
-import type { Failure } from "./replies.ts";
+import {
+  handlerNotFound,
+  isThenable,
+  overloaded,
+  payloadInvalid,
+  payloadTooLarge,
+  payloadUnreadable,
+  Refusal,
+  stopped,
+} from "./refusal.ts";
+import type { Failure, ReplyTarget } from "./replies.ts";
 import { Results } from "./results.ts";
 import { InboundRoom } from "./room.ts";
+import { isForeign } from "../peers/identity.ts";
 import { runningKey, type Session } from "../peers/session.ts";
 import { servedWhileDraining } from "../builtins/system_handlers.ts";
 import { resolveTasks } from "./task_options.ts";
@@ -138,13 +141,7 @@ export class Dispatcher implements CallHost, LaneHost {
       this.#parts.drops.count("senderGone");
       return this.dropped(session, header, bytes);
     }
-    const peer = session.peer;
-    const bound = session.zeromesh || this.#parts.secure;
-    const another = bound && peer !== null && (header.id0 !== peer.worker0 || header.id1 !== peer.worker1);
-    // With CURVE the key is known, and until its _hello nobody has said whose it is.
-    const nobody = this.#parts.secure && peer === null && session.link.kind === "accepted" &&
-      header.name !== "_hello";
-    if (another || nobody) {
+    if (isForeign(session, header, this.#parts.secure)) {
       this.#parts.drops.count("identityMismatch");
       return this.dropped(session, header, bytes);
     }
@@ -158,14 +155,7 @@ export class Dispatcher implements CallHost, LaneHost {
     }
     const registered = this.#parts.registry.get(header.name);
     if (registered === undefined) {
-      this.#refused++;
-      this.#parts.replies.fail(call, {
-        code: "HANDLER_NOT_FOUND",
-        message: `There is no handler "${header.name}"`,
-        plainText: veloText.handlerNotFound(header.name),
-        plainNack: true,
-      });
-      return this.dropped(session, header, bytes);
+      return this.#turnAway(call, header, bytes, handlerNotFound(name));
     }
     call.registered = registered;
     registered.counts.issued++;
@@ -184,6 +174,20 @@ export class Dispatcher implements CallHost, LaneHost {
     if (admission === "full") {
       this.#reject(call, registered, overloaded(header.name, "too many messages wait for it (maxQueued)"));
     }
+  }
+
+  /** Refuses a request whose payload is larger than may be. Its bytes are gone. */
+  tooLarge(session: Session, header: RequestHeader, bytes: number, limit: number): void {
+    const { id0, id1, id2, id3, kind, name } = header;
+    if (isForeign(session, header, this.#parts.secure)) return this.dropped(session, header, bytes);
+    const target = { id0, id1, id2, id3, kind, handlerName: name, session };
+    this.#turnAway(target, header, bytes, payloadTooLarge(name, bytes, limit));
+  }
+
+  #turnAway(target: ReplyTarget, header: RequestHeader, bytes: number, failure: Failure): void {
+    this.#refused++;
+    this.#parts.replies.fail(target, failure);
+    this.dropped(target.session, header, bytes);
   }
 
   #lanesOf(registered: Registered): Lanes | null {
@@ -226,15 +230,10 @@ export class Dispatcher implements CallHost, LaneHost {
     if (!registered.lanes?.leave(call)) return;
     registered.counts.queued--;
     this.#forget(call);
-    if (this.#draining && call.kind !== ResponseKind.fire && !call.expired) this.#giveBack(call);
+    if (this.#draining && call.kind !== ResponseKind.fire && !call.expired) {
+      this.#parts.replies.giveBack(call);
+    }
     this.#end(call, registered, "cancelled", false);
-  }
-
-  #giveBack(call: InboundCall): void {
-    const name = validateHandlerName(call.handlerName, { system: true });
-    const header = new Uint8Array(name.length + 22);
-    encodeRequest(header, new DataView(header.buffer), 0, call.kind, call, name, null);
-    this.#parts.replies.giveBack(call, header);
   }
 
   #reject(call: InboundCall, registered: Registered, failure: Failure): void {

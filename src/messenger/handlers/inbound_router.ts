@@ -79,9 +79,15 @@ export class InboundRouter {
     const header = this.#request;
     if (!this.#decodeRequest(message)) return;
     const size = message.payloadEnd - message.payloadStart;
-    if (size > this.#parts.maxPayloadBytes && size > payloadLimit(header.name, this.#parts.maxPayloadBytes)) {
+    const { maxPayloadBytes } = this.#parts;
+    if (size > maxPayloadBytes && size > payloadLimit(header.name, maxPayloadBytes)) {
       this.#parts.drops.count("payloadTooLarge");
-      return this.#parts.dispatcher.dropped(session, header, size);
+      return this.#parts.dispatcher.tooLarge(
+        session,
+        header,
+        size,
+        payloadLimit(header.name, maxPayloadBytes),
+      );
     }
     if (!this.#parts.staged.take(session, message, header)) {
       this.#parts.dispatcher.request(session, message, header);
@@ -108,6 +114,7 @@ export class InboundRouter {
     if (reason !== null) return this.#parts.drops.count(reason);
     const call = this.#waiting(session, header);
     if (call === null) return;
+    if (message.unread) return this.#tooLarge(call, message, header.failed);
     if (!header.failed) return this.#succeed(call, message);
     const headers = header.headersEnd > header.headersStart
       ? decodeHeaders(message.header, header.headersStart, header.headersEnd)
@@ -129,16 +136,21 @@ export class InboundRouter {
     if (header.event) return this.#parts.drops.count("replyUnknown");
     const call = this.#waiting(session, header);
     if (call === null) return;
-    if (header.failed) call.fail(remoteError(call, decoder.decode(message.payload), "ack", null));
+    if (message.unread) this.#tooLarge(call, message, header.failed);
+    else if (header.failed) call.fail(remoteError(call, decoder.decode(message.payload), "ack", null));
     else this.#succeed(call, message);
   }
 
   #succeed(call: PendingCall, message: InboundMessage): void {
     const size = message.payloadEnd - message.payloadStart;
-    const limit = payloadLimit(call.handler, this.#parts.maxPayloadBytes);
-    if (size <= limit) return call.answer(message);
+    if (size <= payloadLimit(call.handler, this.#parts.maxPayloadBytes)) call.answer(message);
+    else this.#tooLarge(call, message, false);
+  }
+
+  #tooLarge(call: PendingCall, { payloadStart, payloadEnd }: InboundMessage, failed: boolean): void {
     this.#parts.drops.count("payloadTooLarge");
-    call.fail(answerTooLarge(call, size, limit));
+    const limit = payloadLimit(call.handler, this.#parts.maxPayloadBytes);
+    call.fail(answerTooLarge(call, payloadEnd - payloadStart, limit, failed));
   }
 
   #onShuttingDown(session: Session, message: InboundMessage): void {
@@ -173,13 +185,15 @@ export class InboundRouter {
 }
 
 /** Plain Velo does not know our limit. */
-function answerTooLarge(call: PendingCall, bytes: number, limit: number): ZeromeshError {
+function answerTooLarge(call: PendingCall, bytes: number, limit: number, failed: boolean): ZeromeshError {
+  // Whose failure it was, its text would have told.
+  const ran = failed ? "maybe" : "yes";
   return new ZeromeshError(
     "PAYLOAD_TOO_LARGE",
     `${
       describePeer(call)
     } answered "${call.handler}" with ${bytes} bytes, more than maxPayloadBytes (${limit})`,
-    { peer: call.peer, handler: call.handler, ran: "yes", details: { bytes, limit } },
+    { peer: call.peer, handler: call.handler, ran, details: { bytes, limit } },
   );
 }
 
@@ -197,7 +211,9 @@ function remoteError(
   const { peer, handler } = call;
   if (facts !== null) {
     const { code, ran, data: details } = facts;
-    return new ZeromeshError(code, text, { peer, handler, ran, details });
+    // Who that is, the caller knows best, for instance of a service.
+    const message = code === "HANDLER_NOT_FOUND" ? `${describePeer(call)} has no handler "${handler}"` : text;
+    return new ZeromeshError(code, message, { peer, handler, ran, details });
   }
   const { code, ran } = codeOfVeloText(text, { reply, handler, unary: call.accept !== null });
   return new ZeromeshError(code, text, { peer, handler, ran });

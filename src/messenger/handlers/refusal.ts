@@ -34,6 +34,16 @@ export function codeOf(error: unknown, handler: string, contract: Contract | nul
   return own && error.code === "PAYLOAD_INVALID" ? error.code : "HANDLER_FAILED";
 }
 
+/** Nobody has registered that name. */
+export function handlerNotFound(name: string): Failure {
+  return {
+    code: "HANDLER_NOT_FOUND",
+    message: `There is no handler "${name}"`,
+    plainText: veloText.handlerNotFound(name),
+    plainNack: true,
+  };
+}
+
 /** The payload cannot be decoded. */
 export function payloadUnreadable(name: string, why: string): Failure {
   return {
@@ -50,6 +60,18 @@ export function payloadInvalid(name: string, issues: readonly SchemaIssue[]): Fa
     message: `Payload of "${name}" is invalid: ${describeIssues(issues)}`,
     data: issues.slice(0, 5).map((issue) => ({ path: issuePath(issue), message: issue.message })),
     plainText: veloText.inputInvalid(describeIssues(issues)),
+  };
+}
+
+/** The payload is larger than this side takes. */
+export function payloadTooLarge(name: string, bytes: number, limit: number): Failure {
+  return {
+    code: "PAYLOAD_TOO_LARGE",
+    message:
+      `"${name}" did not run: its payload has ${bytes} bytes, more than maxPayloadBytes (${limit}) of the peer`,
+    data: { bytes, limit },
+    ran: "no",
+    plainNack: true,
   };
 }
 

@@ -10,11 +10,13 @@ import {
 import {
   encodeAck,
   encodeHeaders,
+  encodeRequest,
   encodeResponse,
   errorHeaders,
   MessageType,
   type ResponseId,
   ResponseKind,
+  validateHandlerName,
 } from "../../wire/mod.ts";
 import type { Session } from "../peers/session.ts";
 
@@ -113,8 +115,8 @@ export class Replies {
     }
   }
 
-  /** Gives a request back, as a draining instance does: its header verbatim, as message type 4. */
-  giveBack(target: ReplyTarget, header: Uint8Array): void {
+  /** Gives a request back, as a draining instance does: its header, verbatim where it is still there, as type 4. */
+  giveBack(target: ReplyTarget, header: Uint8Array = headerOf(target)): void {
     this.#host.transport.headerBytes.set(header);
     this.#send(target, MessageType.shuttingDown, header.length, nothing, true);
   }
@@ -163,6 +165,13 @@ export class Replies {
       return outcome !== SendOutcome.full;
     });
   }
+}
+
+function headerOf(target: ReplyTarget): Uint8Array {
+  const name = validateHandlerName(target.handlerName, { system: true });
+  const header = new Uint8Array(name.length + 22);
+  encodeRequest(header, new DataView(header.buffer), 0, target.kind, target, name, null);
+  return header;
 }
 
 /** The text of a failure, cut to what the peer takes: more would cost the connection. */

@@ -24,6 +24,7 @@ import { cannotAnswer, keyMissing, lostCall, sameId, undialable, unreachable } f
 import type { CallTable } from "../calls/pending.ts";
 import { PeerFinder, type PeerLookup } from "./peer_finder.ts";
 import { type Peer, PeerTable } from "./peers.ts";
+import { tellPlainLoss } from "./plain_loss.ts";
 import { Session, type Terms } from "./session.ts";
 import type { Status } from "./status.ts";
 
@@ -264,6 +265,7 @@ export class Connections {
     if (session === null) return;
     this.#parts.calls.failWhere((call) => call.session === session ? lostCall(call, loss) : undefined);
     const peer = session.peer;
+    tellPlainLoss(this.#parts, session, loss);
     if (peer === null) return;
     const dialled = peer.dialled === session;
     peer.drop(session);

@@ -1,5 +1,5 @@
 import { type InstanceId, instanceIdFromBytes, ZeromeshError } from "../../core/mod.ts";
-import type { PeerNegotiation } from "../../wire/mod.ts";
+import type { PeerNegotiation, RequestHeader } from "../../wire/mod.ts";
 import type { InboundCall } from "../handlers/context.ts";
 import type { Peer } from "./peers.ts";
 import type { Session } from "./session.ts";
@@ -48,4 +48,17 @@ export function answersFor(session: Session, peer: Peer): boolean {
   if (named) peer.named = true;
   session.answersFor = peer;
   return true;
+}
+
+/** Whether a request names a sender to whom its connection does not belong; `secure` where instances have keys. */
+export function isForeign(
+  { peer, zeromesh, link }: Session,
+  header: RequestHeader,
+  secure: boolean,
+): boolean {
+  if (peer !== null) {
+    return (zeromesh || secure) && (header.id0 !== peer.worker0 || header.id1 !== peer.worker1);
+  }
+  // With CURVE the key is known, and until its _hello nobody has said whose it is.
+  return secure && link.kind === "accepted" && header.name !== "_hello";
 }
