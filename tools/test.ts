@@ -23,6 +23,7 @@ bun run tools/test.ts [options] [PATTERN]
   --ring NAMES              only these rings: ${rings.map((ring) => ring.name).join(",")} (all)
   --only PATTERN            only files whose path matches this regular expression
   --name PATTERN            only tests whose name matches this regular expression
+  --quick                   only the ring unit and the main files of conformance: less than two minutes
   --long                    also the long tests: files named *_long_test.ts, ZEROMESH_LONG=1 for all
   --file-timeout SECONDS    kill a file that takes longer (180; 900 with --long)
   --verbose                 print what every file prints, not only what failing files do
@@ -37,6 +38,7 @@ interface Arguments {
   only: RegExp | undefined;
   name: string | undefined;
   long: boolean;
+  quick: boolean;
   fileTimeoutMs: number;
   verbose: boolean;
 }
@@ -51,6 +53,7 @@ function parseArguments(args: readonly string[]): Arguments | "help" {
       only: { type: "string" },
       name: { type: "string" },
       long: { type: "boolean", default: false },
+      quick: { type: "boolean", default: false },
       "file-timeout": { type: "string" },
       verbose: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
@@ -67,6 +70,7 @@ function parseArguments(args: readonly string[]): Arguments | "help" {
   if (unknown.length > 0) throw new Error(`--ring knows ${known.join(", ")}, not ${unknown.join(", ")}`);
   if (positionals.length > 1) throw new Error("At most one PATTERN");
   const pattern = values.only ?? positionals[0];
+  if (values.quick && values.long) throw new Error("--quick and --long exclude each other");
   const seconds = Number(values["file-timeout"] ?? (values.long ? 900 : 180));
   if (!(seconds > 0)) throw new Error("--file-timeout is a number of seconds");
   return {
@@ -75,6 +79,7 @@ function parseArguments(args: readonly string[]): Arguments | "help" {
     only: pattern === undefined ? undefined : new RegExp(pattern),
     name: values.name,
     long: values.long,
+    quick: values.quick,
     fileTimeoutMs: seconds * 1000,
     verbose: values.verbose,
   };

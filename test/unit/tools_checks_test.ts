@@ -219,6 +219,15 @@ describe("manifests", () => {
     ],
     ["names a host", (m) => ({ lock: `${m.lock}\n`.replace("{", `{"resolved": "x",`) })],
     ["dependencies", (m) => ({ lock: m.lock.replace('"zod":"1"', '"zod":"2"') })],
+    [
+      "wants zod-other-platform",
+      (m) => ({
+        lock: m.lock.replace(
+          '"packages":{',
+          '"packages":{"node_modules/zod":{"optionalDependencies":{"zod-other-platform":"1"}},',
+        ),
+      }),
+    ],
   ])("finds a difference: %s", (what, edit) => {
     expect(change(edit).join("\n")).toContain(what);
   });

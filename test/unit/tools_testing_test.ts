@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { relative } from "node:path";
 import process from "node:process";
 import { countJunit } from "../../tools/testing/junit.ts";
-import { jobCommand, rings } from "../../tools/testing/plan.ts";
+import { jobCommand, planJobs, quickFiles, rings } from "../../tools/testing/plan.ts";
 import { type JobResult, runJob } from "../../tools/testing/run_job.ts";
 import { repositoryRoot, type RuntimeName } from "../support/runtime.ts";
 
@@ -28,6 +28,23 @@ describe("countJunit()", () => {
       <testcase name="alone &gt; fine" classname="./a_test.ts"></testcase>
       <testcase name="later" classname="./a_test.ts"><skipped/></testcase></testsuites>`);
     expect(counts).toEqual({ passed: 3, failed: ["group > two", "alone"], skipped: ["later"] });
+  });
+});
+
+describe("planJobs()", () => {
+  test("takes for --quick the ring unit and files of conformance that exist, on both runtimes", () => {
+    const quick = planJobs({
+      runtimes: ["bun", "deno"],
+      rings: rings.map((ring) => ring.name),
+      only: undefined,
+      long: false,
+      quick: true,
+    });
+    expect(new Set(quick.map((job) => job.ring.name))).toEqual(new Set(["unit", "conformance"]));
+    for (const runtime of ["bun", "deno"]) {
+      const files = quick.filter((job) => job.ring.name === "conformance" && job.runtime === runtime);
+      expect(files.map((job) => job.file)).toEqual([...quickFiles]);
+    }
   });
 });
 

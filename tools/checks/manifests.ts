@@ -22,6 +22,7 @@ export const taskNames: readonly string[] = [
   "test",
   "test:bun",
   "test:deno",
+  "test:quick",
   "test:long",
   "check",
   "bench",
@@ -137,6 +138,28 @@ function lockProblems({ packageJson, lock }: Manifests): string[] {
   for (const key of ["version", "dependencies", "devDependencies", "optionalDependencies"]) {
     if (JSON.stringify(sorted(root[key])) !== JSON.stringify(sorted(packageJson[key]))) {
       problems.push(`package-lock.json: ${key} differs from package.json; run npm install`);
+    }
+  }
+  return [...problems, ...missingPackages(record(record(parsed)["packages"]))];
+}
+
+/**
+ * What `npm ci` would refuse: npm leaves other platforms' packages out of a lock file that it writes beside a
+ * `node_modules` that already stands, and asks for them in every fresh clone.
+ */
+function missingPackages(packages: Json): string[] {
+  const problems: string[] = [];
+  for (const [place, entry] of Object.entries(packages)) {
+    for (const name of Object.keys(record(record(entry)["optionalDependencies"]))) {
+      // The nearest folder that has it, as a module is looked for.
+      const folders = place.split("/node_modules/").map((_, depth, parts) =>
+        depth === 0 ? "" : `${parts.slice(0, depth).join("/node_modules/")}/`
+      );
+      if ([...folders, `${place}/`].some((folder) => `${folder}node_modules/${name}` in packages)) continue;
+      problems.push(
+        `package-lock.json: ${place} wants ${name}, which is not in it; ` +
+          "remove node_modules and the lock file and run npm install",
+      );
     }
   }
   return problems;

@@ -25,6 +25,40 @@ export const rings: readonly Ring[] = [
   { name: "interop", runtimes: ["bun", "deno"], jobs: 1 },
 ];
 
+/**
+ * The files of `conformance` that `--quick` takes besides the whole of `unit`: each area's main behaviour, in files that
+ * take a second or two. All of it ends within two minutes on two cores.
+ */
+export const quickFiles: readonly string[] = [
+  "acks",
+  "cohort_members",
+  "credit",
+  "errors_calls",
+  "events_remote",
+  "executor",
+  "ffi_calls",
+  "handlers_lanes",
+  "handlers_policies",
+  "messenger_close",
+  "messenger_context",
+  "messenger_contracts",
+  "messenger_deadlines",
+  "messenger_patterns",
+  "messenger_peers",
+  "messenger_replies",
+  "messenger_status",
+  "metrics",
+  "plain_velo_serving",
+  "services",
+  "support",
+  "transport_batching",
+  "transport_curve",
+  "transport_identity",
+  "transport_payloads",
+  "zmq_closing",
+  "zmq_messages",
+].map((name) => `test/conformance/${name}_test.ts`);
+
 /** One test file on one runtime. */
 export interface Job {
   readonly ring: Ring;
@@ -41,6 +75,8 @@ export interface Selection {
   readonly only: RegExp | undefined;
   /** Whether files named `*_long_test.ts` run too. */
   readonly long: boolean;
+  /** Whether to take only `unit` and {@link quickFiles}. */
+  readonly quick: boolean;
 }
 
 /** The jobs of a selection, ring by ring, file by file. */
@@ -50,6 +86,7 @@ export function planJobs(selection: Selection): Job[] {
     if (!selection.rings.includes(ring.name)) continue;
     for (const file of testFiles(`test/${ring.name}`)) {
       if (!selection.long && file.endsWith("_long_test.ts")) continue;
+      if (selection.quick && ring.name !== "unit" && !quickFiles.includes(file)) continue;
       if (selection.only !== undefined && !selection.only.test(file)) continue;
       for (const runtime of ring.runtimes) {
         if (selection.runtimes.includes(runtime)) jobs.push({ ring, runtime, file });
