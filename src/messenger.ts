@@ -195,9 +195,9 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
   }
 
   /**
-   * Dials an endpoint until an instance answers there.
+   * Dials an endpoint until an instance answers there. One that is connected already is asked again.
    *
-   * @param endpoint `tcp://HOST:PORT` or `ipc://PATH`; dialled as written.
+   * @param endpoint `tcp://HOST:PORT` or `ipc://PATH`. All addresses of a host name are tried.
    * @returns The id of the instance that answered.
    * @throws {ZeromeshError} `PEER_UNREACHABLE` after `timeoutMs`, saying what was found there;
    * `ENDPOINT_INVALID`; `PEER_LACKS_FEATURE`; `CLOSED`.

@@ -15,6 +15,7 @@ export const messengerOptionNames: Readonly<Record<keyof MessengerOptions, true>
   endpoint: true,
   listen: true,
   ipc: true,
+  resolveHost: true,
   curve: true,
   redialForMs: true,
   advertise: true,

@@ -111,6 +111,7 @@ export {
   type HandlerUnregistered,
   type HandlerWaitStats,
   type HealthReport,
+  type HostResolver,
   type IncomingMessage,
   type IncomingTrace,
   type JsonSchemaValue,

@@ -160,6 +160,7 @@ export class MessengerCore implements TransportHandler<Session> {
         link.startBatching(new Batcher(link, transport.shared));
         credits.ride(link);
       },
+      call: (name, to, request) => core.client.system(name, to, request),
       handlerNames: () => core.registry.names(),
       status: core.status,
       clock: options.clock,
@@ -192,7 +193,7 @@ export class MessengerCore implements TransportHandler<Session> {
       drops: transport.drops,
       observer: core.observation.inbound,
       secure: options.curve !== null,
-      meet: (call) => core.connections.meet(call),
+      meet: (call) => core.connections.hellos.meet(call),
       instanceOf: (word0, word1) =>
         word0 === own0 && word1 === own1
           ? core.instanceId
@@ -215,7 +216,7 @@ export class MessengerCore implements TransportHandler<Session> {
       maxPayloadBytes: options.maxPayloadBytes,
     });
     const system = systemHandlers({
-      answerHello: (call) => core.connections.answerHello(call),
+      answerHello: (call) => core.connections.hellos.answer(call),
       dropCancel: () => transport.drops.count("cancelLength"),
       leave: (session) => {
         core.connections.leave(session);

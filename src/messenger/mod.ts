@@ -71,6 +71,7 @@ export {
   unlimited,
 } from "./handlers/handler.ts";
 export { checkOptionNames, checkTimeout, texts } from "./option_checks.ts";
+export type { HostResolver } from "../transport/mod.ts";
 export {
   type CurveOptions,
   messengerDefaults,

@@ -10,7 +10,7 @@ import {
   silentLogger,
   systemClock,
 } from "../core/mod.ts";
-import { type CurveIdentity, isCurveKey } from "../transport/mod.ts";
+import { type CurveIdentity, type HostResolver, isCurveKey, systemAddresses } from "../transport/mod.ts";
 import type { Feature } from "../wire/mod.ts";
 import { duration, inRange, textOrTexts } from "./option_checks.ts";
 import type { Tracing } from "./observe/tracing.ts";
@@ -49,6 +49,12 @@ export interface MessengerOptions {
    * @default {true}
    */
   ipc?: boolean | undefined;
+  /**
+   * Finds the IP addresses of a host name, the one to try first in front: for names that the system does not know.
+   * Asked at each dial, so that a service which moves is found again.
+   * @default {the system's resolver, both address families}
+   */
+  resolveHost?: HostResolver | undefined;
   /** Encrypts every connection and binds instance ids to keys. @default {none: the network is trusted} */
   curve?: CurveOptions | undefined;
   /** How long a lost peer is redialled in the background, in milliseconds; 0 switches it off. @default {60_000} */
@@ -147,6 +153,7 @@ export interface ResolvedOptions {
   readonly endpoints: readonly string[];
   readonly advertise: string | undefined;
   readonly ipc: boolean;
+  readonly resolveHost: HostResolver;
   readonly curve: CurveIdentity | null;
   readonly redialForMs: number;
   readonly instanceId: InstanceId | null;
@@ -257,6 +264,7 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
     endpoints: listen ? endpoint : [],
     advertise: options.advertise,
     ipc: options.ipc ?? true,
+    resolveHost: resolverOf(options.resolveHost),
     curve: options.curve === undefined ? null : resolveCurve(options.curve, guard, clock),
     redialForMs: duration("redialForMs", options.redialForMs ?? d.redialForMs),
     instanceId: options.instanceId === undefined ? null : instanceId(options.instanceId),
@@ -320,6 +328,12 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
     clock,
     waiter: options.waiter ?? "auto",
   });
+}
+
+function resolverOf(given: unknown): HostResolver {
+  if (given === undefined || given === null) return systemAddresses;
+  if (typeof given === "function") return given as HostResolver;
+  throw new TypeError(`Cannot create a messenger: resolveHost must be a function, got ${typeof given}`);
 }
 
 function resolveCurve(curve: CurveOptions, guard: Guard, clock: Clock): CurveIdentity {

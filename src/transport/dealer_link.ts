@@ -20,6 +20,16 @@ export interface DealerHost<Session> {
   gone(link: DealerLink<Session>, loss: LinkLoss): void;
 }
 
+/** Where a link leads. */
+export interface DealerTarget {
+  /** What the user, or the peer, calls it. */
+  readonly endpoint: string;
+  /** The address that libzmq connects to. */
+  readonly address: string;
+  /** The CURVE key that the other end must own, Z85; null without CURVE. */
+  readonly serverKey: string | null;
+}
+
 const watchedEvents = MonitorEvent.HANDSHAKE_SUCCEEDED | MonitorEvent.CLOSED | MonitorEvent.DISCONNECTED |
   MonitorEvent.HANDSHAKE_FAILED_NO_DETAIL | MonitorEvent.HANDSHAKE_FAILED_PROTOCOL |
   MonitorEvent.HANDSHAKE_FAILED_AUTH;
@@ -43,13 +53,14 @@ export class DealerLink<Session> extends Link<Session> implements Source {
   #discarding = false;
   #loss: LinkLoss | null = null;
 
-  constructor(host: DealerHost<Session>, shared: LinkShared, address: string, serverKey: string | null) {
+  constructor(host: DealerHost<Session>, shared: LinkShared, to: DealerTarget) {
     super(shared, "connecting");
+    const { endpoint, address, serverKey } = to;
     this.peerKey = serverKey;
     this.local = address.startsWith("ipc://") || isLoopback(address);
     this.established = false;
     this.#host = host;
-    this.endpoint = address;
+    this.endpoint = endpoint;
     this.#socket = host.context.socket("DEALER");
     try {
       this.#ownRoutingId = host.prepare(this.#socket, serverKey);

@@ -56,7 +56,9 @@ export function parseEndpoint(text: string, purpose: "listen" | "dial"): Endpoin
       return refuse(`${host} is an address to listen on, not one to dial`);
     }
   }
-  return { scheme: "tcp", host: host === "localhost" ? "127.0.0.1" : host, port };
+  // libzmq binds no names; a dialler tries both addresses of this one.
+  const bound = purpose === "listen" && host === "localhost" ? "127.0.0.1" : host;
+  return { scheme: "tcp", host: bound, port };
 }
 
 /** The endpoint as libzmq takes it. */

@@ -145,9 +145,9 @@ export abstract class Link<Session> {
     this.retry();
   }
 
-  /** From now on collects small messages and sends them together. The peer must have asked for it. */
+  /** From now on collects small messages and sends them together. The peer must have asked for it. Once. */
   startBatching(batcher: Batcher): void {
-    this.#batcher = batcher;
+    this.#batcher ??= batcher;
   }
 
   /**

@@ -6,6 +6,7 @@
 export { Batcher } from "./batcher.ts";
 export { type Drop, DropCounters } from "./drops.ts";
 export { type Endpoint, formatEndpoint, isLoopback, parseEndpoint } from "./endpoint.ts";
+export { type HostResolver, systemAddresses } from "./host_names.ts";
 export { copyBytes, InboundMessage, smallFrameBytes } from "./inbound.ts";
 export { closedByUs, Link, type LinkShared, type LinkState, SendOutcome } from "./link.ts";
 export type { CurveIdentity } from "./security.ts";

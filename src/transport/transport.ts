@@ -53,6 +53,8 @@ export interface TransportStats {
 export interface DialOptions {
   /** The CURVE public key that the other end must own, Z85; for instances that use CURVE. */
   serverKey?: string | null | undefined;
+  /** The endpoint that the address was found for, as the link tells it. @default {the address} */
+  endpoint?: string | undefined;
 }
 
 /**
@@ -68,11 +70,18 @@ export interface Transport<Session> {
   /** A view of {@link headerBytes}. */
   readonly headerView: DataView;
   /**
-   * Starts a connection. Failure is reported through {@link TransportHandler.gone}.
+   * The addresses of an endpoint, as they are now: a host name may have several, and other ones tomorrow.
    *
-   * @throws {ZeromeshError} `ENDPOINT_INVALID`.
+   * @throws {ZeromeshError} `ENDPOINT_INVALID`; `PEER_UNREACHABLE` or `FORBIDDEN` when a name cannot be resolved.
    */
-  dial(endpoint: string, options?: DialOptions): Promise<Link<Session>>;
+  resolve(endpoint: string): Promise<readonly string[]>;
+  /**
+   * Starts a connection to an address that {@link resolve} gave. Failure is reported through
+   * {@link TransportHandler.gone}.
+   *
+   * @throws {ZeromeshError} `ENDPOINT_INVALID`, `CLOSED`.
+   */
+  dial(address: string, options?: DialOptions): Link<Session>;
   /** Reads what has come before this turn of the event loop ends, for whoever sends without a pause. */
   readSoon(): void;
   /** The link to oneself. */

@@ -12,12 +12,12 @@ import {
   normalizeBound,
   parseEndpoint,
 } from "./endpoint.ts";
+import { addressesOf, type HostResolver } from "./host_names.ts";
 import { FrameReader, InboundMessage } from "./inbound.ts";
 import { localEndpoint, ownPath, requireFreePath } from "./ipc.ts";
 import type { Link, LinkShared } from "./link.ts";
 import { Listener, type ListenerHost } from "./listener.ts";
 import { LoopbackLink } from "./loopback_link.ts";
-import { resolveHost } from "./resolve_host.ts";
 import { type CurveIdentity, secureDialler, secureListener } from "./security.ts";
 import type { DialOptions, LinkLoss, Transport, TransportHandler, TransportStats } from "./transport.ts";
 
@@ -39,6 +39,8 @@ export interface ZmqTransportOptions {
   highWaterMark: number;
   /** Whether to listen for peers of the same host as well. */
   ipc: boolean;
+  /** Finds the addresses of host names. */
+  resolveHost: HostResolver;
   /** Keys, for an instance that uses CURVE. */
   curve: CurveIdentity | null;
 }
@@ -155,15 +157,14 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     return this.shared.header;
   }
 
-  async dial(endpoint: string, options: DialOptions = {}): Promise<Link<Session>> {
-    const parsed = await resolveHost(parseEndpoint(endpoint, "dial"));
+  async resolve(endpoint: string): Promise<readonly string[]> {
+    return await addressesOf(parseEndpoint(endpoint, "dial"), this.#options.resolveHost);
+  }
+
+  dial(address: string, options: DialOptions = {}): Link<Session> {
+    const { endpoint = address, serverKey = null } = options;
     if (this.#closed) throw new ZeromeshError("CLOSED", `Cannot dial ${endpoint}: this instance is closed`);
-    const link = new DealerLink<Session>(
-      this,
-      this.shared,
-      formatEndpoint(parsed),
-      options.serverKey ?? null,
-    );
+    const link = new DealerLink<Session>(this, this.shared, { endpoint, address, serverKey });
     this.#dialled.add(link);
     return link;
   }

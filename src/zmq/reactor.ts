@@ -139,7 +139,10 @@ export class Reactor {
 
   /** Keeps the process alive until the matching {@link unref}. Counts. */
   ref(): void {
-    if (++this.#refs === 1 && !this.#closed) this.#waiter.ref();
+    if (++this.#refs !== 1 || this.#closed) return;
+    this.#waiter.ref();
+    // Only a wait that has begun holds a process, and before the first socket there is none.
+    if (this.#parks === 0) this.#schedule();
   }
 
   /** See {@link ref}. */

@@ -64,6 +64,43 @@ test("connect() to the same endpoint again uses the connection there is", async 
   assert.equal(server.stats().transport.accepted, 1);
 });
 
+test("connect() to a peer that is up asks it again, and its signal counts", async () => {
+  await using t = await leakCheck();
+  const { server, client } = await pair(t);
+  const reason = new Error("no more");
+  await assert.rejects(
+    client.connect(server.endpoint, { signal: AbortSignal.abort(reason) }),
+    (error) => error === reason,
+  );
+  await assert.rejects(client.connect("tcp://127.0.0.1:1", { signal: AbortSignal.abort(reason) }), /no more/);
+  const router = await RawRouter.open(t);
+  const [peer] = await Promise.all([client.connect(router.endpoint), router.hello(["same-connection"])]);
+  // It says nothing to the second greeting.
+  await fails(client.connect(router.endpoint, { timeoutMs: 100 }), {
+    code: "PEER_UNREACHABLE",
+    message: /is connected but did not answer _hello within 100 ms/,
+  });
+  await router.next();
+  const [again] = await Promise.all([client.connect(router.endpoint), router.hello(["same-connection"])]);
+  assert.equal(again, peer);
+});
+
+for (const way of ["the same address", "another address"] as const) {
+  test(`connect() makes itself known again to a node that has forgotten it (${way})`, async () => {
+    await using t = await leakCheck();
+    const { server, client, peer } = await pair(t, { client: { listen: false } });
+    client.registerHandler(unaryHandler("who", () => bytes("client")));
+    server.disconnect(client.instanceId);
+    assert.deepEqual(server.peers(), []);
+    const endpoint = way === "the same address"
+      ? server.endpoint
+      : server.endpoint.replace("127.0.0.1", "localhost");
+    assert.equal(await client.connect(endpoint), peer);
+    assert.equal(text(await server.unary("who", { to: client.instanceId })), "client");
+    assert.equal(client.stats().transport.dialled, 1);
+  });
+}
+
 test("connecting at the same time or under another name leaves one connection that works both ways", async () => {
   await using t = await leakCheck();
   const server = await t.messenger();

@@ -7,19 +7,12 @@ import {
   type Logger,
   ZeromeshError,
 } from "../../core/mod.ts";
-import { closedByUs, type Link, type LinkLoss, parseEndpoint, type Transport } from "../../transport/mod.ts";
-import {
-  decodeHello,
-  encodeHelloReply,
-  endpointsOf,
-  type HelloReply,
-  type PeerInfo,
-  peerInfoOf,
-  publicKeyOf,
-} from "../../wire/mod.ts";
-import type { InboundCall } from "../handlers/context.ts";
+import { closedByUs, type Link, type LinkLoss, type Transport } from "../../transport/mod.ts";
+import { type HelloReply, type PeerInfo, peerInfoOf, publicKeyOf } from "../../wire/mod.ts";
+import { Connector, type SessionCall } from "./connector.ts";
 import { Dialler, dialOrder } from "./dialler.ts";
-import { bindKey, checkIdentity } from "./identity.ts";
+import { HelloDesk } from "./hello_desk.ts";
+import { bindKey } from "./identity.ts";
 import { cannotAnswer, keyMissing, lostCall, sameId, undialable, unreachable } from "./link_errors.ts";
 import type { CallTable } from "../calls/pending.ts";
 import { PeerFinder, type PeerLookup } from "./peer_finder.ts";
@@ -46,6 +39,8 @@ export interface ConnectionsParts {
   readonly redialForMs: number;
   /** Has a link collect small messages. */
   startBatching(link: Link<Session>): void;
+  /** Calls a system handler over a connection. */
+  readonly call: SessionCall;
   /** Names of the local handlers. */
   handlerNames(): string[];
   /** Where changes are told. */
@@ -71,8 +66,11 @@ export class Connections {
   readonly peers: PeerTable;
   /** Looks for those who are not. */
   readonly finder: PeerFinder;
+  /** Answers those who dial this instance. */
+  readonly hellos: HelloDesk;
   readonly #parts: ConnectionsParts;
   readonly #dialler: Dialler;
+  readonly #connector: Connector;
   readonly #self: Session;
 
   /** @param parts What they need. */
@@ -89,6 +87,18 @@ export class Connections {
       negotiation: parts.negotiation,
       peerInfo: () => this.peerInfo(),
       establish: (session, reply, id) => this.#establish(session, reply, id),
+    });
+    this.hellos = new HelloDesk({
+      ...parts,
+      peers,
+      up: (peer) => this.#announce(peer, null),
+    });
+    this.#connector = new Connector({
+      ...parts,
+      peers,
+      dialler: this.#dialler,
+      peerInfo: () => this.peerInfo(),
+      requireKey: (who, key) => this.#requireKey(who, key),
     });
     this.#self = new Session(parts.transport.loopback());
     this.#self.zeromesh = this.#self.errors = this.#self.sameConnection = true;
@@ -129,26 +139,13 @@ export class Connections {
   }
 
   /** Dials an endpoint until somebody answers there. Resolves to who it is. */
-  async connect(
+  connect(
     endpoint: string,
     serverKey: string | null,
     timeoutMs: number,
     signal: AbortSignal | undefined,
   ): Promise<InstanceId> {
-    for (const peer of this.peers.values()) {
-      const dialled = peer.dialled;
-      if (dialled?.usable && dialled.link.endpoint === endpoint) return peer.instanceId;
-    }
-    // Before the key is missed: what cannot be dialled at all is told first.
-    parseEndpoint(endpoint, "dial");
-    const target = {
-      endpoints: [endpoint],
-      expected: null,
-      serverKey: this.#requireKey(endpoint, serverKey),
-      met: false,
-    };
-    const session = await this.#dialler.reach(target, timeoutMs, signal);
-    return session === this.#self ? this.#parts.instanceId : session.peer!.instanceId;
+    return this.#connector.connect(endpoint, serverKey, timeoutMs, signal);
   }
 
   /** The connection to a known peer, made if need be. Concurrent callers share one attempt. */
@@ -190,7 +187,10 @@ export class Connections {
     if (this.#parts.secure && peer.publicKey === null) return null;
     const serverKey = this.#parts.secure ? peer.publicKey : null;
     // Plain Velo introduces itself and is answered through a connection of ours, before any hello of ours.
-    peer.openingReplies ??= this.#parts.transport.dial(endpoint, { serverKey }).then((link) => {
+    const { transport } = this.#parts;
+    peer.openingReplies ??= transport.resolve(endpoint).then((addresses) => {
+      const address = addresses[peer.replyAddress % addresses.length]!;
+      const link = transport.dial(address, { endpoint, serverKey });
       const session = new Session(link);
       session.peer = peer;
       peer.replies = session;
@@ -198,65 +198,6 @@ export class Connections {
       return session;
     }).finally(() => peer.openingReplies = null);
     return peer.openingReplies.then((session) => session.link);
-  }
-
-  /** Answers `_hello`: who calls, where it can be dialled, and what both sides speak. */
-  answerHello(call: InboundCall): Uint8Array {
-    const session = call.session;
-    const hello = decodeHello(call.lentPayload);
-    if (hello === null) {
-      throw new ZeromeshError("PAYLOAD_INVALID", "Failed to deserialize input: no peer_info", {
-        handler: "_hello",
-      });
-    }
-    const id = hello.peerInfo.instanceId;
-    // A refusal goes to whoever sent this, too, and not to the instance that it names.
-    if (session.peer === null) session.negotiate(this.#parts.negotiation, hello.zeromesh);
-    if (hello.zeromesh !== null || session.zeromesh) checkIdentity(call, id, hello.zeromesh);
-    // Somebody who dials itself is no peer; connect() finds out from the answer.
-    if (id === this.#parts.instanceId) {
-      if (this.#parts.transport.recognize(session.link.routingId)) return this.#helloReply();
-      throw sameId("the one that was dialled", id);
-    }
-    // A plain peer is answered at its address, so it has to name one that can be dialled.
-    if (hello.zeromesh === null && endpointsOf(hello.peerInfo).length === 0) {
-      throw new Error("No compatible transports found");
-    }
-    const peer = this.peers.ensure(id);
-    bindKey(peer, session.link.peerKey);
-    this.peers.learn(hello.peerInfo);
-    if (hello.zeromesh === null) {
-      session.peer = peer;
-    } else {
-      session.negotiate(this.#parts.negotiation, hello.zeromesh);
-      session.peer = peer;
-      peer.zeromesh = true;
-      if (session.sameConnection) {
-        peer.accept(session);
-        this.#announce(peer, null);
-      }
-      if (session.batch && session.sameConnection) this.#parts.startBatching(session.link);
-    }
-    return this.#helloReply();
-  }
-
-  /** Learns from a `_hello` that is refused how its sender takes answers. */
-  meet(call: InboundCall): void {
-    const hello = decodeHello(call.lentPayload);
-    if (hello === null) return;
-    call.session.negotiate(this.#parts.negotiation, hello.zeromesh);
-    // Plain Velo is answered at the address that it names, so that has to be known.
-    const { peerInfo, zeromesh } = hello;
-    if (zeromesh !== null || this.#parts.secure || peerInfo.instanceId === this.#parts.instanceId) return;
-    const room = this.peers.size < this.#parts.maxPeers;
-    if (room && this.peers.get(peerInfo.instanceId) === undefined) this.peers.learn(peerInfo);
-  }
-
-  #helloReply(): Uint8Array {
-    return encodeHelloReply({
-      handlers: this.#parts.handlerNames(),
-      zeromesh: this.#parts.negotiation,
-    });
   }
 
   /** A connection ended: whatever waited on it ends too. */
@@ -268,6 +209,7 @@ export class Connections {
     tellPlainLoss(this.#parts, session, loss);
     if (peer === null) return;
     const dialled = peer.dialled === session;
+    if (peer.replies === session && !link.established) peer.replyAddress++;
     peer.drop(session);
     if (dialled && !session.leaving && loss.code === "PEER_DISCONNECTED") this.#redial(peer);
     if (peer.session !== null || !peer.announced) return;
@@ -350,7 +292,7 @@ export class Connections {
   #attempt(peer: Peer, timeoutMs: number): Promise<Session> {
     const replies = peer.replies;
     const target = {
-      endpoints: dialOrder(peer.endpoints),
+      endpoints: dialOrder(peer.dialable()),
       expected: peer.instanceId,
       serverKey: this.#requireKey(peer.instanceId, peer.publicKey),
       met: peer.zeromesh,

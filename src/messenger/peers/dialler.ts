@@ -1,5 +1,5 @@
 import { Backoff, type Clock, type InstanceId, ZeromeshError } from "../../core/mod.ts";
-import { type Link, SendOutcome, type Transport } from "../../transport/mod.ts";
+import { type Link, type LinkLoss, SendOutcome, type Transport } from "../../transport/mod.ts";
 import {
   decodeHelloReply,
   encodeHello,
@@ -11,7 +11,14 @@ import {
   ResponseKind,
 } from "../../wire/mod.ts";
 import { answersFor } from "./identity.ts";
-import { closedWhileDialling, helloFailure, plainId, tableFull, unreachable } from "./link_errors.ts";
+import {
+  closedWhileDialling,
+  helloFailure,
+  plainId,
+  tableFull,
+  unreachable,
+  unresolved,
+} from "./link_errors.ts";
 import { heartbeatBoundMs } from "./peer_finder.ts";
 import type { CallTable } from "../calls/pending.ts";
 import { Session } from "./session.ts";
@@ -48,6 +55,21 @@ export interface DiallerParts {
   establish(session: Session, reply: HelloReply, id: InstanceId): Session;
 }
 
+/** A search for somebody who answers: where, until when, and what was found so far. */
+interface Search {
+  readonly target: DialTarget;
+  readonly where: string;
+  readonly timeoutMs: number;
+  readonly giveUpAt: number;
+  readonly signal: AbortSignal | undefined;
+  /** What the last attempt that says something ended with. */
+  last: unknown;
+  /** What said that somebody else is at one of the addresses. */
+  stranger: ZeromeshError | undefined;
+  /** How many attempts in a row ended in the middle of the ZMTP handshake. */
+  broken: number;
+}
+
 const helloName = new TextEncoder().encode("_hello");
 // These say that trying again at the same address is no use.
 const finalCodes: ReadonlySet<string> = new Set([
@@ -59,6 +81,9 @@ const finalCodes: ReadonlySet<string> = new Set([
   "CLOSED",
   "QUEUE_FULL",
 ]);
+// These say that somebody else is at one address, which says nothing about the peer's others.
+const strangerCodes: ReadonlySet<string> = new Set(["IDENTITY_MISMATCH", "PEER_REPLACED"]);
+const silent: LinkLoss = Object.freeze({ code: "PEER_UNREACHABLE", reason: "nobody answered there in time" });
 // What waits for a lost peer gives it up after the heartbeat bound, so it is dialled often until then.
 const eagerPauseMs = 250;
 // An address whose owner breaks off the ZMTP handshake this often in a row is no peer of ours.
@@ -74,51 +99,109 @@ export class Dialler {
   }
 
   /**
-   * Dials the target's addresses in turn until one is up.
+   * Dials the target's endpoints in turn, each at all the addresses that it has by then, until one is up.
    *
    * @throws {ZeromeshError} `PEER_UNREACHABLE` after `timeoutMs`, `PEER_REPLACED`, `FORBIDDEN`, `CLOSED` and others.
    */
   async reach(target: DialTarget, timeoutMs: number, signal: AbortSignal | undefined): Promise<Session> {
-    const { clock, transport, closing } = this.#parts;
-    const { endpoints, expected, serverKey } = target;
+    const { clock } = this.#parts;
+    const { endpoints } = target;
     const startedAt = clock.now();
-    const giveUpAt = startedAt + timeoutMs;
+    const search: Search = {
+      target,
+      where: endpoints.join(" or "),
+      timeoutMs,
+      giveUpAt: startedAt + timeoutMs,
+      signal,
+      last: undefined,
+      stranger: undefined,
+      broken: 0,
+    };
     // A service that starts late is found soon after; who dials for a minute may pause longer.
     const backoff = new Backoff({ maxMs: Math.min(Math.max(timeoutMs / 20, 100), 5_000) });
-    const where = endpoints.join(" or ");
-    let last: unknown = undefined;
-    let broken = 0;
-    for (let attempt = 0;; attempt++) {
-      signal?.throwIfAborted();
-      if (closing.aborted) throw closedWhileDialling(where);
-      const left = giveUpAt - clock.now();
-      if (left <= 0) throw unreachable(where, timeoutMs, last);
-      const link = await transport.dial(endpoints[attempt % endpoints.length]!, { serverKey });
-      target.attempting?.(link);
-      try {
-        return await this.handshake(new Session(link), expected, left, signal);
-      } catch (error) {
-        link.close(0);
-        if (signal?.aborted) throw signal.reason;
-        if (!(error instanceof ZeromeshError)) throw error;
-        // A stranger, or another user, may hold one of several addresses; then the others are tried first.
-        const others = error.code === "FORBIDDEN" && (attempt + 1) % endpoints.length !== 0;
-        if (finalCodes.has(error.code) && !others) throw error;
-        // An attempt that our own deadline cut short says less than one that was answered.
-        const cutShort = error.cause instanceof ZeromeshError && error.cause.code === "TIMEOUT";
-        if (last === undefined || !cutShort || left > timeoutMs / 2) last = error;
-        broken = link.brokenHandshake ? broken + 1 : 0;
-        if (!target.met && broken >= maxBrokenHandshakes * endpoints.length) {
-          throw unreachable(where, timeoutMs, last);
+    for (;;) {
+      let tried = 0;
+      for (let at = 0; at < endpoints.length; at++) {
+        const endpoint = endpoints[at]!;
+        const addresses = await this.#resolve(search, endpoint);
+        for (let i = 0; i < addresses.length; i++) {
+          const others = endpoints.length - at + addresses.length - i - 2;
+          const session = await this.#attempt(search, endpoint, addresses[i]!, others);
+          if (session !== null) return session;
+          tried++;
         }
       }
-      // The next address is tried at once; a pause comes when all were tried.
-      if ((attempt + 1) % endpoints.length !== 0) continue;
+      if (search.stranger !== undefined) throw search.stranger;
+      if (!target.met && tried > 0 && search.broken >= maxBrokenHandshakes * tried) {
+        throw unreachable(search.where, timeoutMs, search.last);
+      }
       // Whoever waits for a lost peer's event waits no longer than the heartbeat bound.
       const now = clock.now();
       const longest = now < startedAt + heartbeatBoundMs ? eagerPauseMs : Infinity;
-      await this.#pause(Math.min(backoff.next(), longest, Math.max(0, giveUpAt - now)), signal);
+      await this.#pause(Math.min(backoff.next(), longest, Math.max(0, search.giveUpAt - now)), signal);
     }
+  }
+
+  /** The addresses of an endpoint; none when its name has none yet. */
+  async #resolve(search: Search, endpoint: string): Promise<readonly string[]> {
+    // A resolver that hangs takes no more than the time there is.
+    const wait = this.#wait(this.#left(search), search.signal);
+    try {
+      const found = await Promise.race([this.#parts.transport.resolve(endpoint), wait.over]);
+      if (found !== undefined) return found;
+      search.last ??= unresolved(endpoint);
+      return [];
+    } catch (error) {
+      if (!(error instanceof ZeromeshError) || error.code !== "PEER_UNREACHABLE") throw error;
+      search.last = error;
+      return [];
+    } finally {
+      wait.cancel();
+    }
+  }
+
+  /**
+   * One attempt at one address; null when the search goes on.
+   *
+   * @param others How many addresses are left to try before a pause.
+   */
+  async #attempt(search: Search, endpoint: string, address: string, others: number): Promise<Session | null> {
+    const { clock, transport } = this.#parts;
+    const { target, timeoutMs, signal } = search;
+    const left = this.#left(search);
+    const link = transport.dial(address, { endpoint, serverKey: target.serverKey });
+    target.attempting?.(link);
+    // An address where nothing answers leaves the others their share of the time.
+    const giveUp = () => {
+      if (!link.established) link.close(0, silent);
+    };
+    const stop = others > 0 ? clock.after(left / (others + 1), giveUp) : null;
+    try {
+      return await this.handshake(new Session(link), target.expected, left, signal);
+    } catch (error) {
+      link.close(0);
+      if (signal?.aborted) throw signal.reason;
+      if (!(error instanceof ZeromeshError)) throw error;
+      // A stranger, or another user, may hold one of several addresses; then the others are tried first.
+      if (others > 0 && strangerCodes.has(error.code)) search.stranger = error;
+      else if (finalCodes.has(error.code) && (others === 0 || error.code !== "FORBIDDEN")) throw error;
+      // An attempt that our own deadline cut short says less than one that was answered.
+      const cutShort = error.cause instanceof ZeromeshError && error.cause.code === "TIMEOUT";
+      if (search.last === undefined || !cutShort || left > timeoutMs / 2) search.last = error;
+      search.broken = link.brokenHandshake ? search.broken + 1 : 0;
+      return null;
+    } finally {
+      stop?.();
+    }
+  }
+
+  /** The time that is left. @throws When it is over, the caller gave up, or this instance is closed. */
+  #left(search: Search): number {
+    search.signal?.throwIfAborted();
+    if (this.#parts.closing.aborted) throw closedWhileDialling(search.where);
+    const left = search.giveUpAt - this.#parts.clock.now();
+    if (left <= 0) throw search.stranger ?? unreachable(search.where, search.timeoutMs, search.last);
+    return left;
   }
 
   /** Says `_hello` on a connection and waits for the answer. */
@@ -183,19 +266,29 @@ export class Dialler {
     return established;
   }
 
-  #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  /** Resolves after a time, or when it has no use to wait longer. */
+  async #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    const wait = this.#wait(ms, signal);
+    try {
+      await wait.over;
+    } finally {
+      wait.cancel();
+    }
+  }
+
+  #wait(ms: number, signal: AbortSignal | undefined): { readonly over: Promise<void>; cancel(): void } {
     const { clock, closing } = this.#parts;
-    return new Promise((resolve) => {
-      const done = () => {
-        cancel();
-        closing.removeEventListener("abort", done);
-        signal?.removeEventListener("abort", done);
-        resolve();
-      };
-      const cancel = clock.after(ms, done);
-      closing.addEventListener("abort", done);
-      signal?.addEventListener("abort", done);
-    });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const done = () => resolve();
+    const stop = clock.after(closing.aborted || signal?.aborted ? 0 : ms, done);
+    closing.addEventListener("abort", done);
+    signal?.addEventListener("abort", done);
+    const cancel = () => {
+      stop();
+      closing.removeEventListener("abort", done);
+      signal?.removeEventListener("abort", done);
+    };
+    return { over: promise, cancel };
   }
 }
 

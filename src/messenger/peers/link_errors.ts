@@ -27,10 +27,19 @@ export function lostCall(call: PendingCall, loss: LinkLoss): ZeromeshError {
 /** Nobody answered in time. */
 export function unreachable(where: string, timeoutMs: number, cause: unknown): ZeromeshError {
   const why = cause instanceof ZeromeshError ? `: ${cause.message}` : "";
-  return new ZeromeshError("PEER_UNREACHABLE", `Cannot reach ${where} within ${timeoutMs} ms${why}`, {
-    cause,
-    peer: where,
-  });
+  return new ZeromeshError(
+    "PEER_UNREACHABLE",
+    `Cannot reach ${where} within ${Math.round(timeoutMs)} ms${why}`,
+    {
+      cause,
+      peer: where,
+    },
+  );
+}
+
+/** The resolver has said nothing about a name. */
+export function unresolved(endpoint: string): ZeromeshError {
+  return new ZeromeshError("PEER_UNREACHABLE", `The host name of ${endpoint} was not resolved in time`);
 }
 
 /** This instance does not listen, and the peer answers only over a connection that it dials itself. */

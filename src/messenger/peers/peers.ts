@@ -51,6 +51,10 @@ export class Peer {
   replies: Session | null = null;
   /** The attempt to make {@link replies}. */
   openingReplies: Promise<Session> | null = null;
+  /** Which of the addresses of its name it is dialled at for {@link replies}. */
+  replyAddress = 0;
+  /** The endpoint that the user dialled, which may be a name that outlives the addresses the peer tells. */
+  given: string | null = null;
   /** Whether discovery told about it, and not somebody who knew. */
   found = false;
   /** Whether it has answered over a connection that bears its id; then no nameless one answers for it. */
@@ -102,6 +106,12 @@ export class Peer {
     if (dialled !== null && dialled.usable) return dialled;
     const accepted = this.accepted;
     return accepted !== null && accepted.usable ? accepted : null;
+  }
+
+  /** Every endpoint at which it may be found. */
+  dialable(): readonly string[] {
+    const { endpoints, given } = this;
+    return given === null || endpoints.includes(given) ? endpoints : [...endpoints, given];
   }
 
   /** What users see. */

@@ -1,0 +1,118 @@
+import type { Clock, InstanceId } from "../../core/mod.ts";
+import { formatEndpoint, parseEndpoint, type Transport } from "../../transport/mod.ts";
+import { encodeHello, type PeerInfo } from "../../wire/mod.ts";
+import type { Dialler } from "./dialler.ts";
+import { helloFailure } from "./link_errors.ts";
+import type { Peer, PeerTable } from "./peers.ts";
+import type { Session, Terms } from "./session.ts";
+
+/** Calls a system handler over a given connection. */
+export type SessionCall = (
+  name: string,
+  to: InstanceId,
+  request: { payload?: Uint8Array; session: Session; timeoutMs: number; signal?: AbortSignal | undefined },
+) => Promise<Uint8Array>;
+
+/** What a {@link Connector} works with. */
+export interface ConnectorParts {
+  /** The own id. */
+  readonly instanceId: InstanceId;
+  /** The network. */
+  readonly transport: Transport<Session>;
+  /** Everybody known. */
+  readonly peers: PeerTable;
+  /** Dials. */
+  readonly dialler: Dialler;
+  /** Where time comes from. */
+  readonly clock: Clock;
+  /** What this instance says about itself. */
+  readonly negotiation: Terms;
+  /** Calls a system handler over a connection. */
+  readonly call: SessionCall;
+  /** Address and id of this instance. */
+  peerInfo(): PeerInfo;
+  /** The key to dial with, null without CURVE. @throws {ZeromeshError} `FORBIDDEN` where one is missing. */
+  requireKey(who: string, key: string | null): string | null;
+}
+
+/** What `connect()` does. */
+export class Connector {
+  readonly #parts: ConnectorParts;
+
+  /** @param parts What it works with. */
+  constructor(parts: ConnectorParts) {
+    this.#parts = parts;
+  }
+
+  /** Dials an endpoint until somebody answers there, and asks again over a connection there is. Resolves to who it is. */
+  async connect(
+    endpoint: string,
+    serverKey: string | null,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<InstanceId> {
+    signal?.throwIfAborted();
+    // Before the key is missed: what cannot be dialled at all is told first.
+    const where = formatEndpoint(parseEndpoint(endpoint, "dial"));
+    const { transport } = this.#parts;
+    // Between two attempts, and while a name is resolved, nothing else keeps the process.
+    transport.ref();
+    try {
+      return await this.#connect(where, serverKey, timeoutMs, signal);
+    } finally {
+      transport.unref();
+    }
+  }
+
+  async #connect(
+    where: string,
+    serverKey: string | null,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<InstanceId> {
+    const { clock, instanceId } = this.#parts;
+    const giveUpAt = clock.now() + timeoutMs;
+    for (const peer of this.#parts.peers.values()) {
+      const known = peer.dialled;
+      if (known === null || !known.usable || known.link.endpoint !== where) continue;
+      if (await this.#greetAgain(known, peer, timeoutMs, signal)) return peer.instanceId;
+    }
+    const target = {
+      endpoints: [where],
+      expected: null,
+      serverKey: this.#parts.requireKey(where, serverKey),
+      met: false,
+    };
+    const session = await this.#parts.dialler.reach(target, giveUpAt - clock.now(), signal);
+    if (session.link.kind === "loopback") return instanceId;
+    const peer = session.peer!;
+    peer.given = where;
+    // The peer greeted over another connection may have forgotten this one.
+    const other = session.link.endpoint !== where;
+    if (other) await this.#greetAgain(session, peer, giveUpAt - clock.now(), signal);
+    return peer.instanceId;
+  }
+
+  /**
+   * Says `_hello` once more over a connection that there is: the other end may have forgotten us, or be frozen.
+   *
+   * @returns False when the connection ended meanwhile.
+   */
+  async #greetAgain(
+    session: Session,
+    peer: Peer,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const { negotiation, transport } = this.#parts;
+    const payload = encodeHello({ peerInfo: this.#parts.peerInfo(), zeromesh: negotiation });
+    try {
+      await this.#parts.call("_hello", peer.instanceId, { payload, session, timeoutMs, signal });
+      return true;
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      if (!session.usable) return false;
+      throw helloFailure(session.link, error, timeoutMs, transport.endpoints.length > 0);
+    }
+  }
+}

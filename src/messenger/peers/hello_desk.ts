@@ -1,0 +1,99 @@
+import { type InstanceId, ZeromeshError } from "../../core/mod.ts";
+import type { Link, Transport } from "../../transport/mod.ts";
+import { decodeHello, encodeHelloReply, endpointsOf } from "../../wire/mod.ts";
+import type { InboundCall } from "../handlers/context.ts";
+import { bindKey, checkIdentity } from "./identity.ts";
+import { sameId } from "./link_errors.ts";
+import type { Peer, PeerTable } from "./peers.ts";
+import type { Session, Terms } from "./session.ts";
+
+/** What a {@link HelloDesk} works with. */
+export interface HelloDeskParts {
+  /** The own id. */
+  readonly instanceId: InstanceId;
+  /** The network. */
+  readonly transport: Transport<Session>;
+  /** Everybody known. */
+  readonly peers: PeerTable;
+  /** The most peers known at a time. */
+  readonly maxPeers: number;
+  /** What this instance says about itself. */
+  readonly negotiation: Terms;
+  /** Whether connections need keys. */
+  readonly secure: boolean;
+  /** Has a link collect small messages. */
+  startBatching(link: Link<Session>): void;
+  /** Names of the local handlers. */
+  handlerNames(): string[];
+  /** A peer can be called by the connection that it dialled. */
+  up(peer: Peer): void;
+}
+
+/** Answers `_hello` of whoever dials this instance. */
+export class HelloDesk {
+  readonly #parts: HelloDeskParts;
+
+  /** @param parts What it works with. */
+  constructor(parts: HelloDeskParts) {
+    this.#parts = parts;
+  }
+
+  /** Answers `_hello`: who calls, where it can be dialled, and what both sides speak. */
+  answer(call: InboundCall): Uint8Array {
+    const session = call.session;
+    const hello = decodeHello(call.lentPayload);
+    if (hello === null) {
+      throw new ZeromeshError("PAYLOAD_INVALID", "Failed to deserialize input: no peer_info", {
+        handler: "_hello",
+      });
+    }
+    const id = hello.peerInfo.instanceId;
+    // A refusal goes to whoever sent this, too, and not to the instance that it names.
+    if (session.peer === null) session.negotiate(this.#parts.negotiation, hello.zeromesh);
+    if (hello.zeromesh !== null || session.zeromesh) checkIdentity(call, id, hello.zeromesh);
+    // Somebody who dials itself is no peer; connect() finds out from the answer.
+    if (id === this.#parts.instanceId) {
+      if (this.#parts.transport.recognize(session.link.routingId)) return this.#helloReply();
+      throw sameId("the one that was dialled", id);
+    }
+    // A plain peer is answered at its address, so it has to name one that can be dialled.
+    if (hello.zeromesh === null && endpointsOf(hello.peerInfo).length === 0) {
+      throw new Error("No compatible transports found");
+    }
+    const peer = this.#parts.peers.ensure(id);
+    bindKey(peer, session.link.peerKey);
+    this.#parts.peers.learn(hello.peerInfo);
+    if (hello.zeromesh === null) {
+      session.peer = peer;
+    } else {
+      session.negotiate(this.#parts.negotiation, hello.zeromesh);
+      session.peer = peer;
+      peer.zeromesh = true;
+      if (session.sameConnection) {
+        peer.accept(session);
+        this.#parts.up(peer);
+      }
+      if (session.batch && session.sameConnection) this.#parts.startBatching(session.link);
+    }
+    return this.#helloReply();
+  }
+
+  /** Learns from a `_hello` that is refused how its sender takes answers. */
+  meet(call: InboundCall): void {
+    const hello = decodeHello(call.lentPayload);
+    if (hello === null) return;
+    call.session.negotiate(this.#parts.negotiation, hello.zeromesh);
+    // Plain Velo is answered at the address that it names, so that has to be known.
+    const { peerInfo, zeromesh } = hello;
+    if (zeromesh !== null || this.#parts.secure || peerInfo.instanceId === this.#parts.instanceId) return;
+    const room = this.#parts.peers.size < this.#parts.maxPeers;
+    if (room && this.#parts.peers.get(peerInfo.instanceId) === undefined) this.#parts.peers.learn(peerInfo);
+  }
+
+  #helloReply(): Uint8Array {
+    return encodeHelloReply({
+      handlers: this.#parts.handlerNames(),
+      zeromesh: this.#parts.negotiation,
+    });
+  }
+}
