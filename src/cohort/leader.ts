@@ -315,7 +315,14 @@ export class LeaderWorkerCohort implements AsyncDisposable {
     this.#requireAlive();
     const member = this.#admit(id, rank);
     const { size, heartbeatMs, lostAfterMs } = this.#options;
-    return { position: member.position, rank: member.rank, size, heartbeatMs, lostAfterMs };
+    return {
+      leader: this.#messenger.instanceId,
+      position: member.position,
+      rank: member.rank,
+      size,
+      heartbeatMs,
+      lostAfterMs,
+    };
   }
 
   #farewell(id: InstanceId): boolean {

@@ -26,9 +26,10 @@ export {
   type CohortOptions,
   type CohortStats,
   type FailurePolicy,
+  type JoinOptions,
   type RankMode,
   type ShutdownOptions,
 } from "./options.ts";
 export { CohortResults, type WorkerOutcome } from "./results.ts";
 export { type CohortStatus } from "./status.ts";
-export { CohortMembership, joinCohort, type JoinOptions } from "./worker.ts";
+export { CohortMembership, joinCohort } from "./worker.ts";

@@ -1,5 +1,12 @@
 import type { InstanceId, Logger, Meter } from "../core/mod.ts";
-import type { ConnectOptions, HealthReport, MessengerFace, PeerView, WaitOptions } from "../messenger/mod.ts";
+import type {
+  ConnectOptions,
+  HealthReport,
+  MessengerFace,
+  PeerView,
+  ServiceTarget,
+  WaitOptions,
+} from "../messenger/mod.ts";
 
 /** What a cohort needs of a messenger: a `Messenger`. */
 export interface CohortMessenger extends MessengerFace {
@@ -47,6 +54,35 @@ export interface CohortOptions {
   logger?: Logger | undefined;
   /** Where its counters go, until it has ended. @default {nowhere} */
   meter?: Meter | undefined;
+}
+
+/** Options of `joinCohort`. */
+export interface JoinOptions {
+  /** The leader: its endpoint, its id where it is known already, or `service(name)` where it offers one. */
+  leader: InstanceId | string | ServiceTarget;
+  /** The CURVE key that the leader's endpoint must own, as for `connect`. */
+  serverKey?: string | undefined;
+  /** Which of its cohorts. @default {"default"} */
+  name?: string | undefined;
+  /** The rank to claim, where workers bring their own. */
+  rank?: number | undefined;
+  /** How long joining may take, in milliseconds. @default {10_000} */
+  timeoutMs?: number | undefined;
+  /** Gives up joining, and leaves the cohort later. */
+  signal?: AbortSignal | undefined;
+  /**
+   * How long a leader that is gone is asked for the place again, in milliseconds; 0 not to ask. It counts from the
+   * moment at which the leader was silent for the cohort's `lostAfterMs`; where the connection is lost, the worker asks
+   * from then on. A leader given by its endpoint or as a service may come back under another id, one given by its id
+   * may not.
+   *
+   * @default {30_000}
+   */
+  rejoinForMs?: number | undefined;
+  /** What to do before the end is confirmed to the leader, which waits for it a while. */
+  onShutdown?: ((reason: string) => unknown) | undefined;
+  /** Where trouble is reported. @default {silent} */
+  logger?: Logger | undefined;
 }
 
 /** Options of `cohort.shutdown`. */

@@ -1,9 +1,13 @@
 import { z } from "zod";
-import { type AmContract, contract } from "../core/mod.ts";
+import { type AmContract, contract, type InstanceId, isInstanceId } from "../core/mod.ts";
 
 const rank = z.int().min(0).nullable();
 
+const instance = z.custom<InstanceId>((value) => isInstanceId(value));
+
 const joined = z.object({
+  // Who has answered: a worker may have asked a service.
+  leader: instance,
   position: z.int().min(0),
   rank,
   size: z.int().min(1).nullable(),

@@ -2,42 +2,25 @@ import {
   Backoff,
   errorText,
   type InstanceId,
-  isInstanceId,
   type Logger,
   silentLogger,
   systemClock,
   ZeromeshError,
 } from "../core/mod.ts";
-import { amHandler, unlimited, type WaitOptions } from "../messenger/mod.ts";
-import { cohortDefaults, type CohortMessenger, milliseconds } from "./options.ts";
+import { amHandler, portOf, unlimited, type WaitOptions } from "../messenger/mod.ts";
+import { Entry, pause, refusal } from "./entry.ts";
+import { cohortDefaults, type CohortMessenger, type JoinOptions, milliseconds } from "./options.ts";
 import { type CohortContracts, cohortContracts, type Joined } from "./protocol.ts";
 
-/** Options of {@link joinCohort}. */
-export interface JoinOptions {
-  /** The leader: its endpoint, or its id where it is known already. */
-  leader: InstanceId | string;
-  /** Which of its cohorts. @default {"default"} */
-  name?: string | undefined;
-  /** The rank to claim, where workers bring their own. */
-  rank?: number | undefined;
-  /** How long joining may take, in milliseconds. @default {10_000} */
-  timeoutMs?: number | undefined;
-  /** Gives up joining. */
-  signal?: AbortSignal | undefined;
-  /**
-   * How long a leader that has gone silent is asked again, in milliseconds; 0 not to ask.
-   *
-   * @default {30_000}
-   */
-  rejoinForMs?: number | undefined;
-  /** What to do before the end is confirmed to the leader, which waits for it a while. */
-  onShutdown?: ((reason: string) => unknown) | undefined;
-  /** Where trouble is reported. @default {silent} */
-  logger?: Logger | undefined;
-}
+// A closing worker tells its leader, and waits no longer than this for the answer.
+const longestFarewellMs = 1_000;
 
 /**
- * Joins a cohort, and stays in it until it ends or {@link CohortMembership.leave}. Register handlers before.
+ * Joins a cohort, and stays in it until it ends, {@link CohortMembership.leave}, or the messenger closes. Register
+ * handlers before.
+ *
+ * When the leader is gone, the worker asks for its place again for `rejoinForMs`, also at a leader that was started
+ * again at the same address. Every attempt claims the rank that the worker had.
  *
  * @param messenger The worker's.
  * @param options The leader, and the rank to claim.
@@ -46,20 +29,29 @@ export interface JoinOptions {
  */
 export async function joinCohort(
   messenger: CohortMessenger,
+  options: JoinOptions & { rank: number },
+): Promise<CohortMembership<number>>;
+/** The same for a worker that takes the rank that the leader gives, if it gives one. */
+export async function joinCohort(messenger: CohortMessenger, options: JoinOptions): Promise<CohortMembership>;
+export async function joinCohort(
+  messenger: CohortMessenger,
   options: JoinOptions,
 ): Promise<CohortMembership> {
   return await CohortMembership.join(messenger, options);
 }
 
-/** A worker's place in a cohort, made by {@link joinCohort}. */
-export class CohortMembership implements AsyncDisposable {
-  /** The leader. */
-  readonly leader: InstanceId;
+/**
+ * A worker's place in a cohort, made by {@link joinCohort}.
+ *
+ * @typeParam Rank `number` for a worker that has claimed its rank.
+ */
+export class CohortMembership<Rank extends number | null = number | null> implements AsyncDisposable {
   readonly #messenger: CohortMessenger;
   readonly #contracts: CohortContracts;
   readonly #options: JoinOptions;
   readonly #logger: Logger;
   readonly #handlers: Disposable[] = [];
+  readonly #entry: Entry;
   readonly #over = new AbortController();
   readonly #ended = Promise.withResolvers<string>();
   #joined!: Joined;
@@ -67,39 +59,43 @@ export class CohortMembership implements AsyncDisposable {
   #stopWatching: () => void = () => {};
   #rejoining = false;
   #finishing = false;
+  // Whether the connection to the leader was lost since this worker joined: then it may have been started again.
+  #severed = false;
 
-  private constructor(messenger: CohortMessenger, options: JoinOptions, leader: InstanceId) {
+  private constructor(messenger: CohortMessenger, options: JoinOptions) {
     this.#messenger = messenger;
     this.#options = options;
     this.#contracts = cohortContracts(options.name ?? cohortDefaults.name);
     this.#logger = options.logger ?? silentLogger;
-    this.leader = leader;
+    const { leader, serverKey } = options;
+    this.#entry = new Entry(messenger, this.#contracts.join, { leader, serverKey });
   }
 
   /** See {@link joinCohort}. */
   static async join(messenger: CohortMessenger, options: JoinOptions): Promise<CohortMembership> {
     const timeoutMs = milliseconds("timeoutMs", options.timeoutMs ?? cohortDefaults.joinTimeoutMs);
-    const end = systemClock.now() + timeoutMs;
     const { signal } = options;
-    const leader = isInstanceId(options.leader)
-      ? options.leader
-      : await messenger.connect(options.leader, { timeoutMs, signal });
-    const membership = new CohortMembership(messenger, options, leader);
+    signal?.throwIfAborted();
+    const membership = new CohortMembership(messenger, options);
     membership.#open();
     try {
-      const left = Math.max(1, end - systemClock.now());
-      await membership.#enter(options.rank ?? null, left, signal);
+      await membership.#enter(options.rank ?? null, timeoutMs, signal);
     } catch (error) {
       membership.#end(errorText(error));
       throw error;
     }
-    membership.#watch();
+    membership.#follow();
     return membership;
   }
 
+  /** The leader. It is another instance after a leader was started again under a new id. */
+  get leader(): InstanceId {
+    return this.#joined.leader;
+  }
+
   /** This worker's rank, or null in a cohort without ranks. */
-  get rank(): number | null {
-    return this.#joined.rank;
+  get rank(): Rank {
+    return this.#joined.rank as Rank;
   }
 
   /** Its place in the order of joining, from 0. */
@@ -117,7 +113,10 @@ export class CohortMembership implements AsyncDisposable {
     return this.#over.signal;
   }
 
-  /** Resolves, and never rejects, when the membership ends: with the reason. */
+  /**
+   * Resolves, and never rejects, when the membership ends: with the reason. It is `left` after {@link leave}, and else
+   * says what ended it: the leader and why, the messenger that was closed, the signal.
+   */
   get ended(): Promise<string> {
     return this.#ended.promise;
   }
@@ -156,7 +155,12 @@ export class CohortMembership implements AsyncDisposable {
 
   /** Gives the place up. Never rejects: a leader that cannot be told finds out by the silence. */
   leave(): Promise<void> {
-    return this.#leave("left");
+    return this.#leave("left", this.#joined.lostAfterMs);
+  }
+
+  /** {@link leave}. */
+  close(): Promise<void> {
+    return this.leave();
   }
 
   /** {@link leave}. */
@@ -164,9 +168,9 @@ export class CohortMembership implements AsyncDisposable {
     await this.leave();
   }
 
-  async #leave(reason: string): Promise<void> {
+  async #leave(reason: string, timeoutMs: number): Promise<void> {
     if (this.#over.signal.aborted) return;
-    const call = { to: this.leader, payload: {}, timeoutMs: this.#joined.lostAfterMs };
+    const call = { to: this.leader, payload: {}, timeoutMs };
     this.#stop(reason);
     await this.#messenger.typedUnary(this.#contracts.leave, call).catch((error) => {
       this.#logger.info("the leader could not be told that its worker leaves", { error: errorText(error) });
@@ -179,13 +183,13 @@ export class CohortMembership implements AsyncDisposable {
     const { beat, shutdown } = this.#contracts;
     this.#handlers.push(
       this.#messenger.registerHandler(unlimited(amHandler(beat, ({ senderInstanceId }) => {
-        if (senderInstanceId === this.leader) this.#heardAt = systemClock.now();
+        if (senderInstanceId === this.#joined?.leader) this.#heardAt = systemClock.now();
       }))),
     );
     try {
       this.#handlers.push(
         this.#messenger.registerHandler(unlimited(amHandler(shutdown, ({ input, senderInstanceId }) => {
-          if (senderInstanceId !== this.leader) throw new Error("Only the leader ends its cohort");
+          if (senderInstanceId !== this.#joined?.leader) throw new Error("Only the leader ends its cohort");
           void this.#finish(input.reason);
         }))),
       );
@@ -203,64 +207,89 @@ export class CohortMembership implements AsyncDisposable {
     } catch (error) {
       this.#logger.warn("onShutdown failed", { error: errorText(error) });
     }
-    await this.#leave(reason);
+    await this.#leave(reason, this.#joined.lostAfterMs);
   }
 
   async #enter(rank: number | null, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    const end = systemClock.now() + timeoutMs;
-    const backoff = new Backoff({ firstMs: 50, maxMs: 500 });
-    for (;;) {
-      const call = {
-        to: this.leader,
-        payload: { rank },
-        timeoutMs: Math.max(1, end - systemClock.now()),
-        signal,
-      };
-      const answer = await this.#messenger.typedUnary(this.#contracts.join, call);
-      if (!("refused" in answer)) {
-        this.#joined = answer;
-        this.#heardAt = systemClock.now();
-        return;
-      }
-      // The place of a worker that has just gone is free when the leader has noticed.
-      const waitMs = backoff.next();
-      if (!answer.refused.again || systemClock.now() + waitMs >= end) {
-        throw refusal(answer.refused, this.leader);
-      }
-      await new Promise<void>((resolve) => void systemClock.after(waitMs, resolve));
-    }
+    this.#joined = await this.#entry.enter({ rank, timeoutMs, signal });
+    this.#heardAt = systemClock.now();
+    this.#severed = false;
+  }
+
+  /** Watches what may end the membership, or its leader. */
+  #follow(): void {
+    this.#watch();
+    const { signal } = this.#options;
+    const onAbort = (): void =>
+      void this.#leave(`the signal aborted: ${errorText(signal?.reason)}`, this.#joined.lostAfterMs);
+    if (signal?.aborted) return onAbort();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    this.#handlers.push({ [Symbol.dispose]: () => signal?.removeEventListener("abort", onAbort) });
+    const watching = portOf(this.#messenger)?.watch({
+      up() {},
+      lost: (peer, rest) => {
+        if (peer !== this.leader || rest === "up" || this.#over.signal.aborted) return;
+        this.#severed = true;
+        if (this.#rejoinForMs > 0) void this.#rejoin();
+      },
+      leaving: (timeoutMs) => this.#closing(timeoutMs),
+      closing() {},
+    });
+    if (watching !== undefined) this.#handlers.push(watching);
+  }
+
+  /** The messenger closes. A leader without a connection has gone, and dialling it would hold the end up. */
+  async #closing(timeoutMs: number): Promise<void> {
+    const reason = "the messenger of this worker was closed";
+    const leader = this.#messenger.peers().find(({ instanceId }) => instanceId === this.leader);
+    if (leader?.up !== true) return this.#end(reason);
+    await this.#leave(reason, Math.min(timeoutMs, this.#joined.lostAfterMs, longestFarewellMs));
   }
 
   #watch(): void {
     this.#stopWatching = systemClock.after(this.#joined.heartbeatMs, () => {
       if (this.#over.signal.aborted) return;
       const silentMs = systemClock.now() - this.#heardAt;
-      if (silentMs > this.#joined.lostAfterMs && !this.#rejoining) void this.#rejoin();
+      if (silentMs > this.#joined.lostAfterMs) void this.#rejoin();
       this.#watch();
     });
   }
 
+  get #rejoinForMs(): number {
+    return this.#options.rejoinForMs ?? cohortDefaults.rejoinForMs;
+  }
+
   /** The leader has gone, or has given this worker up, for instance because it was stopped for a while. */
   async #rejoin(): Promise<void> {
+    if (this.#rejoining) return;
     this.#rejoining = true;
-    const rejoinForMs = this.#options.rejoinForMs ?? cohortDefaults.rejoinForMs;
-    const end = systemClock.now() + rejoinForMs;
-    const backoff = new Backoff({ firstMs: 50, maxMs: 2_000 });
-    let last: unknown = new Error(`the leader was silent for over ${this.#joined.lostAfterMs} ms`);
-    while (!this.#over.signal.aborted && !this.#finishing && systemClock.now() < end) {
+    const { lostAfterMs } = this.#joined;
+    const end = Math.max(systemClock.now(), this.#heardAt + lostAfterMs) + this.#rejoinForMs;
+    const backoff = new Backoff({ firstMs: 50, maxMs: 500 });
+    const { signal } = this.#over;
+    let last: unknown = new Error(
+      this.#severed ? "the connection to it was lost" : `it was silent for over ${lostAfterMs} ms`,
+    );
+    while (!signal.aborted && !this.#finishing && systemClock.now() < end) {
       try {
-        const left = Math.min(end - systemClock.now(), this.#joined.lostAfterMs);
-        await this.#enter(this.#joined.rank, Math.max(1, left), this.#over.signal);
+        const left = Math.min(end - systemClock.now(), lostAfterMs);
+        await this.#enter(this.rank, Math.max(1, left), signal);
         this.#rejoining = false;
         return;
       } catch (error) {
         last = error;
-        if (error instanceof ZeromeshError && finalCodes.has(error.code)) break;
+        if (this.#isFinal(error)) break;
       }
-      await new Promise<void>((resolve) => void systemClock.after(backoff.next(), resolve));
+      await pause(backoff.next(), signal);
     }
     // A leader that has told the end says nothing more, and waits for what onShutdown does.
     if (!this.#finishing) this.#end(`the leader ${this.leader} was lost: ${errorText(last)}`);
+  }
+
+  /** Whether the leader will say so again. One that was started again may not lead yet. */
+  #isFinal(error: unknown): boolean {
+    if (!(error instanceof ZeromeshError)) return false;
+    return finalCodes.has(error.code) || (error.code === "HANDLER_NOT_FOUND" && !this.#severed);
   }
 
   #end(reason: string): void {
@@ -273,23 +302,15 @@ export class CohortMembership implements AsyncDisposable {
     this.#stopWatching();
     for (const handler of this.#handlers.splice(0)) handler[Symbol.dispose]();
     const message = `The membership ended: ${reason}`;
-    this.#over.abort(new ZeromeshError("COHORT_ENDED", message, { peer: this.leader, ran: "maybe" }));
+    const peer = this.#joined?.leader;
+    this.#over.abort(new ZeromeshError("COHORT_ENDED", message, { peer, ran: "maybe" }));
   }
 }
 
-// A leader that says one of these will say so again.
 const finalCodes: ReadonlySet<string> = new Set([
   "COHORT_ENDED",
   "COHORT_FULL",
   "RANK_TAKEN",
-  "HANDLER_NOT_FOUND",
   "CLOSED",
   "PEER_REPLACED",
 ]);
-
-function refusal(refused: { code: string; message: string }, leader: InstanceId): ZeromeshError {
-  return new ZeromeshError(refused.code as ZeromeshError["code"], refused.message, {
-    peer: leader,
-    ran: "yes",
-  });
-}

@@ -330,8 +330,9 @@ export class MessengerCore implements TransportHandler<Session> {
     this.#dispatcher.drain();
     this.#staged.drain();
     this.status.publish({ type: "draining" });
+    const left = this.system.leave(timeoutMs);
     this.#dispatcher.abortAll();
-    await within(this.#clock, this.#dispatcher.idle(), giveUpAt);
+    await within(this.#clock, Promise.all([this.#dispatcher.idle(), left]), giveUpAt);
     this.system.close();
     await within(this.#clock, this.#flushAll(giveUpAt), giveUpAt);
     this.#lifecycle = "closed";

@@ -22,7 +22,7 @@ export {
   type SendAckOptions,
   type SendWithAckOptions,
 } from "./calls/acks.ts";
-export { Builtins, type BuiltinStats } from "./builtins/builtins.ts";
+export { Builtins, type BuiltinStats, portOf } from "./builtins/builtins.ts";
 export { type PeerDescription } from "./builtins/describe.ts";
 export {
   type HandlerDescription,

@@ -35,6 +35,13 @@ export interface PeerWatcher {
    * @param rest `up`: another one is left. `down`: none is, and it may come back. `gone`: it will not.
    */
   lost(peer: InstanceId, rest: "up" | "down" | "gone"): void;
+  /**
+   * The instance begins to close, while its connections are up: what is returned is waited for beside the handlers
+   * that still run, and may reject.
+   *
+   * @param timeoutMs How long all of the closing may take.
+   */
+  leaving?(timeoutMs: number): Promise<unknown>;
   /** The instance closes: the last moment at which messages leave. */
   closing(): void;
 }
@@ -108,8 +115,8 @@ export interface SystemPort {
   sync(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<void>;
   /** Confirms a message under the id that its payload named; `failure` refuses it. `payload` is lent. */
   confirm(message: SystemMessage, id: ResponseId, failure: Failure | null, payload?: Uint8Array): void;
-  /** Calls back at changes of peers, and when the instance closes. */
-  watch(watcher: PeerWatcher): void;
+  /** Calls back at changes of peers, and when the instance closes, until disposed of. */
+  watch(watcher: PeerWatcher): Disposable;
   /** Keeps the process alive, or does so no longer. */
   hold(held: boolean): void;
 }
@@ -119,7 +126,7 @@ export class CorePort implements SystemPort {
   readonly #core: MessengerCore;
   /** Everything that waits for an answer. */
   readonly calls: CallTable;
-  readonly #watchers: PeerWatcher[] = [];
+  readonly #watchers = new Set<PeerWatcher>();
   // The one asked for last: who asks mostly asks again, and halves of a worker id are no key.
   #lastPeer: Peer | null = null;
   readonly clock: Clock;
@@ -260,18 +267,29 @@ export class CorePort implements SystemPort {
     else this.#core.replies.fail(target, failure);
   }
 
-  watch(watcher: PeerWatcher): void {
-    this.#watchers.push(watcher);
-    this.#core.status.watch((status) => {
-      if (status.type === "peerUp") watcher.up(status.peer);
+  watch(watcher: PeerWatcher): Disposable {
+    this.#watchers.add(watcher);
+    const status = this.#core.status.watch((change) => {
+      if (change.type === "peerUp") watcher.up(change.peer);
     });
+    return {
+      [Symbol.dispose]: () => {
+        this.#watchers.delete(watcher);
+        status[Symbol.dispose]();
+      },
+    };
   }
 
   /** A session's connection was lost, or the other end has said that it shuts down. */
   linkLost(session: Session): void {
     const peer = session.peer;
-    if (peer === null || this.#watchers.length === 0) return;
+    if (peer === null || this.#watchers.size === 0) return;
     for (const watcher of this.#watchers) watcher.lost(peer.instanceId, this.#rest(peer, session));
+  }
+
+  /** The instance begins to close. Resolves, and never rejects, when every feature has left. */
+  async leave(timeoutMs: number): Promise<void> {
+    await Promise.allSettled([...this.#watchers].map((watcher) => watcher.leaving?.(timeoutMs)));
   }
 
   /** The instance closes. */

@@ -9,6 +9,7 @@ import {
 } from "../../src/cohort/mod.ts";
 import type { Messenger } from "../../src/mod.ts";
 import type { LeakCheck } from "../support/fixture.ts";
+import { startProxy } from "../support/proxy.ts";
 
 const quick = { heartbeatMs: 30, lostAfterMs: 200 } as const;
 
@@ -43,4 +44,22 @@ export async function work(
   const place = await joinCohort(messenger, { leader: leader.endpoint, ...options });
   t.defer(() => place.leave());
   return { messenger, place };
+}
+
+/** A worker that can be cut off from its leader: then it is lost, while one that closes has left. */
+export async function workBehindProxy(
+  t: LeakCheck,
+  led: Led,
+  options: Partial<JoinOptions> = {},
+  prepare: (messenger: Messenger) => void = () => {},
+): Promise<{ messenger: Messenger; place: CohortMembership; cutOff(): void }> {
+  const proxy = t.use(await startProxy({ targetPort: Number(led.leader.endpoint.split(":").at(-1)) }));
+  const worker = await work(t, led, { leader: proxy.endpoint, rejoinForMs: 0, ...options }, prepare);
+  return {
+    ...worker,
+    cutOff: () => {
+      proxy.refusing = true;
+      proxy.cut();
+    },
+  };
 }

@@ -13,7 +13,7 @@ import {
 } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { pause, until, within } from "../support/until.ts";
-import { lead, work } from "./cohort_kit.ts";
+import { lead, work, workBehindProxy } from "./cohort_kit.ts";
 import { bytes, fails, gate, looksLike, text, thrown } from "./messenger_kit.ts";
 
 test("workers get the ranks 0, 1, 2 as they join, the last one completes the cohort, and one more is refused", async () => {
@@ -310,9 +310,9 @@ test("a worker that is lost ends the cohort, unless the policy says to go on: th
   await using t = await leakCheck();
   for (const failurePolicy of ["endAll", "continue"] as const) {
     const led = await lead(t, { failurePolicy });
-    const gone = await work(t, led);
+    const gone = await workBehindProxy(t, led);
     const stays = await work(t, led);
-    await gone.messenger.close();
+    gone.cutOff();
     await until(() => led.statuses.some(({ type }) => type === "lost"));
     if (failurePolicy === "endAll") {
       assert.match(await within(stays.place.ended, 2_000), /was lost/);
@@ -332,20 +332,20 @@ test("a replacement gets the lost worker's rank, collectives name the gap until 
   const serve = (messenger: Messenger): void =>
     void messenger.registerHandler(unaryHandler("who", () => bytes(messenger.instanceId)));
   const stays = await work(t, led, {}, serve);
-  const gone = await work(t, led, {}, serve);
-  await gone.messenger.close();
+  const gone = await workBehindProxy(t, led, {}, serve);
+  gone.cutOff();
   await until(() => led.cohort.stats().lost === 1);
   assert.equal(led.cohort.complete, false);
   const during = await led.cohort.parBroadcastResponses("who");
   assert.deepEqual(during.outcomes.map(({ ok }) => ok), [true, false]);
   assert.equal((during.failures[0]!.error as { code?: string }).code, "COHORT_WORKER_LOST");
-  const fresh = await work(t, led, {}, serve);
+  const fresh = await workBehindProxy(t, led, {}, serve);
   assert.deepEqual([fresh.place.rank, fresh.place.position], [1, 1]);
   assert.deepEqual((await led.cohort.parBroadcastResponses("who")).values().map(text), [
     stays.messenger.instanceId,
     fresh.messenger.instanceId,
   ]);
-  await fresh.messenger.close();
+  fresh.cutOff();
   assert.match(await within(stays.place.ended, 3_000), /not replaced within 700 ms/);
 });
 

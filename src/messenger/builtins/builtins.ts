@@ -5,6 +5,7 @@ import { serveHandlerList } from "./handler_list.ts";
 import { HandlerWaits, type HandlerWaitStats } from "./handler_waits.ts";
 import { serveHealth } from "./health.ts";
 import { RegistrationOffice } from "./register_service.ts";
+import type { SystemPort } from "../system_port.ts";
 
 // Beside the messengers, because they have no private parts that a base class could use.
 const builtins = new WeakMap<object, Builtins>();
@@ -14,6 +15,11 @@ export function builtinsOf(messenger: object): Builtins {
   const known = builtins.get(messenger);
   if (known !== undefined) return known;
   throw new TypeError("This is no messenger that was made by Messenger.create");
+}
+
+/** What a feature reaches a messenger through; undefined for what is no messenger of this library. */
+export function portOf(messenger: object): SystemPort | undefined {
+  return builtins.get(messenger)?.core.system;
 }
 
 /** What every instance answers about itself, and the ACKs it waits for. */

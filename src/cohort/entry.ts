@@ -1,0 +1,99 @@
+import { Backoff, type InstanceId, isInstanceId, systemClock, ZeromeshError } from "../core/mod.ts";
+import type { ServiceTarget } from "../messenger/mod.ts";
+import type { CohortMessenger } from "./options.ts";
+import type { CohortContracts, Joined } from "./protocol.ts";
+
+/** Where a leader is found. */
+export interface LeaderTarget {
+  /** Its endpoint, its id, or the service that it offers. */
+  readonly leader: InstanceId | string | ServiceTarget;
+  /** The CURVE key that the other end of its endpoint must own. */
+  readonly serverKey: string | undefined;
+}
+
+/** One attempt to get a place. */
+export interface EntryAttempt {
+  /** The rank to claim, or null. */
+  readonly rank: number | null;
+  /** How long it may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Gives up. */
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Finds a cohort's leader and asks it for a place, now and again after it was lost. */
+export class Entry {
+  readonly #messenger: CohortMessenger;
+  readonly #join: CohortContracts["join"];
+  readonly #target: LeaderTarget;
+
+  /** @param join What the leader is asked with. */
+  constructor(messenger: CohortMessenger, join: CohortContracts["join"], target: LeaderTarget) {
+    this.#messenger = messenger;
+    this.#join = join;
+    this.#target = target;
+  }
+
+  /**
+   * Asks until there is an answer that stays as it is.
+   *
+   * @throws {ZeromeshError} What the leader refuses with, and what a call to it throws.
+   */
+  async enter({ rank, timeoutMs, signal }: EntryAttempt): Promise<Joined> {
+    const end = systemClock.now() + timeoutMs;
+    const left = (): number => Math.max(1, end - systemClock.now());
+    const backoff = new Backoff({ firstMs: 50, maxMs: 500 });
+    const to = await this.#find(timeoutMs, signal);
+    const peer = typeof to === "object" ? undefined : to;
+    const client = this.#messenger.client({ join: this.#join }, { to });
+    for (;;) {
+      const answer = await client.join({ rank }, { timeoutMs: left(), signal }).catch((error: unknown) => {
+        if (this.#mayBeAnother(error)) return { error, again: true };
+        throw error;
+      });
+      if ("position" in answer) return answer;
+      // The place of a worker that has just gone is free when the leader has noticed.
+      const { error, again } = "error" in answer
+        ? answer
+        : { error: refusal(answer.refused, peer), again: answer.refused.again };
+      const waitMs = backoff.next();
+      if (!again || systemClock.now() + waitMs >= end) throw error;
+      await pause(waitMs, signal);
+    }
+  }
+
+  /** The leader, as an endpoint is dialled: another instance may answer there than did before. */
+  async #find(timeoutMs: number, signal: AbortSignal | undefined): Promise<InstanceId | ServiceTarget> {
+    const { leader, serverKey } = this.#target;
+    if (typeof leader === "object" || isInstanceId(leader)) return leader;
+    return await this.#messenger.connect(leader, { timeoutMs, signal, serverKey });
+  }
+
+  /** Of several instances of a service one leads, and the next call goes to another one. */
+  #mayBeAnother(error: unknown): error is ZeromeshError {
+    return typeof this.#target.leader === "object" && error instanceof ZeromeshError &&
+      error.code === "HANDLER_NOT_FOUND";
+  }
+}
+
+/** What a leader refuses with, as an error. */
+export function refusal(
+  refused: { code: string; message: string },
+  peer: InstanceId | undefined,
+): ZeromeshError {
+  return new ZeromeshError(refused.code, refused.message, { peer, ran: "yes" });
+}
+
+/** Lets time pass, until a signal aborts. */
+export function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      cancel();
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const cancel = systemClock.after(ms, done);
+    if (signal?.aborted) done();
+    else signal?.addEventListener("abort", done, { once: true });
+  });
+}

@@ -1,0 +1,105 @@
+/** Cohorts: workers that close, leaders that close or are started again, signals, and what `place.ended` says of it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { joinCohort, LeaderWorkerCohort } from "../../src/cohort/mod.ts";
+import { amHandler } from "../../src/mod.ts";
+import { leakCheck } from "../support/fixture.ts";
+import { until, within } from "../support/until.ts";
+import { lead, work } from "./cohort_kit.ts";
+import { gate } from "./messenger_kit.ts";
+
+test("a worker whose messenger or place closes has left, under every policy, and the others work on", async () => {
+  await using t = await leakCheck();
+  for (const how of ["messenger", "place"] as const) {
+    const led = await lead(t, { size: 2, failurePolicy: "endAll" });
+    const leaves = await work(t, led);
+    const stays = await work(t, led);
+    await leaves[how].close();
+    await until(() => led.cohort.workers().length === 1);
+    assert.deepEqual(led.statuses.map(({ type }) => type), ["joined", "joined", "complete", "left"]);
+    const reason = how === "place" ? "left" : "the messenger of this worker was closed";
+    assert.equal(await within(leaves.place.ended, 1_000), reason);
+    assert.equal(stays.place.signal.aborted, false);
+    await stays.place.leave();
+  }
+});
+
+test("a worker that closes has left before its last handler has finished, and its answer still comes", async () => {
+  await using t = await leakCheck();
+  const led = await lead(t);
+  const job = gate(t);
+  const { messenger } = await work(t, led, {}, (worker) => {
+    worker.registerHandler(amHandler("job", () => job.opened));
+  });
+  const done = led.cohort.broadcastToWorkersWithAcks("job");
+  await until(() => messenger.stats().handlers.running === 1);
+  const closed = messenger.close();
+  await until(() => led.cohort.workers().length === 0);
+  job.open();
+  assert.ok((await done).ok);
+  await closed;
+});
+
+test("a worker whose leader does not answer is closed within its time, and soon", async () => {
+  await using t = await leakCheck();
+  const led = await lead(t);
+  const { messenger, place } = await work(t, led);
+  await led.leader.close();
+  await within(messenger.close({ timeoutMs: 60_000 }), 1_500, "the worker to close");
+  assert.equal(await place.ended, "the messenger of this worker was closed");
+});
+
+test("workers rejoin a leader that was started again at its address, each with its rank", async () => {
+  await using t = await leakCheck();
+  const options = { size: 2, heartbeatMs: 100, lostAfterMs: 60_000 };
+  const first = await t.messenger();
+  const { endpoint } = first;
+  LeaderWorkerCohort.create(first, options);
+  const joined = [];
+  for (let worker = 0; worker < 2; worker++) {
+    const place = await joinCohort(await t.messenger({ listen: false }), { leader: endpoint });
+    t.defer(() => place.leave());
+    joined.push(place);
+  }
+  await first.close();
+  const second = await t.messenger({ listen: endpoint });
+  // The cohort is made a little later than the messenger, and workers ask meanwhile.
+  await until(() => second.peers().length > 0);
+  const cohort = LeaderWorkerCohort.create(second, options);
+  t.defer(async () => void await cohort.shutdown({ timeoutMs: 500 }));
+  await cohort.whenComplete({ timeoutMs: 2_000 });
+  assert.deepEqual(joined.map(({ rank, leader }) => [rank, leader]), [
+    [0, second.instanceId],
+    [1, second.instanceId],
+  ]);
+  await joined[0]!.leave();
+  await until(() => cohort.workers().length === 1);
+  assert.equal(joined[1]!.signal.aborted, false);
+});
+
+test("a worker given its leader's id does not follow another instance at that address, and says so", async () => {
+  await using t = await leakCheck();
+  const first = await t.messenger();
+  const { endpoint } = first;
+  LeaderWorkerCohort.create(first, { heartbeatMs: 30, lostAfterMs: 200 });
+  const worker = await t.messenger({ listen: false });
+  const place = await joinCohort(worker, { leader: await worker.connect(endpoint) });
+  await first.close();
+  const second = await t.messenger({ listen: endpoint });
+  const cohort = LeaderWorkerCohort.create(second);
+  t.defer(async () => void await cohort.shutdown({ timeoutMs: 500 }));
+  const reason = await within(place.ended, 2_000, "the membership to end");
+  assert.match(reason, new RegExp(`was lost: Another instance \\(${second.instanceId}\\) answers`));
+});
+
+test("the signal of joinCohort ends joining, and leaves the cohort later", async () => {
+  await using t = await leakCheck();
+  const led = await lead(t);
+  const stop = new AbortController();
+  const { messenger, place } = await work(t, led, { signal: stop.signal });
+  stop.abort(new Error("enough"));
+  assert.equal(await within(place.ended, 1_000), "the signal aborted: enough");
+  await until(() => led.statuses.at(-1)?.type === "left");
+  const again = joinCohort(messenger, { leader: led.leader.endpoint, signal: stop.signal });
+  await assert.rejects(again, { message: "enough" });
+});
