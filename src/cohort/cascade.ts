@@ -54,11 +54,14 @@ export class Cascade {
     for (const member of members) {
       const worker = member.view();
       const { promise: settled, resolve: settle } = Promise.withResolvers<void>();
-      const nothing = { left: false, told: false, failure: null, downSince: null };
-      this.#endings.set(worker.instanceId, { worker, settled, settle, ...nothing });
+      // Whoever never joined has nothing to end, and knows no message that would tell it to.
+      const left = member.plain && member.state === "up";
+      if (left) settle();
+      const nothing = { told: false, failure: null, downSince: null };
+      this.#endings.set(worker.instanceId, { worker, settled, settle, left, ...nothing });
     }
     const endings = [...this.#endings.values()];
-    for (const ending of endings) this.#tell(ending, reason, term.leftMs);
+    for (const ending of endings) if (!ending.left) this.#tell(ending, reason, term.leftMs);
     this.#watch();
     const all = Promise.all(endings.map(({ settled }) => settled));
     await term.hold(all, () => new Error("late")).catch(() => {});

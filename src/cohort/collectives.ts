@@ -5,7 +5,7 @@ import {
   type UnaryContract,
   ZeromeshError,
 } from "../core/mod.ts";
-import { checkTimeout, type WaitOptions } from "../messenger/mod.ts";
+import { checkTimeout, type TypedCallOptions, type WaitOptions } from "../messenger/mod.ts";
 import type { Member, Worker } from "./members.ts";
 import type { CohortMessenger } from "./options.ts";
 import { CohortResults, type WorkerOutcome } from "./results.ts";
@@ -33,6 +33,22 @@ export interface BroadcastOptions extends CollectiveOptions {
   rawPayload?: Uint8Array | undefined;
 }
 
+/** Options of a collective that sends the same to every worker, by contract. */
+export type TypedBroadcastOptions<C extends Contract> =
+  & CollectiveOptions
+  & Pick<TypedCallOptions<C>, "payload">;
+
+/** What an acknowledgement of a worker means. */
+export interface AckOptions {
+  /**
+   * `finished`: the handler has returned. `handler`: each worker's message carries an `_ack_id` of its own in its JSON
+   * payload, and the handler sends the ACK itself, with `acknowledge(context)`, when it likes.
+   *
+   * @default {"finished"}
+   */
+  ack?: "finished" | "handler" | undefined;
+}
+
 /** What collectives need of a cohort. */
 export interface CollectiveHost {
   /** Who sends. */
@@ -44,7 +60,7 @@ export interface CollectiveHost {
 }
 
 /** The same for many workers at once: everybody starts together, and one deadline ends all. */
-export class Collectives {
+export class Collectives<Rank extends number | null> {
   readonly #host: CollectiveHost;
 
   /** @param host The cohort. */
@@ -53,7 +69,7 @@ export class Collectives {
   }
 
   /** Waits until every worker has a handler. */
-  awaitHandler(handler: string, options: CollectiveOptions): Promise<CohortResults<void>> {
+  awaitHandler(handler: string, options: CollectiveOptions): Promise<CohortResults<void, Rank>> {
     const { messenger } = this.#host;
     return this.#run(
       options,
@@ -63,44 +79,66 @@ export class Collectives {
   }
 
   /** Fire and forget, handed over in order. */
-  send(target: string | Contract, options: BroadcastOptions): Promise<CohortResults<void>> {
+  send(target: string | Contract, options: BroadcastOptions): Promise<CohortResults<void, Rank>> {
     return this.#run(
       options,
       (worker, term) => this.#host.messenger.amSend(target as string, callOptions(worker, options, term)),
     );
   }
 
-  /** Resolves when every worker's handler has finished. */
-  sync(target: string | Contract, options: BroadcastOptions): Promise<CohortResults<void>> {
-    return this.#run(
+  /** Resolves when every worker's handler has finished, or has sent its ACK. */
+  async sync(
+    target: string | Contract,
+    options: BroadcastOptions & AckOptions,
+  ): Promise<CohortResults<void, Rank>> {
+    const { ack = "finished", payload, rawPayload } = options;
+    if (ack !== "finished" && ack !== "handler") {
+      throw new TypeError(`ack must be "finished" or "handler", not ${String(ack)}`);
+    }
+    if (ack === "handler") {
+      if (rawPayload !== undefined) {
+        throw new TypeError(
+          'Cannot send rawPayload with ack: "handler": the ACK\'s id is added to a JSON payload',
+        );
+      }
+      return await this.#run(options, (worker, term) =>
+        this.#host.messenger.sendWithAck(target, {
+          ...callOptions(worker, options, term),
+          payload: payload as object | undefined,
+        }));
+    }
+    return await this.#run(
       options,
       (worker, term) => this.#host.messenger.amSync(target as string, callOptions(worker, options, term)),
     );
   }
 
   /** Every worker's answer. */
-  call<C extends UnaryContract>(target: C, options: BroadcastOptions): Promise<CohortResults<CallOutput<C>>>;
-  call(target: string, options: BroadcastOptions): Promise<CohortResults<Uint8Array>>;
-  call(target: string | UnaryContract, options: BroadcastOptions): Promise<CohortResults<unknown>> {
+  call<C extends UnaryContract>(
+    target: C,
+    options: BroadcastOptions,
+  ): Promise<CohortResults<CallOutput<C>, Rank>>;
+  call(target: string, options: BroadcastOptions): Promise<CohortResults<Uint8Array, Rank>>;
+  call(target: string | UnaryContract, options: BroadcastOptions): Promise<CohortResults<unknown, Rank>> {
     return this.#run<unknown>(options, (worker, term) => this.#unary(target, worker, options, term));
   }
 
   /** Every worker's answer to a message of its own. */
   map<C extends UnaryContract>(
     target: C,
-    payloadOf: (worker: Worker) => CallInput<C> | Promise<CallInput<C>>,
+    payloadOf: (worker: Worker<Rank>) => CallInput<C> | Promise<CallInput<C>>,
     options: CollectiveOptions,
-  ): Promise<CohortResults<CallOutput<C>>>;
+  ): Promise<CohortResults<CallOutput<C>, Rank>>;
   map(
     target: string,
-    payloadOf: (worker: Worker) => unknown,
+    payloadOf: (worker: Worker<Rank>) => unknown,
     options: CollectiveOptions,
-  ): Promise<CohortResults<Uint8Array>>;
+  ): Promise<CohortResults<Uint8Array, Rank>>;
   map(
     target: string | UnaryContract,
-    payloadOf: (worker: Worker) => unknown,
+    payloadOf: (worker: Worker<Rank>) => unknown,
     options: CollectiveOptions,
-  ): Promise<CohortResults<unknown>> {
+  ): Promise<CohortResults<unknown, Rank>> {
     return this.#run<unknown>(options, async (worker, term) => {
       const made = Promise.resolve(payloadOf(worker));
       const payload = await term.hold(made, () => payloadLate(worker));
@@ -113,7 +151,7 @@ export class Collectives {
 
   #unary(
     target: string | UnaryContract,
-    worker: Worker,
+    worker: Worker<Rank>,
     options: BroadcastOptions,
     term: Term,
   ): Promise<unknown> {
@@ -125,13 +163,13 @@ export class Collectives {
 
   async #run<T>(
     options: CollectiveOptions,
-    one: (worker: Worker, term: Term) => Promise<T>,
-  ): Promise<CohortResults<T>> {
+    one: (worker: Worker<Rank>, term: Term) => Promise<T>,
+  ): Promise<CohortResults<T, Rank>> {
     const members = select(this.#host.members(), options);
     options.signal?.throwIfAborted();
     const term = new Term(checkTimeout("timeoutMs", options.timeoutMs ?? this.#host.timeoutMs), options);
-    const outcomes = members.map(async (member): Promise<WorkerOutcome<T>> => {
-      const worker = member.view();
+    const outcomes = members.map(async (member): Promise<WorkerOutcome<T, Rank>> => {
+      const worker = member.view() as Worker<Rank>;
       try {
         if (member.state === "lost") throw workerLost(worker);
         return { worker, ok: true, value: await one(worker, term) };

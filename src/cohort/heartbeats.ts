@@ -15,6 +15,10 @@ export interface HeartbeatHost {
   readonly logger: Logger;
   /** The workers. */
   members(): readonly Member[];
+  /** A worker has answered. */
+  heard(): void;
+  /** A worker that has not joined by itself says that it shuts down. */
+  left(member: Member): void;
   /** A worker was silent for too long. */
   lose(member: Member): void;
 }
@@ -37,7 +41,7 @@ export class Heartbeats {
   start(): void {
     this.#stop = systemClock.after(this.#host.options.heartbeatMs, () => {
       this.start();
-      for (const member of [...this.#host.members()]) this.#beat(member);
+      for (const member of [...this.#host.members()]) this.beat(member);
     });
   }
 
@@ -46,19 +50,24 @@ export class Heartbeats {
     this.#stop();
   }
 
-  #beat(member: Member): void {
+  /** One heartbeat, or the end of a worker that was silent for too long. */
+  beat(member: Member): void {
     const { messenger, beat, options: { lostAfterMs }, logger } = this.#host;
+    const { heardAt } = member;
     if (member.state === "lost") return;
-    if (systemClock.now() - member.heardAt > lostAfterMs) return this.#host.lose(member);
+    // Whoever was given by its id and never heard of has not begun yet.
+    if (heardAt !== null && systemClock.now() - heardAt > lostAfterMs) return this.#host.lose(member);
     if (member.asked) return;
     member.asked = true;
     const to = member.instanceId;
-    const answer: Promise<unknown> = member.plain
-      ? messenger.healthCheck(to, { timeoutMs: lostAfterMs })
-      : messenger.amSync(beat, { to, payload: {}, timeoutMs: lostAfterMs });
-    answer.then(() => {
+    const answer: Promise<string> = member.plain
+      ? messenger.healthCheck(to, { timeoutMs: lostAfterMs }).then(({ status }) => status)
+      : messenger.amSync(beat, { to, payload: {}, timeoutMs: lostAfterMs }).then(() => "ok");
+    answer.then((status) => {
       this.answered++;
       member.heardAt = systemClock.now();
+      if (status === "draining") this.#host.left(member);
+      else this.#host.heard();
     }, (error) => {
       this.missed++;
       logger.debug("a worker did not answer a heartbeat", {

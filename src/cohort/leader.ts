@@ -1,40 +1,36 @@
 import {
-  Broadcast,
-  type CallInput,
-  type CallOutput,
-  type Contract,
   type DroppedEntries,
   errorText,
   type InstanceId,
-  type Logger,
   observeNumbers,
   silentLogger,
   type SubscribeOptions,
   systemClock,
-  type UnaryContract,
   ZeromeshError,
 } from "../core/mod.ts";
-import type { WaitOptions } from "../messenger/mod.ts";
+import { portOf, type WaitOptions } from "../messenger/mod.ts";
 import { Cascade } from "./cascade.ts";
 import { cohortMetrics } from "./cohort_metrics.ts";
-import { type BroadcastOptions, type CollectiveOptions, Collectives } from "./collectives.ts";
+import { CohortCalls } from "./cohort_calls.ts";
 import { Desk } from "./desk.ts";
-import { Gathers } from "./gathers.ts";
 import { Heartbeats } from "./heartbeats.ts";
-import { type Member, Members, type Worker } from "./members.ts";
+import type { Worker } from "./members.ts";
 import {
   cohortDefaults,
   type CohortMessenger,
   type CohortOptions,
   type CohortStats,
   milliseconds,
+  type RankMode,
+  type RankOf,
   resolveCohortOptions,
   type ResolvedCohortOptions,
   type ShutdownOptions,
 } from "./options.ts";
 import { type CohortContracts, cohortContracts, type Joined } from "./protocol.ts";
-import type { CohortResults } from "./results.ts";
+import { CohortResults } from "./results.ts";
 import type { CohortStatus } from "./status.ts";
+import { Places } from "./places.ts";
 import { TurningPoint } from "./turning_point.ts";
 
 /**
@@ -62,95 +58,116 @@ import { TurningPoint } from "./turning_point.ts";
  * assert.deepEqual(answers.values(), [Uint8Array.of(40)]);
  * ```
  */
-export class LeaderWorkerCohort implements AsyncDisposable {
+export class LeaderWorkerCohort<Rank extends number | null = number | null> extends CohortCalls<Rank>
+  implements AsyncDisposable {
   readonly #messenger: CohortMessenger;
   readonly #options: ResolvedCohortOptions;
   readonly #contracts: CohortContracts;
-  readonly #logger: Logger;
-  readonly #members: Members;
-  readonly #collectives: Collectives;
-  readonly #gathers: Gathers;
-  readonly #status = new Broadcast<CohortStatus>();
+  readonly #places: Places;
   readonly #desk: Desk;
   readonly #cascade: Cascade;
   readonly #completion: TurningPoint;
   readonly #heartbeats: Heartbeats;
-  #ending: Promise<CohortResults<void>> | null = null;
+  readonly #uses: Disposable[] = [];
+  #ending: Promise<CohortResults<void, Rank>> | null = null;
   #reason: string | null = null;
-  #metrics: Disposable | null = null;
 
   private constructor(messenger: CohortMessenger, options: CohortOptions) {
-    this.#messenger = messenger;
-    this.#options = resolveCohortOptions(options);
-    this.#logger = options.logger ?? silentLogger;
-    this.#contracts = cohortContracts(this.#options.name);
-    this.#members = new Members(this.#options);
-    this.#collectives = new Collectives({
+    const resolved = resolveCohortOptions(options);
+    super({
       messenger,
-      timeoutMs: this.#options.timeoutMs,
+      name: resolved.name,
+      timeoutMs: resolved.timeoutMs,
       members: () => {
         this.#requireAlive();
-        return this.#members.ordered();
+        return this.#places.members.ordered();
       },
+    });
+    this.#messenger = messenger;
+    this.#options = resolved;
+    const logger = options.logger ?? silentLogger;
+    this.#contracts = cohortContracts(this.#options.name);
+    const places = this.#places = new Places({
+      options: this.#options,
+      logger,
+      alive: () => this.#reason === null,
+      changed: () => this.#completion.check(),
+      end: (reason) => void this.shutdown({ reason }),
     });
     this.#desk = new Desk({
       join: (id, rank) => this.#welcome(id, rank),
       leave: (id) => this.#farewell(id),
-      arrive: (id, name, value, signal) => this.#arrive(id, name, value, signal),
+      arrive: (id, name, value, signal) => {
+        this.#requireAlive();
+        return places.arrive(id, name, value, signal);
+      },
       placeMayBeFree: () => this.#someoneSeemsGone(),
-      registered: (id) => this.#registered(id),
+      registered: (id) => places.registered(id),
     });
     this.#cascade = new Cascade(messenger, this.#contracts.shutdown, this.#options);
     this.#completion = new TurningPoint(() => {
       this.#requireAlive();
-      return this.#members.complete && this.#members.count > 0;
+      return places.members.complete && places.members.count > 0;
     });
     this.#heartbeats = new Heartbeats({
       messenger,
       beat: this.#contracts.beat,
       options: this.#options,
-      logger: this.#logger,
-      members: () => this.#members.ordered(),
-      lose: (member) => this.#lose(member),
+      logger,
+      members: () => places.members.ordered(),
+      heard: () => {},
+      left: ({ instanceId }) => void this.#farewell(instanceId),
+      lose: (member) => places.lose(member),
     });
-    this.#gathers = new Gathers(() =>
-      this.#members.complete ? this.#members.ordered().map(({ instanceId }) => instanceId) : null
-    );
   }
 
   /**
    * Makes a cohort that workers can join.
    *
-   * @param messenger The leader's. Closing it does not end the cohort's workers: shut the cohort down first.
+   * @param messenger The leader's. Closing it ends the cohort here, and tells no worker to end: shut the cohort down
+   * first, unless a leader at the same address soon goes on.
    * @param options Size, ranks, failure policy, times.
-   * @throws {ZeromeshError} `HANDLER_EXISTS` when the messenger leads a cohort of that name already.
+   * @throws {ZeromeshError} `HANDLER_EXISTS` when the messenger leads a cohort of that name already; what
+   * {@link addWorker} throws for the `workers`.
    */
-  static create(messenger: CohortMessenger, options: CohortOptions = {}): LeaderWorkerCohort {
-    const cohort = new LeaderWorkerCohort(messenger, options);
+  static create<Mode extends RankMode = "assigned">(
+    messenger: CohortMessenger,
+    options: CohortOptions<Mode> = {},
+  ): LeaderWorkerCohort<RankOf<Mode>> {
+    const { signal, meter } = options;
+    signal?.throwIfAborted();
+    const cohort = new LeaderWorkerCohort<RankOf<Mode>>(messenger, options);
     cohort.#desk.open(messenger, cohort.#contracts);
+    try {
+      for (const worker of cohort.#options.workers) cohort.addWorker(worker);
+    } catch (error) {
+      cohort.#desk.close();
+      throw error;
+    }
     cohort.#heartbeats.start();
-    cohort.#metrics = observeNumbers(options.meter, cohortMetrics, () => cohort.stats());
+    cohort.#uses.push(observeNumbers(meter, cohortMetrics, () => cohort.stats()));
+    cohort.#follow(signal);
     return cohort;
   }
 
   /** The workers, in order of rank, then of joining; lost ones whose place is kept included. */
-  workers(): Worker[] {
-    return this.#members.ordered().map((member) => member.view());
+  workers(): Worker<Rank>[] {
+    return this.#places.members.ordered().map((member) => member.view() as Worker<Rank>);
   }
 
   /** Whether everybody who belongs to it is there: as many as `size`, none lost, no rank missing. */
   get complete(): boolean {
-    return this.#members.complete;
+    return this.#places.members.complete;
   }
 
   /** Ranks that nobody has. */
   missingRanks(): number[] {
-    return this.#members.missingRanks();
+    return this.#places.members.missingRanks();
   }
 
   /** Counters. */
   stats(): CohortStats {
-    const all = this.#members.ordered();
+    const all = this.#places.members.ordered();
     return {
       workers: all.length,
       lost: all.filter(({ state }) => state === "lost").length,
@@ -162,7 +179,7 @@ export class LeaderWorkerCohort implements AsyncDisposable {
 
   /** Changes from now on. */
   status(options: SubscribeOptions = {}): AsyncIterableIterator<CohortStatus | DroppedEntries> {
-    return this.#status.subscribe(options);
+    return this.#places.status.subscribe(options);
   }
 
   /**
@@ -175,7 +192,7 @@ export class LeaderWorkerCohort implements AsyncDisposable {
     const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs;
     await this.#completion.wait(timeoutMs, options, () => {
       const missing = this.missingRanks();
-      const workers = `${this.#members.count}${size === null ? "" : ` of ${size}`} workers`;
+      const workers = `${this.#places.members.count}${size === null ? "" : ` of ${size}`} workers`;
       const ranks = missing.length > 0 ? `, and misses rank ${missing.join(", ")}` : "";
       return new ZeromeshError(
         "TIMEOUT",
@@ -184,95 +201,22 @@ export class LeaderWorkerCohort implements AsyncDisposable {
     });
   }
 
-  /** Waits until every worker has a handler. @throws {AggregateError} If one has none by the deadline. */
-  async awaitHandlerOnAllWorkers(handler: string, options: CollectiveOptions = {}): Promise<void> {
-    (await this.#collectives.awaitHandler(handler, options)).values();
-  }
-
-  /** Fire and forget to every worker, in order of rank. The outcome says who has it in its queue. */
-  broadcastToWorkers(
-    target: string | Contract,
-    options: BroadcastOptions = {},
-  ): Promise<CohortResults<void>> {
-    return this.#collectives.send(target, options);
-  }
-
-  /** Same as {@link broadcastToWorkers}. @throws {ZeromeshError} `RANK_UNKNOWN` in a cohort without ranks. */
-  async broadcastByRank(
-    target: string | Contract,
-    options: BroadcastOptions = {},
-  ): Promise<CohortResults<void>> {
-    this.#requireAlive();
-    if (this.#members.ordered().some(({ rank }) => rank === null)) {
-      throw new ZeromeshError("RANK_UNKNOWN", `The workers of "${this.#options.name}" have no ranks`);
-    }
-    return await this.#collectives.send(target, options);
-  }
-
-  /** To every worker; each one's outcome says whether its handler has finished. */
-  broadcastToWorkersWithAcks(
-    target: string | Contract,
-    options: BroadcastOptions = {},
-  ): Promise<CohortResults<void>> {
-    return this.#collectives.sync(target, options);
-  }
-
-  /** Same as {@link broadcastToWorkersWithAcks}, under its later name. */
-  parBroadcastAcks(target: string | Contract, options: BroadcastOptions = {}): Promise<CohortResults<void>> {
-    return this.#collectives.sync(target, options);
-  }
-
-  /** The same question to every worker. */
-  parBroadcastResponses<C extends UnaryContract>(
-    target: C,
-    options: CollectiveOptions & { payload: CallInput<C> },
-  ): Promise<CohortResults<CallOutput<C>>>;
-  /** The same, by handler name. */
-  parBroadcastResponses(target: string, options?: BroadcastOptions): Promise<CohortResults<Uint8Array>>;
-  parBroadcastResponses(
-    target: string | UnaryContract,
-    options: BroadcastOptions = {},
-  ): Promise<CohortResults<unknown>> {
-    return this.#collectives.call(target as string, options);
-  }
-
-  /** A question of its own to every worker. The deadline and the signal also end the wait for its payload. */
-  parMap<C extends UnaryContract>(
-    target: C,
-    payloadOf: (worker: Worker) => CallInput<C> | Promise<CallInput<C>>,
-    options?: CollectiveOptions,
-  ): Promise<CohortResults<CallOutput<C>>>;
-  /** The same, by handler name: bytes are sent as they are, everything else as JSON. */
-  parMap(
-    target: string,
-    payloadOf: (worker: Worker) => unknown,
-    options?: CollectiveOptions,
-  ): Promise<CohortResults<Uint8Array>>;
-  parMap(
-    target: string | UnaryContract,
-    payloadOf: (worker: Worker) => unknown,
-    options: CollectiveOptions = {},
-  ): Promise<CohortResults<unknown>> {
-    return this.#collectives.map(target as string, payloadOf, options);
-  }
-
   /**
-   * Makes a known instance a worker without its own asking. It must serve the cohort's heartbeat, which
-   * `joinCohort` does; one that does not is lost after `lostAfterMs`.
+   * Makes an instance a worker without its own asking. Its heartbeat is `_health_check` until it joins by itself,
+   * which it need not; until it is heard of for the first time it is waited for, and not lost.
    *
    * @throws {ZeromeshError} `COHORT_FULL`, `RANK_TAKEN`, `RANK_INVALID`, `RANK_REQUIRED`, `RANK_UNEXPECTED`.
    */
-  addWorker(worker: InstanceId, options: { rank?: number | undefined } = {}): Worker {
+  addWorker(worker: InstanceId, options: { rank?: number | undefined } = {}): Worker<Rank> {
     this.#requireAlive();
-    return this.#admit(worker, options.rank ?? null).view();
+    const member = this.#places.admit(worker, options.rank ?? null, true);
+    this.#heartbeats.beat(member);
+    return member.view() as Worker<Rank>;
   }
 
   /** Takes a worker out; it is not told. Returns whether it was in. */
   removeWorker(worker: InstanceId): boolean {
-    const member = this.#members.get(worker);
-    if (member === undefined) return false;
-    this.#drop(member, "left");
-    return true;
+    return this.#places.leave(worker);
   }
 
   /**
@@ -281,7 +225,7 @@ export class LeaderWorkerCohort implements AsyncDisposable {
    *
    * @returns Who did, and who did not. The same again when it is called again.
    */
-  shutdown(options: ShutdownOptions = {}): Promise<CohortResults<void>> {
+  shutdown(options: ShutdownOptions = {}): Promise<CohortResults<void, Rank>> {
     const timeoutMs = milliseconds("timeoutMs", options.timeoutMs ?? cohortDefaults.shutdownTimeoutMs);
     return this.#ending ??= this.#shutdown(options.reason ?? "the leader ends the cohort", timeoutMs);
   }
@@ -291,112 +235,76 @@ export class LeaderWorkerCohort implements AsyncDisposable {
     await this.shutdown();
   }
 
-  /** A worker has registered without joining; the cohort takes it if it has room. */
-  #registered(id: InstanceId): boolean {
-    if (this.#reason !== null || this.#members.get(id) !== undefined) return this.#reason === null;
-    try {
-      return this.#admit(id, null).plain = true;
-    } catch (error) {
-      this.#logger.info("a worker registered and got no place", { worker: id, reason: errorText(error) });
-    }
-    return false;
-  }
-
   /** Whether a place may be free soon: its worker has no connection, or is late. */
   #someoneSeemsGone(): boolean {
     const lateSince = systemClock.now() - 2 * this.#options.heartbeatMs;
     const down = this.#messenger.peers().filter((peer) => !peer.up);
-    return this.#members.ordered().some(({ instanceId, heardAt }) =>
-      heardAt < lateSince || down.some((peer) => peer.instanceId === instanceId)
+    return this.#places.members.ordered().some(({ instanceId, heardAt }) =>
+      (heardAt !== null && heardAt < lateSince) || down.some((peer) => peer.instanceId === instanceId)
     );
   }
 
   #welcome(id: InstanceId, rank: number | null): Joined {
     this.#requireAlive();
-    const member = this.#admit(id, rank);
+    const member = this.#places.admit(id, rank);
     const { size, heartbeatMs, lostAfterMs } = this.#options;
-    return {
-      leader: this.#messenger.instanceId,
-      position: member.position,
-      rank: member.rank,
-      size,
-      heartbeatMs,
-      lostAfterMs,
-    };
+    const leader = this.#messenger.instanceId;
+    return { leader, position: member.position, rank: member.rank, size, heartbeatMs, lostAfterMs };
   }
 
   #farewell(id: InstanceId): boolean {
-    const member = this.#members.get(id);
-    if (member !== undefined) this.#drop(member, "left");
+    const left = this.#places.leave(id);
     this.#cascade.left(id);
-    return member !== undefined;
+    return left;
   }
 
-  #arrive(id: InstanceId, name: string, value: unknown, signal: AbortSignal): Promise<unknown[]> {
-    this.#requireAlive();
-    if (this.#members.get(id) !== undefined) return this.#gathers.arrive(name, id, value, signal);
-    throw new ZeromeshError("COHORT_WORKER_LOST", `${id} is no worker of this cohort`);
+  /** Watches what ends the cohort, and what workers take along when they close. */
+  #follow(signal: AbortSignal | undefined): void {
+    const onAbort = (): void =>
+      void this.shutdown({ reason: `the signal aborted: ${errorText(signal?.reason)}` });
+    signal?.addEventListener("abort", onAbort, { once: true });
+    this.#uses.push({ [Symbol.dispose]: () => signal?.removeEventListener("abort", onAbort) });
+    const watching = portOf(this.#messenger)?.watch({
+      up() {},
+      // Whoever says goodbye has closed. One that has joined says before that it leaves.
+      lost: (peer, rest) => void (rest === "gone" && this.#farewell(peer)),
+      leaving: () => Promise.resolve(this.#abandon()),
+      closing() {},
+    });
+    if (watching !== undefined) this.#uses.push(watching);
   }
 
-  #admit(id: InstanceId, rank: number | null): Member {
-    const { member, how, predecessor } = this.#members.join(id, rank, systemClock.now());
-    (predecessor ?? member).stopWaiting?.();
-    const worker = member.view();
-    if (predecessor !== null) {
-      this.#gathers.forget(predecessor.instanceId);
-      this.#status.publish({ type: "replaced", worker, predecessor: predecessor.instanceId });
-    } else this.#status.publish({ type: how === "new" ? "joined" : "rejoined", worker });
-    this.#changed();
-    return member;
+  /** The messenger closes: nobody can be led any more. */
+  #abandon(): void {
+    const reason = "the leader's messenger was closed";
+    if (this.#reason !== null) return;
+    this.#stop(reason);
+    this.#ending = Promise.resolve(new CohortResults<void, Rank>([]));
+    this.#over(reason);
   }
 
-  #drop(member: Member, type: "left" | "lost"): void {
-    member.stopWaiting?.();
-    this.#members.remove(member);
-    // Nobody is expected in the place of a lost one, so the others would wait in vain.
-    this.#gathers.forget(member.instanceId, type === "lost" && !this.#members.complete);
-    this.#status.publish({ type, worker: member.view() });
-    this.#changed();
+  async #shutdown(reason: string, timeoutMs: number): Promise<CohortResults<void, Rank>> {
+    this.#stop(reason);
+    this.#places.status.publish({ type: "ending", reason });
+    const results = await this.#cascade.run(this.#places.members.ordered(), reason, timeoutMs);
+    this.#over(reason);
+    return results as CohortResults<void, Rank>;
   }
 
-  #changed(): void {
-    this.#gathers.checkAll();
-    if (this.#members.complete && this.#members.count > 0) {
-      this.#status.publish({ type: "complete", workers: this.#members.count });
-    }
-    this.#completion.check();
-  }
-
-  #lose(member: Member): void {
-    const { failurePolicy } = this.#options;
-    this.#logger.warn("a worker of the cohort was lost", { worker: member.instanceId, rank: member.rank });
-    if (failurePolicy === "continue") return this.#drop(member, "lost");
-    member.state = "lost";
-    this.#status.publish({ type: "lost", worker: member.view() });
-    const end = (why: string): void =>
-      void this.shutdown({ reason: `worker ${member.instanceId} was lost${why}` });
-    if (failurePolicy === "endAll") return end("");
-    member.stopWaiting = systemClock.after(
-      failurePolicy.replaceWithinMs,
-      () => end(` and not replaced within ${failurePolicy.replaceWithinMs} ms`),
-    );
-  }
-
-  async #shutdown(reason: string, timeoutMs: number): Promise<CohortResults<void>> {
+  /** Nobody waits for workers any more. */
+  #stop(reason: string): void {
     this.#reason = reason;
     this.#heartbeats.stop();
-    this.#status.publish({ type: "ending", reason });
-    for (const member of this.#members.ordered()) member.stopWaiting?.();
+    const message = `The cohort "${this.#options.name}" ends: ${reason}`;
+    this.#places.end(new ZeromeshError("COHORT_ENDED", message));
     this.#completion.check();
-    this.#gathers.end(
-      new ZeromeshError("COHORT_ENDED", `The cohort "${this.#options.name}" ends: ${reason}`),
-    );
-    const results = await this.#cascade.run(this.#members.ordered(), reason, timeoutMs);
+  }
+
+  #over(reason: string): void {
     this.#desk.close();
-    this.#metrics?.[Symbol.dispose]();
-    this.#status.publish({ type: "ended", reason });
-    this.#status.close();
-    return results;
+    for (const use of this.#uses.splice(0)) use[Symbol.dispose]();
+    this.#places.status.publish({ type: "ended", reason });
+    this.#places.status.close();
   }
 
   #requireAlive(): void {

@@ -2,12 +2,16 @@ import { type InstanceId, ZeromeshError } from "../core/mod.ts";
 import { RankBook } from "./ranks.ts";
 import type { ResolvedCohortOptions } from "./options.ts";
 
-/** A worker of a cohort. */
-export interface Worker {
-  /** Who. */
+/**
+ * A worker of a cohort.
+ *
+ * @typeParam Rank `number` where every worker has a rank, null where none has.
+ */
+export interface Worker<Rank extends number | null = number | null> {
+  /** Its instance. */
   readonly instanceId: InstanceId;
   /** Its rank, or null in a cohort without ranks. */
-  readonly rank: number | null;
+  readonly rank: Rank;
   /** Its place in the order of joining, from 0; a replacement has its predecessor's. */
   readonly position: number;
   /** `lost`: silent for too long; its place is kept for a replacement. */
@@ -20,21 +24,22 @@ export class Member implements Worker {
   readonly rank: number | null;
   readonly position: number;
   state: "up" | "lost" = "up";
-  /** Whether it has only registered, by `_register_service`, and knows nothing of the cohort's own messages. */
-  plain = false;
-  /** When it was heard of last. */
-  heardAt: number;
+  /** Whether it has not joined by itself, and may know nothing of the cohort's own messages. */
+  plain: boolean;
+  /** When it was heard of last; null while a worker that was given by its id never was. */
+  heardAt: number | null;
   /** Whether a heartbeat is under way to it. */
   asked = false;
   /** Ends the wait for a replacement. */
   stopWaiting: (() => void) | null = null;
 
   /** Made by {@link Members.join}. */
-  constructor(instanceId: InstanceId, rank: number | null, position: number, now: number) {
+  constructor(instanceId: InstanceId, rank: number | null, position: number, now: number | null) {
     this.instanceId = instanceId;
     this.rank = rank;
     this.position = position;
     this.heardAt = now;
+    this.plain = now === null;
   }
 
   /** What users see. */
@@ -99,9 +104,10 @@ export class Members {
   /**
    * Gives a worker a place; its own when it has one.
    *
+   * @param now When it joined; null for one that was given by its id or has only registered.
    * @throws {ZeromeshError} `COHORT_FULL` and what {@link RankBook.take} throws. Then nothing has changed.
    */
-  join(id: InstanceId, claimed: number | null, now: number): JoinOutcome {
+  join(id: InstanceId, claimed: number | null, now: number | null): JoinOutcome {
     const known = this.#byId.get(id);
     if (known !== undefined) {
       if (claimed !== null && claimed !== known.rank) {
@@ -110,9 +116,11 @@ export class Members {
           `Worker ${id} has rank ${known.rank} and cannot claim ${claimed}`,
         );
       }
+      if (now !== null || known.state === "lost") {
+        known.plain = now === null;
+        known.heardAt = now;
+      }
       known.state = "up";
-      known.plain = false;
-      known.heardAt = now;
       return { member: known, how: "again", predecessor: null };
     }
     this.#ranks.check(claimed);

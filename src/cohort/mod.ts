@@ -18,7 +18,14 @@
  *
  * @module
  */
-export { type BroadcastOptions, type CollectiveOptions, type Targets } from "./collectives.ts";
+export {
+  type AckOptions,
+  type BroadcastOptions,
+  type CollectiveOptions,
+  type Targets,
+  type TypedBroadcastOptions,
+} from "./collectives.ts";
+export { CohortCalls } from "./cohort_calls.ts";
 export { LeaderWorkerCohort } from "./leader.ts";
 export { type Worker } from "./members.ts";
 export {
@@ -28,6 +35,7 @@ export {
   type FailurePolicy,
   type JoinOptions,
   type RankMode,
+  type RankOf,
   type ShutdownOptions,
 } from "./options.ts";
 export { CohortResults, type WorkerOutcome } from "./results.ts";

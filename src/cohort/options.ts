@@ -1,9 +1,10 @@
-import type { InstanceId, Logger, Meter } from "../core/mod.ts";
+import { type Contract, type InstanceId, isInstanceId, type Logger, type Meter } from "../core/mod.ts";
 import type {
   ConnectOptions,
   HealthReport,
   MessengerFace,
   PeerView,
+  SendWithAckOptions,
   ServiceTarget,
   WaitOptions,
 } from "../messenger/mod.ts";
@@ -16,6 +17,8 @@ export interface CohortMessenger extends MessengerFace {
   peers(): PeerView[];
   /** Asks a peer how it is. */
   healthCheck(peer: InstanceId, options?: WaitOptions): Promise<HealthReport>;
+  /** Sends a message that asks for an ACK, and waits for it. */
+  sendWithAck(target: string | Contract, options: SendWithAckOptions): Promise<void>;
   /** Waits until a peer has a handler. */
   waitForHandler(peer: InstanceId, name: string, options?: WaitOptions): Promise<void>;
 }
@@ -26,14 +29,23 @@ export interface CohortMessenger extends MessengerFace {
  */
 export type RankMode = "assigned" | "claimed" | "none" | "first";
 
+/** A worker's rank as its type, by who has one. */
+export type RankOf<Mode extends RankMode> = Mode extends "none" ? null
+  : Mode extends "first" ? number | null
+  : number;
+
 /**
  * What becomes of the cohort when a worker is lost: `endAll` shuts everybody down; `continue` goes on with the rest;
  * `replaceWithinMs` keeps the place free for a replacement, or for the same worker, and shuts down when none came.
  */
 export type FailurePolicy = "endAll" | "continue" | { readonly replaceWithinMs: number };
 
-/** Options of `LeaderWorkerCohort.create`. */
-export interface CohortOptions {
+/**
+ * Options of `LeaderWorkerCohort.create`.
+ *
+ * @typeParam Mode Who has a rank.
+ */
+export interface CohortOptions<Mode extends RankMode = RankMode> {
   /** Tells cohorts of one leader apart. @default {"default"} */
   name?: string | undefined;
   /** How many workers it has; without it workers come and go. @default {as many as come} */
@@ -41,7 +53,14 @@ export interface CohortOptions {
   /** The most workers of a cohort without a size; no rank is this large or larger. @default {1_024} */
   maxWorkers?: number | undefined;
   /** Who has a rank. @default {"assigned"} */
-  ranks?: RankMode | undefined;
+  ranks?: Mode | undefined;
+  /**
+   * Workers from the beginning, in the order of their ranks, which need not join: their heartbeat is `_health_check`
+   * until they do. One that was never heard of is waited for, and not lost. More can join, up to the size.
+   *
+   * @default {none}
+   */
+  workers?: readonly InstanceId[] | undefined;
   /** What becomes of it when a worker is lost. @default {"endAll"} */
   failurePolicy?: FailurePolicy | undefined;
   /** How often leader and workers tell each other that they live, in milliseconds. @default {1_000} */
@@ -54,6 +73,8 @@ export interface CohortOptions {
   logger?: Logger | undefined;
   /** Where its counters go, until it has ended. @default {nowhere} */
   meter?: Meter | undefined;
+  /** Shuts it down, as `cohort.shutdown` does. */
+  signal?: AbortSignal | undefined;
 }
 
 /** Options of `joinCohort`. */
@@ -113,6 +134,7 @@ export interface ResolvedCohortOptions {
   readonly size: number | null;
   readonly maxWorkers: number;
   readonly ranks: RankMode;
+  readonly workers: readonly InstanceId[];
   readonly failurePolicy: FailurePolicy;
   readonly heartbeatMs: number;
   readonly lostAfterMs: number;
@@ -137,6 +159,10 @@ export const cohortDefaults = {
 export function resolveCohortOptions(options: CohortOptions): ResolvedCohortOptions {
   const size = options.size === undefined ? null : whole("size", options.size);
   const ranks = options.ranks ?? cohortDefaults.ranks;
+  const workers = options.workers ?? [];
+  if (!Array.isArray(workers) || !workers.every(isInstanceId)) {
+    throw new TypeError("workers must be an array of instance ids");
+  }
   if (!["assigned", "claimed", "none", "first"].includes(ranks)) {
     throw new TypeError(`ranks must be "assigned", "claimed", "none" or "first", not ${String(ranks)}`);
   }
@@ -150,6 +176,7 @@ export function resolveCohortOptions(options: CohortOptions): ResolvedCohortOpti
     size,
     maxWorkers: size ?? whole("maxWorkers", options.maxWorkers ?? cohortDefaults.maxWorkers),
     ranks,
+    workers,
     failurePolicy: checkPolicy(options.failurePolicy ?? cohortDefaults.failurePolicy),
     heartbeatMs,
     lostAfterMs,

@@ -2,21 +2,22 @@ import type { InstanceId } from "../core/mod.ts";
 import type { Worker } from "./members.ts";
 
 /** How a collective ended at one worker. */
-export type WorkerOutcome<T> =
-  | { readonly worker: Worker; readonly ok: true; readonly value: T }
-  | { readonly worker: Worker; readonly ok: false; readonly error: Error };
+export type WorkerOutcome<T, Rank extends number | null = number | null> =
+  | { readonly worker: Worker<Rank>; readonly ok: true; readonly value: T }
+  | { readonly worker: Worker<Rank>; readonly ok: false; readonly error: Error };
 
 /** How a collective ended at every worker that it was meant for, in order of rank, then of joining. None is left out. */
-export class CohortResults<T> implements Iterable<WorkerOutcome<T>> {
+export class CohortResults<T, Rank extends number | null = number | null>
+  implements Iterable<WorkerOutcome<T, Rank>> {
   /** One for each worker. */
-  readonly outcomes: readonly WorkerOutcome<T>[];
+  readonly outcomes: readonly WorkerOutcome<T, Rank>[];
 
   /**
    * Made by collectives.
    *
    * @param outcomes One for each worker, in order.
    */
-  constructor(outcomes: readonly WorkerOutcome<T>[]) {
+  constructor(outcomes: readonly WorkerOutcome<T, Rank>[]) {
     this.outcomes = outcomes;
   }
 
@@ -26,17 +27,17 @@ export class CohortResults<T> implements Iterable<WorkerOutcome<T>> {
   }
 
   /** Where it failed, and why. */
-  get failures(): readonly { readonly worker: Worker; readonly error: Error }[] {
+  get failures(): readonly { readonly worker: Worker<Rank>; readonly error: Error }[] {
     return this.outcomes.filter((outcome) => !outcome.ok);
   }
 
   /** The outcome at one worker. */
-  of(worker: InstanceId): WorkerOutcome<T> | undefined {
+  of(worker: InstanceId): WorkerOutcome<T, Rank> | undefined {
     return this.outcomes.find((outcome) => outcome.worker.instanceId === worker);
   }
 
   /** The outcome at one rank. */
-  ofRank(rank: number): WorkerOutcome<T> | undefined {
+  ofRank(rank: number): WorkerOutcome<T, Rank> | undefined {
     return this.outcomes.find((outcome) => outcome.worker.rank === rank);
   }
 
@@ -58,7 +59,7 @@ export class CohortResults<T> implements Iterable<WorkerOutcome<T>> {
   }
 
   /** The outcomes, in order. */
-  [Symbol.iterator](): Iterator<WorkerOutcome<T>> {
+  [Symbol.iterator](): Iterator<WorkerOutcome<T, Rank>> {
     return this.outcomes[Symbol.iterator]();
   }
 }

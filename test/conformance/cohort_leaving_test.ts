@@ -6,7 +6,7 @@ import { amHandler } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { until, within } from "../support/until.ts";
 import { lead, work } from "./cohort_kit.ts";
-import { gate } from "./messenger_kit.ts";
+import { fails, gate } from "./messenger_kit.ts";
 
 test("a worker whose messenger or place closes has left, under every policy, and the others work on", async () => {
   await using t = await leakCheck();
@@ -62,16 +62,14 @@ test("workers rejoin a leader that was started again at its address, each with i
     joined.push(place);
   }
   await first.close();
-  const second = await t.messenger({ listen: endpoint });
+  const second = await t.messenger({ endpoint });
   // The cohort is made a little later than the messenger, and workers ask meanwhile.
   await until(() => second.peers().length > 0);
   const cohort = LeaderWorkerCohort.create(second, options);
   t.defer(async () => void await cohort.shutdown({ timeoutMs: 500 }));
   await cohort.whenComplete({ timeoutMs: 2_000 });
-  assert.deepEqual(joined.map(({ rank, leader }) => [rank, leader]), [
-    [0, second.instanceId],
-    [1, second.instanceId],
-  ]);
+  await until(() => joined.every(({ leader }) => leader === second.instanceId));
+  assert.deepEqual(joined.map(({ rank }) => rank), [0, 1]);
   await joined[0]!.leave();
   await until(() => cohort.workers().length === 1);
   assert.equal(joined[1]!.signal.aborted, false);
@@ -85,7 +83,7 @@ test("a worker given its leader's id does not follow another instance at that ad
   const worker = await t.messenger({ listen: false });
   const place = await joinCohort(worker, { leader: await worker.connect(endpoint) });
   await first.close();
-  const second = await t.messenger({ listen: endpoint });
+  const second = await t.messenger({ endpoint });
   const cohort = LeaderWorkerCohort.create(second);
   t.defer(async () => void await cohort.shutdown({ timeoutMs: 500 }));
   const reason = await within(place.ended, 2_000, "the membership to end");
@@ -102,4 +100,30 @@ test("the signal of joinCohort ends joining, and leaves the cohort later", async
   await until(() => led.statuses.at(-1)?.type === "left");
   const again = joinCohort(messenger, { leader: led.leader.endpoint, signal: stop.signal });
   await assert.rejects(again, { message: "enough" });
+});
+test("a leader whose messenger closes ends its cohort there and tells no worker to end", async () => {
+  await using t = await leakCheck();
+  const led = await lead(t);
+  let asked = false;
+  const { place } = await work(t, led, { onShutdown: () => void (asked = true) });
+  await led.leader.close();
+  await until(() => led.statuses.at(-1)?.type === "ended");
+  await fails(led.cohort.broadcastToWorkers("note"), {
+    code: "COHORT_ENDED",
+    message: /the leader's messenger was closed/,
+  });
+  assert.deepEqual([asked, place.signal.aborted], [false, false]);
+});
+
+test("the signal of LeaderWorkerCohort.create shuts the cohort down, and one that has aborted makes none", async () => {
+  await using t = await leakCheck();
+  const stop = new AbortController();
+  const led = await lead(t, { signal: stop.signal });
+  const reasons: string[] = [];
+  const { place } = await work(t, led, { onShutdown: (reason) => void reasons.push(reason) });
+  stop.abort(new Error("enough"));
+  assert.equal(await within(place.ended, 2_000), "the signal aborted: enough");
+  assert.deepEqual(reasons, ["the signal aborted: enough"]);
+  await until(() => led.statuses.at(-1)?.type === "ended");
+  assert.throws(() => LeaderWorkerCohort.create(led.leader, { signal: stop.signal }), { message: "enough" });
 });

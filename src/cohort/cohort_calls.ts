@@ -1,0 +1,140 @@
+import {
+  type CallInput,
+  type CallOutput,
+  type Contract,
+  type UnaryContract,
+  ZeromeshError,
+} from "../core/mod.ts";
+import {
+  type AckOptions,
+  type BroadcastOptions,
+  type CollectiveHost,
+  type CollectiveOptions,
+  Collectives,
+  type TypedBroadcastOptions,
+} from "./collectives.ts";
+import type { Worker } from "./members.ts";
+import type { CohortResults } from "./results.ts";
+
+/** What {@link CohortCalls} needs of a cohort. */
+export interface CallsHost extends CollectiveHost {
+  /** The cohort's name. */
+  readonly name: string;
+}
+
+/** What a leader asks of its workers, all at once or one after the other. */
+export abstract class CohortCalls<Rank extends number | null> {
+  readonly #host: CallsHost;
+  readonly #collectives: Collectives<Rank>;
+
+  /** @param host The cohort. */
+  protected constructor(host: CallsHost) {
+    this.#host = host;
+    this.#collectives = new Collectives(host);
+  }
+
+  /** Waits until every worker has a handler. @throws {AggregateError} If one has none by the deadline. */
+  async awaitHandlerOnAllWorkers(handler: string, options: CollectiveOptions = {}): Promise<void> {
+    (await this.#collectives.awaitHandler(handler, options)).values();
+  }
+
+  /** Fire and forget to every worker, in order of rank. The outcome says who has it in its queue. */
+  broadcastToWorkers<C extends Contract>(
+    contract: C,
+    options: TypedBroadcastOptions<C>,
+  ): Promise<CohortResults<void, Rank>>;
+  /** The same, by handler name. */
+  broadcastToWorkers(handler: string, options?: BroadcastOptions): Promise<CohortResults<void, Rank>>;
+  broadcastToWorkers(
+    target: string | Contract,
+    options: BroadcastOptions = {},
+  ): Promise<CohortResults<void, Rank>> {
+    return this.#collectives.send(target, options);
+  }
+
+  /** Same as {@link broadcastToWorkers}. @throws {ZeromeshError} `RANK_UNKNOWN` in a cohort without ranks. */
+  broadcastByRank<C extends Contract>(
+    contract: C,
+    options: TypedBroadcastOptions<C>,
+  ): Promise<CohortResults<void, Rank>>;
+  /** The same, by handler name. */
+  broadcastByRank(handler: string, options?: BroadcastOptions): Promise<CohortResults<void, Rank>>;
+  async broadcastByRank(
+    target: string | Contract,
+    options: BroadcastOptions = {},
+  ): Promise<CohortResults<void, Rank>> {
+    const { name, members } = this.#host;
+    if (members().some(({ rank }) => rank === null)) {
+      throw new ZeromeshError("RANK_UNKNOWN", `The workers of "${name}" have no ranks`);
+    }
+    return await this.#collectives.send(target, options);
+  }
+
+  /** To every worker; each one's outcome says whether its handler has finished, or with `ack: "handler"` sent its ACK. */
+  broadcastToWorkersWithAcks<C extends Contract>(
+    contract: C,
+    options: TypedBroadcastOptions<C> & AckOptions,
+  ): Promise<CohortResults<void, Rank>>;
+  /** The same, by handler name. */
+  broadcastToWorkersWithAcks(
+    handler: string,
+    options?: BroadcastOptions & AckOptions,
+  ): Promise<CohortResults<void, Rank>>;
+  broadcastToWorkersWithAcks(
+    target: string | Contract,
+    options: BroadcastOptions & AckOptions = {},
+  ): Promise<CohortResults<void, Rank>> {
+    return this.#collectives.sync(target, options);
+  }
+
+  /** Same as {@link broadcastToWorkersWithAcks}, under its later name. */
+  parBroadcastAcks<C extends Contract>(
+    contract: C,
+    options: TypedBroadcastOptions<C> & AckOptions,
+  ): Promise<CohortResults<void, Rank>>;
+  /** The same, by handler name. */
+  parBroadcastAcks(
+    handler: string,
+    options?: BroadcastOptions & AckOptions,
+  ): Promise<CohortResults<void, Rank>>;
+  parBroadcastAcks(
+    target: string | Contract,
+    options: BroadcastOptions & AckOptions = {},
+  ): Promise<CohortResults<void, Rank>> {
+    return this.#collectives.sync(target, options);
+  }
+
+  /** The same question to every worker. */
+  parBroadcastResponses<C extends UnaryContract>(
+    target: C,
+    options: TypedBroadcastOptions<C>,
+  ): Promise<CohortResults<CallOutput<C>, Rank>>;
+  /** The same, by handler name. */
+  parBroadcastResponses(target: string, options?: BroadcastOptions): Promise<CohortResults<Uint8Array, Rank>>;
+  parBroadcastResponses(
+    target: string | UnaryContract,
+    options: BroadcastOptions = {},
+  ): Promise<CohortResults<unknown, Rank>> {
+    return this.#collectives.call(target as string, options);
+  }
+
+  /** A question of its own to every worker. The deadline and the signal also end the wait for its payload. */
+  parMap<C extends UnaryContract>(
+    target: C,
+    payloadOf: (worker: Worker<Rank>) => CallInput<C> | Promise<CallInput<C>>,
+    options?: CollectiveOptions,
+  ): Promise<CohortResults<CallOutput<C>, Rank>>;
+  /** The same, by handler name: bytes are sent as they are, everything else as JSON. */
+  parMap(
+    target: string,
+    payloadOf: (worker: Worker<Rank>) => unknown,
+    options?: CollectiveOptions,
+  ): Promise<CohortResults<Uint8Array, Rank>>;
+  parMap(
+    target: string | UnaryContract,
+    payloadOf: (worker: Worker<Rank>) => unknown,
+    options: CollectiveOptions = {},
+  ): Promise<CohortResults<unknown, Rank>> {
+    return this.#collectives.map(target as string, payloadOf, options);
+  }
+}

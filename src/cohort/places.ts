@@ -1,0 +1,124 @@
+import {
+  Broadcast,
+  errorText,
+  type InstanceId,
+  type Logger,
+  systemClock,
+  ZeromeshError,
+} from "../core/mod.ts";
+import { Gathers } from "./gathers.ts";
+import { type Member, Members } from "./members.ts";
+import type { ResolvedCohortOptions } from "./options.ts";
+import type { CohortStatus } from "./status.ts";
+
+/** What {@link Places} needs of a cohort. */
+export interface PlacesHost {
+  /** Size, ranks, failure policy, times. */
+  readonly options: ResolvedCohortOptions;
+  /** Where trouble is reported. */
+  readonly logger: Logger;
+  /** Whether the cohort goes on. */
+  alive(): boolean;
+  /** Whoever waits for a change of the workers looks again. */
+  changed(): void;
+  /** A lost worker ends the cohort. */
+  end(reason: string): void;
+}
+
+/** Who has a place in a cohort, and what follows when one comes, goes or is lost. */
+export class Places {
+  readonly members: Members;
+  readonly gathers: Gathers;
+  readonly status = new Broadcast<CohortStatus>();
+  readonly #host: PlacesHost;
+
+  /** @param host The cohort. */
+  constructor(host: PlacesHost) {
+    this.#host = host;
+    this.members = new Members(host.options);
+    this.gathers = new Gathers(() =>
+      this.members.complete ? this.members.ordered().map(({ instanceId }) => instanceId) : null
+    );
+  }
+
+  /** Gives a worker that asks for it a place; its own when it has one. @throws {ZeromeshError} See {@link Members.join}. */
+  admit(id: InstanceId, rank: number | null, plain = false): Member {
+    const { member, how, predecessor } = this.members.join(id, rank, plain ? null : systemClock.now());
+    (predecessor ?? member).stopWaiting?.();
+    const worker = member.view();
+    if (predecessor !== null) {
+      this.gathers.forget(predecessor.instanceId);
+      this.status.publish({ type: "replaced", worker, predecessor: predecessor.instanceId });
+    } else this.status.publish({ type: how === "new" ? "joined" : "rejoined", worker });
+    this.#changed();
+    return member;
+  }
+
+  /** An instance has registered without joining. Returns whether it has a place; it may have been given one before. */
+  registered(id: InstanceId): boolean {
+    if (!this.#host.alive()) return false;
+    const known = this.members.get(id);
+    try {
+      const member = known?.state === "up" ? known : this.admit(id, null, true);
+      member.heardAt = systemClock.now();
+      return true;
+    } catch (error) {
+      const reason = errorText(error);
+      this.#host.logger.info("a worker registered and got no place", { worker: id, reason });
+    }
+    return false;
+  }
+
+  /** A worker gives its place up; returns whether it had one. */
+  leave(id: InstanceId): boolean {
+    const member = this.members.get(id);
+    if (member !== undefined) this.#drop(member, "left");
+    return member !== undefined;
+  }
+
+  /** A worker has come to a barrier. */
+  arrive(id: InstanceId, name: string, value: unknown, signal: AbortSignal): Promise<unknown[]> {
+    if (this.members.get(id) !== undefined) return this.gathers.arrive(name, id, value, signal);
+    throw new ZeromeshError("COHORT_WORKER_LOST", `${id} is no worker of this cohort`);
+  }
+
+  /** A worker was silent for too long. */
+  lose(member: Member): void {
+    const { options: { failurePolicy }, logger } = this.#host;
+    const { instanceId: worker, rank } = member;
+    logger.warn("a worker of the cohort was lost", { worker, rank });
+    if (failurePolicy === "continue") return this.#drop(member, "lost");
+    member.state = "lost";
+    this.status.publish({ type: "lost", worker: member.view() });
+    this.#host.changed();
+    const end = (why: string): void => this.#host.end(`worker ${worker} was lost${why}`);
+    if (failurePolicy === "endAll") return end("");
+    member.stopWaiting = systemClock.after(
+      failurePolicy.replaceWithinMs,
+      () => end(` and not replaced within ${failurePolicy.replaceWithinMs} ms`),
+    );
+  }
+
+  /** Nobody is waited for any more. */
+  end(error: Error): void {
+    for (const member of this.members.ordered()) member.stopWaiting?.();
+    this.gathers.end(error);
+  }
+
+  #drop(member: Member, type: "left" | "lost"): void {
+    member.stopWaiting?.();
+    this.members.remove(member);
+    // Nobody is expected in the place of a lost one, so the others would wait in vain.
+    this.gathers.forget(member.instanceId, type === "lost" && !this.members.complete);
+    this.status.publish({ type, worker: member.view() });
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.gathers.checkAll();
+    if (this.members.complete && this.members.count > 0) {
+      this.status.publish({ type: "complete", workers: this.members.count });
+    }
+    this.#host.changed();
+  }
+}
