@@ -27,7 +27,11 @@ export abstract class CohortCalls<Rank extends number | null> {
   readonly #host: CallsHost;
   readonly #collectives: Collectives<Rank>;
 
-  /** @param host The cohort. */
+  /**
+   * Made by a cohort.
+   *
+   * @param host The cohort.
+   */
   protected constructor(host: CallsHost) {
     this.#host = host;
     this.#collectives = new Collectives(host);

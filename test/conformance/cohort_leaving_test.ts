@@ -1,7 +1,7 @@
 /** Cohorts: workers that close, leaders that close or are started again, signals, and what `place.ended` says of it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { joinCohort, LeaderWorkerCohort } from "../../src/cohort/mod.ts";
+import { type CohortMembership, joinCohort, LeaderWorkerCohort } from "../../src/cohort/mod.ts";
 import { amHandler } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { until, within } from "../support/until.ts";
@@ -55,7 +55,7 @@ test("workers rejoin a leader that was started again at its address, each with i
   const first = await t.messenger();
   const { endpoint } = first;
   LeaderWorkerCohort.create(first, options);
-  const joined = [];
+  const joined: CohortMembership[] = [];
   for (let worker = 0; worker < 2; worker++) {
     const place = await joinCohort(await t.messenger({ listen: false }), { leader: endpoint });
     t.defer(() => place.leave());
