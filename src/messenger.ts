@@ -129,14 +129,14 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
         release: () => lease.release(),
       });
       messenger.#events = attachEvents(messenger.#core.system, sizes);
-      const { services = [] } = options;
+      const services = (): readonly string[] => discovery?.announced ?? [];
       messenger.#builtins = new Builtins(messenger.#core, messenger, { ...resolved, services });
     } catch (error) {
       await lease.release();
       throw error;
     }
     try {
-      await discovery?.announce(messenger.#core.connections.peerInfo());
+      await discovery?.register(messenger.#core.connections.peerInfo());
     } catch (error) {
       await messenger.close({ timeoutMs: 0 });
       throw error;
@@ -246,9 +246,27 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
     this.#core.connections.disconnect(this.#core.peer(peer));
   }
 
-  /** Registers a handler; disposing the result unregisters it. @throws {ZeromeshError} `HANDLER_EXISTS`, `CLOSED`. */
+  /**
+   * Announces the `services` of this instance, and resolves when its back ends know. The first handler does it too, and
+   * whatever registers one, such as a cohort's leader; so register all handlers in one turn.
+   *
+   * @throws {ZeromeshError} What the back end says; it is tried again until `close()`.
+   */
+  async announce(): Promise<void> {
+    this.#requireOpen("announce services");
+    await this.#hub?.announce(this.instanceId);
+  }
+
+  /**
+   * Registers a handler; disposing the result unregisters it. The first one announces the instance's `services`.
+   *
+   * @throws {ZeromeshError} `HANDLER_EXISTS`, `CLOSED`.
+   */
   registerHandler(handler: Handler | ObjectHandler, options: RegisterOptions = {}): Disposable {
-    return this.#core.register(handlerOf(handler), options);
+    const registration = this.#core.register(handlerOf(handler), options);
+    // What fails is logged and tried again.
+    this.#hub?.announce(this.instanceId).catch(() => {});
+    return registration;
   }
 
   /**

@@ -16,13 +16,17 @@ import {
   type StaleReason,
 } from "./discovery.ts";
 import { checkServiceName } from "./registration.ts";
+import { ServiceAnnouncement } from "./service_announcement.ts";
 import { ServiceDirectory, type ServiceStats } from "./service_directory.ts";
 
 /** What a messenger is told about discovery. */
 export interface DiscoveryOptions {
   /** Where to find peers and services, and to be found: one back end, or several, asked in their order. */
   discovery?: Discovery | readonly Discovery[] | undefined;
-  /** The services that this instance offers: others call them with `to: service(name)`. Needs `discovery`. */
+  /**
+   * The services that this instance offers: others call them with `to: service(name)`. They are announced when the
+   * first handler is registered, or by `messenger.announce()`. Needs `discovery`.
+   */
   services?: readonly string[] | undefined;
   /** The most services whose instances are followed at a time. @default {1_024} */
   maxServices?: number | undefined;
@@ -46,7 +50,7 @@ const withdrawMs = 1_000;
 export class DiscoveryHub implements DiscoveryPort {
   readonly #peers: readonly PeerDiscovery[];
   readonly #offers: readonly ServiceDiscovery[];
-  readonly #services: readonly string[];
+  readonly #announcement: ServiceAnnouncement;
   readonly #parts: HubParts;
   readonly #registrations: Registration[] = [];
   readonly #uses: AsyncDisposable[];
@@ -60,7 +64,7 @@ export class DiscoveryHub implements DiscoveryPort {
   ) {
     this.#peers = sources.filter(findsPeers);
     this.#offers = sources.filter(findsServices);
-    this.#services = services;
+    this.#announcement = new ServiceAnnouncement({ ...parts, sources: this.#offers, services });
     this.#parts = parts;
     this.#uses = sources.map((source) => source.use?.()).filter((use) => use !== undefined);
   }
@@ -151,18 +155,23 @@ export class DiscoveryHub implements DiscoveryPort {
     return this.#directory?.stats() ?? null;
   }
 
-  /** Makes this instance known: first where it is, then what it offers. */
-  async announce(info: PeerInfo): Promise<void> {
+  /** Makes this instance known by its id. */
+  async register(info: PeerInfo): Promise<void> {
     if (!this.#parts.listens) return;
     for (const source of this.#peers) {
       const registered = await source.registerPeer?.(info);
       if (registered !== undefined) this.#registrations.push(registered);
     }
-    for (const source of this.#offers) {
-      for (const name of this.#services) {
-        this.#registrations.push(await source.registerService(name, info.instanceId));
-      }
-    }
+  }
+
+  /** Announces the services; see {@link ServiceAnnouncement.announce}. */
+  announce(id: InstanceId): Promise<void> {
+    return this.#announcement.announce(id);
+  }
+
+  /** The services that have been announced. */
+  get announced(): readonly string[] {
+    return this.#announcement.announced;
   }
 
   /** Closes a messenger: takes its entries back first, so that nobody calls it any more, and lets go at the end. */
@@ -184,6 +193,9 @@ export class DiscoveryHub implements DiscoveryPort {
 
   async #withdraw(): Promise<void> {
     const registrations = this.#registrations.splice(0).reverse();
-    await Promise.all(registrations.map((registration) => registration.unregister()));
+    await Promise.all([
+      this.#announcement.withdraw(),
+      ...registrations.map((registration) => registration.unregister()),
+    ]);
   }
 }

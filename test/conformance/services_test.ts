@@ -5,7 +5,13 @@ import process from "node:process";
 
 import { newInstanceId, systemClock } from "../../src/core/mod.ts";
 import { StaticDiscovery } from "../../src/discovery/mod.ts";
-import { type Messenger, type MessengerOptions, service, unaryHandler } from "../../src/mod.ts";
+import {
+  type InstanceId,
+  type Messenger,
+  type MessengerOptions,
+  service,
+  unaryHandler,
+} from "../../src/mod.ts";
 import { answerers, whoAnswers } from "../support/discovery_peers.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { test } from "../support/testing.ts";
@@ -22,6 +28,7 @@ async function worker(
 ): Promise<Messenger> {
   const messenger = await t.messenger({ discovery, services: ["work"], ...options });
   messenger.registerHandler(unaryHandler("whoami", () => bytes(messenger.instanceId)));
+  await messenger.announce();
   return messenger;
 }
 
@@ -216,3 +223,46 @@ test(
     assert.equal(client.stats().transport.dialled, 0);
   },
 );
+
+test("services are announced with the first handler and not at create, so no caller is too early", async () => {
+  await using t = await leakCheck();
+  const discovery = new StaticDiscovery();
+  const messenger = await t.messenger({ discovery, services: ["work"] });
+  const client = await t.messenger({ discovery });
+  const call = whoAnswers(client, work);
+  await client.connect(messenger.endpoint);
+  assert.deepEqual(await discovery.getInstances("work"), []);
+  assert.deepEqual((await client.describe(messenger.instanceId))?.services, []);
+  messenger.registerHandler(unaryHandler("whoami", () => bytes(messenger.instanceId)));
+  assert.equal(await call, messenger.instanceId);
+  assert.deepEqual(await discovery.getInstances("work"), [messenger.instanceId]);
+  assert.deepEqual((await client.describe(messenger.instanceId))?.services, ["work"]);
+});
+
+test("announce() announces services before there is a handler, and close() takes them back", async () => {
+  await using t = await leakCheck();
+  const discovery = new StaticDiscovery();
+  const messenger = await t.messenger({ discovery, services: ["work", "play"] });
+  await messenger.announce();
+  assert.deepEqual(await discovery.listServices(), ["play", "work"]);
+  await messenger.announce();
+  await messenger.close();
+  assert.deepEqual(await discovery.listServices(), []);
+  await fails(messenger.announce(), { code: "CLOSED" });
+});
+
+test("a back end that cannot announce a service is tried again until it can", async () => {
+  await using t = await leakCheck();
+  class Flaky extends StaticDiscovery {
+    failures = 2;
+    override registerService(name: string, id: InstanceId) {
+      return this.failures-- > 0 ? Promise.reject(new Error("no quorum")) : super.registerService(name, id);
+    }
+  }
+  const [flaky, sound] = [new Flaky(), new StaticDiscovery()];
+  const messenger = await t.messenger({ discovery: [flaky, sound], services: ["work"] });
+  await fails(messenger.announce(), { message: "no quorum" });
+  assert.deepEqual(await sound.getInstances("work"), [messenger.instanceId]);
+  const announced = async () => (await flaky.getInstances("work")).length === 1;
+  await until(announced, { message: "the service to be announced after all" });
+});

@@ -231,6 +231,7 @@ test("a discovery file is shared with a Rust Velo node: each finds the other by 
   const ours = await t.messenger({ discovery, services: ["whoami", "echoes"] });
   ours.registerHandler(unaryHandler("whoami", () => encode(ours.instanceId)));
   ours.registerHandler(unaryHandler("echo", () => encode("ours")));
+  await ours.announce();
   // We find it, by its id and by its service.
   assert.equal(text(await ours.unary("echo", { to: node.instanceId, rawPayload: encode("hello") })), "hello");
   const caller = await t.messenger({ discovery });

@@ -38,6 +38,7 @@ test("file: an entry that a plain writer overwrites comes back at once", async (
   const path = `${temporaryFolder(t, "file")}/peers.json`;
   const discovery = new FileDiscovery({ path, pollMs: 60_000 });
   const messenger = await t.messenger({ discovery, services: ["resize"] });
+  await messenger.announce();
   // What a process does that read the file before the entry was there.
   writeFileSync(path, '{"peers":[]}');
   writeFileSync(path.replace(".json", ".services.json"), '{"services":{}}');

@@ -39,7 +39,7 @@ export class Builtins {
   constructor(
     core: MessengerCore,
     messenger: object,
-    options: { services: readonly string[]; timeoutMs: number; maxHandlerWaits: number },
+    options: { services: () => readonly string[]; timeoutMs: number; maxHandlerWaits: number },
   ) {
     this.core = core;
     builtins.set(messenger, this);

@@ -5,7 +5,7 @@ import type { WaitOptions } from "../calls/wait_options.ts";
 
 /** What an instance says about itself when it is asked. */
 export interface PeerDescription {
-  /** The services it offers. */
+  /** The services that it has announced. */
   readonly services: readonly string[];
   /** Messages that its handlers are working on. */
   readonly running: number;
@@ -16,10 +16,14 @@ export interface PeerDescription {
 const name = "_describe";
 
 /** Answers {@link describePeer} from other instances. */
-export function serveDescription(core: MessengerCore, services: readonly string[]): void {
+export function serveDescription(core: MessengerCore, services: () => readonly string[]): void {
   core.system.handle(name, "unary", () => {
     const { handlers, calls } = core.stats();
-    const description: PeerDescription = { services, running: handlers.running, pending: calls.pending };
+    const description: PeerDescription = {
+      services: services(),
+      running: handlers.running,
+      pending: calls.pending,
+    };
     return encodePayload(description, "json");
   });
 }

@@ -29,4 +29,5 @@ messenger.registerHandler(unaryHandler("slow", ({ signal }) =>
     signal.addEventListener("abort", () => resolve(new Uint8Array()));
   })));
 process.on("SIGTERM", () => void messenger.close().then(() => process.exit(0)));
+await messenger.announce();
 console.log(`READY ${messenger.instanceId}`);

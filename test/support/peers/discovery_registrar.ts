@@ -11,17 +11,21 @@ const [url = "", name = "", count = "", everyMs = ""] = process.argv.slice(2);
 const discovery = new EtcdDiscovery({ endpoints: [url] });
 const made: Promise<Messenger>[] = [];
 
-async function register(number: number): Promise<Messenger> {
+async function register(number: number, before: Promise<Messenger> | undefined): Promise<Messenger> {
   const services = number % 10 === 1 ? ["resize", `${name}-${number}`] : ["resize"];
   const messenger = await Messenger.create({ discovery, services });
   messenger.registerHandler(unaryHandler("whoami", () => new TextEncoder().encode(messenger.instanceId)));
-  console.log(`REGISTERED ${number} ${messenger.instanceId} ${Date.now()}`);
+  await messenger.announce();
+  const announcedAt = Date.now();
+  // In their order, whichever etcd took first.
+  await before;
+  console.log(`REGISTERED ${number} ${messenger.instanceId} ${announcedAt}`);
   return messenger;
 }
 
 process.stdin.once("data", () => {
   const timer = setInterval(() => {
-    if (made.push(register(made.length)) === Number(count)) clearInterval(timer);
+    if (made.push(register(made.length, made.at(-1))) === Number(count)) clearInterval(timer);
   }, Number(everyMs));
 });
 process.on("SIGTERM", () => {
