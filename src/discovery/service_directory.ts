@@ -77,7 +77,9 @@ export class ServiceDirectory implements ServiceRouter {
       const members = this.#members(target.service);
       const now = roster.clock.now();
       const left = giveUpAt - now;
-      if (left <= 0) throw this.#nobody(target, members);
+      if (left <= 0 || this.#isForbidden(members.members)) {
+        throw this.unavailable(target, connectTimeoutMs, "PEER_UNREACHABLE");
+      }
       const hurry = now >= hurryAt;
       const id = this.#choose(members, target.balance, hurry);
       if (id === null) {
@@ -242,23 +244,39 @@ export class ServiceDirectory implements ServiceRouter {
     });
   }
 
-  why({ service }: ServiceTarget): string {
+  unavailable(
+    { service }: ServiceTarget,
+    timeoutMs: number,
+    code: "TIMEOUT" | "PEER_UNREACHABLE",
+  ): ZeromeshError {
     const { members, known, trouble } = this.#members(service);
-    if (members.length > 0) return `${members.length} offer it, and none of them can be called now`;
-    if (trouble !== undefined) return `discovery cannot be asked: ${errorText(trouble)}`;
-    return known ? "no instance offers it" : "discovery has not answered yet";
+    const troubles = members.map((id) => this.#health.get(id)?.trouble).filter((error) =>
+      error !== undefined
+    );
+    const cause = troubles[0] ?? trouble;
+    const why = members.length > 0
+      ? `${members.length} offer it, and none of them can be called now` +
+        (troubles.length > 0 ? ` (${errorText(cause)})` : "")
+      : trouble !== undefined
+      ? `discovery cannot be asked: ${errorText(trouble)}`
+      : known
+      ? "no instance offers it"
+      : "discovery has not answered yet";
+    return this.#isForbidden(members)
+      ? new ZeromeshError("FORBIDDEN", `Cannot call service "${service}": ${why}`, {
+        cause,
+        details: { service, instances: members.length },
+      })
+      : new ZeromeshError(code, `Cannot call service "${service}" within ${timeoutMs} ms: ${why}`, {
+        cause,
+        details: { service, instances: members.length },
+      });
   }
 
-  #nobody(target: ServiceTarget, { members, trouble }: ServiceMembers): ZeromeshError {
-    const { service } = target;
-    const last = members.map((id) => this.#health.get(id)?.trouble).find((error) => error !== undefined);
-    const cause = last ?? trouble;
-    return new ZeromeshError(
-      "PEER_UNREACHABLE",
-      `Cannot call service "${service}" within ${this.#parts.connectTimeoutMs} ms: ${this.why(target)}` +
-        (last instanceof Error ? ` (${last.message})` : ""),
-      { cause, details: { service, instances: members.length } },
-    );
+  /** Whether all that offer it refuse this instance: then waiting is no use. */
+  #isForbidden(members: readonly InstanceId[]): boolean {
+    const isForbidden = (error: unknown) => error instanceof ZeromeshError && error.code === "FORBIDDEN";
+    return members.length > 0 && members.every((id) => isForbidden(this.#health.get(id)?.trouble));
   }
 }
 

@@ -205,7 +205,7 @@ export class MessengerCore implements TransportHandler<Session> {
       connections: core.connections,
       replies: core.replies,
       secure: options.curve !== null,
-      call: (name, to, request) => core.client.system(name, to, request),
+      call: async (name, to, request) => await core.client.system(name, to, request),
       deliver: (session, message) => core.#inbound.fetched(session, message),
     });
     core.#inbound = new InboundRouter({

@@ -172,11 +172,12 @@ export function lossOf(event: number, value: number, established: boolean, secur
       return { code: "FORBIDDEN", reason: `the peer refused our key (status ${value})` };
     case MonitorEvent.HANDSHAKE_FAILED_PROTOCOL:
       return {
-        code: refused,
+        // Both sides speak ZMTP, and only one of them uses keys.
+        code: value === ProtocolError.ZMTP_MECHANISM_MISMATCH ? "FORBIDDEN" : refused,
         reason: value === ProtocolError.ZMTP_CRYPTOGRAPHIC || value === ProtocolError.ZMTP_MECHANISM_MISMATCH
           ? secure
             ? "wrong server key, or only one side uses CURVE"
-            : "it speaks no ZMTP, or wants CURVE keys"
+            : "it wants CURVE keys, and this instance has none (curve)"
           : `the ZMTP handshake failed (protocol error 0x${value.toString(16)})`,
       };
     case MonitorEvent.HANDSHAKE_FAILED_NO_DETAIL:
@@ -184,7 +185,11 @@ export function lossOf(event: number, value: number, established: boolean, secur
         code: value === Errno.EAGAIN ? "PEER_UNREACHABLE" : refused,
         reason: value === Errno.EAGAIN
           ? "it accepts connections but does not speak ZMTP"
-          : "the connection ended during the ZMTP handshake (no ZMTP, a wrong server key, or only one side uses CURVE)",
+          : `the connection ended during the ZMTP handshake (${
+            secure
+              ? "no ZMTP, a wrong server key, or only one side uses CURVE"
+              : "it speaks no ZMTP, wants CURVE keys, or lets in another user only"
+          })`,
       };
     default:
       return established

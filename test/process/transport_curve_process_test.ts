@@ -39,7 +39,8 @@ test(
       );
     }
     const plain = await t.messenger();
-    await assert.rejects(plain.connect(served.endpoint, { timeoutMs: 700 }), { code: "PEER_UNREACHABLE" });
+    // Which side finds out first is chance, and who is only cut off does not know that keys are wanted.
+    await assert.rejects(plain.connect(served.endpoint, { timeoutMs: 700 }), /CURVE/);
 
     // Whoever was thrown out has taken nothing with it.
     assert.equal((await messenger.unary("echo", { to, rawPayload: payload })).length, payload.length);

@@ -65,7 +65,9 @@ async function directoryOf(count: number, standing: Standing = "up") {
     maxServices: 10,
     logger: silentLogger,
   });
-  await until(() => /offer it/.test(directory.why(service("work"))) || count === 0);
+  await until(() =>
+    /offer it/.test(directory.unavailable(service("work"), 1, "TIMEOUT").message) || count === 0
+  );
   const pick = (balance: Balance = "round-robin") => directory.pickNow(service("work", { balance }));
   const picks = (times: number, balance?: Balance) =>
     new Set(Array.from({ length: times }, () => pick(balance)));

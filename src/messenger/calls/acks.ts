@@ -206,19 +206,15 @@ export class Acks {
     if (id !== undefined && this.#find(id) !== null) {
       throw new ZeromeshError("ACK_EXISTS", `Cannot register ACK ${id}: it is waited for already`);
     }
-    this.#counters.waiting++;
     const ack = new PendingAck(this.#table, from, timeoutMs, this.#counters);
-    ack.text = id ?? "";
+    if (!this.#table.enlist(ack)) throw tableFull();
+    // Before it begins, which may end it: whatever ends it names it.
+    ack.text = id ?? responseIdToUuid(ack);
+    this.#counters.waiting++;
     // Whoever registers one may look at it later, or never.
     ack.promise.catch(() => this.#over(ack, "late"));
     this.#table.begin(ack, signal);
-    if (!ack.settled && !this.#table.enlist(ack)) {
-      const error = tableFull();
-      ack.fail(error);
-      throw error;
-    }
-    if (id !== undefined) { if (!ack.settled) this.#named.set(id, ack); }
-    else ack.text = ack.settled ? crypto.randomUUID() : responseIdToUuid(ack);
+    if (id !== undefined && !ack.settled) this.#named.set(id, ack);
     ack.armed = watched && from !== undefined && this.#core.system.isUp(from);
     return ack;
   }

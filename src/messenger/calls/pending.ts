@@ -125,18 +125,20 @@ export class PendingCall extends Deadline implements ResponseId {
 
   override expire(): void {
     if (this.settled) return;
+    const { peer, handler } = this;
     const ran = this.handed ? "maybe" : "no";
     this.#table.giveUp(this);
-    this.fail(
-      new ZeromeshError(
-        "TIMEOUT",
-        `Call of "${this.handler}"${
-          this.peer === undefined ? "" : ` on ${this.peer}`
-        } got no answer within ` +
-          `${this.timeoutMs} ms`,
-        { peer: this.peer, handler: this.handler, ran },
-      ),
-    );
+    const what = `Call of "${handler}"${peer === undefined ? "" : ` on ${peer}`} ${this.#unanswered}`;
+    const message = `${what} within ${Math.round(this.timeoutMs)} ms`;
+    this.fail(new ZeromeshError("TIMEOUT", message, { peer, handler, ran }));
+  }
+
+  /** What did not happen to a call that has no answer. */
+  get #unanswered(): string {
+    // The handshake goes ahead of everything, and has no number.
+    if (this.number !== Infinity && this.session !== null) return "got no answer";
+    if (!this.waited) return "was not sent";
+    return this.session === null ? "found no connection" : "found no room in the peer's queue, or no credit,";
   }
 
   #settle(failed: boolean, error: unknown): boolean {

@@ -78,12 +78,7 @@ export class ServiceCalls {
       id = await wait.promise as InstanceId;
     } catch (error) {
       if (!(error instanceof ZeromeshError) || error.code !== "TIMEOUT") throw error;
-      const { service } = target;
-      throw new ZeromeshError(
-        "TIMEOUT",
-        `Cannot call service "${service}" within ${timeoutMs} ms: ${router.why(target)}`,
-        { details: { service } },
-      );
+      throw router.unavailable(target, timeoutMs, "TIMEOUT");
     } finally {
       over.abort();
     }

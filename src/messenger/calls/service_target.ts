@@ -1,4 +1,4 @@
-import type { InstanceId } from "../../core/mod.ts";
+import type { InstanceId, ZeromeshError } from "../../core/mod.ts";
 
 /** How one of several instances is chosen. */
 export type Balance = "round-robin" | "random" | "least-in-flight";
@@ -41,11 +41,12 @@ export interface ServiceRouter {
   /**
    * An instance that is connected, once there is one.
    *
-   * @throws {ZeromeshError} `PEER_UNREACHABLE` when none could be reached for as long as a peer is dialled.
+   * @throws {ZeromeshError} `PEER_UNREACHABLE` when none could be reached for as long as a peer is dialled; `FORBIDDEN`
+   * when all refuse this instance.
    */
   pickLater(target: ServiceTarget, signal: AbortSignal): Promise<InstanceId>;
-  /** Why no instance can be called now. */
-  why(target: ServiceTarget): string;
+  /** That no instance can be called, and why: `code` after `timeoutMs`, or `FORBIDDEN` when all refuse this one. */
+  unavailable(target: ServiceTarget, timeoutMs: number, code: "TIMEOUT" | "PEER_UNREACHABLE"): ZeromeshError;
   /** Follows a call to an instance that was picked. */
   track(id: InstanceId, call: Promise<unknown>): void;
 }

@@ -13,7 +13,7 @@ import { Connector, type SessionCall } from "./connector.ts";
 import { Dialler, dialOrder } from "./dialler.ts";
 import { HelloDesk } from "./hello_desk.ts";
 import { bindKey } from "./identity.ts";
-import { cannotAnswer, keyMissing, lostCall, sameId, undialable, unreachable } from "./link_errors.ts";
+import { cannotAnswer, lostCall, requireKey, sameId, undialable, unreachable } from "./link_errors.ts";
 import type { CallTable } from "../calls/pending.ts";
 import { PeerFinder, type PeerLookup } from "./peer_finder.ts";
 import { type Peer, PeerTable } from "./peers.ts";
@@ -98,7 +98,7 @@ export class Connections {
       peers,
       dialler: this.#dialler,
       peerInfo: () => this.peerInfo(),
-      requireKey: (who, key) => this.#requireKey(who, key),
+      requireKey: (who, key) => requireKey(who, key, parts.secure),
     });
     this.#self = new Session(parts.transport.loopback());
     this.#self.zeromesh = this.#self.errors = this.#self.sameConnection = true;
@@ -294,7 +294,7 @@ export class Connections {
     const target = {
       endpoints: dialOrder(peer.dialable()),
       expected: peer.instanceId,
-      serverKey: this.#requireKey(peer.instanceId, peer.publicKey),
+      serverKey: requireKey(peer.instanceId, peer.publicKey, this.#parts.secure),
       met: peer.zeromesh,
       attempting: (link: Link<Session>) => {
         peer.attempted = { link, at: this.#parts.clock.now() };
@@ -321,13 +321,6 @@ export class Connections {
     if (!(error instanceof ZeromeshError) || error.code !== "PEER_REPLACED") return;
     const { successor } = error.details as { successor: InstanceId };
     this.#parts.status.publish({ type: "peerReplaced", peer: peer.instanceId, successor });
-  }
-
-  /** The key to dial with: none without CURVE, and never none with it. */
-  #requireKey(who: string, key: string | null): string | null {
-    if (!this.#parts.secure) return null;
-    if (key !== null) return key;
-    throw keyMissing(who);
   }
 
   #announce(peer: Peer, endpoint: string | null): void {

@@ -12,6 +12,7 @@ import {
 } from "../../wire/mod.ts";
 import { answersFor } from "./identity.ts";
 import {
+  brokenOff,
   closedWhileDialling,
   helloFailure,
   plainId,
@@ -133,7 +134,7 @@ export class Dialler {
       }
       if (search.stranger !== undefined) throw search.stranger;
       if (!target.met && tried > 0 && search.broken >= maxBrokenHandshakes * tried) {
-        throw unreachable(search.where, timeoutMs, search.last);
+        throw brokenOff(endpoints, search.broken, search.last);
       }
       // Whoever waits for a lost peer's event waits no longer than the heartbeat bound.
       const now = clock.now();

@@ -1,4 +1,4 @@
-import { type InstanceId, instanceIdFromBytes, ZeromeshError } from "../../core/mod.ts";
+import { errorText, type InstanceId, instanceIdFromBytes, ZeromeshError } from "../../core/mod.ts";
 import type { Link, LinkLoss } from "../../transport/mod.ts";
 import type { PendingCall } from "../calls/pending.ts";
 import type { Session } from "./session.ts";
@@ -42,6 +42,14 @@ export function unresolved(endpoint: string): ZeromeshError {
   return new ZeromeshError("PEER_UNREACHABLE", `The host name of ${endpoint} was not resolved in time`);
 }
 
+/** Whoever is there ended the ZMTP handshake each time. A Unix socket that does so belongs to others, or wants keys. */
+export function brokenOff(endpoints: readonly string[], attempts: number, cause: unknown): ZeromeshError {
+  const where = endpoints.join(" or ");
+  const refused = endpoints.every((endpoint) => endpoint.startsWith("ipc://"));
+  const why = `Cannot reach ${where}: none of ${attempts} handshakes was finished; ${errorText(cause)}`;
+  return new ZeromeshError(refused ? "FORBIDDEN" : "PEER_UNREACHABLE", why, { cause, peer: where });
+}
+
 /** This instance does not listen, and the peer answers only over a connection that it dials itself. */
 export function cannotAnswer(endpoint: string, peer: InstanceId): ZeromeshError {
   return new ZeromeshError(
@@ -65,14 +73,14 @@ export function closedWhileDialling(where: string): ZeromeshError {
   return new ZeromeshError("CLOSED", `Stopped dialling ${where}: this instance is closed`);
 }
 
-/** With CURVE, and no key of the peer. */
-export function keyMissing(who: string): ZeromeshError {
-  return new ZeromeshError(
-    "FORBIDDEN",
-    `Cannot dial ${who}: this instance uses CURVE and knows no key of it; give serverKey to connect, or ` +
-      "register the peer info of an instance that uses CURVE",
-    { peer: who },
-  );
+/** The key to dial with: none without CURVE, and never none with it. @param secure Whether this instance has keys. */
+export function requireKey(who: string, key: string | null, secure: boolean): string | null {
+  if (secure === (key !== null)) return key;
+  const why = secure
+    ? "this instance uses CURVE and knows no key of it; give serverKey to connect, or register the peer info of an " +
+      "instance that uses CURVE"
+    : "it uses CURVE, and this instance has no keys (curve)";
+  throw new ZeromeshError("FORBIDDEN", `Cannot dial ${who}: ${why}`, { peer: who });
 }
 
 /** All slots for calls are taken. */
