@@ -95,7 +95,7 @@ function licenseFile(folder: string): string {
 function dependencyFolders(root: Manifest): string[] {
   const folders = new Map<string, string>();
   const visit = (from: Manifest): void => {
-    // Of other packages' optional parts (msgpackr's addon) none is carried.
+    // Of other packages' optional parts none is carried.
     const optional = from === root ? root.optionalDependencies : {};
     for (const name of Object.keys({ ...from.dependencies, ...optional })) {
       const folder = `${repositoryRoot}/node_modules/${name}`;

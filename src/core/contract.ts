@@ -1,4 +1,4 @@
-import { knownErrorCodes, ZeromeshError } from "./errors.ts";
+import { errorText, knownErrorCodes, ZeromeshError } from "./errors.ts";
 
 /** One complaint of a schema. */
 export interface SchemaIssue {
@@ -165,25 +165,62 @@ export function isContract(value: unknown): value is Contract {
   return typeof value === "object" && value !== null && "input" in value && "name" in value;
 }
 
+/** Makes the error of a value that its schema does not take; `cause` is what the validator threw, if it did. */
+export type SchemaFailure = (issues: readonly SchemaIssue[], cause?: unknown) => ZeromeshError;
+
 /**
  * Runs a schema. A synchronous validator costs no promise.
  *
- * @throws {ZeromeshError} What `failure` makes of the issues, when there are any.
+ * @throws {ZeromeshError} What `failure` makes of the issues, when there are any, or of what the validator threw.
  */
 export function validate<Out>(
   schema: StandardSchema<unknown, Out>,
   value: unknown,
-  failure: (issues: readonly SchemaIssue[]) => ZeromeshError,
+  failure: SchemaFailure,
 ): Out | Promise<Out> {
-  const result = schema["~standard"].validate(value);
-  if (result instanceof Promise) return result.then((settled) => accept(settled, failure));
-  return accept(result, failure);
+  let result: SchemaResult<Out> | Promise<SchemaResult<Out>>;
+  try {
+    result = schema["~standard"].validate(value);
+  } catch (error) {
+    throw threw(error, failure);
+  }
+  if (!(result instanceof Promise)) return accept(result, failure);
+  return result.then((settled) => accept(settled, failure), (error) => {
+    throw threw(error, failure);
+  });
 }
 
-function accept<Out>(
-  result: SchemaResult<Out>,
-  failure: (issues: readonly SchemaIssue[]) => ZeromeshError,
-): Out {
+/**
+ * The same for a value that arrived. An empty payload is `undefined`, or `null` where the schema takes only that. To
+ * a peer that cannot tell the two apart, `null` is either, whichever the schema takes.
+ *
+ * @param alike Whether the sender cannot tell them apart.
+ */
+export function validateArrived<Out>(
+  schema: StandardSchema<unknown, Out>,
+  value: unknown,
+  alike: boolean,
+  failure: SchemaFailure,
+): Out | Promise<Out> {
+  if (value !== undefined && (value !== null || !alike)) return validate(schema, value, failure);
+  const [first, second] = alike ? [null, undefined] : [undefined, null];
+  const again = (refused: ZeromeshError) => validate(schema, second, () => refused);
+  try {
+    const checked = validate(schema, first, failure);
+    return checked instanceof Promise ? checked.catch(again) : checked;
+  } catch (error) {
+    return again(error as ZeromeshError);
+  }
+}
+
+function threw(error: unknown, failure: SchemaFailure): ZeromeshError {
+  return failure([{ message: `its validator failed: ${errorText(error)}` }], error);
+}
+
+function accept<Out>(result: SchemaResult<Out>, failure: SchemaFailure): Out {
+  if (typeof result !== "object" || result === null) {
+    throw failure([{ message: "its validator returned neither a value nor issues" }]);
+  }
   if (result.issues === undefined) return result.value;
   throw failure(result.issues);
 }

@@ -63,7 +63,7 @@ export const knownErrorCodes = [
  * - `TIMEOUT`, `CANCELLED`: the deadline passed; the caller or the handler's owner cancelled.
  * - `HANDLER_NOT_FOUND`, `HANDLER_EXISTS`, `HANDLER_FAILED`: about the handler that was named.
  * - `PAYLOAD_INVALID`, `RESULT_INVALID`: a value fails its schema; the message names the field.
- * - `ENCODING_FAILED`: a value cannot be encoded or decoded.
+ * - `ENCODING_FAILED`: a value holds what its encoding cannot carry; `details.path` says where.
  * - `PAYLOAD_TOO_LARGE`, `HEADERS_TOO_LARGE`, `NAME_INVALID`: limits of the wire or of the options.
  * - `QUEUE_FULL`, `OVERLOADED`: a bounded queue of ours, or the receiver, is full.
  * - `REMOTE_ERROR`: a plain Velo peer reported an error as text.

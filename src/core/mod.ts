@@ -22,6 +22,7 @@ export {
   isContract,
   isSchema,
   issuePath,
+  type SchemaFailure,
   type SchemaInput,
   type SchemaIssue,
   type SchemaOutput,
@@ -29,6 +30,7 @@ export {
   type StandardSchema,
   type UnaryContract,
   validate,
+  validateArrived,
 } from "./contract.ts";
 export { type Credit, CreditLedger, CreditWindow, largestCredit } from "./credit.ts";
 export { Deadline, Deadlines } from "./deadlines.ts";

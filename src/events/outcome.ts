@@ -1,4 +1,5 @@
 import { errorText, ZeromeshError } from "../core/mod.ts";
+import { stringifyJson } from "../wire/mod.ts";
 import type { EventHandle } from "./handle.ts";
 
 /** How an event ended. */
@@ -39,16 +40,13 @@ export function poisonedWith(reason: string): Outcome {
  */
 export function triggeredWith(value: unknown, maxBytes: number): Outcome {
   if (value === undefined) return triggered;
-  let json: string | undefined;
+  let json: string;
   try {
-    json = JSON.stringify(value);
+    json = stringifyJson(value);
   } catch (error) {
     throw new ZeromeshError("ENCODING_FAILED", `Cannot trigger with that value: ${errorText(error)}`, {
       cause: error,
     });
-  }
-  if (json === undefined) {
-    throw new ZeromeshError("ENCODING_FAILED", `Cannot trigger with a ${typeof value}: it has no JSON`);
   }
   return triggeredWithJson(json.toWellFormed(), maxBytes);
 }

@@ -167,4 +167,5 @@ export {
   stagedHeader,
   type StagedLease,
 } from "./rendezvous.ts";
+export { stringifyJson } from "./json_value.ts";
 export { type DecodedPayload, decodePayload, encodePayload, type PayloadEncoding } from "./payload.ts";

@@ -1,7 +1,8 @@
-// Not from "msgpackr" itself: its entry for servers opens a native addon and reads a variable at import.
-import { Packr } from "msgpackr/pack";
 import { errorText, ZeromeshError } from "../core/mod.ts";
-import { scanMsgpack } from "./msgpack_scan.ts";
+import { stringifyJson } from "./json_value.ts";
+import { decodeMsgpack, MalformedMsgpack } from "./msgpack_decode.ts";
+import { encodeMsgpack } from "./msgpack_encode.ts";
+import { Unencodable } from "./unencodable.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
 /** How a typed payload becomes bytes: JSON unless a contract asks for MessagePack (feature `msgpack`). */
@@ -12,75 +13,50 @@ export type DecodedPayload =
   | { readonly value: unknown; readonly error?: undefined }
   | { readonly error: string; readonly value?: undefined };
 
-const packrOptions = {
-  useRecords: false,
-  variableMapSize: true,
-  moreTypes: false,
-  copyBuffers: true,
-  encodeUndefinedAsNil: true,
-  skipValues: [undefined],
-  int64AsType: "auto",
-  writeFunction: (): never => {
-    throw new TypeError("a function cannot be encoded");
-  },
-};
-
-const packr = new Packr(packrOptions as ConstructorParameters<typeof Packr>[0]);
+const nothing = new Uint8Array(new ArrayBuffer(0));
 
 /**
- * Encodes a typed payload.
+ * Encodes a typed payload, so that {@link decodePayload} gives the same value back; `undefined` is an empty payload.
  *
- * - `json`: UTF-8 of `JSON.stringify`, its rules included; `undefined` gives `null`.
- * - `msgpack`: `Uint8Array` is a binary, `Date` the standard timestamp, `bigint` a 64-bit integer, `undefined`
- *   nil; properties that are `undefined` are left out, as in JSON.
+ * - `json`: UTF-8 of `JSON.stringify`. A `Date`, and whatever else has `toJSON`, is what that makes of it; −0 is 0.
+ * - `msgpack`: besides what JSON has, bytes, `Date`, `Map`, `Set`, `bigint`, typed arrays, NaN, infinities and −0.
+ *
+ * In both, properties that are `undefined`, named by symbols or not enumerable are left out.
  *
  * @returns Bytes of the caller's own.
- * @throws {ZeromeshError} `ENCODING_FAILED` for what the encoding cannot say: a function or symbol, a cycle, in
- * JSON a `bigint`, in MessagePack one beyond 64 bits, or whatever {@link decodePayload} would refuse. JSON leaves
- * out functions and symbols inside objects, as ever. `cause` has the engine's own error.
+ * @throws {ZeromeshError} `ENCODING_FAILED` for everything else that the encoding cannot carry, with its place in
+ * the message and in `details.path`. `cause` has the engine's own error.
  */
 export function encodePayload(value: unknown, encoding: PayloadEncoding): Uint8Array {
+  if (value === undefined) return nothing;
   try {
-    if (encoding === "msgpack") return encodeMsgpack(value);
-    if (value === undefined) return encodeUtf8("null");
-    const text: string | undefined = JSON.stringify(value);
-    if (text === undefined) throw new TypeError(`a ${typeof value} cannot be encoded`);
-    return encodeUtf8(text);
+    return encoding === "msgpack" ? encodeMsgpack(value) : encodeUtf8(stringifyJson(value));
   } catch (cause) {
     const name = encoding === "msgpack" ? "MessagePack" : "JSON";
     throw new ZeromeshError("ENCODING_FAILED", `Cannot encode the payload as ${name}: ${errorText(cause)}`, {
       cause,
+      details: cause instanceof Unencodable ? { path: cause.path } : undefined,
     });
   }
-}
-
-function encodeMsgpack(value: unknown): Uint8Array {
-  const bytes = new Uint8Array(packr.pack(value)); // a copy: the encoder returns a view of its own buffer
-  const fault = scanMsgpack(bytes);
-  if (fault !== null) throw new RangeError(fault);
-  return bytes;
 }
 
 /**
  * Decodes a typed payload. Never throws; the text of `error` is for people and for the wire.
  *
- * An empty payload is `null`, as in Velo. In MessagePack, binaries are copies, 64-bit integers are `number` where
- * that is exact and else `bigint`, timestamps are `Date`; what is refused beforehand is at {@link scanMsgpack}.
+ * An empty payload is `undefined`. In MessagePack, bytes are copies, and 64-bit integers, which other programs write,
+ * are `number` where that is exact and else `bigint`; what is refused is at {@link decodeMsgpack}.
  */
 export function decodePayload(bytes: Uint8Array, encoding: PayloadEncoding): DecodedPayload {
-  if (bytes.length === 0) return { value: null };
+  if (bytes.length === 0) return { value: undefined };
   try {
-    if (encoding === "msgpack") {
-      const fault = scanMsgpack(bytes);
-      if (fault !== null) return { error: `not a MessagePack value: ${fault}` };
-      // A view of its own: the decoder leaves a property on the array it reads.
-      return {
-        value: packr.unpack(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)) as unknown,
-      };
-    }
+    if (encoding === "msgpack") return { value: decodeMsgpack(bytes) };
     const text = decodeUtf8(bytes, 0, bytes.length);
     return text === null ? { error: "not valid UTF-8" } : { value: JSON.parse(text) as unknown };
   } catch (error) {
-    return { error: errorText(error) };
+    return {
+      error: error instanceof MalformedMsgpack
+        ? `not a MessagePack value: ${error.message}`
+        : errorText(error),
+    };
   }
 }

@@ -452,7 +452,15 @@ test("metadata that has no form in JSON, or is too long, is refused before anyth
   const to = { to: peer };
   await fails(client.unary("x", { ...to, metadata: "x".repeat(1_023) }), { code: "HEADERS_TOO_LARGE" });
   await fails(client.unary("x", { ...to, metadata: "x".repeat(1_022) }), { code: "HANDLER_NOT_FOUND" });
-  await assert.rejects(client.unary("x", { ...to, metadata: () => {} }), TypeError);
+  for (
+    const [metadata, message] of [[() => {}, "it is a function"], [{ at: [1n] }, "at.0 is a bigint"]] as const
+  ) {
+    await fails(client.unary("x", { ...to, metadata }), {
+      code: "ENCODING_FAILED",
+      message: `Metadata of "x" cannot be encoded: ${message}, which JSON cannot carry`,
+      ran: "no",
+    });
+  }
   await fails(client.unary("x", { ...to, headers: { _metadata: "1" } }), { code: "NAME_INVALID" });
 });
 

@@ -57,6 +57,16 @@ export const msgpack = {
   hex: "84 a161 01 a162 a374776f a163 93 c3 c0 cb3ff8000000000000 a164 c402 0102",
 };
 
+/** Extensions of MessagePack payloads, one of each. */
+export const msgpackExtensions = {
+  bigint: { value: 5n, hex: "c701 10 05" },
+  negative: { value: -(2n ** 64n), hex: "c709 10 ff0000000000000000" },
+  undefined: { value: [undefined], hex: "91 d41100" },
+  map: { value: new Map([["a", 1]]), hex: "c900000004 12 92 a161 01" },
+  set: { value: new Set([1]), hex: "c900000002 13 91 01" },
+  memory: { value: new Float32Array([1.5]), hex: "c705 14 09 0000c03f" },
+};
+
 /** The cancellation of the call with slot 0x1234 and generation 0x010203040506 of node A: its request and payload. */
 export const cancel = {
   payload: "0626a52848d9b265|3412|060504030201",

@@ -35,7 +35,7 @@ import {
 import { payloadLimit } from "./payload_limit.ts";
 import { isToService, type ServiceCalls } from "./service_calls.ts";
 import type { ServiceTarget } from "./service_target.ts";
-import type { Outcome, PendingCall } from "./pending.ts";
+import type { Accept, Outcome, PendingCall } from "./pending.ts";
 import type { Session } from "../peers/session.ts";
 import { traceCall, type Tracer } from "./traced_call.ts";
 
@@ -114,7 +114,7 @@ export class CallClient implements Caller {
       ResponseKind.unary,
       contract,
       options,
-      (outcome) => readResult(contract, options.to as InstanceId, outcome),
+      (outcome, session) => readResult(contract, options.to as InstanceId, outcome, session),
     ) as Promise<CallOutput<C>>;
   }
 
@@ -190,7 +190,7 @@ export class CallClient implements Caller {
     kind: ResponseKind,
     target: string | Contract,
     options: CallOptions,
-    accept: ((outcome: Outcome) => unknown) | null,
+    accept: Accept | null,
   ): Promise<unknown> {
     const { tracer } = this.#parts;
     if (tracer === null) return this.#check(kind, target, options, accept);
@@ -202,7 +202,7 @@ export class CallClient implements Caller {
     kind: ResponseKind,
     target: string | Contract,
     options: CallOptions,
-    accept: ((outcome: Outcome) => unknown) | null,
+    accept: Accept | null,
   ): Promise<unknown> {
     try {
       const contract = isContract(target) ? target : null;
@@ -222,8 +222,8 @@ export class CallClient implements Caller {
         return this.#dispatch(handler, request, options as ToPeer<CallOptions>, accept);
       }
       const send = () => {
-        const payload = encodeInput(contract, options.payload);
         const { encoding } = contract;
+        const payload = encodeInput(handler, options.to, options.payload, encoding);
         return this.#dispatch(
           handler,
           { kind, name, payload, owned: true, headers, encoding },
@@ -234,7 +234,7 @@ export class CallClient implements Caller {
       const checked = validate(
         contract.input,
         options.payload,
-        (issues) => payloadInvalid(contract, options.to as InstanceId, issues),
+        (issues, cause) => payloadInvalid(contract, options.to as InstanceId, issues, cause),
       );
       return checked instanceof Promise ? checked.then(send) : send();
     } catch (error) {
@@ -246,7 +246,7 @@ export class CallClient implements Caller {
     handler: string,
     request: Request,
     options: ToPeer<BaseCallOptions>,
-    accept: ((outcome: Outcome) => unknown) | null,
+    accept: Accept | null,
     via: Session | null = null,
   ): Promise<unknown> {
     this.before?.();

@@ -2,12 +2,13 @@ import {
   type Clock,
   type Contract,
   describeIssues,
+  errorText,
   type InstanceId,
   isInstanceId,
   issuePath,
   type SchemaIssue,
   type UnaryContract,
-  validate,
+  validateArrived,
   ZeromeshError,
 } from "../../core/mod.ts";
 import { copyBytes } from "../../transport/mod.ts";
@@ -20,6 +21,7 @@ import {
   type PayloadEncoding,
   type ResponseId,
   ResponseKind,
+  stringifyJson,
 } from "../../wire/mod.ts";
 import type { BaseCallOptions, CallOptions } from "./caller.ts";
 import { payloadLimit } from "./payload_limit.ts";
@@ -70,16 +72,28 @@ export function keepBytes(outcome: Outcome): Uint8Array {
 }
 
 /** Accepts an answer as a contract's output. */
-export function readResult(contract: UnaryContract, to: InstanceId, outcome: Outcome): unknown {
+export function readResult(
+  contract: UnaryContract,
+  to: InstanceId,
+  outcome: Outcome,
+  session: Session | null,
+): unknown {
   const decoded = decodePayload(outcome.payload, contract.encoding);
-  const fail = (why: string) =>
+  const fail = (why: string, cause?: unknown) =>
     new ZeromeshError("RESULT_INVALID", `Result of "${contract.name}" from ${to} is invalid: ${why}`, {
       peer: to,
       handler: contract.name,
       ran: "yes",
+      ...(cause === undefined ? {} : { cause }),
     });
   if (decoded.error !== undefined) throw fail(decoded.error);
-  return validate(contract.output, decoded.value, (issues) => fail(describeIssues(issues)));
+  const { value } = decoded;
+  return validateArrived(
+    contract.output,
+    value,
+    session?.zeromesh !== true,
+    (issues, cause) => fail(describeIssues(issues), cause),
+  );
 }
 
 /** The bytes of a call by name. */
@@ -95,12 +109,35 @@ export function rawPayload(handler: string, options: CallOptions): Uint8Array {
     );
   }
   if (payload === undefined) return nothing;
-  return encodePayload(payload, "json");
+  return encodeInput(handler, options.to, payload, "json");
 }
 
-/** The bytes of a contract's input. */
-export function encodeInput(contract: Contract, value: unknown): Uint8Array {
-  return encodePayload(value, contract.encoding);
+/**
+ * The bytes of a call's payload.
+ *
+ * @throws {ZeromeshError} `ENCODING_FAILED`, with the place of what the encoding cannot carry.
+ */
+export function encodeInput(
+  handler: string,
+  to: unknown,
+  value: unknown,
+  encoding: PayloadEncoding,
+): Uint8Array {
+  try {
+    return encodePayload(value, encoding);
+  } catch (error) {
+    const { cause, details } = error as ZeromeshError;
+    throw new ZeromeshError(
+      "ENCODING_FAILED",
+      `Payload of "${handler}" cannot be encoded: ${errorText(cause)}`,
+      {
+        cause,
+        peer: typeof to === "string" ? to : undefined,
+        handler,
+        details,
+      },
+    );
+  }
 }
 
 /** The headers of a call, and its metadata among them. */
@@ -110,13 +147,18 @@ export function headersOf(
 ): Readonly<Record<string, string>> | undefined {
   checkHeaders(handler, headers);
   if (metadata === undefined) return headers;
-  const text: string | undefined = JSON.stringify(metadata);
-  if (text === undefined) {
-    throw new TypeError(`Cannot call "${handler}": its metadata has no form in JSON`);
-  }
-  const all = { ...headers, [metadataHeader]: text };
+  const all = { ...headers, [metadataHeader]: metadataText(handler, metadata) };
   encodeHeaders(all); // throws when they are too large
   return all;
+}
+
+function metadataText(handler: string, metadata: unknown): string {
+  try {
+    return stringifyJson(metadata);
+  } catch (cause) {
+    const why = `Metadata of "${handler}" cannot be encoded: ${errorText(cause)}`;
+    throw new ZeromeshError("ENCODING_FAILED", why, { cause, handler });
+  }
 }
 
 /** Refuses headers that are the system's, too many or too large. */
@@ -151,6 +193,7 @@ export function payloadInvalid(
   contract: Contract,
   to: InstanceId,
   issues: readonly SchemaIssue[],
+  cause?: unknown,
 ): ZeromeshError {
   return new ZeromeshError(
     "PAYLOAD_INVALID",
@@ -159,6 +202,7 @@ export function payloadInvalid(
       peer: to,
       handler: contract.name,
       details: issues.map((issue) => ({ path: issuePath(issue), message: issue.message })),
+      ...(cause === undefined ? {} : { cause }),
     },
   );
 }

@@ -15,6 +15,9 @@ export interface Outcome {
   keep(): Uint8Array;
 }
 
+/** Makes a call's result of its answer, which came from a peer that the call's connection tells. */
+export type Accept = (outcome: Outcome, session: Session | null) => unknown;
+
 /** Tells the remote side that nobody waits any more, after the call was sent. */
 export type GiveUp = (call: PendingCall) => void;
 
@@ -50,7 +53,7 @@ export class PendingCall extends Deadline implements ResponseId {
   /** Whether it has ended. */
   settled = false;
   /** Makes the result of the answer. Null for calls without one. */
-  readonly accept: ((outcome: Outcome) => unknown) | null;
+  readonly accept: Accept | null;
   /** What `await` gets. */
   readonly promise: Promise<unknown>;
   /** Neighbours in the table's list of open calls. */
@@ -69,7 +72,7 @@ export class PendingCall extends Deadline implements ResponseId {
     peer: InstanceId | undefined,
     handler: string,
     timeoutMs: number,
-    accept: ((outcome: Outcome) => unknown) | null,
+    accept: Accept | null,
   ) {
     super();
     this.#table = table;
@@ -99,7 +102,7 @@ export class PendingCall extends Deadline implements ResponseId {
     if (this.accept === null) return this.succeed(undefined);
     let value: unknown;
     try {
-      value = this.accept(outcome);
+      value = this.accept(outcome, this.session);
     } catch (error) {
       return this.fail(error);
     }
@@ -238,7 +241,7 @@ export class CallTable {
     handler: string,
     timeoutMs: number,
     signal: AbortSignal | undefined,
-    accept: ((outcome: Outcome) => unknown) | null,
+    accept: Accept | null,
   ): PendingCall {
     return this.begin(new PendingCall(this, peer, handler, timeoutMs, accept), signal);
   }

@@ -166,7 +166,7 @@ export class InboundCall extends Deadline implements ResponseId {
   }
 
   /**
-   * Reads the payload as JSON; empty is null. A getter, so that handlers can take it apart: `({ json }) => json()`.
+   * Reads the payload as JSON; an empty one is null. A getter, so that handlers can take it apart: `({ json }) => json()`.
    *
    * @throws {ZeromeshError} `PAYLOAD_INVALID` when it is not JSON.
    */
@@ -176,7 +176,7 @@ export class InboundCall extends Deadline implements ResponseId {
 
   #readJson(): unknown {
     const decoded = decodePayload(this.lentPayload, "json");
-    if (decoded.error === undefined) return decoded.value;
+    if (decoded.error === undefined) return decoded.value ?? null;
     throw new ZeromeshError(
       "PAYLOAD_INVALID",
       `Payload of "${this.handlerName}" is invalid: ${decoded.error}`,

@@ -5,7 +5,7 @@ import {
   type InstanceId,
   type Limiter,
   semaphore,
-  validate,
+  validateArrived,
   ZeromeshError,
 } from "../../core/mod.ts";
 import type { InboundMessage } from "../../transport/mod.ts";
@@ -269,7 +269,12 @@ export class Dispatcher implements CallHost, LaneHost {
     const { name } = registered.handler;
     const decoded = decodePayload(call.lentPayload, call.encoding);
     if (decoded.error !== undefined) throw new Refusal(payloadUnreadable(name, decoded.error));
-    const input = validate(schema, decoded.value, (issues) => new Refusal(payloadInvalid(name, issues)));
+    const input = validateArrived(
+      schema,
+      decoded.value,
+      !call.session.zeromesh,
+      (issues) => new Refusal(payloadInvalid(name, issues)),
+    );
     const run = (value: unknown): unknown => {
       call.input = value;
       return runHandler(this.#parts.observer, call, registered);

@@ -7,6 +7,7 @@ import {
   ZeromeshError,
 } from "../../core/mod.ts";
 import { encodePayload, veloText } from "../../wire/mod.ts";
+import type { InboundCall } from "./context.ts";
 import type { Failure } from "./replies.ts";
 
 /** A failure that the dispatcher itself found, with its words for either kind of peer. */
@@ -85,14 +86,18 @@ export function resultInvalid(contract: Contract, issues: readonly SchemaIssue[]
 }
 
 /** The result's bytes. */
-export function encodeResult(contract: Contract, result: unknown, encoding: "json" | "msgpack"): Uint8Array {
+export function encodeResult(contract: Contract, result: unknown, call: InboundCall): Uint8Array {
+  // An empty answer is nothing to one of ours, and no JSON to plain Velo.
+  const value = result === undefined && !call.session.zeromesh ? null : result;
   try {
-    return encodePayload(result, encoding);
+    return encodePayload(value, call.encoding);
   } catch (error) {
+    const { cause, details } = error as ZeromeshError;
     throw new Refusal({
       code: "ENCODING_FAILED",
-      message: `Result of "${contract.name}" cannot be encoded: ${errorText(error)}`,
-      plainText: veloText.outputInvalid(errorText(error)),
+      message: `Result of "${contract.name}" cannot be encoded: ${errorText(cause)}`,
+      data: details,
+      plainText: veloText.outputInvalid(errorText(cause)),
     });
   }
 }

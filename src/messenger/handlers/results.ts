@@ -52,7 +52,7 @@ export class Results {
   }
 
   #typed(call: InboundCall, contract: Contract, result: unknown): void | Promise<void> {
-    const send = () => this.#answer(call, encodeResult(contract, result, call.encoding), true);
+    const send = () => this.#answer(call, encodeResult(contract, result, call), true);
     if (contract.output === undefined) return send();
     const checked = validate(
       contract.output,
