@@ -10,7 +10,9 @@ export {
   type CallOptions,
   type Client,
   type ClientCallOptions,
+  type MethodArguments,
   type TypedCallOptions,
+  type TypedPayload,
   type UnaryMethod,
 } from "./calls/caller.ts";
 export { broadcast, type BroadcastFailure, type BroadcastResult } from "./calls/broadcast.ts";

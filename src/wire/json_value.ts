@@ -1,5 +1,4 @@
 import {
-  isPlain,
   kindOf,
   maxPayloadDepth,
   nestedTooDeep,

@@ -56,7 +56,7 @@ export async function wrongPayloads(messenger: Messenger, to: InstanceId): Promi
   await messenger.typedUnary(add, { to, payload: { a: 3 } });
   // @ts-expect-error TS2353: there is no c
   await messenger.typedUnary(add, { to, payload: { a: 3, b: 4, c: 5 } });
-  // @ts-expect-error TS2741: the payload is missing
+  // @ts-expect-error TS2345: the payload is missing
   await messenger.typedUnary(add, { to });
   // @ts-expect-error TS2561: a contract says what its bytes are
   await messenger.typedUnary(add, { to, rawPayload: new Uint8Array(1) });

@@ -33,7 +33,7 @@ export const rules: readonly Rule[] = [
   {
     what: "time and chance come from core/clock.ts, passed down",
     pattern:
-      /(?<![.\w$#])(?:setTimeout|setInterval)\s*\(|\bDate\.now\b|\bnew Date\b|\bMath\.random\b|\bperformance\.now\b|\bAbortSignal\.timeout\b/g,
+      /(?<![.\w$#])(?:setTimeout|setInterval)\s*\(|\bDate\.now\b|\bnew Date\b(?!\(\s*[^\s)])|\bMath\.random\b|\bperformance\.now\b|\bAbortSignal\.timeout\b/g,
     holdsFor: (path) => inSrc(path) && path !== "src/core/clock.ts",
   },
   {

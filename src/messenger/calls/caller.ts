@@ -30,26 +30,35 @@ export interface CallOptions extends BaseCallOptions {
   rawPayload?: Uint8Array | undefined;
 }
 
+/** The payload of a call by contract; it may be left out where the contract's input takes `undefined`. */
+export type TypedPayload<C extends Contract> = undefined extends CallInput<C> ? {
+    /** The contract's input. */
+    payload?: CallInput<C> | undefined;
+  }
+  : {
+    /** The contract's input. */
+    payload: CallInput<C>;
+  };
+
 /** Options of a call by contract. */
-export interface TypedCallOptions<C extends Contract> extends BaseCallOptions {
-  /** The contract's input. */
-  payload: CallInput<C>;
-}
+export type TypedCallOptions<C extends Contract> = BaseCallOptions & TypedPayload<C>;
 
 /** What a method of a typed client takes besides the input. */
 export type ClientCallOptions = Omit<BaseCallOptions, "to">;
 
+/** What a method of a typed client takes: the input, unless it may be `undefined` and is, and options. */
+export type MethodArguments<C extends Contract> = undefined extends CallInput<C>
+  ? [payload?: CallInput<C> | undefined, options?: ClientCallOptions]
+  : [payload: CallInput<C>, options?: ClientCallOptions];
+
 /** A client's method for a contract with an answer. */
-export type UnaryMethod<C extends Contract> = (
-  payload: CallInput<C>,
-  options?: ClientCallOptions,
-) => Promise<CallOutput<C>>;
+export type UnaryMethod<C extends Contract> = (...args: MethodArguments<C>) => Promise<CallOutput<C>>;
 
 /** A client's method for a contract without an answer: resolves when the remote handler has finished. */
 export interface AmMethod<C extends Contract> {
-  (payload: CallInput<C>, options?: ClientCallOptions): Promise<void>;
+  (...args: MethodArguments<C>): Promise<void>;
   /** Fire and forget: resolves when the peer's queue holds the message. */
-  send(payload: CallInput<C>, options?: ClientCallOptions): Promise<void>;
+  send(...args: MethodArguments<C>): Promise<void>;
 }
 
 /** A typed client: a method for each contract. */

@@ -5,27 +5,18 @@ import {
   type InstanceId,
   type Limiter,
   semaphore,
-  validateArrived,
   ZeromeshError,
 } from "../../core/mod.ts";
 import type { InboundMessage } from "../../transport/mod.ts";
-import { decodePayload, RequestHeader, ResponseKind } from "../../wire/mod.ts";
+import { RequestHeader, ResponseKind } from "../../wire/mod.ts";
 import { type CallHost, InboundCall, shuttingDown } from "./context.ts";
 import type { DispatcherParts, DispatchStats } from "./dispatch_parts.ts";
 import type { MessengerFace, Registered } from "./handler.ts";
 import type { HandlerStats } from "./handler_stats.ts";
+import { readInput } from "./input.ts";
 import { type LaneHost, Lanes } from "./lanes.ts";
 import { runHandler } from "../observe/observation.ts";
-import {
-  handlerNotFound,
-  isThenable,
-  overloaded,
-  payloadInvalid,
-  payloadTooLarge,
-  payloadUnreadable,
-  Refusal,
-  stopped,
-} from "./refusal.ts";
+import { handlerNotFound, isThenable, overloaded, payloadTooLarge, Refusal, stopped } from "./refusal.ts";
 import type { Failure, ReplyTarget } from "./replies.ts";
 import { Results } from "./results.ts";
 import { InboundRoom } from "./room.ts";
@@ -266,15 +257,7 @@ export class Dispatcher implements CallHost, LaneHost {
   }
 
   #runChecked(call: InboundCall, registered: Registered, schema: AnySchema): unknown {
-    const { name } = registered.handler;
-    const decoded = decodePayload(call.lentPayload, call.encoding);
-    if (decoded.error !== undefined) throw new Refusal(payloadUnreadable(name, decoded.error));
-    const input = validateArrived(
-      schema,
-      decoded.value,
-      !call.session.zeromesh,
-      (issues) => new Refusal(payloadInvalid(name, issues)),
-    );
+    const input = readInput(call, schema);
     const run = (value: unknown): unknown => {
       call.input = value;
       return runHandler(this.#parts.observer, call, registered);

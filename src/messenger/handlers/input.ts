@@ -1,0 +1,21 @@
+import { type AnySchema, validateArrived } from "../../core/mod.ts";
+import { decodePayload } from "../../wire/mod.ts";
+import type { InboundCall } from "./context.ts";
+import { payloadInvalid, payloadUnreadable, Refusal } from "./refusal.ts";
+
+/**
+ * What a message's payload is to its handler: decoded, and as the schema has it; at once if the schema can.
+ *
+ * @throws {Refusal} `PAYLOAD_INVALID`.
+ */
+export function readInput(call: InboundCall, schema: AnySchema): unknown {
+  const { handlerName: name } = call;
+  const decoded = decodePayload(call.lentPayload, call.encoding);
+  if (decoded.error !== undefined) throw new Refusal(payloadUnreadable(name, decoded.error));
+  return validateArrived(
+    schema,
+    decoded.value,
+    !call.session.zeromesh,
+    (issues) => new Refusal(payloadInvalid(name, issues)),
+  );
+}
