@@ -2,6 +2,7 @@ import {
   type CallInput,
   type CallOutput,
   type Contract,
+  isContract,
   type UnaryContract,
   ZeromeshError,
 } from "../core/mod.ts";
@@ -13,6 +14,8 @@ import {
   Collectives,
   type TypedBroadcastOptions,
 } from "./collectives.ts";
+import { type DistributeOptions, resolveDistribution } from "./distribute_options.ts";
+import { Distribution, type ItemValue, type OngoingWork } from "./distribution.ts";
 import type { Worker } from "./members.ts";
 import type { CohortResults } from "./results.ts";
 
@@ -20,6 +23,8 @@ import type { CohortResults } from "./results.ts";
 export interface CallsHost extends CollectiveHost {
   /** The cohort's name. */
   readonly name: string;
+  /** Distributions under way: told of every change of the workers, and ended with the cohort. */
+  readonly distributions: Set<OngoingWork>;
 }
 
 /** What a leader asks of its workers, all at once or one after the other. */
@@ -140,5 +145,43 @@ export abstract class CohortCalls<Rank extends number | null> {
     options: CollectiveOptions = {},
   ): Promise<CohortResults<unknown, Rank>> {
     return this.#collectives.map(target as string, payloadOf, options);
+  }
+
+  /**
+   * Calls a handler once for each item, each at one worker: a queue of work that the workers empty. Items go to free
+   * workers in their order; one that failed without having run is given to another worker.
+   *
+   * Workers may come and go meanwhile. Without any, items wait. What ends the cohort ends it, so a cohort that loses
+   * workers needs a `failurePolicy` other than `endAll`.
+   *
+   * @param contract What to call.
+   * @param items What to call it with. Something that yields them later is asked for one when a worker is free.
+   * @param options How many items a worker has at a time, retries, deadlines, a signal.
+   * @returns Awaited, the results in the order of the items; iterated, every item's outcome as it ends.
+   */
+  distribute<C extends Contract>(
+    contract: C,
+    items: Iterable<CallInput<C>> | AsyncIterable<CallInput<C>>,
+    options: DistributeOptions = {},
+  ): Distribution<ItemValue<C>, Rank> {
+    if (!isContract(contract)) {
+      throw new TypeError("Cannot distribute: the first argument must be a contract");
+    }
+    if (typeof items !== "object" || items === null) {
+      throw new TypeError("Cannot distribute: the items must be an iterable");
+    }
+    const { messenger, timeoutMs, distributions, members } = this.#host;
+    members();
+    const distribution = new Distribution<ItemValue<C>, Rank>({
+      messenger,
+      contract,
+      items,
+      options: resolveDistribution(options, timeoutMs),
+      members,
+    });
+    distributions.add(distribution);
+    const over = (): void => void distributions.delete(distribution);
+    distribution.then(over, over);
+    return distribution;
   }
 }

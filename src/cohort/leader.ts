@@ -13,6 +13,7 @@ import { Cascade } from "./cascade.ts";
 import { cohortMetrics } from "./cohort_metrics.ts";
 import { CohortCalls } from "./cohort_calls.ts";
 import { Desk } from "./desk.ts";
+import type { OngoingWork } from "./distribution.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import type { Worker } from "./members.ts";
 import {
@@ -68,16 +69,19 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
   readonly #cascade: Cascade;
   readonly #completion: TurningPoint;
   readonly #heartbeats: Heartbeats;
+  readonly #distributions: Set<OngoingWork>;
   readonly #uses: Disposable[] = [];
   #ending: Promise<CohortResults<void, Rank>> | null = null;
   #reason: string | null = null;
 
   private constructor(messenger: CohortMessenger, options: CohortOptions) {
     const resolved = resolveCohortOptions(options);
+    const distributions = new Set<OngoingWork>();
     super({
       messenger,
       name: resolved.name,
       timeoutMs: resolved.timeoutMs,
+      distributions,
       members: () => {
         this.#requireAlive();
         return this.#places.members.ordered();
@@ -85,13 +89,17 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
     });
     this.#messenger = messenger;
     this.#options = resolved;
+    this.#distributions = distributions;
     const logger = options.logger ?? silentLogger;
     this.#contracts = cohortContracts(this.#options.name);
     const places = this.#places = new Places({
       options: this.#options,
       logger,
       alive: () => this.#reason === null,
-      changed: () => this.#completion.check(),
+      changed: () => {
+        this.#completion.check();
+        this.#work();
+      },
       end: (reason) => void this.shutdown({ reason }),
     });
     this.#desk = new Desk({
@@ -115,7 +123,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
       options: this.#options,
       logger,
       members: () => places.members.ordered(),
-      heard: () => {},
+      heard: () => this.#work(),
       left: ({ instanceId }) => void this.#farewell(instanceId),
       lose: (member) => places.lose(member),
     });
@@ -291,12 +299,20 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
     return results as CohortResults<void, Rank>;
   }
 
+  /** Items that wait may have found a worker. */
+  #work(): void {
+    for (const distribution of this.#distributions) distribution.changed();
+  }
+
   /** Nobody waits for workers any more. */
   #stop(reason: string): void {
     this.#reason = reason;
     this.#heartbeats.stop();
     const message = `The cohort "${this.#options.name}" ends: ${reason}`;
     this.#places.end(new ZeromeshError("COHORT_ENDED", message));
+    for (const distribution of this.#distributions) {
+      distribution.cancel(new ZeromeshError("COHORT_ENDED", message, { ran: "maybe" }));
+    }
     this.#completion.check();
   }
 

@@ -87,8 +87,8 @@ export class Places {
     const { options: { failurePolicy }, logger } = this.#host;
     const { instanceId: worker, rank } = member;
     logger.warn("a worker of the cohort was lost", { worker, rank });
-    if (failurePolicy === "continue") return this.#drop(member, "lost");
     member.state = "lost";
+    if (failurePolicy === "continue") return this.#drop(member, "lost");
     this.status.publish({ type: "lost", worker: member.view() });
     this.#host.changed();
     const end = (why: string): void => this.#host.end(`worker ${worker} was lost${why}`);

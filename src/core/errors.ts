@@ -36,6 +36,7 @@ export const knownErrorCodes = [
   "COHORT_FULL",
   "COHORT_ENDED",
   "COHORT_WORKER_LOST",
+  "COHORT_ITEMS_FAILED",
   "RANK_TAKEN",
   "RANK_INVALID",
   "RANK_REQUIRED",
@@ -75,6 +76,7 @@ export const knownErrorCodes = [
  * - `EVENT_UNKNOWN`: the owner never made an event with that handle.
  * - `COHORT_FULL`, `COHORT_ENDED`: a cohort takes no more workers, or is over; the message says why.
  * - `COHORT_WORKER_LOST`: a worker of the cohort is gone, and nobody has its place.
+ * - `COHORT_ITEMS_FAILED`: items of a distribution failed for good; the message and `details.failed` say which and why.
  * - `RANK_TAKEN`, `RANK_INVALID`, `RANK_REQUIRED`, `RANK_UNEXPECTED`: a worker cannot join with the rank it claims, or
  *   without one.
  * - `RANK_UNKNOWN`: nobody has the rank that was asked for.

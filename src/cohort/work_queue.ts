@@ -1,0 +1,260 @@
+import {
+  type Backoff,
+  type Contract,
+  type InstanceId,
+  systemClock,
+  type UnaryContract,
+  ZeromeshError,
+} from "../core/mod.ts";
+import { mayRunAgain, type ResolvedDistribution } from "./distribute_options.ts";
+import { ItemSource } from "./item_source.ts";
+import type { Member } from "./members.ts";
+import type { CohortMessenger } from "./options.ts";
+
+/** How one item ended. */
+export interface ItemEnd {
+  /** Its place among the items. */
+  readonly index: number;
+  /** Who had it last. */
+  readonly member: Member;
+  /** How often it was sent. */
+  readonly attempts: number;
+  /** What became of it. */
+  readonly result: { readonly ok: true; readonly value: unknown } | {
+    readonly ok: false;
+    readonly error: Error;
+  };
+}
+
+/** What a {@link WorkQueue} needs. */
+export interface WorkQueueParts {
+  /** Who sends. */
+  readonly messenger: CohortMessenger;
+  /** What is called. */
+  readonly contract: Contract;
+  /** What it is called with. */
+  readonly items: Iterable<unknown> | AsyncIterable<unknown>;
+  /** Limits, retries, times. */
+  readonly options: ResolvedDistribution;
+  /** The workers now. */
+  members(): readonly Member[];
+  /** An item has ended for good. */
+  itemEnded(end: ItemEnd): void;
+  /** Everything has ended: with an error when it could not go on. */
+  over(failure: { readonly reason: unknown } | null): void;
+}
+
+interface Job {
+  readonly index: number;
+  readonly item: unknown;
+  /** Where it failed. */
+  readonly failedAt: Set<InstanceId>;
+  attempts: number;
+  backoff: Backoff | null;
+}
+
+/** Gives items to workers, so many at a time to each, and again to others where one failed and did not run. */
+export class WorkQueue {
+  readonly #parts: WorkQueueParts;
+  readonly #source: ItemSource<unknown>;
+  /** Jobs that wait for a worker, beside those that the source still has. */
+  readonly #waiting: Job[] = [];
+  readonly #running = new Map<Job, { readonly member: Member; readonly stop: AbortController }>();
+  readonly #load = new Map<Member, number>();
+  /** When a worker has failed: it gets nothing more until it was heard of again. */
+  readonly #doubted = new Map<Member, number>();
+  readonly #pauses = new Map<Job, () => void>();
+  readonly #onAbort: () => void;
+  readonly #stopTimeout: () => void;
+  #stopIdling: (() => void) | null = null;
+  #next = 0;
+  #ended = 0;
+  #over = false;
+
+  /** Begins with {@link WorkQueue.pump}. */
+  constructor(parts: WorkQueueParts) {
+    this.#parts = parts;
+    const { options: { signal, timeoutMs } } = parts;
+    this.#source = new ItemSource(
+      parts.items,
+      (item) => {
+        this.#waiting.push(this.#job(item));
+        this.pump();
+      },
+      (error) => error === null ? this.pump() : this.end(error),
+    );
+    this.#onAbort = () => this.end({ reason: signal?.reason });
+    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    this.#stopTimeout = systemClock.after(timeoutMs, () => {
+      this.end({ reason: this.#late(`${this.#progress()} done after ${timeoutMs} ms`) });
+    });
+  }
+
+  /** How many items there are; null while that is not known. */
+  get total(): number | null {
+    return this.#source.total;
+  }
+
+  /** Begins whatever can begin: called at every change. */
+  pump(): void {
+    if (this.#parts.options.signal?.aborted) return this.#onAbort();
+    for (const { member, stop } of this.#running.values()) {
+      if (member.state === "lost") stop.abort(lost(member));
+    }
+    while (!this.#over) {
+      const next = this.#choose();
+      if (next === null) break;
+      this.#begin(next.job, next.member);
+    }
+    if (this.#over) return;
+    const idle = this.#running.size === 0 && this.#pauses.size === 0;
+    if (idle && this.#source.exhausted && this.#waiting.length === 0) return this.end(null);
+    this.#watchIdling(idle && !this.#usable().some((member) => this.#isFree(member)));
+  }
+
+  /** Ends everything: nothing more begins, and what runs is given up. */
+  end(failure: { readonly reason: unknown } | null): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#parts.options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#stopTimeout();
+    this.#stopIdling?.();
+    for (const cancel of this.#pauses.values()) cancel();
+    this.#source.close();
+    this.#parts.over(failure);
+    for (const { stop } of this.#running.values()) stop.abort(failure?.reason);
+  }
+
+  #choose(): { readonly job: Job; readonly member: Member } | null {
+    for (const [at, job] of this.#waiting.entries()) {
+      const member = this.#workerFor(job);
+      if (member === null) continue;
+      this.#waiting.splice(at, 1);
+      return { job, member };
+    }
+    const usable = this.#usable();
+    if (!usable.some((member) => this.#isFree(member))) return null;
+    const taken = this.#source.take();
+    if (taken === null) return null;
+    const job = this.#job(taken.item);
+    return { job, member: this.#workerFor(job)! };
+  }
+
+  /** The free worker with the fewest items. One where the job failed gets it only if there is no other at all. */
+  #workerFor(job: Job): Member | null {
+    const usable = this.#usable();
+    const others = usable.filter(({ instanceId }) => !job.failedAt.has(instanceId));
+    let best: Member | null = null;
+    for (const member of others.length > 0 ? others : usable) {
+      if (this.#isFree(member) && (best === null || this.#loadOf(member) < this.#loadOf(best))) best = member;
+    }
+    return best;
+  }
+
+  #usable(): Member[] {
+    return this.#parts.members().filter((member) => {
+      const { state, heardAt } = member;
+      return state === "up" && heardAt !== null && heardAt > (this.#doubted.get(member) ?? -1);
+    });
+  }
+
+  #isFree(member: Member): boolean {
+    return this.#loadOf(member) < this.#parts.options.concurrency;
+  }
+
+  #loadOf(member: Member): number {
+    return this.#load.get(member) ?? 0;
+  }
+
+  #job(item: unknown): Job {
+    return { index: this.#next++, item, failedAt: new Set(), attempts: 0, backoff: null };
+  }
+
+  #begin(job: Job, member: Member): void {
+    const { messenger, contract, options: { itemTimeoutMs, headers } } = this.#parts;
+    const stop = new AbortController();
+    const call = {
+      to: member.instanceId,
+      payload: job.item,
+      timeoutMs: itemTimeoutMs,
+      signal: stop.signal,
+      ...(headers === undefined ? {} : { headers }),
+    };
+    job.attempts++;
+    this.#running.set(job, { member, stop });
+    this.#load.set(member, this.#loadOf(member) + 1);
+    const answered = "output" in contract && contract.output !== undefined
+      ? messenger.typedUnary(contract as UnaryContract, call)
+      : messenger.amSync(contract, call);
+    answered.then(
+      (value) => this.#settled(job, member, { ok: true, value }),
+      (error) => this.#failed(job, member, error),
+    );
+  }
+
+  #failed(job: Job, member: Member, reason: unknown): void {
+    const { attempts, ran } = this.#parts.options;
+    const again = mayRunAgain(reason, ran);
+    if (again) this.#doubted.set(member, systemClock.now());
+    if (!again || job.attempts >= attempts || this.#over) {
+      const error = reason instanceof Error ? reason : new Error(String(reason), { cause: reason });
+      return this.#settled(job, member, { ok: false, error });
+    }
+    job.failedAt.add(member.instanceId);
+    this.#release(job, member);
+    job.backoff ??= this.#parts.options.backoff();
+    const cancel = systemClock.after(job.backoff.next(), () => {
+      this.#pauses.delete(job);
+      this.#waiting.push(job);
+      this.pump();
+    });
+    this.#pauses.set(job, cancel);
+    this.pump();
+  }
+
+  #settled(job: Job, member: Member, result: ItemEnd["result"]): void {
+    this.#release(job, member);
+    if (this.#over) return;
+    this.#ended++;
+    this.#parts.itemEnded({ index: job.index, member, attempts: job.attempts, result });
+    this.pump();
+  }
+
+  #release(job: Job, member: Member): void {
+    this.#running.delete(job);
+    const load = this.#loadOf(member) - 1;
+    if (load > 0) this.#load.set(member, load);
+    else this.#load.delete(member);
+  }
+
+  /** While items wait and no worker can take one, there is an end to the wait. */
+  #watchIdling(idling: boolean): void {
+    if (!idling) {
+      this.#stopIdling?.();
+      this.#stopIdling = null;
+    } else if (this.#stopIdling === null) {
+      const { itemTimeoutMs } = this.#parts.options;
+      this.#stopIdling = systemClock.after(itemTimeoutMs, () => {
+        const none = `No worker could take an item for ${itemTimeoutMs} ms`;
+        this.end({ reason: this.#late(`${none}: ${this.#progress()} done`) });
+      });
+    }
+  }
+
+  #progress(): string {
+    const { total } = this.#source;
+    return `${this.#ended}${total === null ? "" : ` of ${total}`} items are`;
+  }
+
+  #late(message: string): ZeromeshError {
+    return new ZeromeshError("TIMEOUT", message, {
+      handler: this.#parts.contract.name,
+      ran: this.#next === 0 ? "no" : "maybe",
+    });
+  }
+}
+
+function lost({ instanceId: peer }: Member): ZeromeshError {
+  const message = `Worker ${peer} was lost while it had the item`;
+  return new ZeromeshError("COHORT_WORKER_LOST", message, { peer, ran: "maybe" });
+}
