@@ -229,7 +229,7 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
         "Cannot register a peer: it must be { instance_id, worker_address } as peerInfo() gives",
       );
     }
-    return this.#core.connections.register(parsed);
+    return this.#core.connections.register(parsed, true);
   }
 
   /** The peers known now. */

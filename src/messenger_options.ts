@@ -18,6 +18,8 @@ export const messengerOptionNames: Readonly<Record<keyof MessengerOptions, true>
   resolveHost: true,
   curve: true,
   redialForMs: true,
+  forgetAfterMs: true,
+  name: true,
   advertise: true,
   instanceId: true,
   library: true,

@@ -126,6 +126,7 @@ export {
   type OutgoingTrace,
   type PeerDescription,
   type PeerDown,
+  type PeerDuplicated,
   PeerQuestions,
   type PeerReplaced,
   type PeerUp,

@@ -57,6 +57,7 @@ export {
   type WorkerId,
   workerIdOf,
 } from "./ids.ts";
+export { isInstanceName, maxInstanceNameLength } from "./instance_name.ts";
 export { LabelLimit, otherLabel } from "./label_limit.ts";
 export {
   checkPermits,

@@ -152,10 +152,13 @@ export class MessengerCore implements TransportHandler<Session> {
         maxPayloadBytes: options.maxPayloadBytes,
         credit: credits.first,
         creditCounts,
+        run: newInstanceId(),
+        name: options.name,
       },
       publicKey: options.curve?.publicKey,
       secure: options.curve !== null,
       redialForMs: options.redialForMs,
+      forgetAfterMs: options.forgetAfterMs,
       startBatching: (link) => {
         link.startBatching(new Batcher(link, transport.shared));
         credits.ride(link);

@@ -104,6 +104,7 @@ export {
   type HandlerReplaced,
   type HandlerUnregistered,
   type PeerDown,
+  type PeerDuplicated,
   type PeerReplaced,
   type PeerUp,
   type Status,

@@ -4,8 +4,10 @@ import {
   Guard,
   type InstanceId,
   instanceId,
+  isInstanceName,
   largestCredit,
   type Logger,
+  maxInstanceNameLength,
   type Meter,
   silentLogger,
   systemClock,
@@ -59,6 +61,18 @@ export interface MessengerOptions {
   curve?: CurveOptions | undefined;
   /** How long a lost peer is redialled in the background, in milliseconds; 0 switches it off. @default {60_000} */
   redialForMs?: number | undefined;
+  /**
+   * How long, in milliseconds, a peer that is gone is remembered: until then its id belongs to the CURVE key that it
+   * showed, and another key under that id is `IDENTITY_MISMATCH`.
+   * @default {redialForMs}
+   */
+  forgetAfterMs?: number | undefined;
+  /**
+   * What people call this instance: 1 to 64 letters, digits and `._:@/-` of ASCII, the first one a letter or a digit.
+   * Others see it in `peers()`, `status()`, logs and errors.
+   * @default {none}
+   */
+  name?: string | undefined;
   /** Host, or whole endpoint, that peers are told instead of the one bound (port forwarding, wildcards). */
   advertise?: string | undefined;
   /** The instance's id. A fresh one per process is the rule. @default {a new random UUID} */
@@ -156,6 +170,8 @@ export interface ResolvedOptions {
   readonly resolveHost: HostResolver;
   readonly curve: CurveIdentity | null;
   readonly redialForMs: number;
+  readonly forgetAfterMs: number;
+  readonly name: string | undefined;
   readonly instanceId: InstanceId | null;
   readonly library: string | undefined;
   readonly logger: Logger;
@@ -267,6 +283,8 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
     resolveHost: resolverOf(options.resolveHost),
     curve: options.curve === undefined ? null : resolveCurve(options.curve, guard, clock),
     redialForMs: duration("redialForMs", options.redialForMs ?? d.redialForMs),
+    forgetAfterMs: duration("forgetAfterMs", options.forgetAfterMs ?? options.redialForMs ?? d.redialForMs),
+    name: nameOf(options.name),
     instanceId: options.instanceId === undefined ? null : instanceId(options.instanceId),
     library: options.library,
     logger: guard.logger,
@@ -328,6 +346,15 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
     clock,
     waiter: options.waiter ?? "auto",
   });
+}
+
+function nameOf(given: unknown): string | undefined {
+  if (given === undefined || given === null) return undefined;
+  if (isInstanceName(given)) return given;
+  throw new TypeError(
+    `Cannot create a messenger: name must be 1 to ${maxInstanceNameLength} letters, digits and ._:@/- of ASCII that begin ` +
+      `with a letter or a digit, got ${typeof given === "string" ? JSON.stringify(given) : typeof given}`,
+  );
 }
 
 function resolverOf(given: unknown): HostResolver {

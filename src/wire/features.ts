@@ -1,4 +1,4 @@
-import { type Credit, type InstanceId, isInstanceId } from "../core/mod.ts";
+import { type Credit, type InstanceId, isInstanceId, isInstanceName } from "../core/mod.ts";
 import { parseControlJson, stringifyControlJson } from "./control_json.ts";
 import { type PeerInfo, peerInfoFromJson, peerInfoToJson } from "./peer_info.ts";
 import { encodeUtf8 } from "./utf8.ts";
@@ -49,6 +49,10 @@ export interface Negotiation {
   readonly maxPayloadBytes?: number | undefined;
   /** With feature `credit`: the window that the peer gets for messages to us. */
   readonly credit?: Credit | undefined;
+  /** Tells this instance from any other that was given the same id: random for each. */
+  readonly run?: string | undefined;
+  /** What people call us. */
+  readonly name?: string | undefined;
 }
 
 /** What a peer says about itself in the `zeromesh` object. */
@@ -63,6 +67,10 @@ export interface PeerNegotiation {
   readonly maxPayloadBytes: number;
   /** The window that it gives for messages to it; `null` when it names none that can be used. */
   readonly credit: Credit | null;
+  /** Tells it from other instances with its id; `null` when it does not say. */
+  readonly run: string | null;
+  /** What people call it; `null` when it has no name, or one that is malformed. */
+  readonly name: string | null;
 }
 
 /** A decoded `_hello`. */
@@ -153,6 +161,8 @@ function negotiationJson(ours: Negotiation | undefined): Record<string, unknown>
     credit: ours.features.includes("credit")
       ? ours.credit && [ours.credit.count, ours.credit.bytes]
       : undefined,
+    run: ours.run,
+    name: ours.name,
   };
 }
 
@@ -169,7 +179,19 @@ function negotiationOf(value: unknown): PeerNegotiation | null {
   if (!isInstanceId(instanceId)) return null;
   const limit = json["max_payload"];
   const maxPayloadBytes = typeof limit === "number" && limit >= 0 ? limit : Infinity;
-  return { v, features: new Set(features), instanceId, maxPayloadBytes, credit: creditOf(json["credit"]) };
+  return {
+    v,
+    features: new Set(features),
+    instanceId,
+    maxPayloadBytes,
+    credit: creditOf(json["credit"]),
+    run: isRun(json["run"]) ? json["run"] : null,
+    name: isInstanceName(json["name"]) ? json["name"] : null,
+  };
+}
+
+function isRun(value: unknown): value is string {
+  return typeof value === "string" && value.length > 0 && value.length <= maxFeatureLength;
 }
 
 function creditOf(value: unknown): Credit | null {

@@ -43,6 +43,7 @@ test("connect() learns the peer's id, and both sides list each other as up", asy
     workerId: server.workerId,
     up: true,
     zeromesh: true,
+    name: null,
     endpoints: [server.endpoint],
   }]);
   assert.deepEqual(server.peers(), [{
@@ -50,6 +51,7 @@ test("connect() learns the peer's id, and both sides list each other as up", asy
     workerId: client.workerId,
     up: true,
     zeromesh: true,
+    name: null,
     endpoints: client.endpoints,
   }]);
   assert.equal(client.stats().peers, 1);

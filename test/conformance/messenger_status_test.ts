@@ -25,10 +25,10 @@ test("status() tells peerUp on both sides, with the endpoint only where this sid
   await client.connect(server.endpoint);
   await until(() => atServer.entries.length === 1 && atClient.entries.length === 1);
   assert.deepEqual(atClient.entries, [
-    { type: "peerUp", peer: server.instanceId, endpoint: server.endpoint, zeromesh: true },
+    { type: "peerUp", peer: server.instanceId, endpoint: server.endpoint, zeromesh: true, name: null },
   ]);
   assert.deepEqual(atServer.entries, [
-    { type: "peerUp", peer: client.instanceId, endpoint: null, zeromesh: true },
+    { type: "peerUp", peer: client.instanceId, endpoint: null, zeromesh: true, name: null },
   ]);
 });
 

@@ -66,6 +66,7 @@ test("connect() says _hello in Velo's bytes, with one more field, and learns the
     workerId: nodeB.workerId as Messenger["workerId"],
     up: true,
     zeromesh: false,
+    name: null,
     endpoints: [node.endpoint],
   }]);
 });

@@ -143,3 +143,40 @@ test("a server that uses no keys any more gets nothing from those that do, and t
   assert.match(other.message, refused);
   assert.equal(text(await client.unary("who", { to: peer, timeoutMs: 3_000 })), instanceId);
 });
+
+test(
+  "an id belongs to a key until its owner has been gone for forgetAfterMs",
+  { skip: noCurve },
+  async () => {
+    await using t = await leakCheck();
+    const [serverKeys, thiefKeys, ownerKeys] = await threePairs();
+    const server = await secured(t, serverKeys, { redialForMs: 0, forgetAfterMs: 400 });
+    const serverKey = serverKeys.publicKey;
+    const thief = await secured(t, thiefKeys, { listen: false });
+    await thief.connect(server.endpoint, { serverKey });
+    const owner = await secured(t, ownerKeys, { listen: false, instanceId: thief.instanceId });
+    const refused = { code: "IDENTITY_MISMATCH", ran: "no", message: /forgetAfterMs/ };
+    await fails(owner.connect(server.endpoint, { serverKey }), refused);
+    await thief.close();
+    await until(() => server.peers()[0]?.up === false);
+    const left = performance.now();
+    await fails(owner.connect(server.endpoint, { serverKey }), refused);
+    await until(() => owner.connect(server.endpoint, { serverKey }).then(() => true, () => false));
+    assert.ok(performance.now() - left >= 350, `${performance.now() - left} ms`);
+    assert.equal(text(await server.unary("who", { to: owner.instanceId })), owner.instanceId);
+  },
+);
+
+test("an id that was registered with a key belongs to it until disconnect()", { skip: noCurve }, async () => {
+  await using t = await leakCheck();
+  const [serverKeys, ownerKeys, thiefKeys] = await threePairs();
+  const server = await secured(t, serverKeys, { redialForMs: 0, forgetAfterMs: 0 });
+  const serverKey = serverKeys.publicKey;
+  const owner = await secured(t, ownerKeys);
+  server.registerPeer(owner.peerInfo());
+  const thief = await secured(t, thiefKeys, { listen: false, instanceId: owner.instanceId });
+  const refused = { code: "IDENTITY_MISMATCH", ran: "no", message: /until disconnect\(\)/ };
+  await fails(thief.connect(server.endpoint, { serverKey }), refused);
+  server.disconnect(owner.instanceId);
+  assert.equal(await thief.connect(server.endpoint, { serverKey }), server.instanceId);
+});

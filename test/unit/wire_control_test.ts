@@ -295,10 +295,17 @@ test("hello and its answer carry our features, byte for byte, both directions", 
       instanceId: a,
       maxPayloadBytes: Infinity,
       credit: null,
+      run: null,
+      name: null,
     },
   });
   const b = instanceId(hello.replyInstanceId);
-  const zeromesh = { features: ["batch", "errors"] as Feature[], instanceId: b };
+  const zeromesh = {
+    features: ["batch", "errors"] as Feature[],
+    instanceId: b,
+    run: hello.replyRun,
+    name: hello.replyName,
+  };
   expect(text(encodeHelloReply({ handlers: hello.handlers, zeromesh }))).toBe(hello.reply);
   expect(decodeHelloReply(utf8(hello.reply))).toEqual({
     handlers: hello.handlers,
@@ -308,8 +315,25 @@ test("hello and its answer carry our features, byte for byte, both directions", 
       instanceId: b,
       maxPayloadBytes: Infinity,
       credit: null,
+      run: hello.replyRun,
+      name: hello.replyName,
     },
   });
+});
+
+test("a run or a name that cannot be one is left out, and the rest counts", () => {
+  const says = (field: string, value: unknown) => {
+    const json = JSON.parse(hello.reply) as { zeromesh: Record<string, unknown> };
+    json.zeromesh[field] = value;
+    return decodeHelloReply(utf8(JSON.stringify(json)))?.zeromesh;
+  };
+  const longest = "a" + "b".repeat(63);
+  for (const name of ["a", "A.b_c:d@e/f-1", longest]) expect(says("name", name)?.name).toBe(name);
+  for (const name of ["", "-a", "a b", "a\n", "\u00e9", `${longest}c`, 5, null, ["a"], "a\u001b[31m"]) {
+    expect(says("name", name)?.name).toBeNull();
+    expect(says("name", name)?.instanceId as string).toBe(hello.replyInstanceId);
+  }
+  for (const run of ["", 5, null, {}, "a".repeat(65)]) expect(says("run", run)?.run).toBeNull();
 });
 
 test("the plain answer to _hello and _list_handlers is Velo's, both directions", () => {

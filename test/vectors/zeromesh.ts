@@ -86,7 +86,10 @@ export const hello = {
   handlers: ["_hello", "_list_handlers", "add"],
   replyInstanceId: "0f1e2d3c-4b5a-4968-8778-695a4b3c2d1e",
   reply: '{"handlers":["_hello","_list_handlers","add"],"zeromesh":{"v":1,"features":["batch","errors"],' +
-    '"instance_id":"0f1e2d3c-4b5a-4968-8778-695a4b3c2d1e"}}',
+    '"instance_id":"0f1e2d3c-4b5a-4968-8778-695a4b3c2d1e",' +
+    '"run":"6b1d9c2e-0a4f-4c7b-9d35-e2f18a7c4b06","name":"till-3"}}',
+  replyRun: "6b1d9c2e-0a4f-4c7b-9d35-e2f18a7c4b06",
+  replyName: "till-3",
 };
 
 /** The worker address of an instance with two endpoints. */

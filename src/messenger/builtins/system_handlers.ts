@@ -25,7 +25,7 @@ export const servedWhileDraining: ReadonlySet<string> = new Set([
 /** What the system's handlers need of the messenger. */
 export interface SystemHost {
   /** Answers `_hello`. */
-  answerHello(call: InboundCall): Uint8Array;
+  answerHello(call: InboundCall): Uint8Array | Promise<Uint8Array>;
   /** A peer has answered what it will and shuts down. */
   leave(session: Session): void;
   /** Counts a malformed cancellation. */

@@ -12,11 +12,11 @@ import { type HelloReply, type PeerInfo, peerInfoOf, publicKeyOf } from "../../w
 import { Connector, type SessionCall } from "./connector.ts";
 import { Dialler, dialOrder } from "./dialler.ts";
 import { HelloDesk } from "./hello_desk.ts";
-import { bindKey } from "./identity.ts";
+import { IdTaken, KeyBindings, rivalOf } from "./identity.ts";
 import { cannotAnswer, lostCall, requireKey, sameId, undialable, unreachable } from "./link_errors.ts";
 import type { CallTable } from "../calls/pending.ts";
-import { PeerFinder, type PeerLookup } from "./peer_finder.ts";
-import { type Peer, PeerTable } from "./peers.ts";
+import { heartbeatBoundMs, PeerFinder, type PeerLookup } from "./peer_finder.ts";
+import { type Peer, PeerTable, peerText } from "./peers.ts";
 import { tellPlainLoss } from "./plain_loss.ts";
 import { Session, type Terms } from "./session.ts";
 import type { Status } from "./status.ts";
@@ -37,6 +37,8 @@ export interface ConnectionsParts {
   readonly secure: boolean;
   /** How long a lost peer is redialled, in milliseconds. */
   readonly redialForMs: number;
+  /** How long an id belongs to its CURVE key when it is gone, in milliseconds. */
+  readonly forgetAfterMs: number;
   /** Has a link collect small messages. */
   startBatching(link: Link<Session>): void;
   /** Calls a system handler over a connection. */
@@ -71,6 +73,7 @@ export class Connections {
   readonly #parts: ConnectionsParts;
   readonly #dialler: Dialler;
   readonly #connector: Connector;
+  readonly #keys: KeyBindings;
   readonly #self: Session;
 
   /** @param parts What they need. */
@@ -79,7 +82,10 @@ export class Connections {
     const peers = this.peers = new PeerTable(parts.maxPeers);
     const register = (info: PeerInfo) => void this.register(info);
     this.finder = new PeerFinder({ peers, lookup: parts.lookup, register, clock: parts.clock });
+    const keys = this.#keys = new KeyBindings(parts.clock, parts.forgetAfterMs);
+    const lives = (peer: Peer, session: Session) => this.#lives(peer, session);
     this.#dialler = new Dialler({
+      lives,
       transport: parts.transport,
       calls: parts.calls,
       clock: parts.clock,
@@ -91,6 +97,9 @@ export class Connections {
     this.hellos = new HelloDesk({
       ...parts,
       peers,
+      keys,
+      lives,
+      duplicated: (peer, reason) => this.#duplicated(peer, reason),
       up: (peer) => this.#announce(peer, null),
     });
     this.#connector = new Connector({
@@ -130,11 +139,12 @@ export class Connections {
     return this.peers.get(id) !== undefined || (this.finder.able && isInstanceId(id));
   }
 
-  /** Makes a peer known. It is dialled when the first call needs it. */
-  register(info: PeerInfo): InstanceId {
+  /** Makes a peer known, as the user, or discovery, says. It is dialled when the first call needs it. */
+  register(info: PeerInfo, byUser = false): InstanceId {
     if (info.instanceId === this.#parts.instanceId) return info.instanceId;
-    const peer = this.peers.learn(info);
-    bindKey(peer, publicKeyOf(info));
+    const peer = this.peers.ensure(info.instanceId);
+    this.#keys.bind(peer, publicKeyOf(info), byUser);
+    this.peers.learn(info);
     return info.instanceId;
   }
 
@@ -211,6 +221,7 @@ export class Connections {
     const dialled = peer.dialled === session;
     if (peer.replies === session && !link.established) peer.replyAddress++;
     peer.drop(session);
+    this.#keys.touch(peer);
     if (dialled && !session.leaving && loss.code === "PEER_DISCONNECTED") this.#redial(peer);
     if (peer.session !== null || !peer.announced) return;
     peer.announced = false;
@@ -219,6 +230,7 @@ export class Connections {
       peer: peer.instanceId,
       code: loss.code,
       reason: loss.reason,
+      name: peer.name,
     });
   }
 
@@ -232,7 +244,7 @@ export class Connections {
     if (link.kind === "dialled") link.close(goodbyeLingerMs, loss);
     else if (peer.session === null && peer.announced) {
       peer.announced = false;
-      this.#parts.status.publish({ type: "peerDown", peer: peer.instanceId, ...loss });
+      this.#parts.status.publish({ type: "peerDown", peer: peer.instanceId, ...loss, name: peer.name });
     }
   }
 
@@ -261,14 +273,16 @@ export class Connections {
       throw cannotAnswer(link.endpoint, id);
     }
     const peer = this.peers.ensure(id);
-    bindKey(peer, link.peerKey);
+    this.#keys.bind(peer, link.peerKey);
+    const rival = rivalOf(peer, session);
+    if (rival !== null) throw new IdTaken(peer, rival, `the one at ${link.endpoint}`);
     const known = peer.dialled;
     if (known !== null && known !== session && known.usable) {
       closeSoon();
       return known;
     }
     session.peer = peer;
-    peer.zeromesh = session.zeromesh;
+    if (peer.meet(session)) this.#duplicated(peer, "two processes with this id answer in turns");
     peer.dialled = session;
     if (peer.endpoints.length === 0) peer.endpoints = [link.endpoint];
     if (session.batch) this.#parts.startBatching(link);
@@ -285,7 +299,7 @@ export class Connections {
     if (redialForMs <= 0 || peer.endpoints.length === 0 || peer.connecting !== null) return;
     if (this.#parts.closing.aborted || this.peers.get(peer.instanceId) !== peer) return;
     this.#attempt(peer, redialForMs).catch((error) => {
-      this.#parts.logger.info("redialling a peer ended", { peer: peer.instanceId, reason: errorText(error) });
+      this.#parts.logger.info("redialling a peer ended", { peer: peerText(peer), reason: errorText(error) });
     });
   }
 
@@ -323,9 +337,34 @@ export class Connections {
     this.#parts.status.publish({ type: "peerReplaced", peer: peer.instanceId, successor });
   }
 
+  /** Whether the process behind a connection still lives: its answer tells, or the end of the connection. */
+  async #lives(peer: Peer, session: Session): Promise<boolean> {
+    this.#parts.transport.noticeLosses();
+    if (!session.usable) return false;
+    // One question at a time, however many say hello under the id.
+    peer.asking ??= this.#parts.call("_health_check", peer.instanceId, {
+      session,
+      timeoutMs: heartbeatBoundMs,
+    })
+      .then(() => {}, () => {}).finally(() => peer.asking = null);
+    await peer.asking;
+    return session.usable;
+  }
+
+  #duplicated(peer: Peer, reason: string): void {
+    this.#parts.logger.warn("two processes have one instance id", { peer: peerText(peer), reason });
+    this.#parts.status.publish({ type: "peerDuplicated", peer: peer.instanceId, reason });
+  }
+
   #announce(peer: Peer, endpoint: string | null): void {
     if (peer.announced) return;
     peer.announced = true;
-    this.#parts.status.publish({ type: "peerUp", peer: peer.instanceId, endpoint, zeromesh: peer.zeromesh });
+    this.#parts.status.publish({
+      type: "peerUp",
+      peer: peer.instanceId,
+      endpoint,
+      zeromesh: peer.zeromesh,
+      name: peer.name,
+    });
   }
 }

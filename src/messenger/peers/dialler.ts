@@ -10,7 +10,7 @@ import {
   type PeerInfo,
   ResponseKind,
 } from "../../wire/mod.ts";
-import { answersFor } from "./identity.ts";
+import { answersFor, IdTaken } from "./identity.ts";
 import {
   brokenOff,
   closedWhileDialling,
@@ -22,6 +22,7 @@ import {
 } from "./link_errors.ts";
 import { heartbeatBoundMs } from "./peer_finder.ts";
 import type { CallTable } from "../calls/pending.ts";
+import type { Peer } from "./peers.ts";
 import { Session } from "./session.ts";
 
 /** Where to dial, and who is expected there. */
@@ -52,6 +53,8 @@ export interface DiallerParts {
   readonly negotiation: Negotiation;
   /** Address and id of this instance. */
   peerInfo(): PeerInfo;
+  /** Whether the process behind a connection of a peer still lives. */
+  lives(peer: Peer, session: Session): Promise<boolean>;
   /** Takes over a connection whose `_hello` was answered; it may give it up for another one. */
   establish(session: Session, reply: HelloReply, id: InstanceId): Session;
 }
@@ -230,6 +233,9 @@ export class Dialler {
     try {
       return await call.promise as Session;
     } catch (error) {
+      if (error instanceof IdTaken && !await this.#parts.lives(error.rival.peer!, error.rival)) {
+        return await this.handshake(session, expected, timeoutMs, signal);
+      }
       throw helloFailure(link, error, timeoutMs, transport.endpoints.length > 0);
     }
   }

@@ -1,8 +1,8 @@
 import { type InstanceId, ZeromeshError } from "../../core/mod.ts";
 import type { Link, Transport } from "../../transport/mod.ts";
-import { decodeHello, encodeHelloReply, endpointsOf } from "../../wire/mod.ts";
+import { decodeHello, encodeHelloReply, endpointsOf, type Hello } from "../../wire/mod.ts";
 import type { InboundCall } from "../handlers/context.ts";
-import { bindKey, checkIdentity } from "./identity.ts";
+import { checkIdentity, IdTaken, type KeyBindings, rivalOf } from "./identity.ts";
 import { sameId } from "./link_errors.ts";
 import type { Peer, PeerTable } from "./peers.ts";
 import type { Session, Terms } from "./session.ts";
@@ -21,6 +21,12 @@ export interface HelloDeskParts {
   readonly negotiation: Terms;
   /** Whether connections need keys. */
   readonly secure: boolean;
+  /** Which id belongs to which key. */
+  readonly keys: KeyBindings;
+  /** Whether the process behind a connection of a peer still lives. */
+  lives(peer: Peer, session: Session): Promise<boolean>;
+  /** Tells the user that two processes have the id of a peer. */
+  duplicated(peer: Peer, reason: string): void;
   /** Has a link collect small messages. */
   startBatching(link: Link<Session>): void;
   /** Names of the local handlers. */
@@ -39,7 +45,7 @@ export class HelloDesk {
   }
 
   /** Answers `_hello`: who calls, where it can be dialled, and what both sides speak. */
-  answer(call: InboundCall): Uint8Array {
+  answer(call: InboundCall): Uint8Array | Promise<Uint8Array> {
     const session = call.session;
     const hello = decodeHello(call.lentPayload);
     if (hello === null) {
@@ -61,20 +67,45 @@ export class HelloDesk {
       throw new Error("No compatible transports found");
     }
     const peer = this.#parts.peers.ensure(id);
-    bindKey(peer, session.link.peerKey);
-    this.#parts.peers.learn(hello.peerInfo);
+    this.#parts.keys.bind(peer, session.link.peerKey);
+    const rival = hello.zeromesh === null ? null : rivalOf(peer, session);
+    if (rival !== null) return this.#unlessTaken(peer, session, hello, rival);
+    return this.#admit(peer, session, hello);
+  }
+
+  /** Another process is there under the same id: it may be a former one whose loss is not known yet. */
+  async #unlessTaken(peer: Peer, session: Session, hello: Hello, first: Session): Promise<Uint8Array> {
+    for (let rival: Session | null = first; rival !== null; rival = rivalOf(peer, session)) {
+      if (!await this.#parts.lives(peer, rival)) continue;
+      this.#parts.duplicated(peer, "another process with this id wanted to connect, and was refused");
+      throw new IdTaken(peer, rival, "the one that says hello now");
+    }
+    // Nobody waits for the answer of a connection that ended meanwhile.
+    if (session.link.state !== "open") throw new Error("The connection has ended");
+    return this.#admit(this.#parts.peers.ensure(peer.instanceId), session, hello);
+  }
+
+  #admit(peer: Peer, session: Session, hello: Hello): Uint8Array {
+    const { negotiation, peers } = this.#parts;
+    const moved = hello.zeromesh === null && peer.replies !== null && peer.session === null &&
+      !endpointsOf(hello.peerInfo).includes(peer.replies.link.endpoint);
+    peers.learn(hello.peerInfo);
     if (hello.zeromesh === null) {
       session.peer = peer;
-    } else {
-      session.negotiate(this.#parts.negotiation, hello.zeromesh);
-      session.peer = peer;
-      peer.zeromesh = true;
-      if (session.sameConnection) {
-        peer.accept(session);
-        this.#parts.up(peer);
+      this.#parts.transport.noticeLosses();
+      if (moved && peer.replies?.link.state === "open") {
+        this.#parts.duplicated(peer, "it says hello from another address while the one before is connected");
       }
-      if (session.batch && session.sameConnection) this.#parts.startBatching(session.link);
+      return this.#helloReply();
     }
+    session.negotiate(negotiation, hello.zeromesh);
+    session.peer = peer;
+    if (peer.meet(session)) this.#parts.duplicated(peer, "two processes with this id connect in turns");
+    if (session.sameConnection) {
+      peer.accept(session);
+      this.#parts.up(peer);
+    }
+    if (session.batch && session.sameConnection) this.#parts.startBatching(session.link);
     return this.#helloReply();
   }
 

@@ -1,19 +1,89 @@
-import { type InstanceId, instanceIdFromBytes, ZeromeshError } from "../../core/mod.ts";
+import { type Clock, type InstanceId, instanceIdFromBytes, ZeromeshError } from "../../core/mod.ts";
 import type { PeerNegotiation, RequestHeader } from "../../wire/mod.ts";
 import type { InboundCall } from "../handlers/context.ts";
-import type { Peer } from "./peers.ts";
+import { type Peer, peerText } from "./peers.ts";
 import type { Session } from "./session.ts";
 
-/** With CURVE an instance belongs to the first key that it showed. */
-export function bindKey(peer: Peer, key: string | null): void {
-  if (key === null) return;
-  if (peer.publicKey === null) peer.publicKey = key;
-  if (peer.publicKey === key) return;
-  throw new ZeromeshError(
-    "IDENTITY_MISMATCH",
-    `Instance ${peer.instanceId} belongs to another CURVE key than the one it shows now`,
-    { peer: peer.instanceId },
+/** With CURVE an instance belongs to the first key that it showed, as long as anything lasts of it. */
+export class KeyBindings {
+  readonly #clock: Clock;
+  readonly #forgetAfterMs: number;
+
+  /** @param forgetAfterMs How long an id belongs to its key when the last connection is gone. */
+  constructor(clock: Clock, forgetAfterMs: number) {
+    this.#clock = clock;
+    this.#forgetAfterMs = forgetAfterMs;
+  }
+
+  /**
+   * Binds a peer to a key, or makes sure that it is.
+   *
+   * @param key What it has proved to own, or what was told of it; null without CURVE.
+   * @param registered Whether the user says so, which nobody's absence undoes.
+   * @throws {ZeromeshError} `IDENTITY_MISMATCH` when the id belongs to another key.
+   */
+  bind(peer: Peer, key: string | null, registered = false): void {
+    if (key === null) return;
+    if (peer.publicKey !== null && peer.publicKey !== key) {
+      if (!this.#forgotten(peer)) throw this.#mismatch(peer);
+      peer.keyRegistered = false;
+    }
+    peer.publicKey = key;
+    peer.keyRegistered ||= registered;
+    this.touch(peer);
+  }
+
+  /** A peer was there now. */
+  touch(peer: Peer): void {
+    peer.lastSeen = this.#clock.now();
+  }
+
+  #forgotten(peer: Peer): boolean {
+    if (peer.keyRegistered || peer.sessions().length > 0) return false;
+    return this.#clock.now() - peer.lastSeen >= this.#forgetAfterMs;
+  }
+
+  #mismatch(peer: Peer): ZeromeshError {
+    const until = peer.keyRegistered
+      ? "until disconnect() forgets it, because it was registered so"
+      : `until it has been gone for ${this.#forgetAfterMs} ms (forgetAfterMs)`;
+    return new ZeromeshError(
+      "IDENTITY_MISMATCH",
+      `Instance ${peerText(peer)} belongs to another CURVE key than the one it shows now, ${until}`,
+      { peer: peer.instanceId },
+    );
+  }
+}
+
+/**
+ * The connection of another process that has the id of the one at the other end of `session`, if there is one: each
+ * says in its `_hello` which run of an instance it is.
+ */
+export function rivalOf(peer: Peer, session: Session): Session | null {
+  if (session.run === null) return null;
+  const rival = peer.sessions().find((other) =>
+    other !== session && other.run !== null && other.run !== session.run && other.usable
   );
+  return rival ?? null;
+}
+
+/** Another process has the id of the one that was met, and its connection is open. */
+export class IdTaken extends ZeromeshError {
+  /** The connection of the other one. */
+  readonly rival: Session;
+
+  /** @param rival The connection of the one that was there first. */
+  constructor(peer: Peer, rival: Session, where: string) {
+    super(
+      "IDENTITY_MISMATCH",
+      `Two instances have the id ${
+        peerText(peer)
+      }, the one that is connected already and ${where}; give each an id of ` +
+        "its own",
+      { peer: peer.instanceId },
+    );
+    this.rival = rival;
+  }
 }
 
 /** A connection, the routing id it has, and every `_hello` on it belong to one instance. */

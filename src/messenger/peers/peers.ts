@@ -21,6 +21,16 @@ export interface PeerView {
   readonly zeromesh: boolean;
   /** Where it can be dialled, the one to prefer first. */
   readonly endpoints: readonly string[];
+  /** What its option `name` says; null without one. */
+  readonly name: string | null;
+}
+
+// Restarts make one each; whether one comes back is asked of the last few.
+const keptRuns = 4;
+
+/** How texts name a peer. */
+export function peerText(peer: Pick<Peer, "instanceId" | "name">): string {
+  return peer.name === null ? peer.instanceId : `${peer.instanceId} (${peer.name})`;
 }
 
 /** One other instance, with the connections to it. */
@@ -37,8 +47,18 @@ export class Peer {
   readonly worker1: number;
   /** Where it can be dialled. */
   endpoints: readonly string[] = [];
+  /** What people call it, as it says; null without a name. */
+  name: string | null = null;
   /** Its CURVE public key, Z85; null where none is known. */
   publicKey: string | null = null;
+  /** Whether the user has said that this is its key. */
+  keyRegistered = false;
+  /** When it was last connected, or told of, in milliseconds of the clock. */
+  lastSeen = 0;
+  /** Which run of the instance was met last; null when it does not say. */
+  run: string | null = null;
+  /** The runs met before, newest last. */
+  readonly #formerRuns: string[] = [];
   /** The connection that this side dialled, after the handshake. */
   dialled: Session | null = null;
   /** The connection that it dialled, after the handshake. */
@@ -61,6 +81,8 @@ export class Peer {
   named = false;
   /** Whether it was ever met as one of ours. */
   zeromesh = false;
+  /** The question under way whether the process behind its connection lives. */
+  asking: Promise<void> | null = null;
   /** Calls that wait for a connection, in their order. */
   waiting: ((session: Session) => void)[] = [];
   /** Whether `peerUp` was said and not yet `peerDown`. */
@@ -108,6 +130,22 @@ export class Peer {
     return accepted !== null && accepted.usable ? accepted : null;
   }
 
+  /**
+   * Takes over what the other end of a connection says of itself.
+   *
+   * @returns Whether this is a run that was there before another one: then two processes have the id at once.
+   */
+  meet(session: Session): boolean {
+    this.zeromesh = session.zeromesh;
+    this.name = session.name ?? this.name;
+    const { run } = session;
+    if (run === null || run === this.run) return false;
+    const back = this.#formerRuns.includes(run);
+    if (this.run !== null && this.#formerRuns.push(this.run) > keptRuns) this.#formerRuns.shift();
+    this.run = run;
+    return back;
+  }
+
   /** Every endpoint at which it may be found. */
   dialable(): readonly string[] {
     const { endpoints, given } = this;
@@ -122,6 +160,7 @@ export class Peer {
       up: this.session !== null,
       zeromesh: this.zeromesh,
       endpoints: this.endpoints,
+      name: this.name,
     };
   }
 }

@@ -36,6 +36,10 @@ export class Session {
   batch = false;
   /** Event completions carry values and codes, and subscriptions can be taken back. */
   events = false;
+  /** Which run of its instance the other end is; null when it does not say. */
+  run: string | null = null;
+  /** What people call the other end; null without a name. */
+  name: string | null = null;
   /** Larger payloads are not sent: they would cost the connection. */
   maxPayloadBytes = Infinity;
   /** The plain peer whose answers came by it last, which is then not asked again. */
@@ -81,6 +85,8 @@ export class Session {
   /** Takes over what both sides named. */
   negotiate(ours: Terms, theirs: PeerNegotiation | null): void {
     this.zeromesh = theirs !== null;
+    this.run = theirs?.run ?? null;
+    this.name = theirs?.name ?? null;
     this.maxPayloadBytes = theirs?.maxPayloadBytes ?? Infinity;
     const both = (feature: string) =>
       theirs !== null && theirs.features.has(feature) &&

@@ -5,6 +5,7 @@ export type Status =
   | PeerUp
   | PeerDown
   | PeerReplaced
+  | PeerDuplicated
   | HandlerRegistered
   | HandlerReplaced
   | HandlerUnregistered
@@ -22,6 +23,8 @@ export interface PeerUp {
   readonly endpoint: string | null;
   /** Whether it is one of ours, or plain Velo. */
   readonly zeromesh: boolean;
+  /** What its option `name` says; null without one. */
+  readonly name: string | null;
 }
 
 /** The last connection to a peer was lost or closed. */
@@ -34,6 +37,8 @@ export interface PeerDown {
   readonly code: ErrorCode;
   /** What happened, for people. */
   readonly reason: string;
+  /** What its option `name` says; null without one. */
+  readonly name: string | null;
 }
 
 /** Another instance answers where a peer used to be; nothing meant for the peer reaches it. */
@@ -44,6 +49,16 @@ export interface PeerReplaced {
   readonly peer: InstanceId;
   /** Who answers now. `connect` to talk to it. */
   readonly successor: InstanceId;
+}
+
+/** Two processes have one instance id. The later one is refused where it can be; else messages go to either. */
+export interface PeerDuplicated {
+  /** Tag of the union. */
+  readonly type: "peerDuplicated";
+  /** The id. */
+  readonly peer: InstanceId;
+  /** How it showed, for people. */
+  readonly reason: string;
 }
 
 /** A handler can be called from now on. */
