@@ -34,6 +34,8 @@ import {
   MessengerCore,
   type MessengerFace,
   type ObjectHandler,
+  type PeerEntry,
+  peerInfoOfEntry,
   PeerQuestions,
   type PeerView,
   type RegisterOptions,
@@ -50,7 +52,7 @@ import { observeMessenger } from "./messenger_metrics.ts";
 import { messengerOptionNames, type MessengerOptions } from "./messenger_options.ts";
 import type { FullStats } from "./stat_metrics.ts";
 import { isCurveKey, ZmqTransport } from "./transport/mod.ts";
-import { type PeerInfo, peerInfoFromJson, type PeerInfoJson, peerInfoToJson } from "./wire/mod.ts";
+import { type PeerInfoJson, peerInfoToJson } from "./wire/mod.ts";
 import { leaseContext, type LibraryInfo } from "./zmq/mod.ts";
 
 /**
@@ -218,18 +220,14 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
   /**
    * Makes a peer known by its id and address. It is dialled when the first call needs it.
    *
-   * @param peerInfo What `peerInfo()` gave on that instance, or Velo's own JSON of it.
-   * @throws {TypeError} If it is no peer info.
+   * @param peer What `peerInfo()` gave on that instance, Velo's own JSON of it, or `{ instanceId, endpoint, serverKey }`
+   * (`endpoints` for several). Another id that answers at an address written by hand is `IDENTITY_MISMATCH`.
+   * @throws {TypeError} If it is none of these.
+   * @throws {ZeromeshError} `ENDPOINT_INVALID`; `IDENTITY_MISMATCH` when the id belongs to another key; `CLOSED`.
    */
-  registerPeer(peerInfo: PeerInfoJson | PeerInfo): InstanceId {
+  registerPeer(peer: PeerEntry): InstanceId {
     this.#requireOpen("register a peer");
-    const parsed = peerInfo !== null && "workerAddress" in peerInfo ? peerInfo : peerInfoFromJson(peerInfo);
-    if (parsed === null) {
-      throw new TypeError(
-        "Cannot register a peer: it must be { instance_id, worker_address } as peerInfo() gives",
-      );
-    }
-    return this.#core.connections.register(parsed, true);
+    return this.#core.connections.register(peerInfoOfEntry(peer, "register a peer"), true);
   }
 
   /** The peers known now. */

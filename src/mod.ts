@@ -127,6 +127,8 @@ export {
   type PeerDescription,
   type PeerDown,
   type PeerDuplicated,
+  type PeerEntry,
+  type PeerLocation,
   PeerQuestions,
   type PeerReplaced,
   type PeerUp,

@@ -59,7 +59,7 @@ export const knownErrorCodes = [
  * - `PEER_REPLACED`: another instance answers where the peer used to be.
  * - `PEER_DRAINING`: the peer is shutting down and takes no new requests.
  * - `PEER_LACKS_FEATURE`: the peer does not speak what the call needs.
- * - `IDENTITY_MISMATCH`: a connection claims an instance id that is not its own.
+ * - `IDENTITY_MISMATCH`: a connection claims an instance id that is not its own, or that another process has.
  * - `FORBIDDEN`: the peer refused our key.
  * - `TIMEOUT`, `CANCELLED`: the deadline passed; the caller or the handler's owner cancelled.
  * - `HANDLER_NOT_FOUND`, `HANDLER_EXISTS`, `HANDLER_FAILED`: about the handler that was named.

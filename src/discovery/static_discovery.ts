@@ -1,5 +1,5 @@
 import { type InstanceId, instanceId, type WorkerId, workerIdOf } from "../core/mod.ts";
-import { type PeerInfo, peerInfoFromJson, type PeerInfoJson } from "../messenger/mod.ts";
+import { type PeerEntry, type PeerInfo, peerInfoOfEntry } from "../messenger/mod.ts";
 import type {
   PeerDiscovery,
   Registration,
@@ -12,8 +12,8 @@ import { ServiceWatch } from "./service_watch.ts";
 
 /** What a {@link StaticDiscovery} is given. */
 export interface StaticDiscoveryOptions {
-  /** Instances: what `peerInfo()` gave there. */
-  peers?: readonly (PeerInfo | PeerInfoJson)[] | undefined;
+  /** Instances: what `peerInfo()` gave there, or `{ instanceId, endpoint, serverKey }` (`endpoints` for several). */
+  peers?: readonly PeerEntry[] | undefined;
   /** Which instances offer which service. */
   services?: Readonly<Record<string, readonly string[]>> | undefined;
 }
@@ -45,13 +45,11 @@ export class StaticDiscovery implements PeerDiscovery, ServiceDiscovery {
    *
    * @param options Entries to begin with.
    * @throws {TypeError} If one of them is no peer info, or no instance id.
+   * @throws {ZeromeshError} `ENDPOINT_INVALID`.
    */
   constructor(options: StaticDiscoveryOptions = {}) {
     for (const entry of options.peers ?? []) {
-      const info = "workerAddress" in entry ? entry : peerInfoFromJson(entry);
-      if (info === null) {
-        throw new TypeError("Cannot make a StaticDiscovery: an entry of peers is no peer info");
-      }
+      const info = peerInfoOfEntry(entry, "take an entry of peers into a StaticDiscovery");
       this.#peers.set(info.instanceId, info);
     }
     for (const [name, ids] of Object.entries(options.services ?? {})) {

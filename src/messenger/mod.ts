@@ -83,6 +83,7 @@ export {
   type SendOverflow,
 } from "./options.ts";
 export { type DiscoveryPort, heartbeatBoundMs, type PeerLookup } from "./peers/peer_finder.ts";
+export { type PeerEntry, peerInfoOfEntry, type PeerLocation } from "./peers/peer_entry.ts";
 export { type Peer, type PeerView } from "./peers/peers.ts";
 export { type Roster, type Standing } from "./peers/roster.ts";
 export { type Balance, service, type ServiceRouter, type ServiceTarget } from "./calls/service_target.ts";

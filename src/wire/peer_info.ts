@@ -11,6 +11,8 @@ export interface PeerInfo {
   readonly instanceId: InstanceId;
   /** The encoded worker address, see {@link encodeWorkerAddress}. */
   readonly workerAddress: Uint8Array;
+  /** Whether a person wrote it down: then another id at its address is a mistake, and no successor. Never on the wire. */
+  readonly fixed?: boolean | undefined;
 }
 
 /** A {@link PeerInfo} as JSON, in Velo's field names; the address is one number per byte. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
-import { amHandler, contract, type PeerInfoJson, unaryHandler } from "../../src/mod.ts";
+import { StaticDiscovery } from "../../src/discovery/mod.ts";
+import { amHandler, contract, type InstanceId, type PeerInfoJson, unaryHandler } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { freePort, portOf } from "../support/ports.ts";
 import { startProxy } from "../support/proxy.ts";
@@ -225,6 +226,94 @@ test("registerPeer() refuses what is no peer info", async () => {
       TypeError,
       JSON.stringify(wrong),
     );
+  }
+  assert.deepEqual(alone.peers(), []);
+});
+
+test("a peer can be registered by its id and endpoint, written by hand", async () => {
+  await using t = await leakCheck();
+  const server = await t.messenger();
+  server.registerHandler(unaryHandler("who", () => bytes("server")));
+  for (
+    const where of [
+      { endpoint: server.endpoint },
+      { endpoints: ["tcp://127.0.0.1:1", server.endpoint] },
+    ]
+  ) {
+    const client = await t.messenger();
+    const peer = client.registerPeer({ instanceId: server.instanceId.toUpperCase(), ...where });
+    assert.equal(peer, server.instanceId);
+    assert.deepEqual(client.peers()[0]?.endpoints, where.endpoints ?? [where.endpoint]);
+    assert.equal(text(await client.unary("who", { to: peer })), "server");
+    const other = await t.messenger({
+      discovery: new StaticDiscovery({ peers: [{ instanceId: server.instanceId, ...where }] }),
+    });
+    assert.equal(text(await other.unary("who", { to: server.instanceId })), "server");
+  }
+});
+
+test("another id at an address written by hand is IDENTITY_MISMATCH, and gets nothing", async () => {
+  await using t = await leakCheck();
+  const server = await t.messenger();
+  let calls = 0;
+  server.registerHandler(unaryHandler("who", () => void calls++));
+  const instanceId = "0195b0f4-3c52-7abc-8def-0123456789ab";
+  const entry = { instanceId, endpoint: server.endpoint };
+  const client = await t.messenger();
+  const found = await t.messenger({ discovery: new StaticDiscovery({ peers: [entry] }) });
+  client.registerPeer(entry);
+  for (const each of [client, found]) {
+    for (let i = 0; i < 2; i++) {
+      const error = await fails(each.unary("who", { to: instanceId as InstanceId }), {
+        code: "IDENTITY_MISMATCH",
+        ran: "no",
+        peer: instanceId,
+      });
+      assert.ok(error.message.includes(server.instanceId) && error.message.includes(server.endpoint));
+    }
+  }
+  assert.equal(calls, 0);
+});
+
+test("a peer that was registered by hand, met and replaced is PEER_REPLACED", async () => {
+  await using t = await leakCheck();
+  const endpoint = `tcp://127.0.0.1:${await freePort()}`;
+  const first = await t.messenger({ endpoint });
+  first.registerHandler(unaryHandler("who", () => bytes("first")));
+  const client = await t.messenger();
+  const peer = client.registerPeer({ instanceId: first.instanceId, endpoint });
+  assert.equal(text(await client.unary("who", { to: peer })), "first");
+  await first.close();
+  await until(() => client.peers()[0]?.up === false);
+  const second = await t.messenger({ endpoint });
+  await fails(client.unary("who", { to: peer }), { code: "PEER_REPLACED", ran: "no" });
+  assert.notEqual(second.instanceId, peer);
+});
+
+test("an entry written by hand with something wrong in it is refused where it is given", async () => {
+  await using t = await leakCheck();
+  const alone = await t.messenger();
+  const instanceId = "0195b0f4-3c52-7abc-8def-0123456789ab";
+  const endpoint = "tcp://127.0.0.1:5555";
+  const wrong: [entry: object, expected: Record<string, unknown>][] = [
+    [{ instanceId }, { name: "TypeError", message: /endpoint or endpoints/ }],
+    [{ instanceId, endpoint, endpoints: [endpoint] }, {
+      name: "TypeError",
+      message: /endpoint or endpoints/,
+    }],
+    [{ instanceId, endpoints: [] }, { name: "TypeError" }],
+    [{ instanceId, endpoints: endpoint }, { name: "TypeError" }],
+    [{ instanceId, endpoint: 5 }, { name: "TypeError" }],
+    [{ instanceId, endpoint, serverKey: "short" }, { name: "TypeError", message: /Z85/ }],
+    [{ instanceId, endpoint, key: "x" }, { name: "TypeError", message: /no "key"/ }],
+    [{ instanceId: "x", endpoint }, { name: "TypeError" }],
+    [{ instanceId, endpoint: "http://host" }, { code: "ENDPOINT_INVALID" }],
+    [{ instanceId, endpoint: "tcp://*:5" }, { code: "ENDPOINT_INVALID" }],
+    [{ instanceId, endpoints: Array(17).fill(endpoint) }, { name: "RangeError" }],
+  ];
+  for (const [entry, expected] of wrong) {
+    looksLike(thrown(() => alone.registerPeer(entry as PeerInfoJson)), expected);
+    looksLike(thrown(() => new StaticDiscovery({ peers: [entry as PeerInfoJson] })), expected);
   }
   assert.deepEqual(alone.peers(), []);
 });

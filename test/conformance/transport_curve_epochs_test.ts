@@ -180,3 +180,18 @@ test("an id that was registered with a key belongs to it until disconnect()", { 
   server.disconnect(owner.instanceId);
   assert.equal(await thief.connect(server.endpoint, { serverKey }), server.instanceId);
 });
+
+test("a peer is registered by hand with its key", { skip: noCurve }, async () => {
+  await using t = await leakCheck();
+  const [serverKeys, own, other] = await threePairs();
+  const server = await secured(t, serverKeys);
+  const { instanceId, endpoint } = server;
+  const client = await secured(t, own, { listen: false });
+  client.registerPeer({ instanceId, endpoint, serverKey: serverKeys.publicKey });
+  assert.equal(text(await client.unary("who", { to: instanceId })), instanceId);
+  const wrong = { instanceId, endpoint, serverKey: other.publicKey };
+  assert.throws(() => client.registerPeer(wrong), { code: "IDENTITY_MISMATCH" });
+  const second = await secured(t, own, { listen: false, connectTimeoutMs: 1_000 });
+  second.registerPeer(wrong);
+  await fails(second.unary("who", { to: instanceId }), { code: "FORBIDDEN", ran: "no" });
+});

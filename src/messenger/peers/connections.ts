@@ -305,9 +305,10 @@ export class Connections {
 
   #attempt(peer: Peer, timeoutMs: number): Promise<Session> {
     const replies = peer.replies;
+    const expected = { id: peer.instanceId, unmet: peer.fixed && !peer.met };
     const target = {
       endpoints: dialOrder(peer.dialable()),
-      expected: peer.instanceId,
+      expected,
       serverKey: requireKey(peer.instanceId, peer.publicKey, this.#parts.secure),
       met: peer.zeromesh,
       attempting: (link: Link<Session>) => {
@@ -315,7 +316,7 @@ export class Connections {
       },
     };
     const attempt = replies !== null && replies.link.state === "open"
-      ? this.#dialler.handshake(replies, peer.instanceId, timeoutMs, undefined)
+      ? this.#dialler.handshake(replies, expected, timeoutMs, undefined)
       : this.#dialler.reach(target, timeoutMs, undefined);
     peer.connecting = attempt;
     this.finder.dialling(peer);

@@ -25,12 +25,20 @@ import type { CallTable } from "../calls/pending.ts";
 import type { Peer } from "./peers.ts";
 import { Session } from "./session.ts";
 
+/** Who must answer. */
+export interface Expected {
+  /** Its id. */
+  readonly id: InstanceId;
+  /** Whether a person wrote it down, and it was not met since: another one is then no successor. */
+  readonly unmet: boolean;
+}
+
 /** Where to dial, and who is expected there. */
 export interface DialTarget {
   /** Addresses, tried in turn. */
   readonly endpoints: readonly string[];
   /** Who must answer; null for whoever does. */
-  readonly expected: InstanceId | null;
+  readonly expected: Expected | null;
   /** The CURVE key that the other end must own; null without CURVE. */
   readonly serverKey: string | null;
   /** Whether somebody of ours was met there before: then it is dialled until the time is up, whatever is found. */
@@ -211,13 +219,13 @@ export class Dialler {
   /** Says `_hello` on a connection and waits for the answer. */
   async handshake(
     session: Session,
-    expected: InstanceId | null,
+    expected: Expected | null,
     timeoutMs: number,
     signal: AbortSignal | undefined,
   ): Promise<Session> {
     const { calls, transport } = this.#parts;
     const link = session.link;
-    const call = calls.open(expected ?? undefined, "_hello", timeoutMs, signal, (outcome) => {
+    const call = calls.open(expected?.id, "_hello", timeoutMs, signal, (outcome) => {
       return this.#answered(session, outcome.payload, call.answeredBy, expected);
     });
     call.session = session;
@@ -244,27 +252,21 @@ export class Dialler {
     session: Session,
     payload: Uint8Array,
     answeredBy: Session | null,
-    expected: InstanceId | null,
+    expected: Expected | null,
   ): Session {
     const { endpoint } = session.link;
     const reply = decodeHelloReply(payload);
     if (reply === null) {
       throw new ZeromeshError("PEER_UNREACHABLE", `${endpoint} answers _hello with something else`);
     }
-    const id = reply.zeromesh?.instanceId ?? plainId(answeredBy) ?? expected;
+    const id = reply.zeromesh?.instanceId ?? plainId(answeredBy) ?? expected?.id ?? null;
     if (id === null) {
       throw new ZeromeshError(
         "PEER_LACKS_FEATURE",
         `${endpoint} answers, but does not say which instance it is; use registerPeer with its peer info`,
       );
     }
-    if (expected !== null && id !== expected) {
-      throw new ZeromeshError(
-        "PEER_REPLACED",
-        `Another instance (${id}) answers at ${endpoint}, where ${expected} used to be`,
-        { peer: expected, details: { successor: id } },
-      );
-    }
+    if (expected !== null && id !== expected.id) throw otherId(endpoint, expected, id);
     const established = this.#parts.establish(session, reply, id);
     // From now on nobody else's connection brings this peer's answers.
     if (answeredBy !== null && answeredBy !== session && established.peer !== null) {
@@ -297,6 +299,23 @@ export class Dialler {
     };
     return { over: promise, cancel };
   }
+}
+
+/** Somebody else answers. */
+function otherId(endpoint: string, expected: Expected, id: InstanceId): ZeromeshError {
+  const peer = expected.id;
+  const details = { successor: id };
+  return expected.unmet
+    ? new ZeromeshError(
+      "IDENTITY_MISMATCH",
+      `Instance ${id} answers at ${endpoint}, and not ${peer}, which was registered with that address`,
+      { peer, details },
+    )
+    : new ZeromeshError(
+      "PEER_REPLACED",
+      `Another instance (${id}) answers at ${endpoint}, where ${peer} used to be`,
+      { peer, details },
+    );
 }
 
 /** The addresses of a peer, those of this host first: one that is not here fails at once. */

@@ -86,7 +86,7 @@ export class PeerFinder {
     const since = this.#missing.get(peer);
     if (since === undefined) return;
     const code = error instanceof ZeromeshError ? error.code : null;
-    const replaced = code === "PEER_REPLACED";
+    const replaced = code === "PEER_REPLACED" || code === "IDENTITY_MISMATCH";
     // Dialling itself takes a moment off the bound.
     const overdue = this.#parts.clock.now() - since >= heartbeatBoundMs - 100;
     if (code === "PEER_UNREACHABLE" && !overdue) return;

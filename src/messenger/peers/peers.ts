@@ -77,6 +77,10 @@ export class Peer {
   given: string | null = null;
   /** Whether discovery told about it, and not somebody who knew. */
   found = false;
+  /** Whether a person wrote down its id and address. */
+  fixed = false;
+  /** Whether it was ever met. */
+  met = false;
   /** Whether it has answered over a connection that bears its id; then no nameless one answers for it. */
   named = false;
   /** Whether it was ever met as one of ours. */
@@ -136,6 +140,7 @@ export class Peer {
    * @returns Whether this is a run that was there before another one: then two processes have the id at once.
    */
   meet(session: Session): boolean {
+    this.met = true;
     this.zeromesh = session.zeromesh;
     this.name = session.name ?? this.name;
     const { run } = session;
@@ -221,6 +226,7 @@ export class PeerTable {
     const peer = this.ensure(info.instanceId);
     const endpoints = endpointsOf(info);
     if (endpoints.length > 0) peer.endpoints = endpoints;
+    peer.fixed ||= info.fixed === true;
     return peer;
   }
 
