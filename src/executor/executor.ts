@@ -2,6 +2,7 @@ import {
   type Clock,
   Deque,
   errorText,
+  Guard,
   type Logger,
   observeNumbers,
   silentLogger,
@@ -69,6 +70,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #metrics: Disposable;
+  readonly #unlisten: () => void;
   readonly #handlers = new Map<string, ActiveMessageHandler>();
   readonly #queue = new Deque<Job>();
   readonly #senders = new Set<WaitingSender>();
@@ -105,9 +107,14 @@ export class ActiveMessageExecutor implements AsyncDisposable {
       throw new TypeError(`overflow must be "wait" or "fail", not ${String(overflow)}`);
     }
     this.#overflow = overflow;
-    this.#logger = options.logger ?? silentLogger;
+    this.#logger = new Guard(options.logger ?? silentLogger).logger;
     this.#clock = options.clock ?? systemClock;
     this.#metrics = observeNumbers(options.meter, executorMetrics, () => this.stats());
+    const { signal } = options;
+    const onAbort = (): void => void this.stop();
+    this.#unlisten = () => signal?.removeEventListener("abort", onAbort);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted) onAbort();
   }
 
   /**
@@ -221,6 +228,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
     });
     await this.#idle.promise;
     cancel();
+    this.#unlisten();
     this.#metrics[Symbol.dispose]();
     this.#responses.end();
   }

@@ -22,6 +22,8 @@ export interface ExecutorOptions {
   meter?: Meter | undefined;
   /** Where time comes from. @default {the system's clock} */
   clock?: Clock | undefined;
+  /** Stops it, as `ActiveMessageExecutor.stop` does without options. */
+  signal?: AbortSignal | undefined;
 }
 
 /** Options of `ActiveMessageExecutor.stop`. */

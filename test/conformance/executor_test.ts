@@ -343,3 +343,52 @@ test("a prefix may hold colons and brackets, and a notification is taken apart i
   for (const none of ["", "ok", "a:okay", "a:err(b"]) assert.equal(parseNotification(none), null);
   assert.equal(parseNotification("a:b:ok", "a"), null);
 });
+
+test("its signal stops an executor, also one that has aborted before, and what waits is told", async () => {
+  await using t = await leakCheck();
+  const stop = new AbortController();
+  const executor = open(t, { concurrency: 1, signal: stop.signal });
+  const hold = gate(t);
+  executor.registerHandlers({ job: () => hold.opened });
+  await executor.send(message("job", "first"));
+  await executor.send(message("job", "second"));
+  stop.abort();
+  await fails(executor.send(message("job")), { code: "CLOSED" });
+  hold.open();
+  const seen: string[] = [];
+  for await (const { notification } of executor.responses) seen.push(notification);
+  assert.deepEqual(seen, [
+    "second:err(The executor was stopped before this message was handled)",
+    "first:ok",
+  ]);
+  const late = open(t, { signal: stop.signal });
+  await fails(late.send(message("job")), { code: "CLOSED" });
+});
+
+test("a logger that throws costs an executor no message", async () => {
+  await using t = await leakCheck();
+  const broken = (): never => {
+    throw new Error("the disk is full");
+  };
+  const logger = { debug: broken, info: broken, warn: broken, error: broken };
+  const executor = open(t, { concurrency: 1, logger });
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  executor.registerHandlers({
+    fails: () => {
+      throw new Error("no");
+    },
+    odd: () => {
+      throw proxy;
+    },
+    works: () => {},
+  });
+  await executor.send(message("fails"));
+  await executor.send(message("odd", "odd"));
+  await executor.send(message("odd"));
+  await executor.send(message("works", "after"));
+  const [odd, after] = await read(executor, 2);
+  assert.deepEqual([odd?.isSuccess, after?.notification], [false, "after:ok"]);
+  await until(() => executor.stats().running === 0);
+  balanced(executor);
+});
