@@ -1,4 +1,4 @@
-import { LabelLimit, type Meter, type MetricInfo, type Observe } from "./core/mod.ts";
+import { type GuardedMeter, LabelLimit, type Meter, type MetricInfo, type Observe } from "./core/mod.ts";
 import { type MessengerCore, observeLabel, type Peer } from "./messenger/mod.ts";
 import { type FullStats, statMetrics } from "./stat_metrics.ts";
 
@@ -37,7 +37,7 @@ export interface Observed {
 export function observeMessenger(
   messenger: Observed,
   core: MessengerCore,
-  options: { readonly meter: Meter | null; readonly maxMetricLabels: number },
+  options: { readonly meter: GuardedMeter | null; readonly maxMetricLabels: number },
 ): void {
   const { meter, maxMetricLabels } = options;
   if (meter === null) return;
@@ -89,21 +89,21 @@ interface ReactorShare {
 const reactorShares = new WeakMap<Meter, ReactorShare>();
 
 /** Reports the thread's pump, once for all messengers of the thread that share a meter. */
-function observeReactor(meter: Meter, core: MessengerCore): Disposable {
-  let share = reactorShares.get(meter);
+function observeReactor(meter: GuardedMeter, core: MessengerCore): Disposable {
+  let share = reactorShares.get(meter.given);
   if (share === undefined) {
     const { transport } = core;
     const metrics = reactorMetrics.map((metric) =>
       meter.counter(metric, (observe) => observe(transport.stats().reactor[metric.of]))
     );
-    reactorShares.set(meter, share = { users: 0, metrics });
+    reactorShares.set(meter.given, share = { users: 0, metrics });
   }
   const used = share;
   used.users++;
   return {
     [Symbol.dispose]() {
       if (--used.users > 0) return;
-      reactorShares.delete(meter);
+      reactorShares.delete(meter.given);
       for (const metric of used.metrics) metric[Symbol.dispose]();
     },
   };

@@ -1,9 +1,9 @@
 import {
   type DroppedEntries,
   errorText,
+  Guard,
   type InstanceId,
   observeNumbers,
-  silentLogger,
   type SubscribeOptions,
   systemClock,
   ZeromeshError,
@@ -71,6 +71,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
   readonly #heartbeats: Heartbeats;
   readonly #distributions: Set<OngoingWork>;
   readonly #uses: Disposable[] = [];
+  readonly #guard: Guard;
   #ending: Promise<CohortResults<void, Rank>> | null = null;
   #reason: string | null = null;
 
@@ -90,7 +91,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
     this.#messenger = messenger;
     this.#options = resolved;
     this.#distributions = distributions;
-    const logger = options.logger ?? silentLogger;
+    const { logger } = this.#guard = new Guard(options.logger);
     this.#contracts = cohortContracts(this.#options.name);
     const places = this.#places = new Places({
       options: this.#options,
@@ -153,7 +154,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
       throw error;
     }
     cohort.#heartbeats.start();
-    cohort.#uses.push(observeNumbers(meter, cohortMetrics, () => cohort.stats()));
+    cohort.#uses.push(observeNumbers(meter, cohort.#guard, cohortMetrics, () => cohort.stats()));
     cohort.#follow(signal);
     return cohort;
   }

@@ -1,9 +1,9 @@
 import {
   Backoff,
   errorText,
+  guardLogger,
   type InstanceId,
   type Logger,
-  silentLogger,
   systemClock,
   ZeromeshError,
 } from "../core/mod.ts";
@@ -66,7 +66,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     this.#messenger = messenger;
     this.#options = options;
     this.#contracts = cohortContracts(options.name ?? cohortDefaults.name);
-    this.#logger = options.logger ?? silentLogger;
+    this.#logger = guardLogger(options.logger);
     const { leader, serverKey } = options;
     this.#entry = new Entry(messenger, this.#contracts.join, { leader, serverKey });
   }

@@ -9,9 +9,10 @@ export interface ErrorPolicy {
    * @param error What the handler threw.
    * @param failures How often this handler has failed, this time included.
    * @returns `"log"`: nothing more. `"cancel"`: whatever the handler works on is aborted, what waits for it is
-   * cancelled, and it takes nothing more.
+   * cancelled, and it takes nothing more. A promise is waited for; a policy that throws, or answers anything else,
+   * changes nothing.
    */
-  failed(error: unknown, failures: number): ErrorVerdict;
+  failed(error: unknown, failures: number): ErrorVerdict | Promise<ErrorVerdict>;
 }
 
 const log: ErrorPolicy = Object.freeze({ failed: (): ErrorVerdict => "log" });

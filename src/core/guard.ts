@@ -20,12 +20,11 @@ export class Guard {
   /** Where to log. It never throws: a logger that does is not used again. */
   readonly logger: Logger;
   readonly #faults: Record<Hook, number> = { ...none };
+  readonly #last: Partial<Record<Hook, string>> = {};
 
   /** @param logger What the user gave. */
-  constructor(logger: Logger) {
-    this.logger = logger === silentLogger ? logger : guardLogger(logger, (error) => {
-      this.failed("logger", error);
-    });
+  constructor(logger: Logger = silentLogger) {
+    this.logger = guardLogger(logger, (error) => this.failed("logger", error));
   }
 
   /** How often each hook has failed. */
@@ -33,22 +32,34 @@ export class Guard {
     return { ...this.#faults };
   }
 
-  /** Calls a hook. Undefined when it throws. */
+  /** Calls a hook. Undefined when it throws; a promise that rejects counts as well. */
   run<T>(hook: Hook, call: () => T): T | undefined {
     try {
-      return call();
+      const result = call();
+      if (isThenable(result)) Promise.resolve(result).then(undefined, (error) => this.failed(hook, error));
+      return result;
     } catch (error) {
       this.failed(hook, error);
       return undefined;
     }
   }
 
-  /** A hook has failed. What fails each time is logged at its 1st, 2nd, 4th, 8th failure and so on. */
+  /** A hook has failed. What fails in the same way each time is logged the 1st, 2nd, 4th, 8th time and so on. */
   failed(hook: Hook, error: unknown): void {
     const times = ++this.#faults[hook];
-    if ((times & (times - 1)) !== 0) return;
-    this.logger.error(`${hook} failed`, { error: errorText(error), times });
+    const text = errorText(error);
+    if (text === this.#last[hook] && (times & (times - 1)) !== 0) return;
+    this.#last[hook] = text;
+    this.logger.error(`${hook} failed`, { error: text, times });
   }
+}
+
+/** A value that is not what it should be, for messages: short, and never a secret or a page long. */
+export function describeValue(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "object" && value !== null) return "an object";
+  return typeof value === "function" ? "a function" : String(value);
 }
 
 /** Whether a value is a promise, or can be awaited like one. */
@@ -67,7 +78,12 @@ export function readable(thrown: unknown): unknown {
   }
 }
 
-function guardLogger(logger: Logger, failed: (error: unknown) => void): Logger {
+/** A logger that never throws: at its first failure the one that was given is not used again. */
+export function guardLogger(
+  logger: Logger = silentLogger,
+  failed: (error: unknown) => void = () => {},
+): Logger {
+  if (logger === silentLogger) return logger;
   let broken = false;
   const fail = (error: unknown): void => {
     if (broken) return;

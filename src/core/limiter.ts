@@ -90,6 +90,11 @@ export function tokenBucket(options: TokenBucketOptions): Limiter {
   return new TokenBucket(perSecond, burst);
 }
 
+/** Whether a limiter is one of those made here. */
+export function isOwnLimiter(limiter: Limiter): boolean {
+  return limiter instanceof Waiters || limiter === never;
+}
+
 /** Checks a number of places: a whole number from 1 on, or Infinity. */
 export function checkPermits(what: string, value: unknown): number {
   if (typeof value !== "number" || (value !== Infinity && !Number.isInteger(value))) {

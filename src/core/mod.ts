@@ -46,7 +46,18 @@ export {
   ZeromeshError,
   type ZeromeshErrorOptions,
 } from "./errors.ts";
-export { type Faults, Guard, type Hook, hooks, isThenable, readable } from "./guard.ts";
+export {
+  describeValue,
+  type Faults,
+  Guard,
+  guardLogger,
+  type Hook,
+  hooks,
+  isThenable,
+  readable,
+} from "./guard.ts";
+export { guardLimiter } from "./guarded_limiter.ts";
+export { GuardedMeter } from "./guarded_meter.ts";
 export {
   type InstanceId,
   instanceId,

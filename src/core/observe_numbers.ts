@@ -1,3 +1,5 @@
+import type { Guard } from "./guard.ts";
+import { GuardedMeter } from "./guarded_meter.ts";
 import type { Meter, MetricInfo } from "./meter.ts";
 
 /** A metric that is one number among the counters of a part. */
@@ -10,10 +12,12 @@ export interface NumberMetric<Stats> extends Omit<MetricInfo, "labels"> {
 
 /** Hands counters to a meter, if there is one, until the result is disposed of. */
 export function observeNumbers<Stats>(
-  meter: Meter | undefined,
+  given: Meter | undefined,
+  guard: Guard,
   metrics: readonly NumberMetric<Stats>[],
   stats: () => Stats,
 ): Disposable {
+  const meter = given === undefined ? undefined : new GuardedMeter(given, guard);
   const open = meter === undefined ? [] : metrics.map((metric) => {
     const { type, name, help, unit } = metric;
     return meter[type]({ name, help, unit, labels: [] }, (observe) => observe(metric.value(stats())));

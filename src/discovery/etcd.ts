@@ -18,9 +18,9 @@
  */
 import {
   type Clock,
+  guardLogger,
   type InstanceId,
   type Logger,
-  silentLogger,
   systemClock,
   type WorkerId,
   workerIdOf,
@@ -96,7 +96,7 @@ export class EtcdDiscovery implements PeerDiscovery, ServiceDiscovery {
       throw new TypeError("Cannot make an EtcdDiscovery: endpoints must be http:// or https:// URLs");
     }
     const clock = this.#clock = options.clock ?? systemClock;
-    const logger = this.#logger = options.logger ?? silentLogger;
+    const logger = this.#logger = guardLogger(options.logger);
     this.#root = `/velo/${checkServiceName(options.cluster ?? d.cluster, "a cluster")}`;
     const gateway = this.#gateway = new EtcdGateway({
       endpoints,

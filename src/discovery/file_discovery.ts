@@ -2,9 +2,9 @@ import { basename, dirname } from "node:path";
 import {
   type Clock,
   errorText,
+  guardLogger,
   type InstanceId,
   type Logger,
-  silentLogger,
   systemClock,
   type WorkerId,
   workerIdOf,
@@ -87,7 +87,7 @@ export class FileDiscovery implements PeerDiscovery, ServiceDiscovery {
       throw new TypeError("Cannot make a FileDiscovery: path must be the path of a file");
     }
     const clock = this.#clock = options.clock ?? systemClock;
-    this.#logger = options.logger ?? silentLogger;
+    this.#logger = guardLogger(options.logger);
     this.#pollMs = options.pollMs ?? fileDiscoveryDefaults.pollMs;
     const lockTimeoutMs = options.lockTimeoutMs ?? fileDiscoveryDefaults.lockTimeoutMs;
     const servicesPath = options.servicesPath ?? options.path.replace(/(\.[^./]*)?$/, ".services$1");

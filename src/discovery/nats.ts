@@ -21,10 +21,10 @@ import type { NatsConnection, Subscription } from "@nats-io/transport-node";
 import {
   type Clock,
   errorText,
+  guardLogger,
   type InstanceId,
   instanceIdToBytes,
   type Logger,
-  silentLogger,
   systemClock,
   type WorkerId,
   workerIdOf,
@@ -102,7 +102,7 @@ export class NatsDiscovery implements PeerDiscovery {
     this.#subjects = `${cluster}.velo.discover`;
     this.#timeoutMs = options.timeoutMs ?? d.timeoutMs;
     this.#clock = options.clock ?? systemClock;
-    this.#logger = options.logger ?? silentLogger;
+    this.#logger = guardLogger(options.logger);
   }
 
   async discoverByInstanceId(id: InstanceId, options: LookupOptions = {}): Promise<PeerInfo | null> {

@@ -5,7 +5,6 @@ import {
   Guard,
   type Logger,
   observeNumbers,
-  silentLogger,
   systemClock,
   ZeromeshError,
 } from "../core/mod.ts";
@@ -107,9 +106,10 @@ export class ActiveMessageExecutor implements AsyncDisposable {
       throw new TypeError(`overflow must be "wait" or "fail", not ${String(overflow)}`);
     }
     this.#overflow = overflow;
-    this.#logger = new Guard(options.logger ?? silentLogger).logger;
+    const guard = new Guard(options.logger);
+    this.#logger = guard.logger;
     this.#clock = options.clock ?? systemClock;
-    this.#metrics = observeNumbers(options.meter, executorMetrics, () => this.stats());
+    this.#metrics = observeNumbers(options.meter, guard, executorMetrics, () => this.stats());
     const { signal } = options;
     const onAbort = (): void => void this.stop();
     this.#unlisten = () => signal?.removeEventListener("abort", onAbort);

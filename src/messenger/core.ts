@@ -212,6 +212,7 @@ export class MessengerCore implements TransportHandler<Session> {
       deliver: (session, message) => core.#inbound.fetched(session, message),
     });
     core.#inbound = new InboundRouter({
+      logger: options.logger,
       dispatcher: core.#dispatcher,
       staged: core.#staged,
       calls: core.#calls,

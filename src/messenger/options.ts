@@ -2,6 +2,7 @@ import {
   checkPermits,
   type Clock,
   Guard,
+  GuardedMeter,
   type InstanceId,
   instanceId,
   isInstanceName,
@@ -29,7 +30,7 @@ export interface CurveOptions {
   secretKey: string;
   /**
    * Public keys that may connect: a list, a function that is asked for each connection, or `"any"`, which lets in
-   * everybody who owns the key they show. The function answers `true`, or a promise of it within 4 seconds, to let a
+   * everybody who owns the key they show. The function answers `true`, or a promise of it within 2 seconds, to let a
    * key in; whatever else it does refuses the key.
    * @default {[]: nobody}
    */
@@ -176,7 +177,7 @@ export interface ResolvedOptions {
   readonly library: string | undefined;
   readonly logger: Logger;
   readonly guard: Guard;
-  readonly meter: Meter | null;
+  readonly meter: GuardedMeter | null;
   readonly tracing: Tracing | null;
   readonly maxMetricLabels: number;
   readonly timeoutMs: number;
@@ -289,7 +290,7 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
     library: options.library,
     logger: guard.logger,
     guard,
-    meter: options.meter ?? null,
+    meter: options.meter == null ? null : new GuardedMeter(options.meter, guard),
     tracing: options.tracing ?? null,
     maxMetricLabels: inRange("maxMetricLabels", options.maxMetricLabels ?? d.maxMetricLabels, 1, 100_000),
     timeoutMs: duration("timeoutMs", options.timeoutMs ?? d.timeoutMs),

@@ -162,7 +162,7 @@ function metadataText(handler: string, metadata: unknown): string {
 }
 
 /** Refuses headers that are the system's, too many or too large. */
-function checkHeaders(handler: string, headers: Readonly<Record<string, string>> | undefined): void {
+export function checkHeaders(handler: string, headers: Readonly<Record<string, string>> | undefined): void {
   if (headers === undefined) return;
   if (typeof headers !== "object" || headers === null) {
     throw new TypeError(`Cannot call "${handler}": headers must be an object of texts`);

@@ -1,15 +1,15 @@
-import { errorText, type InstanceId, isContract, type Logger } from "../../core/mod.ts";
-import type { Contract } from "../../core/mod.ts";
+import { type Contract, type Guard, type InstanceId, isContract } from "../../core/mod.ts";
 import { ResponseKind } from "../../wire/mod.ts";
 import type { CallOptions } from "./caller.ts";
-import type { OutgoingTrace, TracePattern, Tracing } from "../observe/tracing.ts";
+import { checkHeaders } from "./outbound.ts";
+import type { TracePattern, Tracing } from "../observe/tracing.ts";
 
-/** A tracer, and where its failures are reported. */
+/** A tracer, and who calls it. */
 export interface Tracer {
   /** Where traces go. */
   readonly tracing: Tracing;
-  /** Where trouble is reported. */
-  readonly logger: Logger;
+  /** Calls it: a tracer that throws costs no call. */
+  readonly guard: Guard;
 }
 
 /** What a caller of this kind waits for, in the words of {@link Tracing}. */
@@ -19,7 +19,7 @@ export function patternOf(kind: ResponseKind): TracePattern {
 
 /** Makes a call with the headers of its trace, and ends the trace with it. A tracer that throws costs no call. */
 export function traceCall<T>(
-  tracer: Tracer,
+  { tracing, guard }: Tracer,
   kind: ResponseKind,
   target: string | Contract,
   options: CallOptions,
@@ -30,28 +30,17 @@ export function traceCall<T>(
   if (typeof handlerName !== "string" || typeof options !== "object" || options === null) {
     return call(options);
   }
-  let trace: OutgoingTrace;
-  let traced = options;
-  try {
-    trace = tracer.tracing.send({ handlerName, pattern: patternOf(kind), peer: options.to as InstanceId });
-    traced = { ...options, headers: { ...options.headers, ...trace.headers } };
-  } catch (error) {
-    traceFailed(tracer.logger, error);
-    return call(options);
-  }
-  const end = (error?: unknown): void => {
-    try {
-      trace.end(error);
-    } catch (thrown) {
-      traceFailed(tracer.logger, thrown);
-    }
-  };
-  const promise = call(traced);
+  const trace = guard.run("tracing", () => {
+    return tracing.send({ handlerName, pattern: patternOf(kind), peer: options.to as InstanceId });
+  });
+  if (trace === undefined) return call(options);
+  const traced = guard.run("tracing", () => {
+    const headers = { ...options.headers, ...trace.headers };
+    checkHeaders(handlerName, headers);
+    return { ...options, headers };
+  });
+  const promise = call(traced ?? options);
+  const end = (error?: unknown): void => void guard.run("tracing", () => trace.end(error));
   promise.then(() => end(), end);
   return promise;
-}
-
-/** Reports a tracer that throws. */
-export function traceFailed(logger: Logger, error: unknown): void {
-  logger.error("the tracer threw", { error: errorText(error) });
 }

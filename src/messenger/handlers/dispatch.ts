@@ -2,13 +2,17 @@ import {
   type AnySchema,
   type Clock,
   errorText,
+  type Guard,
   type InstanceId,
+  isThenable,
   type Limiter,
+  readable,
   semaphore,
   ZeromeshError,
 } from "../../core/mod.ts";
 import type { InboundMessage } from "../../transport/mod.ts";
 import { RequestHeader, ResponseKind } from "../../wire/mod.ts";
+import { askPolicy } from "./ask_policy.ts";
 import { type CallHost, InboundCall, shuttingDown } from "./context.ts";
 import type { DispatcherParts, DispatchStats } from "./dispatch_parts.ts";
 import type { MessengerFace, Registered } from "./handler.ts";
@@ -16,7 +20,7 @@ import type { HandlerStats } from "./handler_stats.ts";
 import { readInput } from "./input.ts";
 import { type LaneHost, Lanes } from "./lanes.ts";
 import { runHandler } from "../observe/observation.ts";
-import { handlerNotFound, isThenable, overloaded, payloadTooLarge, Refusal, stopped } from "./refusal.ts";
+import { handlerNotFound, overloaded, payloadTooLarge, Refusal, stopped } from "./refusal.ts";
 import type { Failure, ReplyTarget } from "./replies.ts";
 import { Results } from "./results.ts";
 import { InboundRoom } from "./room.ts";
@@ -35,6 +39,7 @@ type Outcome = "succeeded" | "failed" | "cancelled" | "rejected";
  */
 export class Dispatcher implements CallHost, LaneHost {
   readonly #parts: DispatcherParts;
+  readonly guard: Guard;
   readonly #idle: (() => void)[] = [];
   readonly #busy = new Set<Session>();
   #draining = false;
@@ -51,6 +56,7 @@ export class Dispatcher implements CallHost, LaneHost {
   /** @param parts What it works with. */
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
+    this.guard = parts.guard;
     this.#results = new Results(parts.replies, parts.logger, parts.maxPayloadBytes);
     this.#room = new InboundRoom(parts.maxInFlightMessages, parts.maxInFlightBytes);
     this.#common = parts.concurrency === Infinity ? [] : [semaphore(parts.concurrency)];
@@ -317,20 +323,16 @@ export class Dispatcher implements CallHost, LaneHost {
     this.#await(call, registered, pending, () => this.#end(call, registered, "succeeded", true));
   }
 
-  #fail(call: InboundCall, registered: Registered, error: unknown): void {
+  #fail(call: InboundCall, registered: Registered, thrown: unknown): void {
+    const error = readable(thrown);
     this.#parts.deadlines.remove(call);
     if (error instanceof Refusal) this.#refused++;
     else this.#failed++;
     const outcome = !call.ran ? "rejected" : call.abandoned ? "cancelled" : "failed";
     if (outcome === "rejected" && call.kind === ResponseKind.fire) registered.counts.dropped++;
-    try {
-      this.#results.fail(call, registered.handler, error);
-    } finally {
-      this.#end(call, registered, outcome, true, error);
-    }
-    if (outcome !== "failed" || registered.stopped !== null) return;
-    const policy = registered.handler.tasks?.onError;
-    if (policy?.failed(error, registered.counts.failed) === "cancel") this.#stop(registered);
+    this.#results.fail(call, registered.handler, error);
+    this.#end(call, registered, outcome, true, error);
+    if (outcome === "failed") askPolicy(this.guard, registered, error, (stopped) => this.#stop(stopped));
   }
 
   /** A message is done: its places and its room are free. */

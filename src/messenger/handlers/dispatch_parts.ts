@@ -1,4 +1,4 @@
-import type { Clock, Deadlines, InstanceId, Logger } from "../../core/mod.ts";
+import type { Clock, Deadlines, Guard, InstanceId, Logger } from "../../core/mod.ts";
 import type { DropCounters } from "../../transport/mod.ts";
 import type { InboundCall } from "./context.ts";
 import type { HandlerRegistry, MessengerFace } from "./handler.ts";
@@ -23,6 +23,8 @@ export interface DispatcherParts {
   readonly drops: DropCounters;
   /** Where trouble is reported. */
   readonly logger: Logger;
+  /** Calls what the user gave besides handlers. */
+  readonly guard: Guard;
   /** Results above this are refused. */
   readonly maxPayloadBytes: number;
   /** Messages that all handlers of the user work on together. */

@@ -1,4 +1,4 @@
-import { ZeromeshError } from "../../core/mod.ts";
+import { errorText, type Logger, ZeromeshError } from "../../core/mod.ts";
 import type { DropCounters, InboundMessage } from "../../transport/mod.ts";
 import {
   AckHeader,
@@ -34,6 +34,8 @@ export interface InboundParts {
   readonly calls: CallTable;
   /** Counts what is dropped. */
   readonly drops: DropCounters;
+  /** Where trouble is reported. */
+  readonly logger: Logger;
   /** Larger payloads are refused, also those that the transport lets through because they are small. */
   readonly maxPayloadBytes: number;
 }
@@ -51,8 +53,16 @@ export class InboundRouter {
     this.#parts = parts;
   }
 
-  /** Handles one message. */
+  /** Handles one message. A defect in here costs this one, and none of those that came with it. */
   message(session: Session, message: InboundMessage): void {
+    try {
+      this.#message(session, message);
+    } catch (error) {
+      this.#parts.logger.error("handling a message failed", { error: errorText(error) });
+    }
+  }
+
+  #message(session: Session, message: InboundMessage): void {
     switch (message.type) {
       case MessageType.message:
         return this.#onRequest(session, message);

@@ -1,6 +1,8 @@
 import {
   type CancelTimer,
   type Clock,
+  type Guard,
+  guardLimiter,
   type LimitedTask,
   type Limiter,
   LinkedQueue,
@@ -13,6 +15,8 @@ import type { ResolvedTasks } from "./task_options.ts";
 export interface LaneHost {
   /** Where time comes from. */
   readonly clock: Clock;
+  /** Calls limits that others have made. */
+  readonly guard: Guard;
   /** Runs a message. Its places are taken; {@link Lanes.ended} gives them back. */
   start(call: InboundCall): void;
   /** A message has to wait. */
@@ -74,7 +78,7 @@ export class Lanes implements LimitedTask {
   constructor(host: LaneHost, tasks: ResolvedTasks, common: readonly Limiter[]) {
     this.#host = host;
     this.#tasks = tasks;
-    this.#limits = [...new Set([...common, ...tasks.limits])];
+    this.#limits = [...new Set([...common, ...tasks.limits])].map((limit) => guardLimiter(limit, host.guard));
     this.#timed = this.#limits.some(({ ready }) => ready.length > 0);
   }
 
@@ -228,7 +232,7 @@ export class Lanes implements LimitedTask {
 
   #blocked(): Limiter | null {
     const now = this.#timed ? this.#host.clock.now() : 0;
-    for (const limit of this.#limits) if (limit.ready(now) !== true) return limit;
+    for (const limit of this.#limits) if (!limit.ready(now)) return limit;
     return null;
   }
 

@@ -19,12 +19,6 @@ export class Refusal extends ZeromeshError {
   }
 }
 
-/** Whether a handler's result comes later. */
-export function isThenable(value: unknown): boolean {
-  return typeof value === "object" && value !== null &&
-    typeof (value as { then?: unknown }).then === "function";
-}
-
 /** What a handler throws is `HANDLER_FAILED`, unless its contract declares the code. */
 export function codeOf(error: unknown, handler: string, contract: Contract | null): string {
   if (!(error instanceof ZeromeshError)) return "HANDLER_FAILED";

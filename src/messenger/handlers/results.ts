@@ -78,8 +78,17 @@ export class Results {
     this.#replies.succeed(call, bytes, owned);
   }
 
-  /** Answers with a failure. */
+  /** Answers with a failure; also with one that cannot be read, which it says. */
   fail(call: InboundCall, handler: Handler, error: unknown): void {
+    try {
+      this.#fail(call, handler, error);
+    } catch (failure) {
+      const message = `"${handler.name}" failed, and its error cannot be sent: ${errorText(failure)}`;
+      this.#replies.fail(call, { code: "HANDLER_FAILED", message, ran: call.ran ? "yes" : "no" });
+    }
+  }
+
+  #fail(call: InboundCall, handler: Handler, error: unknown): void {
     if (error instanceof Refusal) {
       if (call.kind === ResponseKind.fire) {
         this.#logger.warn("a message was refused", { handler: handler.name, why: error.message });

@@ -1,12 +1,14 @@
 import {
   type Clock,
+  type Guard,
   type Histogram,
+  isThenable,
   knownErrorCodes,
   LabelLimit,
-  type Logger,
   type Meter,
   type MetricInfo,
   otherLabel,
+  readable,
   TurnClock,
   ZeromeshError,
 } from "../../core/mod.ts";
@@ -14,8 +16,7 @@ import type { InboundCall } from "../handlers/context.ts";
 import { Durations } from "./durations.ts";
 import type { Registered, TypedContext } from "../handlers/handler.ts";
 import type { PendingCall } from "../calls/pending.ts";
-import { isThenable } from "../handlers/refusal.ts";
-import { patternOf, traceFailed, type Tracer } from "../calls/traced_call.ts";
+import { patternOf, type Tracer } from "../calls/traced_call.ts";
 import type { IncomingTrace, TraceOutcome, Tracing } from "./tracing.ts";
 
 const callDuration: MetricInfo = {
@@ -124,7 +125,7 @@ export class InboundObserver {
   readonly #histogram: Histogram | null;
   readonly #handlers: LabelLimit;
   readonly #tracing: Tracing | null;
-  readonly #logger: Logger;
+  readonly #guard: Guard;
 
   /** @param meter Where durations go; null when nobody wants to know them. */
   constructor(
@@ -132,11 +133,11 @@ export class InboundObserver {
     tracing: Tracing | null,
     turn: TurnClock,
     maxLabels: number,
-    logger: Logger,
+    guard: Guard,
   ) {
     this.#turn = turn;
     this.#tracing = tracing;
-    this.#logger = logger;
+    this.#guard = guard;
     this.#handlers = new LabelLimit(maxLabels);
     this.#histogram = meter?.histogram(handlerDuration) ?? null;
   }
@@ -149,8 +150,9 @@ export class InboundObserver {
   /** A message has come for a handler of the user's. */
   received(call: InboundCall): void {
     if (this.#tracing === null) return;
-    try {
-      call.trace = this.#tracing.receive({
+    const tracing = this.#tracing;
+    call.trace = this.#guard.run("tracing", () =>
+      tracing.receive({
         handlerName: call.handlerName,
         pattern: patternOf(call.kind),
         headers: call.headers,
@@ -161,10 +163,7 @@ export class InboundObserver {
         get sender() {
           return call.senderInstanceId;
         },
-      });
-    } catch (error) {
-      traceFailed(this.#logger, error);
-    }
+      })) ?? null;
   }
 
   /** Runs the handler. */
@@ -180,7 +179,7 @@ export class InboundObserver {
     const { trace } = call;
     const result = trace === null
       ? begin(call, registered, context)
-      : this.#runTraced(trace, call, registered, context);
+      : this.#runTraced(trace, () => begin(call, registered, context));
     if (this.#histogram !== null && !call.timed && isThenable(result)) {
       // It may take any time, whatever the others took; what it did so far is little.
       call.timed = true;
@@ -189,20 +188,29 @@ export class InboundObserver {
     return result;
   }
 
-  #runTraced(
-    trace: IncomingTrace,
-    call: InboundCall,
-    registered: Registered,
-    context: TypedContext<unknown>,
-  ): unknown {
+  /** Has the tracer run a handler: once, whatever the tracer does, and with the handler's own outcome. */
+  #runTraced(trace: IncomingTrace, handler: () => unknown): unknown {
+    let outcome: { readonly value: unknown } | { readonly error: unknown } | null = null;
+    const once = (): unknown => {
+      if (outcome === null) {
+        try {
+          outcome = { value: handler() };
+        } catch (error) {
+          outcome = { error };
+        }
+      }
+      if ("error" in outcome) throw outcome.error;
+      return outcome.value;
+    };
     try {
-      return trace.run(() => begin(call, registered, context));
+      const returned = trace.run(once);
+      // A promise of the tracer's own: that of the handler is waited for anyway.
+      if (isThenable(returned)) Promise.resolve(returned).then(undefined, () => {});
     } catch (error) {
-      if (call.ran) throw error;
-      // A tracer that throws costs no call.
-      traceFailed(this.#logger, error);
-      return begin(call, registered, context);
+      const own = outcome as { readonly error?: unknown } | null;
+      if (own === null || !("error" in own) || own.error !== error) this.#guard.failed("tracing", error);
     }
+    return once();
   }
 
   /** A message of a handler of the user's is done. */
@@ -214,15 +222,8 @@ export class InboundObserver {
         durations.record(ok, (this.#turn.read() - call.startedAt) / 1000, this.#turn);
       } else durations.recordLike(ok, this.#turn);
     }
-    if (call.trace !== null) this.#endTrace(call.trace, outcome, error);
-  }
-
-  #endTrace(trace: IncomingTrace, outcome: TraceOutcome, error: unknown): void {
-    try {
-      trace.end(outcome, error);
-    } catch (thrown) {
-      traceFailed(this.#logger, thrown);
-    }
+    const { trace } = call;
+    if (trace !== null) this.#guard.run("tracing", () => trace.end(outcome, error));
   }
 }
 
@@ -252,8 +253,8 @@ export interface ObservationOptions {
   readonly tracing: Tracing | null;
   /** Where time comes from. */
   readonly clock: Clock;
-  /** Where trouble is reported. */
-  readonly logger: Logger;
+  /** Calls meter and tracer. */
+  readonly guard: Guard;
   /** Values that a label may have whose set of values is open. */
   readonly maxMetricLabels: number;
 }
@@ -270,13 +271,13 @@ export class Observation {
 
   /** @param options Who wants to know what. */
   constructor(options: ObservationOptions) {
-    const { meter, tracing, logger, maxMetricLabels } = options;
+    const { meter, tracing, guard, maxMetricLabels } = options;
     const turn = new TurnClock(options.clock);
     this.calls = meter === null ? null : new CallObserver(meter, turn, maxMetricLabels);
     this.inbound = meter === null && tracing === null
       ? null
-      : new InboundObserver(meter, tracing, turn, maxMetricLabels, logger);
-    this.tracer = tracing === null ? null : { tracing, logger };
+      : new InboundObserver(meter, tracing, turn, maxMetricLabels, guard);
+    this.tracer = tracing === null ? null : { tracing, guard };
     this.#meter = meter;
   }
 
@@ -291,7 +292,8 @@ export class Observation {
 const codes: ReadonlySet<string> = new Set(knownErrorCodes);
 
 /** A closed set: codes that contracts declare, or that peers invent, are one value. */
-function codeLabel(error: unknown): string {
+function codeLabel(reason: unknown): string {
+  const error = readable(reason);
   if (!(error instanceof ZeromeshError)) return "aborted";
   return codes.has(error.code) ? error.code : otherLabel;
 }

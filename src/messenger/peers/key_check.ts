@@ -1,8 +1,8 @@
-import { type Clock, type Guard, isThenable } from "../../core/mod.ts";
+import { type Clock, describeValue, type Guard, isThenable } from "../../core/mod.ts";
 import type { KeyCheck } from "../../transport/mod.ts";
 
-// Whoever dials waits meanwhile, five seconds by default.
-const longestMs = 4_000;
+// libzmq ends a handshake that takes three seconds.
+const longestMs = 2_000;
 const maxUndecided = 1_024;
 
 /** Asks the user whether a key may connect: `true`, or a promise of it, lets it in, and everything else does not. */
@@ -14,7 +14,7 @@ export function keyCheck(allow: (publicKey: string) => unknown, guard: Guard, cl
   };
   const decide = (answer: unknown): boolean => {
     if (typeof answer === "boolean") return answer;
-    return refuse(new TypeError(`it must answer true or false, and its answer is of type ${typeof answer}`));
+    return refuse(new TypeError(`it must answer true or false, not ${describeValue(answer)}`));
   };
   const later = (answer: PromiseLike<unknown>): Promise<boolean> => {
     undecided++;

@@ -1,0 +1,61 @@
+import type { CancelTimer, Clock } from "./clock.ts";
+import { describeValue, type Guard } from "./guard.ts";
+import { isOwnLimiter, type LimitedTask, type Limiter } from "./limiter.ts";
+import type { QueueNode } from "./linked_queue.ts";
+
+// Whoever a broken limiter does not call back asks again after this time.
+const askAgainMs = 100;
+
+/** A limiter of somebody else's, which may throw: what it cannot answer is no. For one who waits. */
+class GuardedLimiter implements Limiter {
+  readonly #limiter: Limiter;
+  readonly #guard: Guard;
+  #again: CancelTimer | null = null;
+
+  constructor(limiter: Limiter, guard: Guard) {
+    this.#limiter = limiter;
+    this.#guard = guard;
+  }
+
+  ready(now: number): boolean {
+    const answer: unknown = this.#guard.run("limits", () => this.#limiter.ready(now));
+    if (typeof answer === "boolean" || answer === undefined) return answer === true;
+    this.#guard.failed(
+      "limits",
+      new TypeError(`ready() must answer true or false, not ${describeValue(answer)}`),
+    );
+    return false;
+  }
+
+  take(): void {
+    this.#guard.run("limits", () => this.#limiter.take());
+  }
+
+  release(): void {
+    this.#guard.run("limits", () => this.#limiter.release());
+  }
+
+  wait(node: QueueNode<LimitedTask>, clock: Clock): void {
+    try {
+      this.#limiter.wait(node, clock);
+    } catch (error) {
+      this.#guard.failed("limits", error);
+      this.#again?.();
+      this.#again = clock.after(askAgainMs, () => {
+        this.#again = null;
+        node.value.room();
+      });
+    }
+  }
+
+  leave(node: QueueNode<LimitedTask>): void {
+    this.#again?.();
+    this.#again = null;
+    this.#guard.run("limits", () => this.#limiter.leave(node));
+  }
+}
+
+/** A limiter that does not throw, whoever made it. */
+export function guardLimiter(limiter: Limiter, guard: Guard): Limiter {
+  return isOwnLimiter(limiter) ? limiter : new GuardedLimiter(limiter, guard);
+}
