@@ -1,3 +1,4 @@
+import type { TcpConnections } from "./connection.ts";
 import type { Capability } from "./constants.ts";
 
 /** A native pointer: a number on Bun, a pointer object on Deno. Only adapters look inside. */
@@ -156,6 +157,8 @@ export interface Backend {
   waiter(options: WaiterOptions): Promise<Waiter>;
   /** The soft limit of open descriptors of this process, and how many are open; null where unknown. */
   descriptors(): { limit: number; open: number } | null;
+  /** Looks at TCP connections by descriptor; null where the platform does not tell. */
+  readonly tcpConnections: TcpConnections | null;
   /** The user id of this process; null where there is none. */
   userId(): number | null;
 }

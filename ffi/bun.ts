@@ -6,6 +6,7 @@ import { termAway } from "./bun_term.ts";
 import type { BunCalls } from "./bun_types.ts";
 import { bunWaiter, type WaitingParts } from "./bun_waiter.ts";
 import { cString, fromCString } from "./c_string.ts";
+import { type TcpConnections, tcpConnections } from "./connection.ts";
 import { Errno, SocketOption } from "./constants.ts";
 import { type LibraryChoice, openLibrary } from "./library.ts";
 import { countDescriptors } from "./loop_descriptor.ts";
@@ -29,6 +30,7 @@ function fromNative(pointer: number): Handle {
 class BunBackend implements Backend {
   readonly runtime = "bun";
   readonly library: LibraryInfo;
+  readonly tcpConnections: TcpConnections | null;
   readonly #native: BunLibrary;
   readonly #zmq: BunCalls<typeof zmqSymbols>;
   readonly #waiting: WaitingParts;
@@ -46,6 +48,7 @@ class BunBackend implements Backend {
   constructor(library: BunLibrary, info: LibraryInfo) {
     this.library = info;
     this.#native = library;
+    this.tcpConnections = tcpConnections(library.system);
     this.#zmq = library.zmq;
     this.#waiting = { library, loop: undefined };
     this.#zmq.msgInit(this.#messageAt);

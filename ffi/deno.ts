@@ -1,6 +1,7 @@
 import { ZeromeshError } from "../src/core/mod.ts";
 import type { Backend, Handle, LibraryInfo, Region, Waiter, WaiterOptions } from "./backend.ts";
 import { cString, fromCString } from "./c_string.ts";
+import { type TcpConnections, tcpConnections } from "./connection.ts";
 import { Errno, SocketOption } from "./constants.ts";
 import {
   deno,
@@ -45,6 +46,7 @@ function text(pointer: PointerObject | null): string | null {
 class DenoBackend implements Backend {
   readonly runtime = "deno";
   readonly library: LibraryInfo;
+  readonly tcpConnections: TcpConnections | null;
   readonly #native: DenoLibrary;
   readonly #zmq: DenoCalls<typeof zmqSymbols>;
   readonly #waiting: WaitingParts;
@@ -62,6 +64,7 @@ class DenoBackend implements Backend {
   constructor(library: DenoLibrary, info: LibraryInfo) {
     this.library = info;
     this.#native = library;
+    this.tcpConnections = tcpConnections(library.system);
     this.#zmq = library.zmq;
     this.#waiting = { library, loop: undefined };
     this.#zmq.msgInit(this.#messageAt);

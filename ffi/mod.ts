@@ -35,6 +35,7 @@ export {
   type ZeromeshErrorOptions,
 } from "../src/core/mod.ts";
 export type { Backend, Handle, LibraryInfo, Region, Waiter, WaiterOptions } from "./backend.ts";
+export type { TcpConnections } from "./connection.ts";
 export {
   capabilities,
   type Capability,

@@ -129,6 +129,11 @@ export const linuxSymbols = {
   eventfd: { name: "eventfd", parameters: ["int", "int"], result: "int" }, // initial, flags
   // *fds, count, *timeout, *signals
   ppoll: { name: "ppoll", parameters: ["address", "size", "address", "view"], result: "int" },
+  // fd, level, option, *value, *length
+  getsockopt: { name: "getsockopt", parameters: ["int", "int", "int", "address", "address"], result: "int" },
+  getsockname: { name: "getsockname", parameters: ["int", "address", "address"], result: "int" }, // fd, *address, *length
+  getpeername: { name: "getpeername", parameters: ["int", "address", "address"], result: "int" },
+  shutdown: { name: "shutdown", parameters: ["int", "int"], result: "int" }, // fd, how
   readlink: { name: "readlink", parameters: ["view", "address", "size"], result: "int" }, // *path, *buffer, length
 } as const satisfies SymbolTable;
 

@@ -5,6 +5,7 @@ import { type FrameReader, type InboundMessage, ReadResult } from "./inbound.ts"
 import { closedByUs, Link, type LinkShared } from "./link.ts";
 import { writeFromRegion, writeFromViews, WriteOutcome } from "./write.ts";
 import type { LinkLoss } from "./transport.ts";
+import type { UnfinishedMessages } from "./unfinished.ts";
 
 /** What a dialled link needs of its transport. */
 export interface DealerHost<Session> {
@@ -14,6 +15,8 @@ export interface DealerHost<Session> {
   readonly reader: FrameReader;
   /** Sets the options that depend on the transport. Returns the routing id that the socket was given. */
   prepare(socket: Socket, serverKey: string | null): Uint8Array;
+  /** Ends connections whose messages never end; null where the platform does not tell. */
+  readonly unfinished: UnfinishedMessages | null;
   /** Hands a message on. */
   message(link: Link<Session>, message: InboundMessage): void;
   /** Reports the end of the link. */
@@ -30,7 +33,8 @@ export interface DealerTarget {
   readonly serverKey: string | null;
 }
 
-const watchedEvents = MonitorEvent.HANDSHAKE_SUCCEEDED | MonitorEvent.CLOSED | MonitorEvent.DISCONNECTED |
+const watchedEvents = MonitorEvent.CONNECTED | MonitorEvent.HANDSHAKE_SUCCEEDED | MonitorEvent.CLOSED |
+  MonitorEvent.DISCONNECTED |
   MonitorEvent.HANDSHAKE_FAILED_NO_DETAIL | MonitorEvent.HANDSHAKE_FAILED_PROTOCOL |
   MonitorEvent.HANDSHAKE_FAILED_AUTH;
 
@@ -51,6 +55,8 @@ export class DealerLink<Session> extends Link<Session> implements Source {
   readonly #socket: Socket;
   readonly #handle: Handle;
   #discarding = false;
+  #messages = 0;
+  #fd = -1;
   #loss: LinkLoss | null = null;
 
   constructor(host: DealerHost<Session>, shared: LinkShared, to: DealerTarget) {
@@ -93,6 +99,8 @@ export class DealerLink<Session> extends Link<Session> implements Source {
       const typeSize = reader.readType(this.#handle);
       if (typeSize < 0) return count;
       const result = reader.readRest(this.#handle, typeSize);
+      this.#messages++;
+      if (reader.tooManyParts) this.#host.unfinished?.end(this.#fd);
       if (result === ReadResult.message) this.#host.message(this, reader.message);
       else if (result === ReadResult.discarding) {
         this.#discarding = true;
@@ -109,6 +117,7 @@ export class DealerLink<Session> extends Link<Session> implements Source {
       // A connection that is just being lost is lost now: nobody comes back for it after this.
       return this.#endLoss();
     }
+    this.#host.unfinished?.remove(this.#fd);
     this.#socket.close({ lingerMs });
     this.#host.gone(this, loss);
   }
@@ -130,6 +139,10 @@ export class DealerLink<Session> extends Link<Session> implements Source {
   }
 
   #onEvent(event: number, value: number): void {
+    if (event === MonitorEvent.CONNECTED) {
+      this.#fd = value;
+      return this.#host.unfinished?.add(value, this.#socket, () => this.#messages);
+    }
     if (event === MonitorEvent.HANDSHAKE_SUCCEEDED) {
       this.established = true;
       return;
@@ -142,6 +155,7 @@ export class DealerLink<Session> extends Link<Session> implements Source {
 
   #beginLoss(loss: LinkLoss): void {
     this.#loss = loss;
+    this.#host.unfinished?.remove(this.#fd);
     if (!this.markClosed()) return;
     this.#receiveAll();
     // libzmq may hand over the last of what it had decoded just after it reported the loss.

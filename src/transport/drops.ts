@@ -5,6 +5,7 @@ export type Drop =
   | DropReason
   | "headerTooLarge"
   | "payloadTooLarge"
+  | "unfinished"
   | "tooManyConnections"
   | "identityMismatch"
   | "senderGone"

@@ -176,6 +176,9 @@ export class FrameReader {
   /** Whether the connection that {@link readTypeOfStranger} saw comes from this host; null where nothing tells. */
   sourceLocal: boolean | null = null;
 
+  /** Whether the message that {@link readRest} read last has a fourth part, which no message of ours has. */
+  tooManyParts = false;
+
   /** The descriptor of the connection that {@link readTypeOfStranger} saw, or −1. */
   sourceFd = -1;
 
@@ -186,12 +189,14 @@ export class FrameReader {
    */
   readRest(socket: Handle, typeSize: number): number {
     const backend = this.#backend;
+    this.tooManyParts = false;
     if (typeSize !== 1) return this.#refuse(socket, "typeLength");
     if (backend.receiveMore(socket) !== 1) return this.#refuse(socket, "frameCount");
     const headerSize = backend.receive(socket, this.#small, headerAt, headerCapacity, dontWait);
     if (headerSize < 0 || backend.receiveMore(socket) !== 1) return this.#refuse(socket, "frameCount");
     const payloadSize = backend.receiveMessage(socket, dontWait);
-    if (payloadSize < 0 || backend.messageMore()) return this.#refuse(socket, "frameCount");
+    this.tooManyParts = payloadSize >= 0 && backend.messageMore();
+    if (payloadSize < 0 || this.tooManyParts) return this.#refuse(socket, "frameCount");
     if (headerSize > headerCapacity) return this.#refuse(socket, "headerTooLarge");
     const message = this.message;
     message.type = this.#small.bytes[typeAt]!;

@@ -4,6 +4,7 @@ import type { Link, LinkShared } from "./link.ts";
 import { LinkTable } from "./link_table.ts";
 import { type RouterHost, RouterLink } from "./router_link.ts";
 import type { LinkLoss } from "./transport.ts";
+import type { UnfinishedMessages } from "./unfinished.ts";
 
 /** What a listener needs of its transport. */
 export interface ListenerHost<Session> {
@@ -13,6 +14,8 @@ export interface ListenerHost<Session> {
   readonly shared: LinkShared;
   /** The most peers that may be known by their own connection. */
   readonly maxConnections: number;
+  /** Ends connections whose messages never end; null where the platform does not tell. */
+  readonly unfinished: UnfinishedMessages | null;
   /** Hands a message on. */
   message(link: Link<Session>, message: InboundMessage): void;
   /** Reports the end of a link. */
@@ -96,6 +99,9 @@ export class Listener<Session> implements Source, RouterHost<Session> {
         if (typeSize >= 0) link = this.#meet(id, reader.sourceFd);
       }
       const result = reader.readRest(this.#handle, typeSize);
+      if (link !== undefined) link.messages++;
+      // Its many parts have to be read to their end; that it is not done again is all that can be had.
+      if (reader.tooManyParts) this.#host.unfinished?.end(link?.fd ?? reader.sourceFd);
       if (result === ReadResult.discarding) {
         this.#discarding = true;
         return budget;
@@ -133,6 +139,7 @@ export class Listener<Session> implements Source, RouterHost<Session> {
   close(lingerMs: number): void {
     for (const link of [...this.#leaving]) this.#finish(link);
     for (const link of [...this.#links.values()]) link.close(0);
+    for (const fd of this.#live) this.#host.unfinished?.remove(fd);
     this.socket.close({ lingerMs });
   }
 
@@ -162,8 +169,10 @@ export class Listener<Session> implements Source, RouterHost<Session> {
       const owner = this.#owners.get(value);
       if (owner !== undefined) this.#finish(owner);
       this.#live.add(value);
+      this.#host.unfinished?.add(value, this.socket, () => this.#owners.get(value)?.messages ?? 0);
     } else if (event === MonitorEvent.DISCONNECTED) {
       this.#live.delete(value);
+      this.#host.unfinished?.remove(value);
       const owner = this.#owners.get(value);
       this.#owners.delete(value);
       if (owner !== undefined) this.#lose(owner);

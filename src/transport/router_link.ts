@@ -25,6 +25,8 @@ export class RouterLink<Session> extends Link<Session> {
   readonly routingId: Uint8Array;
   /** The descriptor of the connection, or −1. */
   readonly fd: number;
+  /** Messages read from it. */
+  messages = 0;
   readonly #host: RouterHost<Session>;
   readonly #id: Region;
 

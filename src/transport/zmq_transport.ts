@@ -19,7 +19,9 @@ import type { Link, LinkShared } from "./link.ts";
 import { Listener, type ListenerHost } from "./listener.ts";
 import { LoopbackLink } from "./loopback_link.ts";
 import { type CurveIdentity, secureDialler, secureListener } from "./security.ts";
+import { frameSlackBytes, tuneDialler, tuneListener } from "./tuning.ts";
 import type { DialOptions, LinkLoss, Transport, TransportHandler, TransportStats } from "./transport.ts";
+import { UnfinishedMessages } from "./unfinished.ts";
 
 /** Limits and addresses of a transport. */
 export interface ZmqTransportOptions {
@@ -63,23 +65,13 @@ const headerCapacity = 84 * 1024;
 // A port this process has just closed is free a moment later only.
 const rebindMs = 250;
 const rebindPauseMs = 5;
-// Above this libzmq cuts the connection, so it leaves room for a batch and is checked before sending.
-const frameSlackBytes = 128 * 1024;
-
-// The dialler pings, and the other end learns from the TTL when to give up. Not both: who pings must never stop reading
-// (see below), and a listener has to, when somebody floods it.
-const heartbeatMs = 1_000;
-const heartbeatPatience = 3;
-// libzmq 4.3 aborts the process ("Assertion failed: !_io_error") if it wants to ping on a connection that broke while
-// its reading side was full. So a dialler takes more unread than answers can come to the calls that wait for them.
-const dialledReceiveMark = 2 ** 18;
-
 /** Frames between instances over libzmq: one ROUTER, and a DEALER for each connection dialled. */
 export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Session>, ListenerHost<Session> {
   readonly context: Context;
   readonly reader: FrameReader;
   readonly shared: LinkShared;
   readonly maxConnections: number;
+  readonly unfinished: UnfinishedMessages | null;
   readonly #options: ZmqTransportOptions;
   readonly #parts: ZmqTransportParts<Session>;
   readonly #drops = new DropCounters();
@@ -114,6 +106,14 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       maxQueuedBytes: options.maxQueuedBytes,
       counters: { sent: 0, received: 0, blocked: 0 },
     };
+    const connections = backend.tcpConnections;
+    this.unfinished = connections === null ? null : new UnfinishedMessages({
+      connections,
+      clock: parts.clock,
+      limitBytes: options.maxPayloadBytes + frameSlackBytes,
+      drainMonitors: () => this.drainMonitors(),
+      cut: (bytes) => this.#cut(bytes),
+    });
     this.#loopback = new LoopbackLink(this.shared, parts.handler);
     this.#owned.push(this.context.beforeExit(() => this.#flushAll()));
   }
@@ -223,6 +223,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
   close(lingerMs: number): Promise<void> {
     if (this.#closed) return Promise.resolve();
     this.#closed = true;
+    this.unfinished?.close();
     this.#loopback.close(0);
     for (const link of [...this.#dialled]) link.close(lingerMs);
     this.#listener?.close(lingerMs);
@@ -238,21 +239,10 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
   prepare(socket: Socket, serverKey: string | null): Uint8Array {
     const { curve } = this.#options;
     if (curve !== null && serverKey !== null) secureDialler(this.context, socket, curve, serverKey);
-    // libzmq's timers are searched one by one: who dials thousands pings more slowly.
-    const pingMs = Math.max(heartbeatMs, this.#dialled.size);
     const id = new Uint8Array(new ArrayBuffer(24));
     id.set(this.#idPrefix);
     crypto.getRandomValues(id.subarray(16));
-    this.#prepareBoth(socket);
-    socket.set("ROUTING_ID", id)
-      .set("IMMEDIATE", 0)
-      .set("RECONNECT_IVL", 86_400_000)
-      .set("CONNECT_TIMEOUT", 3_000)
-      .set("HEARTBEAT_IVL", pingMs)
-      .set("HEARTBEAT_TIMEOUT", pingMs * heartbeatPatience)
-      .set("HEARTBEAT_TTL", pingMs * heartbeatPatience)
-      .set("RCVHWM", Math.max(dialledReceiveMark, this.#options.highWaterMark))
-      .set("IPV6", 1);
+    tuneDialler(socket, this.#options, id, this.#dialled.size);
     return id;
   }
 
@@ -311,6 +301,12 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     this.context.reactor.nextTurn(callback);
   }
 
+  #cut(bytes: number): void {
+    this.#drops.count("unfinished");
+    const { maxPayloadBytes } = this.#options;
+    this.#parts.logger.warn("a connection was ended: its message had no end", { bytes, maxPayloadBytes });
+  }
+
   /** Takes away what outlives the sockets: files, the list of keys, the exit hook. */
   #disown(): void {
     for (const owned of this.#owned.splice(0)) owned[Symbol.dispose]();
@@ -326,8 +322,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
   async #listen(endpoints: readonly Endpoint[]): Promise<void> {
     const socket = this.context.socket("ROUTER");
     try {
-      this.#prepareBoth(socket);
-      socket.set("ROUTER_MANDATORY", 1).set("BACKLOG", 4_096);
+      tuneListener(socket, this.#options);
       if (endpoints.some(isIpv6)) socket.set("IPV6", 1);
       const uid = this.context.backend.userId();
       if (uid !== null) socket.set("IPC_FILTER_UID", uid);
@@ -384,17 +379,5 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     } catch (error) {
       this.#parts.logger.debug("peers of this host come over TCP", { reason: errorText(error) });
     }
-  }
-
-  #prepareBoth(socket: Socket): void {
-    socket.set("LINGER", 0)
-      .set("HANDSHAKE_IVL", 3_000)
-      .set("SNDHWM", this.#options.highWaterMark)
-      .set("RCVHWM", this.#options.highWaterMark)
-      .set("MAXMSGSIZE", this.#options.maxPayloadBytes + frameSlackBytes)
-      .set("TCP_KEEPALIVE", 1)
-      .set("TCP_KEEPALIVE_IDLE", 3)
-      .set("TCP_KEEPALIVE_INTVL", 1)
-      .set("TCP_KEEPALIVE_CNT", 3);
   }
 }

@@ -30,5 +30,6 @@ export {
   ReceiveFlag,
   type Region,
   SendFlag,
+  type TcpConnections,
   zmqError,
 } from "../../ffi/mod.ts";
