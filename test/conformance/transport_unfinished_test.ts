@@ -1,0 +1,117 @@
+/** Messages that never end, and messages of too many parts, over connections that are no socket of libzmq's. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, createServer, type Socket as TcpSocket } from "node:net";
+import process from "node:process";
+import { test } from "node:test";
+import { type Messenger, unaryHandler } from "../../src/mod.ts";
+import { type LeakCheck, leakCheck } from "../support/fixture.ts";
+import { until, within } from "../support/until.ts";
+import { zmtpStart } from "../support/zmtp.ts";
+import { bytes, fails, pair, text, turn } from "./messenger_kit.ts";
+
+const mebibyte = 2 ** 20;
+const skip = process.platform !== "linux" && "only Linux tells how much a connection has received";
+
+/** A part of 64 KiB, with another one behind it. */
+const part = new Uint8Array(9 + 65_536);
+part[0] = 3;
+new DataView(part.buffer).setBigUint64(1, 65_536n);
+
+/** A stranger who has introduced itself by hand. */
+async function stranger(
+  t: LeakCheck,
+  server: Messenger,
+): Promise<{ socket: TcpSocket; ended: () => boolean }> {
+  const socket = connect(Number(server.endpoint.split(":").at(-1)), "127.0.0.1");
+  t.defer(() => void socket.destroy());
+  const ended = watchEnd(socket);
+  await once(socket, "connect");
+  let heard = 0;
+  socket.on("data", (data) => void (heard += data.length));
+  socket.write(zmtpStart());
+  // libzmq cuts a connection on which too much comes before it has said READY itself.
+  await until(() => heard > 64);
+  return { socket, ended };
+}
+
+function watchEnd(socket: TcpSocket): () => boolean {
+  let ended = false;
+  const end = (): void => void (ended = true);
+  // What nobody reads has no end.
+  socket.resume().on("close", end).on("end", end).on("error", end);
+  return () => ended;
+}
+
+/** Writes parts until the connection ends; returns how many MiB that were. */
+async function writeForever(socket: TcpSocket, ended: () => boolean): Promise<number> {
+  let written = 0;
+  for (; !ended() && written < 400 * mebibyte; written += part.length) {
+    // The victim lives in this process too, and has to have its turns.
+    if (written % (16 * part.length) === 0) await turn();
+    if (!socket.write(part)) await until(() => ended() || !socket.writableNeedDrain, { intervalMs: 1 });
+  }
+  return written / mebibyte;
+}
+
+test("a message that never ends costs its connection, and nobody else theirs", { skip }, async () => {
+  await using t = await leakCheck();
+  const options = { ipc: false, maxPayloadBytes: mebibyte };
+  const { server, client, peer } = await pair(t, { server: options, client: { ipc: false } });
+  server.registerHandler(unaryHandler("echo", ({ payload }) => payload));
+  const { socket, ended } = await stranger(t, server);
+  const written = await writeForever(socket, ended);
+  assert.ok(written < 200, `${written} MiB were taken`);
+  await until(() => server.stats().transport.drops.unfinished === 1);
+  assert.equal(text(await client.unary("echo", { to: peer, rawPayload: bytes("still here") })), "still here");
+});
+
+test("a server that answers with a message that never ends is given up", { skip }, async () => {
+  await using t = await leakCheck();
+  const client = await t.messenger({ listen: false, ipc: false, maxPayloadBytes: mebibyte });
+  // One for each time that it is dialled.
+  const written: Promise<number>[] = [];
+  const sockets = new Set<TcpSocket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    const ended = watchEnd(socket);
+    const start = zmtpStart();
+    // The type of the socket: a ROUTER here.
+    start.set(bytes("ROUTER"), start.length - 6);
+    let heard = 0;
+    socket.on("data", (data) => void (heard += data.length)).write(start);
+    written.push(until(() => heard > 64 || ended()).then(() => writeForever(socket, ended)));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.defer(async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  });
+  const { port } = server.address() as { port: number };
+  await fails(client.connect(`tcp://127.0.0.1:${port}`, { timeoutMs: 1_000 }), { code: /PEER_/ });
+  await until(() => (client.stats().transport.drops.unfinished ?? 0) >= 1);
+  for (const mebibytes of await within(Promise.all(written), 5_000)) assert.ok(mebibytes < 200);
+});
+
+test("large payloads that do end are no unfinished messages", { skip }, async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t, { server: { ipc: false }, client: { ipc: false } });
+  server.registerHandler(unaryHandler("size", ({ payload }) => bytes(String(payload.length))));
+  const rawPayload = new Uint8Array(32 * mebibyte);
+  for (let i = 0; i < 4; i++) {
+    assert.equal(text(await client.unary("size", { to: peer, rawPayload })), String(rawPayload.length));
+  }
+  assert.equal(server.stats().transport.drops.unfinished, undefined);
+});
+
+test("a message of four parts ends its connection, and is counted", { skip }, async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t, { server: { ipc: false }, client: { ipc: false } });
+  server.registerHandler(unaryHandler("echo", ({ payload }) => payload));
+  const { socket, ended } = await stranger(t, server);
+  socket.write(Uint8Array.of(1, 1, 0, 1, 1, 0, 1, 1, 0, 0, 1, 0));
+  await until(ended);
+  assert.equal(server.stats().transport.drops.frameCount, 1);
+  assert.equal(text(await client.unary("echo", { to: peer, rawPayload: bytes("still here") })), "still here");
+});
