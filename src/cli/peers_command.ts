@@ -21,6 +21,8 @@ import { formatMs, formatTable, microseconds } from "./table.ts";
 interface PeerRow {
   /** Null for an endpoint where nobody answers. */
   readonly instance: InstanceId | null;
+  /** What it calls itself; null without a name. */
+  readonly name: string | null;
   readonly endpoints: readonly string[];
   readonly services: readonly string[];
   /** Milliseconds from question to answer; null when there was none. */
@@ -115,7 +117,7 @@ async function lookAround(
       return [await dial(messenger, endpoint, values, wait)];
     } catch (error) {
       if (error instanceof UsageError || wait.signal.aborted) throw error;
-      silent.push(rowWithout(null, [endpoint], error));
+      silent.push(rowWithout({ instance: null, name: null, endpoints: [endpoint] }, error));
       return [];
     }
   }));
@@ -137,16 +139,17 @@ async function askAll(messenger: Messenger, ids: readonly InstanceId[], wait: Wa
 }
 
 async function ask(messenger: Messenger, instance: InstanceId, wait: Wait): Promise<PeerRow> {
-  const endpoints = (): readonly string[] =>
-    messenger.peers().find((peer) => peer.instanceId === instance)?.endpoints ?? [];
+  const known = () => {
+    const peer = messenger.peers().find(({ instanceId }) => instanceId === instance);
+    return { instance, name: peer?.name ?? null, endpoints: peer?.endpoints ?? [] };
+  };
   try {
     // The first question makes the connection, the second is timed.
     await messenger.availableHandlers(instance, wait);
     const asked = performance.now();
     const description = await messenger.describe(instance, wait);
     return {
-      instance,
-      endpoints: endpoints(),
+      ...known(),
       services: description?.services ?? [],
       latencyMs: microseconds(performance.now() - asked),
       running: description?.running ?? null,
@@ -155,20 +158,20 @@ async function ask(messenger: Messenger, instance: InstanceId, wait: Wait): Prom
     };
   } catch (error) {
     wait.signal.throwIfAborted();
-    return rowWithout(instance, endpoints(), error);
+    return rowWithout(known(), error);
   }
 }
 
-function rowWithout(instance: InstanceId | null, endpoints: readonly string[], error: unknown): PeerRow {
+function rowWithout(known: Pick<PeerRow, "instance" | "name" | "endpoints">, error: unknown): PeerRow {
   const nothing = { services: [], latencyMs: null, running: null, pending: null };
-  return { instance, endpoints, ...nothing, error: failureJson(error) };
+  return { ...known, ...nothing, error: failureJson(error) };
 }
 
 function tableOf(rows: readonly PeerRow[]): string[] {
   if (rows.length === 0) return [];
   const cells = rows.map((row) =>
     [
-      row.instance ?? "-",
+      row.name === null ? row.instance ?? "-" : `${row.instance} (${row.name})`,
       row.endpoints.join(",") || "-",
       row.services.join(",") || "-",
       row.latencyMs === null ? "-" : formatMs(row.latencyMs),

@@ -5,7 +5,7 @@ import { leakCheck } from "../support/fixture.ts";
 import { portOf } from "../support/ports.ts";
 import { startProxy } from "../support/proxy.ts";
 import { until, within } from "../support/until.ts";
-import { pair } from "./messenger_kit.ts";
+import { fails, pair } from "./messenger_kit.ts";
 
 /** Collects what an instance's status tells, until the instance closes. */
 function listen(messenger: Messenger): { readonly entries: Status[]; readonly ended: Promise<void> } {
@@ -151,5 +151,46 @@ test("status() refuses a buffer of no size", async () => {
   const alone = await t.messenger();
   for (const maxBuffered of [0, -1, 1.5, Number.NaN]) {
     assert.throws(() => alone.status({ maxBuffered }), RangeError);
+  }
+});
+
+test("the name of an instance is in peers(), status(), logs and errors", async () => {
+  await using t = await leakCheck();
+  const lines: string[] = [];
+  const log = (message: string, fields?: object) => void lines.push(`${message} ${JSON.stringify(fields)}`);
+  const logger = { debug: log, info: log, warn: log, error: log };
+  const server = await t.messenger({ name: "till-3@shop:1" });
+  const client = await t.messenger({ name: "desk", logger, redialForMs: 200 });
+  const changes = listen(client);
+  const peer = await client.connect(server.endpoint);
+  server.registerHandler(unaryHandler("slow", ({ signal }) =>
+    new Promise((resolve) => {
+      signal.addEventListener("abort", () => resolve(new Uint8Array()));
+    })));
+  assert.deepEqual(client.peers().map(({ name }) => name), ["till-3@shop:1"]);
+  assert.deepEqual(server.peers().map(({ name }) => name), ["desk"]);
+  const named = new RegExp(`${peer} \\(till-3@shop:1\\)`);
+  await fails(client.unary("none", { to: peer }), { code: "HANDLER_NOT_FOUND", message: named });
+  await fails(client.unary("slow", { to: peer, timeoutMs: 30 }), { code: "TIMEOUT", message: named });
+  await server.close();
+  await until(() => changes.entries.some(({ type }) => type === "peerDown"));
+  const told = changes.entries.map((entry) => "name" in entry ? entry.name : null);
+  assert.deepEqual(told, ["till-3@shop:1", "till-3@shop:1"]);
+  const other = await t.messenger({ listen: false, name: "guest" });
+  await other.connect(client.endpoint);
+  await other.close();
+  await until(() => client.peers().some(({ name, up }) => name === "guest" && !up));
+  await fails(client.unary("x", { to: other.instanceId }), { message: /\(guest\) is not connected/ });
+  const two = await t.messenger({ listen: false });
+  const twin = await t.messenger({ listen: false, instanceId: two.instanceId, name: "twin" });
+  await twin.connect(client.endpoint);
+  await fails(two.connect(client.endpoint), { code: "IDENTITY_MISMATCH", message: /\(twin\)/ });
+  assert.ok(lines.some((line) => line.includes("(twin)")), lines.join("\n"));
+});
+
+test("a name that is none is refused at create", async () => {
+  await using t = await leakCheck();
+  for (const name of ["", " ", "-x", "a b", "a\n", "\u00fcber", "x".repeat(65), 5, {}]) {
+    await assert.rejects(t.messenger({ name: name as string }), TypeError, String(name));
   }
 });

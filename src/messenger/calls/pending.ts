@@ -120,6 +120,13 @@ export class PendingCall extends Deadline implements ResponseId {
     signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
+  /** How texts name the peer, with its name where it has one; undefined while nobody was chosen. */
+  get peerText(): string | undefined {
+    const { peer } = this;
+    const name = this.session?.name ?? null;
+    return peer === undefined || name === null ? peer : `${peer} (${name})`;
+  }
+
   /** Whether the request can have reached the other side. */
   get handed(): boolean {
     const session = this.session;
@@ -131,7 +138,9 @@ export class PendingCall extends Deadline implements ResponseId {
     const { peer, handler } = this;
     const ran = this.handed ? "maybe" : "no";
     this.#table.giveUp(this);
-    const what = `Call of "${handler}"${peer === undefined ? "" : ` on ${peer}`} ${this.#unanswered}`;
+    const what = `Call of "${handler}"${
+      peer === undefined ? "" : ` on ${this.peerText}`
+    } ${this.#unanswered}`;
     const message = `${what} within ${Math.round(this.timeoutMs)} ms`;
     this.fail(new ZeromeshError("TIMEOUT", message, { peer, handler, ran }));
   }

@@ -208,7 +208,7 @@ function answerTooLarge(call: PendingCall, bytes: number, limit: number, failed:
 }
 
 function describePeer(call: PendingCall): string {
-  return call.peer === undefined ? "The peer" : `Peer ${call.peer}`;
+  return call.peer === undefined ? "The peer" : `Peer ${call.peerText}`;
 }
 
 /** What a peer reported, as the caller's error. */

@@ -164,7 +164,7 @@ export class Connections {
     if (session !== null) return Promise.resolve(session);
     if (peer.connecting !== null) return this.#joined(peer, peer.connecting, timeoutMs);
     if (peer.endpoints.length === 0 && peer.replies === null) {
-      return Promise.reject(undialable(peer.instanceId));
+      return Promise.reject(undialable(peer));
     }
     try {
       return this.#attempt(peer, timeoutMs);

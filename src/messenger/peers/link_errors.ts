@@ -1,6 +1,7 @@
 import { errorText, type InstanceId, instanceIdFromBytes, ZeromeshError } from "../../core/mod.ts";
 import type { Link, LinkLoss } from "../../transport/mod.ts";
 import type { PendingCall } from "../calls/pending.ts";
+import { type Peer, peerText } from "./peers.ts";
 import type { Session } from "./session.ts";
 
 /** A plain peer's id is what its own socket is called: the first 16 bytes of its routing id. */
@@ -16,7 +17,7 @@ export function lostCall(call: PendingCall, loss: LinkLoss): ZeromeshError {
     return new ZeromeshError(loss.code, `Cannot connect to ${endpoint}: ${loss.reason}`, { peer: call.peer });
   }
   const handed = call.handed;
-  const what = call.peer === undefined ? "The peer" : `Peer ${call.peer}`;
+  const what = call.peer === undefined ? "The peer" : `Peer ${call.peerText}`;
   return new ZeromeshError(
     loss.code,
     `${what} was lost while "${call.handler}" was under way: ${loss.reason}`,
@@ -119,10 +120,10 @@ export function helloFailure(
 }
 
 /** Error of a peer that has no connection and cannot be given one from here. */
-export function undialable(peer: InstanceId): ZeromeshError {
+export function undialable(who: Pick<Peer, "instanceId" | "name">): ZeromeshError {
   return new ZeromeshError(
     "PEER_DISCONNECTED",
-    `Peer ${peer} is not connected and has no address to dial; it has to connect again`,
-    { peer },
+    `Peer ${peerText(who)} is not connected and has no address to dial; it has to connect again`,
+    { peer: who.instanceId },
   );
 }
