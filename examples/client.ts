@@ -1,7 +1,7 @@
 /** Uses the warehouse of `service.ts`. */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { Messenger, ZeromeshError } from "zeromesh";
+import { Messenger } from "zeromesh";
 import { defaultEndpoint, put, take } from "./contract.ts";
 
 const help = `Uses the warehouse of service.ts once.
@@ -25,7 +25,7 @@ async function use(endpoint: string): Promise<void> {
   try {
     await warehouse.take({ item: "apple", count: 1_000_000 });
   } catch (error) {
-    if (!(error instanceof ZeromeshError) || error.code !== "OUT_OF_STOCK") throw error;
+    if (!take.isError(error, "OUT_OF_STOCK")) throw error;
     console.log(`could not take 1000000 apples: ${error.code}, ${JSON.stringify(error.details)}`);
   }
 }

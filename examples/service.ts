@@ -1,7 +1,7 @@
 /** A warehouse that any number of clients use at a time, on either runtime. */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { Messenger, ZeromeshError } from "zeromesh";
+import { Messenger } from "zeromesh";
 import { defaultEndpoint, put, take } from "./contract.ts";
 
 const help = `A small warehouse, until Ctrl+C. client.ts uses it.
@@ -18,12 +18,9 @@ async function serve(endpoint: string): Promise<void> {
     console.log(`put ${count} ${item}, now ${stock.get(item)}`);
   });
 
-  messenger.handle(take, ({ input: { item, count } }) => {
+  messenger.handle(take, ({ input: { item, count }, fail }) => {
     const left = (stock.get(item) ?? 0) - count;
-    if (left < 0) {
-      const details = { left: left + count };
-      throw new ZeromeshError("OUT_OF_STOCK", `Cannot take ${count} of ${item}`, { details });
-    }
+    if (left < 0) throw fail("OUT_OF_STOCK", { left: left + count }, `Cannot take ${count} of ${item}`);
     stock.set(item, left);
     console.log(`take ${count} ${item}, now ${left}`);
     return { left };

@@ -1,10 +1,7 @@
 import {
-  type AmContract,
   type CallOutput,
   type Contract,
   type DroppedEntries,
-  type HandlerInput,
-  type HandlerOutput,
   type InstanceId,
   isContract,
   type SubscribeOptions,
@@ -27,10 +24,10 @@ import {
   type ClientCallOptions,
   type CloseOptions,
   type ConnectOptions,
+  type ContractHandler,
   type Handler,
   handlerOf,
   type HandlerOptions,
-  type MaybePromise,
   MessengerCore,
   type MessengerFace,
   type ObjectHandler,
@@ -272,20 +269,9 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
    *
    * @throws {ZeromeshError} `HANDLER_EXISTS`, `NAME_INVALID`, `CLOSED`.
    */
-  handle<C extends UnaryContract>(
+  handle<C extends Contract>(
     contract: C,
-    run: (context: TypedContext<HandlerInput<C>>) => MaybePromise<HandlerOutput<C>>,
-    options?: HandlerOptions & RegisterOptions,
-  ): Disposable;
-  /** The same for a contract without an answer. */
-  handle<C extends AmContract>(
-    contract: C,
-    run: (context: TypedContext<HandlerInput<C>>) => unknown,
-    options?: HandlerOptions & RegisterOptions,
-  ): Disposable;
-  handle(
-    contract: Contract,
-    run: (context: TypedContext<never>) => unknown,
+    run: ContractHandler<C>,
     options?: HandlerOptions & RegisterOptions,
   ): Disposable {
     if (!isContract(contract)) throw new TypeError("Cannot handle: the first argument must be a contract");
@@ -318,7 +304,7 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
     return this.#core.client.typedUnary(contract, options);
   }
 
-  client<Contracts extends Readonly<Record<string, Contract>>>(
+  client<Contracts extends object>(
     contracts: Contracts,
     options: { to: InstanceId | ServiceTarget } & ClientCallOptions,
   ): Client<Contracts> {

@@ -1,3 +1,4 @@
+import { type ContractErrors, type DeclaredError, type ErrorCodeOf, isDeclared } from "./declared_errors.ts";
 import { errorText, knownErrorCodes, ZeromeshError } from "./errors.ts";
 
 /** One complaint of a schema. */
@@ -44,20 +45,21 @@ export type SchemaOutput<S extends AnySchema> = NonNullable<S["~standard"]["type
 /** How a contract's values become bytes. */
 export type Encoding = "json" | "msgpack";
 
-/** The errors a contract declares: code to the schema of its data, or null where it has none. */
-export type ContractErrors = Readonly<Record<string, AnySchema | null>>;
-
 /** What {@link contract} takes besides the name. */
 export interface ContractOptions<
   Input extends AnySchema,
   Output extends AnySchema | undefined,
+  Errors extends ContractErrors = ContractErrors,
 > {
   /** What the caller sends. Checked before sending and again before the handler runs. */
   readonly input: Input;
   /** What the handler answers. Without it the contract is an am contract (`amSend`, `amSync`). */
   readonly output?: Output;
-  /** Codes that a handler may throw and a caller sees unchanged. */
-  readonly errors?: ContractErrors | undefined;
+  /**
+   * Errors that a handler may throw and its caller sees as they are: code to the schema of the details, or null. They
+   * travel as JSON, up to 1 024 bytes.
+   */
+  readonly errors?: Errors | undefined;
   /** How values travel. Plain Velo peers understand `"json"` only. @default {"json"} */
   readonly encoding?: Encoding | undefined;
 }
@@ -66,6 +68,7 @@ export interface ContractOptions<
 export interface Contract<
   Input extends AnySchema = AnySchema,
   Output extends AnySchema | undefined = AnySchema | undefined,
+  Errors extends ContractErrors = ContractErrors,
 > {
   /** The handler's name. */
   readonly name: string;
@@ -74,9 +77,23 @@ export interface Contract<
   /** Schema of the answer; undefined makes it an am contract. */
   readonly output: Output;
   /** Declared errors. */
-  readonly errors: ContractErrors;
+  readonly errors: Errors;
   /** How values travel. */
   readonly encoding: Encoding;
+  /**
+   * Whether an error is one that this contract declares, with this code; then `error.details` has its type.
+   *
+   * @example Usage
+   * ```ts ignore
+   * try {
+   *   await client.take(9);
+   * } catch (error) {
+   *   if (!take.isError(error, "OUT_OF_STOCK")) throw error;
+   *   console.log(error.details.left);
+   * }
+   * ```
+   */
+  isError<Code extends ErrorCodeOf<Errors>>(error: unknown, code: Code): error is DeclaredError<Errors, Code>;
 }
 
 /** A contract with an answer. */
@@ -123,7 +140,8 @@ export type HandlerOutput<C extends Contract> = C["output"] extends AnySchema ? 
 export function contract<
   Input extends AnySchema,
   Output extends AnySchema | undefined = undefined,
->(name: string, options: ContractOptions<Input, Output>): Contract<Input, Output> {
+  Errors extends ContractErrors = Record<never, never>,
+>(name: string, options: ContractOptions<Input, Output, Errors>): Contract<Input, Output, Errors> {
   if (typeof name !== "string") throw new TypeError("Cannot make a contract: its name must be a string");
   requireSchema(name, "input", options?.input);
   if (options.output !== undefined) requireSchema(name, "output", options.output);
@@ -138,13 +156,18 @@ export function contract<
     }
     if (schema !== null) requireSchema(name, `errors.${code}`, schema);
   }
-  return Object.freeze({
+  const made: Contract<Input, Output, Errors> = Object.freeze({
     name,
     input: options.input,
     output: options.output as Output,
-    errors: Object.freeze({ ...options.errors }),
+    errors: Object.freeze({ ...options.errors }) as Errors,
     encoding,
+    isError: <Code extends ErrorCodeOf<Errors>>(
+      error: unknown,
+      code: Code,
+    ): error is DeclaredError<Errors, Code> => isDeclared(made, error, code),
   });
+  return made;
 }
 
 function requireSchema(name: string, what: string, schema: unknown): void {
@@ -162,7 +185,8 @@ export function isSchema(value: unknown): value is AnySchema {
 
 /** Whether a value was made by {@link contract}. */
 export function isContract(value: unknown): value is Contract {
-  return typeof value === "object" && value !== null && "input" in value && "name" in value;
+  return typeof value === "object" && value !== null && "input" in value && "name" in value &&
+    "errors" in value;
 }
 
 /** Makes the error of a value that its schema does not take; `cause` is what the validator threw, if it did. */

@@ -13,7 +13,6 @@ export {
   type CallOutput,
   type Contract,
   contract,
-  type ContractErrors,
   type ContractOptions,
   describeIssues,
   type Encoding,
@@ -32,6 +31,14 @@ export {
   validate,
   validateArrived,
 } from "./contract.ts";
+export {
+  type ContractErrors,
+  type DeclaredError,
+  type ErrorCodeOf,
+  type Fail,
+  type FailArguments,
+  failOf,
+} from "./declared_errors.ts";
 export { type Credit, CreditLedger, CreditWindow, largestCredit } from "./credit.ts";
 export { Deadline, Deadlines } from "./deadlines.ts";
 export { Deque } from "./deque.ts";

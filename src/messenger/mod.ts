@@ -61,6 +61,7 @@ export {
 } from "./handlers/task_options.ts";
 export {
   amHandler,
+  type ContractHandler,
   type Handler,
   type HandlerContext,
   type HandlerOptions,

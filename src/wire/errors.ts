@@ -1,5 +1,6 @@
 import type { ErrorCode, Ran } from "../core/mod.ts";
 import { maxHeaderValueBytes } from "./headers.ts";
+import { stringifyJson } from "./json_value.ts";
 import { encodeUtf8 } from "./utf8.ts";
 
 /** Header of feature `errors`, on a response with outcome 1: the code of the error. */
@@ -16,6 +17,9 @@ export const ranHeader = "_ran";
 
 /** Header of feature `msgpack`: how the payload is encoded, when it is not JSON. The only value is `msgpack`. */
 export const encodingHeader = "_enc";
+
+/** Header of a request that waits for its handler to finish: the kind of handler it is for. The only value is `am`. */
+export const kindHeader = "_kind";
 
 /** Header of a message's metadata: JSON. */
 export const metadataHeader = "_metadata";
@@ -162,8 +166,8 @@ export function errorHeaders(
 function jsonText(data: unknown): string | undefined {
   if (data === undefined) return undefined;
   try {
-    const text: string | undefined = JSON.stringify(data);
-    if (text === undefined || text.length > maxHeaderValueBytes) return undefined;
+    const text = stringifyJson(data);
+    if (text.length > maxHeaderValueBytes) return undefined;
     return encodeUtf8(text).length <= maxHeaderValueBytes ? text : undefined;
   } catch {
     return undefined;

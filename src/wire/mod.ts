@@ -64,6 +64,7 @@ export {
   encodingHeader,
   errorFromHeaders,
   errorHeaders,
+  kindHeader,
   metadataHeader,
   ranByCode,
   ranHeader,

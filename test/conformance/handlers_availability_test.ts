@@ -132,7 +132,10 @@ test("objects are handlers: handle() is called as their method, and their schema
     ran: "no",
   });
   assert.equal(adder.total, 7);
-  await fails(client.unary("adder", { to: peer, payload: { n: 1 } }), { code: "HANDLER_FAILED" });
+  await fails(client.unary("adder", { to: peer, payload: { n: 1 } }), {
+    code: "HANDLER_NOT_FOUND",
+    ran: "no",
+  });
   registered[Symbol.dispose]();
   await fails(client.amSync("adder", { to: peer, payload: { n: 3 } }), { code: "HANDLER_NOT_FOUND" });
   server.registerHandler({ name: "echo", kind: "unary", handle: ({ payload }) => payload });

@@ -116,9 +116,11 @@ test("handle() makes an am handler of a contract without output", async () => {
   await until(() => lines.length === 2);
   assert.deepEqual(lines, ["one", "two"]);
   await fails(client.unary("note", { to: peer, payload: { line: "x" } }), {
-    code: "HANDLER_FAILED",
+    code: "HANDLER_NOT_FOUND",
     message: /am handler/,
+    ran: "no",
   });
+  assert.equal(lines.length, 2);
 });
 
 test("amSync() and amSend() take a contract with output and drop the answer", async () => {
@@ -370,6 +372,23 @@ test("a handler may return any thenable", async () => {
   await fails(client.unary("angry", { to: peer }), { code: "HANDLER_FAILED", message: "from then" }, 2_000);
 });
 
+test("amSync() by a contract without output does not run a handler with an answer", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  let runs = 0;
+  server.registerHandler(unaryHandler("note", () => void runs++));
+  for (const options of [{ timeoutMs: Infinity }, {}, { headers: { a: "b" } }]) {
+    await fails(client.amSync(note, { to: peer, payload: { line: "x" }, ...options }), {
+      code: "HANDLER_NOT_FOUND",
+      message:
+        '"note" has an answer, and the caller\'s contract has no output; call it with unary or typedUnary',
+      ran: "no",
+      details: { kind: "unary" },
+    });
+  }
+  assert.equal(runs, 0);
+});
+
 test("each kind of handler answers each pattern", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
@@ -383,9 +402,9 @@ test("each kind of handler answers each pattern", async () => {
   assert.equal(text(await client.unary("unary", { to })), "bytes");
   assert.equal(text(await client.unary("add", { to, payload: { a: 1, b: 2 } })), '{"sum":3}');
   await fails(client.unary("am", { to }), {
-    code: "HANDLER_FAILED",
+    code: "HANDLER_NOT_FOUND",
     message: /"am" is an am handler/,
-    ran: "yes",
+    ran: "no",
   });
 });
 

@@ -226,3 +226,46 @@ test("payloads by handler name and values of events are held to the same", async
   await fails((async () => await event.trigger({ a: [new Map()] }))(), wrong);
   await event.trigger();
 });
+
+test("nothing travels as a value: void, optional and default, in both encodings", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  for (const encoding of ["json", "msgpack"] as const) {
+    const reset = contract(`reset ${encoding}`, { input: z.void(), output: z.void(), encoding });
+    const find = contract(`find ${encoding}`, {
+      input: z.string().default("world"),
+      output: z.string().nullable().optional(),
+      encoding,
+    });
+    const ring = contract(`ring ${encoding}`, { input: z.number().optional(), encoding });
+    const seen: unknown[] = [];
+    server.handle(reset, ({ input }) => void seen.push(input));
+    server.handle(find, ({ input }) => input === "world" ? undefined : input === "null" ? null : input);
+    server.handle(ring, ({ input }) => seen.push(input));
+    const remote = client.client({ reset, find, ring }, { to: peer });
+    assert.equal(await remote.reset(), undefined);
+    assert.equal(await remote.find(), undefined);
+    assert.equal(await remote.find("null"), null);
+    assert.equal(await remote.find("x"), "x");
+    assert.equal(await client.typedUnary(find, { to: peer }), undefined);
+    await remote.ring();
+    await client.amSync(ring, { to: peer, payload: 7 });
+    assert.deepEqual(seen, [undefined, undefined, 7]);
+    assert.equal(await server.typedUnary(reset, { to: server.instanceId }), undefined);
+  }
+});
+
+test("an empty payload is null where the schema takes only that, and null is never nothing between instances", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const nullable = contract("nullable", { input: z.string().nullable(), output: z.string().nullable() });
+  const strict = contract("strict", { input: z.unknown(), output: z.void() });
+  server.handle(nullable, ({ input }) => input);
+  server.handle(strict, () => null as unknown as void);
+  assert.equal((await client.unary("nullable", { to: peer })).length, 4);
+  await fails(client.typedUnary(strict, { to: peer }), {
+    code: "RESULT_INVALID",
+    message: /null/,
+    ran: "yes",
+  });
+});

@@ -81,7 +81,7 @@ export async function transforming(messenger: Messenger, to: InstanceId): Promis
   exactly<string>()(await messenger.typedUnary(weekday, { to, payload: { day: "2026-01-01" } }), true);
   // @ts-expect-error TS2322: the caller gives text
   await messenger.typedUnary(weekday, { to, payload: { day: new Date() } });
-  // @ts-expect-error TS2769: the handler gives a number
+  // @ts-expect-error TS2322: the handler gives a number
   messenger.handle(weekday, ({ input }) => input.day.toISOString());
 }
 
@@ -106,8 +106,10 @@ export function clients(messenger: Messenger, to: InstanceId): Client<{ add: typ
   client.add = () => Promise.resolve({ sum: 0 });
   // @ts-expect-error TS2345: a client needs a peer
   messenger.client({ add }, {});
-  // @ts-expect-error TS2322: a name is no contract
-  messenger.client({ add: "add" }, { to });
+  const module = messenger.client({ add, version: 1, helper: () => {} }, { to });
+  exactly<Client<{ add: typeof add }>>()(module, true);
+  // @ts-expect-error TS2339: what is no contract is left out
+  module.version;
   return client;
 }
 
@@ -123,9 +125,9 @@ export function handlers(messenger: Messenger): void {
   messenger.handle(notify, ({ input }) => {
     exactly<{ at: number }>()(input, true);
   });
-  // @ts-expect-error TS2769: the handler answers with a number
+  // @ts-expect-error TS2322: the handler answers with a number
   messenger.handle(add, () => ({ sum: "7" }));
-  // @ts-expect-error TS2769: the handler answers
+  // @ts-expect-error TS2345: the handler answers
   messenger.handle(add, () => {});
   // @ts-expect-error TS2322: later counts as well
   typedUnaryHandler(add, async () => await Promise.resolve({ sum: "7" }));
@@ -134,6 +136,54 @@ export function handlers(messenger: Messenger): void {
   amHandler(notify, ({ input }) => exactly<number>()(input.at, true));
   // @ts-expect-error TS2339: without a contract there is no input
   amHandler("notify", ({ input }) => input);
+}
+
+const take = contract("take", {
+  input: z.number(),
+  output: z.number(),
+  errors: { OUT_OF_STOCK: z.object({ left: z.string().transform(Number) }), CLOSED_TODAY: null },
+});
+
+export async function declaredErrors(messenger: Messenger, to: InstanceId): Promise<void> {
+  messenger.handle(take, ({ fail }) => {
+    // @ts-expect-error TS2345: no such code
+    fail("OUT_OF_STOK", { left: "1" });
+    // @ts-expect-error TS2561: details of another shape
+    fail("OUT_OF_STOCK", { lef: "1" });
+    // @ts-expect-error TS2554: the code has details
+    fail("OUT_OF_STOCK");
+    // @ts-expect-error TS2345: the code has none
+    fail("CLOSED_TODAY", { left: 1 });
+    fail("CLOSED_TODAY");
+    throw fail("OUT_OF_STOCK", { left: "1" }, "sold");
+  });
+  messenger.handle(add, ({ fail }) => {
+    // @ts-expect-error TS2345: it declares no error
+    throw fail("OUT_OF_STOCK");
+  });
+  typedUnaryHandler(take, ({ fail }) => {
+    throw fail("CLOSED_TODAY", undefined, "it is Sunday");
+  });
+  await messenger.typedUnary(take, { to, payload: 1 }).catch((error: unknown) => {
+    if (take.isError(error, "OUT_OF_STOCK")) {
+      exactly<{ left: number }>()(error.details, true);
+    }
+    // @ts-expect-error TS2345: no such code
+    take.isError(error, "TIMEOUT");
+  });
+}
+
+export async function withoutPayload(messenger: Messenger, to: InstanceId): Promise<void> {
+  const hello = contract("hello", { input: z.string().default("world"), output: z.void() });
+  const ring = contract("ring", { input: z.void() });
+  exactly<void>()(await messenger.typedUnary(hello, { to }), true);
+  await messenger.amSend(ring, { to });
+  const client = messenger.client({ hello, ring }, { to });
+  await client.hello();
+  await client.hello("you", { timeoutMs: 1 });
+  await client.ring.send(undefined, { timeoutMs: 1 });
+  // @ts-expect-error TS2345: the input is text
+  await client.hello(1);
 }
 
 export function contracts(): void {

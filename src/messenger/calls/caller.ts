@@ -61,10 +61,12 @@ export interface AmMethod<C extends Contract> {
   send(...args: MethodArguments<C>): Promise<void>;
 }
 
-/** A typed client: a method for each contract. */
-export type Client<Contracts extends Readonly<Record<string, Contract>>> = {
-  readonly [Name in keyof Contracts]: Contracts[Name] extends AmContract ? AmMethod<Contracts[Name]>
-    : UnaryMethod<Contracts[Name]>;
+/** A typed client: a method for each contract in an object, which may hold other things. */
+export type Client<Contracts extends object> = {
+  readonly [Name in keyof Contracts as Contracts[Name] extends Contract ? Name : never]:
+    Contracts[Name] extends AmContract ? AmMethod<Contracts[Name]>
+      : Contracts[Name] extends Contract ? UnaryMethod<Contracts[Name]>
+      : never;
 };
 
 /** The four patterns, and clients made of them. */
@@ -81,8 +83,8 @@ export interface Caller {
   unary(name: string, options: CallOptions): Promise<Uint8Array>;
   /** Resolves to the validated answer. */
   typedUnary<C extends UnaryContract>(contract: C, options: TypedCallOptions<C>): Promise<CallOutput<C>>;
-  /** A client whose methods are the contracts. */
-  client<Contracts extends Readonly<Record<string, Contract>>>(
+  /** A client with a method for each contract in an object, such as a module (`import * as`); the rest is left. */
+  client<Contracts extends object>(
     contracts: Contracts,
     options: { to: InstanceId | ServiceTarget } & ClientCallOptions,
   ): Client<Contracts>;

@@ -21,6 +21,7 @@ import { EncodedNames } from "./encoded_names.ts";
 import { checkTimeout } from "../option_checks.ts";
 import { Outgoing, type OutgoingParts } from "./outgoing.ts";
 import {
+  declaresErrors,
   encodeInput,
   headersOf,
   keepBytes,
@@ -28,6 +29,7 @@ import {
   payloadInvalid,
   payloadTooLarge,
   rawPayload,
+  readFailure,
   readResult,
   type Request,
   unknownPeer,
@@ -118,13 +120,18 @@ export class CallClient implements Caller {
     ) as Promise<CallOutput<C>>;
   }
 
-  client<Contracts extends Readonly<Record<string, Contract>>>(
+  client<Contracts extends object>(
     contracts: Contracts,
     options: { to: InstanceId | ServiceTarget } & ClientCallOptions,
   ): Client<Contracts> {
     const methods: Record<string, unknown> = Object.create(null);
-    for (const [name, contract] of Object.entries(contracts)) {
-      if (!isContract(contract)) throw new TypeError(`Cannot make a client: "${name}" is no contract`);
+    const all: [string, unknown][] = Object.entries(contracts);
+    const found = all.filter((entry): entry is [string, Contract] => isContract(entry[1]));
+    if (found.length === 0 && all.length > 0) {
+      const names = all.slice(0, 5).map(([name]) => `"${name}"`).join(", ");
+      throw new TypeError(`Cannot make a client: none of ${names} is a contract`);
+    }
+    for (const [name, contract] of found) {
       const merged = (payload: unknown, own: ClientCallOptions | undefined) => ({
         ...options,
         ...own,
@@ -224,12 +231,10 @@ export class CallClient implements Caller {
       const send = () => {
         const { encoding } = contract;
         const payload = encodeInput(handler, options.to, options.payload, encoding);
-        return this.#dispatch(
-          handler,
-          { kind, name, payload, owned: true, headers, encoding },
-          options as ToPeer<CallOptions>,
-          accept,
-        );
+        const am = kind === ResponseKind.ack && contract.output === undefined;
+        const request: Request = { kind, name, payload, owned: true, headers, encoding, am };
+        const sent = this.#dispatch(handler, request, options as ToPeer<CallOptions>, accept);
+        return declaresErrors(contract) ? sent.catch((error) => readFailure(contract, error)) : sent;
       };
       const checked = validate(
         contract.input,

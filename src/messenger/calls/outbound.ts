@@ -8,6 +8,7 @@ import {
   issuePath,
   type SchemaIssue,
   type UnaryContract,
+  validate,
   validateArrived,
   ZeromeshError,
 } from "../../core/mod.ts";
@@ -48,6 +49,8 @@ export interface Request {
   readonly headers: Readonly<Record<string, string>> | undefined;
   /** How the payload is encoded. */
   readonly encoding: PayloadEncoding;
+  /** Whether it waits for a handler that its contract says has no answer. */
+  readonly am?: boolean;
   /** Makes the payload of a message without an answer that is confirmed under an id which it carries itself; lent. */
   readonly confirm?: ((id: ResponseId) => Uint8Array) | undefined;
 }
@@ -94,6 +97,36 @@ export function readResult(
     session?.zeromesh !== true,
     (issues, cause) => fail(describeIssues(issues), cause),
   );
+}
+
+/** Whether a contract has errors of its own. */
+export function declaresErrors({ errors }: Contract): boolean {
+  for (const _code in errors) return true;
+  return false;
+}
+
+/**
+ * Reads the details of a failure that a contract declares.
+ *
+ * @throws The failure, or `RESULT_INVALID` when its details are not what their schema takes.
+ */
+export async function readFailure(contract: Contract, failure: unknown): Promise<never> {
+  if (!(failure instanceof ZeromeshError) || failure.ran !== "yes") throw failure;
+  const { code, peer, details } = failure;
+  const schema = Object.hasOwn(contract.errors, code) ? contract.errors[code] : null;
+  if (schema === null || schema === undefined) throw failure;
+  const value = await validate(schema, details, (issues) => {
+    const from = peer === undefined ? "" : ` from ${peer}`;
+    const why = `Details of ${code} of "${contract.name}"${from} are invalid: ${describeIssues(issues)}`;
+    return new ZeromeshError("RESULT_INVALID", why, {
+      cause: failure,
+      peer,
+      handler: contract.name,
+      ran: "yes",
+    });
+  });
+  // The failure itself is kept, since its stack says where the call was made.
+  throw Object.assign(failure, { details: value });
 }
 
 /** The bytes of a call by name. */

@@ -5,6 +5,7 @@ import {
   encodeRequest,
   encodeTtl,
   encodingHeader,
+  kindHeader,
   MessageType,
   ResponseKind,
   ttlHeader,
@@ -194,9 +195,13 @@ export class Outgoing {
       );
     }
     const ttl = session.deadline && ttlMs !== Infinity;
-    if (request.headers === undefined && !msgpack) return ttl ? this.#encoded.ttl(ttlMs) : null;
+    const am = request.am === true && session.zeromesh;
+    if (request.headers === undefined && !msgpack && (ttl || !am)) {
+      return ttl ? this.#encoded.ttl(ttlMs, am) : null;
+    }
     const all: Record<string, string> = { ...request.headers };
     if (msgpack) all[encodingHeader] = "msgpack";
+    if (am) all[kindHeader] = "am";
     if (ttl) all[ttlHeader] = encodeTtl(ttlMs);
     return encodeHeaders(all);
   }

@@ -1,4 +1,13 @@
-import { Deadline, type InstanceId, type QueueNode, type WorkerId, ZeromeshError } from "../../core/mod.ts";
+import {
+  type ContractErrors,
+  Deadline,
+  type Fail,
+  failOf,
+  type InstanceId,
+  type QueueNode,
+  type WorkerId,
+  ZeromeshError,
+} from "../../core/mod.ts";
 import { copyBytes, type InboundMessage } from "../../transport/mod.ts";
 import {
   decodeHeaders,
@@ -172,6 +181,11 @@ export class InboundCall extends Deadline implements ResponseId {
    */
   get json(): () => unknown {
     return () => this.#readJson();
+  }
+
+  /** Makes an error that the handler's contract declares. A getter, as {@link json} is. */
+  get fail(): Fail<ContractErrors> {
+    return failOf(this.handlerName, this.registered?.handler.contract ?? null);
   }
 
   #readJson(): unknown {

@@ -1,6 +1,8 @@
 import {
   type AnySchema,
   type Contract,
+  type ContractErrors,
+  type Fail,
   type HandlerInput,
   type HandlerOutput,
   type InstanceId,
@@ -63,10 +65,20 @@ export interface HandlerContext {
 }
 
 /** What a handler with a contract gets: the context, and the input its schema gave. */
-export interface TypedContext<Input> extends HandlerContext {
+export interface TypedContext<Input, Errors extends ContractErrors = ContractErrors> extends HandlerContext {
   /** The validated input. */
   readonly input: Input;
+  /**
+   * Makes an error that the contract declares, to be thrown: its caller gets it with code, details and message. Details
+   * that do not fit their schema are a `RESULT_INVALID` for the caller.
+   */
+  readonly fail: Fail<Errors>;
 }
+
+/** A function that serves a contract. */
+export type ContractHandler<C extends Contract> = (
+  context: TypedContext<HandlerInput<C>, C["errors"]>,
+) => C["output"] extends AnySchema ? MaybePromise<HandlerOutput<C>> : unknown;
 
 /** A value now or later. */
 export type MaybePromise<T> = T | Promise<T>;
@@ -132,7 +144,7 @@ export function amHandler(
 /** A handler of active messages for a contract: its input is validated before it runs. */
 export function amHandler<C extends Contract>(
   target: C,
-  run: (context: TypedContext<HandlerInput<C>>) => unknown,
+  run: (context: TypedContext<HandlerInput<C>, C["errors"]>) => unknown,
   options?: HandlerOptions,
 ): Handler;
 export function amHandler(
@@ -179,7 +191,7 @@ export function unaryHandler(
  */
 export function typedUnaryHandler<C extends UnaryContract>(
   target: C,
-  run: (context: TypedContext<HandlerInput<C>>) => MaybePromise<HandlerOutput<C>>,
+  run: (context: TypedContext<HandlerInput<C>, C["errors"]>) => MaybePromise<HandlerOutput<C>>,
   options: HandlerOptions = {},
 ): Handler {
   return makeHandler("typed", target, run as (context: TypedContext<unknown>) => unknown, options);

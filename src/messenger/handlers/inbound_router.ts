@@ -222,7 +222,9 @@ function remoteError(
   if (facts !== null) {
     const { code, ran, data: details } = facts;
     // Who that is, the caller knows best, for instance of a service.
-    const message = code === "HANDLER_NOT_FOUND" ? `${describePeer(call)} has no handler "${handler}"` : text;
+    const message = code === "HANDLER_NOT_FOUND" && details === undefined
+      ? `${describePeer(call)} has no handler "${handler}"`
+      : text;
     return new ZeromeshError(code, message, { peer, handler, ran, details });
   }
   const { code, ran } = codeOfVeloText(text, { reply, handler, unary: call.accept !== null });

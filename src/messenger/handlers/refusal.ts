@@ -6,8 +6,9 @@ import {
   type SchemaIssue,
   ZeromeshError,
 } from "../../core/mod.ts";
-import { encodePayload, veloText } from "../../wire/mod.ts";
+import { encodePayload, kindHeader, maxHeaderValueBytes, ResponseKind, veloText } from "../../wire/mod.ts";
 import type { InboundCall } from "./context.ts";
+import type { Handler } from "./handler.ts";
 import type { Failure } from "./replies.ts";
 
 /** A failure that the dispatcher itself found, with its words for either kind of peer. */
@@ -36,6 +37,24 @@ export function handlerNotFound(name: string): Failure {
     message: `There is no handler "${name}"`,
     plainText: veloText.handlerNotFound(name),
     plainNack: true,
+  };
+}
+
+/** Whether a call of one of ours is for a handler of another kind than the one it names. */
+export function isForAnotherKind(call: InboundCall, kind: Handler["kind"]): boolean {
+  if (!call.session.zeromesh) return false;
+  if (kind === "am") return call.kind === ResponseKind.unary;
+  return call.kind === ResponseKind.ack && call.systemHeader(kindHeader) === "am";
+}
+
+/** The handler has no answer, and one is asked for; or it has one, and the caller's contract has none. */
+export function anotherKind(name: string, kind: Handler["kind"]): Failure {
+  return {
+    code: "HANDLER_NOT_FOUND",
+    message: kind === "am"
+      ? `"${name}" is an am handler and has no answer; call it with amSend or amSync`
+      : `"${name}" has an answer, and the caller's contract has no output; call it with unary or typedUnary`,
+    data: { kind },
   };
 }
 
@@ -77,6 +96,27 @@ export function resultInvalid(contract: Contract, issues: readonly SchemaIssue[]
     message: `Result of "${contract.name}" is invalid: ${describeIssues(issues)}`,
     plainText: veloText.outputInvalid(describeIssues(issues)),
   };
+}
+
+/** The details of a declared error are not what the contract allows. */
+export function detailsInvalid(contract: Contract, code: string, why: string): Failure {
+  return {
+    code: "RESULT_INVALID",
+    message: `Details of ${code} of "${contract.name}" are invalid: ${why}`,
+    plainText: veloText.outputInvalid(why),
+  };
+}
+
+/** What keeps the details of a declared error from travelling; null when nothing does. */
+export function detailsFit(contract: Contract, code: string, details: unknown): Failure | null {
+  if (details === undefined) return null;
+  try {
+    const { length } = encodePayload(details, "json");
+    if (length <= maxHeaderValueBytes) return null;
+    return detailsInvalid(contract, code, `they have ${length} bytes, more than ${maxHeaderValueBytes}`);
+  } catch (error) {
+    return detailsInvalid(contract, code, errorText((error as ZeromeshError).cause));
+  }
 }
 
 /** The result's bytes. */

@@ -1,9 +1,16 @@
-import { type Contract, errorText, type Logger, validate, ZeromeshError } from "../../core/mod.ts";
+import {
+  type Contract,
+  describeIssues,
+  errorText,
+  type Logger,
+  validate,
+  ZeromeshError,
+} from "../../core/mod.ts";
 import { ResponseKind, veloText } from "../../wire/mod.ts";
 import type { InboundCall } from "./context.ts";
 import type { Handler } from "./handler.ts";
 import { payloadLimit } from "../calls/payload_limit.ts";
-import { codeOf, encodeResult, Refusal, resultInvalid } from "./refusal.ts";
+import { codeOf, detailsFit, detailsInvalid, encodeResult, Refusal, resultInvalid } from "./refusal.ts";
 import type { Failure, Replies } from "./replies.ts";
 
 const nothing = new Uint8Array(new ArrayBuffer(0));
@@ -113,6 +120,33 @@ export class Results {
         plainText: veloText.unaryToAm(handler.name, message),
       });
     }
-    this.#replies.fail(call, failure);
+    const checked = error instanceof ZeromeshError
+      ? checkDetails(handler.contract, code, error.details)
+      : null;
+    if (!(checked instanceof Promise)) return this.#replies.fail(call, checked ?? failure);
+    checked.then((refused) => this.#replies.fail(call, refused ?? failure)).catch((thrown) => {
+      this.#logger.error("a reply failed", { error: errorText(thrown) });
+    });
+  }
+}
+
+/** What is wrong with the details of an error that a contract declares; null when nothing is. */
+function checkDetails(
+  contract: Contract | null,
+  code: string,
+  details: unknown,
+): Failure | null | Promise<Failure | null> {
+  if (contract === null || !Object.hasOwn(contract.errors, code)) return null;
+  const schema = contract.errors[code] ?? null;
+  if (schema === null) return null;
+  const refused = (error: unknown) => (error as Refusal).failure;
+  const fits = () => detailsFit(contract, code, details);
+  try {
+    const checked = validate(schema, details, (issues) => {
+      return new Refusal(detailsInvalid(contract, code, describeIssues(issues)));
+    });
+    return checked instanceof Promise ? checked.then(fits, refused) : fits();
+  } catch (error) {
+    return refused(error);
   }
 }

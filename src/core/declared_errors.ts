@@ -1,0 +1,54 @@
+import type { AnySchema, Contract, SchemaInput, SchemaOutput } from "./contract.ts";
+import { ZeromeshError } from "./errors.ts";
+
+/** The errors a contract declares: code to the schema of its details, or null where it has none. */
+export type ContractErrors = Readonly<Record<string, AnySchema | null>>;
+
+/** The codes that a contract declares. */
+export type ErrorCodeOf<Errors extends ContractErrors> = keyof Errors & string;
+
+/** One of a contract's errors as its caller gets it. */
+export type DeclaredError<Errors extends ContractErrors, Code extends ErrorCodeOf<Errors>> = ZeromeshError & {
+  /** The code. */
+  readonly code: Code;
+  /** The details, as their schema gives them. */
+  readonly details: Errors[Code] extends AnySchema ? SchemaOutput<Errors[Code]> : undefined;
+};
+
+/** What `fail` takes after the code: details where the code has some, and a message. */
+export type FailArguments<S extends AnySchema | null> = S extends AnySchema
+  ? undefined extends SchemaInput<S> ? [details?: SchemaInput<S>, message?: string]
+  : [details: SchemaInput<S>, message?: string]
+  : [details?: undefined, message?: string];
+
+/** Makes one of a contract's errors, for a handler to throw. */
+export type Fail<Errors extends ContractErrors> = <Code extends ErrorCodeOf<Errors>>(
+  code: Code,
+  ...about: FailArguments<Errors[Code]>
+) => ZeromeshError;
+
+/**
+ * What a handler gets as `context.fail`.
+ *
+ * @param contract The handler's contract; null when it has none.
+ */
+export function failOf(handler: string, contract: Contract | null): Fail<ContractErrors> {
+  return (code: string, details?: unknown, message?: string) => {
+    if (contract === null || !Object.hasOwn(contract.errors, code)) {
+      const known = Object.keys(contract?.errors ?? {}).join(", ") || "none";
+      throw new TypeError(`Cannot fail with ${code}: "${handler}" declares ${known}`);
+    }
+    return new ZeromeshError(code, message ?? `"${handler}" failed with ${code}`, {
+      handler,
+      ran: "yes",
+      details,
+    });
+  };
+}
+
+/** Whether an error is the one that a contract declares under a code. See `Contract.isError`. */
+export function isDeclared(contract: Contract, error: unknown, code: string): boolean {
+  if (!(error instanceof ZeromeshError) || error.code !== code) return false;
+  // Another contract may declare the code with other details.
+  return Object.hasOwn(contract.errors, code) && (error.handler ?? contract.name) === contract.name;
+}
