@@ -20,15 +20,7 @@ import type { HandlerStats } from "./handler_stats.ts";
 import { readInput } from "./input.ts";
 import { type LaneHost, Lanes } from "./lanes.ts";
 import { runHandler } from "../observe/observation.ts";
-import {
-  anotherKind,
-  handlerNotFound,
-  isForAnotherKind,
-  overloaded,
-  payloadTooLarge,
-  Refusal,
-  stopped,
-} from "./refusal.ts";
+import { anotherKind, handlerNotFound, overloaded, payloadTooLarge, Refusal, stopped } from "./refusal.ts";
 import type { Failure, ReplyTarget } from "./replies.ts";
 import { Results } from "./results.ts";
 import { InboundRoom } from "./room.ts";
@@ -167,10 +159,8 @@ export class Dispatcher implements CallHost, LaneHost {
     if (registered.system) return this.#run(call, registered);
     this.#parts.observer?.received(call);
     if (kind === ResponseKind.fire) session.received?.began(call, this.#parts.clock);
-    const { kind: handlerKind } = registered.handler;
-    if (isForAnotherKind(call, handlerKind)) {
-      return this.#reject(call, registered, anotherKind(name, handlerKind));
-    }
+    const mistaken = anotherKind(call, registered.handler);
+    if (mistaken !== null) return this.#reject(call, registered, mistaken);
     if (registered.stopped !== null) return this.#reject(call, registered, stopped(registered.stopped));
     if (!registered.unlimited && !this.#room.has(registered.held, session.held, bytes)) {
       const why = "too many messages are held here (maxInFlightMessages, maxInFlightBytes)";

@@ -40,15 +40,14 @@ export function handlerNotFound(name: string): Failure {
   };
 }
 
-/** Whether a call of one of ours is for a handler of another kind than the one it names. */
-export function isForAnotherKind(call: InboundCall, kind: Handler["kind"]): boolean {
-  if (!call.session.zeromesh) return false;
-  if (kind === "am") return call.kind === ResponseKind.unary;
-  return call.kind === ResponseKind.ack && call.systemHeader(kindHeader) === "am";
-}
-
-/** The handler has no answer, and one is asked for; or it has one, and the caller's contract has none. */
-export function anotherKind(name: string, kind: Handler["kind"]): Failure {
+/**
+ * Why a call of one of ours is for a handler of another kind than the one it names: it asks for an answer that the
+ * handler does not give, or its contract has no answer and the handler has. Null when it is not.
+ */
+export function anotherKind(call: InboundCall, { name, kind }: Handler): Failure | null {
+  if (kind === "am" ? call.kind !== ResponseKind.unary : call.kind !== ResponseKind.ack) return null;
+  if (!call.session.zeromesh) return null;
+  if (kind !== "am" && call.systemHeader(kindHeader) !== "am") return null;
   return {
     code: "HANDLER_NOT_FOUND",
     message: kind === "am"
