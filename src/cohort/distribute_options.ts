@@ -1,5 +1,6 @@
 import { Backoff, ZeromeshError } from "../core/mod.ts";
-import { checkTimeout, type WaitOptions } from "../messenger/mod.ts";
+import { checkOptionNames, checkTimeout, type WaitOptions } from "../messenger/mod.ts";
+import { duration, whole } from "./options.ts";
 
 /** When an item of `cohort.distribute` that failed is given to a worker again. */
 export interface DistributeRetry {
@@ -50,25 +51,31 @@ export interface ResolvedDistribution {
 
 const defaults = { concurrency: 1, attempts: 3, backoffMs: 100, ran: "no" } as const;
 const longestBackoffMs = 5_000;
-const names: ReadonlySet<string> = new Set(
-  ["concurrency", "retry", "timeoutMs", "itemTimeoutMs", "headers", "signal"],
-);
-const retryNames: ReadonlySet<string> = new Set(["attempts", "backoffMs", "ran"]);
+const optionNames: Readonly<Record<keyof DistributeOptions, true>> = {
+  concurrency: true,
+  retry: true,
+  timeoutMs: true,
+  itemTimeoutMs: true,
+  headers: true,
+  signal: true,
+};
+const retryNames: Readonly<Record<keyof DistributeRetry, true>> = {
+  attempts: true,
+  backoffMs: true,
+  ran: true,
+};
 
 /** Checks options and fills in what is missing. @throws {RangeError} @throws {TypeError} */
 export function resolveDistribution(options: DistributeOptions, timeoutMs: number): ResolvedDistribution {
-  checkNames(options, names, "");
+  checkOptionNames(options, optionNames, "Cannot distribute");
   const retry = options.retry ?? {};
-  checkNames(retry, retryNames, "retry.");
+  checkOptionNames(retry, retryNames, "Cannot distribute with this retry");
   const { signal, headers } = options;
   const ran = retry.ran ?? defaults.ran;
   if (ran !== "no" && ran !== "maybe") {
     throw new TypeError(`retry.ran must be "no" or "maybe", not ${String(ran)}`);
   }
-  const backoffMs = retry.backoffMs ?? defaults.backoffMs;
-  if (typeof backoffMs !== "number" || !(backoffMs >= 0)) {
-    throw new RangeError(`retry.backoffMs must be milliseconds from 0 on, not ${String(backoffMs)}`);
-  }
+  const backoffMs = duration("retry.backoffMs", retry.backoffMs ?? defaults.backoffMs);
   return {
     concurrency: whole("concurrency", options.concurrency ?? defaults.concurrency),
     attempts: whole("retry.attempts", retry.attempts ?? defaults.attempts),
@@ -95,18 +102,4 @@ const hopeless: ReadonlySet<string> = new Set([
 export function mayRunAgain(error: unknown, ran: "no" | "maybe"): boolean {
   if (!(error instanceof ZeromeshError) || hopeless.has(error.code)) return false;
   return error.ran === "no" || error.ran === ran;
-}
-
-function checkNames(options: object, known: ReadonlySet<string>, prefix: string): void {
-  for (const name of Object.keys(options)) {
-    if (known.has(name)) continue;
-    throw new TypeError(
-      `Cannot distribute: there is no option "${prefix}${name}" (there are ${[...known].sort().join(", ")})`,
-    );
-  }
-}
-
-function whole(name: string, value: number): number {
-  if (Number.isSafeInteger(value) && value >= 1) return value;
-  throw new RangeError(`${name} must be a whole number from 1 on, not ${String(value)}`);
 }

@@ -21,7 +21,7 @@ import {
   type CohortMessenger,
   type CohortOptions,
   type CohortStats,
-  milliseconds,
+  deadline,
   type RankMode,
   type RankOf,
   resolveCohortOptions,
@@ -198,7 +198,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
    */
   async whenComplete(options: WaitOptions = {}): Promise<void> {
     const { name, size } = this.#options;
-    const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs;
+    const timeoutMs = deadline("timeoutMs", options.timeoutMs ?? this.#options.timeoutMs);
     await this.#completion.wait(timeoutMs, options, () => {
       const missing = this.missingRanks();
       const workers = `${this.#places.members.count}${size === null ? "" : ` of ${size}`} workers`;
@@ -235,7 +235,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
    * @returns Who did, and who did not. The same again when it is called again.
    */
   shutdown(options: ShutdownOptions = {}): Promise<CohortResults<void, Rank>> {
-    const timeoutMs = milliseconds("timeoutMs", options.timeoutMs ?? cohortDefaults.shutdownTimeoutMs);
+    const timeoutMs = deadline("timeoutMs", options.timeoutMs ?? cohortDefaults.shutdownTimeoutMs);
     return this.#ending ??= this.#shutdown(options.reason ?? "the leader ends the cohort", timeoutMs);
   }
 

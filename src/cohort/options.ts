@@ -1,12 +1,13 @@
 import { type Contract, type InstanceId, isInstanceId, type Logger, type Meter } from "../core/mod.ts";
-import type {
-  ConnectOptions,
-  HealthReport,
-  MessengerFace,
-  PeerView,
-  SendWithAckOptions,
-  ServiceTarget,
-  WaitOptions,
+import {
+  checkOptionNames,
+  type ConnectOptions,
+  type HealthReport,
+  type MessengerFace,
+  type PeerView,
+  type SendWithAckOptions,
+  type ServiceTarget,
+  type WaitOptions,
 } from "../messenger/mod.ts";
 
 /** What a cohort needs of a messenger: a `Messenger`. */
@@ -155,9 +156,50 @@ export const cohortDefaults = {
   joinTimeoutMs: 10_000,
 } as const;
 
+const cohortOptionNames: Readonly<Record<keyof CohortOptions, true>> = {
+  name: true,
+  size: true,
+  maxWorkers: true,
+  ranks: true,
+  workers: true,
+  failurePolicy: true,
+  heartbeatMs: true,
+  lostAfterMs: true,
+  timeoutMs: true,
+  logger: true,
+  meter: true,
+  signal: true,
+};
+
+const joinOptionNames: Readonly<Record<keyof JoinOptions, true>> = {
+  leader: true,
+  serverKey: true,
+  name: true,
+  rank: true,
+  timeoutMs: true,
+  signal: true,
+  rejoinForMs: true,
+  onShutdown: true,
+  logger: true,
+};
+
+/** {@link JoinOptions} that have a default, with it. @throws {RangeError} @throws {TypeError} */
+export function resolveJoinOptions(
+  options: JoinOptions,
+): { readonly name: string; readonly timeoutMs: number; readonly rejoinForMs: number } {
+  checkOptionNames(options, joinOptionNames, "Cannot join a cohort");
+  return {
+    name: options.name ?? cohortDefaults.name,
+    timeoutMs: deadline("timeoutMs", options.timeoutMs ?? cohortDefaults.joinTimeoutMs),
+    rejoinForMs: duration("rejoinForMs", options.rejoinForMs ?? cohortDefaults.rejoinForMs),
+  };
+}
+
 /** Checks options and fills in what is missing. @throws {RangeError} @throws {TypeError} */
 export function resolveCohortOptions(options: CohortOptions): ResolvedCohortOptions {
-  const size = options.size === undefined ? null : whole("size", options.size);
+  checkOptionNames(options, cohortOptionNames, "Cannot make a cohort");
+  const given = options.size ?? null;
+  const size = given === null ? null : whole("size", given);
   const ranks = options.ranks ?? cohortDefaults.ranks;
   const workers = options.workers ?? [];
   if (!Array.isArray(workers) || !workers.every(isInstanceId)) {
@@ -180,7 +222,7 @@ export function resolveCohortOptions(options: CohortOptions): ResolvedCohortOpti
     failurePolicy: checkPolicy(options.failurePolicy ?? cohortDefaults.failurePolicy),
     heartbeatMs,
     lostAfterMs,
-    timeoutMs: milliseconds("timeoutMs", options.timeoutMs ?? cohortDefaults.timeoutMs),
+    timeoutMs: deadline("timeoutMs", options.timeoutMs ?? cohortDefaults.timeoutMs),
   };
 }
 
@@ -190,7 +232,19 @@ export function milliseconds(name: string, value: number): number {
   throw new RangeError(`${name} must be milliseconds above 0, not ${String(value)}`);
 }
 
-function whole(name: string, value: number): number {
+/** A time above 0, or `Infinity` for no end. */
+export function deadline(name: string, value: number): number {
+  return value === Infinity ? value : milliseconds(name, value);
+}
+
+/** A time from 0 on, or `Infinity` for no end. */
+export function duration(name: string, value: number): number {
+  if (typeof value === "number" && value >= 0) return value;
+  throw new RangeError(`${name} must be milliseconds from 0 on, not ${String(value)}`);
+}
+
+/** A whole number from 1 on. */
+export function whole(name: string, value: number): number {
   if (Number.isSafeInteger(value) && value >= 1) return value;
   throw new RangeError(`${name} must be a whole number from 1 on, not ${String(value)}`);
 }

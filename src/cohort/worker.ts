@@ -9,7 +9,7 @@ import {
 } from "../core/mod.ts";
 import { amHandler, portOf, unlimited, type WaitOptions } from "../messenger/mod.ts";
 import { Entry, pause, refusal } from "./entry.ts";
-import { cohortDefaults, type CohortMessenger, type JoinOptions, milliseconds } from "./options.ts";
+import { type CohortMessenger, type JoinOptions, resolveJoinOptions } from "./options.ts";
 import { type CohortContracts, cohortContracts, type Joined } from "./protocol.ts";
 
 // A closing worker tells its leader, and waits no longer than this for the answer.
@@ -52,6 +52,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   readonly #logger: Logger;
   readonly #handlers: Disposable[] = [];
   readonly #entry: Entry;
+  readonly #rejoinForMs: number;
   readonly #over = new AbortController();
   readonly #ended = Promise.withResolvers<string>();
   #joined!: Joined;
@@ -62,10 +63,15 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   // Whether the connection to the leader was lost since this worker joined: then it may have been started again.
   #severed = false;
 
-  private constructor(messenger: CohortMessenger, options: JoinOptions) {
+  private constructor(
+    messenger: CohortMessenger,
+    options: JoinOptions,
+    { name, rejoinForMs }: { readonly name: string; readonly rejoinForMs: number },
+  ) {
+    this.#rejoinForMs = rejoinForMs;
     this.#messenger = messenger;
     this.#options = options;
-    this.#contracts = cohortContracts(options.name ?? cohortDefaults.name);
+    this.#contracts = cohortContracts(name);
     this.#logger = guardLogger(options.logger);
     const { leader, serverKey } = options;
     this.#entry = new Entry(messenger, this.#contracts.join, { leader, serverKey });
@@ -73,13 +79,13 @@ export class CohortMembership<Rank extends number | null = number | null> implem
 
   /** See {@link joinCohort}. */
   static async join(messenger: CohortMessenger, options: JoinOptions): Promise<CohortMembership> {
-    const timeoutMs = milliseconds("timeoutMs", options.timeoutMs ?? cohortDefaults.joinTimeoutMs);
+    const resolved = resolveJoinOptions(options);
     const { signal } = options;
     signal?.throwIfAborted();
-    const membership = new CohortMembership(messenger, options);
+    const membership = new CohortMembership(messenger, options, resolved);
     membership.#open();
     try {
-      await membership.#enter(options.rank ?? null, timeoutMs, signal);
+      await membership.#enter(options.rank ?? null, resolved.timeoutMs, signal);
     } catch (error) {
       membership.#end(errorText(error));
       throw error;
@@ -253,10 +259,6 @@ export class CohortMembership<Rank extends number | null = number | null> implem
       if (silentMs > this.#joined.lostAfterMs) void this.#rejoin();
       this.#watch();
     });
-  }
-
-  get #rejoinForMs(): number {
-    return this.#options.rejoinForMs ?? cohortDefaults.rejoinForMs;
   }
 
   /** The leader has gone, or has given this worker up, for instance because it was stopped for a while. */

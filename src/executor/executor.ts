@@ -8,6 +8,7 @@ import {
   systemClock,
   ZeromeshError,
 } from "../core/mod.ts";
+import { checkOptionNames } from "../messenger/mod.ts";
 import { executorMetrics } from "./executor_metrics.ts";
 import {
   type ActiveMessage,
@@ -20,6 +21,7 @@ import { failed, type ResponseNotification, succeeded } from "./notification.ts"
 import {
   count,
   executorDefaults,
+  executorOptionNames,
   type ExecutorOptions,
   type ExecutorStats,
   type StopOptions,
@@ -91,6 +93,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
    * @throws {RangeError} If a limit is no whole number from 1 on, or a time is negative.
    */
   constructor(options: ExecutorOptions = {}) {
+    checkOptionNames(options, executorOptionNames, "Cannot make an executor");
     this.#concurrency = count("concurrency", options.concurrency ?? executorDefaults.concurrency);
     this.#maxQueued = count("maxQueued", options.maxQueued ?? executorDefaults.maxQueued);
     this.#maxUnread = count(

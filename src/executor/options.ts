@@ -64,6 +64,19 @@ export const executorDefaults = {
   stopTimeoutMs: 5_000,
 } as const;
 
+/** Every option of an executor. */
+export const executorOptionNames: Readonly<Record<keyof ExecutorOptions, true>> = {
+  concurrency: true,
+  maxQueued: true,
+  overflow: true,
+  maxUnreadResponses: true,
+  handlerTimeoutMs: true,
+  logger: true,
+  meter: true,
+  clock: true,
+  signal: true,
+};
+
 /** A limit. */
 export function count(name: string, value: number): number {
   if (Number.isSafeInteger(value) && value >= 1) return value;

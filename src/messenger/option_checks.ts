@@ -45,14 +45,18 @@ export function textOrTexts(name: string, value: unknown): string[] {
  * Checks that an object has no option that nobody knows.
  *
  * @param known An object with a property for each option there is.
+ * @param cannot What cannot be done, to begin the error with.
+ * @throws {TypeError} If there is one.
  */
-export function checkOptionNames(options: object, known: object): void {
+export function checkOptionNames(
+  options: object,
+  known: object,
+  cannot = "Cannot create a messenger",
+): void {
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(known, name)) continue;
     throw new TypeError(
-      `Cannot create a messenger: there is no option "${name}" (there are ${
-        Object.keys(known).sort().join(", ")
-      })`,
+      `${cannot}: there is no option "${name}" (there are ${Object.keys(known).sort().join(", ")})`,
     );
   }
 }

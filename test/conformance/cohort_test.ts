@@ -367,6 +367,8 @@ test("wrong options are refused with what is wrong, and a name can be led once",
       { failurePolicy: "never" as "endAll" },
       { failurePolicy: { replaceWithinMs: -1 } },
       { heartbeatMs: 100, lostAfterMs: 50 },
+      { timeoutMs: NaN },
+      { sise: 2 } as object,
     ]
   ) {
     const error = thrown(() => LeaderWorkerCohort.create(leader, options));
@@ -380,6 +382,14 @@ test("wrong options are refused with what is wrong, and a name can be led once",
     message: /has 0 workers after 20 ms/,
   });
   const stranger = await t.messenger();
+  for (
+    const options of [{ rejoinForMs: -1 }, { rejoinForMs: NaN }, { timeoutMs: 0 }, { rejoinFor: 1 } as object]
+  ) {
+    await assert.rejects(
+      joinCohort(stranger, { leader: leader.endpoint, ...options }),
+      /TypeError|RangeError/,
+    );
+  }
   await fails(joinCohort(stranger, { leader: leader.endpoint, name: "none" }), { code: "HANDLER_NOT_FOUND" });
   await Promise.all([cohort.shutdown(), other.shutdown()]);
 });

@@ -312,6 +312,8 @@ test("wrong options, messages and handlers are refused with what is wrong, and n
   assert.match(thrown(() => new ActiveMessageExecutor({ concurrency: 0 })).message, /concurrency .* not 0/);
   assert.ok(thrown(() => new ActiveMessageExecutor({ handlerTimeoutMs: NaN })) instanceof RangeError);
   assert.ok(thrown(() => new ActiveMessageExecutor({ overflow: "drop" as "fail" })) instanceof TypeError);
+  const misspelt = { concurency: 2 } as object;
+  assert.match(thrown(() => new ActiveMessageExecutor(misspelt)).message, /there is no option "concurency"/);
   const executor = open(t);
   const wrong = { a: () => {}, b: 7 as unknown as () => void };
   assert.match(thrown(() => executor.registerHandlers(wrong)).message, /handler of "b" must be a function/);
