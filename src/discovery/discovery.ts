@@ -67,6 +67,11 @@ export interface ServiceRemoved {
 export interface WatchOptions {
   /** Ends the iteration. */
   signal?: AbortSignal | undefined;
+  /**
+   * Hears why the back end cannot be asked now, and null when it can be again. The iteration goes on meanwhile with
+   * what is known. Back ends that end the iteration with an error instead need not call it.
+   */
+  onTrouble?: ((error: unknown) => void) | undefined;
 }
 
 /** Finds out who offers a service. */

@@ -159,7 +159,7 @@ export class EtcdDiscovery implements PeerDiscovery, ServiceDiscovery {
   watch(service: string, options: WatchOptions = {}): AsyncIterableIterator<ServiceEvent> {
     const prefix = `${this.#root}/services/${checkServiceName(service)}/`;
     const stop = new AbortController();
-    const watch = new ServiceWatch(options.signal, () => stop.abort());
+    const watch = new ServiceWatch(options, () => stop.abort());
     const { signal } = stop;
     void followPrefix(
       { gateway: this.#gateway, prefix, clock: this.#clock, logger: this.#logger, signal },

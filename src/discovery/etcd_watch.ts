@@ -46,6 +46,7 @@ export async function followPrefix(options: EtcdWatchOptions, watch: ServiceWatc
       }
     } catch (error) {
       if (signal.aborted) return;
+      watch.trouble(error);
       logger.warn("the watch in etcd broke; opening it again", { prefix, reason: errorText(error) });
     }
     if (signal.aborted) return;

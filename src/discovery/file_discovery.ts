@@ -156,8 +156,15 @@ export class FileDiscovery implements PeerDiscovery, ServiceDiscovery {
 
   watch(service: string, options: WatchOptions = {}): AsyncIterableIterator<ServiceEvent> {
     const notices: { current: DirectoryNotices | null } = { current: null };
-    const watch = new ServiceWatch(options.signal, () => notices.current?.[Symbol.dispose]());
-    const look = () => watch.replace(this.#offers().get(service) ?? []);
+    const watch = new ServiceWatch(options, () => notices.current?.[Symbol.dispose]());
+    const look = () => {
+      try {
+        watch.replace(this.#offers().get(service) ?? []);
+      } catch (error) {
+        watch.trouble(error);
+        throw error;
+      }
+    };
     notices.current = this.#notices(this.#services, look);
     try {
       look();

@@ -117,7 +117,7 @@ export class LocalDiscovery implements PeerDiscovery, ServiceDiscovery {
   watch(service: string, options: WatchOptions = {}): AsyncIterableIterator<ServiceEvent> {
     checkServiceName(service);
     const ended = Promise.withResolvers<void>();
-    const watch = new ServiceWatch(options.signal, () => ended.resolve());
+    const watch = new ServiceWatch(options, () => ended.resolve());
     void this.#follow(service, watch, ended.promise);
     return watch;
   }

@@ -59,6 +59,11 @@ export class ServiceDirectory implements ServiceRouter {
   }
 
   pickNow(target: ServiceTarget): InstanceId | null {
+    if (this.#parts.sources.length === 0) {
+      throw new TypeError(
+        `Cannot call service "${target.service}": the messenger's discovery finds peers only, no services`,
+      );
+    }
     const members = this.#members(target.service);
     const id = this.#choose(members, target.balance);
     return id !== null && this.#parts.roster.standing(id) === "up" ? this.#chosen(members, id) : null;

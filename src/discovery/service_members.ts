@@ -9,14 +9,14 @@ export class ServiceMembers implements Disposable {
   cursor = 0;
   /** Whether every back end has said who is there. */
   known = false;
-  /** Why the watch that broke last did, until a back end speaks again. */
-  trouble: unknown = undefined;
   readonly #service: string;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #onChange: () => void;
   readonly #stop = new AbortController();
   readonly #seen: Set<InstanceId>[];
+  /** Why a back end cannot be asked now, by its place among them; null where it can. */
+  readonly #troubles: unknown[];
   #unknown: number;
 
   /** @param onChange Called after each change. */
@@ -30,30 +30,38 @@ export class ServiceMembers implements Disposable {
     this.#logger = parts.logger;
     this.#onChange = parts.onChange;
     this.#seen = sources.map(() => new Set());
+    this.#troubles = sources.map(() => null);
     this.#unknown = sources.length;
-    sources.forEach((source, index) => void this.#follow(source, this.#seen[index]!));
+    sources.forEach((source, index) => void this.#follow(source, index));
   }
 
   [Symbol.dispose](): void {
     this.#stop.abort();
   }
 
+  /** Why one of the back ends cannot be asked now; undefined where all can. */
+  get trouble(): unknown {
+    return this.#troubles.find((one) => one !== null);
+  }
+
   /** Follows one back end for good: a watch that breaks is begun anew. */
-  async #follow(source: ServiceDiscovery, seen: Set<InstanceId>): Promise<void> {
+  async #follow(source: ServiceDiscovery, index: number): Promise<void> {
     const { signal } = this.#stop;
+    const seen = this.#seen[index]!;
+    const onTrouble = (error: unknown): void => void (this.#troubles[index] = error);
     const backoff = new Backoff({ maxMs: 2_000 });
     for (let told = false; !signal.aborted;) {
       try {
-        for await (const event of source.watch(this.#service, { signal })) {
+        for await (const event of source.watch(this.#service, { signal, onTrouble })) {
           backoff.reset();
           fold(seen, event);
-          this.trouble = undefined;
+          onTrouble(null);
           if (!told) this.known = --this.#unknown === 0;
           told = true;
           this.#changed();
         }
       } catch (error) {
-        this.trouble = error;
+        onTrouble(error);
         this.#logger.warn("cannot watch a service", { service: this.#service, reason: errorText(error) });
       }
       if (signal.aborted) return;

@@ -1,5 +1,5 @@
 import type { InstanceId } from "../core/mod.ts";
-import type { ServiceEvent } from "./discovery.ts";
+import type { ServiceEvent, WatchOptions } from "./discovery.ts";
 
 /**
  * What a back end sees of a service, made into events for one reader.
@@ -12,16 +12,19 @@ export class ServiceWatch implements AsyncIterableIterator<ServiceEvent> {
   readonly #changes = new Map<InstanceId, "added" | "removed">();
   readonly #waiting: PromiseWithResolvers<IteratorResult<ServiceEvent>>[] = [];
   readonly #signal: AbortSignal | undefined;
+  readonly #onTrouble: ((error: unknown) => void) | undefined;
   readonly #onEnd: () => void;
   readonly #stop = () => this.end();
   #failure: { readonly error: unknown } | null = null;
+  #troubled = false;
   #known = false;
   #told = false;
   #ended = false;
 
   /** @param onEnd Called once, when the reader wants no more. */
-  constructor(signal: AbortSignal | undefined, onEnd: () => void) {
+  constructor({ signal, onTrouble }: WatchOptions, onEnd: () => void) {
     this.#signal = signal;
+    this.#onTrouble = onTrouble;
     this.#onEnd = onEnd;
     // Not before the owner has it: what has aborted already ends at the first turn.
     if (signal?.aborted) queueMicrotask(this.#stop);
@@ -33,8 +36,16 @@ export class ServiceWatch implements AsyncIterableIterator<ServiceEvent> {
     return this.#ended;
   }
 
+  /** The back end cannot be asked now; it can be again when it next says what there is. */
+  trouble(error: unknown): void {
+    this.#troubled = true;
+    this.#tell(error);
+  }
+
   /** Takes over the whole state. */
   replace(instances: Iterable<InstanceId>): void {
+    if (this.#troubled) this.#tell(null);
+    this.#troubled = false;
     const next = new Set(instances);
     for (const id of [...this.#current]) if (!next.has(id)) this.#note(id, "removed");
     for (const id of next) this.#note(id, "added");
@@ -96,6 +107,14 @@ export class ServiceWatch implements AsyncIterableIterator<ServiceEvent> {
   [Symbol.asyncDispose](): Promise<void> {
     this.end();
     return Promise.resolve();
+  }
+
+  #tell(trouble: unknown): void {
+    try {
+      this.#onTrouble?.(trouble);
+    } catch {
+      // The reader's own fault is no reason to watch no longer.
+    }
   }
 
   #note(id: InstanceId, change: "added" | "removed"): void {

@@ -99,7 +99,7 @@ export class StaticDiscovery implements PeerDiscovery, ServiceDiscovery {
   watch(service: string, options: WatchOptions = {}): AsyncIterableIterator<ServiceEvent> {
     const watches = this.#watches.get(service) ?? new Set();
     this.#watches.set(service, watches);
-    const watch: ServiceWatch = new ServiceWatch(options.signal, () => {
+    const watch: ServiceWatch = new ServiceWatch(options, () => {
       watches.delete(watch);
       if (watches.size === 0) this.#watches.delete(service);
     });

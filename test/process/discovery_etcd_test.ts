@@ -7,6 +7,7 @@ import { assertWhole, fold, story } from "../support/folded_watch.ts";
 import { discoveryPermissions, startPeer, whoAnswers } from "../support/discovery_peers.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { allRuntimes, longRun } from "../support/runtime.ts";
+import { freePort } from "../support/ports.ts";
 import { callEtcd, missing, startEtcd } from "../support/servers.ts";
 import { spawnScript } from "../support/spawn.ts";
 import { until } from "../support/until.ts";
@@ -206,4 +207,14 @@ test("etcd: user and password are used, and wrong ones are refused", { skip }, a
   const wrong = new EtcdDiscovery({ endpoints, auth: { username: "root", password: "guess" } });
   await assert.rejects(wrong.getInstances("resize"), { code: "FORBIDDEN" });
   await assert.rejects(new EtcdDiscovery({ endpoints }).getInstances("resize"), { code: "FORBIDDEN" });
+});
+
+test("etcd: a call to a service says that no server answers, and not that discovery has yet to", async () => {
+  await using t = await leakCheck();
+  const discovery = new EtcdDiscovery({ endpoints: [`http://127.0.0.1:${await freePort()}`] });
+  const caller = await t.messenger({ discovery, listen: false, connectTimeoutMs: 300 });
+  const refused = /: discovery cannot be asked: No etcd server answers at .*ECONNREFUSED/;
+  const call = (timeoutMs: number) => caller.unary("whoami", { to: service("whoami"), timeoutMs });
+  await assert.rejects(call(2_000), { code: "PEER_UNREACHABLE", message: refused });
+  await assert.rejects(call(100), { code: "TIMEOUT", message: refused });
 });

@@ -109,3 +109,22 @@ test("file: a service begins to answer as soon as its process is registered", as
   const peer = await startPeer(t, `file:${path}`, ["resize"]);
   assert.equal(await answer, peer.id);
 });
+
+test("file: a call to a service names the file that is torn, also when it was read before", async () => {
+  await using t = await leakCheck();
+  const folder = temporaryFolder(t, "discovery");
+  const path = `${folder}/peers.json`;
+  const caller = await t.messenger({
+    discovery: new FileDiscovery({ path, pollMs: 50 }),
+    listen: false,
+    connectTimeoutMs: 200,
+  });
+  const call = () => caller.unary("whoami", { to: service("whoami") });
+  await assert.rejects(call(), { code: "PEER_UNREACHABLE", message: /no instance offers it$/ });
+  writeFileSync(`${folder}/peers.services.json`, '{"services":{"whoami":["');
+  const named = { code: "PEER_UNREACHABLE", message: /peers\.services\.json is no discovery file/ };
+  await until(() => call().catch((error) => named.message.test(error.message)));
+  await assert.rejects(call(), named);
+  writeFileSync(`${folder}/peers.services.json`, '{"services":{}}');
+  await until(() => call().catch((error) => /no instance offers it$/.test(error.message)));
+});
