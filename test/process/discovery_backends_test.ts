@@ -60,7 +60,7 @@ const backEnds: readonly BackEnd[] = [
   {
     name: "nats",
     skip: missing("nats-server"),
-    finds: { peers: true, services: false },
+    finds: { peers: true, services: true },
     start: async () => {
       const server = await startNats();
       const make = (cluster: string) => () => new NatsDiscovery({ servers: [server.url], cluster });

@@ -1,0 +1,239 @@
+import type { NatsConnection, Subscription } from "@nats-io/transport-node";
+import { type Clock, type InstanceId, isInstanceId } from "../core/mod.ts";
+import type { Registration, ServiceEvent, WatchOptions } from "./discovery.ts";
+import type { NatsLink } from "./nats_link.ts";
+import { LivingInstances } from "./living_instances.ts";
+import { checkServiceName, registration } from "./registration.ts";
+import { ServiceWatch } from "./service_watch.ts";
+
+/** What {@link NatsServices} works with. */
+export interface NatsServicesParts {
+  /** The connection. */
+  readonly link: NatsLink;
+  /** The first part of every subject. */
+  readonly cluster: string;
+  /** How long a question may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** How long an instance that has fallen silent counts as living, in milliseconds. */
+  readonly ttlMs: number;
+  /** Clock. */
+  readonly clock: Clock;
+}
+
+/** A service that an instance of this process offers. */
+interface Offer {
+  readonly service: string;
+  readonly id: InstanceId;
+  readonly subscriptions: Subscription[];
+}
+
+// After the last answer to a question: how long the next one may take before there is none. A watch is told of those that
+// come later, so it need not wait for them.
+const quietMs = 100;
+const quietForWatchMs = 20;
+const empty = new Uint8Array(new ArrayBuffer(0));
+
+/**
+ * Services through NATS, which keeps nothing: instances that offer a service answer questions for it, say so when they
+ * begin, every third of `ttlMs`, and when they cease.
+ *
+ * - `CLUSTER.zeromesh.service.NAME`: what they say, `+ID TTL` or `-ID`; a dot of the name is written `%2E`
+ * - `CLUSTER.zeromesh.offers.NAME`: asks who offers it; each answers `+ID TTL`
+ * - `CLUSTER.zeromesh.services`: asks which services there are; each answers with the name
+ */
+export class NatsServices {
+  readonly #parts: NatsServicesParts;
+  readonly #root: string;
+  readonly #offers = new Set<Offer>();
+  #cancelBeat: (() => void) | null = null;
+  #watching: Disposable | null = null;
+
+  /** @param parts What it works with. */
+  constructor(parts: NatsServicesParts) {
+    this.#parts = parts;
+    this.#root = `${parts.cluster}.zeromesh`;
+  }
+
+  /** Offers a service until the registration is taken back. */
+  async register(service: string, id: InstanceId): Promise<Registration> {
+    checkServiceName(service);
+    const { link, ttlMs } = this.#parts;
+    const use = link.use();
+    const offer: Offer = { service, id, subscriptions: [] };
+    let connection: NatsConnection;
+    try {
+      connection = await link.connect();
+      const answer = (subject: string, text: string): void => {
+        offer.subscriptions.push(connection.subscribe(subject, {
+          callback: (error, message) => {
+            if (error === null) message.respond(text);
+          },
+        }));
+      };
+      answer(`${this.#root}.offers.${token(service)}`, `+${id} ${ttlMs}`);
+      answer(`${this.#root}.services`, service);
+      this.#offers.add(offer);
+      connection.publish(this.#changes(service), `+${id} ${ttlMs}`);
+      // Whoever is told of this instance from now on finds it.
+      await connection.flush();
+    } catch (error) {
+      this.#end(offer);
+      await use[Symbol.asyncDispose]();
+      throw link.unreachable(error);
+    }
+    this.#beatLater();
+    return registration(async () => {
+      this.#end(offer);
+      const again = [...this.#offers].some((other) => other.service === service && other.id === id);
+      if (!again && !connection.isClosed()) {
+        connection.publish(this.#changes(service), `-${id}`);
+        await link.flushed(connection);
+      }
+      await use[Symbol.asyncDispose]();
+    });
+  }
+
+  /** The instances that offer a service and answer. */
+  async instances(service: string): Promise<InstanceId[]> {
+    const answers = await this.#ask(`${this.#root}.offers.${token(checkServiceName(service))}`, quietMs);
+    return [...new Set(answers.map((text) => parse(text)?.id).filter((id) => id !== undefined))];
+  }
+
+  /** The services that anybody offers and answers for. */
+  async list(): Promise<string[]> {
+    return [...new Set(await this.#ask(`${this.#root}.services`, quietMs))].sort();
+  }
+
+  /** Follows the instances of a service. */
+  watch(service: string, options: WatchOptions): ServiceWatch & AsyncIterableIterator<ServiceEvent> {
+    checkServiceName(service);
+    const ended = Promise.withResolvers<void>();
+    const watch = new ServiceWatch(options, () => ended.resolve());
+    void this.#follow(service, watch, ended.promise);
+    return watch;
+  }
+
+  async #follow(service: string, watch: ServiceWatch, ended: Promise<void>): Promise<void> {
+    const { link, clock } = this.#parts;
+    const use = link.use();
+    try {
+      const connection = await link.connect();
+      using living = new LivingInstances(clock, watch);
+      const subscription = connection.subscribe(this.#changes(service), {
+        callback: (error, message) => {
+          const said = error === null ? parse(message.string()) : null;
+          if (said !== null) living.said(said.id, said.ttlMs);
+        },
+      });
+      const ask = () =>
+        this.#ask(`${this.#root}.offers.${token(service)}`, quietForWatchMs, (text) => {
+          const said = parse(text);
+          if (said !== null) living.said(said.id, said.ttlMs);
+        });
+      using _link = link.watch({
+        lost: () => living.pause(new Error("the connection to NATS is lost")),
+        // What was said meanwhile is lost.
+        back: () => void ask().then(() => living.resume(), (error) => living.pause(error)),
+        ended: () => watch.fail(link.unreachable(new Error("the connection has ended"))),
+      });
+      try {
+        await ask();
+        living.resume();
+        await ended;
+      } finally {
+        subscription.unsubscribe();
+      }
+    } catch (error) {
+      watch.fail(link.unreachable(error));
+    } finally {
+      await use[Symbol.asyncDispose]();
+    }
+  }
+
+  /**
+   * Asks everybody on a subject, and collects the answers until there are no more.
+   *
+   * @throws {ZeromeshError} `PEER_UNREACHABLE` if the server is silent, too.
+   */
+  async #ask(subject: string, quietMs: number, onAnswer?: (text: string) => void): Promise<string[]> {
+    const { link, clock, timeoutMs } = this.#parts;
+    using _use = link.useBriefly();
+    const answers: string[] = [];
+    try {
+      const connection = await link.connect();
+      const over = Promise.withResolvers<boolean>();
+      const inbox = `_INBOX.${crypto.randomUUID()}`;
+      let cancelQuiet = clock.after(timeoutMs / 2, () => over.resolve(false));
+      const cancelLate = clock.after(timeoutMs, () => over.resolve(true));
+      const subscription = connection.subscribe(inbox, {
+        callback: (error, message) => {
+          // The server says so when nobody listens on the subject.
+          if (error !== null || message.headers?.code === 503) return over.resolve(true);
+          answers.push(message.string());
+          onAnswer?.(message.string());
+          cancelQuiet();
+          cancelQuiet = clock.after(quietMs, () => over.resolve(true));
+        },
+      });
+      try {
+        connection.publish(subject, empty, { reply: inbox });
+        if (!await over.promise && !await link.flushed(connection)) throw new Error("it does not answer");
+      } finally {
+        cancelQuiet();
+        cancelLate();
+        subscription.unsubscribe();
+      }
+      return answers;
+    } catch (error) {
+      throw link.unreachable(error);
+    }
+  }
+
+  #changes(service: string): string {
+    return `${this.#root}.service.${token(service)}`;
+  }
+
+  #end(offer: Offer): void {
+    for (const subscription of offer.subscriptions) subscription.unsubscribe();
+    this.#offers.delete(offer);
+    if (this.#offers.size > 0) return;
+    this.#cancelBeat?.();
+    this.#cancelBeat = null;
+    this.#watching?.[Symbol.dispose]();
+    this.#watching = null;
+  }
+
+  #beatLater(): void {
+    const { clock, ttlMs, link } = this.#parts;
+    if (this.#offers.size === 0) return;
+    this.#watching ??= link.watch({ lost() {}, back: () => void this.#beat(), ended() {} });
+    this.#cancelBeat ??= clock.after(ttlMs / 3, () => {
+      this.#cancelBeat = null;
+      void this.#beat();
+      this.#beatLater();
+    });
+  }
+
+  async #beat(): Promise<void> {
+    try {
+      const connection = await this.#parts.link.connect();
+      for (const { service, id } of this.#offers) {
+        connection.publish(this.#changes(service), `+${id} ${this.#parts.ttlMs}`);
+      }
+    } catch {
+      // The next one may come through.
+    }
+  }
+}
+
+/** A name as one part of a subject. */
+function token(service: string): string {
+  return service.replaceAll(".", "%2E");
+}
+
+/** What an instance says: with a time it offers the service for so long, without one it has ceased to. */
+function parse(text: string): { readonly id: InstanceId; readonly ttlMs: number } | null {
+  const [, sign, id = "", ttl = "0"] = /^([+-])([0-9a-f-]{36})(?: (\d{1,9}))?$/.exec(text) ?? [];
+  if (sign === undefined || !isInstanceId(id)) return null;
+  return { id, ttlMs: sign === "+" ? Number(ttl) : 0 };
+}
