@@ -105,6 +105,9 @@ export class NatsDiscovery implements PeerDiscovery, ServiceDiscovery {
     const clock = this.#clock = options.clock ?? systemClock;
     const logger = guardLogger(options.logger);
     const { servers = d.servers, auth, tls, ttlMs = d.ttlMs } = options;
+    if (!Number.isSafeInteger(ttlMs) || ttlMs < 1) {
+      throw new RangeError(`Cannot make a NatsDiscovery: ttlMs must be a positive integer, got ${ttlMs}`);
+    }
     const link = this.#link = new NatsLink({ servers: [...servers], timeoutMs, auth, tls, clock, logger });
     this.#services = new NatsServices({ link, cluster, timeoutMs, ttlMs, clock });
   }

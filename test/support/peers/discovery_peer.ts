@@ -1,6 +1,6 @@
 /**
  * A process that is found: `discovery_peer.ts SPEC SERVICE…`, where SPEC is `local:FOLDER`, `file:PATH`,
- * `nats:URL` or `etcd:URL[#TTL]`. It answers `whoami` with its id and `event` with the handle of a new event, prints `READY id`, and closes on SIGTERM.
+ * `nats:URL[#TTL]` or `etcd:URL[#TTL]`. It answers `whoami` with its id and `event` with the handle of a new event, prints `READY id`, and closes on SIGTERM.
  */
 import process from "node:process";
 import { EtcdDiscovery } from "../../../src/discovery/etcd.ts";
@@ -14,9 +14,10 @@ const [, kind, where = ""] = /^(\w+):(.*)$/.exec(spec) ?? [];
 function discovery(): Discovery {
   if (kind === "local") return new LocalDiscovery({ directory: where, mesh: "test" });
   if (kind === "file") return new FileDiscovery({ path: where });
-  if (kind === "nats") return new NatsDiscovery({ servers: [where] });
   const [url = "", ttl] = where.split("#");
-  return new EtcdDiscovery({ endpoints: [url], ...(ttl === undefined ? {} : { ttlMs: Number(ttl) }) });
+  const ttlMs = ttl === undefined ? undefined : Number(ttl);
+  if (kind === "nats") return new NatsDiscovery({ servers: [url], ttlMs });
+  return new EtcdDiscovery({ endpoints: [url], ttlMs });
 }
 
 const messenger = await Messenger.create({ discovery: discovery(), services });
