@@ -65,6 +65,11 @@ export interface Waiter {
   unref(): void;
   /** Ends the wait, waits for its end, and closes every descriptor. Idempotent. */
   close(): Promise<void>;
+  /**
+   * Frees the descriptors before it returns. Only for the end of the program, which on Deno need not be the end of the
+   * process: `deno run --watch` starts the next program in the same one.
+   */
+  closeNow(): void;
 }
 
 /** How to make a {@link Waiter}. */

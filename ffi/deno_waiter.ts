@@ -9,6 +9,8 @@ import { type Park, type ParkEvents, type ParkFactory, ParkingWaiter, probePark 
 import { workerPark } from "./worker_waiter.ts";
 
 const POLLIN = 1;
+/** How long the end of a program waits for the thread that polls for it; it takes microseconds. */
+const settleTriesMs = 100;
 
 /** The two private functions that let a pending call keep the process alive or not; null without them. */
 function opReferences():
@@ -25,6 +27,7 @@ function opReferences():
 class DenoPark implements Park {
   readonly kind = "loop";
   readonly #pollAway: DenoLibrary["pollAway"];
+  readonly #system: DenoLibrary["system"];
   readonly #events: ParkEvents;
   readonly #memory: PollMemory;
   readonly #references: ReturnType<typeof opReferences>;
@@ -33,8 +36,9 @@ class DenoPark implements Park {
   #wait: Promise<unknown> | undefined;
   #referenced = true;
 
-  constructor(fd: number, { pollAway, pollMemory }: DenoLibrary, events: ParkEvents) {
+  constructor(fd: number, { pollAway, pollMemory, system }: DenoLibrary, events: ParkEvents) {
     this.#pollAway = pollAway;
+    this.#system = system;
     this.#events = events;
     this.#memory = pollMemory();
     this.#memory.words[0] = fd;
@@ -64,6 +68,15 @@ class DenoPark implements Park {
     if (this.#wait === undefined) return;
     if (referenced) this.#references?.ref(this.#wait);
     else this.#references?.unref(this.#wait);
+  }
+
+  settle(): void {
+    if (this.#wait === undefined) return;
+    // The other half of the word is what `poll` found, written as it ends. A descriptor closed before would leave it
+    // asleep for ever.
+    for (let tries = 0; tries < settleTriesMs && this.#memory.words[1]! >>> 16 === 0; tries++) {
+      this.#system.calls.poll(0n, 0, 1);
+    }
   }
 
   close(): Promise<void> {

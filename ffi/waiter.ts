@@ -11,6 +11,8 @@ export interface Park {
   reference(referenced: boolean): void;
   /** Frees what the way of waiting holds; no wait runs any more. */
   close(): Promise<void>;
+  /** Waits on this thread until the wait that was rung uses the descriptor no more; for {@link Waiter.closeNow}. */
+  settle?(): void;
 }
 
 /** What a {@link Park} calls. */
@@ -110,6 +112,16 @@ export class ParkingWaiter implements Waiter {
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
+  }
+
+  closeNow(): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = Promise.resolve();
+    if (this.#armed) {
+      this.#set.ring();
+      this.#park?.settle?.();
+    }
+    this.#set.close();
   }
 
   async #close(): Promise<void> {

@@ -21,6 +21,7 @@ export class DirectoryNotices implements Disposable {
   readonly #options: NoticeOptions;
   readonly #cancelPoll: { current: CancelTimer };
   #watcher: FSWatcher | null = null;
+  readonly #loosen = () => void this.#watcher?.unref();
   #pending = false;
   #looking = false;
   #closed = false;
@@ -30,8 +31,11 @@ export class DirectoryNotices implements Disposable {
     this.#options = options;
     try {
       this.#watcher = watch(directory, { persistent: false }, (_event, name) => {
+        // On Deno each wait for a notice keeps the process alive, in spite of `persistent`; the next one begins after this.
+        setImmediate(this.#loosen);
         if (name === null || options.concerns(String(name))) this.notice();
       });
+      this.#loosen();
       // Some file systems and some limits of the kernel allow no watching; then looking has to do.
       this.#watcher.on("error", () => this.#unwatch());
     } catch {
@@ -77,6 +81,8 @@ export class DirectoryNotices implements Disposable {
       // The folder is gone or unreadable for now; the next look may succeed.
     } finally {
       this.#looking = false;
+      // After what the kernel told of and the callback did not hear.
+      this.#loosen();
     }
   }
 

@@ -1,7 +1,6 @@
 import { statSync, unlinkSync } from "node:fs";
-import process from "node:process";
 import { type Clock, type InstanceId, ZeromeshError } from "../core/mod.ts";
-import { type Context, MonitorEvent } from "../zmq/mod.ts";
+import { type Context, MonitorEvent, onProgramEnd } from "../zmq/mod.ts";
 
 const probeMs = 1_000;
 
@@ -60,7 +59,7 @@ export async function requireFreePath(context: Context, clock: Clock, path: stri
 export function ownPath(path: string): Disposable {
   const inode = inodeOf(path);
   const remove = () => {
-    process.removeListener("exit", remove);
+    atEnd[Symbol.dispose]();
     if (inode === null || inodeOf(path) !== inode) return;
     try {
       unlinkSync(path);
@@ -68,7 +67,7 @@ export function ownPath(path: string): Disposable {
       // Somebody was faster, or we may not.
     }
   };
-  process.on("exit", remove);
+  const atEnd = onProgramEnd(remove);
   return { [Symbol.dispose]: remove };
 }
 

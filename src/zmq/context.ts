@@ -1,4 +1,3 @@
-import process from "node:process";
 import {
   type Backend,
   ContextOption,
@@ -9,6 +8,7 @@ import {
 } from "../../ffi/mod.ts";
 import { type Clock, type Logger, silentLogger, systemClock, ZeromeshError } from "../core/mod.ts";
 import { type MonitorHub, openMonitorHub } from "./monitor.ts";
+import { onProgramEnd } from "./program_end.ts";
 import { Reactor } from "./reactor.ts";
 import type { Registration, Source } from "./source.ts";
 import { Socket, type SocketTypeName } from "./socket.ts";
@@ -72,7 +72,7 @@ export class Context {
   #monitors: MonitorHub | null = null;
   #zap: ZapHandler | null = null;
   #closing: Promise<void> | null = null;
-  readonly #onExit = () => this.#endNow();
+  #programEnd: Disposable | undefined;
 
   private constructor(backend: Backend, options: ContextOptions) {
     this.backend = backend;
@@ -103,7 +103,7 @@ export class Context {
       throw error;
     }
     openContexts.add(context);
-    process.on("exit", context.#onExit);
+    context.#programEnd = onProgramEnd(() => context.#endNow());
     return context;
   }
 
@@ -189,7 +189,7 @@ export class Context {
   }
 
   async #close(lingerMs: number): Promise<void> {
-    process.removeListener("exit", this.#onExit);
+    this.#programEnd?.[Symbol.dispose]();
     openContexts.delete(this);
     for (const socket of [...this.#sockets]) socket.close({ lingerMs });
     this.#monitors?.close();
@@ -209,6 +209,7 @@ export class Context {
     for (const callback of this.#beforeExit) callback();
     for (const socket of [...this.#sockets]) socket.close({ lingerMs: this.#exitLingerMs });
     this.#monitors?.close();
+    this.#reactor.closeNow();
     this.backend.contextTermNow(this.handle);
   }
 }

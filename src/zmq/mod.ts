@@ -13,6 +13,7 @@ export {
 } from "./context.ts";
 export { type CurveKeyPair, curveKeyPair, isCurveKey, requireCurve, requireKeyPair } from "./curve.ts";
 export { type MonitorHub, type MonitorListener, type StopMonitor } from "./monitor.ts";
+export { onProgramEnd } from "./program_end.ts";
 export { Reactor } from "./reactor.ts";
 export { type ReactorStats } from "./reactor_options.ts";
 export { Registration, type Source } from "./source.ts";

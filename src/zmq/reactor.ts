@@ -157,6 +157,13 @@ export class Reactor {
     await this.#waiter.close();
   }
 
+  /** {@link close} for the end of the program: done when it returns. */
+  closeNow(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#waiter.closeNow();
+  }
+
   async #openWaiter(kind: "auto" | "loop" | "worker"): Promise<Waiter> {
     const waiter = await this.#backend.waiter({
       onWake: () => this.#wake(),

@@ -1,0 +1,63 @@
+/** How a program ends that closes nothing, and what is not lost by that. */
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { amHandler } from "../../src/mod.ts";
+import { leakCheck } from "../support/fixture.ts";
+import { productPermissions } from "../support/runtime.ts";
+import { type Exit, type SpawnedProcess, spawnScript } from "../support/spawn.ts";
+import { test } from "../support/testing.ts";
+import { pause, until, within } from "../support/until.ts";
+
+const clean: Exit = { code: 0, signal: null };
+
+function start(...args: readonly string[]): SpawnedProcess {
+  return spawnScript("test/support/peers/ending_peer.ts", args, {
+    permissions: [...productPermissions, "--allow-write", "--allow-sys=uid"],
+  });
+}
+
+async function ended(child: SpawnedProcess): Promise<Exit> {
+  return await within(child.exit, 10_000, `the end of the program, which said ${child.outputText}`);
+}
+
+test("the runtime's own exit loses nothing of what was sent before", async () => {
+  await using t = await leakCheck();
+  const server = await t.messenger();
+  let noted = 0;
+  server.registerHandler(amHandler("note", () => void noted++));
+  for (let run = 1; run <= 3; run++) {
+    await using child = start("sendAndExit", server.endpoint, "200");
+    assert.deepEqual(await ended(child), clean, child.errorText);
+    await until(() => noted === run * 200, {
+      timeoutMs: 2_000,
+      message: () => `${run * 200} messages, of which ${noted} came`,
+    });
+  }
+});
+
+test("the runtime's own exit removes the file of an ipc endpoint", async () => {
+  const folder = mkdtempSync(`${tmpdir()}/e-`);
+  try {
+    await using child = start("listenAndExit", `ipc://${folder}/socket`);
+    assert.deepEqual(await ended(child), clean, child.errorText);
+    assert.equal(existsSync(`${folder}/socket`), false);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a program that does not listen ends by itself after a call to a service found by LocalDiscovery", async () => {
+  const folder = mkdtempSync(`${tmpdir()}/e-`);
+  try {
+    await using offering = start("offer", folder);
+    await offering.waitForLine("ready");
+    await using child = start("callOnce", folder);
+    await child.waitForLine("answered");
+    assert.deepEqual(await ended(child), clean, child.errorText);
+    await pause(50);
+    assert.equal(offering.ended, undefined, offering.errorText);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

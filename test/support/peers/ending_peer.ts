@@ -1,0 +1,51 @@
+/**
+ * Programs of the tests of how a program ends: `ending_peer.ts ROLE [ARGUMENT…]`. What they say stands on lines of its
+ * own, the first word says what it is.
+ */
+import process from "node:process";
+import { amHandler, Messenger, service, unaryHandler } from "../../../src/mod.ts";
+import { LocalDiscovery } from "../../../src/discovery/mod.ts";
+
+/** Ends the program as the runtime itself does it: on Deno that is not `process.exit`. */
+function exitOfRuntime(): never {
+  const { Deno: runtime = process } = globalThis as unknown as { Deno?: { exit(code: number): never } };
+  return runtime.exit(0);
+}
+
+const roles: Record<string, (...args: string[]) => Promise<void>> = {
+  /** Sends so many messages to an endpoint and exits at once. */
+  async sendAndExit(endpoint, count) {
+    const messenger = await Messenger.create({ listen: false });
+    const peer = await messenger.connect(endpoint!);
+    for (let i = 0; i < Number(count); i++) void messenger.amSend("note", { to: peer });
+    exitOfRuntime();
+  },
+
+  /** Listens on an endpoint and exits. */
+  async listenAndExit(endpoint) {
+    const messenger = await Messenger.create({ endpoint: endpoint! });
+    messenger.registerHandler(amHandler("note", () => {}));
+    exitOfRuntime();
+  },
+
+  /** Offers the service `hello` in a folder until it is killed. */
+  async offer(directory) {
+    const discovery = new LocalDiscovery({ directory: directory! });
+    const messenger = await Messenger.create({ discovery, services: ["hello"] });
+    messenger.registerHandler(unaryHandler("hello", ({ payload }) => payload));
+    console.log("ready");
+  },
+
+  /** Calls the service once and has nothing more to do. */
+  async callOnce(directory) {
+    const messenger = await Messenger.create({
+      discovery: new LocalDiscovery({ directory: directory! }),
+      listen: false,
+    });
+    await messenger.unary("hello", { to: service("hello") });
+    console.log("answered");
+  },
+};
+
+const [role, ...args] = process.argv.slice(2);
+await roles[role!]!(...args);
