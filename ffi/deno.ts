@@ -270,13 +270,28 @@ class DenoBackend implements Backend {
 
 /** Finds and opens libzmq. @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`. */
 export function openBackend(choice: LibraryChoice): Backend {
-  const { library, info } = openLibrary({
-    choice,
-    host: denoHost,
-    open: (path) => {
-      const library = openDenoLibrary(path);
-      return { library, zmq: library.zmq };
-    },
-  });
-  return new DenoBackend(library, info);
+  try {
+    const { library, info } = openLibrary({
+      choice,
+      host: denoHost,
+      open: (path) => {
+        const library = openDenoLibrary(path);
+        return { library, zmq: library.zmq };
+      },
+    });
+    return new DenoBackend(library, info);
+  } catch (error) {
+    // Asked afterwards: until then Deno may still have asked the person at the terminal.
+    if (
+      !(error instanceof ZeromeshError) || deno.permissions.querySync({ name: "ffi" }).state === "granted"
+    ) {
+      throw error;
+    }
+    throw new ZeromeshError(
+      "LIBZMQ_NOT_FOUND",
+      "Cannot load libzmq: this Deno process has no permission to call foreign functions; " +
+        "run it with --allow-ffi, without a path, and with --allow-read and --allow-env",
+      { details: error.details, cause: error },
+    );
+  }
 }

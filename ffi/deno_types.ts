@@ -34,7 +34,7 @@ export interface DenoGlobal {
   };
   readonly permissions: {
     querySync(
-      descriptor: { name: "read"; path: string } | { name: "env"; variable: string },
+      descriptor: { name: "read"; path: string } | { name: "env"; variable: string } | { name: "ffi" },
     ): { readonly state: "granted" | "prompt" | "denied" };
   };
   /** Names the member that holds the private interface. */

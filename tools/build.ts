@@ -1,6 +1,7 @@
 /**
- * Builds what the npm package ships into `dist/lib`: ES modules with declarations and source maps, laid out like
- * the sources: `dist/lib/src/mod.js` comes from `src/mod.ts`.
+ * Builds what the npm package ships into `dist/lib`: ES modules with declarations, laid out like the
+ * sources: `dist/lib/src/mod.js` comes from `src/mod.ts`. There are no source maps: a stack trace would name files that
+ * are not in the package.
  *
  * `package.json` points its `exports` there, since Deno takes no TypeScript from `node_modules`. Inside the
  * repository nothing uses them: `deno.json` and `tsconfig.json` map `zeromesh` to the sources. `npm pack` runs

@@ -32,7 +32,7 @@ export class DirectoryNotices implements Disposable {
     try {
       this.#watcher = watch(directory, { persistent: false }, (_event, name) => {
         // On Deno each wait for a notice keeps the process alive, in spite of `persistent`; the next one begins after this.
-        setImmediate(this.#loosen);
+        options.clock.after(0, this.#loosen);
         if (name === null || options.concerns(String(name))) this.notice();
       });
       this.#loosen();
