@@ -15,6 +15,7 @@ import {
   amHandler,
   broadcast,
   type BroadcastResult,
+  type BroadcastTarget,
   Builtins,
   type Caller,
   type CallOptions,
@@ -311,19 +312,24 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
     return this.#core.client.client(contracts, options);
   }
 
-  /** Fire and forget, to every peer known now. Resolves to who got it into its queue and who did not. */
+  /**
+   * Fire and forget, to every peer known now, or with `to: service(name)` to every instance of a service. Resolves to
+   * the peers whose queue got it and those that could not be sent to.
+   *
+   * @throws {ZeromeshError} `PEER_UNREACHABLE` or `TIMEOUT` when discovery does not tell the instances of the service.
+   */
   broadcast<C extends Contract>(
     contract: C,
-    options: Omit<TypedCallOptions<C>, "to">,
+    options: Omit<TypedCallOptions<C>, "to"> & BroadcastTarget,
   ): Promise<BroadcastResult>;
   /** The same, by handler name. */
-  broadcast(name: string, options?: Omit<CallOptions, "to">): Promise<BroadcastResult>;
+  broadcast(name: string, options?: Omit<CallOptions, "to"> & BroadcastTarget): Promise<BroadcastResult>;
   async broadcast(
     target: string | Contract,
-    options: Omit<CallOptions, "to"> = {},
+    options: Omit<CallOptions, "to"> & BroadcastTarget = {},
   ): Promise<BroadcastResult> {
-    const peers = [...this.#core.connections.peers.values()].map((peer) => peer.instanceId);
-    return await broadcast(this.#core.client, peers, target, options);
+    const known = () => [...this.#core.connections.peers.values()].map((peer) => peer.instanceId);
+    return await broadcast(this.#core.client, known, target, options);
   }
 
   /** Resolves when libzmq has everything that was queued for a peer, or for all peers. */

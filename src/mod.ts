@@ -91,6 +91,7 @@ export {
   type BaseCallOptions,
   type BroadcastFailure,
   type BroadcastResult,
+  type BroadcastTarget,
   type BuiltinStats,
   type Caller,
   type CallOptions,

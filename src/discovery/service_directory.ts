@@ -59,11 +59,6 @@ export class ServiceDirectory implements ServiceRouter {
   }
 
   pickNow(target: ServiceTarget): InstanceId | null {
-    if (this.#parts.sources.length === 0) {
-      throw new TypeError(
-        `Cannot call service "${target.service}": the messenger's discovery finds peers only, no services`,
-      );
-    }
     const members = this.#members(target.service);
     const id = this.#choose(members, target.balance);
     return id !== null && this.#parts.roster.standing(id) === "up" ? this.#chosen(members, id) : null;
@@ -126,6 +121,22 @@ export class ServiceDirectory implements ServiceRouter {
     this.#wake();
   }
 
+  async instances(target: ServiceTarget, signal: AbortSignal): Promise<InstanceId[]> {
+    const { roster, connectTimeoutMs } = this.#parts;
+    const giveUpAt = roster.clock.now() + connectTimeoutMs;
+    while (!signal.aborted) {
+      const { members, known, trouble } = this.#members(target.service);
+      const left = giveUpAt - roster.clock.now();
+      if (members.length > 0 ? known || left <= 0 : known && trouble === undefined) {
+        return members.filter((id) => roster.standing(id) !== "leaving");
+      }
+      if (left <= 0) throw this.unavailable(target, connectTimeoutMs, "PEER_UNREACHABLE");
+      await this.#change(Math.min(left, lookAgainMs), signal);
+    }
+    throw signal.reason;
+  }
+
+  /** @throws {TypeError} If no back end can ever tell. */
   #members(service: string): ServiceMembers {
     let members = this.#services.get(service);
     if (members !== undefined) {
@@ -137,6 +148,9 @@ export class ServiceDirectory implements ServiceRouter {
       return members;
     }
     const { sources, roster, logger, maxServices } = this.#parts;
+    if (sources.length === 0) {
+      throw new TypeError(`Cannot call service "${service}": discovery finds peers only, and no services`);
+    }
     for (const [name, oldest] of this.#services) {
       if (this.#services.size < maxServices) break;
       oldest[Symbol.dispose]();

@@ -15,7 +15,12 @@ export {
   type TypedPayload,
   type UnaryMethod,
 } from "./calls/caller.ts";
-export { broadcast, type BroadcastFailure, type BroadcastResult } from "./calls/broadcast.ts";
+export {
+  broadcast,
+  type BroadcastFailure,
+  type BroadcastResult,
+  type BroadcastTarget,
+} from "./calls/broadcast.ts";
 export {
   acknowledge,
   type AckReceipt,

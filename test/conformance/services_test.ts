@@ -6,6 +6,7 @@ import process from "node:process";
 import { newInstanceId, systemClock } from "../../src/core/mod.ts";
 import { StaticDiscovery } from "../../src/discovery/mod.ts";
 import {
+  amHandler,
   type InstanceId,
   type Messenger,
   type MessengerOptions,
@@ -266,3 +267,45 @@ test("a back end that cannot announce a service is tried again until it can", as
   const announced = async () => (await flaky.getInstances("work")).length === 1;
   await until(announced, { message: "the service to be announced after all" });
 });
+
+test("broadcast() to a service reaches each of its instances once, and no other peer", async () => {
+  await using t = await leakCheck();
+  const { workers: all, client, discovery } = await workers(t, 3);
+  const bystander = await t.messenger();
+  await client.connect(bystander.endpoint);
+  const heard: string[] = [];
+  for (const one of [...all, bystander]) {
+    one.registerHandler(
+      amHandler("note", (context) => void heard.push(`${one.instanceId} ${context.json()}`)),
+    );
+  }
+  const { sent, failed } = await client.broadcast("note", { to: work, payload: "hello" });
+  assert.deepEqual(failed, []);
+  const ids = all.map(({ instanceId }) => instanceId);
+  assert.deepEqual([...sent].sort(), [...ids].sort());
+  await until(() => heard.length === 3);
+  assert.deepEqual(heard.toSorted(), ids.map((id) => `${id} hello`).sort());
+  assert.deepEqual(await client.broadcast("note", { to: service("nothing") }), { sent: [], failed: [] });
+
+  // One that is on the list and cannot be reached is told; the others get the message all the same.
+  const lost = newInstanceId();
+  await discovery.registerService("work", lost);
+  const partly = await client.broadcast("note", { to: work, payload: "again" });
+  assert.deepEqual(partly.failed.map(({ peer }) => peer), [lost]);
+  await until(() => heard.length === 6);
+});
+
+test("broadcast() to a service needs discovery that finds services, and to an instance it is refused", async () => {
+  await using t = await leakCheck();
+  const alone = await t.messenger();
+  await fails(alone.broadcast("note", { to: work }), { name: "TypeError", message: /with discovery/ });
+  const one = { to: alone.instanceId } as unknown as { to: undefined };
+  await fails(alone.broadcast("note", one), { name: "TypeError", message: /must be service\(name\)/ });
+  const nowhere = { discoverByInstanceId: none, discoverByWorkerId: none };
+  const client = await t.messenger({ discovery: nowhere });
+  const noServices = { name: "TypeError", message: /finds peers only/ };
+  await fails(client.broadcast("note", { to: work }), noServices);
+  await fails(client.unary("whoami", { to: work }), noServices);
+});
+
+const none = () => Promise.resolve(null);

@@ -1,5 +1,8 @@
 import type { Contract, InstanceId } from "../../core/mod.ts";
-import type { Caller, CallOptions } from "./caller.ts";
+import type { CallOptions } from "./caller.ts";
+import type { CallClient } from "./client.ts";
+import { isToService } from "./service_calls.ts";
+import type { ServiceTarget } from "./service_target.ts";
 
 /** What became of a `messenger.broadcast`. */
 export interface BroadcastResult {
@@ -17,9 +20,30 @@ export interface BroadcastFailure {
   readonly error: unknown;
 }
 
+/** To whom a broadcast goes: every instance of a service, or without one every peer known now. */
+export interface BroadcastTarget {
+  /** The service, as `service(name)` gives it. This instance is among its instances if it offers it. */
+  to?: ServiceTarget | undefined;
+}
+
 /** Sends one message, without an answer, to each of many peers. */
 export async function broadcast(
-  caller: Pick<Caller, "amSend">,
+  caller: Pick<CallClient, "amSend" | "instancesOf">,
+  known: () => InstanceId[],
+  target: string | Contract,
+  options: Omit<CallOptions, "to"> & BroadcastTarget,
+): Promise<BroadcastResult> {
+  const { to, ...call } = options;
+  if (to === undefined || to === null) return await sendToEach(caller, known(), target, call);
+  if (!isToService({ ...call, to })) {
+    throw new TypeError('Cannot broadcast: "to" must be service(name), or be left out for every known peer');
+  }
+  const { instances, leftMs } = await caller.instancesOf({ ...call, to });
+  return await sendToEach(caller, instances, target, { ...call, timeoutMs: leftMs });
+}
+
+async function sendToEach(
+  caller: Pick<CallClient, "amSend">,
   peers: readonly InstanceId[],
   target: string | Contract,
   options: Omit<CallOptions, "to">,

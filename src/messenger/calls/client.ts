@@ -152,6 +152,11 @@ export class CallClient implements Caller {
     return Object.freeze(methods) as Client<Contracts>;
   }
 
+  /** The instances that offer a service; see {@link ServiceCalls.instances}. */
+  instancesOf(options: Parameters<ServiceCalls["instances"]>[0]): ReturnType<ServiceCalls["instances"]> {
+    return this.#parts.services.instances(options);
+  }
+
   /** Calls a system handler of a peer; its answer as bytes. */
   system(
     name: string,

@@ -36,13 +36,9 @@ export class ServiceCalls {
     options: O & { to: ServiceTarget },
     call: (options: O & { to: InstanceId }) => Promise<T>,
   ): Promise<T> {
-    const { router } = this.#parts;
     const { to: target, signal } = options;
-    if (router === null) {
-      return Promise.reject(
-        new TypeError(`Cannot call service "${target.service}": create the messenger with discovery`),
-      );
-    }
+    const { router } = this.#parts;
+    if (router === null) return Promise.reject(withoutDiscovery(target));
     const send = (to: InstanceId, timeoutMs: number | undefined): Promise<T> => {
       const sent = call({ ...options, to, timeoutMs } as unknown as O & { to: InstanceId });
       router.track(to, sent);
@@ -65,23 +61,50 @@ export class ServiceCalls {
     signal: AbortSignal | undefined,
     send: (to: InstanceId, timeoutMs: number) => Promise<T>,
   ): Promise<T> {
-    const { calls, clock } = this.#parts;
+    const { clock } = this.#parts;
     const startedAt = clock.now();
+    const id = await this.#found(router, target, timeoutMs, signal, (over) => router.pickLater(target, over));
+    return await send(id, timeoutMs - (clock.now() - startedAt));
+  }
+
+  /** The instances that offer a service now, and the milliseconds that are left of the deadline. */
+  async instances(
+    options: { to: ServiceTarget; timeoutMs?: number | undefined; signal?: AbortSignal | undefined },
+  ): Promise<{ instances: InstanceId[]; leftMs: number }> {
+    const { router, clock } = this.#parts;
+    const { to: target, signal } = options;
+    if (router === null) throw withoutDiscovery(target);
+    const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? this.#parts.timeoutMs);
+    const startedAt = clock.now();
+    const instances = await this.#found(router, target, timeoutMs, signal, (over) => {
+      return router.instances(target, over);
+    });
+    return { instances, leftMs: timeoutMs - (clock.now() - startedAt) };
+  }
+
+  /** What the router finds in time. */
+  async #found<T>(
+    router: ServiceRouter,
+    target: ServiceTarget,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    find: (over: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     // An entry in the table ends with the deadline, the caller's signal and the messenger, like any call.
-    const wait = calls.open(undefined, `service ${target.service}`, timeoutMs, signal, null);
+    const wait = this.#parts.calls.open(undefined, `service ${target.service}`, timeoutMs, signal, null);
     const over = new AbortController();
-    if (!wait.settled) {
-      router.pickLater(target, over.signal).then((id) => wait.succeed(id), (error) => wait.fail(error));
-    }
-    let id: InstanceId;
+    if (!wait.settled) find(over.signal).then((found) => wait.succeed(found), (error) => wait.fail(error));
     try {
-      id = await wait.promise as InstanceId;
+      return await wait.promise as T;
     } catch (error) {
       if (!(error instanceof ZeromeshError) || error.code !== "TIMEOUT") throw error;
       throw router.unavailable(target, timeoutMs, "TIMEOUT");
     } finally {
       over.abort();
     }
-    return await send(id, timeoutMs - (clock.now() - startedAt));
   }
+}
+
+function withoutDiscovery({ service }: ServiceTarget): TypeError {
+  return new TypeError(`Cannot call service "${service}": create the messenger with discovery`);
 }

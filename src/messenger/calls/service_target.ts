@@ -45,6 +45,12 @@ export interface ServiceRouter {
    * when all refuse this instance.
    */
   pickLater(target: ServiceTarget, signal: AbortSignal): Promise<InstanceId>;
+  /**
+   * The instances that offer a service and are not leaving, once every back end has told.
+   *
+   * @throws {ZeromeshError} `PEER_UNREACHABLE` when no back end has told for as long as a peer is dialled.
+   */
+  instances(target: ServiceTarget, signal: AbortSignal): Promise<InstanceId[]>;
   /** That no instance can be called, and why: `code` after `timeoutMs`, or `FORBIDDEN` when all refuse this one. */
   unavailable(target: ServiceTarget, timeoutMs: number, code: "TIMEOUT" | "PEER_UNREACHABLE"): ZeromeshError;
   /** Follows a call to an instance that was picked. */
