@@ -12,7 +12,6 @@ import {
 import { DiscoveryHub } from "./discovery/mod.ts";
 import { type AttachedEvents, attachEvents, type EventManager, resolveEventOptions } from "./events/mod.ts";
 import {
-  amHandler,
   broadcast,
   type BroadcastResult,
   type BroadcastTarget,
@@ -25,7 +24,6 @@ import {
   type ClientCallOptions,
   type CloseOptions,
   type ConnectOptions,
-  type ContractHandler,
   type Handler,
   handlerOf,
   type HandlerOptions,
@@ -42,10 +40,9 @@ import {
   type Session,
   type Status,
   type TypedCallOptions,
-  type TypedContext,
-  typedUnaryHandler,
   type WaitOptions,
 } from "./messenger/mod.ts";
+import { amHandler, type ContractHandler, type TypedContext, typedUnaryHandler } from "./handlers.ts";
 import { observeMessenger } from "./messenger_metrics.ts";
 import { messengerOptionNames, type MessengerOptions } from "./messenger_options.ts";
 import type { FullStats } from "./stat_metrics.ts";
@@ -258,8 +255,8 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
    *
    * @throws {ZeromeshError} `HANDLER_EXISTS`, `CLOSED`.
    */
-  registerHandler(handler: Handler | ObjectHandler, options: RegisterOptions = {}): Disposable {
-    const registration = this.#core.register(handlerOf(handler), options);
+  registerHandler(handler: Handler | ObjectHandler<Messenger>, options: RegisterOptions = {}): Disposable {
+    const registration = this.#core.register(handlerOf(handler as Handler | ObjectHandler), options);
     // What fails is logged and tried again.
     this.#hub?.announce(this.instanceId).catch(() => {});
     return registration;

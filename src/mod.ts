@@ -85,7 +85,6 @@ export {
   acknowledge,
   type AckReceipt,
   type AckStats,
-  amHandler,
   type AmMethod,
   type Balance,
   type BaseCallOptions,
@@ -101,14 +100,13 @@ export {
   type Closed,
   type CloseOptions,
   type ConnectOptions,
-  type ContractHandler,
   type CreditStats,
   type CurveOptions,
   type Dispatch,
   type DispatchStats,
   type Draining,
   type Handler,
-  type HandlerContext,
+  type HandlerContext as MessageContext,
   type HandlerDescription,
   type HandlerOptions,
   type HandlerRegistered,
@@ -126,7 +124,7 @@ export {
   type MessengerFace,
   type MessengerStats,
   type MethodArguments,
-  type ObjectHandler,
+  type ObjectHandler as HandlerObject,
   type OrderedDispatch,
   type OutgoingCall,
   type OutgoingTrace,
@@ -156,10 +154,8 @@ export {
   type TracePattern,
   type Tracing,
   type TypedCallOptions,
-  type TypedContext,
+  type TypedContext as ContractContext,
   type TypedPayload,
-  typedUnaryHandler,
-  unaryHandler,
   type UnaryMethod,
   type WaitOptions,
 } from "./messenger/mod.ts";
@@ -201,3 +197,12 @@ export { type FullStats } from "./stat_metrics.ts";
 export { type Drop, type TransportStats } from "./transport/mod.ts";
 export { type DropReason, dropReasons, type Feature, type PeerInfo, type PeerInfoJson } from "./wire/mod.ts";
 export { type CurveKeyPair, curveKeyPair, type LibraryInfo, type ReactorStats } from "./zmq/mod.ts";
+export {
+  amHandler,
+  type ContractHandler,
+  type HandlerContext,
+  type ObjectHandler,
+  type TypedContext,
+  typedUnaryHandler,
+  unaryHandler,
+} from "./handlers.ts";

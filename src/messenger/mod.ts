@@ -66,7 +66,6 @@ export {
 } from "./handlers/task_options.ts";
 export {
   amHandler,
-  type ContractHandler,
   type Handler,
   type HandlerContext,
   type HandlerOptions,

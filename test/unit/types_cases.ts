@@ -6,6 +6,7 @@ import {
   amHandler,
   type Client,
   contract,
+  type HandlerContext,
   type InstanceId,
   Messenger,
   type StandardSchema,
@@ -171,6 +172,23 @@ export async function declaredErrors(messenger: Messenger, to: InstanceId): Prom
     // @ts-expect-error TS2345: no such code
     take.isError(error, "TIMEOUT");
   });
+}
+
+export function messengerOfContext(messenger: Messenger): void {
+  messenger.handle(add, async ({ input, messenger: own }) => {
+    exactly<Messenger>()(own, true);
+    const [first] = own.peers();
+    if (first !== undefined) await own.availableHandlers(first.instanceId);
+    await own.events.newEvent().trigger();
+    await own.broadcast(notify, { payload: { at: 1 } });
+    return { sum: input.a };
+  });
+  unaryHandler("bytes", async ({ messenger: own }) => void await own.broadcast("x"));
+  amHandler("am", ({ messenger: own }) => own.peers().length);
+  amHandler(notify, ({ messenger: own }) => own.peers().length);
+  const named = (context: HandlerContext): number => context.messenger.peers().length;
+  messenger.registerHandler({ name: "object", kind: "am", handle: named });
+  messenger.registerHandler({ name: "method", handle: ({ messenger: own }) => own.peers().length });
 }
 
 export async function withoutPayload(messenger: Messenger, to: InstanceId): Promise<void> {

@@ -37,7 +37,7 @@ export interface MessengerFace extends Caller {
  *
  * A handler that returns no promise reads them before it returns, if anybody wants them later.
  */
-export interface HandlerContext {
+export interface HandlerContext<Messenger extends MessengerFace = MessengerFace> {
   /** The payload's bytes. */
   readonly payload: Uint8Array;
   /** The caller's headers. */
@@ -53,7 +53,7 @@ export interface HandlerContext {
   /** The sender's instance id; null when it never introduced itself. */
   readonly senderInstanceId: InstanceId | null;
   /** The messenger that received the message. */
-  readonly messenger: MessengerFace;
+  readonly messenger: Messenger;
   /** Aborts on the caller's cancel, its deadline, the loss of its connection, and shutdown. */
   readonly signal: AbortSignal;
   /**
@@ -65,7 +65,11 @@ export interface HandlerContext {
 }
 
 /** What a handler with a contract gets: the context, and the input its schema gave. */
-export interface TypedContext<Input, Errors extends ContractErrors = ContractErrors> extends HandlerContext {
+export interface TypedContext<
+  Input,
+  Errors extends ContractErrors = ContractErrors,
+  Messenger extends MessengerFace = MessengerFace,
+> extends HandlerContext<Messenger> {
   /** The validated input. */
   readonly input: Input;
   /**
@@ -74,11 +78,6 @@ export interface TypedContext<Input, Errors extends ContractErrors = ContractErr
    */
   readonly fail: Fail<Errors>;
 }
-
-/** A function that serves a contract. */
-export type ContractHandler<C extends Contract> = (
-  context: TypedContext<HandlerInput<C>, C["errors"]>,
-) => C["output"] extends AnySchema ? MaybePromise<HandlerOutput<C>> : unknown;
 
 /** A value now or later. */
 export type MaybePromise<T> = T | Promise<T>;
@@ -121,21 +120,7 @@ export interface Handler {
   readonly run: (context: TypedContext<unknown>) => unknown;
 }
 
-/**
- * A handler of active messages: it answers nothing.
- *
- * Reached by `amSend` and `amSync`; `amSync` waits until it has finished.
- *
- * @param target The handler's name, or a contract without `output`.
- * @param run The function. What it returns is ignored; a promise is waited for.
- * @param options How it runs.
- * @throws {ZeromeshError} `NAME_INVALID` for an empty name, one over 65 535 bytes, or one that starts with `_`.
- *
- * @example Usage
- * ```ts ignore
- * messenger.registerHandler(amHandler("notify", ({ payload }) => void console.log(payload.length)));
- * ```
- */
+/** A handler of active messages: it answers nothing. */
 export function amHandler(
   target: string,
   run: (context: HandlerContext) => unknown,
@@ -155,19 +140,7 @@ export function amHandler(
   return makeHandler("am", target, run as (context: TypedContext<unknown>) => unknown, options);
 }
 
-/**
- * A handler that answers bytes with bytes.
- *
- * @param name The handler's name.
- * @param run The function. It returns a `Uint8Array`, or nothing for an empty answer, or a promise of either.
- * @param options How it runs.
- * @throws {ZeromeshError} `NAME_INVALID`.
- *
- * @example Usage
- * ```ts ignore
- * messenger.registerHandler(unaryHandler("ping", ({ payload }) => payload));
- * ```
- */
+/** A handler that answers bytes with bytes. */
 export function unaryHandler(
   name: string,
   run: (context: HandlerContext) => MaybePromise<Uint8Array | null | undefined | void>,
@@ -176,19 +149,7 @@ export function unaryHandler(
   return makeHandler("unary", name, run, options);
 }
 
-/**
- * A handler for a contract: its input is validated before it runs, its answer before it is sent.
- *
- * @param target The contract.
- * @param run The function; `context.input` has the type of the contract.
- * @param options How it runs.
- * @throws {ZeromeshError} `NAME_INVALID`.
- *
- * @example Usage
- * ```ts ignore
- * messenger.registerHandler(typedUnaryHandler(add, ({ input }) => ({ sum: input.a + input.b })));
- * ```
- */
+/** A handler for a contract: its input is validated before it runs, its answer before it is sent. */
 export function typedUnaryHandler<C extends UnaryContract>(
   target: C,
   run: (context: TypedContext<HandlerInput<C>, C["errors"]>) => MaybePromise<HandlerOutput<C>>,

@@ -1,9 +1,10 @@
-import type { AnySchema } from "../../core/mod.ts";
+import type { AnySchema, ContractErrors } from "../../core/mod.ts";
 import {
   amHandler,
   checkHandler,
   type Handler,
   type HandlerContext,
+  type MessengerFace,
   type TypedContext,
   unaryHandler,
 } from "./handler.ts";
@@ -28,7 +29,7 @@ import type { TaskOptions } from "./task_options.ts";
  * messenger.registerHandler(new Counter());
  * ```
  */
-export interface ObjectHandler {
+export interface ObjectHandler<Messenger extends MessengerFace = MessengerFace> {
   /** Its name. */
   readonly name: string;
   /** `am` answers nothing; what `unary` returns are the bytes of the answer. @default {"am"} */
@@ -38,7 +39,7 @@ export interface ObjectHandler {
   /** Its limits and its order. */
   readonly options?: TaskOptions | undefined;
   /** Called for each message. */
-  handle(context: TypedContext<unknown>): unknown;
+  handle(context: TypedContext<unknown, ContractErrors, Messenger>): unknown;
 }
 
 /**
