@@ -29,7 +29,7 @@ export class NatsLink {
   /** How often the connection was lost. */
   outages = 0;
   readonly #options: NatsLinkOptions;
-  readonly #watchers = new Set<NatsLinkWatcher>();
+  readonly #watchers = new Map<NatsLinkWatcher, NatsConnection>();
   #connection: Promise<NatsConnection> | null = null;
   #users = 0;
   #cancelIdle = (): void => {};
@@ -76,9 +76,9 @@ export class NatsLink {
     return connection;
   }
 
-  /** Calls back when the connection is lost, is there again, and has ended for good. */
-  watch(watcher: NatsLinkWatcher): Disposable {
-    this.#watchers.add(watcher);
+  /** Calls back when this connection is lost, is there again, and has ended for good. */
+  watch(connection: NatsConnection, watcher: NatsLinkWatcher): Disposable {
+    this.#watchers.set(watcher, connection);
     return { [Symbol.dispose]: () => void this.#watchers.delete(watcher) };
   }
 
@@ -143,12 +143,16 @@ export class NatsLink {
       if (type !== "disconnect" && type !== "reconnect") continue;
       if (type === "disconnect") this.outages++;
       this.#options.logger.info(`nats: ${type}`, { servers: this.#options.servers.join(",") });
-      for (const watcher of [...this.#watchers]) {
+      for (const watcher of this.#watchersOf(connection)) {
         if (type === "disconnect") watcher.lost();
         else watcher.back();
       }
     }
-    for (const watcher of [...this.#watchers]) watcher.ended();
+    for (const watcher of this.#watchersOf(connection)) watcher.ended();
+  }
+
+  #watchersOf(connection: NatsConnection): NatsLinkWatcher[] {
+    return [...this.#watchers].filter(([, watched]) => watched === connection).map(([watcher]) => watcher);
   }
 
   #forget(connection: Promise<NatsConnection>): void {

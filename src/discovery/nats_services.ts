@@ -31,6 +31,7 @@ interface Offer {
 // come later, so it need not wait for them.
 const quietMs = 100;
 const quietForWatchMs = 20;
+const askAgainMs = 500;
 const empty = new Uint8Array(new ArrayBuffer(0));
 
 /**
@@ -81,6 +82,7 @@ export class NatsServices {
       await use[Symbol.asyncDispose]();
       throw link.unreachable(error);
     }
+    this.#watching ??= link.watch(connection, { lost() {}, back: () => void this.#beat(), ended() {} });
     this.#beatLater();
     return registration(async () => {
       this.#end(offer);
@@ -130,10 +132,22 @@ export class NatsServices {
           const said = parse(text);
           if (said !== null) living.said(said.id, said.ttlMs);
         });
-      using _link = link.watch({
-        lost: () => living.pause(new Error("the connection to NATS is lost")),
-        // What was said meanwhile is lost.
-        back: () => void ask().then(() => living.resume(), (error) => living.pause(error)),
+      // What was said while the connection was away is lost.
+      const askAgain = async (): Promise<void> => {
+        const { outages } = link;
+        while (!watch.ended && outages === link.outages) {
+          try {
+            await ask();
+            return living.resume();
+          } catch (error) {
+            living.pause(error);
+            await new Promise<void>((resolve) => clock.after(askAgainMs, resolve));
+          }
+        }
+      };
+      using _link = link.watch(connection, {
+        lost: () => living.pause(link.unreachable(new Error("the connection is lost"))),
+        back: () => void askAgain(),
         ended: () => watch.fail(link.unreachable(new Error("the connection has ended"))),
       });
       try {
@@ -204,9 +218,8 @@ export class NatsServices {
   }
 
   #beatLater(): void {
-    const { clock, ttlMs, link } = this.#parts;
+    const { clock, ttlMs } = this.#parts;
     if (this.#offers.size === 0) return;
-    this.#watching ??= link.watch({ lost() {}, back: () => void this.#beat(), ended() {} });
     this.#cancelBeat ??= clock.after(ttlMs / 3, () => {
       this.#cancelBeat = null;
       void this.#beat();
