@@ -242,6 +242,7 @@ const allFeatures: readonly Feature[] = [
   "msgpack",
   "credit",
   "events",
+  "metadata",
 ];
 
 /**

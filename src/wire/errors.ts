@@ -21,9 +21,6 @@ export const encodingHeader = "_enc";
 /** Header of a request that waits for its handler to finish: the kind of handler it is for. The only value is `am`. */
 export const kindHeader = "_kind";
 
-/** Header of a message's metadata: JSON. */
-export const metadataHeader = "_metadata";
-
 /** The texts by which plain Velo reports a failed request; see {@link veloText}. */
 export interface VeloTexts {
   /** Nobody registered that name. */

@@ -16,6 +16,13 @@
  * @module
  */
 export {
+  maxMetadataBytes,
+  metadataBytesHeader,
+  metadataBytesOf,
+  metadataHeader,
+  metadataText,
+} from "./metadata.ts";
+export {
   checkEnvelope,
   type DropReason,
   dropReasons,
@@ -65,7 +72,6 @@ export {
   errorFromHeaders,
   errorHeaders,
   kindHeader,
-  metadataHeader,
   ranByCode,
   ranHeader,
   type RemoteErrorFacts,

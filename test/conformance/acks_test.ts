@@ -6,6 +6,7 @@ import {
   acknowledge,
   amHandler,
   contract,
+  type HandlerContext,
   type InstanceId,
   type Logger,
   Messenger,
@@ -450,8 +451,11 @@ test("metadata that has no form in JSON, or is too long, is refused before anyth
   await using t = await leakCheck();
   const { client, peer } = await pair(t);
   const to = { to: peer };
-  await fails(client.unary("x", { ...to, metadata: "x".repeat(1_023) }), { code: "HEADERS_TOO_LARGE" });
-  await fails(client.unary("x", { ...to, metadata: "x".repeat(1_022) }), { code: "HANDLER_NOT_FOUND" });
+  await fails(client.unary("x", { ...to, metadata: "x".repeat(65_535) }), {
+    code: "HEADERS_TOO_LARGE",
+    ran: "no",
+  });
+  await fails(client.unary("x", { ...to, metadata: "x".repeat(65_534) }), { code: "HANDLER_NOT_FOUND" });
   for (
     const [metadata, message] of [[() => {}, "it is a function"], [{ at: [1n] }, "at.0 is a bigint"]] as const
   ) {
@@ -462,6 +466,63 @@ test("metadata that has no form in JSON, or is too long, is refused before anyth
     });
   }
   await fails(client.unary("x", { ...to, headers: { _metadata: "1" } }), { code: "NAME_INVALID" });
+});
+
+test("metadata of up to 64 KiB rides with every kind of message between instances of ours", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const echo = ({ metadata, payload, headers }: HandlerContext) => {
+    seen.push([metadata, payload.length, { ...headers }]);
+    return payload;
+  };
+  const seen: unknown[] = [];
+  for (const each of [server, client]) each.registerHandler(unaryHandler("look", echo));
+  const large = (size: number) => ({ a: "\u00e9".repeat((size - 8) / 2) });
+  for (const to of [peer, client.instanceId]) {
+    for (const size of [1_024, 1_026, 40_000, 65_536]) {
+      for (const bytes of [0, 5, 300_000]) {
+        const rawPayload = new Uint8Array(bytes).fill(7);
+        seen.length = 0;
+        const answer = await client.unary("look", {
+          to,
+          metadata: large(size),
+          headers: { a: "b" },
+          rawPayload,
+        });
+        assert.deepEqual(answer, rawPayload);
+        await client.amSync("look", { to, metadata: large(size), rawPayload });
+        await client.amSend("look", { to, metadata: large(size), rawPayload });
+        await until(() => seen.length === 3);
+        assert.deepEqual(seen, [
+          [large(size), bytes, { a: "b" }],
+          [large(size), bytes, {}],
+          [large(size), bytes, {}],
+        ]);
+      }
+    }
+  }
+  assert.equal(server.stats().handlers.heldBytes, 0);
+});
+
+test("metadata above 1 024 bytes is HEADERS_TOO_LARGE towards plain Velo, and one of ours without the feature", async () => {
+  await using t = await leakCheck();
+  const { messenger, node, peer } = await known(t);
+  const metadata = "x".repeat(1_023);
+  const plain = fails(messenger.unary("note", { to: peer, metadata }), {
+    code: "HEADERS_TOO_LARGE",
+    ran: "no",
+    message: /1025 bytes of JSON, more than the 1024/,
+  });
+  await node.answerHello(messenger);
+  await plain;
+  const { client, peer: ours } = await pair(t, { server: { features: { metadata: false } } });
+  for (const pattern of ["unary", "amSync", "amSend"] as const) {
+    await fails(client[pattern]("x", { to: ours, metadata }), {
+      code: "HEADERS_TOO_LARGE",
+      ran: "no",
+      peer: ours,
+    });
+  }
 });
 
 test("metadata is one header on the wire, and one that is no JSON is none", async () => {

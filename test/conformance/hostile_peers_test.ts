@@ -17,7 +17,17 @@ import { Inbox, rawContext } from "../support/raw_sockets.ts";
 import { until } from "../support/until.ts";
 import { bytes, pair, text } from "./messenger_kit.ts";
 
-const features = ["batch", "errors", "same-connection", "deadline", "cancel", "msgpack", "credit", "events"];
+const features = [
+  "batch",
+  "errors",
+  "same-connection",
+  "deadline",
+  "cancel",
+  "msgpack",
+  "credit",
+  "events",
+  "metadata",
+];
 const random = 5_000;
 
 /** Everything systematic, and random messages; without what an honest peer may say to end a connection. */

@@ -20,6 +20,7 @@ import {
   encodeTtlHeaders,
   errorFromHeaders,
   errorHeaders,
+  metadataBytesOf,
   NameCache,
   RequestHeader,
   requestSize,
@@ -33,7 +34,7 @@ import {
 import { bytesOf, hexOf } from "../vectors/hex.ts";
 import { errorTexts } from "../vectors/velo_control.ts";
 import { longResponseId, nodeA } from "../vectors/velo_headers.ts";
-import { batch, cancel, credit, failure, ttl } from "../vectors/zeromesh.ts";
+import { batch, cancel, credit, failure, largeMetadata, ttl } from "../vectors/zeromesh.ts";
 
 const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 const slot = (value: number) => responseIdFromBigInt(nodeA.workerId | (BigInt(value) << 64n));
@@ -165,6 +166,25 @@ test("the deadline vector is a request with _ttl, both directions", () => {
   const out = new RequestHeader();
   expect(decodeRequest(bytes, viewOf(bytes), 0, bytes.length, out, new NameCache())).toBeNull();
   expect(ttlOfHeaders(bytes, out.headersStart, out.headersEnd)).toBe(ttl.ms);
+});
+
+test("the vector of large metadata is a request that says how long it is, and other lengths are none", () => {
+  const name = validateHandlerName("add");
+  const headers = encodeHeaders(largeMetadata.headers);
+  const bytes = new Uint8Array(requestSize(name.length, headers.length));
+  encodeRequest(bytes, viewOf(bytes), 0, 2, slot(1), name, headers);
+  expect(hexOf(bytes)).toBe(hexOf(bytesOf(largeMetadata.request)));
+  const out = new RequestHeader();
+  expect(decodeRequest(bytes, viewOf(bytes), 0, bytes.length, out, new NameCache())).toBeNull();
+  expect(metadataBytesOf(bytes, out.headersStart, out.headersEnd)).toBe(1_026);
+  const said = (text: string) => {
+    const map = encodeHeaders({ _ttl: "30000", _metadata_bytes: text });
+    return metadataBytesOf(map, 0, map.length);
+  };
+  for (const length of [1_025, 65_536]) expect(said(String(length))).toBe(length);
+  for (const none of ["", "0", "1024", "65537", "99999999", "01026", "-1026", "1026.5", "1e4", "x"]) {
+    expect(said(none)).toBe(0);
+  }
 });
 
 test("the failure vector carries code and data, both directions", () => {

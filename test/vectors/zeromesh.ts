@@ -49,6 +49,12 @@ export const failure = {
   payload: "None left",
 };
 
+/** A request of node A to `add`, slot 1, with 1026 bytes of metadata, a string of 1024 letters, before its payload. */
+export const largeMetadata = {
+  headers: { _metadata_bytes: "1026" },
+  request: "01020626a52848d9b26501000000000000000300616464|1600|81af5f6d657461646174615f6279746573a431303236",
+};
+
 /** A header map that marks a MessagePack payload, and such a payload. */
 export const msgpack = {
   headers: { _enc: "msgpack" },

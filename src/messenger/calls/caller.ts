@@ -14,7 +14,8 @@ export interface BaseCallOptions {
   to: InstanceId | ServiceTarget;
   /** Text by name, sent beside the payload: values up to 1 024 bytes, 16 384 in all, no name with a leading `_`. */
   headers?: Readonly<Record<string, string>> | undefined;
-  /** A value that travels as JSON beside the payload, up to 1 024 bytes of text: the handler's `context.metadata`. */
+  /** A value that travels as JSON beside the payload, up to 64 KiB of text: the handler's
+   * `context.metadata`. Plain Velo takes 1 024 bytes; more is `HEADERS_TOO_LARGE`. What is above counts with the payload. */
   metadata?: unknown;
   /** Deadline in milliseconds. @default {the messenger's timeoutMs, 30_000} */
   timeoutMs?: number | undefined;

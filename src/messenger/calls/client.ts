@@ -21,8 +21,10 @@ import { EncodedNames } from "./encoded_names.ts";
 import { checkTimeout } from "../option_checks.ts";
 import { Outgoing, type OutgoingParts } from "./outgoing.ts";
 import {
+  addMetadata,
   declaresErrors,
   encodeInput,
+  encodeMetadata,
   headersOf,
   keepBytes,
   ownPayload,
@@ -226,11 +228,13 @@ export class CallClient implements Caller {
         throw new TypeError(`Cannot call "${handler}": the second argument must be an object with "to"`);
       }
       const name = this.#encoded.user(handler);
-      const headers = headersOf(handler, options);
+      const metadata = options.metadata === undefined ? null : encodeMetadata(handler, options.metadata);
+      const headers = headersOf(handler, options.headers, metadata);
       if (contract === null) {
         const owned = options.rawPayload === undefined;
         const payload = rawPayload(handler, options);
         const request: Request = { kind, name, payload, owned, headers, encoding: "json" };
+        if (metadata !== null) addMetadata(request, metadata);
         return this.#dispatch(handler, request, options as ToPeer<CallOptions>, accept);
       }
       const send = () => {
@@ -238,6 +242,7 @@ export class CallClient implements Caller {
         const payload = encodeInput(handler, options.to, options.payload, encoding);
         const am = kind === ResponseKind.ack && contract.output === undefined;
         const request: Request = { kind, name, payload, owned: true, headers, encoding, am };
+        if (metadata !== null) addMetadata(request, metadata);
         const sent = this.#dispatch(handler, request, options as ToPeer<CallOptions>, accept);
         return declaresErrors(contract) ? sent.catch((error) => readFailure(contract, error)) : sent;
       };

@@ -18,13 +18,16 @@ import {
   encodeHeaders,
   encodePayload,
   isSystemHeader,
+  maxHeaderValueBytes,
+  maxMetadataBytes,
+  metadataBytesHeader,
   metadataHeader,
   type PayloadEncoding,
   type ResponseId,
   ResponseKind,
   stringifyJson,
 } from "../../wire/mod.ts";
-import type { BaseCallOptions, CallOptions } from "./caller.ts";
+import type { CallOptions } from "./caller.ts";
 import { payloadLimit } from "./payload_limit.ts";
 import type { Outcome, PendingCall } from "./pending.ts";
 import type { Session } from "../peers/session.ts";
@@ -47,6 +50,8 @@ export interface Request {
   waits?: boolean;
   /** The caller's headers. */
   readonly headers: Readonly<Record<string, string>> | undefined;
+  /** How many bytes in front of the payload are metadata; undefined for none. */
+  metadata?: number;
   /** How the payload is encoded. */
   readonly encoding: PayloadEncoding;
   /** Whether it waits for a handler that its contract says has no answer. */
@@ -173,25 +178,64 @@ export function encodeInput(
   }
 }
 
-/** The headers of a call, and its metadata among them. */
+/** The headers of a call, with its metadata, or what says how long it is. */
 export function headersOf(
   handler: string,
-  { headers, metadata }: BaseCallOptions,
+  headers: Readonly<Record<string, string>> | undefined,
+  metadata: Uint8Array | null,
 ): Readonly<Record<string, string>> | undefined {
   checkHeaders(handler, headers);
-  if (metadata === undefined) return headers;
-  const all = { ...headers, [metadataHeader]: metadataText(handler, metadata) };
+  if (metadata === null) return headers;
+  const said = metadata.length > maxHeaderValueBytes
+    ? { [metadataBytesHeader]: String(metadata.length) }
+    : { [metadataHeader]: new TextDecoder().decode(metadata) };
+  const all = { ...headers, ...said };
   encodeHeaders(all); // throws when they are too large
   return all;
 }
 
-function metadataText(handler: string, metadata: unknown): string {
+/**
+ * The bytes of a call's metadata.
+ *
+ * @throws {ZeromeshError} `ENCODING_FAILED`; `HEADERS_TOO_LARGE` above {@link maxMetadataBytes}.
+ */
+export function encodeMetadata(handler: string, metadata: unknown): Uint8Array {
+  let bytes: Uint8Array;
   try {
-    return stringifyJson(metadata);
+    bytes = new TextEncoder().encode(stringifyJson(metadata));
   } catch (cause) {
     const why = `Metadata of "${handler}" cannot be encoded: ${errorText(cause)}`;
     throw new ZeromeshError("ENCODING_FAILED", why, { cause, handler });
   }
+  if (bytes.length > maxMetadataBytes) {
+    throw metadataTooLarge(handler, undefined, bytes.length, maxMetadataBytes);
+  }
+  return bytes;
+}
+
+/** Puts metadata that no header has room for in front of the payload. */
+export function addMetadata(request: Request, metadata: Uint8Array): void {
+  if (metadata.length <= maxHeaderValueBytes) return;
+  const all = new Uint8Array(metadata.length + request.payload.length);
+  all.set(metadata);
+  all.set(request.payload, metadata.length);
+  request.payload = all;
+  request.owned = true;
+  request.metadata = metadata.length;
+}
+
+function metadataTooLarge(
+  handler: string,
+  peer: string | undefined,
+  bytes: number,
+  limit: number,
+): ZeromeshError {
+  const whose = peer === undefined ? "may be" : `${peer} takes (it lacks feature metadata)`;
+  return new ZeromeshError(
+    "HEADERS_TOO_LARGE",
+    `Cannot call "${handler}": its metadata has ${bytes} bytes of JSON, more than the ${limit} that ${whose}`,
+    { peer, handler, details: { bytes, limit } },
+  );
 }
 
 /** Refuses headers that are the system's, too many or too large. */
@@ -299,8 +343,11 @@ export function payloadTooLarge(
   );
 }
 
-/** Refuses a payload that the peer would answer by cutting the connection. */
+/** Refuses metadata that the peer cannot read, and a payload that it would answer by cutting the connection. */
 export function checkPeerLimit(handler: string, request: Request, session: Session): void {
+  if (request.metadata !== undefined && !session.metadata) {
+    throw metadataTooLarge(handler, session.peer?.instanceId, request.metadata, maxHeaderValueBytes);
+  }
   const limit = payloadLimit(handler, session.maxPayloadBytes);
   if (request.payload.length <= limit) return;
   throw payloadTooLarge(handler, session.peer?.instanceId, request, limit);

@@ -14,7 +14,9 @@ import {
   decodePayload,
   encodingHeader,
   isSystemHeader,
+  metadataBytesOf,
   metadataHeader,
+  metadataText,
   type ResponseId,
   responseIdToBigInt,
   type ResponseKind,
@@ -93,6 +95,7 @@ export class InboundCall extends Deadline implements ResponseId {
   #headersStart: number;
   #headersEnd: number;
   #payload: Uint8Array | null = null;
+  #metadata: string | null = null;
   #headers: Readonly<Record<string, string>> | null = null;
   #controller: AbortController | null = null;
   #abortReason: unknown = undefined;
@@ -126,7 +129,18 @@ export class InboundCall extends Deadline implements ResponseId {
     this.#headersStart = headersStart;
     this.#headersEnd = headersEnd;
     // A relative time to live counts from the arrival, so it is read now.
+    if (session.metadata && !message.unread) this.#takeMetadata(message);
     this.#ttlMs = headersEnd > headersStart ? ttlOfHeaders(message.header, headersStart, headersEnd) : -1;
+  }
+
+  /** Takes metadata that stands in front of the payload off it. */
+  #takeMetadata(message: InboundMessage): void {
+    const length = metadataBytesOf(message.header, this.#headersStart, this.#headersEnd);
+    if (length === 0 || length > this.bytes) return;
+    const { source, payloadStart } = message;
+    this.#metadata = metadataText(source, payloadStart, length) ?? "";
+    if (message.owned) message.own(source.subarray(length));
+    else message.payloadStart += length;
   }
 
   /** The payload. It belongs to the handler for good. */
@@ -152,7 +166,7 @@ export class InboundCall extends Deadline implements ResponseId {
 
   /** What the sender gave as `metadata`; null when it gave none, or what is no JSON. */
   get metadata(): unknown {
-    const text = this.systemHeader(metadataHeader);
+    const text = this.#metadata ?? this.systemHeader(metadataHeader);
     if (text === undefined) return null;
     try {
       return JSON.parse(text) as unknown;

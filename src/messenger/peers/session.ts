@@ -36,6 +36,8 @@ export class Session {
   batch = false;
   /** Event completions carry values and codes, and subscriptions can be taken back. */
   events = false;
+  /** Metadata that is too large for a header stands in front of the payload. */
+  metadata = false;
   /** Which run of its instance the other end is; null when it does not say. */
   run: string | null = null;
   /** What people call the other end; null without a name. */
@@ -99,6 +101,7 @@ export class Session {
     this.msgpack = both("msgpack");
     this.batch = both("batch");
     this.events = both("events");
+    this.metadata = both("metadata");
     if (both("credit") && this.sameConnection) this.startCredit(ours, theirs!.credit);
   }
 
