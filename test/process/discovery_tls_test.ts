@@ -110,6 +110,11 @@ test(
     assert.deepEqual(await discovery.getInstances("resize"), [id]);
     await registration.unregister();
     await assert.rejects(make("guess").getInstances("resize"), { code: "FORBIDDEN" });
+    const caller = await t.messenger({ discovery: make("guess"), listen: false, connectTimeoutMs: 1_000 });
+    await assert.rejects(caller.unary("resize", { to: service("resize") }), {
+      code: "PEER_UNREACHABLE",
+      message: /discovery cannot be asked: .*authentication failed/,
+    });
     await assert.rejects(new EtcdDiscovery({ endpoints, tls }).getInstances("resize"), { code: "FORBIDDEN" });
     const named = new EtcdDiscovery({
       endpoints,
@@ -187,4 +192,10 @@ test("NATS with a token: the right one is taken, and a wrong one or none is refu
     }).discoverByInstanceId(newInstanceId());
   assert.equal(await ask("s3cret"), null);
   for (const wrong of ["guess", null]) await assert.rejects(ask(wrong), { code: "FORBIDDEN" });
+  const refused = new NatsDiscovery({ servers: [server.url], timeoutMs: 1_000, auth: { token: "guess" } });
+  const caller = await t.messenger({ discovery: refused, listen: false, connectTimeoutMs: 1_000 });
+  await assert.rejects(caller.unary("resize", { to: service("resize") }), {
+    code: "PEER_UNREACHABLE",
+    message: /discovery cannot be asked: NATS at .* refuses this user/,
+  });
 });
