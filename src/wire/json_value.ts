@@ -17,7 +17,13 @@ import {
  * @throws {Unencodable} With the place of what has no form in JSON.
  */
 export function stringifyJson(value: unknown): string {
-  if (typeof value === "object" ? value !== null : !isSimple(value)) new JsonCheck(value).value(value, 0);
+  if (typeof value === "object" ? value !== null : !isSimple(value)) {
+    // Kept for the next value, as making one costs as much as a small check; one that fails is not kept.
+    const check = spare ?? new JsonCheck();
+    spare = null;
+    check.root(value);
+    spare = check;
+  }
   return JSON.stringify(value);
 }
 
@@ -40,13 +46,18 @@ const refusedTags = new Set([
   "Symbol",
 ]);
 
+let spare: JsonCheck | null = null;
+
 /** One walk over a value before it becomes JSON. */
 class JsonCheck {
-  readonly #root: unknown;
+  #root: unknown = undefined;
   readonly #trail: Trail = [];
 
-  constructor(root: unknown) {
-    this.#root = root;
+  /** Checks a whole value. */
+  root(value: unknown): void {
+    this.#root = value;
+    this.value(value, 0);
+    this.#root = undefined;
   }
 
   /** Checks a value whose keys are in the trail, as many as `depth` says. */

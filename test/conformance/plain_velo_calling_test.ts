@@ -377,6 +377,22 @@ test("a typed answer that is not what the contract says is RESULT_INVALID", asyn
   }
 });
 
+test("an answer without a value is null or empty, and fits a contract that takes either", async () => {
+  await using t = await leakCheck();
+  const { client, node, peer } = await dialled(t);
+  const outputs = [[z.void(), undefined], [z.null(), null], [z.number().optional(), undefined]] as const;
+  for (const [output, wanted] of outputs) {
+    const nothing = contract("nothing", { input: z.void(), output });
+    for (const payload of ["", "null"]) {
+      const call = client.typedUnary(nothing, { to: peer });
+      const { request, payload: sent } = await node.nextRequest("nothing");
+      assert.equal(sent.length, 0);
+      node.send(client.endpoint, 1, responseHeader(request.id), payload);
+      assert.equal(await call, wanted);
+    }
+  }
+});
+
 test("MessagePack and instances that do not listen are refused before anything but _hello is sent", async () => {
   await using t = await leakCheck();
   const { client, node, peer } = await dialled(t);

@@ -243,6 +243,25 @@ test("typed input that is no JSON, or the wrong JSON, is Velo's own text, and th
   assert.deepEqual(seen, []);
 });
 
+test("an answer without a value is null, and a payload without one fits what the contract takes", async () => {
+  await using t = await leakCheck();
+  const { server, node } = await serving(t);
+  await node.introduce(server.endpoint);
+  const inputs: unknown[] = [];
+  for (
+    const [name, input] of [["void", z.void()], ["null", z.null()], [
+      "greeting",
+      z.string().default("x"),
+    ]] as const
+  ) {
+    server.handle(contract(name, { input, output: z.void() }), (context) => void inputs.push(context.input));
+    for (const payload of ["", "null"]) {
+      assert.equal((await node.ask(server.endpoint, name, payload)).text, "null");
+    }
+  }
+  assert.deepEqual(inputs, [undefined, undefined, null, null, "x", "x"]);
+});
+
 test("unknown fields in typed input are ignored", async () => {
   await using t = await leakCheck();
   const { server, node } = await serving(t);

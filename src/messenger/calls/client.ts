@@ -244,7 +244,9 @@ export class CallClient implements Caller {
         const request: Request = { kind, name, payload, owned: true, headers, encoding, am };
         if (metadata !== null) addMetadata(request, metadata);
         const sent = this.#dispatch(handler, request, options as ToPeer<CallOptions>, accept);
-        return declaresErrors(contract) ? sent.catch((error) => readFailure(contract, error)) : sent;
+        return kind !== ResponseKind.fire && declaresErrors(contract)
+          ? sent.catch((error) => readFailure(contract, error))
+          : sent;
       };
       const checked = validate(
         contract.input,
