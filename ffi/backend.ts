@@ -166,4 +166,11 @@ export interface Backend {
   readonly tcpConnections: TcpConnections | null;
   /** The user id of this process; null where there is none. */
   userId(): number | null;
+  /**
+   * Gives the runtime's handles of the library back, when nothing of it is in use any more; nobody may use the backend
+   * after that. Its code stays loaded until the process ends.
+   *
+   * @returns Whether it did; where there is nothing to give back the backend goes on.
+   */
+  release(): boolean;
 }

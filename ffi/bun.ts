@@ -220,6 +220,11 @@ class BunBackend implements Backend {
     return countDescriptors(this.#native.system);
   }
 
+  release(): boolean {
+    // Nothing counts what is loaded here.
+    return false;
+  }
+
   userId(): number | null {
     return this.#native.system.calls.getuid();
   }

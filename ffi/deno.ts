@@ -12,7 +12,7 @@ import {
   openDenoLibrary,
 } from "./deno_library.ts";
 import type { DenoCalls, PointerObject } from "./deno_types.ts";
-import { denoWaiter, type WaitingParts } from "./deno_waiter.ts";
+import { denoWaiter } from "./deno_waiter.ts";
 import { type LibraryChoice, openLibrary } from "./library.ts";
 import { countDescriptors } from "./loop_descriptor.ts";
 import { keepFreedMemory, largeMessageBytes } from "./malloc.ts";
@@ -49,7 +49,6 @@ class DenoBackend implements Backend {
   readonly tcpConnections: TcpConnections | null;
   readonly #native: DenoLibrary;
   readonly #zmq: DenoCalls<typeof zmqSymbols>;
-  readonly #waiting: WaitingParts;
   // The kept cells; their addresses are good for as long as these fields hold the memory.
   readonly #value = makeRegion(8);
   readonly #length = makeRegion(8);
@@ -66,7 +65,6 @@ class DenoBackend implements Backend {
     this.#native = library;
     this.tcpConnections = tcpConnections(library.system);
     this.#zmq = library.zmq;
-    this.#waiting = { library, loop: undefined };
     this.#zmq.msgInit(this.#messageAt);
   }
 
@@ -233,11 +231,16 @@ class DenoBackend implements Backend {
   }
 
   waiter(options: WaiterOptions): Promise<Waiter> {
-    return denoWaiter(this.#waiting, options);
+    return denoWaiter(this.#native, options);
   }
 
   descriptors(): { limit: number; open: number } | null {
     return countDescriptors(this.#native.system);
+  }
+
+  release(): boolean {
+    this.#native.close();
+    return true;
   }
 
   userId(): number | null {
@@ -270,15 +273,18 @@ class DenoBackend implements Backend {
 
 /** Finds and opens libzmq. @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`. */
 export function openBackend(choice: LibraryChoice): Backend {
+  const tried: DenoLibrary[] = [];
   try {
     const { library, info } = openLibrary({
       choice,
       host: denoHost,
       open: (path) => {
         const library = openDenoLibrary(path);
+        tried.push(library);
         return { library, zmq: library.zmq };
       },
     });
+    for (const other of tried) if (other !== library) other.close();
     return new DenoBackend(library, info);
   } catch (error) {
     // Asked afterwards: until then Deno may still have asked the person at the terminal.

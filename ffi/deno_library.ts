@@ -36,7 +36,15 @@ const resultTypes: { readonly [Kind in Result]: DenoType } = {
   none: "void",
 };
 
-function open<Table extends SymbolTable>(path: string, table: Table, optional: boolean): DenoCalls<Table> {
+/** What was opened, to be closed together. */
+type Opened = ReturnType<DenoGlobal["dlopen"]>[];
+
+function open<Table extends SymbolTable>(
+  opened: Opened,
+  path: string,
+  table: Table,
+  optional: boolean,
+): DenoCalls<Table> {
   const wanted: Record<string, DenoSymbol> = {};
   for (const [call, spec] of Object.entries(table)) {
     wanted[call] = {
@@ -47,7 +55,9 @@ function open<Table extends SymbolTable>(path: string, table: Table, optional: b
       optional,
     };
   }
-  return deno.dlopen(path, wanted).symbols as unknown as DenoCalls<Table>;
+  const library = deno.dlopen(path, wanted);
+  opened.push(library);
+  return library.symbols as unknown as DenoCalls<Table>;
 }
 
 /** libc as Deno calls it. */
@@ -101,6 +111,8 @@ export interface DenoLibrary {
   readonly pollAway: DenoSystem["pollAway"];
   /** What it polls. */
   readonly pollMemory: () => PollMemory;
+  /** Gives Deno's handles of it back, once no call runs. Its code stays, for calls that come after all. */
+  close(): void;
 }
 
 const RTLD_NOW = 2;
@@ -109,18 +121,33 @@ const RTLD_NODELETE = process.platform === "darwin" ? 0x80 : 0x1000;
 
 /** Opens a path with all required symbols, or throws with the loader's text. */
 export function openDenoLibrary(path: string): DenoLibrary {
-  const zmq = open(path, zmqSymbols, false);
+  const opened: Opened = [];
+  const close = (): void => {
+    for (const library of opened.splice(0)) library.close();
+  };
+  try {
+    return openParts(path, opened, close);
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+function openParts(path: string, opened: Opened, close: () => void): DenoLibrary {
+  const zmq = open(opened, path, zmqSymbols, false);
   const darwin = process.platform === "darwin";
   // Both tables hold what is used by name below; the others are reached through `system` only.
-  const raw = open(path, darwin ? darwinSymbols : linuxSymbols, false) as unknown as DenoSystem;
-  pin(path);
+  const raw = open(opened, path, darwin ? darwinSymbols : linuxSymbols, false) as unknown as DenoSystem;
+  const stays = pin(path);
   return {
     path,
     zmq,
-    optional: open(path, optionalSymbols, true),
+    optional: open(opened, path, optionalSymbols, true),
     system: sharedCalls(raw, darwin),
     pollAway: raw.pollAway,
     pollMemory: () => pollMemory(raw),
+    // Code that is not pinned must not go while anything may still run in it.
+    close: () => stays && close(),
   };
 }
 
@@ -129,20 +156,30 @@ export function openDenoLibrary(path: string): DenoLibrary {
  *
  * Deno closes its libraries when it dies of an uncaught error and when a Worker ends, while libzmq's threads
  * still run in them.
+ *
+ * @returns Whether it did.
  */
-function pin(path: string): void {
+function pin(path: string): boolean {
+  if (pinned.has(path)) return true;
   for (const loader of [path, "libdl.so.2", "libc.so.6"]) {
+    const opened: Opened = [];
     try {
-      const calls = open(loader, loaderSymbols, false);
-      if (calls.dlopen(cString(path), RTLD_NOW | RTLD_NODELETE) !== null) return;
-      if (process.platform !== "linux") return;
-      for (const real of unpacked(path, calls)) calls.dlopen(cString(real), RTLD_NOW | RTLD_NODELETE);
-      return;
+      const calls = open(opened, loader, loaderSymbols, false);
+      const keep = (name: string) => calls.dlopen(cString(name), RTLD_NOW | RTLD_NODELETE) !== null;
+      const kept = keep(path) ||
+        (process.platform === "linux" && unpacked(path, calls).map(keep).includes(true));
+      if (kept) pinned.add(path);
+      return kept;
     } catch {
       // Not in this one.
+    } finally {
+      for (const library of opened) library.close();
     }
   }
+  return false;
 }
+
+const pinned = new Set<string>();
 
 /**
  * Where a libzmq lies whose path only Deno knows: a compiled program unpacks what it carries to a temporary file

@@ -22,7 +22,7 @@ export interface DenoGlobal {
   dlopen(
     path: string,
     symbols: { readonly [call: string]: DenoSymbol },
-  ): { readonly symbols: { readonly [call: string]: unknown } };
+  ): { readonly symbols: { readonly [call: string]: unknown }; close(): void };
   readonly UnsafePointer: {
     of(view: Uint8Array): PointerObject | null;
     value(pointer: PointerObject | null): bigint;

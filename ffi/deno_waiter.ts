@@ -99,13 +99,6 @@ function addressOf(view) {
 const size = BigInt;
 `;
 
-/** What waiters of one backend share. */
-export interface WaitingParts {
-  readonly library: DenoLibrary;
-  /** What the probe found, once it ran. */
-  loop: Promise<LoopProbe> | undefined;
-}
-
 interface LoopProbe {
   /** Null when waiting in the pool works, otherwise why not. */
   readonly refusal: string | null;
@@ -113,13 +106,16 @@ interface LoopProbe {
   readonly descriptor: number;
 }
 
-async function probe(parts: WaitingParts): Promise<LoopProbe> {
-  const { system } = parts.library;
+/** What the probe of this thread found, once it ran. */
+let probed: Promise<LoopProbe> | undefined;
+
+async function probe(library: DenoLibrary): Promise<LoopProbe> {
+  const { system } = library;
   const descriptor = system.platform === "linux" ? await loopDescriptor(system) : -1;
   if (opReferences() === null) return { refusal: "this Deno cannot unref a pending call", descriptor };
   const set = pollSet(system);
   try {
-    const make: ParkFactory = (fd, events) => new DenoPark(fd, parts.library, events);
+    const make: ParkFactory = (fd, events) => new DenoPark(fd, library, events);
     return { refusal: await probePark(set, make), descriptor };
   } catch (error) {
     return { refusal: error instanceof Error ? error.message : String(error), descriptor };
@@ -153,12 +149,12 @@ async function loopDescriptor(system: LinuxSystem): Promise<number> {
 }
 
 /** Makes a waiter, after the one probe of this thread. */
-export async function denoWaiter(parts: WaitingParts, options: WaiterOptions): Promise<Waiter> {
-  const { system, path } = parts.library;
+export async function denoWaiter(library: DenoLibrary, options: WaiterOptions): Promise<Waiter> {
+  const { system, path } = library;
   const inWorker = workerPark({ prelude: workerPrelude, library: path });
-  const inLoop: ParkFactory = (fd, events) => new DenoPark(fd, parts.library, events);
+  const inLoop: ParkFactory = (fd, events) => new DenoPark(fd, library, events);
   const kind = options.kind ?? "auto";
-  const { refusal, descriptor } = await (parts.loop ??= probe(parts));
+  const { refusal, descriptor } = await (probed ??= probe(library));
   const set = pollSet(system);
   const slice = system.platform === "linux" && descriptor >= 0
     ? slicer(system, { ours: set.fd, loop: descriptor })

@@ -72,7 +72,19 @@ export interface OpenBackendOptions {
   search?: readonly SearchPlace[] | undefined;
 }
 
-const opened = new Map<string, Promise<Backend>>();
+/** The right to use a backend until it is disposed of. */
+export interface BackendLease extends Disposable {
+  /** The backend. */
+  readonly backend: Backend;
+}
+
+interface Opened {
+  readonly backend: Promise<Backend>;
+  /** How many use it; one that was handed out by {@link openBackend} is used for ever. */
+  leases: number;
+}
+
+const opened = new Map<string, Opened>();
 
 /**
  * Opens libzmq, once per JavaScript thread and per library; later calls get the same backend.
@@ -80,7 +92,7 @@ const opened = new Map<string, Promise<Backend>>();
  * The first that loads and has every function that is needed wins: the option, the variable
  * `ZEROMESH_LIBZMQ`, a file registered with {@link embeddedLibrary}, the system's own, and on Linux the one in
  * the npm package `zeromq`. An option or a variable that does not work is an error at once. The library stays
- * loaded until the process ends.
+ * loaded until the process ends. {@link leaseBackend} is for whoever can say when it is needed no more.
  *
  * @param options Which library, where it matters.
  * @returns The backend; {@link Backend.library} says what was found.
@@ -95,16 +107,40 @@ const opened = new Map<string, Promise<Backend>>();
  * console.log(`libzmq ${library.version} from ${library.path}, CURVE: ${library.capabilities.includes("curve")}`);
  * ```
  */
-export function openBackend(options: OpenBackendOptions = {}): Promise<Backend> {
+export async function openBackend(options: OpenBackendOptions = {}): Promise<Backend> {
+  return (await leaseBackend(options)).backend;
+}
+
+/**
+ * Opens libzmq as {@link openBackend} does, for a time: when the last lease of a thread is disposed of, the runtime's
+ * handles of the library are given back. That is what the resource sanitizer of `Deno.test` looks for.
+ *
+ * @param options Which library, where it matters.
+ * @returns The right to use the backend; nothing made with it may be left when it is disposed of.
+ * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, as for {@link openBackend}.
+ */
+export async function leaseBackend(options: OpenBackendOptions = {}): Promise<BackendLease> {
   const key = JSON.stringify([options.library, options.search]);
-  let backend = opened.get(key);
-  if (backend === undefined) {
-    backend = load(options);
-    opened.set(key, backend);
+  const entry = opened.get(key) ?? { backend: load(options), leases: 0 };
+  opened.set(key, entry);
+  entry.leases++;
+  let backend: Backend;
+  try {
+    backend = await entry.backend;
+  } catch (error) {
     // What was not found may be there the next time.
-    backend.catch(() => opened.delete(key));
+    if (opened.get(key) === entry) opened.delete(key);
+    throw error;
   }
-  return backend;
+  let held = true;
+  return {
+    backend,
+    [Symbol.dispose]() {
+      if (!held) return;
+      held = false;
+      if (--entry.leases === 0 && backend.release()) opened.delete(key);
+    },
+  };
 }
 
 async function load(options: OpenBackendOptions): Promise<Backend> {

@@ -1,9 +1,10 @@
 import {
   type Backend,
+  type BackendLease,
   ContextOption,
   type Handle,
+  leaseBackend,
   type LibraryInfo,
-  openBackend,
   SocketOption,
 } from "../../ffi/mod.ts";
 import { type Clock, type Logger, silentLogger, systemClock, ZeromeshError } from "../core/mod.ts";
@@ -65,6 +66,7 @@ export class Context {
   readonly handle: Handle;
   /** The most sockets it can hold. */
   readonly maxSockets: number;
+  readonly #library: BackendLease;
   readonly #sockets = new Set<Socket>();
   readonly #exitLingerMs: number;
   readonly #beforeExit = new Set<() => void>();
@@ -74,7 +76,9 @@ export class Context {
   #closing: Promise<void> | null = null;
   #programEnd: Disposable | undefined;
 
-  private constructor(backend: Backend, options: ContextOptions) {
+  private constructor(lease: BackendLease, options: ContextOptions) {
+    const { backend } = lease;
+    this.#library = lease;
     this.backend = backend;
     this.maxSockets = options.maxSockets ?? defaults.maxSockets;
     this.#exitLingerMs = options.exitLingerMs ?? defaults.exitLingerMs;
@@ -90,8 +94,9 @@ export class Context {
    * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, naming what was tried.
    */
   static async create(options: ContextOptions = {}): Promise<Context> {
-    const backend = await openBackend(options.library === undefined ? {} : { library: options.library });
-    const context = new Context(backend, options);
+    const lease = await leaseBackend(options.library === undefined ? {} : { library: options.library });
+    const { backend } = lease;
+    const context = new Context(lease, options);
     try {
       context.#reactor = await Reactor.create(backend, {
         clock: options.clock ?? systemClock,
@@ -100,6 +105,7 @@ export class Context {
       });
     } catch (error) {
       await backend.contextTerm(context.handle);
+      lease[Symbol.dispose]();
       throw error;
     }
     openContexts.add(context);
@@ -195,6 +201,7 @@ export class Context {
     this.#monitors?.close();
     await this.#reactor.close();
     await this.backend.contextTerm(this.handle);
+    this.#library[Symbol.dispose]();
   }
 
   #attachReader(socket: Handle, source: Source, first: boolean): Registration {

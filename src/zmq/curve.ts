@@ -1,4 +1,4 @@
-import { type Backend, openBackend } from "../../ffi/mod.ts";
+import { type Backend, leaseBackend } from "../../ffi/mod.ts";
 import { ZeromeshError } from "../core/mod.ts";
 
 /** A CURVE key pair: each key 32 bytes as 40 characters of Z85. */
@@ -25,8 +25,8 @@ const z85Alphabet = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW
  * ```
  */
 export async function curveKeyPair(options: { library?: string | undefined } = {}): Promise<CurveKeyPair> {
-  const backend = await openBackend(options.library === undefined ? {} : { library: options.library });
-  return backend.curveKeyPair() ?? failWithoutCurve(backend);
+  using lease = await leaseBackend(options.library === undefined ? {} : { library: options.library });
+  return lease.backend.curveKeyPair() ?? failWithoutCurve(lease.backend);
 }
 
 /** @throws {ZeromeshError} `FEATURE_UNAVAILABLE` when this libzmq has no CURVE. */
