@@ -12,7 +12,7 @@ import { Entry, pause, refusal } from "./entry.ts";
 import { type CohortMessenger, type JoinOptions, resolveJoinOptions } from "./options.ts";
 import { type CohortContracts, cohortContracts, type Joined } from "./protocol.ts";
 
-// A closing worker tells its leader, and waits no longer than this for the answer.
+// So long the answer to a farewell is waited for, where there is no time for more, or no connection.
 const longestFarewellMs = 1_000;
 
 /**
@@ -57,6 +57,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   readonly #ended = Promise.withResolvers<string>();
   #joined!: Joined;
   #heardAt = 0;
+  #leaving: Promise<void> = Promise.resolve();
   #stopWatching: () => void = () => {};
   #rejoining = false;
   #finishing = false;
@@ -161,7 +162,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
 
   /** Gives the place up. Never rejects: a leader that cannot be told finds out by the silence. */
   leave(): Promise<void> {
-    return this.#leave("left", this.#joined.lostAfterMs);
+    return this.#leave("left");
   }
 
   /** {@link leave}. */
@@ -174,8 +175,14 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     await this.leave();
   }
 
-  async #leave(reason: string, timeoutMs: number): Promise<void> {
-    if (this.#over.signal.aborted) return;
+  #leave(reason: string, longestMs = Infinity): Promise<void> {
+    if (this.#over.signal.aborted) return this.#leaving;
+    return this.#leaving = this.#tell(reason, longestMs);
+  }
+
+  async #tell(reason: string, longestMs: number): Promise<void> {
+    const { lostAfterMs } = this.#joined;
+    const timeoutMs = Math.min(longestMs, this.#leaderIsUp() ? lostAfterMs : longestFarewellMs);
     const call = { to: this.leader, payload: {}, timeoutMs };
     this.#stop(reason);
     await this.#messenger.typedUnary(this.#contracts.leave, call).catch((error) => {
@@ -183,6 +190,10 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     });
     // Only now: whoever has waited for the end closes its messenger, which ends calls under way.
     this.#ended.resolve(reason);
+  }
+
+  #leaderIsUp(): boolean {
+    return this.#messenger.peers().some(({ instanceId, up }) => up && instanceId === this.leader);
   }
 
   #open(): void {
@@ -213,7 +224,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     } catch (error) {
       this.#logger.warn("onShutdown failed", { error: errorText(error) });
     }
-    await this.#leave(reason, this.#joined.lostAfterMs);
+    await this.#leave(reason);
   }
 
   async #enter(rank: number | null, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
@@ -226,8 +237,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   #follow(): void {
     this.#watch();
     const { signal } = this.#options;
-    const onAbort = (): void =>
-      void this.#leave(`the signal aborted: ${errorText(signal?.reason)}`, this.#joined.lostAfterMs);
+    const onAbort = (): void => void this.#leave(`the signal aborted: ${errorText(signal?.reason)}`);
     if (signal?.aborted) return onAbort();
     signal?.addEventListener("abort", onAbort, { once: true });
     this.#handlers.push({ [Symbol.dispose]: () => signal?.removeEventListener("abort", onAbort) });
@@ -247,9 +257,9 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   /** The messenger closes. A leader without a connection has gone, and dialling it would hold the end up. */
   async #closing(timeoutMs: number): Promise<void> {
     const reason = "the messenger of this worker was closed";
-    const leader = this.#messenger.peers().find(({ instanceId }) => instanceId === this.leader);
-    if (leader?.up !== true) return this.#end(reason);
-    await this.#leave(reason, Math.min(timeoutMs, this.#joined.lostAfterMs, longestFarewellMs));
+    if (this.#over.signal.aborted || this.#leaderIsUp()) {
+      await this.#leave(reason, Math.min(timeoutMs, longestFarewellMs));
+    } else this.#end(reason);
   }
 
   #watch(): void {

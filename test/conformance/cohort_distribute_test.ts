@@ -154,6 +154,28 @@ for (const ran of ["no", "maybe"] as const) {
   });
 }
 
+test("a worker that is gone and not yet known to be lost gets nothing more until it was heard of", async () => {
+  await using t = await leakCheck();
+  const led = await lead(t, { failurePolicy: "continue", heartbeatMs: 50, lostAfterMs: 60_000 });
+  const stuck = gate(t);
+  const gone = await workBehindProxy(t, led, {}, (worker) =>
+    void worker.handle(square, async () => {
+      await stuck.opened;
+      return 0;
+    }));
+  const distribution = led.cohort.distribute(square, numbers(30), { retry: { ran: "maybe", backoffMs: 1 } });
+  await until(() => gone.messenger.stats().handlers.running === 1);
+  gone.cutOff();
+  await until(() => !led.leader.peers().some(({ up }) => up));
+  await work(t, led, {}, serve());
+  assert.equal((await distribution).length, 30);
+  assert.equal(led.cohort.workers().length, 2, "it is not lost yet");
+  assert.deepEqual(distribution.outcomes.filter(({ attempts }) => attempts > 1).map(({ index }) => index), [
+    0,
+  ]);
+  stuck.open();
+});
+
 test("a worker that closes finishes its item, and gets no other; one without the handler gets none again", async () => {
   await using t = await leakCheck();
   const led = await lead(t);
