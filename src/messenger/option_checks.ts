@@ -1,9 +1,15 @@
-/** Checks a duration of a call: any number but NaN. What is not above zero is over at once. */
+// Longer than any program runs, and not exact any more.
+const endlessMs = 2 ** 53;
+
+/**
+ * Checks a duration of a call: any number but NaN. What is not above zero is over at once, and what is above 2^53 never
+ * ends, as `Infinity`.
+ */
 export function checkTimeout(name: string, value: unknown): number {
   if (typeof value !== "number" || Number.isNaN(value)) {
     throw new TypeError(`Cannot use ${String(value)} as ${name}: it must be a number of milliseconds`);
   }
-  return value;
+  return value > endlessMs ? Infinity : value;
 }
 
 /** Checks a duration of a messenger's options: zero or more, and `Infinity` for no end. */

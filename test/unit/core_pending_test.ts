@@ -160,8 +160,9 @@ test("an answer that cannot be accepted fails the call, a call that accepts noth
   indifferent.answer(outcome([1]));
   const slow = enlisted({ accept: () => Promise.resolve("later") });
   slow.answer(outcome([1]));
-  expect(slow.settled).toBeTrue();
+  expect(slow.settled).toBeFalse();
   expect(await slow.promise).toBe("later");
+  expect(slow.settled).toBeTrue();
   expect(outcomes.get(picky)).toEqual({ error: reason });
   expect(outcomes.get(indifferent)).toEqual({ value: undefined });
 });

@@ -237,13 +237,13 @@ export class CallClient implements Caller {
         if (metadata !== null) addMetadata(request, metadata);
         return this.#dispatch(handler, request, options as ToPeer<CallOptions>, accept);
       }
-      const send = () => {
+      const send = (timely: CallOptions) => {
         const { encoding } = contract;
         const payload = encodeInput(handler, options.to, options.payload, encoding);
         const am = kind === ResponseKind.ack && contract.output === undefined;
         const request: Request = { kind, name, payload, owned: true, headers, encoding, am };
         if (metadata !== null) addMetadata(request, metadata);
-        const sent = this.#dispatch(handler, request, options as ToPeer<CallOptions>, accept);
+        const sent = this.#dispatch(handler, request, timely as ToPeer<CallOptions>, accept);
         return kind !== ResponseKind.fire && declaresErrors(contract)
           ? sent.catch((error) => readFailure(contract, error))
           : sent;
@@ -253,9 +253,39 @@ export class CallClient implements Caller {
         options.payload,
         (issues, cause) => payloadInvalid(contract, options.to as InstanceId, issues, cause),
       );
-      return checked instanceof Promise ? checked.then(send) : send();
+      if (!(checked instanceof Promise)) return send(options);
+      return this.#checkLater(handler, checked, options as ToPeer<CallOptions>, send);
     } catch (error) {
       return Promise.reject(error);
+    }
+  }
+
+  /** Waits for the validator of an input within the call's deadline, and sends with the time that is left. */
+  #checkLater(
+    handler: string,
+    checked: Promise<unknown>,
+    options: ToPeer<CallOptions>,
+    send: (timely: CallOptions) => Promise<unknown>,
+  ): Promise<unknown> {
+    const { calls, clock } = this.#parts;
+    const signal = options.signal ?? undefined;
+    this.#checkLimits(handler, signal);
+    const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? this.#parts.timeoutMs);
+    const check = calls.open(options.to, handler, timeoutMs, signal, null);
+    checked.then((value) => check.succeed(value), (error) => check.fail(error));
+    return check.promise.then(() => {
+      const left = timeoutMs === Infinity ? Infinity : Math.max(0, check.dueAt - clock.now());
+      return send({ ...options, timeoutMs: left });
+    });
+  }
+
+  /** What no call can do without, whatever it calls. */
+  #checkLimits(handler: string, signal: unknown): void {
+    if (this.#parts.closed()) {
+      throw new ZeromeshError("CLOSED", `Cannot call "${handler}": this instance is closed`);
+    }
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw new TypeError(`Cannot call "${handler}": signal must be an AbortSignal`);
     }
   }
 
@@ -268,14 +298,10 @@ export class CallClient implements Caller {
   ): Promise<unknown> {
     this.before?.();
     const { connections, calls, maxPayloadBytes } = this.#parts;
-    const { to, signal } = options;
-    if (this.#parts.closed()) {
-      throw new ZeromeshError("CLOSED", `Cannot call "${handler}": this instance is closed`);
-    }
+    const { to } = options;
+    const signal = options.signal ?? undefined;
+    this.#checkLimits(handler, signal);
     const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? this.#parts.timeoutMs);
-    if (signal !== undefined && !(signal instanceof AbortSignal)) {
-      throw new TypeError(`Cannot call "${handler}": signal must be an AbortSignal`);
-    }
     const limit = payloadLimit(handler, maxPayloadBytes);
     if (request.payload.length > limit) throw payloadTooLarge(handler, to, request, limit);
     const session = via ?? connections.sessionOf(to);

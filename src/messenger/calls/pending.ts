@@ -52,6 +52,8 @@ export class PendingCall extends Deadline implements ResponseId {
   place: LinePlace | null = null;
   /** Whether it has ended. */
   settled = false;
+  /** Whether its answer has come, and is being checked. */
+  #answered = false;
   /** Makes the result of the answer. Null for calls without one. */
   readonly accept: Accept | null;
   /** What `await` gets. */
@@ -98,7 +100,7 @@ export class PendingCall extends Deadline implements ResponseId {
 
   /** Ends the call with the bytes of an answer. */
   answer(outcome: Outcome): void {
-    if (this.settled) return;
+    if (this.settled || this.#answered) return;
     if (this.accept === null) return this.succeed(undefined);
     let value: unknown;
     try {
@@ -106,7 +108,15 @@ export class PendingCall extends Deadline implements ResponseId {
     } catch (error) {
       return this.fail(error);
     }
-    this.succeed(value);
+    if (!(value instanceof Promise)) return this.succeed(value);
+    // Deadline and signal hold while a validator takes its time; the connection is needed no more.
+    this.#answered = true;
+    value.then((checked) => this.succeed(checked), (error) => this.fail(error));
+  }
+
+  /** Whether its answer is still to come over its connection. */
+  get awaitsPeer(): boolean {
+    return this.session !== null && !this.#answered;
   }
 
   /** Ends the call when `signal` aborts. The caller has checked that it has not yet. */
@@ -136,7 +146,7 @@ export class PendingCall extends Deadline implements ResponseId {
   override expire(): void {
     if (this.settled) return;
     const { peer, handler } = this;
-    const ran = this.handed ? "maybe" : "no";
+    const ran = this.#answered ? "yes" : this.handed ? "maybe" : "no";
     this.#table.giveUp(this);
     const what = `Call of "${handler}"${
       peer === undefined ? "" : ` on ${this.peerText}`
@@ -148,6 +158,7 @@ export class PendingCall extends Deadline implements ResponseId {
   /** What did not happen to a call that has no answer. */
   get #unanswered(): string {
     // The handshake goes ahead of everything, and has no number.
+    if (this.#answered) return "got an answer that its validator did not check";
     if (this.number !== Infinity && this.session !== null) return "got no answer";
     if (!this.waited) return "was not sent";
     return this.session === null ? "found no connection" : "found no room in the peer's queue, or no credit,";
@@ -307,7 +318,7 @@ export class CallTable {
 
   /** Says that nobody waits for an answer any more. */
   giveUp(call: PendingCall): void {
-    if (call.session !== null) this.#onGiveUp(call);
+    if (call.awaitsPeer) this.#onGiveUp(call);
   }
 
   /** Frees what an ended call holds. */

@@ -100,6 +100,7 @@ export class InboundCall extends Deadline implements ResponseId {
   #controller: AbortController | null = null;
   #abortReason: unknown = undefined;
   #aborted = false;
+  #onAbort: ((reason: unknown) => void) | null = null;
   readonly #ttlMs: number;
   #arrivedAt = -1;
 
@@ -259,6 +260,19 @@ export class InboundCall extends Deadline implements ResponseId {
     else this.#host.addDeadline(this, this.#ttlMs - waited);
   }
 
+  /**
+   * What a validator's promise comes to; rejects when the call ends first, because its caller gives up or its deadline
+   * passes.
+   */
+  orAborted<T>(promise: Promise<T>): Promise<T> {
+    this.startDeadline();
+    return new Promise((resolve, reject) => {
+      this.#onAbort = reject;
+      if (this.#aborted && !this.#host.draining) reject(this.#abortReason);
+      promise.then(resolve, reject);
+    });
+  }
+
   /** Whether the caller has given up. */
   get abandoned(): boolean {
     return this.#aborted;
@@ -270,6 +284,8 @@ export class InboundCall extends Deadline implements ResponseId {
     this.#aborted = true;
     this.#abortReason = reason;
     this.#controller?.abort(reason);
+    // Shutdown waits for what is being checked, as it does for handlers.
+    if (this.expired || !this.#host.draining) this.#onAbort?.(reason);
     if (this.place !== null) this.#host.abandonWaiting(this);
   }
 

@@ -270,7 +270,7 @@ export class Dispatcher implements CallHost, LaneHost {
       call.input = value;
       return runHandler(this.#parts.observer, call, registered);
     };
-    return input instanceof Promise ? input.then(run) : run(input);
+    return input instanceof Promise ? call.orAborted(input).then(run) : run(input);
   }
 
   #await<T>(call: InboundCall, registered: Registered, result: T, finish: (value: Awaited<T>) => void): void {

@@ -66,7 +66,7 @@ export class Results {
       result,
       (issues) => new Refusal(resultInvalid(contract, issues)),
     );
-    return checked instanceof Promise ? checked.then(send) : send();
+    return checked instanceof Promise ? call.orAborted(checked).then(send) : send();
   }
 
   #answer(call: InboundCall, bytes: Uint8Array, owned: boolean): void {

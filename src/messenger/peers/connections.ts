@@ -215,7 +215,9 @@ export class Connections {
   gone(link: Link<Session>, loss: LinkLoss): void {
     const session = link.session;
     if (session === null) return;
-    this.#parts.calls.failWhere((call) => call.session === session ? lostCall(call, loss) : undefined);
+    this.#parts.calls.failWhere((call) =>
+      call.session === session && call.awaitsPeer ? lostCall(call, loss) : undefined
+    );
     const peer = session.peer;
     tellPlainLoss(this.#parts, session, loss);
     if (peer === null) return;
