@@ -89,7 +89,9 @@ export function dialableEndpoints(bound: string, advertise: string | undefined):
   const [, host = "", port = ""] = match;
   if (advertise !== undefined) {
     const whole = advertise.includes("://") ? advertise : `tcp://${advertise}:${port}`;
-    return [formatEndpoint(parseEndpoint(whole, "dial"))];
+    parseEndpoint(whole, "dial");
+    // As it is bound: plain Velo takes one address of a name.
+    return [formatEndpoint(parseEndpoint(whole, "listen"))];
   }
   if (host !== "0.0.0.0" && host !== "[::]" && host !== "*") return [bound];
   const addresses = interfaceAddresses();

@@ -24,7 +24,9 @@ for (const ms of [0, 400]) {
     // Goodbye and loss are found together, and the loss is noticed first.
     busy(ms);
     await until(() => downs.length === 1);
-    assert.deepEqual(downs, [{ type: "peerDown", peer, code: "PEER_DRAINING", reason: "it shut down" }]);
+    assert.deepEqual(downs, [
+      { type: "peerDown", peer, code: "PEER_DRAINING", reason: "it shut down", name: null },
+    ]);
     // Who has left is not redialled.
     await until(() => client.stats().transport.dialled === 0);
     assert.equal((await within(child.exit, 5_000)).code, 0);
