@@ -159,7 +159,7 @@ export class Dispatcher implements CallHost, LaneHost {
     if (registered.system) return this.#run(call, registered);
     this.#parts.observer?.received(call);
     if (kind === ResponseKind.fire) session.received?.began(call, this.#parts.clock);
-    const mistaken = anotherKind(call, registered.handler);
+    const mistaken = kind === ResponseKind.fire ? null : anotherKind(call, registered.handler);
     if (mistaken !== null) return this.#reject(call, registered, mistaken);
     if (registered.stopped !== null) return this.#reject(call, registered, stopped(registered.stopped));
     if (!registered.unlimited && !this.#room.has(registered.held, session.held, bytes)) {
