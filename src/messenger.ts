@@ -10,7 +10,7 @@ import {
   ZeromeshError,
 } from "./core/mod.ts";
 import { DiscoveryHub } from "./discovery/mod.ts";
-import { type AttachedEvents, attachEvents, type EventManager, resolveEventOptions } from "./events/mod.ts";
+import { attachEvents, type EventManager, resolveEventOptions } from "./events/mod.ts";
 import {
   broadcast,
   type BroadcastResult,
@@ -27,6 +27,7 @@ import {
   type Handler,
   handlerOf,
   type HandlerOptions,
+  type InboundCall,
   MessengerCore,
   type MessengerFace,
   type ObjectHandler,
@@ -43,6 +44,7 @@ import {
   type WaitOptions,
 } from "./messenger/mod.ts";
 import { amHandler, type ContractHandler, type TypedContext, typedUnaryHandler } from "./handlers.ts";
+import { Inside } from "./messenger_inside.ts";
 import { observeMessenger } from "./messenger_metrics.ts";
 import { messengerOptionNames, type MessengerOptions } from "./messenger_options.ts";
 import type { FullStats } from "./stat_metrics.ts";
@@ -75,16 +77,18 @@ import { leaseContext, type LibraryInfo } from "./zmq/mod.ts";
  * ```
  */
 export class Messenger extends PeerQuestions implements MessengerFace, Caller, AsyncDisposable {
-  #core!: MessengerCore;
-  #library!: LibraryInfo;
-  #events!: AttachedEvents;
-  #builtins!: Builtins;
-  #hub: DiscoveryHub | null = null;
-  #closing: Promise<void> | null = null;
-  readonly #closed = Promise.withResolvers<"closed">();
+  readonly #inside: Inside;
+  /** The message whose handler got this object as its `context.messenger`; null for the one that was created. */
+  readonly #call: InboundCall | null;
 
-  private constructor() {
-    super();
+  private constructor(inside: Inside, call: InboundCall | null) {
+    super(inside);
+    this.#inside = inside;
+    this.#call = call;
+  }
+
+  get #core(): MessengerCore {
+    return this.#inside.core;
   }
 
   /**
@@ -107,13 +111,11 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
       clock: resolved.clock,
       waiter: resolved.waiter,
     });
-    const messenger = new Messenger();
-    messenger.#library = lease.context.library;
-    messenger.#hub = discovery;
+    const inside = new Inside(lease.context.library, discovery);
     try {
-      messenger.#core = await MessengerCore.create({
+      inside.core = await MessengerCore.create({
         options: resolved,
-        face: messenger,
+        faceFor: (call) => new Messenger(inside, call),
         openTransport: (instanceId, handler) =>
           ZmqTransport.create<Session>(resolved, {
             context: lease.context,
@@ -125,20 +127,21 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
         discovery,
         release: () => lease.release(),
       });
-      messenger.#events = attachEvents(messenger.#core.system, sizes);
+      inside.events = attachEvents(inside.core.system, sizes);
       const services = (): readonly string[] => discovery?.announced ?? [];
-      messenger.#builtins = new Builtins(messenger.#core, messenger, { ...resolved, services });
+      inside.builtins = new Builtins(inside.core, { ...resolved, services });
     } catch (error) {
       await lease.release();
       throw error;
     }
+    const messenger = new Messenger(inside, null);
     try {
-      await discovery?.register(messenger.#core.connections.peerInfo());
+      await discovery?.register(inside.core.connections.peerInfo());
     } catch (error) {
       await messenger.close({ timeoutMs: 0 });
       throw error;
     }
-    observeMessenger(messenger, messenger.#core, resolved);
+    observeMessenger(messenger, inside.core, resolved);
     return messenger;
   }
 
@@ -173,17 +176,17 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
 
   /** Events that are awaited, triggered and poisoned across instances. */
   get events(): EventManager {
-    return this.#events.manager;
+    return this.#inside.events.manager;
   }
 
   /** The libzmq in use: path, version, capabilities. */
   get library(): LibraryInfo {
-    return this.#library;
+    return this.#inside.library;
   }
 
   /** Resolves, and never rejects, when the instance is closed. */
   get closed(): Promise<"closed"> {
-    return this.#closed.promise;
+    return this.#inside.closed.promise;
   }
 
   /** Id and address of this instance, for {@link Messenger.registerPeer} elsewhere; JSON as Velo's own. */
@@ -247,7 +250,7 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
    */
   async announce(): Promise<void> {
     this.#requireOpen("announce services");
-    await this.#hub?.announce(this.instanceId);
+    await this.#inside.hub?.announce(this.instanceId);
   }
 
   /**
@@ -258,7 +261,7 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
   registerHandler(handler: Handler | ObjectHandler<Messenger>, options: RegisterOptions = {}): Disposable {
     const registration = this.#core.register(handlerOf(handler as Handler | ObjectHandler), options);
     // What fails is logged and tried again.
-    this.#hub?.announce(this.instanceId).catch(() => {});
+    this.#inside.hub?.announce(this.instanceId).catch(() => {});
     return registration;
   }
 
@@ -341,9 +344,10 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
 
   /** A snapshot of counters; those of events once there was one, those of services with discovery. */
   stats(): FullStats {
-    const services = this.#hub?.stats() ?? null;
-    const events = this.#events.made?.stats() ?? null;
-    return { ...this.#core.stats(), ...this.#builtins.stats(), events, services };
+    const { hub, core, builtins } = this.#inside;
+    const services = hub?.stats() ?? null;
+    const events = this.#inside.events.made?.stats() ?? null;
+    return { ...core.stats(), ...builtins.stats(), events, services };
   }
 
   /** Keeps the process alive while this instance listens. This is the default. */
@@ -357,18 +361,18 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
   }
 
   /**
-   * Closes in three steps: new requests are refused with `PEER_DRAINING`; handlers get their signal and the
-   * time; sockets close. Calls of this instance that are still under way end with `CLOSED`.
+   * Closes in three steps: new requests are refused with `PEER_DRAINING`; handlers that run get the time to finish, with
+   * their `signal` untouched; sockets close. When the time is over, the signals of handlers that still run abort, and
+   * their callers are told: `PEER_DRAINING` with `ran: "maybe"`. That takes up to a quarter of a second more. Calls of
+   * this instance that are still under way end with `CLOSED`.
    *
-   * The second call returns the first promise.
+   * The second call returns the first promise. A handler that awaits the close of its own instance is waited for, so the
+   * close takes its whole time, unless the handler calls `context.messenger.close()`, which leaves that handler out.
    */
   close(options: CloseOptions = {}): Promise<void> {
     const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? 5_000);
-    if (this.#closing !== null) return this.#closing;
-    const close = () => this.#core.close(timeoutMs);
-    const closing = this.#closing = this.#hub === null ? close() : this.#hub.around(close);
-    closing.then(() => this.#closed.resolve("closed"), () => this.#closed.resolve("closed"));
-    return closing;
+    if (this.#call !== null) this.#core.setApart(this.#call);
+    return this.#inside.close(timeoutMs);
   }
 
   /** Same as {@link Messenger.close}. */

@@ -57,7 +57,8 @@ export const knownErrorCodes = [
  * - `PEER_UNREACHABLE`: dialling ended without an answered handshake.
  * - `PEER_DISCONNECTED`: the connection was lost while something waited on it.
  * - `PEER_REPLACED`: another instance answers where the peer used to be.
- * - `PEER_DRAINING`: the peer is shutting down and takes no new requests.
+ * - `PEER_DRAINING`: the peer is shutting down and takes no new requests; or it was closed before its handler finished,
+ *   and then `ran` is `"maybe"`.
  * - `PEER_LACKS_FEATURE`: the peer does not speak what the call needs.
  * - `IDENTITY_MISMATCH`: a connection claims an instance id that is not its own, or that another process has.
  * - `FORBIDDEN`: the peer refused our key.

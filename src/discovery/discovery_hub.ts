@@ -183,10 +183,11 @@ export class DiscoveryHub implements DiscoveryPort {
       new Promise<void>((resolve) => cancel = this.#parts.clock.after(withdrawMs, resolve)),
     ]);
     cancel();
-    this.#directory?.close();
     try {
+      // Handlers that finish meanwhile still call services.
       await close();
     } finally {
+      this.#directory?.close();
       await Promise.allSettled(this.#uses.splice(0).map((use) => use[Symbol.asyncDispose]()));
     }
   }

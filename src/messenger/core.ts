@@ -22,6 +22,7 @@ import { cancelHandler, decodeHandlerList, encodeCancel } from "../wire/mod.ts";
 import { CallClient } from "./calls/client.ts";
 import { Connections } from "./peers/connections.ts";
 import { Credits } from "./credit/credits.ts";
+import type { InboundCall } from "./handlers/context.ts";
 import { Dispatcher } from "./handlers/dispatch.ts";
 import {
   type Handler,
@@ -29,7 +30,8 @@ import {
   type MessengerFace,
   type RegisterOptions,
 } from "./handlers/handler.ts";
-import { flushSession, flushSessions, within } from "./calls/flushing.ts";
+import { flushSessions, within } from "./calls/flushing.ts";
+import { allSessions, flushAll, sayGoodbye } from "./farewell.ts";
 import { KeepAlive } from "./keep_alive.ts";
 import { InboundRouter } from "./handlers/inbound_router.ts";
 import { Observation } from "./observe/observation.ts";
@@ -61,8 +63,8 @@ export interface CoreTransport extends Transport<Session> {
 export interface CoreParts {
   /** Options with their defaults. */
   readonly options: ResolvedOptions;
-  /** The public messenger, which handlers see. */
-  readonly face: MessengerFace;
+  /** The public messenger as a handler sees it. */
+  faceFor(call: InboundCall): MessengerFace;
   /** Makes the transport, which hands its messages to the core. */
   openTransport(instanceId: InstanceId, handler: TransportHandler<Session>): Promise<CoreTransport>;
   /** Finds peers and services; null without discovery. */
@@ -76,6 +78,8 @@ export type Lifecycle = "running" | "draining" | "closed";
 
 // Replies leave within this at the end; links.md's measurements need a few milliseconds.
 const longestLingerMs = 1_000;
+// When the time is over, what callers are told at the last moment has this long to leave.
+const farewellMs = 250;
 const cancelName = new TextEncoder().encode(cancelHandler);
 const goodbyeName = new TextEncoder().encode(goodbyeHandler);
 const nothing = new Uint8Array(new ArrayBuffer(0));
@@ -185,7 +189,7 @@ export class MessengerCore implements TransportHandler<Session> {
     });
     core.#dispatcher = new Dispatcher({
       ...options,
-      face: parts.face,
+      faceFor: (call) => parts.faceFor(call),
       registry: core.registry,
       replies: core.replies = new Replies({
         transport,
@@ -327,6 +331,11 @@ export class MessengerCore implements TransportHandler<Session> {
     return this.#closePromise;
   }
 
+  /** Has closing not wait for a handler. */
+  setApart(call: InboundCall): void {
+    this.#dispatcher.running.setApart(call);
+  }
+
   async #close(timeoutMs: number): Promise<void> {
     const giveUpAt = this.#clock.now() + timeoutMs;
     this.#lifecycle = "draining";
@@ -335,10 +344,16 @@ export class MessengerCore implements TransportHandler<Session> {
     this.#staged.drain();
     this.status.publish({ type: "draining" });
     const left = this.system.leave(timeoutMs);
-    this.#dispatcher.abortAll();
-    await within(this.#clock, Promise.all([this.#dispatcher.idle(), left]), giveUpAt);
+    const { running } = this.#dispatcher;
+    await within(this.#clock, Promise.all([running.idle(), left]), giveUpAt);
+    if (running.cutShort()) {
+      // Handlers that heed their signal at once still answer for themselves.
+      await new Promise<void>((resolve) => this.#clock.after(0, resolve));
+      running.tellCutShort(this.replies);
+    }
+    const endAt = Math.max(giveUpAt, this.#clock.now() + farewellMs);
     this.system.close();
-    await within(this.#clock, this.#flushAll(giveUpAt), giveUpAt);
+    await within(this.#clock, flushAll(this.#clock, this.connections, endAt), endAt);
     this.#lifecycle = "closed";
     this.#closing.abort();
     this.#calls.failWhere((call) =>
@@ -348,8 +363,9 @@ export class MessengerCore implements TransportHandler<Session> {
         ran: call.handed ? "maybe" : "no",
       })
     );
-    this.#sayGoodbye();
-    const lingerMs = Math.max(0, Math.min(longestLingerMs, giveUpAt - this.#clock.now()));
+    this.transport.noticeLosses();
+    sayGoodbye(this.connections, (link) => void this.system.send(link, goodbyeName, nothing));
+    const lingerMs = Math.max(0, Math.min(longestLingerMs, endAt - this.#clock.now()));
     await this.transport.close(lingerMs);
     this.#deadlines.close();
     this.#keepAlive.end();
@@ -358,35 +374,15 @@ export class MessengerCore implements TransportHandler<Session> {
     await this.#parts.release();
   }
 
-  async #flushAll(giveUpAt: number): Promise<void> {
-    for (const session of this.#sessions()) await flushSession(this.#clock, session, giveUpAt);
-  }
-
   /** Waits until libzmq has everything queued for a peer, or for all. */
   async flush(id: InstanceId | undefined, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     const sessions: Session[] = [];
-    if (id === undefined) sessions.push(...this.#sessions());
+    if (id === undefined) sessions.push(...allSessions(this.connections));
     else {
       const session = this.connections.sessionOf(id) ?? this.peer(id).session;
       if (session !== null) sessions.push(session);
     }
     await flushSessions(this.#clock, sessions, timeoutMs, signal);
-  }
-
-  /** The last message of every link: nothing more will be answered. */
-  #sayGoodbye(): void {
-    this.transport.noticeLosses();
-    for (const session of this.#sessions()) {
-      // Who has said so itself reads no more, and what is sent to it would only keep the socket lingering.
-      if (!session.zeromesh || !session.usable || session.link.kind === "loopback") continue;
-      this.system.send(session.link, goodbyeName, nothing);
-      session.link.flush();
-    }
-  }
-
-  *#sessions(): IterableIterator<Session> {
-    yield this.connections.self;
-    for (const peer of this.connections.peers.values()) yield* peer.sessions();
   }
 
   #giveUp(call: PendingCall): void {

@@ -29,7 +29,7 @@ export {
   type SendAckOptions,
   type SendWithAckOptions,
 } from "./calls/acks.ts";
-export { Builtins, type BuiltinStats, portOf } from "./builtins/builtins.ts";
+export { Builtins, type BuiltinStats } from "./builtins/builtins.ts";
 export { type PeerDescription } from "./builtins/describe.ts";
 export {
   type HandlerDescription,
@@ -38,9 +38,10 @@ export {
 } from "./builtins/handler_list.ts";
 export { type HandlerWaitStats } from "./builtins/handler_waits.ts";
 export { type HealthReport } from "./builtins/health.ts";
+export { type InboundCall } from "./handlers/context.ts";
 export { handlerOf, type ObjectHandler } from "./handlers/object_handler.ts";
-export { PeerQuestions } from "./builtins/peer_questions.ts";
-export { type RegisterServiceOptions, registrationsOf } from "./builtins/register_service.ts";
+export { PeerQuestions, portOf, registrationsOf } from "./builtins/peer_questions.ts";
+export { type RegisterServiceOptions } from "./builtins/register_service.ts";
 export { Observation, observeLabel } from "./observe/observation.ts";
 export {
   type IncomingMessage,

@@ -10,7 +10,7 @@ export const codeHeader = "_code";
 export const dataHeader = "_data";
 
 /**
- * Header of feature `errors`, beside {@link codeHeader}: whether the handler ran, `yes` or `no`, where the code alone
+ * Header of feature `errors`, beside {@link codeHeader}: whether the handler ran, `yes`, `no` or `maybe`, where the code alone
  * would say something else; see {@link ranByCode}.
  */
 export const ranHeader = "_ran";
@@ -151,7 +151,7 @@ export function ranByCode(code: ErrorCode): "no" | "yes" {
 export function errorHeaders(
   code: ErrorCode,
   data?: unknown,
-  ran: "no" | "yes" = ranByCode(code),
+  ran: Ran = ranByCode(code),
 ): Record<string, string> {
   const headers: Record<string, string> = { [codeHeader]: code };
   if (ran !== ranByCode(code)) headers[ranHeader] = ran;
@@ -178,7 +178,7 @@ export interface RemoteErrorFacts {
   /** The data; `undefined` when there is none or it is no JSON. */
   readonly data: unknown;
   /** Whether the handler ran. */
-  readonly ran: "no" | "yes";
+  readonly ran: Ran;
 }
 
 /**
@@ -188,7 +188,7 @@ export function errorFromHeaders(headers: Readonly<Record<string, string>>): Rem
   const code = headers[codeHeader];
   if (code === undefined || code.length === 0 || code.length > 128) return null;
   const said = headers[ranHeader];
-  const ran = said === "no" || said === "yes" ? said : ranByCode(code);
+  const ran = said === "no" || said === "maybe" || said === "yes" ? said : ranByCode(code);
   const text = headers[dataHeader];
   if (text === undefined) return { code, data: undefined, ran };
   try {

@@ -1,34 +1,67 @@
 import type { Contract, InstanceId } from "../../core/mod.ts";
 import type { AckReceipt, RegisterAckOptions, SendAckOptions, SendWithAckOptions } from "../calls/acks.ts";
-import { builtinsOf } from "./builtins.ts";
+import type { Builtins } from "./builtins.ts";
 import { describePeer, type PeerDescription } from "./describe.ts";
 import { type HandlerDescription, listHandlers, type ListHandlersOptions } from "./handler_list.ts";
 import { checkHealth, type HealthReport } from "./health.ts";
 import { checkTimeout } from "../option_checks.ts";
-import { registerService, type RegisterServiceOptions } from "./register_service.ts";
+import { registerService, type RegisterServiceOptions, type RegistrationOffice } from "./register_service.ts";
+import type { SystemPort } from "../system_port.ts";
 import { waitForHandler } from "./wait_for_handler.ts";
 import type { WaitOptions } from "../calls/wait_options.ts";
 
+/** Where workers of a messenger register; undefined for what is no messenger of this library. */
+export function registrationsOf(messenger: object): RegistrationOffice | undefined {
+  return partsOf(messenger)?.office;
+}
+
+/** What a feature reaches a messenger through; undefined for what is no messenger of this library. */
+export function portOf(messenger: object): SystemPort | undefined {
+  return partsOf(messenger)?.core.system;
+}
+
+// Set by the class, whose private parts it reads.
+let partsOf: (messenger: object) => Builtins | undefined;
+
 /** What a messenger asks of its peers' built-in handlers. */
 export abstract class PeerQuestions {
+  readonly #parts: { readonly builtins: object };
+
+  /**
+   * Made by `Messenger.create`.
+   *
+   * @param parts Where the messenger's built-in handlers are, once it is made.
+   */
+  constructor(parts: { readonly builtins: object }) {
+    this.#parts = parts;
+  }
+
+  get #builtins(): Builtins {
+    return this.#parts.builtins as Builtins;
+  }
+
+  static {
+    partsOf = (messenger) => #parts in messenger ? messenger.#builtins : undefined;
+  }
+
   /** What a peer says about itself: services and load; null from plain Velo. */
   describe(peer: InstanceId, options: WaitOptions = {}): Promise<PeerDescription | null> {
-    return describePeer(builtinsOf(this).core, peer, options);
+    return describePeer(this.#builtins.core, peer, options);
   }
 
   /** How a peer is: status, age, load, queues, version. It answers also while it shuts down. */
   async healthCheck(peer: InstanceId, options: WaitOptions = {}): Promise<HealthReport> {
-    return await checkHealth(builtinsOf(this).core, peer, options);
+    return await checkHealth(this.#builtins.core, peer, options);
   }
 
   /** Names of a peer's handlers, the system's included, asked now. */
   availableHandlers(peer: InstanceId, options: WaitOptions = {}): Promise<string[]> {
-    return builtinsOf(this).core.handlersOf(peer, options);
+    return this.#builtins.core.handlersOf(peer, options);
   }
 
   /** A peer's handlers with their kinds, and with JSON Schemas when asked for; plain Velo tells only names. */
   async listHandlers(peer: InstanceId, options: ListHandlersOptions = {}): Promise<HandlerDescription[]> {
-    return await listHandlers(builtinsOf(this).core, peer, options);
+    return await listHandlers(this.#builtins.core, peer, options);
   }
 
   /**
@@ -38,7 +71,7 @@ export abstract class PeerQuestions {
    */
   async waitForHandler(peer: InstanceId, name: string, options: WaitOptions = {}): Promise<void> {
     const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? 30_000);
-    await waitForHandler(builtinsOf(this).core, peer, name, timeoutMs, options.signal);
+    await waitForHandler(this.#builtins.core, peer, name, timeoutMs, options.signal);
   }
 
   /**
@@ -48,7 +81,7 @@ export abstract class PeerQuestions {
    * @returns Whether the peer has taken it.
    */
   async registerService(peer: InstanceId, options: RegisterServiceOptions = {}): Promise<boolean> {
-    return await registerService(builtinsOf(this).core, peer, options);
+    return await registerService(this.#builtins.core, peer, options);
   }
 
   /**
@@ -58,7 +91,7 @@ export abstract class PeerQuestions {
    * @throws {ZeromeshError} `ACK_EXISTS` for an id that is waited for, `QUEUE_FULL`, `CLOSED`.
    */
   registerAck(options: RegisterAckOptions = {}): AckReceipt {
-    return builtinsOf(this).acks.register(options);
+    return this.#builtins.acks.register(options);
   }
 
   /**
@@ -68,11 +101,11 @@ export abstract class PeerQuestions {
    * @throws {ZeromeshError} `TIMEOUT` when no ACK came, and what `amSync` throws.
    */
   sendWithAck(target: string | Contract, options: SendWithAckOptions): Promise<void> {
-    return builtinsOf(this).acks.sendWithAck(target, options);
+    return this.#builtins.acks.sendWithAck(target, options);
   }
 
   /** Sends an ACK for an id that a message of the peer carried. `acknowledge(context)` is the short way. */
   sendAck(to: InstanceId, id: string, options: SendAckOptions = {}): Promise<void> {
-    return builtinsOf(this).acks.sendAck(to, id, options);
+    return this.#builtins.acks.sendAck(to, id, options);
   }
 }

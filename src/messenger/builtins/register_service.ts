@@ -17,17 +17,15 @@ export type Welcome = (worker: InstanceId) => boolean;
 
 const name = "_register_service";
 const longestEndpoint = 1_024;
-const offices = new WeakMap<object, RegistrationOffice>();
 
 /** Answers `_register_service`: who sends it becomes a known peer, and a member of the cohort that waits for it. */
 export class RegistrationOffice {
   readonly #core: MessengerCore;
   readonly #welcomes = new Set<Welcome>();
 
-  /** @param messenger What users know the instance by. */
-  constructor(core: MessengerCore, messenger: object) {
+  /** @param core The messenger. */
+  constructor(core: MessengerCore) {
     this.#core = core;
-    offices.set(messenger, this);
     core.system.handle(name, "unary", (message) => this.#answer(message));
   }
 
@@ -86,11 +84,6 @@ export class RegistrationOffice {
       : [...new Set([...endpoints, ...known])].slice(0, 16);
     connections.register(peerInfoOf(id, all));
   }
-}
-
-/** Where workers of a messenger register; undefined for what is no messenger of this library. */
-export function registrationsOf(messenger: object): RegistrationOffice | undefined {
-  return offices.get(messenger);
 }
 
 /** Registers this instance with a peer. */

@@ -33,14 +33,14 @@ const noBytes = new Uint8Array(new ArrayBuffer(0));
 
 /** What a call needs of the dispatcher that runs it. */
 export interface CallHost {
-  /** What handlers get as `context.messenger`. */
-  readonly face: MessengerFace;
+  /** What a handler gets as `context.messenger`. */
+  faceFor(call: InboundCall): MessengerFace;
   /** Starts the deadline of a call. */
   addDeadline(call: InboundCall, ms: number): void;
   /** Monotonic milliseconds. */
   now(): number;
-  /** Whether the instance is shutting down. */
-  readonly draining: boolean;
+  /** Whether the instance is shutting down and waits for no handler any more. */
+  readonly outOfTime: boolean;
   /** The peer with this worker id, when known. */
   instanceOf(word0: number, word1: number): InstanceId | null;
   /** A call that waits for its turn was aborted. */
@@ -78,6 +78,10 @@ export class InboundCall extends Deadline implements ResponseId {
   place: QueueNode<InboundCall> | null = null;
   /** Whether the handler's function has been called. */
   ran = false;
+  /** Whether it closes the instance itself, so that nothing waits for its end. */
+  apart = false;
+  /** Whether the instance was closed before its handler had finished. */
+  cutShort = false;
   /** Whether it counts among the messages held here. */
   held = false;
   /** Its trace, when it is traced. */
@@ -97,6 +101,7 @@ export class InboundCall extends Deadline implements ResponseId {
   #payload: Uint8Array | null = null;
   #metadata: string | null = null;
   #headers: Readonly<Record<string, string>> | null = null;
+  #messenger: MessengerFace | null = null;
   #controller: AbortController | null = null;
   #abortReason: unknown = undefined;
   #aborted = false;
@@ -235,18 +240,18 @@ export class InboundCall extends Deadline implements ResponseId {
 
   /** The messenger that received the message. */
   get messenger(): MessengerFace {
-    return this.#host.face;
+    return this.#messenger ??= this.#host.faceFor(this);
   }
 
   /**
    * Aborts when the caller cancels, when its deadline passes, when its connection is lost, or when this
-   * instance shuts down. Made at first use.
+   * instance shuts down and the time for that is over. Made at first use.
    */
   get signal(): AbortSignal {
     if (this.#controller === null) {
       this.#controller = new AbortController();
       if (this.#aborted) this.#controller.abort(this.#abortReason);
-      else if (this.#host.draining) this.abort(shuttingDown());
+      else if (this.#host.outOfTime) this.abort(shuttingDown());
       else this.startDeadline();
     }
     return this.#controller.signal;
@@ -268,7 +273,7 @@ export class InboundCall extends Deadline implements ResponseId {
     this.startDeadline();
     return new Promise((resolve, reject) => {
       this.#onAbort = reject;
-      if (this.#aborted && !this.#host.draining) reject(this.#abortReason);
+      if (this.#aborted) reject(this.#abortReason);
       promise.then(resolve, reject);
     });
   }
@@ -284,8 +289,7 @@ export class InboundCall extends Deadline implements ResponseId {
     this.#aborted = true;
     this.#abortReason = reason;
     this.#controller?.abort(reason);
-    // Shutdown waits for what is being checked, as it does for handlers.
-    if (this.expired || !this.#host.draining) this.#onAbort?.(reason);
+    this.#onAbort?.(reason);
     if (this.place !== null) this.#host.abandonWaiting(this);
   }
 

@@ -20,12 +20,21 @@ import type { HandlerStats } from "./handler_stats.ts";
 import { readInput } from "./input.ts";
 import { type LaneHost, Lanes } from "./lanes.ts";
 import { runHandler } from "../observe/observation.ts";
-import { anotherKind, handlerNotFound, overloaded, payloadTooLarge, Refusal, stopped } from "./refusal.ts";
+import {
+  anotherKind,
+  closedTooEarly,
+  handlerNotFound,
+  overloaded,
+  payloadTooLarge,
+  Refusal,
+  stopped,
+} from "./refusal.ts";
 import type { Failure, ReplyTarget } from "./replies.ts";
 import { Results } from "./results.ts";
 import { InboundRoom } from "./room.ts";
+import { RunningCalls } from "./running_calls.ts";
 import { isForeign } from "../peers/identity.ts";
-import { runningKey, type Session } from "../peers/session.ts";
+import type { Session } from "../peers/session.ts";
 import { servedWhileDraining } from "../builtins/system_handlers.ts";
 import { resolveTasks } from "./task_options.ts";
 
@@ -40,15 +49,13 @@ type Outcome = "succeeded" | "failed" | "cancelled" | "rejected";
 export class Dispatcher implements CallHost, LaneHost {
   readonly #parts: DispatcherParts;
   readonly guard: Guard;
-  readonly #idle: (() => void)[] = [];
-  readonly #busy = new Set<Session>();
+  /** What waits or is worked on, and how that ends when the instance closes. */
+  readonly running = new RunningCalls();
   #draining = false;
-  #running = 0;
   #started = 0;
   #failed = 0;
   #refused = 0;
   #overloaded = 0;
-  #fireKey = 0;
   readonly #results: Results;
   readonly #room: InboundRoom;
   readonly #common: readonly Limiter[];
@@ -66,12 +73,12 @@ export class Dispatcher implements CallHost, LaneHost {
     return this.#parts.clock;
   }
 
-  get face(): MessengerFace {
-    return this.#parts.face;
+  faceFor(call: InboundCall): MessengerFace {
+    return this.#parts.faceFor(call);
   }
 
-  get draining(): boolean {
-    return this.#draining;
+  get outOfTime(): boolean {
+    return this.running.outOfTime;
   }
 
   now(): number {
@@ -96,7 +103,7 @@ export class Dispatcher implements CallHost, LaneHost {
       queued += counts.queued;
     }
     return {
-      running: this.#running,
+      running: this.running.working,
       started: this.#started,
       failed: this.#failed,
       refused: this.#refused,
@@ -108,25 +115,20 @@ export class Dispatcher implements CallHost, LaneHost {
     };
   }
 
-  /** Refuses new requests from now on. */
+  /** Refuses new requests from now on. What waits for its turn is given back; questions to the system end. */
   drain(): void {
     this.#draining = true;
     for (const { lanes } of this.#parts.registry.all()) lanes?.close();
-  }
-
-  /** Resolves when no handler is working. */
-  async idle(): Promise<void> {
-    // A handler that closes its own instance counts as working once it has returned its promise.
-    await Promise.resolve();
-    if (this.#running === 0) return;
-    await new Promise<void>((resolve) => this.#idle.push(resolve));
+    for (const call of this.running.all()) {
+      if (call.place !== null || call.registered?.system === true) call.abort(shuttingDown());
+    }
   }
 
   /** Aborts the signals of a session's running messages. */
   abortSession(session: Session, reason: unknown): void {
     for (const call of [...session.running.values()]) {
       // Nobody waits for it, and it was taken: it runs although its sender is gone.
-      if (call.place !== null && call.kind === ResponseKind.fire && !this.#draining) continue;
+      if (call.place !== null && call.kind === ResponseKind.fire) continue;
       call.abort(reason);
     }
   }
@@ -202,7 +204,8 @@ export class Dispatcher implements CallHost, LaneHost {
   waits(call: InboundCall): void {
     const registered = call.registered!;
     registered.counts.queued++;
-    this.#enter(call, registered);
+    this.running.enter(call);
+    this.#hold(call, registered);
     if (call.kind !== ResponseKind.fire) call.startDeadline();
   }
 
@@ -210,7 +213,7 @@ export class Dispatcher implements CallHost, LaneHost {
   start(call: InboundCall): void {
     const registered = call.registered!;
     registered.counts.queued--;
-    this.#forget(call);
+    this.running.leave(call);
     this.#run(call, registered);
   }
 
@@ -218,7 +221,7 @@ export class Dispatcher implements CallHost, LaneHost {
   evicted(call: InboundCall): void {
     const registered = call.registered!;
     registered.counts.queued--;
-    this.#forget(call);
+    this.running.leave(call);
     const why = "a later message took its place (dropOldest)";
     this.#reject(call, registered, overloaded(call.handlerName, why));
   }
@@ -228,7 +231,7 @@ export class Dispatcher implements CallHost, LaneHost {
     const registered = call.registered!;
     if (!registered.lanes?.leave(call)) return;
     registered.counts.queued--;
-    this.#forget(call);
+    this.running.leave(call);
     if (this.#draining && call.kind !== ResponseKind.fire && !call.expired) {
       this.#parts.replies.giveBack(call);
     }
@@ -267,6 +270,8 @@ export class Dispatcher implements CallHost, LaneHost {
   #runChecked(call: InboundCall, registered: Registered, schema: AnySchema): unknown {
     const input = readInput(call, schema);
     const run = (value: unknown): unknown => {
+      // Its caller is told that it has not begun.
+      if (this.running.outOfTime) throw new Refusal(closedTooEarly(call.handlerName, false));
       call.input = value;
       return runHandler(this.#parts.observer, call, registered);
     };
@@ -275,8 +280,8 @@ export class Dispatcher implements CallHost, LaneHost {
 
   #await<T>(call: InboundCall, registered: Registered, result: T, finish: (value: Awaited<T>) => void): void {
     call.detach();
-    this.#running++;
-    this.#enter(call, registered);
+    this.running.begin(call);
+    this.#hold(call, registered);
     // A thenable of somebody else's may throw, or return nothing from its then().
     Promise.resolve(result).then((value) => {
       this.#leave(call);
@@ -287,30 +292,15 @@ export class Dispatcher implements CallHost, LaneHost {
     }).then(undefined, (error) => this.#parts.logger.error("a reply failed", { error: errorText(error) }));
   }
 
-  /** From now on the call ends with its connection, can be found by its id if it is the only one, and counts. */
-  #enter(call: InboundCall, registered: Registered): void {
-    const { running } = call.session;
-    const key = runningKey(call);
-    call.runningKey = call.kind === ResponseKind.fire || running.has(key) ? -(++this.#fireKey) : key;
-    running.set(call.runningKey, call);
-    this.#busy.add(call.session);
+  #hold(call: InboundCall, registered: Registered): void {
     if (registered.system || registered.unlimited || call.held) return;
     call.held = true;
     this.#room.hold(registered.held, call.session.held, call.bytes);
   }
 
-  #forget(call: InboundCall): void {
-    const { running } = call.session;
-    if (running.get(call.runningKey) === call) running.delete(call.runningKey);
-    if (running.size === 0) this.#busy.delete(call.session);
-  }
-
   #leave(call: InboundCall): void {
     this.#parts.deadlines.remove(call);
-    this.#forget(call);
-    if (--this.#running > 0 || this.#idle.length === 0) return;
-    // The answer is sent right after this; whoever waits for idleness comes a microtask later.
-    for (const resolve of this.#idle.splice(0)) queueMicrotask(resolve);
+    this.running.end(call);
   }
 
   #finish(call: InboundCall, registered: Registered, result: unknown): void {
@@ -369,7 +359,7 @@ export class Dispatcher implements CallHost, LaneHost {
     this.#parts.logger.error("a handler was stopped", { handler: handler.name, failures: counts.failed });
     for (const call of registered.lanes?.drain() ?? []) {
       counts.queued--;
-      this.#forget(call);
+      this.running.leave(call);
       if (call.kind !== ResponseKind.fire) this.#parts.replies.fail(call, stopped(registered.stopped));
       this.#end(call, registered, "cancelled", false);
     }
@@ -377,15 +367,6 @@ export class Dispatcher implements CallHost, LaneHost {
       handler: handler.name,
       ran: "maybe",
     });
-    for (const session of this.#busy) {
-      for (const call of [...session.running.values()]) {
-        if (call.registered === registered) call.abort(reason);
-      }
-    }
-  }
-
-  /** Aborts everything that runs: this instance is closing. */
-  abortAll(): void {
-    for (const session of this.#busy) this.abortSession(session, shuttingDown());
+    for (const call of this.running.all()) if (call.registered === registered) call.abort(reason);
   }
 }

@@ -9,8 +9,8 @@ import type { Session } from "../peers/session.ts";
 
 /** What the dispatcher is made of. */
 export interface DispatcherParts {
-  /** What handlers see as `context.messenger`. */
-  readonly face: MessengerFace;
+  /** What a handler sees as `context.messenger`: it knows whose it is, so that its `close` need not wait for it. */
+  faceFor(call: InboundCall): MessengerFace;
   /** The handlers. */
   readonly registry: HandlerRegistry;
   /** Where answers go. */

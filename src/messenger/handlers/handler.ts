@@ -15,6 +15,7 @@ import {
 import { validateHandlerName } from "../../wire/mod.ts";
 import type { SendAckOptions } from "../calls/acks.ts";
 import type { Caller } from "../calls/caller.ts";
+import type { CloseOptions } from "../calls/wait_options.ts";
 import { HandlerCounts } from "./handler_stats.ts";
 import type { Lanes } from "./lanes.ts";
 import type { ObjectHandler } from "./object_handler.ts";
@@ -30,6 +31,11 @@ export interface MessengerFace extends Caller {
   registerHandler(handler: Handler | ObjectHandler, options?: RegisterOptions): Disposable;
   /** Tells the sender of a message that asked for it under an id of its own, see `acknowledge`. */
   sendAck(to: InstanceId, id: string, options?: SendAckOptions): Promise<void>;
+  /**
+   * Closes the instance. Called by a handler through its `context.messenger`, it waits for all others and not for that
+   * handler. The handler may answer while the others finish; after that its caller is told that the instance was closed.
+   */
+  close(options?: CloseOptions): Promise<void>;
 }
 
 /**
@@ -52,9 +58,12 @@ export interface HandlerContext<Messenger extends MessengerFace = MessengerFace>
   readonly senderWorkerId: WorkerId;
   /** The sender's instance id; null when it never introduced itself. */
   readonly senderInstanceId: InstanceId | null;
-  /** The messenger that received the message. */
+  /** The messenger that received the message. It knows this handler: its `close` does not wait for it. */
   readonly messenger: Messenger;
-  /** Aborts on the caller's cancel, its deadline, the loss of its connection, and shutdown. */
+  /**
+   * Aborts on the caller's cancel, its deadline, the loss of its connection, and when the instance closes before the
+   * handler has finished: not when `close` is called, but when the time that it gives to handlers is over.
+   */
   readonly signal: AbortSignal;
   /**
    * The payload read as JSON.

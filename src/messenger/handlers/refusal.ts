@@ -140,6 +140,18 @@ export function stopped(why: string): Failure {
   return { code: "CANCELLED", message: why };
 }
 
+/** The instance was closed before the handler had finished, or begun: how far it came nobody knows. */
+export function closedTooEarly(name: string, begun: boolean): Failure {
+  const why = "the instance was closed before the handler had finished";
+  return {
+    code: "PEER_DRAINING",
+    message: `"${name}" did not finish: ${why}`,
+    ran: begun ? "maybe" : "no",
+    plainText: veloText.handlerFailed(why),
+    plainNack: true,
+  };
+}
+
 /** There is no room for the message. */
 export function overloaded(name: string, why: string): Failure {
   return {

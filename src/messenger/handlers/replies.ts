@@ -1,4 +1,4 @@
-import type { ErrorCode } from "../../core/mod.ts";
+import type { ErrorCode, Ran } from "../../core/mod.ts";
 import {
   copyBytes,
   type DropCounters,
@@ -39,7 +39,7 @@ export interface Failure {
   /** Data of a declared error. */
   readonly data?: unknown;
   /** Whether the handler ran. @default {what the code says} */
-  readonly ran?: "no" | "yes" | undefined;
+  readonly ran?: Ran | undefined;
   /** Text for plain Velo peers. @default {message} */
   readonly plainText?: string | undefined;
   /** Whether plain Velo says this with a nack even to a unary call. */

@@ -10,7 +10,15 @@ import { ResponseKind, veloText } from "../../wire/mod.ts";
 import type { InboundCall } from "./context.ts";
 import type { Handler } from "./handler.ts";
 import { payloadLimit } from "../calls/payload_limit.ts";
-import { codeOf, detailsFit, detailsInvalid, encodeResult, Refusal, resultInvalid } from "./refusal.ts";
+import {
+  closedTooEarly,
+  codeOf,
+  detailsFit,
+  detailsInvalid,
+  encodeResult,
+  Refusal,
+  resultInvalid,
+} from "./refusal.ts";
 import type { Failure, Replies } from "./replies.ts";
 
 const nothing = new Uint8Array(new ArrayBuffer(0));
@@ -100,6 +108,7 @@ export class Results {
       if (call.kind === ResponseKind.fire) {
         this.#logger.warn("a message was refused", { handler: handler.name, why: error.message });
       }
+      if (call.expired) return;
       return this.#replies.fail(call, error.failure);
     }
     if (call.kind === ResponseKind.fire) {
@@ -109,6 +118,10 @@ export class Results {
     if (call.expired) return;
     const message = errorText(error);
     const code = codeOf(error, handler.name, handler.contract);
+    // It failed because of the close, whatever it made of that.
+    if (call.cutShort && code === "HANDLER_FAILED") {
+      return this.#replies.fail(call, closedTooEarly(handler.name, call.ran));
+    }
     // Details are for whoever declared the code; those of a failure inside the handler stay here.
     const data = error instanceof ZeromeshError && code === error.code ? error.details : undefined;
     // What one of the system's handlers throws is its refusal.

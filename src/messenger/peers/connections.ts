@@ -215,8 +215,9 @@ export class Connections {
   gone(link: Link<Session>, loss: LinkLoss): void {
     const session = link.session;
     if (session === null) return;
+    const now = this.#parts.clock.now();
     this.#parts.calls.failWhere((call) =>
-      call.session === session && call.awaitsPeer ? lostCall(call, loss) : undefined
+      call.session === session && call.awaitsPeer ? lostCall(call, loss, session.leaving, now) : undefined
     );
     const peer = session.peer;
     tellPlainLoss(this.#parts, session, loss);

@@ -10,18 +10,22 @@ export function plainId(session: Session | null): InstanceId | null {
   return routingId !== null && routingId.length >= 16 ? instanceIdFromBytes(routingId) : null;
 }
 
-/** The error that a call ends with when its connection does. */
-export function lostCall(call: PendingCall, loss: LinkLoss): ZeromeshError {
+/** The error that a call ends with when its connection does. `leaving`: after the peer's goodbye. */
+export function lostCall(call: PendingCall, loss: LinkLoss, leaving: boolean, now: number): ZeromeshError {
   if (call.handler === "_hello") {
     const endpoint = call.session?.link.endpoint ?? "the peer";
     return new ZeromeshError(loss.code, `Cannot connect to ${endpoint}: ${loss.reason}`, { peer: call.peer });
   }
-  const handed = call.handed;
+  // Before its goodbye a peer of ours answers over the same connection whatever its handlers have begun, but for calls
+  // whose time was over there.
+  const inTime = call.timeoutMs === Infinity || call.dueAt - now > call.timeoutMs / 2;
+  const answered = leaving && inTime && call.session?.sameConnection === true &&
+    !call.handler.startsWith("_");
   const what = call.peer === undefined ? "The peer" : `Peer ${call.peerText}`;
   return new ZeromeshError(
     loss.code,
     `${what} was lost while "${call.handler}" was under way: ${loss.reason}`,
-    { peer: call.peer, handler: call.handler, ran: handed ? "maybe" : "no" },
+    { peer: call.peer, handler: call.handler, ran: call.handed && !answered ? "maybe" : "no" },
   );
 }
 
