@@ -153,6 +153,43 @@ export class ZeromeshError extends Error {
     this.ran = options.ran ?? "no";
     this.details = options.details;
   }
+
+  /** Whether something is an error of this class, also one of another copy of the package. It never throws. */
+  static is(error: unknown): error is ZeromeshError {
+    try {
+      return typeof error === "object" && error !== null && brand in error;
+    } catch {
+      return false; // a revoked proxy, for instance
+    }
+  }
+
+  /** `instanceof ZeromeshError` is {@link ZeromeshError.is}; for a class that extends it, it is what it always is. */
+  static override [Symbol.hasInstance](error: unknown): boolean {
+    return this === ZeromeshError ? this.is(error) : ZeromeshError.is(error) && isOf(this, error);
+  }
+
+  /** What `JSON.stringify` writes: everything but stack and cause; details only if they have a form in JSON. */
+  toJSON(): Record<string, unknown> {
+    const { name, code, message, peer, handler, ran } = this;
+    return { name, code, message, peer, handler, ran, details: jsonOf(this.details) };
+  }
+}
+
+// Known to every copy of the package.
+const brand: unique symbol = Symbol.for("zeromesh.ZeromeshError") as never;
+Object.defineProperty(ZeromeshError.prototype, brand, { value: true });
+
+function isOf(constructor: { readonly prototype: object }, value: object): boolean {
+  return Object.prototype.isPrototypeOf.call(constructor.prototype, value);
+}
+
+function jsonOf(details: unknown): unknown {
+  try {
+    const text: string | undefined = JSON.stringify(details);
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The text of whatever was thrown, for messages and for the wire. */

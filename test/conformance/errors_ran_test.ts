@@ -111,7 +111,7 @@ test("a handler that was not reached because its validator throws did not run", 
       ran++;
       return null;
     });
-    const expected = { code: "HANDLER_FAILED", ran: "no", message: "the validator broke" };
+    const expected = { code: "PAYLOAD_INVALID", ran: "no", message: /the validator broke/ };
     await fails(client.unary(name, { to: peer, payload: 1 }), expected);
     await fails(client.amSync(name, { to: peer, payload: 1 }), expected);
   }
@@ -126,7 +126,7 @@ test("a result whose validator throws is of a handler that ran", async () => {
   };
   const broken: AnySchema = { "~standard": { version: 1, vendor: "test", validate } };
   server.handle(contract("made", { input: z.any(), output: broken }), () => 1);
-  await fails(client.unary("made", { to: peer }), { code: "HANDLER_FAILED", ran: "yes" });
+  await fails(client.unary("made", { to: peer }), { code: "RESULT_INVALID", ran: "yes" });
 });
 
 test("a tracer that throws before or after it runs the handler costs no call", async () => {

@@ -17,6 +17,7 @@ import type {
   TypedCallOptions,
 } from "./caller.ts";
 import type { Connections } from "../peers/connections.ts";
+import { located } from "./located.ts";
 import { EncodedNames } from "./encoded_names.ts";
 import { checkTimeout } from "../option_checks.ts";
 import { Outgoing, type OutgoingParts } from "./outgoing.ts";
@@ -88,17 +89,20 @@ export class CallClient implements Caller {
   }
 
   amSync(target: string | Contract, options: CallOptions | TypedCallOptions<Contract>): Promise<void> {
-    if (isToService(options)) {
-      return this.#parts.services.start(options, (direct) => this.amSync(target as Contract, direct));
-    }
-    return this.#start(ResponseKind.ack, target, options, null) as Promise<void>;
+    const started = isToService(options)
+      ? this.#parts.services.start(options, (direct) => this.#start(ResponseKind.ack, target, direct, null))
+      : this.#start(ResponseKind.ack, target, options, null);
+    return located(started as Promise<void>, options?.signal);
   }
 
   unary(target: string, options: CallOptions): Promise<Uint8Array> {
-    if (isToService(options)) {
-      return this.#parts.services.start(options, (direct) => this.unary(target, direct));
-    }
-    return this.#start(ResponseKind.unary, target, options, keepBytes) as Promise<Uint8Array>;
+    const started = isToService(options)
+      ? this.#parts.services.start(
+        options,
+        (direct) => this.#start(ResponseKind.unary, target, direct, keepBytes),
+      )
+      : this.#start(ResponseKind.unary, target, options, keepBytes);
+    return located(started as Promise<Uint8Array>, options?.signal);
   }
 
   typedUnary<C extends UnaryContract>(
@@ -111,15 +115,19 @@ export class CallClient implements Caller {
         new TypeError(`Cannot call typedUnary with "${contract?.name}": it is no contract with an output`),
       );
     }
-    if (isToService(options)) {
-      return this.#parts.services.start(options, (direct) => this.typedUnary(contract, direct));
-    }
+    const started = isToService(options)
+      ? this.#parts.services.start(options, (direct) => this.#typed(contract, direct))
+      : this.#typed(contract, options);
+    return located(started as Promise<CallOutput<C>>, options?.signal);
+  }
+
+  #typed(contract: UnaryContract, options: CallOptions): Promise<unknown> {
     return this.#start(
       ResponseKind.unary,
       contract,
       options,
       (outcome, session) => readResult(contract, options.to as InstanceId, outcome, session),
-    ) as Promise<CallOutput<C>>;
+    );
   }
 
   client<Contracts extends object>(
