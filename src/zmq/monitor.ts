@@ -50,6 +50,8 @@ export interface MonitorHost {
 
 const eventBytes = 6;
 const endpointCapacity = 512;
+// Events that one look reads at most; there may be more after thousands of connections have come and gone.
+const drainedAtOnce = 4_096;
 
 /**
  * Makes the hub of a context: the shared one, or pairs where a probe shows that the shared one does not work.
@@ -153,7 +155,11 @@ class SharedMonitorHub implements MonitorHub, Source {
   }
 
   drain(): number {
-    return this.#closed ? 0 : this.receive(4096);
+    if (this.#closed) return 0;
+    const count = this.receive(drainedAtOnce);
+    // The call may have eaten the wake-up for what is left.
+    if (count === drainedAtOnce) this.#host.touchReader(this.#registration);
+    return count;
   }
 
   close(): void {
@@ -192,13 +198,13 @@ class PairMonitorHub implements MonitorHub {
       if (reader.listener === null) return;
       reader.listener = null;
       backend.monitor(socket, null, 0);
-      reader.receive(4096);
+      reader.drain();
     };
   }
 
   drain(): number {
     let count = 0;
-    for (const reader of [...this.#readers]) count += reader.receive(4096);
+    for (const reader of [...this.#readers]) count += reader.drain();
     return count;
   }
 
@@ -229,6 +235,12 @@ class PairReader implements Source {
     const connected = this.#host.backend.connect(this.#reader, endpoint);
     if (connected < 0) throw zmqError(connected, "zmq_connect", endpoint);
     this.#host.touchReader(this.#registration);
+  }
+
+  drain(): number {
+    const count = this.receive(drainedAtOnce);
+    if (count === drainedAtOnce) this.#host.touchReader(this.#registration);
+    return count;
   }
 
   receive(budget: number): number {

@@ -143,7 +143,8 @@ const roles: Record<string, (...args: string[]) => Promise<void>> = {
     const send = async (message: HostileMessage): Promise<void> => {
       const { parts, typeFrame, header } = message;
       const type = parts === 3 && typeFrame.length === 1 ? typeFrame[0] : undefined;
-      if (parts === 0 || type === 0x40 || (type === 4 && header[1] === 0)) return;
+      // A fourth part costs the connection, and what else is under way on it.
+      if (parts === 0 || parts > 3 || type === 0x40 || (type === 4 && header[1] === 0)) return;
       await sendSoon(sockets[sent % sockets.length]!, framesOf(message));
       if (++sent % 100 === 0) swallow(sockets);
     };
