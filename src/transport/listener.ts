@@ -2,6 +2,7 @@ import { type Handle, MonitorEvent, type Socket, type Source } from "../zmq/mod.
 import { type FrameReader, type InboundMessage, ReadResult } from "./inbound.ts";
 import type { Link, LinkShared } from "./link.ts";
 import { LinkTable } from "./link_table.ts";
+import { refusalEvents, type Refusals } from "./refusals.ts";
 import { type RouterHost, RouterLink } from "./router_link.ts";
 import type { LinkLoss } from "./transport.ts";
 import type { UnfinishedMessages } from "./unfinished.ts";
@@ -16,6 +17,8 @@ export interface ListenerHost<Session> {
   readonly maxConnections: number;
   /** Ends connections whose messages never end; null where the platform does not tell. */
   readonly unfinished: UnfinishedMessages | null;
+  /** Logs connections that are refused. */
+  readonly refusals: Refusals;
   /** Hands a message on. */
   message(link: Link<Session>, message: InboundMessage): void;
   /** Reports the end of a link. */
@@ -27,8 +30,7 @@ export interface ListenerHost<Session> {
 }
 
 const watchedEvents = MonitorEvent.ACCEPTED | MonitorEvent.DISCONNECTED | MonitorEvent.HANDSHAKE_SUCCEEDED |
-  MonitorEvent.HANDSHAKE_FAILED_NO_DETAIL | MonitorEvent.HANDSHAKE_FAILED_PROTOCOL |
-  MonitorEvent.HANDSHAKE_FAILED_AUTH;
+  refusalEvents;
 
 const lost: LinkLoss = Object.freeze({ code: "PEER_DISCONNECTED", reason: "the connection was lost" });
 
@@ -107,7 +109,7 @@ export class Listener<Session> implements Source, RouterHost<Session> {
         return budget;
       }
       if (result !== ReadResult.message) continue;
-      if (link === undefined) this.#host.shared.drops.count("tooManyConnections");
+      if (link === undefined) this.#tooMany();
       else this.#host.message(link, reader.message);
     }
     return budget;
@@ -143,6 +145,12 @@ export class Listener<Session> implements Source, RouterHost<Session> {
     this.socket.close({ lingerMs });
   }
 
+  #tooMany(): void {
+    const { maxConnections, refusals, shared } = this.#host;
+    shared.drops.count("tooManyConnections");
+    refusals.tell(`as many are connected as may (maxConnections, ${maxConnections})`);
+  }
+
   #meet(id: Uint8Array, fd: number): RouterLink<Session> | undefined {
     // Its ACCEPTED was emitted before its first message, so it can be read now.
     this.#host.drainMonitors();
@@ -176,7 +184,7 @@ export class Listener<Session> implements Source, RouterHost<Session> {
       const owner = this.#owners.get(value);
       this.#owners.delete(value);
       if (owner !== undefined) this.#lose(owner);
-    }
+    } else this.#host.refusals.event(event, value);
   }
 
   #lose(link: RouterLink<Session>): void {

@@ -21,6 +21,7 @@ import { LoopbackLink } from "./loopback_link.ts";
 import { type CurveIdentity, secureDialler, secureListener } from "./security.ts";
 import { frameSlackBytes, tuneDialler, tuneListener } from "./tuning.ts";
 import type { DialOptions, LinkLoss, Transport, TransportHandler, TransportStats } from "./transport.ts";
+import { Refusals } from "./refusals.ts";
 import { UnfinishedMessages } from "./unfinished.ts";
 
 /** Limits and addresses of a transport. */
@@ -72,6 +73,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
   readonly shared: LinkShared;
   readonly maxConnections: number;
   readonly unfinished: UnfinishedMessages | null;
+  readonly refusals: Refusals;
   readonly #options: ZmqTransportOptions;
   readonly #parts: ZmqTransportParts<Session>;
   readonly #drops = new DropCounters();
@@ -107,6 +109,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       counters: { sent: 0, received: 0, blocked: 0 },
     };
     const connections = backend.tcpConnections;
+    this.refusals = new Refusals(parts.logger, parts.clock, options.curve !== null);
     this.unfinished = connections === null ? null : new UnfinishedMessages({
       connections,
       clock: parts.clock,

@@ -1,5 +1,5 @@
-import { type InstanceId, ZeromeshError } from "../../core/mod.ts";
-import type { Link, Transport } from "../../transport/mod.ts";
+import { type Clock, errorText, type InstanceId, type Logger, ZeromeshError } from "../../core/mod.ts";
+import { type Link, Refusals, type Transport } from "../../transport/mod.ts";
 import { decodeHello, encodeHelloReply, endpointsOf, type Hello } from "../../wire/mod.ts";
 import type { InboundCall } from "../handlers/context.ts";
 import { checkIdentity, IdTaken, type KeyBindings, rivalOf } from "./identity.ts";
@@ -29,6 +29,10 @@ export interface HelloDeskParts {
   duplicated(peer: Peer, reason: string): void;
   /** Has a link collect small messages. */
   startBatching(link: Link<Session>): void;
+  /** Where time comes from. */
+  readonly clock: Clock;
+  /** Where refusals are reported. */
+  readonly logger: Logger;
   /** Names of the local handlers. */
   handlerNames(): string[];
   /** A peer can be called by the connection that it dialled. */
@@ -38,14 +42,29 @@ export interface HelloDeskParts {
 /** Answers `_hello` of whoever dials this instance. */
 export class HelloDesk {
   readonly #parts: HelloDeskParts;
+  readonly #refusals: Refusals;
 
   /** @param parts What it works with. */
   constructor(parts: HelloDeskParts) {
     this.#parts = parts;
+    this.#refusals = new Refusals(parts.logger, parts.clock, parts.secure);
   }
 
-  /** Answers `_hello`: who calls, where it can be dialled, and what both sides speak. */
+  /** Answers `_hello`: who calls, where it can be dialled, and what both sides speak. A refusal is logged. */
   answer(call: InboundCall): Uint8Array | Promise<Uint8Array> {
+    const refuse = (error: unknown): never => {
+      this.#refusals.tell(errorText(error), {}, error instanceof ZeromeshError ? error.code : "_hello");
+      throw error;
+    };
+    try {
+      const answer = this.#answer(call);
+      return answer instanceof Promise ? answer.catch(refuse) : answer;
+    } catch (error) {
+      return refuse(error);
+    }
+  }
+
+  #answer(call: InboundCall): Uint8Array | Promise<Uint8Array> {
     const session = call.session;
     const hello = decodeHello(call.lentPayload);
     if (hello === null) {

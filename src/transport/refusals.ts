@@ -1,0 +1,70 @@
+import { type Clock, type LogFields, type Logger } from "../core/mod.ts";
+import { Errno, MonitorEvent, ProtocolError } from "../zmq/mod.ts";
+
+// Whoever is refused tries again, and strangers may try as often as they like.
+const pauseMs = 10_000;
+const maxReasons = 64;
+
+/** The monitor's events by which a listener refuses a connection, or loses it before it was one. */
+export const refusalEvents = MonitorEvent.HANDSHAKE_FAILED_NO_DETAIL |
+  MonitorEvent.HANDSHAKE_FAILED_PROTOCOL |
+  MonitorEvent.HANDSHAKE_FAILED_AUTH | MonitorEvent.ACCEPT_FAILED;
+
+/** Logs connections that were refused: the first for each reason at once, those after it once in ten seconds. */
+export class Refusals {
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #secure: boolean;
+  readonly #told = new Map<string, { at: number; more: number }>();
+
+  /** @param secure Whether connections need keys. */
+  constructor(logger: Logger, clock: Clock, secure: boolean) {
+    this.#logger = logger;
+    this.#clock = clock;
+    this.#secure = secure;
+  }
+
+  /** What a monitor's event tells. */
+  event(event: number, value: number): void {
+    const reason = reasonOf(event, value, this.#secure);
+    if (reason !== null) this.tell(reason);
+  }
+
+  /** A connection was refused. @param kind What counts as the same reason, where its text differs. */
+  tell(reason: string, facts: LogFields = {}, kind: string = reason): void {
+    const now = this.#clock.now();
+    const last = this.#told.get(kind);
+    if (last !== undefined && now - last.at < pauseMs) return void last.more++;
+    if (this.#told.size >= maxReasons) this.#told.clear();
+    this.#told.set(kind, { at: now, more: 0 });
+    const others = last === undefined || last.more === 0 ? {} : { others: last.more };
+    this.#logger.warn("a connection was refused", { reason, ...facts, ...others });
+  }
+}
+
+/** Why a connection did not come about, as the side tells it that was dialled; null for no such event. */
+function reasonOf(event: number, value: number, secure: boolean): string | null {
+  switch (event) {
+    case MonitorEvent.HANDSHAKE_FAILED_AUTH:
+      return "its key is not allowed (curve.allow)";
+    case MonitorEvent.HANDSHAKE_FAILED_PROTOCOL:
+      if (value === ProtocolError.ZMTP_CRYPTOGRAPHIC) {
+        return "it expects another server key than this instance has";
+      }
+      if (value !== ProtocolError.ZMTP_MECHANISM_MISMATCH) {
+        return `it speaks no ZMTP (protocol error 0x${value.toString(16)})`;
+      }
+      return secure ? "it uses no CURVE keys" : "it uses CURVE, and this instance has no keys (curve)";
+    case MonitorEvent.HANDSHAKE_FAILED_NO_DETAIL:
+      if (value === Errno.EAGAIN) return "it did not finish the ZMTP handshake in time";
+      return secure
+        ? "it ended the connection during the ZMTP handshake (no ZMTP, no CURVE keys, or another server key)"
+        : "it ended the connection during the ZMTP handshake (no ZMTP, or it uses CURVE)";
+    case MonitorEvent.ACCEPT_FAILED:
+      return value === 0
+        ? "it belongs to another user of this host"
+        : `it could not be accepted (errno ${value}); look at the descriptor limit (ulimit -n)`;
+    default:
+      return null;
+  }
+}
