@@ -102,6 +102,11 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
    */
   static async create(options: MessengerOptions = {}): Promise<Messenger> {
     checkOptionNames(options, messengerOptionNames);
+    const { signal } = options;
+    if (signal != null && !(signal instanceof AbortSignal)) {
+      throw new TypeError("Cannot create a messenger: signal must be an AbortSignal");
+    }
+    signal?.throwIfAborted();
     const resolved = resolveOptions(options);
     const sizes = resolveEventOptions(options.events);
     const discovery = DiscoveryHub.of(options, resolved);
@@ -142,6 +147,7 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
       throw error;
     }
     observeMessenger(messenger, inside.core, resolved);
+    inside.closeOn(signal);
     return messenger;
   }
 
@@ -350,12 +356,16 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
     return { ...core.stats(), ...builtins.stats(), events, services };
   }
 
-  /** Keeps the process alive while this instance listens. This is the default. */
+  /**
+   * Keeps the process alive until this instance is closed, also when it does not listen: an edge worker with handlers,
+   * called over the connections that it has opened. An instance that listens does so unless {@link Messenger.unref} was
+   * called.
+   */
   ref(): void {
     this.#core.setReferenced(true);
   }
 
-  /** Lets the process end although this instance listens. Calls under way still hold it. */
+  /** Lets the process end although this instance is open. Calls under way still hold it. */
   unref(): void {
     this.#core.setReferenced(false);
   }

@@ -1,6 +1,6 @@
 import type { DiscoveryHub } from "./discovery/mod.ts";
 import type { AttachedEvents } from "./events/mod.ts";
-import type { Builtins, MessengerCore } from "./messenger/mod.ts";
+import { type Builtins, type MessengerCore, messengerDefaults } from "./messenger/mod.ts";
 import type { LibraryInfo } from "./zmq/mod.ts";
 
 /** What a messenger and those that its handlers get have in common. */
@@ -23,6 +23,15 @@ export class Inside {
   constructor(library: LibraryInfo, hub: DiscoveryHub | null) {
     this.library = library;
     this.hub = hub;
+  }
+
+  /** Closes it when a signal aborts, as `close()` does. */
+  closeOn(signal: AbortSignal | undefined): void {
+    if (signal == null) return;
+    const close = (): void => void this.close(messengerDefaults.closeTimeoutMs).catch(() => {});
+    if (signal.aborted) return close();
+    signal.addEventListener("abort", close);
+    void this.closed.promise.then(() => signal.removeEventListener("abort", close));
   }
 
   /** Closes it. The second call returns the first promise. */

@@ -8,6 +8,8 @@ export type { CoreOptions };
 export interface MessengerOptions extends CoreOptions, DiscoveryOptions {
   /** Sizes of `messenger.events`. */
   events?: EventOptions | undefined;
+  /** Closes the instance when it aborts, as `close()` does. */
+  signal?: AbortSignal | undefined;
 }
 
 /** All that `Messenger.create` knows; the type makes it complete. */
@@ -28,6 +30,7 @@ export const messengerOptionNames: Readonly<Record<keyof MessengerOptions, true>
   tracing: true,
   maxMetricLabels: true,
   timeoutMs: true,
+  retry: true,
   connectTimeoutMs: true,
   maxPayloadBytes: true,
   maxPendingCalls: true,
@@ -54,4 +57,5 @@ export const messengerOptionNames: Readonly<Record<keyof MessengerOptions, true>
   services: true,
   maxServices: true,
   events: true,
+  signal: true,
 };

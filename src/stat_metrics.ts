@@ -78,6 +78,7 @@ export const statMetrics: readonly StatMetric[] = [
   ),
   gauge("calls_pending", "calls", "Calls of this instance that wait for an answer.", (s) => s.calls.pending),
   counter("calls_refused", "calls", "Calls refused because maxPendingCalls waited.", (s) => s.calls.refused),
+  counter("calls_repeated", "calls", "Times that a call was sent again.", (s) => s.calls.repeated),
 
   {
     type: "counter",

@@ -1,28 +1,20 @@
-import { Backoff, ZeromeshError } from "../core/mod.ts";
-import { checkOptionNames, checkTimeout, type WaitOptions } from "../messenger/mod.ts";
-import { duration, whole } from "./options.ts";
-
-/** When an item of `cohort.distribute` that failed is given to a worker again. */
-export interface DistributeRetry {
-  /** How often an item is sent at most, the first time included. @default {3} */
-  attempts?: number | undefined;
-  /** The pause before it is sent again, in milliseconds; it doubles each time, up to 5 s. @default {100} */
-  backoffMs?: number | undefined;
-  /**
-   * `no`: only an item that certainly did not run. `maybe`: also one that may have run, such as that of a worker that
-   * was killed; then the handler must bear to run twice.
-   *
-   * @default {"no"}
-   */
-  ran?: "no" | "maybe" | undefined;
-}
+import { type Backoff, ZeromeshError } from "../core/mod.ts";
+import {
+  checkOptionNames,
+  checkTimeout,
+  resolveRetry,
+  type RetryOptions,
+  retryPauses,
+  type WaitOptions,
+} from "../messenger/mod.ts";
+import { whole } from "./options.ts";
 
 /** Options of `cohort.distribute`. */
 export interface DistributeOptions extends WaitOptions {
   /** How many items each worker has at a time. @default {1} */
   concurrency?: number | undefined;
   /** When an item is given to a worker again. @default {three times in all, if it did not run} */
-  retry?: DistributeRetry | undefined;
+  retry?: RetryOptions | undefined;
   /** How long all items together may take, in milliseconds. @default {no end} */
   timeoutMs?: number | undefined;
   /**
@@ -49,8 +41,7 @@ export interface ResolvedDistribution {
   backoff(): Backoff;
 }
 
-const defaults = { concurrency: 1, attempts: 3, backoffMs: 100, ran: "no" } as const;
-const longestBackoffMs = 5_000;
+const defaultConcurrency = 1;
 const optionNames: Readonly<Record<keyof DistributeOptions, true>> = {
   concurrency: true,
   retry: true,
@@ -59,32 +50,20 @@ const optionNames: Readonly<Record<keyof DistributeOptions, true>> = {
   headers: true,
   signal: true,
 };
-const retryNames: Readonly<Record<keyof DistributeRetry, true>> = {
-  attempts: true,
-  backoffMs: true,
-  ran: true,
-};
-
 /** Checks options and fills in what is missing. @throws {RangeError} @throws {TypeError} */
 export function resolveDistribution(options: DistributeOptions, timeoutMs: number): ResolvedDistribution {
   checkOptionNames(options, optionNames, "Cannot distribute");
-  const retry = options.retry ?? {};
-  checkOptionNames(retry, retryNames, "Cannot distribute with this retry");
+  const retry = resolveRetry(options.retry ?? {}, "Cannot distribute");
   const { signal, headers } = options;
-  const ran = retry.ran ?? defaults.ran;
-  if (ran !== "no" && ran !== "maybe") {
-    throw new TypeError(`retry.ran must be "no" or "maybe", not ${String(ran)}`);
-  }
-  const backoffMs = duration("retry.backoffMs", retry.backoffMs ?? defaults.backoffMs);
   return {
-    concurrency: whole("concurrency", options.concurrency ?? defaults.concurrency),
-    attempts: whole("retry.attempts", retry.attempts ?? defaults.attempts),
-    ran,
+    concurrency: whole("concurrency", options.concurrency ?? defaultConcurrency),
+    attempts: retry.attempts,
+    ran: retry.ran,
     timeoutMs: checkTimeout("timeoutMs", options.timeoutMs ?? Infinity),
     itemTimeoutMs: checkTimeout("itemTimeoutMs", options.itemTimeoutMs ?? timeoutMs),
     signal,
     headers,
-    backoff: () => new Backoff({ firstMs: backoffMs, maxMs: Math.max(backoffMs, longestBackoffMs) }),
+    backoff: () => retryPauses(retry),
   };
 }
 

@@ -25,7 +25,8 @@ export {
   type Targets,
   type TypedBroadcastOptions,
 } from "./collectives.ts";
-export { type DistributeOptions, type DistributeRetry } from "./distribute_options.ts";
+export { type DistributeOptions } from "./distribute_options.ts";
+export { type RetryOptions } from "../messenger/mod.ts";
 export { Distribution, type ItemOutcome, type ItemValue } from "./distribution.ts";
 export { CohortCalls } from "./cohort_calls.ts";
 export { LeaderWorkerCohort } from "./leader.ts";

@@ -41,6 +41,7 @@ import type { DiscoveryPort } from "./peers/peer_finder.ts";
 import type { Peer } from "./peers/peers.ts";
 import { Replies } from "./handlers/replies.ts";
 import { rosterOf } from "./peers/roster.ts";
+import { Retries } from "./calls/retry.ts";
 import { ServiceCalls } from "./calls/service_calls.ts";
 import { CreditCounts } from "./credit/send_credit.ts";
 import { Session } from "./peers/session.ts";
@@ -185,6 +186,7 @@ export class MessengerCore implements TransportHandler<Session> {
       creditCounts,
       tracer: core.observation.tracer,
       services: new ServiceCalls({ ...options, calls: core.#calls, router }),
+      retries: new Retries({ ...options, calls: core.#calls }),
       closed: () => core.#lifecycle === "closed",
     });
     core.#dispatcher = new Dispatcher({

@@ -6,8 +6,7 @@ import type { Transport } from "../transport/mod.ts";
  */
 export class KeepAlive {
   readonly #transport: Pick<Transport<unknown>, "ref" | "unref">;
-  #listening: boolean;
-  #referenced = true;
+  #referenced: boolean;
   #active = false;
   #awaited = false;
   #holds = false;
@@ -15,11 +14,11 @@ export class KeepAlive {
   /** @param listening Whether the instance listens. */
   constructor(transport: Pick<Transport<unknown>, "ref" | "unref">, listening: boolean) {
     this.#transport = transport;
-    this.#listening = listening;
+    this.#referenced = listening;
     this.#apply();
   }
 
-  /** Whether listening is a reason. */
+  /** Whether being open is a reason. By default it is for an instance that listens. */
   set referenced(referenced: boolean) {
     this.#referenced = referenced;
     this.#apply();
@@ -39,12 +38,12 @@ export class KeepAlive {
 
   /** No reason is left. */
   end(): void {
-    this.#listening = this.#active = this.#awaited = false;
+    this.#referenced = this.#active = this.#awaited = false;
     this.#apply();
   }
 
   #apply(): void {
-    const wanted = this.#active || this.#awaited || (this.#listening && this.#referenced);
+    const wanted = this.#active || this.#awaited || this.#referenced;
     if (wanted === this.#holds) return;
     this.#holds = wanted;
     if (wanted) this.#transport.ref();

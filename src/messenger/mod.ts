@@ -15,6 +15,7 @@ export {
   type TypedPayload,
   type UnaryMethod,
 } from "./calls/caller.ts";
+export { resolveRetry, type RetryOptions, retryPauses } from "./calls/retry.ts";
 export {
   broadcast,
   type BroadcastFailure,

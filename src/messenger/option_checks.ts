@@ -13,20 +13,26 @@ export function checkTimeout(name: string, value: unknown): number {
 }
 
 /** Checks a duration of a messenger's options: zero or more, and `Infinity` for no end. */
-export function duration(name: string, value: unknown): number {
+export function duration(name: string, value: unknown, cannot = "Cannot create a messenger"): number {
   const ms = checkTimeout(name, value);
-  if (ms < 0) throw new RangeError(`Cannot create a messenger: ${name} must not be negative, got ${ms}`);
+  if (ms < 0) throw new RangeError(`${cannot}: ${name} must not be negative, got ${ms}`);
   return ms;
 }
 
 /** Checks a whole number of a messenger's options. */
-export function inRange(name: string, value: unknown, low: number, high: number): number {
+export function inRange(
+  name: string,
+  value: unknown,
+  low: number,
+  high: number,
+  cannot = "Cannot create a messenger",
+): number {
   if (typeof value !== "number" || !Number.isInteger(value)) {
-    throw new TypeError(`Cannot create a messenger: ${name} must be an integer, got ${String(value)}`);
+    throw new TypeError(`${cannot}: ${name} must be an integer, got ${String(value)}`);
   }
   if (value < low || value > high) {
     throw new RangeError(
-      `Cannot create a messenger: ${name} must be between ${low} and ${high}, got ${value}`,
+      `${cannot}: ${name} must be between ${low} and ${high}, got ${value}`,
     );
   }
   return value;

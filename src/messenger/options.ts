@@ -13,6 +13,7 @@ import {
   silentLogger,
   systemClock,
 } from "../core/mod.ts";
+import { type ResolvedRetry, resolveRetry, type RetryOptions } from "./calls/retry.ts";
 import { type CurveIdentity, type HostResolver, isCurveKey, systemAddresses } from "../transport/mod.ts";
 import type { Feature } from "../wire/mod.ts";
 import { duration, inRange, textOrTexts } from "./option_checks.ts";
@@ -94,6 +95,8 @@ export interface MessengerOptions {
   maxMetricLabels?: number | undefined;
   /** Deadline of a call that names none, in milliseconds. @default {30_000} */
   timeoutMs?: number | undefined;
+  /** When calls that say nothing else are sent again. @default {never} */
+  retry?: RetryOptions | undefined;
   /** How long a known peer is dialled before a call to it fails, in milliseconds. @default {5_000} */
   connectTimeoutMs?: number | undefined;
   /** Larger payloads are refused, in both directions, in bytes. @default {67_108_864} */
@@ -181,6 +184,7 @@ export interface ResolvedOptions {
   readonly tracing: Tracing | null;
   readonly maxMetricLabels: number;
   readonly timeoutMs: number;
+  readonly retry: ResolvedRetry | null;
   readonly connectTimeoutMs: number;
   readonly maxPayloadBytes: number;
   readonly maxPendingCalls: number;
@@ -295,6 +299,7 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
     tracing: options.tracing ?? null,
     maxMetricLabels: inRange("maxMetricLabels", options.maxMetricLabels ?? d.maxMetricLabels, 1, 100_000),
     timeoutMs: duration("timeoutMs", options.timeoutMs ?? d.timeoutMs),
+    retry: options.retry == null ? null : resolveRetry(options.retry, "Cannot create a messenger"),
     connectTimeoutMs: duration("connectTimeoutMs", options.connectTimeoutMs ?? d.connectTimeoutMs),
     maxPayloadBytes: inRange(
       "maxPayloadBytes",

@@ -6,6 +6,7 @@ import type {
   InstanceId,
   UnaryContract,
 } from "../../core/mod.ts";
+import type { RetryOptions } from "./retry.ts";
 import type { ServiceTarget } from "./service_target.ts";
 
 /** What every call takes. */
@@ -19,6 +20,11 @@ export interface BaseCallOptions {
   metadata?: unknown;
   /** Deadline in milliseconds. @default {the messenger's timeoutMs, 30_000} */
   timeoutMs?: number | undefined;
+  /**
+   * Sends a call that certainly did not run again, within its deadline, and to another instance of a service where there
+   * is one. @default {the messenger's retry: never}
+   */
+  retry?: RetryOptions | undefined;
   /** Gives the call up. It rejects with `signal.reason`; the remote handler's signal aborts. */
   signal?: AbortSignal | undefined;
 }

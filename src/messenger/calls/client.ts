@@ -38,6 +38,7 @@ import {
   unknownPeer,
 } from "./outbound.ts";
 import { payloadLimit } from "./payload_limit.ts";
+import type { Retries } from "./retry.ts";
 import { isToService, type ServiceCalls } from "./service_calls.ts";
 import type { ServiceTarget } from "./service_target.ts";
 import type { Accept, Outcome, PendingCall } from "./pending.ts";
@@ -58,6 +59,8 @@ export interface ClientParts extends OutgoingParts {
   readonly tracer: Tracer | null;
   /** Calls to services. */
   readonly services: ServiceCalls;
+  /** Calls that are sent again. */
+  readonly retries: Retries;
   /** Whether the instance is closed. */
   closed(): boolean;
 }
@@ -82,26 +85,24 @@ export class CallClient implements Caller {
   }
 
   amSend(target: string | Contract, options: CallOptions | TypedCallOptions<Contract>): Promise<void> {
-    if (isToService(options)) {
-      return this.#parts.services.start(options, (direct) => this.amSend(target as Contract, direct));
-    }
-    return this.#start(ResponseKind.fire, target, options, null) as Promise<void>;
+    return (this.#isPlain(options)
+      ? this.#start(ResponseKind.fire, target, options, null)
+      : this.#send(options, (direct) => this.#start(ResponseKind.fire, target, direct, null))) as Promise<
+        void
+      >;
   }
 
   amSync(target: string | Contract, options: CallOptions | TypedCallOptions<Contract>): Promise<void> {
-    const started = isToService(options)
-      ? this.#parts.services.start(options, (direct) => this.#start(ResponseKind.ack, target, direct, null))
-      : this.#start(ResponseKind.ack, target, options, null);
+    const started = this.#isPlain(options)
+      ? this.#start(ResponseKind.ack, target, options, null)
+      : this.#send(options, (direct) => this.#start(ResponseKind.ack, target, direct, null));
     return located(started as Promise<void>, options?.signal);
   }
 
   unary(target: string, options: CallOptions): Promise<Uint8Array> {
-    const started = isToService(options)
-      ? this.#parts.services.start(
-        options,
-        (direct) => this.#start(ResponseKind.unary, target, direct, keepBytes),
-      )
-      : this.#start(ResponseKind.unary, target, options, keepBytes);
+    const started = this.#isPlain(options)
+      ? this.#start(ResponseKind.unary, target, options, keepBytes)
+      : this.#send(options, (direct) => this.#start(ResponseKind.unary, target, direct, keepBytes));
     return located(started as Promise<Uint8Array>, options?.signal);
   }
 
@@ -115,10 +116,31 @@ export class CallClient implements Caller {
         new TypeError(`Cannot call typedUnary with "${contract?.name}": it is no contract with an output`),
       );
     }
-    const started = isToService(options)
-      ? this.#parts.services.start(options, (direct) => this.#typed(contract, direct))
-      : this.#typed(contract, options);
+    const started = this.#isPlain(options)
+      ? this.#typed(contract, options)
+      : this.#send(options, (direct) => this.#typed(contract, direct));
     return located(started as Promise<CallOutput<C>>, options?.signal);
+  }
+
+  /** Whether a call goes to one peer, once: the usual case, which pays for nothing else. */
+  #isPlain(options: BaseCallOptions): boolean {
+    return !isToService(options) && !this.#parts.retries.concern(options);
+  }
+
+  /** Sends a call to its peer or to an instance of its service, once or as often as its `retry` says. */
+  #send(
+    options: BaseCallOptions,
+    call: (direct: CallOptions) => Promise<unknown>,
+  ): Promise<unknown> {
+    const { retries, services } = this.#parts;
+    const once = (one: BaseCallOptions): Promise<unknown> =>
+      isToService(one) ? services.start(one, call) : call(one);
+    try {
+      const retry = retries.of(options);
+      return retry === null ? once(options) : retries.run(retry, options, once);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   #typed(contract: UnaryContract, options: CallOptions): Promise<unknown> {

@@ -187,6 +187,8 @@ export interface CallStats {
   readonly started: number;
   /** Calls refused because the table was full. */
   readonly refused: number;
+  /** Times that a call was sent again: by its `retry`, or to another instance of a service. */
+  readonly repeated: number;
 }
 
 /**
@@ -195,6 +197,8 @@ export interface CallStats {
  * A reply names slot and generation; one that is late, doubled or foreign finds nothing.
  */
 export class CallTable {
+  /** Times that a call was sent again. */
+  repeated = 0;
   /** Looks on; null when nobody wants to know. */
   readonly observer: CallObserver | null;
   readonly #calls: (PendingCall | null)[] = [];
@@ -354,6 +358,11 @@ export class CallTable {
 
   /** Counters. */
   stats(): CallStats {
-    return { pending: this.#pending, started: this.#started, refused: this.#refused };
+    return {
+      pending: this.#pending,
+      started: this.#started,
+      refused: this.#refused,
+      repeated: this.repeated,
+    };
   }
 }

@@ -31,24 +31,32 @@ export class ServiceCalls {
     this.#parts = parts;
   }
 
-  /** Calls one instance. A call is made once: one that fails is the caller's to repeat. */
+  /**
+   * Calls one instance. A call that it gave back, because it shuts down or was lost before it had the call, goes to
+   * another one within the deadline; any other that fails is the caller's to repeat.
+   */
   start<T, O extends BaseCallOptions>(
     options: O & { to: ServiceTarget },
     call: (options: O & { to: InstanceId }) => Promise<T>,
   ): Promise<T> {
     const { to: target, signal } = options;
-    const { router } = this.#parts;
+    const { router, calls, clock } = this.#parts;
     if (router === null) return Promise.reject(withoutDiscovery(target));
-    const send = (to: InstanceId, timeoutMs: number | undefined): Promise<T> => {
-      const sent = call({ ...options, to, timeoutMs } as unknown as O & { to: InstanceId });
-      router.track(to, sent);
-      return sent;
-    };
     try {
-      const picked = router.pickNow(target);
-      if (picked !== null) return send(picked, options.timeoutMs);
       const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? this.#parts.timeoutMs);
-      return this.#later(router, target, timeoutMs, signal, send);
+      const giveUpAt = clock.now() + timeoutMs;
+      const send = (to: InstanceId, leftMs: number): Promise<T> => {
+        const sent = call({ ...options, to, timeoutMs: leftMs } as unknown as O & { to: InstanceId });
+        router.track(to, sent);
+        return sent.catch((error) => {
+          const left = giveUpAt - clock.now();
+          if (!isGivenBack(error) || signal?.aborted || left <= 0) throw error;
+          calls.repeated++;
+          return this.#later(router, target, left, signal, send);
+        });
+      };
+      const picked = router.pickNow(target);
+      return picked === null ? this.#later(router, target, timeoutMs, signal, send) : send(picked, timeoutMs);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -103,6 +111,12 @@ export class ServiceCalls {
       over.abort();
     }
   }
+}
+
+/** Whether an instance certainly did not begin with a call because it shuts down or was lost. */
+function isGivenBack(error: unknown): boolean {
+  return error instanceof ZeromeshError && error.ran === "no" &&
+    (error.code === "PEER_DRAINING" || error.code === "PEER_DISCONNECTED");
 }
 
 function withoutDiscovery({ service }: ServiceTarget): TypeError {

@@ -1,0 +1,133 @@
+import { Backoff, type Clock, ZeromeshError } from "../../core/mod.ts";
+import { checkOptionNames, checkTimeout, duration, inRange } from "../option_checks.ts";
+import type { BaseCallOptions } from "./caller.ts";
+import type { CallTable } from "./pending.ts";
+
+/** When something that failed is sent again. */
+export interface RetryOptions {
+  /** How often it is sent at most, the first time included. @default {3} */
+  attempts?: number | undefined;
+  /** The pause before it is sent again, in milliseconds; it doubles each time, up to 5 s. @default {100} */
+  backoffMs?: number | undefined;
+  /**
+   * `no`: only what certainly did not run. `maybe`: also what may have run, such as a call to an instance that was
+   * killed; then the handler must bear to run twice.
+   *
+   * @default {"no"}
+   */
+  ran?: "no" | "maybe" | undefined;
+}
+
+/** {@link RetryOptions} with everything filled in. */
+export interface ResolvedRetry {
+  readonly attempts: number;
+  readonly backoffMs: number;
+  readonly ran: "no" | "maybe";
+}
+
+const defaults: ResolvedRetry = Object.freeze({ attempts: 3, backoffMs: 100, ran: "no" });
+const optionNames: Readonly<Record<keyof RetryOptions, true>> = {
+  attempts: true,
+  backoffMs: true,
+  ran: true,
+};
+const longestBackoffMs = 5_000;
+
+/** Checks options and fills in what is missing. @throws {TypeError} @throws {RangeError} */
+export function resolveRetry(retry: RetryOptions, cannot: string): ResolvedRetry {
+  if (typeof retry !== "object") {
+    throw new TypeError(`${cannot}: retry must be an object, got ${String(retry)}`);
+  }
+  checkOptionNames(retry, optionNames, `${cannot} with this retry`);
+  const ran = retry.ran ?? defaults.ran;
+  if (ran !== "no" && ran !== "maybe") {
+    throw new TypeError(`${cannot}: retry.ran must be "no" or "maybe", not ${String(ran)}`);
+  }
+  return {
+    attempts: inRange("retry.attempts", retry.attempts ?? defaults.attempts, 1, 2 ** 31, cannot),
+    backoffMs: duration("retry.backoffMs", retry.backoffMs ?? defaults.backoffMs, cannot),
+    ran,
+  };
+}
+
+/** The pauses between attempts. */
+export function retryPauses({ backoffMs }: ResolvedRetry): Backoff {
+  return new Backoff({ firstMs: backoffMs, maxMs: Math.max(backoffMs, longestBackoffMs) });
+}
+
+// What a later attempt, or another instance, may not meet. Every other failure would only be repeated.
+const passing: ReadonlySet<string> = new Set([
+  "PEER_UNREACHABLE",
+  "PEER_DISCONNECTED",
+  "PEER_REPLACED",
+  "PEER_DRAINING",
+  "QUEUE_FULL",
+  "OVERLOADED",
+]);
+
+/** What {@link Retries} works with. */
+export interface RetriesParts {
+  /** Where a call waits between two attempts. */
+  readonly calls: CallTable;
+  /** Clock. */
+  readonly clock: Clock;
+  /** Deadline of a call that names none. */
+  readonly timeoutMs: number;
+  /** When calls that say nothing else are sent again; null for never. */
+  readonly retry: ResolvedRetry | null;
+}
+
+/** Sends calls again where their caller, or the messenger's options, asked for it. */
+export class Retries {
+  readonly #parts: RetriesParts;
+
+  /** @param parts What it works with. */
+  constructor(parts: RetriesParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether a call may be sent again. */
+  concern(options: BaseCallOptions | undefined): boolean {
+    return (options?.retry ?? this.#parts.retry) !== null;
+  }
+
+  /** When a call is sent again; null for never. @throws {TypeError} @throws {RangeError} */
+  of(options: BaseCallOptions | undefined): ResolvedRetry | null {
+    const retry = options?.retry;
+    if (retry === undefined || retry === null) return this.#parts.retry;
+    return resolveRetry(retry, "Cannot call");
+  }
+
+  /** Makes a call, as often as it is allowed to, within its deadline. */
+  async run<T, O extends BaseCallOptions>(
+    retry: ResolvedRetry,
+    options: O,
+    call: (options: O) => Promise<T>,
+  ): Promise<T> {
+    const { calls, clock } = this.#parts;
+    const { to, signal } = options;
+    const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? this.#parts.timeoutMs);
+    const giveUpAt = clock.now() + timeoutMs;
+    const pauses = retryPauses(retry);
+    for (let attempt = 1;; attempt++) {
+      const leftMs = attempt === 1 ? timeoutMs : giveUpAt - clock.now();
+      try {
+        return await call({ ...options, timeoutMs: leftMs });
+      } catch (error) {
+        const pauseMs = pauses.next();
+        const over = attempt >= retry.attempts || clock.now() + pauseMs >= giveUpAt;
+        if (over || !mayRepeat(error, retry) || signal?.aborted) throw error;
+        // An entry in the table ends with the caller's signal and the messenger, like any call.
+        const waiting = calls.open(typeof to === "string" ? to : undefined, "retry", Infinity, signal, null);
+        const cancel = clock.after(pauseMs, () => waiting.succeed(undefined));
+        await waiting.promise.finally(cancel);
+        calls.repeated++;
+      }
+    }
+  }
+}
+
+function mayRepeat(error: unknown, { ran }: ResolvedRetry): boolean {
+  if (!(error instanceof ZeromeshError) || !passing.has(error.code)) return false;
+  return error.ran === "no" || error.ran === ran;
+}
