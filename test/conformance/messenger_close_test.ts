@@ -362,3 +362,18 @@ test("instances made and closed at the same time share what they share safely", 
   };
   await Promise.all(Array.from({ length: 20 }, (_, i) => round(i)));
 });
+
+test("the signal of create() closes the instance; one that has aborted before makes none", async () => {
+  await using t = await leakCheck();
+  const stop = new AbortController();
+  const messenger = await t.messenger({ signal: stop.signal });
+  const other = await t.messenger();
+  const peer = await other.connect(messenger.endpoint);
+  stop.abort();
+  await within(messenger.closed, 5_000, "the instance to be closed");
+  await fails(messenger.connect(other.endpoint), { code: "CLOSED" });
+  await until(() => !other.peers().find(({ instanceId }) => instanceId === peer)?.up);
+  const aborted = AbortSignal.abort("no more");
+  assert.equal(await t.messenger({ signal: aborted }).catch((reason) => reason), "no more");
+  await assert.rejects(t.messenger({ signal: {} as never }), /signal must be an AbortSignal/);
+});

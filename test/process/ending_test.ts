@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { amHandler } from "../../src/mod.ts";
+import { amHandler, type InstanceId } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { productPermissions } from "../support/runtime.ts";
 import { type Exit, type SpawnedProcess, spawnScript } from "../support/spawn.ts";
@@ -60,4 +60,18 @@ test("a program that does not listen ends by itself after a call to a service fo
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test("ref() keeps a program with handlers alive that does not listen, until its signal closes the instance", async () => {
+  await using t = await leakCheck();
+  const server = await t.messenger();
+  await using child = start("serveAtTheEdge", server.endpoint, "ref");
+  const [, id] = (await child.waitForLine("ready")).split(" ");
+  for (let call = 0; call < 3; call++) {
+    await pause(50);
+    await server.unary("hello", { to: id as InstanceId });
+  }
+  child.signal("SIGTERM");
+  await child.waitForLine("closed");
+  assert.deepEqual(await ended(child), clean, child.errorText);
 });

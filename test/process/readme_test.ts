@@ -79,7 +79,7 @@ test("README: every command it names is there", () => {
   }
   for (const { text } of blocks("sh")) {
     for (const command of text.replaceAll(/#.*/g, "").trim().split(/\n|&&/)) {
-      assert.match(command.trim(), /^npm (?:install|test|run [\w:]+)$/);
+      assert.match(command.trim(), /^npm (?:ci|install|test|run [\w:]+)$/);
     }
   }
   for (const [, path = ""] of readme.matchAll(/\]\(([\w./]+)\)/g)) {

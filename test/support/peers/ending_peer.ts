@@ -28,6 +28,19 @@ const roles: Record<string, (...args: string[]) => Promise<void>> = {
     exitOfRuntime();
   },
 
+  /** Does not listen, introduces itself to an endpoint and serves whoever is there, until `SIGTERM` closes it. */
+  async serveAtTheEdge(endpoint, referenced) {
+    const stop = new AbortController();
+    const messenger = await Messenger.create({ listen: false, signal: stop.signal });
+    messenger.registerHandler(unaryHandler("hello", ({ payload }) => payload));
+    if (referenced === "ref") messenger.ref();
+    await messenger.connect(endpoint!);
+    process.once("SIGTERM", () => stop.abort());
+    console.log("ready", messenger.instanceId);
+    await messenger.closed;
+    console.log("closed");
+  },
+
   /** Offers the service `hello` in a folder until it is killed. */
   async offer(directory) {
     const discovery = new LocalDiscovery({ directory: directory! });
