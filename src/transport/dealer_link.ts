@@ -186,12 +186,12 @@ export function lossOf(event: number, value: number, established: boolean, secur
       return { code: "FORBIDDEN", reason: `the peer refused our key (status ${value})` };
     case MonitorEvent.HANDSHAKE_FAILED_PROTOCOL:
       return {
-        // Both sides speak ZMTP, and only one of them uses keys.
+        // Both sides speak ZMTP, and only one of them uses keys; or what came was noise that looks so.
         code: value === ProtocolError.ZMTP_MECHANISM_MISMATCH ? "FORBIDDEN" : refused,
         reason: value === ProtocolError.ZMTP_CRYPTOGRAPHIC || value === ProtocolError.ZMTP_MECHANISM_MISMATCH
           ? secure
             ? "wrong server key, or only one side uses CURVE"
-            : "it wants CURVE keys, and this instance has none (curve)"
+            : "it wants CURVE keys, and this instance has none (curve), or it speaks no ZMTP"
           : `the ZMTP handshake failed (protocol error 0x${value.toString(16)})`,
       };
     case MonitorEvent.HANDSHAKE_FAILED_NO_DETAIL:

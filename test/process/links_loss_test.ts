@@ -280,13 +280,15 @@ const strangers: [what: string, serve: Serve, message: RegExp][] = [
 ];
 
 for (const [what, serve, message] of strangers) {
-  test(`a server that ${what} is PEER_UNREACHABLE in time, with the reason`, async () => {
+  test(`a server that ${what} is given up in time, with the reason`, async () => {
     await using t = await leakCheck();
     const endpoint = await tcpServer(t, serve);
     const client = await t.messenger();
     const start = performance.now();
     await assert.rejects(client.connect(endpoint, { timeoutMs: 700 }), (error: Error & { code?: string }) => {
-      assert.equal(error.code, "PEER_UNREACHABLE");
+      // Noise may look like ZMTP with a mechanism that we do not have.
+      const forbidden = what === "sends noise" && error.code === "FORBIDDEN";
+      assert.ok(forbidden || error.code === "PEER_UNREACHABLE", `${error.code}`);
       assert.match(error.message, message);
       assert.ok(error.message.includes(endpoint), error.message);
       return true;

@@ -239,11 +239,15 @@ def harm(endpoint):
     good = request_header(UNARY, node.next_id(), "echo")
     dealer = node.dealer(endpoint)
     for frames in (
-        [b"\x00"], [b"", good, b""], [b"\x00\x00", good, b""], [b"\x00", good], [b"\x00", good, b"", b""],
+        [b"\x00"], [b"", good, b""], [b"\x00\x00", good, b""], [b"\x00", good],
         [b"\x09", good, b""], [b"\x00", b"", b""], [b"\x00", b"\x02" + good[1:], b""], [b"\x01", good[:5], b""],
         [b"\x02", b"\xff" * 17, b""], [b"\x40", b"\x01\xff\xff\xff\xff", b"\x00" * 50], [os.urandom(1), os.urandom(300), os.urandom(300)],
     ):
         dealer.send_multipart(frames)
+    # A fourth part costs a connection, so it has one of its own.
+    stranger = node.context.socket(zmq.DEALER)
+    stranger.connect(endpoint)
+    stranger.send_multipart([b"\x00", good, b"", b""])
     for end in range(len(good)):
         dealer.send_multipart([b"\x00", good[:end], b""])
     say(what="still here", outcome=node.ask(endpoint, UNARY, "echo", b"1")[0])
@@ -255,7 +259,7 @@ def harm(endpoint):
         twin.connect(endpoint)
         twin.send_multipart([b"\x00", request_header(FIRE, node.next_id(), "note"), b"twin"])
     say(what="after twins", outcome=node.ask(endpoint, UNARY, "echo", b"2")[0])
-    for twin in twins:
+    for twin in [stranger, *twins]:
         twin.close(linger=0)
 
 
