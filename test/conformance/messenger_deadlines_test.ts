@@ -149,6 +149,8 @@ test("the handler's deadline counts from the message's arrival, whenever signal 
     aborted.push(context.signal.aborted);
   }));
   await fails(client.unary("late", { to: peer, timeoutMs: 50 }), { code: "TIMEOUT" });
+  // The message has arrived a moment after it was sent, so its deadline is a moment later there.
+  await pause(10);
   hold.open();
   await until(() => aborted.length === 2);
   assert.deepEqual(aborted, [true, true]);
