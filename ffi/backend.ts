@@ -162,6 +162,8 @@ export interface Backend {
   waiter(options: WaiterOptions): Promise<Waiter>;
   /** The soft limit of open descriptors of this process, and how many are open; null where unknown. */
   descriptors(): { limit: number; open: number } | null;
+  /** Takes `count` descriptors and gives them back: how many there were, at most `count`. */
+  spareDescriptors(count: number): number;
   /** Looks at TCP connections by descriptor; null where the platform does not tell. */
   readonly tcpConnections: TcpConnections | null;
   /** The user id of this process; null where there is none. */

@@ -9,7 +9,7 @@ import { cString, fromCString } from "./c_string.ts";
 import { type TcpConnections, tcpConnections } from "./connection.ts";
 import { Errno, SocketOption } from "./constants.ts";
 import { type LibraryChoice, openLibrary } from "./library.ts";
-import { countDescriptors } from "./loop_descriptor.ts";
+import { countDescriptors, spareDescriptors } from "./loop_descriptor.ts";
 import { keepFreedMemory, largeMessageBytes } from "./malloc.ts";
 import type { zmqSymbols } from "./symbols.ts";
 
@@ -218,6 +218,10 @@ class BunBackend implements Backend {
 
   descriptors(): { limit: number; open: number } | null {
     return countDescriptors(this.#native.system);
+  }
+
+  spareDescriptors(count: number): number {
+    return spareDescriptors(this.#native.system, count);
   }
 
   release(): boolean {

@@ -139,7 +139,11 @@ export async function bunWaiter(parts: WaitingParts, options: WaiterOptions): Pr
   const inWorker = workerPark({ prelude: workerPrelude, library: path });
   const inLoop: ParkFactory = (fd, events) => new BunPark(fd, system, events);
   const kind = options.kind ?? "auto";
-  const { refusal, descriptor } = await (parts.loop ??= probe(parts));
+  const { refusal, descriptor } = await (parts.loop ??= probe(parts).catch((error: unknown) => {
+    // What was short may be there the next time.
+    parts.loop = undefined;
+    throw error;
+  }));
   const set = pollSet(system);
   const slice = system.platform === "linux" && descriptor >= 0
     ? slicer(system, { ours: set.fd, loop: descriptor })

@@ -14,7 +14,7 @@ import {
 import type { DenoCalls, PointerObject } from "./deno_types.ts";
 import { denoWaiter } from "./deno_waiter.ts";
 import { type LibraryChoice, openLibrary } from "./library.ts";
-import { countDescriptors } from "./loop_descriptor.ts";
+import { countDescriptors, spareDescriptors } from "./loop_descriptor.ts";
 import { keepFreedMemory, largeMessageBytes } from "./malloc.ts";
 import type { zmqSymbols } from "./symbols.ts";
 
@@ -236,6 +236,10 @@ class DenoBackend implements Backend {
 
   descriptors(): { limit: number; open: number } | null {
     return countDescriptors(this.#native.system);
+  }
+
+  spareDescriptors(count: number): number {
+    return spareDescriptors(this.#native.system, count);
   }
 
   release(): boolean {

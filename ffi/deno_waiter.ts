@@ -154,7 +154,11 @@ export async function denoWaiter(library: DenoLibrary, options: WaiterOptions): 
   const inWorker = workerPark({ prelude: workerPrelude, library: path });
   const inLoop: ParkFactory = (fd, events) => new DenoPark(fd, library, events);
   const kind = options.kind ?? "auto";
-  const { refusal, descriptor } = await (probed ??= probe(library));
+  const { refusal, descriptor } = await (probed ??= probe(library).catch((error: unknown) => {
+    // What was short may be there the next time.
+    probed = undefined;
+    throw error;
+  }));
   const set = pollSet(system);
   const slice = system.platform === "linux" && descriptor >= 0
     ? slicer(system, { ours: set.fd, loop: descriptor })

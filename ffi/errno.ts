@@ -83,6 +83,9 @@ export interface ZmqErrorDetails {
   readonly endpoint: string | undefined;
 }
 
+/** Errors that mean: a limit of this process, of the system, or of the context. */
+const limitErrors: readonly number[] = [Errno.EMFILE, Errno.ENFILE];
+
 /** Errors that mean: this endpoint, as it is written, cannot be used. */
 const endpointErrors: readonly number[] = [
   Errno.EINVAL,
@@ -101,8 +104,8 @@ const endpointErrors: readonly number[] = [
  * @param result The negated error number that the backend returned.
  * @param syscall The C function, such as `"zmq_bind"`.
  * @param endpoint The endpoint, where the call was about one.
- * @returns A `ZeromeshError` with code `ADDRESS_IN_USE`, `ENDPOINT_INVALID`, `CLOSED` or `ZMQ_ERROR`, whose
- * `details` are {@link ZmqErrorDetails}.
+ * @returns A `ZeromeshError` with code `ADDRESS_IN_USE`, `ENDPOINT_INVALID`, `LIMIT_REACHED`, `CLOSED` or
+ * `ZMQ_ERROR`, whose `details` are {@link ZmqErrorDetails}.
  * @see man zmq_bind(3), zmq_connect(3)
  */
 export function zmqError(result: number, syscall: string, endpoint?: string): ZeromeshError {
@@ -127,9 +130,8 @@ export function zmqError(result: number, syscall: string, endpoint?: string): Ze
       { details },
     );
   }
-  return new ZeromeshError("ZMQ_ERROR", `Cannot call ${syscall}${at}: ${errnoText(errno)} (${name})`, {
-    details,
-  });
+  const code = limitErrors.includes(errno) ? "LIMIT_REACHED" : "ZMQ_ERROR";
+  return new ZeromeshError(code, `Cannot call ${syscall}${at}: ${errnoText(errno)} (${name})`, { details });
 }
 
 function addressInUse(endpoint: string): string {

@@ -9,6 +9,7 @@ const mostDescriptors = 4096;
 const gapEnd = 256;
 const decoder = new TextDecoder();
 const O_RDONLY_CLOEXEC = 0o2000000;
+const O_RDONLY_CLOEXEC_DARWIN = 0x1000000;
 
 function readWhole(calls: LinuxCalls, path: string, buffer: Region): string | null {
   const fd = calls.open(cString(path), O_RDONLY_CLOEXEC);
@@ -96,6 +97,30 @@ export function slicer(
     }
     return wait(us);
   };
+}
+
+/**
+ * Takes descriptors and gives them back at once.
+ *
+ * @param system libc.
+ * @param count How many to take.
+ * @returns How many there were, at most `count`.
+ */
+export function spareDescriptors({ calls, platform }: System, count: number): number {
+  const flags = platform === "darwin" ? O_RDONLY_CLOEXEC_DARWIN : O_RDONLY_CLOEXEC;
+  const taken: number[] = [];
+  while (taken.length < count) {
+    const fd = calls.open(cString("/"), flags);
+    if (fd < 0) {
+      const errno = calls.errno();
+      for (const each of taken) calls.close(each);
+      // A process that may not look at its root has no answer to give.
+      return errno === Errno.EMFILE || errno === Errno.ENFILE ? taken.length : count;
+    }
+    taken.push(fd);
+  }
+  for (const fd of taken) calls.close(fd);
+  return count;
 }
 
 /**

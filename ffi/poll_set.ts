@@ -220,7 +220,7 @@ class KqueueSet implements PollSet {
  * Makes a set for this platform.
  *
  * @param system libc.
- * @throws {ZeromeshError} `ZMQ_ERROR` when there are no descriptors left.
+ * @throws {ZeromeshError} `LIMIT_REACHED` when there are no descriptors left.
  */
 export function pollSet(system: System): PollSet {
   return system.platform === "linux" ? new EpollSet(system) : new KqueueSet(system);

@@ -17,6 +17,7 @@ export const knownErrorCodes = [
   "CANCELLED",
   "HANDLER_NOT_FOUND",
   "HANDLER_EXISTS",
+  "LIMIT_REACHED",
   "HANDLER_FAILED",
   "PAYLOAD_INVALID",
   "RESULT_INVALID",
@@ -64,6 +65,7 @@ export const knownErrorCodes = [
  * - `FORBIDDEN`: the peer refused our key.
  * - `TIMEOUT`, `CANCELLED`: the deadline passed; the caller or the handler's owner cancelled.
  * - `HANDLER_NOT_FOUND`, `HANDLER_EXISTS`, `HANDLER_FAILED`: about the handler that was named.
+ * - `LIMIT_REACHED`: this process may open no more descriptors or sockets; `details` says which call wanted them.
  * - `PAYLOAD_INVALID`, `RESULT_INVALID`: a value fails its schema; the message names the field.
  * - `ENCODING_FAILED`: a value holds what its encoding cannot carry; `details.path` says where.
  * - `PAYLOAD_TOO_LARGE`, `HEADERS_TOO_LARGE`, `NAME_INVALID`: limits of the wire or of the options.

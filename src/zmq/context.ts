@@ -8,6 +8,13 @@ import {
   SocketOption,
 } from "../../ffi/mod.ts";
 import { type Clock, type Logger, silentLogger, systemClock, ZeromeshError } from "../core/mod.ts";
+import {
+  contextDescriptors,
+  monitorReaderDescriptors,
+  requireDescriptors,
+  socketDescriptors,
+  threadDescriptors,
+} from "./descriptors.ts";
 import { type MonitorHub, openMonitorHub } from "./monitor.ts";
 import { onProgramEnd } from "./program_end.ts";
 import { Reactor } from "./reactor.ts";
@@ -34,6 +41,10 @@ export interface ContextOptions {
 }
 
 const defaults = Object.freeze({ ioThreads: 1, maxSockets: 16_384, exitLingerMs: 1_000 });
+
+function ioThreadsOf(options: ContextOptions): number {
+  return options.ioThreads ?? defaults.ioThreads;
+}
 
 /** What is open in this JavaScript thread, for leak checks. */
 export interface OpenResources {
@@ -69,6 +80,8 @@ export class Context {
   readonly #library: BackendLease;
   readonly #sockets = new Set<Socket>();
   readonly #exitLingerMs: number;
+  readonly #ioThreads: number;
+  #started = false;
   readonly #beforeExit = new Set<() => void>();
   #reactor!: Reactor;
   #monitors: MonitorHub | null = null;
@@ -83,7 +96,8 @@ export class Context {
     this.maxSockets = options.maxSockets ?? defaults.maxSockets;
     this.#exitLingerMs = options.exitLingerMs ?? defaults.exitLingerMs;
     this.handle = backend.contextNew();
-    backend.contextSet(this.handle, ContextOption.IO_THREADS, options.ioThreads ?? defaults.ioThreads);
+    this.#ioThreads = ioThreadsOf(options);
+    backend.contextSet(this.handle, ContextOption.IO_THREADS, this.#ioThreads);
     // Both count: each socket takes a slot, and so does each hidden monitor socket.
     backend.contextSet(this.handle, ContextOption.MAX_SOCKETS, this.maxSockets);
   }
@@ -91,12 +105,20 @@ export class Context {
   /**
    * Loads libzmq if need be and makes a context.
    *
-   * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, naming what was tried.
+   * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, naming what was tried; `LIMIT_REACHED` without descriptors for it.
    */
   static async create(options: ContextOptions = {}): Promise<Context> {
     const lease = await leaseBackend(options.library === undefined ? {} : { library: options.library });
     const { backend } = lease;
-    const context = new Context(lease, options);
+    let context: Context;
+    try {
+      const needed = contextDescriptors + threadDescriptors(ioThreadsOf(options));
+      requireDescriptors(backend, needed, "make a context");
+      context = new Context(lease, options);
+    } catch (error) {
+      lease[Symbol.dispose]();
+      throw error;
+    }
     try {
       context.#reactor = await Reactor.create(backend, {
         clock: options.clock ?? systemClock,
@@ -125,7 +147,9 @@ export class Context {
 
   /** The reader of this context's monitors, made at first use. */
   get monitors(): MonitorHub {
-    this.#monitors ??= openMonitorHub(
+    if (this.#monitors !== null) return this.#monitors;
+    this.#require(monitorReaderDescriptors, "monitor a socket");
+    this.#monitors = openMonitorHub(
       {
         backend: this.backend,
         handle: this.handle,
@@ -157,12 +181,13 @@ export class Context {
   /**
    * Opens a socket.
    *
-   * @throws {ZeromeshError} `CLOSED` after {@link close}; `ZMQ_ERROR` at the limit of sockets, naming both limits.
+   * @throws {ZeromeshError} `CLOSED` after {@link close}; `LIMIT_REACHED` at the limit of sockets or descriptors.
    */
   socket(type: SocketTypeName): Socket {
     if (this.#closing !== null) {
       throw new ZeromeshError("CLOSED", `Cannot open a ${type} socket: the context is closed`);
     }
+    this.#require(socketDescriptors, `open a ${type} socket`);
     const socket = new Socket(this, type);
     this.#sockets.add(socket);
     return socket;
@@ -202,6 +227,13 @@ export class Context {
     await this.#reactor.close();
     await this.backend.contextTerm(this.handle);
     this.#library[Symbol.dispose]();
+  }
+
+  /** Makes sure of descriptors, and of those for libzmq's threads, which the first socket starts. */
+  #require(count: number, purpose: string): void {
+    const threads = this.#started ? 0 : threadDescriptors(this.#ioThreads);
+    requireDescriptors(this.backend, threads + count, purpose);
+    this.#started = true;
   }
 
   #attachReader(socket: Handle, source: Source, first: boolean): Registration {

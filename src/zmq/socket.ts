@@ -13,6 +13,7 @@ import {
 } from "../../ffi/mod.ts";
 import { ZeromeshError } from "../core/mod.ts";
 import type { Context } from "./context.ts";
+import { bindDescriptors, connectDescriptors, requireDescriptors } from "./descriptors.ts";
 import type { MonitorListener, StopMonitor } from "./monitor.ts";
 import type { Registration, Source } from "./source.ts";
 
@@ -115,9 +116,10 @@ export class Socket {
   /**
    * Binds and returns the endpoint that libzmq made of it (wildcard ports resolved).
    *
-   * @throws {ZeromeshError} `ADDRESS_IN_USE`, `ENDPOINT_INVALID` or `ZMQ_ERROR`.
+   * @throws {ZeromeshError} `ADDRESS_IN_USE`, `ENDPOINT_INVALID`, `LIMIT_REACHED` or `ZMQ_ERROR`.
    */
   bind(endpoint: string): string {
+    this.#requireDescriptors(bindDescriptors, endpoint, "bind");
     const result = this.#backend.bind(this.handle, endpoint);
     if (result < 0) throw zmqError(result, "zmq_bind", endpoint);
     return this.get("LAST_ENDPOINT") as string;
@@ -132,9 +134,10 @@ export class Socket {
   /**
    * Starts connecting; says nothing about success.
    *
-   * @throws {ZeromeshError} `ENDPOINT_INVALID` or `ZMQ_ERROR`.
+   * @throws {ZeromeshError} `ENDPOINT_INVALID`, `LIMIT_REACHED` or `ZMQ_ERROR`.
    */
   connect(endpoint: string): void {
+    this.#requireDescriptors(connectDescriptors, endpoint, "connect to");
     const result = this.#backend.connect(this.handle, endpoint);
     if (result < 0) throw zmqError(result, "zmq_connect", endpoint);
   }
@@ -258,6 +261,12 @@ export class Socket {
     this.context.forget(this);
   }
 
+  #requireDescriptors(count: number, endpoint: string, verb: string): void {
+    if (!endpoint.startsWith("inproc:")) {
+      requireDescriptors(this.#backend, count, `${verb} '${endpoint}'`);
+    }
+  }
+
   /** Same as {@link close} without linger. */
   [Symbol.dispose](): void {
     this.close();
@@ -297,9 +306,9 @@ function tooManySockets(context: Context): ZeromeshError {
     ? "unknown"
     : `${descriptors.open} of ${descriptors.limit} descriptors are open`;
   return new ZeromeshError(
-    "ZMQ_ERROR",
+    "LIMIT_REACHED",
     `Cannot open another socket: the context holds ${context.openSockets} of at most ${context.maxSockets}` +
       ` sockets; ${open}. Raise maxSockets or the descriptor limit (ulimit -n)`,
-    { details: { errno: Errno.EMFILE, syscall: "zmq_socket" } },
+    { details: { errno: Errno.EMFILE, name: "EMFILE", syscall: "zmq_socket" } },
   );
 }
