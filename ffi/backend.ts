@@ -160,6 +160,8 @@ export interface Backend {
 
   /** Makes a waiter for this thread. */
   waiter(options: WaiterOptions): Promise<Waiter>;
+  /** Ends what terminated Workers hold of this library, as long as the result is not disposed of. Null on macOS. */
+  endDeadThreads(): AsyncDisposable | null;
   /** The soft limit of open descriptors of this process, and how many are open; null where unknown. */
   descriptors(): { limit: number; open: number } | null;
   /** Takes `count` descriptors and gives them back: how many there were, at most `count`. */

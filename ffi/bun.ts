@@ -80,6 +80,7 @@ class BunBackend implements Backend {
   contextNew(): Handle {
     const context = this.#zmq.ctxNew();
     if (context === null) throw new ZeromeshError("ZMQ_ERROR", "Cannot create a context: out of memory");
+    this.#native.system.holdings?.add("context", BigInt(native(fromNative(context))));
     return fromNative(context);
   }
 
@@ -96,10 +97,12 @@ class BunBackend implements Backend {
   }
 
   contextTerm(context: Handle): Promise<number> {
+    this.#native.system.holdings?.remove("context", BigInt(native(context)));
     return termAway(this.#native, native(context));
   }
 
   contextTermNow(context: Handle): number {
+    this.#native.system.holdings?.remove("context", BigInt(native(context)));
     for (;;) {
       const result = this.#result(this.#zmq.ctxTerm(native(context)));
       if (result !== -Errno.EINTR) return result;
@@ -108,10 +111,13 @@ class BunBackend implements Backend {
 
   socket(context: Handle, type: number): Handle | number {
     const socket = this.#zmq.socket(native(context), type);
-    return socket === null ? -this.#zmq.errno() : fromNative(socket);
+    if (socket === null) return -this.#zmq.errno();
+    this.#native.system.holdings?.add("socket", BigInt(native(fromNative(socket))));
+    return fromNative(socket);
   }
 
   closeSocket(socket: Handle): number {
+    this.#native.system.holdings?.remove("socket", BigInt(native(socket)));
     return this.#result(this.#zmq.close(native(socket)));
   }
 
@@ -214,6 +220,10 @@ class BunBackend implements Backend {
 
   waiter(options: WaiterOptions): Promise<Waiter> {
     return bunWaiter(this.#waiting, options);
+  }
+
+  endDeadThreads(): AsyncDisposable | null {
+    return this.#native.system.holdings?.watch(this) ?? null;
   }
 
   descriptors(): { limit: number; open: number } | null {

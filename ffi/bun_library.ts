@@ -1,7 +1,8 @@
 import * as bunFfi from "bun:ffi";
 import process from "node:process";
-import type { Region } from "./backend.ts";
+import type { Handle, Region } from "./backend.ts";
 import type { BunCalls, BunFfi } from "./bun_types.ts";
+import { Holdings } from "./holdings.ts";
 import type { LibraryHost } from "./library.ts";
 import {
   darwinSymbols,
@@ -77,6 +78,10 @@ export function makeRegion(size: number): BunRegion {
   };
 }
 
+function wide(pointer: number | null): bigint | null {
+  return pointer === null ? null : BigInt(pointer);
+}
+
 /** An opened libzmq, with what of libc came along. */
 export interface BunLibrary {
   readonly path: string;
@@ -90,16 +95,33 @@ export interface BunLibrary {
 export function openBunLibrary(path: string): BunLibrary {
   const zmq = open(path, zmqSymbols);
   // A number is a fine `address` here, so the shared form of the calls is what Bun makes of the table.
-  const system = process.platform === "darwin"
-    ? { platform: "darwin", calls: open(path, darwinSymbols), region: makeRegion }
-    : { platform: "linux", calls: open(path, linuxSymbols), region: makeRegion };
-  return {
-    path,
-    zmq,
-    optional: openOptional(path, optionalSymbols),
-    threads: openOptional(path, threadSymbols),
-    system: system as unknown as System,
-  };
+  const system =
+    (process.platform === "darwin"
+      ? { platform: "darwin", calls: open(path, darwinSymbols), region: makeRegion, holdings: null }
+      : {
+        platform: "linux",
+        calls: open(path, linuxSymbols),
+        region: makeRegion,
+        holdings: null,
+      }) as unknown as System;
+  const optional = openOptional(path, optionalSymbols);
+  const { gettid, bindtextdomain } = optional;
+  if (system.platform === "linux" && gettid !== undefined && bindtextdomain !== undefined) {
+    system.holdings = new Holdings({
+      path,
+      system,
+      thread: gettid(),
+      bindtextdomain: (domain, folder) => wide(bindtextdomain(domain, folder)),
+      memory: {
+        allocate: (size) => wide(system.calls.calloc(1, size) as number | null),
+        free: (address) => system.calls.free(Number(address)),
+        at: (address, size) => new DataView(ffi.toArrayBuffer(Number(address), 0, size)),
+        addressOf: (handle) => BigInt(handle as unknown as number),
+        handleOf: (address) => Number(address) as unknown as Handle,
+      },
+    });
+  }
+  return { path, zmq, optional, threads: openOptional(path, threadSymbols), system };
 }
 
 /** Bun asks for no permissions. */

@@ -7,6 +7,7 @@ export interface BunFfi {
     symbols: { readonly [name: string]: { readonly args: readonly string[]; readonly returns: string } },
   ): { readonly symbols: { readonly [name: string]: BunFunction } };
   ptr(view: Uint8Array): number;
+  toArrayBuffer(pointer: number, offset: number, length: number): ArrayBuffer;
 }
 
 /** A C function; `ptr` is its address. */

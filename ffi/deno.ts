@@ -94,6 +94,7 @@ class DenoBackend implements Backend {
   contextNew(): Handle {
     const context = this.#zmq.ctxNew();
     if (context === null) throw new ZeromeshError("ZMQ_ERROR", "Cannot create a context: out of memory");
+    this.#native.system.holdings?.add("context", deno.UnsafePointer.value(native(fromNative(context))));
     return fromNative(context);
   }
 
@@ -110,6 +111,7 @@ class DenoBackend implements Backend {
   }
 
   async contextTerm(context: Handle): Promise<number> {
+    this.#native.system.holdings?.remove("context", deno.UnsafePointer.value(native(context)));
     // The errno stays on the thread that ran it; with a living context only a signal makes it fail.
     for (let tries = 0; tries < mostTermTries; tries++) {
       if (await this.#zmq.ctxTermAway(native(context)) >= 0) return 0;
@@ -118,6 +120,7 @@ class DenoBackend implements Backend {
   }
 
   contextTermNow(context: Handle): number {
+    this.#native.system.holdings?.remove("context", deno.UnsafePointer.value(native(context)));
     for (;;) {
       const result = this.#result(this.#zmq.ctxTerm(native(context)));
       if (result !== -Errno.EINTR) return result;
@@ -126,10 +129,13 @@ class DenoBackend implements Backend {
 
   socket(context: Handle, type: number): Handle | number {
     const socket = this.#zmq.socket(native(context), type);
-    return socket === null ? -this.#zmq.errno() : fromNative(socket);
+    if (socket === null) return -this.#zmq.errno();
+    this.#native.system.holdings?.add("socket", deno.UnsafePointer.value(native(fromNative(socket))));
+    return fromNative(socket);
   }
 
   closeSocket(socket: Handle): number {
+    this.#native.system.holdings?.remove("socket", deno.UnsafePointer.value(native(socket)));
     return this.#result(this.#zmq.close(native(socket)));
   }
 
@@ -232,6 +238,10 @@ class DenoBackend implements Backend {
 
   waiter(options: WaiterOptions): Promise<Waiter> {
     return denoWaiter(this.#native, options);
+  }
+
+  endDeadThreads(): AsyncDisposable | null {
+    return this.#native.system.holdings?.watch(this) ?? null;
   }
 
   descriptors(): { limit: number; open: number } | null {

@@ -3,8 +3,9 @@ import { createRequire } from "node:module";
 import { dirname, extname, join } from "node:path";
 import process from "node:process";
 import { cString } from "./c_string.ts";
-import type { Region } from "./backend.ts";
-import type { DenoCalls, DenoGlobal, DenoSymbol, DenoType } from "./deno_types.ts";
+import type { Handle, Region } from "./backend.ts";
+import type { DenoCalls, DenoGlobal, DenoSymbol, DenoType, PointerObject } from "./deno_types.ts";
+import { Holdings } from "./holdings.ts";
 import type { LibraryHost } from "./library.ts";
 import {
   darwinSymbols,
@@ -139,11 +140,32 @@ function openParts(path: string, opened: Opened, close: () => void): DenoLibrary
   // Both tables hold what is used by name below; the others are reached through `system` only.
   const raw = open(opened, path, darwin ? darwinSymbols : linuxSymbols, false) as unknown as DenoSystem;
   const stays = pin(path);
+  const optional: DenoLibrary["optional"] = open(opened, path, optionalSymbols, true);
+  const system = sharedCalls(raw, darwin);
+  const { gettid, bindtextdomain } = optional;
+  if (system.platform === "linux" && stays && gettid !== null && bindtextdomain !== null) {
+    const { UnsafePointer, UnsafePointerView } = deno;
+    const wide = (pointer: PointerObject | null) => pointer === null ? null : UnsafePointer.value(pointer);
+    const pointer = (address: bigint) => UnsafePointer.create(address)!;
+    system.holdings = new Holdings({
+      path,
+      system,
+      thread: gettid(),
+      bindtextdomain: (domain, folder) => wide(bindtextdomain(domain, folder)),
+      memory: {
+        allocate: (size) => wide(raw.calloc(1n, BigInt(size))),
+        free: (address) => raw.free(pointer(address)),
+        at: (address, size) => new DataView(UnsafePointerView.getArrayBuffer(pointer(address), size)),
+        addressOf: (handle) => UnsafePointer.value(handle as unknown as PointerObject),
+        handleOf: (address) => pointer(address) as unknown as Handle,
+      },
+    });
+  }
   return {
     path,
     zmq,
-    optional: open(opened, path, optionalSymbols, true),
-    system: sharedCalls(raw, darwin),
+    optional,
+    system,
     pollAway: raw.pollAway,
     pollMemory: () => pollMemory(raw),
     // Code that is not pinned must not go while anything may still run in it.
@@ -214,7 +236,12 @@ function sharedCalls(raw: DenoSystem, darwin: boolean): System {
     readlink: (path: Uint8Array, buffer: bigint, length: number) =>
       raw.readlink(path, buffer, BigInt(length)),
   };
-  return { platform: darwin ? "darwin" : "linux", calls, region: makeRegion } as unknown as System;
+  return {
+    platform: darwin ? "darwin" : "linux",
+    calls,
+    region: makeRegion,
+    holdings: null,
+  } as unknown as System;
 }
 
 /** Asks before it looks, because a look without permission would ask the person at the terminal. */

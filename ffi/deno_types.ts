@@ -26,6 +26,7 @@ export interface DenoGlobal {
   readonly UnsafePointer: {
     of(view: Uint8Array): PointerObject | null;
     value(pointer: PointerObject | null): bigint;
+    create(address: bigint): PointerObject | null;
   };
   readonly UnsafePointerView: {
     new (pointer: PointerObject): { getPointer(offset: number): PointerObject | null };

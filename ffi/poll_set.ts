@@ -40,6 +40,7 @@ const EPOLLIN = 1;
 class EpollSet implements PollSet {
   readonly fd: number;
   readonly #calls: LinuxCalls;
+  readonly #holdings: LinuxSystem["holdings"];
   readonly #bell: number;
   readonly #event: Region;
   readonly #eventWords: Int32Array;
@@ -52,9 +53,10 @@ class EpollSet implements PollSet {
   #rung = false;
   #closed = false;
 
-  constructor({ calls, region }: LinuxSystem) {
+  constructor({ calls, region, holdings }: LinuxSystem) {
     const packed = process.arch === "x64";
     this.#calls = calls;
+    this.#holdings = holdings;
     this.#stride = packed ? 3 : 4;
     this.#dataAt = packed ? 1 : 2;
     this.#event = region(16);
@@ -71,6 +73,8 @@ class EpollSet implements PollSet {
       throw error;
     }
     this.add(this.#bell, bellToken);
+    holdings?.add("descriptor", BigInt(this.fd));
+    holdings?.add("bell", BigInt(this.#bell));
   }
 
   add(fd: number, token: number): void {
@@ -115,6 +119,8 @@ class EpollSet implements PollSet {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#holdings?.remove("descriptor", BigInt(this.fd));
+    this.#holdings?.remove("bell", BigInt(this.#bell));
     this.#calls.close(this.fd);
     this.#calls.close(this.#bell);
   }

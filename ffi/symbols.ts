@@ -1,4 +1,5 @@
 import type { Region } from "./backend.ts";
+import type { Holdings } from "./holdings.ts";
 
 /**
  * How a C parameter is passed.
@@ -93,6 +94,9 @@ export const zmqSymbols = {
 /** Functions that some builds of libzmq, or some libc, lack; each is opened apart. */
 export const optionalSymbols = {
   mallopt: { name: "mallopt", parameters: ["int", "int"], result: "int" }, // parameter, value
+  gettid: { name: "gettid", parameters: [], result: "int" }, // void
+  // *domain, *folder
+  bindtextdomain: { name: "bindtextdomain", parameters: ["view", "view"], result: "handle" },
   // *public, *secret: 41 bytes each
   curveKeypair: { name: "zmq_curve_keypair", parameters: ["view", "view"], result: "int" },
   curvePublic: { name: "zmq_curve_public", parameters: ["view", "view"], result: "int" },
@@ -133,6 +137,8 @@ export const linuxSymbols = {
   getsockopt: { name: "getsockopt", parameters: ["int", "int", "int", "address", "address"], result: "int" },
   getsockname: { name: "getsockname", parameters: ["int", "address", "address"], result: "int" }, // fd, *address, *length
   getpeername: { name: "getpeername", parameters: ["int", "address", "address"], result: "int" },
+  flock: { name: "flock", parameters: ["int", "int"], result: "int" }, // fd, operation
+  access: { name: "access", parameters: ["view", "int"], result: "int" }, // *path, mode
   shutdown: { name: "shutdown", parameters: ["int", "int"], result: "int" }, // fd, how
   readlink: { name: "readlink", parameters: ["view", "address", "size"], result: "int" }, // *path, *buffer, length
 } as const satisfies SymbolTable;
@@ -192,6 +198,8 @@ export type System =
   & {
     /** Makes memory with a fixed address. */
     readonly region: (size: number) => Region;
+    /** Where what this thread holds is written down; null where another thread could not end it. */
+    holdings: Holdings | null;
   }
   & (
     | { readonly platform: "linux"; readonly calls: LinuxCalls }

@@ -88,6 +88,7 @@ export class Context {
   #zap: ZapHandler | null = null;
   #closing: Promise<void> | null = null;
   #programEnd: Disposable | undefined;
+  #deadThreads: AsyncDisposable | null = null;
 
   private constructor(lease: BackendLease, options: ContextOptions) {
     const { backend } = lease;
@@ -131,6 +132,7 @@ export class Context {
       throw error;
     }
     openContexts.add(context);
+    context.#deadThreads = backend.endDeadThreads();
     context.#programEnd = onProgramEnd(() => context.#endNow());
     return context;
   }
@@ -226,6 +228,7 @@ export class Context {
     this.#monitors?.close();
     await this.#reactor.close();
     await this.backend.contextTerm(this.handle);
+    await this.#deadThreads?.[Symbol.asyncDispose]();
     this.#library[Symbol.dispose]();
   }
 

@@ -1,0 +1,245 @@
+import process from "node:process";
+import type { Backend, Handle } from "./backend.ts";
+import { cString, fromCString } from "./c_string.ts";
+import { Errno, SocketOption } from "./constants.ts";
+import type { LinuxSystem } from "./symbols.ts";
+
+/** What a thread holds that outlives it. A bell is a descriptor that ends the wait on the ones beside it. */
+export type HeldKind = "context" | "socket" | "bell" | "descriptor";
+
+const kinds: readonly (HeldKind | null)[] = [null, "context", "socket", "bell", "descriptor"];
+
+/** Memory of C, which all threads of the process see. */
+export interface NativeMemory {
+  /** Zeroed memory, or null. */
+  allocate(size: number): bigint | null;
+  /** Gives it back. */
+  free(address: bigint): void;
+  /** Memory at an address. */
+  at(address: bigint, size: number): DataView;
+  /** The address in a handle. */
+  addressOf(handle: Handle): bigint;
+  /** The handle of an address. */
+  handleOf(address: bigint): Handle;
+}
+
+/** What holdings are made of. */
+export interface HoldingsParts {
+  /** The library's path: each library has a list of its own, since only it can end what it made. */
+  readonly path: string;
+  /** libc. */
+  readonly system: LinuxSystem;
+  /** Memory. */
+  readonly memory: NativeMemory;
+  /** libc's function of that name, with the address of the text that it returns. */
+  readonly bindtextdomain: (domain: Uint8Array, folder: Uint8Array | null) => bigint | null;
+  /** This thread's number. */
+  readonly thread: number;
+}
+
+// The head of the list: the address of the first page. A page: the next one's address, its thread, and records of
+// a kind and a value.
+const headBytes = 16;
+const threadAt = 8;
+const recordsAt = 16;
+const recordBytes = 16;
+const recordsPerPage = 255;
+const pageBytes = recordsAt + recordsPerPage * recordBytes;
+
+const O_RDONLY_CLOEXEC = 0o2000000;
+const LOCK_EX_NB = 2 | 4;
+const lockTries = 2_000;
+const sweepMs = 1_000;
+const settleMs = 20;
+
+interface Slot {
+  readonly page: DataView;
+  readonly at: number;
+}
+
+interface Held {
+  readonly kind: HeldKind;
+  readonly value: bigint;
+}
+
+/**
+ * What the threads of this process hold of one library, in memory of C, so that another thread ends what a Worker
+ * leaves behind that was terminated: its sockets would answer heartbeats for ever.
+ *
+ * The list's address is kept where every thread finds it by name: libc's table of text domains. Pages are linked and
+ * taken out under a lock on a file of `/proc`; only its own thread writes into a page. Without `/proc` nothing is kept.
+ */
+export class Holdings {
+  readonly #parts: HoldingsParts;
+  readonly #slots = new Map<string, Slot>();
+  readonly #free: Slot[] = [];
+  #list: DataView | null = null;
+  #stuck = false;
+  #watchers = 0;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #ending: Promise<void> = Promise.resolve();
+
+  constructor(parts: HoldingsParts) {
+    this.#parts = parts;
+  }
+
+  /** Writes down that this thread holds something. */
+  add(kind: HeldKind, value: bigint): void {
+    if (this.#free.length === 0) this.#addPage();
+    const slot = this.#free.pop();
+    if (slot === undefined) return;
+    // The kind last: it makes the record.
+    slot.page.setBigUint64(slot.at + 8, value, true);
+    slot.page.setUint32(slot.at, kinds.indexOf(kind), true);
+    this.#slots.set(`${kind} ${value}`, slot);
+  }
+
+  /** This thread no longer holds it. To be called before it is freed. */
+  remove(kind: HeldKind, value: bigint): void {
+    const key = `${kind} ${value}`;
+    const slot = this.#slots.get(key);
+    if (slot === undefined) return;
+    slot.page.setUint32(slot.at, 0, true);
+    this.#slots.delete(key);
+    this.#free.push(slot);
+  }
+
+  /** Ends what dead threads hold, now and every second until the result is disposed of, which waits for what is begun. */
+  watch(backend: Backend): AsyncDisposable {
+    const sweep = () => this.#sweep(backend);
+    sweep();
+    if (this.#watchers++ === 0) {
+      this.#timer = setInterval(sweep, sweepMs);
+      this.#timer.unref();
+    }
+    return {
+      [Symbol.asyncDispose]: () => {
+        if (--this.#watchers === 0) clearInterval(this.#timer);
+        return this.#ending;
+      },
+    };
+  }
+
+  #sweep(backend: Backend): void {
+    const held = this.#takeDead();
+    if (held.length > 0) this.#ending = Promise.all([this.#ending, this.#end(backend, held)]).then(() => {});
+  }
+
+  async #end(backend: Backend, held: readonly Held[]): Promise<void> {
+    const { memory, system: { calls, region } } = this.#parts;
+    const of = (...wanted: HeldKind[]) => held.filter(({ kind }) => wanted.includes(kind));
+    const handles = (kind: HeldKind) => of(kind).map(({ value }) => memory.handleOf(value));
+    const zero = new Uint8Array(new ArrayBuffer(4));
+    // Monitors first: one that ends after its socket blocks libzmq's reaper.
+    for (const socket of handles("socket")) backend.monitor(socket, null, 0);
+    for (const socket of handles("socket")) {
+      backend.setOption(socket, SocketOption.LINGER, zero);
+      backend.closeSocket(socket);
+    }
+    const one = region(8);
+    one.view.setBigUint64(0, 1n, true);
+    for (const { value } of of("bell")) calls.write(Number(value), one.address, 8);
+    await Promise.all(handles("context").map((context) => backend.contextTerm(context)));
+    // A thread may still wait on them: closed before the bell is heard they would leave it asleep for ever.
+    await new Promise<void>((resolve) => setTimeout(resolve, settleMs));
+    for (const { value } of of("descriptor", "bell")) calls.close(Number(value));
+  }
+
+  /** Takes out the pages of threads that are gone, and reads them. */
+  #takeDead(): Held[] {
+    const { memory, thread } = this.#parts;
+    const held: Held[] = [];
+    const head = this.#head(false);
+    if (head === null || !this.#exists(thread)) return held;
+    this.#locked(() => {
+      for (let at = head, next = at.getBigUint64(0, true); next !== 0n; next = at.getBigUint64(0, true)) {
+        const page = memory.at(next, pageBytes);
+        const owner = page.getUint32(threadAt, true);
+        if (owner === thread || this.#exists(owner)) {
+          at = page;
+          continue;
+        }
+        at.setBigUint64(0, page.getBigUint64(0, true), true);
+        for (let record = recordsAt; record < pageBytes; record += recordBytes) {
+          const kind = kinds[page.getUint32(record, true)] ?? null;
+          if (kind !== null) held.push({ kind, value: page.getBigUint64(record + 8, true) });
+        }
+        memory.free(next);
+      }
+    });
+    return held;
+  }
+
+  #exists(thread: number): boolean {
+    const { calls } = this.#parts.system;
+    return calls.access(cString(`/proc/self/task/${thread}`), 0) >= 0 || calls.errno() !== Errno.ENOENT;
+  }
+
+  #addPage(): void {
+    const { memory, thread } = this.#parts;
+    const address = memory.allocate(pageBytes);
+    if (address === null) return;
+    const page = memory.at(address, pageBytes);
+    page.setUint32(threadAt, thread, true);
+    let linked = false;
+    this.#locked(() => {
+      const head = this.#head(true);
+      if (head === null) return;
+      page.setBigUint64(0, head.getBigUint64(0, true), true);
+      head.setBigUint64(0, address, true);
+      linked = true;
+    });
+    if (!linked) return memory.free(address);
+    for (let at = recordsAt; at < pageBytes; at += recordBytes) this.#free.push({ page, at });
+  }
+
+  /** The list; made at first use, which needs the lock. */
+  #head(make: boolean): DataView | null {
+    this.#list ??= this.#findHead(make);
+    return this.#list;
+  }
+
+  #findHead(make: boolean): DataView | null {
+    const { bindtextdomain, memory, path } = this.#parts;
+    const domain = cString(`zeromesh.1 ${path}`);
+    // It carries the process's number: a child made by fork has the text, and not the threads.
+    const prefix = `/zeromesh.1/${process.pid}/`;
+    const bound = bindtextdomain(domain, null);
+    if (bound === null) return null;
+    const text = textAt(memory, bound, prefix.length + 24);
+    if (text.startsWith(prefix)) return memory.at(BigInt(`0x${text.slice(prefix.length)}`), headBytes);
+    if (!make) return null;
+    const address = memory.allocate(headBytes);
+    if (address === null) return null;
+    bindtextdomain(domain, cString(prefix + address.toString(16)));
+    return memory.at(address, headBytes);
+  }
+
+  #locked(run: () => void): void {
+    const { calls } = this.#parts.system;
+    if (this.#stuck) return;
+    const fd = calls.open(cString("/proc/self/status"), O_RDONLY_CLOEXEC);
+    if (fd < 0) return;
+    try {
+      // Whoever was terminated while it held the lock holds it for ever; then this does no more.
+      for (let tries = 0; tries < lockTries; tries++) {
+        if (calls.flock(fd, LOCK_EX_NB) >= 0) return run();
+        calls.yield();
+      }
+      this.#stuck = true;
+    } finally {
+      calls.close(fd);
+    }
+  }
+}
+
+/** Reads byte by byte, since what lies behind the text's end may not be ours to read. */
+function textAt(memory: NativeMemory, address: bigint, most: number): string {
+  const bytes = new Uint8Array(most + 1);
+  for (let i = 0; i < most; i++) {
+    const byte = memory.at(address + BigInt(i), 1).getUint8(0);
+    if (byte === 0) break;
+    bytes[i] = byte;
+  }
+  return fromCString(bytes);
+}

@@ -1,0 +1,53 @@
+/** Workers that are terminated while they serve; says what they leave, and what their callers get. */
+import { readdirSync } from "node:fs";
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isMainThread, parentPort, Worker } from "node:worker_threads";
+import { Messenger, unaryHandler, ZeromeshError } from "../../src/mod.ts";
+
+const options = { endpoint: "tcp://127.0.0.1:0" };
+
+async function serve(): Promise<void> {
+  const messenger = await Messenger.create(options);
+  messenger.registerHandler(unaryHandler("wait", () => new Promise<Uint8Array>(() => {})));
+  parentPort!.postMessage(messenger.endpoints);
+}
+
+/** What a caller gets whose peer's Worker is terminated. */
+async function round(caller: Messenger, which: number): Promise<string> {
+  const worker = new Worker(new URL(import.meta.url));
+  const endpoints = await new Promise<string[]>((resolve) => worker.once("message", resolve));
+  const to = await caller.connect(endpoints[which % endpoints.length]!);
+  const call = caller.unary("wait", { to, timeoutMs: 30_000 }).then(
+    () => "an answer",
+    (error: unknown) => error instanceof ZeromeshError ? `${error.code} ${error.ran}` : String(error),
+  );
+  await sleep(50);
+  await worker.terminate();
+  return await call;
+}
+
+async function rounds(): Promise<string[]> {
+  await using caller = await Messenger.create(options);
+  return await Promise.all([0, 1, 2, 3].map((which) => round(caller, which)));
+}
+
+const count = (): number[] => ["fd", "task"].map((what) => readdirSync(`/proc/self/${what}`).length);
+
+async function main(): Promise<void> {
+  await rounds();
+  await sleep(200);
+  const [descriptors, threads] = count();
+  const outcomes = [await rounds(), await rounds()].flat();
+  let left: number[] = [];
+  const began = performance.now();
+  do {
+    await sleep(20);
+    left = count();
+  } while (left[0]! > descriptors! + 4 && performance.now() - began < 3_000);
+  console.log(`outcomes ${[...new Set(outcomes)].join()}`);
+  console.log(`left ${JSON.stringify([left[0]! - descriptors!, left[1]! - threads!])}`);
+  process.exit(0);
+}
+
+await (isMainThread ? main() : serve());

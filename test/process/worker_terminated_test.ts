@@ -1,0 +1,34 @@
+/** What a Worker with an instance leaves behind when it is terminated. */
+import assert from "node:assert/strict";
+import process from "node:process";
+import { test } from "node:test";
+import { leakCheck } from "../support/fixture.ts";
+import { spawnScript } from "../support/spawn.ts";
+import { within } from "../support/until.ts";
+
+const skip = process.platform !== "linux";
+
+test(
+  "terminated Workers leave no socket, descriptor or thread, and their callers learn of it",
+  { skip },
+  async () => {
+    await using t = await leakCheck();
+    const child = t.use(
+      spawnScript("test/process/worker_terminated_program.ts", [], { permissions: ["-A"] }),
+    );
+    assert.deepEqual(
+      await within(child.exit, 30_000, "the program"),
+      { code: 0, signal: null },
+      child.errorText,
+    );
+    assert.equal(await child.waitForLine("outcomes"), "outcomes PEER_DISCONNECTED maybe");
+    const [descriptors, threads] = JSON.parse(
+      (await child.waitForLine("left")).slice("left ".length),
+    ) as number[];
+    // Eight Workers had some 140 descriptors and 16 threads of libzmq's.
+    assert.ok(
+      descriptors! <= 4 && threads! <= 4,
+      `${descriptors} descriptors and ${threads} threads are left`,
+    );
+  },
+);
