@@ -1,5 +1,5 @@
 import { errorText, type InstanceId, type Logger, ZeromeshError } from "../core/mod.ts";
-import type { Balance, Roster, ServiceRouter, ServiceTarget } from "../messenger/mod.ts";
+import type { RetriedTarget, Roster, ServiceRouter, ServiceTarget } from "../messenger/mod.ts";
 import type { ServiceDiscovery } from "./discovery.ts";
 import { InstanceHealth } from "./instance_health.ts";
 import { patienceMs, Reaches } from "./reaches.ts";
@@ -60,7 +60,7 @@ export class ServiceDirectory implements ServiceRouter {
 
   pickNow(target: ServiceTarget): InstanceId | null {
     const members = this.#members(target.service);
-    const id = this.#choose(members, target.balance);
+    const id = this.#choose(members, target);
     return id !== null && this.#parts.roster.standing(id) === "up" ? this.#chosen(members, id) : null;
   }
 
@@ -81,7 +81,7 @@ export class ServiceDirectory implements ServiceRouter {
         throw this.unavailable(target, connectTimeoutMs, "PEER_UNREACHABLE");
       }
       const hurry = now >= hurryAt;
-      const id = this.#choose(members, target.balance, hurry);
+      const id = this.#choose(members, target, hurry);
       if (id === null) {
         await this.#change(Math.min(left, lookAgainMs), signal);
         continue;
@@ -96,7 +96,7 @@ export class ServiceDirectory implements ServiceRouter {
       });
       if (reached === null) await this.#change(Math.min(left, lookAgainMs), signal);
       else await endOf(reached, signal);
-      if (roster.standing(id) === "up" && (hurry || !this.#nearerThan(members, id, target.balance))) {
+      if (roster.standing(id) === "up" && (hurry || !this.#nearerThan(members, id, target))) {
         return id;
       }
     }
@@ -170,7 +170,7 @@ export class ServiceDirectory implements ServiceRouter {
   }
 
   /** One of those that may be called, on this host if possible; null when there is none now. */
-  #choose(service: ServiceMembers, balance: Balance, hurry = false): InstanceId | null {
+  #choose(service: ServiceMembers, { balance, tried }: RetriedTarget, hurry = false): InstanceId | null {
     const { members } = service;
     const count = members.length;
     const from = balance === "random" ? randomBelow(count) : service.cursor;
@@ -179,7 +179,8 @@ export class ServiceDirectory implements ServiceRouter {
     let bestRank: Rank = Rank.none;
     for (let step = 0; step < count; step++) {
       const id = members[(from + step) % count]!;
-      const rank = this.#rank(id, hurry);
+      const standing = this.#rank(id, hurry);
+      const rank = standing !== Rank.none && tried?.has(id) === true ? Rank.tried : standing;
       // Of equals the earlier in turn, or the one with less to do.
       if (
         rank > bestRank ||
@@ -194,10 +195,10 @@ export class ServiceDirectory implements ServiceRouter {
   }
 
   /** Whether there is one on this host, or perhaps, and this one is not. */
-  #nearerThan(service: ServiceMembers, id: InstanceId, balance: Balance): boolean {
+  #nearerThan(service: ServiceMembers, id: InstanceId, target: RetriedTarget): boolean {
     const { roster } = this.#parts;
     if (roster.isLocal(id) !== false) return false;
-    const other = this.#choose(service, balance);
+    const other = this.#choose(service, target);
     return other !== null && roster.isLocal(other) !== false;
   }
 
@@ -299,7 +300,7 @@ export class ServiceDirectory implements ServiceRouter {
   }
 }
 
-const Rank = { none: 0, unmet: 1, far: 2, near: 3 } as const;
+const Rank = { none: 0, tried: 1, unmet: 2, far: 3, near: 4 } as const;
 type Rank = (typeof Rank)[keyof typeof Rank];
 
 function randomBelow(count: number): number {

@@ -93,7 +93,13 @@ export { type DiscoveryPort, heartbeatBoundMs, type PeerLookup } from "./peers/p
 export { type PeerEntry, peerInfoOfEntry, type PeerLocation } from "./peers/peer_entry.ts";
 export { type Peer, type PeerView } from "./peers/peers.ts";
 export { type Roster, type Standing } from "./peers/roster.ts";
-export { type Balance, service, type ServiceRouter, type ServiceTarget } from "./calls/service_target.ts";
+export {
+  type Balance,
+  type RetriedTarget,
+  service,
+  type ServiceRouter,
+  type ServiceTarget,
+} from "./calls/service_target.ts";
 export { type CallStats } from "./calls/pending.ts";
 export { type CreditStats } from "./credit/send_credit.ts";
 export { type Session } from "./peers/session.ts";

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { Messenger, type MessengerOptions, unaryHandler } from "../../src/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { freePort, occupiedPort } from "../support/ports.ts";
+import { currentRuntime } from "../support/runtime.ts";
 import { until, within } from "../support/until.ts";
 import { bytes, fails, pair, text } from "./messenger_kit.ts";
 import { RawRouter, requestIn, response } from "./messenger_raw_peer.ts";
@@ -322,11 +323,12 @@ test("connect() and close() refuse wrong arguments", async () => {
   assert.throws(() => void client.close({ timeoutMs: Number.NaN }), TypeError);
 });
 
-test("connect() to a name that cannot be resolved is PEER_UNREACHABLE and names it", async () => {
+test("connect() to a name that cannot be resolved fails and names it", async () => {
   await using t = await leakCheck();
   const client = await t.messenger();
   await fails(client.connect("tcp://no-such-host.invalid:5555", { timeoutMs: 2_000 }), {
-    code: "PEER_UNREACHABLE",
+    // The tests may ask for no name on Deno.
+    code: currentRuntime === "deno" ? "FORBIDDEN" : "PEER_UNREACHABLE",
     message: /no-such-host\.invalid/,
   }, 8_000);
 });

@@ -149,6 +149,33 @@ test("a call that may have run is sent again only where its caller allows that",
   assert.equal(text(await twice), "done");
 });
 
+test("what is sent again to a service goes to an instance that has not failed it, however they are chosen", async () => {
+  await using t = await leakCheck();
+  const discovery = new StaticDiscovery();
+  const held = gate(t);
+  const instances = await Promise.all([1, 2, 3].map(() => t.messenger({ discovery, services: ["work"] })));
+  for (const [index, one] of instances.entries()) {
+    const last = index === 2;
+    one.registerHandler(
+      unaryHandler("work", () => last ? bytes("done") : held.opened.then(() => bytes("late")), {
+        concurrency: 1,
+        maxQueued: last ? 100 : 0,
+      }),
+    );
+    await one.announce();
+    if (!last) one.unary("work", { to: one.instanceId }).catch(() => {});
+  }
+  const client = await t.messenger({ discovery });
+  for (const { endpoint } of instances) await client.connect(endpoint);
+  const to = service("work", { balance: "random" });
+  const retry = { attempts: 3, backoffMs: 1 };
+  await Promise.all(Array.from({ length: 4 }, async () => {
+    for (let i = 0; i < 10; i++) assert.equal(text(await client.unary("work", { to, retry })), "done");
+  }));
+  held.open();
+  await until(() => instances.every((one) => one.stats().handlers.running === 0));
+});
+
 test("a call to a service that an instance gave back goes to another one, without retry", async () => {
   await using t = await leakCheck();
   const discovery = new StaticDiscovery();

@@ -2,6 +2,7 @@ import { Backoff, type Clock, ZeromeshError } from "../../core/mod.ts";
 import { checkOptionNames, checkTimeout, duration, inRange } from "../option_checks.ts";
 import type { BaseCallOptions } from "./caller.ts";
 import type { CallTable } from "./pending.ts";
+import { isToService } from "./service_calls.ts";
 
 /** When something that failed is sent again. */
 export interface RetryOptions {
@@ -106,13 +107,15 @@ export class Retries {
   ): Promise<T> {
     const { calls, clock } = this.#parts;
     const { to, signal } = options;
+    const tried = new Set<string>();
+    let next = options;
     const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? this.#parts.timeoutMs);
     const giveUpAt = clock.now() + timeoutMs;
     const pauses = retryPauses(retry);
     for (let attempt = 1;; attempt++) {
       const leftMs = attempt === 1 ? timeoutMs : giveUpAt - clock.now();
       try {
-        return await call({ ...options, timeoutMs: leftMs });
+        return await call({ ...next, timeoutMs: leftMs });
       } catch (error) {
         const pauseMs = pauses.next();
         const over = attempt >= retry.attempts || clock.now() + pauseMs >= giveUpAt;
@@ -122,6 +125,9 @@ export class Retries {
         const cancel = clock.after(pauseMs, () => waiting.succeed(undefined));
         await waiting.promise.finally(cancel);
         calls.repeated++;
+        if (!isToService(options) || !(error instanceof ZeromeshError) || error.peer === undefined) continue;
+        tried.add(error.peer);
+        next = { ...options, to: { ...options.to, tried } };
       }
     }
   }

@@ -11,6 +11,12 @@ export interface ServiceTarget {
   readonly balance: Balance;
 }
 
+/** The destination of a call that is sent again: instances that failed it are chosen only where there is no other. */
+export interface RetriedTarget extends ServiceTarget {
+  /** The instances that failed it. */
+  readonly tried?: ReadonlySet<string> | undefined;
+}
+
 const balances: readonly string[] = ["round-robin", "random", "least-in-flight"];
 
 /**
