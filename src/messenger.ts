@@ -4,6 +4,7 @@ import {
   type DroppedEntries,
   type InstanceId,
   isContract,
+  readOptions,
   type SubscribeOptions,
   type UnaryContract,
   type WorkerId,
@@ -18,7 +19,6 @@ import {
   Builtins,
   type Caller,
   type CallOptions,
-  checkOptionNames,
   checkTimeout,
   type Client,
   type ClientCallOptions,
@@ -46,7 +46,7 @@ import {
 import { amHandler, type ContractHandler, type TypedContext, typedUnaryHandler } from "./handlers.ts";
 import { Inside } from "./messenger_inside.ts";
 import { observeMessenger } from "./messenger_metrics.ts";
-import { messengerOptionNames, type MessengerOptions } from "./messenger_options.ts";
+import { connectOptionTable, type MessengerOptions, messengerOptionTable } from "./messenger_options.ts";
 import type { FullStats } from "./stat_metrics.ts";
 import { isCurveKey, ZmqTransport } from "./transport/mod.ts";
 import { type PeerInfoJson, peerInfoToJson } from "./wire/mod.ts";
@@ -94,18 +94,15 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
   /**
    * Loads libzmq if need be, binds, and makes an instance.
    *
-   * @param options Where to listen, limits, features; all have defaults.
+   * @param given Where to listen, limits, features; all have defaults.
    * @throws {TypeError} If an option has the wrong type or is not known, or the keys of `curve` are of two pairs.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, `ENDPOINT_INVALID`, `ADDRESS_IN_USE`; what registering with
    * `discovery` throws.
    */
-  static async create(options: MessengerOptions = {}): Promise<Messenger> {
-    checkOptionNames(options, messengerOptionNames);
+  static async create(given: MessengerOptions = {}): Promise<Messenger> {
+    const options = readOptions(given, messengerOptionTable, "Cannot create a messenger");
     const { signal } = options;
-    if (signal != null && !(signal instanceof AbortSignal)) {
-      throw new TypeError("Cannot create a messenger: signal must be an AbortSignal");
-    }
     signal?.throwIfAborted();
     const resolved = resolveOptions(options);
     const sizes = resolveEventOptions(options.events);
@@ -208,7 +205,8 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
    * @throws {ZeromeshError} `PEER_UNREACHABLE` after `timeoutMs`, saying what was found there;
    * `ENDPOINT_INVALID`; `PEER_LACKS_FEATURE`; `CLOSED`.
    */
-  async connect(endpoint: string, options: ConnectOptions = {}): Promise<InstanceId> {
+  async connect(endpoint: string, given: ConnectOptions = {}): Promise<InstanceId> {
+    const options = readOptions(given, connectOptionTable, "Cannot connect");
     const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? 5_000);
     this.#requireOpen("connect");
     const serverKey = options.serverKey ?? null;

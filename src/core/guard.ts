@@ -1,3 +1,4 @@
+import { option } from "./options.ts";
 import { errorText } from "./errors.ts";
 import { type LogFields, type Logger, silentLogger } from "./logger.ts";
 
@@ -78,12 +79,17 @@ export function readable(thrown: unknown): unknown {
   }
 }
 
+const loggerKind = option.methods("a logger such as console,", "debug", "info", "warn", "error");
+
 /** A logger that never throws: at its first failure the one that was given is not used again. */
 export function guardLogger(
-  logger: Logger = silentLogger,
+  given: Logger | null | undefined,
   failed: (error: unknown) => void = () => {},
 ): Logger {
+  const logger = given ?? silentLogger;
   if (logger === silentLogger) return logger;
+  const { fits, rule } = loggerKind;
+  if (!fits(logger)) throw new TypeError(`Cannot log: logger must be ${rule}`);
   let broken = false;
   const fail = (error: unknown): void => {
     if (broken) return;

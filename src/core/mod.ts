@@ -103,3 +103,11 @@ export { type NumberMetric, observeNumbers } from "./observe_numbers.ts";
 export { TurnClock, type TurnTask } from "./turn_clock.ts";
 export { xxh3Of16 } from "./xxh3.ts";
 export { libraryVersion } from "./version.ts";
+export {
+  checkOptionNames,
+  noOption,
+  option,
+  type OptionKind,
+  type OptionTable,
+  readOptions,
+} from "./options.ts";

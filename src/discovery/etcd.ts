@@ -21,6 +21,9 @@ import {
   guardLogger,
   type InstanceId,
   type Logger,
+  option,
+  type OptionTable,
+  readOptions,
   systemClock,
   type WorkerId,
   workerIdOf,
@@ -66,6 +69,17 @@ export interface EtcdDiscoveryOptions {
   clock?: Clock | undefined;
 }
 
+const optionTable: OptionTable<EtcdDiscoveryOptions> = {
+  endpoints: option.texts,
+  cluster: option.text,
+  auth: option.object,
+  tls: option.object,
+  ttlMs: option.interval,
+  timeoutMs: option.duration,
+  logger: option.any,
+  clock: option.methods("a clock", "now", "wallNow", "after"),
+};
+
 /** Every default of {@link EtcdDiscoveryOptions}. */
 const etcdDiscoveryDefaults = Object.freeze({
   endpoints: Object.freeze(["http://127.0.0.1:2379"]),
@@ -86,10 +100,11 @@ export class EtcdDiscovery implements PeerDiscovery, ServiceDiscovery {
   /**
    * Dials nothing yet: etcd is asked at first use.
    *
-   * @param options Where etcd is; all options have defaults.
+   * @param given Where etcd is; all options have defaults.
    * @throws {TypeError} If an endpoint is no `http://` or `https://` URL.
    */
-  constructor(options: EtcdDiscoveryOptions = {}) {
+  constructor(given: EtcdDiscoveryOptions = {}) {
+    const options = readOptions(given, optionTable, "Cannot make an EtcdDiscovery");
     const d = etcdDiscoveryDefaults;
     const endpoints = options.endpoints ?? d.endpoints;
     if (endpoints.length === 0 || !endpoints.every((one) => /^https?:\/\/[^/]/.test(one))) {

@@ -5,6 +5,9 @@ import {
   guardLogger,
   type InstanceId,
   type Logger,
+  option,
+  type OptionTable,
+  readOptions,
   systemClock,
   type WorkerId,
   workerIdOf,
@@ -51,6 +54,15 @@ export interface FileDiscoveryOptions {
   clock?: Clock | undefined;
 }
 
+const optionTable: OptionTable<FileDiscoveryOptions> = {
+  path: option.text,
+  servicesPath: option.text,
+  pollMs: option.interval,
+  lockTimeoutMs: option.duration,
+  logger: option.any,
+  clock: option.methods("a clock", "now", "wallNow", "after"),
+};
+
 /** Every default of {@link FileDiscoveryOptions} that is a number. */
 export const fileDiscoveryDefaults = Object.freeze({ pollMs: 2_000, lockTimeoutMs: 10_000 });
 
@@ -80,10 +92,11 @@ export class FileDiscovery implements PeerDiscovery, ServiceDiscovery {
   /**
    * Opens nothing yet: the file is read at first use.
    *
-   * @param options Where the file is.
+   * @param given Where the file is.
    */
-  constructor(options: FileDiscoveryOptions) {
-    if (typeof options?.path !== "string" || options.path === "") {
+  constructor(given: FileDiscoveryOptions) {
+    const options = readOptions(given, optionTable, "Cannot make a FileDiscovery");
+    if (options.path === undefined) {
       throw new TypeError("Cannot make a FileDiscovery: path must be the path of a file");
     }
     const clock = this.#clock = options.clock ?? systemClock;

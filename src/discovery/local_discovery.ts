@@ -3,6 +3,9 @@ import {
   type Clock,
   type InstanceId,
   isInstanceId,
+  option,
+  type OptionTable,
+  readOptions,
   systemClock,
   type WorkerId,
   workerIdOf,
@@ -37,6 +40,13 @@ export interface LocalDiscoveryOptions {
 /** Every default of {@link LocalDiscoveryOptions} that is a number or a word. */
 export const localDiscoveryDefaults = Object.freeze({ mesh: "default", sweepMs: 1_000 });
 
+const optionTable: OptionTable<LocalDiscoveryOptions> = {
+  mesh: option.text,
+  directory: option.text,
+  sweepMs: option.interval,
+  clock: option.methods("a clock", "now", "wallNow", "after"),
+};
+
 /**
  * Instances of one user on one host find each other through a folder that nobody else can look into. There is no
  * server and nothing to configure.
@@ -65,10 +75,11 @@ export class LocalDiscovery implements PeerDiscovery, ServiceDiscovery {
   /**
    * Opens nothing yet: the directory is made at first use.
    *
-   * @param options The mesh's name; all options have defaults.
+   * @param given The mesh's name; all options have defaults.
    * @throws {TypeError} If the name is not one that a file can have.
    */
-  constructor(options: LocalDiscoveryOptions = {}) {
+  constructor(given: LocalDiscoveryOptions = {}) {
+    const options = readOptions(given, optionTable, "Cannot make a LocalDiscovery");
     this.#mesh = checkServiceName(options.mesh ?? localDiscoveryDefaults.mesh, "a mesh");
     this.#given = options.directory;
     this.#sweepMs = options.sweepMs ?? localDiscoveryDefaults.sweepMs;

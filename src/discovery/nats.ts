@@ -24,6 +24,9 @@ import {
   type InstanceId,
   instanceIdToBytes,
   type Logger,
+  option,
+  type OptionTable,
+  readOptions,
   systemClock,
   type WorkerId,
   workerIdOf,
@@ -66,6 +69,17 @@ export interface NatsDiscoveryOptions {
   clock?: Clock | undefined;
 }
 
+const optionTable: OptionTable<NatsDiscoveryOptions> = {
+  servers: option.texts,
+  cluster: option.text,
+  timeoutMs: option.duration,
+  ttlMs: option.any,
+  auth: option.object,
+  tls: option.object,
+  logger: option.any,
+  clock: option.methods("a clock", "now", "wallNow", "after"),
+};
+
 /** Every default of {@link NatsDiscoveryOptions}. */
 const natsDiscoveryDefaults = Object.freeze({
   servers: Object.freeze(["nats://127.0.0.1:4222"]),
@@ -94,10 +108,11 @@ export class NatsDiscovery implements PeerDiscovery, ServiceDiscovery {
   /**
    * Dials nothing yet: NATS is asked at first use.
    *
-   * @param options Where NATS is; all options have defaults.
+   * @param given Where NATS is; all options have defaults.
    * @throws {TypeError} If the cluster's name cannot be part of a subject.
    */
-  constructor(options: NatsDiscoveryOptions = {}) {
+  constructor(given: NatsDiscoveryOptions = {}) {
+    const options = readOptions(given, optionTable, "Cannot make a NatsDiscovery");
     const d = natsDiscoveryDefaults;
     const cluster = checkServiceName(options.cluster ?? d.cluster, "a cluster");
     this.#subjects = `${cluster}.velo.discover`;

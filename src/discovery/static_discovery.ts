@@ -1,4 +1,12 @@
-import { type InstanceId, instanceId, type WorkerId, workerIdOf } from "../core/mod.ts";
+import {
+  type InstanceId,
+  instanceId,
+  option,
+  type OptionTable,
+  readOptions,
+  type WorkerId,
+  workerIdOf,
+} from "../core/mod.ts";
 import { type PeerEntry, type PeerInfo, peerInfoOfEntry } from "../messenger/mod.ts";
 import type {
   PeerDiscovery,
@@ -17,6 +25,11 @@ export interface StaticDiscoveryOptions {
   /** Which instances offer which service. */
   services?: Readonly<Record<string, readonly string[]>> | undefined;
 }
+
+const optionTable: OptionTable<StaticDiscoveryOptions> = {
+  peers: { rule: "an array of peers", fits: Array.isArray },
+  services: option.object,
+};
 
 /**
  * Entries given by hand, and those of instances in this process that share the object.
@@ -43,11 +56,12 @@ export class StaticDiscovery implements PeerDiscovery, ServiceDiscovery {
   /**
    * Makes a directory of what it is told.
    *
-   * @param options Entries to begin with.
+   * @param given Entries to begin with.
    * @throws {TypeError} If one of them is no peer info, or no instance id.
    * @throws {ZeromeshError} `ENDPOINT_INVALID`.
    */
-  constructor(options: StaticDiscoveryOptions = {}) {
+  constructor(given: StaticDiscoveryOptions = {}) {
+    const options = readOptions(given, optionTable, "Cannot make a StaticDiscovery");
     for (const entry of options.peers ?? []) {
       const info = peerInfoOfEntry(entry, "take an entry of peers into a StaticDiscovery");
       this.#peers.set(info.instanceId, info);

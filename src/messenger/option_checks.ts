@@ -1,3 +1,5 @@
+export { checkOptionNames } from "../core/mod.ts";
+
 // Longer than any program runs, and not exact any more.
 const endlessMs = 2 ** 53;
 
@@ -51,24 +53,4 @@ export function texts(name: string, value: unknown): string[] {
 /** Checks an option that is one text or a list of them. */
 export function textOrTexts(name: string, value: unknown): string[] {
   return typeof value === "string" ? [value] : texts(`${name}, if it is no string,`, value);
-}
-
-/**
- * Checks that an object has no option that nobody knows.
- *
- * @param known An object with a property for each option there is.
- * @param cannot What cannot be done, to begin the error with.
- * @throws {TypeError} If there is one.
- */
-export function checkOptionNames(
-  options: object,
-  known: object,
-  cannot = "Cannot create a messenger",
-): void {
-  for (const name of Object.keys(options)) {
-    if (Object.hasOwn(known, name)) continue;
-    throw new TypeError(
-      `${cannot}: there is no option "${name}" (there are ${Object.keys(known).sort().join(", ")})`,
-    );
-  }
 }

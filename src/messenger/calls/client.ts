@@ -20,6 +20,7 @@ import type { Connections } from "../peers/connections.ts";
 import { located } from "./located.ts";
 import { EncodedNames } from "./encoded_names.ts";
 import { checkTimeout } from "../option_checks.ts";
+import { checkCallOptions } from "./call_options.ts";
 import { Outgoing, type OutgoingParts } from "./outgoing.ts";
 import {
   addMetadata,
@@ -164,6 +165,11 @@ export class CallClient implements Caller {
       throw new TypeError(`Cannot make a client: none of ${names} is a contract`);
     }
     for (const [name, contract] of found) {
+      if (name === "then") {
+        throw new TypeError(
+          'Cannot make a client: a method "then" would make a promise of it; use another key',
+        );
+      }
       const merged = (payload: unknown, own: ClientCallOptions | undefined) => ({
         ...options,
         ...own,
@@ -257,9 +263,10 @@ export class CallClient implements Caller {
       if (typeof options !== "object" || options === null) {
         throw new TypeError(`Cannot call "${handler}": the second argument must be an object with "to"`);
       }
+      checkCallOptions(handler, options);
       const name = this.#encoded.user(handler);
       const metadata = options.metadata === undefined ? null : encodeMetadata(handler, options.metadata);
-      const headers = headersOf(handler, options.headers, metadata);
+      const headers = headersOf(handler, options.headers ?? undefined, metadata);
       if (contract === null) {
         const owned = options.rawPayload === undefined;
         const payload = rawPayload(handler, options);

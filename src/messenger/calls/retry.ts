@@ -3,6 +3,7 @@ import { checkOptionNames, checkTimeout, duration, inRange } from "../option_che
 import type { BaseCallOptions } from "./caller.ts";
 import type { CallTable } from "./pending.ts";
 import { isToService } from "./service_calls.ts";
+import type { RetriedTarget } from "./service_target.ts";
 
 /** When something that failed is sent again. */
 export interface RetryOptions {
@@ -127,7 +128,7 @@ export class Retries {
         calls.repeated++;
         if (!isToService(options) || !(error instanceof ZeromeshError) || error.peer === undefined) continue;
         tried.add(error.peer);
-        next = { ...options, to: { ...options.to, tried } };
+        next = { ...options, to: { ...(options.to as RetriedTarget), tried } };
       }
     }
   }

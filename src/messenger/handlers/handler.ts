@@ -1,5 +1,6 @@
 import {
   type AnySchema,
+  checkOptionNames,
   type Contract,
   type ContractErrors,
   type Fail,
@@ -100,6 +101,18 @@ export interface HandlerOptions extends TaskOptions {
    */
   schema?: AnySchema | undefined;
 }
+
+// `handle()` takes what registering takes as well.
+const handlerOptionNames: Readonly<Record<keyof HandlerOptions | keyof RegisterOptions, true>> = {
+  schema: true,
+  dispatch: true,
+  concurrency: true,
+  rate: true,
+  limits: true,
+  maxQueued: true,
+  onError: true,
+  replace: true,
+};
 
 /** How to register a handler. */
 export interface RegisterOptions {
@@ -209,6 +222,7 @@ function makeHandler(
     );
   }
   const schema = contract?.input ?? options.schema ?? null;
+  checkOptionNames(options, handlerOptionNames, `Cannot make handler "${name}"`);
   const tasks = resolveTasks(name, options);
   return Object.freeze({ name, kind, contract, dispatch: options.dispatch ?? "spawn", schema, tasks, run });
 }

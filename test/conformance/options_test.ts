@@ -1,0 +1,162 @@
+/** Options that are misspelt, of the wrong type or out of their range are refused where they are given. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { z } from "zod";
+import { EtcdDiscovery } from "../../src/discovery/etcd.ts";
+import { FileDiscovery, LocalDiscovery, StaticDiscovery } from "../../src/discovery/mod.ts";
+import { NatsDiscovery } from "../../src/discovery/nats.ts";
+import { amHandler, contract, Messenger, type MessengerOptions, unaryHandler } from "../../src/mod.ts";
+import { leakCheck } from "../support/fixture.ts";
+import { bytes, pair, text, thrown } from "./messenger_kit.ts";
+
+const wrong: readonly [options: Record<string, unknown>, message: RegExp][] = [
+  [{ listen: "no" }, /listen must be true or false, got "no"/],
+  [{ ipc: 1 }, /ipc must be true or false, got 1/],
+  [{ logger: {} }, /logger must be a logger such as console, with debug, info, warn, error, got an object/],
+  [{ advertise: 5 }, /advertise must be a string/],
+  [{ library: "" }, /library must be a string that is not empty/],
+  [{ waiter: "fast" }, /waiter must be "auto" or "loop" or "worker", got "fast"/],
+  [{ clock: {} }, /clock must be a clock with now, wallNow, after/],
+  [{ meter: {} }, /meter must be a meter/],
+  [{ tracing: true }, /tracing must be an object/],
+  [{ features: ["batch"] }, /features must be an object, got an array/],
+  [{ curve: "key" }, /curve must be an object/],
+  [{ events: 5 }, /events must be an object/],
+  [{ signal: {} }, /signal must be an AbortSignal/],
+  [{ timeoutMs: "5" }, /timeoutMs/],
+  [{ timeoutMs: NaN }, /timeoutMs/],
+  [{ redialForMs: -1 }, /redialForMs must not be negative/],
+  [{ maxQueuedMessages: 1.5 }, /maxQueuedMessages must be an integer/],
+  [{ services: "calc" }, /services must be an array of strings/],
+  [{ discovery: {} }, /discovery must find peers or services/],
+  [{ endpont: "tcp://127.0.0.1:0" }, /no option "endpont", did you mean "endpoint"\?/],
+  [{ timeoutMS: 5 }, /no option "timeoutMS", did you mean "timeoutMs"\?/],
+  [{ colour: "blue" }, /no option "colour" \(there are advertise, /],
+];
+
+test("options of create() that are wrong are refused, with the rule, the value and a suggestion", async () => {
+  for (const [options, message] of wrong) {
+    await assert.rejects(Messenger.create(options as MessengerOptions), (error: Error) => {
+      assert.ok(error instanceof TypeError || error instanceof RangeError, String(error));
+      assert.match(error.message, message);
+      return true;
+    });
+  }
+});
+
+test("an option that is null or undefined has its default", async () => {
+  await using t = await leakCheck();
+  const names = [
+    "listen",
+    "ipc",
+    "logger",
+    "advertise",
+    "library",
+    "waiter",
+    "timeoutMs",
+    "curve",
+    "discovery",
+    "services",
+    "events",
+    "features",
+    "signal",
+    "instanceId",
+    "endpoint",
+    "retry",
+    "meter",
+    "tracing",
+    "name",
+  ];
+  for (const value of [null, undefined]) {
+    const options = Object.fromEntries(names.map((name) => [name, value]));
+    const messenger = await t.messenger(options as MessengerOptions);
+    assert.match(messenger.endpoint, /^tcp:\/\/127\.0\.0\.1:\d+$/);
+    messenger.registerHandler(unaryHandler("echo", ({ payload }) => payload));
+    const call = {
+      to: messenger.instanceId,
+      rawPayload: bytes("x"),
+      timeoutMs: value,
+      signal: value,
+      headers: value,
+      retry: value,
+    };
+    assert.equal(text(await messenger.unary("echo", call as never)), "x");
+  }
+});
+
+test("unknown options of a call are refused before anything is sent", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  let runs = 0;
+  server.registerHandler(unaryHandler("echo", ({ payload }) => {
+    runs++;
+    return payload;
+  }));
+  const message = /Cannot call "echo": there is no option "timeout", did you mean "timeoutMs"\?/;
+  const misspelt = { to: peer, timeout: 5 };
+  await assert.rejects(client.unary("echo", misspelt), message);
+  await assert.rejects(client.amSync("echo", misspelt), message);
+  await assert.rejects(client.amSend("echo", misspelt), message);
+  await assert.rejects(
+    client.connect(server.endpoint, { timeout: 5 } as never),
+    /Cannot connect: there is no option "timeout"/,
+  );
+  const echo = contract("echo", { input: z.string(), output: z.string() });
+  await assert.rejects(client.client({ echo }, misspelt as never).echo("x"), message);
+  assert.equal(runs, 0);
+});
+
+test("options of a handler that nobody knows are refused where it is made", () => {
+  const message = /Cannot make handler "work": there is no option "concurency", did you mean "concurrency"\?/;
+  assert.match(
+    thrown(() => unaryHandler("work", () => new Uint8Array(), { concurency: 1 } as never)).message,
+    message,
+  );
+  assert.match(thrown(() => amHandler("work", () => {}, { concurency: 1 } as never)).message, message);
+});
+
+test("a contract without a name, and one under the key then, are refused", async () => {
+  await using t = await leakCheck();
+  const { client, peer } = await pair(t);
+  assert.match(
+    thrown(() => contract("", { input: z.string() })).message,
+    /its name must be a string that is not empty/,
+  );
+  const then = contract("then", { input: z.string(), output: z.string() });
+  assert.match(
+    thrown(() => client.client({ then }, { to: peer })).message,
+    /"then" would make a promise of it/,
+  );
+  assert.equal(typeof client.client({ later: then }, { to: peer }).later, "function");
+});
+
+test("options of the back ends of discovery that are wrong are refused", () => {
+  const cases: readonly [() => unknown, RegExp][] = [
+    [
+      () => new NatsDiscovery({ servers: "nats://127.0.0.1:4222" as never }),
+      /servers must be an array of strings/,
+    ],
+    [
+      () => new NatsDiscovery({ server: ["nats://127.0.0.1"] } as never),
+      /no option "server", did you mean "servers"\?/,
+    ],
+    [
+      () => new EtcdDiscovery({ endpoints: "http://127.0.0.1:2379" as never }),
+      /endpoints must be an array of strings/,
+    ],
+    [() => new EtcdDiscovery({ ttlMs: NaN }), /ttlMs must be a number of milliseconds, 1 or more, got NaN/],
+    [() => new EtcdDiscovery({ ttlMs: -1 }), /ttlMs must be a number of milliseconds, 1 or more, got -1/],
+    [() => new FileDiscovery({ path: "/tmp/peers.json", pollMs: NaN }), /pollMs must be a number/],
+    [() => new FileDiscovery({ path: "/tmp/peers.json", pollMs: -1 }), /pollMs must be a number/],
+    [() => new FileDiscovery({ path: "" }), /path must be a string that is not empty/],
+    [() => new FileDiscovery({ path: "/tmp/peers.json", logger: {} as never }), /logger must be a logger/],
+    [() => new LocalDiscovery({ sweepMs: 0 }), /sweepMs must be a number of milliseconds, 1 or more, got 0/],
+    [() => new LocalDiscovery({ mesh: 5 as never }), /mesh must be a string/],
+    [() => new StaticDiscovery({ peers: {} as never }), /peers must be an array/],
+  ];
+  for (const [make, message] of cases) {
+    const error = thrown(make);
+    assert.ok(error instanceof TypeError || error instanceof RangeError, String(error));
+    assert.match(error.message, message);
+  }
+});
