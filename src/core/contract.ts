@@ -142,9 +142,8 @@ export function contract<
   Output extends AnySchema | undefined = undefined,
   Errors extends ContractErrors = Record<never, never>,
 >(name: string, options: ContractOptions<Input, Output, Errors>): Contract<Input, Output, Errors> {
-  if (typeof name !== "string" || name === "") {
-    throw new TypeError("Cannot make a contract: its name must be a string that is not empty");
-  }
+  if (typeof name !== "string") throw new TypeError("Cannot make a contract: its name must be a string");
+  if (name === "") throw new ZeromeshError("NAME_INVALID", "Cannot make a contract: its name is empty");
   requireSchema(name, "input", options?.input);
   if (options.output !== undefined) requireSchema(name, "output", options.output);
   const encoding = options.encoding ?? "json";

@@ -341,7 +341,13 @@ test("a name that is empty, too long or the system's is NAME_INVALID for handler
     await allFail(client, name, { to: peer }, expected);
     looksLike(thrown(() => unaryHandler(name, () => {})), expected);
     looksLike(thrown(() => amHandler(name, () => {})), expected);
-    const wrong = contract(name, { input: z.null(), output: z.null() });
+    // An empty one is refused where the contract is written.
+    const write = () => contract(name, { input: z.null(), output: z.null() });
+    if (name === "") {
+      looksLike(thrown(write), expected);
+      continue;
+    }
+    const wrong = write();
     looksLike(thrown(() => typedUnaryHandler(wrong, () => null)), expected);
     looksLike(thrown(() => server.handle(wrong, () => null)), expected);
     await fails(client.typedUnary(wrong, { to: peer, payload: null }), expected);
@@ -385,7 +391,6 @@ test("arguments of the wrong type are TypeError, whatever the pattern", async ()
     { to: peer, rawPayload: new Uint8Array(), payload: 1 },
     { to: peer, headers: 5 },
     { to: peer, headers: "text" },
-    { to: peer, headers: null },
   ];
   for (const options of wrong) {
     for (const pattern of patterns) {

@@ -120,7 +120,7 @@ test("a contract without a name, and one under the key then, are refused", async
   const { client, peer } = await pair(t);
   assert.match(
     thrown(() => contract("", { input: z.string() })).message,
-    /its name must be a string that is not empty/,
+    /its name is empty/,
   );
   const then = contract("then", { input: z.string(), output: z.string() });
   assert.match(
