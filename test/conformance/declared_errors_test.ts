@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { z } from "zod";
 import { contract, ZeromeshError } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
+import { until } from "../support/until.ts";
 import { fails, pair } from "./messenger_kit.ts";
 
 const take = contract("take", {
@@ -98,4 +99,23 @@ test("details that the caller's own contract does not take are RESULT_INVALID, w
     ran: "yes",
   });
   assert.equal((cause as ZeromeshError).code, "OUT_OF_STOCK");
+});
+
+test("details whose validator never settles end with the call's deadline or signal, as they came", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const served = contract("stuck", { input: z.string(), output: z.string(), errors: { GONE: null } });
+  server.handle(served, () => {
+    throw new ZeromeshError("GONE", "it is gone", { details: { since: 1 } });
+  });
+  const never = z.object({ since: z.number() }).refine(() => new Promise<boolean>(() => {}));
+  const stuck = contract("stuck", { input: z.string(), output: z.string(), errors: { GONE: never } });
+  const timely = client.typedUnary(stuck, { to: peer, payload: "x", timeoutMs: 100 });
+  await fails(timely, { code: "GONE", ran: "yes", message: "it is gone" });
+  const giveUp = new AbortController();
+  const given = client.typedUnary(stuck, { to: peer, payload: "x", signal: giveUp.signal });
+  given.catch(() => {});
+  await until(() => server.stats().handlers.failed === 2);
+  giveUp.abort("changed my mind");
+  assert.equal(await given.catch((reason) => reason), "changed my mind");
 });

@@ -280,10 +280,10 @@ export class CallClient implements Caller {
         const am = kind === ResponseKind.ack && contract.output === undefined;
         const request: Request = { kind, name, payload, owned: true, headers, encoding, am };
         if (metadata !== null) addMetadata(request, metadata);
+        const declares = kind !== ResponseKind.fire && declaresErrors(contract);
+        const startedAt = declares ? this.#parts.clock.now() : 0;
         const sent = this.#dispatch(handler, request, timely as ToPeer<CallOptions>, accept);
-        return kind !== ResponseKind.fire && declaresErrors(contract)
-          ? sent.catch((error) => readFailure(contract, error))
-          : sent;
+        return declares ? sent.catch((error) => this.#readFailure(contract, error, timely, startedAt)) : sent;
       };
       const checked = validate(
         contract.input,
@@ -295,6 +295,22 @@ export class CallClient implements Caller {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** Reads the details of a declared error within the call's deadline. When that passes, they are as they came. */
+  #readFailure(
+    contract: Contract,
+    failure: unknown,
+    { to, timeoutMs, signal }: CallOptions,
+    startedAt: number,
+  ): Promise<never> {
+    const { calls, clock, timeoutMs: preset } = this.#parts;
+    const left = checkTimeout("timeoutMs", timeoutMs ?? preset) - (clock.now() - startedAt);
+    const check = calls.open(to as InstanceId, contract.name, Math.max(1, left), signal ?? undefined, null);
+    readFailure(contract, failure).catch((read) => check.fail(read));
+    return check.promise.then(() => Promise.reject(failure), (end) => {
+      throw end instanceof ZeromeshError && end.code === "TIMEOUT" && end.ran !== "yes" ? failure : end;
+    });
   }
 
   /** Waits for the validator of an input within the call's deadline, and sends with the time that is left. */
