@@ -42,6 +42,7 @@ for (const same of [true, false]) {
       const { endpoint, instanceId } = server;
       await Promise.all([call, server.close({ timeoutMs: 0 })]);
       hold.open();
+      await until(() => client.peers().every(({ up }) => !up));
       const stranger = await secured(t, second, { endpoint, ...(same ? { instanceId } : {}) });
       for (const pattern of ["unary", "amSync", "amSend"] as const) {
         const began = performance.now();
