@@ -17,7 +17,7 @@ const isObject = (value: unknown): value is object => typeof value === "object" 
 /** The kinds of options. */
 export const option = {
   /** Checked elsewhere. */
-  any: kind("anything", () => true),
+  unchecked: kind("anything", () => true),
   /** `true` or `false`. */
   flag: kind("true or false", (value) => typeof value === "boolean"),
   /** A text that is not empty. */

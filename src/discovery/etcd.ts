@@ -76,7 +76,7 @@ const optionTable: OptionTable<EtcdDiscoveryOptions> = {
   tls: option.object,
   ttlMs: option.interval,
   timeoutMs: option.duration,
-  logger: option.any,
+  logger: option.unchecked,
   clock: option.methods("a clock", "now", "wallNow", "after"),
 };
 

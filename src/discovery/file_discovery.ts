@@ -59,7 +59,7 @@ const optionTable: OptionTable<FileDiscoveryOptions> = {
   servicesPath: option.text,
   pollMs: option.interval,
   lockTimeoutMs: option.duration,
-  logger: option.any,
+  logger: option.unchecked,
   clock: option.methods("a clock", "now", "wallNow", "after"),
 };
 

@@ -73,10 +73,10 @@ const optionTable: OptionTable<NatsDiscoveryOptions> = {
   servers: option.texts,
   cluster: option.text,
   timeoutMs: option.duration,
-  ttlMs: option.any,
+  ttlMs: option.unchecked,
   auth: option.object,
   tls: option.object,
-  logger: option.any,
+  logger: option.unchecked,
   clock: option.methods("a clock", "now", "wallNow", "after"),
 };
 
