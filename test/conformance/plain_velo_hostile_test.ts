@@ -352,6 +352,39 @@ test("a connection keeps the id that it said first, also against a _hello in pla
   assert.equal((await honest.next()).text, "still me");
 });
 
+test("a later _hello takes away nothing that its connection had agreed on, and may add to it", async () => {
+  await using t = await leakCheck();
+  const { server } = await listening(t);
+  const node = await PlainVelo.open(t);
+  const one = new Impostor(node, server.endpoint, digits(node.instanceId) + random);
+  const { instanceId } = node;
+  const answered = async () => {
+    one.send(requestHeader(Kind.unary, node.nextId(), "echo"), "over here");
+    assert.equal((await one.next()).text, "over here");
+  };
+  one.hello({ instanceId, features: ["same-connection"] });
+  await one.next();
+  await answered();
+  const later: [what: string, hello: () => void][] = [
+    ["fewer features", () => one.hello({ instanceId, features: [] })],
+    ["others", () => one.hello({ instanceId, features: ["errors"] })],
+    [
+      "plain Velo's manner",
+      () => one.send(requestHeader(Kind.unary, node.nextId(), "_hello"), { peer_info: node.peerInfo() }),
+    ],
+  ];
+  for (const [what, hello] of later) {
+    hello();
+    const reply = await one.next();
+    assert.deepEqual([reply.type, reply.header.slice(32, 34)], [1, "00"], `${what}: ${reply.text}`);
+    await answered();
+  }
+  one.send(requestHeader(Kind.unary, node.nextId(), "nowhere"), "");
+  assert.ok((await one.next()).header.includes(utf8("HANDLER_NOT_FOUND")));
+  assert.deepEqual(server.stats().transport.drops, {});
+  assert.equal(server.peers().find((peer) => peer.instanceId === instanceId)?.up, true);
+});
+
 /** An instance that uses CURVE, one that has introduced itself to it, and a third party with keys of its own. */
 async function secured(t: LeakCheck): Promise<
   {

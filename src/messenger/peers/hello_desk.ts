@@ -75,19 +75,21 @@ export class HelloDesk {
     const id = hello.peerInfo.instanceId;
     // A refusal goes to whoever sent this, too, and not to the instance that it names.
     if (session.peer === null) session.negotiate(this.#parts.negotiation, hello.zeromesh);
-    if (hello.zeromesh !== null || session.zeromesh) checkIdentity(call, id, hello.zeromesh);
+    // One of ours may say `_hello` once more in plain Velo's manner.
+    const ours = hello.zeromesh !== null || session.zeromesh;
+    if (ours) checkIdentity(call, id, hello.zeromesh);
     // Somebody who dials itself is no peer; connect() finds out from the answer.
     if (id === this.#parts.instanceId) {
       if (this.#parts.transport.recognize(session.link.routingId)) return this.#helloReply();
       throw sameId("the one that was dialled", id);
     }
     // A plain peer is answered at its address, so it has to name one that can be dialled.
-    if (hello.zeromesh === null && endpointsOf(hello.peerInfo).length === 0) {
+    if (!ours && endpointsOf(hello.peerInfo).length === 0) {
       throw new Error("No compatible transports found");
     }
     const peer = this.#parts.peers.ensure(id);
     this.#parts.keys.bind(peer, session.link.peerKey);
-    const rival = hello.zeromesh === null ? null : rivalOf(peer, session);
+    const rival = ours ? rivalOf(peer, session) : null;
     if (rival !== null) return this.#unlessTaken(peer, session, hello, rival);
     return this.#admit(peer, session, hello);
   }
@@ -106,10 +108,11 @@ export class HelloDesk {
 
   #admit(peer: Peer, session: Session, hello: Hello): Uint8Array {
     const { negotiation, peers } = this.#parts;
-    const moved = hello.zeromesh === null && peer.replies !== null && peer.session === null &&
+    const plain = hello.zeromesh === null && !session.zeromesh;
+    const moved = plain && peer.replies !== null && peer.session === null &&
       !endpointsOf(hello.peerInfo).includes(peer.replies.link.endpoint);
     peers.learn(hello.peerInfo);
-    if (hello.zeromesh === null) {
+    if (plain) {
       session.peer = peer;
       this.#parts.transport.noticeLosses();
       if (moved && peer.replies?.link.state === "open") {

@@ -1,6 +1,6 @@
 import type { Clock, Credit } from "../../core/mod.ts";
 import type { Link } from "../../transport/mod.ts";
-import type { Negotiation, PeerNegotiation, ResponseId } from "../../wire/mod.ts";
+import type { Feature, Negotiation, PeerNegotiation, ResponseId } from "../../wire/mod.ts";
 import type { InboundCall } from "../handlers/context.ts";
 import type { Peer } from "./peers.ts";
 import { ReceivedCredit } from "../credit/received_credit.ts";
@@ -84,25 +84,27 @@ export class Session {
     return false;
   }
 
-  /** Takes over what both sides named. */
+  /**
+   * Takes over what both sides named. A later `_hello` adds to what an earlier one named and takes nothing away: what is
+   * under way was agreed on before.
+   */
   negotiate(ours: Terms, theirs: PeerNegotiation | null): void {
-    this.zeromesh = theirs !== null;
-    this.run = theirs?.run ?? null;
-    this.name = theirs?.name ?? null;
-    this.maxPayloadBytes = theirs?.maxPayloadBytes ?? Infinity;
-    const both = (feature: string) =>
-      theirs !== null && theirs.features.has(feature) &&
-      (ours.features as readonly string[]).includes(feature);
-    this.errors = both("errors");
-    this.sameConnection = both("same-connection");
-    this.helloHere = theirs !== null && theirs.features.has("same-connection");
-    this.deadline = both("deadline");
-    this.cancel = both("cancel");
-    this.msgpack = both("msgpack");
-    this.batch = both("batch");
-    this.events = both("events");
-    this.metadata = both("metadata");
-    if (both("credit") && this.sameConnection) this.startCredit(ours, theirs!.credit);
+    if (theirs === null) return;
+    this.zeromesh = true;
+    this.run ??= theirs.run;
+    this.name ??= theirs.name;
+    if (this.maxPayloadBytes === Infinity) this.maxPayloadBytes = theirs.maxPayloadBytes;
+    const both = (feature: Feature) => theirs.features.has(feature) && ours.features.includes(feature);
+    this.errors ||= both("errors");
+    this.sameConnection ||= both("same-connection");
+    this.helloHere ||= theirs.features.has("same-connection");
+    this.deadline ||= both("deadline");
+    this.cancel ||= both("cancel");
+    this.msgpack ||= both("msgpack");
+    this.batch ||= both("batch");
+    this.events ||= both("events");
+    this.metadata ||= both("metadata");
+    if (both("credit") && this.sameConnection) this.startCredit(ours, theirs.credit);
   }
 
   /** Starts with the windows that both sides give. Once: a second `_hello` on the same connection changes nothing. */
