@@ -109,7 +109,11 @@ export interface MessengerOptions {
   maxQueuedBytes?: number | undefined;
   /** What a send does when that queue is full: wait until its deadline, or fail at once. @default {"wait"} */
   overflow?: SendOverflow | undefined;
-  /** Peers that may be known by the connections they dialled. @default {16_384} */
+  /**
+   * Connections that peers may have dialled, and peers that may be known by them alone: a newcomer takes the place of the
+   * one that has been gone for longest. As many may be registered, dialled or found beside them.
+   * @default {16_384}
+   */
   maxConnections?: number | undefined;
   /** Handlers that may be registered. @default {65_536} */
   maxHandlers?: number | undefined;

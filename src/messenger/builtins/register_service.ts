@@ -1,6 +1,7 @@
 import { type InstanceId, isInstanceId, workerIdOf, ZeromeshError } from "../../core/mod.ts";
 import { decodePayload, encodePayload, parseControlJson, peerInfoOf } from "../../wire/mod.ts";
 import type { MessengerCore } from "../core.ts";
+import type { Session } from "../peers/session.ts";
 import type { SystemMessage } from "../system_port.ts";
 import type { WaitOptions } from "../calls/wait_options.ts";
 
@@ -46,7 +47,7 @@ export class RegistrationOffice {
     this.#checkSender(message, id);
     const another = id !== this.#core.instanceId;
     if (another) {
-      this.#learn(id, endpoints);
+      this.#learn(message.session, id, endpoints);
       for (const welcome of this.#welcomes) if (welcome(id)) break;
     }
     return encodePayload(
@@ -60,9 +61,10 @@ export class RegistrationOffice {
     const { session } = message;
     const worker = workerIdOf(id);
     const fits = Number(worker & 0xffffffffn) === message.id0 && Number(worker >> 32n) === message.id1 &&
-      (session.peer === null || session.peer.instanceId === id) &&
-      // Only its own connection speaks for one of ours.
-      (session.zeromesh || !this.#core.system.isOurs(id));
+      (session.peer === null
+        // Only its own connection speaks for one of ours.
+        ? session.link.kind === "loopback" || (!session.zeromesh && !this.#core.system.isOurs(id))
+        : session.peer.instanceId === id && (session.zeromesh || !this.#core.system.isOurs(id)));
     if (fits) return;
     throw new ZeromeshError("IDENTITY_MISMATCH", `The message that registers ${id} is not from there`, {
       peer: id,
@@ -70,7 +72,7 @@ export class RegistrationOffice {
     });
   }
 
-  #learn(id: InstanceId, endpoints: readonly string[]): void {
+  #learn(session: Session, id: InstanceId, endpoints: readonly string[]): void {
     const { connections } = this.#core;
     for (const endpoint of endpoints) {
       if (endpoint.length > longestEndpoint || !dialable(endpoint)) {
@@ -82,7 +84,7 @@ export class RegistrationOffice {
     const all = known.length > 0 && endpoints.every((endpoint) => known.includes(endpoint))
       ? known
       : [...new Set([...endpoints, ...known])].slice(0, 16);
-    connections.register(peerInfoOf(id, all));
+    connections.introduce(peerInfoOf(id, all), session);
   }
 }
 

@@ -16,7 +16,8 @@ import { IdTaken, KeyBindings, rivalOf } from "./identity.ts";
 import { cannotAnswer, lostCall, requireKey, sameId, undialable, unreachable } from "./link_errors.ts";
 import type { CallTable } from "../calls/pending.ts";
 import { heartbeatBoundMs, PeerFinder, type PeerLookup } from "./peer_finder.ts";
-import { type Peer, PeerTable, peerText } from "./peers.ts";
+import { PeerTable } from "./peer_table.ts";
+import { type Peer, peerText } from "./peers.ts";
 import { tellPlainLoss } from "./plain_loss.ts";
 import { Session, type Terms } from "./session.ts";
 import type { Status } from "./status.ts";
@@ -143,10 +144,17 @@ export class Connections {
   /** Makes a peer known, as the user, or discovery, says. It is dialled when the first call needs it. */
   register(info: PeerInfo, byUser = false): InstanceId {
     if (info.instanceId === this.#parts.instanceId) return info.instanceId;
-    const peer = this.peers.ensure(info.instanceId);
+    const peer = this.peers.know(info.instanceId);
     this.#keys.bind(peer, publicKeyOf(info), byUser);
-    this.peers.learn(info);
+    this.peers.learn(peer, info);
     return info.instanceId;
+  }
+
+  /** Takes over where a peer says that it is, which nobody here has asked for. */
+  introduce(info: PeerInfo, session: Session): void {
+    const peer = this.peers.meet(info.instanceId);
+    this.peers.learn(peer, info);
+    if (session.peer === null) this.hellos.introduced(session, peer);
   }
 
   /** Dials an endpoint until somebody answers there. Resolves to who it is. */
@@ -207,7 +215,10 @@ export class Connections {
       peer.replies = session;
       link.open();
       return session;
-    }).finally(() => peer.openingReplies = null);
+    }).finally(() => {
+      peer.openingReplies = null;
+      this.peers.settle(peer);
+    });
     return peer.openingReplies.then((session) => session.link);
   }
 
@@ -225,6 +236,7 @@ export class Connections {
     const dialled = peer.dialled === session;
     if (peer.replies === session && !link.established) peer.replyAddress++;
     peer.drop(session);
+    this.peers.settle(peer);
     this.#keys.touch(peer);
     if (dialled && !session.leaving && loss.code === "PEER_DISCONNECTED") this.#redial(peer);
     if (peer.session !== null || !peer.announced) return;
@@ -276,7 +288,7 @@ export class Connections {
     if (!session.sameConnection && this.#parts.transport.endpoints.length === 0) {
       throw cannotAnswer(link.endpoint, id);
     }
-    const peer = this.peers.ensure(id);
+    const peer = this.peers.know(id);
     this.#keys.bind(peer, link.peerKey);
     const rival = rivalOf(peer, session);
     if (rival !== null) throw new IdTaken(peer, rival, `the one at ${link.endpoint}`);
@@ -308,6 +320,7 @@ export class Connections {
   }
 
   #attempt(peer: Peer, timeoutMs: number): Promise<Session> {
+    if (this.peers.get(peer.instanceId) === peer) this.peers.know(peer.instanceId);
     const replies = peer.replies;
     const expected = { id: peer.instanceId, unmet: peer.fixed && !peer.met };
     const target = {
@@ -336,6 +349,7 @@ export class Connections {
       peer.connecting = peer.attempted = null;
       peer.waiting.length = 0;
     }
+    this.peers.settle(peer);
     this.finder.dialled(peer, error);
     if (!(error instanceof ZeromeshError) || error.code !== "PEER_REPLACED") return;
     const { successor } = error.details as { successor: InstanceId };

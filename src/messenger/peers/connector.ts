@@ -3,7 +3,8 @@ import { formatEndpoint, parseEndpoint, type Transport } from "../../transport/m
 import { encodeHello, type PeerInfo } from "../../wire/mod.ts";
 import type { Dialler } from "./dialler.ts";
 import { helloFailure } from "./link_errors.ts";
-import type { Peer, PeerTable } from "./peers.ts";
+import type { PeerTable } from "./peer_table.ts";
+import type { Peer } from "./peers.ts";
 import type { Session, Terms } from "./session.ts";
 
 /** Calls a system handler over a given connection. */

@@ -4,7 +4,8 @@ import { decodeHello, encodeHelloReply, endpointsOf, type Hello } from "../../wi
 import type { InboundCall } from "../handlers/context.ts";
 import { checkIdentity, IdTaken, type KeyBindings, rivalOf } from "./identity.ts";
 import { sameId } from "./link_errors.ts";
-import type { Peer, PeerTable } from "./peers.ts";
+import type { PeerTable } from "./peer_table.ts";
+import type { Peer } from "./peers.ts";
 import type { Session, Terms } from "./session.ts";
 
 /** What a {@link HelloDesk} works with. */
@@ -15,8 +16,6 @@ export interface HelloDeskParts {
   readonly transport: Transport<Session>;
   /** Everybody known. */
   readonly peers: PeerTable;
-  /** The most peers known at a time. */
-  readonly maxPeers: number;
   /** What this instance says about itself. */
   readonly negotiation: Terms;
   /** Whether connections need keys. */
@@ -77,7 +76,7 @@ export class HelloDesk {
     if (session.peer === null) session.negotiate(this.#parts.negotiation, hello.zeromesh);
     // One of ours may say `_hello` once more in plain Velo's manner.
     const ours = hello.zeromesh !== null || session.zeromesh;
-    if (ours) checkIdentity(call, id, hello.zeromesh);
+    checkIdentity(call, id, hello.zeromesh, ours);
     // Somebody who dials itself is no peer; connect() finds out from the answer.
     if (id === this.#parts.instanceId) {
       if (this.#parts.transport.recognize(session.link.routingId)) return this.#helloReply();
@@ -87,7 +86,7 @@ export class HelloDesk {
     if (!ours && endpointsOf(hello.peerInfo).length === 0) {
       throw new Error("No compatible transports found");
     }
-    const peer = this.#parts.peers.ensure(id);
+    const peer = this.#parts.peers.meet(id);
     this.#parts.keys.bind(peer, session.link.peerKey);
     const rival = ours ? rivalOf(peer, session) : null;
     if (rival !== null) return this.#unlessTaken(peer, session, hello, rival);
@@ -103,7 +102,7 @@ export class HelloDesk {
     }
     // Nobody waits for the answer of a connection that ended meanwhile.
     if (session.link.state !== "open") throw new Error("The connection has ended");
-    return this.#admit(this.#parts.peers.ensure(peer.instanceId), session, hello);
+    return this.#admit(this.#parts.peers.meet(peer.instanceId), session, hello);
   }
 
   #admit(peer: Peer, session: Session, hello: Hello): Uint8Array {
@@ -111,9 +110,9 @@ export class HelloDesk {
     const plain = hello.zeromesh === null && !session.zeromesh;
     const moved = plain && peer.replies !== null && peer.session === null &&
       !endpointsOf(hello.peerInfo).includes(peer.replies.link.endpoint);
-    peers.learn(hello.peerInfo);
+    peers.learn(peer, hello.peerInfo);
     if (plain) {
-      session.peer = peer;
+      this.introduced(session, peer);
       this.#parts.transport.noticeLosses();
       if (moved && peer.replies?.link.state === "open") {
         this.#parts.duplicated(peer, "it says hello from another address while the one before is connected");
@@ -138,9 +137,21 @@ export class HelloDesk {
     call.session.negotiate(this.#parts.negotiation, hello.zeromesh);
     // Plain Velo is answered at the address that it names, so that has to be known.
     const { peerInfo, zeromesh } = hello;
-    if (zeromesh !== null || this.#parts.secure || peerInfo.instanceId === this.#parts.instanceId) return;
-    const room = this.#parts.peers.size < this.#parts.maxPeers;
-    if (room && this.#parts.peers.get(peerInfo.instanceId) === undefined) this.#parts.peers.learn(peerInfo);
+    const { peers, secure, instanceId } = this.#parts;
+    if (zeromesh !== null || call.session.peer !== null || secure || peerInfo.instanceId === instanceId) {
+      return;
+    }
+    if (peers.crowded || peers.get(peerInfo.instanceId) !== undefined) return;
+    const peer = peers.meet(peerInfo.instanceId);
+    peers.learn(peer, peerInfo);
+    this.introduced(call.session, peer);
+  }
+
+  /** A peer has said in plain Velo's manner whose connection this is. */
+  introduced(session: Session, peer: Peer): void {
+    session.peer = peer;
+    // The end of one that has ended already is not reported.
+    if (session.link.kind === "accepted" && session.link.state === "open") peer.introduced.add(session);
   }
 
   #helloReply(): Uint8Array {

@@ -39,7 +39,7 @@ export class KeyBindings {
   }
 
   #forgotten(peer: Peer): boolean {
-    if (peer.keyRegistered || peer.sessions().length > 0) return false;
+    if (peer.keyRegistered || peer.connected) return false;
     return this.#clock.now() - peer.lastSeen >= this.#forgetAfterMs;
   }
 
@@ -86,14 +86,23 @@ export class IdTaken extends ZeromeshError {
   }
 }
 
-/** A connection, the routing id it has, and every `_hello` on it belong to one instance. */
-export function checkIdentity(call: InboundCall, claimed: InstanceId, says: PeerNegotiation | null): void {
-  const { session } = call;
-  const routingId = session.link.routingId;
-  const known = session.peer;
-  const fits = (says === null || says.instanceId === claimed) &&
-    (routingId === null || (routingId.length >= 16 && instanceIdFromBytes(routingId) === claimed)) &&
-    (known === null || known.instanceId === claimed);
+/**
+ * A connection and every `_hello` on it belong to one instance, and with one of ours the routing id as well.
+ *
+ * @throws {ZeromeshError} `IDENTITY_MISMATCH`.
+ */
+export function checkIdentity(
+  call: InboundCall,
+  claimed: InstanceId,
+  says: PeerNegotiation | null,
+  ours: boolean,
+): void {
+  const { peer, link: { routingId } } = call.session;
+  const fits = (peer === null || peer.instanceId === claimed) &&
+    (!ours || (
+      (says === null || says.instanceId === claimed) &&
+      (routingId === null || (routingId.length >= 16 && instanceIdFromBytes(routingId) === claimed))
+    ));
   if (fits) return;
   throw new ZeromeshError(
     "IDENTITY_MISMATCH",

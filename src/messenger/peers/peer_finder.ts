@@ -1,7 +1,8 @@
 import { errorText, type InstanceId, type WorkerId, workerIdOf, ZeromeshError } from "../../core/mod.ts";
 import type { Clock } from "../../core/mod.ts";
 import type { PeerInfo } from "../../wire/mod.ts";
-import type { Peer, PeerTable } from "./peers.ts";
+import type { PeerTable } from "./peer_table.ts";
+import type { Peer } from "./peers.ts";
 import type { Roster } from "./roster.ts";
 import type { ServiceRouter } from "../calls/service_target.ts";
 
@@ -129,7 +130,7 @@ export class PeerFinder {
       );
     }
     register(info);
-    const peer = peers.ensure(info.instanceId);
+    const peer = peers.know(info.instanceId);
     peer.found = true;
     return peer;
   }

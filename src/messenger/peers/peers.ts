@@ -1,12 +1,5 @@
-import {
-  type InstanceId,
-  instanceIdToBytes,
-  type WorkerId,
-  workerIdOf,
-  ZeromeshError,
-} from "../../core/mod.ts";
+import { type InstanceId, instanceIdToBytes, type WorkerId, workerIdOf } from "../../core/mod.ts";
 import type { Link } from "../../transport/mod.ts";
-import { endpointsOf, type PeerInfo } from "../../wire/mod.ts";
 import type { Session } from "./session.ts";
 
 /** What `messenger.peers()` tells about one peer. */
@@ -75,6 +68,8 @@ export class Peer {
   replyAddress = 0;
   /** The endpoint that the user dialled, which may be a name that outlives the addresses the peer tells. */
   given: string | null = null;
+  /** Whether this side was told of it, found it or dialled it. All others are strangers, which came by themselves. */
+  known = false;
   /** Whether discovery told about it, and not somebody who knew. */
   found = false;
   /** Whether a person wrote down its id and address. */
@@ -91,6 +86,8 @@ export class Peer {
   waiting: ((session: Session) => void)[] = [];
   /** Whether `peerUp` was said and not yet `peerDown`. */
   announced = false;
+  /** The open connections by which it has introduced itself in plain Velo's manner, without taking answers there. */
+  readonly introduced = new Set<Session>();
   // A peer that dialled two addresses of ours keeps one of the connections, and only it knows which.
   readonly #older: Session[] = [];
 
@@ -115,6 +112,7 @@ export class Peer {
   drop(session: Session): void {
     if (this.dialled === session) this.dialled = null;
     if (this.replies === session) this.replies = null;
+    this.introduced.delete(session);
     const older = this.#older.indexOf(session);
     if (older >= 0) this.#older.splice(older, 1);
     if (this.accepted === session) this.accepted = this.#older.pop() ?? null;
@@ -124,6 +122,12 @@ export class Peer {
   sessions(): Session[] {
     const all = [this.dialled, this.accepted, ...this.#older, this.replies];
     return all.filter((session) => session !== null);
+  }
+
+  /** Whether there is a connection to it, or from it. */
+  get connected(): boolean {
+    return this.dialled !== null || this.accepted !== null || this.replies !== null ||
+      this.introduced.size > 0;
   }
 
   /** The connection for calls: the one dialled, else the one accepted. */
@@ -167,84 +171,5 @@ export class Peer {
       endpoints: this.endpoints,
       name: this.name,
     };
-  }
-}
-
-/** All peers this instance knows, bounded. */
-export class PeerTable {
-  readonly #byId = new Map<InstanceId, Peer>();
-  readonly #byWorker = new Map<bigint, Peer>();
-  readonly #maxPeers: number;
-
-  /** @param maxPeers The most peers that are known at a time. */
-  constructor(maxPeers: number) {
-    this.#maxPeers = maxPeers;
-  }
-
-  /** How many are known. */
-  get size(): number {
-    return this.#byId.size;
-  }
-
-  /** All of them. */
-  values(): IterableIterator<Peer> {
-    return this.#byId.values();
-  }
-
-  /** The peer with this id. */
-  get(id: InstanceId): Peer | undefined {
-    return this.#byId.get(id);
-  }
-
-  /** The peer whose worker id has these halves. */
-  byWorker(word0: number, word1: number): Peer | undefined {
-    return this.byWorkerId((BigInt(word1) << 32n) | BigInt(word0));
-  }
-
-  /** The peer with a worker id. */
-  byWorkerId(id: bigint): Peer | undefined {
-    return this.#byWorker.get(id);
-  }
-
-  /**
-   * The peer with this id, made known if need be.
-   *
-   * @throws {ZeromeshError} `QUEUE_FULL` when as many are known as may be and none of them is idle.
-   */
-  ensure(id: InstanceId): Peer {
-    const known = this.#byId.get(id);
-    if (known !== undefined) return known;
-    if (this.#byId.size >= this.#maxPeers) this.#forgetOne();
-    const peer = new Peer(id);
-    this.#byId.set(id, peer);
-    this.#byWorker.set(peer.workerId, peer);
-    return peer;
-  }
-
-  /** Takes a peer's addresses over. */
-  learn(info: PeerInfo): Peer {
-    const peer = this.ensure(info.instanceId);
-    const endpoints = endpointsOf(info);
-    if (endpoints.length > 0) peer.endpoints = endpoints;
-    peer.fixed ||= info.fixed === true;
-    return peer;
-  }
-
-  /** Forgets a peer. */
-  remove(peer: Peer): void {
-    this.#byId.delete(peer.instanceId);
-    this.#byWorker.delete(peer.workerId);
-  }
-
-  #forgetOne(): void {
-    for (const peer of this.#byId.values()) {
-      if (peer.session === null && peer.connecting === null && peer.replies === null) {
-        return this.remove(peer);
-      }
-    }
-    throw new ZeromeshError(
-      "QUEUE_FULL",
-      `Cannot get to know another peer: ${this.#maxPeers} are connected, which is the limit (maxConnections)`,
-    );
   }
 }

@@ -1,0 +1,145 @@
+import { type InstanceId, ZeromeshError } from "../../core/mod.ts";
+import { endpointsOf, type PeerInfo } from "../../wire/mod.ts";
+import { Peer } from "./peers.ts";
+
+/**
+ * All peers this instance knows of: at most so many that it was told of, found or dialled, and beside them as many
+ * strangers, who came by themselves. So strangers push out each other only; first goes the one that has been without a
+ * connection for longest.
+ */
+export class PeerTable {
+  readonly #byId = new Map<InstanceId, Peer>();
+  readonly #byWorker = new Map<bigint, Peer>();
+  /** Every stranger without a connection, longest first; some that have got one since. */
+  readonly #silent = new Set<Peer>();
+  readonly #maxPeers: number;
+  #strangers = 0;
+
+  /** @param maxPeers The most peers of each of the two kinds. */
+  constructor(maxPeers: number) {
+    this.#maxPeers = maxPeers;
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /** Whether there are as many strangers as may be. */
+  get crowded(): boolean {
+    return this.#strangers >= this.#maxPeers;
+  }
+
+  /** All of them. */
+  values(): IterableIterator<Peer> {
+    return this.#byId.values();
+  }
+
+  /** The peer with this id. */
+  get(id: InstanceId): Peer | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** The peer whose worker id has these halves. */
+  byWorker(word0: number, word1: number): Peer | undefined {
+    return this.byWorkerId((BigInt(word1) << 32n) | BigInt(word0));
+  }
+
+  /** The peer with a worker id. */
+  byWorkerId(id: bigint): Peer | undefined {
+    return this.#byWorker.get(id);
+  }
+
+  /**
+   * The peer with this id, as a stranger if nobody has told of it.
+   *
+   * @throws {ZeromeshError} `QUEUE_FULL` when there are as many strangers as may be, and all have connections.
+   */
+  meet(id: InstanceId): Peer {
+    const met = this.#byId.get(id);
+    if (met !== undefined) return met;
+    if (this.crowded && !this.#forgetStranger()) throw this.#full("are connected");
+    return this.#add(id);
+  }
+
+  /**
+   * The peer with this id, which this side was told of, finds or dials.
+   *
+   * @throws {ZeromeshError} `QUEUE_FULL` when there are as many of these as may be, and all have connections.
+   */
+  know(id: InstanceId): Peer {
+    let peer = this.#byId.get(id);
+    if (peer?.known === true) return peer;
+    if (this.#byId.size - this.#strangers >= this.#maxPeers && !this.#forgetKnown()) {
+      throw this.#full("that were registered, dialled or found are connected");
+    }
+    peer ??= this.#add(id);
+    peer.known = true;
+    this.#strangers--;
+    this.#silent.delete(peer);
+    return peer;
+  }
+
+  /** Takes over where a peer is. */
+  learn(peer: Peer, info: PeerInfo): void {
+    const endpoints = endpointsOf(info);
+    if (endpoints.length > 0) peer.endpoints = endpoints;
+    peer.fixed ||= info.fixed === true;
+  }
+
+  /** A connection to a peer, or an attempt to make one, has ended. */
+  settle(peer: Peer): void {
+    if (peer.known || this.#byId.get(peer.instanceId) !== peer) return;
+    this.#silent.delete(peer);
+    this.#silent.add(peer);
+  }
+
+  /** Forgets a peer. */
+  remove(peer: Peer): void {
+    if (this.#byId.get(peer.instanceId) !== peer) return;
+    if (!peer.known) this.#strangers--;
+    this.#byId.delete(peer.instanceId);
+    this.#byWorker.delete(peer.workerId);
+    this.#silent.delete(peer);
+  }
+
+  #add(id: InstanceId): Peer {
+    const peer = new Peer(id);
+    this.#byId.set(id, peer);
+    this.#byWorker.set(peer.workerId, peer);
+    this.#silent.add(peer);
+    this.#strangers++;
+    return peer;
+  }
+
+  /** Each one that is passed over has come back to the line by a connection of its own, so the line is never walked twice. */
+  #forgetStranger(): boolean {
+    for (const peer of this.#silent) {
+      this.#silent.delete(peer);
+      if (!isIdle(peer)) continue;
+      this.remove(peer);
+      return true;
+    }
+    return false;
+  }
+
+  #forgetKnown(): boolean {
+    for (const peer of this.#byId.values()) {
+      if (!peer.known || !isIdle(peer)) continue;
+      this.remove(peer);
+      return true;
+    }
+    return false;
+  }
+
+  #full(are: string): ZeromeshError {
+    return new ZeromeshError(
+      "QUEUE_FULL",
+      `Cannot get to know another peer: ${this.#maxPeers} ${are}, which is the limit (maxConnections)`,
+    );
+  }
+}
+
+function isIdle(peer: Peer): boolean {
+  return !peer.connected && peer.connecting === null && peer.openingReplies === null;
+}
