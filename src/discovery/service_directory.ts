@@ -103,13 +103,18 @@ export class ServiceDirectory implements ServiceRouter {
     throw signal.reason;
   }
 
-  track(id: InstanceId, call: Promise<unknown>): void {
+  track<T>(id: InstanceId, call: Promise<T>): Promise<T> {
     const health = this.#healthOf(id);
     health.inFlight++;
-    call.then(
-      () => health.answered(),
-      (error) => health.failed(error, this.#parts.roster.clock.now()),
-    ).finally(() => health.inFlight--);
+    return call.then((value) => {
+      health.inFlight--;
+      health.answered();
+      return value;
+    }, (error) => {
+      health.inFlight--;
+      health.failed(error, this.#parts.roster.clock.now());
+      throw error;
+    });
   }
 
   /** Follows nothing any more. */

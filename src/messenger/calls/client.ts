@@ -45,6 +45,7 @@ import type { ServiceTarget } from "./service_target.ts";
 import type { Accept, Outcome, PendingCall } from "./pending.ts";
 import type { Session } from "../peers/session.ts";
 import { traceCall, type Tracer } from "./traced_call.ts";
+import { typedClient } from "./typed_client.ts";
 
 /** What the client side is made of. */
 export interface ClientParts extends OutgoingParts {
@@ -86,25 +87,16 @@ export class CallClient implements Caller {
   }
 
   amSend(target: string | Contract, options: CallOptions | TypedCallOptions<Contract>): Promise<void> {
-    return (this.#isPlain(options)
-      ? this.#start(ResponseKind.fire, target, options, null)
-      : this.#send(options, (direct) => this.#start(ResponseKind.fire, target, direct, null))) as Promise<
-        void
-      >;
+    return this.#call(ResponseKind.fire, target, options, null) as Promise<void>;
   }
 
   amSync(target: string | Contract, options: CallOptions | TypedCallOptions<Contract>): Promise<void> {
-    const started = this.#isPlain(options)
-      ? this.#start(ResponseKind.ack, target, options, null)
-      : this.#send(options, (direct) => this.#start(ResponseKind.ack, target, direct, null));
-    return located(started as Promise<void>, options?.signal);
+    return located(this.#call(ResponseKind.ack, target, options, null) as Promise<void>, options?.signal);
   }
 
   unary(target: string, options: CallOptions): Promise<Uint8Array> {
-    const started = this.#isPlain(options)
-      ? this.#start(ResponseKind.unary, target, options, keepBytes)
-      : this.#send(options, (direct) => this.#start(ResponseKind.unary, target, direct, keepBytes));
-    return located(started as Promise<Uint8Array>, options?.signal);
+    const started = this.#call(ResponseKind.unary, target, options, keepBytes) as Promise<Uint8Array>;
+    return located(started, options?.signal);
   }
 
   typedUnary<C extends UnaryContract>(
@@ -121,6 +113,26 @@ export class CallClient implements Caller {
       ? this.#typed(contract, options)
       : this.#send(options, (direct) => this.#typed(contract, direct));
     return located(started as Promise<CallOutput<C>>, options?.signal);
+  }
+
+  #call(
+    kind: ResponseKind,
+    target: string | Contract,
+    options: CallOptions,
+    accept: Accept | null,
+  ): Promise<unknown> {
+    if (this.#isPlain(options)) return this.#start(kind, target, options, accept);
+    return this.#sendTo(kind, target, options, accept);
+  }
+
+  // Apart, as its closure would be paid for by every call.
+  #sendTo(
+    kind: ResponseKind,
+    target: string | Contract,
+    options: CallOptions,
+    accept: Accept | null,
+  ): Promise<unknown> {
+    return this.#send(options, (direct) => this.#start(kind, target, direct, accept));
   }
 
   /** Whether a call goes to one peer, once: the usual case, which pays for nothing else. */
@@ -157,37 +169,7 @@ export class CallClient implements Caller {
     contracts: Contracts,
     options: { to: InstanceId | ServiceTarget } & ClientCallOptions,
   ): Client<Contracts> {
-    const methods: Record<string, unknown> = Object.create(null);
-    const all: [string, unknown][] = Object.entries(contracts);
-    const found = all.filter((entry): entry is [string, Contract] => isContract(entry[1]));
-    if (found.length === 0 && all.length > 0) {
-      const names = all.slice(0, 5).map(([name]) => `"${name}"`).join(", ");
-      throw new TypeError(`Cannot make a client: none of ${names} is a contract`);
-    }
-    for (const [name, contract] of found) {
-      if (name === "then") {
-        throw new TypeError(
-          'Cannot make a client: a method "then" would make a promise of it; use another key',
-        );
-      }
-      const merged = (payload: unknown, own: ClientCallOptions | undefined) => ({
-        ...options,
-        ...own,
-        payload,
-      });
-      if (contract.output === undefined) {
-        const method = (payload: unknown, own?: ClientCallOptions) =>
-          this.amSync(contract, merged(payload, own));
-        methods[name] = Object.assign(method, {
-          send: (payload: unknown, own?: ClientCallOptions) => this.amSend(contract, merged(payload, own)),
-        });
-      } else {
-        const typed = contract as UnaryContract;
-        methods[name] = (payload: unknown, own?: ClientCallOptions) =>
-          this.typedUnary(typed, merged(payload, own));
-      }
-    }
-    return Object.freeze(methods) as Client<Contracts>;
+    return typedClient(this, contracts, options);
   }
 
   /** The instances that offer a service; see {@link ServiceCalls.instances}. */
@@ -274,27 +256,43 @@ export class CallClient implements Caller {
         if (metadata !== null) addMetadata(request, metadata);
         return this.#dispatch(handler, request, options as ToPeer<CallOptions>, accept);
       }
-      const send = (timely: CallOptions) => {
-        const { encoding } = contract;
-        const payload = encodeInput(handler, options.to, options.payload, encoding);
-        const am = kind === ResponseKind.ack && contract.output === undefined;
-        const request: Request = { kind, name, payload, owned: true, headers, encoding, am };
-        if (metadata !== null) addMetadata(request, metadata);
-        const declares = kind !== ResponseKind.fire && declaresErrors(contract);
-        const startedAt = declares ? this.#parts.clock.now() : 0;
-        const sent = this.#dispatch(handler, request, timely as ToPeer<CallOptions>, accept);
-        return declares ? sent.catch((error) => this.#readFailure(contract, error, timely, startedAt)) : sent;
-      };
-      const checked = validate(
-        contract.input,
-        options.payload,
-        (issues, cause) => payloadInvalid(contract, options.to as InstanceId, issues, cause),
-      );
-      if (!(checked instanceof Promise)) return send(options);
-      return this.#checkLater(handler, checked, options as ToPeer<CallOptions>, send);
+      return this.#byContract(kind, contract, options, accept, { name, headers, metadata });
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** A call by contract, when what is common to all calls is in order. Apart, so that calls by name pay for no closure. */
+  #byContract(
+    kind: ResponseKind,
+    contract: Contract,
+    options: CallOptions,
+    accept: Accept | null,
+    { name, headers, metadata }: {
+      name: Uint8Array;
+      headers: Request["headers"];
+      metadata: Uint8Array | null;
+    },
+  ): Promise<unknown> {
+    const handler = contract.name;
+    const send = (timely: CallOptions) => {
+      const { encoding } = contract;
+      const payload = encodeInput(handler, options.to, options.payload, encoding);
+      const am = kind === ResponseKind.ack && contract.output === undefined;
+      const request: Request = { kind, name, payload, owned: true, headers, encoding, am };
+      if (metadata !== null) addMetadata(request, metadata);
+      const declares = kind !== ResponseKind.fire && declaresErrors(contract);
+      const startedAt = declares ? this.#parts.clock.now() : 0;
+      const sent = this.#dispatch(handler, request, timely as ToPeer<CallOptions>, accept);
+      return declares ? sent.catch((error) => this.#readFailure(contract, error, timely, startedAt)) : sent;
+    };
+    const checked = validate(
+      contract.input,
+      options.payload,
+      (issues, cause) => payloadInvalid(contract, options.to as InstanceId, issues, cause),
+    );
+    if (!(checked instanceof Promise)) return send(options);
+    return this.#checkLater(handler, checked, options as ToPeer<CallOptions>, send);
   }
 
   /** Reads the details of a declared error within the call's deadline. When that passes, they are as they came. */

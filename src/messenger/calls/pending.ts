@@ -1,6 +1,7 @@
 import { Deadline, type Deadlines, type InstanceId, type LinePlace, ZeromeshError } from "../../core/mod.ts";
 import type { ResponseId } from "../../wire/mod.ts";
 import type { CallObserver } from "../observe/observation.ts";
+import { rejection } from "./located.ts";
 import type { Session } from "../peers/session.ts";
 
 // Calls have slots 0 to 65 534.
@@ -95,7 +96,10 @@ export class PendingCall extends Deadline implements ResponseId {
 
   /** Ends the call with an error. */
   fail(error: unknown): void {
-    if (this.#settle(true, error)) this.#reject(error);
+    if (!this.#settle(true, error)) return;
+    const located = rejection(error, this.#signal);
+    if (located === null) this.#reject(error);
+    else this.#resolve(located);
   }
 
   /** Ends the call with the bytes of an answer. */

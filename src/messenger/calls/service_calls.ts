@@ -47,8 +47,8 @@ export class ServiceCalls {
       const giveUpAt = clock.now() + timeoutMs;
       const send = (to: InstanceId, leftMs: number): Promise<T> => {
         const sent = call({ ...options, to, timeoutMs: leftMs } as unknown as O & { to: InstanceId });
-        router.track(to, sent);
-        return sent.catch((error) => {
+        // One line of promises, along which the stack of an error is found: nothing else may wait for one of them.
+        return router.track(to, sent).catch((error) => {
           const left = giveUpAt - clock.now();
           if (!isGivenBack(error) || signal?.aborted || left <= 0) throw error;
           calls.repeated++;

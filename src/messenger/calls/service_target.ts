@@ -59,6 +59,6 @@ export interface ServiceRouter {
   instances(target: ServiceTarget, signal: AbortSignal): Promise<InstanceId[]>;
   /** That no instance can be called, and why: `code` after `timeoutMs`, or `FORBIDDEN` when all refuse this one. */
   unavailable(target: ServiceTarget, timeoutMs: number, code: "TIMEOUT" | "PEER_UNREACHABLE"): ZeromeshError;
-  /** Follows a call to an instance that was picked. */
-  track(id: InstanceId, call: Promise<unknown>): void;
+  /** Follows a call to an instance that was picked, and gives its outcome on. */
+  track<T>(id: InstanceId, call: Promise<T>): Promise<T>;
 }
