@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { repositoryRoot, type RuntimeName } from "../test/support/runtime.ts";
 import { killAllOnSignals } from "./run_command.ts";
 import { buildVelo } from "./testing/build_velo.ts";
-import { type Job, jobCommand, planJobs, rings } from "./testing/plan.ts";
+import { type Job, jobCommand, planJobs, rings, runsAlone } from "./testing/plan.ts";
 import { type JobResult, runJob } from "./testing/run_job.ts";
 import { stdAssert } from "./testing/std_assert.ts";
 
@@ -124,11 +124,13 @@ async function runAll(jobs: readonly Job[], args: Arguments, folder: string): Pr
     rmSync(own, { recursive: true, force: true });
   };
   for (const ring of rings) {
-    const waiting = jobs.filter((job) => job.ring === ring);
-    const worker = async (): Promise<void> => {
-      for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) await runOne(job);
+    const ofRing = jobs.filter((job) => job.ring === ring);
+    const together = ofRing.filter((job) => !runsAlone(job));
+    const lane = async (): Promise<void> => {
+      for (let job = together.shift(); job !== undefined; job = together.shift()) await runOne(job);
     };
-    await Promise.all(Array.from({ length: ring.jobs }, worker));
+    await Promise.all(Array.from({ length: ring.jobs }, lane));
+    for (const job of ofRing.filter(runsAlone)) await runOne(job);
   }
   return done;
 }

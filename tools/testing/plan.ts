@@ -12,16 +12,16 @@ export interface Ring {
   readonly name: string;
   /** The runtimes its files run on. */
   readonly runtimes: readonly RuntimeName[];
-  /** How many files may run at once: more than one only where nothing is timed and nothing is spawned. */
+  /** How many files may run at once; those of {@link measuringFiles} run alone, after the others. */
   readonly jobs: number;
 }
 
 /** The rings, in the order they run. */
 export const rings: readonly Ring[] = [
   { name: "unit", runtimes: ["bun"], jobs: 2 },
-  { name: "conformance", runtimes: ["bun", "deno"], jobs: 1 },
-  { name: "process", runtimes: ["bun", "deno"], jobs: 1 },
-  { name: "deno", runtimes: ["deno"], jobs: 1 },
+  { name: "conformance", runtimes: ["bun", "deno"], jobs: 2 },
+  { name: "process", runtimes: ["bun", "deno"], jobs: 2 },
+  { name: "deno", runtimes: ["deno"], jobs: 2 },
   { name: "interop", runtimes: ["bun", "deno"], jobs: 1 },
 ];
 
@@ -58,6 +58,36 @@ export const quickFiles: readonly string[] = [
   "zmq_closing",
   "zmq_messages",
 ].map((name) => `test/conformance/${name}_test.ts`);
+
+/** Files that measure time, processor or memory, or that keep both cores busy: another beside them would be measured too. */
+const measuringFiles: ReadonlySet<string> = new Set(
+  [
+    "conformance/executor",
+    "conformance/ffi_memory",
+    "conformance/ffi_waiter",
+    "conformance/messenger_load",
+    "conformance/transport_large",
+    "conformance/zmq_reactor",
+    "process/cohort_freeze",
+    "process/credit",
+    "process/events_process",
+    "process/executor",
+    "process/hostile",
+    "process/links_lifetime",
+    "process/links_loss",
+    "process/rolling_restart",
+    "process/transport_clients",
+    "process/transport_flow",
+    "process/transport_huge",
+    "process/transport_memory",
+    "process/transport_stopped",
+  ].map((name) => `test/${name}_test.ts`),
+);
+
+/** Whether a file has to run while no other does. */
+export function runsAlone({ file, ring }: Job): boolean {
+  return ring.jobs === 1 || measuringFiles.has(file);
+}
 
 /** One test file on one runtime. */
 export interface Job {
