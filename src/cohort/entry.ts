@@ -1,4 +1,4 @@
-import { Backoff, type InstanceId, isInstanceId, systemClock, ZeromeshError } from "../core/mod.ts";
+import { Backoff, type InstanceId, isInstanceId, pause, systemClock, ZeromeshError } from "../core/mod.ts";
 import type { ServiceTarget } from "../messenger/mod.ts";
 import type { CohortMessenger } from "./options.ts";
 import type { CohortContracts, Joined } from "./protocol.ts";
@@ -58,7 +58,7 @@ export class Entry {
         : { error: refusal(answer.refused, peer), again: answer.refused.again };
       const waitMs = backoff.next();
       if (!again || systemClock.now() + waitMs >= end) throw error;
-      await pause(waitMs, signal);
+      await pause(systemClock, waitMs, signal);
     }
   }
 
@@ -82,18 +82,4 @@ export function refusal(
   peer: InstanceId | undefined,
 ): ZeromeshError {
   return new ZeromeshError(refused.code, refused.message, { peer, ran: "yes" });
-}
-
-/** Lets time pass, until a signal aborts. */
-export function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      cancel();
-      signal?.removeEventListener("abort", done);
-      resolve();
-    };
-    const cancel = systemClock.after(ms, done);
-    if (signal?.aborted) done();
-    else signal?.addEventListener("abort", done, { once: true });
-  });
 }

@@ -1,4 +1,4 @@
-import { type InstanceId, ZeromeshError } from "../core/mod.ts";
+import { type InstanceId, onAbort, ZeromeshError } from "../core/mod.ts";
 
 // Names under way at a time. Each holds at most one value of each worker.
 const maxGathers = 1_024;
@@ -34,17 +34,16 @@ export class Gathers {
     const { promise, resolve, reject } = Promise.withResolvers<unknown[]>();
     const arrival = { value, resolve, reject };
     arrivals.set(who, arrival);
-    const onAbort = (): void => {
+    const listening = onAbort(signal, () => {
       if (arrivals.get(who) === arrival) arrivals.delete(who);
       if (arrivals.size === 0 && this.#byName.get(name) === arrivals) this.#byName.delete(name);
       reject(signal.reason);
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
+    });
     this.check(name);
     try {
       return await promise;
     } finally {
-      signal.removeEventListener("abort", onAbort);
+      listening[Symbol.dispose]();
     }
   }
 

@@ -4,6 +4,7 @@ import {
   Guard,
   type InstanceId,
   observeNumbers,
+  onAbort,
   type SubscribeOptions,
   systemClock,
   ZeromeshError,
@@ -269,10 +270,9 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
 
   /** Watches what ends the cohort, and what workers take along when they close. */
   #follow(signal: AbortSignal | undefined): void {
-    const onAbort = (): void =>
+    this.#uses.push(onAbort(signal, () => {
       void this.shutdown({ reason: `the signal aborted: ${errorText(signal?.reason)}` });
-    signal?.addEventListener("abort", onAbort, { once: true });
-    this.#uses.push({ [Symbol.dispose]: () => signal?.removeEventListener("abort", onAbort) });
+    }));
     const watching = portOf(this.#messenger)?.watch({
       up() {},
       // Whoever says goodbye has closed. One that has joined says before that it leaves.

@@ -1,4 +1,4 @@
-import { systemClock } from "../core/mod.ts";
+import { hold, systemClock } from "../core/mod.ts";
 import type { WaitOptions } from "../messenger/mod.ts";
 
 /** One end for all parts of something, however many there are and however long each one takes. */
@@ -27,17 +27,7 @@ export class Term {
    *
    * @param late Makes the error of a wait that was in vain; a signal's own reason is thrown as it is.
    */
-  async hold<T>(promise: PromiseLike<T>, late: () => Error): Promise<T> {
-    const over = Promise.withResolvers<never>();
-    const onAbort = (): void => over.reject(this.#signal?.reason);
-    if (this.#signal?.aborted) onAbort();
-    const cancel = systemClock.after(this.leftMs, () => over.reject(late()));
-    this.#signal?.addEventListener("abort", onAbort, { once: true });
-    try {
-      return await Promise.race([promise, over.promise]);
-    } finally {
-      cancel();
-      this.#signal?.removeEventListener("abort", onAbort);
-    }
+  hold<T>(promise: PromiseLike<T>, late: () => Error): Promise<T> {
+    return hold(promise, { clock: systemClock, timeoutMs: this.leftMs, signal: this.#signal, late });
   }
 }

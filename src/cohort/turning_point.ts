@@ -1,4 +1,4 @@
-import { systemClock } from "../core/mod.ts";
+import { hold, systemClock } from "../core/mod.ts";
 import type { WaitOptions } from "../messenger/mod.ts";
 
 /** Something that many wait for, and that is looked at again whenever something has changed. */
@@ -27,16 +27,11 @@ export class TurningPoint {
         reject(error);
       }
     };
-    const onAbort = (): void => reject(signal?.reason);
-    const cancel = systemClock.after(timeoutMs, () => reject(late()));
-    signal?.addEventListener("abort", onAbort, { once: true });
     this.#waiting.add(look);
     look();
     try {
-      await promise;
+      await hold(promise, { clock: systemClock, timeoutMs, signal, late });
     } finally {
-      cancel();
-      signal?.removeEventListener("abort", onAbort);
       this.#waiting.delete(look);
     }
   }

@@ -4,11 +4,14 @@ import {
   guardLogger,
   type InstanceId,
   type Logger,
+  onAbort,
+  pause,
   systemClock,
   ZeromeshError,
 } from "../core/mod.ts";
 import { amHandler, portOf, unlimited, type WaitOptions } from "../messenger/mod.ts";
-import { Entry, pause, refusal } from "./entry.ts";
+import { Entry, refusal } from "./entry.ts";
+import { Term } from "./term.ts";
 import { type CohortMessenger, type JoinOptions, resolveJoinOptions } from "./options.ts";
 import { type CohortContracts, cohortContracts, type Joined } from "./protocol.ts";
 
@@ -59,7 +62,8 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   #heardAt = 0;
   #leaving: Promise<void> = Promise.resolve();
   #stopWatching: () => void = () => {};
-  #rejoining = false;
+  /** Under way while this worker has no place; it never rejects. */
+  #rejoining: Promise<void> | null = null;
   #finishing = false;
   // Whether the connection to the leader was lost since this worker joined: then it may have been started again.
   #severed = false;
@@ -132,7 +136,8 @@ export class CohortMembership<Rank extends number | null = number | null> implem
    * Waits until all workers of a complete cohort have come to the barrier of this name.
    *
    * When one of them is lost meanwhile, its replacement is waited for (`replaceWithinMs`), or the cohort ends (`endAll`);
-   * with `continue` the rest passes if it is a complete cohort without the lost one, and fails if it is not.
+   * with `continue` the rest passes if it is a complete cohort without the lost one, and fails if it is not. While this worker
+   * looks for a leader that was started again, it waits.
    *
    * @throws {ZeromeshError} `TIMEOUT`, `COHORT_ENDED`, `COHORT_WORKER_LOST`; `PEER_DISCONNECTED` when the leader is gone.
    */
@@ -149,15 +154,33 @@ export class CohortMembership<Rank extends number | null = number | null> implem
    */
   async allGather(name: string, value: unknown, options: WaitOptions = {}): Promise<unknown[]> {
     this.#over.signal.throwIfAborted();
-    const { timeoutMs, signal } = options;
+    const signal = options.signal == null
+      ? this.#over.signal
+      : AbortSignal.any([options.signal, this.#over.signal]);
     const answer = await this.#messenger.typedUnary(this.#contracts.gather, {
+      timeoutMs: await this.#placeIn(options.timeoutMs ?? undefined, signal),
       to: this.leader,
       payload: { name, value },
-      timeoutMs,
-      signal: signal === undefined ? this.#over.signal : AbortSignal.any([signal, this.#over.signal]),
+      signal,
     });
     if ("refused" in answer) throw refusal(answer.refused, this.leader);
     return answer.values;
+  }
+
+  /** Waits while this worker looks for its leader. Resolves to what is left of the deadline. */
+  async #placeIn(timeoutMs: number | undefined, signal: AbortSignal): Promise<number | undefined> {
+    if (this.#rejoining === null) return timeoutMs;
+    const term = new Term(timeoutMs ?? Infinity, { signal });
+    await term.hold(this.#rejoining, () => {
+      return new ZeromeshError(
+        "TIMEOUT",
+        `The leader ${this.leader} was not found again within ${timeoutMs} ms`,
+        {
+          peer: this.leader,
+        },
+      );
+    });
+    return timeoutMs === undefined ? undefined : term.leftMs;
   }
 
   /** Gives the place up. Never rejects: a leader that cannot be told finds out by the silence. */
@@ -237,16 +260,15 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   #follow(): void {
     this.#watch();
     const { signal } = this.#options;
-    const onAbort = (): void => void this.#leave(`the signal aborted: ${errorText(signal?.reason)}`);
-    if (signal?.aborted) return onAbort();
-    signal?.addEventListener("abort", onAbort, { once: true });
-    this.#handlers.push({ [Symbol.dispose]: () => signal?.removeEventListener("abort", onAbort) });
+    const leave = (): void => void this.#leave(`the signal aborted: ${errorText(signal?.reason)}`);
+    this.#handlers.push(onAbort(signal, leave));
+    if (signal?.aborted) return;
     const watching = portOf(this.#messenger)?.watch({
       up() {},
       lost: (peer, rest) => {
         if (peer !== this.leader || rest === "up" || this.#over.signal.aborted) return;
         this.#severed = true;
-        if (this.#rejoinForMs > 0) void this.#rejoin();
+        if (this.#rejoinForMs > 0) this.#rejoin();
       },
       leaving: (timeoutMs) => this.#closing(timeoutMs),
       closing() {},
@@ -266,15 +288,17 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     this.#stopWatching = systemClock.after(this.#joined.heartbeatMs, () => {
       if (this.#over.signal.aborted) return;
       const silentMs = systemClock.now() - this.#heardAt;
-      if (silentMs > this.#joined.lostAfterMs) void this.#rejoin();
+      if (silentMs > this.#joined.lostAfterMs) this.#rejoin();
       this.#watch();
     });
   }
 
   /** The leader has gone, or has given this worker up, for instance because it was stopped for a while. */
-  async #rejoin(): Promise<void> {
-    if (this.#rejoining) return;
-    this.#rejoining = true;
+  #rejoin(): void {
+    this.#rejoining ??= this.#comeBack().finally(() => this.#rejoining = null);
+  }
+
+  async #comeBack(): Promise<void> {
     const { lostAfterMs } = this.#joined;
     const end = Math.max(systemClock.now(), this.#heardAt + lostAfterMs) + this.#rejoinForMs;
     const backoff = new Backoff({ firstMs: 50, maxMs: 500 });
@@ -286,13 +310,12 @@ export class CohortMembership<Rank extends number | null = number | null> implem
       try {
         const left = Math.min(end - systemClock.now(), lostAfterMs);
         await this.#enter(this.rank, Math.max(1, left), signal);
-        this.#rejoining = false;
         return;
       } catch (error) {
         last = error;
         if (this.#isFinal(error)) break;
       }
-      await pause(backoff.next(), signal);
+      await pause(systemClock, backoff.next(), signal);
     }
     // A leader that has told the end says nothing more, and waits for what onShutdown does.
     if (!this.#finishing) this.#end(`the leader ${this.leader} was lost: ${errorText(last)}`);

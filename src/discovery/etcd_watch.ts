@@ -1,4 +1,12 @@
-import { Backoff, type Clock, errorText, type InstanceId, isInstanceId, type Logger } from "../core/mod.ts";
+import {
+  Backoff,
+  type Clock,
+  errorText,
+  type InstanceId,
+  isInstanceId,
+  type Logger,
+  pause,
+} from "../core/mod.ts";
 import type { EtcdGateway } from "./etcd_gateway.ts";
 import { entriesOf, entryOf, revisionOf, underPrefix } from "./etcd_keys.ts";
 import type { ServiceWatch } from "./service_watch.ts";
@@ -50,15 +58,7 @@ export async function followPrefix(options: EtcdWatchOptions, watch: ServiceWatc
       logger.warn("the watch in etcd broke; opening it again", { prefix, reason: errorText(error) });
     }
     if (signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      const end = (): void => {
-        cancel();
-        signal.removeEventListener("abort", end);
-        resolve();
-      };
-      const cancel = clock.after(backoff.next(), end);
-      signal.addEventListener("abort", end);
-    });
+    await pause(clock, backoff.next(), signal);
   }
 }
 

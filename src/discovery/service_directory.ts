@@ -1,4 +1,4 @@
-import { errorText, type InstanceId, type Logger, ZeromeshError } from "../core/mod.ts";
+import { errorText, type InstanceId, type Logger, onAbort, pause, ZeromeshError } from "../core/mod.ts";
 import type { RetriedTarget, Roster, ServiceRouter, ServiceTarget } from "../messenger/mod.ts";
 import type { ServiceDiscovery } from "./discovery.ts";
 import { InstanceHealth } from "./instance_health.ts";
@@ -256,17 +256,12 @@ export class ServiceDirectory implements ServiceRouter {
   }
 
   #change(ms: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        cancel();
-        this.#waiting.delete(wake);
-        signal.removeEventListener("abort", wake);
-        resolve();
-      };
-      const cancel = this.#parts.roster.clock.after(ms, wake);
-      this.#waiting.add(wake);
-      signal.addEventListener("abort", wake);
-    });
+    const woken = new AbortController();
+    const wake = () => woken.abort();
+    this.#waiting.add(wake);
+    return pause(this.#parts.roster.clock, ms, woken.signal, signal).finally(() =>
+      this.#waiting.delete(wake)
+    );
   }
 
   unavailable(
@@ -315,11 +310,10 @@ function randomBelow(count: number): number {
 /** Resolves when a promise does, or when nobody waits any more. */
 function endOf(promise: Promise<void>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const end = (): void => {
-      signal.removeEventListener("abort", end);
+    const listening = onAbort(signal, resolve);
+    promise.then(() => {
+      listening[Symbol.dispose]();
       resolve();
-    };
-    promise.then(end);
-    signal.addEventListener("abort", end);
+    });
   });
 }

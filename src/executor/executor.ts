@@ -5,6 +5,7 @@ import {
   Guard,
   type Logger,
   observeNumbers,
+  onAbort,
   systemClock,
   ZeromeshError,
 } from "../core/mod.ts";
@@ -71,7 +72,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #metrics: Disposable;
-  readonly #unlisten: () => void;
+  #listening: Disposable | null = null;
   readonly #handlers = new Map<string, ActiveMessageHandler>();
   readonly #queue = new Deque<Job>();
   readonly #senders = new Set<WaitingSender>();
@@ -114,10 +115,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
     this.#clock = options.clock ?? systemClock;
     this.#metrics = observeNumbers(options.meter, guard, executorMetrics, () => this.stats());
     const { signal } = options;
-    const onAbort = (): void => void this.stop();
-    this.#unlisten = () => signal?.removeEventListener("abort", onAbort);
-    signal?.addEventListener("abort", onAbort, { once: true });
-    if (signal?.aborted) onAbort();
+    this.#listening = onAbort(signal, () => void this.stop());
   }
 
   /**
@@ -231,7 +229,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
     });
     await this.#idle.promise;
     cancel();
-    this.#unlisten();
+    this.#listening?.[Symbol.dispose]();
     this.#metrics[Symbol.dispose]();
     this.#responses.end();
   }
@@ -267,18 +265,17 @@ export class ActiveMessageExecutor implements AsyncDisposable {
       const sender: WaitingSender = {
         job,
         accept: () => {
-          signal?.removeEventListener("abort", onAbort);
+          listening[Symbol.dispose]();
           resolve();
         },
         refuse: (error) => {
-          signal?.removeEventListener("abort", onAbort);
+          listening[Symbol.dispose]();
           reject(error);
         },
       };
-      const onAbort = (): void => {
+      const listening = onAbort(signal, () => {
         if (this.#senders.delete(sender)) reject(signal?.reason);
-      };
-      signal?.addEventListener("abort", onAbort, { once: true });
+      });
       this.#senders.add(sender);
     });
   }

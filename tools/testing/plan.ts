@@ -70,6 +70,7 @@ const measuringFiles: ReadonlySet<string> = new Set(
     "conformance/zmq_reactor",
     "process/cohort_freeze",
     "process/credit",
+    "process/discovery_etcd",
     "process/events_process",
     "process/executor",
     "process/hostile",

@@ -1,4 +1,4 @@
-import { type Clock, type InstanceId, ZeromeshError } from "../../core/mod.ts";
+import { type InstanceId, pause, ZeromeshError } from "../../core/mod.ts";
 import type { MessengerCore } from "../core.ts";
 import { hasHandler } from "./handler_waits.ts";
 import type { WaitOptions } from "../calls/wait_options.ts";
@@ -32,20 +32,6 @@ export async function waitForHandler(
       throw error;
     }
     await pause(core.system.clock, Math.min(handlerPollMs, left), signal);
+    signal?.throwIfAborted();
   }
-}
-
-/** Waits a moment. */
-function pause(clock: Clock, ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => {
-      cancel();
-      reject(signal?.reason);
-    };
-    const cancel = clock.after(ms, () => {
-      signal?.removeEventListener("abort", onAbort);
-      resolve();
-    });
-    signal?.addEventListener("abort", onAbort, { once: true });
-  });
 }

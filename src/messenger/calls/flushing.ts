@@ -1,4 +1,4 @@
-import { type Clock, ZeromeshError } from "../../core/mod.ts";
+import { type Clock, hold, ZeromeshError } from "../../core/mod.ts";
 import type { Session } from "../peers/session.ts";
 
 /**
@@ -54,14 +54,7 @@ export function within(
   giveUpAt: number,
   signal?: AbortSignal | undefined,
 ): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      cancel();
-      signal?.removeEventListener("abort", done);
-      resolve();
-    };
-    const cancel = clock.after(Math.max(0, giveUpAt - clock.now()), done);
-    signal?.addEventListener("abort", done);
-    work.then(done, done);
-  });
+  const timeoutMs = Math.max(0, giveUpAt - clock.now());
+  const end = () => {};
+  return hold(work, { clock, timeoutMs, signal, late: end }).then(end, end);
 }

@@ -1,4 +1,4 @@
-import { Backoff, type Clock, type InstanceId, ZeromeshError } from "../../core/mod.ts";
+import { Backoff, type Clock, type InstanceId, pause, ZeromeshError } from "../../core/mod.ts";
 import { type Link, type LinkLoss, SendOutcome, type Transport } from "../../transport/mod.ts";
 import {
   decodeHelloReply,
@@ -116,7 +116,7 @@ export class Dialler {
    * @throws {ZeromeshError} `PEER_UNREACHABLE` after `timeoutMs`, `PEER_REPLACED`, `FORBIDDEN`, `CLOSED` and others.
    */
   async reach(target: DialTarget, timeoutMs: number, signal: AbortSignal | undefined): Promise<Session> {
-    const { clock } = this.#parts;
+    const { clock, closing } = this.#parts;
     const { endpoints } = target;
     const startedAt = clock.now();
     const search: Search = {
@@ -150,17 +150,20 @@ export class Dialler {
       // Whoever waits for a lost peer's event waits no longer than the heartbeat bound.
       const now = clock.now();
       const longest = now < startedAt + heartbeatBoundMs ? eagerPauseMs : Infinity;
-      await this.#pause(Math.min(backoff.next(), longest, Math.max(0, search.giveUpAt - now)), signal);
+      const pauseMs = Math.min(backoff.next(), longest, Math.max(0, search.giveUpAt - now));
+      await pause(clock, pauseMs, closing, signal);
     }
   }
 
   /** The addresses of an endpoint; none when its name has none yet. */
   async #resolve(search: Search, endpoint: string): Promise<readonly string[]> {
     // A resolver that hangs takes no more than the time there is.
-    const wait = this.#wait(this.#left(search), search.signal);
+    const { clock, closing, transport } = this.#parts;
+    const found = new AbortController();
+    const over = pause(clock, this.#left(search), closing, search.signal, found.signal);
     try {
-      const found = await Promise.race([this.#parts.transport.resolve(endpoint), wait.over]);
-      if (found !== undefined) return found;
+      const addresses = await Promise.race([transport.resolve(endpoint), over]);
+      if (addresses !== undefined) return addresses;
       search.last ??= unresolved(endpoint);
       return [];
     } catch (error) {
@@ -168,7 +171,7 @@ export class Dialler {
       search.last = error;
       return [];
     } finally {
-      wait.cancel();
+      found.abort();
     }
   }
 
@@ -273,31 +276,6 @@ export class Dialler {
       answersFor(answeredBy, established.peer);
     }
     return established;
-  }
-
-  /** Resolves after a time, or when it has no use to wait longer. */
-  async #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-    const wait = this.#wait(ms, signal);
-    try {
-      await wait.over;
-    } finally {
-      wait.cancel();
-    }
-  }
-
-  #wait(ms: number, signal: AbortSignal | undefined): { readonly over: Promise<void>; cancel(): void } {
-    const { clock, closing } = this.#parts;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const done = () => resolve();
-    const stop = clock.after(closing.aborted || signal?.aborted ? 0 : ms, done);
-    closing.addEventListener("abort", done);
-    signal?.addEventListener("abort", done);
-    const cancel = () => {
-      stop();
-      closing.removeEventListener("abort", done);
-      signal?.removeEventListener("abort", done);
-    };
-    return { over: promise, cancel };
   }
 }
 
