@@ -1,19 +1,29 @@
 import type { Region } from "./backend.ts";
+import { cString } from "./c_string.ts";
 import type { LinuxSystem, System } from "./symbols.ts";
 
 const AF_INET = 2;
 const AF_INET6 = 10;
 const IPPROTO_TCP = 6;
 const TCP_INFO = 11;
+const SOL_SOCKET = 1;
+const SO_MEMINFO = 55;
 const SHUT_RDWR = 2;
-/** Where `tcpi_bytes_received` lies in `struct tcp_info` (linux/tcp.h), and where it ends. */
+/** Where `tcpi_bytes_acked` and `tcpi_bytes_received` lie in `struct tcp_info` (linux/tcp.h), and where they end. */
+const ackedAt = 120;
 const receivedAt = 128;
 const infoBytes = receivedAt + 8;
 /** `sockaddr_storage`. */
 const addressBytes = 128;
+/** Where `SK_MEMINFO_WMEM_ALLOC` and `SK_MEMINFO_WMEM_QUEUED` lie in what `SO_MEMINFO` gives, and where they end. */
+const allocatedAt = 8;
+const queuedAt = 20;
+const memoryInfoBytes = queuedAt + 4;
+/** Enough for `socket:[NUMBER]`. */
+const linkBytes = 64;
 
 /**
- * Looks at TCP connections by their descriptors, which belong to libzmq.
+ * Looks at connections by their descriptors, which belong to libzmq.
  *
  * A descriptor may be closed and given to something else at any moment. So {@link TcpConnections.name} comes
  * first and again before {@link TcpConnections.shutdown}: two connections that live at the same time never have
@@ -26,6 +36,12 @@ export interface TcpConnections {
   localPort(fd: number): number;
   /** Bytes that the kernel has received on it, or −1. */
   received(fd: number): number;
+  /** Bytes that the other end's system has acknowledged, or −1. */
+  acked(fd: number): number;
+  /** How much memory of the system holds what was written and has not arrived; of a Unix socket: was not read. Or −1. */
+  unread(fd: number): number;
+  /** What tells the socket from any other of this system that lives at the same time, of whatever kind; null without `/proc`. */
+  identity(fd: number): string | null;
   /** Ends both directions; its owner learns of it as of any loss. */
   shutdown(fd: number): void;
 }
@@ -40,12 +56,14 @@ class LinuxConnections implements TcpConnections {
   readonly #address: Region;
   readonly #info: Region;
   readonly #length: Region;
+  readonly #link: Region;
 
   constructor({ calls, region }: LinuxSystem) {
     this.#calls = calls;
     this.#address = region(addressBytes);
     this.#info = region(infoBytes);
     this.#length = region(8);
+    this.#link = region(linkBytes);
   }
 
   name(fd: number): string | null {
@@ -60,16 +78,41 @@ class LinuxConnections implements TcpConnections {
   }
 
   received(fd: number): number {
-    this.#length.view.setUint32(0, infoBytes, true);
-    const { getsockopt } = this.#calls;
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, this.#info.address, this.#length.address) < 0) return -1;
-    // Kernels before 4.1 fill in less.
-    if (this.#length.view.getUint32(0, true) < infoBytes) return -1;
-    return Number(this.#info.view.getBigUint64(receivedAt, true));
+    return this.#counted(fd, receivedAt);
+  }
+
+  acked(fd: number): number {
+    return this.#counted(fd, ackedAt);
+  }
+
+  unread(fd: number): number {
+    const length = this.#option(fd, SOL_SOCKET, SO_MEMINFO, memoryInfoBytes);
+    if (length < memoryInfoBytes) return -1;
+    return this.#info.view.getUint32(allocatedAt, true) + this.#info.view.getUint32(queuedAt, true);
+  }
+
+  identity(fd: number): string | null {
+    const { address, bytes } = this.#link;
+    const length = this.#calls.readlink(cString(`/proc/self/fd/${fd}`), address, bytes.length);
+    return length <= 0 ? null : String.fromCharCode(...bytes.subarray(0, length));
   }
 
   shutdown(fd: number): void {
     this.#calls.shutdown(fd, SHUT_RDWR);
+  }
+
+  #counted(fd: number, at: number): number {
+    const length = this.#option(fd, IPPROTO_TCP, TCP_INFO, infoBytes);
+    // Kernels before 4.1 fill in less.
+    return length < infoBytes ? -1 : Number(this.#info.view.getBigUint64(at, true));
+  }
+
+  /** The length of what an option holds, which then lies in {@link #info}; or −1. */
+  #option(fd: number, level: number, name: number, bytes: number): number {
+    this.#length.view.setUint32(0, bytes, true);
+    const { getsockopt } = this.#calls;
+    if (getsockopt(fd, level, name, this.#info.address, this.#length.address) < 0) return -1;
+    return this.#length.view.getUint32(0, true);
   }
 
   #ask(call: LinuxSystem["calls"]["getsockname"], fd: number): string | null {

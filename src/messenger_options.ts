@@ -46,6 +46,8 @@ export const messengerOptionTable: OptionTable<MessengerOptions> = {
   concurrency: option.unchecked,
   maxInFlightMessages: option.unchecked,
   maxInFlightBytes: option.unchecked,
+  maxPeerBytes: option.unchecked,
+  slowPeerMs: option.unchecked,
   maxWaitingSends: option.unchecked,
   maxWaitingBytes: option.unchecked,
   maxCreditMessages: option.unchecked,

@@ -218,6 +218,12 @@ export const statMetrics: readonly StatMetric[] = [
     "Sends that wait for room in such a queue.",
     (s) => s.transport.waitingSends,
   ),
+  gauge(
+    "transport_held_bytes",
+    "bytes",
+    "Bytes that peers have not taken: in libzmq, and answers that wait before it.",
+    (s) => s.transport.heldBytes,
+  ),
   counter(
     "transport_blocked",
     "times",

@@ -200,6 +200,7 @@ export class MessengerCore implements TransportHandler<Session> {
       }),
       deadlines: core.#deadlines,
       drops: transport.drops,
+      unread: () => transport.shared.outlets?.bytes ?? 0,
       observer: core.observation.inbound,
       secure: options.curve !== null,
       meet: (call) => core.connections.hellos.meet(call),

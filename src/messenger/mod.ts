@@ -80,9 +80,9 @@ export {
   unlimited,
 } from "./handlers/handler.ts";
 export { checkOptionNames, checkTimeout, texts } from "./option_checks.ts";
+export type { CurveOptions } from "./curve_options.ts";
 export type { HostResolver } from "../transport/mod.ts";
 export {
-  type CurveOptions,
   messengerDefaults,
   type MessengerOptions,
   type ResolvedOptions,

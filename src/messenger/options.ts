@@ -14,29 +14,14 @@ import {
   systemClock,
 } from "../core/mod.ts";
 import { type ResolvedRetry, resolveRetry, type RetryOptions } from "./calls/retry.ts";
-import { type CurveIdentity, type HostResolver, isCurveKey, systemAddresses } from "../transport/mod.ts";
+import { type CurveIdentity, type HostResolver, systemAddresses } from "../transport/mod.ts";
 import type { Feature } from "../wire/mod.ts";
+import { type CurveOptions, resolveCurve } from "./curve_options.ts";
 import { duration, inRange, textOrTexts } from "./option_checks.ts";
 import type { Tracing } from "./observe/tracing.ts";
-import { keyCheck } from "./peers/key_check.ts";
 
 /** What happens to a message when the bounded queue of its peer is full. */
 export type SendOverflow = "wait" | "fail";
-
-/** Keys of an instance that uses CURVE. */
-export interface CurveOptions {
-  /** Its public key: 40 characters of Z85, as `curveKeyPair()` makes them. */
-  publicKey: string;
-  /** Its secret key, Z85. */
-  secretKey: string;
-  /**
-   * Public keys that may connect: a list, a function that is asked for each connection, or `"any"`, which lets in
-   * everybody who owns the key they show. The function answers `true`, or a promise of it within 2 seconds, to let a
-   * key in; whatever else it does refuses the key.
-   * @default {[]: nobody}
-   */
-  allow?: readonly string[] | ((publicKey: string) => boolean | Promise<boolean>) | "any" | undefined;
-}
 
 /** Options of `Messenger.create`. */
 export interface MessengerOptions {
@@ -141,8 +126,17 @@ export interface MessengerOptions {
    * @default {131_072}
    */
   maxInFlightMessages?: number | undefined;
-  /** Bytes of their payloads, divided in the same way. @default {268_435_456} */
+  /** Bytes of their payloads and of answers that have not left, divided in the same way. @default {268_435_456} */
   maxInFlightBytes?: number | undefined;
+  /**
+   * Bytes that one peer may take up here: of its messages that wait for a handler or are worked on, and of answers that it
+   * has not read. Its further calls are answered `OVERLOADED`. A single message above it is taken when the peer holds
+   * nothing else. What it may send without an answer has its own bound (`maxCreditBytes`), which is never above this one.
+   * @default {33_554_432}
+   */
+  maxPeerBytes?: number | undefined;
+  /** How long a peer may read nothing of what waits for it, in milliseconds, before its connection is ended. @default {30_000} */
+  slowPeerMs?: number | undefined;
   /**
    * Sends to one peer that may wait at a time, for room in its queue or for its handlers to finish earlier messages.
    * Further ones fail with `QUEUE_FULL`: a loop that awaits its sends has one.
@@ -203,6 +197,8 @@ export interface ResolvedOptions {
   readonly concurrency: number;
   readonly maxInFlightMessages: number;
   readonly maxInFlightBytes: number;
+  readonly maxPeerBytes: number;
+  readonly slowPeerMs: number;
   readonly maxWaitingSends: number;
   readonly maxWaitingBytes: number;
   readonly maxCreditMessages: number;
@@ -233,6 +229,8 @@ export const messengerDefaults = Object.freeze({
   concurrency: Infinity,
   maxInFlightMessages: 131_072,
   maxInFlightBytes: 256 * 1024 * 1024,
+  maxPeerBytes: 32 * 1024 * 1024,
+  slowPeerMs: 30_000,
   maxWaitingSends: 32_768,
   maxWaitingBytes: 32 * 1024 * 1024,
   maxCreditMessages: 65_536,
@@ -338,6 +336,8 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
       2 ** 30,
     ),
     maxInFlightBytes: inRange("maxInFlightBytes", options.maxInFlightBytes ?? d.maxInFlightBytes, 1, 2 ** 40),
+    maxPeerBytes: inRange("maxPeerBytes", options.maxPeerBytes ?? d.maxPeerBytes, 1, 2 ** 40),
+    slowPeerMs: duration("slowPeerMs", options.slowPeerMs ?? d.slowPeerMs),
     maxWaitingSends: inRange("maxWaitingSends", options.maxWaitingSends ?? d.maxWaitingSends, 1, 2 ** 30),
     maxWaitingBytes: inRange("maxWaitingBytes", options.maxWaitingBytes ?? d.maxWaitingBytes, 1, 2 ** 40),
     maxCreditMessages: inRange(
@@ -372,29 +372,4 @@ function resolverOf(given: unknown): HostResolver {
   if (given === undefined || given === null) return systemAddresses;
   if (typeof given === "function") return given as HostResolver;
   throw new TypeError(`Cannot create a messenger: resolveHost must be a function, got ${typeof given}`);
-}
-
-function resolveCurve(curve: CurveOptions, guard: Guard, clock: Clock): CurveIdentity {
-  const { publicKey, secretKey, allow = [] } = curve;
-  for (const [name, key] of Object.entries({ publicKey, secretKey })) {
-    if (!isCurveKey(key)) {
-      throw new TypeError(`Cannot create a messenger: curve.${name} must be 40 characters of Z85`);
-    }
-  }
-  if (allow === "any") return { publicKey, secretKey, check: () => true };
-  if (typeof allow === "function") return { publicKey, secretKey, check: keyCheck(allow, guard, clock) };
-  if (!Array.isArray(allow)) {
-    throw new TypeError(
-      `Cannot create a messenger: curve.allow must be a list of keys, a function or "any", got ${typeof allow}`,
-    );
-  }
-  for (const key of allow) {
-    if (!isCurveKey(key)) {
-      throw new TypeError(
-        `Cannot create a messenger: curve.allow holds ${JSON.stringify(key)}, which is no key`,
-      );
-    }
-  }
-  const allowed = new Set(allow);
-  return { publicKey, secretKey, check: (key) => allowed.has(key) };
 }

@@ -3,6 +3,7 @@ import { type Context, Errno, type Handle, MonitorEvent, type Socket, type Sourc
 import { isLoopback } from "./endpoint.ts";
 import { type FrameReader, type InboundMessage, ReadResult } from "./inbound.ts";
 import { closedByUs, Link, type LinkShared } from "./link.ts";
+import { Outlet } from "./outlet.ts";
 import { writeFromRegion, writeFromViews, WriteOutcome } from "./write.ts";
 import type { LinkLoss } from "./transport.ts";
 import type { UnfinishedMessages } from "./unfinished.ts";
@@ -65,6 +66,7 @@ export class DealerLink<Session> extends Link<Session> implements Source {
     this.peerKey = serverKey;
     this.local = address.startsWith("ipc://") || isLoopback(address);
     this.established = false;
+    if (shared.outlets !== null) this.outlet = new Outlet(shared.outlets, (reason) => this.abandon(reason));
     this.#host = host;
     this.endpoint = endpoint;
     this.#socket = host.context.socket("DEALER");
@@ -141,6 +143,7 @@ export class DealerLink<Session> extends Link<Session> implements Source {
   #onEvent(event: number, value: number): void {
     if (event === MonitorEvent.CONNECTED) {
       this.#fd = value;
+      this.outlet?.connected(value, this.peerKey !== null);
       return this.#host.unfinished?.add(value, this.#socket, () => this.#messages);
     }
     if (event === MonitorEvent.HANDSHAKE_SUCCEEDED) {

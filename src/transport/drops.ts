@@ -14,6 +14,7 @@ export type Drop =
   | "queueFull"
   | "overloaded"
   | "creditInvalid"
+  | "slowPeer"
   | "linkLost";
 
 /** Counts drops by reason. */

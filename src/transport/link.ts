@@ -1,48 +1,13 @@
 import { Deque, Line, type LinePlace } from "../core/mod.ts";
-import type { Backend, Region } from "../zmq/mod.ts";
+import { MessageType } from "../wire/mod.ts";
 import type { Batcher } from "./batcher.ts";
-import type { DropCounters } from "./drops.ts";
 import { copyBytes } from "./inbound.ts";
+import { type LinkShared, type LinkState, SendOutcome } from "./link_shared.ts";
+import type { Outlet } from "./outlet.ts";
 import type { LinkLoss } from "./transport.ts";
 import { WriteOutcome } from "./write.ts";
 
-/**
- * Where a link is in its life. `connecting`: messages wait in the queue, only {@link Link.sendFirst} leaves.
- * `open`: everything leaves. `closed`: nothing does.
- */
-export type LinkState = "connecting" | "open" | "closed";
-
-/** What became of a message given to {@link Link.send}. */
-export const SendOutcome = {
-  /** libzmq has it, or it leaves with this turn's batch. */
-  sent: 0,
-  /** It waits in the link's bounded queue. */
-  queued: 1,
-  /** The queue is full; nothing was taken. */
-  full: 2,
-  /** The link is closed; nothing was taken. */
-  closed: 3,
-} as const;
-/** A value of {@link SendOutcome}. */
-export type SendOutcome = (typeof SendOutcome)[keyof typeof SendOutcome];
-
-/** What all links of a transport share. */
-export interface LinkShared {
-  /** libzmq. */
-  readonly backend: Backend;
-  /** Where the header of the next message lies. */
-  readonly header: Region;
-  /** Byte n is n: where type frames come from. */
-  readonly types: Region;
-  /** Counts drops. */
-  readonly drops: DropCounters;
-  /** Limit of messages in one link's queue. */
-  readonly maxQueuedMessages: number;
-  /** Limit of bytes in one link's queue. */
-  readonly maxQueuedBytes: number;
-  /** Counters. */
-  readonly counters: { sent: number; received: number; blocked: number };
-}
+export { type LinkShared, type LinkState, SendOutcome } from "./link_shared.ts";
 
 interface Queued {
   readonly type: number;
@@ -52,10 +17,13 @@ interface Queued {
   readonly count: number;
   /** The number of its first message. */
   readonly first: number;
+  /** Bytes of it that somebody else asked for. */
+  readonly owed: number;
   /** Taken back by its sender: it is skipped when its turn comes. */
   withdrawn: boolean;
 }
 
+const request = MessageType.message;
 // Entries that one retry sends before others get a turn.
 const messagesPerRetry = 256;
 // Sends that waited for room and that one retry lets through.
@@ -88,6 +56,8 @@ export abstract class Link<Session> {
   local: boolean | null = null;
   /** Whether a connection that was dialled came out at this very instance. */
   leadsHere = false;
+  /** What the connection holds; null where nobody bounds that. */
+  outlet: Outlet | null = null;
   /** Number of the last message accepted. */
   accepted = 0;
   /** Whether anything can have reached the peer: false until the ZMTP handshake was seen. */
@@ -96,6 +66,8 @@ export abstract class Link<Session> {
   #state: LinkState;
   #handed = 0;
   #batcher: Batcher | null = null;
+  // Whether the batcher has collected answers.
+  #answers = false;
   readonly #queue = new Deque<Queued>();
   #queuedMessages = 0;
   #queuedBytes = 0;
@@ -165,6 +137,7 @@ export abstract class Link<Session> {
       // At the high-water mark messages go on being collected: what waits are whole batches.
       if (this.#queue.size > 0 && this.#isFull(headerLength + payload.length)) return SendOutcome.full;
       if (batcher.take(type, headerLength, payload)) {
+        if (type !== request) this.#answers = true;
         this.accepted++;
         return SendOutcome.sent;
       }
@@ -194,6 +167,7 @@ export abstract class Link<Session> {
   /** The process is about to end: whatever waits leaves now, as far as there is room. */
   flushBeforeExit(): void {
     this.beforeExit?.();
+    this.outlet?.release();
     this.flush();
     this.retry();
   }
@@ -205,9 +179,11 @@ export abstract class Link<Session> {
 
   /** Sends what a batcher collected: `count` messages in one frame of type `type`. */
   sendBatch(type: number, header: Uint8Array, payload: Uint8Array, count: number): void {
+    const answers = this.#answers;
+    this.#answers = false;
     if (this.#isClosed()) return;
     if (this.#queue.size === 0) {
-      const outcome = this.writeParts(type, header, payload);
+      const outcome = this.#writeParts(type, header, payload);
       if (outcome === WriteOutcome.sent) {
         this.#handed += count;
         this.shared.counters.sent += count;
@@ -216,7 +192,7 @@ export abstract class Link<Session> {
       if (outcome === WriteOutcome.lost) return;
       this.#block();
     }
-    this.#push(type, copyBytes(header), copyBytes(payload), count);
+    this.#push(type, copyBytes(header), copyBytes(payload), count, answers);
   }
 
   /**
@@ -275,7 +251,7 @@ export abstract class Link<Session> {
       const entry = this.#queue.peek();
       if (entry === undefined) break;
       if (!entry.withdrawn) {
-        const outcome = this.writeParts(entry.type, entry.header, entry.payload);
+        const outcome = this.#writeParts(entry.type, entry.header, entry.payload);
         if (outcome === WriteOutcome.blocked) {
           this.#block();
           break;
@@ -287,14 +263,13 @@ export abstract class Link<Session> {
       this.#handed += entry.count;
       this.#queuedMessages -= entry.count;
       this.#queuedBytes -= entry.header.length + entry.payload.length;
+      if (entry.owed > 0) this.outlet?.wait(-entry.owed);
       count++;
     }
     if (count > 0 || this.#queue.size === 0) count += this.#line.serve(sendsPerRetry);
     const left = this.#queue.size + this.#line.size;
-    if (left === 0 && this.#blocked) {
-      this.#blocked = false;
-      this.onBlocked(false);
-    } else if (left > 0 && !this.#blocked) {
+    if (left === 0 && this.#blocked) this.#unblock();
+    else if (left > 0 && !this.#blocked) {
       this.#block(); // out of budget: the pump comes back
     }
     if (count > 0) this.#wakeWaiting();
@@ -303,6 +278,13 @@ export abstract class Link<Session> {
 
   /** Ends the link from this side. What was handed to libzmq may still leave for `lingerMs`. */
   abstract close(lingerMs: number, loss?: LinkLoss): void;
+
+  /** Ends the connection of a peer that does not take what waits for it. */
+  abandon(reason: string): void {
+    if (this.#isClosed()) return;
+    this.shared.drops.count("slowPeer");
+    this.close(0, { code: "PEER_DISCONNECTED", reason });
+  }
 
   /** Writes one message to libzmq; header and payload as they are. */
   protected abstract writeParts(type: number, header: Uint8Array, payload: Uint8Array): WriteOutcome;
@@ -323,10 +305,8 @@ export abstract class Link<Session> {
     this.#queue.clear();
     this.#queuedMessages = 0;
     this.#queuedBytes = 0;
-    if (this.#blocked) {
-      this.#blocked = false;
-      this.onBlocked(false);
-    }
+    if (this.#blocked) this.#unblock();
+    this.outlet?.close();
     this.#wakeWaiting();
     // A moment later, because whoever closes the link says first why it ended.
     if (this.#line.size > 0) queueMicrotask(() => this.#line.serve(Infinity));
@@ -334,8 +314,21 @@ export abstract class Link<Session> {
   }
 
   #write(type: number, headerLength: number, payload: Uint8Array): WriteOutcome {
+    const { outlet } = this;
+    if (outlet !== null && !outlet.admits(payload.length)) return WriteOutcome.blocked;
     const outcome = this.writeRegion(type, headerLength, payload);
-    if (outcome === WriteOutcome.sent) this.shared.counters.sent++;
+    if (outcome === WriteOutcome.sent) {
+      this.shared.counters.sent++;
+      outlet?.handed(headerLength, payload.length);
+    }
+    return outcome;
+  }
+
+  #writeParts(type: number, header: Uint8Array, payload: Uint8Array): WriteOutcome {
+    const { outlet } = this;
+    if (outlet !== null && !outlet.admits(payload.length)) return WriteOutcome.blocked;
+    const outcome = this.writeParts(type, header, payload);
+    if (outcome === WriteOutcome.sent) outlet?.handed(header.length, payload.length);
     return outcome;
   }
 
@@ -343,7 +336,7 @@ export abstract class Link<Session> {
     if (this.#isFull(headerLength + payload.length)) return SendOutcome.full;
     this.accepted++;
     const header = copyBytes(this.shared.header.bytes.subarray(0, headerLength));
-    this.#push(type, header, owned ? payload : copyBytes(payload), 1);
+    this.#push(type, header, owned ? payload : copyBytes(payload), 1, type !== request);
     return SendOutcome.queued;
   }
 
@@ -353,18 +346,27 @@ export abstract class Link<Session> {
       (this.#queuedMessages > 0 && this.#queuedBytes + bytes > this.shared.maxQueuedBytes);
   }
 
-  #push(type: number, header: Uint8Array, payload: Uint8Array, count: number): void {
+  #push(type: number, header: Uint8Array, payload: Uint8Array, count: number, answers: boolean): void {
     const first = this.#handed + this.#queuedMessages + 1;
-    this.#queue.push({ type, header, payload, count, first, withdrawn: false });
+    const bytes = header.length + payload.length;
+    this.#queue.push({ type, header, payload, count, first, owed: answers ? bytes : 0, withdrawn: false });
     this.#queuedMessages += count;
-    this.#queuedBytes += header.length + payload.length;
+    this.#queuedBytes += bytes;
+    if (answers) this.outlet?.wait(bytes);
   }
 
   #block(): void {
     if (this.#blocked) return;
     this.#blocked = true;
     this.shared.counters.blocked++;
+    this.outlet?.block(true);
     this.onBlocked(true);
+  }
+
+  #unblock(): void {
+    this.#blocked = false;
+    this.outlet?.block(false);
+    this.onBlocked(false);
   }
 
   #isClosed(): boolean {

@@ -158,6 +158,7 @@ export class Listener<Session> implements Source, RouterHost<Session> {
     const link = new RouterLink<Session>(this, this.#host.shared, id, fd);
     link.peerKey = this.#host.reader.sourceKey;
     link.local = this.#host.reader.sourceLocal;
+    link.connected(link.peerKey !== null);
     if (fd >= 0) {
       if (!this.#live.has(fd)) {
         // The sender has already gone: what it answered counts, what it asks for cannot be answered.

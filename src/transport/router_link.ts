@@ -1,6 +1,7 @@
 import type { Region, Socket } from "../zmq/mod.ts";
 import { Errno, SendFlag } from "../zmq/mod.ts";
 import { closedByUs, Link, type LinkShared } from "./link.ts";
+import { Outlet } from "./outlet.ts";
 import { writeFromRegion, writeFromViews, WriteOutcome } from "./write.ts";
 import type { LinkLoss } from "./transport.ts";
 
@@ -37,6 +38,17 @@ export class RouterLink<Session> extends Link<Session> {
     this.#id = shared.backend.region(Math.max(1, routingId.length));
     this.#id.bytes.set(routingId);
     this.routingId = this.#id.bytes.subarray(0, routingId.length);
+    if (shared.outlets !== null) this.outlet = new Outlet(shared.outlets, (reason) => this.abandon(reason));
+  }
+
+  /** Says whether the connection is encrypted, so that what it holds can be counted. */
+  connected(secure: boolean): void {
+    this.outlet?.connected(this.fd, secure);
+  }
+
+  override abandon(reason: string): void {
+    this.outlet?.shutdown();
+    super.abandon(reason);
   }
 
   get endpoint(): string {

@@ -43,6 +43,8 @@ export interface TransportStats {
   readonly waitingSends: number;
   /** Times that a peer's high-water mark made a message wait. */
   readonly blocked: number;
+  /** Bytes that peers have not taken: what lies in libzmq and in the system's buffers, and answers that wait before it. */
+  readonly heldBytes: number;
   /** The pump that reads the sockets; shared by the instances of one JavaScript thread. */
   readonly reactor: ReactorStats;
   /** Drops since the start, by reason. */

@@ -21,6 +21,7 @@ import { LoopbackLink } from "./loopback_link.ts";
 import { type CurveIdentity, secureDialler, secureListener } from "./security.ts";
 import { frameSlackBytes, tuneDialler, tuneListener } from "./tuning.ts";
 import type { DialOptions, LinkLoss, Transport, TransportHandler, TransportStats } from "./transport.ts";
+import { Outlets } from "./outlets.ts";
 import { Refusals } from "./refusals.ts";
 import { UnfinishedMessages } from "./unfinished.ts";
 
@@ -38,6 +39,12 @@ export interface ZmqTransportOptions {
   maxQueuedBytes: number;
   /** The most peers known by their own connection. */
   maxConnections: number;
+  /** What one connection may hold of messages that its peer has not taken. */
+  maxPeerBytes: number;
+  /** What all connections may hold of them. */
+  maxInFlightBytes: number;
+  /** A connection from which nothing leaves for so long is ended. */
+  slowPeerMs: number;
   /** libzmq's queue for one peer, in messages, each way. */
   highWaterMark: number;
   /** Whether to listen for peers of the same host as well. */
@@ -99,6 +106,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     for (let i = 0; i < 256; i++) types.bytes[i] = i;
     this.reader = new FrameReader(backend, options.maxPayloadBytes, this.#drops);
     this.reader.secure = options.curve !== null;
+    const connections = backend.tcpConnections;
     this.shared = {
       backend,
       header: backend.region(headerCapacity),
@@ -106,9 +114,9 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       drops: this.#drops,
       maxQueuedMessages: options.maxQueuedMessages,
       maxQueuedBytes: options.maxQueuedBytes,
+      outlets: new Outlets({ ...options, connections, clock: parts.clock, retry: () => this.readSoon() }),
       counters: { sent: 0, received: 0, blocked: 0 },
     };
-    const connections = backend.tcpConnections;
     this.refusals = new Refusals(parts.logger, parts.clock, options.curve !== null);
     this.unfinished = connections === null ? null : new UnfinishedMessages({
       connections,
@@ -213,6 +221,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       sentMessages: this.shared.counters.sent,
       receivedMessages: this.shared.counters.received,
       blocked: this.shared.counters.blocked,
+      heldBytes: this.shared.outlets?.bytes ?? 0,
       reactor: this.context.reactor.stats(),
       drops: this.#drops.snapshot(),
     };
@@ -227,6 +236,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     if (this.#closed) return Promise.resolve();
     this.#closed = true;
     this.unfinished?.close();
+    this.shared.outlets?.close();
     this.#loopback.close(0);
     for (const link of [...this.#dialled]) link.close(lingerMs);
     this.#listener?.close(lingerMs);

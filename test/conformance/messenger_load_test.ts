@@ -301,7 +301,7 @@ test("a call cancelled while it waits in the queue is taken back and never arriv
     await hold.opened;
   }));
   server.registerHandler(unaryHandler("small", () => void names.push("small")));
-  const big = new Uint8Array(3_000_000);
+  const big = new Uint8Array(1_500_000);
   const first = Array.from({ length: 20 }, () => client.unary("big", { to: peer, rawPayload: big }));
   const controller = new AbortController();
   const taken = client.unary("small", { to: peer, signal: controller.signal });

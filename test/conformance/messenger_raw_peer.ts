@@ -7,12 +7,14 @@ import {
   decodeRequest,
   decodeResponse,
   encodeAck,
+  encodeHello,
   encodeHelloReply,
   encodeRequest,
   encodeResponse,
   type Feature,
   MessageType,
   NameCache,
+  peerInfoOf,
   RequestHeader,
   ResponseHeader,
   type ResponseId,
@@ -157,14 +159,19 @@ export class RawDealer {
     this.instanceId = instanceId;
   }
 
-  /** Dials, with a routing id and in an instance's name if they are given. */
+  /**
+   * Dials, with a routing id and in an instance's name if they are given. With `small` it takes next to nothing in while
+   * nobody reads.
+   */
   static async open(
     t: LeakCheck,
     endpoint: string,
     routingId?: Uint8Array,
     instanceId: InstanceId = newInstanceId(),
+    options: { small?: boolean } = {},
   ): Promise<RawDealer> {
     const socket = await rawSocket(t, "DEALER");
+    if (options.small === true) socket.set("RCVHWM", 1).set("RCVBUF", 4_096);
     if (routingId !== undefined) socket.set("ROUTING_ID", routingId);
     socket.connect(endpoint);
     return new RawDealer(socket, instanceId);
@@ -179,6 +186,15 @@ export class RawDealer {
   /** Sends frames. */
   send(frames: readonly Uint8Array[]): void {
     this.#socket.send(frames);
+  }
+
+  /** Says hello; with features as one of ours does over this connection, else as plain Velo that listens there. */
+  async hello(features: readonly Feature[] | null, endpoints: readonly string[] = []): Promise<void> {
+    const { instanceId } = this;
+    const zeromesh = features === null ? undefined : { features, instanceId };
+    const hello = encodeHello({ peerInfo: peerInfoOf(instanceId, endpoints), zeromesh });
+    this.send(request("_hello", this.id(1), hello));
+    if (features !== null) await this.next();
   }
 
   /** The next message; waits for it. */

@@ -108,7 +108,7 @@ test(
 
 /** A thousand calls of 100 kB to a process that is killed; nobody refers to any of it afterwards. */
 async function callsOfTheKilled(t: LeakCheck, client: Messenger): Promise<void> {
-  const { child, endpoint } = await start(t);
+  const { child, endpoint } = await start(t, { maxPeerBytes: 2 ** 28 });
   const to = await client.connect(endpoint);
   await client.unary("echo", { to, rawPayload: new Uint8Array(100_000) });
   const calls = Array.from(

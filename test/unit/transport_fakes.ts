@@ -23,6 +23,7 @@ export function fakeShared(limits: { maxQueuedMessages?: number; maxQueuedBytes?
     drops: new DropCounters(),
     maxQueuedMessages: limits.maxQueuedMessages ?? 1_000,
     maxQueuedBytes: limits.maxQueuedBytes ?? 1_000_000,
+    outlets: null,
     counters: { sent: 0, received: 0, blocked: 0 },
   };
 }

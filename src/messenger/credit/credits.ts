@@ -19,6 +19,8 @@ export interface CreditsParts {
   readonly maxCreditMessages: number;
   /** The largest window of one sender, in bytes. */
   readonly maxCreditBytes: number;
+  /** Bytes that one peer may take up here. */
+  readonly maxPeerBytes: number;
   /** Messages that may be held here; windows together grow to half of it. */
   readonly maxInFlightMessages: number;
   /** Bytes of them. */
@@ -58,11 +60,11 @@ export class Credits {
   /** @param parts What they need. */
   constructor(parts: CreditsParts) {
     this.#parts = parts;
-    const { maxCreditMessages, maxCreditBytes, maxInFlightMessages, maxInFlightBytes } = parts;
+    const { maxCreditMessages, maxCreditBytes, maxInFlightMessages, maxInFlightBytes, maxPeerBytes } = parts;
     this.#maxExtra = { count: maxInFlightMessages / 2, bytes: maxInFlightBytes / 2 };
     this.#largest = {
       count: Math.min(maxCreditMessages, maxInFlightMessages, largestCredit.count),
-      bytes: Math.min(maxCreditBytes, maxInFlightBytes, largestCredit.bytes),
+      bytes: Math.min(maxCreditBytes, maxInFlightBytes, maxPeerBytes, largestCredit.bytes),
     };
     this.first = {
       count: Math.min(firstCount, this.#largest.count),

@@ -64,8 +64,9 @@ export class Dispatcher implements CallHost, LaneHost {
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
     this.guard = parts.guard;
-    this.#results = new Results(parts.replies, parts.logger, parts.maxPayloadBytes);
-    this.#room = new InboundRoom(parts.maxInFlightMessages, parts.maxInFlightBytes);
+    const { maxInFlightMessages, maxInFlightBytes, maxPeerBytes } = parts;
+    this.#room = new InboundRoom(maxInFlightMessages, maxInFlightBytes, maxPeerBytes, () => parts.unread());
+    this.#results = new Results(parts.replies, parts.logger, parts.maxPayloadBytes, this.#room);
     this.#common = parts.concurrency === Infinity ? [] : [semaphore(parts.concurrency)];
   }
 
@@ -164,9 +165,9 @@ export class Dispatcher implements CallHost, LaneHost {
     const mistaken = kind === ResponseKind.fire ? null : anotherKind(call, registered.handler);
     if (mistaken !== null) return this.#reject(call, registered, mistaken);
     if (registered.stopped !== null) return this.#reject(call, registered, stopped(registered.stopped));
-    if (!registered.unlimited && !this.#room.has(registered.held, session.held, bytes)) {
-      const why = "too many messages are held here (maxInFlightMessages, maxInFlightBytes)";
-      return this.#reject(call, registered, overloaded(name, why));
+    if (!registered.unlimited) {
+      const why = this.#noRoom(registered, session, kind, bytes);
+      if (why !== null) return this.#reject(call, registered, overloaded(name, why));
     }
     const lanes = registered.lanes === undefined ? this.#lanesOf(registered) : registered.lanes;
     if (lanes === null) return this.#run(call, registered);
@@ -175,6 +176,24 @@ export class Dispatcher implements CallHost, LaneHost {
     if (admission === "full") {
       this.#reject(call, registered, overloaded(header.name, "too many messages wait for it (maxQueued)"));
     }
+  }
+
+  /** Why there is no room for a message; null when there is. */
+  #noRoom(registered: Registered, session: Session, kind: ResponseKind, bytes: number): string | null {
+    const { held } = session;
+    // What nobody answers is bounded by credit, and who has credit must not lose what it sends.
+    if (kind !== ResponseKind.fire || session.received === null) {
+      if (!this.#room.fitsPeer(held.bytes + session.unread, bytes)) {
+        session.relieve();
+        const taken = held.bytes + session.unread;
+        if (!this.#room.fitsPeer(taken, bytes)) {
+          return `messages of this peer, and answers that it has not read, take up ${taken} bytes here (maxPeerBytes)`;
+        }
+      }
+    }
+    return this.#room.has(registered.held, held, bytes)
+      ? null
+      : "too many messages are held here (maxInFlightMessages, maxInFlightBytes)";
   }
 
   /** Refuses a request whose payload is larger than may be. Its bytes are gone. */
@@ -318,8 +337,10 @@ export class Dispatcher implements CallHost, LaneHost {
   #fail(call: InboundCall, registered: Registered, thrown: unknown): void {
     const error = readable(thrown);
     this.#parts.deadlines.remove(call);
-    if (error instanceof Refusal) this.#refused++;
-    else this.#failed++;
+    if (error instanceof Refusal) {
+      this.#refused++;
+      if (error.code === "OVERLOADED") this.#overloaded++;
+    } else this.#failed++;
     const outcome = !call.ran ? "rejected" : call.abandoned ? "cancelled" : "failed";
     if (outcome === "rejected" && call.kind === ResponseKind.fire) registered.counts.dropped++;
     this.#results.fail(call, registered.handler, error);

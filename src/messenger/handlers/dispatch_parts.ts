@@ -33,6 +33,10 @@ export interface DispatcherParts {
   readonly maxInFlightMessages: number;
   /** Bytes of their payloads. */
   readonly maxInFlightBytes: number;
+  /** Bytes that one peer may take up, with the answers that it has not read. */
+  readonly maxPeerBytes: number;
+  /** How many bytes of answers all peers have not read. */
+  unread(): number;
   /** Looks on; null when nobody wants to know. */
   readonly observer: InboundObserver | null;
   /** Whether only instances that have introduced themselves are served. */

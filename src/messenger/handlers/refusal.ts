@@ -161,3 +161,16 @@ export function overloaded(name: string, why: string): Failure {
     plainNack: true,
   };
 }
+
+/** The peer reads so little that there is no room for one more answer. */
+export function answerUnread(name: string, bytes: number, unread: number): Failure {
+  const why =
+    `its answer of ${bytes} bytes had no room besides ${unread} bytes that the caller has not read ` +
+    "(maxPeerBytes, maxInFlightBytes)";
+  return {
+    code: "OVERLOADED",
+    message: `"${name}" ran, but ${why}; ask for less at a time`,
+    ran: "yes",
+    plainText: veloText.handlerFailed(why),
+  };
+}

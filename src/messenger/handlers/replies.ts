@@ -56,6 +56,10 @@ export interface ReplyHost {
   replyLink(word0: number, word1: number): Link<Session> | Promise<Link<Session>> | null;
 }
 
+// What a reply takes that waits, besides its bytes.
+const waitingBytes = 512;
+// No more calls wait for an answer at any caller of ours.
+const mostWaiting = 65_536;
 const nothing = new Uint8Array(new ArrayBuffer(0));
 const encoder = new TextEncoder();
 
@@ -132,7 +136,10 @@ export class Replies {
     if (session.link.peerKey !== null && !own) return this.#host.drops.count("identityMismatch");
     const link = this.#host.replyLink(target.id0, target.id1);
     if (link === null) return this.#host.drops.count("noRoute");
-    if (!(link instanceof Promise)) return this.#sendOn(link, type, length, payload, owned);
+    if (!(link instanceof Promise)) {
+      session.replyLink = link;
+      return this.#sendOn(link, type, length, payload, owned);
+    }
     const header = copyBytes(this.#host.transport.headerBytes.subarray(0, length));
     const kept = owned ? payload : copyBytes(payload);
     link.then((opened) => {
@@ -148,7 +155,7 @@ export class Replies {
     else if (outcome === SendOutcome.closed) this.#host.drops.count("senderGone");
   }
 
-  /** Somebody waits for a reply, so it is not dropped for want of room. No more wait than calls are open. */
+  /** Somebody waits for a reply, so it is not dropped for want of room. */
   #waitForRoom(
     link: Link<Session>,
     type: number,
@@ -158,12 +165,19 @@ export class Replies {
   ): void {
     const header = copyBytes(this.#host.transport.headerBytes.subarray(0, length));
     const kept = owned ? payload : copyBytes(payload);
+    const bytes = length + kept.length + waitingBytes;
+    const { outlet } = link;
+    outlet?.wait(bytes);
     link.queueUp(() => {
       this.#host.transport.headerBytes.set(header);
       const outcome = link.send(type, length, kept, true);
       if (outcome === SendOutcome.closed) this.#host.drops.count("senderGone");
       return outcome !== SendOutcome.full;
-    });
+    }, () => outlet?.wait(-bytes));
+    // Results had room, or would not be here. A caller that goes on and on asking, and reads no refusal either, is ended.
+    if (link.waitingSends > mostWaiting) {
+      link.abandon(`${mostWaiting} answers wait for it, and it reads none`);
+    }
   }
 }
 

@@ -11,6 +11,7 @@ import type { InboundCall } from "./context.ts";
 import type { Handler } from "./handler.ts";
 import { payloadLimit } from "../calls/payload_limit.ts";
 import {
+  answerUnread,
   closedTooEarly,
   codeOf,
   detailsFit,
@@ -20,6 +21,7 @@ import {
   resultInvalid,
 } from "./refusal.ts";
 import type { Failure, Replies } from "./replies.ts";
+import type { InboundRoom } from "./room.ts";
 
 const nothing = new Uint8Array(new ArrayBuffer(0));
 
@@ -28,16 +30,19 @@ export class Results {
   readonly #replies: Replies;
   readonly #logger: Logger;
   readonly #maxPayloadBytes: number;
+  readonly #room: InboundRoom;
 
   /**
    * @param replies Sends it.
    * @param logger Where failures go that nobody waits for.
    * @param maxPayloadBytes Results above this are refused.
+   * @param room Knows whether there is room for one more.
    */
-  constructor(replies: Replies, logger: Logger, maxPayloadBytes: number) {
+  constructor(replies: Replies, logger: Logger, maxPayloadBytes: number, room: InboundRoom) {
     this.#replies = replies;
     this.#logger = logger;
     this.#maxPayloadBytes = maxPayloadBytes;
+    this.#room = room;
   }
 
   /**
@@ -89,6 +94,10 @@ export class Results {
         message: `The answer of "${call.handlerName}" has ${bytes.length} bytes, more than ` +
           `maxPayloadBytes (${limit})`,
       });
+    }
+    const { unread } = call.session;
+    if (!this.#room.hasForAnswer(unread, bytes.length)) {
+      throw new Refusal(answerUnread(call.handlerName, bytes.length, unread));
     }
     this.#replies.succeed(call, bytes, owned);
   }

@@ -10,6 +10,8 @@ export interface Held {
 // would have filled its own share with it, and its calls to every other handler were refused as well.
 const handlersShareOfFree = 8;
 const sendersShareOfFree = 16;
+// What a peer may hold without holding anything worth mentioning: a message above its share still comes in.
+const nothingMuchBytes = 64 * 1024;
 
 /**
  * Room for the messages that wait for a handler or are being worked on.
@@ -24,26 +26,46 @@ export class InboundRoom {
   readonly #maxBytes: number;
   readonly #easyMessages: number;
   readonly #easyBytes: number;
+  readonly #maxPeerBytes: number;
+  readonly #unread: () => number;
 
   /**
    * @param maxMessages The most messages.
    * @param maxBytes The most bytes; one message that is larger has room when there is nothing else.
+   * @param maxPeerBytes The most bytes of one peer, with the answers that it has not read.
+   * @param unread How many bytes of answers all peers have not read; they take up the same room.
    */
-  constructor(maxMessages: number, maxBytes: number) {
+  constructor(maxMessages: number, maxBytes: number, maxPeerBytes = Infinity, unread = () => 0) {
     this.#maxMessages = maxMessages;
     this.#maxBytes = maxBytes;
+    this.#maxPeerBytes = maxPeerBytes;
+    this.#unread = unread;
     this.#easyMessages = Math.floor(maxMessages / 2);
     this.#easyBytes = Math.floor(maxBytes / 2);
+  }
+
+  /** Whether one more message, or answer, fits into the share of a peer that holds so many bytes. */
+  fitsPeer(held: number, bytes: number): boolean {
+    return held + bytes <= this.#maxPeerBytes || held <= nothingMuchBytes;
+  }
+
+  /**
+   * Whether an answer may wait until its peer reads it. Its handler has run, so the answer is kept also above the share of
+   * its peer as long as a quarter of the room holds everything.
+   */
+  hasForAnswer(held: number, bytes: number): boolean {
+    return this.fitsPeer(held, bytes) || this.total.bytes + this.#unread() + bytes <= this.#maxBytes / 4;
   }
 
   /** Whether there is room for one more message of this handler and this sender. */
   has(handler: Held, sender: Held, bytes: number): boolean {
     const { total } = this;
+    const unread = this.#unread();
     // Whatever the shares are, nobody can hold too much of a half.
-    if (total.messages < this.#easyMessages && total.bytes + bytes <= this.#easyBytes) return true;
-    if (total.messages === 0) return true;
+    if (total.messages < this.#easyMessages && total.bytes + unread + bytes <= this.#easyBytes) return true;
+    if (total.messages === 0 && unread <= this.#easyBytes) return true;
     const free = this.#maxMessages - total.messages;
-    const freeBytes = this.#maxBytes - total.bytes;
+    const freeBytes = this.#maxBytes - total.bytes - unread;
     if (free <= 0 || freeBytes < bytes) return false;
     return handler.messages < handlersShareOfFree * free &&
       handler.bytes + bytes <= handlersShareOfFree * freeBytes &&

@@ -64,6 +64,9 @@ export class Session {
   /** Messages of the other end that are held here. */
   readonly held = { messages: 0, bytes: 0 };
 
+  /** The connection that answers to the other end take, when it is another one. */
+  replyLink: Link<Session> | null = null;
+
   /** @param link The connection, which then knows this session. */
   constructor(link: Link<Session>) {
     this.link = link;
@@ -73,6 +76,20 @@ export class Session {
   /** Whether new calls may go out by it. */
   get usable(): boolean {
     return this.link.state === "open" && !this.leaving;
+  }
+
+  /** Bytes of answers that the other end has not read, with whatever else libzmq holds for it. */
+  get unread(): number {
+    return (this.replyLink ?? this.link).outlet?.held ?? 0;
+  }
+
+  /** Hands over what the other end has room for by now, without waiting for the next look. */
+  relieve(): void {
+    const { outlet } = this.replyLink ?? this.link;
+    if (outlet === null) return;
+    outlet.look();
+    outlet.refused = false;
+    (this.replyLink ?? this.link).retry();
   }
 
   /** A message that nobody answers no longer takes up room here. Returns whether its sender should be told. */

@@ -1,0 +1,174 @@
+import { expect, test } from "bun:test";
+import { Outlet } from "../../src/transport/outlet.ts";
+import { Outlets } from "../../src/transport/outlets.ts";
+import type { TcpConnections } from "../../src/zmq/mod.ts";
+import { FakeClock } from "./core_fake_clock.ts";
+
+const mebibyte = 2 ** 20;
+
+/** Connections whose kernel says what a test tells it to. */
+class FakeConnections implements Partial<TcpConnections> {
+  acks = 0;
+  left = 1;
+  unix = false;
+  who = "socket:[1]";
+  looks = 0;
+  readonly ended: number[] = [];
+  acked(): number {
+    this.looks++;
+    return this.unix ? -1 : this.acks;
+  }
+  unread(): number {
+    return this.left;
+  }
+  identity(): string {
+    return this.who;
+  }
+  shutdown(fd: number): void {
+    this.ended.push(fd);
+  }
+}
+
+function make(options: { maxPeerBytes?: number; maxInFlightBytes?: number; slowPeerMs?: number } = {}) {
+  const [kernel, clock] = [new FakeConnections(), new FakeClock()];
+  let retries = 0;
+  const all = new Outlets({
+    maxPeerBytes: 32 * mebibyte,
+    maxInFlightBytes: 256 * mebibyte,
+    slowPeerMs: 1_000,
+    ...options,
+    connections: kernel as unknown as TcpConnections,
+    clock,
+    retry: () => void retries++,
+  });
+  const ends: string[] = [];
+  const open = () => {
+    const outlet = new Outlet(all, (reason) => void ends.push(reason));
+    outlet.connected(7, false);
+    return outlet;
+  };
+  return { kernel, clock, all, ends, open, retries: () => retries };
+}
+
+/** Hands over messages of this size while they are admitted; returns how many. */
+function fill(outlet: Outlet, bytes: number): number {
+  let count = 0;
+  for (; outlet.admits(bytes) && count < 10_000; count++) outlet.handed(20, bytes);
+  return count;
+}
+
+test("a connection may have a quarter of its share in libzmq, and more when it has left", () => {
+  const { kernel, clock, open, all, retries } = make();
+  const outlet = open();
+  expect(fill(outlet, mebibyte)).toBe(7);
+  expect(all.bytes).toBe(outlet.held);
+  expect(outlet.held).toBeWithin(7 * mebibyte, 7 * mebibyte + 1_000);
+  expect(outlet.admits(1)).toBeFalse();
+  outlet.block(true);
+  kernel.acks += 3 * mebibyte;
+  expect(outlet.admits(1)).toBeFalse();
+  clock.advance(1);
+  expect(retries()).toBe(1);
+  expect(fill(outlet, mebibyte)).toBe(3);
+});
+
+test("one message may always go alone, however large it is", () => {
+  const { kernel, open } = make();
+  const outlet = open();
+  expect(fill(outlet, 40 * mebibyte)).toBe(1);
+  outlet.refused = false;
+  kernel.acks += 50 * mebibyte;
+  expect(fill(outlet, 40 * mebibyte)).toBe(1);
+});
+
+test("the more all hold, the less one more connection may have, and there is always some left", () => {
+  const { open, all } = make({ maxInFlightBytes: 64 * mebibyte });
+  const counts = Array.from({ length: 40 }, () => fill(open(), mebibyte / 4));
+  expect(counts[0]).toBeGreaterThan(counts[20]!);
+  expect(counts[39]).toBeGreaterThanOrEqual(1);
+  expect(all.bytes).toBeLessThan(64 * mebibyte);
+});
+
+test("small messages are looked at once for each 64 KiB", () => {
+  const { kernel, open } = make();
+  const outlet = open();
+  kernel.looks = 0;
+  for (let i = 0; i < 10_000; i++) if (outlet.admits(64)) outlet.handed(20, 64);
+  expect(kernel.looks).toBeWithin(10, 20);
+});
+
+test("of a Unix socket everything has left when nothing in it is unread, and before that nothing", () => {
+  const { kernel, clock, open } = make();
+  kernel.unix = true;
+  const outlet = open();
+  expect(fill(outlet, mebibyte)).toBe(7);
+  outlet.block(true);
+  clock.advance(10);
+  expect(fill(outlet, mebibyte)).toBe(0);
+  kernel.left = 0;
+  clock.advance(100);
+  expect(outlet.held).toBe(0);
+  expect(fill(outlet, mebibyte)).toBeGreaterThan(7);
+});
+
+test("what was counted too high is put right when the system holds nothing", () => {
+  const { kernel, clock, open, ends, all } = make();
+  const outlet = open();
+  outlet.handed(20, mebibyte);
+  expect(outlet.held).toBeGreaterThan(mebibyte);
+  kernel.left = 0;
+  clock.advance(5_000);
+  expect([outlet.held, all.bytes, ends.length, clock.timers.length]).toEqual([0, 0, 0, 0]);
+});
+
+test("a connection from which nothing leaves for slowPeerMs is ended, and one from which something leaves is not", () => {
+  const { kernel, clock, open, ends } = make();
+  const outlet = open();
+  fill(outlet, mebibyte);
+  outlet.block(true);
+  for (let i = 0; i < 10; i++) {
+    clock.advance(900);
+    kernel.acks += 1_000;
+    clock.advance(50);
+    expect(ends).toEqual([]);
+  }
+  clock.advance(1_200);
+  expect(ends[0]).toContain("slowPeerMs");
+});
+
+test("where nothing tells what leaves, a connection that libzmq takes nothing for is ended", () => {
+  const { clock, all, ends } = make();
+  const outlet = new Outlet(all, (reason) => void ends.push(reason));
+  expect(fill(outlet, mebibyte)).toBe(10_000);
+  outlet.block(true);
+  clock.advance(900);
+  outlet.handed(20, 5);
+  clock.advance(900);
+  expect(ends).toEqual([]);
+  clock.advance(300);
+  expect(ends.length).toBeGreaterThan(0);
+});
+
+test("only the very connection is shut down, and not another one with its descriptor", () => {
+  const { kernel, open } = make();
+  const outlet = open();
+  outlet.shutdown();
+  expect(kernel.ended).toEqual([7]);
+  kernel.who = "socket:[2]";
+  outlet.shutdown();
+  expect(kernel.ended).toEqual([7]);
+});
+
+test("a connection that is over holds nothing, and nobody looks at it any more", () => {
+  const { clock, open, all } = make();
+  const outlet = open();
+  fill(outlet, mebibyte);
+  outlet.wait(5_000);
+  outlet.block(true);
+  outlet.close();
+  outlet.close();
+  outlet.wait(-5_000);
+  expect([all.bytes, outlet.held]).toEqual([0, 0]);
+  clock.advance(100);
+  expect(clock.timers.length).toBe(0);
+});
