@@ -39,7 +39,7 @@ for (const [signal, leads, works] of [["SIGKILL", here!, there!], ["SIGSTOP", th
     }
     if (signal === "SIGKILL") return;
     leader.signal("SIGCONT");
-    assert.deepEqual(await within(leader.exit, boundMs + 5_000), { code: 0, signal: null });
+    assert.deepEqual(await within(leader.exit, boundMs + 15_000), { code: 0, signal: null });
     assert.match(leader.outputText, /^lost$[^]*^ending$[^]*^ended$/m);
   });
 }
