@@ -162,6 +162,11 @@ export interface Backend {
   waiter(options: WaiterOptions): Promise<Waiter>;
   /** Ends what terminated Workers hold of this library, as long as the result is not disposed of. Null on macOS. */
   endDeadThreads(): AsyncDisposable | null;
+  /**
+   * Gives memory that is free back to the system, on another thread: it takes tens of milliseconds. Null where the C
+   * library cannot be asked to.
+   */
+  returnMemory(): Promise<void> | null;
   /** The soft limit of open descriptors of this process, and how many are open; null where unknown. */
   descriptors(): { limit: number; open: number } | null;
   /** Takes `count` descriptors and gives them back: how many there were, at most `count`. */

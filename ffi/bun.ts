@@ -3,6 +3,7 @@ import { ZeromeshError } from "../src/core/mod.ts";
 import type { Backend, Handle, LibraryInfo, Region, Waiter, WaiterOptions } from "./backend.ts";
 import { bunHost, type BunLibrary, type BunRegion, makeRegion, openBunLibrary } from "./bun_library.ts";
 import { termAway } from "./bun_term.ts";
+import { runAway } from "./bun_thread.ts";
 import type { BunCalls } from "./bun_types.ts";
 import { bunWaiter, type WaitingParts } from "./bun_waiter.ts";
 import { cString, fromCString } from "./c_string.ts";
@@ -237,6 +238,12 @@ class BunBackend implements Backend {
   release(): boolean {
     // Nothing counts what is loaded here.
     return false;
+  }
+
+  returnMemory(): Promise<void> | null {
+    const { mallocTrim } = this.#native.optional;
+    if (mallocTrim === undefined) return null;
+    return runAway(this.#native, mallocTrim, 0)?.then(() => {}) ?? null;
   }
 
   userId(): number | null {

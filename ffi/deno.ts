@@ -257,6 +257,11 @@ class DenoBackend implements Backend {
     return true;
   }
 
+  returnMemory(): Promise<void> | null {
+    const { mallocTrimAway } = this.#native.optional;
+    return mallocTrimAway === null ? null : mallocTrimAway(null).then(() => {});
+  }
+
   userId(): number | null {
     return this.#native.system.calls.getuid();
   }

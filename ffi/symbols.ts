@@ -94,6 +94,9 @@ export const zmqSymbols = {
 /** Functions that some builds of libzmq, or some libc, lack; each is opened apart. */
 export const optionalSymbols = {
   mallopt: { name: "mallopt", parameters: ["int", "int"], result: "int" }, // parameter, value
+  mallocTrim: { name: "malloc_trim", parameters: ["handle"], result: "int" }, // bytes to keep at the top
+  // bytes to keep at the top
+  mallocTrimAway: { name: "malloc_trim", parameters: ["handle"], result: "int", nonblocking: true },
   gettid: { name: "gettid", parameters: [], result: "int" }, // void
   // *domain, *folder
   bindtextdomain: { name: "bindtextdomain", parameters: ["view", "view"], result: "handle" },

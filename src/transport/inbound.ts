@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import {
   type Backend,
   type Handle,
+  type MemoryReturn,
   MessageProperty,
   MessageText,
   ReceiveFlag,
@@ -24,6 +25,8 @@ const headerCapacity = 84 * 1024;
  * whatever `maxPayloadBytes` is, since they take no memory: a batch or a handshake may be larger than a small one.
  */
 export const smallFrameBytes = 64 * 1024;
+// How often it is told how many bytes came.
+const tellEveryBytes = 1024 * 1024;
 // A message with thousands of parts is hostile; it is discarded in portions, so that others get a turn.
 const discardsPerPass = 1_024;
 
@@ -111,14 +114,25 @@ export class FrameReader {
   readonly #payload: Region;
   readonly #maxPayloadBytes: number;
   readonly #drops: DropCounters;
+  readonly #memory: Pick<MemoryReturn, "passed">;
+  #bytes = 0;
 
-  /** @param maxPayloadBytes Larger payloads that are not small are not read, so that they take no memory. */
-  constructor(backend: Backend, maxPayloadBytes: number, drops: DropCounters) {
+  /**
+   * @param maxPayloadBytes Larger payloads that are not small are not read, so that they take no memory.
+   * @param memory Is told how many bytes came, now and then.
+   */
+  constructor(
+    backend: Backend,
+    maxPayloadBytes: number,
+    drops: DropCounters,
+    memory: Pick<MemoryReturn, "passed">,
+  ) {
     this.#backend = backend;
     this.#small = backend.region(headerAt + headerCapacity);
     this.#payload = backend.region(smallFrameBytes);
     this.#maxPayloadBytes = Math.max(maxPayloadBytes, smallFrameBytes);
     this.#drops = drops;
+    this.#memory = memory;
   }
 
   /** A view of a message's {@link InboundMessage.source}, with the same offsets. */
@@ -198,6 +212,11 @@ export class FrameReader {
     this.tooManyParts = payloadSize >= 0 && backend.messageMore();
     if (payloadSize < 0 || this.tooManyParts) return this.#refuse(socket, "frameCount");
     if (headerSize > headerCapacity) return this.#refuse(socket, "headerTooLarge");
+    this.#bytes += payloadSize;
+    if (this.#bytes >= tellEveryBytes) {
+      this.#memory.passed(this.#bytes);
+      this.#bytes = 0;
+    }
     const message = this.message;
     message.type = this.#small.bytes[typeAt]!;
     message.header = this.#small.bytes;

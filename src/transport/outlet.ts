@@ -113,7 +113,8 @@ export class Outlet {
   /** Asks the kernel what has left. */
   look(): void {
     if (this.#closed || this.#fd < 0) return;
-    const { connections } = this.#all;
+    const { connections, memory } = this.#all;
+    memory.passed(this.#fresh);
     this.#left(this.#unix ? this.#leftOfUnix(connections!) : this.#leftOfTcp(connections!));
     if (this.#bytes > 0) this.#all.watch(this);
   }
@@ -148,6 +149,7 @@ export class Outlet {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#all.memory.freed(this.held);
     this.#all.bytes -= this.#bytes + this.#waiting;
     this.#bytes = this.#fresh = this.#waiting = 0;
     this.#blocked = false;

@@ -1,11 +1,13 @@
 import type { CancelTimer, Clock } from "../core/mod.ts";
-import type { TcpConnections } from "../zmq/mod.ts";
+import type { MemoryReturn, TcpConnections } from "../zmq/mod.ts";
 import type { Outlet } from "./outlet.ts";
 
 /** What {@link Outlets} work with. */
 export interface OutletsParts {
   /** Looks at connections by descriptor; null where the platform does not tell. */
   readonly connections: TcpConnections | null;
+  /** Is told what passes, and what becomes free. */
+  readonly memory: Pick<MemoryReturn, "passed" | "freed">;
   /** Clock. */
   readonly clock: Clock;
   /** What one connection may hold. */
@@ -58,9 +60,9 @@ export class Outlets {
     return part >= this.#mostBytes ? this.#mostBytes : Math.max(leastBytes, part);
   }
 
-  /** What one connection may hold in all. */
-  get maxPeerBytes(): number {
-    return this.#parts.maxPeerBytes;
+  /** Is told what passes, and what becomes free. */
+  get memory(): OutletsParts["memory"] {
+    return this.#parts.memory;
   }
 
   /** Looks at a connection from now on, until it holds nothing. */

@@ -104,7 +104,8 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     const backend = parts.context.backend;
     const types = backend.region(256);
     for (let i = 0; i < 256; i++) types.bytes[i] = i;
-    this.reader = new FrameReader(backend, options.maxPayloadBytes, this.#drops);
+    const { memory } = parts.context;
+    this.reader = new FrameReader(backend, options.maxPayloadBytes, this.#drops, memory);
     this.reader.secure = options.curve !== null;
     const connections = backend.tcpConnections;
     this.shared = {
@@ -114,7 +115,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       drops: this.#drops,
       maxQueuedMessages: options.maxQueuedMessages,
       maxQueuedBytes: options.maxQueuedBytes,
-      outlets: new Outlets({ ...options, connections, clock: parts.clock, retry: () => this.readSoon() }),
+      outlets: new Outlets({ ...options, ...parts, connections, memory, retry: () => this.readSoon() }),
       counters: { sent: 0, received: 0, blocked: 0 },
     };
     this.refusals = new Refusals(parts.logger, parts.clock, options.curve !== null);

@@ -15,6 +15,7 @@ import {
   socketDescriptors,
   threadDescriptors,
 } from "./descriptors.ts";
+import { MemoryReturn } from "./memory_return.ts";
 import { type MonitorHub, openMonitorHub } from "./monitor.ts";
 import { onProgramEnd } from "./program_end.ts";
 import { Reactor } from "./reactor.ts";
@@ -83,6 +84,8 @@ export class Context {
   readonly #ioThreads: number;
   #started = false;
   readonly #beforeExit = new Set<() => void>();
+  /** Gives memory back that nobody uses any more. */
+  readonly memory: MemoryReturn;
   #reactor!: Reactor;
   #monitors: MonitorHub | null = null;
   #zap: ZapHandler | null = null;
@@ -97,6 +100,7 @@ export class Context {
     this.maxSockets = options.maxSockets ?? defaults.maxSockets;
     this.#exitLingerMs = options.exitLingerMs ?? defaults.exitLingerMs;
     this.handle = backend.contextNew();
+    this.memory = new MemoryReturn(backend, options.clock ?? systemClock);
     this.#ioThreads = ioThreadsOf(options);
     backend.contextSet(this.handle, ContextOption.IO_THREADS, this.#ioThreads);
     // Both count: each socket takes a slot, and so does each hidden monitor socket.
@@ -226,6 +230,7 @@ export class Context {
     openContexts.delete(this);
     for (const socket of [...this.#sockets]) socket.close({ lingerMs });
     this.#monitors?.close();
+    await this.memory.close();
     await this.#reactor.close();
     await this.backend.contextTerm(this.handle);
     await this.#deadThreads?.[Symbol.asyncDispose]();

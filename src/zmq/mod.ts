@@ -12,6 +12,7 @@ export {
   openResources,
 } from "./context.ts";
 export { type CurveKeyPair, curveKeyPair, isCurveKey, requireCurve, requireKeyPair } from "./curve.ts";
+export { type MemoryReturn } from "./memory_return.ts";
 export { type MonitorHub, type MonitorListener, type StopMonitor } from "./monitor.ts";
 export { onProgramEnd } from "./program_end.ts";
 export { Reactor } from "./reactor.ts";

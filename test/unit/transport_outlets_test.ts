@@ -38,6 +38,7 @@ function make(options: { maxPeerBytes?: number; maxInFlightBytes?: number; slowP
     slowPeerMs: 1_000,
     ...options,
     connections: kernel as unknown as TcpConnections,
+    memory: { passed: () => {}, freed: () => {} },
     clock,
     retry: () => void retries++,
   });

@@ -65,7 +65,13 @@ export class Dispatcher implements CallHost, LaneHost {
     this.#parts = parts;
     this.guard = parts.guard;
     const { maxInFlightMessages, maxInFlightBytes, maxPeerBytes } = parts;
-    this.#room = new InboundRoom(maxInFlightMessages, maxInFlightBytes, maxPeerBytes, () => parts.unread());
+    this.#room = new InboundRoom(
+      maxInFlightMessages,
+      maxInFlightBytes,
+      maxPeerBytes,
+      () => parts.unread(),
+      (bytes) => parts.freed(bytes),
+    );
     this.#results = new Results(parts.replies, parts.logger, parts.maxPayloadBytes, this.#room);
     this.#common = parts.concurrency === Infinity ? [] : [semaphore(parts.concurrency)];
   }

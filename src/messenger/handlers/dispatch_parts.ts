@@ -37,6 +37,8 @@ export interface DispatcherParts {
   readonly maxPeerBytes: number;
   /** How many bytes of answers all peers have not read. */
   unread(): number;
+  /** So many bytes of messages that lay here are free again. */
+  freed(bytes: number): void;
   /** Looks on; null when nobody wants to know. */
   readonly observer: InboundObserver | null;
   /** Whether only instances that have introduced themselves are served. */

@@ -12,6 +12,8 @@ const handlersShareOfFree = 8;
 const sendersShareOfFree = 16;
 // What a peer may hold without holding anything worth mentioning: a message above its share still comes in.
 const nothingMuchBytes = 64 * 1024;
+// The room has emptied when an eighth is left of the most that lay there.
+const partOfPeak = 8;
 
 /**
  * Room for the messages that wait for a handler or are being worked on.
@@ -28,18 +30,28 @@ export class InboundRoom {
   readonly #easyBytes: number;
   readonly #maxPeerBytes: number;
   readonly #unread: () => number;
+  readonly #freed: (bytes: number) => void;
+  #peakBytes = 0;
 
   /**
    * @param maxMessages The most messages.
    * @param maxBytes The most bytes; one message that is larger has room when there is nothing else.
    * @param maxPeerBytes The most bytes of one peer, with the answers that it has not read.
    * @param unread How many bytes of answers all peers have not read; they take up the same room.
+   * @param freed Is told how many bytes are free again, after most of what lay here has gone.
    */
-  constructor(maxMessages: number, maxBytes: number, maxPeerBytes = Infinity, unread = () => 0) {
+  constructor(
+    maxMessages: number,
+    maxBytes: number,
+    maxPeerBytes: number = Infinity,
+    unread: () => number = () => 0,
+    freed: (bytes: number) => void = () => {},
+  ) {
     this.#maxMessages = maxMessages;
     this.#maxBytes = maxBytes;
     this.#maxPeerBytes = maxPeerBytes;
     this.#unread = unread;
+    this.#freed = freed;
     this.#easyMessages = Math.floor(maxMessages / 2);
     this.#easyBytes = Math.floor(maxBytes / 2);
   }
@@ -78,6 +90,7 @@ export class InboundRoom {
     change(this.total, 1, bytes);
     change(handler, 1, bytes);
     change(sender, 1, bytes);
+    if (this.total.bytes > this.#peakBytes) this.#peakBytes = this.total.bytes;
   }
 
   /** Counts a message out. */
@@ -85,6 +98,9 @@ export class InboundRoom {
     change(this.total, -1, -bytes);
     change(handler, -1, -bytes);
     change(sender, -1, -bytes);
+    if (this.total.bytes * partOfPeak > this.#peakBytes) return;
+    this.#freed(this.#peakBytes);
+    this.#peakBytes = this.total.bytes;
   }
 }
 
