@@ -90,6 +90,7 @@ export {
 export { Line, LinePlace } from "./line.ts";
 export { LinkedQueue, QueueNode } from "./linked_queue.ts";
 export { type LogFields, type Logger, silentLogger } from "./logger.ts";
+export { SeldomLog } from "./seldom.ts";
 export {
   type Histogram,
   type Meter,

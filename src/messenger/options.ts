@@ -248,6 +248,7 @@ const allFeatures: readonly Feature[] = [
   "msgpack",
   "credit",
   "events",
+  "kind",
   "metadata",
 ];
 

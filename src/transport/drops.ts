@@ -13,6 +13,8 @@ export type Drop =
   | "replyUnknown"
   | "queueFull"
   | "overloaded"
+  | "handlerKind"
+  | "handlerStopped"
   | "creditInvalid"
   | "slowPeer"
   | "linkLost";

@@ -1,26 +1,19 @@
-import { type Clock, type LogFields, type Logger } from "../core/mod.ts";
+import { type Clock, type LogFields, type Logger, SeldomLog } from "../core/mod.ts";
 import { Errno, MonitorEvent, ProtocolError } from "../zmq/mod.ts";
-
-// Whoever is refused tries again, and strangers may try as often as they like.
-const pauseMs = 10_000;
-const maxReasons = 64;
 
 /** The monitor's events by which a listener refuses a connection, or loses it before it was one. */
 export const refusalEvents = MonitorEvent.HANDSHAKE_FAILED_NO_DETAIL |
   MonitorEvent.HANDSHAKE_FAILED_PROTOCOL |
   MonitorEvent.HANDSHAKE_FAILED_AUTH | MonitorEvent.ACCEPT_FAILED;
 
-/** Logs connections that were refused: the first for each reason at once, those after it once in ten seconds. */
+/** Logs connections that were refused: whoever is refused tries again, and strangers as often as they like. */
 export class Refusals {
-  readonly #logger: Logger;
-  readonly #clock: Clock;
+  readonly #log: SeldomLog;
   readonly #secure: boolean;
-  readonly #told = new Map<string, { at: number; more: number }>();
 
   /** @param secure Whether connections need keys. */
   constructor(logger: Logger, clock: Clock, secure: boolean) {
-    this.#logger = logger;
-    this.#clock = clock;
+    this.#log = new SeldomLog(logger, clock, "a connection was refused");
     this.#secure = secure;
   }
 
@@ -32,13 +25,7 @@ export class Refusals {
 
   /** A connection was refused. @param kind What counts as the same reason, where its text differs. */
   tell(reason: string, facts: LogFields = {}, kind: string = reason): void {
-    const now = this.#clock.now();
-    const last = this.#told.get(kind);
-    if (last !== undefined && now - last.at < pauseMs) return void last.more++;
-    if (this.#told.size >= maxReasons) this.#told.clear();
-    this.#told.set(kind, { at: now, more: 0 });
-    const others = last === undefined || last.more === 0 ? {} : { others: last.more };
-    this.#logger.warn("a connection was refused", { reason, ...facts, ...others });
+    this.#log.warn(kind, { reason, ...facts });
   }
 }
 

@@ -18,9 +18,6 @@ export const ranHeader = "_ran";
 /** Header of feature `msgpack`: how the payload is encoded, when it is not JSON. The only value is `msgpack`. */
 export const encodingHeader = "_enc";
 
-/** Header of a request that waits for its handler to finish: the kind of handler it is for. The only value is `am`. */
-export const kindHeader = "_kind";
-
 /** The texts by which plain Velo reports a failed request; see {@link veloText}. */
 export interface VeloTexts {
   /** Nobody registered that name. */

@@ -15,6 +15,7 @@ import { encodeUtf8 } from "./utf8.ts";
  * - `msgpack`: payloads of contracts that ask for MessagePack, marked by header `_enc`.
  * - `credit`: a window per sender and receiver, in messages and bytes, see {@link encodeCredit}.
  * - `events`: event completions carry values and codes, and subscriptions can be taken back.
+ * - `kind`: a request says that the caller's contract has no answer, see {@link withoutAnswer}.
  * - `metadata`: metadata above 1024 bytes stands in front of the payload, see {@link metadataBytesHeader}.
  */
 export type Feature =
@@ -26,6 +27,7 @@ export type Feature =
   | "msgpack"
   | "credit"
   | "events"
+  | "kind"
   | "metadata";
 
 /** The version of our own additions, in field `v` of the `zeromesh` object. */

@@ -52,6 +52,7 @@ export {
   requestSize,
   ResponseKind,
   validateHandlerName,
+  withoutAnswer,
 } from "./request.ts";
 export { maxCachedNameBytes, NameCache, nameCacheDefaults, type NameCacheOptions } from "./names.ts";
 export { decodeResponse, encodeResponse, ResponseHeader, responseSize } from "./response.ts";
@@ -71,7 +72,6 @@ export {
   encodingHeader,
   errorFromHeaders,
   errorHeaders,
-  kindHeader,
   ranByCode,
   ranHeader,
   type RemoteErrorFacts,

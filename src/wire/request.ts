@@ -12,6 +12,12 @@ export const ResponseKind = { fire: 0, ack: 1, unary: 2 } as const;
 /** One of the values of {@link ResponseKind}: the second byte of a request header. */
 export type ResponseKind = 0 | 1 | 2;
 
+/**
+ * Set beside the {@link ResponseKind} when the contract of the caller has no answer, towards peers with feature `kind`:
+ * a handler that has one then does not run.
+ */
+export const withoutAnswer = 0x80;
+
 /** The version byte every request header starts with. */
 export const requestSchemaVersion = 1;
 
@@ -29,7 +35,7 @@ const fixedBytes = 22;
  * | offset | bytes | what |
  * |---|---|---|
  * | 0 | 1 | schema version, 1 |
- * | 1 | 1 | {@link ResponseKind} |
+ * | 1 | 1 | {@link ResponseKind}, and {@link withoutAnswer} |
  * | 2 | 16 | {@link ResponseId} |
  * | 18 | 2 | length n of the handler name, 1 to 65 535 |
  * | 20 | n | handler name, UTF-8 |
@@ -44,6 +50,8 @@ const fixedBytes = 22;
 export class RequestHeader implements ResponseId {
   /** What the caller waits for. */
   kind: ResponseKind = 0;
+  /** Whether the caller's contract says that the handler has no answer. */
+  am = false;
   /** Low half of the requester's worker id. */
   id0 = 0;
   /** High half of the requester's worker id. */
@@ -86,8 +94,11 @@ export function decodeRequest(
 ): DropReason | null {
   if (end - start < fixedBytes || end > bytes.length) return "headerTruncated";
   if (bytes[start] !== requestSchemaVersion) return "schemaVersion";
-  const kind = bytes[start + 1] as number;
-  if (kind > 2) return "responseType";
+  const said = bytes[start + 1] as number;
+  const am = said >= withoutAnswer;
+  const kind = am ? said - withoutAnswer : said;
+  // Whoever waits for a result has a contract with an answer.
+  if (kind > (am ? ResponseKind.ack : ResponseKind.unary)) return "responseType";
   readResponseId(view, start + 2, out);
   const nameBytes = view.getUint16(start + 18, true);
   if (nameBytes === 0) return "nameEmpty";
@@ -101,6 +112,7 @@ export function decodeRequest(
   const name = names.decode(bytes, start + 20, nameEnd);
   if (name === null) return "nameEncoding";
   out.kind = kind as ResponseKind;
+  out.am = am;
   out.name = name;
   out.headersStart = headersStart;
   out.headersEnd = headersEnd;
@@ -119,7 +131,7 @@ export function requestSize(nameBytes: number, headerBytes: number): number {
  * @param into Has room for {@link requestSize} bytes from `at` on.
  * @param view A view with the same offsets as `into`.
  * @param at Offset of the first byte.
- * @param kind What the caller waits for.
+ * @param kind What the caller waits for, and whether its contract is {@link withoutAnswer}.
  * @param id The response id; fire-and-forget carries one too, since the sender's worker id is in it.
  * @param name Encoded by {@link validateHandlerName} or {@link NameCache}.
  * @param headers Encoded by {@link encodeHeaders}, or `null` for no map.
@@ -129,7 +141,7 @@ export function encodeRequest(
   into: Uint8Array,
   view: DataView,
   at: number,
-  kind: ResponseKind,
+  kind: number,
   id: ResponseId,
   name: Uint8Array,
   headers: Uint8Array | null,

@@ -51,6 +51,9 @@ test("failures are counted per handler: one policy for two stops the one that re
   await fails(client.unary("second", { to: peer }), { code: "HANDLER_FAILED" });
   await fails(client.unary("first", { to: peer }), { code: "HANDLER_FAILED" });
   await fails(client.unary("first", { to: peer }), { code: "CANCELLED" });
+  await client.amSend("first", { to: peer });
+  await until(() => counts(server, "first").dropped === 1);
+  assert.deepEqual(server.stats().transport.drops, { handlerStopped: 1 });
   await fails(client.unary("second", { to: peer }), { code: "HANDLER_FAILED", message: "second" });
 });
 

@@ -26,6 +26,7 @@ const features = [
   "msgpack",
   "credit",
   "events",
+  "kind",
   "metadata",
 ];
 const random = 5_000;

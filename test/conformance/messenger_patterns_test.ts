@@ -4,7 +4,7 @@ import { z } from "zod";
 import { amHandler, contract, type HandlerContext, typedUnaryHandler, unaryHandler } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { until, within } from "../support/until.ts";
-import { bytes, fails, gate, looksLike, pair, text, thrown } from "./messenger_kit.ts";
+import { bytes, fails, gate, keptLog, looksLike, pair, text, thrown } from "./messenger_kit.ts";
 
 const add = contract("add", {
   input: z.object({ a: z.number(), b: z.number() }),
@@ -387,6 +387,45 @@ test("amSync() by a contract without output does not run a handler with an answe
     });
   }
   assert.equal(runs, 0);
+});
+
+test("amSend() by a contract without output is dropped by a handler with an answer, counted and logged", async () => {
+  await using t = await leakCheck();
+  const { logger, lines } = keptLog();
+  const { server, client, peer } = await pair(t, { server: { logger }, client: { name: "writer" } });
+  const ran: string[] = [];
+  server.registerHandler(unaryHandler("note", () => void ran.push("note")));
+  server.registerHandler(unaryHandler("raw", () => void ran.push("raw")));
+  for (const headers of [undefined, { a: "b" }]) {
+    await client.amSend(note, { to: peer, payload: { line: "x" }, headers });
+  }
+  // By name alone nothing is said of an answer; messages of one sender arrive in order.
+  await client.amSend("raw", { to: peer, payload: "x" });
+  await until(() => ran.length > 0);
+  await server.amSend(note, { to: server.instanceId, payload: { line: "own" } });
+  await until(() => server.stats().handlers.refused === 3);
+  assert.deepEqual(ran, ["raw"]);
+  const { handlers, transport } = server.stats();
+  assert.equal(transport.drops["handlerKind"], 3);
+  assert.deepEqual([handlers.refused, handlers.overloaded], [3, 0]);
+  assert.equal(handlers.byHandler["note"]?.dropped, 3);
+  const said = lines.filter(({ message }) => message === "a message was dropped");
+  assert.deepEqual(said.map(({ fields }) => fields), [{
+    handler: "note",
+    peer: `${client.instanceId} (writer)`,
+    reason:
+      '"note" has an answer, and the caller\'s contract has no output; call it with unary or typedUnary',
+  }]);
+});
+
+test("an am contract runs a handler with an answer where a side has feature kind off", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t, { server: { features: { kind: false } } });
+  let runs = 0;
+  server.registerHandler(unaryHandler("note", () => void runs++));
+  await client.amSync(note, { to: peer, payload: { line: "x" } });
+  await client.amSend(note, { to: peer, payload: { line: "x" } });
+  await until(() => runs === 2);
 });
 
 test("each kind of handler answers each pattern", async () => {

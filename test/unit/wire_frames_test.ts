@@ -195,7 +195,9 @@ test("decodeRequest() ignores bytes after the header map and says where the head
 test("decodeRequest() refuses another schema version, an unknown kind and an empty name", () => {
   const bytes = encodedRequest(2, idOf(1n, 2, 3n), validateHandlerName("add"), null);
   for (const version of [0, 2, 255]) expect(request(bytes.with(0, version)).reason).toBe("schemaVersion");
-  for (const kind of [3, 4, 255]) expect(request(bytes.with(1, kind)).reason).toBe("responseType");
+  for (const kind of [3, 4, 0x7f, 0x82, 0x83, 255]) {
+    expect(request(bytes.with(1, kind)).reason).toBe("responseType");
+  }
   expect(request(bytes.with(18, 0)).reason).toBe("nameEmpty");
 });
 

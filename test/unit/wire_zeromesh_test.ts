@@ -30,11 +30,12 @@ import {
   ttlOfHeaders,
   validateHandlerName,
   veloText,
+  withoutAnswer,
 } from "../../src/wire/mod.ts";
 import { bytesOf, hexOf } from "../vectors/hex.ts";
 import { errorTexts } from "../vectors/velo_control.ts";
 import { longResponseId, nodeA } from "../vectors/velo_headers.ts";
-import { batch, cancel, credit, failure, largeMetadata, ttl } from "../vectors/zeromesh.ts";
+import { am, batch, cancel, credit, failure, largeMetadata, ttl } from "../vectors/zeromesh.ts";
 
 const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 const slot = (value: number) => responseIdFromBigInt(nodeA.workerId | (BigInt(value) << 64n));
@@ -166,6 +167,22 @@ test("the deadline vector is a request with _ttl, both directions", () => {
   const out = new RequestHeader();
   expect(decodeRequest(bytes, viewOf(bytes), 0, bytes.length, out, new NameCache())).toBeNull();
   expect(ttlOfHeaders(bytes, out.headersStart, out.headersEnd)).toBe(ttl.ms);
+});
+
+test("the vectors of requests by a contract without an answer say so, both directions", () => {
+  const name = validateHandlerName("add");
+  for (const { kind, request } of am) {
+    const bytes = new Uint8Array(requestSize(name.length, 0));
+    encodeRequest(bytes, viewOf(bytes), 0, kind | withoutAnswer, slot(1), name, null);
+    expect(hexOf(bytes)).toBe(hexOf(bytesOf(request)));
+    const out = new RequestHeader();
+    const decode = (from: Uint8Array) =>
+      decodeRequest(from, viewOf(from), 0, from.length, out, new NameCache());
+    expect(decode(bytes)).toBeNull();
+    expect({ kind: out.kind, am: out.am }).toEqual({ kind, am: true } as { kind: 0 | 1; am: boolean });
+    expect(decode(bytes.with(1, kind))).toBeNull();
+    expect(out.am).toBe(false);
+  }
 });
 
 test("the vector of large metadata is a request that says how long it is, and other lengths are none", () => {

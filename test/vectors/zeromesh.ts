@@ -49,6 +49,12 @@ export const failure = {
   payload: "None left",
 };
 
+/** Requests of node A to `add`, slot 1, by a contract without an answer. */
+export const am = [
+  { kind: 0, request: "01|80|0626a52848d9b2650100000000000000|0300|616464|0000" },
+  { kind: 1, request: "01|81|0626a52848d9b2650100000000000000|0300|616464|0000" },
+];
+
 /** A request of node A to `add`, slot 1, with 1026 bytes of metadata, a string of 1024 letters, before its payload. */
 export const largeMetadata = {
   headers: { _metadata_bytes: "1026" },

@@ -278,7 +278,7 @@ export class CallClient implements Caller {
     const send = (timely: CallOptions) => {
       const { encoding } = contract;
       const payload = encodeInput(handler, options.to, options.payload, encoding);
-      const am = kind === ResponseKind.ack && contract.output === undefined;
+      const am = contract.output === undefined;
       const request: Request = { kind, name, payload, owned: true, headers, encoding, am };
       if (metadata !== null) addMetadata(request, metadata);
       const declares = kind !== ResponseKind.fire && declaresErrors(contract);

@@ -1,11 +1,4 @@
-import {
-  encodeHeaders,
-  encodeTtl,
-  encodeTtlHeaders,
-  kindHeader,
-  ttlHeader,
-  validateHandlerName,
-} from "../../wire/mod.ts";
+import { encodeTtlHeaders, validateHandlerName } from "../../wire/mod.ts";
 
 // As many as an instance may have handlers: a service that calls each of 10 000 by name pays no more than for one.
 const maxCachedNames = 65_536;
@@ -17,7 +10,6 @@ export class EncodedNames {
   // Apart from those of users, who may not call them.
   readonly #systemNames = new Map<string, Uint8Array>();
   readonly #ttls = new Map<number, Uint8Array>();
-  readonly #amTtls = new Map<number, Uint8Array>();
 
   /** A user's handler. @throws {ZeromeshError} `NAME_INVALID`. */
   user(name: string): Uint8Array {
@@ -38,21 +30,14 @@ export class EncodedNames {
     return bytes;
   }
 
-  /**
-   * The header map of a call whose only header is its deadline.
-   *
-   * @param am Whether it says besides that it is for an am handler.
-   */
-  ttl(ttlMs: number, am = false): Uint8Array {
+  /** The header map of a call whose only header is its deadline. */
+  ttl(ttlMs: number): Uint8Array {
     const whole = Math.ceil(ttlMs);
-    const cached = am ? this.#amTtls : this.#ttls;
-    let bytes = cached.get(whole);
+    let bytes = this.#ttls.get(whole);
     if (bytes === undefined) {
-      bytes = am
-        ? encodeHeaders({ [kindHeader]: "am", [ttlHeader]: encodeTtl(whole) })
-        : encodeTtlHeaders(whole);
-      if (cached.size >= maxCachedTtls) cached.clear();
-      cached.set(whole, bytes);
+      bytes = encodeTtlHeaders(whole);
+      if (this.#ttls.size >= maxCachedTtls) this.#ttls.clear();
+      this.#ttls.set(whole, bytes);
     }
     return bytes;
   }

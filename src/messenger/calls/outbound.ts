@@ -54,7 +54,7 @@ export interface Request {
   metadata?: number;
   /** How the payload is encoded. */
   readonly encoding: PayloadEncoding;
-  /** Whether it waits for a handler that its contract says has no answer. */
+  /** Whether its contract says that the handler has no answer. */
   readonly am?: boolean;
   /** Makes the payload of a message without an answer that is confirmed under an id which it carries itself; lent. */
   readonly confirm?: ((id: ResponseId) => Uint8Array) | undefined;

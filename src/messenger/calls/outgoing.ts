@@ -5,10 +5,10 @@ import {
   encodeRequest,
   encodeTtl,
   encodingHeader,
-  kindHeader,
   MessageType,
   ResponseKind,
   ttlHeader,
+  withoutAnswer,
 } from "../../wire/mod.ts";
 import type { EncodedNames } from "./encoded_names.ts";
 import { tableFull } from "../peers/link_errors.ts";
@@ -73,7 +73,7 @@ export class Outgoing {
       headerBytes,
       headerView,
       0,
-      ResponseKind.fire,
+      saidKind(request, session),
       this.#parts.calls.fireId,
       request.name,
       headers,
@@ -121,7 +121,8 @@ export class Outgoing {
       const headers = this.#encodeHeaders(call.handler, request, session, ttlMs);
       const { headerBytes, headerView } = this.#parts.transport;
       const id = request.kind === ResponseKind.fire ? calls.fireId : call;
-      const length = encodeRequest(headerBytes, headerView, 0, request.kind, id, request.name, headers);
+      const kind = saidKind(request, session);
+      const length = encodeRequest(headerBytes, headerView, 0, kind, id, request.name, headers);
       const outcome = session.link.send(MessageType.message, length, request.payload, request.owned);
       if (outcome === SendOutcome.closed) throw lostBeforeSending(call.handler, session);
       if (outcome === SendOutcome.full) {
@@ -195,16 +196,17 @@ export class Outgoing {
       );
     }
     const ttl = session.deadline && ttlMs !== Infinity;
-    const am = request.am === true && session.zeromesh;
-    if (request.headers === undefined && !msgpack && (ttl || !am)) {
-      return ttl ? this.#encoded.ttl(ttlMs, am) : null;
-    }
+    if (request.headers === undefined && !msgpack) return ttl ? this.#encoded.ttl(ttlMs) : null;
     const all: Record<string, string> = { ...request.headers };
     if (msgpack) all[encodingHeader] = "msgpack";
-    if (am) all[kindHeader] = "am";
     if (ttl) all[ttlHeader] = encodeTtl(ttlMs);
     return encodeHeaders(all);
   }
+}
+
+/** What a request says of its kind. */
+function saidKind({ kind, am }: Request, session: Session): number {
+  return am === true && session.kind ? kind | withoutAnswer : kind;
 }
 
 function unwait({ waiting }: Session, size: number): void {

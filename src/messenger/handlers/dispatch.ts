@@ -7,10 +7,11 @@ import {
   isThenable,
   type Limiter,
   readable,
+  SeldomLog,
   semaphore,
   ZeromeshError,
 } from "../../core/mod.ts";
-import type { InboundMessage } from "../../transport/mod.ts";
+import type { Drop, InboundMessage } from "../../transport/mod.ts";
 import { RequestHeader, ResponseKind } from "../../wire/mod.ts";
 import { askPolicy } from "./ask_policy.ts";
 import { type CallHost, InboundCall, shuttingDown } from "./context.ts";
@@ -34,11 +35,19 @@ import { Results } from "./results.ts";
 import { InboundRoom } from "./room.ts";
 import { RunningCalls } from "./running_calls.ts";
 import { isForeign } from "../peers/identity.ts";
+import { peerText } from "../peers/peers.ts";
 import type { Session } from "../peers/session.ts";
 import { servedWhileDraining } from "../builtins/system_handlers.ts";
 import { resolveTasks } from "./task_options.ts";
 
 type Outcome = "succeeded" | "failed" | "cancelled" | "rejected";
+
+/** How a refused message without an answer is counted. */
+const dropOf: Readonly<Record<string, Drop>> = {
+  OVERLOADED: "overloaded",
+  HANDLER_NOT_FOUND: "handlerKind",
+  CANCELLED: "handlerStopped",
+};
 
 /**
  * Brings requests to their handlers and the results back.
@@ -59,11 +68,13 @@ export class Dispatcher implements CallHost, LaneHost {
   readonly #results: Results;
   readonly #room: InboundRoom;
   readonly #common: readonly Limiter[];
+  readonly #dropped: SeldomLog;
 
   /** @param parts What it works with. */
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
     this.guard = parts.guard;
+    this.#dropped = new SeldomLog(parts.logger, parts.clock, "a message was dropped");
     const { maxInFlightMessages, maxInFlightBytes, maxPeerBytes } = parts;
     this.#room = new InboundRoom(
       maxInFlightMessages,
@@ -168,7 +179,8 @@ export class Dispatcher implements CallHost, LaneHost {
     if (registered.system) return this.#run(call, registered);
     this.#parts.observer?.received(call);
     if (kind === ResponseKind.fire) session.received?.began(call, this.#parts.clock);
-    const mistaken = kind === ResponseKind.fire ? null : anotherKind(call, registered.handler);
+    const asks = header.am || kind === ResponseKind.unary;
+    const mistaken = asks ? anotherKind(call, header.am, registered.handler) : null;
     if (mistaken !== null) return this.#reject(call, registered, mistaken);
     if (registered.stopped !== null) return this.#reject(call, registered, stopped(registered.stopped));
     if (!registered.unlimited) {
@@ -268,9 +280,17 @@ export class Dispatcher implements CallHost, LaneHost {
     if (failure.code === "OVERLOADED") this.#overloaded++;
     if (call.kind === ResponseKind.fire) {
       registered.counts.dropped++;
-      this.#parts.drops.count("overloaded");
+      this.#parts.drops.count(dropOf[failure.code]!);
+      if (failure.code === "HANDLER_NOT_FOUND") this.#tellDropped(call, failure);
     } else this.#parts.replies.fail(call, failure);
     this.#end(call, registered, "rejected", false);
+  }
+
+  /** Its sender is not told of a fault of its program. */
+  #tellDropped(call: InboundCall, { message }: Failure): void {
+    const peer = call.session.peer;
+    const from = peer === null ? call.senderInstanceId : peerText(peer);
+    this.#dropped.warn(call.handlerName, { handler: call.handlerName, peer: from, reason: message });
   }
 
   #run(call: InboundCall, registered: Registered): void {

@@ -6,7 +6,7 @@ import {
   type SchemaIssue,
   ZeromeshError,
 } from "../../core/mod.ts";
-import { encodePayload, kindHeader, maxHeaderValueBytes, ResponseKind, veloText } from "../../wire/mod.ts";
+import { encodePayload, maxHeaderValueBytes, ResponseKind, veloText } from "../../wire/mod.ts";
 import type { InboundCall } from "./context.ts";
 import type { Handler } from "./handler.ts";
 import type { Failure } from "./replies.ts";
@@ -43,11 +43,12 @@ export function handlerNotFound(name: string): Failure {
 /**
  * Why a call of one of ours is for a handler of another kind than the one it names: it asks for an answer that the
  * handler does not give, or its contract has no answer and the handler has. Null when it is not.
+ *
+ * @param am Whether its contract has no answer.
  */
-export function anotherKind(call: InboundCall, { name, kind }: Handler): Failure | null {
-  if (kind === "am" ? call.kind !== ResponseKind.unary : call.kind !== ResponseKind.ack) return null;
-  if (!call.session.zeromesh) return null;
-  if (kind !== "am" && call.systemHeader(kindHeader) !== "am") return null;
+export function anotherKind(call: InboundCall, am: boolean, { name, kind }: Handler): Failure | null {
+  // What plain Velo calls runs whatever it is, as Velo has it.
+  if (kind === "am" ? call.kind !== ResponseKind.unary || !call.session.zeromesh : !am) return null;
   return {
     code: "HANDLER_NOT_FOUND",
     message: kind === "am"

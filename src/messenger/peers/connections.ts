@@ -113,6 +113,7 @@ export class Connections {
     this.#self = new Session(parts.transport.loopback());
     this.#self.zeromesh = this.#self.errors = this.#self.sameConnection = true;
     this.#self.metadata = parts.negotiation.features.includes("metadata");
+    this.#self.kind = parts.negotiation.features.includes("kind");
     this.#self.deadline = this.#self.cancel = this.#self.msgpack = true;
     const { negotiation } = parts;
     if (negotiation.features.includes("credit")) {

@@ -36,6 +36,8 @@ export class Session {
   batch = false;
   /** Event completions carry values and codes, and subscriptions can be taken back. */
   events = false;
+  /** Requests say that the caller's contract has no answer. */
+  kind = false;
   /** Metadata that is too large for a header stands in front of the payload. */
   metadata = false;
   /** Which run of its instance the other end is; null when it does not say. */
@@ -120,6 +122,7 @@ export class Session {
     this.msgpack ||= both("msgpack");
     this.batch ||= both("batch");
     this.events ||= both("events");
+    this.kind ||= both("kind");
     this.metadata ||= both("metadata");
     if (both("credit") && this.sameConnection) this.startCredit(ours, theirs.credit);
   }
