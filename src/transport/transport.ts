@@ -84,6 +84,11 @@ export interface Transport<Session> {
    * @throws {ZeromeshError} `ENDPOINT_INVALID`, `CLOSED`.
    */
   dial(address: string, options?: DialOptions): Link<Session>;
+  /**
+   * Asks who listens at an address which security mechanism it uses, `NULL` or `CURVE`, over a connection of its own; null
+   * when it does not say in time, or speaks no ZMTP.
+   */
+  mechanismAt(address: string, timeoutMs: number, over: AbortSignal): Promise<string | null>;
   /** Reads what has come before this turn of the event loop ends, for whoever sends without a pause. */
   readSoon(): void;
   /** The link to oneself. */

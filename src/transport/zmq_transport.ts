@@ -12,6 +12,7 @@ import {
   normalizeBound,
   parseEndpoint,
 } from "./endpoint.ts";
+import { askMechanism } from "./greeting.ts";
 import { addressesOf, type HostResolver } from "./host_names.ts";
 import { FrameReader, InboundMessage } from "./inbound.ts";
 import { localEndpoint, ownPath, requireFreePath } from "./ipc.ts";
@@ -179,6 +180,10 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     const link = new DealerLink<Session>(this, this.shared, { endpoint, address, serverKey });
     this.#dialled.add(link);
     return link;
+  }
+
+  async mechanismAt(address: string, timeoutMs: number, over: AbortSignal): Promise<string | null> {
+    return await askMechanism(this.context, this.#parts.clock, address, timeoutMs, over);
   }
 
   readSoon(): void {

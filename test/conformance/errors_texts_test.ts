@@ -1,8 +1,9 @@
 /** What errors say happened, where something else than the obvious did. */
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { StaticDiscovery } from "../../src/discovery/mod.ts";
 import { curveKeyPair, service, unaryHandler } from "../../src/mod.ts";
+import { openResources } from "../../src/zmq/mod.ts";
 import { noCurve } from "../support/curve.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { Kind, PlainVelo, requestHeader, responseHeader, utf8 } from "../support/plain_velo.ts";
@@ -10,9 +11,15 @@ import { test } from "../support/testing.ts";
 import { until } from "../support/until.ts";
 import { fails, keptLog } from "./messenger_kit.ts";
 
-/** A port where every connection is closed as soon as it is accepted. */
-async function closingPort(t: LeakCheck): Promise<number> {
-  const server = createServer((socket) => void socket.destroy());
+/** A port where every connection is closed as soon as it is accepted, or whatever else is done with it. */
+async function closingPort(
+  t: LeakCheck,
+  accept: (socket: Socket) => void = (socket) => void socket.destroy(),
+): Promise<number> {
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    accept(socket);
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   t.defer(() => new Promise<void>((resolve) => void server.close(() => resolve())));
   const address = server.address();
@@ -27,6 +34,61 @@ test("an address that ends every handshake is given up before the time is over, 
   assert.doesNotMatch(error.message, /within|20000/);
   assert.match(error.message, /none of 3 handshakes was finished/);
   assert.doesNotMatch(error.message, /server key/);
+});
+
+/** Ends a ZMTP handshake as soon as it has read a whole greeting, before its own has said which mechanism it uses. */
+function endsFirst(mechanism: string): (socket: Socket) => void {
+  const greeting = new Uint8Array(64);
+  greeting.set([0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 1]);
+  greeting.set(new TextEncoder().encode(mechanism), 12);
+  return (socket) => {
+    let size = 0;
+    socket.write(greeting.subarray(0, 11));
+    // Who says no more than that it speaks ZMTP gets to hear the rest.
+    const rest = setTimeout(() => socket.write(greeting.subarray(11)), 50);
+    socket.on("close", () => clearTimeout(rest));
+    socket.on("data", (bytes: Uint8Array) => {
+      size += bytes.length;
+      if (size >= greeting.length) socket.destroy();
+    });
+  };
+}
+
+test("who has no keys is FORBIDDEN also where the other end breaks off each handshake before it says what it wants", async () => {
+  await using t = await leakCheck();
+  const client = await t.messenger({ listen: false });
+  const wants = `tcp://127.0.0.1:${await closingPort(t, endsFirst("CURVE"))}`;
+  for (const timeoutMs of [1_000, 20_000]) {
+    await fails(client.connect(wants, { timeoutMs }), {
+      code: "FORBIDDEN",
+      ran: "no",
+      peer: wants,
+      message: `Cannot connect to ${wants}: it wants CURVE keys, and this instance has none (curve)`,
+    });
+  }
+  const wantsNone = `tcp://127.0.0.1:${await closingPort(t, endsFirst("NULL"))}`;
+  const other = await fails(client.connect(wantsNone), { code: "PEER_UNREACHABLE", ran: "no" });
+  assert.match(other.message, /none of 3 handshakes was finished.*it speaks no ZMTP, wants CURVE keys/);
+  assert.equal(client.stats().transport.dialled, 0);
+});
+
+test("an instance that closes while it asks what is wanted of it does not wait for the answer", async () => {
+  await using t = await leakCheck();
+  await t.messenger();
+  const before = openResources().sockets;
+  const client = await t.messenger({ listen: false });
+  let connections = 0;
+  const port = await closingPort(t, (socket) => {
+    // The second one asks, and hears nothing.
+    if (++connections === 1) socket.destroy();
+    else t.defer(() => void socket.destroy());
+  });
+  const attempt = client.connect(`tcp://127.0.0.1:${port}`, { timeoutMs: 20_000 });
+  attempt.catch(() => {});
+  await until(() => connections === 2);
+  await client.close();
+  assert.equal(openResources().sockets, before);
+  await fails(attempt, { code: "CLOSED" });
 });
 
 test("a call to a peer that cannot be reached says that it found no connection, not that nobody answered it", async () => {

@@ -132,16 +132,12 @@ test("a server that uses no keys any more gets nothing from those that do, and t
   const open = await t.messenger({ ipc: false, endpoint, instanceId });
   const plain = await t.messenger({ ipc: false, listen: false, connectTimeoutMs: 1_500 });
   assert.equal(await plain.connect(endpoint), instanceId);
-  const refused = /CURVE/;
-  const outcome = await fails(client.unary("who", { to: peer, timeoutMs: 2_500 }), { ran: "no" }, 3_000);
-  assert.ok(["FORBIDDEN", "PEER_UNREACHABLE"].includes(outcome.code!), `${outcome.code}`);
-  assert.match(outcome.message, refused);
+  const refused = { code: "FORBIDDEN", ran: "no", message: /CURVE/ };
+  await fails(client.unary("who", { to: peer, timeoutMs: 2_500 }), refused, 3_000);
   await open.close();
   await until(() => plain.peers()[0]!.up === false);
   await secured(t, serverKeys, { endpoint, instanceId });
-  const other = await fails(plain.unary("who", { to: instanceId, timeoutMs: 2_500 }), { ran: "no" }, 3_000);
-  assert.ok(["FORBIDDEN", "PEER_UNREACHABLE", "TIMEOUT"].includes(other.code!), `${other.code}`);
-  assert.match(other.message, refused);
+  await fails(plain.unary("who", { to: instanceId, timeoutMs: 2_500 }), refused, 3_000);
   assert.equal(text(await client.unary("who", { to: peer, timeoutMs: 3_000 })), instanceId);
 });
 

@@ -15,6 +15,7 @@ import {
   brokenOff,
   closedWhileDialling,
   helloFailure,
+  keysWanted,
   plainId,
   tableFull,
   unreachable,
@@ -78,6 +79,8 @@ interface Search {
   last: unknown;
   /** What said that somebody else is at one of the addresses. */
   stranger: ZeromeshError | undefined;
+  /** The addresses whose owner was asked what its handshakes fail for. */
+  readonly asked: Set<string>;
   /** How many attempts in a row ended in the middle of the ZMTP handshake. */
   broken: number;
 }
@@ -100,6 +103,8 @@ const silent: LinkLoss = Object.freeze({ code: "PEER_UNREACHABLE", reason: "nobo
 const eagerPauseMs = 250;
 // An address whose owner breaks off the ZMTP handshake this often in a row is no peer of ours.
 const maxBrokenHandshakes = 3;
+// Who has just ended a handshake is there, and says at once what it wants.
+const longestQuestionMs = 1_000;
 
 /** Dials until somebody answers `_hello`, with growing pauses, within a deadline. */
 export class Dialler {
@@ -127,6 +132,7 @@ export class Dialler {
       signal,
       last: undefined,
       stranger: undefined,
+      asked: new Set(),
       broken: 0,
     };
     // A service that starts late is found soon after; who dials for a minute may pause longer.
@@ -193,8 +199,9 @@ export class Dialler {
     const stop = others > 0 ? clock.after(left / (others + 1), giveUp) : null;
     try {
       return await this.handshake(new Session(link), target.expected, left, signal);
-    } catch (error) {
+    } catch (failure) {
       link.close(0);
+      const error = await this.#explained(search, link, address, failure);
       if (signal?.aborted) throw signal.reason;
       if (!(error instanceof ZeromeshError)) throw error;
       // A stranger, or another user, may hold one of several addresses; then the others are tried first.
@@ -208,6 +215,19 @@ export class Dialler {
     } finally {
       stop?.();
     }
+  }
+
+  /** What an attempt failed for: whose handshakes end without a reason is asked once whether it wants keys. */
+  async #explained(search: Search, link: Link<Session>, address: string, failure: unknown): Promise<unknown> {
+    const { target: { serverKey }, asked, signal, giveUpAt } = search;
+    if (!link.brokenHandshake || serverKey !== null || asked.has(address)) return failure;
+    asked.add(address);
+    const { closing, clock, transport } = this.#parts;
+    const left = Math.min(longestQuestionMs, giveUpAt - clock.now());
+    const over = signal === undefined ? closing : AbortSignal.any([closing, signal]);
+    // Who cannot ask, for want of a socket, says what it knows.
+    const mechanism = await transport.mechanismAt(address, left, over).catch(() => null);
+    return mechanism === "CURVE" ? keysWanted(link.endpoint, failure) : failure;
   }
 
   /** The time that is left. @throws When it is over, the caller gave up, or this instance is closed. */

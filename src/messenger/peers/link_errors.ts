@@ -55,6 +55,12 @@ export function brokenOff(endpoints: readonly string[], attempts: number, cause:
   return new ZeromeshError(refused ? "FORBIDDEN" : "PEER_UNREACHABLE", why, { cause, peer: where });
 }
 
+/** Who listens there says in its greeting that it wants keys. */
+export function keysWanted(endpoint: string, cause: unknown): ZeromeshError {
+  const why = `Cannot connect to ${endpoint}: it wants CURVE keys, and this instance has none (curve)`;
+  return new ZeromeshError("FORBIDDEN", why, { cause, peer: endpoint });
+}
+
 /** This instance does not listen, and the peer answers only over a connection that it dials itself. */
 export function cannotAnswer(endpoint: string, peer: InstanceId): ZeromeshError {
   return new ZeromeshError(

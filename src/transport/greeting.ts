@@ -1,0 +1,84 @@
+import type { Clock } from "../core/mod.ts";
+import type { Context, Socket, Source } from "../zmq/mod.ts";
+
+// ZMTP's signature, and that we speak version 3. Nothing is said of a mechanism, so the other end has no reason to close
+// the connection before it has sent its whole greeting.
+const opening = Uint8Array.of(0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3);
+const mechanismStart = 12;
+const mechanismEnd = 32;
+
+/**
+ * Asks who listens at an address which security mechanism it uses (`NULL`, `CURVE`), over a connection of its own: a
+ * ZMTP greeting says it.
+ *
+ * Who was refused for using another one need not have seen it: either end closes the connection when it has read the
+ * other's greeting, and which of them is first is chance.
+ *
+ * @param over Gives up when it aborts.
+ * @returns `null` when no greeting came in time, or it is none of ZMTP 3.
+ * @see https://rfc.zeromq.org/spec/23/ "Security"
+ */
+export function askMechanism(
+  context: Context,
+  clock: Clock,
+  address: string,
+  timeoutMs: number,
+  over: AbortSignal,
+): Promise<string | null> {
+  if (over.aborted || timeoutMs <= 0) return Promise.resolve(null);
+  // Bytes as they come, in messages [connection, bytes]; an empty one says that the connection was made, or has ended.
+  const socket = context.socket("STREAM");
+  return new Promise((resolve) => {
+    const end = (mechanism: string | null) => {
+      cancel();
+      over.removeEventListener("abort", giveUp);
+      socket.close();
+      resolve(mechanism);
+    };
+    const giveUp = () => end(null);
+    const cancel = clock.after(timeoutMs, giveUp);
+    over.addEventListener("abort", giveUp);
+    try {
+      socket.set("IPV6", 1).set("RECONNECT_IVL", -1).connect(address);
+      socket.attach(new Greeting(socket, end));
+    } catch {
+      giveUp();
+    }
+  });
+}
+
+/** Says the first bytes of a greeting, and reads the other end's. */
+class Greeting implements Source {
+  readonly #socket: Socket;
+  readonly #end: (mechanism: string | null) => void;
+  readonly #read: number[] = [];
+  #connected = false;
+
+  constructor(socket: Socket, end: (mechanism: string | null) => void) {
+    this.#socket = socket;
+    this.#end = end;
+  }
+
+  receive(budget: number): number {
+    for (let count = 0; count < budget; count++) {
+      const parts = this.#socket.closed ? null : this.#socket.receive();
+      if (parts === null) return count;
+      const [connection, bytes] = parts as [Uint8Array, Uint8Array];
+      if (bytes.length > 0) this.#read.push(...bytes.subarray(0, mechanismEnd));
+      else if (this.#connected) this.#end(null);
+      else {
+        this.#connected = true;
+        this.#socket.send([connection, opening]);
+      }
+      if (this.#read.length >= mechanismEnd) this.#end(mechanismOf(this.#read));
+    }
+    return budget;
+  }
+}
+
+/** The mechanism that a greeting names; null when it is no greeting. */
+function mechanismOf(greeting: readonly number[]): string | null {
+  if (greeting[0] !== 0xff || greeting[9] !== 0x7f || greeting[10]! < 3) return null;
+  const name = greeting.slice(mechanismStart, mechanismEnd).filter((byte) => byte !== 0);
+  return String.fromCharCode(...name);
+}
