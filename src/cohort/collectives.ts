@@ -73,8 +73,7 @@ export class Collectives<Rank extends number | null> {
     const { messenger } = this.#host;
     return this.#run(
       options,
-      (worker, { leftMs: timeoutMs }) =>
-        messenger.waitForHandler(worker.instanceId, handler, { timeoutMs, signal: options.signal }),
+      (worker, term) => messenger.waitForHandler(worker.instanceId, handler, term.wait),
     );
   }
 
@@ -183,12 +182,11 @@ export class Collectives<Rank extends number | null> {
   }
 }
 
-function callOptions(worker: Worker, options: BroadcastOptions, { leftMs: timeoutMs }: Term) {
-  const { payload, rawPayload, headers, signal } = options;
+function callOptions(worker: Worker, options: BroadcastOptions, { wait }: Term) {
+  const { payload, rawPayload, headers } = options;
   return {
     to: worker.instanceId,
-    timeoutMs,
-    signal,
+    ...wait,
     ...(headers === undefined ? {} : { headers }),
     ...(rawPayload === undefined ? { payload } : { rawPayload }),
   };

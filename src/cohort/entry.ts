@@ -1,5 +1,5 @@
 import { Backoff, type InstanceId, isInstanceId, pause, systemClock, ZeromeshError } from "../core/mod.ts";
-import type { ServiceTarget } from "../messenger/mod.ts";
+import { type ClientCallOptions, type PartOfCall, type ServiceTarget, spentMs } from "../messenger/mod.ts";
 import type { CohortMessenger } from "./options.ts";
 import type { CohortContracts, Joined } from "./protocol.ts";
 
@@ -40,14 +40,16 @@ export class Entry {
    * @throws {ZeromeshError} What the leader refuses with, and what a call to it throws.
    */
   async enter({ rank, timeoutMs, signal }: EntryAttempt): Promise<Joined> {
-    const end = systemClock.now() + timeoutMs;
-    const left = (): number => Math.max(1, end - systemClock.now());
+    const startedAt = systemClock.now();
+    const end = startedAt + timeoutMs;
     const backoff = new Backoff({ firstMs: 50, maxMs: 500 });
     const to = await this.#find(timeoutMs, signal);
     const peer = typeof to === "object" ? undefined : to;
     const client = this.#messenger.client({ join: this.#join }, { to });
     for (;;) {
-      const answer = await client.join({ rank }, { timeoutMs: left(), signal }).catch((error: unknown) => {
+      const spent = Math.min(systemClock.now() - startedAt, timeoutMs - 1);
+      const part: PartOfCall & ClientCallOptions = { timeoutMs, [spentMs]: spent, signal };
+      const answer = await client.join({ rank }, part).catch((error: unknown) => {
         if (this.#mayBeAnother(error)) return { error, again: true };
         throw error;
       });

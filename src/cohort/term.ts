@@ -1,9 +1,10 @@
 import { hold, systemClock } from "../core/mod.ts";
-import type { WaitOptions } from "../messenger/mod.ts";
+import { type PartOfCall, spentMs, type WaitOptions } from "../messenger/mod.ts";
 
 /** One end for all parts of something, however many there are and however long each one takes. */
 export class Term {
-  readonly #end: number;
+  readonly #timeoutMs: number;
+  readonly #startedAt = systemClock.now();
   readonly #signal: AbortSignal | undefined;
 
   /**
@@ -13,13 +14,19 @@ export class Term {
    * @param options A signal that ends it before.
    */
   constructor(timeoutMs: number, { signal }: Pick<WaitOptions, "signal"> = {}) {
-    this.#end = systemClock.now() + timeoutMs;
+    this.#timeoutMs = timeoutMs;
     this.#signal = signal;
   }
 
   /** What is left of it, in milliseconds; 0 when it is over. */
   get leftMs(): number {
-    return Math.max(0, this.#end - systemClock.now());
+    return Math.max(0, this.#startedAt + this.#timeoutMs - systemClock.now());
+  }
+
+  /** Options of a call that has as long as the term still lasts. */
+  get wait(): WaitOptions & PartOfCall {
+    const signal = this.#signal;
+    return { timeoutMs: this.#timeoutMs, [spentMs]: systemClock.now() - this.#startedAt, signal };
   }
 
   /**

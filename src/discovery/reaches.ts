@@ -88,7 +88,7 @@ export class Reaches {
       late.reject(
         new ZeromeshError(
           "PEER_UNREACHABLE",
-          `Discovery does not tell within ${timeoutMs} ms where ${id} is`,
+          `Discovery does not tell within ${Math.round(timeoutMs)} ms where ${id} is`,
           {
             peer: id,
           },

@@ -282,12 +282,13 @@ export class ServiceDirectory implements ServiceRouter {
       : known
       ? "no instance offers it"
       : "discovery has not answered yet";
+    const time = `${Math.round(timeoutMs)} ms${code === "TIMEOUT" ? "" : " (connectTimeoutMs)"}`;
     return this.#isForbidden(members)
       ? new ZeromeshError("FORBIDDEN", `Cannot call service "${service}": ${why}`, {
         cause,
         details: { service, instances: members.length },
       })
-      : new ZeromeshError(code, `Cannot call service "${service}" within ${timeoutMs} ms: ${why}`, {
+      : new ZeromeshError(code, `Cannot call service "${service}" within ${time}: ${why}`, {
         cause,
         details: { service, instances: members.length },
       });

@@ -1,6 +1,6 @@
 import { LRUCache } from "lru-cache";
 import { type Deadlines, type InstanceId, ZeromeshError } from "../core/mod.ts";
-import type { SystemPort } from "../messenger/mod.ts";
+import { type PartOfCall, spentMs, type SystemPort } from "../messenger/mod.ts";
 import {
   encodeEventFrame,
   encodeSubscribe,
@@ -260,10 +260,10 @@ export class RemoteEvents implements OwnerHost {
 
   /** Waits for an event whose owner discovery has to find first. */
   async #awaitFound(handle: EventHandle, options: AwaiterOptions): Promise<unknown> {
-    const { signal, timeoutMs = Infinity } = options;
     const started = this.port.clock.now();
     await this.seek(handle, options);
-    return await this.await(handle, { signal, timeoutMs: timeoutMs - (this.port.clock.now() - started) });
+    const part: PartOfCall = { [spentMs]: this.port.clock.now() - started };
+    return await this.await(handle, { ...options, ...part });
   }
 
   /** An owner nothing was awaited of until now; the words of its event are those split last. */

@@ -1,4 +1,5 @@
 import { Deadline, type Deadlines, ZeromeshError } from "../core/mod.ts";
+import { spentOf } from "../messenger/mod.ts";
 import type { EventHandle } from "./handle.ts";
 import { type Outcome, poisonedError } from "./outcome.ts";
 
@@ -43,16 +44,17 @@ export class Waiting {
     onIdle: (() => void) | null,
   ): Promise<unknown> {
     const { signal, timeoutMs = Infinity } = options;
+    const left = timeoutMs - spentOf(options);
     return new Promise((resolve, reject) => {
       const waiter = new Waiter(this, handle, timeoutMs, resolve, reject, deadlines, onIdle);
       if (signal?.aborted) return waiter.giveUp(signal.reason);
-      if (timeoutMs <= 0) return waiter.expire();
+      if (left <= 0) return waiter.expire();
       waiter.after = this.#first;
       if (this.#first !== null) this.#first.before = waiter;
       this.#first = waiter;
       waiter.listed = true;
       if (signal !== undefined) waiter.watch(signal);
-      deadlines.add(waiter, timeoutMs);
+      deadlines.add(waiter, left);
     });
   }
 

@@ -79,6 +79,7 @@ export {
   unaryHandler,
   unlimited,
 } from "./handlers/handler.ts";
+export { type PartOfCall, spentMs, spentOf } from "./calls/spent.ts";
 export { checkOptionNames, checkTimeout, texts } from "./option_checks.ts";
 export type { CurveOptions } from "./curve_options.ts";
 export type { HostResolver } from "../transport/mod.ts";

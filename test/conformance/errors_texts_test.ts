@@ -8,7 +8,7 @@ import { noCurve } from "../support/curve.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { Kind, PlainVelo, requestHeader, responseHeader, utf8 } from "../support/plain_velo.ts";
 import { test } from "../support/testing.ts";
-import { until } from "../support/until.ts";
+import { pause, until } from "../support/until.ts";
 import { fails, keptLog } from "./messenger_kit.ts";
 
 /** A port where every connection is closed as soon as it is accepted, or whatever else is done with it. */
@@ -45,8 +45,7 @@ function endsFirst(mechanism: string): (socket: Socket) => void {
     let size = 0;
     socket.write(greeting.subarray(0, 11));
     // Who says no more than that it speaks ZMTP gets to hear the rest.
-    const rest = setTimeout(() => socket.write(greeting.subarray(11)), 50);
-    socket.on("close", () => clearTimeout(rest));
+    void pause(50).then(() => socket.destroyed || socket.write(greeting.subarray(11)));
     socket.on("data", (bytes: Uint8Array) => {
       size += bytes.length;
       if (size >= greeting.length) socket.destroy();

@@ -9,6 +9,7 @@ import {
 } from "../../wire/mod.ts";
 import type { MessengerCore } from "../core.ts";
 import type { SystemMessage } from "../system_port.ts";
+import { type PartOfCall, spentOf } from "../calls/spent.ts";
 import type { WaitOptions } from "../calls/wait_options.ts";
 
 /** Counters of what others wait for here. */
@@ -133,10 +134,10 @@ export async function hasHandler(
   core: MessengerCore,
   peer: InstanceId,
   handler: string,
-  options: WaitOptions & { timeoutMs: number },
+  options: WaitOptions & PartOfCall & { timeoutMs: number },
 ): Promise<boolean> {
   if (!isOneOfOurs(core, peer)) return (await core.handlersOf(peer, options)).includes(handler);
-  const timeoutMs = Math.min(options.timeoutMs, defaultTimeoutMs);
+  const timeoutMs = Math.min(options.timeoutMs - spentOf(options), defaultTimeoutMs);
   const payload = encodePayload({ handler_name: handler, timeout_ms: timeoutMs }, "json");
   let bytes: Uint8Array;
   try {

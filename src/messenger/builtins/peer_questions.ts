@@ -71,7 +71,7 @@ export abstract class PeerQuestions {
    */
   async waitForHandler(peer: InstanceId, name: string, options: WaitOptions = {}): Promise<void> {
     const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? 30_000);
-    await waitForHandler(this.#builtins.core, peer, name, timeoutMs, options.signal);
+    await waitForHandler(this.#builtins.core, peer, name, timeoutMs, options);
   }
 
   /**

@@ -1,6 +1,7 @@
 import { type InstanceId, pause, ZeromeshError } from "../../core/mod.ts";
 import type { MessengerCore } from "../core.ts";
 import { hasHandler } from "./handler_waits.ts";
+import { type PartOfCall, spentMs } from "../calls/spent.ts";
 import type { WaitOptions } from "../calls/wait_options.ts";
 
 const handlerPollMs = 100;
@@ -11,11 +12,12 @@ export async function waitForHandler(
   peer: InstanceId,
   name: string,
   timeoutMs: number,
-  signal: WaitOptions["signal"],
+  { signal, [spentMs]: before = 0 }: Pick<WaitOptions, "signal"> & PartOfCall,
 ): Promise<void> {
-  const giveUpAt = core.now() + timeoutMs;
+  const startedAt = core.now() - before;
   for (let answered = false;;) {
-    const left = giveUpAt - core.now();
+    const spent = core.now() - startedAt;
+    const left = timeoutMs - spent;
     if (left <= 0) {
       throw new ZeromeshError(
         "HANDLER_NOT_FOUND",
@@ -24,7 +26,7 @@ export async function waitForHandler(
       );
     }
     try {
-      if (await hasHandler(core, peer, name, { timeoutMs: left, signal })) return;
+      if (await hasHandler(core, peer, name, { timeoutMs, [spentMs]: spent, signal })) return;
       answered = true;
     } catch (error) {
       // A peer that has answered before is not to blame for the last moment's question.

@@ -12,6 +12,7 @@ import type { HandlerContext } from "../handlers/handler.ts";
 import { tableFull } from "../peers/link_errors.ts";
 import { checkTimeout } from "../option_checks.ts";
 import { type CallTable, PendingCall } from "./pending.ts";
+import { spentOf } from "./spent.ts";
 import type { SystemMessage } from "../system_port.ts";
 
 /** How to `messenger.registerAck`. */
@@ -94,9 +95,10 @@ class PendingAck extends PendingCall {
     table: CallTable,
     from: InstanceId | undefined,
     timeoutMs: number,
+    spent: number,
     counters: { waiting: number },
   ) {
-    super(table, from, ackName, timeoutMs, null);
+    super(table, from, ackName, timeoutMs, null, spent);
     this.from = from;
     this.#counters = counters;
   }
@@ -161,7 +163,7 @@ export class Acks {
 
   /** Sends a message that asks for an ACK and waits for it. See `Messenger.sendWithAck`. */
   async sendWithAck(target: string | Contract, options: SendWithAckOptions): Promise<void> {
-    const { payload = {}, to, timeoutMs, signal } = options;
+    const { payload = {}, to } = options;
     if (typeof payload !== "object" || payload === null || Array.isArray(payload) || ackField in payload) {
       throw new TypeError(
         `Cannot send with ACK: the payload must be an object without ${ackField}, which is added to it`,
@@ -171,7 +173,7 @@ export class Acks {
       throw new TypeError("Cannot send with ACK: the contract's payload is no JSON");
     }
     if (!isInstanceId(to)) throw new TypeError('Cannot send with ACK: "to" must be an instance id');
-    const ack = this.#register({ timeoutMs, from: to, signal }, false);
+    const ack = this.#register({ ...options, from: to }, false);
     const message = { ...options, payload: { ...payload, [ackField]: ack.text } };
     // Confirmed besides, so that an unknown or failing handler is known at once; it may go on after its ACK.
     this.#core.client.amSync(target as string, message).then(
@@ -206,7 +208,7 @@ export class Acks {
     if (id !== undefined && this.#find(id) !== null) {
       throw new ZeromeshError("ACK_EXISTS", `Cannot register ACK ${id}: it is waited for already`);
     }
-    const ack = new PendingAck(this.#table, from, timeoutMs, this.#counters);
+    const ack = new PendingAck(this.#table, from, timeoutMs, spentOf(options), this.#counters);
     if (!this.#table.enlist(ack)) throw tableFull();
     // Before it begins, which may end it: whatever ends it names it.
     ack.text = id ?? responseIdToUuid(ack);

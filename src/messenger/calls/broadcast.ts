@@ -38,8 +38,8 @@ export async function broadcast(
   if (!isToService({ ...call, to })) {
     throw new TypeError('Cannot broadcast: "to" must be service(name), or be left out for every known peer');
   }
-  const { instances, leftMs } = await caller.instancesOf({ ...call, to });
-  return await sendToEach(caller, instances, target, { ...call, timeoutMs: leftMs });
+  const { instances, spent } = await caller.instancesOf({ ...call, to });
+  return await sendToEach(caller, instances, target, { ...call, ...spent });
 }
 
 async function sendToEach(

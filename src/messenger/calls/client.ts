@@ -42,6 +42,7 @@ import { payloadLimit } from "./payload_limit.ts";
 import type { Retries } from "./retry.ts";
 import { isToService, type ServiceCalls } from "./service_calls.ts";
 import type { ServiceTarget } from "./service_target.ts";
+import { type PartOfCall, spentMs, spentOf } from "./spent.ts";
 import type { Accept, Outcome, PendingCall } from "./pending.ts";
 import type { Session } from "../peers/session.ts";
 import { traceCall, type Tracer } from "./traced_call.ts";
@@ -299,11 +300,13 @@ export class CallClient implements Caller {
   #readFailure(
     contract: Contract,
     failure: unknown,
-    { to, timeoutMs, signal }: CallOptions,
+    options: CallOptions,
     startedAt: number,
   ): Promise<never> {
+    const { to, timeoutMs, signal } = options;
     const { calls, clock, timeoutMs: preset } = this.#parts;
-    const left = checkTimeout("timeoutMs", timeoutMs ?? preset) - (clock.now() - startedAt);
+    const spent = spentOf(options) + clock.now() - startedAt;
+    const left = checkTimeout("timeoutMs", timeoutMs ?? preset) - spent;
     const check = calls.open(to as InstanceId, contract.name, Math.max(1, left), signal ?? undefined, null);
     readFailure(contract, failure).catch((read) => check.fail(read));
     return check.promise.then(() => Promise.reject(failure), (end) => {
@@ -311,7 +314,7 @@ export class CallClient implements Caller {
     });
   }
 
-  /** Waits for the validator of an input within the call's deadline, and sends with the time that is left. */
+  /** Waits for the validator of an input, and sends, within the call's deadline. */
   #checkLater(
     handler: string,
     checked: Promise<unknown>,
@@ -322,11 +325,12 @@ export class CallClient implements Caller {
     const signal = options.signal ?? undefined;
     this.#checkLimits(handler, signal);
     const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? this.#parts.timeoutMs);
-    const check = calls.open(options.to, handler, timeoutMs, signal, null);
+    const startedAt = clock.now() - spentOf(options);
+    const check = calls.open(options.to, handler, timeoutMs, signal, null, spentOf(options));
     checked.then((value) => check.succeed(value), (error) => check.fail(error));
     return check.promise.then(() => {
-      const left = timeoutMs === Infinity ? Infinity : Math.max(0, check.dueAt - clock.now());
-      return send({ ...options, timeoutMs: left });
+      const part: PartOfCall = { [spentMs]: clock.now() - startedAt };
+      return send({ ...options, ...part });
     });
   }
 
@@ -353,16 +357,17 @@ export class CallClient implements Caller {
     const signal = options.signal ?? undefined;
     this.#checkLimits(handler, signal);
     const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? this.#parts.timeoutMs);
+    const spent = spentOf(options);
     const limit = payloadLimit(handler, maxPayloadBytes);
     if (request.payload.length > limit) throw payloadTooLarge(handler, to, request, limit);
     const session = via ?? connections.sessionOf(to);
     if (session === null && !connections.canReach(to)) throw unknownPeer(handler, to);
     const unanswered = request.kind === ResponseKind.fire && request.confirm === undefined;
-    if (unanswered && session !== null && !signal?.aborted && timeoutMs > 0) {
-      const outcome = this.#outgoing.fire(handler, request, session, timeoutMs);
+    if (unanswered && session !== null && !signal?.aborted && timeoutMs > spent) {
+      const outcome = this.#outgoing.fire(handler, request, session);
       if (outcome) return done;
     }
-    const call = calls.open(to, handler, timeoutMs, signal, accept);
+    const call = calls.open(to, handler, timeoutMs, signal, accept, spent);
     if (call.settled) return call.promise;
     if (session !== null) this.#outgoing.transmit(call, request, session);
     else this.#connectFirst(call, request, to);
@@ -385,6 +390,6 @@ export class CallClient implements Caller {
       if (call.session === null) this.#outgoing.transmit(call, request, session);
     };
     peer.waiting.push(send);
-    connections.ensure(peer, connectTimeoutMs).then(send, (error) => call.fail(error));
+    connections.ensure(peer, connectTimeoutMs, "connectTimeoutMs").then(send, (error) => call.fail(error));
   }
 }

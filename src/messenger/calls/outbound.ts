@@ -62,9 +62,9 @@ export interface Request {
 
 /** The milliseconds a call has left. */
 export function remaining(call: PendingCall, clock: Clock): number {
-  if (call.timeoutMs === Infinity) return Infinity;
+  if (call.allottedMs === Infinity) return Infinity;
   // A call that goes out at once has all its time, and asking the clock costs as much as an FFI call.
-  return call.waited ? Math.max(0, call.dueAt - clock.now()) : call.timeoutMs;
+  return call.waited ? Math.max(0, call.dueAt - clock.now()) : call.allottedMs;
 }
 
 /** Makes a request independent of its caller, which may change the bytes while it waits. */

@@ -58,7 +58,7 @@ export class Outgoing {
   }
 
   /** The short way of a message without an answer. False when it has to wait for room. */
-  fire(handler: string, request: Request, session: Session, timeoutMs: number): boolean {
+  fire(handler: string, request: Request, session: Session): boolean {
     checkPeerLimit(handler, request, session);
     const credit = usesCredit(request) ? session.credit : null;
     if (credit !== null && !credit.isOpen) {
@@ -85,7 +85,7 @@ export class Outgoing {
       return true;
     }
     if (outcome === SendOutcome.closed) throw lostBeforeSending(handler, session);
-    if (this.#parts.overflow === "fail" || timeoutMs <= 0) throw queueFull(handler, session);
+    if (this.#parts.overflow === "fail") throw queueFull(handler, session);
     return false;
   }
 

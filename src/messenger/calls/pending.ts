@@ -39,6 +39,8 @@ export class PendingCall extends Deadline implements ResponseId {
   readonly handler: string;
   /** The deadline that was asked for, in milliseconds. */
   readonly timeoutMs: number;
+  /** What is left of it for this call, in milliseconds. */
+  readonly allottedMs: number;
   /** The connection it went out by. */
   session: Session | null = null;
   /** The connection the answer came by; towards plain Velo that is another one. */
@@ -76,12 +78,14 @@ export class PendingCall extends Deadline implements ResponseId {
     handler: string,
     timeoutMs: number,
     accept: Accept | null,
+    spentMs = 0,
   ) {
     super();
     this.#table = table;
     this.peer = peer;
     this.handler = handler;
     this.timeoutMs = timeoutMs;
+    this.allottedMs = timeoutMs - spentMs;
     this.accept = accept;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -263,20 +267,25 @@ export class CallTable {
     return this.#open;
   }
 
-  /** Starts a call: its deadline and its abort run from here. */
+  /**
+   * Starts a call: its deadline and its abort run from here.
+   *
+   * @param spentMs How much of `timeoutMs` the call that this one is a part of has used up.
+   */
   open(
     peer: InstanceId | undefined,
     handler: string,
     timeoutMs: number,
     signal: AbortSignal | undefined,
     accept: Accept | null,
+    spentMs = 0,
   ): PendingCall {
-    return this.begin(new PendingCall(this, peer, handler, timeoutMs, accept), signal);
+    return this.begin(new PendingCall(this, peer, handler, timeoutMs, accept, spentMs), signal);
   }
 
   /** Starts a call that was made for this table. */
   begin<C extends PendingCall>(call: C, signal: AbortSignal | undefined): C {
-    const { timeoutMs } = call;
+    const { allottedMs } = call;
     this.#started++;
     this.observer?.opened(call);
     const first = this.#first;
@@ -285,10 +294,10 @@ export class CallTable {
     this.#first = call;
     if (++this.#open === 1) this.#onActivity(true);
     if (signal?.aborted) call.fail(signal.reason);
-    else if (timeoutMs <= 0) call.expire();
+    else if (allottedMs <= 0) call.expire();
     else {
       if (signal !== undefined) call.watch(signal);
-      this.#deadlines.add(call, timeoutMs);
+      this.#deadlines.add(call, allottedMs);
     }
     return call;
   }

@@ -4,6 +4,7 @@ import type { BaseCallOptions } from "./caller.ts";
 import type { CallTable } from "./pending.ts";
 import { isToService } from "./service_calls.ts";
 import type { RetriedTarget } from "./service_target.ts";
+import { type PartOfCall, spentMs, spentOf } from "./spent.ts";
 
 /** When something that failed is sent again. */
 export interface RetryOptions {
@@ -111,12 +112,13 @@ export class Retries {
     const tried = new Set<string>();
     let next = options;
     const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? this.#parts.timeoutMs);
-    const giveUpAt = clock.now() + timeoutMs;
+    const startedAt = clock.now() - spentOf(options);
+    const giveUpAt = startedAt + timeoutMs;
     const pauses = retryPauses(retry);
     for (let attempt = 1;; attempt++) {
-      const leftMs = attempt === 1 ? timeoutMs : giveUpAt - clock.now();
+      const part: PartOfCall = { [spentMs]: attempt === 1 ? spentOf(options) : clock.now() - startedAt };
       try {
-        return await call({ ...next, timeoutMs: leftMs });
+        return await call({ ...next, ...part });
       } catch (error) {
         const pauseMs = pauses.next();
         const over = attempt >= retry.attempts || clock.now() + pauseMs >= giveUpAt;

@@ -3,6 +3,7 @@ import type { BaseCallOptions } from "./caller.ts";
 import { checkTimeout } from "../option_checks.ts";
 import type { CallTable } from "./pending.ts";
 import type { ServiceRouter, ServiceTarget } from "./service_target.ts";
+import { type PartOfCall, spentMs, spentOf } from "./spent.ts";
 
 /** What {@link ServiceCalls} works with. */
 export interface ServiceCallsParts {
@@ -44,50 +45,44 @@ export class ServiceCalls {
     if (router === null) return Promise.reject(withoutDiscovery(target));
     try {
       const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? this.#parts.timeoutMs);
-      const giveUpAt = clock.now() + timeoutMs;
-      const send = (to: InstanceId, leftMs: number): Promise<T> => {
-        const sent = call({ ...options, to, timeoutMs: leftMs } as unknown as O & { to: InstanceId });
+      const before = spentOf(options);
+      const startedAt = clock.now() - before;
+      const send = (to: InstanceId, spent: number): Promise<T> => {
+        const part: PartOfCall = { [spentMs]: spent };
+        const sent = call({ ...options, to, timeoutMs, ...part } as unknown as O & { to: InstanceId });
         // One line of promises, along which the stack of an error is found: nothing else may wait for one of them.
         return router.track(to, sent).catch((error) => {
-          const left = giveUpAt - clock.now();
-          if (!isGivenBack(error) || signal?.aborted || left <= 0) throw error;
+          const gone = clock.now() - startedAt;
+          if (!isGivenBack(error) || signal?.aborted || gone >= timeoutMs) throw error;
           calls.repeated++;
-          return this.#later(router, target, left, signal, send);
+          return later(gone);
         });
       };
+      const later = async (spent: number): Promise<T> => {
+        const find = (over: AbortSignal) => router.pickLater(target, over);
+        const to = await this.#found(router, target, timeoutMs, spent, signal, find);
+        return await send(to, clock.now() - startedAt);
+      };
       const picked = router.pickNow(target);
-      return picked === null ? this.#later(router, target, timeoutMs, signal, send) : send(picked, timeoutMs);
+      return picked === null ? later(before) : send(picked, before);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  async #later<T>(
-    router: ServiceRouter,
-    target: ServiceTarget,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-    send: (to: InstanceId, timeoutMs: number) => Promise<T>,
-  ): Promise<T> {
-    const { clock } = this.#parts;
-    const startedAt = clock.now();
-    const id = await this.#found(router, target, timeoutMs, signal, (over) => router.pickLater(target, over));
-    return await send(id, timeoutMs - (clock.now() - startedAt));
-  }
-
-  /** The instances that offer a service now, and the milliseconds that are left of the deadline. */
+  /** The instances that offer a service now, and how much of the deadline is gone. */
   async instances(
     options: { to: ServiceTarget; timeoutMs?: number | undefined; signal?: AbortSignal | undefined },
-  ): Promise<{ instances: InstanceId[]; leftMs: number }> {
+  ): Promise<{ instances: InstanceId[]; spent: PartOfCall }> {
     const { router, clock } = this.#parts;
     const { to: target, signal } = options;
     if (router === null) throw withoutDiscovery(target);
     const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? this.#parts.timeoutMs);
     const startedAt = clock.now();
-    const instances = await this.#found(router, target, timeoutMs, signal, (over) => {
+    const instances = await this.#found(router, target, timeoutMs, 0, signal, (over) => {
       return router.instances(target, over);
     });
-    return { instances, leftMs: timeoutMs - (clock.now() - startedAt) };
+    return { instances, spent: { [spentMs]: clock.now() - startedAt } };
   }
 
   /** What the router finds in time. */
@@ -95,11 +90,13 @@ export class ServiceCalls {
     router: ServiceRouter,
     target: ServiceTarget,
     timeoutMs: number,
+    spent: number,
     signal: AbortSignal | undefined,
     find: (over: AbortSignal) => Promise<T>,
   ): Promise<T> {
     // An entry in the table ends with the deadline, the caller's signal and the messenger, like any call.
-    const wait = this.#parts.calls.open(undefined, `service ${target.service}`, timeoutMs, signal, null);
+    const { calls } = this.#parts;
+    const wait = calls.open(undefined, `service ${target.service}`, timeoutMs, signal, null, spent);
     const over = new AbortController();
     if (!wait.settled) find(over.signal).then((found) => wait.succeed(found), (error) => wait.fail(error));
     try {

@@ -98,7 +98,7 @@ export class CallObserver {
       this.#lastHandler = handler;
       this.#lastDurations = handler.startsWith("_") ? null : this.#durationsOf(handler);
     }
-    const start = call.timeoutMs === Infinity ? call.startedAt : call.dueAt - call.timeoutMs;
+    const start = call.timeoutMs === Infinity ? call.startedAt : call.dueAt - call.allottedMs;
     this.#lastDurations?.record(!failed, Math.max(0, this.#turn.now() - start) / 1000, this.#turn);
   }
 

@@ -13,7 +13,15 @@ import { Connector, type SessionCall } from "./connector.ts";
 import { Dialler, dialOrder } from "./dialler.ts";
 import { HelloDesk } from "./hello_desk.ts";
 import { IdTaken, KeyBindings, rivalOf } from "./identity.ts";
-import { cannotAnswer, lostCall, requireKey, sameId, undialable, unreachable } from "./link_errors.ts";
+import {
+  cannotAnswer,
+  type Limit,
+  lostCall,
+  requireKey,
+  sameId,
+  undialable,
+  unreachable,
+} from "./link_errors.ts";
 import type { CallTable } from "../calls/pending.ts";
 import { heartbeatBoundMs, PeerFinder, type PeerLookup } from "./peer_finder.ts";
 import { PeerTable } from "./peer_table.ts";
@@ -169,25 +177,25 @@ export class Connections {
   }
 
   /** The connection to a known peer, made if need be. Concurrent callers share one attempt. */
-  ensure(peer: Peer, timeoutMs: number): Promise<Session> {
+  ensure(peer: Peer, timeoutMs: number, limit: Limit = null): Promise<Session> {
     const session = peer.session;
     if (session !== null) return Promise.resolve(session);
-    if (peer.connecting !== null) return this.#joined(peer, peer.connecting, timeoutMs);
+    if (peer.connecting !== null) return this.#joined(peer, peer.connecting, timeoutMs, limit);
     if (peer.endpoints.length === 0 && peer.replies === null) {
       return Promise.reject(undialable(peer));
     }
     try {
-      return this.#attempt(peer, timeoutMs);
+      return this.#attempt(peer, timeoutMs, limit);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   /** Shares an attempt that may go on for longer than this caller wants to wait. */
-  #joined(peer: Peer, attempt: Promise<Session>, timeoutMs: number): Promise<Session> {
+  #joined(peer: Peer, attempt: Promise<Session>, timeoutMs: number, limit: Limit): Promise<Session> {
     return new Promise((resolve, reject) => {
       const cancel = this.#parts.clock.after(timeoutMs, () => {
-        reject(unreachable(peer.endpoints.join(" or "), timeoutMs, undefined));
+        reject(unreachable(peer.endpoints.join(" or "), timeoutMs, limit, undefined));
       });
       attempt.then(resolve, reject).finally(cancel);
     });
@@ -315,12 +323,13 @@ export class Connections {
     const redialForMs = this.finder.redialForMs(peer, this.#parts.redialForMs);
     if (redialForMs <= 0 || peer.endpoints.length === 0 || peer.connecting !== null) return;
     if (this.#parts.closing.aborted || this.peers.get(peer.instanceId) !== peer) return;
-    this.#attempt(peer, redialForMs).catch((error) => {
+    const limit = redialForMs === this.#parts.redialForMs ? "redialForMs" : null;
+    this.#attempt(peer, redialForMs, limit).catch((error) => {
       this.#parts.logger.info("redialling a peer ended", { peer: peerText(peer), reason: errorText(error) });
     });
   }
 
-  #attempt(peer: Peer, timeoutMs: number): Promise<Session> {
+  #attempt(peer: Peer, timeoutMs: number, limit: Limit): Promise<Session> {
     if (this.peers.get(peer.instanceId) === peer) this.peers.know(peer.instanceId);
     const replies = peer.replies;
     const expected = { id: peer.instanceId, unmet: peer.fixed && !peer.met };
@@ -329,6 +338,7 @@ export class Connections {
       expected,
       serverKey: requireKey(peer.instanceId, peer.publicKey, this.#parts.secure),
       met: peer.zeromesh,
+      limit,
       attempting: (link: Link<Session>) => {
         peer.attempted = { link, at: this.#parts.clock.now() };
       },

@@ -2,6 +2,7 @@ import type { Clock, InstanceId } from "../../core/mod.ts";
 import { formatEndpoint, parseEndpoint, type Transport } from "../../transport/mod.ts";
 import { encodeHello, type PeerInfo } from "../../wire/mod.ts";
 import type { Dialler } from "./dialler.ts";
+import { type PartOfCall, spentMs } from "../calls/spent.ts";
 import { helloFailure } from "./link_errors.ts";
 import type { PeerTable } from "./peer_table.ts";
 import type { Peer } from "./peers.ts";
@@ -11,7 +12,12 @@ import type { Session, Terms } from "./session.ts";
 export type SessionCall = (
   name: string,
   to: InstanceId,
-  request: { payload?: Uint8Array; session: Session; timeoutMs: number; signal?: AbortSignal | undefined },
+  request: PartOfCall & {
+    payload?: Uint8Array;
+    session: Session;
+    timeoutMs: number;
+    signal?: AbortSignal | undefined;
+  },
 ) => Promise<Uint8Array>;
 
 /** What a {@link Connector} works with. */
@@ -72,7 +78,7 @@ export class Connector {
     signal: AbortSignal | undefined,
   ): Promise<InstanceId> {
     const { clock, instanceId } = this.#parts;
-    const giveUpAt = clock.now() + timeoutMs;
+    const startedAt = clock.now();
     for (const peer of this.#parts.peers.values()) {
       const known = peer.dialled;
       if (known === null || !known.usable || known.link.endpoint !== where) continue;
@@ -83,14 +89,15 @@ export class Connector {
       expected: null,
       serverKey: this.#parts.requireKey(where, serverKey),
       met: false,
+      limit: null,
     };
-    const session = await this.#parts.dialler.reach(target, giveUpAt - clock.now(), signal);
+    const session = await this.#parts.dialler.reach(target, timeoutMs, signal, startedAt);
     if (session.link.kind === "loopback") return instanceId;
     const peer = session.peer!;
     peer.given = where;
     // The peer greeted over another connection may have forgotten this one.
     const other = session.link.endpoint !== where;
-    if (other) await this.#greetAgain(session, peer, giveUpAt - clock.now(), signal);
+    if (other) await this.#greetAgain(session, peer, timeoutMs, signal, clock.now() - startedAt);
     return peer.instanceId;
   }
 
@@ -104,11 +111,18 @@ export class Connector {
     peer: Peer,
     timeoutMs: number,
     signal: AbortSignal | undefined,
+    spent = 0,
   ): Promise<boolean> {
     const { negotiation, transport } = this.#parts;
     const payload = encodeHello({ peerInfo: this.#parts.peerInfo(), zeromesh: negotiation });
     try {
-      await this.#parts.call("_hello", peer.instanceId, { payload, session, timeoutMs, signal });
+      await this.#parts.call("_hello", peer.instanceId, {
+        payload,
+        session,
+        timeoutMs,
+        signal,
+        [spentMs]: spent,
+      });
       return true;
     } catch (error) {
       if (signal?.aborted) throw signal.reason;

@@ -16,6 +16,7 @@ import {
   closedWhileDialling,
   helloFailure,
   keysWanted,
+  type Limit,
   plainId,
   tableFull,
   unreachable,
@@ -44,6 +45,8 @@ export interface DialTarget {
   readonly serverKey: string | null;
   /** Whether somebody of ours was met there before: then it is dialled until the time is up, whatever is found. */
   readonly met: boolean;
+  /** What the time for it comes from. */
+  readonly limit: Limit;
   /** Told of each attempt. */
   attempting?(link: Link<Session>): void;
 }
@@ -118,12 +121,17 @@ export class Dialler {
   /**
    * Dials the target's endpoints in turn, each at all the addresses that it has by then, until one is up.
    *
+   * @param startedAt Since when `timeoutMs` counts.
    * @throws {ZeromeshError} `PEER_UNREACHABLE` after `timeoutMs`, `PEER_REPLACED`, `FORBIDDEN`, `CLOSED` and others.
    */
-  async reach(target: DialTarget, timeoutMs: number, signal: AbortSignal | undefined): Promise<Session> {
+  async reach(
+    target: DialTarget,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    startedAt: number = this.#parts.clock.now(),
+  ): Promise<Session> {
     const { clock, closing } = this.#parts;
     const { endpoints } = target;
-    const startedAt = clock.now();
     const search: Search = {
       target,
       where: endpoints.join(" or "),
@@ -235,7 +243,9 @@ export class Dialler {
     search.signal?.throwIfAborted();
     if (this.#parts.closing.aborted) throw closedWhileDialling(search.where);
     const left = search.giveUpAt - this.#parts.clock.now();
-    if (left <= 0) throw search.stranger ?? unreachable(search.where, search.timeoutMs, search.last);
+    if (left <= 0) {
+      throw search.stranger ?? unreachable(search.where, search.timeoutMs, search.target.limit, search.last);
+    }
     return left;
   }
 

@@ -18,7 +18,7 @@ export function lostCall(call: PendingCall, loss: LinkLoss, leaving: boolean, no
   }
   // Before its goodbye a peer of ours answers over the same connection whatever its handlers have begun, but for calls
   // whose time was over there.
-  const inTime = call.timeoutMs === Infinity || call.dueAt - now > call.timeoutMs / 2;
+  const inTime = call.allottedMs === Infinity || call.dueAt - now > call.allottedMs / 2;
   const answered = leaving && inTime && call.session?.sameConnection === true &&
     !call.handler.startsWith("_");
   const what = call.peer === undefined ? "The peer" : `Peer ${call.peerText}`;
@@ -29,17 +29,22 @@ export function lostCall(call: PendingCall, loss: LinkLoss, leaving: boolean, no
   );
 }
 
+/** Which option says how long something may take; null where the caller has said it. */
+export type Limit = "connectTimeoutMs" | "redialForMs" | null;
+
 /** Nobody answered in time. */
-export function unreachable(where: string, timeoutMs: number, cause: unknown): ZeromeshError {
+export function unreachable(
+  where: string,
+  timeoutMs: number,
+  limit: Limit,
+  cause: unknown,
+): ZeromeshError {
   const why = cause instanceof ZeromeshError ? `: ${cause.message}` : "";
-  return new ZeromeshError(
-    "PEER_UNREACHABLE",
-    `Cannot reach ${where} within ${Math.round(timeoutMs)} ms${why}`,
-    {
-      cause,
-      peer: where,
-    },
-  );
+  const time = `${Math.round(timeoutMs)} ms${limit === null ? "" : ` (${limit})`}`;
+  return new ZeromeshError("PEER_UNREACHABLE", `Cannot reach ${where} within ${time}${why}`, {
+    cause,
+    peer: where,
+  });
 }
 
 /** The resolver has said nothing about a name. */
