@@ -1,4 +1,5 @@
 import { type InstanceId, systemClock, ZeromeshError } from "../core/mod.ts";
+import { peerText } from "../messenger/mod.ts";
 import type { Member, Worker } from "./members.ts";
 import type { CohortMessenger, ResolvedCohortOptions } from "./options.ts";
 import type { CohortContracts } from "./protocol.ts";
@@ -79,7 +80,7 @@ export class Cascade {
       const { worker: { instanceId }, told } = ending;
       if (up.has(instanceId)) ending.downSince = null;
       else if (now - (ending.downSince ??= now) > lostAfterMs) {
-        ending.failure ??= lost(instanceId, "before it said that it ended", told ? "yes" : "maybe");
+        ending.failure ??= lost(ending.worker, "before it said that it ended", told ? "yes" : "maybe");
         ending.settle();
       }
     }
@@ -95,21 +96,22 @@ export class Cascade {
       ending.failure = error;
       if (code !== "PEER_DISCONNECTED" && code !== "PEER_UNREACHABLE") ending.settle();
     };
-    if (state === "lost") return fail(lost(instanceId, "before", "no"));
+    if (state === "lost") return fail(lost(ending.worker, "before", "no"));
     this.#messenger.amSync(this.#contract, { to: instanceId, payload: { reason }, timeoutMs })
       .then(() => void (ending.told = true), fail);
   }
 }
 
-function lost(peer: InstanceId, when: string, ran: "no" | "maybe" | "yes"): ZeromeshError {
-  return new ZeromeshError("COHORT_WORKER_LOST", `Worker ${peer} was lost ${when}`, { peer, ran });
+function lost(worker: Worker, when: string, ran: "no" | "maybe" | "yes"): ZeromeshError {
+  const message = `Worker ${peerText(worker)} was lost ${when}`;
+  return new ZeromeshError("COHORT_WORKER_LOST", message, { peer: worker.instanceId, ran });
 }
 
 function outcomeOf({ worker, left, told, failure }: Ending, timeoutMs: number): WorkerOutcome<void> {
   if (left) return { worker, ok: true, value: undefined };
   const { instanceId } = worker;
   const error = failure ??
-    new ZeromeshError("TIMEOUT", `Worker ${instanceId} did not end within ${timeoutMs} ms`, {
+    new ZeromeshError("TIMEOUT", `Worker ${peerText(worker)} did not end within ${timeoutMs} ms`, {
       peer: instanceId,
       ran: told ? "yes" : "maybe",
     });

@@ -5,7 +5,7 @@ import {
   type UnaryContract,
   ZeromeshError,
 } from "../core/mod.ts";
-import { checkTimeout, type TypedCallOptions, type WaitOptions } from "../messenger/mod.ts";
+import { checkTimeout, peerText, type TypedCallOptions, type WaitOptions } from "../messenger/mod.ts";
 import type { Member, Worker } from "./members.ts";
 import type { CohortMessenger } from "./options.ts";
 import { CohortResults, type WorkerOutcome } from "./results.ts";
@@ -209,7 +209,7 @@ function select(members: readonly Member[], { rank, ranks }: Targets): readonly 
 
 /** The outcome at a worker for which there was nothing to send. */
 function payloadLate(worker: Worker): ZeromeshError {
-  const message = `There was no payload for worker ${worker.instanceId} when the time was over`;
+  const message = `There was no payload for worker ${peerText(worker)} when the time was over`;
   return new ZeromeshError("TIMEOUT", message, { peer: worker.instanceId, ran: "no" });
 }
 
@@ -217,8 +217,8 @@ function payloadLate(worker: Worker): ZeromeshError {
 function workerLost(worker: Worker): ZeromeshError {
   return new ZeromeshError(
     "COHORT_WORKER_LOST",
-    `Worker ${worker.instanceId}${
-      worker.rank === null ? "" : ` (rank ${worker.rank})`
+    `Worker ${peerText(worker)}${
+      worker.rank === null ? "" : `, rank ${worker.rank},`
     } was lost and has no replacement`,
     { peer: worker.instanceId, ran: "no" },
   );

@@ -1,4 +1,5 @@
 import { type CallOutput, type Contract, type Ran, type UnaryContract, ZeromeshError } from "../core/mod.ts";
+import { peerText } from "../messenger/mod.ts";
 import type { Worker } from "./members.ts";
 import { type ItemEnd, WorkQueue, type WorkQueueParts } from "./work_queue.ts";
 
@@ -158,7 +159,7 @@ type Failed = ItemOutcome<unknown> & { readonly ok: false };
 function itemsFailed(failed: readonly Failed[], total: number, handler: string): ZeromeshError {
   const inOrder = [...failed].sort((a, b) => a.index - b.index);
   const told = inOrder.slice(0, mostTold).map(({ index, worker, attempts, error }) =>
-    `item ${index} at ${worker.instanceId}${attempts > 1 ? `, sent ${attempts} times` : ""}: ${error.message}`
+    `item ${index} at ${peerText(worker)}${attempts > 1 ? `, sent ${attempts} times` : ""}: ${error.message}`
   );
   if (failed.length > mostTold) told.push(`and ${failed.length - mostTold} more`);
   const rans = failed.map(({ error }): Ran => error instanceof ZeromeshError ? error.ran : "no");

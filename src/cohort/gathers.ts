@@ -1,4 +1,6 @@
 import { type InstanceId, onAbort, ZeromeshError } from "../core/mod.ts";
+import { peerText } from "../messenger/mod.ts";
+import type { Member } from "./members.ts";
 
 // Names under way at a time. Each holds at most one value of each worker.
 const maxGathers = 1_024;
@@ -63,8 +65,9 @@ export class Gathers {
   }
 
   /** What a worker that is gone brought does not count. @param all Whether nobody can go on without it. */
-  forget(who: InstanceId, all = false): void {
-    const gone = new ZeromeshError("COHORT_WORKER_LOST", `Worker ${who} is gone`, { peer: who });
+  forget(worker: Pick<Member, "instanceId" | "name">, all = false): void {
+    const { instanceId: who } = worker;
+    const gone = new ZeromeshError("COHORT_WORKER_LOST", `Worker ${peerText(worker)} is gone`, { peer: who });
     if (all) return this.end(gone);
     for (const [name, arrivals] of [...this.#byName]) {
       arrivals.get(who)?.reject(gone);

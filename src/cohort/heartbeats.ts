@@ -1,4 +1,5 @@
 import { errorText, type Logger, systemClock } from "../core/mod.ts";
+import { peerText } from "../messenger/mod.ts";
 import type { Member } from "./members.ts";
 import type { CohortMessenger, ResolvedCohortOptions } from "./options.ts";
 import type { CohortContracts } from "./protocol.ts";
@@ -71,7 +72,7 @@ export class Heartbeats {
     }, (error) => {
       this.missed++;
       logger.debug("a worker did not answer a heartbeat", {
-        worker: member.instanceId,
+        worker: peerText(member),
         error: errorText(error),
       });
     }).finally(() => member.asked = false);

@@ -97,6 +97,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
     const places = this.#places = new Places({
       options: this.#options,
       logger,
+      nameOf: (id) => portOf(messenger)?.nameOf(id) ?? null,
       alive: () => this.#reason === null,
       changed: () => {
         this.#completion.check();

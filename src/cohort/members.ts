@@ -1,4 +1,5 @@
 import { type InstanceId, ZeromeshError } from "../core/mod.ts";
+import { peerText } from "../messenger/mod.ts";
 import { RankBook } from "./ranks.ts";
 import type { ResolvedCohortOptions } from "./options.ts";
 
@@ -10,6 +11,8 @@ import type { ResolvedCohortOptions } from "./options.ts";
 export interface Worker<Rank extends number | null = number | null> {
   /** Its instance. */
   readonly instanceId: InstanceId;
+  /** What its option `name` says; null without one. */
+  readonly name: string | null;
   /** Its rank, or null in a cohort without ranks. */
   readonly rank: Rank;
   /** Its place in the order of joining, from 0; a replacement has its predecessor's. */
@@ -17,6 +20,9 @@ export interface Worker<Rank extends number | null = number | null> {
   /** `lost`: silent for too long; its place is kept for a replacement. */
   readonly state: "up" | "lost";
 }
+
+/** What an instance is called; null without a name, or where that is not known. */
+export type NameOf = (id: InstanceId) => string | null;
 
 /** A {@link Worker} as the leader keeps it. */
 export class Member implements Worker {
@@ -32,20 +38,34 @@ export class Member implements Worker {
   asked = false;
   /** Ends the wait for a replacement. */
   stopWaiting: (() => void) | null = null;
+  readonly #nameOf: NameOf;
+  #name: string | null = null;
 
   /** Made by {@link Members.join}. */
-  constructor(instanceId: InstanceId, rank: number | null, position: number, now: number | null) {
+  constructor(
+    instanceId: InstanceId,
+    rank: number | null,
+    position: number,
+    now: number | null,
+    nameOf: NameOf,
+  ) {
     this.instanceId = instanceId;
+    this.#nameOf = nameOf;
     this.rank = rank;
     this.position = position;
     this.heardAt = now;
     this.plain = now === null;
   }
 
+  /** What it is called, also when it is gone. */
+  get name(): string | null {
+    return this.#name = this.#nameOf(this.instanceId) ?? this.#name;
+  }
+
   /** What users see. */
   view(): Worker {
-    const { instanceId, rank, position, state } = this;
-    return { instanceId, rank, position, state };
+    const { instanceId, name, rank, position, state } = this;
+    return { instanceId, name, rank, position, state };
   }
 }
 
@@ -63,13 +83,15 @@ export interface JoinOutcome {
 export class Members {
   readonly #options: ResolvedCohortOptions;
   readonly #ranks: RankBook;
+  readonly #nameOf: NameOf;
   readonly #byId = new Map<InstanceId, Member>();
   #ordered: Member[] | null = null;
   #nextPosition = 0;
 
   /** @param options The cohort's. */
-  constructor(options: ResolvedCohortOptions) {
+  constructor(options: ResolvedCohortOptions, nameOf: NameOf = () => null) {
     this.#options = options;
+    this.#nameOf = nameOf;
     this.#ranks = new RankBook(options.ranks, options.size, options.maxWorkers);
   }
 
@@ -113,7 +135,7 @@ export class Members {
       if (claimed !== null && claimed !== known.rank) {
         throw new ZeromeshError(
           "RANK_TAKEN",
-          `Worker ${id} has rank ${known.rank} and cannot claim ${claimed}`,
+          `Worker ${peerText(known)} has rank ${known.rank} and cannot claim ${claimed}`,
         );
       }
       if (now !== null || known.state === "lost") {
@@ -128,7 +150,7 @@ export class Members {
       member.state === "lost" && (claimed === null || claimed === member.rank)
     );
     if (lost !== undefined) {
-      const member = new Member(id, lost.rank, lost.position, now);
+      const member = new Member(id, lost.rank, lost.position, now, this.#nameOf);
       this.#byId.delete(lost.instanceId);
       this.#add(member);
       return { member, how: "replaced", predecessor: lost };
@@ -139,7 +161,7 @@ export class Members {
         `The cohort "${this.#options.name}" is full: it has ${this.#byId.size} of ${this.#options.maxWorkers} workers`,
       );
     }
-    const member = new Member(id, this.#ranks.take(claimed), this.#nextPosition++, now);
+    const member = new Member(id, this.#ranks.take(claimed), this.#nextPosition++, now, this.#nameOf);
     this.#add(member);
     return { member, how: "new", predecessor: null };
   }

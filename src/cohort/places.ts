@@ -7,7 +7,8 @@ import {
   ZeromeshError,
 } from "../core/mod.ts";
 import { Gathers } from "./gathers.ts";
-import { type Member, Members } from "./members.ts";
+import { peerText } from "../messenger/mod.ts";
+import { type Member, Members, type NameOf } from "./members.ts";
 import type { ResolvedCohortOptions } from "./options.ts";
 import type { CohortStatus } from "./status.ts";
 
@@ -17,6 +18,8 @@ export interface PlacesHost {
   readonly options: ResolvedCohortOptions;
   /** Where trouble is reported. */
   readonly logger: Logger;
+  /** What an instance is called. */
+  readonly nameOf: NameOf;
   /** Whether the cohort goes on. */
   alive(): boolean;
   /** Whoever waits for a change of the workers looks again. */
@@ -35,7 +38,7 @@ export class Places {
   /** @param host The cohort. */
   constructor(host: PlacesHost) {
     this.#host = host;
-    this.members = new Members(host.options);
+    this.members = new Members(host.options, host.nameOf);
     this.gathers = new Gathers(() =>
       this.members.complete ? this.members.ordered().map(({ instanceId }) => instanceId) : null
     );
@@ -47,7 +50,7 @@ export class Places {
     (predecessor ?? member).stopWaiting?.();
     const worker = member.view();
     if (predecessor !== null) {
-      this.gathers.forget(predecessor.instanceId);
+      this.gathers.forget(predecessor);
       this.status.publish({ type: "replaced", worker, predecessor: predecessor.instanceId });
     } else this.status.publish({ type: how === "new" ? "joined" : "rejoined", worker });
     this.#changed();
@@ -64,7 +67,8 @@ export class Places {
       return true;
     } catch (error) {
       const reason = errorText(error);
-      this.#host.logger.info("a worker registered and got no place", { worker: id, reason });
+      const worker = peerText({ instanceId: id, name: this.#host.nameOf(id) });
+      this.#host.logger.info("a worker registered and got no place", { worker, reason });
     }
     return false;
   }
@@ -85,7 +89,8 @@ export class Places {
   /** A worker was silent for too long. */
   lose(member: Member): void {
     const { options: { failurePolicy }, logger } = this.#host;
-    const { instanceId: worker, rank } = member;
+    const { rank } = member;
+    const worker = peerText(member);
     logger.warn("a worker of the cohort was lost", { worker, rank });
     member.state = "lost";
     if (failurePolicy === "continue") return this.#drop(member, "lost");
@@ -109,7 +114,7 @@ export class Places {
     member.stopWaiting?.();
     this.members.remove(member);
     // Nobody is expected in the place of a lost one, so the others would wait in vain.
-    this.gathers.forget(member.instanceId, type === "lost" && !this.members.complete);
+    this.gathers.forget(member, type === "lost" && !this.members.complete);
     this.status.publish({ type, worker: member.view() });
     this.#changed();
   }

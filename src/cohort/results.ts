@@ -1,4 +1,5 @@
 import type { InstanceId } from "../core/mod.ts";
+import { peerText } from "../messenger/mod.ts";
 import type { Worker } from "./members.ts";
 
 /** How a collective ended at one worker. */
@@ -52,7 +53,7 @@ export class CohortResults<T, Rank extends number | null = number | null>
       throw new AggregateError(
         failures.map(({ error }) => error),
         `Failed at ${failures.length} of ${this.outcomes.length} workers: ` +
-          failures.map(({ worker, error }) => `${worker.instanceId}: ${error.message}`).join("; "),
+          failures.map(({ worker, error }) => `${peerText(worker)}: ${error.message}`).join("; "),
       );
     }
     return this.outcomes.map((outcome) => (outcome as { value: T }).value);

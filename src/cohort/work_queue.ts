@@ -6,6 +6,7 @@ import {
   type UnaryContract,
   ZeromeshError,
 } from "../core/mod.ts";
+import { peerText } from "../messenger/mod.ts";
 import { mayRunAgain, type ResolvedDistribution } from "./distribute_options.ts";
 import { ItemSource } from "./item_source.ts";
 import type { Member } from "./members.ts";
@@ -254,7 +255,7 @@ export class WorkQueue {
   }
 }
 
-function lost({ instanceId: peer }: Member): ZeromeshError {
-  const message = `Worker ${peer} was lost while it had the item`;
-  return new ZeromeshError("COHORT_WORKER_LOST", message, { peer, ran: "maybe" });
+function lost(member: Member): ZeromeshError {
+  const message = `Worker ${peerText(member)} was lost while it had the item`;
+  return new ZeromeshError("COHORT_WORKER_LOST", message, { peer: member.instanceId, ran: "maybe" });
 }

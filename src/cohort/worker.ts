@@ -158,7 +158,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
       ? this.#over.signal
       : AbortSignal.any([options.signal, this.#over.signal]);
     const answer = await this.#messenger.typedUnary(this.#contracts.gather, {
-      timeoutMs: await this.#placeIn(options.timeoutMs ?? undefined, signal),
+      ...await this.#placeIn(options.timeoutMs ?? undefined, signal),
       to: this.leader,
       payload: { name, value },
       signal,
@@ -167,20 +167,25 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     return answer.values;
   }
 
-  /** Waits while this worker looks for its leader. Resolves to what is left of the deadline. */
-  async #placeIn(timeoutMs: number | undefined, signal: AbortSignal): Promise<number | undefined> {
-    if (this.#rejoining === null) return timeoutMs;
+  /** Waits while this worker looks for its leader. Resolves to the deadline, and what of it is used up. */
+  async #placeIn(timeoutMs: number | undefined, signal: AbortSignal): Promise<WaitOptions> {
+    if (this.#rejoining === null) return { timeoutMs };
     const term = new Term(timeoutMs ?? Infinity, { signal });
     await term.hold(this.#rejoining, () => {
       return new ZeromeshError(
         "TIMEOUT",
-        `The leader ${this.leader} was not found again within ${timeoutMs} ms`,
+        `The leader ${this.#leaderText()} was not found again within ${timeoutMs} ms`,
         {
           peer: this.leader,
         },
       );
     });
-    return timeoutMs === undefined ? undefined : term.leftMs;
+    return timeoutMs === undefined ? {} : term.wait;
+  }
+
+  /** How texts name the leader. */
+  #leaderText(): string {
+    return portOf(this.#messenger)?.textOf(this.leader) ?? this.leader;
   }
 
   /** Gives the place up. Never rejects: a leader that cannot be told finds out by the silence. */
@@ -318,7 +323,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
       await pause(systemClock, backoff.next(), signal);
     }
     // A leader that has told the end says nothing more, and waits for what onShutdown does.
-    if (!this.#finishing) this.#end(`the leader ${this.leader} was lost: ${errorText(last)}`);
+    if (!this.#finishing) this.#end(`the leader ${this.#leaderText()} was lost: ${errorText(last)}`);
   }
 
   /** Whether the leader will say so again. One that was started again may not lead yet. */

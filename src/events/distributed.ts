@@ -177,7 +177,7 @@ export class Distributed {
       if (found === null || joinHandle(frame.words) !== handle) {
         throw new ZeromeshError(
           "RESULT_INVALID",
-          `${owner} answers a question about an event with something else`,
+          `${this.#port.textOf(owner)} answers a question about an event with something else`,
           {
             peer: owner,
           },

@@ -277,9 +277,13 @@ export class EventManager {
     }
     if (!port.isUp(at)) await port.reach(at, options.timeoutMs ?? this.#options.ownerGraceMs);
     if (port.hasEvents(at)) return await port.call(barrierHandler, at, payload, options);
-    throw new ZeromeshError("PEER_LACKS_FEATURE", `${at} is no instance that barriers can be at`, {
-      peer: at,
-    });
+    throw new ZeromeshError(
+      "PEER_LACKS_FEATURE",
+      `${port.textOf(at)} is no instance that barriers can be at`,
+      {
+        peer: at,
+      },
+    );
   }
 }
 

@@ -184,7 +184,7 @@ export class RemoteOwner {
       ({ handle }) =>
         new ZeromeshError(
           "EVENT_OWNER_LOST",
-          `Event ${handle} will never complete: ${this.id} is gone, ${why}`,
+          `Event ${handle} will never complete: ${this.#host.port.textOf(this.id)} is gone, ${why}`,
           {
             peer: this.id,
             details: { handle: String(handle) },

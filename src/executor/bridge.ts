@@ -4,6 +4,7 @@ import {
   type ClientCallOptions,
   type Handler,
   type HandlerContext,
+  portOf,
   unaryHandler,
 } from "../messenger/mod.ts";
 import type { ActiveMessageExecutor } from "./executor.ts";
@@ -92,7 +93,8 @@ export async function sendToExecutor(
   const notification = new TextDecoder().decode(answer);
   const parsed = parseNotification(notification, prefix);
   if (parsed === null) {
-    throw new ZeromeshError("RESULT_INVALID", `"${name}" on ${options.to} answered with no notification`, {
+    const who = portOf(caller)?.textOf(options.to) ?? options.to;
+    throw new ZeromeshError("RESULT_INVALID", `"${name}" on ${who} answered with no notification`, {
       peer: options.to,
       handler: name,
       ran: "yes",

@@ -49,6 +49,7 @@ import { StagedRequests } from "./handlers/staged.ts";
 import type { MessengerStats } from "./stats.ts";
 import { StatusFeed } from "./peers/status.ts";
 import { goodbyeHandler, systemHandlers } from "./builtins/system_handlers.ts";
+import { unreadableAnswer } from "./builtins/unreadable_answer.ts";
 import { CorePort } from "./system_port.ts";
 import type { WaitOptions } from "./calls/wait_options.ts";
 
@@ -126,6 +127,7 @@ export class MessengerCore implements TransportHandler<Session> {
     this.#calls = new CallTable(this.#deadlines, options.maxPendingCalls, worker, {
       giveUp: (call) => this.#giveUp(call),
       activity: (active) => this.#keepAlive.active = active,
+      textOf: (peer) => this.connections.peers.textOf(peer),
       observer: this.observation.calls,
     });
     this.system = new CorePort(this, options, this.#calls, (held) => this.#keepAlive.awaited = held);
@@ -299,11 +301,7 @@ export class MessengerCore implements TransportHandler<Session> {
   async handlersOf(id: InstanceId, options: WaitOptions): Promise<string[]> {
     const names = decodeHandlerList(await this.client.system("_list_handlers", id, options));
     if (names !== null) return names;
-    throw new ZeromeshError("RESULT_INVALID", `Peer ${id} answers _list_handlers with something else`, {
-      peer: id,
-      handler: "_list_handlers",
-      ran: "yes",
-    });
+    throw unreadableAnswer(this, id, "_list_handlers");
   }
 
   /** Lets the instance keep the process alive, or not. */

@@ -15,7 +15,7 @@ import {
 } from "../core/mod.ts";
 import { type ResolvedRetry, resolveRetry, type RetryOptions } from "./calls/retry.ts";
 import { type CurveIdentity, type HostResolver, systemAddresses } from "../transport/mod.ts";
-import type { Feature } from "../wire/mod.ts";
+import { allFeatures, type Feature } from "../wire/mod.ts";
 import { type CurveOptions, resolveCurve } from "./curve_options.ts";
 import { duration, inRange, textOrTexts } from "./option_checks.ts";
 import type { Tracing } from "./observe/tracing.ts";
@@ -238,19 +238,6 @@ export const messengerDefaults = Object.freeze({
   highWaterMark: 1_000,
   maxMetricLabels: 200,
 });
-
-const allFeatures: readonly Feature[] = [
-  "batch",
-  "errors",
-  "same-connection",
-  "deadline",
-  "cancel",
-  "msgpack",
-  "credit",
-  "events",
-  "kind",
-  "metadata",
-];
 
 /**
  * Checks options and fills in defaults.

@@ -70,6 +70,10 @@ export interface SystemPort {
   senderOf(message: SystemMessage): SystemSender | null;
   /** The known peer with a worker id, given as its halves. */
   peerOf(worker0: number, worker1: number): InstanceId | null;
+  /** What the peer is called; null without a name, or as long as it is not known. */
+  nameOf(peer: InstanceId): string | null;
+  /** How texts name the instance with this id: with its name where that is known. */
+  textOf(id: InstanceId): string;
   /** Whether a connection to the peer is up. */
   isUp(peer: InstanceId): boolean;
   /** Whether the peer is one of ours that speaks feature `events`. */
@@ -197,6 +201,14 @@ export class CorePort implements SystemPort {
 
   isOurs(peer: InstanceId): boolean {
     return this.#peer(peer)?.zeromesh === true;
+  }
+
+  nameOf(peer: InstanceId): string | null {
+    return this.#peer(peer)?.name ?? null;
+  }
+
+  textOf(id: InstanceId): string {
+    return this.#core.connections.peers.textOf(id);
   }
 
   hasWay(peer: InstanceId): boolean {

@@ -333,9 +333,8 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
 
   /** Sends what the links hold, as far as their peers have room: the process ends. */
   #flushAll(): void {
-    for (const links of [this.#dialled, this.#listener?.links ?? []]) {
-      for (const link of links) link.flushBeforeExit();
-    }
+    for (const link of this.#dialled) link.flushBeforeExit();
+    for (const link of this.#listener?.links ?? []) link.flushBeforeExit();
   }
 
   async #listen(endpoints: readonly Endpoint[]): Promise<void> {
@@ -346,9 +345,8 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       const uid = this.context.backend.userId();
       if (uid !== null) socket.set("IPC_FILTER_UID", uid);
       const { curve } = this.#options;
-      if (curve !== null) {
-        this.#owned.push(secureListener(this.context, socket, this.#parts.instanceId, curve));
-      }
+      const { instanceId } = this.#parts;
+      if (curve !== null) this.#owned.push(secureListener(this.context, socket, instanceId, curve));
       this.#listener = new Listener(socket, this);
       const dialable: string[] = [];
       for (const endpoint of endpoints) dialable.push(...await this.#bind(socket, endpoint));

@@ -30,6 +30,20 @@ export type Feature =
   | "kind"
   | "metadata";
 
+/** All of them. */
+export const allFeatures: readonly Feature[] = [
+  "batch",
+  "errors",
+  "same-connection",
+  "deadline",
+  "cancel",
+  "msgpack",
+  "credit",
+  "events",
+  "kind",
+  "metadata",
+];
+
 /** The version of our own additions, in field `v` of the `zeromesh` object. */
 export const wireVersion = 1;
 

@@ -109,6 +109,7 @@ export {
   stringifyControlJson,
 } from "./control_json.ts";
 export {
+  allFeatures,
   decodeHandlerList,
   decodeHello,
   decodeHelloReply,

@@ -22,6 +22,7 @@ test("the leader takes workers out and in by itself, and who is not in cannot be
   assert.deepEqual(led.cohort.addWorker(messenger.instanceId), {
     instanceId: messenger.instanceId,
     rank: 0,
+    name: null,
     position: 1,
     state: "up",
   });

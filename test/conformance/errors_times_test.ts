@@ -121,7 +121,7 @@ test("what a collective of a cohort ends with at a worker names the collective's
   const results = await cohort.parMap("hold", () => pause(usedUpMs), { timeoutMs });
   assert.match(results.failures[0]!.error.message, /got no answer within 200 ms$/);
   const acks = await cohort.parBroadcastAcks("silent", { ack: "handler", payload: {}, timeoutMs });
-  assert.match(acks.failures[0]!.error.message, /^ACK \S+ did not come within 200 ms$/);
+  assert.match(acks.failures[0]!.error.message, /^ACK \S+ did not come from \S+ within 200 ms$/);
   held.open();
 });
 

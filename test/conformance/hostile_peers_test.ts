@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { newInstanceId } from "../../src/core/mod.ts";
 import { unaryHandler } from "../../src/mod.ts";
+import { allFeatures } from "../../src/wire/mod.ts";
 import type { Socket } from "../../src/zmq/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import {
@@ -17,18 +18,6 @@ import { Inbox, rawContext } from "../support/raw_sockets.ts";
 import { until } from "../support/until.ts";
 import { bytes, pair, text } from "./messenger_kit.ts";
 
-const features = [
-  "batch",
-  "errors",
-  "same-connection",
-  "deadline",
-  "cancel",
-  "msgpack",
-  "credit",
-  "events",
-  "kind",
-  "metadata",
-];
 const random = 5_000;
 
 /** Everything systematic, and random messages; without what an honest peer may say to end a connection. */
@@ -89,7 +78,7 @@ async function badServer(t: LeakCheck): Promise<{
     if (type?.[0] !== 0) return;
     const { name, id } = readRequest(hex(header!));
     if (name !== "_hello") return void requests.push({ from: from!, name, id });
-    const reply = { handlers: ["echo"], zeromesh: { v: 1, features, instance_id: instanceId } };
+    const reply = { handlers: ["echo"], zeromesh: { v: 1, features: allFeatures, instance_id: instanceId } };
     send(from!, [Uint8Array.of(1), unhex(responseHeader(id)), bytes(JSON.stringify(reply))]);
   });
   return { endpoint, requests, send, socket };

@@ -15,6 +15,7 @@ function table(limit = 65_535) {
   const givenUp: PendingCall[] = [];
   const activity: boolean[] = [];
   const calls = new CallTable(deadlines, limit, worker, {
+    textOf: (peer) => peer,
     giveUp: (call) => givenUp.push(call),
     activity: (active) => activity.push(active),
   });

@@ -1,6 +1,7 @@
 import { type InstanceId, ZeromeshError } from "../../core/mod.ts";
 import { decodePayload, encodePayload } from "../../wire/mod.ts";
 import type { MessengerCore } from "../core.ts";
+import { unreadableAnswer } from "./unreadable_answer.ts";
 import type { WaitOptions } from "../calls/wait_options.ts";
 
 /** What an instance says about itself when it is asked. */
@@ -52,9 +53,5 @@ export async function describePeer(
   if (Array.isArray(services) && typeof running === "number" && typeof pending === "number") {
     return { services: services.map(String), running, pending };
   }
-  throw new ZeromeshError("RESULT_INVALID", `Peer ${peer} answers ${name} with something else`, {
-    peer,
-    handler: name,
-    ran: "yes",
-  });
+  throw unreadableAnswer(core, peer, name);
 }

@@ -1,6 +1,7 @@
-import { type AnySchema, type InstanceId, ZeromeshError } from "../../core/mod.ts";
+import { type AnySchema, type InstanceId } from "../../core/mod.ts";
 import { decodePayload, encodePayload, parseControlJson } from "../../wire/mod.ts";
 import type { MessengerCore } from "../core.ts";
+import { unreadableAnswer } from "./unreadable_answer.ts";
 import type { Registered } from "../handlers/handler.ts";
 import { isOneOfOurs } from "./handler_waits.ts";
 import type { WaitOptions } from "../calls/wait_options.ts";
@@ -79,11 +80,7 @@ export async function listHandlers(
   const { handlers, details } = (answer ?? {}) as { handlers?: unknown; details?: unknown };
   if (Array.isArray(details) && details.every(isDescription)) return details;
   if (Array.isArray(handlers) && handlers.every((one) => typeof one === "string")) return plain(handlers);
-  throw new ZeromeshError("RESULT_INVALID", `Peer ${peer} answers ${name} with something else`, {
-    peer,
-    handler: name,
-    ran: "yes",
-  });
+  throw unreadableAnswer(core, peer, name);
 }
 
 function isDescription(value: unknown): value is HandlerDescription {

@@ -149,8 +149,12 @@ export async function hasHandler(
   const answer = (decodePayload(bytes, "json").value ?? {}) as { available?: unknown; closing?: unknown };
   if (answer.available === true) return true;
   if (answer.closing !== true) return false;
-  throw new ZeromeshError("PEER_DRAINING", `Peer ${peer} shuts down and will have no handler "${handler}"`, {
-    peer,
-    handler,
-  });
+  throw new ZeromeshError(
+    "PEER_DRAINING",
+    `Peer ${core.connections.peers.textOf(peer)} shuts down and will have no handler "${handler}"`,
+    {
+      peer,
+      handler,
+    },
+  );
 }

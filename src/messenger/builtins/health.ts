@@ -1,6 +1,7 @@
-import { type InstanceId, libraryVersion, ZeromeshError } from "../../core/mod.ts";
+import { type InstanceId, libraryVersion } from "../../core/mod.ts";
 import { decodePayload, encodePayload } from "../../wire/mod.ts";
 import type { MessengerCore } from "../core.ts";
+import { unreadableAnswer } from "./unreadable_answer.ts";
 import type { WaitOptions } from "../calls/wait_options.ts";
 
 /** How an instance is. What a peer does not tell is null. */
@@ -69,9 +70,5 @@ export async function checkHealth(
       version: typeof version === "string" ? version : null,
     };
   }
-  throw new ZeromeshError("RESULT_INVALID", `Peer ${peer} answers ${name} with something else`, {
-    peer,
-    handler: name,
-    ran: "yes",
-  });
+  throw unreadableAnswer(core, peer, name);
 }

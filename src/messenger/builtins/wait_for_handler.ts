@@ -21,7 +21,7 @@ export async function waitForHandler(
     if (left <= 0) {
       throw new ZeromeshError(
         "HANDLER_NOT_FOUND",
-        `Peer ${peer} has no handler "${name}" after ${timeoutMs} ms`,
+        `Peer ${core.connections.peers.textOf(peer)} has no handler "${name}" after ${timeoutMs} ms`,
         { peer, handler: name },
       );
     }

@@ -105,10 +105,16 @@ class PendingAck extends PendingCall {
 
   override expire(): void {
     this.fail(
-      new ZeromeshError("TIMEOUT", `ACK ${this.text} did not come within ${this.timeoutMs} ms`, {
-        peer: this.from,
-        ran: "maybe",
-      }),
+      new ZeromeshError(
+        "TIMEOUT",
+        `ACK ${this.text} did not come${this.from === undefined ? "" : ` from ${this.peerText}`} within ${
+          Math.round(this.timeoutMs)
+        } ms`,
+        {
+          peer: this.from,
+          ran: "maybe",
+        },
+      ),
     );
   }
 
@@ -268,7 +274,8 @@ export class Acks {
 
   #useless(why: "late" | "double" | "foreign" | "unknown", id: string, peer: InstanceId | null): void {
     this.#counters[why]++;
-    this.#logger.warn("an ACK ends nothing", { why, id, peer });
+    const who = peer === null ? null : this.#core.connections.peers.textOf(peer);
+    this.#logger.warn("an ACK ends nothing", { why, id, peer: who });
   }
 
   /** How ACKs that still come for it are counted. */
@@ -282,9 +289,10 @@ export class Acks {
 
   #lost(peer: InstanceId, rest: "up" | "down" | "gone"): void {
     if (rest === "up" || this.#counters.waiting === 0) return;
+    const who = this.#core.connections.peers.textOf(peer);
     this.#table.failWhere((call) =>
       call instanceof PendingAck && call.armed && call.from === peer
-        ? new ZeromeshError("PEER_DISCONNECTED", `Peer ${peer} was lost before its ACK ${call.text} came`, {
+        ? new ZeromeshError("PEER_DISCONNECTED", `Peer ${who} was lost before its ACK ${call.text} came`, {
           peer,
           ran: "maybe",
         })

@@ -308,7 +308,8 @@ export class CallClient implements Caller {
     const spent = spentOf(options) + clock.now() - startedAt;
     const left = checkTimeout("timeoutMs", timeoutMs ?? preset) - spent;
     const check = calls.open(to as InstanceId, contract.name, Math.max(1, left), signal ?? undefined, null);
-    readFailure(contract, failure).catch((read) => check.fail(read));
+    const textOf = (peer: InstanceId) => this.#parts.connections.peers.textOf(peer);
+    readFailure(contract, failure, textOf).catch((read) => check.fail(read));
     return check.promise.then(() => Promise.reject(failure), (end) => {
       throw end instanceof ZeromeshError && end.code === "TIMEOUT" && end.ran !== "yes" ? failure : end;
     });

@@ -36,12 +36,12 @@ export async function flushSessions(
     signal?.throwIfAborted();
     const flushed = await flushSession(clock, session, giveUpAt, signal);
     signal?.throwIfAborted();
-    const { link, peer, waiting } = session;
+    const { link, peer, waiting, who } = session;
     if (flushed || link.state === "closed") continue;
     const count = link.queuedMessages + waiting.count;
     throw new ZeromeshError(
       "TIMEOUT",
-      `${count} messages for ${peer?.instanceId} still wait after ${timeoutMs} ms`,
+      `${count} messages for ${who} still wait after ${timeoutMs} ms`,
       { peer: peer?.instanceId },
     );
   }

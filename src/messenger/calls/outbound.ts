@@ -88,12 +88,16 @@ export function readResult(
 ): unknown {
   const decoded = decodePayload(outcome.payload, contract.encoding);
   const fail = (why: string, cause?: unknown) =>
-    new ZeromeshError("RESULT_INVALID", `Result of "${contract.name}" from ${to} is invalid: ${why}`, {
-      peer: to,
-      handler: contract.name,
-      ran: "yes",
-      ...(cause === undefined ? {} : { cause }),
-    });
+    new ZeromeshError(
+      "RESULT_INVALID",
+      `Result of "${contract.name}" from ${session?.who ?? to} is invalid: ${why}`,
+      {
+        peer: to,
+        handler: contract.name,
+        ran: "yes",
+        ...(cause === undefined ? {} : { cause }),
+      },
+    );
   if (decoded.error !== undefined) throw fail(decoded.error);
   const { value } = decoded;
   return validateArrived(
@@ -115,13 +119,17 @@ export function declaresErrors({ errors }: Contract): boolean {
  *
  * @throws The failure, or `RESULT_INVALID` when its details are not what their schema takes.
  */
-export async function readFailure(contract: Contract, failure: unknown): Promise<never> {
+export async function readFailure(
+  contract: Contract,
+  failure: unknown,
+  textOf: (peer: InstanceId) => string,
+): Promise<never> {
   if (!(failure instanceof ZeromeshError) || failure.ran !== "yes") throw failure;
   const { code, peer, details } = failure;
   const schema = Object.hasOwn(contract.errors, code) ? contract.errors[code] : null;
   if (schema === null || schema === undefined) throw failure;
   const value = await validate(schema, details, (issues) => {
-    const from = peer === undefined ? "" : ` from ${peer}`;
+    const from = peer === undefined ? "" : ` from ${textOf(peer as InstanceId)}`;
     const why = `Details of ${code} of "${contract.name}"${from} are invalid: ${describeIssues(issues)}`;
     return new ZeromeshError("RESULT_INVALID", why, {
       cause: failure,
@@ -288,7 +296,7 @@ export function payloadInvalid(
 export function lostBeforeSending(handler: string, session: Session): ZeromeshError {
   return new ZeromeshError(
     "PEER_DISCONNECTED",
-    `Cannot call "${handler}": the connection to ${session.peer?.instanceId} was lost before it was sent`,
+    `Cannot call "${handler}": the connection to ${session.who} was lost before it was sent`,
     { peer: session.peer?.instanceId, handler },
   );
 }
@@ -297,7 +305,7 @@ export function lostBeforeSending(handler: string, session: Session): ZeromeshEr
 export function queueFull(handler: string, session: Session): ZeromeshError {
   return new ZeromeshError(
     "QUEUE_FULL",
-    `Cannot call "${handler}": the queue of ${session.peer?.instanceId} is full (${session.link.queuedMessages} ` +
+    `Cannot call "${handler}": the queue of ${session.who} is full (${session.link.queuedMessages} ` +
       `messages, ${session.link.queuedBytes} bytes); it reads too slowly`,
     { peer: session.peer?.instanceId, handler },
   );
@@ -308,7 +316,7 @@ export function creditUsedUp(handler: string, session: Session): ZeromeshError {
   const { count, bytes } = session.credit!.window.spent;
   return new ZeromeshError(
     "QUEUE_FULL",
-    `Cannot call "${handler}": ${session.peer?.instanceId} takes no more messages before its handlers have finished ` +
+    `Cannot call "${handler}": ${session.who} takes no more messages before its handlers have finished ` +
       'earlier ones; send less, or wait (overflow: "wait")',
     { peer: session.peer?.instanceId, handler, details: { sentMessages: count, sentBytes: bytes } },
   );
@@ -318,7 +326,7 @@ export function creditUsedUp(handler: string, session: Session): ZeromeshError {
 export function tooManyWait(handler: string, session: Session): ZeromeshError {
   return new ZeromeshError(
     "QUEUE_FULL",
-    `Cannot call "${handler}": as many sends to ${session.peer?.instanceId} wait as may (maxWaitingSends, maxWaitingBytes); await ` +
+    `Cannot call "${handler}": as many sends to ${session.who} wait as may (maxWaitingSends, maxWaitingBytes); await ` +
       "what amSend returns before sending more",
     { peer: session.peer?.instanceId, handler },
   );

@@ -141,8 +141,7 @@ export class PendingCall extends Deadline implements ResponseId {
   /** How texts name the peer, with its name where it has one; undefined while nobody was chosen. */
   get peerText(): string | undefined {
     const { peer } = this;
-    const name = this.session?.name ?? null;
-    return peer === undefined || name === null ? peer : `${peer} (${name})`;
+    return peer === undefined ? undefined : this.session?.peer ? this.session.who : this.#table.textOf(peer);
   }
 
   /** Whether the request can have reached the other side. */
@@ -209,6 +208,8 @@ export class CallTable {
   repeated = 0;
   /** Looks on; null when nobody wants to know. */
   readonly observer: CallObserver | null;
+  /** How texts name a peer. */
+  readonly textOf: (peer: InstanceId) => string;
   readonly #calls: (PendingCall | null)[] = [];
   readonly #generations: number[] = [];
   readonly #free: number[] = [];
@@ -229,13 +230,18 @@ export class CallTable {
   /**
    * @param worker Halves of the own worker id, which every id starts with.
    * @param hooks `giveUp`: a call ended before its answer. `activity`: calls began or ceased to be under way.
-   * `observer` looks on.
+   * `textOf`: how texts name a peer. `observer` looks on.
    */
   constructor(
     deadlines: Deadlines,
     limit: number,
     worker: { word0: number; word1: number },
-    hooks: { giveUp: GiveUp; activity: (active: boolean) => void; observer?: CallObserver | null },
+    hooks: {
+      giveUp: GiveUp;
+      activity: (active: boolean) => void;
+      textOf: (peer: InstanceId) => string;
+      observer?: CallObserver | null;
+    },
   ) {
     this.#deadlines = deadlines;
     this.#limit = limit;
@@ -244,6 +250,7 @@ export class CallTable {
     this.#fireId = { id0: worker.word0, id1: worker.word1, id2: fireSlot, id3: 0 };
     this.#onGiveUp = hooks.giveUp;
     this.#onActivity = hooks.activity;
+    this.textOf = hooks.textOf;
     this.observer = hooks.observer ?? null;
   }
 

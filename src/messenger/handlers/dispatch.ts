@@ -7,16 +7,16 @@ import {
   isThenable,
   type Limiter,
   readable,
-  SeldomLog,
   semaphore,
   ZeromeshError,
 } from "../../core/mod.ts";
-import type { Drop, InboundMessage } from "../../transport/mod.ts";
+import type { InboundMessage } from "../../transport/mod.ts";
 import { RequestHeader, ResponseKind } from "../../wire/mod.ts";
 import { askPolicy } from "./ask_policy.ts";
 import { type CallHost, InboundCall, shuttingDown } from "./context.ts";
 import type { DispatcherParts, DispatchStats } from "./dispatch_parts.ts";
 import type { MessengerFace, Registered } from "./handler.ts";
+import { DroppedMessages } from "./dropped_messages.ts";
 import type { HandlerStats } from "./handler_stats.ts";
 import { readInput } from "./input.ts";
 import { type LaneHost, Lanes } from "./lanes.ts";
@@ -35,19 +35,11 @@ import { Results } from "./results.ts";
 import { InboundRoom } from "./room.ts";
 import { RunningCalls } from "./running_calls.ts";
 import { isForeign } from "../peers/identity.ts";
-import { peerText } from "../peers/peers.ts";
 import type { Session } from "../peers/session.ts";
 import { servedWhileDraining } from "../builtins/system_handlers.ts";
 import { resolveTasks } from "./task_options.ts";
 
 type Outcome = "succeeded" | "failed" | "cancelled" | "rejected";
-
-/** How a refused message without an answer is counted. */
-const dropOf: Readonly<Record<string, Drop>> = {
-  OVERLOADED: "overloaded",
-  HANDLER_NOT_FOUND: "handlerKind",
-  CANCELLED: "handlerStopped",
-};
 
 /**
  * Brings requests to their handlers and the results back.
@@ -68,13 +60,13 @@ export class Dispatcher implements CallHost, LaneHost {
   readonly #results: Results;
   readonly #room: InboundRoom;
   readonly #common: readonly Limiter[];
-  readonly #dropped: SeldomLog;
+  readonly #dropped: DroppedMessages;
 
   /** @param parts What it works with. */
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
     this.guard = parts.guard;
-    this.#dropped = new SeldomLog(parts.logger, parts.clock, "a message was dropped");
+    this.#dropped = new DroppedMessages(parts);
     const { maxInFlightMessages, maxInFlightBytes, maxPeerBytes } = parts;
     this.#room = new InboundRoom(
       maxInFlightMessages,
@@ -171,16 +163,13 @@ export class Dispatcher implements CallHost, LaneHost {
       return this.dropped(session, header, bytes);
     }
     const registered = this.#parts.registry.get(header.name);
-    if (registered === undefined) {
-      return this.#turnAway(call, header, bytes, handlerNotFound(name));
-    }
+    if (registered === undefined) return this.#turnAway(call, header, bytes, handlerNotFound(name));
     call.registered = registered;
     registered.counts.issued++;
     if (registered.system) return this.#run(call, registered);
     this.#parts.observer?.received(call);
     if (kind === ResponseKind.fire) session.received?.began(call, this.#parts.clock);
-    const asks = header.am || kind === ResponseKind.unary;
-    const mistaken = asks ? anotherKind(call, header.am, registered.handler) : null;
+    const mistaken = anotherKind(call, header.am, registered.handler);
     if (mistaken !== null) return this.#reject(call, registered, mistaken);
     if (registered.stopped !== null) return this.#reject(call, registered, stopped(registered.stopped));
     if (!registered.unlimited) {
@@ -280,17 +269,9 @@ export class Dispatcher implements CallHost, LaneHost {
     if (failure.code === "OVERLOADED") this.#overloaded++;
     if (call.kind === ResponseKind.fire) {
       registered.counts.dropped++;
-      this.#parts.drops.count(dropOf[failure.code]!);
-      if (failure.code === "HANDLER_NOT_FOUND") this.#tellDropped(call, failure);
+      this.#dropped.add(call, failure);
     } else this.#parts.replies.fail(call, failure);
     this.#end(call, registered, "rejected", false);
-  }
-
-  /** Its sender is not told of a fault of its program. */
-  #tellDropped(call: InboundCall, { message }: Failure): void {
-    const peer = call.session.peer;
-    const from = peer === null ? call.senderInstanceId : peerText(peer);
-    this.#dropped.warn(call.handlerName, { handler: call.handlerName, peer: from, reason: message });
   }
 
   #run(call: InboundCall, registered: Registered): void {

@@ -181,9 +181,7 @@ export class Connections {
     const session = peer.session;
     if (session !== null) return Promise.resolve(session);
     if (peer.connecting !== null) return this.#joined(peer, peer.connecting, timeoutMs, limit);
-    if (peer.endpoints.length === 0 && peer.replies === null) {
-      return Promise.reject(undialable(peer));
-    }
+    if (peer.endpoints.length === 0 && peer.replies === null) return Promise.reject(undialable(peer));
     try {
       return this.#attempt(peer, timeoutMs, limit);
     } catch (error) {
@@ -332,11 +330,12 @@ export class Connections {
   #attempt(peer: Peer, timeoutMs: number, limit: Limit): Promise<Session> {
     if (this.peers.get(peer.instanceId) === peer) this.peers.know(peer.instanceId);
     const replies = peer.replies;
-    const expected = { id: peer.instanceId, unmet: peer.fixed && !peer.met };
+    const who = peerText(peer);
+    const expected = { id: peer.instanceId, who, unmet: peer.fixed && !peer.met };
     const target = {
       endpoints: dialOrder(peer.dialable()),
       expected,
-      serverKey: requireKey(peer.instanceId, peer.publicKey, this.#parts.secure),
+      serverKey: requireKey(peer.instanceId, peer.publicKey, this.#parts.secure, who),
       met: peer.zeromesh,
       limit,
       attempting: (link: Link<Session>) => {

@@ -31,6 +31,8 @@ import { Session } from "./session.ts";
 export interface Expected {
   /** Its id. */
   readonly id: InstanceId;
+  /** How texts name it. */
+  readonly who: string;
   /** Whether a person wrote it down, and it was not met since: another one is then no successor. */
   readonly unmet: boolean;
 }
@@ -316,12 +318,12 @@ function otherId(endpoint: string, expected: Expected, id: InstanceId): Zeromesh
   return expected.unmet
     ? new ZeromeshError(
       "IDENTITY_MISMATCH",
-      `Instance ${id} answers at ${endpoint}, and not ${peer}, which was registered with that address`,
+      `Instance ${id} answers at ${endpoint}, and not ${expected.who}, which was registered with that address`,
       { peer, details },
     )
     : new ZeromeshError(
       "PEER_REPLACED",
-      `Another instance (${id}) answers at ${endpoint}, where ${peer} used to be`,
+      `Another instance (${id}) answers at ${endpoint}, where ${expected.who} used to be`,
       { peer, details },
     );
 }

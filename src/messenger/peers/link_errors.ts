@@ -89,14 +89,24 @@ export function closedWhileDialling(where: string): ZeromeshError {
   return new ZeromeshError("CLOSED", `Stopped dialling ${where}: this instance is closed`);
 }
 
-/** The key to dial with: none without CURVE, and never none with it. @param secure Whether this instance has keys. */
-export function requireKey(who: string, key: string | null, secure: boolean): string | null {
+/**
+ * The key to dial with: none without CURVE, and never none with it.
+ *
+ * @param secure Whether this instance has keys.
+ * @param who How texts name the peer.
+ */
+export function requireKey(
+  peer: string,
+  key: string | null,
+  secure: boolean,
+  who: string = peer,
+): string | null {
   if (secure === (key !== null)) return key;
   const why = secure
     ? "this instance uses CURVE and knows no key of it; give serverKey to connect, or register the peer info of an " +
       "instance that uses CURVE"
     : "it uses CURVE, and this instance has no keys (curve)";
-  throw new ZeromeshError("FORBIDDEN", `Cannot dial ${who}: ${why}`, { peer: who });
+  throw new ZeromeshError("FORBIDDEN", `Cannot dial ${who}: ${why}`, { peer });
 }
 
 /** All slots for calls are taken. */

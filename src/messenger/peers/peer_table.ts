@@ -1,6 +1,6 @@
 import { type InstanceId, ZeromeshError } from "../../core/mod.ts";
 import { endpointsOf, type PeerInfo } from "../../wire/mod.ts";
-import { Peer } from "./peers.ts";
+import { Peer, peerText } from "./peers.ts";
 
 /**
  * All peers this instance knows of: at most so many that it was told of, found or dialled, and beside them as many
@@ -38,6 +38,12 @@ export class PeerTable {
   /** The peer with this id. */
   get(id: InstanceId): Peer | undefined {
     return this.#byId.get(id);
+  }
+
+  /** How texts name the instance with this id: with its name where that is known. */
+  textOf(id: InstanceId): string {
+    const peer = this.#byId.get(id);
+    return peer === undefined ? id : peerText(peer);
   }
 
   /** The peer whose worker id has these halves. */

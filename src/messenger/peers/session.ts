@@ -2,7 +2,7 @@ import type { Clock, Credit } from "../../core/mod.ts";
 import type { Link } from "../../transport/mod.ts";
 import type { Feature, Negotiation, PeerNegotiation, ResponseId } from "../../wire/mod.ts";
 import type { InboundCall } from "../handlers/context.ts";
-import type { Peer } from "./peers.ts";
+import { type Peer, peerText } from "./peers.ts";
 import { ReceivedCredit } from "../credit/received_credit.ts";
 import { type CreditCounts, SendCredit } from "../credit/send_credit.ts";
 
@@ -73,6 +73,11 @@ export class Session {
   constructor(link: Link<Session>) {
     this.link = link;
     link.session = this;
+  }
+
+  /** How texts name the other end, once it is known; without a peer it is the connection to oneself. */
+  get who(): string {
+    return this.peer === null ? "this instance" : peerText(this.peer);
   }
 
   /** Whether new calls may go out by it. */
