@@ -39,6 +39,7 @@ export const messengerOptionTable: OptionTable<MessengerOptions> = {
   maxQueuedBytes: option.unchecked,
   overflow: option.unchecked,
   maxConnections: option.unchecked,
+  maxStrangerDials: option.unchecked,
   maxHandlers: option.unchecked,
   maxHandlerWaits: option.unchecked,
   maxStagedRequests: option.unchecked,

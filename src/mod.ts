@@ -149,6 +149,7 @@ export {
   type ServiceTarget,
   type StagedStats,
   type Status,
+  type StrangerDialStats,
   type TaskOptions,
   type TraceOutcome,
   type TracePattern,

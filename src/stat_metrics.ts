@@ -70,6 +70,18 @@ const endings = ["succeeded", "failed", "cancelled", "rejected"] as const;
 /** Metrics that are read from `messenger.stats()` when somebody asks for them. */
 export const statMetrics: readonly StatMetric[] = [
   gauge("peers_known", "peers", "Peers known.", (s) => s.peers),
+  gauge(
+    "stranger_dials_open",
+    "connections",
+    "Connections dialled to answer strangers of plain Velo.",
+    (s) => s.strangerDials.open,
+  ),
+  counter(
+    "stranger_dials_replaced",
+    "connections",
+    "Of these, closed to make room for another (maxStrangerDials).",
+    (s) => s.strangerDials.replaced,
+  ),
   counter(
     "calls_started",
     "calls",

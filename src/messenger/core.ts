@@ -150,6 +150,7 @@ export class MessengerCore implements TransportHandler<Session> {
     });
     core.registry.add(credits.handler());
     core.connections = new Connections({
+      ...options,
       instanceId: core.instanceId,
       transport,
       calls: core.#calls,
@@ -164,8 +165,6 @@ export class MessengerCore implements TransportHandler<Session> {
       },
       publicKey: options.curve?.publicKey,
       secure: options.curve !== null,
-      redialForMs: options.redialForMs,
-      forgetAfterMs: options.forgetAfterMs,
       startBatching: (link) => {
         link.startBatching(new Batcher(link, transport.shared));
         credits.ride(link);
@@ -173,9 +172,8 @@ export class MessengerCore implements TransportHandler<Session> {
       call: (name, to, request) => core.client.system(name, to, request),
       handlerNames: () => core.registry.names(),
       status: core.status,
-      clock: options.clock,
-      logger: options.logger,
       maxPeers: options.maxConnections,
+      descriptorLimit: () => transport.shared.backend.descriptors()?.limit ?? Infinity,
       lookup: parts.discovery,
       closing: core.#closing.signal,
     });
@@ -198,7 +196,7 @@ export class MessengerCore implements TransportHandler<Session> {
       replies: core.replies = new Replies({
         transport,
         drops: transport.drops,
-        replyLink: (word0, word1) => core.connections.replyLink(word0, word1),
+        replyLink: (word0, word1, asked) => core.connections.replyLinks.to(word0, word1, asked),
       }),
       deadlines: core.#deadlines,
       drops: transport.drops,
@@ -260,6 +258,7 @@ export class MessengerCore implements TransportHandler<Session> {
   stats(): MessengerStats {
     return {
       peers: this.connections.peers.size,
+      strangerDials: this.connections.replyLinks.stats(),
       calls: this.#calls.stats(),
       handlers: this.#dispatcher.stats(),
       credit: { ...this.#creditCounts },

@@ -93,6 +93,7 @@ export {
 export { type DiscoveryPort, heartbeatBoundMs, type PeerLookup } from "./peers/peer_finder.ts";
 export { type PeerEntry, peerInfoOfEntry, type PeerLocation } from "./peers/peer_entry.ts";
 export { type Peer, peerText, type PeerView } from "./peers/peers.ts";
+export { type StrangerDialStats } from "./peers/reply_links.ts";
 export { type Roster, type Standing } from "./peers/roster.ts";
 export {
   type Balance,

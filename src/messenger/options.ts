@@ -100,6 +100,13 @@ export interface MessengerOptions {
    * @default {16_384}
    */
   maxConnections?: number | undefined;
+  /**
+   * Connections that this instance dials, to answer plain Velo, to addresses that peers named whom it was not told of: at
+   * most so many at a time, and an eighth of the descriptors that the process may open. A further one takes the place of
+   * one that leads nowhere, or was not used for longest.
+   * @default {1_024}
+   */
+  maxStrangerDials?: number | undefined;
   /** Handlers that may be registered. @default {65_536} */
   maxHandlers?: number | undefined;
   /** Questions of others that may wait for a handler of this instance; more are `OVERLOADED`. @default {16_384} */
@@ -190,6 +197,7 @@ export interface ResolvedOptions {
   readonly maxQueuedBytes: number;
   readonly overflow: SendOverflow;
   readonly maxConnections: number;
+  readonly maxStrangerDials: number;
   readonly maxHandlers: number;
   readonly maxHandlerWaits: number;
   readonly maxStagedRequests: number;
@@ -222,6 +230,7 @@ export const messengerDefaults = Object.freeze({
   maxQueuedBytes: 16 * 1024 * 1024,
   overflow: "wait",
   maxConnections: 16_384,
+  maxStrangerDials: 1_024,
   maxHandlers: 65_536,
   maxHandlerWaits: 16_384,
   maxStagedRequests: 256,
@@ -307,6 +316,12 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
     maxQueuedBytes: inRange("maxQueuedBytes", options.maxQueuedBytes ?? d.maxQueuedBytes, 1, 2 ** 40),
     overflow,
     maxConnections: inRange("maxConnections", options.maxConnections ?? d.maxConnections, 1, 1_000_000),
+    maxStrangerDials: inRange(
+      "maxStrangerDials",
+      options.maxStrangerDials ?? d.maxStrangerDials,
+      1,
+      1_000_000,
+    ),
     maxHandlers: inRange("maxHandlers", options.maxHandlers ?? d.maxHandlers, 1, 1_000_000),
     maxHandlerWaits: inRange("maxHandlerWaits", options.maxHandlerWaits ?? d.maxHandlerWaits, 1, 1_000_000),
     maxStagedRequests: inRange(

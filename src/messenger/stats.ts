@@ -2,6 +2,7 @@ import type { Faults } from "../core/mod.ts";
 import type { TransportStats } from "../transport/mod.ts";
 import type { DispatchStats } from "./handlers/dispatch_parts.ts";
 import type { CallStats } from "./calls/pending.ts";
+import type { StrangerDialStats } from "./peers/reply_links.ts";
 import type { CreditStats } from "./credit/send_credit.ts";
 import type { StagedStats } from "./handlers/staged.ts";
 
@@ -9,6 +10,8 @@ import type { StagedStats } from "./handlers/staged.ts";
 export interface MessengerStats {
   /** Peers known. */
   readonly peers: number;
+  /** Connections dialled to addresses that strangers named, by which plain Velo is answered. */
+  readonly strangerDials: StrangerDialStats;
   /** Calls of this instance. */
   readonly calls: CallStats;
   /** Messages for this instance's handlers. */

@@ -213,7 +213,8 @@ export class CorePort implements SystemPort {
 
   hasWay(peer: InstanceId): boolean {
     const known = this.#peer(peer);
-    return known !== undefined && (known.session !== null || known.replies?.link.state === "open");
+    return known !== undefined &&
+      (known.session !== null || known.introduced.size > 0 || known.replies?.link.state === "open");
   }
 
   find(worker0: number, worker1: number): Promise<InstanceId> | null {
@@ -240,7 +241,7 @@ export class CorePort implements SystemPort {
     const peer = this.#peer(to);
     if (peer === undefined) return false;
     const link = peer.session?.link ??
-      (peer.zeromesh ? null : this.#core.connections.replyLink(peer.worker0, peer.worker1));
+      (peer.zeromesh ? null : this.#core.connections.replyLinks.to(peer.worker0, peer.worker1, null));
     if (link === null) return false;
     if (link instanceof Promise) {
       const kept = copyBytes(payload);

@@ -1,14 +1,16 @@
 /** Peers that nobody here has asked for: what they may take, and what they must leave to others. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { newInstanceId } from "../../src/core/mod.ts";
-import { type Messenger, unaryHandler } from "../../src/mod.ts";
+import { newInstanceId, workerIdOf } from "../../src/core/mod.ts";
+import { type InstanceId, type Messenger, unaryHandler } from "../../src/mod.ts";
 import type { Socket } from "../../src/zmq/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { addressBlob, Kind, le, PlainVelo, requestHeader, unhex } from "../support/plain_velo.ts";
+import { rawContext } from "../support/raw_sockets.ts";
 import { until } from "../support/until.ts";
 import { bytes, text } from "./messenger_kit.ts";
 
+const workerOf = (id: InstanceId) => le(workerIdOf(id), 8);
 const digits = (id: string) => unhex(id.replaceAll("-", ""));
 
 /** The frames of a `_hello` in plain Velo's manner. */
@@ -18,11 +20,15 @@ function hello(worker: string, slot: number, instanceId: string, endpoint: strin
   return [Uint8Array.of(0), unhex(header), bytes(JSON.stringify({ peer_info: peerInfo }))];
 }
 
-/** Dials in under an id of its own and introduces itself, with an address where nobody listens. */
-async function stranger(node: PlainVelo, server: Messenger): Promise<{ socket: Socket; id: string }> {
+/** Dials in under an id of its own and introduces itself, with an address where nobody answers. */
+async function stranger(
+  node: PlainVelo,
+  server: Messenger,
+  address = "tcp://127.0.0.1:1",
+): Promise<{ socket: Socket; id: string }> {
   const id = newInstanceId();
   const socket = node.open(server.endpoint, digits(id));
-  socket.send(hello(node.worker, 0, id, "tcp://127.0.0.1:1"));
+  socket.send(hello(workerOf(id), 0, id, address));
   await until(() => server.peers().some(({ instanceId }) => instanceId === id), {
     intervalMs: 1,
     message: `stranger ${id} to be met`,
@@ -89,4 +95,50 @@ test("a stranger that says hello under seventeen thousand ids is one peer, and r
   assert.ok(server.peers().some(({ instanceId }) => instanceId === id));
   assert.ok(server.stats().transport.dialled <= 1);
   await reach();
+});
+
+/** An instance with an echo that dials few strangers, and what it does of it. */
+async function dialsFew(t: LeakCheck, maxStrangerDials: number): Promise<Messenger> {
+  const server = await t.messenger({ maxStrangerDials });
+  server.registerHandler(unaryHandler("echo", ({ payload }) => payload));
+  return server;
+}
+
+test("what a stranger is answered by is dialled once it asks something, and ends with its connection", async () => {
+  await using t = await leakCheck();
+  const server = await dialsFew(t, 10);
+  const node = await PlainVelo.open(t);
+  node.send(server.endpoint, 0, requestHeader(Kind.fire, node.nextId(), "_hello"), {
+    peer_info: node.peerInfo(),
+  });
+  await until(() => server.peers().length === 1);
+  assert.equal(server.stats().transport.dialled, 0);
+  assert.equal((await node.ask(server.endpoint, "echo", "first")).text, "first");
+  assert.deepEqual(server.stats().strangerDials, { open: 1, replaced: 0 });
+  node.hangUp(server.endpoint);
+  await until(() => server.stats().transport.dialled === 0, { message: "what was dialled to end" });
+  assert.deepEqual(server.stats().strangerDials, { open: 0, replaced: 0 });
+  // It connects again, and does not say hello.
+  assert.equal((await node.ask(server.endpoint, "echo", "again")).text, "again");
+});
+
+test("more strangers than may be dialled are all answered, and those where nobody listens make room first", async () => {
+  await using t = await leakCheck();
+  const server = await dialsFew(t, 3);
+  const nodes: PlainVelo[] = [];
+  for (let i = 0; i < 2; i++) nodes.push(await PlainVelo.open(t));
+  for (const node of nodes) await node.introduce(server.endpoint);
+  // A STREAM takes the connection, and says nothing of ZMTP.
+  const silent = (await rawContext(t)).socket("STREAM").set("LINGER", 0).bind("tcp://127.0.0.1:*");
+  for (let i = 0; i < 5; i++) await stranger(nodes[0]!, server, silent);
+  const { dialled } = server.stats().transport;
+  assert.ok(dialled <= 3, `${dialled} are dialled`);
+  const before = server.stats().strangerDials.replaced;
+  for (const node of nodes) assert.equal((await node.ask(server.endpoint, "echo", "here")).text, "here");
+  assert.equal(server.stats().strangerDials.replaced, before, "those that answer were kept");
+  for (let i = 0; i < 4; i++) nodes.push(await PlainVelo.open(t));
+  for (const node of nodes) await node.introduce(server.endpoint);
+  for (const node of nodes) assert.equal((await node.ask(server.endpoint, "echo", "here")).text, "here");
+  assert.ok(server.stats().strangerDials.replaced > before);
+  await until(() => server.stats().transport.dialled <= 3);
 });

@@ -53,7 +53,7 @@ export interface ReplyHost {
   /** Counts replies that could not be sent. */
   readonly drops: DropCounters;
   /** The link by which a plain peer takes replies: now, later, or null when there is no way. */
-  replyLink(word0: number, word1: number): Link<Session> | Promise<Link<Session>> | null;
+  replyLink(word0: number, word1: number, asked: Session): Link<Session> | Promise<Link<Session>> | null;
 }
 
 // What a reply takes that waits, besides its bytes.
@@ -134,7 +134,7 @@ export class Replies {
     // With CURVE an answer goes to the owner of the key that asked, whatever the request says.
     const own = peer !== null && peer.worker0 === target.id0 && peer.worker1 === target.id1;
     if (session.link.peerKey !== null && !own) return this.#host.drops.count("identityMismatch");
-    const link = this.#host.replyLink(target.id0, target.id1);
+    const link = this.#host.replyLink(target.id0, target.id1, session);
     if (link === null) return this.#host.drops.count("noRoute");
     if (!(link instanceof Promise)) {
       session.replyLink = link;

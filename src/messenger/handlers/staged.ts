@@ -60,7 +60,7 @@ export interface StagedParts {
   call(
     name: string,
     to: InstanceId,
-    options: { payload: Uint8Array; timeoutMs: number; session: Session | null; kind?: ResponseKind },
+    options: { payload: Uint8Array; timeoutMs: number; session: Session; kind?: ResponseKind },
   ): Promise<Uint8Array>;
   /** Runs a request that is whole now. */
   deliver(session: Session, message: InboundMessage): void;
@@ -172,7 +172,7 @@ export class StagedRequests {
 
   async #fetch(job: Job, memory: { bytes: number }): Promise<Uint8Array> {
     const { handle } = job;
-    const session = await this.#sessionOf(job.peer);
+    const session = await this.#sessionOf(job);
     const acquired = decodeAcquired(await this.#ask(job, session, acquireHandler, encodeAcquire(handle)));
     if ("wrong" in acquired) {
       if (acquired.leaseId !== null) this.#end(job, session, detachHandler, acquired.leaseId);
@@ -193,7 +193,7 @@ export class StagedRequests {
 
   async #pull(
     job: Job,
-    session: Session | null,
+    session: Session,
     lease: StagedLease,
     memory: { bytes: number },
   ): Promise<Uint8Array> {
@@ -217,19 +217,21 @@ export class StagedRequests {
   }
 
   /** The connection to ask by: without a handshake of ours, which a peer that shuts down would refuse. */
-  async #sessionOf(peer: Peer): Promise<Session | null> {
+  async #sessionOf({ peer, target }: Job): Promise<Session> {
     const { connections } = this.#parts;
     if (peer.session !== null) return peer.session;
-    return (await connections.replyLink(peer.worker0, peer.worker1))?.session ?? null;
+    const session = (await connections.replyLinks.to(peer.worker0, peer.worker1, target.session))?.session;
+    if (session != null) return session;
+    throw new Error("its sender cannot be dialled");
   }
 
-  async #ask(job: Job, session: Session | null, name: string, payload: Uint8Array): Promise<Uint8Array> {
+  async #ask(job: Job, session: Session, name: string, payload: Uint8Array): Promise<Uint8Array> {
     if (job.givenBack) throw new ZeromeshError("CLOSED", "This instance is shutting down");
     const timeoutMs = job.giveUpAt - this.#parts.clock.now();
     return await this.#parts.call(name, job.peer.instanceId, { payload, timeoutMs, session });
   }
 
-  #end(job: Job, session: Session | null, name: string, leaseId: bigint): void {
+  #end(job: Job, session: Session, name: string, leaseId: bigint): void {
     const options = {
       payload: encodeLeaseEnd(job.handle, leaseId),
       timeoutMs: this.#parts.timeoutMs,

@@ -27,6 +27,7 @@ import { heartbeatBoundMs, PeerFinder, type PeerLookup } from "./peer_finder.ts"
 import { PeerTable } from "./peer_table.ts";
 import { type Peer, peerText } from "./peers.ts";
 import { tellPlainLoss } from "./plain_loss.ts";
+import { ReplyLinks } from "./reply_links.ts";
 import { Session, type Terms } from "./session.ts";
 import type { Status } from "./status.ts";
 
@@ -62,6 +63,10 @@ export interface ConnectionsParts {
   readonly logger: Logger;
   /** The most peers known at a time. */
   readonly maxPeers: number;
+  /** The most connections to addresses that strangers named. */
+  readonly maxStrangerDials: number;
+  /** How many descriptors the process may open; `Infinity` where that is not known. */
+  descriptorLimit(): number;
   /** Who is asked about unknown peers; null for nobody. */
   readonly lookup: PeerLookup | null;
   /** Aborts when the instance closes. */
@@ -79,6 +84,8 @@ export class Connections {
   readonly finder: PeerFinder;
   /** Answers those who dial this instance. */
   readonly hellos: HelloDesk;
+  /** The connections by which plain Velo is answered. */
+  readonly replyLinks: ReplyLinks;
   readonly #parts: ConnectionsParts;
   readonly #dialler: Dialler;
   readonly #connector: Connector;
@@ -110,6 +117,11 @@ export class Connections {
       lives,
       duplicated: (peer, reason) => this.#duplicated(peer, reason),
       up: (peer) => this.#announce(peer, null),
+    });
+    this.replyLinks = new ReplyLinks({
+      ...parts,
+      peers,
+      introduced: (session, peer) => this.hellos.introduced(session, peer),
     });
     this.#connector = new Connector({
       ...parts,
@@ -199,36 +211,6 @@ export class Connections {
     });
   }
 
-  /** The link by which a plain peer takes replies: now, later, or null when there is none. */
-  replyLink(word0: number, word1: number): Link<Session> | Promise<Link<Session>> | null {
-    const peer = this.peers.byWorker(word0, word1);
-    if (peer === undefined) return null;
-    const open = peer.dialled ?? peer.replies;
-    if (open !== null && open.link.state === "open") return open.link;
-    const accepted = peer.accepted;
-    if (accepted !== null && accepted.sameConnection && accepted.link.state === "open") return accepted.link;
-    const endpoint = peer.endpoints[0];
-    if (endpoint === undefined) return null;
-    // With CURVE nothing leaves in clear: whoever has shown no key gets no connection of ours.
-    if (this.#parts.secure && peer.publicKey === null) return null;
-    const serverKey = this.#parts.secure ? peer.publicKey : null;
-    // Plain Velo introduces itself and is answered through a connection of ours, before any hello of ours.
-    const { transport } = this.#parts;
-    peer.openingReplies ??= transport.resolve(endpoint).then((addresses) => {
-      const address = addresses[peer.replyAddress % addresses.length]!;
-      const link = transport.dial(address, { endpoint, serverKey });
-      const session = new Session(link);
-      session.peer = peer;
-      peer.replies = session;
-      link.open();
-      return session;
-    }).finally(() => {
-      peer.openingReplies = null;
-      this.peers.settle(peer);
-    });
-    return peer.openingReplies.then((session) => session.link);
-  }
-
   /** A connection ended: whatever waited on it ends too. */
   gone(link: Link<Session>, loss: LinkLoss): void {
     const session = link.session;
@@ -241,8 +223,7 @@ export class Connections {
     tellPlainLoss(this.#parts, session, loss);
     if (peer === null) return;
     const dialled = peer.dialled === session;
-    if (peer.replies === session && !link.established) peer.replyAddress++;
-    peer.drop(session);
+    this.replyLinks.ended(peer, session);
     this.peers.settle(peer);
     this.#keys.touch(peer);
     if (dialled && !session.leaving && loss.code === "PEER_DISCONNECTED") this.#redial(peer);

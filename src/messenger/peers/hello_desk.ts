@@ -125,7 +125,7 @@ export class HelloDesk {
     if (session.sameConnection) {
       peer.accept(session);
       this.#parts.up(peer);
-    }
+    } else this.introduced(session, peer);
     if (session.batch && session.sameConnection) this.#parts.startBatching(session.link);
     return this.#helloReply();
   }

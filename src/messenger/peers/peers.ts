@@ -64,6 +64,8 @@ export class Peer {
   replies: Session | null = null;
   /** The attempt to make {@link replies}. */
   openingReplies: Promise<Session> | null = null;
+  /** Whether something was sent by them since somebody looked. */
+  repliesUsed = false;
   /** Which of the addresses of its name it is dialled at for {@link replies}. */
   replyAddress = 0;
   /** The endpoint that the user dialled, which may be a name that outlives the addresses the peer tells. */

@@ -1,0 +1,168 @@
+import type { Link, LinkLoss, Transport } from "../../transport/mod.ts";
+import type { PeerTable } from "./peer_table.ts";
+import type { Peer } from "./peers.ts";
+import { Session } from "./session.ts";
+
+/** What {@link ReplyLinks} work with. */
+export interface ReplyLinksParts {
+  /** The network. */
+  readonly transport: Transport<Session>;
+  /** Everybody known. */
+  readonly peers: PeerTable;
+  /** Whether connections need keys. */
+  readonly secure: boolean;
+  /** The most connections to addresses that strangers named. */
+  readonly maxStrangerDials: number;
+  /** How many descriptors the process may open; `Infinity` where that is not known. */
+  descriptorLimit(): number;
+  /** A peer has said in plain Velo's manner whose connection this is. */
+  introduced(session: Session, peer: Peer): void;
+}
+
+/** Counters of connections that were dialled because strangers named the address. */
+export interface StrangerDialStats {
+  /** Open now, or being opened. */
+  readonly open: number;
+  /** Closed since the start to make room for another one (`maxStrangerDials`). */
+  readonly replaced: number;
+}
+
+// Of three descriptors each; so however many are allowed, most descriptors are left for others.
+const descriptorsForEach = 8;
+// An answer that was sent just before the end may take this long to get there.
+const lingerMs = 1_000;
+const replaced: LinkLoss = {
+  code: "PEER_DISCONNECTED",
+  reason: "other strangers are answered (maxStrangerDials)",
+};
+const left: LinkLoss = { code: "PEER_DISCONNECTED", reason: "the peer's own connection has ended" };
+
+/**
+ * The connections by which plain Velo is answered: it takes answers only over one that this side dials, to the address
+ * that it has named.
+ *
+ * Anybody can name addresses. So one of a stranger is dialled when there is something to send, and only as long as a
+ * connection of the stranger is open; there are so many of them at a time, and a further one takes the place of one that
+ * leads nowhere, or was not used for longest.
+ */
+export class ReplyLinks {
+  readonly #parts: ReplyLinksParts;
+  readonly #ofStrangers = new Set<Peer>();
+  #max: number | null = null;
+  #replaced = 0;
+
+  /** @param parts What they work with. */
+  constructor(parts: ReplyLinksParts) {
+    this.#parts = parts;
+  }
+
+  /** Counters. */
+  stats(): StrangerDialStats {
+    return { open: this.#ofStrangers.size, replaced: this.#replaced };
+  }
+
+  /**
+   * The link by which the peer with a worker id takes replies: now, later, or null when there is none.
+   *
+   * @param asked The connection that brought what is answered; null for what nobody has asked for.
+   */
+  to(word0: number, word1: number, asked: Session | null): Link<Session> | Promise<Link<Session>> | null {
+    const peer = this.#parts.peers.byWorker(word0, word1);
+    if (peer === undefined) return null;
+    const open = peer.dialled ?? peer.replies;
+    if (open !== null && open.link.state === "open") {
+      peer.repliesUsed = true;
+      return open.link;
+    }
+    const { accepted } = peer;
+    if (accepted !== null && accepted.sameConnection && accepted.link.state === "open") return accepted.link;
+    const endpoint = peer.endpoints[0];
+    if (endpoint === undefined) return null;
+    // With CURVE nothing leaves in clear: whoever has shown no key gets no connection of ours.
+    if (this.#parts.secure && peer.publicKey === null) return null;
+    if (peer.openingReplies === null) {
+      if (!peer.known && !this.#admit(peer, asked)) return null;
+      peer.openingReplies = this.#open(peer, endpoint).finally(() => {
+        peer.openingReplies = null;
+        this.#parts.peers.settle(peer);
+      });
+    }
+    return peer.openingReplies.then((session) => session.link);
+  }
+
+  /** A connection of a peer has ended. The one by which it took answers goes with its last one. */
+  ended(peer: Peer, session: Session): void {
+    const { link } = session;
+    if (link.kind === "dialled" && peer.replies === session) {
+      if (!link.established) peer.replyAddress++;
+      this.#ofStrangers.delete(peer);
+    }
+    peer.drop(session);
+    const leaves = link.kind === "accepted" && !peer.known && peer.introduced.size === 0;
+    if (leaves && this.#ofStrangers.delete(peer)) this.#close(peer, left);
+  }
+
+  /** Plain Velo introduces itself and is answered through a connection of ours, before any hello of ours. */
+  async #open(peer: Peer, endpoint: string): Promise<Session> {
+    const { transport, secure } = this.#parts;
+    const addresses = await transport.resolve(endpoint);
+    if (!peer.known && !this.#ofStrangers.has(peer)) throw new Error("It was given up meanwhile");
+    const address = addresses[peer.replyAddress % addresses.length]!;
+    const session = new Session(
+      transport.dial(address, { endpoint, serverKey: secure ? peer.publicKey : null }),
+    );
+    session.peer = peer;
+    peer.replies = session;
+    peer.repliesUsed = true;
+    session.link.open();
+    return session;
+  }
+
+  /** Whether a stranger's address may be dialled now; then there is room. */
+  #admit(peer: Peer, asked: Session | null): boolean {
+    if (peer.introduced.size === 0) {
+      // libzmq connects again by itself, and plain Velo does not say hello then.
+      const anew = asked !== null && asked.peer === null && !asked.zeromesh &&
+        asked.link.kind === "accepted" &&
+        asked.link.state === "open";
+      if (!anew) return false;
+      this.#parts.introduced(asked, peer);
+    }
+    this.#makeRoom();
+    this.#ofStrangers.add(peer);
+    return true;
+  }
+
+  #makeRoom(): void {
+    const { maxStrangerDials, descriptorLimit } = this.#parts;
+    const max = this.#max ??= Math.max(1, Math.min(maxStrangerDials, descriptorLimit() / descriptorsForEach));
+    if (this.#ofStrangers.size < max) return;
+    let victim: Peer | null = null;
+    for (const peer of this.#ofStrangers) {
+      // Whom this side has called since counts among its own connections.
+      if (peer.known) this.#ofStrangers.delete(peer);
+      else if (peer.replies?.link.established !== true) victim ??= peer;
+    }
+    if (this.#ofStrangers.size < max) return;
+    victim ??= this.#unused();
+    this.#ofStrangers.delete(victim);
+    this.#replaced++;
+    this.#close(victim, replaced);
+  }
+
+  /** The one whose turn it is among those that were not used since the last look at them. */
+  #unused(): Peer {
+    for (const peer of this.#ofStrangers) {
+      if (!peer.repliesUsed) return peer;
+      peer.repliesUsed = false;
+      this.#ofStrangers.delete(peer);
+      this.#ofStrangers.add(peer);
+    }
+    throw new Error("Nobody is dialled");
+  }
+
+  #close(peer: Peer, loss: LinkLoss): void {
+    const link = peer.replies?.link;
+    link?.close(link.established ? lingerMs : 0, loss);
+  }
+}
