@@ -317,8 +317,9 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
   }
 
   /**
-   * Fire and forget, to every peer known now, or with `to: service(name)` to every instance of a service. Resolves to
-   * the peers whose queue got it and those that could not be sent to.
+   * Fire and forget, to every peer that is connected, being dialled, or registered and not dialled yet, or with
+   * `to: service(name)` to every instance of a service. Resolves to the peers whose queue got it and those that could
+   * not be sent to; strangers that have left are neither.
    *
    * @throws {ZeromeshError} `PEER_UNREACHABLE` or `TIMEOUT` when discovery does not tell the instances of the service.
    */
@@ -332,7 +333,7 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
     target: string | Contract,
     options: Omit<CallOptions, "to"> & BroadcastTarget = {},
   ): Promise<BroadcastResult> {
-    const known = () => [...this.#core.connections.peers.values()].map((peer) => peer.instanceId);
+    const known = () => this.#core.connections.peers.values();
     return await broadcast(this.#core.client, known, target, options);
   }
 

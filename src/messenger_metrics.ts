@@ -67,10 +67,10 @@ export function observeMessenger(
 /** Reports every peer's connection and queue. */
 function observePeers(meter: Meter, core: MessengerCore, limit: LabelLimit): Disposable[] {
   const each = (observe: Observe, value: (peer: Peer) => number): void => {
-    const { peers } = core.connections;
-    // The places of peers that are gone are for others.
-    limit.retain(new Set([...peers.values()].map((peer) => peer.instanceId)));
-    for (const peer of peers.values()) observe(value(peer), limit.of(peer.instanceId));
+    // Strangers that have left are no rows, and the places of peers that are gone are for others.
+    const rows = [...core.connections.peers.values()].filter((peer) => peer.known || peer.session !== null);
+    limit.retain(new Set(rows.map((peer) => peer.instanceId)));
+    for (const peer of rows) observe(value(peer), limit.of(peer.instanceId));
   };
   const sum = (peer: Peer, of: "queuedMessages" | "queuedBytes"): number =>
     peer.sessions().reduce((total, { link }) => total + link[of], 0);

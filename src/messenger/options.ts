@@ -50,7 +50,8 @@ export interface MessengerOptions {
   redialForMs?: number | undefined;
   /**
    * How long, in milliseconds, a peer that is gone is remembered: until then its id belongs to the CURVE key that it
-   * showed, and another key under that id is `IDENTITY_MISMATCH`.
+   * showed, and another key under that id is `IDENTITY_MISMATCH`. One that came by itself and cannot be dialled again,
+   * because it has no address or has said goodbye, is no peer any more after that.
    * @default {redialForMs}
    */
   forgetAfterMs?: number | undefined;

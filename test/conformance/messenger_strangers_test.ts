@@ -2,13 +2,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { newInstanceId, workerIdOf } from "../../src/core/mod.ts";
-import { type InstanceId, type Messenger, unaryHandler } from "../../src/mod.ts";
+import {
+  type InstanceId,
+  type Messenger,
+  type MetricInfo,
+  type Observe,
+  unaryHandler,
+} from "../../src/mod.ts";
 import type { Socket } from "../../src/zmq/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { addressBlob, Kind, le, PlainVelo, requestHeader, unhex } from "../support/plain_velo.ts";
 import { rawContext } from "../support/raw_sockets.ts";
-import { until } from "../support/until.ts";
-import { bytes, text } from "./messenger_kit.ts";
+import { until, within } from "../support/until.ts";
+import { bytes, fails, looksLike, text } from "./messenger_kit.ts";
 
 const workerOf = (id: InstanceId) => le(workerIdOf(id), 8);
 const digits = (id: string) => unhex(id.replaceAll("-", ""));
@@ -141,4 +147,57 @@ test("more strangers than may be dialled are all answered, and those where nobod
   for (const node of nodes) assert.equal((await node.ask(server.endpoint, "echo", "here")).text, "here");
   assert.ok(server.stats().strangerDials.replaced > before);
   await until(() => server.stats().transport.dialled <= 3);
+});
+
+test("who left for good is no peer any more after forgetAfterMs; who came back in time, or may, still is", async () => {
+  await using t = await leakCheck();
+  const hub = await t.messenger({ forgetAfterMs: 150 });
+  const [leaves, returns] = [await t.messenger({ listen: false }), await t.messenger({ listen: false })];
+  const says = await t.messenger();
+  for (const each of [leaves, returns, says]) await each.connect(hub.endpoint);
+  const node = await PlainVelo.open(t);
+  const silent = await stranger(node, hub);
+  await leave(silent.socket, hub);
+  const known = () => hub.peers().map(({ instanceId }) => instanceId as string).sort();
+  returns.disconnect(hub.instanceId);
+  await until(() => hub.peers().filter(({ up }) => up).length === 2);
+  await fails(hub.unary("x", { to: returns.instanceId }), { code: "PEER_DISCONNECTED" });
+  await returns.connect(hub.endpoint);
+  await Promise.all([leaves.close(), says.close()]);
+  assert.equal(known().length, 4);
+  await until(() => known().length === 2, { message: "those that left to be forgotten" });
+  assert.deepEqual(known(), [returns.instanceId, silent.id].sort());
+  await fails(hub.unary("x", { to: leaves.instanceId }), { code: "PEER_UNKNOWN" });
+});
+
+test("broadcast() keeps no time for strangers that have left, and none of them is a row of metrics", async () => {
+  await using t = await leakCheck();
+  const rows = new Map<string, () => string[]>();
+  const meter = {
+    counter: () => ({ [Symbol.dispose]: () => {} }),
+    gauge: (info: MetricInfo, read: (observe: Observe) => void) => {
+      rows.set(info.name, () => {
+        const labels: string[] = [];
+        read((_value, ...values) => void labels.push(values.join()));
+        return labels;
+      });
+      return { [Symbol.dispose]: () => {} };
+    },
+    histogram: () => ({ series: () => ({ record: () => {} }) }),
+  };
+  const hub = await t.messenger({ connectTimeoutMs: 20_000, redialForMs: 0, meter });
+  const guest = await t.messenger({ listen: false });
+  await guest.connect(hub.endpoint);
+  const lost = await t.messenger();
+  await hub.connect(lost.endpoint);
+  await lost.close();
+  const node = await PlainVelo.open(t);
+  for (let i = 0; i < 10; i++) await leave((await stranger(node, hub)).socket, hub);
+  await until(() => hub.peers().filter(({ up }) => up).length === 1);
+  const { sent, failed } = await within(hub.broadcast("note", { timeoutMs: 20_000 }), 3_000);
+  assert.deepEqual(sent, [guest.instanceId]);
+  assert.deepEqual(failed.map(({ peer }) => peer), [lost.instanceId]);
+  looksLike(failed[0]?.error, { code: "PEER_DISCONNECTED", ran: "no" });
+  const expected = [guest.instanceId, lost.instanceId].sort();
+  assert.deepEqual(rows.get("zeromesh_peer_up")?.().sort(), expected);
 });

@@ -1,6 +1,8 @@
 import type { Contract, InstanceId } from "../../core/mod.ts";
 import type { CallOptions } from "./caller.ts";
 import type { CallClient } from "./client.ts";
+import { givenUp } from "../peers/link_errors.ts";
+import type { Peer } from "../peers/peers.ts";
 import { isToService } from "./service_calls.ts";
 import type { ServiceTarget } from "./service_target.ts";
 
@@ -20,7 +22,7 @@ export interface BroadcastFailure {
   readonly error: unknown;
 }
 
-/** To whom a broadcast goes: every instance of a service, or without one every peer known now. */
+/** To whom a broadcast goes: every instance of a service, or without one every peer that can be reached now. */
 export interface BroadcastTarget {
   /** The service, as `service(name)` gives it. This instance is among its instances if it offers it. */
   to?: ServiceTarget | undefined;
@@ -29,17 +31,38 @@ export interface BroadcastTarget {
 /** Sends one message, without an answer, to each of many peers. */
 export async function broadcast(
   caller: Pick<CallClient, "amSend" | "instancesOf">,
-  known: () => InstanceId[],
+  known: () => Iterable<Peer>,
   target: string | Contract,
   options: Omit<CallOptions, "to"> & BroadcastTarget,
 ): Promise<BroadcastResult> {
   const { to, ...call } = options;
-  if (to === undefined || to === null) return await sendToEach(caller, known(), target, call);
+  if (to === undefined || to === null) {
+    const { reachable, lost } = everybody(known());
+    const { sent, failed } = await sendToEach(caller, reachable, target, call);
+    return { sent, failed: [...failed, ...lost] };
+  }
   if (!isToService({ ...call, to })) {
     throw new TypeError('Cannot broadcast: "to" must be service(name), or be left out for every known peer');
   }
   const { instances, spent } = await caller.instancesOf({ ...call, to });
   return await sendToEach(caller, instances, target, { ...call, ...spent });
+}
+
+/**
+ * Whom a message to everybody goes to: whoever is connected or being dialled, and those that this side was told of and has
+ * not tried yet. Of the others only those count as failed that are no strangers.
+ */
+function everybody(peers: Iterable<Peer>): { reachable: InstanceId[]; lost: BroadcastFailure[] } {
+  const reachable: InstanceId[] = [];
+  const lost: BroadcastFailure[] = [];
+  for (const peer of peers) {
+    const { instanceId, known, met, replies } = peer;
+    const answered = replies !== null && replies.link.established;
+    if (peer.session !== null || peer.connecting !== null || answered || (known && !met)) {
+      reachable.push(instanceId);
+    } else if (known) lost.push({ peer: instanceId, error: givenUp(peer) });
+  }
+  return { reachable, lost };
 }
 
 async function sendToEach(

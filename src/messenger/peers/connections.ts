@@ -11,6 +11,7 @@ import { closedByUs, type Link, type LinkLoss, type Transport } from "../../tran
 import { type HelloReply, type PeerInfo, peerInfoOf, publicKeyOf } from "../../wire/mod.ts";
 import { Connector, type SessionCall } from "./connector.ts";
 import { Dialler, dialOrder } from "./dialler.ts";
+import { Forgetting } from "./forgetting.ts";
 import { HelloDesk } from "./hello_desk.ts";
 import { IdTaken, KeyBindings, rivalOf } from "./identity.ts";
 import {
@@ -90,6 +91,7 @@ export class Connections {
   readonly #dialler: Dialler;
   readonly #connector: Connector;
   readonly #keys: KeyBindings;
+  readonly #forgetting: Forgetting;
   readonly #self: Session;
 
   /** @param parts What they need. */
@@ -98,6 +100,7 @@ export class Connections {
     const peers = this.peers = new PeerTable(parts.maxPeers);
     const register = (info: PeerInfo) => void this.register(info);
     this.finder = new PeerFinder({ peers, lookup: parts.lookup, register, clock: parts.clock });
+    this.#forgetting = new Forgetting({ ...parts, peers });
     const keys = this.#keys = new KeyBindings(parts.clock, parts.forgetAfterMs);
     const lives = (peer: Peer, session: Session) => this.#lives(peer, session);
     this.#dialler = new Dialler({
@@ -224,8 +227,11 @@ export class Connections {
     if (peer === null) return;
     const dialled = peer.dialled === session;
     this.replyLinks.ended(peer, session);
-    this.peers.settle(peer);
     this.#keys.touch(peer);
+    // Who says goodbye comes back as another instance, and a guest has no address.
+    const forGood = !peer.connected && (session.leaving || peer.endpoints.length === 0);
+    this.peers.settle(peer, forGood);
+    if (forGood) this.#forgetting.begin();
     if (dialled && !session.leaving && loss.code === "PEER_DISCONNECTED") this.#redial(peer);
     if (peer.session !== null || !peer.announced) return;
     peer.announced = false;

@@ -152,3 +152,14 @@ export function undialable(who: Pick<Peer, "instanceId" | "name">): ZeromeshErro
     { peer: who.instanceId },
   );
 }
+
+/** Error of a peer that was lost and is not dialled any more, for whoever does not want to begin that again. */
+export function givenUp(who: Pick<Peer, "instanceId" | "name">): ZeromeshError {
+  return new ZeromeshError(
+    "PEER_DISCONNECTED",
+    `Peer ${
+      peerText(who)
+    } was lost and is not dialled any more; a call to it dials it again, disconnect() forgets it`,
+    { peer: who.instanceId },
+  );
+}

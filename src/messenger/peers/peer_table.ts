@@ -12,6 +12,8 @@ export class PeerTable {
   readonly #byWorker = new Map<bigint, Peer>();
   /** Every stranger without a connection, longest first; some that have got one since. */
   readonly #silent = new Set<Peer>();
+  /** Strangers that were gone for good when they were last seen, longest first. */
+  readonly #left = new Set<Peer>();
   readonly #maxPeers: number;
   #strangers = 0;
 
@@ -93,11 +95,32 @@ export class PeerTable {
     peer.fixed ||= info.fixed === true;
   }
 
-  /** A connection to a peer, or an attempt to make one, has ended. */
-  settle(peer: Peer): void {
+  /**
+   * A connection to a peer, or an attempt to make one, has ended.
+   *
+   * @param forGood Whether nothing leads to it any more.
+   */
+  settle(peer: Peer, forGood = false): void {
     if (peer.known || this.#byId.get(peer.instanceId) !== peer) return;
     this.#silent.delete(peer);
     this.#silent.add(peer);
+    this.#left.delete(peer);
+    if (forGood) this.#left.add(peer);
+  }
+
+  /**
+   * Forgets strangers that are gone for good.
+   *
+   * @param until Those that were last seen then or before.
+   * @returns When the next one was last seen; null when there is none.
+   */
+  forgetLeft(until: number): number | null {
+    for (const peer of this.#left) {
+      if (peer.lastSeen > until) return peer.lastSeen;
+      this.#left.delete(peer);
+      if (!peer.known && isIdle(peer)) this.remove(peer);
+    }
+    return null;
   }
 
   /** Forgets a peer. */
@@ -107,6 +130,7 @@ export class PeerTable {
     this.#byId.delete(peer.instanceId);
     this.#byWorker.delete(peer.workerId);
     this.#silent.delete(peer);
+    this.#left.delete(peer);
   }
 
   #add(id: InstanceId): Peer {
