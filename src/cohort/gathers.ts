@@ -1,4 +1,4 @@
-import { type InstanceId, onAbort, ZeromeshError } from "../core/mod.ts";
+import { type InstanceId, onAbort, Shares, ZeromeshError } from "../core/mod.ts";
 import { peerText } from "../messenger/mod.ts";
 import type { Member } from "./members.ts";
 
@@ -11,9 +11,21 @@ interface Arrival {
   reject(error: unknown): void;
 }
 
+/** Those who have come to a name, in a map that knows who was the first. */
+class Arrivals extends Map<InstanceId, Arrival> {
+  readonly opener: InstanceId;
+
+  constructor(opener: InstanceId) {
+    super();
+    this.opener = opener;
+  }
+}
+
 /** Barriers and all-gathers: whoever arrives waits until all others have, and gets what everybody brought. */
 export class Gathers {
-  readonly #byName = new Map<string, Map<InstanceId, Arrival>>();
+  readonly #byName = new Map<string, Arrivals>();
+  /** Names by who has brought them up. */
+  readonly #shares = new Shares<InstanceId>(maxGathers);
   readonly #wanted: () => readonly InstanceId[] | null;
 
   /** @param wanted Who has to arrive, in the order of the values; null while that is not known. */
@@ -25,10 +37,11 @@ export class Gathers {
   async arrive(name: string, who: InstanceId, value: unknown, signal: AbortSignal): Promise<unknown[]> {
     let arrivals = this.#byName.get(name);
     if (arrivals === undefined) {
-      if (this.#byName.size >= maxGathers) {
-        throw new ZeromeshError("OVERLOADED", `${maxGathers} barriers are under way already`, { ran: "no" });
+      if (!this.#shares.take(who)) {
+        const why = `${this.#byName.size} barriers are under way already, or one worker's share of them`;
+        throw new ZeromeshError("OVERLOADED", why, { ran: "no" });
       }
-      this.#byName.set(name, arrivals = new Map());
+      this.#byName.set(name, arrivals = new Arrivals(who));
     }
     if (arrivals.has(who)) {
       throw new Error(`Worker ${who} waits at "${name}" already`);
@@ -38,7 +51,7 @@ export class Gathers {
     arrivals.set(who, arrival);
     const listening = onAbort(signal, () => {
       if (arrivals.get(who) === arrival) arrivals.delete(who);
-      if (arrivals.size === 0 && this.#byName.get(name) === arrivals) this.#byName.delete(name);
+      if (arrivals.size === 0) this.#close(name, arrivals);
       reject(signal.reason);
     });
     this.check(name);
@@ -54,7 +67,7 @@ export class Gathers {
     const arrivals = this.#byName.get(name);
     const wanted = this.#wanted();
     if (arrivals === undefined || wanted === null || !wanted.every((id) => arrivals.has(id))) return;
-    this.#byName.delete(name);
+    this.#close(name, arrivals);
     const values = wanted.map((id) => arrivals.get(id)!.value);
     for (const arrival of arrivals.values()) arrival.resolve(values);
   }
@@ -72,15 +85,22 @@ export class Gathers {
     for (const [name, arrivals] of [...this.#byName]) {
       arrivals.get(who)?.reject(gone);
       arrivals.delete(who);
-      if (arrivals.size === 0) this.#byName.delete(name);
+      if (arrivals.size === 0) this.#close(name, arrivals);
     }
     this.checkAll();
   }
 
   /** Ends all that are under way. */
   end(error: Error): void {
-    const all = [...this.#byName.values()];
-    this.#byName.clear();
-    for (const arrivals of all) for (const arrival of arrivals.values()) arrival.reject(error);
+    for (const [name, arrivals] of [...this.#byName]) {
+      this.#close(name, arrivals);
+      for (const arrival of arrivals.values()) arrival.reject(error);
+    }
+  }
+
+  #close(name: string, arrivals: Arrivals): void {
+    if (this.#byName.get(name) !== arrivals) return;
+    this.#byName.delete(name);
+    this.#shares.give(arrivals.opener);
   }
 }

@@ -42,6 +42,7 @@ export {
 export { type Credit, CreditLedger, CreditWindow, largestCredit } from "./credit.ts";
 export { Deadline, Deadlines } from "./deadlines.ts";
 export { Deque } from "./deque.ts";
+export { hasShare, Shares } from "./shares.ts";
 export { cancelAfter, type ErrorPolicy, type ErrorVerdict, logOnly } from "./error_policy.ts";
 export { durationBounds, DurationBuckets } from "./duration_buckets.ts";
 export {

@@ -1,6 +1,6 @@
-import { type InstanceId, ZeromeshError } from "../core/mod.ts";
+import { type InstanceId, Shares, ZeromeshError } from "../core/mod.ts";
+import type { Event } from "./event.ts";
 import { type EventHandle, eventHandle } from "./handle.ts";
-import { Latch } from "./latch.ts";
 import type { MergeHost } from "./merge.ts";
 import type { AwaiterOptions } from "./waiting.ts";
 
@@ -43,21 +43,41 @@ const longestName = 256;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** A round that is open: some have arrived, and others have not. */
+interface Round {
+  readonly name: string;
+  readonly count: number;
+  readonly event: Event;
+  /** Who opened it, and so whose share it takes; null for this instance. */
+  readonly opener: InstanceId | null;
+  /** Who has arrived from elsewhere. */
+  readonly guests: Set<InstanceId>;
+  /** How many have arrived from here. */
+  own: number;
+  /** How many have arrived. */
+  arrived: number;
+}
+
 /** The barriers that others meet at here, and the way to those elsewhere. */
 export class Barriers {
   readonly #host: BarrierHost;
-  readonly #maxBarriers: number;
-  readonly #rounds = new Map<string, { readonly count: number; readonly latch: Latch }>();
+  readonly #rounds = new Map<string, Round>();
+  readonly #shares: Shares<InstanceId>;
 
   /** @param maxBarriers The most rounds that are open at a time. */
   constructor(host: BarrierHost, maxBarriers: number) {
     this.#host = host;
-    this.#maxBarriers = maxBarriers;
+    this.#shares = new Shares(maxBarriers);
   }
 
   /** Rounds that are open. */
   get size(): number {
     return this.#rounds.size;
+  }
+
+  /** Rounds that were not opened since the start, because there were too many. */
+  get refused(): number {
+    return this.#shares.refused;
   }
 
   /** A barrier here, or at another instance. */
@@ -70,7 +90,7 @@ export class Barriers {
       arrive: async (options = {}) => {
         options.signal?.throwIfAborted();
         const handle = at === null
-          ? this.arrive(name, count)
+          ? this.#openIfFull(this.#arrive(name, count, null))
           : await this.#arriveAt(at, name, count, options);
         try {
           await this.#host.awaiter(handle, options);
@@ -84,24 +104,12 @@ export class Barriers {
     };
   }
 
-  /** Somebody arrives here. Returns the round's handle. */
-  arrive(name: string, count: number): EventHandle {
-    let round = this.#rounds.get(name);
-    if (round !== undefined && round.count !== count) {
-      throw new ZeromeshError(
-        "PAYLOAD_INVALID",
-        `Cannot arrive at barrier "${name}" for ${count}: others wait there for ${round.count}`,
-      );
-    }
-    if (round === undefined) round = this.#begin(name, count);
-    const { latch } = round;
-    latch.arrive();
-    if (latch.remaining === 0) this.#rounds.delete(name);
-    return latch.handle;
-  }
-
-  /** Answers {@link barrierHandler}; `enroll` is told the round while it is still pending. */
-  receive(payload: Uint8Array, enroll: (round: EventHandle) => void): Uint8Array {
+  /**
+   * Answers {@link barrierHandler}; `enroll` is told the round while it is still pending.
+   *
+   * @param guest Who arrives.
+   */
+  receive(payload: Uint8Array, guest: InstanceId, enroll: (round: EventHandle) => void): Uint8Array {
     let json: unknown;
     try {
       json = JSON.parse(decoder.decode(payload));
@@ -113,27 +121,79 @@ export class Barriers {
     if (problem !== null) {
       throw new ZeromeshError("PAYLOAD_INVALID", `Cannot arrive at a barrier: ${problem}`);
     }
-    const round = this.arrive(name as string, count as number);
-    enroll(round);
-    return encoder.encode(String(round));
+    const round = this.#arrive(name as string, count as number, guest);
+    enroll(round.event.handle);
+    return encoder.encode(String(this.#openIfFull(round)));
   }
 
-  #begin(name: string, count: number): { readonly count: number; readonly latch: Latch } {
-    if (this.#rounds.size >= this.#maxBarriers) {
+  /** Whether an instance waits at a barrier here. */
+  waits(guest: InstanceId): boolean {
+    return [...this.#rounds.values()].some(({ guests }) => guests.has(guest));
+  }
+
+  /** An instance is gone. A round where nobody else has arrived goes with it. */
+  leave(guest: InstanceId): void {
+    for (const round of [...this.#rounds.values()]) {
+      if (!round.guests.delete(guest) || round.guests.size > 0 || round.own > 0) continue;
+      this.#end(round);
+      round.event[Symbol.dispose]();
+    }
+  }
+
+  /** Somebody arrives here; from this instance, where `guest` is null. */
+  #arrive(name: string, count: number, guest: InstanceId | null): Round {
+    let round = this.#rounds.get(name);
+    if (round !== undefined && round.count !== count) {
       throw new ZeromeshError(
-        "QUEUE_FULL",
-        `Cannot open barrier "${name}": ${this.#rounds.size} are open, which is the limit (maxBarriers)`,
+        "PAYLOAD_INVALID",
+        `Cannot arrive at barrier "${name}" for ${count}: others wait there for ${round.count}`,
       );
     }
-    const round = { count, latch: new Latch(this.#host, count) };
-    this.#rounds.set(name, round);
-    const end = () => {
-      if (this.#rounds.get(name) === round) this.#rounds.delete(name);
-      round.latch.poison("the round is broken");
-    };
-    // A round that somebody breaks is not where the next ones meet.
-    this.#host.awaiter(round.latch.handle).then(end, end);
+    round ??= this.#begin(name, count, guest);
+    if (guest === null) round.own++;
+    else round.guests.add(guest);
+    round.arrived++;
     return round;
+  }
+
+  #openIfFull(round: Round): EventHandle {
+    if (round.arrived === round.count) {
+      this.#end(round);
+      round.event.trigger();
+    }
+    return round.event.handle;
+  }
+
+  #begin(name: string, count: number, opener: InstanceId | null): Round {
+    if (!this.#shares.take(opener)) {
+      throw new ZeromeshError(
+        "QUEUE_FULL",
+        `Cannot open barrier "${name}": ${this.#rounds.size} are open, which is the limit (maxBarriers), or one ` +
+          "instance's share of it",
+      );
+    }
+    const event = this.#newEvent(opener);
+    const round: Round = { name, count, event, opener, guests: new Set(), own: 0, arrived: 0 };
+    this.#rounds.set(name, round);
+    // A round that somebody breaks is not where the next ones meet.
+    const end = () => this.#end(round);
+    this.#host.awaiter(event.handle).then(end, end);
+    return round;
+  }
+
+  #newEvent(opener: InstanceId | null): Event {
+    try {
+      return this.#host.newEvent();
+    } catch (error) {
+      this.#shares.give(opener);
+      throw error;
+    }
+  }
+
+  #end(round: Round): void {
+    if (this.#rounds.get(round.name) !== round) return;
+    this.#rounds.delete(round.name);
+    this.#shares.give(round.opener);
   }
 
   async #arriveAt(

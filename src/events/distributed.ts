@@ -279,6 +279,8 @@ export interface ConnectionListeners {
   readonly subscribers: Subscribers;
   /** Ours. */
   readonly own: OwnEvents;
+  /** Hears of lost connections, too. */
+  lost(peer: InstanceId, rest: "up" | "down" | "gone"): void;
   /** Ends the rest. */
   close(): void;
 }
@@ -291,6 +293,7 @@ export function listen(port: SystemPort, parts: ConnectionListeners): void {
     lost: (peer, rest) => {
       remote.lost(peer, rest);
       subscribers.lost(peer, rest);
+      parts.lost(peer, rest);
     },
     closing: () => {
       const closed = new ZeromeshError("CLOSED", "This instance closed while the event was awaited");

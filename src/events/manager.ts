@@ -1,4 +1,4 @@
-import { Deadlines, type InstanceId, systemClock, ZeromeshError } from "../core/mod.ts";
+import { Deadline, Deadlines, type InstanceId, systemClock, ZeromeshError } from "../core/mod.ts";
 import type { SystemMessage, SystemPort } from "../messenger/mod.ts";
 import { type Barrier, barrierHandler, type BarrierOptions, Barriers } from "./barrier.ts";
 import { Distributed, type EventCallOptions, listen } from "./distributed.ts";
@@ -24,6 +24,8 @@ export interface EventStats {
   readonly subscribers: SubscriberStats | null;
   /** Rounds of barriers that are open here. */
   readonly barriers: number;
+  /** Rounds that were not opened since the start, because there were too many. */
+  readonly barriersRefused: number;
 }
 
 interface Parts {
@@ -89,20 +91,21 @@ export class EventManager {
       completed: (slot, handle, outcome) => this.#parts.subscribers?.completed(slot, handle, outcome),
       awaited,
     });
-    if (port === null) this.#parts = { own, remote: null, subscribers: null, distributed: null };
-    else {
-      const remote = new RemoteEvents(port, options, this.#deadlines, awaited);
-      const subscribers = new Subscribers(port, own, options);
-      const distributed = new Distributed(port, remote, subscribers, options);
-      this.#parts = { own, remote, subscribers, distributed };
-      listen(port, { own, remote, subscribers, close: () => this.#deadlines.close() });
-    }
     this.#barriers = new Barriers({
       newEvent: () => this.newEvent(),
       awaiter: (handle, wait) => this.awaiter(handle, wait),
       poison: (handle, reason) => this.poison(handle, reason),
       arriveAt: (at, payload, wait) => this.#arriveAt(at, payload, wait),
     }, options.maxBarriers);
+    if (port === null) this.#parts = { own, remote: null, subscribers: null, distributed: null };
+    else {
+      const remote = new RemoteEvents(port, options, this.#deadlines, awaited);
+      const subscribers = new Subscribers(port, own, options);
+      const distributed = new Distributed(port, remote, subscribers, options);
+      this.#parts = { own, remote, subscribers, distributed };
+      const lost = (peer: InstanceId, rest: "up" | "down" | "gone") => this.#lost(port, peer, rest);
+      listen(port, { own, remote, subscribers, lost, close: () => this.#deadlines.close() });
+    }
   }
 
   /**
@@ -254,6 +257,7 @@ export class EventManager {
       remote: this.#parts.remote?.stats() ?? null,
       subscribers: this.#parts.subscribers?.stats() ?? null,
       barriers: this.#barriers.size,
+      barriersRefused: this.#barriers.refused,
     };
   }
 
@@ -261,7 +265,23 @@ export class EventManager {
     const { distributed, subscribers } = this.#parts;
     if (name !== barrierHandler) return distributed?.receive(name, message);
     // Subscribed in the same step: this instance may close as soon as the round is complete.
-    return this.#barriers.receive(message.lentPayload, (round) => subscribers?.enroll(message, round));
+    const sender = this.#port?.senderOf(message) ?? null;
+    if (sender === null) {
+      throw new ZeromeshError("PEER_UNKNOWN", "Whoever arrives at a barrier has to introduce itself");
+    }
+    const enroll = (round: EventHandle) => subscribers?.enroll(message, round);
+    return this.#barriers.receive(message.lentPayload, sender.instanceId, enroll);
+  }
+
+  /** Who waits at a barrier and stays away has left it. */
+  #lost(port: SystemPort, peer: InstanceId, rest: "up" | "down" | "gone"): void {
+    const barriers = this.#barriers;
+    if (rest === "up" || !barriers.waits(peer)) return;
+    if (rest === "gone") return barriers.leave(peer);
+    const absence = new Absence(() => {
+      if (!port.hasWay(peer)) barriers.leave(peer);
+    });
+    this.#deadlines.add(absence, this.#options.ownerGraceMs);
   }
 
   #elsewhere(handle: EventHandle): Distributed {
@@ -284,6 +304,16 @@ export class EventManager {
         peer: at,
       },
     );
+  }
+}
+
+/** A time for which somebody may be away. */
+class Absence extends Deadline {
+  readonly expire: () => void;
+
+  constructor(over: () => void) {
+    super();
+    this.expire = over;
   }
 }
 

@@ -1,4 +1,4 @@
-import { type InstanceId, ZeromeshError } from "../core/mod.ts";
+import { hasShare, type InstanceId, ZeromeshError } from "../core/mod.ts";
 import type { Failure, SystemMessage, SystemPort, SystemSender } from "../messenger/mod.ts";
 import {
   completionHandler,
@@ -89,9 +89,12 @@ export class Subscribers {
     if (slot === null) return this.#answerLate(message, sender, words);
     const peer = this.#byPeer.get(sender.instanceId) ?? this.#meet(sender.instanceId);
     if (peer.slots.has(slot)) return;
-    if (this.#count >= this.#options.maxSubscribers) {
+    const { maxSubscribers } = this.#options;
+    if (!hasShare(peer.slots.size, this.#count, maxSubscribers)) {
       this.#refused++;
-      const limit = `${this.#count} subscriptions are open at its owner, which is the limit (maxSubscribers)`;
+      const limit =
+        `${this.#count} subscriptions are open at its owner, ${peer.slots.size} of them for this instance, ` +
+        `which is the limit (maxSubscribers, ${maxSubscribers}) or its share`;
       return this.#refuse(
         message,
         sender,

@@ -1,4 +1,4 @@
-import { type InstanceId, ZeromeshError } from "../../core/mod.ts";
+import { type InstanceId, Shares, ZeromeshError } from "../../core/mod.ts";
 import {
   decodePayload,
   decodeTtl,
@@ -8,6 +8,7 @@ import {
   ttlHeader,
 } from "../../wire/mod.ts";
 import type { MessengerCore } from "../core.ts";
+import type { Session } from "../peers/session.ts";
 import type { SystemMessage } from "../system_port.ts";
 import { type PartOfCall, spentOf } from "../calls/spent.ts";
 import type { WaitOptions } from "../calls/wait_options.ts";
@@ -29,10 +30,9 @@ const maxNameUnits = 4 * 1024 * 1024;
 export class HandlerWaits {
   readonly #core: MessengerCore;
   readonly #byName = new Map<string, Set<() => void>>();
-  readonly #maxWaits: number;
-  #waiting = 0;
-  #nameUnits = 0;
-  #refused = 0;
+  /** Of each connection. */
+  readonly #places: Shares<Session>;
+  readonly #nameUnits = new Shares<Session>(maxNameUnits);
 
   /**
    * @param core The messenger whose handlers are waited for.
@@ -40,7 +40,7 @@ export class HandlerWaits {
    */
   constructor(core: MessengerCore, maxWaits: number) {
     this.#core = core;
-    this.#maxWaits = maxWaits;
+    this.#places = new Shares(maxWaits);
     core.registry.added = (handler) => {
       for (const wake of [...this.#byName.get(handler) ?? []]) wake();
     };
@@ -49,7 +49,7 @@ export class HandlerWaits {
 
   /** Counters. */
   stats(): HandlerWaitStats {
-    return { waiting: this.#waiting, refused: this.#refused };
+    return { waiting: this.#places.taken, refused: this.#places.refused + this.#nameUnits.refused };
   }
 
   #answer(message: SystemMessage): Uint8Array | Promise<Uint8Array> {
@@ -67,21 +67,23 @@ export class HandlerWaits {
     if (this.#core.registry.get(handler) !== undefined) return reply(handler, true);
     const waitMs = patience(timeoutMs, message.systemHeader(ttlHeader));
     if (waitMs <= 0 || message.kind === ResponseKind.fire) return reply(handler, false);
-    if (this.#waiting >= this.#maxWaits || this.#nameUnits + handler.length > maxNameUnits) {
-      this.#refused++;
-      throw new ZeromeshError(
-        "OVERLOADED",
-        `${this.#waiting} others wait for handlers here, which is the limit`,
-        {
-          handler: name,
-        },
-      );
+    if (!this.#enter(message.session, handler.length)) {
+      const why =
+        `${this.#places.taken} wait for handlers here, which is the limit, or the share of one connection`;
+      throw new ZeromeshError("OVERLOADED", why, { handler: name });
     }
     return this.#wait(message, handler, waitMs);
   }
 
+  #enter(session: Session, nameUnits: number): boolean {
+    if (!this.#places.take(session)) return false;
+    if (this.#nameUnits.take(session, nameUnits)) return true;
+    this.#places.give(session);
+    return false;
+  }
+
   #wait(message: SystemMessage, handler: string, waitMs: number): Promise<Uint8Array> {
-    const { signal } = message;
+    const { signal, session } = message;
     const { promise, resolve } = Promise.withResolvers<Uint8Array>();
     const wakes = this.#byName.get(handler) ?? new Set();
     this.#byName.set(handler, wakes);
@@ -90,16 +92,14 @@ export class HandlerWaits {
       signal.removeEventListener("abort", gone);
       wakes.delete(wake);
       if (wakes.size === 0) this.#byName.delete(handler);
-      this.#waiting--;
-      this.#nameUnits -= handler.length;
+      this.#places.give(session);
+      this.#nameUnits.give(session, handler.length);
       resolve(reply(handler, available, this.#core.lifecycle !== "running"));
     };
     const wake = (): void => end(true);
     const gone = (): void => end(false);
     const cancel = this.#core.system.clock.after(waitMs, gone);
     wakes.add(wake);
-    this.#waiting++;
-    this.#nameUnits += handler.length;
     signal.addEventListener("abort", gone);
     return promise;
   }

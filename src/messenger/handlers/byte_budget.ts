@@ -1,7 +1,19 @@
-/** Memory that several share: who finds too little left waits, first come first served. */
-export class ByteBudget {
+import { hasShare } from "../../core/mod.ts";
+
+interface Waiting<Sender> {
+  readonly sender: Sender;
+  readonly bytes: number;
+  readonly go: () => void;
+}
+
+/**
+ * Memory that several share, each of whom gets a share of it. Who finds too little left waits, first come first served; who
+ * has its share lets others pass.
+ */
+export class ByteBudget<Sender> {
   readonly #limit: number;
-  readonly #waiting: { readonly bytes: number; readonly go: () => void }[] = [];
+  readonly #waiting: Waiting<Sender>[] = [];
+  readonly #held = new Map<Sender, number>();
   #taken = 0;
 
   /** @param limit Bytes that may be taken at a time. Who wants more than that gets it when nobody else has any. */
@@ -15,29 +27,36 @@ export class ByteBudget {
   }
 
   /** Takes bytes, as soon as there is room. */
-  take(bytes: number): Promise<void> {
-    if (this.#waiting.length === 0 && this.#fits(bytes)) {
-      this.#taken += bytes;
-      return Promise.resolve();
-    }
-    return new Promise((go) => this.#waiting.push({ bytes, go }));
+  take(sender: Sender, bytes: number): Promise<void> {
+    return new Promise((go) => {
+      this.#waiting.push({ sender, bytes, go });
+      this.#serve();
+    });
   }
 
   /** Gives bytes back. */
-  give(bytes: number): void {
-    this.#taken -= bytes;
-    for (
-      let first = this.#waiting[0];
-      first !== undefined && this.#fits(first.bytes);
-      first = this.#waiting[0]
-    ) {
-      this.#waiting.shift();
-      this.#taken += first.bytes;
-      first.go();
+  give(sender: Sender, bytes: number): void {
+    this.#change(sender, -bytes);
+    this.#serve();
+  }
+
+  #serve(): void {
+    for (let i = 0; i < this.#waiting.length;) {
+      const { sender, bytes, go } = this.#waiting[i]!;
+      if (this.#taken > 0 && this.#taken + bytes > this.#limit) return;
+      if (this.#taken > 0 && !hasShare(this.#held.get(sender) ?? 0, this.#taken, this.#limit, bytes)) i++;
+      else {
+        this.#waiting.splice(i, 1);
+        this.#change(sender, bytes);
+        go();
+      }
     }
   }
 
-  #fits(bytes: number): boolean {
-    return this.#taken === 0 || this.#taken + bytes <= this.#limit;
+  #change(sender: Sender, bytes: number): void {
+    this.#taken += bytes;
+    const held = (this.#held.get(sender) ?? 0) + bytes;
+    if (held > 0) this.#held.set(sender, held);
+    else this.#held.delete(sender);
   }
 }

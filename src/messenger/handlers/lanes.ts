@@ -103,7 +103,7 @@ export class Lanes implements LimitedTask {
   admit(call: InboundCall): Admission {
     const { ordered } = this.#tasks;
     if (ordered === null && this.#queued === 0 && this.#take()) return "run";
-    const lane = ordered === "global" ? this.#lane(0, 0) : this.#lane(call.id0, call.id1);
+    const lane = ordered === "global" ? this.#lane(0, 0) : this.#laneOf(call);
     if (ordered !== null) {
       lane.fresh = true;
       if (lane.running === 0 && lane.queue.size === 0 && this.#take()) {
@@ -245,6 +245,11 @@ export class Lanes implements LimitedTask {
     const limit = this.#waitingAt;
     this.#waitingAt = null;
     limit?.leave(this.#node);
+  }
+
+  /** By whose the connection is, and not by whom its messages name: plain Velo may name anybody. */
+  #laneOf({ session: { peer, serial } }: InboundCall): Lane {
+    return peer === null ? this.#lane(serial, 0) : this.#lane(peer.worker0, peer.worker1);
   }
 
   #lane(id0: number, id1: number): Lane {

@@ -1,4 +1,11 @@
-import { type Clock, errorText, type InstanceId, type Logger, ZeromeshError } from "../../core/mod.ts";
+import {
+  type Clock,
+  errorText,
+  type InstanceId,
+  type Logger,
+  Shares,
+  ZeromeshError,
+} from "../../core/mod.ts";
 import { copyBytes, InboundMessage } from "../../transport/mod.ts";
 import {
   acquireHandler,
@@ -87,7 +94,8 @@ interface Job {
 export class StagedRequests {
   readonly #parts: StagedParts;
   readonly #jobs = new Set<Job>();
-  readonly #budget: ByteBudget;
+  readonly #budget: ByteBudget<Peer>;
+  readonly #places: Shares<Peer>;
   #draining = false;
   #fetched = 0;
   #failed = 0;
@@ -96,6 +104,7 @@ export class StagedRequests {
   constructor(parts: StagedParts) {
     this.#parts = parts;
     this.#budget = new ByteBudget(parts.maxStagedBytes);
+    this.#places = new Shares(parts.maxStagedRequests);
   }
 
   /** Counters. */
@@ -133,8 +142,8 @@ export class StagedRequests {
       ? "its handle cannot be read"
       : peer === undefined || handle.owner !== peer.workerId || peer.zeromesh
       ? "its handle belongs to another instance than the sender"
-      : this.#jobs.size >= this.#parts.maxStagedRequests
-      ? `${this.#jobs.size} others are being fetched, which is the limit`
+      : !this.#places.take(peer)
+      ? `${this.#jobs.size} are being fetched, which is the limit, or one sender's share of it`
       : null;
     if (wrong !== null) {
       this.#refuse(target, wrong);
@@ -165,7 +174,8 @@ export class StagedRequests {
     } catch (error) {
       if (!job.givenBack) this.#refuse(job.target, errorText(error));
     } finally {
-      this.#budget.give(memory.bytes);
+      this.#budget.give(job.peer, memory.bytes);
+      this.#places.give(job.peer);
       this.#jobs.delete(job);
     }
   }
@@ -202,7 +212,7 @@ export class StagedRequests {
     if (totalBytes > maxPayloadBytes) {
       throw new Error(`it has ${totalBytes} bytes, more than maxPayloadBytes (${maxPayloadBytes})`);
     }
-    await this.#budget.take(totalBytes);
+    await this.#budget.take(job.peer, totalBytes);
     memory.bytes = totalBytes;
     const payload = new Uint8Array(totalBytes);
     for (let chunk = 0; chunk < chunks; chunk++) {

@@ -1,4 +1,11 @@
-import { type Clock, errorText, type InstanceId, type Logger, ZeromeshError } from "../../core/mod.ts";
+import {
+  type Clock,
+  errorText,
+  type InstanceId,
+  type Logger,
+  Shares,
+  ZeromeshError,
+} from "../../core/mod.ts";
 import { type Link, Refusals, type Transport } from "../../transport/mod.ts";
 import { decodeHello, encodeHelloReply, endpointsOf, type Hello } from "../../wire/mod.ts";
 import type { InboundCall } from "../handlers/context.ts";
@@ -38,10 +45,15 @@ export interface HelloDeskParts {
   up(peer: Peer): void;
 }
 
+// Each waits for its rival's answer, no longer than the heartbeat bound.
+const maxUndecided = 1_024;
+
 /** Answers `_hello` of whoever dials this instance. */
 export class HelloDesk {
   readonly #parts: HelloDeskParts;
   readonly #refusals: Refusals;
+  /** Those that wait to be told whether their id is taken. */
+  readonly #undecided = new Shares<Session>(maxUndecided);
 
   /** @param parts What it works with. */
   constructor(parts: HelloDeskParts) {
@@ -95,10 +107,18 @@ export class HelloDesk {
 
   /** Another process is there under the same id: it may be a former one whose loss is not known yet. */
   async #unlessTaken(peer: Peer, session: Session, hello: Hello, first: Session): Promise<Uint8Array> {
-    for (let rival: Session | null = first; rival !== null; rival = rivalOf(peer, session)) {
-      if (!await this.#parts.lives(peer, rival)) continue;
-      this.#parts.duplicated(peer, "another process with this id wanted to connect, and was refused");
-      throw new IdTaken(peer, rival, "the one that says hello now");
+    if (!this.#undecided.take(session)) {
+      const why = "Too many instances whose ids may be taken want to connect; try again later";
+      throw new ZeromeshError("OVERLOADED", why, { handler: "_hello" });
+    }
+    try {
+      for (let rival: Session | null = first; rival !== null; rival = rivalOf(peer, session)) {
+        if (!await this.#parts.lives(peer, rival)) continue;
+        this.#parts.duplicated(peer, "another process with this id wanted to connect, and was refused");
+        throw new IdTaken(peer, rival, "the one that says hello now");
+      }
+    } finally {
+      this.#undecided.give(session);
     }
     // Nobody waits for the answer of a connection that ended meanwhile.
     if (session.link.state !== "open") throw new Error("The connection has ended");

@@ -12,10 +12,14 @@ export interface Terms extends Negotiation {
   readonly creditCounts: CreditCounts;
 }
 
+let lastSerial = 0;
+
 /** What two instances agreed on for one connection. */
 export class Session {
   /** The connection. */
   readonly link: Link<Session>;
+  /** Tells it from all other ones. */
+  readonly serial = ++lastSerial;
   /** Who is at the other end; null until the handshake. */
   peer: Peer | null = null;
   /** Whether the other end is one of ours. */

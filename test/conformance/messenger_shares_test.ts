@@ -1,0 +1,130 @@
+/** Tables in which messages of peers make entries: one peer alone cannot fill them, and its entries go with it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type InstanceId, type Messenger, type MessengerOptions, unaryHandler } from "../../src/mod.ts";
+import { type LeakCheck, leakCheck } from "../support/fixture.ts";
+import { isReply, Kind, le, PlainVelo, requestHeader, utf8 } from "../support/plain_velo.ts";
+import { until, within } from "../support/until.ts";
+import { fails, gate, pair } from "./messenger_kit.ts";
+
+// Of so many places one alone gets so many.
+const places = 34;
+const share = 32;
+
+/** An instance, one that wants everything, and one that wants little. */
+async function crowd(
+  t: LeakCheck,
+  options: MessengerOptions,
+): Promise<{ owner: Messenger; greedy: Messenger; modest: Messenger; at: InstanceId }> {
+  const { server: owner, client: greedy, peer: at } = await pair(t, { server: options });
+  const modest = await t.messenger();
+  await modest.connect(owner.endpoint);
+  return { owner, greedy, modest, at };
+}
+
+for (const how of ["closes", "is lost"]) {
+  test(`one peer opens its share of the barriers, and when it ${how}, what only it has opened ends`, async () => {
+    await using t = await leakCheck();
+    const events = { maxBarriers: places, ownerGraceMs: 100 };
+    const { owner, greedy, modest, at } = await crowd(t, { events });
+    const open = () => owner.events.stats().barriers;
+    const ended: Promise<unknown>[] = [];
+    const arrive = (who: Messenger, name: string) => {
+      ended.push(who.events.barrier(name, 2, { at }).arrive().catch(() => {}));
+    };
+    for (let i = 0; i < share; i++) arrive(greedy, `greedy ${i}`);
+    await until(() => open() === share);
+    await fails(greedy.events.barrier("one more", 2, { at }).arrive(), { code: "QUEUE_FULL" });
+    arrive(modest, "modest");
+    await until(() => open() === share + 1);
+    arrive(owner, "greedy 0");
+    await until(() => open() === share);
+    arrive(owner, "greedy 1 too");
+    assert.equal(owner.events.stats().barriersRefused, 1);
+    arrive(modest, "greedy 1");
+    await until(() => open() === share);
+    arrive(modest, "shared");
+    await until(() => open() === share + 1);
+    ended.push(owner.events.barrier("shared", 3).arrive().catch(() => {}));
+    if (how === "closes") await greedy.close();
+    else greedy.disconnect(at);
+    // Those of the owner and of the modest one stay.
+    await until(() => open() === 3, { message: () => `3 barriers to be left, and not ${open()}` });
+    await within(Promise.all([modest.close(), owner.close()]), 5_000);
+    await Promise.all(ended);
+  });
+}
+
+test("one peer waits for its share of handlers, and another one can wait, too", async () => {
+  await using t = await leakCheck();
+  const { owner, greedy, modest, at } = await crowd(t, { maxHandlerWaits: places });
+  const waits = Array.from({ length: share }, (_, i) => greedy.waitForHandler(at, `h${i}`).catch(() => {}));
+  await until(() => owner.stats().handlerWaits.waiting === share);
+  await fails(greedy.waitForHandler(at, "one more"), { code: "OVERLOADED" });
+  const waiting = modest.waitForHandler(at, "wanted");
+  await until(() => owner.stats().handlerWaits.waiting === share + 1);
+  owner.registerHandler(unaryHandler("wanted", () => {}));
+  await within(waiting, 2_000);
+  await greedy.close();
+  await until(() => owner.stats().handlerWaits.waiting === 0);
+  await Promise.all(waits);
+});
+
+test("one peer subscribes to its share of events, and another one to what it wants", async () => {
+  await using t = await leakCheck();
+  const { owner, greedy, modest } = await crowd(t, { events: { maxSubscribers: places } });
+  const events = Array.from({ length: places }, () => owner.events.newEvent());
+  const waits = events.map(({ handle }) => greedy.events.awaiter(handle));
+  const codes = waits.map((wait) => wait.then(() => "triggered", ({ code }) => code));
+  await until(() => owner.events.stats().subscribers?.refused === places - share);
+  const waiting = modest.events.awaiter(events[0]!.handle);
+  await until(() => owner.events.stats().subscribers?.subscribers === share + 1);
+  for (const event of events) event.trigger();
+  await within(waiting, 2_000);
+  const outcomes = await Promise.all(codes);
+  assert.equal(outcomes.filter((code) => code === "triggered").length, share);
+  assert.equal(outcomes.filter((code) => code === "QUEUE_FULL").length, places - share);
+});
+
+test("one plain node has its share of payloads fetched, and another one's is fetched beside them", async () => {
+  await using t = await leakCheck();
+  const server = await t.messenger({ maxStagedRequests: places });
+  server.registerHandler(unaryHandler("echo", ({ payload }) => payload));
+  const ask = async (node: PlainVelo): Promise<string> => {
+    const id = node.nextId();
+    const { workerId } = server.peers().find((peer) => peer.instanceId === node.instanceId)!;
+    const value = utf8(((workerId << 64n) | 7n).toString());
+    const map = `81a3${utf8("_rv")}d9${le(value.length / 2, 1)}${value}`;
+    node.send(server.endpoint, 0, requestHeader(Kind.unary, id, "echo", map));
+    await Promise.resolve();
+    return id;
+  };
+  const [greedy, modest] = [await PlainVelo.open(t), await PlainVelo.open(t)];
+  for (const node of [greedy, modest]) await node.introduce(server.endpoint);
+  for (let i = 0; i < share; i++) await ask(greedy);
+  await until(() => server.stats().staged.fetching === share);
+  const refused = await ask(greedy);
+  assert.match((await greedy.next((message) => isReply(message, refused))).text, /share/);
+  await ask(modest);
+  await modest.nextRequest("_rv_acquire");
+  assert.equal(server.stats().staged.fetching, share + 1);
+});
+
+test("a plain node that names many workers has one lane of an ordered handler", async () => {
+  await using t = await leakCheck();
+  const server = await t.messenger();
+  const held = gate(t);
+  const handler = unaryHandler("held", async () => await held.opened, { dispatch: { ordered: "sender" } });
+  server.registerHandler(handler);
+  const node = await PlainVelo.open(t);
+  await node.introduce(server.endpoint);
+  for (let i = 0; i < 50; i++) {
+    const id = `${le(BigInt(i + 1) * 0x1_0000_0001n, 8)}${le(i, 2)}${le(0, 6)}`;
+    node.send(server.endpoint, 0, requestHeader(Kind.unary, id, "held"), "x");
+  }
+  const counts = () => server.stats().handlers.byHandler["held"]!;
+  await until(() => counts().queued === 49);
+  assert.deepEqual([counts().inFlight, counts().lanes], [1, 1]);
+  held.open();
+  await until(() => counts().queued === 0);
+});
