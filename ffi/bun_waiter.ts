@@ -4,7 +4,14 @@ import type { BunGlobal, BunSocket } from "./bun_types.ts";
 import { findLoopDescriptor, slicer } from "./loop_descriptor.ts";
 import { pollSet } from "./poll_set.ts";
 import type { System } from "./symbols.ts";
-import { type Park, type ParkEvents, type ParkFactory, ParkingWaiter, probePark } from "./waiter.ts";
+import {
+  type Park,
+  type ParkEvents,
+  type ParkFactory,
+  ParkingWaiter,
+  probePark,
+  readWaiterOptions,
+} from "./waiter.ts";
 import { workerPark } from "./worker_waiter.ts";
 
 const { Bun: bun } = globalThis as unknown as { Bun: BunGlobal };
@@ -134,7 +141,8 @@ async function probe(parts: WaitingParts): Promise<LoopProbe> {
 }
 
 /** Makes a waiter, after the one probe of this thread. */
-export async function bunWaiter(parts: WaitingParts, options: WaiterOptions): Promise<Waiter> {
+export async function bunWaiter(parts: WaitingParts, given: WaiterOptions): Promise<Waiter> {
+  const options = readWaiterOptions(given);
   const { system, path } = parts.library;
   const inWorker = workerPark({ prelude: workerPrelude, library: path });
   const inLoop: ParkFactory = (fd, events) => new BunPark(fd, system, events);

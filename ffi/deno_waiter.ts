@@ -5,7 +5,14 @@ import type { DenoInternal } from "./deno_types.ts";
 import { findLoopDescriptor, slicer } from "./loop_descriptor.ts";
 import { pollSet } from "./poll_set.ts";
 import type { LinuxSystem } from "./symbols.ts";
-import { type Park, type ParkEvents, type ParkFactory, ParkingWaiter, probePark } from "./waiter.ts";
+import {
+  type Park,
+  type ParkEvents,
+  type ParkFactory,
+  ParkingWaiter,
+  probePark,
+  readWaiterOptions,
+} from "./waiter.ts";
 import { workerPark } from "./worker_waiter.ts";
 
 const POLLIN = 1;
@@ -149,7 +156,8 @@ async function loopDescriptor(system: LinuxSystem): Promise<number> {
 }
 
 /** Makes a waiter, after the one probe of this thread. */
-export async function denoWaiter(library: DenoLibrary, options: WaiterOptions): Promise<Waiter> {
+export async function denoWaiter(library: DenoLibrary, given: WaiterOptions): Promise<Waiter> {
+  const options = readWaiterOptions(given);
   const { system, path } = library;
   const inWorker = workerPark({ prelude: workerPrelude, library: path });
   const inLoop: ParkFactory = (fd, events) => new DenoPark(fd, library, events);

@@ -23,8 +23,9 @@
  *
  * @module
  */
+import { option, type OptionTable, readOptions } from "../src/core/mod.ts";
 import type { Backend } from "./backend.ts";
-import type { SearchPlace } from "./library.ts";
+import { defaultSearch, type SearchPlace } from "./library.ts";
 
 export {
   type ErrorCode,
@@ -72,6 +73,14 @@ export interface OpenBackendOptions {
   search?: readonly SearchPlace[] | undefined;
 }
 
+const openOptionTable: OptionTable<OpenBackendOptions> = {
+  library: option.text,
+  search: option.kind(
+    `an array of ${defaultSearch.map((place) => `"${place}"`).join(", ")}`,
+    (value) => Array.isArray(value) && value.every((place) => defaultSearch.includes(place)),
+  ),
+};
+
 /** The right to use a backend until it is disposed of. */
 export interface BackendLease extends Disposable {
   /** The backend. */
@@ -107,7 +116,7 @@ const opened = new Map<string, Opened>();
  * console.log(`libzmq ${library.version} from ${library.path}, CURVE: ${library.capabilities.includes("curve")}`);
  * ```
  */
-export async function openBackend(options: OpenBackendOptions = {}): Promise<Backend> {
+export async function openBackend(options?: OpenBackendOptions): Promise<Backend> {
   return (await leaseBackend(options)).backend;
 }
 
@@ -119,7 +128,8 @@ export async function openBackend(options: OpenBackendOptions = {}): Promise<Bac
  * @returns The right to use the backend; nothing made with it may be left when it is disposed of.
  * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, as for {@link openBackend}.
  */
-export async function leaseBackend(options: OpenBackendOptions = {}): Promise<BackendLease> {
+export async function leaseBackend(given?: OpenBackendOptions): Promise<BackendLease> {
+  const options = readOptions(given, openOptionTable, "Cannot open libzmq");
   const key = JSON.stringify([options.library, options.search]);
   const entry = opened.get(key) ?? { backend: load(options), leases: 0 };
   opened.set(key, entry);

@@ -1,5 +1,17 @@
+import { option, type OptionTable, readOptions } from "../src/core/mod.ts";
 import type { Waiter, WaiterOptions } from "./backend.ts";
 import type { PollSet } from "./poll_set.ts";
+
+const waiterOptionTable: OptionTable<WaiterOptions> = {
+  onWake: option.function,
+  onFailure: option.function,
+  kind: option.oneOf("auto", "loop", "worker"),
+};
+
+/** Checks the options of a waiter. @throws {TypeError} If one is not known or has the wrong type. */
+export function readWaiterOptions(options: WaiterOptions): WaiterOptions {
+  return readOptions(options, waiterOptionTable, "Cannot make a waiter");
+}
 
 /** One way to wait for the one descriptor of a poll set. */
 export interface Park {

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
-import { ZeromeshError } from "./core/mod.ts";
+import { checkArgument, option, ZeromeshError } from "./core/mod.ts";
 import { type CurveKeyPair, isCurveKey } from "./zmq/mod.ts";
 
 /**
@@ -7,7 +7,7 @@ import { type CurveKeyPair, isCurveKey } from "./zmq/mod.ts";
  *
  * @param path The file. Nobody but its owner may have rights to it (`chmod 600`).
  * @throws {ZeromeshError} `FORBIDDEN` if the file's group or others can read or change it.
- * @throws {TypeError} If the file holds no key pair.
+ * @throws {TypeError} If the path is no text, or the file holds no key pair.
  * @throws {Error} The system's own error if the file cannot be read, with its `code`, such as `ENOENT`.
  *
  * @example Usage
@@ -18,6 +18,7 @@ import { type CurveKeyPair, isCurveKey } from "./zmq/mod.ts";
  * ```
  */
 export function readKeyPair(path: string): CurveKeyPair {
+  checkArgument("path", path, option.text, "Cannot read a key pair");
   const file = openSync(path, "r");
   try {
     const mode = fstatSync(file).mode & 0o777;

@@ -4,31 +4,32 @@ import {
   type DroppedEntries,
   type InstanceId,
   isContract,
+  type OptionTable,
   readOptions,
   type SubscribeOptions,
   type UnaryContract,
   type WorkerId,
   ZeromeshError,
 } from "./core/mod.ts";
-import { DiscoveryHub } from "./discovery/mod.ts";
-import { attachEvents, type EventManager, resolveEventOptions } from "./events/mod.ts";
+import type { EventManager } from "./events/mod.ts";
 import {
   broadcast,
   type BroadcastResult,
   type BroadcastTarget,
-  Builtins,
   type Caller,
   type CallOptions,
-  checkTimeout,
   type Client,
   type ClientCallOptions,
   type CloseOptions,
+  closeOptionTable,
   type ConnectOptions,
+  connectOptionTable,
   type Handler,
   handlerOf,
   type HandlerOptions,
+  handlerOptionTable,
   type InboundCall,
-  MessengerCore,
+  type MessengerCore,
   type MessengerFace,
   type ObjectHandler,
   type PeerEntry,
@@ -36,21 +37,25 @@ import {
   PeerQuestions,
   type PeerView,
   type RegisterOptions,
-  resolveOptions,
+  registerOptionTable,
   type ServiceTarget,
-  type Session,
   type Status,
   type TypedCallOptions,
   type WaitOptions,
+  waitOptionTable,
 } from "./messenger/mod.ts";
 import { amHandler, type ContractHandler, type TypedContext, typedUnaryHandler } from "./handlers.ts";
-import { Inside } from "./messenger_inside.ts";
+import { type Inside, openInside } from "./messenger_inside.ts";
 import { observeMessenger } from "./messenger_metrics.ts";
-import { connectOptionTable, type MessengerOptions, messengerOptionTable } from "./messenger_options.ts";
+import { type MessengerOptions, messengerOptionTable } from "./messenger_options.ts";
 import type { FullStats } from "./stat_metrics.ts";
-import { isCurveKey, ZmqTransport } from "./transport/mod.ts";
 import { type PeerInfoJson, peerInfoToJson } from "./wire/mod.ts";
-import { leaseContext, type LibraryInfo } from "./zmq/mod.ts";
+import type { LibraryInfo } from "./zmq/mod.ts";
+
+const handleOptionTable: OptionTable<HandlerOptions & RegisterOptions> = {
+  ...handlerOptionTable,
+  ...registerOptionTable,
+};
 
 /**
  * One instance on the network: it listens, dials peers, sends requests and serves handlers.
@@ -99,52 +104,14 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
    * @throws {RangeError} If a number is out of its range.
    * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, `ENDPOINT_INVALID`, `ADDRESS_IN_USE`; what registering with
    * `discovery` throws.
+   * @throws {unknown} The reason of `signal`, when it aborts before there is an instance. Nothing is left of it then.
    */
-  static async create(given: MessengerOptions = {}): Promise<Messenger> {
+  static async create(given?: MessengerOptions): Promise<Messenger> {
     const options = readOptions(given, messengerOptionTable, "Cannot create a messenger");
-    const { signal } = options;
-    signal?.throwIfAborted();
-    const resolved = resolveOptions(options);
-    const sizes = resolveEventOptions(options.events);
-    const discovery = DiscoveryHub.of(options, resolved);
-    const lease = await leaseContext({
-      library: resolved.library,
-      logger: resolved.logger,
-      clock: resolved.clock,
-      waiter: resolved.waiter,
-    });
-    const inside = new Inside(lease.context.library, discovery);
-    try {
-      inside.core = await MessengerCore.create({
-        options: resolved,
-        faceFor: (call) => new Messenger(inside, call),
-        openTransport: (instanceId, handler) =>
-          ZmqTransport.create<Session>(resolved, {
-            context: lease.context,
-            instanceId,
-            handler,
-            clock: resolved.clock,
-            logger: resolved.logger,
-          }),
-        discovery,
-        release: () => lease.release(),
-      });
-      inside.events = attachEvents(inside.core.system, sizes);
-      const services = (): readonly string[] => discovery?.announced ?? [];
-      inside.builtins = new Builtins(inside.core, { ...resolved, services });
-    } catch (error) {
-      await lease.release();
-      throw error;
-    }
+    const { inside, resolved } = await openInside(options, (inside, call) => new Messenger(inside, call));
     const messenger = new Messenger(inside, null);
-    try {
-      await discovery?.register(inside.core.connections.peerInfo());
-    } catch (error) {
-      await messenger.close({ timeoutMs: 0 });
-      throw error;
-    }
     observeMessenger(messenger, inside.core, resolved);
-    inside.closeOn(signal);
+    await inside.closeOn(options.signal);
     return messenger;
   }
 
@@ -205,18 +172,13 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
    * @throws {ZeromeshError} `PEER_UNREACHABLE` after `timeoutMs`, saying what was found there;
    * `ENDPOINT_INVALID`; `PEER_LACKS_FEATURE`; `CLOSED`.
    */
-  async connect(endpoint: string, given: ConnectOptions = {}): Promise<InstanceId> {
-    const options = readOptions(given, connectOptionTable, "Cannot connect");
-    const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? 5_000);
+  async connect(endpoint: string, given?: ConnectOptions): Promise<InstanceId> {
+    const { serverKey, timeoutMs = 5_000, signal } = readOptions(given, connectOptionTable, "Cannot connect");
     this.#requireOpen("connect");
-    const serverKey = options.serverKey ?? null;
-    if (serverKey !== null && !isCurveKey(serverKey)) {
-      throw new TypeError("Cannot connect: serverKey must be 40 characters of Z85");
-    }
-    if (serverKey !== null && !this.#core.secure) {
+    if (serverKey !== undefined && !this.#core.secure) {
       throw new TypeError("Cannot connect with serverKey: this instance has no keys; create it with curve");
     }
-    return await this.#core.connections.connect(endpoint, serverKey, timeoutMs, options.signal);
+    return await this.#core.connections.connect(endpoint, serverKey ?? null, timeoutMs, signal);
   }
 
   /**
@@ -262,7 +224,8 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
    *
    * @throws {ZeromeshError} `HANDLER_EXISTS`, `CLOSED`.
    */
-  registerHandler(handler: Handler | ObjectHandler<Messenger>, options: RegisterOptions = {}): Disposable {
+  registerHandler(handler: Handler | ObjectHandler<Messenger>, given?: RegisterOptions): Disposable {
+    const options = readOptions(given, registerOptionTable, "Cannot register handler", handler?.name);
     const registration = this.#core.register(handlerOf(handler as Handler | ObjectHandler), options);
     // What fails is logged and tried again.
     this.#inside.hub?.announce(this.instanceId).catch(() => {});
@@ -277,15 +240,21 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
   handle<C extends Contract>(
     contract: C,
     run: ContractHandler<C>,
-    options?: HandlerOptions & RegisterOptions,
+    given?: HandlerOptions & RegisterOptions,
   ): Disposable {
     if (!isContract(contract)) throw new TypeError("Cannot handle: the first argument must be a contract");
+    const { replace, ...options } = readOptions(
+      given,
+      handleOptionTable,
+      "Cannot make handler",
+      contract.name,
+    );
     const typed = run as (context: TypedContext<unknown>) => unknown;
     return this.registerHandler(
       contract.output === undefined
         ? amHandler(contract, typed, options)
         : typedUnaryHandler(contract as UnaryContract, typed, options),
-      options,
+      { replace },
     );
   }
 
@@ -331,19 +300,19 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
   broadcast(name: string, options?: Omit<CallOptions, "to"> & BroadcastTarget): Promise<BroadcastResult>;
   async broadcast(
     target: string | Contract,
-    options: Omit<CallOptions, "to"> & BroadcastTarget = {},
+    options?: Omit<CallOptions, "to"> & BroadcastTarget,
   ): Promise<BroadcastResult> {
     const known = () => this.#core.connections.peers.values();
     return await broadcast(this.#core.client, known, target, options);
   }
 
   /** Resolves when libzmq has everything that was queued for a peer, or for all peers. */
-  async flush(peer?: InstanceId, options: WaitOptions = {}): Promise<void> {
-    await this.#core.flush(peer, checkTimeout("timeoutMs", options.timeoutMs ?? 30_000), options.signal);
+  async flush(peer?: InstanceId, options?: WaitOptions): Promise<void> {
+    await this.#core.flush(peer, readOptions(options, waitOptionTable, "Cannot flush"));
   }
 
   /** Changes of peers, handlers and this instance, from now on. */
-  status(options: SubscribeOptions = {}): AsyncIterableIterator<Status | DroppedEntries> {
+  status(options?: SubscribeOptions): AsyncIterableIterator<Status | DroppedEntries> {
     return this.#core.status.subscribe(options);
   }
 
@@ -378,10 +347,14 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
    * The second call returns the first promise. A handler that awaits the close of its own instance is waited for, so the
    * close takes its whole time, unless the handler calls `context.messenger.close()`, which leaves that handler out.
    */
-  close(options: CloseOptions = {}): Promise<void> {
-    const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? 5_000);
-    if (this.#call !== null) this.#core.setApart(this.#call);
-    return this.#inside.close(timeoutMs);
+  close(options?: CloseOptions): Promise<void> {
+    try {
+      const { timeoutMs } = readOptions(options, closeOptionTable, "Cannot close");
+      if (this.#call !== null) this.#core.setApart(this.#call);
+      return this.#inside.close(timeoutMs);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Same as {@link Messenger.close}. */

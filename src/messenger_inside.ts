@@ -1,7 +1,19 @@
-import type { DiscoveryHub } from "./discovery/mod.ts";
-import type { AttachedEvents } from "./events/mod.ts";
-import { type Builtins, type MessengerCore, messengerDefaults } from "./messenger/mod.ts";
-import type { LibraryInfo } from "./zmq/mod.ts";
+import { onAbort } from "./core/mod.ts";
+import { DiscoveryHub } from "./discovery/mod.ts";
+import { type AttachedEvents, attachEvents, resolveEventOptions } from "./events/mod.ts";
+import {
+  Builtins,
+  type InboundCall,
+  MessengerCore,
+  messengerDefaults,
+  type MessengerFace,
+  type ResolvedOptions,
+  resolveOptions,
+  type Session,
+} from "./messenger/mod.ts";
+import type { MessengerOptions } from "./messenger_options.ts";
+import { ZmqTransport } from "./transport/mod.ts";
+import { type ContextLease, leaseContext, type LibraryInfo } from "./zmq/mod.ts";
 
 /** What a messenger and those that its handlers get have in common. */
 export class Inside {
@@ -25,21 +37,82 @@ export class Inside {
     this.hub = hub;
   }
 
-  /** Closes it when a signal aborts, as `close()` does. */
-  closeOn(signal: AbortSignal | undefined): void {
-    if (signal == null) return;
-    const close = (): void => void this.close(messengerDefaults.closeTimeoutMs).catch(() => {});
-    if (signal.aborted) return close();
-    signal.addEventListener("abort", close);
-    void this.closed.promise.then(() => signal.removeEventListener("abort", close));
+  /**
+   * Closes it when a signal aborts, as `close()` does.
+   *
+   * @throws {unknown} The signal's reason, when it has aborted. It is closed then.
+   */
+  async closeOn(signal: AbortSignal | undefined): Promise<void> {
+    if (signal === undefined) return;
+    if (signal.aborted) {
+      await this.close(0);
+      throw signal.reason;
+    }
+    const listening = onAbort(signal, () => void this.close().catch(() => {}));
+    void this.closed.promise.then(() => listening[Symbol.dispose]());
   }
 
   /** Closes it. The second call returns the first promise. */
-  close(timeoutMs: number): Promise<void> {
+  close(timeoutMs: number = messengerDefaults.closeTimeoutMs): Promise<void> {
     if (this.#closing !== null) return this.#closing;
     const close = () => this.core.close(timeoutMs);
     const closing = this.#closing = this.hub === null ? close() : this.hub.around(close);
     closing.then(() => this.closed.resolve("closed"), () => this.closed.resolve("closed"));
     return closing;
   }
+}
+
+/**
+ * Makes what is inside a messenger: opens its transport, adds its built-in handlers and makes it known.
+ *
+ * @param options Those of `Messenger.create`, checked by their table.
+ * @param faceFor Makes the messenger that a handler gets.
+ * @throws What failed, or the reason of the signal. Nothing is left open then.
+ */
+export async function openInside(
+  options: MessengerOptions,
+  faceFor: (inside: Inside, call: InboundCall) => MessengerFace,
+): Promise<{ readonly inside: Inside; readonly resolved: ResolvedOptions }> {
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const resolved = resolveOptions(options);
+  const sizes = resolveEventOptions(options.events);
+  const hub = DiscoveryHub.of(options, resolved);
+  let lease: ContextLease | null = null;
+  let inside: Inside;
+  try {
+    const { context, release } = lease = await leaseContext(resolved);
+    signal?.throwIfAborted();
+    const made = inside = new Inside(context.library, hub);
+    inside.core = await MessengerCore.create({
+      options: resolved,
+      faceFor: (call) => faceFor(made, call),
+      openTransport: (instanceId, handler) =>
+        ZmqTransport.create<Session>(resolved, {
+          context,
+          instanceId,
+          handler,
+          clock: resolved.clock,
+          logger: resolved.logger,
+        }),
+      discovery: hub,
+      release,
+    });
+    inside.events = attachEvents(inside.core.system, sizes);
+    const services = (): readonly string[] => hub?.announced ?? [];
+    inside.builtins = new Builtins(inside.core, { ...resolved, services });
+  } catch (error) {
+    // Nobody was told of it, and there is nothing to close but this.
+    const release = async (): Promise<void> => await lease?.release();
+    await (hub === null ? release() : hub.around(release));
+    throw error;
+  }
+  try {
+    signal?.throwIfAborted();
+    await hub?.register(inside.core.connections.peerInfo(), signal);
+  } catch (error) {
+    await inside.close(0);
+    throw error;
+  }
+  return { inside, resolved };
 }

@@ -1,7 +1,7 @@
 import { option, type OptionTable } from "./core/mod.ts";
-import type { DiscoveryOptions } from "./discovery/mod.ts";
-import type { EventOptions } from "./events/mod.ts";
-import type { ConnectOptions, MessengerOptions as CoreOptions } from "./messenger/mod.ts";
+import { type Discovery, type DiscoveryOptions, findsPeers, findsServices } from "./discovery/mod.ts";
+import { type EventOptions, eventOptionTable } from "./events/mod.ts";
+import { coreOptionTable, type MessengerOptions as CoreOptions } from "./messenger/mod.ts";
 
 export type { CoreOptions };
 
@@ -9,64 +9,27 @@ export type { CoreOptions };
 export interface MessengerOptions extends CoreOptions, DiscoveryOptions {
   /** Sizes of `messenger.events`. */
   events?: EventOptions | undefined;
-  /** Closes the instance when it aborts, as `close()` does. */
+  /**
+   * Closes the instance when it aborts, as `close()` does. When it aborts before there is one, `create` rejects with its
+   * reason.
+   */
   signal?: AbortSignal | undefined;
 }
 
-/** All that `Messenger.create` knows. What is `any` here is checked where its default is filled in. */
-export const messengerOptionTable: OptionTable<MessengerOptions> = {
-  endpoint: option.unchecked,
-  listen: option.flag,
-  ipc: option.flag,
-  resolveHost: option.function,
-  curve: option.object,
-  redialForMs: option.unchecked,
-  forgetAfterMs: option.unchecked,
-  name: option.unchecked,
-  advertise: option.text,
-  instanceId: option.unchecked,
-  library: option.text,
-  logger: option.methods("a logger such as console,", "debug", "info", "warn", "error"),
-  meter: option.methods("a meter such as prometheusMeter(),", "counter", "gauge", "histogram"),
-  tracing: option.object,
-  maxMetricLabels: option.unchecked,
-  timeoutMs: option.unchecked,
-  retry: option.unchecked,
-  connectTimeoutMs: option.unchecked,
-  maxPayloadBytes: option.unchecked,
-  maxPendingCalls: option.unchecked,
-  maxQueuedMessages: option.unchecked,
-  maxQueuedBytes: option.unchecked,
-  overflow: option.unchecked,
-  maxConnections: option.unchecked,
-  maxStrangerDials: option.unchecked,
-  maxHandlers: option.unchecked,
-  maxHandlerWaits: option.unchecked,
-  maxStagedRequests: option.unchecked,
-  maxStagedBytes: option.unchecked,
-  concurrency: option.unchecked,
-  maxInFlightMessages: option.unchecked,
-  maxInFlightBytes: option.unchecked,
-  maxPeerBytes: option.unchecked,
-  slowPeerMs: option.unchecked,
-  maxWaitingSends: option.unchecked,
-  maxWaitingBytes: option.unchecked,
-  maxCreditMessages: option.unchecked,
-  maxCreditBytes: option.unchecked,
-  highWaterMark: option.unchecked,
-  features: option.object,
-  clock: option.methods("a clock", "now", "wallNow", "after"),
-  waiter: option.oneOf("auto", "loop", "worker"),
-  discovery: option.unchecked,
-  services: option.unchecked,
-  maxServices: option.unchecked,
-  events: option.object,
-  signal: option.signal,
-};
+function isBackEnd(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return findsPeers(value as Discovery) || findsServices(value as Discovery);
+}
 
-/** All that `connect` knows. */
-export const connectOptionTable: OptionTable<ConnectOptions> = {
-  serverKey: option.unchecked,
-  timeoutMs: option.unchecked,
+/** All that `Messenger.create` knows. */
+export const messengerOptionTable: OptionTable<MessengerOptions> = {
+  ...coreOptionTable,
+  discovery: option.kind(
+    "a back end that finds peers or services (see PeerDiscovery), or an array of them",
+    (value) => Array.isArray(value) ? value.every(isBackEnd) : isBackEnd(value),
+  ),
+  services: option.texts,
+  maxServices: option.whole(1, 1_000_000),
+  events: option.options(eventOptionTable),
   signal: option.signal,
 };

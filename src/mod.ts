@@ -146,6 +146,7 @@ export {
   type SendOverflow,
   type SendWithAckOptions,
   service,
+  type ServiceOptions,
   type ServiceTarget,
   type StagedStats,
   type Status,
@@ -197,7 +198,13 @@ export {
 export { type FullStats } from "./stat_metrics.ts";
 export { type Drop, type TransportStats } from "./transport/mod.ts";
 export { type DropReason, dropReasons, type Feature, type PeerInfo, type PeerInfoJson } from "./wire/mod.ts";
-export { type CurveKeyPair, curveKeyPair, type LibraryInfo, type ReactorStats } from "./zmq/mod.ts";
+export {
+  type CurveKeyPair,
+  curveKeyPair,
+  type CurveKeyPairOptions,
+  type LibraryInfo,
+  type ReactorStats,
+} from "./zmq/mod.ts";
 export {
   amHandler,
   type ContractHandler,

@@ -43,7 +43,7 @@ export abstract class CohortCalls<Rank extends number | null> {
   }
 
   /** Waits until every worker has a handler. @throws {AggregateError} If one has none by the deadline. */
-  async awaitHandlerOnAllWorkers(handler: string, options: CollectiveOptions = {}): Promise<void> {
+  async awaitHandlerOnAllWorkers(handler: string, options?: CollectiveOptions): Promise<void> {
     (await this.#collectives.awaitHandler(handler, options)).values();
   }
 
@@ -56,7 +56,7 @@ export abstract class CohortCalls<Rank extends number | null> {
   broadcastToWorkers(handler: string, options?: BroadcastOptions): Promise<CohortResults<void, Rank>>;
   broadcastToWorkers(
     target: string | Contract,
-    options: BroadcastOptions = {},
+    options?: BroadcastOptions,
   ): Promise<CohortResults<void, Rank>> {
     return this.#collectives.send(target, options);
   }
@@ -70,7 +70,7 @@ export abstract class CohortCalls<Rank extends number | null> {
   broadcastByRank(handler: string, options?: BroadcastOptions): Promise<CohortResults<void, Rank>>;
   async broadcastByRank(
     target: string | Contract,
-    options: BroadcastOptions = {},
+    options?: BroadcastOptions,
   ): Promise<CohortResults<void, Rank>> {
     const { name, members } = this.#host;
     if (members().some(({ rank }) => rank === null)) {
@@ -91,7 +91,7 @@ export abstract class CohortCalls<Rank extends number | null> {
   ): Promise<CohortResults<void, Rank>>;
   broadcastToWorkersWithAcks(
     target: string | Contract,
-    options: BroadcastOptions & AckOptions = {},
+    options?: BroadcastOptions & AckOptions,
   ): Promise<CohortResults<void, Rank>> {
     return this.#collectives.sync(target, options);
   }
@@ -108,7 +108,7 @@ export abstract class CohortCalls<Rank extends number | null> {
   ): Promise<CohortResults<void, Rank>>;
   parBroadcastAcks(
     target: string | Contract,
-    options: BroadcastOptions & AckOptions = {},
+    options?: BroadcastOptions & AckOptions,
   ): Promise<CohortResults<void, Rank>> {
     return this.#collectives.sync(target, options);
   }
@@ -122,7 +122,7 @@ export abstract class CohortCalls<Rank extends number | null> {
   parBroadcastResponses(target: string, options?: BroadcastOptions): Promise<CohortResults<Uint8Array, Rank>>;
   parBroadcastResponses(
     target: string | UnaryContract,
-    options: BroadcastOptions = {},
+    options?: BroadcastOptions,
   ): Promise<CohortResults<unknown, Rank>> {
     return this.#collectives.call(target as string, options);
   }
@@ -142,7 +142,7 @@ export abstract class CohortCalls<Rank extends number | null> {
   parMap(
     target: string | UnaryContract,
     payloadOf: (worker: Worker<Rank>) => unknown,
-    options: CollectiveOptions = {},
+    options?: CollectiveOptions,
   ): Promise<CohortResults<unknown, Rank>> {
     return this.#collectives.map(target as string, payloadOf, options);
   }
@@ -162,7 +162,7 @@ export abstract class CohortCalls<Rank extends number | null> {
   distribute<C extends Contract>(
     contract: C,
     items: Iterable<CallInput<C>> | AsyncIterable<CallInput<C>>,
-    options: DistributeOptions = {},
+    options?: DistributeOptions,
   ): Distribution<ItemValue<C>, Rank> {
     if (!isContract(contract)) {
       throw new TypeError("Cannot distribute: the first argument must be a contract");

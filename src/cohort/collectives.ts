@@ -2,10 +2,14 @@ import {
   type CallInput,
   type CallOutput,
   type Contract,
+  isContract,
+  option,
+  type OptionTable,
+  readOptions,
   type UnaryContract,
   ZeromeshError,
 } from "../core/mod.ts";
-import { checkTimeout, peerText, type TypedCallOptions, type WaitOptions } from "../messenger/mod.ts";
+import { peerText, type TypedCallOptions, type WaitOptions, waitOptionTable } from "../messenger/mod.ts";
 import type { Member, Worker } from "./members.ts";
 import type { CohortMessenger } from "./options.ts";
 import { CohortResults, type WorkerOutcome } from "./results.ts";
@@ -49,6 +53,45 @@ export interface AckOptions {
   ack?: "finished" | "handler" | undefined;
 }
 
+const isPair = (value: unknown): value is readonly number[] =>
+  Array.isArray(value) && value.length === 2 && value.every(Number.isInteger);
+
+const collectiveOptionTable: OptionTable<CollectiveOptions> = {
+  ...waitOptionTable,
+  rank: option.whole(0, 2 ** 31),
+  ranks: option.kind("two integers from 0 on, the second one larger", isPair, {
+    lies: (value) => isPair(value) && value[0]! >= 0 && value[1]! > value[0]!,
+  }),
+  headers: option.object,
+};
+
+// Bytes cannot go by a contract.
+const typedBroadcastOptionTable: OptionTable<Omit<BroadcastOptions, "rawPayload">> = {
+  ...collectiveOptionTable,
+  payload: option.value,
+};
+
+const broadcastOptionTable: OptionTable<BroadcastOptions> = {
+  ...typedBroadcastOptionTable,
+  rawPayload: option.bytes,
+};
+
+const ackOptionTable: OptionTable<AckOptions> = { ack: option.oneOf("finished", "handler") };
+
+function readBroadcast<Options extends BroadcastOptions>(
+  target: string | Contract,
+  options: Options | undefined,
+  more: object = {},
+): Options {
+  const table = { ...(isContract(target) ? typedBroadcastOptionTable : broadcastOptionTable), ...more };
+  const known = table as unknown as OptionTable<Options>;
+  return readOptions(options, known, "Cannot call the workers'", nameOf(target));
+}
+
+function nameOf(target: string | Contract): string {
+  return isContract(target) ? target.name : String(target);
+}
+
 /** What collectives need of a cohort. */
 export interface CollectiveHost {
   /** Who sends. */
@@ -69,17 +112,19 @@ export class Collectives<Rank extends number | null> {
   }
 
   /** Waits until every worker has a handler. */
-  awaitHandler(handler: string, options: CollectiveOptions): Promise<CohortResults<void, Rank>> {
+  async awaitHandler(handler: string, given?: CollectiveOptions): Promise<CohortResults<void, Rank>> {
+    const options = readOptions(given, collectiveOptionTable, "Cannot wait for the workers'", handler);
     const { messenger } = this.#host;
-    return this.#run(
+    return await this.#run(
       options,
       (worker, term) => messenger.waitForHandler(worker.instanceId, handler, term.wait),
     );
   }
 
   /** Fire and forget, handed over in order. */
-  send(target: string | Contract, options: BroadcastOptions): Promise<CohortResults<void, Rank>> {
-    return this.#run(
+  async send(target: string | Contract, given?: BroadcastOptions): Promise<CohortResults<void, Rank>> {
+    const options = readBroadcast(target, given);
+    return await this.#run(
       options,
       (worker, term) => this.#host.messenger.amSend(target as string, callOptions(worker, options, term)),
     );
@@ -88,12 +133,10 @@ export class Collectives<Rank extends number | null> {
   /** Resolves when every worker's handler has finished, or has sent its ACK. */
   async sync(
     target: string | Contract,
-    options: BroadcastOptions & AckOptions,
+    given?: BroadcastOptions & AckOptions,
   ): Promise<CohortResults<void, Rank>> {
+    const options = readBroadcast(target, given, ackOptionTable);
     const { ack = "finished", payload, rawPayload } = options;
-    if (ack !== "finished" && ack !== "handler") {
-      throw new TypeError(`ack must be "finished" or "handler", not ${String(ack)}`);
-    }
     if (ack === "handler") {
       if (rawPayload !== undefined) {
         throw new TypeError(
@@ -115,30 +158,35 @@ export class Collectives<Rank extends number | null> {
   /** Every worker's answer. */
   call<C extends UnaryContract>(
     target: C,
-    options: BroadcastOptions,
+    options?: BroadcastOptions,
   ): Promise<CohortResults<CallOutput<C>, Rank>>;
-  call(target: string, options: BroadcastOptions): Promise<CohortResults<Uint8Array, Rank>>;
-  call(target: string | UnaryContract, options: BroadcastOptions): Promise<CohortResults<unknown, Rank>> {
-    return this.#run<unknown>(options, (worker, term) => this.#unary(target, worker, options, term));
+  call(target: string, options?: BroadcastOptions): Promise<CohortResults<Uint8Array, Rank>>;
+  async call(
+    target: string | UnaryContract,
+    given?: BroadcastOptions,
+  ): Promise<CohortResults<unknown, Rank>> {
+    const options = readBroadcast(target, given);
+    return await this.#run<unknown>(options, (worker, term) => this.#unary(target, worker, options, term));
   }
 
   /** Every worker's answer to a message of its own. */
   map<C extends UnaryContract>(
     target: C,
     payloadOf: (worker: Worker<Rank>) => CallInput<C> | Promise<CallInput<C>>,
-    options: CollectiveOptions,
+    options?: CollectiveOptions,
   ): Promise<CohortResults<CallOutput<C>, Rank>>;
   map(
     target: string,
     payloadOf: (worker: Worker<Rank>) => unknown,
-    options: CollectiveOptions,
+    options?: CollectiveOptions,
   ): Promise<CohortResults<Uint8Array, Rank>>;
-  map(
+  async map(
     target: string | UnaryContract,
     payloadOf: (worker: Worker<Rank>) => unknown,
-    options: CollectiveOptions,
+    given?: CollectiveOptions,
   ): Promise<CohortResults<unknown, Rank>> {
-    return this.#run<unknown>(options, async (worker, term) => {
+    const options = readOptions(given, collectiveOptionTable, "Cannot call the workers'", nameOf(target));
+    return await this.#run<unknown>(options, async (worker, term) => {
       const made = Promise.resolve(payloadOf(worker));
       const payload = await term.hold(made, () => payloadLate(worker));
       const given = payload instanceof Uint8Array && typeof target === "string"
@@ -166,7 +214,7 @@ export class Collectives<Rank extends number | null> {
   ): Promise<CohortResults<T, Rank>> {
     const members = select(this.#host.members(), options);
     options.signal?.throwIfAborted();
-    const term = new Term(checkTimeout("timeoutMs", options.timeoutMs ?? this.#host.timeoutMs), options);
+    const term = new Term(options.timeoutMs ?? this.#host.timeoutMs, options);
     const outcomes = members.map(async (member): Promise<WorkerOutcome<T, Rank>> => {
       const worker = member.view() as Worker<Rank>;
       try {
@@ -195,9 +243,6 @@ function callOptions(worker: Worker, options: BroadcastOptions, { wait }: Term) 
 function select(members: readonly Member[], { rank, ranks }: Targets): readonly Member[] {
   if (rank === undefined && ranks === undefined) return members;
   const [from, end] = ranks ?? [rank!, rank! + 1];
-  if (!Number.isInteger(from) || !Number.isInteger(end) || from < 0 || end <= from) {
-    throw new RangeError(`Cannot select ranks from ${from} to ${end}: whole numbers, the second one larger`);
-  }
   const found = members.filter((member) => member.rank !== null && member.rank >= from && member.rank < end);
   const missing: number[] = [];
   for (let wanted = from; wanted < end; wanted++) {

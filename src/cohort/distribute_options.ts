@@ -1,13 +1,12 @@
-import { type Backoff, ZeromeshError } from "../core/mod.ts";
+import { type Backoff, option, type OptionTable, readOptions, ZeromeshError } from "../core/mod.ts";
 import {
-  checkOptionNames,
-  checkTimeout,
   resolveRetry,
   type RetryOptions,
+  retryOptionTable,
   retryPauses,
   type WaitOptions,
+  waitOptionTable,
 } from "../messenger/mod.ts";
-import { whole } from "./options.ts";
 
 /** Options of `cohort.distribute`. */
 export interface DistributeOptions extends WaitOptions {
@@ -42,25 +41,28 @@ export interface ResolvedDistribution {
 }
 
 const defaultConcurrency = 1;
-const optionNames: Readonly<Record<keyof DistributeOptions, true>> = {
-  concurrency: true,
-  retry: true,
-  timeoutMs: true,
-  itemTimeoutMs: true,
-  headers: true,
-  signal: true,
+const optionTable: OptionTable<DistributeOptions> = {
+  ...waitOptionTable,
+  concurrency: option.whole(1, 2 ** 31),
+  retry: option.options(retryOptionTable),
+  itemTimeoutMs: option.timeout,
+  headers: option.object,
 };
+
 /** Checks options and fills in what is missing. @throws {RangeError} @throws {TypeError} */
-export function resolveDistribution(options: DistributeOptions, timeoutMs: number): ResolvedDistribution {
-  checkOptionNames(options, optionNames, "Cannot distribute");
-  const retry = resolveRetry(options.retry ?? {}, "Cannot distribute");
+export function resolveDistribution(
+  given: DistributeOptions | undefined,
+  timeoutMs: number,
+): ResolvedDistribution {
+  const options = readOptions(given, optionTable, "Cannot distribute");
+  const retry = resolveRetry(options.retry ?? {});
   const { signal, headers } = options;
   return {
-    concurrency: whole("concurrency", options.concurrency ?? defaultConcurrency),
+    concurrency: options.concurrency ?? defaultConcurrency,
     attempts: retry.attempts,
     ran: retry.ran,
-    timeoutMs: checkTimeout("timeoutMs", options.timeoutMs ?? Infinity),
-    itemTimeoutMs: checkTimeout("itemTimeoutMs", options.itemTimeoutMs ?? timeoutMs),
+    timeoutMs: options.timeoutMs ?? Infinity,
+    itemTimeoutMs: options.itemTimeoutMs ?? timeoutMs,
     signal,
     headers,
     backoff: () => retryPauses(retry),

@@ -5,11 +5,12 @@ import {
   type InstanceId,
   observeNumbers,
   onAbort,
+  readOptions,
   type SubscribeOptions,
   systemClock,
   ZeromeshError,
 } from "../core/mod.ts";
-import { portOf, type WaitOptions } from "../messenger/mod.ts";
+import { portOf, type WaitOptions, waitOptionTable } from "../messenger/mod.ts";
 import { Cascade } from "./cascade.ts";
 import { cohortMetrics } from "./cohort_metrics.ts";
 import { CohortCalls } from "./cohort_calls.ts";
@@ -18,16 +19,19 @@ import type { OngoingWork } from "./distribution.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import type { Worker } from "./members.ts";
 import {
+  type AddWorkerOptions,
+  addWorkerOptionTable,
   cohortDefaults,
   type CohortMessenger,
   type CohortOptions,
+  cohortOptionTable,
   type CohortStats,
-  deadline,
   type RankMode,
   type RankOf,
   resolveCohortOptions,
   type ResolvedCohortOptions,
   type ShutdownOptions,
+  shutdownOptionTable,
 } from "./options.ts";
 import { type CohortContracts, cohortContracts, type Joined } from "./protocol.ts";
 import { CohortResults } from "./results.ts";
@@ -137,14 +141,19 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
    *
    * @param messenger The leader's. Closing it ends the cohort here, and tells no worker to end: shut the cohort down
    * first, unless a leader at the same address soon goes on.
-   * @param options Size, ranks, failure policy, times.
+   * @param given Size, ranks, failure policy, times.
    * @throws {ZeromeshError} `HANDLER_EXISTS` when the messenger leads a cohort of that name already; what
    * {@link addWorker} throws for the `workers`.
    */
   static create<Mode extends RankMode = "assigned">(
     messenger: CohortMessenger,
-    options: CohortOptions<Mode> = {},
+    given?: CohortOptions<Mode>,
   ): LeaderWorkerCohort<RankOf<Mode>> {
+    const options: CohortOptions = readOptions<CohortOptions>(
+      given,
+      cohortOptionTable,
+      "Cannot make a cohort",
+    );
     const { signal, meter } = options;
     signal?.throwIfAborted();
     const cohort = new LeaderWorkerCohort<RankOf<Mode>>(messenger, options);
@@ -189,7 +198,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
   }
 
   /** Changes from now on. */
-  status(options: SubscribeOptions = {}): AsyncIterableIterator<CohortStatus | DroppedEntries> {
+  status(options?: SubscribeOptions): AsyncIterableIterator<CohortStatus | DroppedEntries> {
     return this.#places.status.subscribe(options);
   }
 
@@ -198,9 +207,10 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
    *
    * @throws {ZeromeshError} `TIMEOUT`, saying who is missing; `COHORT_ENDED`.
    */
-  async whenComplete(options: WaitOptions = {}): Promise<void> {
+  async whenComplete(given?: WaitOptions): Promise<void> {
+    const options = readOptions(given, waitOptionTable, "Cannot wait for the cohort");
     const { name, size } = this.#options;
-    const timeoutMs = deadline("timeoutMs", options.timeoutMs ?? this.#options.timeoutMs);
+    const { timeoutMs = this.#options.timeoutMs } = options;
     await this.#completion.wait(timeoutMs, options, () => {
       const missing = this.missingRanks();
       const workers = `${this.#places.members.count}${size === null ? "" : ` of ${size}`} workers`;
@@ -218,9 +228,10 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
    *
    * @throws {ZeromeshError} `COHORT_FULL`, `RANK_TAKEN`, `RANK_INVALID`, `RANK_REQUIRED`, `RANK_UNEXPECTED`.
    */
-  addWorker(worker: InstanceId, options: { rank?: number | undefined } = {}): Worker<Rank> {
+  addWorker(worker: InstanceId, options?: AddWorkerOptions): Worker<Rank> {
+    const { rank = null } = readOptions(options, addWorkerOptionTable, "Cannot add a worker");
     this.#requireAlive();
-    const member = this.#places.admit(worker, options.rank ?? null, true);
+    const member = this.#places.admit(worker, rank, true);
     this.#heartbeats.beat(member);
     return member.view() as Worker<Rank>;
   }
@@ -236,9 +247,14 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
    *
    * @returns Who did, and who did not. The same again when it is called again.
    */
-  shutdown(options: ShutdownOptions = {}): Promise<CohortResults<void, Rank>> {
-    const timeoutMs = deadline("timeoutMs", options.timeoutMs ?? cohortDefaults.shutdownTimeoutMs);
-    return this.#ending ??= this.#shutdown(options.reason ?? "the leader ends the cohort", timeoutMs);
+  async shutdown(options?: ShutdownOptions): Promise<CohortResults<void, Rank>> {
+    const { reason = "the leader ends the cohort", timeoutMs = cohortDefaults.shutdownTimeoutMs } =
+      readOptions(
+        options,
+        shutdownOptionTable,
+        "Cannot shut the cohort down",
+      );
+    return await (this.#ending ??= this.#shutdown(reason, timeoutMs));
   }
 
   /** {@link shutdown} with its defaults. */

@@ -32,6 +32,7 @@ export { CohortCalls } from "./cohort_calls.ts";
 export { LeaderWorkerCohort } from "./leader.ts";
 export { type Worker } from "./members.ts";
 export {
+  type AddWorkerOptions,
   type CohortMessenger,
   type CohortOptions,
   type CohortStats,

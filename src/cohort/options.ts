@@ -1,7 +1,16 @@
-import { type Contract, type InstanceId, isInstanceId, type Logger, type Meter } from "../core/mod.ts";
 import {
-  checkOptionNames,
+  type Contract,
+  type InstanceId,
+  isInstanceId,
+  type Logger,
+  type Meter,
+  option,
+  type OptionTable,
+  requireOption,
+} from "../core/mod.ts";
+import {
   type ConnectOptions,
+  connectOptionTable,
   type HealthReport,
   type MessengerFace,
   type PeerView,
@@ -107,6 +116,12 @@ export interface JoinOptions {
   logger?: Logger | undefined;
 }
 
+/** Options of `cohort.addWorker`. */
+export interface AddWorkerOptions {
+  /** Its rank, where workers bring their own. */
+  rank?: number | undefined;
+}
+
 /** Options of `cohort.shutdown`. */
 export interface ShutdownOptions {
   /** Why, for the workers. @default {"the leader ends the cohort"} */
@@ -156,106 +171,88 @@ export const cohortDefaults = {
   joinTimeoutMs: 10_000,
 } as const;
 
-const cohortOptionNames: Readonly<Record<keyof CohortOptions, true>> = {
-  name: true,
-  size: true,
-  maxWorkers: true,
-  ranks: true,
-  workers: true,
-  failurePolicy: true,
-  heartbeatMs: true,
-  lostAfterMs: true,
-  timeoutMs: true,
-  logger: true,
-  meter: true,
-  signal: true,
+const replaceTable: OptionTable<{ replaceWithinMs: number }> = { replaceWithinMs: option.duration };
+
+/** A rank that is asked for; whether somebody can have it is for the leader to say. */
+const rank = option.kind("a number", (value) => typeof value === "number" && !Number.isNaN(value));
+
+/** All that a cohort knows. */
+export const cohortOptionTable: OptionTable<CohortOptions> = {
+  name: option.text,
+  size: option.whole(1, 2 ** 31),
+  maxWorkers: option.whole(1, 2 ** 31),
+  ranks: option.oneOf("assigned", "claimed", "none", "first"),
+  workers: option.kind(
+    "an array of instance ids",
+    (value) => Array.isArray(value) && value.every(isInstanceId),
+  ),
+  failurePolicy: option.oneOfOrOptions(["endAll", "continue"], replaceTable),
+  heartbeatMs: option.interval,
+  lostAfterMs: option.interval,
+  timeoutMs: option.duration,
+  logger: option.logger,
+  meter: option.meter,
+  signal: option.signal,
 };
 
-const joinOptionNames: Readonly<Record<keyof JoinOptions, true>> = {
-  leader: true,
-  serverKey: true,
-  name: true,
-  rank: true,
-  timeoutMs: true,
-  signal: true,
-  rejoinForMs: true,
-  onShutdown: true,
-  logger: true,
+/** All that joining a cohort knows. */
+export const joinOptionTable: OptionTable<JoinOptions> = {
+  leader: option.kind(
+    "an endpoint, an instance id or service(name)",
+    (value) =>
+      typeof value === "string" || typeof (value as Partial<ServiceTarget> | null)?.service === "string",
+  ),
+  serverKey: connectOptionTable.serverKey,
+  name: option.text,
+  rank,
+  timeoutMs: option.timeout,
+  signal: option.signal,
+  rejoinForMs: option.duration,
+  onShutdown: option.function,
+  logger: option.logger,
 };
 
-/** {@link JoinOptions} that have a default, with it. @throws {RangeError} @throws {TypeError} */
-export function resolveJoinOptions(
-  options: JoinOptions,
-): { readonly name: string; readonly timeoutMs: number; readonly rejoinForMs: number } {
-  checkOptionNames(options, joinOptionNames, "Cannot join a cohort");
-  return {
-    name: options.name ?? cohortDefaults.name,
-    timeoutMs: deadline("timeoutMs", options.timeoutMs ?? cohortDefaults.joinTimeoutMs),
-    rejoinForMs: duration("rejoinForMs", options.rejoinForMs ?? cohortDefaults.rejoinForMs),
-  };
-}
+/** All that adding a worker knows. */
+export const addWorkerOptionTable: OptionTable<AddWorkerOptions> = { rank };
 
-/** Checks options and fills in what is missing. @throws {RangeError} @throws {TypeError} */
+/** All that shutting a cohort down knows. */
+export const shutdownOptionTable: OptionTable<ShutdownOptions> = {
+  reason: option.kind("a string", (value) => typeof value === "string"),
+  timeoutMs: option.timeout,
+};
+
+/**
+ * Fills in what is missing in options that were checked.
+ *
+ * @throws {RangeError} If nobody could tell a lost worker from one that lives.
+ * @throws {TypeError} If `failurePolicy` does not say how long a place is kept.
+ */
 export function resolveCohortOptions(options: CohortOptions): ResolvedCohortOptions {
-  checkOptionNames(options, cohortOptionNames, "Cannot make a cohort");
-  const given = options.size ?? null;
-  const size = given === null ? null : whole("size", given);
-  const ranks = options.ranks ?? cohortDefaults.ranks;
-  const workers = options.workers ?? [];
-  if (!Array.isArray(workers) || !workers.every(isInstanceId)) {
-    throw new TypeError("workers must be an array of instance ids");
-  }
-  if (!["assigned", "claimed", "none", "first"].includes(ranks)) {
-    throw new TypeError(`ranks must be "assigned", "claimed", "none" or "first", not ${String(ranks)}`);
-  }
-  const heartbeatMs = milliseconds("heartbeatMs", options.heartbeatMs ?? cohortDefaults.heartbeatMs);
-  const lostAfterMs = milliseconds("lostAfterMs", options.lostAfterMs ?? cohortDefaults.lostAfterMs);
+  const d = cohortDefaults;
+  const { size = null, heartbeatMs = d.heartbeatMs, lostAfterMs = d.lostAfterMs } = options;
+  const { failurePolicy = d.failurePolicy } = options;
   if (lostAfterMs <= heartbeatMs) {
-    throw new RangeError(`lostAfterMs (${lostAfterMs}) must be more than heartbeatMs (${heartbeatMs})`);
+    throw new RangeError(
+      `Cannot make a cohort: lostAfterMs (${lostAfterMs}) must be more than heartbeatMs (${heartbeatMs})`,
+    );
+  }
+  if (typeof failurePolicy === "object") {
+    requireOption(
+      failurePolicy,
+      "replaceWithinMs",
+      replaceTable,
+      "Cannot make a cohort with this failurePolicy",
+    );
   }
   return {
-    name: options.name ?? cohortDefaults.name,
+    name: options.name ?? d.name,
     size,
-    maxWorkers: size ?? whole("maxWorkers", options.maxWorkers ?? cohortDefaults.maxWorkers),
-    ranks,
-    workers,
-    failurePolicy: checkPolicy(options.failurePolicy ?? cohortDefaults.failurePolicy),
+    maxWorkers: size ?? options.maxWorkers ?? d.maxWorkers,
+    ranks: options.ranks ?? d.ranks,
+    workers: options.workers ?? [],
+    failurePolicy,
     heartbeatMs,
     lostAfterMs,
-    timeoutMs: deadline("timeoutMs", options.timeoutMs ?? cohortDefaults.timeoutMs),
+    timeoutMs: options.timeoutMs ?? d.timeoutMs,
   };
-}
-
-/** A time above 0. */
-export function milliseconds(name: string, value: number): number {
-  if (typeof value === "number" && value > 0 && value < Infinity) return value;
-  throw new RangeError(`${name} must be milliseconds above 0, not ${String(value)}`);
-}
-
-/** A time above 0, or `Infinity` for no end. */
-export function deadline(name: string, value: number): number {
-  return value === Infinity ? value : milliseconds(name, value);
-}
-
-/** A time from 0 on, or `Infinity` for no end. */
-export function duration(name: string, value: number): number {
-  if (typeof value === "number" && value >= 0) return value;
-  throw new RangeError(`${name} must be milliseconds from 0 on, not ${String(value)}`);
-}
-
-/** A whole number from 1 on. */
-export function whole(name: string, value: number): number {
-  if (Number.isSafeInteger(value) && value >= 1) return value;
-  throw new RangeError(`${name} must be a whole number from 1 on, not ${String(value)}`);
-}
-
-function checkPolicy(policy: FailurePolicy): FailurePolicy {
-  if (policy === "endAll" || policy === "continue") return policy;
-  if (typeof policy === "object" && policy !== null) {
-    milliseconds("failurePolicy.replaceWithinMs", policy.replaceWithinMs);
-    return policy;
-  }
-  throw new TypeError(
-    `failurePolicy must be "endAll", "continue" or { replaceWithinMs }, not ${String(policy)}`,
-  );
 }

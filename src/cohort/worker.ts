@@ -6,13 +6,15 @@ import {
   type Logger,
   onAbort,
   pause,
+  readOptions,
+  requireOption,
   systemClock,
   ZeromeshError,
 } from "../core/mod.ts";
-import { amHandler, portOf, unlimited, type WaitOptions } from "../messenger/mod.ts";
+import { amHandler, portOf, unlimited, type WaitOptions, waitOptionTable } from "../messenger/mod.ts";
 import { Entry, refusal } from "./entry.ts";
 import { Term } from "./term.ts";
-import { type CohortMessenger, type JoinOptions, resolveJoinOptions } from "./options.ts";
+import { cohortDefaults, type CohortMessenger, type JoinOptions, joinOptionTable } from "./options.ts";
 import { type CohortContracts, cohortContracts, type Joined } from "./protocol.ts";
 
 // So long the answer to a farewell is waited for, where there is no time for more, or no connection.
@@ -71,26 +73,26 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   private constructor(
     messenger: CohortMessenger,
     options: JoinOptions,
-    { name, rejoinForMs }: { readonly name: string; readonly rejoinForMs: number },
   ) {
-    this.#rejoinForMs = rejoinForMs;
+    this.#rejoinForMs = options.rejoinForMs ?? cohortDefaults.rejoinForMs;
     this.#messenger = messenger;
     this.#options = options;
-    this.#contracts = cohortContracts(name);
+    this.#contracts = cohortContracts(options.name ?? cohortDefaults.name);
     this.#logger = guardLogger(options.logger);
     const { leader, serverKey } = options;
     this.#entry = new Entry(messenger, this.#contracts.join, { leader, serverKey });
   }
 
   /** See {@link joinCohort}. */
-  static async join(messenger: CohortMessenger, options: JoinOptions): Promise<CohortMembership> {
-    const resolved = resolveJoinOptions(options);
-    const { signal } = options;
+  static async join(messenger: CohortMessenger, given: JoinOptions): Promise<CohortMembership> {
+    const options = readOptions(given, joinOptionTable, "Cannot join a cohort");
+    requireOption(options, "leader", joinOptionTable, "Cannot join a cohort");
+    const { rank = null, timeoutMs = cohortDefaults.joinTimeoutMs, signal } = options;
     signal?.throwIfAborted();
-    const membership = new CohortMembership(messenger, options, resolved);
+    const membership = new CohortMembership(messenger, options);
     membership.#open();
     try {
-      await membership.#enter(options.rank ?? null, resolved.timeoutMs, signal);
+      await membership.#enter(rank, timeoutMs, signal);
     } catch (error) {
       membership.#end(errorText(error));
       throw error;
@@ -141,7 +143,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
    *
    * @throws {ZeromeshError} `TIMEOUT`, `COHORT_ENDED`, `COHORT_WORKER_LOST`; `PEER_DISCONNECTED` when the leader is gone.
    */
-  async barrier(name: string, options: WaitOptions = {}): Promise<void> {
+  async barrier(name: string, options?: WaitOptions): Promise<void> {
     await this.allGather(name, null, options);
   }
 
@@ -152,13 +154,12 @@ export class CohortMembership<Rank extends number | null = number | null> implem
    * @param value Anything that JSON can carry.
    * @throws {ZeromeshError} `TIMEOUT`, `COHORT_ENDED`, `COHORT_WORKER_LOST`, `PEER_DISCONNECTED`.
    */
-  async allGather(name: string, value: unknown, options: WaitOptions = {}): Promise<unknown[]> {
+  async allGather(name: string, value: unknown, options?: WaitOptions): Promise<unknown[]> {
+    const { timeoutMs, signal: given } = readOptions(options, waitOptionTable, "Cannot gather", name);
     this.#over.signal.throwIfAborted();
-    const signal = options.signal == null
-      ? this.#over.signal
-      : AbortSignal.any([options.signal, this.#over.signal]);
+    const signal = given === undefined ? this.#over.signal : AbortSignal.any([given, this.#over.signal]);
     const answer = await this.#messenger.typedUnary(this.#contracts.gather, {
-      ...await this.#placeIn(options.timeoutMs ?? undefined, signal),
+      ...await this.#placeIn(timeoutMs, signal),
       to: this.leader,
       payload: { name, value },
       signal,

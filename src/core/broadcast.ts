@@ -1,3 +1,5 @@
+import { option, type OptionTable, readOptions } from "./options.ts";
+
 /** What a subscriber sees in place of entries it was too slow for. */
 export interface DroppedEntries {
   /** Tag of the union. */
@@ -13,6 +15,12 @@ export interface SubscribeOptions {
   /** Ends the iteration. */
   signal?: AbortSignal | undefined;
 }
+
+/** All that subscribing knows. */
+export const subscribeOptionTable: OptionTable<SubscribeOptions> = {
+  maxBuffered: option.whole(1, 2 ** 30),
+  signal: option.signal,
+};
 
 /**
  * Entries for any number of readers, each with a bounded buffer of its own.
@@ -37,17 +45,15 @@ export class Broadcast<T> {
   /**
    * Starts listening.
    *
-   * @throws {RangeError} If `maxBuffered` is not a positive integer.
+   * @throws {TypeError} If an option is not known, or has the wrong type.
+   * @throws {RangeError} If `maxBuffered` is not positive.
    */
-  subscribe(options: SubscribeOptions = {}): AsyncIterableIterator<T | DroppedEntries> {
-    const maxBuffered = options.maxBuffered ?? 256;
-    if (!Number.isInteger(maxBuffered) || maxBuffered < 1) {
-      throw new RangeError(`Cannot subscribe: maxBuffered must be a positive integer, got ${maxBuffered}`);
-    }
-    const subscriber = new Subscriber<T>(maxBuffered, options.signal, () => {
+  subscribe(given?: SubscribeOptions): AsyncIterableIterator<T | DroppedEntries> {
+    const { maxBuffered = 256, signal } = readOptions(given, subscribeOptionTable, "Cannot subscribe");
+    const subscriber = new Subscriber<T>(maxBuffered, signal, () => {
       this.#subscribers.delete(subscriber);
     });
-    if (this.#closed || options.signal?.aborted) subscriber.end();
+    if (this.#closed || signal?.aborted) subscriber.end();
     else this.#subscribers.add(subscriber);
     return subscriber;
   }

@@ -1,5 +1,6 @@
 import { type ContractErrors, type DeclaredError, type ErrorCodeOf, isDeclared } from "./declared_errors.ts";
 import { errorText, knownErrorCodes, ZeromeshError } from "./errors.ts";
+import { checkArgument, option, type OptionKind, type OptionTable, readOptions } from "./options.ts";
 
 /** One complaint of a schema. */
 export interface SchemaIssue {
@@ -64,6 +65,16 @@ export interface ContractOptions<
   readonly encoding?: Encoding | undefined;
 }
 
+/** A Standard Schema. */
+export const schemaOption: OptionKind = option.kind("a Standard Schema v1 (zod, valibot, …)", isSchema);
+
+const contractOptionTable: OptionTable<ContractOptions<AnySchema, AnySchema>> = {
+  input: schemaOption,
+  output: schemaOption,
+  errors: option.object,
+  encoding: option.oneOf("json", "msgpack"),
+};
+
 /** What caller and server share about one handler. Made by {@link contract}. */
 export interface Contract<
   Input extends AnySchema = AnySchema,
@@ -122,9 +133,10 @@ export type HandlerOutput<C extends Contract> = C["output"] extends AnySchema ? 
  * and gets the answer's *out* type; the handler gets and gives the other two.
  *
  * @param name The handler's name, 1 to 65 535 UTF-8 bytes, not starting with `_`.
- * @param options Schemas, declared errors and encoding.
+ * @param given Schemas, declared errors and encoding.
  * @returns The contract, frozen.
- * @throws {TypeError} If a schema is not a Standard Schema v1, or a declared error has a code of the library.
+ * @throws {TypeError} If an option is not known, a schema is not a Standard Schema v1, or a declared error has a code of
+ * the library.
  *
  * @example Usage
  * ```ts
@@ -141,41 +153,35 @@ export function contract<
   Input extends AnySchema,
   Output extends AnySchema | undefined = undefined,
   Errors extends ContractErrors = Record<never, never>,
->(name: string, options: ContractOptions<Input, Output, Errors>): Contract<Input, Output, Errors> {
+>(name: string, given: ContractOptions<Input, Output, Errors>): Contract<Input, Output, Errors> {
   if (typeof name !== "string") throw new TypeError("Cannot make a contract: its name must be a string");
   if (name === "") throw new ZeromeshError("NAME_INVALID", "Cannot make a contract: its name is empty");
-  requireSchema(name, "input", options?.input);
-  if (options.output !== undefined) requireSchema(name, "output", options.output);
-  const encoding = options.encoding ?? "json";
-  if (encoding !== "json" && encoding !== "msgpack") {
-    throw new TypeError(`Cannot make contract "${name}": encoding must be "json" or "msgpack"`);
-  }
+  const cannot = `Cannot make contract "${name}"`;
+  const options = readOptions<ContractOptions<AnySchema, AnySchema | undefined>>(
+    given,
+    contractOptionTable,
+    cannot,
+  );
+  checkArgument("input", options.input, schemaOption, cannot);
   for (const [code, schema] of Object.entries(options.errors ?? {})) {
     // Such a code says what the library itself found, and with it whether the handler has run.
     if ((knownErrorCodes as readonly string[]).includes(code)) {
-      throw new TypeError(`Cannot make contract "${name}": the code ${code} is the library's own`);
+      throw new TypeError(`${cannot}: the code ${code} is the library's own`);
     }
-    if (schema !== null) requireSchema(name, `errors.${code}`, schema);
+    if (schema !== null) checkArgument(`errors.${code}`, schema, schemaOption, cannot);
   }
   const made: Contract<Input, Output, Errors> = Object.freeze({
     name,
-    input: options.input,
+    input: options.input as Input,
     output: options.output as Output,
     errors: Object.freeze({ ...options.errors }) as Errors,
-    encoding,
+    encoding: options.encoding ?? "json",
     isError: <Code extends ErrorCodeOf<Errors>>(
       error: unknown,
       code: Code,
     ): error is DeclaredError<Errors, Code> => isDeclared(made, error, code),
   });
   return made;
-}
-
-function requireSchema(name: string, what: string, schema: unknown): void {
-  if (isSchema(schema)) return;
-  throw new TypeError(
-    `Cannot make contract "${name}": ${what} must be a Standard Schema v1 (zod, valibot, …)`,
-  );
 }
 
 /** Whether a value is a Standard Schema v1. */

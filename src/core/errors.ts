@@ -150,8 +150,8 @@ export class ZeromeshError extends Error {
   constructor(code: ErrorCode, message: string, options: ZeromeshErrorOptions = {}) {
     super(message, "cause" in options ? { cause: options.cause } : undefined);
     this.code = code;
-    this.peer = options.peer;
-    this.handler = options.handler;
+    this.peer = options.peer ?? undefined;
+    this.handler = options.handler ?? undefined;
     this.ran = options.ran ?? "no";
     this.details = options.details;
   }

@@ -1,4 +1,3 @@
-import { option } from "./options.ts";
 import { errorText } from "./errors.ts";
 import { type LogFields, type Logger, silentLogger } from "./logger.ts";
 
@@ -55,14 +54,6 @@ export class Guard {
   }
 }
 
-/** A value that is not what it should be, for messages: short, and never a secret or a page long. */
-export function describeValue(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
-  if (Array.isArray(value)) return "an array";
-  if (typeof value === "object" && value !== null) return "an object";
-  return typeof value === "function" ? "a function" : String(value);
-}
-
 /** Whether a value is a promise, or can be awaited like one. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null &&
@@ -79,8 +70,6 @@ export function readable(thrown: unknown): unknown {
   }
 }
 
-const loggerKind = option.methods("a logger such as console,", "debug", "info", "warn", "error");
-
 /** A logger that never throws: at its first failure the one that was given is not used again. */
 export function guardLogger(
   given: Logger | null | undefined,
@@ -88,8 +77,6 @@ export function guardLogger(
 ): Logger {
   const logger = given ?? silentLogger;
   if (logger === silentLogger) return logger;
-  const { fits, rule } = loggerKind;
-  if (!fits(logger)) throw new TypeError(`Cannot log: logger must be ${rule}`);
   let broken = false;
   const fail = (error: unknown): void => {
     if (broken) return;

@@ -1,5 +1,6 @@
 import type { CancelTimer, Clock } from "./clock.ts";
-import { describeValue, type Guard } from "./guard.ts";
+import { describeValue } from "./describe_value.ts";
+import type { Guard } from "./guard.ts";
 import { isOwnLimiter, type LimitedTask, type Limiter } from "./limiter.ts";
 import type { QueueNode } from "./linked_queue.ts";
 

@@ -1,5 +1,6 @@
 import type { CancelTimer, Clock } from "./clock.ts";
 import { LinkedQueue, type QueueNode } from "./linked_queue.ts";
+import { checkArgument, option, type OptionTable, readOptions, requireOption } from "./options.ts";
 
 /** Whoever waits for room in a {@link Limiter}. */
 export interface LimitedTask {
@@ -42,6 +43,14 @@ export interface TokenBucketOptions {
   readonly burst?: number | undefined;
 }
 
+const isRate = (value: unknown): boolean => typeof value === "number" && !Number.isNaN(value);
+
+/** All that {@link tokenBucket} knows. */
+export const tokenBucketOptionTable: OptionTable<TokenBucketOptions> = {
+  perSecond: option.kind("a number above 0", isRate, { lies: (value) => (value as number) > 0 }),
+  burst: option.kind("a number, 1 or more", isRate, { lies: (value) => (value as number) >= 1 }),
+};
+
 const never: Limiter = Object.freeze({
   ready: () => true,
   take: () => {},
@@ -72,36 +81,28 @@ export function unlimited(): Limiter {
  * ```
  */
 export function semaphore(permits: number): Semaphore {
-  return new CountingSemaphore(checkPermits("semaphore", permits));
+  checkArgument("permits", permits, option.permits, "Cannot make a semaphore");
+  return new CountingSemaphore(permits);
 }
 
 /**
  * So many tasks per second, and `burst` at once after a pause. How long a task runs does not matter.
  *
- * @throws {RangeError} If a number is not above 0, or `burst` is below 1.
+ * @throws {TypeError} If an option is not known, or is no number.
+ * @throws {RangeError} If `perSecond` is not above 0, or `burst` is below 1.
  */
-export function tokenBucket(options: TokenBucketOptions): Limiter {
-  const { perSecond, burst = 1 } = options;
-  if (!(perSecond > 0) || !(burst >= 1)) {
-    throw new RangeError(
-      `Cannot make a token bucket: perSecond must be above 0 and burst at least 1, got ${perSecond} and ${burst}`,
-    );
-  }
-  return new TokenBucket(perSecond, burst);
+export function tokenBucket(given: TokenBucketOptions): Limiter {
+  const cannot = "Cannot make a token bucket";
+  const options = readOptions(given, tokenBucketOptionTable, cannot);
+  return new TokenBucket(
+    requireOption(options, "perSecond", tokenBucketOptionTable, cannot),
+    options.burst ?? 1,
+  );
 }
 
 /** Whether a limiter is one of those made here. */
 export function isOwnLimiter(limiter: Limiter): boolean {
   return limiter instanceof Waiters || limiter === never;
-}
-
-/** Checks a number of places: a whole number from 1 on, or Infinity. */
-export function checkPermits(what: string, value: unknown): number {
-  if (typeof value !== "number" || (value !== Infinity && !Number.isInteger(value))) {
-    throw new TypeError(`Cannot use ${String(value)} for ${what}: it must be a whole number`);
-  }
-  if (value < 1) throw new RangeError(`Cannot use ${value} for ${what}: it must be at least 1`);
-  return value;
 }
 
 /** Those who wait, served in turns. */

@@ -4,7 +4,7 @@
  * @module
  */
 export { Backoff, type BackoffOptions } from "./backoff.ts";
-export { Broadcast, type DroppedEntries, type SubscribeOptions } from "./broadcast.ts";
+export { Broadcast, type DroppedEntries, type SubscribeOptions, subscribeOptionTable } from "./broadcast.ts";
 export { type CancelTimer, type Clock, holdProcess, systemClock } from "./clock.ts";
 export {
   type AmContract,
@@ -24,6 +24,7 @@ export {
   type SchemaFailure,
   type SchemaInput,
   type SchemaIssue,
+  schemaOption,
   type SchemaOutput,
   type SchemaResult,
   type StandardSchema,
@@ -54,16 +55,8 @@ export {
   ZeromeshError,
   type ZeromeshErrorOptions,
 } from "./errors.ts";
-export {
-  describeValue,
-  type Faults,
-  Guard,
-  guardLogger,
-  type Hook,
-  hooks,
-  isThenable,
-  readable,
-} from "./guard.ts";
+export { describeValue, typeName } from "./describe_value.ts";
+export { type Faults, Guard, guardLogger, type Hook, hooks, isThenable, readable } from "./guard.ts";
 export { guardLimiter } from "./guarded_limiter.ts";
 export { GuardedMeter } from "./guarded_meter.ts";
 export {
@@ -79,13 +72,13 @@ export {
 export { isInstanceName, maxInstanceNameLength } from "./instance_name.ts";
 export { LabelLimit, otherLabel } from "./label_limit.ts";
 export {
-  checkPermits,
   type LimitedTask,
   type Limiter,
   type Semaphore,
   semaphore,
   tokenBucket,
   type TokenBucketOptions,
+  tokenBucketOptionTable,
   unlimited,
 } from "./limiter.ts";
 export { Line, LinePlace } from "./line.ts";
@@ -107,10 +100,11 @@ export { hold, type HoldOptions, onAbort, pause } from "./wait.ts";
 export { xxh3Of16 } from "./xxh3.ts";
 export { libraryVersion } from "./version.ts";
 export {
-  checkOptionNames,
+  checkArgument,
   noOption,
   option,
   type OptionKind,
   type OptionTable,
   readOptions,
+  requireOption,
 } from "./options.ts";

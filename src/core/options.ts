@@ -1,77 +1,146 @@
+import { describeValue, typeName } from "./describe_value.ts";
+import { isInstanceId } from "./ids.ts";
+
 /** What the value of an option has to be. */
 export interface OptionKind {
   /** The rule, to end the sentence "NAME must be …". */
   readonly rule: string;
   /** Whether a value has the right type. */
   fits(value: unknown): boolean;
-  /** Whether a value of the right type lies in the range. @default {any does} */
-  lies?(value: unknown): boolean;
+  /** Whether a value of the right type lies in the range; undefined where there is none. */
+  readonly lies: ((value: unknown) => boolean) | undefined;
+  /** What a value that fits stands for; undefined where it is what it is. */
+  readonly read: ((value: unknown) => unknown) | undefined;
+  /** The options in it, where the value is an object of options. */
+  readonly table: Readonly<Record<string, OptionKind>> | undefined;
+  /** Whether `null` is a value like any other. Elsewhere it means that the option is not given. */
+  readonly nullable: boolean;
+  /** Whether a value may be a secret, which no error quotes. */
+  readonly secret: boolean;
 }
 
 /** A table of options: each name with its kind. */
 export type OptionTable<Options extends object> = { readonly [Name in keyof Options]-?: OptionKind };
 
-const kind = (rule: string, fits: (value: unknown) => boolean): OptionKind => ({ rule, fits });
+/** What a kind has besides its rule and its type. */
+type Details = Partial<Omit<OptionKind, "rule" | "fits">>;
+
+// One form for all, so that reading them is as fast for many kinds as for one.
+function kind(rule: string, fits: (value: unknown) => boolean, details: Details = {}): OptionKind {
+  const { lies, read, table, nullable = false, secret = false } = details;
+  return Object.freeze({ rule, fits, lies, read, table, nullable, secret });
+}
+
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
+const isRecord = (value: unknown): boolean => isObject(value) && !Array.isArray(value);
+const isTexts = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((text) => typeof text === "string");
+const isNumber = (value: unknown): boolean => typeof value === "number" && !Number.isNaN(value);
+const hasMethods = (value: unknown, names: readonly string[]): boolean =>
+  isObject(value) && names.every((name) => typeof Reflect.get(value, name) === "function");
+
+// Longer than any program runs, and not exact any more.
+const endlessMs = 2 ** 53;
+const endless = (value: unknown): unknown => (value as number) > endlessMs ? Infinity : value;
+
+function methods(what: string, ...names: readonly string[]): OptionKind {
+  return kind(`${what} with ${names.join(", ")}`, (value) => hasMethods(value, names));
+}
 
 /** The kinds of options. */
 export const option = {
-  /** Checked elsewhere. */
-  unchecked: kind("anything", () => true),
+  /** A kind of its own. */
+  kind,
+  /** What is sent, or looked at where it is used: whatever the caller likes, `null` included. */
+  value: kind("a value", () => true, { nullable: true }),
   /** `true` or `false`. */
   flag: kind("true or false", (value) => typeof value === "boolean"),
   /** A text that is not empty. */
   text: kind("a string that is not empty", (value) => typeof value === "string" && value !== ""),
-  /** A list of texts. */
-  texts: kind(
-    "an array of strings",
-    (value) => Array.isArray(value) && value.length > 0 && value.every((text) => typeof text === "string"),
+  /** A text that no error may quote. */
+  secret: kind("a string that is not empty", (value) => typeof value === "string" && value !== "", {
+    secret: true,
+  }),
+  /** A list of texts, which may be empty. */
+  texts: kind("an array of strings", isTexts),
+  /** One text or a list of them. */
+  textOrTexts: kind(
+    "a string or an array of strings",
+    (value) => typeof value === "string" || isTexts(value),
   ),
-  /** An object of options, which is checked elsewhere. */
-  object: kind("an object", (value) => isObject(value) && !Array.isArray(value)),
+  /** An object with names of the caller's own. */
+  object: kind("an object", isRecord),
   /** A function. */
   function: kind("a function", (value) => typeof value === "function"),
   /** An `AbortSignal`. */
   signal: kind("an AbortSignal", (value) => value instanceof AbortSignal),
-  /** Milliseconds, not negative. */
-  duration: {
-    rule: "a number of milliseconds, 0 or more",
-    fits: (value) => typeof value === "number" && !Number.isNaN(value),
-    lies: (value) => Number(value) >= 0,
-  } as OptionKind,
-  /** Milliseconds of something that is done again and again, so more than none and not for ever. */
-  interval: {
-    rule: "a number of milliseconds, 1 or more",
-    fits: (value) => typeof value === "number" && !Number.isNaN(value),
-    lies: (value) => Number(value) >= 1 && Number(value) < 2 ** 31,
-  } as OptionKind,
-  /** A whole number in a range. */
-  whole: (low: number, high: number): OptionKind => ({
-    rule: `an integer between ${low} and ${high}`,
-    fits: (value) => Number.isInteger(value),
-    lies: (value) => Number(value) >= low && Number(value) <= high,
+  /** The id of an instance. */
+  instanceId: kind("an instance id", isInstanceId),
+  /** A `Uint8Array`. */
+  bytes: kind("a Uint8Array", (value) => value instanceof Uint8Array),
+  /** A logger. */
+  logger: methods("a logger such as console,", "debug", "info", "warn", "error"),
+  /** A meter. */
+  meter: methods("a meter such as prometheusMeter(),", "counter", "gauge", "histogram"),
+  /** A clock. */
+  clock: methods("a clock", "now", "wallNow", "after"),
+  /** When a call or a wait gives up, in milliseconds. What is not above zero has passed; above 2^53 nothing ever does. */
+  timeout: kind("a number of milliseconds", isNumber, { read: endless }),
+  /** Milliseconds, not negative; what is above 2^53 is as endless as `Infinity`. */
+  duration: kind("a number of milliseconds, 0 or more", isNumber, {
+    lies: (value) => (value as number) >= 0,
+    read: endless,
   }),
+  /** Milliseconds of something that is done again and again, so more than none and not for ever. */
+  interval: kind("a number of milliseconds from 1 to 2147483647", isNumber, {
+    lies: (value) => (value as number) >= 1 && (value as number) < 2 ** 31,
+  }),
+  /** A whole number in a range. */
+  whole: (low: number, high: number): OptionKind =>
+    kind(`an integer between ${low} and ${high}`, Number.isInteger, {
+      lies: (value) => (value as number) >= low && (value as number) <= high,
+    }),
+  /** A number of places: a whole number from 1 on, or none at all. */
+  permits: kind(
+    "an integer from 1 on, or Infinity",
+    (value) => Number.isInteger(value) || value === Infinity,
+    { lies: (value) => (value as number) >= 1 },
+  ),
   /** One of some texts. */
-  oneOf: (...values: readonly string[]): OptionKind =>
-    kind(
-      values.map((value) => JSON.stringify(value)).join(" or "),
-      (value) => values.includes(value as string),
-    ),
+  oneOf: (...words: readonly string[]): OptionKind =>
+    kind(alternatives(words), (value) => words.includes(value as string)),
   /** An object with some methods. */
-  methods: (what: string, ...names: readonly string[]): OptionKind =>
+  methods,
+  /** An object of options, by its table. */
+  options: <Options extends object>(table: OptionTable<Options>): OptionKind =>
+    kind("an object", isRecord, { table: table as Readonly<Record<string, OptionKind>> }),
+  /** One of some texts, or an object of options. */
+  oneOfOrOptions: <Options extends object>(
+    words: readonly string[],
+    table: OptionTable<Options>,
+  ): OptionKind =>
     kind(
-      `${what} with ${names.join(", ")}`,
-      (value) => isObject(value) && names.every((name) => typeof Reflect.get(value, name) === "function"),
+      `${alternatives(words)} or an object with ${Object.keys(table).join(", ")}`,
+      (value) => isRecord(value) || words.includes(value as string),
+      { table: table as Readonly<Record<string, OptionKind>> },
     ),
 };
 
+function alternatives(words: readonly string[]): string {
+  return words.map((word) => JSON.stringify(word)).join(" or ");
+}
+
+const none = Object.freeze({});
+
 /**
- * Checks options by their table. `undefined` and `null` mean that an option is not given.
+ * Checks options by their table. `undefined` and `null` mean that an option, or all of them, are not given. Nothing is
+ * made unless something has to be changed, so that calls pay little for it.
  *
  * @param options What the user gave, or nothing.
  * @param table Every option there is.
  * @param cannot What cannot be done, to begin an error with.
- * @returns A copy that has only what is given.
+ * @param whom With what it cannot be done, such as a handler's name, which the error quotes.
+ * @returns What was given, or a copy where that holds `null`, or a time that is as good as endless.
  * @throws {TypeError} If an option is not known, or has the wrong type.
  * @throws {RangeError} If it is out of its range.
  *
@@ -84,48 +153,115 @@ export function readOptions<Options extends object>(
   options: Options | null | undefined,
   table: OptionTable<Options>,
   cannot: string,
+  whom?: string,
 ): Options {
-  if (options === undefined || options === null) return {} as Options;
-  if (!isObject(options)) throw new TypeError(`${cannot}: options must be an object, got ${shown(options)}`);
-  checkOptionNames(options, table, cannot);
-  const given: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined || value === null) continue;
-    const { rule, fits, lies } = table[name as keyof Options];
-    if (!fits(value)) throw new TypeError(`${cannot}: ${name} must be ${rule}, got ${shown(value)}`);
-    if (lies !== undefined && !lies(value)) {
-      throw new RangeError(`${cannot}: ${name} must be ${rule}, got ${shown(value)}`);
-    }
-    given[name] = value;
-  }
-  return given as Options;
+  if (options === undefined || options === null) return none as Options;
+  if (isRecord(options)) return read(options as Given, table as Table, cannot, whom, "") as Options;
+  throw new TypeError(`${begin(cannot, whom)}: options must be an object, got ${typeName(options)}`);
 }
 
 /**
- * Checks that an object has no option that nobody knows.
+ * The value of an option that has no default.
  *
- * @param known An object with a property for each option there is.
- * @param cannot What cannot be done, to begin the error with.
- * @throws {TypeError} If there is one.
+ * @throws {TypeError} If it was not given.
  */
-export function checkOptionNames(
-  options: object,
-  known: object,
-  cannot = "Cannot create a messenger",
-): void {
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(known, name)) throw noOption(name, known, cannot);
-  }
+export function requireOption<Options extends object, Name extends keyof Options & string>(
+  options: Options,
+  name: Name,
+  table: OptionTable<Options>,
+  cannot: string,
+): NonNullable<Options[Name]> {
+  const value = options[name];
+  if (value !== undefined && value !== null) return value;
+  throw new TypeError(`${cannot}: ${name} is missing; it must be ${table[name].rule}`);
+}
+
+/**
+ * Checks one argument as an option of its kind is checked.
+ *
+ * @throws {TypeError} If it has the wrong type.
+ * @throws {RangeError} If it is out of its range.
+ */
+export function checkArgument(name: string, value: unknown, kind: OptionKind, cannot: string): void {
+  if (!kind.fits(value)) throw wrong(TypeError, name, value, kind, cannot);
+  if (kind.lies !== undefined && !kind.lies(value)) throw wrong(RangeError, name, value, kind, cannot);
 }
 
 /** The error about an option that nobody knows. */
-export function noOption(name: string, known: object, cannot: string): TypeError {
+export function noOption(name: string, known: object, cannot: string, path = ""): TypeError {
   const names = Object.keys(known).sort();
   const near = names.map((one) => ({ one, edits: distance(name.toLowerCase(), one.toLowerCase()) }))
     .filter(({ one, edits }) => edits <= Math.max(1, Math.floor(one.length / 3)))
     .sort((a, b) => a.edits - b.edits)[0];
-  const hint = near === undefined ? "" : `, did you mean "${near.one}"?`;
-  return new TypeError(`${cannot}: there is no option "${name}"${hint} (there are ${names.join(", ")})`);
+  const hint = near === undefined ? "" : `, did you mean "${path}${near.one}"?`;
+  const all = names.map((one) => path + one).join(", ");
+  return new TypeError(`${cannot}: there is no option "${path}${name}"${hint} (there are ${all})`);
+}
+
+type Table = Readonly<Record<string, OptionKind | undefined>>;
+type Given = Readonly<Record<string, unknown>>;
+
+/** @param path What stands before the names of options that are inside another one. */
+function read(options: Given, table: Table, cannot: string, whom: string | undefined, path: string): Given {
+  let changed = false;
+  for (const name in options) {
+    const kind = table[name];
+    // What every object inherits has no rule.
+    if (kind?.rule === undefined) throw noOption(name, table, begin(cannot, whom), path);
+    const value = options[name];
+    if (value === undefined) continue;
+    if (value === null && !kind.nullable) {
+      changed = true;
+      continue;
+    }
+    if (!kind.fits(value)) throw wrong(TypeError, path + name, value, kind, begin(cannot, whom));
+    if (kind.lies !== undefined && !kind.lies(value)) {
+      throw wrong(RangeError, path + name, value, kind, begin(cannot, whom));
+    }
+    if (kind.read !== undefined || kind.table !== undefined) {
+      if (meant(value, kind, cannot, whom, path + name) !== value) changed = true;
+    }
+  }
+  if (!changed) return options;
+  // With what is under symbols, which the library itself puts there.
+  const given: Record<string, unknown> = { ...options };
+  for (const name in options) {
+    const value = options[name];
+    const kind = table[name]!;
+    if (value === null && !kind.nullable) given[name] = undefined;
+    else given[name] = meant(value, kind, cannot, whom, path + name);
+  }
+  return given;
+}
+
+/** What a value that fits stands for. */
+function meant(
+  value: unknown,
+  kind: OptionKind,
+  cannot: string,
+  whom: string | undefined,
+  path: string,
+): unknown {
+  if (kind.table !== undefined && typeof value === "object" && value !== null) {
+    return read(value as Given, kind.table, cannot, whom, `${path}.`);
+  }
+  return kind.read === undefined || value === undefined ? value : kind.read(value);
+}
+
+function begin(cannot: string, whom: string | undefined): string {
+  return whom === undefined ? cannot : `${cannot} "${whom}"`;
+}
+
+function wrong(
+  Failure: ErrorConstructor,
+  name: string,
+  value: unknown,
+  { rule, table, secret }: OptionKind,
+  cannot: string,
+): Error {
+  // A text in place of an object may be a secret that belongs into it.
+  const got = secret || table !== undefined ? typeName(value) : describeValue(value);
+  return new Failure(`${cannot}: ${name} must be ${rule}, got ${got}`);
 }
 
 /** How many letters are to be changed, added or left out to make one text of another (Levenshtein). */
@@ -140,11 +276,4 @@ function distance(from: string, to: string): number {
     row = next;
   }
   return row[to.length]!;
-}
-
-/** A value as an error shows it, without its content where it may be large or secret. */
-function shown(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
-  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
-  return typeof value === "function" ? "a function" : String(value);
 }

@@ -1,4 +1,14 @@
-import { holdProcess, type InstanceId, newInstanceId, systemClock, workerIdOf } from "../core/mod.ts";
+import {
+  holdProcess,
+  type InstanceId,
+  newInstanceId,
+  option,
+  type OptionTable,
+  readOptions,
+  requireOption,
+  systemClock,
+  workerIdOf,
+} from "../core/mod.ts";
 import { type PeerInfo, peerInfoOf } from "../messenger/mod.ts";
 import {
   type Discovery,
@@ -32,6 +42,18 @@ export interface DiscoveryChecksOptions {
   settleMs?: number | undefined;
 }
 
+const findsTable: OptionTable<DiscoveryChecksOptions["finds"]> = {
+  peers: option.flag,
+  services: option.flag,
+};
+
+const optionTable: OptionTable<DiscoveryChecksOptions> = {
+  create: option.function,
+  createElsewhere: option.function,
+  finds: option.options(findsTable),
+  settleMs: option.duration,
+};
+
 /**
  * What every back end has to do, as tests for any test runner.
  *
@@ -42,7 +64,10 @@ export interface DiscoveryChecksOptions {
  * }
  * ```
  */
-export function discoveryChecks(options: DiscoveryChecksOptions): DiscoveryCheck[] {
+export function discoveryChecks(given: DiscoveryChecksOptions): DiscoveryCheck[] {
+  const options = readOptions(given, optionTable, "Cannot make the checks of a back end");
+  requireOption(options, "create", optionTable, "Cannot make the checks of a back end");
+  const { peers = false, services = false } = options.finds ?? {};
   const settleMs = options.settleMs ?? 5_000;
   const checks: DiscoveryCheck[] = [];
   const add = (name: string, run: (scene: Scene) => Promise<void>): void => {
@@ -59,8 +84,8 @@ export function discoveryChecks(options: DiscoveryChecksOptions): DiscoveryCheck
       },
     });
   };
-  if (options.finds.peers) addPeerChecks(add, options.createElsewhere !== undefined);
-  if (options.finds.services) addServiceChecks(add, options.createElsewhere !== undefined);
+  if (peers) addPeerChecks(add, options.createElsewhere !== undefined);
+  if (services) addServiceChecks(add, options.createElsewhere !== undefined);
   return checks;
 }
 

@@ -1,4 +1,4 @@
-import type { InstanceId, WorkerId } from "../core/mod.ts";
+import { type InstanceId, option, type OptionTable, readOptions, type WorkerId } from "../core/mod.ts";
 import type { PeerInfo } from "../messenger/mod.ts";
 
 /** An entry of this instance in a back end; disposing of it takes the entry back. */
@@ -11,6 +11,20 @@ export interface Registration extends AsyncDisposable {
 export interface LookupOptions {
   /** Gives the lookup up. */
   signal?: AbortSignal | undefined;
+}
+
+const lookupOptionTable: OptionTable<LookupOptions> = { signal: option.signal };
+
+/**
+ * The signal of a lookup.
+ *
+ * @throws {TypeError} If an option is not known, or has the wrong type.
+ * @throws {unknown} The signal's reason, when it has aborted.
+ */
+export function lookupSignal(options: LookupOptions | null | undefined): AbortSignal | undefined {
+  const { signal } = readOptions(options, lookupOptionTable, "Cannot look an instance up");
+  signal?.throwIfAborted();
+  return signal;
 }
 
 /** Why an entry is of no use: another instance answers at its address, or nobody has for the heartbeat bound. */
@@ -73,6 +87,12 @@ export interface WatchOptions {
    */
   onTrouble?: ((error: unknown) => void) | undefined;
 }
+
+/** All that watching a service knows. */
+export const watchOptionTable: OptionTable<WatchOptions> = {
+  signal: option.signal,
+  onTrouble: option.function,
+};
 
 /** Finds out who offers a service. */
 export interface ServiceDiscovery {

@@ -1,11 +1,5 @@
-import { type Clock, errorText, type InstanceId, type Logger, type WorkerId } from "../core/mod.ts";
-import {
-  type DiscoveryPort,
-  type PeerInfo,
-  type Roster,
-  type ServiceRouter,
-  texts,
-} from "../messenger/mod.ts";
+import { type Clock, errorText, type InstanceId, type Logger, onAbort, type WorkerId } from "../core/mod.ts";
+import type { DiscoveryPort, PeerInfo, Roster, ServiceRouter } from "../messenger/mod.ts";
 import {
   type Discovery,
   findsPeers,
@@ -55,6 +49,8 @@ export class DiscoveryHub implements DiscoveryPort {
   readonly #registrations: Registration[] = [];
   readonly #uses: AsyncDisposable[];
   #directory: ServiceDirectory | null = null;
+  #registering: Promise<void> | null = null;
+  #withdrawn = false;
 
   /** Made by {@link DiscoveryHub.of}. */
   private constructor(
@@ -70,33 +66,17 @@ export class DiscoveryHub implements DiscoveryPort {
   }
 
   /**
-   * The hub that options ask for, or null.
+   * The hub that options, checked by their table, ask for, or null.
    *
-   * @throws {TypeError} If something given is no back end, or there is none for the services.
+   * @throws {TypeError} If there is no back end for the services.
    */
   static of(
     options: DiscoveryOptions,
     resolved: { connectTimeoutMs: number; logger: Logger; clock: Clock; endpoints: readonly string[] },
   ): DiscoveryHub | null {
-    const { discovery, maxServices = discoveryDefaults.maxServices } = options;
-    const services = texts("services", options.services ?? []);
-    if (!Number.isInteger(maxServices) || maxServices < 1) {
-      throw new RangeError(`Cannot create a messenger: maxServices must be a positive integer`);
-    }
+    const { discovery = [], services = [], maxServices = discoveryDefaults.maxServices } = options;
     for (const name of services) checkServiceName(name);
-    const sources = discovery === undefined
-      ? []
-      : Array.isArray(discovery)
-      ? discovery as readonly Discovery[]
-      : [discovery as Discovery];
-    for (const source of sources) {
-      if (typeof source === "object" && source !== null && (findsPeers(source) || findsServices(source))) {
-        continue;
-      }
-      throw new TypeError(
-        "Cannot create a messenger: discovery must find peers or services, see PeerDiscovery",
-      );
-    }
+    const sources = Array.isArray(discovery) ? discovery as readonly Discovery[] : [discovery as Discovery];
     if (services.length > 0 && !sources.some(findsServices)) {
       throw new TypeError("Cannot create a messenger with services: its discovery cannot register them");
     }
@@ -155,10 +135,23 @@ export class DiscoveryHub implements DiscoveryPort {
     return this.#directory?.stats() ?? null;
   }
 
-  /** Makes this instance known by its id. */
-  async register(info: PeerInfo): Promise<void> {
+  /**
+   * Makes this instance known by its id.
+   *
+   * @throws What the first back end that failed said, or the reason of the signal, which is not made to wait for a back
+   * end. What that still does is taken back when the instance closes.
+   */
+  async register(info: PeerInfo, signal?: AbortSignal): Promise<void> {
     if (!this.#parts.listens) return;
+    this.#registering = this.#register(info);
+    const aborted = Promise.withResolvers<never>();
+    using _listening = onAbort(signal, () => aborted.reject(signal?.reason));
+    await Promise.race([this.#registering, aborted.promise]);
+  }
+
+  async #register(info: PeerInfo): Promise<void> {
     for (const source of this.#peers) {
+      if (this.#withdrawn) return;
       const registered = await source.registerPeer?.(info);
       if (registered !== undefined) this.#registrations.push(registered);
     }
@@ -193,10 +186,11 @@ export class DiscoveryHub implements DiscoveryPort {
   }
 
   async #withdraw(): Promise<void> {
-    const registrations = this.#registrations.splice(0).reverse();
-    await Promise.all([
-      this.#announcement.withdraw(),
-      ...registrations.map((registration) => registration.unregister()),
-    ]);
+    this.#withdrawn = true;
+    const unregister = async (): Promise<void> => {
+      await this.#registering?.catch(() => {});
+      await Promise.all(this.#registrations.splice(0).reverse().map((one) => one.unregister()));
+    };
+    await Promise.all([this.#announcement.withdraw(), unregister()]);
   }
 }

@@ -24,18 +24,20 @@ import {
   option,
   type OptionTable,
   readOptions,
+  requireOption,
   systemClock,
   type WorkerId,
   workerIdOf,
 } from "../core/mod.ts";
 import { type PeerInfo, peerInfoFromJson, peerInfoToJson } from "../messenger/mod.ts";
-import type {
-  LookupOptions,
-  PeerDiscovery,
-  Registration,
-  ServiceDiscovery,
-  ServiceEvent,
-  WatchOptions,
+import {
+  type LookupOptions,
+  lookupSignal,
+  type PeerDiscovery,
+  type Registration,
+  type ServiceDiscovery,
+  type ServiceEvent,
+  type WatchOptions,
 } from "./discovery.ts";
 import { EtcdGateway, type EtcdTls } from "./etcd_gateway.ts";
 import { entriesOf, type EtcdEntry, toBase64, underPrefix } from "./etcd_keys.ts";
@@ -69,15 +71,31 @@ export interface EtcdDiscoveryOptions {
   clock?: Clock | undefined;
 }
 
+const authTable: OptionTable<{ username: string; password: string }> = {
+  username: option.text,
+  password: option.secret,
+};
+
+const tlsTable: OptionTable<EtcdTls> = {
+  ca: option.secret,
+  cert: option.secret,
+  key: option.secret,
+  serverName: option.text,
+};
+
 const optionTable: OptionTable<EtcdDiscoveryOptions> = {
-  endpoints: option.texts,
+  endpoints: option.kind(
+    "an array of strings, all of them http:// or https:// URLs",
+    (value) =>
+      Array.isArray(value) && value.length > 0 && value.every((one) => /^https?:\/\/[^/]/.test(String(one))),
+  ),
   cluster: option.text,
-  auth: option.object,
-  tls: option.object,
+  auth: option.options(authTable),
+  tls: option.options(tlsTable),
   ttlMs: option.interval,
   timeoutMs: option.duration,
-  logger: option.unchecked,
-  clock: option.methods("a clock", "now", "wallNow", "after"),
+  logger: option.logger,
+  clock: option.clock,
 };
 
 /** Every default of {@link EtcdDiscoveryOptions}. */
@@ -103,19 +121,21 @@ export class EtcdDiscovery implements PeerDiscovery, ServiceDiscovery {
    * @param given Where etcd is; all options have defaults.
    * @throws {TypeError} If an endpoint is no `http://` or `https://` URL.
    */
-  constructor(given: EtcdDiscoveryOptions = {}) {
+  constructor(given?: EtcdDiscoveryOptions) {
     const options = readOptions(given, optionTable, "Cannot make an EtcdDiscovery");
     const d = etcdDiscoveryDefaults;
-    const endpoints = options.endpoints ?? d.endpoints;
-    if (endpoints.length === 0 || !endpoints.every((one) => /^https?:\/\/[^/]/.test(one))) {
-      throw new TypeError("Cannot make an EtcdDiscovery: endpoints must be http:// or https:// URLs");
+    const { auth, endpoints = d.endpoints } = options;
+    if (auth !== undefined) {
+      for (const name of ["username", "password"] as const) {
+        requireOption(auth, name, authTable, "Cannot make an EtcdDiscovery with this auth");
+      }
     }
     const clock = this.#clock = options.clock ?? systemClock;
     const logger = this.#logger = guardLogger(options.logger);
     this.#root = `/velo/${checkServiceName(options.cluster ?? d.cluster, "a cluster")}`;
     const gateway = this.#gateway = new EtcdGateway({
       endpoints,
-      auth: options.auth ?? null,
+      auth: auth ?? null,
       tls: options.tls ?? {},
       timeoutMs: options.timeoutMs ?? d.timeoutMs,
       clock,
@@ -123,12 +143,12 @@ export class EtcdDiscovery implements PeerDiscovery, ServiceDiscovery {
     this.#lease = new EtcdLease({ gateway, ttlMs: options.ttlMs ?? d.ttlMs, clock, logger });
   }
 
-  async discoverByInstanceId(id: InstanceId, options: LookupOptions = {}): Promise<PeerInfo | null> {
-    return await this.#readInfo(`${this.#root}/peers/${id}`, options.signal);
+  async discoverByInstanceId(id: InstanceId, options?: LookupOptions): Promise<PeerInfo | null> {
+    return await this.#readInfo(`${this.#root}/peers/${id}`, lookupSignal(options));
   }
 
-  async discoverByWorkerId(id: WorkerId, options: LookupOptions = {}): Promise<PeerInfo | null> {
-    return await this.#readInfo(`${this.#root}/workers/${id}`, options.signal);
+  async discoverByWorkerId(id: WorkerId, options?: LookupOptions): Promise<PeerInfo | null> {
+    return await this.#readInfo(`${this.#root}/workers/${id}`, lookupSignal(options));
   }
 
   async registerPeer(info: PeerInfo): Promise<Registration> {
@@ -171,7 +191,7 @@ export class EtcdDiscovery implements PeerDiscovery, ServiceDiscovery {
     return [...new Set(entries.map(({ key }) => key.slice(prefix.length).split("/")[0] ?? ""))].sort();
   }
 
-  watch(service: string, options: WatchOptions = {}): AsyncIterableIterator<ServiceEvent> {
+  watch(service: string, options?: WatchOptions): AsyncIterableIterator<ServiceEvent> {
     const prefix = `${this.#root}/services/${checkServiceName(service)}/`;
     const stop = new AbortController();
     const watch = new ServiceWatch(options, () => stop.abort());

@@ -8,6 +8,7 @@ import {
   option,
   type OptionTable,
   readOptions,
+  requireOption,
   systemClock,
   type WorkerId,
   workerIdOf,
@@ -15,13 +16,15 @@ import {
 } from "../core/mod.ts";
 import { endpointsOf, type PeerInfo } from "../messenger/mod.ts";
 import { DirectoryNotices } from "./directory_notices.ts";
-import type {
-  PeerDiscovery,
-  Registration,
-  ServiceDiscovery,
-  ServiceEvent,
-  StaleReason,
-  WatchOptions,
+import {
+  type LookupOptions,
+  lookupSignal,
+  type PeerDiscovery,
+  type Registration,
+  type ServiceDiscovery,
+  type ServiceEvent,
+  type StaleReason,
+  type WatchOptions,
 } from "./discovery.ts";
 import {
   emptyFiles,
@@ -59,8 +62,8 @@ const optionTable: OptionTable<FileDiscoveryOptions> = {
   servicesPath: option.text,
   pollMs: option.interval,
   lockTimeoutMs: option.duration,
-  logger: option.unchecked,
-  clock: option.methods("a clock", "now", "wallNow", "after"),
+  logger: option.logger,
+  clock: option.clock,
 };
 
 /** Every default of {@link FileDiscoveryOptions} that is a number. */
@@ -96,23 +99,23 @@ export class FileDiscovery implements PeerDiscovery, ServiceDiscovery {
    */
   constructor(given: FileDiscoveryOptions) {
     const options = readOptions(given, optionTable, "Cannot make a FileDiscovery");
-    if (options.path === undefined) {
-      throw new TypeError("Cannot make a FileDiscovery: path must be the path of a file");
-    }
+    const path = requireOption(options, "path", optionTable, "Cannot make a FileDiscovery");
     const clock = this.#clock = options.clock ?? systemClock;
     this.#logger = guardLogger(options.logger);
     this.#pollMs = options.pollMs ?? fileDiscoveryDefaults.pollMs;
     const lockTimeoutMs = options.lockTimeoutMs ?? fileDiscoveryDefaults.lockTimeoutMs;
-    const servicesPath = options.servicesPath ?? options.path.replace(/(\.[^./]*)?$/, ".services$1");
-    this.#peers = new SharedFile(options.path, { empty: emptyFiles.peers, lockTimeoutMs, clock });
+    const servicesPath = options.servicesPath ?? path.replace(/(\.[^./]*)?$/, ".services$1");
+    this.#peers = new SharedFile(path, { empty: emptyFiles.peers, lockTimeoutMs, clock });
     this.#services = new SharedFile(servicesPath, { empty: emptyFiles.services, lockTimeoutMs, clock });
   }
 
-  async discoverByInstanceId(id: InstanceId): Promise<PeerInfo | null> {
+  async discoverByInstanceId(id: InstanceId, options?: LookupOptions): Promise<PeerInfo | null> {
+    lookupSignal(options);
     return (await this.listPeers()).find((info) => info.instanceId === id) ?? null;
   }
 
-  async discoverByWorkerId(id: WorkerId): Promise<PeerInfo | null> {
+  async discoverByWorkerId(id: WorkerId, options?: LookupOptions): Promise<PeerInfo | null> {
+    lookupSignal(options);
     return (await this.listPeers()).find((info) => workerIdOf(info.instanceId) === id) ?? null;
   }
 
@@ -167,7 +170,7 @@ export class FileDiscovery implements PeerDiscovery, ServiceDiscovery {
     });
   }
 
-  watch(service: string, options: WatchOptions = {}): AsyncIterableIterator<ServiceEvent> {
+  watch(service: string, options?: WatchOptions): AsyncIterableIterator<ServiceEvent> {
     const notices: { current: DirectoryNotices | null } = { current: null };
     const watch = new ServiceWatch(options, () => notices.current?.[Symbol.dispose]());
     const look = () => {

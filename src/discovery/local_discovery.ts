@@ -13,12 +13,14 @@ import {
 import { type PeerInfo, peerInfoFromJson, peerInfoToJson } from "../messenger/mod.ts";
 import { type FileLocks, openFileLocks } from "../runtime/mod.ts";
 import { DirectoryNotices } from "./directory_notices.ts";
-import type {
-  PeerDiscovery,
-  Registration,
-  ServiceDiscovery,
-  ServiceEvent,
-  WatchOptions,
+import {
+  type LookupOptions,
+  lookupSignal,
+  type PeerDiscovery,
+  type Registration,
+  type ServiceDiscovery,
+  type ServiceEvent,
+  type WatchOptions,
 } from "./discovery.ts";
 import { LockedEntries } from "./locked_entries.ts";
 import { defaultMeshDirectory, ensureOwnDirectory } from "./own_directory.ts";
@@ -44,7 +46,7 @@ const optionTable: OptionTable<LocalDiscoveryOptions> = {
   mesh: option.text,
   directory: option.text,
   sweepMs: option.interval,
-  clock: option.methods("a clock", "now", "wallNow", "after"),
+  clock: option.clock,
 };
 
 /**
@@ -78,7 +80,7 @@ export class LocalDiscovery implements PeerDiscovery, ServiceDiscovery {
    * @param given The mesh's name; all options have defaults.
    * @throws {TypeError} If the name is not one that a file can have.
    */
-  constructor(given: LocalDiscoveryOptions = {}) {
+  constructor(given?: LocalDiscoveryOptions) {
     const options = readOptions(given, optionTable, "Cannot make a LocalDiscovery");
     this.#mesh = checkServiceName(options.mesh ?? localDiscoveryDefaults.mesh, "a mesh");
     this.#given = options.directory;
@@ -86,11 +88,13 @@ export class LocalDiscovery implements PeerDiscovery, ServiceDiscovery {
     this.#clock = options.clock ?? systemClock;
   }
 
-  async discoverByInstanceId(id: InstanceId): Promise<PeerInfo | null> {
+  async discoverByInstanceId(id: InstanceId, options?: LookupOptions): Promise<PeerInfo | null> {
+    lookupSignal(options);
     return parseInfo((await this.#peers()).read(id));
   }
 
-  async discoverByWorkerId(id: WorkerId): Promise<PeerInfo | null> {
+  async discoverByWorkerId(id: WorkerId, options?: LookupOptions): Promise<PeerInfo | null> {
+    lookupSignal(options);
     const peers = await this.#peers();
     const name = peers.names().find((name) => isInstanceId(name) && workerIdOf(name) === id);
     return name === undefined ? null : parseInfo(peers.read(name));
@@ -125,7 +129,7 @@ export class LocalDiscovery implements PeerDiscovery, ServiceDiscovery {
     return found;
   }
 
-  watch(service: string, options: WatchOptions = {}): AsyncIterableIterator<ServiceEvent> {
+  watch(service: string, options?: WatchOptions): AsyncIterableIterator<ServiceEvent> {
     checkServiceName(service);
     const ended = Promise.withResolvers<void>();
     const watch = new ServiceWatch(options, () => ended.resolve());

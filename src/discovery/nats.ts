@@ -27,21 +27,23 @@ import {
   option,
   type OptionTable,
   readOptions,
+  requireOption,
   systemClock,
   type WorkerId,
   workerIdOf,
 } from "../core/mod.ts";
 import { decodePeerInfo, encodePeerInfo, type PeerInfo } from "../messenger/mod.ts";
 import { base58 } from "./base58.ts";
-import type {
-  LookupOptions,
-  PeerDiscovery,
-  Registration,
-  ServiceDiscovery,
-  ServiceEvent,
-  WatchOptions,
+import {
+  type LookupOptions,
+  lookupSignal,
+  type PeerDiscovery,
+  type Registration,
+  type ServiceDiscovery,
+  type ServiceEvent,
+  type WatchOptions,
 } from "./discovery.ts";
-import { NatsLink } from "./nats_link.ts";
+import { longestTimerMs, NatsLink } from "./nats_link.ts";
 import { NatsServices } from "./nats_services.ts";
 import { checkServiceName, registration } from "./registration.ts";
 
@@ -69,15 +71,30 @@ export interface NatsDiscoveryOptions {
   clock?: Clock | undefined;
 }
 
+const authTable: OptionTable<{ username: string; password: string; token: string }> = {
+  username: option.text,
+  password: option.secret,
+  token: option.secret,
+};
+
+const tlsTable: OptionTable<NonNullable<NatsDiscoveryOptions["tls"]>> = {
+  ca: option.secret,
+  cert: option.secret,
+  key: option.secret,
+};
+
 const optionTable: OptionTable<NatsDiscoveryOptions> = {
-  servers: option.texts,
+  servers: option.kind(
+    "an array of strings, at least one",
+    (value) => Array.isArray(value) && value.length > 0 && option.texts.fits(value),
+  ),
   cluster: option.text,
   timeoutMs: option.duration,
-  ttlMs: option.unchecked,
-  auth: option.object,
-  tls: option.object,
-  logger: option.unchecked,
-  clock: option.methods("a clock", "now", "wallNow", "after"),
+  ttlMs: option.whole(1, 2 ** 31 - 1),
+  auth: option.options(authTable),
+  tls: option.options(tlsTable),
+  logger: option.logger,
+  clock: option.clock,
 };
 
 /** Every default of {@link NatsDiscoveryOptions}. */
@@ -111,7 +128,7 @@ export class NatsDiscovery implements PeerDiscovery, ServiceDiscovery {
    * @param given Where NATS is; all options have defaults.
    * @throws {TypeError} If the cluster's name cannot be part of a subject.
    */
-  constructor(given: NatsDiscoveryOptions = {}) {
+  constructor(given?: NatsDiscoveryOptions) {
     const options = readOptions(given, optionTable, "Cannot make a NatsDiscovery");
     const d = natsDiscoveryDefaults;
     const cluster = checkServiceName(options.cluster ?? d.cluster, "a cluster");
@@ -120,23 +137,25 @@ export class NatsDiscovery implements PeerDiscovery, ServiceDiscovery {
     const clock = this.#clock = options.clock ?? systemClock;
     const logger = guardLogger(options.logger);
     const { servers = d.servers, auth, tls, ttlMs = d.ttlMs } = options;
-    if (!Number.isSafeInteger(ttlMs) || ttlMs < 1) {
-      throw new RangeError(`Cannot make a NatsDiscovery: ttlMs must be a positive integer, got ${ttlMs}`);
+    if (auth !== undefined && !("token" in auth)) {
+      for (const name of ["username", "password"] as const) {
+        requireOption(auth, name, authTable, "Cannot make a NatsDiscovery with this auth");
+      }
     }
     const link = this.#link = new NatsLink({ servers: [...servers], timeoutMs, auth, tls, clock, logger });
     this.#services = new NatsServices({ link, cluster, timeoutMs, ttlMs, clock });
   }
 
-  async discoverByInstanceId(id: InstanceId, options: LookupOptions = {}): Promise<PeerInfo | null> {
+  async discoverByInstanceId(id: InstanceId, options?: LookupOptions): Promise<PeerInfo | null> {
     const info = await this.#ask(
       `${this.#subjects}.instance.${base58(instanceIdToBytes(id))}`,
-      options.signal,
+      lookupSignal(options),
     );
     return info?.instanceId === id ? info : null;
   }
 
-  async discoverByWorkerId(id: WorkerId, options: LookupOptions = {}): Promise<PeerInfo | null> {
-    const info = await this.#ask(`${this.#subjects}.worker.${id}`, options.signal);
+  async discoverByWorkerId(id: WorkerId, options?: LookupOptions): Promise<PeerInfo | null> {
+    const info = await this.#ask(`${this.#subjects}.worker.${id}`, lookupSignal(options));
     return info !== null && workerIdOf(info.instanceId) === id ? info : null;
   }
 
@@ -191,7 +210,7 @@ export class NatsDiscovery implements PeerDiscovery, ServiceDiscovery {
     return this.#services.list();
   }
 
-  watch(service: string, options: WatchOptions = {}): AsyncIterableIterator<ServiceEvent> {
+  watch(service: string, options?: WatchOptions): AsyncIterableIterator<ServiceEvent> {
     return this.#services.watch(service, options);
   }
 
@@ -213,7 +232,9 @@ export class NatsDiscovery implements PeerDiscovery, ServiceDiscovery {
       outages = link.outages;
       // Silence can be that of the server: it is asked whether it is there before the time is up.
       cancel = this.#clock.after(this.#timeoutMs / 2, async () => heard = await link.flushed(connection));
-      const reply = await connection.request(subject, empty, { timeout: this.#timeoutMs });
+      const reply = await connection.request(subject, empty, {
+        timeout: Math.min(this.#timeoutMs, longestTimerMs),
+      });
       return decodePeerInfo(reply.data);
     } catch (error) {
       const what = error instanceof Error ? `${error.name} ${error.message}` : "";

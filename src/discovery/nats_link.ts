@@ -21,6 +21,9 @@ export interface NatsLinkOptions {
 // A connection that nobody uses is kept for the next lookup a moment longer.
 const idleMs = 1_000;
 
+/** The longest time that the package can wait: with a longer one, `Infinity` included, its timer fires at once. */
+export const longestTimerMs = 2 ** 31 - 1;
+
 /**
  * One connection to NATS, shared by everything that uses it and closed when nothing does. It reconnects by itself, with
  * its subscriptions.
@@ -126,7 +129,7 @@ export class NatsLink {
     const connection = await connectToNats({
       servers: [...servers],
       name: "zeromesh",
-      timeout: timeoutMs,
+      timeout: Math.min(timeoutMs, longestTimerMs),
       maxReconnectAttempts: -1,
       reconnectTimeWait: 250,
       pingInterval: 2_000,

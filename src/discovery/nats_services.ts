@@ -107,7 +107,10 @@ export class NatsServices {
   }
 
   /** Follows the instances of a service. */
-  watch(service: string, options: WatchOptions): ServiceWatch & AsyncIterableIterator<ServiceEvent> {
+  watch(
+    service: string,
+    options: WatchOptions | undefined,
+  ): ServiceWatch & AsyncIterableIterator<ServiceEvent> {
     checkServiceName(service);
     const ended = Promise.withResolvers<void>();
     const watch = new ServiceWatch(options, () => ended.resolve());

@@ -1,5 +1,5 @@
-import type { InstanceId } from "../core/mod.ts";
-import type { ServiceEvent, WatchOptions } from "./discovery.ts";
+import { type InstanceId, readOptions } from "../core/mod.ts";
+import { type ServiceEvent, type WatchOptions, watchOptionTable } from "./discovery.ts";
 
 /**
  * What a back end sees of a service, made into events for one reader.
@@ -21,8 +21,12 @@ export class ServiceWatch implements AsyncIterableIterator<ServiceEvent> {
   #told = false;
   #ended = false;
 
-  /** @param onEnd Called once, when the reader wants no more. */
-  constructor({ signal, onTrouble }: WatchOptions, onEnd: () => void) {
+  /**
+   * @param given What the reader gave.
+   * @param onEnd Called once, when the reader wants no more.
+   */
+  constructor(given: WatchOptions | null | undefined, onEnd: () => void) {
+    const { signal, onTrouble } = readOptions(given, watchOptionTable, "Cannot watch a service");
     this.#signal = signal;
     this.#onTrouble = onTrouble;
     this.#onEnd = onEnd;

@@ -8,12 +8,14 @@ import {
   workerIdOf,
 } from "../core/mod.ts";
 import { type PeerEntry, type PeerInfo, peerInfoOfEntry } from "../messenger/mod.ts";
-import type {
-  PeerDiscovery,
-  Registration,
-  ServiceDiscovery,
-  ServiceEvent,
-  WatchOptions,
+import {
+  type LookupOptions,
+  lookupSignal,
+  type PeerDiscovery,
+  type Registration,
+  type ServiceDiscovery,
+  type ServiceEvent,
+  type WatchOptions,
 } from "./discovery.ts";
 import { checkServiceName, registration } from "./registration.ts";
 import { ServiceWatch } from "./service_watch.ts";
@@ -27,7 +29,7 @@ export interface StaticDiscoveryOptions {
 }
 
 const optionTable: OptionTable<StaticDiscoveryOptions> = {
-  peers: { rule: "an array of peers", fits: Array.isArray },
+  peers: option.kind("an array of peers", Array.isArray),
   services: option.object,
 };
 
@@ -60,7 +62,7 @@ export class StaticDiscovery implements PeerDiscovery, ServiceDiscovery {
    * @throws {TypeError} If one of them is no peer info, or no instance id.
    * @throws {ZeromeshError} `ENDPOINT_INVALID`.
    */
-  constructor(given: StaticDiscoveryOptions = {}) {
+  constructor(given?: StaticDiscoveryOptions) {
     const options = readOptions(given, optionTable, "Cannot make a StaticDiscovery");
     for (const entry of options.peers ?? []) {
       const info = peerInfoOfEntry(entry, "take an entry of peers into a StaticDiscovery");
@@ -71,15 +73,18 @@ export class StaticDiscovery implements PeerDiscovery, ServiceDiscovery {
     }
   }
 
-  discoverByInstanceId(id: InstanceId): Promise<PeerInfo | null> {
-    return Promise.resolve(this.#peers.get(id) ?? null);
+  // Asynchronous, so that what is wrong with the options rejects.
+  // deno-lint-ignore require-await
+  async discoverByInstanceId(id: InstanceId, options?: LookupOptions): Promise<PeerInfo | null> {
+    lookupSignal(options);
+    return this.#peers.get(id) ?? null;
   }
 
-  discoverByWorkerId(id: WorkerId): Promise<PeerInfo | null> {
-    for (const info of this.#peers.values()) {
-      if (workerIdOf(info.instanceId) === id) return Promise.resolve(info);
-    }
-    return Promise.resolve(null);
+  // deno-lint-ignore require-await
+  async discoverByWorkerId(id: WorkerId, options?: LookupOptions): Promise<PeerInfo | null> {
+    lookupSignal(options);
+    for (const info of this.#peers.values()) if (workerIdOf(info.instanceId) === id) return info;
+    return null;
   }
 
   registerPeer(info: PeerInfo): Promise<Registration> {
@@ -110,7 +115,7 @@ export class StaticDiscovery implements PeerDiscovery, ServiceDiscovery {
     return Promise.resolve([...this.#services.keys()].sort());
   }
 
-  watch(service: string, options: WatchOptions = {}): AsyncIterableIterator<ServiceEvent> {
+  watch(service: string, options?: WatchOptions): AsyncIterableIterator<ServiceEvent> {
     const watches = this.#watches.get(service) ?? new Set();
     this.#watches.set(service, watches);
     const watch: ServiceWatch = new ServiceWatch(options, () => {

@@ -1,14 +1,24 @@
-import { type InstanceId, Shares, ZeromeshError } from "../core/mod.ts";
+import {
+  type InstanceId,
+  option,
+  type OptionTable,
+  readOptions,
+  Shares,
+  ZeromeshError,
+} from "../core/mod.ts";
 import type { Event } from "./event.ts";
 import { type EventHandle, eventHandle } from "./handle.ts";
 import type { MergeHost } from "./merge.ts";
-import type { AwaiterOptions } from "./waiting.ts";
+import { type AwaiterOptions, awaiterOptionTable } from "./waiting.ts";
 
 /** How to make a barrier. */
 export interface BarrierOptions {
   /** The instance where everybody meets. @default {this one} */
   at?: InstanceId | undefined;
 }
+
+/** All that making a barrier knows. */
+export const barrierOptionTable: OptionTable<BarrierOptions> = { at: option.instanceId };
 
 /** A place where a number of participants, in any processes, wait for each other. */
 export interface Barrier {
@@ -87,7 +97,8 @@ export class Barriers {
     return {
       name,
       count,
-      arrive: async (options = {}) => {
+      arrive: async (given) => {
+        const options = readOptions(given, awaiterOptionTable, "Cannot arrive at barrier", name);
         options.signal?.throwIfAborted();
         const handle = at === null
           ? this.#openIfFull(this.#arrive(name, count, null))

@@ -1,18 +1,36 @@
-import { Deadline, Deadlines, type InstanceId, systemClock, ZeromeshError } from "../core/mod.ts";
+import {
+  Deadline,
+  Deadlines,
+  type InstanceId,
+  readOptions,
+  systemClock,
+  ZeromeshError,
+} from "../core/mod.ts";
 import type { SystemMessage, SystemPort } from "../messenger/mod.ts";
-import { type Barrier, barrierHandler, type BarrierOptions, Barriers } from "./barrier.ts";
+import {
+  type Barrier,
+  barrierHandler,
+  type BarrierOptions,
+  barrierOptionTable,
+  Barriers,
+} from "./barrier.ts";
 import { Distributed, type EventCallOptions, listen } from "./distributed.ts";
 import type { Event } from "./event.ts";
 import type { EventHandle } from "./handle.ts";
 import { Latch } from "./latch.ts";
 import { merge } from "./merge.ts";
-import { type EventOptions, type ResolvedEventOptions, resolveEventOptions } from "./options.ts";
+import {
+  type EventOptions,
+  eventOptionTable,
+  type ResolvedEventOptions,
+  resolveEventOptions,
+} from "./options.ts";
 import { type EventStatus, poisonedWith, triggeredWith, unknownError } from "./outcome.ts";
 import { OwnEvents } from "./own_events.ts";
 import { RemoteEvents, type RemoteStats } from "./remote_events.ts";
 import { Subscribers, type SubscriberStats } from "./subscribers.ts";
 import type { TableStats } from "./table.ts";
-import type { AwaiterOptions } from "./waiting.ts";
+import { type AwaiterOptions, awaiterOptionTable } from "./waiting.ts";
 
 /** Counters of an {@link EventManager}. */
 export interface EventStats {
@@ -114,7 +132,8 @@ export class EventManager {
    * @throws {TypeError} If a size is no integer.
    * @throws {RangeError} If a size is out of its range.
    */
-  static local(options: EventOptions = {}): EventManager {
+  static local(given?: EventOptions): EventManager {
+    const options = readOptions(given, eventOptionTable, "Cannot make events");
     const owner = crypto.getRandomValues(new BigUint64Array(1))[0] ?? 0n;
     return new EventManager(resolveEventOptions(options), owner, null);
   }
@@ -145,10 +164,14 @@ export class EventManager {
    * @throws {ZeromeshError} `EVENT_POISONED` with the reason in its message and in `details.reason`; `EVENT_OWNER_LOST`;
    * `EVENT_UNKNOWN`; `PEER_UNKNOWN` when nobody is known who owns it; `TIMEOUT`; `QUEUE_FULL`; `CLOSED`.
    */
-  awaiter<T = unknown>(handle: EventHandle, options?: AwaiterOptions): Promise<T> {
-    if (options !== undefined || typeof handle !== "bigint") {
-      const early = checkWait(handle, options);
-      if (early !== null) return early;
+  awaiter<T = unknown>(handle: EventHandle, given?: AwaiterOptions): Promise<T> {
+    let options: AwaiterOptions | undefined;
+    if (given !== undefined || typeof handle !== "bigint") {
+      try {
+        options = checkWait(handle, given, "Cannot wait for an event");
+      } catch (error) {
+        return Promise.reject(error);
+      }
     }
     const own = this.#parts.own.await(handle, options);
     if (own !== null) return own as Promise<T>;
@@ -162,9 +185,8 @@ export class EventManager {
    *
    * @throws {ZeromeshError} As a call; `EVENT_UNKNOWN`, `PEER_UNKNOWN`.
    */
-  async poll(handle: EventHandle, options: EventCallOptions = {}): Promise<EventStatus> {
-    const early = checkWait(handle, options);
-    if (early !== null) return await early;
+  async poll(handle: EventHandle, given?: EventCallOptions): Promise<EventStatus> {
+    const options = checkWait(handle, given, "Cannot ask for an event");
     const own = this.#parts.own.status(handle);
     if (own !== null) return own;
     return await this.#elsewhere(handle).poll(handle, options);
@@ -178,10 +200,9 @@ export class EventManager {
    * @throws {ZeromeshError} `EVENT_POISONED`, `EVENT_UNKNOWN`, `PEER_UNKNOWN`, `ENCODING_FAILED`, `PAYLOAD_TOO_LARGE`;
    * for a remote one also as a call, with `ran`.
    */
-  trigger(handle: EventHandle, value?: unknown, options: EventCallOptions = noOptions): Promise<void> {
+  trigger(handle: EventHandle, value?: unknown, given?: EventCallOptions): Promise<void> {
     try {
-      const early = checkWait(handle, options);
-      if (early !== null) return early;
+      const options = checkWait(handle, given, "Cannot trigger an event");
       if (this.#parts.own.table.owns(handle)) {
         this.#parts.own.trigger(handle, value);
         return done;
@@ -200,9 +221,8 @@ export class EventManager {
    * @throws {ZeromeshError} `EVENT_COMPLETED` when it was triggered, which plain Velo does not tell; else as
    * {@link EventManager.trigger}.
    */
-  async poison(handle: EventHandle, reason: string, options: EventCallOptions = {}): Promise<void> {
-    const early = checkWait(handle, options);
-    if (early !== null) return await early;
+  async poison(handle: EventHandle, reason: string, given?: EventCallOptions): Promise<void> {
+    const options = checkWait(handle, given, "Cannot poison an event");
     if (typeof reason !== "string") throw new TypeError("Cannot poison an event: the reason must be a text");
     if (this.#parts.own.table.owns(handle)) return this.#parts.own.poison(handle, reason);
     await this.#elsewhere(handle).complete(handle, poisonedWith(reason), options);
@@ -236,8 +256,8 @@ export class EventManager {
    * @param name What they call it; it exists as long as somebody waits there.
    * @throws {RangeError} If the name or the count cannot be used.
    */
-  barrier(name: string, count: number, options: BarrierOptions = {}): Barrier {
-    const at = options.at ?? null;
+  barrier(name: string, count: number, options?: BarrierOptions): Barrier {
+    const { at = null } = readOptions(options, barrierOptionTable, "Cannot make a barrier");
     return this.#barriers.open(name, count, at === this.#port?.instanceId ? null : at);
   }
 
@@ -318,26 +338,15 @@ class Absence extends Deadline {
 }
 
 const done = Promise.resolve();
-const noOptions: EventCallOptions = Object.freeze({});
 
-/** What ends a wait before it begins. */
-function checkWait(handle: unknown, options: AwaiterOptions | undefined): Promise<never> | null {
+/** Checks what a wait is for, and its options. @throws The reason of a signal that has aborted. */
+function checkWait(handle: unknown, given: AwaiterOptions | undefined, cannot: string): AwaiterOptions {
   if (typeof handle !== "bigint") {
-    return Promise.reject(
-      new TypeError(
-        `Cannot use a ${typeof handle} as an event handle; eventHandle(text) reads one from text`,
-      ),
+    throw new TypeError(
+      `Cannot use a ${typeof handle} as an event handle; eventHandle(text) reads one from text`,
     );
   }
-  const { signal, timeoutMs } = options ?? {};
-  if (timeoutMs !== undefined && (typeof timeoutMs !== "number" || Number.isNaN(timeoutMs))) {
-    return Promise.reject(
-      new TypeError(`Cannot use ${String(timeoutMs)} as timeoutMs: it must be a number of milliseconds`),
-    );
-  }
-  if (signal === undefined) return null;
-  if (!(signal instanceof AbortSignal)) {
-    return Promise.reject(new TypeError("Cannot wait for an event: signal must be an AbortSignal"));
-  }
-  return signal.aborted ? Promise.reject(signal.reason) : null;
+  const options = readOptions(given, awaiterOptionTable, cannot);
+  options.signal?.throwIfAborted();
+  return options;
 }

@@ -19,6 +19,7 @@ export { EventManager, type EventStats } from "./manager.ts";
 export {
   eventDefaults,
   type EventOptions,
+  eventOptionTable,
   type ResolvedEventOptions,
   resolveEventOptions,
 } from "./options.ts";

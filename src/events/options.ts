@@ -1,3 +1,5 @@
+import { option, type OptionTable } from "../core/mod.ts";
+
 /** Sizes of an event manager. */
 export interface EventOptions {
   /** Events of this instance that may be pending at a time; beyond it `newEvent` throws `QUEUE_FULL`. @default {1_048_576} */
@@ -42,25 +44,24 @@ export const eventDefaults: ResolvedEventOptions = Object.freeze({
   maxGeneration: 0xffff_ffff,
 });
 
-/**
- * Checks sizes and fills in defaults.
- *
- * @throws {TypeError} If one is no integer.
- * @throws {RangeError} If one is out of its range.
- */
+const size = option.whole(1, 0xffff_ffff);
+
+/** All that `events` knows. */
+export const eventOptionTable: OptionTable<EventOptions> = {
+  maxEvents: option.whole(1, 0x7fff_ffff),
+  maxHistory: size,
+  maxCompleted: size,
+  maxSubscriptions: size,
+  maxSubscribers: size,
+  maxValueBytes: size,
+  maxBarriers: size,
+  ownerGraceMs: option.duration,
+  maxGeneration: size,
+};
+
+/** Fills in the defaults of sizes that were checked. */
 export function resolveEventOptions(options: EventOptions = {}): ResolvedEventOptions {
-  const resolved: Record<string, number> = {};
-  for (const [name, preset] of Object.entries(eventDefaults)) {
-    const value: unknown = options[name as keyof EventOptions] ?? preset;
-    const low = name === "ownerGraceMs" ? 0 : 1;
-    const high = name === "maxEvents" ? 0x7fff_ffff : 0xffff_ffff;
-    if (typeof value !== "number" || !Number.isInteger(value)) {
-      throw new TypeError(`Cannot use ${String(value)} as events.${name}: it must be an integer`);
-    }
-    if (value < low || value > high) {
-      throw new RangeError(`Cannot use ${value} as events.${name}: it must be between ${low} and ${high}`);
-    }
-    resolved[name] = value;
-  }
+  const resolved: Record<string, number> = { ...eventDefaults };
+  for (const [name, value] of Object.entries(options)) if (value !== undefined) resolved[name] = value;
   return Object.freeze(resolved) as ResolvedEventOptions;
 }

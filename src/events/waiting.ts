@@ -1,4 +1,4 @@
-import { Deadline, type Deadlines, ZeromeshError } from "../core/mod.ts";
+import { Deadline, type Deadlines, option, type OptionTable, ZeromeshError } from "../core/mod.ts";
 import { spentOf } from "../messenger/mod.ts";
 import type { EventHandle } from "./handle.ts";
 import { type Outcome, poisonedError } from "./outcome.ts";
@@ -10,6 +10,12 @@ export interface AwaiterOptions {
   /** Gives up after so many milliseconds with `TIMEOUT`. @default {Infinity: as long as the event has an owner} */
   timeoutMs?: number | undefined;
 }
+
+/** All that waiting for an event knows. */
+export const awaiterOptionTable: OptionTable<AwaiterOptions> = {
+  signal: option.signal,
+  timeoutMs: option.timeout,
+};
 
 /**
  * Those who wait for one event.

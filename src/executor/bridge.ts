@@ -1,7 +1,8 @@
-import { type InstanceId, ZeromeshError } from "../core/mod.ts";
+import { type InstanceId, option, type OptionTable, readOptions, ZeromeshError } from "../core/mod.ts";
 import {
   type Caller,
   type ClientCallOptions,
+  clientOptionTable,
   type Handler,
   type HandlerContext,
   portOf,
@@ -17,6 +18,23 @@ export const executorHandlerName = "active_message";
 const typeHeader = "message-type";
 const prefixHeader = "response-notification";
 const nothing = new Uint8Array(0);
+
+/** Options of {@link serveExecutor}. */
+export interface ServeExecutorOptions {
+  /** The handler's name. @default {"active_message"} */
+  name?: string | undefined;
+}
+
+/** Options of {@link sendToExecutor}: the peer, and whatever else a call takes. */
+export interface SendToExecutorOptions extends ClientCallOptions {
+  /** The peer. */
+  to: InstanceId;
+  /** The name of the handler that serves the executor. @default {"active_message"} */
+  name?: string | undefined;
+}
+
+const serveOptionTable: OptionTable<ServeExecutorOptions> = { name: option.text };
+const sendOptionTable: OptionTable<SendToExecutorOptions> = { ...clientOptionTable, name: option.text };
 
 /** What takes handlers: a `Messenger`. */
 export interface Registers {
@@ -54,8 +72,9 @@ export interface Registers {
 export function serveExecutor(
   messenger: Registers,
   executor: ActiveMessageExecutor,
-  options: { name?: string | undefined } = {},
+  options?: ServeExecutorOptions,
 ): Disposable {
+  const { name = executorHandlerName } = readOptions(options, serveOptionTable, "Cannot serve an executor");
   const serve = async ({ headers, payload, signal }: HandlerContext): Promise<Uint8Array> => {
     const messageType = headers[typeHeader];
     if (messageType === undefined) throw new TypeError(`The header ${typeHeader} is missing`);
@@ -67,7 +86,7 @@ export function serveExecutor(
     const notification = await executor.execute(message, { signal });
     return new TextEncoder().encode(notification?.notification ?? "");
   };
-  return messenger.registerHandler(unaryHandler(options.name ?? executorHandlerName, serve));
+  return messenger.registerHandler(unaryHandler(name, serve));
 }
 
 /**
@@ -82,9 +101,10 @@ export function serveExecutor(
 export async function sendToExecutor(
   caller: Pick<Caller, "unary">,
   message: ActiveMessage,
-  options: ClientCallOptions & { to: InstanceId; name?: string | undefined },
+  options: SendToExecutorOptions,
 ): Promise<ResponseNotification | null> {
-  const { name = executorHandlerName, ...call } = options;
+  const read = readOptions(options, sendOptionTable, "Cannot send to an executor");
+  const { name = executorHandlerName, ...call } = read;
   const { messageType, messageData, responseNotification: prefix } = message;
   const headers: Record<string, string> = { ...call.headers, [typeHeader]: messageType };
   if (prefix !== undefined) headers[prefixHeader] = prefix;
@@ -93,9 +113,9 @@ export async function sendToExecutor(
   const notification = new TextDecoder().decode(answer);
   const parsed = parseNotification(notification, prefix);
   if (parsed === null) {
-    const who = portOf(caller)?.textOf(options.to) ?? options.to;
+    const who = portOf(caller)?.textOf(call.to) ?? call.to;
     throw new ZeromeshError("RESULT_INVALID", `"${name}" on ${who} answered with no notification`, {
-      peer: options.to,
+      peer: call.to,
       handler: name,
       ran: "yes",
     });

@@ -6,10 +6,10 @@ import {
   type Logger,
   observeNumbers,
   onAbort,
+  readOptions,
   systemClock,
   ZeromeshError,
 } from "../core/mod.ts";
-import { checkOptionNames } from "../messenger/mod.ts";
 import { executorMetrics } from "./executor_metrics.ts";
 import {
   type ActiveMessage,
@@ -20,13 +20,14 @@ import {
 } from "./message.ts";
 import { failed, type ResponseNotification, succeeded } from "./notification.ts";
 import {
-  count,
   executorDefaults,
-  executorOptionNames,
   type ExecutorOptions,
+  executorOptionTable,
   type ExecutorStats,
+  type SendOptions,
+  sendOptionTable,
   type StopOptions,
-  time,
+  stopOptionTable,
 } from "./options.ts";
 import { Responses } from "./responses.ts";
 
@@ -90,26 +91,18 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   /**
    * Makes an executor without handlers.
    *
-   * @param options Limits, deadline, logger.
-   * @throws {RangeError} If a limit is no whole number from 1 on, or a time is negative.
+   * @param given Limits, deadline, logger.
+   * @throws {TypeError} If an option is not known, or has the wrong type.
+   * @throws {RangeError} If a limit is below 1, or a time is negative.
    */
-  constructor(options: ExecutorOptions = {}) {
-    checkOptionNames(options, executorOptionNames, "Cannot make an executor");
-    this.#concurrency = count("concurrency", options.concurrency ?? executorDefaults.concurrency);
-    this.#maxQueued = count("maxQueued", options.maxQueued ?? executorDefaults.maxQueued);
-    this.#maxUnread = count(
-      "maxUnreadResponses",
-      options.maxUnreadResponses ?? executorDefaults.maxUnreadResponses,
-    );
-    this.#handlerTimeoutMs = time(
-      "handlerTimeoutMs",
-      options.handlerTimeoutMs ?? executorDefaults.handlerTimeoutMs,
-    );
-    const overflow = options.overflow ?? executorDefaults.overflow;
-    if (overflow !== "wait" && overflow !== "fail") {
-      throw new TypeError(`overflow must be "wait" or "fail", not ${String(overflow)}`);
-    }
-    this.#overflow = overflow;
+  constructor(given?: ExecutorOptions) {
+    const options = readOptions(given, executorOptionTable, "Cannot make an executor");
+    const d = executorDefaults;
+    this.#concurrency = options.concurrency ?? d.concurrency;
+    this.#maxQueued = options.maxQueued ?? d.maxQueued;
+    this.#maxUnread = options.maxUnreadResponses ?? d.maxUnreadResponses;
+    this.#handlerTimeoutMs = options.handlerTimeoutMs ?? d.handlerTimeoutMs;
+    this.#overflow = options.overflow ?? d.overflow;
     const guard = new Guard(options.logger);
     this.#logger = guard.logger;
     this.#clock = options.clock ?? systemClock;
@@ -167,10 +160,11 @@ export class ActiveMessageExecutor implements AsyncDisposable {
    * @param options A signal that ends the wait for a place.
    * @throws {ZeromeshError} `CLOSED` after {@link stop}; `QUEUE_FULL` with `overflow: "fail"`.
    */
-  send(message: ActiveMessage, options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+  send(message: ActiveMessage, options?: SendOptions): Promise<void> {
     try {
       checkMessage(message);
-      return this.#enqueue({ message, tell: null }, options.signal);
+      const { signal } = readOptions(options, sendOptionTable, "Cannot send", message.messageType);
+      return this.#enqueue({ message, tell: null }, signal);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -182,31 +176,26 @@ export class ActiveMessageExecutor implements AsyncDisposable {
    *
    * @throws {ZeromeshError} As {@link send}.
    */
-  async execute(
-    message: ActiveMessage,
-    options: { signal?: AbortSignal | undefined } = {},
-  ): Promise<ResponseNotification | null> {
+  async execute(message: ActiveMessage, options?: SendOptions): Promise<ResponseNotification | null> {
     checkMessage(message);
+    const { signal } = readOptions(options, sendOptionTable, "Cannot send", message.messageType);
     const { promise, resolve } = Promise.withResolvers<ResponseNotification | null>();
-    await this.#enqueue({ message, tell: resolve }, options.signal);
+    await this.#enqueue({ message, tell: resolve }, signal);
     return await promise;
   }
 
   /**
    * Takes no more messages, and waits for the handlers that run. Messages that still wait are not handled unless
    * `drain` is set, and those with a prefix are notified of that. Handlers that run on past the time are reported
-   * as failed. Never rejects; calling it again waits for the same end.
+   * as failed. Calling it again waits for the same end.
    */
-  stop(options: StopOptions = {}): Promise<void> {
-    if (this.#stopping !== null) return this.#stopping;
-    let timeoutMs: number;
-    try {
-      timeoutMs = time("timeoutMs", options.timeoutMs ?? executorDefaults.stopTimeoutMs);
-    } catch (error) {
-      return Promise.reject(error);
+  async stop(given?: StopOptions): Promise<void> {
+    const options = readOptions(given, stopOptionTable, "Cannot stop the executor");
+    if (this.#stopping === null) {
+      this.#draining = options.drain ?? false;
+      this.#stopping = this.#stop(options.timeoutMs ?? executorDefaults.stopTimeoutMs);
     }
-    this.#draining = options.drain ?? false;
-    return this.#stopping = this.#stop(timeoutMs);
+    await this.#stopping;
   }
 
   /** {@link stop} with its executorDefaults. */

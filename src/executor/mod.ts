@@ -30,7 +30,14 @@
  *
  * @module
  */
-export { executorHandlerName, type Registers, sendToExecutor, serveExecutor } from "./bridge.ts";
+export {
+  executorHandlerName,
+  type Registers,
+  sendToExecutor,
+  type SendToExecutorOptions,
+  serveExecutor,
+  type ServeExecutorOptions,
+} from "./bridge.ts";
 export { ActiveMessageExecutor } from "./executor.ts";
 export {
   type ActiveMessage,
@@ -39,4 +46,4 @@ export {
   type ActiveMessageHandlerObject,
 } from "./message.ts";
 export { type ParsedNotification, parseNotification, type ResponseNotification } from "./notification.ts";
-export { type ExecutorOptions, type ExecutorStats, type StopOptions } from "./options.ts";
+export { type ExecutorOptions, type ExecutorStats, type SendOptions, type StopOptions } from "./options.ts";

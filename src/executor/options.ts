@@ -1,4 +1,4 @@
-import type { Clock, Logger, Meter } from "../core/mod.ts";
+import { type Clock, type Logger, type Meter, option, type OptionTable } from "../core/mod.ts";
 
 /** Options of `ActiveMessageExecutor`. */
 export interface ExecutorOptions {
@@ -34,6 +34,12 @@ export interface StopOptions {
   drain?: boolean | undefined;
 }
 
+/** Options of `ActiveMessageExecutor.send` and `execute`. */
+export interface SendOptions {
+  /** Ends the wait for a place. */
+  signal?: AbortSignal | undefined;
+}
+
 /** Counters of an executor; `accepted` is `queued + running + succeeded + failed + dropped` at every moment. */
 export interface ExecutorStats {
   /** Messages that `ActiveMessageExecutor.send` took. */
@@ -64,27 +70,24 @@ export const executorDefaults = {
   stopTimeoutMs: 5_000,
 } as const;
 
-/** Every option of an executor. */
-export const executorOptionNames: Readonly<Record<keyof ExecutorOptions, true>> = {
-  concurrency: true,
-  maxQueued: true,
-  overflow: true,
-  maxUnreadResponses: true,
-  handlerTimeoutMs: true,
-  logger: true,
-  meter: true,
-  clock: true,
-  signal: true,
+/** All that an executor knows. */
+export const executorOptionTable: OptionTable<ExecutorOptions> = {
+  concurrency: option.whole(1, 2 ** 31),
+  maxQueued: option.whole(1, 2 ** 31),
+  overflow: option.oneOf("wait", "fail"),
+  maxUnreadResponses: option.whole(1, 2 ** 31),
+  handlerTimeoutMs: option.duration,
+  logger: option.logger,
+  meter: option.meter,
+  clock: option.clock,
+  signal: option.signal,
 };
 
-/** A limit. */
-export function count(name: string, value: number): number {
-  if (Number.isSafeInteger(value) && value >= 1) return value;
-  throw new RangeError(`${name} must be a whole number from 1 on, not ${String(value)}`);
-}
+/** All that stopping an executor knows. */
+export const stopOptionTable: OptionTable<StopOptions> = {
+  timeoutMs: option.timeout,
+  drain: option.flag,
+};
 
-/** A time in milliseconds. */
-export function time(name: string, value: number): number {
-  if (typeof value === "number" && value >= 0) return value;
-  throw new RangeError(`${name} must be milliseconds from 0 on, not ${String(value)}`);
-}
+/** All that handing a message to an executor knows. */
+export const sendOptionTable: OptionTable<SendOptions> = { signal: option.signal };

@@ -269,14 +269,14 @@ export class MessengerCore implements TransportHandler<Session> {
   }
 
   /** Registers a handler; disposing the result unregisters it. */
-  register(handler: Handler, options: RegisterOptions = {}): Disposable {
+  register(handler: Handler, { replace = false }: RegisterOptions): Disposable {
     if (this.#lifecycle !== "running") {
       throw new ZeromeshError(
         "CLOSED",
         `Cannot register handler "${handler.name}": this instance is closing`,
       );
     }
-    const registered = this.registry.add(handler, options.replace === true);
+    const registered = this.registry.add(handler, replace);
     const type = registered.replaced ? "handlerReplaced" : "handlerRegistered";
     this.status.publish({ type, handler: handler.name });
     return {
@@ -376,14 +376,14 @@ export class MessengerCore implements TransportHandler<Session> {
   }
 
   /** Waits until libzmq has everything queued for a peer, or for all. */
-  async flush(id: InstanceId | undefined, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+  async flush(id: InstanceId | null | undefined, { timeoutMs, signal }: WaitOptions): Promise<void> {
     const sessions: Session[] = [];
-    if (id === undefined) sessions.push(...allSessions(this.connections));
+    if (id === undefined || id === null) sessions.push(...allSessions(this.connections));
     else {
       const session = this.connections.sessionOf(id) ?? this.peer(id).session;
       if (session !== null) sessions.push(session);
     }
-    await flushSessions(this.#clock, sessions, timeoutMs, signal);
+    await flushSessions(this.#clock, sessions, timeoutMs ?? this.#parts.options.timeoutMs, signal);
   }
 
   #giveUp(call: PendingCall): void {

@@ -1,4 +1,12 @@
-import type { Clock, Guard } from "../core/mod.ts";
+import {
+  type Clock,
+  describeValue,
+  type Guard,
+  option,
+  type OptionKind,
+  type OptionTable,
+  requireOption,
+} from "../core/mod.ts";
 import { type CurveIdentity, isCurveKey } from "../transport/mod.ts";
 import { keyCheck } from "./peers/key_check.ts";
 
@@ -17,27 +25,31 @@ export interface CurveOptions {
   allow?: readonly string[] | ((publicKey: string) => boolean | Promise<boolean>) | "any" | undefined;
 }
 
-/** Checks the keys, and makes of `allow` what a connection is asked by. */
+/** A public key of CURVE. */
+export const publicKeyOption: OptionKind = option.kind("40 characters of Z85", isCurveKey);
+
+/** All that `curve` knows. */
+export const curveOptionTable: OptionTable<CurveOptions> = {
+  publicKey: publicKeyOption,
+  secretKey: option.kind("40 characters of Z85", isCurveKey, { secret: true }),
+  allow: option.kind(
+    'a list of keys, a function or "any"',
+    (value) => value === "any" || typeof value === "function" || Array.isArray(value),
+  ),
+};
+
+/** Makes of options that were checked what a connection is asked by. @throws {TypeError} If a key is missing or none. */
 export function resolveCurve(curve: CurveOptions, guard: Guard, clock: Clock): CurveIdentity {
-  const { publicKey, secretKey, allow = [] } = curve;
-  for (const [name, key] of Object.entries({ publicKey, secretKey })) {
-    if (!isCurveKey(key)) {
-      throw new TypeError(`Cannot create a messenger: curve.${name} must be 40 characters of Z85`);
-    }
-  }
+  const { allow = [] } = curve;
+  const publicKey = requireOption(curve, "publicKey", curveOptionTable, "Cannot use these keys of curve");
+  const secretKey = requireOption(curve, "secretKey", curveOptionTable, "Cannot use these keys of curve");
   if (allow === "any") return { publicKey, secretKey, check: () => true };
   if (typeof allow === "function") return { publicKey, secretKey, check: keyCheck(allow, guard, clock) };
-  if (!Array.isArray(allow)) {
-    throw new TypeError(
-      `Cannot create a messenger: curve.allow must be a list of keys, a function or "any", got ${typeof allow}`,
-    );
-  }
   for (const key of allow) {
-    if (!isCurveKey(key)) {
-      throw new TypeError(
-        `Cannot create a messenger: curve.allow holds ${JSON.stringify(key)}, which is no key`,
-      );
-    }
+    if (isCurveKey(key)) continue;
+    throw new TypeError(
+      `Cannot create a messenger: curve.allow holds ${describeValue(key)}, which is no key`,
+    );
   }
   const allowed = new Set(allow);
   return { publicKey, secretKey, check: (key) => allowed.has(key) };

@@ -15,7 +15,7 @@ export {
   type TypedPayload,
   type UnaryMethod,
 } from "./calls/caller.ts";
-export { resolveRetry, type RetryOptions, retryPauses } from "./calls/retry.ts";
+export { resolveRetry, type RetryOptions, retryOptionTable, retryPauses } from "./calls/retry.ts";
 export {
   broadcast,
   type BroadcastFailure,
@@ -53,7 +53,15 @@ export {
   type TracePattern,
   type Tracing,
 } from "./observe/tracing.ts";
-export { type CloseOptions, type ConnectOptions, type WaitOptions } from "./calls/wait_options.ts";
+export {
+  type CloseOptions,
+  closeOptionTable,
+  type ConnectOptions,
+  connectOptionTable,
+  type WaitOptions,
+  waitOptionTable,
+} from "./calls/wait_options.ts";
+export { callOptionTable, clientOptionTable, typedCallOptionTable } from "./calls/call_options.ts";
 export { type CoreParts, type CoreTransport, type Lifecycle, MessengerCore } from "./core.ts";
 export { type MessengerStats } from "./stats.ts";
 export { type StagedStats } from "./handlers/staged.ts";
@@ -71,17 +79,19 @@ export {
   type Handler,
   type HandlerContext,
   type HandlerOptions,
+  handlerOptionTable,
   type MaybePromise,
   type MessengerFace,
   type RegisterOptions,
+  registerOptionTable,
   type TypedContext,
   typedUnaryHandler,
   unaryHandler,
   unlimited,
 } from "./handlers/handler.ts";
 export { type PartOfCall, spentMs, spentOf } from "./calls/spent.ts";
-export { checkOptionNames, checkTimeout, texts } from "./option_checks.ts";
 export type { CurveOptions } from "./curve_options.ts";
+export { coreOptionTable } from "./option_table.ts";
 export type { HostResolver } from "../transport/mod.ts";
 export {
   messengerDefaults,
@@ -99,6 +109,7 @@ export {
   type Balance,
   type RetriedTarget,
   service,
+  type ServiceOptions,
   type ServiceRouter,
   type ServiceTarget,
 } from "./calls/service_target.ts";

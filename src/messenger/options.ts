@@ -1,23 +1,17 @@
 import {
-  checkPermits,
   type Clock,
   Guard,
   GuardedMeter,
   type InstanceId,
   instanceId,
-  isInstanceName,
-  largestCredit,
   type Logger,
-  maxInstanceNameLength,
   type Meter,
-  silentLogger,
   systemClock,
 } from "../core/mod.ts";
 import { type ResolvedRetry, resolveRetry, type RetryOptions } from "./calls/retry.ts";
 import { type CurveIdentity, type HostResolver, systemAddresses } from "../transport/mod.ts";
 import { allFeatures, type Feature } from "../wire/mod.ts";
 import { type CurveOptions, resolveCurve } from "./curve_options.ts";
-import { duration, inRange, textOrTexts } from "./option_checks.ts";
 import type { Tracing } from "./observe/tracing.ts";
 
 /** What happens to a message when the bounded queue of its peer is full. */
@@ -229,7 +223,7 @@ export const messengerDefaults = Object.freeze({
   maxPendingCalls: 65_535,
   maxQueuedMessages: 65_536,
   maxQueuedBytes: 16 * 1024 * 1024,
-  overflow: "wait",
+  overflow: "wait" as SendOverflow,
   maxConnections: 16_384,
   maxStrangerDials: 1_024,
   maxHandlers: 65_536,
@@ -250,15 +244,13 @@ export const messengerDefaults = Object.freeze({
 });
 
 /**
- * Checks options and fills in defaults.
+ * Fills in the defaults of options that were checked by their table.
  *
- * @throws {TypeError} If an option has the wrong type.
- * @throws {RangeError} If a number is out of its range.
+ * @throws {TypeError} If some of them contradict each other.
  */
 export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions {
   const d = messengerDefaults;
-  const listen = options.listen ?? true;
-  const endpoint = textOrTexts("endpoint", options.endpoint ?? d.endpoint);
+  const { listen = true, endpoint = d.endpoint, redialForMs = d.redialForMs } = options;
   if (!listen && options.endpoint !== undefined) {
     throw new TypeError("Cannot create a messenger with both listen: false and an endpoint to listen on");
   }
@@ -267,113 +259,50 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
       "Cannot create a messenger with listen: false and without same-connection: no answer finds it",
     );
   }
-  const overflow = options.overflow ?? "wait";
-  if (overflow !== "wait" && overflow !== "fail") {
-    throw new TypeError(
-      `Cannot create a messenger: overflow must be "wait" or "fail", got ${String(overflow)}`,
-    );
-  }
-  for (const feature of Object.keys(options.features ?? {})) {
-    if (!(allFeatures as readonly string[]).includes(feature)) {
-      throw new TypeError(
-        `Cannot create a messenger: there is no feature "${feature}" (there are ${allFeatures.join(", ")})`,
-      );
-    }
-  }
-  const guard = new Guard(options.logger ?? silentLogger);
+  const guard = new Guard(options.logger);
   const clock = options.clock ?? systemClock;
   return Object.freeze({
-    endpoints: listen ? endpoint : [],
+    endpoints: !listen ? [] : typeof endpoint === "string" ? [endpoint] : [...endpoint],
     advertise: options.advertise,
     ipc: options.ipc ?? true,
-    resolveHost: resolverOf(options.resolveHost),
+    resolveHost: options.resolveHost ?? systemAddresses,
     curve: options.curve === undefined ? null : resolveCurve(options.curve, guard, clock),
-    redialForMs: duration("redialForMs", options.redialForMs ?? d.redialForMs),
-    forgetAfterMs: duration("forgetAfterMs", options.forgetAfterMs ?? options.redialForMs ?? d.redialForMs),
-    name: nameOf(options.name),
+    redialForMs,
+    forgetAfterMs: options.forgetAfterMs ?? redialForMs,
+    name: options.name,
     instanceId: options.instanceId === undefined ? null : instanceId(options.instanceId),
     library: options.library,
     logger: guard.logger,
     guard,
-    meter: options.meter == null ? null : new GuardedMeter(options.meter, guard),
+    meter: options.meter === undefined ? null : new GuardedMeter(options.meter, guard),
     tracing: options.tracing ?? null,
-    maxMetricLabels: inRange("maxMetricLabels", options.maxMetricLabels ?? d.maxMetricLabels, 1, 100_000),
-    timeoutMs: duration("timeoutMs", options.timeoutMs ?? d.timeoutMs),
-    retry: options.retry == null ? null : resolveRetry(options.retry, "Cannot create a messenger"),
-    connectTimeoutMs: duration("connectTimeoutMs", options.connectTimeoutMs ?? d.connectTimeoutMs),
-    maxPayloadBytes: inRange(
-      "maxPayloadBytes",
-      options.maxPayloadBytes ?? d.maxPayloadBytes,
-      1,
-      2 ** 31 - 2 ** 20,
-    ),
-    maxPendingCalls: inRange("maxPendingCalls", options.maxPendingCalls ?? d.maxPendingCalls, 1, 65_535),
-    maxQueuedMessages: inRange(
-      "maxQueuedMessages",
-      options.maxQueuedMessages ?? d.maxQueuedMessages,
-      1,
-      2 ** 30,
-    ),
-    maxQueuedBytes: inRange("maxQueuedBytes", options.maxQueuedBytes ?? d.maxQueuedBytes, 1, 2 ** 40),
-    overflow,
-    maxConnections: inRange("maxConnections", options.maxConnections ?? d.maxConnections, 1, 1_000_000),
-    maxStrangerDials: inRange(
-      "maxStrangerDials",
-      options.maxStrangerDials ?? d.maxStrangerDials,
-      1,
-      1_000_000,
-    ),
-    maxHandlers: inRange("maxHandlers", options.maxHandlers ?? d.maxHandlers, 1, 1_000_000),
-    maxHandlerWaits: inRange("maxHandlerWaits", options.maxHandlerWaits ?? d.maxHandlerWaits, 1, 1_000_000),
-    maxStagedRequests: inRange(
-      "maxStagedRequests",
-      options.maxStagedRequests ?? d.maxStagedRequests,
-      1,
-      65_535,
-    ),
-    maxStagedBytes: inRange("maxStagedBytes", options.maxStagedBytes ?? d.maxStagedBytes, 1, 2 ** 40),
-    concurrency: checkPermits("concurrency", options.concurrency ?? d.concurrency),
-    maxInFlightMessages: inRange(
-      "maxInFlightMessages",
-      options.maxInFlightMessages ?? d.maxInFlightMessages,
-      1,
-      2 ** 30,
-    ),
-    maxInFlightBytes: inRange("maxInFlightBytes", options.maxInFlightBytes ?? d.maxInFlightBytes, 1, 2 ** 40),
-    maxPeerBytes: inRange("maxPeerBytes", options.maxPeerBytes ?? d.maxPeerBytes, 1, 2 ** 40),
-    slowPeerMs: duration("slowPeerMs", options.slowPeerMs ?? d.slowPeerMs),
-    maxWaitingSends: inRange("maxWaitingSends", options.maxWaitingSends ?? d.maxWaitingSends, 1, 2 ** 30),
-    maxWaitingBytes: inRange("maxWaitingBytes", options.maxWaitingBytes ?? d.maxWaitingBytes, 1, 2 ** 40),
-    maxCreditMessages: inRange(
-      "maxCreditMessages",
-      options.maxCreditMessages ?? d.maxCreditMessages,
-      1,
-      largestCredit.count,
-    ),
-    maxCreditBytes: inRange(
-      "maxCreditBytes",
-      options.maxCreditBytes ?? d.maxCreditBytes,
-      1,
-      largestCredit.bytes,
-    ),
-    highWaterMark: inRange("highWaterMark", options.highWaterMark ?? d.highWaterMark, 1, 1_000_000),
+    maxMetricLabels: options.maxMetricLabels ?? d.maxMetricLabels,
+    timeoutMs: options.timeoutMs ?? d.timeoutMs,
+    retry: options.retry === undefined ? null : resolveRetry(options.retry),
+    connectTimeoutMs: options.connectTimeoutMs ?? d.connectTimeoutMs,
+    maxPayloadBytes: options.maxPayloadBytes ?? d.maxPayloadBytes,
+    maxPendingCalls: options.maxPendingCalls ?? d.maxPendingCalls,
+    maxQueuedMessages: options.maxQueuedMessages ?? d.maxQueuedMessages,
+    maxQueuedBytes: options.maxQueuedBytes ?? d.maxQueuedBytes,
+    overflow: options.overflow ?? d.overflow,
+    maxConnections: options.maxConnections ?? d.maxConnections,
+    maxStrangerDials: options.maxStrangerDials ?? d.maxStrangerDials,
+    maxHandlers: options.maxHandlers ?? d.maxHandlers,
+    maxHandlerWaits: options.maxHandlerWaits ?? d.maxHandlerWaits,
+    maxStagedRequests: options.maxStagedRequests ?? d.maxStagedRequests,
+    maxStagedBytes: options.maxStagedBytes ?? d.maxStagedBytes,
+    concurrency: options.concurrency ?? d.concurrency,
+    maxInFlightMessages: options.maxInFlightMessages ?? d.maxInFlightMessages,
+    maxInFlightBytes: options.maxInFlightBytes ?? d.maxInFlightBytes,
+    maxPeerBytes: options.maxPeerBytes ?? d.maxPeerBytes,
+    slowPeerMs: options.slowPeerMs ?? d.slowPeerMs,
+    maxWaitingSends: options.maxWaitingSends ?? d.maxWaitingSends,
+    maxWaitingBytes: options.maxWaitingBytes ?? d.maxWaitingBytes,
+    maxCreditMessages: options.maxCreditMessages ?? d.maxCreditMessages,
+    maxCreditBytes: options.maxCreditBytes ?? d.maxCreditBytes,
+    highWaterMark: options.highWaterMark ?? d.highWaterMark,
     features: allFeatures.filter((feature) => options.features?.[feature] !== false),
     clock,
     waiter: options.waiter ?? "auto",
   });
-}
-
-function nameOf(given: unknown): string | undefined {
-  if (given === undefined || given === null) return undefined;
-  if (isInstanceName(given)) return given;
-  throw new TypeError(
-    `Cannot create a messenger: name must be 1 to ${maxInstanceNameLength} letters, digits and ._:@/- of ASCII that begin ` +
-      `with a letter or a digit, got ${typeof given === "string" ? JSON.stringify(given) : typeof given}`,
-  );
-}
-
-function resolverOf(given: unknown): HostResolver {
-  if (given === undefined || given === null) return systemAddresses;
-  if (typeof given === "function") return given as HostResolver;
-  throw new TypeError(`Cannot create a messenger: resolveHost must be a function, got ${typeof given}`);
 }

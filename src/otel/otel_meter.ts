@@ -5,7 +5,10 @@ import {
   type Meter,
   type MetricInfo,
   MetricSum,
+  option,
+  type OptionTable,
   type ReadMetric,
+  readOptions,
   type Recorder,
 } from "../core/mod.ts";
 import type { OtelMeterProvider } from "./providers.ts";
@@ -17,6 +20,10 @@ export interface OtelMeterOptions {
   meterProvider?: OtelMeterProvider | undefined;
 }
 
+const optionTable: OptionTable<OtelMeterOptions> = {
+  meterProvider: option.methods("a MeterProvider", "getMeter"),
+};
+
 const units: Readonly<Record<string, string>> = { seconds: "s", bytes: "By" };
 
 /**
@@ -26,8 +33,9 @@ const units: Readonly<Record<string, string>> = { seconds: "s", bytes: "By" };
  * Counters and gauges are observed when a reader collects. Histograms are recorded to at each call, since
  * OpenTelemetry has no way to observe them.
  */
-export function otelMeter(options: OtelMeterOptions = {}): Meter {
-  const meter = ((options.meterProvider as MeterProvider | undefined) ?? metrics.getMeterProvider()).getMeter(
+export function otelMeter(options?: OtelMeterOptions): Meter {
+  const { meterProvider } = readOptions(options, optionTable, "Cannot make a meter");
+  const meter = ((meterProvider as MeterProvider | undefined) ?? metrics.getMeterProvider()).getMeter(
     scopeName,
   );
   const sums = new Map<string, MetricSum>();

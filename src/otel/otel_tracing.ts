@@ -10,7 +10,7 @@ import {
   trace,
   type TracerProvider,
 } from "@opentelemetry/api";
-import { errorText, ZeromeshError } from "../core/mod.ts";
+import { errorText, option, type OptionTable, readOptions, ZeromeshError } from "../core/mod.ts";
 import type { IncomingMessage, IncomingTrace, TraceOutcome, Tracing } from "../messenger/mod.ts";
 import type { OtelPropagator, OtelTracerProvider } from "./providers.ts";
 import { scopeName } from "./scope.ts";
@@ -22,6 +22,11 @@ export interface OtelTracingOptions {
   /** How a trace travels in the headers of a message. @default {the global propagator, normally W3C `traceparent`} */
   propagator?: OtelPropagator | undefined;
 }
+
+const optionTable: OptionTable<OtelTracingOptions> = {
+  tracerProvider: option.methods("a TracerProvider", "getTracer"),
+  propagator: option.methods("a TextMapPropagator", "inject", "extract"),
+};
 
 type Tracer = ReturnType<TracerProvider["getTracer"]>;
 
@@ -43,7 +48,8 @@ const getter = {
  * A handler's own calls belong to its span when the program has registered a context manager, as OpenTelemetry's
  * SDKs do.
  */
-export function otelTracing(options: OtelTracingOptions = {}): Tracing {
+export function otelTracing(given?: OtelTracingOptions): Tracing {
+  const options = readOptions(given, optionTable, "Cannot make a tracing");
   const tracer = ((options.tracerProvider as TracerProvider | undefined) ?? trace.getTracerProvider())
     .getTracer(scopeName);
   // Looked up at each call: programs register theirs when they like.

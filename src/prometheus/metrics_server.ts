@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { errorText, ZeromeshError } from "../core/mod.ts";
+import { errorText, option, type OptionTable, readOptions, ZeromeshError } from "../core/mod.ts";
 
 /** Where metrics are served. */
 export interface ServeOptions {
@@ -14,6 +14,15 @@ export interface ServeOptions {
 
 /** Every default of {@link ServeOptions}. */
 export const serveDefaults = Object.freeze({ hostname: "127.0.0.1", port: 9464, path: "/metrics" });
+
+const optionTable: OptionTable<ServeOptions> = {
+  hostname: option.text,
+  port: option.whole(0, 65_535),
+  path: option.kind(
+    'a string that starts with "/"',
+    (value) => typeof value === "string" && value.startsWith("/"),
+  ),
+};
 
 /** A text that changes. */
 export interface TextSource {
@@ -32,13 +41,13 @@ export interface MetricsServer extends AsyncDisposable {
 }
 
 /** Serves a text over HTTP. */
-export async function serveMetrics(source: TextSource, options: ServeOptions = {}): Promise<MetricsServer> {
-  const { hostname, port, path } = {
-    hostname: options.hostname ?? serveDefaults.hostname,
-    port: options.port ?? serveDefaults.port,
-    path: options.path ?? serveDefaults.path,
-  };
-  if (!path.startsWith("/")) throw new TypeError(`Cannot serve metrics at "${path}": a path starts with "/"`);
+export async function serveMetrics(source: TextSource, options?: ServeOptions): Promise<MetricsServer> {
+  const d = serveDefaults;
+  const { hostname = d.hostname, port = d.port, path = d.path } = readOptions(
+    options,
+    optionTable,
+    "Cannot serve metrics",
+  );
   const server = createServer((request, response) => void answer(source, path, request, response));
   await listening(server, hostname, port);
   server.unref();

@@ -6,7 +6,10 @@ import {
   type Meter,
   type MetricInfo,
   MetricSum,
+  option,
+  type OptionTable,
   type ReadMetric,
+  readOptions,
 } from "../core/mod.ts";
 import { type MetricsServer, serveMetrics, type ServeOptions } from "./metrics_server.ts";
 
@@ -28,6 +31,11 @@ export interface PrometheusOptions {
   labels?: Readonly<Record<string, string>> | undefined;
 }
 
+const optionTable: OptionTable<PrometheusOptions> = {
+  registry: option.methods("a registry of prom-client", "registerMetric", "metrics"),
+  labels: option.object,
+};
+
 /** A line of the text format, as prom-client wants it. */
 interface Value {
   readonly labels: Readonly<Record<string, string>>;
@@ -45,9 +53,10 @@ export class PrometheusMeter implements Meter {
   #text: Promise<string> | null = null;
 
   /** Like {@link prometheusMeter}. @param options A registry to add to, and labels. */
-  constructor(options: PrometheusOptions = {}) {
-    this.registry = options.registry ?? new Registry();
-    this.#labels = { ...options.labels };
+  constructor(options?: PrometheusOptions) {
+    const { registry, labels } = readOptions(options, optionTable, "Cannot make a meter");
+    this.registry = registry ?? new Registry();
+    this.#labels = { ...labels };
   }
 
   /** See `Meter`. */
@@ -86,7 +95,7 @@ export class PrometheusMeter implements Meter {
    *
    * @throws {ZeromeshError} `ADDRESS_IN_USE`, `ENDPOINT_INVALID` when it cannot listen there.
    */
-  serve(options: ServeOptions = {}): Promise<MetricsServer> {
+  serve(options?: ServeOptions): Promise<MetricsServer> {
     return serveMetrics(this, options);
   }
 
@@ -175,6 +184,6 @@ function labelled(
  *
  * @param options A registry to add to, and labels for all metrics.
  */
-export function prometheusMeter(options: PrometheusOptions = {}): PrometheusMeter {
+export function prometheusMeter(options?: PrometheusOptions): PrometheusMeter {
   return new PrometheusMeter(options);
 }

@@ -1,5 +1,5 @@
 import { type Backend, leaseBackend } from "../../ffi/mod.ts";
-import { ZeromeshError } from "../core/mod.ts";
+import { option, type OptionTable, readOptions, ZeromeshError } from "../core/mod.ts";
 
 /** A CURVE key pair: each key 32 bytes as 40 characters of Z85. */
 export interface CurveKeyPair {
@@ -9,12 +9,19 @@ export interface CurveKeyPair {
   readonly secretKey: string;
 }
 
+/** Options of {@link curveKeyPair}. */
+export interface CurveKeyPairOptions {
+  /** Path of a libzmq to load instead of searching for one. */
+  library?: string | undefined;
+}
+
+const keyPairOptionTable: OptionTable<CurveKeyPairOptions> = { library: option.text };
+
 const z85Alphabet = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
 
 /**
  * A new CURVE key pair.
  *
- * @param options `library`: path of a libzmq to load instead of searching for one.
  * @throws {ZeromeshError} `FEATURE_UNAVAILABLE` when libzmq was built without CURVE; `LIBZMQ_NOT_FOUND`.
  * @see man zmq_curve_keypair(3)
  *
@@ -24,8 +31,9 @@ const z85Alphabet = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW
  * await using messenger = await Messenger.create({ curve: { ...keys, allow: [peerPublicKey] } });
  * ```
  */
-export async function curveKeyPair(options: { library?: string | undefined } = {}): Promise<CurveKeyPair> {
-  using lease = await leaseBackend(options.library === undefined ? {} : { library: options.library });
+export async function curveKeyPair(options?: CurveKeyPairOptions): Promise<CurveKeyPair> {
+  const { library } = readOptions(options, keyPairOptionTable, "Cannot make a key pair");
+  using lease = await leaseBackend({ library });
   return lease.backend.curveKeyPair() ?? failWithoutCurve(lease.backend);
 }
 

@@ -11,7 +11,14 @@ export {
   type OpenResources,
   openResources,
 } from "./context.ts";
-export { type CurveKeyPair, curveKeyPair, isCurveKey, requireCurve, requireKeyPair } from "./curve.ts";
+export {
+  type CurveKeyPair,
+  curveKeyPair,
+  type CurveKeyPairOptions,
+  isCurveKey,
+  requireCurve,
+  requireKeyPair,
+} from "./curve.ts";
 export { type MemoryReturn } from "./memory_return.ts";
 export { type MonitorHub, type MonitorListener, type StopMonitor } from "./monitor.ts";
 export { onProgramEnd } from "./program_end.ts";

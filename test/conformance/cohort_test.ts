@@ -383,7 +383,12 @@ test("wrong options are refused with what is wrong, and a name can be led once",
   });
   const stranger = await t.messenger();
   for (
-    const options of [{ rejoinForMs: -1 }, { rejoinForMs: NaN }, { timeoutMs: 0 }, { rejoinFor: 1 } as object]
+    const options of [
+      { rejoinForMs: -1 },
+      { rejoinForMs: NaN },
+      { timeoutMs: NaN },
+      { rejoinFor: 1 } as object,
+    ]
   ) {
     await assert.rejects(
       joinCohort(stranger, { leader: leader.endpoint, ...options }),

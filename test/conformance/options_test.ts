@@ -18,17 +18,17 @@ const wrong: readonly [options: Record<string, unknown>, message: RegExp][] = [
   [{ waiter: "fast" }, /waiter must be "auto" or "loop" or "worker", got "fast"/],
   [{ clock: {} }, /clock must be a clock with now, wallNow, after/],
   [{ meter: {} }, /meter must be a meter/],
-  [{ tracing: true }, /tracing must be an object/],
+  [{ tracing: true }, /tracing must be a tracing such as otelTracing\(\), with send, receive, got true/],
   [{ features: ["batch"] }, /features must be an object, got an array/],
-  [{ curve: "key" }, /curve must be an object/],
+  [{ curve: "key" }, /curve must be an object, got a string/],
   [{ events: 5 }, /events must be an object/],
   [{ signal: {} }, /signal must be an AbortSignal/],
   [{ timeoutMs: "5" }, /timeoutMs/],
   [{ timeoutMs: NaN }, /timeoutMs/],
-  [{ redialForMs: -1 }, /redialForMs must not be negative/],
+  [{ redialForMs: -1 }, /redialForMs must be a number of milliseconds, 0 or more, got -1/],
   [{ maxQueuedMessages: 1.5 }, /maxQueuedMessages must be an integer/],
-  [{ services: "calc" }, /services must be an array of strings/],
-  [{ discovery: {} }, /discovery must find peers or services/],
+  [{ services: "calc" }, /services must be an array of strings, got "calc"/],
+  [{ discovery: {} }, /discovery must be a back end that finds peers or services/],
   [{ endpont: "tcp://127.0.0.1:0" }, /no option "endpont", did you mean "endpoint"\?/],
   [{ timeoutMS: 5 }, /no option "timeoutMS", did you mean "timeoutMs"\?/],
   [{ colour: "blue" }, /no option "colour" \(there are advertise, /],
@@ -102,7 +102,11 @@ test("unknown options of a call are refused before anything is sent", async () =
     /Cannot connect: there is no option "timeout"/,
   );
   const echo = contract("echo", { input: z.string(), output: z.string() });
-  await assert.rejects(client.client({ echo }, misspelt as never).echo("x"), message);
+  assert.match(
+    thrown(() => client.client({ echo }, misspelt as never)).message,
+    /Cannot make a client: there is no option "timeout", did you mean "timeoutMs"\?/,
+  );
+  await assert.rejects(client.client({ echo }, { to: peer }).echo("x", { timeout: 5 } as never), message);
   assert.equal(runs, 0);
 });
 
@@ -144,13 +148,22 @@ test("options of the back ends of discovery that are wrong are refused", () => {
       () => new EtcdDiscovery({ endpoints: "http://127.0.0.1:2379" as never }),
       /endpoints must be an array of strings/,
     ],
-    [() => new EtcdDiscovery({ ttlMs: NaN }), /ttlMs must be a number of milliseconds, 1 or more, got NaN/],
-    [() => new EtcdDiscovery({ ttlMs: -1 }), /ttlMs must be a number of milliseconds, 1 or more, got -1/],
+    [
+      () => new EtcdDiscovery({ ttlMs: NaN }),
+      /ttlMs must be a number of milliseconds from 1 to 2147483647, got NaN/,
+    ],
+    [
+      () => new EtcdDiscovery({ ttlMs: -1 }),
+      /ttlMs must be a number of milliseconds from 1 to 2147483647, got -1/,
+    ],
     [() => new FileDiscovery({ path: "/tmp/peers.json", pollMs: NaN }), /pollMs must be a number/],
     [() => new FileDiscovery({ path: "/tmp/peers.json", pollMs: -1 }), /pollMs must be a number/],
     [() => new FileDiscovery({ path: "" }), /path must be a string that is not empty/],
     [() => new FileDiscovery({ path: "/tmp/peers.json", logger: {} as never }), /logger must be a logger/],
-    [() => new LocalDiscovery({ sweepMs: 0 }), /sweepMs must be a number of milliseconds, 1 or more, got 0/],
+    [
+      () => new LocalDiscovery({ sweepMs: 0 }),
+      /sweepMs must be a number of milliseconds from 1 to 2147483647, got 0/,
+    ],
     [() => new LocalDiscovery({ mesh: 5 as never }), /mesh must be a string/],
     [() => new StaticDiscovery({ peers: {} as never }), /peers must be an array/],
   ];

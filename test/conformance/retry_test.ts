@@ -214,10 +214,10 @@ test("wrong retry options are refused where they are given", async () => {
   const { client, peer } = await pair(t);
   for (
     const [retry, expected] of [
-      [{ attempts: 0 }, /retry\.attempts must be between 1 and/],
+      [{ attempts: 0 }, /retry\.attempts must be an integer between 1 and/],
       [{ attempts: "3" }, /retry\.attempts must be an integer/],
-      [{ backoffMs: -1 }, /retry\.backoffMs must not be negative/],
-      [{ ran: "yes" }, /retry\.ran must be "no" or "maybe"/],
+      [{ backoffMs: -1 }, /retry\.backoffMs must be a number of milliseconds, 0 or more, got -1/],
+      [{ ran: "yes" }, /retry\.ran must be "no" or "maybe", got "yes"/],
       [{ attempt: 3 }, /attempt/],
       [3, /retry must be an object/],
     ] as const

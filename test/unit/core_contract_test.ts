@@ -51,8 +51,8 @@ test("contract() refuses what is no Standard Schema v1, naming the place", () =>
   }, { "~standard": { version: 1, vendor: "x" } }];
   for (const one of wrong) {
     expect(() => contract("add", { input: untyped(one) })).toThrow(/"add": input must be a Standard Schema/);
-    expect(() => contract("add", { input, output: untyped(one) })).toThrow(/"add": output must be/);
     if (one === null) continue;
+    expect(() => contract("add", { input, output: untyped(one) })).toThrow(/"add": output must be/);
     expect(() => contract("add", { input, errors: { GONE: untyped(one) } })).toThrow(
       /"add": errors\.GONE must be/,
     );

@@ -10,6 +10,8 @@ import { RegistrationOffice } from "./register_service.ts";
 export class Builtins {
   /** The messenger. */
   readonly core: MessengerCore;
+  /** Deadline of what names none, in milliseconds. */
+  readonly timeoutMs: number;
   /** ACKs by id. */
   readonly acks: Acks;
   /** Who waits for handlers here. */
@@ -23,6 +25,7 @@ export class Builtins {
     options: { services: () => readonly string[]; timeoutMs: number; maxHandlerWaits: number },
   ) {
     this.core = core;
+    this.timeoutMs = options.timeoutMs;
     serveDescription(core, options.services);
     serveHandlerList(core);
     serveHealth(core);

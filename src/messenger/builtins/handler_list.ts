@@ -1,10 +1,10 @@
-import { type AnySchema, type InstanceId } from "../../core/mod.ts";
+import { type AnySchema, type InstanceId, option, type OptionTable } from "../../core/mod.ts";
 import { decodePayload, encodePayload, parseControlJson } from "../../wire/mod.ts";
 import type { MessengerCore } from "../core.ts";
 import { unreadableAnswer } from "./unreadable_answer.ts";
 import type { Registered } from "../handlers/handler.ts";
 import { isOneOfOurs } from "./handler_waits.ts";
-import type { WaitOptions } from "../calls/wait_options.ts";
+import { type WaitOptions, waitOptionTable } from "../calls/wait_options.ts";
 
 /** A JSON Schema, as JSON. */
 export type JsonSchemaValue = boolean | Readonly<Record<string, unknown>>;
@@ -26,6 +26,12 @@ export interface ListHandlersOptions extends WaitOptions {
   /** Whether to ask for JSON Schemas, too. @default {false} */
   schemas?: boolean | undefined;
 }
+
+/** All that `messenger.listHandlers` knows. */
+export const listHandlersOptionTable: OptionTable<ListHandlersOptions> = {
+  ...waitOptionTable,
+  schemas: option.flag,
+};
 
 const name = "_list_handlers";
 const kinds: readonly unknown[] = ["am", "unary", "typed"];

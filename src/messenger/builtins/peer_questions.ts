@@ -1,14 +1,23 @@
-import type { Contract, InstanceId } from "../../core/mod.ts";
+import { type Contract, type InstanceId, readOptions } from "../../core/mod.ts";
 import type { AckReceipt, RegisterAckOptions, SendAckOptions, SendWithAckOptions } from "../calls/acks.ts";
 import type { Builtins } from "./builtins.ts";
 import { describePeer, type PeerDescription } from "./describe.ts";
-import { type HandlerDescription, listHandlers, type ListHandlersOptions } from "./handler_list.ts";
+import {
+  type HandlerDescription,
+  listHandlers,
+  type ListHandlersOptions,
+  listHandlersOptionTable,
+} from "./handler_list.ts";
 import { checkHealth, type HealthReport } from "./health.ts";
-import { checkTimeout } from "../option_checks.ts";
-import { registerService, type RegisterServiceOptions, type RegistrationOffice } from "./register_service.ts";
+import {
+  registerService,
+  type RegisterServiceOptions,
+  registerServiceOptionTable,
+  type RegistrationOffice,
+} from "./register_service.ts";
 import type { SystemPort } from "../system_port.ts";
 import { waitForHandler } from "./wait_for_handler.ts";
-import type { WaitOptions } from "../calls/wait_options.ts";
+import { type WaitOptions, waitOptionTable } from "../calls/wait_options.ts";
 
 /** Where workers of a messenger register; undefined for what is no messenger of this library. */
 export function registrationsOf(messenger: object): RegistrationOffice | undefined {
@@ -45,22 +54,26 @@ export abstract class PeerQuestions {
   }
 
   /** What a peer says about itself: services and load; null from plain Velo. */
-  describe(peer: InstanceId, options: WaitOptions = {}): Promise<PeerDescription | null> {
-    return describePeer(this.#builtins.core, peer, options);
+  async describe(peer: InstanceId, given?: WaitOptions): Promise<PeerDescription | null> {
+    const options = readOptions(given, waitOptionTable, "Cannot ask a peer for its description");
+    return await describePeer(this.#builtins.core, peer, options);
   }
 
   /** How a peer is: status, age, load, queues, version. It answers also while it shuts down. */
-  async healthCheck(peer: InstanceId, options: WaitOptions = {}): Promise<HealthReport> {
+  async healthCheck(peer: InstanceId, given?: WaitOptions): Promise<HealthReport> {
+    const options = readOptions(given, waitOptionTable, "Cannot ask a peer how it is");
     return await checkHealth(this.#builtins.core, peer, options);
   }
 
   /** Names of a peer's handlers, the system's included, asked now. */
-  availableHandlers(peer: InstanceId, options: WaitOptions = {}): Promise<string[]> {
-    return this.#builtins.core.handlersOf(peer, options);
+  async availableHandlers(peer: InstanceId, given?: WaitOptions): Promise<string[]> {
+    const options = readOptions(given, waitOptionTable, "Cannot ask a peer for its handlers");
+    return await this.#builtins.core.handlersOf(peer, options);
   }
 
   /** A peer's handlers with their kinds, and with JSON Schemas when asked for; plain Velo tells only names. */
-  async listHandlers(peer: InstanceId, options: ListHandlersOptions = {}): Promise<HandlerDescription[]> {
+  async listHandlers(peer: InstanceId, given?: ListHandlersOptions): Promise<HandlerDescription[]> {
+    const options = readOptions(given, listHandlersOptionTable, "Cannot list the handlers of a peer");
     return await listHandlers(this.#builtins.core, peer, options);
   }
 
@@ -69,9 +82,10 @@ export abstract class PeerQuestions {
    *
    * @throws {ZeromeshError} `HANDLER_NOT_FOUND` when it has none by the deadline.
    */
-  async waitForHandler(peer: InstanceId, name: string, options: WaitOptions = {}): Promise<void> {
-    const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? 30_000);
-    await waitForHandler(this.#builtins.core, peer, name, timeoutMs, options);
+  async waitForHandler(peer: InstanceId, name: string, given?: WaitOptions): Promise<void> {
+    const { core, timeoutMs } = this.#builtins;
+    const options = readOptions(given, waitOptionTable, "Cannot wait for handler", name);
+    await waitForHandler(core, peer, name, options.timeoutMs ?? timeoutMs, options);
   }
 
   /**
@@ -80,7 +94,8 @@ export abstract class PeerQuestions {
    *
    * @returns Whether the peer has taken it.
    */
-  async registerService(peer: InstanceId, options: RegisterServiceOptions = {}): Promise<boolean> {
+  async registerService(peer: InstanceId, given?: RegisterServiceOptions): Promise<boolean> {
+    const options = readOptions(given, registerServiceOptionTable, "Cannot register with a peer");
     return await registerService(this.#builtins.core, peer, options);
   }
 
@@ -90,7 +105,7 @@ export abstract class PeerQuestions {
    *
    * @throws {ZeromeshError} `ACK_EXISTS` for an id that is waited for, `QUEUE_FULL`, `CLOSED`.
    */
-  registerAck(options: RegisterAckOptions = {}): AckReceipt {
+  registerAck(options?: RegisterAckOptions): AckReceipt {
     return this.#builtins.acks.register(options);
   }
 
@@ -105,7 +120,7 @@ export abstract class PeerQuestions {
   }
 
   /** Sends an ACK for an id that a message of the peer carried. `acknowledge(context)` is the short way. */
-  sendAck(to: InstanceId, id: string, options: SendAckOptions = {}): Promise<void> {
+  sendAck(to: InstanceId, id: string, options?: SendAckOptions): Promise<void> {
     return this.#builtins.acks.sendAck(to, id, options);
   }
 }

@@ -1,15 +1,28 @@
-import { type InstanceId, isInstanceId, workerIdOf, ZeromeshError } from "../../core/mod.ts";
+import {
+  type InstanceId,
+  isInstanceId,
+  option,
+  type OptionTable,
+  workerIdOf,
+  ZeromeshError,
+} from "../../core/mod.ts";
 import { decodePayload, encodePayload, parseControlJson, peerInfoOf } from "../../wire/mod.ts";
 import type { MessengerCore } from "../core.ts";
 import type { Session } from "../peers/session.ts";
 import type { SystemMessage } from "../system_port.ts";
-import type { WaitOptions } from "../calls/wait_options.ts";
+import { type WaitOptions, waitOptionTable } from "../calls/wait_options.ts";
 
 /** How to `messenger.registerService`. */
 export interface RegisterServiceOptions extends WaitOptions {
   /** Where the peer can dial this instance. @default {the first endpoint; none when it does not listen} */
   endpoint?: string | undefined;
 }
+
+/** All that `messenger.registerService` knows. */
+export const registerServiceOptionTable: OptionTable<RegisterServiceOptions> = {
+  ...waitOptionTable,
+  endpoint: option.kind("a string", (value) => typeof value === "string"),
+};
 
 /**
  * Decides about a worker that has registered: true takes it in, false leaves it to the next one. Must not throw.

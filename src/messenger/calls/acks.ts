@@ -1,4 +1,15 @@
-import { type Contract, type InstanceId, isInstanceId, type Logger, ZeromeshError } from "../../core/mod.ts";
+import {
+  checkArgument,
+  type Contract,
+  type InstanceId,
+  type Logger,
+  option,
+  type OptionKind,
+  type OptionTable,
+  readOptions,
+  requireOption,
+  ZeromeshError,
+} from "../../core/mod.ts";
 import {
   encodePayload,
   parseControlJson,
@@ -6,11 +17,11 @@ import {
   responseIdToUuid,
   ResponseKind,
 } from "../../wire/mod.ts";
+import { typedCallOptionTable } from "./call_options.ts";
 import type { BaseCallOptions } from "./caller.ts";
 import type { MessengerCore } from "../core.ts";
 import type { HandlerContext } from "../handlers/handler.ts";
 import { tableFull } from "../peers/link_errors.ts";
-import { checkTimeout } from "../option_checks.ts";
 import { type CallTable, PendingCall } from "./pending.ts";
 import { spentOf } from "./spent.ts";
 import type { SystemMessage } from "../system_port.ts";
@@ -81,6 +92,30 @@ const ackName = "_ack";
 /** The field of a JSON payload that asks for an ACK. */
 const ackField = "_ack_id";
 const longestId = 256;
+const idKind: OptionKind = option.kind(
+  `a string of 1 to ${longestId} characters`,
+  (value) => typeof value === "string",
+  { lies: (value) => (value as string).length >= 1 && (value as string).length <= longestId },
+);
+
+const registerAckOptionTable: OptionTable<RegisterAckOptions> = {
+  timeoutMs: option.timeout,
+  id: idKind,
+  from: option.instanceId,
+  signal: option.signal,
+};
+
+const sendWithAckOptionTable: OptionTable<SendWithAckOptions> = {
+  ...typedCallOptionTable,
+  to: option.instanceId,
+  // What is sent: null is no option that was left out, but no object either.
+  payload: option.kind("an object", option.object.fits, { nullable: true }),
+};
+
+const sendAckOptionTable: OptionTable<SendAckOptions> = {
+  error: option.kind("a string", (value) => typeof value === "string"),
+  timeoutMs: option.timeout,
+};
 const maxRemembered = 1_024;
 
 /** Something that waits for an ACK: an entry in the table of all calls. */
@@ -158,8 +193,8 @@ export class Acks {
   }
 
   /** Registers an ACK. See `Messenger.registerAck`. */
-  register(options: RegisterAckOptions = {}): AckReceipt {
-    const ack = this.#register(options);
+  register(options?: RegisterAckOptions): AckReceipt {
+    const ack = this.#register(readOptions(options, registerAckOptionTable, "Cannot register an ACK"));
     return {
       id: ack.text,
       received: ack.promise as Promise<void>,
@@ -168,9 +203,11 @@ export class Acks {
   }
 
   /** Sends a message that asks for an ACK and waits for it. See `Messenger.sendWithAck`. */
-  async sendWithAck(target: string | Contract, options: SendWithAckOptions): Promise<void> {
-    const { payload = {}, to } = options;
-    if (typeof payload !== "object" || payload === null || Array.isArray(payload) || ackField in payload) {
+  async sendWithAck(target: string | Contract, given: SendWithAckOptions): Promise<void> {
+    const options = readOptions(given, sendWithAckOptionTable, "Cannot send with ACK");
+    const { payload = {} } = options;
+    const to = requireOption(options, "to", sendWithAckOptionTable, "Cannot send with ACK");
+    if (ackField in payload) {
       throw new TypeError(
         `Cannot send with ACK: the payload must be an object without ${ackField}, which is added to it`,
       );
@@ -178,7 +215,6 @@ export class Acks {
     if (typeof target === "object" && target?.encoding === "msgpack") {
       throw new TypeError("Cannot send with ACK: the contract's payload is no JSON");
     }
-    if (!isInstanceId(to)) throw new TypeError('Cannot send with ACK: "to" must be an instance id');
     const ack = this.#register({ ...options, from: to }, false);
     const message = { ...options, payload: { ...payload, [ackField]: ack.text } };
     // Confirmed besides, so that an unknown or failing handler is known at once; it may go on after its ACK.
@@ -190,24 +226,16 @@ export class Acks {
   }
 
   /** Sends an ACK. See `Messenger.sendAck`. */
-  async sendAck(to: InstanceId, id: string, options: SendAckOptions = {}): Promise<void> {
-    checkId(id);
-    const { error, timeoutMs } = options;
-    const status = error === undefined ? {} : { status: { type: "Nack", data: { error: String(error) } } };
+  async sendAck(to: InstanceId, id: string, options?: SendAckOptions): Promise<void> {
+    const { error, timeoutMs } = readOptions(options, sendAckOptionTable, "Cannot send an ACK");
+    checkArgument("id", id, idKind, "Cannot send an ACK");
+    const status = error === undefined ? {} : { status: { type: "Nack", data: { error } } };
     const payload = encodePayload({ ack_id: id, ...status }, "json");
     await this.#core.client.system(ackName, to, { payload, timeoutMs, kind: ResponseKind.fire });
   }
 
   #register(options: RegisterAckOptions, watched = true): PendingAck {
-    const { id, from, signal } = options;
-    const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? this.#timeoutMs);
-    if (id !== undefined) checkId(id);
-    if (from !== undefined && !isInstanceId(from)) {
-      throw new TypeError('Cannot register an ACK: "from" must be an instance id');
-    }
-    if (signal !== undefined && !(signal instanceof AbortSignal)) {
-      throw new TypeError("Cannot register an ACK: signal must be an AbortSignal");
-    }
+    const { id, from, signal, timeoutMs = this.#timeoutMs } = options;
     if (this.#core.lifecycle === "closed") {
       throw new ZeromeshError("CLOSED", "Cannot register an ACK: this instance is closed");
     }
@@ -316,7 +344,8 @@ export class Acks {
  * }));
  * ```
  */
-export async function acknowledge(context: HandlerContext, options: SendAckOptions = {}): Promise<boolean> {
+export async function acknowledge(context: HandlerContext, given?: SendAckOptions): Promise<boolean> {
+  const options = readOptions(given, sendAckOptionTable, "Cannot send an ACK");
   const id = requestedAck(context);
   if (id === null) return false;
   const sender = context.senderInstanceId;
@@ -349,12 +378,6 @@ function requestedAck(context: HandlerContext): string | null {
 
 function given(ack: PendingAck): ZeromeshError {
   return new ZeromeshError("CANCELLED", `Nobody waits for ACK ${ack.text} any more`, { peer: ack.from });
-}
-
-function checkId(id: unknown): void {
-  if (typeof id !== "string") throw new TypeError(`An ACK's id must be a text, not ${typeof id}`);
-  if (id.length >= 1 && id.length <= longestId) return;
-  throw new RangeError(`An ACK's id must have 1 to ${longestId} characters, not ${id.length}`);
 }
 
 /** What an ACK says about the failure of its message: null for none, undefined for something unreadable. */

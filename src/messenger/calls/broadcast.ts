@@ -1,4 +1,5 @@
 import type { Contract, InstanceId } from "../../core/mod.ts";
+import { readCallOptions } from "./call_options.ts";
 import type { CallOptions } from "./caller.ts";
 import type { CallClient } from "./client.ts";
 import { givenUp } from "../peers/link_errors.ts";
@@ -33,18 +34,19 @@ export async function broadcast(
   caller: Pick<CallClient, "amSend" | "instancesOf">,
   known: () => Iterable<Peer>,
   target: string | Contract,
-  options: Omit<CallOptions, "to"> & BroadcastTarget,
+  options: (Omit<CallOptions, "to"> & BroadcastTarget) | null | undefined,
 ): Promise<BroadcastResult> {
-  const { to, ...call } = options;
+  const { to, ...call } = readCallOptions(target, options as CallOptions, "Cannot broadcast");
   if (to === undefined || to === null) {
     const { reachable, lost } = everybody(known());
     const { sent, failed } = await sendToEach(caller, reachable, target, call);
     return { sent, failed: [...failed, ...lost] };
   }
-  if (!isToService({ ...call, to })) {
+  const toService = { ...call, to };
+  if (!isToService(toService)) {
     throw new TypeError('Cannot broadcast: "to" must be service(name), or be left out for every known peer');
   }
-  const { instances, spent } = await caller.instancesOf({ ...call, to });
+  const { instances, spent } = await caller.instancesOf(toService);
   return await sendToEach(caller, instances, target, { ...call, ...spent });
 }
 

@@ -1,31 +1,95 @@
-import { noOption } from "../../core/mod.ts";
-import type { CallOptions } from "./caller.ts";
+import { type Contract, isContract, option, type OptionTable, readOptions } from "../../core/mod.ts";
+import type { CallOptions, ClientCallOptions, TypedCallOptions } from "./caller.ts";
+import { retryOptionTable } from "./retry.ts";
 
-const callOptionNames: Readonly<Record<keyof CallOptions, true>> = {
-  to: true,
-  payload: true,
-  rawPayload: true,
-  headers: true,
-  metadata: true,
-  timeoutMs: true,
-  signal: true,
-  retry: true,
+/** All that a method of a typed client knows. */
+export const methodOptionTable: OptionTable<ClientCallOptions> = {
+  headers: option.object,
+  metadata: option.kind("a value", () => true),
+  timeoutMs: option.timeout,
+  signal: option.signal,
+  retry: option.options(retryOptionTable),
 };
 
-/** Refuses options of a call that nobody knows. Measured: 4 ns on Bun, 8 on Deno. @throws {TypeError} */
-export function checkCallOptions(handler: string, options: CallOptions): void {
+/** All that a typed client knows. Whom `to` names is looked up at each call. */
+export const clientOptionTable: OptionTable<ClientCallOptions & Pick<CallOptions, "to">> = {
+  to: option.value,
+  ...methodOptionTable,
+};
+
+/** All that a call by contract knows. */
+export const typedCallOptionTable: OptionTable<Omit<CallOptions, "rawPayload">> = {
+  ...clientOptionTable,
+  payload: option.value,
+};
+
+/** All that a call by a handler's name knows. */
+export const callOptionTable: OptionTable<CallOptions> = {
+  ...typedCallOptionTable,
+  rawPayload: option.bytes,
+};
+
+/**
+ * Checks the options of a call.
+ *
+ * @param target What is called: a contract, which has no `rawPayload`, or a handler's name.
+ * @throws {TypeError} If one is not known or has the wrong type.
+ * @throws {RangeError} If one is out of its range.
+ */
+export function readCallOptions(
+  target: unknown,
+  options: CallOptions | null | undefined,
+  cannot = "Cannot call",
+): CallOptions {
+  const contract = isContract(target) ? target : null;
+  if (isPlain(options, contract === null)) return options;
+  const table = contract === null ? callOptionTable : typedCallOptionTable as typeof callOptionTable;
+  return readOptions(options, table, cannot, contract?.name ?? String(target));
+}
+
+/**
+ * Whether options are the usual ones and right, so that their table has nothing to say about them. Every call has this
+ * looked at, and asking the table took 0.2 µs longer on both runtimes.
+ */
+function isPlain(options: CallOptions | null | undefined, byName: boolean): options is CallOptions {
+  if (typeof options !== "object" || options === null || !("to" in options)) return false;
   for (const name in options) {
     switch (name) {
       case "to":
       case "payload":
-      case "rawPayload":
-      case "headers":
-      case "metadata":
-      case "timeoutMs":
-      case "signal":
-      case "retry":
         continue;
+      case "rawPayload":
+        if (byName && options.rawPayload instanceof Uint8Array) continue;
+        return false;
+      case "timeoutMs":
+        if (typeof options.timeoutMs === "number" && options.timeoutMs <= Number.MAX_SAFE_INTEGER) continue;
+        return false;
+      case "signal":
+        if (options.signal instanceof AbortSignal) continue;
+        return false;
     }
-    throw noOption(name, callOptionNames, `Cannot call "${handler}"`);
+    return false;
   }
+  return true;
+}
+
+/**
+ * The options of a call by a method of a typed client: those of the client, and over them the method's own.
+ *
+ * @throws {TypeError} If one of the method's own is not known or has the wrong type.
+ * @throws {RangeError} If one is out of its range.
+ */
+export function mergedOptions(
+  options: ClientCallOptions & Pick<CallOptions, "to">,
+  contract: Contract,
+  payload: unknown,
+  own: ClientCallOptions | null | undefined,
+): TypedCallOptions<Contract> {
+  const read = readOptions(own, methodOptionTable, "Cannot call", contract.name);
+  const merged = { ...options, ...read, payload };
+  for (const name in read) {
+    const key = name as keyof ClientCallOptions;
+    if (read[key] === undefined) Object.assign(merged, { [key]: options[key] });
+  }
+  return merged;
 }

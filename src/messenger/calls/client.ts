@@ -19,8 +19,7 @@ import type {
 import type { Connections } from "../peers/connections.ts";
 import { located } from "./located.ts";
 import { EncodedNames } from "./encoded_names.ts";
-import { checkTimeout } from "../option_checks.ts";
-import { checkCallOptions } from "./call_options.ts";
+import { readCallOptions } from "./call_options.ts";
 import { Outgoing, type OutgoingParts } from "./outgoing.ts";
 import {
   addMetadata,
@@ -112,7 +111,7 @@ export class CallClient implements Caller {
     }
     const started = this.#isPlain(options)
       ? this.#typed(contract, options)
-      : this.#send(options, (direct) => this.#typed(contract, direct));
+      : this.#send(contract, options, (direct) => this.#typed(contract, direct));
     return located(started as Promise<CallOutput<C>>, options?.signal);
   }
 
@@ -133,7 +132,7 @@ export class CallClient implements Caller {
     options: CallOptions,
     accept: Accept | null,
   ): Promise<unknown> {
-    return this.#send(options, (direct) => this.#start(kind, target, direct, accept));
+    return this.#send(target, options, (direct) => this.#start(kind, target, direct, accept));
   }
 
   /** Whether a call goes to one peer, once: the usual case, which pays for nothing else. */
@@ -143,13 +142,15 @@ export class CallClient implements Caller {
 
   /** Sends a call to its peer or to an instance of its service, once or as often as its `retry` says. */
   #send(
-    options: BaseCallOptions,
+    target: string | Contract,
+    given: CallOptions | TypedCallOptions<Contract>,
     call: (direct: CallOptions) => Promise<unknown>,
   ): Promise<unknown> {
     const { retries, services } = this.#parts;
     const once = (one: BaseCallOptions): Promise<unknown> =>
       isToService(one) ? services.start(one, call) : call(one);
     try {
+      const options = readCallOptions(target, given);
       const retry = retries.of(options);
       return retry === null ? once(options) : retries.run(retry, options, once);
     } catch (error) {
@@ -168,9 +169,9 @@ export class CallClient implements Caller {
 
   client<Contracts extends object>(
     contracts: Contracts,
-    options: { to: InstanceId | ServiceTarget } & ClientCallOptions,
+    given: { to: InstanceId | ServiceTarget } & ClientCallOptions,
   ): Client<Contracts> {
-    return typedClient(this, contracts, options);
+    return typedClient(this, contracts, given);
   }
 
   /** The instances that offer a service; see {@link ServiceCalls.instances}. */
@@ -234,7 +235,7 @@ export class CallClient implements Caller {
   #check(
     kind: ResponseKind,
     target: string | Contract,
-    options: CallOptions,
+    given: CallOptions,
     accept: Accept | null,
   ): Promise<unknown> {
     try {
@@ -243,13 +244,13 @@ export class CallClient implements Caller {
       if (typeof handler !== "string") {
         throw new TypeError("Cannot call: the first argument must be a handler's name or a contract");
       }
-      if (typeof options !== "object" || options === null) {
+      if (typeof given !== "object" || given === null) {
         throw new TypeError(`Cannot call "${handler}": the second argument must be an object with "to"`);
       }
-      checkCallOptions(handler, options);
+      const options = readCallOptions(target, given);
       const name = this.#encoded.user(handler);
       const metadata = options.metadata === undefined ? null : encodeMetadata(handler, options.metadata);
-      const headers = headersOf(handler, options.headers ?? undefined, metadata);
+      const headers = headersOf(handler, options.headers, metadata);
       if (contract === null) {
         const owned = options.rawPayload === undefined;
         const payload = rawPayload(handler, options);
@@ -306,8 +307,8 @@ export class CallClient implements Caller {
     const { to, timeoutMs, signal } = options;
     const { calls, clock, timeoutMs: preset } = this.#parts;
     const spent = spentOf(options) + clock.now() - startedAt;
-    const left = checkTimeout("timeoutMs", timeoutMs ?? preset) - spent;
-    const check = calls.open(to as InstanceId, contract.name, Math.max(1, left), signal ?? undefined, null);
+    const left = (timeoutMs ?? preset) - spent;
+    const check = calls.open(to as InstanceId, contract.name, Math.max(1, left), signal, null);
     const textOf = (peer: InstanceId) => this.#parts.connections.peers.textOf(peer);
     readFailure(contract, failure, textOf).catch((read) => check.fail(read));
     return check.promise.then(() => Promise.reject(failure), (end) => {
@@ -323,9 +324,8 @@ export class CallClient implements Caller {
     send: (timely: CallOptions) => Promise<unknown>,
   ): Promise<unknown> {
     const { calls, clock } = this.#parts;
-    const signal = options.signal ?? undefined;
-    this.#checkLimits(handler, signal);
-    const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? this.#parts.timeoutMs);
+    this.#requireOpen(handler);
+    const { signal, timeoutMs = this.#parts.timeoutMs } = options;
     const startedAt = clock.now() - spentOf(options);
     const check = calls.open(options.to, handler, timeoutMs, signal, null, spentOf(options));
     checked.then((value) => check.succeed(value), (error) => check.fail(error));
@@ -335,14 +335,9 @@ export class CallClient implements Caller {
     });
   }
 
-  /** What no call can do without, whatever it calls. */
-  #checkLimits(handler: string, signal: unknown): void {
-    if (this.#parts.closed()) {
-      throw new ZeromeshError("CLOSED", `Cannot call "${handler}": this instance is closed`);
-    }
-    if (signal !== undefined && !(signal instanceof AbortSignal)) {
-      throw new TypeError(`Cannot call "${handler}": signal must be an AbortSignal`);
-    }
+  #requireOpen(handler: string): void {
+    if (!this.#parts.closed()) return;
+    throw new ZeromeshError("CLOSED", `Cannot call "${handler}": this instance is closed`);
   }
 
   #dispatch(
@@ -354,10 +349,8 @@ export class CallClient implements Caller {
   ): Promise<unknown> {
     this.before?.();
     const { connections, calls, maxPayloadBytes } = this.#parts;
-    const { to } = options;
-    const signal = options.signal ?? undefined;
-    this.#checkLimits(handler, signal);
-    const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? this.#parts.timeoutMs);
+    this.#requireOpen(handler);
+    const { to, signal, timeoutMs = this.#parts.timeoutMs } = options;
     const spent = spentOf(options);
     const limit = payloadLimit(handler, maxPayloadBytes);
     if (request.payload.length > limit) throw payloadTooLarge(handler, to, request, limit);

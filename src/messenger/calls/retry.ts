@@ -1,5 +1,4 @@
-import { Backoff, type Clock, ZeromeshError } from "../../core/mod.ts";
-import { checkOptionNames, checkTimeout, duration, inRange } from "../option_checks.ts";
+import { Backoff, type Clock, option, type OptionTable, ZeromeshError } from "../../core/mod.ts";
 import type { BaseCallOptions } from "./caller.ts";
 import type { CallTable } from "./pending.ts";
 import { isToService } from "./service_calls.ts";
@@ -29,27 +28,21 @@ export interface ResolvedRetry {
 }
 
 const defaults: ResolvedRetry = Object.freeze({ attempts: 3, backoffMs: 100, ran: "no" });
-const optionNames: Readonly<Record<keyof RetryOptions, true>> = {
-  attempts: true,
-  backoffMs: true,
-  ran: true,
-};
 const longestBackoffMs = 5_000;
 
-/** Checks options and fills in what is missing. @throws {TypeError} @throws {RangeError} */
-export function resolveRetry(retry: RetryOptions, cannot: string): ResolvedRetry {
-  if (typeof retry !== "object") {
-    throw new TypeError(`${cannot}: retry must be an object, got ${String(retry)}`);
-  }
-  checkOptionNames(retry, optionNames, `${cannot} with this retry`);
-  const ran = retry.ran ?? defaults.ran;
-  if (ran !== "no" && ran !== "maybe") {
-    throw new TypeError(`${cannot}: retry.ran must be "no" or "maybe", not ${String(ran)}`);
-  }
+/** All that `retry` knows. */
+export const retryOptionTable: OptionTable<RetryOptions> = {
+  attempts: option.whole(1, 2 ** 31),
+  backoffMs: option.duration,
+  ran: option.oneOf("no", "maybe"),
+};
+
+/** Fills in what is missing in options that were checked. */
+export function resolveRetry({ attempts, backoffMs, ran }: RetryOptions): ResolvedRetry {
   return {
-    attempts: inRange("retry.attempts", retry.attempts ?? defaults.attempts, 1, 2 ** 31, cannot),
-    backoffMs: duration("retry.backoffMs", retry.backoffMs ?? defaults.backoffMs, cannot),
-    ran,
+    attempts: attempts ?? defaults.attempts,
+    backoffMs: backoffMs ?? defaults.backoffMs,
+    ran: ran ?? defaults.ran,
   };
 }
 
@@ -94,11 +87,9 @@ export class Retries {
     return (options?.retry ?? this.#parts.retry) !== null;
   }
 
-  /** When a call is sent again; null for never. @throws {TypeError} @throws {RangeError} */
-  of(options: BaseCallOptions | undefined): ResolvedRetry | null {
-    const retry = options?.retry;
-    if (retry === undefined || retry === null) return this.#parts.retry;
-    return resolveRetry(retry, "Cannot call");
+  /** When a call, whose options were checked, is sent again; null for never. */
+  of({ retry }: BaseCallOptions): ResolvedRetry | null {
+    return retry === undefined ? this.#parts.retry : resolveRetry(retry);
   }
 
   /** Makes a call, as often as it is allowed to, within its deadline. */
@@ -111,7 +102,7 @@ export class Retries {
     const { to, signal } = options;
     const tried = new Set<string>();
     let next = options;
-    const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? this.#parts.timeoutMs);
+    const { timeoutMs = this.#parts.timeoutMs } = options;
     const startedAt = clock.now() - spentOf(options);
     const giveUpAt = startedAt + timeoutMs;
     const pauses = retryPauses(retry);

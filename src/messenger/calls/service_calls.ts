@@ -1,6 +1,5 @@
 import { type Clock, type InstanceId, ZeromeshError } from "../../core/mod.ts";
 import type { BaseCallOptions } from "./caller.ts";
-import { checkTimeout } from "../option_checks.ts";
 import type { CallTable } from "./pending.ts";
 import type { ServiceRouter, ServiceTarget } from "./service_target.ts";
 import { type PartOfCall, spentMs, spentOf } from "./spent.ts";
@@ -44,7 +43,7 @@ export class ServiceCalls {
     const { router, calls, clock } = this.#parts;
     if (router === null) return Promise.reject(withoutDiscovery(target));
     try {
-      const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? this.#parts.timeoutMs);
+      const { timeoutMs = this.#parts.timeoutMs } = options;
       const before = spentOf(options);
       const startedAt = clock.now() - before;
       const send = (to: InstanceId, spent: number): Promise<T> => {
@@ -75,9 +74,8 @@ export class ServiceCalls {
     options: { to: ServiceTarget; timeoutMs?: number | undefined; signal?: AbortSignal | undefined },
   ): Promise<{ instances: InstanceId[]; spent: PartOfCall }> {
     const { router, clock } = this.#parts;
-    const { to: target, signal } = options;
+    const { to: target, signal, timeoutMs = this.#parts.timeoutMs } = options;
     if (router === null) throw withoutDiscovery(target);
-    const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs ?? this.#parts.timeoutMs);
     const startedAt = clock.now();
     const instances = await this.#found(router, target, timeoutMs, 0, signal, (over) => {
       return router.instances(target, over);

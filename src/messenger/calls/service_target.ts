@@ -1,4 +1,10 @@
-import type { InstanceId, ZeromeshError } from "../../core/mod.ts";
+import {
+  type InstanceId,
+  option,
+  type OptionTable,
+  readOptions,
+  type ZeromeshError,
+} from "../../core/mod.ts";
 
 /** How one of several instances is chosen. */
 export type Balance = "round-robin" | "random" | "least-in-flight";
@@ -17,7 +23,15 @@ export interface RetriedTarget extends ServiceTarget {
   readonly tried?: ReadonlySet<string> | undefined;
 }
 
-const balances: readonly string[] = ["round-robin", "random", "least-in-flight"];
+/** How to name a service. */
+export interface ServiceOptions {
+  /** How one of its instances is chosen: in turn, at random, or who has the fewest calls of this one. @default {"round-robin"} */
+  balance?: Balance | undefined;
+}
+
+const serviceOptionTable: OptionTable<ServiceOptions> = {
+  balance: option.oneOf("round-robin", "random", "least-in-flight"),
+};
 
 /**
  * Names a service as the destination of a call: `{ to: service("resize") }`.
@@ -26,18 +40,14 @@ const balances: readonly string[] = ["round-robin", "random", "least-in-flight"]
  * disconnected, or whose last 5 calls failed (tried again after 2 s), are passed over. The messenger needs
  * `discovery`.
  *
- * @param options `balance`: in turn (the default), at random, or whoever has the fewest calls of this instance.
  * @throws {TypeError} If the name is no text, or there is no such way to choose.
  */
-export function service(name: string, options: { balance?: Balance | undefined } = {}): ServiceTarget {
+export function service(name: string, options?: ServiceOptions): ServiceTarget {
   if (typeof name !== "string" || name === "") {
     throw new TypeError("Cannot call a service: its name must be a text that is not empty");
   }
-  const balance = options.balance ?? "round-robin";
-  if (balances.includes(balance)) return Object.freeze({ service: name, balance });
-  throw new TypeError(
-    `Cannot call service "${name}": balance must be one of ${balances.join(", ")}, got ${String(balance)}`,
-  );
+  const { balance = "round-robin" } = readOptions(options, serviceOptionTable, "Cannot call service", name);
+  return Object.freeze({ service: name, balance });
 }
 
 /** Chooses instances of services, and hears what became of the calls. */

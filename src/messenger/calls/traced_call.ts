@@ -27,7 +27,10 @@ export function traceCall<T>(
 ): Promise<T> {
   const handlerName = isContract(target) ? target.name : target;
   // Whatever is wrong with the arguments is for the call itself to say.
-  if (typeof handlerName !== "string" || typeof options !== "object" || options === null) {
+  if (
+    typeof handlerName !== "string" || typeof options !== "object" || options === null ||
+    typeof (options.headers ?? {}) !== "object"
+  ) {
     return call(options);
   }
   const trace = guard.run("tracing", () => {

@@ -1,17 +1,26 @@
-import { type Contract, type InstanceId, isContract, type UnaryContract } from "../../core/mod.ts";
-import type { Caller, Client, ClientCallOptions } from "./caller.ts";
+import {
+  type Contract,
+  type InstanceId,
+  isContract,
+  readOptions,
+  type UnaryContract,
+} from "../../core/mod.ts";
+import { clientOptionTable, mergedOptions } from "./call_options.ts";
+import type { Caller, Client, ClientCallOptions, TypedCallOptions } from "./caller.ts";
 import type { ServiceTarget } from "./service_target.ts";
 
 /**
  * A client with a method for each contract in an object; see {@link Caller.client}.
  *
- * @throws {TypeError} If nothing in it is a contract, or one is under the key `then`.
+ * @throws {TypeError} If nothing in it is a contract, or one is under the key `then`; if an option is not known, or has
+ * the wrong type.
  */
 export function typedClient<Contracts extends object>(
   caller: Caller,
   contracts: Contracts,
-  options: { to: InstanceId | ServiceTarget } & ClientCallOptions,
+  given: { to: InstanceId | ServiceTarget } & ClientCallOptions,
 ): Client<Contracts> {
+  const options = readOptions(given, clientOptionTable, "Cannot make a client");
   const methods: Record<string, unknown> = Object.create(null);
   const all: [string, unknown][] = Object.entries(contracts);
   const found = all.filter((entry): entry is [string, Contract] => isContract(entry[1]));
@@ -25,22 +34,20 @@ export function typedClient<Contracts extends object>(
         'Cannot make a client: a method "then" would make a promise of it; use another key',
       );
     }
-    const merged = (payload: unknown, own: ClientCallOptions | undefined) => ({
-      ...options,
-      ...own,
-      payload,
-    });
-    if (contract.output === undefined) {
-      const method = (payload: unknown, own?: ClientCallOptions) =>
-        caller.amSync(contract, merged(payload, own));
-      methods[name] = Object.assign(method, {
-        send: (payload: unknown, own?: ClientCallOptions) => caller.amSend(contract, merged(payload, own)),
+    const method =
+      (call: (merged: TypedCallOptions<Contract>) => Promise<unknown>) =>
+      (payload: unknown, own?: ClientCallOptions): Promise<unknown> => {
+        try {
+          return call(mergedOptions(options, contract, payload, own));
+        } catch (error) {
+          return Promise.reject(error);
+        }
+      };
+    methods[name] = contract.output !== undefined
+      ? method((merged) => caller.typedUnary(contract as UnaryContract, merged))
+      : Object.assign(method((merged) => caller.amSync(contract, merged)), {
+        send: method((merged) => caller.amSend(contract, merged)),
       });
-    } else {
-      const typed = contract as UnaryContract;
-      methods[name] = (payload: unknown, own?: ClientCallOptions) =>
-        caller.typedUnary(typed, merged(payload, own));
-    }
   }
   return Object.freeze(methods) as Client<Contracts>;
 }

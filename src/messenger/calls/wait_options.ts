@@ -1,3 +1,6 @@
+import { option, type OptionTable } from "../../core/mod.ts";
+import { publicKeyOption } from "../curve_options.ts";
+
 /** How to `messenger.connect`. */
 export interface ConnectOptions {
   /** With CURVE: the public key that the instance there must own, Z85. */
@@ -21,3 +24,19 @@ export interface CloseOptions {
   /** How long handlers and queues get, in milliseconds. @default {5_000} */
   timeoutMs?: number | undefined;
 }
+
+/** All that waits know. */
+export const waitOptionTable: OptionTable<WaitOptions> = {
+  timeoutMs: option.timeout,
+  signal: option.signal,
+};
+
+/** All that `close` knows. */
+export const closeOptionTable: OptionTable<CloseOptions> = { timeoutMs: option.timeout };
+
+/** All that `connect` knows. */
+export const connectOptionTable: OptionTable<ConnectOptions> = {
+  serverKey: publicKeyOption,
+  timeoutMs: option.timeout,
+  signal: option.signal,
+};

@@ -1,6 +1,5 @@
 import {
   type AnySchema,
-  checkOptionNames,
   type Contract,
   type ContractErrors,
   type Fail,
@@ -8,7 +7,10 @@ import {
   type HandlerOutput,
   type InstanceId,
   isContract,
-  isSchema,
+  option,
+  type OptionTable,
+  readOptions,
+  schemaOption,
   type UnaryContract,
   type WorkerId,
   ZeromeshError,
@@ -22,7 +24,13 @@ import type { Lanes } from "./lanes.ts";
 import type { ObjectHandler } from "./object_handler.ts";
 import type { Durations } from "../observe/durations.ts";
 import type { Held } from "./room.ts";
-import { type Dispatch, type ResolvedTasks, resolveTasks, type TaskOptions } from "./task_options.ts";
+import {
+  type Dispatch,
+  type ResolvedTasks,
+  resolveTasks,
+  type TaskOptions,
+  taskOptionTable,
+} from "./task_options.ts";
 
 /** What a handler can do with the messenger that received its message. */
 export interface MessengerFace extends Caller {
@@ -102,16 +110,13 @@ export interface HandlerOptions extends TaskOptions {
   schema?: AnySchema | undefined;
 }
 
-// `handle()` takes what registering takes as well.
-const handlerOptionNames: Readonly<Record<keyof HandlerOptions | keyof RegisterOptions, true>> = {
-  schema: true,
-  dispatch: true,
-  concurrency: true,
-  rate: true,
-  limits: true,
-  maxQueued: true,
-  onError: true,
-  replace: true,
+/** All that a handler knows. */
+export const handlerOptionTable: OptionTable<HandlerOptions> = {
+  ...taskOptionTable,
+  schema: option.kind(
+    "a Standard Schema v1; wrap a JSON Schema in jsonSchema() of zeromesh/json-schema",
+    schemaOption.fits,
+  ),
 };
 
 /** How to register a handler. */
@@ -123,6 +128,9 @@ export interface RegisterOptions {
    */
   replace?: boolean | undefined;
 }
+
+/** All that registering a handler knows. */
+export const registerOptionTable: OptionTable<RegisterOptions> = { replace: option.flag };
 
 /** A handler, made by {@link amHandler}, {@link unaryHandler} or {@link typedUnaryHandler}. */
 export interface Handler {
@@ -157,7 +165,7 @@ export function amHandler<C extends Contract>(
 export function amHandler(
   target: string | Contract,
   run: (context: TypedContext<never>) => unknown,
-  options: HandlerOptions = {},
+  options?: HandlerOptions,
 ): Handler {
   return makeHandler("am", target, run as (context: TypedContext<unknown>) => unknown, options);
 }
@@ -166,7 +174,7 @@ export function amHandler(
 export function unaryHandler(
   name: string,
   run: (context: HandlerContext) => MaybePromise<Uint8Array | null | undefined | void>,
-  options: HandlerOptions = {},
+  options?: HandlerOptions,
 ): Handler {
   return makeHandler("unary", name, run, options);
 }
@@ -175,7 +183,7 @@ export function unaryHandler(
 export function typedUnaryHandler<C extends UnaryContract>(
   target: C,
   run: (context: TypedContext<HandlerInput<C>, C["errors"]>) => MaybePromise<HandlerOutput<C>>,
-  options: HandlerOptions = {},
+  options?: HandlerOptions,
 ): Handler {
   return makeHandler("typed", target, run as (context: TypedContext<unknown>) => unknown, options);
 }
@@ -206,23 +214,18 @@ function makeHandler(
   kind: Handler["kind"],
   target: string | Contract,
   run: (context: TypedContext<unknown>) => unknown,
-  options: HandlerOptions,
+  given: HandlerOptions | null | undefined,
 ): Handler {
   const contract = isContract(target) ? target : null;
   const name = contract === null ? target as string : contract.name;
   if (typeof name !== "string") throw new TypeError("Cannot make a handler: it needs a name or a contract");
   if (typeof run !== "function") throw new TypeError(`Cannot make handler "${name}": it needs a function`);
   validateHandlerName(name);
-  if (options.schema !== undefined && (contract !== null || !isSchema(options.schema))) {
-    throw new TypeError(
-      contract === null
-        ? `Cannot make handler "${name}": schema must be a Standard Schema v1; wrap a JSON Schema in ` +
-          "jsonSchema() of zeromesh/json-schema"
-        : `Cannot make handler "${name}" with a schema: its contract has one`,
-    );
+  const options = readOptions(given, handlerOptionTable, "Cannot make handler", name);
+  if (options.schema !== undefined && contract !== null) {
+    throw new TypeError(`Cannot make handler "${name}" with a schema: its contract has one`);
   }
   const schema = contract?.input ?? options.schema ?? null;
-  checkOptionNames(options, handlerOptionNames, `Cannot make handler "${name}"`);
   const tasks = resolveTasks(name, options);
   return Object.freeze({ name, kind, contract, dispatch: options.dispatch ?? "spawn", schema, tasks, run });
 }

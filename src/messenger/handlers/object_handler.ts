@@ -1,4 +1,4 @@
-import type { AnySchema, ContractErrors } from "../../core/mod.ts";
+import { type AnySchema, type ContractErrors, readOptions } from "../../core/mod.ts";
 import {
   amHandler,
   checkHandler,
@@ -8,7 +8,7 @@ import {
   type TypedContext,
   unaryHandler,
 } from "./handler.ts";
-import type { TaskOptions } from "./task_options.ts";
+import { type TaskOptions, taskOptionTable } from "./task_options.ts";
 
 /**
  * A handler as an object: a literal, or an instance of a class of yours, whose `handle` is called as its method.
@@ -53,7 +53,8 @@ export function handlerOf(given: Handler | ObjectHandler): Handler {
     checkHandler(given);
     return given;
   }
-  const { name, kind = "am", schema, options } = given;
+  const { name, schema, options } = given;
+  const kind = given.kind ?? "am";
   if (typeof given.handle !== "function") {
     throw new TypeError(`Cannot register handler "${name}": its handle must be a function`);
   }
@@ -61,7 +62,7 @@ export function handlerOf(given: Handler | ObjectHandler): Handler {
     throw new TypeError(`Cannot register handler "${name}": its kind must be "am" or "unary", got ${kind}`);
   }
   const run = (context: HandlerContext) => given.handle(context as TypedContext<unknown>);
-  const all = { ...options, schema };
+  const all = { ...readOptions(options, taskOptionTable, "Cannot register handler", name), schema };
   if (kind === "am") return amHandler(name, run, all);
   return unaryHandler(name, run as (context: HandlerContext) => Uint8Array, all);
 }

@@ -1,11 +1,14 @@
 import {
-  checkPermits,
   type ErrorPolicy,
   type Limiter,
   logOnly,
+  option,
+  type OptionTable,
+  requireOption,
   semaphore,
   tokenBucket,
   type TokenBucketOptions,
+  tokenBucketOptionTable,
 } from "../../core/mod.ts";
 
 /** What happens at the limit of a queue of messages for a handler. */
@@ -76,56 +79,59 @@ export interface ResolvedTasks {
   readonly onError: ErrorPolicy;
 }
 
+const orderedOptionTable: OptionTable<OrderedDispatch> = {
+  ordered: option.oneOf("sender", "global"),
+  maxQueued: option.permits,
+  idleLaneTtlMs: option.duration,
+  overflow: option.oneOf("fail", "dropNewest", "dropOldest"),
+};
+
+const isLimiter = (value: unknown): boolean => {
+  const { ready, take } = (value ?? {}) as Partial<Limiter>;
+  return typeof ready === "function" && typeof take === "function";
+};
+
+/** All that a handler's tasks know. */
+export const taskOptionTable: OptionTable<TaskOptions> = {
+  dispatch: option.oneOfOrOptions(["spawn", "inline"], orderedOptionTable),
+  concurrency: option.permits,
+  rate: option.options(tokenBucketOptionTable),
+  limits: option.kind(
+    "an array of what semaphore(), tokenBucket() and unlimited() make",
+    (value) => Array.isArray(value) && value.every(isLimiter),
+  ),
+  maxQueued: option.permits,
+  onError: option.kind(
+    "what logOnly() and cancelAfter() make",
+    (value) => typeof (value as Partial<ErrorPolicy> | null)?.failed === "function",
+  ),
+};
+
 /**
- * Checks a handler's options and fills in defaults.
+ * Fills in the defaults of options of a handler that were checked by their table.
  *
- * @throws {TypeError} If one has the wrong type.
- * @throws {RangeError} If a number is out of its range.
+ * @throws {TypeError} If an order, or a rate, is not said.
  */
 export function resolveTasks(name: string, options: TaskOptions): ResolvedTasks {
-  const { dispatch = "spawn" } = options;
-  const ordered = typeof dispatch === "object" && dispatch !== null ? dispatch : null;
-  const overflow = ordered?.overflow ?? taskDefaults.overflow;
-  const idleLaneTtlMs = ordered?.idleLaneTtlMs ?? taskDefaults.idleLaneTtlMs;
-  if (ordered === null ? dispatch !== "spawn" && dispatch !== "inline" : !isOrder(ordered.ordered)) {
-    throw new TypeError(
-      `Cannot make handler "${name}": dispatch must be "spawn", "inline" or { ordered: "sender" | "global" }`,
-    );
-  }
-  if (overflow !== "fail" && overflow !== "dropNewest" && overflow !== "dropOldest") {
-    throw new TypeError(
-      `Cannot make handler "${name}": overflow must be "fail", "dropNewest" or "dropOldest"`,
-    );
-  }
-  if (typeof idleLaneTtlMs !== "number" || !(idleLaneTtlMs >= 0)) {
-    throw new RangeError(`Cannot make handler "${name}": idleLaneTtlMs must be 0 or more`);
-  }
+  const { dispatch = "spawn", concurrency = Infinity, rate, onError = logOnly() } = options;
+  const cannot = `Cannot make handler "${name}"`;
+  const { maxQueued, idleLaneTtlMs, overflow } = typeof dispatch === "object" ? dispatch : {};
   const limits: Limiter[] = [];
-  const concurrency = checkPermits(`concurrency of handler "${name}"`, options.concurrency ?? Infinity);
   if (concurrency !== Infinity) limits.push(semaphore(concurrency));
-  if (options.rate !== undefined) limits.push(tokenBucket(options.rate));
+  if (rate !== undefined) {
+    requireOption(rate, "perSecond", tokenBucketOptionTable, `${cannot} with this rate`);
+    limits.push(tokenBucket(rate));
+  }
   limits.push(...(options.limits ?? []));
-  for (const limit of limits) {
-    if (typeof limit?.ready === "function" && typeof limit.take === "function") continue;
-    throw new TypeError(
-      `Cannot make handler "${name}": limits takes what semaphore(), tokenBucket() and unlimited() make`,
-    );
-  }
-  const onError = options.onError ?? logOnly();
-  if (typeof onError?.failed !== "function") {
-    throw new TypeError(`Cannot make handler "${name}": onError takes what logOnly() and cancelAfter() make`);
-  }
   return Object.freeze({
-    ordered: ordered?.ordered ?? null,
+    ordered: typeof dispatch === "object"
+      ? requireOption(dispatch, "ordered", orderedOptionTable, `${cannot} with this dispatch`)
+      : null,
     limits: Object.freeze([...new Set(limits)]),
-    maxQueued: checkPermits("maxQueued", options.maxQueued ?? taskDefaults.maxQueued),
-    maxQueuedPerLane: checkPermits("maxQueued", ordered?.maxQueued ?? taskDefaults.maxQueuedPerLane),
-    idleLaneTtlMs,
-    overflow,
+    maxQueued: options.maxQueued ?? taskDefaults.maxQueued,
+    maxQueuedPerLane: maxQueued ?? taskDefaults.maxQueuedPerLane,
+    idleLaneTtlMs: idleLaneTtlMs ?? taskDefaults.idleLaneTtlMs,
+    overflow: overflow ?? taskDefaults.overflow,
     onError,
   });
-}
-
-function isOrder(order: unknown): boolean {
-  return order === "sender" || order === "global";
 }
