@@ -6,6 +6,7 @@ import {
   Shares,
   ZeromeshError,
 } from "../core/mod.ts";
+import { parseControlJson } from "../wire/mod.ts";
 import type { Event } from "./event.ts";
 import { type EventHandle, eventHandle } from "./handle.ts";
 import type { MergeHost } from "./merge.ts";
@@ -121,12 +122,7 @@ export class Barriers {
    * @param guest Who arrives.
    */
   receive(payload: Uint8Array, guest: InstanceId, enroll: (round: EventHandle) => void): Uint8Array {
-    let json: unknown;
-    try {
-      json = JSON.parse(decoder.decode(payload));
-    } catch {
-      json = null;
-    }
+    const json = parseControlJson(payload);
     const { name, count } = (json ?? {}) as { readonly name?: unknown; readonly count?: unknown };
     const problem = problemOf(name, count);
     if (problem !== null) {

@@ -1,4 +1,5 @@
-import { decodeUtf8 } from "./utf8.ts";
+import { nestsDeeper } from "./json_depth.ts";
+import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
 /** Longest control message accepted, in bytes (of a string: in UTF-16 units). */
 export const maxControlJsonBytes = 1_048_576;
@@ -38,8 +39,10 @@ export function parseControlJson(
   options: ControlJsonOptions = {},
 ): unknown | undefined {
   if (text.length > (options.maxBytes ?? maxControlJsonBytes)) return undefined;
+  const bytes = typeof text === "string" ? encodeUtf8(text) : text;
+  if (nestsDeeper(bytes, maxControlJsonDepth)) return undefined;
   const source = typeof text === "string" ? text : decodeUtf8(text, 0, text.length);
-  if (source === null || tooDeep(source)) return undefined;
+  if (source === null) return undefined;
   try {
     return longNumber.test(source) ? parseWithSource(source, revive) : JSON.parse(source) as unknown;
   } catch {
@@ -51,22 +54,6 @@ function revive(_key: string, value: unknown, context?: { readonly source?: stri
   if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
   const source = context?.source;
   return source !== undefined && integerText.test(source) ? BigInt(source) : value;
-}
-
-function tooDeep(text: string): boolean {
-  let depth = 0;
-  let quoted = false;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (quoted) {
-      if (unit === 0x5c) i++;
-      else if (unit === 0x22) quoted = false;
-    } else if (unit === 0x22) quoted = true;
-    else if (unit === 0x5b || unit === 0x7b) {
-      if (++depth > maxControlJsonDepth) return true;
-    } else if (unit === 0x5d || unit === 0x7d) depth--;
-  }
-  return false;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { viewOf } from "./bytes.ts";
 import { Extension, memoryKindByCode } from "./msgpack_extensions.ts";
 import { NameCache } from "./names.ts";
-import { maxPayloadDepth } from "./unencodable.ts";
+import { maxPayloadDepth, nestsTooDeep } from "./unencodable.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
 /** Names of properties, which come again and again. */
@@ -163,7 +163,7 @@ class MsgpackReader {
     if (values > this.#end - this.#at) {
       throw new MalformedMsgpack("it declares more elements than it has bytes");
     }
-    if (depth >= maxPayloadDepth) throw new MalformedMsgpack(`it nests deeper than ${maxPayloadDepth}`);
+    if (depth >= maxPayloadDepth) throw new MalformedMsgpack(nestsTooDeep);
   }
 
   #array(length: number, depth: number): unknown[] {

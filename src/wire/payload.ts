@@ -1,8 +1,9 @@
 import { errorText, ZeromeshError } from "../core/mod.ts";
+import { nestsDeeper } from "./json_depth.ts";
 import { stringifyJson } from "./json_value.ts";
 import { decodeMsgpack, MalformedMsgpack } from "./msgpack_decode.ts";
 import { encodeMsgpack } from "./msgpack_encode.ts";
-import { Unencodable } from "./unencodable.ts";
+import { maxPayloadDepth, nestsTooDeep, Unencodable } from "./unencodable.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
 /** How a typed payload becomes bytes: JSON unless a contract asks for MessagePack (feature `msgpack`). */
@@ -44,12 +45,14 @@ export function encodePayload(value: unknown, encoding: PayloadEncoding): Uint8A
  * Decodes a typed payload. Never throws; the text of `error` is for people and for the wire.
  *
  * An empty payload is `undefined`. In MessagePack, bytes are copies, and 64-bit integers, which other programs write,
- * are `number` where that is exact and else `bigint`; what is refused is at {@link decodeMsgpack}.
+ * are `number` where that is exact and else `bigint`; what is refused is at {@link decodeMsgpack}. Neither encoding may
+ * nest deeper than {@link maxPayloadDepth}, which is found before JSON is parsed.
  */
 export function decodePayload(bytes: Uint8Array, encoding: PayloadEncoding): DecodedPayload {
   if (bytes.length === 0) return { value: undefined };
   try {
     if (encoding === "msgpack") return { value: decodeMsgpack(bytes) };
+    if (nestsDeeper(bytes, maxPayloadDepth)) return { error: `not a JSON value: ${nestsTooDeep}` };
     const text = decodeUtf8(bytes, 0, bytes.length);
     return text === null ? { error: "not valid UTF-8" } : { value: JSON.parse(text) as unknown };
   } catch (error) {

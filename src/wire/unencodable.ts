@@ -1,6 +1,9 @@
 /** Deepest nesting of arrays, objects, maps and sets in a payload, in either encoding. */
 export const maxPayloadDepth = 256;
 
+/** What is wrong with a payload that nests deeper. */
+export const nestsTooDeep: string = `it nests deeper than ${maxPayloadDepth}`;
+
 /** The keys from the outermost value to the one that is looked at, as many as it lies deep. */
 export type Trail = (string | number)[];
 

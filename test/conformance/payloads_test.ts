@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
-import { contract, type InstanceId, type Messenger } from "../../src/mod.ts";
+import { contract, type InstanceId, type Messenger, unaryHandler } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { fails, pair } from "./messenger_kit.ts";
 
@@ -213,6 +213,26 @@ test("a payload nested deeper than 256 levels, and one that fails while it is re
     });
     await fails(send([proxy]), { code: "ENCODING_FAILED", ran: "no" });
   }
+});
+
+test("JSON nested deeper than 256 levels that comes from elsewhere is refused before its handler runs", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const state = serve(server);
+  const text = (depth: number) => new TextEncoder().encode(`${"[".repeat(depth)}1${"]".repeat(depth)}`);
+  const send = (depth: number) => client.unary("json", { to: peer, rawPayload: text(depth) });
+  await send(256);
+  for (const depth of [257, 50_000]) {
+    await fails(send(depth), { code: "PAYLOAD_INVALID", message: /it nests deeper than 256$/, ran: "no" });
+  }
+  assert.equal(state.runs, 1);
+  server.registerHandler(unaryHandler("deep", () => text(50_000)));
+  const deep = contract("deep", { input: z.void(), output: z.unknown() });
+  await fails(client.typedUnary(deep, { to: peer }), {
+    code: "RESULT_INVALID",
+    message: /it nests deeper than 256/,
+    ran: "yes",
+  });
 });
 
 test("payloads by handler name and values of events are held to the same", async () => {

@@ -26,6 +26,7 @@ import type { MessengerFace, Registered } from "./handler.ts";
 import type { Session } from "../peers/session.ts";
 import type { IncomingTrace } from "../observe/tracing.ts";
 
+const encoder = new TextEncoder();
 const noHeaders: Readonly<Record<string, string>> = Object.freeze(
   Object.create(null) as Record<string, string>,
 );
@@ -170,15 +171,11 @@ export class InboundCall extends Deadline implements ResponseId {
     return this.#headers = this.#decodeHeaders();
   }
 
-  /** What the sender gave as `metadata`; null when it gave none, or what is no JSON. */
+  /** What the sender gave as `metadata`; null when it gave none, what is no JSON, or nests too deep. */
   get metadata(): unknown {
     const text = this.#metadata ?? this.systemHeader(metadataHeader);
     if (text === undefined) return null;
-    try {
-      return JSON.parse(text) as unknown;
-    } catch {
-      return null;
-    }
+    return decodePayload(encoder.encode(text), "json").value ?? null;
   }
 
   /** How the payload is encoded, as the sender says. */
