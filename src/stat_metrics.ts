@@ -236,6 +236,12 @@ export const statMetrics: readonly StatMetric[] = [
     "Bytes that peers have not taken: in libzmq, and answers that wait before it.",
     (s) => s.transport.heldBytes,
   ),
+  gauge(
+    "transport_backlog",
+    "messages",
+    "Messages that have come and wait for their turn behind others that take long.",
+    (s) => s.transport.backlogMessages,
+  ),
   counter(
     "transport_blocked",
     "times",

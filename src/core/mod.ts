@@ -95,6 +95,7 @@ export {
 } from "./meter.ts";
 export { type MetricSample, MetricSum } from "./metric_sum.ts";
 export { type NumberMetric, observeNumbers } from "./observe_numbers.ts";
+export { TimeSlice } from "./time_slice.ts";
 export { TurnClock, type TurnTask } from "./turn_clock.ts";
 export { hold, type HoldOptions, onAbort, pause } from "./wait.ts";
 export { xxh3Of16 } from "./xxh3.ts";

@@ -134,6 +134,8 @@ export interface MessengerOptions {
    * Bytes that one peer may take up here: of its messages that wait for a handler or are worked on, and of answers that it
    * has not read. Its further calls are answered `OVERLOADED`. A single message above it is taken when the peer holds
    * nothing else. What it may send without an answer has its own bound (`maxCreditBytes`), which is never above this one.
+   * What has come of it and waits behind its own slow messages is read more slowly above half of this, and above twice
+   * this its connection ends.
    * @default {33_554_432}
    */
   maxPeerBytes?: number | undefined;

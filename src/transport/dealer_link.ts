@@ -1,7 +1,8 @@
 import { ProtocolError } from "../zmq/mod.ts";
 import { type Context, Errno, type Handle, MonitorEvent, type Socket, type Source } from "../zmq/mod.ts";
 import { isLoopback } from "./endpoint.ts";
-import { type FrameReader, type InboundMessage, ReadResult } from "./inbound.ts";
+import { type FrameReader, ReadResult } from "./inbound.ts";
+import type { Intake } from "./intake.ts";
 import { closedByUs, Link, type LinkShared } from "./link.ts";
 import { Outlet } from "./outlet.ts";
 import { writeFromRegion, writeFromViews, WriteOutcome } from "./write.ts";
@@ -18,8 +19,8 @@ export interface DealerHost<Session> {
   prepare(socket: Socket, serverKey: string | null): Uint8Array;
   /** Ends connections whose messages never end; null where the platform does not tell. */
   readonly unfinished: UnfinishedMessages | null;
-  /** Hands a message on. */
-  message(link: Link<Session>, message: InboundMessage): void;
+  /** Hands its messages on. */
+  readonly intake: Intake<Session>;
   /** Reports the end of the link. */
   gone(link: DealerLink<Session>, loss: LinkLoss): void;
 }
@@ -59,6 +60,7 @@ export class DealerLink<Session> extends Link<Session> implements Source {
   #messages = 0;
   #fd = -1;
   #loss: LinkLoss | null = null;
+  #lastLook = false;
 
   constructor(host: DealerHost<Session>, shared: LinkShared, to: DealerTarget) {
     super(shared, "connecting");
@@ -89,21 +91,27 @@ export class DealerLink<Session> extends Link<Session> implements Source {
     return this.leadsHere = true;
   }
 
-  /** Reads what arrived. Called by the reactor. */
+  /** Reads what arrived, but nothing behind what waits for its turn. Called by the reactor. */
   receive(budget: number): number {
-    const reader = this.#host.reader;
+    const { reader, intake } = this.#host;
     for (let count = 0; count < budget; count++) {
       if (this.#socket.closed) return 0;
+      if (this.backlog !== null) intake.resume(this);
+      if (this.backlog !== null) return budget;
       if (this.#discarding) {
         if (!reader.discard(this.#handle)) return budget;
         this.#discarding = false;
       }
       const typeSize = reader.readType(this.#handle);
-      if (typeSize < 0) return count;
+      if (typeSize < 0) {
+        // Nothing new can arrive of what is lost.
+        if (this.#lastLook) this.#endLoss();
+        return count;
+      }
       const result = reader.readRest(this.#handle, typeSize);
       this.#messages++;
       if (reader.tooManyParts) this.#host.unfinished?.end(this.#fd);
-      if (result === ReadResult.message) this.#host.message(this, reader.message);
+      if (result === ReadResult.message) intake.take(this, reader.message);
       else if (result === ReadResult.discarding) {
         this.#discarding = true;
         return budget;
@@ -115,10 +123,15 @@ export class DealerLink<Session> extends Link<Session> implements Source {
   override close(lingerMs: number, loss: LinkLoss = closedByUs): void {
     if (!this.markClosed()) {
       // The last message may be read after the loss is known, and it knows better why the connection ended.
-      if (this.#loss !== null && loss !== closedByUs) this.#loss = loss;
-      // A connection that is just being lost is lost now: nobody comes back for it after this.
+      if (loss !== closedByUs) {
+        if (this.#loss !== null) this.#loss = loss;
+        return;
+      }
+      // Nobody comes back after this for a connection that is just being lost.
+      this.dropBacklog();
       return this.#endLoss();
     }
+    this.dropBacklog();
     this.#host.unfinished?.remove(this.#fd);
     this.#socket.close({ lingerMs });
     this.#host.gone(this, loss);
@@ -156,25 +169,25 @@ export class DealerLink<Session> extends Link<Session> implements Source {
     if (this.#loss === null) this.#beginLoss(loss);
   }
 
+  /** What has arrived is read to its end, in the time of the passes, before the loss is told. */
   #beginLoss(loss: LinkLoss): void {
     this.#loss = loss;
     this.#host.unfinished?.remove(this.#fd);
     if (!this.markClosed()) return;
-    this.#receiveAll();
+    this.#socket.touch();
     // libzmq may hand over the last of what it had decoded just after it reported the loss.
-    this.#host.context.reactor.nextTurn(() => this.#endLoss());
+    this.#host.context.reactor.nextTurn(() => {
+      this.#lastLook = true;
+      if (this.#socket.closed) return;
+      if (this.backlog === null && !this.#socket.readable) this.#endLoss();
+      else this.#socket.touch();
+    });
   }
 
   #endLoss(): void {
     if (this.#loss === null || this.#socket.closed) return;
-    this.#receiveAll();
     this.#socket.close();
     this.#host.gone(this, this.#loss);
-  }
-
-  #receiveAll(): void {
-    // Bounded by libzmq's receive high-water mark: nothing new can arrive.
-    while (!this.#socket.closed && this.receive(1_024) === 1_024);
   }
 }
 

@@ -6,6 +6,7 @@ export type Drop =
   | "headerTooLarge"
   | "payloadTooLarge"
   | "unfinished"
+  | "backlogFull"
   | "tooManyConnections"
   | "identityMismatch"
   | "senderGone"

@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import type { TimeSlice } from "../core/mod.ts";
 import {
   type Backend,
   type Handle,
@@ -28,7 +29,7 @@ export const smallFrameBytes = 64 * 1024;
 // How often it is told how many bytes came.
 const tellEveryBytes = 1024 * 1024;
 // A message with thousands of parts is hostile; it is discarded in portions, so that others get a turn.
-const discardsPerPass = 1_024;
+const discardsAtOnce = 32;
 
 // What libzmq writes for the other end of a Unix socket: a name, user, group and process. No IP address looks so.
 const unixAddress = /^[^:]*:\d+:\d+:\d+$/;
@@ -76,6 +77,18 @@ export class InboundMessage {
     return this.own(this.source.slice(this.payloadStart, this.payloadEnd));
   }
 
+  /** The same message in memory that nobody else writes. */
+  copy(): InboundMessage {
+    const copy = new InboundMessage();
+    copy.type = this.type;
+    copy.header = this.header.slice(this.headerStart, this.headerEnd);
+    copy.headerView = new DataView(copy.header.buffer);
+    copy.headerEnd = copy.header.length;
+    if (this.unread) copy.payloadEnd = this.payloadEnd - this.payloadStart;
+    else copy.own(this.keep());
+    return copy;
+  }
+
   /** Takes bytes as the payload, for good. */
   own(bytes: Uint8Array): Uint8Array {
     this.owned = true;
@@ -115,19 +128,23 @@ export class FrameReader {
   readonly #maxPayloadBytes: number;
   readonly #drops: DropCounters;
   readonly #memory: Pick<MemoryReturn, "passed">;
+  readonly #slice: TimeSlice;
   #bytes = 0;
 
   /**
    * @param maxPayloadBytes Larger payloads that are not small are not read, so that they take no memory.
    * @param memory Is told how many bytes came, now and then.
+   * @param slice The time of the pass, within which messages of too many parts are discarded.
    */
   constructor(
     backend: Backend,
     maxPayloadBytes: number,
     drops: DropCounters,
     memory: Pick<MemoryReturn, "passed">,
+    slice: TimeSlice,
   ) {
     this.#backend = backend;
+    this.#slice = slice;
     this.#small = backend.region(headerAt + headerCapacity);
     this.#payload = backend.region(smallFrameBytes);
     this.#maxPayloadBytes = Math.max(maxPayloadBytes, smallFrameBytes);
@@ -244,12 +261,18 @@ export class FrameReader {
     return ReadResult.message;
   }
 
-  /** Receives and forgets the remaining parts of a message. Returns whether it reached the end. */
+  /**
+   * Receives and forgets the remaining parts of a message, until the time of the pass is over. Returns whether it
+   * reached the end.
+   */
   discard(socket: Handle): boolean {
-    for (let i = 0; i < discardsPerPass; i++) {
-      if (this.#backend.receiveMore(socket) !== 1) return true;
-      if (this.#backend.receiveMessage(socket, dontWait) < 0) return true;
-    }
+    const backend = this.#backend;
+    if (backend.receiveMore(socket) !== 1) return true;
+    do {
+      for (let i = 0; i < discardsAtOnce; i++) {
+        if (backend.receiveMessage(socket, dontWait) < 0 || !backend.messageMore()) return true;
+      }
+    } while (!this.#slice.spend());
     return false;
   }
 

@@ -1,5 +1,6 @@
 import { Deque, Line, type LinePlace } from "../core/mod.ts";
 import { MessageType } from "../wire/mod.ts";
+import type { Backlog } from "./backlog.ts";
 import type { Batcher } from "./batcher.ts";
 import { copyBytes } from "./inbound.ts";
 import { type LinkShared, type LinkState, SendOutcome } from "./link_shared.ts";
@@ -58,6 +59,8 @@ export abstract class Link<Session> {
   leadsHere = false;
   /** What the connection holds; null where nobody bounds that. */
   outlet: Outlet | null = null;
+  /** What has come by it and waits for its turn; null when nothing does. */
+  backlog: Backlog | null = null;
   /** Number of the last message accepted. */
   accepted = 0;
   /** Whether anything can have reached the peer: false until the ZMTP handshake was seen. */
@@ -311,6 +314,13 @@ export abstract class Link<Session> {
     // A moment later, because whoever closes the link says first why it ended.
     if (this.#line.size > 0) queueMicrotask(() => this.#line.serve(Infinity));
     return true;
+  }
+
+  /** Drops what has come and waits for its turn. */
+  dropBacklog(): void {
+    const waiting = this.backlog?.size ?? 0;
+    this.backlog = null;
+    if (waiting > 0) this.shared.drops.count("linkLost", waiting);
   }
 
   #write(type: number, headerLength: number, payload: Uint8Array): WriteOutcome {

@@ -1,5 +1,8 @@
 import { type Handle, MonitorEvent, type Socket, type Source } from "../zmq/mod.ts";
-import { type FrameReader, type InboundMessage, ReadResult } from "./inbound.ts";
+import { Deque, type TimeSlice } from "../core/mod.ts";
+import { Departures } from "./departures.ts";
+import { type FrameReader, ReadResult } from "./inbound.ts";
+import type { Intake } from "./intake.ts";
 import type { Link, LinkShared } from "./link.ts";
 import { LinkTable } from "./link_table.ts";
 import { refusalEvents, type Refusals } from "./refusals.ts";
@@ -19,8 +22,12 @@ export interface ListenerHost<Session> {
   readonly unfinished: UnfinishedMessages | null;
   /** Logs connections that are refused. */
   readonly refusals: Refusals;
-  /** Hands a message on. */
-  message(link: Link<Session>, message: InboundMessage): void;
+  /** The time of the pass. */
+  readonly slice: TimeSlice;
+  /** Hands messages on. */
+  readonly intake: Intake<Session>;
+  /** Bytes that may wait of one connection before the socket is read more slowly; four times as many end it. */
+  readonly maxBacklogBytes: number;
   /** Reports the end of a link. */
   gone(link: Link<Session>, loss: LinkLoss): void;
   /** Reads what monitors have to say. */
@@ -31,6 +38,12 @@ export interface ListenerHost<Session> {
 
 const watchedEvents = MonitorEvent.ACCEPTED | MonitorEvent.DISCONNECTED | MonitorEvent.HANDSHAKE_SUCCEEDED |
   refusalEvents;
+
+// While more waits of one connection than may, one more of its messages is read in so many turns, because it could be
+// another connection's that waits behind it.
+const turnsAtLimit = 4;
+// So many times the limit ends the connection.
+const endsAt = 4;
 
 const lost: LinkLoss = Object.freeze({ code: "PEER_DISCONNECTED", reason: "the connection was lost" });
 
@@ -49,7 +62,13 @@ export class Listener<Session> implements Source, RouterHost<Session> {
   readonly #live = new Set<number>();
   readonly #owners = new Map<number, RouterLink<Session>>();
   readonly #blocked = new Set<RouterLink<Session>>();
-  readonly #leaving = new Set<RouterLink<Session>>();
+  // Lost in this turn; libzmq may hand over the last of what it had decoded just after it reported the loss.
+  readonly #lost = new Set<RouterLink<Session>>();
+  readonly #leaving = new Departures<RouterLink<Session>>((link) => this.#finish(link));
+  /** Links of which something waits, the one whose turn it is first. */
+  readonly #waiting = new Deque<RouterLink<Session>>();
+  #backlogFirst = false;
+  #turnsWithout = 0;
   #discarding = false;
 
   /** @param socket A ROUTER with its options set, not bound yet. */
@@ -81,9 +100,34 @@ export class Listener<Session> implements Source, RouterHost<Session> {
     return this.#blocked.size > 0;
   }
 
-  /** Reads what arrived. Called by the reactor. */
+  /** Reads what arrived, and goes on with what waits. Called by the reactor. */
   receive(budget: number): number {
-    const reader = this.#host.reader;
+    let allowed = budget;
+    let count = budget;
+    if (this.#waiting.size === 0) count = this.#read(budget);
+    else {
+      // Whichever comes first may use up the time of the pass, and the other one does a single thing.
+      this.#backlogFirst = !this.#backlogFirst;
+      if (this.#backlogFirst) this.#resume();
+      if (this.#host.slice.over) allowed = 1;
+      if (this.#turnsWithout > 0) this.#turnsWithout--;
+      else count = this.#read(allowed);
+      if (!this.#backlogFirst) this.#resume();
+    }
+    // Lost links of which nothing waits any more are at their end when the socket is empty.
+    const more = this.#waiting.size > 0 || !this.#leaving.empty || count >= allowed;
+    return more ? budget : count;
+  }
+
+  #resume(): void {
+    const link = this.#waiting.shift();
+    if (link === undefined) return;
+    this.#host.intake.resume(link);
+    if (link.backlog !== null) this.#waiting.push(link);
+  }
+
+  #read(budget: number): number {
+    const { reader, intake, unfinished } = this.#host;
     for (let count = 0; count < budget; count++) {
       if (this.socket.closed) return 0;
       if (this.#discarding) {
@@ -91,7 +135,10 @@ export class Listener<Session> implements Source, RouterHost<Session> {
         this.#discarding = false;
       }
       const idSize = reader.readId(this.#handle);
-      if (idSize < 0) return count;
+      if (idSize < 0) {
+        if (!this.#leaving.empty) this.#leaving.drained();
+        return count;
+      }
       let link = this.#links.find(reader.idBytes, reader.idView, idSize);
       let typeSize: number;
       if (link !== undefined) typeSize = reader.readType(this.#handle);
@@ -103,16 +150,39 @@ export class Listener<Session> implements Source, RouterHost<Session> {
       const result = reader.readRest(this.#handle, typeSize);
       if (link !== undefined) link.messages++;
       // Its many parts have to be read to their end; that it is not done again is all that can be had.
-      if (reader.tooManyParts) this.#host.unfinished?.end(link?.fd ?? reader.sourceFd);
+      if (reader.tooManyParts) unfinished?.end(link?.fd ?? reader.sourceFd);
       if (result === ReadResult.discarding) {
         this.#discarding = true;
         return budget;
       }
+      if (!this.#leaving.empty) this.#leaving.message(link, this.#live.size);
       if (result !== ReadResult.message) continue;
       if (link === undefined) this.#tooMany();
-      else this.#host.message(link, reader.message);
+      else if (link.backlog === null) {
+        intake.take(link, reader.message);
+        if (link.backlog !== null) this.#waiting.push(link);
+      } else if (!this.#wait(link)) return budget;
     }
     return budget;
+  }
+
+  /** A message has to wait behind others of its connection. False when that has enough of them for now. */
+  #wait(link: RouterLink<Session>): boolean {
+    const { maxBacklogBytes, shared, reader, intake } = this.#host;
+    const { bytes } = link.backlog!;
+    if (bytes > maxBacklogBytes * endsAt) {
+      shared.drops.count("backlogFull");
+      this.end(link, "more than twice maxPeerBytes waits for its turn");
+    } else intake.take(link, reader.message);
+    if (bytes <= maxBacklogBytes) return true;
+    this.#turnsWithout = turnsAtLimit;
+    return false;
+  }
+
+  /** Ends the connection of a link where the platform lets us; its loss is told as any other. */
+  end(link: RouterLink<Session>, why: string): void {
+    this.#host.refusals.tell(why);
+    this.#host.unfinished?.end(link.fd);
   }
 
   /** Tries the links that wait for room. POLLOUT of a ROUTER says nothing about one of them. */
@@ -133,13 +203,14 @@ export class Listener<Session> implements Source, RouterHost<Session> {
   }
 
   closed(link: RouterLink<Session>, loss: LinkLoss): void {
+    link.dropBacklog();
     this.#forget(link);
     this.#host.gone(link, loss);
   }
 
   /** Ends all links and the socket. */
   close(lingerMs: number): void {
-    for (const link of [...this.#leaving]) this.#finish(link);
+    for (const link of [...this.#lost, ...this.#leaving.all]) this.#finish(link);
     for (const link of [...this.#links.values()]) link.close(0);
     for (const fd of this.#live) this.#host.unfinished?.remove(fd);
     this.socket.close({ lingerMs });
@@ -160,14 +231,15 @@ export class Listener<Session> implements Source, RouterHost<Session> {
     link.local = this.#host.reader.sourceLocal;
     link.connected(link.peerKey !== null);
     if (fd >= 0) {
-      if (!this.#live.has(fd)) {
+      if (this.#live.has(fd)) {
+        const owner = this.#owners.get(fd);
+        if (owner !== undefined) this.#finish(owner);
+        this.#owners.set(fd, link);
+      } else {
         // The sender has already gone: what it answered counts, what it asks for cannot be answered.
         link.lose();
-        return link;
+        this.#leaving.add(link);
       }
-      const owner = this.#owners.get(fd);
-      if (owner !== undefined) this.#finish(owner);
-      this.#owners.set(fd, link);
     }
     this.#links.add(link.routingId, link);
     return link;
@@ -189,22 +261,24 @@ export class Listener<Session> implements Source, RouterHost<Session> {
   }
 
   #lose(link: RouterLink<Session>): void {
-    if (!link.lose() || this.#leaving.has(link)) return;
-    this.#leaving.add(link);
+    if (!link.lose()) return;
+    this.#lost.add(link);
     // What had arrived is read to the end first: replies of a peer that answered and left.
-    this.#host.nextTurn(() => {
-      if (!this.socket.closed) this.#drainOnce();
-      this.#finish(link);
-    });
+    this.#host.nextTurn(() => this.#leave(link));
   }
 
-  #drainOnce(): void {
-    for (let pass = 0; pass < 64 && this.receive(1_024) === 1_024; pass++);
+  #leave(link: RouterLink<Session>): void {
+    if (!this.#lost.delete(link) || this.socket.closed) return;
+    this.#leaving.add(link);
+    if (this.#waiting.size > 0) return;
+    if (this.socket.readable) this.socket.touch();
+    else this.#leaving.drained();
   }
 
   #finish(link: RouterLink<Session>): void {
-    this.#leaving.delete(link);
+    this.#lost.delete(link);
     link.lose();
+    link.dropBacklog();
     if (this.#forget(link)) this.#host.gone(link, lost);
   }
 

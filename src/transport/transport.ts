@@ -41,6 +41,10 @@ export interface TransportStats {
   readonly receivedMessages: number;
   /** Sends that wait, now, for room in the queue of their peer. */
   readonly waitingSends: number;
+  /** Messages that have come and wait for their turn, because others of their connection take long. */
+  readonly backlogMessages: number;
+  /** Memory of those that do not lie in a batch under way. */
+  readonly backlogBytes: number;
   /** Times that a peer's high-water mark made a message wait. */
   readonly blocked: number;
   /** Bytes that peers have not taken: what lies in libzmq and in the system's buffers, and answers that wait before it. */

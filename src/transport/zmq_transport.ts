@@ -1,6 +1,13 @@
 import { ZeromeshError } from "../core/mod.ts";
-import { type Clock, errorText, type InstanceId, instanceIdToBytes, type Logger } from "../core/mod.ts";
-import { BatchReader, BatchRecord, MessageType } from "../wire/mod.ts";
+import {
+  type Clock,
+  errorText,
+  type InstanceId,
+  instanceIdToBytes,
+  type Logger,
+  type TimeSlice,
+} from "../core/mod.ts";
+import { maxBatchRecords } from "../wire/mod.ts";
 import { type Context, type Region, requireKeyPair, type Socket } from "../zmq/mod.ts";
 import { type DealerHost, DealerLink } from "./dealer_link.ts";
 import { DropCounters } from "./drops.ts";
@@ -14,11 +21,13 @@ import {
 } from "./endpoint.ts";
 import { askMechanism } from "./greeting.ts";
 import { addressesOf, type HostResolver } from "./host_names.ts";
-import { FrameReader, InboundMessage } from "./inbound.ts";
+import { FrameReader } from "./inbound.ts";
+import { Intake } from "./intake.ts";
 import { localEndpoint, ownPath, requireFreePath } from "./ipc.ts";
 import type { Link, LinkShared } from "./link.ts";
 import { Listener, type ListenerHost } from "./listener.ts";
 import { LoopbackLink } from "./loopback_link.ts";
+import { RouterLink } from "./router_link.ts";
 import { type CurveIdentity, secureDialler, secureListener } from "./security.ts";
 import { frameSlackBytes, tuneDialler, tuneListener } from "./tuning.ts";
 import type { DialOptions, LinkLoss, Transport, TransportHandler, TransportStats } from "./transport.ts";
@@ -71,6 +80,8 @@ export interface ZmqTransportParts<Session> {
 }
 
 const headerCapacity = 84 * 1024;
+// What may wait of one connection in any case; else half of what a peer may have here.
+const leastBacklogBytes = 64 * 1024;
 // A port this process has just closed is free a moment later only.
 const rebindMs = 250;
 const rebindPauseMs = 5;
@@ -80,6 +91,9 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
   readonly reader: FrameReader;
   readonly shared: LinkShared;
   readonly maxConnections: number;
+  readonly maxBacklogBytes: number;
+  readonly intake: Intake<Session>;
+  readonly slice: TimeSlice;
   readonly unfinished: UnfinishedMessages | null;
   readonly refusals: Refusals;
   readonly #options: ZmqTransportOptions;
@@ -87,9 +101,6 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
   readonly #drops = new DropCounters();
   readonly #dialled = new Set<DealerLink<Session>>();
   readonly #loopback: LoopbackLink<Session>;
-  readonly #batch = new BatchReader();
-  readonly #record = new BatchRecord();
-  readonly #recordMessage = new InboundMessage();
   readonly #idPrefix: Uint8Array;
   readonly #owned: Disposable[] = [];
   #listener: Listener<Session> | null = null;
@@ -101,12 +112,14 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     this.#parts = parts;
     this.context = parts.context;
     this.maxConnections = options.maxConnections;
+    this.maxBacklogBytes = Math.max(leastBacklogBytes, Math.floor(options.maxPeerBytes / 2));
     this.#idPrefix = instanceIdToBytes(parts.instanceId);
     const backend = parts.context.backend;
     const types = backend.region(256);
     for (let i = 0; i < 256; i++) types.bytes[i] = i;
-    const { memory } = parts.context;
-    this.reader = new FrameReader(backend, options.maxPayloadBytes, this.#drops, memory);
+    const { memory, reactor: { slice } } = parts.context;
+    this.slice = slice;
+    this.reader = new FrameReader(backend, options.maxPayloadBytes, this.#drops, memory, slice);
     this.reader.secure = options.curve !== null;
     const connections = backend.tcpConnections;
     this.shared = {
@@ -119,6 +132,14 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       outlets: new Outlets({ ...options, ...parts, connections, memory, retry: () => this.readSoon() }),
       counters: { sent: 0, received: 0, blocked: 0 },
     };
+    const { shared, reader } = this;
+    this.intake = new Intake({
+      handler: parts.handler,
+      shared,
+      slice,
+      reader,
+      refuse: (link) => this.#refuse(link),
+    });
     this.refusals = new Refusals(parts.logger, parts.clock, options.curve !== null);
     this.unfinished = connections === null ? null : new UnfinishedMessages({
       connections,
@@ -210,10 +231,14 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     let queuedMessages = 0;
     let queuedBytes = 0;
     let waitingSends = 0;
+    let backlogMessages = 0;
+    let backlogBytes = 0;
     const add = (link: Link<Session>) => {
       queuedMessages += link.queuedMessages;
       queuedBytes += link.queuedBytes;
       waitingSends += link.waitingSends;
+      backlogMessages += link.backlog?.size ?? 0;
+      backlogBytes += link.backlog?.bytes ?? 0;
     };
     for (const link of this.#dialled) add(link);
     for (const link of this.#listener?.links ?? []) add(link);
@@ -224,6 +249,8 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       queuedMessages,
       queuedBytes,
       waitingSends,
+      backlogMessages,
+      backlogBytes,
       sentMessages: this.shared.counters.sent,
       receivedMessages: this.shared.counters.received,
       blocked: this.shared.counters.blocked,
@@ -265,48 +292,6 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     return id;
   }
 
-  message(link: Link<Session>, message: InboundMessage): void {
-    if (message.type !== MessageType.batch) {
-      this.shared.counters.received++;
-      this.#parts.handler.message(link, message);
-      return;
-    }
-    if (message.unread) return this.#drops.count("payloadTooLarge");
-    const source = message.source;
-    let reason = this.#batch.reset(
-      message.header,
-      message.headerStart,
-      message.headerEnd,
-      source,
-      message.payloadStart,
-      message.payloadEnd,
-      // The reader's own buffer has a view already.
-      this.reader.viewOf(source),
-    );
-    if (reason !== null) return this.#drops.count(reason);
-    const record = this.#record;
-    const inner = this.#recordMessage;
-    inner.header = source;
-    inner.headerView = this.reader.viewOf(source);
-    for (;;) {
-      const next = this.#batch.next(record);
-      if (next === "end") return;
-      if (next !== null) {
-        reason = next;
-        return this.#drops.count(reason);
-      }
-      inner.type = record.type;
-      inner.headerStart = record.headerStart;
-      inner.headerEnd = record.headerEnd;
-      inner.source = source;
-      inner.payloadStart = record.payloadStart;
-      inner.payloadEnd = record.payloadEnd;
-      inner.owned = false;
-      this.shared.counters.received++;
-      this.#parts.handler.message(link, inner);
-    }
-  }
-
   gone(link: Link<Session>, loss: LinkLoss): void {
     if (link instanceof DealerLink) this.#dialled.delete(link);
     this.#parts.handler.gone(link, loss);
@@ -318,6 +303,13 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
 
   nextTurn(callback: () => void): void {
     this.context.reactor.nextTurn(callback);
+  }
+
+  /** Ends the connection of a batch that is too long: no peer of ours sends one. */
+  #refuse(link: Link<Session>): void {
+    const reason = `it sent a batch of more than ${maxBatchRecords} messages`;
+    if (link instanceof RouterLink) this.#listener?.end(link, reason);
+    else link.close(0, { code: "PEER_DISCONNECTED", reason });
   }
 
   #cut(bytes: number): void {

@@ -11,6 +11,12 @@ export const batchHeaderSize = 5;
 export const batchRecordOverhead = 9;
 
 /**
+ * Records of one batch at most; ours have a few hundred. Each is a message that somebody handles, and nobody sends
+ * more of them at once than a receiver can keep while others have their turn.
+ */
+export const maxBatchRecords = 4_096;
+
+/**
  * Writes the header frame of a batch at `at`: u8 version 1, u32 record count (little-endian).
  *
  * @returns The offset behind the last byte written.
@@ -118,7 +124,7 @@ export class BatchRecord {
  * | offset | bytes | what |
  * |---|---|---|
  * | 0 | 1 | version, 1 |
- * | 1 | 4 | record count, u32 little-endian, at least 1 |
+ * | 1 | 4 | record count, u32 little-endian, 1 to {@link maxBatchRecords} |
  *
  * Payload frame, the records one after another, with nothing behind the last:
  *
@@ -146,6 +152,43 @@ export class BatchReader {
   #at = 0;
   #end = 0;
   #left = 0;
+
+  /** The payload frame. */
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  /** A view of it, with the same offsets. */
+  get view(): DataView {
+    return this.#view;
+  }
+
+  /** Records that are left, as far as the header tells. */
+  get left(): number {
+    return this.#left;
+  }
+
+  /**
+   * What is left, for going on later; this reader is then at its end.
+   *
+   * @param owned Whether the payload frame may be kept. Else what is left of it is copied.
+   */
+  takeRest(owned: boolean): BatchReader {
+    const rest = new BatchReader();
+    if (owned) {
+      rest.#bytes = this.#bytes;
+      rest.#view = this.#view;
+      rest.#at = this.#at;
+    } else {
+      rest.#bytes = this.#bytes.slice(this.#at, this.#end);
+      rest.#view = viewOf(rest.#bytes);
+    }
+    rest.#end = rest.#at + this.#end - this.#at;
+    rest.#left = this.#left;
+    this.#left = 0;
+    this.#at = this.#end;
+    return rest;
+  }
 
   /**
    * Starts on another batch. Never throws.
@@ -176,6 +219,7 @@ export class BatchReader {
     for (let i = 4; i > 0; i--) count = count * 256 + (header[headerStart + i] as number);
     if (end > bytes.length || start > end) return "batchTruncated";
     if (count === 0 || count * batchRecordOverhead > end - start) return "batchCount";
+    if (count > maxBatchRecords) return "batchRecords";
     this.#bytes = bytes;
     this.#view = view ?? viewOf(bytes);
     this.#at = start;

@@ -40,6 +40,7 @@ export const framesPerMessage = 3;
  * - `ackFlags`: an ack with bits nobody has defined.
  * - `batchHeader`, `batchVersion`: the header frame of a batch is not 5 bytes, or of another version.
  * - `batchCount`, `batchTruncated`, `batchTrailing`: the records do not fill their frame exactly.
+ * - `batchRecords`: it has more records than a batch may have.
  * - `batchType`, `batchNested`: a record of an unknown type, or a batch in a batch.
  * - `cancelLength`: a cancellation that does not name a response id.
  */
@@ -58,6 +59,7 @@ export const dropReasons = [
   "batchHeader",
   "batchVersion",
   "batchCount",
+  "batchRecords",
   "batchTruncated",
   "batchTrailing",
   "batchType",

@@ -133,6 +133,7 @@ export {
   batchVersion,
   BatchWriter,
   encodeBatchHeader,
+  maxBatchRecords,
 } from "./batch.ts";
 export {
   decodeEventFrame,

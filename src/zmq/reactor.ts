@@ -1,12 +1,14 @@
 import type { Backend, Handle, Waiter } from "../../ffi/mod.ts";
 import { PollEvent } from "../../ffi/mod.ts";
-import { type Clock, errorText, type Logger } from "../core/mod.ts";
+import { type Clock, Deque, errorText, type Logger, TimeSlice } from "../core/mod.ts";
 import type { ReactorOptions, ReactorStats } from "./reactor_options.ts";
 import { Registration, type Source } from "./source.ts";
 
-// A drain handles this many messages before other I/O gets a turn, and each socket this many in a row.
+// A drain goes on for so long, or for so many messages, before what it made leaves and other I/O gets a turn. Sockets
+// are read in turns, so many messages of each at once, and fewer when they take long.
+const passMs = 1;
 const messagesPerPass = 256;
-const messagesPerSocket = 32;
+const messagesAtOnce = 8;
 // Traffic is dense when messages come closer than this, as a running mean; then waiting on the thread in
 // short slices saves the cost of a park. It stops after as long without a message.
 const denseGapMs = 5;
@@ -35,11 +37,13 @@ export class Reactor {
   readonly #backend: Backend;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  /** The time of the pass that is under way: who has more to do than one message looks at it. */
+  readonly slice: TimeSlice;
   #waiter!: Waiter;
   #registrations: (Registration | null)[] = [];
   #freeTokens: number[] = [];
   #first: Registration | null = null;
-  #readable: Registration[] = [];
+  readonly #readable = new Deque<Registration>();
   #touched: Registration[] = [];
   #blocked = new Set<Registration>();
   readonly #fired = new Int32Array(64);
@@ -65,6 +69,7 @@ export class Reactor {
     this.#backend = backend;
     this.#clock = options.clock;
     this.#logger = options.logger;
+    this.slice = new TimeSlice(options.clock, passMs);
   }
 
   /** Makes a reactor and its waiter. */
@@ -226,8 +231,15 @@ export class Reactor {
         const retried = this.#blocked.size === 0 ? 0 : this.#retryBlocked();
         if (count > 0) this.#measureGap(count);
         else if (woken && retried === 0) this.#idleWakes++;
-        // Microtasks run only once this stack is left: continuations of what was just answered come first.
-        if (count > 0 || retried > 0) return this.#again();
+        if (count > 0 || retried > 0) {
+          // While some sockets have more than a pass takes, nothing waits, and that is what tells of the others.
+          if (this.#readable.size > 0) {
+            this.#checkTouched();
+            this.#signalled = true;
+          }
+          // Microtasks run only once this stack is left: continuations of what was just answered come first.
+          return this.#again();
+        }
         if (this.#checkTouched()) continue;
         if (this.#signalled) continue;
         if (this.#scheduled || !this.#rest()) return;
@@ -255,24 +267,21 @@ export class Reactor {
   }
 
   #drain(): number {
-    let total = 0;
+    const { slice } = this;
     const first = this.#first;
-    if (first !== null && first.readable) total += this.#receive(first, messagesPerPass);
     const readable = this.#readable;
-    while (readable.length > 0 && total < messagesPerPass) {
-      let kept = 0;
-      for (let i = 0; i < readable.length; i++) {
-        const registration = readable[i]!;
-        if (registration.removed || !registration.readable) continue;
-        if (total >= messagesPerPass) {
-          readable[kept++] = registration;
-          continue;
-        }
-        const count = this.#receive(registration, messagesPerSocket);
-        total += count;
-        if (registration.readable) readable[kept++] = registration;
-      }
-      readable.length = kept;
+    if (readable.size === 0 && first?.readable !== true) return 0;
+    slice.begin();
+    let total = 0;
+    if (first !== null && first.readable) total += this.#receive(first, messagesPerPass);
+    while (total < messagesPerPass && !slice.over) {
+      const registration = readable.shift();
+      if (registration === undefined) break;
+      if (registration.removed || !registration.readable) continue;
+      total += this.#receive(registration, Math.min(messagesAtOnce, slice.stride));
+      if (registration.readable) readable.push(registration);
+      // A socket that is never empty takes in only at each hundredth part that another peer has sent something.
+      if (slice.spend() && !registration.removed) this.#backend.events(registration.socket);
     }
     return total;
   }
@@ -311,7 +320,7 @@ export class Reactor {
 
   #checkTouched(): boolean {
     const touched = this.#touched;
-    let ready = this.#readable.length > 0;
+    let ready = this.#readable.size > 0;
     for (let i = 0; i < touched.length; i++) {
       const registration = touched[i]!;
       registration.touched = false;

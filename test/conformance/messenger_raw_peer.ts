@@ -100,6 +100,12 @@ export function request(
   return [Uint8Array.of(MessageType.message), header.subarray(0, length), payload];
 }
 
+/** A response id of an instance's, with this slot. */
+export function idOf(instanceId: InstanceId, slot: number): ResponseId {
+  const worker = workerIdOf(instanceId);
+  return { id0: Number(worker & 0xffffffffn), id1: Number(worker >> 32n), id2: slot, id3: 0 };
+}
+
 /** A socket in a context of its own, closed with the fixture. */
 async function rawSocket(t: LeakCheck, type: "ROUTER" | "DEALER"): Promise<Socket> {
   const context = t.use(await Context.create());
@@ -131,6 +137,11 @@ export class RawRouter {
     const parts = await until(() => this.#socket.receive(), { message: "a message for the raw ROUTER" });
     const [from, type, header, payload] = parts;
     return { from: from!, type: type![0]!, header: header!, payload: payload! };
+  }
+
+  /** Ends its connections. */
+  close(): void {
+    this.#socket.close();
   }
 
   /** Sends frames to whom a routing id names. */
@@ -179,8 +190,12 @@ export class RawDealer {
 
   /** A response id of this sender's, with this slot. */
   id(slot: number): ResponseId {
-    const worker = workerIdOf(this.instanceId);
-    return { id0: Number(worker & 0xffffffffn), id1: Number(worker >> 32n), id2: slot, id3: 0 };
+    return idOf(this.instanceId, slot);
+  }
+
+  /** Ends its connection, once what it sent has left. */
+  close(): void {
+    this.#socket.close({ lingerMs: 1_000 });
   }
 
   /** Sends frames. */

@@ -163,6 +163,8 @@ export function* systematicMessages(): Generator<HostileMessage> {
     for (const type of [1, 2, 3]) yield of(type, bytesOf(`${type === 1 ? "" : "00"}${id}000000`), empty);
     yield of(0, bytesOf(`0102${id}04006563686f0000`), request.payload);
   }
+  // More records than a batch may have, all of them empty.
+  yield of(0x40, bytesOf("0188130000"), new Uint8Array(5_000 * 9));
   for (const lie of ["00000000", "00000001", "7fffffff", "80000000", "ffffffff"]) {
     yield of(0x40, bytesOf(`01${lie}`), bytesOf(ours.batch.payload));
     yield of(0x40, bytesOf("0101000000"), bytesOf(`00${lie}${lie}`));
