@@ -74,7 +74,8 @@ export class DiscoveryHub implements DiscoveryPort {
     options: DiscoveryOptions,
     resolved: { connectTimeoutMs: number; logger: Logger; clock: Clock; endpoints: readonly string[] },
   ): DiscoveryHub | null {
-    const { discovery = [], services = [], maxServices = discoveryDefaults.maxServices } = options;
+    const { discovery = [], maxServices = discoveryDefaults.maxServices } = options;
+    const services = [...options.services ?? []];
     for (const name of services) checkServiceName(name);
     const sources = Array.isArray(discovery) ? discovery as readonly Discovery[] : [discovery as Discovery];
     if (services.length > 0 && !sources.some(findsServices)) {

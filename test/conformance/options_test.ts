@@ -7,7 +7,7 @@ import { FileDiscovery, LocalDiscovery, StaticDiscovery } from "../../src/discov
 import { NatsDiscovery } from "../../src/discovery/nats.ts";
 import { amHandler, contract, Messenger, type MessengerOptions, unaryHandler } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
-import { bytes, pair, text, thrown } from "./messenger_kit.ts";
+import { bytes, fails, gate, pair, text, thrown } from "./messenger_kit.ts";
 
 const wrong: readonly [options: Record<string, unknown>, message: RegExp][] = [
   [{ listen: "no" }, /listen must be true or false, got "no"/],
@@ -108,6 +108,59 @@ test("unknown options of a call are refused before anything is sent", async () =
   );
   await assert.rejects(client.client({ echo }, { to: peer }).echo("x", { timeout: 5 } as never), message);
   assert.equal(runs, 0);
+});
+
+test("an option of a typed client's method that is null or undefined is the client's own", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const held = gate(t);
+  const wait = contract("wait", { input: z.string(), output: z.string() });
+  server.handle(wait, async ({ input }) => {
+    await held.opened;
+    return input;
+  });
+  const caller = client.client({ wait }, { to: peer, timeoutMs: 60 });
+  for (const timeoutMs of [null, undefined]) {
+    await fails(caller.wait("x", { timeoutMs } as never), { code: "TIMEOUT", message: /within 60 ms/ });
+  }
+  await fails(caller.wait("x", { timeoutMs: 40 }), { code: "TIMEOUT", message: /within 40 ms/ });
+  held.open();
+});
+
+test("rawPayload is no option of a call by contract", async () => {
+  await using t = await leakCheck();
+  const { client, peer } = await pair(t);
+  const echo = contract("echo", { input: z.string(), output: z.string() });
+  const options = { to: peer, payload: "x", rawPayload: bytes("x") };
+  await assert.rejects(
+    client.typedUnary(echo, options),
+    /Cannot call "echo": there is no option "rawPayload"/,
+  );
+});
+
+test("a broadcast with options that are wrong is refused although there is nobody to send to", async () => {
+  await using t = await leakCheck();
+  const alone = await t.messenger();
+  await assert.rejects(alone.broadcast("note", { timeoutMs: "5" } as never), /timeoutMs must be a number/);
+  assert.deepEqual(await alone.broadcast("note"), { sent: [], failed: [] });
+});
+
+test("no error quotes a secret that was given as an option", () => {
+  const secret = "k".repeat(39);
+  const messages = [
+    thrown(() => new EtcdDiscovery({ auth: secret as never })).message,
+    thrown(() => new EtcdDiscovery({ tls: { key: [secret] as never } })).message,
+    thrown(() => new NatsDiscovery({ auth: { token: [secret] as never } })).message,
+  ];
+  for (const message of messages) assert.ok(!message.includes("kkk") && /must be/.test(message), message);
+});
+
+test("curve: a secret key that is none is not quoted", async () => {
+  const secret = "k".repeat(39);
+  await assert.rejects(
+    Messenger.create({ curve: { publicKey: "p".repeat(40), secretKey: secret } }),
+    (error: Error) => /curve\.secretKey must be 40 characters of Z85, got a string/.test(error.message),
+  );
 });
 
 test("options of a handler that nobody knows are refused where it is made", () => {

@@ -50,6 +50,18 @@ test(
   },
 );
 
+test("nats: a lookup whose time is endless, or beyond any timer's range, is answered", { skip }, async () => {
+  await using t = await leakCheck();
+  const server = t.use(await startNats());
+  const callee = await t.messenger({ discovery: new NatsDiscovery({ servers: [server.url] }) });
+  for (const timeoutMs of [Infinity, 2 ** 60, 2 ** 40]) {
+    const reader = new NatsDiscovery({ servers: [server.url], timeoutMs });
+    await using _use = reader.use();
+    const found = await reader.discoverByInstanceId(callee.instanceId);
+    assert.equal(found?.instanceId, callee.instanceId, String(timeoutMs));
+  }
+});
+
 test(
   "nats: while the server is away, who asks is told so, and not that nobody is known",
   { skip },
