@@ -72,7 +72,11 @@ export class EtcdGateway {
   async stream(path: string, body: unknown, signal: AbortSignal): Promise<EtcdStream> {
     return await this.#withServers(async (endpoint) => {
       const response = await this.#open(endpoint, path, body, signal, this.#options.timeoutMs);
-      if (response.statusCode === 200) return messagesOf(response);
+      if (response.statusCode === 200) {
+        // What waits for news does not keep a process that has nothing else to do.
+        response.socket?.unref();
+        return messagesOf(response);
+      }
       const text = await this.#whole(response);
       throw this.#refusal(path, response.statusCode ?? 0, parseObject(text), text);
     }, signal);

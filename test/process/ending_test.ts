@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { amHandler, type InstanceId } from "../../src/mod.ts";
+import { discoveryPermissions } from "../support/discovery_peers.ts";
 import { leakCheck } from "../support/fixture.ts";
-import { productPermissions } from "../support/runtime.ts";
+import { missing, startEtcd, type TestServer } from "../support/servers.ts";
 import { type Exit, type SpawnedProcess, spawnScript } from "../support/spawn.ts";
 import { test } from "../support/testing.ts";
 import { pause, until, within } from "../support/until.ts";
@@ -13,7 +14,7 @@ const clean: Exit = { code: 0, signal: null };
 
 function start(...args: readonly string[]): SpawnedProcess {
   return spawnScript("test/support/peers/ending_peer.ts", args, {
-    permissions: [...productPermissions, "--allow-write", "--allow-sys=uid"],
+    permissions: discoveryPermissions,
   });
 }
 
@@ -47,20 +48,43 @@ test("the runtime's own exit removes the file of an ipc endpoint", async () => {
   }
 });
 
-test("a program that does not listen ends by itself after a call to a service found by LocalDiscovery", async () => {
-  const folder = mkdtempSync(`${tmpdir()}/e-`);
-  try {
-    await using offering = start("offer", folder);
-    await offering.waitForLine("ready");
-    await using child = start("callOnce", folder);
+/** Where a back end keeps what it knows, as long as a test lasts. */
+interface Place extends AsyncDisposable {
+  readonly where: string;
+}
+
+function folder(): Promise<Place> {
+  const where = mkdtempSync(`${tmpdir()}/e-`);
+  const remove = () => Promise.resolve(rmSync(where, { recursive: true }));
+  return Promise.resolve({ where, [Symbol.asyncDispose]: remove });
+}
+
+async function server(started: Promise<TestServer>): Promise<Place> {
+  const running = await started;
+  return { where: running.url, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
+}
+
+const backEnds: readonly { kind: string; skip: string | false; open(): Promise<Place> }[] = [
+  { kind: "static", skip: false, open: folder },
+  { kind: "file", skip: false, open: folder },
+  { kind: "local", skip: false, open: folder },
+  { kind: "etcd", skip: missing("etcd"), open: () => server(startEtcd()) },
+];
+
+for (const { kind, skip, open } of backEnds) {
+  test(`a program that does not listen ends by itself after a call to a service found by ${kind} discovery`, {
+    skip,
+  }, async () => {
+    await using place = await open();
+    await using offering = start("offer", kind, place.where);
+    const offered = (await offering.waitForLine(/^ready /)).slice("ready ".length);
+    await using child = start("callOnce", kind, kind === "static" ? offered : place.where);
     await child.waitForLine("answered");
     assert.deepEqual(await ended(child), clean, child.errorText);
     await pause(50);
     assert.equal(offering.ended, undefined, offering.errorText);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-});
+  });
+}
 
 test("ref() keeps a program with handlers alive that does not listen, until its signal closes the instance", async () => {
   await using t = await leakCheck();

@@ -4,12 +4,36 @@
  */
 import process from "node:process";
 import { amHandler, Messenger, service, unaryHandler } from "../../../src/mod.ts";
-import { LocalDiscovery } from "../../../src/discovery/mod.ts";
+import { EtcdDiscovery } from "../../../src/discovery/etcd.ts";
+import {
+  type Discovery,
+  FileDiscovery,
+  LocalDiscovery,
+  StaticDiscovery,
+} from "../../../src/discovery/mod.ts";
 
 /** Ends the program as the runtime itself does it: on Deno that is not `process.exit`. */
 function exitOfRuntime(): never {
   const { Deno: runtime = process } = globalThis as unknown as { Deno?: { exit(code: number): never } };
   return runtime.exit(0);
+}
+
+/** A back end by its name, and where it is: a folder, a server, or for `static` the one instance that there is. */
+function discoveryOf(kind: string, where: string): Discovery {
+  switch (kind) {
+    case "static": {
+      const peer = JSON.parse(where) as { instanceId: string; endpoint: string };
+      return new StaticDiscovery({ peers: [peer], services: { hello: [peer.instanceId] } });
+    }
+    case "file":
+      return new FileDiscovery({ path: `${where}/peers.json` });
+    case "local":
+      return new LocalDiscovery({ directory: where });
+    case "etcd":
+      return new EtcdDiscovery({ endpoints: [where] });
+    default:
+      throw new TypeError(`There is no back end ${kind}`);
+  }
 }
 
 const roles: Record<string, (...args: string[]) => Promise<void>> = {
@@ -41,20 +65,19 @@ const roles: Record<string, (...args: string[]) => Promise<void>> = {
     console.log("closed");
   },
 
-  /** Offers the service `hello` in a folder until it is killed. */
-  async offer(directory) {
-    const discovery = new LocalDiscovery({ directory: directory! });
+  /** Offers the service `hello` until it is killed. */
+  async offer(kind, where) {
+    const discovery = kind === "static" ? new StaticDiscovery() : discoveryOf(kind!, where!);
     const messenger = await Messenger.create({ discovery, services: ["hello"] });
     messenger.registerHandler(unaryHandler("hello", ({ payload }) => payload));
-    console.log("ready");
+    await messenger.announce();
+    const { instanceId, endpoint } = messenger;
+    console.log(`ready ${JSON.stringify({ instanceId, endpoint })}`);
   },
 
   /** Calls the service once and has nothing more to do. */
-  async callOnce(directory) {
-    const messenger = await Messenger.create({
-      discovery: new LocalDiscovery({ directory: directory! }),
-      listen: false,
-    });
+  async callOnce(kind, where) {
+    const messenger = await Messenger.create({ discovery: discoveryOf(kind!, where!), listen: false });
     await messenger.unary("hello", { to: service("hello") });
     console.log("answered");
   },
