@@ -157,7 +157,12 @@ export class DealerLink<Session> extends Link<Session> implements Source {
     if (event === MonitorEvent.CONNECTED) {
       this.#fd = value;
       this.outlet?.connected(value, this.peerKey !== null);
-      return this.#host.unfinished?.add(value, this.#socket, () => this.#messages);
+      return this.#host.unfinished?.add(
+        value,
+        this.#socket,
+        () => this.#messages,
+        () => this.established,
+      );
     }
     if (event === MonitorEvent.HANDSHAKE_SUCCEEDED) {
       this.established = true;

@@ -145,6 +145,8 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       connections,
       clock: parts.clock,
       limitBytes: options.maxPayloadBytes + frameSlackBytes,
+      maxFirstBytes: options.maxInFlightBytes / 4,
+      secure: options.curve !== null,
       drainMonitors: () => this.drainMonitors(),
       cut: (bytes) => this.#cut(bytes),
     });
