@@ -196,6 +196,7 @@ export class MessengerCore implements TransportHandler<Session> {
       replies: core.replies = new Replies({
         transport,
         drops: transport.drops,
+        maxQueuedBytes: options.maxQueuedBytes,
         replyLink: (word0, word1, asked) => core.connections.replyLinks.to(word0, word1, asked),
       }),
       deadlines: core.#deadlines,

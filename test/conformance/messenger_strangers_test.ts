@@ -14,7 +14,7 @@ import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { addressBlob, Kind, le, PlainVelo, requestHeader, unhex } from "../support/plain_velo.ts";
 import { rawContext } from "../support/raw_sockets.ts";
 import { until, within } from "../support/until.ts";
-import { bytes, fails, looksLike, text } from "./messenger_kit.ts";
+import { bytes, fails, gate, looksLike, text } from "./messenger_kit.ts";
 
 const workerOf = (id: InstanceId) => le(workerIdOf(id), 8);
 const digits = (id: string) => unhex(id.replaceAll("-", ""));
@@ -200,4 +200,33 @@ test("broadcast() keeps no time for strangers that have left, and none of them i
   looksLike(failed[0]?.error, { code: "PEER_DISCONNECTED", ran: "no" });
   const expected = [guest.instanceId, lost.instanceId].sort();
   assert.deepEqual(rows.get("zeromesh_peer_up")?.().sort(), expected);
+});
+
+test("answers for a stranger whose name is not resolved are bounded, and the rest leaves when it is", async () => {
+  await using t = await leakCheck();
+  const resolved = gate(t);
+  const server = await t.messenger({
+    maxQueuedBytes: 100_000,
+    resolveHost: async () => {
+      await resolved.opened;
+      return ["127.0.0.1"];
+    },
+  });
+  server.registerHandler(unaryHandler("echo", ({ payload }) => payload));
+  const node = await PlainVelo.open(t);
+  const address = node.endpoint.replace("127.0.0.1", "slow.test");
+  node.send(server.endpoint, 0, requestHeader(Kind.fire, node.nextId(), "_hello"), {
+    peer_info: node.peerInfo({ zmq: address }),
+  });
+  await until(() => server.peers().length === 1);
+  const payload = new Uint8Array(10_000);
+  for (let i = 0; i < 20; i++) {
+    node.send(server.endpoint, 0, requestHeader(Kind.unary, node.nextId(), "echo"), payload);
+  }
+  await until(() => server.stats().handlers.started === 21);
+  assert.equal(server.stats().transport.drops.noRoute, 12);
+  resolved.open();
+  await until(() => node.inbox.length === 8);
+  node.inbox.length = 0;
+  assert.equal((await node.ask(server.endpoint, "echo", "now")).text, "now");
 });

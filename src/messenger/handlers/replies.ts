@@ -1,4 +1,4 @@
-import type { ErrorCode, Ran } from "../../core/mod.ts";
+import { type ErrorCode, type Ran, Shares } from "../../core/mod.ts";
 import {
   copyBytes,
   type DropCounters,
@@ -54,6 +54,8 @@ export interface ReplyHost {
   readonly drops: DropCounters;
   /** The link by which a plain peer takes replies: now, later, or null when there is no way. */
   replyLink(word0: number, word1: number, asked: Session): Link<Session> | Promise<Link<Session>> | null;
+  /** Bytes of replies that may wait for the link, of all senders; further ones are dropped. */
+  readonly maxQueuedBytes: number;
 }
 
 // What a reply takes that waits, besides its bytes.
@@ -69,10 +71,13 @@ const encoder = new TextEncoder();
  */
 export class Replies {
   readonly #host: ReplyHost;
+  /** Bytes that wait for a link, by the connection that asked. */
+  readonly #resolving: Shares<Session>;
 
   /** @param host The messenger. */
   constructor(host: ReplyHost) {
     this.#host = host;
+    this.#resolving = new Shares(host.maxQueuedBytes);
   }
 
   /** Says that the handler has finished, with its result for unary calls. */
@@ -140,12 +145,19 @@ export class Replies {
       session.replyLink = link;
       return this.#sendOn(link, type, length, payload, owned);
     }
+    // A name may take long to be resolved, and whoever is answered there keeps it.
+    const bytes = Math.min(length + payload.length + waitingBytes, this.#host.maxQueuedBytes);
+    if (!this.#resolving.take(session, bytes)) return this.#host.drops.count("noRoute");
     const header = copyBytes(this.#host.transport.headerBytes.subarray(0, length));
     const kept = owned ? payload : copyBytes(payload);
     link.then((opened) => {
+      this.#resolving.give(session, bytes);
       this.#host.transport.headerBytes.set(header);
       this.#sendOn(opened, type, length, kept, true);
-    }, () => this.#host.drops.count("noRoute"));
+    }, () => {
+      this.#resolving.give(session, bytes);
+      this.#host.drops.count("noRoute");
+    });
   }
 
   #sendOn(link: Link<Session>, type: number, length: number, payload: Uint8Array, owned: boolean): void {

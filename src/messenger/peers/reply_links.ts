@@ -58,7 +58,8 @@ export class ReplyLinks {
 
   /** Counters. */
   stats(): StrangerDialStats {
-    return { open: this.#ofStrangers.size, replaced: this.#replaced };
+    const open = [...this.#ofStrangers].filter((peer) => !peer.known).length;
+    return { open, replaced: this.#replaced };
   }
 
   /**
@@ -87,7 +88,10 @@ export class ReplyLinks {
         this.#parts.peers.settle(peer);
       });
     }
-    return peer.openingReplies.then((session) => session.link);
+    const later = peer.openingReplies.then((session) => session.link);
+    // Not everybody who asks waits for it.
+    later.catch(() => {});
+    return later;
   }
 
   /** A connection of a peer has ended. The one by which it took answers goes with its last one. */
