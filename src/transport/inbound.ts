@@ -271,6 +271,8 @@ export class FrameReader {
     do {
       for (let i = 0; i < discardsAtOnce; i++) {
         if (backend.receiveMessage(socket, dontWait) < 0 || !backend.messageMore()) return true;
+        // Behind this one and the one that was refused comes a fourth at least.
+        if (i === 1) this.tooManyParts = true;
       }
     } while (!this.#slice.spend());
     return false;

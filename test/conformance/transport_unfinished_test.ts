@@ -177,3 +177,36 @@ test("a message of four parts ends its connection, and is counted", { skip }, as
   assert.equal(server.stats().transport.drops.frameCount, 1);
   assert.equal(text(await client.unary("echo", { to: peer, rawPayload: bytes("still here") })), "still here");
 });
+
+test(
+  "a message of half a million empty parts ends its connection, and is thrown away while others have their turn",
+  {
+    skip,
+  },
+  async () => {
+    await using t = await leakCheck();
+    const { server, client, peer } = await pair(t, { server: { ipc: false }, client: { ipc: false } });
+    const other = await t.messenger({ ipc: false });
+    for (const one of [server, other]) one.registerHandler(unaryHandler("echo", ({ payload }) => payload));
+    const to = await client.connect(other.endpoint);
+    const { socket, ended } = await stranger(t, server);
+    const parts = new Uint8Array(mebibyte);
+    for (let i = 0; i < parts.length; i += 2) parts[i] = 1;
+    parts[parts.length - 2] = 0;
+    socket.write(parts);
+    await until(() => server.stats().transport.drops.typeLength === 1, { intervalMs: 0 });
+    // It waits until the last part was thrown away, since both came to one socket.
+    let waits = true;
+    const behind = client.unary("echo", { to: peer, rawPayload: bytes("behind") }).finally(() =>
+      waits = false
+    );
+    let answered = 0;
+    let ticks = 0;
+    const ticking = setInterval(() => void ticks++, 1);
+    t.defer(() => clearInterval(ticking));
+    for (; waits; answered++) await client.unary("echo", { to });
+    assert.equal(text(await behind), "behind");
+    assert.ok(answered > 5 && ticks > 5, `${answered} echoes of another socket and ${ticks} ticks meanwhile`);
+    await until(ended);
+  },
+);
