@@ -1,7 +1,7 @@
-/** Leads a cohort of workers through a parallel map. A worker may die on the way: its part is done again. */
+/** Has the workers of a cohort do the parts of a task. A worker may die on the way: its part goes to another one. */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { Messenger, ZeromeshError } from "zeromesh";
+import { Messenger } from "zeromesh";
 import { LeaderWorkerCohort } from "zeromesh/cohort";
 import { countPrimes } from "./contract.ts";
 
@@ -23,42 +23,26 @@ async function lead(endpoint: string, plan: Plan): Promise<void> {
   await using messenger = await Messenger.create({ endpoint });
   await using cohort = LeaderWorkerCohort.create(messenger, {
     size: plan.workers,
-    heartbeatMs: 250,
-    lostAfterMs: 1_000,
-    // Who freezes has this long to go on, or to be replaced.
-    failurePolicy: { replaceWithinMs: 60_000 },
+    // The others go on without one that was lost.
+    failurePolicy: "continue",
   });
   void report(cohort);
   console.log(`listening on ${messenger.endpoint}`);
   console.log(`${await count(cohort, plan)} primes below ${plan.below}`);
 }
 
-async function count(cohort: LeaderWorkerCohort, { workers, below, parts }: Plan): Promise<number> {
+async function count(cohort: LeaderWorkerCohort, { below, parts }: Plan): Promise<number> {
   const at = (part: number): number => Math.floor(part * below / parts);
-  let todo = Array.from({ length: parts }, (_, part) => ({ from: at(part), end: at(part + 1) }));
+  const ranges = Array.from({ length: parts }, (_, part) => ({ from: at(part), end: at(part + 1) }));
+  await cohort.whenComplete({ timeoutMs: 60_000 });
+  // A worker that was killed may have counted its part. It does no harm to count it again.
+  const retry = { attempts: 5, ran: "maybe" } as const;
   let primes = 0;
-  while (todo.length > 0) {
-    await cohort.whenComplete({ timeoutMs: 60_000 });
-    const round = todo.slice(0, workers);
-    const ranks = [0, round.length] as const;
-    const results = await cohort.parMap(countPrimes, ({ rank }) => round[rank!]!, {
-      ranks,
-      timeoutMs: 10_000,
-    });
-    todo = todo.slice(round.length);
-    for (const outcome of results) {
-      if (outcome.ok) primes += outcome.value;
-      else {
-        const { worker: { instanceId, rank }, error } = outcome;
-        console.log(`rank ${rank} failed: ${error.message}`);
-        todo.push(round[rank!]!);
-        // Nobody has to wait until the heartbeats miss it: the next one who joins gets its rank.
-        if (error instanceof ZeromeshError && error.code === "PEER_DISCONNECTED") {
-          cohort.removeWorker(instanceId);
-        }
-      }
-    }
-    console.log(`${parts - todo.length} of ${parts} parts are done`);
+  for await (const part of cohort.distribute(countPrimes, ranges, { itemTimeoutMs: 10_000, retry })) {
+    if (!part.ok) throw part.error;
+    primes += part.value;
+    if (part.attempts > 1) console.log(`part ${part.index} was sent ${part.attempts} times`);
+    console.log(`${part.done} of ${parts} parts are done`);
   }
   return primes;
 }
