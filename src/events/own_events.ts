@@ -1,4 +1,4 @@
-import type { Deadlines } from "../core/mod.ts";
+import type { Deadlines, InstanceId } from "../core/mod.ts";
 import { ZeromeshError } from "../core/mod.ts";
 import { Event } from "./event.ts";
 import type { EventHandle } from "./handle.ts";
@@ -110,12 +110,12 @@ export class OwnEvents {
     if (this.#completedOutcome(handle).reason === null) throw completedError(handle);
   }
 
-  /** Ends a pending event. */
-  complete(slot: Slot, outcome: Outcome): void {
+  /** Ends a pending event. @param by Whose message does; null where this side does. */
+  complete(slot: Slot, outcome: Outcome, by: InstanceId | null = null): void {
     const { handle } = slot;
     if (!slot.idle) this.#hooks.awaited(-1);
     if (slot.subscribers !== null) this.#hooks.completed(slot, handle, outcome);
-    this.table.complete(slot, outcome);
+    this.table.complete(slot, outcome, by);
   }
 
   /** Poisons everything that is pending, and makes nothing more. */

@@ -148,7 +148,7 @@ export class Subscribers {
       }
       const poisoned = frame.kind === EventFrameKind.poison ? frame.text : null;
       const value = frame.kind === EventFrameKind.triggerValue ? frame.text : undefined;
-      const done = this.#complete(frame.words, poisoned, value, true, sender.instanceId);
+      const done = this.#complete(frame.words, poisoned, value, true, sender.instanceId, sender.instanceId);
       if ("code" in done) return this.#port.confirm(message, frame, done);
       const asAsked = done.reason === poisoned && done.json === value && poisoned !== "";
       return this.#port.confirm(message, frame, null, asAsked ? nothing : encodeOutcome(frame.words, done));
@@ -173,7 +173,7 @@ export class Subscribers {
     splitHandle(request.handle as EventHandle);
     words.set(handleWords);
     const { events } = message.session;
-    const done = this.#complete(words, request.poisoned, undefined, events, null);
+    const done = this.#complete(words, request.poisoned, undefined, events, sender.instanceId, null);
     const failure = "code" in done ? done : null;
     // Velo tells the requester of the completion before it confirms.
     if (!events && failure?.code !== "EVENT_UNKNOWN") this.#answerLate(message, sender, words);
@@ -270,12 +270,16 @@ export class Subscribers {
     return sender;
   }
 
-  /** @param confirmed Who is told by the confirmation, and not as a subscriber. */
+  /**
+   * @param by Who asks for it.
+   * @param confirmed Who is told by the confirmation, and not as a subscriber.
+   */
   #complete(
     words: Uint32Array,
     poisoned: string | null,
     value: string | undefined,
     ours: boolean,
+    by: InstanceId,
     confirmed: InstanceId | null,
   ): Failure | Outcome {
     const { table } = this.#own;
@@ -287,7 +291,7 @@ export class Subscribers {
           ? undefined
           : this.#byPeer.get(confirmed);
         if (peer !== undefined) this.#drop(slot, peer);
-        this.#own.complete(slot, asked);
+        this.#own.complete(slot, asked, by);
         return asked;
       }
       const outcome = table.outcomeOfWords(words);

@@ -1,5 +1,6 @@
 import { type InstanceId, ZeromeshError } from "../core/mod.ts";
 import { type EventHandle, handleWords, joinHandle, localFlag, makeHandle, splitHandle } from "./handle.ts";
+import { History } from "./history.ts";
 import { type Outcome, triggered } from "./outcome.ts";
 import { Waiting } from "./waiting.ts";
 
@@ -77,13 +78,11 @@ export class EventTable {
   readonly #limits: TableLimits;
   readonly #slots: Slot[] = [];
   readonly #free: Slot[] = [];
-  // Maps iterate in the order in which entries came: the first is the oldest.
-  readonly #history = new Map<EventHandle, Outcome>();
+  readonly #history: History;
   #pending = 0;
   #created = 0;
   #poisoned = 0;
   #retired = 0;
-  #forgotten = 0;
 
   /** @param local Whether nobody outside the process can know the events. */
   constructor(owner: bigint, local: boolean, limits: TableLimits) {
@@ -92,6 +91,7 @@ export class EventTable {
     this.#owner1 = Number(owner >> 32n);
     this.#flag = local ? localFlag : 0;
     this.#limits = limits;
+    this.#history = new History(limits.maxHistory);
   }
 
   /**
@@ -123,13 +123,17 @@ export class EventTable {
     return slot !== undefined && slot.generation === words[0] && slot.pending ? slot : null;
   }
 
-  /** Ends a pending event. Its index is free from now on. */
-  complete(slot: Slot, outcome: Outcome): void {
+  /**
+   * Ends a pending event. Its index is free from now on.
+   *
+   * @param by Whose message ends it; null where this side does.
+   */
+  complete(slot: Slot, outcome: Outcome, by: InstanceId | null = null): void {
     const { handle } = slot;
     slot.pending = false;
     this.#pending--;
     if (outcome.reason !== null) this.#poisoned++;
-    if (outcome !== triggered) this.#remember(handle, outcome);
+    if (outcome !== triggered) this.#history.add(handle, outcome, by);
     slot.settle(handle, outcome);
     if (slot.generation < this.#limits.maxGeneration) this.#free.push(slot);
     else this.#retired++;
@@ -177,7 +181,7 @@ export class EventTable {
       poisoned: this.#poisoned,
       retired: this.#retired,
       history: this.#history.size,
-      forgotten: this.#forgotten,
+      forgotten: this.#history.forgotten,
     };
   }
 
@@ -192,14 +196,5 @@ export class EventTable {
     const slot = new Slot(makeHandle(this.#owner, index + this.#flag, 0));
     this.#slots.push(slot);
     return slot;
-  }
-
-  #remember(handle: EventHandle, outcome: Outcome): void {
-    if (this.#history.size >= this.#limits.maxHistory) {
-      const oldest = this.#history.keys().next();
-      if (oldest.done === false) this.#history.delete(oldest.value);
-      this.#forgotten++;
-    }
-    this.#history.set(handle, outcome);
   }
 }

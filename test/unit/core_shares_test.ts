@@ -1,6 +1,9 @@
 import { expect, test } from "bun:test";
 import { Gathers } from "../../src/cohort/gathers.ts";
 import { hasShare, newInstanceId, Shares } from "../../src/core/mod.ts";
+import { makeHandle } from "../../src/events/handle.ts";
+import { History } from "../../src/events/history.ts";
+import { poisonedWith } from "../../src/events/outcome.ts";
 import { ByteBudget } from "../../src/messenger/handlers/byte_budget.ts";
 
 /** How many places a sender gets one after another. */
@@ -50,6 +53,19 @@ test("memory that waits for one sender's share lets another sender's pass", asyn
   budget.give("a", 90);
   await late;
   expect(budget.taken).toBe(16);
+});
+
+test("what one instance ends pushes out its own reasons, and leaves those of others", () => {
+  const history = new History(34);
+  const handles = Array.from({ length: 200 }, (_, i) => makeHandle(7n, i, 1));
+  const [greedy, other] = [newInstanceId(), newInstanceId()];
+  history.add(handles[0]!, poisonedWith("own"), null);
+  history.add(handles[1]!, poisonedWith("other"), other);
+  for (let i = 2; i < 200; i++) history.add(handles[i]!, poisonedWith("greedy"), greedy);
+  expect(history.get(handles[0]!)?.reason).toBe("own");
+  expect(history.get(handles[1]!)?.reason).toBe("other");
+  expect(history.get(handles[199]!)?.reason).toBe("greedy");
+  expect([history.size, history.forgotten]).toEqual([33, 167]);
 });
 
 test("one worker cannot bring up all the barriers of a cohort, and those it leaves are free again", async () => {
