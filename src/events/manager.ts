@@ -118,7 +118,7 @@ export class EventManager {
     if (port === null) this.#parts = { own, remote: null, subscribers: null, distributed: null };
     else {
       const remote = new RemoteEvents(port, options, this.#deadlines, awaited);
-      const subscribers = new Subscribers(port, own, options);
+      const subscribers = new Subscribers(port, own, options, (run) => this.#afterGrace(run));
       const distributed = new Distributed(port, remote, subscribers, options);
       this.#parts = { own, remote, subscribers, distributed };
       const lost = (peer: InstanceId, rest: "up" | "down" | "gone") => this.#lost(port, peer, rest);
@@ -297,11 +297,15 @@ export class EventManager {
   #lost(port: SystemPort, peer: InstanceId, rest: "up" | "down" | "gone"): void {
     const barriers = this.#barriers;
     if (rest === "up" || !barriers.waits(peer)) return;
-    if (rest === "gone") return barriers.leave(peer);
-    const absence = new Absence(() => {
+    // Only one of ours comes back by itself to where it has waited.
+    if (rest === "gone" || !(port.isOurs(peer) || port.hasWay(peer))) return barriers.leave(peer);
+    this.#afterGrace(() => {
       if (!port.hasWay(peer)) barriers.leave(peer);
     });
-    this.#deadlines.add(absence, this.#options.ownerGraceMs);
+  }
+
+  #afterGrace(run: () => void): void {
+    this.#deadlines.add(new Absence(run), this.#options.ownerGraceMs);
   }
 
   #elsewhere(handle: EventHandle): Distributed {

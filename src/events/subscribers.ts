@@ -52,6 +52,7 @@ export class Subscribers {
   readonly #port: SystemPort;
   readonly #own: OwnEvents;
   readonly #options: ResolvedEventOptions;
+  readonly #afterGrace: (run: () => void) => void;
   readonly #byPeer = new Map<InstanceId, PeerSubscriptions>();
   readonly #frame = new EventFrame();
   #count = 0;
@@ -61,11 +62,20 @@ export class Subscribers {
   #unknown = 0;
   #refused = 0;
 
-  /** @param own The events. */
-  constructor(port: SystemPort, own: OwnEvents, options: ResolvedEventOptions) {
+  /**
+   * @param own The events.
+   * @param afterGrace Runs something when a lost peer has had its time to come back, unless the events end before.
+   */
+  constructor(
+    port: SystemPort,
+    own: OwnEvents,
+    options: ResolvedEventOptions,
+    afterGrace: (run: () => void) => void,
+  ) {
     this.#port = port;
     this.#own = own;
     this.#options = options;
+    this.#afterGrace = afterGrace;
   }
 
   /** `_event_subscribe`: whether the event is complete is looked up and, if not, remembered in one step. */
@@ -210,7 +220,7 @@ export class Subscribers {
       return;
     }
     if (rest === "gone" || this.#port.isOurs(id)) return this.#forget(peer);
-    this.#port.clock.after(this.#options.ownerGraceMs, () => {
+    this.#afterGrace(() => {
       if (!this.#port.hasWay(id)) this.#forget(peer);
     });
   }

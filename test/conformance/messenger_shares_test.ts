@@ -55,6 +55,26 @@ for (const how of ["closes", "is lost"]) {
   });
 }
 
+test("a plain node opens its share of the barriers, and they end with its connection", async () => {
+  await using t = await leakCheck();
+  const owner = await t.messenger({ events: { maxBarriers: places, ownerGraceMs: 60_000 } });
+  const open = () => owner.events.stats().barriers;
+  const stranger = await PlainVelo.open(t);
+  const arrive = (name: string) => {
+    const header = requestHeader(Kind.unary, stranger.nextId(), "_event_barrier");
+    stranger.send(owner.endpoint, 0, header, { name, count: 2 });
+  };
+  arrive("before it has introduced itself");
+  await stranger.introduce(owner.endpoint);
+  for (let i = 0; i < places; i++) arrive(`b${i}`);
+  await until(() => owner.events.stats().barriersRefused === places - share);
+  assert.equal(open(), share);
+  const own = owner.events.barrier("own", 2);
+  await within(Promise.all([own.arrive(), own.arrive()]), 1_000);
+  stranger.hangUp(owner.endpoint);
+  await until(() => open() === 0);
+});
+
 test("one peer waits for its share of handlers, and another one can wait, too", async () => {
   await using t = await leakCheck();
   const { owner, greedy, modest, at } = await crowd(t, { maxHandlerWaits: places });
