@@ -75,15 +75,17 @@ export function serveExecutor(
   options?: ServeExecutorOptions,
 ): Disposable {
   const { name = executorHandlerName } = readOptions(options, serveOptionTable, "Cannot serve an executor");
-  const serve = async ({ headers, payload, signal }: HandlerContext): Promise<Uint8Array> => {
+  const serve = async (context: HandlerContext): Promise<Uint8Array> => {
+    const { headers, payload, signal } = context;
+    const sender = context.senderInstanceId ?? String(context.senderWorkerId);
     const messageType = headers[typeHeader];
     if (messageType === undefined) throw new TypeError(`The header ${typeHeader} is missing`);
     const message = { messageType, messageData: payload, responseNotification: headers[prefixHeader] };
     if (message.responseNotification === undefined) {
-      await executor.send(message, { signal });
+      await executor.send(message, { signal, sender });
       return nothing;
     }
-    const notification = await executor.execute(message, { signal });
+    const notification = await executor.execute(message, { signal, sender });
     return new TextEncoder().encode(notification?.notification ?? "");
   };
   return messenger.registerHandler(unaryHandler(name, serve));

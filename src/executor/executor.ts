@@ -7,6 +7,7 @@ import {
   observeNumbers,
   onAbort,
   readOptions,
+  Shares,
   systemClock,
   ZeromeshError,
 } from "../core/mod.ts";
@@ -30,17 +31,16 @@ import {
   stopOptionTable,
 } from "./options.ts";
 import { Responses } from "./responses.ts";
+import { type WaitingSend, WaitingSends } from "./waiting_sends.ts";
+
+const anybody = (): boolean => true;
 
 interface Job {
   readonly message: ActiveMessage;
   /** Gets the notification instead of the common stream. */
   readonly tell: ((notification: ResponseNotification | null) => void) | null;
-}
-
-interface WaitingSender {
-  readonly job: Job;
-  accept(): void;
-  refuse(error: unknown): void;
+  /** Whose it is; null where nobody says. */
+  readonly sender: string | null;
 }
 
 /**
@@ -76,7 +76,9 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   #listening: Disposable | null = null;
   readonly #handlers = new Map<string, ActiveMessageHandler>();
   readonly #queue = new Deque<Job>();
-  readonly #senders = new Set<WaitingSender>();
+  /** Places in the queue. */
+  readonly #places: Shares<string>;
+  readonly #waiting = new WaitingSends<Job>();
   readonly #running = new Set<AbortController>();
   readonly #responses = new Responses(() => this.#pump());
   #idle: PromiseWithResolvers<void> | null = null;
@@ -100,6 +102,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
     const d = executorDefaults;
     this.#concurrency = options.concurrency ?? d.concurrency;
     this.#maxQueued = options.maxQueued ?? d.maxQueued;
+    this.#places = new Shares(this.#maxQueued);
     this.#maxUnread = options.maxUnreadResponses ?? d.maxUnreadResponses;
     this.#handlerTimeoutMs = options.handlerTimeoutMs ?? d.handlerTimeoutMs;
     this.#overflow = options.overflow ?? d.overflow;
@@ -163,8 +166,8 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   send(message: ActiveMessage, options?: SendOptions): Promise<void> {
     try {
       checkMessage(message);
-      const { signal } = readOptions(options, sendOptionTable, "Cannot send", message.messageType);
-      return this.#enqueue({ message, tell: null }, signal);
+      const { signal, sender } = readOptions(options, sendOptionTable, "Cannot send", message.messageType);
+      return this.#enqueue({ message, tell: null, sender: sender ?? null }, signal);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -178,9 +181,9 @@ export class ActiveMessageExecutor implements AsyncDisposable {
    */
   async execute(message: ActiveMessage, options?: SendOptions): Promise<ResponseNotification | null> {
     checkMessage(message);
-    const { signal } = readOptions(options, sendOptionTable, "Cannot send", message.messageType);
+    const { signal, sender } = readOptions(options, sendOptionTable, "Cannot send", message.messageType);
     const { promise, resolve } = Promise.withResolvers<ResponseNotification | null>();
-    await this.#enqueue({ message, tell: resolve }, signal);
+    await this.#enqueue({ message, tell: resolve, sender: sender ?? null }, signal);
     return await promise;
   }
 
@@ -204,8 +207,9 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   }
 
   async #stop(timeoutMs: number): Promise<void> {
-    for (const sender of this.#senders) sender.refuse(stopped(sender.job.message));
-    this.#senders.clear();
+    for (let send = this.#waiting.next(anybody); send !== null; send = this.#waiting.next(anybody)) {
+      send.refuse(stopped(send.job.message));
+    }
     if (!this.#draining) this.#dropQueue();
     this.#idle = Promise.withResolvers();
     if (this.#isIdle()) this.#idle.resolve();
@@ -228,7 +232,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   }
 
   #dropQueue(): void {
-    for (let job = this.#queue.shift(); job !== undefined; job = this.#queue.shift()) {
+    for (let job = this.#shift(); job !== undefined; job = this.#shift()) {
       this.#dropped++;
       this.#notify(job, new Error("The executor was stopped before this message was handled"));
     }
@@ -237,21 +241,23 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   #enqueue(job: Job, signal: AbortSignal | undefined): Promise<void> {
     if (this.#stopping !== null) return Promise.reject(stopped(job.message));
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.#queue.size < this.#maxQueued && this.#senders.size === 0) {
+    if (this.#waiting.size === 0 && this.#places.take(job.sender)) {
       this.#accept(job);
+      this.#pump();
       return Promise.resolve();
     }
     if (this.#overflow === "fail") {
       return Promise.reject(
         new ZeromeshError(
           "QUEUE_FULL",
-          `Cannot send "${job.message.messageType}": ${this.#maxQueued} messages wait for a handler already`,
+          `Cannot send "${job.message.messageType}": ${this.#queue.size} messages wait for a handler already, which is ` +
+            "the limit (maxQueued), or one sender's share of it",
           { handler: job.message.messageType, ran: "no" },
         ),
       );
     }
     return new Promise((resolve, reject) => {
-      const sender: WaitingSender = {
+      const send: WaitingSend<Job> = {
         job,
         accept: () => {
           listening[Symbol.dispose]();
@@ -263,30 +269,39 @@ export class ActiveMessageExecutor implements AsyncDisposable {
         },
       };
       const listening = onAbort(signal, () => {
-        if (this.#senders.delete(sender)) reject(signal?.reason);
+        if (this.#waiting.delete(send)) reject(signal?.reason);
       });
-      this.#senders.add(sender);
+      this.#waiting.add(send);
+      // Others may wait for their share only.
+      this.#pump();
     });
   }
 
   #accept(job: Job): void {
     this.#accepted++;
     this.#queue.push(job);
-    this.#pump();
   }
 
-  /** Begins what may begin, and lets waiting senders in. */
+  /** Takes the first message out of the queue. */
+  #shift(): Job | undefined {
+    const job = this.#queue.shift();
+    if (job !== undefined) this.#places.give(job.sender);
+    return job;
+  }
+
+  /** Begins what may begin, and lets waiting sends in. */
   #pump(): void {
-    while (this.#queue.size > 0 && this.#running.size < this.#concurrency) {
-      // The unread ones are as many as the limit, or will be when those that run have ended.
-      if (this.#stopping === null && this.#responses.size + this.#running.size >= this.#maxUnread) break;
-      this.#begin(this.#queue.shift()!);
-    }
-    for (const sender of this.#senders) {
-      if (this.#queue.size >= this.#maxQueued) break;
-      this.#senders.delete(sender);
-      sender.accept();
-      this.#accept(sender.job);
+    for (;;) {
+      while (this.#queue.size > 0 && this.#running.size < this.#concurrency) {
+        // The unread ones are as many as the limit, or will be when those that run have ended.
+        if (this.#stopping === null && this.#responses.size + this.#running.size >= this.#maxUnread) break;
+        this.#begin(this.#shift()!);
+      }
+      if (this.#queue.size >= this.#maxQueued) return;
+      const send = this.#waiting.next((sender) => this.#places.take(sender));
+      if (send === null) return;
+      send.accept();
+      this.#accept(send.job);
     }
   }
 

@@ -38,6 +38,12 @@ export interface StopOptions {
 export interface SendOptions {
   /** Ends the wait for a place. */
   signal?: AbortSignal | undefined;
+  /**
+   * Whose message it is, for whoever hands on what others send: one of them gets sixteen times the places of the queue
+   * that it leaves free, and those that wait for one get it in turns.
+   * @default {nobody's: it may take them all}
+   */
+  sender?: string | undefined;
 }
 
 /** Counters of an executor; `accepted` is `queued + running + succeeded + failed + dropped` at every moment. */
@@ -90,4 +96,7 @@ export const stopOptionTable: OptionTable<StopOptions> = {
 };
 
 /** All that handing a message to an executor knows. */
-export const sendOptionTable: OptionTable<SendOptions> = { signal: option.signal };
+export const sendOptionTable: OptionTable<SendOptions> = {
+  signal: option.signal,
+  sender: option.text,
+};

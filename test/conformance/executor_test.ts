@@ -397,3 +397,44 @@ test("a logger that throws costs an executor no message", async () => {
   await until(() => executor.stats().running === 0);
   balanced(executor);
 });
+
+test("one sender takes its share of the queue, and those that wait for a place get it in turns", async () => {
+  await using t = await leakCheck();
+  const free = gate(t);
+  const make = (overflow: "wait" | "fail") => {
+    const executor = open(t, { concurrency: 1, maxQueued: 34, overflow });
+    executor.registerHandlers({ work: () => free.opened });
+    return executor;
+  };
+  const strict = make("fail");
+  for (let i = 0; i < 33; i++) await strict.send(message("work"), { sender: "greedy" });
+  await fails(strict.send(message("work"), { sender: "greedy" }), { code: "QUEUE_FULL", message: /share/ });
+  await strict.send(message("work"), { sender: "modest" });
+  assert.equal(strict.stats().queued, 33);
+  const patient = make("wait");
+  const order: string[] = [];
+  const send = (sender: string) =>
+    patient.send(message("work"), { sender }).then(() => void order.push(sender));
+  const sent = Array.from({ length: 40 }, () => send("greedy"));
+  for (const sender of ["modest", "modest", "third"]) sent.push(send(sender));
+  await until(() => patient.stats().queued === 34);
+  assert.deepEqual(order.slice(33), ["modest", "modest"]);
+  free.open();
+  await Promise.all(sent);
+  assert.deepEqual(order.slice(35, 37).sort(), ["greedy", "third"]);
+});
+
+test("an instance that fills the executor of another one leaves places to others", async () => {
+  await using t = await leakCheck();
+  const free = gate(t);
+  const executor = open(t, { concurrency: 1, maxQueued: 34, overflow: "fail" });
+  executor.registerHandlers({ work: () => free.opened });
+  const { server, client: greedy, peer: to } = await pair(t);
+  serveExecutor(server, executor);
+  const modest = await t.messenger();
+  await modest.connect(server.endpoint);
+  const sends = Array.from({ length: 40 }, () => sendToExecutor(greedy, message("work"), { to }));
+  const outcomes = await Promise.allSettled(sends);
+  assert.equal(outcomes.filter(({ status }) => status === "fulfilled").length, 33);
+  assert.equal(await sendToExecutor(modest, message("work"), { to }), null);
+});

@@ -244,10 +244,14 @@ const executorEntries: readonly OptionEntry[] = [
       await executor.execute(message);
     },
   },
-  { name: "ActiveMessageExecutor.send", options: ["signal"], call: (s, o) => s.executor.send(message, o) },
+  {
+    name: "ActiveMessageExecutor.send",
+    options: ["signal", "sender"],
+    call: (s, o) => s.executor.send(message, o),
+  },
   {
     name: "ActiveMessageExecutor.execute",
-    options: ["signal"],
+    options: ["signal", "sender"],
     call: (s, o) => s.executor.execute(message, o),
   },
   {
