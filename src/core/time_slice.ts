@@ -3,12 +3,20 @@ import type { Clock } from "./clock.ts";
 // So many things are done at most between two looks at the clock. One costs 40 ns on Bun and 140 on Deno, a message in
 // a batch as little as 250 in all.
 const longestStride = 32;
+// So many are begun the first time, and twice as many each time while what they leave behind is short.
+const firstLimit = 64;
+const highestLimit = 4_096;
+// Below this what they leave behind is not looked at: it is part of a lone call's way.
+const few = 4;
+// A handler's promise goes on in a microtask, and after each thing that it awaits and has already in another one.
+const hops = 8;
 
 /**
  * How long something may go on before others have their turn.
  *
  * The clock is not read for each thing done: more and more seldom while they are short, and each time once one was
- * long.
+ * long. What goes on in microtasks afterwards cannot be interrupted, but as long as it takes more than the time there
+ * is, fewer things are begun the next time.
  */
 export class TimeSlice {
   readonly #clock: Clock;
@@ -16,8 +24,14 @@ export class TimeSlice {
   #endsAt = 0;
   #lookedAt = 0;
   #stride = 1;
+  #step = 1;
   #left = 1;
+  #done = 0;
   #over = false;
+  #limit = firstLimit;
+  #begun = 0;
+  #endedAt = 0;
+  #hops = 0;
 
   /**
    * @param clock Where time comes from.
@@ -33,29 +47,53 @@ export class TimeSlice {
     return this.#over;
   }
 
-  /** How many things may be done before the next look, as short as they were last. */
-  get stride(): number {
-    return this.#stride;
+  /** How many things may be done before the next look, if they are as short as the last ones. */
+  get left(): number {
+    return this.#left;
   }
 
   /** Starts anew. */
   begin(): void {
     this.#lookedAt = this.#clock.now();
     this.#endsAt = this.#lookedAt + this.#lengthMs;
-    this.#left = this.#stride;
+    this.#done = 0;
+    this.#step = this.#left = Math.min(this.#stride, this.#limit);
     this.#over = false;
   }
 
-  /** Says that something was done. Returns whether the time is over. */
-  spend(): boolean {
-    return --this.#left > 0 ? this.#over : this.#look();
+  /** Says that so many things were done. Returns whether the time is over. */
+  spend(count = 1): boolean {
+    return (this.#left -= count) > 0 ? this.#over : this.#look();
+  }
+
+  /** Says that it ends, at this time of the clock, and looks how long that what was begun goes on. */
+  end(now: number): void {
+    if (this.#hops > 0) return;
+    this.#begun = this.#done + this.#step - this.#left;
+    if (this.#begun < few && this.#limit === Infinity) return;
+    this.#endedAt = now;
+    this.#hops = hops;
+    queueMicrotask(this.#hop);
   }
 
   #look(): boolean {
     const now = this.#clock.now();
     const long = now - this.#lookedAt > this.#lengthMs / 4;
     this.#lookedAt = now;
-    this.#left = this.#stride = long ? 1 : Math.min(longestStride, this.#stride + 1);
-    return this.#over = now >= this.#endsAt;
+    this.#stride = long ? 1 : Math.min(longestStride, this.#stride + 1);
+    this.#done += this.#step - this.#left;
+    const room = this.#limit - this.#done;
+    this.#step = this.#left = Math.max(1, Math.min(this.#stride, room));
+    return this.#over = now >= this.#endsAt || room <= 0;
   }
+
+  readonly #hop = (): void => {
+    if (--this.#hops > 0) return queueMicrotask(this.#hop);
+    const took = this.#clock.now() - this.#endedAt;
+    if (took > this.#lengthMs) {
+      this.#limit = Math.max(1, Math.floor(this.#begun * this.#lengthMs / took));
+    } else if (this.#begun >= this.#limit) {
+      this.#limit = this.#limit < highestLimit ? this.#limit * 2 : Infinity;
+    }
+  };
 }

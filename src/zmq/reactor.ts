@@ -23,7 +23,7 @@ const spinUs = 150;
 const spinUpToMessages = 5;
 // Where setImmediate alone keeps other I/O waiting, a real turn is taken this often.
 const realTurnMs = 1;
-// Bun ends a program that died of an error only after a turn without a setImmediate: a few turns in this many.
+// Bun ends a program that died of an error after a turn without a setImmediate only: a few in so many.
 const immediatesInARow = 64;
 
 /**
@@ -37,7 +37,7 @@ export class Reactor {
   readonly #backend: Backend;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  /** The time of the pass that is under way: who has more to do than one message looks at it. */
+  /** The time of the pass: who has more to do than one message looks at it. */
   readonly slice: TimeSlice;
   #waiter!: Waiter;
   #registrations: (Registration | null)[] = [];
@@ -233,10 +233,7 @@ export class Reactor {
         else if (woken && retried === 0) this.#idleWakes++;
         if (count > 0 || retried > 0) {
           // While some sockets have more than a pass takes, nothing waits, and that is what tells of the others.
-          if (this.#readable.size > 0) {
-            this.#checkTouched();
-            this.#signalled = true;
-          }
+          if (this.#readable.size > 0) this.#signalled = this.#checkTouched();
           // Microtasks run only once this stack is left: continuations of what was just answered come first.
           return this.#again();
         }
@@ -256,7 +253,7 @@ export class Reactor {
       const registration = this.#registrations[fired[i] ?? -1];
       if (registration) this.#markReadable(registration);
     }
-    // A full answer may hide more. Those just marked are read first, so that they are not listed again.
+    // A full answer may hide more. Those just marked are read first.
     this.#signalled = count === fired.length;
   }
 
@@ -278,10 +275,11 @@ export class Reactor {
       const registration = readable.shift();
       if (registration === undefined) break;
       if (registration.removed || !registration.readable) continue;
-      total += this.#receive(registration, Math.min(messagesAtOnce, slice.stride));
+      const count = this.#receive(registration, Math.min(messagesAtOnce, slice.left));
       if (registration.readable) readable.push(registration);
       // A socket that is never empty takes in only at each hundredth part that another peer has sent something.
-      if (slice.spend() && !registration.removed) this.#backend.events(registration.socket);
+      if (slice.spend(count) && !registration.removed) this.#backend.events(registration.socket);
+      total += count;
     }
     return total;
   }
@@ -291,7 +289,7 @@ export class Reactor {
     try {
       count = registration.source.receive(budget);
     } catch (error) {
-      // A source that throws is a defect of ours; the socket is asked again so that nothing is stuck.
+      // A defect of ours; the socket is asked again so that nothing is stuck.
       this.#logger.error("reading a socket failed", { error: errorText(error) });
       count = budget;
     }
@@ -342,6 +340,7 @@ export class Reactor {
     this.#gapMs += (gap - this.#gapMs) / 8;
     this.#burst += (count - this.#burst) / 8;
     this.#lastMessageAt = now;
+    this.slice.end(now);
   }
 
   /** Waits, when nothing is left to do. Returns whether the pump should go on at once. */
