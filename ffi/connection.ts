@@ -1,4 +1,4 @@
-import type { Region } from "./backend.ts";
+import type { Region } from "./memory.ts";
 import { cString } from "./c_string.ts";
 import type { LinuxSystem, System } from "./symbols.ts";
 

@@ -1,11 +1,9 @@
 import process from "node:process";
-import type { Backend, Handle } from "./backend.ts";
 import { cString, fromCString } from "./c_string.ts";
 import { Errno, SocketOption } from "./constants.ts";
+import type { HeldEnd, HeldKind, HeldList } from "./held.ts";
+import type { Handle } from "./memory.ts";
 import type { LinuxSystem } from "./symbols.ts";
-
-/** What a thread holds that outlives it. A bell is a descriptor that ends the wait on the ones beside it. */
-export type HeldKind = "context" | "socket" | "bell" | "descriptor";
 
 const kinds: readonly (HeldKind | null)[] = [null, "context", "socket", "bell", "descriptor"];
 
@@ -69,7 +67,7 @@ interface Held {
  * The list's address is kept where every thread finds it by name: libc's table of text domains. Pages are linked and
  * taken out under a lock on a file of `/proc`; only its own thread writes into a page. Without `/proc` nothing is kept.
  */
-export class Holdings {
+export class Holdings implements HeldList {
   readonly #parts: HoldingsParts;
   readonly #slots = new Map<string, Slot>();
   readonly #free: Slot[] = [];
@@ -105,7 +103,7 @@ export class Holdings {
   }
 
   /** Ends what dead threads hold, now and every second until the result is disposed of, which waits for what is begun. */
-  watch(backend: Backend): AsyncDisposable {
+  watch(backend: HeldEnd): AsyncDisposable {
     const sweep = () => this.#sweep(backend);
     sweep();
     if (this.#watchers++ === 0) {
@@ -120,12 +118,12 @@ export class Holdings {
     };
   }
 
-  #sweep(backend: Backend): void {
+  #sweep(backend: HeldEnd): void {
     const held = this.#takeDead();
     if (held.length > 0) this.#ending = Promise.all([this.#ending, this.#end(backend, held)]).then(() => {});
   }
 
-  async #end(backend: Backend, held: readonly Held[]): Promise<void> {
+  async #end(backend: HeldEnd, held: readonly Held[]): Promise<void> {
     const { memory, system: { calls, region } } = this.#parts;
     const of = (...wanted: HeldKind[]) => held.filter(({ kind }) => wanted.includes(kind));
     const handles = (kind: HeldKind) => of(kind).map(({ value }) => memory.handleOf(value));

@@ -1,5 +1,5 @@
-import type { Region } from "./backend.ts";
-import type { Holdings } from "./holdings.ts";
+import type { HeldList } from "./held.ts";
+import type { Region } from "./memory.ts";
 
 /**
  * How a C parameter is passed.
@@ -202,7 +202,7 @@ export type System =
     /** Makes memory with a fixed address. */
     readonly region: (size: number) => Region;
     /** Where what this thread holds is written down; null where another thread could not end it. */
-    holdings: Holdings | null;
+    holdings: HeldList | null;
   }
   & (
     | { readonly platform: "linux"; readonly calls: LinuxCalls }

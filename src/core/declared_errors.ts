@@ -1,8 +1,16 @@
-import type { AnySchema, Contract, SchemaInput, SchemaOutput } from "./contract.ts";
 import { ZeromeshError } from "./errors.ts";
+import type { AnySchema, SchemaInput, SchemaOutput } from "./schema.ts";
 
 /** The errors a contract declares: code to the schema of its details, or null where it has none. */
 export type ContractErrors = Readonly<Record<string, AnySchema | null>>;
+
+/** What declares errors: a contract. */
+export interface DeclaresErrors {
+  /** The handler's name. */
+  readonly name: string;
+  /** Declared errors. */
+  readonly errors: ContractErrors;
+}
 
 /** The codes that a contract declares. */
 export type ErrorCodeOf<Errors extends ContractErrors> = keyof Errors & string;
@@ -32,7 +40,7 @@ export type Fail<Errors extends ContractErrors> = <Code extends ErrorCodeOf<Erro
  *
  * @param contract The handler's contract; null when it has none.
  */
-export function failOf(handler: string, contract: Contract | null): Fail<ContractErrors> {
+export function failOf(handler: string, contract: DeclaresErrors | null): Fail<ContractErrors> {
   return (code: string, details?: unknown, message?: string) => {
     if (contract === null || !Object.hasOwn(contract.errors, code)) {
       const known = Object.keys(contract?.errors ?? {}).join(", ") || "none";
@@ -47,7 +55,7 @@ export function failOf(handler: string, contract: Contract | null): Fail<Contrac
 }
 
 /** Whether an error is the one that a contract declares under a code. See `Contract.isError`. */
-export function isDeclared(contract: Contract, error: unknown, code: string): boolean {
+export function isDeclared(contract: DeclaresErrors, error: unknown, code: string): boolean {
   if (!(error instanceof ZeromeshError) || error.code !== code) return false;
   // Another contract may declare the code with other details.
   return Object.hasOwn(contract.errors, code) && (error.handler ?? contract.name) === contract.name;

@@ -8,29 +8,16 @@ export { Broadcast, type DroppedEntries, type SubscribeOptions, subscribeOptionT
 export { type CancelTimer, type Clock, holdProcess, systemClock } from "./clock.ts";
 export {
   type AmContract,
-  type AnySchema,
   type CallInput,
   type CallOutput,
   type Contract,
   contract,
   type ContractOptions,
-  describeIssues,
   type Encoding,
   type HandlerInput,
   type HandlerOutput,
   isContract,
-  isSchema,
-  issuePath,
-  type SchemaFailure,
-  type SchemaInput,
-  type SchemaIssue,
-  schemaOption,
-  type SchemaOutput,
-  type SchemaResult,
-  type StandardSchema,
   type UnaryContract,
-  validate,
-  validateArrived,
 } from "./contract.ts";
 export {
   type ContractErrors,
@@ -96,6 +83,21 @@ export {
 export { type MetricSample, MetricSum } from "./metric_sum.ts";
 export { type NumberMetric, observeNumbers } from "./observe_numbers.ts";
 export { TimeSlice } from "./time_slice.ts";
+export {
+  type AnySchema,
+  describeIssues,
+  isSchema,
+  issuePath,
+  type SchemaFailure,
+  type SchemaInput,
+  type SchemaIssue,
+  schemaOption,
+  type SchemaOutput,
+  type SchemaResult,
+  type StandardSchema,
+  validate,
+  validateArrived,
+} from "./schema.ts";
 export { TurnClock, type TurnTask } from "./turn_clock.ts";
 export { hold, type HoldOptions, onAbort, pause } from "./wait.ts";
 export { xxh3Of16 } from "./xxh3.ts";

@@ -1,7 +1,14 @@
 import type { EventHandle } from "./handle.ts";
 import { droppedReason } from "./outcome.ts";
-import type { OwnEvents } from "./own_events.ts";
 import type { Slot } from "./table.ts";
+
+/** The events of which one is part. */
+export interface EventHost {
+  /** See {@link Event.trigger}. */
+  trigger(handle: EventHandle, value: unknown): void;
+  /** See {@link Event.poison}. */
+  poison(handle: EventHandle, reason: string): void;
+}
 
 /**
  * An event of this instance: it is triggered or poisoned once, and whoever has its handle can await that, here or on
@@ -23,12 +30,12 @@ import type { Slot } from "./table.ts";
 export class Event implements Disposable {
   /** Its handle, for awaiters anywhere. */
   readonly handle: EventHandle;
-  readonly #events: OwnEvents;
+  readonly #events: EventHost;
   readonly #slot: Slot;
   #armed = true;
 
   /** Made by `newEvent()`. */
-  constructor(events: OwnEvents, slot: Slot) {
+  constructor(events: EventHost, slot: Slot) {
     this.#events = events;
     this.#slot = slot;
     this.handle = slot.handle;

@@ -19,13 +19,3 @@ export interface FileLocks {
     options?: { exclusive?: boolean | undefined; create?: boolean | undefined },
   ): FileLock | null;
 }
-
-let opened: Promise<FileLocks> | undefined;
-
-/** The runtime's file locks. Nothing is loaded before the first call. */
-export function openFileLocks(): Promise<FileLocks> {
-  opened ??= "Bun" in globalThis
-    ? import("./bun_file_lock.ts").then((adapter) => adapter.bunFileLocks())
-    : import("./deno_file_lock.ts").then((adapter) => adapter.denoFileLocks());
-  return opened;
-}

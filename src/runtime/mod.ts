@@ -3,4 +3,5 @@
  *
  * @module
  */
-export { type FileLock, type FileLocks, openFileLocks } from "./file_lock.ts";
+export type { FileLock, FileLocks } from "./file_lock.ts";
+export { openFileLocks } from "./open_file_locks.ts";

@@ -5,7 +5,7 @@ import {
   encodeBatchHeader,
   MessageType,
 } from "../wire/mod.ts";
-import type { LinkShared } from "./link.ts";
+import type { LinkShared } from "./link_shared.ts";
 
 // Measured at 64 B over TCP: above 16 KiB the gain is within noise, and a larger batch delays its first
 // record. A payload above 4 KiB gains nothing and would be copied once more.

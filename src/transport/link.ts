@@ -3,9 +3,8 @@ import { MessageType } from "../wire/mod.ts";
 import type { Backlog } from "./backlog.ts";
 import type { Batcher } from "./batcher.ts";
 import { copyBytes } from "./inbound.ts";
-import { type LinkShared, type LinkState, SendOutcome } from "./link_shared.ts";
+import { type LinkLoss, type LinkShared, type LinkState, SendOutcome } from "./link_shared.ts";
 import type { Outlet } from "./outlet.ts";
-import type { LinkLoss } from "./transport.ts";
 import { WriteOutcome } from "./write.ts";
 
 export { type LinkShared, type LinkState, SendOutcome } from "./link_shared.ts";

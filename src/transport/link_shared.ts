@@ -1,6 +1,15 @@
+import type { ErrorCode } from "../core/mod.ts";
 import type { Backend, Region } from "../zmq/mod.ts";
 import type { DropCounters } from "./drops.ts";
 import type { Outlets } from "./outlets.ts";
+
+/** Why a connection ended. */
+export interface LinkLoss {
+  /** The code that whatever waited on the connection ends with. */
+  readonly code: ErrorCode;
+  /** What happened, for the message of that error. */
+  readonly reason: string;
+}
 
 /**
  * Where a link is in its life. `connecting`: messages wait in the queue, only `sendFirst` leaves.

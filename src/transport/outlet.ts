@@ -1,5 +1,4 @@
-import type { TcpConnections } from "../zmq/mod.ts";
-import type { Outlets } from "./outlets.ts";
+import type { MemoryReturn, TcpConnections } from "../zmq/mod.ts";
 
 // A look at a connection costs 0.4 µs on Bun and 0.8 µs on Deno: too much for each small message.
 const lookEveryBytes = 64 * 1024;
@@ -9,6 +8,22 @@ const shortHeadBytes = 2;
 const longHeadBytes = 9;
 // CURVE: what it adds to each of the three frames of a message.
 const curveBytes = 3 * 33;
+
+/** What an outlet needs of all of them. */
+export interface OutletHost {
+  /** Bytes that all hold together. */
+  bytes: number;
+  /** Looks at connections by descriptor; null where the platform does not tell. */
+  readonly connections: TcpConnections | null;
+  /** What one connection may have in libzmq now. */
+  readonly limitBytes: number;
+  /** Is told what passes, and what becomes free. */
+  readonly memory: Pick<MemoryReturn, "passed" | "freed">;
+  /** Looks at a connection from now on, until it holds nothing. */
+  watch(outlet: Outlet): void;
+  /** A connection is over. */
+  forget(outlet: Outlet): void;
+}
 
 /**
  * What one connection holds of this process because its other end has not taken it yet: bytes that libzmq was given and
@@ -20,7 +35,7 @@ const curveBytes = 3 * 33;
 export class Outlet {
   /** Whether a write was refused, so that nothing is written before the next look that finds room. */
   refused = false;
-  /** Since when nothing has left; this and the two that follow are kept by {@link Outlets}. */
+  /** Since when nothing has left; this and the two that follow are kept by `Outlets`. */
   stuckSince = 0;
   /** When to look next. */
   lookAt = 0;
@@ -28,7 +43,7 @@ export class Outlet {
   pauseMs = 1;
   /** Ends the connection, for a reason. */
   readonly end: (reason: string) => void;
-  readonly #all: Outlets;
+  readonly #all: OutletHost;
   #fd = -1;
   #identity: string | null = null;
   #extraBytes = 0;
@@ -48,7 +63,7 @@ export class Outlet {
    * @param all All of them.
    * @param end Ends the connection.
    */
-  constructor(all: Outlets, end: (reason: string) => void) {
+  constructor(all: OutletHost, end: (reason: string) => void) {
     this.#all = all;
     this.end = end;
   }

@@ -1,13 +1,13 @@
 import type { CancelTimer, Clock } from "../core/mod.ts";
-import type { MemoryReturn, TcpConnections } from "../zmq/mod.ts";
-import type { Outlet } from "./outlet.ts";
+import type { TcpConnections } from "../zmq/mod.ts";
+import type { Outlet, OutletHost } from "./outlet.ts";
 
 /** What {@link Outlets} work with. */
 export interface OutletsParts {
   /** Looks at connections by descriptor; null where the platform does not tell. */
   readonly connections: TcpConnections | null;
   /** Is told what passes, and what becomes free. */
-  readonly memory: Pick<MemoryReturn, "passed" | "freed">;
+  readonly memory: OutletHost["memory"];
   /** Clock. */
   readonly clock: Clock;
   /** What one connection may hold. */
@@ -32,7 +32,7 @@ const partOfFree = 8;
 const leastBytes = 64 * 1024;
 
 /** What all connections hold, and a look now and then at those that hold something. */
-export class Outlets {
+export class Outlets implements OutletHost {
   /** Bytes that all hold together. Each may hold up to 64 KiB besides that nobody has looked at yet. */
   bytes = 0;
   readonly #parts: OutletsParts;
@@ -61,7 +61,7 @@ export class Outlets {
   }
 
   /** Is told what passes, and what becomes free. */
-  get memory(): OutletsParts["memory"] {
+  get memory(): OutletHost["memory"] {
     return this.#parts.memory;
   }
 

@@ -1,16 +1,10 @@
-import type { ErrorCode } from "../core/mod.ts";
 import type { ReactorStats } from "../zmq/mod.ts";
 import type { Drop } from "./drops.ts";
 import type { InboundMessage } from "./inbound.ts";
 import type { Link } from "./link.ts";
+import type { LinkLoss } from "./link_shared.ts";
 
-/** Why a connection ended. */
-export interface LinkLoss {
-  /** The code that whatever waited on the connection ends with. */
-  readonly code: ErrorCode;
-  /** What happened, for the message of that error. */
-  readonly reason: string;
-}
+export type { LinkLoss } from "./link_shared.ts";
 
 /** What a transport tells its user. Both methods are called inside the pump and must not throw. */
 export interface TransportHandler<Session> {

@@ -1,5 +1,5 @@
 import { Errno, type Handle, SendFlag } from "../zmq/mod.ts";
-import type { LinkShared } from "./link.ts";
+import type { LinkShared } from "./link_shared.ts";
 
 /** What became of a message given to libzmq. */
 export const WriteOutcome = { sent: 0, blocked: 1, lost: 2 } as const;

@@ -170,7 +170,7 @@ export class Context {
 
   /** The one that decides which CURVE keys may connect, made at first use. It lives as long as the context. */
   get zap(): ZapHandler {
-    this.#zap ??= new ZapHandler(this);
+    this.#zap ??= new ZapHandler(this.socket("ROUTER"));
     return this.#zap;
   }
 

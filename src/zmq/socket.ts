@@ -12,9 +12,9 @@ import {
   zmqError,
 } from "../../ffi/mod.ts";
 import { ZeromeshError } from "../core/mod.ts";
-import type { Context } from "./context.ts";
 import { bindDescriptors, connectDescriptors, requireDescriptors } from "./descriptors.ts";
-import type { MonitorListener, StopMonitor } from "./monitor.ts";
+import type { MonitorHub, MonitorListener, StopMonitor } from "./monitor.ts";
+import type { Reactor } from "./reactor.ts";
 import type { Registration, Source } from "./source.ts";
 
 /** Name of a socket type, as libzmq spells it. */
@@ -29,6 +29,24 @@ const dontWait = SendFlag.DONTWAIT;
 const dontWaitMore = SendFlag.DONTWAIT | SendFlag.SNDMORE;
 const encoder = new TextEncoder();
 
+/** What a socket needs of the context that owns it. */
+export interface SocketHost {
+  /** libzmq. */
+  readonly backend: Backend;
+  /** The native context. */
+  readonly handle: Handle;
+  /** Reads the sockets that are attached. */
+  readonly reactor: Reactor;
+  /** Reads their monitors. */
+  readonly monitors: MonitorHub;
+  /** How many sockets are open. */
+  readonly openSockets: number;
+  /** The most that may be open. */
+  readonly maxSockets: number;
+  /** A socket was closed. */
+  forget(socket: Socket): void;
+}
+
 /**
  * A libzmq socket that never blocks. Used from the thread that made it.
  *
@@ -38,21 +56,20 @@ const encoder = new TextEncoder();
 export class Socket {
   /** The type it was made with. */
   readonly type: SocketTypeName;
-  /** The context that owns it. */
-  readonly context: Context;
+  readonly #host: SocketHost;
   readonly #backend: Backend;
   #handle: Handle | null;
   #registration: Registration | null = null;
   #stopMonitor: StopMonitor | null = null;
 
-  /** Made by {@link Context.socket}. */
-  constructor(context: Context, type: SocketTypeName) {
-    this.context = context;
+  /** Made by `Context.socket`. */
+  constructor(host: SocketHost, type: SocketTypeName) {
+    this.#host = host;
     this.type = type;
-    this.#backend = context.backend;
-    const handle = this.#backend.socket(context.handle, SocketType[type]);
+    this.#backend = host.backend;
+    const handle = this.#backend.socket(host.handle, SocketType[type]);
     if (isFailure(handle)) {
-      if (-handle === Errno.EMFILE) throw tooManySockets(context);
+      if (-handle === Errno.EMFILE) throw tooManySockets(host);
       throw zmqError(handle, "zmq_socket");
     }
     this.#handle = handle;
@@ -216,18 +233,18 @@ export class Socket {
   attach(source: Source, options: { first?: boolean } = {}): Registration {
     if (this.#registration !== null) throw new TypeError("Cannot attach a socket twice");
     const fd = this.get("FD") as number;
-    this.#registration = this.context.reactor.add(this.handle, fd, source, options);
+    this.#registration = this.#host.reactor.add(this.handle, fd, source, options);
     return this.#registration;
   }
 
   /** Says that something was sent through {@link handle}. Done by {@link send}. */
   touch(): void {
-    if (this.#registration !== null) this.context.reactor.touch(this.#registration);
+    if (this.#registration !== null) this.#host.reactor.touch(this.#registration);
   }
 
   /** Says whether sends wait for room; the reactor then retries on every wake. */
   setBlocked(blocked: boolean): void {
-    if (this.#registration !== null) this.context.reactor.setBlocked(this.#registration, blocked);
+    if (this.#registration !== null) this.#host.reactor.setBlocked(this.#registration, blocked);
   }
 
   /**
@@ -237,7 +254,7 @@ export class Socket {
    */
   monitor(events: number, listener: MonitorListener): void {
     if (this.#stopMonitor !== null) throw new TypeError("Cannot monitor a socket twice");
-    this.#stopMonitor = this.context.monitors.watch(this.handle, events & MonitorEvent.ALL, listener);
+    this.#stopMonitor = this.#host.monitors.watch(this.handle, events & MonitorEvent.ALL, listener);
   }
 
   /**
@@ -252,13 +269,13 @@ export class Socket {
     // descriptor still waited on would be handed to the next socket.
     this.#stopMonitor?.();
     this.#stopMonitor = null;
-    if (this.#registration !== null) this.context.reactor.remove(this.#registration);
+    if (this.#registration !== null) this.#host.reactor.remove(this.#registration);
     this.#registration = null;
     this.#handle = null;
     const linger = new Int32Array([Math.max(0, Math.min(options.lingerMs ?? 0, 2 ** 31 - 1))]);
     this.#backend.setOption(handle, SocketOption.LINGER, new Uint8Array(linger.buffer));
     this.#backend.closeSocket(handle);
-    this.context.forget(this);
+    this.#host.forget(this);
   }
 
   #requireDescriptors(count: number, endpoint: string, verb: string): void {
@@ -300,14 +317,14 @@ function outOfRange(name: string, size: string, value: unknown): RangeError {
   return new RangeError(`Cannot set socket option ${name}: ${String(value)} does not fit into ${size}`);
 }
 
-function tooManySockets(context: Context): ZeromeshError {
-  const descriptors = context.backend.descriptors();
+function tooManySockets(host: SocketHost): ZeromeshError {
+  const descriptors = host.backend.descriptors();
   const open = descriptors === null
     ? "unknown"
     : `${descriptors.open} of ${descriptors.limit} descriptors are open`;
   return new ZeromeshError(
     "LIMIT_REACHED",
-    `Cannot open another socket: the context holds ${context.openSockets} of at most ${context.maxSockets}` +
+    `Cannot open another socket: the context holds ${host.openSockets} of at most ${host.maxSockets}` +
       ` sockets; ${open}. Raise maxSockets or the descriptor limit (ulimit -n)`,
     { details: { errno: Errno.EMFILE, name: "EMFILE", syscall: "zmq_socket" } },
   );

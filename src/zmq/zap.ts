@@ -1,4 +1,3 @@
-import type { Context } from "./context.ts";
 import { encodeZ85 } from "./curve.ts";
 import type { Socket } from "./socket.ts";
 import type { Source } from "./source.ts";
@@ -29,9 +28,9 @@ export class ZapHandler implements Source {
   #accepted = 0;
   #refused = 0;
 
-  /** Binds the handler. A context can have one. */
-  constructor(context: Context) {
-    this.#socket = context.socket("ROUTER");
+  /** @param socket A ROUTER, which it binds. A context can have one. */
+  constructor(socket: Socket) {
+    this.#socket = socket;
     this.#socket.set("LINGER", 0);
     this.#socket.bind(zapEndpoint);
     this.#socket.attach(this);
