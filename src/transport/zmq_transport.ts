@@ -273,7 +273,8 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     this.unfinished?.close();
     this.shared.outlets?.close();
     this.#loopback.close(0);
-    for (const link of [...this.#dialled]) link.close(lingerMs);
+    // Of a connection that is not there yet only a hello could be left, which nobody needs any more.
+    for (const link of [...this.#dialled]) link.close(link.state === "connecting" ? 0 : lingerMs);
     this.#listener?.close(lingerMs);
     this.#disown();
     return Promise.resolve();
@@ -327,8 +328,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
 
   /** Sends what the links hold, as far as their peers have room: the process ends. */
   #flushAll(): void {
-    for (const link of this.#dialled) link.flushBeforeExit();
-    for (const link of this.#listener?.links ?? []) link.flushBeforeExit();
+    for (const link of [...this.#dialled, ...this.#listener?.links ?? []]) link.flushBeforeExit();
   }
 
   async #listen(endpoints: readonly Endpoint[]): Promise<void> {

@@ -8,7 +8,7 @@ import { noCurve } from "../support/curve.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { Kind, PlainVelo, requestHeader, responseHeader, utf8 } from "../support/plain_velo.ts";
 import { test } from "../support/testing.ts";
-import { pause, until } from "../support/until.ts";
+import { pause, until, within } from "../support/until.ts";
 import { fails, keptLog } from "./messenger_kit.ts";
 
 /** A port where every connection is closed as soon as it is accepted, or whatever else is done with it. */
@@ -87,6 +87,22 @@ test("an instance that closes while it asks what is wanted of it does not wait f
   await until(() => connections === 2);
   await client.close();
   assert.equal(openResources().sockets, before);
+  await fails(attempt, { code: "CLOSED" });
+});
+
+test("an instance that closes while it says hello to somebody silent does not wait for that to leave", async () => {
+  await using t = await leakCheck();
+  let connections = 0;
+  const port = await closingPort(t, (socket) => {
+    connections++;
+    t.defer(() => void socket.destroy());
+  });
+  const client = await t.messenger({ listen: false });
+  const attempt = client.connect(`tcp://127.0.0.1:${port}`, { timeoutMs: 20_000 });
+  attempt.catch(() => {});
+  await until(() => connections === 1);
+  // What lingers does so for a second.
+  await within(client.close(), 800, "the end of the instance");
   await fails(attempt, { code: "CLOSED" });
 });
 
