@@ -6,7 +6,7 @@ import { amHandler } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { until, within } from "../support/until.ts";
 import { lead, work } from "./cohort_kit.ts";
-import { fails, gate } from "./messenger_kit.ts";
+import { fails, gate, keptLog } from "./messenger_kit.ts";
 
 test("a worker whose messenger or place closes has left, under every policy, and the others work on", async () => {
   await using t = await leakCheck();
@@ -43,9 +43,13 @@ test("a worker that closes has left before its last handler has finished, and it
 test("a worker whose leader does not answer is closed within its time, and soon", async () => {
   await using t = await leakCheck();
   const led = await lead(t);
-  const { messenger, place } = await work(t, led);
+  const { logger, lines } = keptLog();
+  const { messenger, place } = await work(t, led, { logger });
   await led.leader.close();
+  await until(() => messenger.peers().every(({ up }) => !up));
   await within(messenger.close({ timeoutMs: 60_000 }), 1_500, "the worker to close");
+  // It has not tried to tell a leader without a connection.
+  assert.deepEqual(lines, []);
   assert.equal(await place.ended, "the messenger of this worker was closed");
 });
 

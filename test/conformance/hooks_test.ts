@@ -9,6 +9,7 @@ import {
   type Meter,
   type Tracing,
   unaryHandler,
+  ZeromeshError,
 } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { until } from "../support/until.ts";
@@ -175,10 +176,36 @@ test("a limit admits by true alone, and one that throws is asked again", async (
 test("an error whose details cannot be sent is still an answer", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
-  const odd = new Error("boom");
-  Object.defineProperty(odd, "message", { get: throwing(revoked) });
+  const silent = new Error("boom");
+  Object.defineProperty(silent, "message", { get: throwing(revoked) });
+  server.registerHandler(unaryHandler("silent", throwing(() => silent)));
+  await fails(client.unary("silent", { to: peer }), { code: "HANDLER_FAILED", ran: "yes" });
+  const odd = new ZeromeshError("HANDLER_FAILED", "boom");
+  Object.defineProperty(odd, "details", { get: throwing(() => new Error("no details")) });
   server.registerHandler(unaryHandler("odd", throwing(() => odd)));
-  await fails(client.unary("odd", { to: peer }), { code: "HANDLER_FAILED" });
+  await fails(client.unary("odd", { to: peer, timeoutMs: 2_000 }), {
+    code: "HANDLER_FAILED",
+    message: '"odd" failed, and its error cannot be sent: no details',
+    ran: "yes",
+  });
+});
+
+test("an onError policy gets an error that can be looked at, whatever was thrown", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const seen: unknown[] = [];
+  const onError: ErrorPolicy = {
+    failed: (error) => {
+      seen.push(error instanceof Error ? error.message : error);
+      return "log";
+    },
+  };
+  for (const make of Object.values(thrownValues)) {
+    using _odd = server.registerHandler(unaryHandler("odd", throwing(make), { onError }));
+    await fails(client.unary("odd", { to: peer }), { code: "HANDLER_FAILED" });
+  }
+  assert.deepEqual(seen, ["on purpose", undefined, "an error without a text"]);
+  assert.equal(server.stats().faults.onError, 0);
 });
 
 test("an abort with a reason that cannot be looked at ends the call with it", async () => {

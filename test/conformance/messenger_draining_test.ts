@@ -6,7 +6,7 @@ import { z } from "zod";
 import { amHandler, contract, Messenger, unaryHandler } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { Kind, PlainVelo, requestHeader } from "../support/plain_velo.ts";
-import { until, within } from "../support/until.ts";
+import { pause, until, within } from "../support/until.ts";
 import { nodeA } from "../vectors/velo_headers.ts";
 import { bytes, fails, gate, pair, text } from "./messenger_kit.ts";
 
@@ -213,14 +213,24 @@ test("several handlers may call context.messenger.close(), also after others hav
   await until(() => server.stats().handlers.running === 0);
 });
 
-test("a handler that closes its instance and does not wait for that still answers", async () => {
+test("a handler that closes its instance and does not wait for that still answers, and so do the others", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
-  server.registerHandler(unaryHandler("stop", ({ messenger }) => {
+  const hold = gate(t);
+  server.registerHandler(unaryHandler("other", () => hold.opened.then(() => bytes("done"))));
+  server.registerHandler(unaryHandler("stop", async ({ messenger }) => {
     void messenger.close();
-    return Promise.resolve(bytes("stopping"));
+    // It runs on for a moment while its instance closes.
+    await sleep(5);
+    return bytes("stopping");
   }));
+  const other = client.unary("other", { to: peer });
+  await until(() => server.stats().handlers.running === 1);
   assert.equal(text(await client.unary("stop", { to: peer })), "stopping");
+  // Its end is not the end of the wait for the other one.
+  await pause(50);
+  hold.open();
+  assert.equal(text(await other), "done");
   assert.equal(await server.closed, "closed");
 });
 

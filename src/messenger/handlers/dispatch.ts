@@ -21,15 +21,7 @@ import type { HandlerStats } from "./handler_stats.ts";
 import { readInput } from "./input.ts";
 import { type LaneHost, Lanes } from "./lanes.ts";
 import { runHandler } from "../observe/observation.ts";
-import {
-  anotherKind,
-  closedTooEarly,
-  handlerNotFound,
-  overloaded,
-  payloadTooLarge,
-  Refusal,
-  stopped,
-} from "./refusal.ts";
+import { anotherKind, handlerNotFound, overloaded, payloadTooLarge, Refusal, stopped } from "./refusal.ts";
 import type { Failure, ReplyTarget } from "./replies.ts";
 import { Results } from "./results.ts";
 import { InboundRoom } from "./room.ts";
@@ -296,8 +288,6 @@ export class Dispatcher implements CallHost, LaneHost {
   #runChecked(call: InboundCall, registered: Registered, schema: AnySchema): unknown {
     const input = readInput(call, schema);
     const run = (value: unknown): unknown => {
-      // Its caller is told that it has not begun.
-      if (this.running.outOfTime) throw new Refusal(closedTooEarly(call.handlerName, false));
       call.input = value;
       return runHandler(this.#parts.observer, call, registered);
     };
