@@ -201,7 +201,7 @@ export class MessengerCore implements TransportHandler<Session> {
       }),
       deadlines: core.#deadlines,
       drops: transport.drops,
-      unread: () => transport.shared.outlets?.bytes ?? 0,
+      unread: transport.shared.outlets ?? { bytes: 0 },
       freed: (bytes) => transport.shared.outlets?.memory.freed(bytes),
       observer: core.observation.inbound,
       secure: options.curve !== null,

@@ -75,7 +75,7 @@ test("closing waits for what runs on another thread, and plans nothing more", as
 
 test("a room that was full tells what is free when it has emptied", () => {
   const freed: number[] = [];
-  const room = new InboundRoom(1_000, 2 ** 30, Infinity, () => 0, (bytes) => void freed.push(bytes));
+  const room = new InboundRoom(1_000, 2 ** 30, Infinity, { bytes: 0 }, (bytes) => void freed.push(bytes));
   const [handler, sender] = [{ messages: 0, bytes: 0 }, { messages: 0, bytes: 0 }];
   for (let i = 0; i < 80; i++) room.hold(handler, sender, mebibyte);
   for (let i = 0; i < 69; i++) room.release(handler, sender, mebibyte);

@@ -64,7 +64,7 @@ export class Dispatcher implements CallHost, LaneHost {
       maxInFlightMessages,
       maxInFlightBytes,
       maxPeerBytes,
-      () => parts.unread(),
+      parts.unread,
       (bytes) => parts.freed(bytes),
     );
     this.#results = new Results(parts.replies, parts.logger, parts.maxPayloadBytes, this.#room);

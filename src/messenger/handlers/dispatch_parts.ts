@@ -36,7 +36,7 @@ export interface DispatcherParts {
   /** Bytes that one peer may take up, with the answers that it has not read. */
   readonly maxPeerBytes: number;
   /** How many bytes of answers all peers have not read. */
-  unread(): number;
+  readonly unread: { readonly bytes: number };
   /** So many bytes of messages that lay here are free again. */
   freed(bytes: number): void;
   /** Looks on; null when nobody wants to know. */

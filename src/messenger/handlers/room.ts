@@ -29,7 +29,7 @@ export class InboundRoom {
   readonly #easyMessages: number;
   readonly #easyBytes: number;
   readonly #maxPeerBytes: number;
-  readonly #unread: () => number;
+  readonly #unread: { readonly bytes: number };
   readonly #freed: (bytes: number) => void;
   #peakBytes = 0;
 
@@ -44,7 +44,7 @@ export class InboundRoom {
     maxMessages: number,
     maxBytes: number,
     maxPeerBytes: number = Infinity,
-    unread: () => number = () => 0,
+    unread: { readonly bytes: number } = { bytes: 0 },
     freed: (bytes: number) => void = () => {},
   ) {
     this.#maxMessages = maxMessages;
@@ -66,13 +66,13 @@ export class InboundRoom {
    * its peer as long as a quarter of the room holds everything.
    */
   hasForAnswer(held: number, bytes: number): boolean {
-    return this.fitsPeer(held, bytes) || this.total.bytes + this.#unread() + bytes <= this.#maxBytes / 4;
+    return this.fitsPeer(held, bytes) || this.total.bytes + this.#unread.bytes + bytes <= this.#maxBytes / 4;
   }
 
   /** Whether there is room for one more message of this handler and this sender. */
   has(handler: Held, sender: Held, bytes: number): boolean {
     const { total } = this;
-    const unread = this.#unread();
+    const unread = this.#unread.bytes;
     // Whatever the shares are, nobody can hold too much of a half.
     if (total.messages < this.#easyMessages && total.bytes + unread + bytes <= this.#easyBytes) return true;
     if (total.messages === 0 && unread <= this.#easyBytes) return true;
