@@ -277,8 +277,9 @@ export class Reactor {
       if (registration.removed || !registration.readable) continue;
       const count = this.#receive(registration, Math.min(messagesAtOnce, slice.left));
       if (registration.readable) readable.push(registration);
-      // A socket that is never empty takes in only at each hundredth part that another peer has sent something.
-      if (slice.spend(count) && !registration.removed) this.#backend.events(registration.socket);
+      // A socket that is never empty takes in only at each hundredth part that another peer has sent something. One that
+      // was found empty is not asked: what has come since would be announced to nobody.
+      if (slice.spend(count) && registration.readable) this.#backend.events(registration.socket);
       total += count;
     }
     return total;
@@ -293,7 +294,7 @@ export class Reactor {
       this.#logger.error("reading a socket failed", { error: errorText(error) });
       count = budget;
     }
-    if (count < budget) registration.readable = false;
+    if (count < budget || registration.removed) registration.readable = false;
     this.#messages += count;
     return count;
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Context, Socket } from "../../src/zmq/mod.ts";
+import { type Context, ReceiveFlag, type Socket } from "../../src/zmq/mod.ts";
 import { startEcho } from "../support/echo.ts";
 import { percentile, roundTrips, ticks } from "../support/fairness.ts";
 import { leakCheck } from "../support/fixture.ts";
@@ -65,6 +65,32 @@ for (const waiter of waiterKinds) {
     const stats = context.reactor.stats();
     if (waiter === "worker") assert.equal(stats.waiter, "worker");
     assert.deepEqual([stats.messages, stats.wakes, stats.parks], [0, 0, 0]);
+  });
+
+  test(`what comes after a socket was found empty, and before a long pass has ended, is read (${waiter})`, async () => {
+    await using t = await leakCheck();
+    const context = await rawContext(t, { waiter });
+    const { a, b } = await dealers(context);
+    const { backend, reactor } = context;
+    let [read, calls, late] = [0, 0, 0];
+    a.attach({
+      // As the transport reads: nothing here says that the socket was used.
+      receive(budget: number): number {
+        let count = 0;
+        while (count < budget && backend.receiveMessage(a.handle, ReceiveFlag.DONTWAIT) >= 0) count++;
+        read += count;
+        if (++calls >= 2 && count < budget && late === 0) {
+          late = read + 1;
+          assert.equal(b.send(parts("late")), true);
+          // It has come, and the pass is over, as handlers make it.
+          busy(20);
+          assert.equal(reactor.slice.spend(1_000), true);
+        }
+        return count;
+      },
+    });
+    assert.equal(b.send(parts("early")), true);
+    await until(() => late > 0 && read === late, { timeoutMs: 2_000, message: "the message that came late" });
   });
 
   test(`a message at a time wakes 1000 times on the same socket (${waiter})`, async () => {
