@@ -12,7 +12,7 @@ import { bytes, fails, gate, pair } from "./messenger_kit.ts";
 /** A client, and a server that is called printer. */
 async function printer(t: LeakCheck) {
   const parts = await pair(t, {
-    server: { name: "printer", maxCreditMessages: 64 },
+    server: { name: "printer", maxCreditMessages: 64, maxPayloadBytes: 1_000, features: { metadata: false } },
     client: { overflow: "fail", redialForMs: 0, events: { ownerGraceMs: 100 } },
   });
   return { ...parts, who: `${parts.peer} (printer)` };
@@ -32,6 +32,15 @@ test("errors of calls, ACKs, questions and full queues show a peer with its name
   await fails(client.typedUnary(odd, { to: peer }), {
     code: "RESULT_INVALID",
     message: new RegExp(`^Result of "odd" from ${peer} \\(printer\\) is invalid: `),
+  });
+  await fails(client.unary("odd", { to: peer, rawPayload: new Uint8Array(1_001) }), {
+    code: "PAYLOAD_TOO_LARGE",
+    message: `Cannot call "odd": the payload has 1001 bytes, more than maxPayloadBytes of ${who} (1000)`,
+  });
+  await fails(client.unary("odd", { to: peer, metadata: "x".repeat(1_100) }), {
+    code: "HEADERS_TOO_LARGE",
+    message: 'Cannot call "odd": its metadata has 1102 bytes of JSON, more than the 1024 that ' +
+      `${who} takes (it lacks feature metadata)`,
   });
   await fails(client.waitForHandler(peer, "never", { timeoutMs: 0 }), {
     code: "HANDLER_NOT_FOUND",

@@ -213,7 +213,7 @@ export function encodeMetadata(handler: string, metadata: unknown): Uint8Array {
     throw new ZeromeshError("ENCODING_FAILED", why, { cause, handler });
   }
   if (bytes.length > maxMetadataBytes) {
-    throw metadataTooLarge(handler, undefined, bytes.length, maxMetadataBytes);
+    throw metadataTooLarge(handler, null, bytes.length, maxMetadataBytes);
   }
   return bytes;
 }
@@ -231,11 +231,12 @@ export function addMetadata(request: Request, metadata: Uint8Array): void {
 
 function metadataTooLarge(
   handler: string,
-  peer: string | undefined,
+  session: Session | null,
   bytes: number,
   limit: number,
 ): ZeromeshError {
-  const whose = peer === undefined ? "may be" : `${peer} takes (it lacks feature metadata)`;
+  const whose = session === null ? "may be" : `${session.who} takes (it lacks feature metadata)`;
+  const peer = session?.peer?.instanceId;
   return new ZeromeshError(
     "HEADERS_TOO_LARGE",
     `Cannot call "${handler}": its metadata has ${bytes} bytes of JSON, more than the ${limit} that ${whose}`,
@@ -337,10 +338,12 @@ export function payloadTooLarge(
   to: string | undefined,
   request: Request,
   limit: number,
+  who: string | null = null,
 ): ZeromeshError {
+  const whose = `maxPayloadBytes${who === null ? "" : ` of ${who}`} (${limit})`;
   return new ZeromeshError(
     "PAYLOAD_TOO_LARGE",
-    `Cannot call "${handler}": the payload has ${request.payload.length} bytes, more than maxPayloadBytes (${limit})`,
+    `Cannot call "${handler}": the payload has ${request.payload.length} bytes, more than ${whose}`,
     { peer: to, handler, details: { bytes: request.payload.length, limit } },
   );
 }
@@ -348,9 +351,9 @@ export function payloadTooLarge(
 /** Refuses metadata that the peer cannot read, and a payload that it would answer by cutting the connection. */
 export function checkPeerLimit(handler: string, request: Request, session: Session): void {
   if (request.metadata !== undefined && !session.metadata) {
-    throw metadataTooLarge(handler, session.peer?.instanceId, request.metadata, maxHeaderValueBytes);
+    throw metadataTooLarge(handler, session, request.metadata, maxHeaderValueBytes);
   }
   const limit = payloadLimit(handler, session.maxPayloadBytes);
   if (request.payload.length <= limit) return;
-  throw payloadTooLarge(handler, session.peer?.instanceId, request, limit);
+  throw payloadTooLarge(handler, session.peer?.instanceId, request, limit, session.who);
 }

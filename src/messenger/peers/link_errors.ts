@@ -113,7 +113,7 @@ export function requireKey(
 export function tableFull(): ZeromeshError {
   return new ZeromeshError(
     "QUEUE_FULL",
-    "Cannot start another call: as many wait for an answer as may (maxPendingCalls)",
+    "Cannot wait for another answer: as many calls and ACKs wait for one as may (maxPendingCalls)",
   );
 }
 
