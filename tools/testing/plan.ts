@@ -12,7 +12,7 @@ export interface Ring {
   readonly name: string;
   /** The runtimes its files run on. */
   readonly runtimes: readonly RuntimeName[];
-  /** How many files may run at once; those of {@link measuringFiles} run alone, after the others. */
+  /** How many files may run at once; those of {@link lonelyFiles} run alone, after the others. */
   readonly jobs: number;
 }
 
@@ -21,7 +21,7 @@ export const rings: readonly Ring[] = [
   { name: "unit", runtimes: ["bun"], jobs: 2 },
   { name: "conformance", runtimes: ["bun", "deno"], jobs: 2 },
   { name: "process", runtimes: ["bun", "deno"], jobs: 2 },
-  { name: "deno", runtimes: ["deno"], jobs: 2 },
+  { name: "deno", runtimes: ["deno"], jobs: 1 },
   { name: "interop", runtimes: ["bun", "deno"], jobs: 1 },
 ];
 
@@ -59,8 +59,11 @@ export const quickFiles: readonly string[] = [
   "zmq_messages",
 ].map((name) => `test/conformance/${name}_test.ts`);
 
-/** Files that measure time, processor or memory, or that keep both cores busy: another beside them would be measured too. */
-const measuringFiles: ReadonlySet<string> = new Set(
+/**
+ * Files that measure time, processor or memory, or that keep both cores busy: another beside them would be measured too.
+ * And files that build the package, all in the same folder.
+ */
+const lonelyFiles: ReadonlySet<string> = new Set(
   [
     "conformance/executor",
     "conformance/ffi_memory",
@@ -73,10 +76,14 @@ const measuringFiles: ReadonlySet<string> = new Set(
     "process/discovery_etcd",
     "process/events_process",
     "process/executor",
+    "process/guides",
+    "process/guides_deployment",
     "process/hostile",
     "process/links_lifetime",
     "process/links_loss",
+    "process/readme",
     "process/rolling_restart",
+    "process/tools_binary",
     "process/transport_clients",
     "process/transport_flow",
     "process/transport_huge",
@@ -87,7 +94,7 @@ const measuringFiles: ReadonlySet<string> = new Set(
 
 /** Whether a file has to run while no other does. */
 export function runsAlone({ file, ring }: Job): boolean {
-  return ring.jobs === 1 || measuringFiles.has(file);
+  return ring.jobs === 1 || lonelyFiles.has(file);
 }
 
 /** One test file on one runtime. */
