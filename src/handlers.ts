@@ -47,6 +47,12 @@ export type ContractHandler<C extends Contract> = (
   context: TypedContext<HandlerInput<C>, C["errors"]>,
 ) => C["output"] extends AnySchema ? MaybePromise<HandlerOutput<C>> : unknown;
 
+/** The functions that serve the contracts in an object, which may hold other things: one under the key of each. */
+export type ContractHandlers<Contracts extends object> = {
+  readonly [Name in keyof Contracts as Contracts[Name] extends Contract ? Name : never]:
+    Contracts[Name] extends Contract ? ContractHandler<Contracts[Name]> : never;
+};
+
 /**
  * A handler of active messages: it answers nothing.
  *

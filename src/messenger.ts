@@ -4,7 +4,6 @@ import {
   type DroppedEntries,
   type InstanceId,
   isContract,
-  type OptionTable,
   readOptions,
   type SubscribeOptions,
   type UnaryContract,
@@ -24,10 +23,12 @@ import {
   closeOptionTable,
   type ConnectOptions,
   connectOptionTable,
+  handleOptionTable,
   type Handler,
+  handlerFor,
   handlerOf,
   type HandlerOptions,
-  handlerOptionTable,
+  handlersFor,
   type InboundCall,
   type MessengerCore,
   type MessengerFace,
@@ -38,24 +39,20 @@ import {
   type PeerView,
   type RegisterOptions,
   registerOptionTable,
+  type Served,
   type ServiceTarget,
   type Status,
   type TypedCallOptions,
   type WaitOptions,
   waitOptionTable,
 } from "./messenger/mod.ts";
-import { amHandler, type ContractHandler, type TypedContext, typedUnaryHandler } from "./handlers.ts";
+import type { ContractHandler, ContractHandlers } from "./handlers.ts";
 import { type Inside, openInside } from "./messenger_inside.ts";
 import { observeMessenger } from "./messenger_metrics.ts";
 import { type MessengerOptions, messengerOptionTable } from "./messenger_options.ts";
 import type { FullStats } from "./stat_metrics.ts";
 import { type PeerInfoJson, peerInfoToJson } from "./wire/mod.ts";
 import type { LibraryInfo } from "./zmq/mod.ts";
-
-const handleOptionTable: OptionTable<HandlerOptions & RegisterOptions> = {
-  ...handlerOptionTable,
-  ...registerOptionTable,
-};
 
 /**
  * One instance on the network: it listens, dials peers, sends requests and serves handlers.
@@ -226,10 +223,16 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
    */
   registerHandler(handler: Handler | ObjectHandler<Messenger>, given?: RegisterOptions): Disposable {
     const options = readOptions(given, registerOptionTable, "Cannot register handler", handler?.name);
-    const registration = this.#core.register(handlerOf(handler as Handler | ObjectHandler), options);
-    // What fails is logged and tried again.
-    this.#inside.hub?.announce(this.instanceId).catch(() => {});
-    return registration;
+    return this.#register([handlerOf(handler as Handler | ObjectHandler)], options);
+  }
+
+  /**
+   * Unregisters the handler with this name, which finishes what it has begun. Returns whether there was one.
+   *
+   * @throws {ZeromeshError} `NAME_INVALID` for the name of one of the library's own.
+   */
+  unregisterHandler(name: string): boolean {
+    return this.#core.registry.unregister(name);
   }
 
   /**
@@ -249,13 +252,33 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
       "Cannot make handler",
       contract.name,
     );
-    const typed = run as (context: TypedContext<unknown>) => unknown;
-    return this.registerHandler(
-      contract.output === undefined
-        ? amHandler(contract, typed, options)
-        : typedUnaryHandler(contract as UnaryContract, typed, options),
-      { replace },
-    );
+    return this.#register([handlerFor(contract, run as Served, options)], { replace });
+  }
+
+  /**
+   * Registers a function for each contract in an object, such as a module (`import * as`), or none when one of them cannot
+   * be registered; disposing the result unregisters them all.
+   *
+   * @param handlers A function under the key of each contract; what else the first object holds has none. It is called as a method of this object.
+   * @param given As `handle` takes them, for each handler; what several are to share stands in `limits`.
+   * @throws {TypeError} If a function is missing, or there is one for no contract.
+   * @throws {ZeromeshError} `HANDLER_EXISTS`, `NAME_INVALID`, `CLOSED`.
+   *
+   * @example Usage
+   * ```ts ignore
+   * using served = messenger.serve({ add, log }, {
+   *   add: ({ input }) => ({ sum: input.a + input.b }),
+   *   log: ({ input }) => console.log(input),
+   * });
+   * ```
+   */
+  serve<Contracts extends object>(
+    contracts: Contracts,
+    handlers: ContractHandlers<Contracts>,
+    given?: HandlerOptions & RegisterOptions,
+  ): Disposable {
+    const { replace, ...options } = readOptions(given, handleOptionTable, "Cannot serve");
+    return this.#register(handlersFor(contracts, handlers, options), { replace });
   }
 
   amSend<C extends Contract>(contract: C, options: TypedCallOptions<C>): Promise<void>;
@@ -360,6 +383,13 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
   /** Same as {@link Messenger.close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #register(handlers: readonly Handler[], options: RegisterOptions): Disposable {
+    const registration = this.#core.register(handlers, options);
+    // What fails is logged and tried again.
+    this.#inside.hub?.announce(this.instanceId).catch(() => {});
+    return registration;
   }
 
   #requireOpen(verb: string): void {

@@ -208,6 +208,7 @@ export {
 export {
   amHandler,
   type ContractHandler,
+  type ContractHandlers,
   type HandlerContext,
   type ObjectHandler,
   type TypedContext,

@@ -1,4 +1,5 @@
 import { type ContractErrors, type DeclaredError, type ErrorCodeOf, isDeclared } from "./declared_errors.ts";
+import { typeName } from "./describe_value.ts";
 import { knownErrorCodes, ZeromeshError } from "./errors.ts";
 import { checkArgument, option, type OptionTable, readOptions } from "./options.ts";
 import { type AnySchema, type SchemaInput, schemaOption, type SchemaOutput } from "./schema.ts";
@@ -145,4 +146,22 @@ export function contract<
 export function isContract(value: unknown): value is Contract {
   return typeof value === "object" && value !== null && "input" in value && "name" in value &&
     "errors" in value;
+}
+
+/**
+ * The contracts in an object, such as a module (`import * as`), with their keys; the rest is left.
+ *
+ * @throws {TypeError} If it is no object, or nothing in it is a contract.
+ */
+export function contractsIn(contracts: object, cannot: string): [key: string, contract: Contract][] {
+  if (typeof contracts !== "object" || contracts === null) {
+    throw new TypeError(
+      `${cannot}: the contracts must be an object that holds them, got ${typeName(contracts)}`,
+    );
+  }
+  const all: [string, unknown][] = Object.entries(contracts);
+  const found = all.filter((entry): entry is [string, Contract] => isContract(entry[1]));
+  if (found.length > 0 || all.length === 0) return found;
+  const names = all.slice(0, 5).map(([name]) => `"${name}"`).join(", ");
+  throw new TypeError(`${cannot}: none of ${names} is a contract`);
 }

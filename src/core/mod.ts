@@ -13,6 +13,7 @@ export {
   type Contract,
   contract,
   type ContractOptions,
+  contractsIn,
   type Encoding,
   type HandlerInput,
   type HandlerOutput,
@@ -104,10 +105,10 @@ export { xxh3Of16 } from "./xxh3.ts";
 export { libraryVersion } from "./version.ts";
 export {
   checkArgument,
-  noOption,
   option,
   type OptionKind,
   type OptionTable,
   readOptions,
   requireOption,
+  unknownName,
 } from "./options.ts";

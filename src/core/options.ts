@@ -187,15 +187,27 @@ export function checkArgument(name: string, value: unknown, kind: OptionKind, ca
   if (kind.lies !== undefined && !kind.lies(value)) throw wrong(RangeError, name, value, kind, cannot);
 }
 
-/** The error about an option that nobody knows. */
-export function noOption(name: string, known: object, cannot: string, path = ""): TypeError {
+/**
+ * The error about a name that nobody knows, with the one that was meant where it is near.
+ *
+ * @param what What the names stand for, such as "option".
+ * @param known An object with a key for each name that there is.
+ * @param path What stands before each name.
+ */
+export function unknownName(
+  what: string,
+  name: string,
+  known: object,
+  cannot: string,
+  path = "",
+): TypeError {
   const names = Object.keys(known).sort();
   const near = names.map((one) => ({ one, edits: distance(name.toLowerCase(), one.toLowerCase()) }))
     .filter(({ one, edits }) => edits <= Math.max(1, Math.floor(one.length / 3)))
     .sort((a, b) => a.edits - b.edits)[0];
   const hint = near === undefined ? "" : `, did you mean "${path}${near.one}"?`;
   const all = names.map((one) => path + one).join(", ");
-  return new TypeError(`${cannot}: there is no option "${path}${name}"${hint} (there are ${all})`);
+  return new TypeError(`${cannot}: there is no ${what} "${path}${name}"${hint} (there are ${all})`);
 }
 
 type Table = Readonly<Record<string, OptionKind | undefined>>;
@@ -207,7 +219,7 @@ function read(options: Given, table: Table, cannot: string, whom: string | undef
   for (const name in options) {
     const kind = table[name];
     // What every object inherits has no rule.
-    if (kind?.rule === undefined) throw noOption(name, table, begin(cannot, whom), path);
+    if (kind?.rule === undefined) throw unknownName("option", name, table, begin(cannot, whom), path);
     const value = options[name];
     if (value === undefined) continue;
     if (value === null && !kind.nullable) {

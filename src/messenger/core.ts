@@ -24,12 +24,8 @@ import { Connections } from "./peers/connections.ts";
 import { Credits } from "./credit/credits.ts";
 import type { InboundCall } from "./handlers/context.ts";
 import { Dispatcher } from "./handlers/dispatch.ts";
-import {
-  type Handler,
-  HandlerRegistry,
-  type MessengerFace,
-  type RegisterOptions,
-} from "./handlers/handler.ts";
+import type { Handler, MessengerFace, RegisterOptions } from "./handlers/handler.ts";
+import { HandlerRegistry } from "./handlers/registry.ts";
 import { flushSessions, within } from "./calls/flushing.ts";
 import { allSessions, flushAll, sayGoodbye } from "./farewell.ts";
 import { KeepAlive } from "./keep_alive.ts";
@@ -120,7 +116,7 @@ export class MessengerCore implements TransportHandler<Session> {
     this.#logger = options.logger;
     this.instanceId = options.instanceId ?? newInstanceId();
     this.workerId = workerIdOf(this.instanceId);
-    this.registry = new HandlerRegistry(options.maxHandlers);
+    this.registry = new HandlerRegistry({ ...options, status: this.status });
     this.#deadlines = new Deadlines(options.clock);
     const worker = { word0: Number(this.workerId & 0xffffffffn), word1: Number(this.workerId >> 32n) };
     this.observation = new Observation(options);
@@ -269,23 +265,11 @@ export class MessengerCore implements TransportHandler<Session> {
     };
   }
 
-  /** Registers a handler; disposing the result unregisters it. */
-  register(handler: Handler, { replace = false }: RegisterOptions): Disposable {
-    if (this.#lifecycle !== "running") {
-      throw new ZeromeshError(
-        "CLOSED",
-        `Cannot register handler "${handler.name}": this instance is closing`,
-      );
-    }
-    const registered = this.registry.add(handler, replace);
-    const type = registered.replaced ? "handlerReplaced" : "handlerRegistered";
-    this.status.publish({ type, handler: handler.name });
-    return {
-      [Symbol.dispose]: () => {
-        if (!this.registry.remove(registered)) return;
-        this.status.publish({ type: "handlerUnregistered", handler: handler.name });
-      },
-    };
+  /** Registers handlers, all or none of them; disposing the result unregisters them. */
+  register(handlers: readonly Handler[], options: RegisterOptions): Disposable {
+    if (this.#lifecycle === "running") return this.registry.register(handlers, options);
+    const names = handlers.map(({ name }) => `"${name}"`).join(", ");
+    throw new ZeromeshError("CLOSED", `Cannot register handler ${names}: this instance is closing`);
   }
 
   /** The known peer with this id. */

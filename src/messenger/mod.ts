@@ -41,6 +41,7 @@ export { type HandlerWaitStats } from "./builtins/handler_waits.ts";
 export { type HealthReport } from "./builtins/health.ts";
 export { type InboundCall } from "./handlers/context.ts";
 export { handlerOf, type ObjectHandler } from "./handlers/object_handler.ts";
+export { handlerFor, handlersFor, type Served } from "./handlers/served.ts";
 export { PeerQuestions, portOf, registrationsOf } from "./builtins/peer_questions.ts";
 export { type RegisterServiceOptions } from "./builtins/register_service.ts";
 export { Observation, observeLabel } from "./observe/observation.ts";
@@ -76,10 +77,10 @@ export {
 } from "./handlers/task_options.ts";
 export {
   amHandler,
+  handleOptionTable,
   type Handler,
   type HandlerContext,
   type HandlerOptions,
-  handlerOptionTable,
   type MaybePromise,
   type MessengerFace,
   type RegisterOptions,

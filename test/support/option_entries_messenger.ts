@@ -96,6 +96,12 @@ export const messengerEntries: readonly OptionEntry[] = [
     nested: tasks.nested,
     call: ({ third }, options) => third.handle(log, () => {}, options)[Symbol.dispose](),
   },
+  {
+    name: "Messenger.serve",
+    options: [...task, "schema", "replace"],
+    nested: tasks.nested,
+    call: ({ third }, options) => third.serve({ log }, { log() {} }, options)[Symbol.dispose](),
+  },
   { name: "Messenger.amSend", options: call, ...calls, call: (s, o) => s.client.amSend("note", o) },
   { name: "Messenger.amSync", options: call, ...calls, call: (s, o) => s.client.amSync("note", o) },
   { name: "Messenger.unary", options: call, ...calls, call: (s, o) => s.client.unary("echo", o) },

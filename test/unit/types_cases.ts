@@ -139,6 +139,33 @@ export function handlers(messenger: Messenger): void {
   amHandler("notify", ({ input }) => input);
 }
 
+export function groups(messenger: Messenger): void {
+  const served = messenger.serve({ add, notify, take, version: 1, helper: () => {} }, {
+    add: ({ input, messenger: own }) => {
+      exactly<{ a: number; b: number }>()(input, true);
+      exactly<Messenger>()(own, true);
+      return { sum: input.a + input.b };
+    },
+    notify: ({ input }) => exactly<number>()(input.at, true),
+    take: async ({ fail }) => {
+      // @ts-expect-error TS2345: no such code
+      fail("OUT_OF_STOK", { left: "1" });
+      return await Promise.reject(fail("OUT_OF_STOCK", { left: "1" }));
+    },
+  }, { concurrency: 2, replace: true });
+  exactly<Disposable>()(served, true);
+  // @ts-expect-error TS2741: the function of notify is missing
+  messenger.serve({ add, notify }, { add: () => ({ sum: 1 }) });
+  // @ts-expect-error TS2353: there is no contract for that function
+  messenger.serve({ add }, { add: () => ({ sum: 1 }), subtract: () => ({ sum: 1 }) });
+  // @ts-expect-error TS2322: the handler answers with a number
+  messenger.serve({ add }, { add: () => ({ sum: "7" }) });
+  // @ts-expect-error TS2353: what is no contract has no function
+  messenger.serve({ add, helper: 1 }, { add: () => ({ sum: 1 }), helper: () => {} });
+  // @ts-expect-error TS2561: no such option
+  messenger.serve({ add }, { add: () => ({ sum: 1 }) }, { concurency: 2 });
+}
+
 const take = contract("take", {
   input: z.number(),
   output: z.number(),

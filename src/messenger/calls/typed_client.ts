@@ -1,7 +1,7 @@
 import {
   type Contract,
+  contractsIn,
   type InstanceId,
-  isContract,
   readOptions,
   type UnaryContract,
 } from "../../core/mod.ts";
@@ -22,13 +22,7 @@ export function typedClient<Contracts extends object>(
 ): Client<Contracts> {
   const options = readOptions(given, clientOptionTable, "Cannot make a client");
   const methods: Record<string, unknown> = Object.create(null);
-  const all: [string, unknown][] = Object.entries(contracts);
-  const found = all.filter((entry): entry is [string, Contract] => isContract(entry[1]));
-  if (found.length === 0 && all.length > 0) {
-    const names = all.slice(0, 5).map(([name]) => `"${name}"`).join(", ");
-    throw new TypeError(`Cannot make a client: none of ${names} is a contract`);
-  }
-  for (const [name, contract] of found) {
+  for (const [name, contract] of contractsIn(contracts, "Cannot make a client")) {
     if (name === "then") {
       throw new TypeError(
         'Cannot make a client: a method "then" would make a promise of it; use another key',

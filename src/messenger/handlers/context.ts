@@ -22,7 +22,8 @@ import {
   type ResponseKind,
   ttlOfHeaders,
 } from "../../wire/mod.ts";
-import type { MessengerFace, Registered } from "./handler.ts";
+import type { MessengerFace } from "./handler.ts";
+import type { Registered } from "./registry.ts";
 import type { Session } from "../peers/session.ts";
 import type { IncomingTrace } from "../observe/tracing.ts";
 

@@ -15,13 +15,14 @@ import { RequestHeader, ResponseKind } from "../../wire/mod.ts";
 import { askPolicy } from "./ask_policy.ts";
 import { type CallHost, InboundCall, shuttingDown } from "./context.ts";
 import type { DispatcherParts, DispatchStats } from "./dispatch_parts.ts";
-import type { MessengerFace, Registered } from "./handler.ts";
+import type { MessengerFace } from "./handler.ts";
 import { DroppedMessages } from "./dropped_messages.ts";
 import type { HandlerStats } from "./handler_stats.ts";
 import { readInput } from "./input.ts";
 import { type LaneHost, Lanes } from "./lanes.ts";
 import { runHandler } from "../observe/observation.ts";
 import { anotherKind, handlerNotFound, overloaded, payloadTooLarge, Refusal, stopped } from "./refusal.ts";
+import type { Registered } from "./registry.ts";
 import type { Failure, ReplyTarget } from "./replies.ts";
 import { Results } from "./results.ts";
 import { InboundRoom } from "./room.ts";
@@ -165,7 +166,7 @@ export class Dispatcher implements CallHost, LaneHost {
     if (mistaken !== null) return this.#reject(call, registered, mistaken);
     if (registered.stopped !== null) return this.#reject(call, registered, stopped(registered.stopped));
     if (!registered.unlimited) {
-      const why = this.#noRoom(registered, session, kind, bytes);
+      const why = this.#room.whyNot(registered.held, session, kind !== ResponseKind.fire, bytes);
       if (why !== null) return this.#reject(call, registered, overloaded(name, why));
     }
     const lanes = registered.lanes === undefined ? this.#lanesOf(registered) : registered.lanes;
@@ -175,24 +176,6 @@ export class Dispatcher implements CallHost, LaneHost {
     if (admission === "full") {
       this.#reject(call, registered, overloaded(header.name, "too many messages wait for it (maxQueued)"));
     }
-  }
-
-  /** Why there is no room for a message; null when there is. */
-  #noRoom(registered: Registered, session: Session, kind: ResponseKind, bytes: number): string | null {
-    const { held } = session;
-    // What nobody answers is bounded by credit, and who has credit must not lose what it sends.
-    if (kind !== ResponseKind.fire || session.received === null) {
-      if (!this.#room.fitsPeer(held.bytes + session.unread, bytes)) {
-        session.relieve();
-        const taken = held.bytes + session.unread;
-        if (!this.#room.fitsPeer(taken, bytes)) {
-          return `messages of this peer, and answers that it has not read, take up ${taken} bytes here (maxPeerBytes)`;
-        }
-      }
-    }
-    return this.#room.has(registered.held, held, bytes)
-      ? null
-      : "too many messages are held here (maxInFlightMessages, maxInFlightBytes)";
   }
 
   /** Refuses a request whose payload is larger than may be. Its bytes are gone. */

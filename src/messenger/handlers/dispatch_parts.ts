@@ -1,9 +1,10 @@
 import type { Clock, Deadlines, Guard, InstanceId, Logger } from "../../core/mod.ts";
 import type { DropCounters } from "../../transport/mod.ts";
 import type { InboundCall } from "./context.ts";
-import type { HandlerRegistry, MessengerFace } from "./handler.ts";
+import type { MessengerFace } from "./handler.ts";
 import type { HandlerStats } from "./handler_stats.ts";
 import type { InboundObserver } from "../observe/observation.ts";
+import type { HandlerRegistry } from "./registry.ts";
 import type { Replies } from "./replies.ts";
 import type { Session } from "../peers/session.ts";
 

@@ -13,17 +13,12 @@ import {
   schemaOption,
   type UnaryContract,
   type WorkerId,
-  ZeromeshError,
 } from "../../core/mod.ts";
 import { validateHandlerName } from "../../wire/mod.ts";
 import type { SendAckOptions } from "../calls/acks.ts";
 import type { Caller } from "../calls/caller.ts";
 import type { CloseOptions } from "../calls/wait_options.ts";
-import { HandlerCounts } from "./handler_stats.ts";
-import type { Lanes } from "./lanes.ts";
 import type { ObjectHandler } from "./object_handler.ts";
-import type { Durations } from "../observe/durations.ts";
-import type { Held } from "./room.ts";
 import {
   type Dispatch,
   type ResolvedTasks,
@@ -132,6 +127,12 @@ export interface RegisterOptions {
 /** All that registering a handler knows. */
 export const registerOptionTable: OptionTable<RegisterOptions> = { replace: option.flag };
 
+/** All that making and registering a handler in one go knows. */
+export const handleOptionTable: OptionTable<HandlerOptions & RegisterOptions> = {
+  ...handlerOptionTable,
+  ...registerOptionTable,
+};
+
 /** A handler, made by {@link amHandler}, {@link unaryHandler} or {@link typedUnaryHandler}. */
 export interface Handler {
   /** Its name. */
@@ -210,6 +211,11 @@ export function unlimited(handler: Handler): Handler {
   return handler;
 }
 
+/** Whether a handler was marked by {@link unlimited}. */
+export function isUnlimited(handler: Handler): boolean {
+  return unlimitedHandlers.has(handler);
+}
+
 function makeHandler(
   kind: Handler["kind"],
   target: string | Contract,
@@ -243,106 +249,4 @@ export function checkHandler(handler: Handler): void {
     );
   }
   validateHandlerName(handler.name);
-}
-
-/** A handler while it is registered. */
-export interface Registered {
-  /** The handler. */
-  readonly handler: Handler;
-  /** Whether it is the library's own, which no limit of the user's holds up. */
-  readonly system: boolean;
-  /** Whether the messenger's own limits do not count for it, see {@link unlimited}. */
-  readonly unlimited: boolean;
-  /** What its payload must be. */
-  readonly schema: AnySchema | null;
-  /** How its messages ended. */
-  readonly counts: HandlerCounts;
-  /** Its messages that are held here. */
-  readonly held: Held;
-  /** Who runs when; null for a handler without limits, undefined until its first message. */
-  lanes: Lanes | null | undefined;
-  /** Why it takes nothing more; null while it does. */
-  stopped: string | null;
-  /** Whether it took another one's place. */
-  readonly replaced: boolean;
-  /** How long its function takes; null while nobody has asked. */
-  durations: Durations | null;
-}
-
-/** Handlers by name, bounded. */
-export class HandlerRegistry {
-  readonly #byName = new Map<string, Registered>();
-  readonly #maxHandlers: number;
-  /** Hears of every handler in the moment it can be called. */
-  added: (name: string) => void = () => {};
-
-  /** @param maxHandlers The most handlers at a time. */
-  constructor(maxHandlers: number) {
-    this.#maxHandlers = maxHandlers;
-  }
-
-  /** The handler with this name. */
-  get(name: string): Registered | undefined {
-    return this.#byName.get(name);
-  }
-
-  /** All handlers, the system's included. */
-  all(): IterableIterator<Registered> {
-    return this.#byName.values();
-  }
-
-  /** All names, the system's included. */
-  names(): string[] {
-    return [...this.#byName.keys()];
-  }
-
-  /**
-   * Adds a handler.
-   *
-   * @param replace Whether it may take the place of one with the same name.
-   * @throws {ZeromeshError} `HANDLER_EXISTS` when the name is taken, `QUEUE_FULL` at the limit.
-   */
-  add(handler: Handler, replace = false): Registered {
-    const former = this.#byName.get(handler.name);
-    if (former !== undefined && !replace) {
-      throw new ZeromeshError(
-        "HANDLER_EXISTS",
-        `Cannot register handler "${handler.name}": the name is taken; unregister the other one first, or ` +
-          "register with replace: true",
-        { handler: handler.name },
-      );
-    }
-    if (former === undefined && this.#byName.size >= this.#maxHandlers) {
-      throw new ZeromeshError(
-        "QUEUE_FULL",
-        `Cannot register handler "${handler.name}": ${this.#maxHandlers} are registered, which is the limit ` +
-          "(maxHandlers)",
-        { handler: handler.name },
-      );
-    }
-    const registered: Registered = {
-      handler,
-      system: handler.name.startsWith("_"),
-      unlimited: unlimitedHandlers.has(handler),
-      schema: handler.schema ?? handler.contract?.input ?? null,
-      counts: new HandlerCounts(),
-      held: { messages: 0, bytes: 0 },
-      lanes: undefined,
-      stopped: null,
-      replaced: former !== undefined,
-      durations: null,
-    };
-    former?.lanes?.close();
-    this.#byName.set(handler.name, registered);
-    this.added(handler.name);
-    return registered;
-  }
-
-  /** Takes a handler out; a successor of the same name stays. */
-  remove(registered: Registered): boolean {
-    const name = registered.handler.name;
-    if (this.#byName.get(name) !== registered) return false;
-    registered.lanes?.close();
-    return this.#byName.delete(name);
-  }
 }

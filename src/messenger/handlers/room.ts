@@ -15,6 +15,18 @@ const nothingMuchBytes = 64 * 1024;
 // The room has emptied when an eighth is left of the most that lay there.
 const partOfPeak = 8;
 
+/** Who sends messages, as far as the room is concerned. */
+export interface Sender {
+  /** What is held of it. */
+  readonly held: Held;
+  /** Bytes of answers that it has not read. */
+  readonly unread: number;
+  /** Counts what it may send without an answer; null where nobody does. */
+  readonly received: object | null;
+  /** Hands over what it has read room for by now. */
+  relieve(): void;
+}
+
 /**
  * Room for the messages that wait for a handler or are being worked on.
  *
@@ -83,6 +95,24 @@ export class InboundRoom {
       handler.bytes + bytes <= handlersShareOfFree * freeBytes &&
       sender.messages < sendersShareOfFree * free &&
       sender.bytes + bytes <= sendersShareOfFree * freeBytes;
+  }
+
+  /** Why there is no room for one more message of this handler and this sender; null when there is. */
+  whyNot(handler: Held, sender: Sender, answered: boolean, bytes: number): string | null {
+    const { held } = sender;
+    // What nobody answers is bounded by credit, and who has credit must not lose what it sends.
+    if (answered || sender.received === null) {
+      if (!this.fitsPeer(held.bytes + sender.unread, bytes)) {
+        sender.relieve();
+        const taken = held.bytes + sender.unread;
+        if (!this.fitsPeer(taken, bytes)) {
+          return `messages of this peer, and answers that it has not read, take up ${taken} bytes here (maxPeerBytes)`;
+        }
+      }
+    }
+    return this.has(handler, held, bytes)
+      ? null
+      : "too many messages are held here (maxInFlightMessages, maxInFlightBytes)";
   }
 
   /** Counts a message in. */

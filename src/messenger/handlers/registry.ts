@@ -1,0 +1,161 @@
+import { type AnySchema, checkArgument, option, ZeromeshError } from "../../core/mod.ts";
+import { validateHandlerName } from "../../wire/mod.ts";
+import type { Durations } from "../observe/durations.ts";
+import type { StatusFeed } from "../peers/status.ts";
+import { type Handler, isUnlimited, type RegisterOptions } from "./handler.ts";
+import { HandlerCounts } from "./handler_stats.ts";
+import type { Lanes } from "./lanes.ts";
+import type { Held } from "./room.ts";
+
+/** A handler while it is registered. */
+export interface Registered {
+  /** The handler. */
+  readonly handler: Handler;
+  /** Whether it is the library's own, which no limit of the user's holds up. */
+  readonly system: boolean;
+  /** Whether the messenger's own limits do not count for it, see `unlimited`. */
+  readonly unlimited: boolean;
+  /** What its payload must be. */
+  readonly schema: AnySchema | null;
+  /** How its messages ended. */
+  readonly counts: HandlerCounts;
+  /** Its messages that are held here. */
+  readonly held: Held;
+  /** Who runs when; null for a handler without limits, undefined until its first message. */
+  lanes: Lanes | null | undefined;
+  /** Why it takes nothing more; null while it does. */
+  stopped: string | null;
+  /** How long its function takes; null while nobody has asked. */
+  durations: Durations | null;
+}
+
+const nameKind = option.kind("a string", (value) => typeof value === "string");
+
+/** What {@link HandlerRegistry} is made of. */
+export interface RegistryParts {
+  /** The most handlers at a time. */
+  readonly maxHandlers: number;
+  /** Hears which handlers of the user's come and go. */
+  readonly status: StatusFeed;
+}
+
+/** Handlers by name, bounded. */
+export class HandlerRegistry {
+  readonly #parts: RegistryParts;
+  readonly #byName = new Map<string, Registered>();
+  /** Hears of every handler in the moment it can be called. */
+  added: (name: string) => void = () => {};
+
+  /** @param parts What it is made of. */
+  constructor(parts: RegistryParts) {
+    this.#parts = parts;
+  }
+
+  /** The handler with this name. */
+  get(name: string): Registered | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** All handlers, the system's included. */
+  all(): IterableIterator<Registered> {
+    return this.#byName.values();
+  }
+
+  /** All names, the system's included. */
+  names(): string[] {
+    return [...this.#byName.keys()];
+  }
+
+  /**
+   * Adds a handler of the system's.
+   *
+   * @throws {ZeromeshError} `HANDLER_EXISTS` when the name is taken, `QUEUE_FULL` at the limit.
+   */
+  add(handler: Handler): void {
+    this.#check([handler], false);
+    this.#add(handler);
+  }
+
+  /**
+   * Registers handlers of the user's, all or none of them.
+   *
+   * @returns What unregisters those that are still there.
+   * @throws {ZeromeshError} `HANDLER_EXISTS` when a name is taken, `QUEUE_FULL` at the limit.
+   */
+  register(handlers: readonly Handler[], { replace = false }: RegisterOptions): Disposable {
+    this.#check(handlers, replace);
+    const { status } = this.#parts;
+    const all = handlers.map((handler) => {
+      const type = this.#byName.has(handler.name) ? "handlerReplaced" : "handlerRegistered";
+      const registered = this.#add(handler);
+      status.publish({ type, handler: handler.name });
+      return registered;
+    });
+    return { [Symbol.dispose]: () => all.forEach((registered) => this.#remove(registered)) };
+  }
+
+  /**
+   * Takes a handler of the user's away. Returns whether there was one.
+   *
+   * @throws {TypeError} If the name is no string.
+   * @throws {ZeromeshError} `NAME_INVALID` for a name that no handler of the user's can have.
+   */
+  unregister(name: string): boolean {
+    checkArgument("name", name, nameKind, "Cannot unregister a handler");
+    validateHandlerName(name);
+    const registered = this.#byName.get(name);
+    return registered !== undefined && this.#remove(registered);
+  }
+
+  #check(handlers: readonly Handler[], replace: boolean): void {
+    const { maxHandlers } = this.#parts;
+    let size = this.#byName.size;
+    for (const handler of handlers) {
+      const taken = this.#byName.has(handler.name);
+      if (taken && !replace) {
+        throw new ZeromeshError(
+          "HANDLER_EXISTS",
+          `Cannot register handler "${handler.name}": the name is taken; unregister the other one first, or ` +
+            "register with replace: true",
+          { handler: handler.name },
+        );
+      }
+      if (!taken && ++size > maxHandlers) {
+        throw new ZeromeshError(
+          "QUEUE_FULL",
+          `Cannot register handler "${handler.name}": ${this.#byName.size} are registered, and the limit is ` +
+            `${maxHandlers} (maxHandlers)`,
+          { handler: handler.name },
+        );
+      }
+    }
+  }
+
+  #add(handler: Handler): Registered {
+    const registered: Registered = {
+      handler,
+      system: handler.name.startsWith("_"),
+      unlimited: isUnlimited(handler),
+      schema: handler.schema ?? handler.contract?.input ?? null,
+      counts: new HandlerCounts(),
+      held: { messages: 0, bytes: 0 },
+      lanes: undefined,
+      stopped: null,
+      durations: null,
+    };
+    this.#byName.get(handler.name)?.lanes?.close();
+    this.#byName.set(handler.name, registered);
+    this.added(handler.name);
+    return registered;
+  }
+
+  /** Takes a handler out; a successor of the same name stays. */
+  #remove(registered: Registered): boolean {
+    const { name } = registered.handler;
+    if (this.#byName.get(name) !== registered) return false;
+    registered.lanes?.close();
+    this.#byName.delete(name);
+    this.#parts.status.publish({ type: "handlerUnregistered", handler: name });
+    return true;
+  }
+}

@@ -1,0 +1,62 @@
+import {
+  type Contract,
+  contractsIn,
+  describeValue,
+  type UnaryContract,
+  unknownName,
+} from "../../core/mod.ts";
+import {
+  amHandler,
+  type Handler,
+  type HandlerOptions,
+  type TypedContext,
+  typedUnaryHandler,
+} from "./handler.ts";
+
+/** A function for a contract, whatever its types are. */
+export type Served = (context: TypedContext<unknown>) => unknown;
+
+const cannot = "Cannot serve";
+
+/** The handler of a contract: without `output` in it an am handler. */
+export function handlerFor(contract: Contract, run: Served, options: HandlerOptions): Handler {
+  return contract.output === undefined
+    ? amHandler(contract, run, options)
+    : typedUnaryHandler(contract as UnaryContract, run, options);
+}
+
+/**
+ * The handlers of the contracts in an object, whose functions are the methods of another one under the same keys.
+ *
+ * @throws {TypeError} If a function is missing, is for no contract, or two contracts have one name.
+ * @throws {ZeromeshError} `NAME_INVALID`.
+ */
+export function handlersFor(contracts: object, methods: object, options: HandlerOptions): Handler[] {
+  const found = contractsIn(contracts, cannot);
+  if (typeof methods !== "object" || methods === null) {
+    throw new TypeError(
+      `${cannot}: the functions must be an object with one for each contract, got ${describeValue(methods)}`,
+    );
+  }
+  const known = Object.fromEntries(found);
+  for (const [key, value] of Object.entries(methods)) {
+    if (typeof value === "function" && !Object.hasOwn(known, key)) {
+      throw unknownName("contract", key, known, cannot);
+    }
+  }
+  const keys = new Map<string, string>();
+  return found.map(([key, contract]) => {
+    const run: unknown = Reflect.get(methods, key);
+    if (typeof run !== "function") {
+      throw new TypeError(`${cannot}: there must be a function "${key}", got ${describeValue(run)}`);
+    }
+    const former = keys.get(contract.name);
+    if (former !== undefined) {
+      throw new TypeError(
+        `${cannot}: the contracts "${former}" and "${key}" have the same name, "${contract.name}"`,
+      );
+    }
+    keys.set(contract.name, key);
+    return handlerFor(contract, run.bind(methods) as Served, options);
+  });
+}
