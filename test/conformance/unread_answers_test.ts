@@ -118,15 +118,28 @@ test(
   },
 );
 
+test("a caller that goes on asking and reads no refusal either loses its connection", { skip }, async () => {
+  await using t = await leakCheck();
+  const server = await t.messenger({ highWaterMark: 10, maxQueuedMessages: 10, maxPeerBytes: 2 ** 18 });
+  const caller = await RawDealer.open(t, server.endpoint, undefined, undefined, small);
+  await caller.hello(features);
+  const unknown = request("nobody has this", caller.id(2), new Uint8Array());
+  await until(() => {
+    for (let i = 0; i < 100; i++) caller.send(unknown);
+    return server.stats().transport.drops.slowPeer === 1;
+  }, { intervalMs: 0, timeoutMs: 20_000 });
+  assert.equal(held(server), 0);
+});
+
 test("a caller that reads slowly keeps its connection beyond slowPeerMs", { skip }, async () => {
   await using t = await leakCheck();
-  const { server } = await service(t, { slowPeerMs: 300, maxPeerBytes: 64 * mebibyte });
+  const { server } = await service(t, { slowPeerMs: 700, maxPeerBytes: 64 * mebibyte });
   const caller = await RawDealer.open(t, server.endpoint, undefined, undefined, small);
   await caller.hello(features);
   ask(caller);
   await until(() => held(server) > share);
-  const until900 = performance.now() + 900;
-  while (performance.now() < until900) {
+  const end = performance.now() + 1_600;
+  while (performance.now() < end) {
     await caller.next();
     await pause(60);
   }

@@ -50,6 +50,8 @@ export interface Failure {
 export interface ReplyHost {
   /** Where headers are encoded. */
   readonly transport: Transport<Session>;
+  /** Bytes that one peer may take up. */
+  readonly maxPeerBytes: number;
   /** Counts replies that could not be sent. */
   readonly drops: DropCounters;
   /** The link by which a plain peer takes replies: now, later, or null when there is no way. */
@@ -60,8 +62,6 @@ export interface ReplyHost {
 
 // What a reply takes that waits, besides its bytes.
 const waitingBytes = 512;
-// No more calls wait for an answer at any caller of ours.
-const mostWaiting = 65_536;
 const nothing = new Uint8Array(new ArrayBuffer(0));
 const encoder = new TextEncoder();
 
@@ -187,8 +187,8 @@ export class Replies {
       return outcome !== SendOutcome.full;
     }, () => outlet?.wait(-bytes));
     // Results had room, or would not be here. A caller that goes on and on asking, and reads no refusal either, is ended.
-    if (link.waitingSends > mostWaiting) {
-      link.abandon(`${mostWaiting} answers wait for it, and it reads none`);
+    if (link.waitingSends * waitingBytes > this.#host.maxPeerBytes) {
+      link.abandon(`${link.waitingSends} answers wait for it, and it reads none`);
     }
   }
 }
