@@ -2,8 +2,14 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { instanceIdToBytes, newInstanceId } from "../../src/core/mod.ts";
-import { type Messenger, type MessengerOptions, type Status, unaryHandler } from "../../src/mod.ts";
-import { MessageType } from "../../src/wire/mod.ts";
+import {
+  amHandler,
+  type Messenger,
+  type MessengerOptions,
+  type Status,
+  unaryHandler,
+} from "../../src/mod.ts";
+import { MessageType, ResponseKind } from "../../src/wire/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { test } from "../support/testing.ts";
 import { pause, until } from "../support/until.ts";
@@ -115,6 +121,33 @@ test(
     assert.deepEqual([server.stats().transport.drops.slowPeer, held(server)], [1, 0]);
     await until(() => server.stats().transport.accepted === 1);
     assert.equal(text(await client.unary("echo", { to: server.instanceId, rawPayload: bytes("hi") })), "hi");
+  },
+);
+
+test(
+  "messages that nobody answers count as well: without credit those above the share are dropped, with credit they wait",
+  { skip },
+  async () => {
+    await using t = await leakCheck();
+    const { server, client, peer } = await service(t);
+    const hold = gate(t);
+    server.registerHandler(amHandler("keep", () => hold.opened));
+    const sender = await RawDealer.open(t, server.endpoint);
+    await sender.hello(features);
+    const payload = new Uint8Array(answerBytes);
+    for (let i = 0; i < 40; i++) sender.send(request("keep", sender.id(2), payload, ResponseKind.fire));
+    await until(() => server.stats().handlers.byHandler["keep"]!.dropped === 24);
+    assert.equal(server.stats().handlers.heldBytes, share);
+    // Its credit is its own, whatever its calls hold besides.
+    server.registerHandler(unaryHandler("wait", () => hold.opened.then(() => bytes("done"))));
+    const calls = Array.from({ length: 8 }, () => client.unary("wait", { to: peer, rawPayload: payload }));
+    await until(() => server.stats().handlers.running === 16 + 8);
+    const sends = Array.from({ length: 40 }, () => client.amSend("keep", { to: peer, rawPayload: payload }));
+    await until(() => client.stats().credit.waiting > 0 && server.stats().handlers.running === 16 + 8 + 16);
+    hold.open();
+    await Promise.all([...sends, ...calls]);
+    await until(() => server.stats().handlers.byHandler["keep"]!.succeeded === 16 + 40);
+    assert.equal(server.stats().handlers.byHandler["keep"]!.dropped, 24);
   },
 );
 
