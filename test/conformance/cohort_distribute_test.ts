@@ -55,6 +55,51 @@ test("a worker has no more items at a time than concurrency says, and slow worke
   assert.equal(most, 3);
 });
 
+test("the worker with the fewest items gets the next one", async () => {
+  await using t = await leakCheck();
+  const led = await lead(t);
+  const held = gate(t);
+  const workers = await Promise.all(
+    [1, 2].map(() =>
+      work(t, led, {}, (worker) =>
+        void worker.handle(square, async ({ input }) => {
+          await held.opened;
+          return input ** 2;
+        }))
+    ),
+  );
+  const distribution = led.cohort.distribute(square, numbers(4), { concurrency: 3 });
+  const running = () => workers.map(({ messenger }) => messenger.stats().handlers.running);
+  await until(() => running()[0]! + running()[1]! === 4);
+  assert.deepEqual(running(), [2, 2]);
+  held.open();
+  assert.equal((await distribution).length, 4);
+});
+
+test("an item that a worker could not take goes to another one, also when the first was heard of again", async () => {
+  await using t = await leakCheck();
+  const led = await lead(t);
+  const held = gate(t);
+  const full = await work(t, led, {}, (worker) => {
+    const limits = { concurrency: 1, maxQueued: 1 };
+    worker.handle(square, ({ input }) => held.opened.then(() => input ** 2), limits);
+    // One runs, and one waits for its turn: there is no room for more.
+    for (let own = 0; own < 2; own++) {
+      worker.typedUnary(square, { to: worker.instanceId, payload: own }).catch(() => {});
+    }
+  });
+  await until(() => full.messenger.stats().handlers.queued === 1);
+  const taken: number[] = [];
+  const other = await work(t, led, {}, serve(taken));
+  const distribution = led.cohort.distribute(square, [7], { retry: { attempts: 2, backoffMs: 150 } });
+  for await (const outcome of distribution) {
+    assert.deepEqual([outcome.ok, outcome.attempts], [true, 2]);
+    assert.equal(outcome.worker.instanceId, other.messenger.instanceId);
+  }
+  assert.deepEqual(taken, [7]);
+  held.open();
+});
+
 test("iterated it tells each item's outcome as it ends, also what has ended before, and it can be awaited as well", async () => {
   await using t = await leakCheck();
   const led = await lead(t);
