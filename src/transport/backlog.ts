@@ -27,6 +27,15 @@ export class Backlog {
     return this.batch.left + this.#messages.size;
   }
 
+  /** Forgets everything; whoever is at the batch finds it at its end. Returns how many messages waited. */
+  clear(): number {
+    const { size } = this;
+    this.batch.end();
+    this.#messages.clear();
+    this.#bytes = 0;
+    return size;
+  }
+
   /** Adds a message. Copies what is lent. */
   push(message: InboundMessage): void {
     const copy = message.copy();

@@ -317,7 +317,7 @@ export abstract class Link<Session> {
 
   /** Drops what has come and waits for its turn. */
   dropBacklog(): void {
-    const waiting = this.backlog?.size ?? 0;
+    const waiting = this.backlog?.clear() ?? 0;
     this.backlog = null;
     if (waiting > 0) this.shared.drops.count("linkLost", waiting);
   }

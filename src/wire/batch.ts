@@ -185,9 +185,14 @@ export class BatchReader {
     }
     rest.#end = rest.#at + this.#end - this.#at;
     rest.#left = this.#left;
+    this.end();
+    return rest;
+  }
+
+  /** Leaves out what is left. */
+  end(): void {
     this.#left = 0;
     this.#at = this.#end;
-    return rest;
   }
 
   /**
@@ -259,8 +264,7 @@ export class BatchReader {
   }
 
   #fail(reason: DropReason): DropReason {
-    this.#left = 0;
-    this.#at = this.#end;
+    this.end();
     return reason;
   }
 }
