@@ -185,6 +185,27 @@ test("what a stranger had sent before it left is handled before it is forgotten"
   await until(() => server.stats().transport.accepted === 1, { message: "the stranger to be forgotten" });
 });
 
+test("the loss of one peer is told while the messages of another go on and on", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t, { client: { features: { batch: false } } });
+  let handled = 0;
+  server.registerHandler(unaryHandler("slow", () => {
+    handled++;
+    busy(1);
+    return new Uint8Array(1);
+  }));
+  const taken = takeNotes(server, 0);
+  const dealer = await RawDealer.open(t, server.endpoint);
+  dealer.send(note(dealer, 0));
+  await until(() => taken.length === 1);
+  const calls = upTo(600).map(() => client.unary("slow", { to: peer }));
+  await until(() => handled > 0, { intervalMs: 0 });
+  dealer.close();
+  await until(() => server.stats().transport.accepted === 1, { intervalMs: 0 });
+  assert.ok(handled < 500, `it was told after ${handled} messages`);
+  await Promise.all(calls);
+});
+
 test("what a server had sent before it was lost is handled, an answer too, and then its loss is told", async () => {
   await using t = await leakCheck();
   const client = await t.messenger({ listen: false, redialForMs: 0 });
