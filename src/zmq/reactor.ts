@@ -218,7 +218,8 @@ export class Reactor {
   };
 
   readonly #onMicrotask = (): void => {
-    if (!this.#closed && !this.#pumping) this.#pump();
+    // While a wake is on its way, reading what has fired would take in the very bell that brings it.
+    if (!this.#closed && !this.#pumping && !this.#ringing) this.#pump();
   };
 
   #pump(): void {
