@@ -57,7 +57,7 @@ test("a worker has no more items at a time than concurrency says, and slow worke
 
 test("the worker with the fewest items gets the next one", async () => {
   await using t = await leakCheck();
-  const led = await lead(t);
+  const led = await lead(t, { lostAfterMs: 5_000 });
   const held = gate(t);
   const workers = await Promise.all(
     [1, 2].map(() =>
@@ -78,7 +78,7 @@ test("the worker with the fewest items gets the next one", async () => {
 
 test("an item that a worker could not take goes to another one, also when the first was heard of again", async () => {
   await using t = await leakCheck();
-  const led = await lead(t);
+  const led = await lead(t, { lostAfterMs: 5_000 });
   const held = gate(t);
   const full = await work(t, led, {}, (worker) => {
     const limits = { concurrency: 1, maxQueued: 1 };
