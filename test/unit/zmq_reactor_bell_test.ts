@@ -4,11 +4,12 @@ import { type Backend, Reactor } from "../../src/zmq/mod.ts";
 import { until } from "../support/until.ts";
 
 /** A wait whose bell is heard only if nobody reads what has fired before it ends, as on another thread. */
-function waiterOf(onWake: () => void) {
+function waiterOf(onWake: () => void, onRing: () => void) {
   let rung = false;
   const end = (): void => {
-    if (rung) onWake();
+    const heard = rung;
     rung = false;
+    if (heard) onWake();
   };
   return {
     kind: "loop",
@@ -22,6 +23,7 @@ function waiterOf(onWake: () => void) {
     arm() {},
     ring() {
       rung = true;
+      onRing();
       setImmediate(() => setImmediate(end));
     },
     ref() {},
@@ -32,21 +34,25 @@ function waiterOf(onWake: () => void) {
 }
 
 test("who asks for a pass while a wake is on its way does not take the wake away", async () => {
+  let asked = 0;
+  const ask = (): void => {
+    if (asked++ < 3) setImmediate(() => reactor.readSoon());
+  };
   const backend = {
-    waiter: ({ onWake }: { onWake: () => void }) => Promise.resolve(waiterOf(onWake)),
+    waiter: ({ onWake }: { onWake: () => void }) => Promise.resolve(waiterOf(onWake, ask)),
     events: () => 1,
   } as unknown as Backend;
-  const reactor = await Reactor.create(backend, { clock: systemClock, logger: silentLogger });
+  const reactor: Reactor = await Reactor.create(backend, { clock: systemClock, logger: silentLogger });
   let reads = 0;
   const registration = reactor.add({} as Parameters<Reactor["add"]>[0], 5, {
     receive(budget) {
-      if (reads++ < 5_000 && reads % 10 === 0) setImmediate(() => reactor.readSoon());
+      reads++;
       return budget;
     },
   });
-  // It goes on when nobody asks any more.
-  await until(() => reads > 200_000, { timeoutMs: 3_000 }).catch(() => {});
+  // There is always more to read, and so always a pass to come.
+  await until(() => reads > 50_000, { timeoutMs: 3_000 }).catch(() => {});
   reactor.remove(registration);
   await reactor.close();
-  expect(reads).toBeGreaterThan(200_000);
+  expect(reads).toBeGreaterThan(50_000);
 });
