@@ -70,7 +70,7 @@ export class TimeSlice {
   end(now: number): void {
     if (this.#hops > 0) return;
     this.#begun = this.#done + this.#step - this.#left;
-    if (this.#begun < few && this.#limit === Infinity) return;
+    if (this.#begun < few && this.#limit > few) return;
     this.#endedAt = now;
     this.#hops = hops;
     queueMicrotask(this.#hop);
