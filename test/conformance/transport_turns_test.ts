@@ -70,6 +70,26 @@ function takeNotes(messenger: Messenger, ms: number): number[] {
   return taken;
 }
 
+/**
+ * Makes calls until something is done. Returns how many messages of others were handled during the quickest of them
+ * that was answered before: on a busy machine some wait for libzmq's threads, but who has no turn always waits.
+ */
+async function quickest(
+  call: () => Promise<unknown>,
+  handled: () => number,
+  done: () => boolean,
+): Promise<number> {
+  let least = Infinity;
+  const end = performance.now() + 10_000;
+  while (!done()) {
+    const before = handled();
+    await call();
+    if (!done()) least = Math.min(least, handled() - before);
+    assert.ok(performance.now() < end, `waited in vain, ${handled()} messages were handled`);
+  }
+  return least;
+}
+
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 for (const batch of [true, false]) {
@@ -85,16 +105,17 @@ for (const batch of [true, false]) {
       return new Uint8Array(1);
     }));
     server.registerHandler(unaryHandler("echo", ({ payload }) => payload));
-    let answered = 0;
-    const calls = upTo(200).map(() => client.unary("slow", { to: peer }).then(() => answered++));
+    let early = 0;
+    const calls = upTo(200).map(() =>
+      client.unary("slow", { to: peer }).then(() => {
+        if (handled < 200) early++;
+      })
+    );
     await until(() => handled > 0, { intervalMs: 0 });
-    for (let round = 0; round < 3; round++) {
-      const before = handled;
-      await other.unary("echo", { to: peer });
-      assert.ok(handled - before < 100, `${handled - before} slow calls ran before an echo was answered`);
-    }
-    assert.ok(handled < 200, "the echoes came too late to tell");
-    assert.ok(answered > 0, "no slow call was answered while others ran");
+    const echo = () => other.unary("echo", { to: peer });
+    const least = await quickest(echo, () => handled, () => handled === 200);
+    assert.ok(least < 60, `${least} slow calls ran before an echo was answered`);
+    assert.ok(early > 0, "no slow call was answered while others ran");
     await Promise.all(calls);
   });
 }
@@ -114,14 +135,9 @@ test("handlers that compute after they have awaited something leave other peers 
   server.registerHandler(unaryHandler("echo", ({ payload }) => payload));
   const calls = upTo(200).map(() => client.unary("slow", { to: peer }));
   await until(() => handled > 0, { intervalMs: 0 });
-  // What is begun before anything is known of these handlers is not little.
-  await other.unary("echo", { to: peer });
-  for (let round = 0; round < 3; round++) {
-    const before = handled;
-    await other.unary("echo", { to: peer });
-    assert.ok(handled - before < 40, `${handled - before} slow calls ran before an echo was answered`);
-  }
-  assert.ok(handled < 200, "the echoes came too late to tell");
+  const echo = () => other.unary("echo", { to: peer });
+  const least = await quickest(echo, () => handled, () => handled === 200);
+  assert.ok(least < 30, `${least} slow calls ran before an echo was answered`);
   await Promise.all(calls);
 });
 
@@ -172,15 +188,14 @@ test("what a stranger had sent before it left is handled before it is forgotten"
   dealer.send(notes(dealer, 101, 100));
   await until(() => taken.length > 0, { intervalMs: 0 });
   dealer.close();
-  await until(async () => {
+  const echo = async () => {
     const at = taken.length;
-    if (at === 201) return true;
     const left = server.stats().transport.accepted === 1;
     assert.equal(left, false, `it is forgotten after ${at} of 201 messages`);
     await client.unary("echo", { to: peer });
-    assert.ok(taken.length - at < 100, `${taken.length - at} messages of who has left came before an echo`);
-    return false;
-  }, { intervalMs: 0 });
+  };
+  const least = await quickest(echo, () => taken.length, () => taken.length === 201);
+  assert.ok(least < 60, `${least} messages of who has left came before an echo`);
   assert.deepEqual(taken, upTo(201));
   await until(() => server.stats().transport.accepted === 1, { message: "the stranger to be forgotten" });
 });
@@ -289,13 +304,10 @@ test("a peer of which more waits than may is read more slowly, and cut at four t
   const { server, client, peer } = await pair(t, { server: options });
   server.registerHandler(unaryHandler("echo", ({ payload }) => payload));
   const taken = takeNotes(server, 1);
-  const calls = (done: () => boolean) =>
-    until(async () => {
-      const before = taken.length;
-      await client.unary("echo", { to: peer });
-      assert.ok(taken.length - before < 100, `${taken.length - before} messages came before an echo`);
-      return done();
-    }, { intervalMs: 0 });
+  const calls = async (done: () => boolean) => {
+    const least = await quickest(() => client.unary("echo", { to: peer }), () => taken.length, done);
+    assert.ok(least < 60, `${least} messages came before an echo`);
+  };
   const much = await RawDealer.open(t, server.endpoint);
   much.send(notes(much, 0, 150));
   for (let i = 0; i < 20; i++) much.send(note(much, 150 + i, 10_000));
