@@ -62,7 +62,7 @@ export const knownErrorCodes = [
  *   and then `ran` is `"maybe"`.
  * - `PEER_LACKS_FEATURE`: the peer does not speak what the call needs.
  * - `IDENTITY_MISMATCH`: a connection claims an instance id that is not its own, or that another process has.
- * - `FORBIDDEN`: the peer refused our key.
+ * - `FORBIDDEN`: the peer refused our key, or does not let us call that handler (`authorize`).
  * - `TIMEOUT`, `CANCELLED`: the deadline passed; the caller or the handler's owner cancelled.
  * - `HANDLER_NOT_FOUND`, `HANDLER_EXISTS`, `HANDLER_FAILED`: about the handler that was named.
  * - `LIMIT_REACHED`: this process may open no more descriptors or sockets; `details` says which call wanted them.

@@ -2,12 +2,12 @@ import { errorText } from "./errors.ts";
 import { type LogFields, type Logger, silentLogger } from "./logger.ts";
 
 /** Code of the user's that the library calls besides handlers and schemas. */
-export type Hook = "allow" | "limits" | "logger" | "meter" | "onError" | "tracing";
+export type Hook = "allow" | "authorize" | "limits" | "logger" | "meter" | "onError" | "tracing";
 
 /** How often each hook has failed. */
 export type Faults = Readonly<Record<Hook, number>>;
 
-const none: Faults = { allow: 0, limits: 0, logger: 0, meter: 0, onError: 0, tracing: 0 };
+const none: Faults = { allow: 0, authorize: 0, limits: 0, logger: 0, meter: 0, onError: 0, tracing: 0 };
 
 /** Every {@link Hook}. */
 export const hooks = Object.keys(none) as readonly Hook[];

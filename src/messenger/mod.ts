@@ -39,6 +39,7 @@ export {
 } from "./builtins/handler_list.ts";
 export { type HandlerWaitStats } from "./builtins/handler_waits.ts";
 export { type HealthReport } from "./builtins/health.ts";
+export { type Authorize, type CallToAuthorize } from "./handlers/authorize.ts";
 export { type InboundCall } from "./handlers/context.ts";
 export { handlerOf, type ObjectHandler } from "./handlers/object_handler.ts";
 export { handlerFor, handlersFor, type Served } from "./handlers/served.ts";
@@ -66,7 +67,7 @@ export { callOptionTable, clientOptionTable, typedCallOptionTable } from "./call
 export { type CoreParts, type CoreTransport, type Lifecycle, MessengerCore } from "./core.ts";
 export { type MessengerStats } from "./stats.ts";
 export { type StagedStats } from "./handlers/staged.ts";
-export { type DispatchStats } from "./handlers/dispatch_parts.ts";
+export { type DispatchStats } from "./handlers/dispatch_stats.ts";
 export { type HandlerStats } from "./handlers/handler_stats.ts";
 export {
   type Dispatch,

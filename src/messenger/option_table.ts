@@ -28,6 +28,7 @@ export const coreOptionTable: OptionTable<MessengerOptions> = {
   ipc: option.flag,
   resolveHost: option.function,
   curve: option.options(curveOptionTable),
+  authorize: option.function,
   redialForMs: option.duration,
   forgetAfterMs: option.duration,
   name: option.kind(nameRule, isInstanceName),

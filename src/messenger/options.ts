@@ -12,6 +12,7 @@ import { type ResolvedRetry, resolveRetry, type RetryOptions } from "./calls/ret
 import { type CurveIdentity, type HostResolver, systemAddresses } from "../transport/mod.ts";
 import { allFeatures, type Feature } from "../wire/mod.ts";
 import { type CurveOptions, resolveCurve } from "./curve_options.ts";
+import type { Authorize } from "./handlers/authorize.ts";
 import type { Tracing } from "./observe/tracing.ts";
 
 /** What happens to a message when the bounded queue of its peer is full. */
@@ -40,6 +41,13 @@ export interface MessengerOptions {
   resolveHost?: HostResolver | undefined;
   /** Encrypts every connection and binds instance ids to keys. @default {none: the network is trusted} */
   curve?: CurveOptions | undefined;
+  /**
+   * Says who may call which handler: asked about every message for a handler of the user's, before its payload is read.
+   * `true`, or a promise of it, lets it in; everything else is `FORBIDDEN`. Where a handler has an `authorize` of its own,
+   * both must say so. Handlers of the library's own, whose names begin with `_`, are not asked about.
+   * @default {everybody may call everything}
+   */
+  authorize?: Authorize | undefined;
   /** How long a lost peer is redialled in the background, in milliseconds; 0 switches it off. @default {60_000} */
   redialForMs?: number | undefined;
   /**
@@ -175,6 +183,7 @@ export interface ResolvedOptions {
   readonly ipc: boolean;
   readonly resolveHost: HostResolver;
   readonly curve: CurveIdentity | null;
+  readonly authorize: Authorize | null;
   readonly redialForMs: number;
   readonly forgetAfterMs: number;
   readonly name: string | undefined;
@@ -269,6 +278,7 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
     ipc: options.ipc ?? true,
     resolveHost: options.resolveHost ?? systemAddresses,
     curve: options.curve === undefined ? null : resolveCurve(options.curve, guard, clock),
+    authorize: options.authorize ?? null,
     redialForMs,
     forgetAfterMs: options.forgetAfterMs ?? redialForMs,
     name: options.name,

@@ -1,6 +1,6 @@
 import { ProtocolError } from "../zmq/mod.ts";
 import { type Context, Errno, type Handle, MonitorEvent, type Socket, type Source } from "../zmq/mod.ts";
-import { isLoopback } from "./endpoint.ts";
+import { hostOf, isLoopback } from "./endpoint.ts";
 import { type FrameReader, ReadResult } from "./inbound.ts";
 import type { Intake } from "./intake.ts";
 import { closedByUs, Link, type LinkShared } from "./link.ts";
@@ -66,7 +66,8 @@ export class DealerLink<Session> extends Link<Session> implements Source {
     super(shared, "connecting");
     const { endpoint, address, serverKey } = to;
     this.peerKey = serverKey;
-    this.local = address.startsWith("ipc://") || isLoopback(address);
+    this.address = hostOf(address);
+    this.local = this.address === "ipc" || isLoopback(address);
     this.established = false;
     if (shared.outlets !== null) this.outlet = new Outlet(shared.outlets, (reason) => this.abandon(reason));
     this.#host = host;

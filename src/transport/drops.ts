@@ -16,6 +16,7 @@ export type Drop =
   | "overloaded"
   | "handlerKind"
   | "handlerStopped"
+  | "forbidden"
   | "creditInvalid"
   | "slowPeer"
   | "linkLost";

@@ -99,6 +99,11 @@ export function dialableEndpoints(bound: string, advertise: string | undefined):
   return usable.map((address) => `tcp://${address}:${port}`);
 }
 
+/** The host of an address that libzmq connects to, written as libzmq tells it of others; `"ipc"` for a socket's path. */
+export function hostOf(address: string): string {
+  return /^tcp:\/\/\[?(.+?)\]?:\d+$/.exec(address)?.[1] ?? "ipc";
+}
+
 /** Whether an address, as in an endpoint or as libzmq tells a connection's, is this host's own whoever looks. */
 export function isLoopback(address: string): boolean {
   return /^(?:tcp:\/\/)?(?:127(?:\.\d+){3}|\[?::1\]?|localhost)(?::\d+)?$/.test(address);

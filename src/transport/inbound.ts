@@ -10,7 +10,6 @@ import {
   type Region,
 } from "../zmq/mod.ts";
 import type { DropCounters } from "./drops.ts";
-import { isLoopback } from "./endpoint.ts";
 
 const dontWait = ReceiveFlag.DONTWAIT;
 
@@ -33,6 +32,9 @@ const discardsAtOnce = 32;
 
 // What libzmq writes for the other end of a Unix socket: a name, user, group and process. No IP address looks so.
 const unixAddress = /^[^:]*:\d+:\d+:\d+$/;
+
+// IPv4 as a listener for IPv6 sees it.
+const mappedAddress = /^::ffff:(?=[\d.]+$)/;
 
 const nothing = new Uint8Array(new ArrayBuffer(0));
 
@@ -189,7 +191,9 @@ export class FrameReader {
       this.sourceFd = this.#backend.messageProperty(MessageProperty.SRCFD);
       this.sourceKey = this.secure ? this.#backend.messageText(MessageText.USER_ID) : null;
       const address = this.#backend.messageText(MessageText.PEER_ADDRESS);
-      this.sourceLocal = address === null ? null : unixAddress.test(address) || isLoopback(address);
+      this.sourceAddress = address !== null && unixAddress.test(address)
+        ? "ipc"
+        : address?.replace(mappedAddress, "") ?? null;
       this.#backend.messageToRegion(this.#small, typeAt, Math.min(size, typeCapacity));
     }
     return size;
@@ -204,8 +208,8 @@ export class FrameReader {
   /** The key of the connection that {@link readTypeOfStranger} saw, or null. */
   sourceKey: string | null = null;
 
-  /** Whether the connection that {@link readTypeOfStranger} saw comes from this host; null where nothing tells. */
-  sourceLocal: boolean | null = null;
+  /** Where the connection that {@link readTypeOfStranger} saw comes from: `"ipc"` or an IP address; null if unknown. */
+  sourceAddress: string | null = null;
 
   /** Whether the message that {@link readRest} read last has a fourth part, which no message of ours has. */
   tooManyParts = false;

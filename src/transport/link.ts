@@ -52,6 +52,8 @@ export abstract class Link<Session> {
   brokenHandshake = false;
   /** The CURVE public key that the other end has proved to own, Z85; null without CURVE. */
   peerKey: string | null = null;
+  /** Where the other end is: `"ipc"`, or its host's IP address; null when unknown, and for the link to oneself. */
+  address: string | null = null;
   /** Whether the other end is on this host, as far as the connection tells; null when unknown. */
   local: boolean | null = null;
   /** Whether a connection that was dialled came out at this very instance. */

@@ -1,5 +1,6 @@
 import { type Handle, MonitorEvent, type Socket, type Source } from "../zmq/mod.ts";
 import { Deque, type TimeSlice } from "../core/mod.ts";
+import { isLoopback } from "./endpoint.ts";
 import { Departures } from "./departures.ts";
 import { type FrameReader, ReadResult } from "./inbound.ts";
 import type { Intake } from "./intake.ts";
@@ -228,7 +229,9 @@ export class Listener<Session> implements Source, RouterHost<Session> {
     if (this.#links.size >= this.#host.maxConnections) return undefined;
     const link = new RouterLink<Session>(this, this.#host.shared, id, fd);
     link.peerKey = this.#host.reader.sourceKey;
-    link.local = this.#host.reader.sourceLocal;
+    const { sourceAddress } = this.#host.reader;
+    link.address = sourceAddress;
+    link.local = sourceAddress === null ? null : sourceAddress === "ipc" || isLoopback(sourceAddress);
     link.connected(link.peerKey !== null);
     if (fd >= 0) {
       if (this.#live.has(fd)) {

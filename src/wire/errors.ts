@@ -63,6 +63,11 @@ export const veloText: VeloTexts = Object.freeze({
   draining: "request rejected: peer is shutting down",
 });
 
+/**
+ * How the text begins by which an instance of ours does not let a caller call a handler, where the caller takes no codes.
+ */
+export const forbiddenPrefix = "Request forbidden: ";
+
 /** What an error text of a plain Velo peer means. */
 export interface VeloTextMeaning {
   /** The code to report. */
@@ -83,10 +88,11 @@ export interface VeloTextContext {
 
 const remoteError: VeloTextMeaning = Object.freeze({ code: "REMOTE_ERROR", ran: "yes" });
 
-// The texts of Velo itself. Without a `ran` it says that the handler did not run.
+// The texts of Velo itself, and the one of ours. Without a `ran` it says that the handler did not run.
 const meanings: readonly (readonly [prefix: string, code: ErrorCode, ran?: "yes" | "maybe"])[] = [
   [veloText.laneFull, "OVERLOADED"],
   [veloText.handlerFailed(""), "HANDLER_FAILED", "yes"],
+  [forbiddenPrefix, "FORBIDDEN"],
   // A response brings this, as it brings what a handler says.
   [veloText.inputInvalid(""), "PAYLOAD_INVALID", "maybe"],
   [veloText.outputInvalid(""), "RESULT_INVALID", "yes"],

@@ -72,6 +72,7 @@ export {
   encodingHeader,
   errorFromHeaders,
   errorHeaders,
+  forbiddenPrefix,
   ranByCode,
   ranHeader,
   type RemoteErrorFacts,

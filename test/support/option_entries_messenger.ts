@@ -34,7 +34,17 @@ export const messengerEntries: readonly OptionEntry[] = [
   {
     name: "Messenger.create",
     options: [
-      ...["endpoint", "listen", "ipc", "resolveHost", "curve", "redialForMs", "forgetAfterMs", "name"],
+      ...[
+        "endpoint",
+        "listen",
+        "ipc",
+        "resolveHost",
+        "curve",
+        "authorize",
+        "redialForMs",
+        "forgetAfterMs",
+        "name",
+      ],
       ...["advertise", "instanceId", "library", "logger", "meter", "tracing", "maxMetricLabels", "timeoutMs"],
       ...["retry", "connectTimeoutMs", "maxPayloadBytes", "maxPendingCalls", "maxQueuedMessages"],
       ...[
@@ -77,14 +87,14 @@ export const messengerEntries: readonly OptionEntry[] = [
   },
   {
     name: "Messenger.registerHandler",
-    options: ["replace"],
+    options: ["replace", "authorize"],
     call: ({ third }, options) => {
       third.registerHandler(amHandler("x", () => {}), options)[Symbol.dispose]();
     },
   },
   {
     name: "HandlerObject.options",
-    options: task,
+    options: [...task, "authorize"],
     nested: tasks.nested,
     call: ({ third }, options) => {
       third.registerHandler({ name: "x", options, handle() {} })[Symbol.dispose]();
@@ -92,13 +102,13 @@ export const messengerEntries: readonly OptionEntry[] = [
   },
   {
     name: "Messenger.handle",
-    options: [...task, "schema", "replace"],
+    options: [...tasks.options, "replace"],
     nested: tasks.nested,
     call: ({ third }, options) => third.handle(log, () => {}, options)[Symbol.dispose](),
   },
   {
     name: "Messenger.serve",
-    options: [...task, "schema", "replace"],
+    options: [...tasks.options, "replace"],
     nested: tasks.nested,
     call: ({ third }, options) => third.serve({ log }, { log() {} }, options)[Symbol.dispose](),
   },

@@ -94,7 +94,7 @@ export const dispatch = ["ordered", "maxQueued", "idleLaneTtlMs", "overflow"] as
 export const task = ["dispatch", "concurrency", "rate", "limits", "maxQueued", "onError"] as const;
 /** What the makers of handlers take. */
 export const tasks = {
-  options: [...task, "schema"],
+  options: [...task, "schema", "authorize"],
   nested: { dispatch, rate: ["perSecond", "burst"] },
 } as const;
 /** Options of watching a service. */

@@ -4,6 +4,7 @@
  */
 import {
   amHandler,
+  type Authorize,
   type Client,
   contract,
   type HandlerContext,
@@ -12,6 +13,7 @@ import {
   type StandardSchema,
   typedUnaryHandler,
   unaryHandler,
+  ZeromeshError,
 } from "zeromesh";
 import { z } from "zod";
 
@@ -137,6 +139,26 @@ export function handlers(messenger: Messenger): void {
   amHandler(notify, ({ input }) => exactly<number>()(input.at, true));
   // @ts-expect-error TS2339: without a contract there is no input
   amHandler("notify", ({ input }) => input);
+}
+
+export async function authorizing(messenger: Messenger): Promise<void> {
+  const authorize: Authorize = ({ handlerName, senderInstanceId, peerKey, headers, address }) => {
+    exactly<InstanceId | null>()(senderInstanceId, true);
+    exactly<string | null>()(peerKey, true);
+    exactly<string | null>()(address, true);
+    exactly<Readonly<Record<string, string>>>()(headers, true);
+    return handlerName === "add" || new ZeromeshError("FORBIDDEN", "only add");
+  };
+  messenger.handle(notify, () => {}, { authorize });
+  messenger.serve({ notify }, { notify: () => {} }, { authorize: async () => await Promise.resolve(true) });
+  messenger.registerHandler(amHandler("am", () => {}, { authorize: () => Promise.resolve(false) }), {
+    authorize,
+  });
+  messenger.registerHandler({ name: "object", options: { authorize }, handle: () => {} });
+  // @ts-expect-error TS2322: only true, false and an error are answers
+  unaryHandler("ping", () => {}, { authorize: () => "yes" });
+  // @ts-expect-error TS2339: the payload is not there to be seen
+  await Messenger.create({ authorize: (call) => call.payload.length > 0 });
 }
 
 export function groups(messenger: Messenger): void {

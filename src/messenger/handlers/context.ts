@@ -45,7 +45,7 @@ export interface CallHost {
   readonly outOfTime: boolean;
   /** The peer with this worker id, when known. */
   instanceOf(word0: number, word1: number): InstanceId | null;
-  /** A call that waits for its turn was aborted. */
+  /** A call that waits was aborted. */
   abandonWaiting(call: InboundCall): void;
 }
 
@@ -78,6 +78,10 @@ export class InboundCall extends Deadline implements ResponseId {
   lane: object | null = null;
   /** Its place while it waits for its turn; kept by the lanes. */
   place: QueueNode<InboundCall> | null = null;
+  /** Its place while `authorize` has not decided; kept by the handler's `Authorization`. */
+  asked: object | null = null;
+  /** Whether an answer of `authorize` is still to come, also after the call's end. */
+  undecided = false;
   /** Whether the handler's function has been called. */
   ran = false;
   /** Whether it closes the instance itself, so that nothing waits for its end. */
@@ -276,6 +280,11 @@ export class InboundCall extends Deadline implements ResponseId {
     });
   }
 
+  /** Whether it waits for its turn, or to be let in. */
+  get waits(): boolean {
+    return this.place !== null || this.asked !== null;
+  }
+
   /** Whether the caller has given up. */
   get abandoned(): boolean {
     return this.#aborted;
@@ -288,7 +297,7 @@ export class InboundCall extends Deadline implements ResponseId {
     this.#abortReason = reason;
     this.#controller?.abort(reason);
     this.#onAbort?.(reason);
-    if (this.place !== null) this.#host.abandonWaiting(this);
+    if (this.waits) this.#host.abandonWaiting(this);
   }
 
   override expire(): void {

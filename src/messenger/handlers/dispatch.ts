@@ -12,16 +12,25 @@ import {
 } from "../../core/mod.ts";
 import type { InboundMessage } from "../../transport/mod.ts";
 import { RequestHeader, ResponseKind } from "../../wire/mod.ts";
+import { type AuthorizationHost, mostUndecided } from "./authorization.ts";
 import { askPolicy } from "./ask_policy.ts";
 import { type CallHost, InboundCall, shuttingDown } from "./context.ts";
-import type { DispatcherParts, DispatchStats } from "./dispatch_parts.ts";
+import type { DispatcherParts } from "./dispatch_parts.ts";
+import { DispatchCounts, type DispatchStats } from "./dispatch_stats.ts";
 import type { MessengerFace } from "./handler.ts";
 import { DroppedMessages } from "./dropped_messages.ts";
-import type { HandlerStats } from "./handler_stats.ts";
 import { readInput } from "./input.ts";
-import { type LaneHost, Lanes } from "./lanes.ts";
+import { type LaneHost, lanesOf } from "./lanes.ts";
 import { runHandler } from "../observe/observation.ts";
-import { anotherKind, handlerNotFound, overloaded, payloadTooLarge, Refusal, stopped } from "./refusal.ts";
+import {
+  anotherKind,
+  forbidden,
+  handlerNotFound,
+  overloaded,
+  payloadTooLarge,
+  Refusal,
+  stopped,
+} from "./refusal.ts";
 import type { Registered } from "./registry.ts";
 import type { Failure, ReplyTarget } from "./replies.ts";
 import { Results } from "./results.ts";
@@ -30,7 +39,6 @@ import { RunningCalls } from "./running_calls.ts";
 import { isForeign } from "../peers/identity.ts";
 import type { Session } from "../peers/session.ts";
 import { servedWhileDraining } from "../builtins/system_handlers.ts";
-import { resolveTasks } from "./task_options.ts";
 
 type Outcome = "succeeded" | "failed" | "cancelled" | "rejected";
 
@@ -40,16 +48,15 @@ type Outcome = "succeeded" | "failed" | "cancelled" | "rejected";
  * Everything up to a handler's first `await` runs inside the receive loop: answers of a drain then leave
  * together, and a payload is decoded where it lies.
  */
-export class Dispatcher implements CallHost, LaneHost {
-  readonly #parts: DispatcherParts;
+export class Dispatcher implements AuthorizationHost, CallHost, LaneHost {
+  /** What it works with. */
+  readonly parts: DispatcherParts;
   readonly guard: Guard;
   /** What waits or is worked on, and how that ends when the instance closes. */
   readonly running = new RunningCalls();
-  #draining = false;
-  #started = 0;
-  #failed = 0;
-  #refused = 0;
-  #overloaded = 0;
+  /** Whether nothing new is begun. */
+  draining = false;
+  readonly #counts = new DispatchCounts();
   readonly #results: Results;
   readonly #room: InboundRoom;
   readonly #common: readonly Limiter[];
@@ -57,7 +64,7 @@ export class Dispatcher implements CallHost, LaneHost {
 
   /** @param parts What it works with. */
   constructor(parts: DispatcherParts) {
-    this.#parts = parts;
+    this.parts = parts;
     this.guard = parts.guard;
     this.#dropped = new DroppedMessages(parts);
     const { maxInFlightMessages, maxInFlightBytes, maxPeerBytes } = parts;
@@ -73,11 +80,11 @@ export class Dispatcher implements CallHost, LaneHost {
   }
 
   get clock(): Clock {
-    return this.#parts.clock;
+    return this.parts.clock;
   }
 
   faceFor(call: InboundCall): MessengerFace {
-    return this.#parts.faceFor(call);
+    return this.parts.faceFor(call);
   }
 
   get outOfTime(): boolean {
@@ -85,45 +92,28 @@ export class Dispatcher implements CallHost, LaneHost {
   }
 
   now(): number {
-    return this.#parts.clock.now();
+    return this.parts.clock.now();
   }
 
   addDeadline(call: InboundCall, ms: number): void {
-    this.#parts.deadlines.add(call, ms);
+    this.parts.deadlines.add(call, ms);
   }
 
   instanceOf(word0: number, word1: number): InstanceId | null {
-    return this.#parts.instanceOf(word0, word1);
+    return this.parts.instanceOf(word0, word1);
   }
 
   /** Counters. */
   stats(): DispatchStats {
-    const byHandler: Record<string, HandlerStats> = Object.create(null);
-    let queued = 0;
-    for (const { handler, system, counts, lanes } of this.#parts.registry.all()) {
-      if (system) continue;
-      byHandler[handler.name] = counts.snapshot(lanes?.lanes ?? 0);
-      queued += counts.queued;
-    }
-    return {
-      running: this.running.working,
-      started: this.#started,
-      failed: this.#failed,
-      refused: this.#refused,
-      overloaded: this.#overloaded,
-      queued,
-      heldMessages: this.#room.total.messages,
-      heldBytes: this.#room.total.bytes,
-      byHandler,
-    };
+    return this.#counts.snapshot(this.parts.registry, this.running.working, this.#room.total);
   }
 
   /** Refuses new requests from now on. What waits for its turn is given back; questions to the system end. */
   drain(): void {
-    this.#draining = true;
-    for (const { lanes } of this.#parts.registry.all()) lanes?.close();
+    this.draining = true;
+    for (const { lanes } of this.parts.registry.all()) lanes?.close();
     for (const call of this.running.all()) {
-      if (call.place !== null || call.registered?.system === true) call.abort(shuttingDown());
+      if (call.waits || call.registered?.system === true) call.abort(shuttingDown());
     }
   }
 
@@ -131,7 +121,7 @@ export class Dispatcher implements CallHost, LaneHost {
   abortSession(session: Session, reason: unknown): void {
     for (const call of [...session.running.values()]) {
       // Nobody waits for it, and it was taken: it runs although its sender is gone.
-      if (call.place !== null && call.kind === ResponseKind.fire) continue;
+      if (call.waits && call.kind === ResponseKind.fire) continue;
       call.abort(reason);
     }
   }
@@ -140,65 +130,91 @@ export class Dispatcher implements CallHost, LaneHost {
   request(session: Session, message: InboundMessage, header: RequestHeader): void {
     const bytes = message.payloadEnd - message.payloadStart;
     if (header.kind !== ResponseKind.fire && session.link.state === "closed") {
-      this.#parts.drops.count("senderGone");
+      this.parts.drops.count("senderGone");
       return this.dropped(session, header, bytes);
     }
-    if (isForeign(session, header, this.#parts.secure)) {
-      this.#parts.drops.count("identityMismatch");
+    if (isForeign(session, header, this.parts.secure)) {
+      this.parts.drops.count("identityMismatch");
       return this.dropped(session, header, bytes);
     }
     const { kind, name, headersStart, headersEnd } = header;
     const call = new InboundCall(this, session, message, kind, name, header, headersStart, headersEnd);
-    if (this.#draining && !servedWhileDraining.has(header.name)) {
-      this.#refused++;
-      if (header.name === "_hello") this.#parts.meet(call);
-      this.#parts.replies.giveBack(call, message.header.slice(message.headerStart, message.headerEnd));
+    if (this.draining && !servedWhileDraining.has(header.name)) {
+      this.#counts.refused++;
+      if (header.name === "_hello") this.parts.meet(call);
+      this.parts.replies.giveBack(call, message.header.slice(message.headerStart, message.headerEnd));
       return this.dropped(session, header, bytes);
     }
-    const registered = this.#parts.registry.get(header.name);
+    const registered = this.parts.registry.get(header.name);
     if (registered === undefined) return this.#turnAway(call, header, bytes, handlerNotFound(name));
     call.registered = registered;
     registered.counts.issued++;
     if (registered.system) return this.#run(call, registered);
-    this.#parts.observer?.received(call);
-    if (kind === ResponseKind.fire) session.received?.began(call, this.#parts.clock);
-    const mistaken = anotherKind(call, header.am, registered.handler);
+    this.parts.observer?.received(call);
+    if (kind === ResponseKind.fire) session.received?.began(call, this.parts.clock);
+    if (registered.authorization === null) return this.allowed(call, header.am);
+    const why = this.#noRoom(call, registered, mostUndecided);
+    if (why !== null) return this.#reject(call, registered, overloaded(name, why));
+    registered.authorization.ask(call, header.am, this);
+  }
+
+  /** A message may reach its handler. */
+  allowed(call: InboundCall, am: boolean): void {
+    const registered = call.registered!;
+    if (call.asked !== null) this.#waitsNoMore(call, registered);
+    const mistaken = anotherKind(call, am, registered.handler);
     if (mistaken !== null) return this.#reject(call, registered, mistaken);
     if (registered.stopped !== null) return this.#reject(call, registered, stopped(registered.stopped));
-    if (!registered.unlimited) {
-      const why = this.#room.whyNot(registered.held, session, kind !== ResponseKind.fire, bytes);
-      if (why !== null) return this.#reject(call, registered, overloaded(name, why));
+    const why = call.held ? null : this.#noRoom(call, registered, Infinity);
+    if (why !== null) return this.#reject(call, registered, overloaded(call.handlerName, why));
+    if (registered.lanes === undefined) {
+      registered.lanes = lanesOf(this, registered.handler, registered.unlimited ? [] : this.#common);
     }
-    const lanes = registered.lanes === undefined ? this.#lanesOf(registered) : registered.lanes;
+    const { lanes } = registered;
     if (lanes === null) return this.#run(call, registered);
     const admission = lanes.admit(call);
     if (admission === "run") return this.#run(call, registered);
     if (admission === "full") {
-      this.#reject(call, registered, overloaded(header.name, "too many messages wait for it (maxQueued)"));
+      const why = "too many messages wait for it (maxQueued)";
+      this.#reject(call, registered, overloaded(call.handlerName, why));
     }
+  }
+
+  /** A message may not reach its handler. */
+  forbidden(call: InboundCall, reason: string): void {
+    const registered = call.registered!;
+    if (call.asked !== null) this.#waitsNoMore(call, registered);
+    this.#dropped.forbidden(call, reason);
+    this.#reject(call, registered, forbidden(call.handlerName, reason));
+  }
+
+  /** Its room was kept until the user had answered. */
+  decidedLate(call: InboundCall): void {
+    this.#release(call, call.registered!);
+  }
+
+  /** Why there is no room for a message; null when there is. For the library's own the room is not asked. */
+  #noRoom(
+    { kind, session, bytes }: InboundCall,
+    { unlimited, held }: Registered,
+    most: number,
+  ): string | null {
+    if (!unlimited) return this.#room.whyNot(held, session, kind !== ResponseKind.fire, bytes);
+    return held.messages < most ? null : `as many messages wait for authorize as may (${most})`;
   }
 
   /** Refuses a request whose payload is larger than may be. Its bytes are gone. */
   tooLarge(session: Session, header: RequestHeader, bytes: number, limit: number): void {
     const { id0, id1, id2, id3, kind, name } = header;
-    if (isForeign(session, header, this.#parts.secure)) return this.dropped(session, header, bytes);
+    if (isForeign(session, header, this.parts.secure)) return this.dropped(session, header, bytes);
     const target = { id0, id1, id2, id3, kind, handlerName: name, session };
     this.#turnAway(target, header, bytes, payloadTooLarge(name, bytes, limit));
   }
 
   #turnAway(target: ReplyTarget, header: RequestHeader, bytes: number, failure: Failure): void {
-    this.#refused++;
-    this.#parts.replies.fail(target, failure);
+    this.#counts.refused++;
+    this.parts.replies.fail(target, failure);
     this.dropped(target.session, header, bytes);
-  }
-
-  #lanesOf(registered: Registered): Lanes | null {
-    const { handler: { tasks }, unlimited } = registered;
-    const common = unlimited ? [] : this.#common;
-    const free = tasks === undefined || (tasks.ordered === null && tasks.limits.length === 0);
-    return registered.lanes = free && common.length === 0
-      ? null
-      : new Lanes(this, tasks ?? resolveTasks(registered.handler.name, {}), common);
   }
 
   /** A message has to wait for its turn. */
@@ -213,50 +229,55 @@ export class Dispatcher implements CallHost, LaneHost {
   /** A message's turn has come. */
   start(call: InboundCall): void {
     const registered = call.registered!;
-    registered.counts.queued--;
-    this.running.leave(call);
+    this.#waitsNoMore(call, registered);
     this.#run(call, registered);
   }
 
   /** A message gave its place to a later one. */
   evicted(call: InboundCall): void {
     const registered = call.registered!;
-    registered.counts.queued--;
-    this.running.leave(call);
+    this.#waitsNoMore(call, registered);
     const why = "a later message took its place (dropOldest)";
     this.#reject(call, registered, overloaded(call.handlerName, why));
+  }
+
+  #waitsNoMore(call: InboundCall, { counts }: Registered): void {
+    call.asked = null;
+    counts.queued--;
+    this.running.leave(call);
   }
 
   /** A call that waits was aborted. */
   abandonWaiting(call: InboundCall): void {
     const registered = call.registered!;
-    if (!registered.lanes?.leave(call)) return;
-    registered.counts.queued--;
-    this.running.leave(call);
-    if (this.#draining && call.kind !== ResponseKind.fire && !call.expired) {
-      this.#parts.replies.giveBack(call);
+    if (call.asked !== null) registered.authorization!.leave(call, this);
+    else if (!registered.lanes?.leave(call)) return;
+    this.#waitsNoMore(call, registered);
+    if (this.draining && call.kind !== ResponseKind.fire && !call.expired) {
+      this.parts.replies.giveBack(call);
     }
     this.#end(call, registered, "cancelled", false);
   }
 
   #reject(call: InboundCall, registered: Registered, failure: Failure): void {
-    this.#refused++;
-    if (failure.code === "OVERLOADED") this.#overloaded++;
+    this.#counts.refused++;
+    if (failure.code === "OVERLOADED") this.#counts.overloaded++;
     if (call.kind === ResponseKind.fire) {
       registered.counts.dropped++;
       this.#dropped.add(call, failure);
-    } else this.#parts.replies.fail(call, failure);
+    } else this.parts.replies.fail(call, failure);
     this.#end(call, registered, "rejected", false);
+    call.retire();
   }
 
   #run(call: InboundCall, registered: Registered): void {
     registered.counts.inFlight++;
-    this.#started++;
+    this.#counts.started++;
     let result: unknown;
     let later: boolean;
     try {
       if (registered.schema === null) {
-        result = runHandler(this.#parts.observer, call, registered);
+        result = runHandler(this.parts.observer, call, registered);
       } else result = this.#runChecked(call, registered, registered.schema);
       later = isThenable(result);
     } catch (error) {
@@ -272,7 +293,7 @@ export class Dispatcher implements CallHost, LaneHost {
     const input = readInput(call, schema);
     const run = (value: unknown): unknown => {
       call.input = value;
-      return runHandler(this.#parts.observer, call, registered);
+      return runHandler(this.parts.observer, call, registered);
     };
     return input instanceof Promise ? call.orAborted(input).then(run) : run(input);
   }
@@ -288,22 +309,22 @@ export class Dispatcher implements CallHost, LaneHost {
     }, (error) => {
       this.#leave(call);
       this.#fail(call, registered, error);
-    }).then(undefined, (error) => this.#parts.logger.error("a reply failed", { error: errorText(error) }));
+    }).then(undefined, (error) => this.parts.logger.error("a reply failed", { error: errorText(error) }));
   }
 
   #hold(call: InboundCall, registered: Registered): void {
-    if (registered.system || registered.unlimited || call.held) return;
+    if (registered.system || call.held || (registered.unlimited && call.asked === null)) return;
     call.held = true;
     this.#room.hold(registered.held, call.session.held, call.bytes);
   }
 
   #leave(call: InboundCall): void {
-    this.#parts.deadlines.remove(call);
+    this.parts.deadlines.remove(call);
     this.running.end(call);
   }
 
   #finish(call: InboundCall, registered: Registered, result: unknown): void {
-    this.#parts.deadlines.remove(call);
+    this.parts.deadlines.remove(call);
     let pending: void | Promise<void>;
     try {
       pending = this.#results.succeed(call, registered.handler, result);
@@ -316,11 +337,11 @@ export class Dispatcher implements CallHost, LaneHost {
 
   #fail(call: InboundCall, registered: Registered, thrown: unknown): void {
     const error = readable(thrown);
-    this.#parts.deadlines.remove(call);
+    this.parts.deadlines.remove(call);
     if (error instanceof Refusal) {
-      this.#refused++;
-      if (error.code === "OVERLOADED") this.#overloaded++;
-    } else this.#failed++;
+      this.#counts.refused++;
+      if (error.code === "OVERLOADED") this.#counts.overloaded++;
+    } else this.#counts.failed++;
     const outcome = !call.ran ? "rejected" : call.abandoned ? "cancelled" : "failed";
     if (outcome === "rejected" && call.kind === ResponseKind.fire) registered.counts.dropped++;
     this.#results.fail(call, registered.handler, error);
@@ -331,21 +352,24 @@ export class Dispatcher implements CallHost, LaneHost {
   /** A message is done: its places and its room are free. */
   #end(call: InboundCall, registered: Registered, outcome: Outcome, ran: boolean, error?: unknown): void {
     const { counts } = registered;
-    this.#parts.deadlines.remove(call);
+    this.parts.deadlines.remove(call);
     counts[outcome]++;
     if (ran) counts.inFlight--;
     if (registered.system) return;
-    this.#parts.observer?.ended(call, registered, outcome, error);
-    if (call.held) {
-      call.held = false;
-      this.#room.release(registered.held, call.session.held, call.bytes);
-    }
+    this.parts.observer?.ended(call, registered, outcome, error);
+    if (!call.undecided) this.#release(call, registered);
     if (ran) registered.lanes?.ended(call);
     if (call.kind === ResponseKind.fire) this.#settle(call.session, call.bytes, call);
   }
 
+  #release(call: InboundCall, registered: Registered): void {
+    if (!call.held) return;
+    call.held = false;
+    this.#room.release(registered.held, call.session.held, call.bytes);
+  }
+
   #settle(session: Session, bytes: number, call: InboundCall | null): void {
-    if (session.finish(bytes, call, this.#parts.clock)) this.#parts.creditDue(session);
+    if (session.finish(bytes, call, this.parts.clock)) this.parts.creditDue(session);
   }
 
   /** A message has ended before it reached a handler. */
@@ -357,17 +381,18 @@ export class Dispatcher implements CallHost, LaneHost {
   #stop(registered: Registered): void {
     const { handler, counts } = registered;
     registered.stopped = `Handler "${handler.name}" was stopped after ${counts.failed} failures`;
-    this.#parts.logger.error("a handler was stopped", { handler: handler.name, failures: counts.failed });
+    this.parts.logger.error("a handler was stopped", { handler: handler.name, failures: counts.failed });
     for (const call of registered.lanes?.drain() ?? []) {
-      counts.queued--;
-      this.running.leave(call);
-      if (call.kind !== ResponseKind.fire) this.#parts.replies.fail(call, stopped(registered.stopped));
+      this.#waitsNoMore(call, registered);
+      if (call.kind !== ResponseKind.fire) this.parts.replies.fail(call, stopped(registered.stopped));
       this.#end(call, registered, "cancelled", false);
     }
     const reason = new ZeromeshError("CANCELLED", registered.stopped, {
       handler: handler.name,
       ran: "maybe",
     });
-    for (const call of this.running.all()) if (call.registered === registered) call.abort(reason);
+    for (const call of this.running.all()) {
+      if (call.registered === registered && !call.waits) call.abort(reason);
+    }
   }
 }

@@ -2,7 +2,6 @@ import type { Clock, Deadlines, Guard, InstanceId, Logger } from "../../core/mod
 import type { DropCounters } from "../../transport/mod.ts";
 import type { InboundCall } from "./context.ts";
 import type { MessengerFace } from "./handler.ts";
-import type { HandlerStats } from "./handler_stats.ts";
 import type { InboundObserver } from "../observe/observation.ts";
 import type { HandlerRegistry } from "./registry.ts";
 import type { Replies } from "./replies.ts";
@@ -42,6 +41,10 @@ export interface DispatcherParts {
   freed(bytes: number): void;
   /** Looks on; null when nobody wants to know. */
   readonly observer: InboundObserver | null;
+  /** The instance's keys; null without. */
+  readonly curve: { readonly publicKey: string } | null;
+  /** Deadline of a call that names none, in milliseconds. */
+  readonly timeoutMs: number;
   /** Whether only instances that have introduced themselves are served. */
   readonly secure: boolean;
   /** Learns from a `_hello` that is refused how its sender takes answers. */
@@ -53,26 +56,4 @@ export interface DispatcherParts {
    * their handlers have finished, or they were refused, dropped or cancelled.
    */
   creditDue(session: Session): void;
-}
-
-/** Counters of a `Dispatcher`. */
-export interface DispatchStats {
-  /** Messages that handlers are working on. */
-  readonly running: number;
-  /** Messages given to handlers since the start. */
-  readonly started: number;
-  /** Of these, those whose handler failed. */
-  readonly failed: number;
-  /** Requests refused: unknown handler, invalid payload or result, overload, draining. */
-  readonly refused: number;
-  /** Of the refused, those for which there was no room. */
-  readonly overloaded: number;
-  /** Messages that wait for their turn. */
-  readonly queued: number;
-  /** Messages held now: those that wait, and those whose handler has returned a promise. */
-  readonly heldMessages: number;
-  /** Bytes of their payloads. */
-  readonly heldBytes: number;
-  /** Counters of each handler of the user's that is registered. */
-  readonly byHandler: Readonly<Record<string, HandlerStats>>;
 }

@@ -17,6 +17,7 @@ import {
 import { validateHandlerName } from "../../wire/mod.ts";
 import type { SendAckOptions } from "../calls/acks.ts";
 import type { Caller } from "../calls/caller.ts";
+import type { Authorize } from "./authorize.ts";
 import type { CloseOptions } from "../calls/wait_options.ts";
 import type { ObjectHandler } from "./object_handler.ts";
 import {
@@ -103,6 +104,8 @@ export interface HandlerOptions extends TaskOptions {
    * does not run. What the schema gives is `context.input`.
    */
   schema?: AnySchema | undefined;
+  /** Says who may call it, as `authorize` of `Messenger.create` does for all handlers. @default {everybody} */
+  authorize?: Authorize | undefined;
 }
 
 /** All that a handler knows. */
@@ -112,6 +115,7 @@ export const handlerOptionTable: OptionTable<HandlerOptions> = {
     "a Standard Schema v1; wrap a JSON Schema in jsonSchema() of zeromesh/json-schema",
     schemaOption.fits,
   ),
+  authorize: option.function,
 };
 
 /** How to register a handler. */
@@ -122,10 +126,15 @@ export interface RegisterOptions {
    * @default {false}
    */
   replace?: boolean | undefined;
+  /** Says who may call it. What the handler itself, or the messenger, has of it must say so as well. @default {everybody} */
+  authorize?: Authorize | undefined;
 }
 
 /** All that registering a handler knows. */
-export const registerOptionTable: OptionTable<RegisterOptions> = { replace: option.flag };
+export const registerOptionTable: OptionTable<RegisterOptions> = {
+  replace: option.flag,
+  authorize: option.function,
+};
 
 /** All that making and registering a handler in one go knows. */
 export const handleOptionTable: OptionTable<HandlerOptions & RegisterOptions> = {
@@ -145,6 +154,8 @@ export interface Handler {
   readonly dispatch: Dispatch;
   /** What its payload must be: the contract's input, or the handler's own schema. */
   readonly schema?: AnySchema | null | undefined;
+  /** Says who may call it. */
+  readonly authorize?: Authorize | undefined;
   /** Its limits; a handler without them starts whatever comes. */
   readonly tasks?: ResolvedTasks | undefined;
   /** The function. `context` has `input` when there is a contract. */
@@ -233,7 +244,8 @@ function makeHandler(
   }
   const schema = contract?.input ?? options.schema ?? null;
   const tasks = resolveTasks(name, options);
-  return Object.freeze({ name, kind, contract, dispatch: options.dispatch ?? "spawn", schema, tasks, run });
+  const { dispatch = "spawn", authorize } = options;
+  return Object.freeze({ name, kind, contract, dispatch, schema, authorize, tasks, run });
 }
 
 /**
@@ -249,4 +261,7 @@ export function checkHandler(handler: Handler): void {
     );
   }
   validateHandlerName(handler.name);
+  const { authorize } = handler;
+  if (authorize === undefined || typeof authorize === "function") return;
+  throw new TypeError(`Cannot register handler "${handler.name}": its authorize must be a function`);
 }

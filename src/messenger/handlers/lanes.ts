@@ -9,7 +9,8 @@ import {
   QueueNode,
 } from "../../core/mod.ts";
 import type { InboundCall } from "./context.ts";
-import type { ResolvedTasks } from "./task_options.ts";
+import type { Handler } from "./handler.ts";
+import { type ResolvedTasks, resolveTasks } from "./task_options.ts";
 
 /** What lanes do with the messages they hold. */
 export interface LaneHost {
@@ -43,6 +44,12 @@ class Lane {
     this.id1 = id1;
     this.turn = new QueueNode<Lane>(this);
   }
+}
+
+/** The lanes of a handler; null for one without order and limits. @param common Limits that it shares with all others. */
+export function lanesOf(host: LaneHost, { name, tasks }: Handler, common: readonly Limiter[]): Lanes | null {
+  const free = tasks === undefined || (tasks.ordered === null && tasks.limits.length === 0);
+  return free && common.length === 0 ? null : new Lanes(host, tasks ?? resolveTasks(name, {}), common);
 }
 
 /** What {@link Lanes.admit} did. */

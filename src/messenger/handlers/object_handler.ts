@@ -4,11 +4,14 @@ import {
   checkHandler,
   type Handler,
   type HandlerContext,
+  type HandlerOptions,
+  handlerOptionTable,
   type MessengerFace,
   type TypedContext,
   unaryHandler,
 } from "./handler.ts";
-import { type TaskOptions, taskOptionTable } from "./task_options.ts";
+
+const { schema: _, ...objectOptionTable } = handlerOptionTable;
 
 /**
  * A handler as an object: a literal, or an instance of a class of yours, whose `handle` is called as its method.
@@ -36,8 +39,8 @@ export interface ObjectHandler<Messenger extends MessengerFace = MessengerFace> 
   readonly kind?: "am" | "unary" | undefined;
   /** What its payload must be: a Standard Schema. Anything else is refused, and what it gives is `context.input`. */
   readonly schema?: AnySchema | undefined;
-  /** Its limits and its order. */
-  readonly options?: TaskOptions | undefined;
+  /** Its limits, its order, and who may call it. */
+  readonly options?: Omit<HandlerOptions, "schema"> | undefined;
   /** Called for each message. */
   handle(context: TypedContext<unknown, ContractErrors, Messenger>): unknown;
 }
@@ -62,7 +65,7 @@ export function handlerOf(given: Handler | ObjectHandler): Handler {
     throw new TypeError(`Cannot register handler "${name}": its kind must be "am" or "unary", got ${kind}`);
   }
   const run = (context: HandlerContext) => given.handle(context as TypedContext<unknown>);
-  const all = { ...readOptions(options, taskOptionTable, "Cannot register handler", name), schema };
+  const all = { ...readOptions(options, objectOptionTable, "Cannot register handler", name), schema };
   if (kind === "am") return amHandler(name, run, all);
   return unaryHandler(name, run as (context: HandlerContext) => Uint8Array, all);
 }

@@ -6,7 +6,13 @@ import {
   type SchemaIssue,
   ZeromeshError,
 } from "../../core/mod.ts";
-import { encodePayload, maxHeaderValueBytes, ResponseKind, veloText } from "../../wire/mod.ts";
+import {
+  encodePayload,
+  forbiddenPrefix,
+  maxHeaderValueBytes,
+  ResponseKind,
+  veloText,
+} from "../../wire/mod.ts";
 import type { InboundCall } from "./context.ts";
 import type { Handler } from "./handler.ts";
 import type { Failure } from "./replies.ts";
@@ -139,6 +145,17 @@ export function encodeResult(contract: Contract, result: unknown, call: InboundC
 /** The answer to a message for a handler that was stopped. */
 export function stopped(why: string): Failure {
   return { code: "CANCELLED", message: why };
+}
+
+/** The user of this instance does not let the caller call that handler. @param reason What the user says, or empty. */
+export function forbidden(name: string, reason: string): Failure {
+  const why = `its instance does not let this caller call it${reason === "" ? "" : `: ${reason}`}`;
+  return {
+    code: "FORBIDDEN",
+    message: `"${name}" did not run: ${why}`,
+    plainText: `${forbiddenPrefix}"${name}" did not run: ${why}`,
+    plainNack: true,
+  };
 }
 
 /** The instance was closed before the handler had finished, or begun: how far it came nobody knows. */

@@ -2,6 +2,8 @@ import { type AnySchema, checkArgument, option, ZeromeshError } from "../../core
 import { validateHandlerName } from "../../wire/mod.ts";
 import type { Durations } from "../observe/durations.ts";
 import type { StatusFeed } from "../peers/status.ts";
+import { Authorization } from "./authorization.ts";
+import type { Authorize } from "./authorize.ts";
 import { type Handler, isUnlimited, type RegisterOptions } from "./handler.ts";
 import { HandlerCounts } from "./handler_stats.ts";
 import type { Lanes } from "./lanes.ts";
@@ -15,6 +17,8 @@ export interface Registered {
   readonly system: boolean;
   /** Whether the messenger's own limits do not count for it, see `unlimited`. */
   readonly unlimited: boolean;
+  /** Decides which messages it gets, unless it is the library's own; null for all. */
+  readonly authorization: Authorization | null;
   /** What its payload must be. */
   readonly schema: AnySchema | null;
   /** How its messages ended. */
@@ -35,6 +39,8 @@ const nameKind = option.kind("a string", (value) => typeof value === "string");
 export interface RegistryParts {
   /** The most handlers at a time. */
   readonly maxHandlers: number;
+  /** Says who may call them; null for everybody. */
+  readonly authorize: Authorize | null;
   /** Hears which handlers of the user's come and go. */
   readonly status: StatusFeed;
 }
@@ -82,12 +88,12 @@ export class HandlerRegistry {
    * @returns What unregisters those that are still there.
    * @throws {ZeromeshError} `HANDLER_EXISTS` when a name is taken, `QUEUE_FULL` at the limit.
    */
-  register(handlers: readonly Handler[], { replace = false }: RegisterOptions): Disposable {
+  register(handlers: readonly Handler[], { replace = false, authorize }: RegisterOptions): Disposable {
     this.#check(handlers, replace);
     const { status } = this.#parts;
     const all = handlers.map((handler) => {
       const type = this.#byName.has(handler.name) ? "handlerReplaced" : "handlerRegistered";
-      const registered = this.#add(handler);
+      const registered = this.#add(handler, authorize);
       status.publish({ type, handler: handler.name });
       return registered;
     });
@@ -131,10 +137,11 @@ export class HandlerRegistry {
     }
   }
 
-  #add(handler: Handler): Registered {
+  #add(handler: Handler, authorize?: Authorize): Registered {
     const registered: Registered = {
       handler,
       system: handler.name.startsWith("_"),
+      authorization: this.#authorizationOf(handler, authorize),
       unlimited: isUnlimited(handler),
       schema: handler.schema ?? handler.contract?.input ?? null,
       counts: new HandlerCounts(),
@@ -147,6 +154,11 @@ export class HandlerRegistry {
     this.#byName.set(handler.name, registered);
     this.added(handler.name);
     return registered;
+  }
+
+  #authorizationOf(handler: Handler, authorize: Authorize | undefined): Authorization | null {
+    const checks = [this.#parts.authorize, handler.authorize, authorize].filter((check) => check != null);
+    return checks.length === 0 ? null : new Authorization(checks, handler.tasks?.ordered ?? null);
   }
 
   /** Takes a handler out; a successor of the same name stays. */
