@@ -91,12 +91,13 @@ export class CallClient implements Caller {
   }
 
   amSync(target: string | Contract, options: CallOptions | TypedCallOptions<Contract>): Promise<void> {
-    return located(this.#call(ResponseKind.ack, target, options, null) as Promise<void>, options?.signal);
+    const started = this.#call(ResponseKind.ack, target, options, null) as Promise<void>;
+    return located(started, options?.signal, this.#parts.calls.size);
   }
 
   unary(target: string, options: CallOptions): Promise<Uint8Array> {
     const started = this.#call(ResponseKind.unary, target, options, keepBytes) as Promise<Uint8Array>;
-    return located(started, options?.signal);
+    return located(started, options?.signal, this.#parts.calls.size);
   }
 
   typedUnary<C extends UnaryContract>(
@@ -112,7 +113,7 @@ export class CallClient implements Caller {
     const started = this.#isPlain(options)
       ? this.#typed(contract, options)
       : this.#send(contract, options, (direct) => this.#typed(contract, direct));
-    return located(started as Promise<CallOutput<C>>, options?.signal);
+    return located(started as Promise<CallOutput<C>>, options?.signal, this.#parts.calls.size);
   }
 
   #call(
@@ -228,6 +229,16 @@ export class CallClient implements Caller {
   ): Promise<unknown> {
     const { tracer } = this.#parts;
     if (tracer === null) return this.#check(kind, target, options, accept);
+    return this.#traced(tracer, kind, target, options, accept);
+  }
+
+  #traced(
+    tracer: Tracer,
+    kind: ResponseKind,
+    target: string | Contract,
+    options: CallOptions,
+    accept: Accept | null,
+  ): Promise<unknown> {
     return traceCall(tracer, kind, target, options, (traced) => this.#check(kind, target, traced, accept));
   }
 

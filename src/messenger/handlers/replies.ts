@@ -135,6 +135,18 @@ export class Replies {
     if (session.sameConnection || (session.helloHere && target.handlerName === "_hello")) {
       return this.#sendOn(session.link, type, length, payload, owned);
     }
+    this.#sendElsewhere(target, type, length, payload, owned);
+  }
+
+  /** Answers a peer that takes answers by a connection of ours. Apart, as every answer would pay for its closures. */
+  #sendElsewhere(
+    target: ReplyTarget,
+    type: number,
+    length: number,
+    payload: Uint8Array,
+    owned: boolean,
+  ): void {
+    const { session } = target;
     const { peer } = session;
     // With CURVE an answer goes to the owner of the key that asked, whatever the request says.
     const own = peer !== null && peer.worker0 === target.id0 && peer.worker1 === target.id1;
