@@ -72,9 +72,10 @@ test("a plain node subscribes, before and after the event is complete, and is to
   const { ours, node, worker } = await introduced(t);
   const [event, poisoned] = [ours.events.newEvent(), ours.events.newEvent()];
   const payload = `{"handle":${event.handle},${ids(node, worker, "subscriber")}}`;
+  const received = ours.stats().transport.receivedMessages;
   tell(node, ours, "_event_subscribe", payload);
   tell(node, ours, "_event_subscribe", payload);
-  await until(() => subscribers(ours) === 1);
+  await until(() => subscribers(ours) === 1 && ours.stats().transport.receivedMessages >= received + 2);
   event.trigger("a value, which plain nodes do not get");
   const told = await node.nextRequest("_event_trigger");
   assert.equal(told.text, completion(event.handle, null));

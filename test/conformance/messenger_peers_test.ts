@@ -482,7 +482,7 @@ test("waitForHandler() rejects with HANDLER_NOT_FOUND when the handler never app
   const waits = Array.from(
     { length: 20 },
     (_, i) =>
-      fails(client.waitForHandler(peer, "never", { timeoutMs: 100 + i * 7 }), {
+      fails(client.waitForHandler(peer, "never", { timeoutMs: 500 + i * 7 }), {
         code: "HANDLER_NOT_FOUND",
         ran: "no",
         peer,
