@@ -1,6 +1,5 @@
 /** One peer's work, however much it is and however it comes, leaves others their turn. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import process from "node:process";
 import { amHandler, type InstanceId, type Messenger, unaryHandler, ZeromeshError } from "../../src/mod.ts";
 import {
@@ -13,6 +12,7 @@ import {
 } from "../../src/wire/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { busy } from "../support/raw_sockets.ts";
+import { test } from "../support/testing.ts";
 import { until } from "../support/until.ts";
 import { bytes, fails, pair, text } from "./messenger_kit.ts";
 import { idOf, RawDealer, RawRouter, request, requestIn, response } from "./messenger_raw_peer.ts";

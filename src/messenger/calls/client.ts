@@ -92,12 +92,12 @@ export class CallClient implements Caller {
 
   amSync(target: string | Contract, options: CallOptions | TypedCallOptions<Contract>): Promise<void> {
     const started = this.#call(ResponseKind.ack, target, options, null) as Promise<void>;
-    return located(started, options?.signal, this.#parts.calls.size);
+    return located(started, options?.signal);
   }
 
   unary(target: string, options: CallOptions): Promise<Uint8Array> {
     const started = this.#call(ResponseKind.unary, target, options, keepBytes) as Promise<Uint8Array>;
-    return located(started, options?.signal, this.#parts.calls.size);
+    return located(started, options?.signal);
   }
 
   typedUnary<C extends UnaryContract>(
@@ -113,7 +113,7 @@ export class CallClient implements Caller {
     const started = this.#isPlain(options)
       ? this.#typed(contract, options)
       : this.#send(contract, options, (direct) => this.#typed(contract, direct));
-    return located(started as Promise<CallOutput<C>>, options?.signal, this.#parts.calls.size);
+    return located(started as Promise<CallOutput<C>>, options?.signal);
   }
 
   #call(
