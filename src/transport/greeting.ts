@@ -39,7 +39,8 @@ export function askMechanism(
     const cancel = clock.after(timeoutMs, giveUp);
     over.addEventListener("abort", giveUp);
     try {
-      socket.set("IPV6", 1).set("RECONNECT_IVL", -1).connect(address);
+      // What a stranger does not take must not hold the end of the context up.
+      socket.set("LINGER", 0).set("IPV6", 1).set("RECONNECT_IVL", -1).connect(address);
       socket.attach(new Greeting(socket, end));
     } catch {
       giveUp();
