@@ -126,7 +126,6 @@ export class CallClient implements Caller {
     return this.#sendTo(kind, target, options, accept);
   }
 
-  // Apart, as its closure would be paid for by every call.
   #sendTo(
     kind: ResponseKind,
     target: string | Contract,
@@ -275,7 +274,7 @@ export class CallClient implements Caller {
     }
   }
 
-  /** A call by contract, when what is common to all calls is in order. Apart, so that calls by name pay for no closure. */
+  /** A call by contract, when what is common to all calls is in order. */
   #byContract(
     kind: ResponseKind,
     contract: Contract,

@@ -138,7 +138,7 @@ export class Replies {
     this.#sendElsewhere(target, type, length, payload, owned);
   }
 
-  /** Answers a peer that takes answers by a connection of ours. Apart, as every answer would pay for its closures. */
+  /** Answers a peer that takes answers by a connection of ours. */
   #sendElsewhere(
     target: ReplyTarget,
     type: number,
