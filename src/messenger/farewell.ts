@@ -2,7 +2,7 @@ import type { Clock } from "../core/mod.ts";
 import type { Link } from "../transport/mod.ts";
 import { flushSession, within } from "./calls/flushing.ts";
 import type { Connections } from "./peers/connections.ts";
-import type { Session } from "./peers/session.ts";
+import type { Session } from "./peers/peer.ts";
 
 /** Every connection, the one to oneself first. */
 export function* allSessions(connections: Connections): IterableIterator<Session> {

@@ -104,7 +104,7 @@ export {
 } from "./options.ts";
 export { type DiscoveryPort, heartbeatBoundMs, type PeerLookup } from "./peers/peer_finder.ts";
 export { type PeerEntry, peerInfoOfEntry, type PeerLocation } from "./peers/peer_entry.ts";
-export { type Peer, peerText, type PeerView } from "./peers/peers.ts";
+export { type Peer, peerText, type PeerView, type Session } from "./peers/peer.ts";
 export { type StrangerDialStats } from "./peers/reply_links.ts";
 export { type Roster, type Standing } from "./peers/roster.ts";
 export {
@@ -117,7 +117,6 @@ export {
 } from "./calls/service_target.ts";
 export { type CallStats } from "./calls/pending.ts";
 export { type CreditStats } from "./credit/send_credit.ts";
-export { type Session } from "./peers/session.ts";
 export { type Failure } from "./handlers/replies.ts";
 export {
   type PeerWatcher,

@@ -5,10 +5,9 @@ import type { InboundCall } from "./handlers/context.ts";
 import type { MessengerCore } from "./core.ts";
 import { systemHandler } from "./handlers/handler.ts";
 import type { ResolvedOptions } from "./options.ts";
-import type { Peer } from "./peers/peers.ts";
+import type { Peer, Session } from "./peers/peer.ts";
 import type { CallTable, Outcome } from "./calls/pending.ts";
 import type { Failure } from "./handlers/replies.ts";
-import type { Session } from "./peers/session.ts";
 
 /** A message for a system handler, lent for the length of the handler's synchronous part. */
 export type SystemMessage = InboundCall;

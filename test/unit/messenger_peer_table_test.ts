@@ -1,8 +1,7 @@
 import { expect, test } from "bun:test";
 import { newInstanceId } from "../../src/core/mod.ts";
 import { PeerTable } from "../../src/messenger/peers/peer_table.ts";
-import type { Peer } from "../../src/messenger/peers/peers.ts";
-import type { Session } from "../../src/messenger/peers/session.ts";
+import type { Peer, Session } from "../../src/messenger/peers/peer.ts";
 
 function crowd(size: number): { table: PeerTable; strangers: Peer[] } {
   const table = new PeerTable(size);

@@ -8,7 +8,7 @@ import {
   ttlHeader,
 } from "../../wire/mod.ts";
 import type { MessengerCore } from "../core.ts";
-import type { Session } from "../peers/session.ts";
+import type { Session } from "../peers/peer.ts";
 import type { SystemMessage } from "../system_port.ts";
 import { type PartOfCall, spentOf } from "../calls/spent.ts";
 import type { WaitOptions } from "../calls/wait_options.ts";

@@ -8,7 +8,7 @@ import {
 } from "../../core/mod.ts";
 import { decodePayload, encodePayload, parseControlJson, peerInfoOf } from "../../wire/mod.ts";
 import type { MessengerCore } from "../core.ts";
-import type { Session } from "../peers/session.ts";
+import type { Session } from "../peers/peer.ts";
 import type { SystemMessage } from "../system_port.ts";
 import { type WaitOptions, waitOptionTable } from "../calls/wait_options.ts";
 

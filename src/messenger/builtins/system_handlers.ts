@@ -3,7 +3,7 @@ import { cancelHandler, creditHandler, decodeCancel } from "../../wire/mod.ts";
 import { ZeromeshError } from "../../core/mod.ts";
 import type { InboundCall } from "../handlers/context.ts";
 import { type Handler, systemHandler } from "../handlers/handler.ts";
-import { runningKey, type Session } from "../peers/session.ts";
+import { runningKey, type Session } from "../peers/peer.ts";
 
 /** The last message of a link whose sender is shutting down; it has no payload. */
 export const goodbyeHandler = "_goodbye";

@@ -3,7 +3,7 @@ import { readCallOptions } from "./call_options.ts";
 import type { CallOptions } from "./caller.ts";
 import type { CallClient } from "./client.ts";
 import { givenUp } from "../peers/link_errors.ts";
-import type { Peer } from "../peers/peers.ts";
+import type { Peer } from "../peers/peer.ts";
 import { isToService } from "./service_calls.ts";
 import type { ServiceTarget } from "./service_target.ts";
 

@@ -43,7 +43,7 @@ import { isToService, type ServiceCalls } from "./service_calls.ts";
 import type { ServiceTarget } from "./service_target.ts";
 import { type PartOfCall, spentMs, spentOf } from "./spent.ts";
 import type { Accept, Outcome, PendingCall } from "./pending.ts";
-import type { Session } from "../peers/session.ts";
+import type { Session } from "../peers/peer.ts";
 import { traceCall, type Tracer } from "./traced_call.ts";
 import { typedClient } from "./typed_client.ts";
 

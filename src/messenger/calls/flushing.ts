@@ -1,5 +1,5 @@
 import { type Clock, hold, ZeromeshError } from "../../core/mod.ts";
-import type { Session } from "../peers/session.ts";
+import type { Session } from "../peers/peer.ts";
 
 /**
  * Waits until libzmq has everything that was sent on a connection, also what waits for credit, the connection is

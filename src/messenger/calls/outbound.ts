@@ -30,7 +30,7 @@ import {
 import type { CallOptions } from "./caller.ts";
 import { payloadLimit } from "./payload_limit.ts";
 import type { Outcome, PendingCall } from "./pending.ts";
-import type { Session } from "../peers/session.ts";
+import type { Session } from "../peers/peer.ts";
 
 const nothing = new Uint8Array(new ArrayBuffer(0));
 // What names of the system's begin with.

@@ -26,7 +26,7 @@ import {
 } from "./outbound.ts";
 import type { CallTable, PendingCall } from "./pending.ts";
 import type { CreditCounts } from "../credit/send_credit.ts";
-import type { Session } from "../peers/session.ts";
+import type { Session } from "../peers/peer.ts";
 
 /** What requests leave through. */
 export interface OutgoingParts {

@@ -2,7 +2,7 @@ import { Deadline, type Deadlines, type InstanceId, type LinePlace, ZeromeshErro
 import type { ResponseId } from "../../wire/mod.ts";
 import type { CallObserver } from "../observe/observation.ts";
 import { rejection } from "./located.ts";
-import type { Session } from "../peers/session.ts";
+import type { Session } from "../peers/peer.ts";
 
 // Calls have slots 0 to 65 534.
 const fireSlot = 0xffff;

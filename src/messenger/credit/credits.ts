@@ -5,7 +5,7 @@ import type { InboundCall } from "../handlers/context.ts";
 import { type Handler, systemHandler } from "../handlers/handler.ts";
 import type { ReceivedCredit } from "./received_credit.ts";
 import type { CreditCounts } from "./send_credit.ts";
-import type { Session } from "../peers/session.ts";
+import type { Session } from "../peers/peer.ts";
 
 /** What {@link Credits} need of the messenger. */
 export interface CreditsParts {

@@ -24,7 +24,7 @@ import {
 } from "../../wire/mod.ts";
 import type { MessengerFace } from "./handler.ts";
 import type { Registered } from "./registry.ts";
-import type { Session } from "../peers/session.ts";
+import type { Session } from "../peers/peer.ts";
 import type { IncomingTrace } from "../observe/tracing.ts";
 
 const encoder = new TextEncoder();

@@ -37,7 +37,7 @@ import { Results } from "./results.ts";
 import { InboundRoom } from "./room.ts";
 import { RunningCalls } from "./running_calls.ts";
 import { isForeign } from "../peers/identity.ts";
-import type { Session } from "../peers/session.ts";
+import type { Session } from "../peers/peer.ts";
 import { servedWhileDraining } from "../builtins/system_handlers.ts";
 
 type Outcome = "succeeded" | "failed" | "cancelled" | "rejected";
@@ -119,7 +119,7 @@ export class Dispatcher implements AuthorizationHost, CallHost, LaneHost {
 
   /** Aborts the signals of a session's running messages. */
   abortSession(session: Session, reason: unknown): void {
-    for (const call of [...session.running.values()]) {
+    for (const call of this.running.of(session)) {
       // Nobody waits for it, and it was taken: it runs although its sender is gone.
       if (call.waits && call.kind === ResponseKind.fire) continue;
       call.abort(reason);

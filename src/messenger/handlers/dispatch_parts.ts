@@ -5,7 +5,7 @@ import type { MessengerFace } from "./handler.ts";
 import type { InboundObserver } from "../observe/observation.ts";
 import type { HandlerRegistry } from "./registry.ts";
 import type { Replies } from "./replies.ts";
-import type { Session } from "../peers/session.ts";
+import type { Session } from "../peers/peer.ts";
 
 /** What the dispatcher is made of. */
 export interface DispatcherParts {

@@ -1,6 +1,6 @@
 import { type Clock, type Logger, SeldomLog } from "../../core/mod.ts";
 import type { Drop, DropCounters } from "../../transport/mod.ts";
-import { peerText } from "../peers/peers.ts";
+import { peerText } from "../peers/peer.ts";
 import type { InboundCall } from "./context.ts";
 import type { Failure } from "./replies.ts";
 

@@ -19,7 +19,7 @@ import type { Dispatcher } from "./dispatch.ts";
 import { answersFor } from "../peers/identity.ts";
 import { payloadLimit } from "../calls/payload_limit.ts";
 import type { CallTable, PendingCall } from "../calls/pending.ts";
-import type { Session } from "../peers/session.ts";
+import type { Session } from "../peers/peer.ts";
 import type { StagedRequests } from "./staged.ts";
 
 const decoder = new TextDecoder();

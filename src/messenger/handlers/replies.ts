@@ -18,7 +18,7 @@ import {
   ResponseKind,
   validateHandlerName,
 } from "../../wire/mod.ts";
-import type { Session } from "../peers/session.ts";
+import type { Session } from "../peers/peer.ts";
 
 /** What a reply answers: a request's id, its kind, and the connection it came by. */
 export interface ReplyTarget extends ResponseId {

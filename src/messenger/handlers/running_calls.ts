@@ -1,5 +1,5 @@
 import { ResponseKind } from "../../wire/mod.ts";
-import { runningKey, type Session } from "../peers/session.ts";
+import { runningKey, type Session } from "../peers/peer.ts";
 import { type InboundCall, shuttingDown } from "./context.ts";
 import { closedTooEarly } from "./refusal.ts";
 import type { Replies } from "./replies.ts";
@@ -25,7 +25,13 @@ export class RunningCalls {
 
   /** All of them, now. */
   all(): InboundCall[] {
-    return [...this.#busy].flatMap((session) => [...session.running.values()]);
+    return [...this.#busy].flatMap((session) => this.of(session));
+  }
+
+  /** Those that came by a connection. */
+  of(session: Session): InboundCall[] {
+    // Nothing else than enter() adds to them.
+    return [...session.running.values()] as InboundCall[];
   }
 
   /** From now on the call ends with its connection, and can be found by its id if it is the only one. */

@@ -27,9 +27,8 @@ import {
 } from "../../wire/mod.ts";
 import { ByteBudget } from "./byte_budget.ts";
 import type { Connections } from "../peers/connections.ts";
-import type { Peer } from "../peers/peers.ts";
+import type { Peer, Session } from "../peers/peer.ts";
 import type { Replies, ReplyTarget } from "./replies.ts";
-import type { Session } from "../peers/session.ts";
 
 /** Counters of {@link StagedRequests}. */
 export interface StagedStats {

@@ -26,10 +26,9 @@ import {
 import type { CallTable } from "../calls/pending.ts";
 import { heartbeatBoundMs, PeerFinder, type PeerLookup } from "./peer_finder.ts";
 import { PeerTable } from "./peer_table.ts";
-import { type Peer, peerText } from "./peers.ts";
+import { type Peer, peerText, Session, type Terms } from "./peer.ts";
 import { tellPlainLoss } from "./plain_loss.ts";
 import { ReplyLinks } from "./reply_links.ts";
-import { Session, type Terms } from "./session.ts";
 import type { Status } from "./status.ts";
 
 /** What connections need of the messenger. */

@@ -5,8 +5,7 @@ import type { Dialler } from "./dialler.ts";
 import { type PartOfCall, spentMs } from "../calls/spent.ts";
 import { helloFailure } from "./link_errors.ts";
 import type { PeerTable } from "./peer_table.ts";
-import type { Peer } from "./peers.ts";
-import type { Session, Terms } from "./session.ts";
+import type { Peer, Session, Terms } from "./peer.ts";
 
 /** Calls a system handler over a given connection. */
 export type SessionCall = (

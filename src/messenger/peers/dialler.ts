@@ -24,8 +24,7 @@ import {
 } from "./link_errors.ts";
 import { heartbeatBoundMs } from "./peer_finder.ts";
 import type { CallTable } from "../calls/pending.ts";
-import type { Peer } from "./peers.ts";
-import { Session } from "./session.ts";
+import { type Peer, Session } from "./peer.ts";
 
 /** Who must answer. */
 export interface Expected {

@@ -12,8 +12,7 @@ import type { InboundCall } from "../handlers/context.ts";
 import { checkIdentity, IdTaken, type KeyBindings, rivalOf } from "./identity.ts";
 import { sameId } from "./link_errors.ts";
 import type { PeerTable } from "./peer_table.ts";
-import type { Peer } from "./peers.ts";
-import type { Session, Terms } from "./session.ts";
+import type { Peer, Session, Terms } from "./peer.ts";
 
 /** What a {@link HelloDesk} works with. */
 export interface HelloDeskParts {
@@ -88,7 +87,7 @@ export class HelloDesk {
     if (session.peer === null) session.negotiate(this.#parts.negotiation, hello.zeromesh);
     // One of ours may say `_hello` once more in plain Velo's manner.
     const ours = hello.zeromesh !== null || session.zeromesh;
-    checkIdentity(call, id, hello.zeromesh, ours);
+    checkIdentity(session, id, hello.zeromesh, ours);
     // Somebody who dials itself is no peer; connect() finds out from the answer.
     if (id === this.#parts.instanceId) {
       if (this.#parts.transport.recognize(session.link.routingId)) return this.#helloReply();

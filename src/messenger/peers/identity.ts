@@ -1,8 +1,6 @@
 import { type Clock, type InstanceId, instanceIdFromBytes, ZeromeshError } from "../../core/mod.ts";
 import type { PeerNegotiation, RequestHeader } from "../../wire/mod.ts";
-import type { InboundCall } from "../handlers/context.ts";
-import { type Peer, peerText } from "./peers.ts";
-import type { Session } from "./session.ts";
+import { type Peer, peerText, type Session } from "./peer.ts";
 
 /** With CURVE an instance belongs to the first key that it showed, as long as anything lasts of it. */
 export class KeyBindings {
@@ -92,12 +90,11 @@ export class IdTaken extends ZeromeshError {
  * @throws {ZeromeshError} `IDENTITY_MISMATCH`.
  */
 export function checkIdentity(
-  call: InboundCall,
+  { peer, link: { routingId } }: Session,
   claimed: InstanceId,
   says: PeerNegotiation | null,
   ours: boolean,
 ): void {
-  const { peer, link: { routingId } } = call.session;
   const fits = (peer === null || peer.instanceId === claimed) &&
     (!ours || (
       (says === null || says.instanceId === claimed) &&

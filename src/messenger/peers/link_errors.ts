@@ -1,8 +1,7 @@
 import { errorText, type InstanceId, instanceIdFromBytes, ZeromeshError } from "../../core/mod.ts";
 import type { Link, LinkLoss } from "../../transport/mod.ts";
 import type { PendingCall } from "../calls/pending.ts";
-import { type Peer, peerText } from "./peers.ts";
-import type { Session } from "./session.ts";
+import { type Peer, peerText, type Session } from "./peer.ts";
 
 /** A plain peer's id is what its own socket is called: the first 16 bytes of its routing id. */
 export function plainId(session: Session | null): InstanceId | null {

@@ -2,7 +2,7 @@ import { errorText, type InstanceId, type WorkerId, workerIdOf, ZeromeshError } 
 import type { Clock } from "../../core/mod.ts";
 import type { PeerInfo } from "../../wire/mod.ts";
 import type { PeerTable } from "./peer_table.ts";
-import type { Peer } from "./peers.ts";
+import type { Peer } from "./peer.ts";
 import type { Roster } from "./roster.ts";
 import type { ServiceRouter } from "../calls/service_target.ts";
 

@@ -1,6 +1,6 @@
 import { type InstanceId, ZeromeshError } from "../../core/mod.ts";
 import { endpointsOf, type PeerInfo } from "../../wire/mod.ts";
-import { Peer, peerText } from "./peers.ts";
+import { Peer, peerText } from "./peer.ts";
 
 /**
  * All peers this instance knows of: at most so many that it was told of, found or dialled, and beside them as many

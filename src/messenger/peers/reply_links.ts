@@ -1,7 +1,6 @@
 import type { Link, LinkLoss, Transport } from "../../transport/mod.ts";
 import type { PeerTable } from "./peer_table.ts";
-import type { Peer } from "./peers.ts";
-import { Session } from "./session.ts";
+import { type Peer, Session } from "./peer.ts";
 
 /** What {@link ReplyLinks} work with. */
 export interface ReplyLinksParts {
