@@ -33,7 +33,7 @@ import { InboundRouter } from "./handlers/inbound_router.ts";
 import { Observation } from "./observe/observation.ts";
 import { messengerDefaults, type ResolvedOptions } from "./options.ts";
 import { CallTable, type PendingCall } from "./calls/pending.ts";
-import type { DiscoveryPort } from "./peers/peer_finder.ts";
+import type { DiscoveryPort } from "./discovery_port.ts";
 import { type Peer, Session } from "./peers/peer.ts";
 import { Replies } from "./handlers/replies.ts";
 import { rosterOf } from "./peers/roster.ts";

@@ -102,11 +102,11 @@ export {
   resolveOptions,
   type SendOverflow,
 } from "./options.ts";
-export { type DiscoveryPort, heartbeatBoundMs, type PeerLookup } from "./peers/peer_finder.ts";
+export { heartbeatBoundMs } from "./peers/peer_finder.ts";
+export { type DiscoveryPort, type PeerLookup, type Roster, type Standing } from "./discovery_port.ts";
 export { type PeerEntry, peerInfoOfEntry, type PeerLocation } from "./peers/peer_entry.ts";
 export { type Peer, peerText, type PeerView, type Session } from "./peers/peer.ts";
 export { type StrangerDialStats } from "./peers/reply_links.ts";
-export { type Roster, type Standing } from "./peers/roster.ts";
 export {
   type Balance,
   type RetriedTarget,

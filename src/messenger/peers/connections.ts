@@ -24,7 +24,8 @@ import {
   unreachable,
 } from "./link_errors.ts";
 import type { CallTable } from "../calls/pending.ts";
-import { heartbeatBoundMs, PeerFinder, type PeerLookup } from "./peer_finder.ts";
+import { heartbeatBoundMs, PeerFinder } from "./peer_finder.ts";
+import type { PeerLookup } from "../discovery_port.ts";
 import { PeerTable } from "./peer_table.ts";
 import { type Peer, peerText, Session, type Terms } from "./peer.ts";
 import { tellPlainLoss } from "./plain_loss.ts";

@@ -1,26 +1,15 @@
-import { errorText, type InstanceId, type WorkerId, workerIdOf, ZeromeshError } from "../../core/mod.ts";
-import type { Clock } from "../../core/mod.ts";
+import {
+  type Clock,
+  errorText,
+  type InstanceId,
+  type WorkerId,
+  workerIdOf,
+  ZeromeshError,
+} from "../../core/mod.ts";
 import type { PeerInfo } from "../../wire/mod.ts";
 import type { PeerTable } from "./peer_table.ts";
 import type { Peer } from "./peer.ts";
-import type { Roster } from "./roster.ts";
-import type { ServiceRouter } from "../calls/service_target.ts";
-
-/** How peers are found that nobody has told this instance about. */
-export interface PeerLookup {
-  /** Where an instance is; null when nobody knows. */
-  lookup(id: InstanceId): Promise<PeerInfo | null>;
-  /** Where the instance with a worker id is; null when nobody knows. */
-  lookupWorker(id: WorkerId): Promise<PeerInfo | null>;
-  /** An address that was looked up led nowhere, or to somebody else. */
-  stale(id: InstanceId, reason: "replaced" | "unreachable"): void;
-}
-
-/** What discovery does for a messenger. */
-export interface DiscoveryPort extends PeerLookup {
-  /** Makes what chooses instances of services. */
-  router(roster: Roster): ServiceRouter;
-}
+import type { PeerLookup } from "../discovery_port.ts";
 
 /** What a {@link PeerFinder} works with. */
 export interface PeerFinderParts {

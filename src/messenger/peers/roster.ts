@@ -1,26 +1,8 @@
-import type { Clock, InstanceId } from "../../core/mod.ts";
+import type { Clock } from "../../core/mod.ts";
 import { isLoopback } from "../../transport/mod.ts";
+import type { Roster } from "../discovery_port.ts";
 import type { Connections } from "./connections.ts";
 import type { StatusFeed } from "./status.ts";
-
-/** How an instance stands: `unmet` is one without a connection, known or not. */
-export type Standing = "unmet" | "connecting" | "up" | "leaving";
-
-/** What choosing among peers needs to know of them. */
-export interface Roster {
-  /** Where time comes from. */
-  readonly clock: Clock;
-  /** How an instance stands now. */
-  standing(id: InstanceId): Standing;
-  /** Whether an instance is on this host, by its connection or else its addresses; null when nothing tells. */
-  isLocal(id: InstanceId): boolean | null;
-  /** Finds out where an instance is, without connecting to it. @throws {ZeromeshError} Like a call to it. */
-  find(id: InstanceId): Promise<void>;
-  /** Finds an instance and connects to it. @throws {ZeromeshError} Like a call to it. */
-  reach(id: InstanceId, timeoutMs: number): Promise<void>;
-  /** Calls back when peers come and go. */
-  watch(changed: () => void): Disposable;
-}
 
 /** The roster of a messenger. */
 export function rosterOf(connections: Connections, status: StatusFeed, clock: Clock): Roster {
