@@ -1,6 +1,5 @@
 import { Deadline, type Deadlines, type InstanceId, type LinePlace, ZeromeshError } from "../../core/mod.ts";
 import type { ResponseId } from "../../wire/mod.ts";
-import type { CallObserver } from "../observe/observation.ts";
 import { rejection } from "./located.ts";
 import type { Session } from "../peers/peer.ts";
 
@@ -18,6 +17,14 @@ export interface Outcome {
 
 /** Makes a call's result of its answer, which came from a peer that the call's connection tells. */
 export type Accept = (outcome: Outcome, session: Session | null) => unknown;
+
+/** Looks on while calls begin and end. */
+export interface CallObserver {
+  /** A call begins. */
+  opened(call: PendingCall): void;
+  /** A call ends; `sent` says whether it had a place in the table. */
+  ended(call: PendingCall, sent: boolean, failed: boolean, error: unknown): void;
+}
 
 /** Tells the remote side that nobody waits any more, after the call was sent. */
 export type GiveUp = (call: PendingCall) => void;

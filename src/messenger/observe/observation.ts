@@ -16,7 +16,7 @@ import type { InboundCall } from "../handlers/context.ts";
 import { Durations } from "./durations.ts";
 import type { TypedContext } from "../handlers/handler.ts";
 import type { Registered } from "../handlers/registry.ts";
-import type { PendingCall } from "../calls/pending.ts";
+import type { CallObserver, PendingCall } from "../calls/pending.ts";
 import { patternOf, type Tracer } from "../calls/traced_call.ts";
 import type { IncomingTrace, TraceOutcome, Tracing } from "./tracing.ts";
 
@@ -60,7 +60,7 @@ export function observeLabel(meter: Meter, label: string, limit: LabelLimit): Di
 }
 
 /** Times the calls of an instance and counts their failures. */
-export class CallObserver {
+export class CallTimer implements CallObserver {
   readonly #turn: TurnClock;
   readonly #histogram: Histogram;
   readonly #handlers: LabelLimit;
@@ -85,12 +85,11 @@ export class CallObserver {
     ];
   }
 
-  /** A call begins. Those with a deadline have the time from there. */
   opened(call: PendingCall): void {
+    // Those with a deadline have the time from there.
     if (call.timeoutMs === Infinity) call.startedAt = this.#turn.now();
   }
 
-  /** A call ends; `sent` says whether it had a place in the table. */
   ended(call: PendingCall, sent: boolean, failed: boolean, error: unknown): void {
     if (failed) this.#countFailure(error);
     if (!sent) return;
@@ -263,7 +262,7 @@ export interface ObservationOptions {
 /** What looks on while an instance works: nothing, unless somebody wants to know. */
 export class Observation {
   /** Looks at this instance's calls. */
-  readonly calls: CallObserver | null;
+  readonly calls: CallTimer | null;
   /** Looks at messages for its handlers. */
   readonly inbound: InboundObserver | null;
   /** Traces its calls. */
@@ -274,7 +273,7 @@ export class Observation {
   constructor(options: ObservationOptions) {
     const { meter, tracing, guard, maxMetricLabels } = options;
     const turn = new TurnClock(options.clock);
-    this.calls = meter === null ? null : new CallObserver(meter, turn, maxMetricLabels);
+    this.calls = meter === null ? null : new CallTimer(meter, turn, maxMetricLabels);
     this.inbound = meter === null && tracing === null
       ? null
       : new InboundObserver(meter, tracing, turn, maxMetricLabels, guard);
