@@ -15,7 +15,7 @@ export {
   type TypedPayload,
   type UnaryMethod,
 } from "./calls/caller.ts";
-export { resolveRetry, type RetryOptions, retryOptionTable, retryPauses } from "./calls/retry.ts";
+export { resolveRetry, type RetryOptions, retryOptionTable, retryPauses } from "./calls/retry_options.ts";
 export {
   broadcast,
   type BroadcastFailure,

@@ -8,7 +8,7 @@ import {
   type OptionTable,
 } from "../core/mod.ts";
 import { allFeatures, type Feature } from "../wire/mod.ts";
-import { retryOptionTable } from "./calls/retry.ts";
+import { retryOptionTable } from "./calls/retry_options.ts";
 import { curveOptionTable } from "./curve_options.ts";
 import type { MessengerOptions } from "./options.ts";
 

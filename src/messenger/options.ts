@@ -8,7 +8,7 @@ import {
   type Meter,
   systemClock,
 } from "../core/mod.ts";
-import { type ResolvedRetry, resolveRetry, type RetryOptions } from "./calls/retry.ts";
+import { type ResolvedRetry, resolveRetry, type RetryOptions } from "./calls/retry_options.ts";
 import { type CurveIdentity, type HostResolver, systemAddresses } from "../transport/mod.ts";
 import { allFeatures, type Feature } from "../wire/mod.ts";
 import { type CurveOptions, resolveCurve } from "./curve_options.ts";

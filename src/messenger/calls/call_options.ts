@@ -1,6 +1,6 @@
 import { type Contract, isContract, option, type OptionTable, readOptions } from "../../core/mod.ts";
 import type { CallOptions, ClientCallOptions, TypedCallOptions } from "./caller.ts";
-import { retryOptionTable } from "./retry.ts";
+import { retryOptionTable } from "./retry_options.ts";
 
 /** All that a method of a typed client knows. */
 export const methodOptionTable: OptionTable<ClientCallOptions> = {

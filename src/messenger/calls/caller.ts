@@ -6,7 +6,7 @@ import type {
   InstanceId,
   UnaryContract,
 } from "../../core/mod.ts";
-import type { RetryOptions } from "./retry.ts";
+import type { RetryOptions } from "./retry_options.ts";
 import type { ServiceTarget } from "./service_target.ts";
 
 /** What every call takes. */
