@@ -22,14 +22,13 @@ export {
   type BroadcastResult,
   type BroadcastTarget,
 } from "./calls/broadcast.ts";
+export { acknowledge, type AckStats } from "./builtins/acks.ts";
 export {
-  acknowledge,
   type AckReceipt,
-  type AckStats,
   type RegisterAckOptions,
   type SendAckOptions,
   type SendWithAckOptions,
-} from "./calls/acks.ts";
+} from "./builtins/ack_options.ts";
 export { Builtins, type BuiltinStats } from "./builtins/builtins.ts";
 export { type PeerDescription } from "./builtins/describe.ts";
 export {

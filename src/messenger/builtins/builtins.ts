@@ -1,4 +1,4 @@
-import { Acks, type AckStats } from "../calls/acks.ts";
+import { Acks, type AckStats } from "./acks.ts";
 import type { MessengerCore } from "../core.ts";
 import { serveDescription } from "./describe.ts";
 import { serveHandlerList } from "./handler_list.ts";

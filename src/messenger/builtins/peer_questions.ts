@@ -1,5 +1,5 @@
 import { type Contract, type InstanceId, readOptions } from "../../core/mod.ts";
-import type { AckReceipt, RegisterAckOptions, SendAckOptions, SendWithAckOptions } from "../calls/acks.ts";
+import type { AckReceipt, RegisterAckOptions, SendAckOptions, SendWithAckOptions } from "./ack_options.ts";
 import type { Builtins } from "./builtins.ts";
 import { describePeer, type PeerDescription } from "./describe.ts";
 import {

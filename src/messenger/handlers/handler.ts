@@ -15,7 +15,7 @@ import {
   type WorkerId,
 } from "../../core/mod.ts";
 import { validateHandlerName } from "../../wire/mod.ts";
-import type { SendAckOptions } from "../calls/acks.ts";
+import type { SendAckOptions } from "../builtins/ack_options.ts";
 import type { Caller } from "../calls/caller.ts";
 import type { Authorize } from "./authorize.ts";
 import type { CloseOptions } from "../calls/wait_options.ts";

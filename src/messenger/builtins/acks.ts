@@ -3,9 +3,6 @@ import {
   type Contract,
   type InstanceId,
   type Logger,
-  option,
-  type OptionKind,
-  type OptionTable,
   readOptions,
   requireOption,
   ZeromeshError,
@@ -17,56 +14,24 @@ import {
   responseIdToUuid,
   ResponseKind,
 } from "../../wire/mod.ts";
-import { typedCallOptionTable } from "./call_options.ts";
-import type { BaseCallOptions } from "./caller.ts";
 import type { MessengerCore } from "../core.ts";
 import type { HandlerContext } from "../handlers/handler.ts";
 import { tableFull } from "../peers/link_errors.ts";
-import { type CallTable, PendingCall } from "./pending.ts";
-import { spentOf } from "./spent.ts";
+import {
+  ackField,
+  ackIdKind,
+  type AckReceipt,
+  longestAckId,
+  type RegisterAckOptions,
+  registerAckOptionTable,
+  type SendAckOptions,
+  sendAckOptionTable,
+  type SendWithAckOptions,
+  sendWithAckOptionTable,
+} from "./ack_options.ts";
+import { type CallTable, PendingCall } from "../calls/pending.ts";
+import { spentOf } from "../calls/spent.ts";
 import type { SystemMessage } from "../system_port.ts";
-
-/** How to `messenger.registerAck`. */
-export interface RegisterAckOptions {
-  /** How long to wait for it, in milliseconds. @default {the messenger's timeoutMs, 30_000} */
-  timeoutMs?: number | undefined;
-  /** An id of your own, 1 to 256 characters. @default {a UUID made for it} */
-  id?: string | undefined;
-  /**
-   * The only instance that may send it; the wait ends when it is lost. Without it anybody may, and ids can be guessed.
-   * @default {anybody}
-   */
-  from?: InstanceId | undefined;
-  /** Gives up; `received` rejects with its reason. */
-  signal?: AbortSignal | undefined;
-}
-
-/** An ACK that is waited for. Disposing of it gives up. */
-export interface AckReceipt extends Disposable {
-  /** What the message carries as `_ack_id` in its JSON payload. */
-  readonly id: string;
-  /**
-   * Resolves when the ACK is here. Rejects with `TIMEOUT`; `HANDLER_FAILED` when the other side says so;
-   * `PEER_DISCONNECTED`, `CLOSED`, `CANCELLED`, or the signal's reason. Nobody has to look at it.
-   */
-  readonly received: Promise<void>;
-}
-
-/** What `messenger.sendWithAck` takes. */
-export interface SendWithAckOptions extends Omit<BaseCallOptions, "to"> {
-  /** The peer. */
-  to: InstanceId;
-  /** A JSON object, to which `_ack_id` is added. @default {an empty one} */
-  payload?: object | undefined;
-}
-
-/** What `sendAck` takes. */
-export interface SendAckOptions {
-  /** Says that it failed, and why, instead. */
-  error?: string | undefined;
-  /** Deadline for a place in the peer's queue, in milliseconds. @default {the messenger's timeoutMs, 30_000} */
-  timeoutMs?: number | undefined;
-}
 
 /** Counters of ACKs by id. */
 export interface AckStats {
@@ -89,33 +54,6 @@ export interface AckStats {
 }
 
 const ackName = "_ack";
-/** The field of a JSON payload that asks for an ACK. */
-const ackField = "_ack_id";
-const longestId = 256;
-const idKind: OptionKind = option.kind(
-  `a string of 1 to ${longestId} characters`,
-  (value) => typeof value === "string",
-  { lies: (value) => (value as string).length >= 1 && (value as string).length <= longestId },
-);
-
-const registerAckOptionTable: OptionTable<RegisterAckOptions> = {
-  timeoutMs: option.timeout,
-  id: idKind,
-  from: option.instanceId,
-  signal: option.signal,
-};
-
-const sendWithAckOptionTable: OptionTable<SendWithAckOptions> = {
-  ...typedCallOptionTable,
-  to: option.instanceId,
-  // What is sent: null is no option that was left out, but no object either.
-  payload: option.kind("an object", option.object.fits, { nullable: true }),
-};
-
-const sendAckOptionTable: OptionTable<SendAckOptions> = {
-  error: option.kind("a string", (value) => typeof value === "string"),
-  timeoutMs: option.timeout,
-};
 const maxRemembered = 1_024;
 
 /** Something that waits for an ACK: an entry in the table of all calls. */
@@ -228,7 +166,7 @@ export class Acks {
   /** Sends an ACK. See `Messenger.sendAck`. */
   async sendAck(to: InstanceId, id: string, options?: SendAckOptions): Promise<void> {
     const { error, timeoutMs } = readOptions(options, sendAckOptionTable, "Cannot send an ACK");
-    checkArgument("id", id, idKind, "Cannot send an ACK");
+    checkArgument("id", id, ackIdKind, "Cannot send an ACK");
     const status = error === undefined ? {} : { status: { type: "Nack", data: { error } } };
     const payload = encodePayload({ ack_id: id, ...status }, "json");
     await this.#core.client.system(ackName, to, { payload, timeoutMs, kind: ResponseKind.fire });
@@ -268,7 +206,7 @@ export class Acks {
     const said = parseControlJson(message.lentPayload) as Record<string, unknown> | null | undefined;
     const id = said?.["ack_id"];
     const failure = failureOf(said?.["status"]);
-    if (typeof id !== "string" || id === "" || id.length > longestId || failure === undefined) {
+    if (typeof id !== "string" || id === "" || id.length > longestAckId || failure === undefined) {
       this.#counters.malformed++;
       throw new ZeromeshError("PAYLOAD_INVALID", 'Payload of "_ack" is invalid: it must be { ack_id }', {
         handler: ackName,
