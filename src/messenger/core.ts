@@ -24,7 +24,7 @@ import { Connections } from "./peers/connections.ts";
 import { Credits } from "./credit/credits.ts";
 import type { InboundCall } from "./handlers/context.ts";
 import { Dispatcher } from "./handlers/dispatch.ts";
-import type { Handler, MessengerFace, RegisterOptions } from "./handlers/handler.ts";
+import type { Handler, MessengerFace, RegisterOptions } from "./handlers/handler_context.ts";
 import { HandlerRegistry } from "./handlers/registry.ts";
 import { flushSessions, within } from "./calls/flushing.ts";
 import { allSessions, flushAll, sayGoodbye } from "./farewell.ts";

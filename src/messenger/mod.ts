@@ -40,7 +40,7 @@ export { type HandlerWaitStats } from "./builtins/handler_waits.ts";
 export { type HealthReport } from "./builtins/health.ts";
 export { type Authorize, type CallToAuthorize } from "./handlers/authorize.ts";
 export { type InboundCall } from "./handlers/context.ts";
-export { handlerOf, type ObjectHandler } from "./handlers/object_handler.ts";
+export { handlerOf } from "./handlers/object_handler.ts";
 export { handlerFor, handlersFor, type Served } from "./handlers/served.ts";
 export { PeerQuestions, portOf, registrationsOf } from "./builtins/peer_questions.ts";
 export { type RegisterServiceOptions } from "./builtins/register_service.ts";
@@ -75,21 +75,19 @@ export {
   type ResolvedTasks,
   type TaskOptions,
 } from "./handlers/task_options.ts";
+export { amHandler, typedUnaryHandler, unaryHandler, unlimited } from "./handlers/handler.ts";
 export {
-  amHandler,
   handleOptionTable,
   type Handler,
   type HandlerContext,
   type HandlerOptions,
   type MaybePromise,
   type MessengerFace,
+  type ObjectHandler,
   type RegisterOptions,
   registerOptionTable,
   type TypedContext,
-  typedUnaryHandler,
-  unaryHandler,
-  unlimited,
-} from "./handlers/handler.ts";
+} from "./handlers/handler_context.ts";
 export { type PartOfCall, spentMs, spentOf } from "./calls/spent.ts";
 export type { CurveOptions } from "./curve_options.ts";
 export { coreOptionTable } from "./option_table.ts";

@@ -15,7 +15,7 @@ import {
   ResponseKind,
 } from "../../wire/mod.ts";
 import type { MessengerCore } from "../core.ts";
-import type { HandlerContext } from "../handlers/handler.ts";
+import type { HandlerContext } from "../handlers/handler_context.ts";
 import { tableFull } from "../peers/link_errors.ts";
 import {
   ackField,

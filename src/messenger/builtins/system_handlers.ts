@@ -2,7 +2,8 @@ import type { ResponseId } from "../../wire/mod.ts";
 import { cancelHandler, creditHandler, decodeCancel } from "../../wire/mod.ts";
 import { ZeromeshError } from "../../core/mod.ts";
 import type { InboundCall } from "../handlers/context.ts";
-import { type Handler, systemHandler } from "../handlers/handler.ts";
+import { systemHandler } from "../handlers/handler.ts";
+import type { Handler } from "../handlers/handler_context.ts";
 import { runningKey, type Session } from "../peers/peer.ts";
 
 /** The last message of a link whose sender is shutting down; it has no payload. */

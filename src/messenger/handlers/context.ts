@@ -22,7 +22,7 @@ import {
   type ResponseKind,
   ttlOfHeaders,
 } from "../../wire/mod.ts";
-import type { MessengerFace } from "./handler.ts";
+import type { MessengerFace } from "./handler_context.ts";
 import type { Registered } from "./registry.ts";
 import type { Session } from "../peers/peer.ts";
 import type { IncomingTrace } from "../observe/tracing.ts";

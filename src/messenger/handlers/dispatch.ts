@@ -17,7 +17,7 @@ import { askPolicy } from "./ask_policy.ts";
 import { type CallHost, InboundCall, shuttingDown } from "./context.ts";
 import type { DispatcherParts } from "./dispatch_parts.ts";
 import { DispatchCounts, type DispatchStats } from "./dispatch_stats.ts";
-import type { MessengerFace } from "./handler.ts";
+import type { MessengerFace } from "./handler_context.ts";
 import { DroppedMessages } from "./dropped_messages.ts";
 import { readInput } from "./input.ts";
 import { type LaneHost, lanesOf } from "./lanes.ts";

@@ -1,7 +1,7 @@
 import type { Clock, Deadlines, Guard, InstanceId, Logger } from "../../core/mod.ts";
 import type { DropCounters } from "../../transport/mod.ts";
 import type { InboundCall } from "./context.ts";
-import type { MessengerFace } from "./handler.ts";
+import type { MessengerFace } from "./handler_context.ts";
 import type { InboundObserver } from "../observe/observation.ts";
 import type { HandlerRegistry } from "./registry.ts";
 import type { Replies } from "./replies.ts";

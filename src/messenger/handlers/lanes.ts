@@ -9,7 +9,7 @@ import {
   QueueNode,
 } from "../../core/mod.ts";
 import type { InboundCall } from "./context.ts";
-import type { Handler } from "./handler.ts";
+import type { Handler } from "./handler_context.ts";
 import { type ResolvedTasks, resolveTasks } from "./task_options.ts";
 
 /** What lanes do with the messages they hold. */

@@ -1,49 +1,14 @@
-import { type AnySchema, type ContractErrors, readOptions } from "../../core/mod.ts";
+import { readOptions } from "../../core/mod.ts";
+import { amHandler, checkHandler, unaryHandler } from "./handler.ts";
 import {
-  amHandler,
-  checkHandler,
   type Handler,
   type HandlerContext,
-  type HandlerOptions,
   handlerOptionTable,
-  type MessengerFace,
+  type ObjectHandler,
   type TypedContext,
-  unaryHandler,
-} from "./handler.ts";
+} from "./handler_context.ts";
 
 const { schema: _, ...objectOptionTable } = handlerOptionTable;
-
-/**
- * A handler as an object: a literal, or an instance of a class of yours, whose `handle` is called as its method.
- *
- * @example Usage
- * ```ts
- * import { Messenger } from "zeromesh";
- *
- * class Counter {
- *   readonly name = "count";
- *   total = 0;
- *   handle(): void {
- *     this.total++;
- *   }
- * }
- *
- * await using messenger = await Messenger.create();
- * messenger.registerHandler(new Counter());
- * ```
- */
-export interface ObjectHandler<Messenger extends MessengerFace = MessengerFace> {
-  /** Its name. */
-  readonly name: string;
-  /** `am` answers nothing; what `unary` returns are the bytes of the answer. @default {"am"} */
-  readonly kind?: "am" | "unary" | undefined;
-  /** What its payload must be: a Standard Schema. Anything else is refused, and what it gives is `context.input`. */
-  readonly schema?: AnySchema | undefined;
-  /** Its limits, its order, and who may call it. */
-  readonly options?: Omit<HandlerOptions, "schema"> | undefined;
-  /** Called for each message. */
-  handle(context: TypedContext<unknown, ContractErrors, Messenger>): unknown;
-}
 
 /**
  * The handler that an object stands for; one that was made by a function is checked and returned.

@@ -14,7 +14,7 @@ import {
   veloText,
 } from "../../wire/mod.ts";
 import type { InboundCall } from "./context.ts";
-import type { Handler } from "./handler.ts";
+import type { Handler } from "./handler_context.ts";
 import type { Failure } from "./replies.ts";
 
 /** A failure that the dispatcher itself found, with its words for either kind of peer. */

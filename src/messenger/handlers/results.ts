@@ -8,7 +8,7 @@ import {
 } from "../../core/mod.ts";
 import { ResponseKind, veloText } from "../../wire/mod.ts";
 import type { InboundCall } from "./context.ts";
-import type { Handler } from "./handler.ts";
+import type { Handler } from "./handler_context.ts";
 import { payloadLimit } from "../calls/payload_limit.ts";
 import {
   answerUnread,

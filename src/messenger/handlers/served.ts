@@ -5,13 +5,8 @@ import {
   type UnaryContract,
   unknownName,
 } from "../../core/mod.ts";
-import {
-  amHandler,
-  type Handler,
-  type HandlerOptions,
-  type TypedContext,
-  typedUnaryHandler,
-} from "./handler.ts";
+import { amHandler, typedUnaryHandler } from "./handler.ts";
+import type { Handler, HandlerOptions, TypedContext } from "./handler_context.ts";
 
 /** A function for a contract, whatever its types are. */
 export type Served = (context: TypedContext<unknown>) => unknown;

@@ -14,7 +14,7 @@ import {
 } from "../../core/mod.ts";
 import type { InboundCall } from "../handlers/context.ts";
 import { Durations } from "./durations.ts";
-import type { TypedContext } from "../handlers/handler.ts";
+import type { TypedContext } from "../handlers/handler_context.ts";
 import type { Registered } from "../handlers/registry.ts";
 import type { CallObserver, PendingCall } from "../calls/pending.ts";
 import { patternOf, type Tracer } from "../calls/traced_call.ts";
