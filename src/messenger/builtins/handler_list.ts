@@ -2,7 +2,7 @@ import { type AnySchema, type InstanceId, option, type OptionTable } from "../..
 import { decodePayload, encodePayload, parseControlJson } from "../../wire/mod.ts";
 import type { MessengerCore } from "../core.ts";
 import { unreadableAnswer } from "./unreadable_answer.ts";
-import type { Registered } from "../handlers/registry.ts";
+import type { Registered } from "../handlers/context.ts";
 import { isOneOfOurs } from "./handler_waits.ts";
 import { type WaitOptions, waitOptionTable } from "../calls/wait_options.ts";
 

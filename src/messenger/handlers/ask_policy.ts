@@ -1,5 +1,5 @@
 import { describeValue, type Guard, isThenable } from "../../core/mod.ts";
-import type { Registered } from "./registry.ts";
+import type { Registered } from "./context.ts";
 
 /** Asks a handler's policy what follows a failure, and stops the handler at once, or when it has decided, if it says so. */
 export function askPolicy(

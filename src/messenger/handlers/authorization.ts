@@ -1,35 +1,77 @@
-import { Deadline, errorText, type InstanceId, LinkedQueue, QueueNode } from "../../core/mod.ts";
+import {
+  Deadline,
+  type Deadlines,
+  errorText,
+  type Guard,
+  type InstanceId,
+  LinkedQueue,
+  type Logger,
+  QueueNode,
+} from "../../core/mod.ts";
+import type { Session } from "../peers/peer.ts";
 import { askAll, type Authorize, type CallToAuthorize, type Verdict } from "./authorize.ts";
-import type { InboundCall } from "./context.ts";
-import type { DispatcherParts } from "./dispatch_parts.ts";
 
 /**
  * The most messages for one of a cohort's handlers about which nothing is decided: they take up room nowhere else.
  */
 export const mostUndecided = 1_024;
 
+/** What an {@link Authorization} works with. */
+export interface AuthorizationParts {
+  /** Calls what the user gave besides handlers. */
+  readonly guard: Guard;
+  /** Where trouble is reported. */
+  readonly logger: Logger;
+  /** Deadlines of calls. */
+  readonly deadlines: Deadlines;
+  /** The instance's keys; null without. */
+  readonly curve: { readonly publicKey: string } | null;
+  /** Deadline of a call that names none, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+/** What an {@link Authorization} needs of the messages that it is asked about. */
+export interface AskedCall {
+  /** The handler's name. */
+  readonly handlerName: string;
+  /** The connection it came by. */
+  readonly session: Session;
+  /** The sender's instance id; null when it never introduced itself. */
+  readonly senderInstanceId: InstanceId | null;
+  /** The caller's headers. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Its place among the deadlines; negative without one. */
+  readonly slot: number;
+  /** Its place while nothing is decided; kept by the authorization. */
+  asked: object | null;
+  /** Whether an answer is still to come, also after the call's end. */
+  undecided: boolean;
+  /** Copies what is lent, because it has to wait. */
+  detach(): void;
+}
+
 /** What an {@link Authorization} needs of the dispatcher. */
-export interface AuthorizationHost {
+export interface AuthorizationHost<Call> {
   /** What it works with. */
-  readonly parts: Pick<DispatcherParts, "guard" | "logger" | "deadlines" | "curve" | "timeoutMs">;
+  readonly parts: AuthorizationParts;
   /** Whether nothing new is begun. */
   readonly draining: boolean;
   /** A message has to wait. Its `asked` is set. */
-  waits(call: InboundCall): void;
+  waits(call: Call): void;
   /** A message may reach its handler. */
-  allowed(call: InboundCall, am: boolean): void;
+  allowed(call: Call, am: boolean): void;
   /** It may not. @param reason What the user says; empty where that is nothing. */
-  forbidden(call: InboundCall, reason: string): void;
+  forbidden(call: Call, reason: string): void;
   /** The answer about a message has come after its end. */
-  decidedLate(call: InboundCall): void;
+  decidedLate(call: Call): void;
 }
 
 /** Decides which messages reach a handler whose user wants to be asked. */
-export class Authorization {
+export class Authorization<Call extends AskedCall> {
   readonly #checks: readonly Authorize[];
   readonly #ordered: "sender" | "global" | null;
   /** Of an ordered handler: those that wait, in the order in which they came, so that they go on in it. */
-  readonly #lines = new Map<object | null, LinkedQueue<Waiting>>();
+  readonly #lines = new Map<object | null, LinkedQueue<Waiting<Call>>>();
 
   /**
    * @param checks Who is asked, one after the other.
@@ -41,7 +83,7 @@ export class Authorization {
   }
 
   /** Asks about a message, and lets it go on, or refuses it, at once or later. @param am See `anotherKind`. */
-  ask(call: InboundCall, am: boolean, host: AuthorizationHost): void {
+  ask(call: Call, am: boolean, host: AuthorizationHost<Call>): void {
     const { parts } = host;
     const verdict = askAll(parts.guard, this.#checks, new CallView(call, parts.curve?.publicKey ?? null));
     const key = this.#ordered === "sender" ? call.session.peer ?? call.session : null;
@@ -49,7 +91,7 @@ export class Authorization {
       if (verdict !== true) return host.forbidden(call, verdict);
       if (!this.#lines.has(key)) return host.allowed(call, am);
     }
-    const asked = new Waiting(call, am, key, () => this.#tooLate(asked, host));
+    const asked: Waiting<Call> = new Waiting(call, am, key, () => this.#tooLate(asked, host));
     call.detach();
     call.asked = asked;
     if (this.#ordered !== null) this.#lineOf(key).push(asked.node);
@@ -69,14 +111,14 @@ export class Authorization {
   }
 
   /** A message that waits has ended: whoever waits behind it goes on. */
-  leave(call: InboundCall, host: AuthorizationHost): void {
-    const asked = call.asked as Waiting;
+  leave(call: Call, host: AuthorizationHost<Call>): void {
+    const asked = call.asked as Waiting<Call>;
     host.parts.deadlines.remove(asked);
     const line = this.#lines.get(asked.key);
     if (line?.remove(asked.node)) this.#go(asked.key, line, host);
   }
 
-  #decide(asked: Waiting, verdict: Verdict, host: AuthorizationHost): void {
+  #decide(asked: Waiting<Call>, verdict: Verdict, host: AuthorizationHost<Call>): void {
     const { call, am, key, node } = asked;
     const line = this.#lines.get(key);
     host.parts.deadlines.remove(asked);
@@ -88,19 +130,19 @@ export class Authorization {
     if (line !== undefined) this.#go(key, line, host);
   }
 
-  #tooLate(asked: Waiting, host: AuthorizationHost): void {
+  #tooLate(asked: Waiting<Call>, host: AuthorizationHost<Call>): void {
     const { guard, timeoutMs } = host.parts;
     guard.failed("authorize", new Error(`its promise did not settle within ${timeoutMs} ms`));
     this.#decide(asked, "", host);
   }
 
-  #lineOf(key: object | null): LinkedQueue<Waiting> {
+  #lineOf(key: object | null): LinkedQueue<Waiting<Call>> {
     let line = this.#lines.get(key);
     if (line === undefined) this.#lines.set(key, line = new LinkedQueue());
     return line;
   }
 
-  #go(key: object | null, line: LinkedQueue<Waiting>, host: AuthorizationHost): void {
+  #go(key: object | null, line: LinkedQueue<Waiting<Call>>, host: AuthorizationHost<Call>): void {
     for (let first = line.peek(); first?.allowed && !host.draining; first = line.peek()) {
       line.shift();
       host.allowed(first.call, first.am);
@@ -110,9 +152,9 @@ export class Authorization {
 }
 
 /** A message about which somebody was asked. */
-class Waiting extends Deadline {
-  readonly node: QueueNode<Waiting> = new QueueNode<Waiting>(this);
-  readonly call: InboundCall;
+class Waiting<Call> extends Deadline {
+  readonly node: QueueNode<Waiting<Call>> = new QueueNode<Waiting<Call>>(this);
+  readonly call: Call;
   readonly am: boolean;
   /** Whose line it stands in. */
   readonly key: object | null;
@@ -120,7 +162,7 @@ class Waiting extends Deadline {
   allowed = false;
   readonly #tooLate: () => void;
 
-  constructor(call: InboundCall, am: boolean, key: object | null, tooLate: () => void) {
+  constructor(call: Call, am: boolean, key: object | null, tooLate: () => void) {
     super();
     this.call = call;
     this.am = am;
@@ -135,10 +177,10 @@ class Waiting extends Deadline {
 
 /** A call as the user sees it: nothing of its payload, and nothing that is not looked at. */
 class CallView implements CallToAuthorize {
-  readonly #call: InboundCall;
+  readonly #call: AskedCall;
   readonly #ownKey: string | null;
 
-  constructor(call: InboundCall, ownKey: string | null) {
+  constructor(call: AskedCall, ownKey: string | null) {
     this.#call = call;
     this.#ownKey = ownKey;
   }

@@ -23,7 +23,9 @@ import {
   ttlOfHeaders,
 } from "../../wire/mod.ts";
 import type { MessengerFace } from "./handler_context.ts";
-import type { Registered } from "./registry.ts";
+import type { AskedCall } from "./authorization.ts";
+import type { HandlerEntry } from "./handler_entry.ts";
+import type { LaneItem } from "./lanes.ts";
 import type { Session } from "../peers/peer.ts";
 import type { IncomingTrace } from "../observe/tracing.ts";
 
@@ -32,6 +34,9 @@ const noHeaders: Readonly<Record<string, string>> = Object.freeze(
   Object.create(null) as Record<string, string>,
 );
 const noBytes = new Uint8Array(new ArrayBuffer(0));
+
+/** A handler while it is registered. */
+export type Registered = HandlerEntry<InboundCall>;
 
 /** What a call needs of the dispatcher that runs it. */
 export interface CallHost {
@@ -55,7 +60,7 @@ export interface CallHost {
  * The message's memory is lent for the synchronous part only. Whatever outlives that is copied by
  * {@link InboundCall.detach}; where nothing goes on, {@link InboundCall.retire} ends the loan.
  */
-export class InboundCall extends Deadline implements ResponseId {
+export class InboundCall extends Deadline implements AskedCall, LaneItem<InboundCall>, ResponseId {
   id0 = 0;
   id1 = 0;
   id2 = 0;
@@ -278,6 +283,17 @@ export class InboundCall extends Deadline implements ResponseId {
       if (this.#aborted) reject(this.#abortReason);
       promise.then(resolve, reject);
     });
+  }
+
+  /** Whose lane it waits in: by whose its connection is, and not by whom it names, since plain Velo may name anybody. */
+  get sender0(): number {
+    const { peer, serial } = this.session;
+    return peer === null ? serial : peer.worker0;
+  }
+
+  /** See {@link sender0}. */
+  get sender1(): number {
+    return this.session.peer?.worker1 ?? 0;
   }
 
   /** Whether it waits for its turn, or to be let in. */

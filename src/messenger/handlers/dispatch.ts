@@ -14,7 +14,7 @@ import type { InboundMessage } from "../../transport/mod.ts";
 import { RequestHeader, ResponseKind } from "../../wire/mod.ts";
 import { type AuthorizationHost, mostUndecided } from "./authorization.ts";
 import { askPolicy } from "./ask_policy.ts";
-import { type CallHost, InboundCall, shuttingDown } from "./context.ts";
+import { type CallHost, InboundCall, type Registered, shuttingDown } from "./context.ts";
 import type { DispatcherParts } from "./dispatch_parts.ts";
 import { DispatchCounts, type DispatchStats } from "./dispatch_stats.ts";
 import type { MessengerFace } from "./handler_context.ts";
@@ -31,7 +31,6 @@ import {
   Refusal,
   stopped,
 } from "./refusal.ts";
-import type { Registered } from "./registry.ts";
 import type { Failure, ReplyTarget } from "./replies.ts";
 import { Results } from "./results.ts";
 import { InboundRoom } from "./room.ts";
@@ -48,7 +47,7 @@ type Outcome = "succeeded" | "failed" | "cancelled" | "rejected";
  * Everything up to a handler's first `await` runs inside the receive loop: answers of a drain then leave
  * together, and a payload is decoded where it lies.
  */
-export class Dispatcher implements AuthorizationHost, CallHost, LaneHost {
+export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, LaneHost<InboundCall> {
   /** What it works with. */
   readonly parts: DispatcherParts;
   readonly guard: Guard;

@@ -1,5 +1,6 @@
-import type { Clock, Deadlines, Guard, InstanceId, Logger } from "../../core/mod.ts";
+import type { Clock, InstanceId } from "../../core/mod.ts";
 import type { DropCounters } from "../../transport/mod.ts";
+import type { AuthorizationParts } from "./authorization.ts";
 import type { InboundCall } from "./context.ts";
 import type { MessengerFace } from "./handler_context.ts";
 import type { InboundObserver } from "../observe/observation.ts";
@@ -8,7 +9,7 @@ import type { Replies } from "./replies.ts";
 import type { Session } from "../peers/peer.ts";
 
 /** What the dispatcher is made of. */
-export interface DispatcherParts {
+export interface DispatcherParts extends AuthorizationParts {
   /** What a handler sees as `context.messenger`: it knows whose it is, so that its `close` need not wait for it. */
   faceFor(call: InboundCall): MessengerFace;
   /** The handlers. */
@@ -17,14 +18,8 @@ export interface DispatcherParts {
   readonly replies: Replies;
   /** Where time comes from. */
   readonly clock: Clock;
-  /** Deadlines of calls whose handlers ask for their signal. */
-  readonly deadlines: Deadlines;
   /** Counts what is dropped. */
   readonly drops: DropCounters;
-  /** Where trouble is reported. */
-  readonly logger: Logger;
-  /** Calls what the user gave besides handlers. */
-  readonly guard: Guard;
   /** Results above this are refused. */
   readonly maxPayloadBytes: number;
   /** Messages that all handlers of the user work on together. */
@@ -41,10 +36,6 @@ export interface DispatcherParts {
   freed(bytes: number): void;
   /** Looks on; null when nobody wants to know. */
   readonly observer: InboundObserver | null;
-  /** The instance's keys; null without. */
-  readonly curve: { readonly publicKey: string } | null;
-  /** Deadline of a call that names none, in milliseconds. */
-  readonly timeoutMs: number;
   /** Whether only instances that have introduced themselves are served. */
   readonly secure: boolean;
   /** Learns from a `_hello` that is refused how its sender takes answers. */

@@ -8,28 +8,41 @@ import {
   LinkedQueue,
   QueueNode,
 } from "../../core/mod.ts";
-import type { InboundCall } from "./context.ts";
 import type { Handler } from "./handler_context.ts";
 import { type ResolvedTasks, resolveTasks } from "./task_options.ts";
 
+/** What lanes need of the messages they hold. */
+export interface LaneItem<Item> {
+  /** Whose lane it waits in, with {@link sender1}: the same for two messages of one sender. */
+  readonly sender0: number;
+  /** See {@link sender0}. */
+  readonly sender1: number;
+  /** The lane it waits or runs in; kept by the lanes. */
+  lane: object | null;
+  /** Its place while it waits for its turn; kept by the lanes. */
+  place: QueueNode<Item> | null;
+  /** Copies what is lent, because it has to wait. */
+  detach(): void;
+}
+
 /** What lanes do with the messages they hold. */
-export interface LaneHost {
+export interface LaneHost<Item> {
   /** Where time comes from. */
   readonly clock: Clock;
   /** Calls limits that others have made. */
   readonly guard: Guard;
   /** Runs a message. Its places are taken; {@link Lanes.ended} gives them back. */
-  start(call: InboundCall): void;
+  start(item: Item): void;
   /** A message has to wait. */
-  waits(call: InboundCall): void;
+  waits(item: Item): void;
   /** A message leaves its lane because a later one needs its place. */
-  evicted(call: InboundCall): void;
+  evicted(item: Item): void;
 }
 
 /** Messages of one sender, or of all, for one handler. */
-class Lane {
-  readonly queue = new LinkedQueue<InboundCall>();
-  readonly turn: QueueNode<Lane>;
+class Lane<Item> {
+  readonly queue = new LinkedQueue<Item>();
+  readonly turn: QueueNode<Lane<Item>>;
   readonly id0: number;
   readonly id1: number;
   /** Messages that run. */
@@ -37,17 +50,21 @@ class Lane {
   /** Whether it was used since the last look for idle lanes. */
   fresh = true;
   /** Another lane with the same first word. */
-  other: Lane | null = null;
+  other: Lane<Item> | null = null;
 
   constructor(id0: number, id1: number) {
     this.id0 = id0;
     this.id1 = id1;
-    this.turn = new QueueNode<Lane>(this);
+    this.turn = new QueueNode<Lane<Item>>(this);
   }
 }
 
 /** The lanes of a handler; null for one without order and limits. @param common Limits that it shares with all others. */
-export function lanesOf(host: LaneHost, { name, tasks }: Handler, common: readonly Limiter[]): Lanes | null {
+export function lanesOf<Item extends LaneItem<Item>>(
+  host: LaneHost<Item>,
+  { name, tasks }: Handler,
+  common: readonly Limiter[],
+): Lanes<Item> | null {
   const free = tasks === undefined || (tasks.ordered === null && tasks.limits.length === 0);
   return free && common.length === 0 ? null : new Lanes(host, tasks ?? resolveTasks(name, {}), common);
 }
@@ -60,18 +77,18 @@ export type Admission = "run" | "wait" | "full";
  * thousand waiting messages does not keep another's one waiting. An ordered handler runs one message of a lane at
  * a time.
  */
-export class Lanes implements LimitedTask {
-  readonly #host: LaneHost;
+export class Lanes<Item extends LaneItem<Item>> implements LimitedTask {
+  readonly #host: LaneHost<Item>;
   readonly #tasks: ResolvedTasks;
   readonly #limits: readonly Limiter[];
   // Whether any limit looks at the time: reading it costs as much as everything else here.
   readonly #timed: boolean;
-  readonly #lanes = new Map<number, Lane>();
+  readonly #lanes = new Map<number, Lane<Item>>();
   // Lanes with a message that could start if the limits let it.
-  readonly #ready = new LinkedQueue<Lane>();
+  readonly #ready = new LinkedQueue<Lane<Item>>();
   readonly #node = new QueueNode<LimitedTask>(this);
   #waitingAt: Limiter | null = null;
-  #last: Lane | null = null;
+  #last: Lane<Item> | null = null;
   #queued = 0;
   #closed = false;
   #sweeper: CancelTimer | null = null;
@@ -82,7 +99,7 @@ export class Lanes implements LimitedTask {
    * @param tasks The handler's options.
    * @param common Limits of all handlers.
    */
-  constructor(host: LaneHost, tasks: ResolvedTasks, common: readonly Limiter[]) {
+  constructor(host: LaneHost<Item>, tasks: ResolvedTasks, common: readonly Limiter[]) {
     this.#host = host;
     this.#tasks = tasks;
     this.#limits = [...new Set([...common, ...tasks.limits])].map((limit) => guardLimiter(limit, host.guard));
@@ -107,37 +124,37 @@ export class Lanes implements LimitedTask {
    * Finds a message its place: `"run"`, and its places are taken; `"wait"`, and {@link LaneHost.start} is called
    * later; `"full"`, and it is refused.
    */
-  admit(call: InboundCall): Admission {
+  admit(item: Item): Admission {
     const { ordered } = this.#tasks;
     if (ordered === null && this.#queued === 0 && this.#take()) return "run";
-    const lane = ordered === "global" ? this.#lane(0, 0) : this.#laneOf(call);
+    const lane = ordered === "global" ? this.#lane(0, 0) : this.#lane(item.sender0, item.sender1);
     if (ordered !== null) {
       lane.fresh = true;
       if (lane.running === 0 && lane.queue.size === 0 && this.#take()) {
         lane.running = 1;
-        call.lane = lane;
+        item.lane = lane;
         return "run";
       }
       if (lane.queue.size >= this.#tasks.maxQueuedPerLane && !this.#evict(lane)) return "full";
     }
     if (this.#queued >= this.#tasks.maxQueued && !this.#evict(lane)) return "full";
-    call.detach();
-    call.lane = lane;
-    call.place = new QueueNode(call);
-    lane.queue.push(call.place);
+    item.detach();
+    item.lane = lane;
+    item.place = new QueueNode(item);
+    lane.queue.push(item.place);
     this.#queued++;
-    this.#host.waits(call);
-    if (call.place === null) return "wait";
+    this.#host.waits(item);
+    if (item.place === null) return "wait";
     if (ordered === null || lane.running === 0) this.#ready.push(lane.turn);
     if (this.#ready.size > 0 && this.#waitingAt === null && !this.#running) this.#run();
     return "wait";
   }
 
   /** A message has ended: its places are free. */
-  ended(call: InboundCall): void {
-    const lane = call.lane as Lane | null;
+  ended(item: Item): void {
+    const lane = item.lane as Lane<Item> | null;
     if (lane !== null) {
-      call.lane = null;
+      item.lane = null;
       lane.running--;
       if (lane.queue.size > 0) this.#ready.push(lane.turn);
       else this.#rest(lane);
@@ -147,10 +164,10 @@ export class Lanes implements LimitedTask {
   }
 
   /** Takes a waiting message out. False when it does not wait. */
-  leave(call: InboundCall): boolean {
-    const lane = call.lane as Lane | null;
-    if (lane === null || call.place === null || !lane.queue.remove(call.place)) return false;
-    this.#left(call);
+  leave(item: Item): boolean {
+    const lane = item.lane as Lane<Item> | null;
+    if (lane === null || item.place === null || !lane.queue.remove(item.place)) return false;
+    this.#left(item);
     if (lane.queue.size > 0) return true;
     this.#ready.remove(lane.turn);
     this.#rest(lane);
@@ -159,12 +176,12 @@ export class Lanes implements LimitedTask {
   }
 
   /** Takes everything out that waits, oldest first within a lane. */
-  *drain(): IterableIterator<InboundCall> {
+  *drain(): IterableIterator<Item> {
     for (const first of [...this.#lanes.values()]) {
-      for (let lane: Lane | null = first; lane !== null; lane = lane.other) {
-        for (let call = lane.queue.peek(); call !== null; call = lane.queue.peek()) {
-          this.leave(call);
-          yield call;
+      for (let lane: Lane<Item> | null = first; lane !== null; lane = lane.other) {
+        for (let item = lane.queue.peek(); item !== null; item = lane.queue.peek()) {
+          this.leave(item);
+          yield item;
         }
       }
     }
@@ -187,13 +204,13 @@ export class Lanes implements LimitedTask {
     if (this.#ready.size > 0) this.#waitAt(this.#blocked() ?? limit);
   }
 
-  #left(call: InboundCall): void {
-    call.place = null;
-    call.lane = null;
+  #left(item: Item): void {
+    item.place = null;
+    item.lane = null;
     this.#queued--;
   }
 
-  #evict(lane: Lane): boolean {
+  #evict(lane: Lane<Item>): boolean {
     if (this.#tasks.overflow !== "dropOldest") return false;
     const oldest = lane.queue.peek();
     if (oldest === null) return false;
@@ -220,12 +237,12 @@ export class Lanes implements LimitedTask {
     const lane = this.#ready.peek();
     if (lane === null || !this.#take()) return false;
     this.#ready.remove(lane.turn);
-    const call = lane.queue.shift()!;
-    this.#left(call);
+    const item = lane.queue.shift()!;
+    this.#left(item);
     lane.running++;
-    call.lane = lane;
+    item.lane = lane;
     if (this.#tasks.ordered === null && lane.queue.size > 0) this.#ready.push(lane.turn);
-    this.#host.start(call);
+    this.#host.start(item);
     return true;
   }
 
@@ -254,19 +271,14 @@ export class Lanes implements LimitedTask {
     limit?.leave(this.#node);
   }
 
-  /** By whose the connection is, and not by whom its messages name: plain Velo may name anybody. */
-  #laneOf({ session: { peer, serial } }: InboundCall): Lane {
-    return peer === null ? this.#lane(serial, 0) : this.#lane(peer.worker0, peer.worker1);
-  }
-
-  #lane(id0: number, id1: number): Lane {
+  #lane(id0: number, id1: number): Lane<Item> {
     const last = this.#last;
     if (last !== null && last.id0 === id0 && last.id1 === id1) return last;
     const first = this.#lanes.get(id0);
-    let lane: Lane | null = first ?? null;
+    let lane: Lane<Item> | null = first ?? null;
     while (lane !== null && lane.id1 !== id1) lane = lane.other;
     if (lane === null) {
-      lane = new Lane(id0, id1);
+      lane = new Lane<Item>(id0, id1);
       lane.other = first ?? null;
       this.#lanes.set(id0, lane);
     }
@@ -281,7 +293,7 @@ export class Lanes implements LimitedTask {
   }
 
   /** A lane has nothing to do: it goes, at once or, of an ordered handler, after its time. */
-  #rest(lane: Lane): void {
+  #rest(lane: Lane<Item>): void {
     if (lane.running > 0) return;
     const { ordered, idleLaneTtlMs } = this.#tasks;
     if (ordered === "global") return;
@@ -295,7 +307,7 @@ export class Lanes implements LimitedTask {
     const { idleLaneTtlMs } = this.#tasks;
     let kept = false;
     for (const first of [...this.#lanes.values()]) {
-      for (let lane: Lane | null = first; lane !== null; lane = lane.other) {
+      for (let lane: Lane<Item> | null = first; lane !== null; lane = lane.other) {
         // What was used since the last look stays until the next one.
         const idle = lane.running === 0 && lane.queue.size === 0;
         if (idle && !lane.fresh) this.#forget(lane);
@@ -306,9 +318,9 @@ export class Lanes implements LimitedTask {
     if (kept) this.#sweeper = this.#host.clock.after(idleLaneTtlMs, () => this.#sweep());
   }
 
-  #forget(lane: Lane): void {
+  #forget(lane: Lane<Item>): void {
     if (this.#last === lane) this.#last = null;
-    let at: Lane | null = this.#lanes.get(lane.id0) ?? null;
+    let at: Lane<Item> | null = this.#lanes.get(lane.id0) ?? null;
     if (at === lane) {
       if (lane.other === null) this.#lanes.delete(lane.id0);
       else this.#lanes.set(lane.id0, lane.other);

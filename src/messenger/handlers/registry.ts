@@ -1,38 +1,12 @@
-import { type AnySchema, checkArgument, option, ZeromeshError } from "../../core/mod.ts";
+import { checkArgument, option, ZeromeshError } from "../../core/mod.ts";
 import { validateHandlerName } from "../../wire/mod.ts";
-import type { Durations } from "../observe/durations.ts";
 import type { StatusFeed } from "../peers/status.ts";
 import { Authorization } from "./authorization.ts";
 import type { Authorize } from "./authorize.ts";
 import { isUnlimited } from "./handler.ts";
 import type { Handler, RegisterOptions } from "./handler_context.ts";
+import type { InboundCall, Registered } from "./context.ts";
 import { HandlerCounts } from "./handler_stats.ts";
-import type { Lanes } from "./lanes.ts";
-import type { Held } from "./room.ts";
-
-/** A handler while it is registered. */
-export interface Registered {
-  /** The handler. */
-  readonly handler: Handler;
-  /** Whether it is the library's own, which no limit of the user's holds up. */
-  readonly system: boolean;
-  /** Whether the messenger's own limits do not count for it, see `unlimited`. */
-  readonly unlimited: boolean;
-  /** Decides which messages it gets, unless it is the library's own; null for all. */
-  readonly authorization: Authorization | null;
-  /** What its payload must be. */
-  readonly schema: AnySchema | null;
-  /** How its messages ended. */
-  readonly counts: HandlerCounts;
-  /** Its messages that are held here. */
-  readonly held: Held;
-  /** Who runs when; null for a handler without limits, undefined until its first message. */
-  lanes: Lanes | null | undefined;
-  /** Why it takes nothing more; null while it does. */
-  stopped: string | null;
-  /** How long its function takes; null while nobody has asked. */
-  durations: Durations | null;
-}
 
 const nameKind = option.kind("a string", (value) => typeof value === "string");
 
@@ -157,7 +131,7 @@ export class HandlerRegistry {
     return registered;
   }
 
-  #authorizationOf(handler: Handler, authorize: Authorize | undefined): Authorization | null {
+  #authorizationOf(handler: Handler, authorize: Authorize | undefined): Authorization<InboundCall> | null {
     const checks = [this.#parts.authorize, handler.authorize, authorize].filter((check) => check != null);
     return checks.length === 0 ? null : new Authorization(checks, handler.tasks?.ordered ?? null);
   }

@@ -12,10 +12,9 @@ import {
   TurnClock,
   ZeromeshError,
 } from "../../core/mod.ts";
-import type { InboundCall } from "../handlers/context.ts";
+import type { InboundCall, Registered } from "../handlers/context.ts";
 import { Durations } from "./durations.ts";
 import type { TypedContext } from "../handlers/handler_context.ts";
-import type { Registered } from "../handlers/registry.ts";
 import type { CallObserver, PendingCall } from "../calls/pending.ts";
 import { patternOf, type Tracer } from "../calls/traced_call.ts";
 import type { IncomingTrace, TraceOutcome, Tracing } from "./tracing.ts";
