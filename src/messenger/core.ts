@@ -285,7 +285,7 @@ export class MessengerCore implements TransportHandler<Session> {
   async handlersOf(id: InstanceId, options: WaitOptions): Promise<string[]> {
     const names = decodeHandlerList(await this.client.system("_list_handlers", id, options));
     if (names !== null) return names;
-    throw unreadableAnswer(this, id, "_list_handlers");
+    throw unreadableAnswer(this.connections.peers, id, "_list_handlers");
   }
 
   /** Lets the instance keep the process alive, or not. */

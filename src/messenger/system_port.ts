@@ -1,13 +1,16 @@
 import type { Clock, InstanceId, Logger, WorkerId } from "../core/mod.ts";
-import { copyBytes, type Link, SendOutcome } from "../transport/mod.ts";
+import { copyBytes, type Link, SendOutcome, type Transport } from "../transport/mod.ts";
 import { encodeRequest, MessageType, type ResponseId, ResponseKind } from "../wire/mod.ts";
+import type { CallClient } from "./calls/client.ts";
 import type { InboundCall } from "./handlers/context.ts";
-import type { MessengerCore } from "./core.ts";
 import { systemHandler } from "./handlers/handler.ts";
 import type { ResolvedOptions } from "./options.ts";
+import type { Connections } from "./peers/connections.ts";
+import type { StatusFeed } from "./peers/status.ts";
 import type { Peer, Session } from "./peers/peer.ts";
 import type { CallTable, Outcome } from "./calls/pending.ts";
-import type { Failure } from "./handlers/replies.ts";
+import type { HandlerRegistry } from "./handlers/registry.ts";
+import type { Failure, Replies } from "./handlers/replies.ts";
 
 /** A message for a system handler, lent for the length of the handler's synchronous part. */
 export type SystemMessage = InboundCall;
@@ -124,9 +127,31 @@ export interface SystemPort {
   hold(held: boolean): void;
 }
 
-/** The port of a {@link MessengerCore}. */
+/** What a {@link CorePort} works with; parts may be missing when it is made. */
+export interface PortParts {
+  /** This instance. */
+  readonly instanceId: InstanceId;
+  /** Its worker id. */
+  readonly workerId: WorkerId;
+  /** The handlers. */
+  readonly registry: HandlerRegistry;
+  /** Who is known and connected. */
+  readonly connections: Connections;
+  /** Sends calls. */
+  readonly client: CallClient;
+  /** Where answers go. */
+  readonly replies: Replies;
+  /** Where changes are told. */
+  readonly status: StatusFeed;
+  /** The network, for its header buffer. */
+  readonly transport: Pick<Transport<Session>, "headerBytes" | "headerView">;
+  /** The known peer with this id. @throws {ZeromeshError} `PEER_UNKNOWN`. */
+  peer(id: InstanceId): Peer;
+}
+
+/** The port of a messenger. */
 export class CorePort implements SystemPort {
-  readonly #core: MessengerCore;
+  readonly #parts: PortParts;
   /** Everything that waits for an answer. */
   readonly calls: CallTable;
   readonly #watchers = new Set<PeerWatcher>();
@@ -137,16 +162,16 @@ export class CorePort implements SystemPort {
   readonly hold: (held: boolean) => void;
 
   /**
-   * @param core The messenger, whose parts may still be missing.
+   * @param parts What it works with.
    * @param hold Keeps the process alive, or does so no longer.
    */
   constructor(
-    core: MessengerCore,
+    parts: PortParts,
     options: ResolvedOptions,
     calls: CallTable,
     hold: (held: boolean) => void,
   ) {
-    this.#core = core;
+    this.#parts = parts;
     this.calls = calls;
     this.clock = options.clock;
     this.logger = options.logger;
@@ -154,22 +179,22 @@ export class CorePort implements SystemPort {
   }
 
   get instanceId(): InstanceId {
-    return this.#core.instanceId;
+    return this.#parts.instanceId;
   }
 
   get workerId(): WorkerId {
-    return this.#core.workerId;
+    return this.#parts.workerId;
   }
 
   handle(name: string, kind: "am" | "unary", run: (message: SystemMessage) => unknown): void {
-    this.#core.registry.add(systemHandler(name, kind, (context) => run(context as unknown as InboundCall)));
+    this.#parts.registry.add(systemHandler(name, kind, (context) => run(context as unknown as InboundCall)));
   }
 
   senderOf(message: SystemMessage): SystemSender | null {
     const { session } = message;
     const peer = session.zeromesh
       ? session.peer
-      : this.#core.connections.peers.byWorker(message.id0, message.id1) ?? null;
+      : this.#parts.connections.peers.byWorker(message.id0, message.id1) ?? null;
     if (peer === null) return null;
     // Only its own connection speaks for one of ours.
     if (!session.zeromesh && peer.zeromesh) return null;
@@ -184,7 +209,7 @@ export class CorePort implements SystemPort {
     ) {
       return last.instanceId;
     }
-    const peer = this.#core.connections.peers.byWorker(worker0, worker1);
+    const peer = this.#parts.connections.peers.byWorker(worker0, worker1);
     if (peer === undefined) return null;
     this.#lastPeer = peer;
     return peer.instanceId;
@@ -207,7 +232,7 @@ export class CorePort implements SystemPort {
   }
 
   textOf(id: InstanceId): string {
-    return this.#core.connections.peers.textOf(id);
+    return this.#parts.connections.peers.textOf(id);
   }
 
   hasWay(peer: InstanceId): boolean {
@@ -217,7 +242,7 @@ export class CorePort implements SystemPort {
   }
 
   find(worker0: number, worker1: number): Promise<InstanceId> | null {
-    const { finder } = this.#core.connections;
+    const { finder } = this.#parts.connections;
     if (!finder.able) return null;
     const id = ((BigInt(worker1) << 32n) | BigInt(worker0)) as WorkerId;
     return finder.findWorker(id).then((peer) => peer.instanceId);
@@ -230,9 +255,9 @@ export class CorePort implements SystemPort {
   }
 
   async reach(id: InstanceId, timeoutMs: number): Promise<void> {
-    const { connections } = this.#core;
+    const { connections } = this.#parts;
     // What was found once and forgotten is looked for again.
-    const peer = connections.finder.able ? await connections.finder.find(id) : this.#core.peer(id);
+    const peer = connections.finder.able ? await connections.finder.find(id) : this.#parts.peer(id);
     await connections.ensure(peer, timeoutMs);
   }
 
@@ -240,7 +265,7 @@ export class CorePort implements SystemPort {
     const peer = this.#peer(to);
     if (peer === undefined) return false;
     const link = peer.session?.link ??
-      (peer.zeromesh ? null : this.#core.connections.replyLinks.to(peer.worker0, peer.worker1, null));
+      (peer.zeromesh ? null : this.#parts.connections.replyLinks.to(peer.worker0, peer.worker1, null));
     if (link === null) return false;
     if (link instanceof Promise) {
       const kept = copyBytes(payload);
@@ -256,32 +281,32 @@ export class CorePort implements SystemPort {
     wait: SystemWait,
     accept: ((answer: Outcome) => void) | null = null,
   ): Promise<void> {
-    return this.#core.client.confirmed(name, to, payload, wait, accept);
+    return this.#parts.client.confirmed(name, to, payload, wait, accept);
   }
 
   beforeCalls(run: (() => void) | null): void {
-    this.#core.client.before = run;
+    this.#parts.client.before = run;
   }
 
   call(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<Uint8Array> {
-    return this.#core.client.system(name, to, { ...wait, payload });
+    return this.#parts.client.system(name, to, { ...wait, payload });
   }
 
   async sync(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<void> {
-    await this.#core.client.system(name, to, { ...wait, payload, kind: ResponseKind.ack });
+    await this.#parts.client.system(name, to, { ...wait, payload, kind: ResponseKind.ack });
   }
 
   confirm(message: SystemMessage, id: ResponseId, failure: Failure | null, payload = nothing): void {
     const { id0, id1, id2, id3 } = id;
     const { session, handlerName } = message;
     const target = { id0, id1, id2, id3, kind: ResponseKind.ack, handlerName, session };
-    if (failure === null) this.#core.replies.confirm(target, payload);
-    else this.#core.replies.fail(target, failure);
+    if (failure === null) this.#parts.replies.confirm(target, payload);
+    else this.#parts.replies.fail(target, failure);
   }
 
   watch(watcher: PeerWatcher): Disposable {
     this.#watchers.add(watcher);
-    const status = this.#core.status.watch((change) => {
+    const status = this.#parts.status.watch((change) => {
       if (change.type === "peerUp") watcher.up(change.peer);
     });
     return {
@@ -317,7 +342,7 @@ export class CorePort implements SystemPort {
 
   /** Sends a message that nobody answers, if there is room now. */
   send(link: Link<Session>, name: Uint8Array, payload: Uint8Array): SendOutcome {
-    const { headerBytes, headerView } = this.#core.transport;
+    const { headerBytes, headerView } = this.#parts.transport;
     const id = this.calls.fireId;
     const length = encodeRequest(headerBytes, headerView, 0, ResponseKind.fire, id, name, null);
     return link.send(MessageType.message, length, payload, false);
@@ -330,7 +355,7 @@ export class CorePort implements SystemPort {
   }
 
   #peer(id: InstanceId): Peer | undefined {
-    return this.#core.connections.peers.get(id);
+    return this.#parts.connections.peers.get(id);
   }
 }
 

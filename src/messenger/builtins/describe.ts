@@ -53,5 +53,5 @@ export async function describePeer(
   if (Array.isArray(services) && typeof running === "number" && typeof pending === "number") {
     return { services: services.map(String), running, pending };
   }
-  throw unreadableAnswer(core, peer, name);
+  throw unreadableAnswer(core.connections.peers, peer, name);
 }

@@ -86,7 +86,7 @@ export async function listHandlers(
   const { handlers, details } = (answer ?? {}) as { handlers?: unknown; details?: unknown };
   if (Array.isArray(details) && details.every(isDescription)) return details;
   if (Array.isArray(handlers) && handlers.every((one) => typeof one === "string")) return plain(handlers);
-  throw unreadableAnswer(core, peer, name);
+  throw unreadableAnswer(core.connections.peers, peer, name);
 }
 
 function isDescription(value: unknown): value is HandlerDescription {

@@ -70,5 +70,5 @@ export async function checkHealth(
       version: typeof version === "string" ? version : null,
     };
   }
-  throw unreadableAnswer(core, peer, name);
+  throw unreadableAnswer(core.connections.peers, peer, name);
 }
