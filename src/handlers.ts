@@ -4,19 +4,14 @@
  *
  * @module
  */
-import type {
-  AnySchema,
-  Contract,
-  ContractErrors,
-  HandlerInput,
-  HandlerOutput,
-  UnaryContract,
-} from "./core/mod.ts";
+import type { Contract, ContractErrors, HandlerInput, HandlerOutput, UnaryContract } from "./core/mod.ts";
 import type { Messenger } from "./messenger.ts";
 import {
   amHandler as makeAm,
   type Handler,
   type HandlerContext as MessageContext,
+  type HandlerFunction,
+  type HandlerFunctions,
   type HandlerOptions,
   type MaybePromise,
   type ObjectHandler as HandlerObject,
@@ -43,15 +38,10 @@ export type TypedContext<Input, Errors extends ContractErrors = ContractErrors> 
 export type ObjectHandler = HandlerObject<Messenger>;
 
 /** A function that serves a contract. */
-export type ContractHandler<C extends Contract> = (
-  context: TypedContext<HandlerInput<C>, C["errors"]>,
-) => C["output"] extends AnySchema ? MaybePromise<HandlerOutput<C>> : unknown;
+export type ContractHandler<C extends Contract> = HandlerFunction<C, Messenger>;
 
 /** The functions that serve the contracts in an object, which may hold other things: one under the key of each. */
-export type ContractHandlers<Contracts extends object> = {
-  readonly [Name in keyof Contracts as Contracts[Name] extends Contract ? Name : never]:
-    Contracts[Name] extends Contract ? ContractHandler<Contracts[Name]> : never;
-};
+export type ContractHandlers<Contracts extends object> = HandlerFunctions<Contracts, Messenger>;
 
 /**
  * A handler of active messages: it answers nothing.

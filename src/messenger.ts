@@ -26,6 +26,8 @@ import {
   handleOptionTable,
   type Handler,
   handlerFor,
+  type HandlerFunction,
+  type HandlerFunctions,
   handlerOf,
   type HandlerOptions,
   handlersFor,
@@ -46,7 +48,6 @@ import {
   type WaitOptions,
   waitOptionTable,
 } from "./messenger/mod.ts";
-import type { ContractHandler, ContractHandlers } from "./handlers.ts";
 import { type Inside, openInside } from "./messenger_inside.ts";
 import { observeMessenger } from "./messenger_metrics.ts";
 import { type MessengerOptions, messengerOptionTable } from "./messenger_options.ts";
@@ -242,7 +243,7 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
    */
   handle<C extends Contract>(
     contract: C,
-    run: ContractHandler<C>,
+    run: HandlerFunction<C, Messenger>,
     given?: HandlerOptions & RegisterOptions,
   ): Disposable {
     if (!isContract(contract)) throw new TypeError("Cannot handle: the first argument must be a contract");
@@ -274,7 +275,7 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
    */
   serve<Contracts extends object>(
     contracts: Contracts,
-    handlers: ContractHandlers<Contracts>,
+    handlers: HandlerFunctions<Contracts, Messenger>,
     given?: HandlerOptions & RegisterOptions,
   ): Disposable {
     const { replace, ...options } = readOptions(given, handleOptionTable, "Cannot serve");
@@ -341,10 +342,9 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
 
   /** A snapshot of counters; those of events once there was one, those of services with discovery. */
   stats(): FullStats {
-    const { hub, core, builtins } = this.#inside;
+    const { hub, core, builtins, events: { made } } = this.#inside;
     const services = hub?.stats() ?? null;
-    const events = this.#inside.events.made?.stats() ?? null;
-    return { ...core.stats(), ...builtins.stats(), events, services };
+    return { ...core.stats(), ...builtins.stats(), events: made?.stats() ?? null, services };
   }
 
   /**

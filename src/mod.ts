@@ -110,6 +110,8 @@ export {
   type Handler,
   type HandlerContext as MessageContext,
   type HandlerDescription,
+  type HandlerFunction,
+  type HandlerFunctions,
   type HandlerOptions,
   type HandlerRegistered,
   type HandlerReplaced,

@@ -41,7 +41,13 @@ export { type HealthReport } from "./builtins/health.ts";
 export { type Authorize, type CallToAuthorize } from "./handlers/authorize.ts";
 export { type InboundCall } from "./handlers/context.ts";
 export { handlerOf } from "./handlers/object_handler.ts";
-export { handlerFor, handlersFor, type Served } from "./handlers/served.ts";
+export {
+  handlerFor,
+  type HandlerFunction,
+  type HandlerFunctions,
+  handlersFor,
+  type Served,
+} from "./handlers/served.ts";
 export { PeerQuestions, portOf, registrationsOf } from "./builtins/peer_questions.ts";
 export { type RegisterServiceOptions } from "./builtins/register_service.ts";
 export { Observation, observeLabel } from "./observe/observation.ts";

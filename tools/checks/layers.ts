@@ -55,30 +55,24 @@ export interface Import {
   readonly line: number;
   /** The names in its braces, as the other file has them. */
   readonly names: readonly string[];
-  /** Whether it goes away when types are erased. */
-  readonly typeOnly: boolean;
 }
 
-/** The imports and re-exports of a file, also the dynamic ones with a literal. */
+/** The imports and re-exports of a file, of types too, also the dynamic ones with a literal. */
 export function importsOf(file: SourceFile): Import[] {
   const imports: Import[] = [];
   const statement =
-    /(?:^|[\n;}])\s*(import|export)\s+(type\s+)?((?:[\w$]+\s*,?\s*)?(?:\{[^}]*\}|\*(?:\s+as\s+[\w$]+)?)?\s*)from\s*["']([^"']+)["']/g;
+    /(?:^|[\n;}])\s*(import|export)\s+(?:type\s+)?((?:[\w$]+\s*,?\s*)?(?:\{[^}]*\}|\*(?:\s+as\s+[\w$]+)?)?\s*)from\s*["']([^"']+)["']/g;
   for (const match of file.code.matchAll(statement)) {
-    const [whole, keyword = "", type, clause = "", specifier = ""] = match;
+    const [whole, keyword = "", clause = "", specifier = ""] = match;
     const start = match.index + whole.indexOf(keyword);
     imports.push({
       specifier,
       line: lineAt(file.code, start),
       names: namesIn(clause).map((name) => name.replace(/^type\s+/, "").replace(/\s+as\s.*$/, "")),
-      typeOnly: type !== undefined || onlyTypesNamed(clause),
     });
   }
   for (const match of file.code.matchAll(/\bimport\s*\(?\s*["']([^"']+)["']/g)) {
-    // `typeof import("x")` and `import("x").Name` in a type are types as well.
-    const before = file.code.slice(Math.max(0, match.index - 60), match.index);
-    const typeOnly = match[0].includes("(") && /(?:typeof|[:<|&]|\btype\s+[\w$]+\s*=)\s*$/.test(before);
-    imports.push({ specifier: match[1] ?? "", line: lineAt(file.code, match.index), names: [], typeOnly });
+    imports.push({ specifier: match[1] ?? "", line: lineAt(file.code, match.index), names: [] });
   }
   return imports;
 }
@@ -157,17 +151,12 @@ function namesIn(clause: string): string[] {
   return names.split(",").map((name) => name.trim()).filter((name) => name !== "");
 }
 
-function onlyTypesNamed(clause: string): boolean {
-  const names = namesIn(clause);
-  return clause.trim().startsWith("{") && names.length > 0 && names.every((name) => name.startsWith("type "));
-}
-
-/** Circles among the values that files import; types may go round. */
+/** Circles among the files that import each other, be it for a type alone: who reads one of them must read them all. */
 function cycleProblems(files: readonly SourceFile[]): string[] {
   const graph = new Map<string, string[]>();
   for (const file of files) {
     if (layerOf(file.path) === undefined) continue;
-    const targets = importsOf(file).filter((one) => !one.typeOnly && one.specifier.startsWith("."));
+    const targets = importsOf(file).filter((one) => one.specifier.startsWith("."));
     graph.set(file.path, targets.map((one) => posix.join(posix.dirname(file.path), one.specifier)));
   }
   const problems: string[] = [];

@@ -1,12 +1,32 @@
 import {
+  type AnySchema,
   type Contract,
   contractsIn,
   describeValue,
+  type HandlerInput,
+  type HandlerOutput,
   type UnaryContract,
   unknownName,
 } from "../../core/mod.ts";
 import { amHandler, typedUnaryHandler } from "./handler.ts";
-import type { Handler, HandlerOptions, TypedContext } from "./handler_context.ts";
+import type {
+  Handler,
+  HandlerOptions,
+  MaybePromise,
+  MessengerFace,
+  TypedContext,
+} from "./handler_context.ts";
+
+/** A function that serves a contract, with the messenger that its context has. */
+export type HandlerFunction<C extends Contract, Messenger extends MessengerFace = MessengerFace> = (
+  context: TypedContext<HandlerInput<C>, C["errors"], Messenger>,
+) => C["output"] extends AnySchema ? MaybePromise<HandlerOutput<C>> : unknown;
+
+/** The functions that serve the contracts in an object, which may hold other things: one under the key of each. */
+export type HandlerFunctions<Contracts extends object, Messenger extends MessengerFace = MessengerFace> = {
+  readonly [Name in keyof Contracts as Contracts[Name] extends Contract ? Name : never]:
+    Contracts[Name] extends Contract ? HandlerFunction<Contracts[Name], Messenger> : never;
+};
 
 /** A function for a contract, whatever its types are. */
 export type Served = (context: TypedContext<unknown>) => unknown;
