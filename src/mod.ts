@@ -61,6 +61,7 @@ export {
   type Meter,
   type MetricInfo,
   type Observe,
+  type Overflow,
   QueueNode,
   type Ran,
   type ReadMetric,

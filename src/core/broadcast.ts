@@ -1,3 +1,4 @@
+import { AsyncQueue } from "./async_queue.ts";
 import { option, type OptionTable, readOptions } from "./options.ts";
 
 /** What a subscriber sees in place of entries it was too slow for. */
@@ -29,7 +30,7 @@ export const subscribeOptionTable: OptionTable<SubscribeOptions> = {
  * not at the first `next()`.
  */
 export class Broadcast<T> {
-  readonly #subscribers = new Set<Subscriber<T>>();
+  readonly #subscribers = new Set<AsyncQueue<T | DroppedEntries>>();
   #closed = false;
 
   /** How many read along. */
@@ -49,9 +50,13 @@ export class Broadcast<T> {
    * @throws {RangeError} If `maxBuffered` is not positive.
    */
   subscribe(given?: SubscribeOptions): AsyncIterableIterator<T | DroppedEntries> {
-    const { maxBuffered = 256, signal } = readOptions(given, subscribeOptionTable, "Cannot subscribe");
-    const subscriber = new Subscriber<T>(maxBuffered, signal, () => {
-      this.#subscribers.delete(subscriber);
+    const { maxBuffered: limit = 256, signal } = readOptions(given, subscribeOptionTable, "Cannot subscribe");
+    const subscriber = new AsyncQueue<T | DroppedEntries>({
+      limit,
+      overflow: "dropOldest",
+      notice: (count) => ({ type: "dropped", count }),
+      signal,
+      onEnd: (): boolean => this.#subscribers.delete(subscriber),
     });
     if (this.#closed || signal?.aborted) subscriber.end();
     else this.#subscribers.add(subscriber);
@@ -62,67 +67,5 @@ export class Broadcast<T> {
   close(): void {
     this.#closed = true;
     for (const subscriber of [...this.#subscribers]) subscriber.end();
-  }
-}
-
-class Subscriber<T> implements AsyncIterableIterator<T | DroppedEntries> {
-  readonly #buffer: T[] = [];
-  readonly #maxBuffered: number;
-  readonly #signal: AbortSignal | undefined;
-  readonly #onEnd: () => void;
-  readonly #stop = () => this.end();
-  readonly #waiting: ((result: IteratorResult<T | DroppedEntries>) => void)[] = [];
-  #dropped = 0;
-  #ended = false;
-
-  constructor(maxBuffered: number, signal: AbortSignal | undefined, onEnd: () => void) {
-    this.#maxBuffered = maxBuffered;
-    this.#signal = signal;
-    this.#onEnd = onEnd;
-    signal?.addEventListener("abort", this.#stop, { once: true });
-  }
-
-  push(entry: T): void {
-    const waiting = this.#waiting.shift();
-    if (waiting !== undefined) return waiting({ done: false, value: entry });
-    if (this.#buffer.length >= this.#maxBuffered) {
-      this.#buffer.shift();
-      this.#dropped++;
-    }
-    this.#buffer.push(entry);
-  }
-
-  end(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#signal?.removeEventListener("abort", this.#stop);
-    this.#onEnd();
-    for (const waiting of this.#waiting.splice(0)) waiting({ done: true, value: undefined });
-  }
-
-  next(): Promise<IteratorResult<T | DroppedEntries>> {
-    if (this.#dropped > 0) {
-      const count = this.#dropped;
-      this.#dropped = 0;
-      return Promise.resolve({ done: false, value: { type: "dropped", count } });
-    }
-    const entry = this.#buffer.shift();
-    if (entry !== undefined) return Promise.resolve({ done: false, value: entry });
-    if (this.#ended) return Promise.resolve({ done: true, value: undefined });
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  return(): Promise<IteratorResult<T | DroppedEntries>> {
-    this.#buffer.length = 0;
-    this.end();
-    return Promise.resolve({ done: true, value: undefined });
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.return().then(() => {});
   }
 }

@@ -3,6 +3,8 @@
  *
  * @module
  */
+export { AsyncQueue, type AsyncQueueOptions } from "./async_queue.ts";
+export { AsyncSource, type AsyncSourceOptions } from "./async_source.ts";
 export { Backoff, type BackoffOptions } from "./backoff.ts";
 export { Broadcast, type DroppedEntries, type SubscribeOptions, subscribeOptionTable } from "./broadcast.ts";
 export { type CancelTimer, type Clock, holdProcess, systemClock } from "./clock.ts";
@@ -100,6 +102,7 @@ export {
   validateArrived,
 } from "./schema.ts";
 export { TurnClock, type TurnTask } from "./turn_clock.ts";
+export type { Overflow } from "./overflow.ts";
 export { hold, type HoldOptions, onAbort, pause } from "./wait.ts";
 export { xxh3Of16 } from "./xxh3.ts";
 export { libraryVersion } from "./version.ts";

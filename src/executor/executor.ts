@@ -1,13 +1,12 @@
 import {
+  AsyncQueue,
   type Clock,
-  Deque,
   errorText,
   Guard,
   type Logger,
   observeNumbers,
   onAbort,
   readOptions,
-  Shares,
   systemClock,
   ZeromeshError,
 } from "../core/mod.ts";
@@ -30,10 +29,8 @@ import {
   type StopOptions,
   stopOptionTable,
 } from "./options.ts";
-import { Responses } from "./responses.ts";
-import { type WaitingSend, WaitingSends } from "./waiting_sends.ts";
 
-const anybody = (): boolean => true;
+const senderOf = ({ sender }: Job): string | null => sender;
 
 interface Job {
   readonly message: ActiveMessage;
@@ -66,25 +63,20 @@ interface Job {
  */
 export class ActiveMessageExecutor implements AsyncDisposable {
   readonly #concurrency: number;
-  readonly #maxQueued: number;
   readonly #maxUnread: number;
-  readonly #overflow: "wait" | "fail";
   readonly #handlerTimeoutMs: number;
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #metrics: Disposable;
   #listening: Disposable | null = null;
   readonly #handlers = new Map<string, ActiveMessageHandler>();
-  readonly #queue = new Deque<Job>();
-  /** Places in the queue. */
-  readonly #places: Shares<string>;
-  readonly #waiting = new WaitingSends<Job>();
+  readonly #queue: AsyncQueue<Job>;
   readonly #running = new Set<AbortController>();
-  readonly #responses = new Responses(() => this.#pump());
+  // Handlers wait while too many are unread, so that needs no limit of its own.
+  readonly #responses = new AsyncQueue<ResponseNotification>({ limit: Infinity, overflow: "wait" });
   #idle: PromiseWithResolvers<void> | null = null;
   #stopping: Promise<void> | null = null;
   #draining = false;
-  #accepted = 0;
   #succeeded = 0;
   #failed = 0;
   #dropped = 0;
@@ -101,11 +93,16 @@ export class ActiveMessageExecutor implements AsyncDisposable {
     const options = readOptions(given, executorOptionTable, "Cannot make an executor");
     const d = executorDefaults;
     this.#concurrency = options.concurrency ?? d.concurrency;
-    this.#maxQueued = options.maxQueued ?? d.maxQueued;
-    this.#places = new Shares(this.#maxQueued);
+    const limit = options.maxQueued ?? d.maxQueued;
+    const overflow = options.overflow ?? d.overflow;
+    this.#queue = new AsyncQueue({
+      limit,
+      overflow,
+      senderOf,
+      refusal: (job, why) => this.#refusal(job, why),
+    });
     this.#maxUnread = options.maxUnreadResponses ?? d.maxUnreadResponses;
     this.#handlerTimeoutMs = options.handlerTimeoutMs ?? d.handlerTimeoutMs;
-    this.#overflow = options.overflow ?? d.overflow;
     const guard = new Guard(options.logger);
     this.#logger = guard.logger;
     this.#clock = options.clock ?? systemClock;
@@ -119,13 +116,21 @@ export class ActiveMessageExecutor implements AsyncDisposable {
    * everything was read.
    */
   get responses(): AsyncIterable<ResponseNotification> {
-    return this.#responses;
+    const reader: AsyncIterator<ResponseNotification> = {
+      next: () => {
+        const response = this.#responses.next();
+        this.#pump();
+        return response;
+      },
+    };
+    // A reader that leaves takes nothing with it.
+    return { [Symbol.asyncIterator]: () => reader };
   }
 
   /** Counters. */
   stats(): ExecutorStats {
     return {
-      accepted: this.#accepted,
+      accepted: this.#queue.size + this.#running.size + this.#succeeded + this.#failed + this.#dropped,
       queued: this.#queue.size,
       running: this.#running.size,
       succeeded: this.#succeeded,
@@ -207,9 +212,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   }
 
   async #stop(timeoutMs: number): Promise<void> {
-    for (let send = this.#waiting.next(anybody); send !== null; send = this.#waiting.next(anybody)) {
-      send.refuse(stopped(send.job.message));
-    }
+    this.#queue.end();
     if (!this.#draining) this.#dropQueue();
     this.#idle = Promise.withResolvers();
     if (this.#isIdle()) this.#idle.resolve();
@@ -232,76 +235,39 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   }
 
   #dropQueue(): void {
-    for (let job = this.#shift(); job !== undefined; job = this.#shift()) {
+    for (let job = this.#queue.take(); job !== undefined; job = this.#queue.take()) {
       this.#dropped++;
       this.#notify(job, new Error("The executor was stopped before this message was handled"));
     }
   }
 
   #enqueue(job: Job, signal: AbortSignal | undefined): Promise<void> {
-    if (this.#stopping !== null) return Promise.reject(stopped(job.message));
-    if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.#waiting.size === 0 && this.#places.take(job.sender)) {
-      this.#accept(job);
-      this.#pump();
-      return Promise.resolve();
-    }
-    if (this.#overflow === "fail") {
-      return Promise.reject(
-        new ZeromeshError(
-          "QUEUE_FULL",
-          `Cannot send "${job.message.messageType}": ${this.#queue.size} messages wait for a handler already, which is ` +
-            "the limit (maxQueued), or one sender's share of it",
-          { handler: job.message.messageType, ran: "no" },
-        ),
-      );
-    }
-    return new Promise((resolve, reject) => {
-      const send: WaitingSend<Job> = {
-        job,
-        accept: () => {
-          listening[Symbol.dispose]();
-          resolve();
-        },
-        refuse: (error) => {
-          listening[Symbol.dispose]();
-          reject(error);
-        },
-      };
-      const listening = onAbort(signal, () => {
-        if (this.#waiting.delete(send)) reject(signal?.reason);
-      });
-      this.#waiting.add(send);
-      // Others may wait for their share only.
-      this.#pump();
-    });
+    const placed = this.#queue.put(job, signal);
+    this.#pump();
+    return placed;
   }
 
-  #accept(job: Job): void {
-    this.#accepted++;
-    this.#queue.push(job);
+  #refusal({ message: { messageType } }: Job, why: "full" | "ended"): ZeromeshError {
+    const reason = why === "ended"
+      ? "the executor was stopped"
+      : `${this.#queue.size} messages wait for a handler ` +
+        "already, which is the limit (maxQueued), or one sender's share of it";
+    return new ZeromeshError(
+      why === "ended" ? "CLOSED" : "QUEUE_FULL",
+      `Cannot send "${messageType}": ${reason}`,
+      {
+        handler: messageType,
+        ran: "no",
+      },
+    );
   }
 
-  /** Takes the first message out of the queue. */
-  #shift(): Job | undefined {
-    const job = this.#queue.shift();
-    if (job !== undefined) this.#places.give(job.sender);
-    return job;
-  }
-
-  /** Begins what may begin, and lets waiting sends in. */
+  /** Begins what may begin. */
   #pump(): void {
-    for (;;) {
-      while (this.#queue.size > 0 && this.#running.size < this.#concurrency) {
-        // The unread ones are as many as the limit, or will be when those that run have ended.
-        if (this.#stopping === null && this.#responses.size + this.#running.size >= this.#maxUnread) break;
-        this.#begin(this.#shift()!);
-      }
-      if (this.#queue.size >= this.#maxQueued) return;
-      const send = this.#waiting.next((sender) => this.#places.take(sender));
-      if (send === null) return;
-      send.accept();
-      this.#accept(send.job);
+    while (this.#queue.size > 0 && this.#running.size < this.#concurrency) {
+      // The unread ones are as many as the limit, or will be when those that run have ended.
+      if (this.#stopping === null && this.#responses.size + this.#running.size >= this.#maxUnread) return;
+      this.#begin(this.#queue.take()!);
     }
   }
 
@@ -366,11 +332,4 @@ export class ActiveMessageExecutor implements AsyncDisposable {
     if (job.tell !== null) job.tell(notification);
     else this.#responses.push(notification);
   }
-}
-
-function stopped(message: ActiveMessage): ZeromeshError {
-  return new ZeromeshError("CLOSED", `Cannot send "${message.messageType}": the executor was stopped`, {
-    handler: message.messageType,
-    ran: "no",
-  });
 }

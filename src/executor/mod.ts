@@ -38,6 +38,7 @@ export {
   serveExecutor,
   type ServeExecutorOptions,
 } from "./bridge.ts";
+export type { Overflow } from "../core/mod.ts";
 export { ActiveMessageExecutor } from "./executor.ts";
 export {
   type ActiveMessage,

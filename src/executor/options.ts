@@ -1,4 +1,4 @@
-import { type Clock, type Logger, type Meter, option, type OptionTable } from "../core/mod.ts";
+import { type Clock, type Logger, type Meter, option, type OptionTable, type Overflow } from "../core/mod.ts";
 
 /** Options of `ActiveMessageExecutor`. */
 export interface ExecutorOptions {
@@ -7,7 +7,7 @@ export interface ExecutorOptions {
   /** How many messages wait for a handler. @default {65_536} */
   maxQueued?: number | undefined;
   /** What `ActiveMessageExecutor.send` does when as many wait. @default {"wait"} */
-  overflow?: "wait" | "fail" | undefined;
+  overflow?: Extract<Overflow, "wait" | "fail"> | undefined;
   /**
    * How many notifications may be unread; then no further message begins until some are read, and senders wait.
    *

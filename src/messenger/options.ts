@@ -6,6 +6,7 @@ import {
   instanceId,
   type Logger,
   type Meter,
+  type Overflow,
   systemClock,
 } from "../core/mod.ts";
 import { type ResolvedRetry, resolveRetry, type RetryOptions } from "./calls/retry_options.ts";
@@ -16,7 +17,7 @@ import type { Authorize } from "./handlers/authorize.ts";
 import type { Tracing } from "./observe/tracing.ts";
 
 /** What happens to a message when the bounded queue of its peer is full. */
-export type SendOverflow = "wait" | "fail";
+export type SendOverflow = Extract<Overflow, "wait" | "fail">;
 
 /** Options of `Messenger.create`. */
 export interface MessengerOptions {

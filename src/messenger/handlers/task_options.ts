@@ -4,6 +4,7 @@ import {
   logOnly,
   option,
   type OptionTable,
+  type Overflow,
   requireOption,
   semaphore,
   tokenBucket,
@@ -12,7 +13,7 @@ import {
 } from "../../core/mod.ts";
 
 /** What happens at the limit of a queue of messages for a handler. */
-export type QueueOverflow = "fail" | "dropNewest" | "dropOldest";
+export type QueueOverflow = Exclude<Overflow, "wait">;
 
 /** One message after the other, in the order they came. */
 export interface OrderedDispatch {
