@@ -17,7 +17,6 @@ import type {
   TypedCallOptions,
 } from "./caller.ts";
 import type { Connections } from "../peers/connections.ts";
-import { located } from "./located.ts";
 import { EncodedNames } from "./encoded_names.ts";
 import { readCallOptions } from "./call_options.ts";
 import { Outgoing, type OutgoingParts } from "./outgoing.ts";
@@ -92,12 +91,12 @@ export class CallClient implements Caller {
 
   amSync(target: string | Contract, options: CallOptions | TypedCallOptions<Contract>): Promise<void> {
     const started = this.#call(ResponseKind.ack, target, options, null) as Promise<void>;
-    return located(started, options?.signal);
+    return started;
   }
 
   unary(target: string, options: CallOptions): Promise<Uint8Array> {
     const started = this.#call(ResponseKind.unary, target, options, keepBytes) as Promise<Uint8Array>;
-    return located(started, options?.signal);
+    return started;
   }
 
   typedUnary<C extends UnaryContract>(
@@ -113,7 +112,7 @@ export class CallClient implements Caller {
     const started = this.#isPlain(options)
       ? this.#typed(contract, options)
       : this.#send(contract, options, (direct) => this.#typed(contract, direct));
-    return located(started as Promise<CallOutput<C>>, options?.signal);
+    return started as Promise<CallOutput<C>>;
   }
 
   #call(
