@@ -1,5 +1,6 @@
 import type { Region } from "./memory.ts";
 import { cString } from "./c_string.ts";
+import { Errno } from "./constants.ts";
 import type { LinuxSystem, System } from "./symbols.ts";
 
 const AF_INET = 2;
@@ -8,7 +9,10 @@ const IPPROTO_TCP = 6;
 const TCP_INFO = 11;
 const SOL_SOCKET = 1;
 const SO_MEMINFO = 55;
+const SHUT_WR = 1;
 const SHUT_RDWR = 2;
+const F_DUPFD_CLOEXEC = 1030;
+const RLIMIT_NOFILE = 7;
 /** Where `tcpi_bytes_acked` and `tcpi_bytes_received` lie in `struct tcp_info` (linux/tcp.h), and where they end. */
 const ackedAt = 120;
 const receivedAt = 128;
@@ -21,6 +25,11 @@ const queuedAt = 20;
 const memoryInfoBytes = queuedAt + 4;
 /** Enough for `socket:[NUMBER]`. */
 const linkBytes = 64;
+/** Descriptors that are left to everybody else: libzmq ends the process when it finds none. */
+const reserve = 64;
+const discardBytes = 64 * 1024;
+/** So many bytes are thrown away at a time, however many there are. */
+const mostDiscards = 64;
 
 /**
  * Looks at connections by their descriptors, which belong to libzmq.
@@ -44,6 +53,14 @@ export interface TcpConnections {
   identity(fd: number): string | null;
   /** Ends both directions; its owner learns of it as of any loss. */
   shutdown(fd: number): void;
+  /** A descriptor of our own for the same connection, which stays open when its owner closes it; −1 when few are left. */
+  duplicate(fd: number): number;
+  /** Ends this side's direction: the other end reads what was sent, and then that there is no more. */
+  endWriting(fd: number): void;
+  /** Throws away what has come by it. Returns whether nothing more can come: the other end has closed it, or it is broken. */
+  discard(fd: number): boolean;
+  /** Closes what {@link TcpConnections.duplicate} gave. */
+  close(fd: number): void;
 }
 
 /** {@link TcpConnections} on Linux; null elsewhere, where the kernel counts otherwise. */
@@ -57,8 +74,13 @@ class LinuxConnections implements TcpConnections {
   readonly #info: Region;
   readonly #length: Region;
   readonly #link: Region;
+  readonly #system: LinuxSystem;
+  #discarded: Region | null = null;
+  #highest = -1;
 
-  constructor({ calls, region }: LinuxSystem) {
+  constructor(system: LinuxSystem) {
+    const { calls, region } = system;
+    this.#system = system;
     this.#calls = calls;
     this.#address = region(addressBytes);
     this.#info = region(infoBytes);
@@ -99,6 +121,42 @@ class LinuxConnections implements TcpConnections {
 
   shutdown(fd: number): void {
     this.#calls.shutdown(fd, SHUT_RDWR);
+  }
+
+  duplicate(fd: number): number {
+    const copy = this.#calls.fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0) return -1;
+    this.#system.holdings?.add("descriptor", BigInt(copy));
+    // The lowest number that is free is given out, so as many as lie above it are free at most.
+    if (copy <= this.#highestDuplicate()) return copy;
+    this.close(copy);
+    return -1;
+  }
+
+  endWriting(fd: number): void {
+    this.#calls.shutdown(fd, SHUT_WR);
+  }
+
+  discard(fd: number): boolean {
+    const { address } = this.#discarded ??= this.#system.region(discardBytes);
+    for (let i = 0; i < mostDiscards; i++) {
+      const length = this.#calls.read(fd, address, discardBytes);
+      if (length === 0) return true;
+      if (length < 0) return this.#calls.errno() !== Errno.EAGAIN;
+    }
+    return false;
+  }
+
+  close(fd: number): void {
+    this.#system.holdings?.remove("descriptor", BigInt(fd));
+    this.#calls.close(fd);
+  }
+
+  #highestDuplicate(): number {
+    if (this.#highest >= 0) return this.#highest;
+    const limit = this.#system.region(16);
+    if (this.#calls.getrlimit(RLIMIT_NOFILE, limit.address) < 0) return 0;
+    return this.#highest = Number(limit.view.getBigUint64(0, true)) - reserve;
   }
 
   #counted(fd: number, at: number): number {

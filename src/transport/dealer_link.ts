@@ -134,6 +134,7 @@ export class DealerLink<Session> extends Link<Session> implements Source {
     }
     this.dropBacklog();
     this.#host.unfinished?.remove(this.#fd);
+    if (lingerMs > 0) this.outlet?.keep(lingerMs);
     this.#socket.close({ lingerMs });
     this.#host.gone(this, loss);
   }

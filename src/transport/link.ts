@@ -168,12 +168,14 @@ export abstract class Link<Session> {
     return SendOutcome.sent;
   }
 
-  /** The process is about to end: whatever waits leaves now, as far as there is room. */
-  flushBeforeExit(): void {
-    this.beforeExit?.();
+  /** The process is about to end: whatever waits leaves now, as far as there is room. Returns whether nothing is left. */
+  flushBeforeExit(): boolean {
+    if (this.#state !== "open") return true;
+    this.outlet?.keep(0);
     this.outlet?.release();
-    this.flush();
-    this.retry();
+    this.beforeExit?.();
+    do this.flush(); while (this.retry() > 0);
+    return this.#isClosed() || this.#queue.size + this.#line.size === 0;
   }
 
   /** A batch is about to leave, see {@link rider}. */
@@ -191,7 +193,8 @@ export abstract class Link<Session> {
       if (outcome === WriteOutcome.sent) {
         this.#handed += count;
         this.shared.counters.sent += count;
-        return;
+        // What left of the queue before may have found these still here.
+        return this.#wakeWaiting();
       }
       if (outcome === WriteOutcome.lost) return;
       this.#block();

@@ -212,7 +212,10 @@ export class Listener<Session> implements Source, RouterHost<Session> {
   /** Ends all links and the socket. */
   close(lingerMs: number): void {
     for (const link of [...this.#lost, ...this.#leaving.all]) this.#finish(link);
-    for (const link of [...this.#links.values()]) link.close(0);
+    for (const link of [...this.#links.values()]) {
+      if (lingerMs > 0) link.outlet?.keep(lingerMs);
+      link.close(0);
+    }
     for (const fd of this.#live) this.#host.unfinished?.remove(fd);
     this.socket.close({ lingerMs });
   }

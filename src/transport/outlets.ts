@@ -6,8 +6,8 @@ import type { Outlet, OutletHost } from "./outlet.ts";
 export interface OutletsParts {
   /** Looks at connections by descriptor; null where the platform does not tell. */
   readonly connections: TcpConnections | null;
-  /** Is told what passes, and what becomes free. */
-  readonly memory: OutletHost["memory"];
+  /** What is told of what passes and becomes free, and what keeps connections until their other ends have read all. */
+  readonly context: Pick<OutletHost, "memory" | "partings">;
   /** Clock. */
   readonly clock: Clock;
   /** What one connection may hold. */
@@ -62,7 +62,12 @@ export class Outlets implements OutletHost {
 
   /** Is told what passes, and what becomes free. */
   get memory(): OutletHost["memory"] {
-    return this.#parts.memory;
+    return this.#parts.context.memory;
+  }
+
+  /** Keeps connections until their other ends have read everything. */
+  get partings(): OutletHost["partings"] {
+    return this.#parts.context.partings;
   }
 
   /** Looks at a connection from now on, until it holds nothing. */

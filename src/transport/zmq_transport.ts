@@ -129,7 +129,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       drops: this.#drops,
       maxQueuedMessages: options.maxQueuedMessages,
       maxQueuedBytes: options.maxQueuedBytes,
-      outlets: new Outlets({ ...options, ...parts, connections, memory, retry: () => this.readSoon() }),
+      outlets: new Outlets({ ...options, ...parts, connections, retry: () => this.readSoon() }),
       counters: { sent: 0, received: 0, blocked: 0 },
     };
     const { shared, reader } = this;
@@ -326,9 +326,13 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     for (const owned of this.#owned.splice(0)) owned[Symbol.dispose]();
   }
 
-  /** Sends what the links hold, as far as their peers have room: the process ends. */
-  #flushAll(): void {
-    for (const link of [...this.#dialled, ...this.#listener?.links ?? []]) link.flushBeforeExit();
+  /** Sends what the links hold, as far as their peers have room: the process ends. Returns whether nothing is left. */
+  #flushAll(): boolean {
+    let all = true;
+    for (const link of [...this.#dialled, ...this.#listener?.links ?? []]) {
+      all = link.flushBeforeExit() && all;
+    }
+    return all;
   }
 
   async #listen(endpoints: readonly Endpoint[]): Promise<void> {

@@ -18,6 +18,7 @@ import {
 import { MemoryReturn } from "./memory_return.ts";
 import { type MonitorHub, openMonitorHub } from "./monitor.ts";
 import { onProgramEnd } from "./program_end.ts";
+import { Partings, sleep } from "./partings.ts";
 import { Reactor } from "./reactor.ts";
 import type { Registration, Source } from "./source.ts";
 import { Socket, type SocketTypeName } from "./socket.ts";
@@ -31,7 +32,10 @@ export interface ContextOptions {
   ioThreads?: number | undefined;
   /** The most sockets the context can hold. A dialled peer takes two. @default {16_384} */
   maxSockets?: number | undefined;
-  /** How long sockets may go on sending when the process exits without closing. @default {1_000} */
+  /**
+   * How long sockets may go on sending when the process exits without closing, and how long their other ends may read.
+   * @default {1_000}
+   */
   exitLingerMs?: number | undefined;
   /** How to wait for sockets; `"auto"` probes. @default {"auto"} */
   waiter?: "auto" | "loop" | "worker" | undefined;
@@ -42,6 +46,9 @@ export interface ContextOptions {
 }
 
 const defaults = Object.freeze({ ioThreads: 1, maxSockets: 16_384, exitLingerMs: 1_000 });
+const exitPauseMs = 1;
+// What libzmq was given last has a while to leave also when the time went by with waiting for room.
+const leastExitLingerMs = 100;
 
 function ioThreadsOf(options: ContextOptions): number {
   return options.ioThreads ?? defaults.ioThreads;
@@ -83,9 +90,11 @@ export class Context {
   readonly #exitLingerMs: number;
   readonly #ioThreads: number;
   #started = false;
-  readonly #beforeExit = new Set<() => void>();
+  readonly #beforeExit = new Set<() => boolean>();
   /** Gives memory back that nobody uses any more. */
   readonly memory: MemoryReturn;
+  /** Keeps connections of sockets that are closed until their other ends have read everything. */
+  readonly partings: Partings;
   #reactor!: Reactor;
   #monitors: MonitorHub | null = null;
   #zap: ZapHandler | null = null;
@@ -101,6 +110,7 @@ export class Context {
     this.#exitLingerMs = options.exitLingerMs ?? defaults.exitLingerMs;
     this.handle = backend.contextNew();
     this.memory = new MemoryReturn(backend, options.clock ?? systemClock);
+    this.partings = new Partings(backend.tcpConnections);
     this.#ioThreads = ioThreadsOf(options);
     backend.contextSet(this.handle, ContextOption.IO_THREADS, this.#ioThreads);
     // Both count: each socket takes a slot, and so does each hidden monitor socket.
@@ -199,8 +209,11 @@ export class Context {
     return socket;
   }
 
-  /** Calls back when the process ends without {@link close}, before the sockets are closed: the last chance to send. */
-  beforeExit(callback: () => void): Disposable {
+  /**
+   * Calls back when the process ends without {@link close}, before the sockets are closed: the last chance to send. As
+   * long as it returns false, because libzmq has no room yet, it is called again.
+   */
+  beforeExit(callback: () => boolean): Disposable {
     this.#beforeExit.add(callback);
     return { [Symbol.dispose]: () => this.#beforeExit.delete(callback) };
   }
@@ -233,6 +246,7 @@ export class Context {
     await this.memory.close();
     await this.#reactor.close();
     await this.backend.contextTerm(this.handle);
+    await this.partings.finished();
     await this.#deadThreads?.[Symbol.asyncDispose]();
     this.#library[Symbol.dispose]();
   }
@@ -253,11 +267,19 @@ export class Context {
 
   #endNow(): void {
     // The process is ending without close(): give what was sent a short while to leave.
-    for (const callback of this.#beforeExit) callback();
-    for (const socket of [...this.#sockets]) socket.close({ lingerMs: this.#exitLingerMs });
+    const until = systemClock.now() + this.#exitLingerMs;
+    const callbacks = new Set(this.#beforeExit);
+    for (;;) {
+      for (const callback of callbacks) if (callback()) callbacks.delete(callback);
+      if (callbacks.size === 0 || systemClock.now() >= until) break;
+      sleep(exitPauseMs);
+    }
+    const lingerMs = Math.max(leastExitLingerMs, Math.ceil(until - systemClock.now()));
+    for (const socket of [...this.#sockets]) socket.close({ lingerMs });
     this.#monitors?.close();
     this.#reactor.closeNow();
     this.backend.contextTermNow(this.handle);
+    this.partings.finishNow(until);
   }
 }
 

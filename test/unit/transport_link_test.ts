@@ -102,6 +102,22 @@ test("a message can be taken back until it has left, once", () => {
   expect(link.flushed).toBeTrue();
 });
 
+test("who waits until all has left is told also when the last of it leaves in a batch", async () => {
+  const link = new FakeLink(fakeShared());
+  link.free = 0;
+  link.put([1]);
+  link.accepted += 2;
+  const first = link.room();
+  link.free = 10;
+  link.retry();
+  await first;
+  expect(link.flushed).toBeFalse();
+  const second = link.room();
+  link.sendBatch(0, Uint8Array.of(1), Uint8Array.of(2), 2);
+  expect(await Promise.race([second.then(() => "told"), turn()])).toBe("told");
+  expect(link.flushed).toBeTrue();
+});
+
 test("messages are found for taking back whatever left before and stands together", () => {
   const random = seededPrng(5);
   const link = new FakeLink(fakeShared({ maxQueuedMessages: 10_000 }));

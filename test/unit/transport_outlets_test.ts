@@ -38,7 +38,7 @@ function make(options: { maxPeerBytes?: number; maxInFlightBytes?: number; slowP
     slowPeerMs: 1_000,
     ...options,
     connections: kernel as unknown as TcpConnections,
-    memory: { passed: () => {}, freed: () => {} },
+    context: { memory: { passed: () => {}, freed: () => {} }, partings: { keep: () => {} } },
     clock,
     retry: () => void retries++,
   });

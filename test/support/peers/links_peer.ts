@@ -139,6 +139,17 @@ const roles: Record<string, (...args: string[]) => Promise<void>> = {
     }
     process.exit(0);
   },
+  /** Sends so many messages, more than the other end takes at a time, while messages come; and ends, one way or the other. */
+  async fireAndEnd(endpoint, count, how) {
+    const messenger = await Messenger.create({ features: { credit: false } });
+    messenger.registerHandler(amHandler("back", () => {}));
+    const peer = await messenger.connect(endpoint!);
+    for (let i = 0; i < Number(count); i++) {
+      messenger.amSend("note", { to: peer, rawPayload: new Uint8Array(10_000) }).catch(() => {});
+    }
+    if (how === "exit") process.exit(0);
+    if (how === "close") await messenger.close();
+  },
   /** Sends so many messages, waits until libzmq has them, and ends. */
   async flushAndExit(endpoint, count) {
     const messenger = await Messenger.create();
