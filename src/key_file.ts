@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { checkArgument, option, ZeromeshError } from "./core/mod.ts";
-import { type CurveKeyPair, isCurveKey } from "./zmq/mod.ts";
+import { type CurveKeyPair, isCurveKey } from "./libzmq/mod.ts";
 
 /**
  * Reads a CURVE key pair from a file that `zeromesh keys new FILE` has written: JSON with `publicKey` and `secretKey`.

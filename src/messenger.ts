@@ -53,7 +53,7 @@ import { observeMessenger } from "./messenger_metrics.ts";
 import { type MessengerOptions, messengerOptionTable } from "./messenger_options.ts";
 import type { FullStats } from "./stat_metrics.ts";
 import { type PeerInfoJson, peerInfoToJson } from "./wire/mod.ts";
-import type { LibraryInfo } from "./zmq/mod.ts";
+import type { LibraryInfo } from "./libzmq/mod.ts";
 
 /**
  * One instance on the network: it listens, dials peers, sends requests and serves handlers.

@@ -13,7 +13,7 @@ import {
 } from "./messenger/mod.ts";
 import type { MessengerOptions } from "./messenger_options.ts";
 import { ZmqTransport } from "./transport/mod.ts";
-import { type ContextLease, leaseContext, type LibraryInfo } from "./zmq/mod.ts";
+import { type ContextLease, leaseContext, type LibraryInfo } from "./libzmq/mod.ts";
 
 /** What a messenger and those that its handlers get have in common. */
 export class Inside {

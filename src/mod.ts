@@ -209,7 +209,7 @@ export {
   type CurveKeyPairOptions,
   type LibraryInfo,
   type ReactorStats,
-} from "./zmq/mod.ts";
+} from "./libzmq/mod.ts";
 export {
   amHandler,
   type ContractHandler,

@@ -1,5 +1,5 @@
-import { ProtocolError } from "../zmq/mod.ts";
-import { type Context, Errno, type Handle, MonitorEvent, type Socket, type Source } from "../zmq/mod.ts";
+import { ProtocolError } from "../libzmq/mod.ts";
+import { type Context, Errno, type Handle, MonitorEvent, type Socket, type Source } from "../libzmq/mod.ts";
 import { hostOf, isLoopback } from "./endpoint.ts";
 import { type FrameReader, ReadResult } from "./inbound.ts";
 import type { Intake } from "./intake.ts";

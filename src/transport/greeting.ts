@@ -1,5 +1,5 @@
 import type { Clock } from "../core/mod.ts";
-import type { Context, Socket, Source } from "../zmq/mod.ts";
+import type { Context, Socket, Source } from "../libzmq/mod.ts";
 
 // ZMTP's signature, and that we speak version 3. Nothing is said of a mechanism, so the other end has no reason to close
 // the connection before it has sent its whole greeting.

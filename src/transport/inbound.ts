@@ -8,7 +8,7 @@ import {
   MessageText,
   ReceiveFlag,
   type Region,
-} from "../zmq/mod.ts";
+} from "../libzmq/mod.ts";
 import type { DropCounters } from "./drops.ts";
 
 const dontWait = ReceiveFlag.DONTWAIT;

@@ -1,6 +1,6 @@
 import { statSync, unlinkSync } from "node:fs";
 import { type Clock, type InstanceId, ZeromeshError } from "../core/mod.ts";
-import { type Context, MonitorEvent, onProgramEnd } from "../zmq/mod.ts";
+import { type Context, MonitorEvent, onProgramEnd } from "../libzmq/mod.ts";
 
 const probeMs = 1_000;
 

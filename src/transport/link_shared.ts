@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../core/mod.ts";
-import type { Backend, Region } from "../zmq/mod.ts";
+import type { Backend, Region } from "../libzmq/mod.ts";
 import type { DropCounters } from "./drops.ts";
 import type { Outlets } from "./outlets.ts";
 

@@ -1,4 +1,4 @@
-import { type Handle, MonitorEvent, type Socket, type Source } from "../zmq/mod.ts";
+import { type Handle, MonitorEvent, type Socket, type Source } from "../libzmq/mod.ts";
 import { Deque, type TimeSlice } from "../core/mod.ts";
 import { isLoopback } from "./endpoint.ts";
 import { Departures } from "./departures.ts";

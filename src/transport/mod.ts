@@ -13,4 +13,4 @@ export { Refusals } from "./refusals.ts";
 export type { CurveIdentity } from "./security.ts";
 export type { DialOptions, LinkLoss, Transport, TransportHandler, TransportStats } from "./transport.ts";
 export { ZmqTransport, type ZmqTransportOptions, type ZmqTransportParts } from "./zmq_transport.ts";
-export { isCurveKey, type KeyCheck } from "../zmq/mod.ts";
+export { isCurveKey, type KeyCheck } from "../libzmq/mod.ts";

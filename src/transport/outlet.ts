@@ -1,4 +1,4 @@
-import type { MemoryReturn, Partings, TcpConnections } from "../zmq/mod.ts";
+import type { MemoryReturn, Partings, TcpConnections } from "../libzmq/mod.ts";
 
 // A look at a connection costs 0.4 µs on Bun and 0.8 µs on Deno: too much for each small message.
 const lookEveryBytes = 64 * 1024;

@@ -1,5 +1,5 @@
 import type { CancelTimer, Clock } from "../core/mod.ts";
-import type { TcpConnections } from "../zmq/mod.ts";
+import type { TcpConnections } from "../libzmq/mod.ts";
 import type { Outlet, OutletHost } from "./outlet.ts";
 
 /** What {@link Outlets} work with. */

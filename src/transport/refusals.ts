@@ -1,5 +1,5 @@
 import { type Clock, type LogFields, type Logger, SeldomLog } from "../core/mod.ts";
-import { Errno, MonitorEvent, ProtocolError } from "../zmq/mod.ts";
+import { Errno, MonitorEvent, ProtocolError } from "../libzmq/mod.ts";
 
 /** The monitor's events by which a listener refuses a connection, or loses it before it was one. */
 export const refusalEvents = MonitorEvent.HANDSHAKE_FAILED_NO_DETAIL |

@@ -1,5 +1,5 @@
-import type { Region, Socket } from "../zmq/mod.ts";
-import { Errno, SendFlag } from "../zmq/mod.ts";
+import type { Region, Socket } from "../libzmq/mod.ts";
+import { Errno, SendFlag } from "../libzmq/mod.ts";
 import { closedByUs, Link, type LinkShared } from "./link.ts";
 import { Outlet } from "./outlet.ts";
 import { writeFromRegion, writeFromViews, WriteOutcome } from "./write.ts";

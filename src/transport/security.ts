@@ -1,4 +1,4 @@
-import { type Context, type KeyCheck, requireCurve, type Socket } from "../zmq/mod.ts";
+import { type Context, type KeyCheck, requireCurve, type Socket } from "../libzmq/mod.ts";
 
 /** The keys of an instance that uses CURVE, and whose keys it lets in. */
 export interface CurveIdentity {

@@ -1,4 +1,4 @@
-import type { ReactorStats } from "../zmq/mod.ts";
+import type { ReactorStats } from "../libzmq/mod.ts";
 import type { Drop } from "./drops.ts";
 import type { InboundMessage } from "./inbound.ts";
 import type { Link } from "./link.ts";

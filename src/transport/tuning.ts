@@ -1,4 +1,4 @@
-import type { Socket } from "../zmq/mod.ts";
+import type { Socket } from "../libzmq/mod.ts";
 
 /** What the options of libzmq's sockets depend on. */
 export interface Tuning {

@@ -1,5 +1,5 @@
 import type { CancelTimer, Clock } from "../core/mod.ts";
-import type { Socket, TcpConnections } from "../zmq/mod.ts";
+import type { Socket, TcpConnections } from "../libzmq/mod.ts";
 
 /** What an {@link UnfinishedMessages} works with. */
 export interface UnfinishedParts {

@@ -1,4 +1,4 @@
-import { Errno, type Handle, SendFlag } from "../zmq/mod.ts";
+import { Errno, type Handle, SendFlag } from "../libzmq/mod.ts";
 import type { LinkShared } from "./link_shared.ts";
 
 /** What became of a message given to libzmq. */

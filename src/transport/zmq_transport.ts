@@ -8,7 +8,7 @@ import {
   type TimeSlice,
 } from "../core/mod.ts";
 import { maxBatchRecords } from "../wire/mod.ts";
-import { type Context, type Region, requireKeyPair, type Socket } from "../zmq/mod.ts";
+import { type Context, type Region, requireKeyPair, type Socket } from "../libzmq/mod.ts";
 import { type DealerHost, DealerLink } from "./dealer_link.ts";
 import { DropCounters } from "./drops.ts";
 import {

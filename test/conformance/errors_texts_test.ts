@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createServer, type Socket } from "node:net";
 import { StaticDiscovery } from "../../src/discovery/mod.ts";
 import { curveKeyPair, service, unaryHandler } from "../../src/mod.ts";
-import { openResources } from "../../src/zmq/mod.ts";
+import { openResources } from "../../src/libzmq/mod.ts";
 import { noCurve } from "../support/curve.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { Kind, PlainVelo, requestHeader, responseHeader, utf8 } from "../support/plain_velo.ts";

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { newInstanceId } from "../../src/core/mod.ts";
 import { unaryHandler } from "../../src/mod.ts";
 import { allFeatures } from "../../src/wire/mod.ts";
-import type { Socket } from "../../src/zmq/mod.ts";
+import type { Socket } from "../../src/libzmq/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import {
   framesOf,

@@ -20,7 +20,7 @@ import {
   type ResponseId,
   ResponseKind,
 } from "../../src/wire/mod.ts";
-import { Context, type Socket } from "../../src/zmq/mod.ts";
+import { Context, type Socket } from "../../src/libzmq/mod.ts";
 import { until } from "../support/until.ts";
 import type { LeakCheck } from "../support/fixture.ts";
 

@@ -9,7 +9,7 @@ import {
   type Observe,
   unaryHandler,
 } from "../../src/mod.ts";
-import type { Socket } from "../../src/zmq/mod.ts";
+import type { Socket } from "../../src/libzmq/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { addressBlob, Kind, le, PlainVelo, requestHeader, unhex } from "../support/plain_velo.ts";
 import { rawContext } from "../support/raw_sockets.ts";

@@ -10,7 +10,7 @@ import {
   type MessengerOptions,
   unaryHandler,
 } from "../../src/mod.ts";
-import type { Socket } from "../../src/zmq/mod.ts";
+import type { Socket } from "../../src/libzmq/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import {
   hex,

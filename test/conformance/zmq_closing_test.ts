@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Context, MonitorEvent, openResources, type Socket, type SocketTypeName } from "../../src/zmq/mod.ts";
+import {
+  Context,
+  MonitorEvent,
+  openResources,
+  type Socket,
+  type SocketTypeName,
+} from "../../src/libzmq/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { freePort } from "../support/ports.ts";
 import { longRun } from "../support/runtime.ts";

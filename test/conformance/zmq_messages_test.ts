@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Socket } from "../../src/zmq/mod.ts";
+import type { Socket } from "../../src/libzmq/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { prng } from "../support/prng.ts";
 import {

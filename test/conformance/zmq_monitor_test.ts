@@ -10,8 +10,8 @@ import {
   type Handle,
   MonitorEvent,
   type Socket,
-} from "../../src/zmq/mod.ts";
-import { openMonitorHub } from "../../src/zmq/monitor.ts";
+} from "../../src/libzmq/mod.ts";
+import { openMonitorHub } from "../../src/libzmq/monitor.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { freePort, portOf } from "../support/ports.ts";
 import { startProxy } from "../support/proxy.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "../support/testing.ts";
-import { type SocketOptionName, type SocketOptionValue } from "../../src/zmq/mod.ts";
+import { type SocketOptionName, type SocketOptionValue } from "../../src/libzmq/mod.ts";
 import { noCurve } from "../support/curve.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { rawContext } from "../support/raw_sockets.ts";

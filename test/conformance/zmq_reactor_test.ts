@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Context, ReceiveFlag, type Socket } from "../../src/zmq/mod.ts";
+import { type Context, ReceiveFlag, type Socket } from "../../src/libzmq/mod.ts";
 import { startEcho } from "../support/echo.ts";
 import { percentile, roundTrips, ticks } from "../support/fairness.ts";
 import { leakCheck } from "../support/fixture.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
-import { MonitorEvent } from "../../src/zmq/mod.ts";
+import { MonitorEvent } from "../../src/libzmq/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { Inbox, linked, parts, rawContext, sendSoon, waiterKinds } from "../support/raw_sockets.ts";
 import type { WorkerReport, WorkerTask } from "../support/raw_worker.ts";

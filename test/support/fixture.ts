@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { openBackend } from "../../ffi/mod.ts";
 import type { Messenger, MessengerOptions } from "../../src/mod.ts";
-import { openResources } from "../../src/zmq/mod.ts";
+import { openResources } from "../../src/libzmq/mod.ts";
 import { watchTimers } from "./timers.ts";
 import { until, within } from "./until.ts";
 

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { newInstanceId, workerIdOf } from "../../src/core/mod.ts";
-import { Context, type Socket } from "../../src/zmq/mod.ts";
+import { Context, type Socket } from "../../src/libzmq/mod.ts";
 import type { LeakCheck } from "./fixture.ts";
 import { Inbox } from "./raw_sockets.ts";
 import { pause, until } from "./until.ts";

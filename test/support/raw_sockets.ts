@@ -5,7 +5,7 @@ import {
   type Socket,
   type SocketTypeName,
   type Source,
-} from "../../src/zmq/mod.ts";
+} from "../../src/libzmq/mod.ts";
 import type { LeakCheck } from "./fixture.ts";
 import { until } from "./until.ts";
 

@@ -1,6 +1,6 @@
 /** Runs in a Worker of `zmq_worker_test.ts`: what it does stands in its `workerData`. */
 import { parentPort, workerData } from "node:worker_threads";
-import { Context, MonitorEvent, openResources } from "../../src/zmq/mod.ts";
+import { Context, MonitorEvent, openResources } from "../../src/libzmq/mod.ts";
 import { Inbox, linked, numbered, Outbox, type WaiterKind } from "./raw_sockets.ts";
 
 /** What the Worker is told. */

@@ -64,21 +64,21 @@ export * from "./8.ts";
     const problems = problemsOf("src/wire/frame.ts", `import { Link } from "../transport/mod.ts";`);
     expect(problems).toEqual(["src/wire/frame.ts:1: wire may not import transport (../transport/mod.ts)"]);
     expect(problemsOf("src/core/a.ts", `import type { M } from "../messenger.ts";`)).toHaveLength(1);
-    expect(problemsOf("ffi/a.ts", `import type { M } from "../src/zmq/mod.ts";`)).toHaveLength(1);
+    expect(problemsOf("ffi/a.ts", `import type { M } from "../src/libzmq/mod.ts";`)).toHaveLength(1);
   });
 
   test("finds an import round a door, of an own door, and out of the library", () => {
-    expect(problemsOf("src/zmq/a.ts", `import { x } from "../../ffi/bun.ts";`)[0]).toContain(
+    expect(problemsOf("src/libzmq/a.ts", `import { x } from "../../ffi/bun.ts";`)[0]).toContain(
       "goes round ffi/mod.ts",
     );
-    expect(problemsOf("src/zmq/a.ts", `import { x } from "./mod.ts";`)[0]).toContain("own door");
-    expect(problemsOf("src/zmq/a.ts", `import { x } from "../../test/x.ts";`)[0]).toContain("outside");
+    expect(problemsOf("src/libzmq/a.ts", `import { x } from "./mod.ts";`)[0]).toContain("own door");
+    expect(problemsOf("src/libzmq/a.ts", `import { x } from "../../test/x.ts";`)[0]).toContain("outside");
   });
 
   test("finds features that import each other, and allows the two that may", () => {
     expect(problemsOf("src/cohort/a.ts", `import { x } from "../events/mod.ts";`)).toHaveLength(1);
     expect(problemsOf("src/actors/a.ts", `import { x } from "../events/mod.ts";`)).toEqual([]);
-    expect(problemsOf("src/broker/a.ts", `import { x } from "../zmq/mod.ts";`)).toEqual([]);
+    expect(problemsOf("src/broker/a.ts", `import { x } from "../libzmq/mod.ts";`)).toEqual([]);
   });
 
   test("finds an implementation where only the interface may be known", () => {
@@ -89,11 +89,11 @@ export * from "./8.ts";
 
   test("finds built-ins in pure folders, and packages that are no dependency", () => {
     expect(problemsOf("src/wire/a.ts", `import fs from "node:fs";`)).toHaveLength(1);
-    expect(problemsOf("src/zmq/a.ts", `import fs from "node:fs";`)).toEqual([]);
+    expect(problemsOf("src/libzmq/a.ts", `import fs from "node:fs";`)).toEqual([]);
     expect(problemsOf("src/wire/a.ts", `import { xxhash3 } from "hash-wasm/xxhash3";`, ["hash-wasm"]))
       .toEqual([]);
     expect(problemsOf("src/wire/a.ts", `import { xxhash3 } from "hash-wasm";`)).toHaveLength(1);
-    expect(problemsOf("src/zmq/a.ts", `import { x } from "bun:ffi";`)).toHaveLength(1);
+    expect(problemsOf("src/libzmq/a.ts", `import { x } from "bun:ffi";`)).toHaveLength(1);
   });
 
   test.each([
@@ -129,8 +129,8 @@ export * from "./8.ts";
 
 describe("rules", () => {
   test.each([
-    ["src/zmq/a.ts", "Deno.version;"],
-    ["src/zmq/a.ts", "if (globalThis.Bun) f();"],
+    ["src/libzmq/a.ts", "Deno.version;"],
+    ["src/libzmq/a.ts", "if (globalThis.Bun) f();"],
     ["test/process/a_test.ts", "Bun.version;"],
     ["test/conformance/a_test.ts", `import { test } from "bun:test";`],
     ["src/messenger/a.ts", "setTimeout(f, 1);"],
@@ -153,7 +153,7 @@ describe("rules", () => {
 
   test.each([
     ["src/core/clock.ts", "setTimeout(f, 1); Date.now(); performance.now();"],
-    ["src/zmq/reactor.ts", "setImmediate(f);"],
+    ["src/libzmq/reactor.ts", "setImmediate(f);"],
     ["src/runtime/deno.ts", "Deno.openSync(x);"],
     ["ffi/bun.ts", "Bun.version;"],
     [
@@ -272,8 +272,8 @@ describe("docs and places", () => {
     const up = "..".concat("/");
     const problems = (path: string, text: string) => placeProblems([{ path, text }], ["/home/someone"]);
     expect(problems("README.md", `see ${up}elsewhere/a.md`)).toHaveLength(1);
-    expect(problems("src/zmq/a.ts", `"${up}${up}ffi/mod.ts"`)).toEqual([]);
-    expect(problems("src/zmq/a.ts", `"${up}${up}${up}x.ts"`)).toHaveLength(1);
+    expect(problems("src/libzmq/a.ts", `"${up}${up}ffi/mod.ts"`)).toEqual([]);
+    expect(problems("src/libzmq/a.ts", `"${up}${up}${up}x.ts"`)).toHaveLength(1);
     expect(problems("README.md", "in /home/someone/x")).toHaveLength(1);
   });
 });

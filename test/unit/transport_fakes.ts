@@ -4,7 +4,7 @@ import { Link, type LinkShared, type LinkState, SendOutcome } from "../../src/tr
 import { WriteOutcome } from "../../src/transport/write.ts";
 import type { LinkLoss } from "../../src/transport/mod.ts";
 import { BatchReader, BatchRecord, MessageType } from "../../src/wire/mod.ts";
-import type { Region } from "../../src/zmq/mod.ts";
+import type { Region } from "../../src/libzmq/mod.ts";
 
 /** What left a fake link: one entry for each message given to libzmq. */
 export interface Written {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { Outlet } from "../../src/transport/outlet.ts";
 import { Outlets } from "../../src/transport/outlets.ts";
-import type { TcpConnections } from "../../src/zmq/mod.ts";
+import type { TcpConnections } from "../../src/libzmq/mod.ts";
 import { FakeClock } from "./core_fake_clock.ts";
 
 const mebibyte = 2 ** 20;

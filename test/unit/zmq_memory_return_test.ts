@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { InboundRoom } from "../../src/messenger/handlers/room.ts";
-import { MemoryReturn } from "../../src/zmq/memory_return.ts";
-import type { Backend } from "../../src/zmq/mod.ts";
+import { MemoryReturn } from "../../src/libzmq/memory_return.ts";
+import type { Backend } from "../../src/libzmq/mod.ts";
 import { FakeClock } from "./core_fake_clock.ts";
 
 const mebibyte = 2 ** 20;

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { Partings } from "../../src/zmq/partings.ts";
-import type { TcpConnections } from "../../src/zmq/mod.ts";
+import { Partings } from "../../src/libzmq/partings.ts";
+import type { TcpConnections } from "../../src/libzmq/mod.ts";
 import { until } from "../support/until.ts";
 
 /** One connection whose descriptor of libzmq is 7, and of which 8 is the duplicate. */

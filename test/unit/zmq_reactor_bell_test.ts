@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { silentLogger, systemClock } from "../../src/core/mod.ts";
-import { type Backend, Reactor } from "../../src/zmq/mod.ts";
+import { type Backend, Reactor } from "../../src/libzmq/mod.ts";
 import { until } from "../support/until.ts";
 
 /** A wait whose bell is heard only if nobody reads what has fired before it ends, as on another thread. */

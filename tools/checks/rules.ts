@@ -39,7 +39,7 @@ export const rules: readonly Rule[] = [
   {
     what: "setImmediate belongs to the reactor",
     pattern: /(?<![.\w$#])setImmediate\s*\(/g,
-    holdsFor: (path) => inSrc(path) && !/^src\/zmq\/reactor\w*\.ts$/.test(path),
+    holdsFor: (path) => inSrc(path) && !/^src\/libzmq\/reactor\w*\.ts$/.test(path),
   },
   {
     what: "the environment is read only where libzmq is looked for, and by the command line",

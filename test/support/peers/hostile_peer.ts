@@ -6,7 +6,7 @@ import { connect, type Socket as TcpSocket } from "node:net";
 import process from "node:process";
 import { z } from "zod";
 import { amHandler, contract, Messenger, unaryHandler } from "../../../src/mod.ts";
-import { Context, type Socket } from "../../../src/zmq/mod.ts";
+import { Context, type Socket } from "../../../src/libzmq/mod.ts";
 import { framesOf, type HostileMessage, hostileMessages, systematicMessages } from "../hostile_frames.ts";
 import { type Prng, seededPrng } from "../prng.ts";
 import { zmtpStart } from "../zmtp.ts";
