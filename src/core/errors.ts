@@ -65,11 +65,13 @@ export const knownErrorCodes = [
  * - `FORBIDDEN`: the peer refused our key, or does not let us call that handler (`authorize`).
  * - `TIMEOUT`, `CANCELLED`: the deadline passed; the caller or the handler's owner cancelled.
  * - `HANDLER_NOT_FOUND`, `HANDLER_EXISTS`, `HANDLER_FAILED`: about the handler that was named.
- * - `LIMIT_REACHED`: this process may open no more descriptors or sockets; `details` says which call wanted them.
+ * - `LIMIT_REACHED`: there are as many handlers, peers, events, subscriptions or barriers as an option allows, or this
+ *   process may open no more descriptors or sockets, and then `details` says which call wanted them.
  * - `PAYLOAD_INVALID`, `RESULT_INVALID`: a value fails its schema; the message names the field.
  * - `ENCODING_FAILED`: a value holds what its encoding cannot carry; `details.path` says where.
  * - `PAYLOAD_TOO_LARGE`, `HEADERS_TOO_LARGE`, `NAME_INVALID`: limits of the wire or of the options.
- * - `QUEUE_FULL`, `OVERLOADED`: a bounded queue of ours, or the receiver, is full.
+ * - `QUEUE_FULL`: as many messages, sends or calls of ours wait as an option allows; some are over soon.
+ * - `OVERLOADED`: the receiver has too much to do.
  * - `REMOTE_ERROR`: a plain Velo peer reported an error as text.
  * - `CLOSED`: this instance is closed or closing.
  * - `ACK_EXISTS`: an ACK with that id is waited for already.

@@ -174,7 +174,7 @@ export class Barriers {
   #begin(name: string, count: number, opener: InstanceId | null): Round {
     if (!this.#shares.take(opener)) {
       throw new ZeromeshError(
-        "QUEUE_FULL",
+        "LIMIT_REACHED",
         `Cannot open barrier "${name}": ${this.#rounds.size} are open, which is the limit (maxBarriers), or one ` +
           "instance's share of it",
       );

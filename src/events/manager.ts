@@ -148,7 +148,7 @@ export class EventManager {
   /**
    * Makes an event that this instance owns.
    *
-   * @throws {ZeromeshError} `QUEUE_FULL` when `maxEvents` are pending, `CLOSED` after {@link EventManager.forceShutdown}.
+   * @throws {ZeromeshError} `LIMIT_REACHED` when `maxEvents` are pending, `CLOSED` after {@link EventManager.forceShutdown}.
    */
   newEvent(): Event {
     return this.#parts.own.create();
@@ -162,7 +162,7 @@ export class EventManager {
    *
    * @returns What it was triggered with; undefined without a value.
    * @throws {ZeromeshError} `EVENT_POISONED` with the reason in its message and in `details.reason`; `EVENT_OWNER_LOST`;
-   * `EVENT_UNKNOWN`; `PEER_UNKNOWN` when nobody is known who owns it; `TIMEOUT`; `QUEUE_FULL`; `CLOSED`.
+   * `EVENT_UNKNOWN`; `PEER_UNKNOWN` when nobody is known who owns it; `TIMEOUT`; `LIMIT_REACHED`; `CLOSED`.
    */
   awaiter<T = unknown>(handle: EventHandle, given?: AwaiterOptions): Promise<T> {
     let options: AwaiterOptions | undefined;

@@ -2,7 +2,7 @@ import { option, type OptionTable } from "../core/mod.ts";
 
 /** Sizes of an event manager. */
 export interface EventOptions {
-  /** Events of this instance that may be pending at a time; beyond it `newEvent` throws `QUEUE_FULL`. @default {1_048_576} */
+  /** Events of this instance that may be pending at a time; beyond it `newEvent` throws `LIMIT_REACHED`. @default {1_048_576} */
   maxEvents?: number | undefined;
   /**
    * Completed events of this instance whose poison reason or value is kept for those who ask late; beyond it the oldest
@@ -11,13 +11,13 @@ export interface EventOptions {
   maxHistory?: number | undefined;
   /** Completed events of other instances that are known without asking again. @default {16_384} */
   maxCompleted?: number | undefined;
-  /** Events of other instances that may be awaited at a time; beyond it awaiting fails with `QUEUE_FULL`. @default {1_048_576} */
+  /** Events of other instances that may be awaited at a time; beyond it awaiting fails with `LIMIT_REACHED`. @default {1_048_576} */
   maxSubscriptions?: number | undefined;
-  /** Subscriptions that other instances may have here; beyond it theirs fail with `QUEUE_FULL`. @default {1_048_576} */
+  /** Subscriptions that other instances may have here; beyond it theirs fail with `LIMIT_REACHED`. @default {1_048_576} */
   maxSubscribers?: number | undefined;
   /** Largest JSON of a value that an event carries, in bytes. @default {4_096} */
   maxValueBytes?: number | undefined;
-  /** Barriers that may be open here at a time; beyond it arriving fails with `QUEUE_FULL`. @default {1_024} */
+  /** Barriers that may be open here at a time; beyond it arriving fails with `LIMIT_REACHED`. @default {1_024} */
   maxBarriers?: number | undefined;
   /**
    * How long a lost owner may stay away before its awaiters end with `EVENT_OWNER_LOST`, in milliseconds.

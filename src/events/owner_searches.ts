@@ -21,12 +21,12 @@ export class OwnerSearches {
   /**
    * Who owns an event.
    *
-   * @throws {ZeromeshError} `PEER_UNKNOWN`, `PEER_UNREACHABLE` when discovery fails, `TIMEOUT`, `QUEUE_FULL`.
+   * @throws {ZeromeshError} `PEER_UNKNOWN`, `PEER_UNREACHABLE` when discovery fails, `TIMEOUT`, `LIMIT_REACHED`.
    */
   async find(handle: EventHandle, options: AwaiterOptions): Promise<InstanceId> {
     if (this.#waiting >= this.#limit) {
       throw new ZeromeshError(
-        "QUEUE_FULL",
+        "LIMIT_REACHED",
         `Cannot find out who owns event ${handle}: ${this.#waiting} others wait for discovery, which is the limit ` +
           "(maxSubscriptions)",
         { ran: "no" },

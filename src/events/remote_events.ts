@@ -283,7 +283,7 @@ export class RemoteEvents implements OwnerHost {
     if (this.#ended !== null) throw this.#ended;
     if (this.#count >= this.#options.maxSubscriptions) {
       throw new ZeromeshError(
-        "QUEUE_FULL",
+        "LIMIT_REACHED",
         `Cannot await event ${handle}: ${this.#count} events of other instances are awaited, which is the limit ` +
           "(maxSubscriptions)",
         { peer: owner.id },

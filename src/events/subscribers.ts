@@ -109,7 +109,7 @@ export class Subscribers {
         message,
         sender,
         words,
-        "QUEUE_FULL",
+        "LIMIT_REACHED",
         `Cannot await event ${slot.handle}: ${limit}`,
       );
     }

@@ -97,7 +97,7 @@ export class EventTable {
   /**
    * Makes an event.
    *
-   * @throws {ZeromeshError} `QUEUE_FULL` when as many are pending as may be.
+   * @throws {ZeromeshError} `LIMIT_REACHED` when as many are pending as may be.
    */
   create(): Slot {
     const slot = this.#free.pop() ?? this.#newSlot();
@@ -189,7 +189,7 @@ export class EventTable {
     const index = this.#slots.length;
     if (this.#pending >= this.#limits.maxEvents || index >= localFlag) {
       throw new ZeromeshError(
-        "QUEUE_FULL",
+        "LIMIT_REACHED",
         `Cannot make another event: ${this.#pending} are pending, which is the limit (maxEvents)`,
       );
     }

@@ -479,7 +479,19 @@ test("more calls than maxPendingCalls are QUEUE_FULL, and room comes back when o
   assert.equal(text(await client.unary("slow", { to: peer })), "done");
 });
 
-test("more handlers than maxHandlers are QUEUE_FULL", async () => {
+test("more peers than maxConnections, all of them connected, are LIMIT_REACHED", async () => {
+  await using t = await leakCheck();
+  const [first, second] = [await t.messenger(), await t.messenger()];
+  const alone = await t.messenger({ maxConnections: 1 });
+  const peer = await alone.connect(first.endpoint);
+  const refused = { code: "LIMIT_REACHED", message: /maxConnections/ };
+  looksLike(thrown(() => alone.registerPeer(second.peerInfo())), refused);
+  await fails(alone.connect(second.endpoint), refused);
+  alone.disconnect(peer);
+  assert.equal(await alone.connect(second.endpoint), second.instanceId);
+});
+
+test("more handlers than maxHandlers are LIMIT_REACHED", async () => {
   await using t = await leakCheck();
   const system = (await t.messenger()).stats; // how many the system has is its own affair
   void system;
@@ -489,7 +501,7 @@ test("more handlers than maxHandlers are QUEUE_FULL", async () => {
   const first = alone.registerHandler(unaryHandler("a", () => {}));
   alone.registerHandler(unaryHandler("b", () => {}));
   looksLike(thrown(() => alone.registerHandler(unaryHandler("c", () => {}))), {
-    code: "QUEUE_FULL",
+    code: "LIMIT_REACHED",
     message: /maxHandlers/,
   });
   first[Symbol.dispose]();

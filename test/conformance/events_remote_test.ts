@@ -204,8 +204,8 @@ test("limits of subscriptions hold on both sides", async () => {
   });
   const events = Array.from({ length: 4 }, () => owner.events.newEvent());
   const waits = events.map((event) => other.events.awaiter(event.handle));
-  await fails(waits[3]!, { code: "QUEUE_FULL", message: /maxSubscriptions/ });
-  await fails(waits[2]!, { code: "QUEUE_FULL", message: /maxSubscribers/ });
+  await fails(waits[3]!, { code: "LIMIT_REACHED", message: /maxSubscriptions/ });
+  await fails(waits[2]!, { code: "LIMIT_REACHED", message: /maxSubscribers/ });
   for (const event of events) event.trigger();
   await within(Promise.all(waits.slice(0, 2)), 5_000);
 });

@@ -103,7 +103,7 @@ test("at maxHandlers a replacement has room, and a further handler has none", as
   const own = (await probe.availableHandlers(probe.instanceId)).length;
   const server = await t.messenger({ maxHandlers: own + 1 });
   server.registerHandler(unaryHandler("only", () => bytes("1")));
-  assert.equal(thrown(() => server.registerHandler(unaryHandler("more", () => {}))).code, "QUEUE_FULL");
+  assert.equal(thrown(() => server.registerHandler(unaryHandler("more", () => {}))).code, "LIMIT_REACHED");
   server.registerHandler(unaryHandler("only", () => bytes("2")), { replace: true });
   assert.equal(text(await server.unary("only", { to: server.instanceId })), "2");
 });

@@ -34,7 +34,7 @@ for (const how of ["closes", "is lost"]) {
     };
     for (let i = 0; i < share; i++) arrive(greedy, `greedy ${i}`);
     await until(() => open() === share);
-    await fails(greedy.events.barrier("one more", 2, { at }).arrive(), { code: "QUEUE_FULL" });
+    await fails(greedy.events.barrier("one more", 2, { at }).arrive(), { code: "LIMIT_REACHED" });
     arrive(modest, "modest");
     await until(() => open() === share + 1);
     arrive(owner, "greedy 0");
@@ -103,7 +103,7 @@ test("one peer subscribes to its share of events, and another one to what it wan
   await within(waiting, 2_000);
   const outcomes = await Promise.all(codes);
   assert.equal(outcomes.filter((code) => code === "triggered").length, share);
-  assert.equal(outcomes.filter((code) => code === "QUEUE_FULL").length, places - share);
+  assert.equal(outcomes.filter((code) => code === "LIMIT_REACHED").length, places - share);
 });
 
 test("one plain node has its share of payloads fetched, and another one's is fetched beside them", async () => {

@@ -66,7 +66,7 @@ test("serve() registers nothing when one of its contracts cannot be registered",
   messenger.serve(contracts, functions, { replace: true })[Symbol.dispose]();
   taken[Symbol.dispose]();
   messenger.registerHandler(unaryHandler("other", () => {}));
-  assert.equal(thrown(() => messenger.serve(contracts, functions)).code, "QUEUE_FULL");
+  assert.equal(thrown(() => messenger.serve(contracts, functions)).code, "LIMIT_REACHED");
   assert.deepEqual(names(messenger), ["other"]);
   assert.match(
     thrown(() => messenger.serve({ add, plus: add }, { add: () => 1, plus: () => 2 })).message,

@@ -276,7 +276,10 @@ test("a barrier refuses those who wait for another number, and too many barriers
   const events = EventManager.local({ maxBarriers: 1 });
   const waiting = events.barrier("start", 2).arrive();
   await assert.rejects(events.barrier("start", 3).arrive(), { code: "PAYLOAD_INVALID", message: /for 2/ });
-  await assert.rejects(events.barrier("other", 2).arrive(), { code: "QUEUE_FULL", message: /maxBarriers/ });
+  await assert.rejects(events.barrier("other", 2).arrive(), {
+    code: "LIMIT_REACHED",
+    message: /maxBarriers/,
+  });
   await events.barrier("start", 2).arrive();
   await waiting;
 });

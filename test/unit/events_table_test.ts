@@ -94,7 +94,7 @@ test("no more than maxEvents are pending, and completing one makes room", () => 
   const table = new EventTable(owner, false, { ...limits, maxEvents: 2 });
   const slot = table.create();
   table.create();
-  assert.throws(() => table.create(), { code: "QUEUE_FULL", message: /maxEvents/ });
+  assert.throws(() => table.create(), { code: "LIMIT_REACHED", message: /maxEvents/ });
   table.complete(slot, triggered);
   assert.deepEqual(place(table.create()), [0, 2]);
 });

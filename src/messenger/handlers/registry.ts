@@ -50,7 +50,7 @@ export class HandlerRegistry {
   /**
    * Adds a handler of the system's.
    *
-   * @throws {ZeromeshError} `HANDLER_EXISTS` when the name is taken, `QUEUE_FULL` at the limit.
+   * @throws {ZeromeshError} `HANDLER_EXISTS` when the name is taken, `LIMIT_REACHED` at the limit.
    */
   add(handler: Handler): void {
     this.#check([handler], false);
@@ -61,7 +61,7 @@ export class HandlerRegistry {
    * Registers handlers of the user's, all or none of them.
    *
    * @returns What unregisters those that are still there.
-   * @throws {ZeromeshError} `HANDLER_EXISTS` when a name is taken, `QUEUE_FULL` at the limit.
+   * @throws {ZeromeshError} `HANDLER_EXISTS` when a name is taken, `LIMIT_REACHED` at the limit.
    */
   register(handlers: readonly Handler[], { replace = false, authorize }: RegisterOptions): Disposable {
     this.#check(handlers, replace);
@@ -103,7 +103,7 @@ export class HandlerRegistry {
       }
       if (!taken && ++size > maxHandlers) {
         throw new ZeromeshError(
-          "QUEUE_FULL",
+          "LIMIT_REACHED",
           `Cannot register handler "${handler.name}": ${this.#byName.size} are registered, and the limit is ` +
             `${maxHandlers} (maxHandlers)`,
           { handler: handler.name },

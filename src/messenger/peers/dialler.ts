@@ -98,6 +98,7 @@ const finalCodes: ReadonlySet<string> = new Set([
   "PEER_LACKS_FEATURE",
   "PEER_DRAINING",
   "CLOSED",
+  "LIMIT_REACHED",
   "QUEUE_FULL",
 ]);
 // These say that somebody else is at one address, which says nothing about the peer's others.

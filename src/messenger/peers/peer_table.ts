@@ -61,7 +61,7 @@ export class PeerTable {
   /**
    * The peer with this id, as a stranger if nobody has told of it.
    *
-   * @throws {ZeromeshError} `QUEUE_FULL` when there are as many strangers as may be, and all have connections.
+   * @throws {ZeromeshError} `LIMIT_REACHED` when there are as many strangers as may be, and all have connections.
    */
   meet(id: InstanceId): Peer {
     const met = this.#byId.get(id);
@@ -73,7 +73,7 @@ export class PeerTable {
   /**
    * The peer with this id, which this side was told of, finds or dials.
    *
-   * @throws {ZeromeshError} `QUEUE_FULL` when there are as many of these as may be, and all have connections.
+   * @throws {ZeromeshError} `LIMIT_REACHED` when there are as many of these as may be, and all have connections.
    */
   know(id: InstanceId): Peer {
     let peer = this.#byId.get(id);
@@ -164,7 +164,7 @@ export class PeerTable {
 
   #full(are: string): ZeromeshError {
     return new ZeromeshError(
-      "QUEUE_FULL",
+      "LIMIT_REACHED",
       `Cannot get to know another peer: ${this.#maxPeers} ${are}, which is the limit (maxConnections)`,
     );
   }
