@@ -11,8 +11,11 @@ import { parseArgs } from "node:util";
 import { repositoryRoot, type RuntimeName } from "../test/support/runtime.ts";
 import { killAllOnSignals } from "./run_command.ts";
 import { buildVelo } from "./testing/build_velo.ts";
-import { type Job, jobCommand, planJobs, rings, runsAlone } from "./testing/plan.ts";
-import { type JobResult, runJob } from "./testing/run_job.ts";
+import { laneCount, runInLanes } from "./testing/lanes.ts";
+import { packPackage } from "./testing/package.ts";
+import { type Job, jobCommand, lanesOf, planJobs, rings, usesPackage } from "./testing/plan.ts";
+import { type Done, printSummary, Progress } from "./testing/report.ts";
+import { runJob } from "./testing/run_job.ts";
 import { stdAssert } from "./testing/std_assert.ts";
 
 const help = `Runs the tests on Bun and Deno.
@@ -25,6 +28,7 @@ bun run tools/test.ts [options] [PATTERN]
   --name PATTERN            only tests whose name matches this regular expression
   --quick                   only the ring unit and the main files of conformance: less than two minutes
   --long                    also the long tests: files named *_long_test.ts, ZEROMESH_LONG=1 for all
+  --lanes COUNT             how many files run at once (two for each processor: ${laneCount} here)
   --file-timeout SECONDS    kill a file that takes longer (180; 900 with --long)
   --verbose                 print what every file prints, not only what failing files do
   --help                    this text
@@ -39,6 +43,7 @@ interface Arguments {
   name: string | undefined;
   long: boolean;
   quick: boolean;
+  lanes: number;
   fileTimeoutMs: number;
   verbose: boolean;
 }
@@ -54,6 +59,7 @@ function parseArguments(args: readonly string[]): Arguments | "help" {
       name: { type: "string" },
       long: { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
+      lanes: { type: "string", default: String(laneCount) },
       "file-timeout": { type: "string" },
       verbose: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
@@ -73,6 +79,8 @@ function parseArguments(args: readonly string[]): Arguments | "help" {
   if (values.quick && values.long) throw new Error("--quick and --long exclude each other");
   const seconds = Number(values["file-timeout"] ?? (values.long ? 900 : 180));
   if (!(seconds > 0)) throw new Error("--file-timeout is a number of seconds");
+  const lanes = Number(values.lanes);
+  if (!(Number.isInteger(lanes) && lanes > 0)) throw new Error("--lanes is a whole number above 0");
   return {
     runtimes: runtime === "both" ? ["bun", "deno"] : [runtime],
     rings: chosen,
@@ -80,15 +88,10 @@ function parseArguments(args: readonly string[]): Arguments | "help" {
     name: values.name,
     long: values.long,
     quick: values.quick,
+    lanes,
     fileTimeoutMs: seconds * 1000,
     verbose: values.verbose,
   };
-}
-
-const slowestShown = 20;
-
-interface Done extends Job {
-  readonly result: JobResult;
 }
 
 async function runAll(jobs: readonly Job[], args: Arguments, folder: string): Promise<Done[]> {
@@ -96,7 +99,9 @@ async function runAll(jobs: readonly Job[], args: Arguments, folder: string): Pr
   const assert = needsAssert ? await stdAssert(folder) : { denoFlags: [], note: "" };
   if (assert.note !== "") console.log(`# ${assert.note}`);
   const done: Done[] = [];
+  const progress = new Progress(jobs.length);
   let started = 0;
+  let packed: Promise<string | undefined> | undefined;
   const runOne = async (job: Job): Promise<void> => {
     // Short, because the paths of Unix sockets are.
     const own = `${folder}/${++started}`;
@@ -110,36 +115,30 @@ async function runAll(jobs: readonly Job[], args: Arguments, folder: string): Pr
       names: args.name,
       denoFlags: job.ring.name === "deno" ? assert.denoFlags : [],
     });
-    const env = testEnvironment(own, args.long);
-    const options = {
+    const env: Record<string, string | undefined> = testEnvironment(own, args.long);
+    progress.start(job);
+    if (usesPackage(job)) env["ZEROMESH_PACKED"] = await (packed ??= packPackage(`${folder}/packed`));
+    const result = await runJob({
       command,
       report,
       env,
       timeoutMs: args.fileTimeoutMs,
       mayBeEmpty: args.name !== undefined,
-    };
-    const result = await runJob(options);
+    });
     done.push({ ...job, result });
-    printJob(job, result, { verbose: args.verbose, done: done.length, of: jobs.length });
+    progress.end(job, result, args.verbose);
     rmSync(own, { recursive: true, force: true });
   };
-  for (const ring of rings) {
-    const ofRing = jobs.filter((job) => job.ring === ring);
-    const together = ofRing.filter((job) => !runsAlone(job));
-    const lane = async (): Promise<void> => {
-      for (let job = together.shift(); job !== undefined; job = together.shift()) await runOne(job);
-    };
-    await Promise.all(Array.from({ length: ring.jobs }, lane));
-    for (const job of ofRing.filter(runsAlone)) await runOne(job);
-  }
+  await runInLanes(jobs, args.lanes, lanesOf, runOne);
   // On a busy machine something may come too late once. What fails alone and again has a fault.
   for (const first of done.filter(({ result }) => result.failed.length > 0)) {
-    console.log(
+    progress.say(
       `once more, alone: ${first.runtime} ${first.file}, where ${first.result.failed.join("; ")} failed`,
     );
     done.splice(done.indexOf(first), 1);
     await runOne(first);
   }
+  progress.close();
   return done;
 }
 
@@ -154,68 +153,6 @@ function testEnvironment(folder: string, long: boolean): Record<string, string |
     DENO_NO_UPDATE_CHECK: "1",
     ZEROMESH_LONG: long ? "1" : undefined,
   };
-}
-
-function printJob(
-  job: Job,
-  result: JobResult,
-  { verbose, done, of }: { verbose: boolean; done: number; of: number },
-): void {
-  const bad = result.failed.length > 0;
-  const counts = `${result.passed} passed${bad ? `, ${result.failed.length} FAILED` : ""}${
-    result.skipped.length > 0 ? `, ${result.skipped.length} skipped` : ""
-  }`;
-  const seconds = (result.tookMs / 1000).toFixed(1);
-  console.log(
-    `${bad ? "FAIL" : "ok  "} ${job.runtime.padEnd(4)} ${
-      job.file.padEnd(48)
-    } ${counts} (${seconds} s) ${`[${done} of ${of}]`}`,
-  );
-  if (bad || verbose) {
-    console.log(result.output.trimEnd().replaceAll(/^/gm, "     | "));
-    for (const name of result.failed) console.log(`     failed: ${name}`);
-  } else {
-    for (const note of result.notes) console.log(`     ${note}`);
-  }
-}
-
-function printSummary(done: readonly Done[], tookMs: number): boolean {
-  const sum = (jobs: readonly Done[], count: (result: JobResult) => number): number =>
-    jobs.reduce((total, one) => total + count(one.result), 0);
-  const line = (jobs: readonly Done[]): string => {
-    const skipped = sum(jobs, (result) => result.skipped.length);
-    return `${sum(jobs, (result) => result.passed)} passed, ${
-      sum(jobs, (result) => result.failed.length)
-    } failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
-  };
-  console.log("");
-  for (const one of done) {
-    for (const name of one.result.skipped) console.log(`skipped: ${one.runtime} ${one.file}: ${name}`);
-  }
-  for (const one of done) {
-    for (const name of one.result.failed) console.log(`failed:  ${one.runtime} ${one.file}: ${name}`);
-  }
-  for (const ring of rings) {
-    for (const runtime of ring.runtimes) {
-      const jobs = done.filter((one) => one.ring === ring && one.runtime === runtime);
-      if (jobs.length === 0) continue;
-      const seconds = (sum(jobs, (result) => result.tookMs) / 1000).toFixed(0);
-      console.log(
-        `${ring.name.padEnd(12)} on ${runtime.padEnd(4)}  ${jobs.length} files, ${seconds} s: ${line(jobs)}`,
-      );
-    }
-  }
-  if (done.length > slowestShown) {
-    console.log("slowest files:");
-    const slowest = done.toSorted((a, b) => b.result.tookMs - a.result.tookMs).slice(0, slowestShown);
-    for (const { runtime, file, result } of slowest) {
-      console.log(`${(result.tookMs / 1000).toFixed(1).padStart(8)} s  ${runtime.padEnd(4)} ${file}`);
-    }
-  }
-  console.log(`${done.length} files in ${(tookMs / 1000).toFixed(0)} s`);
-  if (done.length === 0) console.log("Nothing ran.");
-  console.log(line(done));
-  return sum(done, (result) => result.failed.length) === 0 && sum(done, (result) => result.passed) > 0;
 }
 
 async function main(): Promise<number> {

@@ -1,6 +1,7 @@
 /** The package as it would be published, and empty projects that install it. */
 import { mkdirSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import process from "node:process";
 import { repositoryRoot, runtimeProgram } from "../support/runtime.ts";
 import { spawnCommand } from "../support/spawn.ts";
 import { within } from "../support/until.ts";
@@ -52,14 +53,18 @@ export interface Packed {
 /** Packs the package, which builds it, with both packers. */
 export async function pack(): Promise<Packed> {
   const folders = { npm: `${tmpdir()}/packed-by-npm`, bun: `${tmpdir()}/packed-by-bun` };
+  // A run of many files has packed it with Bun for all of them.
+  const packedBefore = process.env["ZEROMESH_PACKED"];
   mkdirSync(folders.npm);
-  mkdirSync(folders.bun);
   const { code, text } = await run(["npm", "pack", "--pack-destination", folders.npm], repositoryRoot);
   if (code !== 0 && code !== 127) throw new Error(`Exit code ${code}: ${text}`);
   const npm = code === 0;
-  const bun = [runtimeProgram("bun"), "pm", "pack", "--destination", folders.bun];
-  // What npm has built need not be built again.
-  await mustRun(npm ? [...bun, "--ignore-scripts"] : bun, repositoryRoot);
+  if (packedBefore === undefined) {
+    mkdirSync(folders.bun);
+    const bun = [runtimeProgram("bun"), "pm", "pack", "--destination", folders.bun];
+    // What npm has built need not be built again.
+    await mustRun(npm ? [...bun, "--ignore-scripts"] : bun, repositoryRoot);
+  } else folders.bun = packedBefore;
   const packed = (folder: string): string => {
     const [one, ...more] = readdirSync(folder);
     if (one === undefined || more.length > 0) throw new Error(`Packed ${one} and ${more.join()}`);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
+import process from "node:process";
 import { repositoryRoot, runtimeProgram } from "../support/runtime.ts";
 import { spawnCommand } from "../support/spawn.ts";
 import { within } from "../support/until.ts";
@@ -41,11 +42,15 @@ export class OwnProject {
     const { folder } = project;
     const modules = `${folder}/node_modules`;
     mkdirSync(`${modules}/zeromesh`, { recursive: true });
-    await mustRun([runtimeProgram("bun"), "pm", "pack", "--destination", folder], repositoryRoot);
-    const packed = readdirSync(folder).filter((name) => name.endsWith(".tgz"));
+    // A run of many files has packed it for all of them.
+    const there = process.env["ZEROMESH_PACKED"] ?? folder;
+    if (there === folder) {
+      await mustRun([runtimeProgram("bun"), "pm", "pack", "--destination", folder], repositoryRoot);
+    }
+    const packed = readdirSync(there).filter((name) => name.endsWith(".tgz"));
     assert.deepEqual(packed, [found(/`(zeromesh-[\d.]+\.tgz)`/)]);
     const into = [`${modules}/zeromesh`, "--strip-components=1"];
-    await mustRun(["tar", "-xzf", `${folder}/${packed[0]}`, "-C", ...into], folder);
+    await mustRun(["tar", "-xzf", `${there}/${packed[0]}`, "-C", ...into], folder);
     const { dependencies } = JSON.parse(readFileSync(`${repositoryRoot}/package.json`, "utf8")) as {
       dependencies: Record<string, string>;
     };

@@ -4,7 +4,18 @@ import { tmpdir } from "node:os";
 import { relative } from "node:path";
 import process from "node:process";
 import { countJunit } from "../../tools/testing/junit.ts";
-import { jobCommand, planJobs, quickFiles, rings } from "../../tools/testing/plan.ts";
+import { runInLanes } from "../../tools/testing/lanes.ts";
+import {
+  busyFiles,
+  jobCommand,
+  lanesOf,
+  lonelyFiles,
+  packageFiles,
+  planJobs,
+  quickFiles,
+  rings,
+  usesPackage,
+} from "../../tools/testing/plan.ts";
 import { type JobResult, runJob } from "../../tools/testing/run_job.ts";
 import { repositoryRoot, type RuntimeName } from "../support/runtime.ts";
 
@@ -45,6 +56,52 @@ describe("planJobs()", () => {
       const files = quick.filter((job) => job.ring.name === "conformance" && job.runtime === runtime);
       expect(files.map((job) => job.file)).toEqual([...quickFiles]);
     }
+  });
+
+  test("files that run alone, take two lanes, or try the package are there", () => {
+    const all = planJobs({
+      runtimes: ["bun", "deno"],
+      rings: rings.map((ring) => ring.name),
+      only: undefined,
+      long: true,
+      quick: false,
+    });
+    const files = (which: (job: (typeof all)[number]) => boolean): number =>
+      new Set(all.filter(which).map((job) => job.file)).size;
+    expect(files((job) => lanesOf(job) === Infinity)).toBe(lonelyFiles.size);
+    expect(files((job) => lanesOf(job) === 2)).toBe(busyFiles.size);
+    expect(files(usesPackage)).toBe(packageFiles.size);
+  });
+});
+
+describe("runInLanes()", () => {
+  test("runs as many at once as there are lanes, and what takes all of them alone and last", async () => {
+    const sizes: Record<string, number> = { a: 1, alone: Infinity, b: 1, wide: 2, c: 1, d: 1 };
+    const running = new Map<string, () => void>();
+    const begun: string[] = [];
+    const over = runInLanes(Object.keys(sizes), 2, (name) => sizes[name]!, async (name) => {
+      begun.push(name);
+      await new Promise<void>((resolve) => running.set(name, resolve));
+      running.delete(name);
+    });
+    const end = async (name: string, left: readonly string[]): Promise<void> => {
+      running.get(name)!();
+      for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+      expect([...running.keys()]).toEqual([...left]);
+    };
+    expect(begun).toEqual(["a", "b"]);
+    await end("b", ["a", "c"]);
+    await end("a", ["c", "d"]);
+    await end("c", ["d"]);
+    await end("d", ["alone"]);
+    await end("alone", ["wide"]);
+    await end("wide", []);
+    await over;
+  });
+
+  test("a job that fails fails the whole", async () => {
+    const run = (): Promise<void> => Promise.reject(new Error("no"));
+    await expect(runInLanes(["a", "b"], 2, () => 1, run)).rejects.toThrow("no");
   });
 });
 

@@ -12,17 +12,18 @@ export interface Ring {
   readonly name: string;
   /** The runtimes its files run on. */
   readonly runtimes: readonly RuntimeName[];
-  /** How many files may run at once; those of {@link lonelyFiles} run alone, after the others. */
-  readonly jobs: number;
 }
 
-/** The rings, in the order they run. */
+/**
+ * The rings, in the order in which their files begin. Those whose files take long come before `conformance`, whose
+ * many short ones then fill the lanes to the end.
+ */
 export const rings: readonly Ring[] = [
-  { name: "unit", runtimes: ["bun"], jobs: 2 },
-  { name: "conformance", runtimes: ["bun", "deno"], jobs: 2 },
-  { name: "process", runtimes: ["bun", "deno"], jobs: 2 },
-  { name: "deno", runtimes: ["deno"], jobs: 1 },
-  { name: "interop", runtimes: ["bun", "deno"], jobs: 1 },
+  { name: "unit", runtimes: ["bun"] },
+  { name: "process", runtimes: ["bun", "deno"] },
+  { name: "deno", runtimes: ["deno"] },
+  { name: "interop", runtimes: ["bun", "deno"] },
+  { name: "conformance", runtimes: ["bun", "deno"] },
 ];
 
 /**
@@ -59,42 +60,45 @@ export const quickFiles: readonly string[] = [
   "zmq_messages",
 ].map((name) => `test/conformance/${name}_test.ts`);
 
-/**
- * Files that measure time, processor or memory, or that keep both cores busy: another beside them would be measured too.
- * And files that build the package, all in the same folder.
- */
-const lonelyFiles: ReadonlySet<string> = new Set(
-  [
-    "conformance/executor",
-    "conformance/ffi_memory",
-    "conformance/ffi_waiter",
-    "conformance/messenger_load",
-    "conformance/transport_large",
-    "conformance/zmq_reactor",
-    "process/cohort_freeze",
-    "process/credit",
-    "process/discovery_etcd",
-    "process/events_process",
-    "process/executor",
-    "process/guides",
-    "process/guides_deployment",
-    "process/hostile",
-    "process/links_lifetime",
-    "process/links_loss",
-    "process/readme",
-    "process/rolling_restart",
-    "process/tools_binary",
-    "process/transport_clients",
-    "process/transport_flow",
-    "process/transport_huge",
-    "process/transport_memory",
-    "process/transport_stopped",
-  ].map((name) => `test/${name}_test.ts`),
-);
+const paths = (names: readonly string[]): ReadonlySet<string> =>
+  new Set(names.map((name) => `test/${name}_test.ts`));
 
-/** Whether a file has to run while no other does. */
-export function runsAlone({ file, ring }: Job): boolean {
-  return ring.jobs === 1 || lonelyFiles.has(file);
+/** Files that measure how quick something is, or how much of the processor it takes: another beside them would be measured too. */
+export const lonelyFiles = paths([
+  "conformance/zmq_reactor",
+  "process/cohort_freeze",
+  "process/credit",
+  "process/hostile",
+  "process/transport_flow",
+  "process/transport_memory",
+  "process/transport_stopped",
+]);
+
+/** Files that keep a processor busy by themselves, or hold the product to a time: no more than one for each processor. */
+export const busyFiles = paths([
+  "conformance/ffi_waiter",
+  "conformance/messenger_load",
+  "process/links_loss",
+  "process/transport_clients",
+  "process/transport_huge",
+]);
+
+/** Files that try the packed package. */
+export const packageFiles = paths([
+  "deno/package",
+  "process/guides",
+  "process/guides_deployment",
+  "process/readme",
+]);
+
+/** How many lanes a file takes: all when it has to run alone. */
+export function lanesOf({ file }: Job): number {
+  return lonelyFiles.has(file) ? Infinity : busyFiles.has(file) ? 2 : 1;
+}
+
+/** Whether a file tries the packed package, which is then packed before. */
+export function usesPackage({ file }: Job): boolean {
+  return packageFiles.has(file);
 }
 
 /** One test file on one runtime. */
