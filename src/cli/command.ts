@@ -1,3 +1,4 @@
+import { holdProcess, pause as pauseFor, systemClock } from "../core/mod.ts";
 import type { Messenger } from "../mod.ts";
 import type { CommandIo } from "./output.ts";
 
@@ -39,16 +40,8 @@ export async function withMessenger<T>(messenger: Messenger, run: () => Promise<
 }
 
 /** Waits; rejects with the signal's reason. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", abort);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", abort, { once: true });
-  });
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  using _held = holdProcess();
+  await pauseFor(systemClock, ms, signal);
+  signal.throwIfAborted();
 }

@@ -8,6 +8,7 @@ export { AsyncSource, type AsyncSourceOptions } from "./async_source.ts";
 export { Backoff, type BackoffOptions } from "./backoff.ts";
 export { Broadcast, type DroppedEntries, type SubscribeOptions, subscribeOptionTable } from "./broadcast.ts";
 export { type CancelTimer, type Clock, holdProcess, systemClock } from "./clock.ts";
+export { Condition, type ConditionWait } from "./condition.ts";
 export {
   type AmContract,
   type CallInput,

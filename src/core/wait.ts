@@ -38,12 +38,12 @@ export async function pause(
 export interface HoldOptions {
   /** Where time comes from. */
   readonly clock: Clock;
-  /** Milliseconds; `Infinity` for as long as it takes. */
-  readonly timeoutMs: number;
+  /** Milliseconds. @default {as long as it takes} */
+  readonly timeoutMs?: number | undefined;
   /** Gives the wait up. */
   readonly signal?: AbortSignal | null | undefined;
   /** Makes the error of a wait that took too long. */
-  late(): unknown;
+  late?: (() => unknown) | undefined;
 }
 
 /**
@@ -53,11 +53,11 @@ export interface HoldOptions {
  */
 export async function hold<T>(
   promise: PromiseLike<T>,
-  { clock, timeoutMs, signal, late }: HoldOptions,
+  { clock, timeoutMs = Infinity, signal, late }: HoldOptions,
 ): Promise<T> {
   const over = Promise.withResolvers<never>();
   const listening = onAbort(signal, () => over.reject(signal?.reason));
-  const cancel = clock.after(timeoutMs, () => over.reject(late()));
+  const cancel = clock.after(timeoutMs, () => over.reject(late?.()));
   try {
     return await Promise.race([promise, over.promise]);
   } finally {

@@ -1,4 +1,4 @@
-import { type Clock, errorText, type InstanceId, type Logger, onAbort, type WorkerId } from "../core/mod.ts";
+import { type Clock, errorText, hold, type InstanceId, type Logger, type WorkerId } from "../core/mod.ts";
 import type { DiscoveryPort, PeerInfo, Roster, ServiceRouter } from "../messenger/mod.ts";
 import {
   type Discovery,
@@ -145,9 +145,7 @@ export class DiscoveryHub implements DiscoveryPort {
   async register(info: PeerInfo, signal?: AbortSignal): Promise<void> {
     if (!this.#parts.listens) return;
     this.#registering = this.#register(info);
-    const aborted = Promise.withResolvers<never>();
-    using _listening = onAbort(signal, () => aborted.reject(signal?.reason));
-    await Promise.race([this.#registering, aborted.promise]);
+    await hold(this.#registering, { clock: this.#parts.clock, signal });
   }
 
   async #register(info: PeerInfo): Promise<void> {
@@ -170,13 +168,7 @@ export class DiscoveryHub implements DiscoveryPort {
 
   /** Closes a messenger: takes its entries back first, so that nobody calls it any more, and lets go at the end. */
   async around(close: () => Promise<void>): Promise<void> {
-    const withdrawn = this.#withdraw();
-    let cancel = (): void => {};
-    await Promise.race([
-      withdrawn,
-      new Promise<void>((resolve) => cancel = this.#parts.clock.after(withdrawMs, resolve)),
-    ]);
-    cancel();
+    await hold(this.#withdraw(), { clock: this.#parts.clock, timeoutMs: withdrawMs }).catch(() => {});
     try {
       // Handlers that finish meanwhile still call services.
       await close();

@@ -1,7 +1,7 @@
 import { request as requestHttp } from "node:http";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { request as requestHttps } from "node:https";
-import { type Clock, errorText, ZeromeshError } from "../core/mod.ts";
+import { type Clock, errorText, hold, onAbort, ZeromeshError } from "../core/mod.ts";
 
 /**
  * Certificates for TLS, as PEM text. A server that cannot be trusted, or that refuses the client's certificate, is
@@ -85,16 +85,11 @@ export class EtcdGateway {
   /** A whole answer, which may take no longer than a request: a server that stops in the midst of it is passed over. */
   async #whole(response: IncomingMessage): Promise<string> {
     const { timeoutMs, clock } = this.#options;
-    const late = Promise.withResolvers<never>();
-    const cancel = clock.after(timeoutMs, () => {
+    const late = (): Error => {
       response.destroy();
-      late.reject(new Error(`the answer was not complete within ${timeoutMs} ms`));
-    });
-    try {
-      return await Promise.race([readAll(response), late.promise]);
-    } finally {
-      cancel();
-    }
+      return new Error(`the answer was not complete within ${timeoutMs} ms`);
+    };
+    return await hold(readAll(response), { clock, timeoutMs, late });
   }
 
   async #withServers<T>(use: (endpoint: string) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
@@ -179,7 +174,7 @@ export class EtcdGateway {
     };
     return new Promise((resolve, reject) => {
       const answered = (response: IncomingMessage): void => {
-        response.once("close", release);
+        response.once("close", () => listening[Symbol.dispose]());
         // An answer that has begun may go on for ever; one that breaks off tells its reader.
         cancel();
         resolve(response);
@@ -189,22 +184,19 @@ export class EtcdGateway {
       const request: ClientRequest = url.protocol === "https:"
         ? requestHttps(url, { ...options, ...tlsOptions(tls) }, answered)
         : requestHttp(url, options, answered);
-      const abort = (): void => {
-        request.destroy();
-        reject(signal?.reason);
-      };
-      const release = (): void => signal?.removeEventListener("abort", abort);
       const cancel = clock.after(timeoutMs, () => {
         request.destroy();
         reject(new Error(`${endpoint} did not answer within ${timeoutMs} ms`));
       });
       request.on("error", (error) => {
         cancel();
-        release();
+        listening[Symbol.dispose]();
         reject(error);
       });
-      signal?.addEventListener("abort", abort);
-      if (signal?.aborted) abort();
+      const listening = onAbort(signal, () => {
+        request.destroy();
+        reject(signal?.reason);
+      });
       request.end(payload);
     });
   }

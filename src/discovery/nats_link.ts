@@ -1,5 +1,5 @@
 import type { NatsConnection } from "@nats-io/transport-node";
-import { type Clock, errorText, type Logger, ZeromeshError } from "../core/mod.ts";
+import { type Clock, errorText, hold, type Logger, ZeromeshError } from "../core/mod.ts";
 import { connectToNats } from "./nats_client.ts";
 
 /** What a {@link NatsLink} is given. */
@@ -87,14 +87,8 @@ export class NatsLink {
 
   /** Whether the server takes what was sent, within half the time of a lookup. */
   flushed(connection: NatsConnection): Promise<boolean> {
-    return new Promise((resolve) => {
-      const cancel = this.#options.clock.after(this.#options.timeoutMs / 2, () => resolve(false));
-      const end = (took: boolean): void => {
-        cancel();
-        resolve(took);
-      };
-      connection.flush().then(() => end(true), () => end(false));
-    });
+    const { clock, timeoutMs } = this.#options;
+    return hold(connection.flush(), { clock, timeoutMs: timeoutMs / 2 }).then(() => true, () => false);
   }
 
   /** An error of the package as one of ours. */

@@ -1,4 +1,4 @@
-import { type InstanceId, ZeromeshError } from "../core/mod.ts";
+import { hold, type InstanceId, ZeromeshError } from "../core/mod.ts";
 import type { Roster } from "../messenger/mod.ts";
 import type { InstanceHealth } from "./instance_health.ts";
 
@@ -20,7 +20,7 @@ export class Reaches {
   readonly #roster: Roster;
   readonly #onEnd: () => void;
   readonly #open = new Map<InstanceId, Promise<void>>();
-  readonly #cancels = new Set<() => void>();
+  readonly #closing = new AbortController();
 
   /** @param onEnd Called when an attempt has ended. */
   constructor(roster: Roster, onEnd: () => void) {
@@ -47,30 +47,24 @@ export class Reaches {
     const open = this.#open.get(id);
     if (open !== undefined) return open;
     if (this.#open.size >= mostReaches) return null;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#open.set(id, promise);
-    const cancel = this.#after(patienceMs, () => {
-      health.late = true;
-      resolve();
-    });
-    this.#reach(id, options).then(
+    const reached = this.#reach(id, options).then(
       () => {
         if (this.#roster.standing(id) === "up") health.arrived();
         else health.late = false;
       },
       (error: unknown) => health.unreachable(error, this.#roster.clock.now()),
     ).finally(() => {
-      cancel();
       this.#open.delete(id);
-      resolve();
       this.#onEnd();
     });
-    return promise;
+    const patient = this.#hold(reached, patienceMs).catch(() => void (health.late = true));
+    this.#open.set(id, patient);
+    return patient;
   }
 
   /** Starts no timer any more. */
   close(): void {
-    for (const cancel of [...this.#cancels]) cancel();
+    this.#closing.abort();
   }
 
   async #reach(id: InstanceId, { timeoutMs, nearOnly }: ReachOptions): Promise<void> {
@@ -83,35 +77,13 @@ export class Reaches {
 
   /** Discovery may take longer than anybody waits. */
   async #find(id: InstanceId, timeoutMs: number): Promise<void> {
-    const late = Promise.withResolvers<void>();
-    const cancel = this.#after(timeoutMs, () => {
-      late.reject(
-        new ZeromeshError(
-          "PEER_UNREACHABLE",
-          `Discovery does not tell within ${Math.round(timeoutMs)} ms where ${id} is`,
-          {
-            peer: id,
-          },
-        ),
-      );
+    await this.#hold(this.#roster.find(id), timeoutMs, () => {
+      const message = `Discovery does not tell within ${Math.round(timeoutMs)} ms where ${id} is`;
+      return new ZeromeshError("PEER_UNREACHABLE", message, { peer: id });
     });
-    try {
-      await Promise.race([this.#roster.find(id), late.promise]);
-    } finally {
-      cancel();
-    }
   }
 
-  #after(ms: number, run: () => void): () => void {
-    const stop = this.#roster.clock.after(ms, () => {
-      this.#cancels.delete(cancel);
-      run();
-    });
-    const cancel = (): void => {
-      stop();
-      this.#cancels.delete(cancel);
-    };
-    this.#cancels.add(cancel);
-    return cancel;
+  #hold<T>(promise: Promise<T>, timeoutMs: number, late?: () => Error): Promise<T> {
+    return hold(promise, { clock: this.#roster.clock, timeoutMs, signal: this.#closing.signal, late });
   }
 }

@@ -1,4 +1,4 @@
-import { errorText, type InstanceId, type Logger, onAbort, pause, ZeromeshError } from "../core/mod.ts";
+import { Condition, errorText, hold, type InstanceId, type Logger, ZeromeshError } from "../core/mod.ts";
 import type { RetriedTarget, Roster, ServiceRouter, ServiceTarget } from "../messenger/mod.ts";
 import type { ServiceDiscovery } from "./discovery.ts";
 import { InstanceHealth } from "./instance_health.ts";
@@ -39,7 +39,8 @@ export class ServiceDirectory implements ServiceRouter {
   readonly #parts: ServiceDirectoryParts;
   readonly #services = new Map<string, ServiceMembers>();
   readonly #health = new Map<InstanceId, InstanceHealth>();
-  readonly #waiting = new Set<() => void>();
+  /** Whether an instance can be called, and who offers what. */
+  readonly #callable: Condition;
   readonly #watching: Disposable;
   readonly #reaches: Reaches;
   #waited = 0;
@@ -48,8 +49,9 @@ export class ServiceDirectory implements ServiceRouter {
   /** @param parts What it works with. */
   constructor(parts: ServiceDirectoryParts) {
     this.#parts = parts;
-    this.#watching = parts.roster.watch(() => this.#wake());
-    this.#reaches = new Reaches(parts.roster, () => this.#wake());
+    const callable = this.#callable = new Condition(parts.roster.clock);
+    this.#watching = parts.roster.watch(() => callable.changed());
+    this.#reaches = new Reaches(parts.roster, () => callable.changed());
   }
 
   /** Counters. */
@@ -83,7 +85,7 @@ export class ServiceDirectory implements ServiceRouter {
       const hurry = now >= hurryAt;
       const id = this.#choose(members, target, hurry);
       if (id === null) {
-        await this.#change(Math.min(left, lookAgainMs), signal);
+        await this.#callable.change(Math.min(left, lookAgainMs), signal);
         continue;
       }
       this.#chosen(members, id);
@@ -94,8 +96,8 @@ export class ServiceDirectory implements ServiceRouter {
         timeoutMs: Math.max(1, left - Math.min(50, left / 10)),
         nearOnly: !hurry && roster.isLocal(id) === null,
       });
-      if (reached === null) await this.#change(Math.min(left, lookAgainMs), signal);
-      else await endOf(reached, signal);
+      if (reached === null) await this.#callable.change(Math.min(left, lookAgainMs), signal);
+      else await hold(reached, { clock: roster.clock, signal }).catch(() => {});
       if (roster.standing(id) === "up" && (hurry || !this.#nearerThan(members, id, target))) {
         return id;
       }
@@ -123,7 +125,7 @@ export class ServiceDirectory implements ServiceRouter {
     for (const members of this.#services.values()) members[Symbol.dispose]();
     this.#services.clear();
     this.#reaches.close();
-    this.#wake();
+    this.#callable.changed();
   }
 
   async instances(target: ServiceTarget, signal: AbortSignal): Promise<InstanceId[]> {
@@ -136,7 +138,7 @@ export class ServiceDirectory implements ServiceRouter {
         return members.filter((id) => roster.standing(id) !== "leaving");
       }
       if (left <= 0) throw this.unavailable(target, connectTimeoutMs, "PEER_UNREACHABLE");
-      await this.#change(Math.min(left, lookAgainMs), signal);
+      await this.#callable.change(Math.min(left, lookAgainMs), signal);
     }
     throw signal.reason;
   }
@@ -167,7 +169,7 @@ export class ServiceDirectory implements ServiceRouter {
       logger,
       onChange: () => {
         this.#forgetStrangers();
-        this.#wake();
+        this.#callable.changed();
       },
     });
     this.#services.set(service, members);
@@ -251,19 +253,6 @@ export class ServiceDirectory implements ServiceRouter {
     }
   }
 
-  #wake(): void {
-    for (const wake of [...this.#waiting]) wake();
-  }
-
-  #change(ms: number, signal: AbortSignal): Promise<void> {
-    const woken = new AbortController();
-    const wake = () => woken.abort();
-    this.#waiting.add(wake);
-    return pause(this.#parts.roster.clock, ms, woken.signal, signal).finally(() =>
-      this.#waiting.delete(wake)
-    );
-  }
-
   unavailable(
     { service }: ServiceTarget,
     timeoutMs: number,
@@ -306,15 +295,4 @@ type Rank = (typeof Rank)[keyof typeof Rank];
 
 function randomBelow(count: number): number {
   return (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) % Math.max(1, count);
-}
-
-/** Resolves when a promise does, or when nobody waits any more. */
-function endOf(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const listening = onAbort(signal, resolve);
-    promise.then(() => {
-      listening[Symbol.dispose]();
-      resolve();
-    });
-  });
 }

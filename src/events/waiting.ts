@@ -1,4 +1,4 @@
-import { Deadline, type Deadlines, option, type OptionTable, ZeromeshError } from "../core/mod.ts";
+import { Deadline, type Deadlines, onAbort, option, type OptionTable, ZeromeshError } from "../core/mod.ts";
 import { spentOf } from "../messenger/mod.ts";
 import type { EventHandle } from "./handle.ts";
 import { type Outcome, poisonedError } from "./outcome.ts";
@@ -118,8 +118,7 @@ class Waiter extends Deadline {
   readonly #timeoutMs: number;
   readonly #deadlines: Deadlines;
   readonly #onIdle: (() => void) | null;
-  #signal: AbortSignal | null = null;
-  #onAbort: (() => void) | null = null;
+  #listening: Disposable | null = null;
 
   constructor(
     waiting: Waiting,
@@ -141,14 +140,12 @@ class Waiter extends Deadline {
   }
 
   watch(signal: AbortSignal): void {
-    this.#signal = signal;
-    this.#onAbort = () => this.giveUp(signal.reason);
-    signal.addEventListener("abort", this.#onAbort, { once: true });
+    this.#listening = onAbort(signal, () => this.giveUp(signal.reason));
   }
 
   release(): void {
     this.#deadlines.remove(this);
-    if (this.#onAbort !== null) this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#listening?.[Symbol.dispose]();
   }
 
   override expire(): void {

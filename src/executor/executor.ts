@@ -289,11 +289,11 @@ export class ActiveMessageExecutor implements AsyncDisposable {
       if (this.#isIdle()) this.#idle?.resolve();
     };
     // By the deadline, or by a stop that has lasted too long.
-    controller.signal.addEventListener("abort", () => {
+    onAbort(controller.signal, () => {
       if (over) return;
       this.#abandoned++;
       end(controller.signal.reason);
-    }, { once: true });
+    });
     const cancel = this.#clock.after(this.#handlerTimeoutMs, () => {
       const waited = `The handler of "${messageType}" was not done within ${this.#handlerTimeoutMs} ms`;
       controller.abort(new ZeromeshError("TIMEOUT", waited, { handler: messageType, ran: "maybe" }));

@@ -1,4 +1,4 @@
-import type { Clock } from "../core/mod.ts";
+import { type Clock, onAbort } from "../core/mod.ts";
 import type { Context, Socket, Source } from "../libzmq/mod.ts";
 
 // ZMTP's signature, and that we speak version 3. Nothing is said of a mechanism, so the other end has no reason to close
@@ -31,13 +31,13 @@ export function askMechanism(
   return new Promise((resolve) => {
     const end = (mechanism: string | null) => {
       cancel();
-      over.removeEventListener("abort", giveUp);
+      listening[Symbol.dispose]();
       socket.close();
       resolve(mechanism);
     };
     const giveUp = () => end(null);
     const cancel = clock.after(timeoutMs, giveUp);
-    over.addEventListener("abort", giveUp);
+    const listening = onAbort(over, giveUp);
     try {
       // What a stranger does not take must not hold the end of the context up.
       socket.set("LINGER", 0).set("IPV6", 1).set("RECONNECT_IVL", -1).connect(address);
