@@ -104,6 +104,7 @@ export {
 } from "./schema.ts";
 export { TurnClock, type TurnTask } from "./turn_clock.ts";
 export type { Overflow } from "./overflow.ts";
+export { type AttemptOptions, type RepeatOptions, retry, supervise } from "./retry.ts";
 export { hold, type HoldOptions, onAbort, pause } from "./wait.ts";
 export { xxh3Of16 } from "./xxh3.ts";
 export { libraryVersion } from "./version.ts";

@@ -1,4 +1,4 @@
-import { Backoff, type CancelTimer, type Clock, errorText, type Logger } from "../core/mod.ts";
+import { Backoff, type CancelTimer, type Clock, errorText, type Logger, retry } from "../core/mod.ts";
 import type { EtcdGateway } from "./etcd_gateway.ts";
 import { toBase64 } from "./etcd_keys.ts";
 
@@ -93,19 +93,14 @@ export class EtcdLease {
     const { clock, logger, ttlMs } = this.#options;
     const backoff = new Backoff({ firstMs: 50, maxMs: Math.min(2_000, ttlMs / 3) });
     this.#renewing = true;
-    try {
-      while (this.#entries.size > 0) {
-        try {
-          await this.#renew();
-          break;
-        } catch (error) {
-          logger.warn("cannot renew the lease in etcd", { reason: errorText(error) });
-          await new Promise<void>((resolve) => clock.after(backoff.next(), resolve));
-        }
-      }
-    } finally {
-      this.#renewing = false;
-    }
+    await retry(async () => {
+      if (this.#entries.size > 0) await this.#renew();
+    }, {
+      clock,
+      backoff,
+      failed: (error) => logger.warn("cannot renew the lease in etcd", { reason: errorText(error) }),
+    });
+    this.#renewing = false;
     this.#schedule(ttlMs / 3);
   }
 

@@ -5,7 +5,7 @@ import {
   type InstanceId,
   isInstanceId,
   type Logger,
-  pause,
+  supervise,
 } from "../core/mod.ts";
 import type { EtcdGateway } from "./etcd_gateway.ts";
 import { entriesOf, entryOf, revisionOf, underPrefix } from "./etcd_keys.ts";
@@ -34,32 +34,31 @@ export interface EtcdWatchOptions {
  */
 export async function followPrefix(options: EtcdWatchOptions, watch: ServiceWatch): Promise<void> {
   const { gateway, prefix, clock, logger, signal } = options;
-  const backoff = new Backoff({ firstMs: 20, maxMs: 1_000 });
-  while (!signal.aborted) {
-    try {
-      const range = underPrefix(prefix);
-      const answer = await gateway.call("/v3/kv/range", { ...range, keys_only: true }, signal);
-      watch.replace(entriesOf(answer).map(({ key }) => idUnder(prefix, key)).filter((id) => id !== null));
-      const start_revision = String(revisionOf(answer) + 1n);
-      const messages = await gateway.stream(
-        "/v3/watch",
-        { create_request: { ...range, start_revision, progress_notify: true } },
-        signal,
-      );
-      for await (const message of messages) {
-        backoff.reset();
-        // Compacted, or ended by the server: read again.
-        if (message["canceled"] === true) break;
-        apply(message["events"], prefix, watch);
-      }
-    } catch (error) {
-      if (signal.aborted) return;
+  await supervise(async (healthy) => {
+    const range = underPrefix(prefix);
+    const answer = await gateway.call("/v3/kv/range", { ...range, keys_only: true }, signal);
+    watch.replace(entriesOf(answer).map(({ key }) => idUnder(prefix, key)).filter((id) => id !== null));
+    const start_revision = String(revisionOf(answer) + 1n);
+    const messages = await gateway.stream(
+      "/v3/watch",
+      { create_request: { ...range, start_revision, progress_notify: true } },
+      signal,
+    );
+    for await (const message of messages) {
+      healthy();
+      // Compacted, or ended by the server: read again.
+      if (message["canceled"] === true) break;
+      apply(message["events"], prefix, watch);
+    }
+  }, {
+    clock,
+    backoff: new Backoff({ firstMs: 20, maxMs: 1_000 }),
+    signal,
+    failed: (error) => {
       watch.trouble(error);
       logger.warn("the watch in etcd broke; opening it again", { prefix, reason: errorText(error) });
-    }
-    if (signal.aborted) return;
-    await pause(clock, backoff.next(), signal);
-  }
+    },
+  });
 }
 
 function apply(events: unknown, prefix: string, watch: ServiceWatch): void {

@@ -1,5 +1,5 @@
 import type { NatsConnection, Subscription } from "@nats-io/transport-node";
-import { type Clock, type InstanceId, isInstanceId } from "../core/mod.ts";
+import { Backoff, type Clock, type InstanceId, isInstanceId, retry } from "../core/mod.ts";
 import type { Registration, ServiceEvent, WatchOptions } from "./discovery.ts";
 import type { NatsLink } from "./nats_link.ts";
 import { LivingInstances } from "./living_instances.ts";
@@ -138,15 +138,16 @@ export class NatsServices {
       // What was said while the connection was away is lost.
       const askAgain = async (): Promise<void> => {
         const { outages } = link;
-        while (!watch.ended && outages === link.outages) {
-          try {
-            await ask();
-            return living.resume();
-          } catch (error) {
-            living.pause(error);
-            await new Promise<void>((resolve) => clock.after(askAgainMs, resolve));
-          }
-        }
+        const wanted = (): boolean => !watch.ended && outages === link.outages;
+        await retry(async () => {
+          if (!wanted()) return;
+          await ask();
+          living.resume();
+        }, {
+          clock,
+          backoff: new Backoff({ firstMs: askAgainMs, maxMs: askAgainMs }),
+          failed: (error) => living.pause(error),
+        });
       };
       using _link = link.watch(connection, {
         lost: () => living.pause(link.unreachable(new Error("the connection is lost"))),

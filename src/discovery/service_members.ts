@@ -1,4 +1,4 @@
-import { Backoff, type Clock, errorText, type InstanceId, type Logger } from "../core/mod.ts";
+import { Backoff, type Clock, errorText, type InstanceId, type Logger, supervise } from "../core/mod.ts";
 import type { ServiceDiscovery, ServiceEvent } from "./discovery.ts";
 
 /** The instances of one service, kept up to date from one or more back ends. */
@@ -49,24 +49,25 @@ export class ServiceMembers implements Disposable {
     const { signal } = this.#stop;
     const seen = this.#seen[index]!;
     const onTrouble = (error: unknown): void => void (this.#troubles[index] = error);
-    const backoff = new Backoff({ maxMs: 2_000 });
-    for (let told = false; !signal.aborted;) {
-      try {
-        for await (const event of source.watch(this.#service, { signal, onTrouble })) {
-          backoff.reset();
-          fold(seen, event);
-          onTrouble(null);
-          if (!told) this.known = --this.#unknown === 0;
-          told = true;
-          this.#changed();
-        }
-      } catch (error) {
+    let told = false;
+    await supervise(async (healthy) => {
+      for await (const event of source.watch(this.#service, { signal, onTrouble })) {
+        healthy();
+        fold(seen, event);
+        onTrouble(null);
+        if (!told) this.known = --this.#unknown === 0;
+        told = true;
+        this.#changed();
+      }
+    }, {
+      clock: this.#clock,
+      backoff: new Backoff({ maxMs: 2_000 }),
+      signal,
+      failed: (error) => {
         onTrouble(error);
         this.#logger.warn("cannot watch a service", { service: this.#service, reason: errorText(error) });
-      }
-      if (signal.aborted) return;
-      await new Promise<void>((resolve) => this.#clock.after(backoff.next(), resolve));
-    }
+      },
+    });
   }
 
   #changed(): void {

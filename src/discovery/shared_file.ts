@@ -1,5 +1,5 @@
 import { linkSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from "node:fs";
-import { Backoff, type Clock, holdProcess, ZeromeshError } from "../core/mod.ts";
+import { Backoff, type Clock, holdProcess, retry, ZeromeshError } from "../core/mod.ts";
 import { type FileLock, openFileLocks } from "../runtime/mod.ts";
 
 /** What a {@link SharedFile} needs. */
@@ -79,20 +79,19 @@ export class SharedFile {
     const { clock, lockTimeoutMs } = this.#options;
     using _hold = holdProcess();
     const locks = await openFileLocks();
-    const giveUpAt = clock.now() + lockTimeoutMs;
-    const backoff = new Backoff({ firstMs: 2, maxMs: 20 });
-    for (;;) {
+    return await retry(() => {
       const lock = this.#tryLock((path) => locks.tryLock(path));
       if (lock !== null) return lock;
-      if (clock.now() >= giveUpAt) {
-        throw new ZeromeshError(
-          "TIMEOUT",
-          `Cannot change ${this.path}: another process has held its lock for ${lockTimeoutMs} ms`,
-          { details: { path: this.path } },
-        );
-      }
-      await new Promise<void>((resolve) => clock.after(backoff.next(), resolve));
-    }
+      const held = `another process has held its lock for ${lockTimeoutMs} ms`;
+      throw new ZeromeshError("TIMEOUT", `Cannot change ${this.path}: ${held}`, {
+        details: { path: this.path },
+      });
+    }, {
+      clock,
+      backoff: new Backoff({ firstMs: 2, maxMs: 20 }),
+      timeoutMs: lockTimeoutMs,
+      again: (error) => error instanceof ZeromeshError && error.code === "TIMEOUT",
+    });
   }
 
   #tryLock(tryLock: (path: string) => FileLock | null): FileLock | null {

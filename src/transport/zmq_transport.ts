@@ -1,11 +1,13 @@
-import { ZeromeshError } from "../core/mod.ts";
 import {
+  Backoff,
   type Clock,
   errorText,
   type InstanceId,
   instanceIdToBytes,
   type Logger,
+  retry,
   type TimeSlice,
+  ZeromeshError,
 } from "../core/mod.ts";
 import { maxBatchRecords } from "../wire/mod.ts";
 import { type Context, type Region, requireKeyPair, type Socket } from "../libzmq/mod.ts";
@@ -372,16 +374,12 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
   }
 
   async #bindPatiently(socket: Socket, address: string): Promise<string> {
-    const giveUpAt = this.#parts.clock.now() + rebindMs;
-    for (;;) {
-      try {
-        return socket.bind(address);
-      } catch (error) {
-        const inUse = error instanceof ZeromeshError && error.code === "ADDRESS_IN_USE";
-        if (!inUse || this.#parts.clock.now() >= giveUpAt) throw error;
-      }
-      await new Promise<void>((resolve) => this.#parts.clock.after(rebindPauseMs, resolve));
-    }
+    return await retry(() => socket.bind(address), {
+      clock: this.#parts.clock,
+      backoff: new Backoff({ firstMs: rebindPauseMs, maxMs: rebindPauseMs }),
+      timeoutMs: rebindMs,
+      again: (error) => error instanceof ZeromeshError && error.code === "ADDRESS_IN_USE",
+    });
   }
 
   /** Listens for peers of the same host. Where that does not work, they come over TCP. */
