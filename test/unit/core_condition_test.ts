@@ -51,7 +51,7 @@ test("a wait for the next change ends with the change, the time or the signal, a
   condition.changed();
   let over = false;
   const change = condition.change(100, signal).then(() => over = true);
-  await Promise.resolve();
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
   expect(over).toBeFalse();
   condition.changed();
   await change;
