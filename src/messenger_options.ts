@@ -1,6 +1,6 @@
 import { option, type OptionTable } from "./core/mod.ts";
 import { type Discovery, type DiscoveryOptions, findsPeers, findsServices } from "./discovery/mod.ts";
-import { type EventOptions, eventOptionTable } from "./events/mod.ts";
+import { type EventOptions, eventsOption } from "./events/mod.ts";
 import { coreOptionTable, type MessengerOptions as CoreOptions } from "./messenger/mod.ts";
 
 export type { CoreOptions };
@@ -30,6 +30,6 @@ export const messengerOptionTable: OptionTable<MessengerOptions> = {
   ),
   services: option.texts,
   maxServices: option.whole(1, 1_000_000),
-  events: option.options(eventOptionTable),
+  events: eventsOption(),
   signal: option.signal,
 };

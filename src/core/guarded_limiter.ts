@@ -2,7 +2,6 @@ import type { CancelTimer, Clock } from "./clock.ts";
 import { describeValue } from "./describe_value.ts";
 import type { Guard } from "./guard.ts";
 import { isOwnLimiter, type LimitedTask, type Limiter } from "./limiter.ts";
-import type { QueueNode } from "./linked_queue.ts";
 
 // Whoever a broken limiter does not call back asks again after this time.
 const askAgainMs = 100;
@@ -36,23 +35,23 @@ class GuardedLimiter implements Limiter {
     this.#guard.run("limits", () => this.#limiter.release());
   }
 
-  wait(node: QueueNode<LimitedTask>, clock: Clock): void {
+  wait(task: LimitedTask, clock: Clock): void {
     try {
-      this.#limiter.wait(node, clock);
+      this.#limiter.wait(task, clock);
     } catch (error) {
       this.#guard.failed("limits", error);
       this.#again?.();
       this.#again = clock.after(askAgainMs, () => {
         this.#again = null;
-        node.value.room();
+        task.room();
       });
     }
   }
 
-  leave(node: QueueNode<LimitedTask>): void {
+  leave(task: LimitedTask): void {
     this.#again?.();
     this.#again = null;
-    this.#guard.run("limits", () => this.#limiter.leave(node));
+    this.#guard.run("limits", () => this.#limiter.leave(task));
   }
 }
 

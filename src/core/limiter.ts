@@ -1,5 +1,4 @@
 import type { CancelTimer, Clock } from "./clock.ts";
-import { LinkedQueue, type QueueNode } from "./linked_queue.ts";
 import { checkArgument, option, type OptionTable, readOptions, requireOption } from "./options.ts";
 
 /** Whoever waits for room in a {@link Limiter}. */
@@ -21,10 +20,10 @@ export interface Limiter {
   take(): void;
   /** A task has ended, whatever its outcome. */
   release(): void;
-  /** Calls `node.value.room()` once, when there is room. A node that waits already keeps its turn. */
-  wait(node: QueueNode<LimitedTask>, clock: Clock): void;
-  /** Waits no longer. */
-  leave(node: QueueNode<LimitedTask>): void;
+  /** Calls `task.room()` once, when there is room. A task that waits already keeps its turn. */
+  wait(task: LimitedTask, clock: Clock): void;
+  /** The task waits no longer. */
+  leave(task: LimitedTask): void;
 }
 
 /** A limiter that counts its tasks. */
@@ -55,7 +54,7 @@ const never: Limiter = Object.freeze({
   ready: () => true,
   take: () => {},
   release: () => {},
-  wait: (node: QueueNode<LimitedTask>) => node.value.room(),
+  wait: (task: LimitedTask) => task.room(),
   leave: () => {},
 });
 
@@ -107,12 +106,13 @@ export function isOwnLimiter(limiter: Limiter): boolean {
 
 /** Those who wait, served in turns. */
 abstract class Waiters {
-  protected readonly waiting = new LinkedQueue<LimitedTask>();
+  // In their order; each is in it once.
+  protected readonly waiting = new Set<LimitedTask>();
   #serving = false;
 
-  /** Takes a node out. */
-  leave(node: QueueNode<LimitedTask>): void {
-    this.waiting.remove(node);
+  /** Takes a task out. */
+  leave(task: LimitedTask): void {
+    this.waiting.delete(task);
   }
 
   /** Whether one who waits may be served now. */
@@ -128,7 +128,12 @@ abstract class Waiters {
     if (this.#serving) return;
     this.#serving = true;
     try {
-      while (this.waiting.size > 0 && this.room()) this.waiting.shift()?.room();
+      for (const task of this.waiting) {
+        if (!this.room()) break;
+        // It may wait again from in here, and is then the last one.
+        this.waiting.delete(task);
+        task.room();
+      }
     } finally {
       this.#serving = false;
     }
@@ -161,12 +166,12 @@ class CountingSemaphore extends Waiters implements Semaphore {
     if (this.waiting.size > 0) this.serve();
   }
 
-  wait(node: QueueNode<LimitedTask>): void {
-    this.waiting.push(node);
+  wait(task: LimitedTask): void {
+    this.waiting.add(task);
   }
 
-  override leave(node: QueueNode<LimitedTask>): void {
-    super.leave(node);
+  override leave(task: LimitedTask): void {
+    super.leave(task);
     // Its turn goes to the next.
     if (this.waiting.size > 0) this.serve();
   }
@@ -202,14 +207,14 @@ class TokenBucket extends Waiters implements Limiter {
 
   release(): void {}
 
-  wait(node: QueueNode<LimitedTask>, clock: Clock): void {
+  wait(task: LimitedTask, clock: Clock): void {
     this.#clock = clock;
-    this.waiting.push(node);
+    this.waiting.add(task);
     this.#arm(clock);
   }
 
-  override leave(node: QueueNode<LimitedTask>): void {
-    super.leave(node);
+  override leave(task: LimitedTask): void {
+    super.leave(task);
     if (this.waiting.size > 0) return;
     this.#timer?.();
     this.#timer = null;

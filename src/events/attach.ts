@@ -4,7 +4,11 @@ import { eventHandlers } from "./distributed.ts";
 import { type EventManager, eventsOf, type MessengerEvents } from "./manager.ts";
 import type { ResolvedEventOptions } from "./options.ts";
 
-/** The events of a messenger, made when somebody uses them first. */
+/**
+ * The events of a messenger, made when somebody uses them first.
+ *
+ * @internal
+ */
 export interface AttachedEvents {
   /** The manager; made at the first call. */
   readonly manager: EventManager;
@@ -12,7 +16,11 @@ export interface AttachedEvents {
   readonly made: EventManager | null;
 }
 
-/** Gives a messenger events: the system handlers at once, everything else when it is needed. */
+/**
+ * Gives a messenger events: the system handlers at once, everything else when it is needed.
+ *
+ * @internal
+ */
 export function attachEvents(port: SystemPort, options: ResolvedEventOptions): AttachedEvents {
   let made: MessengerEvents | null = null;
   const events = (): MessengerEvents => made ??= eventsOf(port, options);

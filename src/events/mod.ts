@@ -1,30 +1,35 @@
 /**
- * Events with 128-bit handles: owned by one instance, awaited, triggered and poisoned from any.
+ * Events with 128-bit handles: made by one instance, awaited, triggered and poisoned by each that has the handle.
+ *
+ * `messenger.events` of `zeromesh` is an {@link EventManager}; `EventManager.local()` makes one for a single process,
+ * which needs no messenger.
+ *
+ * @example In one process
+ * ```ts
+ * import { EventManager } from "zeromesh/events";
+ * import assert from "node:assert/strict";
+ *
+ * const events = EventManager.local();
+ * const loaded = events.newEvent();
+ * loaded.trigger({ rows: 17 });
+ * assert.deepEqual(await events.awaiter(loaded.handle), { rows: 17 });
+ * ```
  *
  * @module
  */
-export { type AttachedEvents, attachEvents } from "./attach.ts";
+export type { InstanceId } from "../core/mod.ts";
 export { type Barrier, type BarrierOptions } from "./barrier.ts";
 export { type EventCallOptions } from "./distributed.ts";
-export { Event } from "./event.ts";
-export {
-  type EventHandle,
-  eventHandle,
-  eventHandleFromBytes,
-  eventHandleToBytes,
-  isLocalHandle,
-} from "./handle.ts";
-export { Latch } from "./latch.ts";
+export { type Event } from "./event.ts";
+export { type EventHandle, eventHandle, eventHandleFromBytes, eventHandleToBytes } from "./handle.ts";
+export { type Latch } from "./latch.ts";
 export { EventManager, type EventStats } from "./manager.ts";
-export {
-  eventDefaults,
-  type EventOptions,
-  eventOptionTable,
-  type ResolvedEventOptions,
-  resolveEventOptions,
-} from "./options.ts";
+export { type EventOptions } from "./options.ts";
 export { type EventStatus } from "./outcome.ts";
 export { type RemoteStats } from "./remote_events.ts";
 export { type SubscriberStats } from "./subscribers.ts";
 export { type TableStats } from "./table.ts";
 export { type AwaiterOptions } from "./waiting.ts";
+// What a messenger is given its events with.
+export { type AttachedEvents, attachEvents } from "./attach.ts";
+export { eventsOption, type ResolvedEventOptions, resolveEventOptions } from "./options.ts";

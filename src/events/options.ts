@@ -1,4 +1,4 @@
-import { option, type OptionTable } from "../core/mod.ts";
+import { option, type OptionKind, type OptionTable } from "../core/mod.ts";
 
 /** Sizes of an event manager. */
 export interface EventOptions {
@@ -28,10 +28,18 @@ export interface EventOptions {
   maxGeneration?: number | undefined;
 }
 
-/** {@link EventOptions} with its defaults. */
+/**
+ * {@link EventOptions} with its defaults.
+ *
+ * @internal
+ */
 export type ResolvedEventOptions = { readonly [K in keyof EventOptions]-?: number };
 
-/** Every default of {@link EventOptions}. */
+/**
+ * Every default of {@link EventOptions}.
+ *
+ * @internal
+ */
 export const eventDefaults: ResolvedEventOptions = Object.freeze({
   maxEvents: 1_048_576,
   maxHistory: 16_384,
@@ -59,7 +67,20 @@ export const eventOptionTable: OptionTable<EventOptions> = {
   maxGeneration: size,
 };
 
-/** Fills in the defaults of sizes that were checked. */
+/**
+ * The option `events` of a messenger.
+ *
+ * @internal
+ */
+export function eventsOption(): OptionKind {
+  return option.options(eventOptionTable);
+}
+
+/**
+ * Fills in the defaults of sizes that were checked.
+ *
+ * @internal
+ */
 export function resolveEventOptions(options: EventOptions = {}): ResolvedEventOptions {
   const resolved: Record<string, number> = { ...eventDefaults };
   for (const [name, value] of Object.entries(options)) if (value !== undefined) resolved[name] = value;

@@ -97,6 +97,8 @@ const implemented = /^(?:Caller|MessengerFace|CohortMessenger|PeerDiscovery|Serv
 const without: ReadonlyMap<string, string> = new Map([
   ["new ZeromeshError", "refusing would take the place of the failure that it tells"],
   ["new PeerQuestions", "made by Messenger.create, of no options"],
+  ["attachEvents", "gets what Messenger.create has checked"],
+  ["resolveEventOptions", "gets what Messenger.create has checked"],
   ["DiscoveryHub.of", "gets what Messenger.create has checked"],
 ]);
 

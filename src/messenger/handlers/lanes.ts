@@ -86,7 +86,6 @@ export class Lanes<Item extends LaneItem<Item>> implements LimitedTask {
   readonly #lanes = new Map<number, Lane<Item>>();
   // Lanes with a message that could start if the limits let it.
   readonly #ready = new LinkedQueue<Lane<Item>>();
-  readonly #node = new QueueNode<LimitedTask>(this);
   #waitingAt: Limiter | null = null;
   #last: Lane<Item> | null = null;
   #queued = 0;
@@ -262,13 +261,13 @@ export class Lanes<Item extends LaneItem<Item>> implements LimitedTask {
 
   #waitAt(limit: Limiter): void {
     this.#waitingAt = limit;
-    limit.wait(this.#node, this.#host.clock);
+    limit.wait(this, this.#host.clock);
   }
 
   #waitNoMore(): void {
     const limit = this.#waitingAt;
     this.#waitingAt = null;
-    limit?.leave(this.#node);
+    limit?.leave(this);
   }
 
   #lane(id0: number, id1: number): Lane<Item> {

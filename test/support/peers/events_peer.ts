@@ -3,7 +3,7 @@
  * first word says what it is. Commands come on standard input, one a line.
  */
 import process from "node:process";
-import { amHandler, type Event, eventHandle, Messenger, unaryHandler } from "../../../src/mod.ts";
+import { amHandler, type DistributedEvent, eventHandle, Messenger, unaryHandler } from "../../../src/mod.ts";
 import { collectGarbage } from "../collect.ts";
 
 const encoder = new TextEncoder();
@@ -33,7 +33,7 @@ const roles: Record<string, (...args: string[]) => Promise<void>> = {
   /** Owns events: `make N` says their handles, `trigger I JSON`, `poison I REASON`, `stats`. */
   async owner(endpoint) {
     const messenger = await Messenger.create(endpoint === undefined ? {} : { endpoint });
-    const made: Event[] = [];
+    const made: DistributedEvent[] = [];
     messenger.registerHandler(unaryHandler("make", () => {
       const event = messenger.events.newEvent();
       event.intoHandle();
