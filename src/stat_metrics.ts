@@ -64,7 +64,7 @@ function byHandler(
   };
 }
 
-const ackOutcomes = ["received", "late", "double", "foreign", "unknown", "malformed"] as const;
+const ackOutcomes = ["received", "late", "duplicate", "foreign", "unknown", "malformed"] as const;
 const endings = ["succeeded", "failed", "cancelled", "rejected"] as const;
 
 /** Metrics that are read from `messenger.stats()` when somebody asks for them. */

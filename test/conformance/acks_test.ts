@@ -148,13 +148,13 @@ test("an id of one's own that looks like a minted one ends nothing else", async 
     await within(mine.received, 2_000);
     await server.sendAck(client.instanceId, id);
   }
-  await until(() => client.stats().acks.double === 3);
+  await until(() => client.stats().acks.duplicate === 3);
   assert.equal(client.stats().calls.pending, 2);
   hold.open();
   await call;
 });
 
-test("late, double, foreign and unknown ACKs are counted and logged, and harm nobody", async () => {
+test("late, duplicate, foreign and unknown ACKs are counted and logged, and harm nobody", async () => {
   await using t = await leakCheck();
   const { logger, warnings } = kept();
   const { server, client, peer } = await pair(t, { client: { logger } });
@@ -180,7 +180,7 @@ test("late, double, foreign and unknown ACKs are counted and logged, and harm no
     await server.sendAck(me, ack.id);
     await ack.received;
   }
-  await counted({ double: 2 });
+  await counted({ duplicate: 2 });
   // Foreign: the right id from the wrong instance; the wait goes on.
   const bound = client.registerAck({ from: peer });
   await stranger.sendAck(me, bound.id);
@@ -196,7 +196,7 @@ test("late, double, foreign and unknown ACKs are counted and logged, and harm no
     named: 0,
     received: 3,
     late: 2,
-    double: 2,
+    duplicate: 2,
     foreign: 1,
     unknown: 2,
     malformed: 0,
@@ -204,8 +204,8 @@ test("late, double, foreign and unknown ACKs are counted and logged, and harm no
   assert.deepEqual(warnings.map(({ why }) => why), [
     "late",
     "late",
-    "double",
-    "double",
+    "duplicate",
+    "duplicate",
     "foreign",
     "unknown",
     "unknown",

@@ -44,7 +44,7 @@ export interface AckStats {
   /** For a wait that was over. */
   readonly late: number;
   /** For a wait that an ACK had ended before. */
-  readonly double: number;
+  readonly duplicate: number;
   /** From another instance than the one it has to come from. */
   readonly foreign: number;
   /** With an id that was never registered, or long ago. */
@@ -103,13 +103,13 @@ export class Acks {
   readonly #logger: Logger;
   readonly #timeoutMs: number;
   readonly #named = new Map<string, PendingAck>();
-  // How the last ones ended, to tell a late ACK from a double one and from nonsense.
-  readonly #remembered = new Map<string, "late" | "double">();
+  // How the last ones ended, to tell a late ACK from a duplicate and from nonsense.
+  readonly #remembered = new Map<string, "late" | "duplicate">();
   readonly #counters = {
     waiting: 0,
     received: 0,
     late: 0,
-    double: 0,
+    duplicate: 0,
     foreign: 0,
     unknown: 0,
     malformed: 0,
@@ -217,7 +217,7 @@ export class Acks {
     if (ack === null) return this.#useless(this.#whyUseless(id), id, sender);
     if (ack.from !== undefined && ack.from !== sender) return this.#useless("foreign", id, sender);
     this.#counters.received++;
-    this.#over(ack, "double");
+    this.#over(ack, "duplicate");
     if (failure === null) ack.succeed(undefined);
     else {
       const about = { peer: sender ?? undefined, ran: "yes" } as const;
@@ -230,7 +230,7 @@ export class Acks {
     return this.#core.system.senderOf(message)?.instanceId ?? null;
   }
 
-  #whyUseless(text: string): "late" | "double" | "unknown" {
+  #whyUseless(text: string): "late" | "duplicate" | "unknown" {
     const ended = this.#remembered.get(text);
     if (ended !== undefined) return ended;
     const id = responseIdFromUuid(text);
@@ -238,14 +238,14 @@ export class Acks {
     return id !== null && id.id0 === id0 && id.id1 === id1 ? "late" : "unknown";
   }
 
-  #useless(why: "late" | "double" | "foreign" | "unknown", id: string, peer: InstanceId | null): void {
+  #useless(why: "late" | "duplicate" | "foreign" | "unknown", id: string, peer: InstanceId | null): void {
     this.#counters[why]++;
     const who = peer === null ? null : this.#core.connections.peers.textOf(peer);
     this.#logger.warn("an ACK ends nothing", { why, id, peer: who });
   }
 
   /** How ACKs that still come for it are counted. */
-  #over(ack: PendingAck, why: "late" | "double"): void {
+  #over(ack: PendingAck, why: "late" | "duplicate"): void {
     if (this.#named.get(ack.text) === ack) this.#named.delete(ack.text);
     if (this.#remembered.has(ack.text)) return;
     this.#remembered.set(ack.text, why);
