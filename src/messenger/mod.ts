@@ -49,7 +49,7 @@ export {
   type Served,
 } from "./handlers/served.ts";
 export { PeerQuestions, portOf, registrationsOf } from "./builtins/peer_questions.ts";
-export { type RegisterServiceOptions } from "./builtins/register_service.ts";
+export { type AnnounceToOptions } from "./builtins/register_service.ts";
 export { Observation, observeLabel } from "./observe/observation.ts";
 export {
   type IncomingMessage,

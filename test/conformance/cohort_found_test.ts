@@ -55,21 +55,21 @@ test("a worker given by its id that is not there yet is waited for; one that was
   const worker = await t.messenger({ instanceId, listen: false });
   const proxy = t.use(await startProxy({ targetPort: Number(leader.endpoint.split(":").at(-1)) }));
   const to = await worker.connect(proxy.endpoint);
-  assert.equal(await worker.registerService(to), true);
+  assert.equal(await worker.announceTo(to), true);
   await until(() => cohort.stats().heartbeats > 2);
   proxy.refusing = true;
   proxy.cut();
   await until(() => cohort.workers().length === 0);
 });
 
-test("registerService() of a worker that was added is taken as its word; ids are checked, and a full cohort says so", async () => {
+test("announceTo() of a worker that was added is taken as its word; ids are checked, and a full cohort says so", async () => {
   await using t = await leakCheck();
   const leader = await t.messenger();
   const worker = await t.messenger();
   const cohort = LeaderWorkerCohort.create(leader, { ...quick, size: 1 });
   t.defer(async () => void await cohort.shutdown({ timeoutMs: 500 }));
   cohort.addWorker(worker.instanceId);
-  assert.equal(await worker.registerService(await worker.connect(leader.endpoint)), true);
+  assert.equal(await worker.announceTo(await worker.connect(leader.endpoint)), true);
   const longer = performance.now() + 2 * quick.lostAfterMs;
   await until(() => performance.now() > longer);
   assert.deepEqual(cohort.workers().map(({ state }) => state), ["up"]);

@@ -517,24 +517,24 @@ test("an instance does not register with itself", async () => {
   const alone = await t.messenger();
   const cohort = LeaderWorkerCohort.create(alone);
   t.defer(() => void cohort.shutdown({ timeoutMs: 1 }));
-  assert.equal(await alone.registerService(alone.instanceId), false);
+  assert.equal(await alone.announceTo(alone.instanceId), false);
   assert.deepEqual(cohort.workers(), []);
 });
 
-test("registerService() makes this instance known to a peer, which keeps the other ways to it", async () => {
+test("announceTo() makes this instance known to a peer, which keeps the other ways to it", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   const before = server.peers()[0]!.endpoints;
-  assert.equal(await client.registerService(peer), true);
+  assert.equal(await client.announceTo(peer), true);
   assert.deepEqual(server.peers()[0]!.endpoints, before);
-  assert.equal(await client.registerService(peer, { endpoint: "tcp://127.0.0.1:9" }), true);
+  assert.equal(await client.announceTo(peer, { endpoint: "tcp://127.0.0.1:9" }), true);
   assert.deepEqual(server.peers()[0]!.endpoints, ["tcp://127.0.0.1:9", ...before]);
-  await fails(client.registerService(peer, { endpoint: "tcp://0.0.0.0:1" }), { code: "PAYLOAD_INVALID" });
+  await fails(client.announceTo(peer, { endpoint: "tcp://0.0.0.0:1" }), { code: "PAYLOAD_INVALID" });
   const edge = await t.messenger({ listen: false });
-  assert.equal(await edge.registerService(await edge.connect(server.endpoint)), true);
+  assert.equal(await edge.announceTo(await edge.connect(server.endpoint)), true);
 });
 
-test("registerService() makes a member of the cohort that waits, whose health is its heartbeat", async () => {
+test("announceTo() makes a member of the cohort that waits, whose health is its heartbeat", async () => {
   await using t = await leakCheck();
   const leader = await t.messenger();
   const cohort = LeaderWorkerCohort.create(leader, {
@@ -547,7 +547,7 @@ test("registerService() makes a member of the cohort that waits, whose health is
   const workers = [await t.messenger(), await t.messenger(), await t.messenger()];
   for (const worker of workers) {
     worker.registerHandler(unaryHandler("rank", ({ payload }) => payload));
-    assert.equal(await worker.registerService(await worker.connect(leader.endpoint)), true);
+    assert.equal(await worker.announceTo(await worker.connect(leader.endpoint)), true);
   }
   await cohort.whenComplete({ timeoutMs: 2_000 });
   assert.deepEqual(cohort.workers().map(({ instanceId, rank, state }) => ({ instanceId, rank, state })), [
@@ -561,7 +561,7 @@ test("registerService() makes a member of the cohort that waits, whose health is
   await workers[0]!.close();
   await until(() => cohort.workers().length === 1);
   // The third one has its chance now.
-  await workers[2]!.registerService(leader.instanceId);
+  await workers[2]!.announceTo(leader.instanceId);
   assert.equal(cohort.complete, true);
 });
 

@@ -193,10 +193,10 @@ export const messengerEntries: readonly OptionEntry[] = [
     call: (s, o) => s.client.waitForHandler(s.peer, "echo", o),
   },
   {
-    name: "PeerQuestions.registerService",
+    name: "PeerQuestions.announceTo",
     options: [...wait, "endpoint"],
     ...waits,
-    call: (s, o) => s.client.registerService(s.peer, o),
+    call: (s, o) => s.client.announceTo(s.peer, o),
   },
   {
     name: "PeerQuestions.registerAck",

@@ -10,9 +10,9 @@ import {
 } from "./handler_list.ts";
 import { checkHealth, type HealthReport } from "./health.ts";
 import {
-  registerService,
-  type RegisterServiceOptions,
-  registerServiceOptionTable,
+  announceTo,
+  type AnnounceToOptions,
+  announceToOptionTable,
   type RegistrationOffice,
 } from "./register_service.ts";
 import type { SystemPort } from "../system_port.ts";
@@ -94,9 +94,9 @@ export abstract class PeerQuestions {
    *
    * @returns Whether the peer has taken it.
    */
-  async registerService(peer: InstanceId, given?: RegisterServiceOptions): Promise<boolean> {
-    const options = readOptions(given, registerServiceOptionTable, "Cannot register with a peer");
-    return await registerService(this.#builtins.core, peer, options);
+  async announceTo(peer: InstanceId, given?: AnnounceToOptions): Promise<boolean> {
+    const options = readOptions(given, announceToOptionTable, "Cannot announce this instance");
+    return await announceTo(this.#builtins.core, peer, options);
   }
 
   /**

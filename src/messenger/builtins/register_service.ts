@@ -12,14 +12,14 @@ import type { Session } from "../peers/peer.ts";
 import type { SystemMessage } from "../system_port.ts";
 import { type WaitOptions, waitOptionTable } from "../calls/wait_options.ts";
 
-/** How to `messenger.registerService`. */
-export interface RegisterServiceOptions extends WaitOptions {
+/** How to `messenger.announceTo`. */
+export interface AnnounceToOptions extends WaitOptions {
   /** Where the peer can dial this instance. @default {the first endpoint; none when it does not listen} */
   endpoint?: string | undefined;
 }
 
-/** All that `messenger.registerService` knows. */
-export const registerServiceOptionTable: OptionTable<RegisterServiceOptions> = {
+/** All that `messenger.announceTo` knows. */
+export const announceToOptionTable: OptionTable<AnnounceToOptions> = {
   ...waitOptionTable,
   endpoint: option.kind("a string", (value) => typeof value === "string"),
 };
@@ -101,11 +101,11 @@ export class RegistrationOffice {
   }
 }
 
-/** Registers this instance with a peer. */
-export async function registerService(
+/** Tells a peer where this instance is. */
+export async function announceTo(
   core: MessengerCore,
   peer: InstanceId,
-  options: RegisterServiceOptions,
+  options: AnnounceToOptions,
 ): Promise<boolean> {
   const { endpoint = core.transport.endpoints[0] ?? "", ...wait } = options;
   const payload = encodePayload({ instance_id: core.instanceId, endpoint }, "json");

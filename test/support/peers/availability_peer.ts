@@ -11,7 +11,7 @@ const [leader] = process.argv.slice(2);
 const messenger = await Messenger.create();
 messenger.registerHandler(amHandler("silent", () => {}));
 messenger.registerHandler(amHandler("job", (context) => acknowledge(context)));
-if (leader !== undefined) await messenger.registerService(await messenger.connect(leader));
+if (leader !== undefined) await messenger.announceTo(await messenger.connect(leader));
 console.log(`ready ${messenger.endpoint} ${messenger.instanceId}`);
 for await (const line of createInterface({ input: process.stdin })) {
   const [command, name = ""] = line.split(" ");
