@@ -2,7 +2,8 @@
  * The library as a client. With several endpoints or handlers, calls go round all of them; with `cycle`, a call is an
  * event that the server triggers.
  */
-import { eventHandleToBytes, type InstanceId, Messenger } from "zeromesh";
+import { type InstanceId, Messenger } from "zeromesh";
+import { eventHandleToBytes } from "zeromesh/events";
 import { runClient } from "./measure.ts";
 
 const dialledAtOnce = 25;

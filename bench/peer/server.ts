@@ -2,14 +2,8 @@
  * The library as a server: `echo` answers with what it got, `sink` counts, `release` triggers. With `later`, `echo`
  * answers with a promise; `dispatch` says how both run: `ordered`, or so many at a time.
  */
-import {
-  amHandler,
-  eventHandleFromBytes,
-  type HandlerContext,
-  type HandlerOptions,
-  Messenger,
-  unaryHandler,
-} from "zeromesh";
+import { amHandler, type HandlerContext, type HandlerOptions, Messenger, unaryHandler } from "zeromesh";
+import { eventHandleFromBytes } from "zeromesh/events";
 import type { Arguments } from "./protocol.ts";
 import { runServer } from "./measure.ts";
 

@@ -68,7 +68,7 @@ export class Session {
   /** Whether the other end has said that it is shutting down. */
   leaving = false;
   /** Messages of the other end that a handler is working on, or that wait for one, by {@link runningKey}. */
-  readonly running = new Map<number, RunningCall>();
+  readonly running: Map<number, RunningCall> = new Map();
 
   /** What the other end still takes of messages that nobody answers; null without feature `credit`. */
   credit: SendCredit | null = null;
@@ -254,7 +254,7 @@ export class Peer {
   /** Whether `peerUp` was said and not yet `peerDown`. */
   announced = false;
   /** The open connections by which it has introduced itself in plain Velo's manner, without taking answers there. */
-  readonly introduced = new Set<Session>();
+  readonly introduced: Set<Session> = new Set();
   // A peer that dialled two addresses of ours keeps one of the connections, and only it knows which.
   readonly #older: Session[] = [];
 
