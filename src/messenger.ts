@@ -23,6 +23,7 @@ import {
   closeOptionTable,
   type ConnectOptions,
   connectOptionTable,
+  type Destination,
   handleOptionTable,
   type Handler,
   handlerFor,
@@ -42,7 +43,6 @@ import {
   type RegisterOptions,
   registerOptionTable,
   type Served,
-  type ServiceTarget,
   type Status,
   type TypedCallOptions,
   type WaitOptions,
@@ -304,7 +304,7 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
 
   client<Contracts extends object>(
     contracts: Contracts,
-    options: { to: InstanceId | ServiceTarget } & ClientCallOptions,
+    options: { to: InstanceId | Destination } & ClientCallOptions,
   ): Client<Contracts> {
     return this.#core.client.client(contracts, options);
   }

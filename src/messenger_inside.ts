@@ -1,5 +1,5 @@
 import { onAbort } from "./core/mod.ts";
-import { DiscoveryHub } from "./discovery/mod.ts";
+import { DiscoveryHub } from "./discovery_hub.ts";
 import { type AttachedEvents, attachEvents, resolveEventOptions } from "./events/mod.ts";
 import {
   Builtins,
@@ -12,6 +12,7 @@ import {
   type Session,
 } from "./messenger/mod.ts";
 import type { MessengerOptions } from "./messenger_options.ts";
+import { ServiceCalls } from "./services/mod.ts";
 import { ZmqTransport } from "./transport/mod.ts";
 import { type ContextLease, leaseContext, type LibraryInfo } from "./libzmq/mod.ts";
 
@@ -95,7 +96,8 @@ export async function openInside(
           clock: resolved.clock,
           logger: resolved.logger,
         }),
-      discovery: hub,
+      lookup: hub,
+      router: (host) => hub?.router(host) ?? new ServiceCalls({ ...host, directory: null }),
       release,
     });
     inside.events = attachEvents(inside.core.system, sizes);

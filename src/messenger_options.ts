@@ -1,5 +1,6 @@
 import { option, type OptionTable } from "./core/mod.ts";
-import { type Discovery, type DiscoveryOptions, findsPeers, findsServices } from "./discovery/mod.ts";
+import { type Discovery, findsPeers, findsServices } from "./discovery/mod.ts";
+import type { DiscoveryOptions } from "./discovery_hub.ts";
 import { type EventOptions, eventsOption } from "./events/mod.ts";
 import { coreOptionTable, type MessengerOptions as CoreOptions } from "./messenger/mod.ts";
 

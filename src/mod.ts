@@ -88,7 +88,6 @@ export {
   type AmMethod,
   type AnnounceToOptions,
   type Authorize,
-  type Balance,
   type BaseCallOptions,
   type BroadcastFailure,
   type BroadcastResult,
@@ -105,6 +104,7 @@ export {
   type ConnectOptions,
   type CreditStats,
   type CurveOptions,
+  type Destination,
   type Dispatch,
   type DispatchStats,
   type Draining,
@@ -150,9 +150,6 @@ export {
   type SendAckOptions,
   type SendOverflow,
   type SendWithAckOptions,
-  service,
-  type ServiceOptions,
-  type ServiceTarget,
   type StagedStats,
   type Status,
   type StrangerDialStats,
@@ -185,7 +182,6 @@ export {
 } from "./events/mod.ts";
 export {
   type Discovery,
-  type DiscoveryOptions,
   type LookupOptions,
   type PeerDiscovery,
   type Registration,
@@ -194,10 +190,17 @@ export {
   type ServiceEvent,
   type ServiceInitial,
   type ServiceRemoved,
-  type ServiceStats,
   type StaleReason,
   type WatchOptions,
 } from "./discovery/mod.ts";
+export { type DiscoveryOptions } from "./discovery_hub.ts";
+export {
+  type Balance,
+  service,
+  type ServiceOptions,
+  type ServiceStats,
+  type ServiceTarget,
+} from "./services/mod.ts";
 export { type FullStats } from "./stat_metrics.ts";
 export { type Drop, type TransportStats } from "./transport/mod.ts";
 export { type DropReason, dropReasons, type Feature, type PeerInfo, type PeerInfoJson } from "./wire/mod.ts";

@@ -1,5 +1,5 @@
 import { hooks, type LabelLimit, type MetricInfo, type Observe } from "./core/mod.ts";
-import type { ServiceStats } from "./discovery/mod.ts";
+import type { ServiceStats } from "./services/mod.ts";
 import type { EventStats } from "./events/mod.ts";
 import type { BuiltinStats, MessengerStats } from "./messenger/mod.ts";
 

@@ -1,12 +1,12 @@
 import { Backoff, type InstanceId, isInstanceId, pause, systemClock, ZeromeshError } from "../core/mod.ts";
-import { type ClientCallOptions, type PartOfCall, type ServiceTarget, spentMs } from "../messenger/mod.ts";
+import { type ClientCallOptions, type Destination, type PartOfCall, spentMs } from "../messenger/mod.ts";
 import type { CohortMessenger } from "./options.ts";
 import type { CohortContracts, Joined } from "./protocol.ts";
 
 /** Where a leader is found. */
 export interface LeaderTarget {
   /** Its endpoint, its id, or the service that it offers. */
-  readonly leader: InstanceId | string | ServiceTarget;
+  readonly leader: InstanceId | string | Destination;
   /** The CURVE key that the other end of its endpoint must own. */
   readonly serverKey: string | undefined;
 }
@@ -65,7 +65,7 @@ export class Entry {
   }
 
   /** The leader, as an endpoint is dialled: another instance may answer there than did before. */
-  async #find(timeoutMs: number, signal: AbortSignal | undefined): Promise<InstanceId | ServiceTarget> {
+  async #find(timeoutMs: number, signal: AbortSignal | undefined): Promise<InstanceId | Destination> {
     const { leader, serverKey } = this.#target;
     if (typeof leader === "object" || isInstanceId(leader)) return leader;
     return await this.#messenger.connect(leader, { timeoutMs, signal, serverKey });

@@ -11,11 +11,12 @@ import {
 import {
   type ConnectOptions,
   connectOptionTable,
+  type Destination,
   type HealthReport,
+  isDestination,
   type MessengerFace,
   type PeerView,
   type SendWithAckOptions,
-  type ServiceTarget,
   type WaitOptions,
 } from "../messenger/mod.ts";
 
@@ -90,7 +91,7 @@ export interface CohortOptions<Mode extends RankMode = RankMode> {
 /** Options of `joinCohort`. */
 export interface JoinOptions {
   /** The leader: its endpoint, its id where it is known already, or `service(name)` where it offers one. */
-  leader: InstanceId | string | ServiceTarget;
+  leader: InstanceId | string | Destination;
   /** The CURVE key that the leader's endpoint must own, as for `connect`. */
   serverKey?: string | undefined;
   /** Which of its cohorts. @default {"default"} */
@@ -199,8 +200,7 @@ export const cohortOptionTable: OptionTable<CohortOptions> = {
 export const joinOptionTable: OptionTable<JoinOptions> = {
   leader: option.kind(
     "an endpoint, an instance id or service(name)",
-    (value) =>
-      typeof value === "string" || typeof (value as Partial<ServiceTarget> | null)?.service === "string",
+    (value) => typeof value === "string" || isDestination(value),
   ),
   serverKey: connectOptionTable.serverKey,
   name: option.text,

@@ -21,17 +21,7 @@
  * @module
  */
 export type { CancelTimer, Clock, InstanceId, LogFields, Logger, WorkerId } from "../core/mod.ts";
-export type {
-  Balance,
-  DiscoveryPort,
-  PeerInfo,
-  PeerInfoJson,
-  PeerLookup,
-  Roster,
-  ServiceRouter,
-  ServiceTarget,
-  Standing,
-} from "../messenger/mod.ts";
+export type { PeerInfo, PeerInfoJson } from "../messenger/mod.ts";
 export { type DiscoveryCheck, discoveryChecks, type DiscoveryChecksOptions } from "./conformance.ts";
 export {
   type Discovery,
@@ -51,5 +41,4 @@ export {
 export { FileDiscovery, type FileDiscoveryOptions } from "./file_discovery.ts";
 export { LocalDiscovery, type LocalDiscoveryOptions } from "./local_discovery.ts";
 export { StaticDiscovery, type StaticDiscoveryOptions } from "./static_discovery.ts";
-export { DiscoveryHub, type DiscoveryOptions } from "./discovery_hub.ts";
-export { type ServiceStats } from "./service_directory.ts";
+export { checkServiceName } from "./registration.ts";

@@ -33,12 +33,12 @@ import { InboundRouter } from "./handlers/inbound_router.ts";
 import { Observation } from "./observe/observation.ts";
 import { messengerDefaults, type ResolvedOptions } from "./options.ts";
 import { CallTable, type PendingCall } from "./calls/pending.ts";
-import type { DiscoveryPort } from "./discovery_port.ts";
+import type { PeerLookup } from "./discovery_port.ts";
 import { type Peer, Session } from "./peers/peer.ts";
 import { Replies } from "./handlers/replies.ts";
 import { rosterOf } from "./peers/roster.ts";
 import { Retries } from "./calls/retry.ts";
-import { ServiceCalls } from "./calls/service_calls.ts";
+import type { DestinationRouter, RouterHost } from "./calls/destination_router.ts";
 import { CreditCounts } from "./credit/send_credit.ts";
 import { StagedRequests } from "./handlers/staged.ts";
 import type { MessengerStats } from "./stats.ts";
@@ -64,8 +64,10 @@ export interface CoreParts {
   faceFor(call: InboundCall): MessengerFace;
   /** Makes the transport, which hands its messages to the core. */
   openTransport(instanceId: InstanceId, handler: TransportHandler<Session>): Promise<CoreTransport>;
-  /** Finds peers and services; null without discovery. */
-  readonly discovery: DiscoveryPort | null;
+  /** Finds peers; null without discovery. */
+  readonly lookup: PeerLookup | null;
+  /** Makes what calls to several instances go through. */
+  router(host: RouterHost): DestinationRouter;
   /** Frees what the transport stood on. */
   release(): Promise<void>;
 }
@@ -169,10 +171,9 @@ export class MessengerCore implements TransportHandler<Session> {
       status: core.status,
       maxPeers: options.maxConnections,
       descriptorLimit: () => transport.shared.backend.descriptors()?.limit ?? Infinity,
-      lookup: parts.discovery,
+      lookup: parts.lookup,
       closing: core.#closing.signal,
     });
-    const router = parts.discovery?.router(rosterOf(core.connections, core.status, options.clock)) ?? null;
     core.client = new CallClient({
       ...options,
       transport,
@@ -180,7 +181,11 @@ export class MessengerCore implements TransportHandler<Session> {
       calls: core.#calls,
       creditCounts,
       tracer: core.observation.tracer,
-      services: new ServiceCalls({ ...options, calls: core.#calls, router }),
+      router: parts.router({
+        ...options,
+        calls: core.#calls,
+        roster: rosterOf(core.connections, core.status, options.clock),
+      }),
       retries: new Retries({ ...options, calls: core.#calls }),
       closed: () => core.#lifecycle === "closed",
     });

@@ -1,6 +1,5 @@
 import type { Clock, InstanceId, WorkerId } from "../core/mod.ts";
 import type { PeerInfo } from "../wire/mod.ts";
-import type { ServiceRouter } from "./calls/service_target.ts";
 
 /** How peers are found that nobody has told this instance about. */
 export interface PeerLookup {
@@ -10,12 +9,6 @@ export interface PeerLookup {
   lookupWorker(id: WorkerId): Promise<PeerInfo | null>;
   /** An address that was looked up led nowhere, or to somebody else. */
   stale(id: InstanceId, reason: "replaced" | "unreachable"): void;
-}
-
-/** What discovery does for a messenger. */
-export interface DiscoveryPort extends PeerLookup {
-  /** Makes what chooses instances of services. */
-  router(roster: Roster): ServiceRouter;
 }
 
 /** How an instance stands: `unmet` is one without a connection, known or not. */

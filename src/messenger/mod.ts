@@ -106,18 +106,12 @@ export {
   type SendOverflow,
 } from "./options.ts";
 export { heartbeatBoundMs } from "./peers/peer_finder.ts";
-export { type DiscoveryPort, type PeerLookup, type Roster, type Standing } from "./discovery_port.ts";
+export { type PeerLookup, type Roster, type Standing } from "./discovery_port.ts";
 export { type PeerEntry, peerInfoOfEntry, type PeerLocation } from "./peers/peer_entry.ts";
 export { type Peer, peerText, type PeerView, type Session } from "./peers/peer.ts";
 export { type StrangerDialStats } from "./peers/reply_links.ts";
-export {
-  type Balance,
-  type RetriedTarget,
-  service,
-  type ServiceOptions,
-  type ServiceRouter,
-  type ServiceTarget,
-} from "./calls/service_target.ts";
+export { type Destination, isDestination, type RetriedDestination } from "./calls/destination.ts";
+export { type DestinationRouter, type RouterHost, type ToDestination } from "./calls/destination_router.ts";
 export { type CallStats } from "./calls/pending.ts";
 export { type CreditStats } from "./credit/send_credit.ts";
 export { type Failure } from "./handlers/replies.ts";

@@ -99,7 +99,6 @@ const without: ReadonlyMap<string, string> = new Map([
   ["new PeerQuestions", "made by Messenger.create, of no options"],
   ["attachEvents", "gets what Messenger.create has checked"],
   ["resolveEventOptions", "gets what Messenger.create has checked"],
-  ["DiscoveryHub.of", "gets what Messenger.create has checked"],
 ]);
 
 test("everything public that takes options is in the table of the tests of options", () => {

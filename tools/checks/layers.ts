@@ -28,6 +28,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   messenger: { from: ["transport", "wire", "core"], without: { transport: /^Zmq/ }, builtins: true },
   events: { ...feature, from: [...feature.from, "wire"] },
   discovery: feature,
+  services: { from: ["messenger", "discovery", "core"], builtins: false },
   cohort: feature,
   executor: feature,
   actors: { ...feature, from: [...feature.from, "events"] },
@@ -37,7 +38,18 @@ export const layers: Readonly<Record<string, Layer>> = {
   prometheus: { from: ["messenger", "core"], builtins: true },
   zmq: { from: ["libzmq", "core"], builtins: true },
   root: {
-    from: ["messenger", "transport", "libzmq", "wire", "core", "ffi", "runtime", "events", "discovery"],
+    from: [
+      "messenger",
+      "transport",
+      "libzmq",
+      "wire",
+      "core",
+      "ffi",
+      "runtime",
+      "events",
+      "discovery",
+      "services",
+    ],
     builtins: true,
   },
   cli: {

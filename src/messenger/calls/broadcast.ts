@@ -4,8 +4,7 @@ import type { CallOptions } from "./caller.ts";
 import type { CallClient } from "./client.ts";
 import { givenUp } from "../peers/link_errors.ts";
 import type { Peer } from "../peers/peer.ts";
-import { isToService } from "./service_calls.ts";
-import type { ServiceTarget } from "./service_target.ts";
+import { type Destination, isDestination } from "./destination.ts";
 
 /** What became of a `messenger.broadcast`. */
 export interface BroadcastResult {
@@ -23,10 +22,10 @@ export interface BroadcastFailure {
   readonly error: unknown;
 }
 
-/** To whom a broadcast goes: every instance of a service, or without one every peer that can be reached now. */
+/** To whom a broadcast goes: every instance of a destination, or without one every peer that can be reached now. */
 export interface BroadcastTarget {
-  /** The service, as `service(name)` gives it. This instance is among its instances if it offers it. */
-  to?: ServiceTarget | undefined;
+  /** The destination, as `service(name)` gives it. This instance is one of its instances if it offers the service. */
+  to?: Destination | undefined;
 }
 
 /** Sends one message, without an answer, to each of many peers. */
@@ -42,11 +41,10 @@ export async function broadcast(
     const { sent, failed } = await sendToEach(caller, reachable, target, call);
     return { sent, failed: [...failed, ...lost] };
   }
-  const toService = { ...call, to };
-  if (!isToService(toService)) {
+  if (!isDestination(to)) {
     throw new TypeError('Cannot broadcast: "to" must be service(name), or be left out for every known peer');
   }
-  const { instances, spent } = await caller.instancesOf(toService);
+  const { instances, spent } = await caller.instancesOf({ ...call, to });
   return await sendToEach(caller, instances, target, { ...call, ...spent });
 }
 

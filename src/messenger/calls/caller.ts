@@ -7,12 +7,13 @@ import type {
   UnaryContract,
 } from "../../core/mod.ts";
 import type { RetryOptions } from "./retry_options.ts";
-import type { ServiceTarget } from "./service_target.ts";
+import type { Destination } from "./destination.ts";
 
 /** What every call takes. */
 export interface BaseCallOptions {
-  /** The peer: what `connect` or `registerPeer` returned, or the own id; or any instance of a `service(name)`. */
-  to: InstanceId | ServiceTarget;
+  /** The peer: what `connect` or `registerPeer` returned, or the own id; or a destination of several instances, such as
+   * `service(name)`. */
+  to: InstanceId | Destination;
   /** Text by name, sent beside the payload: values up to 1 024 bytes, 16 384 in all, no name with a leading `_`. */
   headers?: Readonly<Record<string, string>> | undefined;
   /** A value that travels as JSON beside the payload, up to 64 KiB of text: the handler's
@@ -21,8 +22,8 @@ export interface BaseCallOptions {
   /** Deadline in milliseconds. @default {the messenger's timeoutMs, 30_000} */
   timeoutMs?: number | undefined;
   /**
-   * Sends a call that certainly did not run again, within its deadline, and to another instance of a service where there
-   * is one. @default {the messenger's retry: never}
+   * Sends a call that certainly did not run again, within its deadline, and to another instance of its destination where
+   * there is one. @default {the messenger's retry: never}
    */
   retry?: RetryOptions | undefined;
   /** Gives the call up. It rejects with `signal.reason`; the remote handler's signal aborts. */
@@ -93,6 +94,6 @@ export interface Caller {
   /** A client with a method for each contract in an object, such as a module (`import * as`); the rest is left. */
   client<Contracts extends object>(
     contracts: Contracts,
-    options: { to: InstanceId | ServiceTarget } & ClientCallOptions,
+    options: { to: InstanceId | Destination } & ClientCallOptions,
   ): Client<Contracts>;
 }

@@ -38,8 +38,8 @@ import {
 } from "./outbound.ts";
 import { payloadLimit } from "./payload_limit.ts";
 import type { Retries } from "./retry.ts";
-import { isToService, type ServiceCalls } from "./service_calls.ts";
-import type { ServiceTarget } from "./service_target.ts";
+import { type Destination, isDestination } from "./destination.ts";
+import type { DestinationRouter, ToDestination } from "./destination_router.ts";
 import { type PartOfCall, spentMs, spentOf } from "./spent.ts";
 import type { Accept, Outcome, PendingCall } from "./pending.ts";
 import type { Session } from "../peers/peer.ts";
@@ -58,8 +58,8 @@ export interface ClientParts extends OutgoingParts {
   readonly maxPayloadBytes: number;
   /** Traces calls; null when nobody wants to know. */
   readonly tracer: Tracer | null;
-  /** Calls to services. */
-  readonly services: ServiceCalls;
+  /** Calls to several instances. */
+  readonly router: DestinationRouter;
   /** Calls that are sent again. */
   readonly retries: Retries;
   /** Whether the instance is closed. */
@@ -136,18 +136,18 @@ export class CallClient implements Caller {
 
   /** Whether a call goes to one peer, once: the usual case, which pays for nothing else. */
   #isPlain(options: BaseCallOptions): boolean {
-    return !isToService(options) && !this.#parts.retries.concern(options);
+    return !isDestination(options?.to) && !this.#parts.retries.concern(options);
   }
 
-  /** Sends a call to its peer or to an instance of its service, once or as often as its `retry` says. */
+  /** Sends a call to its peer or to an instance of its destination, once or as often as its `retry` says. */
   #send(
     target: string | Contract,
     given: CallOptions | TypedCallOptions<Contract>,
     call: (direct: CallOptions) => Promise<unknown>,
   ): Promise<unknown> {
-    const { retries, services } = this.#parts;
+    const { retries, router } = this.#parts;
     const once = (one: BaseCallOptions): Promise<unknown> =>
-      isToService(one) ? services.start(one, call) : call(one);
+      isDestination(one.to) ? router.start(one as ToDestination<BaseCallOptions>, call) : call(one);
     try {
       const options = readCallOptions(target, given);
       const retry = retries.of(options);
@@ -168,14 +168,16 @@ export class CallClient implements Caller {
 
   client<Contracts extends object>(
     contracts: Contracts,
-    given: { to: InstanceId | ServiceTarget } & ClientCallOptions,
+    given: { to: InstanceId | Destination } & ClientCallOptions,
   ): Client<Contracts> {
     return typedClient(this, contracts, given);
   }
 
-  /** The instances that offer a service; see {@link ServiceCalls.instances}. */
-  instancesOf(options: Parameters<ServiceCalls["instances"]>[0]): ReturnType<ServiceCalls["instances"]> {
-    return this.#parts.services.instances(options);
+  /** The instances of a destination; see {@link DestinationRouter.instances}. */
+  instancesOf(
+    options: Parameters<DestinationRouter["instances"]>[0],
+  ): ReturnType<DestinationRouter["instances"]> {
+    return this.#parts.router.instances(options);
   }
 
   /** Calls a system handler of a peer; its answer as bytes. */

@@ -201,7 +201,7 @@ export interface CallStats {
   readonly started: number;
   /** Calls refused because the table was full. */
   readonly refused: number;
-  /** Times that a call was sent again: by its `retry`, or to another instance of a service. */
+  /** Times that a call was sent again: by its `retry`, or to another instance of its destination. */
   readonly repeated: number;
 }
 

@@ -2,8 +2,7 @@ import { type Clock, ZeromeshError } from "../../core/mod.ts";
 import type { BaseCallOptions } from "./caller.ts";
 import type { CallTable } from "./pending.ts";
 import { type ResolvedRetry, resolveRetry, retryPauses } from "./retry_options.ts";
-import { isToService } from "./service_calls.ts";
-import type { RetriedTarget } from "./service_target.ts";
+import { isDestination, type RetriedDestination } from "./destination.ts";
 import { type PartOfCall, spentMs, spentOf } from "./spent.ts";
 
 // What a later attempt, or another instance, may not meet. Every other failure would only be repeated.
@@ -74,9 +73,9 @@ export class Retries {
         const cancel = clock.after(pauseMs, () => waiting.succeed(undefined));
         await waiting.promise.finally(cancel);
         calls.repeated++;
-        if (!isToService(options) || !(error instanceof ZeromeshError) || error.peer === undefined) continue;
+        if (!isDestination(to) || !(error instanceof ZeromeshError) || error.peer === undefined) continue;
         tried.add(error.peer);
-        next = { ...options, to: { ...(options.to as RetriedTarget), tried } };
+        next = { ...options, to: { ...to, tried } as RetriedDestination };
       }
     }
   }

@@ -7,7 +7,7 @@ import {
 } from "../../core/mod.ts";
 import { clientOptionTable, mergedOptions } from "./call_options.ts";
 import type { Caller, Client, ClientCallOptions, TypedCallOptions } from "./caller.ts";
-import type { ServiceTarget } from "./service_target.ts";
+import type { Destination } from "./destination.ts";
 
 /**
  * A client with a method for each contract in an object; see {@link Caller.client}.
@@ -18,7 +18,7 @@ import type { ServiceTarget } from "./service_target.ts";
 export function typedClient<Contracts extends object>(
   caller: Caller,
   contracts: Contracts,
-  given: { to: InstanceId | ServiceTarget } & ClientCallOptions,
+  given: { to: InstanceId | Destination } & ClientCallOptions,
 ): Client<Contracts> {
   const options = readOptions(given, clientOptionTable, "Cannot make a client");
   const methods: Record<string, unknown> = Object.create(null);

@@ -1,5 +1,5 @@
 import { Backoff, type Clock, errorText, type InstanceId, type Logger } from "../core/mod.ts";
-import type { Registration, ServiceDiscovery } from "./discovery.ts";
+import type { Registration, ServiceDiscovery } from "../discovery/mod.ts";
 
 /** What a {@link ServiceAnnouncement} works with. */
 export interface ServiceAnnouncementParts {

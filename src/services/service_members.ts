@@ -1,5 +1,5 @@
 import { Backoff, type Clock, errorText, type InstanceId, type Logger, supervise } from "../core/mod.ts";
-import type { ServiceDiscovery, ServiceEvent } from "./discovery.ts";
+import type { ServiceDiscovery, ServiceEvent } from "../discovery/mod.ts";
 
 /** The instances of one service, kept up to date from one or more back ends. */
 export class ServiceMembers implements Disposable {

@@ -1,29 +1,25 @@
-import { type Clock, type InstanceId, ZeromeshError } from "../../core/mod.ts";
-import type { BaseCallOptions } from "./caller.ts";
-import type { CallTable } from "./pending.ts";
-import type { ServiceRouter, ServiceTarget } from "./service_target.ts";
-import { type PartOfCall, spentMs, spentOf } from "./spent.ts";
+import { type InstanceId, ZeromeshError } from "../core/mod.ts";
+import {
+  type BaseCallOptions,
+  type Destination,
+  type DestinationRouter,
+  type PartOfCall,
+  type RouterHost,
+  spentMs,
+  spentOf,
+  type ToDestination,
+} from "../messenger/mod.ts";
+import type { ServiceDirectory } from "./service_directory.ts";
+import { isService, type ServiceTarget } from "./service_target.ts";
 
 /** What {@link ServiceCalls} works with. */
-export interface ServiceCallsParts {
-  /** Where a call waits until it has a destination. */
-  readonly calls: CallTable;
+export interface ServiceCallsParts extends Omit<RouterHost, "roster"> {
   /** Chooses instances; null without discovery. */
-  readonly router: ServiceRouter | null;
-  /** Where time comes from. */
-  readonly clock: Clock;
-  /** Deadline of a call that names none. */
-  readonly timeoutMs: number;
-}
-
-/** Whether a call goes to a service. */
-export function isToService<O extends BaseCallOptions>(options: O): options is O & { to: ServiceTarget } {
-  const to: unknown = options?.to;
-  return typeof to === "object" && to !== null && typeof (to as ServiceTarget).service === "string";
+  readonly directory: ServiceDirectory | null;
 }
 
 /** Turns calls to a service into calls to one of its instances. The deadline covers both. */
-export class ServiceCalls {
+export class ServiceCalls implements DestinationRouter {
   readonly #parts: ServiceCallsParts;
 
   /** @param parts What it works with. */
@@ -36,13 +32,13 @@ export class ServiceCalls {
    * another one within the deadline; any other that fails is the caller's to repeat.
    */
   start<T, O extends BaseCallOptions>(
-    options: O & { to: ServiceTarget },
+    options: ToDestination<O>,
     call: (options: O & { to: InstanceId }) => Promise<T>,
   ): Promise<T> {
-    const { to: target, signal } = options;
-    const { router, calls, clock } = this.#parts;
-    if (router === null) return Promise.reject(withoutDiscovery(target));
     try {
+      const { signal } = options;
+      const { calls, clock } = this.#parts;
+      const { target, directory } = this.#find(options.to);
       const { timeoutMs = this.#parts.timeoutMs } = options;
       const before = spentOf(options);
       const startedAt = clock.now() - before;
@@ -50,7 +46,7 @@ export class ServiceCalls {
         const part: PartOfCall = { [spentMs]: spent };
         const sent = call({ ...options, to, timeoutMs, ...part } as unknown as O & { to: InstanceId });
         // One line of promises, along which the stack of an error is found: nothing else may wait for one of them.
-        return router.track(to, sent).catch((error) => {
+        return directory.track(to, sent).catch((error) => {
           const gone = clock.now() - startedAt;
           if (!isGivenBack(error) || signal?.aborted || gone >= timeoutMs) throw error;
           calls.repeated++;
@@ -58,11 +54,11 @@ export class ServiceCalls {
         });
       };
       const later = async (spent: number): Promise<T> => {
-        const find = (over: AbortSignal) => router.pickLater(target, over);
-        const to = await this.#found(router, target, timeoutMs, spent, signal, find);
+        const find = (over: AbortSignal) => directory.pickLater(target, over);
+        const to = await this.#found(directory, target, timeoutMs, spent, signal, find);
         return await send(to, clock.now() - startedAt);
       };
-      const picked = router.pickNow(target);
+      const picked = directory.pickNow(target);
       return picked === null ? later(before) : send(picked, before);
     } catch (error) {
       return Promise.reject(error);
@@ -71,21 +67,31 @@ export class ServiceCalls {
 
   /** The instances that offer a service now, and how much of the deadline is gone. */
   async instances(
-    options: { to: ServiceTarget; timeoutMs?: number | undefined; signal?: AbortSignal | undefined },
+    options: { to: Destination; timeoutMs?: number | undefined; signal?: AbortSignal | undefined },
   ): Promise<{ instances: InstanceId[]; spent: PartOfCall }> {
-    const { router, clock } = this.#parts;
-    const { to: target, signal, timeoutMs = this.#parts.timeoutMs } = options;
-    if (router === null) throw withoutDiscovery(target);
+    const { clock } = this.#parts;
+    const { signal, timeoutMs = this.#parts.timeoutMs } = options;
+    const { target, directory } = this.#find(options.to);
     const startedAt = clock.now();
-    const instances = await this.#found(router, target, timeoutMs, 0, signal, (over) => {
-      return router.instances(target, over);
+    const instances = await this.#found(directory, target, timeoutMs, 0, signal, (over) => {
+      return directory.instances(target, over);
     });
     return { instances, spent: { [spentMs]: clock.now() - startedAt } };
   }
 
-  /** What the router finds in time. */
+  /** @throws {TypeError} If the destination is no service, or there is no discovery. */
+  #find(to: Destination): { target: ServiceTarget; directory: ServiceDirectory } {
+    if (!isService(to)) {
+      throw new TypeError(`Cannot call: "to" is a ${to.destination}, which this messenger does not know`);
+    }
+    const { directory } = this.#parts;
+    if (directory !== null) return { target: to, directory };
+    throw new TypeError(`Cannot call service "${to.service}": create the messenger with discovery`);
+  }
+
+  /** What the directory finds in time. */
   async #found<T>(
-    router: ServiceRouter,
+    directory: ServiceDirectory,
     target: ServiceTarget,
     timeoutMs: number,
     spent: number,
@@ -101,7 +107,7 @@ export class ServiceCalls {
       return await wait.promise as T;
     } catch (error) {
       if (!(error instanceof ZeromeshError) || error.code !== "TIMEOUT") throw error;
-      throw router.unavailable(target, timeoutMs, "TIMEOUT");
+      throw directory.unavailable(target, timeoutMs, "TIMEOUT");
     } finally {
       over.abort();
     }
@@ -112,8 +118,4 @@ export class ServiceCalls {
 function isGivenBack(error: unknown): boolean {
   return error instanceof ZeromeshError && error.ran === "no" &&
     (error.code === "PEER_DRAINING" || error.code === "PEER_DISCONNECTED");
-}
-
-function withoutDiscovery({ service }: ServiceTarget): TypeError {
-  return new TypeError(`Cannot call service "${service}": create the messenger with discovery`);
 }

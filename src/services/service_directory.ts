@@ -1,9 +1,13 @@
 import { Condition, errorText, hold, type InstanceId, type Logger, ZeromeshError } from "../core/mod.ts";
-import type { RetriedTarget, Roster, ServiceRouter, ServiceTarget } from "../messenger/mod.ts";
-import type { ServiceDiscovery } from "./discovery.ts";
+import type { ServiceDiscovery } from "../discovery/mod.ts";
+import type { RetriedDestination, Roster } from "../messenger/mod.ts";
 import { InstanceHealth } from "./instance_health.ts";
 import { patienceMs, Reaches } from "./reaches.ts";
 import { ServiceMembers } from "./service_members.ts";
+import type { ServiceTarget } from "./service_target.ts";
+
+/** A service that instances have failed. */
+type RetriedTarget = ServiceTarget & RetriedDestination;
 
 /** What a {@link ServiceDirectory} works with. */
 export interface ServiceDirectoryParts {
@@ -35,7 +39,7 @@ export interface ServiceStats {
 const lookAgainMs = 250;
 
 /** Knows who offers which service, and chooses. */
-export class ServiceDirectory implements ServiceRouter {
+export class ServiceDirectory {
   readonly #parts: ServiceDirectoryParts;
   readonly #services = new Map<string, ServiceMembers>();
   readonly #health = new Map<InstanceId, InstanceHealth>();
@@ -60,6 +64,7 @@ export class ServiceDirectory implements ServiceRouter {
     return { followed, waited: this.#waited, letGo: this.#letGo, reaching: this.#reaches.size };
   }
 
+  /** An instance that is connected and may be called at once, or null. */
   pickNow(target: ServiceTarget): InstanceId | null {
     const members = this.#members(target.service);
     const id = this.#choose(members, target);
@@ -67,8 +72,13 @@ export class ServiceDirectory implements ServiceRouter {
   }
 
   /**
+   * An instance that is connected, once there is one.
+   *
    * Instances are connected to one after the other, the next one when the one before takes long; whoever is there
    * first is taken. One that is not on this host has to wait a moment for those that may be.
+   *
+   * @throws {ZeromeshError} `PEER_UNREACHABLE` when none could be reached for as long as a peer is dialled; `FORBIDDEN`
+   * when all refuse this instance.
    */
   async pickLater(target: ServiceTarget, signal: AbortSignal): Promise<InstanceId> {
     const { roster, connectTimeoutMs } = this.#parts;
@@ -105,6 +115,7 @@ export class ServiceDirectory implements ServiceRouter {
     throw signal.reason;
   }
 
+  /** Follows a call to an instance that was picked, and gives its outcome on. */
   track<T>(id: InstanceId, call: Promise<T>): Promise<T> {
     const health = this.#healthOf(id);
     health.inFlight++;
@@ -128,6 +139,11 @@ export class ServiceDirectory implements ServiceRouter {
     this.#callable.changed();
   }
 
+  /**
+   * The instances that offer a service and are not leaving, once every back end has told.
+   *
+   * @throws {ZeromeshError} `PEER_UNREACHABLE` when no back end has told for as long as a peer is dialled.
+   */
   async instances(target: ServiceTarget, signal: AbortSignal): Promise<InstanceId[]> {
     const { roster, connectTimeoutMs } = this.#parts;
     const giveUpAt = roster.clock.now() + connectTimeoutMs;
@@ -253,6 +269,7 @@ export class ServiceDirectory implements ServiceRouter {
     }
   }
 
+  /** That no instance can be called, and why: `code` after `timeoutMs`, or `FORBIDDEN` when all refuse this one. */
   unavailable(
     { service }: ServiceTarget,
     timeoutMs: number,

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { type InstanceId, newInstanceId, ZeromeshError } from "../../src/core/mod.ts";
 import { StaticDiscovery } from "../../src/discovery/mod.ts";
 import { base58 } from "../../src/discovery/base58.ts";
-import { ServiceDirectory } from "../../src/discovery/service_directory.ts";
+import { ServiceDirectory } from "../../src/services/service_directory.ts";
 import type { Roster, Standing } from "../../src/messenger/mod.ts";
 import { type Balance, service } from "../../src/mod.ts";
 import { silentLogger } from "../../src/core/mod.ts";

@@ -1,6 +1,7 @@
-import { type Clock, errorText, hold, type InstanceId, type Logger, type WorkerId } from "../core/mod.ts";
-import type { DiscoveryPort, PeerInfo, Roster, ServiceRouter } from "../messenger/mod.ts";
+import { type Clock, errorText, hold, type InstanceId, type Logger, type WorkerId } from "./core/mod.ts";
+import type { DestinationRouter, PeerInfo, PeerLookup, RouterHost } from "./messenger/mod.ts";
 import {
+  checkServiceName,
   type Discovery,
   findsPeers,
   findsServices,
@@ -8,10 +9,8 @@ import {
   type Registration,
   type ServiceDiscovery,
   type StaleReason,
-} from "./discovery.ts";
-import { checkServiceName } from "./registration.ts";
-import { ServiceAnnouncement } from "./service_announcement.ts";
-import { ServiceDirectory, type ServiceStats } from "./service_directory.ts";
+} from "./discovery/mod.ts";
+import { ServiceAnnouncement, ServiceCalls, ServiceDirectory, type ServiceStats } from "./services/mod.ts";
 
 /** What a messenger is told about discovery. */
 export interface DiscoveryOptions {
@@ -41,7 +40,7 @@ interface HubParts {
 const withdrawMs = 1_000;
 
 /** One messenger's use of its back ends. */
-export class DiscoveryHub implements DiscoveryPort {
+export class DiscoveryHub implements PeerLookup {
   readonly #peers: readonly PeerDiscovery[];
   readonly #offers: readonly ServiceDiscovery[];
   readonly #announcement: ServiceAnnouncement;
@@ -121,14 +120,16 @@ export class DiscoveryHub implements DiscoveryPort {
     }
   }
 
-  router(roster: Roster): ServiceRouter {
-    return this.#directory = new ServiceDirectory({
+  /** Makes what calls to services go through. */
+  router({ roster, ...host }: RouterHost): DestinationRouter {
+    const directory = this.#directory = new ServiceDirectory({
       sources: this.#offers,
       roster,
       connectTimeoutMs: this.#parts.connectTimeoutMs,
       maxServices: this.#parts.maxServices,
       logger: this.#parts.logger,
     });
+    return new ServiceCalls({ ...host, directory });
   }
 
   /** Counters of calls to services. */

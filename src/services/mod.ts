@@ -1,0 +1,9 @@
+/**
+ * Calls to services: a call names what it wants instead of an instance, and one that offers it is chosen.
+ *
+ * @module
+ */
+export { ServiceAnnouncement, type ServiceAnnouncementParts } from "./service_announcement.ts";
+export { ServiceCalls, type ServiceCallsParts } from "./service_calls.ts";
+export { ServiceDirectory, type ServiceDirectoryParts, type ServiceStats } from "./service_directory.ts";
+export { type Balance, service, type ServiceOptions, type ServiceTarget } from "./service_target.ts";
