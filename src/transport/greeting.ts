@@ -69,7 +69,12 @@ class Greeting implements Source {
       else if (this.#connected) this.#end(null);
       else {
         this.#connected = true;
-        this.#socket.send([connection, opening]);
+        try {
+          if (!this.#socket.send([connection, opening])) this.#end(null);
+        } catch {
+          // The connection has ended already.
+          this.#end(null);
+        }
       }
       if (this.#read.length >= mechanismEnd) this.#end(mechanismOf(this.#read));
     }
