@@ -24,9 +24,11 @@ export interface AttachedEvents {
 export function attachEvents(port: SystemPort, options: ResolvedEventOptions): AttachedEvents {
   let made: MessengerEvents | null = null;
   const events = (): MessengerEvents => made ??= eventsOf(port, options);
-  for (const { name, kind } of [...eventHandlers, { name: barrierHandler, kind: "unary" as const }]) {
-    port.handle(name, kind, (message) => events().receive(name, message));
-  }
+  const serve = (name: string, kind: "am" | "unary", whileDraining: boolean): void => {
+    port.handle(name, kind, (message) => events().receive(name, message), { whileDraining });
+  };
+  for (const { name, kind } of eventHandlers) serve(name, kind, true);
+  serve(barrierHandler, "unary", false);
   return {
     get manager() {
       return events().manager;

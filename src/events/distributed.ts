@@ -91,7 +91,7 @@ export class Distributed {
     const port = this.#port;
     const owner = this.#remote.ownerOf(handle);
     if (owner === null || !port.isUp(owner)) return this.#completeLater(owner, handle, outcome, options);
-    if (port.hasEvents(owner)) {
+    if (port.supports(owner, "events")) {
       return this.#completeOurs(owner, handle, outcome, options);
     }
     const encode = (id: ResponseId) =>
@@ -162,7 +162,7 @@ export class Distributed {
     if (outcome !== undefined) return statusOf(outcome);
     let owner = this.#remote.ownerOf(handle);
     if (owner === null || !this.#port.isUp(owner)) owner = await this.#reachOwner(owner, handle, options);
-    if (this.#port.hasEvents(owner)) {
+    if (this.#port.supports(owner, "events")) {
       splitHandle(handle);
       const question = encodeEventFrame(
         EventFrameKind.about,

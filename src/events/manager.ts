@@ -320,7 +320,7 @@ export class EventManager {
       throw new TypeError("Cannot meet elsewhere: events without a messenger have no others");
     }
     if (!port.isUp(at)) await port.reach(at, options.timeoutMs ?? this.#options.ownerGraceMs);
-    if (port.hasEvents(at)) return await port.call(barrierHandler, at, payload, options);
+    if (port.supports(at, "events")) return await port.call(barrierHandler, at, payload, options);
     throw new ZeromeshError(
       "PEER_LACKS_FEATURE",
       `${port.textOf(at)} is no instance that barriers can be at`,

@@ -139,7 +139,7 @@ export class RemoteEvents implements OwnerHost {
       ? found.promise()
       : found.conditional(handle, options ?? {}, this.#deadlines, () => this.#giveUp(found));
     if (!fresh) return promise;
-    if (this.port.hasEvents(found.owner.id)) this.#questions.add(found);
+    if (this.port.supports(found.owner.id, "events")) this.#questions.add(found);
     else found.owner.ask(found);
     return promise;
   }
@@ -302,7 +302,9 @@ export class RemoteEvents implements OwnerHost {
     const { owner } = subscription;
     this.#remove(subscription);
     if (owner.idle) owner.stop();
-    if (subscription.asked && this.port.hasEvents(owner.id)) this.#say(unsubscribeName, subscription);
+    if (subscription.asked && this.port.supports(owner.id, "events")) {
+      this.#say(unsubscribeName, subscription);
+    }
   }
 
   #settle(subscription: Subscription, outcome: Outcome): void {
@@ -318,7 +320,7 @@ export class RemoteEvents implements OwnerHost {
 
   #say(name: Uint8Array, { handle, owner }: Subscription): void {
     const { port } = this;
-    if (!port.hasEvents(owner.id)) {
+    if (!port.supports(owner.id, "events")) {
       port.notify(
         name,
         owner.id,

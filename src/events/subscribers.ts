@@ -182,7 +182,7 @@ export class Subscribers {
     const { words } = this.#frame;
     splitHandle(request.handle as EventHandle);
     words.set(handleWords);
-    const { events } = message.session;
+    const events = message.supports("events");
     const done = this.#complete(words, request.poisoned, undefined, events, sender.instanceId, null);
     const failure = "code" in done ? done : null;
     // Velo tells the requester of the completion before it confirms.
@@ -207,7 +207,9 @@ export class Subscribers {
     this.#port.notify(
       completionName,
       peer.id,
-      this.#port.hasEvents(peer.id) ? encodeOutcome(handleWords, outcome) : encodePlain(handle, outcome),
+      this.#port.supports(peer.id, "events")
+        ? encodeOutcome(handleWords, outcome)
+        : encodePlain(handle, outcome),
     );
   }
 
@@ -329,7 +331,7 @@ export class Subscribers {
 
   /** Tells of an event that is complete already. */
   #answerLate(message: SystemMessage, sender: SystemSender, words: Uint32Array): void {
-    const { events } = message.session;
+    const events = message.supports("events");
     const outcome = this.#own.table.outcomeOfWords(words);
     if (outcome !== null) {
       const payload = events ? encodeOutcome(words, outcome) : encodePlain(joinHandle(words), outcome);
@@ -343,7 +345,7 @@ export class Subscribers {
 
   #refuse(message: SystemMessage, sender: SystemSender, words: Uint32Array, code: string, why: string): void {
     // Plain Velo would take it for a completion, and with it all earlier generations for complete.
-    if (!message.session.events) return;
+    if (!message.supports("events")) return;
     const payload = encodeEventFrame(EventFrameKind.refused, words, `${code}\n${why}`, head);
     this.#port.notify(completionName, sender.instanceId, payload);
   }

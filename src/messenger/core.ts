@@ -43,7 +43,7 @@ import { CreditCounts } from "./credit/send_credit.ts";
 import { StagedRequests } from "./handlers/staged.ts";
 import type { MessengerStats } from "./stats.ts";
 import { StatusFeed } from "./peers/status.ts";
-import { goodbyeHandler, systemHandlers } from "./builtins/system_handlers.ts";
+import { goodbyeHandler, serveConnections } from "./builtins/system_handlers.ts";
 import { unreadableAnswer } from "./builtins/unreadable_answer.ts";
 import { CorePort } from "./system_port.ts";
 import type { WaitOptions } from "./calls/wait_options.ts";
@@ -145,7 +145,7 @@ export class MessengerCore implements TransportHandler<Session> {
       counts: creditCounts,
       send: (link, name, payload) => core.system.send(link, name, payload),
     });
-    core.registry.add(credits.handler());
+    credits.listen(core.registry);
     core.connections = new Connections({
       ...options,
       instanceId: core.instanceId,
@@ -229,7 +229,7 @@ export class MessengerCore implements TransportHandler<Session> {
       drops: transport.drops,
       maxPayloadBytes: options.maxPayloadBytes,
     });
-    const system = systemHandlers({
+    serveConnections(core.registry, {
       answerHello: (call) => core.connections.hellos.answer(call),
       dropCancel: () => transport.drops.count("cancelLength"),
       leave: (session) => {
@@ -237,7 +237,6 @@ export class MessengerCore implements TransportHandler<Session> {
         core.system.linkLost(session);
       },
     });
-    for (const handler of system) core.registry.add(handler);
     return core;
   }
 

@@ -1,19 +1,27 @@
 import type { Clock, InstanceId, Logger, WorkerId } from "../core/mod.ts";
-import { copyBytes, type Link, SendOutcome, type Transport } from "../transport/mod.ts";
-import { encodeRequest, MessageType, type ResponseId, ResponseKind } from "../wire/mod.ts";
+import { copyBytes, type InboundMessage, type Link, SendOutcome, type Transport } from "../transport/mod.ts";
+import { encodeRequest, type Feature, MessageType, type ResponseId, ResponseKind } from "../wire/mod.ts";
 import type { CallClient } from "./calls/client.ts";
 import type { InboundCall } from "./handlers/context.ts";
-import { systemHandler } from "./handlers/handler.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Connections } from "./peers/connections.ts";
 import type { StatusFeed } from "./peers/status.ts";
 import type { Peer, Session } from "./peers/peer.ts";
 import type { CallTable, Outcome } from "./calls/pending.ts";
-import type { HandlerRegistry } from "./handlers/registry.ts";
+import type { HandlerRegistry, SystemHandlerOptions } from "./handlers/registry.ts";
 import type { Failure, Replies } from "./handlers/replies.ts";
 
 /** A message for a system handler, lent for the length of the handler's synchronous part. */
-export type SystemMessage = InboundCall;
+export interface SystemMessage {
+  /** The handler's name. */
+  readonly handlerName: string;
+  /** The payload as it lies in the receive buffer. */
+  readonly lentPayload: Uint8Array;
+  /** The same, without a view of its own. */
+  readonly lent: Pick<InboundMessage, "source" | "payloadStart" | "payloadEnd">;
+  /** Whether both ends of its connection speak a feature. */
+  supports(feature: Feature): boolean;
+}
 
 /** Whoever sent a message, as far as the connection vouches for it. */
 export interface SystemSender {
@@ -66,8 +74,17 @@ export interface SystemPort {
   readonly clock: Clock;
   /** Where trouble is reported. */
   readonly logger: Logger;
-  /** Registers a handler whose name starts with `_`. */
-  handle(name: string, kind: "am" | "unary", run: (message: SystemMessage) => unknown): void;
+  /**
+   * Registers a handler whose name starts with `_`; disposing the result unregisters it.
+   *
+   * @throws {ZeromeshError} `HANDLER_EXISTS`.
+   */
+  handle(
+    name: string,
+    kind: "am" | "unary",
+    run: (message: SystemMessage) => unknown,
+    options?: SystemHandlerOptions,
+  ): Disposable;
   /** Who sent a message; null when the connection does not belong to whom the message names. */
   senderOf(message: SystemMessage): SystemSender | null;
   /** The known peer with a worker id, given as its halves. */
@@ -78,8 +95,8 @@ export interface SystemPort {
   textOf(id: InstanceId): string;
   /** Whether a connection to the peer is up. */
   isUp(peer: InstanceId): boolean;
-  /** Whether the peer is one of ours that speaks feature `events`. */
-  hasEvents(peer: InstanceId): boolean;
+  /** Whether a connection to the peer is up whose both ends speak a feature. */
+  supports(peer: InstanceId, feature: Feature): boolean;
   /** Whether the peer was ever met as one of ours, whose connections tell whether it lives. */
   isOurs(peer: InstanceId): boolean;
   /** Whether messages to the peer have a way, also by the connection that takes the answers of plain Velo. */
@@ -186,15 +203,18 @@ export class CorePort implements SystemPort {
     return this.#parts.workerId;
   }
 
-  handle(name: string, kind: "am" | "unary", run: (message: SystemMessage) => unknown): void {
-    this.#parts.registry.add(systemHandler(name, kind, (context) => run(context as unknown as InboundCall)));
+  handle(
+    name: string,
+    kind: "am" | "unary",
+    run: (message: SystemMessage) => unknown,
+    options?: SystemHandlerOptions,
+  ): Disposable {
+    return this.#parts.registry.handle(name, kind, run, options);
   }
 
   senderOf(message: SystemMessage): SystemSender | null {
-    const { session } = message;
-    const peer = session.zeromesh
-      ? session.peer
-      : this.#parts.connections.peers.byWorker(message.id0, message.id1) ?? null;
+    const { session, id0, id1 } = message as InboundCall;
+    const peer = session.zeromesh ? session.peer : this.#parts.connections.peers.byWorker(id0, id1) ?? null;
     if (peer === null) return null;
     // Only its own connection speaks for one of ours.
     if (!session.zeromesh && peer.zeromesh) return null;
@@ -219,8 +239,8 @@ export class CorePort implements SystemPort {
     return this.#peer(peer)?.session != null;
   }
 
-  hasEvents(peer: InstanceId): boolean {
-    return this.#peer(peer)?.session?.events === true;
+  supports(peer: InstanceId, feature: Feature): boolean {
+    return this.#peer(peer)?.session?.supports(feature) === true;
   }
 
   isOurs(peer: InstanceId): boolean {
@@ -298,7 +318,7 @@ export class CorePort implements SystemPort {
 
   confirm(message: SystemMessage, id: ResponseId, failure: Failure | null, payload = nothing): void {
     const { id0, id1, id2, id3 } = id;
-    const { session, handlerName } = message;
+    const { session, handlerName } = message as InboundCall;
     const target = { id0, id1, id2, id3, kind: ResponseKind.ack, handlerName, session };
     if (failure === null) this.#parts.replies.confirm(target, payload);
     else this.#parts.replies.fail(target, failure);

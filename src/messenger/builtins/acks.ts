@@ -15,6 +15,7 @@ import {
   ResponseKind,
 } from "../../wire/mod.ts";
 import type { MessengerCore } from "../core.ts";
+import type { InboundCall } from "../handlers/context.ts";
 import type { HandlerContext } from "../handlers/handler_context.ts";
 import { tableFull } from "../peers/link_errors.ts";
 import {
@@ -31,7 +32,6 @@ import {
 } from "./ack_options.ts";
 import { type CallTable, PendingCall } from "../calls/pending.ts";
 import { spentOf } from "../calls/spent.ts";
-import type { SystemMessage } from "../system_port.ts";
 
 /** Counters of ACKs by id. */
 export interface AckStats {
@@ -121,7 +121,7 @@ export class Acks {
     this.#table = core.system.calls;
     this.#logger = core.system.logger;
     this.#timeoutMs = timeoutMs;
-    core.system.handle(ackName, "am", (message) => this.#onAck(message));
+    core.registry.handle(ackName, "am", (call) => this.#onAck(call), { whileDraining: true });
     core.system.watch({ up() {}, lost: (peer, rest) => this.#lost(peer, rest), closing() {} });
   }
 
@@ -202,7 +202,7 @@ export class Acks {
     return call instanceof PendingAck && call.text === text.toLowerCase() ? call : null;
   }
 
-  #onAck(message: SystemMessage): void {
+  #onAck(message: InboundCall): void {
     const said = parseControlJson(message.lentPayload) as Record<string, unknown> | null | undefined;
     const id = said?.["ack_id"];
     const failure = failureOf(said?.["status"]);
@@ -225,7 +225,7 @@ export class Acks {
     }
   }
 
-  #senderOf(message: SystemMessage): InstanceId | null {
+  #senderOf(message: InboundCall): InstanceId | null {
     if (message.session === this.#core.connections.self) return this.#core.instanceId;
     return this.#core.system.senderOf(message)?.instanceId ?? null;
   }

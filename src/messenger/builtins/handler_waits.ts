@@ -9,7 +9,7 @@ import {
 } from "../../wire/mod.ts";
 import type { MessengerCore } from "../core.ts";
 import type { Session } from "../peers/peer.ts";
-import type { SystemMessage } from "../system_port.ts";
+import type { InboundCall } from "../handlers/context.ts";
 import { type PartOfCall, spentOf } from "../calls/spent.ts";
 import type { WaitOptions } from "../calls/wait_options.ts";
 
@@ -44,7 +44,7 @@ export class HandlerWaits {
     core.registry.added = (handler) => {
       for (const wake of [...this.#byName.get(handler) ?? []]) wake();
     };
-    core.system.handle(name, "unary", (message) => this.#answer(message));
+    core.registry.handle(name, "unary", (call) => this.#answer(call));
   }
 
   /** Counters. */
@@ -52,7 +52,7 @@ export class HandlerWaits {
     return { waiting: this.#places.taken, refused: this.#places.refused + this.#nameUnits.refused };
   }
 
-  #answer(message: SystemMessage): Uint8Array | Promise<Uint8Array> {
+  #answer(message: InboundCall): Uint8Array | Promise<Uint8Array> {
     const asked = parseControlJson(message.lentPayload) as Record<string, unknown> | null | undefined;
     const handler = asked?.["handler_name"];
     const timeoutMs = asked?.["timeout_ms"] ?? defaultTimeoutMs;
@@ -82,7 +82,7 @@ export class HandlerWaits {
     return false;
   }
 
-  #wait(message: SystemMessage, handler: string, waitMs: number): Promise<Uint8Array> {
+  #wait(message: InboundCall, handler: string, waitMs: number): Promise<Uint8Array> {
     const { signal, session } = message;
     const { promise, resolve } = Promise.withResolvers<Uint8Array>();
     const wakes = this.#byName.get(handler) ?? new Set();

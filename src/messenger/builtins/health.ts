@@ -31,7 +31,7 @@ const name = "_health_check";
 /** Answers `_health_check`, also while the instance shuts down. */
 export function serveHealth(core: MessengerCore): void {
   const startedAt = core.now();
-  core.system.handle(name, "unary", () => {
+  const answer = () => {
     const { handlers, calls, transport } = core.stats();
     return encodePayload({
       status: core.lifecycle === "running" ? "ok" : "draining",
@@ -44,7 +44,8 @@ export function serveHealth(core: MessengerCore): void {
       queued_to_peers_bytes: transport.queuedBytes,
       version: libraryVersion,
     }, "json");
-  });
+  };
+  core.system.handle(name, "unary", answer, { whileDraining: true });
 }
 
 /** Asks a peer how it is. */

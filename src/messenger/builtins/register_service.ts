@@ -9,7 +9,7 @@ import {
 import { decodePayload, encodePayload, parseControlJson, peerInfoOf } from "../../wire/mod.ts";
 import type { MessengerCore } from "../core.ts";
 import type { Session } from "../peers/peer.ts";
-import type { SystemMessage } from "../system_port.ts";
+import type { InboundCall } from "../handlers/context.ts";
 import { type WaitOptions, waitOptionTable } from "../calls/wait_options.ts";
 
 /** How to `messenger.announceTo`. */
@@ -40,7 +40,7 @@ export class RegistrationOffice {
   /** @param core The messenger. */
   constructor(core: MessengerCore) {
     this.#core = core;
-    core.system.handle(name, "unary", (message) => this.#answer(message));
+    core.registry.handle(name, "unary", (call) => this.#answer(call));
   }
 
   /** Asks `welcome` about every worker that registers, until disposed of; who came first is asked first. */
@@ -49,7 +49,7 @@ export class RegistrationOffice {
     return { [Symbol.dispose]: () => void this.#welcomes.delete(welcome) };
   }
 
-  #answer(message: SystemMessage): Uint8Array {
+  #answer(message: InboundCall): Uint8Array {
     const said = parseControlJson(message.lentPayload) as Record<string, unknown> | null | undefined;
     const id = typeof said?.["instance_id"] === "string" ? said["instance_id"].toLowerCase() : undefined;
     const endpoints = [said?.["ipc_endpoint"], said?.["tcp_endpoint"], said?.["endpoint"]]
@@ -70,7 +70,7 @@ export class RegistrationOffice {
   }
 
   /** Nobody registers another one. */
-  #checkSender(message: SystemMessage, id: InstanceId): void {
+  #checkSender(message: InboundCall, id: InstanceId): void {
     const { session } = message;
     const worker = workerIdOf(id);
     const fits = Number(worker & 0xffffffffn) === message.id0 && Number(worker >> 32n) === message.id1 &&

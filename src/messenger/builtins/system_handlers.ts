@@ -1,27 +1,12 @@
 import type { ResponseId } from "../../wire/mod.ts";
-import { cancelHandler, creditHandler, decodeCancel } from "../../wire/mod.ts";
+import { cancelHandler, decodeCancel } from "../../wire/mod.ts";
 import { ZeromeshError } from "../../core/mod.ts";
 import type { InboundCall } from "../handlers/context.ts";
-import { systemHandler } from "../handlers/handler.ts";
-import type { Handler } from "../handlers/handler_context.ts";
+import type { HandlerRegistry } from "../handlers/registry.ts";
 import { runningKey, type Session } from "../peers/peer.ts";
 
 /** The last message of a link whose sender is shutting down; it has no payload. */
 export const goodbyeHandler = "_goodbye";
-
-/** System handlers that finish work accepted earlier, and therefore run while draining. */
-export const servedWhileDraining: ReadonlySet<string> = new Set([
-  cancelHandler,
-  creditHandler,
-  goodbyeHandler,
-  "_ack",
-  "_health_check",
-  "_event_subscribe",
-  "_event_unsubscribe",
-  "_event_trigger",
-  "_event_trigger_request",
-  "_event_poll",
-]);
 
 /** What the system's handlers need of the messenger. */
 export interface SystemHost {
@@ -33,18 +18,11 @@ export interface SystemHost {
   dropCancel(): void;
 }
 
-/** `_hello`, `_cancel` and `_goodbye`: what every instance answers from its first moment. */
-export function systemHandlers(host: SystemHost): Handler[] {
-  return [
-    systemHandler("_hello", "unary", (context) => host.answerHello(asCall(context))),
-    systemHandler(goodbyeHandler, "am", (context) => host.leave(asCall(context).session)),
-    systemHandler(cancelHandler, "am", (context) => cancel(host, asCall(context))),
-  ];
-}
-
-// Handlers get the inbound call as their context; the system's own know it as what it is.
-function asCall(context: unknown): InboundCall {
-  return context as InboundCall;
+/** Serves `_hello`, `_cancel` and `_goodbye`: what every instance answers from its first moment. */
+export function serveConnections(registry: HandlerRegistry, host: SystemHost): void {
+  registry.handle("_hello", "unary", (call) => host.answerHello(call));
+  registry.handle(goodbyeHandler, "am", (call) => host.leave(call.session), { whileDraining: true });
+  registry.handle(cancelHandler, "am", (call) => cancel(host, call), { whileDraining: true });
 }
 
 function cancel(host: SystemHost, call: InboundCall): void {

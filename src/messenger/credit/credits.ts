@@ -2,8 +2,7 @@ import { type Clock, type Credit, largestCredit } from "../../core/mod.ts";
 import { type DropCounters, type Link, SendOutcome } from "../../transport/mod.ts";
 import { creditHandler, decodeCredit, encodeCredit } from "../../wire/mod.ts";
 import type { InboundCall } from "../handlers/context.ts";
-import { systemHandler } from "../handlers/handler.ts";
-import type { Handler } from "../handlers/handler_context.ts";
+import type { HandlerRegistry } from "../handlers/registry.ts";
 import type { ReceivedCredit } from "./received_credit.ts";
 import type { CreditCounts } from "./send_credit.ts";
 import type { Session } from "../peers/peer.ts";
@@ -73,9 +72,9 @@ export class Credits {
     };
   }
 
-  /** The system's handler of what receivers tell. */
-  handler(): Handler {
-    return systemHandler(creditHandler, "am", (context) => this.#heard(context as unknown as InboundCall));
+  /** Listens to what receivers tell. */
+  listen(registry: HandlerRegistry): void {
+    registry.handle(creditHandler, "am", (call) => this.#heard(call), { whileDraining: true });
   }
 
   /** The instance drains: whatever more it were sent would be lost. */

@@ -13,6 +13,7 @@ import {
   decodeHeaders,
   decodePayload,
   encodingHeader,
+  type Feature,
   isSystemHeader,
   metadataBytesOf,
   metadataHeader,
@@ -294,6 +295,11 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
   /** See {@link sender0}. */
   get sender1(): number {
     return this.session.peer?.worker1 ?? 0;
+  }
+
+  /** Whether both ends of its connection speak a feature. */
+  supports(feature: Feature): boolean {
+    return this.session.supports(feature);
   }
 
   /** Whether it waits for its turn, or to be let in. */

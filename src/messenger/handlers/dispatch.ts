@@ -37,7 +37,6 @@ import { InboundRoom } from "./room.ts";
 import { RunningCalls } from "./running_calls.ts";
 import { isForeign } from "../peers/identity.ts";
 import type { Session } from "../peers/peer.ts";
-import { servedWhileDraining } from "../builtins/system_handlers.ts";
 
 type Outcome = "succeeded" | "failed" | "cancelled" | "rejected";
 
@@ -138,13 +137,13 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     }
     const { kind, name, headersStart, headersEnd } = header;
     const call = new InboundCall(this, session, message, kind, name, header, headersStart, headersEnd);
-    if (this.draining && !servedWhileDraining.has(header.name)) {
+    const registered = this.parts.registry.get(header.name);
+    if (this.draining && registered?.whileDraining !== true) {
       this.#counts.refused++;
       if (header.name === "_hello") this.parts.meet(call);
       this.parts.replies.giveBack(call, message.header.slice(message.headerStart, message.headerEnd));
       return this.dropped(session, header, bytes);
     }
-    const registered = this.parts.registry.get(header.name);
     if (registered === undefined) return this.#turnAway(call, header, bytes, handlerNotFound(name));
     call.registered = registered;
     registered.counts.issued++;

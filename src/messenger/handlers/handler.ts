@@ -55,16 +55,6 @@ export function typedUnaryHandler<C extends UnaryContract>(
   return makeHandler("typed", target, run as (context: TypedContext<unknown>) => unknown, options);
 }
 
-/** Makes a handler for a system name, which the public makers refuse. */
-export function systemHandler(
-  name: string,
-  kind: "am" | "unary",
-  run: (context: HandlerContext) => unknown,
-): Handler {
-  validateHandlerName(name, { system: true });
-  return Object.freeze({ name, kind, contract: null, dispatch: "inline" as const, run });
-}
-
 const unlimitedHandlers = new WeakSet<Handler>();
 
 /**

@@ -14,6 +14,8 @@ export interface HandlerEntry<Call extends AskedCall & LaneItem<Call>> {
   readonly system: boolean;
   /** Whether the messenger's own limits do not count for it, see `unlimited`. */
   readonly unlimited: boolean;
+  /** Whether it finishes work accepted earlier, and therefore runs while the instance drains. */
+  readonly whileDraining: boolean;
   /** Decides which messages it gets, unless it is the library's own; null for all. */
   readonly authorization: Authorization<Call> | null;
   /** What its payload must be. */

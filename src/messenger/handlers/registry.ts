@@ -20,6 +20,12 @@ export interface RegistryParts {
   readonly status: StatusFeed;
 }
 
+/** How a handler of the system's runs. */
+export interface SystemHandlerOptions {
+  /** Whether it finishes work accepted earlier, and therefore runs while the instance drains. @default {false} */
+  readonly whileDraining?: boolean | undefined;
+}
+
 /** Handlers by name, bounded. */
 export class HandlerRegistry {
   readonly #parts: RegistryParts;
@@ -48,13 +54,28 @@ export class HandlerRegistry {
   }
 
   /**
-   * Adds a handler of the system's.
+   * Adds a handler of the system's, whose name starts with `_`; disposing the result takes it away.
    *
    * @throws {ZeromeshError} `HANDLER_EXISTS` when the name is taken, `LIMIT_REACHED` at the limit.
    */
-  add(handler: Handler): void {
+  handle(
+    name: string,
+    kind: "am" | "unary",
+    run: (call: InboundCall) => unknown,
+    options: SystemHandlerOptions = {},
+  ): Disposable {
+    validateHandlerName(name, { system: true });
+    // Handlers get the inbound call as their context; the system's own know it as what it is.
+    const handler: Handler = {
+      name,
+      kind,
+      contract: null,
+      dispatch: "inline",
+      run: run as unknown as Handler["run"],
+    };
     this.#check([handler], false);
-    this.#add(handler);
+    const registered = this.#add(handler, undefined, options.whileDraining);
+    return { [Symbol.dispose]: () => void this.#remove(registered) };
   }
 
   /**
@@ -112,10 +133,11 @@ export class HandlerRegistry {
     }
   }
 
-  #add(handler: Handler, authorize?: Authorize): Registered {
+  #add(handler: Handler, authorize?: Authorize, whileDraining = false): Registered {
     const registered: Registered = {
       handler,
       system: handler.name.startsWith("_"),
+      whileDraining,
       authorization: this.#authorizationOf(handler, authorize),
       unlimited: isUnlimited(handler),
       schema: handler.schema ?? handler.contract?.input ?? null,
@@ -142,7 +164,7 @@ export class HandlerRegistry {
     if (this.#byName.get(name) !== registered) return false;
     registered.lanes?.close();
     this.#byName.delete(name);
-    this.#parts.status.publish({ type: "handlerUnregistered", handler: name });
+    if (!registered.system) this.#parts.status.publish({ type: "handlerUnregistered", handler: name });
     return true;
   }
 }

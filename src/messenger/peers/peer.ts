@@ -51,8 +51,6 @@ export class Session {
   msgpack = false;
   /** Many messages in one frame. */
   batch = false;
-  /** Event completions carry values and codes, and subscriptions can be taken back. */
-  events = false;
   /** Requests say that the caller's contract has no answer. */
   kind = false;
   /** Metadata that is too large for a header stands in front of the payload. */
@@ -83,6 +81,8 @@ export class Session {
   /** Messages of the other end that are held here. */
   readonly held = { messages: 0, bytes: 0 };
 
+  readonly #agreed = new Set<Feature>();
+
   /** The connection that answers to the other end take, when it is another one. */
   replyLink: Link<Session> | null = null;
 
@@ -90,6 +90,11 @@ export class Session {
   constructor(link: Link<Session>) {
     this.link = link;
     link.session = this;
+  }
+
+  /** Whether both ends speak a feature. What is asked about each message has a field of its own. */
+  supports(feature: Feature): boolean {
+    return this.#agreed.has(feature);
   }
 
   /** How texts name the other end, once it is known; without a peer it is the connection to oneself. */
@@ -135,7 +140,8 @@ export class Session {
     this.run ??= theirs.run;
     this.name ??= theirs.name;
     if (this.maxPayloadBytes === Infinity) this.maxPayloadBytes = theirs.maxPayloadBytes;
-    const both = (feature: Feature) => theirs.features.has(feature) && ours.features.includes(feature);
+    for (const feature of ours.features) if (theirs.features.has(feature)) this.#agreed.add(feature);
+    const both = (feature: Feature) => this.#agreed.has(feature);
     this.errors ||= both("errors");
     this.sameConnection ||= both("same-connection");
     this.helloHere ||= theirs.features.has("same-connection");
@@ -143,7 +149,6 @@ export class Session {
     this.cancel ||= both("cancel");
     this.msgpack ||= both("msgpack");
     this.batch ||= both("batch");
-    this.events ||= both("events");
     this.kind ||= both("kind");
     this.metadata ||= both("metadata");
     if (both("credit") && this.sameConnection) this.startCredit(ours, theirs.credit);
