@@ -224,7 +224,7 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
    */
   registerHandler(handler: Handler | ObjectHandler<Messenger>, given?: RegisterOptions): Disposable {
     const options = readOptions(given, registerOptionTable, "Cannot register handler", handler?.name);
-    return this.#register([handlerOf(handler as Handler | ObjectHandler)], options);
+    return this.#core.register([handlerOf(handler as Handler | ObjectHandler)], options);
   }
 
   /**
@@ -253,7 +253,7 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
       "Cannot make handler",
       contract.name,
     );
-    return this.#register([handlerFor(contract, run as Served, options)], { replace });
+    return this.#core.register([handlerFor(contract, run as Served, options)], { replace });
   }
 
   /**
@@ -279,7 +279,7 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
     given?: HandlerOptions & RegisterOptions,
   ): Disposable {
     const { replace, ...options } = readOptions(given, handleOptionTable, "Cannot serve");
-    return this.#register(handlersFor(contracts, handlers, options), { replace });
+    return this.#core.register(handlersFor(contracts, handlers, options), { replace });
   }
 
   amSend<C extends Contract>(contract: C, options: TypedCallOptions<C>): Promise<void>;
@@ -383,13 +383,6 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
   /** Same as {@link Messenger.close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #register(handlers: readonly Handler[], options: RegisterOptions): Disposable {
-    const registration = this.#core.register(handlers, options);
-    // What fails is logged and tried again.
-    this.#inside.hub?.announce(this.instanceId).catch(() => {});
-    return registration;
   }
 
   #requireOpen(verb: string): void {

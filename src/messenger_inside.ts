@@ -109,6 +109,13 @@ export async function openInside(
     await (hub === null ? release() : hub.around(release));
     throw error;
   }
+  const { core } = inside;
+  if (hub !== null) {
+    core.status.watch(({ type }) => {
+      // What fails is logged and tried again.
+      if (type === "handlerRegistered") hub.announce(core.instanceId).catch(() => {});
+    });
+  }
   try {
     signal?.throwIfAborted();
     await hub?.register(inside.core.connections.peerInfo(), signal);

@@ -1,6 +1,7 @@
 import { type InstanceId, ZeromeshError } from "../core/mod.ts";
-import { type Handler, registrationsOf, typedUnaryHandler, unlimited } from "../messenger/mod.ts";
+import { type Handler, portOf, typedUnaryHandler } from "../messenger/mod.ts";
 import type { CohortMessenger } from "./options.ts";
+import { registerHandlers } from "./register_handlers.ts";
 import type { CohortContracts, Joined, Refused } from "./protocol.ts";
 
 /** What the leader decides when workers ask. All of them throw `ZeromeshError` to refuse. */
@@ -48,11 +49,9 @@ export class Desk {
         }))),
     ];
     try {
-      for (const handler of handlers) {
-        this.#handlers.push(messenger.registerHandler(unlimited(handler)));
-      }
-      const registrations = registrationsOf(messenger)?.welcome((id) => host.registered(id));
-      if (registrations !== undefined) this.#handlers.push(registrations);
+      registerHandlers(messenger, handlers, this.#handlers);
+      const watching = portOf(messenger)?.watch({ registered: (id) => host.registered(id) });
+      if (watching !== undefined) this.#handlers.push(watching);
     } catch (error) {
       this.close();
       throw error;

@@ -291,11 +291,9 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
       void this.shutdown({ reason: `the signal aborted: ${errorText(signal?.reason)}` });
     }));
     const watching = portOf(this.#messenger)?.watch({
-      up() {},
       // Whoever says goodbye has closed. One that has joined says before that it leaves.
       lost: (peer, rest) => void (rest === "gone" && this.#farewell(peer)),
       leaving: () => Promise.resolve(this.#abandon()),
-      closing() {},
     });
     if (watching !== undefined) this.#uses.push(watching);
   }

@@ -11,9 +11,10 @@ import {
   systemClock,
   ZeromeshError,
 } from "../core/mod.ts";
-import { amHandler, portOf, unlimited, type WaitOptions, waitOptionTable } from "../messenger/mod.ts";
+import { amHandler, portOf, type WaitOptions, waitOptionTable } from "../messenger/mod.ts";
 import { Entry, refusal } from "./entry.ts";
 import { Term } from "./term.ts";
+import { registerHandlers } from "./register_handlers.ts";
 import { cohortDefaults, type CohortMessenger, type JoinOptions, joinOptionTable } from "./options.ts";
 import { type CohortContracts, cohortContracts, type Joined } from "./protocol.ts";
 
@@ -90,8 +91,8 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     const { rank = null, timeoutMs = cohortDefaults.joinTimeoutMs, signal } = options;
     signal?.throwIfAborted();
     const membership = new CohortMembership(messenger, options);
-    membership.#open();
     try {
+      membership.#open();
       await membership.#enter(rank, timeoutMs, signal);
     } catch (error) {
       membership.#end(errorText(error));
@@ -227,22 +228,16 @@ export class CohortMembership<Rank extends number | null = number | null> implem
 
   #open(): void {
     const { beat, shutdown } = this.#contracts;
-    this.#handlers.push(
-      this.#messenger.registerHandler(unlimited(amHandler(beat, ({ senderInstanceId }) => {
+    const handlers = [
+      amHandler(beat, ({ senderInstanceId }) => {
         if (senderInstanceId === this.#joined?.leader) this.#heardAt = systemClock.now();
-      }))),
-    );
-    try {
-      this.#handlers.push(
-        this.#messenger.registerHandler(unlimited(amHandler(shutdown, ({ input, senderInstanceId }) => {
-          if (senderInstanceId !== this.#joined?.leader) throw new Error("Only the leader ends its cohort");
-          void this.#finish(input.reason);
-        }))),
-      );
-    } catch (error) {
-      this.#end("");
-      throw error;
-    }
+      }),
+      amHandler(shutdown, ({ input, senderInstanceId }) => {
+        if (senderInstanceId !== this.#joined?.leader) throw new Error("Only the leader ends its cohort");
+        void this.#finish(input.reason);
+      }),
+    ];
+    registerHandlers(this.#messenger, handlers, this.#handlers);
   }
 
   async #finish(reason: string): Promise<void> {
@@ -270,14 +265,12 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     this.#handlers.push(onAbort(signal, leave));
     if (signal?.aborted) return;
     const watching = portOf(this.#messenger)?.watch({
-      up() {},
       lost: (peer, rest) => {
         if (peer !== this.leader || rest === "up" || this.#over.signal.aborted) return;
         this.#severed = true;
         if (this.#rejoinForMs > 0) this.#rejoin();
       },
       leaving: (timeoutMs) => this.#closing(timeoutMs),
-      closing() {},
     });
     if (watching !== undefined) this.#handlers.push(watching);
   }

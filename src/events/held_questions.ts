@@ -13,6 +13,8 @@ export class HeldQuestions {
   readonly #port: SystemPort;
   #held: Subscription[] = [];
   #scheduled = false;
+  /** Has them leave before the next call. */
+  #before: Disposable | null = null;
 
   /** @param port Whose calls they go before. */
   constructor(port: SystemPort) {
@@ -23,7 +25,7 @@ export class HeldQuestions {
   add(subscription: Subscription): void {
     this.#held.push(subscription);
     if (this.#held.length >= maxHeld) return this.#ask();
-    if (this.#held.length === 1) this.#port.beforeCalls(this.#ask);
+    if (this.#held.length === 1) this.#before = this.#port.beforeCalls(this.#ask);
     if (this.#scheduled) return;
     this.#scheduled = true;
     queueMicrotask(this.#turnEnds);
@@ -37,7 +39,8 @@ export class HeldQuestions {
   readonly #ask = (): void => {
     const held = this.#held;
     this.#held = [];
-    this.#port.beforeCalls(null);
+    this.#before?.[Symbol.dispose]();
+    this.#before = null;
     for (const subscription of held) {
       if (!subscription.covered) subscription.owner.ask(subscription);
     }

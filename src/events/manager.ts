@@ -95,15 +95,20 @@ export class EventManager {
   readonly #parts: Parts;
   readonly #barriers: Barriers;
   #awaited = 0;
+  /** Keeps the process alive while events are awaited. */
+  #hold: Disposable | null = null;
 
   private constructor(options: ResolvedEventOptions, owner: bigint, port: SystemPort | null) {
     this.#options = options;
     this.#port = port;
     this.#deadlines = new Deadlines(port?.clock ?? systemClock);
     const awaited = (change: 1 | -1) => {
-      const before = this.#awaited;
       this.#awaited += change;
-      if (before === 0 || this.#awaited === 0) port?.hold(this.#awaited > 0);
+      if (this.#awaited > 0) this.#hold ??= port?.hold() ?? null;
+      else {
+        this.#hold?.[Symbol.dispose]();
+        this.#hold = null;
+      }
     };
     const own = new OwnEvents(owner, port === null, options, this.#deadlines, {
       completed: (slot, handle, outcome) => this.#parts.subscribers?.completed(slot, handle, outcome),

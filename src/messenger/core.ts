@@ -24,8 +24,8 @@ import { Connections } from "./peers/connections.ts";
 import { Credits } from "./credit/credits.ts";
 import type { InboundCall } from "./handlers/context.ts";
 import { Dispatcher } from "./handlers/dispatch.ts";
-import type { Handler, MessengerFace, RegisterOptions } from "./handlers/handler_context.ts";
-import { HandlerRegistry } from "./handlers/registry.ts";
+import type { Handler, MessengerFace } from "./handlers/handler_context.ts";
+import { type EntryOptions, HandlerRegistry } from "./handlers/registry.ts";
 import { flushSessions, within } from "./calls/flushing.ts";
 import { allSessions, flushAll, sayGoodbye } from "./farewell.ts";
 import { KeepAlive } from "./keep_alive.ts";
@@ -45,7 +45,7 @@ import type { MessengerStats } from "./stats.ts";
 import { StatusFeed } from "./peers/status.ts";
 import { goodbyeHandler, serveConnections } from "./builtins/system_handlers.ts";
 import { unreadableAnswer } from "./builtins/unreadable_answer.ts";
-import { CorePort } from "./system_port.ts";
+import { CorePort } from "./core_port.ts";
 import type { WaitOptions } from "./calls/wait_options.ts";
 
 /** A messenger's transport, as the core needs it. */
@@ -127,7 +127,7 @@ export class MessengerCore implements TransportHandler<Session> {
       textOf: (peer) => this.connections.peers.textOf(peer),
       observer: this.observation.calls,
     });
-    this.system = new CorePort(this, options, this.#calls, (held) => this.#keepAlive.awaited = held);
+    this.system = new CorePort(this, options, this.#calls, () => this.#keepAlive.hold());
   }
 
   /** Makes a core and everything under it. */
@@ -270,7 +270,7 @@ export class MessengerCore implements TransportHandler<Session> {
   }
 
   /** Registers handlers, all or none of them; disposing the result unregisters them. */
-  register(handlers: readonly Handler[], options: RegisterOptions): Disposable {
+  register(handlers: readonly Handler[], options: EntryOptions): Disposable {
     if (this.#lifecycle === "running") return this.registry.register(handlers, options);
     const names = handlers.map(({ name }) => `"${name}"`).join(", ");
     throw new ZeromeshError("CLOSED", `Cannot register handler ${names}: this instance is closing`);

@@ -1,14 +1,15 @@
 import type { Transport } from "../transport/mod.ts";
 
 /**
- * Keeps the process alive while there is a reason: calls are under way, events are awaited, or the instance listens and its user has
- * not said otherwise.
+ * Keeps the process alive while there is a reason: calls are under way, a feature holds it, or the instance listens and its
+ * user has not said otherwise.
  */
 export class KeepAlive {
   readonly #transport: Pick<Transport<unknown>, "ref" | "unref">;
   #referenced: boolean;
   #active = false;
-  #awaited = false;
+  #held = 0;
+  #ended = false;
   #holds = false;
 
   /** @param listening Whether the instance listens. */
@@ -30,20 +31,30 @@ export class KeepAlive {
     this.#apply();
   }
 
-  /** Whether somebody waits for an event. */
-  set awaited(awaited: boolean) {
-    this.#awaited = awaited;
-    this.#apply();
+  /** Gives a reason more, until disposed of. */
+  hold(): Disposable {
+    let change = -1;
+    const add = (by: number): void => {
+      this.#held += by;
+      this.#apply();
+    };
+    add(1);
+    return {
+      [Symbol.dispose]: () => {
+        add(change);
+        change = 0;
+      },
+    };
   }
 
-  /** No reason is left. */
+  /** Nothing is a reason any more. */
   end(): void {
-    this.#referenced = this.#active = this.#awaited = false;
+    this.#ended = true;
     this.#apply();
   }
 
   #apply(): void {
-    const wanted = this.#active || this.#awaited || this.#referenced;
+    const wanted = !this.#ended && (this.#active || this.#referenced || this.#held > 0);
     if (wanted === this.#holds) return;
     this.#holds = wanted;
     if (wanted) this.#transport.ref();

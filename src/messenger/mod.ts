@@ -48,7 +48,7 @@ export {
   handlersFor,
   type Served,
 } from "./handlers/served.ts";
-export { PeerQuestions, portOf, registrationsOf } from "./builtins/peer_questions.ts";
+export { PeerQuestions, portOf } from "./builtins/peer_questions.ts";
 export { type AnnounceToOptions } from "./builtins/register_service.ts";
 export { Observation, observeLabel } from "./observe/observation.ts";
 export {
@@ -81,7 +81,7 @@ export {
   type ResolvedTasks,
   type TaskOptions,
 } from "./handlers/task_options.ts";
-export { amHandler, typedUnaryHandler, unaryHandler, unlimited } from "./handlers/handler.ts";
+export { amHandler, typedUnaryHandler, unaryHandler } from "./handlers/handler.ts";
 export {
   handleOptionTable,
   type Handler,

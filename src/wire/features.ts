@@ -6,32 +6,46 @@ import { encodeUtf8 } from "./utf8.ts";
 /**
  * What plain Velo does not have and peers therefore agree on in `_hello`; each is used only towards a peer that
  * named it.
+ *
+ * - `batch`: many messages in one frame, see {@link BatchReader}.
+ * - `errors`: failed calls carry code and data, see {@link errorHeaders}.
+ * - `same-connection`: replies and calls use the connection the peer dialled.
+ * - `deadline`: header `_ttl`, see {@link encodeTtl}.
+ * - `cancel`: a message that gives up a call, see {@link encodeCancel}.
+ * - `msgpack`: payloads of contracts that ask for MessagePack, marked by header `_enc`.
+ * - `credit`: a window per sender and receiver, in messages and bytes, see {@link encodeCredit}.
+ * - `events`: event completions carry values and codes, and subscriptions can be taken back.
+ * - `kind`: a request says that the caller's contract has no answer, see {@link withoutAnswer}.
+ * - `metadata`: metadata above 1024 bytes stands in front of the payload, see {@link metadataBytesHeader}.
  */
-export const allFeatures = [
-  /** Many messages in one frame, see {@link BatchReader}. */
-  "batch",
-  /** Failed calls carry code and data, see {@link errorHeaders}. */
-  "errors",
-  /** Replies and calls use the connection the peer dialled. */
-  "same-connection",
-  /** Header `_ttl`, see {@link encodeTtl}. */
-  "deadline",
-  /** A message that gives up a call, see {@link encodeCancel}. */
-  "cancel",
-  /** Payloads of contracts that ask for MessagePack, marked by header `_enc`. */
-  "msgpack",
-  /** A window per sender and receiver, in messages and bytes, see {@link encodeCredit}. */
-  "credit",
-  /** Event completions carry values and codes, and subscriptions can be taken back. */
-  "events",
-  /** A request says that the caller's contract has no answer, see {@link withoutAnswer}. */
-  "kind",
-  /** Metadata above 1024 bytes stands in front of the payload, see {@link metadataBytesHeader}. */
-  "metadata",
-] as const;
+export type Feature =
+  | "batch"
+  | "errors"
+  | "same-connection"
+  | "deadline"
+  | "cancel"
+  | "msgpack"
+  | "credit"
+  | "events"
+  | "kind"
+  | "metadata";
 
-/** The name of one of {@link allFeatures}. */
-export type Feature = (typeof allFeatures)[number];
+// One that is missing here does not compile.
+const table: Readonly<Record<Feature, true>> = {
+  batch: true,
+  errors: true,
+  "same-connection": true,
+  deadline: true,
+  cancel: true,
+  msgpack: true,
+  credit: true,
+  events: true,
+  kind: true,
+  metadata: true,
+};
+
+/** All of them. */
+export const allFeatures: readonly Feature[] = Object.keys(table) as Feature[];
 
 /** The version of our own additions, in field `v` of the `zeromesh` object. */
 export const wireVersion = 1;

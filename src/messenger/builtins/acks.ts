@@ -122,7 +122,7 @@ export class Acks {
     this.#logger = core.system.logger;
     this.#timeoutMs = timeoutMs;
     core.registry.handle(ackName, "am", (call) => this.#onAck(call), { whileDraining: true });
-    core.system.watch({ up() {}, lost: (peer, rest) => this.#lost(peer, rest), closing() {} });
+    core.system.watch({ lost: (peer, rest) => this.#lost(peer, rest) });
   }
 
   /** Counters. */

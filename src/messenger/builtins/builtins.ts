@@ -4,7 +4,7 @@ import { serveDescription } from "./describe.ts";
 import { serveHandlerList } from "./handler_list.ts";
 import { HandlerWaits, type HandlerWaitStats } from "./handler_waits.ts";
 import { serveHealth } from "./health.ts";
-import { RegistrationOffice } from "./register_service.ts";
+import { serveRegistration } from "./register_service.ts";
 
 /** What every instance answers about itself, and the ACKs it waits for. */
 export class Builtins {
@@ -16,8 +16,6 @@ export class Builtins {
   readonly acks: Acks;
   /** Who waits for handlers here. */
   readonly waits: HandlerWaits;
-  /** Where workers register. */
-  readonly office: RegistrationOffice;
 
   /** Registers the handlers. */
   constructor(
@@ -31,7 +29,7 @@ export class Builtins {
     serveHealth(core);
     this.waits = new HandlerWaits(core, options.maxHandlerWaits);
     this.acks = new Acks(core, options.timeoutMs);
-    this.office = new RegistrationOffice(core);
+    serveRegistration(core);
   }
 
   /** Counters. */

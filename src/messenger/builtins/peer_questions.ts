@@ -9,20 +9,10 @@ import {
   listHandlersOptionTable,
 } from "./handler_list.ts";
 import { checkHealth, type HealthReport } from "./health.ts";
-import {
-  announceTo,
-  type AnnounceToOptions,
-  announceToOptionTable,
-  type RegistrationOffice,
-} from "./register_service.ts";
+import { announceTo, type AnnounceToOptions, announceToOptionTable } from "./register_service.ts";
 import type { SystemPort } from "../system_port.ts";
 import { waitForHandler } from "./wait_for_handler.ts";
 import { type WaitOptions, waitOptionTable } from "../calls/wait_options.ts";
-
-/** Where workers of a messenger register; undefined for what is no messenger of this library. */
-export function registrationsOf(messenger: object): RegistrationOffice | undefined {
-  return partsOf(messenger)?.office;
-}
 
 /** What a feature reaches a messenger through; undefined for what is no messenger of this library. */
 export function portOf(messenger: object): SystemPort | undefined {
@@ -89,8 +79,8 @@ export abstract class PeerQuestions {
   }
 
   /**
-   * Tells a peer where this instance listens: it becomes a known peer there, and a member of the cohort that the peer
-   * leads, when that has room.
+   * Tells a peer where this instance listens: it becomes a known peer there, and is taken in where the peer leads
+   * others and has room for one more.
    *
    * @returns Whether the peer has taken it.
    */

@@ -24,81 +24,63 @@ export const announceToOptionTable: OptionTable<AnnounceToOptions> = {
   endpoint: option.kind("a string", (value) => typeof value === "string"),
 };
 
-/**
- * Decides about a worker that has registered: true takes it in, false leaves it to the next one. Must not throw.
- */
-export type Welcome = (worker: InstanceId) => boolean;
-
 const name = "_register_service";
 const longestEndpoint = 1_024;
 
-/** Answers `_register_service`: who sends it becomes a known peer, and a member of the cohort that waits for it. */
-export class RegistrationOffice {
-  readonly #core: MessengerCore;
-  readonly #welcomes = new Set<Welcome>();
+/** Answers `_register_service`: who sends it becomes a known peer, and a feature may take it in. */
+export function serveRegistration(core: MessengerCore): void {
+  core.registry.handle(name, "unary", (call) => answer(core, call));
+}
 
-  /** @param core The messenger. */
-  constructor(core: MessengerCore) {
-    this.#core = core;
-    core.registry.handle(name, "unary", (call) => this.#answer(call));
+function answer(core: MessengerCore, message: InboundCall): Uint8Array {
+  const said = parseControlJson(message.lentPayload) as Record<string, unknown> | null | undefined;
+  const id = typeof said?.["instance_id"] === "string" ? said["instance_id"].toLowerCase() : undefined;
+  const endpoints = [said?.["ipc_endpoint"], said?.["tcp_endpoint"], said?.["endpoint"]]
+    .filter((endpoint) => endpoint !== undefined && endpoint !== null && endpoint !== "");
+  if (!isInstanceId(id) || !endpoints.every((endpoint) => typeof endpoint === "string")) {
+    throw invalid("it must be { instance_id, endpoint }");
   }
-
-  /** Asks `welcome` about every worker that registers, until disposed of; who came first is asked first. */
-  welcome(welcome: Welcome): Disposable {
-    this.#welcomes.add(welcome);
-    return { [Symbol.dispose]: () => void this.#welcomes.delete(welcome) };
+  checkSender(core, message, id);
+  const another = id !== core.instanceId;
+  if (another) {
+    learn(core, message.session, id, endpoints);
+    core.system.registered(id);
   }
+  return encodePayload(
+    { registered: another, instance_id: id, endpoint: endpoints.at(-1) ?? null },
+    "json",
+  );
+}
 
-  #answer(message: InboundCall): Uint8Array {
-    const said = parseControlJson(message.lentPayload) as Record<string, unknown> | null | undefined;
-    const id = typeof said?.["instance_id"] === "string" ? said["instance_id"].toLowerCase() : undefined;
-    const endpoints = [said?.["ipc_endpoint"], said?.["tcp_endpoint"], said?.["endpoint"]]
-      .filter((endpoint) => endpoint !== undefined && endpoint !== null && endpoint !== "");
-    if (!isInstanceId(id) || !endpoints.every((endpoint) => typeof endpoint === "string")) {
-      throw invalid("it must be { instance_id, endpoint }");
+/** Nobody registers another one. */
+function checkSender(core: MessengerCore, message: InboundCall, id: InstanceId): void {
+  const { session } = message;
+  const worker = workerIdOf(id);
+  const fits = Number(worker & 0xffffffffn) === message.id0 && Number(worker >> 32n) === message.id1 &&
+    (session.peer === null
+      // Only its own connection speaks for one of ours.
+      ? session.link.kind === "loopback" || (!session.zeromesh && !core.system.isOurs(id))
+      : session.peer.instanceId === id && (session.zeromesh || !core.system.isOurs(id)));
+  if (fits) return;
+  throw new ZeromeshError("IDENTITY_MISMATCH", `The message that registers ${id} is not from there`, {
+    peer: id,
+    handler: name,
+  });
+}
+
+function learn(core: MessengerCore, session: Session, id: InstanceId, endpoints: readonly string[]): void {
+  const { connections } = core;
+  for (const endpoint of endpoints) {
+    if (endpoint.length > longestEndpoint || !dialable(endpoint)) {
+      throw invalid(`${JSON.stringify(endpoint.slice(0, 100))} cannot be dialled`);
     }
-    this.#checkSender(message, id);
-    const another = id !== this.#core.instanceId;
-    if (another) {
-      this.#learn(message.session, id, endpoints);
-      for (const welcome of this.#welcomes) if (welcome(id)) break;
-    }
-    return encodePayload(
-      { registered: another, instance_id: id, endpoint: endpoints.at(-1) ?? null },
-      "json",
-    );
   }
-
-  /** Nobody registers another one. */
-  #checkSender(message: InboundCall, id: InstanceId): void {
-    const { session } = message;
-    const worker = workerIdOf(id);
-    const fits = Number(worker & 0xffffffffn) === message.id0 && Number(worker >> 32n) === message.id1 &&
-      (session.peer === null
-        // Only its own connection speaks for one of ours.
-        ? session.link.kind === "loopback" || (!session.zeromesh && !this.#core.system.isOurs(id))
-        : session.peer.instanceId === id && (session.zeromesh || !this.#core.system.isOurs(id)));
-    if (fits) return;
-    throw new ZeromeshError("IDENTITY_MISMATCH", `The message that registers ${id} is not from there`, {
-      peer: id,
-      handler: name,
-    });
-  }
-
-  #learn(session: Session, id: InstanceId, endpoints: readonly string[]): void {
-    const { connections } = this.#core;
-    for (const endpoint of endpoints) {
-      if (endpoint.length > longestEndpoint || !dialable(endpoint)) {
-        throw invalid(`${JSON.stringify(endpoint.slice(0, 100))} cannot be dialled`);
-      }
-    }
-    // What it said before stays, behind what it says now.
-    const known = connections.peers.get(id)?.endpoints ?? [];
-    const all = known.length > 0 && endpoints.every((endpoint) => known.includes(endpoint))
-      ? known
-      : [...new Set([...endpoints, ...known])].slice(0, 16);
-    connections.introduce(peerInfoOf(id, all), session);
-  }
+  // What it said before stays, behind what it says now.
+  const known = connections.peers.get(id)?.endpoints ?? [];
+  const all = known.length > 0 && endpoints.every((endpoint) => known.includes(endpoint))
+    ? known
+    : [...new Set([...endpoints, ...known])].slice(0, 16);
+  connections.introduce(peerInfoOf(id, all), session);
 }
 
 /** Tells a peer where this instance is. */

@@ -11,9 +11,7 @@ import {
 import type { Session } from "../peers/peer.ts";
 import { askAll, type Authorize, type CallToAuthorize, type Verdict } from "./authorize.ts";
 
-/**
- * The most messages for one of a cohort's handlers about which nothing is decided: they take up room nowhere else.
- */
+/** The most messages for a handler without the messenger's limits about which nothing is decided: they take up no room. */
 export const mostUndecided = 1_024;
 
 /** What an {@link Authorization} works with. */

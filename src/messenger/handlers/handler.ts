@@ -55,23 +55,6 @@ export function typedUnaryHandler<C extends UnaryContract>(
   return makeHandler("typed", target, run as (context: TypedContext<unknown>) => unknown, options);
 }
 
-const unlimitedHandlers = new WeakSet<Handler>();
-
-/**
- * Marks a handler of the library's that has an ordinary name: the messenger's own limits (`concurrency`,
- * `maxInFlightMessages`, `maxInFlightBytes`) do not hold it up. Behind a worker's only place its cohort's heartbeats
- * would wait for the job that has it, and the worker would be taken for lost.
- */
-export function unlimited(handler: Handler): Handler {
-  unlimitedHandlers.add(handler);
-  return handler;
-}
-
-/** Whether a handler was marked by {@link unlimited}. */
-export function isUnlimited(handler: Handler): boolean {
-  return unlimitedHandlers.has(handler);
-}
-
 function makeHandler(
   kind: Handler["kind"],
   target: string | Contract,

@@ -12,7 +12,7 @@ export interface HandlerEntry<Call extends AskedCall & LaneItem<Call>> {
   readonly handler: Handler;
   /** Whether it is the library's own, which no limit of the user's holds up. */
   readonly system: boolean;
-  /** Whether the messenger's own limits do not count for it, see `unlimited`. */
+  /** Whether the messenger's own limits do not count for it. */
   readonly unlimited: boolean;
   /** Whether it finishes work accepted earlier, and therefore runs while the instance drains. */
   readonly whileDraining: boolean;

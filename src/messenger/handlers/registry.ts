@@ -3,7 +3,6 @@ import { validateHandlerName } from "../../wire/mod.ts";
 import type { StatusFeed } from "../peers/status.ts";
 import { Authorization } from "./authorization.ts";
 import type { Authorize } from "./authorize.ts";
-import { isUnlimited } from "./handler.ts";
 import type { Handler, RegisterOptions } from "./handler_context.ts";
 import type { InboundCall, Registered } from "./context.ts";
 import { HandlerCounts } from "./handler_stats.ts";
@@ -18,6 +17,17 @@ export interface RegistryParts {
   readonly authorize: Authorize | null;
   /** Hears which handlers of the user's come and go. */
   readonly status: StatusFeed;
+}
+
+/** How to register handlers. */
+export interface EntryOptions extends RegisterOptions {
+  /**
+   * `system`: the messenger's own limits (`concurrency`, `maxInFlightMessages`, `maxInFlightBytes`) do not hold it up, as
+   * they do not hold up the library's own.
+   *
+   * @default {"user"}
+   */
+  readonly admission?: "system" | "user" | undefined;
 }
 
 /** How a handler of the system's runs. */
@@ -74,7 +84,7 @@ export class HandlerRegistry {
       run: run as unknown as Handler["run"],
     };
     this.#check([handler], false);
-    const registered = this.#add(handler, undefined, options.whileDraining);
+    const registered = this.#add(handler, options);
     return { [Symbol.dispose]: () => void this.#remove(registered) };
   }
 
@@ -84,12 +94,12 @@ export class HandlerRegistry {
    * @returns What unregisters those that are still there.
    * @throws {ZeromeshError} `HANDLER_EXISTS` when a name is taken, `LIMIT_REACHED` at the limit.
    */
-  register(handlers: readonly Handler[], { replace = false, authorize }: RegisterOptions): Disposable {
-    this.#check(handlers, replace);
+  register(handlers: readonly Handler[], options: EntryOptions): Disposable {
+    this.#check(handlers, options.replace === true);
     const { status } = this.#parts;
     const all = handlers.map((handler) => {
       const type = this.#byName.has(handler.name) ? "handlerReplaced" : "handlerRegistered";
-      const registered = this.#add(handler, authorize);
+      const registered = this.#add(handler, options);
       status.publish({ type, handler: handler.name });
       return registered;
     });
@@ -133,13 +143,14 @@ export class HandlerRegistry {
     }
   }
 
-  #add(handler: Handler, authorize?: Authorize, whileDraining = false): Registered {
+  #add(handler: Handler, options: EntryOptions & SystemHandlerOptions): Registered {
+    const { authorize, admission, whileDraining = false } = options;
     const registered: Registered = {
       handler,
       system: handler.name.startsWith("_"),
       whileDraining,
       authorization: this.#authorizationOf(handler, authorize),
-      unlimited: isUnlimited(handler),
+      unlimited: admission === "system",
       schema: handler.schema ?? handler.contract?.input ?? null,
       counts: new HandlerCounts(),
       held: { messages: 0, bytes: 0 },

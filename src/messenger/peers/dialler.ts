@@ -163,7 +163,7 @@ export class Dialler {
       if (!target.met && tried > 0 && search.broken >= maxBrokenHandshakes * tried) {
         throw brokenOff(endpoints, search.broken, search.last);
       }
-      // Whoever waits for a lost peer's event waits no longer than the heartbeat bound.
+      // Whoever waits for something of a lost peer waits no longer than the heartbeat bound.
       const now = clock.now();
       const longest = now < startedAt + heartbeatBoundMs ? eagerPauseMs : Infinity;
       const pauseMs = Math.min(backoff.next(), longest, Math.max(0, search.giveUpAt - now));

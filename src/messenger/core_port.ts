@@ -1,0 +1,273 @@
+import type { Clock, InstanceId, Logger, WorkerId } from "../core/mod.ts";
+import { copyBytes, type Link, SendOutcome, type Transport } from "../transport/mod.ts";
+import { encodeRequest, type Feature, MessageType, type ResponseId, ResponseKind } from "../wire/mod.ts";
+import type { CallClient } from "./calls/client.ts";
+import type { InboundCall } from "./handlers/context.ts";
+import type { ResolvedOptions } from "./options.ts";
+import type { Connections } from "./peers/connections.ts";
+import type { StatusFeed } from "./peers/status.ts";
+import type { Peer, Session } from "./peers/peer.ts";
+import type { CallTable, Outcome } from "./calls/pending.ts";
+import type { Handler } from "./handlers/handler_context.ts";
+import type { EntryOptions, HandlerRegistry, SystemHandlerOptions } from "./handlers/registry.ts";
+import type { Failure, Replies } from "./handlers/replies.ts";
+import type { PeerWatcher, SystemMessage, SystemPort, SystemSender, SystemWait } from "./system_port.ts";
+
+/** What a {@link CorePort} works with; parts may be missing when it is made. */
+export interface PortParts {
+  /** This instance. */
+  readonly instanceId: InstanceId;
+  /** Its worker id. */
+  readonly workerId: WorkerId;
+  /** The handlers. */
+  readonly registry: HandlerRegistry;
+  /** Who is known and connected. */
+  readonly connections: Connections;
+  /** Sends calls. */
+  readonly client: CallClient;
+  /** Where answers go. */
+  readonly replies: Replies;
+  /** Where changes are told. */
+  readonly status: StatusFeed;
+  /** The network, for its header buffer. */
+  readonly transport: Pick<Transport<Session>, "headerBytes" | "headerView">;
+  /** The known peer with this id. @throws {ZeromeshError} `PEER_UNKNOWN`. */
+  peer(id: InstanceId): Peer;
+  /** Registers handlers, all or none of them. @throws {ZeromeshError} `HANDLER_EXISTS`, `CLOSED`. */
+  register(handlers: readonly Handler[], options: EntryOptions): Disposable;
+}
+
+/** The port of a messenger. */
+export class CorePort implements SystemPort {
+  readonly #parts: PortParts;
+  /** Everything that waits for an answer. */
+  readonly calls: CallTable;
+  readonly #watchers = new Set<PeerWatcher>();
+  readonly #before = new Set<() => void>();
+  readonly #runBefore = (): void => {
+    for (const run of this.#before) run();
+  };
+  // The one asked for last: who asks mostly asks again, and halves of a worker id are no key.
+  #lastPeer: Peer | null = null;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly hold: () => Disposable;
+
+  /**
+   * @param parts What it works with.
+   * @param hold Keeps the process alive until disposed of.
+   */
+  constructor(
+    parts: PortParts,
+    options: ResolvedOptions,
+    calls: CallTable,
+    hold: () => Disposable,
+  ) {
+    this.#parts = parts;
+    this.calls = calls;
+    this.clock = options.clock;
+    this.logger = options.logger;
+    this.hold = hold;
+  }
+
+  get instanceId(): InstanceId {
+    return this.#parts.instanceId;
+  }
+
+  get workerId(): WorkerId {
+    return this.#parts.workerId;
+  }
+
+  handle(
+    name: string,
+    kind: "am" | "unary",
+    run: (message: SystemMessage) => unknown,
+    options?: SystemHandlerOptions,
+  ): Disposable {
+    return this.#parts.registry.handle(name, kind, run, options);
+  }
+
+  register(handlers: readonly Handler[], options: EntryOptions = {}): Disposable {
+    return this.#parts.register(handlers, options);
+  }
+
+  senderOf(message: SystemMessage): SystemSender | null {
+    const { session, id0, id1 } = message as InboundCall;
+    const peer = session.zeromesh ? session.peer : this.#parts.connections.peers.byWorker(id0, id1) ?? null;
+    if (peer === null) return null;
+    // Only its own connection speaks for one of ours.
+    if (!session.zeromesh && peer.zeromesh) return null;
+    return peer;
+  }
+
+  peerOf(worker0: number, worker1: number): InstanceId | null {
+    const last = this.#lastPeer;
+    if (
+      last !== null && last.worker0 === worker0 && last.worker1 === worker1 &&
+      this.#peer(last.instanceId) === last
+    ) {
+      return last.instanceId;
+    }
+    const peer = this.#parts.connections.peers.byWorker(worker0, worker1);
+    if (peer === undefined) return null;
+    this.#lastPeer = peer;
+    return peer.instanceId;
+  }
+
+  isUp(peer: InstanceId): boolean {
+    return this.#peer(peer)?.session != null;
+  }
+
+  supports(peer: InstanceId, feature: Feature): boolean {
+    return this.#peer(peer)?.session?.supports(feature) === true;
+  }
+
+  isOurs(peer: InstanceId): boolean {
+    return this.#peer(peer)?.zeromesh === true;
+  }
+
+  nameOf(peer: InstanceId): string | null {
+    return this.#peer(peer)?.name ?? null;
+  }
+
+  textOf(id: InstanceId): string {
+    return this.#parts.connections.peers.textOf(id);
+  }
+
+  hasWay(peer: InstanceId): boolean {
+    const known = this.#peer(peer);
+    return known !== undefined &&
+      (known.session !== null || known.introduced.size > 0 || known.replies?.link.state === "open");
+  }
+
+  find(worker0: number, worker1: number): Promise<InstanceId> | null {
+    const { finder } = this.#parts.connections;
+    if (!finder.able) return null;
+    const id = ((BigInt(worker1) << 32n) | BigInt(worker0)) as WorkerId;
+    return finder.findWorker(id).then((peer) => peer.instanceId);
+  }
+
+  unansweredMs(peer: InstanceId): number {
+    const attempted = this.#peer(peer)?.attempted ?? null;
+    if (attempted === null || attempted.link.established || attempted.link.state === "closed") return 0;
+    return this.clock.now() - attempted.at;
+  }
+
+  async reach(id: InstanceId, timeoutMs: number): Promise<void> {
+    const { connections } = this.#parts;
+    // What was found once and forgotten is looked for again.
+    const peer = connections.finder.able ? await connections.finder.find(id) : this.#parts.peer(id);
+    await connections.ensure(peer, timeoutMs);
+  }
+
+  notify(name: Uint8Array, to: InstanceId, payload: Uint8Array): boolean {
+    const peer = this.#peer(to);
+    if (peer === undefined) return false;
+    const link = peer.session?.link ??
+      (peer.zeromesh ? null : this.#parts.connections.replyLinks.to(peer.worker0, peer.worker1, null));
+    if (link === null) return false;
+    if (link instanceof Promise) {
+      const kept = copyBytes(payload);
+      link.then((opened) => this.#sendLater(opened, name, kept), () => {});
+    } else this.#sendLater(link, name, payload);
+    return true;
+  }
+
+  confirmed(
+    name: string,
+    to: InstanceId,
+    payload: (id: ResponseId) => Uint8Array,
+    wait: SystemWait,
+    accept: ((answer: Outcome) => void) | null = null,
+  ): Promise<void> {
+    return this.#parts.client.confirmed(name, to, payload, wait, accept);
+  }
+
+  beforeCalls(run: () => void): Disposable {
+    this.#before.add(run);
+    this.#parts.client.before = this.#runBefore;
+    return {
+      [Symbol.dispose]: () => {
+        this.#before.delete(run);
+        if (this.#before.size === 0) this.#parts.client.before = null;
+      },
+    };
+  }
+
+  call(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<Uint8Array> {
+    return this.#parts.client.system(name, to, { ...wait, payload });
+  }
+
+  async sync(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<void> {
+    await this.#parts.client.system(name, to, { ...wait, payload, kind: ResponseKind.ack });
+  }
+
+  confirm(message: SystemMessage, id: ResponseId, failure: Failure | null, payload = nothing): void {
+    const { id0, id1, id2, id3 } = id;
+    const { session, handlerName } = message as InboundCall;
+    const target = { id0, id1, id2, id3, kind: ResponseKind.ack, handlerName, session };
+    if (failure === null) this.#parts.replies.confirm(target, payload);
+    else this.#parts.replies.fail(target, failure);
+  }
+
+  watch(watcher: PeerWatcher): Disposable {
+    this.#watchers.add(watcher);
+    const status = this.#parts.status.watch((change) => {
+      if (change.type === "peerUp") watcher.up?.(change.peer);
+    });
+    return {
+      [Symbol.dispose]: () => {
+        this.#watchers.delete(watcher);
+        status[Symbol.dispose]();
+      },
+    };
+  }
+
+  /** A session's connection was lost, or the other end has said that it shuts down. */
+  linkLost(session: Session): void {
+    const peer = session.peer;
+    if (peer === null || this.#watchers.size === 0) return;
+    for (const watcher of this.#watchers) watcher.lost?.(peer.instanceId, this.#rest(peer, session));
+  }
+
+  /** A peer wants to be taken in: the watchers are asked in the order in which they began. */
+  registered(peer: InstanceId): void {
+    for (const watcher of this.#watchers) if (watcher.registered?.(peer) === true) return;
+  }
+
+  /** The instance begins to close. Resolves, and never rejects, when every feature has left. */
+  async leave(timeoutMs: number): Promise<void> {
+    await Promise.allSettled([...this.#watchers].map((watcher) => watcher.leaving?.(timeoutMs)));
+  }
+
+  /** The instance closes. */
+  close(): void {
+    for (const watcher of this.#watchers) watcher.closing?.();
+  }
+
+  #rest(peer: Peer, session: Session): "up" | "down" | "gone" {
+    if (peer.session !== null) return "up";
+    // An instance that has said goodbye, or that users have disconnected from, does not come back.
+    return session.leaving || this.#peer(peer.instanceId) !== peer ? "gone" : "down";
+  }
+
+  /** Sends a message that nobody answers, if there is room now. */
+  send(link: Link<Session>, name: Uint8Array, payload: Uint8Array): SendOutcome {
+    const { headerBytes, headerView } = this.#parts.transport;
+    const id = this.calls.fireId;
+    const length = encodeRequest(headerBytes, headerView, 0, ResponseKind.fire, id, name, null);
+    return link.send(MessageType.message, length, payload, false);
+  }
+
+  #sendLater(link: Link<Session>, name: Uint8Array, payload: Uint8Array): void {
+    if (this.send(link, name, payload) !== SendOutcome.full) return;
+    const kept = copyBytes(payload);
+    link.queueUp(() => this.send(link, name, kept) !== SendOutcome.full);
+  }
+
+  #peer(id: InstanceId): Peer | undefined {
+    return this.#parts.connections.peers.get(id);
+  }
+}
+
+const nothing = new Uint8Array(new ArrayBuffer(0));
