@@ -15,7 +15,7 @@ const cohort = LeaderWorkerCohort.create(messenger, { size: args.number("workers
 say({ type: "ready", endpoints: [messenger.endpoint], library: messenger.library.version });
 
 async function acks(payload: Uint8Array): Promise<Uint8Array> {
-  const results = await cohort.broadcastToWorkersWithAcks("note", { rawPayload: payload });
+  const results = await cohort.sync("note", { rawPayload: payload });
   if (!results.ok) throw results.failures[0]!.error;
   return payload;
 }

@@ -4,7 +4,6 @@ import {
   type Contract,
   isContract,
   type UnaryContract,
-  ZeromeshError,
 } from "../core/mod.ts";
 import {
   type AckOptions,
@@ -47,66 +46,25 @@ export abstract class CohortCalls<Rank extends number | null> {
     (await this.#collectives.awaitHandler(handler, options)).values();
   }
 
-  /** Fire and forget to every worker, in order of rank. The outcome says who has it in its queue. */
-  broadcastToWorkers<C extends Contract>(
+  /** Fire and forget to every worker, in order of rank. The outcome says whose queue holds the message. */
+  send<C extends Contract>(
     contract: C,
     options: TypedBroadcastOptions<C>,
   ): Promise<CohortResults<void, Rank>>;
   /** The same, by handler name. */
-  broadcastToWorkers(handler: string, options?: BroadcastOptions): Promise<CohortResults<void, Rank>>;
-  broadcastToWorkers(
-    target: string | Contract,
-    options?: BroadcastOptions,
-  ): Promise<CohortResults<void, Rank>> {
+  send(handler: string, options?: BroadcastOptions): Promise<CohortResults<void, Rank>>;
+  send(target: string | Contract, options?: BroadcastOptions): Promise<CohortResults<void, Rank>> {
     return this.#collectives.send(target, options);
   }
 
-  /** Same as {@link broadcastToWorkers}. @throws {ZeromeshError} `RANK_UNKNOWN` in a cohort without ranks. */
-  broadcastByRank<C extends Contract>(
-    contract: C,
-    options: TypedBroadcastOptions<C>,
-  ): Promise<CohortResults<void, Rank>>;
-  /** The same, by handler name. */
-  broadcastByRank(handler: string, options?: BroadcastOptions): Promise<CohortResults<void, Rank>>;
-  async broadcastByRank(
-    target: string | Contract,
-    options?: BroadcastOptions,
-  ): Promise<CohortResults<void, Rank>> {
-    const { name, members } = this.#host;
-    if (members().some(({ rank }) => rank === null)) {
-      throw new ZeromeshError("RANK_UNKNOWN", `The workers of "${name}" have no ranks`);
-    }
-    return await this.#collectives.send(target, options);
-  }
-
   /** To every worker; each one's outcome says whether its handler has finished, or with `ack: "handler"` sent its ACK. */
-  broadcastToWorkersWithAcks<C extends Contract>(
+  sync<C extends Contract>(
     contract: C,
     options: TypedBroadcastOptions<C> & AckOptions,
   ): Promise<CohortResults<void, Rank>>;
   /** The same, by handler name. */
-  broadcastToWorkersWithAcks(
-    handler: string,
-    options?: BroadcastOptions & AckOptions,
-  ): Promise<CohortResults<void, Rank>>;
-  broadcastToWorkersWithAcks(
-    target: string | Contract,
-    options?: BroadcastOptions & AckOptions,
-  ): Promise<CohortResults<void, Rank>> {
-    return this.#collectives.sync(target, options);
-  }
-
-  /** Same as {@link broadcastToWorkersWithAcks}, under its later name. */
-  parBroadcastAcks<C extends Contract>(
-    contract: C,
-    options: TypedBroadcastOptions<C> & AckOptions,
-  ): Promise<CohortResults<void, Rank>>;
-  /** The same, by handler name. */
-  parBroadcastAcks(
-    handler: string,
-    options?: BroadcastOptions & AckOptions,
-  ): Promise<CohortResults<void, Rank>>;
-  parBroadcastAcks(
+  sync(handler: string, options?: BroadcastOptions & AckOptions): Promise<CohortResults<void, Rank>>;
+  sync(
     target: string | Contract,
     options?: BroadcastOptions & AckOptions,
   ): Promise<CohortResults<void, Rank>> {
@@ -114,13 +72,13 @@ export abstract class CohortCalls<Rank extends number | null> {
   }
 
   /** The same question to every worker. */
-  parBroadcastResponses<C extends UnaryContract>(
+  call<C extends UnaryContract>(
     target: C,
     options: TypedBroadcastOptions<C>,
   ): Promise<CohortResults<CallOutput<C>, Rank>>;
   /** The same, by handler name. */
-  parBroadcastResponses(target: string, options?: BroadcastOptions): Promise<CohortResults<Uint8Array, Rank>>;
-  parBroadcastResponses(
+  call(target: string, options?: BroadcastOptions): Promise<CohortResults<Uint8Array, Rank>>;
+  call(
     target: string | UnaryContract,
     options?: BroadcastOptions,
   ): Promise<CohortResults<unknown, Rank>> {
@@ -128,23 +86,33 @@ export abstract class CohortCalls<Rank extends number | null> {
   }
 
   /** A question of its own to every worker. The deadline and the signal also end the wait for its payload. */
-  parMap<C extends UnaryContract>(
+  map<C extends UnaryContract>(
     target: C,
     payloadOf: (worker: Worker<Rank>) => CallInput<C> | Promise<CallInput<C>>,
     options?: CollectiveOptions,
   ): Promise<CohortResults<CallOutput<C>, Rank>>;
   /** The same, by handler name: bytes are sent as they are, everything else as JSON. */
-  parMap(
+  map(
     target: string,
     payloadOf: (worker: Worker<Rank>) => unknown,
     options?: CollectiveOptions,
   ): Promise<CohortResults<Uint8Array, Rank>>;
-  parMap(
+  map(
     target: string | UnaryContract,
     payloadOf: (worker: Worker<Rank>) => unknown,
     options?: CollectiveOptions,
   ): Promise<CohortResults<unknown, Rank>> {
     return this.#collectives.map(target as string, payloadOf, options);
+  }
+
+  /** Alias of {@link send}: Dynamo's `broadcast_to_workers`. */
+  get broadcastToWorkers(): CohortCalls<Rank>["send"] {
+    return this.send;
+  }
+
+  /** Alias of {@link sync}: Dynamo's `broadcast_to_workers_with_acks`. */
+  get broadcastToWorkersWithAcks(): CohortCalls<Rank>["sync"] {
+    return this.sync;
   }
 
   /**

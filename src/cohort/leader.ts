@@ -60,7 +60,7 @@ import { TurningPoint } from "./turning_point.ts";
  * assert.equal(rank, 0);
  *
  * await cohort.whenComplete();
- * const answers = await cohort.parMap("double", ({ rank }) => Number(rank) + 20);
+ * const answers = await cohort.map("double", ({ rank }) => Number(rank) + 20);
  * assert.deepEqual(answers.values(), [Uint8Array.of(40)]);
  * ```
  */

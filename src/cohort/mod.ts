@@ -7,7 +7,7 @@
  * // leader.ts
  * const cohort = LeaderWorkerCohort.create(messenger, { size: 4, failurePolicy: { replaceWithinMs: 10_000 } });
  * await cohort.whenComplete();
- * const sums = (await cohort.parMap(sum, ({ rank }) => parts[rank!]!)).values();
+ * const sums = (await cohort.map(sum, ({ rank }) => parts[rank!]!)).values();
  * await cohort.shutdown();
  *
  * // worker.ts

@@ -130,7 +130,7 @@ test('with ack: "handler" each worker gets an id of its own, and its outcome is 
   );
   await work(t, led, {}, handle(() => {}));
   await work(t, led);
-  const results = await led.cohort.broadcastToWorkersWithAcks("load", {
+  const results = await led.cohort.sync("load", {
     payload: { file: "a" },
     ack: "handler",
     timeoutMs: 300,
@@ -142,9 +142,9 @@ test('with ack: "handler" each worker gets an id of its own, and its outcome is 
   assert.equal(new Set(ids).size, 2);
   later.open();
   const raw = { rawPayload: new Uint8Array(1), ack: "handler" as const };
-  await assert.rejects(led.cohort.broadcastToWorkersWithAcks("load", raw), /TypeError/);
+  await assert.rejects(led.cohort.sync("load", raw), /TypeError/);
   const odd = { ack: "sometimes" as "handler" };
-  await assert.rejects(led.cohort.parBroadcastAcks("load", odd), /TypeError/);
+  await assert.rejects(led.cohort.sync("load", odd), /TypeError/);
 });
 
 test("ranks are numbers where they are sure, and a contract's payload is checked, by their types", async () => {
@@ -159,19 +159,19 @@ test("ranks are numbers where they are sure, and a contract's payload is checked
   // @ts-expect-error: a worker of this cohort may have none
   const wrong: number[] = either.workers().map(({ rank }) => rank);
   assert.deepEqual([numbers, nulls, wrong], [[], [], []]);
-  await ranked.parMap(report as never, ({ rank }) => ({ at: rank + 1 }));
-  await ranked.broadcastToWorkers(report, { payload: { at: 1 } });
+  await ranked.map(report as never, ({ rank }) => ({ at: rank + 1 }));
+  await ranked.send(report, { payload: { at: 1 } });
   // @ts-expect-error: it must be a number
-  await ranked.broadcastToWorkers(report, { payload: { at: "one" } });
+  await ranked.send(report, { payload: { at: "one" } });
   // @ts-expect-error: it must be a number
-  await ranked.broadcastToWorkersWithAcks(report, { payload: { at: "one" } });
+  await ranked.sync(report, { payload: { at: "one" } });
   const worker = await t.messenger({ listen: false });
   const place = await joinCohort(worker, { leader: leader.endpoint, rank: 0 });
   const rank: number = place.rank;
   assert.equal(rank, 0);
   await place.leave();
   for (const cohort of [ranked, unranked, either]) await cohort.shutdown({ timeoutMs: 500 });
-  await fails(Promise.resolve().then(() => ranked.broadcastToWorkers(report, { payload: { at: 1 } })), {
+  await fails(Promise.resolve().then(() => ranked.send(report, { payload: { at: 1 } })), {
     code: "COHORT_ENDED",
   });
 });

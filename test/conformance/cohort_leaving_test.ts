@@ -31,7 +31,7 @@ test("a worker that closes has left before its last handler has finished, and it
   const { messenger } = await work(t, led, {}, (worker) => {
     worker.registerHandler(amHandler("job", () => job.opened));
   });
-  const done = led.cohort.broadcastToWorkersWithAcks("job");
+  const done = led.cohort.sync("job");
   await until(() => messenger.stats().handlers.running === 1);
   const closed = messenger.close();
   await until(() => led.cohort.workers().length === 0);
@@ -112,7 +112,7 @@ test("a leader whose messenger closes ends its cohort there and tells no worker 
   const { place } = await work(t, led, { onShutdown: () => void (asked = true) });
   await led.leader.close();
   await until(() => led.statuses.at(-1)?.type === "ended");
-  await fails(led.cohort.broadcastToWorkers("note"), {
+  await fails(led.cohort.send("note"), {
     code: "COHORT_ENDED",
     message: /the leader's messenger was closed/,
   });

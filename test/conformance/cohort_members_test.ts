@@ -114,11 +114,11 @@ test("with acks, a worker that cannot read the payload is one failure among the 
   await work(t, led, {}, (messenger) => {
     messenger.registerHandler(amHandler("note", ({ payload }) => void seen.push(text(payload))));
   });
-  const results = await led.cohort.broadcastToWorkersWithAcks("note", { rawPayload: bytes("no json") });
+  const results = await led.cohort.sync("note", { rawPayload: bytes("no json") });
   assert.deepEqual(results.outcomes.map(({ ok }) => ok), [false, true]);
   assert.equal((results.ofRank(0) as { error: { code?: string } }).error.code, "PAYLOAD_INVALID");
   assert.deepEqual(seen, ["no json"]);
-  assert.ok((await led.cohort.broadcastToWorkersWithAcks("note", { payload: { at: 1 } })).ok);
+  assert.ok((await led.cohort.sync("note", { payload: { at: 1 } })).ok);
   await until(() => seen.length === 3);
 });
 

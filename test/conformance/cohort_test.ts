@@ -68,7 +68,7 @@ test("the first worker decides whether workers have ranks, where that is wanted"
   await fails(joinCohort(without, { leader: unranked.leader.endpoint, rank: 0 }), {
     code: "RANK_UNEXPECTED",
   });
-  await fails(unranked.cohort.broadcastByRank("note"), { code: "RANK_UNKNOWN" });
+  await fails(unranked.cohort.send("note", { rank: 0 }), { code: "RANK_UNKNOWN" });
 });
 
 test("the same worker that joins again has its old place", async () => {
@@ -100,9 +100,9 @@ test("broadcasts reach every worker, and with acks each one's outcome is told", 
       }));
     });
   }
-  assert.equal((await led.cohort.broadcastToWorkers("note", { rawPayload: bytes("all") })).ok, true);
-  assert.equal((await led.cohort.broadcastByRank("note", { rawPayload: bytes("ranked") })).ok, true);
-  const results = await led.cohort.broadcastToWorkersWithAcks("note", { rawPayload: bytes("odd") });
+  assert.equal((await led.cohort.send("note", { rawPayload: bytes("all") })).ok, true);
+  assert.equal((await led.cohort.send("note", { rawPayload: bytes("ranked") })).ok, true);
+  const results = await led.cohort.sync("note", { rawPayload: bytes("odd") });
   assert.deepEqual(results.outcomes.map(({ worker, ok }) => [worker.rank, ok]), [[0, true], [1, false], [
     2,
     true,
@@ -113,6 +113,19 @@ test("broadcasts reach every worker, and with acks each one's outcome is told", 
   assert.equal(results.of(results.failures[0]!.worker.instanceId)?.ok, false);
   await until(() => seen.length === 9);
   assert.deepEqual(seen.filter((line) => line.startsWith("2")), ["2 all", "2 ranked", "2 odd"]);
+});
+
+test("what Dynamo calls broadcast_to_workers and broadcast_to_workers_with_acks are send and sync", async () => {
+  await using t = await leakCheck();
+  const led = await lead(t, { size: 1 });
+  const seen: string[] = [];
+  await work(t, led, {}, (messenger) => {
+    messenger.registerHandler(amHandler("note", ({ payload }) => void seen.push(text(payload))));
+  });
+  await led.cohort.broadcastToWorkersWithAcks("note", { rawPayload: bytes("synced") });
+  assert.deepEqual(seen, ["synced"]);
+  assert.ok((await led.cohort.broadcastToWorkers("note", { rawPayload: bytes("sent") })).ok);
+  await until(() => seen.length === 2);
 });
 
 const square = contract("square", { input: z.number(), output: z.number() });
@@ -127,18 +140,18 @@ test("every worker answers a question of its own, or the same one; by contract, 
     });
   }
   await led.cohort.awaitHandlerOnAllWorkers("square", { timeoutMs: 2_000 });
-  assert.deepEqual((await led.cohort.parMap(square, ({ rank }) => rank! + 1)).values(), [1, 4, 9, 16]);
-  assert.deepEqual((await led.cohort.parBroadcastResponses(square, { payload: 3 })).values(), [9, 9, 9, 9]);
-  const named = await led.cohort.parMap("echo", ({ rank }) => bytes(`rank ${rank}`), { ranks: [1, 3] });
+  assert.deepEqual((await led.cohort.map(square, ({ rank }) => rank! + 1)).values(), [1, 4, 9, 16]);
+  assert.deepEqual((await led.cohort.call(square, { payload: 3 })).values(), [9, 9, 9, 9]);
+  const named = await led.cohort.map("echo", ({ rank }) => bytes(`rank ${rank}`), { ranks: [1, 3] });
   assert.deepEqual(named.values().map(text), ["rank 1", "rank 2"]);
-  assert.deepEqual((await led.cohort.parMap("echo", () => ({ a: 1 }), { rank: 0 })).values().map(text), [
+  assert.deepEqual((await led.cohort.map("echo", () => ({ a: 1 }), { rank: 0 })).values().map(text), [
     '{"a":1}',
   ]);
-  await fails(led.cohort.parMap(square, () => 1, { ranks: [2, 6] }), {
+  await fails(led.cohort.map(square, () => 1, { ranks: [2, 6] }), {
     code: "RANK_UNKNOWN",
     message: /4, 5/,
   });
-  await assert.rejects(led.cohort.parMap(square, () => 1, { ranks: [2, 2] }), RangeError);
+  await assert.rejects(led.cohort.map(square, () => 1, { ranks: [2, 2] }), RangeError);
   await assert.rejects(led.cohort.awaitHandlerOnAllWorkers("nobody", { timeoutMs: 50 }), AggregateError);
 });
 
@@ -159,13 +172,13 @@ test("one deadline holds for a collective, however many workers do not answer, a
     });
   }
   const start = performance.now();
-  const results = await led.cohort.parBroadcastResponses("ask", { timeoutMs: 200 });
+  const results = await led.cohort.call("ask", { timeoutMs: 200 });
   const took = performance.now() - start;
   assert.ok(took < 700, `it took ${took} ms`);
   assert.deepEqual(results.outcomes.map(({ ok }) => ok), [true, false, false, false, false]);
   for (const { error } of results.failures) assert.equal((error as { code?: string }).code, "TIMEOUT");
   const controller = new AbortController();
-  const given = led.cohort.parBroadcastResponses("ask", { signal: controller.signal });
+  const given = led.cohort.call("ask", { signal: controller.signal });
   controller.abort(new Error("enough"));
   await assert.rejects(given, { message: "enough" });
   held.open();
@@ -190,7 +203,7 @@ test("payloads that are not there in time are outcomes of their own, and what is
   const never = new Promise<Uint8Array>(() => {});
   const asked = gate(t);
   const start = performance.now();
-  const mapping = led.cohort.parMap("echo", ({ rank }) => {
+  const mapping = led.cohort.map("echo", ({ rank }) => {
     if (rank === 1) return asked.opened.then(() => bytes("hold"));
     return rank === 0 ? bytes("at once") : never;
   }, { timeoutMs: 400 });
@@ -203,10 +216,10 @@ test("payloads that are not there in time are outcomes of their own, and what is
   looksLike(results.failures[0]!.error, { code: "TIMEOUT" });
   looksLike(results.failures[1]!.error, { code: "TIMEOUT", ran: "no", message: /no payload for worker/ });
   const controller = new AbortController();
-  const given = led.cohort.parMap("echo", () => never, { signal: controller.signal });
+  const given = led.cohort.map("echo", () => never, { signal: controller.signal });
   controller.abort(new Error("enough"));
   await fails(given, { message: "enough" }, 1_000);
-  await assert.rejects(led.cohort.parMap("echo", () => never, { timeoutMs: Number.NaN }), TypeError);
+  await assert.rejects(led.cohort.map("echo", () => never, { timeoutMs: Number.NaN }), TypeError);
 });
 
 test("nobody passes a barrier before all have come, and an all-gather gives everybody everything in order of rank", async () => {
@@ -260,7 +273,7 @@ test("shutdown() tells the workers in order of rank, waits for what they do then
   assert.equal(await within(places[0]!.ended, 1_000), "enough for today");
   assert.ok(places[1]!.signal.aborted);
   assert.equal(await led.cohort.shutdown(), results);
-  await fails(led.cohort.broadcastToWorkers("note"), { code: "COHORT_ENDED", message: /enough for today/ });
+  await fails(led.cohort.send("note"), { code: "COHORT_ENDED", message: /enough for today/ });
   await assert.rejects(places[0]!.barrier("x"), { code: "COHORT_ENDED" });
   await until(() => led.statuses.at(-1)?.type === "ended");
   assert.ok(led.statuses.some(({ type }) => type === "ending"));
@@ -316,7 +329,7 @@ test("a worker that is lost ends the cohort, unless the policy says to go on: th
     await until(() => led.statuses.some(({ type }) => type === "lost"));
     if (failurePolicy === "endAll") {
       assert.match(await within(stays.place.ended, 2_000), /was lost/);
-      await fails(led.cohort.broadcastToWorkers("note"), { code: "COHORT_ENDED" });
+      await fails(led.cohort.send("note"), { code: "COHORT_ENDED" });
     } else {
       assert.deepEqual(led.cohort.workers().map(({ instanceId }) => instanceId), [
         stays.messenger.instanceId,
@@ -336,12 +349,12 @@ test("a replacement gets the lost worker's rank, collectives name the gap until 
   gone.cutOff();
   await until(() => led.cohort.stats().lost === 1);
   assert.equal(led.cohort.complete, false);
-  const during = await led.cohort.parBroadcastResponses("who");
+  const during = await led.cohort.call("who");
   assert.deepEqual(during.outcomes.map(({ ok }) => ok), [true, false]);
   assert.equal((during.failures[0]!.error as { code?: string }).code, "COHORT_WORKER_LOST");
   const fresh = await workBehindProxy(t, led, {}, serve);
   assert.deepEqual([fresh.place.rank, fresh.place.position], [1, 1]);
-  assert.deepEqual((await led.cohort.parBroadcastResponses("who")).values().map(text), [
+  assert.deepEqual((await led.cohort.call("who")).values().map(text), [
     stays.messenger.instanceId,
     fresh.messenger.instanceId,
   ]);

@@ -413,13 +413,23 @@ test("arguments of the wrong type are TypeError, whatever the pattern", async ()
   assert.equal(client.stats().calls.pending, 0);
 });
 
-test("typedUnary(), client() and handle() refuse what is no contract of theirs with TypeError", async () => {
+test("typedUnary(), unary(), client() and handle() refuse what is no contract of theirs with TypeError", async () => {
   await using t = await leakCheck();
   const { client, peer, server } = await pair(t);
   const note = contract("note", { input: z.string() });
   const options = { to: peer, payload: "x" };
   for (const wrong of [undefined, null, "add", 5, {}, note] as unknown as (typeof add)[]) {
     await assert.rejects(client.typedUnary(wrong, options as never), TypeError);
+  }
+  await assert.rejects(client.typedUnary("add" as never, options as never), {
+    name: "TypeError",
+    message: 'Cannot call typedUnary with "add": it takes a contract with an output',
+  });
+  for (const wrong of [undefined, null, 5, {}, add] as unknown as string[]) {
+    await assert.rejects(
+      client.unary(wrong, options),
+      /^TypeError: Cannot call unary with .* a handler's name$/,
+    );
   }
   for (const wrong of [undefined, null, "add", 5, {}] as unknown as (typeof add)[]) {
     assert.throws(() => client.client({ add: wrong }, { to: peer }), TypeError);

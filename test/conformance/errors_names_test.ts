@@ -89,11 +89,11 @@ test("what a cohort says of a worker shows its name, also of one that is lost", 
   t.defer(() => place.leave());
   const [member] = led.cohort.workers();
   assert.equal(member?.name, "press");
-  const results = await led.cohort.parBroadcastResponses("fail");
+  const results = await led.cohort.call("fail");
   assert.throws(() => results.values(), {
     message: `Failed at 1 of 1 workers: ${worker.instanceId} (press): no paper`,
   });
-  const lost = led.cohort.parMap("fail", () => new Promise<never>(() => {}), { timeoutMs: 50 });
+  const lost = led.cohort.map("fail", () => new Promise<never>(() => {}), { timeoutMs: 50 });
   assert.match(
     (await lost).failures[0]!.error.message,
     /^There was no payload for worker \S+ \(press\) when/,

@@ -118,9 +118,9 @@ test("what a collective of a cohort ends with at a worker names the collective's
     await message(cohort.awaitHandlerOnAllWorkers("never", { timeoutMs })),
     /(has no handler "never" after|got no answer within) 200 ms$/,
   );
-  const results = await cohort.parMap("hold", () => pause(usedUpMs), { timeoutMs });
+  const results = await cohort.map("hold", () => pause(usedUpMs), { timeoutMs });
   assert.match(results.failures[0]!.error.message, /got no answer within 200 ms$/);
-  const acks = await cohort.parBroadcastAcks("silent", { ack: "handler", payload: {}, timeoutMs });
+  const acks = await cohort.sync("silent", { ack: "handler", payload: {}, timeoutMs });
   assert.match(acks.failures[0]!.error.message, /^ACK \S+ did not come from \S+ within 200 ms$/);
   held.open();
 });

@@ -556,7 +556,7 @@ test("announceTo() makes a member of the cohort that waits, whose health is its 
   ]);
   await until(() => cohort.stats().heartbeats >= 20);
   assert.equal(cohort.stats().workers, 2);
-  const ranks = await cohort.parMap("rank", ({ rank }) => Uint8Array.of(Number(rank)));
+  const ranks = await cohort.map("rank", ({ rank }) => Uint8Array.of(Number(rank)));
   assert.deepEqual(ranks.values(), [Uint8Array.of(0), Uint8Array.of(1)]);
   await workers[0]!.close();
   await until(() => cohort.workers().length === 1);

@@ -47,7 +47,7 @@ test("one handler, one lane and one worker freeze at once, and the rest is as qu
     ["another worker", () => leader.unary("square", { to: third, payload: 3 })],
     ["the other workers together", async () => {
       for (const rank of ranks) {
-        const [outcome] = await cohort.parMap("square", () => 3, { rank });
+        const [outcome] = await cohort.map("square", () => 3, { rank });
         assert.ok(outcome?.ok);
       }
     }],

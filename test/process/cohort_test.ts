@@ -14,7 +14,7 @@ test("workers on both runtimes do their part by rank, and end when the leader sa
   await using t = await leakCheck();
   const { cohort, workers } = await crew(t, 4);
   assert.deepEqual(await squares(cohort), [1, 4, 9, 16]);
-  assert.equal((await cohort.broadcastToWorkersWithAcks("note")).ok, true);
+  assert.equal((await cohort.sync("note")).ok, true);
   assert.equal((await cohort.shutdown({ reason: "done" })).ok, true);
   for (const worker of workers) {
     assert.deepEqual(await within(worker.exit, 5_000), { code: 0, signal: null });
@@ -60,7 +60,7 @@ test(`${size} workers under load, of which one after another is killed, stopped 
   const load = Array.from({ length: 4 }, async () => {
     while (!stop) {
       const results = await within(
-        cohort.parMap("square", ({ rank }) => rank! + 1, { timeoutMs: 2_000 }),
+        cohort.map("square", ({ rank }) => rank! + 1, { timeoutMs: 2_000 }),
         4_000,
         "a collective under load",
       );

@@ -93,7 +93,7 @@ test("processes that only register become the cohort's workers, and a killed one
   const children = await Promise.all(allRuntimes.map((runtime) => start(t, runtime, leader.endpoint)));
   await cohort.whenComplete({ timeoutMs: 5_000 });
   await until(() => cohort.stats().heartbeats >= 10);
-  assert.equal((await cohort.broadcastToWorkersWithAcks("silent")).ok, true);
+  assert.equal((await cohort.sync("silent")).ok, true);
   children[0]!.child.signal("SIGKILL");
   await until(() => cohort.workers().length === 1, { timeoutMs: 5_000 });
 });

@@ -71,7 +71,7 @@ export function placeOf(worker: SpawnedProcess): { rank: number; instanceId: Ins
 
 /** Asks every worker for the square of its rank and one; null where that failed. */
 export async function squares(cohort: LeaderWorkerCohort): Promise<(number | null)[]> {
-  const results = await cohort.parMap("square", ({ rank }) => rank! + 1, { timeoutMs: 3_000 });
+  const results = await cohort.map("square", ({ rank }) => rank! + 1, { timeoutMs: 3_000 });
   return results.outcomes.map((outcome) =>
     outcome.ok ? JSON.parse(new TextDecoder().decode(outcome.value)) as number : null
   );

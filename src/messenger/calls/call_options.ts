@@ -1,4 +1,11 @@
-import { type Contract, isContract, option, type OptionTable, readOptions } from "../../core/mod.ts";
+import {
+  type Contract,
+  describeValue,
+  isContract,
+  option,
+  type OptionTable,
+  readOptions,
+} from "../../core/mod.ts";
 import type { CallOptions, ClientCallOptions, TypedCallOptions } from "./caller.ts";
 import { retryOptionTable } from "./retry_options.ts";
 
@@ -92,4 +99,10 @@ export function mergedOptions(
     if (read[key] === undefined) Object.assign(merged, { [key]: options[key] });
   }
   return merged;
+}
+
+/** A pattern got what it cannot send to. */
+export function wrongTarget(method: string, target: unknown, wants: string): TypeError {
+  const what = isContract(target) ? `the contract "${target.name}"` : describeValue(target);
+  return new TypeError(`Cannot call ${method} with ${what}: it takes ${wants}`);
 }

@@ -18,7 +18,7 @@ import type {
 } from "./caller.ts";
 import type { Connections } from "../peers/connections.ts";
 import { EncodedNames } from "./encoded_names.ts";
-import { readCallOptions } from "./call_options.ts";
+import { readCallOptions, wrongTarget } from "./call_options.ts";
 import { Outgoing, type OutgoingParts } from "./outgoing.ts";
 import {
   addMetadata,
@@ -95,6 +95,7 @@ export class CallClient implements Caller {
   }
 
   unary(target: string, options: CallOptions): Promise<Uint8Array> {
+    if (typeof target !== "string") return Promise.reject(wrongTarget("unary", target, "a handler's name"));
     const started = this.#call(ResponseKind.unary, target, options, keepBytes) as Promise<Uint8Array>;
     return started;
   }
@@ -103,11 +104,8 @@ export class CallClient implements Caller {
     contract: C,
     options: TypedCallOptions<C>,
   ): Promise<CallOutput<C>> {
-    const output = contract?.output;
-    if (output === undefined) {
-      return Promise.reject(
-        new TypeError(`Cannot call typedUnary with "${contract?.name}": it is no contract with an output`),
-      );
+    if (contract?.output === undefined) {
+      return Promise.reject(wrongTarget("typedUnary", contract, "a contract with an output"));
     }
     const started = this.#isPlain(options)
       ? this.#typed(contract, options)
