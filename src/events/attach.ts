@@ -7,7 +7,7 @@ import type { ResolvedEventOptions } from "./options.ts";
 /**
  * The events of a messenger, made when somebody uses them first.
  *
- * @internal
+ * @ignore
  */
 export interface AttachedEvents {
   /** The manager; made at the first call. */
@@ -19,7 +19,7 @@ export interface AttachedEvents {
 /**
  * Gives a messenger events: the system handlers at once, everything else when it is needed.
  *
- * @internal
+ * @ignore
  */
 export function attachEvents(port: SystemPort, options: ResolvedEventOptions): AttachedEvents {
   let made: MessengerEvents | null = null;

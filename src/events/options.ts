@@ -31,14 +31,14 @@ export interface EventOptions {
 /**
  * {@link EventOptions} with its defaults.
  *
- * @internal
+ * @ignore
  */
 export type ResolvedEventOptions = { readonly [K in keyof EventOptions]-?: number };
 
 /**
  * Every default of {@link EventOptions}.
  *
- * @internal
+ * @ignore
  */
 export const eventDefaults: ResolvedEventOptions = Object.freeze({
   maxEvents: 1_048_576,
@@ -70,7 +70,7 @@ export const eventOptionTable: OptionTable<EventOptions> = {
 /**
  * The option `events` of a messenger.
  *
- * @internal
+ * @ignore
  */
 export function eventsOption(): OptionKind {
   return option.options(eventOptionTable);
@@ -79,7 +79,7 @@ export function eventsOption(): OptionKind {
 /**
  * Fills in the defaults of sizes that were checked.
  *
- * @internal
+ * @ignore
  */
 export function resolveEventOptions(options: EventOptions = {}): ResolvedEventOptions {
   const resolved: Record<string, number> = { ...eventDefaults };
