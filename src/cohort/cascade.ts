@@ -1,10 +1,10 @@
-import { type InstanceId, systemClock, ZeromeshError } from "../core/mod.ts";
+import { type Clock, type InstanceId, ZeromeshError } from "../core/mod.ts";
 import { peerText } from "../messenger/mod.ts";
 import type { Member, Worker } from "./members.ts";
 import type { CohortMessenger, ResolvedCohortOptions } from "./options.ts";
 import type { CohortContracts } from "./protocol.ts";
 import { CohortResults, type WorkerOutcome } from "./results.ts";
-import { Term } from "./term.ts";
+import { Timeout } from "./timeout.ts";
 
 /** What is known of one worker's end. */
 interface Ending {
@@ -27,6 +27,7 @@ export class Cascade {
   readonly #messenger: CohortMessenger;
   readonly #contract: CohortContracts["shutdown"];
   readonly #options: ResolvedCohortOptions;
+  readonly #clock: Clock;
   readonly #endings = new Map<InstanceId, Ending>();
   #stopWatching: () => void = () => {};
 
@@ -35,7 +36,9 @@ export class Cascade {
     messenger: CohortMessenger,
     contract: CohortContracts["shutdown"],
     options: ResolvedCohortOptions,
+    clock: Clock,
   ) {
+    this.#clock = clock;
     this.#messenger = messenger;
     this.#contract = contract;
     this.#options = options;
@@ -51,7 +54,7 @@ export class Cascade {
 
   /** Tells the workers, in the order given, and waits until they have ended or the time is over. */
   async run(members: readonly Member[], reason: string, timeoutMs: number): Promise<CohortResults<void>> {
-    const term = new Term(timeoutMs);
+    const timeout = new Timeout(this.#clock, timeoutMs);
     for (const member of members) {
       const worker = member.view();
       const { promise: settled, resolve: settle } = Promise.withResolvers<void>();
@@ -62,10 +65,10 @@ export class Cascade {
       this.#endings.set(worker.instanceId, { worker, settled, settle, left, ...nothing });
     }
     const endings = [...this.#endings.values()];
-    for (const ending of endings) if (!ending.left) this.#tell(ending, reason, term.leftMs);
+    for (const ending of endings) if (!ending.left) this.#tell(ending, reason, timeout.leftMs);
     this.#watch();
     const all = Promise.all(endings.map(({ settled }) => settled));
-    await term.hold(all, () => new Error("late")).catch(() => {});
+    await timeout.hold(all).catch(() => {});
     this.#stopWatching();
     this.#endings.clear();
     return new CohortResults(endings.map((ending) => outcomeOf(ending, timeoutMs)));
@@ -74,7 +77,7 @@ export class Cascade {
   /** A worker may be busy with its end for as long as there is time, but not without a connection. */
   #watch(): void {
     const { heartbeatMs, lostAfterMs } = this.#options;
-    const now = systemClock.now();
+    const now = this.#clock.now();
     const up = new Set(this.#messenger.peers().filter((peer) => peer.up).map(({ instanceId }) => instanceId));
     for (const ending of this.#endings.values()) {
       const { worker: { instanceId }, told } = ending;
@@ -84,7 +87,7 @@ export class Cascade {
         ending.settle();
       }
     }
-    this.#stopWatching = systemClock.after(heartbeatMs, () => this.#watch());
+    this.#stopWatching = this.#clock.after(heartbeatMs, () => this.#watch());
   }
 
   #tell(ending: Ending, reason: string, timeoutMs: number): void {

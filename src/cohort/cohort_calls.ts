@@ -138,9 +138,10 @@ export abstract class CohortCalls<Rank extends number | null> {
     if (typeof items !== "object" || items === null) {
       throw new TypeError("Cannot distribute: the items must be an iterable");
     }
-    const { messenger, timeoutMs, distributions, members } = this.#host;
+    const { clock, messenger, timeoutMs, distributions, members } = this.#host;
     members();
     const distribution = new Distribution<ItemValue<C>, Rank>({
+      clock,
       messenger,
       contract,
       items,

@@ -1,6 +1,7 @@
 import {
   type CallInput,
   type CallOutput,
+  type Clock,
   type Contract,
   isContract,
   option,
@@ -13,7 +14,7 @@ import { peerText, type TypedCallOptions, type WaitOptions, waitOptionTable } fr
 import type { Member, Worker } from "./members.ts";
 import type { CohortMessenger } from "./options.ts";
 import { CohortResults, type WorkerOutcome } from "./results.ts";
-import { Term } from "./term.ts";
+import { Timeout } from "./timeout.ts";
 
 /** For which workers a collective is meant. Without any of the three for all. */
 export interface Targets {
@@ -94,6 +95,8 @@ function nameOf(target: string | Contract): string {
 
 /** What collectives need of a cohort. */
 export interface CollectiveHost {
+  /** Clock. */
+  readonly clock: Clock;
   /** Who sends. */
   readonly messenger: CohortMessenger;
   /** Deadline where none is named, in milliseconds. */
@@ -117,7 +120,7 @@ export class Collectives<Rank extends number | null> {
     const { messenger } = this.#host;
     return await this.#run(
       options,
-      (worker, term) => messenger.waitForHandler(worker.instanceId, handler, term.wait),
+      (worker, timeout) => messenger.waitForHandler(worker.instanceId, handler, timeout.wait),
     );
   }
 
@@ -126,7 +129,8 @@ export class Collectives<Rank extends number | null> {
     const options = readBroadcast(target, given);
     return await this.#run(
       options,
-      (worker, term) => this.#host.messenger.amSend(target as string, callOptions(worker, options, term)),
+      (worker, timeout) =>
+        this.#host.messenger.amSend(target as string, callOptions(worker, options, timeout)),
     );
   }
 
@@ -143,15 +147,16 @@ export class Collectives<Rank extends number | null> {
           'Cannot send rawPayload with ack: "handler": the ACK\'s id is added to a JSON payload',
         );
       }
-      return await this.#run(options, (worker, term) =>
+      return await this.#run(options, (worker, timeout) =>
         this.#host.messenger.sendWithAck(target, {
-          ...callOptions(worker, options, term),
+          ...callOptions(worker, options, timeout),
           payload: payload as object | undefined,
         }));
     }
     return await this.#run(
       options,
-      (worker, term) => this.#host.messenger.amSync(target as string, callOptions(worker, options, term)),
+      (worker, timeout) =>
+        this.#host.messenger.amSync(target as string, callOptions(worker, options, timeout)),
     );
   }
 
@@ -166,7 +171,10 @@ export class Collectives<Rank extends number | null> {
     given?: BroadcastOptions,
   ): Promise<CohortResults<unknown, Rank>> {
     const options = readBroadcast(target, given);
-    return await this.#run<unknown>(options, (worker, term) => this.#unary(target, worker, options, term));
+    return await this.#run<unknown>(
+      options,
+      (worker, timeout) => this.#unary(target, worker, options, timeout),
+    );
   }
 
   /** Every worker's answer to a message of its own. */
@@ -186,13 +194,13 @@ export class Collectives<Rank extends number | null> {
     given?: CollectiveOptions,
   ): Promise<CohortResults<unknown, Rank>> {
     const options = readOptions(given, collectiveOptionTable, "Cannot call the workers'", nameOf(target));
-    return await this.#run<unknown>(options, async (worker, term) => {
+    return await this.#run<unknown>(options, async (worker, timeout) => {
       const made = Promise.resolve(payloadOf(worker));
-      const payload = await term.hold(made, () => payloadLate(worker));
+      const payload = await timeout.hold(made, () => payloadLate(worker));
       const given = payload instanceof Uint8Array && typeof target === "string"
         ? { rawPayload: payload }
         : { payload };
-      return await this.#unary(target, worker, { ...options, ...given }, term);
+      return await this.#unary(target, worker, { ...options, ...given }, timeout);
     });
   }
 
@@ -200,9 +208,9 @@ export class Collectives<Rank extends number | null> {
     target: string | UnaryContract,
     worker: Worker<Rank>,
     options: BroadcastOptions,
-    term: Term,
+    timeout: Timeout,
   ): Promise<unknown> {
-    const call = callOptions(worker, options, term);
+    const call = callOptions(worker, options, timeout);
     const { messenger } = this.#host;
     if (typeof target === "string") return messenger.unary(target, call);
     return messenger.typedUnary(target, { ...call, payload: options.payload });
@@ -210,16 +218,16 @@ export class Collectives<Rank extends number | null> {
 
   async #run<T>(
     options: CollectiveOptions,
-    one: (worker: Worker<Rank>, term: Term) => Promise<T>,
+    one: (worker: Worker<Rank>, timeout: Timeout) => Promise<T>,
   ): Promise<CohortResults<T, Rank>> {
     const members = select(this.#host.members(), options);
     options.signal?.throwIfAborted();
-    const term = new Term(options.timeoutMs ?? this.#host.timeoutMs, options);
+    const timeout = new Timeout(this.#host.clock, options.timeoutMs ?? this.#host.timeoutMs, options);
     const outcomes = members.map(async (member): Promise<WorkerOutcome<T, Rank>> => {
       const worker = member.view() as Worker<Rank>;
       try {
         if (member.state === "lost") throw workerLost(worker);
-        return { worker, ok: true, value: await one(worker, term) };
+        return { worker, ok: true, value: await one(worker, timeout) };
       } catch (error) {
         return { worker, ok: false, error: error instanceof Error ? error : new Error(String(error)) };
       }
@@ -230,7 +238,7 @@ export class Collectives<Rank extends number | null> {
   }
 }
 
-function callOptions(worker: Worker, options: BroadcastOptions, { wait }: Term) {
+function callOptions(worker: Worker, options: BroadcastOptions, { wait }: Timeout) {
   const { payload, rawPayload, headers } = options;
   return {
     to: worker.instanceId,

@@ -1,7 +1,8 @@
-import { Backoff, type InstanceId, isInstanceId, pause, systemClock, ZeromeshError } from "../core/mod.ts";
-import { type ClientCallOptions, type Destination, type PartOfCall, spentMs } from "../messenger/mod.ts";
+import { Backoff, type Clock, type InstanceId, isInstanceId, retry, ZeromeshError } from "../core/mod.ts";
+import type { Destination } from "../messenger/mod.ts";
 import type { CohortMessenger } from "./options.ts";
 import type { CohortContracts, Joined } from "./protocol.ts";
+import { Timeout } from "./timeout.ts";
 
 /** Where a leader is found. */
 export interface LeaderTarget {
@@ -26,9 +27,11 @@ export class Entry {
   readonly #messenger: CohortMessenger;
   readonly #join: CohortContracts["join"];
   readonly #target: LeaderTarget;
+  readonly #clock: Clock;
 
   /** @param join What the leader is asked with. */
-  constructor(messenger: CohortMessenger, join: CohortContracts["join"], target: LeaderTarget) {
+  constructor(messenger: CohortMessenger, join: CohortContracts["join"], target: LeaderTarget, clock: Clock) {
+    this.#clock = clock;
     this.#messenger = messenger;
     this.#join = join;
     this.#target = target;
@@ -40,28 +43,28 @@ export class Entry {
    * @throws {ZeromeshError} What the leader refuses with, and what a call to it throws.
    */
   async enter({ rank, timeoutMs, signal }: EntryAttempt): Promise<Joined> {
-    const startedAt = systemClock.now();
-    const end = startedAt + timeoutMs;
-    const backoff = new Backoff({ firstMs: 50, maxMs: 500 });
+    const timeout = new Timeout(this.#clock, timeoutMs, { signal });
     const to = await this.#find(timeoutMs, signal);
     const peer = typeof to === "object" ? undefined : to;
     const client = this.#messenger.client({ join: this.#join }, { to });
-    for (;;) {
-      const spent = Math.min(systemClock.now() - startedAt, timeoutMs - 1);
-      const part: PartOfCall & ClientCallOptions = { timeoutMs, [spentMs]: spent, signal };
-      const answer = await client.join({ rank }, part).catch((error: unknown) => {
-        if (this.#mayBeAnother(error)) return { error, again: true };
+    let again = false;
+    return await retry(async () => {
+      again = false;
+      const answer = await client.join({ rank }, timeout.wait).catch((error: unknown) => {
+        again = this.#mayBeAnother(error);
         throw error;
       });
       if ("position" in answer) return answer;
       // The place of a worker that has just gone is free when the leader has noticed.
-      const { error, again } = "error" in answer
-        ? answer
-        : { error: refusal(answer.refused, peer), again: answer.refused.again };
-      const waitMs = backoff.next();
-      if (!again || systemClock.now() + waitMs >= end) throw error;
-      await pause(systemClock, waitMs, signal);
-    }
+      again = answer.refused.again;
+      throw refusal(answer.refused, peer);
+    }, {
+      clock: this.#clock,
+      backoff: new Backoff({ firstMs: 50, maxMs: 500 }),
+      timeoutMs: timeout.leftMs,
+      signal,
+      again: () => again,
+    });
   }
 
   /** The leader, as an endpoint is dialled: another instance may answer there than did before. */
@@ -72,7 +75,7 @@ export class Entry {
   }
 
   /** Of several instances of a service one leads, and the next call goes to another one. */
-  #mayBeAnother(error: unknown): error is ZeromeshError {
+  #mayBeAnother(error: unknown): boolean {
     return typeof this.#target.leader === "object" && error instanceof ZeromeshError &&
       error.code === "HANDLER_NOT_FOUND";
   }

@@ -1,4 +1,4 @@
-import { errorText, type Logger, systemClock } from "../core/mod.ts";
+import { type Clock, errorText, type Logger } from "../core/mod.ts";
 import { peerText } from "../messenger/mod.ts";
 import type { Member } from "./members.ts";
 import type { CohortMessenger, ResolvedCohortOptions } from "./options.ts";
@@ -12,6 +12,8 @@ export interface HeartbeatHost {
   readonly beat: CohortContracts["beat"];
   /** How often, and after how long a silence a worker is lost. */
   readonly options: ResolvedCohortOptions;
+  /** Clock. */
+  readonly clock: Clock;
   /** Where trouble is reported. */
   readonly logger: Logger;
   /** The workers. */
@@ -40,7 +42,7 @@ export class Heartbeats {
 
   /** Begins, or goes on. */
   start(): void {
-    this.#stop = systemClock.after(this.#host.options.heartbeatMs, () => {
+    this.#stop = this.#host.clock.after(this.#host.options.heartbeatMs, () => {
       this.start();
       for (const member of [...this.#host.members()]) this.beat(member);
     });
@@ -53,11 +55,11 @@ export class Heartbeats {
 
   /** One heartbeat, or the end of a worker that was silent for too long. */
   beat(member: Member): void {
-    const { messenger, beat, options: { lostAfterMs }, logger } = this.#host;
+    const { messenger, beat, options: { lostAfterMs }, clock, logger } = this.#host;
     const { heardAt } = member;
     if (member.state === "lost") return;
     // Whoever was given by its id and never heard of has not begun yet.
-    if (heardAt !== null && systemClock.now() - heardAt > lostAfterMs) return this.#host.lose(member);
+    if (heardAt !== null && clock.now() - heardAt > lostAfterMs) return this.#host.lose(member);
     if (member.asked) return;
     member.asked = true;
     const to = member.instanceId;
@@ -66,7 +68,7 @@ export class Heartbeats {
       : messenger.amSync(beat, { to, payload: {}, timeoutMs: lostAfterMs }).then(() => "ok");
     answer.then((status) => {
       this.answered++;
-      member.heardAt = systemClock.now();
+      member.heardAt = clock.now();
       if (status === "draining") this.#host.left(member);
       else this.#host.heard();
     }, (error) => {

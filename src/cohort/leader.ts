@@ -1,4 +1,6 @@
 import {
+  type Clock,
+  Condition,
   type DroppedEntries,
   errorText,
   Guard,
@@ -7,20 +9,20 @@ import {
   onAbort,
   readOptions,
   type SubscribeOptions,
-  systemClock,
   ZeromeshError,
 } from "../core/mod.ts";
 import { portOf, type WaitOptions, waitOptionTable } from "../messenger/mod.ts";
 import { Cascade } from "./cascade.ts";
 import { cohortMetrics } from "./cohort_metrics.ts";
 import { CohortCalls } from "./cohort_calls.ts";
-import { Desk } from "./desk.ts";
 import type { OngoingWork } from "./distribution.ts";
 import { Heartbeats } from "./heartbeats.ts";
+import { MembershipHandlers } from "./membership_handlers.ts";
 import type { Worker } from "./members.ts";
 import {
   type AddWorkerOptions,
   addWorkerOptionTable,
+  clockOf,
   cohortDefaults,
   type CohortMessenger,
   type CohortOptions,
@@ -37,7 +39,6 @@ import { type CohortContracts, cohortContracts, type Joined } from "./protocol.t
 import { CohortResults } from "./results.ts";
 import type { CohortStatus } from "./status.ts";
 import { Places } from "./places.ts";
-import { TurningPoint } from "./turning_point.ts";
 
 /**
  * The leader's side of a cohort: who belongs to it, and what is done by all of them at once.
@@ -70,9 +71,10 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
   readonly #options: ResolvedCohortOptions;
   readonly #contracts: CohortContracts;
   readonly #places: Places;
-  readonly #desk: Desk;
+  readonly #handlers: MembershipHandlers;
   readonly #cascade: Cascade;
-  readonly #completion: TurningPoint;
+  readonly #completion: Condition;
+  readonly #clock: Clock;
   readonly #heartbeats: Heartbeats;
   readonly #distributions: Set<OngoingWork>;
   readonly #uses: Disposable[] = [];
@@ -83,7 +85,9 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
   private constructor(messenger: CohortMessenger, options: CohortOptions) {
     const resolved = resolveCohortOptions(options);
     const distributions = new Set<OngoingWork>();
+    const clock = clockOf(messenger);
     super({
+      clock,
       messenger,
       name: resolved.name,
       timeoutMs: resolved.timeoutMs,
@@ -94,22 +98,24 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
       },
     });
     this.#messenger = messenger;
+    this.#clock = clock;
     this.#options = resolved;
     this.#distributions = distributions;
     const { logger } = this.#guard = new Guard(options.logger);
     this.#contracts = cohortContracts(this.#options.name);
     const places = this.#places = new Places({
-      options: this.#options,
+      options: resolved,
+      clock,
       logger,
       nameOf: (id) => portOf(messenger)?.nameOf(id) ?? null,
       alive: () => this.#reason === null,
       changed: () => {
-        this.#completion.check();
+        this.#completion.changed();
         this.#work();
       },
       end: (reason) => void this.shutdown({ reason }),
     });
-    this.#desk = new Desk({
+    this.#handlers = new MembershipHandlers({
       join: (id, rank) => this.#welcome(id, rank),
       leave: (id) => this.#farewell(id),
       arrive: (id, name, value, signal) => {
@@ -119,15 +125,13 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
       placeMayBeFree: () => this.#someoneSeemsGone(),
       registered: (id) => places.registered(id),
     });
-    this.#cascade = new Cascade(messenger, this.#contracts.shutdown, this.#options);
-    this.#completion = new TurningPoint(() => {
-      this.#requireAlive();
-      return places.members.complete && places.members.count > 0;
-    });
+    this.#cascade = new Cascade(messenger, this.#contracts.shutdown, resolved, clock);
+    this.#completion = new Condition(clock);
     this.#heartbeats = new Heartbeats({
       messenger,
       beat: this.#contracts.beat,
-      options: this.#options,
+      options: resolved,
+      clock,
       logger,
       members: () => places.members.ordered(),
       heard: () => this.#work(),
@@ -157,11 +161,11 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
     const { signal, meter } = options;
     signal?.throwIfAborted();
     const cohort = new LeaderWorkerCohort<RankOf<Mode>>(messenger, options);
-    cohort.#desk.open(messenger, cohort.#contracts);
+    cohort.#handlers.open(messenger, cohort.#contracts);
     try {
       for (const worker of cohort.#options.workers) cohort.addWorker(worker);
     } catch (error) {
-      cohort.#desk.close();
+      cohort.#handlers.close();
       throw error;
     }
     cohort.#heartbeats.start();
@@ -193,7 +197,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
       lost: all.filter(({ state }) => state === "lost").length,
       heartbeats: this.#heartbeats.answered,
       missedHeartbeats: this.#heartbeats.missed,
-      refused: this.#desk.refused,
+      refused: this.#handlers.refused,
     };
   }
 
@@ -211,7 +215,11 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
     const options = readOptions(given, waitOptionTable, "Cannot wait for the cohort");
     const { name, size } = this.#options;
     const { timeoutMs = this.#options.timeoutMs } = options;
-    await this.#completion.wait(timeoutMs, options, () => {
+    const complete = (): boolean => {
+      this.#requireAlive();
+      return this.#places.members.complete && this.#places.members.count > 0;
+    };
+    const late = (): ZeromeshError => {
       const missing = this.missingRanks();
       const workers = `${this.#places.members.count}${size === null ? "" : ` of ${size}`} workers`;
       const ranks = missing.length > 0 ? `, and misses rank ${missing.join(", ")}` : "";
@@ -219,7 +227,8 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
         "TIMEOUT",
         `The cohort "${name}" has ${workers} after ${timeoutMs} ms${ranks}`,
       );
-    });
+    };
+    await this.#completion.until(complete, { timeoutMs, signal: options.signal, late });
   }
 
   /**
@@ -264,7 +273,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
 
   /** Whether a place may be free soon: its worker has no connection, or is late. */
   #someoneSeemsGone(): boolean {
-    const lateSince = systemClock.now() - 2 * this.#options.heartbeatMs;
+    const lateSince = this.#clock.now() - 2 * this.#options.heartbeatMs;
     const down = this.#messenger.peers().filter((peer) => !peer.up);
     return this.#places.members.ordered().some(({ instanceId, heardAt }) =>
       (heardAt !== null && heardAt < lateSince) || down.some((peer) => peer.instanceId === instanceId)
@@ -329,11 +338,11 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
     for (const distribution of this.#distributions) {
       distribution.cancel(new ZeromeshError("COHORT_ENDED", message, { ran: "maybe" }));
     }
-    this.#completion.check();
+    this.#completion.changed();
   }
 
   #over(reason: string): void {
-    this.#desk.close();
+    this.#handlers.close();
     for (const use of this.#uses.splice(0)) use[Symbol.dispose]();
     this.#places.status.publish({ type: "ended", reason });
     this.#places.status.close();

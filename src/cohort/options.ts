@@ -1,4 +1,5 @@
 import {
+  type Clock,
   type Contract,
   type InstanceId,
   isInstanceId,
@@ -7,6 +8,7 @@ import {
   option,
   type OptionTable,
   requireOption,
+  systemClock,
 } from "../core/mod.ts";
 import {
   type ConnectOptions,
@@ -16,6 +18,7 @@ import {
   isDestination,
   type MessengerFace,
   type PeerView,
+  portOf,
   type SendWithAckOptions,
   type WaitOptions,
 } from "../messenger/mod.ts";
@@ -32,6 +35,11 @@ export interface CohortMessenger extends MessengerFace {
   sendWithAck(target: string | Contract, options: SendWithAckOptions): Promise<void>;
   /** Waits until a peer has a handler. */
   waitForHandler(peer: InstanceId, name: string, options?: WaitOptions): Promise<void>;
+}
+
+/** The clock of a messenger. */
+export function clockOf(messenger: CohortMessenger): Clock {
+  return portOf(messenger)?.clock ?? systemClock;
 }
 
 /**

@@ -1,9 +1,9 @@
 import {
   Broadcast,
+  type Clock,
   errorText,
   type InstanceId,
   type Logger,
-  systemClock,
   ZeromeshError,
 } from "../core/mod.ts";
 import { Gathers } from "./gathers.ts";
@@ -16,6 +16,8 @@ import type { CohortStatus } from "./status.ts";
 export interface PlacesHost {
   /** Size, ranks, failure policy, times. */
   readonly options: ResolvedCohortOptions;
+  /** Clock. */
+  readonly clock: Clock;
   /** Where trouble is reported. */
   readonly logger: Logger;
   /** What an instance is called. */
@@ -46,7 +48,7 @@ export class Places {
 
   /** Gives a worker that asks for it a place; its own when it has one. @throws {ZeromeshError} See {@link Members.join}. */
   admit(id: InstanceId, rank: number | null, plain = false): Member {
-    const { member, how, predecessor } = this.members.join(id, rank, plain ? null : systemClock.now());
+    const { member, how, predecessor } = this.members.join(id, rank, plain ? null : this.#host.clock.now());
     (predecessor ?? member).stopWaiting?.();
     const worker = member.view();
     if (predecessor !== null) {
@@ -63,7 +65,7 @@ export class Places {
     const known = this.members.get(id);
     try {
       const member = known?.state === "up" ? known : this.admit(id, null, true);
-      member.heardAt = systemClock.now();
+      member.heardAt = this.#host.clock.now();
       return true;
     } catch (error) {
       const reason = errorText(error);
@@ -98,7 +100,7 @@ export class Places {
     this.#host.changed();
     const end = (why: string): void => this.#host.end(`worker ${worker} was lost${why}`);
     if (failurePolicy === "endAll") return end("");
-    member.stopWaiting = systemClock.after(
+    member.stopWaiting = this.#host.clock.after(
       failurePolicy.replaceWithinMs,
       () => end(` and not replaced within ${failurePolicy.replaceWithinMs} ms`),
     );

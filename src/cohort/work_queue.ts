@@ -1,8 +1,9 @@
 import {
   type Backoff,
+  type Clock,
   type Contract,
   type InstanceId,
-  systemClock,
+  onAbort,
   type UnaryContract,
   ZeromeshError,
 } from "../core/mod.ts";
@@ -29,6 +30,8 @@ export interface ItemEnd {
 
 /** What a {@link WorkQueue} needs. */
 export interface WorkQueueParts {
+  /** Clock. */
+  readonly clock: Clock;
   /** Who sends. */
   readonly messenger: CohortMessenger;
   /** What is called. */
@@ -65,7 +68,7 @@ export class WorkQueue {
   /** When a worker has failed: it gets nothing more until it was heard of again. */
   readonly #doubted = new Map<Member, number>();
   readonly #pauses = new Map<Job, () => void>();
-  readonly #onAbort: () => void;
+  #listening: Disposable | null = null;
   readonly #stopTimeout: () => void;
   #stopIdling: (() => void) | null = null;
   #next = 0;
@@ -75,7 +78,7 @@ export class WorkQueue {
   /** Begins with {@link WorkQueue.pump}. */
   constructor(parts: WorkQueueParts) {
     this.#parts = parts;
-    const { options: { signal, timeoutMs } } = parts;
+    const { clock, options: { signal, timeoutMs } } = parts;
     this.#source = new ItemSource(
       parts.items,
       (item) => {
@@ -84,11 +87,10 @@ export class WorkQueue {
       },
       (error) => error === null ? this.pump() : this.end(error),
     );
-    this.#onAbort = () => this.end({ reason: signal?.reason });
-    signal?.addEventListener("abort", this.#onAbort, { once: true });
-    this.#stopTimeout = systemClock.after(timeoutMs, () => {
+    this.#stopTimeout = clock.after(timeoutMs, () => {
       this.end({ reason: this.#late(`${this.#progress()} done after ${timeoutMs} ms`) });
     });
+    this.#listening = onAbort(signal, () => this.end({ reason: signal?.reason }));
   }
 
   /** How many items there are; null while that is not known. */
@@ -98,7 +100,6 @@ export class WorkQueue {
 
   /** Begins whatever can begin: called at every change. */
   pump(): void {
-    if (this.#parts.options.signal?.aborted) return this.#onAbort();
     for (const { member, stop } of this.#running.values()) {
       if (member.state === "lost") stop.abort(lost(member));
     }
@@ -117,7 +118,7 @@ export class WorkQueue {
   end(failure: { readonly reason: unknown } | null): void {
     if (this.#over) return;
     this.#over = true;
-    this.#parts.options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#listening?.[Symbol.dispose]();
     this.#stopTimeout();
     this.#stopIdling?.();
     for (const cancel of this.#pauses.values()) cancel();
@@ -196,7 +197,7 @@ export class WorkQueue {
   #failed(job: Job, member: Member, reason: unknown): void {
     const { attempts, ran } = this.#parts.options;
     const again = mayRunAgain(reason, ran);
-    if (again) this.#doubted.set(member, systemClock.now());
+    if (again) this.#doubted.set(member, this.#parts.clock.now());
     if (!again || job.attempts >= attempts || this.#over) {
       const error = reason instanceof Error ? reason : new Error(String(reason), { cause: reason });
       return this.#settled(job, member, { ok: false, error });
@@ -204,7 +205,7 @@ export class WorkQueue {
     job.failedAt.add(member.instanceId);
     this.#release(job, member);
     job.backoff ??= this.#parts.options.backoff();
-    const cancel = systemClock.after(job.backoff.next(), () => {
+    const cancel = this.#parts.clock.after(job.backoff.next(), () => {
       this.#pauses.delete(job);
       this.#waiting.push(job);
       this.pump();
@@ -235,7 +236,7 @@ export class WorkQueue {
       this.#stopIdling = null;
     } else if (this.#stopIdling === null) {
       const { itemTimeoutMs } = this.#parts.options;
-      this.#stopIdling = systemClock.after(itemTimeoutMs, () => {
+      this.#stopIdling = this.#parts.clock.after(itemTimeoutMs, () => {
         const none = `No worker could take an item for ${itemTimeoutMs} ms`;
         this.end({ reason: this.#late(`${none}: ${this.#progress()} done`) });
       });

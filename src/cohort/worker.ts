@@ -1,22 +1,28 @@
 import {
   Backoff,
+  type Clock,
   errorText,
   guardLogger,
   type InstanceId,
   type Logger,
   onAbort,
-  pause,
   readOptions,
   requireOption,
-  systemClock,
+  retry,
   ZeromeshError,
 } from "../core/mod.ts";
 import { amHandler, portOf, type WaitOptions, waitOptionTable } from "../messenger/mod.ts";
 import { Entry, refusal } from "./entry.ts";
-import { Term } from "./term.ts";
 import { registerHandlers } from "./register_handlers.ts";
-import { cohortDefaults, type CohortMessenger, type JoinOptions, joinOptionTable } from "./options.ts";
+import {
+  clockOf,
+  cohortDefaults,
+  type CohortMessenger,
+  type JoinOptions,
+  joinOptionTable,
+} from "./options.ts";
 import { type CohortContracts, cohortContracts, type Joined } from "./protocol.ts";
+import { Timeout } from "./timeout.ts";
 
 // So long the answer to a farewell is waited for, where there is no time for more, or no connection.
 const longestFarewellMs = 1_000;
@@ -55,6 +61,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   readonly #messenger: CohortMessenger;
   readonly #contracts: CohortContracts;
   readonly #options: JoinOptions;
+  readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #handlers: Disposable[] = [];
   readonly #entry: Entry;
@@ -77,11 +84,12 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   ) {
     this.#rejoinForMs = options.rejoinForMs ?? cohortDefaults.rejoinForMs;
     this.#messenger = messenger;
+    this.#clock = clockOf(messenger);
     this.#options = options;
     this.#contracts = cohortContracts(options.name ?? cohortDefaults.name);
     this.#logger = guardLogger(options.logger);
     const { leader, serverKey } = options;
-    this.#entry = new Entry(messenger, this.#contracts.join, { leader, serverKey });
+    this.#entry = new Entry(messenger, this.#contracts.join, { leader, serverKey }, this.#clock);
   }
 
   /** See {@link joinCohort}. */
@@ -172,8 +180,8 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   /** Waits while this worker looks for its leader. Resolves to the deadline, and what of it is used up. */
   async #placeIn(timeoutMs: number | undefined, signal: AbortSignal): Promise<WaitOptions> {
     if (this.#rejoining === null) return { timeoutMs };
-    const term = new Term(timeoutMs ?? Infinity, { signal });
-    await term.hold(this.#rejoining, () => {
+    const timeout = new Timeout(this.#clock, timeoutMs ?? Infinity, { signal });
+    await timeout.hold(this.#rejoining, () => {
       return new ZeromeshError(
         "TIMEOUT",
         `The leader ${this.#leaderText()} was not found again within ${timeoutMs} ms`,
@@ -182,7 +190,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
         },
       );
     });
-    return timeoutMs === undefined ? {} : term.wait;
+    return timeoutMs === undefined ? {} : timeout.wait;
   }
 
   /** How texts name the leader. */
@@ -230,7 +238,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     const { beat, shutdown } = this.#contracts;
     const handlers = [
       amHandler(beat, ({ senderInstanceId }) => {
-        if (senderInstanceId === this.#joined?.leader) this.#heardAt = systemClock.now();
+        if (senderInstanceId === this.#joined?.leader) this.#heardAt = this.#clock.now();
       }),
       amHandler(shutdown, ({ input, senderInstanceId }) => {
         if (senderInstanceId !== this.#joined?.leader) throw new Error("Only the leader ends its cohort");
@@ -253,7 +261,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
 
   async #enter(rank: number | null, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     this.#joined = await this.#entry.enter({ rank, timeoutMs, signal });
-    this.#heardAt = systemClock.now();
+    this.#heardAt = this.#clock.now();
     this.#severed = false;
   }
 
@@ -284,9 +292,9 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   }
 
   #watch(): void {
-    this.#stopWatching = systemClock.after(this.#joined.heartbeatMs, () => {
+    this.#stopWatching = this.#clock.after(this.#joined.heartbeatMs, () => {
       if (this.#over.signal.aborted) return;
-      const silentMs = systemClock.now() - this.#heardAt;
+      const silentMs = this.#clock.now() - this.#heardAt;
       if (silentMs > this.#joined.lostAfterMs) this.#rejoin();
       this.#watch();
     });
@@ -299,25 +307,25 @@ export class CohortMembership<Rank extends number | null = number | null> implem
 
   async #comeBack(): Promise<void> {
     const { lostAfterMs } = this.#joined;
-    const end = Math.max(systemClock.now(), this.#heardAt + lostAfterMs) + this.#rejoinForMs;
-    const backoff = new Backoff({ firstMs: 50, maxMs: 500 });
-    const { signal } = this.#over;
-    let last: unknown = new Error(
-      this.#severed ? "the connection to it was lost" : `it was silent for over ${lostAfterMs} ms`,
+    const timeout = new Timeout(
+      this.#clock,
+      Math.max(0, this.#heardAt + lostAfterMs - this.#clock.now()) + this.#rejoinForMs,
     );
-    while (!signal.aborted && !this.#finishing && systemClock.now() < end) {
-      try {
-        const left = Math.min(end - systemClock.now(), lostAfterMs);
-        await this.#enter(this.rank, Math.max(1, left), signal);
-        return;
-      } catch (error) {
-        last = error;
-        if (this.#isFinal(error)) break;
-      }
-      await pause(systemClock, backoff.next(), signal);
-    }
-    // A leader that has told the end says nothing more, and waits for what onShutdown does.
-    if (!this.#finishing) this.#end(`the leader ${this.#leaderText()} was lost: ${errorText(last)}`);
+    const lost = this.#severed ? "the connection to it was lost" : `it was silent for over ${lostAfterMs} ms`;
+    const { signal } = this.#over;
+    await retry(async () => {
+      if (timeout.leftMs === 0) throw new Error(lost);
+      await this.#enter(this.rank, Math.max(1, Math.min(timeout.leftMs, lostAfterMs)), signal);
+    }, {
+      clock: this.#clock,
+      backoff: new Backoff({ firstMs: 50, maxMs: 500 }),
+      timeoutMs: timeout.leftMs,
+      signal,
+      again: (error) => !this.#finishing && !this.#isFinal(error),
+    }).catch((error: unknown) => {
+      // A leader that has told the end says nothing more, and waits for what onShutdown does.
+      if (!this.#finishing) this.#end(`the leader ${this.#leaderText()} was lost: ${errorText(error)}`);
+    });
   }
 
   /** Whether the leader will say so again. One that was started again may not lead yet. */

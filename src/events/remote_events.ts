@@ -12,7 +12,7 @@ import {
 import { type EventHandle, handleWords, joinHandle, splitHandle } from "./handle.ts";
 import type { ResolvedEventOptions } from "./options.ts";
 import { type Outcome, poisonedError, triggered } from "./outcome.ts";
-import { HeldQuestions } from "./held_questions.ts";
+import { SubscriptionBatch } from "./subscription_batch.ts";
 import { OwnerSearches } from "./owner_searches.ts";
 import { type OwnerHost, RemoteOwner, Subscription } from "./remote_owner.ts";
 import type { AwaiterOptions } from "./waiting.ts";
@@ -56,7 +56,7 @@ export class RemoteEvents implements OwnerHost {
   readonly #completed: LRUCache<EventHandle, Outcome>;
   readonly #owners = new Map<InstanceId, RemoteOwner>();
   readonly #searches: OwnerSearches;
-  readonly #questions: HeldQuestions;
+  readonly #batch: SubscriptionBatch;
   #ended: ZeromeshError | null = null;
   #last: RemoteOwner | null = null;
   #count = 0;
@@ -82,7 +82,7 @@ export class RemoteEvents implements OwnerHost {
     this.#awaited = awaited;
     this.#completed = new LRUCache({ max: options.maxCompleted });
     this.#searches = new OwnerSearches(port, deadlines, options.maxSubscriptions);
-    this.#questions = new HeldQuestions(port);
+    this.#batch = new SubscriptionBatch(port);
   }
 
   /** How an event ended, if that is known here. */
@@ -139,7 +139,7 @@ export class RemoteEvents implements OwnerHost {
       ? found.promise()
       : found.conditional(handle, options ?? {}, this.#deadlines, () => this.#giveUp(found));
     if (!fresh) return promise;
-    if (this.port.supports(found.owner.id, "events")) this.#questions.add(found);
+    if (this.port.supports(found.owner.id, "events")) this.#batch.add(found);
     else found.owner.ask(found);
     return promise;
   }

@@ -5,7 +5,7 @@ import { registerHandlers } from "./register_handlers.ts";
 import type { CohortContracts, Joined, Refused } from "./protocol.ts";
 
 /** What the leader decides when workers ask. All of them throw `ZeromeshError` to refuse. */
-export interface DeskHost {
+export interface MembershipHost {
   /** A worker wants a place. */
   join(worker: InstanceId, rank: number | null): Joined;
   /** A worker gives its place up; returns whether it had one. */
@@ -18,15 +18,15 @@ export interface DeskHost {
   registered(worker: InstanceId): boolean;
 }
 
-/** Where workers ask: registers the leader's handlers. */
-export class Desk {
-  readonly #host: DeskHost;
+/** The handlers by which workers ask the leader for what concerns their membership. */
+export class MembershipHandlers {
+  readonly #host: MembershipHost;
   readonly #handlers: Disposable[] = [];
   /** How many were refused what they asked for. */
   refused = 0;
 
   /** @param host Decides. */
-  constructor(host: DeskHost) {
+  constructor(host: MembershipHost) {
     this.#host = host;
   }
 

@@ -1,10 +1,11 @@
-import { hold, systemClock } from "../core/mod.ts";
+import { type Clock, hold } from "../core/mod.ts";
 import { type PartOfCall, spentMs, type WaitOptions } from "../messenger/mod.ts";
 
 /** One end for all parts of something, however many there are and however long each one takes. */
-export class Term {
+export class Timeout {
+  readonly #clock: Clock;
   readonly #timeoutMs: number;
-  readonly #startedAt = systemClock.now();
+  readonly #startedAt: number;
   readonly #signal: AbortSignal | undefined;
 
   /**
@@ -13,20 +14,22 @@ export class Term {
    * @param timeoutMs How long it lasts.
    * @param options A signal that ends it before.
    */
-  constructor(timeoutMs: number, { signal }: Pick<WaitOptions, "signal"> = {}) {
+  constructor(clock: Clock, timeoutMs: number, { signal }: Pick<WaitOptions, "signal"> = {}) {
+    this.#clock = clock;
+    this.#startedAt = clock.now();
     this.#timeoutMs = timeoutMs;
     this.#signal = signal;
   }
 
   /** What is left of it, in milliseconds; 0 when it is over. */
   get leftMs(): number {
-    return Math.max(0, this.#startedAt + this.#timeoutMs - systemClock.now());
+    return Math.max(0, this.#startedAt + this.#timeoutMs - this.#clock.now());
   }
 
-  /** Options of a call that has as long as the term still lasts. */
+  /** Options of a call that has as long as this still lasts. */
   get wait(): WaitOptions & PartOfCall {
     const signal = this.#signal;
-    return { timeoutMs: this.#timeoutMs, [spentMs]: systemClock.now() - this.#startedAt, signal };
+    return { timeoutMs: this.#timeoutMs, [spentMs]: this.#clock.now() - this.#startedAt, signal };
   }
 
   /**
@@ -34,7 +37,7 @@ export class Term {
    *
    * @param late Makes the error of a wait that was in vain; a signal's own reason is thrown as it is.
    */
-  hold<T>(promise: PromiseLike<T>, late: () => Error): Promise<T> {
-    return hold(promise, { clock: systemClock, timeoutMs: this.leftMs, signal: this.#signal, late });
+  hold<T>(promise: PromiseLike<T>, late?: () => Error): Promise<T> {
+    return hold(promise, { clock: this.#clock, timeoutMs: this.leftMs, signal: this.#signal, late });
   }
 }

@@ -9,7 +9,7 @@ const maxHeld = 64;
  * turn, and the confirmation of that tells how it ended: then there is nothing to ask. They leave before the next call
  * of anybody, so the owner hears of them as early as it would have.
  */
-export class HeldQuestions {
+export class SubscriptionBatch {
   readonly #port: SystemPort;
   #held: Subscription[] = [];
   #scheduled = false;
