@@ -10,7 +10,7 @@ export interface HeartbeatHost {
   readonly messenger: CohortMessenger;
   /** What is sent. */
   readonly beat: CohortContracts["beat"];
-  /** How often, and after how long a silence a worker is lost. */
+  /** How often, and how long an answer is waited for. */
   readonly options: ResolvedCohortOptions;
   /** Clock. */
   readonly clock: Clock;
@@ -19,11 +19,9 @@ export interface HeartbeatHost {
   /** The workers. */
   members(): readonly Member[];
   /** A worker has answered. */
-  heard(): void;
+  heard(member: Member): void;
   /** A worker that has not joined by itself says that it shuts down. */
   left(member: Member): void;
-  /** A worker was silent for too long. */
-  lose(member: Member): void;
 }
 
 /** Tells every worker that the leader lives, and by its answer learns the same of the worker. */
@@ -53,14 +51,10 @@ export class Heartbeats {
     this.#stop();
   }
 
-  /** One heartbeat, or the end of a worker that was silent for too long. */
+  /** One heartbeat, unless the last one is still under way. */
   beat(member: Member): void {
-    const { messenger, beat, options: { lostAfterMs }, clock, logger } = this.#host;
-    const { heardAt } = member;
-    if (member.state === "lost") return;
-    // Whoever was given by its id and never heard of has not begun yet.
-    if (heardAt !== null && clock.now() - heardAt > lostAfterMs) return this.#host.lose(member);
-    if (member.asked) return;
+    const { messenger, beat, options: { lostAfterMs }, logger } = this.#host;
+    if (member.state === "lost" || member.asked) return;
     member.asked = true;
     const to = member.instanceId;
     const answer: Promise<string> = member.plain
@@ -68,9 +62,8 @@ export class Heartbeats {
       : messenger.amSync(beat, { to, payload: {}, timeoutMs: lostAfterMs }).then(() => "ok");
     answer.then((status) => {
       this.answered++;
-      member.heardAt = clock.now();
+      this.#host.heard(member);
       if (status === "draining") this.#host.left(member);
-      else this.#host.heard();
     }, (error) => {
       this.missed++;
       logger.debug("a worker did not answer a heartbeat", {

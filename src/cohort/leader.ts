@@ -134,9 +134,11 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
       clock,
       logger,
       members: () => places.members.ordered(),
-      heard: () => this.#work(),
+      heard: (member) => {
+        places.heard(member);
+        this.#work();
+      },
       left: ({ instanceId }) => void this.#farewell(instanceId),
-      lose: (member) => places.lose(member),
     });
   }
 

@@ -3,6 +3,7 @@ import {
   type Clock,
   errorText,
   type InstanceId,
+  LeaseTable,
   type Logger,
   ZeromeshError,
 } from "../core/mod.ts";
@@ -36,10 +37,12 @@ export class Places {
   readonly gathers: Gathers;
   readonly status = new Broadcast<CohortStatus>();
   readonly #host: PlacesHost;
+  readonly #present: LeaseTable<Member>;
 
   /** @param host The cohort. */
   constructor(host: PlacesHost) {
     this.#host = host;
+    this.#present = new LeaseTable({ clock: host.clock, expired: (member) => this.#lose(member) });
     this.members = new Members(host.options, host.nameOf);
     this.gathers = new Gathers(() =>
       this.members.complete ? this.members.ordered().map(({ instanceId }) => instanceId) : null
@@ -49,6 +52,7 @@ export class Places {
   /** Gives a worker that asks for it a place; its own when it has one. @throws {ZeromeshError} See {@link Members.join}. */
   admit(id: InstanceId, rank: number | null, plain = false): Member {
     const { member, how, predecessor } = this.members.join(id, rank, plain ? null : this.#host.clock.now());
+    if (!plain) this.heard(member);
     (predecessor ?? member).stopWaiting?.();
     const worker = member.view();
     if (predecessor !== null) {
@@ -65,7 +69,7 @@ export class Places {
     const known = this.members.get(id);
     try {
       const member = known?.state === "up" ? known : this.admit(id, null, true);
-      member.heardAt = this.#host.clock.now();
+      this.heard(member);
       return true;
     } catch (error) {
       const reason = errorText(error);
@@ -88,8 +92,16 @@ export class Places {
     throw new ZeromeshError("COHORT_WORKER_LOST", `${id} is no worker of this cohort`);
   }
 
+  /** A worker lives. One that was never heard of is waited for. */
+  heard(member: Member): void {
+    const { clock, options: { lostAfterMs, heartbeatMs } } = this.#host;
+    member.heardAt = clock.now();
+    // The answer that is awaited when the silence is too long may still come until the next heartbeat.
+    this.#present.renew(member, lostAfterMs + heartbeatMs);
+  }
+
   /** A worker was silent for too long. */
-  lose(member: Member): void {
+  #lose(member: Member): void {
     const { options: { failurePolicy }, logger } = this.#host;
     const { rank } = member;
     const worker = peerText(member);
@@ -109,11 +121,13 @@ export class Places {
   /** Nobody is waited for any more. */
   end(error: Error): void {
     for (const member of this.members.ordered()) member.stopWaiting?.();
+    this.#present[Symbol.dispose]();
     this.gathers.end(error);
   }
 
   #drop(member: Member, type: "left" | "lost"): void {
     member.stopWaiting?.();
+    this.#present.remove(member);
     this.members.remove(member);
     // Nobody is expected in the place of a lost one, so the others would wait in vain.
     this.gathers.forget(member, type === "lost" && !this.members.complete);

@@ -4,6 +4,7 @@ import {
   errorText,
   guardLogger,
   type InstanceId,
+  LeaseTable,
   type Logger,
   onAbort,
   readOptions,
@@ -68,10 +69,11 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   readonly #rejoinForMs: number;
   readonly #over = new AbortController();
   readonly #ended = Promise.withResolvers<string>();
+  /** Whether the leader lives: it has one lease. */
+  readonly #presence: LeaseTable<"leader">;
   #joined!: Joined;
   #heardAt = 0;
   #leaving: Promise<void> = Promise.resolve();
-  #stopWatching: () => void = () => {};
   /** Under way while this worker has no place; it never rejects. */
   #rejoining: Promise<void> | null = null;
   #finishing = false;
@@ -85,6 +87,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     this.#rejoinForMs = options.rejoinForMs ?? cohortDefaults.rejoinForMs;
     this.#messenger = messenger;
     this.#clock = clockOf(messenger);
+    this.#presence = new LeaseTable({ clock: this.#clock, expired: () => this.#rejoin() });
     this.#options = options;
     this.#contracts = cohortContracts(options.name ?? cohortDefaults.name);
     this.#logger = guardLogger(options.logger);
@@ -238,7 +241,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     const { beat, shutdown } = this.#contracts;
     const handlers = [
       amHandler(beat, ({ senderInstanceId }) => {
-        if (senderInstanceId === this.#joined?.leader) this.#heardAt = this.#clock.now();
+        if (senderInstanceId === this.#joined?.leader) this.#heard();
       }),
       amHandler(shutdown, ({ input, senderInstanceId }) => {
         if (senderInstanceId !== this.#joined?.leader) throw new Error("Only the leader ends its cohort");
@@ -261,13 +264,19 @@ export class CohortMembership<Rank extends number | null = number | null> implem
 
   async #enter(rank: number | null, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     this.#joined = await this.#entry.enter({ rank, timeoutMs, signal });
-    this.#heardAt = this.#clock.now();
+    this.#heard();
     this.#severed = false;
+  }
+
+  /** The leader lives. */
+  #heard(): void {
+    const { lostAfterMs, heartbeatMs } = this.#joined;
+    this.#heardAt = this.#clock.now();
+    this.#presence.renew("leader", lostAfterMs + heartbeatMs);
   }
 
   /** Watches what may end the membership, or its leader. */
   #follow(): void {
-    this.#watch();
     const { signal } = this.#options;
     const leave = (): void => void this.#leave(`the signal aborted: ${errorText(signal?.reason)}`);
     this.#handlers.push(onAbort(signal, leave));
@@ -289,15 +298,6 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     if (this.#over.signal.aborted || this.#leaderIsUp()) {
       await this.#leave(reason, Math.min(timeoutMs, longestFarewellMs));
     } else this.#end(reason);
-  }
-
-  #watch(): void {
-    this.#stopWatching = this.#clock.after(this.#joined.heartbeatMs, () => {
-      if (this.#over.signal.aborted) return;
-      const silentMs = this.#clock.now() - this.#heardAt;
-      if (silentMs > this.#joined.lostAfterMs) this.#rejoin();
-      this.#watch();
-    });
   }
 
   /** The leader has gone, or has given this worker up, for instance because it was stopped for a while. */
@@ -341,7 +341,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   }
 
   #stop(reason: string): void {
-    this.#stopWatching();
+    this.#presence[Symbol.dispose]();
     for (const handler of this.#handlers.splice(0)) handler[Symbol.dispose]();
     const message = `The membership ended: ${reason}`;
     const peer = this.#joined?.leader;

@@ -3,6 +3,7 @@ import type { CancelTimer, Clock } from "./clock.ts";
 const slotMs = 4;
 const slotCount = 1024; // one turn of the wheel is about four seconds
 const freshSlot = slotCount; // what was added in this turn of the event loop
+const dueSlot = slotCount + 1; // what is due and fires next, the earliest first
 
 /**
  * Something with a deadline. Extended by what waits, so that a deadline costs no allocation of its own.
@@ -29,7 +30,7 @@ export abstract class Deadline {
  */
 export class Deadlines {
   readonly #clock: Clock;
-  readonly #slots: (Deadline | null)[] = new Array<Deadline | null>(freshSlot + 1).fill(null);
+  readonly #slots: (Deadline | null)[] = new Array<Deadline | null>(dueSlot + 1).fill(null);
   #count = 0;
   #tick: number;
   #armedFor = Infinity;
@@ -64,11 +65,7 @@ export class Deadlines {
   /** Takes a deadline out. Harmless when it is not in. */
   remove(entry: Deadline): void {
     if (entry.slot < 0) return;
-    if (entry.previous !== null) entry.previous.next = entry.next;
-    else this.#slots[entry.slot] = entry.next;
-    if (entry.next !== null) entry.next.previous = entry.previous;
-    entry.previous = entry.next = null;
-    entry.slot = -1;
+    this.#unlink(entry);
     this.#count--;
   }
 
@@ -103,6 +100,14 @@ export class Deadlines {
     }
   };
 
+  #unlink(entry: Deadline): void {
+    if (entry.previous !== null) entry.previous.next = entry.next;
+    else this.#slots[entry.slot] = entry.next;
+    if (entry.next !== null) entry.next.previous = entry.previous;
+    entry.previous = entry.next = null;
+    entry.slot = -1;
+  }
+
   #link(entry: Deadline, slot: number): void {
     const head = this.#slots[slot] ?? null;
     entry.slot = slot;
@@ -127,33 +132,21 @@ export class Deadlines {
     const steps = Math.min(target - this.#tick, slotCount);
     const first = target - steps + 1;
     this.#tick = target;
-    // Collected first, because expire() may add and remove others; earliest first.
-    let due: Deadline | null = null;
-    let last: Deadline | null = null;
-    for (let tick = first; tick <= target; tick++) {
-      let ofSlot: Deadline | null = null;
-      let lastOfSlot: Deadline | null = null;
+    // Collected first, because expire() may add and remove others; a slot holds its entries newest first.
+    for (let tick = target; tick >= first; tick--) {
       let entry = this.#slots[tick % slotCount] ?? null;
       while (entry !== null) {
-        const next = entry.next;
+        const { next }: Deadline = entry;
         if (entry.dueAt <= now) {
-          this.remove(entry);
-          entry.next = ofSlot; // a slot holds its entries newest first
-          ofSlot = entry;
-          lastOfSlot ??= entry;
+          this.#unlink(entry);
+          this.#link(entry, dueSlot);
         }
         entry = next;
       }
-      if (ofSlot === null) continue;
-      if (last === null) due = ofSlot;
-      else last.next = ofSlot;
-      last = lastOfSlot;
     }
-    while (due !== null) {
-      const entry: Deadline = due;
-      due = entry.next;
-      entry.next = null;
-      entry.expire();
+    for (let due = this.#slots[dueSlot] ?? null; due !== null; due = this.#slots[dueSlot] ?? null) {
+      this.remove(due);
+      due.expire();
     }
     if (this.#count === 0 || this.#closed) return;
     for (let ahead = 1; ahead <= slotCount; ahead++) {

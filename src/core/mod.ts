@@ -72,6 +72,7 @@ export {
   tokenBucketOptionTable,
   unlimited,
 } from "./limiter.ts";
+export { LeaseTable, type LeaseTableOptions } from "./lease_table.ts";
 export { Line, LinePlace } from "./line.ts";
 export { LinkedQueue, QueueNode } from "./linked_queue.ts";
 export { type LogFields, type Logger, silentLogger } from "./logger.ts";

@@ -210,6 +210,24 @@ test("expire() may add and remove deadlines, those of the same moment too", asyn
   expect(deadlines.size).toBe(0);
 });
 
+test("expire() can take out or put off another deadline that is due as well", async () => {
+  const { deadlines, add, advance, stall } = wheel();
+  const fired: string[] = [];
+  add(10, () => {
+    fired.push("first");
+    deadlines.remove(removed);
+    deadlines.remove(later);
+    deadlines.add(later, 100);
+  });
+  const removed = add(10, () => fired.push("removed"));
+  const later = add(20, () => fired.push("later"));
+  add(30, () => fired.push("last"));
+  await stall(50);
+  expect([...fired, deadlines.size]).toEqual(["first", "last", 1]);
+  await advance(200);
+  expect([...fired, deadlines.size]).toEqual(["first", "last", "later", 0]);
+});
+
 test("close() stops the timer, and nothing fires or is kept after it", async () => {
   const { clock, deadlines, add, advance } = wheel();
   const notes = [add(10), add(5_000)];
