@@ -1,27 +1,27 @@
-import { type GuardedMeter, LabelLimit, type Meter, type MetricInfo, type Observe } from "./core/mod.ts";
+import {
+  type GuardedMeter,
+  LabelLimit,
+  type Meter,
+  type MetricInfo,
+  numbersOf,
+  type Observe,
+} from "./core/mod.ts";
 import { type MessengerCore, observeLabel, type Peer } from "./messenger/mod.ts";
 import { type FullStats, statMetrics } from "./stat_metrics.ts";
 
-const reactorMetrics:
-  readonly (MetricInfo & { readonly of: "messages" | "wakes" | "idleWakes" | "parks" | "slices" })[] = [
-    { ...info("reactor_messages_total", "messages", "Messages read by the thread's pump."), of: "messages" },
-    { ...info("reactor_wakes_total", "wakes", "Times that the pump's wait ended."), of: "wakes" },
-    {
-      ...info("reactor_idle_wakes_total", "wakes", "Of these, those that found nothing to do."),
-      of: "idleWakes",
-    },
-    { ...info("reactor_parks_total", "waits", "Waits of the pump that were started."), of: "parks" },
-    {
-      ...info("reactor_slices_total", "waits", "Short waits on the thread under dense traffic."),
-      of: "slices",
-    },
-  ];
+const reactorMetrics = numbersOf((reactor: FullStats["transport"]["reactor"]) => reactor, "reactor_", {
+  messages: ["counter", "messages", "Messages read by the thread's pump."],
+  wakes: ["counter", "wakes", "Times that the pump's wait ended."],
+  idleWakes: ["counter", "wakes", "Of these, those that found nothing to do."],
+  parks: ["counter", "waits", "Waits of the pump that were started."],
+  slices: ["counter", "waits", "Short waits on the thread under dense traffic."],
+});
 
 const peerUp = info("peer_up", "peers", "Peers by whether a connection to them is up: 1 or 0.", ["peer"]);
 const peerQueued = info("peer_queued", "messages", "Messages in the bounded queue of a peer.", ["peer"]);
 const peerQueuedBytes = info("peer_queued_bytes", "bytes", "Their bytes.", ["peer"]);
 
-function info(name: string, unit: string, help: string, labels: readonly string[] = []): MetricInfo {
+function info(name: string, unit: string, help: string, labels: readonly string[]): MetricInfo {
   return { name: `zeromesh_${name}`, unit, help, labels };
 }
 
@@ -51,8 +51,8 @@ export function observeMessenger(
     }
     return snapshot;
   };
-  const open = statMetrics.map((metric) =>
-    meter[metric.type](metric, (observe) => metric.read(stats(), observe, limits))
+  const open = statMetrics(limits.handlers).map((metric) =>
+    meter[metric.type](metric, (observe) => metric.read(stats(), observe))
   );
   open.push(
     observeReactor(meter, core),
@@ -94,7 +94,7 @@ function observeReactor(meter: GuardedMeter, core: MessengerCore): Disposable {
   if (share === undefined) {
     const { transport } = core;
     const metrics = reactorMetrics.map((metric) =>
-      meter.counter(metric, (observe) => observe(transport.stats().reactor[metric.of]))
+      meter.counter(metric, (observe) => metric.read(transport.stats().reactor, observe))
     );
     reactorShares.set(meter.given, share = { users: 0, metrics });
   }

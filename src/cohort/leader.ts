@@ -5,7 +5,7 @@ import {
   errorText,
   Guard,
   type InstanceId,
-  observeNumbers,
+  observeStats,
   onAbort,
   readOptions,
   type SubscribeOptions,
@@ -171,7 +171,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
       throw error;
     }
     cohort.#heartbeats.start();
-    cohort.#uses.push(observeNumbers(meter, cohort.#guard, cohortMetrics, () => cohort.stats()));
+    cohort.#uses.push(observeStats(meter, cohort.#guard, cohortMetrics, () => cohort.stats()));
     cohort.#follow(signal);
     return cohort;
   }

@@ -86,7 +86,7 @@ export {
   type Recorder,
 } from "./meter.ts";
 export { type MetricSample, MetricSum } from "./metric_sum.ts";
-export { type NumberMetric, observeNumbers } from "./observe_numbers.ts";
+export { numbersOf, observeStats, type StatMetric } from "./stat_metrics.ts";
 export { TimeSlice } from "./time_slice.ts";
 export {
   type AnySchema,

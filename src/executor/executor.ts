@@ -4,7 +4,7 @@ import {
   errorText,
   Guard,
   type Logger,
-  observeNumbers,
+  observeStats,
   onAbort,
   readOptions,
   systemClock,
@@ -106,7 +106,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
     const guard = new Guard(options.logger);
     this.#logger = guard.logger;
     this.#clock = options.clock ?? systemClock;
-    this.#metrics = observeNumbers(options.meter, guard, executorMetrics, () => this.stats());
+    this.#metrics = observeStats(options.meter, guard, executorMetrics, () => this.stats());
     const { signal } = options;
     this.#listening = onAbort(signal, () => void this.stop());
   }
