@@ -7,6 +7,13 @@ import type { Session } from "../peers/peer.ts";
 const fireSlot = 0xffff;
 const generationEnd = 2 ** 48;
 
+// One function for all promises: a closure for each, and the object of Promise.withResolvers(), cost 20 to 40 ns a call.
+const kept = { resolve: (_value: unknown): void => {}, reject: (_error: unknown): void => {} };
+const keep = (resolve: (value: unknown) => void, reject: (error: unknown) => void): void => {
+  kept.resolve = resolve;
+  kept.reject = reject;
+};
+
 /** What a call waits for. */
 export interface Outcome {
   /** The result's bytes, lent for the length of the call; `keep` copies them. */
@@ -72,8 +79,8 @@ export class PendingCall extends Deadline implements ResponseId {
   before: PendingCall | null = null;
   /** See {@link before}. */
   after: PendingCall | null = null;
-  #resolve!: (value: unknown) => void;
-  #reject!: (error: unknown) => void;
+  readonly #resolve: (value: unknown) => void;
+  readonly #reject: (error: unknown) => void;
   #signal: AbortSignal | null = null;
   #onAbort: (() => void) | null = null;
   readonly #table: CallTable;
@@ -94,10 +101,9 @@ export class PendingCall extends Deadline implements ResponseId {
     this.timeoutMs = timeoutMs;
     this.allottedMs = timeoutMs - spentMs;
     this.accept = accept;
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
+    this.promise = new Promise(keep);
+    this.#resolve = kept.resolve;
+    this.#reject = kept.reject;
   }
 
   /** Ends the call with a result. */

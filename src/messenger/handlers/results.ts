@@ -95,9 +95,8 @@ export class Results {
           `maxPayloadBytes (${limit})`,
       });
     }
-    const { unread } = call.session;
-    if (!this.#room.hasForAnswer(unread, bytes.length)) {
-      throw new Refusal(answerUnread(call.handlerName, bytes.length, unread));
+    if (!this.#room.hasForAnswer(call.session, bytes.length)) {
+      throw new Refusal(answerUnread(call.handlerName, bytes.length, call.session.unread));
     }
     this.#replies.succeed(call, bytes, owned);
   }

@@ -40,6 +40,7 @@ export class InboundRoom {
   readonly #maxBytes: number;
   readonly #easyMessages: number;
   readonly #easyBytes: number;
+  readonly #easyPeerBytes: number;
   readonly #maxPeerBytes: number;
   readonly #unread: { readonly bytes: number };
   readonly #freed: (bytes: number) => void;
@@ -66,6 +67,7 @@ export class InboundRoom {
     this.#freed = freed;
     this.#easyMessages = Math.floor(maxMessages / 2);
     this.#easyBytes = Math.floor(maxBytes / 2);
+    this.#easyPeerBytes = Math.min(this.#easyBytes, maxPeerBytes);
   }
 
   /** Whether one more message, or answer, fits into the share of a peer that holds so many bytes. */
@@ -77,8 +79,10 @@ export class InboundRoom {
    * Whether an answer may wait until its peer reads it. Its handler has run, so the answer is kept also above the share of
    * its peer as long as a quarter of the room holds everything.
    */
-  hasForAnswer(held: number, bytes: number): boolean {
-    return this.fitsPeer(held, bytes) || this.total.bytes + this.#unread.bytes + bytes <= this.#maxBytes / 4;
+  hasForAnswer(peer: Pick<Sender, "unread">, bytes: number): boolean {
+    // The quarter first: what one peer has not read takes longer to look up.
+    return this.total.bytes + this.#unread.bytes + bytes <= this.#maxBytes / 4 ||
+      this.fitsPeer(peer.unread, bytes);
   }
 
   /** Whether there is room for one more message of this handler and this sender. */
@@ -99,6 +103,13 @@ export class InboundRoom {
 
   /** Why there is no room for one more message of this handler and this sender; null when there is. */
   whyNot(handler: Held, sender: Sender, answered: boolean, bytes: number): string | null {
+    const { total } = this;
+    // Where all together hold no more than one may, nobody holds too much.
+    if (
+      total.messages < this.#easyMessages && total.bytes + this.#unread.bytes + bytes <= this.#easyPeerBytes
+    ) {
+      return null;
+    }
     const { held } = sender;
     // What nobody answers is bounded by credit, and who has credit must not lose what it sends.
     if (answered || sender.received === null) {
