@@ -112,7 +112,7 @@ export { type Peer, peerText, type PeerView, type Session } from "./peers/peer.t
 export { type StrangerDialStats } from "./peers/reply_links.ts";
 export { type Destination, isDestination, type RetriedDestination } from "./calls/destination.ts";
 export { type DestinationRouter, type RouterHost, type ToDestination } from "./calls/destination_router.ts";
-export { type CallStats } from "./calls/pending.ts";
+export { type CallStats } from "./calls/call_stats.ts";
 export { type CreditStats } from "./credit/send_credit.ts";
 export { type Failure } from "./handlers/replies.ts";
 export {

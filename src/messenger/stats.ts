@@ -1,7 +1,7 @@
 import type { Faults } from "../core/mod.ts";
 import type { TransportStats } from "../transport/mod.ts";
 import type { DispatchStats } from "./handlers/dispatch_stats.ts";
-import type { CallStats } from "./calls/pending.ts";
+import type { CallStats } from "./calls/call_stats.ts";
 import type { StrangerDialStats } from "./peers/reply_links.ts";
 import type { CreditStats } from "./credit/send_credit.ts";
 import type { StagedStats } from "./handlers/staged.ts";

@@ -1,5 +1,6 @@
 import { Deadline, type Deadlines, type InstanceId, type LinePlace, ZeromeshError } from "../../core/mod.ts";
 import type { ResponseId } from "../../wire/mod.ts";
+import type { CallStats } from "./call_stats.ts";
 import { rejection } from "./located.ts";
 import type { Session } from "../peers/peer.ts";
 
@@ -8,10 +9,12 @@ const fireSlot = 0xffff;
 const generationEnd = 2 ** 48;
 
 // One function for all promises: a closure for each, and the object of Promise.withResolvers(), cost 20 to 40 ns a call.
-const kept = { resolve: (_value: unknown): void => {}, reject: (_error: unknown): void => {} };
-const keep = (resolve: (value: unknown) => void, reject: (error: unknown) => void): void => {
-  kept.resolve = resolve;
-  kept.reject = reject;
+type Settle = (value: unknown) => void;
+let resolveIt: Settle;
+let rejectIt: Settle;
+const keep = (resolve: Settle, reject: Settle): void => {
+  resolveIt = resolve;
+  rejectIt = reject;
 };
 
 /** What a call waits for. */
@@ -79,8 +82,8 @@ export class PendingCall extends Deadline implements ResponseId {
   before: PendingCall | null = null;
   /** See {@link before}. */
   after: PendingCall | null = null;
-  readonly #resolve: (value: unknown) => void;
-  readonly #reject: (error: unknown) => void;
+  readonly #resolve: Settle;
+  readonly #reject: Settle;
   #signal: AbortSignal | null = null;
   #onAbort: (() => void) | null = null;
   readonly #table: CallTable;
@@ -102,8 +105,8 @@ export class PendingCall extends Deadline implements ResponseId {
     this.allottedMs = timeoutMs - spentMs;
     this.accept = accept;
     this.promise = new Promise(keep);
-    this.#resolve = kept.resolve;
-    this.#reject = kept.reject;
+    this.#resolve = resolveIt;
+    this.#reject = rejectIt;
   }
 
   /** Ends the call with a result. */
@@ -197,18 +200,6 @@ export class PendingCall extends Deadline implements ResponseId {
 
   /** Called once, when it has ended. */
   protected ended(): void {}
-}
-
-/** Counters of a {@link CallTable}. */
-export interface CallStats {
-  /** Calls waiting for an answer. */
-  readonly pending: number;
-  /** Calls started since the beginning. */
-  readonly started: number;
-  /** Calls refused because the table was full. */
-  readonly refused: number;
-  /** Times that a call was sent again: by its `retry`, or to another instance of its destination. */
-  readonly repeated: number;
 }
 
 /**
