@@ -21,7 +21,7 @@ async function slowReader(t: LeakCheck, endpoint: string | undefined) {
   t.defer(() => over.abort());
   server.registerHandler(amHandler("note", ({ senderInstanceId }) => {
     seen.notes++;
-    const until = performance.now() + 0.1;
+    const until = performance.now() + 0.05;
     while (performance.now() < until);
     const to = senderInstanceId as InstanceId;
     server.amSend("back", { to, rawPayload: back, signal: over.signal }).catch(() => {});
@@ -37,12 +37,12 @@ for (const how of ["exit", "close"]) {
       try {
         await using t = await leakCheck();
         const { server, seen } = await slowReader(t, scheme === "ipc" ? `ipc://${folder}/s` : undefined);
-        await using child = spawnScript(program, ["fireAndEnd", server.endpoint, "1200", how]);
+        await using child = spawnScript(program, ["fireAndEnd", server.endpoint, "1600", how]);
         const exit = await within(child.exit, 4_500, "the end of the sender");
         assert.deepEqual(exit, { code: 0, signal: null }, child.errorText);
-        await until(() => seen.notes === 1_200, {
+        await until(() => seen.notes === 1_600, {
           timeoutMs: 3_000,
-          message: () => `1200 messages, of which ${seen.notes} came`,
+          message: () => `1600 messages, of which ${seen.notes} came`,
         });
       } finally {
         rmSync(folder, { recursive: true });

@@ -145,7 +145,7 @@ const roles: Record<string, (...args: string[]) => Promise<void>> = {
     messenger.registerHandler(amHandler("back", () => {}));
     const peer = await messenger.connect(endpoint!);
     for (let i = 0; i < Number(count); i++) {
-      messenger.amSend("note", { to: peer, rawPayload: new Uint8Array(10_000) }).catch(() => {});
+      messenger.amSend("note", { to: peer, rawPayload: new Uint8Array(5_000) }).catch(() => {});
     }
     if (how === "exit") process.exit(0);
     if (how === "close") await messenger.close();
