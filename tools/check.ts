@@ -89,6 +89,7 @@ async function denoTypes(project: Project): Promise<string[]> {
     "src",
     "test/conformance",
     "test/process",
+    "test/programs",
     "test/interop",
     "test/support",
     "test/vectors",

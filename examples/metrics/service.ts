@@ -21,8 +21,9 @@ async function serve(port: number): Promise<void> {
   await using caller = await Messenger.create({ listen: false });
   const to = await caller.connect(messenger.endpoint);
   let calls = 0;
+  let last: Promise<unknown> = Promise.resolve();
   const timer = setInterval(() => {
-    caller.typedUnary(square, { to, payload: calls++ }).catch((error) => console.error(error));
+    last = caller.typedUnary(square, { to, payload: calls++ }).catch((error) => console.error(error));
   }, 50);
 
   const interrupted = new Promise<void>((resolve) => {
@@ -32,6 +33,7 @@ async function serve(port: number): Promise<void> {
   await interrupted;
   clearInterval(timer);
   console.log("closing");
+  await last;
 }
 
 try {

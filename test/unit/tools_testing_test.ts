@@ -58,6 +58,16 @@ describe("planJobs()", () => {
     }
   });
 
+  test("drives the programs from one runtime, for --long from both", () => {
+    const drivers = (long: boolean, runtimes: readonly RuntimeName[]): RuntimeName[] => {
+      const selection = { runtimes, rings: ["programs"], only: /guides_test/, long, quick: false };
+      return planJobs(selection).map((job) => job.runtime);
+    };
+    expect(drivers(false, ["bun", "deno"])).toEqual(["bun"]);
+    expect(drivers(false, ["deno"])).toEqual(["deno"]);
+    expect(drivers(true, ["bun", "deno"])).toEqual(["bun", "deno"]);
+  });
+
   test("files that run alone, take two lanes, or try the package are there", () => {
     const all = planJobs({
       runtimes: ["bun", "deno"],

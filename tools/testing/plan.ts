@@ -12,6 +12,8 @@ export interface Ring {
   readonly name: string;
   /** The runtimes its files run on. */
   readonly runtimes: readonly RuntimeName[];
+  /** Whether one of them is enough but for long runs: its files start their programs on both. */
+  readonly once?: boolean;
 }
 
 /**
@@ -20,6 +22,7 @@ export interface Ring {
  */
 export const rings: readonly Ring[] = [
   { name: "unit", runtimes: ["bun"] },
+  { name: "programs", runtimes: ["bun", "deno"], once: true },
   { name: "process", runtimes: ["bun", "deno"] },
   { name: "deno", runtimes: ["deno"] },
   { name: "interop", runtimes: ["bun", "deno"] },
@@ -86,9 +89,9 @@ export const busyFiles = paths([
 /** Files that try the packed package. */
 export const packageFiles = paths([
   "deno/package",
-  "process/guides",
-  "process/guides_deployment",
-  "process/readme",
+  "programs/guides",
+  "programs/guides_deployment",
+  "programs/readme",
 ]);
 
 /** How many lanes a file takes: all when it has to run alone. */
@@ -130,8 +133,9 @@ export function planJobs(selection: Selection): Job[] {
       if (!selection.long && file.endsWith("_long_test.ts")) continue;
       if (selection.quick && ring.name !== "unit" && !quickFiles.includes(file)) continue;
       if (selection.only !== undefined && !selection.only.test(file)) continue;
-      for (const runtime of ring.runtimes) {
-        if (selection.runtimes.includes(runtime)) jobs.push({ ring, runtime, file });
+      const runtimes = ring.runtimes.filter((runtime) => selection.runtimes.includes(runtime));
+      for (const runtime of ring.once === true && !selection.long ? runtimes.slice(0, 1) : runtimes) {
+        jobs.push({ ring, runtime, file });
       }
     }
   }

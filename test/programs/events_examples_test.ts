@@ -29,20 +29,22 @@ for (const [waiting, triggering] of [["deno", "bun"], ["bun", "deno"]] as const)
   });
 }
 
-test("an event that is poisoned ends its awaiter with the reason and exit code 1", async () => {
-  await using waiter = start("await", []);
-  const args = (await waiter.waitForLine("trigger with: ")).split(" ").slice(3);
-  await using trigger = start("trigger", [...args, "--poison", "no disk"]);
-  await ends(trigger, /^poisoned$/m);
-  assert.equal((await within(waiter.exit, 30_000)).code, 1);
-  assert.match(waiter.errorText, /was poisoned: no disk$/m);
-});
+for (const runtime of allRuntimes) {
+  test(`an event that is poisoned ends its awaiter with the reason and exit code 1 (${runtime})`, async () => {
+    await using waiter = start("await", [], runtime);
+    const args = (await waiter.waitForLine("trigger with: ")).split(" ").slice(3);
+    await using trigger = start("trigger", [...args, "--poison", "no disk"], runtime);
+    await ends(trigger, /^poisoned$/m);
+    assert.equal((await within(waiter.exit, 30_000)).code, 1);
+    assert.match(waiter.errorText, /was poisoned: no disk$/m);
+  });
+}
 
 test("five processes on both runtimes meet at a barrier", async () => {
   await using first = start("barrier", []);
   const args = (await first.waitForLine("others: ")).split(" ").slice(2);
   await using others = new AsyncDisposableStack();
-  const join = (i: number) => others.use(start("barrier", args, allRuntimes[i % 2]));
+  const join = (i: number) => others.use(start("barrier", args, allRuntimes[(i + 1) % 2]));
   const early = [join(0), join(1), join(2)];
   for (const child of [first, ...early]) await child.waitForLine("arrived");
   await pause(50);
@@ -50,19 +52,19 @@ test("five processes on both runtimes meet at a barrier", async () => {
   for (const child of [...early, join(3), first]) await ends(child, /^all 5 have arrived$/m);
 });
 
-for (
-  const [name, args] of [["trigger", []], ["trigger", ["--endpoint", "nowhere", "--handle", "1"]]] as const
-) {
-  test(`${name} ${args.join(" ")} says what is wrong and exits with 1`, async () => {
-    await using child = start(name, args);
+for (const [index, args] of [[], ["--endpoint", "nowhere", "--handle", "1"]].entries()) {
+  const runtime = allRuntimes[index]!;
+  test(`trigger ${args.join(" ")} says what is wrong and exits with 1 (${runtime})`, async () => {
+    await using child = start("trigger", args, runtime);
     assert.equal((await within(child.exit, 30_000)).code, 1);
     assert.notEqual(child.errorText, "");
   });
 }
 
-for (const name of ["await", "trigger", "barrier"]) {
-  test(`${name} --help tells its options`, async () => {
-    await using child = start(name, ["--help"]);
+for (const [index, name] of ["await", "trigger", "barrier"].entries()) {
+  const runtime = allRuntimes[index % allRuntimes.length]!;
+  test(`${name} --help tells its options (${runtime})`, async () => {
+    await using child = start(name, ["--help"], runtime);
     await ends(child, /--help /);
   });
 }

@@ -25,9 +25,10 @@ for (const { server: serverRuntime, client: clientRuntime } of pairs) {
   });
 }
 
-for (const name of ["server", "client"]) {
-  test(`acks/${name} --help names its options`, async () => {
-    await using child = start(name, ["--help"]);
+for (const [index, name] of ["server", "client"].entries()) {
+  const runtime = allRuntimes[index]!;
+  test(`acks/${name} --help names its options (${runtime})`, async () => {
+    await using child = start(name, ["--help"], runtime);
     assert.equal((await within(child.exit, 30_000)).code, 0);
     for (const option of ["--endpoint", "--help"]) assert.ok(child.outputText.includes(`  ${option} `));
   });

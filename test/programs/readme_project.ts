@@ -20,9 +20,13 @@ export function found(pattern: RegExp): string {
 }
 
 /** Runs a command to its end, which has to be a good one, and returns what it printed. */
-export async function mustRun(command: readonly string[], cwd: string): Promise<string> {
+export async function mustRun(
+  command: readonly string[],
+  cwd: string,
+  timeoutMs = 60_000,
+): Promise<string> {
   await using child = spawnCommand(command, { cwd });
-  const exit = await within(child.exit, 60_000, `${command.join(" ")} to end`);
+  const exit = await within(child.exit, timeoutMs, `${command.join(" ")} to end`);
   assert.deepEqual(
     exit,
     { code: 0, signal: null },

@@ -1,7 +1,7 @@
 /** The examples of cohorts and of the executor, as people start them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { RuntimeName } from "../support/runtime.ts";
+import { allRuntimes, type RuntimeName } from "../support/runtime.ts";
 import { type SpawnedProcess, spawnScript } from "../support/spawn.ts";
 import { within } from "../support/until.ts";
 
@@ -40,9 +40,11 @@ test("a leader on bun counts primes with three workers on deno, of which one is 
   }
 });
 
-for (const [name, args] of [["leader", ["--workers", "none"]], ["worker", []]] as const) {
-  test(`cohort/${name} ${args.join(" ")} says what is wrong and exits with 1`, async () => {
-    await using child = start(`cohort/${name}`, args);
+for (const [index, args] of [["--workers", "none"], []].entries()) {
+  const name = index === 0 ? "leader" : "worker";
+  const runtime = allRuntimes[index]!;
+  test(`cohort/${name} ${args.join(" ")} says what is wrong and exits with 1 (${runtime})`, async () => {
+    await using child = start(`cohort/${name}`, args, runtime);
     assert.equal((await within(child.exit, 20_000)).code, 1);
     assert.match(
       child.errorText,
@@ -51,29 +53,32 @@ for (const [name, args] of [["leader", ["--workers", "none"]], ["worker", []]] a
   });
 }
 
-for (const name of ["leader", "worker"]) {
-  test(`cohort/${name} --help tells its options`, async () => {
-    await using child = start(`cohort/${name}`, ["--help"]);
+for (const [index, name] of ["worker", "leader"].entries()) {
+  const runtime = allRuntimes[index]!;
+  test(`cohort/${name} --help tells its options (${runtime})`, async () => {
+    await using child = start(`cohort/${name}`, ["--help"], runtime);
     await ends(child);
     assert.match(child.outputText, /--help /);
   });
 }
 
-test("the executor's example tells how each request ended, by its prefix", async () => {
-  await using child = start("executor/main");
-  await ends(child);
-  const lines = child.outputText.trimEnd().split("\n");
-  assert.deepEqual(lines.slice(0, -1).sort(), [
-    "FAILED req:2:err(11 bytes are too many)",
-    "FAILED req:3:err(an entry must not be empty)",
-    "FAILED req:4:err(No handler for message type: burn)",
-    "done req:1:ok",
-  ]);
-  assert.equal(lines.at(-1), "the ledger has rent, food");
-});
+for (const runtime of allRuntimes) {
+  test(`the executor's example tells how each request ended, by its prefix (${runtime})`, async () => {
+    await using child = start("executor/main", [], runtime);
+    await ends(child);
+    const lines = child.outputText.trimEnd().split("\n");
+    assert.deepEqual(lines.slice(0, -1).sort(), [
+      "FAILED req:2:err(11 bytes are too many)",
+      "FAILED req:3:err(an entry must not be empty)",
+      "FAILED req:4:err(No handler for message type: burn)",
+      "done req:1:ok",
+    ]);
+    assert.equal(lines.at(-1), "the ledger has rent, food");
+  });
 
-test("the example of a served executor tells its client the same", async () => {
-  await using child = start("executor/served");
-  await ends(child);
-  assert.equal(child.outputText, "image_1 is resized\nimage_2 is not: there is no image\n");
-});
+  test(`the example of a served executor tells its client the same (${runtime})`, async () => {
+    await using child = start("executor/served", [], runtime);
+    await ends(child);
+    assert.equal(child.outputText, "image_1 is resized\nimage_2 is not: there is no image\n");
+  });
+}
