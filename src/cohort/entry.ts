@@ -45,25 +45,15 @@ export class Entry {
   async enter({ rank, timeoutMs, signal }: EntryAttempt): Promise<Joined> {
     const timeout = new Timeout(this.#clock, timeoutMs, { signal });
     const to = await this.#find(timeoutMs, signal);
-    const peer = typeof to === "object" ? undefined : to;
     const client = this.#messenger.client({ join: this.#join }, { to });
-    let again = false;
-    return await retry(async () => {
-      again = false;
-      const answer = await client.join({ rank }, timeout.wait).catch((error: unknown) => {
-        again = this.#mayBeAnother(error);
-        throw error;
-      });
-      if ("position" in answer) return answer;
-      // The place of a worker that has just gone is free when the leader has noticed.
-      again = answer.refused.again;
-      throw refusal(answer.refused, peer);
-    }, {
+    return await retry(() => client.join({ rank }, timeout.wait), {
       clock: this.#clock,
       backoff: new Backoff({ firstMs: 50, maxMs: 500 }),
       timeoutMs: timeout.leftMs,
       signal,
-      again: () => again,
+      // The place of a worker that has just gone is free when the leader has noticed.
+      again: (error) =>
+        this.#join.isError(error, "COHORT_FULL") ? error.details.again : this.#mayBeAnother(error),
     });
   }
 
@@ -79,12 +69,4 @@ export class Entry {
     return typeof this.#target.leader === "object" && error instanceof ZeromeshError &&
       error.code === "HANDLER_NOT_FOUND";
   }
-}
-
-/** What a leader refuses with, as an error. */
-export function refusal(
-  refused: { code: string; message: string },
-  peer: InstanceId | undefined,
-): ZeromeshError {
-  return new ZeromeshError(refused.code, refused.message, { peer, ran: "yes" });
 }

@@ -2,7 +2,7 @@ import { type InstanceId, ZeromeshError } from "../core/mod.ts";
 import { type Handler, portOf, typedUnaryHandler } from "../messenger/mod.ts";
 import type { CohortMessenger } from "./options.ts";
 import { registerHandlers } from "./register_handlers.ts";
-import type { CohortContracts, Joined, Refused } from "./protocol.ts";
+import type { CohortContracts, Joined } from "./protocol.ts";
 
 /** What the leader decides when workers ask. All of them throw `ZeromeshError` to refuse. */
 export interface MembershipHost {
@@ -34,17 +34,22 @@ export class MembershipHandlers {
   open(messenger: CohortMessenger, { join, leave, gather }: CohortContracts): void {
     const host = this.#host;
     const handlers: Handler[] = [
-      typedUnaryHandler(
-        join,
-        ({ input, senderInstanceId }) =>
-          this.#answer(() => host.join(introduced(senderInstanceId), input.rank)),
-      ),
+      typedUnaryHandler(join, ({ input, senderInstanceId, fail }) => {
+        return this.#counted(() => {
+          try {
+            return host.join(introduced(senderInstanceId), input.rank);
+          } catch (error) {
+            if (!(error instanceof ZeromeshError) || error.code !== "COHORT_FULL") throw error;
+            throw fail("COHORT_FULL", { again: host.placeMayBeFree() }, error.message);
+          }
+        });
+      }),
       typedUnaryHandler(
         leave,
         ({ senderInstanceId }) => ({ left: host.leave(introduced(senderInstanceId)) }),
       ),
       typedUnaryHandler(gather, ({ input, senderInstanceId, signal }) =>
-        this.#answer(async () => ({
+        this.#counted(async () => ({
           values: await host.arrive(introduced(senderInstanceId), input.name, input.value, signal),
         }))),
     ];
@@ -63,15 +68,13 @@ export class MembershipHandlers {
     for (const handler of this.#handlers.splice(0)) handler[Symbol.dispose]();
   }
 
-  /** Refusals travel as answers: see the contracts. */
-  async #answer<T>(make: () => T | Promise<T>): Promise<T | Refused> {
+  /** Counts what is refused. */
+  async #counted<T>(decide: () => T | Promise<T>): Promise<T> {
     try {
-      return await make();
+      return await decide();
     } catch (error) {
-      if (!(error instanceof ZeromeshError)) throw error;
-      this.refused++;
-      const again = error.code === "COHORT_FULL" && this.#host.placeMayBeFree();
-      return { refused: { code: error.code, message: error.message, again } };
+      if (error instanceof ZeromeshError) this.refused++;
+      throw error;
     }
   }
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type AmContract, contract, type InstanceId, isInstanceId } from "../core/mod.ts";
+import { type AmContract, type InstanceId, isInstanceId, systemContract } from "../core/mod.ts";
 
 const rank = z.int().min(0).nullable();
 
@@ -15,29 +15,44 @@ const joined = z.object({
   lostAfterMs: z.number().positive(),
 });
 
-// Refusals are answers: the library's own codes cannot be declared as errors of a contract.
-const refused = z.object({
-  // `again`: a worker seems to be gone, so that its place may be free soon.
-  refused: z.object({ code: z.string(), message: z.string(), again: z.boolean() }),
-});
+const refusals = { PEER_UNKNOWN: null, COHORT_ENDED: null };
 
 /** What leader and workers of one cohort say to each other. */
 export function cohortContracts(name: string) {
   const of = (what: string): string => `cohort:${name}:${what}`;
   return {
     /** Worker to leader: takes a place, or takes it again. */
-    join: contract(of("join"), { input: z.object({ rank }), output: z.union([joined, refused]) }),
+    join: systemContract(of("join"), {
+      input: z.object({ rank }),
+      output: joined,
+      errors: {
+        ...refusals,
+        // `again`: a worker seems to be gone, so that its place may be free soon.
+        COHORT_FULL: z.object({ again: z.boolean() }),
+        RANK_REQUIRED: null,
+        RANK_UNEXPECTED: null,
+        RANK_INVALID: null,
+        RANK_TAKEN: null,
+      },
+    }),
     /** Worker to leader: gives its place up. */
-    leave: contract(of("leave"), { input: z.object({}), output: z.object({ left: z.boolean() }) }),
+    leave: systemContract(of("leave"), {
+      input: z.object({}),
+      output: z.object({ left: z.boolean() }),
+      errors: refusals,
+    }),
     /** Worker to leader: contributes to a barrier or an all-gather, and waits for all others. */
-    gather: contract(of("gather"), {
+    gather: systemContract(of("gather"), {
       input: z.object({ name: z.string(), value: z.unknown() }),
-      output: z.union([z.object({ values: z.array(z.unknown()) }), refused]),
+      output: z.object({ values: z.array(z.unknown()) }),
+      errors: { ...refusals, COHORT_WORKER_LOST: null, OVERLOADED: null },
     }),
     /** Leader to worker: both live, and the worker is a member. */
-    beat: contract(of("beat"), { input: z.object({}) }) satisfies AmContract,
+    beat: systemContract(of("beat"), { input: z.object({}) }) satisfies AmContract,
     /** Leader to worker: it ends now, and says `leave` when it has. */
-    shutdown: contract(of("shutdown"), { input: z.object({ reason: z.string() }) }) satisfies AmContract,
+    shutdown: systemContract(of("shutdown"), {
+      input: z.object({ reason: z.string() }),
+    }) satisfies AmContract,
   };
 }
 
@@ -46,6 +61,3 @@ export type CohortContracts = ReturnType<typeof cohortContracts>;
 
 /** What a worker is told when it has joined. */
 export type Joined = z.infer<typeof joined>;
-
-/** Why a worker was refused what it asked for. */
-export type Refused = z.infer<typeof refused>;

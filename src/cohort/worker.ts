@@ -13,7 +13,7 @@ import {
   ZeromeshError,
 } from "../core/mod.ts";
 import { amHandler, portOf, type WaitOptions, waitOptionTable } from "../messenger/mod.ts";
-import { Entry, refusal } from "./entry.ts";
+import { Entry } from "./entry.ts";
 import { registerHandlers } from "./register_handlers.ts";
 import {
   clockOf,
@@ -170,14 +170,13 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     const { timeoutMs, signal: given } = readOptions(options, waitOptionTable, "Cannot gather", name);
     this.#over.signal.throwIfAborted();
     const signal = given === undefined ? this.#over.signal : AbortSignal.any([given, this.#over.signal]);
-    const answer = await this.#messenger.typedUnary(this.#contracts.gather, {
+    const { values } = await this.#messenger.typedUnary(this.#contracts.gather, {
       ...await this.#placeIn(timeoutMs, signal),
       to: this.leader,
       payload: { name, value },
       signal,
     });
-    if ("refused" in answer) throw refusal(answer.refused, this.leader);
-    return answer.values;
+    return values;
   }
 
   /** Waits while this worker looks for its leader. Resolves to the deadline, and what of it is used up. */

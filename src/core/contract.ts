@@ -112,6 +112,30 @@ export function contract<
   Output extends AnySchema | undefined = undefined,
   Errors extends ContractErrors = Record<never, never>,
 >(name: string, given: ContractOptions<Input, Output, Errors>): Contract<Input, Output, Errors> {
+  return makeContract(name, given, false);
+}
+
+/**
+ * Describes a handler of the library's own, as {@link contract} does for users. The errors that it declares may have codes of
+ * the library: its caller gets them as the handler threw them, with `ran: "yes"`.
+ */
+export function systemContract<
+  Input extends AnySchema,
+  Output extends AnySchema | undefined = undefined,
+  Errors extends ContractErrors = Record<never, never>,
+>(name: string, given: ContractOptions<Input, Output, Errors>): Contract<Input, Output, Errors> {
+  return makeContract(name, given, true);
+}
+
+function makeContract<
+  Input extends AnySchema,
+  Output extends AnySchema | undefined,
+  Errors extends ContractErrors,
+>(
+  name: string,
+  given: ContractOptions<Input, Output, Errors>,
+  own: boolean,
+): Contract<Input, Output, Errors> {
   if (typeof name !== "string") throw new TypeError("Cannot make a contract: its name must be a string");
   if (name === "") throw new ZeromeshError("NAME_INVALID", "Cannot make a contract: its name is empty");
   const cannot = `Cannot make contract "${name}"`;
@@ -123,7 +147,7 @@ export function contract<
   checkArgument("input", options.input, schemaOption, cannot);
   for (const [code, schema] of Object.entries(options.errors ?? {})) {
     // Such a code says what the library itself found, and with it whether the handler has run.
-    if ((knownErrorCodes as readonly string[]).includes(code)) {
+    if (!own && (knownErrorCodes as readonly string[]).includes(code)) {
       throw new TypeError(`${cannot}: the code ${code} is the library's own`);
     }
     if (schema !== null) checkArgument(`errors.${code}`, schema, schemaOption, cannot);

@@ -21,6 +21,7 @@ export {
   type HandlerInput,
   type HandlerOutput,
   isContract,
+  systemContract,
   type UnaryContract,
 } from "./contract.ts";
 export {

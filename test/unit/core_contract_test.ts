@@ -9,6 +9,7 @@ import {
   issuePath,
   type SchemaIssue,
   type StandardSchema,
+  systemContract,
   validate,
   ZeromeshError,
 } from "../../src/core/mod.ts";
@@ -42,6 +43,24 @@ test("contract() without output, errors and encoding is an am contract in JSON",
   expect(made.output).toBeUndefined();
   expect(made.errors).toEqual({});
   expect(made.encoding).toBe("json");
+});
+
+test("the library's own contracts may declare its codes, and users' may not", () => {
+  const errors = { QUEUE_FULL: z.object({ again: z.boolean() }), CLOSED: null };
+  expect(() => contract("add", { input: z.null(), errors })).toThrow(
+    "the code QUEUE_FULL is the library's own",
+  );
+  const made = systemContract("add", { input: z.null(), errors });
+  expect(made.errors).toEqual(errors);
+  const error: unknown = new ZeromeshError("QUEUE_FULL", "full", {
+    handler: "add",
+    details: { again: true },
+  });
+  expect(made.isError(error, "QUEUE_FULL") && error.details.again).toBeTrue();
+  expect(made.isError(error, "CLOSED")).toBeFalse();
+  expect(() => systemContract("add", { input: z.null(), errors: { QUEUE_FULL: untyped(5) } })).toThrow(
+    /"add": errors\.QUEUE_FULL must be/,
+  );
 });
 
 test("contract() refuses what is no Standard Schema v1, naming the place", () => {
