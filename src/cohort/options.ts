@@ -225,7 +225,7 @@ export const addWorkerOptionTable: OptionTable<AddWorkerOptions> = { rank };
 
 /** All that shutting a cohort down knows. */
 export const shutdownOptionTable: OptionTable<ShutdownOptions> = {
-  reason: option.kind("a string", (value) => typeof value === "string"),
+  reason: option.string,
   timeoutMs: option.timeout,
 };
 

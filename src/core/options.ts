@@ -55,6 +55,8 @@ export const option = {
   value: kind("a value", () => true, { nullable: true }),
   /** `true` or `false`. */
   flag: kind("true or false", (value) => typeof value === "boolean"),
+  /** A text, which may be empty. */
+  string: kind("a string", (value) => typeof value === "string"),
   /** A text that is not empty. */
   text: kind("a string that is not empty", (value) => typeof value === "string" && value !== ""),
   /** A text that no error may quote. */

@@ -1,4 +1,4 @@
-import { ZeromeshError } from "../core/mod.ts";
+import { checkArgument, option, ZeromeshError } from "../core/mod.ts";
 import type { Event } from "./event.ts";
 import type { EventHandle } from "./handle.ts";
 import { droppedReason } from "./outcome.ts";
@@ -28,9 +28,7 @@ export class Latch implements Disposable {
 
   /** Made by `latch(n)`. */
   constructor(host: MergeHost, count: number) {
-    if (!Number.isInteger(count) || count < 1) {
-      throw new RangeError(`Cannot make a latch for ${String(count)}: it must be a positive integer`);
-    }
+    checkArgument("count", count, option.whole(1, 2 ** 31), "Cannot make a latch");
     this.#events = Array.from({ length: count }, () => host.newEvent());
     this.parts = this.#events.map((event) => event.handle);
     this.handle = merge(host, this.parts);

@@ -228,7 +228,6 @@ export class EventManager {
    */
   async poison(handle: EventHandle, reason: string, given?: EventCallOptions): Promise<void> {
     const options = checkWait(handle, given, "Cannot poison an event");
-    if (typeof reason !== "string") throw new TypeError("Cannot poison an event: the reason must be a text");
     if (this.#parts.own.table.owns(handle)) return this.#parts.own.poison(handle, reason);
     await this.#elsewhere(handle).complete(handle, poisonedWith(reason), options);
   }
@@ -249,7 +248,8 @@ export class EventManager {
   /**
    * Opens when so many have arrived.
    *
-   * @throws {RangeError} If `count` is no positive integer.
+   * @throws {TypeError} If `count` is no integer.
+   * @throws {RangeError} If it is below 1.
    */
   latch(count: number): Latch {
     return new Latch(this, count);

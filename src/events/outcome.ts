@@ -1,4 +1,4 @@
-import { errorText, ZeromeshError } from "../core/mod.ts";
+import { checkArgument, errorText, option, ZeromeshError } from "../core/mod.ts";
 import { stringifyJson } from "../wire/mod.ts";
 import type { EventHandle } from "./handle.ts";
 
@@ -27,8 +27,9 @@ export const droppedReason = "event dropped without being triggered";
 // A merged event joins the reasons of all its inputs.
 const longestReason = 65_536;
 
-/** Poisoned. Longer reasons are cut. */
+/** Poisoned. Longer reasons are cut. @throws {TypeError} If the reason is no text. */
 export function poisonedWith(reason: string): Outcome {
+  checkArgument("reason", reason, option.string, "Cannot poison an event");
   const text = reason.length > longestReason ? `${reason.slice(0, longestReason)}…` : reason;
   return { reason: text.toWellFormed(), value: undefined, json: undefined };
 }

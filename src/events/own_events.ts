@@ -104,9 +104,9 @@ export class OwnEvents {
    * @throws {ZeromeshError} `EVENT_COMPLETED` when it was triggered, `EVENT_UNKNOWN`.
    */
   poison(handle: EventHandle, reason: string): void {
-    if (typeof reason !== "string") throw new TypeError("Cannot poison an event: the reason must be a text");
+    const outcome = poisonedWith(reason);
     const slot = this.table.find(handle);
-    if (slot !== null) return this.complete(slot, poisonedWith(reason));
+    if (slot !== null) return this.complete(slot, outcome);
     if (this.#completedOutcome(handle).reason === null) throw completedError(handle);
   }
 

@@ -7,6 +7,8 @@ import {
   observeStats,
   onAbort,
   readOptions,
+  type Semaphore,
+  semaphore,
   systemClock,
   ZeromeshError,
 } from "../core/mod.ts";
@@ -62,7 +64,7 @@ interface Job {
  * ```
  */
 export class ActiveMessageExecutor implements AsyncDisposable {
-  readonly #concurrency: number;
+  readonly #permits: Semaphore;
   readonly #maxUnread: number;
   readonly #handlerTimeoutMs: number;
   readonly #logger: Logger;
@@ -92,7 +94,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   constructor(given?: ExecutorOptions) {
     const options = readOptions(given, executorOptionTable, "Cannot make an executor");
     const d = executorDefaults;
-    this.#concurrency = options.concurrency ?? d.concurrency;
+    this.#permits = semaphore(options.concurrency ?? d.concurrency);
     const limit = options.maxQueued ?? d.maxQueued;
     const overflow = options.overflow ?? d.overflow;
     this.#queue = new AsyncQueue({
@@ -264,7 +266,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
 
   /** Begins what may begin. */
   #pump(): void {
-    while (this.#queue.size > 0 && this.#running.size < this.#concurrency) {
+    while (this.#queue.size > 0 && this.#permits.available > 0) {
       // The unread ones are as many as the limit, or will be when those that run have ended.
       if (this.#stopping === null && this.#responses.size + this.#running.size >= this.#maxUnread) return;
       this.#begin(this.#queue.take()!);
@@ -276,12 +278,14 @@ export class ActiveMessageExecutor implements AsyncDisposable {
     const handler = this.#handlers.get(messageType);
     const controller = new AbortController();
     this.#running.add(controller);
+    this.#permits.take();
     let over = false;
     const end = (error: unknown): void => {
       if (over) return;
       over = true;
       cancel();
       this.#running.delete(controller);
+      this.#permits.release();
       if (error === undefined) this.#succeeded++;
       else this.#failed++;
       this.#notify(job, error);

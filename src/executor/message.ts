@@ -1,3 +1,5 @@
+import { checkArgument, option } from "../core/mod.ts";
+
 /** A message for `ActiveMessageExecutor.send`. */
 export interface ActiveMessage {
   /** Names the handler. */
@@ -27,17 +29,12 @@ export interface ActiveMessageHandlerObject {
 
 /** Refuses what is no message. */
 export function checkMessage(message: ActiveMessage): void {
-  if (typeof message !== "object" || message === null) {
-    throw new TypeError("A message must be an object with messageType and messageData");
-  }
-  const { messageType, messageData, responseNotification } = message;
-  if (typeof messageType !== "string") throw new TypeError("messageType must be a string");
-  if (!(messageData instanceof Uint8Array)) {
-    throw new TypeError(`Cannot send "${messageType}": messageData must be a Uint8Array`);
-  }
-  if (responseNotification !== undefined && typeof responseNotification !== "string") {
-    throw new TypeError(`Cannot send "${messageType}": responseNotification must be a string`);
-  }
+  checkArgument("message", message, option.object, "Cannot send");
+  const { messageType, messageData, responseNotification = "" } = message;
+  checkArgument("messageType", messageType, option.string, "Cannot send");
+  const cannot = `Cannot send "${messageType}"`;
+  checkArgument("messageData", messageData, option.bytes, cannot);
+  checkArgument("responseNotification", responseNotification, option.string, cannot);
 }
 
 /** A handler as a function. */
