@@ -97,8 +97,6 @@ const implemented = /^(?:Caller|MessengerFace|CohortMessenger|PeerDiscovery|Serv
 const without: ReadonlyMap<string, string> = new Map([
   ["new ZeromeshError", "refusing would take the place of the failure that it tells"],
   ["new PeerQuestions", "made by Messenger.create, of no options"],
-  ["attachEvents", "gets what Messenger.create has checked"],
-  ["resolveEventOptions", "gets what Messenger.create has checked"],
 ]);
 
 test("everything public that takes options is in the table of the tests of options", () => {
