@@ -40,7 +40,7 @@ import { rosterOf } from "./peers/roster.ts";
 import { Retries } from "./calls/retry.ts";
 import type { DestinationRouter, RouterHost } from "./calls/destination_router.ts";
 import { CreditCounts } from "./credit/send_credit.ts";
-import { StagedRequests } from "./handlers/staged.ts";
+import { StagedRequests } from "./velo/staged.ts";
 import type { MessengerStats } from "./stats.ts";
 import { StatusFeed } from "./peers/status.ts";
 import { goodbyeHandler, serveConnections } from "./builtins/system_handlers.ts";

@@ -71,7 +71,7 @@ export {
 export { callOptionTable, clientOptionTable, typedCallOptionTable } from "./calls/call_options.ts";
 export { type CoreParts, type CoreTransport, type Lifecycle, MessengerCore } from "./core.ts";
 export { type MessengerStats } from "./stats.ts";
-export { type StagedStats } from "./handlers/staged.ts";
+export { type StagedStats } from "./velo/staged.ts";
 export { type DispatchStats } from "./handlers/dispatch_stats.ts";
 export { type HandlerStats } from "./handlers/handler_stats.ts";
 export {
@@ -109,7 +109,7 @@ export { heartbeatBoundMs } from "./peers/peer_finder.ts";
 export { type PeerLookup, type Roster, type Standing } from "./discovery_port.ts";
 export { type PeerEntry, peerInfoOfEntry, type PeerLocation } from "./peers/peer_entry.ts";
 export { type Peer, peerText, type PeerView, type Session } from "./peers/peer.ts";
-export { type StrangerDialStats } from "./peers/reply_links.ts";
+export { type StrangerDialStats } from "./velo/reply_links.ts";
 export { type Destination, isDestination, type RetriedDestination } from "./calls/destination.ts";
 export { type DestinationRouter, type RouterHost, type ToDestination } from "./calls/destination_router.ts";
 export { type CallStats } from "./calls/call_stats.ts";

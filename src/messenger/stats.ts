@@ -2,9 +2,9 @@ import type { Faults } from "../core/mod.ts";
 import type { TransportStats } from "../transport/mod.ts";
 import type { DispatchStats } from "./handlers/dispatch_stats.ts";
 import type { CallStats } from "./calls/call_stats.ts";
-import type { StrangerDialStats } from "./peers/reply_links.ts";
+import type { StrangerDialStats } from "./velo/reply_links.ts";
 import type { CreditStats } from "./credit/send_credit.ts";
-import type { StagedStats } from "./handlers/staged.ts";
+import type { StagedStats } from "./velo/staged.ts";
 
 /** A snapshot of counters. */
 export interface MessengerStats {

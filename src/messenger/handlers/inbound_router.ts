@@ -20,7 +20,7 @@ import { answersFor } from "../peers/identity.ts";
 import { payloadLimit } from "../calls/payload_limit.ts";
 import type { CallTable, PendingCall } from "../calls/pending.ts";
 import type { Session } from "../peers/peer.ts";
-import type { StagedRequests } from "./staged.ts";
+import type { StagedRequests } from "../velo/staged.ts";
 
 const decoder = new TextDecoder();
 

@@ -28,8 +28,8 @@ import { heartbeatBoundMs, PeerFinder } from "./peer_finder.ts";
 import type { PeerLookup } from "../discovery_port.ts";
 import { PeerTable } from "./peer_table.ts";
 import { type Peer, peerText, Session, type Terms } from "./peer.ts";
-import { tellPlainLoss } from "./plain_loss.ts";
-import { ReplyLinks } from "./reply_links.ts";
+import { tellPlainLoss } from "../velo/plain_loss.ts";
+import { ReplyLinks } from "../velo/reply_links.ts";
 import type { Status } from "./status.ts";
 
 /** What connections need of the messenger. */

@@ -1,6 +1,6 @@
 import type { Link, LinkLoss, Transport } from "../../transport/mod.ts";
-import type { PeerTable } from "./peer_table.ts";
-import { type Peer, Session } from "./peer.ts";
+import type { PeerTable } from "../peers/peer_table.ts";
+import { type Peer, Session } from "../peers/peer.ts";
 
 /** What {@link ReplyLinks} work with. */
 export interface ReplyLinksParts {

@@ -1,6 +1,6 @@
 import type { Logger } from "../../core/mod.ts";
 import type { LinkLoss } from "../../transport/mod.ts";
-import type { Session, Terms } from "./peer.ts";
+import type { Session, Terms } from "../peers/peer.ts";
 
 /**
  * Logs that a connection of plain Velo ended. Velo knows no limit of ours, and libzmq does not tell that it ended a

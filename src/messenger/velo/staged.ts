@@ -25,10 +25,10 @@ import {
   type StagedLease,
   veloText,
 } from "../../wire/mod.ts";
-import { ByteBudget } from "./byte_budget.ts";
+import { ByteBudget } from "../handlers/byte_budget.ts";
 import type { Connections } from "../peers/connections.ts";
 import type { Peer, Session } from "../peers/peer.ts";
-import type { Replies, ReplyTarget } from "./replies.ts";
+import type { Replies, ReplyTarget } from "../handlers/replies.ts";
 
 /** Counters of {@link StagedRequests}. */
 export interface StagedStats {
