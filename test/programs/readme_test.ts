@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { after, test } from "node:test";
 import { freePort } from "../support/ports.ts";
 import {
@@ -30,7 +31,7 @@ after(async () => {
 });
 
 function start(runtime: RuntimeName, script: string, args: readonly string[] = []): SpawnedProcess {
-  return spawnCommand(scriptCommand(runtime, script, { args, permissions }));
+  return spawnCommand(scriptCommand(runtime, script, { args, permissions }), { cwd: dirname(script) });
 }
 
 test("README: its first 40 lines say everything up to the table of patterns, in order", () => {
@@ -122,7 +123,8 @@ async function checkTypes(): Promise<Map<string, string>> {
 export const names: (keyof MessengerOptions)[] = ${JSON.stringify(names)};`;
   const scripts = [await writeSample("wrong.ts", makeWrong), (await project()).write("options.ts", typed)];
   // Together, since the library's declarations are most of the work.
-  await using check = spawnCommand([runtimeProgram("deno"), "check", "--quiet", ...scripts]);
+  const cwd = (await project()).folder;
+  await using check = spawnCommand([runtimeProgram("deno"), "check", "--quiet", ...scripts], { cwd });
   assert.equal((await within(check.exit, 60_000, "the check to end")).code, 1);
   const errors = new Map<string, string>();
   for (const [text, file = ""] of check.errorText.matchAll(/^TS\d+ [^]*?\/([\w.]+):\d+:\d+$/gm)) {

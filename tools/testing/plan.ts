@@ -68,22 +68,24 @@ const paths = (names: readonly string[]): ReadonlySet<string> =>
 
 /** Files that measure how quick something is, or how much of the processor it takes: another beside them would be measured too. */
 export const lonelyFiles = paths([
+  "conformance/ffi_memory",
   "conformance/zmq_reactor",
-  "process/cohort_freeze",
   "process/credit",
   "process/hostile",
-  "process/transport_flow",
-  "process/transport_memory",
-  "process/transport_stopped",
 ]);
 
 /** Files that keep a processor busy by themselves, or hold the product to a time: no more than one for each processor. */
 export const busyFiles = paths([
   "conformance/ffi_waiter",
   "conformance/messenger_load",
+  "process/cohort_freeze",
+  "process/discovery_etcd",
   "process/links_loss",
   "process/transport_clients",
+  "process/transport_flow",
   "process/transport_huge",
+  "process/transport_memory",
+  "process/transport_stopped",
 ]);
 
 /** Files that try the packed package. */
