@@ -1,4 +1,12 @@
-import { type Clock, errorText, hold, type InstanceId, type Logger, type WorkerId } from "./core/mod.ts";
+import {
+  type Clock,
+  errorText,
+  hold,
+  type InstanceId,
+  type Logger,
+  type WorkerId,
+  ZeromeshError,
+} from "./core/mod.ts";
 import type { DestinationRouter, PeerInfo, PeerLookup, RouterHost } from "./messenger/mod.ts";
 import {
   checkServiceName,
@@ -50,6 +58,7 @@ export class DiscoveryHub implements PeerLookup {
   #directory: ServiceDirectory | null = null;
   #registering: Promise<void> | null = null;
   #withdrawn = false;
+  #leftBehind: ZeromeshError | null = null;
 
   /** Made by {@link DiscoveryHub.of}. */
   private constructor(
@@ -167,9 +176,22 @@ export class DiscoveryHub implements PeerLookup {
     return this.#announcement.announced;
   }
 
+  /** Why closing could not take all entries back; null when it could, or has not tried yet. */
+  get leftBehind(): ZeromeshError | null {
+    return this.#leftBehind;
+  }
+
   /** Closes a messenger: takes its entries back first, so that nobody calls it any more, and lets go at the end. */
   async around(close: () => Promise<void>): Promise<void> {
-    await hold(this.#withdraw(), { clock: this.#parts.clock, timeoutMs: withdrawMs }).catch(() => {});
+    const late = () => new Error(`there was no answer within ${withdrawMs} ms`);
+    const wait = { clock: this.#parts.clock, timeoutMs: withdrawMs, late };
+    await hold(this.#withdraw(), wait).catch((error) => {
+      this.#leftBehind = new ZeromeshError(
+        "PEER_UNREACHABLE",
+        `Discovery still has the entries of this instance: ${errorText(error)}`,
+        { cause: error },
+      );
+    });
     try {
       // Handlers that finish meanwhile still call services.
       await close();

@@ -2,6 +2,7 @@ import {
   type CallOutput,
   type Contract,
   type DroppedEntries,
+  type Ending,
   type InstanceId,
   isContract,
   readOptions,
@@ -152,9 +153,12 @@ export class Messenger extends PeerQuestions implements MessengerFace, Caller, A
     return this.#inside.library;
   }
 
-  /** Resolves, and never rejects, when the instance is closed. */
-  get closed(): Promise<"closed"> {
-    return this.#inside.closed.promise;
+  /**
+   * Resolves when the instance is closed, and never rejects: to `"closed"`, to the text of the signal that closed it, or to
+   * the error when closing failed or the entry of this instance in discovery could not be taken back.
+   */
+  get closed(): Promise<Ending> {
+    return this.#inside.end.closed;
   }
 
   /** Id and address of this instance, for {@link Messenger.registerPeer} elsewhere; JSON as Velo's own. */

@@ -1,4 +1,4 @@
-import { onAbort } from "./core/mod.ts";
+import { EndOf, errorText, onAbort } from "./core/mod.ts";
 import { DiscoveryHub } from "./discovery_hub.ts";
 import { type AttachedEvents, attachEvents, resolveEventOptions } from "./events/mod.ts";
 import {
@@ -22,8 +22,8 @@ export class Inside {
   readonly library: LibraryInfo;
   /** Its use of discovery; null without. */
   readonly hub: DiscoveryHub | null;
-  /** Resolves when it is closed. */
-  readonly closed: PromiseWithResolvers<"closed"> = Promise.withResolvers();
+  /** Tells when it is closed, and why. */
+  readonly end: EndOf = new EndOf();
   /** What does the work. */
   core!: MessengerCore;
   /** Its events. */
@@ -49,17 +49,17 @@ export class Inside {
       await this.close(0);
       throw signal.reason;
     }
-    const listening = onAbort(signal, () => void this.close().catch(() => {}));
-    void this.closed.promise.then(() => listening[Symbol.dispose]());
+    const aborted = () => `the signal aborted: ${errorText(signal.reason)}`;
+    const listening = onAbort(signal, () => void this.close(undefined, aborted()).catch(() => {}));
+    void this.end.closed.then(() => listening[Symbol.dispose]());
   }
 
   /** Closes it. The second call returns the first promise. */
-  close(timeoutMs: number = messengerDefaults.closeTimeoutMs): Promise<void> {
+  close(timeoutMs: number = messengerDefaults.closeTimeoutMs, reason = "closed"): Promise<void> {
     if (this.#closing !== null) return this.#closing;
     const close = () => this.core.close(timeoutMs);
-    const closing = this.#closing = this.hub === null ? close() : this.hub.around(close);
-    closing.then(() => this.closed.resolve("closed"), () => this.closed.resolve("closed"));
-    return closing;
+    this.#closing = this.hub === null ? close() : this.hub.around(close);
+    return this.end.follow(this.#closing, () => this.hub?.leftBehind ?? reason);
   }
 }
 

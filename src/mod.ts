@@ -39,6 +39,7 @@ export {
   type DeclaredError,
   type DroppedEntries,
   type Encoding,
+  type Ending,
   type ErrorCode,
   type ErrorCodeOf,
   type ErrorPolicy,

@@ -47,6 +47,7 @@ export {
   ZeromeshError,
   type ZeromeshErrorOptions,
 } from "./errors.ts";
+export { type Ending, EndOf } from "./ending.ts";
 export { describeValue, typeName } from "./describe_value.ts";
 export { type Faults, Guard, guardLogger, type Hook, hooks, isThenable, readable } from "./guard.ts";
 export { guardLimiter } from "./guarded_limiter.ts";

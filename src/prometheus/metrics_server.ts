@@ -1,6 +1,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { errorText, option, type OptionTable, readOptions, ZeromeshError } from "../core/mod.ts";
+import {
+  type Ending,
+  EndOf,
+  errorText,
+  option,
+  type OptionTable,
+  readOptions,
+  ZeromeshError,
+} from "../core/mod.ts";
 
 /** Where metrics are served. */
 export interface ServeOptions {
@@ -38,6 +46,8 @@ export interface MetricsServer extends AsyncDisposable {
   readonly url: string;
   /** Stops answering and ends open connections. The second call returns the first promise. */
   close(): Promise<void>;
+  /** Resolves when it no longer answers, and never rejects: to `"closed"`, or to the error that ended it. */
+  readonly closed: Promise<Ending>;
 }
 
 /** Serves a text over HTTP. */
@@ -52,16 +62,18 @@ export async function serveMetrics(source: TextSource, options?: ServeOptions): 
   await listening(server, hostname, port);
   server.unref();
   const bound = (server.address() as AddressInfo).port;
-  let closed: Promise<void> | null = null;
-  const close = (): Promise<void> => {
-    closed ??= new Promise<void>((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    });
-    return closed;
-  };
+  let closing: Promise<void> | null = null;
+  const end = new EndOf();
+  server.once("error", (error) => end.tell(error));
+  const close = (): Promise<void> =>
+    closing ??= end.follow(
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+    );
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-  return { url: `http://${host}:${bound}${path}`, close, [Symbol.asyncDispose]: close };
+  return { url: `http://${host}:${bound}${path}`, close, closed: end.closed, [Symbol.asyncDispose]: close };
 }
 
 async function answer(

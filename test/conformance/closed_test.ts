@@ -1,0 +1,43 @@
+/** `closed`: what it resolves to after a good end, and what it tells when the end was a failure. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { StaticDiscovery } from "../../src/discovery/mod.ts";
+import type { PeerInfo, Registration } from "../../src/mod.ts";
+import { prometheusMeter } from "../../src/prometheus/mod.ts";
+import { leakCheck } from "../support/fixture.ts";
+import { within } from "../support/until.ts";
+
+test("closed of a messenger resolves to closed, or to the text of the signal that closed it", async () => {
+  await using t = await leakCheck();
+  const messenger = await t.messenger();
+  await messenger.close();
+  assert.equal(await messenger.closed, "closed");
+  const stop = new AbortController();
+  const stopped = await t.messenger({ signal: stop.signal });
+  stop.abort(new Error("enough"));
+  assert.equal(await within(stopped.closed, 5_000), "the signal aborted: enough");
+});
+
+class Stubborn extends StaticDiscovery {
+  override registerPeer(_info: PeerInfo): Promise<Registration> {
+    const unregister = () => Promise.reject(new Error("the store is read-only"));
+    return Promise.resolve({ unregister, [Symbol.asyncDispose]: unregister });
+  }
+}
+
+test("closed tells that discovery still has the instance, and close() does not fail for it", async () => {
+  await using t = await leakCheck();
+  const messenger = await t.messenger({ discovery: new Stubborn() });
+  await messenger.close();
+  const ending = await messenger.closed;
+  assert.ok(ending instanceof Error);
+  assert.match(ending.message, /^Discovery still has the entries of this instance: the store is read-only$/);
+});
+
+test("closed of a metrics server resolves when it no longer answers", async () => {
+  await using _t = await leakCheck();
+  const server = await prometheusMeter().serve({ port: 0 });
+  await using other = server;
+  await other.close();
+  assert.equal(await within(server.closed, 1_000), "closed");
+});
