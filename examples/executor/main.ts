@@ -42,6 +42,6 @@ const requests = [
 for (const [messageType, text, responseNotification] of requests) {
   await executor.send({ messageType, messageData: new TextEncoder().encode(text), responseNotification });
 }
-await executor.stop({ drain: true });
+await executor.close({ drain: true });
 await listening;
 console.log(`the ledger has ${ledger.entries.join(", ")}`);

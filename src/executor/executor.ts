@@ -1,6 +1,8 @@
 import {
   AsyncQueue,
   type Clock,
+  type Ending,
+  EndOf,
   errorText,
   Guard,
   type Logger,
@@ -22,14 +24,14 @@ import {
 } from "./message.ts";
 import { failed, type ResponseNotification, succeeded } from "./notification.ts";
 import {
+  type ExecutorCloseOptions,
+  executorCloseOptionTable,
   executorDefaults,
   type ExecutorOptions,
   executorOptionTable,
   type ExecutorStats,
   type SendOptions,
   sendOptionTable,
-  type StopOptions,
-  stopOptionTable,
 } from "./options.ts";
 
 const senderOf = ({ sender }: Job): string | null => sender;
@@ -77,7 +79,8 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   // Handlers wait while too many are unread, so that needs no limit of its own.
   readonly #responses = new AsyncQueue<ResponseNotification>({ limit: Infinity, overflow: "wait" });
   #idle: PromiseWithResolvers<void> | null = null;
-  #stopping: Promise<void> | null = null;
+  readonly #end = new EndOf();
+  #closing: Promise<void> | null = null;
   #draining = false;
   #succeeded = 0;
   #failed = 0;
@@ -110,11 +113,13 @@ export class ActiveMessageExecutor implements AsyncDisposable {
     this.#clock = options.clock ?? systemClock;
     this.#metrics = observeStats(options.meter, guard, executorMetrics, () => this.stats());
     const { signal } = options;
-    this.#listening = onAbort(signal, () => void this.stop());
+    this.#listening = onAbort(signal, () => {
+      void this.#close({}, `the signal aborted: ${errorText(signal?.reason)}`);
+    });
   }
 
   /**
-   * How messages with a prefix ended. Several readers share the items. It ends when {@link stop} is done and
+   * How messages with a prefix ended. Several readers share the items. It ends when {@link close} is done and
    * everything was read.
    */
   get responses(): AsyncIterable<ResponseNotification> {
@@ -168,7 +173,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
    *
    * @param message What to handle, and the prefix of the notification.
    * @param options A signal that ends the wait for a place.
-   * @throws {ZeromeshError} `CLOSED` after {@link stop}; `QUEUE_FULL` with `overflow: "fail"`.
+   * @throws {ZeromeshError} `CLOSED` after {@link close}; `QUEUE_FULL` with `overflow: "fail"`.
    */
   send(message: ActiveMessage, options?: SendOptions): Promise<void> {
     try {
@@ -199,28 +204,52 @@ export class ActiveMessageExecutor implements AsyncDisposable {
    * `drain` is set, and those with a prefix are notified of that. Handlers that run on past the time are reported
    * as failed. Calling it again waits for the same end.
    */
-  async stop(given?: StopOptions): Promise<void> {
-    const options = readOptions(given, stopOptionTable, "Cannot stop the executor");
-    if (this.#stopping === null) {
-      this.#draining = options.drain ?? false;
-      this.#stopping = this.#stop(options.timeoutMs ?? executorDefaults.stopTimeoutMs);
-    }
-    await this.#stopping;
+  async close(given?: ExecutorCloseOptions): Promise<void> {
+    await this.#close(readOptions(given, executorCloseOptionTable, "Cannot close the executor"), "closed");
   }
 
-  /** {@link stop} with its executorDefaults. */
+  /** Alias of {@link close}: what Dynamo's document calls stopping the receiver. */
+  stop(options?: ExecutorCloseOptions): Promise<void> {
+    return this.close(options);
+  }
+
+  /**
+   * Resolves when it is closed, and never rejects: to `"closed"`, to the text of the signal that closed it, or to an error
+   * when handlers ran on past the time.
+   */
+  get closed(): Promise<Ending> {
+    return this.#end.closed;
+  }
+
+  /** {@link close} with its defaults. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
+    await this.close();
   }
 
-  async #stop(timeoutMs: number): Promise<void> {
+  #close(
+    { timeoutMs = executorDefaults.closeTimeoutMs, drain = false }: ExecutorCloseOptions,
+    reason: string,
+  ): Promise<void> {
+    if (this.#closing !== null) return this.#closing;
+    this.#draining = drain;
+    let late = 0;
+    this.#closing = this.#finish(timeoutMs, (count) => late = count);
+    return this.#end.follow(this.#closing, () =>
+      late === 0 ? reason : new ZeromeshError(
+        "TIMEOUT",
+        `${late} handlers of the executor had not finished within ${timeoutMs} ms`,
+      ));
+  }
+
+  async #finish(timeoutMs: number, tellLate: (count: number) => void): Promise<void> {
     this.#queue.end();
     if (!this.#draining) this.#dropQueue();
     this.#idle = Promise.withResolvers();
     if (this.#isIdle()) this.#idle.resolve();
     const cancel = this.#clock.after(timeoutMs, () => {
       this.#dropQueue();
-      const message = `The executor was stopped and waited ${timeoutMs} ms`;
+      tellLate(this.#running.size);
+      const message = `The executor was closed and waited ${timeoutMs} ms`;
       for (const controller of this.#running) {
         controller.abort(new ZeromeshError("CLOSED", message, { ran: "maybe" }));
       }
@@ -239,7 +268,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   #dropQueue(): void {
     for (let job = this.#queue.take(); job !== undefined; job = this.#queue.take()) {
       this.#dropped++;
-      this.#notify(job, new Error("The executor was stopped before this message was handled"));
+      this.#notify(job, new Error("The executor was closed before this message was handled"));
     }
   }
 
@@ -251,7 +280,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
 
   #refusal({ message: { messageType } }: Job, why: "full" | "ended"): ZeromeshError {
     const reason = why === "ended"
-      ? "the executor was stopped"
+      ? "the executor was closed"
       : `${this.#queue.size} messages wait for a handler ` +
         "already, which is the limit (maxQueued), or one sender's share of it";
     return new ZeromeshError(
@@ -268,7 +297,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   #pump(): void {
     while (this.#queue.size > 0 && this.#permits.available > 0) {
       // The unread ones are as many as the limit, or will be when those that run have ended.
-      if (this.#stopping === null && this.#responses.size + this.#running.size >= this.#maxUnread) return;
+      if (this.#closing === null && this.#responses.size + this.#running.size >= this.#maxUnread) return;
       this.#begin(this.#queue.take()!);
     }
   }
@@ -292,7 +321,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
       this.#pump();
       if (this.#isIdle()) this.#idle?.resolve();
     };
-    // By the deadline, or by a stop that has lasted too long.
+    // By the deadline, or by a close that has lasted too long.
     onAbort(controller.signal, () => {
       if (over) return;
       this.#abandoned++;

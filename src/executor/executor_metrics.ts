@@ -6,7 +6,7 @@ export const executorMetrics = numbersOf((stats: ExecutorStats) => stats, "execu
   accepted: ["counter", "messages", "Messages that an executor took."],
   succeeded: ["counter", "messages", "Of these, those whose handler finished."],
   failed: ["counter", "messages", "Of these, those that failed."],
-  dropped: ["counter", "messages", "Of these, those still waiting when it was stopped."],
+  dropped: ["counter", "messages", "Of these, those still waiting when it was closed."],
   queued: ["gauge", "messages", "Messages that wait."],
   running: ["gauge", "messages", "Handlers that run."],
   abandoned: ["gauge", "handlers", "Handlers given up at their deadline that have not ended."],

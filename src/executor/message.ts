@@ -14,7 +14,7 @@ export interface ActiveMessage {
 export interface ActiveMessageContext {
   /** What the message was sent as. */
   readonly messageType: string;
-  /** Aborts when the deadline passes or the executor is stopped. */
+  /** Aborts when the deadline passes or the executor is closed. */
   readonly signal: AbortSignal;
 }
 

@@ -14,7 +14,7 @@
  * | `ResponseNotification { notification, is_success }` | `ResponseNotification { notification, isSuccess }` |
  * | `{prefix}:ok`, `{prefix}:err({message})` | the same; {@link parseNotification} takes them apart |
  * | the communication layer | {@link serveExecutor} and {@link sendToExecutor} |
- * | stopping the receiver | `await executor.stop()` |
+ * | stopping the receiver | `await executor.close()`; `stop()` is an alias |
  *
  * @example Two at a time
  * ```ts
@@ -24,7 +24,7 @@
  * executor.registerHandlers({ resize: async (data) => {} });
  * const messageData = new Uint8Array(3);
  * await executor.send({ messageType: "resize", messageData, responseNotification: "request_1" });
- * await executor.stop({ drain: true });
+ * await executor.close({ drain: true });
  * for await (const { notification } of executor.responses) console.log(notification); // request_1:ok
  * ```
  *
@@ -38,7 +38,7 @@ export {
   serveExecutor,
   type ServeExecutorOptions,
 } from "./bridge.ts";
-export type { Overflow } from "../core/mod.ts";
+export type { Ending, Overflow } from "../core/mod.ts";
 export { ActiveMessageExecutor } from "./executor.ts";
 export {
   type ActiveMessage,
@@ -47,4 +47,9 @@ export {
   type ActiveMessageHandlerObject,
 } from "./message.ts";
 export { type ParsedNotification, parseNotification, type ResponseNotification } from "./notification.ts";
-export { type ExecutorOptions, type ExecutorStats, type SendOptions, type StopOptions } from "./options.ts";
+export {
+  type ExecutorCloseOptions,
+  type ExecutorOptions,
+  type ExecutorStats,
+  type SendOptions,
+} from "./options.ts";

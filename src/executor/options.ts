@@ -18,16 +18,16 @@ export interface ExecutorOptions {
   handlerTimeoutMs?: number | undefined;
   /** Where trouble is reported that nobody asked to be told of. @default {silent} */
   logger?: Logger | undefined;
-  /** Where its counters go, until it is stopped. @default {nowhere} */
+  /** Where its counters go, until it is closed. @default {nowhere} */
   meter?: Meter | undefined;
   /** Where time comes from. @default {the system's clock} */
   clock?: Clock | undefined;
-  /** Stops it, as `ActiveMessageExecutor.stop` does without options. */
+  /** Closes it, as `ActiveMessageExecutor.close` does without options. */
   signal?: AbortSignal | undefined;
 }
 
-/** Options of `ActiveMessageExecutor.stop`. */
-export interface StopOptions {
+/** Options of `ActiveMessageExecutor.close`. */
+export interface ExecutorCloseOptions {
   /** How long running handlers may go on before their `signal` aborts, in milliseconds. @default {5_000} */
   timeoutMs?: number | undefined;
   /** Whether messages that wait are still handled, within the same time. @default {false} */
@@ -58,7 +58,7 @@ export interface ExecutorStats {
   readonly succeeded: number;
   /** Handlers that threw, rejected or overran their time, and messages without a handler. */
   readonly failed: number;
-  /** Messages that were still waiting when the executor was stopped. */
+  /** Messages that were still waiting when the executor was closed. */
   readonly dropped: number;
   /** Failed handlers that were given up at their deadline and have not ended since. */
   readonly abandoned: number;
@@ -73,7 +73,7 @@ export const executorDefaults = {
   overflow: "wait",
   maxUnreadResponses: 65_536,
   handlerTimeoutMs: 30_000,
-  stopTimeoutMs: 5_000,
+  closeTimeoutMs: 5_000,
 } as const;
 
 /** All that an executor knows. */
@@ -89,8 +89,8 @@ export const executorOptionTable: OptionTable<ExecutorOptions> = {
   signal: option.signal,
 };
 
-/** All that stopping an executor knows. */
-export const stopOptionTable: OptionTable<StopOptions> = {
+/** All that closing an executor knows. */
+export const executorCloseOptionTable: OptionTable<ExecutorCloseOptions> = {
   timeoutMs: option.timeout,
   drain: option.flag,
 };

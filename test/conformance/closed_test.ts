@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StaticDiscovery } from "../../src/discovery/mod.ts";
 import type { PeerInfo, Registration } from "../../src/mod.ts";
+import { ActiveMessageExecutor } from "../../src/executor/mod.ts";
 import { prometheusMeter } from "../../src/prometheus/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { within } from "../support/until.ts";
@@ -40,4 +41,25 @@ test("closed of a metrics server resolves when it no longer answers", async () =
   await using other = server;
   await other.close();
   assert.equal(await within(server.closed, 1_000), "closed");
+});
+
+test("closed of an executor tells a good end, also by its old name, a signal, and handlers that ran on", async () => {
+  await using _t = await leakCheck();
+  const closed = new ActiveMessageExecutor();
+  await closed.close();
+  assert.equal(await closed.closed, "closed");
+  const stopped = new ActiveMessageExecutor();
+  await stopped.stop();
+  assert.equal(await stopped.closed, "closed");
+  const stop = new AbortController();
+  const aborted = new ActiveMessageExecutor({ signal: stop.signal });
+  stop.abort(new Error("enough"));
+  assert.equal(await within(aborted.closed, 1_000), "the signal aborted: enough");
+  const stuck = new ActiveMessageExecutor();
+  stuck.registerHandlers({ never: () => new Promise(() => {}) });
+  await stuck.send({ messageType: "never", messageData: new Uint8Array() });
+  await within(stuck.close({ timeoutMs: 10, drain: true }), 1_000);
+  const ending = await stuck.closed;
+  assert.ok(ending instanceof Error);
+  assert.match(ending.message, /^1 handlers of the executor had not finished within 10 ms$/);
 });

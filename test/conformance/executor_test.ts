@@ -218,7 +218,7 @@ test("stop() waits for what runs and tells what it did not begin; then the strea
   const seen: string[] = [];
   for await (const { notification } of executor.responses) seen.push(notification);
   assert.deepEqual(seen, [
-    "waits:err(The executor was stopped before this message was handled)",
+    "waits:err(The executor was closed before this message was handled)",
     "runs:ok",
   ]);
   assert.equal(executor.stats().dropped, 2);
@@ -230,7 +230,7 @@ test("stop({ drain: true }) handles what waits, and stop() is over in time whate
   const draining = open(t, { concurrency: 1 });
   draining.registerHandlers({ step: () => Promise.resolve() });
   for (let i = 0; i < 5; i++) await draining.send(message("step", `${i}`));
-  await draining.stop({ drain: true });
+  await draining.close({ drain: true });
   assert.deepEqual((await read(draining, 5)).map(({ notification }) => notification), [
     "0:ok",
     "1:ok",
@@ -242,9 +242,9 @@ test("stop({ drain: true }) handles what waits, and stop() is over in time whate
   stuck.registerHandlers({ never: () => new Promise(() => {}) });
   await stuck.send(message("never", "runs"));
   await stuck.send(message("never", "waits"));
-  await within(stuck.stop({ drain: true, timeoutMs: 30 }), 1_000);
+  await within(stuck.close({ drain: true, timeoutMs: 30 }), 1_000);
   const seen = (await read(stuck, 2)).map(({ notification }) => notification);
-  assert.ok(seen.includes("runs:err(The executor was stopped and waited 30 ms)"), String(seen));
+  assert.ok(seen.includes("runs:err(The executor was closed and waited 30 ms)"), String(seen));
   assert.ok(seen.some((notification) => notification.startsWith("waits:err(")));
 });
 
@@ -363,7 +363,7 @@ test("its signal stops an executor, also one that has aborted before, and what w
   const seen: string[] = [];
   for await (const { notification } of executor.responses) seen.push(notification);
   assert.deepEqual(seen, [
-    "second:err(The executor was stopped before this message was handled)",
+    "second:err(The executor was closed before this message was handled)",
     "first:ok",
   ]);
   const late = open(t, { signal: stop.signal });

@@ -243,6 +243,15 @@ const executorEntries: readonly OptionEntry[] = [
     call: (s, o) => s.executor.execute(message, o),
   },
   {
+    name: "ActiveMessageExecutor.close",
+    options: ["timeoutMs", "drain"],
+    ...waits,
+    call: async (_scene, options) => {
+      await using executor = new ActiveMessageExecutor();
+      await executor.close(options);
+    },
+  },
+  {
     name: "ActiveMessageExecutor.stop",
     options: ["timeoutMs", "drain"],
     ...waits,
