@@ -20,7 +20,7 @@ async function work(leader: string): Promise<void> {
   });
   const place = await joinCohort(messenger, { leader });
   console.log(`joined as rank ${place.rank}`);
-  console.log(`the end: ${await place.ended}`);
+  console.log(`the end: ${await place.closed}`);
 }
 
 function isPrime(number: number): boolean {

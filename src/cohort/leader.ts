@@ -2,6 +2,8 @@ import {
   type Clock,
   Condition,
   type DroppedEntries,
+  type Ending,
+  EndOf,
   errorText,
   Guard,
   type InstanceId,
@@ -23,6 +25,8 @@ import {
   type AddWorkerOptions,
   addWorkerOptionTable,
   clockOf,
+  type CohortCloseOptions,
+  cohortCloseOptionTable,
   cohortDefaults,
   type CohortMessenger,
   type CohortOptions,
@@ -32,8 +36,6 @@ import {
   type RankOf,
   resolveCohortOptions,
   type ResolvedCohortOptions,
-  type ShutdownOptions,
-  shutdownOptionTable,
 } from "./options.ts";
 import { type CohortContracts, cohortContracts, type Joined } from "./protocol.ts";
 import { CohortResults } from "./results.ts";
@@ -79,7 +81,8 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
   readonly #distributions: Set<OngoingWork>;
   readonly #uses: Disposable[] = [];
   readonly #guard: Guard;
-  #ending: Promise<CohortResults<void, Rank>> | null = null;
+  readonly #end = new EndOf();
+  #closing: Promise<CohortResults<void, Rank>> | null = null;
   #reason: string | null = null;
 
   private constructor(messenger: CohortMessenger, options: CohortOptions) {
@@ -113,7 +116,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
         this.#completion.changed();
         this.#work();
       },
-      end: (reason) => void this.shutdown({ reason }),
+      end: (reason) => void this.close({ reason }),
     });
     this.#handlers = new MembershipHandlers({
       join: (id, rank) => this.#welcome(id, rank),
@@ -145,7 +148,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
   /**
    * Makes a cohort that workers can join.
    *
-   * @param messenger The leader's. Closing it ends the cohort here, and tells no worker to end: shut the cohort down
+   * @param messenger The leader's. Closing it ends the cohort here, and tells no worker to end: close the cohort
    * first, unless a leader at the same address soon goes on.
    * @param given Size, ranks, failure policy, times.
    * @throws {ZeromeshError} `HANDLER_EXISTS` when the messenger leads a cohort of that name already; what
@@ -258,19 +261,26 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
    *
    * @returns Who did, and who did not. The same again when it is called again.
    */
-  async shutdown(options?: ShutdownOptions): Promise<CohortResults<void, Rank>> {
-    const { reason = "the leader ends the cohort", timeoutMs = cohortDefaults.shutdownTimeoutMs } =
-      readOptions(
-        options,
-        shutdownOptionTable,
-        "Cannot shut the cohort down",
-      );
-    return await (this.#ending ??= this.#shutdown(reason, timeoutMs));
+  async close(options?: CohortCloseOptions): Promise<CohortResults<void, Rank>> {
+    const { reason = "the leader ends the cohort", timeoutMs = cohortDefaults.closeTimeoutMs } = readOptions(
+      options,
+      cohortCloseOptionTable,
+      "Cannot close the cohort",
+    );
+    return await (this.#closing ??= this.#close(reason, timeoutMs));
   }
 
-  /** {@link shutdown} with its defaults. */
+  /**
+   * Resolves when the cohort is over, and never rejects: to the reason, or to an error when workers did not say that they
+   * ended.
+   */
+  get closed(): Promise<Ending> {
+    return this.#end.closed;
+  }
+
+  /** {@link close} with its defaults. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.shutdown();
+    await this.close();
   }
 
   /** Whether a place may be free soon: its worker has no connection, or is late. */
@@ -299,7 +309,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
   /** Watches what ends the cohort, and what workers take along when they close. */
   #follow(signal: AbortSignal | undefined): void {
     this.#uses.push(onAbort(signal, () => {
-      void this.shutdown({ reason: `the signal aborted: ${errorText(signal?.reason)}` });
+      void this.close({ reason: `the signal aborted: ${errorText(signal?.reason)}` });
     }));
     const watching = portOf(this.#messenger)?.watch({
       // Whoever says goodbye has closed. One that has joined says before that it leaves.
@@ -314,15 +324,21 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
     const reason = "the leader's messenger was closed";
     if (this.#reason !== null) return;
     this.#stop(reason);
-    this.#ending = Promise.resolve(new CohortResults<void, Rank>([]));
+    this.#closing = Promise.resolve(new CohortResults<void, Rank>([]));
     this.#over(reason);
   }
 
-  async #shutdown(reason: string, timeoutMs: number): Promise<CohortResults<void, Rank>> {
+  async #close(reason: string, timeoutMs: number): Promise<CohortResults<void, Rank>> {
     this.#stop(reason);
     this.#places.status.publish({ type: "ending", reason });
     const results = await this.#cascade.run(this.#places.members.ordered(), reason, timeoutMs);
-    this.#over(reason);
+    const { failures, outcomes } = results;
+    const left = `${failures.length} of ${outcomes.length} workers did not say that they ended`;
+    const cause = failures[0]?.error;
+    this.#over(
+      reason,
+      cause === undefined ? reason : new ZeromeshError("COHORT_WORKER_LOST", `${reason}; ${left}`, { cause }),
+    );
     return results as CohortResults<void, Rank>;
   }
 
@@ -343,11 +359,12 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
     this.#completion.changed();
   }
 
-  #over(reason: string): void {
+  #over(reason: string, ending: Ending = reason): void {
     this.#handlers.close();
     for (const use of this.#uses.splice(0)) use[Symbol.dispose]();
     this.#places.status.publish({ type: "ended", reason });
     this.#places.status.close();
+    this.#end.tell(ending);
   }
 
   #requireAlive(): void {

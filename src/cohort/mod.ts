@@ -8,16 +8,17 @@
  * const cohort = LeaderWorkerCohort.create(messenger, { size: 4, failurePolicy: { replaceWithinMs: 10_000 } });
  * await cohort.whenComplete();
  * const sums = (await cohort.map(sum, ({ rank }) => parts[rank!]!)).values();
- * await cohort.shutdown();
+ * await cohort.close();
  *
  * // worker.ts
  * messenger.handle(sum, ({ input }) => input.reduce((a, b) => a + b, 0));
  * const place = await joinCohort(messenger, { leader: "tcp://10.0.0.1:5555" });
- * console.log(await place.ended);
+ * console.log(await place.closed);
  * ```
  *
  * @module
  */
+export type { Ending } from "../core/mod.ts";
 export {
   type AckOptions,
   type BroadcastOptions,
@@ -33,6 +34,7 @@ export { LeaderWorkerCohort } from "./leader.ts";
 export { type Worker } from "./members.ts";
 export {
   type AddWorkerOptions,
+  type CohortCloseOptions,
   type CohortMessenger,
   type CohortOptions,
   type CohortStats,
@@ -40,7 +42,6 @@ export {
   type JoinOptions,
   type RankMode,
   type RankOf,
-  type ShutdownOptions,
 } from "./options.ts";
 export { CohortResults, type WorkerOutcome } from "./results.ts";
 export { type CohortStatus } from "./status.ts";

@@ -54,8 +54,8 @@ export type RankOf<Mode extends RankMode> = Mode extends "none" ? null
   : number;
 
 /**
- * What becomes of the cohort when a worker is lost: `endAll` shuts everybody down; `continue` goes on with the rest;
- * `replaceWithinMs` keeps the place free for a replacement, or for the same worker, and shuts down when none came.
+ * What becomes of the cohort when a worker is lost: `endAll` closes the cohort; `continue` goes on with the rest;
+ * `replaceWithinMs` keeps the place free for a replacement, or for the same worker, and closes the cohort when none came.
  */
 export type FailurePolicy = "endAll" | "continue" | { readonly replaceWithinMs: number };
 
@@ -92,7 +92,7 @@ export interface CohortOptions<Mode extends RankMode = RankMode> {
   logger?: Logger | undefined;
   /** Where its counters go, until it has ended. @default {nowhere} */
   meter?: Meter | undefined;
-  /** Shuts it down, as `cohort.shutdown` does. */
+  /** Closes it, as `cohort.close` does. */
   signal?: AbortSignal | undefined;
 }
 
@@ -120,7 +120,7 @@ export interface JoinOptions {
    */
   rejoinForMs?: number | undefined;
   /** What to do before the end is confirmed to the leader, which waits for it a while. */
-  onShutdown?: ((reason: string) => unknown) | undefined;
+  onEnding?: ((reason: string) => unknown) | undefined;
   /** Where trouble is reported. @default {silent} */
   logger?: Logger | undefined;
 }
@@ -131,8 +131,8 @@ export interface AddWorkerOptions {
   rank?: number | undefined;
 }
 
-/** Options of `cohort.shutdown`. */
-export interface ShutdownOptions {
+/** Options of `cohort.close`. */
+export interface CohortCloseOptions {
   /** Why, for the workers. @default {"the leader ends the cohort"} */
   reason?: string | undefined;
   /** How long workers may take, in milliseconds. @default {10_000} */
@@ -175,7 +175,7 @@ export const cohortDefaults = {
   heartbeatMs: 1_000,
   lostAfterMs: 4_000,
   timeoutMs: 30_000,
-  shutdownTimeoutMs: 10_000,
+  closeTimeoutMs: 10_000,
   rejoinForMs: 30_000,
   joinTimeoutMs: 10_000,
 } as const;
@@ -216,15 +216,15 @@ export const joinOptionTable: OptionTable<JoinOptions> = {
   timeoutMs: option.timeout,
   signal: option.signal,
   rejoinForMs: option.duration,
-  onShutdown: option.function,
+  onEnding: option.function,
   logger: option.logger,
 };
 
 /** All that adding a worker knows. */
 export const addWorkerOptionTable: OptionTable<AddWorkerOptions> = { rank };
 
-/** All that shutting a cohort down knows. */
-export const shutdownOptionTable: OptionTable<ShutdownOptions> = {
+/** All that closing a cohort knows. */
+export const cohortCloseOptionTable: OptionTable<CohortCloseOptions> = {
   reason: option.string,
   timeoutMs: option.timeout,
 };

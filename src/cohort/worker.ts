@@ -29,7 +29,7 @@ import { Timeout } from "./timeout.ts";
 const longestFarewellMs = 1_000;
 
 /**
- * Joins a cohort, and stays in it until it ends, {@link CohortMembership.leave}, or the messenger closes. Register
+ * Joins a cohort, and stays in it until it ends, {@link CohortMembership.close}, or the messenger closes. Register
  * handlers before.
  *
  * When the leader is gone, the worker asks for its place again for `rejoinForMs`, also at a leader that was started
@@ -139,11 +139,16 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   }
 
   /**
-   * Resolves, and never rejects, when the membership ends: with the reason. It is `left` after {@link leave}, and else
+   * Resolves, and never rejects, when the membership ends: with the reason. It is `left` after {@link close}, and else
    * says what ended it: the leader and why, the messenger that was closed, the signal.
    */
-  get ended(): Promise<string> {
+  get closed(): Promise<string> {
     return this.#ended.promise;
+  }
+
+  /** Alias of {@link closed}. */
+  get ended(): Promise<string> {
+    return this.closed;
   }
 
   /**
@@ -201,18 +206,13 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   }
 
   /** Gives the place up. Never rejects: a leader that cannot be told finds out by the silence. */
-  leave(): Promise<void> {
+  close(): Promise<void> {
     return this.#leave("left");
   }
 
-  /** {@link leave}. */
-  close(): Promise<void> {
-    return this.leave();
-  }
-
-  /** {@link leave}. */
+  /** {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.leave();
+    await this.close();
   }
 
   #leave(reason: string, longestMs = Infinity): Promise<void> {
@@ -254,9 +254,9 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     if (this.#finishing || this.#over.signal.aborted) return;
     this.#finishing = true;
     try {
-      await this.#options.onShutdown?.(reason);
+      await this.#options.onEnding?.(reason);
     } catch (error) {
-      this.#logger.warn("onShutdown failed", { error: errorText(error) });
+      this.#logger.warn("onEnding failed", { error: errorText(error) });
     }
     await this.#leave(reason);
   }
@@ -322,7 +322,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
       signal,
       again: (error) => !this.#finishing && !this.#isFinal(error),
     }).catch((error: unknown) => {
-      // A leader that has told the end says nothing more, and waits for what onShutdown does.
+      // A leader that has told the end says nothing more, and waits for what onEnding does.
       if (!this.#finishing) this.#end(`the leader ${this.#leaderText()} was lost: ${errorText(error)}`);
     });
   }

@@ -1,6 +1,7 @@
 /** `closed`: what it resolves to after a good end, and what it tells when the end was a failure. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { joinCohort, LeaderWorkerCohort } from "../../src/cohort/mod.ts";
 import { StaticDiscovery } from "../../src/discovery/mod.ts";
 import type { PeerInfo, Registration } from "../../src/mod.ts";
 import { ActiveMessageExecutor } from "../../src/executor/mod.ts";
@@ -62,4 +63,21 @@ test("closed of an executor tells a good end, also by its old name, a signal, an
   const ending = await stuck.closed;
   assert.ok(ending instanceof Error);
   assert.match(ending.message, /^1 handlers of the executor had not finished within 10 ms$/);
+});
+
+test("closed of a cohort and of a worker's place tell the reason of a good end, ended the same", async () => {
+  await using t = await leakCheck();
+  const [leader, worker] = [await t.messenger(), await t.messenger()];
+  const cohort = LeaderWorkerCohort.create(leader);
+  const first = await joinCohort(worker, { leader: leader.endpoint });
+  await first.close();
+  assert.equal(await within(first.closed, 1_000), "left");
+  const second = await joinCohort(worker, { leader: leader.endpoint });
+  await cohort.close({ reason: "the work is done" });
+  assert.equal(await within(cohort.closed, 1_000), "the work is done");
+  assert.equal(await within(second.closed, 1_000), "the work is done");
+  assert.equal(await second.ended, await second.closed);
+  const other = LeaderWorkerCohort.create(leader);
+  await leader.close();
+  assert.equal(await within(other.closed, 1_000), "the leader's messenger was closed");
 });

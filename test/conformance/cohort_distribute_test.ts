@@ -327,7 +327,7 @@ test("a signal, a deadline, an early end of the loop and the end of the cohort e
   await idle();
   const ending = led.cohort.distribute(square, [0, 1]);
   await until(() => messenger.stats().handlers.running === 1);
-  const ended = led.cohort.shutdown({ timeoutMs: 500 });
+  const ended = led.cohort.close({ timeoutMs: 500 });
   await fails(Promise.resolve(ending), { code: "COHORT_ENDED" });
   await ended;
   await fails(Promise.resolve().then(() => led.cohort.distribute(square, [1])), { code: "COHORT_ENDED" });

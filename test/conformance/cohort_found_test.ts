@@ -21,7 +21,7 @@ test("workers given by their ids need not join: their health is their heartbeat,
   const ids: Messenger["instanceId"][] = [];
   for (const worker of workers) ids.push(await leader.connect(worker.endpoint));
   const cohort = LeaderWorkerCohort.create(leader, { ...quick, workers: ids });
-  t.defer(async () => void await cohort.shutdown({ timeoutMs: 500 }));
+  t.defer(async () => void await cohort.close({ timeoutMs: 500 }));
   assert.deepEqual(cohort.workers().map(({ instanceId, rank }) => [instanceId, rank]), [[ids[0], 0], [
     ids[1],
     1,
@@ -35,7 +35,7 @@ test("workers given by their ids need not join: their health is their heartbeat,
   // One that joins later has its place, and hears of the end.
   const place = await joinCohort(workers[1]!, { leader: leader.instanceId });
   assert.equal(place.rank, 1);
-  assert.ok((await cohort.shutdown()).ok);
+  assert.ok((await cohort.close()).ok);
   assert.equal(await within(place.ended, 1_000), "the leader ends the cohort");
 });
 
@@ -48,7 +48,7 @@ test("a worker given by its id that is not there yet is waited for; one that was
     workers: [instanceId],
     failurePolicy: "continue",
   });
-  t.defer(async () => void await cohort.shutdown({ timeoutMs: 500 }));
+  t.defer(async () => void await cohort.close({ timeoutMs: 500 }));
   const longer = performance.now() + 2 * quick.lostAfterMs;
   await until(() => performance.now() > longer && cohort.stats().missedHeartbeats > 2);
   assert.deepEqual(cohort.workers().map(({ state }) => state), ["up"]);
@@ -67,7 +67,7 @@ test("announceTo() of a worker that was added is taken as its word; ids are chec
   const leader = await t.messenger();
   const worker = await t.messenger();
   const cohort = LeaderWorkerCohort.create(leader, { ...quick, size: 1 });
-  t.defer(async () => void await cohort.shutdown({ timeoutMs: 500 }));
+  t.defer(async () => void await cohort.close({ timeoutMs: 500 }));
   cohort.addWorker(worker.instanceId);
   assert.equal(await worker.announceTo(await worker.connect(leader.endpoint)), true);
   const longer = performance.now() + 2 * quick.lostAfterMs;
@@ -78,7 +78,7 @@ test("announceTo() of a worker that was added is taken as its word; ids are chec
   const full = { name: "other", size: 1, workers: [newInstanceId(), newInstanceId()] };
   assert.equal(thrown(() => LeaderWorkerCohort.create(leader, full)).code, "COHORT_FULL");
   const again = LeaderWorkerCohort.create(leader, { name: "other" });
-  assert.ok((await again.shutdown()).ok, "a cohort that could not be made has left nothing");
+  assert.ok((await again.close()).ok, "a cohort that could not be made has left nothing");
 });
 
 test("joinCohort() finds a leader that offers a service, also after it was started again somewhere else", async () => {
@@ -87,13 +87,13 @@ test("joinCohort() finds a leader that offers a service, also after it was start
   const start = async (): Promise<{ leader: Messenger; cohort: LeaderWorkerCohort }> => {
     const leader = await t.messenger({ discovery, services: ["leader"] });
     const cohort = LeaderWorkerCohort.create(leader, { heartbeatMs: 30, lostAfterMs: 2_000 });
-    t.defer(async () => void await cohort.shutdown({ timeoutMs: 500 }));
+    t.defer(async () => void await cohort.close({ timeoutMs: 500 }));
     return { leader, cohort };
   };
   const first = await start();
   const worker = await t.messenger({ discovery, listen: false });
   const place = await joinCohort(worker, { leader: service("leader") });
-  t.defer(() => place.leave());
+  t.defer(() => place.close());
   assert.equal(place.leader, first.leader.instanceId);
   await first.leader.close();
   const second = await start();
@@ -169,8 +169,8 @@ test("ranks are numbers where they are sure, and a contract's payload is checked
   const place = await joinCohort(worker, { leader: leader.endpoint, rank: 0 });
   const rank: number = place.rank;
   assert.equal(rank, 0);
-  await place.leave();
-  for (const cohort of [ranked, unranked, either]) await cohort.shutdown({ timeoutMs: 500 });
+  await place.close();
+  for (const cohort of [ranked, unranked, either]) await cohort.close({ timeoutMs: 500 });
   await fails(Promise.resolve().then(() => ranked.send(report, { payload: { at: 1 } })), {
     code: "COHORT_ENDED",
   });

@@ -24,7 +24,7 @@ export interface Led {
 export async function lead(t: LeakCheck, options: CohortOptions = {}): Promise<Led> {
   const leader = await t.messenger();
   const cohort = LeaderWorkerCohort.create(leader, { ...quick, ...options });
-  t.defer(async () => void await cohort.shutdown({ timeoutMs: 500 }));
+  t.defer(async () => void await cohort.close({ timeoutMs: 500 }));
   const statuses: CohortStatus[] = [];
   void (async () => {
     for await (const status of cohort.status()) statuses.push(status as CohortStatus);
@@ -42,7 +42,7 @@ export async function work(
   const messenger = await t.messenger({ listen: false });
   prepare(messenger);
   const place = await joinCohort(messenger, { leader: leader.endpoint, ...options });
-  t.defer(() => place.leave());
+  t.defer(() => place.close());
   return { messenger, place };
 }
 

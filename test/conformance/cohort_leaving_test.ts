@@ -20,7 +20,7 @@ test("a worker whose messenger or place closes has left, under every policy, and
     const reason = how === "place" ? "left" : "the messenger of this worker was closed";
     assert.equal(await within(leaves.place.ended, 1_000), reason);
     assert.equal(stays.place.signal.aborted, false);
-    await stays.place.leave();
+    await stays.place.close();
   }
 });
 
@@ -62,7 +62,7 @@ test("workers rejoin a leader that was started again at its address, each with i
   const joined: CohortMembership[] = [];
   for (let worker = 0; worker < 2; worker++) {
     const place = await joinCohort(await t.messenger({ listen: false }), { leader: endpoint });
-    t.defer(() => place.leave());
+    t.defer(() => place.close());
     joined.push(place);
   }
   await first.close();
@@ -70,11 +70,11 @@ test("workers rejoin a leader that was started again at its address, each with i
   // The cohort is made a little later than the messenger, and workers ask meanwhile.
   await until(() => second.peers().length > 0);
   const cohort = LeaderWorkerCohort.create(second, options);
-  t.defer(async () => void await cohort.shutdown({ timeoutMs: 500 }));
+  t.defer(async () => void await cohort.close({ timeoutMs: 500 }));
   await cohort.whenComplete({ timeoutMs: 2_000 });
   await until(() => joined.every(({ leader }) => leader === second.instanceId));
   assert.deepEqual(joined.map(({ rank }) => rank), [0, 1]);
-  await joined[0]!.leave();
+  await joined[0]!.close();
   await until(() => cohort.workers().length === 1);
   assert.equal(joined[1]!.signal.aborted, false);
 });
@@ -89,7 +89,7 @@ test("a worker given its leader's id does not follow another instance at that ad
   await first.close();
   const second = await t.messenger({ endpoint });
   const cohort = LeaderWorkerCohort.create(second);
-  t.defer(async () => void await cohort.shutdown({ timeoutMs: 500 }));
+  t.defer(async () => void await cohort.close({ timeoutMs: 500 }));
   const reason = await within(place.ended, 2_000, "the membership to end");
   assert.match(reason, new RegExp(`was lost: Another instance \\(${second.instanceId}\\) answers`));
 });
@@ -109,7 +109,7 @@ test("a leader whose messenger closes ends its cohort there and tells no worker 
   await using t = await leakCheck();
   const led = await lead(t);
   let asked = false;
-  const { place } = await work(t, led, { onShutdown: () => void (asked = true) });
+  const { place } = await work(t, led, { onEnding: () => void (asked = true) });
   await led.leader.close();
   await until(() => led.statuses.at(-1)?.type === "ended");
   await fails(led.cohort.send("note"), {
@@ -124,7 +124,7 @@ test("the signal of LeaderWorkerCohort.create shuts the cohort down, and one tha
   const stop = new AbortController();
   const led = await lead(t, { signal: stop.signal });
   const reasons: string[] = [];
-  const { place } = await work(t, led, { onShutdown: (reason) => void reasons.push(reason) });
+  const { place } = await work(t, led, { onEnding: (reason) => void reasons.push(reason) });
   stop.abort(new Error("enough"));
   assert.equal(await within(place.ended, 2_000), "the signal aborted: enough");
   assert.deepEqual(reasons, ["the signal aborted: enough"]);

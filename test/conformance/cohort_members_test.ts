@@ -47,7 +47,7 @@ test("a cohort without a size takes maxWorkers and no more, however they come, a
   assert.equal(led.cohort.workers().length, 2);
   // A worker that is silent for a moment may be gone, so the newcomer may have asked again.
   assert.ok(led.cohort.stats().refused >= 1);
-  await place.leave();
+  await place.close();
   assert.equal((await work(t, led)).place.rank, 0);
   const claiming = await lead(t, { maxWorkers: 2, ranks: "claimed" });
   for (const rank of [2, 2 ** 40]) {
@@ -85,12 +85,12 @@ test("a cohort whose workers are willing ends long before its time is over, an e
   const led = await lead(t, { size: 2 });
   const places = [(await work(t, led)).place, (await work(t, led)).place];
   await within(led.cohort.whenComplete(), 1_000);
-  const results = await within(led.cohort.shutdown({ timeoutMs: 60_000 }), 2_000, "the end");
+  const results = await within(led.cohort.close({ timeoutMs: 60_000 }), 2_000, "the end");
   assert.ok(results.ok);
   for (const place of places) await within(place.ended, 1_000);
   assert.deepEqual(led.cohort.workers(), []);
   const empty = await lead(t);
-  assert.deepEqual((await within(empty.cohort.shutdown({ timeoutMs: 60_000 }), 1_000)).outcomes, []);
+  assert.deepEqual((await within(empty.cohort.close({ timeoutMs: 60_000 }), 1_000)).outcomes, []);
 });
 
 test("a cohort that does not get complete says how many there are and which ranks are missing", async () => {
@@ -126,13 +126,13 @@ test("a worker and a leader whose only place is taken by a long job are not lost
   const one = { concurrency: 1, maxInFlightMessages: 4 };
   const leader = await t.messenger(one);
   const cohort = LeaderWorkerCohort.create(leader, { size: 2, heartbeatMs: 30, lostAfterMs: 200 });
-  t.defer(async () => void await cohort.shutdown({ timeoutMs: 500 }));
+  t.defer(async () => void await cohort.close({ timeoutMs: 500 }));
   const job = gate(t);
   leader.registerHandler(amHandler("job", () => job.opened));
   const worker = await t.messenger({ listen: false, ...one });
   worker.registerHandler(amHandler("job", () => job.opened));
   const place = await joinCohort(worker, { leader: leader.endpoint });
-  t.defer(() => place.leave());
+  t.defer(() => place.close());
   const jobs = [
     worker.amSync("job", { to: leader.instanceId }),
     leader.amSync("job", { to: worker.instanceId }),
@@ -140,7 +140,7 @@ test("a worker and a leader whose only place is taken by a long job are not lost
   await until(() => worker.stats().handlers.running === 1 && leader.stats().handlers.running === 1);
   const second = await t.messenger({ listen: false });
   const other = await joinCohort(second, { leader: leader.endpoint });
-  t.defer(() => other.leave());
+  t.defer(() => other.close());
   const met = Promise.all([place.barrier("start"), other.barrier("start")]);
   await within(met, 2_000);
   const longer = performance.now() + 500;

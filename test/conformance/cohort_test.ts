@@ -80,10 +80,10 @@ test("the same worker that joins again has its old place", async () => {
   const other = await t.messenger({ listen: false });
   await fails(joinCohort(other, { leader: led.leader.endpoint }), { code: "COHORT_FULL" });
   assert.equal(first?.instanceId, messenger.instanceId);
-  await place.leave();
+  await place.close();
   await until(() => led.cohort.workers().length === 1);
   const again = await joinCohort(messenger, { leader: led.leader.endpoint });
-  t.defer(() => again.leave());
+  t.defer(() => again.close());
   assert.equal(again.rank, 0);
   assert.ok(led.statuses.some(({ type }) => type === "left"));
 });
@@ -245,18 +245,18 @@ test("nobody passes a barrier before all have come, and an all-gather gives ever
   }
 });
 
-test("shutdown() tells the workers in order of rank, waits for what they do then, and tells who did not end", async () => {
+test("close() tells the workers in order of rank, waits for what they do then, and tells who did not end", async () => {
   await using t = await leakCheck();
   const led = await lead(t, { size: 3 });
   const told: string[] = [];
   const held = gate(t);
   const places: CohortMembership[] = [];
   for (let rank = 0; rank < 3; rank++) {
-    const onShutdown = async (reason: string): Promise<void> => {
+    const onEnding = async (reason: string): Promise<void> => {
       told.push(`${rank} ${reason}`);
       if (rank === 2) await held.opened;
     };
-    places.push((await work(t, led, { onShutdown })).place);
+    places.push((await work(t, led, { onEnding })).place);
   }
   const sent: unknown[] = [];
   const amSync = led.leader.amSync.bind(led.leader);
@@ -266,13 +266,16 @@ test("shutdown() tells the workers in order of rank, waits for what they do then
       return amSync(target as string, options);
     },
   });
-  const results = await led.cohort.shutdown({ reason: "enough for today", timeoutMs: 300 });
+  const results = await led.cohort.close({ reason: "enough for today", timeoutMs: 300 });
   assert.deepEqual(results.outcomes.map(({ ok }) => ok), [true, true, false]);
+  const ending = await within(led.cohort.closed, 1_000);
+  assert.ok(ending instanceof Error);
+  assert.match(ending.message, /^enough for today; 1 of 3 workers did not say that they ended$/);
   assert.deepEqual(sent, results.outcomes.map(({ worker }) => worker.instanceId));
   assert.deepEqual(told.sort(), ["0 enough for today", "1 enough for today", "2 enough for today"]);
   assert.equal(await within(places[0]!.ended, 1_000), "enough for today");
   assert.ok(places[1]!.signal.aborted);
-  assert.equal(await led.cohort.shutdown(), results);
+  assert.equal(await led.cohort.close(), results);
   await fails(led.cohort.send("note"), { code: "COHORT_ENDED", message: /enough for today/ });
   await assert.rejects(places[0]!.barrier("x"), { code: "COHORT_ENDED" });
   await until(() => led.statuses.at(-1)?.type === "ended");
@@ -285,13 +288,13 @@ test("what a worker does at the end may take longer than a silence that would ma
   const led = await lead(t, { size: 2 });
   const held = gate(t);
   let finished = false;
-  const onShutdown = async (): Promise<void> => {
+  const onEnding = async (): Promise<void> => {
     await held.opened;
     finished = true;
   };
-  const slow = await work(t, led, { onShutdown });
+  const slow = await work(t, led, { onEnding });
   const quick = await work(t, led);
-  const ending = led.cohort.shutdown({ reason: "done", timeoutMs: 5_000 });
+  const ending = led.cohort.close({ reason: "done", timeoutMs: 5_000 });
   await within(quick.place.ended, 1_000);
   await pause(700); // more than three times the silence
   assert.equal(slow.place.signal.aborted, false);
@@ -305,12 +308,12 @@ test("a worker that has left and come back is waited for at the end, like everyb
   await using t = await leakCheck();
   const led = await lead(t);
   const { messenger, place } = await work(t, led);
-  await place.leave();
+  await place.close();
   await until(() => led.cohort.workers().length === 0);
   const held = gate(t);
-  const again = await joinCohort(messenger, { leader: led.leader.endpoint, onShutdown: () => held.opened });
-  t.defer(() => again.leave());
-  const results = await led.cohort.shutdown({ timeoutMs: 100 });
+  const again = await joinCohort(messenger, { leader: led.leader.endpoint, onEnding: () => held.opened });
+  t.defer(() => again.close());
+  const results = await led.cohort.close({ timeoutMs: 100 });
   looksLike(results.failures[0]?.error, {
     code: "TIMEOUT",
     ran: "yes",
@@ -409,5 +412,5 @@ test("wrong options are refused with what is wrong, and a name can be led once",
     );
   }
   await fails(joinCohort(stranger, { leader: leader.endpoint, name: "none" }), { code: "HANDLER_NOT_FOUND" });
-  await Promise.all([cohort.shutdown(), other.shutdown()]);
+  await Promise.all([cohort.close(), other.close()]);
 });

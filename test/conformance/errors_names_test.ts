@@ -86,7 +86,7 @@ test("what a cohort says of a worker shows its name, also of one that is lost", 
   const worker = await t.messenger({ listen: false, name: "press" });
   worker.registerHandler(unaryHandler("fail", () => Promise.reject(new Error("no paper"))));
   const place = await joinCohort(worker, { leader: led.leader.endpoint });
-  t.defer(() => place.leave());
+  t.defer(() => place.close());
   const [member] = led.cohort.workers();
   assert.equal(member?.name, "press");
   const results = await led.cohort.call("fail");

@@ -516,7 +516,7 @@ test("an instance does not register with itself", async () => {
   await using t = await leakCheck();
   const alone = await t.messenger();
   const cohort = LeaderWorkerCohort.create(alone);
-  t.defer(() => void cohort.shutdown({ timeoutMs: 1 }));
+  t.defer(() => void cohort.close({ timeoutMs: 1 }));
   assert.equal(await alone.announceTo(alone.instanceId), false);
   assert.deepEqual(cohort.workers(), []);
 });
@@ -543,7 +543,7 @@ test("announceTo() makes a member of the cohort that waits, whose health is its 
     lostAfterMs: 400,
     failurePolicy: "continue",
   });
-  t.defer(() => void cohort.shutdown({ timeoutMs: 1 }));
+  t.defer(() => void cohort.close({ timeoutMs: 1 }));
   const workers = [await t.messenger(), await t.messenger(), await t.messenger()];
   for (const worker of workers) {
     worker.registerHandler(unaryHandler("rank", ({ payload }) => payload));
@@ -569,7 +569,7 @@ test("a member by document registers once, however often it says so", async () =
   await using t = await leakCheck();
   const { server: leader, node } = await introduced(t);
   const cohort = LeaderWorkerCohort.create(leader, { failurePolicy: "continue" });
-  t.defer(() => void cohort.shutdown({ timeoutMs: 1 }));
+  t.defer(() => void cohort.close({ timeoutMs: 1 }));
   for (let i = 0; i < 3; i++) {
     await asks(node, leader, "_register_service", { instance_id: node.instanceId, endpoint: node.endpoint });
   }

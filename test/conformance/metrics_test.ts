@@ -178,7 +178,7 @@ test("an executor and a cohort hand their counters to a meter until they end", a
   await joinCohort(worker, { leader: leader.endpoint });
   assert.equal(await value("cohort_workers"), 1);
   assert.equal(await value("executor_queued"), 0);
-  await cohort.shutdown();
+  await cohort.close();
   await executor.stop();
   assert.equal(await value("cohort_workers"), undefined);
   assert.equal(await value("executor_accepted_total"), 0);

@@ -27,7 +27,7 @@ test("at the end a frozen worker delays nobody: the others end at once, and it a
   const timeoutMs = 1_500;
   const start = performance.now();
   let over = false;
-  const ending = led.cohort.shutdown({ reason: "done", timeoutMs }).finally(() => over = true);
+  const ending = led.cohort.close({ reason: "done", timeoutMs }).finally(() => over = true);
   for (const worker of others) await worker.waitForLine("ended done", timeoutMs);
   assert.equal(over, false);
   const results = await within(ending, timeoutMs + 500, "the end");
@@ -77,7 +77,7 @@ test("a worker killed while others wait at a barrier ends the cohort, and each o
     await worker.waitForLine(`ended worker ${instanceId} was lost`, boundMs);
     assert.deepEqual(await within(worker.exit, 5_000), { code: 0, signal: null });
   }
-  const results = await within(led.cohort.shutdown(), 2_000);
+  const results = await within(led.cohort.close(), 2_000);
   assert.deepEqual(results.outcomes.map(({ ok }) => ok), [true, false, true]);
   assert.equal((results.failures[0]!.error as { code?: string }).code, "COHORT_WORKER_LOST");
 });
@@ -106,7 +106,7 @@ test("a worker that is killed when its cohort ends is waited for no longer than 
   const [killed, other] = ranked(led) as [SpawnedProcess, SpawnedProcess];
   killed.signal("SIGKILL");
   await within(killed.exit, 5_000);
-  const results = await within(led.cohort.shutdown({ timeoutMs: 60_000 }), boundMs, "the end");
+  const results = await within(led.cohort.close({ timeoutMs: 60_000 }), boundMs, "the end");
   assert.deepEqual(results.outcomes.map(({ ok }) => ok), [false, true]);
   assert.deepEqual(await within(other.exit, 5_000), { code: 0, signal: null });
 });

@@ -15,7 +15,7 @@ test("workers on both runtimes do their part by rank, and end when the leader sa
   const { cohort, workers } = await crew(t, 4);
   assert.deepEqual(await squares(cohort), [1, 4, 9, 16]);
   assert.equal((await cohort.sync("note")).ok, true);
-  assert.equal((await cohort.shutdown({ reason: "done" })).ok, true);
+  assert.equal((await cohort.close({ reason: "done" })).ok, true);
   for (const worker of workers) {
     assert.deepEqual(await within(worker.exit, 5_000), { code: 0, signal: null });
     assert.match(worker.outputText, /^ended done$/m);

@@ -89,7 +89,7 @@ test("processes that only register become the cohort's workers, and a killed one
     lostAfterMs: 1_000,
     failurePolicy: "continue",
   });
-  t.defer(() => void cohort.shutdown({ timeoutMs: 1 }));
+  t.defer(() => void cohort.close({ timeoutMs: 1 }));
   const children = await Promise.all(allRuntimes.map((runtime) => start(t, runtime, leader.endpoint)));
   await cohort.whenComplete({ timeoutMs: 5_000 });
   await until(() => cohort.stats().heartbeats >= 10);

@@ -57,7 +57,7 @@ export async function crew(
     await worker.waitForLine("joined", 20_000);
     return worker;
   };
-  t.defer(async () => void await cohort.shutdown({ timeoutMs: 2_000 }));
+  t.defer(async () => void await cohort.close({ timeoutMs: 2_000 }));
   await Promise.all(Array.from({ length: size }, hire));
   await cohort.whenComplete({ timeoutMs: 20_000 });
   return { leader, cohort, workers, statuses, hire };

@@ -112,14 +112,14 @@ const cohortEntries: readonly OptionEntry[] = [
     ],
     nested: { failurePolicy: ["replaceWithinMs"] },
     durations: ["timeoutMs"],
-    call: async ({ third }, options) => void await LeaderWorkerCohort.create(third, options).shutdown(),
+    call: async ({ third }, options) => void await LeaderWorkerCohort.create(third, options).close(),
   },
   ...Object.entries({ joinCohort, "CohortMembership.join": CohortMembership.join }).map((
     [name, join],
   ): OptionEntry => ({
     name,
     options: [
-      ...["leader", "serverKey", "name", "rank", "timeoutMs", "signal", "rejoinForMs", "onShutdown"],
+      ...["leader", "serverKey", "name", "rank", "timeoutMs", "signal", "rejoinForMs", "onEnding"],
       "logger",
     ],
     needs: ({ third }) => ({ leader: third.endpoint }),
@@ -128,7 +128,7 @@ const cohortEntries: readonly OptionEntry[] = [
     call: async ({ third }, options) => {
       await using _cohort = LeaderWorkerCohort.create(third, { size: 1 });
       await using worker = await Messenger.create();
-      await (await join(worker, options)).leave();
+      await (await join(worker, options)).close();
     },
   })),
   { name: "CohortMembership.barrier", options: wait, ...waits, call: (s, o) => s.membership.barrier("x", o) },
@@ -158,17 +158,17 @@ const cohortEntries: readonly OptionEntry[] = [
         cohort.addWorker(peer, options);
       } finally {
         cohort.removeWorker(peer);
-        await cohort.shutdown();
+        await cohort.close();
       }
     },
   },
   {
-    name: "LeaderWorkerCohort.shutdown",
+    name: "LeaderWorkerCohort.close",
     options: ["reason", "timeoutMs"],
     ...waits,
     call: async ({ third }, options) => {
       await using cohort = LeaderWorkerCohort.create(third);
-      await cohort.shutdown(options);
+      await cohort.close(options);
     },
   },
   {

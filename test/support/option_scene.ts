@@ -70,7 +70,7 @@ export async function optionScene(t: LeakCheck): Promise<OptionScene> {
   const peer = await client.connect(server.endpoint);
   await server.announce();
   const cohort = LeaderWorkerCohort.create(server, { size: 1 });
-  t.defer(async () => void await cohort.shutdown());
+  t.defer(async () => void await cohort.close());
   const membership = await joinCohort(client, { leader: peer });
   const executor = t.use(new ActiveMessageExecutor());
   executor.registerHandlers({ work: soon });

@@ -1,6 +1,6 @@
 /**
  * A worker of `cohort_*_test.ts`: `cohort_peer.ts LEADER [OPTIONS]`. It joins, answers, and says on lines of its own what
- * becomes of it. OPTIONS are `{ rank, rejoinForMs, endsForMs }` as JSON: the last one is how long its `onShutdown` takes.
+ * becomes of it. OPTIONS are `{ rank, rejoinForMs, endsForMs }` as JSON: the last one is how long its `onEnding` takes.
  *
  * On standard input it takes the lines `barrier NAME` and `gather NAME JSON`, and says `barrier NAME passed`, `gather NAME
  * VALUES`, or what failed and with which code.
@@ -37,7 +37,7 @@ const place = await joinCohort(messenger, {
   leader,
   rank: options.rank,
   rejoinForMs: options.rejoinForMs ?? 15_000,
-  onShutdown: () => new Promise((resolve) => setTimeout(resolve, options.endsForMs ?? 0)),
+  onEnding: () => new Promise((resolve) => setTimeout(resolve, options.endsForMs ?? 0)),
 });
 console.log(`joined ${place.rank} ${messenger.instanceId}`);
 const input = createInterface({ input: process.stdin });
