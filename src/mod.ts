@@ -97,6 +97,7 @@ export {
   type Caller,
   type CallOptions,
   type CallStats,
+  type CallSubject,
   type CallToAuthorize,
   type Client,
   type ClientCallOptions,

@@ -8,6 +8,8 @@ import type { Connections } from "./peers/connections.ts";
 import type { StatusFeed } from "./peers/status.ts";
 import type { Peer, Session } from "./peers/peer.ts";
 import type { CallTable, Outcome } from "./calls/pending.ts";
+import type { CallSubject } from "./handlers/authorize.ts";
+import { authorizeFeature } from "./handlers/feature_authorization.ts";
 import type { Handler } from "./handlers/handler_context.ts";
 import type { EntryOptions, HandlerRegistry, SystemHandlerOptions } from "./handlers/registry.ts";
 import type { Failure, Replies } from "./handlers/replies.ts";
@@ -40,6 +42,7 @@ export interface PortParts {
 /** The port of a messenger. */
 export class CorePort implements SystemPort {
   readonly #parts: PortParts;
+  readonly #options: ResolvedOptions;
   /** Everything that waits for an answer. */
   readonly calls: CallTable;
   readonly #watchers = new Set<PeerWatcher>();
@@ -64,6 +67,7 @@ export class CorePort implements SystemPort {
     hold: () => Disposable,
   ) {
     this.#parts = parts;
+    this.#options = options;
     this.calls = calls;
     this.clock = options.clock;
     this.logger = options.logger;
@@ -89,6 +93,10 @@ export class CorePort implements SystemPort {
 
   register(handlers: readonly Handler[], options: EntryOptions = {}): Disposable {
     return this.#parts.register(handlers, options);
+  }
+
+  authorize(message: SystemMessage, subject: CallSubject): Promise<void> {
+    return authorizeFeature(this.#options, message as InboundCall, subject);
   }
 
   senderOf(message: SystemMessage): SystemSender | null {

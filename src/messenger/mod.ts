@@ -38,7 +38,7 @@ export {
 } from "./builtins/handler_list.ts";
 export { type HandlerWaitStats } from "./builtins/handler_waits.ts";
 export { type HealthReport } from "./builtins/health.ts";
-export { type Authorize, type CallToAuthorize } from "./handlers/authorize.ts";
+export { type Authorize, type CallSubject, type CallToAuthorize } from "./handlers/authorize.ts";
 export { type InboundCall } from "./handlers/context.ts";
 export { handlerOf } from "./handlers/object_handler.ts";
 export {

@@ -1,3 +1,4 @@
+import type { CallSubject } from "./handlers/authorize.ts";
 import type { Clock, InstanceId, Logger, WorkerId } from "../core/mod.ts";
 import type { InboundMessage } from "../transport/mod.ts";
 import type { Feature, ResponseId } from "../wire/mod.ts";
@@ -92,6 +93,13 @@ export interface SystemPort {
    * @throws {ZeromeshError} `HANDLER_EXISTS`, `CLOSED`.
    */
   register(handlers: readonly Handler[], options?: EntryOptions): Disposable;
+  /**
+   * Asks the messenger's `authorize`, where there is one, whether the sender of a message may have done what it asks for.
+   *
+   * @param subject What the feature adds, such as the actor and what is to be done with it.
+   * @throws {ZeromeshError} `FORBIDDEN`, unless the answer is `true`.
+   */
+  authorize(message: SystemMessage, subject: CallSubject): Promise<void>;
   /** Who sent a message; null when the connection does not belong to whom the message names. */
   senderOf(message: SystemMessage): SystemSender | null;
   /** The known peer with a worker id, given as its halves. */

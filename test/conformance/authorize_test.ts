@@ -16,6 +16,7 @@ import {
   unaryHandler,
   ZeromeshError,
 } from "../../src/mod.ts";
+import { portOf } from "../../src/messenger/mod.ts";
 import { noCurve } from "../support/curve.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { Kind, PlainVelo } from "../support/plain_velo.ts";
@@ -272,6 +273,34 @@ test("authorize is not asked about the library's own handlers", async () => {
   event.trigger();
   await waiting;
   assert.equal(asked, 0);
+});
+
+test("a feature asks authorize with fields of its own, and true alone lets it go on", async () => {
+  await using t = await leakCheck();
+  const asked: unknown[] = [];
+  let answer: (actor: string | undefined) => unknown = () => true;
+  const authorize: Authorize = ({ handlerName, senderInstanceId, actor, verb, channel }) => {
+    asked.push({ handlerName, senderInstanceId, actor, verb, channel });
+    return answer(actor) as boolean;
+  };
+  const { server, client, peer } = await pair(t, { server: { authorize } });
+  const port = portOf(server)!;
+  using _handling = port.handle("_tell", "unary", async (message) => {
+    await port.authorize(message, { actor: "clerk", verb: "tell" });
+    return bytes("told");
+  });
+  const tell = () => portOf(client)!.call("_tell", peer, bytes("hello"), { timeoutMs: 2_000 });
+  assert.equal(text(await tell()), "told");
+  const from = { handlerName: "_tell", senderInstanceId: client.instanceId };
+  assert.deepEqual(asked, [{ ...from, actor: "clerk", verb: "tell", channel: undefined }]);
+  for (
+    const no of [false, "yes", 1, undefined, Promise.resolve(false), new ZeromeshError("FORBIDDEN", "closed")]
+  ) {
+    answer = () => no;
+    await fails(tell(), { code: "FORBIDDEN" });
+  }
+  answer = async (actor) => await Promise.resolve(actor === "clerk");
+  assert.equal(text(await tell()), "told");
 });
 
 test("messages that are refused give their credit back", async () => {

@@ -9,7 +9,7 @@ import {
   QueueNode,
 } from "../../core/mod.ts";
 import type { Session } from "../peers/peer.ts";
-import { askAll, type Authorize, type CallToAuthorize, type Verdict } from "./authorize.ts";
+import { askAll, type Authorize, type CallSubject, type CallToAuthorize, type Verdict } from "./authorize.ts";
 
 /** The most messages for a handler without the messenger's limits about which nothing is decided: they take up no room. */
 export const mostUndecided = 1_024;
@@ -174,13 +174,32 @@ class Waiting<Call> extends Deadline {
 }
 
 /** A call as the user sees it: nothing of its payload, and nothing that is not looked at. */
-class CallView implements CallToAuthorize {
+export class CallView implements CallToAuthorize {
   readonly #call: AskedCall;
   readonly #ownKey: string | null;
+  readonly #subject: CallSubject | null;
 
-  constructor(call: AskedCall, ownKey: string | null) {
+  /**
+   * @param call The message.
+   * @param ownKey The instance's public key, of which its messages to itself are.
+   * @param subject What a feature adds.
+   */
+  constructor(call: AskedCall, ownKey: string | null, subject: CallSubject | null = null) {
     this.#call = call;
     this.#ownKey = ownKey;
+    this.#subject = subject;
+  }
+
+  get actor(): string | undefined {
+    return this.#subject?.actor;
+  }
+
+  get channel(): string | undefined {
+    return this.#subject?.channel;
+  }
+
+  get verb(): string | undefined {
+    return this.#subject?.verb;
   }
 
   get handlerName(): string {

@@ -7,8 +7,18 @@ import {
   ZeromeshError,
 } from "../../core/mod.ts";
 
+/** What a feature adds to a question of its own; a message for a handler of the user's has none of it. */
+export interface CallSubject {
+  /** The actor that it is about. */
+  readonly actor?: string | undefined;
+  /** The channel that it is about. */
+  readonly channel?: string | undefined;
+  /** What the caller wants done with it. */
+  readonly verb?: string | undefined;
+}
+
 /** What `authorize` is asked about: a message on its way to a handler, without its payload. */
-export interface CallToAuthorize {
+export interface CallToAuthorize extends CallSubject {
   /** The handler that it is for. */
   readonly handlerName: string;
   /** The sender's instance id; null when it never introduced itself. With keys it is proven, without it is a claim. */
