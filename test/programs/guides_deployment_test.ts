@@ -1,4 +1,4 @@
-/** docs/guides/deployment.md: its Dockerfile's commands run, systemd takes its unit, Deno needs just its permissions. */
+/** The guide of deployment: its Dockerfile and its unit work. The guide of permissions: Deno needs just what it says. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -132,23 +132,25 @@ if (kind in backEnds && kind !== "StaticDiscovery") await two.availableHandlers(
 console.log("found");
 `;
 
-const rows = [...text.matchAll(/^\| (`[^|]*?) +\| +(?:`(--.*?)`)? *\|$/gm)].map((
+const permissionsDocument = "docs/guides/permissions.md";
+const permissionsText = textOf(permissionsDocument);
+const rows = [...permissionsText.matchAll(/^\| (`[^|]*?) +\| +(?:`(--.*?)`)? *\|$/gm)].map((
   [, what = "", flags = ""],
 ) => ({
   kind: /\w+Discovery/.exec(what)?.[0] ?? "wildcard",
   flags: flags.split(" ").filter((flag) => flag !== ""),
 }));
 
-test(`${document}: its table of permissions has every back end`, () => {
+test(`${permissionsDocument}: its table has every back end`, () => {
   const kinds = ["StaticDiscovery", "LocalDiscovery", "FileDiscovery", "EtcdDiscovery", "NatsDiscovery"];
   assert.deepEqual(rows.map(({ kind }) => kind), [...kinds, "wildcard"]);
-  assert.ok(text.includes(`needs \`${productPermissions.join(" ")}\``));
+  assert.ok(permissionsText.includes(`needs \`${productPermissions.join(" ")}\``));
 });
 
 for (const { kind, flags } of rows) {
   const program = { EtcdDiscovery: "etcd", NatsDiscovery: "nats-server" }[kind];
   const skip = program === undefined ? false : missing(program);
-  test(`${document}: Deno needs for ${kind} just what it says`, { skip }, async () => {
+  test(`${permissionsDocument}: Deno needs for ${kind} just what it says`, { skip }, async () => {
     const script = (await project()).write("peer.ts", peer);
     const folder = mkdtempSync(`${tmpdir()}/permissions-`);
     const mesh = `guide-${process.pid}`;

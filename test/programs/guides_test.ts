@@ -114,6 +114,15 @@ test("every snippet of README and the guides compiles", async () => {
   await mustRun([runtimeProgram("deno"), "check", "--quiet", ...scripts], (await project()).folder, 150_000);
 });
 
+test("README and the guides' index link to every guide", () => {
+  const named = (link: string): string => link.slice(link.lastIndexOf("/") + 1);
+  for (const index of ["README.md", "docs/guides/README.md"]) {
+    const links = [...textOf(index).matchAll(/\]\(([\w./-]+)\)/g)].map(([, link = ""]) => named(link));
+    const missing = documents.map(named).filter((name) => name !== "README.md" && !links.includes(name));
+    assert.deepEqual(missing, [], index);
+  }
+});
+
 for (const document of documents) {
   test(`${document}: what it links to is there`, () => {
     for (const [, link = ""] of textOf(document).matchAll(/\]\(([\w./-]+)(?:#[\w-]+)?\)/g)) {
