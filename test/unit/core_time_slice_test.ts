@@ -95,6 +95,41 @@ test("so much is begun as its microtasks have time for, and more again when they
   expect(fill(slice, clock, 0)).toBe(16);
 });
 
+test("one stop of the system among short things ends no slice, the next one does", async () => {
+  const clock = new FakeClock();
+  const slice = new TimeSlice(clock, 1);
+  await warm(slice, clock);
+  slice.begin();
+  const stop = (ms: number): boolean => {
+    for (let left = slice.left; left > 1; left--) slice.spend();
+    clock.advance(ms);
+    return slice.spend();
+  };
+  expect(stop(4)).toBe(false);
+  expect(stop(4)).toBe(true);
+  // What takes longer than any stop is never passed over.
+  await warm(slice, clock);
+  slice.begin();
+  expect(stop(30)).toBe(true);
+});
+
+test("one stop of the system in microtasks makes no slice smaller, the next one does", async () => {
+  const clock = new FakeClock();
+  const slice = new TimeSlice(clock, 1);
+  await warm(slice, clock);
+  for (let i = 0; i < 3; i++) {
+    fill(slice, clock, 0, 64);
+    await end(slice, clock, 4);
+    expect(fill(slice, clock, 0, 500)).toBe(500);
+    await end(slice, clock, 0.1);
+  }
+  fill(slice, clock, 0, 64);
+  await end(slice, clock, 4);
+  fill(slice, clock, 0, 64);
+  await end(slice, clock, 4);
+  expect(fill(slice, clock, 0, 500)).toBeWithin(15, 17);
+});
+
 test("a slice of few things is not looked after", async () => {
   const clock = new CountedClock();
   const slice = new TimeSlice(clock, 1);
