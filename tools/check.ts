@@ -73,8 +73,8 @@ The last line is "check: N ok, N failed". The exit code is 0 when nothing failed
 
 async function command(words: readonly string[]): Promise<string[]> {
   const env = { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined, RUST_BACKTRACE: undefined };
-  const result = await runCommand(words, { timeoutMs: 120_000, env });
-  if (result.timedOut) return [`${words.join(" ")}: no end within 120 s`];
+  const result = await runCommand(words, { timeoutMs: 300_000, env });
+  if (result.timedOut) return [`${words.join(" ")}: no end within 300 s`];
   return result.code === 0 ? [] : [result.output.trim() || `exit code ${result.code}`];
 }
 
@@ -141,7 +141,7 @@ async function docs(project: Project): Promise<string[]> {
 async function publish(): Promise<string[]> {
   const words = [deno, "publish", "--dry-run", "--allow-dirty", "--no-provenance"];
   const env = { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined, RUST_BACKTRACE: undefined };
-  const { code, output } = await runCommand(words, { timeoutMs: 120_000, env });
+  const { code, output } = await runCommand(words, { timeoutMs: 300_000, env });
   return code === 0 && !/^warning/m.test(output) ? [] : [output.trim()];
 }
 
