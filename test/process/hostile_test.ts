@@ -1,8 +1,10 @@
 /** What strangers send must not hurt: the process lives, good peers are answered, memory stays bounded. */
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { dropReasons } from "../../src/mod.ts";
+import { temporaryFolder } from "../support/discovery_peers.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { systemPayloads } from "../support/hostile_system.ts";
 import { prng } from "../support/prng.ts";
@@ -38,20 +40,29 @@ test(
     const took = await latencies(one, () => attacker.ended !== undefined);
     assert.match(attacker.outputText, /^done \d+$/m, attacker.errorText);
     assertSoon(`${frames} hostile frames`, took);
-    const { transport } = await statsOf(one);
-    const dropped = Object.values(transport.drops).reduce((sum, count) => sum + count, 0);
-    console.log(`# dropped ${dropped}: ${JSON.stringify(transport.drops)}`);
-    assert.ok(dropped > frames / 4, `only ${dropped} drops of ${frames} frames are counted`);
-    const unseen = dropReasons.filter((reason) => transport.drops[reason] === undefined);
+    let [dropped, told, unseen] = [0, "", [""]];
+    // What came last is handled when the attacker is gone already.
+    await until(async () => {
+      const { drops } = (await statsOf(one)).transport;
+      dropped = Object.values(drops).reduce((sum, count) => sum + count, 0);
+      told = JSON.stringify(drops);
+      unseen = dropReasons.filter((reason) => drops[reason] === undefined);
+      return dropped > frames / 4 && unseen.length <= 1;
+    }, {
+      timeoutMs: 10_000,
+      intervalMs: 20,
+      message: () => `${dropped} drops of ${frames} frames to be more, for every reason but ${unseen.join()}`,
+    });
+    console.log(`# dropped ${dropped}: ${told}`);
     assert.deepEqual(unseen, ["headersEncoding"], "reasons for which nothing was dropped");
     // A stranger's unknown handlers are answered, and the answers have nowhere to go: neither may pile up.
-    if (before !== null) {
-      const after = await assertGrownAtMost(one, before, 128);
-      assert.ok(
-        after.descriptors <= before.descriptors + 8,
-        `${before.descriptors} → ${after.descriptors} descriptors`,
-      );
-    }
+    if (before === null) return;
+    await assertGrownAtMost(one, before, 128);
+    await until(async () => (await vitals(one.child.pid)).descriptors <= before.descriptors + 8, {
+      timeoutMs: 10_000,
+      intervalMs: 100,
+      message: "the descriptors of the hostile connections to go",
+    });
   },
 );
 
@@ -215,18 +226,17 @@ test("5000 connections that come and go while a server's JavaScript stands still
     permissions: netPermissions,
   });
   t.use(storm);
-  server.child.write("block 3000\n");
+  const over = `${temporaryFolder(t, "storm")}/over`;
+  server.child.write(`block 1000 ${over}\n`);
   await server.child.waitForLine("blocking");
   let awake = false;
   const woken = client.unary("who", { to: peer }).then(() => awake = true);
+  // All of them come about while it sleeps: that libzmq's threads do alone.
   assert.equal(await storm.waitForLine("done", 15_000), "done 5000");
   // One dies while nobody looks, one afterwards.
   await guests[0]!.kill();
-  assert.equal(
-    awake,
-    false,
-    "it was awake before all of them had come: its context stood still, or this machine is too slow",
-  );
+  assert.equal(awake, false);
+  writeFileSync(over, "");
   await woken;
   const newcomer = await t.messenger();
   assert.equal(await newcomer.connect(server.endpoint, { timeoutMs: 3_000 }), peer);

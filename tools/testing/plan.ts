@@ -71,7 +71,7 @@ export const lonelyFiles = paths([
   "conformance/ffi_memory",
   "conformance/zmq_reactor",
   "process/credit",
-  "process/hostile",
+  "process/transport_flow",
 ]);
 
 /** Files that keep a processor busy by themselves, or hold the product to a time: no more than one for each processor. */
@@ -80,9 +80,9 @@ export const busyFiles = paths([
   "conformance/messenger_load",
   "process/cohort_freeze",
   "process/discovery_etcd",
+  "process/hostile",
   "process/links_loss",
   "process/transport_clients",
-  "process/transport_flow",
   "process/transport_huge",
   "process/transport_memory",
   "process/transport_stopped",

@@ -2,6 +2,7 @@
  * Programs of `transport_*_test.ts`: `transport_peer.ts ROLE [ARGUMENT…]`. What they say stands on lines of its own,
  * the first word says what it is. Commands come on standard input, one a line.
  */
+import { existsSync } from "node:fs";
 import process from "node:process";
 import { Worker, workerData } from "node:worker_threads";
 import {
@@ -144,12 +145,14 @@ const roles: Record<string, (...args: string[]) => Promise<void>> = {
     register(messenger, Number(sleepEvery));
     say("ready", JSON.stringify({ info: messenger.peerInfo(), endpoints: messenger.endpoints }));
     closeOnCommand([messenger]);
-    // `block MS`: JavaScript stands still, libzmq's threads do not.
+    // `block MS [FILE]`: JavaScript stands still, also until there is such a file; libzmq's threads do not.
     commands((command) => {
-      const found = /^block (\d+)$/.exec(command);
-      if (found === null) return;
+      const [, ms, file] = /^block (\d+)(?: (.+))?$/.exec(command) ?? [];
+      if (ms === undefined) return;
       say("blocking");
-      block(Number(found[1]));
+      block(Number(ms));
+      const asleep = new Int32Array(new SharedArrayBuffer(4));
+      while (file !== undefined && !existsSync(file)) Atomics.wait(asleep, 0, 0, 10);
     });
   },
 
