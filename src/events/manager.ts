@@ -1,7 +1,11 @@
 import {
+  checkArgument,
   Deadline,
   Deadlines,
+  type Ending,
+  EndOf,
   type InstanceId,
+  option,
   readOptions,
   systemClock,
   ZeromeshError,
@@ -88,12 +92,13 @@ export function eventsOf(port: SystemPort, options: ResolvedEventOptions): Messe
  * console.log(await waiting); // go
  * ```
  */
-export class EventManager {
+export class EventManager implements AsyncDisposable {
   readonly #options: ResolvedEventOptions;
   readonly #deadlines: Deadlines;
   readonly #port: SystemPort | null;
   readonly #parts: Parts;
   readonly #barriers: Barriers;
+  readonly #end = new EndOf();
   #awaited = 0;
   /** Keeps the process alive while events are awaited. */
   #hold: Disposable | null = null;
@@ -126,8 +131,12 @@ export class EventManager {
       const subscribers = new Subscribers(port, own, options, (run) => this.#afterGrace(run));
       const distributed = new Distributed(port, remote, subscribers, options);
       this.#parts = { own, remote, subscribers, distributed };
+      const close = (): void => {
+        this.#deadlines.close();
+        this.#end.tell("the messenger was closed");
+      };
       const lost = (peer: InstanceId, rest: "up" | "down" | "gone") => this.#lost(port, peer, rest);
-      listen(port, { own, remote, subscribers, lost, close: () => this.#deadlines.close() });
+      listen(port, { own, remote, subscribers, lost, close });
     }
   }
 
@@ -153,7 +162,7 @@ export class EventManager {
   /**
    * Makes an event that this instance owns.
    *
-   * @throws {ZeromeshError} `LIMIT_REACHED` when `maxEvents` are pending, `CLOSED` after {@link EventManager.forceShutdown}.
+   * @throws {ZeromeshError} `LIMIT_REACHED` when `maxEvents` are pending, `CLOSED` after {@link EventManager.close}.
    */
   newEvent(): Event {
     return this.#parts.own.create();
@@ -268,11 +277,31 @@ export class EventManager {
 
   /**
    * Poisons every pending event of this instance; those who await others' end with `CLOSED`. Nothing more can be made.
-   * The second call does nothing.
+   * The second call does nothing. `close()` of a messenger closes its events as well.
+   *
+   * @param reason What those that wait are told.
    */
-  forceShutdown(reason: string): void {
+  close(reason = "the events were closed"): Promise<void> {
+    checkArgument("reason", reason, option.string, "Cannot close the events");
     this.#parts.own.shutdown(reason);
     this.#parts.remote?.close(new ZeromeshError("CLOSED", `The events were shut down: ${reason}`));
+    this.#end.tell(reason);
+    return Promise.resolve();
+  }
+
+  /** Alias of {@link close}: what Velo calls `force_shutdown`. */
+  forceShutdown(reason: string): void {
+    void this.close(reason);
+  }
+
+  /** Resolves to the reason when the events are closed, and never rejects. */
+  get closed(): Promise<Ending> {
+    return this.#end.closed;
+  }
+
+  /** {@link close} with its default. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   /** A snapshot of counters. */

@@ -17,7 +17,7 @@
  *
  * @module
  */
-export type { InstanceId } from "../core/mod.ts";
+export type { Ending, InstanceId } from "../core/mod.ts";
 export { type Barrier, type BarrierOptions } from "./barrier.ts";
 export { type EventCallOptions } from "./distributed.ts";
 export { type Event } from "./event.ts";

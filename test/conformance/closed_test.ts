@@ -12,8 +12,10 @@ import { within } from "../support/until.ts";
 test("closed of a messenger resolves to closed, or to the text of the signal that closed it", async () => {
   await using t = await leakCheck();
   const messenger = await t.messenger();
+  const { events } = messenger;
   await messenger.close();
   assert.equal(await messenger.closed, "closed");
+  assert.equal(await within(events.closed, 1_000), "the messenger was closed");
   const stop = new AbortController();
   const stopped = await t.messenger({ signal: stop.signal });
   stop.abort(new Error("enough"));

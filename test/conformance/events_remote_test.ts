@@ -312,7 +312,7 @@ test("closing ends the waits of this instance with CLOSED, also those of its own
   mine[Symbol.dispose]();
 });
 
-test("forceShutdown() poisons what others wait for", async () => {
+test("close() of events poisons what others wait for", async () => {
   await using t = await leakCheck();
   const { owner, other } = await instances(t);
   const waiting = fails(other.events.awaiter(owner.events.newEvent().handle), {
@@ -320,7 +320,7 @@ test("forceShutdown() poisons what others wait for", async () => {
     message: /maintenance/,
   });
   await subscribed(owner, 1);
-  owner.events.forceShutdown("maintenance");
+  await owner.events.close("maintenance");
   await waiting;
 });
 

@@ -284,12 +284,13 @@ test("a barrier refuses those who wait for another number, and too many barriers
   await waiting;
 });
 
-test("forceShutdown() poisons what is pending, once, and makes nothing more", async () => {
+test("close() poisons what is pending, once, and makes nothing more", async () => {
   const events = EventManager.local();
   const [pending, done] = [events.newEvent(), events.newEvent()];
   const waiting = events.awaiter(pending.handle);
   done.trigger();
-  events.forceShutdown("maintenance");
+  await events.close("maintenance");
+  assert.equal(await events.closed, "maintenance");
   events.forceShutdown("again");
   await assert.rejects(waiting, { ...reason, message: /maintenance/ });
   assert.equal((await events.poll(done.handle)).status, "ready");
