@@ -23,12 +23,13 @@ import {
   type ResponseKind,
   ttlOfHeaders,
 } from "../../wire/mod.ts";
+import { EarlyEnd } from "./early_end.ts";
 import type { MessengerFace } from "./handler_context.ts";
 import type { AskedCall } from "./authorization.ts";
 import type { HandlerEntry } from "./handler_entry.ts";
 import type { LaneItem } from "./lanes.ts";
 import type { Session } from "../peers/peer.ts";
-import type { IncomingTrace } from "../observe/tracing.ts";
+import type { ObservedCall } from "../observe/observed_call.ts";
 
 const encoder = new TextEncoder();
 const noHeaders: Readonly<Record<string, string>> = Object.freeze(
@@ -38,6 +39,13 @@ const noBytes = new Uint8Array(new ArrayBuffer(0));
 
 /** A handler while it is registered. */
 export type Registered = HandlerEntry<InboundCall>;
+
+/** What a handler asked for, and gets again. */
+interface Made {
+  headers: Readonly<Record<string, string>> | null;
+  messenger: MessengerFace | null;
+  metadata: string | null;
+}
 
 /** What a call needs of the dispatcher that runs it. */
 export interface CallHost {
@@ -96,12 +104,8 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
   cutShort = false;
   /** Whether it counts among the messages held here. */
   held = false;
-  /** Its trace, when it is traced. */
-  trace: IncomingTrace | null = null;
-  /** When its handler was started, in milliseconds of the clock, when that is measured. */
-  startedAt = 0;
-  /** Whether its handler is timed, and does not count as one like others. */
-  timed = false;
+  /** What an observer keeps of it; null without one. */
+  observed: ObservedCall | null = null;
   /** Bytes of the payload. */
   readonly bytes: number;
   readonly #host: CallHost;
@@ -111,13 +115,9 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
   #headersStart: number;
   #headersEnd: number;
   #payload: Uint8Array | null = null;
-  #metadata: string | null = null;
-  #headers: Readonly<Record<string, string>> | null = null;
-  #messenger: MessengerFace | null = null;
-  #controller: AbortController | null = null;
-  #abortReason: unknown = undefined;
-  #aborted = false;
-  #onAbort: ((reason: unknown) => void) | null = null;
+  // What few handlers ask for, and how it ends early: objects of their own, made when they are needed.
+  #made: Made | null = null;
+  #early: EarlyEnd | null = null;
   readonly #ttlMs: number;
   #arrivedAt = -1;
 
@@ -146,9 +146,11 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     this.#headerBytes = message.header;
     this.#headersStart = headersStart;
     this.#headersEnd = headersEnd;
-    // A relative time to live counts from the arrival, so it is read now.
-    if (session.metadata && !message.unread) this.#takeMetadata(message);
-    this.#ttlMs = headersEnd > headersStart ? ttlOfHeaders(message.header, headersStart, headersEnd) : -1;
+    if (headersEnd > headersStart) {
+      // A relative time to live counts from the arrival, so it is read now.
+      this.#ttlMs = ttlOfHeaders(message.header, headersStart, headersEnd);
+      if (session.metadata && !message.unread) this.#takeMetadata(message);
+    } else this.#ttlMs = -1;
   }
 
   /** Takes metadata that stands in front of the payload off it. */
@@ -156,7 +158,7 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     const length = metadataBytesOf(message.header, this.#headersStart, this.#headersEnd);
     if (length === 0 || length > this.bytes) return;
     const { source, payloadStart } = message;
-    this.#metadata = metadataText(source, payloadStart, length) ?? "";
+    this.#keep().metadata = metadataText(source, payloadStart, length) ?? "";
     if (message.owned) message.own(source.subarray(length));
     else message.payloadStart += length;
   }
@@ -178,13 +180,12 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
 
   /** The caller's headers, without the system's own. Frozen. */
   get headers(): Readonly<Record<string, string>> {
-    if (this.#headers !== null) return this.#headers;
-    return this.#headers = this.#decodeHeaders();
+    return this.#made?.headers ?? (this.#keep().headers = this.#decodeHeaders());
   }
 
   /** What the sender gave as `metadata`; null when it gave none, what is no JSON, or nests too deep. */
   get metadata(): unknown {
-    const text = this.#metadata ?? this.systemHeader(metadataHeader);
+    const text = this.#made?.metadata ?? this.systemHeader(metadataHeader);
     if (text === undefined) return null;
     return decodePayload(encoder.encode(text), "json").value ?? null;
   }
@@ -248,7 +249,7 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
 
   /** The messenger that received the message. */
   get messenger(): MessengerFace {
-    return this.#messenger ??= this.#host.faceFor(this);
+    return this.#made?.messenger ?? (this.#keep().messenger = this.#host.faceFor(this));
   }
 
   /**
@@ -256,13 +257,14 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
    * instance shuts down and the time for that is over. Made at first use.
    */
   get signal(): AbortSignal {
-    if (this.#controller === null) {
-      this.#controller = new AbortController();
-      if (this.#aborted) this.#controller.abort(this.#abortReason);
+    const early = this.#end();
+    if (early.controller === null) {
+      early.controller = new AbortController();
+      if (early.aborted) early.controller.abort(early.reason);
       else if (this.#host.outOfTime) this.abort(shuttingDown());
       else this.startDeadline();
     }
-    return this.#controller.signal;
+    return early.controller.signal;
   }
 
   /** Starts the deadline, unless there is none or it has been started. */
@@ -280,8 +282,9 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
   orAborted<T>(promise: Promise<T>): Promise<T> {
     this.startDeadline();
     return new Promise((resolve, reject) => {
-      this.#onAbort = reject;
-      if (this.#aborted) reject(this.#abortReason);
+      const early = this.#end();
+      early.onAbort = reject;
+      if (early.aborted) reject(early.reason);
       promise.then(resolve, reject);
     });
   }
@@ -309,16 +312,17 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
 
   /** Whether the caller has given up. */
   get abandoned(): boolean {
-    return this.#aborted;
+    return this.#early !== null && this.#early.aborted;
   }
 
   /** Aborts {@link signal}. */
   abort(reason: unknown): void {
-    if (this.#aborted) return;
-    this.#aborted = true;
-    this.#abortReason = reason;
-    this.#controller?.abort(reason);
-    this.#onAbort?.(reason);
+    const early = this.#end();
+    if (early.aborted) return;
+    early.aborted = true;
+    early.reason = reason;
+    early.controller?.abort(reason);
+    early.onAbort?.(reason);
     if (this.waits) this.#host.abandonWaiting(this);
   }
 
@@ -355,6 +359,14 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     if (this.#message === null) return;
     this.#message = null;
     this.#headerBytes = null;
+  }
+
+  #end(): EarlyEnd {
+    return this.#early ??= new EarlyEnd();
+  }
+
+  #keep(): Made {
+    return this.#made ??= { headers: null, messenger: null, metadata: null };
   }
 
   #tooLate(what: string): never {

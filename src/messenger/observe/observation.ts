@@ -17,6 +17,7 @@ import { Durations } from "./durations.ts";
 import type { TypedContext } from "../handlers/handler_context.ts";
 import type { CallObserver, PendingCall } from "../calls/pending.ts";
 import { patternOf, type Tracer } from "../calls/traced_call.ts";
+import { ObservedCall } from "./observed_call.ts";
 import type { IncomingTrace, TraceOutcome, Tracing } from "./tracing.ts";
 
 const callDuration: MetricInfo = {
@@ -150,7 +151,8 @@ export class InboundObserver {
   received(call: InboundCall): void {
     if (this.#tracing === null) return;
     const tracing = this.#tracing;
-    call.trace = this.#guard.run("tracing", () =>
+    const observed = call.observed = new ObservedCall();
+    observed.trace = this.#guard.run("tracing", () =>
       tracing.receive({
         handlerName: call.handlerName,
         pattern: patternOf(call.kind),
@@ -167,22 +169,23 @@ export class InboundObserver {
 
   /** Runs the handler. */
   run(call: InboundCall, registered: Registered, context: TypedContext<unknown>): unknown {
+    const observed = call.observed ??= new ObservedCall();
     if (this.#histogram !== null) {
       const durations = registered.durations ??= new Durations(
         this.#histogram,
         this.#handlers.of(call.handlerName),
       );
-      call.timed = call.detached || durations.isTimed(this.#turn);
-      if (call.timed) call.startedAt = this.#turn.read();
+      observed.timed = call.detached || durations.isTimed(this.#turn);
+      if (observed.timed) observed.startedAt = this.#turn.read();
     }
-    const { trace } = call;
+    const { trace } = observed;
     const result = trace === null
       ? begin(call, registered, context)
       : this.#runTraced(trace, () => begin(call, registered, context));
-    if (this.#histogram !== null && !call.timed && isThenable(result)) {
+    if (this.#histogram !== null && !observed.timed && isThenable(result)) {
       // It may take any time, whatever the others took; what it did so far is little.
-      call.timed = true;
-      call.startedAt = this.#turn.now();
+      observed.timed = true;
+      observed.startedAt = this.#turn.now();
     }
     return result;
   }
@@ -215,13 +218,15 @@ export class InboundObserver {
   /** A message of a handler of the user's is done. */
   ended(call: InboundCall, registered: Registered, outcome: TraceOutcome, error: unknown): void {
     const { durations } = registered;
+    const { observed } = call;
+    if (observed === null) return;
     if (durations !== null && call.ran) {
       const ok = outcome === "succeeded";
-      if (call.timed) {
-        durations.record(ok, (this.#turn.read() - call.startedAt) / 1000, this.#turn);
+      if (observed.timed) {
+        durations.record(ok, (this.#turn.read() - observed.startedAt) / 1000, this.#turn);
       } else durations.recordLike(ok, this.#turn);
     }
-    const { trace } = call;
+    const { trace } = observed;
     if (trace !== null) this.#guard.run("tracing", () => trace.end(outcome, error));
   }
 }
