@@ -3,7 +3,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { missingDenort } from "../support/denort.ts";
-import { productPermissions, repositoryRoot, runtimeProgram } from "../support/runtime.ts";
+import { longRun, productPermissions, repositoryRoot, runtimeProgram } from "../support/runtime.ts";
 import { install, type Installed, mustRun, pack, run } from "./package_project.ts";
 
 const bun = runtimeProgram("bun");
@@ -114,7 +114,7 @@ eachProject("Deno takes npm: specifiers as well", async ({ folder }) => {
 
 eachProject(
   "strict TypeScript takes it, with every resolution that matters and all libraries checked",
-  async ({ folder }) => {
+  async ({ folder, installer }) => {
     // Without Bun's types a project needs those of the platform, which "dom" has.
     const bunTypes = {
       lib: ["esnext"],
@@ -137,7 +137,10 @@ eachProject(
       noEmit: true,
       target: "es2022",
     };
-    for (const options of cases) {
+    // The files are the same whoever installs them: daily the layout that Bun makes is looked at with one resolution.
+    for (
+      const options of installer === "npm" || npm.missing !== undefined || longRun ? cases : cases.slice(0, 1)
+    ) {
       const config = { compilerOptions: { ...strict, ...options }, files: ["main.ts"] };
       writeFileSync(`${folder}/tsconfig.case.json`, JSON.stringify(config));
       const compiler = `${repositoryRoot}/node_modules/typescript/bin/tsc`;

@@ -15,7 +15,10 @@ const all = readdirSync(`${folder}/conformance`).filter((name) => /^transport_.*
 assert.deepEqual(daily.filter((name) => !all.includes(name)), []);
 const inOneProcess = longRun ? all : daily;
 // Tests that start processes take longer: in full they run twice only in long runs.
-const between = ["transport_goodbye", ...(longRun ? ["transport_flow", "links_loss"] : [])];
+const between = [
+  "transport_goodbye",
+  ...(longRun ? ["transport_flow", "transport_order", "links_loss"] : []),
+];
 const files = [
   ...inOneProcess.sort().map((name) => `conformance/${name}`),
   ...between.map((name) => `process/${name}_test.ts`),
