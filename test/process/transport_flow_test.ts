@@ -10,7 +10,7 @@ import { leakCheck } from "../support/fixture.ts";
 import { numbered } from "../support/raw_sockets.ts";
 import { currentRuntime, longRun, repositoryRoot } from "../support/runtime.ts";
 import { counts, otherRuntime, start, startRole } from "../support/transport_peers.ts";
-import { pause, until, within } from "../support/until.ts";
+import { pause, within } from "../support/until.ts";
 
 test("a peer whose JavaScript stands still at its high-water mark gets all of it later, others nothing late", async () => {
   await using t = await leakCheck();

@@ -8,7 +8,7 @@ import { startProxy } from "../support/proxy.ts";
 import { numbered } from "../support/raw_sockets.ts";
 import { currentRuntime, longRun } from "../support/runtime.ts";
 import { counts, otherRuntime, start } from "../support/transport_peers.ts";
-import { pause, until, within } from "../support/until.ts";
+import { until, within } from "../support/until.ts";
 
 const numberIn = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
 
