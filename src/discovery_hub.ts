@@ -130,10 +130,10 @@ export class DiscoveryHub implements PeerLookup {
   }
 
   /** Makes what calls to services go through. */
-  router({ roster, ...host }: RouterHost): DestinationRouter {
+  router({ peers, ...host }: RouterHost): DestinationRouter {
     const directory = this.#directory = new ServiceDirectory({
       sources: this.#offers,
-      roster,
+      peers,
       connectTimeoutMs: this.#parts.connectTimeoutMs,
       maxServices: this.#parts.maxServices,
       logger: this.#parts.logger,

@@ -35,7 +35,7 @@ import {
   handlersFor,
   type InboundCall,
   type MessengerCore,
-  type MessengerFace,
+  type MessengerHandle,
   type ObjectHandler,
   type PeerEntry,
   peerInfoOfEntry,
@@ -80,7 +80,7 @@ import type { LibraryInfo } from "./libzmq/mod.ts";
  * console.log(sum); // 7
  * ```
  */
-export class Messenger extends PeerQuestions implements MessengerFace, Caller, AsyncDisposable {
+export class Messenger extends PeerQuestions implements MessengerHandle, Caller, AsyncDisposable {
   readonly #inside: Inside;
   /** The message whose handler got this object as its `context.messenger`; null for the one that was created. */
   readonly #call: InboundCall | null;

@@ -6,7 +6,7 @@ import {
   type InboundCall,
   MessengerCore,
   messengerDefaults,
-  type MessengerFace,
+  type MessengerHandle,
   type ResolvedOptions,
   resolveOptions,
   type Session,
@@ -67,12 +67,12 @@ export class Inside {
  * Makes what is inside a messenger: opens its transport, adds its built-in handlers and makes it known.
  *
  * @param options Those of `Messenger.create`, checked by their table.
- * @param faceFor Makes the messenger that a handler gets.
+ * @param messengerFor Makes the messenger that a handler gets.
  * @throws What failed, or the reason of the signal. Nothing is left open then.
  */
 export async function openInside(
   options: MessengerOptions,
-  faceFor: (inside: Inside, call: InboundCall) => MessengerFace,
+  messengerFor: (inside: Inside, call: InboundCall) => MessengerHandle,
 ): Promise<{ readonly inside: Inside; readonly resolved: ResolvedOptions }> {
   const { signal } = options;
   signal?.throwIfAborted();
@@ -87,7 +87,7 @@ export async function openInside(
     const made = inside = new Inside(context.library, hub);
     inside.core = await MessengerCore.create({
       options: resolved,
-      faceFor: (call) => faceFor(made, call),
+      messengerFor: (call) => messengerFor(made, call),
       openTransport: (instanceId, handler) =>
         ZmqTransport.create<Session>(resolved, {
           context,

@@ -128,7 +128,7 @@ export {
   type JsonSchemaValue,
   type ListHandlersOptions,
   type MaybePromise,
-  type MessengerFace,
+  type MessengerHandle,
   type MessengerStats,
   type MethodArguments,
   type ObjectHandler as HandlerObject,

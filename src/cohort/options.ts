@@ -16,7 +16,7 @@ import {
   type Destination,
   type HealthReport,
   isDestination,
-  type MessengerFace,
+  type MessengerHandle,
   type PeerView,
   portOf,
   type SendWithAckOptions,
@@ -24,7 +24,7 @@ import {
 } from "../messenger/mod.ts";
 
 /** What a cohort needs of a messenger: a `Messenger`. */
-export interface CohortMessenger extends MessengerFace {
+export interface CohortMessenger extends MessengerHandle {
   /** Dials an endpoint. */
   connect(endpoint: string, options?: ConnectOptions): Promise<InstanceId>;
   /** The peers known now. */

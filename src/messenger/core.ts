@@ -24,7 +24,7 @@ import { Connections } from "./peers/connections.ts";
 import { Credits } from "./credit/credits.ts";
 import type { InboundCall } from "./handlers/context.ts";
 import { Dispatcher } from "./handlers/dispatch.ts";
-import type { Handler, MessengerFace } from "./handlers/handler_context.ts";
+import type { Handler, MessengerHandle } from "./handlers/handler_context.ts";
 import { type EntryOptions, HandlerRegistry } from "./handlers/registry.ts";
 import { flushSessions, within } from "./calls/flushing.ts";
 import { allSessions, flushAll, sayGoodbye } from "./farewell.ts";
@@ -36,7 +36,7 @@ import { CallTable, type PendingCall } from "./calls/pending.ts";
 import type { PeerLookup } from "./discovery_port.ts";
 import { type Peer, Session } from "./peers/peer.ts";
 import { Replies } from "./handlers/replies.ts";
-import { rosterOf } from "./peers/roster.ts";
+import { peerDirectoryOf } from "./peers/peer_directory.ts";
 import { Retries } from "./calls/retry.ts";
 import type { DestinationRouter, RouterHost } from "./calls/destination_router.ts";
 import { CreditCounts } from "./credit/send_credit.ts";
@@ -61,7 +61,7 @@ export interface CoreParts {
   /** Options with their defaults. */
   readonly options: ResolvedOptions;
   /** The public messenger as a handler sees it. */
-  faceFor(call: InboundCall): MessengerFace;
+  messengerFor(call: InboundCall): MessengerHandle;
   /** Makes the transport, which hands its messages to the core. */
   openTransport(instanceId: InstanceId, handler: TransportHandler<Session>): Promise<CoreTransport>;
   /** Finds peers; null without discovery. */
@@ -184,14 +184,14 @@ export class MessengerCore implements TransportHandler<Session> {
       router: parts.router({
         ...options,
         calls: core.#calls,
-        roster: rosterOf(core.connections, core.status, options.clock),
+        peers: peerDirectoryOf(core.connections, core.status, options.clock),
       }),
       retries: new Retries({ ...options, calls: core.#calls }),
       closed: () => core.#lifecycle === "closed",
     });
     core.#dispatcher = new Dispatcher({
       ...options,
-      faceFor: (call) => parts.faceFor(call),
+      messengerFor: (call) => parts.messengerFor(call),
       registry: core.registry,
       replies: core.replies = new Replies({
         transport,

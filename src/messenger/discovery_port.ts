@@ -15,7 +15,7 @@ export interface PeerLookup {
 export type Standing = "unmet" | "connecting" | "up" | "leaving";
 
 /** What choosing among peers needs to know of them. */
-export interface Roster {
+export interface PeerDirectory {
   /** Where time comes from. */
   readonly clock: Clock;
   /** How an instance stands now. */

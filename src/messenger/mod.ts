@@ -88,7 +88,7 @@ export {
   type HandlerContext,
   type HandlerOptions,
   type MaybePromise,
-  type MessengerFace,
+  type MessengerHandle,
   type ObjectHandler,
   type RegisterOptions,
   registerOptionTable,
@@ -106,7 +106,7 @@ export {
   type SendOverflow,
 } from "./options.ts";
 export { heartbeatBoundMs } from "./peers/peer_finder.ts";
-export { type PeerLookup, type Roster, type Standing } from "./discovery_port.ts";
+export { type PeerDirectory, type PeerLookup, type Standing } from "./discovery_port.ts";
 export { type PeerEntry, peerInfoOfEntry, type PeerLocation } from "./peers/peer_entry.ts";
 export { type Peer, peerText, type PeerView, type Session } from "./peers/peer.ts";
 export { type StrangerDialStats } from "./velo/reply_links.ts";

@@ -1,5 +1,5 @@
 import { hold, type InstanceId, ZeromeshError } from "../core/mod.ts";
-import type { Roster } from "../messenger/mod.ts";
+import type { PeerDirectory } from "../messenger/mod.ts";
 import type { InstanceHealth } from "./instance_health.ts";
 
 /** How long a call waits for one instance before it turns to another one, in milliseconds. */
@@ -17,14 +17,14 @@ export interface ReachOptions {
 
 /** Attempts to connect to instances, each shared by all calls that want it. They outlive the calls. */
 export class Reaches {
-  readonly #roster: Roster;
+  readonly #peers: PeerDirectory;
   readonly #onEnd: () => void;
   readonly #open = new Map<InstanceId, Promise<void>>();
   readonly #closing = new AbortController();
 
   /** @param onEnd Called when an attempt has ended. */
-  constructor(roster: Roster, onEnd: () => void) {
-    this.#roster = roster;
+  constructor(peers: PeerDirectory, onEnd: () => void) {
+    this.#peers = peers;
     this.#onEnd = onEnd;
   }
 
@@ -49,10 +49,10 @@ export class Reaches {
     if (this.#open.size >= mostReaches) return null;
     const reached = this.#reach(id, options).then(
       () => {
-        if (this.#roster.standing(id) === "up") health.arrived();
+        if (this.#peers.standing(id) === "up") health.arrived();
         else health.late = false;
       },
-      (error: unknown) => health.unreachable(error, this.#roster.clock.now()),
+      (error: unknown) => health.unreachable(error, this.#peers.clock.now()),
     ).finally(() => {
       this.#open.delete(id);
       this.#onEnd();
@@ -68,22 +68,22 @@ export class Reaches {
   }
 
   async #reach(id: InstanceId, { timeoutMs, nearOnly }: ReachOptions): Promise<void> {
-    const roster = this.#roster;
-    const startedAt = roster.clock.now();
+    const peers = this.#peers;
+    const startedAt = peers.clock.now();
     await this.#find(id, timeoutMs);
-    if (nearOnly && roster.isLocal(id) === false) return;
-    await roster.reach(id, Math.max(1, timeoutMs - (roster.clock.now() - startedAt)));
+    if (nearOnly && peers.isLocal(id) === false) return;
+    await peers.reach(id, Math.max(1, timeoutMs - (peers.clock.now() - startedAt)));
   }
 
   /** Discovery may take longer than anybody waits. */
   async #find(id: InstanceId, timeoutMs: number): Promise<void> {
-    await this.#hold(this.#roster.find(id), timeoutMs, () => {
+    await this.#hold(this.#peers.find(id), timeoutMs, () => {
       const message = `Discovery does not tell within ${Math.round(timeoutMs)} ms where ${id} is`;
       return new ZeromeshError("PEER_UNREACHABLE", message, { peer: id });
     });
   }
 
   #hold<T>(promise: Promise<T>, timeoutMs: number, late?: () => Error): Promise<T> {
-    return hold(promise, { clock: this.#roster.clock, timeoutMs, signal: this.#closing.signal, late });
+    return hold(promise, { clock: this.#peers.clock, timeoutMs, signal: this.#closing.signal, late });
   }
 }

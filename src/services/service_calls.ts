@@ -13,7 +13,7 @@ import type { ServiceDirectory } from "./service_directory.ts";
 import { isService, type ServiceTarget } from "./service_target.ts";
 
 /** What {@link ServiceCalls} works with. */
-export interface ServiceCallsParts extends Omit<RouterHost, "roster"> {
+export interface ServiceCallsParts extends Omit<RouterHost, "peers"> {
   /** Chooses instances; null without discovery. */
   readonly directory: ServiceDirectory | null;
 }

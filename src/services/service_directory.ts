@@ -1,6 +1,6 @@
 import { Condition, errorText, hold, type InstanceId, type Logger, ZeromeshError } from "../core/mod.ts";
 import type { ServiceDiscovery } from "../discovery/mod.ts";
-import type { RetriedDestination, Roster } from "../messenger/mod.ts";
+import type { PeerDirectory, RetriedDestination } from "../messenger/mod.ts";
 import { InstanceHealth } from "./instance_health.ts";
 import { patienceMs, Reaches } from "./reaches.ts";
 import { ServiceMembers } from "./service_members.ts";
@@ -14,7 +14,7 @@ export interface ServiceDirectoryParts {
   /** The back ends that know services. */
   readonly sources: readonly ServiceDiscovery[];
   /** Who is connected. */
-  readonly roster: Roster;
+  readonly peers: PeerDirectory;
   /** How long to look for an instance that can be reached, in milliseconds. */
   readonly connectTimeoutMs: number;
   /** The most services followed at a time; the one used longest ago is let go. */
@@ -53,9 +53,9 @@ export class ServiceDirectory {
   /** @param parts What it works with. */
   constructor(parts: ServiceDirectoryParts) {
     this.#parts = parts;
-    const callable = this.#callable = new Condition(parts.roster.clock);
-    this.#watching = parts.roster.watch(() => callable.changed());
-    this.#reaches = new Reaches(parts.roster, () => callable.changed());
+    const callable = this.#callable = new Condition(parts.peers.clock);
+    this.#watching = parts.peers.watch(() => callable.changed());
+    this.#reaches = new Reaches(parts.peers, () => callable.changed());
   }
 
   /** Counters. */
@@ -68,7 +68,7 @@ export class ServiceDirectory {
   pickNow(target: ServiceTarget): InstanceId | null {
     const members = this.#members(target.service);
     const id = this.#choose(members, target);
-    return id !== null && this.#parts.roster.standing(id) === "up" ? this.#chosen(members, id) : null;
+    return id !== null && this.#parts.peers.standing(id) === "up" ? this.#chosen(members, id) : null;
   }
 
   /**
@@ -81,13 +81,13 @@ export class ServiceDirectory {
    * when all refuse this instance.
    */
   async pickLater(target: ServiceTarget, signal: AbortSignal): Promise<InstanceId> {
-    const { roster, connectTimeoutMs } = this.#parts;
-    const giveUpAt = roster.clock.now() + connectTimeoutMs;
+    const { peers, connectTimeoutMs } = this.#parts;
+    const giveUpAt = peers.clock.now() + connectTimeoutMs;
     let hurryAt = Infinity;
     this.#waited++;
     while (!signal.aborted) {
       const members = this.#members(target.service);
-      const now = roster.clock.now();
+      const now = peers.clock.now();
       const left = giveUpAt - now;
       if (left <= 0 || this.#isForbidden(members.members)) {
         throw this.unavailable(target, connectTimeoutMs, "PEER_UNREACHABLE");
@@ -99,16 +99,16 @@ export class ServiceDirectory {
         continue;
       }
       this.#chosen(members, id);
-      if (roster.standing(id) === "up") return id;
+      if (peers.standing(id) === "up") return id;
       hurryAt = Math.min(hurryAt, now + patienceMs);
       const reached = this.#reaches.begin(id, this.#healthOf(id), {
         // Why it failed is to be known before the time is up.
         timeoutMs: Math.max(1, left - Math.min(50, left / 10)),
-        nearOnly: !hurry && roster.isLocal(id) === null,
+        nearOnly: !hurry && peers.isLocal(id) === null,
       });
       if (reached === null) await this.#callable.change(Math.min(left, lookAgainMs), signal);
-      else await hold(reached, { clock: roster.clock, signal }).catch(() => {});
-      if (roster.standing(id) === "up" && (hurry || !this.#nearerThan(members, id, target))) {
+      else await hold(reached, { clock: peers.clock, signal }).catch(() => {});
+      if (peers.standing(id) === "up" && (hurry || !this.#nearerThan(members, id, target))) {
         return id;
       }
     }
@@ -125,7 +125,7 @@ export class ServiceDirectory {
       return value;
     }, (error) => {
       health.inFlight--;
-      health.failed(error, this.#parts.roster.clock.now());
+      health.failed(error, this.#parts.peers.clock.now());
       throw error;
     });
   }
@@ -145,13 +145,13 @@ export class ServiceDirectory {
    * @throws {ZeromeshError} `PEER_UNREACHABLE` when no back end has told for as long as a peer is dialled.
    */
   async instances(target: ServiceTarget, signal: AbortSignal): Promise<InstanceId[]> {
-    const { roster, connectTimeoutMs } = this.#parts;
-    const giveUpAt = roster.clock.now() + connectTimeoutMs;
+    const { peers, connectTimeoutMs } = this.#parts;
+    const giveUpAt = peers.clock.now() + connectTimeoutMs;
     while (!signal.aborted) {
       const { members, known, trouble } = this.#members(target.service);
-      const left = giveUpAt - roster.clock.now();
+      const left = giveUpAt - peers.clock.now();
       if (members.length > 0 ? known || left <= 0 : known && trouble === undefined) {
-        return members.filter((id) => roster.standing(id) !== "leaving");
+        return members.filter((id) => peers.standing(id) !== "leaving");
       }
       if (left <= 0) throw this.unavailable(target, connectTimeoutMs, "PEER_UNREACHABLE");
       await this.#callable.change(Math.min(left, lookAgainMs), signal);
@@ -170,7 +170,7 @@ export class ServiceDirectory {
       }
       return members;
     }
-    const { sources, roster, logger, maxServices } = this.#parts;
+    const { sources, peers, logger, maxServices } = this.#parts;
     if (sources.length === 0) {
       throw new TypeError(`Cannot call service "${service}": discovery finds peers only, and no services`);
     }
@@ -181,7 +181,7 @@ export class ServiceDirectory {
       this.#letGo++;
     }
     members = new ServiceMembers(service, sources, {
-      clock: roster.clock,
+      clock: peers.clock,
       logger,
       onChange: () => {
         this.#forgetStrangers();
@@ -219,22 +219,22 @@ export class ServiceDirectory {
 
   /** Whether there is one on this host, or perhaps, and this one is not. */
   #nearerThan(service: ServiceMembers, id: InstanceId, target: RetriedTarget): boolean {
-    const { roster } = this.#parts;
-    if (roster.isLocal(id) !== false) return false;
+    const { peers } = this.#parts;
+    if (peers.isLocal(id) !== false) return false;
     const other = this.#choose(service, target);
-    return other !== null && roster.isLocal(other) !== false;
+    return other !== null && peers.isLocal(other) !== false;
   }
 
   /** @param hurry Whether those that are connected go before those that have yet to be. */
   #rank(id: InstanceId, hurry: boolean): Rank {
-    const { roster, connectTimeoutMs } = this.#parts;
-    const now = roster.clock.now();
+    const { peers, connectTimeoutMs } = this.#parts;
+    const now = peers.clock.now();
     const health = this.#health.get(id);
     if (health !== undefined && !health.ready(now)) return Rank.none;
-    const standing = roster.standing(id);
+    const standing = peers.standing(id);
     if (standing === "leaving") return Rank.none;
     // Where one is that is not connected shows when it is; until then it may be here.
-    const rank = roster.isLocal(id) === false ? Rank.far : Rank.near;
+    const rank = peers.isLocal(id) === false ? Rank.far : Rank.near;
     if (standing === "up") {
       (health ?? this.#healthOf(id)).arrived();
       return rank;
@@ -250,7 +250,7 @@ export class ServiceDirectory {
 
   #chosen(service: ServiceMembers, id: InstanceId): InstanceId {
     service.cursor = (service.members.indexOf(id) + 1) % service.members.length;
-    this.#health.get(id)?.chosen(this.#parts.roster.clock.now());
+    this.#health.get(id)?.chosen(this.#parts.peers.clock.now());
     return id;
   }
 

@@ -92,7 +92,7 @@ function optionTakers(all: readonly [string, Declaration][]): Set<string> {
 }
 
 // Interfaces of which the table has what implements them.
-const implemented = /^(?:Caller|MessengerFace|CohortMessenger|PeerDiscovery|ServiceDiscovery)#/;
+const implemented = /^(?:Caller|MessengerHandle|CohortMessenger|PeerDiscovery|ServiceDiscovery)#/;
 
 const without: ReadonlyMap<string, string> = new Map([
   ["new ZeromeshError", "refusing would take the place of the failure that it tells"],

@@ -4,13 +4,13 @@ import { type InstanceId, newInstanceId, ZeromeshError } from "../../src/core/mo
 import { StaticDiscovery } from "../../src/discovery/mod.ts";
 import { base58 } from "../../src/discovery/base58.ts";
 import { ServiceDirectory } from "../../src/services/service_directory.ts";
-import type { Roster, Standing } from "../../src/messenger/mod.ts";
+import type { PeerDirectory, Standing } from "../../src/messenger/mod.ts";
 import { type Balance, service } from "../../src/mod.ts";
 import { silentLogger } from "../../src/core/mod.ts";
 import { until } from "../support/until.ts";
 
-/** A roster whose instances stand as the test says, on a clock that it moves. */
-class FakeRoster implements Roster {
+/** A peers whose instances stand as the test says, on a clock that it moves. */
+class FakeRoster implements PeerDirectory {
   at = 0;
   readonly standings = new Map<InstanceId, Standing>();
   readonly far = new Set<InstanceId>();
@@ -51,16 +51,16 @@ class FakeRoster implements Roster {
 }
 
 async function directoryOf(count: number, standing: Standing = "up") {
-  const roster = new FakeRoster();
+  const peers = new FakeRoster();
   const discovery = new StaticDiscovery();
   const ids = Array.from({ length: count }, newInstanceId).sort();
   for (const id of ids) {
     await discovery.registerService("work", id);
-    roster.standings.set(id, standing);
+    peers.standings.set(id, standing);
   }
   const directory = new ServiceDirectory({
     sources: [discovery],
-    roster,
+    peers,
     connectTimeoutMs: 1_000,
     maxServices: 10,
     logger: silentLogger,
@@ -73,7 +73,7 @@ async function directoryOf(count: number, standing: Standing = "up") {
     new Set(Array.from({ length: times }, () => pick(balance)));
   // Whoever calls gets the failure; nobody here does.
   const track = (id: InstanceId, call: Promise<unknown>) => void directory.track(id, call).catch(() => {});
-  return { roster, discovery, ids, directory, track, pick, picks, [Symbol.dispose]: () => directory.close() };
+  return { peers, discovery, ids, directory, track, pick, picks, [Symbol.dispose]: () => directory.close() };
 }
 
 const failed = () => Promise.reject(new ZeromeshError("HANDLER_FAILED", "no", { ran: "yes" }));
@@ -101,7 +101,7 @@ test("least-in-flight takes whoever has the fewest calls", async () => {
 
 test("instances that are leaving, or answered that they drain, are passed over", async () => {
   using d = await directoryOf(3);
-  d.roster.standings.set(d.ids[0]!, "leaving");
+  d.peers.standings.set(d.ids[0]!, "leaving");
   d.track(d.ids[1]!, Promise.reject(new ZeromeshError("PEER_DRAINING", "bye")));
   await settle();
   assert.deepEqual([...d.picks(6)], [d.ids[2]]);
@@ -110,10 +110,10 @@ test("instances that are leaving, or answered that they drain, are passed over",
 test("an instance that was connected and is not gets its time", async () => {
   using d = await directoryOf(2);
   assert.equal(d.picks(4).size, 2);
-  d.roster.standings.set(d.ids[0]!, "connecting");
+  d.peers.standings.set(d.ids[0]!, "connecting");
   assert.deepEqual([...d.picks(4)], [d.ids[1]]);
-  d.roster.standings.set(d.ids[0]!, "up");
-  d.roster.at = 2_001;
+  d.peers.standings.set(d.ids[0]!, "up");
+  d.peers.at = 2_001;
   assert.equal(d.picks(4).size, 2);
 });
 
@@ -126,9 +126,9 @@ test("after five failures in a row an instance rests for two seconds and is trie
   d.track(bad, failed());
   await settle();
   assert.deepEqual([...d.picks(4)], [good]);
-  d.roster.at = 1_999;
+  d.peers.at = 1_999;
   assert.deepEqual([...d.picks(4)], [good]);
-  d.roster.at = 2_000;
+  d.peers.at = 2_000;
   const tried = Array.from({ length: 6 }, () => d.pick());
   assert.equal(tried.filter((id) => id === bad).length, 1);
   d.track(bad, Promise.resolve());
@@ -152,9 +152,9 @@ test("an error that the contract declares, and a caller's own mistakes, are no f
 
 test("instances on this host come first, others when none of them is left", async () => {
   using d = await directoryOf(3);
-  d.roster.far.add(d.ids[0]!);
+  d.peers.far.add(d.ids[0]!);
   assert.deepEqual([...d.picks(6)].sort(), d.ids.slice(1));
-  for (const id of d.ids.slice(1)) d.roster.standings.set(id, "leaving");
+  for (const id of d.ids.slice(1)) d.peers.standings.set(id, "leaving");
   assert.deepEqual([...d.picks(2)], [d.ids[0]]);
 });
 
@@ -168,20 +168,20 @@ function pickAny(d: { directory: ServiceDirectory }, balance?: Balance): Promise
 test("an instance that says nothing holds one call up for a moment, and later ones not at all", async () => {
   using d = await directoryOf(3, "unmet");
   const [first, ...others] = d.ids as [InstanceId, InstanceId, InstanceId];
-  d.roster.silent.add(first);
+  d.peers.silent.add(first);
   const called = new Set<InstanceId>();
   for (let call = 0; call < 6; call++) called.add(await pickAny(d));
   assert.deepEqual([...called].sort(), others);
   assert.equal(d.directory.stats().reaching, 1);
-  assert.equal(d.roster.reached.filter((id) => id === first).length, 1, "one attempt for all calls");
+  assert.equal(d.peers.reached.filter((id) => id === first).length, 1, "one attempt for all calls");
   assert.deepEqual([...d.picks(6)].sort(), others);
-  d.roster.standings.set(first, "up");
+  d.peers.standings.set(first, "up");
   assert.equal(d.picks(6).size, 3, "it is back as soon as it is connected");
 });
 
 test("those that have yet to be connected are no reason to call far away", async () => {
   using d = await directoryOf(3, "unmet");
-  for (const id of d.ids.slice(0, 2)) d.roster.farAway.add(id);
+  for (const id of d.ids.slice(0, 2)) d.peers.farAway.add(id);
   const called: InstanceId[] = [];
   for (let call = 0; call < 4; call++) called.push(await pickAny(d));
   assert.deepEqual(new Set(called), new Set([d.ids[2]]));
@@ -189,21 +189,21 @@ test("those that have yet to be connected are no reason to call far away", async
 
 test("instances whose address says that they are far are not dialled while there is another", async () => {
   using d = await directoryOf(3, "unmet");
-  for (const id of d.ids.slice(0, 2)) d.roster.far.add(id);
+  for (const id of d.ids.slice(0, 2)) d.peers.far.add(id);
   for (let call = 0; call < 4; call++) assert.equal(await pickAny(d), d.ids[2]);
-  assert.deepEqual(d.roster.reached, [d.ids[2]]);
-  d.roster.standings.set(d.ids[2]!, "leaving");
+  assert.deepEqual(d.peers.reached, [d.ids[2]]);
+  d.peers.standings.set(d.ids[2]!, "leaving");
   assert.deepEqual(new Set([await pickAny(d), await pickAny(d)]), new Set(d.ids.slice(0, 2)));
 });
 
 test("no more than 64 instances are connected to at a time", async () => {
   using d = await directoryOf(80, "unmet");
-  for (const id of d.ids) d.roster.silent.add(id);
+  for (const id of d.ids) d.peers.silent.add(id);
   const stop = new AbortController();
   const calls = d.ids.map(() => d.directory.pickLater(service("work"), stop.signal));
   await until(() => d.directory.stats().reaching === 64);
   await settle();
-  assert.equal(d.roster.reached.length, 64);
+  assert.equal(d.peers.reached.length, 64);
   stop.abort(new Error("enough"));
   for (const call of calls) await assert.rejects(call, /enough/);
 });
@@ -211,7 +211,7 @@ test("no more than 64 instances are connected to at a time", async () => {
 test("a service of which no instance can be called says so in time", async () => {
   using d = await directoryOf(0);
   const waiting = d.directory.pickLater(service("work"), new AbortController().signal);
-  d.roster.at = 1_001;
+  d.peers.at = 1_001;
   await assert.rejects(waiting, { code: "PEER_UNREACHABLE", ran: "no", message: /no instance offers it/ });
 });
 
@@ -220,11 +220,11 @@ test("a service whose discovery fails says why", async () => {
   discovery.watch = () => {
     throw new Error("the file may not be read");
   };
-  const roster = new FakeRoster();
-  const options = { sources: [discovery], roster, connectTimeoutMs: 1_000, maxServices: 10 };
+  const peers = new FakeRoster();
+  const options = { sources: [discovery], peers, connectTimeoutMs: 1_000, maxServices: 10 };
   const directory = new ServiceDirectory({ ...options, logger: silentLogger });
   const waiting = directory.pickLater(service("work"), new AbortController().signal);
-  roster.at = 1_001;
+  peers.at = 1_001;
   await assert.rejects(waiting, {
     code: "PEER_UNREACHABLE",
     message: /cannot be asked: .*the file may not be read/,

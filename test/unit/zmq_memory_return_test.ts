@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { InboundRoom } from "../../src/messenger/handlers/room.ts";
+import { Admission } from "../../src/messenger/handlers/admission.ts";
 import { MemoryReturn } from "../../src/libzmq/memory_return.ts";
 import type { Backend } from "../../src/libzmq/mod.ts";
 import { FakeClock } from "./core_fake_clock.ts";
@@ -75,7 +75,7 @@ test("closing waits for what runs on another thread, and plans nothing more", as
 
 test("a room that was full tells what is free when it has emptied", () => {
   const freed: number[] = [];
-  const room = new InboundRoom(1_000, 2 ** 30, Infinity, { bytes: 0 }, (bytes) => void freed.push(bytes));
+  const room = new Admission(1_000, 2 ** 30, Infinity, { bytes: 0 }, (bytes) => void freed.push(bytes));
   const [handler, sender] = [{ messages: 0, bytes: 0 }, { messages: 0, bytes: 0 }];
   for (let i = 0; i < 80; i++) room.hold(handler, sender, mebibyte);
   for (let i = 0; i < 69; i++) room.release(handler, sender, mebibyte);

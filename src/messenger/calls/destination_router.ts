@@ -1,5 +1,5 @@
 import type { Clock, InstanceId } from "../../core/mod.ts";
-import type { Roster } from "../discovery_port.ts";
+import type { PeerDirectory } from "../discovery_port.ts";
 import type { BaseCallOptions } from "./caller.ts";
 import type { Destination } from "./destination.ts";
 import type { CallTable } from "./pending.ts";
@@ -26,7 +26,7 @@ export interface RouterHost {
   /** Where a call waits until it has an instance. */
   readonly calls: Pick<CallTable, "open"> & { repeated: number };
   /** Who is connected. */
-  readonly roster: Roster;
+  readonly peers: PeerDirectory;
   /** Clock. */
   readonly clock: Clock;
   /** Deadline of a call that names none, in milliseconds. */

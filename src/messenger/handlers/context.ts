@@ -24,7 +24,7 @@ import {
   ttlOfHeaders,
 } from "../../wire/mod.ts";
 import { EarlyEnd } from "./early_end.ts";
-import type { MessengerFace } from "./handler_context.ts";
+import type { MessengerHandle } from "./handler_context.ts";
 import type { AskedCall } from "./authorization.ts";
 import type { HandlerEntry } from "./handler_entry.ts";
 import type { LaneItem } from "./lanes.ts";
@@ -43,14 +43,14 @@ export type Registered = HandlerEntry<InboundCall>;
 /** What a handler asked for, and gets again. */
 interface Made {
   headers: Readonly<Record<string, string>> | null;
-  messenger: MessengerFace | null;
+  messenger: MessengerHandle | null;
   metadata: string | null;
 }
 
 /** What a call needs of the dispatcher that runs it. */
 export interface CallHost {
   /** What a handler gets as `context.messenger`. */
-  faceFor(call: InboundCall): MessengerFace;
+  messengerFor(call: InboundCall): MessengerHandle;
   /** Starts the deadline of a call. */
   addDeadline(call: InboundCall, ms: number): void;
   /** Monotonic milliseconds. */
@@ -248,8 +248,8 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
   }
 
   /** The messenger that received the message. */
-  get messenger(): MessengerFace {
-    return this.#made?.messenger ?? (this.#keep().messenger = this.#host.faceFor(this));
+  get messenger(): MessengerHandle {
+    return this.#made?.messenger ?? (this.#keep().messenger = this.#host.messengerFor(this));
   }
 
   /**

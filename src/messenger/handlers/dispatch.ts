@@ -17,7 +17,7 @@ import { askPolicy } from "./ask_policy.ts";
 import { type CallHost, InboundCall, type Registered, shuttingDown } from "./context.ts";
 import type { DispatcherParts } from "./dispatch_parts.ts";
 import { DispatchCounts, type DispatchStats } from "./dispatch_stats.ts";
-import type { MessengerFace } from "./handler_context.ts";
+import type { MessengerHandle } from "./handler_context.ts";
 import { DroppedMessages } from "./dropped_messages.ts";
 import { readInput } from "./input.ts";
 import { type LaneHost, lanesOf } from "./lanes.ts";
@@ -33,7 +33,7 @@ import {
 } from "./refusal.ts";
 import type { Failure, ReplyTarget } from "./replies.ts";
 import { Results } from "./results.ts";
-import { InboundRoom } from "./room.ts";
+import { Admission } from "./admission.ts";
 import { RunningCalls } from "./running_calls.ts";
 import { isForeign } from "../peers/identity.ts";
 import type { Session } from "../peers/peer.ts";
@@ -56,7 +56,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
   draining = false;
   readonly #counts = new DispatchCounts();
   readonly #results: Results;
-  readonly #room: InboundRoom;
+  readonly #admission: Admission;
   readonly #common: readonly Limiter[];
   readonly #dropped: DroppedMessages;
 
@@ -66,14 +66,14 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     this.guard = parts.guard;
     this.#dropped = new DroppedMessages(parts);
     const { maxInFlightMessages, maxInFlightBytes, maxPeerBytes } = parts;
-    this.#room = new InboundRoom(
+    this.#admission = new Admission(
       maxInFlightMessages,
       maxInFlightBytes,
       maxPeerBytes,
       parts.unread,
       (bytes) => parts.freed(bytes),
     );
-    this.#results = new Results(parts.replies, parts.logger, parts.maxPayloadBytes, this.#room);
+    this.#results = new Results(parts.replies, parts.logger, parts.maxPayloadBytes, this.#admission);
     this.#common = parts.concurrency === Infinity ? [] : [semaphore(parts.concurrency)];
   }
 
@@ -81,8 +81,8 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     return this.parts.clock;
   }
 
-  faceFor(call: InboundCall): MessengerFace {
-    return this.parts.faceFor(call);
+  messengerFor(call: InboundCall): MessengerHandle {
+    return this.parts.messengerFor(call);
   }
 
   get outOfTime(): boolean {
@@ -103,7 +103,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
 
   /** Counters. */
   stats(): DispatchStats {
-    return this.#counts.snapshot(this.parts.registry, this.running.working, this.#room.total);
+    return this.#counts.snapshot(this.parts.registry, this.running.working, this.#admission.total);
   }
 
   /** Refuses new requests from now on. What waits for its turn is given back; questions to the system end. */
@@ -197,7 +197,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     { unlimited, held }: Registered,
     most: number,
   ): string | null {
-    if (!unlimited) return this.#room.whyNot(held, session, kind !== ResponseKind.fire, bytes);
+    if (!unlimited) return this.#admission.whyNot(held, session, kind !== ResponseKind.fire, bytes);
     return held.messages < most ? null : `as many messages wait for authorize as may (${most})`;
   }
 
@@ -313,7 +313,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
   #hold(call: InboundCall, registered: Registered): void {
     if (registered.system || call.held || (registered.unlimited && call.asked === null)) return;
     call.held = true;
-    this.#room.hold(registered.held, call.session.held, call.bytes);
+    this.#admission.hold(registered.held, call.session.held, call.bytes);
   }
 
   #leave(call: InboundCall): void {
@@ -363,7 +363,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
   #release(call: InboundCall, registered: Registered): void {
     if (!call.held) return;
     call.held = false;
-    this.#room.release(registered.held, call.session.held, call.bytes);
+    this.#admission.release(registered.held, call.session.held, call.bytes);
   }
 
   #settle(session: Session, bytes: number, call: InboundCall | null): void {

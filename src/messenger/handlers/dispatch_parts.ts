@@ -2,7 +2,7 @@ import type { Clock, InstanceId } from "../../core/mod.ts";
 import type { DropCounters } from "../../transport/mod.ts";
 import type { AuthorizationParts } from "./authorization.ts";
 import type { InboundCall } from "./context.ts";
-import type { MessengerFace } from "./handler_context.ts";
+import type { MessengerHandle } from "./handler_context.ts";
 import type { InboundObserver } from "../observe/observation.ts";
 import type { HandlerRegistry } from "./registry.ts";
 import type { Replies } from "./replies.ts";
@@ -11,7 +11,7 @@ import type { Session } from "../peers/peer.ts";
 /** What the dispatcher is made of. */
 export interface DispatcherParts extends AuthorizationParts {
   /** What a handler sees as `context.messenger`: it knows whose it is, so that its `close` need not wait for it. */
-  faceFor(call: InboundCall): MessengerFace;
+  messengerFor(call: InboundCall): MessengerHandle;
   /** The handlers. */
   readonly registry: HandlerRegistry;
   /** Where answers go. */

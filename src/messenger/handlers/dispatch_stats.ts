@@ -1,6 +1,6 @@
 import type { HandlerStats } from "./handler_stats.ts";
 import type { HandlerRegistry } from "./registry.ts";
-import type { Held } from "./room.ts";
+import type { Held } from "./admission.ts";
 
 /** Counters of a `Dispatcher`. */
 export interface DispatchStats {

@@ -16,7 +16,7 @@ import type { Authorize } from "./authorize.ts";
 import { type Dispatch, type ResolvedTasks, type TaskOptions, taskOptionTable } from "./task_options.ts";
 
 /** What a handler can do with the messenger that received its message. */
-export interface MessengerFace extends Caller {
+export interface MessengerHandle extends Caller {
   /** The receiving instance's id. */
   readonly instanceId: InstanceId;
   /** Registers a handler; disposing the result unregisters it. */
@@ -35,7 +35,7 @@ export interface MessengerFace extends Caller {
  *
  * A handler that returns no promise reads them before it returns, if anybody wants them later.
  */
-export interface HandlerContext<Messenger extends MessengerFace = MessengerFace> {
+export interface HandlerContext<Messenger extends MessengerHandle = MessengerHandle> {
   /** The payload's bytes. */
   readonly payload: Uint8Array;
   /** The caller's headers. */
@@ -69,7 +69,7 @@ export interface HandlerContext<Messenger extends MessengerFace = MessengerFace>
 export interface TypedContext<
   Input,
   Errors extends ContractErrors = ContractErrors,
-  Messenger extends MessengerFace = MessengerFace,
+  Messenger extends MessengerHandle = MessengerHandle,
 > extends HandlerContext<Messenger> {
   /** The validated input. */
   readonly input: Input;
@@ -168,7 +168,7 @@ export interface Handler {
  * messenger.registerHandler(new Counter());
  * ```
  */
-export interface ObjectHandler<Messenger extends MessengerFace = MessengerFace> {
+export interface ObjectHandler<Messenger extends MessengerHandle = MessengerHandle> {
   /** Its name. */
   readonly name: string;
   /** `am` answers nothing; what `unary` returns are the bytes of the answer. @default {"am"} */

@@ -4,7 +4,7 @@ import type { AskedCall, Authorization } from "./authorization.ts";
 import type { Handler } from "./handler_context.ts";
 import type { HandlerCounts } from "./handler_stats.ts";
 import type { LaneItem, Lanes } from "./lanes.ts";
-import type { Held } from "./room.ts";
+import type { Held } from "./admission.ts";
 
 /** A handler while it is registered. */
 export interface HandlerEntry<Call extends AskedCall & LaneItem<Call>> {

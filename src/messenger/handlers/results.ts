@@ -21,7 +21,7 @@ import {
   resultInvalid,
 } from "./refusal.ts";
 import type { Failure, Replies } from "./replies.ts";
-import type { InboundRoom } from "./room.ts";
+import type { Admission } from "./admission.ts";
 
 const nothing = new Uint8Array(new ArrayBuffer(0));
 
@@ -30,7 +30,7 @@ export class Results {
   readonly #replies: Replies;
   readonly #logger: Logger;
   readonly #maxPayloadBytes: number;
-  readonly #room: InboundRoom;
+  readonly #admission: Admission;
 
   /**
    * @param replies Sends it.
@@ -38,11 +38,11 @@ export class Results {
    * @param maxPayloadBytes Results above this are refused.
    * @param room Knows whether there is room for one more.
    */
-  constructor(replies: Replies, logger: Logger, maxPayloadBytes: number, room: InboundRoom) {
+  constructor(replies: Replies, logger: Logger, maxPayloadBytes: number, admission: Admission) {
     this.#replies = replies;
     this.#logger = logger;
     this.#maxPayloadBytes = maxPayloadBytes;
-    this.#room = room;
+    this.#admission = admission;
   }
 
   /**
@@ -95,7 +95,7 @@ export class Results {
           `maxPayloadBytes (${limit})`,
       });
     }
-    if (!this.#room.hasForAnswer(call.session, bytes.length)) {
+    if (!this.#admission.hasForAnswer(call.session, bytes.length)) {
       throw new Refusal(answerUnread(call.handlerName, bytes.length, call.session.unread));
     }
     this.#replies.succeed(call, bytes, owned);

@@ -13,20 +13,21 @@ import type {
   Handler,
   HandlerOptions,
   MaybePromise,
-  MessengerFace,
+  MessengerHandle,
   TypedContext,
 } from "./handler_context.ts";
 
 /** A function that serves a contract, with the messenger that its context has. */
-export type HandlerFunction<C extends Contract, Messenger extends MessengerFace = MessengerFace> = (
+export type HandlerFunction<C extends Contract, Messenger extends MessengerHandle = MessengerHandle> = (
   context: TypedContext<HandlerInput<C>, C["errors"], Messenger>,
 ) => C["output"] extends AnySchema ? MaybePromise<HandlerOutput<C>> : unknown;
 
 /** The functions that serve the contracts in an object, which may hold other things: one under the key of each. */
-export type HandlerFunctions<Contracts extends object, Messenger extends MessengerFace = MessengerFace> = {
-  readonly [Name in keyof Contracts as Contracts[Name] extends Contract ? Name : never]:
-    Contracts[Name] extends Contract ? HandlerFunction<Contracts[Name], Messenger> : never;
-};
+export type HandlerFunctions<Contracts extends object, Messenger extends MessengerHandle = MessengerHandle> =
+  {
+    readonly [Name in keyof Contracts as Contracts[Name] extends Contract ? Name : never]:
+      Contracts[Name] extends Contract ? HandlerFunction<Contracts[Name], Messenger> : never;
+  };
 
 /** A function for a contract, whatever its types are. */
 export type Served = (context: TypedContext<unknown>) => unknown;

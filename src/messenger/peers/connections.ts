@@ -12,7 +12,7 @@ import { type HelloReply, type PeerInfo, peerInfoOf, publicKeyOf } from "../../w
 import { Connector, type SessionCall } from "./connector.ts";
 import { Dialler, dialOrder } from "./dialler.ts";
 import { Forgetting } from "./forgetting.ts";
-import { HelloDesk } from "./hello_desk.ts";
+import { HelloHandler } from "./hello_handler.ts";
 import { IdTaken, KeyBindings, rivalOf } from "./identity.ts";
 import {
   cannotAnswer,
@@ -84,7 +84,7 @@ export class Connections {
   /** Looks for those who are not. */
   readonly finder: PeerFinder;
   /** Answers those who dial this instance. */
-  readonly hellos: HelloDesk;
+  readonly hellos: HelloHandler;
   /** The connections by which plain Velo is answered. */
   readonly replyLinks: ReplyLinks;
   readonly #parts: ConnectionsParts;
@@ -113,7 +113,7 @@ export class Connections {
       peerInfo: () => this.peerInfo(),
       establish: (session, reply, id) => this.#establish(session, reply, id),
     });
-    this.hellos = new HelloDesk({
+    this.hellos = new HelloHandler({
       ...parts,
       peers,
       keys,

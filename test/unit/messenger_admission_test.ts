@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
-import { type Held, InboundRoom } from "../../src/messenger/handlers/room.ts";
+import { Admission, type Held } from "../../src/messenger/handlers/admission.ts";
 
 function nothing(): Held {
   return { messages: 0, bytes: 0 };
 }
 
 /** How many messages of this size go in until there is no more room for one. */
-function fill(room: InboundRoom, handler: Held, sender: Held, bytes: number): number {
+function fill(room: Admission, handler: Held, sender: Held, bytes: number): number {
   let count = 0;
   for (; room.has(handler, sender, bytes); count++) room.hold(handler, sender, bytes);
   return count;
@@ -14,8 +14,8 @@ function fill(room: InboundRoom, handler: Held, sender: Held, bytes: number): nu
 
 // By messages the payloads are empty; by bytes each is one and the messages do not count.
 const kinds = {
-  messages: { make: (limit: number) => new InboundRoom(limit, 1), bytes: 0 },
-  bytes: { make: (limit: number) => new InboundRoom(2 ** 30, limit), bytes: 1 },
+  messages: { make: (limit: number) => new Admission(limit, 1), bytes: 0 },
+  bytes: { make: (limit: number) => new Admission(2 ** 30, limit), bytes: 1 },
 };
 
 for (const [kind, { make, bytes }] of Object.entries(kinds)) {
@@ -72,7 +72,7 @@ for (const [kind, { make, bytes }] of Object.entries(kinds)) {
 }
 
 test("a message that is larger than all of the room has room when there is nothing else", () => {
-  const room = new InboundRoom(10, 100);
+  const room = new Admission(10, 100);
   const [handler, sender] = [nothing(), nothing()];
   expect(room.has(handler, sender, 1_000)).toBe(true);
   room.hold(handler, sender, 1_000);

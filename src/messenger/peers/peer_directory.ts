@@ -1,11 +1,11 @@
 import type { Clock } from "../../core/mod.ts";
 import { isLoopback } from "../../transport/mod.ts";
-import type { Roster } from "../discovery_port.ts";
+import type { PeerDirectory } from "../discovery_port.ts";
 import type { Connections } from "./connections.ts";
 import type { StatusFeed } from "./status.ts";
 
-/** The roster of a messenger. */
-export function rosterOf(connections: Connections, status: StatusFeed, clock: Clock): Roster {
+/** The peers of a messenger. */
+export function peerDirectoryOf(connections: Connections, status: StatusFeed, clock: Clock): PeerDirectory {
   return {
     clock,
     standing(id) {

@@ -34,7 +34,7 @@ export interface Sender {
  * ninths, and leaves room for everything else, also of the same sender; a sender that floods many handlers fills sixteen
  * seventeenths, and leaves room for everybody else. Two floods leave less, and there is always some.
  */
-export class InboundRoom {
+export class Admission {
   readonly total: Held = { messages: 0, bytes: 0 };
   readonly #maxMessages: number;
   readonly #maxBytes: number;

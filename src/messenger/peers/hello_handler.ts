@@ -14,8 +14,8 @@ import { sameId } from "./link_errors.ts";
 import type { PeerTable } from "./peer_table.ts";
 import type { Peer, Session, Terms } from "./peer.ts";
 
-/** What a {@link HelloDesk} works with. */
-export interface HelloDeskParts {
+/** What a {@link HelloHandler} works with. */
+export interface HelloHandlerParts {
   /** The own id. */
   readonly instanceId: InstanceId;
   /** The network. */
@@ -48,14 +48,14 @@ export interface HelloDeskParts {
 const maxUndecided = 1_024;
 
 /** Answers `_hello` of whoever dials this instance. */
-export class HelloDesk {
-  readonly #parts: HelloDeskParts;
+export class HelloHandler {
+  readonly #parts: HelloHandlerParts;
   readonly #refusals: Refusals;
   /** Those that wait to be told whether their id is taken. */
   readonly #undecided = new Shares<Session>(maxUndecided);
 
   /** @param parts What it works with. */
-  constructor(parts: HelloDeskParts) {
+  constructor(parts: HelloHandlerParts) {
     this.#parts = parts;
     this.#refusals = new Refusals(parts.logger, parts.clock, parts.secure);
   }
