@@ -46,6 +46,7 @@ export {
   decodeRequest,
   encodeRequest,
   type HandlerNameOptions,
+  isSystemName,
   maxNameBytes,
   RequestHeader,
   requestSchemaVersion,

@@ -68,6 +68,11 @@ export class RequestHeader implements ResponseId {
   headersEnd = 0;
   /** The offset behind the header; bytes from here on were ignored. */
   end = 0;
+
+  /** Whether it is for a handler of the system's. */
+  get system(): boolean {
+    return isSystemName(this.name);
+  }
 }
 
 /**
@@ -159,6 +164,11 @@ export function encodeRequest(
   return copyBytes(into, nameEnd + 2, headers, headers.length);
 }
 
+/** Whether a handler's name is one of the system's, which no user can take. */
+export function isSystemName(name: string): boolean {
+  return name.startsWith("_");
+}
+
 /** Options of {@link validateHandlerName}. */
 export interface HandlerNameOptions {
   /** Whether a leading `_`, which marks the system's names, is allowed. @default {false} */
@@ -173,7 +183,7 @@ export interface HandlerNameOptions {
  */
 export function validateHandlerName(name: string, options: HandlerNameOptions = {}): Uint8Array {
   if (typeof name !== "string" || name === "") throw invalidName(String(name), "it is empty");
-  if (name.startsWith("_") && options.system !== true) {
+  if (isSystemName(name) && options.system !== true) {
     throw invalidName(name, "names that start with '_' are the system's");
   }
   if (!name.isWellFormed()) throw invalidName(name, "it holds a lone surrogate");

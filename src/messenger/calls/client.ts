@@ -216,7 +216,7 @@ export class CallClient implements Caller {
     confirm?: Request["confirm"],
   ): Request {
     const name = this.#encoded.system(handler);
-    return { kind, name, payload, owned: true, headers: undefined, encoding: "json", confirm };
+    return { kind, name, system: true, payload, owned: true, headers: undefined, encoding: "json", confirm };
   }
 
   #start(
@@ -263,7 +263,7 @@ export class CallClient implements Caller {
       if (contract === null) {
         const owned = options.rawPayload === undefined;
         const payload = rawPayload(handler, options);
-        const request: Request = { kind, name, payload, owned, headers, encoding: "json" };
+        const request: Request = { kind, name, system: false, payload, owned, headers, encoding: "json" };
         if (metadata !== null) addMetadata(request, metadata);
         return this.#dispatch(handler, request, options as ToPeer<CallOptions>, accept);
       }
@@ -290,7 +290,7 @@ export class CallClient implements Caller {
       const { encoding } = contract;
       const payload = encodeInput(handler, options.to, options.payload, encoding);
       const am = contract.output === undefined;
-      const request: Request = { kind, name, payload, owned: true, headers, encoding, am };
+      const request: Request = { kind, name, system: false, payload, owned: true, headers, encoding, am };
       if (metadata !== null) addMetadata(request, metadata);
       const declares = kind !== ResponseKind.fire && declaresErrors(contract);
       const startedAt = declares ? this.#parts.clock.now() : 0;
@@ -361,7 +361,7 @@ export class CallClient implements Caller {
     this.#requireOpen(handler);
     const { to, signal, timeoutMs = this.#parts.timeoutMs } = options;
     const spent = spentOf(options);
-    const limit = payloadLimit(handler, maxPayloadBytes);
+    const limit = payloadLimit(request.system, maxPayloadBytes);
     if (request.payload.length > limit) throw payloadTooLarge(handler, to, request, limit);
     const session = via ?? connections.sessionOf(to);
     if (session === null && !connections.canReach(to)) throw unknownPeer(handler, to);

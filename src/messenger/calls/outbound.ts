@@ -33,8 +33,6 @@ import type { Outcome, PendingCall } from "./pending.ts";
 import type { Session } from "../peers/peer.ts";
 
 const nothing = new Uint8Array(new ArrayBuffer(0));
-// What names of the system's begin with.
-const underscore = 0x5f;
 
 /** A request before it has a connection. */
 export interface Request {
@@ -42,6 +40,8 @@ export interface Request {
   readonly kind: ResponseKind;
   /** The handler's name. */
   readonly name: Uint8Array;
+  /** Whether that is one of the system's. */
+  readonly system: boolean;
   /** The payload. */
   payload: Uint8Array;
   /** Whether nobody else can change the payload. */
@@ -329,7 +329,7 @@ export function tooManyWait(handler: string, session: Session): ZeromeshError {
 
 /** Whether a request uses up credit: nobody answers it, and it is for a handler of the user's. */
 export function usesCredit(request: Request): boolean {
-  return request.kind === ResponseKind.fire && request.name[0] !== underscore;
+  return request.kind === ResponseKind.fire && !request.system;
 }
 
 /** The payload is over a limit. */
@@ -353,7 +353,7 @@ export function checkPeerLimit(handler: string, request: Request, session: Sessi
   if (request.metadata !== undefined && !session.metadata) {
     throw metadataTooLarge(handler, session, request.metadata, maxHeaderValueBytes);
   }
-  const limit = payloadLimit(handler, session.maxPayloadBytes);
+  const limit = payloadLimit(request.system, session.maxPayloadBytes);
   if (request.payload.length <= limit) return;
   throw payloadTooLarge(handler, session.peer?.instanceId, request, limit, session.who);
 }

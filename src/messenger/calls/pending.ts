@@ -1,5 +1,5 @@
 import { Deadline, type Deadlines, type InstanceId, type LinePlace, ZeromeshError } from "../../core/mod.ts";
-import type { ResponseId } from "../../wire/mod.ts";
+import { isSystemName, type ResponseId } from "../../wire/mod.ts";
 import type { CallStats } from "./call_stats.ts";
 import { rejection } from "./located.ts";
 import type { Session } from "../peers/peer.ts";
@@ -152,6 +152,11 @@ export class PendingCall extends Deadline implements ResponseId {
       this.fail(signal.reason);
     };
     signal.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  /** Whether the handler called is one of the system's. */
+  get system(): boolean {
+    return isSystemName(this.handler);
   }
 
   /** How texts name the peer, with its name where it has one; undefined while nobody was chosen. */

@@ -302,10 +302,10 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     this.#hold(call, registered);
     // A thenable of somebody else's may throw, or return nothing from its then().
     Promise.resolve(result).then((value) => {
-      this.#leave(call);
+      this.running.end(call);
       finish(value);
     }, (error) => {
-      this.#leave(call);
+      this.running.end(call);
       this.#fail(call, registered, error);
     }).then(undefined, (error) => this.parts.logger.error("a reply failed", { error: errorText(error) }));
   }
@@ -316,16 +316,10 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     this.#admission.hold(registered.held, call.session.held, call.bytes);
   }
 
-  #leave(call: InboundCall): void {
-    this.parts.deadlines.remove(call);
-    this.running.end(call);
-  }
-
   #finish(call: InboundCall, registered: Registered, result: unknown): void {
-    this.parts.deadlines.remove(call);
     let pending: void | Promise<void>;
     try {
-      pending = this.#results.succeed(call, registered.handler, result);
+      pending = this.#results.succeed(call, registered, result);
     } catch (error) {
       return this.#fail(call, registered, error);
     }
@@ -335,14 +329,13 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
 
   #fail(call: InboundCall, registered: Registered, thrown: unknown): void {
     const error = readable(thrown);
-    this.parts.deadlines.remove(call);
     if (error instanceof Refusal) {
       this.#counts.refused++;
       if (error.code === "OVERLOADED") this.#counts.overloaded++;
     } else this.#counts.failed++;
     const outcome = !call.ran ? "rejected" : call.abandoned ? "cancelled" : "failed";
     if (outcome === "rejected" && call.kind === ResponseKind.fire) registered.counts.dropped++;
-    this.#results.fail(call, registered.handler, error);
+    this.#results.fail(call, registered, error);
     this.#end(call, registered, outcome, true, error);
     if (outcome === "failed") askPolicy(this.guard, registered, error, (stopped) => this.#stop(stopped));
   }
@@ -371,8 +364,8 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
   }
 
   /** A message has ended before it reached a handler. */
-  dropped(session: Session, { kind, name }: RequestHeader, bytes: number): void {
-    if (kind === ResponseKind.fire && !name.startsWith("_")) this.#settle(session, bytes, null);
+  dropped(session: Session, { kind, system }: RequestHeader, bytes: number): void {
+    if (kind === ResponseKind.fire && !system) this.#settle(session, bytes, null);
   }
 
   /** Too many failures: nothing of this handler goes on. */

@@ -90,13 +90,13 @@ export class InboundRouter {
     if (!this.#decodeRequest(message)) return;
     const size = message.payloadEnd - message.payloadStart;
     const { maxPayloadBytes } = this.#parts;
-    if (size > maxPayloadBytes && size > payloadLimit(header.name, maxPayloadBytes)) {
+    if (size > maxPayloadBytes && size > payloadLimit(header.system, maxPayloadBytes)) {
       this.#parts.drops.count("payloadTooLarge");
       return this.#parts.dispatcher.tooLarge(
         session,
         header,
         size,
-        payloadLimit(header.name, maxPayloadBytes),
+        payloadLimit(header.system, maxPayloadBytes),
       );
     }
     if (!this.#parts.staged.take(session, message, header)) {
@@ -153,13 +153,13 @@ export class InboundRouter {
 
   #succeed(call: PendingCall, message: InboundMessage): void {
     const size = message.payloadEnd - message.payloadStart;
-    if (size <= payloadLimit(call.handler, this.#parts.maxPayloadBytes)) call.answer(message);
+    if (size <= payloadLimit(call.system, this.#parts.maxPayloadBytes)) call.answer(message);
     else this.#tooLarge(call, message, false);
   }
 
   #tooLarge(call: PendingCall, { payloadStart, payloadEnd }: InboundMessage, failed: boolean): void {
     this.#parts.drops.count("payloadTooLarge");
-    const limit = payloadLimit(call.handler, this.#parts.maxPayloadBytes);
+    const limit = payloadLimit(call.system, this.#parts.maxPayloadBytes);
     call.fail(answerTooLarge(call, payloadEnd - payloadStart, limit, failed));
   }
 

@@ -13,7 +13,7 @@ import {
   ResponseKind,
   veloText,
 } from "../../wire/mod.ts";
-import type { InboundCall } from "./context.ts";
+import type { InboundCall, Registered } from "./context.ts";
 import type { Handler } from "./handler_context.ts";
 import type { Failure } from "./replies.ts";
 
@@ -27,12 +27,12 @@ export class Refusal extends ZeromeshError {
 }
 
 /** What a handler throws is `HANDLER_FAILED`, unless its contract declares the code. */
-export function codeOf(error: unknown, handler: string, contract: Contract | null): string {
+export function codeOf(error: unknown, { handler: { name, contract }, system }: Registered): string {
   if (!(error instanceof ZeromeshError)) return "HANDLER_FAILED";
-  if (handler.startsWith("_")) return error.code;
+  if (system) return error.code;
   if (contract !== null && Object.hasOwn(contract.errors, error.code)) return error.code;
   // What context.json() found is about this very payload; what a call found names its peer.
-  const own = error.handler === handler && error.peer === undefined;
+  const own = error.handler === name && error.peer === undefined;
   return own && error.code === "PAYLOAD_INVALID" ? error.code : "HANDLER_FAILED";
 }
 

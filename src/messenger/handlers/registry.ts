@@ -1,5 +1,5 @@
 import { checkArgument, option, ZeromeshError } from "../../core/mod.ts";
-import { validateHandlerName } from "../../wire/mod.ts";
+import { isSystemName, validateHandlerName } from "../../wire/mod.ts";
 import type { StatusFeed } from "../peers/status.ts";
 import { Authorization } from "./authorization.ts";
 import type { Authorize } from "./authorize.ts";
@@ -147,7 +147,7 @@ export class HandlerRegistry {
     const { authorize, admission, whileDraining = false } = options;
     const registered: Registered = {
       handler,
-      system: handler.name.startsWith("_"),
+      system: isSystemName(handler.name),
       whileDraining,
       authorization: this.#authorizationOf(handler, authorize),
       unlimited: admission === "system",

@@ -7,8 +7,7 @@ import {
   ZeromeshError,
 } from "../../core/mod.ts";
 import { ResponseKind, veloText } from "../../wire/mod.ts";
-import type { InboundCall } from "./context.ts";
-import type { Handler } from "./handler_context.ts";
+import type { InboundCall, Registered } from "./context.ts";
 import { payloadLimit } from "../calls/payload_limit.ts";
 import {
   answerUnread,
@@ -50,7 +49,7 @@ export class Results {
    *
    * @throws What {@link Results.fail} answers with.
    */
-  succeed(call: InboundCall, handler: Handler, result: unknown): void | Promise<void> {
+  succeed(call: InboundCall, { handler }: Registered, result: unknown): void | Promise<void> {
     if (call.kind === ResponseKind.fire || call.expired) return;
     if (handler.kind === "am") {
       if (call.kind === ResponseKind.ack) return this.#replies.succeed(call, nothing, true);
@@ -85,7 +84,7 @@ export class Results {
   #answer(call: InboundCall, bytes: Uint8Array, owned: boolean): void {
     if (call.abandoned && !call.session.link.established) return;
     const limit = payloadLimit(
-      call.handlerName,
+      call.registered!.system,
       Math.min(this.#maxPayloadBytes, call.session.maxPayloadBytes),
     );
     if (bytes.length > limit) {
@@ -102,16 +101,17 @@ export class Results {
   }
 
   /** Answers with a failure; also with one that cannot be read, which it says. */
-  fail(call: InboundCall, handler: Handler, error: unknown): void {
+  fail(call: InboundCall, registered: Registered, error: unknown): void {
     try {
-      this.#fail(call, handler, error);
+      this.#fail(call, registered, error);
     } catch (failure) {
-      const message = `"${handler.name}" failed, and its error cannot be sent: ${errorText(failure)}`;
+      const message = `"${call.handlerName}" failed, and its error cannot be sent: ${errorText(failure)}`;
       this.#replies.fail(call, { code: "HANDLER_FAILED", message, ran: call.ran ? "yes" : "no" });
     }
   }
 
-  #fail(call: InboundCall, handler: Handler, error: unknown): void {
+  #fail(call: InboundCall, registered: Registered, error: unknown): void {
+    const { handler } = registered;
     if (error instanceof Refusal) {
       if (call.kind === ResponseKind.fire) {
         this.#logger.warn("a message was refused", { handler: handler.name, why: error.message });
@@ -125,7 +125,7 @@ export class Results {
     }
     if (call.expired) return;
     const message = errorText(error);
-    const code = codeOf(error, handler.name, handler.contract);
+    const code = codeOf(error, registered);
     // It failed because of the close, whatever it made of that.
     if (call.cutShort && code === "HANDLER_FAILED") {
       return this.#replies.fail(call, closedTooEarly(handler.name, call.ran));
@@ -133,7 +133,7 @@ export class Results {
     // Details are for whoever declared the code; those of a failure inside the handler stay here.
     const data = error instanceof ZeromeshError && code === error.code ? error.details : undefined;
     // What one of the system's handlers throws is its refusal.
-    const ran = handler.name.startsWith("_") ? undefined : call.ran ? "yes" : "no";
+    const ran = registered.system ? undefined : call.ran ? "yes" : "no";
     const failure: Failure = { code, message, data, ran };
     if (call.kind === ResponseKind.unary && handler.kind === "am") {
       return this.#replies.fail(call, {

@@ -96,7 +96,7 @@ export class CallTimer implements CallObserver {
     const { handler } = call;
     if (handler !== this.#lastHandler) {
       this.#lastHandler = handler;
-      this.#lastDurations = handler.startsWith("_") ? null : this.#durationsOf(handler);
+      this.#lastDurations = call.system ? null : this.#durationsOf(handler);
     }
     const start = call.timeoutMs === Infinity ? call.startedAt : call.dueAt - call.allottedMs;
     this.#lastDurations?.record(!failed, Math.max(0, this.#turn.now() - start) / 1000, this.#turn);

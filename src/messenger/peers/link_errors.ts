@@ -19,7 +19,7 @@ export function lostCall(call: PendingCall, loss: LinkLoss, leaving: boolean, no
   // whose time was over there.
   const inTime = call.allottedMs === Infinity || call.dueAt - now > call.allottedMs / 2;
   const answered = leaving && inTime && call.session?.sameConnection === true &&
-    !call.handler.startsWith("_");
+    !call.system;
   const what = call.peer === undefined ? "The peer" : `Peer ${call.peerText}`;
   return new ZeromeshError(
     loss.code,
