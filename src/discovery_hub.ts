@@ -20,9 +20,9 @@ import {
 } from "./discovery/mod.ts";
 import { ServiceAnnouncement, ServiceCalls, ServiceDirectory, type ServiceStats } from "./services/mod.ts";
 
-/** What a messenger is told about discovery. */
+/** The part of a messenger's options that concerns discovery. */
 export interface DiscoveryOptions {
-  /** Where to find peers and services, and to be found: one back end, or several, asked in their order. */
+  /** The back end that finds peers and services and announces this instance; several are asked in order. */
   discovery?: Discovery | readonly Discovery[] | undefined;
   /**
    * The services that this instance offers: others call them with `to: service(name)`. They are announced when the
@@ -33,7 +33,7 @@ export interface DiscoveryOptions {
   maxServices?: number | undefined;
 }
 
-/** Every default of {@link DiscoveryOptions} that is a number. */
+/** The numeric defaults of {@link DiscoveryOptions}. */
 export const discoveryDefaults = Object.freeze({ maxServices: 1_024 });
 
 interface HubParts {
@@ -44,7 +44,7 @@ interface HubParts {
   readonly clock: Clock;
 }
 
-// Closing waits no longer for a back end that does not answer; its entry is swept or its lease ends.
+// A back end that does not answer does not delay closing longer; its entry is swept, or its lease expires.
 const withdrawMs = 1_000;
 
 /** One messenger's use of its back ends. */
@@ -60,7 +60,7 @@ export class DiscoveryHub implements PeerLookup {
   #withdrawn = false;
   #leftBehind: ZeromeshError | null = null;
 
-  /** Made by {@link DiscoveryHub.of}. */
+  /** Use {@link DiscoveryHub.of}. */
   private constructor(
     sources: readonly Discovery[],
     services: readonly string[],
@@ -74,9 +74,9 @@ export class DiscoveryHub implements PeerLookup {
   }
 
   /**
-   * The hub that options, checked by their table, ask for, or null.
+   * Makes the hub for options that their table has checked; null without `discovery`.
    *
-   * @throws {TypeError} If there is no back end for the services.
+   * @throws {TypeError} If there are services and no back end.
    */
   static of(
     options: DiscoveryOptions,
@@ -106,7 +106,7 @@ export class DiscoveryHub implements PeerLookup {
     return this.#ask((source) => source.discoverByWorkerId(id));
   }
 
-  /** Asks one source after the other. One that fails is passed over if another one knows. */
+  /** Asks one back end after the other. A failure counts only when none of them knows. */
   async #ask(question: (source: PeerDiscovery) => Promise<PeerInfo | null>): Promise<PeerInfo | null> {
     let failure: { readonly error: unknown } | null = null;
     for (const source of this.#peers) {
@@ -129,7 +129,7 @@ export class DiscoveryHub implements PeerLookup {
     }
   }
 
-  /** Makes what calls to services go through. */
+  /** Makes the router of calls to services. */
   router({ peers, ...host }: RouterHost): DestinationRouter {
     const directory = this.#directory = new ServiceDirectory({
       sources: this.#offers,
@@ -147,10 +147,10 @@ export class DiscoveryHub implements PeerLookup {
   }
 
   /**
-   * Makes this instance known by its id.
+   * Registers this instance under its id.
    *
-   * @throws What the first back end that failed said, or the reason of the signal, which is not made to wait for a back
-   * end. What that still does is taken back when the instance closes.
+   * @throws The first back end's error, or the signal's reason. An abort does not wait for a back end; a registration
+   * still under way is then taken back when the instance closes.
    */
   async register(info: PeerInfo, signal?: AbortSignal): Promise<void> {
     if (!this.#parts.listens) return;
@@ -176,12 +176,12 @@ export class DiscoveryHub implements PeerLookup {
     return this.#announcement.announced;
   }
 
-  /** Why closing could not take all entries back; null when it could, or has not tried yet. */
+  /** Why closing left entries behind; null when it left none or has not run. */
   get leftBehind(): ZeromeshError | null {
     return this.#leftBehind;
   }
 
-  /** Closes a messenger: takes its entries back first, so that nobody calls it any more, and lets go at the end. */
+  /** Closes a messenger: withdraws its entries first, so that no new calls arrive, and closes the back ends last. */
   async around(close: () => Promise<void>): Promise<void> {
     const late = () => new Error(`there was no answer within ${withdrawMs} ms`);
     const wait = { clock: this.#parts.clock, timeoutMs: withdrawMs, late };

@@ -1,6 +1,6 @@
 /**
- * What makes handlers, with the {@link Messenger} itself as `context.messenger`: the layers below know only what they
- * need of it.
+ * The functions that make handlers, with the {@link Messenger} itself as `context.messenger`. Lower layers know only the
+ * part of it that they need.
  *
  * @module
  */
@@ -21,35 +21,32 @@ import {
 } from "./messenger/mod.ts";
 
 /**
- * What every handler gets. Payload and headers belong to it for good.
- *
- * A handler that returns no promise reads them before it returns, if anybody wants them later.
+ * The context of every handler. A handler that returns a promise owns payload and headers for good; one that returns
+ * none reads them before it returns, if they are needed later.
  */
 export type HandlerContext = MessageContext<Messenger>;
 
-/** What a handler with a contract gets: the context, the input its schema gave, and `fail` for its declared errors. */
+/** The context of a contract's handler: also the validated input, and `fail` for the declared errors. */
 export type TypedContext<Input, Errors extends ContractErrors = ContractErrors> = ContractContext<
   Input,
   Errors,
   Messenger
 >;
 
-/** A handler as an object: a literal, or an instance of a class of yours, whose `handle` is called as its method. */
+/** A handler as an object, literal or instance of a class, whose `handle` is called as its method. */
 export type ObjectHandler = HandlerObject<Messenger>;
 
 /** A function that serves a contract. */
 export type ContractHandler<C extends Contract> = HandlerFunction<C, Messenger>;
 
-/** The functions that serve the contracts in an object, which may hold other things: one under the key of each. */
+/** One function for each contract of an object, under the same key. Keys without a contract have none. */
 export type ContractHandlers<Contracts extends object> = HandlerFunctions<Contracts, Messenger>;
 
 /**
- * A handler of active messages: it answers nothing.
- *
- * Reached by `amSend` and `amSync`; `amSync` waits until it has finished.
+ * A handler of active messages: it returns no answer. `amSend` and `amSync` reach it; `amSync` waits until it has finished.
  *
  * @param target The handler's name, or a contract without `output`.
- * @param run The function. What it returns is ignored; a promise is waited for.
+ * @param run The function. Its result is ignored; a promise is awaited.
  * @param options How it runs.
  * @throws {ZeromeshError} `NAME_INVALID` for an empty name, one over 65 535 bytes, or one that starts with `_`.
  *
@@ -63,7 +60,7 @@ export function amHandler(
   run: (context: HandlerContext) => unknown,
   options?: HandlerOptions,
 ): Handler;
-/** A handler of active messages for a contract: its input is validated before it runs. */
+/** An am handler of a contract: the input is validated before it runs. */
 export function amHandler<C extends Contract>(
   target: C,
   run: (context: TypedContext<HandlerInput<C>, C["errors"]>) => unknown,
@@ -99,7 +96,7 @@ export function unaryHandler(
 }
 
 /**
- * A handler for a contract: its input is validated before it runs, its answer before it is sent.
+ * A handler of a contract: the input is validated before it runs, the answer before it is sent.
  *
  * @param target The contract.
  * @param run The function; `context.input` has the type of the contract.

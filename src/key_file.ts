@@ -5,9 +5,9 @@ import { type CurveKeyPair, isCurveKey } from "./libzmq/mod.ts";
 /**
  * Reads a CURVE key pair from a file that `zeromesh keys new FILE` has written: JSON with `publicKey` and `secretKey`.
  *
- * @param path The file. Nobody but its owner may have rights to it (`chmod 600`).
+ * @param path The file. Only its owner may have rights to it (`chmod 600`).
  * @throws {ZeromeshError} `FORBIDDEN` if the file's group or others can read or change it.
- * @throws {TypeError} If the path is no text, or the file holds no key pair.
+ * @throws {TypeError} If the path is not a string, or the file holds no key pair.
  * @throws {Error} The system's own error if the file cannot be read, with its `code`, such as `ENOENT`.
  *
  * @example Usage
@@ -37,7 +37,7 @@ export function readKeyPair(path: string): CurveKeyPair {
   }
 }
 
-/** The text is not quoted in any error: it may hold a secret. */
+/** No error quotes the text: it may hold a secret. */
 function parseKeyPair(path: string, text: string): CurveKeyPair {
   let value: unknown;
   try {

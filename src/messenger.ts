@@ -82,7 +82,7 @@ import type { LibraryInfo } from "./libzmq/mod.ts";
  */
 export class Messenger extends PeerQuestions implements MessengerHandle, Caller, AsyncDisposable {
   readonly #inside: Inside;
-  /** The message whose handler got this object as its `context.messenger`; null for the one that was created. */
+  /** The message whose handler got this object as `context.messenger`; null for the object that `create` returned. */
   readonly #call: InboundCall | null;
 
   private constructor(inside: Inside, call: InboundCall | null) {
@@ -96,14 +96,14 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
   }
 
   /**
-   * Loads libzmq if need be, binds, and makes an instance.
+   * Loads libzmq if necessary, binds, and makes an instance.
    *
-   * @param given Where to listen, limits, features; all have defaults.
-   * @throws {TypeError} If an option has the wrong type or is not known, or the keys of `curve` are of two pairs.
+   * @param given Endpoints, limits, features; all have defaults.
+   * @throws {TypeError} If an option has the wrong type or is unknown, or the keys of `curve` are no pair.
    * @throws {RangeError} If a number is out of its range.
-   * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, `ENDPOINT_INVALID`, `ADDRESS_IN_USE`; what registering with
-   * `discovery` throws.
-   * @throws {unknown} The reason of `signal`, when it aborts before there is an instance. Nothing is left of it then.
+   * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, `ENDPOINT_INVALID`, `ADDRESS_IN_USE`, or an error of registering with
+   * `discovery`.
+   * @throws {unknown} The reason of `signal`, when it aborts during creation; nothing is left open then.
    */
   static async create(given?: MessengerOptions): Promise<Messenger> {
     const options = readOptions(given, messengerOptionTable, "Cannot create a messenger");
@@ -119,7 +119,7 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
     return this.#core.instanceId;
   }
 
-  /** XXH3-64 of the id's bytes: how Velo routes replies. */
+  /** XXH3-64 of the id's bytes. Velo routes replies by it. */
   get workerId(): WorkerId {
     return this.#core.workerId;
   }
@@ -154,8 +154,8 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
   }
 
   /**
-   * Resolves when the instance is closed, and never rejects: to `"closed"`, to the text of the signal that closed it, or to
-   * the error when closing failed or the entry of this instance in discovery could not be taken back.
+   * Resolves when the instance is closed, and never rejects: to `"closed"`, to the text of the signal that closed it, or
+   * to the error when closing failed or left the instance's entry in discovery.
    */
   get closed(): Promise<Ending> {
     return this.#inside.end.closed;
@@ -167,12 +167,12 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
   }
 
   /**
-   * Dials an endpoint until an instance answers there. One that is connected already is asked again.
+   * Dials an endpoint until an instance answers. An endpoint that is connected already is asked again.
    *
    * @param endpoint `tcp://HOST:PORT` or `ipc://PATH`. All addresses of a host name are tried.
    * @returns The id of the instance that answered.
-   * @throws {ZeromeshError} `PEER_UNREACHABLE` after `timeoutMs`, saying what was found there;
-   * `ENDPOINT_INVALID`; `PEER_LACKS_FEATURE`; `CLOSED`.
+   * @throws {ZeromeshError} `PEER_UNREACHABLE` after `timeoutMs`, with what was found there; `ENDPOINT_INVALID`;
+   * `PEER_LACKS_FEATURE`; `CLOSED`.
    */
   async connect(endpoint: string, given?: ConnectOptions): Promise<InstanceId> {
     const { serverKey, timeoutMs = 5_000, signal } = readOptions(given, connectOptionTable, "Cannot connect");
@@ -184,10 +184,11 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
   }
 
   /**
-   * Makes a peer known by its id and address. It is dialled when the first call needs it.
+   * Makes a peer known by its id and address. The first call to it dials.
    *
-   * @param peer What `peerInfo()` gave on that instance, Velo's own JSON of it, or `{ instanceId, endpoint, serverKey }`
-   * (`endpoints` for several). Another id that answers at an address written by hand is `IDENTITY_MISMATCH`.
+   * @param peer The result of `peerInfo()` on that instance, Velo's own JSON of it, or
+   * `{ instanceId, endpoint, serverKey }` (`endpoints` for several). When another id answers at such an address, calls
+   * fail with `IDENTITY_MISMATCH`.
    * @throws {TypeError} If it is none of these.
    * @throws {ZeromeshError} `ENDPOINT_INVALID`; `IDENTITY_MISMATCH` when the id belongs to another key; `CLOSED`.
    */
@@ -211,10 +212,10 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
   }
 
   /**
-   * Announces the `services` of this instance, and resolves when its back ends know. The first handler does it too, and
-   * whatever registers one, such as a cohort's leader; so register all handlers in one turn.
+   * Announces the `services` of this instance, and resolves when the back ends have them. The first handler announces
+   * them too, also one that a feature registers, such as a cohort's leader; so register all handlers in one turn.
    *
-   * @throws {ZeromeshError} What the back end says; it is tried again until `close()`.
+   * @throws {ZeromeshError} The back end's error; announcing is retried until `close()`.
    */
   async announce(): Promise<void> {
     this.#requireOpen("announce services");
@@ -232,9 +233,9 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
   }
 
   /**
-   * Unregisters the handler with this name, which finishes what it has begun. Returns whether there was one.
+   * Unregisters the handler with this name; its running calls finish. Returns whether there was one.
    *
-   * @throws {ZeromeshError} `NAME_INVALID` for the name of one of the library's own.
+   * @throws {ZeromeshError} `NAME_INVALID` for the name of a handler of the library.
    */
   unregisterHandler(name: string): boolean {
     return this.#core.registry.unregister(name);
@@ -261,12 +262,12 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
   }
 
   /**
-   * Registers a function for each contract in an object, such as a module (`import * as`), or none when one of them cannot
-   * be registered; disposing the result unregisters them all.
+   * Registers a function for each contract in an object, such as a module (`import * as`): all of them, or none when one
+   * fails. Disposing the result unregisters them all.
    *
-   * @param handlers A function under the key of each contract; what else the first object holds has none. It is called as a method of this object.
-   * @param given As `handle` takes them, for each handler; what several are to share stands in `limits`.
-   * @throws {TypeError} If a function is missing, or there is one for no contract.
+   * @param handlers An object with a function under the key of each contract; they are called as its methods.
+   * @param given The options of `handle`, for each handler; limits that several handlers share go in `limits`.
+   * @throws {TypeError} If a function is missing, or has no contract.
    * @throws {ZeromeshError} `HANDLER_EXISTS`, `NAME_INVALID`, `CLOSED`.
    *
    * @example Usage
@@ -314,11 +315,11 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
   }
 
   /**
-   * Fire and forget, to every peer that is connected, being dialled, or registered and not dialled yet, or with
-   * `to: service(name)` to every instance of a service. Resolves to the peers whose queue got it and those that could
-   * not be sent to; strangers that have left are neither.
+   * Fire and forget to every peer that is connected, being dialled, or registered, or with `to: service(name)` to every
+   * instance of a service. Resolves to the peers whose queue accepted it and those whose did not; unregistered peers
+   * that have left are in neither list.
    *
-   * @throws {ZeromeshError} `PEER_UNREACHABLE` or `TIMEOUT` when discovery does not tell the instances of the service.
+   * @throws {ZeromeshError} `PEER_UNREACHABLE` or `TIMEOUT` when discovery does not name the service's instances.
    */
   broadcast<C extends Contract>(
     contract: C,
@@ -334,7 +335,7 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
     return await broadcast(this.#core.client, known, target, options);
   }
 
-  /** Resolves when libzmq has everything that was queued for a peer, or for all peers. */
+  /** Resolves when libzmq has taken all that was queued for a peer, or for all peers. */
   async flush(peer?: InstanceId, options?: WaitOptions): Promise<void> {
     await this.#core.flush(peer, readOptions(options, waitOptionTable, "Cannot flush"));
   }
@@ -344,7 +345,7 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
     return this.#core.status.subscribe(options);
   }
 
-  /** A snapshot of counters; those of events once there was one, those of services with discovery. */
+  /** A snapshot of the counters. `events` is null before the first event, `services` without discovery. */
   stats(): FullStats {
     const { hub, core, builtins, events: { made } } = this.#inside;
     const services = hub?.stats() ?? null;
@@ -352,27 +353,26 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
   }
 
   /**
-   * Keeps the process alive until this instance is closed, also when it does not listen: an edge worker with handlers,
-   * called over the connections that it has opened. An instance that listens does so unless {@link Messenger.unref} was
-   * called.
+   * Keeps the process alive until this instance is closed, for one that does not listen, such as an edge worker whose
+   * handlers are called over connections that it opened. A listening instance does so until {@link Messenger.unref}.
    */
   ref(): void {
     this.#core.setReferenced(true);
   }
 
-  /** Lets the process end although this instance is open. Calls under way still hold it. */
+  /** Lets the process exit although this instance is open. Calls under way still keep it alive. */
   unref(): void {
     this.#core.setReferenced(false);
   }
 
   /**
-   * Closes in three steps: new requests are refused with `PEER_DRAINING`; handlers that run get the time to finish, with
-   * their `signal` untouched; sockets close. When the time is over, the signals of handlers that still run abort, and
-   * their callers are told: `PEER_DRAINING` with `ran: "maybe"`. That takes up to a quarter of a second more. Calls of
-   * this instance that are still under way end with `CLOSED`.
+   * Closes in three steps: new requests are refused with `PEER_DRAINING`; running handlers get the time to finish, their
+   * `signal` untouched; sockets close. When the time is over, the signals of handlers that still run abort, and their
+   * callers get `PEER_DRAINING` with `ran: "maybe"`; this takes up to 250 ms more. Calls of this instance that are still
+   * under way end with `CLOSED`.
    *
-   * The second call returns the first promise. A handler that awaits the close of its own instance is waited for, so the
-   * close takes its whole time, unless the handler calls `context.messenger.close()`, which leaves that handler out.
+   * A second call returns the first promise. A handler that awaits the close of its own instance delays it for the whole
+   * time, unless it calls `context.messenger.close()`, which does not wait for that handler.
    */
   close(options?: CloseOptions): Promise<void> {
     try {

@@ -16,32 +16,26 @@ import { ServiceCalls } from "./services/mod.ts";
 import { ZmqTransport } from "./transport/mod.ts";
 import { type ContextLease, leaseContext, type LibraryInfo } from "./libzmq/mod.ts";
 
-/** What a messenger and those that its handlers get have in common. */
+/** The state that a messenger shares with the ones that its handlers get. */
 export class Inside {
-  /** The libzmq in use. */
   readonly library: LibraryInfo;
-  /** Its use of discovery; null without. */
+  /** Discovery; null without. */
   readonly hub: DiscoveryHub | null;
-  /** Tells when it is closed, and why. */
   readonly end: EndOf = new EndOf();
-  /** What does the work. */
   core!: MessengerCore;
-  /** Its events. */
   events!: AttachedEvents;
-  /** Its built-in handlers. */
   builtins!: Builtins;
   #closing: Promise<void> | null = null;
 
-  /** Made before anything else of a messenger. */
   constructor(library: LibraryInfo, hub: DiscoveryHub | null) {
     this.library = library;
     this.hub = hub;
   }
 
   /**
-   * Closes it when a signal aborts, as `close()` does.
+   * Closes the messenger when a signal aborts, as `close()` does.
    *
-   * @throws {unknown} The signal's reason, when it has aborted. It is closed then.
+   * @throws {unknown} The reason of a signal that has aborted already; the messenger is closed then.
    */
   async closeOn(signal: AbortSignal | undefined): Promise<void> {
     if (signal === undefined) return;
@@ -54,7 +48,7 @@ export class Inside {
     void this.end.closed.then(() => listening[Symbol.dispose]());
   }
 
-  /** Closes it. The second call returns the first promise. */
+  /** Closes the messenger. A second call returns the first promise. */
   close(timeoutMs: number = messengerDefaults.closeTimeoutMs, reason = "closed"): Promise<void> {
     if (this.#closing !== null) return this.#closing;
     const close = () => this.core.close(timeoutMs);
@@ -64,11 +58,11 @@ export class Inside {
 }
 
 /**
- * Makes what is inside a messenger: opens its transport, adds its built-in handlers and makes it known.
+ * Makes the inside of a messenger: opens the transport, adds the built-in handlers and registers with discovery.
  *
- * @param options Those of `Messenger.create`, checked by their table.
+ * @param options The options of `Messenger.create`, checked by their table.
  * @param messengerFor Makes the messenger that a handler gets.
- * @throws What failed, or the reason of the signal. Nothing is left open then.
+ * @throws The error, or the signal's reason. Nothing is left open then.
  */
 export async function openInside(
   options: MessengerOptions,
@@ -104,7 +98,7 @@ export async function openInside(
     const services = (): readonly string[] => hub?.announced ?? [];
     inside.builtins = new Builtins(inside.core, { ...resolved, services });
   } catch (error) {
-    // Nobody was told of it, and there is nothing to close but this.
+    // No peer knows of it yet, so there is nothing else to close.
     const release = async (): Promise<void> => await lease?.release();
     await (hub === null ? release() : hub.around(release));
     throw error;
@@ -112,7 +106,7 @@ export async function openInside(
   const { core } = inside;
   if (hub !== null) {
     core.status.watch(({ type }) => {
-      // What fails is logged and tried again.
+      // A failure is logged and retried by the announcement.
       if (type === "handlerRegistered") hub.announce(core.instanceId).catch(() => {});
     });
   }

@@ -25,15 +25,15 @@ function info(name: string, unit: string, help: string, labels: readonly string[
   return { name: `zeromesh_${name}`, unit, help, labels };
 }
 
-/** What is observed: a messenger's counters, until it is closed. */
+/** The source of a messenger's metrics. */
 export interface Observed {
-  /** A snapshot of them. */
+  /** A snapshot of the counters. */
   stats(): FullStats;
-  /** Resolves when it is closed. */
+  /** Resolves when the messenger is closed. */
   readonly closed: Promise<unknown>;
 }
 
-/** Hands a messenger's counters to its meter, until it is closed. */
+/** Reports a messenger's counters to its meter until it is closed. */
 export function observeMessenger(
   messenger: Observed,
   core: MessengerCore,
@@ -64,10 +64,10 @@ export function observeMessenger(
   void messenger.closed.then(() => open.forEach((metric) => metric[Symbol.dispose]()));
 }
 
-/** Reports every peer's connection and queue. */
+/** Reports each peer's connection and queue. */
 function observePeers(meter: Meter, core: MessengerCore, limit: LabelLimit): Disposable[] {
   const each = (observe: Observe, value: (peer: Peer) => number): void => {
-    // Strangers that have left are no rows, and the places of peers that are gone are for others.
+    // Unregistered peers that have left have no row, and the label values of peers that are gone become free.
     const rows = [...core.connections.peers.values()].filter((peer) => peer.known || peer.session !== null);
     limit.retain(new Set(rows.map((peer) => peer.instanceId)));
     for (const peer of rows) observe(value(peer), limit.of(peer.instanceId));
@@ -88,7 +88,7 @@ interface ReactorShare {
 
 const reactorShares = new WeakMap<Meter, ReactorShare>();
 
-/** Reports the thread's pump, once for all messengers of the thread that share a meter. */
+/** Reports the thread's reactor, once for all messengers of the thread that share a meter. */
 function observeReactor(meter: GuardedMeter, core: MessengerCore): Disposable {
   let share = reactorShares.get(meter.given);
   if (share === undefined) {

@@ -8,10 +8,10 @@ export type { CoreOptions };
 
 /** Options of `Messenger.create`. */
 export interface MessengerOptions extends CoreOptions, DiscoveryOptions {
-  /** Sizes of `messenger.events`. */
+  /** Limits of `messenger.events`. */
   events?: EventOptions | undefined;
   /**
-   * Closes the instance when it aborts, as `close()` does. When it aborts before there is one, `create` rejects with its
+   * Closes the instance when it aborts, as `close()` does. When it aborts during creation, `create` rejects with its
    * reason.
    */
   signal?: AbortSignal | undefined;
@@ -22,7 +22,7 @@ function isBackEnd(value: unknown): boolean {
   return findsPeers(value as Discovery) || findsServices(value as Discovery);
 }
 
-/** All that `Messenger.create` knows. */
+/** The options of `Messenger.create`. */
 export const messengerOptionTable: OptionTable<MessengerOptions> = {
   ...coreOptionTable,
   discovery: option.kind(

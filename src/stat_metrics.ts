@@ -3,9 +3,9 @@ import type { ServiceStats } from "./services/mod.ts";
 import type { EventStats } from "./events/mod.ts";
 import type { BuiltinStats, MessengerStats } from "./messenger/mod.ts";
 
-/** Everything a messenger counts. */
+/** All counters of a messenger. */
 export interface FullStats extends MessengerStats, BuiltinStats {
-  /** Counters of its events; null until there was one. */
+  /** Counters of events; null before the first one. */
   readonly events: EventStats | null;
   /** Counters of services; null without discovery. */
   readonly services: ServiceStats | null;
@@ -29,9 +29,9 @@ function labelled(
 }
 
 /**
- * Metrics that are read from `messenger.stats()` when somebody asks for them.
+ * The metrics that are read from `messenger.stats()` at each reading of the meter.
  *
- * @param limit Of the names of handlers, a label whose set of values is open.
+ * @param limit Limits the names of handlers, a label whose set of values is open.
  */
 export function statMetrics(limit: LabelLimit): readonly StatMetric<FullStats>[] {
   const byHandler = (

@@ -61,7 +61,7 @@ const collectiveOptionTable: OptionTable<CollectiveOptions> = {
   ...waitOptionTable,
   rank: option.whole(0, 2 ** 31),
   ranks: option.kind("two integers from 0 on, the second one larger", isPair, {
-    lies: (value) => isPair(value) && value[0]! >= 0 && value[1]! > value[0]!,
+    inRange: (value) => isPair(value) && value[0]! >= 0 && value[1]! > value[0]!,
   }),
   headers: option.object,
 };

@@ -7,15 +7,15 @@ import { onAbort } from "./wait.ts";
 
 /** Options of an {@link AsyncQueue}. */
 export interface AsyncQueueOptions<T> extends AsyncSourceOptions {
-  /** The most items; `Infinity` where something else keeps the bound. */
+  /** The most items; `Infinity` where the caller keeps the bound. */
   readonly limit: number;
   /** What happens at the limit. */
   readonly overflow: Overflow;
-  /** Whose an item is: with `wait` and `fail` one sender gets a share of the places, and senders wait in turns. */
+  /** The sender of an item. With `wait` and `fail` a sender has a share of the places, and senders wait in turns. */
   readonly senderOf?: ((item: T) => string | null) | undefined;
-  /** Makes what a reader gets in place of items that were dropped since the last one. */
+  /** Makes the item that a reader gets in place of dropped ones. */
   readonly notice?: ((count: number) => T) | undefined;
-  /** Makes the error for an item that gets no place. */
+  /** Makes the error of an item that gets no place. */
   readonly refusal?: ((item: T, why: "full" | "ended") => unknown) | undefined;
 }
 
@@ -28,18 +28,18 @@ interface Waiting<T> {
   readonly listening: Disposable;
 }
 
-/** A bounded queue whose readers wait for items, and whose writers wait for places or do what its overflow says. */
+/** A bounded queue: readers wait for items, and writers wait for places or follow the overflow policy. */
 export class AsyncQueue<T> extends AsyncSource<T> {
   readonly #items = new Deque<T>();
   readonly #options: AsyncQueueOptions<T>;
-  /** Places that items have; null where items make room for each other. */
+  /** The places that are taken; null when items replace each other. */
   readonly #places: Shares<string> | null;
-  // By sender, in the order of their turns.
+  // By sender, in the order of turns.
   readonly #waiting = new Map<string | null, Set<Waiting<T>>>();
   #dropped = 0;
   #untold = 0;
 
-  /** Makes an empty queue. */
+  /** The queue starts empty. */
   constructor(options: AsyncQueueOptions<T>) {
     super(options);
     this.#options = options;
@@ -47,17 +47,17 @@ export class AsyncQueue<T> extends AsyncSource<T> {
     this.#places = overflow === "wait" || overflow === "fail" ? new Shares(limit) : null;
   }
 
-  /** How many items nobody has taken. */
+  /** Items that wait for a reader. */
   get size(): number {
     return this.#items.size;
   }
 
-  /** How many items were dropped at the limit. */
+  /** Items dropped at the limit. */
   get dropped(): number {
     return this.#dropped;
   }
 
-  /** Adds an item if that needs no wait; returns whether it is in. */
+  /** Adds an item if no wait is necessary; returns whether it was added. */
   push(item: T): boolean {
     if (this.ended) return false;
     const { overflow, limit } = this.#options;
@@ -75,9 +75,9 @@ export class AsyncQueue<T> extends AsyncSource<T> {
   }
 
   /**
-   * Adds an item, and waits for its place where the overflow is `wait`.
+   * Adds an item; with the overflow `wait` it waits for a place.
    *
-   * @throws The signal's reason; what `refusal` makes, at the limit with `fail` and when the queue has ended.
+   * @throws The signal's reason, or the error of `refusal`: at the limit with `fail`, and once the queue has ended.
    */
   put(item: T, signal?: AbortSignal | null): Promise<void> {
     if (this.ended) return Promise.reject(this.#refusal(item, "ended"));
@@ -101,7 +101,7 @@ export class AsyncQueue<T> extends AsyncSource<T> {
     return item;
   }
 
-  /** Nothing more gets in: those that wait for a place are refused, and what is in can still be taken. */
+  /** Ends the queue: waiting writers are refused, and readers can still take the items in it. */
   override end(): void {
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
@@ -140,7 +140,7 @@ export class AsyncQueue<T> extends AsyncSource<T> {
     });
     const one: Waiting<T> = { item, sender, settle, listening };
     this.#waiting.set(sender, (this.#waiting.get(sender) ?? new Set<Waiting<T>>()).add(one));
-    // The others may wait for their share only.
+    // Other senders may wait for their share only.
     this.#admit();
     return settle.promise;
   }
@@ -152,7 +152,7 @@ export class AsyncQueue<T> extends AsyncSource<T> {
     return true;
   }
 
-  /** Lets in those that wait, as far as there are places. */
+  /** Admits waiting items as far as there are places. */
   #admit(): void {
     for (let one = this.#next(); one !== null; one = this.#next()) {
       one.listening[Symbol.dispose]();
@@ -162,13 +162,13 @@ export class AsyncQueue<T> extends AsyncSource<T> {
     }
   }
 
-  /** Takes the first one of the sender whose turn it is, with its place. */
+  /** Takes the first item of the sender whose turn it is, with its place. */
   #next(): Waiting<T> | null {
     for (const [sender, theirs] of this.#waiting) {
       if (this.#places?.take(sender) !== true) continue;
       for (const first of theirs) {
         this.#leave(first);
-        // The turn goes to the others before it comes back.
+        // The other senders have their turns before this one again.
         if (this.#waiting.delete(sender)) this.#waiting.set(sender, theirs);
         return first;
       }

@@ -3,16 +3,16 @@ import { onAbort } from "./wait.ts";
 
 /** Options of an {@link AsyncSource}. */
 export interface AsyncSourceOptions {
-  /** Ends the source. One that has aborted already ends it in the next microtask. */
+  /** Ends the source. A signal that has aborted already ends it in the next microtask. */
   readonly signal?: AbortSignal | null | undefined;
   /** Called once, when the source has ended. */
   readonly onEnd?: (() => unknown) | undefined;
 }
 
 /**
- * Something that readers take items from, and wait at while there are none: the reading half of a queue.
+ * The reading half of a queue: readers take items, and wait while there are none.
  *
- * A subclass keeps the items. Several readers share them: each item goes to the one that has waited longest.
+ * A subclass keeps the items. Several readers share them: each item goes to the reader that has waited longest.
  */
 export abstract class AsyncSource<T> implements AsyncIterableIterator<T>, AsyncDisposable {
   readonly #readers = new Deque<PromiseWithResolvers<IteratorResult<T>>>();
@@ -21,26 +21,26 @@ export abstract class AsyncSource<T> implements AsyncIterableIterator<T>, AsyncD
   #failure: { readonly error: unknown } | null = null;
   #ended = false;
 
-  /** Begins to listen to the signal. */
+  /** Listens to the signal. */
   constructor({ signal, onEnd }: AsyncSourceOptions = {}) {
     this.#onEnd = onEnd;
-    // An owner is given the source first, and an end after that.
+    // The owner gets the source before it ends.
     if (signal?.aborted) queueMicrotask(() => this.end());
     else this.#listening = onAbort(signal, () => this.end());
   }
 
-  /** Whether nothing comes any more. */
+  /** Whether no items come any more. */
   get ended(): boolean {
     return this.#ended;
   }
 
-  /** Takes the next item, or undefined where there is none; no item is undefined. */
+  /** Takes the next item, or undefined when there is none; undefined is no valid item. */
   abstract take(): T | undefined;
 
-  /** Forgets the items that nobody has taken. */
+  /** Drops the items that no reader has taken. */
   protected discard(): void {}
 
-  /** Gives items to the readers that wait. Called by the subclass when there may be some. */
+  /** Gives items to waiting readers. A subclass calls it when it has some. */
   protected hand(): void {
     while (this.#readers.size > 0) {
       const value = this.take();
@@ -49,7 +49,7 @@ export abstract class AsyncSource<T> implements AsyncIterableIterator<T>, AsyncD
     }
   }
 
-  /** Nothing comes any more: readers end once they have taken the rest. */
+  /** Ends the source: readers get the remaining items first. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -60,7 +60,7 @@ export abstract class AsyncSource<T> implements AsyncIterableIterator<T>, AsyncD
     }
   }
 
-  /** Ends with an error, which one reader gets. */
+  /** Ends the source with an error, which one reader gets. */
   fail(error: unknown): void {
     if (this.#ended) return;
     const reader = this.#readers.shift();
@@ -69,7 +69,7 @@ export abstract class AsyncSource<T> implements AsyncIterableIterator<T>, AsyncD
     this.end();
   }
 
-  /** The next item, when there is one. */
+  /** Resolves to the next item. */
   next(): Promise<IteratorResult<T>> {
     const value = this.take();
     if (value !== undefined) return Promise.resolve({ done: false, value });
@@ -82,7 +82,7 @@ export abstract class AsyncSource<T> implements AsyncIterableIterator<T>, AsyncD
     return reader.promise;
   }
 
-  /** Ends the source, and forgets what was not read. */
+  /** Ends the source and drops unread items. */
   return(): Promise<IteratorResult<T>> {
     this.discard();
     this.end();

@@ -1,4 +1,4 @@
-/** How retry delays grow. */
+/** Growth of retry delays. */
 export interface BackoffOptions {
   /** The first delay. @default {50} */
   firstMs?: number | undefined;
@@ -11,8 +11,8 @@ export interface BackoffOptions {
 const defaults = Object.freeze({ firstMs: 50, maxMs: 5_000 });
 
 /**
- * Retry delays that double up to a limit, each drawn from its upper half, so that many processes that lost
- * the same peer do not come back in step.
+ * Retry delays that double up to a limit. Each is drawn from its upper half, so that processes that lost the same peer
+ * do not retry in step.
  */
 export class Backoff {
   readonly #firstMs: number;
@@ -27,7 +27,7 @@ export class Backoff {
     this.#random = options.random ?? randomUnit;
   }
 
-  /** How many delays were given since the last {@link reset}. */
+  /** Delays given since the last {@link reset}. */
   get attempts(): number {
     return this.#attempt;
   }

@@ -1,52 +1,52 @@
 import { AsyncQueue } from "./async_queue.ts";
 import { option, type OptionTable, readOptions } from "./options.ts";
 
-/** What a subscriber sees in place of entries it was too slow for. */
+/** The entry that a slow subscriber gets in place of dropped ones. */
 export interface DroppedEntries {
   /** Tag of the union. */
   readonly type: "dropped";
-  /** How many entries were dropped since the last one delivered. */
+  /** Entries dropped since the last one delivered. */
   readonly count: number;
 }
 
-/** How to listen. */
+/** Options of a subscription. */
 export interface SubscribeOptions {
-  /** Entries kept for a slow reader; beyond it the oldest is dropped. @default {256} */
+  /** Entries kept for a slow reader; at the limit the oldest is dropped. @default {256} */
   maxBuffered?: number | undefined;
   /** Ends the iteration. */
   signal?: AbortSignal | undefined;
 }
 
-/** All that subscribing knows. */
+/** The options of a subscription. */
 export const subscribeOptionTable: OptionTable<SubscribeOptions> = {
   maxBuffered: option.whole(1, 2 ** 30),
   signal: option.signal,
 };
 
 /**
- * Entries for any number of readers, each with a bounded buffer of its own.
+ * Entries for several readers, each with its own bounded buffer.
  *
- * A reader that falls behind loses its oldest entries and is told how many. Subscribing starts at the call,
- * not at the first `next()`.
+ * A reader that falls behind loses its oldest entries and gets their number. Subscribing starts at the call, not at the
+ * first `next()`.
  */
 export class Broadcast<T> {
   readonly #subscribers = new Set<AsyncQueue<T | DroppedEntries>>();
   #closed = false;
 
-  /** How many read along. */
+  /** Current subscribers. */
   get subscribers(): number {
     return this.#subscribers.size;
   }
 
-  /** Hands an entry to everybody who listens now. */
+  /** Gives an entry to each current subscriber. */
   publish(entry: T): void {
     for (const subscriber of this.#subscribers) subscriber.push(entry);
   }
 
   /**
-   * Starts listening.
+   * Subscribes.
    *
-   * @throws {TypeError} If an option is not known, or has the wrong type.
+   * @throws {TypeError} If an option is unknown or has the wrong type.
    * @throws {RangeError} If `maxBuffered` is not positive.
    */
   subscribe(given?: SubscribeOptions): AsyncIterableIterator<T | DroppedEntries> {
@@ -63,7 +63,7 @@ export class Broadcast<T> {
     return subscriber;
   }
 
-  /** Ends every iteration once its buffer is read. */
+  /** Ends each subscription once its buffer is read. */
   close(): void {
     this.#closed = true;
     for (const subscriber of [...this.#subscribers]) subscriber.end();

@@ -1,24 +1,20 @@
-/** Ends a timer that {@link Clock.after} started. Calling it twice, or late, does nothing. */
+/** Cancels a timer of {@link Clock.after}. Further or late calls do nothing. */
 export type CancelTimer = () => void;
 
-/**
- * Where the library gets its time from. Passed down by the composition root, so that tests can hold it.
- *
- * `now()` is monotonic and in milliseconds; only differences mean anything.
- */
+/** Clock of the library. The composition root passes it down, so that tests can control time. */
 export interface Clock {
-  /** Monotonic milliseconds. */
+  /** Monotonic milliseconds; only differences have a meaning. */
   now(): number;
-  /** Milliseconds since 1970, for what people and other machines read. */
+  /** Milliseconds since 1970, for people and other machines. */
   wallNow(): number;
   /**
-   * Calls `fn` once, not before `ms` milliseconds have passed. The timer alone does not keep the process
-   * alive. `Infinity` never fires.
+   * Calls `fn` once, not before `ms` milliseconds have passed; with `Infinity` never. The timer alone does not keep the
+   * process alive.
    */
   after(ms: number, fn: () => void): CancelTimer;
 }
 
-/** Keeps the process alive until disposed of, for those who wait by nothing but a {@link Clock}. */
+/** Keeps the process alive until disposed, for waits that depend on a {@link Clock} alone. */
 export function holdProcess(): Disposable {
   const timer = setInterval(() => {}, longestTimerMs);
   return { [Symbol.dispose]: () => clearInterval(timer) };
@@ -26,7 +22,7 @@ export function holdProcess(): Disposable {
 
 const longestTimerMs = 2 ** 31 - 1;
 
-/** The real clock. */
+/** The system's clock. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallNow: () => Date.now(),

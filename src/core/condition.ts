@@ -1,35 +1,34 @@
 import type { Clock } from "./clock.ts";
 import { hold } from "./wait.ts";
 
-/** How long to wait for a {@link Condition}. */
+/** Options of a wait for a {@link Condition}. */
 export interface ConditionWait {
-  /** Milliseconds; `Infinity` for as long as it takes. */
+  /** Milliseconds; `Infinity` for no limit. */
   readonly timeoutMs: number;
-  /** Gives the wait up. */
+  /** Ends the wait. */
   readonly signal?: AbortSignal | null | undefined;
-  /** Makes the error of a wait that took too long. */
+  /** Makes the error of a timeout. */
   late?: (() => unknown) | undefined;
 }
 
-/** Something that many wait for, and that each of them looks at again whenever something has changed. */
+/** A state that several waiters check again after each change. */
 export class Condition {
   readonly #clock: Clock;
   readonly #waiting = new Set<() => void>();
 
-  /** Nobody waits yet. */
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Something has changed. */
+  /** Tells the waiters that the state has changed. */
   changed(): void {
     for (const look of [...this.#waiting]) look();
   }
 
   /**
-   * Waits until `reached` says true, now or after a change.
+   * Waits until `reached` returns true, now or after a change.
    *
-   * @throws What `reached` throws: then it never will be; the signal's reason; or what `late` makes.
+   * @throws The error of `reached`, when the state can never be reached; the signal's reason; the error of `late`.
    */
   async until(reached: () => boolean, wait: ConditionWait): Promise<void> {
     wait.signal?.throwIfAborted();
@@ -50,10 +49,10 @@ export class Condition {
     }
   }
 
-  /** Waits for the next change, the end of the time or the signal, whichever is first. Never rejects. */
+  /** Waits for the next change, the timeout or the signal, whichever is first. Never rejects. */
   async change(timeoutMs: number, signal: AbortSignal): Promise<void> {
     let looks = 0;
-    // The first look is the one at the beginning.
+    // `until` calls it once at the beginning.
     await this.until(() => looks++ > 0, { timeoutMs, signal }).catch(() => {});
   }
 }

@@ -4,25 +4,25 @@ import { knownErrorCodes, ZeromeshError } from "./errors.ts";
 import { checkArgument, option, type OptionTable, readOptions } from "./options.ts";
 import { type AnySchema, type SchemaInput, schemaOption, type SchemaOutput } from "./schema.ts";
 
-/** How a contract's values become bytes. */
+/** Encoding of a contract's values. */
 export type Encoding = "json" | "msgpack";
 
-/** What {@link contract} takes besides the name. */
+/** The parts of a {@link contract} besides its name. */
 export interface ContractOptions<
   Input extends AnySchema,
   Output extends AnySchema | undefined,
   Errors extends ContractErrors = ContractErrors,
 > {
-  /** What the caller sends. Checked before sending and again before the handler runs. */
+  /** Schema of the input. The caller validates before sending, the handler's side before the handler runs. */
   readonly input: Input;
-  /** What the handler answers. Without it the contract is an am contract (`amSend`, `amSync`). */
+  /** Schema of the answer. Without it the contract is an am contract (`amSend`, `amSync`). */
   readonly output?: Output;
   /**
-   * Errors that a handler may throw and its caller sees as they are: code to the schema of the details, or null. They
+   * Errors that a handler may throw and its caller receives unchanged: code to the schema of the details, or null. They
    * travel as JSON, up to 1 024 bytes.
    */
   readonly errors?: Errors | undefined;
-  /** How values travel. Plain Velo peers understand `"json"` only. @default {"json"} */
+  /** Encoding of the values. Plain Velo peers understand `"json"` only. @default {"json"} */
   readonly encoding?: Encoding | undefined;
 }
 
@@ -33,7 +33,7 @@ const contractOptionTable: OptionTable<ContractOptions<AnySchema, AnySchema>> = 
   encoding: option.oneOf("json", "msgpack"),
 };
 
-/** What caller and server share about one handler. Made by {@link contract}. */
+/** The description of a handler that caller and server share. Made by {@link contract}. */
 export interface Contract<
   Input extends AnySchema = AnySchema,
   Output extends AnySchema | undefined = AnySchema | undefined,
@@ -41,16 +41,16 @@ export interface Contract<
 > {
   /** The handler's name. */
   readonly name: string;
-  /** Schema of what the caller sends. */
+  /** Schema of the input. */
   readonly input: Input;
-  /** Schema of the answer; undefined makes it an am contract. */
+  /** Schema of the answer; undefined for an am contract. */
   readonly output: Output;
   /** Declared errors. */
   readonly errors: Errors;
-  /** How values travel. */
+  /** Encoding of the values. */
   readonly encoding: Encoding;
   /**
-   * Whether an error is one that this contract declares, with this code; then `error.details` has its type.
+   * Whether an error is the one that this contract declares under this code; `error.details` then has its type.
    *
    * @example Usage
    * ```ts ignore
@@ -74,26 +74,26 @@ export type UnaryContract<
 /** A contract without an answer. */
 export type AmContract<Input extends AnySchema = AnySchema> = Contract<Input, undefined>;
 
-/** What a caller gives to a contract. */
+/** The input that a caller gives. */
 export type CallInput<C extends Contract> = SchemaInput<C["input"]>;
-/** What a caller gets from a contract. */
+/** The answer that a caller gets. */
 export type CallOutput<C extends Contract> = C["output"] extends AnySchema ? SchemaOutput<C["output"]> : void;
-/** What a contract's handler gets. */
+/** The input that a handler gets. */
 export type HandlerInput<C extends Contract> = SchemaOutput<C["input"]>;
-/** What a contract's handler gives. */
+/** The answer that a handler returns. */
 export type HandlerOutput<C extends Contract> = C["output"] extends AnySchema ? SchemaInput<C["output"]>
   : void;
 
 /**
- * Describes one handler for both its sides: name, schema of the input, schema of the answer.
+ * Describes one handler for both sides: name, schema of the input, schema of the answer.
  *
- * With transforming schemas caller and handler see opposite sides: the caller gives the input's *in* type
- * and gets the answer's *out* type; the handler gets and gives the other two.
+ * With transforming schemas the sides differ: the caller gives the input's *in* type and gets the answer's *out* type;
+ * the handler gets the input's *out* type and returns the answer's *in* type.
  *
  * @param name The handler's name, 1 to 65 535 UTF-8 bytes, not starting with `_`.
  * @param given Schemas, declared errors and encoding.
  * @returns The contract, frozen.
- * @throws {TypeError} If an option is not known, a schema is not a Standard Schema v1, or a declared error has a code of
+ * @throws {TypeError} If an option is unknown, a schema is not a Standard Schema v1, or a declared error has a code of
  * the library.
  *
  * @example Usage
@@ -116,8 +116,8 @@ export function contract<
 }
 
 /**
- * Describes a handler of the library's own, as {@link contract} does for users. The errors that it declares may have codes of
- * the library: its caller gets them as the handler threw them, with `ran: "yes"`.
+ * Describes a handler of the library, as {@link contract} does for users. Its declared errors may have codes of the
+ * library: the caller gets them as the handler threw them, with `ran: "yes"`.
  */
 export function systemContract<
   Input extends AnySchema,
@@ -146,7 +146,7 @@ function makeContract<
   );
   checkArgument("input", options.input, schemaOption, cannot);
   for (const [code, schema] of Object.entries(options.errors ?? {})) {
-    // Such a code says what the library itself found, and with it whether the handler has run.
+    // A code of the library says whether the handler has run.
     if (!own && (knownErrorCodes as readonly string[]).includes(code)) {
       throw new TypeError(`${cannot}: the code ${code} is the library's own`);
     }
@@ -173,9 +173,9 @@ export function isContract(value: unknown): value is Contract {
 }
 
 /**
- * The contracts in an object, such as a module (`import * as`), with their keys; the rest is left.
+ * The contracts in an object, such as a module (`import * as`), with their keys; other values are skipped.
  *
- * @throws {TypeError} If it is no object, or nothing in it is a contract.
+ * @throws {TypeError} If it is not an object, or holds no contract.
  */
 export function contractsIn(contracts: object, cannot: string): [key: string, contract: Contract][] {
   if (typeof contracts !== "object" || contracts === null) {

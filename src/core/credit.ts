@@ -1,22 +1,22 @@
 /** An amount of credit. */
 export interface Credit {
-  /** How many things. */
+  /** Number of messages. */
   readonly count: number;
-  /** Their size together, in bytes. */
+  /** Their total size in bytes. */
   readonly bytes: number;
 }
 
 /**
- * The most that one receiver may open for one sender: what {@link CreditWindow} believes. A thing may be larger than
- * what is left of the bytes, so one more than these can be under way.
+ * The most credit beyond what was sent that {@link CreditWindow} accepts from a receiver. One message may exceed the
+ * remaining bytes.
  */
 export const largestCredit: Credit = Object.freeze({ count: 2 ** 20, bytes: 2 ** 32 });
 
 /**
- * The sender's side of credit: how much may still go to one receiver.
+ * The sender's side of credit: how much it may still send to one receiver.
  *
- * It knows nothing of what is sent. The receiver names totals since the beginning, up to which the sender may go, and
- * not differences: what comes late or twice changes nothing, and what cannot be true is ignored.
+ * The receiver names totals since the beginning, not differences: late or repeated totals change nothing, and impossible
+ * ones are ignored.
  *
  * @example Usage
  * ```ts ignore
@@ -29,29 +29,29 @@ export class CreditWindow {
   #spentBytes = 0;
   #allowedCount: number;
   #allowedBytes: number;
-  // When so many have gone, it is time to look for more.
+  // The sent count at which `spend` returns true next.
   #lookCount = 0;
 
-  /** @param first What may go before the receiver says more: at least one thing and one byte. */
+  /** @param first Credit before the receiver grants more: at least one message and one byte. */
   constructor(first: Credit) {
     this.#allowedCount = Math.min(Math.max(1, first.count), largestCredit.count);
     this.#allowedBytes = Math.min(Math.max(1, first.bytes), largestCredit.bytes);
     this.#plan();
   }
 
-  /** Whether one more thing may go, of any size. */
+  /** Whether one more message may be sent, of whatever size. */
   get open(): boolean {
     return this.#spentCount < this.#allowedCount && this.#spentBytes < this.#allowedBytes;
   }
 
-  /** What has gone since the beginning. */
+  /** Total sent since the beginning. */
   get spent(): Credit {
     return { count: this.#spentCount, bytes: this.#spentBytes };
   }
 
   /**
-   * One thing of this size has gone. Returns true when half of the things that were open have gone, and again when half
-   * of the rest has: moments to look for more, before nothing may go any more.
+   * Counts one sent message. Returns true when half of the open messages are spent, and again at half of the rest:
+   * moments to look for new credit before it runs out.
    */
   spend(bytes: number): boolean {
     this.#spentBytes += bytes;
@@ -60,21 +60,21 @@ export class CreditWindow {
     return true;
   }
 
-  /** One thing of this size, for which {@link spend} was called, did not go after all. */
+  /** Takes back a {@link spend} whose message was not sent. */
   giveBack(bytes: number): void {
     this.#spentCount--;
     this.#spentBytes -= bytes;
   }
 
   /**
-   * The receiver says how far the sender may go.
+   * The receiver grants a total.
    *
-   * @returns False when that cannot be: less than it said before, or more than {@link largestCredit} beyond what has
-   * gone. Nothing changes then.
+   * @returns False, with nothing changed, when the total is lower than before or more than {@link largestCredit} beyond
+   * the spent total.
    */
   allow(total: Credit): boolean {
     const { count, bytes } = total;
-    // Put so that NaN is refused.
+    // NaN fails this form of the comparison.
     if (!(count >= this.#allowedCount && count <= this.#spentCount + largestCredit.count)) return false;
     if (!(bytes >= this.#allowedBytes && bytes <= this.#spentBytes + largestCredit.bytes)) return false;
     this.#allowedCount = count;
@@ -89,7 +89,7 @@ export class CreditWindow {
 }
 
 /**
- * The receiver's side of credit: what was finished, how far the sender may go, and when it is worth telling.
+ * The receiver's side of credit: how much was processed, how far the sender may go, and when a grant is due.
  *
  * @example Usage
  * ```ts ignore
@@ -103,11 +103,11 @@ export class CreditLedger {
   #finishedBytes = 0;
   #toldCount: number;
   #toldBytes: number;
-  // What has to be finished before it is time to tell more.
+  // The finished count at which a grant is due.
   #dueCount = 0;
   #dueBytes = 0;
 
-  /** @param window What the sender was given first. */
+  /** @param window The sender's first credit. */
   constructor(window: Credit) {
     this.#window = window;
     this.#toldCount = window.count;
@@ -115,42 +115,42 @@ export class CreditLedger {
     this.#plan();
   }
 
-  /** How much the sender may have under way, as it will be told next. */
+  /** Credit that the next grant leaves the sender. */
   get window(): Credit {
     return this.#window;
   }
 
-  /** Changes the window. What the sender was told already stays true. */
+  /** Changes the window. Totals granted already stay valid. */
   resize(window: Credit): void {
     this.#window = window;
   }
 
-  /** One thing is finished. Returns {@link due}. */
+  /** Counts one processed message. Returns {@link due}. */
   finish(bytes: number): boolean {
     this.#finishedCount++;
     this.#finishedBytes += bytes;
     return this.due;
   }
 
-  /** So much was finished besides. */
+  /** Counts several processed messages. */
   add(finished: Credit): void {
     this.#finishedCount += finished.count;
     this.#finishedBytes += finished.bytes;
   }
 
-  /** Whether a quarter of the window is used up, so that it is time to tell more. */
+  /** Whether a quarter of the window is used up, so that a grant is due. */
   get due(): boolean {
     return this.#finishedCount >= this.#dueCount || this.#finishedBytes >= this.#dueBytes;
   }
 
-  /** Whether telling is worth its bytes in a frame that goes anyway: an eighth of the window is used up. */
+  /** Whether an eighth of the window is used up, which is worth a grant in a frame that is sent anyway. */
   get ridable(): boolean {
     const { count, bytes } = this.#window;
     return this.#finishedCount >= this.#toldCount - count * 0.875 ||
       this.#finishedBytes >= this.#toldBytes - bytes * 0.875;
   }
 
-  /** How far the sender may go now. It counts as told. */
+  /** The total to grant now; it counts as granted. */
   tell(): Credit {
     this.#toldCount = Math.max(this.#toldCount, this.#finishedCount + this.#window.count);
     this.#toldBytes = Math.max(this.#toldBytes, this.#finishedBytes + this.#window.bytes);

@@ -1,13 +1,11 @@
 import type { CancelTimer, Clock } from "./clock.ts";
 
 const slotMs = 4;
-const slotCount = 1024; // one turn of the wheel is about four seconds
-const freshSlot = slotCount; // what was added in this turn of the event loop
-const dueSlot = slotCount + 1; // what is due and fires next, the earliest first
+const slotCount = 1024; // one turn of the wheel takes about four seconds
+const freshSlot = slotCount; // entries added in this turn of the event loop
+const dueSlot = slotCount + 1; // entries that fire next, earliest first
 
-/**
- * Something with a deadline. Extended by what waits, so that a deadline costs no allocation of its own.
- */
+/** An entry with a deadline. Waiting objects extend it, so that a deadline needs no allocation of its own. */
 export abstract class Deadline {
   /** The moment on the clock, in milliseconds; kept by {@link Deadlines}. */
   dueAt = Infinity;
@@ -15,7 +13,7 @@ export abstract class Deadline {
   previous: Deadline | null = null;
   /** See {@link previous}. */
   next: Deadline | null = null;
-  /** The slot it lies in, or −1. */
+  /** The slot that holds it, or −1. */
   slot = -1;
   /** Called once when the deadline passes. */
   abstract expire(): void;
@@ -24,9 +22,9 @@ export abstract class Deadline {
 /**
  * One timer for all deadlines: a hashed wheel of 4 ms slots.
  *
- * A deadline fires not before its time and normally within one slot after it. Adding and removing are O(1);
- * the timer is left running when the wheel empties, because arming one per call would cost more than a
- * rare idle tick. It never keeps the process alive.
+ * A deadline never fires early, and normally within one slot after its time. Adding and removing are O(1). The timer
+ * keeps running when the wheel is empty, because starting it for each call costs more than a rare idle tick. It does not
+ * keep the process alive.
  */
 export class Deadlines {
   readonly #clock: Clock;
@@ -39,18 +37,17 @@ export class Deadlines {
   #turnNow = 0;
   #turnUses = 0;
 
-  /** @param clock Where time comes from. */
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#tick = Math.floor(clock.now() / slotMs);
   }
 
-  /** How many deadlines are waiting. */
+  /** Waiting deadlines. */
   get size(): number {
     return this.#count;
   }
 
-  /** Starts a deadline `ms` from now. `Infinity` is never kept; after {@link close} nothing is. */
+  /** Starts a deadline `ms` from now. `Infinity` never fires; after {@link close} no deadline does. */
   add(entry: Deadline, ms: number): void {
     if (ms === Infinity || this.#closed) return;
     if (this.#turnUses++ === 0) {
@@ -62,14 +59,14 @@ export class Deadlines {
     this.#count++;
   }
 
-  /** Takes a deadline out. Harmless when it is not in. */
+  /** Removes a deadline; does nothing when it is not in. */
   remove(entry: Deadline): void {
     if (entry.slot < 0) return;
     this.#unlink(entry);
     this.#count--;
   }
 
-  /** Stops the timer. Deadlines still waiting never fire. */
+  /** Stops the timer. Waiting deadlines never fire. */
   close(): void {
     this.#closed = true;
     this.#cancel?.();
@@ -78,8 +75,8 @@ export class Deadlines {
   }
 
   /**
-   * Puts what was added in this turn into the wheel. The time is asked once a turn, since asking costs 50 to
-   * 140 ns, and again at its end if several share it: a long turn must not date its last calls back.
+   * Puts the entries of this turn into the wheel. Reading the time costs 50 to 140 ns, so it is read once a turn, and
+   * again at the end if several entries share it: in a long turn the last calls must not get an early deadline.
    */
   readonly #endTurn = (): void => {
     const now = this.#turnUses > 1 ? this.#clock.now() : this.#turnNow;
@@ -87,13 +84,13 @@ export class Deadlines {
     this.#turnUses = 0;
     let entry = this.#slots[freshSlot] ?? null;
     this.#slots[freshSlot] = null;
-    while (entry?.next) entry = entry.next; // oldest first, as they came
+    while (entry?.next) entry = entry.next; // oldest first
     while (entry !== null) {
       const newer: Deadline | null = entry.previous;
       entry.dueAt += late;
       const tick = Math.max(Math.ceil(entry.dueAt / slotMs), this.#tick + 1);
       this.#link(entry, tick % slotCount);
-      // A far deadline is looked at once a turn, when its slot comes by.
+      // A far deadline is visited once per turn of the wheel.
       const wakeTick = Math.min(tick, this.#tick + slotCount);
       if (wakeTick < this.#armedFor && !this.#closed) this.#arm(wakeTick, now);
       entry = newer;
@@ -132,7 +129,7 @@ export class Deadlines {
     const steps = Math.min(target - this.#tick, slotCount);
     const first = target - steps + 1;
     this.#tick = target;
-    // Collected first, because expire() may add and remove others; a slot holds its entries newest first.
+    // Collected first, because expire() may add and remove entries; a slot holds them newest first.
     for (let tick = target; tick >= first; tick--) {
       let entry = this.#slots[tick % slotCount] ?? null;
       while (entry !== null) {

@@ -4,7 +4,7 @@ import type { AnySchema, SchemaInput, SchemaOutput } from "./schema.ts";
 /** The errors a contract declares: code to the schema of its details, or null where it has none. */
 export type ContractErrors = Readonly<Record<string, AnySchema | null>>;
 
-/** What declares errors: a contract. */
+/** A contract, as far as its errors go. */
 export interface DeclaresErrors {
   /** The handler's name. */
   readonly name: string;
@@ -23,22 +23,22 @@ export type DeclaredError<Errors extends ContractErrors, Code extends ErrorCodeO
   readonly details: Errors[Code] extends AnySchema ? SchemaOutput<Errors[Code]> : undefined;
 };
 
-/** What `fail` takes after the code: details where the code has some, and a message. */
+/** The arguments of `fail` after the code: details if the code has some, and a message. */
 export type FailArguments<S extends AnySchema | null> = S extends AnySchema
   ? undefined extends SchemaInput<S> ? [details?: SchemaInput<S>, message?: string]
   : [details: SchemaInput<S>, message?: string]
   : [details?: undefined, message?: string];
 
-/** Makes one of a contract's errors, for a handler to throw. */
+/** The type of `fail`: makes a declared error for a handler to throw. */
 export type Fail<Errors extends ContractErrors> = <Code extends ErrorCodeOf<Errors>>(
   code: Code,
   ...about: FailArguments<Errors[Code]>
 ) => ZeromeshError;
 
 /**
- * What a handler gets as `context.fail`.
+ * Makes `context.fail` of a handler.
  *
- * @param contract The handler's contract; null when it has none.
+ * @param contract The handler's contract; null without one.
  */
 export function failOf(handler: string, contract: DeclaresErrors | null): Fail<ContractErrors> {
   return (code: string, details?: unknown, message?: string) => {
@@ -54,9 +54,9 @@ export function failOf(handler: string, contract: DeclaresErrors | null): Fail<C
   };
 }
 
-/** Whether an error is the one that a contract declares under a code. See `Contract.isError`. */
+/** Whether an error is the one that a contract declares under a code; see `Contract.isError`. */
 export function isDeclared(contract: DeclaresErrors, error: unknown, code: string): boolean {
   if (!(error instanceof ZeromeshError) || error.code !== code) return false;
-  // Another contract may declare the code with other details.
+  // Another contract may declare the code with different details.
   return Object.hasOwn(contract.errors, code) && (error.handler ?? contract.name) === contract.name;
 }

@@ -1,4 +1,4 @@
-/** A queue with O(1) at both ends. Unbounded: whoever fills it keeps the count. */
+/** A queue with O(1) at both ends. Unbounded: the caller keeps the bound. */
 export class Deque<T> {
   #items: (T | undefined)[] = [];
   #head = 0;
@@ -18,12 +18,12 @@ export class Deque<T> {
     return this.#items[this.#head];
   }
 
-  /** The item at a place, counted from the first, or undefined. */
+  /** The item at an index from the front, or undefined. */
   at(index: number): T | undefined {
     return this.#items[this.#head + index];
   }
 
-  /** Takes the first item out. */
+  /** Removes the first item. */
   shift(): T | undefined {
     if (this.#head >= this.#items.length) return undefined;
     const item = this.#items[this.#head];
@@ -43,7 +43,7 @@ export class Deque<T> {
     for (let i = this.#head; i < this.#items.length; i++) visit(this.#items[i] as T);
   }
 
-  /** Takes everything out. */
+  /** Removes all items. */
   clear(): void {
     this.#items.length = 0;
     this.#head = 0;

@@ -1,6 +1,6 @@
 import type { Recorder } from "./meter.ts";
 
-// Powers of two of a microsecond, so that the bucket of a value is the position of its highest bit.
+// Powers of two of a microsecond: the bucket of a value is the position of its highest bit.
 const firstBit = 4;
 const lastBit = 24;
 
@@ -9,18 +9,18 @@ export const durationBounds: readonly number[] = Object.freeze(
   Array.from({ length: lastBit - firstBit + 1 }, (_, i) => 2 ** (i + firstBit) / 1e6),
 );
 
-/** A distribution of durations: counting one touches two numbers and allocates nothing. */
+/** A distribution of durations. Recording one touches two numbers and allocates nothing. */
 export class DurationBuckets implements Recorder {
   readonly #counts = new Float64Array(durationBounds.length + 1);
   #sum = 0;
 
-  /** @param seconds A duration in seconds. @param times How many were that long. */
+  /** @param seconds A duration in seconds. @param times How often it occurred. */
   record(seconds: number, times = 1): void {
     this.#sum += seconds * times;
     this.#counts[bucketOf(seconds)]! += times;
   }
 
-  /** Counts by bucket, each without the ones before; the last one is of what exceeds every bound. */
+  /** Counts per bucket, not cumulative; the last bucket holds values above all bounds. */
   get counts(): readonly number[] {
     return [...this.#counts];
   }

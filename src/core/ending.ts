@@ -1,28 +1,25 @@
-/**
- * Why something is over: a text after an end that went as it should, such as `"closed"`, and an error after one that did
- * not.
- */
+/** Why something has ended: a text such as `"closed"` after a regular end, an error after a failure. */
 export type Ending = string | Error;
 
-/** The end of something, for those who wait for it. It is told once, and what failed is told and not thrown. */
+/** The end of a component, for its waiters. It is told once; a failure is told, not thrown. */
 export class EndOf {
   readonly #told: PromiseWithResolvers<Ending> = Promise.withResolvers();
 
-  /** Resolves to why it is over, and never rejects. */
+  /** Resolves to the reason, and never rejects. */
   get closed(): Promise<Ending> {
     return this.#told.promise;
   }
 
-  /** It is over. Only the first reason counts. */
+  /** Ends it. Only the first reason counts. */
   tell(ending: Ending): void {
     this.#told.resolve(ending);
   }
 
   /**
-   * Tells how closing ends.
+   * Ends with the outcome of a promise.
    *
-   * @param closing What ends it.
-   * @param ending Why it is over when that went well.
+   * @param closing The promise of closing.
+   * @param ending The reason if it resolves.
    * @returns The same promise.
    */
   follow<T>(closing: Promise<T>, ending: () => Ending = () => "closed"): Promise<T> {

@@ -1,33 +1,32 @@
-/** What an {@link ErrorPolicy} wants done about a failed task. */
+/** Consequence of a failed task. */
 export type ErrorVerdict = "log" | "cancel";
 
-/** Decides what follows when a handler fails. Made by {@link logOnly} and {@link cancelAfter}; others can implement it. */
+/** Decides the consequence of a handler's failure. Made by {@link logOnly} and {@link cancelAfter}; others can implement it. */
 export interface ErrorPolicy {
   /**
    * A task has failed.
    *
-   * @param error What the handler threw.
-   * @param failures How often this handler has failed, this time included.
-   * @returns `"log"`: nothing more. `"cancel"`: whatever the handler works on is aborted, what waits for it is
-   * cancelled, and it takes nothing more. A promise is waited for; a policy that throws, or answers anything else,
-   * changes nothing.
+   * @param error The error that the handler threw.
+   * @param failures Failures of this handler so far, with this one.
+   * @returns `"log"`: nothing more. `"cancel"`: running tasks of the handler are aborted, waiting ones are cancelled, and
+   * it takes no new ones. A promise is awaited; a policy that throws or returns another value changes nothing.
    */
   failed(error: unknown, failures: number): ErrorVerdict | Promise<ErrorVerdict>;
 }
 
 const log: ErrorPolicy = Object.freeze({ failed: (): ErrorVerdict => "log" });
 
-/** Failures are counted and reported to the caller, and change nothing else. The default. */
+/** The default policy: failures are counted and reported to the caller. */
 export function logOnly(): ErrorPolicy {
   return log;
 }
 
 /**
- * Stops a handler at its so manieth failure: what it works on is aborted, what waits is cancelled, and it takes
- * nothing more until it is registered again.
+ * Stops a handler at its nth failure: running tasks are aborted, waiting ones are cancelled, and it takes no new ones until
+ * it is registered again.
  *
- * @param failures A whole number from 1 on.
- * @throws {RangeError} If it is below 1 or no whole number.
+ * @param failures A whole number, 1 or more.
+ * @throws {RangeError} If it is below 1 or not whole.
  */
 export function cancelAfter(failures: number): ErrorPolicy {
   if (!Number.isInteger(failures) || failures < 1) {

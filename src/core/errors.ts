@@ -46,62 +46,60 @@ export const knownErrorCodes = [
 ] as const;
 
 /**
- * The codes of {@link ZeromeshError}: one closed list for the whole library.
- *
- * Codes are stable and meant for `switch`. What each means and what to do about it:
+ * The codes of {@link ZeromeshError}: one closed list for the whole library. Codes are stable and meant for `switch`.
  *
  * - `LIBZMQ_NOT_FOUND`: no usable libzmq; the message lists every candidate and why it was refused.
  * - `ZMQ_ERROR`: a libzmq call failed; `details` holds `errno`, `syscall` and `endpoint`.
- * - `FEATURE_UNAVAILABLE`: this libzmq was built without what was asked for.
+ * - `FEATURE_UNAVAILABLE`: this libzmq was built without the feature.
  * - `ENDPOINT_INVALID`, `ADDRESS_IN_USE`: an endpoint cannot be parsed or bound.
- * - `PEER_UNKNOWN`: nobody has told this instance about that peer.
+ * - `PEER_UNKNOWN`: this instance does not know that peer.
  * - `PEER_UNREACHABLE`: dialling ended without an answered handshake.
  * - `PEER_DISCONNECTED`: the connection was lost while something waited on it.
  * - `PEER_REPLACED`: another instance answers where the peer used to be.
  * - `PEER_DRAINING`: the peer is shutting down and takes no new requests; or it was closed before its handler finished,
  *   and then `ran` is `"maybe"`.
  * - `PEER_LACKS_FEATURE`: the peer does not speak what the call needs.
- * - `IDENTITY_MISMATCH`: a connection claims an instance id that is not its own, or that another process has.
+ * - `IDENTITY_MISMATCH`: a connection claims an instance id that is not its own, or that belongs to another process.
  * - `FORBIDDEN`: the peer refused our key, or does not let us call that handler (`authorize`).
  * - `TIMEOUT`, `CANCELLED`: the deadline passed; the caller or the handler's owner cancelled.
- * - `HANDLER_NOT_FOUND`, `HANDLER_EXISTS`, `HANDLER_FAILED`: about the handler that was named.
- * - `LIMIT_REACHED`: there are as many handlers, peers, events, subscriptions or barriers as an option allows, or this
- *   process may open no more descriptors or sockets, and then `details` says which call wanted them.
+ * - `HANDLER_NOT_FOUND`, `HANDLER_EXISTS`, `HANDLER_FAILED`: the handler is missing, registered already, or threw.
+ * - `LIMIT_REACHED`: an option's limit of handlers, peers, events, subscriptions or barriers is reached, or this process
+ *   may open no more descriptors or sockets; then `details` names the failed call.
  * - `PAYLOAD_INVALID`, `RESULT_INVALID`: a value fails its schema; the message names the field.
- * - `ENCODING_FAILED`: a value holds what its encoding cannot carry; `details.path` says where.
+ * - `ENCODING_FAILED`: a value cannot be encoded; `details.path` says where.
  * - `PAYLOAD_TOO_LARGE`, `HEADERS_TOO_LARGE`, `NAME_INVALID`: limits of the wire or of the options.
- * - `QUEUE_FULL`: as many messages, sends or calls of ours wait as an option allows; some are over soon.
+ * - `QUEUE_FULL`: a limit of waiting messages, sends or calls of this instance is reached; retry soon.
  * - `OVERLOADED`: the receiver has too much to do.
  * - `REMOTE_ERROR`: a plain Velo peer reported an error as text.
  * - `CLOSED`: this instance is closed or closing.
- * - `ACK_EXISTS`: an ACK with that id is waited for already.
+ * - `ACK_EXISTS`: an ACK with that id is awaited already.
  * - `EVENT_POISONED`: the event was poisoned; the message and `details.reason` say why.
- * - `EVENT_OWNER_LOST`: the instance that owns the event is gone, so nobody will ever complete it.
+ * - `EVENT_OWNER_LOST`: the instance that owns the event is gone, so the event never completes.
  * - `EVENT_COMPLETED`: the event was triggered before, so it cannot be poisoned.
  * - `EVENT_UNKNOWN`: the owner never made an event with that handle.
- * - `COHORT_FULL`, `COHORT_ENDED`: a cohort takes no more workers, or is over; the message says why.
- * - `COHORT_WORKER_LOST`: a worker of the cohort is gone, and nobody has its place.
- * - `COHORT_ITEMS_FAILED`: items of a distribution failed for good; the message and `details.failed` say which and why.
- * - `RANK_TAKEN`, `RANK_INVALID`, `RANK_REQUIRED`, `RANK_UNEXPECTED`: a worker cannot join with the rank it claims, or
- *   without one.
- * - `RANK_UNKNOWN`: nobody has the rank that was asked for.
+ * - `COHORT_FULL`, `COHORT_ENDED`: a cohort takes no more workers, or has ended; the message says why.
+ * - `COHORT_WORKER_LOST`: a worker of the cohort is gone, and its rank is vacant.
+ * - `COHORT_ITEMS_FAILED`: items of a distribution failed finally; the message and `details.failed` say which and why.
+ * - `RANK_TAKEN`, `RANK_INVALID`, `RANK_REQUIRED`, `RANK_UNEXPECTED`: a worker cannot join with the rank that it claims,
+ *   or without one.
+ * - `RANK_UNKNOWN`: no worker has that rank.
  */
 export type KnownErrorCode = (typeof knownErrorCodes)[number];
 
-/** A known code, or one that a newer peer or a contract's own `errors` brought. */
+/** A known code, or one of a newer peer or of a contract's own `errors`. */
 export type ErrorCode = KnownErrorCode | (string & Record<never, never>);
 
 /**
  * Whether the remote handler can have run when a call fails.
  *
- * `"no"`: certainly not, so repeating is safe. `"maybe"`: the request left and nothing came back.
+ * `"no"`: certainly not, so repeating is safe. `"maybe"`: the request was sent and no answer came.
  * `"yes"`: the handler ran and this is its answer.
  */
 export type Ran = "no" | "maybe" | "yes";
 
-/** What a {@link ZeromeshError} carries besides its code and message. */
+/** The fields of a {@link ZeromeshError} besides code and message. */
 export interface ZeromeshErrorOptions {
-  /** The error underneath. It never crosses the wire. */
+  /** The underlying error. It never crosses the wire. */
   cause?: unknown;
   /** The instance id (or endpoint) of the peer concerned. */
   peer?: string | undefined;
@@ -114,7 +112,7 @@ export interface ZeromeshErrorOptions {
 }
 
 /**
- * The one error class of the library: whatever goes wrong that types could not have caught.
+ * The one error class of the library, for failures that types cannot prevent.
  *
  * Wrong options and arguments are `TypeError` or `RangeError` instead, and a caller's own abort rejects
  * with `signal.reason` untouched.
@@ -167,19 +165,19 @@ export class ZeromeshError extends Error {
     }
   }
 
-  /** `instanceof ZeromeshError` is {@link ZeromeshError.is}; for a class that extends it, it is what it always is. */
+  /** `instanceof ZeromeshError` is {@link ZeromeshError.is}; subclasses keep the ordinary `instanceof`. */
   static override [Symbol.hasInstance](error: unknown): boolean {
     return this === ZeromeshError ? this.is(error) : ZeromeshError.is(error) && isOf(this, error);
   }
 
-  /** What `JSON.stringify` writes: everything but stack and cause; details only if they have a form in JSON. */
+  /** The form for `JSON.stringify`: without stack and cause; with details only if JSON can hold them. */
   toJSON(): Record<string, unknown> {
     const { name, code, message, peer, handler, ran } = this;
     return { name, code, message, peer, handler, ran, details: jsonOf(this.details) };
   }
 }
 
-// Known to every copy of the package.
+// Shared by all copies of the package.
 const brand: unique symbol = Symbol.for("zeromesh.ZeromeshError") as never;
 Object.defineProperty(ZeromeshError.prototype, brand, { value: true });
 
@@ -196,12 +194,12 @@ function jsonOf(details: unknown): unknown {
   }
 }
 
-/** The text of whatever was thrown, for messages and for the wire. */
+/** The text of a thrown value, for messages and for the wire. */
 export function errorText(error: unknown): string {
   try {
     return error instanceof Error ? String(error.message || error.name) : String(error);
   } catch {
-    // Anything can be thrown, also what throws when it is made text.
+    // A thrown value may throw itself when it is converted to text.
     return "an error without a text";
   }
 }

@@ -1,38 +1,37 @@
 import { errorText } from "./errors.ts";
 import { type LogFields, type Logger, silentLogger } from "./logger.ts";
 
-/** Code of the user's that the library calls besides handlers and schemas. */
+/** User code that the library calls besides handlers and schemas. */
 export type Hook = "allow" | "authorize" | "limits" | "logger" | "meter" | "onError" | "tracing";
 
-/** How often each hook has failed. */
+/** Failures of each hook. */
 export type Faults = Readonly<Record<Hook, number>>;
 
 const none: Faults = { allow: 0, authorize: 0, limits: 0, logger: 0, meter: 0, onError: 0, tracing: 0 };
 
-/** Every {@link Hook}. */
 export const hooks = Object.keys(none) as readonly Hook[];
 
 /**
- * Stands between the library and the code it was given: hooks may throw, hang, or return anything, and it costs nobody
- * else's message. A failure is counted and logged.
+ * Calls the user's hooks. They may throw, hang, or return anything, and this affects no other message. A failure is
+ * counted and logged.
  */
 export class Guard {
-  /** Where to log. It never throws: a logger that does is not used again. */
+  /** Logger. It never throws: a given logger that does is not used again. */
   readonly logger: Logger;
   readonly #faults: Record<Hook, number> = { ...none };
   readonly #last: Partial<Record<Hook, string>> = {};
 
-  /** @param logger What the user gave. */
+  /** @param logger The user's logger. */
   constructor(logger: Logger = silentLogger) {
     this.logger = guardLogger(logger, (error) => this.failed("logger", error));
   }
 
-  /** How often each hook has failed. */
+  /** Failures of each hook. */
   faults(): Faults {
     return { ...this.#faults };
   }
 
-  /** Calls a hook. Undefined when it throws; a promise that rejects counts as well. */
+  /** Calls a hook. Returns undefined when it throws; a rejected promise counts as a failure too. */
   run<T>(hook: Hook, call: () => T): T | undefined {
     try {
       const result = call();
@@ -44,7 +43,7 @@ export class Guard {
     }
   }
 
-  /** A hook has failed. What fails in the same way each time is logged the 1st, 2nd, 4th, 8th time and so on. */
+  /** Counts a failure. Repeated ones are logged the 1st, 2nd, 4th, 8th time and so on. */
   failed(hook: Hook, error: unknown): void {
     const times = ++this.#faults[hook];
     const text = errorText(error);
@@ -60,7 +59,7 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
     typeof (value as { then?: unknown }).then === "function";
 }
 
-/** What was thrown, or, where that cannot even be looked at (a revoked Proxy), an error that says so. */
+/** The thrown value, or an error in place of one that cannot be inspected (a revoked Proxy). */
 export function readable(thrown: unknown): unknown {
   try {
     void (thrown instanceof Error);
@@ -70,7 +69,7 @@ export function readable(thrown: unknown): unknown {
   }
 }
 
-/** A logger that never throws: at its first failure the one that was given is not used again. */
+/** A logger that never throws: after its first failure the given one is not used again. */
 export function guardLogger(
   given: Logger | null | undefined,
   failed: (error: unknown) => void = () => {},

@@ -3,10 +3,10 @@ import { describeValue } from "./describe_value.ts";
 import type { Guard } from "./guard.ts";
 import { isOwnLimiter, type LimitedTask, type Limiter } from "./limiter.ts";
 
-// Whoever a broken limiter does not call back asks again after this time.
+// Without a call back from a broken limiter, the waiter asks again after this time.
 const askAgainMs = 100;
 
-/** A limiter of somebody else's, which may throw: what it cannot answer is no. For one who waits. */
+/** Wraps a user's limiter, which may throw: a failed answer means no. For one waiter. */
 class GuardedLimiter implements Limiter {
   readonly #limiter: Limiter;
   readonly #guard: Guard;
@@ -55,7 +55,7 @@ class GuardedLimiter implements Limiter {
   }
 }
 
-/** A limiter that does not throw, whoever made it. */
+/** A limiter that does not throw. */
 export function guardLimiter(limiter: Limiter, guard: Guard): Limiter {
   return isOwnLimiter(limiter) ? limiter : new GuardedLimiter(limiter, guard);
 }

@@ -13,7 +13,7 @@ class GuardedRecorder implements Recorder {
   }
 
   record(value: number, times?: number): void {
-    // No closure here: it is called while messages flow.
+    // No closure here: it is called per message.
     try {
       this.#recorder.record(value, times);
     } catch (error) {
@@ -22,13 +22,13 @@ class GuardedRecorder implements Recorder {
   }
 }
 
-/** A meter that may throw; then a number is missing, and nothing else. */
+/** Wraps a meter that may throw; a failure loses a number, and nothing else. */
 export class GuardedMeter implements Meter {
-  /** What the user gave. */
+  /** The user's meter. */
   readonly given: Meter;
   readonly #guard: Guard;
 
-  /** @param given What the user gave. */
+  /** @param given The user's meter. */
   constructor(given: Meter, guard: Guard) {
     this.given = given;
     this.#guard = guard;

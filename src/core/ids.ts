@@ -3,7 +3,7 @@ import { xxh3Of16 } from "./xxh3.ts";
 /** An instance's id: a lowercase UUID string. On the wire it is its 16 bytes in RFC 9562 order. */
 export type InstanceId = string & { readonly "~brand": "InstanceId" };
 
-/** XXH3-64 of an instance id's 16 bytes: what response ids and Velo's reply routing carry. */
+/** XXH3-64 of an instance id's 16 bytes. Response ids and Velo's reply routing carry it. */
 export type WorkerId = bigint & { readonly "~brand": "WorkerId" };
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -14,7 +14,7 @@ export function isInstanceId(value: unknown): value is InstanceId {
 }
 
 /**
- * Checks text from outside and returns it as an instance id.
+ * Parses an instance id.
  *
  * @throws {TypeError} If the text is not a hyphenated UUID.
  */
@@ -32,7 +32,7 @@ export function instanceIdToBytes(id: InstanceId): Uint8Array {
   return bytes;
 }
 
-/** The instance id whose 16 bytes start at `at`. The caller has checked that they are there. */
+/** The instance id whose 16 bytes start at `at`. The caller has checked the length. */
 export function instanceIdFromBytes(bytes: Uint8Array, at = 0): InstanceId {
   let hex = "";
   for (let i = 0; i < 16; i++) hex += (bytes[at + i] ?? 0).toString(16).padStart(2, "0");
@@ -48,7 +48,7 @@ export function workerIdOf(id: InstanceId): WorkerId {
 
 /** A new random instance id whose worker id is not 0 and whose first byte is not 0. */
 export function newInstanceId(): InstanceId {
-  // A first byte of 0 marks ids that libzmq makes itself; 0 is Velo's "no worker".
+  // libzmq's own ids begin with a byte of 0; worker id 0 is Velo's "no worker".
   for (;;) {
     const id = crypto.randomUUID() as InstanceId;
     if (!id.startsWith("00") && workerIdOf(id) !== 0n) return id;

@@ -1,7 +1,7 @@
-/** What all values of a label are called that came after the limit was reached. */
+/** The value that stands for all values of a label beyond the limit. */
 export const otherLabel = "other";
 
-/** Values of a label whose set is not closed, such as handlers' names: the first ones by name, the rest together. */
+/** Limits the values of an open label, such as handlers' names: the first ones keep their names, the rest share one. */
 export class LabelLimit {
   readonly #limit: number;
   readonly #values = new Set<string>();
@@ -23,7 +23,7 @@ export class LabelLimit {
     return otherLabel;
   }
 
-  /** Keeps only the values that are still in use, so that others get their places. */
+  /** Keeps only values that are in use, so that new ones get their places. */
   retain(used: ReadonlySet<string>): void {
     for (const value of this.#values) if (!used.has(value)) this.#values.delete(value);
   }

@@ -3,20 +3,20 @@ import { Deadline, Deadlines } from "./deadlines.ts";
 
 /** Options of a {@link LeaseTable}. */
 export interface LeaseTableOptions<Key> {
-  /** Where time comes from. */
+  /** Clock. */
   readonly clock: Clock;
-  /** Called when a key was not renewed in time. It is in the table no more. */
+  /** Called when a key expired; it has left the table. */
   readonly expired: (key: Key) => void;
   /** The most keys. @default {no limit} */
   readonly limit?: number | undefined;
   /**
-   * A timer that is later than this, in milliseconds, says that the process itself stood still. Then all keys have their
-   * full time again, since what renews them may wait to be read. @default {such moments are not looked for}
+   * A timer that is later than this, in milliseconds, shows that the process itself stood still. All keys then get their
+   * full time again, since their renewals may wait to be read. @default {not checked}
    */
   readonly standstillMs?: number | undefined;
 }
 
-/** Who is present: keys that stay for as long as they are renewed. Each has a deadline, and nothing looks at all of them. */
+/** Keys that stay while they are renewed. Each has its own deadline, and no operation visits all of them. */
 export class LeaseTable<Key> implements Disposable {
   readonly #options: LeaseTableOptions<Key>;
   readonly #deadlines: Deadlines;
@@ -25,29 +25,27 @@ export class LeaseTable<Key> implements Disposable {
   #paused = false;
   #awakeSince = -Infinity;
 
-  /** Makes an empty table. */
   constructor(options: LeaseTableOptions<Key>) {
     this.#options = options;
     this.#deadlines = new Deadlines(options.clock);
     this.#pulse.ttlMs = (options.standstillMs ?? Infinity) / 4;
   }
 
-  /** How many keys there are. */
+  /** Keys in the table. */
   get size(): number {
     return this.#leases.size;
   }
 
-  /** Whether keys stay although they are not renewed. */
+  /** Whether the table is paused. */
   get paused(): boolean {
     return this.#paused;
   }
 
-  /** The keys. */
   keys(): Iterable<Key> {
     return this.#leases.keys();
   }
 
-  /** Adds a key, or gives it its time anew. Returns whether it is in: at the limit a new one is not. */
+  /** Adds or renews a key. Returns whether it is in: at the limit a new key is refused. */
   renew(key: Key, ttlMs: number): boolean {
     let lease = this.#leases.get(key);
     if (lease === undefined) {
@@ -61,7 +59,7 @@ export class LeaseTable<Key> implements Disposable {
     return true;
   }
 
-  /** Takes a key out. Returns whether it was in. */
+  /** Removes a key. Returns whether it was in. */
   remove(key: Key): boolean {
     const lease = this.#leases.get(key);
     if (lease === undefined) return false;
@@ -69,18 +67,18 @@ export class LeaseTable<Key> implements Disposable {
     return this.#leases.delete(key);
   }
 
-  /** Lets every key stay until {@link resume}: nothing that renews it can be heard. */
+  /** Stops expiry until {@link resume}, while renewals cannot arrive. */
   pause(): void {
     this.#paused = true;
   }
 
-  /** Gives all keys their full time, from now on. */
+  /** Restarts expiry; each key has its full time again. */
   resume(): void {
     this.#paused = false;
     for (const lease of this.#leases.values()) this.#start(lease);
   }
 
-  /** Ends all deadlines. */
+  /** Cancels all deadlines. */
   [Symbol.dispose](): void {
     this.#deadlines.close();
     this.#leases.clear();
@@ -104,12 +102,12 @@ export class LeaseTable<Key> implements Disposable {
     if (this.#leases.size > 0) this.#start(this.#pulse);
   }
 
-  /** Notices that the process stood still. */
+  /** Detects that the process stood still. */
   #look(): void {
     const now = this.#options.clock.now();
     if (now - this.#pulse.dueAt <= (this.#options.standstillMs ?? Infinity)) return;
     this.#awakeSince = this.#pulse.dueAt = now;
-    // Those that are due are given their time when their turn comes.
+    // Keys that are due get their time when they fire.
     for (const lease of this.#leases.values()) if (lease.dueAt > now) this.#start(lease);
   }
 }

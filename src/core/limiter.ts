@@ -1,40 +1,39 @@
 import type { CancelTimer, Clock } from "./clock.ts";
 import { checkArgument, option, type OptionTable, readOptions, requireOption } from "./options.ts";
 
-/** Whoever waits for room in a {@link Limiter}. */
+/** A waiter of a {@link Limiter}. */
 export interface LimitedTask {
-  /** There is room: take it, for one task, and wait again for the next. */
+  /** There is room: the task takes it for one task, and waits again for the next. */
   room(): void;
 }
 
 /**
- * Decides when a task may start. One limiter given to several handlers limits them together, and serves those that
- * wait in turns.
+ * Decides when a task may start. One limiter given to several handlers limits them together, and serves them in turns.
  *
  * Made by {@link unlimited}, {@link semaphore} and {@link tokenBucket}; others can implement it.
  */
 export interface Limiter {
   /** Whether one more task may start now. */
   ready(now: number): boolean;
-  /** Takes the place of one task. Called only right after {@link ready} said yes. */
+  /** Takes the place of one task. Called only right after {@link ready} returned true. */
   take(): void;
   /** A task has ended, whatever its outcome. */
   release(): void;
-  /** Calls `task.room()` once, when there is room. A task that waits already keeps its turn. */
+  /** Calls `task.room()` once, when there is room. A waiting task keeps its turn. */
   wait(task: LimitedTask, clock: Clock): void;
-  /** The task waits no longer. */
+  /** Ends the wait of a task. */
   leave(task: LimitedTask): void;
 }
 
-/** A limiter that counts its tasks. */
+/** A limiter of concurrent tasks. */
 export interface Semaphore extends Limiter {
-  /** The most tasks at a time. */
+  /** The most concurrent tasks. */
   readonly permits: number;
-  /** How many more may start now. */
+  /** Tasks that may start now. */
   readonly available: number;
 }
 
-/** A limiter of a rate. */
+/** Options of a {@link tokenBucket}. */
 export interface TokenBucketOptions {
   /** Tasks that may start per second, on average. */
   readonly perSecond: number;
@@ -44,10 +43,10 @@ export interface TokenBucketOptions {
 
 const isRate = (value: unknown): boolean => typeof value === "number" && !Number.isNaN(value);
 
-/** All that {@link tokenBucket} knows. */
+/** The options of {@link tokenBucket}. */
 export const tokenBucketOptionTable: OptionTable<TokenBucketOptions> = {
-  perSecond: option.kind("a number above 0", isRate, { lies: (value) => (value as number) > 0 }),
-  burst: option.kind("a number, 1 or more", isRate, { lies: (value) => (value as number) >= 1 }),
+  perSecond: option.kind("a number above 0", isRate, { inRange: (value) => (value as number) > 0 }),
+  burst: option.kind("a number, 1 or more", isRate, { inRange: (value) => (value as number) >= 1 }),
 };
 
 const never: Limiter = Object.freeze({
@@ -64,10 +63,10 @@ export function unlimited(): Limiter {
 }
 
 /**
- * At most so many tasks at a time. A place is held until the task's promise settles.
+ * A limit of concurrent tasks. A task holds its place until its promise settles.
  *
- * @param permits The most at a time, a whole number from 1 on.
- * @throws {TypeError} If it is no number.
+ * @param permits The most concurrent tasks, a whole number, 1 or more.
+ * @throws {TypeError} If it is not a number.
  * @throws {RangeError} If it is below 1.
  *
  * @example Two handlers that share four places
@@ -85,9 +84,9 @@ export function semaphore(permits: number): Semaphore {
 }
 
 /**
- * So many tasks per second, and `burst` at once after a pause. How long a task runs does not matter.
+ * A limit of tasks per second, with `burst` tasks at once after a pause. The duration of a task does not matter.
  *
- * @throws {TypeError} If an option is not known, or is no number.
+ * @throws {TypeError} If an option is unknown, or is not a number.
  * @throws {RangeError} If `perSecond` is not above 0, or `burst` is below 1.
  */
 export function tokenBucket(given: TokenBucketOptions): Limiter {
@@ -99,38 +98,38 @@ export function tokenBucket(given: TokenBucketOptions): Limiter {
   );
 }
 
-/** Whether a limiter is one of those made here. */
+/** Whether a limiter was made by a function of this file. */
 export function isOwnLimiter(limiter: Limiter): boolean {
   return limiter instanceof Waiters || limiter === never;
 }
 
-/** Those who wait, served in turns. */
+/** Waiting tasks, served in turns. */
 abstract class Waiters {
-  // In their order; each is in it once.
+  // In order, each at most once.
   protected readonly waiting = new Set<LimitedTask>();
   #serving = false;
 
-  /** Takes a task out. */
+  /** Removes a task. */
   leave(task: LimitedTask): void {
     this.waiting.delete(task);
   }
 
-  /** Whether one who waits may be served now. */
+  /** Whether a waiting task may be served now. */
   protected abstract room(): boolean;
 
-  /** Whoever waits goes first; only the one being served may take a place then. */
+  /** Whether waiting tasks leave no place to others: while tasks wait, only the one being served may take a place. */
   protected mine(): boolean {
     return this.#serving || this.waiting.size === 0;
   }
 
   protected serve(): void {
-    // A task that ends at once releases its place in here: the loop goes on instead of nesting.
+    // A task that ends at once releases its place in here: the loop continues instead of nesting.
     if (this.#serving) return;
     this.#serving = true;
     try {
       for (const task of this.waiting) {
         if (!this.room()) break;
-        // It may wait again from in here, and is then the last one.
+        // It may wait again from within, and is then the last one.
         this.waiting.delete(task);
         task.room();
       }
@@ -172,7 +171,7 @@ class CountingSemaphore extends Waiters implements Semaphore {
 
   override leave(task: LimitedTask): void {
     super.leave(task);
-    // Its turn goes to the next.
+    // The turn passes on.
     if (this.waiting.size > 0) this.serve();
   }
 

@@ -6,38 +6,36 @@ export class LinePlace {
   readonly node: QueueNode<LinePlace> = new QueueNode<LinePlace>(this);
   readonly #line: LinkedQueue<LinePlace>;
   readonly #left: (() => void) | undefined;
-  /** Tries; true when there is no need to wait any more. */
+  /** Tries to proceed; true when the wait is over. */
   readonly go: () => boolean;
 
-  /** Made by {@link Line.join}. */
+  /** Use {@link Line.join}. */
   constructor(line: LinkedQueue<LinePlace>, go: () => boolean, left: (() => void) | undefined) {
     this.#line = line;
     this.go = go;
     this.#left = left;
   }
 
-  /** Gives the place up. Nothing happens when it has been served. */
+  /** Gives the place up; does nothing after it has been served. */
   leave(): void {
     if (this.#line.remove(this.node)) this.#left?.();
   }
 }
 
 /**
- * Those who wait for room of any kind, first come first served. Nobody overtakes: who comes while others wait asks
- * {@link Line.isFree} and joins.
- *
- * It is unbounded: whoever lets others join keeps the bound.
+ * Waiters for room of some kind, first come first served. To keep the order, a newcomer asks {@link Line.isFree} and joins.
+ * Unbounded: the caller keeps the bound.
  */
 export class Line {
   readonly #queue = new LinkedQueue<LinePlace>();
   #serving = false;
 
-  /** How many wait. */
+  /** Waiters. */
   get size(): number {
     return this.#queue.size;
   }
 
-  /** Whether nobody waits, or whoever asks is being served right now. */
+  /** Whether there are no waiters, or the caller is the one being served. */
   get isFree(): boolean {
     return this.#queue.size === 0 || this.#serving;
   }
@@ -46,7 +44,7 @@ export class Line {
    * Joins at the end.
    *
    * @param go Called in its turn until it returns true.
-   * @param left Called once, when the place is free again.
+   * @param left Called once, when the place is given up or served.
    */
   join(go: () => boolean, left?: () => void): LinePlace {
     const place = new LinePlace(this.#queue, go, left);
@@ -54,7 +52,7 @@ export class Line {
     return place;
   }
 
-  /** Lets the first ones try, until one must go on waiting. Returns how many need not wait any more. */
+  /** Lets waiters try in order, until one must wait on. Returns how many were served. */
   serve(limit: number): number {
     if (this.#serving) return 0;
     this.#serving = true;

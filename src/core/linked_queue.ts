@@ -1,6 +1,6 @@
 /** A place in a {@link LinkedQueue}. */
 export class QueueNode<T> {
-  /** What waits there. */
+  /** The item. */
   readonly value: T;
   /** Kept by the queue. */
   previous: QueueNode<T> | null = null;
@@ -9,28 +9,24 @@ export class QueueNode<T> {
   /** Whether it is in a queue; kept by the queue. */
   queued = false;
 
-  /**
-   * Makes a place that is in no queue.
-   *
-   * @param value What waits.
-   */
+  /** Makes a place that is in no queue. */
   constructor(value: T) {
     this.value = value;
   }
 }
 
-/** A queue whose items can leave from the middle: everything is O(1). Whoever fills it keeps the bound. */
+/** A queue whose items can leave from the middle; all operations are O(1). Unbounded: the caller keeps the bound. */
 export class LinkedQueue<T> {
   #first: QueueNode<T> | null = null;
   #last: QueueNode<T> | null = null;
   #size = 0;
 
-  /** How many items are in. */
+  /** Items in the queue. */
   get size(): number {
     return this.#size;
   }
 
-  /** Adds at the end. A node that is in already stays where it is. */
+  /** Adds at the end. A node that is in already keeps its place. */
   push(node: QueueNode<T>): void {
     if (node.queued) return;
     node.queued = true;
@@ -46,7 +42,7 @@ export class LinkedQueue<T> {
     return this.#first === null ? null : this.#first.value;
   }
 
-  /** Takes the first item out, or null. */
+  /** Removes the first item, or returns null. */
   shift(): T | null {
     const node = this.#first;
     if (node === null) return null;
@@ -54,7 +50,7 @@ export class LinkedQueue<T> {
     return node.value;
   }
 
-  /** Takes an item out wherever it is. False when it is not in. */
+  /** Removes an item from wherever it is. Returns false when it is not in. */
   remove(node: QueueNode<T>): boolean {
     if (!node.queued) return false;
     node.queued = false;

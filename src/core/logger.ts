@@ -1,22 +1,19 @@
 /** Structured facts beside a log line. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/**
- * Where the library writes what happens: `console` fits. Called `(message, fields)`, never per message on
- * the hot path.
- */
+/** Logger of the library; `console` fits. It is called `(message, fields)`, never per message on the hot path. */
 export interface Logger {
-  /** Details for someone who is looking for something. */
+  /** Details for debugging. */
   debug(message: string, fields?: LogFields): void;
-  /** What an operator may want to know. */
+  /** Events of interest to an operator. */
   info(message: string, fields?: LogFields): void;
-  /** Something went wrong and was dealt with. */
+  /** A problem that the library handled. */
   warn(message: string, fields?: LogFields): void;
-  /** Something went wrong and a person should look. */
+  /** A problem that needs a person. */
   error(message: string, fields?: LogFields): void;
 }
 
-/** The default: says nothing. */
+/** The default: no output. */
 export const silentLogger: Logger = Object.freeze({
   debug() {},
   info() {},

@@ -1,48 +1,49 @@
-/** What a metric is, whatever its values are. */
+/** Description of a metric. */
 export interface MetricInfo {
-  /** `zeromesh_PART_WHAT_UNIT`, with `_total` at the end of a counter's. */
+  /** `zeromesh_PART_SUBJECT_UNIT`, with `_total` at the end of a counter's. */
   readonly name: string;
-  /** What it counts, in one sentence. */
+  /** The meaning of its values, in one sentence. */
   readonly help: string;
-  /** Unit of its values: `seconds`, `bytes`, or what is counted. */
+  /** Unit of its values: `seconds`, `bytes`, or the counted thing. */
   readonly unit: string;
-  /** Names of its labels. Their values come from sets that are closed or limited. */
+  /** Names of its labels. The sets of their values are closed or limited. */
   readonly labels: readonly string[];
 }
 
-/** Takes one value, and the values of the metric's labels in their order. */
+/** Takes one value, with the values of the labels in order. */
 export type Observe = (value: number, ...labels: string[]) => void;
 
-/** Hands out the values that a metric has now. Called when somebody wants to know them. */
+/** Reports the current values of a metric. Called at each reading. */
 export type ReadMetric = (observe: Observe) => void;
 
 /** One series of a histogram. */
+/** One series of a histogram. */
 export interface Recorder {
   /**
-   * Counts a value, in the histogram's unit. It is called while messages flow, so it should cost next to nothing.
+   * Records a value, in the histogram's unit. It is called per message, so it should cost next to nothing.
    *
-   * @param times How many values are as high as this one. @default {1}
+   * @param times How often the value occurred. @default {1}
    */
   record(value: number, times?: number): void;
 }
 
 /** A distribution of values. */
 export interface Histogram {
-  /** The series with these values of the labels: the same one each time. */
+  /** The series with these label values, the same object each time. */
   series(...labels: string[]): Recorder;
 }
 
 /**
- * Where numbers about the library go. `zeromesh/prometheus` and `zeromesh/otel` have one each.
+ * Metrics of the library. `zeromesh/prometheus` and `zeromesh/otel` each have an implementation.
  *
- * Counters and gauges are read when they are wanted, so they cost nothing meanwhile. Several parts may add to one
- * metric: their values are summed, and a counter keeps what it had when the part that disposes of it is gone.
+ * Counters and gauges are read on demand, so they cost nothing in between. Several parts may add to one metric: their
+ * values are summed, and a counter keeps the value of a part that is disposed.
  */
 export interface Meter {
-  /** Adds a number that only grows. Disposing the result takes its last value and reads no more. */
+  /** Adds a number that only grows. Disposing the result reads it a last time. */
   counter(metric: MetricInfo, read: ReadMetric): Disposable;
-  /** Adds a number that goes up and down. Disposing the result takes it out. */
+  /** Adds a number that goes up and down. Disposing the result removes it. */
   gauge(metric: MetricInfo, read: ReadMetric): Disposable;
-  /** The distribution with this name, made at its first use. */
+  /** The histogram with this name, made at first use. */
   histogram(metric: MetricInfo): Histogram;
 }

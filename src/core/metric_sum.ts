@@ -10,7 +10,7 @@ export interface MetricSample {
 
 interface Series {
   readonly labels: readonly string[];
-  /** What counts and is in no reading any more. */
+  /** The sum of readings before the counter fell. */
   base: number;
   /** The last reading. */
   last: number;
@@ -26,22 +26,22 @@ class Source {
 }
 
 /**
- * The sum of what several sources say of one metric, for those who make a `Meter`.
+ * The sum of several sources of one metric, for implementations of `Meter`.
  *
- * A counter never goes back: when a reading is lower than the one before, such as after a handler was unregistered
- * and registered again, it counts from there on.
+ * A counter never falls: when a reading is lower than the one before, such as after a handler was registered again, it
+ * counts on from there.
  */
 export class MetricSum {
   readonly #grows: boolean;
   readonly #sources = new Set<Source>();
   readonly #kept = new Map<string, Series>();
 
-  /** @param type What is summed. */
+  /** @param type The type of the metric. */
   constructor(type: "counter" | "gauge") {
     this.#grows = type === "counter";
   }
 
-  /** Adds a source. Disposing the result removes it; what it counted is kept. */
+  /** Adds a source. Disposing the result removes it; a counter keeps its value. */
   add(read: ReadMetric): Disposable {
     const source = new Source(read);
     this.#sources.add(source);
@@ -57,7 +57,7 @@ export class MetricSum {
     };
   }
 
-  /** The values now. */
+  /** The current values. */
   samples(): MetricSample[] {
     const sums = new Map<string, Series>();
     if (this.#grows) addTo(sums, this.#kept);
@@ -71,7 +71,7 @@ export class MetricSum {
   #take(source: Source): void {
     const { series } = source;
     if (!this.#grows) series.clear();
-    // One reading may name a series several times: the parts of it add up.
+    // One reading may report a series in several parts, which add up.
     const now = new Map<string, { labels: readonly string[]; value: number }>();
     source.read((value, ...labels) => {
       const key = labels.join("\0");

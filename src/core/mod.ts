@@ -1,5 +1,5 @@
 /**
- * Contracts, errors, clock, logger and ids: what every other layer stands on.
+ * Contracts, errors, clock, logger and ids: the lowest layer.
  *
  * @module
  */

@@ -1,34 +1,34 @@
 import { describeValue, typeName } from "./describe_value.ts";
 import { isInstanceId } from "./ids.ts";
 
-/** What the value of an option has to be. */
+/** Type and range of an option. */
 export interface OptionKind {
-  /** The rule, to end the sentence "NAME must be …". */
+  /** The rule, as the end of the sentence "NAME must be …". */
   readonly rule: string;
   /** Whether a value has the right type. */
   fits(value: unknown): boolean;
-  /** Whether a value of the right type lies in the range; undefined where there is none. */
-  readonly lies: ((value: unknown) => boolean) | undefined;
-  /** What a value that fits stands for; undefined where it is what it is. */
+  /** Whether a value of the right type is in range; undefined without a range. */
+  readonly inRange: ((value: unknown) => boolean) | undefined;
+  /** Converts a valid value; undefined when it stays as it is. */
   readonly read: ((value: unknown) => unknown) | undefined;
-  /** The options in it, where the value is an object of options. */
+  /** The table of nested options, for an object of options. */
   readonly table: Readonly<Record<string, OptionKind>> | undefined;
-  /** Whether `null` is a value like any other. Elsewhere it means that the option is not given. */
+  /** Whether `null` is an ordinary value. Otherwise it means that the option is not given. */
   readonly nullable: boolean;
-  /** Whether a value may be a secret, which no error quotes. */
+  /** Whether a value may be a secret, which errors must not quote. */
   readonly secret: boolean;
 }
 
 /** A table of options: each name with its kind. */
 export type OptionTable<Options extends object> = { readonly [Name in keyof Options]-?: OptionKind };
 
-/** What a kind has besides its rule and its type. */
+/** The optional parts of a kind. */
 type Details = Partial<Omit<OptionKind, "rule" | "fits">>;
 
-// One form for all, so that reading them is as fast for many kinds as for one.
+// One object shape for all kinds keeps reading fast.
 function kind(rule: string, fits: (value: unknown) => boolean, details: Details = {}): OptionKind {
-  const { lies, read, table, nullable = false, secret = false } = details;
-  return Object.freeze({ rule, fits, lies, read, table, nullable, secret });
+  const { inRange, read, table, nullable = false, secret = false } = details;
+  return Object.freeze({ rule, fits, inRange, read, table, nullable, secret });
 }
 
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
@@ -39,7 +39,7 @@ const isNumber = (value: unknown): boolean => typeof value === "number" && !Numb
 const hasMethods = (value: unknown, names: readonly string[]): boolean =>
   isObject(value) && names.every((name) => typeof Reflect.get(value, name) === "function");
 
-// Longer than any program runs, and not exact any more.
+// Longer than programs run, and not exact any more.
 const endlessMs = 2 ** 53;
 const endless = (value: unknown): unknown => (value as number) > endlessMs ? Infinity : value;
 
@@ -51,7 +51,7 @@ function methods(what: string, ...names: readonly string[]): OptionKind {
 export const option = {
   /** A kind of its own. */
   kind,
-  /** What is sent, or looked at where it is used: whatever the caller likes, `null` included. */
+  /** A value without a rule, or one that is checked where it is used; `null` included. */
   value: kind("a value", () => true, { nullable: true }),
   /** `true` or `false`. */
   flag: kind("true or false", (value) => typeof value === "boolean"),
@@ -59,7 +59,7 @@ export const option = {
   string: kind("a string", (value) => typeof value === "string"),
   /** A text that is not empty. */
   text: kind("a string that is not empty", (value) => typeof value === "string" && value !== ""),
-  /** A text that no error may quote. */
+  /** A text that errors must not quote. */
   secret: kind("a string that is not empty", (value) => typeof value === "string" && value !== "", {
     secret: true,
   }),
@@ -70,7 +70,7 @@ export const option = {
     "a string or an array of strings",
     (value) => typeof value === "string" || isTexts(value),
   ),
-  /** An object with names of the caller's own. */
+  /** An object with keys of the caller's choice. */
   object: kind("an object", isRecord),
   /** A function. */
   function: kind("a function", (value) => typeof value === "function"),
@@ -86,27 +86,27 @@ export const option = {
   meter: methods("a meter such as prometheusMeter(),", "counter", "gauge", "histogram"),
   /** A clock. */
   clock: methods("a clock", "now", "wallNow", "after"),
-  /** When a call or a wait gives up, in milliseconds. What is not above zero has passed; above 2^53 nothing ever does. */
+  /** The timeout of a call or wait, in milliseconds. 0 or less has passed already; above 2^53 it never does. */
   timeout: kind("a number of milliseconds", isNumber, { read: endless }),
-  /** Milliseconds, not negative; what is above 2^53 is as endless as `Infinity`. */
+  /** Milliseconds, 0 or more; above 2^53 the same as `Infinity`. */
   duration: kind("a number of milliseconds, 0 or more", isNumber, {
-    lies: (value) => (value as number) >= 0,
+    inRange: (value) => (value as number) >= 0,
     read: endless,
   }),
-  /** Milliseconds of something that is done again and again, so more than none and not for ever. */
+  /** Milliseconds between repetitions, so neither 0 nor endless. */
   interval: kind("a number of milliseconds from 1 to 2147483647", isNumber, {
-    lies: (value) => (value as number) >= 1 && (value as number) < 2 ** 31,
+    inRange: (value) => (value as number) >= 1 && (value as number) < 2 ** 31,
   }),
   /** A whole number in a range. */
   whole: (low: number, high: number): OptionKind =>
     kind(`an integer between ${low} and ${high}`, Number.isInteger, {
-      lies: (value) => (value as number) >= low && (value as number) <= high,
+      inRange: (value) => (value as number) >= low && (value as number) <= high,
     }),
-  /** A number of places: a whole number from 1 on, or none at all. */
+  /** A number of places: a whole number from 1 on, or `Infinity`. */
   permits: kind(
     "an integer from 1 on, or Infinity",
     (value) => Number.isInteger(value) || value === Infinity,
-    { lies: (value) => (value as number) >= 1 },
+    { inRange: (value) => (value as number) >= 1 },
   ),
   /** One of some texts. */
   oneOf: (...words: readonly string[]): OptionKind =>
@@ -135,15 +135,15 @@ function alternatives(words: readonly string[]): string {
 const none = Object.freeze({});
 
 /**
- * Checks options by their table. `undefined` and `null` mean that an option, or all of them, are not given. Nothing is
- * made unless something has to be changed, so that calls pay little for it.
+ * Checks options by their table. `undefined` and `null` mean that an option, or all of them, are not given. Allocates
+ * only if a value must be changed, so that calls pay little.
  *
- * @param options What the user gave, or nothing.
- * @param table Every option there is.
- * @param cannot What cannot be done, to begin an error with.
- * @param whom With what it cannot be done, such as a handler's name, which the error quotes.
- * @returns What was given, or a copy where that holds `null`, or a time that is as good as endless.
- * @throws {TypeError} If an option is not known, or has the wrong type.
+ * @param options The user's options, or nothing.
+ * @param table All known options.
+ * @param cannot The failed action, as the beginning of an error's message.
+ * @param whom The object of that action, such as a handler's name, which the error quotes.
+ * @returns The given object, or a copy where it holds `null` or a practically endless time.
+ * @throws {TypeError} If an option is unknown, or has the wrong type.
  * @throws {RangeError} If it is out of its range.
  *
  * @example Usage
@@ -163,7 +163,7 @@ export function readOptions<Options extends object>(
 }
 
 /**
- * The value of an option that has no default.
+ * The value of a required option.
  *
  * @throws {TypeError} If it was not given.
  */
@@ -179,22 +179,22 @@ export function requireOption<Options extends object, Name extends keyof Options
 }
 
 /**
- * Checks one argument as an option of its kind is checked.
+ * Checks one argument by the kind of an option.
  *
  * @throws {TypeError} If it has the wrong type.
  * @throws {RangeError} If it is out of its range.
  */
 export function checkArgument(name: string, value: unknown, kind: OptionKind, cannot: string): void {
   if (!kind.fits(value)) throw wrong(TypeError, name, value, kind, cannot);
-  if (kind.lies !== undefined && !kind.lies(value)) throw wrong(RangeError, name, value, kind, cannot);
+  if (kind.inRange !== undefined && !kind.inRange(value)) throw wrong(RangeError, name, value, kind, cannot);
 }
 
 /**
- * The error about a name that nobody knows, with the one that was meant where it is near.
+ * The error about an unknown name, with the known name that is nearest.
  *
- * @param what What the names stand for, such as "option".
- * @param known An object with a key for each name that there is.
- * @param path What stands before each name.
+ * @param what The noun for the names, such as "option".
+ * @param known An object with a key for each known name.
+ * @param path Prefix of the names.
  */
 export function unknownName(
   what: string,
@@ -215,12 +215,12 @@ export function unknownName(
 type Table = Readonly<Record<string, OptionKind | undefined>>;
 type Given = Readonly<Record<string, unknown>>;
 
-/** @param path What stands before the names of options that are inside another one. */
+/** @param path Prefix of the names of nested options. */
 function read(options: Given, table: Table, cannot: string, whom: string | undefined, path: string): Given {
   let changed = false;
   for (const name in options) {
     const kind = table[name];
-    // What every object inherits has no rule.
+    // Keys that every object inherits have no rule.
     if (kind?.rule === undefined) throw unknownName("option", name, table, begin(cannot, whom), path);
     const value = options[name];
     if (value === undefined) continue;
@@ -229,7 +229,7 @@ function read(options: Given, table: Table, cannot: string, whom: string | undef
       continue;
     }
     if (!kind.fits(value)) throw wrong(TypeError, path + name, value, kind, begin(cannot, whom));
-    if (kind.lies !== undefined && !kind.lies(value)) {
+    if (kind.inRange !== undefined && !kind.inRange(value)) {
       throw wrong(RangeError, path + name, value, kind, begin(cannot, whom));
     }
     if (kind.read !== undefined || kind.table !== undefined) {
@@ -237,7 +237,7 @@ function read(options: Given, table: Table, cannot: string, whom: string | undef
     }
   }
   if (!changed) return options;
-  // With what is under symbols, which the library itself puts there.
+  // Symbols included: the library itself uses them.
   const given: Record<string, unknown> = { ...options };
   for (const name in options) {
     const value = options[name];
@@ -248,7 +248,6 @@ function read(options: Given, table: Table, cannot: string, whom: string | undef
   return given;
 }
 
-/** What a value that fits stands for. */
 function meant(
   value: unknown,
   kind: OptionKind,
@@ -273,12 +272,12 @@ function wrong(
   { rule, table, secret }: OptionKind,
   cannot: string,
 ): Error {
-  // A text in place of an object may be a secret that belongs into it.
+  // A text in place of an object may be a secret that belongs in it.
   const got = secret || table !== undefined ? typeName(value) : describeValue(value);
   return new Failure(`${cannot}: ${name} must be ${rule}, got ${got}`);
 }
 
-/** How many letters are to be changed, added or left out to make one text of another (Levenshtein). */
+/** Levenshtein distance. */
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, i) => i);
   for (let i = 1; i <= from.length; i++) {

@@ -1,8 +1,8 @@
 /**
- * What happens at the limit of a queue. Each option names the ones that make sense for it.
+ * Policy at the limit of a queue. Each option names the values that it takes.
  *
- * - `wait`: whoever adds waits for a place.
- * - `fail`: whoever adds gets an error.
+ * - `wait`: the writer waits for a place.
+ * - `fail`: the writer gets an error.
  * - `dropOldest`: the oldest item makes room for the new one.
  * - `dropNewest`: the new item is dropped.
  */

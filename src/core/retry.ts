@@ -2,31 +2,31 @@ import type { Backoff } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
 import { pause } from "./wait.ts";
 
-/** How something is done again. */
+/** Options of a repetition. */
 export interface RepeatOptions {
-  /** Where time comes from. */
+  /** Clock. */
   readonly clock: Clock;
-  /** The pauses in between. */
+  /** Pauses between attempts. */
   readonly backoff: Backoff;
-  /** Ends it. */
+  /** Ends the repetition. */
   readonly signal?: AbortSignal | null | undefined;
-  /** Told what an attempt failed with, to log it. */
+  /** Receives the error of a failed attempt, for a log. */
   readonly failed?: ((error: unknown) => void) | undefined;
 }
 
-/** How something is tried again. */
+/** Options of {@link retry}. */
 export interface AttemptOptions extends RepeatOptions {
-  /** For how long attempts begin, in milliseconds from the first one on. @default {for ever} */
+  /** Attempts begin within this time, in milliseconds from the first one. @default {no limit} */
   readonly timeoutMs?: number | undefined;
-  /** Whether it is worth another attempt after an error. @default {after every error} */
+  /** Whether to try again after an error. @default {always} */
   readonly again?: ((error: unknown) => boolean) | undefined;
 }
 
 /**
  * Tries until an attempt succeeds.
  *
- * @throws What the last attempt failed with, when another one is not worth it or would begin too late; the signal's
- * reason, when it aborts during a pause.
+ * @throws The last attempt's error, when `again` denies another or it would begin too late; the signal's reason, when it
+ * aborts during a pause.
  */
 export async function retry<T>(attempt: () => T | PromiseLike<T>, options: AttemptOptions): Promise<T> {
   const { clock, backoff, signal, failed, timeoutMs = Infinity, again } = options;
@@ -45,10 +45,9 @@ export async function retry<T>(attempt: () => T | PromiseLike<T>, options: Attem
 }
 
 /**
- * Runs something again and again, with a pause after each end, until the signal aborts; whether it ended by itself or
- * failed. Never rejects.
+ * Runs a function again and again, with a pause after each end or failure, until the signal aborts. Never rejects.
  *
- * @param run Calls `healthy` when it works: then the pauses begin with the shortest one again.
+ * @param run Calls `healthy` when it works, which makes the next pause the shortest one.
  */
 export async function supervise(
   run: (healthy: () => void) => Promise<void>,

@@ -1,15 +1,15 @@
 import { errorText, type ZeromeshError } from "./errors.ts";
 import { option, type OptionKind } from "./options.ts";
 
-/** One complaint of a schema. */
+/** One issue of a schema. */
 export interface SchemaIssue {
-  /** What is wrong. */
+  /** The problem. */
   readonly message: string;
-  /** Where in the value, outermost key first. */
+  /** Path in the value, outermost key first. */
   readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined;
 }
 
-/** What a schema's `validate` answers: a value, or issues. */
+/** The result of a schema's `validate`: a value, or issues. */
 export type SchemaResult<Out> =
   | { readonly value: Out; readonly issues?: undefined }
   | { readonly issues: ReadonlyArray<SchemaIssue> };
@@ -51,13 +51,13 @@ export function isSchema(value: unknown): value is AnySchema {
 /** A Standard Schema. */
 export const schemaOption: OptionKind = option.kind("a Standard Schema v1 (zod, valibot, …)", isSchema);
 
-/** Makes the error of a value that its schema does not take; `cause` is what the validator threw, if it did. */
+/** Makes the error of an invalid value; `cause` is an error that the validator threw. */
 export type SchemaFailure = (issues: readonly SchemaIssue[], cause?: unknown) => ZeromeshError;
 
 /**
  * Runs a schema. A synchronous validator costs no promise.
  *
- * @throws {ZeromeshError} What `failure` makes of the issues, when there are any, or of what the validator threw.
+ * @throws {ZeromeshError} The error of `failure`, for issues or a validator that threw.
  */
 export function validate<Out>(
   schema: StandardSchema<unknown, Out>,
@@ -77,10 +77,9 @@ export function validate<Out>(
 }
 
 /**
- * The same for a value that arrived. An empty payload is `undefined`, or `null` where the schema takes only that. To
- * a peer that cannot tell the two apart, `null` is either, whichever the schema takes.
+ * Validates a received value. An empty payload is `undefined`, or `null` where the schema takes only that.
  *
- * @param alike Whether the sender cannot tell them apart.
+ * @param alike Whether the sender cannot tell `null` from `undefined`; then `null` is whichever the schema takes.
  */
 export function validateArrived<Out>(
   schema: StandardSchema<unknown, Out>,
@@ -121,7 +120,7 @@ export function describeIssues(issues: readonly SchemaIssue[]): string {
   return named.join("; ");
 }
 
-/** An issue's place in the value, such as `items[2].price`. */
+/** An issue's path in the value, such as `items[2].price`. */
 export function issuePath(issue: SchemaIssue): string {
   let text = "";
   for (const step of issue.path ?? []) {

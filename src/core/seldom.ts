@@ -5,8 +5,8 @@ const pauseMs = 10_000;
 const maxKinds = 64;
 
 /**
- * Logs what others may cause as often as they like: the first of each kind at once, those after it once in ten seconds
- * and with how many there were meanwhile (`others`).
+ * Logs events whose frequency peers control: the first of each kind at once, later ones once in ten seconds with their
+ * number (`others`).
  */
 export class SeldomLog {
   readonly #logger: Logger;
@@ -14,14 +14,14 @@ export class SeldomLog {
   readonly #message: string;
   readonly #told = new Map<string, { at: number; more: number }>();
 
-  /** @param message What every line says. */
+  /** @param message The message of each line. */
   constructor(logger: Logger, clock: Clock, message: string) {
     this.#logger = logger;
     this.#clock = clock;
     this.#message = message;
   }
 
-  /** It happened again. @param kind What counts as the same, where the fields differ. */
+  /** Logs an event. @param kind Key of the events that count as the same although their fields differ. */
   warn(kind: string, fields: LogFields): void {
     const now = this.#clock.now();
     const last = this.#told.get(kind);

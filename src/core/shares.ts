@@ -1,45 +1,42 @@
-// The same for every table: one sender alone gets sixteen seventeenths, and two, or ten, still leave some to others.
+// The same for all tables: one sender alone gets 16/17 of the places, and even ten senders leave some free.
 const timesFree = 16;
 
 /**
- * Whether a sender that holds so many places of a table gets more: it may hold at most sixteen times what is left free.
+ * Whether a sender may take more places of a table: it may hold at most sixteen times the number left free.
  *
- * @param held The places that it has.
- * @param taken The places that all have together.
- * @param limit The places that there are.
- * @param wanted How many it wants now.
+ * @param held Places of the sender.
+ * @param taken Places of all senders together.
+ * @param limit Places of the table.
+ * @param wanted Places to take now.
  */
 export function hasShare(held: number, taken: number, limit: number, wanted = 1): boolean {
   const left = limit - taken - wanted;
   return left >= 0 && held + wanted <= timesFree * (left + 1);
 }
 
-/**
- * Places of a table in which messages of others make entries: so many there are, and each sender gets a share of them. So
- * whoever takes all it can leaves places to everybody else.
- */
+/** The places of a table that peers' messages fill. Each sender has a share, so that one sender cannot take all. */
 export class Shares<Sender> {
   readonly #limit: number;
   readonly #held = new Map<Sender, number>();
   #taken = 0;
   #refused = 0;
 
-  /** @param limit The places that there are. */
+  /** @param limit The number of places. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** The places that are taken. */
+  /** Places that are taken. */
   get taken(): number {
     return this.#taken;
   }
 
-  /** How often somebody was refused a place. */
+  /** How often a place was refused. */
   get refused(): number {
     return this.#refused;
   }
 
-  /** Takes places for a sender, or for this side itself (null), which has no share. Returns whether there were any. */
+  /** Takes places for a sender, or for this instance (null), which has no share. Returns whether there were enough. */
   take(sender: Sender | null, wanted = 1): boolean {
     const held = sender === null ? 0 : this.#held.get(sender) ?? 0;
     const given = sender === null
@@ -54,7 +51,7 @@ export class Shares<Sender> {
     return true;
   }
 
-  /** Gives places back that were taken for a sender. */
+  /** Gives a sender's places back. */
   give(sender: Sender | null, places = 1): void {
     this.#taken -= places;
     if (sender === null) return;

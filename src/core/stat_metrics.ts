@@ -2,24 +2,24 @@ import type { Guard } from "./guard.ts";
 import { GuardedMeter } from "./guarded_meter.ts";
 import type { Meter, MetricInfo, Observe } from "./meter.ts";
 
-/** A metric that is a view of the counters of a part. */
+/** A metric that is read from a part's counters. */
 export interface StatMetric<Stats> extends MetricInfo {
   /** Whether it only grows. */
   readonly type: "counter" | "gauge";
-  /** Hands out its values. */
+  /** Reports its values. */
   read(stats: Stats, observe: Observe): void;
 }
 
-/** A number among counters as a metric: without a name it has that of its counter. */
+/** A metric of one counter, with the counter's name unless another is given. */
 type Row = readonly [type: "counter" | "gauge", unit: string, help: string, name?: string];
 
 type Numbers<Part> = { readonly [Name in keyof Part as Part[Name] extends number ? Name : never]?: Row };
 
 /**
- * Metrics of the numbers of a part, each under its name in the part's counters.
+ * Metrics of a part's numeric counters.
  *
- * @param part Finds the part; where there is none, its metrics have no values.
- * @param prefix Of all names, such as `events_`.
+ * @param part Finds the part; without it the metrics have no values.
+ * @param prefix Prefix of the names, such as `events_`.
  */
 export function numbersOf<Stats, Part>(
   part: (stats: Stats) => Part | null | undefined,
@@ -42,7 +42,7 @@ export function numbersOf<Stats, Part>(
   });
 }
 
-/** Hands counters to a meter, if there is one, until the result is disposed of. */
+/** Adds metrics of counters to a meter, if there is one, until the result is disposed. */
 export function observeStats<Stats>(
   given: Meter | undefined,
   guard: Guard,

@@ -1,28 +1,28 @@
 import type { Clock } from "./clock.ts";
 
-// So many things are done at most between two looks at the clock. One costs 40 ns on Bun and 140 on Deno, a message in
-// a batch as little as 250 in all.
+// The most units between two readings of the clock. A reading costs 40 ns on Bun and 140 on Deno, a message in a batch as
+// little as 250 in all.
 const longestStride = 32;
-// So many are begun the first time, and twice as many each time while what they leave behind is short.
+// Units of the first slice; the number doubles while the microtasks that they leave behind are short.
 const firstLimit = 64;
 const highestLimit = 4_096;
-// Below this what they leave behind is not looked at: it is part of a lone call's way.
+// Below this the microtasks left behind are not measured: they are part of a lone call.
 const few = 4;
-// A handler's promise goes on in a microtask, and after each thing that it awaits and has already in another one.
+// A handler's promise continues in a microtask, and in another one after each settled promise that it awaits.
 const hops = 8;
-// On a busy machine the system takes the processor away for milliseconds now and then, and that says nothing of the things
-// that are done: one long time among short ones is passed over once. Without this, batches of 64 calls fell apart into some
-// 47 on two processors that four threads shared, and each part went on by itself.
+// On a busy machine the system stops the process for milliseconds now and then, which says nothing about the units: one
+// long slice after several short ones is ignored once. Without this, batches of 64 calls fell apart into some 47 on two
+// processors that four threads shared, and each part went on by itself.
 const shortBefore = 8;
-// A stop of the system is shorter than this.
+// The system stops a process for less than this.
 const longestStopMs = 20;
 
 /**
- * How long something may go on before others have their turn.
+ * Time that a loop may use before the event loop continues.
  *
- * The clock is not read for each thing done: more and more seldom while they are short, and each time once one was
- * long. What goes on in microtasks afterwards cannot be interrupted, but as long as it takes more than the time there
- * is, fewer things are begun the next time.
+ * The clock is not read for each unit: less and less often while units are short, and each time after a long one.
+ * Microtasks that follow cannot be interrupted, but while they take longer than the slice, fewer units are begun next
+ * time.
  */
 export class TimeSlice {
   readonly #clock: Clock;
@@ -41,26 +41,23 @@ export class TimeSlice {
   #endedAt = 0;
   #hops = 0;
 
-  /**
-   * @param clock Where time comes from.
-   * @param lengthMs How long it is.
-   */
+  /** @param lengthMs Length of a slice in milliseconds. */
   constructor(clock: Clock, lengthMs: number) {
     this.#clock = clock;
     this.#lengthMs = lengthMs;
   }
 
-  /** Whether the time is over. */
+  /** Whether the slice is over. */
   get over(): boolean {
     return this.#over;
   }
 
-  /** How many things may be done before the next look, if they are as short as the last ones. */
+  /** Units until the next reading of the clock, if they are as short as the last ones. */
   get left(): number {
     return this.#left;
   }
 
-  /** Starts anew. */
+  /** Begins a slice. */
   begin(): void {
     this.#lookedAt = this.#clock.now();
     this.#endsAt = this.#lookedAt + this.#lengthMs;
@@ -69,12 +66,12 @@ export class TimeSlice {
     this.#over = this.#forgiven = false;
   }
 
-  /** Says that so many things were done. Returns whether the time is over. */
+  /** Counts units. Returns whether the slice is over. */
   spend(count = 1): boolean {
     return (this.#left -= count) > 0 ? this.#over : this.#look();
   }
 
-  /** Says that it ends, at this time of the clock, and looks how long that what was begun goes on. */
+  /** Ends the slice at this time of the clock, and measures the microtasks that it leaves behind. */
   end(now: number): void {
     if (this.#hops > 0) return;
     this.#begun = this.#done + this.#step - this.#left;

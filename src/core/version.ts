@@ -1,2 +1,2 @@
-/** The version of this library, as `package.json` has it. */
+/** The version in `package.json`. */
 export const libraryVersion = "0.2.0";

@@ -3,9 +3,9 @@ import type { Clock } from "./clock.ts";
 const nothing: Disposable = { [Symbol.dispose]() {} };
 
 /**
- * Calls back once when a signal aborts, at once if it has, until the result is disposed of.
+ * Calls `run` once when a signal aborts, at once if it has, until the result is disposed.
  *
- * @param signal Nothing for one that never aborts.
+ * @param signal Null and undefined never abort.
  */
 export function onAbort(signal: AbortSignal | null | undefined, run: () => void): Disposable {
   if (signal === null || signal === undefined) return nothing;
@@ -17,7 +17,7 @@ export function onAbort(signal: AbortSignal | null | undefined, run: () => void)
   return { [Symbol.dispose]: () => signal.removeEventListener("abort", run) };
 }
 
-/** Lets time pass: resolves after `ms` milliseconds, or as soon as one of the signals has aborted. Never rejects. */
+/** Resolves after `ms` milliseconds, or as soon as one of the signals has aborted. Never rejects. */
 export async function pause(
   clock: Clock,
   ms: number,
@@ -34,22 +34,22 @@ export async function pause(
   }
 }
 
-/** How long {@link hold} waits. */
+/** Options of {@link hold}. */
 export interface HoldOptions {
-  /** Where time comes from. */
+  /** Clock. */
   readonly clock: Clock;
-  /** Milliseconds. @default {as long as it takes} */
+  /** Milliseconds. @default {no limit} */
   readonly timeoutMs?: number | undefined;
-  /** Gives the wait up. */
+  /** Ends the wait. */
   readonly signal?: AbortSignal | null | undefined;
-  /** Makes the error of a wait that took too long. */
+  /** Makes the error of a timeout. */
   late?: (() => unknown) | undefined;
 }
 
 /**
- * What a promise comes to, if it does so in time. The work behind it goes on all the same.
+ * Waits for a promise, within a time. The work behind the promise goes on in either case.
  *
- * @throws What the promise rejects with; the signal's reason; or what `late` makes.
+ * @throws The promise's error; the signal's reason; the error of `late`.
  */
 export async function hold<T>(
   promise: PromiseLike<T>,

@@ -1,5 +1,5 @@
 /**
- * XXH3-64 (seed 0, default secret) of exactly 16 bytes: what a worker id is.
+ * XXH3-64 (seed 0, default secret) of exactly 16 bytes, for worker ids.
  *
  * Sixteen bytes take the algorithm's shortest path, so this needs no library and no asynchronous start-up.
  * Longer inputs (address checksums) go through `hash-wasm`.

@@ -52,7 +52,7 @@ export const longestAckId = 256;
 export const ackIdKind: OptionKind = option.kind(
   `a string of 1 to ${longestAckId} characters`,
   (value) => typeof value === "string",
-  { lies: (value) => (value as string).length >= 1 && (value as string).length <= longestAckId },
+  { inRange: (value) => (value as string).length >= 1 && (value as string).length <= longestAckId },
 );
 
 /** All that registering an ACK knows. */
