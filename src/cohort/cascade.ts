@@ -6,23 +6,23 @@ import type { CohortContracts } from "./protocol.ts";
 import { CohortResults, type WorkerOutcome } from "./results.ts";
 import { Timeout } from "./timeout.ts";
 
-/** What is known of one worker's end. */
+/** The end of one worker. */
 interface Ending {
   readonly worker: Worker;
-  /** Resolves when it has said that it ended, or cannot any more. */
+  /** Resolves when it has said that it ended, or no longer can. */
   readonly settled: Promise<void>;
   settle(): void;
-  /** Whether it said that it ended. */
+  /** Whether it has said that it ended. */
   left: boolean;
-  /** Whether it said that it will. */
+  /** Whether it has acknowledged the shutdown. */
   told: boolean;
-  /** Why it cannot be waited for. */
+  /** Why the leader does not wait for it. */
   failure: Error | null;
-  /** Since when there is no connection to it; null while there is one. */
+  /** When its connection was lost; null while it is connected. */
   downSince: number | null;
 }
 
-/** The end of a cohort: workers are told in order, none waits for another one, and one deadline ends the wait for all. */
+/** The shutdown of a cohort: workers are told in order, none waits for another, and one deadline ends the wait. */
 export class Cascade {
   readonly #messenger: CohortMessenger;
   readonly #contract: CohortContracts["shutdown"];
@@ -31,7 +31,7 @@ export class Cascade {
   readonly #endings = new Map<InstanceId, Ending>();
   #stopWatching: () => void = () => {};
 
-  /** @param contract What workers are told with. */
+  /** @param contract The shutdown message. */
   constructor(
     messenger: CohortMessenger,
     contract: CohortContracts["shutdown"],
@@ -44,7 +44,7 @@ export class Cascade {
     this.#options = options;
   }
 
-  /** A worker has said that it ended. */
+  /** A worker has ended. */
   left(worker: InstanceId): void {
     const ending = this.#endings.get(worker);
     if (ending === undefined) return;
@@ -52,13 +52,13 @@ export class Cascade {
     ending.settle();
   }
 
-  /** Tells the workers, in the order given, and waits until they have ended or the time is over. */
+  /** Tells the workers in the given order, and waits until they have ended or the time is over. */
   async run(members: readonly Member[], reason: string, timeoutMs: number): Promise<CohortResults<void>> {
     const timeout = new Timeout(this.#clock, timeoutMs);
     for (const member of members) {
       const worker = member.view();
       const { promise: settled, resolve: settle } = Promise.withResolvers<void>();
-      // Whoever never joined has nothing to end, and knows no message that would tell it to.
+      // A worker that never joined has nothing to end, and does not know the message.
       const left = member.plain && member.state === "up";
       if (left) settle();
       const nothing = { told: false, failure: null, downSince: null };
@@ -74,7 +74,7 @@ export class Cascade {
     return new CohortResults(endings.map((ending) => outcomeOf(ending, timeoutMs)));
   }
 
-  /** A worker may be busy with its end for as long as there is time, but not without a connection. */
+  /** A connected worker may use all the time for its end; a disconnected one may not. */
   #watch(): void {
     const { heartbeatMs, lostAfterMs } = this.#options;
     const now = this.#clock.now();
@@ -94,7 +94,7 @@ export class Cascade {
     const { worker: { instanceId, state } } = ending;
     const fail = (error: Error): void => {
       const { code } = error as { code?: unknown };
-      // Whoever was merely late with its acknowledgement, or was cut off, may end all the same.
+      // A late acknowledgement or a cut connection does not mean that the worker cannot end.
       if (code === "TIMEOUT") return;
       ending.failure = error;
       if (code !== "PEER_DISCONNECTED" && code !== "PEER_UNREACHABLE") ending.settle();

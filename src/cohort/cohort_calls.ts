@@ -18,24 +18,20 @@ import { Distribution, type ItemValue, type OngoingWork } from "./distribution.t
 import type { Worker } from "./members.ts";
 import type { CohortResults } from "./results.ts";
 
-/** What {@link CohortCalls} needs of a cohort. */
+/** The cohort, as far as {@link CohortCalls} uses it. */
 export interface CallsHost extends CollectiveHost {
   /** The cohort's name. */
   readonly name: string;
-  /** Distributions under way: told of every change of the workers, and ended with the cohort. */
+  /** Running distributions. They learn of changes of the workers, and end with the cohort. */
   readonly distributions: Set<OngoingWork>;
 }
 
-/** What a leader asks of its workers, all at once or one after the other. */
+/** The leader's calls to its workers: collectives and distributions. */
 export abstract class CohortCalls<Rank extends number | null> {
   readonly #host: CallsHost;
   readonly #collectives: Collectives<Rank>;
 
-  /**
-   * Made by a cohort.
-   *
-   * @param host The cohort.
-   */
+  /** Used by cohorts. */
   protected constructor(host: CallsHost) {
     this.#host = host;
     this.#collectives = new Collectives(host);
@@ -46,7 +42,7 @@ export abstract class CohortCalls<Rank extends number | null> {
     (await this.#collectives.awaitHandler(handler, options)).values();
   }
 
-  /** Fire and forget to every worker, in order of rank. The outcome says whose queue holds the message. */
+  /** Fire and forget to every worker, in order of rank. The outcomes say whose queue accepted the message. */
   send<C extends Contract>(
     contract: C,
     options: TypedBroadcastOptions<C>,
@@ -57,7 +53,7 @@ export abstract class CohortCalls<Rank extends number | null> {
     return this.#collectives.send(target, options);
   }
 
-  /** To every worker; each one's outcome says whether its handler has finished, or with `ack: "handler"` sent its ACK. */
+  /** Sends to every worker; the outcomes say whose handler has finished, or with `ack: "handler"` has sent its ACK. */
   sync<C extends Contract>(
     contract: C,
     options: TypedBroadcastOptions<C> & AckOptions,
@@ -71,7 +67,7 @@ export abstract class CohortCalls<Rank extends number | null> {
     return this.#collectives.sync(target, options);
   }
 
-  /** The same question to every worker. */
+  /** Calls every worker with the same input. */
   call<C extends UnaryContract>(
     target: C,
     options: TypedBroadcastOptions<C>,
@@ -85,13 +81,13 @@ export abstract class CohortCalls<Rank extends number | null> {
     return this.#collectives.call(target as string, options);
   }
 
-  /** A question of its own to every worker. The deadline and the signal also end the wait for its payload. */
+  /** Calls every worker with its own input. Deadline and signal also apply to making the inputs. */
   map<C extends UnaryContract>(
     target: C,
     payloadOf: (worker: Worker<Rank>) => CallInput<C> | Promise<CallInput<C>>,
     options?: CollectiveOptions,
   ): Promise<CohortResults<CallOutput<C>, Rank>>;
-  /** The same, by handler name: bytes are sent as they are, everything else as JSON. */
+  /** The same, by handler name: bytes are sent unchanged, other values as JSON. */
   map(
     target: string,
     payloadOf: (worker: Worker<Rank>) => unknown,
@@ -105,27 +101,27 @@ export abstract class CohortCalls<Rank extends number | null> {
     return this.#collectives.map(target as string, payloadOf, options);
   }
 
-  /** Alias of {@link send}: Dynamo's `broadcast_to_workers`. */
+  /** Alias of {@link send}, after Dynamo's `broadcast_to_workers`. */
   get broadcastToWorkers(): CohortCalls<Rank>["send"] {
     return this.send;
   }
 
-  /** Alias of {@link sync}: Dynamo's `broadcast_to_workers_with_acks`. */
+  /** Alias of {@link sync}, after Dynamo's `broadcast_to_workers_with_acks`. */
   get broadcastToWorkersWithAcks(): CohortCalls<Rank>["sync"] {
     return this.sync;
   }
 
   /**
-   * Calls a handler once for each item, each at one worker: a queue of work that the workers empty. Items go to free
-   * workers in their order; one that failed without having run is given to another worker.
+   * Calls a handler once for each item, each at one worker: a work queue. Free workers get the items in order; an item
+   * that failed without having run goes to another worker.
    *
-   * Workers may come and go meanwhile. Without any, items wait. What ends the cohort ends it, so a cohort that loses
-   * workers needs a `failurePolicy` other than `endAll`.
+   * Workers may come and go meanwhile. Without workers, items wait. The end of the cohort ends the distribution, so a
+   * cohort that loses workers needs a `failurePolicy` other than `endAll`.
    *
-   * @param contract What to call.
-   * @param items What to call it with. Something that yields them later is asked for one when a worker is free.
-   * @param options How many items a worker has at a time, retries, deadlines, a signal.
-   * @returns Awaited, the results in the order of the items; iterated, every item's outcome as it ends.
+   * @param contract The handler.
+   * @param items The inputs. An iterable is asked for the next one when a worker is free.
+   * @param options Items per worker at a time, retries, deadlines, a signal.
+   * @returns Awaited, the results in the order of the items; iterated, each item's outcome as it ends.
    */
   distribute<C extends Contract>(
     contract: C,

@@ -1,7 +1,7 @@
 import { numbersOf } from "../core/mod.ts";
 import type { CohortStats } from "./options.ts";
 
-/** The metrics of a cohort, at its leader. */
+/** The metrics of a cohort, reported by its leader. */
 export const cohortMetrics = numbersOf((stats: CohortStats) => stats, "cohort_", {
   workers: ["gauge", "workers", "Workers that have a place in a cohort led here."],
   lost: ["gauge", "workers", "Of these, those that are lost and not replaced.", "workers_lost"],

@@ -16,25 +16,25 @@ import type { CohortMessenger } from "./options.ts";
 import { CohortResults, type WorkerOutcome } from "./results.ts";
 import { Timeout } from "./timeout.ts";
 
-/** For which workers a collective is meant. Without any of the three for all. */
+/** The workers that a collective addresses; all of them by default. */
 export interface Targets {
-  /** The one with this rank. */
+  /** The worker with this rank. */
   rank?: number | undefined;
-  /** Those with these ranks: from the first up to, and without, the second. */
+  /** The workers with these ranks: from the first up to, but without, the second. */
   ranks?: readonly [from: number, end: number] | undefined;
 }
 
-/** Options of every collective. One deadline holds for all workers together. */
+/** Options of every collective. The deadline holds for all workers together. */
 export interface CollectiveOptions extends WaitOptions, Targets {
-  /** Text by name, sent beside the payload. */
+  /** Headers of the message. */
   headers?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Options of a collective that sends the same to every worker. */
 export interface BroadcastOptions extends CollectiveOptions {
-  /** A value to send as JSON, or as the contract says. */
+  /** The value to send, as JSON or as the contract says. */
   payload?: unknown;
-  /** Bytes to send as they are; not with a contract. */
+  /** Bytes to send unchanged; not with a contract. */
   rawPayload?: Uint8Array | undefined;
 }
 
@@ -43,11 +43,11 @@ export type TypedBroadcastOptions<C extends Contract> =
   & CollectiveOptions
   & Pick<TypedCallOptions<C>, "payload">;
 
-/** What an acknowledgement of a worker means. */
+/** The meaning of a worker's acknowledgement. */
 export interface AckOptions {
   /**
-   * `finished`: the handler has returned. `handler`: each worker's message carries an `_ack_id` of its own in its JSON
-   * payload, and the handler sends the ACK itself, with `acknowledge(context)`, when it likes.
+   * `finished`: the handler has returned. `handler`: each worker's message has its own `_ack_id` in the JSON payload,
+   * and the handler sends the ACK itself with `acknowledge(context)`.
    *
    * @default {"finished"}
    */
@@ -66,7 +66,7 @@ const collectiveOptionTable: OptionTable<CollectiveOptions> = {
   headers: option.object,
 };
 
-// Bytes cannot go by a contract.
+// A contract encodes its own payload.
 const typedBroadcastOptionTable: OptionTable<Omit<BroadcastOptions, "rawPayload">> = {
   ...collectiveOptionTable,
   payload: option.value,
@@ -93,23 +93,22 @@ function nameOf(target: string | Contract): string {
   return isContract(target) ? target.name : String(target);
 }
 
-/** What collectives need of a cohort. */
+/** The cohort, as far as collectives use it. */
 export interface CollectiveHost {
   /** Clock. */
   readonly clock: Clock;
-  /** Who sends. */
+  /** The leader's messenger. */
   readonly messenger: CohortMessenger;
-  /** Deadline where none is named, in milliseconds. */
+  /** Default deadline in milliseconds. */
   readonly timeoutMs: number;
   /** The workers, in order. @throws {ZeromeshError} `COHORT_ENDED`. */
   members(): readonly Member[];
 }
 
-/** The same for many workers at once: everybody starts together, and one deadline ends all. */
+/** Calls to many workers at once: all start together, and one deadline ends all. */
 export class Collectives<Rank extends number | null> {
   readonly #host: CollectiveHost;
 
-  /** @param host The cohort. */
   constructor(host: CollectiveHost) {
     this.#host = host;
   }
@@ -124,7 +123,7 @@ export class Collectives<Rank extends number | null> {
     );
   }
 
-  /** Fire and forget, handed over in order. */
+  /** Fire and forget, sent in order. */
   async send(target: string | Contract, given?: BroadcastOptions): Promise<CohortResults<void, Rank>> {
     const options = readBroadcast(target, given);
     return await this.#run(
@@ -160,7 +159,7 @@ export class Collectives<Rank extends number | null> {
     );
   }
 
-  /** Every worker's answer. */
+  /** Resolves to every worker's answer. */
   call<C extends UnaryContract>(
     target: C,
     options?: BroadcastOptions,
@@ -177,7 +176,7 @@ export class Collectives<Rank extends number | null> {
     );
   }
 
-  /** Every worker's answer to a message of its own. */
+  /** Resolves to every worker's answer to its own message. */
   map<C extends UnaryContract>(
     target: C,
     payloadOf: (worker: Worker<Rank>) => CallInput<C> | Promise<CallInput<C>>,
@@ -260,13 +259,13 @@ function select(members: readonly Member[], { rank, ranks }: Targets): readonly 
   throw new ZeromeshError("RANK_UNKNOWN", `No worker has rank ${missing.join(", ")}`, { ran: "no" });
 }
 
-/** The outcome at a worker for which there was nothing to send. */
+/** The error of a worker whose input was not made in time. */
 function payloadLate(worker: Worker): ZeromeshError {
   const message = `There was no payload for worker ${peerText(worker)} when the time was over`;
   return new ZeromeshError("TIMEOUT", message, { peer: worker.instanceId, ran: "no" });
 }
 
-/** The outcome at a worker whose place waits for a replacement. */
+/** The error of a lost worker whose place waits for a replacement. */
 function workerLost(worker: Worker): ZeromeshError {
   return new ZeromeshError(
     "COHORT_WORKER_LOST",

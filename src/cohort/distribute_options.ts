@@ -10,24 +10,23 @@ import {
 
 /** Options of `cohort.distribute`. */
 export interface DistributeOptions extends WaitOptions {
-  /** How many items each worker has at a time. @default {1} */
+  /** Items per worker at a time. @default {1} */
   concurrency?: number | undefined;
-  /** When an item is given to a worker again. @default {three times in all, if it did not run} */
+  /** Retries of an item. @default {three attempts, while it has not run} */
   retry?: RetryOptions | undefined;
-  /** How long all items together may take, in milliseconds. @default {no end} */
+  /** Deadline of all items together, in milliseconds. @default {none} */
   timeoutMs?: number | undefined;
   /**
-   * How long one attempt at one item may take, and how long items wait for a worker while there is none, in
-   * milliseconds.
+   * Deadline of one attempt, in milliseconds, and of the wait for a worker while there is none.
    *
    * @default {the cohort's timeoutMs, 30_000}
    */
   itemTimeoutMs?: number | undefined;
-  /** Text by name, sent beside each item. */
+  /** Headers of each item's message. */
   headers?: Readonly<Record<string, string>> | undefined;
 }
 
-/** {@link DistributeOptions} with everything filled in. */
+/** {@link DistributeOptions} with its defaults. */
 export interface ResolvedDistribution {
   readonly concurrency: number;
   readonly attempts: number;
@@ -36,7 +35,7 @@ export interface ResolvedDistribution {
   readonly itemTimeoutMs: number;
   readonly signal: AbortSignal | undefined;
   readonly headers: Readonly<Record<string, string>> | undefined;
-  /** The pauses of one item. */
+  /** The backoff of one item. */
   backoff(): Backoff;
 }
 
@@ -49,7 +48,7 @@ const optionTable: OptionTable<DistributeOptions> = {
   headers: option.object,
 };
 
-/** Checks options and fills in what is missing. @throws {RangeError} @throws {TypeError} */
+/** Checks the options and fills in defaults. @throws {RangeError} @throws {TypeError} */
 export function resolveDistribution(
   given: DistributeOptions | undefined,
   timeoutMs: number,
@@ -69,7 +68,7 @@ export function resolveDistribution(
   };
 }
 
-// These say that the item, or the call, is wrong: no other worker would take it.
+// Errors of the item or the call itself: no other worker would accept it.
 const hopeless: ReadonlySet<string> = new Set([
   "PAYLOAD_INVALID",
   "PAYLOAD_TOO_LARGE",
@@ -79,7 +78,7 @@ const hopeless: ReadonlySet<string> = new Set([
   "CANCELLED",
 ]);
 
-/** Whether an item that ended with an error may be sent again. */
+/** Whether a failed item may be sent again. */
 export function mayRunAgain(error: unknown, ran: "no" | "maybe"): boolean {
   if (!(error instanceof ZeromeshError) || hopeless.has(error.code)) return false;
   return error.ran === "no" || error.ran === ran;

@@ -3,39 +3,39 @@ import { peerText } from "../messenger/mod.ts";
 import type { Worker } from "./members.ts";
 import { type ItemEnd, WorkQueue, type WorkQueueParts } from "./work_queue.ts";
 
-/** What a worker answers to an item; nothing for a contract without an answer. */
+/** A worker's answer to an item; void for a contract without an answer. */
 export type ItemValue<C extends Contract> = C extends UnaryContract ? CallOutput<C> : void;
 
-/** How one item of `cohort.distribute` ended, and how far all of them are. */
+/** The outcome of one item of `cohort.distribute`, with the progress of all. */
 export type ItemOutcome<T, Rank extends number | null = number | null> =
   & {
-    /** The item's place among all items, from 0. */
+    /** Index of the item, from 0. */
     readonly index: number;
-    /** The worker that had it last. */
+    /** The worker of the last attempt. */
     readonly worker: Worker<Rank>;
-    /** How often it was sent. */
+    /** Number of attempts. */
     readonly attempts: number;
-    /** How many items have ended, this one included. */
+    /** Items that have ended, this one included. */
     readonly done: number;
-    /** How many there are; null while items still come. */
+    /** Items in total; null while the source may yield more. */
     readonly total: number | null;
   }
   & ({ readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Error });
 
-/** A distribution as its cohort knows it. */
+/** A distribution, as its cohort uses it. */
 export type OngoingWork = Pick<Distribution<unknown>, "changed" | "cancel">;
 
-/** What a {@link Distribution} is made of. */
+/** The parts of a {@link Distribution}. */
 export type DistributionParts = Omit<WorkQueueParts, "itemEnded" | "over">;
 
-// So many failures are told one by one in the error for all.
+// The error for all items describes this many failures.
 const mostTold = 5;
 
 /**
- * Items on their way through a cohort's workers, made by `cohort.distribute`. It begins at once.
+ * A running distribution of items to a cohort's workers, made by `cohort.distribute`. It begins at once.
  *
- * Awaited it gives the results in the order of the items. Iterated it gives each item's outcome as it ends. Both can be
- * done; every outcome is kept until the object goes.
+ * Awaited, it gives the results in the order of the items; iterated, each item's outcome as it ends. Both are possible:
+ * all outcomes are kept.
  */
 export class Distribution<T, Rank extends number | null = number | null>
   implements Promise<T[]>, AsyncIterable<ItemOutcome<T, Rank>> {
@@ -48,9 +48,9 @@ export class Distribution<T, Rank extends number | null = number | null>
   #over = false;
   #news = Promise.withResolvers<void>();
 
-  /** Made by `cohort.distribute`. @param parts What, to whom, and how. */
+  /** Use `cohort.distribute`. */
   constructor(parts: DistributionParts) {
-    // Whoever only iterates hears of a failure there.
+    // Iteration reports a failure as well, so this promise may have no other handler.
     this.#results.promise.catch(() => {});
     this.#queue = new WorkQueue({
       ...parts,
@@ -60,17 +60,17 @@ export class Distribution<T, Rank extends number | null = number | null>
     this.#queue.pump();
   }
 
-  /** The outcomes so far, in the order in which the items ended: also those before an error. */
+  /** The outcomes so far, in the order in which items ended, also after an error. */
   get outcomes(): readonly ItemOutcome<T, Rank>[] {
     return this.#outcomes;
   }
 
-  /** Looks for workers that can take something: called by the cohort at changes. */
+  /** Starts waiting items; called when the workers change. */
   changed(): void {
     this.#queue.pump();
   }
 
-  /** Gives up what has not ended; whoever waits gets the reason. */
+  /** Cancels unfinished items; waiters get the reason. */
   cancel(
     reason: unknown = new ZeromeshError("CANCELLED", "The distribution was cancelled", { ran: "maybe" }),
   ): void {
@@ -80,8 +80,8 @@ export class Distribution<T, Rank extends number | null = number | null>
   /**
    * Waits for all items.
    *
-   * It rejects with `COHORT_ITEMS_FAILED` when items failed for good, after all others have ended; with `TIMEOUT`,
-   * `COHORT_ENDED`, `CANCELLED`, the signal's reason or what the items' source threw when it could not go on.
+   * It rejects with `COHORT_ITEMS_FAILED` when items failed finally, after all others have ended; and with `TIMEOUT`,
+   * `COHORT_ENDED`, `CANCELLED`, the signal's reason or the source's error when it could not go on.
    */
   then<A = T[], B = never>(
     onfulfilled?: ((results: T[]) => A | PromiseLike<A>) | null,
@@ -90,19 +90,19 @@ export class Distribution<T, Rank extends number | null = number | null>
     return this.#results.promise.then(onfulfilled, onrejected);
   }
 
-  /** As of a promise. */
+  /** As `Promise.catch`. */
   catch<B = never>(onrejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<T[] | B> {
     return this.#results.promise.catch(onrejected);
   }
 
-  /** As of a promise. */
+  /** As `Promise.finally`. */
   finally(onfinally?: (() => void) | null): Promise<T[]> {
     return this.#results.promise.finally(onfinally);
   }
 
   /**
-   * Every item's outcome, those that have ended already first. An item that failed for good is an outcome too, and the
-   * loop goes on. Leaving the loop early is the same as {@link cancel}.
+   * Each item's outcome, beginning with those that have ended. The failure of an item is an outcome too, and does not
+   * end the iteration. Leaving the loop early calls {@link cancel}.
    */
   async *[Symbol.asyncIterator](): AsyncIterator<ItemOutcome<T, Rank>> {
     let at = 0;

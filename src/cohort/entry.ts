@@ -4,32 +4,32 @@ import type { CohortMessenger } from "./options.ts";
 import type { CohortContracts, Joined } from "./protocol.ts";
 import { Timeout } from "./timeout.ts";
 
-/** Where a leader is found. */
+/** Address of a leader. */
 export interface LeaderTarget {
-  /** Its endpoint, its id, or the service that it offers. */
+  /** The leader's endpoint, its id, or its service. */
   readonly leader: InstanceId | string | Destination;
-  /** The CURVE key that the other end of its endpoint must own. */
+  /** The CURVE key that the endpoint must own. */
   readonly serverKey: string | undefined;
 }
 
-/** One attempt to get a place. */
+/** One attempt to join. */
 export interface EntryAttempt {
   /** The rank to claim, or null. */
   readonly rank: number | null;
-  /** How long it may take, in milliseconds. */
+  /** Timeout in milliseconds. */
   readonly timeoutMs: number;
-  /** Gives up. */
+  /** Ends the attempt. */
   readonly signal: AbortSignal | undefined;
 }
 
-/** Finds a cohort's leader and asks it for a place, now and again after it was lost. */
+/** Finds a cohort's leader and joins it, at first and after the leader was lost. */
 export class Entry {
   readonly #messenger: CohortMessenger;
   readonly #join: CohortContracts["join"];
   readonly #target: LeaderTarget;
   readonly #clock: Clock;
 
-  /** @param join What the leader is asked with. */
+  /** @param join The contract of joining. */
   constructor(messenger: CohortMessenger, join: CohortContracts["join"], target: LeaderTarget, clock: Clock) {
     this.#clock = clock;
     this.#messenger = messenger;
@@ -38,9 +38,9 @@ export class Entry {
   }
 
   /**
-   * Asks until there is an answer that stays as it is.
+   * Asks until the leader's answer is final.
    *
-   * @throws {ZeromeshError} What the leader refuses with, and what a call to it throws.
+   * @throws {ZeromeshError} The leader's refusal, or the error of a call to it.
    */
   async enter({ rank, timeoutMs, signal }: EntryAttempt): Promise<Joined> {
     const timeout = new Timeout(this.#clock, timeoutMs, { signal });
@@ -51,20 +51,20 @@ export class Entry {
       backoff: new Backoff({ firstMs: 50, maxMs: 500 }),
       timeoutMs: timeout.leftMs,
       signal,
-      // The place of a worker that has just gone is free when the leader has noticed.
+      // The place of a worker that has just gone becomes free when the leader notices.
       again: (error) =>
         this.#join.isError(error, "COHORT_FULL") ? error.details.again : this.#mayBeAnother(error),
     });
   }
 
-  /** The leader, as an endpoint is dialled: another instance may answer there than did before. */
+  /** The leader's id. An endpoint is dialled again: another instance may answer than before. */
   async #find(timeoutMs: number, signal: AbortSignal | undefined): Promise<InstanceId | Destination> {
     const { leader, serverKey } = this.#target;
     if (typeof leader === "object" || isInstanceId(leader)) return leader;
     return await this.#messenger.connect(leader, { timeoutMs, signal, serverKey });
   }
 
-  /** Of several instances of a service one leads, and the next call goes to another one. */
+  /** Whether another instance of the service may be the leader, to which the next call goes. */
   #mayBeAnother(error: unknown): boolean {
     return typeof this.#target.leader === "object" && error instanceof ZeromeshError &&
       error.code === "HANDLER_NOT_FOUND";

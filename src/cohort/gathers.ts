@@ -2,7 +2,7 @@ import { type InstanceId, onAbort, Shares, ZeromeshError } from "../core/mod.ts"
 import { peerText } from "../messenger/mod.ts";
 import type { Member } from "./members.ts";
 
-// Names under way at a time. Each holds at most one value of each worker.
+// Names in use. Each holds at most one value per worker.
 const maxGathers = 1_024;
 
 interface Arrival {
@@ -11,7 +11,7 @@ interface Arrival {
   reject(error: unknown): void;
 }
 
-/** Those who have come to a name, in a map that knows who was the first. */
+/** The arrivals at a name, and the worker that was first. */
 class Arrivals extends Map<InstanceId, Arrival> {
   readonly opener: InstanceId;
 
@@ -21,19 +21,19 @@ class Arrivals extends Map<InstanceId, Arrival> {
   }
 }
 
-/** Barriers and all-gathers: whoever arrives waits until all others have, and gets what everybody brought. */
+/** Barriers and all-gathers: a worker waits until all others have arrived, and gets the values of all. */
 export class Gathers {
   readonly #byName = new Map<string, Arrivals>();
-  /** Names by who has brought them up. */
+  /** Names by the worker that began them. */
   readonly #shares = new Shares<InstanceId>(maxGathers);
   readonly #wanted: () => readonly InstanceId[] | null;
 
-  /** @param wanted Who has to arrive, in the order of the values; null while that is not known. */
+  /** @param wanted The workers that have to arrive, in the order of the values; null while unknown. */
   constructor(wanted: () => readonly InstanceId[] | null) {
     this.#wanted = wanted;
   }
 
-  /** Waits for all others. A worker that gives up has not arrived. */
+  /** Waits for all others. A worker that gives up counts as not arrived. */
   async arrive(name: string, who: InstanceId, value: unknown, signal: AbortSignal): Promise<unknown[]> {
     let arrivals = this.#byName.get(name);
     if (arrivals === undefined) {
@@ -62,7 +62,7 @@ export class Gathers {
     }
   }
 
-  /** Looks whether everybody has arrived: after an arrival, and when the workers have changed. */
+  /** Completes a name if all have arrived; called after an arrival and when the workers change. */
   check(name: string): void {
     const arrivals = this.#byName.get(name);
     const wanted = this.#wanted();
@@ -77,7 +77,7 @@ export class Gathers {
     for (const name of [...this.#byName.keys()]) this.check(name);
   }
 
-  /** What a worker that is gone brought does not count. @param all Whether nobody can go on without it. */
+  /** Removes the values of a worker that is gone. @param all Whether the others cannot go on without it. */
   forget(worker: Pick<Member, "instanceId" | "name">, all = false): void {
     const { instanceId: who } = worker;
     const gone = new ZeromeshError("COHORT_WORKER_LOST", `Worker ${peerText(worker)} is gone`, { peer: who });
@@ -90,7 +90,7 @@ export class Gathers {
     this.checkAll();
   }
 
-  /** Ends all that are under way. */
+  /** Fails all gathers. */
   end(error: Error): void {
     for (const [name, arrivals] of [...this.#byName]) {
       this.#close(name, arrivals);

@@ -4,41 +4,40 @@ import type { Member } from "./members.ts";
 import type { CohortMessenger, ResolvedCohortOptions } from "./options.ts";
 import type { CohortContracts } from "./protocol.ts";
 
-/** What {@link Heartbeats} needs of a cohort. */
+/** The cohort, as far as {@link Heartbeats} uses it. */
 export interface HeartbeatHost {
-  /** Who sends. */
+  /** The leader's messenger. */
   readonly messenger: CohortMessenger;
-  /** What is sent. */
+  /** The heartbeat's contract. */
   readonly beat: CohortContracts["beat"];
-  /** How often, and how long an answer is waited for. */
+  /** Interval and timeout. */
   readonly options: ResolvedCohortOptions;
   /** Clock. */
   readonly clock: Clock;
-  /** Where trouble is reported. */
+  /** Logger. */
   readonly logger: Logger;
   /** The workers. */
   members(): readonly Member[];
   /** A worker has answered. */
   heard(member: Member): void;
-  /** A worker that has not joined by itself says that it shuts down. */
+  /** A worker that has not joined by itself reports that it shuts down. */
   left(member: Member): void;
 }
 
-/** Tells every worker that the leader lives, and by its answer learns the same of the worker. */
+/** Heartbeats to every worker. The answer shows that the worker lives. */
 export class Heartbeats {
   readonly #host: HeartbeatHost;
   #stop: () => void = () => {};
-  /** How many were answered. */
+  /** Answered heartbeats. */
   answered = 0;
-  /** How many were not. */
+  /** Unanswered heartbeats. */
   missed = 0;
 
-  /** @param host The cohort. */
   constructor(host: HeartbeatHost) {
     this.#host = host;
   }
 
-  /** Begins, or goes on. */
+  /** Starts or resumes. */
   start(): void {
     this.#stop = this.#host.clock.after(this.#host.options.heartbeatMs, () => {
       this.start();
@@ -46,12 +45,11 @@ export class Heartbeats {
     });
   }
 
-  /** Ends. */
   stop(): void {
     this.#stop();
   }
 
-  /** One heartbeat, unless the last one is still under way. */
+  /** Sends a heartbeat, unless the last one is still under way. */
   beat(member: Member): void {
     const { messenger, beat, options: { lostAfterMs }, logger } = this.#host;
     if (member.state === "lost" || member.asked) return;

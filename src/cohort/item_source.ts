@@ -1,20 +1,20 @@
-/** Items one after the other, from a list or from something that yields them later. */
+/** The items of an iterable, synchronous or asynchronous. */
 export class ItemSource<T> {
   readonly #iterator: Iterator<T> | AsyncIterator<T>;
   readonly #later: (item: T) => void;
   readonly #ended: (error: { readonly reason: unknown } | null) => void;
   #asking = false;
   #taken = 0;
-  /** How many there are; null while that is not known. */
+  /** Number of items; null while unknown. */
   total: number | null;
-  /** Whether all were taken. */
+  /** Whether all items were taken. */
   exhausted = false;
 
   /**
-   * Asks for nothing yet.
+   * Takes no item yet.
    *
-   * @param later Gets an item that {@link ItemSource.take} could not give at once.
-   * @param ended Called at the end where it comes later, and with what the source threw.
+   * @param later Gets an item that {@link ItemSource.take} could not return at once.
+   * @param ended Called at an asynchronous end, with the source's error if it threw.
    */
   constructor(
     items: Iterable<T> | AsyncIterable<T>,
@@ -27,7 +27,7 @@ export class ItemSource<T> {
     this.#iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
   }
 
-  /** The next item, if it is there at once. */
+  /** The next item, if it is available at once. */
   take(): { readonly item: T } | null {
     if (this.exhausted || this.#asking) return null;
     let result: IteratorResult<T> | Promise<IteratorResult<T>>;
@@ -48,14 +48,14 @@ export class ItemSource<T> {
     return null;
   }
 
-  /** Gives the rest up. */
+  /** Ends the source. */
   close(): void {
     if (this.exhausted) return;
     this.exhausted = true;
     try {
       Promise.resolve(this.#iterator.return?.()).catch(() => {});
     } catch {
-      // Nobody waits for the rest.
+      // The remaining items have no receiver.
     }
   }
 

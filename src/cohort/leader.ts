@@ -43,10 +43,10 @@ import type { CohortStatus } from "./status.ts";
 import { Places } from "./places.ts";
 
 /**
- * The leader's side of a cohort: who belongs to it, and what is done by all of them at once.
+ * The leader's side of a cohort: its members, and calls to all of them.
  *
- * Leader and workers tell each other that they live; who is silent for `lostAfterMs` is lost, and `failurePolicy`
- * says what becomes of the rest.
+ * Leader and workers exchange heartbeats. A worker that is silent for `lostAfterMs` is lost, and `failurePolicy`
+ * decides what becomes of the cohort.
  *
  * @example Usage
  * ```ts
@@ -148,11 +148,11 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
   /**
    * Makes a cohort that workers can join.
    *
-   * @param messenger The leader's. Closing it ends the cohort here, and tells no worker to end: close the cohort
-   * first, unless a leader at the same address soon goes on.
+   * @param messenger The leader's messenger. Closing it ends the cohort here without telling the workers: close the
+   * cohort first, unless a leader at the same address soon takes over.
    * @param given Size, ranks, failure policy, times.
-   * @throws {ZeromeshError} `HANDLER_EXISTS` when the messenger leads a cohort of that name already; what
-   * {@link addWorker} throws for the `workers`.
+   * @throws {ZeromeshError} `HANDLER_EXISTS` when the messenger already leads a cohort of that name; for `workers` the
+   * errors of {@link addWorker}.
    */
   static create<Mode extends RankMode = "assigned">(
     messenger: CohortMessenger,
@@ -179,22 +179,21 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
     return cohort;
   }
 
-  /** The workers, in order of rank, then of joining; lost ones whose place is kept included. */
+  /** The workers, in order of rank, then of joining, with lost ones whose place is kept. */
   workers(): Worker<Rank>[] {
     return this.#places.members.ordered().map((member) => member.view() as Worker<Rank>);
   }
 
-  /** Whether everybody who belongs to it is there: as many as `size`, none lost, no rank missing. */
+  /** Whether all members are there: as many as `size`, none lost, no rank missing. */
   get complete(): boolean {
     return this.#places.members.complete;
   }
 
-  /** Ranks that nobody has. */
+  /** Vacant ranks. */
   missingRanks(): number[] {
     return this.#places.members.missingRanks();
   }
 
-  /** Counters. */
   stats(): CohortStats {
     const all = this.#places.members.ordered();
     return {
@@ -214,7 +213,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
   /**
    * Waits until the cohort is {@link complete}.
    *
-   * @throws {ZeromeshError} `TIMEOUT`, saying who is missing; `COHORT_ENDED`.
+   * @throws {ZeromeshError} `TIMEOUT`, with the missing workers in its message; `COHORT_ENDED`.
    */
   async whenComplete(given?: WaitOptions): Promise<void> {
     const options = readOptions(given, waitOptionTable, "Cannot wait for the cohort");
@@ -237,8 +236,8 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
   }
 
   /**
-   * Makes an instance a worker without its own asking. Its heartbeat is `_health_check` until it joins by itself,
-   * which it need not; until it is heard of for the first time it is waited for, and not lost.
+   * Makes an instance a worker without its joining. Its heartbeat is `_health_check` unless it joins later. Until its
+   * first answer it is awaited and not lost.
    *
    * @throws {ZeromeshError} `COHORT_FULL`, `RANK_TAKEN`, `RANK_INVALID`, `RANK_REQUIRED`, `RANK_UNEXPECTED`.
    */
@@ -250,16 +249,16 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
     return member.view() as Worker<Rank>;
   }
 
-  /** Takes a worker out; it is not told. Returns whether it was in. */
+  /** Removes a worker without telling it. Returns whether it was in. */
   removeWorker(worker: InstanceId): boolean {
     return this.#places.leave(worker);
   }
 
   /**
-   * Tells every worker to end, in order of rank, and waits until they have said that they did, or the time is over.
-   * One that does not answer keeps neither the next ones nor their ends waiting.
+   * Tells every worker to end, in order of rank, and waits until they have ended or the time is over. A worker that
+   * does not answer delays no other.
    *
-   * @returns Who did, and who did not. The same again when it is called again.
+   * @returns The workers that ended and those that did not. A second call returns the same.
    */
   async close(options?: CohortCloseOptions): Promise<CohortResults<void, Rank>> {
     const { reason = "the leader ends the cohort", timeoutMs = cohortDefaults.closeTimeoutMs } = readOptions(
@@ -271,8 +270,8 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
   }
 
   /**
-   * Resolves when the cohort is over, and never rejects: to the reason, or to an error when workers did not say that they
-   * ended.
+   * Resolves when the cohort has ended, and never rejects: to the reason, or to an error when workers did not confirm
+   * their end.
    */
   get closed(): Promise<Ending> {
     return this.#end.closed;
@@ -283,7 +282,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
     await this.close();
   }
 
-  /** Whether a place may be free soon: its worker has no connection, or is late. */
+  /** Whether a place may be free soon: its worker is disconnected or late. */
   #someoneSeemsGone(): boolean {
     const lateSince = this.#clock.now() - 2 * this.#options.heartbeatMs;
     const down = this.#messenger.peers().filter((peer) => !peer.up);
@@ -306,20 +305,20 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
     return left;
   }
 
-  /** Watches what ends the cohort, and what workers take along when they close. */
+  /** Follows the signal and the messenger, which end the cohort, and the workers' goodbyes. */
   #follow(signal: AbortSignal | undefined): void {
     this.#uses.push(onAbort(signal, () => {
       void this.close({ reason: `the signal aborted: ${errorText(signal?.reason)}` });
     }));
     const watching = portOf(this.#messenger)?.watch({
-      // Whoever says goodbye has closed. One that has joined says before that it leaves.
+      // A goodbye means that the instance has closed. A worker that joined leaves before that.
       lost: (peer, rest) => void (rest === "gone" && this.#farewell(peer)),
       leaving: () => Promise.resolve(this.#abandon()),
     });
     if (watching !== undefined) this.#uses.push(watching);
   }
 
-  /** The messenger closes: nobody can be led any more. */
+  /** Ends the cohort when the messenger closes. */
   #abandon(): void {
     const reason = "the leader's messenger was closed";
     if (this.#reason !== null) return;
@@ -342,12 +341,12 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
     return results as CohortResults<void, Rank>;
   }
 
-  /** Items that wait may have found a worker. */
+  /** Gives waiting items to workers after a change. */
   #work(): void {
     for (const distribution of this.#distributions) distribution.changed();
   }
 
-  /** Nobody waits for workers any more. */
+  /** Ends all waits for workers. */
   #stop(reason: string): void {
     this.#reason = reason;
     this.#heartbeats.stop();

@@ -6,22 +6,22 @@ import type { ResolvedCohortOptions } from "./options.ts";
 /**
  * A worker of a cohort.
  *
- * @typeParam Rank `number` where every worker has a rank, null where none has.
+ * @typeParam Rank `number` for a cohort with ranks, null for one without.
  */
 export interface Worker<Rank extends number | null = number | null> {
-  /** Its instance. */
+  /** Instance id. */
   readonly instanceId: InstanceId;
-  /** What its option `name` says; null without one. */
+  /** The instance's option `name`; null without one. */
   readonly name: string | null;
-  /** Its rank, or null in a cohort without ranks. */
+  /** Rank; null in a cohort without ranks. */
   readonly rank: Rank;
-  /** Its place in the order of joining, from 0; a replacement has its predecessor's. */
+  /** Position in the order of joining, from 0; a replacement has its predecessor's. */
   readonly position: number;
-  /** `lost`: silent for too long; its place is kept for a replacement. */
+  /** `lost`: silent for too long, with its place kept for a replacement. */
   readonly state: "up" | "lost";
 }
 
-/** What an instance is called; null without a name, or where that is not known. */
+/** Looks up an instance's name; null without one, or while it is unknown. */
 export type NameOf = (id: InstanceId) => string | null;
 
 /** A {@link Worker} as the leader keeps it. */
@@ -30,18 +30,18 @@ export class Member implements Worker {
   readonly rank: number | null;
   readonly position: number;
   state: "up" | "lost" = "up";
-  /** Whether it has not joined by itself, and may know nothing of the cohort's own messages. */
+  /** Whether it has not joined by itself and may not know the cohort's messages. */
   plain: boolean;
-  /** When it was heard of last; null while a worker that was given by its id never was. */
+  /** When it was last heard of; null for a worker added by id that never was. */
   heardAt: number | null;
-  /** Whether a heartbeat is under way to it. */
+  /** Whether a heartbeat to it is under way. */
   asked = false;
-  /** Ends the wait for a replacement. */
+  /** Cancels the wait for a replacement. */
   stopWaiting: (() => void) | null = null;
   readonly #nameOf: NameOf;
   #name: string | null = null;
 
-  /** Made by {@link Members.join}. */
+  /** Use {@link Members.join}. */
   constructor(
     instanceId: InstanceId,
     rank: number | null,
@@ -57,29 +57,28 @@ export class Member implements Worker {
     this.plain = now === null;
   }
 
-  /** What it is called, also when it is gone. */
+  /** Its name, also after it is gone. */
   get name(): string | null {
     return this.#name = this.#nameOf(this.instanceId) ?? this.#name;
   }
 
-  /** What users see. */
+  /** The public form. */
   view(): Worker {
     const { instanceId, name, rank, position, state } = this;
     return { instanceId, name, rank, position, state };
   }
 }
 
-/** What {@link Members.join} did. */
+/** The result of {@link Members.join}. */
 export interface JoinOutcome {
-  /** The worker's place. */
   readonly member: Member;
-  /** `again`: it was a member. `replaced`: it has the place of a lost one. */
+  /** `again`: it was a member already. `replaced`: it has the place of a lost worker. */
   readonly how: "new" | "again" | "replaced";
-  /** Whose place it has. */
+  /** The lost worker whose place it has. */
   readonly predecessor: Member | null;
 }
 
-/** Who belongs to a cohort, in order of rank, then of joining. */
+/** The members of a cohort, in order of rank, then of joining. */
 export class Members {
   readonly #options: ResolvedCohortOptions;
   readonly #ranks: RankBook;
@@ -88,26 +87,25 @@ export class Members {
   #ordered: Member[] | null = null;
   #nextPosition = 0;
 
-  /** @param options The cohort's. */
   constructor(options: ResolvedCohortOptions, nameOf: NameOf = () => null) {
     this.#options = options;
     this.#nameOf = nameOf;
     this.#ranks = new RankBook(options.ranks, options.size, options.maxWorkers);
   }
 
-  /** How many there are, lost ones included. */
+  /** Number of members, with lost ones. */
   get count(): number {
     return this.#byId.size;
   }
 
-  /** Whether everybody who belongs to it is there. A cohort without a size is, when no rank is missing. */
+  /** Whether all members are there. A cohort without a size is complete when no rank is missing. */
   get complete(): boolean {
     if (this.#options.size !== null && this.#byId.size < this.#options.size) return false;
     if (this.missingRanks().length > 0) return false;
     return this.ordered().every((member) => member.state === "up");
   }
 
-  /** Ranks that nobody has. */
+  /** Vacant ranks. */
   missingRanks(): number[] {
     return this.#ranks.missing();
   }
@@ -117,17 +115,17 @@ export class Members {
     return this.#byId.get(id);
   }
 
-  /** All, in order of rank, then of joining. */
+  /** All members, in order of rank, then of joining. */
   ordered(): readonly Member[] {
     const order = (member: Member): number => member.rank ?? member.position;
     return this.#ordered ??= [...this.#byId.values()].sort((a, b) => order(a) - order(b));
   }
 
   /**
-   * Gives a worker a place; its own when it has one.
+   * Gives a worker a place; its own if it has one.
    *
-   * @param now When it joined; null for one that was given by its id or has only registered.
-   * @throws {ZeromeshError} `COHORT_FULL` and what {@link RankBook.take} throws. Then nothing has changed.
+   * @param now The time of joining; null for a worker added by id or only registered.
+   * @throws {ZeromeshError} `COHORT_FULL` and the errors of {@link RankBook.take}. Nothing has changed then.
    */
   join(id: InstanceId, claimed: number | null, now: number | null): JoinOutcome {
     const known = this.#byId.get(id);
@@ -166,7 +164,6 @@ export class Members {
     return { member, how: "new", predecessor: null };
   }
 
-  /** Takes a worker out. */
   remove(member: Member): void {
     if (this.#byId.get(member.instanceId) !== member) return;
     this.#byId.delete(member.instanceId);

@@ -4,33 +4,32 @@ import type { CohortMessenger } from "./options.ts";
 import { registerHandlers } from "./register_handlers.ts";
 import type { CohortContracts, Joined } from "./protocol.ts";
 
-/** What the leader decides when workers ask. All of them throw `ZeromeshError` to refuse. */
+/** The leader's decisions about workers' requests. A refusal is a thrown `ZeromeshError`. */
 export interface MembershipHost {
   /** A worker wants a place. */
   join(worker: InstanceId, rank: number | null): Joined;
   /** A worker gives its place up; returns whether it had one. */
   leave(worker: InstanceId): boolean;
-  /** A worker has come to a barrier. */
+  /** A worker arrives at a barrier. */
   arrive(worker: InstanceId, name: string, value: unknown, signal: AbortSignal): Promise<unknown[]>;
-  /** Whether a full cohort may soon have a place. */
+  /** Whether a full cohort may soon have a free place. */
   placeMayBeFree(): boolean;
-  /** An instance has registered without joining. Returns whether it got a place. */
+  /** An instance registers without joining. Returns whether it has a place. */
   registered(worker: InstanceId): boolean;
 }
 
-/** The handlers by which workers ask the leader for what concerns their membership. */
+/** The leader's handlers for workers' requests about their membership. */
 export class MembershipHandlers {
   readonly #host: MembershipHost;
   readonly #handlers: Disposable[] = [];
-  /** How many were refused what they asked for. */
+  /** Refused requests. */
   refused = 0;
 
-  /** @param host Decides. */
   constructor(host: MembershipHost) {
     this.#host = host;
   }
 
-  /** @throws {ZeromeshError} `HANDLER_EXISTS`. Then none is registered. */
+  /** Registers the handlers. @throws {ZeromeshError} `HANDLER_EXISTS`; none is registered then. */
   open(messenger: CohortMessenger, { join, leave, gather }: CohortContracts): void {
     const host = this.#host;
     const handlers: Handler[] = [
@@ -68,7 +67,7 @@ export class MembershipHandlers {
     for (const handler of this.#handlers.splice(0)) handler[Symbol.dispose]();
   }
 
-  /** Counts what is refused. */
+  /** Counts refusals. */
   async #counted<T>(decide: () => T | Promise<T>): Promise<T> {
     try {
       return await decide();

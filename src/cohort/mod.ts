@@ -1,6 +1,6 @@
 /**
- * Leader-worker cohorts: workers join a leader and get ranks, the leader calls all of them at once and learns each
- * one's outcome, both notice when the other is gone.
+ * Leader-worker cohorts: workers join a leader and get ranks; the leader calls all of them at once and gets each one's
+ * outcome; each side notices the loss of the other.
  *
  * @example A leader, and a worker in another process
  * ```ts ignore

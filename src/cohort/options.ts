@@ -23,15 +23,15 @@ import {
   type WaitOptions,
 } from "../messenger/mod.ts";
 
-/** What a cohort needs of a messenger: a `Messenger`. */
+/** The messenger of a cohort: a `Messenger`. */
 export interface CohortMessenger extends MessengerHandle {
   /** Dials an endpoint. */
   connect(endpoint: string, options?: ConnectOptions): Promise<InstanceId>;
-  /** The peers known now. */
+  /** The known peers. */
   peers(): PeerView[];
-  /** Asks a peer how it is. */
+  /** Asks a peer for its health. */
   healthCheck(peer: InstanceId, options?: WaitOptions): Promise<HealthReport>;
-  /** Sends a message that asks for an ACK, and waits for it. */
+  /** Sends a message and waits for its ACK. */
   sendWithAck(target: string | Contract, options: SendWithAckOptions): Promise<void>;
   /** Waits until a peer has a handler. */
   waitForHandler(peer: InstanceId, name: string, options?: WaitOptions): Promise<void>;
@@ -43,117 +43,116 @@ export function clockOf(messenger: CohortMessenger): Clock {
 }
 
 /**
- * Who has a rank: `assigned`, the leader gives the lowest that is free; `claimed`, every worker brings its own (MPI,
+ * The ranks of a cohort: `assigned`, the leader gives the lowest free one; `claimed`, each worker brings its own (MPI,
  * torch.distributed); `none`; `first`, claimed or none, as the first worker does.
  */
 export type RankMode = "assigned" | "claimed" | "none" | "first";
 
-/** A worker's rank as its type, by who has one. */
+/** The type of a worker's rank. */
 export type RankOf<Mode extends RankMode> = Mode extends "none" ? null
   : Mode extends "first" ? number | null
   : number;
 
 /**
- * What becomes of the cohort when a worker is lost: `endAll` closes the cohort; `continue` goes on with the rest;
- * `replaceWithinMs` keeps the place free for a replacement, or for the same worker, and closes the cohort when none came.
+ * Policy for a lost worker: `endAll` closes the cohort; `continue` goes on with the rest; `replaceWithinMs` keeps the
+ * place for a replacement, or for the same worker, and closes the cohort when none came.
  */
 export type FailurePolicy = "endAll" | "continue" | { readonly replaceWithinMs: number };
 
 /**
  * Options of `LeaderWorkerCohort.create`.
  *
- * @typeParam Mode Who has a rank.
+ * @typeParam Mode The mode of ranks.
  */
 export interface CohortOptions<Mode extends RankMode = RankMode> {
-  /** Tells cohorts of one leader apart. @default {"default"} */
+  /** Distinguishes cohorts of one leader. @default {"default"} */
   name?: string | undefined;
-  /** How many workers it has; without it workers come and go. @default {as many as come} */
+  /** Number of workers; without it workers come and go. @default {none} */
   size?: number | undefined;
-  /** The most workers of a cohort without a size; no rank is this large or larger. @default {1_024} */
+  /** The most workers of a cohort without a size; all ranks are below it. @default {1_024} */
   maxWorkers?: number | undefined;
-  /** Who has a rank. @default {"assigned"} */
+  /** The mode of ranks. @default {"assigned"} */
   ranks?: Mode | undefined;
   /**
-   * Workers from the beginning, in the order of their ranks, which need not join: their heartbeat is `_health_check`
-   * until they do. One that was never heard of is waited for, and not lost. More can join, up to the size.
+   * Initial workers, in the order of their ranks, which need not join: their heartbeat is `_health_check` until they
+   * do. Until its first answer such a worker is awaited and not lost. More workers can join, up to the size.
    *
    * @default {none}
    */
   workers?: readonly InstanceId[] | undefined;
-  /** What becomes of it when a worker is lost. @default {"endAll"} */
+  /** Policy for a lost worker. @default {"endAll"} */
   failurePolicy?: FailurePolicy | undefined;
-  /** How often leader and workers tell each other that they live, in milliseconds. @default {1_000} */
+  /** Interval of heartbeats between leader and workers, in milliseconds. @default {1_000} */
   heartbeatMs?: number | undefined;
-  /** After how long a silence the other side is lost, in milliseconds. @default {4_000} */
+  /** Silence after which the other side is lost, in milliseconds. @default {4_000} */
   lostAfterMs?: number | undefined;
-  /** Deadline of a collective that names none, in milliseconds. @default {30_000} */
+  /** Default deadline of collectives, in milliseconds. @default {30_000} */
   timeoutMs?: number | undefined;
-  /** Where trouble is reported. @default {silent} */
+  /** Logger. @default {silent} */
   logger?: Logger | undefined;
-  /** Where its counters go, until it has ended. @default {nowhere} */
+  /** Meter of the cohort's counters, until it ends. @default {none} */
   meter?: Meter | undefined;
-  /** Closes it, as `cohort.close` does. */
+  /** Closes the cohort when it aborts, as `cohort.close` does. */
   signal?: AbortSignal | undefined;
 }
 
 /** Options of `joinCohort`. */
 export interface JoinOptions {
-  /** The leader: its endpoint, its id where it is known already, or `service(name)` where it offers one. */
+  /** The leader: its endpoint, its id if it is known already, or `service(name)` if it offers one. */
   leader: InstanceId | string | Destination;
   /** The CURVE key that the leader's endpoint must own, as for `connect`. */
   serverKey?: string | undefined;
-  /** Which of its cohorts. @default {"default"} */
+  /** The cohort's name. @default {"default"} */
   name?: string | undefined;
-  /** The rank to claim, where workers bring their own. */
+  /** The rank to claim, if workers bring their own. */
   rank?: number | undefined;
-  /** How long joining may take, in milliseconds. @default {10_000} */
+  /** Timeout of joining in milliseconds. @default {10_000} */
   timeoutMs?: number | undefined;
-  /** Gives up joining, and leaves the cohort later. */
+  /** Ends joining, and later the membership. */
   signal?: AbortSignal | undefined;
   /**
-   * How long a leader that is gone is asked for the place again, in milliseconds; 0 not to ask. It counts from the
-   * moment at which the leader was silent for the cohort's `lostAfterMs`; where the connection is lost, the worker asks
-   * from then on. A leader given by its endpoint or as a service may come back under another id, one given by its id
-   * may not.
+   * How long the worker tries to rejoin a lost leader, in milliseconds; 0 for not at all. The time counts from the
+   * moment at which the leader was silent for the cohort's `lostAfterMs`; after the loss of the connection the worker
+   * tries at once. A leader given by endpoint or service may return under another id, one given by id may not.
    *
    * @default {30_000}
    */
   rejoinForMs?: number | undefined;
-  /** What to do before the end is confirmed to the leader, which waits for it a while. */
+  /** Called before the worker confirms the end; the leader waits for it for a while. */
   onEnding?: ((reason: string) => unknown) | undefined;
-  /** Where trouble is reported. @default {silent} */
+  /** Logger. @default {silent} */
   logger?: Logger | undefined;
 }
 
 /** Options of `cohort.addWorker`. */
 export interface AddWorkerOptions {
-  /** Its rank, where workers bring their own. */
+  /** Its rank, if workers bring their own. */
   rank?: number | undefined;
 }
 
 /** Options of `cohort.close`. */
 export interface CohortCloseOptions {
-  /** Why, for the workers. @default {"the leader ends the cohort"} */
+  /** The reason that workers get. @default {"the leader ends the cohort"} */
   reason?: string | undefined;
-  /** How long workers may take, in milliseconds. @default {10_000} */
+  /** How long workers may take to end, in milliseconds. @default {10_000} */
   timeoutMs?: number | undefined;
 }
 
 /** Counters of a cohort. */
 export interface CohortStats {
-  /** Workers that have a place. */
+  /** Members of the cohort. */
   readonly workers: number;
-  /** Those of them that are lost and not replaced. */
+  /** Lost members that are not replaced. */
   readonly lost: number;
-  /** Heartbeats that were answered. */
+  /** Answered heartbeats. */
   readonly heartbeats: number;
-  /** Heartbeats that were not. */
+  /** Unanswered heartbeats. */
   readonly missedHeartbeats: number;
-  /** Workers that were refused a place. */
+  /** Refused requests of workers. */
   readonly refused: number;
 }
 
-/** {@link CohortOptions} with everything filled in. */
+/** {@link CohortOptions} with its defaults. */
 export interface ResolvedCohortOptions {
   readonly name: string;
   readonly size: number | null;
@@ -166,7 +165,7 @@ export interface ResolvedCohortOptions {
   readonly timeoutMs: number;
 }
 
-/** What holds where nothing is said. */
+/** The defaults of {@link CohortOptions}. */
 export const cohortDefaults = {
   name: "default",
   maxWorkers: 1_024,
@@ -182,10 +181,10 @@ export const cohortDefaults = {
 
 const replaceTable: OptionTable<{ replaceWithinMs: number }> = { replaceWithinMs: option.duration };
 
-/** A rank that is asked for; whether somebody can have it is for the leader to say. */
+/** A requested rank; the leader decides whether it is valid. */
 const rank = option.kind("a number", (value) => typeof value === "number" && !Number.isNaN(value));
 
-/** All that a cohort knows. */
+/** The options of a cohort. */
 export const cohortOptionTable: OptionTable<CohortOptions> = {
   name: option.text,
   size: option.whole(1, 2 ** 31),
@@ -204,7 +203,7 @@ export const cohortOptionTable: OptionTable<CohortOptions> = {
   signal: option.signal,
 };
 
-/** All that joining a cohort knows. */
+/** The options of joining. */
 export const joinOptionTable: OptionTable<JoinOptions> = {
   leader: option.kind(
     "an endpoint, an instance id or service(name)",
@@ -220,20 +219,20 @@ export const joinOptionTable: OptionTable<JoinOptions> = {
   logger: option.logger,
 };
 
-/** All that adding a worker knows. */
+/** The options of adding a worker. */
 export const addWorkerOptionTable: OptionTable<AddWorkerOptions> = { rank };
 
-/** All that closing a cohort knows. */
+/** The options of closing a cohort. */
 export const cohortCloseOptionTable: OptionTable<CohortCloseOptions> = {
   reason: option.string,
   timeoutMs: option.timeout,
 };
 
 /**
- * Fills in what is missing in options that were checked.
+ * Fills in the defaults.
  *
- * @throws {RangeError} If nobody could tell a lost worker from one that lives.
- * @throws {TypeError} If `failurePolicy` does not say how long a place is kept.
+ * @throws {RangeError} If `lostAfterMs` is too short to distinguish a lost worker from a live one.
+ * @throws {TypeError} If `failurePolicy` is not valid.
  */
 export function resolveCohortOptions(options: CohortOptions): ResolvedCohortOptions {
   const d = cohortDefaults;

@@ -13,25 +13,25 @@ import { type Member, Members, type NameOf } from "./members.ts";
 import type { ResolvedCohortOptions } from "./options.ts";
 import type { CohortStatus } from "./status.ts";
 
-/** What {@link Places} needs of a cohort. */
+/** The cohort, as far as {@link Places} uses it. */
 export interface PlacesHost {
   /** Size, ranks, failure policy, times. */
   readonly options: ResolvedCohortOptions;
   /** Clock. */
   readonly clock: Clock;
-  /** Where trouble is reported. */
+  /** Logger. */
   readonly logger: Logger;
-  /** What an instance is called. */
+  /** Looks up an instance's name. */
   readonly nameOf: NameOf;
-  /** Whether the cohort goes on. */
+  /** Whether the cohort has not ended. */
   alive(): boolean;
-  /** Whoever waits for a change of the workers looks again. */
+  /** Tells waiters that the workers have changed. */
   changed(): void;
-  /** A lost worker ends the cohort. */
+  /** Ends the cohort after the loss of a worker. */
   end(reason: string): void;
 }
 
-/** Who has a place in a cohort, and what follows when one comes, goes or is lost. */
+/** The places of a cohort's workers, and the consequences when a worker comes, goes or is lost. */
 export class Places {
   readonly members: Members;
   readonly gathers: Gathers;
@@ -39,7 +39,6 @@ export class Places {
   readonly #host: PlacesHost;
   readonly #present: LeaseTable<Member>;
 
-  /** @param host The cohort. */
   constructor(host: PlacesHost) {
     this.#host = host;
     this.#present = new LeaseTable({ clock: host.clock, expired: (member) => this.#lose(member) });
@@ -49,7 +48,7 @@ export class Places {
     );
   }
 
-  /** Gives a worker that asks for it a place; its own when it has one. @throws {ZeromeshError} See {@link Members.join}. */
+  /** Gives a worker a place; its own if it has one. @throws {ZeromeshError} See {@link Members.join}. */
   admit(id: InstanceId, rank: number | null, plain = false): Member {
     const { member, how, predecessor } = this.members.join(id, rank, plain ? null : this.#host.clock.now());
     if (!plain) this.heard(member);
@@ -63,7 +62,7 @@ export class Places {
     return member;
   }
 
-  /** An instance has registered without joining. Returns whether it has a place; it may have been given one before. */
+  /** An instance registers without joining. Returns whether it has a place, perhaps from before. */
   registered(id: InstanceId): boolean {
     if (!this.#host.alive()) return false;
     const known = this.members.get(id);
@@ -79,28 +78,28 @@ export class Places {
     return false;
   }
 
-  /** A worker gives its place up; returns whether it had one. */
+  /** Removes a worker at its own request; returns whether it was in. */
   leave(id: InstanceId): boolean {
     const member = this.members.get(id);
     if (member !== undefined) this.#drop(member, "left");
     return member !== undefined;
   }
 
-  /** A worker has come to a barrier. */
+  /** A worker arrives at a barrier. */
   arrive(id: InstanceId, name: string, value: unknown, signal: AbortSignal): Promise<unknown[]> {
     if (this.members.get(id) !== undefined) return this.gathers.arrive(name, id, value, signal);
     throw new ZeromeshError("COHORT_WORKER_LOST", `${id} is no worker of this cohort`);
   }
 
-  /** A worker lives. One that was never heard of is waited for. */
+  /** A worker was heard of. One that never was is awaited. */
   heard(member: Member): void {
     const { clock, options: { lostAfterMs, heartbeatMs } } = this.#host;
     member.heardAt = clock.now();
-    // The answer that is awaited when the silence is too long may still come until the next heartbeat.
+    // The answer to the last heartbeat within that time may come until the next one.
     this.#present.renew(member, lostAfterMs + heartbeatMs);
   }
 
-  /** A worker was silent for too long. */
+  /** Handles a worker that was silent for too long. */
   #lose(member: Member): void {
     const { options: { failurePolicy }, logger } = this.#host;
     const { rank } = member;
@@ -118,7 +117,7 @@ export class Places {
     );
   }
 
-  /** Nobody is waited for any more. */
+  /** Ends all waits. */
   end(error: Error): void {
     for (const member of this.members.ordered()) member.stopWaiting?.();
     this.#present[Symbol.dispose]();
@@ -129,7 +128,7 @@ export class Places {
     member.stopWaiting?.();
     this.#present.remove(member);
     this.members.remove(member);
-    // Nobody is expected in the place of a lost one, so the others would wait in vain.
+    // Without a replacement the other workers would wait in vain.
     this.gathers.forget(member, type === "lost" && !this.members.complete);
     this.status.publish({ type, worker: member.view() });
     this.#changed();

@@ -6,7 +6,7 @@ const rank = z.int().min(0).nullable();
 const instance = z.custom<InstanceId>((value) => isInstanceId(value));
 
 const joined = z.object({
-  // Who has answered: a worker may have asked a service.
+  // The instance that answered, since a worker may have asked a service.
   leader: instance,
   position: z.int().min(0),
   rank,
@@ -17,17 +17,17 @@ const joined = z.object({
 
 const refusals = { PEER_UNKNOWN: null, COHORT_ENDED: null };
 
-/** What leader and workers of one cohort say to each other. */
+/** The messages between leader and workers of one cohort. */
 export function cohortContracts(name: string) {
   const of = (what: string): string => `cohort:${name}:${what}`;
   return {
-    /** Worker to leader: takes a place, or takes it again. */
+    /** Worker to leader: takes a place, for the first time or again. */
     join: systemContract(of("join"), {
       input: z.object({ rank }),
       output: joined,
       errors: {
         ...refusals,
-        // `again`: a worker seems to be gone, so that its place may be free soon.
+        // `again`: a worker seems to be gone, so that its place may soon be free.
         COHORT_FULL: z.object({ again: z.boolean() }),
         RANK_REQUIRED: null,
         RANK_UNEXPECTED: null,
@@ -41,7 +41,7 @@ export function cohortContracts(name: string) {
       output: z.object({ left: z.boolean() }),
       errors: refusals,
     }),
-    /** Worker to leader: contributes to a barrier or an all-gather, and waits for all others. */
+    /** Worker to leader: contributes to a barrier or an all-gather, and waits for the others. */
     gather: systemContract(of("gather"), {
       input: z.object({ name: z.string(), value: z.unknown() }),
       output: z.object({ values: z.array(z.unknown()) }),
@@ -49,7 +49,7 @@ export function cohortContracts(name: string) {
     }),
     /** Leader to worker: both live, and the worker is a member. */
     beat: systemContract(of("beat"), { input: z.object({}) }) satisfies AmContract,
-    /** Leader to worker: it ends now, and says `leave` when it has. */
+    /** Leader to worker: the worker has to end, and says `leave` afterwards. */
     shutdown: systemContract(of("shutdown"), {
       input: z.object({ reason: z.string() }),
     }) satisfies AmContract,
@@ -59,5 +59,5 @@ export function cohortContracts(name: string) {
 /** The contracts of one cohort. */
 export type CohortContracts = ReturnType<typeof cohortContracts>;
 
-/** What a worker is told when it has joined. */
+/** The leader's answer to a worker that has joined. */
 export type Joined = z.infer<typeof joined>;

@@ -1,7 +1,7 @@
 import { ZeromeshError } from "../core/mod.ts";
 import type { RankMode } from "./options.ts";
 
-/** Which ranks are taken, and which a newcomer gets. Ranks are contiguous from 0, and all workers have one or none. */
+/** The ranks of a cohort. They are contiguous from 0, and all workers have one or none has. */
 export class RankBook {
   readonly #size: number | null;
   readonly #most: number;
@@ -11,7 +11,7 @@ export class RankBook {
 
   /**
    * @param size The number of workers; null where they come and go.
-   * @param most How many there can be. No rank is larger, since all of them up to the largest one belong to somebody.
+   * @param most The most workers, and so the limit of ranks.
    */
   constructor(mode: RankMode, size: number | null, most: number) {
     this.#configured = this.#mode = mode;
@@ -19,13 +19,13 @@ export class RankBook {
     this.#most = most;
   }
 
-  /** Whether workers have ranks; null before the first one has shown it. */
+  /** Whether workers have ranks; null before the first one. */
   get ranked(): boolean | null {
     return this.#mode === "first" ? null : this.#mode !== "none";
   }
 
   /**
-   * Whether a newcomer may bring what it does.
+   * Checks whether a newcomer may claim a rank, or none.
    *
    * @throws {ZeromeshError} `RANK_REQUIRED`, `RANK_UNEXPECTED`.
    */
@@ -47,7 +47,7 @@ export class RankBook {
   /**
    * Gives a newcomer its rank.
    *
-   * @param claimed The rank it brings, or null.
+   * @param claimed The claimed rank, or null.
    * @throws {ZeromeshError} As {@link check}; `RANK_TAKEN`, `RANK_INVALID`.
    */
   take(claimed: number | null): number | null {
@@ -73,17 +73,17 @@ export class RankBook {
     return rank;
   }
 
-  /** Gives a rank back. */
+  /** Frees a rank. */
   free(rank: number | null): void {
     if (rank !== null) this.#taken.delete(rank);
   }
 
-  /** Nobody is left: the next worker is the first one again. */
+  /** No workers are left: the next worker is the first one again. */
   reset(): void {
     this.#mode = this.#configured;
   }
 
-  /** Ranks that are missing for the taken ones to be contiguous, or for a cohort with a size to be complete. */
+  /** Vacant ranks below the highest taken one, or below the cohort's size. */
   missing(): number[] {
     if (this.ranked !== true) return [];
     const end = this.#size ?? Math.max(-1, ...this.#taken) + 1;

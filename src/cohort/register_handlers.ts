@@ -2,10 +2,10 @@ import { type Handler, portOf } from "../messenger/mod.ts";
 import type { CohortMessenger } from "./options.ts";
 
 /**
- * Registers a cohort's handlers. The messenger's own limits do not hold them up: behind a worker's only place its
- * heartbeats would wait for the job that has it, and the worker would be taken for lost.
+ * Registers a cohort's handlers, exempt from the messenger's own limits: otherwise heartbeats would wait for the job
+ * that has a worker's only place, and the worker would be taken for lost.
  *
- * @param registered Gets what unregisters them, also of those that came before one that could not be registered.
+ * @param registered Gets what unregisters them, also for those registered before one that failed.
  * @throws {ZeromeshError} `HANDLER_EXISTS`, `CLOSED`.
  */
 export function registerHandlers(

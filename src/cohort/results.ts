@@ -2,32 +2,28 @@ import type { InstanceId } from "../core/mod.ts";
 import { peerText } from "../messenger/mod.ts";
 import type { Worker } from "./members.ts";
 
-/** How a collective ended at one worker. */
+/** The outcome of a collective at one worker. */
 export type WorkerOutcome<T, Rank extends number | null = number | null> =
   | { readonly worker: Worker<Rank>; readonly ok: true; readonly value: T }
   | { readonly worker: Worker<Rank>; readonly ok: false; readonly error: Error };
 
-/** How a collective ended at every worker that it was meant for, in order of rank, then of joining. None is left out. */
+/** The outcomes of a collective, one for each addressed worker, in order of rank, then of joining. */
 export class CohortResults<T, Rank extends number | null = number | null>
   implements Iterable<WorkerOutcome<T, Rank>> {
   /** One for each worker. */
   readonly outcomes: readonly WorkerOutcome<T, Rank>[];
 
-  /**
-   * Made by collectives.
-   *
-   * @param outcomes One for each worker, in order.
-   */
+  /** @param outcomes One for each worker, in order. */
   constructor(outcomes: readonly WorkerOutcome<T, Rank>[]) {
     this.outcomes = outcomes;
   }
 
-  /** Whether it succeeded everywhere. */
+  /** Whether it succeeded at all workers. */
   get ok(): boolean {
     return this.outcomes.every((outcome) => outcome.ok);
   }
 
-  /** Where it failed, and why. */
+  /** The workers where it failed, with their errors. */
   get failures(): readonly { readonly worker: Worker<Rank>; readonly error: Error }[] {
     return this.outcomes.filter((outcome) => !outcome.ok);
   }
@@ -45,7 +41,7 @@ export class CohortResults<T, Rank extends number | null = number | null>
   /**
    * All values, in order.
    *
-   * @throws {AggregateError} If it failed anywhere; with every worker's error.
+   * @throws {AggregateError} If it failed at a worker; with all errors.
    */
   values(): T[] {
     const { failures } = this;

@@ -1,7 +1,7 @@
 import { type Clock, hold } from "../core/mod.ts";
 import { type PartOfCall, spentMs, type WaitOptions } from "../messenger/mod.ts";
 
-/** One end for all parts of something, however many there are and however long each one takes. */
+/** One deadline for all parts of an operation. */
 export class Timeout {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
@@ -9,10 +9,9 @@ export class Timeout {
   readonly #signal: AbortSignal | undefined;
 
   /**
-   * Begins now.
+   * Starts the time.
    *
-   * @param timeoutMs How long it lasts.
-   * @param options A signal that ends it before.
+   * @param options A signal that ends it early.
    */
   constructor(clock: Clock, timeoutMs: number, { signal }: Pick<WaitOptions, "signal"> = {}) {
     this.#clock = clock;
@@ -21,21 +20,21 @@ export class Timeout {
     this.#signal = signal;
   }
 
-  /** What is left of it, in milliseconds; 0 when it is over. */
+  /** Remaining milliseconds; 0 when it is over. */
   get leftMs(): number {
     return Math.max(0, this.#startedAt + this.#timeoutMs - this.#clock.now());
   }
 
-  /** Options of a call that has as long as this still lasts. */
+  /** Options of a call that may take the remaining time. */
   get wait(): WaitOptions & PartOfCall {
     const signal = this.#signal;
     return { timeoutMs: this.#timeoutMs, [spentMs]: this.#clock.now() - this.#startedAt, signal };
   }
 
   /**
-   * What a promise comes to, if it does so in time.
+   * Waits for a promise within the time.
    *
-   * @param late Makes the error of a wait that was in vain; a signal's own reason is thrown as it is.
+   * @param late Makes the error of a timeout; a signal's reason is thrown unchanged.
    */
   hold<T>(promise: PromiseLike<T>, late?: () => Error): Promise<T> {
     return hold(promise, { clock: this.#clock, timeoutMs: this.leftMs, signal: this.#signal, late });

@@ -13,59 +13,59 @@ import { ItemSource } from "./item_source.ts";
 import type { Member } from "./members.ts";
 import type { CohortMessenger } from "./options.ts";
 
-/** How one item ended. */
+/** The end of one item. */
 export interface ItemEnd {
-  /** Its place among the items. */
+  /** Index of the item. */
   readonly index: number;
-  /** Who had it last. */
+  /** The worker of the last attempt. */
   readonly member: Member;
-  /** How often it was sent. */
+  /** Number of attempts. */
   readonly attempts: number;
-  /** What became of it. */
+  /** The outcome. */
   readonly result: { readonly ok: true; readonly value: unknown } | {
     readonly ok: false;
     readonly error: Error;
   };
 }
 
-/** What a {@link WorkQueue} needs. */
+/** The parts of a {@link WorkQueue}. */
 export interface WorkQueueParts {
   /** Clock. */
   readonly clock: Clock;
-  /** Who sends. */
+  /** The leader's messenger. */
   readonly messenger: CohortMessenger;
-  /** What is called. */
+  /** The called contract. */
   readonly contract: Contract;
-  /** What it is called with. */
+  /** The inputs. */
   readonly items: Iterable<unknown> | AsyncIterable<unknown>;
-  /** Limits, retries, times. */
+  /** Limits, retries, deadlines. */
   readonly options: ResolvedDistribution;
   /** The workers now. */
   members(): readonly Member[];
-  /** An item has ended for good. */
+  /** An item has ended finally. */
   itemEnded(end: ItemEnd): void;
-  /** Everything has ended: with an error when it could not go on. */
+  /** All items have ended; with a failure when the queue could not go on. */
   over(failure: { readonly reason: unknown } | null): void;
 }
 
 interface Job {
   readonly index: number;
   readonly item: unknown;
-  /** Where it failed. */
+  /** Workers at which it failed. */
   readonly failedAt: Set<InstanceId>;
   attempts: number;
   backoff: Backoff | null;
 }
 
-/** Gives items to workers, so many at a time to each, and again to others where one failed and did not run. */
+/** Assigns items to workers, a limited number to each, and again to others after a failure without a run. */
 export class WorkQueue {
   readonly #parts: WorkQueueParts;
   readonly #source: ItemSource<unknown>;
-  /** Jobs that wait for a worker, beside those that the source still has. */
+  /** Jobs that wait for a worker, besides the items left in the source. */
   readonly #waiting: Job[] = [];
   readonly #running = new Map<Job, { readonly member: Member; readonly stop: AbortController }>();
   readonly #load = new Map<Member, number>();
-  /** When a worker has failed: it gets nothing more until it was heard of again. */
+  /** When a worker failed; it gets no items until it is heard of again. */
   readonly #doubted = new Map<Member, number>();
   readonly #pauses = new Map<Job, () => void>();
   #listening: Disposable | null = null;
@@ -75,7 +75,7 @@ export class WorkQueue {
   #ended = 0;
   #over = false;
 
-  /** Begins with {@link WorkQueue.pump}. */
+  /** Call {@link WorkQueue.pump} to begin. */
   constructor(parts: WorkQueueParts) {
     this.#parts = parts;
     const { clock, options: { signal, timeoutMs } } = parts;
@@ -93,12 +93,12 @@ export class WorkQueue {
     this.#listening = onAbort(signal, () => this.end({ reason: signal?.reason }));
   }
 
-  /** How many items there are; null while that is not known. */
+  /** Number of items; null while unknown. */
   get total(): number | null {
     return this.#source.total;
   }
 
-  /** Begins whatever can begin: called at every change. */
+  /** Starts items as far as possible; called at every change. */
   pump(): void {
     for (const { member, stop } of this.#running.values()) {
       if (member.state === "lost") stop.abort(lost(member));
@@ -114,7 +114,7 @@ export class WorkQueue {
     this.#watchIdling(idle && !this.#usable().some((member) => this.#isFree(member)));
   }
 
-  /** Ends everything: nothing more begins, and what runs is given up. */
+  /** Ends the queue: no new items begin, and running ones are given up. */
   end(failure: { readonly reason: unknown } | null): void {
     if (this.#over) return;
     this.#over = true;
@@ -142,7 +142,7 @@ export class WorkQueue {
     return { job, member: this.#workerFor(job)! };
   }
 
-  /** The free worker with the fewest items. One where the job failed gets it only if there is no other at all. */
+  /** The free worker with the fewest items. A worker where the job failed gets it only if there is no other. */
   #workerFor(job: Job): Member | null {
     const usable = this.#usable();
     const others = usable.filter(({ instanceId }) => !job.failedAt.has(instanceId));
@@ -229,7 +229,7 @@ export class WorkQueue {
     else this.#load.delete(member);
   }
 
-  /** While items wait and no worker can take one, there is an end to the wait. */
+  /** Limits the time for which items wait without a worker. */
   #watchIdling(idling: boolean): void {
     if (!idling) {
       this.#stopIdling?.();

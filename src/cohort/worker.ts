@@ -25,17 +25,17 @@ import {
 import { type CohortContracts, cohortContracts, type Joined } from "./protocol.ts";
 import { Timeout } from "./timeout.ts";
 
-// So long the answer to a farewell is waited for, where there is no time for more, or no connection.
+// How long the answer to `leave` is awaited, without time for more or without a connection.
 const longestFarewellMs = 1_000;
 
 /**
- * Joins a cohort, and stays in it until it ends, {@link CohortMembership.close}, or the messenger closes. Register
- * handlers before.
+ * Joins a cohort. The membership lasts until the cohort ends, {@link CohortMembership.close} is called, or the
+ * messenger closes. Register handlers before joining.
  *
- * When the leader is gone, the worker asks for its place again for `rejoinForMs`, also at a leader that was started
- * again at the same address. Every attempt claims the rank that the worker had.
+ * After the loss of the leader, the worker tries to rejoin for `rejoinForMs`, also a leader that was restarted at the
+ * same address. Each attempt claims the rank that the worker had.
  *
- * @param messenger The worker's.
+ * @param messenger The worker's messenger.
  * @param options The leader, and the rank to claim.
  * @throws {ZeromeshError} `COHORT_FULL`, `RANK_TAKEN`, `RANK_INVALID`, `RANK_REQUIRED`, `RANK_UNEXPECTED`,
  * `COHORT_ENDED`; `PEER_UNREACHABLE`; `HANDLER_NOT_FOUND` when the leader has no such cohort.
@@ -44,7 +44,7 @@ export async function joinCohort(
   messenger: CohortMessenger,
   options: JoinOptions & { rank: number },
 ): Promise<CohortMembership<number>>;
-/** The same for a worker that takes the rank that the leader gives, if it gives one. */
+/** The same for a worker without a claimed rank. */
 export async function joinCohort(messenger: CohortMessenger, options: JoinOptions): Promise<CohortMembership>;
 export async function joinCohort(
   messenger: CohortMessenger,
@@ -69,15 +69,15 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   readonly #rejoinForMs: number;
   readonly #over = new AbortController();
   readonly #ended = Promise.withResolvers<string>();
-  /** Whether the leader lives: it has one lease. */
+  /** The lease of the leader. */
   readonly #presence: LeaseTable<"leader">;
   #joined!: Joined;
   #heardAt = 0;
   #leaving: Promise<void> = Promise.resolve();
-  /** Under way while this worker has no place; it never rejects. */
+  /** Rejoining, while this worker has no place; it never rejects. */
   #rejoining: Promise<void> | null = null;
   #finishing = false;
-  // Whether the connection to the leader was lost since this worker joined: then it may have been started again.
+  // Whether the connection was lost since this worker joined: the leader may have restarted then.
   #severed = false;
 
   private constructor(
@@ -95,7 +95,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     this.#entry = new Entry(messenger, this.#contracts.join, { leader, serverKey }, this.#clock);
   }
 
-  /** See {@link joinCohort}. */
+  /** Use {@link joinCohort}. */
   static async join(messenger: CohortMessenger, given: JoinOptions): Promise<CohortMembership> {
     const options = readOptions(given, joinOptionTable, "Cannot join a cohort");
     requireOption(options, "leader", joinOptionTable, "Cannot join a cohort");
@@ -113,7 +113,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     return membership;
   }
 
-  /** The leader. It is another instance after a leader was started again under a new id. */
+  /** The leader's id. It changes when the leader restarts under a new one. */
   get leader(): InstanceId {
     return this.#joined.leader;
   }
@@ -123,12 +123,12 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     return this.#joined.rank as Rank;
   }
 
-  /** Its place in the order of joining, from 0. */
+  /** Position in the order of joining, from 0. */
   get position(): number {
     return this.#joined.position;
   }
 
-  /** How many workers the cohort has; null where they come and go. */
+  /** Number of workers of the cohort; null if it has no size. */
   get size(): number | null {
     return this.#joined.size;
   }
@@ -139,8 +139,8 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   }
 
   /**
-   * Resolves, and never rejects, when the membership ends: with the reason. It is `left` after {@link close}, and else
-   * says what ended it: the leader and why, the messenger that was closed, the signal.
+   * Resolves to the reason when the membership ends, and never rejects. The reason is `left` after {@link close}; other
+   * reasons name the leader, the closed messenger or the signal.
    */
   get closed(): Promise<string> {
     return this.#ended.promise;
@@ -152,23 +152,25 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   }
 
   /**
-   * Waits until all workers of a complete cohort have come to the barrier of this name.
+   * Waits until all workers of a complete cohort have arrived at the barrier of this name.
    *
-   * When one of them is lost meanwhile, its replacement is waited for (`replaceWithinMs`), or the cohort ends (`endAll`);
-   * with `continue` the rest passes if it is a complete cohort without the lost one, and fails if it is not. While this worker
-   * looks for a leader that was started again, it waits.
+   * When a worker is lost meanwhile, its replacement is awaited (`replaceWithinMs`), or the cohort ends (`endAll`);
+   * with `continue` the others pass if the cohort is complete without it, and fail otherwise. While this worker rejoins
+   * a lost leader, the barrier waits.
    *
-   * @throws {ZeromeshError} `TIMEOUT`, `COHORT_ENDED`, `COHORT_WORKER_LOST`; `PEER_DISCONNECTED` when the leader is gone.
+   * @throws {ZeromeshError} `TIMEOUT`, `COHORT_ENDED`, `COHORT_WORKER_LOST`; `PEER_DISCONNECTED` when the leader is
+   * gone.
    */
   async barrier(name: string, options?: WaitOptions): Promise<void> {
     await this.allGather(name, null, options);
   }
 
   /**
-   * Brings a value, and gets the values of all workers, in order of rank. Lost workers are as with {@link barrier}.
+   * Contributes a value, and returns the values of all workers, in order of rank. Lost workers are treated as by
+   * {@link barrier}.
    *
-   * @param name The same for all workers. It can be used again when it is over.
-   * @param value Anything that JSON can carry.
+   * @param name The same for all workers. It can be used again afterwards.
+   * @param value A JSON value.
    * @throws {ZeromeshError} `TIMEOUT`, `COHORT_ENDED`, `COHORT_WORKER_LOST`, `PEER_DISCONNECTED`.
    */
   async allGather(name: string, value: unknown, options?: WaitOptions): Promise<unknown[]> {
@@ -184,7 +186,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     return values;
   }
 
-  /** Waits while this worker looks for its leader. Resolves to the deadline, and what of it is used up. */
+  /** Waits while this worker rejoins. Resolves to the remaining time and the signal. */
   async #placeIn(timeoutMs: number | undefined, signal: AbortSignal): Promise<WaitOptions> {
     if (this.#rejoining === null) return { timeoutMs };
     const timeout = new Timeout(this.#clock, timeoutMs ?? Infinity, { signal });
@@ -200,17 +202,17 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     return timeoutMs === undefined ? {} : timeout.wait;
   }
 
-  /** How texts name the leader. */
+  /** The leader's name in messages. */
   #leaderText(): string {
     return portOf(this.#messenger)?.textOf(this.leader) ?? this.leader;
   }
 
-  /** Gives the place up. Never rejects: a leader that cannot be told finds out by the silence. */
+  /** Leaves the cohort. Never rejects: a leader that cannot be reached notices the silence. */
   close(): Promise<void> {
     return this.#leave("left");
   }
 
-  /** {@link close}. */
+  /** Same as {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -228,7 +230,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     await this.#messenger.typedUnary(this.#contracts.leave, call).catch((error) => {
       this.#logger.info("the leader could not be told that its worker leaves", { error: errorText(error) });
     });
-    // Only now: whoever has waited for the end closes its messenger, which ends calls under way.
+    // Last, because a waiter for the end may close its messenger, which ends calls under way.
     this.#ended.resolve(reason);
   }
 
@@ -267,14 +269,14 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     this.#severed = false;
   }
 
-  /** The leader lives. */
+  /** Renews the leader's lease. */
   #heard(): void {
     const { lostAfterMs, heartbeatMs } = this.#joined;
     this.#heardAt = this.#clock.now();
     this.#presence.renew("leader", lostAfterMs + heartbeatMs);
   }
 
-  /** Watches what may end the membership, or its leader. */
+  /** Follows the signal, the messenger and the leader's connection. */
   #follow(): void {
     const { signal } = this.#options;
     const leave = (): void => void this.#leave(`the signal aborted: ${errorText(signal?.reason)}`);
@@ -291,7 +293,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     if (watching !== undefined) this.#handlers.push(watching);
   }
 
-  /** The messenger closes. A leader without a connection has gone, and dialling it would hold the end up. */
+  /** Leaves when the messenger closes. A disconnected leader is not dialled, which would delay the end. */
   async #closing(timeoutMs: number): Promise<void> {
     const reason = "the messenger of this worker was closed";
     if (this.#over.signal.aborted || this.#leaderIsUp()) {
@@ -299,7 +301,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     } else this.#end(reason);
   }
 
-  /** The leader has gone, or has given this worker up, for instance because it was stopped for a while. */
+  /** Rejoins a leader that is gone, or that has removed this worker, for instance while it was suspended. */
   #rejoin(): void {
     this.#rejoining ??= this.#comeBack().finally(() => this.#rejoining = null);
   }
@@ -322,12 +324,12 @@ export class CohortMembership<Rank extends number | null = number | null> implem
       signal,
       again: (error) => !this.#finishing && !this.#isFinal(error),
     }).catch((error: unknown) => {
-      // A leader that has told the end says nothing more, and waits for what onEnding does.
+      // A leader that has told the worker to end stays silent while it waits for `onEnding`.
       if (!this.#finishing) this.#end(`the leader ${this.#leaderText()} was lost: ${errorText(error)}`);
     });
   }
 
-  /** Whether the leader will say so again. One that was started again may not lead yet. */
+  /** Whether a refusal is final. A restarted leader may not lead its cohort yet. */
   #isFinal(error: unknown): boolean {
     if (!(error instanceof ZeromeshError)) return false;
     return finalCodes.has(error.code) || (error.code === "HANDLER_NOT_FOUND" && !this.#severed);

@@ -5,7 +5,7 @@ import { type EventManager, eventsOf, type MessengerEvents } from "./manager.ts"
 import type { ResolvedEventOptions } from "./options.ts";
 
 /**
- * The events of a messenger, made when somebody uses them first.
+ * The events of a messenger, made at first use.
  *
  * @ignore
  */
@@ -17,7 +17,7 @@ export interface AttachedEvents {
 }
 
 /**
- * Gives a messenger events: the system handlers at once, everything else when it is needed.
+ * Adds events to a messenger: the system handlers at once, the rest on demand.
  *
  * @ignore
  */

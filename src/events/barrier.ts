@@ -12,32 +12,32 @@ import { type EventHandle, eventHandle } from "./handle.ts";
 import type { MergeHost } from "./merge.ts";
 import { type AwaiterOptions, awaiterOptionTable } from "./waiting.ts";
 
-/** How to make a barrier. */
+/** Options of a barrier. */
 export interface BarrierOptions {
-  /** The instance where everybody meets. @default {this one} */
+  /** The instance that hosts the barrier. @default {this instance} */
   at?: InstanceId | undefined;
 }
 
-/** All that making a barrier knows. */
+/** The options of a barrier. */
 export const barrierOptionTable: OptionTable<BarrierOptions> = { at: option.instanceId };
 
-/** A place where a number of participants, in any processes, wait for each other. */
+/** A barrier: a fixed number of participants, in one or several processes, wait for each other. */
 export interface Barrier {
-  /** Its name at the instance where everybody meets. */
+  /** Its name at the hosting instance. */
   readonly name: string;
-  /** How many are waited for. */
+  /** The number of participants. */
   readonly count: number;
   /**
-   * Arrives, and resolves when all have. The next round begins after that. A participant that gives up breaks the
-   * round for all: the others end with `EVENT_POISONED`.
+   * Arrives, and resolves when all participants have. The next round begins after that. A participant that gives up
+   * breaks the round: the others end with `EVENT_POISONED`.
    *
-   * @throws {ZeromeshError} `EVENT_POISONED` when the round is broken, `EVENT_OWNER_LOST` when the instance where
-   * everybody meets is gone, `TIMEOUT`, `PAYLOAD_INVALID` when others wait for another number.
+   * @throws {ZeromeshError} `EVENT_POISONED` when the round is broken, `EVENT_OWNER_LOST` when the hosting instance is
+   * gone, `TIMEOUT`, `PAYLOAD_INVALID` when other participants expect another number.
    */
   arrive(options?: AwaiterOptions): Promise<void>;
 }
 
-/** What barriers need of their manager. */
+/** The event manager, as far as barriers use it. */
 export interface BarrierHost extends MergeHost {
   /** Waits for a round. */
   awaiter(handle: EventHandle, options?: AwaiterOptions): Promise<unknown>;
@@ -47,51 +47,51 @@ export interface BarrierHost extends MergeHost {
   arriveAt(at: InstanceId, payload: Uint8Array, options: AwaiterOptions): Promise<Uint8Array>;
 }
 
-/** Handler by which participants arrive from elsewhere: JSON `{"name","count"}`, answered with the round's handle. */
+/** Handler for participants of other instances: JSON `{"name","count"}`, answered with the round's handle. */
 export const barrierHandler = "_event_barrier";
 
 const longestName = 256;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** A round that is open: some have arrived, and others have not. */
+/** A round that is open: not all participants have arrived. */
 interface Round {
   readonly name: string;
   readonly count: number;
   readonly event: Event;
-  /** Who opened it, and so whose share it takes; null for this instance. */
+  /** The instance that opened the round and whose share it takes; null for this instance. */
   readonly opener: InstanceId | null;
-  /** Who has arrived from elsewhere. */
+  /** The other instances that have arrived. */
   readonly guests: Set<InstanceId>;
-  /** How many have arrived from here. */
+  /** Arrivals from this instance. */
   own: number;
-  /** How many have arrived. */
+  /** All arrivals. */
   arrived: number;
 }
 
-/** The barriers that others meet at here, and the way to those elsewhere. */
+/** The barriers that this instance hosts, and access to those of other instances. */
 export class Barriers {
   readonly #host: BarrierHost;
   readonly #rounds = new Map<string, Round>();
   readonly #shares: Shares<InstanceId>;
 
-  /** @param maxBarriers The most rounds that are open at a time. */
+  /** @param maxBarriers The most open rounds. */
   constructor(host: BarrierHost, maxBarriers: number) {
     this.#host = host;
     this.#shares = new Shares(maxBarriers);
   }
 
-  /** Rounds that are open. */
+  /** Open rounds. */
   get size(): number {
     return this.#rounds.size;
   }
 
-  /** Rounds that were not opened since the start, because there were too many. */
+  /** Rounds refused at the limit since the start. */
   get refused(): number {
     return this.#shares.refused;
   }
 
-  /** A barrier here, or at another instance. */
+  /** A barrier of this instance, or of another one. */
   open(name: string, count: number, at: InstanceId | null): Barrier {
     const problem = problemOf(name, count);
     if (problem !== null) throw new RangeError(`Cannot make a barrier: ${problem}`);
@@ -117,9 +117,9 @@ export class Barriers {
   }
 
   /**
-   * Answers {@link barrierHandler}; `enroll` is told the round while it is still pending.
+   * Answers {@link barrierHandler}; `enroll` gets the round while it is still pending.
    *
-   * @param guest Who arrives.
+   * @param guest The instance that arrives.
    */
   receive(payload: Uint8Array, guest: InstanceId, enroll: (round: EventHandle) => void): Uint8Array {
     const json = parseControlJson(payload);
@@ -133,12 +133,12 @@ export class Barriers {
     return encoder.encode(String(this.#openIfFull(round)));
   }
 
-  /** Whether an instance waits at a barrier here. */
+  /** Whether an instance waits at a barrier of this one. */
   waits(guest: InstanceId): boolean {
     return [...this.#rounds.values()].some(({ guests }) => guests.has(guest));
   }
 
-  /** An instance is gone. A round where nobody else has arrived goes with it. */
+  /** Removes an instance that is gone. A round without other arrivals ends. */
   leave(guest: InstanceId): void {
     for (const round of [...this.#rounds.values()]) {
       if (!round.guests.delete(guest) || round.guests.size > 0 || round.own > 0) continue;
@@ -147,7 +147,7 @@ export class Barriers {
     }
   }
 
-  /** Somebody arrives here; from this instance, where `guest` is null. */
+  /** Counts an arrival; `guest` is null for this instance. */
   #arrive(name: string, count: number, guest: InstanceId | null): Round {
     let round = this.#rounds.get(name);
     if (round !== undefined && round.count !== count) {
@@ -182,7 +182,7 @@ export class Barriers {
     const event = this.#newEvent(opener);
     const round: Round = { name, count, event, opener, guests: new Set(), own: 0, arrived: 0 };
     this.#rounds.set(name, round);
-    // A round that somebody breaks is not where the next ones meet.
+    // A broken round admits no further participants.
     const end = () => this.#end(round);
     this.#host.awaiter(event.handle).then(end, end);
     return round;

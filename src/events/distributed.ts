@@ -34,7 +34,7 @@ import type { OwnEvents } from "./own_events.ts";
 import type { RemoteEvents } from "./remote_events.ts";
 import type { Subscribers } from "./subscribers.ts";
 
-/** How to ask another instance something about its events. */
+/** Options of a call about an event of another instance. */
 export interface EventCallOptions {
   /** Deadline in milliseconds. @default {the messenger's timeoutMs, 30_000} */
   timeoutMs?: number | undefined;
@@ -42,10 +42,10 @@ export interface EventCallOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Handler of a question about an event, of ours only. */
+/** Handler that answers the state of an event; zeromesh instances only. */
 export const pollHandler = "_event_poll";
 
-/** What goes between instances about events: messages in, messages out. */
+/** The messages about events between instances. */
 export class Distributed {
   readonly #port: SystemPort;
   readonly #remote: RemoteEvents;
@@ -53,7 +53,7 @@ export class Distributed {
   readonly #options: ResolvedEventOptions;
   readonly #frame = new EventFrame();
 
-  /** @param remote What is known of others' events. */
+  /** @param remote The events of other instances that this one knows. */
   constructor(
     port: SystemPort,
     remote: RemoteEvents,
@@ -66,7 +66,7 @@ export class Distributed {
     this.#options = options;
   }
 
-  /** A message of another instance for one of {@link eventHandlers}. */
+  /** Handles another instance's message for one of {@link eventHandlers}. */
   receive(name: string, message: SystemMessage): Uint8Array | undefined {
     switch (name) {
       case subscribeHandler:
@@ -107,7 +107,7 @@ export class Distributed {
     });
   }
 
-  /** One of ours tells with the confirmation how the event ended, and tells the requester nothing more. */
+  /** The confirmation of a zeromesh owner says how the event ended; no completion follows. */
   #completeOurs(
     owner: InstanceId,
     handle: EventHandle,
@@ -120,7 +120,7 @@ export class Distributed {
     const accept = ({ payload }: { readonly payload: Uint8Array }) => {
       if (covered === null || covered.ended) return;
       splitHandle(handle);
-      // Nothing: it ended as it was asked to.
+      // An empty confirmation means that the event ended as requested.
       remote.complete(owner, handleWords, payload.length === 0 ? outcome : this.#confirmedOutcome(payload));
     };
     const confirmed = this.#port.confirmed(completionRequestHandler, owner, encode, options, accept);
@@ -145,7 +145,7 @@ export class Distributed {
     await this.complete(handle, outcome, options);
   }
 
-  /** Connects to an event's owner, found by discovery if need be. */
+  /** Connects to an event's owner; discovery finds it if necessary. */
   async #reachOwner(
     known: InstanceId | null,
     handle: EventHandle,
@@ -156,7 +156,7 @@ export class Distributed {
     return owner;
   }
 
-  /** Asks how an event is. */
+  /** Asks for the state of an event. */
   async poll(handle: EventHandle, options: EventCallOptions): Promise<EventStatus> {
     const outcome = this.#remote.known(handle);
     if (outcome !== undefined) return statusOf(outcome);
@@ -188,7 +188,7 @@ export class Distributed {
     }
     const { workerId: worker, instanceId: instance } = this.#port;
     const payload = encodeSubscribe({ handle, worker, instance });
-    // Plain Velo has no such question: who subscribes is told at once of what is complete.
+    // Plain Velo has no such message, but a subscriber of a complete event is told at once.
     await this.#port.sync(subscribeHandler, owner, payload, options);
     const told = this.#remote.known(handle);
     return told === undefined ? { status: "pending" } : statusOf(told);
@@ -227,7 +227,7 @@ export class Distributed {
     );
   }
 
-  /** How an event ended; null when the frame does not say so. */
+  /** The outcome in a frame; null when it holds none. */
   #outcomeOf(frame: EventFrame): Outcome | null {
     switch (frame.kind) {
       case EventFrameKind.triggered:
@@ -235,7 +235,7 @@ export class Distributed {
       case EventFrameKind.poisoned:
         return poisonedWith(frame.text);
       case EventFrameKind.value:
-        // A larger value than this instance wants is left out; the event is complete all the same.
+        // A value above this instance's limit is dropped; the event is complete nevertheless.
         if (frame.text.length > this.#options.maxValueBytes) return triggered;
         try {
           return triggeredWithJson(frame.text, Infinity);
@@ -255,7 +255,7 @@ function isOwner(sender: SystemSender | null, { words }: EventFrame): sender is 
 
 const requestBytes = new Uint8Array(eventRequestSize);
 
-/** Lent until the next one. */
+/** The result is valid until the next call. */
 function encodeRequest(handle: EventHandle, { reason, json }: Outcome, id: ResponseId): Uint8Array {
   splitHandle(handle);
   if (reason !== null) {
@@ -265,27 +265,27 @@ function encodeRequest(handle: EventHandle, { reason, json }: Outcome, id: Respo
   return encodeEventRequest(kind, handleWords, id, json ?? "", requestBytes);
 }
 
-/** What plain Velo says in words is given its code. */
+/** Gives an error text of plain Velo its code. */
 function translated(error: unknown, handle: EventHandle): unknown {
   if (!(error instanceof ZeromeshError) || error.code !== "REMOTE_ERROR") return error;
   return /poisoned/.test(error.message) ? poisonedError(handle, error.message) : error;
 }
 
-/** Who has to hear of what happens to connections. */
+/** The parts of a manager that follow the connections. */
 export interface ConnectionListeners {
-  /** Events of others. */
+  /** Events of other instances. */
   readonly remote: RemoteEvents;
-  /** Others who wait for ours. */
+  /** Subscriptions of other instances. */
   readonly subscribers: Subscribers;
-  /** Ours. */
+  /** Events of this instance. */
   readonly own: OwnEvents;
-  /** Hears of lost connections, too. */
+  /** Called for lost connections, too. */
   lost(peer: InstanceId, rest: "up" | "down" | "gone"): void;
-  /** Ends the rest. */
+  /** Closes the other parts. */
   close(): void;
 }
 
-/** Has a manager's parts hear of connections, until its messenger closes. */
+/** Reports connections to a manager's parts until its messenger closes. */
 export function listen(port: SystemPort, parts: ConnectionListeners): void {
   const { remote, subscribers, own } = parts;
   port.watch({
@@ -305,7 +305,7 @@ export function listen(port: SystemPort, parts: ConnectionListeners): void {
   });
 }
 
-/** Every system handler of events, and what answers it. */
+/** The system handlers of events. */
 export const eventHandlers: readonly { readonly name: string; readonly kind: "am" | "unary" }[] = [
   { name: subscribeHandler, kind: "am" },
   { name: completionHandler, kind: "am" },

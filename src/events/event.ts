@@ -2,7 +2,7 @@ import type { EventHandle } from "./handle.ts";
 import { droppedReason } from "./outcome.ts";
 import type { Slot } from "./table.ts";
 
-/** The events of which one is part. */
+/** The manager of an event. */
 export interface EventHost {
   /** See {@link Event.trigger}. */
   trigger(handle: EventHandle, value: unknown): void;
@@ -11,10 +11,10 @@ export interface EventHost {
 }
 
 /**
- * An event of this instance: it is triggered or poisoned once, and whoever has its handle can await that, here or on
- * any other instance.
+ * An event of this instance. It is triggered or poisoned once; holders of its handle can await that, on this instance
+ * or another one.
  *
- * Leaving it by `using` poisons it if nothing else has happened, so nobody waits for it for ever.
+ * Leaving its scope by `using` poisons an event that is still pending, so that no awaiter waits for ever.
  *
  * @example Usage
  * ```ts
@@ -28,13 +28,13 @@ export interface EventHost {
  * ```
  */
 export class Event implements Disposable {
-  /** Its handle, for awaiters anywhere. */
+  /** The handle, for awaiters on every instance. */
   readonly handle: EventHandle;
   readonly #events: EventHost;
   readonly #slot: Slot;
   #armed = true;
 
-  /** Made by `newEvent()`. */
+  /** Use `newEvent()`. */
   constructor(events: EventHost, slot: Slot) {
     this.#events = events;
     this.#slot = slot;
@@ -42,9 +42,9 @@ export class Event implements Disposable {
   }
 
   /**
-   * Triggers it: those who wait go on. An event that was triggered before stays as it is.
+   * Triggers the event: its awaiters resolve. An event that was triggered before stays unchanged.
    *
-   * @param value What they get; anything with JSON, at most `maxValueBytes` of it. Plain Velo instances get none.
+   * @param value The awaiters' result: a JSON value of at most `maxValueBytes`. Plain Velo instances get none.
    * @throws {ZeromeshError} `EVENT_POISONED`, `ENCODING_FAILED`, `PAYLOAD_TOO_LARGE`.
    */
   trigger(value?: unknown): void {
@@ -52,7 +52,7 @@ export class Event implements Disposable {
   }
 
   /**
-   * Poisons it: those who wait fail with `EVENT_POISONED` and the reason. The first reason stands.
+   * Poisons the event: its awaiters fail with `EVENT_POISONED` and the reason. The first reason stands.
    *
    * @throws {ZeromeshError} `EVENT_COMPLETED` when it was triggered before.
    */
@@ -60,7 +60,7 @@ export class Event implements Disposable {
     this.#events.poison(this.handle, reason);
   }
 
-  /** The handle; from now on disposing of the event leaves it pending. */
+  /** Returns the handle, and disposing the event leaves it pending from now on. */
   intoHandle(): EventHandle {
     this.#armed = false;
     return this.handle;

@@ -1,30 +1,30 @@
 import type { WorkerId } from "../core/mod.ts";
 
 /**
- * Names an event everywhere: 128 bits, of which the upper 64 are the owner's worker id, the next 32 an index and the
- * lowest 32 a generation. Bit 31 of the index marks an event that only its own process can know.
+ * The 128-bit name of an event: the upper 64 bits are the owner's worker id, the next 32 an index, the lowest 32 a
+ * generation. Bit 31 of the index marks an event that exists in its own process only.
  *
- * `String(handle)` is its decimal text, which {@link eventHandle} reads; JSON has no integers that large, so it
- * travels as that text inside payloads.
+ * `String(handle)` is its decimal text, which {@link eventHandle} parses. Payloads carry that text, because JSON has no
+ * integers of that size.
  */
 export type EventHandle = bigint & { readonly "~brand": "EventHandle" };
 
-/** Set in the index of events that have no messenger. */
+/** Index bit of events without a messenger. */
 export const localFlag = 0x8000_0000;
 
 const handleBytes = 16;
 const decimal = /^(?:0|[1-9][0-9]{0,38})$/;
 const mask32 = 0xffff_ffffn;
-// All platforms are little-endian; a bigint is written into 64 bits without making another one.
+// All platforms are little-endian. A bigint is written into 64 bits without making another one.
 const scratch = new BigUint64Array(2);
 const scratchBytes = new Uint8Array(scratch.buffer);
 
 /**
- * Reads the decimal text of a handle, as `String(handle)` gives it, or checks a bigint from elsewhere.
+ * Parses the decimal text of a handle, or checks a bigint.
  *
  * @param text 1 to 39 digits without leading zeros.
- * @returns The handle. That there is such an event is not checked.
- * @throws {TypeError} If it is no such text, or beyond 128 bits.
+ * @returns The handle. The event need not exist.
+ * @throws {TypeError} If it is not such a text, or exceeds 128 bits.
  *
  * @example Usage
  * ```ts
@@ -52,7 +52,7 @@ export function eventHandleToBytes(handle: EventHandle): Uint8Array {
 }
 
 /**
- * The handle whose 16 little-endian bytes these are.
+ * The handle in these 16 little-endian bytes.
  *
  * @throws {TypeError} If there are not exactly 16.
  */
@@ -67,7 +67,7 @@ export function eventHandleFromBytes(bytes: Uint8Array): EventHandle {
 /** The words of the handle split last: generation, index, low and high half of the owner's worker id. */
 export const handleWords: Uint32Array = new Uint32Array(scratch.buffer);
 
-// Whose words they are: one message asks for those of the same handle several times, and comparing is cheaper.
+// The handle in these words: a message needs the words of one handle several times, and comparing is cheaper.
 let splitLast: bigint = 0n;
 
 /** Puts a handle's words into {@link handleWords}. */
@@ -84,7 +84,7 @@ export function joinHandle(words: Uint32Array): EventHandle {
   return (splitLast = (scratch[1]! << 64n) | scratch[0]!) as EventHandle;
 }
 
-/** Puts a handle together. */
+/** Makes a handle of its parts. */
 export function makeHandle(owner: bigint, index: number, generation: number): EventHandle {
   return ((owner << 64n) | (BigInt(index) << 32n) | BigInt(generation)) as EventHandle;
 }
@@ -99,12 +99,12 @@ export function indexOf(handle: EventHandle): number {
   return Number((handle >> 32n) & mask32);
 }
 
-/** The generation of the index: 1 for the first event, one more for each that came after it. */
+/** The generation of the index: 1 for its first event, one more for each later one. */
 export function generationOf(handle: EventHandle): number {
   return Number(handle & mask32);
 }
 
-/** Whether only the process that made the event can know it. */
+/** Whether the event exists in its own process only. */
 export function isLocalHandle(handle: EventHandle): boolean {
   return (indexOf(handle) & localFlag) !== 0;
 }

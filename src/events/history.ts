@@ -8,12 +8,12 @@ interface Entry {
 }
 
 /**
- * How the last events ended that have a reason or a value. What one instance has ended by its messages takes a share of
- * the places: beyond that its own oldest entry is forgotten, and nobody else's.
+ * Outcomes of the last events that have a reason or a value. Events that one peer's messages ended have a share of the
+ * places: beyond it, that peer's own oldest entry is forgotten.
  */
 export class History {
   readonly #limit: number;
-  // Maps and sets iterate in the order in which entries came: the first is the oldest.
+  // Maps and sets iterate in insertion order: the first entry is the oldest.
   readonly #entries = new Map<EventHandle, Entry>();
   readonly #byInstance = new Map<InstanceId, Set<EventHandle>>();
   #forgotten = 0;
@@ -23,22 +23,21 @@ export class History {
     this.#limit = limit;
   }
 
-  /** Entries kept. */
   get size(): number {
     return this.#entries.size;
   }
 
-  /** Entries forgotten since the start, for want of room. */
+  /** Entries forgotten at the limit since the start. */
   get forgotten(): number {
     return this.#forgotten;
   }
 
-  /** How an event ended, if that is kept. */
+  /** The outcome of an event, if it is kept. */
   get(handle: EventHandle): Outcome | undefined {
     return this.#entries.get(handle)?.outcome;
   }
 
-  /** Keeps how an event ended, and by whose message; null for this side's own doing. */
+  /** Keeps an outcome, with the instance whose message ended the event; null for this instance. */
   add(handle: EventHandle, outcome: Outcome, by: InstanceId | null): void {
     const { size } = this.#entries;
     const theirs = by === null ? undefined : this.#byInstance.get(by);
@@ -50,7 +49,7 @@ export class History {
     this.#byInstance.set(by, set.add(handle));
   }
 
-  /** Forgets the oldest of some. */
+  /** Forgets the oldest of these entries. */
   #forget(among: Pick<Set<EventHandle>, "keys">): void {
     for (const oldest of among.keys()) {
       const by = this.#entries.get(oldest)?.by ?? null;

@@ -5,7 +5,7 @@ import { droppedReason } from "./outcome.ts";
 import { merge, type MergeHost } from "./merge.ts";
 
 /**
- * Opens when so many have arrived: an event that merges one event for each.
+ * A countdown latch: an event that merges one event for each arrival.
  *
  * @example Usage
  * ```ts
@@ -19,14 +19,14 @@ import { merge, type MergeHost } from "./merge.ts";
  * ```
  */
 export class Latch implements Disposable {
-  /** Completes when all have arrived; poisoned when one of the parts is. */
+  /** The handle of the merged event: triggered when all have arrived, poisoned when one part is. */
   readonly handle: EventHandle;
-  /** The events that it is merged from: whoever is given one triggers it instead of calling {@link Latch.arrive}. */
+  /** The handles of the parts. The holder of one triggers it instead of calling {@link Latch.arrive}. */
   readonly parts: readonly EventHandle[];
   readonly #events: readonly Event[];
   #next = 0;
 
-  /** Made by `latch(n)`. */
+  /** Use `latch(n)`. */
   constructor(host: MergeHost, count: number) {
     checkArgument("count", count, option.whole(1, 2 ** 31), "Cannot make a latch");
     this.#events = Array.from({ length: count }, () => host.newEvent());
@@ -34,15 +34,15 @@ export class Latch implements Disposable {
     this.handle = merge(host, this.parts);
   }
 
-  /** How many have not called {@link Latch.arrive}. */
+  /** Arrivals still missing, as counted by {@link Latch.arrive}. */
   get remaining(): number {
     return this.#events.length - this.#next;
   }
 
   /**
-   * One more has arrived: triggers the next part.
+   * Counts one arrival: triggers the next part.
    *
-   * @throws {ZeromeshError} `EVENT_COMPLETED` when all have; `EVENT_POISONED` when that part is poisoned.
+   * @throws {ZeromeshError} `EVENT_COMPLETED` after the last arrival; `EVENT_POISONED` when that part is poisoned.
    */
   arrive(): void {
     const event = this.#events[this.#next];
@@ -56,7 +56,7 @@ export class Latch implements Disposable {
     event.trigger();
   }
 
-  /** Breaks the latch: every part that is pending is poisoned. */
+  /** Poisons all pending parts. */
   poison(reason: string): void {
     this.#next = this.#events.length;
     for (const event of this.#events) {
@@ -68,7 +68,7 @@ export class Latch implements Disposable {
     }
   }
 
-  /** Poisons what is pending. */
+  /** Poisons all pending parts. */
   [Symbol.dispose](): void {
     this.poison(droppedReason);
   }

@@ -38,15 +38,15 @@ import { type AwaiterOptions, awaiterOptionTable } from "./waiting.ts";
 
 /** Counters of an {@link EventManager}. */
 export interface EventStats {
-  /** Its own events. */
+  /** Events of this instance. */
   readonly own: TableStats;
-  /** Events of other instances, as seen from here; null without a messenger. */
+  /** Events of other instances; null without a messenger. */
   readonly remote: RemoteStats | null;
-  /** Other instances that want to know of its events; null without a messenger. */
+  /** Subscriptions of other instances; null without a messenger. */
   readonly subscribers: SubscriberStats | null;
-  /** Rounds of barriers that are open here. */
+  /** Open rounds of barriers that this instance hosts. */
   readonly barriers: number;
-  /** Rounds that were not opened since the start, because there were too many. */
+  /** Rounds refused at the limit since the start. */
   readonly barriersRefused: number;
 }
 
@@ -57,18 +57,17 @@ interface Parts {
   readonly distributed: Distributed | null;
 }
 
-/** A messenger's events, and what takes the messages of other instances about events. */
+/** A messenger's events, with the entry for peers' messages. */
 export interface MessengerEvents {
-  /** What users get. */
+  /** The public manager. */
   readonly manager: EventManager;
-  /** Takes a message for the system handler with this name; the answer of those that have one. */
+  /** Handles a message for the system handler with this name; returns the answer, if that handler has one. */
   receive(name: string, message: SystemMessage): Uint8Array | undefined;
 }
 
-// Assigned by the class, whose constructor nobody else can reach.
+// Assigned by the class: its constructor is private.
 let makeFor: (port: SystemPort, options: ResolvedEventOptions) => MessengerEvents;
 
-/** Makes the events of a messenger. */
 export function eventsOf(port: SystemPort, options: ResolvedEventOptions): MessengerEvents {
   return makeFor(port, options);
 }
@@ -141,10 +140,10 @@ export class EventManager implements AsyncDisposable {
   }
 
   /**
-   * Events inside this process, without a messenger. Their handles mean nothing elsewhere.
+   * Events inside this process, without a messenger. Their handles have no meaning elsewhere.
    *
-   * @throws {TypeError} If a size is no integer.
-   * @throws {RangeError} If a size is out of its range.
+   * @throws {TypeError} If a limit is not an integer.
+   * @throws {RangeError} If a limit is out of its range.
    */
   static local(given?: EventOptions): EventManager {
     const options = readOptions(given, eventOptionTable, "Cannot make events");
@@ -169,14 +168,15 @@ export class EventManager implements AsyncDisposable {
   }
 
   /**
-   * Waits for an event, of this instance or another one.
+   * Waits for an event of this instance or another one.
    *
-   * An event of another instance ends with `EVENT_OWNER_LOST` when that instance is gone or has restarted; while a
-   * connection is lost for a moment it goes on. Awaiting one that is known to be complete sends nothing.
+   * An event of another instance ends with `EVENT_OWNER_LOST` when that instance is gone or has restarted; a short loss
+   * of the connection does not end it. Awaiting an event that is known to be complete sends nothing.
    *
-   * @returns What it was triggered with; undefined without a value.
-   * @throws {ZeromeshError} `EVENT_POISONED` with the reason in its message and in `details.reason`; `EVENT_OWNER_LOST`;
-   * `EVENT_UNKNOWN`; `PEER_UNKNOWN` when nobody is known who owns it; `TIMEOUT`; `LIMIT_REACHED`; `CLOSED`.
+   * @returns The value of the trigger; undefined without one.
+   * @throws {ZeromeshError} `EVENT_POISONED` with the reason in the message and in `details.reason`;
+   * `EVENT_OWNER_LOST`; `EVENT_UNKNOWN`; `PEER_UNKNOWN` when the owner is not known; `TIMEOUT`; `LIMIT_REACHED`;
+   * `CLOSED`.
    */
   awaiter<T = unknown>(handle: EventHandle, given?: AwaiterOptions): Promise<T> {
     let options: AwaiterOptions | undefined;
@@ -195,7 +195,7 @@ export class EventManager implements AsyncDisposable {
   }
 
   /**
-   * Finds out how an event is. Its owner is asked, unless it is known to be complete.
+   * Returns the state of an event. The owner is asked, unless the event is known to be complete.
    *
    * @throws {ZeromeshError} As a call; `EVENT_UNKNOWN`, `PEER_UNKNOWN`.
    */
@@ -207,12 +207,12 @@ export class EventManager implements AsyncDisposable {
   }
 
   /**
-   * Triggers an event, of this instance or another one; resolves when its owner has confirmed it. An event that was
-   * triggered before stays as it is.
+   * Triggers an event of this instance or another one; resolves when its owner has confirmed. An event that was
+   * triggered before stays unchanged.
    *
-   * @param value What awaiters get; anything with JSON, at most `maxValueBytes` of it. Plain Velo instances get none.
+   * @param value The awaiters' result: a JSON value of at most `maxValueBytes`. Plain Velo instances get none.
    * @throws {ZeromeshError} `EVENT_POISONED`, `EVENT_UNKNOWN`, `PEER_UNKNOWN`, `ENCODING_FAILED`, `PAYLOAD_TOO_LARGE`;
-   * for a remote one also as a call, with `ran`.
+   * for a remote event also as a call, with `ran`.
    */
   trigger(handle: EventHandle, value?: unknown, given?: EventCallOptions): Promise<void> {
     try {
@@ -229,10 +229,9 @@ export class EventManager implements AsyncDisposable {
   }
 
   /**
-   * Poisons an event, of this instance or another one; resolves when its owner has confirmed it. The first reason
-   * stands.
+   * Poisons an event of this instance or another one; resolves when its owner has confirmed. The first reason stands.
    *
-   * @throws {ZeromeshError} `EVENT_COMPLETED` when it was triggered, which plain Velo does not tell; else as
+   * @throws {ZeromeshError} `EVENT_COMPLETED` when it was triggered, which plain Velo does not report; otherwise as
    * {@link EventManager.trigger}.
    */
   async poison(handle: EventHandle, reason: string, given?: EventCallOptions): Promise<void> {
@@ -242,12 +241,12 @@ export class EventManager implements AsyncDisposable {
   }
 
   /**
-   * One event for many, which this instance owns: triggered once all are, or poisoned with all their reasons once all
-   * have ended.
+   * Merges events into one that this instance owns: it is triggered once all inputs are, or poisoned with all their
+   * reasons once all have ended.
    *
-   * @param inputs Events or handles, of any instances.
+   * @param inputs Events or handles, of one or several instances.
    * @returns The handle of the merged event.
-   * @throws {TypeError} If there are none.
+   * @throws {TypeError} If there are no inputs.
    * @throws {ZeromeshError} As {@link EventManager.newEvent}.
    */
   mergeEvents(inputs: Iterable<EventHandle | { readonly handle: EventHandle }>): EventHandle {
@@ -255,9 +254,9 @@ export class EventManager implements AsyncDisposable {
   }
 
   /**
-   * Opens when so many have arrived.
+   * Makes a latch, which is triggered after `count` arrivals.
    *
-   * @throws {TypeError} If `count` is no integer.
+   * @throws {TypeError} If `count` is not an integer.
    * @throws {RangeError} If it is below 1.
    */
   latch(count: number): Latch {
@@ -265,10 +264,10 @@ export class EventManager implements AsyncDisposable {
   }
 
   /**
-   * A place where `count` participants wait for each other, at this instance or another one of ours.
+   * A barrier for `count` participants, hosted by this instance or another zeromesh instance.
    *
-   * @param name What they call it; it exists as long as somebody waits there.
-   * @throws {RangeError} If the name or the count cannot be used.
+   * @param name The participants' common name for it. It exists while a participant waits.
+   * @throws {RangeError} If the name or the count is invalid.
    */
   barrier(name: string, count: number, options?: BarrierOptions): Barrier {
     const { at = null } = readOptions(options, barrierOptionTable, "Cannot make a barrier");
@@ -276,10 +275,10 @@ export class EventManager implements AsyncDisposable {
   }
 
   /**
-   * Poisons every pending event of this instance; those who await others' end with `CLOSED`. Nothing more can be made.
-   * The second call does nothing. `close()` of a messenger closes its events as well.
+   * Poisons all pending events of this instance; awaiters of other instances' events end with `CLOSED`. No new events
+   * can be made. A second call does nothing. `close()` of a messenger closes its events as well.
    *
-   * @param reason What those that wait are told.
+   * @param reason The reason that awaiters get.
    */
   close(reason = "the events were closed"): Promise<void> {
     checkArgument("reason", reason, option.string, "Cannot close the events");
@@ -289,7 +288,7 @@ export class EventManager implements AsyncDisposable {
     return Promise.resolve();
   }
 
-  /** Alias of {@link close}: what Velo calls `force_shutdown`. */
+  /** Alias of {@link close}, after Velo's `force_shutdown`. */
   forceShutdown(reason: string): void {
     void this.close(reason);
   }
@@ -304,7 +303,6 @@ export class EventManager implements AsyncDisposable {
     return this.close();
   }
 
-  /** A snapshot of counters. */
   stats(): EventStats {
     return {
       own: this.#parts.own.stats(),
@@ -327,11 +325,11 @@ export class EventManager implements AsyncDisposable {
     return this.#barriers.receive(message.lentPayload, sender.instanceId, enroll);
   }
 
-  /** Who waits at a barrier and stays away has left it. */
+  /** A participant whose instance stays away has left its barriers. */
   #lost(port: SystemPort, peer: InstanceId, rest: "up" | "down" | "gone"): void {
     const barriers = this.#barriers;
     if (rest === "up" || !barriers.waits(peer)) return;
-    // Only one of ours comes back by itself to where it has waited.
+    // Only a zeromesh instance reconnects by itself to the host of its barrier.
     if (rest === "gone" || !(port.isOurs(peer) || port.hasWay(peer))) return barriers.leave(peer);
     this.#afterGrace(() => {
       if (!port.hasWay(peer)) barriers.leave(peer);
@@ -365,7 +363,7 @@ export class EventManager implements AsyncDisposable {
   }
 }
 
-/** A time for which somebody may be away. */
+/** The time that a lost participant may stay away. */
 class Absence extends Deadline {
   readonly expire: () => void;
 
@@ -377,7 +375,7 @@ class Absence extends Deadline {
 
 const done = Promise.resolve();
 
-/** Checks what a wait is for, and its options. @throws The reason of a signal that has aborted. */
+/** Checks the handle and the options of a wait. @throws The reason of a signal that has aborted. */
 function checkWait(handle: unknown, given: AwaiterOptions | undefined, cannot: string): AwaiterOptions {
   if (typeof handle !== "bigint") {
     throw new TypeError(

@@ -2,19 +2,19 @@ import { errorText, ZeromeshError } from "../core/mod.ts";
 import type { Event } from "./event.ts";
 import type { EventHandle } from "./handle.ts";
 
-/** What {@link merge} needs of a manager. */
+/** The event manager, as far as {@link merge} uses it. */
 export interface MergeHost {
-  /** Makes the event that stands for all. */
+  /** Makes the merged event. */
   newEvent(): Event;
-  /** Waits for one of them. */
+  /** Waits for an input. */
   awaiter(handle: EventHandle): Promise<unknown>;
 }
 
 /**
- * One event for many: it is triggered when all are, and poisoned, with every reason, once all have ended and some
+ * Merges events into one: triggered when all inputs are; poisoned with all their reasons once all have ended and some
  * were not triggered.
  *
- * @throws {TypeError} If there are none.
+ * @throws {TypeError} If there are no inputs.
  */
 export function merge(
   host: MergeHost,
@@ -28,7 +28,7 @@ export function merge(
   const done = () => {
     if (--left > 0) return;
     const all = reasons.filter((reason) => reason !== undefined);
-    // Somebody who has the handle may have ended it first.
+    // Another holder of the handle may have completed it first.
     try {
       if (all.length === 0) merged.trigger();
       else merged.poison(all.join("; "));
@@ -45,7 +45,7 @@ export function merge(
   return merged.intoHandle();
 }
 
-/** Why awaiting failed: the reason of a poisoned event, else what the error says. */
+/** Why awaiting failed: the reason of a poisoned event, or the error's text. */
 export function reasonOf(error: unknown): string {
   if (error instanceof ZeromeshError && error.code === "EVENT_POISONED") {
     const { reason } = error.details as { readonly reason?: unknown };

@@ -1,8 +1,9 @@
 /**
- * Events with 128-bit handles: made by one instance, awaited, triggered and poisoned by each that has the handle.
+ * Events with 128-bit handles. One instance makes an event; every holder of its handle can await, trigger and poison
+ * it.
  *
- * `messenger.events` of `zeromesh` is an {@link EventManager}; `EventManager.local()` makes one for a single process,
- * which needs no messenger.
+ * `messenger.events` of `zeromesh` is an {@link EventManager}; `EventManager.local()` makes one for a single process
+ * without a messenger.
  *
  * @example In one process
  * ```ts
@@ -30,6 +31,6 @@ export { type RemoteStats } from "./remote_events.ts";
 export { type SubscriberStats } from "./subscribers.ts";
 export { type TableStats } from "./table.ts";
 export { type AwaiterOptions } from "./waiting.ts";
-// What a messenger is given its events with.
+// Used by the messenger.
 export { type AttachedEvents, attachEvents } from "./attach.ts";
 export { eventsOption, type ResolvedEventOptions, resolveEventOptions } from "./options.ts";

@@ -1,30 +1,30 @@
 import { option, type OptionKind, type OptionTable } from "../core/mod.ts";
 
-/** Sizes of an event manager. */
+/** Limits of an event manager. */
 export interface EventOptions {
-  /** Events of this instance that may be pending at a time; beyond it `newEvent` throws `LIMIT_REACHED`. @default {1_048_576} */
+  /** Pending events of this instance; at the limit `newEvent` throws `LIMIT_REACHED`. @default {1_048_576} */
   maxEvents?: number | undefined;
   /**
-   * Completed events of this instance whose poison reason or value is kept for those who ask late; beyond it the oldest
-   * is forgotten, and who asks is told that the event is complete. @default {16_384}
+   * Completed events of this instance whose poison reason or value is kept for late awaiters. At the limit the oldest
+   * is forgotten; its late awaiters learn only that the event is complete. @default {16_384}
    */
   maxHistory?: number | undefined;
-  /** Completed events of other instances that are known without asking again. @default {16_384} */
+  /** Completed events of other instances that are remembered, so that awaiting them sends nothing. @default {16_384} */
   maxCompleted?: number | undefined;
-  /** Events of other instances that may be awaited at a time; beyond it awaiting fails with `LIMIT_REACHED`. @default {1_048_576} */
+  /** Awaited events of other instances; at the limit awaiting fails with `LIMIT_REACHED`. @default {1_048_576} */
   maxSubscriptions?: number | undefined;
-  /** Subscriptions that other instances may have here; beyond it theirs fail with `LIMIT_REACHED`. @default {1_048_576} */
+  /** Subscriptions of other instances; at the limit new ones fail with `LIMIT_REACHED`. @default {1_048_576} */
   maxSubscribers?: number | undefined;
   /** Largest JSON of a value that an event carries, in bytes. @default {4_096} */
   maxValueBytes?: number | undefined;
-  /** Barriers that may be open here at a time; beyond it arriving fails with `LIMIT_REACHED`. @default {1_024} */
+  /** Open barriers that this instance hosts; at the limit arriving fails with `LIMIT_REACHED`. @default {1_024} */
   maxBarriers?: number | undefined;
   /**
-   * How long a lost owner may stay away before its awaiters end with `EVENT_OWNER_LOST`, in milliseconds.
+   * Time that a lost owner may stay away before its awaiters end with `EVENT_OWNER_LOST`, in milliseconds.
    * @default {3_500: less than the heartbeat bound}
    */
   ownerGraceMs?: number | undefined;
-  /** The generation at which an index is used no more; for tests. @default {4_294_967_295} */
+  /** The generation at which an index is retired; for tests. @default {4_294_967_295} */
   maxGeneration?: number | undefined;
 }
 
@@ -36,7 +36,7 @@ export interface EventOptions {
 export type ResolvedEventOptions = { readonly [K in keyof EventOptions]-?: number };
 
 /**
- * Every default of {@link EventOptions}.
+ * The defaults of {@link EventOptions}.
  *
  * @ignore
  */
@@ -54,7 +54,7 @@ export const eventDefaults: ResolvedEventOptions = Object.freeze({
 
 const size = option.whole(1, 0xffff_ffff);
 
-/** All that `events` knows. */
+/** The options of events. */
 export const eventOptionTable: OptionTable<EventOptions> = {
   maxEvents: option.whole(1, 0x7fff_ffff),
   maxHistory: size,
@@ -77,7 +77,7 @@ export function eventsOption(): OptionKind {
 }
 
 /**
- * Fills in the defaults of sizes that were checked.
+ * Fills in the defaults.
  *
  * @ignore
  */

@@ -2,17 +2,17 @@ import { checkArgument, errorText, option, ZeromeshError } from "../core/mod.ts"
 import { stringifyJson } from "../wire/mod.ts";
 import type { EventHandle } from "./handle.ts";
 
-/** How an event ended. */
+/** The outcome of an event. */
 export interface Outcome {
-  /** Why it was poisoned; null when it was triggered. */
+  /** The reason of the poisoning; null when the event was triggered. */
   readonly reason: string | null;
-  /** The value it was triggered with, as JSON's reader made it; undefined without one. */
+  /** The value of the trigger, as parsed from JSON; undefined without one. */
   readonly value: unknown;
   /** The value's JSON text; undefined without one. */
   readonly json: string | undefined;
 }
 
-/** What {@link EventManager.poll} finds. */
+/** The result of {@link EventManager.poll}. */
 export type EventStatus =
   | { readonly status: "pending" }
   | { readonly status: "ready"; readonly value: unknown }
@@ -21,13 +21,13 @@ export type EventStatus =
 /** Triggered without a value. */
 export const triggered: Outcome = Object.freeze({ reason: null, value: undefined, json: undefined });
 
-/** What becomes of an event that is disposed of before it was triggered. */
+/** The reason of an event that is disposed while it is pending. */
 export const droppedReason = "event dropped without being triggered";
 
-// A merged event joins the reasons of all its inputs.
+// A merged event joins the reasons of all its inputs, so that reasons are cut.
 const longestReason = 65_536;
 
-/** Poisoned. Longer reasons are cut. @throws {TypeError} If the reason is no text. */
+/** A poisoning; long reasons are cut. @throws {TypeError} If the reason is not a string. */
 export function poisonedWith(reason: string): Outcome {
   checkArgument("reason", reason, option.string, "Cannot poison an event");
   const text = reason.length > longestReason ? `${reason.slice(0, longestReason)}…` : reason;
@@ -35,7 +35,7 @@ export function poisonedWith(reason: string): Outcome {
 }
 
 /**
- * Triggered with a value, which is what its JSON says, here as elsewhere.
+ * A trigger with a value. Awaiters on this instance get the value parsed from its JSON, too.
  *
  * @throws {ZeromeshError} `ENCODING_FAILED` when it has no JSON, `PAYLOAD_TOO_LARGE` when that is too long.
  */
@@ -53,9 +53,9 @@ export function triggeredWith(value: unknown, maxBytes: number): Outcome {
 }
 
 /**
- * The same for JSON text from elsewhere.
+ * A trigger with the JSON text that a peer sent.
  *
- * @throws {ZeromeshError} `PAYLOAD_INVALID` when it is none, `PAYLOAD_TOO_LARGE`.
+ * @throws {ZeromeshError} `PAYLOAD_INVALID` when it is not JSON, `PAYLOAD_TOO_LARGE`.
  */
 export function triggeredWithJson(json: string, maxBytes: number): Outcome {
   const bytes = json.length * 3 <= maxBytes ? 0 : new TextEncoder().encode(json).length;
@@ -73,21 +73,21 @@ export function triggeredWithJson(json: string, maxBytes: number): Outcome {
   }
 }
 
-/** An outcome as {@link EventManager.poll} tells it. */
+/** An outcome in the form of {@link EventManager.poll}. */
 export function statusOf(outcome: Outcome): EventStatus {
   return outcome.reason === null
     ? { status: "ready", value: outcome.value }
     : { status: "poisoned", reason: outcome.reason };
 }
 
-/** What the awaiters of a poisoned event get. */
+/** The error of a poisoned event's awaiters. */
 export function poisonedError(handle: EventHandle, reason: string): ZeromeshError {
   return new ZeromeshError("EVENT_POISONED", `Event ${handle} was poisoned: ${reason}`, {
     details: { handle: String(handle), reason },
   });
 }
 
-/** An event that was triggered cannot be poisoned any more. */
+/** The error of poisoning a triggered event. */
 export function completedError(handle: EventHandle): ZeromeshError {
   return new ZeromeshError(
     "EVENT_COMPLETED",
@@ -96,7 +96,7 @@ export function completedError(handle: EventHandle): ZeromeshError {
   );
 }
 
-/** There never was such an event. */
+/** The error about an event that was never made. */
 export function unknownError(handle: EventHandle, why: string): ZeromeshError {
   return new ZeromeshError("EVENT_UNKNOWN", `There is no event ${handle}: ${why}`, {
     details: { handle: String(handle) },

@@ -16,15 +16,15 @@ import {
 import { EventTable, type Slot, type TableStats } from "./table.ts";
 import type { AwaiterOptions } from "./waiting.ts";
 
-/** Who is told about the events of a system. */
+/** Observers of {@link OwnEvents}. */
 export interface OwnEventsHooks {
   /** An event with subscribers ends. */
   completed(slot: Slot, handle: EventHandle, outcome: Outcome): void;
-  /** Somebody in this process waits for one more event, or for one fewer. */
+  /** The number of awaited events in this process changes. */
   awaited(change: 1 | -1): void;
 }
 
-/** The events that this system made itself, and those in this process who wait for them. */
+/** The events that this instance made, with their awaiters in this process. */
 export class OwnEvents {
   readonly table: EventTable;
   readonly #options: ResolvedEventOptions;
@@ -33,7 +33,7 @@ export class OwnEvents {
   #closed: string | null = null;
   #ended: ZeromeshError | null = null;
 
-  /** @param local Whether nobody outside the process can know the events. */
+  /** @param local Whether the events exist in this process only. */
   constructor(
     owner: bigint,
     local: boolean,
@@ -55,7 +55,7 @@ export class OwnEvents {
     return new Event(this, this.table.create());
   }
 
-  /** The outcome or the promise of one of these events; null when the handle is not from here. */
+  /** The outcome or the promise of an event; null when this instance did not make the handle. */
   await(handle: EventHandle, options: AwaiterOptions | undefined): Promise<unknown> | null {
     const slot = this.table.find(handle);
     if (slot === null) return this.#awaitCompleted(handle);
@@ -74,7 +74,7 @@ export class OwnEvents {
   }
 
   /**
-   * What is known of one of these events; null when the handle is not from here.
+   * The state of an event; null when this instance did not make the handle.
    *
    * @throws {ZeromeshError} `EVENT_UNKNOWN`.
    */
@@ -87,7 +87,7 @@ export class OwnEvents {
   }
 
   /**
-   * Triggers an event. One that was triggered before stays as it is.
+   * Triggers an event. One that was triggered before stays unchanged.
    *
    * @throws {ZeromeshError} `EVENT_POISONED`, `EVENT_UNKNOWN`, `ENCODING_FAILED`, `PAYLOAD_TOO_LARGE`.
    */
@@ -110,7 +110,7 @@ export class OwnEvents {
     if (this.#completedOutcome(handle).reason === null) throw completedError(handle);
   }
 
-  /** Ends a pending event. @param by Whose message does; null where this side does. */
+  /** Completes a pending event. @param by The instance whose message does; null for this instance. */
   complete(slot: Slot, outcome: Outcome, by: InstanceId | null = null): void {
     const { handle } = slot;
     if (!slot.idle) this.#hooks.awaited(-1);
@@ -118,7 +118,7 @@ export class OwnEvents {
     this.table.complete(slot, outcome, by);
   }
 
-  /** Poisons everything that is pending, and makes nothing more. */
+  /** Poisons all pending events; no new ones can be made. */
   shutdown(reason: string): void {
     if (this.#closed !== null) return;
     this.#closed = reason;
@@ -126,7 +126,7 @@ export class OwnEvents {
     for (const slot of this.table.pending()) this.complete(slot, outcome);
   }
 
-  /** Ends those who wait; the events stay as they are, and nobody can change them any more. */
+  /** Fails the awaiters; the events stay as they are, and can no longer be completed. */
   close(error: ZeromeshError): void {
     this.#closed ??= error.message;
     this.#ended = error;
@@ -137,7 +137,6 @@ export class OwnEvents {
     }
   }
 
-  /** Counters. */
   stats(): TableStats {
     return this.table.stats();
   }

@@ -3,7 +3,7 @@ import type { SystemPort } from "../messenger/mod.ts";
 import { type EventHandle, handleWords, ownerOf, splitHandle } from "./handle.ts";
 import { type AwaiterOptions, Waiting } from "./waiting.ts";
 
-/** Events whose owners nobody has told this instance about: discovery is asked, once for all who want to know. */
+/** Searches for the unknown owners of events: one lookup in discovery for all awaiters of an owner. */
 export class OwnerSearches {
   readonly #port: SystemPort;
   readonly #deadlines: Deadlines;
@@ -11,7 +11,7 @@ export class OwnerSearches {
   readonly #searches = new Map<bigint, Waiting>();
   #waiting = 0;
 
-  /** @param limit How many may wait for an answer. */
+  /** @param limit The most waiting searches. */
   constructor(port: SystemPort, deadlines: Deadlines, limit: number) {
     this.#port = port;
     this.#deadlines = deadlines;
@@ -19,7 +19,7 @@ export class OwnerSearches {
   }
 
   /**
-   * Who owns an event.
+   * Finds the owner of an event.
    *
    * @throws {ZeromeshError} `PEER_UNKNOWN`, `PEER_UNREACHABLE` when discovery fails, `TIMEOUT`, `LIMIT_REACHED`.
    */
@@ -50,7 +50,7 @@ export class OwnerSearches {
     }
   }
 
-  /** Ends all who wait. */
+  /** Fails all searches. */
   close(error: ZeromeshError): void {
     for (const search of this.#searches.values()) search.fail(error);
     this.#searches.clear();

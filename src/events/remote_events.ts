@@ -19,21 +19,21 @@ import type { AwaiterOptions } from "./waiting.ts";
 
 /** Counters of {@link RemoteEvents}. */
 export interface RemoteStats {
-  /** Events of other instances that are awaited now. */
+  /** Awaited events. */
   readonly subscriptions: number;
-  /** Completed ones that are remembered. */
+  /** Remembered completed events. */
   readonly completed: number;
-  /** Awaited and found among the completed ones. */
+  /** Awaiters that found a remembered outcome. */
   readonly cacheHits: number;
-  /** Awaited and found among those awaited already. */
+  /** Awaiters that joined an existing subscription. */
   readonly activeHits: number;
-  /** Awaited and asked for over the network. */
+  /** Awaiters that needed a subscription. */
   readonly networkLookups: number;
-  /** Subscriptions repeated after a connection was lost. */
+  /** Subscriptions repeated after the loss of a connection. */
   readonly renewed: number;
-  /** Completed because a later event of the same index is complete. */
+  /** Events completed because a later event of the same index is complete. */
   readonly implied: number;
-  /** Completions that nobody waited for: doubled, late, or of events that were given up. */
+  /** Completions without awaiters: repeated, late, or of events that were given up. */
   readonly unasked: number;
   /** Awaited events that ended with `EVENT_OWNER_LOST`. */
   readonly ownerLost: number;
@@ -44,8 +44,8 @@ const subscribeName = encoder.encode(subscribeHandler);
 const unsubscribeName = encoder.encode(unsubscribeHandler);
 
 /**
- * Events of other instances as seen from here: first those known to be complete, then those awaited already, then the
- * network.
+ * Events of other instances. Awaiting one looks first among remembered outcomes, then among subscriptions, and then
+ * asks the owner.
  */
 export class RemoteEvents implements OwnerHost {
   readonly port: SystemPort;
@@ -68,7 +68,7 @@ export class RemoteEvents implements OwnerHost {
   #unasked = 0;
   #ownerLost = 0;
 
-  /** @param awaited Told when one more, or one fewer, event is awaited. */
+  /** @param awaited Called when the number of awaited events changes. */
   constructor(
     port: SystemPort,
     options: ResolvedEventOptions,
@@ -85,18 +85,18 @@ export class RemoteEvents implements OwnerHost {
     this.#batch = new SubscriptionBatch(port);
   }
 
-  /** How an event ended, if that is known here. */
+  /** The remembered outcome of an event. */
   known(handle: EventHandle): Outcome | undefined {
     return this.#completed.get(handle);
   }
 
-  /** Who owns an event, if it is a peer that is known. */
+  /** The owner of an event, if it is a known peer. */
   ownerOf(handle: EventHandle): InstanceId | null {
     splitHandle(handle);
     return this.port.peerOf(handleWords[2]!, handleWords[3]!);
   }
 
-  /** The same if discovery has to be asked. @throws {ZeromeshError} See {@link OwnerSearches.find}. */
+  /** Finds an unknown owner. @throws {ZeromeshError} See {@link OwnerSearches.find}. */
   async seek(handle: EventHandle, options: AwaiterOptions): Promise<InstanceId> {
     if (this.#ended !== null) throw this.#ended;
     this.#awaited(1);
@@ -144,7 +144,7 @@ export class RemoteEvents implements OwnerHost {
     return promise;
   }
 
-  /** An event is complete, as its owner says. With it all earlier ones of its index are. */
+  /** Handles a completion from the owner. It completes all earlier events of the index, too. */
   complete(from: InstanceId, words: Uint32Array, outcome: Outcome): void {
     const owner = this.#owners.get(from);
     const generation = words[0]!;
@@ -163,7 +163,7 @@ export class RemoteEvents implements OwnerHost {
     }
   }
 
-  /** A request to complete an event leaves; whoever awaits the event hears of it by the confirmation. */
+  /** Marks a subscription whose event a request of this instance completes: the confirmation will hold its outcome. */
   cover(handle: EventHandle): Subscription | null {
     splitHandle(handle);
     const subscription = this.#ownerByWords(handleWords)?.find(handleWords[1]!, handleWords[0]!) ?? null;
@@ -171,13 +171,13 @@ export class RemoteEvents implements OwnerHost {
     return subscription;
   }
 
-  /** Such a request failed. What became of it nobody knows, so the owner is asked. */
+  /** Clears that mark after the request failed: its effect is unknown, so the owner is asked. */
   uncover(subscription: Subscription): void {
     subscription.covered = false;
     if (!subscription.ended) subscription.owner.ask(subscription);
   }
 
-  /** The owner refuses a subscription. */
+  /** Handles the owner's refusal of a subscription. */
   refuse(from: InstanceId, words: Uint32Array, code: string, why: string): void {
     const subscription = this.#owners.get(from)?.find(words[1]!, words[0]!) ?? null;
     if (subscription === null) {
@@ -189,12 +189,12 @@ export class RemoteEvents implements OwnerHost {
     subscription.fail(new ZeromeshError(code, why, { peer: from, details }));
   }
 
-  /** A connection to an instance is up. */
+  /** Handles a new connection. */
   up(id: InstanceId): void {
     this.#owners.get(id)?.comeBack();
   }
 
-  /** A connection to an instance was lost. */
+  /** Handles the loss of a connection. */
   lost(id: InstanceId, rest: "up" | "down" | "gone"): void {
     const owner = this.#owners.get(id);
     if (owner === undefined) return;
@@ -204,7 +204,7 @@ export class RemoteEvents implements OwnerHost {
     else owner.lose("it shut down or was disconnected");
   }
 
-  /** Ends everybody who waits. */
+  /** Fails all awaiters. */
   close(error: ZeromeshError): void {
     this.#ended ??= error;
     this.#searches.close(error);
@@ -215,7 +215,6 @@ export class RemoteEvents implements OwnerHost {
     this.#completed.clear();
   }
 
-  /** Counters. */
   stats(): RemoteStats {
     return {
       subscriptions: this.#count,
@@ -258,7 +257,7 @@ export class RemoteEvents implements OwnerHost {
     return this.#last = owner;
   }
 
-  /** Waits for an event whose owner discovery has to find first. */
+  /** Awaits an event whose owner discovery must find first. */
   async #awaitFound(handle: EventHandle, options: AwaiterOptions): Promise<unknown> {
     const started = this.port.clock.now();
     await this.seek(handle, options);
@@ -266,7 +265,7 @@ export class RemoteEvents implements OwnerHost {
     return await this.await(handle, { ...options, ...part });
   }
 
-  /** An owner nothing was awaited of until now; the words of its event are those split last. */
+  /** Adds an owner; the words of its event are those split last. */
   #meet(id: InstanceId): RemoteOwner {
     if (this.#ended !== null) throw this.#ended;
     const owner = new RemoteOwner(id, handleWords[2]!, handleWords[3]!, this);
@@ -297,7 +296,7 @@ export class RemoteEvents implements OwnerHost {
     return subscription;
   }
 
-  /** Nobody waits any more: the owner need not tell. */
+  /** Ends a subscription without awaiters: the owner need not send the completion. */
   #giveUp(subscription: Subscription): void {
     const { owner } = subscription;
     this.#remove(subscription);

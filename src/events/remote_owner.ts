@@ -3,26 +3,22 @@ import type { SystemPort } from "../messenger/mod.ts";
 import type { EventHandle } from "./handle.ts";
 import { Waiting } from "./waiting.ts";
 
-/** An event of another instance that is awaited here, for all who do. */
+/** The subscription to an event of another instance, shared by all awaiters. */
 export class Subscription extends Waiting {
-  /** The event. */
   readonly handle: EventHandle;
-  /** Its index. */
   readonly index: number;
-  /** Its generation. */
   readonly generation: number;
-  /** Whose it is. */
+  /** The owner of the event. */
   readonly owner: RemoteOwner;
-  /** Another generation of its index that is awaited. */
+  /** Another awaited generation of the same index. */
   next: Subscription | null = null;
   /** Whether the owner was asked at least once. */
   asked = false;
-  /** Whether nobody waits any more. */
+  /** Whether there are no awaiters left. */
   ended = false;
-  /** Whether a request to complete it is under way, whose confirmation tells how it ended. */
+  /** Whether a request of this instance completes it; the confirmation will hold the outcome. */
   covered = false;
 
-  /** @param owner Whose event it is. */
   constructor(handle: EventHandle, index: number, generation: number, owner: RemoteOwner) {
     super();
     this.handle = handle;
@@ -32,25 +28,23 @@ export class Subscription extends Waiting {
   }
 }
 
-// libzmq answers also where JavaScript is busy. Where nobody refuses a connection and no ZMTP comes for so long, the
-// process is frozen or cut off, and was before the connection was given up: the heartbeats have waited already.
+// libzmq answers even while JavaScript is busy. No refused connection and no ZMTP for this long means that the process
+// is frozen or cut off; the heartbeats had waited before the connection was given up.
 const silentMs = 1_000;
 
-/** What a {@link RemoteOwner} needs. */
+/** The messenger's side of a {@link RemoteOwner}. */
 export interface OwnerHost {
-  /** The messenger. */
   readonly port: SystemPort;
-  /** How long a lost owner may stay away, in milliseconds. */
+  /** Time that a lost owner may stay away, in milliseconds. */
   readonly graceMs: number;
-  /** Asks the owner to tell of an event. */
+  /** Sends a subscription to the owner. */
   subscribe(subscription: Subscription): void;
-  /** The owner is gone: whatever is awaited of it ends with the error. */
+  /** The owner is gone: its subscriptions end with the error. */
   ownerLost(owner: RemoteOwner, error: (subscription: Subscription) => ZeromeshError): void;
 }
 
-/** An instance whose events are awaited here: present, or away for as long as the grace lasts. */
+/** An instance with awaited events: connected, or away within the grace time. */
 export class RemoteOwner {
-  /** Who it is. */
   readonly id: InstanceId;
   /** Low half of its worker id. */
   readonly worker0: number;
@@ -60,7 +54,6 @@ export class RemoteOwner {
   readonly #host: OwnerHost;
   #cancel: CancelTimer | null = null;
 
-  /** @param id Who it is. */
   constructor(id: InstanceId, worker0: number, worker1: number, host: OwnerHost) {
     this.id = id;
     this.worker0 = worker0;
@@ -68,12 +61,12 @@ export class RemoteOwner {
     this.#host = host;
   }
 
-  /** Whether none of its events is awaited. */
+  /** Whether it has no subscriptions. */
   get idle(): boolean {
     return this.#byIndex.size === 0;
   }
 
-  /** All its events that are awaited. */
+  /** All subscriptions. */
   subscriptions(): Subscription[] {
     const all: Subscription[] = [];
     for (const first of this.#byIndex.values()) {
@@ -82,19 +75,18 @@ export class RemoteOwner {
     return all;
   }
 
-  /** The first event of an index that is awaited; the others follow it. */
+  /** The first subscription of an index; the others follow it. */
   first(index: number): Subscription | undefined {
     return this.#byIndex.get(index);
   }
 
-  /** An event that is awaited. */
   find(index: number, generation: number): Subscription | null {
     let one = this.#byIndex.get(index) ?? null;
     while (one !== null && one.generation !== generation) one = one.next;
     return one;
   }
 
-  /** Takes an event out. False when it is not in. */
+  /** Removes a subscription. Returns false when it is not in. */
   remove(subscription: Subscription): boolean {
     const { index } = subscription;
     const first = this.#byIndex.get(index);
@@ -115,27 +107,26 @@ export class RemoteOwner {
     return true;
   }
 
-  /** Puts an event in. */
   enter(subscription: Subscription): void {
     subscription.next = this.#byIndex.get(subscription.index) ?? null;
     this.#byIndex.set(subscription.index, subscription);
   }
 
-  /** Whether it is waited for. */
+  /** Whether its return is awaited. */
   get away(): boolean {
     return this.#cancel !== null;
   }
 
-  /** Asks for an event, if the owner is there. */
+  /** Sends a subscription if the owner is connected. */
   ask(subscription: Subscription): void {
-    // One that was given up before it began.
+    // It may have lost its awaiters before this call.
     if (subscription.ended) return;
     if (this.away) return;
     if (this.#host.port.isUp(this.id)) this.#host.subscribe(subscription);
     else this.leave();
   }
 
-  /** It has no connection: it is dialled, and given up when the grace is over. */
+  /** Handles the loss of its connection: dials it, and gives it up after the grace time. */
   leave(): void {
     if (this.away) return;
     const { port, graceMs } = this.#host;
@@ -159,16 +150,16 @@ export class RemoteOwner {
     });
   }
 
-  /** It has a connection again: everything awaited is asked for anew. */
+  /** Handles its return: sends all subscriptions again. */
   comeBack(): void {
     if (!this.away) return;
     this.stop();
     this.renew();
   }
 
-  /** Asks for everything again: what was on its way may be lost, and what happened meanwhile is told. */
+  /** Sends all subscriptions again: messages may be lost, and events may have completed in the meantime. */
   renew(): void {
-    // A moment later: the answer to its hello goes before everything else.
+    // In a microtask, because the answer to its hello goes first.
     queueMicrotask(() => {
       if (this.away || this.idle) return;
       if (!this.#host.port.isUp(this.id)) return this.leave();
@@ -176,7 +167,7 @@ export class RemoteOwner {
     });
   }
 
-  /** It will not come back. */
+  /** Gives it up. */
   lose(why: string, cause?: unknown): void {
     this.stop();
     this.#host.ownerLost(
@@ -194,12 +185,12 @@ export class RemoteOwner {
     );
   }
 
-  /** Ends the wait for its return. */
+  /** Stops waiting for its return. */
   stop(): void {
     this.#cancel?.();
     this.#cancel = null;
   }
 }
 
-// Dialling that ended with one of these was answered, by somebody else or with a refusal.
+// Dialling that ended with one of these was answered: by another instance, or with a refusal.
 const finalCodes: ReadonlySet<string> = new Set(["PEER_REPLACED", "PEER_UNKNOWN", "FORBIDDEN", "CLOSED"]);

@@ -29,17 +29,17 @@ import { PeerSubscriptions, type Slot } from "./table.ts";
 
 /** Counters of {@link Subscribers}. */
 export interface SubscriberStats {
-  /** Subscriptions of other instances now. */
+  /** Current subscriptions of other instances. */
   readonly subscribers: number;
-  /** Of those, forgotten because the instance is gone. */
+  /** Subscriptions that ended because the instance was gone. */
   readonly vanished: number;
-  /** Messages whose sender is not whom they name, or does not own what they are about. */
+  /** Messages whose sender is not the one they name, or does not own their event. */
   readonly foreign: number;
-  /** Messages that are none. */
+  /** Messages that cannot be decoded. */
   readonly malformed: number;
-  /** Subscriptions to, and requests for, events that were never made here. */
+  /** Subscriptions and requests for events that this instance never made. */
   readonly unknown: number;
-  /** Subscriptions refused because there were too many. */
+  /** Subscriptions refused at the limit. */
   readonly refused: number;
 }
 
@@ -47,7 +47,7 @@ const completionName = new TextEncoder().encode(completionHandler);
 const workerMask = (1n << 64n) - 1n;
 const plainShutdown = poisonedWith("Event runtime shut down");
 
-/** The other instances that want to know of events of this one, and those that complete them. */
+/** The other instances that subscribe to, or complete, events of this one. */
 export class Subscribers {
   readonly #port: SystemPort;
   readonly #own: OwnEvents;
@@ -64,7 +64,7 @@ export class Subscribers {
 
   /**
    * @param own The events.
-   * @param afterGrace Runs something when a lost peer has had its time to come back, unless the events end before.
+   * @param afterGrace Runs a function when the time of a lost peer to return is over, unless the events close before.
    */
   constructor(
     port: SystemPort,
@@ -78,14 +78,16 @@ export class Subscribers {
     this.#afterGrace = afterGrace;
   }
 
-  /** `_event_subscribe`: whether the event is complete is looked up and, if not, remembered in one step. */
+  /**
+   * Handles `_event_subscribe`: looks the event up and, if it is pending, remembers the subscriber in the same step.
+   */
   subscribe(message: SystemMessage): void {
     const sender = this.#read(message);
     if (sender === null) return;
     this.#enter(message, sender, this.#frame.words);
   }
 
-  /** Subscribes the sender of a message to an event, as if it had asked. */
+  /** Subscribes the sender of a message to an event. */
   enroll(message: SystemMessage, handle: EventHandle): void {
     const sender = this.#port.senderOf(message);
     if (sender === null) return;
@@ -121,7 +123,7 @@ export class Subscribers {
     else slot.subscribers = new Set([others, peer]);
   }
 
-  /** `_event_unsubscribe`. */
+  /** Handles `_event_unsubscribe`. */
   unsubscribe(message: SystemMessage): void {
     const sender = this.#read(message);
     const slot = sender === null ? null : this.#own.table.findWords(this.#frame.words);
@@ -129,7 +131,7 @@ export class Subscribers {
     if (slot !== null && peer !== undefined) this.#drop(slot, peer);
   }
 
-  /** `_event_poll`: a completion, or nothing for an event that is pending. */
+  /** Handles `_event_poll`: returns a completion, or nothing for a pending event. */
   poll(message: SystemMessage): Uint8Array {
     if (this.#read(message) === null) {
       throw new ZeromeshError("PAYLOAD_INVALID", "This is no question about an event of mine");
@@ -142,7 +144,7 @@ export class Subscribers {
     throw neverMade(joinHandle(words));
   }
 
-  /** `_event_trigger_request`. */
+  /** Handles `_event_trigger_request`. */
   request(message: SystemMessage): void {
     const sender = this.#port.senderOf(message);
     const { source, payloadStart, payloadEnd } = message.lent;
@@ -173,7 +175,7 @@ export class Subscribers {
       return;
     }
     const { responseId } = request;
-    // An ack goes to whom its id names, so nobody has it sent to somebody else.
+    // An ack goes to the worker that its id names, which must be the sender.
     const own = responseId === null || (responseId & workerMask) === sender?.workerId;
     if (sender === null || sender.instanceId !== request.instance || !own) {
       this.#foreign++;
@@ -185,12 +187,12 @@ export class Subscribers {
     const events = message.supports("events");
     const done = this.#complete(words, request.poisoned, undefined, events, sender.instanceId, null);
     const failure = "code" in done ? done : null;
-    // Velo tells the requester of the completion before it confirms.
+    // Velo sends the requester the completion before the confirmation.
     if (!events && failure?.code !== "EVENT_UNKNOWN") this.#answerLate(message, sender, words);
     if (responseId !== null) this.#port.confirm(message, responseIdFromBigInt(responseId), failure);
   }
 
-  /** An event with subscribers ends: each is told once. */
+  /** Tells each subscriber of a completed event once. */
   completed(slot: Slot, handle: EventHandle, outcome: Outcome): void {
     const { subscribers } = slot;
     if (subscribers === null) return;
@@ -203,7 +205,7 @@ export class Subscribers {
     this.#count--;
     peer.slots.delete(slot);
     splitHandle(handle);
-    // Where it has no connection it asks again once it has, and finds the event complete.
+    // A subscriber without connection asks again when it has one, and finds the event complete.
     this.#port.notify(
       completionName,
       peer.id,
@@ -213,7 +215,7 @@ export class Subscribers {
     );
   }
 
-  /** A connection to an instance was lost. Ours subscribe again when they come back. */
+  /** Handles the loss of a connection. Zeromesh instances subscribe again when they return. */
   lost(id: InstanceId, rest: "up" | "down" | "gone"): void {
     const peer = this.#byPeer.get(id);
     if (peer === undefined || rest === "up") return;
@@ -227,7 +229,7 @@ export class Subscribers {
     });
   }
 
-  /** The instance closes: plain Velo hears of it, ours know by the goodbye. */
+  /** Closes: tells plain Velo subscribers; zeromesh instances learn it by the goodbye. */
   close(): void {
     for (const [id, { slots }] of this.#byPeer) {
       if (this.#port.isOurs(id)) continue;
@@ -237,13 +239,12 @@ export class Subscribers {
     }
   }
 
-  /** Counts a message that is no completion, or not its sender's. */
+  /** Counts a message that is malformed or not from the right sender. */
   countBad(what: "malformed" | "foreign"): void {
     if (what === "malformed") this.#malformed++;
     else this.#foreign++;
   }
 
-  /** Counters. */
   stats(): SubscriberStats {
     return {
       subscribers: this.#count,
@@ -255,7 +256,7 @@ export class Subscribers {
     };
   }
 
-  /** Reads what a message is about into {@link #frame}; who sent it, or null when it is dropped. */
+  /** Decodes a message into {@link #frame}; returns its sender, or null when it is dropped. */
   #read(message: SystemMessage): SystemSender | null {
     const sender = this.#port.senderOf(message);
     const { source, payloadStart, payloadEnd } = message.lent;
@@ -283,8 +284,8 @@ export class Subscribers {
   }
 
   /**
-   * @param by Who asks for it.
-   * @param confirmed Who is told by the confirmation, and not as a subscriber.
+   * @param by The instance that requests it.
+   * @param confirmed The subscriber that the confirmation tells.
    */
   #complete(
     words: Uint32Array,
@@ -313,7 +314,7 @@ export class Subscribers {
       }
       const handle = joinHandle(words);
       if (poisoned === null && outcome.reason !== null) throw poisonedError(handle, outcome.reason);
-      // Velo confirms the poisoning of a triggered event, and changes nothing.
+      // Velo confirms the poisoning of a triggered event without an effect.
       if (poisoned !== null && outcome.reason === null && ours) throw completedError(handle);
       return outcome;
     } catch (error) {
@@ -329,7 +330,7 @@ export class Subscribers {
     return triggeredWithJson(value, this.#options.maxValueBytes);
   }
 
-  /** Tells of an event that is complete already. */
+  /** Sends the completion of an event that is complete already. */
   #answerLate(message: SystemMessage, sender: SystemSender, words: Uint32Array): void {
     const events = message.supports("events");
     const outcome = this.#own.table.outcomeOfWords(words);
@@ -344,7 +345,7 @@ export class Subscribers {
   }
 
   #refuse(message: SystemMessage, sender: SystemSender, words: Uint32Array, code: string, why: string): void {
-    // Plain Velo would take it for a completion, and with it all earlier generations for complete.
+    // Plain Velo would read the message as a completion of this and all earlier generations.
     if (!message.supports("events")) return;
     const payload = encodeEventFrame(EventFrameKind.refused, words, `${code}\n${why}`, head);
     this.#port.notify(completionName, sender.instanceId, payload);
@@ -378,10 +379,10 @@ function neverMade(handle: EventHandle): ZeromeshError {
   return unknownError(handle, "its owner never made it");
 }
 
-/** A completion for ours. Lent until the next one. */
+/** A completion for zeromesh instances. The result is valid until the next call. */
 function encodeOutcome(words: Uint32Array, { reason, json }: Outcome): Uint8Array {
   if (reason !== null) {
-    // An empty reason would look like none.
+    // An empty reason would look like no reason.
     return encodeEventFrame(EventFrameKind.poisoned, words, reason === "" ? "poisoned" : reason, head);
   }
   const kind = json === undefined ? EventFrameKind.triggered : EventFrameKind.value;

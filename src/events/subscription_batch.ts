@@ -1,27 +1,27 @@
 import type { SystemPort } from "../messenger/mod.ts";
 import type { Subscription } from "./remote_owner.ts";
 
-// So many at most are behind an answer that this instance sends meanwhile.
+// Most subscriptions that one flush may delay.
 const maxHeld = 64;
 
 /**
- * Subscriptions of this turn whose owner was not asked yet. Whoever awaits an event often triggers it in the same
- * turn, and the confirmation of that tells how it ended: then there is nothing to ask. They leave before the next call
- * of anybody, so the owner hears of them as early as it would have.
+ * Subscriptions of this turn that are not sent yet. An awaiter often triggers its event in the same turn, and the
+ * confirmation holds the outcome: then nothing need be sent. The batch is flushed before the next call of this
+ * messenger, so the owner gets the subscriptions no later than it would have.
  */
 export class SubscriptionBatch {
   readonly #port: SystemPort;
   #held: Subscription[] = [];
   #scheduled = false;
-  /** Has them leave before the next call. */
+  /** The hook that flushes before the next call. */
   #before: Disposable | null = null;
 
-  /** @param port Whose calls they go before. */
+  /** @param port The messenger whose calls flush the batch. */
   constructor(port: SystemPort) {
     this.#port = port;
   }
 
-  /** Asks the owner soon. */
+  /** Sends a subscription soon. */
   add(subscription: Subscription): void {
     this.#held.push(subscription);
     if (this.#held.length >= maxHeld) return this.#ask();

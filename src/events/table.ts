@@ -4,26 +4,24 @@ import { History } from "./history.ts";
 import { type Outcome, triggered } from "./outcome.ts";
 import { Waiting } from "./waiting.ts";
 
-/** The events that another instance wants to hear of. */
+/** The subscriptions of one peer. */
 export class PeerSubscriptions {
-  /** Who. */
   readonly id: InstanceId;
-  /** What. */
+  /** The events. */
   readonly slots: Set<Slot> = new Set<Slot>();
 
-  /** @param id Who. */
   constructor(id: InstanceId) {
     this.id = id;
   }
 }
 
-/** One index, whose events come one after another, each with the next generation. */
+/** One index, whose successive events have successive generations. */
 export class Slot extends Waiting {
-  /** The event that has the index now, or had it last. */
+  /** The current or last event of the index. */
   handle: EventHandle;
-  /** Whether that event is pending. */
+  /** Whether {@link handle} is pending. */
   pending = false;
-  /** Other instances that want to be told: none, one, or several. */
+  /** Subscribed instances: none, one, or several. */
   subscribers: PeerSubscriptions | Set<PeerSubscriptions> | null = null;
   /** Generation of {@link handle}. */
   generation = 0;
@@ -35,11 +33,11 @@ export class Slot extends Waiting {
   }
 }
 
-/** Sizes of an {@link EventTable}. */
+/** Limits of an {@link EventTable}. */
 export interface TableLimits {
-  /** Events that may be pending at a time. */
+  /** Pending events. */
   readonly maxEvents: number;
-  /** Outcomes that are remembered, beyond the fact that an event is complete. */
+  /** Kept outcomes with a reason or value. */
   readonly maxHistory: number;
   /** The last generation of an index. */
   readonly maxGeneration: number;
@@ -47,28 +45,28 @@ export interface TableLimits {
 
 /** Counters of an {@link EventTable}. */
 export interface TableStats {
-  /** Events pending now. */
+  /** Pending events. */
   readonly pending: number;
   /** Events made since the start. */
   readonly created: number;
-  /** Of these, triggered. */
+  /** Events triggered since the start. */
   readonly triggered: number;
-  /** Of these, poisoned. */
+  /** Events poisoned since the start. */
   readonly poisoned: number;
   /** Indices whose generations are used up. */
   readonly retired: number;
-  /** Reasons and values kept for those who ask late. */
+  /** Kept reasons and values. */
   readonly history: number;
-  /** Of these, forgotten for want of room. */
+  /** Reasons and values forgotten at the limit. */
   readonly forgotten: number;
 }
 
 /**
- * The events that one system has made.
+ * The events that one instance has made.
  *
- * An index is free again as soon as its event is complete, and the next event there has the next generation. A
- * generation below the current one is therefore complete, and nothing has to be kept to know that; only poison reasons
- * and values are, for as many events as the history holds. An index whose generations are used up is retired.
+ * An index becomes free when its event completes, and its next event has the next generation. So a generation below the
+ * current one is complete, and no record of it is necessary; only poison reasons and values are kept, within the limit
+ * of the history. An index whose generations are used up is retired.
  */
 export class EventTable {
   readonly #owner: bigint;
@@ -84,7 +82,7 @@ export class EventTable {
   #poisoned = 0;
   #retired = 0;
 
-  /** @param local Whether nobody outside the process can know the events. */
+  /** @param local Whether the events exist in this process only. */
   constructor(owner: bigint, local: boolean, limits: TableLimits) {
     this.#owner = owner;
     this.#owner0 = Number(owner & 0xffff_ffffn);
@@ -97,7 +95,7 @@ export class EventTable {
   /**
    * Makes an event.
    *
-   * @throws {ZeromeshError} `LIMIT_REACHED` when as many are pending as may be.
+   * @throws {ZeromeshError} `LIMIT_REACHED` at the limit of pending events.
    */
   create(): Slot {
     const slot = this.#free.pop() ?? this.#newSlot();
@@ -124,9 +122,9 @@ export class EventTable {
   }
 
   /**
-   * Ends a pending event. Its index is free from now on.
+   * Completes a pending event and frees its index.
    *
-   * @param by Whose message ends it; null where this side does.
+   * @param by The instance whose message does; null for this instance.
    */
   complete(slot: Slot, outcome: Outcome, by: InstanceId | null = null): void {
     const { handle } = slot;
@@ -139,7 +137,7 @@ export class EventTable {
     else this.#retired++;
   }
 
-  /** How an event ended that is no longer pending; null when there never was such an event. */
+  /** The outcome of an event that is not pending; null when it was never made. */
   outcomeOf(handle: EventHandle): Outcome | null {
     splitHandle(handle);
     return this.outcomeOfWords(handleWords);
@@ -155,7 +153,7 @@ export class EventTable {
     return this.#history.get(joinHandle(words)) ?? triggered;
   }
 
-  /** Whether the handle is one that this table could have made. */
+  /** Whether this table could have made the handle. */
   owns(handle: EventHandle): boolean {
     splitHandle(handle);
     return this.ownsWords(handleWords);
@@ -172,7 +170,6 @@ export class EventTable {
     return this.#slots.filter((slot) => slot.pending);
   }
 
-  /** Counters. */
   stats(): TableStats {
     return {
       pending: this.#pending,

@@ -3,24 +3,24 @@ import { spentOf } from "../messenger/mod.ts";
 import type { EventHandle } from "./handle.ts";
 import { type Outcome, poisonedError } from "./outcome.ts";
 
-/** How to wait for an event. */
+/** Options of a wait for an event. */
 export interface AwaiterOptions {
   /** Gives up; the promise rejects with `signal.reason`. */
   signal?: AbortSignal | undefined;
-  /** Gives up after so many milliseconds with `TIMEOUT`. @default {Infinity: as long as the event has an owner} */
+  /** Timeout in milliseconds, after which it fails with `TIMEOUT`. @default {Infinity: while the event has an owner} */
   timeoutMs?: number | undefined;
 }
 
-/** All that waiting for an event knows. */
+/** The options of a wait for an event. */
 export const awaiterOptionTable: OptionTable<AwaiterOptions> = {
   signal: option.signal,
   timeoutMs: option.timeout,
 };
 
 /**
- * Those who wait for one event.
+ * The waiters of one event.
  *
- * Who waits without a condition shares one promise; each other one has a place in a list, and leaves nothing there
+ * Waiters without signal or deadline share one promise. Each other waiter has an entry in a list, and leaves the list
  * when it gives up.
  */
 export class Waiting {
@@ -29,12 +29,12 @@ export class Waiting {
   #reject!: (error: unknown) => void;
   #first: Waiter | null = null;
 
-  /** Whether nobody waits. */
+  /** Whether there are no waiters. */
   get idle(): boolean {
     return this.#promise === null && this.#first === null;
   }
 
-  /** The promise of those who wait without a condition. */
+  /** The promise of waiters without signal or deadline. */
   promise(): Promise<unknown> {
     return this.#promise ??= new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -42,7 +42,7 @@ export class Waiting {
     });
   }
 
-  /** A promise that gives up at its signal or its deadline. `onIdle` is called if nobody waits after that. */
+  /** A promise that gives up at its signal or deadline. `onIdle` is called if no waiter is left then. */
   conditional(
     handle: EventHandle,
     options: AwaiterOptions,
@@ -64,7 +64,7 @@ export class Waiting {
     });
   }
 
-  /** Ends all waiting with the event. */
+  /** Settles all waiters with the event's outcome. */
   settle(handle: EventHandle, outcome: Outcome): void {
     if (this.idle) return;
     if (outcome.reason !== null) return this.fail(poisonedError(handle, outcome.reason));
@@ -80,7 +80,7 @@ export class Waiting {
     }
   }
 
-  /** Ends all waiting with an error. */
+  /** Fails all waiters. */
   fail(error: unknown): void {
     if (this.#promise !== null) {
       this.#promise = null;
@@ -93,7 +93,7 @@ export class Waiting {
     }
   }
 
-  /** Takes a waiter out of the list. */
+  /** Removes a waiter from the list. */
   take(waiter: Waiter): void {
     if (!waiter.listed) return;
     waiter.listed = false;
@@ -105,11 +105,11 @@ export class Waiting {
   }
 }
 
-/** One who waits with a signal or a deadline. */
+/** A waiter with a signal or a deadline. */
 class Waiter extends Deadline {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
-  /** Neighbours among those who wait for the event; those of the wheel of deadlines are others. */
+  /** Neighbours in the event's list, apart from the links of the wheel of deadlines. */
   before: Waiter | null = null;
   after: Waiter | null = null;
   listed = false;
@@ -156,7 +156,7 @@ class Waiter extends Deadline {
     );
   }
 
-  /** Waits no longer. */
+  /** Ends the wait. */
   giveUp(error: unknown): void {
     this.#waiting.take(this);
     this.reject(error);
