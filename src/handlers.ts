@@ -1,6 +1,6 @@
 /**
- * The functions that make handlers, with the {@link Messenger} itself as `context.messenger`. Lower layers know only the
- * part of it that they need.
+ * The functions that make handlers, with the {@link Messenger} itself as `context.messenger`. Lower layers know only
+ * the part of it that they need.
  *
  * @module
  */
@@ -43,7 +43,8 @@ export type ContractHandler<C extends Contract> = HandlerFunction<C, Messenger>;
 export type ContractHandlers<Contracts extends object> = HandlerFunctions<Contracts, Messenger>;
 
 /**
- * A handler of active messages: it returns no answer. `amSend` and `amSync` reach it; `amSync` waits until it has finished.
+ * A handler of active messages: it returns no answer. `amSend` and `amSync` reach it; `amSync` waits until it has
+ * finished.
  *
  * @param target The handler's name, or a contract without `output`.
  * @param run The function. Its result is ignored; a promise is awaited.

@@ -154,8 +154,8 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
   }
 
   /**
-   * Resolves when the instance is closed, and never rejects: to `"closed"`, to the text of the signal that closed it, or
-   * to the error when closing failed or left the instance's entry in discovery.
+   * Resolves when the instance is closed, and never rejects: to `"closed"`, to the text of the signal that closed it,
+   * or to the error when closing failed or left the instance's entry in discovery.
    */
   get closed(): Promise<Ending> {
     return this.#inside.end.closed;
@@ -262,8 +262,8 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
   }
 
   /**
-   * Registers a function for each contract in an object, such as a module (`import * as`): all of them, or none when one
-   * fails. Disposing the result unregisters them all.
+   * Registers a function for each contract in an object, such as a module (`import * as`): all of them, or none when
+   * one fails. Disposing the result unregisters them all.
    *
    * @param handlers An object with a function under the key of each contract; they are called as its methods.
    * @param given The options of `handle`, for each handler; limits that several handlers share go in `limits`.
@@ -366,13 +366,13 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
   }
 
   /**
-   * Closes in three steps: new requests are refused with `PEER_DRAINING`; running handlers get the time to finish, their
-   * `signal` untouched; sockets close. When the time is over, the signals of handlers that still run abort, and their
-   * callers get `PEER_DRAINING` with `ran: "maybe"`; this takes up to 250 ms more. Calls of this instance that are still
-   * under way end with `CLOSED`.
+   * Closes in three steps: new requests are refused with `PEER_DRAINING`; running handlers get the time to finish,
+   * their `signal` untouched; sockets close. When the time is over, the signals of handlers that still run abort, and
+   * their callers get `PEER_DRAINING` with `ran: "maybe"`; this takes up to 250 ms more. Calls of this instance that
+   * are still under way end with `CLOSED`.
    *
-   * A second call returns the first promise. A handler that awaits the close of its own instance delays it for the whole
-   * time, unless it calls `context.messenger.close()`, which does not wait for that handler.
+   * A second call returns the first promise. A handler that awaits the close of its own instance delays it for the
+   * whole time, unless it calls `context.messenger.close()`, which does not wait for that handler.
    */
   close(options?: CloseOptions): Promise<void> {
     try {

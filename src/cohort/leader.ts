@@ -194,6 +194,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
     return this.#places.members.missingRanks();
   }
 
+  /** A snapshot of the counters. */
   stats(): CohortStats {
     const all = this.#places.members.ordered();
     return {

@@ -13,7 +13,7 @@ export class CohortResults<T, Rank extends number | null = number | null>
   /** One for each worker. */
   readonly outcomes: readonly WorkerOutcome<T, Rank>[];
 
-  /** @param outcomes One for each worker, in order. */
+  /** Used by collectives. @param outcomes One for each worker, in order. */
   constructor(outcomes: readonly WorkerOutcome<T, Rank>[]) {
     this.outcomes = outcomes;
   }

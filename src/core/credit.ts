@@ -15,8 +15,8 @@ export const largestCredit: Credit = Object.freeze({ count: 2 ** 20, bytes: 2 **
 /**
  * The sender's side of credit: how much it may still send to one receiver.
  *
- * The receiver names totals since the beginning, not differences: late or repeated totals change nothing, and impossible
- * ones are ignored.
+ * The receiver names totals since the beginning, not differences: late or repeated totals change nothing, and
+ * impossible ones are ignored.
  *
  * @example Usage
  * ```ts ignore

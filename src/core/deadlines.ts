@@ -23,8 +23,8 @@ export abstract class Deadline {
  * One timer for all deadlines: a hashed wheel of 4 ms slots.
  *
  * A deadline never fires early, and normally within one slot after its time. Adding and removing are O(1). The timer
- * keeps running when the wheel is empty, because starting it for each call costs more than a rare idle tick. It does not
- * keep the process alive.
+ * keeps running when the wheel is empty, because starting it for each call costs more than a rare idle tick. It does
+ * not keep the process alive.
  */
 export class Deadlines {
   readonly #clock: Clock;

@@ -63,8 +63,8 @@ export const knownErrorCodes = [
  * - `FORBIDDEN`: the peer refused our key, or does not let us call that handler (`authorize`).
  * - `TIMEOUT`, `CANCELLED`: the deadline passed; the caller or the handler's owner cancelled.
  * - `HANDLER_NOT_FOUND`, `HANDLER_EXISTS`, `HANDLER_FAILED`: the handler is missing, registered already, or threw.
- * - `LIMIT_REACHED`: an option's limit of handlers, peers, events, subscriptions or barriers is reached, or this process
- *   may open no more descriptors or sockets; then `details` names the failed call.
+ * - `LIMIT_REACHED`: an option's limit of handlers, peers, events, subscriptions or barriers is reached, or this
+ *   process may open no more descriptors or sockets; then `details` names the failed call.
  * - `PAYLOAD_INVALID`, `RESULT_INVALID`: a value fails its schema; the message names the field.
  * - `ENCODING_FAILED`: a value cannot be encoded; `details.path` says where.
  * - `PAYLOAD_TOO_LARGE`, `HEADERS_TOO_LARGE`, `NAME_INVALID`: limits of the wire or of the options.
@@ -80,8 +80,8 @@ export const knownErrorCodes = [
  * - `COHORT_FULL`, `COHORT_ENDED`: a cohort takes no more workers, or has ended; the message says why.
  * - `COHORT_WORKER_LOST`: a worker of the cohort is gone, and its rank is vacant.
  * - `COHORT_ITEMS_FAILED`: items of a distribution failed finally; the message and `details.failed` say which and why.
- * - `RANK_TAKEN`, `RANK_INVALID`, `RANK_REQUIRED`, `RANK_UNEXPECTED`: a worker cannot join with the rank that it claims,
- *   or without one.
+ * - `RANK_TAKEN`, `RANK_INVALID`, `RANK_REQUIRED`, `RANK_UNEXPECTED`: a worker cannot join with the rank that it
+ *   claims, or without one.
  * - `RANK_UNKNOWN`: no worker has that rank.
  */
 export type KnownErrorCode = (typeof knownErrorCodes)[number];

@@ -10,8 +10,8 @@ export interface LeaseTableOptions<Key> {
   /** The most keys. @default {no limit} */
   readonly limit?: number | undefined;
   /**
-   * A timer that is later than this, in milliseconds, shows that the process itself stood still. All keys then get their
-   * full time again, since their renewals may wait to be read. @default {not checked}
+   * A timer that is later than this, in milliseconds, shows that the process itself stood still. All keys then get
+   * their full time again, since their renewals may wait to be read. @default {not checked}
    */
   readonly standstillMs?: number | undefined;
 }

@@ -23,8 +23,8 @@ export class LinePlace {
 }
 
 /**
- * Waiters for room of some kind, first come first served. To keep the order, a newcomer asks {@link Line.isFree} and joins.
- * Unbounded: the caller keeps the bound.
+ * Waiters for room of some kind, first come first served. To keep the order, a newcomer asks {@link Line.isFree} and
+ * joins. Unbounded: the caller keeps the bound.
  */
 export class Line {
   readonly #queue = new LinkedQueue<LinePlace>();

@@ -25,8 +25,8 @@ export interface AttemptOptions extends RepeatOptions {
 /**
  * Tries until an attempt succeeds.
  *
- * @throws The last attempt's error, when `again` denies another or it would begin too late; the signal's reason, when it
- * aborts during a pause.
+ * @throws The last attempt's error, when `again` denies another or it would begin too late; the signal's reason, when
+ * it aborts during a pause.
  */
 export async function retry<T>(attempt: () => T | PromiseLike<T>, options: AttemptOptions): Promise<T> {
   const { clock, backoff, signal, failed, timeoutMs = Infinity, again } = options;

@@ -1,7 +1,7 @@
 import type { Clock } from "./clock.ts";
 
-// The most units between two readings of the clock. A reading costs 40 ns on Bun and 140 on Deno, a message in a batch as
-// little as 250 in all.
+// The most units between two readings of the clock. A reading costs 40 ns on Bun and 140 on Deno, a message in a batch
+// as little as 250 in all.
 const longestStride = 32;
 // Units of the first slice; the number doubles while the microtasks that they leave behind are short.
 const firstLimit = 64;

@@ -19,26 +19,26 @@ import {
   type ServiceEvent,
 } from "./discovery.ts";
 
-/** One promise of a back end, as a test. */
+/** A test of one property that a back end must have. */
 export interface DiscoveryCheck {
-  /** What is promised. */
+  /** The property. */
   readonly name: string;
-  /** Rejects when the promise is broken, and says how. */
+  /** Rejects with a description when the back end does not have it. */
   run(): Promise<void>;
 }
 
-/** What {@link discoveryChecks} is given. */
+/** Options of {@link discoveryChecks}. */
 export interface DiscoveryChecksOptions {
   /**
-   * Makes an object of the back end. All objects made during one check see the same entries, as those of two
-   * processes would; those of different checks may, too.
+   * Makes an object of the back end. All objects of one check share their entries, as those of several processes would;
+   * objects of different checks may share them, too.
    */
   create(): Discovery | Promise<Discovery>;
-  /** An object that must see nothing of what those of `create` do, where the back end can be divided. */
+  /** Makes an object that is separate from those of `create`, if the back end can be divided. */
   createElsewhere?: (() => Discovery | Promise<Discovery>) | undefined;
   /** Whether the back end finds peers, services, or both. */
   finds: { readonly peers: boolean; readonly services: boolean };
-  /** How long a change may take to be seen, in milliseconds. @default {5_000} */
+  /** How long a change may take to become visible, in milliseconds. @default {5_000} */
   settleMs?: number | undefined;
 }
 
@@ -55,7 +55,7 @@ const optionTable: OptionTable<DiscoveryChecksOptions> = {
 };
 
 /**
- * What every back end has to do, as tests for any test runner.
+ * The required behaviour of a back end, as tests for any test runner.
  *
  * @example Usage
  * ```ts ignore
@@ -248,7 +248,7 @@ function addServiceChecks(add: Add, divided: boolean): void {
   });
 }
 
-/** What one check made, to be taken back at its end. */
+/** The objects of one check, released at its end. */
 class Scene {
   readonly #options: DiscoveryChecksOptions;
   readonly #settleMs: number;
@@ -289,7 +289,7 @@ class Scene {
     return this.within(services.watch(name));
   }
 
-  /** A watch whose events come in time, or not at all. */
+  /** A watch that fails when an event does not come in time. */
   within(watch: AsyncIterableIterator<ServiceEvent>): AsyncIterator<ServiceEvent> {
     this.#ends.push(async () => await watch.return?.());
     return { next: () => this.#inTime(watch.next(), "an event of the watch") };

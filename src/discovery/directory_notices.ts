@@ -1,22 +1,22 @@
 import { type FSWatcher, watch } from "node:fs";
 import type { CancelTimer, Clock } from "../core/mod.ts";
 
-/** How a folder is watched. */
+/** Options of {@link DirectoryNotices}. */
 export interface NoticeOptions {
-  /** Where time comes from. */
+  /** Clock. */
   readonly clock: Clock;
-  /** How often to look in any case, in milliseconds: for what the kernel gives no notice of. */
+  /** Interval of additional checks in milliseconds, for changes without a notice of the kernel. */
   readonly pollMs: number;
   /** Whether a changed file is of interest. */
   readonly concerns: (name: string) => boolean;
-  /** Called after changes, with `polled` when there was no notice. Its promise is waited for. */
+  /** Called after changes, or with `polled` after the interval. Its promise is awaited. */
   readonly look: (polled: boolean) => void | Promise<void>;
 }
 
-// Many files change together; one look a moment later sees them all.
+// Files often change together; one look after this time sees them all.
 const settleMs = 3;
 
-/** Calls back when files of a folder change, by the kernel's notices where there are any, else by looking. */
+/** Reports changes of a folder's files, by the kernel's notices if possible and by polling. */
 export class DirectoryNotices implements Disposable {
   readonly #options: NoticeOptions;
   readonly #cancelPoll: { current: CancelTimer };
@@ -26,17 +26,17 @@ export class DirectoryNotices implements Disposable {
   #looking = false;
   #closed = false;
 
-  /** @param directory A folder that exists. */
+  /** @param directory An existing folder. */
   constructor(directory: string, options: NoticeOptions) {
     this.#options = options;
     try {
       this.#watcher = watch(directory, { persistent: false }, (_event, name) => {
-        // On Deno each wait for a notice keeps the process alive, in spite of `persistent`; the next one begins after this.
+        // On Deno each wait for a notice keeps the process alive in spite of `persistent`; the next wait begins later.
         options.clock.after(0, this.#loosen);
         if (name === null || options.concerns(String(name))) this.notice();
       });
       this.#loosen();
-      // Some file systems and some limits of the kernel allow no watching; then looking has to do.
+      // Some file systems, and the kernel's limits, do not allow watching; polling remains.
       this.#watcher.on("error", () => this.#unwatch());
     } catch {
       this.#watcher = null;
@@ -45,7 +45,7 @@ export class DirectoryNotices implements Disposable {
     this.#schedulePoll();
   }
 
-  /** Something may have changed. */
+  /** Reports a possible change. */
   notice(): void {
     if (this.#pending || this.#closed) return;
     this.#pending = true;
@@ -72,16 +72,16 @@ export class DirectoryNotices implements Disposable {
   }
 
   async #look(polled: boolean): Promise<void> {
-    // One at a time; a notice that comes meanwhile is looked into afterwards.
+    // One look at a time; a notice during it causes another one.
     if (this.#looking) return this.notice();
     this.#looking = true;
     try {
       await this.#options.look(polled);
     } catch {
-      // The folder is gone or unreadable for now; the next look may succeed.
+      // The folder may be missing or unreadable now; the next look may succeed.
     } finally {
       this.#looking = false;
-      // After what the kernel told of and the callback did not hear.
+      // After notices of the kernel for which no callback came.
       this.#loosen();
     }
   }

@@ -1,15 +1,15 @@
 import { type InstanceId, option, type OptionTable, readOptions, type WorkerId } from "../core/mod.ts";
 import type { PeerInfo } from "../messenger/mod.ts";
 
-/** An entry of this instance in a back end; disposing of it takes the entry back. */
+/** An entry of this instance in a back end. Disposing it removes the entry. */
 export interface Registration extends AsyncDisposable {
-  /** Takes the entry back. A second call returns the first promise. Never rejects: what is left is swept. */
+  /** Removes the entry. A second call returns the first promise. Never rejects: an entry that remains is swept. */
   unregister(): Promise<void>;
 }
 
-/** What a lookup takes. */
+/** Options of a lookup. */
 export interface LookupOptions {
-  /** Gives the lookup up. */
+  /** Ends the lookup. */
   signal?: AbortSignal | undefined;
 }
 
@@ -18,7 +18,7 @@ const lookupOptionTable: OptionTable<LookupOptions> = { signal: option.signal };
 /**
  * The signal of a lookup.
  *
- * @throws {TypeError} If an option is not known, or has the wrong type.
+ * @throws {TypeError} If an option is unknown, or has the wrong type.
  * @throws {unknown} The signal's reason, when it has aborted.
  */
 export function lookupSignal(options: LookupOptions | null | undefined): AbortSignal | undefined {
@@ -27,37 +27,37 @@ export function lookupSignal(options: LookupOptions | null | undefined): AbortSi
   return signal;
 }
 
-/** Why an entry is of no use: another instance answers at its address, or nobody has for the heartbeat bound. */
+/** Why an entry is stale: another instance answers at its address, or none has within the heartbeat bound. */
 export type StaleReason = "replaced" | "unreachable";
 
 /**
- * Finds out where an instance is.
+ * Finds addresses of instances.
  *
- * Implement it to bring a back end of your own; {@link discoveryChecks} is the test that it has to pass.
+ * Implement it for a back end of your own; {@link discoveryChecks} tests it.
  */
 export interface PeerDiscovery {
-  /** Address of the instance with this id, or null when nobody knows it. */
+  /** The address of the instance with this id, or null when it is unknown. */
   discoverByInstanceId(id: InstanceId, options?: LookupOptions): Promise<PeerInfo | null>;
-  /** Address of the instance with this worker id, or null when nobody knows it. */
+  /** The address of the instance with this worker id, or null when it is unknown. */
   discoverByWorkerId(id: WorkerId, options?: LookupOptions): Promise<PeerInfo | null>;
-  /** Makes an instance of this process known. Absent where somebody else keeps the entries. */
+  /** Registers an instance of this process. Absent in a back end with entries from elsewhere. */
   registerPeer?(info: PeerInfo): Promise<Registration>;
-  /** All instances, where the back end can tell. */
+  /** All instances, if the back end can list them. */
   listPeers?(): Promise<PeerInfo[]>;
-  /** Hears that an entry led nowhere; back ends in which dead entries stay remove it. */
+  /** Reports a stale entry. A back end whose entries do not expire removes it. */
   reportStale?(id: InstanceId, reason: StaleReason): Promise<void>;
-  /** Somebody uses this object until the result is disposed of; with the last one connections are let go. */
+  /** Keeps connections open until the result is disposed; the last one closes them. */
   use?(): AsyncDisposable;
 }
 
-/** A change of the instances that offer a service. Folding the events gives the instances of the moment. */
+/** A change of a service's instances. Folding the events gives the current instances. */
 export type ServiceEvent = ServiceInitial | ServiceAdded | ServiceRemoved;
 
-/** The first event: who offers the service now. */
+/** The first event: the current instances. */
 export interface ServiceInitial {
   /** Tag of the union. */
   readonly type: "initial";
-  /** Who. */
+  /** Their ids. */
   readonly instances: readonly InstanceId[];
 }
 
@@ -65,7 +65,7 @@ export interface ServiceInitial {
 export interface ServiceAdded {
   /** Tag of the union. */
   readonly type: "added";
-  /** Who. */
+  /** Its id. */
   readonly instance: InstanceId;
 }
 
@@ -73,41 +73,41 @@ export interface ServiceAdded {
 export interface ServiceRemoved {
   /** Tag of the union. */
   readonly type: "removed";
-  /** Who. */
+  /** Its id. */
   readonly instance: InstanceId;
 }
 
-/** How to watch a service. */
+/** Options of a watch. */
 export interface WatchOptions {
   /** Ends the iteration. */
   signal?: AbortSignal | undefined;
   /**
-   * Hears why the back end cannot be asked now, and null when it can be again. The iteration goes on meanwhile with
-   * what is known. Back ends that end the iteration with an error instead need not call it.
+   * Called with the error when the back end cannot be reached, and with null when it can again; the iteration continues
+   * with the known instances. A back end that ends the iteration with an error need not call it.
    */
   onTrouble?: ((error: unknown) => void) | undefined;
 }
 
-/** All that watching a service knows. */
+/** The options of a watch. */
 export const watchOptionTable: OptionTable<WatchOptions> = {
   signal: option.signal,
   onTrouble: option.function,
 };
 
-/** Finds out who offers a service. */
+/** Finds the instances of services. */
 export interface ServiceDiscovery {
-  /** Says that an instance of this process offers a service. */
+  /** Registers an instance of this process as one of a service. */
   registerService(service: string, id: InstanceId): Promise<Registration>;
-  /** Who offers a service now. */
+  /** The current instances of a service. */
   getInstances(service: string): Promise<InstanceId[]>;
-  /** The services that anybody offers now. */
+  /** The services with at least one instance. */
   listServices(): Promise<string[]>;
   /**
-   * Who offers a service, and every change of that: one `initial`, then `added` and `removed`, none of them twice
-   * in a row for one instance. A reader that is slow sees less of the coming and going, and the right end.
+   * Watches a service: one `initial`, then `added` and `removed`, alternating for each instance. A slow reader may miss
+   * intermediate changes, but not the result.
    */
   watch(service: string, options?: WatchOptions): AsyncIterableIterator<ServiceEvent>;
-  /** Hears that an entry led nowhere, see {@link PeerDiscovery.reportStale}. */
+  /** Reports a stale entry; see {@link PeerDiscovery.reportStale}. */
   reportStale?(id: InstanceId, reason: StaleReason): Promise<void>;
   /** See {@link PeerDiscovery.use}. */
   use?(): AsyncDisposable;

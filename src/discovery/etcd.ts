@@ -1,8 +1,8 @@
 /**
  * Discovery through etcd: addresses and services as keys bound to leases, watched.
  *
- * Services stand where Velo looks for them; the addresses are ours, since Velo keeps none in etcd. It talks to
- * etcd's JSON gateway (etcd 3.4 or newer) and needs no client library. On Deno it needs `--allow-net` for the
+ * Services have the keys that Velo uses; addresses have zeromesh's own, since Velo keeps none in etcd. The back end
+ * uses etcd's JSON gateway (etcd 3.4 or newer) without a client library. On Deno it needs `--allow-net` for the
  * servers.
  *
  * @example Usage
@@ -48,26 +48,26 @@ import { ServiceWatch } from "./service_watch.ts";
 
 export type { EtcdTls } from "./etcd_gateway.ts";
 
-/** What an {@link EtcdDiscovery} is given. */
+/** Options of {@link EtcdDiscovery}. */
 export interface EtcdDiscoveryOptions {
-  /** The servers' client URLs. @default {["http://127.0.0.1:2379"]} */
+  /** Client URLs of the servers. @default {["http://127.0.0.1:2379"]} */
   endpoints?: readonly string[] | undefined;
-  /** Instances with the same name here find each other. @default {"default"} */
+  /** Instances with the same cluster name find each other. @default {"default"} */
   cluster?: string | undefined;
   /**
-   * User and password, where etcd asks for them. The token that etcd gives for them is renewed when it has expired; who
-   * is refused gets `FORBIDDEN`.
+   * User and password, if etcd requires them. etcd's token is renewed when it has expired; refused credentials are
+   * `FORBIDDEN`.
    */
   auth?: { username: string; password: string } | undefined;
   /** Certificates, for `https://` endpoints. */
   tls?: EtcdTls | undefined;
-  /** How long entries outlive a process that was killed, in milliseconds. @default {30_000} */
+  /** How long entries outlive a killed process, in milliseconds. @default {30_000} */
   ttlMs?: number | undefined;
-  /** How long one request may take, in milliseconds. @default {5_000} */
+  /** Timeout of one request in milliseconds. @default {5_000} */
   timeoutMs?: number | undefined;
-  /** Where to log. @default {nowhere} */
+  /** Logger. @default {none} */
   logger?: Logger | undefined;
-  /** Where time comes from; for tests. */
+  /** Clock; for tests. */
   clock?: Clock | undefined;
 }
 
@@ -98,7 +98,7 @@ const optionTable: OptionTable<EtcdDiscoveryOptions> = {
   clock: option.clock,
 };
 
-/** Every default of {@link EtcdDiscoveryOptions}. */
+/** The defaults of {@link EtcdDiscoveryOptions}. */
 const etcdDiscoveryDefaults = Object.freeze({
   endpoints: Object.freeze(["http://127.0.0.1:2379"]),
   cluster: "default",
@@ -106,7 +106,7 @@ const etcdDiscoveryDefaults = Object.freeze({
   timeoutMs: 5_000,
 });
 
-/** Instances find each other through etcd. */
+/** Discovery through etcd. */
 export class EtcdDiscovery implements PeerDiscovery, ServiceDiscovery {
   readonly #gateway: EtcdGateway;
   readonly #lease: EtcdLease;
@@ -116,10 +116,10 @@ export class EtcdDiscovery implements PeerDiscovery, ServiceDiscovery {
   readonly #own = new Map<InstanceId, object>();
 
   /**
-   * Dials nothing yet: etcd is asked at first use.
+   * Connects at first use.
    *
-   * @param given Where etcd is; all options have defaults.
-   * @throws {TypeError} If an endpoint is no `http://` or `https://` URL.
+   * @param given Servers and cluster; all options have defaults.
+   * @throws {TypeError} If an endpoint is not an `http://` or `https://` URL.
    */
   constructor(given?: EtcdDiscoveryOptions) {
     const options = readOptions(given, optionTable, "Cannot make an EtcdDiscovery");
@@ -161,7 +161,7 @@ export class EtcdDiscovery implements PeerDiscovery, ServiceDiscovery {
     const own = {};
     this.#own.set(info.instanceId, own);
     return registration(async () => {
-      // Registered anew since: the keys are those of the later one.
+      // A later registration owns the keys now.
       if (this.#own.get(info.instanceId) !== own) return;
       this.#own.delete(info.instanceId);
       await Promise.all(keys.map((key) => this.#lease.remove(key)));

@@ -4,49 +4,48 @@ import { request as requestHttps } from "node:https";
 import { type Clock, errorText, hold, onAbort, ZeromeshError } from "../core/mod.ts";
 
 /**
- * Certificates for TLS, as PEM text. A server that cannot be trusted, or that refuses the client's certificate, is
- * `PEER_UNREACHABLE`. On Deno nothing more than `--allow-net` for the servers is needed.
+ * Certificates for TLS, as PEM text. An untrusted server, and one that refuses the client's certificate, is
+ * `PEER_UNREACHABLE`. On Deno only `--allow-net` for the servers is needed.
  */
 export interface EtcdTls {
-  /** Who is trusted to vouch for the servers. @default {the runtime's own list} */
+  /** Trusted certificate authorities. @default {the runtime's own list} */
   ca?: string | undefined;
   /**
-   * The client's certificate, where etcd asks for one (`--client-cert-auth`). Together with `auth` it must have no
-   * common name: etcd's gateway refuses that with `FORBIDDEN`.
+   * The client's certificate, if etcd requires one (`--client-cert-auth`). Combined with `auth` it must have no common
+   * name: etcd's gateway refuses that with `FORBIDDEN`.
    */
   cert?: string | undefined;
   /** The client's key. */
   key?: string | undefined;
-  /** The name that the servers' certificates must have, when it is not their host's. */
+  /** The name in the servers' certificates, if it is not their host name. */
   serverName?: string | undefined;
 }
 
-/** How to reach etcd. */
+/** Options of an {@link EtcdGateway}. */
 export interface EtcdGatewayOptions {
-  /** The servers' client URLs, tried in turn. */
+  /** Client URLs of the servers, tried in turn. */
   readonly endpoints: readonly string[];
-  /** User and password, where etcd asks for them. */
+  /** User and password, if etcd requires them. */
   readonly auth: { readonly username: string; readonly password: string } | null;
   /** TLS, for `https://` endpoints. */
   readonly tls: EtcdTls;
-  /** How long one request may take, in milliseconds. */
+  /** Timeout of one request in milliseconds. */
   readonly timeoutMs: number;
-  /** Where time comes from. */
+  /** Clock. */
   readonly clock: Clock;
 }
 
-/** The messages of an endless answer; breaking off ends the request. */
+/** The messages of a streamed answer; returning from it ends the request. */
 export type EtcdStream = AsyncIterableIterator<Record<string, unknown>>;
 
 const maxAnswerBytes = 64 * 1024 * 1024;
 
-/** etcd's JSON gateway: its gRPC API as JSON over HTTP, which needs nothing but what both runtimes have. */
+/** etcd's JSON gateway: its gRPC API as JSON over HTTP, for which both runtimes have a client. */
 export class EtcdGateway {
   readonly #options: EtcdGatewayOptions;
   #current = 0;
   #token: Promise<string> | null = null;
 
-  /** @param options How to reach etcd. */
   constructor(options: EtcdGatewayOptions) {
     this.#options = options;
   }
@@ -54,9 +53,9 @@ export class EtcdGateway {
   /**
    * Sends one request, to each server in turn until one answers.
    *
-   * @param path Such as `/v3/kv/range`.
+   * @param path A path such as `/v3/kv/range`.
    * @throws {ZeromeshError} `PEER_UNREACHABLE` when no server answers, `FORBIDDEN` when etcd refuses the user,
-   * `REMOTE_ERROR` with what else etcd said.
+   * `REMOTE_ERROR` with other errors of etcd.
    */
   async call(path: string, body: unknown, signal?: AbortSignal): Promise<Record<string, unknown>> {
     return await this.#withServers(async (endpoint) => {
@@ -68,12 +67,12 @@ export class EtcdGateway {
     }, signal);
   }
 
-  /** Opens an endless answer, such as a watch. The first message is waited for, within the time of a request. */
+  /** Opens a streamed answer, such as a watch. Waits for the first message, within the timeout of a request. */
   async stream(path: string, body: unknown, signal: AbortSignal): Promise<EtcdStream> {
     return await this.#withServers(async (endpoint) => {
       const response = await this.#open(endpoint, path, body, signal, this.#options.timeoutMs);
       if (response.statusCode === 200) {
-        // What waits for news does not keep a process that has nothing else to do.
+        // An idle watch does not keep the process alive.
         response.socket?.unref();
         return messagesOf(response);
       }
@@ -82,7 +81,7 @@ export class EtcdGateway {
     }, signal);
   }
 
-  /** A whole answer, which may take no longer than a request: a server that stops in the midst of it is passed over. */
+  /** A complete answer, within the timeout of a request: a server that stalls during it is skipped. */
   async #whole(response: IncomingMessage): Promise<string> {
     const { timeoutMs, clock } = this.#options;
     const late = (): Error => {
@@ -175,11 +174,11 @@ export class EtcdGateway {
     return new Promise((resolve, reject) => {
       const answered = (response: IncomingMessage): void => {
         response.once("close", () => listening[Symbol.dispose]());
-        // An answer that has begun may go on for ever; one that breaks off tells its reader.
+        // A streamed answer has no timeout once it has begun; its reader sees the end.
         cancel();
         resolve(response);
       };
-      // Connections are not kept: nothing is open while nothing is asked.
+      // No connections are kept between requests.
       const options = { method: "POST", headers, agent: false as const };
       const request: ClientRequest = url.protocol === "https:"
         ? requestHttps(url, { ...options, ...tlsOptions(tls) }, answered)
@@ -203,7 +202,7 @@ export class EtcdGateway {
 
   #refusal(path: string, status: number, answer: Record<string, unknown> | null, text: string): Error {
     const message = String(answer?.["message"] ?? answer?.["error"] ?? text).slice(0, 500);
-    // etcd's own codes: 16 is a token that is not valid (any more), 7 a permission that is missing.
+    // Codes of etcd: 16 is an invalid or expired token, 7 a missing permission.
     const code = answer?.["code"];
     if (/invalid auth token/.test(message)) return new TokenExpired(message);
     if (status === 503 || code === 14 || /leader|not ready|unavailable/i.test(message)) {
@@ -248,7 +247,7 @@ async function readAll(response: IncomingMessage): Promise<string> {
   return parts.map((part) => decoder.decode(part, { stream: true })).join("") + decoder.decode();
 }
 
-/** One JSON object a line, each wrapped in `result` or `error`. */
+/** Parses one JSON object per line, each in `result` or `error`. */
 async function* messagesOf(response: IncomingMessage): EtcdStream {
   const decoder = new TextDecoder();
   let rest = "";

@@ -1,4 +1,4 @@
-/** One key of etcd with its value, as text. */
+/** A key of etcd with its value, as text. */
 export interface EtcdEntry {
   /** The key. */
   readonly key: string;
@@ -6,14 +6,14 @@ export interface EtcdEntry {
   readonly value: string;
 }
 
-/** Text as the gateway wants bytes: in base64. */
+/** Encodes text in base64, the gateway's form of bytes. */
 export function toBase64(text: string): string {
   let binary = "";
   for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte);
   return btoa(binary);
 }
 
-/** Text of bytes in base64; empty for what is none. */
+/** Decodes text from base64; invalid input is empty. */
 export function fromBase64(text: unknown): string {
   if (typeof text !== "string") return "";
   try {
@@ -23,9 +23,9 @@ export function fromBase64(text: unknown): string {
   }
 }
 
-/** The request fields for every key that begins with a prefix. */
+/** The request fields for all keys with a prefix. */
 export function underPrefix(prefix: string): { key: string; range_end: string } {
-  // The prefixes end with "/", and "0" comes right after it.
+  // The prefixes end with "/", and "0" is the next character.
   return { key: toBase64(prefix), range_end: toBase64(`${prefix.slice(0, -1)}0`) };
 }
 
@@ -40,7 +40,7 @@ export function entryOf(kv: Record<string, unknown> | undefined): EtcdEntry {
   return { key: fromBase64(kv?.["key"]), value: fromBase64(kv?.["value"]) };
 }
 
-/** The revision that an answer's header names. */
+/** The revision in an answer's header. */
 export function revisionOf(answer: Record<string, unknown>): bigint {
   const header = answer["header"] as { revision?: unknown } | undefined;
   return BigInt(String(header?.revision ?? "0"));

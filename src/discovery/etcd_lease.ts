@@ -2,21 +2,20 @@ import { Backoff, type CancelTimer, type Clock, errorText, type Logger, retry } 
 import type { EtcdGateway } from "./etcd_gateway.ts";
 import { toBase64 } from "./etcd_keys.ts";
 
-/** What an {@link EtcdLease} needs. */
+/** Options of an {@link EtcdLease}. */
 export interface EtcdLeaseOptions {
-  /** etcd. */
   readonly gateway: EtcdGateway;
   /** How long entries outlive their process, in milliseconds. */
   readonly ttlMs: number;
-  /** Where time comes from. */
+  /** Clock. */
   readonly clock: Clock;
-  /** Where trouble is reported. */
+  /** Logger. */
   readonly logger: Logger;
 }
 
 /**
- * Keys that live as long as this process: bound to one lease, which is renewed at a third of its time. When it is
- * lost all the same, because the process or the server stood still for too long, everything is written anew.
+ * Keys bound to one lease, which this process renews at a third of its time. When the lease is lost because the process
+ * or the server stood still for too long, all keys are written again under a new one.
  */
 export class EtcdLease {
   readonly #options: EtcdLeaseOptions;
@@ -27,21 +26,20 @@ export class EtcdLease {
   #renewal: Promise<void> | null = null;
   #stale = false;
 
-  /** @param options etcd, and how long. */
   constructor(options: EtcdLeaseOptions) {
     this.#options = options;
   }
 
-  /** Writes a key that lives as long as this process. */
+  /** Writes a key. */
   async put(key: string, value: string): Promise<void> {
     this.#entries.set(key, value);
     try {
       const lease = await this.#lease();
       await this.#write(key, value, lease).catch(async (error) => {
-        // It ended while this process or the server stood still.
+        // The lease ended while this process or the server stood still.
         if (!/lease not found/.test(errorText(error))) throw error;
         await this.#renew();
-        // A renewal that was under way may have begun before this key was there.
+        // A renewal under way may have begun before this key existed.
         await this.#write(key, value, await this.#lease());
       });
     } catch (error) {
@@ -52,10 +50,10 @@ export class EtcdLease {
     this.#schedule(this.#options.ttlMs / 3);
   }
 
-  /** Takes a key back; with the last one the lease ends. */
+  /** Removes a key; the last one ends the lease. */
   async remove(key: string): Promise<void> {
     this.#entries.delete(key);
-    // Whoever is writing everything anew may be writing this one.
+    // A renewal under way may be writing this key.
     await this.#renewal?.catch(() => {});
     const idle = this.#releaseIfIdle();
     if (this.#entries.size > 0) {
@@ -88,7 +86,7 @@ export class EtcdLease {
     });
   }
 
-  /** Renews the lease, and goes on trying while etcd does not answer. */
+  /** Renews the lease, and retries while etcd does not answer. */
   async #renewForSure(): Promise<void> {
     const { clock, logger, ttlMs } = this.#options;
     const backoff = new Backoff({ firstMs: 50, maxMs: Math.min(2_000, ttlMs / 3) });
@@ -104,7 +102,7 @@ export class EtcdLease {
     this.#schedule(ttlMs / 3);
   }
 
-  /** One at a time: two that find the lease lost would each make a new one, and one of those would end unrenewed. */
+  /** One renewal at a time: two that find the lease lost would each make one, and one of these would end unrenewed. */
   #renew(): Promise<void> {
     return this.#renewal ??= this.#renewOnce().finally(() => this.#renewal = null);
   }
@@ -123,7 +121,7 @@ export class EtcdLease {
     for (const [key, value] of [...this.#entries]) {
       if (this.#entries.get(key) === value) await this.#write(key, value, renewed);
     }
-    // Only now: when a write fails the next attempt writes all of them, although the new lease lives.
+    // Cleared last: after a failed write the next attempt must write all keys, although the new lease is alive.
     this.#stale = false;
   }
 
@@ -135,7 +133,7 @@ export class EtcdLease {
     this.#id = null;
     if (id === null) return;
     this.#stale = false;
-    // Revoking takes every key of it away at once; one that has ended has taken them already.
+    // Revoking removes all its keys at once; an expired lease has removed them already.
     try {
       await this.#options.gateway.call("/v3/lease/revoke", { ID: await id });
     } catch (error) {

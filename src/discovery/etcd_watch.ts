@@ -11,26 +11,25 @@ import type { EtcdGateway } from "./etcd_gateway.ts";
 import { entriesOf, entryOf, revisionOf, underPrefix } from "./etcd_keys.ts";
 import type { ServiceWatch } from "./service_watch.ts";
 
-/** What following a prefix needs. */
+/** Options of {@link followPrefix}. */
 export interface EtcdWatchOptions {
-  /** etcd. */
   readonly gateway: EtcdGateway;
   /** Keys under it end with an instance's id. */
   readonly prefix: string;
-  /** Where time comes from. */
+  /** Clock. */
   readonly clock: Clock;
-  /** Where trouble is reported. */
+  /** Logger. */
   readonly logger: Logger;
-  /** Ends it. */
+  /** Ends the watch. */
   readonly signal: AbortSignal;
 }
 
 /**
  * Follows the instances under a prefix until the signal aborts.
  *
- * Each time the watch has to be opened, everything is read first and compared with what was known, and the watch
- * goes on from the revision of that reading: so nothing is missed or told twice after a reconnect, a compaction, or
- * a server that came back with older data.
+ * Each time the watch is opened, all keys are read first and compared with the known ones, and the watch continues from
+ * the revision of that reading. So no change is missed or repeated after a reconnect, a compaction, or a server that
+ * came back with older data.
  */
 export async function followPrefix(options: EtcdWatchOptions, watch: ServiceWatch): Promise<void> {
   const { gateway, prefix, clock, logger, signal } = options;
@@ -46,7 +45,7 @@ export async function followPrefix(options: EtcdWatchOptions, watch: ServiceWatc
     );
     for await (const message of messages) {
       healthy();
-      // Compacted, or ended by the server: read again.
+      // The server ended the watch, for instance after a compaction: read again.
       if (message["canceled"] === true) break;
       apply(message["events"], prefix, watch);
     }

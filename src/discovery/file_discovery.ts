@@ -41,19 +41,19 @@ import { checkServiceName, registration } from "./registration.ts";
 import { ServiceWatch } from "./service_watch.ts";
 import { SharedFile } from "./shared_file.ts";
 
-/** What a {@link FileDiscovery} is given. */
+/** Options of {@link FileDiscovery}. */
 export interface FileDiscoveryOptions {
-  /** The file of instances, in Velo's format; made when there is none. */
+  /** The file of instances, in Velo's format; created if necessary. */
   path: string;
-  /** The file of services, in Velo's format. @default {the path with ".services" before its ending} */
+  /** The file of services, in Velo's format. @default {the path with ".services" before its extension} */
   servicesPath?: string | undefined;
-  /** How often to look at the files when the kernel gives no notice, in milliseconds. @default {2_000} */
+  /** Interval of polling the files when the kernel gives no notice, in milliseconds. @default {2_000} */
   pollMs?: number | undefined;
-  /** How long to wait for the files' lock, in milliseconds. @default {10_000} */
+  /** Timeout of locking the files, in milliseconds. @default {10_000} */
   lockTimeoutMs?: number | undefined;
-  /** Where to log. @default {nowhere} */
+  /** Logger. @default {none} */
   logger?: Logger | undefined;
-  /** Where time comes from; for tests. */
+  /** Clock; for tests. */
   clock?: Clock | undefined;
 }
 
@@ -66,15 +66,15 @@ const optionTable: OptionTable<FileDiscoveryOptions> = {
   clock: option.clock,
 };
 
-/** Every default of {@link FileDiscoveryOptions} that is a number. */
+/** The numeric defaults of {@link FileDiscoveryOptions}. */
 export const fileDiscoveryDefaults = Object.freeze({ pollMs: 2_000, lockTimeoutMs: 10_000 });
 
 /**
- * Instances find each other through two files that Rust Velo processes can share: no process of ours loses another
- * one's change, and an entry of ours that a plain process overwrites comes back.
+ * Discovery through two files that Rust Velo processes can share. Changes of zeromesh processes never get lost, and an
+ * entry that a plain Velo process overwrites is restored.
  *
- * Files know nothing of life and death: an entry is taken away by its instance, or by somebody who found nobody
- * listening where it leads. Entries with an address that cannot be tried from here stay.
+ * Files do not notice the death of a process: an entry is removed by its own instance, or by one that found no listener
+ * at its address. Entries whose address cannot be tried from this host stay.
  *
  * @example Usage
  * ```ts ignore
@@ -93,9 +93,9 @@ export class FileDiscovery implements PeerDiscovery, ServiceDiscovery {
   #guard: DirectoryNotices[] = [];
 
   /**
-   * Opens nothing yet: the file is read at first use.
+   * Reads the file at first use.
    *
-   * @param given Where the file is.
+   * @param given The paths.
    */
   constructor(given: FileDiscoveryOptions) {
     const options = readOptions(given, optionTable, "Cannot make a FileDiscovery");
@@ -194,7 +194,7 @@ export class FileDiscovery implements PeerDiscovery, ServiceDiscovery {
     const info = await this.discoverByInstanceId(id);
     if (info === null || this.#ownPeers.has(id)) return;
     if (reason === "unreachable") {
-      // A process that is stopped, or beyond a broken network, comes back and would find itself unknown.
+      // A stopped process, or one beyond a broken network, would return and find its entry gone.
       const endpoints = endpointsOf(info).filter((endpoint) => !endpoint.startsWith("ipc://@"));
       if (endpoints.length === 0) return;
       for (const endpoint of endpoints) if (!await refuses(endpoint, this.#clock)) return;
@@ -243,7 +243,7 @@ export class FileDiscovery implements PeerDiscovery, ServiceDiscovery {
     });
   }
 
-  /** While something of ours stands in the files: plain Velo reads before it locks, and can write it away. */
+  /** Watches the files while this process has entries in them: plain Velo reads before it locks and can drop them. */
   #watchOwn(): void {
     const wanted = this.#ownPeers.size > 0 || this.#ownOffers.size > 0;
     if (wanted === this.#guard.length > 0) return;

@@ -8,10 +8,10 @@ import {
   stringifyControlJson,
 } from "../messenger/mod.ts";
 
-/** One entry of a peers file, with whatever else its writer put there. */
+/** One entry of a peers file, with additional fields of its writer. */
 export type FileEntry = Readonly<Record<string, unknown>>;
 
-/** A services file: who offers what. */
+/** A services file: service name to instances. */
 export type FileServices = Readonly<Record<string, readonly string[]>>;
 
 /** The text of files without entries. */
@@ -19,7 +19,7 @@ export const emptyFiles = Object.freeze({ peers: '{"peers":[]}\n', services: '{"
 
 const maxFileBytes = 64 * 1024 * 1024;
 
-/** The entry of an instance as Velo writes it. */
+/** An instance's entry in Velo's form. */
 export async function fileEntry(info: PeerInfo): Promise<FileEntry> {
   const { instance_id, worker_address } = peerInfoToJson(info);
   return {
@@ -30,14 +30,14 @@ export async function fileEntry(info: PeerInfo): Promise<FileEntry> {
   };
 }
 
-/** The entries of a peers file. @throws {ZeromeshError} `ENCODING_FAILED` if it is none. */
+/** The entries of a peers file. @throws {ZeromeshError} `ENCODING_FAILED` if it is invalid. */
 export function parsePeers(text: string, path: string): FileEntry[] {
   const peers = field(text, path, "peers");
   if (Array.isArray(peers)) return peers.filter((entry) => typeof entry === "object" && entry !== null);
   throw noFile(path, "peers");
 }
 
-/** What an entry says, or null when it says nothing of use. */
+/** The peer in an entry, or null when it holds none. */
 export function infoOf(entry: FileEntry): PeerInfo | null {
   return peerInfoFromJson(entry);
 }
@@ -48,7 +48,7 @@ export function formatPeers(entries: readonly FileEntry[]): string {
   return `{"peers":[\n${entries.map((entry) => stringifyControlJson(entry)).join(",\n")}\n]}\n`;
 }
 
-/** What a services file says. @throws {ZeromeshError} `ENCODING_FAILED` if it is none. */
+/** The instances of each service. @throws {ZeromeshError} `ENCODING_FAILED` if the file is invalid. */
 export function parseServices(text: string, path: string): Map<string, Set<InstanceId>> {
   const services = field(text, path, "services");
   if (typeof services !== "object" || services === null || Array.isArray(services)) {
@@ -70,7 +70,7 @@ export function formatServices(services: ReadonlyMap<string, ReadonlySet<Instanc
 }
 
 function field(text: string, path: string, name: string): unknown {
-  // A file that somebody has only just made.
+  // A file that another process has only just created.
   if (text.trim() === "") return name === "peers" ? [] : {};
   const parsed = parseControlJson(text, { maxBytes: maxFileBytes });
   if (typeof parsed !== "object" || parsed === null || !(name in parsed)) throw noFile(path, name);

@@ -1,20 +1,20 @@
 import { type Clock, type InstanceId, LeaseTable } from "../core/mod.ts";
 import type { ServiceWatch } from "./service_watch.ts";
 
-// Anybody who may publish can name instances.
+// Every client that may publish can name instances, so their number has a limit.
 const mostInstances = 16_384;
-// So long this process itself has stood still: what was said meanwhile is still to be read.
+// A delay of this length shows that this process itself stood still; messages of that time are still unread.
 const standstillMs = 1_000;
 
 /**
- * Instances that say again and again that they offer a service, for one watch: one that is silent for longer than it has
- * said is gone. While nothing can be heard nobody is taken for dead.
+ * Instances that repeatedly announce a service, for one watch. An instance is gone when it was silent for its announced
+ * time; while no messages can arrive, none expires.
  */
 export class LivingInstances implements Disposable {
   readonly #watch: ServiceWatch;
   readonly #living: LeaseTable<InstanceId>;
 
-  /** @param watch What is told; nothing before {@link resume}. */
+  /** @param watch Receives the changes; none before {@link resume}. */
   constructor(clock: Clock, watch: ServiceWatch) {
     this.#watch = watch;
     this.#living = new LeaseTable({
@@ -26,7 +26,7 @@ export class LivingInstances implements Disposable {
     this.#living.pause();
   }
 
-  /** An instance offers the service for so long; 0: no longer. */
+  /** An instance offers the service for this time; 0 means no longer. */
   said(id: InstanceId, ttlMs: number): void {
     const listening = !this.#living.paused;
     if (ttlMs <= 0) {
@@ -34,13 +34,13 @@ export class LivingInstances implements Disposable {
     } else if (this.#living.renew(id, ttlMs) && listening) this.#watch.add(id);
   }
 
-  /** Nothing can be heard from now on. */
+  /** Messages cannot arrive from now on. */
   pause(trouble: unknown): void {
     this.#living.pause();
     this.#watch.trouble(trouble);
   }
 
-  /** Everything can be heard again, and everybody was asked. */
+  /** Messages can arrive again, and all instances were asked. */
   resume(): void {
     this.#living.resume();
     this.#watch.replace(this.#living.keys());

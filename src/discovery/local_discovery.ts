@@ -27,19 +27,19 @@ import { defaultMeshDirectory, ensureOwnDirectory } from "./own_directory.ts";
 import { checkServiceName, registration } from "./registration.ts";
 import { ServiceWatch } from "./service_watch.ts";
 
-/** What a {@link LocalDiscovery} is given. */
+/** Options of {@link LocalDiscovery}. */
 export interface LocalDiscoveryOptions {
-  /** Instances with the same name here find each other. @default {"default"} */
+  /** Instances with the same mesh name find each other. @default {"default"} */
   mesh?: string | undefined;
-  /** Where meshes lie; every process has to say the same. @default {"/tmp/zeromesh-UID"} */
+  /** Parent folder of meshes, the same for all processes. @default {"/tmp/zeromesh-UID"} */
   directory?: string | undefined;
-  /** How often to look for processes that were killed, in milliseconds: of that the kernel gives no notice. @default {1_000} */
+  /** Interval of checks for killed processes, in milliseconds; the kernel gives no notice of those. @default {1_000} */
   sweepMs?: number | undefined;
-  /** Where time comes from; for tests. */
+  /** Clock; for tests. */
   clock?: Clock | undefined;
 }
 
-/** Every default of {@link LocalDiscoveryOptions} that is a number or a word. */
+/** Defaults of {@link LocalDiscoveryOptions}. */
 export const localDiscoveryDefaults = Object.freeze({ mesh: "default", sweepMs: 1_000 });
 
 const optionTable: OptionTable<LocalDiscoveryOptions> = {
@@ -50,18 +50,18 @@ const optionTable: OptionTable<LocalDiscoveryOptions> = {
 };
 
 /**
- * Instances of one user on one host find each other through a folder that nobody else can look into. There is no
- * server and nothing to configure.
+ * Discovery for one user's instances on one host, through a folder that only this user can access. It needs no server
+ * and no configuration.
  *
- * Each entry is locked by its process; what can be locked belongs to a dead one and is swept by whoever sees it.
- * On Deno it needs `--allow-write` for the folder.
+ * Each process locks its entries; an entry that can be locked belongs to a dead process, and the finder sweeps it. On
+ * Deno it needs `--allow-write` for the folder.
  *
  * @example Usage
  * ```ts ignore
  * // service
  * const discovery = new LocalDiscovery({ mesh: "shop" });
  * await using messenger = await Messenger.create({ discovery, services: ["resize"] });
- * // anybody else
+ * // another process
  * await using client = await Messenger.create({ discovery: new LocalDiscovery({ mesh: "shop" }) });
  * await client.typedUnary(resize, { to: service("resize"), payload });
  * ```
@@ -75,10 +75,10 @@ export class LocalDiscovery implements PeerDiscovery, ServiceDiscovery {
   #directory = "";
 
   /**
-   * Opens nothing yet: the directory is made at first use.
+   * Creates the folder at first use.
    *
    * @param given The mesh's name; all options have defaults.
-   * @throws {TypeError} If the name is not one that a file can have.
+   * @throws {TypeError} If the name is not valid as a file name.
    */
   constructor(given?: LocalDiscoveryOptions) {
     const options = readOptions(given, optionTable, "Cannot make a LocalDiscovery");
@@ -173,7 +173,7 @@ export class LocalDiscovery implements PeerDiscovery, ServiceDiscovery {
     return new LockedEntries(directory, locks);
   }
 
-  /** Makes the folders on first use, so that making the object touches nothing. */
+  /** Creates the folders at first use. */
   #open(): Promise<FileLocks> {
     this.#opened ??= (async () => {
       const base = this.#given ?? defaultMeshDirectory();

@@ -5,27 +5,27 @@ const attempts = 20;
 const temporary = ".new-";
 
 /**
- * Files in one folder, each locked by the process that it stands for. The kernel ends the lock with the process,
- * whatever ends it, so an entry that can be locked belongs to nobody any more.
+ * Files of one folder, each locked by its process. The kernel releases the lock when the process ends, so an entry that
+ * can be locked is dead.
  */
 export class LockedEntries {
   readonly #directory: string;
   readonly #locks: FileLocks;
 
-  /** @param directory A folder that exists. */
+  /** @param directory An existing folder. */
   constructor(directory: string, locks: FileLocks) {
     this.#directory = directory;
     this.#locks = locks;
   }
 
-  /** Writes an entry, which is complete and locked from the first moment it is seen. */
+  /** Creates an entry, which is complete and locked when it becomes visible. */
   create(name: string, text: string): Disposable {
     const path = `${this.#directory}/${name}`;
     for (let attempt = 1;; attempt++) {
       const fresh = `${this.#directory}/${temporary}${crypto.randomUUID()}`;
       let lock: FileLock | null = null;
       try {
-        // Somebody who sweeps may look at it before it is locked, and take it away.
+        // A sweeping process may see it before it is locked, and remove it.
         lock = this.#locks.tryLock(fresh, { create: true });
         if (lock === null) continue;
         writeFileSync(fresh, text);
@@ -38,7 +38,7 @@ export class LockedEntries {
     }
   }
 
-  /** Names of the entries, dead ones and half-written ones included. */
+  /** Names of the entries, with dead and incomplete ones. */
   names(): string[] {
     try {
       return readdirSync(this.#directory);
@@ -48,12 +48,12 @@ export class LockedEntries {
     }
   }
 
-  /** Names of the entries whose process lives; the others are swept. */
+  /** Names of the live entries; the others are swept. */
   living(): string[] {
     return this.names().filter((name) => this.lives(name));
   }
 
-  /** Whether the process of an entry lives. If not, the entry is swept. */
+  /** Whether an entry's process lives. A dead entry is swept. */
   lives(name: string): boolean {
     const path = `${this.#directory}/${name}`;
     try {
@@ -66,7 +66,7 @@ export class LockedEntries {
     }
   }
 
-  /** The text of an entry whose process lives. */
+  /** The text of a live entry. */
   read(name: string): string | null {
     if (!this.lives(name)) return null;
     try {
@@ -82,7 +82,7 @@ export class LockedEntries {
         try {
           if (statSync(path).ino === lock.inode) unlinkSync(path);
         } catch {
-          // Somebody has removed it already.
+          // Another process has removed it.
         }
         lock[Symbol.dispose]();
       },

@@ -1,10 +1,9 @@
 /**
- * How instances find each other: by id, and by the services they offer.
+ * Discovery: instances find each other by id, and by the services they offer.
  *
- * Give `Messenger.create` one of these as `discovery`, and it tells others about itself and asks for peers that
- * nobody has told it about. {@link LocalDiscovery} needs no server and no configuration; {@link FileDiscovery}
- * shares a file with Rust Velo processes; etcd and NATS are in `zeromesh/discovery/etcd` and
- * `zeromesh/discovery/nats`.
+ * Give `Messenger.create` a back end as `discovery`: it announces the instance, and finds peers that were not
+ * registered. {@link LocalDiscovery} needs no server and no configuration; {@link FileDiscovery} shares a file with
+ * Rust Velo processes; etcd and NATS are in `zeromesh/discovery/etcd` and `zeromesh/discovery/nats`.
  *
  * @example Usage
  * ```ts ignore

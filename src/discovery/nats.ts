@@ -1,9 +1,9 @@
 /**
- * Discovery through NATS: each instance answers for itself, and so do those that offer a service.
+ * Discovery through NATS: each instance answers for itself and for its services.
  *
- * Instances are found in Velo's subjects and encoding; the subjects of services are ours. NATS keeps nothing, so it needs
- * no JetStream. It needs the package `@nats-io/transport-node` (an optional dependency). On Deno it needs `--allow-net`
- * for the servers.
+ * Instances use Velo's subjects and encoding; services use zeromesh's own subjects. NATS stores nothing, so JetStream
+ * is not needed. The back end needs the package `@nats-io/transport-node` (an optional dependency), and on Deno
+ * `--allow-net` for the servers.
  *
  * @example Usage
  * ```ts ignore
@@ -47,27 +47,27 @@ import { longestTimerMs, NatsLink } from "./nats_link.ts";
 import { NatsServices } from "./nats_services.ts";
 import { checkServiceName, registration } from "./registration.ts";
 
-/** What a {@link NatsDiscovery} is given. */
+/** Options of {@link NatsDiscovery}. */
 export interface NatsDiscoveryOptions {
   /** The servers. @default {["nats://127.0.0.1:4222"]} */
   servers?: readonly string[] | undefined;
-  /** Instances with the same name here find each other; the first part of every subject. @default {"default"} */
+  /** Instances with the same cluster name find each other; it begins every subject. @default {"default"} */
   cluster?: string | undefined;
-  /** How long a lookup may take, in milliseconds. @default {5_000} */
+  /** Timeout of a lookup in milliseconds. @default {5_000} */
   timeoutMs?: number | undefined;
-  /** How long the services of a process that was killed outlive it, in milliseconds. @default {15_000} */
+  /** How long the services of a killed process outlive it, in milliseconds. @default {15_000} */
   ttlMs?: number | undefined;
-  /** User and password, or a token, where the servers ask for them. Refused ones are `FORBIDDEN`. */
+  /** User and password, or a token, if the servers require them. Refused ones are `FORBIDDEN`. */
   auth?: { username: string; password: string } | { token: string } | undefined;
   /**
-   * Certificates as PEM text, where the servers want TLS: `ca` is who vouches for them, by default whom the runtime
-   * trusts; `cert` and `key` are the client's, where they ask for one. Without this option TLS is used when the servers
-   * demand it. A server that cannot be trusted, or that refuses the certificate, is `PEER_UNREACHABLE`.
+   * Certificates as PEM text, for servers with TLS: `ca` holds the trusted authorities, by default the runtime's;
+   * `cert` and `key` are the client's, if the servers require them. Without this option TLS is used when the servers
+   * demand it. An untrusted server, and one that refuses the certificate, is `PEER_UNREACHABLE`.
    */
   tls?: { ca?: string | undefined; cert?: string | undefined; key?: string | undefined } | undefined;
-  /** Where to log. @default {nowhere} */
+  /** Logger. @default {none} */
   logger?: Logger | undefined;
-  /** Where time comes from; for tests. */
+  /** Clock; for tests. */
   clock?: Clock | undefined;
 }
 
@@ -97,7 +97,7 @@ const optionTable: OptionTable<NatsDiscoveryOptions> = {
   clock: option.clock,
 };
 
-/** Every default of {@link NatsDiscoveryOptions}. */
+/** The defaults of {@link NatsDiscoveryOptions}. */
 const natsDiscoveryDefaults = Object.freeze({
   servers: Object.freeze(["nats://127.0.0.1:4222"]),
   cluster: "default",
@@ -108,11 +108,11 @@ const natsDiscoveryDefaults = Object.freeze({
 const empty = new Uint8Array(new ArrayBuffer(0));
 
 /**
- * Instances find each other, and services, by asking; each one answers for itself, so what answers lives. Whoever
- * offers a service says so again and again, and is taken for dead when it has been silent for `ttlMs`.
+ * Discovery through NATS. Instances answer lookups themselves, so an answer shows that its instance lives. An instance
+ * announces its services repeatedly, and counts as dead when it has been silent for `ttlMs`.
  *
- * One connection is shared by everything that uses the object and closed when nothing does. It reconnects by
- * itself, with its subscriptions.
+ * All uses of the object share one connection, which closes after the last one. It reconnects by itself, with its
+ * subscriptions.
  */
 export class NatsDiscovery implements PeerDiscovery, ServiceDiscovery {
   readonly #link: NatsLink;
@@ -123,9 +123,9 @@ export class NatsDiscovery implements PeerDiscovery, ServiceDiscovery {
   readonly #own = new Map<InstanceId, readonly Subscription[]>();
 
   /**
-   * Dials nothing yet: NATS is asked at first use.
+   * Connects at first use.
    *
-   * @param given Where NATS is; all options have defaults.
+   * @param given Servers and cluster; all options have defaults.
    * @throws {TypeError} If the cluster's name cannot be part of a subject.
    */
   constructor(given?: NatsDiscoveryOptions) {
@@ -178,10 +178,10 @@ export class NatsDiscovery implements PeerDiscovery, ServiceDiscovery {
           },
         }));
       }
-      // An earlier registration of this id answers no more.
+      // The subscriptions of an earlier registration of this id end.
       for (const subscription of this.#own.get(info.instanceId) ?? []) subscription.unsubscribe();
       this.#own.set(info.instanceId, subscriptions);
-      // Whoever is told of this instance from now on finds it.
+      // Lookups from now on find this instance.
       await connection.flush();
     } catch (error) {
       if (this.#own.get(info.instanceId) === subscriptions) this.#own.delete(info.instanceId);
@@ -192,7 +192,7 @@ export class NatsDiscovery implements PeerDiscovery, ServiceDiscovery {
     return registration(async () => {
       if (this.#own.get(info.instanceId) === subscriptions) this.#own.delete(info.instanceId);
       for (const subscription of subscriptions) subscription.unsubscribe();
-      // Until the server has heard of it, it hands questions to nobody, and who asks waits in vain.
+      // Without it a lookup right after this may get no answer, until the server has the subscription.
       if (link.users > 1) await link.flushed(connection);
       await use[Symbol.asyncDispose]();
     });
@@ -230,7 +230,7 @@ export class NatsDiscovery implements PeerDiscovery, ServiceDiscovery {
       const connection = await link.connect();
       connected = true;
       outages = link.outages;
-      // Silence can be that of the server: it is asked whether it is there before the time is up.
+      // The server itself may be silent: it is asked before the time is up.
       cancel = this.#clock.after(this.#timeoutMs / 2, async () => heard = await link.flushed(connection));
       const reply = await connection.request(subject, empty, {
         timeout: Math.min(this.#timeoutMs, longestTimerMs),
@@ -238,7 +238,7 @@ export class NatsDiscovery implements PeerDiscovery, ServiceDiscovery {
       return decodePeerInfo(reply.data);
     } catch (error) {
       const what = error instanceof Error ? `${error.name} ${error.message}` : "";
-      // Nobody listens on the subject, or whoever did is gone without a word.
+      // No subscriber on the subject, or its process was lost.
       if (connected && /no responders/i.test(what)) return null;
       if (heard && outages === link.outages && /timeout/i.test(what)) return null;
       throw link.unreachable(error);

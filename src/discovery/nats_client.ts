@@ -1,9 +1,9 @@
 /**
- * Connects the package `@nats-io/transport-node`, with sockets whose errors always have a listener.
+ * Connects by the package `@nats-io/transport-node`, with an error listener on each socket.
  *
- * The package takes all listeners off a socket it lets go of. Where the server has hung up a moment before (it does
- * when it refuses a user), the runtime's report of that comes after it, finds nobody and ends the process: on Deno
- * with three of twelve refused tokens.
+ * The package removes all listeners of a socket that it drops. When the server has just hung up, as it does after
+ * refusing a user, the runtime's error event comes later, has no listener and ends the process: on Deno with three of
+ * twelve refused tokens.
  */
 import type { ConnectionOptions, NatsConnection } from "@nats-io/transport-node";
 import type { NodeTransport } from "@nats-io/transport-node/lib/node_transport.js";
@@ -14,13 +14,13 @@ import { ZeromeshError } from "../core/mod.ts";
 /**
  * Connects to NATS.
  *
- * @param options As the package takes them.
+ * @param options The package's options.
  * @throws {ZeromeshError} `FEATURE_UNAVAILABLE` if the package is not installed.
- * @throws {Error} The package's, if no server takes the client.
+ * @throws {Error} The package's error, if no server accepts the client.
  */
 export async function connectToNats(options: ConnectionOptions): Promise<NatsConnection> {
   const { NatsConnectionImpl, setTransportFactory, NodeTransport, nodeResolveHost } = await loadClient();
-  // What the package's own `connect` does, with a transport that watches over its sockets.
+  // The same as the package's own `connect`, with a transport that adds the listener.
   setTransportFactory({
     factory: () => watched(new NodeTransport()),
     dnsResolveFn: nodeResolveHost,
@@ -79,5 +79,5 @@ function keepListener(socket: Socket): void {
   socket.on("error", ignore);
 }
 
-// Whoever used the socket has been told by its own listener.
+// The user of the socket got the error from its own listener.
 function ignore(): void {}

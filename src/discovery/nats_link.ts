@@ -2,11 +2,11 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { type Clock, errorText, hold, type Logger, ZeromeshError } from "../core/mod.ts";
 import { connectToNats } from "./nats_client.ts";
 
-/** What a {@link NatsLink} is given. */
+/** Options of a {@link NatsLink}. */
 export interface NatsLinkOptions {
   /** The servers. */
   readonly servers: readonly string[];
-  /** How long a lookup may take, in milliseconds. */
+  /** Timeout of a lookup in milliseconds. */
   readonly timeoutMs: number;
   /** User and password, or a token. */
   readonly auth: { username: string; password: string } | { token: string } | undefined;
@@ -18,18 +18,17 @@ export interface NatsLinkOptions {
   readonly logger: Logger;
 }
 
-// A connection that nobody uses is kept for the next lookup a moment longer.
+// An unused connection is kept this long for the next lookup.
 const idleMs = 1_000;
 
-/** The longest time that the package can wait: with a longer one, `Infinity` included, its timer fires at once. */
+/** The package's longest timer: with a longer time, `Infinity` included, it fires at once. */
 export const longestTimerMs = 2 ** 31 - 1;
 
 /**
- * One connection to NATS, shared by everything that uses it and closed when nothing does. It reconnects by itself, with
- * its subscriptions.
+ * A connection to NATS, shared by all uses and closed after the last one. It reconnects by itself, with subscriptions.
  */
 export class NatsLink {
-  /** How often the connection was lost. */
+  /** Number of lost connections. */
   outages = 0;
   readonly #options: NatsLinkOptions;
   readonly #watchers = new Map<NatsLinkWatcher, NatsConnection>();
@@ -37,17 +36,16 @@ export class NatsLink {
   #users = 0;
   #cancelIdle = (): void => {};
 
-  /** Dials nothing yet. */
   constructor(options: NatsLinkOptions) {
     this.#options = options;
   }
 
-  /** How many uses are open. */
+  /** Open uses. */
   get users(): number {
     return this.#users;
   }
 
-  /** Keeps the connection until it is disposed of; with the last use it is closed at once. */
+  /** Keeps the connection until the result is disposed; the last use closes it at once. */
   use(): AsyncDisposable {
     const end = this.#begin();
     return {
@@ -57,7 +55,7 @@ export class NatsLink {
     };
   }
 
-  /** The same for one question: after the last one the connection is kept for a moment. */
+  /** The same for one lookup: after the last one the connection is kept for a moment. */
   useBriefly(): Disposable {
     const end = this.#begin();
     return {
@@ -67,7 +65,7 @@ export class NatsLink {
     };
   }
 
-  /** The open connection. @throws {Error} The package's, if no server takes the client. */
+  /** The open connection. @throws {Error} The package's error, if no server accepts the client. */
   connect(): Promise<NatsConnection> {
     if (this.#connection !== null) return this.#connection;
     const connection = this.#open();
@@ -79,19 +77,19 @@ export class NatsLink {
     return connection;
   }
 
-  /** Calls back when this connection is lost, is there again, and has ended for good. */
+  /** Calls back when this connection is lost, restored, or ended. */
   watch(connection: NatsConnection, watcher: NatsLinkWatcher): Disposable {
     this.#watchers.set(watcher, connection);
     return { [Symbol.dispose]: () => void this.#watchers.delete(watcher) };
   }
 
-  /** Whether the server takes what was sent, within half the time of a lookup. */
+  /** Whether the server confirms all that was sent, within half the timeout of a lookup. */
   flushed(connection: NatsConnection): Promise<boolean> {
     const { clock, timeoutMs } = this.#options;
     return hold(connection.flush(), { clock, timeoutMs: timeoutMs / 2 }).then(() => true, () => false);
   }
 
-  /** An error of the package as one of ours. */
+  /** Converts an error of the package. */
   unreachable(error: unknown): ZeromeshError {
     if (error instanceof ZeromeshError) return error;
     const servers = this.#options.servers.join(" or ");
@@ -106,7 +104,7 @@ export class NatsLink {
     );
   }
 
-  /** @returns A function that ends the use, once, and says whether it was the last one. */
+  /** @returns A function that ends the use, once, and returns whether it was the last one. */
   #begin(): () => boolean {
     this.#users++;
     this.#cancelIdle();
@@ -167,18 +165,18 @@ export class NatsLink {
     }
   }
 
-  /** With TLS 1.3 a refused certificate is silence to the client. */
+  /** With TLS 1.3 a client gets no error for a refused certificate. */
   #hint(error: unknown): string {
     const silent = this.#options.tls !== undefined && /timeout/i.test(errorText(error));
     return silent ? "; maybe it refuses the client's certificate (tls.cert)" : "";
   }
 }
 
-/** What happens to the connection of a {@link NatsLink}. */
+/** Receives changes of a {@link NatsLink}'s connection. */
 export interface NatsLinkWatcher {
-  /** The connection was lost; it is made again by itself. */
+  /** The connection was lost; the package reconnects. */
   lost(): void;
-  /** The connection is there again, with its subscriptions. */
+  /** The connection is restored, with its subscriptions. */
   back(): void;
   /** The connection has ended. */
   ended(): void;

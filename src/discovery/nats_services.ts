@@ -6,15 +6,15 @@ import { LivingInstances } from "./living_instances.ts";
 import { checkServiceName, registration } from "./registration.ts";
 import { ServiceWatch } from "./service_watch.ts";
 
-/** What {@link NatsServices} works with. */
+/** The parts of {@link NatsServices}. */
 export interface NatsServicesParts {
   /** The connection. */
   readonly link: NatsLink;
   /** The first part of every subject. */
   readonly cluster: string;
-  /** How long a question may take, in milliseconds. */
+  /** Timeout of a query in milliseconds. */
   readonly timeoutMs: number;
-  /** How long an instance that has fallen silent counts as living, in milliseconds. */
+  /** How long a silent instance counts as live, in milliseconds. */
   readonly ttlMs: number;
   /** Clock. */
   readonly clock: Clock;
@@ -27,20 +27,20 @@ interface Offer {
   readonly subscriptions: Subscription[];
 }
 
-// After the last answer to a question: how long the next one may take before there is none. A watch is told of those that
-// come later, so it need not wait for them.
+// A query ends when no answer comes for this time after the last one. A watch also gets later answers, so it need not
+// wait for them.
 const quietMs = 100;
 const quietForWatchMs = 20;
 const askAgainMs = 500;
 const empty = new Uint8Array(new ArrayBuffer(0));
 
 /**
- * Services through NATS, which keeps nothing: instances that offer a service answer questions for it, say so when they
- * begin, every third of `ttlMs`, and when they cease.
+ * Services through NATS. NATS stores nothing, so instances that offer a service answer queries for it, and announce it
+ * at the beginning, every third of `ttlMs`, and at the end.
  *
- * - `CLUSTER.zeromesh.service.NAME`: what they say, `+ID TTL` or `-ID`; a dot of the name is written `%2E`
- * - `CLUSTER.zeromesh.offers.NAME`: asks who offers it; each answers `+ID TTL`
- * - `CLUSTER.zeromesh.services`: asks which services there are; each answers with the name
+ * - `CLUSTER.zeromesh.service.NAME`: announcements, `+ID TTL` or `-ID`; a dot of the name is written `%2E`
+ * - `CLUSTER.zeromesh.offers.NAME`: query for instances; each answers `+ID TTL`
+ * - `CLUSTER.zeromesh.services`: query for services; each instance answers with their names
  */
 export class NatsServices {
   readonly #parts: NatsServicesParts;
@@ -49,13 +49,12 @@ export class NatsServices {
   #cancelBeat: (() => void) | null = null;
   #watching: Disposable | null = null;
 
-  /** @param parts What it works with. */
   constructor(parts: NatsServicesParts) {
     this.#parts = parts;
     this.#root = `${parts.cluster}.zeromesh`;
   }
 
-  /** Offers a service until the registration is taken back. */
+  /** Offers a service until the registration is removed. */
   async register(service: string, id: InstanceId): Promise<Registration> {
     checkServiceName(service);
     const { link, ttlMs } = this.#parts;
@@ -75,7 +74,7 @@ export class NatsServices {
       answer(`${this.#root}.services`, service);
       this.#offers.add(offer);
       connection.publish(this.#changes(service), `+${id} ${ttlMs}`);
-      // Whoever is told of this instance from now on finds it.
+      // Queries from now on find this instance.
       await connection.flush();
     } catch (error) {
       this.#end(offer);
@@ -95,18 +94,18 @@ export class NatsServices {
     });
   }
 
-  /** The instances that offer a service and answer. */
+  /** The instances that answer for a service. */
   async instances(service: string): Promise<InstanceId[]> {
     const answers = await this.#ask(`${this.#root}.offers.${token(checkServiceName(service))}`, quietMs);
     return [...new Set(answers.map((text) => parse(text)?.id).filter((id) => id !== undefined))];
   }
 
-  /** The services that anybody offers and answers for. */
+  /** The services that at least one instance answers for. */
   async list(): Promise<string[]> {
     return [...new Set(await this.#ask(`${this.#root}.services`, quietMs))].sort();
   }
 
-  /** Follows the instances of a service. */
+  /** Watches the instances of a service. */
   watch(
     service: string,
     options: WatchOptions | undefined,
@@ -135,7 +134,7 @@ export class NatsServices {
           const said = parse(text);
           if (said !== null) living.said(said.id, said.ttlMs);
         });
-      // What was said while the connection was away is lost.
+      // Announcements during the outage are lost.
       const askAgain = async (): Promise<void> => {
         const { outages } = link;
         const wanted = (): boolean => !watch.ended && outages === link.outages;
@@ -169,9 +168,9 @@ export class NatsServices {
   }
 
   /**
-   * Asks everybody on a subject, and collects the answers until there are no more.
+   * Publishes a query, and collects the answers until they end.
    *
-   * @throws {ZeromeshError} `PEER_UNREACHABLE` if the server is silent, too.
+   * @throws {ZeromeshError} `PEER_UNREACHABLE` if the server does not respond either.
    */
   async #ask(subject: string, quietMs: number, onAnswer?: (text: string) => void): Promise<string[]> {
     const { link, clock, timeoutMs } = this.#parts;
@@ -185,7 +184,7 @@ export class NatsServices {
       const cancelLate = clock.after(timeoutMs, () => over.resolve(true));
       const subscription = connection.subscribe(inbox, {
         callback: (error, message) => {
-          // The server says so when nobody listens on the subject.
+          // The server's status for a subject without subscribers.
           if (error !== null || message.headers?.code === 503) return over.resolve(true);
           answers.push(message.string());
           onAnswer?.(message.string());
@@ -238,17 +237,17 @@ export class NatsServices {
         connection.publish(this.#changes(service), `+${id} ${this.#parts.ttlMs}`);
       }
     } catch {
-      // The next one may come through.
+      // The next announcement may succeed.
     }
   }
 }
 
-/** A name as one part of a subject. */
+/** Encodes a name as one token of a subject. */
 function token(service: string): string {
   return service.replaceAll(".", "%2E");
 }
 
-/** What an instance says: with a time it offers the service for so long, without one it has ceased to. */
+/** Parses an announcement: with a time the instance offers the service that long, without one no longer. */
 function parse(text: string): { readonly id: InstanceId; readonly ttlMs: number } | null {
   const [, sign, id = "", ttl = "0"] = /^([+-])([0-9a-f-]{36})(?: (\d{1,9}))?$/.exec(text) ?? [];
   if (sign === undefined || !isInstanceId(id)) return null;

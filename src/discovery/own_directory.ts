@@ -2,13 +2,13 @@ import { lstatSync, mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
 import process from "node:process";
 import { ZeromeshError } from "../core/mod.ts";
 
-/** The user's number, found without a permission of its own on Deno where a folder can be written to. */
+/** The user's id. On Deno it needs no permission of its own if the folder is writable. */
 function ownUid(folder: string): number {
   try {
     const uid = process.getuid?.();
     if (uid !== undefined) return uid;
   } catch {
-    // Deno asks for --allow-sys=uid here; what we create tells as well.
+    // Deno requires --allow-sys=uid here; the owner of a new file is the same.
   }
   let probe: string;
   try {
@@ -28,15 +28,15 @@ function ownUid(folder: string): number {
   }
 }
 
-/** The folder under which meshes of this user lie. The same for every process, whatever its environment. */
+/** The parent folder of this user's meshes. It does not depend on the environment. */
 export function defaultMeshDirectory(): string {
   return `/tmp/zeromesh-${ownUid("/tmp")}`;
 }
 
 /**
- * Makes a folder that only its owner can look into, and makes sure of it if it was there.
+ * Creates a folder that only its owner can access, or checks an existing one.
  *
- * @throws {ZeromeshError} `FORBIDDEN` if it is no folder, or somebody else could write into it.
+ * @throws {ZeromeshError} `FORBIDDEN` if it is not a folder, or another user could write into it.
  */
 export function ensureOwnDirectory(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });

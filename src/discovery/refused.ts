@@ -4,8 +4,8 @@ import type { Clock } from "../core/mod.ts";
 const probeMs = 1_000;
 
 /**
- * Whether nobody listens at an endpoint of this kind any more. A connection that is merely not answered, and an
- * endpoint that cannot be tried from here, count as somebody.
+ * Whether a connection to this endpoint is refused. A connection attempt without an answer does not count, nor does an
+ * endpoint that cannot be tried from here.
  */
 export function refuses(endpoint: string, clock: Clock): Promise<boolean> {
   const tcp = /^tcp:\/\/\[?([^\]]+?)\]?:(\d+)$/.exec(endpoint);

@@ -1,10 +1,10 @@
 import type { Registration } from "./discovery.ts";
 
-/** A registration that a function takes back, once and without a failure. */
+/** A registration whose removal a function does, once and without an error. */
 export function registration(takeBack: () => void | Promise<void>): Registration {
   let done: Promise<void> | undefined;
   const unregister = (): Promise<void> => {
-    // What cannot be taken back now is swept by others, or ends with its lease.
+    // An entry that cannot be removed is swept by others, or ends with its lease.
     done ??= (async () => await takeBack())().catch(() => {});
     return done;
   };
@@ -14,10 +14,10 @@ export function registration(takeBack: () => void | Promise<void>): Registration
 const servicePattern = /^[\w.:@+-]{1,128}$/;
 
 /**
- * Checks the name of a service, a mesh or a cluster: it becomes part of keys and file names.
+ * Checks the name of a service, a mesh or a cluster, which becomes part of keys and file names.
  *
- * @param what What it names, for the error.
- * @throws {TypeError} If it has other characters than letters, digits and `_ . : @ + -`, or more than 128.
+ * @param what The noun for the error.
+ * @throws {TypeError} If it has characters other than letters, digits and `_ . : @ + -`, or more than 128.
  */
 export function checkServiceName(name: string, what = "a service"): string {
   if (typeof name === "string" && servicePattern.test(name) && name !== "." && name !== "..") return name;

@@ -2,10 +2,10 @@ import { AsyncSource, type InstanceId, readOptions } from "../core/mod.ts";
 import { type ServiceEvent, type WatchOptions, watchOptionTable } from "./discovery.ts";
 
 /**
- * What a back end sees of a service, made into events for one reader.
+ * Events of a service for one reader.
  *
- * It remembers only what the reader has not seen yet, at most one change for each instance; a change that was
- * undone before it was read is forgotten. So it needs no limit, and nothing comes twice.
+ * It stores only unread changes, at most one for each instance; a change that is undone before it is read is dropped.
+ * So it needs no limit, and no event is repeated.
  */
 export class ServiceWatch extends AsyncSource<ServiceEvent> {
   readonly #current = new Set<InstanceId>();
@@ -16,8 +16,8 @@ export class ServiceWatch extends AsyncSource<ServiceEvent> {
   #told = false;
 
   /**
-   * @param given What the reader gave.
-   * @param onEnd Called once, when the reader wants no more.
+   * @param given The reader's options.
+   * @param onEnd Called once, when the reader ends.
    */
   constructor(given: WatchOptions | null | undefined, onEnd: () => void) {
     const { signal, onTrouble } = readOptions(given, watchOptionTable, "Cannot watch a service");
@@ -25,13 +25,13 @@ export class ServiceWatch extends AsyncSource<ServiceEvent> {
     this.#onTrouble = onTrouble;
   }
 
-  /** The back end cannot be asked now; it can be again when it next says what there is. */
+  /** The back end cannot be reached, until the next {@link replace}. */
   trouble(error: unknown): void {
     this.#troubled = true;
     this.#tell(error);
   }
 
-  /** Takes over the whole state. */
+  /** Takes the complete state. */
   replace(instances: Iterable<InstanceId>): void {
     if (this.#troubled) this.#tell(null);
     this.#troubled = false;
@@ -42,13 +42,13 @@ export class ServiceWatch extends AsyncSource<ServiceEvent> {
     this.hand();
   }
 
-  /** One instance came. */
+  /** Adds an instance. */
   add(id: InstanceId): void {
     this.#note(id, "added");
     this.hand();
   }
 
-  /** One instance went. */
+  /** Removes an instance. */
   remove(id: InstanceId): void {
     this.#note(id, "removed");
     this.hand();
@@ -58,7 +58,7 @@ export class ServiceWatch extends AsyncSource<ServiceEvent> {
     try {
       this.#onTrouble?.(trouble);
     } catch {
-      // The reader's own fault is no reason to watch no longer.
+      // A failing callback of the reader does not end the watch.
     }
   }
 
@@ -66,7 +66,7 @@ export class ServiceWatch extends AsyncSource<ServiceEvent> {
     if (this.#current.has(id) === (change === "added")) return;
     if (change === "added") this.#current.add(id);
     else this.#current.delete(id);
-    // Gone and come again, or the other way round, before the reader looked.
+    // Removed and added again, or the reverse, before the reader took it.
     if (this.#changes.has(id)) this.#changes.delete(id);
     else this.#changes.set(id, change);
   }

@@ -2,27 +2,26 @@ import { linkSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync
 import { Backoff, type Clock, holdProcess, retry, ZeromeshError } from "../core/mod.ts";
 import { type FileLock, openFileLocks } from "../runtime/mod.ts";
 
-/** What a {@link SharedFile} needs. */
+/** Options of a {@link SharedFile}. */
 export interface SharedFileOptions {
-  /** The text of a file that is not there yet. */
+  /** The initial text of a new file. */
   readonly empty: string;
-  /** How long to wait for others that hold the lock, in milliseconds. */
+  /** Timeout of locking, in milliseconds. */
   readonly lockTimeoutMs: number;
-  /** Where time comes from. */
+  /** Clock. */
   readonly clock: Clock;
 }
 
 /**
- * A text file that many processes change. A change is made under an exclusive lock on the file itself, from reading
- * to renaming a new file over it, so none is lost; readers need no lock and see one version or the other.
+ * A text file that several processes change. A change happens under an exclusive lock on the file itself, from reading
+ * to renaming a new file over it, so that none is lost. Readers need no lock, and see the old or the new version.
  */
 export class SharedFile {
-  /** Where it is. */
+  /** Path of the file. */
   readonly path: string;
   readonly #options: SharedFileOptions;
   #line: Promise<unknown> = Promise.resolve();
 
-  /** @param path Where it is or will be. */
   constructor(path: string, options: SharedFileOptions) {
     this.path = path;
     this.#options = options;
@@ -41,8 +40,8 @@ export class SharedFile {
   /**
    * Changes the file.
    *
-   * @param change Makes the new text of the present one; null leaves the file as it is.
-   * @throws {ZeromeshError} `TIMEOUT` when somebody holds the lock for too long.
+   * @param change Returns the new text for the present one; null leaves the file unchanged.
+   * @throws {ZeromeshError} `TIMEOUT` when the lock is held for too long.
    */
   update(change: (text: string) => string | null): Promise<void> {
     const next = this.#line.then(() => this.#update(change));
@@ -54,7 +53,7 @@ export class SharedFile {
     while (!await this.#updated(change));
   }
 
-  /** Whether the change was made: not when a writer that looks at no lock replaced the file meanwhile. */
+  /** Returns whether the change was made; a writer that ignores the lock may have replaced the file meanwhile. */
   async #updated(change: (text: string) => string | null): Promise<boolean> {
     using lock = await this.#lock();
     const text = change(this.read());
@@ -62,7 +61,7 @@ export class SharedFile {
     const fresh = `${this.path}.tmp.${crypto.randomUUID()}`;
     try {
       writeFileSync(fresh, text);
-      // Plain Velo locks the file that it opened, which may be one that was replaced since, and renames over ours.
+      // Plain Velo locks the file that it opened, perhaps an old version, and renames over the new one.
       if (statSync(this.path).ino === lock.inode) {
         renameSync(fresh, this.path);
         return true;
@@ -97,7 +96,7 @@ export class SharedFile {
   #tryLock(tryLock: (path: string) => FileLock | null): FileLock | null {
     try {
       const lock = tryLock(this.path);
-      // Whoever held the lock before has renamed another file over this one.
+      // The previous holder of the lock has renamed another file over this one.
       if (lock === null || statSync(this.path).ino === lock.inode) return lock;
       lock[Symbol.dispose]();
     } catch (error) {
@@ -107,7 +106,7 @@ export class SharedFile {
     return null;
   }
 
-  /** Makes the file with its first text at once, for readers that take no empty one. */
+  /** Creates the file with its initial text, since readers do not accept an empty one. */
   #createEmpty(): void {
     const fresh = `${this.path}.tmp.${crypto.randomUUID()}`;
     try {
@@ -129,6 +128,6 @@ function removeQuietly(path: string): void {
   try {
     unlinkSync(path);
   } catch {
-    // It was renamed or never made.
+    // It was renamed or never created.
   }
 }

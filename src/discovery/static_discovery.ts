@@ -20,11 +20,11 @@ import {
 import { checkServiceName, registration } from "./registration.ts";
 import { ServiceWatch } from "./service_watch.ts";
 
-/** What a {@link StaticDiscovery} is given. */
+/** Options of {@link StaticDiscovery}. */
 export interface StaticDiscoveryOptions {
-  /** Instances: what `peerInfo()` gave there, or `{ instanceId, endpoint, serverKey }` (`endpoints` for several). */
+  /** Instances: results of `peerInfo()`, or `{ instanceId, endpoint, serverKey }` (`endpoints` for several). */
   peers?: readonly PeerEntry[] | undefined;
-  /** Which instances offer which service. */
+  /** Service name to instances. */
   services?: Readonly<Record<string, readonly string[]>> | undefined;
 }
 
@@ -34,7 +34,7 @@ const optionTable: OptionTable<StaticDiscoveryOptions> = {
 };
 
 /**
- * Entries given by hand, and those of instances in this process that share the object.
+ * Discovery with fixed entries, and with the instances of this process that share the object.
  *
  * @example Usage
  * ```ts
@@ -56,10 +56,10 @@ export class StaticDiscovery implements PeerDiscovery, ServiceDiscovery {
   readonly #watches = new Map<string, Set<ServiceWatch>>();
 
   /**
-   * Makes a directory of what it is told.
+   * Adds the initial entries.
    *
-   * @param given Entries to begin with.
-   * @throws {TypeError} If one of them is no peer info, or no instance id.
+   * @param given Initial entries.
+   * @throws {TypeError} If one of them is not a peer, or not an instance id.
    * @throws {ZeromeshError} `ENDPOINT_INVALID`.
    */
   constructor(given?: StaticDiscoveryOptions) {
@@ -73,7 +73,7 @@ export class StaticDiscovery implements PeerDiscovery, ServiceDiscovery {
     }
   }
 
-  // Asynchronous, so that what is wrong with the options rejects.
+  // Asynchronous, so that invalid options reject.
   // deno-lint-ignore require-await
   async discoverByInstanceId(id: InstanceId, options?: LookupOptions): Promise<PeerInfo | null> {
     lookupSignal(options);

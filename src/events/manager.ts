@@ -303,6 +303,7 @@ export class EventManager implements AsyncDisposable {
     return this.close();
   }
 
+  /** A snapshot of the counters. */
   stats(): EventStats {
     return {
       own: this.#parts.own.stats(),

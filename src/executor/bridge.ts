@@ -12,7 +12,7 @@ import type { ActiveMessageExecutor } from "./executor.ts";
 import type { ActiveMessage } from "./message.ts";
 import { parseNotification, type ResponseNotification } from "./notification.ts";
 
-/** Name of the handler that serves an executor, unless another is given. */
+/** Default name of the handler that serves an executor. */
 export const executorHandlerName = "active_message";
 
 const typeHeader = "message-type";
@@ -25,31 +25,31 @@ export interface ServeExecutorOptions {
   name?: string | undefined;
 }
 
-/** Options of {@link sendToExecutor}: the peer, and whatever else a call takes. */
+/** Options of {@link sendToExecutor}: the peer, and the options of a call. */
 export interface SendToExecutorOptions extends ClientCallOptions {
   /** The peer. */
   to: InstanceId;
-  /** The name of the handler that serves the executor. @default {"active_message"} */
+  /** The handler's name. @default {"active_message"} */
   name?: string | undefined;
 }
 
 const serveOptionTable: OptionTable<ServeExecutorOptions> = { name: option.text };
 const sendOptionTable: OptionTable<SendToExecutorOptions> = { ...clientOptionTable, name: option.text };
 
-/** What takes handlers: a `Messenger`. */
+/** A registry of handlers: a `Messenger`. */
 export interface Registers {
   /** Registers a handler. */
   registerHandler(handler: Handler): Disposable;
 }
 
 /**
- * Serves an executor to other instances: a handler that hands on to it what {@link sendToExecutor} sends. Whoever
- * gave a prefix gets the notification as the answer; other messages are answered when they have a place.
+ * Serves an executor to other instances: registers a handler for the messages of {@link sendToExecutor}. A message with
+ * a prefix is answered with its notification, another one when it has a place in the queue.
  *
- * @param messenger Where to register.
- * @param executor What runs the messages.
+ * @param messenger The messenger that registers the handler.
+ * @param executor The executor of the messages.
  * @param options The handler's name.
- * @returns Disposing of it unregisters the handler.
+ * @returns Disposing it unregisters the handler.
  *
  * @example Usage
  * ```ts
@@ -94,11 +94,11 @@ export function serveExecutor(
 /**
  * Sends a message to the executor that another instance serves.
  *
- * @param caller Who calls: a `Messenger`.
- * @param message The message. Type and prefix travel as headers: 1 024 bytes each at most.
- * @param options The peer, and whatever else a call takes.
- * @returns The notification; null when the message has no prefix, and then it was only accepted.
- * @throws {ZeromeshError} As `unary` does; `CLOSED` and `QUEUE_FULL` of the executor arrive as `HANDLER_FAILED`.
+ * @param caller The caller: a `Messenger`.
+ * @param message The message. Type and prefix travel as headers of at most 1 024 bytes each.
+ * @param options The peer, and the options of a call.
+ * @returns The notification; null for a message without prefix, which was only accepted.
+ * @throws {ZeromeshError} As `unary`; `CLOSED` and `QUEUE_FULL` of the executor arrive as `HANDLER_FAILED`.
  */
 export async function sendToExecutor(
   caller: Pick<Caller, "unary">,

@@ -38,14 +38,14 @@ const senderOf = ({ sender }: Job): string | null => sender;
 
 interface Job {
   readonly message: ActiveMessage;
-  /** Gets the notification instead of the common stream. */
+  /** Receives the notification in place of the common stream. */
   readonly tell: ((notification: ResponseNotification | null) => void) | null;
-  /** Whose it is; null where nobody says. */
+  /** The sender; null if none is given. */
   readonly sender: string | null;
 }
 
 /**
- * Runs handlers for messages, so many at a time and in the order in which they were sent, and tells how each ended.
+ * Runs handlers for messages, a limited number at a time and in the order of sending, and reports how each ended.
  *
  * @example Usage
  * ```ts
@@ -76,7 +76,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   readonly #handlers = new Map<string, ActiveMessageHandler>();
   readonly #queue: AsyncQueue<Job>;
   readonly #running = new Set<AbortController>();
-  // Handlers wait while too many are unread, so that needs no limit of its own.
+  // Unbounded: no handlers start while too many are unread.
   readonly #responses = new AsyncQueue<ResponseNotification>({ limit: Infinity, overflow: "wait" });
   #idle: PromiseWithResolvers<void> | null = null;
   readonly #end = new EndOf();
@@ -91,7 +91,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
    * Makes an executor without handlers.
    *
    * @param given Limits, deadline, logger.
-   * @throws {TypeError} If an option is not known, or has the wrong type.
+   * @throws {TypeError} If an option is unknown, or has the wrong type.
    * @throws {RangeError} If a limit is below 1, or a time is negative.
    */
   constructor(given?: ExecutorOptions) {
@@ -119,8 +119,8 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   }
 
   /**
-   * How messages with a prefix ended. Several readers share the items. It ends when {@link close} is done and
-   * everything was read.
+   * Notifications of messages with a prefix. Several readers share them. The iteration ends when {@link close} is done
+   * and all are read.
    */
   get responses(): AsyncIterable<ResponseNotification> {
     const reader: AsyncIterator<ResponseNotification> = {
@@ -130,11 +130,11 @@ export class ActiveMessageExecutor implements AsyncDisposable {
         return response;
       },
     };
-    // A reader that leaves takes nothing with it.
+    // A reader that leaves does not end the stream.
     return { [Symbol.asyncIterator]: () => reader };
   }
 
-  /** Counters. */
+  /** A snapshot of the counters. */
   stats(): ExecutorStats {
     return {
       accepted: this.#queue.size + this.#running.size + this.#succeeded + this.#failed + this.#dropped,
@@ -149,10 +149,9 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   }
 
   /**
-   * Registers handlers by message type; one that is there already is replaced. They hold for messages that begin
-   * from now on.
+   * Registers handlers by message type and replaces existing ones, for messages that start from now on.
    *
-   * @throws {TypeError} If one is neither a function nor an object with `handleMessage`. Then none is registered.
+   * @throws {TypeError} If one is neither a function nor an object with `handleMessage`. None is registered then.
    */
   registerHandlers(
     handlers: Readonly<Record<string, ActiveMessageHandler | ActiveMessageHandlerObject>>,
@@ -163,15 +162,15 @@ export class ActiveMessageExecutor implements AsyncDisposable {
     for (const [type, handler] of checked) this.#handlers.set(type, handler);
   }
 
-  /** Takes a handler away; returns whether there was one. */
+  /** Unregisters a handler; returns whether there was one. */
   unregisterHandler(messageType: string): boolean {
     return this.#handlers.delete(messageType);
   }
 
   /**
-   * Hands a message over. Resolves when it has a place in the queue, not when it was handled.
+   * Sends a message. Resolves when it has a place in the queue, not when it was handled.
    *
-   * @param message What to handle, and the prefix of the notification.
+   * @param message The message, with the prefix of its notification.
    * @param options A signal that ends the wait for a place.
    * @throws {ZeromeshError} `CLOSED` after {@link close}; `QUEUE_FULL` with `overflow: "fail"`.
    */
@@ -186,8 +185,8 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   }
 
   /**
-   * Hands a message over and waits for its end: its own notification, which does not go to {@link responses}, or
-   * null when it has no prefix.
+   * Sends a message and waits until it was handled. Resolves to its notification, which does not go to
+   * {@link responses}, or to null when it has no prefix.
    *
    * @throws {ZeromeshError} As {@link send}.
    */
@@ -200,28 +199,28 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   }
 
   /**
-   * Takes no more messages, and waits for the handlers that run. Messages that still wait are not handled unless
-   * `drain` is set, and those with a prefix are notified of that. Handlers that run on past the time are reported
-   * as failed. Calling it again waits for the same end.
+   * Accepts no more messages, and waits for running handlers. Queued messages are handled only with `drain`; otherwise
+   * those with a prefix get a notification. Handlers that overrun the time are reported as failed. Another call waits
+   * for the same end.
    */
   async close(given?: ExecutorCloseOptions): Promise<void> {
     await this.#close(readOptions(given, executorCloseOptionTable, "Cannot close the executor"), "closed");
   }
 
-  /** Alias of {@link close}: what Dynamo's document calls stopping the receiver. */
+  /** Alias of {@link close}, after the stop of the receiver in Dynamo's document. */
   stop(options?: ExecutorCloseOptions): Promise<void> {
     return this.close(options);
   }
 
   /**
-   * Resolves when it is closed, and never rejects: to `"closed"`, to the text of the signal that closed it, or to an error
-   * when handlers ran on past the time.
+   * Resolves when the executor is closed, and never rejects: to `"closed"`, to the text of the signal that closed it,
+   * or to an error when handlers overran the time.
    */
   get closed(): Promise<Ending> {
     return this.#end.closed;
   }
 
-  /** {@link close} with its defaults. */
+  /** Same as {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -293,10 +292,10 @@ export class ActiveMessageExecutor implements AsyncDisposable {
     );
   }
 
-  /** Begins what may begin. */
+  /** Starts queued messages as far as possible. */
   #pump(): void {
     while (this.#queue.size > 0 && this.#permits.available > 0) {
-      // The unread ones are as many as the limit, or will be when those that run have ended.
+      // Each running handler will add one notification.
       if (this.#closing === null && this.#responses.size + this.#running.size >= this.#maxUnread) return;
       this.#begin(this.#queue.take()!);
     }
@@ -321,7 +320,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
       this.#pump();
       if (this.#isIdle()) this.#idle?.resolve();
     };
-    // By the deadline, or by a close that has lasted too long.
+    // At the deadline, or when closing took too long.
     onAbort(controller.signal, () => {
       if (over) return;
       this.#abandoned++;
@@ -331,7 +330,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
       const waited = `The handler of "${messageType}" was not done within ${this.#handlerTimeoutMs} ms`;
       controller.abort(new ZeromeshError("TIMEOUT", waited, { handler: messageType, ran: "maybe" }));
     });
-    // Not in this stack: whoever sends does not run handlers.
+    // In a microtask: `send` does not run handlers itself.
     queueMicrotask(() => {
       if (handler === undefined) return end(new Error(`No handler for message type: ${messageType}`));
       let result: unknown;

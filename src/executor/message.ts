@@ -2,32 +2,32 @@ import { checkArgument, option } from "../core/mod.ts";
 
 /** A message for `ActiveMessageExecutor.send`. */
 export interface ActiveMessage {
-  /** Names the handler. */
+  /** Type, by which the handler is found. */
   readonly messageType: string;
-  /** What the handler gets. It must not change until the handler is done with it. */
+  /** The handler's input. It must not change until the handler has finished. */
   readonly messageData: Uint8Array;
-  /** The prefix of the notification that tells how it ended; without it nobody is told. */
+  /** Prefix of the notification; without it there is none. */
   readonly responseNotification?: string | undefined;
 }
 
-/** What a handler gets besides the bytes. */
+/** The second argument of a handler. */
 export interface ActiveMessageContext {
-  /** What the message was sent as. */
+  /** Type of the message. */
   readonly messageType: string;
   /** Aborts when the deadline passes or the executor is closed. */
   readonly signal: AbortSignal;
 }
 
-/** Handles messages of one type: an error it throws, or rejects with, is what the notification says. */
+/** Handles messages of one type. An error that it throws or rejects with is reported in the notification. */
 export type ActiveMessageHandler = (data: Uint8Array, context: ActiveMessageContext) => unknown;
 
-/** The same as an object, with what it needs in its own fields. */
+/** A handler as an object. */
 export interface ActiveMessageHandlerObject {
   /** Handles one message. */
   handleMessage(data: Uint8Array, context: ActiveMessageContext): unknown;
 }
 
-/** Refuses what is no message. */
+/** Checks a message. */
 export function checkMessage(message: ActiveMessage): void {
   checkArgument("message", message, option.object, "Cannot send");
   const { messageType, messageData, responseNotification = "" } = message;
@@ -37,7 +37,7 @@ export function checkMessage(message: ActiveMessage): void {
   checkArgument("responseNotification", responseNotification, option.string, cannot);
 }
 
-/** A handler as a function. */
+/** The function of a handler. */
 export function asFunction(
   type: string,
   handler: ActiveMessageHandler | ActiveMessageHandlerObject,

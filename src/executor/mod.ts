@@ -1,10 +1,10 @@
 /**
- * Runs handlers for messages from anywhere, so many at a time, and tells by a stream of notifications how each ended:
- * the worker's active message manager, without a network, and a bridge that serves it from a messenger.
+ * An executor of messages from any source: it runs handlers, a limited number at a time, and reports how each ended in
+ * a stream of notifications. It needs no network; a bridge serves it from a messenger.
  *
- * What Dynamo's document calls by one name is here:
+ * Names of Dynamo's document and of this module:
  *
- * | there | here |
+ * | Dynamo | this module |
  * |---|---|
  * | `init_active_message_manager(4)` | `new ActiveMessageExecutor({ concurrency: 4 })` |
  * | `register_handlers(map)`, `create_handler!(object)` | `registerHandlers({ type: handler })`: functions, or objects with `handleMessage` |
@@ -12,7 +12,7 @@
  * | `IncomingActiveMessage { message_type, message_data, response_notification }` | `ActiveMessage { messageType, messageData, responseNotification }` |
  * | `get_response_receiver()`, `recv().await` | `for await (const response of executor.responses)` |
  * | `ResponseNotification { notification, is_success }` | `ResponseNotification { notification, isSuccess }` |
- * | `{prefix}:ok`, `{prefix}:err({message})` | the same; {@link parseNotification} takes them apart |
+ * | `{prefix}:ok`, `{prefix}:err({message})` | the same; {@link parseNotification} parses them |
  * | the communication layer | {@link serveExecutor} and {@link sendToExecutor} |
  * | stopping the receiver | `await executor.close()`; `stop()` is an alias |
  *

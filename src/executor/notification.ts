@@ -1,18 +1,18 @@
-/** How a message that asked for it ended. */
+/** Reports how a message with a prefix ended. */
 export interface ResponseNotification {
-  /** `prefix:ok` or `prefix:err(message)`, where the prefix is what the message came with. */
+  /** `prefix:ok` or `prefix:err(message)`, with the prefix of the message. */
   readonly notification: string;
   /** Whether the handler finished without an error. */
   readonly isSuccess: boolean;
 }
 
-/** A {@link ResponseNotification} taken apart. */
+/** A parsed {@link ResponseNotification}. */
 export interface ParsedNotification {
-  /** What the message came with. */
+  /** The prefix of the message. */
   readonly prefix: string;
   /** Whether the handler finished without an error. */
   readonly isSuccess: boolean;
-  /** What went wrong, or undefined. */
+  /** The error's text, or undefined. */
   readonly error: string | undefined;
 }
 
@@ -30,14 +30,14 @@ export function failed(prefix: string, message: string): ResponseNotification {
 }
 
 /**
- * Takes a notification apart.
+ * Parses a notification.
  *
- * A prefix may hold colons. Without `prefix` the text is read from its end, and a failure's message begins at the
- * first `:err(`; whoever knows the prefix gives it, since both it and the message may hold anything.
+ * Prefix and error text are arbitrary, so callers that know the prefix should give it. Without `prefix` the text is
+ * read from its end, and a failure's message begins at the first `:err(`.
  *
  * @param notification The text, such as `job:7:ok`.
- * @param prefix The prefix, where it is known.
- * @returns Null when the text is no notification, or not one of that prefix.
+ * @param prefix The prefix, if it is known.
+ * @returns Null when the text is not a notification, or not one of that prefix.
  *
  * @example Usage
  * ```ts

@@ -2,35 +2,35 @@ import { type Clock, type Logger, type Meter, option, type OptionTable, type Ove
 
 /** Options of `ActiveMessageExecutor`. */
 export interface ExecutorOptions {
-  /** How many handlers run at a time. @default {4} */
+  /** Handlers that run at a time. @default {4} */
   concurrency?: number | undefined;
-  /** How many messages wait for a handler. @default {65_536} */
+  /** Messages that wait for a handler. @default {65_536} */
   maxQueued?: number | undefined;
-  /** What `ActiveMessageExecutor.send` does when as many wait. @default {"wait"} */
+  /** Policy of `ActiveMessageExecutor.send` at `maxQueued`. @default {"wait"} */
   overflow?: Extract<Overflow, "wait" | "fail"> | undefined;
   /**
-   * How many notifications may be unread; then no further message begins until some are read, and senders wait.
+   * Unread notifications; at the limit no message starts until some are read, and senders wait.
    *
    * @default {65_536}
    */
   maxUnreadResponses?: number | undefined;
-  /** How long a handler may take, in milliseconds; `Infinity` for as long as it likes. @default {30_000} */
+  /** Deadline of a handler, in milliseconds; `Infinity` for none. @default {30_000} */
   handlerTimeoutMs?: number | undefined;
-  /** Where trouble is reported that nobody asked to be told of. @default {silent} */
+  /** Logger, for failures without a notification. @default {silent} */
   logger?: Logger | undefined;
-  /** Where its counters go, until it is closed. @default {nowhere} */
+  /** Meter of the executor's counters, until it is closed. @default {none} */
   meter?: Meter | undefined;
-  /** Where time comes from. @default {the system's clock} */
+  /** Clock. @default {the system's clock} */
   clock?: Clock | undefined;
-  /** Closes it, as `ActiveMessageExecutor.close` does without options. */
+  /** Closes the executor when it aborts, as `ActiveMessageExecutor.close` does without options. */
   signal?: AbortSignal | undefined;
 }
 
 /** Options of `ActiveMessageExecutor.close`. */
 export interface ExecutorCloseOptions {
-  /** How long running handlers may go on before their `signal` aborts, in milliseconds. @default {5_000} */
+  /** Time for running handlers before their `signal` aborts, in milliseconds. @default {5_000} */
   timeoutMs?: number | undefined;
-  /** Whether messages that wait are still handled, within the same time. @default {false} */
+  /** Whether queued messages are still handled, within the same time. @default {false} */
   drain?: boolean | undefined;
 }
 
@@ -39,34 +39,34 @@ export interface SendOptions {
   /** Ends the wait for a place. */
   signal?: AbortSignal | undefined;
   /**
-   * Whose message it is, for whoever hands on what others send: one of them gets sixteen times the places of the queue
-   * that it leaves free, and those that wait for one get it in turns.
-   * @default {nobody's: it may take them all}
+   * The sender of the message, for programs that forward messages of others. One sender gets at most sixteen times as
+   * many places of the queue as it leaves free, and waiting senders get places in turns.
+   * @default {none: no such limit}
    */
   sender?: string | undefined;
 }
 
 /** Counters of an executor; `accepted` is `queued + running + succeeded + failed + dropped` at every moment. */
 export interface ExecutorStats {
-  /** Messages that `ActiveMessageExecutor.send` took. */
+  /** Messages that `ActiveMessageExecutor.send` accepted. */
   readonly accepted: number;
-  /** Messages that wait. */
+  /** Queued messages. */
   readonly queued: number;
-  /** Handlers that run. */
+  /** Running handlers. */
   readonly running: number;
-  /** Handlers that finished. */
+  /** Handlers that succeeded. */
   readonly succeeded: number;
-  /** Handlers that threw, rejected or overran their time, and messages without a handler. */
+  /** Handlers that threw, rejected or overran their deadline, and messages without a handler. */
   readonly failed: number;
-  /** Messages that were still waiting when the executor was closed. */
+  /** Messages still queued when the executor was closed. */
   readonly dropped: number;
-  /** Failed handlers that were given up at their deadline and have not ended since. */
+  /** Failed handlers that overran their deadline and still run. */
   readonly abandoned: number;
-  /** Notifications that nobody has read. */
+  /** Unread notifications. */
   readonly unreadResponses: number;
 }
 
-/** What holds where nothing is said. */
+/** The defaults of {@link ExecutorOptions}. */
 export const executorDefaults = {
   concurrency: 4,
   maxQueued: 65_536,
@@ -76,7 +76,7 @@ export const executorDefaults = {
   closeTimeoutMs: 5_000,
 } as const;
 
-/** All that an executor knows. */
+/** The options of an executor. */
 export const executorOptionTable: OptionTable<ExecutorOptions> = {
   concurrency: option.whole(1, 2 ** 31),
   maxQueued: option.whole(1, 2 ** 31),
@@ -89,13 +89,13 @@ export const executorOptionTable: OptionTable<ExecutorOptions> = {
   signal: option.signal,
 };
 
-/** All that closing an executor knows. */
+/** The options of closing an executor. */
 export const executorCloseOptionTable: OptionTable<ExecutorCloseOptions> = {
   timeoutMs: option.timeout,
   drain: option.flag,
 };
 
-/** All that handing a message to an executor knows. */
+/** The options of sending a message to an executor. */
 export const sendOptionTable: OptionTable<SendOptions> = {
   signal: option.signal,
   sender: option.text,

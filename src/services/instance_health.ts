@@ -1,12 +1,12 @@
 import { type ErrorCode, knownErrorCodes, ZeromeshError } from "../core/mod.ts";
 
-/** Failed calls in a row after which an instance is passed over. */
+/** Consecutive failed calls after which an instance is skipped. */
 export const failuresBeforeRest = 5;
-/** How long it is passed over, or left alone, until it is tried again, in milliseconds. */
+/** How long a failed or unreachable instance is skipped before it is tried again, in milliseconds. */
 export const restMs = 2_000;
 
 const knownCodes: ReadonlySet<string> = new Set(knownErrorCodes);
-// These say nothing about the instance: the caller's doing, this process's limits, or an answer as agreed.
+// Errors that say nothing about the instance: the caller's mistake, a limit of this process, or a declared error.
 const blameless: ReadonlySet<string> = new Set([
   "PAYLOAD_INVALID",
   "PAYLOAD_TOO_LARGE",
@@ -17,15 +17,15 @@ const blameless: ReadonlySet<string> = new Set([
   "CLOSED",
 ]);
 
-/** What this messenger has seen of an instance of a service. */
+/** This messenger's experience with an instance of a service. */
 export class InstanceHealth {
   /** Calls under way. */
   inFlight = 0;
-  /** Whether calls do not wait for it: it was lost, or did not connect in time. It is tried beside them. */
+  /** Whether it was lost or did not connect in time. Calls do not wait for it; it is dialled beside them. */
   late = false;
-  /** Why it could not be reached the last time. */
+  /** The last error of connecting to it. */
   trouble: unknown = undefined;
-  /** Whether it said that it is shutting down. It does not come back under the same id. */
+  /** Whether it has said that it shuts down. It does not return under the same id. */
   draining = false;
   #failures = 0;
   #restUntil = 0;
@@ -37,19 +37,19 @@ export class InstanceHealth {
     return !this.draining && now >= this.#restUntil;
   }
 
-  /** It was chosen. One that failed gets one call at a time until it answers. */
+  /** Notes a call to it. After failures it gets one call at a time until one is answered. */
   chosen(now: number): void {
     if (this.#failures >= failuresBeforeRest) this.#restUntil = now + restMs;
   }
 
-  /** It is connected. */
+  /** Notes that it is connected. */
   arrived(): void {
     this.#met = true;
     this.late = false;
     this.trouble = undefined;
   }
 
-  /** It is not connected. One that was gets time to come back or to be taken off the list. */
+  /** Notes that it is not connected. After a lost connection it has time to return, or to be deregistered. */
   away(now: number): void {
     if (!this.#met) return;
     this.#met = false;
@@ -57,27 +57,27 @@ export class InstanceHealth {
     this.#tryAt = now + restMs;
   }
 
-  /** It could not be reached. */
+  /** Notes that it could not be reached. */
   unreachable(error: unknown, now: number): void {
     this.trouble = error;
     this.late = true;
     this.#tryAt = now + restMs;
   }
 
-  /** Whether one that is late is to be tried again. */
+  /** Whether it is late and due for another attempt. */
   due(now: number): boolean {
     return this.late && now >= this.#tryAt;
   }
 
-  /** A call was answered. */
+  /** Notes an answered call. */
   answered(): void {
     this.#failures = 0;
     this.#restUntil = 0;
   }
 
-  /** A call failed. */
+  /** Notes a failed call. */
   failed(error: unknown, now: number): void {
-    // The caller's own abort rejects with whatever reason it gave.
+    // The caller's own abort rejects with the signal's reason.
     if (!(error instanceof ZeromeshError)) return;
     if (error.code === "PEER_DRAINING") this.draining = true;
     if (blameless.has(error.code)) return;
@@ -86,7 +86,7 @@ export class InstanceHealth {
   }
 }
 
-/** Errors that a contract declares are answers, with codes of the contract's own. */
+/** Whether an error is declared by a contract, which makes it an answer. */
 function isAnswer(code: ErrorCode, ran: string): boolean {
   return ran === "yes" && !knownCodes.has(code);
 }

@@ -1,5 +1,5 @@
 /**
- * Calls to services: a call names what it wants instead of an instance, and one that offers it is chosen.
+ * Calls to services: the destination of a call is a service, and one of its instances is chosen.
  *
  * @module
  */

@@ -2,46 +2,45 @@ import { hold, type InstanceId, ZeromeshError } from "../core/mod.ts";
 import type { PeerDirectory } from "../messenger/mod.ts";
 import type { InstanceHealth } from "./instance_health.ts";
 
-/** How long a call waits for one instance before it turns to another one, in milliseconds. */
+/** How long a call waits for one instance before it tries another one, in milliseconds. */
 export const patienceMs = 250;
-/** The most instances that are connected to at a time, for calls to services. */
+/** The most concurrent attempts to connect, for calls to services. */
 export const mostReaches = 64;
 
-/** How to reach an instance. */
+/** Options of an attempt. */
 export interface ReachOptions {
-  /** How long to try. */
+  /** Timeout in milliseconds. */
   readonly timeoutMs: number;
-  /** Whether to leave it at finding out where the instance is, if that is not on this host. */
+  /** Whether to look the address up only and connect just to an instance on this host. */
   readonly nearOnly: boolean;
 }
 
-/** Attempts to connect to instances, each shared by all calls that want it. They outlive the calls. */
+/** Attempts to connect to instances. All calls that want an instance share one, and it outlives them. */
 export class Reaches {
   readonly #peers: PeerDirectory;
   readonly #onEnd: () => void;
   readonly #open = new Map<InstanceId, Promise<void>>();
   readonly #closing = new AbortController();
 
-  /** @param onEnd Called when an attempt has ended. */
   constructor(peers: PeerDirectory, onEnd: () => void) {
     this.#peers = peers;
     this.#onEnd = onEnd;
   }
 
-  /** How many are under way. */
+  /** Attempts under way. */
   get size(): number {
     return this.#open.size;
   }
 
-  /** Whether an instance is being connected to. */
+  /** Whether an attempt for this instance is under way. */
   has(id: InstanceId): boolean {
     return this.#open.has(id);
   }
 
   /**
-   * Joins or begins an attempt. What becomes of it is written to the instance's health.
+   * Joins or starts an attempt. The instance's health records its outcome.
    *
-   * @returns What resolves when it has ended or the instance is late; null when too many are under way.
+   * @returns A promise that resolves when it has ended or the instance is late; null at the limit.
    */
   begin(id: InstanceId, health: InstanceHealth, options: ReachOptions): Promise<void> | null {
     const open = this.#open.get(id);
@@ -62,7 +61,7 @@ export class Reaches {
     return patient;
   }
 
-  /** Starts no timer any more. */
+  /** Cancels all timers. */
   close(): void {
     this.#closing.abort();
   }
@@ -75,7 +74,7 @@ export class Reaches {
     await peers.reach(id, Math.max(1, timeoutMs - (peers.clock.now() - startedAt)));
   }
 
-  /** Discovery may take longer than anybody waits. */
+  /** Looks the address up. The lookup may take longer than the call waits. */
   async #find(id: InstanceId, timeoutMs: number): Promise<void> {
     await this.#hold(this.#peers.find(id), timeoutMs, () => {
       const message = `Discovery does not tell within ${Math.round(timeoutMs)} ms where ${id} is`;

@@ -1,9 +1,9 @@
 import { Backoff, type Clock, errorText, type InstanceId, type Logger } from "../core/mod.ts";
 import type { Registration, ServiceDiscovery } from "../discovery/mod.ts";
 
-/** What a {@link ServiceAnnouncement} works with. */
+/** The parts of a {@link ServiceAnnouncement}. */
 export interface ServiceAnnouncementParts {
-  /** The back ends that know services. */
+  /** The back ends for services. */
   readonly sources: readonly ServiceDiscovery[];
   /** The names of the services. */
   readonly services: readonly string[];
@@ -13,7 +13,7 @@ export interface ServiceAnnouncementParts {
   readonly logger: Logger;
 }
 
-/** One entry that is to be made. */
+/** One entry: a service at a back end. */
 interface Offer {
   readonly source: ServiceDiscovery;
   readonly service: string;
@@ -22,8 +22,8 @@ interface Offer {
 const longestPauseMs = 5_000;
 
 /**
- * Announces the services of an instance to its back ends, once, when it is ready for calls. A back end that fails is
- * tried again until it has the entries or they are withdrawn.
+ * Announces the services of an instance to its back ends, once. Failed entries are retried until they succeed or are
+ * withdrawn.
  */
 export class ServiceAnnouncement {
   readonly #parts: ServiceAnnouncementParts;
@@ -35,13 +35,12 @@ export class ServiceAnnouncement {
   #withdrawn = false;
   #cancelPause = (): void => {};
 
-  /** @param parts What it works with. */
   constructor(parts: ServiceAnnouncementParts) {
     this.#parts = parts;
     this.#missing = parts.sources.flatMap((source) => parts.services.map((service) => ({ source, service })));
   }
 
-  /** The services that have been announced, or that are being announced. */
+  /** The services whose announcement has begun. */
   get announced(): readonly string[] {
     return this.#begun && !this.#withdrawn ? this.#parts.services : [];
   }
@@ -49,7 +48,7 @@ export class ServiceAnnouncement {
   /**
    * Resolves when every back end has the entries. Callers share one attempt.
    *
-   * @throws What the first back end that failed said. It is tried again all the same.
+   * @throws The error of the first back end that failed; its entry is retried nevertheless.
    */
   announce(id: InstanceId): Promise<void> {
     this.#begun = true;
@@ -59,7 +58,7 @@ export class ServiceAnnouncement {
     return this.#attempt;
   }
 
-  /** Takes the entries back. No attempt is made any more. */
+  /** Withdraws the entries and ends all attempts. */
   async withdraw(): Promise<void> {
     this.#withdrawn = true;
     this.#cancelPause();

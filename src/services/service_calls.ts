@@ -12,24 +12,23 @@ import {
 import type { ServiceDirectory } from "./service_directory.ts";
 import { isService, type ServiceTarget } from "./service_target.ts";
 
-/** What {@link ServiceCalls} works with. */
+/** The parts of {@link ServiceCalls}. */
 export interface ServiceCallsParts extends Omit<RouterHost, "peers"> {
   /** Chooses instances; null without discovery. */
   readonly directory: ServiceDirectory | null;
 }
 
-/** Turns calls to a service into calls to one of its instances. The deadline covers both. */
+/** Directs calls for a service to one of its instances. The call's deadline covers the choice, too. */
 export class ServiceCalls implements DestinationRouter {
   readonly #parts: ServiceCallsParts;
 
-  /** @param parts What it works with. */
   constructor(parts: ServiceCallsParts) {
     this.#parts = parts;
   }
 
   /**
-   * Calls one instance. A call that it gave back, because it shuts down or was lost before it had the call, goes to
-   * another one within the deadline; any other that fails is the caller's to repeat.
+   * Calls one instance. A call that the instance did not begin, because it shuts down or was lost, goes to another one
+   * within the deadline; other failures are the caller's to retry.
    */
   start<T, O extends BaseCallOptions>(
     options: ToDestination<O>,
@@ -45,7 +44,7 @@ export class ServiceCalls implements DestinationRouter {
       const send = (to: InstanceId, spent: number): Promise<T> => {
         const part: PartOfCall = { [spentMs]: spent };
         const sent = call({ ...options, to, timeoutMs, ...part } as unknown as O & { to: InstanceId });
-        // One line of promises, along which the stack of an error is found: nothing else may wait for one of them.
+        // One chain of promises, so that an error's stack is complete: no other code may wait for one of them.
         return directory.track(to, sent).catch((error) => {
           const gone = clock.now() - startedAt;
           if (!isGivenBack(error) || signal?.aborted || gone >= timeoutMs) throw error;
@@ -65,7 +64,7 @@ export class ServiceCalls implements DestinationRouter {
     }
   }
 
-  /** The instances that offer a service now, and how much of the deadline is gone. */
+  /** The instances that offer a service, and the elapsed part of the deadline. */
   async instances(
     options: { to: Destination; timeoutMs?: number | undefined; signal?: AbortSignal | undefined },
   ): Promise<{ instances: InstanceId[]; spent: PartOfCall }> {
@@ -79,7 +78,7 @@ export class ServiceCalls implements DestinationRouter {
     return { instances, spent: { [spentMs]: clock.now() - startedAt } };
   }
 
-  /** @throws {TypeError} If the destination is no service, or there is no discovery. */
+  /** @throws {TypeError} If the destination is not a service, or there is no discovery. */
   #find(to: Destination): { target: ServiceTarget; directory: ServiceDirectory } {
     if (!isService(to)) {
       throw new TypeError(`Cannot call: "to" is a ${to.destination}, which this messenger does not know`);
@@ -89,7 +88,7 @@ export class ServiceCalls implements DestinationRouter {
     throw new TypeError(`Cannot call service "${to.service}": create the messenger with discovery`);
   }
 
-  /** What the directory finds in time. */
+  /** Runs a query of the directory within the deadline. */
   async #found<T>(
     directory: ServiceDirectory,
     target: ServiceTarget,
@@ -98,7 +97,7 @@ export class ServiceCalls implements DestinationRouter {
     signal: AbortSignal | undefined,
     find: (over: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    // An entry in the table ends with the deadline, the caller's signal and the messenger, like any call.
+    // An entry in the response table ends with the deadline, the signal and the messenger, like a call.
     const { calls } = this.#parts;
     const wait = calls.open(undefined, `service ${target.service}`, timeoutMs, signal, null, spent);
     const over = new AbortController();
@@ -114,7 +113,7 @@ export class ServiceCalls implements DestinationRouter {
   }
 }
 
-/** Whether an instance certainly did not begin with a call because it shuts down or was lost. */
+/** Whether an instance certainly did not begin a call because it shuts down or was lost. */
 function isGivenBack(error: unknown): boolean {
   return error instanceof ZeromeshError && error.ran === "no" &&
     (error.code === "PEER_DRAINING" || error.code === "PEER_DISCONNECTED");

@@ -6,51 +6,50 @@ import { patienceMs, Reaches } from "./reaches.ts";
 import { ServiceMembers } from "./service_members.ts";
 import type { ServiceTarget } from "./service_target.ts";
 
-/** A service that instances have failed. */
+/** A service, with the instances that failed this call. */
 type RetriedTarget = ServiceTarget & RetriedDestination;
 
-/** What a {@link ServiceDirectory} works with. */
+/** The parts of a {@link ServiceDirectory}. */
 export interface ServiceDirectoryParts {
-  /** The back ends that know services. */
+  /** The back ends for services. */
   readonly sources: readonly ServiceDiscovery[];
-  /** Who is connected. */
+  /** The known peers. */
   readonly peers: PeerDirectory;
-  /** How long to look for an instance that can be reached, in milliseconds. */
+  /** How long to look for a reachable instance, in milliseconds. */
   readonly connectTimeoutMs: number;
-  /** The most services followed at a time; the one used longest ago is let go. */
+  /** The most services followed at a time; the least recently used one is dropped. */
   readonly maxServices: number;
-  /** Where trouble is reported. */
+  /** Logger. */
   readonly logger: Logger;
 }
 
 /** Counters of calls to services. */
 export interface ServiceStats {
-  /** Services followed now. */
+  /** Followed services. */
   readonly followed: number;
-  /** Calls that waited until an instance could be called. */
+  /** Calls that waited for an instance. */
   readonly waited: number;
-  /** Services let go because too many were in use. */
+  /** Services dropped at the limit. */
   readonly letGo: number;
-  /** Instances that are being connected to now, for calls. */
+  /** Attempts to connect that are under way. */
   readonly reaching: number;
 }
 
-// What is looked at again although nothing was heard: the end of a rest, a peer that begins to leave.
+// Interval of the checks for changes without a notice: the end of a rest, a peer that begins to drain.
 const lookAgainMs = 250;
 
-/** Knows who offers which service, and chooses. */
+/** The instances of services, and the choice among them. */
 export class ServiceDirectory {
   readonly #parts: ServiceDirectoryParts;
   readonly #services = new Map<string, ServiceMembers>();
   readonly #health = new Map<InstanceId, InstanceHealth>();
-  /** Whether an instance can be called, and who offers what. */
+  /** Changes of the members of services and of connections. */
   readonly #callable: Condition;
   readonly #watching: Disposable;
   readonly #reaches: Reaches;
   #waited = 0;
   #letGo = 0;
 
-  /** @param parts What it works with. */
   constructor(parts: ServiceDirectoryParts) {
     this.#parts = parts;
     const callable = this.#callable = new Condition(parts.peers.clock);
@@ -58,13 +57,12 @@ export class ServiceDirectory {
     this.#reaches = new Reaches(parts.peers, () => callable.changed());
   }
 
-  /** Counters. */
   stats(): ServiceStats {
     const followed = this.#services.size;
     return { followed, waited: this.#waited, letGo: this.#letGo, reaching: this.#reaches.size };
   }
 
-  /** An instance that is connected and may be called at once, or null. */
+  /** Chooses an instance that is connected now, or returns null. */
   pickNow(target: ServiceTarget): InstanceId | null {
     const members = this.#members(target.service);
     const id = this.#choose(members, target);
@@ -72,13 +70,13 @@ export class ServiceDirectory {
   }
 
   /**
-   * An instance that is connected, once there is one.
+   * Chooses an instance, once one is connected.
    *
-   * Instances are connected to one after the other, the next one when the one before takes long; whoever is there
-   * first is taken. One that is not on this host has to wait a moment for those that may be.
+   * Instances are dialled one after the other, the next one when the one before takes long; the first that connects is
+   * chosen. Instances on other hosts wait a moment for those that may be on this one.
    *
-   * @throws {ZeromeshError} `PEER_UNREACHABLE` when none could be reached for as long as a peer is dialled; `FORBIDDEN`
-   * when all refuse this instance.
+   * @throws {ZeromeshError} `PEER_UNREACHABLE` when none connected within the timeout of dialling; `FORBIDDEN` when all
+   * refuse this instance.
    */
   async pickLater(target: ServiceTarget, signal: AbortSignal): Promise<InstanceId> {
     const { peers, connectTimeoutMs } = this.#parts;
@@ -102,7 +100,7 @@ export class ServiceDirectory {
       if (peers.standing(id) === "up") return id;
       hurryAt = Math.min(hurryAt, now + patienceMs);
       const reached = this.#reaches.begin(id, this.#healthOf(id), {
-        // Why it failed is to be known before the time is up.
+        // The attempt ends a little before the deadline, so that its error is known by then.
         timeoutMs: Math.max(1, left - Math.min(50, left / 10)),
         nearOnly: !hurry && peers.isLocal(id) === null,
       });
@@ -115,7 +113,7 @@ export class ServiceDirectory {
     throw signal.reason;
   }
 
-  /** Follows a call to an instance that was picked, and gives its outcome on. */
+  /** Records the outcome of a call to a chosen instance, and passes it on. */
   track<T>(id: InstanceId, call: Promise<T>): Promise<T> {
     const health = this.#healthOf(id);
     health.inFlight++;
@@ -130,7 +128,7 @@ export class ServiceDirectory {
     });
   }
 
-  /** Follows nothing any more. */
+  /** Ends all watches. */
   close(): void {
     this.#watching[Symbol.dispose]();
     for (const members of this.#services.values()) members[Symbol.dispose]();
@@ -140,9 +138,9 @@ export class ServiceDirectory {
   }
 
   /**
-   * The instances that offer a service and are not leaving, once every back end has told.
+   * The instances that offer a service and do not drain, once every back end has answered.
    *
-   * @throws {ZeromeshError} `PEER_UNREACHABLE` when no back end has told for as long as a peer is dialled.
+   * @throws {ZeromeshError} `PEER_UNREACHABLE` when no back end answered within the timeout of dialling.
    */
   async instances(target: ServiceTarget, signal: AbortSignal): Promise<InstanceId[]> {
     const { peers, connectTimeoutMs } = this.#parts;
@@ -159,12 +157,12 @@ export class ServiceDirectory {
     throw signal.reason;
   }
 
-  /** @throws {TypeError} If no back end can ever tell. */
+  /** @throws {TypeError} If there is no back end for services. */
   #members(service: string): ServiceMembers {
     let members = this.#services.get(service);
     if (members !== undefined) {
       if (this.#services.size > 1) {
-        // The last in the map is the one used last.
+        // Most recently used last.
         this.#services.delete(service);
         this.#services.set(service, members);
       }
@@ -192,7 +190,7 @@ export class ServiceDirectory {
     return members;
   }
 
-  /** One of those that may be called, on this host if possible; null when there is none now. */
+  /** The best instance that is ready, on this host if possible; null without one. */
   #choose(service: ServiceMembers, { balance, tried }: RetriedTarget, hurry = false): InstanceId | null {
     const { members } = service;
     const count = members.length;
@@ -204,7 +202,7 @@ export class ServiceDirectory {
       const id = members[(from + step) % count]!;
       const standing = this.#rank(id, hurry);
       const rank = standing !== Rank.none && tried?.has(id) === true ? Rank.tried : standing;
-      // Of equals the earlier in turn, or the one with less to do.
+      // Among equals the first in turn, or the one with fewer calls.
       if (
         rank > bestRank ||
         (balance === "least-in-flight" && best !== null && rank === bestRank && load(id) < load(best))
@@ -217,7 +215,7 @@ export class ServiceDirectory {
     return best;
   }
 
-  /** Whether there is one on this host, or perhaps, and this one is not. */
+  /** Whether another instance is, or may be, on this host, and this one is not. */
   #nearerThan(service: ServiceMembers, id: InstanceId, target: RetriedTarget): boolean {
     const { peers } = this.#parts;
     if (peers.isLocal(id) !== false) return false;
@@ -225,7 +223,7 @@ export class ServiceDirectory {
     return other !== null && peers.isLocal(other) !== false;
   }
 
-  /** @param hurry Whether those that are connected go before those that have yet to be. */
+  /** @param hurry Whether connected instances come first. */
   #rank(id: InstanceId, hurry: boolean): Rank {
     const { peers, connectTimeoutMs } = this.#parts;
     const now = peers.clock.now();
@@ -233,7 +231,7 @@ export class ServiceDirectory {
     if (health !== undefined && !health.ready(now)) return Rank.none;
     const standing = peers.standing(id);
     if (standing === "leaving") return Rank.none;
-    // Where one is that is not connected shows when it is; until then it may be here.
+    // The host of an unconnected instance is unknown: it may be this one.
     const rank = peers.isLocal(id) === false ? Rank.far : Rank.near;
     if (standing === "up") {
       (health ?? this.#healthOf(id)).arrived();
@@ -241,7 +239,7 @@ export class ServiceDirectory {
     }
     health?.away(now);
     if (health?.late !== true) return hurry ? Rank.unmet : rank;
-    // No call waits for it: it is tried beside them, and is back when it is connected.
+    // Calls do not wait for it: it is dialled beside them.
     if (health.due(now) && !this.#reaches.has(id)) {
       this.#reaches.begin(id, health, { timeoutMs: connectTimeoutMs, nearOnly: false });
     }
@@ -260,7 +258,7 @@ export class ServiceDirectory {
     return health;
   }
 
-  /** What is known of instances that offer nothing any more is of no use. */
+  /** Drops the health of instances that offer no service any more. */
   #forgetStrangers(): void {
     const offered = new Set<InstanceId>();
     for (const { members } of this.#services.values()) for (const id of members) offered.add(id);
@@ -269,7 +267,9 @@ export class ServiceDirectory {
     }
   }
 
-  /** That no instance can be called, and why: `code` after `timeoutMs`, or `FORBIDDEN` when all refuse this one. */
+  /**
+   * The error of a service without a ready instance: `code` after `timeoutMs`, or `FORBIDDEN` when all refuse this one.
+   */
   unavailable(
     { service }: ServiceTarget,
     timeoutMs: number,
@@ -300,7 +300,7 @@ export class ServiceDirectory {
       });
   }
 
-  /** Whether all that offer it refuse this instance: then waiting is no use. */
+  /** Whether all members refuse this instance, so that waiting is pointless. */
   #isForbidden(members: readonly InstanceId[]): boolean {
     const isForbidden = (error: unknown) => error instanceof ZeromeshError && error.code === "FORBIDDEN";
     return members.length > 0 && members.every((id) => isForbidden(this.#health.get(id)?.trouble));

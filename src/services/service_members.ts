@@ -3,11 +3,11 @@ import type { ServiceDiscovery, ServiceEvent } from "../discovery/mod.ts";
 
 /** The instances of one service, kept up to date from one or more back ends. */
 export class ServiceMembers implements Disposable {
-  /** In a stable order. */
+  /** The instances, in a stable order. */
   members: readonly InstanceId[] = [];
-  /** Where taking turns has come to. */
+  /** Position of the round-robin. */
   cursor = 0;
-  /** Whether every back end has said who is there. */
+  /** Whether every back end has reported. */
   known = false;
   readonly #service: string;
   readonly #clock: Clock;
@@ -15,7 +15,7 @@ export class ServiceMembers implements Disposable {
   readonly #onChange: () => void;
   readonly #stop = new AbortController();
   readonly #seen: Set<InstanceId>[];
-  /** Why a back end cannot be asked now, by its place among them; null where it can. */
+  /** Why a back end cannot be asked now, by index; null if it can. */
   readonly #troubles: unknown[];
   #unknown: number;
 
@@ -39,12 +39,12 @@ export class ServiceMembers implements Disposable {
     this.#stop.abort();
   }
 
-  /** Why one of the back ends cannot be asked now; undefined where all can. */
+  /** Why one of the back ends cannot be asked now; undefined if all can. */
   get trouble(): unknown {
     return this.#troubles.find((one) => one !== null);
   }
 
-  /** Follows one back end for good: a watch that breaks is begun anew. */
+  /** Follows one back end; a broken watch is opened again. */
   async #follow(source: ServiceDiscovery, index: number): Promise<void> {
     const { signal } = this.#stop;
     const seen = this.#seen[index]!;

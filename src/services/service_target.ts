@@ -1,24 +1,24 @@
 import { option, type OptionTable, readOptions } from "../core/mod.ts";
 import { type Destination, isDestination } from "../messenger/mod.ts";
 
-/** How one of several instances is chosen. */
+/** Choice among several instances. */
 export type Balance = "round-robin" | "random" | "least-in-flight";
 
 const kind = "service";
 
-/** A call's destination that is not one instance but any of those that offer a service. */
+/** A destination that stands for one of the instances of a service. */
 export interface ServiceTarget extends Destination {
   /** Its kind. */
   readonly destination: "service";
   /** The service's name. */
   readonly service: string;
-  /** How one of its instances is chosen. */
+  /** Choice among the instances. */
   readonly balance: Balance;
 }
 
-/** How to name a service. */
+/** Options of {@link service}. */
 export interface ServiceOptions {
-  /** How one of its instances is chosen: in turn, at random, or who has the fewest calls of this one. @default {"round-robin"} */
+  /** In turn, at random, or the one with the fewest calls of this instance under way. @default {"round-robin"} */
   balance?: Balance | undefined;
 }
 
@@ -27,13 +27,12 @@ const serviceOptionTable: OptionTable<ServiceOptions> = {
 };
 
 /**
- * Names a service as the destination of a call: `{ to: service("resize") }`.
+ * A service as the destination of a call: `{ to: service("resize") }`.
  *
- * Each call goes to one instance that offers it. Instances on this host come first; those that are draining or
- * disconnected, or whose last 5 calls failed (tried again after 2 s), are passed over. The messenger needs
- * `discovery`.
+ * Each call goes to one instance, preferably on this host. Instances that drain, are disconnected, or whose last 5
+ * calls failed (tried again after 2 s) are skipped. The messenger needs `discovery`.
  *
- * @throws {TypeError} If the name is no text, or there is no such way to choose.
+ * @throws {TypeError} If the name is not a string, or `balance` is unknown.
  */
 export function service(name: string, options?: ServiceOptions): ServiceTarget {
   if (typeof name !== "string" || name === "") {

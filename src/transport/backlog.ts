@@ -2,32 +2,32 @@ import { Deque } from "../core/mod.ts";
 import type { BatchReader } from "../wire/mod.ts";
 import type { InboundMessage } from "./inbound.ts";
 
-// What a message costs here besides its bytes.
+// Cost of a queued message besides its bytes.
 const messageBytes = 256;
 
-/** What has come on one connection and waits for its turn: the rest of a batch, and the messages behind it. */
+/** Received messages of one connection that wait for their turn: the rest of a batch, and later messages. */
 export class Backlog {
-  /** The batch whose records are next. */
+  /** The current batch. */
   batch: BatchReader;
   readonly #messages = new Deque<InboundMessage>();
   #bytes = 0;
 
-  /** @param batch What is left of a batch, in memory of its own. */
+  /** @param batch The rest of a batch, in memory of its own. */
   constructor(batch: BatchReader) {
     this.batch = batch;
   }
 
-  /** Memory of the messages behind the batch. */
+  /** Memory of the messages after the batch. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** How many messages wait, as far as is known: those in batches that nobody has looked into count as one. */
+  /** Number of waiting messages; a batch that is not yet opened counts as one. */
   get size(): number {
     return this.batch.left + this.#messages.size;
   }
 
-  /** Forgets everything; whoever is at the batch finds it at its end. Returns how many messages waited. */
+  /** Drops all messages; a reader of the batch finds it at its end. Returns the number dropped. */
   clear(): number {
     const { size } = this;
     this.batch.end();
@@ -36,14 +36,14 @@ export class Backlog {
     return size;
   }
 
-  /** Adds a message. Copies what is lent. */
+  /** Adds a message. Borrowed memory is copied. */
   push(message: InboundMessage): void {
     const copy = message.copy();
     this.#messages.push(copy);
     this.#bytes += sizeOf(copy);
   }
 
-  /** Takes the first message behind the batch out. */
+  /** Removes the first message after the batch. */
   shift(): InboundMessage | undefined {
     const message = this.#messages.shift();
     if (message !== undefined) this.#bytes -= sizeOf(message);

@@ -7,21 +7,21 @@ import {
 } from "../wire/mod.ts";
 import type { LinkShared } from "./link_shared.ts";
 
-// Measured at 64 B over TCP: above 16 KiB the gain is within noise, and a larger batch delays its first
-// record. A payload above 4 KiB gains nothing and would be copied once more.
+// Measured at 64 B over TCP: above 16 KiB the gain is within noise, and a larger batch delays its first record. A
+// payload above 4 KiB gains nothing and would be copied once more.
 const batchBytes = 16 * 1024;
 const largestRecordBytes = 4 * 1024;
-// Continuations of promises resolved in one turn add their next message before the flush; this bounds the
-// chain, so that microtasks cannot hold a message back.
+// Continuations of promises resolved in one turn add their next message before the flush. This bounds the chain, so
+// that microtasks cannot delay a message for ever.
 const maxHops = 16;
 // A handler's promise, and the next message of an ordered handler after it, take a few microtasks each: a turn is over
-// when so many in a row brought nothing. Measured with ordered
-// handlers that await once, 64 in flight: 4.1 µs a call instead of 16 on Bun, 5.1 instead of 21 on Deno.
+// after this many without a new message. Measured with ordered handlers that await once, 64 in flight: 4.1 µs a call
+// instead of 16 on Bun, 5.1 instead of 21 on Deno.
 const maxQuietHops = 4;
 
-/** What a batcher sends through. */
+/** The link of a batcher. */
 export interface BatchSink {
-  /** The batch of this turn leaves next: what is sent now still goes with it. */
+  /** Called before the batch is sent: messages sent now join it. */
   beforeBatch?(): void;
   /** Sends `count` messages as one of type `type`. */
   sendBatch(type: number, header: Uint8Array, payload: Uint8Array, count: number): void;
@@ -30,9 +30,9 @@ export interface BatchSink {
 /**
  * Collects the small messages that are sent to one peer in one turn.
  *
- * No timer: a batch leaves in a microtask of the turn that began it, at the end of the drain that filled
- * it, or when it is full. When the turns before sent one message each, the first message of a turn leaves at
- * once, so that a lone call takes the shortest way.
+ * It uses no timer: a batch is sent in a microtask of its turn, at the end of the drain that filled it, or when it is
+ * full. When the turns before had one message each, the first message of a turn is sent at once, so that a lone call is
+ * not delayed.
  */
 export class Batcher {
   readonly #sink: BatchSink;
@@ -55,9 +55,9 @@ export class Batcher {
   }
 
   /**
-   * Takes a message whose header lies in the shared region.
+   * Takes a message whose header is in the shared region.
    *
-   * @returns False when the message should be sent by itself; what was collected has then left before it.
+   * @returns False when the message should be sent alone; the collected messages have been sent before it then.
    */
   take(type: number, headerLength: number, payload: Uint8Array): boolean {
     this.#turnCount++;
@@ -81,7 +81,7 @@ export class Batcher {
     return true;
   }
 
-  /** Sends what was collected. */
+  /** Sends the collected messages. */
   flush(): void {
     const writer = this.#writer;
     const count = writer.count;
@@ -99,7 +99,7 @@ export class Batcher {
     this.#sink.sendBatch(MessageType.batch, this.#header, payload, count);
   }
 
-  /** Forgets what was collected and takes no more. */
+  /** Drops the collected messages and takes no more. */
   stop(): void {
     this.#stopped = true;
     this.#writer.reset();

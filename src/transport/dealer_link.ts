@@ -9,25 +9,25 @@ import { writeFromRegion, writeFromViews, WriteOutcome } from "./write.ts";
 import type { LinkLoss } from "./transport.ts";
 import type { UnfinishedMessages } from "./unfinished.ts";
 
-/** What a dialled link needs of its transport. */
+/** The transport of a dialled link. */
 export interface DealerHost<Session> {
-  /** The context its socket lives in. */
+  /** The context of its socket. */
   readonly context: Context;
   /** Reads its frames. */
   readonly reader: FrameReader;
-  /** Sets the options that depend on the transport. Returns the routing id that the socket was given. */
+  /** Sets the transport's options. Returns the socket's routing id. */
   prepare(socket: Socket, serverKey: string | null): Uint8Array;
-  /** Ends connections whose messages never end; null where the platform does not tell. */
+  /** Ends connections whose messages never end; null if the platform lacks the information. */
   readonly unfinished: UnfinishedMessages | null;
-  /** Hands its messages on. */
+  /** Dispatches its messages. */
   readonly intake: Intake<Session>;
   /** Reports the end of the link. */
   gone(link: DealerLink<Session>, loss: LinkLoss): void;
 }
 
-/** Where a link leads. */
+/** The target of a link. */
 export interface DealerTarget {
-  /** What the user, or the peer, calls it. */
+  /** The endpoint in the user's or the peer's form. */
   readonly endpoint: string;
   /** The address that libzmq connects to. */
   readonly address: string;
@@ -43,10 +43,10 @@ const watchedEvents = MonitorEvent.CONNECTED | MonitorEvent.HANDSHAKE_SUCCEEDED 
 const brokenEvents = MonitorEvent.HANDSHAKE_FAILED_NO_DETAIL | MonitorEvent.HANDSHAKE_FAILED_PROTOCOL;
 
 /**
- * A connection that this side dialled: one DEALER, used for one epoch and never again.
+ * A connection that this side dialled: one DEALER, used for one epoch only.
  *
- * libzmq's own reconnecting is off in effect (its interval is a day): the socket is closed at the first sign
- * of loss, since a DEALER left to itself would deliver what is queued to whoever binds the port next.
+ * libzmq's own reconnecting is off in effect (its interval is a day). The socket is closed at the first sign of loss,
+ * because a reconnecting DEALER would deliver its queue to whichever process binds the port next.
  */
 export class DealerLink<Session> extends Link<Session> implements Source {
   readonly kind = "dialled";
@@ -85,14 +85,14 @@ export class DealerLink<Session> extends Link<Session> implements Source {
     }
   }
 
-  /** Whether the other end knows this connection by that id; if a listener of ours asks, it leads to ourselves. */
+  /** Whether this connection has that routing id. If this instance's own listener asks, it dialled itself. */
   recognize(routingId: Uint8Array): boolean {
     const own = this.#ownRoutingId;
     if (own.length !== routingId.length || own.some((byte, i) => byte !== routingId[i])) return false;
     return this.leadsHere = true;
   }
 
-  /** Reads what arrived, but nothing behind what waits for its turn. Called by the reactor. */
+  /** Reads received messages, but not past waiting ones. Called by the reactor. */
   receive(budget: number): number {
     const { reader, intake } = this.#host;
     for (let count = 0; count < budget; count++) {
@@ -105,7 +105,7 @@ export class DealerLink<Session> extends Link<Session> implements Source {
       }
       const typeSize = reader.readType(this.#handle);
       if (typeSize < 0) {
-        // Nothing new can arrive of what is lost.
+        // After the loss no more messages can arrive.
         if (this.#lastLook) this.#endLoss();
         return count;
       }
@@ -123,12 +123,12 @@ export class DealerLink<Session> extends Link<Session> implements Source {
 
   override close(lingerMs: number, loss: LinkLoss = closedByUs): void {
     if (!this.markClosed()) {
-      // The last message may be read after the loss is known, and it knows better why the connection ended.
+      // The last message, read after the loss, may give a more precise reason.
       if (loss !== closedByUs) {
         if (this.#loss !== null) this.#loss = loss;
         return;
       }
-      // Nobody comes back after this for a connection that is just being lost.
+      // No later call resumes the backlog of a closing connection.
       this.dropBacklog();
       return this.#endLoss();
     }
@@ -171,18 +171,18 @@ export class DealerLink<Session> extends Link<Session> implements Source {
       return;
     }
     if ((event & brokenEvents) !== 0) this.brokenHandshake = true;
-    // The failed handshake says why; the DISCONNECTED behind it only that.
+    // The failed handshake gives the reason; the DISCONNECTED after it does not.
     const loss = lossOf(event, value, this.established, this.peerKey !== null);
     if (this.#loss === null) this.#beginLoss(loss);
   }
 
-  /** What has arrived is read to its end, in the time of the passes, before the loss is told. */
+  /** Reads the received messages to their end, slice by slice, before the loss is reported. */
   #beginLoss(loss: LinkLoss): void {
     this.#loss = loss;
     this.#host.unfinished?.remove(this.#fd);
     if (!this.markClosed()) return;
     this.#socket.touch();
-    // libzmq may hand over the last of what it had decoded just after it reported the loss.
+    // libzmq may deliver its last decoded messages just after it reported the loss.
     this.#host.context.reactor.nextTurn(() => {
       this.#lastLook = true;
       if (this.#socket.closed) return;
@@ -198,9 +198,9 @@ export class DealerLink<Session> extends Link<Session> implements Source {
   }
 }
 
-/** What a monitor's event means for whoever waits on the connection. */
+/** The loss that a monitor's event means for waiters on the connection. */
 export function lossOf(event: number, value: number, established: boolean, secure: boolean): LinkLoss {
-  // With CURVE the code is the same whichever of its signs a wrong key shows by.
+  // With CURVE a wrong key shows in several ways, which share one code.
   const refused = secure ? "FORBIDDEN" : "PEER_UNREACHABLE";
   switch (event) {
     case MonitorEvent.CLOSED:
@@ -209,7 +209,7 @@ export function lossOf(event: number, value: number, established: boolean, secur
       return { code: "FORBIDDEN", reason: `the peer refused our key (status ${value})` };
     case MonitorEvent.HANDSHAKE_FAILED_PROTOCOL:
       return {
-        // Both sides speak ZMTP, and only one of them uses keys; or what came was noise that looks so.
+        // Both sides speak ZMTP and only one uses keys, or random bytes looked like it.
         code: value === ProtocolError.ZMTP_MECHANISM_MISMATCH ? "FORBIDDEN" : refused,
         reason: value === ProtocolError.ZMTP_CRYPTOGRAPHIC || value === ProtocolError.ZMTP_MECHANISM_MISMATCH
           ? secure

@@ -1,18 +1,18 @@
-// A round is over when so many messages of others have come for each connection there is, and some more.
+// A round ends after this many messages of other connections per connection, and some more.
 const messagesPerConnection = 2;
 const someMore = 16;
 
-/** A connection that is gone, of which something may still be there to be read. */
+/** A lost connection, of which messages may still have to be read. */
 export interface Departing {
-  /** What was read and waits for its turn. */
+  /** Read messages that wait for their turn. */
   readonly backlog: object | null;
 }
 
 /**
- * Connections that are lost and have to be read to their end first.
+ * Lost connections that must be read to their end first.
  *
- * A ROUTER tells of no connection that it is empty. But it takes one message of each in turns, so one of which
- * nothing came for a whole round has nothing left; and when the socket is empty, all are.
+ * A ROUTER does not report that a connection is empty. But it reads connections in turns, so a connection without a
+ * message in a whole round is empty, and when the socket is empty all are.
  */
 export class Departures<Connection extends Departing> {
   readonly #finish: (connection: Connection) => void;
@@ -20,12 +20,12 @@ export class Departures<Connection extends Departing> {
   #round = 0;
   #messages = 0;
 
-  /** @param finish Called once for each that is at its end. */
+  /** @param finish Called once for each connection at its end. */
   constructor(finish: (connection: Connection) => void) {
     this.#finish = finish;
   }
 
-  /** All that are not at their end. */
+  /** The connections that are not at their end. */
   get all(): Iterable<Connection> {
     return this.#rounds.keys();
   }
@@ -35,24 +35,24 @@ export class Departures<Connection extends Departing> {
     return this.#rounds.size === 0;
   }
 
-  /** A connection is lost. */
+  /** Adds a lost connection. */
   add(connection: Connection): void {
     this.#rounds.set(connection, this.#round);
   }
 
-  /** A message of one of so many connections was read. */
+  /** Notes a message that was read, with the number of connections. */
   message(from: Connection | undefined, connections: number): void {
     if (from !== undefined && this.#rounds.has(from)) this.#rounds.set(from, this.#round);
     if (++this.#messages < connections * messagesPerConnection + someMore) return;
     this.#messages = 0;
     this.#round++;
-    // The round in which something came of it last had begun before.
+    // Ends connections whose last message was read before the previous round.
     for (const [connection, round] of this.#rounds) {
       if (this.#round > round + 1 && connection.backlog === null) this.#end(connection);
     }
   }
 
-  /** The socket is empty. */
+  /** Notes that the socket is empty. */
   drained(): void {
     for (const connection of this.#rounds.keys()) if (connection.backlog === null) this.#end(connection);
   }

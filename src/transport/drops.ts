@@ -31,7 +31,7 @@ export class DropCounters {
     return this.#total;
   }
 
-  /** Counts one. */
+  /** Counts a drop. */
   count(reason: Drop, times = 1): void {
     this.#total += times;
     this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + times);

@@ -12,10 +12,10 @@ const longestIpcPath = 107;
 /**
  * Parses `tcp://HOST:PORT` or `ipc://PATH`.
  *
- * For listening the port may be `0` or `*` (any free one) and the host `*` (all interfaces); for dialling
- * both must be given.
+ * For listening the port may be `0` or `*` (a free one) and the host `*` (all interfaces); for dialling both are
+ * required.
  *
- * @throws {ZeromeshError} `ENDPOINT_INVALID`, saying what is wrong and what is expected.
+ * @throws {ZeromeshError} `ENDPOINT_INVALID`, with the reason and the expected form.
  */
 export function parseEndpoint(text: string, purpose: "listen" | "dial"): Endpoint {
   const verb = purpose === "listen" ? "listen on" : "dial";
@@ -29,7 +29,7 @@ export function parseEndpoint(text: string, purpose: "listen" | "dial"): Endpoin
   if (typeof text !== "string") {
     throw new TypeError(`Cannot ${verb} an endpoint that is no string (got ${typeof text})`);
   }
-  // C would take the text up to there, which is another address.
+  // C would end the text there, which is another address.
   if (text.includes("\0")) return refuse("it holds a NUL");
   if (text.startsWith("ipc://")) {
     const path = text.slice(6);
@@ -56,32 +56,32 @@ export function parseEndpoint(text: string, purpose: "listen" | "dial"): Endpoin
       return refuse(`${host} is an address to listen on, not one to dial`);
     }
   }
-  // libzmq binds no names; a dialler tries both addresses of this one.
+  // libzmq binds no names; a dialler tries both addresses of localhost.
   const bound = purpose === "listen" && host === "localhost" ? "127.0.0.1" : host;
   return { scheme: "tcp", host: bound, port };
 }
 
-/** The endpoint as libzmq takes it. */
+/** The endpoint in libzmq's form. */
 export function formatEndpoint(endpoint: Endpoint): string {
   return endpoint.scheme === "ipc" ? `ipc://${endpoint.path}` : `tcp://${endpoint.host}:${endpoint.port}`;
 }
 
-/** Whether an endpoint's address is IPv6, which a listener must be told. */
+/** Whether an endpoint's address is IPv6, for which a listener needs an option. */
 export function isIpv6(endpoint: Endpoint): boolean {
   return endpoint.scheme === "tcp" && endpoint.host.startsWith("[");
 }
 
-/** libzmq's own spelling of a bound endpoint, with IPv4 addresses as such. */
+/** libzmq's form of a bound endpoint, with mapped IPv4 addresses in IPv4 form. */
 export function normalizeBound(bound: string): string {
   return bound.replace(/^tcp:\/\/\[::ffff:([0-9.]+)\]:/, "tcp://$1:");
 }
 
 /**
- * The endpoints that peers can dial for a bound one: itself, or, for a wildcard, the addresses of this
- * host's interfaces (loopback only when there is nothing else).
+ * The endpoints that peers can dial: the bound one itself, or, for a wildcard, the addresses of this host's interfaces
+ * (loopback only without others).
  *
- * @param bound What libzmq bound, with its port resolved.
- * @param advertise Host or complete endpoint that the user wants told to peers instead.
+ * @param bound The endpoint that libzmq bound, with its port resolved.
+ * @param advertise Host or complete endpoint that peers get instead.
  */
 export function dialableEndpoints(bound: string, advertise: string | undefined): string[] {
   const match = /^tcp:\/\/(.+):(\d+)$/.exec(bound);
@@ -90,7 +90,7 @@ export function dialableEndpoints(bound: string, advertise: string | undefined):
   if (advertise !== undefined) {
     const whole = advertise.includes("://") ? advertise : `tcp://${advertise}:${port}`;
     parseEndpoint(whole, "dial");
-    // As it is bound: plain Velo takes one address of a name.
+    // In the form of a bound endpoint, because plain Velo takes one address of a name.
     return [formatEndpoint(parseEndpoint(whole, "listen"))];
   }
   if (host !== "0.0.0.0" && host !== "[::]" && host !== "*") return [bound];
@@ -99,12 +99,12 @@ export function dialableEndpoints(bound: string, advertise: string | undefined):
   return usable.map((address) => `tcp://${address}:${port}`);
 }
 
-/** The host of an address that libzmq connects to, written as libzmq tells it of others; `"ipc"` for a socket's path. */
+/** The host of an address, in libzmq's form for connections; `"ipc"` for a socket's path. */
 export function hostOf(address: string): string {
   return /^tcp:\/\/\[?(.+?)\]?:\d+$/.exec(address)?.[1] ?? "ipc";
 }
 
-/** Whether an address, as in an endpoint or as libzmq tells a connection's, is this host's own whoever looks. */
+/** Whether an address, of an endpoint or of a connection, belongs to this host for every observer. */
 export function isLoopback(address: string): boolean {
   return /^(?:tcp:\/\/)?(?:127(?:\.\d+){3}|\[?::1\]?|localhost)(?::\d+)?$/.test(address);
 }

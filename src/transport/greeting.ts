@@ -1,21 +1,21 @@
 import { type Clock, onAbort } from "../core/mod.ts";
 import type { Context, Socket, Source } from "../libzmq/mod.ts";
 
-// ZMTP's signature, and that we speak version 3. Nothing is said of a mechanism, so the other end has no reason to close
-// the connection before it has sent its whole greeting.
+// ZMTP's signature, and version 3. It names no mechanism, so the other end has no reason to close the connection before
+// it has sent its whole greeting.
 const opening = Uint8Array.of(0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3);
 const mechanismStart = 12;
 const mechanismEnd = 32;
 
 /**
- * Asks who listens at an address which security mechanism it uses (`NULL`, `CURVE`), over a connection of its own: a
- * ZMTP greeting says it.
+ * Asks the listener at an address for its security mechanism (`NULL`, `CURVE`), over a separate connection: its ZMTP
+ * greeting names it.
  *
- * Who was refused for using another one need not have seen it: either end closes the connection when it has read the
- * other's greeting, and which of them is first is chance.
+ * A dialler refused for another mechanism may not have seen it: either end closes the connection after reading the
+ * other's greeting, and the order is random.
  *
- * @param over Gives up when it aborts.
- * @returns `null` when no greeting came in time, or it is none of ZMTP 3.
+ * @param over Ends the wait when it aborts.
+ * @returns `null` when no greeting of ZMTP 3 came in time.
  * @see https://rfc.zeromq.org/spec/23/ "Security"
  */
 export function askMechanism(
@@ -26,7 +26,7 @@ export function askMechanism(
   over: AbortSignal,
 ): Promise<string | null> {
   if (over.aborted || timeoutMs <= 0) return Promise.resolve(null);
-  // Bytes as they come, in messages [connection, bytes]; an empty one says that the connection was made, or has ended.
+  // Raw bytes in messages [connection, bytes]; an empty one reports that the connection was made, or has ended.
   const socket = context.socket("STREAM");
   return new Promise((resolve) => {
     const end = (mechanism: string | null) => {
@@ -39,7 +39,7 @@ export function askMechanism(
     const cancel = clock.after(timeoutMs, giveUp);
     const listening = onAbort(over, giveUp);
     try {
-      // What a stranger does not take must not hold the end of the context up.
+      // Bytes that the listener does not read must not delay the end of the context.
       socket.set("LINGER", 0).set("IPV6", 1).set("RECONNECT_IVL", -1).connect(address);
       socket.attach(new Greeting(socket, end));
     } catch {
@@ -48,7 +48,7 @@ export function askMechanism(
   });
 }
 
-/** Says the first bytes of a greeting, and reads the other end's. */
+/** Sends the first bytes of a greeting, and reads the other end's. */
 class Greeting implements Source {
   readonly #socket: Socket;
   readonly #end: (mechanism: string | null) => void;
@@ -82,7 +82,7 @@ class Greeting implements Source {
   }
 }
 
-/** The mechanism that a greeting names; null when it is no greeting. */
+/** The mechanism in a greeting; null when it is not one. */
 function mechanismOf(greeting: readonly number[]): string | null {
   if (greeting[0] !== 0xff || greeting[9] !== 0x7f || greeting[10]! < 3) return null;
   const name = greeting.slice(mechanismStart, mechanismEnd).filter((byte) => byte !== 0);

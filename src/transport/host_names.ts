@@ -3,24 +3,24 @@ import { isIP } from "node:net";
 import { errorText, ZeromeshError } from "../core/mod.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 
-/** Finds the IP addresses of a host name, the one to try first in front. */
+/** Resolves a host name to its IP addresses, the preferred one first. */
 export type HostResolver = (host: string) => Promise<readonly string[]> | readonly string[];
 
-/** The addresses of both families that the system knows for a name. */
+/** The system's addresses of a name, of both families. */
 export async function systemAddresses(host: string): Promise<string[]> {
-  // Needs no server, nor a permission to ask one.
+  // Needs no server and no permission.
   if (host === "localhost") return ["127.0.0.1", "::1"];
   const found = await lookup(host, { all: true });
   return found.map(({ address }) => address);
 }
 
 /**
- * The addresses of an endpoint as libzmq takes them; more than one only where a host name has several.
+ * The addresses of an endpoint in libzmq's form; several only if a host name has several.
  *
- * Names are resolved here: libzmq would do it on the thread that serves every socket, and take one address.
+ * Names are resolved here: libzmq would do it on the thread that serves all sockets, and use one address.
  *
- * @throws {ZeromeshError} `PEER_UNREACHABLE` when a name has no address now; `FORBIDDEN` when the runtime does not
- * let this program ask.
+ * @throws {ZeromeshError} `PEER_UNREACHABLE` when a name has no address now; `FORBIDDEN` when the runtime denies the
+ * lookup.
  */
 export async function addressesOf(endpoint: Endpoint, resolver: HostResolver): Promise<string[]> {
   if (endpoint.scheme !== "tcp" || !/[a-zA-Z]/.test(endpoint.host) || endpoint.host.startsWith("[")) {
@@ -38,7 +38,7 @@ export async function addressesOf(endpoint: Endpoint, resolver: HostResolver): P
   try {
     found = await resolver(host);
   } catch (error) {
-    // How Deno says that a permission was not given, which waiting does not change.
+    // Deno's error for a missing permission, for which retrying is pointless.
     const refused = error instanceof Error && (error as { code?: unknown }).code === "EPERM";
     if (refused) {
       return fail("FORBIDDEN", `this program may not ask; on Deno give --allow-net=${host}`, error);

@@ -13,7 +13,7 @@ import type { DropCounters } from "./drops.ts";
 
 const dontWait = ReceiveFlag.DONTWAIT;
 
-// Offsets in the one buffer for the small frames. A request header is at most 22 + 65 535 + 16 384 bytes.
+// Offsets in the buffer for small frames. A request header has at most 22 + 65 535 + 16 384 bytes.
 const idAt = 0;
 const idCapacity = 256;
 const typeAt = idAt + idCapacity;
@@ -21,44 +21,42 @@ const typeCapacity = 8;
 const headerAt = typeAt + typeCapacity;
 const headerCapacity = 84 * 1024;
 /**
- * Payloads up to this size are lent to the receiver in a buffer that the next message overwrites. They are read
- * whatever `maxPayloadBytes` is, since they take no memory: a batch or a handshake may be larger than a small one.
+ * Payloads up to this size are lent in a buffer that the next message overwrites. They need no memory, so they are read
+ * whatever `maxPayloadBytes` is: batches and handshakes may exceed it.
  */
 export const smallFrameBytes = 64 * 1024;
-// How often it is told how many bytes came.
+// Interval, in bytes, of reports to the memory return.
 const tellEveryBytes = 1024 * 1024;
-// A message with thousands of parts is hostile; it is discarded in portions, so that others get a turn.
+// A message with thousands of parts is hostile; it is discarded in portions, so that other messages get their turn.
 const discardsAtOnce = 32;
 
-// What libzmq writes for the other end of a Unix socket: a name, user, group and process. No IP address looks so.
+// libzmq's form of the other end of a Unix socket: name, user, group and process. IP addresses differ from it.
 const unixAddress = /^[^:]*:\d+:\d+:\d+$/;
 
-// IPv4 as a listener for IPv6 sees it.
+// An IPv4 address as an IPv6 listener sees it.
 const mappedAddress = /^::ffff:(?=[\d.]+$)/;
 
 const nothing = new Uint8Array(new ArrayBuffer(0));
 
-/**
- * A message as it came in. One object serves all: whoever needs something longer than the call copies it.
- */
+/** A received message. One object serves all messages: receivers copy the parts that they need after the call. */
 export class InboundMessage {
   /** The message type byte. */
   type = 0;
-  /** The bytes in which the header lies. */
+  /** Buffer of the header. */
   header: Uint8Array = nothing;
   /** A view of the same buffer as {@link header}, with the same offsets. */
   headerView: DataView = new DataView(nothing.buffer);
-  /** Where the header starts. */
+  /** Offset of the header. */
   headerStart = 0;
-  /** Where it ends. */
+  /** Offset behind the header. */
   headerEnd = 0;
-  /** The bytes in which the payload lies. */
+  /** Buffer of the payload. */
   source: Uint8Array = nothing;
-  /** Where the payload starts in {@link source}. */
+  /** Offset of the payload in {@link source}. */
   payloadStart = 0;
-  /** Where it ends. */
+  /** Offset behind the payload. */
   payloadEnd = 0;
-  /** Whether {@link source} is the payload and belongs to the receiver for good. */
+  /** Whether {@link source} is exactly the payload, and the receiver's for good. */
   owned = false;
 
   /** Whether the payload was too large to be read: {@link source} is empty, and only its length is known. */
@@ -66,7 +64,7 @@ export class InboundMessage {
     return this.payloadEnd > this.source.length;
   }
 
-  /** The payload. Lent for the length of the call unless {@link owned}. */
+  /** The payload. Valid during the call unless {@link owned}. */
   get payload(): Uint8Array {
     if (this.owned) return this.source;
     return this.source.subarray(this.payloadStart, this.payloadEnd);
@@ -79,7 +77,7 @@ export class InboundMessage {
     return this.own(this.source.slice(this.payloadStart, this.payloadEnd));
   }
 
-  /** The same message in memory that nobody else writes. */
+  /** The same message in memory of its own. */
   copy(): InboundMessage {
     const copy = new InboundMessage();
     copy.type = this.type;
@@ -91,7 +89,7 @@ export class InboundMessage {
     return copy;
   }
 
-  /** Takes bytes as the payload, for good. */
+  /** Sets the payload to bytes that the message owns. */
   own(bytes: Uint8Array): Uint8Array {
     this.owned = true;
     this.payloadStart = 0;
@@ -100,14 +98,14 @@ export class InboundMessage {
   }
 }
 
-/** A copy. Nobody keeps its address, so it need not lie over an explicit buffer, which costs 200 ns on Bun. */
+/** A copy. No code keeps its address, so it needs no explicit buffer, which costs 200 ns on Bun. */
 export function copyBytes(bytes: Uint8Array): Uint8Array {
   const copy = new Uint8Array(bytes.length);
   copy.set(bytes);
   return copy;
 }
 
-/** Memory for a large payload, not zeroed: at 1 MiB that takes 27 instead of 83 µs on Bun. */
+/** Uninitialized memory for a large payload: at 1 MiB that takes 27 instead of 83 µs on Bun. */
 function uninitialized(size: number): Uint8Array {
   const { buffer, byteOffset } = Buffer.allocUnsafeSlow(size);
   return new Uint8Array(buffer, byteOffset, size);
@@ -117,12 +115,11 @@ function uninitialized(size: number): Uint8Array {
 export const ReadResult = { message: 0, dropped: 1, discarding: 2 } as const;
 
 /**
- * Reads messages frame by frame: type, header, payload, each checked for what must follow.
- *
- * One reader serves all sockets of a transport, since messages are handled one at a time.
+ * Reads messages frame by frame: type, header, payload, and checks that the next frame follows. One reader serves all
+ * sockets of a transport, since messages are handled one at a time.
  */
 export class FrameReader {
-  /** The message that was read last. */
+  /** The last message. */
   readonly message = new InboundMessage();
   readonly #backend: Backend;
   readonly #small: Region;
@@ -134,9 +131,9 @@ export class FrameReader {
   #bytes = 0;
 
   /**
-   * @param maxPayloadBytes Larger payloads that are not small are not read, so that they take no memory.
-   * @param memory Is told how many bytes came, now and then.
-   * @param slice The time of the pass, within which messages of too many parts are discarded.
+   * @param maxPayloadBytes Larger payloads that are not small are not read, so that they need no memory.
+   * @param memory Gets the number of received bytes now and then.
+   * @param slice The time of the pass, for discarding messages of too many parts.
    */
   constructor(
     backend: Backend,
@@ -160,7 +157,7 @@ export class FrameReader {
     return new DataView(source.buffer, source.byteOffset, source.length);
   }
 
-  /** The bytes in which {@link readId} leaves the routing id, from 0 on. */
+  /** The buffer in which {@link readId} puts the routing id, from 0 on. */
   get idBytes(): Uint8Array {
     return this.#small.bytes;
   }
@@ -181,9 +178,9 @@ export class FrameReader {
   }
 
   /**
-   * Receives a type frame of a connection that is seen for the first time.
+   * Receives a type frame of a new connection.
    *
-   * @returns Its length, or a negated errno; {@link sourceFd} tells the connection's descriptor.
+   * @returns Its length, or a negated errno; {@link sourceFd} is then the connection's descriptor.
    */
   readTypeOfStranger(socket: Handle): number {
     const size = this.#backend.receiveMessage(socket, dontWait);
@@ -200,27 +197,26 @@ export class FrameReader {
   }
 
   /**
-   * Whether connections have proved to own a key. Without CURVE a client could write any `User-Id` into its
-   * handshake.
+   * Whether connections have proved to own a key. Without CURVE a client could put any `User-Id` into its handshake.
    */
   secure = false;
 
-  /** The key of the connection that {@link readTypeOfStranger} saw, or null. */
+  /** The key of the connection of {@link readTypeOfStranger}, or null. */
   sourceKey: string | null = null;
 
-  /** Where the connection that {@link readTypeOfStranger} saw comes from: `"ipc"` or an IP address; null if unknown. */
+  /** The address of the connection of {@link readTypeOfStranger}: `"ipc"` or an IP address; null if unknown. */
   sourceAddress: string | null = null;
 
-  /** Whether the message that {@link readRest} read last has a fourth part, which no message of ours has. */
+  /** Whether the last message of {@link readRest} has a fourth part, which no peer's message has. */
   tooManyParts = false;
 
-  /** The descriptor of the connection that {@link readTypeOfStranger} saw, or −1. */
+  /** The descriptor of the connection of {@link readTypeOfStranger}, or −1. */
   sourceFd = -1;
 
   /**
    * Receives header and payload after a type frame of `typeSize` bytes into {@link message}.
    *
-   * @returns A value of {@link ReadResult}; with `discarding` the rest goes to {@link discard} later.
+   * @returns A value of {@link ReadResult}; after `discarding` the rest goes to {@link discard}.
    */
   readRest(socket: Handle, typeSize: number): number {
     const backend = this.#backend;
@@ -246,7 +242,7 @@ export class FrameReader {
     message.headerEnd = headerAt + headerSize;
     if (payloadSize === 0) message.own(nothing);
     else if (payloadSize > this.#maxPayloadBytes) {
-      // Whoever asked, or waits for this answer, is to be told.
+      // The caller, or the waiter for this answer, still gets an error.
       message.source = nothing;
       message.payloadStart = 0;
       message.payloadEnd = payloadSize;
@@ -266,8 +262,7 @@ export class FrameReader {
   }
 
   /**
-   * Receives and forgets the remaining parts of a message, until the time of the pass is over. Returns whether it
-   * reached the end.
+   * Receives and drops the remaining parts of a message, within the time of the pass. Returns whether it is complete.
    */
   discard(socket: Handle): boolean {
     const backend = this.#backend;
@@ -275,7 +270,7 @@ export class FrameReader {
     do {
       for (let i = 0; i < discardsAtOnce; i++) {
         if (backend.receiveMessage(socket, dontWait) < 0 || !backend.messageMore()) return true;
-        // Behind this one and the one that was refused comes a fourth at least.
+        // The refused part, this one, and another one after it make four at least.
         if (i === 1) this.tooManyParts = true;
       }
     } while (!this.#slice.spend());

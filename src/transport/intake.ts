@@ -5,46 +5,44 @@ import { type FrameReader, InboundMessage } from "./inbound.ts";
 import type { Link, LinkShared } from "./link.ts";
 import type { TransportHandler } from "./transport.ts";
 
-/** What an {@link Intake} works with. */
+/** The parts of an {@link Intake}. */
 export interface IntakeParts<Session> {
-  /** Who takes the messages. */
+  /** The receiver of messages. */
   readonly handler: TransportHandler<Session>;
-  /** Counts what is dropped and received. */
+  /** Counts drops and messages. */
   readonly shared: LinkShared;
   /** The time of the pass. */
   readonly slice: TimeSlice;
-  /** Knows a view of what it has read. */
+  /** Has a view of its buffer. */
   readonly reader: FrameReader;
-  /** A connection sent what no peer of ours sends. */
+  /** Ends a connection that sent bytes that no peer sends. */
   refuse(link: Link<Session>, reason: DropReason): void;
 }
 
 /**
- * Hands the messages of all connections on, those in batches one by one.
+ * Dispatches the messages of all connections, with those of batches one by one.
  *
- * A batch may hold more work than a pass has time for. What is left then waits on its connection, and so does
- * whatever comes behind it, so that the order stays; connections that have something waiting are gone on with by
- * {@link resume}, in turns.
+ * A batch may be more work than a pass has time for. Its rest then waits on its connection, with the messages after it,
+ * so that the order is kept; {@link resume} continues such connections in turns.
  */
 export class Intake<Session> {
   readonly #parts: IntakeParts<Session>;
   readonly #record = new BatchRecord();
   readonly #inner = new InboundMessage();
-  // Kept for the next batch, and missing while one is handed on.
+  // Reused for the next batch; null while a batch is dispatched.
   #spare: BatchReader | null = null;
 
-  /** @param parts What it works with. */
   constructor(parts: IntakeParts<Session>) {
     this.#parts = parts;
   }
 
-  /** Takes a message that has just been read. */
+  /** Dispatches a message that was just read. */
   take(link: Link<Session>, message: InboundMessage): void {
     if (link.backlog !== null) return link.backlog.push(message);
     if (message.type !== MessageType.batch) return this.#hand(link, message);
     const batch = this.#spare ?? new BatchReader();
     this.#spare = null;
-    // The reader's own buffer has a view already.
+    // The reader has a view of its own buffer.
     const view = this.#parts.reader.viewOf(message.source);
     if (this.#open(link, batch, message, view) && !this.#records(link, batch)) {
       link.backlog = new Backlog(batch.takeRest(message.owned));
@@ -52,7 +50,7 @@ export class Intake<Session> {
     this.#spare = batch;
   }
 
-  /** Goes on with what waits on a link, with one message at least, until nothing waits or the time is over. */
+  /** Continues a link's waiting messages, one at least, until none waits or the time is over. */
   resume(link: Link<Session>): void {
     const { backlog } = link;
     if (backlog === null || !this.#records(link, backlog.batch)) return;
@@ -76,7 +74,7 @@ export class Intake<Session> {
     this.#parts.handler.message(link, message);
   }
 
-  /** Starts on a batch; false, and counted, when it cannot be read. */
+  /** Opens a batch; returns false, and counts it, when it is invalid. */
   #open(link: Link<Session>, batch: BatchReader, message: InboundMessage, view?: DataView): boolean {
     const { shared: { drops } } = this.#parts;
     if (message.unread) {
@@ -91,7 +89,7 @@ export class Intake<Session> {
     return false;
   }
 
-  /** Hands on what a batch has. Returns whether it is at its end: false when the time is over before. */
+  /** Dispatches a batch's records. Returns whether it is at its end: false when the time is over first. */
   #records(link: Link<Session>, batch: BatchReader): boolean {
     const { slice, handler, shared: { counters, drops } } = this.#parts;
     const record = this.#record;
@@ -99,7 +97,7 @@ export class Intake<Session> {
     const { bytes } = batch;
     inner.header = bytes;
     inner.headerView = batch.view;
-    // Counted here until the next look is due: a call for each record costs as much as what it says.
+    // Counted here between two looks, since a call for each record would double its cost.
     let due = slice.left;
     let done = 0;
     for (;;) {

@@ -5,22 +5,22 @@ import { type Context, MonitorEvent, onProgramEnd } from "../libzmq/mod.ts";
 const probeMs = 1_000;
 
 /**
- * The endpoint on which an instance listens for peers of the same host and user, or null where there is none.
+ * The endpoint for peers of the same host and user, or null if the platform has none.
  *
- * On Linux it is an abstract name: no file, no permission to ask for, free at the process's death. Who may connect
- * is decided by the kernel's knowledge of the other process, see {@link ownUserOnly}.
+ * On Linux it is an abstract name: without a file, without a permission, and free when the process ends. The kernel's
+ * information about the other process decides who may connect, see {@link ownUserOnly}.
  */
 export function localEndpoint(id: InstanceId): string | null {
   return process.platform === "linux" ? `ipc://@zeromesh-${id}` : null;
 }
 
 /**
- * Makes sure that no living process listens at a socket path. libzmq would steal it: the other one keeps its
- * connections and never gets another.
+ * Makes sure that no live process listens at a socket path. libzmq would replace its socket: the other process keeps
+ * its connections and gets no new ones.
  *
- * It also removes whatever else lies there, so that only a socket may.
+ * libzmq also removes files of other kinds, so only a socket is accepted.
  *
- * @throws {ZeromeshError} `ADDRESS_IN_USE` when somebody answers there; `ENDPOINT_INVALID` when it is no socket.
+ * @throws {ZeromeshError} `ADDRESS_IN_USE` when a process answers there; `ENDPOINT_INVALID` when it is not a socket.
  */
 export async function requireFreePath(context: Context, clock: Clock, path: string): Promise<void> {
   if (holdsSomethingElse(path)) {
@@ -52,9 +52,9 @@ export async function requireFreePath(context: Context, clock: Clock, path: stri
 }
 
 /**
- * Removes a socket's file when it is given up, and at the process's end, if it is still ours. libzmq leaves it.
+ * Removes a socket's file when it is disposed, and at the process's end, if it is still this one's. libzmq keeps it.
  *
- * Where the runtime does not let us look at files, the file stays; that harms nobody.
+ * Without permission to look at files, the file stays, which is harmless.
  */
 export function ownPath(path: string): Disposable {
   const inode = inodeOf(path);
@@ -64,7 +64,7 @@ export function ownPath(path: string): Disposable {
     try {
       unlinkSync(path);
     } catch {
-      // Somebody was faster, or we may not.
+      // Another process was faster, or the permission is missing.
     }
   };
   const atEnd = onProgramEnd(remove);
@@ -75,7 +75,7 @@ function holdsSomethingElse(path: string): boolean {
   try {
     return !statSync(path).isSocket();
   } catch {
-    return false; // nothing there, or we may not look
+    return false; // absent, or the permission is missing
   }
 }
 

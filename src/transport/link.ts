@@ -13,64 +13,64 @@ interface Queued {
   readonly type: number;
   readonly header: Uint8Array;
   readonly payload: Uint8Array;
-  /** How many messages it stands for: a batch is one entry. */
+  /** Messages that it stands for: a batch is one entry. */
   readonly count: number;
   /** The number of its first message. */
   readonly first: number;
-  /** Bytes of it that somebody else asked for. */
+  /** Its bytes that are answers to the peer. */
   readonly owed: number;
-  /** Taken back by its sender: it is skipped when its turn comes. */
+  /** Taken back by its sender; it is skipped. */
   withdrawn: boolean;
 }
 
 const request = MessageType.message;
-// Entries that one retry sends before others get a turn.
+// Entries that one retry sends before other links get a turn.
 const messagesPerRetry = 256;
-// Sends that waited for room and that one retry lets through.
+// Waiting sends that one retry admits.
 const sendsPerRetry = 1_024;
 
 /**
- * One epoch of one connection to one peer, in whichever direction it was dialled.
+ * One epoch of one connection to one peer, dialled by either side.
  *
- * Messages leave in the order in which they were accepted. Each accepted message has a number;
- * {@link Link.handed} tells whether libzmq has it, which is what `ran` depends on.
+ * Messages leave in the order of acceptance. Each accepted message has a number; {@link Link.handed} tells whether
+ * libzmq has it, which decides `ran`.
  */
 export abstract class Link<Session> {
-  /** Who opened the connection; `loopback` is the one to oneself. */
+  /** The side that opened the connection; `loopback` is this instance's connection to itself. */
   abstract readonly kind: "dialled" | "accepted" | "loopback";
-  /** Where the connection leads, for people. */
+  /** Endpoint of the connection, for people. */
   abstract readonly endpoint: string;
-  /** The routing id of the other end's socket, or null where it is not known. */
+  /** The routing id of the other end's socket, or null if unknown. */
   abstract readonly routingId: Uint8Array | null;
-  /** What the user of the transport keeps about the connection. */
+  /** The state that the transport's user attaches. */
   session: Session | null = null;
-  /** Called when a batch is about to leave: the moment to send what may ride with it. */
+  /** Called before a batch is sent: messages sent now join it. */
   rider: (() => void) | null = null;
-  /** Called when the process is about to end: what waits for the other end's leave may go without. */
+  /** Called before the process ends: messages that wait for the other end's permission may be sent without it. */
   beforeExit: (() => void) | null = null;
   /** Whether the connection ended in the middle of the ZMTP handshake. */
   brokenHandshake = false;
   /** The CURVE public key that the other end has proved to own, Z85; null without CURVE. */
   peerKey: string | null = null;
-  /** Where the other end is: `"ipc"`, or its host's IP address; null when unknown, and for the link to oneself. */
+  /** Address of the other end: `"ipc"`, or its IP address; null when unknown, and for loopback. */
   address: string | null = null;
-  /** Whether the other end is on this host, as far as the connection tells; null when unknown. */
+  /** Whether the other end is on this host, according to the connection; null when unknown. */
   local: boolean | null = null;
-  /** Whether a connection that was dialled came out at this very instance. */
+  /** Whether a dialled connection reached this very instance. */
   leadsHere = false;
-  /** What the connection holds; null where nobody bounds that. */
+  /** Bytes that the connection holds; null without a bound. */
   outlet: Outlet | null = null;
-  /** What has come by it and waits for its turn; null when nothing does. */
+  /** Received messages that wait for their turn; null without any. */
   backlog: Backlog | null = null;
-  /** Number of the last message accepted. */
+  /** Number of the last accepted message. */
   accepted = 0;
-  /** Whether anything can have reached the peer: false until the ZMTP handshake was seen. */
+  /** Whether messages can have reached the peer: false until the ZMTP handshake was seen. */
   established = true;
   protected readonly shared: LinkShared;
   #state: LinkState;
   #handed = 0;
   #batcher: Batcher | null = null;
-  // Whether the batcher has collected answers.
+  // Whether the batcher holds answers.
   #answers = false;
   readonly #queue = new Deque<Queued>();
   #queuedMessages = 0;
@@ -84,7 +84,7 @@ export abstract class Link<Session> {
     this.#state = state;
   }
 
-  /** Where the link is in its life. */
+  /** State of the link. */
   get state(): LinkState {
     return this.#state;
   }
@@ -94,7 +94,7 @@ export abstract class Link<Session> {
     return this.#queuedMessages;
   }
 
-  /** Their bytes. */
+  /** Bytes of the queued messages. */
   get queuedBytes(): number {
     return this.#queuedBytes;
   }
@@ -104,7 +104,7 @@ export abstract class Link<Session> {
     return this.#line.size;
   }
 
-  /** Whether the peer's high-water mark holds messages back. */
+  /** Whether the peer's high-water mark blocks messages. */
   get blocked(): boolean {
     return this.#blocked;
   }
@@ -114,31 +114,31 @@ export abstract class Link<Session> {
     return number <= this.#handed;
   }
 
-  /** Lets everything leave, what waited first. */
+  /** Opens the link; queued messages leave first. */
   open(): void {
     if (this.#state !== "connecting") return;
     this.#state = "open";
     this.retry();
   }
 
-  /** From now on collects small messages and sends them together. The peer must have asked for it. Once. */
+  /** Starts collecting small messages. The peer must have the feature. Once. */
   startBatching(batcher: Batcher): void {
     this.#batcher ??= batcher;
   }
 
   /**
-   * Sends one message, whose header lies at the start of the transport's header memory.
+   * Sends one message, whose header is at the start of the transport's header memory.
    *
-   * @param payload Copied before this returns, unless `owned`: then it may be kept until it leaves.
+   * @param payload Copied before this returns, unless `owned`: then the link may keep it until it is sent.
    */
   send(type: number, headerLength: number, payload: Uint8Array, owned: boolean): SendOutcome {
-    // Nobody overtakes a message that waits for room.
+    // Messages that wait for room go first.
     if (!this.#line.isFree) {
       return this.#isClosed() ? SendOutcome.closed : SendOutcome.full;
     }
     const batcher = this.#batcher;
     if (batcher !== null && this.#state === "open") {
-      // At the high-water mark messages go on being collected: what waits are whole batches.
+      // At the high-water mark messages are still collected, so that whole batches wait.
       if (this.#queue.size > 0 && this.#isFull(headerLength + payload.length)) return SendOutcome.full;
       if (batcher.take(type, headerLength, payload)) {
         if (type !== request) this.#answers = true;
@@ -160,7 +160,7 @@ export abstract class Link<Session> {
     return this.#enqueue(type, headerLength, payload, owned);
   }
 
-  /** Sends a message past the queue while the link is connecting: the handshake. */
+  /** Sends a message past the queue while the link is connecting, for the handshake. */
   sendFirst(type: number, headerLength: number, payload: Uint8Array): SendOutcome {
     if (this.#isClosed()) return SendOutcome.closed;
     const outcome = this.#write(type, headerLength, payload);
@@ -168,7 +168,7 @@ export abstract class Link<Session> {
     return SendOutcome.sent;
   }
 
-  /** The process is about to end: whatever waits leaves now, as far as there is room. Returns whether nothing is left. */
+  /** Sends waiting messages, as far as there is room, before the process ends. Returns whether none is left. */
   flushBeforeExit(): boolean {
     if (this.#state !== "open") return true;
     this.outlet?.keep(0);
@@ -178,12 +178,12 @@ export abstract class Link<Session> {
     return this.#isClosed() || this.#queue.size + this.#line.size === 0;
   }
 
-  /** A batch is about to leave, see {@link rider}. */
+  /** Called before a batch is sent, see {@link rider}. */
   beforeBatch(): void {
     this.rider?.();
   }
 
-  /** Sends what a batcher collected: `count` messages in one frame of type `type`. */
+  /** Sends `count` messages of a batcher in one frame of type `type`. */
   sendBatch(type: number, header: Uint8Array, payload: Uint8Array, count: number): void {
     const answers = this.#answers;
     this.#answers = false;
@@ -193,7 +193,7 @@ export abstract class Link<Session> {
       if (outcome === WriteOutcome.sent) {
         this.#handed += count;
         this.shared.counters.sent += count;
-        // What left of the queue before may have found these still here.
+        // Waiters may have been held by these messages, also if the queue itself became empty before.
         return this.#wakeWaiting();
       }
       if (outcome === WriteOutcome.lost) return;
@@ -205,7 +205,7 @@ export abstract class Link<Session> {
   /**
    * Takes back a message that has not left yet.
    *
-   * @returns Whether it was still here.
+   * @returns Whether it was still queued.
    */
   withdraw(number: number): boolean {
     if (number <= this.#handed) return false;
@@ -226,31 +226,31 @@ export abstract class Link<Session> {
   }
 
   /**
-   * Waits for room after {@link send} was refused with `full`. `send` is called in its turn, when there is room or
-   * the link is closed, until it returns true: it was not refused with `full` again, or has no need any more.
+   * Waits for room after {@link send} returned `full`. `send` is called in turn, when there is room or the link is
+   * closed, until it returns true, which means that it was not refused with `full` or need not send any more.
    *
-   * @param left Called once, when the place in the line is free again.
+   * @param left Called once, when the place in the line is free.
    */
   queueUp(send: () => boolean, left?: () => void): LinePlace {
     return this.#line.join(send, left);
   }
 
-  /** Resolves when something has left the queue or the link is closed. */
+  /** Resolves when a message has left the queue or the link is closed. */
   room(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Sends what a batcher holds, as far as the peer has room. */
+  /** Sends the batcher's messages, as far as the peer has room. */
   flush(): void {
     this.#batcher?.flush();
   }
 
-  /** Whether everything accepted was handed to libzmq. */
+  /** Whether libzmq has all accepted messages. */
   get flushed(): boolean {
     return this.#handed === this.accepted;
   }
 
-  /** Sends what waits, as far as the peer has room. Returns how many entries left. */
+  /** Sends queued entries, as far as the peer has room. Returns how many left. */
   retry(): number {
     if (this.#state !== "open") return 0;
     let count = 0;
@@ -277,16 +277,16 @@ export abstract class Link<Session> {
     const left = this.#queue.size + this.#line.size;
     if (left === 0 && this.#blocked) this.#unblock();
     else if (left > 0 && !this.#blocked) {
-      this.#block(); // out of budget: the pump comes back
+      this.#block(); // out of budget: the reactor calls again
     }
     if (count > 0) this.#wakeWaiting();
     return count;
   }
 
-  /** Ends the link from this side. What was handed to libzmq may still leave for `lingerMs`. */
+  /** Ends the link from this side. Messages in libzmq may still leave for `lingerMs`. */
   abstract close(lingerMs: number, loss?: LinkLoss): void;
 
-  /** Ends the connection of a peer that does not take what waits for it. */
+  /** Ends the connection of a peer that does not read. */
   abandon(reason: string): void {
     if (this.#isClosed()) return;
     this.shared.drops.count("slowPeer");
@@ -299,10 +299,10 @@ export abstract class Link<Session> {
   /** Writes one message to libzmq; the header from the shared region. */
   protected abstract writeRegion(type: number, headerLength: number, payload: Uint8Array): WriteOutcome;
 
-  /** Has the reactor retry on every wake, or not. */
+  /** Adds or removes the reactor's retry at each wake. */
   protected abstract onBlocked(blocked: boolean): void;
 
-  /** Marks the link closed and forgets what is queued. Returns false when it was closed already. */
+  /** Closes the link and drops its queue. Returns false when it was closed already. */
   protected markClosed(): boolean {
     if (this.#state === "closed") return false;
     this.#state = "closed";
@@ -315,12 +315,12 @@ export abstract class Link<Session> {
     if (this.#blocked) this.#unblock();
     this.outlet?.close();
     this.#wakeWaiting();
-    // A moment later, because whoever closes the link says first why it ended.
+    // In a microtask, because the code that closes the link sets the reason first.
     if (this.#line.size > 0) queueMicrotask(() => this.#line.serve(Infinity));
     return true;
   }
 
-  /** Drops what has come and waits for its turn. */
+  /** Drops received messages that wait for their turn. */
   dropBacklog(): void {
     const waiting = this.backlog?.clear() ?? 0;
     this.backlog = null;
@@ -354,7 +354,7 @@ export abstract class Link<Session> {
     return SendOutcome.queued;
   }
 
-  /** Whether there is no room for another message. A single one larger than the limit may go alone. */
+  /** Whether there is no room for another message. A single one above the limit may go alone. */
   #isFull(bytes: number): boolean {
     return this.#queuedMessages >= this.shared.maxQueuedMessages ||
       (this.#queuedMessages > 0 && this.#queuedBytes + bytes > this.shared.maxQueuedBytes);
@@ -393,5 +393,5 @@ export abstract class Link<Session> {
   }
 }
 
-/** The loss that a link ends with when our side closes it. */
+/** The loss of a link that this side closes. */
 export const closedByUs: LinkLoss = Object.freeze({ code: "CLOSED", reason: "this instance closed it" });

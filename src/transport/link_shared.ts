@@ -5,39 +5,39 @@ import type { Outlets } from "./outlets.ts";
 
 /** Why a connection ended. */
 export interface LinkLoss {
-  /** The code that whatever waited on the connection ends with. */
+  /** The code for waiters on the connection. */
   readonly code: ErrorCode;
-  /** What happened, for the message of that error. */
+  /** The reason, for the message of that error. */
   readonly reason: string;
 }
 
 /**
- * Where a link is in its life. `connecting`: messages wait in the queue, only `sendFirst` leaves.
- * `open`: everything leaves. `closed`: nothing does.
+ * State of a link. `connecting`: messages are queued, only `sendFirst` sends. `open`: all messages are sent. `closed`:
+ * none is.
  */
 export type LinkState = "connecting" | "open" | "closed";
 
-/** What became of a message given to `Link.send`. */
+/** The result of `Link.send`. */
 export const SendOutcome = {
   /** libzmq has it, or it leaves with this turn's batch. */
   sent: 0,
-  /** It waits in the link's bounded queue. */
+  /** It is in the link's bounded queue. */
   queued: 1,
-  /** The queue is full; nothing was taken. */
+  /** The queue is full; the message was not accepted. */
   full: 2,
-  /** The link is closed; nothing was taken. */
+  /** The link is closed; the message was not accepted. */
   closed: 3,
 } as const;
 /** A value of {@link SendOutcome}. */
 export type SendOutcome = (typeof SendOutcome)[keyof typeof SendOutcome];
 
-/** What all links of a transport share. */
+/** The parts that all links of a transport share. */
 export interface LinkShared {
   /** libzmq. */
   readonly backend: Backend;
-  /** Where the header of the next message lies. */
+  /** Region of the next message's header. */
   readonly header: Region;
-  /** Byte n is n: where type frames come from. */
+  /** Byte n is n: the source of type frames. */
   readonly types: Region;
   /** Counts drops. */
   readonly drops: DropCounters;
@@ -45,7 +45,7 @@ export interface LinkShared {
   readonly maxQueuedMessages: number;
   /** Limit of bytes in one link's queue. */
   readonly maxQueuedBytes: number;
-  /** What links hold of messages that their peers have not taken; null where nobody bounds that. */
+  /** Bytes that peers have not taken; null without a bound. */
   readonly outlets: Outlets | null;
   /** Counters. */
   readonly counters: { sent: number; received: number; blocked: number };

@@ -4,12 +4,10 @@ export class LinkTable<L> {
   #size = 0;
   #last: Entry<L> | null = null;
 
-  /** How many links are in. */
   get size(): number {
     return this.#size;
   }
 
-  /** All links. */
   *values(): IterableIterator<L> {
     for (let entry of this.#buckets.values()) {
       for (;;) {
@@ -22,7 +20,7 @@ export class LinkTable<L> {
 
   /** The link whose id is the first `size` bytes. */
   find(bytes: Uint8Array, view: DataView, size: number): L | undefined {
-    // Messages of one peer come in runs.
+    // Consecutive messages often have the same sender.
     const last = this.#last;
     if (last !== null && last.size === size && equal(last.view, view, bytes, size, last.bytes)) {
       return last.link;
@@ -38,7 +36,7 @@ export class LinkTable<L> {
     return undefined;
   }
 
-  /** Adds a link; `id` is kept. */
+  /** Adds a link and keeps `id`. */
   add(id: Uint8Array, link: L): void {
     const view = new DataView(id.buffer, id.byteOffset, id.length);
     const key = hash(id, view, id.length);
@@ -47,7 +45,7 @@ export class LinkTable<L> {
     this.#size++;
   }
 
-  /** Takes a link out. Returns whether it was in. */
+  /** Removes a link. Returns whether it was in. */
   remove(id: Uint8Array, link: L): boolean {
     const view = new DataView(id.buffer, id.byteOffset, id.length);
     const key = hash(id, view, id.length);
@@ -76,7 +74,7 @@ interface Entry<L> {
 }
 
 function hash(bytes: Uint8Array, view: DataView, size: number): number {
-  // The last eight bytes are random in our ids, and well mixed in a UUID.
+  // The last eight bytes of an id are random, and well mixed in a UUID.
   if (size >= 8) return (view.getUint32(size - 8, true) ^ view.getUint32(size - 4, true)) >>> 0;
   let value = 2_166_136_261;
   for (let i = 0; i < size; i++) value = Math.imul(value ^ (bytes[i] ?? 0), 16_777_619);

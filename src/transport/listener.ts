@@ -11,49 +11,46 @@ import { type RouterHost, RouterLink } from "./router_link.ts";
 import type { LinkLoss } from "./transport.ts";
 import type { UnfinishedMessages } from "./unfinished.ts";
 
-/** What a listener needs of its transport. */
+/** The transport of a listener. */
 export interface ListenerHost<Session> {
-  /** Reads its frames. */
   readonly reader: FrameReader;
-  /** What its links share. */
   readonly shared: LinkShared;
-  /** The most peers that may be known by their own connection. */
+  /** The most peers known by their own connection. */
   readonly maxConnections: number;
-  /** Ends connections whose messages never end; null where the platform does not tell. */
+  /** Ends connections whose messages never end; null if the platform lacks the information. */
   readonly unfinished: UnfinishedMessages | null;
-  /** Logs connections that are refused. */
+  /** Logs refused connections. */
   readonly refusals: Refusals;
   /** The time of the pass. */
   readonly slice: TimeSlice;
-  /** Hands messages on. */
+  /** Dispatches messages. */
   readonly intake: Intake<Session>;
   /** Bytes that may wait of one connection before the socket is read more slowly; four times as many end it. */
   readonly maxBacklogBytes: number;
   /** Reports the end of a link. */
   gone(link: Link<Session>, loss: LinkLoss): void;
-  /** Reads what monitors have to say. */
+  /** Handles the events of monitors. */
   drainMonitors(): void;
-  /** Calls back one turn of the event loop later. */
+  /** Calls back in the next turn of the event loop. */
   nextTurn(callback: () => void): void;
 }
 
 const watchedEvents = MonitorEvent.ACCEPTED | MonitorEvent.DISCONNECTED | MonitorEvent.HANDSHAKE_SUCCEEDED |
   refusalEvents;
 
-// While more waits of one connection than may, one more of its messages is read in so many turns, because it could be
-// another connection's that waits behind it.
+// At a connection's limit of waiting messages, one more message of the socket is read in this many turns, because it
+// may belong to another connection.
 const turnsAtLimit = 4;
-// So many times the limit ends the connection.
+// A connection ends at this multiple of the limit.
 const endsAt = 4;
 
 const lost: LinkLoss = Object.freeze({ code: "PEER_DISCONNECTED", reason: "the connection was lost" });
 
 /**
- * The ROUTER on which peers dial in, and which connection belongs to whom.
+ * The ROUTER that peers dial, and the links of its connections.
  *
- * A peer known only by its own connection is lost when that connection is: the monitor names it by
- * descriptor, and the descriptor is mapped to a routing id at the first message. For that the monitor is
- * always read before the socket.
+ * A peer known only by its own connection is lost with it: the monitor names the connection by descriptor, and the
+ * first message maps the descriptor to a routing id. So the monitor is always read before the socket.
  */
 export class Listener<Session> implements Source, RouterHost<Session> {
   readonly socket: Socket;
@@ -63,10 +60,10 @@ export class Listener<Session> implements Source, RouterHost<Session> {
   readonly #live = new Set<number>();
   readonly #owners = new Map<number, RouterLink<Session>>();
   readonly #blocked = new Set<RouterLink<Session>>();
-  // Lost in this turn; libzmq may hand over the last of what it had decoded just after it reported the loss.
+  // Lost in this turn; libzmq may deliver its last decoded messages just after it reported the loss.
   readonly #lost = new Set<RouterLink<Session>>();
   readonly #leaving = new Departures<RouterLink<Session>>((link) => this.#finish(link));
-  /** Links of which something waits, the one whose turn it is first. */
+  /** Links with waiting messages, in the order of turns. */
   readonly #waiting = new Deque<RouterLink<Session>>();
   #backlogFirst = false;
   #turnsWithout = 0;
@@ -86,7 +83,7 @@ export class Listener<Session> implements Source, RouterHost<Session> {
     return this.#links.size;
   }
 
-  /** Connections of which nothing was heard. */
+  /** Connections that have sent no message. */
   get silent(): number {
     return Math.max(0, this.#live.size - this.#owners.size);
   }
@@ -96,18 +93,18 @@ export class Listener<Session> implements Source, RouterHost<Session> {
     return this.#links.values();
   }
 
-  /** Whether any link waits for room. */
+  /** Whether a link waits for room. */
   get blocked(): boolean {
     return this.#blocked.size > 0;
   }
 
-  /** Reads what arrived, and goes on with what waits. Called by the reactor. */
+  /** Reads messages and continues waiting ones. Called by the reactor. */
   receive(budget: number): number {
     let allowed = budget;
     let count = budget;
     if (this.#waiting.size === 0) count = this.#read(budget);
     else {
-      // Whichever comes first may use up the time of the pass, and the other one does a single thing.
+      // The first of the two may use up the time of the pass; the other one then handles a single message.
       this.#backlogFirst = !this.#backlogFirst;
       if (this.#backlogFirst) this.#resume();
       if (this.#host.slice.over) allowed = 1;
@@ -115,7 +112,7 @@ export class Listener<Session> implements Source, RouterHost<Session> {
       else count = this.#read(allowed);
       if (!this.#backlogFirst) this.#resume();
     }
-    // Lost links of which nothing waits any more are at their end when the socket is empty.
+    // When the socket is empty, lost links without waiting messages are at their end.
     const more = this.#waiting.size > 0 || !this.#leaving.empty || count >= allowed;
     return more ? budget : count;
   }
@@ -150,7 +147,7 @@ export class Listener<Session> implements Source, RouterHost<Session> {
       }
       const result = reader.readRest(this.#handle, typeSize);
       if (link !== undefined) link.messages++;
-      // Its many parts have to be read to their end; that it is not done again is all that can be had.
+      // Its parts must be read to their end, but ending the connection prevents another such message.
       if (reader.tooManyParts) unfinished?.end(link?.fd ?? reader.sourceFd);
       if (result === ReadResult.discarding) {
         this.#discarding = true;
@@ -167,7 +164,7 @@ export class Listener<Session> implements Source, RouterHost<Session> {
     return budget;
   }
 
-  /** A message has to wait behind others of its connection. False when that has enough of them for now. */
+  /** Queues a message behind others of its connection. Returns false at the connection's limit. */
   #wait(link: RouterLink<Session>): boolean {
     const { maxBacklogBytes, shared, reader, intake } = this.#host;
     const { bytes } = link.backlog!;
@@ -180,13 +177,13 @@ export class Listener<Session> implements Source, RouterHost<Session> {
     return false;
   }
 
-  /** Ends the connection of a link where the platform lets us; its loss is told as any other. */
+  /** Ends a link's connection if the platform can; its loss is reported like others. */
   end(link: RouterLink<Session>, why: string): void {
     this.#host.refusals.tell(why);
     this.#host.unfinished?.end(link.fd);
   }
 
-  /** Tries the links that wait for room. POLLOUT of a ROUTER says nothing about one of them. */
+  /** Retries the links that wait for room. A ROUTER's POLLOUT says nothing about a single link. */
   retry(): number {
     let count = 0;
     for (const link of [...this.#blocked]) count += link.retry();
@@ -209,7 +206,7 @@ export class Listener<Session> implements Source, RouterHost<Session> {
     this.#host.gone(link, loss);
   }
 
-  /** Ends all links and the socket. */
+  /** Closes all links and the socket. */
   close(lingerMs: number): void {
     for (const link of [...this.#lost, ...this.#leaving.all]) this.#finish(link);
     for (const link of [...this.#links.values()]) {
@@ -227,7 +224,7 @@ export class Listener<Session> implements Source, RouterHost<Session> {
   }
 
   #meet(id: Uint8Array, fd: number): RouterLink<Session> | undefined {
-    // Its ACCEPTED was emitted before its first message, so it can be read now.
+    // Its ACCEPTED event was emitted before its first message, so it can be read now.
     this.#host.drainMonitors();
     if (this.#links.size >= this.#host.maxConnections) return undefined;
     const link = new RouterLink<Session>(this, this.#host.shared, id, fd);
@@ -242,7 +239,7 @@ export class Listener<Session> implements Source, RouterHost<Session> {
         if (owner !== undefined) this.#finish(owner);
         this.#owners.set(fd, link);
       } else {
-        // The sender has already gone: what it answered counts, what it asks for cannot be answered.
+        // The sender has gone: its answers count, its requests cannot be answered.
         link.lose();
         this.#leaving.add(link);
       }
@@ -269,7 +266,7 @@ export class Listener<Session> implements Source, RouterHost<Session> {
   #lose(link: RouterLink<Session>): void {
     if (!link.lose()) return;
     this.#lost.add(link);
-    // What had arrived is read to the end first: replies of a peer that answered and left.
+    // Received messages are read first: a peer may have answered and left.
     this.#host.nextTurn(() => this.#leave(link));
   }
 

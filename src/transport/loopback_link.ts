@@ -3,7 +3,7 @@ import { closedByUs, Link, type LinkShared } from "./link.ts";
 import { WriteOutcome } from "./write.ts";
 import type { LinkLoss, TransportHandler } from "./transport.ts";
 
-/** The link to oneself: messages arrive in a later microtask, as copies. */
+/** The link of an instance to itself: messages arrive in a later microtask, as copies. */
 export class LoopbackLink<Session> extends Link<Session> {
   readonly kind = "loopback";
   readonly endpoint = "this instance";

@@ -1,5 +1,5 @@
 /**
- * Frames between instances: listening, dialling, bounded queues, loss of connections.
+ * Transport of frames between instances: listening, dialling, bounded queues, loss of connections.
  *
  * @module
  */

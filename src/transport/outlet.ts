@@ -1,49 +1,49 @@
 import type { MemoryReturn, Partings, TcpConnections } from "../libzmq/mod.ts";
 
-// A look at a connection costs 0.4 µs on Bun and 0.8 µs on Deno: too much for each small message.
+// Reading a connection's state costs 0.4 µs on Bun and 0.8 µs on Deno: too much for each small message.
 const lookEveryBytes = 64 * 1024;
-// ZMTP: in front of a frame of up to 255 bytes there are two, in front of a longer one nine.
+// ZMTP: a frame of up to 255 bytes has two bytes of header, a longer one nine.
 const shortFrameBytes = 255;
 const shortHeadBytes = 2;
 const longHeadBytes = 9;
-// CURVE: what it adds to each of the three frames of a message.
+// CURVE adds this to the three frames of a message.
 const curveBytes = 3 * 33;
 
-/** What an outlet needs of all of them. */
+/** The registry of outlets. */
 export interface OutletHost {
-  /** Bytes that all hold together. */
+  /** Total bytes of all outlets. */
   bytes: number;
-  /** Looks at connections by descriptor; null where the platform does not tell. */
+  /** Reads connections by descriptor; null if the platform cannot. */
   readonly connections: TcpConnections | null;
-  /** What one connection may have in libzmq now. */
+  /** Bytes that one connection may have in libzmq now. */
   readonly limitBytes: number;
-  /** Is told what passes, and what becomes free. */
+  /** Gets the bytes that pass and those that become free. */
   readonly memory: Pick<MemoryReturn, "passed" | "freed">;
-  /** Keeps connections until their other ends have read everything. */
+  /** Keeps connections until their other ends have read all. */
   readonly partings: Pick<Partings, "keep">;
-  /** Looks at a connection from now on, until it holds nothing. */
+  /** Observes a connection until it holds nothing. */
   watch(outlet: Outlet): void;
-  /** A connection is over. */
+  /** Removes a closed connection. */
   forget(outlet: Outlet): void;
 }
 
 /**
- * What one connection holds of this process because its other end has not taken it yet: bytes that libzmq was given and
- * that have not left, and answers that wait before libzmq.
+ * The memory that one connection holds because its other end has not read: bytes in libzmq, and answers queued before
+ * it.
  *
- * libzmq counts messages and not bytes, and does not tell what became of them. The kernel does: how many bytes the other
- * end has acknowledged, and for a Unix socket whether it has read them all.
+ * libzmq counts messages, not bytes, and does not report their fate. The kernel does: how many bytes the other end has
+ * acknowledged, and for a Unix socket whether it has read all.
  */
 export class Outlet {
-  /** Whether a write was refused, so that nothing is written before the next look that finds room. */
+  /** Whether a write was refused, so that no write happens before a look finds room. */
   refused = false;
-  /** Since when nothing has left; this and the two that follow are kept by `Outlets`. */
+  /** Since when no byte has left; `Outlets` keeps this field and the next two. */
   stuckSince = 0;
-  /** When to look next. */
+  /** Time of the next look. */
   lookAt = 0;
-  /** How long to wait between two looks while writes are refused. */
+  /** Time between two looks while writes are refused. */
   pauseMs = 1;
-  /** Ends the connection, for a reason. */
+  /** Ends the connection with a reason. */
   readonly end: (reason: string) => void;
   readonly #all: OutletHost;
   #fd = -1;
@@ -52,20 +52,20 @@ export class Outlet {
   #unix = false;
   #acked = 0;
   #unread = 0;
-  // In libzmq or the system's buffers, as far as a look has told, and handed over since.
+  // In libzmq or the system's buffers according to the last look, and written since.
   #bytes = 0;
   #fresh = 0;
-  // Answers that wait before libzmq.
+  // Answers queued before libzmq.
   #waiting = 0;
   #moved = false;
   #blocked = false;
   #closed = false;
-  // Whether writes are held back above the limit.
+  // Whether the limit applies to writes.
   #bounded = true;
   #kept = false;
 
   /**
-   * @param all All of them.
+   * @param all The registry.
    * @param end Ends the connection.
    */
   constructor(all: OutletHost, end: (reason: string) => void) {
@@ -78,12 +78,12 @@ export class Outlet {
     return this.#bytes + this.#fresh + this.#waiting;
   }
 
-  /** Whether something has been held for longer than it takes to hand it over. */
+  /** Whether bytes are held for longer than a write takes. */
   get laden(): boolean {
     return this.#bytes > 0 || this.#blocked;
   }
 
-  /** The connection has a descriptor now. Without one nothing is known of what leaves, and nothing counted. */
+  /** Sets the connection's descriptor. Without one the bytes are unknown and not counted. */
   connected(fd: number, secure: boolean): void {
     const { connections } = this.#all;
     if (fd < 0 || connections === null) return;
@@ -96,7 +96,7 @@ export class Outlet {
     this.#fresh = 0;
   }
 
-  /** Whether libzmq may be given so many bytes more. One message may always go alone. */
+  /** Whether libzmq may get this many more bytes. One message may always go alone. */
   admits(bytes: number): boolean {
     if (this.refused) return false;
     if (this.#bytes + this.#fresh + bytes <= this.#all.limitBytes || this.#fd < 0 || !this.#bounded) {
@@ -109,7 +109,7 @@ export class Outlet {
     return false;
   }
 
-  /** libzmq was given a message. */
+  /** Counts a message that libzmq got. */
   handed(headerLength: number, payloadLength: number): void {
     if (this.#fd < 0) return void (this.#moved = true);
     this.#fresh += headerLength + payloadLength + this.#extraBytes + shortHeadBytes + 1 +
@@ -118,7 +118,7 @@ export class Outlet {
     if (this.#fresh >= lookEveryBytes) this.look();
   }
 
-  /** So many bytes of answers wait before libzmq, or, if negative, wait there no more. */
+  /** Counts bytes of answers that are queued before libzmq, or, if negative, no longer are. */
   wait(bytes: number): void {
     if (this.#closed) return;
     this.#waiting += bytes;
@@ -132,7 +132,7 @@ export class Outlet {
     else this.refused = false;
   }
 
-  /** Asks the kernel what has left. */
+  /** Asks the kernel how many bytes have left. */
   look(): void {
     if (this.#closed || this.#fd < 0) return;
     const { connections, memory } = this.#all;
@@ -141,40 +141,40 @@ export class Outlet {
     if (this.#bytes > 0) this.#all.watch(this);
   }
 
-  /** Whether anything has left since this was asked last; where nothing tells, whether libzmq took anything. */
+  /** Whether bytes have left since the last call; without the kernel's answer, whether libzmq took some. */
   moved(): boolean {
     const moved = this.#moved;
     this.#moved = false;
     return moved;
   }
 
-  /** Nothing has left for a while: if the system holds nothing, there is nothing that could. */
+  /** Called after a while without movement: if the system holds nothing, the rest is counted as gone. */
   settle(): void {
     if (this.#fd >= 0 && this.#all.connections!.unread(this.#fd) === 0) this.#left(Infinity);
   }
 
-  /** Has both ends of the connection learn that it is over, where that can be done. */
+  /** Shuts the connection down for both ends, if the platform can. */
   shutdown(): void {
     const { connections } = this.#all;
     if (this.#fd < 0 || connections === null || this.#identity === null) return;
-    // The descriptor may be another connection's by now.
+    // The descriptor may belong to another connection now.
     if (connections.identity(this.#fd) === this.#identity) connections.shutdown(this.#fd);
   }
 
-  /** The process ends: whatever waits is given to libzmq, which alone can still send it. */
+  /** Lifts the limit at the process's end: only libzmq can still send the waiting messages. */
   release(): void {
     this.#bounded = false;
     this.refused = false;
   }
 
-  /** The socket is about to be closed, and what was given to it should arrive: the connection stays until it has. */
+  /** Keeps the connection of a closing socket until the other end has read all. */
   keep(lingerMs: number): void {
     if (this.#kept || this.#fd < 0 || this.#identity === null) return;
     this.#kept = true;
     this.#all.partings.keep(this.#fd, this.#identity, lingerMs);
   }
 
-  /** The connection is over, and holds nothing. */
+  /** Ends the outlet with its connection. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -195,7 +195,7 @@ export class Outlet {
   #leftOfTcp(connections: TcpConnections): number {
     const acked = connections.acked(this.#fd);
     const left = acked - this.#acked;
-    // A descriptor that is another connection's by now, or nobody's, says nothing about this one.
+    // The descriptor belongs to another connection now, or to none.
     if (left <= 0) return 0;
     this.#acked = acked;
     this.#moved = true;
@@ -206,7 +206,7 @@ export class Outlet {
     const unread = connections.unread(this.#fd);
     if (unread !== this.#unread) this.#moved = true;
     this.#unread = unread;
-    // As long as libzmq has something it fills the socket up, and what the socket holds is never nothing.
+    // While libzmq holds bytes it keeps the socket's buffer filled, so an empty buffer means that all have left.
     return unread === 0 ? Infinity : 0;
   }
 }

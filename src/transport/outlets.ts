@@ -2,38 +2,38 @@ import type { CancelTimer, Clock } from "../core/mod.ts";
 import type { TcpConnections } from "../libzmq/mod.ts";
 import type { Outlet, OutletHost } from "./outlet.ts";
 
-/** What {@link Outlets} work with. */
+/** The parts of {@link Outlets}. */
 export interface OutletsParts {
-  /** Looks at connections by descriptor; null where the platform does not tell. */
+  /** Reads connections by descriptor; null if the platform cannot. */
   readonly connections: TcpConnections | null;
-  /** What is told of what passes and becomes free, and what keeps connections until their other ends have read all. */
+  /** Gets the bytes that pass and become free, and keeps connections until their other ends have read all. */
   readonly context: Pick<OutletHost, "memory" | "partings">;
   /** Clock. */
   readonly clock: Clock;
-  /** What one connection may hold. */
+  /** The most bytes of one connection. */
   readonly maxPeerBytes: number;
-  /** What all may hold together. */
+  /** The most bytes of all connections. */
   readonly maxInFlightBytes: number;
-  /** A connection from which nothing leaves for so long is ended. */
+  /** A connection without movement for this long is ended. */
   readonly slowPeerMs: number;
-  /** Has links that wait for room try again. */
+  /** Retries links that wait for room. */
   retry(): void;
 }
 
-// How soon a link whose write was refused is looked at: at first, and at most, while nothing leaves.
+// Time until the first look after a refused write, and the longest time while nothing moves.
 const firstLookMs = 1;
 const longestLookMs = 32;
-// How often others are looked at that hold something.
+// Time between looks at other connections that hold bytes.
 const idleLookMs = 50;
-// Of its share a connection may have a quarter in libzmq, where it can no longer be taken back; and of what is free for
-// all an eighth, so that there is always some. With less than a batch or two nothing would flow.
+// A connection may have a quarter of its share in libzmq, from where it cannot be taken back, and an eighth of the
+// bytes that are free for all, so that some always remain. With less than a batch or two, messages would stall.
 const partOfShare = 4;
 const partOfFree = 8;
 const leastBytes = 64 * 1024;
 
-/** What all connections hold, and a look now and then at those that hold something. */
+/** The outlets of all connections, with a periodic look at those that hold bytes. */
 export class Outlets implements OutletHost {
-  /** Bytes that all hold together. Each may hold up to 64 KiB besides that nobody has looked at yet. */
+  /** Total bytes. Each connection may hold 64 KiB more that no look has counted yet. */
   bytes = 0;
   readonly #parts: OutletsParts;
   readonly #watched = new Set<Outlet>();
@@ -43,34 +43,33 @@ export class Outlets implements OutletHost {
   #pauseMs = firstLookMs;
   #closed = false;
 
-  /** @param parts What they work with. */
   constructor(parts: OutletsParts) {
     this.#parts = parts;
     this.#mostBytes = Math.max(leastBytes, Math.floor(parts.maxPeerBytes / partOfShare));
   }
 
-  /** Looks at connections by descriptor; null where the platform does not tell. */
+  /** Reads connections by descriptor; null if the platform cannot. */
   get connections(): TcpConnections | null {
     return this.#parts.connections;
   }
 
-  /** What one connection may have in libzmq now. */
+  /** Bytes that one connection may have in libzmq now. */
   get limitBytes(): number {
     const part = (this.#parts.maxInFlightBytes - this.bytes) / partOfFree;
     return part >= this.#mostBytes ? this.#mostBytes : Math.max(leastBytes, part);
   }
 
-  /** Is told what passes, and what becomes free. */
+  /** Gets the bytes that pass and those that become free. */
   get memory(): OutletHost["memory"] {
     return this.#parts.context.memory;
   }
 
-  /** Keeps connections until their other ends have read everything. */
+  /** Keeps connections until their other ends have read all. */
   get partings(): OutletHost["partings"] {
     return this.#parts.context.partings;
   }
 
-  /** Looks at a connection from now on, until it holds nothing. */
+  /** Observes a connection until it holds nothing. */
   watch(outlet: Outlet): void {
     const now = this.#parts.clock.now();
     if (!this.#watched.has(outlet)) {
@@ -83,12 +82,12 @@ export class Outlets implements OutletHost {
     this.#plan(now, outlet.lookAt);
   }
 
-  /** A connection is over. */
+  /** Removes a closed connection. */
   forget(outlet: Outlet): void {
     this.#watched.delete(outlet);
   }
 
-  /** Ends all looking. */
+  /** Ends the looks. */
   close(): void {
     this.#closed = true;
     this.#cancel?.();
@@ -119,7 +118,7 @@ export class Outlets implements OutletHost {
       if (this.#watched.has(outlet)) next = Math.min(next, outlet.lookAt);
     }
     if (next !== Infinity) this.#plan(now, next);
-    // Who finds that there is still no room plans the next look.
+    // A link that still has no room schedules the next look.
     if (retry) this.#parts.retry();
   };
 

@@ -1,6 +1,6 @@
 import type { Socket } from "../libzmq/mod.ts";
 
-/** What the options of libzmq's sockets depend on. */
+/** Inputs of the socket options. */
 export interface Tuning {
   /** The largest payload, in bytes. */
   readonly maxPayloadBytes: number;
@@ -8,18 +8,18 @@ export interface Tuning {
   readonly highWaterMark: number;
 }
 
-/** A frame with so much beyond `maxPayloadBytes` is taken: libzmq cuts the connection above, and a batch needs room. */
+/** libzmq cuts a connection at a frame this much above `maxPayloadBytes`: batches and large payloads need room. */
 export const frameSlackBytes = 128 * 1024;
 
-// The dialler pings, and the other end learns from the TTL when to give up. Not both: who pings must never stop reading
-// (see below), and a listener has to, when somebody floods it.
+// The dialler pings, and the listener learns its timeout from the TTL. They do not both ping: an instance that pings
+// must never stop reading (see below), and a listener must, when a peer floods it.
 const heartbeatMs = 1_000;
 const heartbeatPatience = 3;
-// libzmq 4.3 aborts the process ("Assertion failed: !_io_error") if it wants to ping on a connection that broke while
-// its reading side was full. So a dialler takes more unread than answers can come to the calls that wait for them.
+// libzmq 4.3 aborts the process ("Assertion failed: !_io_error") if it pings on a connection that broke while its
+// reading side was full. So a dialler's mark exceeds the number of answers that can come.
 const dialledReceiveMark = 2 ** 18;
 
-/** Sets the options of a ROUTER that listens. */
+/** Sets the options of a listening ROUTER. */
 export function tuneListener(socket: Socket, tuning: Tuning): void {
   tuneBoth(socket, tuning);
   socket.set("ROUTER_MANDATORY", 1).set("BACKLOG", 4_096);
@@ -29,10 +29,10 @@ export function tuneListener(socket: Socket, tuning: Tuning): void {
  * Sets the options of a DEALER.
  *
  * @param id Its routing id.
- * @param dialled How many connections this instance has dialled.
+ * @param dialled Connections that this instance has dialled.
  */
 export function tuneDialler(socket: Socket, tuning: Tuning, id: Uint8Array, dialled: number): void {
-  // libzmq's timers are searched one by one: an instance that dials thousands pings more slowly.
+  // libzmq searches its timers one by one: an instance that dials thousands pings more slowly.
   const pingMs = Math.max(heartbeatMs, dialled);
   tuneBoth(socket, tuning);
   socket.set("ROUTING_ID", id)

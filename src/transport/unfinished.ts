@@ -1,21 +1,21 @@
 import type { CancelTimer, Clock } from "../core/mod.ts";
 import type { Socket, TcpConnections } from "../libzmq/mod.ts";
 
-/** What an {@link UnfinishedMessages} works with. */
+/** The parts of {@link UnfinishedMessages}. */
 export interface UnfinishedParts {
-  /** Looks at connections by descriptor. */
+  /** Reads connections by descriptor. */
   readonly connections: TcpConnections;
   /** Clock. */
   readonly clock: Clock;
-  /** What one message may have, in bytes, with everything that may lie around it. */
+  /** The most bytes of one message with its framing. */
   readonly limitBytes: number;
-  /** What all connections together may have sent of a first message that has not ended. */
+  /** The most bytes of unfinished first messages of all connections. */
   readonly maxFirstBytes: number;
-  /** Whether connections have to prove who they are before they send messages. */
+  /** Whether connections prove their identity before they send messages. */
   readonly secure: boolean;
-  /** Reads what monitors have to say: who is gone is removed before anybody looks. */
+  /** Handles monitors' events, so that closed connections are removed before a look. */
   drainMonitors(): void;
-  /** A connection was ended because its message had so many bytes and no end. */
+  /** Called when a connection was ended for a message of this many bytes without an end. */
   cut(bytes: number): void;
 }
 
@@ -23,38 +23,38 @@ interface Entry {
   readonly socket: Socket;
   readonly read: () => number;
   readonly name: string;
-  /** Whether the ZMTP handshake is over, where that is known. */
+  /** Whether the ZMTP handshake is over, if known. */
   readonly established: (() => boolean) | null;
-  /** What the kernel had received when the last complete message was seen. */
+  /** Bytes that the kernel had received at the last complete message. */
   base: number;
   messages: number;
-  /** What has come of the first message, as long as it has not ended. */
+  /** Bytes of the unfinished first message. */
   first: number;
 }
 
-// How long until the next look: usually, and while a message is large enough to be watched closely.
+// Time until the next look: usually, and while a message is large enough to be watched closely.
 const lookMs = 50;
 const closeLookMs = 10;
 const suspiciousBytes = 16 * 1024 * 1024;
 // Most connections of one look; more take turns. A look at one costs 0.4 µs on Bun and 0.8 µs on Deno.
 const looksAtOnce = 512;
-// The system's receive buffers, whose bytes libzmq may not have seen, and the header in front of a payload.
+// The system's receive buffers, whose bytes libzmq may not have seen, and the header before a payload.
 const slackBytes = 16 * 1024 * 1024;
-// All that an honest handshake takes is less than 2 KiB.
+// An honest handshake takes less than 2 KiB.
 const handshakeBytes = 8 * 1024;
-// What a CURVE server has said before it knows its client: a greeting, and WELCOME in its frame. READY comes after it.
+// Bytes that a CURVE server sends before it knows its client: a greeting, and WELCOME in its frame. READY follows.
 const welcomeBytes = 64 + 170;
 
 /**
- * Ends connections on which a message never ends, or has more parts than any message of ours.
+ * Ends connections with a message that never ends, or has more parts than a peer's message has.
  *
- * libzmq hands over whole messages only. The parts of one that goes on and on lie in its memory, where no mark
- * bounds them and no reading helps. The kernel knows how much it has received on a connection: what goes beyond
- * the last complete message belongs to one that is not finished.
+ * libzmq delivers whole messages only. The parts of an endless one fill its memory, where no mark bounds them and
+ * reading does not help. The kernel knows how many bytes a connection has received: those after the last complete
+ * message belong to an unfinished one.
  *
- * A handshake is such a message too, and anybody may begin one. With CURVE it shows in what the other end has
- * acknowledged whether it is over, and before that next to nothing is taken. Without CURVE nothing tells, so what all
- * connections have sent that never finished a message is bounded together, and those with the most are ended first.
+ * A handshake is such a message too, and every client may begin one. With CURVE the acknowledged bytes show whether it
+ * is over, and before that next to nothing is accepted. Without CURVE this is unknown, so the bytes of all connections
+ * without a finished message have a common bound, and the largest are ended first.
  */
 export class UnfinishedMessages {
   readonly #parts: UnfinishedParts;
@@ -71,12 +71,12 @@ export class UnfinishedMessages {
   }
 
   /**
-   * A connection has begun. Those that are not TCP are not watched.
+   * Adds a connection; only TCP is watched.
    *
-   * @param fd Its descriptor, as the monitor tells it.
-   * @param socket The socket that it belongs to.
-   * @param read How many messages were read from it so far.
-   * @param established Whether the handshake is over; null where only the kernel can tell.
+   * @param fd Its descriptor, from the monitor.
+   * @param socket Its socket.
+   * @param read Messages read from it so far.
+   * @param established Whether the handshake is over; null if only the kernel can tell.
    */
   add(fd: number, socket: Socket, read: () => number, established: (() => boolean) | null = null): void {
     const name = this.#parts.connections.name(fd);
@@ -86,7 +86,7 @@ export class UnfinishedMessages {
     this.#cancel ??= this.#parts.clock.after(lookMs, this.#onTime);
   }
 
-  /** A connection has ended. */
+  /** Removes an ended connection. */
   remove(fd: number): void {
     const entry = this.#entries.get(fd);
     if (entry === undefined) return;
@@ -99,12 +99,12 @@ export class UnfinishedMessages {
     const entry = this.#entries.get(fd);
     if (entry === undefined) return;
     this.remove(fd);
-    // The descriptor may be another connection's by now, which nobody here may touch.
+    // The descriptor may belong to another connection now, which must not be touched.
     const { connections } = this.#parts;
     if (connections.name(fd) === entry.name) connections.shutdown(fd);
   }
 
-  /** Ends all looking. */
+  /** Ends the looks. */
   close(): void {
     this.#closed = true;
     this.#entries.clear();
@@ -148,7 +148,7 @@ export class UnfinishedMessages {
     }
   }
 
-  /** Whether the handshake is known not to be over. */
+  /** Whether the handshake is known to be unfinished. */
   #shakesHands(fd: number, { established }: Entry): boolean {
     if (established !== null) return !established();
     const { secure, connections } = this.#parts;
@@ -161,11 +161,11 @@ export class UnfinishedMessages {
     entry.first = first;
   }
 
-  /** Ends those that have sent most without ever finishing a message, until the others are few enough. */
+  /** Ends the connections with the most bytes and no finished message, until the total is below the bound. */
   #endLargest(): void {
     const strangers = [...this.#entries].filter(([, { first }]) => first > handshakeBytes);
     for (const [fd, { first, socket }] of strangers.sort(([, a], [, b]) => b.first - a.first)) {
-      // What has ended, and was only not read yet, is somebody's message.
+      // A complete message that is only unread is not unfinished.
       if (this.#firstBytes <= this.#parts.maxFirstBytes || !drained(socket)) return;
       this.#cut(fd, first);
     }
@@ -177,11 +177,11 @@ export class UnfinishedMessages {
   }
 }
 
-/** Whether everything complete has been read; what waits in libzmq is not unfinished. */
+/** Whether all complete messages of a socket were read, so that none in libzmq counts as unfinished. */
 function drained(socket: Socket): boolean {
   if (socket.closed) return false;
   const waits = socket.readable;
-  // Asking has taken in what announces the next message, so the reactor has to ask as well.
+  // Asking consumed the signal of the next message, so the reactor must ask as well.
   if (waits) socket.touch();
   return !waits;
 }

@@ -1,7 +1,7 @@
 import { Errno, type Handle, SendFlag } from "../libzmq/mod.ts";
 import type { LinkShared } from "./link_shared.ts";
 
-/** What became of a message given to libzmq. */
+/** The result of a write to libzmq. */
 export const WriteOutcome = { sent: 0, blocked: 1, lost: 2 } as const;
 /** A value of {@link WriteOutcome}. */
 export type WriteOutcome = (typeof WriteOutcome)[keyof typeof WriteOutcome];
@@ -11,10 +11,10 @@ const dontWait = SendFlag.DONTWAIT;
 const dontWaitMore = SendFlag.DONTWAIT | SendFlag.SNDMORE;
 
 /**
- * Writes type, header and payload to a socket on which an id frame may have gone before.
+ * Writes type, header and payload to a socket, perhaps after an id frame.
  *
- * Only the first part of a message can be refused whole. When a later one fails, the rest is sent all the
- * same, because libzmq swallows it; breaking off would glue the next message to this one.
+ * Only the first part of a message can be refused completely. When a later one fails, the rest is still sent, because
+ * libzmq drops it; stopping would join the next message to this one.
  */
 export function writeFromRegion(
   shared: LinkShared,
@@ -31,7 +31,7 @@ export function writeFromRegion(
   return second < 0 || third < 0 ? WriteOutcome.lost : WriteOutcome.sent;
 }
 
-/** Like {@link writeFromRegion}, the header from a view. */
+/** The same with the header from a view. */
 export function writeFromViews(
   shared: LinkShared,
   socket: Handle,

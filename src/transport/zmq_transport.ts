@@ -37,57 +37,57 @@ import { Outlets } from "./outlets.ts";
 import { Refusals } from "./refusals.ts";
 import { UnfinishedMessages } from "./unfinished.ts";
 
-/** Limits and addresses of a transport. */
+/** Options of a {@link ZmqTransport}. */
 export interface ZmqTransportOptions {
-  /** Where to listen; an empty list binds nothing. */
+  /** Endpoints to bind; none if empty. */
   endpoints: readonly string[];
-  /** Host or endpoint to tell peers instead of the bound one. */
+  /** Host or endpoint that peers get instead of the bound one. */
   advertise?: string | undefined;
   /** Larger payloads are refused. */
   maxPayloadBytes: number;
-  /** Limit of messages waiting for one peer. */
+  /** Limit of messages queued for one peer. */
   maxQueuedMessages: number;
-  /** Limit of bytes waiting for one peer. */
+  /** Limit of bytes queued for one peer. */
   maxQueuedBytes: number;
   /** The most peers known by their own connection. */
   maxConnections: number;
-  /** What one connection may hold of messages that its peer has not taken. */
+  /** Limit of one connection's bytes that its peer has not read. */
   maxPeerBytes: number;
-  /** What all connections may hold of them. */
+  /** Limit of such bytes of all connections. */
   maxInFlightBytes: number;
-  /** A connection from which nothing leaves for so long is ended. */
+  /** A connection without movement for this long is ended. */
   slowPeerMs: number;
   /** libzmq's queue for one peer, in messages, each way. */
   highWaterMark: number;
   /** Whether to listen for peers of the same host as well. */
   ipc: boolean;
-  /** Finds the addresses of host names. */
+  /** Resolves host names. */
   resolveHost: HostResolver;
   /** Keys, for an instance that uses CURVE. */
   curve: CurveIdentity | null;
 }
 
-/** What a transport is made of. */
+/** The parts of a {@link ZmqTransport}. */
 export interface ZmqTransportParts<Session> {
-  /** The context its sockets live in. */
+  /** The context of its sockets. */
   readonly context: Context;
-  /** Whose transport it is. */
+  /** The instance. */
   readonly instanceId: InstanceId;
-  /** Who takes its messages. */
+  /** The receiver of messages. */
   readonly handler: TransportHandler<Session>;
-  /** Where time comes from. */
+  /** Clock. */
   readonly clock: Clock;
-  /** Where trouble is reported. */
+  /** Logger. */
   readonly logger: Logger;
 }
 
 const headerCapacity = 84 * 1024;
-// What may wait of one connection in any case; else half of what a peer may have here.
+// Bytes that may always wait of one connection; more are half of a peer's limit.
 const leastBacklogBytes = 64 * 1024;
-// A port this process has just closed is free a moment later only.
+// A port that this process has just closed becomes free a moment later.
 const rebindMs = 250;
 const rebindPauseMs = 5;
-/** Frames between instances over libzmq: one ROUTER, and a DEALER for each connection dialled. */
+/** The transport over libzmq: one ROUTER, and a DEALER for each dialled connection. */
 export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Session>, ListenerHost<Session> {
   readonly context: Context;
   readonly reader: FrameReader;
@@ -168,7 +168,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     const endpoints = options.endpoints.map((endpoint) => parseEndpoint(endpoint, "listen"));
     if (options.curve !== null) requireKeyPair(parts.context.backend, options.curve);
     const transport = new ZmqTransport(options, parts);
-    // Binding may wait for a port or look at a path, and a process that does nothing else must not end meanwhile.
+    // Binding may wait for a port or look at a path, during which an idle process must not end.
     transport.ref();
     try {
       if (endpoints.length > 0) await transport.#listen(endpoints);
@@ -190,7 +190,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     return this.shared.header.view;
   }
 
-  /** Header memory, as libzmq takes it. */
+  /** Header memory in libzmq's form. */
   get header(): Region {
     return this.shared.header;
   }
@@ -264,7 +264,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     };
   }
 
-  /** Counts drops; the messenger's own are kept here too. */
+  /** Counts drops, also those of the messenger. */
   get drops(): DropCounters {
     return this.#drops;
   }
@@ -275,7 +275,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     this.unfinished?.close();
     this.shared.outlets?.close();
     this.#loopback.close(0);
-    // Of a connection that is not there yet only a hello could be left, which nobody needs any more.
+    // A connection that is not established could only hold a hello, which is useless now.
     for (const link of [...this.#dialled]) link.close(link.state === "connecting" ? 0 : lingerMs);
     this.#listener?.close(lingerMs);
     this.#disown();
@@ -310,7 +310,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     this.context.reactor.nextTurn(callback);
   }
 
-  /** Ends the connection of a batch that is too long: no peer of ours sends one. */
+  /** Ends a connection that sent a batch of too many records, which no peer does. */
   #refuse(link: Link<Session>): void {
     const reason = `it sent a batch of more than ${maxBatchRecords} messages`;
     if (link instanceof RouterLink) this.#listener?.end(link, reason);
@@ -323,12 +323,12 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     this.#parts.logger.warn("a connection was ended: its message had no end", { bytes, maxPayloadBytes });
   }
 
-  /** Takes away what outlives the sockets: files, the list of keys, the exit hook. */
+  /** Removes the resources beyond the sockets: files, the list of keys, the exit hook. */
   #disown(): void {
     for (const owned of this.#owned.splice(0)) owned[Symbol.dispose]();
   }
 
-  /** Sends what the links hold, as far as their peers have room: the process ends. Returns whether nothing is left. */
+  /** Sends the links' messages, as far as there is room, before the process ends. Returns whether none is left. */
   #flushAll(): boolean {
     let all = true;
     for (const link of [...this.#dialled, ...this.#listener?.links ?? []]) {
@@ -360,7 +360,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     }
   }
 
-  /** Binds one endpoint; the addresses at which peers can dial it. */
+  /** Binds one endpoint; returns the endpoints that peers can dial. */
   async #bind(socket: Socket, endpoint: Endpoint): Promise<string[]> {
     const address = formatEndpoint(endpoint);
     if (endpoint.scheme === "ipc" && !endpoint.path.startsWith("@")) {
@@ -382,7 +382,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     });
   }
 
-  /** Listens for peers of the same host. Where that does not work, they come over TCP. */
+  /** Listens for peers of the same host. If that fails, they use TCP. */
   #bindLocal(socket: Socket, dialable: string[]): void {
     const local = this.#options.ipc ? localEndpoint(this.#parts.instanceId) : null;
     if (local === null || !dialable.some((endpoint) => endpoint.startsWith("tcp://"))) return;

@@ -12,13 +12,13 @@ const failedFlag = 0x02;
  *
  * Layout, little-endian:
  *
- * | offset | bytes | what |
+ * | offset | bytes | content |
  * |---|---|---|
  * | 0 | 1 | flags: bit 0 event, bit 1 failed, the rest 0 |
  * | 1 | 16 | {@link ResponseId}, echoed from the request |
  *
- * The payload of a nack is the error as UTF-8 text. What follows the 17 bytes is ignored. The flags decide, not
- * whether the type frame says `ack` or `event`.
+ * The payload of a nack is the error as UTF-8 text. Bytes after the 17 are ignored. The flags decide, not whether the
+ * type frame says `ack` or `event`.
  *
  * @see ARCHITECTURE.md, "Wire"; Velo 0.9.0 and 0.21.0 use the same bytes
  */
@@ -33,14 +33,14 @@ export class AckHeader implements ResponseId {
   id3 = 0;
   /** Whether this is a nack. */
   failed = false;
-  /** Whether this is an event frame, which completes no call and which nobody sends any more. */
+  /** Whether this is an event frame, which completes no call. No current version sends one. */
   event = false;
 }
 
 /**
  * Decodes the ack header in `bytes[start..end)` into `out`. Never throws.
  *
- * @param bytes The header frame, or a buffer it is part of. Not retained.
+ * @param bytes The header frame, or a buffer with it. Not retained.
  * @param view A view with the same offsets as `bytes`.
  * @param start Offset of the first byte.
  * @param end Offset behind the last byte.

@@ -3,29 +3,29 @@ import { writeString } from "./headers.ts";
 import { MsgpackCursor } from "./msgpack_cursor.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
-/** Most bytes of an encoded worker address, and so of any entry in it. */
+/** Most bytes of an encoded worker address, and of each of its entries. */
 export const maxAddressBytes = 65_536;
 
 /** Most entries of a worker address. */
 export const maxAddressEntries = 64;
 
-/** Why bytes are no worker address: empty, over a limit, or not the MessagePack they should be. */
+/** Why bytes are not a worker address: empty, over a limit, or invalid MessagePack. */
 export type AddressFault = "addressEmpty" | "addressTooLarge" | "addressEncoding";
 
-/** The entries of a worker address: what each transport needs to reach the instance. */
+/** The entries of a worker address, one for each transport. */
 export type WorkerAddress = Readonly<Record<string, Uint8Array>>;
 
 /**
  * Encodes a worker address: a MessagePack map from transport key to an **array** with one small integer per byte
  * (Velo's own form; a binary value would be refused by older peers).
  *
- * | what | bytes |
+ * | part | bytes |
  * |---|---|
  * | map | `80`+n up to 15 entries, then `de` and u16 |
  * | key | a string, as in {@link encodeHeaders} |
  * | value | `90`+n up to 15 bytes, `dc` and u16 up to 65 535; each byte below 0x80 as itself, else `cc` and it |
  *
- * An endpoint stands under `zmq` as its UTF-8 text. Entries keep the order of the object.
+ * The entry `zmq` holds an endpoint as UTF-8 text. Entries keep the order of the object.
  *
  * @throws {RangeError} If there are more than {@link maxAddressEntries} or the result exceeds
  * {@link maxAddressBytes}.
@@ -73,10 +73,10 @@ function writeU16(into: Uint8Array, at: number, token: number, value: number): n
 /**
  * Decodes a worker address. Never throws.
  *
- * Values may be arrays of small integers or binaries, lengths of any width; unknown keys are kept, and of a
- * repeated key the last value counts. The bytes must be used up.
+ * Values may be arrays of small integers or binaries, with lengths of each width; unknown keys are kept, and the last
+ * value of a repeated key counts. No bytes may be left over.
  *
- * @returns An object without prototype whose values are copies; or why it is none.
+ * @returns An object without prototype whose values are copies, or the fault.
  */
 export function decodeWorkerAddress(bytes: Uint8Array): Record<string, Uint8Array> | AddressFault {
   if (bytes.length === 0) return "addressEmpty";
@@ -96,7 +96,7 @@ export function decodeWorkerAddress(bytes: Uint8Array): Record<string, Uint8Arra
   return cursor.at === bytes.length ? entries : "addressEncoding";
 }
 
-/** Reads one value that may be a binary or an array of small integers; `null` if it is neither. */
+/** Reads a value that is a binary or an array of small integers; `null` for others. */
 export function readBytes(bytes: Uint8Array, cursor: MsgpackCursor): Uint8Array | null {
   const token = cursor.peek();
   if (token >= 0xc4 && token <= 0xc6) {

@@ -11,8 +11,7 @@ export const batchHeaderSize = 5;
 export const batchRecordOverhead = 9;
 
 /**
- * Records of one batch at most; ours have a few hundred. Each is a message that somebody handles, and nobody sends
- * more of them at once than a receiver can keep while others have their turn.
+ * Most records of a batch; ours have a few hundred. It bounds the messages that a receiver must keep from one frame.
  */
 export const maxBatchRecords = 4_096;
 
@@ -28,10 +27,8 @@ export function encodeBatchHeader(into: Uint8Array, view: DataView, at: number, 
 }
 
 /**
- * Collects messages for one payload frame of a batch, in a buffer of fixed capacity that is used again after
- * {@link BatchWriter.reset}.
- *
- * The layout is at {@link BatchReader}. Nothing is allocated after construction.
+ * Collects messages for the payload frame of a batch, in a buffer of fixed capacity that {@link BatchWriter.reset}
+ * reuses. The layout is at {@link BatchReader}. Nothing is allocated after construction.
  */
 export class BatchWriter {
   /** The buffer; its first {@link BatchWriter.length} bytes are the payload frame. */
@@ -41,11 +38,7 @@ export class BatchWriter {
   #length = 0;
   #count = 0;
 
-  /**
-   * An empty batch.
-   *
-   * @param capacity Bytes the records may take together.
-   */
+  /** @param capacity Most bytes of all records. */
   constructor(capacity: number) {
     this.bytes = new Uint8Array(capacity);
     this.view = viewOf(this.bytes);
@@ -68,7 +61,7 @@ export class BatchWriter {
    * @param header Its header; the first `headerLength` bytes are copied.
    * @param headerLength Bytes of the header.
    * @param payload Its payload, copied.
-   * @returns `false`, with nothing written, when it does not fit.
+   * @returns `false`, with nothing written, if it does not fit.
    */
   append(type: number, header: Uint8Array, headerLength: number, payload: Uint8Array): boolean {
     const at = this.open(type, headerLength, payload.length);
@@ -78,10 +71,10 @@ export class BatchWriter {
   }
 
   /**
-   * Adds one message whose header and payload the caller writes into {@link BatchWriter.bytes} itself: the header
-   * at the returned offset, the payload right behind it. Saves copying a header from a scratch buffer.
+   * Adds one message whose header and payload the caller writes into {@link BatchWriter.bytes}: the header at the
+   * returned offset, the payload behind it. This saves copying the header from a scratch buffer.
    *
-   * @returns The offset of the header, or -1, with nothing written, when it does not fit.
+   * @returns The offset of the header, or -1, with nothing written, if it does not fit.
    */
   open(type: number, headerLength: number, payloadLength: number): number {
     const at = this.#length;
@@ -95,14 +88,14 @@ export class BatchWriter {
     return at + batchRecordOverhead;
   }
 
-  /** Forgets all records; the bytes stay until they are overwritten. */
+  /** Removes all records; the bytes stay until they are overwritten. */
   reset(): void {
     this.#length = 0;
     this.#count = 0;
   }
 }
 
-/** Where one message of a batch lies: offsets into the payload frame. Written in place, used again. */
+/** The offsets of one message in a batch's payload frame. Written in place and reused. */
 export class BatchRecord {
   /** The message type, 0 to 4. */
   type: 0 | 1 | 2 | 3 | 4 = 0;
@@ -117,18 +110,18 @@ export class BatchRecord {
 }
 
 /**
- * Walks the messages of a batch (message type 0x40) without allocating and without trusting a length.
+ * Iterates over the messages of a batch (message type 0x40) without allocating and without trusting a length.
  *
  * Header frame, exactly 5 bytes:
  *
- * | offset | bytes | what |
+ * | offset | bytes | content |
  * |---|---|---|
  * | 0 | 1 | version, 1 |
  * | 1 | 4 | record count, u32 little-endian, 1 to {@link maxBatchRecords} |
  *
- * Payload frame, the records one after another, with nothing behind the last:
+ * Payload frame, the records one after another, with nothing after the last:
  *
- * | offset | bytes | what |
+ * | offset | bytes | content |
  * |---|---|---|
  * | 0 | 1 | message type, 0 to 4 |
  * | 1 | 4 | length h of the header, u32 little-endian |
@@ -136,8 +129,8 @@ export class BatchRecord {
  * | 9 | h | header, as in the message's own header frame |
  * | 9 + h | p | payload |
  *
- * Records count as messages sent one after another. A bad record ends the batch: those before it stand, it and
- * the rest are dropped.
+ * Records count as messages sent one after another. A bad record ends the batch: earlier ones are valid, it and later
+ * ones are dropped.
  *
  * @example Usage
  * ```ts ignore
@@ -158,20 +151,20 @@ export class BatchReader {
     return this.#bytes;
   }
 
-  /** A view of it, with the same offsets. */
+  /** A view of {@link bytes}, with the same offsets. */
   get view(): DataView {
     return this.#view;
   }
 
-  /** Records that are left, as far as the header tells. */
+  /** Remaining records, according to the header. */
   get left(): number {
     return this.#left;
   }
 
   /**
-   * What is left, for going on later; this reader is then at its end.
+   * Moves the remaining records to a new reader; this one is then at its end.
    *
-   * @param owned Whether the payload frame may be kept. Else what is left of it is copied.
+   * @param owned Whether the payload frame may be kept. Otherwise its rest is copied.
    */
   takeRest(owned: boolean): BatchReader {
     const rest = new BatchReader();
@@ -189,22 +182,22 @@ export class BatchReader {
     return rest;
   }
 
-  /** Leaves out what is left. */
+  /** Skips the remaining records. */
   end(): void {
     this.#left = 0;
     this.#at = this.#end;
   }
 
   /**
-   * Starts on another batch. Never throws.
+   * Starts reading a batch. Never throws.
    *
    * @param header The header frame, read at once.
    * @param headerStart Offset of its first byte.
    * @param headerEnd Offset behind its last byte.
-   * @param bytes The payload frame, borrowed until the walk ends.
+   * @param bytes The payload frame, borrowed until the last record is read.
    * @param start Offset of its first byte.
    * @param end Offset behind its last byte.
-   * @param view A view with the same offsets as `bytes`; made here when left out.
+   * @param view A view with the same offsets as `bytes`; made here if absent.
    * @returns `null`, or why the whole batch is dropped.
    */
   reset(
@@ -234,10 +227,10 @@ export class BatchReader {
   }
 
   /**
-   * Moves to the next message and writes where it lies into `out`. Never throws.
+   * Moves to the next message and writes its offsets into `out`. Never throws.
    *
-   * @returns `null` when `out` holds a message, `"end"` when the batch is over, or why the rest is dropped, once;
-   * after that `"end"`.
+   * @returns `null` when `out` holds a message, `"end"` at the end, or once the reason why the rest is dropped, and
+   * then `"end"`.
    */
   next(out: BatchRecord): DropReason | "end" | null {
     const at = this.#at;

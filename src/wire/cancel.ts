@@ -4,7 +4,7 @@ import { readResponseId, type ResponseId, responseIdBytes, writeResponseId } fro
 
 /**
  * Handler name of feature `cancel`: a fire-and-forget system message whose payload is the 16 bytes of the
- * {@link ResponseId} of the call that its caller has given up. Nothing is answered, to it or to the call.
+ * {@link ResponseId} of a call that its caller has given up. Neither it nor the call is answered.
  */
 export const cancelHandler = "_cancel";
 

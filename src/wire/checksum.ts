@@ -1,8 +1,7 @@
 /**
- * XXH3-64 (seed 0) of bytes of any length: what discovery files call `address_checksum` when the bytes are a
- * worker address.
+ * XXH3-64 (seed 0) of bytes of any length. Discovery files store it of a worker address as `address_checksum`.
  *
- * Loads `hash-wasm` on first use. Worker ids do not need it: their 16 bytes are hashed in `core`.
+ * Loads `hash-wasm` on first use. Worker ids do not need it: `core` hashes their 16 bytes.
  *
  * @returns An unsigned 64-bit integer.
  */

@@ -7,7 +7,7 @@ export const maxControlJsonBytes = 1_048_576;
 /** Deepest nesting of arrays and objects accepted in a control message. */
 export const maxControlJsonDepth = 64;
 
-// Source-text access and raw JSON are in both runtimes, but not yet in TypeScript's library.
+// Both runtimes have source-text access and raw JSON, but TypeScript's library does not yet.
 type SourceReviver = (
   key: string,
   value: unknown,
@@ -17,7 +17,7 @@ const parseWithSource = JSON.parse as (text: string, reviver?: SourceReviver) =>
 const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
 
 const integerText = /^-?[0-9]+$/;
-/** No number beyond 2^53 has fewer digits; most messages have none, and need no reviver. */
+/** Integers beyond 2^53 have at least this many digits. Most messages have none, and need no reviver. */
 const longNumber = /[0-9]{16}/;
 
 /** Options of {@link parseControlJson}. */
@@ -30,9 +30,8 @@ export interface ControlJsonOptions {
  * Parses a control message: JSON in which worker ids, event handles and response ids are bare integers of 64 or
  * 128 bits.
  *
- * Integers beyond 2^53 - 1 come as `bigint`, all other numbers as `number`. Never throws: size and nesting are
- * checked before parsing, and everything that is no JSON gives `undefined`. Payloads of users are plain JSON and
- * do not come here.
+ * Integers beyond 2^53 - 1 become `bigint`, all other numbers `number`. Never throws: size and nesting are checked
+ * before parsing, and invalid JSON gives `undefined`. Users' payloads are plain JSON and not parsed here.
  */
 export function parseControlJson(
   text: string | Uint8Array,
@@ -57,9 +56,9 @@ function revive(_key: string, value: unknown, context?: { readonly source?: stri
 }
 
 /**
- * The JSON text of a control message, a `bigint` as a bare integer. `undefined` gives `null`.
+ * The JSON text of a control message, with each `bigint` as a bare integer. `undefined` gives `null`.
  *
- * @throws {TypeError} If the value holds a cycle.
+ * @throws {TypeError} If the value has a cycle.
  */
 export function stringifyControlJson(value: unknown): string {
   const text: string | undefined = JSON.stringify(

@@ -2,8 +2,8 @@ import type { Credit } from "../core/mod.ts";
 import { viewOf } from "./bytes.ts";
 
 /**
- * Handler name of feature `credit`: a fire-and-forget system message with which a receiver tells how many messages
- * that nobody answers the sender may have sent over this connection since it began, and how many payload bytes.
+ * Handler name of feature `credit`: a fire-and-forget system message by which a receiver grants totals of unanswered
+ * messages, and of their payload bytes, that the sender may send over this connection since it began.
  */
 export const creditHandler = "_credit";
 

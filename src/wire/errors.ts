@@ -10,43 +10,42 @@ export const codeHeader = "_code";
 export const dataHeader = "_data";
 
 /**
- * Header of feature `errors`, beside {@link codeHeader}: whether the handler ran, `yes`, `no` or `maybe`, where the code alone
- * would say something else; see {@link ranByCode}.
+ * Header of feature `errors`, beside {@link codeHeader}: whether the handler ran (`yes`, `no` or `maybe`), if this
+ * differs from {@link ranByCode}.
  */
 export const ranHeader = "_ran";
 
-/** Header of feature `msgpack`: how the payload is encoded, when it is not JSON. The only value is `msgpack`. */
+/** Header of feature `msgpack`: the payload's encoding, when it is not JSON. The only value is `msgpack`. */
 export const encodingHeader = "_enc";
 
-/** The texts by which plain Velo reports a failed request; see {@link veloText}. */
+/** The error texts of plain Velo; see {@link veloText}. */
 export interface VeloTexts {
-  /** Nobody registered that name. */
+  /** No handler has that name. */
   readonly handlerNotFound: (name: string) => string;
-  /** The payload is not what the typed handler takes. */
+  /** The payload does not fit the typed handler's input. */
   readonly inputInvalid: (why: string) => string;
-  /** The typed handler returned what cannot be encoded. */
+  /** The typed handler's result cannot be encoded. */
   readonly outputInvalid: (why: string) => string;
-  /** A unary call reached an am handler, which ran, and perhaps failed with `why`. */
+  /** A unary call reached an am handler, which ran, and may have failed with `why`. */
   readonly unaryToAm: (name: string, why?: string | undefined) => string;
   /** The handler could not finish. */
   readonly handlerFailed: (why: string) => string;
-  /** The lane of an ordered handler holds as many requests as it may. */
+  /** The lane of an ordered handler is full. */
   readonly laneFull: string;
-  /** The handler panicked, in Rust's words. */
+  /** The handler panicked, in the wording of Rust. */
   readonly handlerPanicked: string;
-  /** The payload of the request was to be fetched from its sender, and could not be. */
+  /** The request's payload was staged at its sender and could not be fetched. */
   readonly unresolved: (why: string) => string;
   /** The peer is shutting down. */
   readonly draining: string;
 }
 
 /**
- * The texts by which plain Velo reports a failed request, word for word: a Rust caller may look for them.
+ * The error texts of plain Velo, word for word, since a Rust caller may compare them.
  *
- * Which frame carries which: an unknown handler is always a nack (message type 2), even to a unary call; what
- * starts with `Handler failed: ` for a full lane or a panic is a nack too; the others are a response with outcome
- * 1 to a unary call and a nack to an acknowledged one. `draining` is what a Rust caller is told when its request
- * comes back as message type 4.
+ * Frames: an unknown handler is always a nack (message type 2), even for a unary call; `Handler failed: ` for a full
+ * lane or a panic is a nack, too; the others are a response with outcome 1 to a unary call, and a nack to an
+ * acknowledged one. `draining` is the text for a Rust caller whose request comes back as message type 4.
  *
  * @see ARCHITECTURE.md, "Wire"; Velo 0.9.0 and 0.21.0 use the same texts
  */
@@ -63,12 +62,10 @@ export const veloText: VeloTexts = Object.freeze({
   draining: "request rejected: peer is shutting down",
 });
 
-/**
- * How the text begins by which an instance of ours does not let a caller call a handler, where the caller takes no codes.
- */
+/** Prefix of the text for a forbidden call, for callers that take no codes. */
 export const forbiddenPrefix = "Request forbidden: ";
 
-/** What an error text of a plain Velo peer means. */
+/** The meaning of an error text of a plain Velo peer. */
 export interface VeloTextMeaning {
   /** The code to report. */
   readonly code: ErrorCode;
@@ -76,39 +73,39 @@ export interface VeloTextMeaning {
   readonly ran: Ran;
 }
 
-/** What the receiver knows besides the text. */
+/** Facts that the receiver knows besides the text. */
 export interface VeloTextContext {
-  /** The frame that brought the text: message type 1, or 2. */
+  /** The frame with the text: message type 1, or 2. */
   reply?: "response" | "ack" | undefined;
-  /** Whether the caller waits for a result. */
+  /** Whether the caller awaits a result. */
   unary?: boolean | undefined;
-  /** The name that was called. */
+  /** The called name. */
   handler?: string | undefined;
 }
 
 const remoteError: VeloTextMeaning = Object.freeze({ code: "REMOTE_ERROR", ran: "yes" });
 
-// The texts of Velo itself, and the one of ours. Without a `ran` it says that the handler did not run.
+// The texts of Velo, and one of zeromesh. Without `ran` the handler did not run.
 const meanings: readonly (readonly [prefix: string, code: ErrorCode, ran?: "yes" | "maybe"])[] = [
   [veloText.laneFull, "OVERLOADED"],
   [veloText.handlerFailed(""), "HANDLER_FAILED", "yes"],
   [forbiddenPrefix, "FORBIDDEN"],
-  // A response brings this, as it brings what a handler says.
+  // A response carries this text, as it carries a handler's own.
   [veloText.inputInvalid(""), "PAYLOAD_INVALID", "maybe"],
   [veloText.outputInvalid(""), "RESULT_INVALID", "yes"],
-  // A peer that shuts down gives requests back as message type 4: who sends the text has it from elsewhere.
+  // A draining peer returns requests as message type 4, so this text comes from a handler.
   [veloText.draining, "REMOTE_ERROR", "maybe"],
-  // Velo's rendezvous gives up before it dispatches.
+  // Velo's rendezvous fails before the dispatch.
   [veloText.unresolved(""), "REMOTE_ERROR"],
   ["Rendezvous resolver not configured on receiver", "REMOTE_ERROR"],
 ];
 
 /**
- * The code of an error text of a plain Velo peer, by its prefix; `REMOTE_ERROR` for what a handler says itself.
+ * The code of an error text of a plain Velo peer, by its prefix; `REMOTE_ERROR` for other texts.
  *
- * A text proves little: a handler may pass on what a third node told it, and then it did run. Only a nack to a unary
- * call is certain to be Velo's own, since what a unary handler says comes in a response. Elsewhere the answer is
- * "maybe", and "not found" counts only as a nack about the very name that was called.
+ * A text is weak evidence: a handler may pass on the text of a third instance, and then it did run. Only a nack to a
+ * unary call is certainly Velo's own, since a unary handler's errors come in a response. Otherwise the result is
+ * "maybe", and "not found" counts only in a nack that names the called handler.
  */
 export function codeOfVeloText(text: string, context: VeloTextContext = {}): VeloTextMeaning {
   const refused = context.reply === "ack" && context.unary === true ? "no" : "maybe";
@@ -138,7 +135,7 @@ const notRunCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "CANCELLED",
 ]);
 
-/** Whether the handler ran, of an error that says nothing but its code. */
+/** Whether the handler ran, for an error with only a code. */
 export function ranByCode(code: ErrorCode): "no" | "yes" {
   return notRunCodes.has(code) ? "no" : "yes";
 }
@@ -147,9 +144,9 @@ export function ranByCode(code: ErrorCode): "no" | "yes" {
  * The headers of a failed response to a peer with feature `errors`.
  *
  * @param code The stable code.
- * @param data Structured facts. Left out if it is `undefined`, no JSON value, or longer than 1024 bytes as JSON:
- * code and message must arrive in any case.
- * @param ran Whether the handler ran. It is sent only where the code would say something else.
+ * @param data Structured facts. Omitted if it is `undefined`, not a JSON value, or longer than 1024 bytes as JSON, so
+ * that code and message always arrive.
+ * @param ran Whether the handler ran. Sent only if it differs from {@link ranByCode}.
  */
 export function errorHeaders(
   code: ErrorCode,
@@ -174,11 +171,11 @@ function jsonText(data: unknown): string | undefined {
   }
 }
 
-/** Code and data of a failed response, as its headers say them. */
+/** Code and data of a failed response, from its headers. */
 export interface RemoteErrorFacts {
   /** The code, which may be one this version does not know. */
   readonly code: ErrorCode;
-  /** The data; `undefined` when there is none or it is no JSON. */
+  /** The data; `undefined` when there is none or it is not JSON. */
   readonly data: unknown;
   /** Whether the handler ran. */
   readonly ran: Ran;

@@ -2,16 +2,16 @@ import { type InstanceId, isInstanceId } from "../core/mod.ts";
 import { parseControlJson } from "./control_json.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
-/** Handler of a subscription: waiter to owner, fire-and-forget. See {@link encodeSubscribe}. */
+/** Handler of a subscription: awaiter to owner, fire-and-forget. See {@link encodeSubscribe}. */
 export const subscribeHandler = "_event_subscribe";
-/** Handler of a subscription taken back; feature `events`. Its payload is that of a subscription. */
+/** Handler of a withdrawn subscription; feature `events`. Its payload is that of a subscription. */
 export const unsubscribeHandler = "_event_unsubscribe";
 /** Handler of a completion: owner to subscriber, fire-and-forget. See {@link encodeCompletion}. */
 export const completionHandler = "_event_trigger";
-/** Handler of a request to complete: anyone to owner. See {@link encodeCompletionRequest}. */
+/** Handler of a request to complete: each instance to the owner. See {@link encodeCompletionRequest}. */
 export const completionRequestHandler = "_event_trigger_request";
 
-/** Who asks the owner of an event to be told of its completion. */
+/** A request to be told of an event's completion. */
 export interface EventSubscription {
   /** The event. */
   readonly handle: bigint;
@@ -21,15 +21,15 @@ export interface EventSubscription {
   readonly instance: InstanceId;
 }
 
-/** That an event is complete. */
+/** The completion of an event. */
 export interface EventCompletion {
   /** The event. */
   readonly handle: bigint;
-  /** Why it was poisoned; null when it was triggered. */
+  /** The poison reason; null when it was triggered. */
   readonly poisoned: string | null;
 }
 
-/** A wish that an event be completed. */
+/** A request to complete an event. */
 export interface EventCompletionRequest {
   /** The event. */
   readonly handle: bigint;
@@ -37,9 +37,9 @@ export interface EventCompletionRequest {
   readonly worker: bigint;
   /** The requester. */
   readonly instance: InstanceId;
-  /** Why it is to be poisoned; null to trigger it. */
+  /** The poison reason; null to trigger it. */
   readonly poisoned: string | null;
-  /** The id under which the requester waits for an ack, as an integer; null when it does not. */
+  /** The id under which the requester awaits an ack, as an integer; null for none. */
   readonly responseId: bigint | null;
 }
 
@@ -47,7 +47,7 @@ const limit = 1n << 128n;
 const u64Limit = 1n << 64n;
 const integer = "(0|[1-9]\\d{0,38})";
 const uuid = "([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})";
-// As both Velo and this library write them. Anything else that is JSON goes the slow way.
+// The form that Velo and this library write. Other JSON takes the slow way.
 const subscribePattern = new RegExp(
   `^\\{"handle":${integer},"subscriber_worker":${integer},"subscriber_instance":"${uuid}"\\}$`,
 );
@@ -84,7 +84,7 @@ export function encodeCompletion({ handle, poisoned }: EventCompletion): Uint8Ar
   return encodeUtf8(`{"handle":${handle},"poisoned":${poisoned === null ? "null" : jsonText(poisoned)}}`);
 }
 
-/** Decodes a completion; `null` unless it has a handle and says how it ended. Never throws. */
+/** Decodes a completion; `null` unless it has a handle and an outcome. Never throws. */
 export function decodeCompletion(bytes: Uint8Array): EventCompletion | null {
   const source = decodeUtf8(bytes, 0, bytes.length);
   if (source === null) return null;
@@ -95,7 +95,8 @@ export function decodeCompletion(bytes: Uint8Array): EventCompletion | null {
 }
 
 /**
- * `{"handle":u128,"requester_worker":u64,"requester_instance":"uuid","poisoned":null | "reason","response_id":u128 | null}`.
+ * `{"handle":u128,"requester_worker":u64,"requester_instance":"uuid","poisoned":null | "reason","response_id":u128 |
+ * null}`.
  */
 export function encodeCompletionRequest(request: EventCompletionRequest): Uint8Array<ArrayBuffer> {
   const { handle, worker, instance, poisoned, responseId } = request;
@@ -151,7 +152,7 @@ function objectOf(source: string): Record<string, unknown> | null {
     : null;
 }
 
-/** JSON of a text; half a surrogate pair is no UTF-8 and would arrive as something else. */
+/** JSON of a text. A lone surrogate is not UTF-8 and would arrive changed. */
 function jsonText(value: string): string {
   return JSON.stringify(value.toWellFormed());
 }

@@ -4,19 +4,18 @@ import { type PeerInfo, peerInfoFromJson, peerInfoToJson } from "./peer_info.ts"
 import { encodeUtf8 } from "./utf8.ts";
 
 /**
- * What plain Velo does not have and peers therefore agree on in `_hello`; each is used only towards a peer that
- * named it.
+ * Additions to plain Velo, which peers agree on in `_hello`. Each is used only towards a peer that named it.
  *
  * - `batch`: many messages in one frame, see {@link BatchReader}.
  * - `errors`: failed calls carry code and data, see {@link errorHeaders}.
  * - `same-connection`: replies and calls use the connection the peer dialled.
  * - `deadline`: header `_ttl`, see {@link encodeTtl}.
- * - `cancel`: a message that gives up a call, see {@link encodeCancel}.
+ * - `cancel`: a message that cancels a call, see {@link encodeCancel}.
  * - `msgpack`: payloads of contracts that ask for MessagePack, marked by header `_enc`.
  * - `credit`: a window per sender and receiver, in messages and bytes, see {@link encodeCredit}.
  * - `events`: event completions carry values and codes, and subscriptions can be taken back.
  * - `kind`: a request says that the caller's contract has no answer, see {@link withoutAnswer}.
- * - `metadata`: metadata above 1024 bytes stands in front of the payload, see {@link metadataBytesHeader}.
+ * - `metadata`: metadata above 1024 bytes precedes the payload, see {@link metadataBytesHeader}.
  */
 export type Feature =
   | "batch"
@@ -30,7 +29,7 @@ export type Feature =
   | "kind"
   | "metadata";
 
-// One that is missing here does not compile.
+// A missing feature does not compile.
 const table: Readonly<Record<Feature, true>> = {
   batch: true,
   errors: true,
@@ -47,7 +46,7 @@ const table: Readonly<Record<Feature, true>> = {
 /** All of them. */
 export const allFeatures: readonly Feature[] = Object.keys(table) as Feature[];
 
-/** The version of our own additions, in field `v` of the `zeromesh` object. */
+/** The version of zeromesh's additions, in field `v` of the `zeromesh` object. */
 export const wireVersion = 1;
 
 /** Most handler names of a hello reply or a handler list. */
@@ -56,41 +55,41 @@ export const maxHandlers = 65_536;
 /** Most feature names of a peer. */
 export const maxFeatures = 64;
 
-/** Handler lists may be longer than other control messages. */
+/** Handler lists may exceed the limit of other control messages. */
 const maxHandlerListBytes = 8 * 1_048_576;
 const maxFeatureLength = 64;
 
-/** What we say about ourselves in the `zeromesh` object. */
+/** The `zeromesh` object that this instance sends. */
 export interface Negotiation {
-  /** The features we speak. */
+  /** The supported features. */
   readonly features: readonly Feature[];
-  /** Our instance id, which Velo's own fields do not carry in a reply. */
+  /** Instance id; Velo's own fields of a reply do not carry it. */
   readonly instanceId: InstanceId;
-  /** The largest payload we take, in bytes. A larger one would cost the sender its connection. */
+  /** The largest accepted payload, in bytes. A larger one costs the sender its connection. */
   readonly maxPayloadBytes?: number | undefined;
-  /** With feature `credit`: the window that the peer gets for messages to us. */
+  /** With feature `credit`: the peer's window for messages to this instance. */
   readonly credit?: Credit | undefined;
-  /** Tells this instance from any other that was given the same id: random for each. */
+  /** A random text that distinguishes this instance from others with the same id. */
   readonly run?: string | undefined;
-  /** What people call us. */
+  /** The instance's name. */
   readonly name?: string | undefined;
 }
 
-/** What a peer says about itself in the `zeromesh` object. */
+/** The `zeromesh` object of a peer. */
 export interface PeerNegotiation {
   /** Version of its additions, 1 or more. */
   readonly v: number;
-  /** The features it speaks; names we do not know are kept. */
+  /** The features it supports; unknown names are kept. */
   readonly features: ReadonlySet<string>;
   /** Its instance id. */
   readonly instanceId: InstanceId;
-  /** The largest payload it takes, in bytes; `Infinity` when it does not say. */
+  /** The largest payload it accepts, in bytes; `Infinity` if absent. */
   readonly maxPayloadBytes: number;
-  /** The window that it gives for messages to it; `null` when it names none that can be used. */
+  /** This instance's window for messages to the peer; `null` if absent or invalid. */
   readonly credit: Credit | null;
-  /** Tells it from other instances with its id; `null` when it does not say. */
+  /** Distinguishes it from other instances with its id; `null` if absent. */
   readonly run: string | null;
-  /** What people call it; `null` when it has no name, or one that is malformed. */
+  /** Its name; `null` if absent or invalid. */
   readonly name: string | null;
 }
 
@@ -98,15 +97,15 @@ export interface PeerNegotiation {
 export interface Hello {
   /** Id and address of the sender. */
   readonly peerInfo: PeerInfo;
-  /** `null` for a plain Velo peer, and when the object is malformed. */
+  /** `null` for a plain Velo peer, and for a malformed object. */
   readonly zeromesh: PeerNegotiation | null;
 }
 
 /** A decoded answer to `_hello`. */
 export interface HelloReply {
-  /** Names of the peer's handlers, the system's included, in no order. */
+  /** Names of the peer's handlers, with system handlers, in no order. */
   readonly handlers: string[];
-  /** `null` for a plain Velo peer, and when the object is malformed. */
+  /** `null` for a plain Velo peer, and for a malformed object. */
   readonly zeromesh: PeerNegotiation | null;
 }
 
@@ -114,7 +113,7 @@ export interface HelloReply {
  * The payload of `_hello`, UTF-8 JSON:
  * `{"peer_info":{"instance_id":…,"worker_address":[…]},"zeromesh":{"v":1,"features":[…],"instance_id":…}}`.
  *
- * Without `zeromesh` the field is left out, and the bytes are those of plain Velo.
+ * Without `zeromesh` the field is absent, and the bytes are those of plain Velo.
  */
 export function encodeHello(hello: { peerInfo: PeerInfo; zeromesh?: Negotiation | undefined }): Uint8Array {
   return encodeJson({ peer_info: peerInfoToJson(hello.peerInfo), zeromesh: negotiationJson(hello.zeromesh) });
@@ -123,7 +122,7 @@ export function encodeHello(hello: { peerInfo: PeerInfo; zeromesh?: Negotiation 
 /**
  * Decodes the payload of `_hello`; `null` unless it has a peer info. Unknown fields are ignored. Never throws.
  *
- * That `peerInfo` and `zeromesh` name the same instance is for the caller to check.
+ * The caller checks that `peerInfo` and `zeromesh` name the same instance.
  */
 export function decodeHello(bytes: Uint8Array): Hello | null {
   const json = fieldsOf(parseControlJson(bytes));

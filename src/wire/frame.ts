@@ -6,11 +6,11 @@
  * | 0 | request of any kind | {@link RequestHeader} | the caller's bytes |
  * | 1 | response | {@link ResponseHeader} | result, or UTF-8 error text |
  * | 2 | ack or nack | {@link AckHeader} | empty, or UTF-8 error text |
- * | 3 | event frame; Velo drops it, a header without the event flag counts as an ack | {@link AckHeader} | opaque |
- * | 4 | a draining peer gives a request back | that request's header, verbatim | empty |
- * | 0x40 | batch, only towards a peer that named the feature `batch` | 5 bytes, see {@link BatchReader} | records |
+ * | 3 | event frame; Velo drops it; without the event flag it counts as an ack | {@link AckHeader} | opaque |
+ * | 4 | a request that a draining peer returns | that request's header, verbatim | empty |
+ * | 0x40 | batch, only to a peer with the feature `batch` | 5 bytes, see {@link BatchReader} | records |
  *
- * 0 to 4 are Velo's (0.9.0 and 0.21.0 alike); types of our own start at 0x40.
+ * 0 to 4 are Velo's (0.9.0 and 0.21.0 alike); zeromesh's own types start at 0x40.
  *
  * @see ARCHITECTURE.md, "Wire"
  */
@@ -26,23 +26,23 @@ export const MessageType = {
 /** One of the values of {@link MessageType}: an unsigned byte. */
 export type MessageType = (typeof MessageType)[keyof typeof MessageType];
 
-/** Frames of one message as a DEALER sends it; a ROUTER sees the sender's routing id in front of them. */
+/** Frames of one message as a DEALER sends it; a ROUTER sees the sender's routing id before them. */
 export const framesPerMessage = 3;
 
 /**
- * Every reason for which a frame is dropped, in a fixed order for tables of counters.
+ * The reasons for which a frame is dropped, in a fixed order for tables of counters.
  *
- * - `frameCount`, `typeLength`, `typeUnknown`: the message is not three frames, its type frame is not one
- *   byte, or nobody knows the type.
+ * - `frameCount`, `typeLength`, `typeUnknown`: the message is not three frames, its type frame is not one byte, or the
+ *   type is unknown.
  * - `headerTruncated`: a header ends before the lengths inside it say.
  * - `schemaVersion`, `responseType`, `nameEmpty`, `nameEncoding`: request headers only.
- * - `headersTooLarge`, `headersEncoding`: the header map is over its limit, or no MessagePack map of strings.
- * - `ackFlags`: an ack with bits nobody has defined.
+ * - `headersTooLarge`, `headersEncoding`: the header map is over its limit, or not a MessagePack map of strings.
+ * - `ackFlags`: an ack with undefined bits.
  * - `batchHeader`, `batchVersion`: the header frame of a batch is not 5 bytes, or of another version.
  * - `batchCount`, `batchTruncated`, `batchTrailing`: the records do not fill their frame exactly.
  * - `batchRecords`: it has more records than a batch may have.
  * - `batchType`, `batchNested`: a record of an unknown type, or a batch in a batch.
- * - `cancelLength`: a cancellation that does not name a response id.
+ * - `cancelLength`: a cancellation without a response id.
  */
 export const dropReasons = [
   "frameCount",
@@ -76,11 +76,11 @@ export function isPlainMessageType(type: number): type is 0 | 1 | 2 | 3 | 4 {
 }
 
 /**
- * Checks what a receiver knows before it looks at a header.
+ * Checks a message before its header is decoded.
  *
- * @param frames Number of frames, the routing id a ROUTER adds not counted.
+ * @param frames Number of frames, without the routing id that a ROUTER adds.
  * @param typeBytes Length of the type frame in bytes.
- * @param type First byte of the type frame; anything when that frame is empty.
+ * @param type First byte of the type frame; ignored if that frame is empty.
  * @returns `null` when the message may be decoded further, else why it is dropped.
  */
 export function checkEnvelope(frames: number, typeBytes: number, type: number): DropReason | null {

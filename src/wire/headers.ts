@@ -1,5 +1,5 @@
-// Written by hand and not with msgpackr: this decoder meets bytes of anyone, so it must be bounded, must refuse
-// everything but one map of strings, and must not throw. It is also on the path of every call with a deadline.
+// Written by hand and not with msgpackr: this decoder gets bytes of untrusted peers, so it must be bounded, accept only
+// a map of strings, and never throw. It is also on the path of every call with a deadline.
 import { ZeromeshError } from "../core/mod.ts";
 import { copyBytes } from "./bytes.ts";
 import type { DropReason } from "./frame.ts";
@@ -12,27 +12,27 @@ export const maxHeaderValueBytes = 1024;
 /** Most bytes of a whole encoded header map. */
 export const maxHeadersBytes = 16_384;
 
-/** Whether a header key is the system's: it starts with `_`. Users may not set such a key. */
+/** Whether a header key is reserved for the library: it starts with `_`. */
 export function isSystemHeader(key: string): boolean {
   return key.startsWith("_");
 }
 
 /**
- * Encodes a header map: a MessagePack map of strings, every length in its smallest form, keys in the order of
- * the object. No pairs give the single byte `80`.
+ * Encodes a header map: a MessagePack map of strings, each length in its smallest form, keys in the order of the
+ * object. No pairs give the single byte `80`.
  *
- * | what | bytes |
+ * | part | bytes |
  * |---|---|
  * | map | `80`+n up to 15 pairs, then `de` and u16 |
  * | string | `a0`+n up to 31 bytes, `d9` and u8 up to 255, then `da` and u16 |
  *
- * Lengths are big-endian, as MessagePack has them.
+ * Lengths are big-endian, as in all of MessagePack.
  *
  * @param headers Keys and values, all of them well-formed text.
- * @returns Bytes of the caller's own.
+ * @returns New bytes.
  * @throws {ZeromeshError} `HEADERS_TOO_LARGE` if a value exceeds {@link maxHeaderValueBytes} or the whole map
  * {@link maxHeadersBytes}.
- * @throws {TypeError} If a value is no string, or a key or value holds a lone surrogate.
+ * @throws {TypeError} If a value is not a string, or a key or value holds a lone surrogate.
  */
 export function encodeHeaders(headers: Readonly<Record<string, string>>): Uint8Array {
   const keys = Object.keys(headers);
@@ -84,10 +84,10 @@ export function encodeHeaders(headers: Readonly<Record<string, string>>): Uint8A
 /**
  * Decodes the header map in `bytes[start..end)`. Never throws.
  *
- * Any width of map and string is accepted; of a repeated key the last value counts. An empty range is no
- * headers. The bytes must be used up. The sizes of single values are not checked, as in Velo.
+ * Maps and strings of each width are accepted; the last value of a repeated key counts. An empty range means no
+ * headers. No bytes may be left over. The sizes of single values are not checked, as in Velo.
  *
- * @returns An object without prototype, so that a key such as `__proto__` is only a key; or why the message is
+ * @returns An object without prototype, so that a key such as `__proto__` is an ordinary one; or why the message is
  * dropped.
  */
 export function decodeHeaders(
@@ -114,7 +114,7 @@ export function decodeHeaders(
   return cursor.at === end ? headers : "headersEncoding";
 }
 
-/** Bytes of a MessagePack string of this many UTF-8 bytes, its length included. */
+/** Bytes of a MessagePack string of this many UTF-8 bytes, with its length. */
 function stringSize(length: number): number {
   return length + (length <= 31 ? 1 : length <= 0xff ? 2 : length <= 0xffff ? 3 : 5);
 }

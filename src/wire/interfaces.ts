@@ -1,7 +1,7 @@
 import { MsgpackCursor } from "./msgpack_cursor.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
-/** One network interface a Velo node listens on, from its `tcp`, `grpc` or `tcp-stream` address entry. */
+/** A network interface that a Velo node listens on, from its `tcp`, `grpc` or `tcp-stream` address entry. */
 export interface InterfaceEndpoint {
   /** The interface's name, such as `eth0`. */
   readonly name: string;
@@ -11,7 +11,7 @@ export interface InterfaceEndpoint {
   readonly port: number;
   /** Bits of the network prefix, 0 to 128. */
   readonly prefixBits: number;
-  /** The NUMA node it hangs on, where known. */
+  /** The NUMA node of the interface, if known. */
   readonly numaNode: number | null;
 }
 
@@ -19,8 +19,8 @@ const maxInterfaces = 256;
 
 /**
  * Decodes the value of a `tcp`, `grpc` or `tcp-stream` entry of a worker address: a MessagePack array of
- * `[name, address, port, prefix bits, NUMA node or nil]`. `null` on anything else, such as the older plain text.
- * Never throws. Only for showing where a Velo node listens: this library dials `zmq` entries.
+ * `[name, address, port, prefix bits, NUMA node or nil]`. `null` for other bytes, such as the older plain text. Never
+ * throws. Only for display: this library dials `zmq` entries.
  */
 export function decodeInterfaceEndpoints(bytes: Uint8Array): InterfaceEndpoint[] | null {
   const cursor = new MsgpackCursor(bytes, 0, bytes.length);

@@ -9,16 +9,16 @@ import {
 } from "./unencodable.ts";
 
 /**
- * The text of a value as `JSON.stringify` writes it, where that says the same as the value.
+ * The text of `JSON.stringify`, if it represents the value exactly.
  *
- * What JSON would leave out or replace is refused, with its place. Only properties that are `undefined`
- * are left out, and −0 is written as 0.
+ * Values that JSON would drop or replace are refused with their path. Only properties that are `undefined` are left
+ * out, and −0 is written as 0.
  *
- * @throws {Unencodable} With the place of what has no form in JSON.
+ * @throws {Unencodable} With the path of the value that has no JSON form.
  */
 export function stringifyJson(value: unknown): string {
   if (typeof value === "object" ? value !== null : !isSimple(value)) {
-    // Kept for the next value, as making one costs as much as a small check; one that fails is not kept.
+    // Reused, since making one costs as much as a small check; not after a failure.
     const check = spare ?? new JsonCheck();
     spare = null;
     check.root(value);
@@ -27,7 +27,7 @@ export function stringifyJson(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** Built-in kinds that `JSON.stringify` would make an empty object, or another value, of. */
+/** Built-in kinds that `JSON.stringify` would turn into an empty object or another value. */
 const refusedTags = new Set([
   "Map",
   "Set",
@@ -48,7 +48,7 @@ const refusedTags = new Set([
 
 let spare: JsonCheck | null = null;
 
-/** One walk over a value before it becomes JSON. */
+/** A walk over a value before it becomes JSON. */
 class JsonCheck {
   #root: unknown = undefined;
   readonly #trail: Trail = [];
@@ -60,7 +60,7 @@ class JsonCheck {
     this.#root = undefined;
   }
 
-  /** Checks a value whose keys are in the trail, as many as `depth` says. */
+  /** Checks a value; the first `depth` entries of the trail are its keys. */
   value(value: unknown, depth: number): void {
     if (value === null || isSimple(value)) return;
     if (typeof value === "object") this.#object(value, depth);
@@ -92,7 +92,7 @@ class JsonCheck {
 
   #properties(value: object, depth: number): void {
     const trail = this.#trail;
-    // Faster than Object.keys on both engines; what is inherited is no part of the JSON.
+    // Faster than Object.keys on both engines. Inherited keys are not in the JSON.
     for (const key in value) {
       const item = (value as Record<string, unknown>)[key];
       if (isSimple(item) || item === undefined || !Object.hasOwn(value, key)) continue;
@@ -101,7 +101,7 @@ class JsonCheck {
     }
   }
 
-  /** Refuses an object of which JSON would hold less than it says. */
+  /** Refuses an object whose JSON would be incomplete. */
   #instance(value: object, depth: number): void {
     const tag = tagOf(value);
     const lost = refusedTags.has(tag) || ArrayBuffer.isView(value) ||
@@ -109,7 +109,7 @@ class JsonCheck {
     if (lost) throw this.#refused(value, depth);
   }
 
-  /** Checks what `toJSON` makes of a value. */
+  /** Checks the result of a value's `toJSON`. */
   #converted(value: object | bigint, toJSON: (key: string) => unknown, depth: number): void {
     if (ArrayBuffer.isView(value)) throw this.#refused(value, depth);
     if (toJSON === Date.prototype.toJSON) {
@@ -117,12 +117,12 @@ class JsonCheck {
       return;
     }
     const made = toJSON.call(value, depth === 0 ? "" : String(this.#trail[depth - 1]));
-    // A property may be left out; elsewhere null would stand for it.
+    // A property may be left out; elsewhere JSON would hold null.
     if (made === undefined && depth > 0 && typeof this.#trail[depth - 1] === "string") return;
     if (made === undefined || typeof made === "bigint") {
       throw unencodable(this.#trail, depth, refusal(`${kindOf(value)} whose toJSON() gives ${kindOf(made)}`));
     }
-    // JSON.stringify asks once, whatever comes.
+    // JSON.stringify calls toJSON only once.
     if (typeof made !== "object" || made === null) return this.value(made, depth);
     if (Array.isArray(made)) return this.#array(made, depth);
     const prototype: unknown = Object.getPrototypeOf(made);
@@ -145,7 +145,7 @@ class JsonCheck {
 
 /** Whether a value is text, a finite number or a boolean. */
 function isSimple(value: unknown): boolean {
-  // A difference of itself is 0 for finite numbers alone, and costs no call.
+  // The difference is 0 for finite numbers only, and needs no call.
   return typeof value === "string" || (typeof value === "number" && value - value === 0) ||
     typeof value === "boolean";
 }

@@ -5,23 +5,20 @@ import { decodeUtf8 } from "./utf8.ts";
 export const metadataHeader = "_metadata";
 
 /**
- * Header of feature `metadata`, instead of {@link metadataHeader}: how many bytes of JSON stand in front of the payload, as a
- * decimal integer. A header map has no room for them.
+ * Header of feature `metadata`, instead of {@link metadataHeader}: the number of bytes of JSON before the payload, as a
+ * decimal integer. They exceed the limit of a header map.
  */
 export const metadataBytesHeader = "_metadata_bytes";
 
 /** Most bytes of metadata. */
 export const maxMetadataBytes = 65_536;
 
-// A map of one, the key, and four digits.
+// A map with one pair: the key, and four digits.
 const smallestMap = 22;
 
-/**
- * How many bytes of metadata a message's headers say stand in front of its payload; 0 for none, and for a length that cannot
- * be one. Never throws.
- */
+/** The number of bytes of metadata before the payload; 0 if absent or invalid. Never throws. */
 export function metadataBytesOf(bytes: Uint8Array, start: number, end: number): number {
-  // Most messages have no header but their time to live, and pay nothing.
+  // Most messages have only the header of their time to live, and return here.
   if (end - start < smallestMap) return 0;
   const headers = decodeHeaders(bytes, start, end);
   const text = typeof headers === "object" ? headers[metadataBytesHeader] : undefined;
@@ -30,7 +27,7 @@ export function metadataBytesOf(bytes: Uint8Array, start: number, end: number): 
   return length > maxHeaderValueBytes && length <= maxMetadataBytes ? length : 0;
 }
 
-/** The text of metadata in front of a payload; null when it is no UTF-8. */
+/** The text of the metadata before a payload; null when it is not UTF-8. */
 export function metadataText(bytes: Uint8Array, start: number, length: number): string | null {
   return decodeUtf8(bytes, start, start + length);
 }

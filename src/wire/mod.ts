@@ -1,9 +1,9 @@
 /**
- * Bytes to messages and back: everything about Velo's wire format, and what zeromesh adds to it.
+ * Encoding and decoding of Velo's wire format, with zeromesh's additions.
  *
- * Pure: no input or output, no clock, nothing of a runtime. Encoders write into memory of the caller. Decoders
- * never throw on any bytes; they answer with a reason from a closed list, so that a bad frame is counted and
- * dropped. Response ids are four 32-bit words, and hot headers are decoded into objects that are used again.
+ * The layer is pure: it uses no input or output, no clock, and no runtime. Encoders write into the caller's memory.
+ * Decoders never throw; they return a reason from a closed list, so that a bad frame is counted and dropped. Response
+ * ids are four 32-bit words, and hot headers are decoded into reused objects.
  *
  * @example Usage
  * ```ts ignore

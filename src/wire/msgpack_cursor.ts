@@ -1,9 +1,8 @@
 /**
- * Reads the few MessagePack shapes of wire headers and addresses, without throwing and without trusting a length.
+ * Reads the MessagePack shapes of wire headers and addresses, without throwing and without trusting a length.
  *
- * Every `read…` returns -1 when the bytes are something else or end too early; the cursor is then of no use.
- * Ranges are returned as the start offset, with `at` behind the end. Lengths are big-endian, as MessagePack has
- * them.
+ * Every `read…` returns -1 when the bytes hold something else or end too early; the cursor is invalid then. Ranges are
+ * returned as the start offset, with `at` behind the end. Lengths are big-endian.
  *
  * @see https://github.com/msgpack/msgpack/blob/master/spec.md
  */
@@ -21,7 +20,7 @@ export class MsgpackCursor {
     this.end = Math.min(end, bytes.length);
   }
 
-  /** The number of pairs of a map: fixmap, map 16 or map 32. More pairs than bytes left give -1. */
+  /** The number of pairs of a map: fixmap, map 16 or map 32. More pairs than remaining bytes give -1. */
   readMapSize(): number {
     const token = this.#next();
     let size = -1;
@@ -31,7 +30,7 @@ export class MsgpackCursor {
     return size * 2 <= this.end - this.at ? size : -1;
   }
 
-  /** The number of elements of an array: fixarray, array 16 or array 32. More than bytes left give -1. */
+  /** The number of elements of an array: fixarray, array 16 or array 32. More than the remaining bytes give -1. */
   readArraySize(): number {
     const token = this.#next();
     let size = -1;

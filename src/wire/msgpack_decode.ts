@@ -4,22 +4,22 @@ import { NameCache } from "./names.ts";
 import { maxPayloadDepth, nestsTooDeep } from "./unencodable.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
-/** Names of properties, which come again and again. */
+/** Names of properties, which repeat often. */
 const keys = new NameCache();
-/** Beyond this a Date is none. */
+/** A Date's largest time value. */
 const maxDateMs = 8.64e15;
 
-/** Bytes that are no MessagePack of a payload. */
+/** The bytes are not valid MessagePack of a payload. */
 export class MalformedMsgpack extends Error {}
 
 /**
- * The value of one MessagePack, which fills the bytes. Whatever it keeps of them is a copy.
+ * Decodes one MessagePack value, which must fill the bytes. The value holds copies only.
  *
- * Nothing that the bytes declare is taken on trust. Refused are truncated or left-over bytes, nesting beyond
- * {@link maxPayloadDepth}, text that is not UTF-8, map keys that are neither text nor integers, or `__proto__`, the
- * unused byte `c1`, and every extension that is not one of {@link Extension}.
+ * Declared lengths are not trusted. Refused are truncated or left-over bytes, nesting beyond {@link maxPayloadDepth},
+ * text that is not UTF-8, map keys that are neither text nor integers, or `__proto__`, the unused byte `c1`, and every
+ * extension that is not one of {@link Extension}.
  *
- * @throws {MalformedMsgpack} What is wrong with them.
+ * @throws {MalformedMsgpack} If the bytes are refused.
  */
 export function decodeMsgpack(bytes: Uint8Array): unknown {
   const reader = new MsgpackReader(bytes);
@@ -39,7 +39,7 @@ class MsgpackReader {
     this.#end = bytes.length;
   }
 
-  /** Says what is wrong when the value ended elsewhere. */
+  /** Throws if the value ended elsewhere. */
   requireEnd(end: number): void {
     if (this.#at !== end) throw new MalformedMsgpack(`${end - this.#at} bytes follow the value`);
   }
@@ -123,13 +123,13 @@ class MsgpackReader {
     }
   }
 
-  /** A view over the bytes, when there are `width` more, which are passed over. */
+  /** A view at the next `width` bytes, which are skipped. */
   #viewAt(width: number): DataView {
     this.#skip(width);
     return this.#view ??= viewOf(this.#bytes);
   }
 
-  /** Passes over bytes; the offset of the first. */
+  /** Skips bytes and returns the offset of the first. */
   #skip(length: number): number {
     const start = this.#at;
     if (length > this.#end - start) throw endsEarly();
@@ -158,7 +158,7 @@ class MsgpackReader {
     return copy;
   }
 
-  /** Checks that so many values can follow, and that they lie not too deep. */
+  /** Checks that this many values can follow, and the depth of nesting. */
   #enter(values: number, depth: number): void {
     if (values > this.#end - this.#at) {
       throw new MalformedMsgpack("it declares more elements than it has bytes");
@@ -251,7 +251,7 @@ class MsgpackReader {
     return negative ? ~BigInt(hex) : BigInt(hex);
   }
 
-  /** A Map or a Set: its array, which fills the extension. */
+  /** Decodes a Map or a Set from its array, which fills the extension. */
   #collection(type: number, start: number, depth: number): unknown {
     const outer = this.#end;
     const end = this.#at;
@@ -277,7 +277,7 @@ class MsgpackReader {
   }
 }
 
-/** 64-bit integers are numbers where that is exact. */
+/** A 64-bit integer as a number if that is exact. */
 function exact(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;

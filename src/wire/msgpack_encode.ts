@@ -9,22 +9,22 @@ import {
   unencodable,
 } from "./unencodable.ts";
 
-/** Up to this many units a loop over ASCII is faster than a call into the runtime's encoder. */
+/** Up to this many units a loop over ASCII is faster than the runtime's encoder. */
 const loopUnits = 40;
-/** What a writer that is kept for the next value may hold. */
+/** Most bytes of a writer that is kept for reuse. */
 const maxKeptBytes = 1 << 18;
 
 const encoder = new TextEncoder();
 let spare: MsgpackWriter | null = null;
 
 /**
- * The MessagePack of a value: memory of the caller's own, in which every byte was written for it.
+ * Encodes a value as MessagePack, in new memory.
  *
- * @throws {Unencodable} With the place of what has no form: functions, symbols, instances of classes, text with
+ * @throws {Unencodable} With the path of a value without a form: functions, symbols, instances of classes, text with
  * lone surrogates, detached memory, `__proto__` as a key, holes in arrays, cycles.
  */
 export function encodeMsgpack(value: unknown): Uint8Array<ArrayBuffer> {
-  // A getter of the value's may encode another value meanwhile, which then has a writer of its own.
+  // A getter of the value may encode another value meanwhile, which needs its own writer.
   const writer = spare ?? new MsgpackWriter();
   spare = null;
   try {
@@ -149,7 +149,7 @@ class MsgpackWriter {
     }
     if (!text.isWellFormed()) throw this.#refused("text with a lone surrogate", depth);
     if (this.#at + length * 3 + 5 > this.#bytes.length) this.#grow(length * 3 + 5);
-    // Most text is ASCII: its header is as wide as one for as many bytes as units.
+    // Most text is ASCII: its header is the one for as many bytes as units.
     const expected = textHeaderSize(length);
     const start = this.#at + expected;
     const { written } = encoder.encodeInto(text, this.#bytes.subarray(start));
@@ -159,7 +159,9 @@ class MsgpackWriter {
     this.#at += written;
   }
 
-  /** A length with its token: in the token itself below `small`, else behind one of three, of which `wide` is the first. */
+  /**
+   * Writes a length: inside the token below `small`, otherwise after one of three tokens, of which `wide` is the first.
+   */
   #header(length: number, fixed: number, small: number, wide: number): void {
     const bytes = this.#bytes;
     if (length < small) bytes[this.#at++] = fixed | length;
@@ -215,7 +217,7 @@ class MsgpackWriter {
     if (count !== keys.length) this.#shorten(start, headerEnd, count);
   }
 
-  /** Writes a map's header anew when properties without a value were left out. */
+  /** Rewrites a map's header after properties without a value were left out. */
   #shorten(start: number, headerEnd: number, count: number): void {
     const end = this.#at;
     this.#at = start;
@@ -239,7 +241,7 @@ class MsgpackWriter {
 
   #binary(value: Uint8Array, depth: number): void {
     const { length } = value;
-    // Asking for its buffer costs an allocation on Bun.
+    // Reading its buffer costs an allocation on Bun.
     if (length === 0) this.#requireAttached(value, depth);
     if (this.#at + length + 5 > this.#bytes.length) this.#grow(length + 5);
     this.#header(length, 0, 0, 0xc4);
@@ -263,7 +265,7 @@ class MsgpackWriter {
     this.#at += bytes.length;
   }
 
-  /** What was transferred away has no bytes any more, and looks like what never had any. */
+  /** Refuses detached memory, which looks like empty memory. */
   #requireAttached(value: ArrayBuffer | ArrayBufferView, depth: number): void {
     const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
     const { detached } = buffer as { detached?: boolean };
@@ -301,7 +303,7 @@ class MsgpackWriter {
   }
 
   #bigint(value: bigint): void {
-    // The sign takes a bit of its own.
+    // The sign needs one bit.
     const digits = (value < 0n ? ~value : value).toString(16);
     const hex = (digits.length % 2 === 0 ? digits : `0${digits}`).replace(/^(?=[89a-f])/, "00");
     const length = hex.length / 2;
@@ -340,7 +342,7 @@ class MsgpackWriter {
     this.#close(start);
   }
 
-  /** Begins an extension whose length is known when it has been written. */
+  /** Begins an extension; its length is written at the end. */
   #open(type: number): number {
     const start = this.#at;
     this.#bytes[start] = 0xc9;

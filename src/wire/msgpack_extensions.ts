@@ -1,6 +1,6 @@
 /** MessagePack extension types of a payload; `ARCHITECTURE.md` gives the bytes of each. */
 export const Extension = {
-  /** The standard's own, -1. */
+  /** The standard's timestamp, -1. */
   timestamp: 0xff,
   /** Two's complement, most significant byte first. */
   bigint: 0x10,
@@ -10,17 +10,17 @@ export const Extension = {
   map: 0x12,
   /** An array of its values. */
   set: 0x13,
-  /** Memory: one byte that says which kind, then its bytes, little-endian elements. */
+  /** Memory: one byte for its kind, then its bytes, little-endian elements. */
   memory: 0x14,
 } as const;
 
-/** What is made of the bytes of an {@link Extension.memory}; `Uint8Array` is a MessagePack binary instead. */
+/** A class of memory in an {@link Extension.memory}; a `Uint8Array` is a MessagePack binary instead. */
 export interface MemoryKind {
   /** Its number on the wire. */
   readonly code: number;
   /** Bytes of an element. */
   readonly width: number;
-  /** Makes it of memory of its own. */
+  /** Makes an object over the given memory. */
   readonly make: (memory: ArrayBuffer) => ArrayBuffer | ArrayBufferView;
 }
 
@@ -43,7 +43,7 @@ const elements: readonly (readonly [name: string, code: number])[] = [
   ["BigUint64Array", 12],
 ];
 
-/** Every kind by the name of its class. */
+/** The kinds by class name. */
 export const memoryKinds: ReadonlyMap<string, MemoryKind> = new Map([
   ["ArrayBuffer", { code: 0, width: 1, make: (memory: ArrayBuffer) => memory }],
   ["DataView", { code: 1, width: 1, make: (memory: ArrayBuffer) => new DataView(memory) }],
@@ -54,7 +54,7 @@ export const memoryKinds: ReadonlyMap<string, MemoryKind> = new Map([
   }),
 ]);
 
-/** Every kind by its number on the wire. */
+/** The kinds by their number on the wire. */
 export const memoryKindByCode: ReadonlyMap<number, MemoryKind> = new Map(
   [...memoryKinds.values()].map((kind) => [kind.code, kind]),
 );

@@ -3,12 +3,12 @@ import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 /** Names longer than this many bytes are never cached. */
 export const maxCachedNameBytes = 256;
 
-/** How many names one hash bucket may hold, so that chosen collisions cannot make lookups slow. */
+/** Most names of one hash bucket, so that chosen collisions cannot make lookups slow. */
 const maxChain = 8;
 
 interface NameEntry {
   readonly hash: number;
-  /** The bytes of a name beyond ASCII; null where the text's units are the bytes. */
+  /** The bytes of a name beyond ASCII; null if the text's units are the bytes. */
   readonly bytes: Uint8Array | null;
   readonly text: string;
   readonly next: NameEntry | undefined;
@@ -17,7 +17,7 @@ interface NameEntry {
 
 /** Options of a {@link NameCache}. */
 export interface NameCacheOptions {
-  /** How many names each direction keeps. Names beyond it still work, only slower. @default {4096} */
+  /** Names kept for each direction. Further names work, but slower. @default {4096} */
   maxNames?: number | undefined;
 }
 
@@ -25,11 +25,11 @@ export interface NameCacheOptions {
 export const nameCacheDefaults: { readonly maxNames: number } = Object.freeze({ maxNames: 4096 });
 
 /**
- * Handler names as bytes and as text, kept so that a name seen before costs neither a decode nor an encode.
+ * A cache of handler names as bytes and as text, so that a known name needs neither decoding nor encoding.
  *
- * Bounded in every respect: entries per direction, bytes per entry ({@link maxCachedNameBytes}) and entries per
- * hash bucket. What does not fit is decoded each time. Nothing is evicted: the names a service uses arrive
- * first, and a flood of invented ones must not push them out.
+ * It is bounded in entries per direction, bytes per entry ({@link maxCachedNameBytes}) and entries per hash bucket;
+ * other names are decoded each time. No entry is evicted: the names a service uses arrive first, and a flood of
+ * invented ones must not displace them.
  *
  * @example Usage
  * ```ts ignore
@@ -45,10 +45,8 @@ export class NameCache {
   #size = 0;
 
   /**
-   * An empty cache.
-   *
-   * @param options How many names to keep.
-   * @throws {RangeError} If `maxNames` is no integer from 0 to 1 048 576.
+   * @param options Most names to keep.
+   * @throws {RangeError} If `maxNames` is not an integer from 0 to 1 048 576.
    */
   constructor(options: NameCacheOptions = {}) {
     const maxNames = options.maxNames ?? nameCacheDefaults.maxNames;
@@ -64,14 +62,14 @@ export class NameCache {
     this.#buckets = new Array<NameEntry | undefined>(buckets).fill(undefined);
   }
 
-  /** How many decoded names are kept. */
+  /** Decoded names in the cache. */
   get size(): number {
     return this.#size;
   }
 
   /**
-   * The text of `bytes[start..end)`, or `null` if it is not valid UTF-8. The bytes are compared before a kept
-   * text is returned; nothing of `bytes` is retained.
+   * The text of `bytes[start..end)`, or `null` if it is not valid UTF-8. The bytes are compared with the cached ones
+   * and not retained.
    */
   decode(bytes: Uint8Array, start: number, end: number): string | null {
     const length = end - start;
@@ -86,7 +84,7 @@ export class NameCache {
     const text = decodeUtf8(bytes, start, end);
     const depth = head === undefined ? 1 : head.depth + 1;
     if (text !== null && this.#size < this.#maxNames && depth <= maxChain) {
-      // Text of as many units as bytes is ASCII. Not keeping its bytes spares a lookup two visits to cold memory.
+      // Text of as many units as bytes is ASCII. Without its bytes a lookup visits cold memory twice less.
       const kept = text.length === length ? null : bytes.slice(start, end);
       this.#buckets[index] = { hash, bytes: kept, text, next: head, depth };
       this.#size++;
@@ -94,11 +92,7 @@ export class NameCache {
     return text;
   }
 
-  /**
-   * The UTF-8 bytes of a name. They are shared with later calls: do not write to them.
-   *
-   * The name has passed {@link validateHandlerName} before.
-   */
+  /** The UTF-8 bytes of a name that {@link validateHandlerName} accepts. They are shared: do not write to them. */
   encode(name: string): Uint8Array {
     const known = this.#encoded.get(name);
     if (known !== undefined) return known;

@@ -6,10 +6,10 @@ import { encodeMsgpack } from "./msgpack_encode.ts";
 import { maxPayloadDepth, nestsTooDeep, Unencodable } from "./unencodable.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
-/** How a typed payload becomes bytes: JSON unless a contract asks for MessagePack (feature `msgpack`). */
+/** Encoding of a typed payload: JSON unless a contract requests MessagePack (feature `msgpack`). */
 export type PayloadEncoding = "json" | "msgpack";
 
-/** The outcome of {@link decodePayload}. */
+/** The result of {@link decodePayload}. */
 export type DecodedPayload =
   | { readonly value: unknown; readonly error?: undefined }
   | { readonly error: string; readonly value?: undefined };
@@ -19,14 +19,14 @@ const nothing = new Uint8Array(new ArrayBuffer(0));
 /**
  * Encodes a typed payload, so that {@link decodePayload} gives the same value back; `undefined` is an empty payload.
  *
- * - `json`: UTF-8 of `JSON.stringify`. A `Date`, and whatever else has `toJSON`, is what that makes of it; −0 is 0.
- * - `msgpack`: besides what JSON has, bytes, `Date`, `Map`, `Set`, `bigint`, typed arrays, NaN, infinities and −0.
+ * - `json`: UTF-8 of `JSON.stringify`. A `Date`, or another value with `toJSON`, becomes its result; −0 becomes 0.
+ * - `msgpack`: the values of JSON, and bytes, `Date`, `Map`, `Set`, `bigint`, typed arrays, NaN, infinities and −0.
  *
- * In both, properties that are `undefined`, named by symbols or not enumerable are left out.
+ * Both omit properties that are `undefined`, named by symbols or not enumerable.
  *
- * @returns Bytes of the caller's own.
- * @throws {ZeromeshError} `ENCODING_FAILED` for everything else that the encoding cannot carry, with its place in
- * the message and in `details.path`. `cause` has the engine's own error.
+ * @returns New bytes.
+ * @throws {ZeromeshError} `ENCODING_FAILED` for every other value, with its path in the message and in `details.path`.
+ * `cause` is the engine's own error.
  */
 export function encodePayload(value: unknown, encoding: PayloadEncoding): Uint8Array {
   if (value === undefined) return nothing;
@@ -42,11 +42,11 @@ export function encodePayload(value: unknown, encoding: PayloadEncoding): Uint8A
 }
 
 /**
- * Decodes a typed payload. Never throws; the text of `error` is for people and for the wire.
+ * Decodes a typed payload. Never throws; `error` is a text for people and for the wire.
  *
- * An empty payload is `undefined`. In MessagePack, bytes are copies, and 64-bit integers, which other programs write,
- * are `number` where that is exact and else `bigint`; what is refused is at {@link decodeMsgpack}. Neither encoding may
- * nest deeper than {@link maxPayloadDepth}, which is found before JSON is parsed.
+ * An empty payload is `undefined`. From MessagePack, bytes are copies, and 64-bit integers, which other programs write,
+ * are `number` if exact and otherwise `bigint`; refused bytes are listed at {@link decodeMsgpack}. Neither encoding may
+ * nest deeper than {@link maxPayloadDepth}, which is checked before JSON is parsed.
  */
 export function decodePayload(bytes: Uint8Array, encoding: PayloadEncoding): DecodedPayload {
   if (bytes.length === 0) return { value: undefined };

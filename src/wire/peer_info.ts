@@ -5,13 +5,15 @@ import { MsgpackCursor } from "./msgpack_cursor.ts";
 import { parseControlJson } from "./control_json.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
-/** All that one instance must know to reach another: its id and its encoded worker address. */
+/** The id and address by which one instance reaches another. */
 export interface PeerInfo {
   /** The instance's id; its worker id follows from it. */
   readonly instanceId: InstanceId;
   /** The encoded worker address, see {@link encodeWorkerAddress}. */
   readonly workerAddress: Uint8Array;
-  /** Whether a person wrote it down: then another id at its address is a mistake, and no successor. Never on the wire. */
+  /**
+   * Whether it was configured by hand: another id at its address is then an error, not a successor. Never on the wire.
+   */
   readonly fixed?: boolean | undefined;
 }
 
@@ -23,24 +25,24 @@ export interface PeerInfoJson {
   readonly worker_address: readonly number[];
 }
 
-/** Address key of the one endpoint that plain Velo dials. */
+/** Address key of the single endpoint that plain Velo dials. */
 const zmqKey = "zmq";
-/** Address key of all our endpoints, best first, as the UTF-8 text of a JSON array; plain Velo skips it. */
+/** Address key of all endpoints, best first, as the UTF-8 text of a JSON array; plain Velo ignores it. */
 const zeromeshKey = "zeromesh";
-/** Address key of our CURVE public key, as 40 characters of Z85; plain Velo skips it. */
+/** Address key of the CURVE public key, 40 characters of Z85; plain Velo ignores it. */
 const curveKey = "zeromesh-curve";
 const maxEndpoints = 16;
 const maxEndpointLength = 1024;
 
 /**
- * The peer info of an instance with these endpoints, the preferred one first.
+ * Makes the peer info of an instance.
  *
- * The first goes under `zmq`, where plain Velo looks. If there are more, all of them go under `zeromesh` as the
- * UTF-8 text of a JSON array.
+ * The first endpoint goes under `zmq`, where plain Velo looks. If there are more, all go under `zeromesh` as the UTF-8
+ * text of a JSON array.
  *
- * @param publicKey Its CURVE public key as 40 characters of Z85, for an instance that uses CURVE.
- * @throws {RangeError} If there are more than 16 endpoints, or one that is not `tcp://` or `ipc://` or is longer
- * than 1024 characters. No endpoint at all is an instance that cannot be dialled, and allowed.
+ * @param publicKey Its CURVE public key, 40 characters of Z85, if the instance uses CURVE.
+ * @throws {RangeError} If there are more than 16 endpoints, or one that is not `tcp://` or `ipc://` or is longer than
+ * 1024 characters. Without endpoints the instance cannot be dialled, which is allowed.
  */
 export function peerInfoOf(
   instanceId: InstanceId,
@@ -64,8 +66,8 @@ export function peerInfoOf(
 }
 
 /**
- * The endpoints to dial a peer at, best first: its `zeromesh` list when there is a valid one, else its `zmq`
- * endpoint, else none. Only `tcp://` and `ipc://` are returned. Never throws.
+ * The endpoints of a peer, best first: its `zeromesh` list if that is valid, else its `zmq` endpoint, else none. Only
+ * `tcp://` and `ipc://` are returned. Never throws.
  */
 export function endpointsOf(peerInfo: PeerInfo): string[] {
   const entries = decodeWorkerAddress(peerInfo.workerAddress);
@@ -82,7 +84,7 @@ export function endpointsOf(peerInfo: PeerInfo): string[] {
   return isEndpoint(endpoint) ? [endpoint] : [];
 }
 
-/** The CURVE public key in a peer info, as 40 characters of Z85; `null` when there is none. Never throws. */
+/** The CURVE public key in a peer info, 40 characters of Z85; `null` if absent. Never throws. */
 export function publicKeyOf(peerInfo: PeerInfo): string | null {
   const entries = decodeWorkerAddress(peerInfo.workerAddress);
   const bytes = typeof entries === "string" ? undefined : entries[curveKey];
@@ -95,7 +97,7 @@ function isEndpoint(value: unknown): value is string {
     /^(?:tcp|ipc):\/\/[^\0\s]+$/.test(value);
 }
 
-/** The JSON form of a peer info, as `_hello` and discovery files carry it. */
+/** The JSON form of a peer info, for `_hello` and discovery files. */
 export function peerInfoToJson(peerInfo: PeerInfo): PeerInfoJson {
   return { instance_id: peerInfo.instanceId, worker_address: Array.from(peerInfo.workerAddress) };
 }
@@ -103,7 +105,7 @@ export function peerInfoToJson(peerInfo: PeerInfo): PeerInfoJson {
 /**
  * Reads the JSON form of a peer info; `null` unless it has a UUID and an array of 1 to 65 536 bytes.
  *
- * The address itself is not decoded: {@link endpointsOf} tells whether it is of use. Unknown fields are ignored.
+ * The address is not decoded; {@link endpointsOf} does that. Unknown fields are ignored.
  */
 export function peerInfoFromJson(value: unknown): PeerInfo | null {
   if (typeof value !== "object" || value === null) return null;
@@ -121,8 +123,8 @@ export function peerInfoFromJson(value: unknown): PeerInfo | null {
 }
 
 /**
- * The MessagePack form of a peer info, as Velo's NATS discovery carries it: `92`, then `c4 10` and the 16 bytes of
- * the id, then the address as a binary (`c4` and u8, or `c5` and u16).
+ * The MessagePack form of a peer info in Velo's NATS discovery: `92`, then `c4 10` and the 16 bytes of the id, then the
+ * address as a binary (`c4` and u8, or `c5` and u16).
  *
  * @throws {RangeError} If the address exceeds 65 535 bytes.
  */
@@ -143,7 +145,7 @@ export function encodePeerInfo(peerInfo: PeerInfo): Uint8Array {
   return bytes;
 }
 
-/** Decodes {@link encodePeerInfo}; `null` on anything else. Never throws. */
+/** Decodes {@link encodePeerInfo}; `null` for other bytes. Never throws. */
 export function decodePeerInfo(bytes: Uint8Array): PeerInfo | null {
   if (bytes.length > maxAddressBytes + 32) return null;
   const cursor = new MsgpackCursor(bytes, 0, bytes.length);

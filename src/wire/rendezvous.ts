@@ -1,39 +1,39 @@
 import { parseControlJson, stringifyControlJson } from "./control_json.ts";
 
 /**
- * Header of a request whose payload its sender keeps until it is fetched, as Velo does with requests above
- * 262 144 bytes: the handle of the payload as a decimal number of 128 bits. The payload frame is then empty.
+ * Header of a request whose payload is staged at its sender until it is fetched, as Velo does above 262 144 bytes: the
+ * payload's handle as a decimal number of 128 bits. The payload frame is then empty.
  */
 export const stagedHeader = "_rv";
 
-/** Answers where the staged payload is: a lease, and the pieces it comes in. */
+/** Handler that grants a lease on a staged payload, with the size of its chunks. */
 export const acquireHandler = "_rv_acquire";
-/** Answers one piece, as its bytes. */
+/** Handler that returns one chunk, as its bytes. */
 export const pullHandler = "_rv_pull";
-/** Ends a lease, and frees the payload: it has been fetched. */
+/** Handler that ends a lease and frees the payload after it was fetched. */
 export const releaseHandler = "_rv_release";
-/** Ends a lease and leaves the payload where it is. */
+/** Handler that ends a lease and keeps the payload. */
 export const detachHandler = "_rv_detach";
 
-/** Names a staged payload. */
+/** The handle of a staged payload. */
 export interface StagedHandle {
-  /** The worker id of the instance that has it. */
+  /** The owner's worker id. */
   readonly owner: bigint;
-  /** Its number there. */
+  /** The payload's number at its owner. */
   readonly local: bigint;
 }
 
-/** Leave to fetch a staged payload. */
+/** A lease on a staged payload. */
 export interface StagedLease {
-  /** Names the lease when it ends. */
+  /** Id of the lease, to end it. */
   readonly leaseId: bigint;
-  /** Names the transfer when a piece is fetched. */
+  /** Id of the transfer, to fetch a chunk. */
   readonly transferId: bigint;
   /** Bytes of the payload. */
   readonly totalBytes: number;
-  /** Bytes of every piece but the last. */
+  /** Bytes of each chunk but the last. */
   readonly chunkBytes: number;
-  /** How many pieces there are. */
+  /** Number of chunks. */
   readonly chunks: number;
 }
 
@@ -41,7 +41,7 @@ const encoder = new TextEncoder();
 const maxU64 = 2n ** 64n - 1n;
 const decimal = /^[0-9]{1,39}$/;
 
-/** Reads the value of {@link stagedHeader}; null when it is no number of 128 bits. */
+/** Parses the value of {@link stagedHeader}; null when it is not a number of 128 bits. */
 export function parseStagedHandle(text: string): StagedHandle | null {
   if (!decimal.test(text)) return null;
   const value = BigInt(text);
@@ -55,9 +55,9 @@ export function encodeAcquire(handle: StagedHandle): Uint8Array {
 }
 
 /**
- * Reads the answer of {@link acquireHandler}. Never throws.
+ * Decodes the answer of {@link acquireHandler}. Never throws.
  *
- * @returns The lease; the text of what is wrong with it, and the id of the lease to end where one was given.
+ * @returns The lease, or the text of the error, with the id of a lease to end if one was granted.
  */
 export function decodeAcquired(
   bytes: Uint8Array,

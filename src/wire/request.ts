@@ -6,33 +6,33 @@ import type { NameCache } from "./names.ts";
 import { readResponseId, type ResponseId, writeResponseId } from "./response_id.ts";
 import { encodeUtf8 } from "./utf8.ts";
 
-/** What the caller of a request waits for: nothing, an ack once the handler has finished, or its result. */
+/** The reply that a request's caller awaits: none, an ack when the handler has finished, or its result. */
 export const ResponseKind = { fire: 0, ack: 1, unary: 2 } as const;
 
 /** One of the values of {@link ResponseKind}: the second byte of a request header. */
 export type ResponseKind = 0 | 1 | 2;
 
 /**
- * Set beside the {@link ResponseKind} when the contract of the caller has no answer, towards peers with feature `kind`:
- * a handler that has one then does not run.
+ * Flag beside the {@link ResponseKind} for a caller whose contract has no answer, towards peers with feature `kind`: a
+ * handler with an answer then does not run.
  */
 export const withoutAnswer = 0x80;
 
 /** The version byte every request header starts with. */
 export const requestSchemaVersion = 1;
 
-/** Longest handler name in UTF-8 bytes: what its u16 length can say. */
+/** Longest handler name in UTF-8 bytes, the range of its u16 length. */
 export const maxNameBytes = 0xffff;
 
-/** Version, kind, response id and both length fields; name and header map come on top. */
+/** Version, kind, response id and both length fields; name and header map are added. */
 const fixedBytes = 22;
 
 /**
- * A request header, decoded in place: one object serves every message.
+ * A request header, decoded in place; one object serves every message.
  *
  * Layout, little-endian:
  *
- * | offset | bytes | what |
+ * | offset | bytes | content |
  * |---|---|---|
  * | 0 | 1 | schema version, 1 |
  * | 1 | 1 | {@link ResponseKind}, and {@link withoutAnswer} |
@@ -42,15 +42,15 @@ const fixedBytes = 22;
  * | 20 + n | 2 | length h of the header map, 0 to 16 384 |
  * | 22 + n | h | header map, see {@link encodeHeaders} |
  *
- * No header map (h = 0) and an empty one (h = 1, byte `80`) are both legal and differ by that byte. What
- * follows the map is ignored. A message of type `shuttingDown` carries the header of the request it refuses.
+ * No header map (h = 0) and an empty one (h = 1, byte `80`) are both valid. Bytes after the map are ignored. A message
+ * of type `shuttingDown` carries the header of the request it refuses.
  *
  * @see ARCHITECTURE.md, "Wire"; Velo 0.9.0 and 0.21.0 use the same bytes
  */
 export class RequestHeader implements ResponseId {
-  /** What the caller waits for. */
+  /** The awaited reply. */
   kind: ResponseKind = 0;
-  /** Whether the caller's contract says that the handler has no answer. */
+  /** Whether the caller's contract has no answer. */
   am = false;
   /** Low half of the requester's worker id. */
   id0 = 0;
@@ -62,9 +62,9 @@ export class RequestHeader implements ResponseId {
   id3 = 0;
   /** The handler's name. */
   name = "";
-  /** Where the header map starts in the decoded bytes. */
+  /** Offset of the header map in the decoded bytes. */
   headersStart = 0;
-  /** Where it ends; equal to `headersStart` when there is none. */
+  /** Offset behind it; equal to `headersStart` without a map. */
   headersEnd = 0;
   /** The offset behind the header; bytes from here on were ignored. */
   end = 0;
@@ -78,15 +78,15 @@ export class RequestHeader implements ResponseId {
 /**
  * Decodes the request header in `bytes[start..end)` into `out`. Never throws.
  *
- * The header map is delimited and its size checked, but not parsed: {@link decodeHeaders} does that for the few
- * who look at it. On a reason, what `out` holds is unspecified.
+ * The header map is delimited and its size checked, but not decoded: {@link decodeHeaders} does that on demand. When a
+ * reason is returned, `out` is unspecified.
  *
- * @param bytes The header frame, or a buffer it is part of. Not retained.
+ * @param bytes The header frame, or a buffer with it. Not retained.
  * @param view A view with the same offsets as `bytes`.
  * @param start Offset of the first byte.
  * @param end Offset behind the last byte.
  * @param out Written in place.
- * @param names Where known names are kept.
+ * @param names Cache of known names.
  * @returns `null`, or why the message is dropped.
  */
 export function decodeRequest(
@@ -102,7 +102,7 @@ export function decodeRequest(
   const said = bytes[start + 1] as number;
   const am = said >= withoutAnswer;
   const kind = am ? said - withoutAnswer : said;
-  // Whoever waits for a result has a contract with an answer.
+  // A caller that awaits a result has a contract with an answer.
   if (kind > (am ? ResponseKind.ack : ResponseKind.unary)) return "responseType";
   readResponseId(view, start + 2, out);
   const nameBytes = view.getUint16(start + 18, true);
@@ -136,8 +136,8 @@ export function requestSize(nameBytes: number, headerBytes: number): number {
  * @param into Has room for {@link requestSize} bytes from `at` on.
  * @param view A view with the same offsets as `into`.
  * @param at Offset of the first byte.
- * @param kind What the caller waits for, and whether its contract is {@link withoutAnswer}.
- * @param id The response id; fire-and-forget carries one too, since the sender's worker id is in it.
+ * @param kind The awaited reply, with {@link withoutAnswer} if the contract has none.
+ * @param id The response id; fire-and-forget carries one too, since it holds the sender's worker id.
  * @param name Encoded by {@link validateHandlerName} or {@link NameCache}.
  * @param headers Encoded by {@link encodeHeaders}, or `null` for no map.
  * @returns The offset behind the last byte written.
@@ -171,15 +171,15 @@ export function isSystemName(name: string): boolean {
 
 /** Options of {@link validateHandlerName}. */
 export interface HandlerNameOptions {
-  /** Whether a leading `_`, which marks the system's names, is allowed. @default {false} */
+  /** Whether a leading `_`, reserved for the library, is allowed. @default {false} */
   system?: boolean | undefined;
 }
 
 /**
  * Checks a handler name and returns its UTF-8 bytes: 1 to 65 535 of them.
  *
- * @throws {ZeromeshError} `NAME_INVALID` if the name is empty, too long, no well-formed text, or starts with
- * `_` without `system`.
+ * @throws {ZeromeshError} `NAME_INVALID` if the name is empty, too long, not well-formed text, or starts with `_`
+ * without `system`.
  */
 export function validateHandlerName(name: string, options: HandlerNameOptions = {}): Uint8Array {
   if (typeof name !== "string" || name === "") throw invalidName(String(name), "it is empty");

@@ -11,14 +11,14 @@ const fixedBytes = 19;
  *
  * Layout, little-endian:
  *
- * | offset | bytes | what |
+ * | offset | bytes | content |
  * |---|---|---|
  * | 0 | 16 | {@link ResponseId}, echoed from the request |
  * | 16 | 1 | outcome: 0 is a result, anything else an error (1 is written) |
  * | 17 | 2 | length h of the header map, 0 to 16 384 |
  * | 19 | h | header map; a Rust responder echoes the request's |
  *
- * The payload frame is the result, or the error as UTF-8 text. What follows the map is ignored.
+ * The payload frame is the result, or the error as UTF-8 text. Bytes after the map are ignored.
  *
  * @see ARCHITECTURE.md, "Wire"; Velo 0.9.0 and 0.21.0 use the same bytes
  */
@@ -31,18 +31,18 @@ export class ResponseHeader implements ResponseId {
   id2 = 0;
   /** Upper 32 bits of the generation. */
   id3 = 0;
-  /** Whether the payload is an error text and no result. */
+  /** Whether the payload is an error text. */
   failed = false;
-  /** Where the header map starts in the decoded bytes. */
+  /** Offset of the header map in the decoded bytes. */
   headersStart = 0;
-  /** Where it ends; equal to `headersStart` when there is none. */
+  /** Offset behind it; equal to `headersStart` without a map. */
   headersEnd = 0;
 }
 
 /**
  * Decodes the response header in `bytes[start..end)` into `out`. Never throws.
  *
- * @param bytes The header frame, or a buffer it is part of. Not retained.
+ * @param bytes The header frame, or a buffer with it. Not retained.
  * @param view A view with the same offsets as `bytes`.
  * @param start Offset of the first byte.
  * @param end Offset behind the last byte.

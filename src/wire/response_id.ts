@@ -3,15 +3,15 @@ import type { WorkerId } from "../core/mod.ts";
 /**
  * A response id as the four little-endian u32 words of its 16 bytes, all unsigned.
  *
- * | bytes | word | what |
+ * | bytes | word | content |
  * |---|---|---|
  * | 0..3 | `id0` | requester's worker id, low half |
  * | 4..7 | `id1` | requester's worker id, high half |
  * | 8..11 | `id2` | low 16 bits: slot; high 16 bits: generation, lowest part |
  * | 12..15 | `id3` | generation, upper 32 bits |
  *
- * The responder echoes all 16 bytes and reads only the first eight; the rest belongs to the requester. Words
- * instead of one bigint, because every message carries one and a bigint would be an allocation.
+ * The responder echoes all 16 bytes and reads only the first eight; the others are the requester's. Four words instead
+ * of a bigint, because each message has an id and a bigint would be an allocation.
  */
 export interface ResponseId {
   /** Low half of the requester's worker id. */
@@ -60,7 +60,7 @@ export function responseIdToBigInt(id: ResponseId): bigint {
 }
 
 /**
- * The id whose unsigned 128-bit integer this is.
+ * The response id of an unsigned 128-bit integer.
  *
  * @throws {RangeError} If the value is negative or needs more than 128 bits.
  */
@@ -78,7 +78,7 @@ export function responseIdFromBigInt(value: bigint): ResponseId {
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** The 16 bytes of an id as the text of a UUID. It is none of the random kind: its bytes mean what they mean. */
+/** The 16 bytes of an id in the text form of a UUID; version and variant bits have no meaning in it. */
 export function responseIdToUuid(id: ResponseId): string {
   const view = new DataView(new ArrayBuffer(responseIdBytes));
   writeResponseId(view, 0, id);
@@ -87,7 +87,7 @@ export function responseIdToUuid(id: ResponseId): string {
   return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
-/** The id whose 16 bytes a UUID's text gives; null for any other text. */
+/** The id in a UUID's text form; null for other text. */
 export function responseIdFromUuid(text: string): ResponseId | null {
   if (text.length !== 36 || !uuidPattern.test(text)) return null;
   const digits = text.replaceAll("-", "");

@@ -3,7 +3,7 @@ import { MsgpackCursor } from "./msgpack_cursor.ts";
 /**
  * Header of feature `deadline`: the milliseconds a call has left when it is sent, as decimal text.
  *
- * Relative, because the clocks of two hosts do not agree; the receiver counts from the message's arrival.
+ * Relative, because the clocks of two hosts differ; the receiver counts from the message's arrival.
  */
 export const ttlHeader = "_ttl";
 
@@ -24,10 +24,7 @@ export function encodeTtl(ms: number): string {
   return whole.toString();
 }
 
-/**
- * The milliseconds of a `_ttl` text, or `null` if it is no plain decimal integer from 0 to 2^53 - 1 (no sign,
- * no leading zero, no exponent).
- */
+/** The milliseconds of a `_ttl` text, or `null` unless it is a decimal integer from 0 to 2^53 - 1 in canonical form. */
 export function decodeTtl(text: string): number | null {
   if (!/^(?:0|[1-9][0-9]{0,15})$/.test(text)) return null;
   const ms = Number(text);
@@ -35,10 +32,10 @@ export function decodeTtl(text: string): number | null {
 }
 
 /**
- * A header map that holds nothing but `_ttl`, as {@link encodeHeaders} would write it, without the detour over
- * objects and text: `81 a4 5f74746c`, then `a0`+n and n digits.
+ * A header map with only `_ttl`, as {@link encodeHeaders} would write it, but without objects and text: `81 a4
+ * 5f74746c`, then `a0`+n and n digits.
  *
- * @returns Bytes of the caller's own; {@link TtlHeaders} saves even those.
+ * @returns New bytes, which {@link TtlHeaders} saves.
  * @throws {RangeError} As {@link encodeTtl}.
  */
 export function encodeTtlHeaders(ms: number): Uint8Array {
@@ -51,8 +48,8 @@ export function encodeTtlHeaders(ms: number): Uint8Array {
 }
 
 /**
- * {@link encodeTtlHeaders} for many calls: as long as the milliseconds stay the same, which is the rule for calls
- * with the default timeout, it gives the same bytes again instead of new ones.
+ * {@link encodeTtlHeaders} for many calls: while the milliseconds stay the same, as with the default timeout, it
+ * returns the same bytes.
  *
  * @example Usage
  * ```ts ignore
@@ -65,7 +62,7 @@ export class TtlHeaders {
   #bytes: Uint8Array = mapOfTtl;
 
   /**
-   * The header map for this time left. Shared with later calls: do not write to it.
+   * The header map for this remaining time. Shared with later calls: do not write to it.
    *
    * @throws {RangeError} As {@link encodeTtl}.
    */
@@ -81,8 +78,7 @@ export class TtlHeaders {
 /**
  * The `_ttl` in an encoded header map, without decoding the map. Never throws.
  *
- * @returns Milliseconds; -1 if there is none, or the map or the number is malformed. Of a repeated key the last
- * counts.
+ * @returns Milliseconds; -1 if absent or malformed. The last value of a repeated key counts.
  */
 export function ttlOfHeaders(bytes: Uint8Array, start: number, end: number): number {
   if (end - start < 8) return -1;

@@ -1,20 +1,20 @@
 /** Deepest nesting of arrays, objects, maps and sets in a payload, in either encoding. */
 export const maxPayloadDepth = 256;
 
-/** What is wrong with a payload that nests deeper. */
+/** The error's text for a payload that nests deeper. */
 export const nestsTooDeep: string = `it nests deeper than ${maxPayloadDepth}`;
 
-/** The keys from the outermost value to the one that is looked at, as many as it lies deep. */
+/** The keys on the path from the outermost value to the current one. */
 export type Trail = (string | number)[];
 
-/** A value, or something in it, has no form in an encoding. */
+/** A value, or a part of it, cannot be encoded. */
 export class Unencodable extends TypeError {
-  /** Where it is in the value, such as `deep.1`; empty for the value itself. */
+  /** Path in the value, such as `deep.1`; empty for the value itself. */
   readonly path: string;
 
   /**
-   * @param path Where it is.
-   * @param why What it is and why it cannot be sent.
+   * @param path Path in the value.
+   * @param why The value's kind, and why it cannot be sent.
    */
   constructor(path: string, why: string) {
     super(`${path === "" ? "it" : path} is ${why}`);
@@ -22,14 +22,14 @@ export class Unencodable extends TypeError {
   }
 }
 
-/** The error for what lies at the end of a trail. */
+/** The error about the value at the end of a trail. */
 export function unencodable(trail: Trail, depth: number, why: string): Unencodable {
   const steps = trail.slice(0, depth);
   const shown = steps.length <= 12 ? steps : [...steps.slice(0, 6), "…", ...steps.slice(-5)];
   return new Unencodable(shown.map((step) => String(step).slice(0, 100)).join("."), why);
 }
 
-/** The error for a value nested too deep, which one that contains itself is too. */
+/** The error about a value nested too deep, which includes cycles. */
 export function nestedTooDeep(root: unknown, trail: Trail): Unencodable {
   const seen = new Map<unknown, number>();
   let value = root;
@@ -45,7 +45,7 @@ export function nestedTooDeep(root: unknown, trail: Trail): Unencodable {
   return unencodable(trail, maxPayloadDepth, `nested deeper than ${maxPayloadDepth} levels`);
 }
 
-/** What a value is, for a message: `a Map`, `a bigint`, `an instance of Order`. */
+/** The kind of a value, for a message: `a Map`, `a bigint`, `an instance of Order`. */
 export function kindOf(value: unknown): string {
   if (typeof value !== "object" || value === null) {
     return typeof value === "number" || value === undefined || value === null
@@ -59,12 +59,12 @@ export function kindOf(value: unknown): string {
   return typeof name === "string" && name !== "" ? `an instance of ${name}` : "an instance of a class";
 }
 
-/** The built-in kind of an object, whichever realm it comes from. */
+/** The built-in kind of an object, of whichever realm. */
 export function tagOf(value: object): string {
   return Object.prototype.toString.call(value).slice(8, -1);
 }
 
-/** Whether an object is a plain one: made by a literal, by a parser, or without a prototype. */
+/** Whether an object is plain: made by a literal, by a parser, or without a prototype. */
 export function isPlain(value: object): boolean {
   const prototype: object | null = Object.getPrototypeOf(value);
   if (prototype === Object.prototype || prototype === null) return true;

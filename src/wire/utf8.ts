@@ -1,13 +1,11 @@
-// `ignoreBOM` keeps a leading U+FEFF, which is part of the text here and not a mark.
+// `ignoreBOM` keeps a leading U+FEFF, which is part of the text here.
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
-/** Up to this many bytes, a loop over ASCII is faster than a call into the runtime's decoder. */
+/** Up to this many bytes a loop over ASCII is faster than the runtime's decoder. */
 const loopBytes = 24;
 
-/**
- * The text of `bytes[start..end)`, or `null` if that is not valid UTF-8. Never throws, never replaces.
- */
+/** The text of `bytes[start..end)`, or `null` if it is not valid UTF-8. Never throws, never replaces. */
 export function decodeUtf8(bytes: Uint8Array, start: number, end: number): string | null {
   if (end - start <= loopBytes) {
     let text = "";
