@@ -74,9 +74,9 @@ export class Batcher {
       return false;
     }
     const writer = this.#writer;
-    if (!writer.append(type, this.#shared.header.bytes, headerLength, payload)) {
+    if (!writer.append(type, this.#shared.header.view, headerLength, payload)) {
       this.flush();
-      return writer.append(type, this.#shared.header.bytes, headerLength, payload);
+      return writer.append(type, this.#shared.header.view, headerLength, payload);
     }
     return true;
   }

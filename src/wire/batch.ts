@@ -1,4 +1,4 @@
-import { copyBytes, viewOf } from "./bytes.ts";
+import { copyBytes, copyWords, viewOf } from "./bytes.ts";
 import { type DropReason, isPlainMessageType, MessageType } from "./frame.ts";
 
 /** The version byte a batch's header frame starts with. */
@@ -58,15 +58,15 @@ export class BatchWriter {
    * Adds one message.
    *
    * @param type Its message type, 0 to 4.
-   * @param header Its header; the first `headerLength` bytes are copied.
+   * @param header A view of its header; the first `headerLength` bytes are copied.
    * @param headerLength Bytes of the header.
    * @param payload Its payload, copied.
    * @returns `false`, with nothing written, if it does not fit.
    */
-  append(type: number, header: Uint8Array, headerLength: number, payload: Uint8Array): boolean {
+  append(type: number, header: DataView, headerLength: number, payload: Uint8Array): boolean {
     const at = this.open(type, headerLength, payload.length);
     if (at < 0) return false;
-    copyBytes(this.bytes, copyBytes(this.bytes, at, header, headerLength), payload, payload.length);
+    copyBytes(this.bytes, copyWords(this.view, at, header, headerLength), payload, payload.length);
     return true;
   }
 

@@ -37,10 +37,11 @@ export function readResponseId(view: DataView, at: number, out: ResponseId): voi
 
 /** Writes the 16 bytes of `id` at `at` and returns the offset behind them. */
 export function writeResponseId(view: DataView, at: number, id: ResponseId): number {
-  view.setUint32(at, id.id0, true);
-  view.setUint32(at + 4, id.id1, true);
-  view.setUint32(at + 8, id.id2, true);
-  view.setUint32(at + 12, id.id3, true);
+  // As signed words, which are the same bytes: above 2^31 the other call is not compiled on Bun, and takes five times as long.
+  view.setInt32(at, id.id0 | 0, true);
+  view.setInt32(at + 4, id.id1 | 0, true);
+  view.setInt32(at + 8, id.id2 | 0, true);
+  view.setInt32(at + 12, id.id3 | 0, true);
   return at + responseIdBytes;
 }
 

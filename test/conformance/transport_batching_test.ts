@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "../support/testing.ts";
 import { amHandler, type Messenger, unaryHandler } from "../../src/mod.ts";
 import { BatchWriter, encodeBatchHeader, MessageType } from "../../src/wire/mod.ts";
+import { viewOf } from "../../src/wire/bytes.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { prng } from "../support/prng.ts";
 import { turn } from "../support/raw_sockets.ts";
@@ -213,7 +214,7 @@ function batchOf(dealer: RawDealer, count: number): [header: Uint8Array, payload
   const writer = new BatchWriter(16_384);
   for (let i = 0; i < count; i++) {
     const [, header, payload] = request("n", dealer.id(0xffff), numbered(i), 0);
-    assert.ok(writer.append(MessageType.message, header!, header!.length, payload!));
+    assert.ok(writer.append(MessageType.message, viewOf(header!), header!.length, payload!));
   }
   const header = new Uint8Array(5);
   encodeBatchHeader(header, new DataView(header.buffer), 0, count);

@@ -10,6 +10,7 @@ import {
   MessageType,
   ResponseKind,
 } from "../../src/wire/mod.ts";
+import { viewOf } from "../../src/wire/bytes.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { busy } from "../support/raw_sockets.ts";
 import { test } from "../support/testing.ts";
@@ -33,7 +34,9 @@ function batchOf(messages: readonly (readonly Uint8Array[])[]): Uint8Array[] {
   const writer = new BatchWriter(
     messages.reduce((sum, [, header, payload]) => sum + 9 + header!.length + payload!.length, 0),
   );
-  for (const [type, header, payload] of messages) writer.append(type![0]!, header!, header!.length, payload!);
+  for (const [type, header, payload] of messages) {
+    writer.append(type![0]!, viewOf(header!), header!.length, payload!);
+  }
   const header = new Uint8Array(5);
   encodeBatchHeader(header, new DataView(header.buffer), 0, messages.length);
   return [Uint8Array.of(MessageType.batch), header, writer.bytes];

@@ -90,11 +90,11 @@ test("the more all hold, the less one more connection may have, and there is alw
   expect(all.bytes).toBeLessThan(64 * mebibyte);
 });
 
-test("small messages are looked at once for each 64 KiB", () => {
+test("small messages are looked at once for each 256 KiB", () => {
   const { kernel, open } = make();
   const outlet = open();
   kernel.looks = 0;
-  for (let i = 0; i < 10_000; i++) if (outlet.admits(64)) outlet.handed(20, 64);
+  for (let i = 0; i < 40_000; i++) if (outlet.admits(64)) outlet.handed(20, 64);
   expect(kernel.looks).toBeWithin(10, 20);
 });
 

@@ -66,7 +66,7 @@ test("BatchWriter writes the batch vector, and again after reset()", () => {
   for (let round = 0; round < 2; round++) {
     for (const { type, header, payload } of batch.records) {
       const padded = Uint8Array.of(...bytesOf(header), 0xee, 0xee);
-      expect(writer.append(type, padded, padded.length - 2, bytesOf(payload))).toBe(true);
+      expect(writer.append(type, viewOf(padded), padded.length - 2, bytesOf(payload))).toBe(true);
     }
     expect(hexOf(writer.bytes.subarray(0, writer.length))).toBe(hexOf(batchPayload));
     const header = new Uint8Array(batchHeaderSize);
@@ -89,10 +89,10 @@ test("BatchWriter.open() lets the caller encode in place", () => {
 
 test("BatchWriter says false and writes nothing when a record does not fit", () => {
   const writer = new BatchWriter(20);
-  expect(writer.append(0, new Uint8Array(5), 5, new Uint8Array(7))).toBe(false);
+  expect(writer.append(0, viewOf(new Uint8Array(5)), 5, new Uint8Array(7))).toBe(false);
   expect([writer.length, writer.count]).toEqual([0, 0]);
-  expect(writer.append(0, new Uint8Array(5), 5, new Uint8Array(6))).toBe(true);
-  expect(writer.append(2, new Uint8Array(0), 0, new Uint8Array(0))).toBe(false);
+  expect(writer.append(0, viewOf(new Uint8Array(5)), 5, new Uint8Array(6))).toBe(true);
+  expect(writer.append(2, viewOf(new Uint8Array(0)), 0, new Uint8Array(0))).toBe(false);
   expect([writer.length, writer.count]).toEqual([20, 1]);
 });
 
@@ -108,7 +108,7 @@ test("BatchReader reads the batch vector, also inside a larger buffer", () => {
 
 test("BatchReader takes a count whose records fill the frame exactly", () => {
   const writer = new BatchWriter(9);
-  writer.append(4, new Uint8Array(), 0, new Uint8Array());
+  writer.append(4, viewOf(new Uint8Array()), 0, new Uint8Array());
   expect(walk(bytesOf("0101000000"), writer.bytes).reason).toBe("end");
 });
 

@@ -134,7 +134,7 @@ export class CallClient implements Caller {
 
   /** Whether a call goes to one peer, once: the usual case, which pays for nothing else. */
   #isPlain(options: BaseCallOptions): boolean {
-    return !isDestination(options?.to) && !this.#parts.retries.concern(options);
+    return typeof options?.to === "string" && !this.#parts.retries.concern(options);
   }
 
   /** Sends a call to its peer or to an instance of its destination, once or as often as its `retry` says. */

@@ -40,6 +40,10 @@ export interface SystemHandlerOptions {
 export class HandlerRegistry {
   readonly #parts: RegistryParts;
   readonly #byName = new Map<string, Registered>();
+  // What was asked for last. Most messages are for the handler that the message before was for, and names from the wire
+  // are other strings than those that handlers were registered with, so that a lookup compares them letter by letter.
+  #lastName = "";
+  #last: Registered | undefined = undefined;
   /** Hears of every handler in the moment it can be called. */
   added: (name: string) => void = () => {};
 
@@ -50,7 +54,9 @@ export class HandlerRegistry {
 
   /** The handler with this name. */
   get(name: string): Registered | undefined {
-    return this.#byName.get(name);
+    if (name === this.#lastName) return this.#last;
+    this.#lastName = name;
+    return this.#last = this.#byName.get(name);
   }
 
   /** All handlers, the system's included. */
@@ -160,6 +166,7 @@ export class HandlerRegistry {
     };
     this.#byName.get(handler.name)?.lanes?.close();
     this.#byName.set(handler.name, registered);
+    this.#lastName = "";
     this.added(handler.name);
     return registered;
   }
@@ -175,6 +182,7 @@ export class HandlerRegistry {
     if (this.#byName.get(name) !== registered) return false;
     registered.lanes?.close();
     this.#byName.delete(name);
+    this.#lastName = "";
     if (!registered.system) this.#parts.status.publish({ type: "handlerUnregistered", handler: name });
     return true;
   }
