@@ -19,7 +19,7 @@ bun run bench/report.ts [--data FILE] [--check]
 
 const target = `${repositoryRoot}/docs/benchmarks`;
 
-/** As the repository's formatter wants it. */
+/** Formats text by the repository's formatter. */
 function formatted(text: string, extension: "md" | "svg" | "json"): string {
   const options = { input: text, encoding: "utf8", cwd: repositoryRoot, maxBuffer: 2 ** 26 } as const;
   const { status, stdout, stderr } = spawnSync(

@@ -1,11 +1,11 @@
 /**
- * Builds what the npm package ships into `dist/lib`: ES modules with declarations, laid out like the
- * sources: `dist/lib/src/mod.js` comes from `src/mod.ts`. There are no source maps: a stack trace would name files that
- * are not in the package.
+ * Builds the content of the npm package into `dist/lib`: ES modules with declarations, laid out like the sources
+ * (`dist/lib/src/mod.js` comes from `src/mod.ts`). There are no source maps: a stack trace would name files that are
+ * not in the package.
  *
- * `package.json` points its `exports` there, since Deno takes no TypeScript from `node_modules`. Inside the
- * repository nothing uses them: `deno.json` and `tsconfig.json` map `zeromesh` to the sources. `npm pack` runs
- * this first (`prepack`).
+ * `package.json` points its `exports` there, since Deno loads no TypeScript from `node_modules`. Inside the repository
+ * they are unused: `deno.json` and `tsconfig.json` map `zeromesh` to the sources. `npm pack` runs this first
+ * (`prepack`).
  */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
@@ -15,7 +15,7 @@ import { killAllOnSignals, runCommand } from "./run_command.ts";
 const out = "dist/lib";
 const bun = runtimeProgram("bun");
 
-/** A relative specifier that still ends in `.ts`; the compiler rewrites those of code, not of declarations. */
+/** A relative specifier that still ends in `.ts`; the compiler rewrites those in code, not in declarations. */
 const sourceSpecifier = /((?:from|import)\s*\(?\s*")(\.{1,2}\/[^"]+)\.ts(")/g;
 
 async function main(): Promise<void> {
@@ -30,7 +30,7 @@ async function main(): Promise<void> {
     writeFileSync(`${repositoryRoot}/${path}`, text.replace(sourceSpecifier, "$1$2.js$3"));
   }
   for (const { types } of Object.values(publishedEntries())) {
-    // `AsyncDisposable` is in no edition of the language's library that a project may have named.
+    // No edition of the language's library that a project may name has `AsyncDisposable`.
     const text = readFileSync(`${repositoryRoot}/${types}`, "utf8");
     writeFileSync(`${repositoryRoot}/${types}`, `/// <reference lib="esnext.disposable" />\n${text}`);
   }

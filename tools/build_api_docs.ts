@@ -10,7 +10,7 @@ const folder = process.argv[2] ?? "dist/api";
 const out = resolve(repositoryRoot, folder);
 const manifest: unknown = JSON.parse(readFileSync(`${repositoryRoot}/deno.json`, "utf8"));
 const entries = Object.values((manifest as { exports: Record<string, string> }).exports);
-// Pages of what is no longer exported would stay.
+// Pages of removed exports would remain.
 if (process.argv[2] === undefined) rmSync(out, { recursive: true, force: true });
 const command = [runtimeProgram("deno"), "doc", "--html", "--name=zeromesh", `--output=${out}`, ...entries];
 const result = await runCommand(command, { timeoutMs: 120_000 });

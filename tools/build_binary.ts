@@ -1,5 +1,5 @@
 /**
- * Compiles a program into one file that carries its runtime and libzmq with it and needs neither on the machine:
+ * Compiles a program into one file with its runtime and libzmq, so that the machine needs neither:
  * `bun run tools/build_binary.ts --help`.
  */
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -33,7 +33,7 @@ itself understands it takes --licenses, which prints the licences of everything 
 
 Deno fetches its runtime part, denort, the first time; DENORT_BIN names one that is there already.`;
 
-/** The entry for Bun, which embeds what is imported as a file or as text. */
+/** The entry for Bun, which embeds imports of files and of text. */
 function bunEntry(program: string, library: string): string {
   return `import libzmq from "./libzmq.so" with { type: "file" };
 import licenses from "./licenses.txt" with { type: "text" };
@@ -48,7 +48,7 @@ if (process.argv.includes("--licenses")) {
 `;
 }
 
-/** The entry for Deno, which embeds what it is told to, beside the modules. */
+/** The entry for Deno, which embeds files named on its command line. */
 function denoEntry(program: string, library: string): string {
   return `import { readFileSync } from "node:fs";
 import process from "node:process";
@@ -68,10 +68,10 @@ async function compileWithBun(folder: string, out: string): Promise<void> {
 }
 
 async function compileWithDeno(folder: string, out: string): Promise<void> {
-  // Bundled first, and away from the repository: of a project's node_modules Deno takes everything along.
+  // Bundled first, outside the repository: Deno would embed all of a project's node_modules.
   const bundle = mkdtempSync(`${tmpdir()}/zeromesh-binary-`);
   try {
-    // In several files, since what only one of the runtimes has must not be loaded on the other.
+    // In several files, since code for one runtime must not be loaded on the other.
     const options = [
       "--target=node",
       "--format=esm",
@@ -103,10 +103,10 @@ async function run(command: readonly string[], cwd: string): Promise<void> {
 async function build(entry: string, out: string, runtime: RuntimeName, library: LibraryInfo): Promise<void> {
   if (!existsSync(entry)) throw new Error(`Cannot compile ${entry}: it does not exist`);
   mkdirSync(`${repositoryRoot}/dist`, { recursive: true });
-  // Inside the repository, so that tsconfig.json and node_modules are found from there.
+  // Inside the repository, so that tsconfig.json and node_modules are found.
   const folder = mkdtempSync(`${repositoryRoot}/dist/binary-`);
   try {
-    // A name of its own: the bundler treats *.node files in another way.
+    // Renamed, because the bundler treats *.node files differently.
     copyFileSync(library.path, `${folder}/libzmq.so`);
     writeFileSync(`${folder}/licenses.txt`, licensesText(library, runtime));
     const specifier = (path: string): string => JSON.stringify(`./${relative(folder, path)}`);

@@ -1,6 +1,6 @@
 /**
- * The gate: format, lint, types on both runtimes, layers and rules, manifests, documentation, and that importing
- * an entry point does nothing: `bun run tools/check.ts --help`.
+ * The checks before a merge: format, lint, types on both runtimes, layers and rules, manifests, documentation, and that
+ * imports of entry points have no effects: `bun run tools/check.ts --help`.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,22 +16,22 @@ import { type SourceFile, sourceFiles, type TextFile, textFiles } from "./checks
 import { killAllOnSignals, runCommand } from "./run_command.ts";
 import { stdAssert } from "./testing/std_assert.ts";
 
-/** What the steps look at, read once. */
+/** The checked repository, read once. */
 interface Project {
   readonly files: readonly TextFile[];
   readonly sources: readonly SourceFile[];
   readonly packageJson: Json;
   readonly denoJson: Json;
-  /** The entry points' files, from the root, without `./`. */
+  /** Files of the entry points, relative to the root, without `./`. */
   readonly entries: readonly string[];
-  /** A folder for what a step has to write down. */
+  /** A folder for files of a step. */
   readonly folder: string;
 }
 
 interface Step {
   readonly name: string;
   readonly what: string;
-  /** Returns what is wrong. */
+  /** Returns the problems. */
   readonly run: (project: Project) => Promise<string[]> | string[];
 }
 
@@ -78,7 +78,7 @@ async function command(words: readonly string[]): Promise<string[]> {
   return result.code === 0 ? [] : [result.output.trim() || `exit code ${result.code}`];
 }
 
-/** Those of the folders that have TypeScript in them. */
+/** The folders that hold TypeScript. */
 function folders(project: Project, names: readonly string[]): string[] {
   return names.filter((name) => project.sources.some((file) => file.path.startsWith(`${name}/`)));
 }
@@ -102,7 +102,7 @@ async function denoTypes(project: Project): Promise<string[]> {
 }
 
 function bunTypes(): Promise<string[]> {
-  // By its file, so that a machine without Node can run it too.
+  // By its path, so that a machine without Node can run it too.
   return command([bun, "node_modules/typescript/bin/tsc", "-p", ".", "--noEmit", "--pretty", "false"]);
 }
 
@@ -157,7 +157,7 @@ async function denoImports(project: Project): Promise<string[]> {
 }
 
 async function bunImports(project: Project): Promise<string[]> {
-  // What a process has mapped tells whether a library was opened.
+  // The mapped files of a process show whether it opened a library.
   const source = (path: string): string =>
     `await import(${JSON.stringify(`./${path}`)});
      const { existsSync, readFileSync } = await import("node:fs");
@@ -166,7 +166,7 @@ async function bunImports(project: Project): Promise<string[]> {
   return await importEach(project, (path) => [bun, "-e", source(path)]);
 }
 
-/** Loads every entry point in a process of its own, which has to end by itself and in silence. */
+/** Imports every entry point in its own process, which must end by itself and without output. */
 async function importEach(project: Project, words: (path: string) => string[]): Promise<string[]> {
   const problems: string[] = [];
   for (const path of project.entries) {
@@ -194,7 +194,7 @@ function readProject(folder: string): Project {
   };
 }
 
-/** Runs a step, prints its line, and tells whether it was fine. */
+/** Runs a step, prints its line, and returns whether it passed. */
 async function runStep(step: Step, project: Project): Promise<boolean> {
   const start = performance.now();
   let problems: string[];

@@ -1,4 +1,4 @@
-/** The licences of what a compiled program carries, as the text that its `--licenses` prints. */
+/** The licences of the parts of a compiled program, as its `--licenses` prints them. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { repositoryRoot, type RuntimeName } from "../test/support/runtime.ts";
 
@@ -10,15 +10,15 @@ interface Manifest {
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
-/** Its addon is the file that is carried: libzmq, libsodium and a layer for Node that is never called. */
+/** Its addon is the embedded file: libzmq, libsodium and an unused layer for Node. */
 const libraryPackage = "zeromq";
 
 /**
- * The licences of zeromesh, of libzmq, of the runtime and of every package that zeromesh can bring into a program.
+ * The licences of zeromesh, of libzmq, of the runtime and of every package that zeromesh may bring into a program.
  *
- * @param library The libzmq that is carried.
- * @param runtime The runtime that is carried.
- * @throws {Error} If a package has no text of its licence, so that none is left out unnoticed.
+ * @param library The embedded libzmq.
+ * @param runtime The embedded runtime.
+ * @throws {Error} If a package has no licence text, so that none is missed.
  */
 export function licensesText(library: { path: string; version: string }, runtime: RuntimeName): string {
   const own = readManifest(repositoryRoot);
@@ -48,7 +48,7 @@ ${readFileSync(mpl, "utf8").trimEnd()}
 `;
 }
 
-// The text of the ISC licence has to come with every copy; no package here has it as a file.
+// The ISC licence requires its text in every copy; no package here has it as a file.
 const sodiumNotice = `libsodium (ISC)
 
 The libzmq in this program is linked with libsodium, https://github.com/jedisct1/libsodium, for CURVE.
@@ -91,11 +91,11 @@ function licenseFile(folder: string): string {
   return `${folder}/${name}`;
 }
 
-/** The folders of everything that is installed and that a package depends on, directly or not. */
+/** The folders of all installed packages that a package depends on, directly or not. */
 function dependencyFolders(root: Manifest): string[] {
   const folders = new Map<string, string>();
   const visit = (from: Manifest): void => {
-    // Of other packages' optional parts none is carried.
+    // Optional parts of other packages are not embedded.
     const optional = from === root ? root.optionalDependencies : {};
     for (const name of Object.keys({ ...from.dependencies, ...optional })) {
       const folder = `${repositoryRoot}/node_modules/${name}`;

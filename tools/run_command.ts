@@ -3,37 +3,37 @@ import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { repositoryRoot } from "../test/support/runtime.ts";
 
-/** How {@link runCommand} runs a program. */
+/** Options of {@link runCommand}. */
 export interface RunOptions {
-  /** When to kill it and everything it started. */
+  /** Time after which it and its children are killed, in milliseconds. */
   timeoutMs: number;
-  /** Its variables; without this those of this process. */
+  /** Environment. @default {this process's} */
   env?: Readonly<Record<string, string | undefined>> | undefined;
-  /** Where it runs. Without this the repository's root. */
+  /** Working directory. @default {the repository's root} */
   cwd?: string | undefined;
 }
 
-/** How a program ended. */
+/** The result of a program. */
 export interface RunResult {
-  /** Its exit code; null when a signal ended it. */
+  /** Exit code; null after a signal. */
   readonly code: number | null;
   /** The signal that ended it. */
   readonly signal: string | null;
-  /** What it wrote to both outputs, in the order it arrived. */
+  /** Output of both streams, in order of arrival. */
   readonly output: string;
-  /** What it wrote to standard output alone. */
+  /** Standard output alone. */
   readonly stdout: string;
-  /** Whether it was killed because its time was up. */
+  /** Whether it was killed at its timeout. */
   readonly timedOut: boolean;
-  /** Processes it had started that were still there after its end (killed by now), as command lines. */
+  /** Command lines of its processes that were left after its end, and killed. */
   readonly leftBehind: readonly string[];
-  /** How long it ran. */
+  /** Duration in milliseconds. */
   readonly tookMs: number;
 }
 
 const running = new Set<ChildProcess>();
 
-/** Runs a program in a process group of its own, without input, and ends the whole group afterwards. */
+/** Runs a program in its own process group, without input, and ends the whole group afterwards. */
 export async function runCommand(command: readonly string[], options: RunOptions): Promise<RunResult> {
   const [program, ...args] = command;
   if (program === undefined) throw new TypeError("Cannot run a program: the command is empty");
@@ -68,7 +68,7 @@ export async function runCommand(command: readonly string[], options: RunOptions
       output += `${error.message}\n`;
       resolve({ code: 127, signal: null });
     });
-    // A grandchild that outlives the program holds the pipes open: end it, then the output ends too.
+    // A grandchild that outlives the program keeps the pipes open: killing it ends the output.
     child.once("exit", () => swept = sweep());
     child.once("close", (code, signal) => resolve({ code, signal }));
   });
@@ -78,12 +78,12 @@ export async function runCommand(command: readonly string[], options: RunOptions
   return { ...ended, output, stdout, timedOut, leftBehind, tookMs: performance.now() - start };
 }
 
-/** Ends everything that is running, for the exit of the tool itself. */
+/** Kills all running programs, when the tool itself exits. */
 export function killAll(): void {
   for (const child of running) killGroup(child);
 }
 
-/** Makes a tool end its programs when it is told to end. */
+/** Kills the running programs when the tool gets a signal. */
 export function killAllOnSignals(cleanup: () => void = () => {}): void {
   for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
     process.once(signal, () => {
@@ -99,11 +99,11 @@ function killGroup(child: ChildProcess): void {
   try {
     process.kill(-child.pid, "SIGKILL");
   } catch {
-    // Nobody is left in the group.
+    // The group is empty.
   }
 }
 
-/** Who is still in the group shortly after its leader's end. */
+/** The processes still in the group shortly after its leader's end. */
 async function groupAfterGrace(child: ChildProcess): Promise<string[]> {
   for (let left = 10;; left--) {
     const members = groupMembers(child.pid ?? -1);
@@ -112,7 +112,7 @@ async function groupAfterGrace(child: ChildProcess): Promise<string[]> {
   }
 }
 
-/** The command lines of a process group, from `/proc`; nothing where there is none. */
+/** The command lines of a process group, from `/proc`; empty without it. */
 function groupMembers(group: number): string[] {
   let names: string[];
   try {
@@ -123,7 +123,7 @@ function groupMembers(group: number): string[] {
   const members: string[] = [];
   for (const name of names) {
     try {
-      // The command's name stands in parentheses and may hold spaces; the state and the group follow it.
+      // The command's name is in parentheses and may hold spaces; the state and the group follow it.
       const fields = readFileSync(`/proc/${name}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
       if (Number(fields[2]) !== group || fields[0] === "Z") continue;
       members.push(readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ").trim());

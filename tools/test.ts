@@ -1,8 +1,8 @@
 /**
  * Runs the tests on both runtimes: `bun run tools/test.ts --help`.
  *
- * Every file runs in a process of its own, so that a file cannot disturb another, and one that hangs can be
- * killed and named.
+ * Every file runs in its own process, so that files cannot disturb each other, and one that hangs can be killed and
+ * named.
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -103,13 +103,13 @@ async function runAll(jobs: readonly Job[], args: Arguments, folder: string): Pr
   let started = 0;
   let packed: Promise<string | undefined> | undefined;
   const runOne = async (job: Job): Promise<void> => {
-    // Short, because the paths of Unix sockets are.
+    // Short, because paths of Unix sockets are limited.
     const own = `${folder}/${++started}`;
     mkdirSync(own);
     const report = `${own}/report.xml`;
     const command = jobCommand(job, {
       report,
-      // Deno lets the files write here, and `os.tmpdir()` leads here.
+      // Deno lets the files write here, and `os.tmpdir()` points here.
       temporaryFolder: own,
       testTimeoutMs: Math.max(1000, args.fileTimeoutMs - 5000),
       names: args.name,
@@ -130,7 +130,7 @@ async function runAll(jobs: readonly Job[], args: Arguments, folder: string): Pr
     rmSync(own, { recursive: true, force: true });
   };
   await runInLanes(jobs, args.lanes, lanesOf, runOne);
-  // On a busy machine something may come too late once. What fails alone and again has a fault.
+  // On a busy machine a deadline may be missed once. A file that also fails alone has a fault.
   for (const first of done.filter(({ result }) => result.failed.length > 0)) {
     progress.say(
       `once more, alone: ${first.runtime} ${first.file}, where ${first.result.failed.join("; ")} failed`,

@@ -1,17 +1,17 @@
-/** What a run of the benchmark leaves behind as JSON. */
+/** The JSON result of a benchmark run. */
 
-/** The runtimes that the library is measured on; `mixed` is Bun calling Deno. */
+/** The library's subjects by runtime; `mixed` is Bun calling Deno. */
 export const ours = ["bun", "deno", "mixed"] as const;
-/** What it is compared with. */
+/** The baselines. */
 export const baselines = ["c", "zeromq", "nats", "grpc", "http"] as const;
 
-/** Something measured. */
+/** A measured subject. */
 export type SubjectName = typeof ours[number] | typeof baselines[number];
 
-/** How the two processes are connected. */
+/** Connection between the two processes. */
 export type TransportName = "tcp" | "ipc";
 
-/** What people read for a subject. */
+/** Titles of the subjects. */
 export const subjectTitles: Readonly<Record<SubjectName, string>> = {
   bun: "Bun",
   deno: "Deno",
@@ -23,17 +23,17 @@ export const subjectTitles: Readonly<Record<SubjectName, string>> = {
   http: "HTTP, Bun",
 };
 
-/** Something that is measured of a subject. */
+/** A measured quantity. */
 export interface Metric {
-  /** Its name in the JSON. */
+  /** Key in the JSON. */
   readonly key: string;
-  /** What people read. */
+  /** Title for people. */
   readonly title: string;
   /** Its unit; empty for a plain number. */
   readonly unit: string;
-  /** Which values are good. */
+  /** Which direction is better. */
   readonly better: "higher" | "lower";
-  /** Whether the subjects are divided by the baselines. */
+  /** Whether ratios to the baselines are computed. */
   readonly compared: boolean;
 }
 
@@ -43,26 +43,26 @@ export interface Series {
   readonly rounds: readonly number[];
 }
 
-/** One case of a scenario, on one transport, of one subject. */
+/** One case of a scenario, for one transport and subject. */
 export interface Row {
-  /** What varies inside the scenario, such as `64 in flight`. */
+  /** The varied condition, such as `64 in flight`. */
   readonly case: string;
-  /** Its number, where the cases are points of a curve. */
+  /** Its number, if the cases are points of a curve. */
   readonly x?: number;
   readonly transport: TransportName;
   readonly subject: SubjectName;
   readonly metrics: Readonly<Record<string, Series>>;
-  /** For each compared metric, the median divided by that of each baseline; for our subjects only. */
+  /** For each compared metric, the median divided by that of each baseline; for the library's subjects only. */
   readonly ratios?: Readonly<Record<string, Readonly<Partial<Record<SubjectName, number>>>>>;
 }
 
-/** A sentence that a scenario says about its figures, and whether that is as it should be. */
+/** A scenario's statement about its results, and whether they are as expected. */
 export interface Verdict {
   readonly ok: boolean;
   readonly text: string;
 }
 
-/** Something that could not be measured, and why. */
+/** A measurement that was not possible, with the reason. */
 export interface Skipped {
   readonly subject: SubjectName;
   readonly reason: string;
@@ -76,13 +76,13 @@ export interface ScenarioResult {
   readonly metrics: readonly Metric[];
   readonly rows: readonly Row[];
   readonly skipped: readonly Skipped[];
-  /** Runs that failed, and messages that were lost. */
+  /** Failed runs and lost messages. */
   readonly problems: readonly string[];
   readonly verdicts: readonly Verdict[];
   readonly tookSeconds: number;
 }
 
-/** The machine that it was run on. */
+/** The machine of the run. */
 export interface Machine {
   readonly processor: string;
   readonly cores: number;
@@ -90,7 +90,7 @@ export interface Machine {
   readonly system: string;
 }
 
-/** A whole run. */
+/** A complete run. */
 export interface BenchResult {
   readonly schema: 1;
   readonly date: string;
@@ -100,7 +100,7 @@ export interface BenchResult {
   readonly scenarios: readonly ScenarioResult[];
 }
 
-/** The middle value. */
+/** The median. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;

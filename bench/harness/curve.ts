@@ -11,31 +11,31 @@ export const costPerCall: Metric = {
 };
 
 /**
- * What a curve is measured on. One transport is enough: handlers, peers and calls in flight are tables and queues of the
- * library's, above either of them, and a curve takes long. What the transports cost is told by the other scenarios.
+ * The transports of curves. One is enough: handlers, peers and calls in flight are tables and queues above the
+ * transport, and a curve takes long. Other scenarios compare transports.
  */
 export const curveTransports: readonly TransportName[] = ["tcp"];
 
-/** How much dearer a point may be and the curve still counts as flat. */
+/** The largest growth at which a curve counts as flat. */
 export const flatWithin = 0.2;
 
-/** Points are compared with each other: the first may not be dearer only because its code is not compiled yet. */
+/** Points are compared, so the first one must not be slower because its code is not compiled yet. */
 export function longWarmMs(settings: Settings): number {
   return Math.max(500, settings.warmMs);
 }
 
-/** A point of a curve, and how much dearer it is than what it is held against. */
+/** A point of a curve, and its growth over the point it is compared with. */
 export interface Growth {
   readonly x: number;
   readonly factor: number;
 }
 
 /**
- * How the cost grows along a curve.
+ * The growth of the cost along a curve.
  *
  * @param rows The points of one subject.
- * @param against `first`: each point is held against the first one. `cheapest`: against the cheapest before it,
- * for curves that fall at first.
+ * @param against `first`: each point is compared with the first one. `cheapest`: with the cheapest before it, for
+ * curves that fall at first.
  */
 export function growthOf(rows: readonly Row[], against: "first" | "cheapest"): Growth[] {
   const points = rows.flatMap((row) => {
@@ -50,7 +50,7 @@ export function growthOf(rows: readonly Row[], against: "first" | "cheapest"): G
   });
 }
 
-/** Says of each curve whether it is flat. A curve is the points of one subject whose cases end alike. */
+/** Judges whether each curve is flat. A curve is the points of one subject whose cases have the same suffix. */
 export function judgeCurves(rows: readonly Row[], against: "first" | "cheapest"): Verdict[] {
   const curves = new Map<string, Row[]>();
   for (const row of rows) {
@@ -69,7 +69,7 @@ export function judgeCurves(rows: readonly Row[], against: "first" | "cheapest")
   });
 }
 
-/** What stands behind the number in a case's name: `, round all` of `10 peers, round all`. */
+/** The suffix of a case's name after the number: `, round all` of `10 peers, round all`. */
 export function curveName(row: Row): string {
   const comma = row.case.indexOf(",");
   return comma < 0 ? "" : row.case.slice(comma);

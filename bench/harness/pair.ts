@@ -1,4 +1,4 @@
-/** Two processes of one subject, connected, and the cases that are measured with them. */
+/** A server and a client of one subject, and the cases measured with them. */
 import { readFileSync } from "node:fs";
 import { pause } from "../../test/support/until.ts";
 import type { ClientFigures, ProgramStats } from "../peer/protocol.ts";
@@ -8,20 +8,20 @@ import type { Settings } from "./settings.ts";
 import { type ProgramArguments, subjects, type Work } from "./subjects.ts";
 import { rememberVersion } from "./versions.ts";
 
-/** How long programs may take to start, beyond what they are told to measure. */
+/** Time that programs may take beyond the measurement. */
 export const patienceMs = 20_000;
 
-/** What was measured in one case. */
+/** The results of one case. */
 export interface CaseFigures extends ClientFigures {
-  /** Processor time of the server, and of the broker if there is one. */
+  /** Processor time of the server, and of the broker if any. */
   readonly serverCpuUs: number;
   /** One-way messages a second, counted by the receiver. */
   readonly receivedRate: number;
-  /** One-way messages that did not arrive within the time given. */
+  /** One-way messages that did not arrive in time. */
   readonly lost: number;
 }
 
-/** What a pair is asked to do. */
+/** Options of a pair. */
 export interface PairOptions {
   readonly transport: TransportName;
   readonly work?: Work;
@@ -29,7 +29,7 @@ export interface PairOptions {
   readonly client?: ProgramArguments;
 }
 
-/** A server that runs, with its broker. */
+/** A running server, with its broker. */
 export class RunningServer implements AsyncDisposable {
   readonly endpoints: readonly string[];
   readonly process: PeerProcess;
@@ -63,7 +63,7 @@ export class RunningServer implements AsyncDisposable {
     }
   }
 
-  /** What it used and counted so far, the broker's processor time included. */
+  /** Its counters so far, with the broker's processor time. */
   async stats(command: "stats" | "reset" = "stats"): Promise<ProgramStats> {
     const stats = await this.process.ask(command, "stats");
     const brokerUs = this.#broker === null ? 0 : processorTimeUs(this.#broker.pid);
@@ -100,7 +100,7 @@ export async function measurePair(
   return await measureAgainst(settings, name, server, cases, options);
 }
 
-/** The same with a server that runs already. */
+/** The same with a running server. */
 export async function measureAgainst(
   settings: Settings,
   name: SubjectName,
@@ -134,7 +134,7 @@ async function measureCase(
   };
 }
 
-/** Waits until the server has counted so many messages, or counts no more of them. */
+/** Waits until the server has counted this many messages, or its count stops. */
 async function allReceived(server: RunningServer, count: number): Promise<ProgramStats> {
   const quietMs = 2_000;
   let stats = await server.stats();
@@ -148,11 +148,11 @@ async function allReceived(server: RunningServer, count: number): Promise<Progra
   return stats;
 }
 
-/** A process' user and system time, from `/proc`; 0 where there is none. */
+/** A process's user and system time, from `/proc`; 0 without it. */
 function processorTimeUs(pid: number): number {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
-    // In ticks of 10 ms, on every Linux of today.
+    // The unit is 10 ms on every current Linux.
     return (Number(fields[11]) + Number(fields[12])) * 10_000;
   } catch {
     return 0;

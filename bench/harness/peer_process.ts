@@ -17,12 +17,12 @@ type SaidOf<K extends Kind> = Extract<Said, { type: K }>;
 const running = new Set<ChildProcess>();
 const endTimeoutMs = 3_000;
 
-/** Ends every measured program at once, stopped ones too. */
+/** Kills all measured programs, stopped ones too. */
 export function killPeers(): void {
   for (const child of running) child.kill("SIGKILL");
 }
 
-/** A measured program. Disposing of it ends it and waits until it is gone. */
+/** A measured program. Disposing it ends it and waits for its exit. */
 export class PeerProcess implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #what: string;
@@ -32,7 +32,7 @@ export class PeerProcess implements AsyncDisposable {
   #end: string | null = null;
   #wake: () => void = () => {};
 
-  /** @param what What it is, for the messages of errors. */
+  /** @param what Its description for error messages. */
   constructor(what: string, command: Command) {
     this.#what = what;
     this.#child = spawn(command.program, [...command.args], {
@@ -52,7 +52,7 @@ export class PeerProcess implements AsyncDisposable {
       child.once("error", (error) => end(`could not be started: ${error.message}`));
       child.once("close", (code, signal) => end(`ended with ${signal ?? `exit code ${code}`}`));
     });
-    // A program that has ended does not take its commands any more; its end says enough.
+    // A program that has ended takes no commands; its exit is reported elsewhere.
     child.stdin?.on("error", () => {});
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.#errors = (this.#errors + text).slice(-2_000);
@@ -65,22 +65,22 @@ export class PeerProcess implements AsyncDisposable {
     });
   }
 
-  /** Its process id. */
+  /** Process id. */
   get pid(): number {
     return this.#child.pid ?? -1;
   }
 
-  /** Gives it a command. */
+  /** Sends a command. */
   tell(command: string): void {
     this.#child.stdin?.write(`${command}\n`);
   }
 
-  /** Stops it, or lets it go on. */
+  /** Suspends or resumes it. */
   signal(name: "SIGSTOP" | "SIGCONT"): void {
     this.#child.kill(name);
   }
 
-  /** What it says next; an error when it ends, says something else or takes too long. */
+  /** The next message; an error when it ends, sends another kind or takes too long. */
   async hear<K extends Kind>(kind: K, timeoutMs: number): Promise<SaidOf<K>> {
     let late = false;
     const timer = setTimeout(() => {
@@ -101,7 +101,7 @@ export class PeerProcess implements AsyncDisposable {
     }
   }
 
-  /** Gives it a command and waits for the answer. */
+  /** Sends a command and waits for the answer. */
   ask<K extends Kind>(command: string, kind: K, timeoutMs = 10_000): Promise<SaidOf<K>> {
     this.tell(command);
     return this.hear(kind, timeoutMs);
@@ -130,7 +130,7 @@ function parse(line: string): Said | null {
   }
 }
 
-/** The lines that tell most: from the one that names the error on. */
+/** The most useful lines: from the error's name on. */
 function telling(text: string): string {
   const lines = text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
   const named = lines.findIndex((line) => /error\b/i.test(line));

@@ -1,19 +1,19 @@
-/** Makes ready what the baselines need: compiled programs, installed packages, a broker. */
+/** Prepares the baselines: compiled programs, installed packages, a broker. */
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { delimiter } from "node:path";
 import process from "node:process";
 import { repositoryRoot } from "../../test/support/runtime.ts";
 import { runCommand } from "../../tools/run_command.ts";
 
-/** Why something cannot be measured here. */
+/** A subject cannot be measured here. */
 export class Unavailable extends Error {}
 
-/** Where compiled programs go; not part of the repository. */
+/** Folder of compiled programs, outside version control. */
 const buildFolder = `${repositoryRoot}/bench/results/build`;
 const baselineFolder = `${repositoryRoot}/bench/baseline`;
 const prepared = new Map<string, Promise<string>>();
 
-/** Compiles a C program against the system's libzmq; its path. */
+/** Compiles a C program against the system's libzmq; returns its path. */
 export function compiled(name: string): Promise<string> {
   return once(`cc ${name}`, async () => {
     if (findProgram("cc") === null) throw new Unavailable("there is no C compiler (cc)");
@@ -29,7 +29,7 @@ export function compiled(name: string): Promise<string> {
   });
 }
 
-/** Installs a baseline's packages with npm where they are not there yet; the path to resolve them from. */
+/** Installs a baseline's packages with npm if necessary; returns the path to resolve them from. */
 export function installed(name: string): Promise<string> {
   return once(`npm ${name}`, async () => {
     const folder = `${baselineFolder}/${name}`;
@@ -43,18 +43,18 @@ export function installed(name: string): Promise<string> {
   });
 }
 
-/** The program of Node. */
+/** The path of Node. */
 export function nodeProgram(): Promise<string> {
   return once("node", async () => {
     const found = findProgram("node");
-    // Where there is no Node, "bun run" puts itself in its place.
+    // Without Node, "bun run" provides itself as `node`.
     const { code, output } = await run([found ?? "node", "-p", "process.versions.bun ?? 'real'"]);
     if (found === null || code !== 0 || output.trim() !== "real") throw new Unavailable("Node is not there");
     return found;
   });
 }
 
-/** A baseline's program as JavaScript, for Nodes that read no TypeScript; its path. */
+/** Builds a baseline's program as JavaScript, for Nodes without TypeScript; returns its path. */
 export function builtForNode(name: string): Promise<string> {
   return once(`build ${name}`, async () => {
     const out = `${buildFolder}/${name}.mjs`;
@@ -66,17 +66,17 @@ export function builtForNode(name: string): Promise<string> {
   });
 }
 
-/** The program of NATS' server. */
+/** The path of the NATS server. */
 export function natsServer(): Promise<string> {
   return once("nats-server", () => {
-    // Debian puts it where not everybody looks.
+    // Debian installs it outside the usual PATH.
     const found = findProgram("nats-server", ["/usr/sbin", "/usr/local/sbin"]);
     if (found === null) throw new Unavailable("nats-server is not there (Debian: nats-server)");
     return Promise.resolve(found);
   });
 }
 
-/** What a program says about its version; null when it cannot be run. */
+/** The version text of a program; null when it cannot be run. */
 export async function versionOf(program: string): Promise<string | null> {
   const { code, output } = await run([program, "--version"]).catch(() => ({ code: 1, output: "" }));
   return code === 0 ? /\d+\.\d+\.\d+\S*/.exec(output)?.[0] ?? firstLine(output) : null;
@@ -89,7 +89,7 @@ function run(
   return runCommand(words, { timeoutMs: 180_000, cwd, env: { ...process.env, NO_COLOR: "1" } });
 }
 
-/** Whether the folder has the versions that its manifest names. */
+/** Whether the folder has the versions of its manifest. */
 function isInstalled(folder: string): boolean {
   const { dependencies } = JSON.parse(readFileSync(`${folder}/package.json`, "utf8")) as {
     dependencies: Record<string, string>;

@@ -1,4 +1,4 @@
-/** Runs a scenario: all subjects in turn, round after round, and the medians at the end. */
+/** Runs a scenario: all subjects in turn, in several rounds, and takes the medians. */
 import {
   baselines,
   isOurs,
@@ -16,7 +16,7 @@ import type { Measurement, Scenario } from "./scenario.ts";
 import type { Settings } from "./settings.ts";
 import { subjects } from "./subjects.ts";
 
-/** Who is measured, and on what. */
+/** A subject on a transport. */
 interface Entry {
   readonly subject: SubjectName;
   readonly transport: TransportName;
@@ -24,10 +24,10 @@ interface Entry {
   failures: number;
 }
 
-// A subject that fails that often is left out of the rounds that remain.
+// A subject with this many failures is left out of the remaining rounds.
 const mostFailures = 2;
 
-/** Runs a scenario; failures of a subject become problems of the result. */
+/** Runs a scenario; failures of a subject become problems in the result. */
 export async function runScenario(
   scenario: Scenario,
   settings: Settings,
@@ -38,7 +38,7 @@ export async function runScenario(
   const problems: string[] = [];
   const entries = entriesOf(scenario, settings, skipped);
   for (let round = 0; round < settings.rounds; round++) {
-    // Every other round goes backwards, so that what changes with time hits all alike.
+    // Every other round is reversed, so that drift affects all subjects alike.
     for (const entry of round % 2 === 0 ? entries : entries.toReversed()) {
       if (entry.failures >= mostFailures || skipped.some((one) => one.subject === entry.subject)) continue;
       const what = `${subjectTitles[entry.subject]} over ${entry.transport}`;
@@ -79,7 +79,7 @@ function entriesOf(scenario: Scenario, settings: Settings, skipped: Skipped[]): 
       entries.push({ subject, transport, measurements: [], failures: 0 });
     }
   }
-  // TCP first for everybody: what is compared is measured close together.
+  // TCP first: compared subjects are measured close together.
   return entries.sort((a, b) =>
     scenario.transports.indexOf(a.transport) - scenario.transports.indexOf(b.transport)
   );

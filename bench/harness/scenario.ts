@@ -2,36 +2,36 @@ import type { Metric, Row, SubjectName, TransportName, Verdict } from "./bench_r
 import type { Settings } from "./settings.ts";
 import type { Work } from "./subjects.ts";
 
-/** What one run found out about one case. */
+/** The result of one run of a case. */
 export interface Measurement {
   readonly case: string;
-  /** The case's number, where the cases are points of a curve. */
+  /** The case's number, if the cases are points of a curve. */
   readonly x?: number;
   readonly values: Readonly<Record<string, number>>;
-  /** What went wrong although there are figures, such as lost messages. */
+  /** Problems besides the numbers, such as lost messages. */
   readonly problems?: readonly string[];
 }
 
-/** One question, and how it is answered. */
+/** A question and its measurement. */
 export interface Scenario {
-  /** Its name on the command line. */
+  /** Name on the command line. */
   readonly name: string;
-  /** What people read above its tables. */
+  /** Title of its tables. */
   readonly title: string;
-  /** The question, and what is done to answer it. */
+  /** The question, and how it is measured. */
   readonly question: string;
   readonly metrics: readonly Metric[];
-  /** What is asked of the subjects: who cannot do it is skipped. */
+  /** The work of the subjects; those that cannot do it are skipped. */
   readonly work: Work;
-  /** Who is measured, in this order. */
+  /** The subjects, in order. */
   readonly subjects: readonly SubjectName[];
-  /** On which transports. */
+  /** The transports. */
   readonly transports: readonly TransportName[];
-  /** Why a subject is left out although it could, or null. */
+  /** Why a capable subject is left out, or null. */
   lacks?(subject: SubjectName): string | null;
-  /** Measures one subject once, each time with new processes. */
+  /** Measures one subject once, with new processes. */
   run(settings: Settings, subject: SubjectName, transport: TransportName): Promise<Measurement[]>;
-  /** What is to be said about the figures. */
+  /** Judges the results. */
   judge?(rows: readonly Row[]): Verdict[];
 }
 
@@ -44,7 +44,7 @@ export const callRate: Metric = {
   compared: true,
 };
 
-/** Everything, what is next to each other in the tables first. */
+/** All subjects, those that are compared in the tables side by side. */
 export const allSubjects: readonly SubjectName[] = [
   "bun",
   "c",
@@ -59,12 +59,12 @@ export const allSubjects: readonly SubjectName[] = [
 /** The library and C. */
 export const oursAndC: readonly SubjectName[] = ["bun", "c", "deno", "mixed"];
 
-/** A whole number with its thousands apart. */
+/** A whole number with separated thousands. */
 export function grouped(value: number): string {
   return Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, " ");
 }
 
-/** A number of things. */
+/** A number with its noun. */
 export function counted(count: number, thing: string): string {
   return `${grouped(count)} ${thing}${count === 1 ? "" : "s"}`;
 }

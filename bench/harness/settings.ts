@@ -1,25 +1,25 @@
 import { baselines, ours, type SubjectName } from "./bench_result.ts";
 
-/** How a run of the benchmark is made. */
+/** Settings of a benchmark run. */
 export interface Settings {
-  /** How often each figure is taken. */
+  /** Repetitions of each measurement. */
   readonly rounds: number;
-  /** How long a case is measured, in milliseconds. */
+  /** Duration of a measured case, in milliseconds. */
   readonly ms: number;
-  /** How long a case is warmed up, in milliseconds. */
+  /** Duration of a case's warm-up, in milliseconds. */
   readonly warmMs: number;
-  /** Fewer and shorter cases: shows that everything works, and no more. */
+  /** Fewer and shorter cases, to test that all of them work. */
   readonly quick: boolean;
-  /** What is measured. */
+  /** The measured subjects. */
   readonly subjects: ReadonlySet<SubjectName>;
-  /** A folder of this run, for sockets. */
+  /** A temporary folder of this run, for sockets. */
   readonly folder: string;
 }
 
 /**
  * Reads a list of names.
  *
- * @throws {RangeError} If there is no such name.
+ * @throws {RangeError} If a name is unknown.
  */
 export function namesIn<Name extends string>(
   option: string,
@@ -35,7 +35,7 @@ export function namesIn<Name extends string>(
   return names as Name[];
 }
 
-/** Settings from the options of the command line. */
+/** Settings from the command line's options. */
 export function settingsFrom(options: {
   rounds?: string | undefined;
   ms?: string | undefined;

@@ -1,4 +1,4 @@
-/** The library on each runtime, and each baseline: which programs are started, and what they need. */
+/** The library on each runtime, and each baseline: the programs and their requirements. */
 import { connect } from "node:net";
 import { freePort } from "../../test/support/ports.ts";
 import { repositoryRoot, type RuntimeName, scriptCommand } from "../../test/support/runtime.ts";
@@ -8,25 +8,25 @@ import { type Command, PeerProcess } from "./peer_process.ts";
 import { builtForNode, compiled, installed, natsServer, nodeProgram, Unavailable } from "./preparation.ts";
 import type { Settings } from "./settings.ts";
 
-/** What a subject is asked to do. */
+/** The work of a subject. */
 export type Work = "calls" | "sends" | "hold";
 
-/** What the programs of a subject are given, `name=value`. */
+/** The arguments of a subject's program, `name=value`. */
 export type ProgramArguments = Readonly<Record<string, string | number>>;
 
-/** Something that can be measured. */
+/** A measurable subject. */
 export interface Subject {
-  /** The transports it has. */
+  /** Its transports. */
   readonly transports: readonly TransportName[];
-  /** Why it cannot do some work, or null. */
+  /** Why it cannot do this work, or null. */
   lacks(work: Work): string | null;
-  /** The program that serves. */
+  /** The server's program. */
   server(work: Work, args: ProgramArguments): Promise<Command>;
-  /** The program that calls. */
+  /** The client's program. */
   client(work: Work, args: ProgramArguments): Promise<Command>;
-  /** Where the server is told to listen; it is given port 0 where that works. */
+  /** The server's endpoint, with port 0 if that works. */
   endpoint(transport: TransportName, settings: Settings): Promise<string>;
-  /** A third process between the two. */
+  /** A process between the two. */
   broker?(endpoint: string): Promise<PeerProcess>;
 }
 
@@ -34,7 +34,7 @@ const bench = `${repositoryRoot}/bench`;
 const startTimeoutMs = 10_000;
 let sockets = 0;
 
-// The server of NATS does not read its input: the shell that becomes it leaves somebody behind who does.
+// The NATS server does not read its input: the shell that becomes it leaves a background reader.
 const endWithInput = 'exec 3<&0; (while read -r _ <&3; do :; done; kill $$) & exec "$@"';
 
 function words(args: ProgramArguments): string[] {
@@ -139,7 +139,7 @@ function notIdle(work: Work): string | null {
   return work === "hold" ? "not measured idle" : null;
 }
 
-/** Everything that can be measured. */
+/** All subjects. */
 export const subjects: Readonly<Record<SubjectName, Subject>> = {
   bun: library("bun", "bun"),
   deno: library("deno", "deno"),
@@ -151,7 +151,7 @@ export const subjects: Readonly<Record<SubjectName, Subject>> = {
   http,
 };
 
-/** Waits until something listens on a port of this host. */
+/** Waits until a port of this host accepts connections. */
 async function portOpen(port: number): Promise<void> {
   for (const start = performance.now();;) {
     const open = await new Promise<boolean>((resolve) => {
@@ -169,7 +169,7 @@ export function flooderCommand(subject: SubjectName, args: ProgramArguments): Co
   return script(subject === "deno" ? "deno" : "bun", "peer/flooder.ts", args);
 }
 
-/** The leader of a cohort, on the runtime of our caller, or one of its workers, on that of the one called. */
+/** The leader of a cohort, on the caller's runtime, or one of its workers, on the server's. */
 export function cohortCommand(
   subject: SubjectName,
   role: "leader" | "worker",
@@ -179,7 +179,7 @@ export function cohortCommand(
   return script(onDeno ? "deno" : "bun", `peer/cohort_${role}.ts`, args);
 }
 
-/** A program that does nothing, on the runtime of our caller. */
+/** An empty program on the caller's runtime. */
 export function helloCommand(subject: SubjectName): Command {
   return script(subject === "deno" ? "deno" : "bun", "peer/hello.ts", {});
 }

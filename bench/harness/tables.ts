@@ -1,4 +1,4 @@
-/** A scenario's figures as tables, for the terminal and for the page. */
+/** A scenario's results as tables, for the terminal and for the page. */
 import {
   baselines,
   type Metric,
@@ -9,16 +9,16 @@ import {
 } from "./bench_result.ts";
 import { allSubjects, grouped } from "./scenario.ts";
 
-/** A table; its first columns are names, the others are figures. */
+/** A table; its first columns are names, the others are numbers. */
 export interface Table {
   readonly title: string;
   readonly header: readonly string[];
   readonly rows: readonly (readonly string[])[];
-  /** How many columns are names. */
+  /** Number of columns with names. */
   readonly names: number;
 }
 
-/** All tables of a scenario: its figures, and the library divided by the baselines. */
+/** The tables of a scenario: its results, and the ratios of the library to the baselines. */
 export function tablesOf(scenario: ScenarioResult): Table[] {
   const tables: Table[] = [];
   for (const metric of scenario.metrics) {
@@ -53,7 +53,7 @@ export function asMarkdown(table: Table): string {
   return [`**${table.title}**`, "", ...lines].join("\n");
 }
 
-/** A figure with as many digits as it is worth. */
+/** A number with its significant digits. */
 export function formatFigure(value: number | undefined): string {
   if (value === undefined || Number.isNaN(value)) return "";
   const size = Math.abs(value);
@@ -116,7 +116,7 @@ function find(
   return rows.find((row) => row.case === name && row.transport === transport && row.subject === subject);
 }
 
-/** Cases and transports, in the order in which they were measured. */
+/** Cases and transports, in the order of measurement. */
 function linesOf(rows: readonly Row[]): [name: string, transport: string][] {
   const lines = new Map<string, [string, string]>();
   for (const row of rows) lines.set(`${row.case}\n${row.transport}`, [row.case, row.transport]);

@@ -1,4 +1,4 @@
-/** On what a run was made. */
+/** The environment of a run. */
 import { cpus, release, totalmem, type as systemType } from "node:os";
 import process from "node:process";
 import { runtimeProgram } from "../../test/support/runtime.ts";
@@ -18,12 +18,12 @@ const names: Readonly<Record<SubjectName, string>> = {
   http: "http",
 };
 
-/** Remembers the version that a subject's server named. */
+/** Stores the version that a subject's server reported. */
 export function rememberVersion(subject: SubjectName, version: string): void {
   libraries.set(names[subject], version);
 }
 
-/** The versions of everything that was used. */
+/** The versions of all programs and packages in use. */
 export async function versions(): Promise<Record<string, string>> {
   const node = await nodeProgram().then(versionOf, () => null);
   const deno = await versionOf(runtimeProgram("deno"));

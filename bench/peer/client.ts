@@ -1,5 +1,5 @@
 /**
- * The library as a client. With several endpoints or handlers, calls go round all of them; with `cycle`, a call is an
+ * The library as a client. With several endpoints or handlers, calls alternate between them; with `cycle`, a call is an
  * event that the server triggers.
  */
 import { type InstanceId, Messenger } from "zeromesh";
@@ -10,7 +10,7 @@ const dialledAtOnce = 25;
 
 await runClient(async (args) => {
   const observe = args.text("observe", "");
-  // Loaded only then: what it needs would count among what starting and idling cost.
+  // Loaded on demand, because its dependencies would count in the start and in idle memory.
   const observed = observe === "" ? {} : (await import("./observed.ts")).observedBy(observe);
   const single = args.flag("single") ? { features: { batch: false } } : {};
   const messenger = await Messenger.create({ ...single, ...observed });

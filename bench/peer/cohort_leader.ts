@@ -1,6 +1,6 @@
 /**
- * The leader of a cohort of `workers` workers. Commands: `complete` waits for them; `acks` and `unary` measure how long
- * a broadcast with acks takes, and one call of each worker started at once.
+ * The leader of a cohort of `workers` workers. Commands: `complete` waits for them; `acks` and `unary` measure a
+ * broadcast with acks, and one simultaneous call to each worker.
  */
 import process from "node:process";
 import { Messenger } from "zeromesh";

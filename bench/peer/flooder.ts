@@ -1,8 +1,8 @@
 /**
  * Calls one server while it floods another one that has been stopped.
  *
- * Commands: `measure` calls the first server for a time; `flood` sends to the second until that takes no more, and
- * goes on sending; `drain` waits until all of it is sent.
+ * Commands: `measure` calls the first server for a time; `flood` sends to the second until its queue is full, and
+ * continues to send; `drain` waits until all is sent.
  */
 import process from "node:process";
 import { Messenger } from "zeromesh";

@@ -1,4 +1,4 @@
-/** Nothing but the runtime: what is left of a start when the library is taken away. */
+/** An empty program: the start of the runtime without the library. */
 import { say } from "./protocol.ts";
 
 say({ type: "first" });

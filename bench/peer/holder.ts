@@ -1,4 +1,4 @@
-/** Many instances that listen nowhere, are connected to one server and do nothing. */
+/** Many idle instances that do not listen and are connected to one server. */
 import { Messenger } from "zeromesh";
 import { runServer } from "./measure.ts";
 

@@ -1,30 +1,30 @@
-/** The measuring itself: the same loops for the library and for every baseline in JavaScript. */
+/** The measurement: the same loops for the library and for every baseline in JavaScript. */
 import process from "node:process";
 import { Arguments, type ClientFigures, Commands, Receipts, say } from "./protocol.ts";
 
-/** A client that is connected. */
+/** A connected client. */
 export interface Caller<Answer> {
-  /** Sends bytes and waits for as many. */
+  /** Sends bytes and waits for an answer of the same size. */
   call(payload: Uint8Array): Promise<Answer>;
-  /** How many bytes an answer has. */
+  /** Size of an answer in bytes. */
   sizeOf(answer: Answer): number;
-  /** Sends bytes that nobody answers; resolves when there is room for more. */
+  /** Sends bytes without an answer; resolves when there is room for more. */
   send?(payload: Uint8Array): Promise<unknown>;
-  /** Resolves when everything sent has left this process. */
+  /** Resolves when all sent bytes have left this process. */
   flush?(): Promise<unknown>;
   /** Ends the connection. */
   close(): Promise<unknown>;
 }
 
-/** A server that listens. */
+/** A listening server. */
 export interface Served {
-  /** Where. */
+  /** Its endpoints. */
   readonly endpoints: readonly string[];
   /** The library it uses, for the record. */
   readonly library?: string;
 }
 
-/** What is measured: `calls:64:1024` is 64 calls in flight of 1 024 bytes, `sends:0:64` one way. */
+/** A measured case: `calls:64:1024` is 64 calls in flight of 1 024 bytes, `sends:0:64` one way. */
 interface Case {
   readonly what: "calls" | "sends";
   readonly inFlight: number;
@@ -33,10 +33,10 @@ interface Case {
 
 type Timings = Omit<ClientFigures, "cpuUs">;
 
-/** Every so many messages without an answer, the client waits until there is room for more. */
+/** After this many messages without an answer, the client waits until there is room for more. */
 export const sendsBetweenPauses = 256;
 
-/** A server: answers until its input ends. `stats` and `reset` are its commands. */
+/** A server: answers until its input ends. Its commands are `stats` and `reset`. */
 export async function runServer(
   open: (args: Arguments, receipts: Receipts) => Promise<Served>,
 ): Promise<never> {
@@ -51,7 +51,7 @@ export async function runServer(
   }
 }
 
-/** A client: for each case it is told to warm up, then to measure. */
+/** A client: it warms up and measures each case on command. */
 export async function runClient<Answer>(open: (args: Arguments) => Promise<Caller<Answer>>): Promise<never> {
   const args = new Arguments();
   const commands = new Commands();
@@ -128,7 +128,7 @@ function payloadOf(size: number): Uint8Array {
   return new Uint8Array(new ArrayBuffer(size)).fill(7);
 }
 
-/** Durations, and where their percentiles lie. */
+/** Durations and their percentiles. */
 class Latencies {
   #ms = new Float64Array(1 << 16);
   #count = 0;

@@ -1,4 +1,4 @@
-/** What a messenger of a benchmark is observed by. */
+/** Observation of a benchmark's messenger. */
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { context, propagation } from "@opentelemetry/api";
 import { W3CTraceContextPropagator } from "@opentelemetry/core";
@@ -14,7 +14,7 @@ import type { MessengerOptions } from "zeromesh";
 import { otelMeter, otelTracing } from "zeromesh/otel";
 import { prometheusMeter } from "zeromesh/prometheus";
 
-/** Ways to observe, as the scenario names them. */
+/** Kinds of observation, as in the scenario. */
 export const observations = [
   "nothing",
   "prometheus",
@@ -23,7 +23,7 @@ export const observations = [
   "otel-1-percent",
 ] as const;
 
-/** The options of a messenger that is observed in this way. */
+/** The options of a messenger with this observation. */
 export function observedBy(how: string): MessengerOptions {
   switch (how) {
     case "nothing":
@@ -37,7 +37,7 @@ export function observedBy(how: string): MessengerOptions {
     }
     case "otel-traces":
     case "otel-1-percent": {
-      // What is done with the spans is not measured.
+      // The processing of spans is not measured.
       context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
       propagation.setGlobalPropagator(new W3CTraceContextPropagator());
       const tracerProvider = new TracerProvider({

@@ -1,35 +1,35 @@
 /**
- * What a measured program and the program that measures it say to each other: arguments `name=value`, then
- * commands as lines on standard input and one JSON object a line on standard output. The end of the input ends
- * the program, whatever became of the one that started it.
+ * The protocol between a measured program and the measuring one: arguments `name=value`, then commands as lines on
+ * standard input and one JSON object a line on standard output. The end of the input ends the program, whatever became
+ * of its parent.
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
 
-/** What a measured program says. `baseline/c/protocol.h` says the same. */
+/** The messages of a measured program; `baseline/c/protocol.h` has the same. */
 export type Said =
-  /** It serves, or is connected. */
+  /** It listens, or is connected. */
   | { readonly type: "ready"; readonly endpoints: readonly string[]; readonly library?: string }
-  /** A client is warm and stands still; it had sent that many messages that nobody answers. */
+  /** A client is warm and idle; it had sent that many messages without an answer. */
   | { readonly type: "warm"; readonly sent: number }
   /** A client has measured. */
   | ({ readonly type: "result" } & ClientFigures)
-  /** What a program has used and counted so far. */
+  /** Counters of a program. */
   | ({ readonly type: "stats" } & ProgramStats)
   /** The first answer has come. */
   | { readonly type: "first" };
 
-/** What a client measured in one case. Times are in microseconds. */
+/** A client's results of one case. Times are in microseconds. */
 export interface ClientFigures {
   /** Calls answered, or messages sent. */
   readonly n: number;
-  /** How long that took, in seconds. */
+  /** Duration in seconds. */
   readonly seconds: number;
-  /** Half of the calls took at most this long. */
+  /** Median latency. */
   readonly p50: number;
-  /** 99 of 100 calls took at most this long. */
+  /** 99th percentile. */
   readonly p99: number;
-  /** 999 of 1000 calls took at most this long. */
+  /** 99.9th percentile. */
   readonly p999: number;
   /** Processor time of the client's process. */
   readonly cpuUs: number;
@@ -43,7 +43,7 @@ export interface ProgramStats {
   readonly rss: number;
   /** One-way messages received since the last `reset`. */
   readonly received: number;
-  /** How many of them a second, from the first to the last mark; 0 when there were too few. */
+  /** Rate of these messages per second, from the first to the last mark; 0 when there were too few. */
   readonly rate: number;
 }
 
@@ -62,7 +62,7 @@ export class Arguments {
     }));
   }
 
-  /** A text; an error when it is missing and has no default. */
+  /** A text; throws if it is missing and has no default. */
   text(name: string, otherwise?: string): string {
     const value = this.#values.get(name) ?? otherwise;
     if (value === undefined) throw new TypeError(`The argument ${name}=… is missing`);
@@ -81,20 +81,20 @@ export class Arguments {
     return value;
   }
 
-  /** Whether the argument is there and is not 0. */
+  /** Whether the argument is given and not 0. */
   flag(name: string): boolean {
     return this.text(name, "0") !== "0";
   }
 }
 
-/** Says something to the program that measures. */
+/** Sends a message to the measuring program. */
 export function say(said: Said): void {
   console.log(JSON.stringify(said));
 }
 
 const endTimeoutMs = 2_000;
 
-/** The commands that come, one after another. */
+/** The received commands, one after another. */
 export class Commands {
   readonly #waiting: ((command: string | null) => void)[] = [];
   readonly #arrived: (string | null)[] = [];
@@ -104,7 +104,7 @@ export class Commands {
       .on("line", (line) => this.#put(line))
       .on("close", () => {
         this.#put(null);
-        // Whatever keeps this program busy: nobody is there any more to hear of it.
+        // The measuring program has gone, so a busy program must end as well.
         setTimeout(() => process.exit(1), endTimeoutMs).unref();
       });
   }
@@ -123,14 +123,14 @@ export class Commands {
   }
 }
 
-/** Counts one-way messages. The clock is read at every 256th only: reading it costs as much as a message. */
+/** Counts one-way messages. The clock is read at every 256th, because a reading costs as much as a message. */
 export class Receipts {
   #received = 0;
   #marked = 0;
   #first = 0;
   #last = 0;
 
-  /** One more message. */
+  /** Counts a message. */
   count(): void {
     const received = ++this.#received;
     if ((received & 255) === 1) {
@@ -145,7 +145,7 @@ export class Receipts {
     this.#received = this.#marked = 0;
   }
 
-  /** What was received, and how fast. */
+  /** Number and rate of received messages. */
   stats(): ProgramStats {
     const { user, system } = process.cpuUsage();
     const ms = this.#last - this.#first;

@@ -1,6 +1,6 @@
 /**
- * The library as a server: `echo` answers with what it got, `sink` counts, `release` triggers. With `later`, `echo`
- * answers with a promise; `dispatch` says how both run: `ordered`, or so many at a time.
+ * The library as a server: `echo` returns its input, `sink` counts, `release` triggers an event. With `later`, `echo`
+ * returns a promise; `dispatch` selects how both run: `ordered`, or a number at a time.
  */
 import { amHandler, type HandlerContext, type HandlerOptions, Messenger, unaryHandler } from "zeromesh";
 import { eventHandleFromBytes } from "zeromesh/events";

@@ -1,8 +1,8 @@
-/** The page of a result: how it was made, how to read it, and its tables. */
+/** The page of a result: the method, how to read it, and its tables. */
 import { type BenchResult, type ScenarioResult, subjectTitles } from "../harness/bench_result.ts";
 import { asMarkdown, tablesOf } from "../harness/tables.ts";
 
-/** The names of the files that belong to a page. */
+/** Names of the page's files. */
 export interface PageFiles {
   /** The JSON, relative to the page. */
   readonly data: string;

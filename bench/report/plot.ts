@@ -1,4 +1,4 @@
-/** The plot of a result, as SVG: rates beside C, all subjects, and the cost curves. */
+/** The plot of a result, as SVG: rates compared with C, all subjects, and the cost curves. */
 import { type BenchResult, type Row, type SubjectName, subjectTitles } from "../harness/bench_result.ts";
 import { costPerCall, curveName, flatWithin, growthOf } from "../harness/curve.ts";
 import { grouped } from "../harness/scenario.ts";
@@ -42,7 +42,7 @@ interface Point {
   readonly y: number;
 }
 
-/** The whole plot; a panel whose scenario is not in the result is left out. */
+/** The whole plot; panels without their scenario are left out. */
 export function plotOf(result: BenchResult): string {
   const rows = (name: string): readonly Row[] =>
     result.scenarios.find((scenario) => scenario.name === name)?.rows ?? [];
@@ -133,7 +133,7 @@ function barsOf(bars: readonly Bar[], labels: readonly string[], mark?: number):
   return parts.join("");
 }
 
-/** How much dearer each point is than the first. */
+/** The growth of each point over the first. */
 function growth(title: string, rows: readonly Row[]): string {
   const lines = linesOf(
     rows,
@@ -146,7 +146,7 @@ function growth(title: string, rows: readonly Row[]): string {
   return frame(title, lines.filter((line) => !line.dashed)) + levels + drawn(lines, y);
 }
 
-/** What each point costs, over some orders of magnitude. */
+/** The cost of each point, on a logarithmic scale. */
 function costs(title: string, rows: readonly Row[]): string {
   const lines = linesOf(rows, (points) =>
     points.flatMap((row) => {
@@ -182,7 +182,7 @@ function drawn(lines: readonly Line[], y: (value: number) => number): string {
   return parts.join("");
 }
 
-/** One line for each subject and, where a scenario has several curves, for each of them. */
+/** One line for each subject and, if a scenario has several curves, for each of them. */
 function linesOf(rows: readonly Row[], pointsOf: (rows: readonly Row[]) => Point[]): Line[] {
   const names = [...new Set(rows.map(curveName))];
   const lines: Line[] = [];

@@ -3,7 +3,7 @@ import { allSubjects, type Scenario } from "../harness/scenario.ts";
 
 const sizes = [64, 1024];
 
-/** How many messages a second without an answer? */
+/** Messages a second without an answer. */
 export const amSend: Scenario = {
   name: "am-send",
   title: "Messages without an answer",

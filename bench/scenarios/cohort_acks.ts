@@ -7,7 +7,7 @@ import { cohortCommand } from "../harness/subjects.ts";
 const workers = 16;
 const slices = 6;
 
-/** What does a broadcast with acks cost beside as many calls? */
+/** Cost of a broadcast with acks, compared with as many calls. */
 export const cohortAcks: Scenario = {
   name: "cohort-acks",
   title: "A broadcast with acks to 16 workers",
@@ -35,7 +35,7 @@ export const cohortAcks: Scenario = {
     await leader.ask("complete", "warm", patienceMs);
     const times = { acks: [] as number[], unary: [] as number[] };
     for (let slice = -1; slice < slices; slice++) {
-      // In turn the one and the other first; what is measured before all code is compiled does not count.
+      // The order alternates; measurements before all code is compiled do not count.
       for (const what of slice % 2 === 0 ? ["acks", "unary"] as const : ["unary", "acks"] as const) {
         const { p50 } = await leader.ask(what, "result", ms + patienceMs);
         if (slice >= 0) times[what].push(p50);

@@ -3,7 +3,7 @@ import { costPerCall, curveTransports, judgeCurves, longWarmMs } from "../harnes
 import { measurePair } from "../harness/pair.ts";
 import { counted, type Measurement, type Scenario } from "../harness/scenario.ts";
 
-/** Does a call get dearer with the number of handlers? */
+/** Cost of a call by the number of handlers. */
 export const costHandlers: Scenario = {
   name: "cost-handlers",
   title: "Time per call against the number of handlers",

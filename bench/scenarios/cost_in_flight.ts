@@ -2,7 +2,7 @@ import { costPerCall, curveTransports, judgeCurves } from "../harness/curve.ts";
 import { measurePair } from "../harness/pair.ts";
 import { grouped, oursAndC, type Scenario } from "../harness/scenario.ts";
 
-/** Does a call get dearer with the number under way? */
+/** Cost of a call by the number in flight. */
 export const costInFlight: Scenario = {
   name: "cost-in-flight",
   title: "Time per call against the number in flight",

@@ -7,7 +7,7 @@ const kinds = [
   { name: "64 in flight to one of them", what: "calls:64:64", client: { firstOnly: 1 } },
 ] as const;
 
-/** Does a call get dearer with the number of peers? */
+/** Cost of a call by the number of peers. */
 export const costPeers: Scenario = {
   name: "cost-peers",
   title: "Time per call against the number of peers",

@@ -8,7 +8,7 @@ function processorTime(key: string, title: string, compared: boolean): Metric {
   return { key, title: `Processor time per call, ${title}`, unit: "µs", better: "lower", compared };
 }
 
-/** How much processor time does a call take? */
+/** Processor time of a call. */
 export const cpu: Scenario = {
   name: "cpu",
   title: "Processor time per call, 64 B",

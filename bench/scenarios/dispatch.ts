@@ -23,7 +23,7 @@ const serverCpu: Metric = {
   compared: false,
 };
 
-/** What do order and limits cost? */
+/** Cost of order and limits. */
 export const dispatch: Scenario = {
   name: "dispatch",
   title: "Order and limits of a handler, 64 in flight, 64 B",

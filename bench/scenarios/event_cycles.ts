@@ -5,7 +5,7 @@ import { callRate, type Measurement, type Scenario } from "../harness/scenario.t
 const cases = ["calls:1:64", "calls:64:64"];
 const kinds = [{ name: "calls", client: {} }, { name: "events", client: { cycle: 1 } }] as const;
 
-/** What does an event cost that another process triggers? */
+/** Cost of an event that another process triggers. */
 export const eventCycles: Scenario = {
   name: "event-cycles",
   title: "Events against calls, 1 and 64 in flight",

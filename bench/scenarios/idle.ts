@@ -8,7 +8,7 @@ const mostProcesses = 4;
 const fewestPerProcess = 50;
 const mib = 2 ** 20;
 
-/** What do peers cost that do nothing? */
+/** Cost of idle peers. */
 export const idle: Scenario = {
   name: "idle",
   title: "Idle, with many peers",

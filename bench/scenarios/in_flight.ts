@@ -3,7 +3,7 @@ import { allSubjects, callRate, type Scenario } from "../harness/scenario.ts";
 
 const levels = [8, 64, 512];
 
-/** How many calls a second when many are under way? */
+/** Calls a second with many in flight. */
 export const inFlight: Scenario = {
   name: "in-flight",
   title: "Many calls in flight, 64 B",

@@ -1,4 +1,4 @@
-/** Every scenario, in the order in which they run. */
+/** The scenarios, in the order in which they run. */
 import type { Scenario } from "../harness/scenario.ts";
 import { amSend } from "./am_send.ts";
 import { cohortAcks } from "./cohort_acks.ts";
@@ -17,7 +17,7 @@ import { stalledPeer } from "./stalled_peer.ts";
 import { startUp } from "./start_up.ts";
 import { unbatched } from "./unbatched.ts";
 
-/** All of them. */
+/** All scenarios. */
 export const scenarios: readonly Scenario[] = [
   sequential,
   inFlight,

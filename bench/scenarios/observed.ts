@@ -6,7 +6,7 @@ import { callRate, type Measurement, type Scenario } from "../harness/scenario.t
 const leastShare = 0.95;
 let turn = 0;
 
-/** What do metrics and traces cost? */
+/** Cost of metrics and traces. */
 export const observed: Scenario = {
   name: "observed",
   title: "With metrics and traces, 64 in flight, 64 B",
@@ -25,7 +25,7 @@ export const observed: Scenario = {
   transports: ["tcp"],
   async run(settings, subject, transport) {
     const rates = new Map<string, number>();
-    // Every other time backwards, so that what changes with time hits all alike.
+    // Every other round is reversed, so that drift affects all alike.
     for (const observe of turn++ % 2 === 0 ? observations : observations.toReversed()) {
       const options = { transport, server: { observe }, client: { observe } };
       const [figures] = await measurePair(settings, subject, ["calls:64:64"], options);

@@ -4,7 +4,7 @@ import { allSubjects, callRate, type Scenario } from "../harness/scenario.ts";
 const sizes = [["4 KiB", 4 * 1024], ["64 KiB", 64 * 1024], ["1 MiB", 1024 * 1024]] as const;
 const inFlight = 4;
 
-/** What do large payloads cost? */
+/** Cost of large payloads. */
 export const payloads: Scenario = {
   name: "payloads",
   title: "Large payloads, 4 calls in flight",

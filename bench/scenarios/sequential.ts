@@ -1,7 +1,7 @@
 import { measurePair } from "../harness/pair.ts";
 import { allSubjects, type Scenario } from "../harness/scenario.ts";
 
-/** How long does a lone call take? */
+/** Latency of a lone call. */
 export const sequential: Scenario = {
   name: "sequential",
   title: "One call after another, 64 B",

@@ -7,7 +7,7 @@ import { flooderCommand } from "../harness/subjects.ts";
 
 const drainMs = 20_000;
 
-/** Does a stalled peer slow down the others? */
+/** Effect of a stalled peer on others. */
 export const stalledPeer: Scenario = {
   name: "stalled-peer",
   title: "One peer stalled at its high-water mark",
@@ -32,7 +32,7 @@ export const stalledPeer: Scenario = {
   async run(settings, subject, transport) {
     await using called = await RunningServer.start(settings, subject, { transport });
     await using flooded = await RunningServer.start(settings, subject, { transport });
-    // A peer counts as lost after three seconds without a sign of life: it is stopped for less.
+    // A peer counts as lost after three silent seconds, so it is stopped for less.
     const ms = Math.min(settings.ms, 1_000);
     await using flooder = new PeerProcess(
       "the flooder",

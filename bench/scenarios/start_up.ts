@@ -4,7 +4,7 @@ import { PeerProcess } from "../harness/peer_process.ts";
 import { allSubjects, type Scenario } from "../harness/scenario.ts";
 import { helloCommand } from "../harness/subjects.ts";
 
-/** How long from the start of a process to its first answer? */
+/** Time from the start of a process to its first answer. */
 export const startUp: Scenario = {
   name: "start-up",
   title: "From the start of a process to its first answer",
@@ -35,7 +35,7 @@ export const startUp: Scenario = {
   },
 };
 
-/** How long the second start takes: the first fills the caches of the file system and of the runtime. */
+/** Duration of the second start: the first one fills the caches of the file system and of the runtime. */
 async function secondStart(start: () => PeerProcess | Promise<PeerProcess>): Promise<number> {
   let took = 0;
   for (let i = 0; i < 2; i++) {

@@ -1,7 +1,7 @@
 import { measurePair } from "../harness/pair.ts";
 import { callRate, oursAndC, type Scenario } from "../harness/scenario.ts";
 
-/** What is left when messages are not collected? */
+/** Rate without batching. */
 export const unbatched: Scenario = {
   name: "unbatched",
   title: "Without batching, 64 in flight, 64 B",

@@ -1,24 +1,24 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { UsageError } from "./command.ts";
 
-/** The options of every command. */
+/** Options of every command. */
 export const commonOptions = {
   json: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const satisfies ParseArgsConfig["options"];
 
-/** What they are about, for `--help`. */
+/** Their description for `--help`. */
 export const commonHelp =
   `  --json               print one JSON document, also when it fails: {"error": {"code", "message", …}}
   -h, --help           print this`;
 
-/** Whether a boolean option stands among arguments: asked before, or without, parsing them. */
+/** Whether a boolean option is among unparsed arguments. */
 export function hasFlag(args: readonly string[], ...names: readonly string[]): boolean {
   const end = args.indexOf("--");
   return args.slice(0, end === -1 ? undefined : end).some((arg) => names.includes(arg));
 }
 
-/** Parses the arguments of a command; what node says about wrong ones becomes a {@link UsageError}. */
+/** Parses the arguments of a command; node's errors become a {@link UsageError}. */
 export function parse<const T extends NonNullable<ParseArgsConfig["options"]>>(
   args: readonly string[],
   options: T,
@@ -30,12 +30,12 @@ export function parse<const T extends NonNullable<ParseArgsConfig["options"]>>(
   }
 }
 
-/** Refuses arguments beyond those that a command has. */
+/** Refuses arguments that the command does not have. */
 export function noMore(more: readonly string[]): void {
   if (more.length > 0) throw new UsageError(`too many arguments: ${more.join(" ")}`);
 }
 
-/** A number of an option. */
+/** Parses a number of an option. */
 export function numberOf(name: string, text: string | undefined, otherwise: number): number {
   if (text === undefined) return otherwise;
   const value = Number(text);
@@ -43,7 +43,7 @@ export function numberOf(name: string, text: string | undefined, otherwise: numb
   throw new UsageError(`--${name} must be a positive number, got "${text}"`);
 }
 
-/** Keeps values that begin with "-" from being taken for options: a key of Z85, and a payload that is a number. */
+/** Protects values that begin with "-", keys of Z85 and numeric payloads, from being parsed as options. */
 function withDashes(args: readonly string[]): string[] {
   const plain: string[] = [];
   const numbers: string[] = [];

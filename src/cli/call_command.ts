@@ -50,7 +50,7 @@ Exit status: 0 done, 1 the call failed, 2 wrong usage, 130 interrupted.`,
       const options = { to, rawPayload, ...wait };
       if (values.send === true) {
         await messenger.amSend(handler, options);
-        // In the queue is not on the wire yet.
+        // A queued message is not sent yet.
         await messenger.flush();
       } else if (values.sync === true) await messenger.amSync(handler, options);
       else return print(await messenger.unary(handler, options), values, io);
@@ -65,7 +65,7 @@ async function payloadOf(text: string | undefined, raw: boolean, signal: AbortSi
   return bytes;
 }
 
-/** Only looked at: numbers that JavaScript would round travel as they are written. */
+/** Checks JSON without decoding it: numbers that JavaScript would round are sent as written. */
 function checkJson(bytes: Uint8Array): void {
   const text = textOf(bytes);
   try {
@@ -85,7 +85,7 @@ function print(answer: Uint8Array, { raw, json }: { raw?: boolean; json?: boolea
   throw new CommandFailed();
 }
 
-/** `{"answer": …}` for JSON, which is taken over as it came; `{"text": …}` and `{"base64": …}` for the rest. */
+/** `{"answer": …}` for JSON, which is copied verbatim; `{"text": …}` or `{"base64": …}` for other answers. */
 function answerJson(text: string | null, bytes: Uint8Array): string {
   if (text === null) return JSON.stringify({ base64: Buffer.from(bytes).toString("base64") });
   try {

@@ -4,33 +4,33 @@ import type { CommandIo } from "./output.ts";
 
 /** One command of the program. */
 export interface Command {
-  /** What it is called. */
+  /** Name. */
   readonly name: string;
-  /** One line about it. */
+  /** Description in one line. */
   readonly summary: string;
-  /** Everything about it, for `--help`. */
+  /** Complete description for `--help`. */
   readonly help: string;
-  /** Whether its failures tell if a handler can have run. */
+  /** Whether its failures say if a handler can have run. */
   readonly callsHandlers?: boolean;
-  /** Runs it with the arguments after its name. @throws {UsageError} If they make no sense. */
+  /** Runs it with the arguments after its name. @throws {UsageError} If they are invalid. */
   run(args: readonly string[], io: CommandIo): Promise<void>;
 }
 
-/** What the program exits with. */
+/** Exit codes of the program. */
 export const ExitCode = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 /** A value of {@link ExitCode}. */
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
-/** The arguments make no sense. */
+/** Invalid arguments. */
 export class UsageError extends Error {}
 
-/** Ends a command that has said itself what is wrong. */
+/** Ends a command that has already printed its error. */
 export class CommandFailed extends Error {}
 
-/** The messenger a command works with is closed quickly: nobody calls it. */
+/** A command's messenger closes quickly: no peer calls it. */
 export const closeTimeoutMs = 1_000;
 
-/** Runs something with a messenger that is closed afterwards. */
+/** Runs a function with a messenger that is closed afterwards. */
 export async function withMessenger<T>(messenger: Messenger, run: () => Promise<T>): Promise<T> {
   try {
     return await run();

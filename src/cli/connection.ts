@@ -5,7 +5,7 @@ import { Messenger, readKeyPair, service, type ServiceTarget } from "../mod.ts";
 import { commonOptions, numberOf } from "./arguments.ts";
 import { UsageError } from "./command.ts";
 
-/** The options of every command that talks to somebody. */
+/** Options of commands that connect to instances. */
 export const connectionOptions = {
   connect: { type: "string", multiple: true },
   discovery: { type: "string", multiple: true },
@@ -15,7 +15,7 @@ export const connectionOptions = {
   ...commonOptions,
 } as const satisfies ParseArgsConfig["options"];
 
-/** What they are about, for `--help`. */
+/** Their description for `--help`. */
 export const connectionHelp =
   `  --connect ENDPOINT   dial this endpoint (tcp://HOST:PORT or ipc://PATH); may be repeated
   --discovery WHERE    find instances there; may be repeated (default: local)
@@ -27,7 +27,7 @@ export const connectionHelp =
   --keys FILE          your key pair ("zeromesh keys new FILE"), for instances that use CURVE
   --server-key KEY     the public key of the instance at an endpoint; found ones bring their own`;
 
-/** What {@link connectionOptions} come to. */
+/** Parsed {@link connectionOptions}. */
 export interface ConnectionValues {
   readonly connect?: string[] | undefined;
   readonly discovery?: string[] | undefined;
@@ -36,13 +36,13 @@ export interface ConnectionValues {
   readonly "server-key"?: string | undefined;
 }
 
-/** How long a command waits for one thing. */
+/** Timeout and signal of one wait of a command. */
 export interface Wait {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
-/** The back end that text names. */
+/** The back end that an argument names. */
 export async function discoveryOf(text: string): Promise<Discovery> {
   const [, kind, rest = ""] = /^(local|file|etcd|nats)(?::(.*))?$/.exec(text) ?? [];
   const [, url = "", cluster] = /^(.*?)(?:#(.*))?$/.exec(rest) ?? [];
@@ -63,7 +63,7 @@ export async function discoveryOf(text: string): Promise<Discovery> {
   throw new UsageError(`--discovery must be local[:MESH], file:PATH, etcd:URL or nats:URL, got "${text}"`);
 }
 
-/** A messenger for a command, and the back ends it finds peers with. */
+/** A messenger for a command, with the back ends that find peers. */
 export async function openMessenger(
   values: ConnectionValues,
 ): Promise<{ messenger: Messenger; discovery: Discovery[]; timeoutMs: number }> {
@@ -86,12 +86,12 @@ function checkServerKey({ keys, "server-key": serverKey }: ConnectionValues): vo
   }
 }
 
-/** Such a messenger for a command about one peer: an endpoint needs nobody to find it. */
+/** A messenger for a command about one peer: an endpoint needs no discovery. */
 export async function openFor(peer: string, values: ConnectionValues): ReturnType<typeof openMessenger> {
   return await openMessenger(isEndpoint(peer) ? { ...values, connect: values.connect ?? [] } : values);
 }
 
-/** The peer that an argument names: an instance id, an endpoint, or `service:NAME`. */
+/** The peer in an argument: an instance id, an endpoint, or `service:NAME`. */
 export async function peerOf(
   messenger: Messenger,
   text: string,
@@ -107,7 +107,7 @@ export async function peerOf(
   throw new UsageError(`PEER must be an instance id, an endpoint or service:NAME, got "${text}"${hint}`);
 }
 
-/** The same for commands that are about one instance. */
+/** The same for commands about one instance. */
 export async function instanceOf(
   messenger: Messenger,
   text: string,
@@ -119,12 +119,12 @@ export async function instanceOf(
   throw new UsageError("PEER must be one instance, not a service");
 }
 
-/** Dials what `--connect` names. */
+/** Dials the endpoints of `--connect`. */
 export async function connectAll(messenger: Messenger, values: ConnectionValues, wait: Wait): Promise<void> {
   await Promise.all((values.connect ?? []).map((endpoint) => dial(messenger, endpoint, values, wait)));
 }
 
-/** Dials one endpoint, with the key of the instance there where keys are used. */
+/** Dials one endpoint, with the server's key if keys are used. */
 export async function dial(
   messenger: Messenger,
   endpoint: string,
@@ -139,7 +139,7 @@ export async function dial(
   );
 }
 
-/** Every instance that the back ends can list. */
+/** All instances that the back ends can list. */
 export async function listAll(discovery: readonly Discovery[]): Promise<InstanceId[]> {
   const ids = new Set<InstanceId>();
   for (const source of discovery) {

@@ -22,11 +22,11 @@ export function failureJson(error: unknown): FailureJson {
 /** An error in one line. */
 export function failureLine(error: unknown): string {
   const code = error instanceof ZeromeshError ? `${error.code}: ` : "";
-  // Lines of its own stay below the first, so that none is taken for a line of the command's.
+  // Further lines are indented, so that they differ from the command's own output.
   return visible(`${code}${errorText(error)}`).replaceAll("\n", "\n  ");
 }
 
-/** Whether the handler can have run, and the details, in a line each. */
+/** Whether the handler can have run, and the details, one line each. */
 export function outcomeLines(error: unknown): string[] {
   if (!(error instanceof ZeromeshError)) return [];
   const lines = [`  ran: ${error.ran}`];
@@ -36,13 +36,13 @@ export function outcomeLines(error: unknown): string[] {
   return lines;
 }
 
-/** What to try when a service wants keys and none were given; null for other failures. */
+/** A hint when a service requires keys and none were given; null for other failures. */
 export function keysHint(message: string, keys: string | undefined): string | null {
   if (keys !== undefined || !message.includes("CURVE")) return null;
   return 'no keys were given: see --keys and --server-key; "zeromesh keys new FILE" makes keys';
 }
 
-/** Details may hold what JSON has no form for. */
+/** Details may have no JSON form. */
 function jsonOf(details: unknown): unknown {
   if (details === undefined) return undefined;
   try {

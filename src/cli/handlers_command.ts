@@ -53,7 +53,7 @@ function print(handlers: readonly HandlerDescription[], io: CommandIo): void {
   }
 }
 
-/** A schema in one line; which dialect it is in is the same for all. */
+/** A schema in one line, without its dialect, which is the same for all. */
 function schemaText(schema: JsonSchemaValue): string {
   return JSON.stringify(schema, (key, value) => key === "$schema" ? undefined : value);
 }

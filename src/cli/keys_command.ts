@@ -52,7 +52,7 @@ async function writeNewKeys(file: string): Promise<{ publicKey: string }> {
   return { publicKey };
 }
 
-/** "wx" fails where anything has that name, a link included. */
+/** "wx" fails if the name exists, also for a link. */
 function create(file: string): number {
   try {
     return openSync(file, "wx", 0o600);

@@ -43,7 +43,7 @@ Exit status: 0 done, 1 there is none, 2 wrong usage.`,
 };
 
 /**
- * The libzmq for a compiled program to carry: the one that is named, else the one that the npm package zeromq brought.
+ * The libzmq to embed into a compiled program: the named one, or the one of the npm package zeromq.
  *
  * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND` if there is none.
  */

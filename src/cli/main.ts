@@ -65,7 +65,7 @@ async function main(args: readonly string[], io: CommandIo): Promise<ExitCode> {
   }
 }
 
-/** Tells why a command failed. */
+/** Prints why a command failed. */
 function failed(command: Command, args: readonly string[], error: unknown, io: CommandIo): ExitCode {
   if (error instanceof CommandFailed) return ExitCode.failed;
   if (error instanceof WriteFailed) throw error;
@@ -85,7 +85,7 @@ function failed(command: Command, args: readonly string[], error: unknown, io: C
 
 const interrupt = new AbortController();
 process.on("SIGINT", () => {
-  // The second time the user means it.
+  // A second interrupt ends the program at once.
   if (interrupt.signal.aborted) process.exit(ExitCode.interrupted);
   interrupt.abort();
 });
@@ -97,5 +97,5 @@ try {
   if (!error.readerGone) io.error(`zeromesh: ${error.message}`);
   process.exitCode = ExitCode.failed;
 }
-// What a runtime or a library keeps open, such as a connection to a server, is of no use any more.
+// Resources that a runtime or a library keeps open, such as a connection to a server, must not delay the exit.
 process.exit();

@@ -1,26 +1,26 @@
 import { writeSync } from "node:fs";
 import { isatty } from "node:tty";
 
-/** Standard output, standard error, and the user's wish to stop. */
+/** Standard output, standard error, and the user's interrupt. */
 export interface CommandIo {
-  /** Whether a person looks at standard output. */
+  /** Whether standard output is a terminal. */
   readonly terminal: boolean;
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal;
   /** Writes a line of text to standard output, without control characters. @throws {WriteFailed} */
   out(line: string): void;
-  /** Writes bytes to standard output as they are. @throws {WriteFailed} */
+  /** Writes bytes to standard output unchanged. @throws {WriteFailed} */
   write(bytes: Uint8Array): void;
   /** Writes a line of text to standard error, without control characters. */
   error(line: string): void;
 }
 
-/** Standard output takes no more: the disk is full, or its reader has gone. */
+/** Standard output fails: the disk is full, or the reader has gone. */
 export class WriteFailed extends Error {
-  /** Whether its reader has gone, as `head` does: nobody has to be told. */
+  /** Whether the reader has gone, as `head` does, which is no error. */
   readonly readerGone: boolean;
 
-  /** @param cause What the system says. */
+  /** @param cause The system's error. */
   constructor(cause: Error) {
     super(`cannot write to standard output: ${cause.message}`, { cause });
     this.readerGone = (cause as { code?: string }).code === "EPIPE";
@@ -38,26 +38,26 @@ export function openIo(signal: AbortSignal): CommandIo {
       try {
         writeAll(2, encoder.encode(`${visible(line)}\n`));
       } catch {
-        // The exit code tells the rest.
+        // The exit code reports the failure.
       }
     },
   };
 }
 
 /**
- * Text with its control characters written as `\uXXXX`, so that a name, an error or an address of somebody else neither
- * moves the cursor nor hides anything. In JSON the result means the same as before.
+ * Text with control characters written as `\uXXXX`, so that a peer's name, error or address neither moves the cursor
+ * nor hides text. Escaped JSON has the same meaning.
  */
 export function visible(text: string): string {
   return text.replace(controls, (character) => escapeOf(character));
 }
 
-/** The same for text that has to stay on its line. */
+/** The same for text that must stay on one line. */
 export function oneLine(text: string): string {
   return visible(text).replaceAll("\n", "\\n");
 }
 
-// All but the newline; the separators and marks besides break lines or reorder text.
+// All but the newline, with separators and marks that break lines or reorder text.
 const controls = /(?!\n)[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
 const encoder = new TextEncoder();
 
@@ -73,14 +73,14 @@ function writeOut(bytes: Uint8Array): void {
   }
 }
 
-/** Not through `console` or a stream: these lose an error, or tell it after the process has ended. */
+/** Writes directly, since `console` and streams lose errors or report them after the process has ended. */
 function writeAll(descriptor: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length;) {
     try {
       at += writeSync(descriptor, bytes, at);
     } catch (error) {
       if ((error as { code?: string }).code !== "EAGAIN") throw error;
-      // A pipe that somebody else made nonblocking is full.
+      // The pipe is full; another process made it nonblocking.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
     }
   }

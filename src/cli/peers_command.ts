@@ -17,17 +17,17 @@ import { type CommandIo, oneLine } from "./output.ts";
 import { Screen } from "./screen.ts";
 import { formatMs, formatTable, microseconds } from "./table.ts";
 
-/** What is said about one instance. */
+/** The output for one instance. */
 interface PeerRow {
-  /** Null for an endpoint where nobody answers. */
+  /** Null for an endpoint without an answer. */
   readonly instance: InstanceId | null;
-  /** What it calls itself; null without a name. */
+  /** Its name; null without one. */
   readonly name: string | null;
   readonly endpoints: readonly string[];
   readonly services: readonly string[];
-  /** Milliseconds from question to answer; null when there was none. */
+  /** Milliseconds from request to answer; null without an answer. */
   readonly latencyMs: number | null;
-  /** Messages its handlers work on, and calls of its own that wait; null when it does not say. */
+  /** Running messages and its own waiting calls; null if it does not report them. */
   readonly running: number | null;
   readonly pending: number | null;
   readonly error: FailureJson | null;
@@ -80,7 +80,7 @@ Exit status: 0 done, 1 an instance did not answer, 2 wrong usage, 130 interrupte
   },
 };
 
-/** Looks again and again, and shows what it sees; a failure is shown as well, and may have gone the next time. */
+/** Repeats and shows the query; a failure is shown as well, and may be over the next time. */
 async function watch(
   look: () => Promise<PeerRow[]>,
   intervalMs: number,
@@ -104,7 +104,7 @@ async function watch(
   }
 }
 
-/** Asks every instance that is named or found. */
+/** Queries all instances that are named or found. */
 async function lookAround(
   messenger: Messenger,
   discovery: readonly Discovery[],
@@ -144,7 +144,7 @@ async function ask(messenger: Messenger, instance: InstanceId, wait: Wait): Prom
     return { instance, name: peer?.name ?? null, endpoints: peer?.endpoints ?? [] };
   };
   try {
-    // The first question makes the connection, the second is timed.
+    // The first request makes the connection, the second one is timed.
     await messenger.availableHandlers(instance, wait);
     const asked = performance.now();
     const description = await messenger.describe(instance, wait);
@@ -181,7 +181,7 @@ function tableOf(rows: readonly PeerRow[]): string[] {
   return formatTable(["INSTANCE", "ENDPOINTS", "SERVICES", "LATENCY", "IN FLIGHT"], cells);
 }
 
-/** What is wrong with the instances, in a line each. */
+/** Problems of the instances, one line each. */
 function troubles(rows: readonly PeerRow[], { keys }: ConnectionValues): string[] {
   if (rows.length === 0) {
     return ["nobody found: instances are found by --connect, or by the discovery they were created with"];

@@ -14,7 +14,7 @@ import { type FailureJson, failureJson, failureLine } from "./failure.ts";
 import type { CommandIo } from "./output.ts";
 import { formatMs, microseconds } from "./table.ts";
 
-/** How one question ended, for `--json`. */
+/** The result of one ping, for `--json`. */
 type Answer = { readonly turn: number; readonly ms: number } | {
   readonly turn: number;
   readonly error: FailureJson;
@@ -56,7 +56,7 @@ Exit status: 0 every answer came, 1 one did not, 2 wrong usage, 130 interrupted.
       const wait = { timeoutMs, signal: io.signal };
       await connectAll(messenger, values, wait);
       const to = await instanceOf(messenger, peer, values, wait);
-      // Connecting is not part of the round trip.
+      // The round trip does not include connecting.
       await messenger.availableHandlers(to, wait);
       const answers: Answer[] = [];
       for (let turn = 1; turn <= count; turn++) {

@@ -1,4 +1,4 @@
-/** Rows as text in columns that are as wide as they need to be. */
+/** Formats rows in columns of the necessary width. */
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const all = [header, ...rows];
   const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
@@ -10,7 +10,7 @@ export function formatMs(ms: number): string {
   return ms < 10 ? `${ms.toFixed(2)} ms` : `${ms.toFixed(1)} ms`;
 }
 
-/** A duration for programs, no finer than it was measured. */
+/** A duration for programs, rounded to microseconds. */
 export function microseconds(ms: number): number {
   return Math.round(ms * 1_000) / 1_000;
 }

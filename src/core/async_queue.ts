@@ -9,7 +9,7 @@ import { onAbort } from "./wait.ts";
 export interface AsyncQueueOptions<T> extends AsyncSourceOptions {
   /** The most items; `Infinity` where the caller keeps the bound. */
   readonly limit: number;
-  /** What happens at the limit. */
+  /** Policy at the limit. */
   readonly overflow: Overflow;
   /** The sender of an item. With `wait` and `fail` a sender has a share of the places, and senders wait in turns. */
   readonly senderOf?: ((item: T) => string | null) | undefined;

@@ -1,5 +1,5 @@
 /**
- * JSON Schema (2020-12) wherever this library takes a Standard Schema: in contracts, and as the `schema` of a handler.
+ * JSON Schema (2020-12) as a Standard Schema: in contracts, and as the `schema` of a handler.
  *
  * @example Usage
  * ```ts
@@ -23,26 +23,28 @@ import type { SchemaIssue, SchemaResult, StandardSchema } from "../core/mod.ts";
 /** A JSON Schema as a JSON object, or `true` or `false`. */
 export type JsonSchema = boolean | Readonly<Record<string, unknown>>;
 
-/** A Standard Schema made of a JSON Schema, which it shows to whoever asks. */
+/** A Standard Schema made from a JSON Schema, which it exposes. */
 export interface JsonSchemaStandard<T> extends StandardSchema<T> {
   /** The standard's own property. */
   readonly "~standard": StandardSchema<T>["~standard"] & {
-    /** Both give the JSON Schema it was made of. */
+    /** Both return the JSON Schema. */
     readonly jsonSchema: { input(): JsonSchema; output(): JsonSchema };
   };
 }
 
 const options = { allErrors: true, strict: false, addUsedSchema: false } as const;
-// Compiling the standard's own schema takes 40 ms, so one compiler checks all schemas; it keeps none of them.
+// Compiling the standard's meta-schema takes 40 ms, so one compiler checks all schemas; it keeps none of them.
 const checker = new Ajv2020(options);
 
 /**
- * Compiles a JSON Schema, once; it knows nothing of other schemas, and is forgotten with its last user. Values are checked and not changed: no defaults, no conversion. References to other
- * documents are not followed, and `format` is not checked, as the standard has it.
+ * Compiles a JSON Schema. Values are checked and not changed: no defaults, no conversion. References to other documents
+ * are not followed, and `format` is not checked, as the standard specifies.
+ *
+ * Each schema has a compiler of its own, which is freed with its last user.
  *
  * @param schema The schema, draft 2020-12.
- * @typeParam T What its values are; nobody checks that the type and the schema agree.
- * @throws {TypeError} If it is no JSON Schema.
+ * @typeParam T The type of its values; it is not compared with the schema.
+ * @throws {TypeError} If it is not a valid JSON Schema.
  */
 export function jsonSchema<T = unknown>(schema: JsonSchema): JsonSchemaStandard<T> {
   const kept = structuredClone(schema);
@@ -65,7 +67,7 @@ function compile(schema: JsonSchema) {
     if (!checker.validateSchema(schema as boolean | AnySchemaObject)) {
       throw new Error(checker.errorsText(checker.errors, { dataVar: "schema" }));
     }
-    // A compiler keeps what it has compiled for good, and every $id in it: each schema has its own.
+    // A compiler keeps all that it compiled, with each $id: so each schema has its own.
     return new Ajv2020({ ...options, validateSchema: false }).compile(schema as boolean | AnySchemaObject);
   } catch (error) {
     throw new TypeError(
@@ -83,7 +85,7 @@ function issue(error: ErrorObject, value: unknown): SchemaIssue {
     path.push(Array.isArray(at) ? Number(step) : step);
     at = typeof at === "object" && at !== null ? (at as Record<string, unknown>)[step] : undefined;
   }
-  // What is missing, or too much, is the place to look at, and not the object around it.
+  // A missing or additional property is the place of the issue, not the object with it.
   const { missingProperty, additionalProperty, unevaluatedProperty } = error.params as Record<
     string,
     unknown

@@ -24,48 +24,48 @@ import type { Registration, Source } from "./source.ts";
 import { Socket, type SocketTypeName } from "./socket.ts";
 import { ZapHandler } from "./zap.ts";
 
-/** How to make a {@link Context}. */
+/** Options of a {@link Context}. */
 export interface ContextOptions {
   /** Path of a libzmq to load instead of searching for one. */
   library?: string | undefined;
   /** libzmq's I/O threads. @default {1} */
   ioThreads?: number | undefined;
-  /** The most sockets the context can hold. A dialled peer takes two. @default {16_384} */
+  /** The most sockets. A dialled peer needs two. @default {16_384} */
   maxSockets?: number | undefined;
   /**
-   * How long sockets may go on sending when the process exits without closing, and how long their other ends may read.
-   * @default {1_000}
+   * Time for which sockets may go on sending when the process exits without closing, in milliseconds, and how long the other
+   * ends may read. @default {1_000}
    */
   exitLingerMs?: number | undefined;
-  /** How to wait for sockets; `"auto"` probes. @default {"auto"} */
+  /** The kind of waiter; `"auto"` probes. @default {"auto"} */
   waiter?: "auto" | "loop" | "worker" | undefined;
-  /** Where time comes from. @default {the real clock} */
+  /** Clock. @default {the system's clock} */
   clock?: Clock | undefined;
-  /** Where trouble is reported. @default {nowhere} */
+  /** Logger. @default {none} */
   logger?: Logger | undefined;
 }
 
 const defaults = Object.freeze({ ioThreads: 1, maxSockets: 16_384, exitLingerMs: 1_000 });
 const exitPauseMs = 1;
-// What libzmq was given last has a while to leave also when the time went by with waiting for room.
+// The last messages have this long to leave, even when waiting for room took all the time.
 const leastExitLingerMs = 100;
 
 function ioThreadsOf(options: ContextOptions): number {
   return options.ioThreads ?? defaults.ioThreads;
 }
 
-/** What is open in this JavaScript thread, for leak checks. */
+/** Open resources of this JavaScript thread, for leak checks. */
 export interface OpenResources {
-  /** Contexts that were not closed. */
+  /** Contexts that are not closed. */
   readonly contexts: number;
-  /** Sockets that were not closed. */
+  /** Sockets that are not closed. */
   readonly sockets: number;
 }
 
 const openContexts = new Set<Context>();
 let contextCount = 0;
 
-/** What is open in this JavaScript thread. */
+/** The open resources of this JavaScript thread. */
 export function openResources(): OpenResources {
   let sockets = 0;
   for (const context of openContexts) sockets += context.openSockets;
@@ -73,17 +73,16 @@ export function openResources(): OpenResources {
 }
 
 /**
- * A libzmq context with its reactor and the reader of its monitors. One JavaScript thread uses it.
+ * A libzmq context with its reactor and the reader of its monitors, used by one JavaScript thread.
  *
- * Closing closes its sockets first, ends the context away from this thread, and never hangs longer than
- * the linger it is given.
+ * Closing it closes its sockets first and ends the context on another thread. It takes no longer than the given linger.
  */
 export class Context {
   /** libzmq. */
   readonly backend: Backend;
   /** The native context. */
   readonly handle: Handle;
-  /** The most sockets it can hold. */
+  /** The most sockets. */
   readonly maxSockets: number;
   readonly #library: BackendLease;
   readonly #sockets = new Set<Socket>();
@@ -91,9 +90,9 @@ export class Context {
   readonly #ioThreads: number;
   #started = false;
   readonly #beforeExit = new Set<() => boolean>();
-  /** Gives memory back that nobody uses any more. */
+  /** Returns unused memory to the system. */
   readonly memory: MemoryReturn;
-  /** Keeps connections of sockets that are closed until their other ends have read everything. */
+  /** Keeps connections of closed sockets until their other ends have read all. */
   readonly partings: Partings;
   #reactor!: Reactor;
   #monitors: MonitorHub | null = null;
@@ -113,14 +112,14 @@ export class Context {
     this.partings = new Partings(backend.tcpConnections);
     this.#ioThreads = ioThreadsOf(options);
     backend.contextSet(this.handle, ContextOption.IO_THREADS, this.#ioThreads);
-    // Both count: each socket takes a slot, and so does each hidden monitor socket.
+    // The limit counts both: each socket takes a slot, and so does its hidden monitor socket.
     backend.contextSet(this.handle, ContextOption.MAX_SOCKETS, this.maxSockets);
   }
 
   /**
-   * Loads libzmq if need be and makes a context.
+   * Loads libzmq if necessary and makes a context.
    *
-   * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, naming what was tried; `LIMIT_REACHED` without descriptors for it.
+   * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, with the candidates; `LIMIT_REACHED` without enough descriptors.
    */
   static async create(options: ContextOptions = {}): Promise<Context> {
     const lease = await leaseBackend(options.library === undefined ? {} : { library: options.library });
@@ -151,12 +150,12 @@ export class Context {
     return context;
   }
 
-  /** What was loaded. */
+  /** The loaded library. */
   get library(): LibraryInfo {
     return this.backend.library;
   }
 
-  /** The pump of this context's sockets. */
+  /** The reactor of this context's sockets. */
   get reactor(): Reactor {
     return this.#reactor;
   }
@@ -178,13 +177,13 @@ export class Context {
     return this.#monitors;
   }
 
-  /** The one that decides which CURVE keys may connect, made at first use. It lives as long as the context. */
+  /** The ZAP handler, which decides on CURVE keys; made at first use, and closed with the context. */
   get zap(): ZapHandler {
     this.#zap ??= new ZapHandler(this.socket("ROUTER"));
     return this.#zap;
   }
 
-  /** How many sockets are open. */
+  /** Open sockets. */
   get openSockets(): number {
     return this.#sockets.size;
   }
@@ -210,23 +209,23 @@ export class Context {
   }
 
   /**
-   * Calls back when the process ends without {@link close}, before the sockets are closed: the last chance to send. As
-   * long as it returns false, because libzmq has no room yet, it is called again.
+   * Calls back when the process ends without {@link close}, before sockets are closed, to send a last time. While it
+   * returns false, because libzmq has no room, it is called again.
    */
   beforeExit(callback: () => boolean): Disposable {
     this.#beforeExit.add(callback);
     return { [Symbol.dispose]: () => this.#beforeExit.delete(callback) };
   }
 
-  /** Called by a socket that was closed. */
+  /** Removes a closed socket. Called by the socket. */
   forget(socket: Socket): void {
     this.#sockets.delete(socket);
   }
 
   /**
-   * Closes every socket and ends the context. The second call returns the first promise.
+   * Closes all sockets and ends the context. A second call returns the first promise.
    *
-   * @param options `lingerMs`: how long sockets still open may go on sending. Default 0.
+   * @param options `lingerMs`: how long open sockets may go on sending. Default 0.
    */
   close(options: { lingerMs?: number } = {}): Promise<void> {
     this.#closing ??= this.#close(options.lingerMs ?? 0);
@@ -251,7 +250,7 @@ export class Context {
     this.#library[Symbol.dispose]();
   }
 
-  /** Makes sure of descriptors, and of those for libzmq's threads, which the first socket starts. */
+  /** Checks for free descriptors, with those of libzmq's threads, which the first socket starts. */
   #require(count: number, purpose: string): void {
     const threads = this.#started ? 0 : threadDescriptors(this.#ioThreads);
     requireDescriptors(this.backend, threads + count, purpose);
@@ -266,7 +265,7 @@ export class Context {
   }
 
   #endNow(): void {
-    // The process is ending without close(): give what was sent a short while to leave.
+    // The process ends without close(): sent messages get a short time to leave.
     const until = systemClock.now() + this.#exitLingerMs;
     const callbacks = new Set(this.#beforeExit);
     for (;;) {
@@ -285,19 +284,19 @@ export class Context {
 
 const sharedContexts = new Map<string | undefined, { context: Promise<Context>; leases: number }>();
 
-/** The right to use the thread's context until {@link ContextLease.release}. */
+/** A lease of the thread's context. */
 export interface ContextLease {
   /** The context. */
   readonly context: Context;
-  /** Gives the right back; the last one ends the context. Idempotent. */
+  /** Releases the lease; the last one ends the context. Idempotent. */
   release(): Promise<void>;
 }
 
 /**
- * The one context of this JavaScript thread (one for each `library` that is asked for by path), made at first use
- * and ended when nobody uses it.
+ * Leases the context of this JavaScript thread (one per `library` path), made for the first lease and ended after the
+ * last.
  *
- * @param options Those of the first user count.
+ * @param options The options of the first lease count.
  */
 export async function leaseContext(options: ContextOptions = {}): Promise<ContextLease> {
   const key = options.library;

@@ -3,9 +3,9 @@ import { option, type OptionTable, readOptions, ZeromeshError } from "../core/mo
 
 /** A CURVE key pair: each key 32 bytes as 40 characters of Z85. */
 export interface CurveKeyPair {
-  /** What peers are told. */
+  /** Public key, for peers. */
   readonly publicKey: string;
-  /** What stays here. */
+  /** Secret key. */
   readonly secretKey: string;
 }
 
@@ -43,11 +43,11 @@ export function requireCurve(backend: Backend): void {
 }
 
 /**
- * Checks that this libzmq has CURVE and that the halves of a key pair belong together: with halves of two pairs
- * every handshake fails, and neither end can say why.
+ * Checks that this libzmq has CURVE and that a key pair is one: with keys of two pairs every handshake fails, and
+ * neither end can tell the reason.
  *
  * @throws {ZeromeshError} `FEATURE_UNAVAILABLE` without CURVE.
- * @throws {TypeError} If the public key is another secret key's.
+ * @throws {TypeError} If the public key belongs to another secret key.
  */
 export function requireKeyPair(backend: Backend, keys: CurveKeyPair): void {
   requireCurve(backend);
@@ -65,7 +65,7 @@ export function isCurveKey(text: unknown): text is string {
 }
 
 /**
- * Z85 of bytes whose number is a multiple of 4.
+ * Encodes bytes, a multiple of 4, in Z85.
  *
  * @see ZeroMQ RFC 32/Z85
  */

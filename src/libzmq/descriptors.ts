@@ -1,27 +1,27 @@
 import { type Backend, Errno } from "../../ffi/mod.ts";
 import { ZeromeshError } from "../core/mod.ts";
 
-/** What a context and its waiter open, without libzmq's threads: measured, and a few for what others open meanwhile. */
+/** Descriptors of a context and its waiter, without libzmq's threads: measured, with a margin. */
 export const contextDescriptors = 8;
-/** A socket and the hidden one that reports its events. */
+/** A socket and its hidden monitor socket. */
 export const socketDescriptors = 2;
-/** The reader of all monitors, and the socket that probes it with its hidden one. */
+/** The reader of all monitors, and the socket that probes it with its hidden monitor socket. */
 export const monitorReaderDescriptors = 3;
 /** A connection. */
 export const connectDescriptors = 1;
-/** A listener, and what the C library opens to list the interfaces of this host. */
+/** A listener, and the C library's listing of this host's interfaces. */
 export const bindDescriptors = 3;
 
-/** What libzmq's threads open when the first socket starts them: the reaper and the I/O threads, two for each. */
+/** The reaper and I/O threads, two for each, which the first socket starts. */
 export function threadDescriptors(ioThreads: number): number {
   return 2 * (1 + ioThreads);
 }
 
 /**
- * Makes sure that libzmq can open what it is about to: where a descriptor is short it ends the process.
+ * Checks that libzmq can open its descriptors: without one it aborts the process.
  *
- * @param count How many.
- * @param purpose What cannot be done without, such as `"open a ROUTER socket"`.
+ * @param count Number of descriptors.
+ * @param purpose The failed action for the error, such as `"open a ROUTER socket"`.
  * @throws {ZeromeshError} `LIMIT_REACHED`.
  */
 export function requireDescriptors(backend: Backend, count: number, purpose: string): void {

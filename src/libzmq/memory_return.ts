@@ -1,17 +1,17 @@
 import type { CancelTimer, Clock } from "../core/mod.ts";
 import type { Backend } from "../../ffi/mod.ts";
 
-// After less than this nothing is worth giving back.
+// Less than this is not worth returning.
 const muchBytes = 64 * 1024 * 1024;
-// Traffic is over its peak when a second brings an eighth of it.
+// The peak of traffic is over when a second brings an eighth of it.
 const lookMs = 1_000;
 const partOfPeak = 8;
-// While it runs, it stops whoever else wants memory, for tens of milliseconds in all.
+// A return blocks other allocations for tens of milliseconds in all.
 const pauseMs = 5_000;
 
 /**
- * Gives memory back to the system after much of it was used and is free again: the C library keeps it otherwise,
- * in pieces between what is still used, for as long as the process lives.
+ * Returns freed memory to the system after a peak. Otherwise the C library keeps it, in fragments between used blocks,
+ * for the life of the process.
  */
 export class MemoryReturn {
   readonly #backend: Backend;
@@ -25,29 +25,26 @@ export class MemoryReturn {
   #running: Promise<void> | null = null;
   #closed = false;
 
-  /**
-   * @param backend Whose C library is asked.
-   * @param clock Clock.
-   */
+  /** @param backend The backend whose C library is called. */
   constructor(backend: Backend, clock: Clock) {
     this.#backend = backend;
     this.#clock = clock;
   }
 
-  /** So many bytes have passed through libzmq: when there were many, and there are few again, memory goes back. */
+  /** Counts bytes that passed through libzmq: after many, when few follow, memory is returned. */
   passed(bytes: number): void {
     this.#bytes += bytes;
     if (this.#bytes >= muchBytes) this.#plan();
   }
 
-  /** So many bytes that lay here for a while are free now. */
+  /** Counts bytes that were held for a while and are free now. */
   freed(bytes: number): void {
     if (bytes < muchBytes / 4) return;
     this.#due = true;
     this.#plan();
   }
 
-  /** Ends all of it; resolves when nothing runs on another thread any more. */
+  /** Ends it; resolves when no call runs on another thread. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancel?.();

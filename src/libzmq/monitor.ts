@@ -12,7 +12,7 @@ import {
 import type { Registration, Source } from "./source.ts";
 
 /**
- * Called for each event of a monitored socket, inside the pump.
+ * Called for each event of a monitored socket, by the reactor.
  *
  * @param event A bit of `MonitorEvent`.
  * @param value A descriptor, an errno, a ZAP status or a protocol error, depending on the event.
@@ -24,25 +24,25 @@ export type StopMonitor = () => void;
 
 /** Reads the monitors of all sockets of a context. */
 export interface MonitorHub {
-  /** How events are read: one ROUTER for all sockets, or a PAIR for each where that does not work. */
+  /** How events are read: by one ROUTER for all sockets, or by a PAIR for each. */
   readonly kind: "shared" | "pairs";
   /** Starts a monitor. */
   watch(socket: Handle, events: number, listener: MonitorListener): StopMonitor;
-  /** Reads and delivers what is there now. Returns how many events. */
+  /** Reads and delivers the available events. Returns their number. */
   drain(): number;
-  /** Frees the readers. All monitored sockets must have been closed. */
+  /** Closes the readers. All monitored sockets must be closed. */
   close(): void;
 }
 
-/** What a hub needs of its context. */
+/** The context of a hub. */
 export interface MonitorHost {
   /** libzmq. */
   readonly backend: Backend;
   /** The native context. */
   readonly handle: Handle;
-  /** Has a reader read by the reactor, before all other sockets. */
+  /** Adds a reader to the reactor, before all other sockets. */
   attachReader(socket: Handle, source: Source, first: boolean): Registration;
-  /** Has a reader looked at before the next wait: calls on it may have eaten its wake-up. */
+  /** Checks a reader before the next wait: calls on it may have consumed its wake-up. */
   touchReader(registration: Registration): void;
   /** Undoes {@link attachReader}. */
   detachReader(registration: Registration): void;
@@ -50,13 +50,13 @@ export interface MonitorHost {
 
 const eventBytes = 6;
 const endpointCapacity = 512;
-// Events that one look reads at most; there may be more after thousands of connections have come and gone.
+// The most events of one pass; there may be more after thousands of connections have come and gone.
 const drainedAtOnce = 4_096;
 
 /**
- * Makes the hub of a context: the shared one, or pairs where a probe shows that the shared one does not work.
+ * Makes the hub of a context: the shared one, or pairs if a probe shows that it does not work.
  *
- * Sharing leans on inproc not checking socket types, which libzmq does not document.
+ * The shared hub depends on inproc not checking socket types, which libzmq does not document.
  */
 export function openMonitorHub(host: MonitorHost, prefix: string): MonitorHub {
   const shared = new SharedMonitorHub(host, `${prefix}-m`);
@@ -107,7 +107,7 @@ class SharedMonitorHub implements MonitorHub, Source {
     }
     const watched: Watched = { listener };
     this.#watched.set(token, watched);
-    // The calls above take in what had arrived, and the first event of a new pipe wakes nobody.
+    // The calls above consume received commands, and the first event of a new pipe wakes no wait.
     this.#host.touchReader(this.#registration);
     return () => {
       if (watched.listener === null) return;
@@ -116,11 +116,11 @@ class SharedMonitorHub implements MonitorHub, Source {
     };
   }
 
-  /** Starts and ends a monitor on a socket without connections; its last event must come with our token. */
+  /** Starts and ends a monitor on a socket without connections; its last event must carry its token. */
   probe(): boolean {
     const backend = this.#host.backend;
     const socket = backend.socket(this.#host.handle, SocketType.PAIR);
-    if (isFailure(socket)) return true; // no sockets left: not this function's to report
+    if (isFailure(socket)) return true; // no sockets left, which the caller's next call reports
     let stop: StopMonitor;
     try {
       stop = this.watch(socket, MonitorEvent.MONITOR_STOPPED, () => {});
@@ -157,7 +157,7 @@ class SharedMonitorHub implements MonitorHub, Source {
   drain(): number {
     if (this.#closed) return 0;
     const count = this.receive(drainedAtOnce);
-    // The call may have eaten the wake-up for what is left.
+    // The call may have consumed the wake-up for the remaining events.
     if (count === drainedAtOnce) this.#host.touchReader(this.#registration);
     return count;
   }
@@ -267,7 +267,7 @@ class PairReader implements Source {
   }
 }
 
-/** Ends a monitor that nobody reads. Its last event is sent with a blocking call, so somebody must take it. */
+/** Ends a monitor without a reader. Its last event is sent by a blocking call, so a socket must receive it. */
 function stopUnread(host: MonitorHost, socket: Handle, endpoint: string): void {
   const taker = openReader(host, SocketType.PAIR);
   host.backend.connect(taker, endpoint);
@@ -278,7 +278,7 @@ function stopUnread(host: MonitorHost, socket: Handle, endpoint: string): void {
 function openReader(host: MonitorHost, type: number): Handle {
   const reader = host.backend.socket(host.handle, type);
   if (isFailure(reader)) throw zmqError(reader, "zmq_socket");
-  // Events are sent with a blocking call under a lock: a bounded pipe that fills stops the whole context.
+  // Events are sent by a blocking call under a lock: a full bounded pipe would stop the whole context.
   const zero = new Uint8Array(new ArrayBuffer(4));
   host.backend.setOption(reader, SocketOption.RCVHWM, zero);
   host.backend.setOption(reader, SocketOption.LINGER, zero);

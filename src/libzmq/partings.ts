@@ -8,32 +8,32 @@ const leastMs = 100;
 interface Parting {
   /** libzmq's descriptor. */
   readonly theirs: number;
-  /** Ours, for the same connection. */
+  /** The duplicate for the same connection. */
   readonly own: number;
-  /** What both of them are until libzmq closes its own. */
+  /** Identity of the socket behind both. */
   readonly identity: string;
   /** When to give up. */
   until: number;
-  /** Whether libzmq has closed its own, so that this side has nothing more to say. */
+  /** Whether libzmq has closed its descriptor, so that this side sends no more. */
   said: boolean;
 }
 
-/** Holds this thread up for so long. For the end of the process, when nothing else can be waited for. */
+/** Blocks this thread. For the end of the process, when the event loop no longer runs. */
 export function sleep(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 /**
- * Connections whose sockets are closed, kept open until the other end has read everything.
+ * Connections of closed sockets, kept open until the other end has read everything.
  *
- * libzmq lingers until the system has its last byte, and closes the connection then. From the moment a socket is
- * closed it does not read either, so what the other end sends meanwhile stays unread. A TCP connection that is closed
- * with something unread, or to which something comes afterwards, is reset: the system throws away what has not arrived.
- * And libzmq at the other end, where its queue is full, throws away what it has not read of a connection that is reset,
- * or that is closed in both directions, as a Unix socket always is.
+ * libzmq lingers until the system has its last byte, and then closes the connection. From the close of a socket on it
+ * does not read, so bytes that the other end sends meanwhile stay unread. A TCP connection that is closed with unread
+ * bytes, or that receives some afterwards, is reset: the system drops bytes that have not arrived. And a libzmq with a
+ * full queue at the other end drops unread bytes of a connection that is reset, or closed in both directions as a Unix
+ * socket always is.
  *
- * So each connection has a second descriptor here. When libzmq has closed its own, only this side's direction is ended;
- * what comes is thrown away until the other end, which has read everything then, closes the connection too.
+ * So each connection has a duplicate descriptor here. When libzmq has closed its own, only this side's direction is
+ * ended; received bytes are dropped until the other end, which has then read everything, closes the connection.
  */
 export class Partings {
   readonly #connections: TcpConnections | null;
@@ -42,17 +42,17 @@ export class Partings {
   #pauseMs = firstLookMs;
   #finished: PromiseWithResolvers<void> | null = null;
 
-  /** @param connections Null where the platform has no such descriptors: then nothing is kept. */
+  /** @param connections Null on platforms without such descriptors: no connection is kept then. */
   constructor(connections: TcpConnections | null) {
     this.#connections = connections;
   }
 
   /**
    * Keeps a connection that libzmq is about to close. To be called before its socket is closed. Does nothing when the
-   * descriptor belongs to something else by now, or when few descriptors are left.
+   * descriptor belongs to another connection by now, or few descriptors are left.
    *
-   * @param identity What `TcpConnections.identity` has said of the descriptor.
-   * @param lingerMs For how long at most; a tenth of a second is taken in any case.
+   * @param identity The earlier result of `TcpConnections.identity` for the descriptor.
+   * @param lingerMs Longest time in milliseconds; at least 100 are used.
    */
   keep(fd: number, identity: string, lingerMs: number): void {
     const connections = this.#connections;
@@ -66,14 +66,14 @@ export class Partings {
     this.#plan();
   }
 
-  /** Resolves when none is left, for which there is a time. Keeps the process alive until then. */
+  /** Resolves when no connection is kept, which a timeout bounds. Keeps the process alive until then. */
   async finished(): Promise<void> {
     if (this.#all.size === 0) return;
     using _process = holdProcess();
     await (this.#finished ??= Promise.withResolvers<void>()).promise;
   }
 
-  /** The process ends, and libzmq has closed everything: waits here, and gives up at `until`, or in a tenth of a second. */
+  /** Blocks at the process's end, after libzmq has closed all, until `until` or for 100 ms at least. */
   finishNow(until: number): void {
     this.#cancel?.();
     const giveUpAt = Math.max(until, systemClock.now() + leastMs);
@@ -85,7 +85,7 @@ export class Partings {
     }
   }
 
-  // The real clock, as it is the system and libzmq that are waited for.
+  // The system's clock, since the wait is for the system and libzmq.
   #plan(): void {
     this.#cancel = systemClock.after(this.#pauseMs, () => {
       this.#look(false);

@@ -3,8 +3,8 @@ import process from "node:process";
 /**
  * Calls back once when the program ends without an uncaught error.
  *
- * `exit` is what both runtimes tell of `process.exit` and of an end by itself. `Deno.exit` and the restarts of
- * `deno run --watch` tell of it as `unload`.
+ * Both runtimes emit `exit` for `process.exit` and for a natural end. `Deno.exit` and the restarts of
+ * `deno run --watch` emit `unload`.
  */
 export function onProgramEnd(callback: () => void): Disposable {
   const end = (): void => {

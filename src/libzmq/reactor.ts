@@ -4,40 +4,39 @@ import { type Clock, Deque, errorText, type Logger, TimeSlice } from "../core/mo
 import type { ReactorOptions, ReactorStats } from "./reactor_options.ts";
 import { Registration, type Source } from "./source.ts";
 
-// A drain goes on for so long, or for so many messages, before what it made leaves and other I/O gets a turn. Sockets
-// are read in turns, so many messages of each at once, and fewer when they take long.
+// A drain lasts this long, or this many messages, before replies leave and other I/O gets a turn. Sockets are read in
+// turns, this many messages of each at once, and fewer when they take long.
 const passMs = 1;
 const messagesPerPass = 256;
 const messagesAtOnce = 8;
-// Traffic is dense when messages come closer than this, as a running mean; then waiting on the thread in
-// short slices saves the cost of a park. It stops after as long without a message.
+// Traffic is dense when messages come closer than this, as a running mean; waiting on the thread in short slices then
+// saves the cost of a park. It stops after as long without a message.
 const denseGapMs = 5;
 const longestGapMs = 20;
 const sliceUs = 1_000;
-// Traffic is tight below this gap; then looking again for a moment, yielding the core to libzmq's threads, is
-// faster than any sleep and wake-up, and cheaper. The numbers are at the waiter's slicer.
+// Traffic is tight below this gap; polling again for a moment, and yielding the core to libzmq's threads, is then
+// faster and cheaper than a sleep and a wake-up. The numbers are at the waiter's slicer.
 const tightGapMs = 0.5;
 const spinUs = 150;
-// Not so when passes read many messages: then libzmq's threads are busy all the time, and a thread that looks
-// takes their cores. Measured with 64 unbatched calls in flight on two cores: 76 000/s looking, 197 000/s sleeping.
+// Not so when passes read many messages: libzmq's threads are then busy all the time, and a polling thread takes their
+// cores. Measured with 64 unbatched calls in flight on two cores: 76 000/s polling, 197 000/s sleeping.
 const spinUpToMessages = 5;
-// Where setImmediate alone keeps other I/O waiting, a real turn is taken this often.
+// If setImmediate alone delays other I/O, a real turn is taken this often.
 const realTurnMs = 1;
-// Bun ends a program that died of an error after a turn without a setImmediate only: a few in so many.
+// Bun ends a program after an uncaught error only in a turn without a setImmediate: one comes after this many.
 const immediatesInARow = 64;
 
 /**
- * One wait over all sockets of a JavaScript thread, and the pump that empties them.
+ * Waits for all sockets of a JavaScript thread, and reads them.
  *
- * `ZMQ_FD` is edge-triggered and says "a command arrived", not "a message is there". So before waiting the
- * last call on every socket must have answered "not ready": receiving goes on until `EAGAIN`, and
- * `ZMQ_EVENTS` is read after every send.
+ * `ZMQ_FD` is edge-triggered and signals a command, not a message. So before a wait the last call on every socket must
+ * have returned "not ready": receiving goes on until `EAGAIN`, and `ZMQ_EVENTS` is read after every send.
  */
 export class Reactor {
   readonly #backend: Backend;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  /** The time of the pass: who has more to do than one message looks at it. */
+  /** The time of the pass, which long work checks. */
   readonly slice: TimeSlice;
   #waiter!: Waiter;
   #registrations: (Registration | null)[] = [];
@@ -72,7 +71,7 @@ export class Reactor {
     this.slice = new TimeSlice(options.clock, passMs);
   }
 
-  /** Makes a reactor and its waiter. */
+  /** Makes a reactor with its waiter. */
   static async create(backend: Backend, options: ReactorOptions): Promise<Reactor> {
     const reactor = new Reactor(backend, options);
     reactor.#waiter = await reactor.#openWaiter(options.waiter ?? "auto");
@@ -94,7 +93,7 @@ export class Reactor {
   /**
    * Starts reading a socket.
    *
-   * @param options `first` reads this one before all others (the monitors' reader).
+   * @param options `first` reads this socket before all others, for the monitors' reader.
    */
   add(socket: Handle, fd: number, source: Source, options: { first?: boolean } = {}): Registration {
     const token = this.#freeTokens.pop() ?? this.#registrations.length;
@@ -117,7 +116,7 @@ export class Reactor {
     this.#freeTokens.push(registration.token);
   }
 
-  /** Says that a send was made: the socket's `ZMQ_EVENTS` is read before the next wait. */
+  /** Notes a send: the socket's `ZMQ_EVENTS` is read before the next wait. */
   touch(registration: Registration): void {
     if (registration.touched || registration.removed) return;
     registration.touched = true;
@@ -125,32 +124,32 @@ export class Reactor {
     if (!this.#pumping) this.#schedule();
   }
 
-  /** Says that a socket's sends wait for room, or no longer do. */
+  /** Sets whether a socket's sends wait for room. */
   setBlocked(registration: Registration, blocked: boolean): void {
     if (!blocked || registration.removed) return void this.#blocked.delete(registration);
     this.#blocked.add(registration);
     if (!this.#pumping) this.#schedule();
   }
 
-  /** Calls back one turn of the event loop later, also when the reactor was closed meanwhile. */
+  /** Calls back in the next turn of the event loop, also after the reactor was closed. */
   nextTurn(callback: () => void): void {
     setImmediate(callback);
   }
 
-  /** Reads before this turn of the event loop ends what has come on the sockets that were sent on. */
+  /** Reads the received messages of touched sockets before this turn of the event loop ends. */
   readSoon(): void {
     queueMicrotask(this.#onMicrotask);
   }
 
-  /** Keeps the process alive until the matching {@link unref}. Counts. */
+  /** Keeps the process alive until the matching {@link unref}. Calls are counted. */
   ref(): void {
     if (++this.#refs !== 1 || this.#closed) return;
     this.#waiter.ref();
-    // Only a wait that has begun holds a process, and before the first socket there is none.
+    // Only a wait that has begun keeps a process alive, and before the first socket there is none.
     if (this.#parks === 0) this.#schedule();
   }
 
-  /** See {@link ref}. */
+  /** Undoes one {@link ref}. */
   unref(): void {
     if (--this.#refs === 0 && !this.#closed) this.#waiter.unref();
   }
@@ -162,7 +161,7 @@ export class Reactor {
     await this.#waiter.close();
   }
 
-  /** {@link close} for the end of the program: done when it returns. */
+  /** {@link close} for the end of the program: complete when it returns. */
   closeNow(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -218,7 +217,7 @@ export class Reactor {
   };
 
   readonly #onMicrotask = (): void => {
-    // While a wake is on its way, reading what has fired would take in the very bell that brings it.
+    // While a wake is under way, reading the fired descriptors would clear the bell that causes it.
     if (!this.#closed && !this.#pumping && !this.#ringing) this.#pump();
   };
 
@@ -233,9 +232,9 @@ export class Reactor {
         if (count > 0) this.#measureGap(count);
         else if (woken && retried === 0) this.#idleWakes++;
         if (count > 0 || retried > 0) {
-          // While some sockets have more than a pass takes, nothing waits, and that is what tells of the others.
+          // While sockets have more messages than a pass reads, there is no wait that reports the others.
           if (this.#readable.size > 0) this.#signalled = this.#checkTouched();
-          // Microtasks run only once this stack is left: continuations of what was just answered come first.
+          // Microtasks run only after this stack: continuations of replies come first.
           return this.#again();
         }
         if (this.#checkTouched()) continue;
@@ -254,7 +253,7 @@ export class Reactor {
       const registration = this.#registrations[fired[i] ?? -1];
       if (registration) this.#markReadable(registration);
     }
-    // A full answer may hide more. Those just marked are read first.
+    // A full list may hide more. Sockets just marked are read first.
     this.#signalled = count === fired.length;
   }
 
@@ -278,8 +277,8 @@ export class Reactor {
       if (registration.removed || !registration.readable) continue;
       const count = this.#receive(registration, Math.min(messagesAtOnce, slice.left));
       if (registration.readable) readable.push(registration);
-      // A socket that is never empty takes in only at each hundredth part that another peer has sent something. One that
-      // was found empty is not asked: what has come since would be announced to nobody.
+      // A socket that is never empty notices other peers' messages only every hundred parts, unless it is asked. A
+      // socket found empty is not asked: that would consume the signal of messages received since.
       if (slice.spend(count) && registration.readable) this.#backend.events(registration.socket);
       total += count;
     }
@@ -291,7 +290,7 @@ export class Reactor {
     try {
       count = registration.source.receive(budget);
     } catch (error) {
-      // A defect of ours; the socket is asked again so that nothing is stuck.
+      // A defect of this library; the socket is read again so that it is not stuck.
       this.#logger.error("reading a socket failed", { error: errorText(error) });
       count = budget;
     }
@@ -306,9 +305,9 @@ export class Reactor {
       const { source } = registration;
       count += source.retry?.() ?? 0;
       if (source.blocked) {
-        // A send may answer EAGAIN from knowledge a millisecond old, and it may eat the very command that brings
-        // room. Reading ZMQ_EVENTS takes in every command; the sends after it eat none, since libzmq looks only
-        // once a millisecond. What is still blocked then is woken by its descriptor.
+        // A send may return EAGAIN from a state that is a millisecond old, and may consume the very command that brings
+        // room. Reading ZMQ_EVENTS processes every command; later sends consume none, since libzmq looks only once a
+        // millisecond. A socket still blocked then is woken by its descriptor.
         const events = this.#backend.events(registration.socket);
         if (events > 0 && (events & PollEvent.POLLIN) !== 0) this.#markReadable(registration);
         count += source.retry?.() ?? 0;
@@ -324,7 +323,7 @@ export class Reactor {
     for (let i = 0; i < touched.length; i++) {
       const registration = touched[i]!;
       registration.touched = false;
-      // A blocked one was read a moment ago, and reading it again could eat the command it waits for.
+      // A blocked socket was read just now, and another read could consume the command it waits for.
       if (registration.removed || this.#blocked.has(registration)) continue;
       const events = this.#backend.events(registration.socket);
       if (events > 0 && (events & PollEvent.POLLIN) !== 0) {
@@ -345,7 +344,7 @@ export class Reactor {
     this.slice.end(now);
   }
 
-  /** Waits, when nothing is left to do. Returns whether the pump should go on at once. */
+  /** Waits when there is no work. Returns whether the reactor should continue at once. */
   #rest(): boolean {
     const slice = this.#waiter.slice;
     if (slice === undefined || this.#armed || this.#gapMs >= denseGapMs) return this.#park();
@@ -377,7 +376,7 @@ export class Reactor {
     return false;
   }
 
-  /** A wait that is ended at once: a real turn of the runtime's I/O, without an immediate. */
+  /** A wait that ends at once: a real turn of the runtime's I/O, without an immediate. */
   #ring(): void {
     if (this.#immediates > immediatesInARow + 2) this.#immediates = 0;
     this.#ringing = true;

@@ -1,27 +1,27 @@
 import type { Clock, Logger } from "../core/mod.ts";
 
-/** Counters of a reactor, all since its start. */
+/** Counters of a reactor since its start. */
 export interface ReactorStats {
-  /** Which kind of wait is in use. */
+  /** Kind of the waiter. */
   readonly waiter: "loop" | "worker";
   /** Messages read. */
   readonly messages: number;
-  /** Times that a wait ended. */
+  /** Waits that ended. */
   readonly wakes: number;
-  /** Wakes that found nothing to do. */
+  /** Wakes without work. */
   readonly idleWakes: number;
-  /** Waits that were started. */
+  /** Waits that began. */
   readonly parks: number;
   /** Short waits on this thread under dense traffic. */
   readonly slices: number;
 }
 
-/** What a reactor is made of. */
+/** Options of a {@link Reactor}. */
 export interface ReactorOptions {
-  /** Where time comes from. */
+  /** Clock. */
   clock: Clock;
-  /** Where trouble is reported. */
+  /** Logger. */
   logger: Logger;
-  /** Which waiter to use. @default {"auto"} */
+  /** The kind of waiter. @default {"auto"} */
   waiter?: "auto" | "loop" | "worker" | undefined;
 }

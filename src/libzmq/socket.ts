@@ -17,11 +17,11 @@ import type { MonitorHub, MonitorListener, StopMonitor } from "./monitor.ts";
 import type { Reactor } from "./reactor.ts";
 import type { Registration, Source } from "./source.ts";
 
-/** Name of a socket type, as libzmq spells it. */
+/** Name of a socket type in libzmq's spelling. */
 export type SocketTypeName = keyof typeof SocketType;
-/** Name of a socket option, as libzmq spells it without `ZMQ_`. */
+/** Name of a socket option in libzmq's spelling, without `ZMQ_`. */
 export type SocketOptionName = keyof typeof SocketOption;
-/** A value of a socket option; which one is right depends on the option. */
+/** A value of a socket option, of the option's type. */
 export type SocketOptionValue = number | bigint | string | Uint8Array;
 
 const wouldBlock = -Errno.EAGAIN;
@@ -29,32 +29,32 @@ const dontWait = SendFlag.DONTWAIT;
 const dontWaitMore = SendFlag.DONTWAIT | SendFlag.SNDMORE;
 const encoder = new TextEncoder();
 
-/** What a socket needs of the context that owns it. */
+/** The context of a socket. */
 export interface SocketHost {
   /** libzmq. */
   readonly backend: Backend;
   /** The native context. */
   readonly handle: Handle;
-  /** Reads the sockets that are attached. */
+  /** Reads attached sockets. */
   readonly reactor: Reactor;
   /** Reads their monitors. */
   readonly monitors: MonitorHub;
-  /** How many sockets are open. */
+  /** Open sockets. */
   readonly openSockets: number;
-  /** The most that may be open. */
+  /** The most open sockets. */
   readonly maxSockets: number;
-  /** A socket was closed. */
+  /** Removes a closed socket. */
   forget(socket: Socket): void;
 }
 
 /**
- * A libzmq socket that never blocks. Used from the thread that made it.
+ * A libzmq socket that never blocks, used by the thread that made it.
  *
- * Closing is idempotent, safe while something waits on the socket, and returns at once; libzmq frees the
- * rest in the background.
+ * Closing is idempotent, allowed during a wait on the socket, and returns at once; libzmq frees the rest in the
+ * background.
  */
 export class Socket {
-  /** The type it was made with. */
+  /** Its type. */
   readonly type: SocketTypeName;
   readonly #host: SocketHost;
   readonly #backend: Backend;
@@ -62,7 +62,7 @@ export class Socket {
   #registration: Registration | null = null;
   #stopMonitor: StopMonitor | null = null;
 
-  /** Made by `Context.socket`. */
+  /** Use `Context.socket`. */
   constructor(host: SocketHost, type: SocketTypeName) {
     this.#host = host;
     this.type = type;
@@ -131,7 +131,7 @@ export class Socket {
   }
 
   /**
-   * Binds and returns the endpoint that libzmq made of it (wildcard ports resolved).
+   * Binds, and returns the bound endpoint (wildcard ports resolved).
    *
    * @throws {ZeromeshError} `ADDRESS_IN_USE`, `ENDPOINT_INVALID`, `LIMIT_REACHED` or `ZMQ_ERROR`.
    */
@@ -142,14 +142,14 @@ export class Socket {
     return this.get("LAST_ENDPOINT") as string;
   }
 
-  /** Stops listening there, which also ends every connection accepted through it. */
+  /** Stops listening at an endpoint, which also ends its accepted connections. */
   unbind(endpoint: string): void {
     const result = this.#backend.unbind(this.handle, endpoint);
     if (result < 0) throw zmqError(result, "zmq_unbind", endpoint);
   }
 
   /**
-   * Starts connecting; says nothing about success.
+   * Starts connecting; success is not reported.
    *
    * @throws {ZeromeshError} `ENDPOINT_INVALID`, `LIMIT_REACHED` or `ZMQ_ERROR`.
    */
@@ -165,7 +165,7 @@ export class Socket {
     if (result < 0) throw zmqError(result, "zmq_disconnect", endpoint);
   }
 
-  /** `ZMQ_EVENTS`: which of receiving (1) and sending (2) would work now. */
+  /** `ZMQ_EVENTS`: whether receiving (1) and sending (2) would succeed now. */
   events(): number {
     const events = this.#backend.events(this.handle);
     if (events < 0) throw zmqError(events, "zmq_getsockopt(EVENTS)");
@@ -178,11 +178,11 @@ export class Socket {
   }
 
   /**
-   * Sends one message of one or more parts. libzmq has copied everything when this returns.
+   * Sends one message of one or more parts. libzmq has copied them when this returns.
    *
-   * @returns False when nothing was taken because the socket is at its high-water mark.
+   * @returns False when the socket is at its high-water mark; nothing was sent then.
    * @throws {RangeError} If there are no parts.
-   * @throws {ZeromeshError} `ZMQ_ERROR`, also of a mandatory ROUTER that has no such peer (EHOSTUNREACH); `CLOSED`.
+   * @throws {ZeromeshError} `ZMQ_ERROR`, also of a mandatory ROUTER without that peer (EHOSTUNREACH); `CLOSED`.
    */
   send(parts: readonly Uint8Array[]): boolean {
     if (parts.length === 0) throw new RangeError("Cannot send a message without parts");
@@ -192,10 +192,10 @@ export class Socket {
     for (let i = 0; i <= last; i++) {
       const result = this.#backend.send(handle, parts[i]!, i < last ? dontWaitMore : dontWait);
       if (result >= 0) continue;
-      // Only the first part can be refused whole. After that libzmq swallows the rest of a message whose
-      // connection died, and leaving it unfinished would glue the next message to it.
+      // Only the first part can be refused completely. After it libzmq drops the rest of a message whose connection was
+      // lost, and an unfinished message would be joined to the next one.
       if (i === 0) {
-        // Also a send that takes nothing may take away the sign that a message has come.
+        // A refused send, too, may consume the signal of a received message.
         this.touch();
         if (result === wouldBlock) return false;
         throw zmqError(result, "zmq_send");
@@ -208,7 +208,7 @@ export class Socket {
   }
 
   /**
-   * Receives one message, whatever the number and size of its parts.
+   * Receives one message, of whatever number and size of parts.
    *
    * @returns The parts, each in memory of its own, or null when no message waits.
    * @throws {ZeromeshError} `ZMQ_ERROR` or `CLOSED`.
@@ -229,7 +229,7 @@ export class Socket {
     }
   }
 
-  /** Gives the socket to the reactor, which calls `source` when there is something to read. */
+  /** Adds the socket to the reactor, which calls `source` when there are messages. */
   attach(source: Source, options: { first?: boolean } = {}): Registration {
     if (this.#registration !== null) throw new TypeError("Cannot attach a socket twice");
     const fd = this.get("FD") as number;
@@ -237,18 +237,18 @@ export class Socket {
     return this.#registration;
   }
 
-  /** Says that something was sent through {@link handle}. Done by {@link send}. */
+  /** Notes a send through {@link handle}; {@link send} does it by itself. */
   touch(): void {
     if (this.#registration !== null) this.#host.reactor.touch(this.#registration);
   }
 
-  /** Says whether sends wait for room; the reactor then retries on every wake. */
+  /** Sets whether sends wait for room; the reactor then retries on every wake. */
   setBlocked(blocked: boolean): void {
     if (this.#registration !== null) this.#host.reactor.setBlocked(this.#registration, blocked);
   }
 
   /**
-   * Reports what happens to the socket's connections. To be called before binding or connecting.
+   * Monitors the socket's connections. To be called before binding or connecting.
    *
    * @param events A mask of {@link MonitorEvent}.
    */
@@ -258,15 +258,15 @@ export class Socket {
   }
 
   /**
-   * Closes the socket. What was sent may still leave for `lingerMs`.
+   * Closes the socket.
    *
    * @param options `lingerMs`: how long libzmq may go on sending in the background. Default 0.
    */
   close(options: { lingerMs?: number } = {}): void {
     const handle = this.#handle;
     if (handle === null) return;
-    // The order matters: a monitor ended after its socket blocks libzmq's reaper thread for good, and a
-    // descriptor still waited on would be handed to the next socket.
+    // The order matters: a monitor ended after its socket blocks libzmq's reaper thread for good, and a descriptor
+    // still waited for would be reused by the next socket.
     this.#stopMonitor?.();
     this.#stopMonitor = null;
     if (this.#registration !== null) this.#host.reactor.remove(this.#registration);

@@ -1,37 +1,37 @@
 import type { Handle } from "../../ffi/mod.ts";
 
-/** Who reads a registered socket. Methods run inside the pump and must not throw. */
+/** The reader of a registered socket. The reactor calls its methods, which must not throw. */
 export interface Source {
   /**
-   * Receives and handles messages until the socket answers `EAGAIN` or `budget` messages were read.
+   * Receives and handles messages until the socket returns `EAGAIN` or `budget` messages were read.
    *
-   * @returns How many messages were read. Fewer than `budget` means that `EAGAIN` was seen.
+   * @returns The number of messages read. Fewer than `budget` means that `EAGAIN` was seen.
    */
   receive(budget: number): number;
-  /** Tries blocked sends again, while {@link blocked} is true. Returns how many left. */
+  /** Retries blocked sends, while {@link blocked} is true. Returns how many succeeded. */
   retry?(): number;
   /** Whether sends wait for room. */
   readonly blocked?: boolean | undefined;
 }
 
-/** One socket in the reactor. */
+/** A socket in the reactor. */
 export class Registration {
   /** The socket. */
   readonly socket: Handle;
   /** Its `ZMQ_FD`. */
   readonly fd: number;
-  /** Its number in the waiter. */
+  /** Its token in the waiter. */
   readonly token: number;
-  /** Who reads it. */
+  /** Its reader. */
   readonly source: Source;
   /** Whether it is in the list of sockets to read. */
   readable = false;
-  /** Whether its `ZMQ_EVENTS` must be read before sleeping. */
+  /** Whether its `ZMQ_EVENTS` must be read before a wait. */
   touched = false;
-  /** Whether it was taken out. */
+  /** Whether it was removed. */
   removed = false;
 
-  /** Made by {@link Reactor.add}. */
+  /** Use {@link Reactor.add}. */
   constructor(socket: Handle, fd: number, token: number, source: Source) {
     this.socket = socket;
     this.fd = fd;

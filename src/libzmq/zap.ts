@@ -3,8 +3,8 @@ import type { Socket } from "./socket.ts";
 import type { Source } from "./source.ts";
 
 /**
- * Decides whether a client's public key (Z85) may connect, now or later. Nothing but `true` lets it in; it neither
- * throws nor rejects, and ends within a few seconds.
+ * Decides whether a client's public key (Z85) may connect. Only `true` admits it. A check neither throws nor rejects,
+ * and ends within a few seconds.
  */
 export type KeyCheck = (publicKey: string) => boolean | Promise<boolean>;
 
@@ -14,11 +14,10 @@ const encoder = new TextEncoder();
 const none = new Uint8Array(0);
 
 /**
- * The ZAP handler of a context: one non-blocking ROUTER for any number of domains. It answers as soon as the domain's
- * check has decided; until then libzmq holds that one connection back.
+ * The ZAP handler of a context: one non-blocking ROUTER for all domains. It answers when the domain's check has
+ * decided; until then libzmq delays that one connection.
  *
- * Only 200 and 400 are answered: 300 leaves the dialler hanging until its own deadline. What it cannot read it
- * refuses.
+ * It answers 200 and 400 only: after 300 the dialler would wait until its own deadline. Malformed requests are refused.
  *
  * @see ZeroMQ RFC 27/ZAP
  */
@@ -36,12 +35,12 @@ export class ZapHandler implements Source {
     this.#socket.attach(this);
   }
 
-  /** Clients let in and refused since the start. */
+  /** Clients admitted and refused since the start. */
   get counts(): { readonly accepted: number; readonly refused: number } {
     return { accepted: this.#accepted, refused: this.#refused };
   }
 
-  /** Sets who decides for a domain; disposing the result refuses everybody there. */
+  /** Sets the check of a domain; disposing the result refuses all clients there. */
   setDomain(domain: string, check: KeyCheck): Disposable {
     this.#domains.set(domain, check);
     return {

@@ -1,5 +1,5 @@
 /**
- * Metrics and traces for OpenTelemetry, by its API: which SDK and exporter are behind it is the program's choice.
+ * Metrics and traces for OpenTelemetry, through its API; the program chooses SDK and exporter.
  *
  * @example Usage
  * ```ts

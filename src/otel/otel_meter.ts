@@ -16,7 +16,7 @@ import { scopeName } from "./scope.ts";
 
 /** Options of {@link otelMeter}. */
 export interface OtelMeterOptions {
-  /** Where metrics go. @default {the global provider at this moment} */
+  /** Provider of the meter. @default {the global provider at the call} */
   meterProvider?: OtelMeterProvider | undefined;
 }
 
@@ -27,11 +27,11 @@ const optionTable: OptionTable<OtelMeterOptions> = {
 const units: Readonly<Record<string, string>> = { seconds: "s", bytes: "By" };
 
 /**
- * A meter that hands every metric to OpenTelemetry, under the same names. One can serve several messengers: what
- * they say is summed.
+ * Makes a meter that reports to OpenTelemetry, under the same names. Several messengers can share one; their values are
+ * summed.
  *
- * Counters and gauges are observed when a reader collects. Histograms are recorded to at each call, since
- * OpenTelemetry has no way to observe them.
+ * Counters and gauges are observed when a reader collects. Histograms are recorded directly, since OpenTelemetry cannot
+ * observe them.
  */
 export function otelMeter(options?: OtelMeterOptions): Meter {
   const { meterProvider } = readOptions(options, optionTable, "Cannot make a meter");

@@ -17,9 +17,9 @@ import { scopeName } from "./scope.ts";
 
 /** Options of {@link otelTracing}. */
 export interface OtelTracingOptions {
-  /** Where spans go. @default {the global provider} */
+  /** Provider of the tracer. @default {the global provider} */
   tracerProvider?: OtelTracerProvider | undefined;
-  /** How a trace travels in the headers of a message. @default {the global propagator, normally W3C `traceparent`} */
+  /** Writes and reads the trace in message headers. @default {the global propagator, normally W3C `traceparent`} */
   propagator?: OtelPropagator | undefined;
 }
 
@@ -30,7 +30,7 @@ const optionTable: OptionTable<OtelTracingOptions> = {
 
 type Tracer = ReturnType<TracerProvider["getTracer"]>;
 
-// Plain accessors: the carrier is a header map.
+// Plain accessors, because the carrier is a header map.
 const setter = {
   set(carrier: Record<string, string>, key: string, value: string): void {
     carrier[key] = value;
@@ -42,17 +42,16 @@ const getter = {
 };
 
 /**
- * Spans of every call and message, as Velo has them: `send NAME` at the caller, `receive NAME` from arrival to the
- * end at the other side, and in it `handle NAME` while the handler runs. The trace travels in the header map.
+ * Spans of calls and messages, as in Velo: `send NAME` at the caller, `receive NAME` at the receiver from arrival to
+ * end, and within it `handle NAME` while the handler runs. The header map carries the trace.
  *
- * A handler's own calls belong to its span when the program has registered a context manager, as OpenTelemetry's
- * SDKs do.
+ * A handler's own calls belong to its span if the program has registered a context manager, as OpenTelemetry's SDKs do.
  */
 export function otelTracing(given?: OtelTracingOptions): Tracing {
   const options = readOptions(given, optionTable, "Cannot make a tracing");
   const tracer = ((options.tracerProvider as TracerProvider | undefined) ?? trace.getTracerProvider())
     .getTracer(scopeName);
-  // Looked up at each call: programs register theirs when they like.
+  // Looked up at each call, because programs may register theirs later.
   const propagator = (): Pick<TextMapPropagator, "inject" | "extract"> =>
     (options.propagator as TextMapPropagator | undefined) ?? propagation;
   return {
@@ -112,7 +111,7 @@ class MessageTrace implements IncomingTrace {
   }
 }
 
-/** Only of spans that are recorded, since most are not where traces are sampled. */
+/** Sets attributes of recorded spans only, since sampling records few. */
 function describe(span: Span, handlerName: string, pattern: string): Span {
   return span.setAttributes({
     "rpc.system": "zeromesh",

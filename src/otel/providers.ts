@@ -1,14 +1,14 @@
-// Structural, because the API's own types would have to be re-exported one and all.
+// Structural types: the API's own would all have to be re-exported.
 
 /** A `MeterProvider` of OpenTelemetry. */
 export interface OtelMeterProvider {
-  /** Gives the meter with this name. */
+  /** Returns the meter with this name. */
   getMeter(name: string): unknown;
 }
 
 /** A `TracerProvider` of OpenTelemetry. */
 export interface OtelTracerProvider {
-  /** Gives the tracer with this name. */
+  /** Returns the tracer with this name. */
   getTracer(name: string): unknown;
 }
 

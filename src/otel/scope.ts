@@ -1,2 +1,2 @@
-/** The name under which OpenTelemetry knows this library. */
+/** Name of this library's instrumentation scope. */
 export const scopeName = "zeromesh";

@@ -10,17 +10,17 @@ import {
   ZeromeshError,
 } from "../core/mod.ts";
 
-/** Where metrics are served. */
+/** Options of the metrics server. */
 export interface ServeOptions {
   /** The address to listen on; `0.0.0.0` for scrapers on other hosts. @default {"127.0.0.1"} */
   hostname?: string | undefined;
-  /** The port; 0 is any free one. @default {9464} */
+  /** The port; 0 for a free one. @default {9464} */
   port?: number | undefined;
   /** The path. @default {"/metrics"} */
   path?: string | undefined;
 }
 
-/** Every default of {@link ServeOptions}. */
+/** The defaults of {@link ServeOptions}. */
 export const serveDefaults = Object.freeze({ hostname: "127.0.0.1", port: 9464, path: "/metrics" });
 
 const optionTable: OptionTable<ServeOptions> = {
@@ -32,21 +32,21 @@ const optionTable: OptionTable<ServeOptions> = {
   ),
 };
 
-/** A text that changes. */
+/** The source of the served text. */
 export interface TextSource {
-  /** The text now. */
+  /** The current text. */
   text(): Promise<string>;
   /** Its content type. */
   readonly contentType: string;
 }
 
-/** An HTTP server that answers with metrics until it is closed. It does not keep the process alive. */
+/** An HTTP server of metrics. It does not keep the process alive. */
 export interface MetricsServer extends AsyncDisposable {
-  /** Where to scrape. */
+  /** The URL to scrape. */
   readonly url: string;
-  /** Stops answering and ends open connections. The second call returns the first promise. */
+  /** Stops the server and ends open connections. A second call returns the first promise. */
   close(): Promise<void>;
-  /** Resolves when it no longer answers, and never rejects: to `"closed"`, or to the error that ended it. */
+  /** Resolves when the server has ended, and never rejects: to `"closed"`, or to its error. */
   readonly closed: Promise<Ending>;
 }
 
@@ -99,7 +99,7 @@ async function listening(server: Server, hostname: string, port: number): Promis
   try {
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      // Deno throws at once where it may not listen.
+      // Deno throws synchronously if listening is not permitted.
       server.listen(port, hostname, resolve);
     });
   } catch (error) {

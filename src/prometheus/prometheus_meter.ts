@@ -13,11 +13,11 @@ import {
 } from "../core/mod.ts";
 import { type MetricsServer, serveMetrics, type ServeOptions } from "./metrics_server.ts";
 
-/** What is used of prom-client's `Registry`. */
+/** The part of prom-client's `Registry` that is used. */
 export interface PrometheusRegistry {
   /** Adds a metric. */
   registerMetric(metric: never): void;
-  /** Every metric as text. */
+  /** All metrics as text. */
   metrics(): Promise<string>;
   /** The text's content type. */
   readonly contentType: string;
@@ -25,9 +25,9 @@ export interface PrometheusRegistry {
 
 /** Options of {@link prometheusMeter}. */
 export interface PrometheusOptions {
-  /** A registry of prom-client to add to, such as one with your own metrics. @default {a new one} */
+  /** A registry of prom-client, for instance with your own metrics. @default {a new one} */
   registry?: PrometheusRegistry | undefined;
-  /** Labels that every metric of this library gets, such as `{ role: "edge" }`. */
+  /** Labels of all metrics of this library, such as `{ role: "edge" }`. */
   labels?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -36,14 +36,14 @@ const optionTable: OptionTable<PrometheusOptions> = {
   labels: option.object,
 };
 
-/** A line of the text format, as prom-client wants it. */
+/** A value in prom-client's form. */
 interface Value {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
   readonly metricName?: string;
 }
 
-/** Numbers in Prometheus' text format. One can serve several messengers: what they say is summed. */
+/** Metrics in Prometheus' text format. Several messengers can share one; their values are summed. */
 export class PrometheusMeter implements Meter {
   /** The registry of prom-client. */
   readonly registry: PrometheusRegistry;
@@ -80,7 +80,7 @@ export class PrometheusMeter implements Meter {
     return series;
   }
 
-  /** All metrics of the registry in the text format. Several who ask at a time get the same text. */
+  /** All metrics of the registry in the text format. Concurrent calls share one text. */
   text(): Promise<string> {
     return this.#text ??= this.registry.metrics().finally(() => this.#text = null);
   }
@@ -91,7 +91,7 @@ export class PrometheusMeter implements Meter {
   }
 
   /**
-   * Answers `GET /metrics` over HTTP.
+   * Serves `GET /metrics` over HTTP.
    *
    * @throws {ZeromeshError} `ADDRESS_IN_USE`, `ENDPOINT_INVALID` when it cannot listen there.
    */
@@ -115,7 +115,7 @@ export class PrometheusMeter implements Meter {
 
   #register(metric: MetricInfo, type: string, values: () => Value[]): void {
     const { name, help } = metric;
-    // Not prom-client's own classes: they hash the labels at each change, and these are read where they are counted.
+    // prom-client's own classes hash the labels at each change; this reads the values on demand.
     const collected = {
       name,
       help,
@@ -180,9 +180,9 @@ function labelled(
 }
 
 /**
- * A meter whose numbers Prometheus reads.
+ * Makes a meter for Prometheus.
  *
- * @param options A registry to add to, and labels for all metrics.
+ * @param options A registry, and labels for all metrics.
  */
 export function prometheusMeter(options?: PrometheusOptions): PrometheusMeter {
   return new PrometheusMeter(options);

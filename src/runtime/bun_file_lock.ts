@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import type { FileLocks } from "./file_lock.ts";
 
-/** What of `bun:ffi` is used here. */
+/** The used part of `bun:ffi`. */
 interface BunFfi {
   dlopen(
     path: string,
@@ -12,10 +12,10 @@ interface BunFfi {
 const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
-// glibc, musl, macOS.
+// glibc, musl and macOS.
 const libraries = ["libc.so.6", "libc.so", "libSystem.B.dylib"];
 
-/** Locks through the C library: Bun has no call of its own for them. */
+/** Locks through the C library, since Bun has no call for them. */
 export async function bunFileLocks(): Promise<FileLocks> {
   const { dlopen } = await import("bun:ffi") as unknown as BunFfi;
   const flock = loadFlock(dlopen);

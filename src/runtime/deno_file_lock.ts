@@ -1,13 +1,13 @@
 import type { FileLocks } from "./file_lock.ts";
 
-/** What of an open file of `Deno` is used here. */
+/** The used part of an open file of `Deno`. */
 interface DenoFile {
   tryLockSync(exclusive: boolean): boolean;
   statSync(): { readonly ino: number | null };
   close(): void;
 }
 
-/** What of the global `Deno` is used here. */
+/** The used part of the global `Deno`. */
 interface DenoGlobal {
   openSync(
     path: string,

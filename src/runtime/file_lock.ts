@@ -1,18 +1,18 @@
-/** A lock on an open file, as the kernel keeps it: it ends when disposed of, or with the process. */
+/** A kernel lock on an open file. It ends when it is disposed, or with the process. */
 export interface FileLock extends Disposable {
-  /** The number of the file that was locked; another file may have been renamed over its path since. */
+  /** Inode of the locked file; another file may have been renamed over its path since. */
   readonly inode: number;
 }
 
-/** Advisory locks on whole files (`flock`), shared with programs in any language. */
+/** Advisory locks on whole files (`flock`), shared with programs in other languages. */
 export interface FileLocks {
   /**
    * Opens a file and locks it without waiting.
    *
    * @param path The file.
-   * @param options `exclusive` (the default) or shared; `create` makes the file, mode 0600, when there is none.
-   * @returns Null when somebody else holds a lock that excludes this one.
-   * @throws {Error} What opening the file throws.
+   * @param options `exclusive` (the default) or shared; `create` makes a missing file, mode 0600.
+   * @returns Null when a conflicting lock is held.
+   * @throws {Error} The error of opening the file.
    */
   tryLock(
     path: string,

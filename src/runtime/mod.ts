@@ -1,5 +1,5 @@
 /**
- * The few things besides libzmq in which the runtimes differ, each behind one interface.
+ * Differences of the runtimes besides libzmq, each behind one interface.
  *
  * @module
  */

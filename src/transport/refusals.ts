@@ -1,12 +1,12 @@
 import { type Clock, type LogFields, type Logger, SeldomLog } from "../core/mod.ts";
 import { Errno, MonitorEvent, ProtocolError } from "../libzmq/mod.ts";
 
-/** The monitor's events by which a listener refuses a connection, or loses it before it was one. */
+/** The monitor's events of connections that were refused, or lost before they were established. */
 export const refusalEvents = MonitorEvent.HANDSHAKE_FAILED_NO_DETAIL |
   MonitorEvent.HANDSHAKE_FAILED_PROTOCOL |
   MonitorEvent.HANDSHAKE_FAILED_AUTH | MonitorEvent.ACCEPT_FAILED;
 
-/** Logs connections that were refused: whoever is refused tries again, and strangers as often as they like. */
+/** Logs refused connections. Their number has no bound, since clients may retry as often as they like. */
 export class Refusals {
   readonly #log: SeldomLog;
   readonly #secure: boolean;
@@ -17,19 +17,19 @@ export class Refusals {
     this.#secure = secure;
   }
 
-  /** What a monitor's event tells. */
+  /** Handles a monitor's event. */
   event(event: number, value: number): void {
     const reason = reasonOf(event, value, this.#secure);
     if (reason !== null) this.tell(reason);
   }
 
-  /** A connection was refused. @param kind What counts as the same reason, where its text differs. */
+  /** Logs a refusal. @param kind Key of the reasons that count as the same although their texts differ. */
   tell(reason: string, facts: LogFields = {}, kind: string = reason): void {
     this.#log.warn(kind, { reason, ...facts });
   }
 }
 
-/** Why a connection did not come about, as the side tells it that was dialled; null for no such event. */
+/** The listener's reason for a refusal; null for other events. */
 function reasonOf(event: number, value: number, secure: boolean): string | null {
   switch (event) {
     case MonitorEvent.HANDSHAKE_FAILED_AUTH:

@@ -8,25 +8,25 @@ import type { LinkLoss } from "./transport.ts";
 const wouldBlock = -Errno.EAGAIN;
 const dontWaitMore = SendFlag.DONTWAIT | SendFlag.SNDMORE;
 
-/** What an accepted link needs of its listener. */
+/** The listener of an accepted link. */
 export interface RouterHost<Session> {
   /** The ROUTER. */
   readonly socket: Socket;
-  /** Puts a link on, or takes it off, the list of those to retry. */
+  /** Adds a link to the list of retries, or removes it. */
   setBlocked(link: RouterLink<Session>, blocked: boolean): void;
-  /** A send said that the peer is gone. */
+  /** A send failed because the peer is gone. */
   unreachable(link: RouterLink<Session>): void;
-  /** Our side ended the link. */
+  /** This side closed the link. */
   closed(link: RouterLink<Session>, loss: LinkLoss): void;
 }
 
-/** A connection that a peer dialled, known by its routing id on our ROUTER. */
+/** A connection that a peer dialled, known by its routing id at the ROUTER. */
 export class RouterLink<Session> extends Link<Session> {
   readonly kind = "accepted";
   readonly routingId: Uint8Array;
   /** The descriptor of the connection, or −1. */
   readonly fd: number;
-  /** Messages read from it. */
+  /** Messages read from the connection. */
   messages = 0;
   readonly #host: RouterHost<Session>;
   readonly #id: Region;
@@ -41,7 +41,7 @@ export class RouterLink<Session> extends Link<Session> {
     if (shared.outlets !== null) this.outlet = new Outlet(shared.outlets, (reason) => this.abandon(reason));
   }
 
-  /** Says whether the connection is encrypted, so that what it holds can be counted. */
+  /** Sets whether the connection is encrypted, which its byte counts depend on. */
   connected(secure: boolean): void {
     this.outlet?.connected(this.fd, secure);
   }
@@ -56,11 +56,11 @@ export class RouterLink<Session> extends Link<Session> {
   }
 
   override close(_lingerMs: number, loss: LinkLoss = closedByUs): void {
-    // No call ends one connection of a ROUTER: the link is forgotten, and the peer ends the connection.
+    // No call ends one connection of a ROUTER: the link is dropped, and the peer ends the connection.
     if (this.markClosed()) this.#host.closed(this, loss);
   }
 
-  /** The connection was lost: nothing leaves any more. Returns false when that was known. */
+  /** Closes the link after the loss of its connection. Returns false when it was closed already. */
   lose(): boolean {
     return this.markClosed();
   }

@@ -1,6 +1,6 @@
 import { type Context, type KeyCheck, requireCurve, type Socket } from "../libzmq/mod.ts";
 
-/** The keys of an instance that uses CURVE, and whose keys it lets in. */
+/** The keys of an instance that uses CURVE, and its check of clients' keys. */
 export interface CurveIdentity {
   /** Public key, Z85. */
   readonly publicKey: string;
@@ -13,7 +13,7 @@ export interface CurveIdentity {
 /**
  * Makes a listener accept allowed CURVE keys only.
  *
- * The domain and its enforcement are what makes libzmq ask at all: without either, every key is let in.
+ * libzmq asks only with a domain and its enforcement: without either, every key is accepted.
  *
  * @throws {ZeromeshError} `FEATURE_UNAVAILABLE` when libzmq has no CURVE.
  */
@@ -33,7 +33,7 @@ export function secureListener(
   return registration;
 }
 
-/** Makes a dialled socket prove who we are, and accept nobody but the owner of `serverKey`. */
+/** Makes a dialled socket prove this instance's identity, and accept only the owner of `serverKey`. */
 export function secureDialler(
   context: Context,
   socket: Socket,

@@ -1,7 +1,7 @@
-/** Documentation: of the entry points, and what README says about commands and permissions. */
+/** Checks the documentation of entry points, and the statements of README about commands and permissions. */
 import type { TextFile } from "./tree.ts";
 
-/** Whether the entry points open with a module comment that has a title, and an example. */
+/** Entry points without a module comment that has a title and an example. */
 export function moduleDocProblems(files: readonly TextFile[]): string[] {
   const problems: string[] = [];
   for (const { path, text } of files) {
@@ -34,7 +34,7 @@ export function anyProblems(doc: unknown): string[] {
   return [...new Set(problems)];
 }
 
-/** What README says that is not so. */
+/** Wrong statements of README. */
 export function readmeProblems(
   readme: string,
   facts: { scripts: readonly string[]; permissions: readonly string[] },

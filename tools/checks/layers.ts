@@ -1,15 +1,15 @@
 /**
- * The layers: which folder may import from which, and that it does so through the other folder's `mod.ts`.
- * `ARCHITECTURE.md` tells why they are cut this way; this table is what is enforced.
+ * The layers: the allowed imports of each folder, which go through the other folder's `mod.ts`. `ARCHITECTURE.md` gives
+ * the reasons.
  */
 import { posix } from "node:path";
 import { lineAt, type SourceFile } from "./tree.ts";
 
-/** What a folder may import. */
+/** The allowed imports of a folder. */
 interface Layer {
   /** The folders whose `mod.ts` it may import. */
   readonly from: readonly string[];
-  /** Names it may not import from one of them. */
+  /** Names that it may not import from a folder. */
   readonly without?: Readonly<Record<string, RegExp>>;
   /** Whether it may use the runtimes' common built-ins (`node:`). */
   readonly builtins: boolean;
@@ -58,18 +58,18 @@ export const layers: Readonly<Record<string, Layer>> = {
   },
 };
 
-/** Entry points beside a folder's `mod.ts`: each brings a dependency that not everybody wants. */
+/** Entry points beside a folder's `mod.ts`: each has an optional dependency of its own. */
 const sideDoors: readonly string[] = ["src/discovery/etcd.ts", "src/discovery/nats.ts"];
 
-/** An import as it stands in a file. */
+/** An import of a file. */
 export interface Import {
   readonly specifier: string;
   readonly line: number;
-  /** The names in its braces, as the other file has them. */
+  /** The imported names, as the other file exports them. */
   readonly names: readonly string[];
 }
 
-/** The imports and re-exports of a file, of types too, also the dynamic ones with a literal. */
+/** The imports and re-exports of a file, with types and dynamic imports of literals. */
 export function importsOf(file: SourceFile): Import[] {
   const imports: Import[] = [];
   const statement =
@@ -89,7 +89,7 @@ export function importsOf(file: SourceFile): Import[] {
   return imports;
 }
 
-/** The folder a file belongs to, or undefined for what is no part of the library. */
+/** The folder of a file, or undefined outside the library. */
 export function layerOf(path: string): string | undefined {
   if (path.startsWith("ffi/")) return "ffi";
   const match = /^src\/(?:([^/]+)\/)?[^/]+$|^src\/([^/]+)\//.exec(path);
@@ -98,10 +98,10 @@ export function layerOf(path: string): string | undefined {
 }
 
 /**
- * What is wrong with the imports of the library's files.
+ * The forbidden imports of the library's files.
  *
- * @param files The files; those outside `ffi/` and `src/` are passed over.
- * @param packages The packages that may be imported.
+ * @param files The files; those outside `ffi/` and `src/` are skipped.
+ * @param packages The allowed packages.
  */
 export function layerProblems(files: readonly SourceFile[], packages: readonly string[]): string[] {
   const problems: string[] = [];
@@ -163,7 +163,7 @@ function namesIn(clause: string): string[] {
   return names.split(",").map((name) => name.trim()).filter((name) => name !== "");
 }
 
-/** Circles among the files that import each other, be it for a type alone: who reads one of them must read them all. */
+/** Import cycles between files, with those of types only: to read one such file one must read all. */
 function cycleProblems(files: readonly SourceFile[]): string[] {
   const graph = new Map<string, string[]>();
   for (const file of files) {

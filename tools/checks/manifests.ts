@@ -1,4 +1,4 @@
-/** `package.json`, `deno.json`, `tsconfig.json` and the lock file agree. */
+/** Checks that `package.json`, `deno.json`, `tsconfig.json` and the lock file agree. */
 
 /** The manifests, as parsed JSON or as text. */
 export interface Manifests {
@@ -16,7 +16,7 @@ export interface Manifests {
 /** A parsed JSON object. */
 export type Json = Readonly<Record<string, unknown>>;
 
-/** The names that both manifests must have as a script and as a task. */
+/** The names of scripts and tasks that both manifests must have. */
 export const taskNames: readonly string[] = [
   "quickstart",
   "test",
@@ -32,10 +32,10 @@ export const taskNames: readonly string[] = [
   "docs:api",
 ];
 
-/** Scripts that only npm knows: it runs them by itself. */
+/** Scripts for npm only, which runs them by itself. */
 const npmOnly = new Set(["prepack"]);
 
-/** Where the manifests disagree. */
+/** The contradictions between the manifests. */
 export function manifestProblems(manifests: Manifests): string[] {
   return [
     ...identityProblems(manifests),
@@ -51,7 +51,7 @@ function identityProblems({ packageJson, denoJson, changelog }: Manifests): stri
   if (denoJson["version"] !== version) {
     problems.push(`version: package.json has ${version}, deno.json ${String(denoJson["version"])}`);
   }
-  // The other registry wants a scope before the name.
+  // JSR requires a scope before the name.
   if (String(denoJson["name"]).replace(/^@[^/]+\//, "") !== packageJson["name"]) {
     problems.push(`name: ${String(packageJson["name"])} and ${String(denoJson["name"])}`);
   }
@@ -62,7 +62,7 @@ function identityProblems({ packageJson, denoJson, changelog }: Manifests): stri
   return problems;
 }
 
-/** What npm resolves an entry point of the repository to, after the build. */
+/** The built files of an entry point. */
 export function publishedExport(source: string): { types: string; default: string } {
   const compiled = source.replace(/^\.\//, "./dist/lib/").replace(/\.ts$/, "");
   return { types: `${compiled}.d.ts`, default: `${compiled}.js` };
@@ -91,7 +91,7 @@ function exportProblems({ packageJson, denoJson, tsconfig, exists }: Manifests):
       : key === "./ffi"
       ? "./ffi/mod.ts"
       : `./src${key.slice(1)}/mod.ts`;
-    // zeromesh/discovery/etcd is src/discovery/etcd.ts: a file beside the folder's door.
+    // zeromesh/discovery/etcd is src/discovery/etcd.ts: a file beside the folder's mod.ts.
     if (source !== folder && source !== folder.replace("/mod.ts", ".ts")) {
       problems.push(`exports: ${specifier} should lead to ${folder}, not ${source}`);
     }
@@ -112,7 +112,7 @@ function taskProblems({ packageJson, denoJson }: Manifests): string[] {
     if (scripts[name] === undefined) problems.push(`scripts: package.json lacks ${name}`);
     if (tasks[name] === undefined) problems.push(`tasks: deno.json lacks ${name}`);
     for (const command of commandsOf(tasks[name])) {
-      // Deno's shell takes the programs in node_modules/.bin for JavaScript; `env` starts them as they are.
+      // Deno's shell runs the programs in node_modules/.bin as JavaScript; `env` starts them as they are.
       if (!/^env (?:bun|deno) /.test(command)) {
         problems.push(`tasks: ${name} must begin with "env bun" or "env deno"`);
       }
@@ -144,14 +144,14 @@ function lockProblems({ packageJson, lock }: Manifests): string[] {
 }
 
 /**
- * What `npm ci` would refuse: npm leaves other platforms' packages out of a lock file that it writes beside a
- * `node_modules` that already stands, and asks for them in every fresh clone.
+ * Packages whose absence `npm ci` would refuse. npm omits other platforms' packages from a lock file that it writes
+ * beside an existing `node_modules`, but requires them in a fresh clone.
  */
 function missingPackages(packages: Json): string[] {
   const problems: string[] = [];
   for (const [place, entry] of Object.entries(packages)) {
     for (const name of Object.keys(record(record(entry)["optionalDependencies"]))) {
-      // The nearest folder that has it, as a module is looked for.
+      // The nearest folder that has it, as in module resolution.
       const folders = place.split("/node_modules/").map((_, depth, parts) =>
         depth === 0 ? "" : `${parts.slice(0, depth).join("/node_modules/")}/`
       );

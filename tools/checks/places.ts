@@ -1,4 +1,4 @@
-/** Nothing in the repository depends on where it lies: no path leads out of it, none is of one machine. */
+/** Checks that the repository does not depend on its place: no path leads out of it or belongs to one machine. */
 import { homedir } from "node:os";
 import { posix } from "node:path";
 import { repositoryRoot } from "../../test/support/runtime.ts";
@@ -7,8 +7,8 @@ import { lineAt, type TextFile } from "./tree.ts";
 /**
  * Paths that lead out of the repository.
  *
- * @param files The files to look at.
- * @param machine Paths of this machine that nothing may name.
+ * @param files The checked files.
+ * @param machine Paths of this machine that must not occur.
  */
 export function placeProblems(
   files: readonly TextFile[],
@@ -17,7 +17,7 @@ export function placeProblems(
   const problems: string[] = [];
   for (const { path, text } of files) {
     for (const name of machine) {
-      // A short one, such as "/", is no path of one machine.
+      // Short names, such as "/", are not specific to a machine.
       const index = name.length < 5 ? -1 : text.indexOf(name);
       if (index >= 0) problems.push(`${path}:${lineAt(text, index)}: names ${name}, a path of this machine`);
     }
@@ -31,7 +31,7 @@ export function placeProblems(
   return problems;
 }
 
-/** How many folders a file lies below the root. */
+/** The depth of a file below the root. */
 function depthOf(path: string): number {
   const folder = posix.dirname(path);
   return folder === "." ? 0 : folder.split("/").length;

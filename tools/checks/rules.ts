@@ -1,15 +1,15 @@
-/** Rules about what may stand in which file; `ARCHITECTURE.md` has the reasons. */
+/** Forbidden patterns in the files of the library; `ARCHITECTURE.md` has the reasons. */
 import { importsOf } from "./layers.ts";
 import { codeOnly } from "./source_text.ts";
 import { lineAt, type SourceFile } from "./tree.ts";
 
-/** A pattern that may not stand in some files. */
+/** A pattern that is forbidden in some files. */
 interface Rule {
-  /** What is wrong, for people. */
+  /** The problem, for people. */
   readonly what: string;
-  /** What is looked for, in code without comments and without the contents of strings. */
+  /** The pattern, in code without comments and contents of strings. */
   readonly pattern: RegExp;
-  /** Whether the rule holds for a file. */
+  /** Whether the rule applies to a file. */
   readonly holdsFor: (path: string) => boolean;
 }
 
@@ -18,7 +18,7 @@ const inSrc = (path: string): boolean => path.startsWith("src/") && !path.starts
 const forBothRuntimes = (path: string): boolean =>
   /^(?:test\/(?:conformance|process)|examples|bench)\//.test(path);
 
-/** The rules; `test/unit/tools_checks_test.ts` breaks each of them. */
+/** The rules; `test/unit/tools_checks_test.ts` violates each of them. */
 export const rules: readonly Rule[] = [
   {
     what: "the runtimes' own globals stand only in ffi/ and src/runtime/",
@@ -78,7 +78,7 @@ export const rules: readonly Rule[] = [
   },
 ];
 
-/** Where the rules are broken. */
+/** The violations of the rules. */
 export function ruleProblems(files: readonly SourceFile[]): string[] {
   const problems: string[] = [];
   for (const file of files) {
@@ -99,15 +99,15 @@ export function ruleProblems(files: readonly SourceFile[]): string[] {
   return problems;
 }
 
-/** The longest a file of the library may be. */
+/** The most lines of a file of the library. */
 export const longestFile = 400;
 
-/** Longer files and the reason why they are one file all the same. */
+/** Longer files, with the reason why they are not split. */
 export const longFiles: Readonly<Record<string, string>> = {
   "ffi/constants.ts": "a table: libzmq's constants",
 };
 
-/** Files that are too long or named against the rules. */
+/** Files that are too long or badly named. */
 export function fileProblems(files: readonly SourceFile[]): string[] {
   const problems: string[] = [];
   for (const { path, text } of files) {

@@ -1,6 +1,6 @@
 /**
- * TypeScript source with its comments, or also the contents of its strings, replaced by spaces: what the rules
- * look at, so that a word in a comment breaks none. Lines and columns stay where they were.
+ * TypeScript source with comments, or also the contents of strings, replaced by spaces, so that words in comments
+ * violate no rule. Lines and columns stay.
  */
 
 /** The source with spaces for comments. */
@@ -8,7 +8,7 @@ export function withoutComments(text: string): string {
   return blank(text, (kind) => kind === "comment");
 }
 
-/** The source with spaces for comments and for what stands in strings, templates and regular expressions. */
+/** The source with spaces for comments and for the contents of strings, templates and regular expressions. */
 export function codeOnly(text: string): string {
   return blank(text, () => true);
 }
@@ -33,9 +33,9 @@ interface Piece {
   readonly end: number;
 }
 
-/** Comments and the insides of literals, in order. */
+/** Comments and the contents of literals, in order. */
 function* pieces(text: string): Generator<Piece> {
-  /** For each template we are inside of: how many braces are open in its current `${}`. */
+  /** For each enclosing template: the open braces of its current `${}`. */
   const templates: number[] = [];
   for (let i = 0; i < text.length; i++) {
     const two = text.slice(i, i + 2);
@@ -77,7 +77,7 @@ function endOfString(text: string, from: number, quote: string): number {
   return text.length;
 }
 
-/** Where a template ends, or where its next `${` begins. */
+/** The end of a template, or the start of its next `${`. */
 function endOfTemplatePart(text: string, from: number): number {
   for (let i = from; i < text.length; i++) {
     if (text[i] === "\\") i++;
@@ -86,7 +86,7 @@ function endOfTemplatePart(text: string, from: number): number {
   return text.length;
 }
 
-/** Whether a slash begins a regular expression: it does where a value, and not an operator, is expected. */
+/** Whether a slash begins a regular expression, which it does where a value is expected. */
 function startsRegularExpression(text: string, at: number): boolean {
   const before = text.slice(Math.max(0, at - 40), at).trimEnd();
   return before === "" || /[(,=:[!&|?{};+\-*%<>~^]$/.test(before) ||

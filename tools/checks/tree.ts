@@ -5,15 +5,15 @@ import { withoutComments } from "./source_text.ts";
 
 /** A text file of the repository. */
 export interface TextFile {
-  /** Its path from the repository's root, with `/`. */
+  /** Path relative to the repository's root, with `/`. */
   readonly path: string;
-  /** What it holds. */
+  /** Content. */
   readonly text: string;
 }
 
 /** A TypeScript file of the repository. */
 export interface SourceFile extends TextFile {
-  /** The same text with every comment replaced by spaces, so that lines and columns stay. */
+  /** The same text with comments replaced by spaces, so that lines and columns stay. */
   readonly code: string;
 }
 
@@ -23,23 +23,23 @@ const textExtensions = new Set([
   ".py",
 ]);
 
-/** Every text file of the repository that could be committed. */
+/** The text files of the repository that can be committed. */
 export function textFiles(): TextFile[] {
   return list("").filter((path) => textExtensions.has(extname(path)))
     .map((path) => ({ path, text: readFileSync(`${repositoryRoot}/${path}`, "utf8") }));
 }
 
-/** Every TypeScript file of the repository. */
+/** The TypeScript files of the repository. */
 export function sourceFiles(files: readonly TextFile[] = textFiles()): SourceFile[] {
   return files.filter((file) => file.path.endsWith(".ts")).map((file) => sourceFile(file.path, file.text));
 }
 
-/** A source file from its text; tests plant their own. */
+/** A source file from its text; also used by tests. */
 export function sourceFile(path: string, text: string): SourceFile {
   return { path, text, code: withoutComments(text) };
 }
 
-/** The line number of a position in a text. */
+/** The line number of an index in a text. */
 export function lineAt(text: string, index: number): number {
   return text.slice(0, index).split("\n").length;
 }
@@ -49,7 +49,7 @@ function list(folder: string): string[] {
   for (const entry of readdirSync(`${repositoryRoot}/${folder}`, { withFileTypes: true })) {
     const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
     if (entry.isDirectory()) {
-      // Of folders with a dot only those are ours: others belong to tools that work here.
+      // Other folders that begin with a dot belong to tools.
       const hidden = entry.name.startsWith(".") && ![".ci", ".github"].includes(entry.name);
       if (!hidden && !ignoredFolders.has(entry.name)) paths.push(...list(path));
     } else if (entry.isFile()) {

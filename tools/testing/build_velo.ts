@@ -3,8 +3,8 @@ import process from "node:process";
 import { hasCargo, veloCrate, veloTarget } from "../../test/support/velo_node.ts";
 
 /**
- * Builds the Rust node of the ring `interop`, when cargo is there: some minutes the first time, with cargo's own
- * progress, and nothing to do later. The build lies in the user's cache under the hash of the locked crates.
+ * Builds the Rust node of the ring `interop`, if cargo is installed. The first build takes some minutes, with cargo's
+ * own progress; later ones do nothing. The build is in the user's cache under the hash of the locked crates.
  */
 export function buildVelo(): void {
   if (!hasCargo()) return console.log("# no cargo: the tests with a Rust node are skipped");

@@ -1,6 +1,6 @@
 /**
- * Loaded before every test file under `deno test`, which passes over an error that is thrown while a test file
- * loads, or from a callback: the run would end with "ok". Each is written as a line that the runner looks for.
+ * Loaded before every test file under `deno test`, which ignores an error thrown while a file loads or from a callback,
+ * and would report "ok". Each such error is printed as a line for the runner.
  */
 import { unhandledMark } from "./unhandled_mark.ts";
 

@@ -1,18 +1,18 @@
-/** What one test file came to. */
+/** The counts of one test file. */
 export interface Counts {
   /** How many tests passed. */
   readonly passed: number;
-  /** The names of those that failed. */
+  /** Names of the failed tests. */
   readonly failed: readonly string[];
-  /** The names of those that were skipped. */
+  /** Names of the skipped tests. */
   readonly skipped: readonly string[];
 }
 
 /**
- * Counts the tests of a JUnit report as Bun and Deno write it.
+ * Counts the tests of a JUnit report of Bun or Deno.
  *
- * Deno also reports each group of tests as a test: a group is left out, unless it failed by itself while
- * everything in it passed.
+ * Deno also reports each group of tests as a test. A group is not counted, unless it failed itself while all its tests
+ * passed.
  */
 export function countJunit(xml: string): Counts {
   const cases: { name: string; state: "passed" | "failed" | "skipped" }[] = [];
@@ -39,7 +39,7 @@ export function countJunit(xml: string): Counts {
 
 function fullName(attributes: string): string {
   const name = attribute(attributes, "name");
-  // Bun puts the groups into the class name, innermost first; Deno the file, and the groups into the name.
+  // Bun puts the groups into the class name, innermost first; Deno puts them into the name, and the file there.
   const groups = attribute(attributes, "classname");
   return groups === "" || /\.ts$/.test(groups) ? name : [...groups.split(" > ").reverse(), name].join(" > ");
 }

@@ -1,18 +1,15 @@
 import { availableParallelism } from "node:os";
 
-/**
- * How many files may run at once: two for each processor, since most of them wait for most of their time; eight at
- * most.
- */
+/** Files that run at once: two for each processor, since they mostly wait, and eight at most. */
 export const laneCount: number = Math.min(8, 2 * Math.max(1, availableParallelism()));
 
 /**
- * Runs jobs side by side, in their order as far as there is room. One that takes more lanes than are free waits until
- * no smaller one is left before it, so what runs alone comes last.
+ * Runs jobs in parallel, in order as far as there is room. A job that needs more lanes than are free waits until no
+ * smaller one is left, so jobs that run alone come last.
  *
  * @param jobs The jobs.
- * @param lanes How many lanes there are.
- * @param lanesOf How many of them a job takes; more than there are is all of them.
+ * @param lanes Number of lanes.
+ * @param lanesOf Lanes that a job needs; more than there are means all of them.
  * @param run Runs a job to its end.
  */
 export async function runInLanes<J>(

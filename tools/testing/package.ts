@@ -3,9 +3,9 @@ import { runtimeProgram } from "../../test/support/runtime.ts";
 import { runCommand } from "../run_command.ts";
 
 /**
- * Packs the package, which builds it, once for all files that try it, into a folder of its own.
+ * Builds and packs the package into a folder, once for all files that test it.
  *
- * @returns The folder; undefined if it could not be packed: then each file tries for itself, and says why it fails.
+ * @returns The folder; undefined if packing failed: each file then tries itself, and reports the failure.
  */
 export async function packPackage(folder: string): Promise<string | undefined> {
   mkdirSync(folder);

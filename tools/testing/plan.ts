@@ -6,19 +6,19 @@ import {
   testPermissions,
 } from "../../test/support/runtime.ts";
 
-/** A ring of tests: a folder under `test/`, and where its files run. */
+/** A ring of tests: a folder under `test/`, with its runtimes. */
 export interface Ring {
   /** The folder's name. */
   readonly name: string;
-  /** The runtimes its files run on. */
+  /** Runtimes of its files. */
   readonly runtimes: readonly RuntimeName[];
-  /** Whether one of them is enough but for long runs: its files start their programs on both. */
+  /** Whether one runtime suffices except in long runs, because the files start their programs on both. */
   readonly once?: boolean;
 }
 
 /**
- * The rings, in the order in which their files begin. Those whose files take long come before `conformance`, whose
- * many short ones then fill the lanes to the end.
+ * The rings, in the order in which their files begin. Rings of long files come before `conformance`, whose short ones
+ * then fill the lanes.
  */
 export const rings: readonly Ring[] = [
   { name: "unit", runtimes: ["bun"] },
@@ -30,8 +30,8 @@ export const rings: readonly Ring[] = [
 ];
 
 /**
- * The files of `conformance` that `--quick` takes besides the whole of `unit`: each area's main behaviour, in files that
- * take a second or two. All of it ends within two minutes on two cores.
+ * The files of `conformance` that `--quick` adds to `unit`: the main behaviour of each area, in files of a second or
+ * two. The run ends within two minutes on two cores.
  */
 export const quickFiles: readonly string[] = [
   "acks",
@@ -66,7 +66,7 @@ export const quickFiles: readonly string[] = [
 const paths = (names: readonly string[]): ReadonlySet<string> =>
   new Set(names.map((name) => `test/${name}_test.ts`));
 
-/** Files that measure how quick something is, or how much of the processor it takes: another beside them would be measured too. */
+/** Files that measure speed or processor time, so that no other file may run beside them. */
 export const lonelyFiles = paths([
   "conformance/ffi_memory",
   "conformance/zmq_reactor",
@@ -74,7 +74,7 @@ export const lonelyFiles = paths([
   "process/transport_flow",
 ]);
 
-/** Files that keep a processor busy by themselves, or hold the product to a time: no more than one for each processor. */
+/** Files that keep a processor busy or test times: at most one per processor. */
 export const busyFiles = paths([
   "conformance/ffi_waiter",
   "conformance/messenger_load",
@@ -88,7 +88,7 @@ export const busyFiles = paths([
   "process/transport_stopped",
 ]);
 
-/** Files that try the packed package. */
+/** Files that test the packed package. */
 export const packageFiles = paths([
   "deno/package",
   "programs/guides",
@@ -96,12 +96,12 @@ export const packageFiles = paths([
   "programs/readme",
 ]);
 
-/** How many lanes a file takes: all when it has to run alone. */
+/** The lanes that a file needs: all if it must run alone. */
 export function lanesOf({ file }: Job): number {
   return lonelyFiles.has(file) ? Infinity : busyFiles.has(file) ? 2 : 1;
 }
 
-/** Whether a file tries the packed package, which is then packed before. */
+/** Whether a file tests the packed package. */
 export function usesPackage({ file }: Job): boolean {
   return packageFiles.has(file);
 }
@@ -110,23 +110,23 @@ export function usesPackage({ file }: Job): boolean {
 export interface Job {
   readonly ring: Ring;
   readonly runtime: RuntimeName;
-  /** The file, from the repository's root. */
+  /** Path relative to the repository's root. */
   readonly file: string;
 }
 
-/** What is to run. */
+/** The selected jobs. */
 export interface Selection {
   readonly runtimes: readonly RuntimeName[];
   readonly rings: readonly string[];
-  /** Only files whose path matches. */
+  /** Only files with a matching path. */
   readonly only: RegExp | undefined;
   /** Whether files named `*_long_test.ts` run too. */
   readonly long: boolean;
-  /** Whether to take only `unit` and {@link quickFiles}. */
+  /** Whether to run only `unit` and {@link quickFiles}. */
   readonly quick: boolean;
 }
 
-/** The jobs of a selection, ring by ring, file by file. */
+/** The jobs of a selection, by ring and file. */
 export function planJobs(selection: Selection): Job[] {
   const jobs: Job[] = [];
   for (const ring of rings) {
@@ -170,10 +170,10 @@ export function jobCommand(
   return [
     runtimeProgram("deno"),
     "test",
-    // `check` has looked at the types.
+    // `check` has checked the types.
     "--no-check",
     "--no-prompt",
-    // Tests of memory collect what nobody needs before they look.
+    // Tests of memory collect garbage before they measure.
     "--v8-flags=--expose-gc",
     "--preload=tools/testing/deno_guard.ts",
     `--junit-path=${report}`,

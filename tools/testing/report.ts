@@ -3,14 +3,14 @@ import process from "node:process";
 import { type Job, rings } from "./plan.ts";
 import type { JobResult } from "./run_job.ts";
 
-/** A job that has run. */
+/** A finished job. */
 export interface Done extends Job {
   readonly result: JobResult;
 }
 
 const slowestShown = 20;
 
-/** Says how each file ended, how many have, and on a terminal, in its last line, which are running. */
+/** Prints the result and number of each finished file, and on a terminal, in the last line, the running ones. */
 export class Progress {
   readonly #of: number;
   readonly #start = performance.now();
@@ -19,19 +19,19 @@ export class Progress {
   readonly #ticker: ReturnType<typeof setInterval> | undefined;
   #done = 0;
 
-  /** @param of How many files there are. */
+  /** @param of Number of files. */
   constructor(of: number) {
     this.#of = of;
     if (this.#inPlace) this.#ticker = setInterval(() => this.#show(), 1000);
   }
 
-  /** A file is about to run. */
+  /** Notes the start of a file. */
   start(job: Job): void {
     this.#running.add(job);
     this.#show();
   }
 
-  /** A file has run. One that ran before counts once. */
+  /** Notes the end of a file. A repeated run counts once. */
   end(job: Job, result: JobResult, verbose: boolean): void {
     this.#running.delete(job);
     this.#done = Math.min(this.#of, this.#done + 1);
@@ -54,13 +54,13 @@ export class Progress {
     this.#show();
   }
 
-  /** Prints lines that stay. */
+  /** Prints permanent lines. */
   say(text: string): void {
     this.#clear();
     console.log(text);
   }
 
-  /** Nothing more runs. */
+  /** Ends the progress line. */
   close(): void {
     clearInterval(this.#ticker);
     this.#clear();
@@ -81,7 +81,7 @@ export class Progress {
   }
 }
 
-/** Prints what all files came to; the last line is "N passed, N failed". Returns whether that is good. */
+/** Prints the summary; its last line is "N passed, N failed". Returns whether all passed. */
 export function printSummary(done: readonly Done[], tookMs: number): boolean {
   const sum = (jobs: readonly Done[], count: (result: JobResult) => number): number =>
     jobs.reduce((total, one) => total + count(one.result), 0);
@@ -126,12 +126,12 @@ export function printSummary(done: readonly Done[], tookMs: number): boolean {
   return sum(done, (result) => result.failed.length) === 0 && sum(done, (result) => result.passed) > 0;
 }
 
-/** What the programs that this process started, and theirs, have used; undefined where `/proc` does not tell. */
+/** Processor time of this process's descendants; undefined without `/proc`. */
 function processorSeconds(): number | undefined {
   try {
-    // The command's name stands in parentheses and may hold spaces; the state is the third field.
+    // The command's name is in parentheses and may hold spaces; the state is the third field.
     const fields = readFileSync("/proc/self/stat", "utf8").replace(/^.*\) /s, "").split(" ");
-    // A hundredth of a second each, on every Linux there is.
+    // The unit is a hundredth of a second on every Linux.
     return (Number(fields[13]) + Number(fields[14])) / 100;
   } catch {
     return undefined;

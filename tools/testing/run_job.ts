@@ -3,34 +3,33 @@ import { runCommand } from "../run_command.ts";
 import { countJunit, type Counts } from "./junit.ts";
 import { unhandledMark } from "./unhandled_mark.ts";
 
-/** What a job came to. */
+/** The result of a job. */
 export interface JobResult extends Counts {
-  /** What the runtime printed. */
+  /** Output of the runtime. */
   readonly output: string;
-  /** Lines of the output that a reader wants in any case, such as seeds. */
+  /** Lines of the output that are always shown, such as seeds. */
   readonly notes: readonly string[];
-  /** How long it took. */
+  /** Duration in milliseconds. */
   readonly tookMs: number;
 }
 
-/** How {@link runJob} runs a job. */
+/** Options of {@link runJob}. */
 export interface JobOptions {
   /** The command of the job. */
   command: readonly string[];
-  /** Where the command writes its JUnit report. */
+  /** Path of its JUnit report. */
   report: string;
-  /** The variables of the command. */
+  /** Its environment. */
   env: Readonly<Record<string, string | undefined>>;
-  /** When the job is killed. */
+  /** Time after which it is killed, in milliseconds. */
   timeoutMs: number;
-  /** Whether a file without any test is fine, as when tests are chosen by name. */
+  /** Whether a file may have no tests, as when tests are selected by name. */
   mayBeEmpty: boolean;
 }
 
 /**
- * Runs one test file and counts. Whatever keeps the counts from being the truth is a failure with a name of its
- * own: no report, no tests, a bad exit code though every test passed, an error that no test caught, a process
- * left behind, no end in time.
+ * Runs one test file and counts its tests. Whatever makes the counts unreliable is a failure with its own name: no
+ * report, no tests, a bad exit code although every test passed, an uncaught error, a process left behind, a timeout.
  */
 export async function runJob(options: JobOptions): Promise<JobResult> {
   const result = await runCommand(options.command, options);
@@ -49,14 +48,14 @@ export async function runJob(options: JobOptions): Promise<JobResult> {
   } else if (total === 0 && result.code === 0) {
     if (!options.mayBeEmpty) failed.push("(the file has no tests)");
   } else if (result.code !== 0 && failed.length === 0) {
-    // A run in which the filter left nothing ends with an error under both runtimes.
+    // With a filter that selects no test, both runtimes exit with an error.
     if (!(options.mayBeEmpty && counts?.passed === 0)) failed.push(`(${ended} though no test failed)`);
   }
   if (failed.length === 0 && result.output.includes(unhandledMark)) failed.push("(an error no test caught)");
   for (const command of result.leftBehind) failed.push(`(left a process behind: ${command})`);
   return {
     passed: counts?.passed ?? 0,
-    // Where tests are chosen by name, the others count as skipped for the runtimes; nobody wants to read that.
+    // The runtimes count tests that the filter excludes as skipped; they are of no interest.
     skipped: options.mayBeEmpty ? [] : counts?.skipped ?? [],
     failed,
     output: result.output,

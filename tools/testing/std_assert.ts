@@ -3,9 +3,9 @@ import { pathToFileURL } from "node:url";
 import { repositoryRoot, runtimeProgram } from "../../test/support/runtime.ts";
 import { runCommand } from "../run_command.ts";
 
-/** Which `@std/assert` the tests under `test/deno` get. */
+/** The `@std/assert` of the tests under `test/deno`. */
 export interface StdAssert {
-  /** What Deno has to be told. */
+  /** Flags for Deno. */
   readonly denoFlags: readonly string[];
   /** One line for people. */
   readonly note: string;
@@ -14,8 +14,8 @@ export interface StdAssert {
 let found: Promise<StdAssert> | undefined;
 
 /**
- * Finds out whether the registry with `@std/assert` can be reached, and if not, writes an import map into the
- * folder that puts `test/deno/std_assert.ts` in its place.
+ * Checks whether JSR with `@std/assert` can be reached, and if not, writes an import map into the folder that replaces
+ * it by `test/deno/std_assert.ts`.
  */
 export function stdAssert(folder: string): Promise<StdAssert> {
   return found ??= probe(folder);

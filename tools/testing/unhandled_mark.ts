@@ -1,2 +1,2 @@
-/** How the lines begin with which the guard tells the runner about errors that no test caught. */
+/** Prefix of the guard's lines about errors that no test caught. */
 export const unhandledMark = "[not caught by any test]";

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { runClient, runServer } from "../../peer/measure.ts";
 import { Arguments } from "../../peer/protocol.ts";
 
-// What is used of the package. It is installed on demand, so its own types may not be there.
+// The used part of the package. It is installed on demand, so its own types may be absent.
 interface Server {
   addService(definition: object, handlers: Record<string, Handler>): void;
   bindAsync(

@@ -9,7 +9,7 @@ await runClient(async (args) => {
     const response = await fetch(url, { method: "POST", body: payload as BodyInit });
     return await response.arrayBuffer();
   };
-  // The server says that it is there before it listens.
+  // The server reports that it is ready before it listens.
   for (const start = performance.now();;) {
     try {
       await call(new Uint8Array(1));

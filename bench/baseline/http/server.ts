@@ -1,6 +1,6 @@
 /**
- * Plain HTTP on Bun: what a module exports as its default is served. The endpoint has its port already, since
- * the module is not told which one it got.
+ * Plain HTTP on Bun: a module's default export is served. The endpoint has a fixed port, since the module cannot ask
+ * it.
  */
 import { runServer } from "../../peer/measure.ts";
 import { Arguments } from "../../peer/protocol.ts";

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { runClient, runServer, sendsBetweenPauses } from "../../peer/measure.ts";
 import { Arguments } from "../../peer/protocol.ts";
 
-// What is used of the package. It is installed on demand, so its own types may not be there.
+// The used part of the package. It is installed on demand, so its own types may be absent.
 interface Message {
   readonly data: Uint8Array;
   respond(data: Uint8Array): boolean;
@@ -42,7 +42,7 @@ if (args.text("role") === "server") {
     return {
       call: (payload) => connection.request("echo", payload, { timeout: 30_000 }),
       sizeOf: (answer) => answer.data.length,
-      // Nothing holds a publisher back but its own flush.
+      // A publisher is limited by its own flush only.
       send: (payload) => {
         connection.publish("sink", payload);
         return ++sent % sendsBetweenPauses === 0 ? connection.flush() : done;

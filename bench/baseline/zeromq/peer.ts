@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { runClient, runServer } from "../../peer/measure.ts";
 import { Arguments } from "../../peer/protocol.ts";
 
-// What is used of the package. It is installed on demand, so its own types may not be there.
+// The used part of the package. It is installed on demand, so its own types may be absent.
 interface Socket extends AsyncIterable<Uint8Array[]> {
   bind(endpoint: string): Promise<void>;
   connect(endpoint: string): void;
@@ -30,7 +30,7 @@ async function echo(router: Socket): Promise<void> {
   for await (const frames of router) await router.send(frames);
 }
 
-/** `zeromq` refuses a second send while one waits, so sends go through one queue. */
+/** `zeromq` refuses a second send during the first, so sends go through one queue. */
 class Dealer {
   readonly #socket = new zmq.Dealer(unlimited);
   readonly #waiting = new Map<number, (answer: Uint8Array) => void>();
