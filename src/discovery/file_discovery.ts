@@ -36,7 +36,7 @@ import {
   parsePeers,
   parseServices,
 } from "./file_format.ts";
-import { refuses } from "./refused.ts";
+import { connectionRefused } from "./connection_refused.ts";
 import { checkServiceName, registration } from "./registration.ts";
 import { ServiceWatch } from "./service_watch.ts";
 import { SharedFile } from "./shared_file.ts";
@@ -197,7 +197,7 @@ export class FileDiscovery implements PeerDiscovery, ServiceDiscovery {
       // A stopped process, or one beyond a broken network, would return and find its entry gone.
       const endpoints = endpointsOf(info).filter((endpoint) => !endpoint.startsWith("ipc://@"));
       if (endpoints.length === 0) return;
-      for (const endpoint of endpoints) if (!await refuses(endpoint, this.#clock)) return;
+      for (const endpoint of endpoints) if (!await connectionRefused(endpoint, this.#clock)) return;
     }
     this.#logger.info("removing a dead entry", { peer: id, path: this.#peers.path });
     await this.#removePeer(id);

@@ -1,6 +1,6 @@
 import type { SystemPort } from "../messenger/mod.ts";
 import { barrierHandler } from "./barrier.ts";
-import { eventHandlers } from "./distributed.ts";
+import { eventHandlers } from "./event_messages.ts";
 import { type EventManager, eventsOf, type MessengerEvents } from "./manager.ts";
 import type { ResolvedEventOptions } from "./options.ts";
 

@@ -18,7 +18,7 @@ import {
   barrierOptionTable,
   Barriers,
 } from "./barrier.ts";
-import { Distributed, type EventCallOptions, listen } from "./distributed.ts";
+import { type EventCallOptions, EventMessages, listen } from "./event_messages.ts";
 import type { Event } from "./event.ts";
 import type { EventHandle } from "./handle.ts";
 import { Latch } from "./latch.ts";
@@ -54,7 +54,7 @@ interface Parts {
   readonly own: OwnEvents;
   readonly remote: RemoteEvents | null;
   readonly subscribers: Subscribers | null;
-  readonly distributed: Distributed | null;
+  readonly messages: EventMessages | null;
 }
 
 /** A messenger's events, with the entry for peers' messages. */
@@ -124,12 +124,12 @@ export class EventManager implements AsyncDisposable {
       poison: (handle, reason) => this.poison(handle, reason),
       arriveAt: (at, payload, wait) => this.#arriveAt(at, payload, wait),
     }, options.maxBarriers);
-    if (port === null) this.#parts = { own, remote: null, subscribers: null, distributed: null };
+    if (port === null) this.#parts = { own, remote: null, subscribers: null, messages: null };
     else {
       const remote = new RemoteEvents(port, options, this.#deadlines, awaited);
       const subscribers = new Subscribers(port, own, options, (run) => this.#afterGrace(run));
-      const distributed = new Distributed(port, remote, subscribers, options);
-      this.#parts = { own, remote, subscribers, distributed };
+      const messages = new EventMessages(port, remote, subscribers, options);
+      this.#parts = { own, remote, subscribers, messages };
       const close = (): void => {
         this.#deadlines.close();
         this.#end.tell("the messenger was closed");
@@ -315,8 +315,8 @@ export class EventManager implements AsyncDisposable {
   }
 
   #receive(name: string, message: SystemMessage): Uint8Array | undefined {
-    const { distributed, subscribers } = this.#parts;
-    if (name !== barrierHandler) return distributed?.receive(name, message);
+    const { messages, subscribers } = this.#parts;
+    if (name !== barrierHandler) return messages?.receive(name, message);
     // Subscribed in the same step: this instance may close as soon as the round is complete.
     const sender = this.#port?.senderOf(message) ?? null;
     if (sender === null) {
@@ -341,9 +341,9 @@ export class EventManager implements AsyncDisposable {
     this.#deadlines.add(new Absence(run), this.#options.ownerGraceMs);
   }
 
-  #elsewhere(handle: EventHandle): Distributed {
-    const { distributed } = this.#parts;
-    if (distributed !== null) return distributed;
+  #elsewhere(handle: EventHandle): EventMessages {
+    const { messages } = this.#parts;
+    if (messages !== null) return messages;
     throw unknownError(handle, "it is not one of this manager");
   }
 

@@ -20,7 +20,7 @@
  */
 export type { Ending, InstanceId } from "../core/mod.ts";
 export { type Barrier, type BarrierOptions } from "./barrier.ts";
-export { type EventCallOptions } from "./distributed.ts";
+export { type EventCallOptions } from "./event_messages.ts";
 export { type Event } from "./event.ts";
 export { type EventHandle, eventHandle, eventHandleFromBytes, eventHandleToBytes } from "./handle.ts";
 export { type Latch } from "./latch.ts";

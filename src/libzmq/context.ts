@@ -18,7 +18,7 @@ import {
 import { MemoryReturn } from "./memory_return.ts";
 import { type MonitorHub, openMonitorHub } from "./monitor.ts";
 import { onProgramEnd } from "./program_end.ts";
-import { Partings, sleep } from "./partings.ts";
+import { LingeringConnections, sleep } from "./lingering_connections.ts";
 import { Reactor } from "./reactor.ts";
 import type { Registration, Source } from "./source.ts";
 import { Socket, type SocketTypeName } from "./socket.ts";
@@ -93,7 +93,7 @@ export class Context {
   /** Returns unused memory to the system. */
   readonly memory: MemoryReturn;
   /** Keeps connections of closed sockets until their other ends have read all. */
-  readonly partings: Partings;
+  readonly lingering: LingeringConnections;
   #reactor!: Reactor;
   #monitors: MonitorHub | null = null;
   #zap: ZapHandler | null = null;
@@ -109,7 +109,7 @@ export class Context {
     this.#exitLingerMs = options.exitLingerMs ?? defaults.exitLingerMs;
     this.handle = backend.contextNew();
     this.memory = new MemoryReturn(backend, options.clock ?? systemClock);
-    this.partings = new Partings(backend.tcpConnections);
+    this.lingering = new LingeringConnections(backend.tcpConnections);
     this.#ioThreads = ioThreadsOf(options);
     backend.contextSet(this.handle, ContextOption.IO_THREADS, this.#ioThreads);
     // The limit counts both: each socket takes a slot, and so does its hidden monitor socket.
@@ -245,7 +245,7 @@ export class Context {
     await this.memory.close();
     await this.#reactor.close();
     await this.backend.contextTerm(this.handle);
-    await this.partings.finished();
+    await this.lingering.finished();
     await this.#deadThreads?.[Symbol.asyncDispose]();
     this.#library[Symbol.dispose]();
   }
@@ -278,7 +278,7 @@ export class Context {
     this.#monitors?.close();
     this.#reactor.closeNow();
     this.backend.contextTermNow(this.handle);
-    this.partings.finishNow(until);
+    this.lingering.finishNow(until);
   }
 }
 

@@ -21,7 +21,7 @@ export {
 } from "./curve.ts";
 export { type MemoryReturn } from "./memory_return.ts";
 export { type MonitorHub, type MonitorListener, type StopMonitor } from "./monitor.ts";
-export { type Partings } from "./partings.ts";
+export { type LingeringConnections } from "./lingering_connections.ts";
 export { onProgramEnd } from "./program_end.ts";
 export { Reactor } from "./reactor.ts";
 export { type ReactorStats } from "./reactor_options.ts";

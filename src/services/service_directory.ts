@@ -2,7 +2,7 @@ import { Condition, errorText, hold, type InstanceId, type Logger, ZeromeshError
 import type { ServiceDiscovery } from "../discovery/mod.ts";
 import type { PeerDirectory, RetriedDestination } from "../messenger/mod.ts";
 import { InstanceHealth } from "./instance_health.ts";
-import { patienceMs, Reaches } from "./reaches.ts";
+import { ConnectionAttempts, patienceMs } from "./connection_attempts.ts";
 import { ServiceMembers } from "./service_members.ts";
 import type { ServiceTarget } from "./service_target.ts";
 
@@ -46,7 +46,7 @@ export class ServiceDirectory {
   /** Changes of the members of services and of connections. */
   readonly #callable: Condition;
   readonly #watching: Disposable;
-  readonly #reaches: Reaches;
+  readonly #attempts: ConnectionAttempts;
   #waited = 0;
   #letGo = 0;
 
@@ -54,12 +54,12 @@ export class ServiceDirectory {
     this.#parts = parts;
     const callable = this.#callable = new Condition(parts.peers.clock);
     this.#watching = parts.peers.watch(() => callable.changed());
-    this.#reaches = new Reaches(parts.peers, () => callable.changed());
+    this.#attempts = new ConnectionAttempts(parts.peers, () => callable.changed());
   }
 
   stats(): ServiceStats {
     const followed = this.#services.size;
-    return { followed, waited: this.#waited, letGo: this.#letGo, reaching: this.#reaches.size };
+    return { followed, waited: this.#waited, letGo: this.#letGo, reaching: this.#attempts.size };
   }
 
   /** Chooses an instance that is connected now, or returns null. */
@@ -99,7 +99,7 @@ export class ServiceDirectory {
       this.#chosen(members, id);
       if (peers.standing(id) === "up") return id;
       hurryAt = Math.min(hurryAt, now + patienceMs);
-      const reached = this.#reaches.begin(id, this.#healthOf(id), {
+      const reached = this.#attempts.begin(id, this.#healthOf(id), {
         // The attempt ends a little before the deadline, so that its error is known by then.
         timeoutMs: Math.max(1, left - Math.min(50, left / 10)),
         nearOnly: !hurry && peers.isLocal(id) === null,
@@ -133,7 +133,7 @@ export class ServiceDirectory {
     this.#watching[Symbol.dispose]();
     for (const members of this.#services.values()) members[Symbol.dispose]();
     this.#services.clear();
-    this.#reaches.close();
+    this.#attempts.close();
     this.#callable.changed();
   }
 
@@ -240,8 +240,8 @@ export class ServiceDirectory {
     health?.away(now);
     if (health?.late !== true) return hurry ? Rank.unmet : rank;
     // Calls do not wait for it: it is dialled beside them.
-    if (health.due(now) && !this.#reaches.has(id)) {
-      this.#reaches.begin(id, health, { timeoutMs: connectTimeoutMs, nearOnly: false });
+    if (health.due(now) && !this.#attempts.has(id)) {
+      this.#attempts.begin(id, health, { timeoutMs: connectTimeoutMs, nearOnly: false });
     }
     return Rank.none;
   }

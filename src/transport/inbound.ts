@@ -182,7 +182,7 @@ export class FrameReader {
    *
    * @returns Its length, or a negated errno; {@link sourceFd} is then the connection's descriptor.
    */
-  readTypeOfStranger(socket: Handle): number {
+  readTypeOfNewConnection(socket: Handle): number {
     const size = this.#backend.receiveMessage(socket, dontWait);
     if (size >= 0) {
       this.sourceFd = this.#backend.messageProperty(MessageProperty.SRCFD);
@@ -201,16 +201,16 @@ export class FrameReader {
    */
   secure = false;
 
-  /** The key of the connection of {@link readTypeOfStranger}, or null. */
+  /** The key of the connection of {@link readTypeOfNewConnection}, or null. */
   sourceKey: string | null = null;
 
-  /** The address of the connection of {@link readTypeOfStranger}: `"ipc"` or an IP address; null if unknown. */
+  /** The address of the connection of {@link readTypeOfNewConnection}: `"ipc"` or an IP address; null if unknown. */
   sourceAddress: string | null = null;
 
   /** Whether the last message of {@link readRest} has a fourth part, which no peer's message has. */
   tooManyParts = false;
 
-  /** The descriptor of the connection of {@link readTypeOfStranger}, or −1. */
+  /** The descriptor of the connection of {@link readTypeOfNewConnection}, or −1. */
   sourceFd = -1;
 
   /**

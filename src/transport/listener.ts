@@ -1,7 +1,7 @@
 import { type Handle, MonitorEvent, type Socket, type Source } from "../libzmq/mod.ts";
 import { Deque, type TimeSlice } from "../core/mod.ts";
 import { isLoopback } from "./endpoint.ts";
-import { Departures } from "./departures.ts";
+import { LostConnections } from "./lost_connections.ts";
 import { type FrameReader, ReadResult } from "./inbound.ts";
 import type { Intake } from "./intake.ts";
 import type { Link, LinkShared } from "./link.ts";
@@ -62,7 +62,7 @@ export class Listener<Session> implements Source, RouterHost<Session> {
   readonly #blocked = new Set<RouterLink<Session>>();
   // Lost in this turn; libzmq may deliver its last decoded messages just after it reported the loss.
   readonly #lost = new Set<RouterLink<Session>>();
-  readonly #leaving = new Departures<RouterLink<Session>>((link) => this.#finish(link));
+  readonly #leaving = new LostConnections<RouterLink<Session>>((link) => this.#finish(link));
   /** Links with waiting messages, in the order of turns. */
   readonly #waiting = new Deque<RouterLink<Session>>();
   #backlogFirst = false;
@@ -142,7 +142,7 @@ export class Listener<Session> implements Source, RouterHost<Session> {
       if (link !== undefined) typeSize = reader.readType(this.#handle);
       else {
         const id = reader.idBytes.slice(0, idSize);
-        typeSize = reader.readTypeOfStranger(this.#handle);
+        typeSize = reader.readTypeOfNewConnection(this.#handle);
         if (typeSize >= 0) link = this.#meet(id, reader.sourceFd);
       }
       const result = reader.readRest(this.#handle, typeSize);

@@ -1,4 +1,4 @@
-import type { MemoryReturn, Partings, TcpConnections } from "../libzmq/mod.ts";
+import type { LingeringConnections, MemoryReturn, TcpConnections } from "../libzmq/mod.ts";
 
 // Reading a connection's state costs 0.4 µs on Bun and 0.8 µs on Deno, and 6 µs while libzmq writes to it: too much for each
 // small message.
@@ -21,7 +21,7 @@ export interface OutletHost {
   /** Gets the bytes that pass and those that become free. */
   readonly memory: Pick<MemoryReturn, "passed" | "freed">;
   /** Keeps connections until their other ends have read all. */
-  readonly partings: Pick<Partings, "keep">;
+  readonly lingering: Pick<LingeringConnections, "keep">;
   /** Observes a connection until it holds nothing. */
   watch(outlet: Outlet): void;
   /** Removes a closed connection. */
@@ -172,7 +172,7 @@ export class Outlet {
   keep(lingerMs: number): void {
     if (this.#kept || this.#fd < 0 || this.#identity === null) return;
     this.#kept = true;
-    this.#all.partings.keep(this.#fd, this.#identity, lingerMs);
+    this.#all.lingering.keep(this.#fd, this.#identity, lingerMs);
   }
 
   /** Ends the outlet with its connection. */

@@ -7,7 +7,7 @@ export interface OutletsParts {
   /** Reads connections by descriptor; null if the platform cannot. */
   readonly connections: TcpConnections | null;
   /** Gets the bytes that pass and become free, and keeps connections until their other ends have read all. */
-  readonly context: Pick<OutletHost, "memory" | "partings">;
+  readonly context: Pick<OutletHost, "memory" | "lingering">;
   /** Clock. */
   readonly clock: Clock;
   /** The most bytes of one connection. */
@@ -65,8 +65,8 @@ export class Outlets implements OutletHost {
   }
 
   /** Keeps connections until their other ends have read all. */
-  get partings(): OutletHost["partings"] {
-    return this.#parts.context.partings;
+  get lingering(): OutletHost["lingering"] {
+    return this.#parts.context.lingering;
   }
 
   /** Observes a connection until it holds nothing. */

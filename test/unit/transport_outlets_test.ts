@@ -38,7 +38,7 @@ function make(options: { maxPeerBytes?: number; maxInFlightBytes?: number; slowP
     slowPeerMs: 1_000,
     ...options,
     connections: kernel as unknown as TcpConnections,
-    context: { memory: { passed: () => {}, freed: () => {} }, partings: { keep: () => {} } },
+    context: { memory: { passed: () => {}, freed: () => {} }, lingering: { keep: () => {} } },
     clock,
     retry: () => void retries++,
   });

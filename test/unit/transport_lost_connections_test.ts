@@ -1,18 +1,18 @@
 import { expect, test } from "bun:test";
-import { type Departing, Departures } from "../../src/transport/departures.ts";
+import { type LostConnection, LostConnections } from "../../src/transport/lost_connections.ts";
 
 /** A connection that is lost. */
-class Lost implements Departing {
+class Lost implements LostConnection {
   backlog: object | null = null;
 }
 
-function departures(): { all: Departures<Lost>; ended: Lost[] } {
+function make(): { all: LostConnections<Lost>; ended: Lost[] } {
   const ended: Lost[] = [];
-  return { all: new Departures<Lost>((lost) => ended.push(lost)), ended };
+  return { all: new LostConnections<Lost>((lost) => ended.push(lost)), ended };
 }
 
 test("when the socket is empty, all are at their end of which nothing waits", () => {
-  const { all, ended } = departures();
+  const { all, ended } = make();
   const [one, other] = [new Lost(), new Lost()];
   other.backlog = {};
   all.add(one);
@@ -27,7 +27,7 @@ test("when the socket is empty, all are at their end of which nothing waits", ()
 });
 
 test("a connection is at its end when nothing of it came for a whole round of the others", () => {
-  const { all, ended } = departures();
+  const { all, ended } = make();
   const lost = new Lost();
   all.add(lost);
   // It sends every tenth message, and so has more.
@@ -41,7 +41,7 @@ test("a connection is at its end when nothing of it came for a whole round of th
 });
 
 test("messages of connections that are not lost keep nobody", () => {
-  const { all, ended } = departures();
+  const { all, ended } = make();
   const lost = new Lost();
   all.add(lost);
   for (let i = 0; i < 100; i++) all.message(new Lost(), 3);

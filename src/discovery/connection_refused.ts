@@ -7,7 +7,7 @@ const probeMs = 1_000;
  * Whether a connection to this endpoint is refused. A connection attempt without an answer does not count, nor does an
  * endpoint that cannot be tried from here.
  */
-export function refuses(endpoint: string, clock: Clock): Promise<boolean> {
+export function connectionRefused(endpoint: string, clock: Clock): Promise<boolean> {
   const tcp = /^tcp:\/\/\[?([^\]]+?)\]?:(\d+)$/.exec(endpoint);
   const ipc = /^ipc:\/\/([^@].*)$/.exec(endpoint);
   if (tcp === null && ipc === null) return Promise.resolve(false);

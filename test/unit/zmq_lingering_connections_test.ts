@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { Partings } from "../../src/libzmq/partings.ts";
+import { LingeringConnections } from "../../src/libzmq/lingering_connections.ts";
 import type { TcpConnections } from "../../src/libzmq/mod.ts";
 import { until } from "../support/until.ts";
 
@@ -31,14 +31,14 @@ class FakeConnections implements Partial<TcpConnections> {
 
 function make() {
   const kernel = new FakeConnections();
-  return { kernel, partings: new Partings(kernel as unknown as TcpConnections) };
+  return { kernel, lingering: new LingeringConnections(kernel as unknown as TcpConnections) };
 }
 
 test("a connection's own direction ends when libzmq has closed it, and it is closed when the other end has", async () => {
-  const { kernel, partings } = make();
-  partings.keep(7, "socket:[1]", 10_000);
+  const { kernel, lingering } = make();
+  lingering.keep(7, "socket:[1]", 10_000);
   let finished = false;
-  const end = partings.finished().then(() => void (finished = true));
+  const end = lingering.finished().then(() => void (finished = true));
   await new Promise((resolve) => setTimeout(resolve, 10));
   expect(kernel.done).toEqual(["duplicate 7"]);
   kernel.theirs = "socket:[2]";
@@ -51,39 +51,39 @@ test("a connection's own direction ends when libzmq has closed it, and it is clo
 });
 
 test("an other end that never closes is waited for no longer than the linger says", async () => {
-  const { kernel, partings } = make();
+  const { kernel, lingering } = make();
   const began = performance.now();
-  partings.keep(7, "socket:[1]", 150);
+  lingering.keep(7, "socket:[1]", 150);
   kernel.theirs = "socket:[2]";
-  await partings.finished();
+  await lingering.finished();
   expect(performance.now() - began).toBeGreaterThanOrEqual(149);
   expect(kernel.done.at(-1)).toBe("close 8");
 });
 
 test("a descriptor that is another connection's by now is left alone", async () => {
-  const { kernel, partings } = make();
+  const { kernel, lingering } = make();
   kernel.own = "socket:[2]";
-  partings.keep(7, "socket:[1]", 10_000);
-  await partings.finished();
+  lingering.keep(7, "socket:[1]", 10_000);
+  await lingering.finished();
   expect(kernel.done).toEqual(["duplicate 7", "close 8"]);
 });
 
 test("without a descriptor to spare, or where the platform has none, nothing is kept", async () => {
-  const { kernel, partings } = make();
+  const { kernel, lingering } = make();
   kernel.spare = false;
-  partings.keep(7, "socket:[1]", 10_000);
-  const none = new Partings(null);
+  lingering.keep(7, "socket:[1]", 10_000);
+  const none = new LingeringConnections(null);
   none.keep(7, "socket:[1]", 10_000);
-  await Promise.all([partings.finished(), none.finished()]);
+  await Promise.all([lingering.finished(), none.finished()]);
   none.finishNow(performance.now());
   expect(kernel.done).toEqual(["duplicate 7"]);
 });
 
 test("at the end of the process it is waited in place, for what was kept before as well", () => {
-  const { kernel, partings } = make();
-  partings.keep(7, "socket:[1]", 10_000);
+  const { kernel, lingering } = make();
+  lingering.keep(7, "socket:[1]", 10_000);
   const began = performance.now();
-  partings.finishNow(began + 20);
+  lingering.finishNow(began + 20);
   expect(performance.now() - began).toBeWithin(99, 5_000);
   expect(kernel.done).toEqual(["duplicate 7", "end 8", "discard 8", "close 8"]);
 });

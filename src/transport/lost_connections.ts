@@ -3,7 +3,7 @@ const messagesPerConnection = 2;
 const someMore = 16;
 
 /** A lost connection, of which messages may still have to be read. */
-export interface Departing {
+export interface LostConnection {
   /** Read messages that wait for their turn. */
   readonly backlog: object | null;
 }
@@ -14,7 +14,7 @@ export interface Departing {
  * A ROUTER does not report that a connection is empty. But it reads connections in turns, so a connection without a
  * message in a whole round is empty, and when the socket is empty all are.
  */
-export class Departures<Connection extends Departing> {
+export class LostConnections<Connection extends LostConnection> {
   readonly #finish: (connection: Connection) => void;
   readonly #rounds = new Map<Connection, number>();
   #round = 0;

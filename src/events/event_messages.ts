@@ -46,7 +46,7 @@ export interface EventCallOptions {
 export const pollHandler = "_event_poll";
 
 /** The messages about events between instances. */
-export class Distributed {
+export class EventMessages {
   readonly #port: SystemPort;
   readonly #remote: RemoteEvents;
   readonly #subscribers: Subscribers;

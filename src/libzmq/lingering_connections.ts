@@ -35,7 +35,7 @@ export function sleep(ms: number): void {
  * So each connection has a duplicate descriptor here. When libzmq has closed its own, only this side's direction is
  * ended; received bytes are dropped until the other end, which has then read everything, closes the connection.
  */
-export class Partings {
+export class LingeringConnections {
   readonly #connections: TcpConnections | null;
   readonly #all = new Set<Parting>();
   #cancel: CancelTimer | null = null;

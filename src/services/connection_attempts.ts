@@ -5,10 +5,10 @@ import type { InstanceHealth } from "./instance_health.ts";
 /** How long a call waits for one instance before it tries another one, in milliseconds. */
 export const patienceMs = 250;
 /** The most concurrent attempts to connect, for calls to services. */
-export const mostReaches = 64;
+export const maxConnectionAttempts = 64;
 
 /** Options of an attempt. */
-export interface ReachOptions {
+export interface ConnectionAttemptOptions {
   /** Timeout in milliseconds. */
   readonly timeoutMs: number;
   /** Whether to look the address up only and connect just to an instance on this host. */
@@ -16,7 +16,7 @@ export interface ReachOptions {
 }
 
 /** Attempts to connect to instances. All calls that want an instance share one, and it outlives them. */
-export class Reaches {
+export class ConnectionAttempts {
   readonly #peers: PeerDirectory;
   readonly #onEnd: () => void;
   readonly #open = new Map<InstanceId, Promise<void>>();
@@ -42,10 +42,10 @@ export class Reaches {
    *
    * @returns A promise that resolves when it has ended or the instance is late; null at the limit.
    */
-  begin(id: InstanceId, health: InstanceHealth, options: ReachOptions): Promise<void> | null {
+  begin(id: InstanceId, health: InstanceHealth, options: ConnectionAttemptOptions): Promise<void> | null {
     const open = this.#open.get(id);
     if (open !== undefined) return open;
-    if (this.#open.size >= mostReaches) return null;
+    if (this.#open.size >= maxConnectionAttempts) return null;
     const reached = this.#reach(id, options).then(
       () => {
         if (this.#peers.standing(id) === "up") health.arrived();
@@ -66,7 +66,7 @@ export class Reaches {
     this.#closing.abort();
   }
 
-  async #reach(id: InstanceId, { timeoutMs, nearOnly }: ReachOptions): Promise<void> {
+  async #reach(id: InstanceId, { timeoutMs, nearOnly }: ConnectionAttemptOptions): Promise<void> {
     const peers = this.#peers;
     const startedAt = peers.clock.now();
     await this.#find(id, timeoutMs);
