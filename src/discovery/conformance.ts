@@ -94,22 +94,22 @@ type Add = (name: string, run: (scene: Scene) => Promise<void>) => void;
 function addPeerChecks(add: Add, divided: boolean): void {
   add("an instance that is registered is found by its id and by its worker id", async (scene) => {
     const [one, other] = [await scene.peers(), await scene.peers()];
-    const info = somebody();
+    const info = newPeer();
     await scene.registerPeer(one, info);
     await scene.sees("its id", async () => same(await other.discoverByInstanceId(info.instanceId), info));
     await scene.sees("its worker id", async () => {
       return same(await other.discoverByWorkerId(workerIdOf(info.instanceId)), info);
     });
   });
-  add("an instance that nobody registered is not found, and that is no error", async (scene) => {
+  add("an unregistered instance is not found, and that is no error", async (scene) => {
     const peers = await scene.peers();
-    const { instanceId } = somebody();
+    const { instanceId } = newPeer();
     expect(await peers.discoverByInstanceId(instanceId) === null, "found by its id");
     expect(await peers.discoverByWorkerId(workerIdOf(instanceId)) === null, "found by its worker id");
   });
   add("an instance that unregistered is found no more, and others still are", async (scene) => {
     const [one, other] = [await scene.peers(), await scene.peers()];
-    const [gone, left] = [somebody(), somebody()];
+    const [gone, left] = [newPeer(), newPeer()];
     const registration = await one.registerPeer!(gone);
     await scene.registerPeer(one, left);
     await registration.unregister();
@@ -118,14 +118,14 @@ function addPeerChecks(add: Add, divided: boolean): void {
     expect(same(await other.discoverByInstanceId(left.instanceId), left), "the other one was lost");
   });
   add("an entry is seen by an object made later", async (scene) => {
-    const info = somebody();
+    const info = newPeer();
     await scene.registerPeer(await scene.peers(), info);
     const later = await scene.peers();
     await scene.sees("its id", async () => same(await later.discoverByInstanceId(info.instanceId), info));
   });
   add("an id registered twice has the second address, until the second is taken back", async (scene) => {
     const [one, other] = [await scene.peers(), await scene.peers()];
-    const first = somebody();
+    const first = newPeer();
     const second = peerInfoOf(first.instanceId, ["tcp://127.0.0.1:9"]);
     const before = await one.registerPeer!(first);
     const after = await one.registerPeer!(second);
@@ -142,7 +142,7 @@ function addPeerChecks(add: Add, divided: boolean): void {
   });
   add("many instances registered at once are all found", async (scene) => {
     const [one, other] = [await scene.peers(), await scene.peers()];
-    const infos = Array.from({ length: 20 }, somebody);
+    const infos = Array.from({ length: 20 }, newPeer);
     await Promise.all(infos.map((info, index) => scene.registerPeer(index % 2 === 0 ? one : other, info)));
     for (const info of infos) {
       await scene.sees(
@@ -154,7 +154,7 @@ function addPeerChecks(add: Add, divided: boolean): void {
   if (!divided) return;
   add("instances registered elsewhere are not found", async (scene) => {
     const [here, there] = [await scene.peers(), await scene.elsewhere() as PeerDiscovery];
-    const info = somebody();
+    const info = newPeer();
     await scene.registerPeer(here, info);
     expect(await there.discoverByInstanceId(info.instanceId) === null, "found elsewhere");
   });
@@ -169,7 +169,7 @@ function addServiceChecks(add: Add, divided: boolean): void {
     await scene.sees("both", async () => sameIds(await other.getInstances(name), ids));
     await scene.sees("its name", async () => (await other.listServices()).includes(name));
   });
-  add("a service that nobody offers has no instances and is not listed", async (scene) => {
+  add("a service without instances has none and is not listed", async (scene) => {
     const services = await scene.services();
     const name = someName();
     expect(sameIds(await services.getInstances(name), []), "it has instances");
@@ -191,15 +191,15 @@ function addServiceChecks(add: Add, divided: boolean): void {
     const later = await scene.services();
     await scene.sees("it", async () => sameIds(await later.getInstances(name), [id]));
   });
-  add("a watch tells who is there first, also when that is nobody", async (scene) => {
+  add("a watch first reports the present instances, also when there are none", async (scene) => {
     const services = await scene.services();
     const [empty, name] = [someName(), someName()];
     const id = newInstanceId();
     await scene.registerService(services, name, id);
-    expect(sameIds(initial(await scene.watch(services, empty).next()), []), "nobody was somebody");
+    expect(sameIds(initial(await scene.watch(services, empty).next()), []), "nobody was newPeer");
     expect(sameIds(initial(await scene.watch(services, name).next()), [id]), "it did not tell who is there");
   });
-  add("a watch tells who comes and goes, each once", async (scene) => {
+  add("a watch reports each instance that comes and goes once", async (scene) => {
     const [one, other] = [await scene.services(), await scene.services()];
     const name = someName();
     const watch = scene.watch(other, name);
@@ -329,7 +329,7 @@ class Scene {
 
 let ports = 10_000;
 
-function somebody(): PeerInfo {
+function newPeer(): PeerInfo {
   return peerInfoOf(newInstanceId(), [`tcp://127.0.0.1:${ports++}`]);
 }
 

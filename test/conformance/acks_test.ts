@@ -154,7 +154,7 @@ test("an id of one's own that looks like a minted one ends nothing else", async 
   await call;
 });
 
-test("late, duplicate, foreign and unknown ACKs are counted and logged, and harm nobody", async () => {
+test("late, duplicate, foreign and unknown ACKs are counted and logged, and disturb no other call", async () => {
   await using t = await leakCheck();
   const { logger, warnings } = kept();
   const { server, client, peer } = await pair(t, { client: { logger } });
@@ -218,7 +218,7 @@ test("late, duplicate, foreign and unknown ACKs are counted and logged, and harm
   });
 });
 
-test("ACKs that cannot be read are counted, and whoever waits for an answer is told", async () => {
+test("ACKs that cannot be read are counted, and the waiter for an answer gets an error", async () => {
   await using t = await leakCheck();
   const { messenger, node, ack } = await known(t);
   const wait = messenger.registerAck();
@@ -270,7 +270,7 @@ test("every way out of a wait frees its place: time, signal, dispose, close", as
   looksLike(thrown(() => alone.registerAck()), { code: "CLOSED" });
 });
 
-test("nobody has to look at an ACK that did not come", async () => {
+test("the promise of an ACK that did not come need not be handled", async () => {
   await using t = await leakCheck();
   const alone = await t.messenger({ timeoutMs: 1 });
   alone.registerAck();

@@ -41,7 +41,7 @@ function revoked(): object {
   return proxy;
 }
 
-test("authorize sees who calls what from where, with the headers, and true lets the message in", async () => {
+test("authorize sees caller, handler, address and headers, and true admits the message", async () => {
   await using t = await leakCheck();
   const seen: CallToAuthorize[] = [];
   const authorize: Authorize = (call) => {
@@ -187,7 +187,7 @@ for (const [what, { answer, reason, fault }] of Object.entries(refusing)) {
   });
 }
 
-test("whatever else is wrong with a message, who may not send it is told FORBIDDEN and nothing else", async () => {
+test("a forbidden sender gets FORBIDDEN and nothing else, whatever else is wrong with its message", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   server.handle(double, ({ input }) => input, { authorize: () => false });
@@ -249,7 +249,7 @@ test("the messenger's authorize and the handler's own must both agree, wherever 
   await client.unary("twice", { to: peer, headers: { all: "yes", own: "yes", registered: "yes" } });
 });
 
-test("whoever is asked second is asked when the first has decided later", async () => {
+test("the second authorize is asked when the first has decided later", async () => {
   await using t = await leakCheck();
   const authorize = () => Promise.resolve(true);
   const { server, client, peer } = await pair(t, { server: { authorize } });
@@ -445,7 +445,7 @@ test("calls about which nothing is decided are given back when the instance clos
   assert.equal(ran, 1);
 });
 
-test("a call of a sender that is gone does not run, and a message that nobody waits for still does", async () => {
+test("a call of a sender that is gone does not run, and a message without an answer still does", async () => {
   await using t = await leakCheck();
   const { server, client } = await pair(t);
   const { authorize, asked, decide } = deciding();
@@ -570,7 +570,7 @@ test("with keys authorize is told the key that the sender has proved to own", { 
   assert.equal(await server.typedUnary(double, { to: server.instanceId, payload: 1 }), 2);
 });
 
-test("what authorize was asked about can be read until it has answered, and never is another message", async () => {
+test("the message of a question to authorize can be read until it has answered, and never is another one", async () => {
   await using t = await leakCheck();
   const asked: CallToAuthorize[] = [];
   const authorize: Authorize = (call) => {
@@ -594,7 +594,7 @@ test("what authorize was asked about can be read until it has answered, and neve
   }
 });
 
-test("what is no function is no authorize", async () => {
+test("authorize must be a function", async () => {
   await using t = await leakCheck();
   const messenger = await t.messenger();
   const handler = { name: "x", kind: "unary", contract: null, dispatch: "spawn", run() {}, authorize: true };

@@ -266,7 +266,7 @@ test("an item that a handler refuses fails once, the others go on, and the error
   assert.deepEqual(told, [true, false]);
 });
 
-test("an item that no worker can run fails after so many attempts, and one that is wrong at its first", async () => {
+test("an item that no worker can run fails after its attempts, and a wrong one at its first", async () => {
   await using t = await leakCheck();
   const led = await lead(t);
   const places: CohortMembership[] = [(await work(t, led)).place, (await work(t, led)).place];
@@ -334,7 +334,7 @@ test("a signal, a deadline, an early end of the loop and the end of the cohort e
   assert.ok(aborted.length >= 4, `${aborted.length} of ${mostRunning}`);
 });
 
-test("what the items' source throws ends it, and wrong options are refused at once", async () => {
+test("an error of the items' source ends it, and wrong options are refused at once", async () => {
   await using t = await leakCheck();
   const led = await lead(t);
   await work(t, led, {}, serve());

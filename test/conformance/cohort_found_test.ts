@@ -14,7 +14,7 @@ import { fails, gate, thrown } from "./messenger_kit.ts";
 
 const quick = { heartbeatMs: 30, lostAfterMs: 200 } as const;
 
-test("workers given by their ids need not join: their health is their heartbeat, and who closes has left", async () => {
+test("workers given by their ids need not join: their health is their heartbeat, and a closed one has left", async () => {
   await using t = await leakCheck();
   const leader = await t.messenger();
   const workers = [await t.messenger(), await t.messenger()];

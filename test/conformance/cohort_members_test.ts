@@ -9,7 +9,7 @@ import { until, within } from "../support/until.ts";
 import { lead, work } from "./cohort_kit.ts";
 import { bytes, fails, gate, text, thrown } from "./messenger_kit.ts";
 
-test("the leader takes workers out and in by itself, and who is not in cannot be taken out", async () => {
+test("the leader adds and removes workers by itself, and cannot remove others", async () => {
   await using t = await leakCheck();
   const led = await lead(t, { size: 2 });
   const { messenger, place } = await work(t, led);
@@ -60,7 +60,7 @@ test("a cohort without a size takes maxWorkers and no more, however they come, a
   assert.deepEqual(claiming.cohort.missingRanks(), []);
 });
 
-test("who is no worker arrives at no barrier and leaves nothing, and who is not the leader ends nobody", async () => {
+test("an instance that is no worker arrives at no barrier and cannot leave, and one that is no leader ends no worker", async () => {
   await using t = await leakCheck();
   const led = await lead(t, { size: 2 });
   const { messenger, place } = await work(t, led);

@@ -115,7 +115,7 @@ test("broadcasts reach every worker, and with acks each one's outcome is told", 
   assert.deepEqual(seen.filter((line) => line.startsWith("2")), ["2 all", "2 ranked", "2 odd"]);
 });
 
-test("what Dynamo calls broadcast_to_workers and broadcast_to_workers_with_acks are send and sync", async () => {
+test("Dynamo's broadcast_to_workers and broadcast_to_workers_with_acks are send and sync", async () => {
   await using t = await leakCheck();
   const led = await lead(t, { size: 1 });
   const seen: string[] = [];
@@ -222,7 +222,7 @@ test("payloads that are not there in time are outcomes of their own, and what is
   await assert.rejects(led.cohort.map("echo", () => never, { timeoutMs: Number.NaN }), TypeError);
 });
 
-test("nobody passes a barrier before all have come, and an all-gather gives everybody everything in order of rank", async () => {
+test("no worker passes a barrier before all have come, and an all-gather gives each all values in order of rank", async () => {
   await using t = await leakCheck();
   const led = await lead(t, { size: 3 });
   const places: CohortMembership[] = [];
@@ -245,7 +245,7 @@ test("nobody passes a barrier before all have come, and an all-gather gives ever
   }
 });
 
-test("close() tells the workers in order of rank, waits for what they do then, and tells who did not end", async () => {
+test("close() tells the workers in order of rank, waits for their ends, and reports those that did not end", async () => {
   await using t = await leakCheck();
   const led = await lead(t, { size: 3 });
   const told: string[] = [];
@@ -283,7 +283,7 @@ test("close() tells the workers in order of rank, waits for what they do then, a
   held.open();
 });
 
-test("what a worker does at the end may take longer than a silence that would make it lost", async () => {
+test("a worker's end may take longer than a silence that would make it lost", async () => {
   await using t = await leakCheck();
   const led = await lead(t, { size: 2 });
   const held = gate(t);
@@ -304,7 +304,7 @@ test("what a worker does at the end may take longer than a silence that would ma
   assert.equal(await slow.place.ended, "done");
 });
 
-test("a worker that has left and come back is waited for at the end, like everybody else", async () => {
+test("a worker that has left and come back is awaited at the end, like the others", async () => {
   await using t = await leakCheck();
   const led = await lead(t);
   const { messenger, place } = await work(t, led);

@@ -138,7 +138,7 @@ test("a call does not overtake messages that wait for its handler; others go on"
   assert.deepEqual(seen, ["0", "1", "2", "3", "other", "4", "5", "6"]);
 });
 
-test("messages that are refused or for nobody give their credit back", async () => {
+test("messages that are refused, or without a handler, give their credit back", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t, { server: small });
   server.registerHandler(amHandler("bad", () => {
@@ -229,7 +229,7 @@ test("with traffic both ways what there is to tell rides in frames that go anywa
   assert.equal(server.stats().credit.rode, rode);
 });
 
-test("a peer that dies releases those who wait, and they did not run", async () => {
+test("a peer that dies releases waiting senders, whose messages did not run", async () => {
   await using t = await leakCheck();
   const { server, client, send } = await held(t, { redialForMs: 0 });
   for (let i = 0; i < 4; i++) await send(i);
@@ -239,7 +239,7 @@ test("a peer that dies releases those who wait, and they did not run", async () 
   assert.equal(client.stats().credit.waiting, 0);
 });
 
-test("close() waits for those who wait within its time, and then ends them", async () => {
+test("close() waits for waiting senders within its time, and then ends them", async () => {
   await using t = await leakCheck();
   const { client, send } = await held(t);
   for (let i = 0; i < 4; i++) await send(i);

@@ -48,7 +48,7 @@ async function askWho(messenger: Messenger, to: InstanceId, timeoutMs = 5_000): 
   return new TextDecoder().decode(await messenger.unary("who", { to, timeoutMs }));
 }
 
-test("calls at once to an instance that nobody has told about ask discovery once", async () => {
+test("concurrent calls to an unregistered instance ask discovery once", async () => {
   await using t = await leakCheck();
   const server = await t.messenger();
   server.registerHandler(who(server));
@@ -81,7 +81,7 @@ test("an entry where another instance answers is dropped, and looked for anew", 
   assert.equal(book.asked, 2);
 });
 
-test("an entry where nobody answers for the heartbeat bound is dropped, and looked for anew", async () => {
+test("an entry without an answer within the heartbeat bound is dropped, and looked up again", async () => {
   await using t = await leakCheck();
   const server = await Messenger.create();
   const id = server.instanceId;
@@ -99,7 +99,7 @@ test("an entry where nobody answers for the heartbeat bound is dropped, and look
   assert.equal(book.asked, 2);
 });
 
-test("the owner of an event is found by its worker id, once for all who want it", async () => {
+test("the owner of an event is found by its worker id, once for all awaiters", async () => {
   await using t = await leakCheck();
   const owner = await t.messenger();
   const book = new Book();
@@ -135,7 +135,7 @@ test("the owner of an event is found by its worker id, once for all who want it"
   assert.equal(book.asked, 1);
 });
 
-test("who waits for discovery ends by its deadline, its signal, or the close, and leaves nothing", async () => {
+test("a wait for discovery ends by its deadline, its signal, or the close, and leaves nothing", async () => {
   await using t = await leakCheck();
   const owner = await t.messenger();
   const event = owner.events.newEvent();
@@ -176,7 +176,7 @@ test("an owner whom discovery does not know, or that it cannot ask for, is an er
   assert.equal(await within(waiting, 5_000, "the event"), 7);
 });
 
-test("a call to a service whose deadline comes before discovery gives up is TIMEOUT, and says why nobody was called", async () => {
+test("a call to a service whose deadline comes before discovery gives up is TIMEOUT, and says why no instance was called", async () => {
   await using t = await leakCheck();
   const client = await t.messenger({ discovery: new StaticDiscovery() });
   await fails(client.unary("who", { to: service("nobody"), timeoutMs: 50 }), {

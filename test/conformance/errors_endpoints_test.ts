@@ -186,7 +186,7 @@ test("create() refuses options of the wrong type or out of range before it opens
   });
 });
 
-test("connect() where nobody listens keeps trying until its time is up, then says what it found", async () => {
+test("connect() to an address without a listener retries until its time is up, then says what it found", async () => {
   await using t = await leakCheck();
   const client = await t.messenger();
   const endpoint = `tcp://127.0.0.1:${await freePort()}`;
@@ -203,7 +203,7 @@ test("connect() where nobody listens keeps trying until its time is up, then say
   await until(() => client.stats().transport.dialled === 0);
 });
 
-test("connect() succeeds when somebody starts to listen while it keeps trying", async () => {
+test("connect() succeeds when a listener appears while it retries", async () => {
   await using t = await leakCheck();
   const client = await t.messenger();
   const endpoint = `tcp://127.0.0.1:${await freePort()}`;
@@ -333,7 +333,7 @@ test("connect() to a name that cannot be resolved fails and names it", async () 
   }, 8_000);
 });
 
-test("calls to a registered peer that nobody answers for fail with PEER_UNREACHABLE and did not run", async () => {
+test("calls to a registered peer without an answer fail with PEER_UNREACHABLE and did not run", async () => {
   await using t = await leakCheck();
   const server = await t.messenger();
   const client = await t.messenger({ connectTimeoutMs: 120 });

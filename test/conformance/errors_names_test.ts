@@ -80,7 +80,7 @@ test("errors about a peer that is gone still show its name", async () => {
   });
 });
 
-test("what a cohort says of a worker shows its name, also of one that is lost", async () => {
+test("errors and statuses of a cohort show a worker's name, also of a lost one", async () => {
   await using t = await leakCheck();
   const led = await lead(t, { size: 1, lostAfterMs: 5_000 });
   const worker = await t.messenger({ listen: false, name: "press" });

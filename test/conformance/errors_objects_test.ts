@@ -75,7 +75,7 @@ test("JSON of an error has its message and what is known, and neither stack nor 
   }
 });
 
-test("the stack of a call's error has the line of whoever awaits the call", async () => {
+test("the stack of a call's error has the line that awaits the call", async () => {
   await using t = await leakCheck();
   const discovery = new StaticDiscovery();
   const { server, client, peer } = await pair(t, {

@@ -54,7 +54,7 @@ test(
   },
 );
 
-test("a listener logs what speaks no ZMTP, and who names another instance in its _hello", async () => {
+test("a listener logs clients without ZMTP, and peers that name another instance in their _hello", async () => {
   await using t = await leakCheck();
   const { logger, lines } = keptLog();
   const server = await t.messenger({ logger });

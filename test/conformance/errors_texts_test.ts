@@ -53,7 +53,7 @@ function endsFirst(mechanism: string): (socket: Socket) => void {
   };
 }
 
-test("who has no keys is FORBIDDEN also where the other end breaks off each handshake before it says what it wants", async () => {
+test("an instance without keys is FORBIDDEN also when the other end breaks off each handshake before it names its mechanism", async () => {
   await using t = await leakCheck();
   const client = await t.messenger({ listen: false });
   const wants = `tcp://127.0.0.1:${await closingPort(t, endsFirst("CURVE"))}`;
@@ -90,7 +90,7 @@ test("an instance that closes while it asks what is wanted of it does not wait f
   await fails(attempt, { code: "CLOSED" });
 });
 
-test("an instance that closes while it says hello to somebody silent does not wait for that to leave", async () => {
+test("an instance that closes during its hello to a silent peer does not wait for that to leave", async () => {
   await using t = await leakCheck();
   let connections = 0;
   const port = await closingPort(t, (socket) => {
@@ -106,7 +106,7 @@ test("an instance that closes while it says hello to somebody silent does not wa
   await fails(attempt, { code: "CLOSED" });
 });
 
-test("a call to a peer that cannot be reached says that it found no connection, not that nobody answered it", async () => {
+test("a call to an unreachable peer says that it found no connection, not that the peer did not answer it", async () => {
   await using t = await leakCheck();
   const client = await t.messenger();
   const gone = await t.messenger();
@@ -127,7 +127,7 @@ test("a call to a peer that cannot be reached says that it found no connection, 
   client.disconnect(to);
 });
 
-test("who has no keys is FORBIDDEN where keys are wanted, over TCP, over IPC and by peer info", {
+test("an instance without keys is FORBIDDEN where keys are required, over TCP, over IPC and by peer info", {
   skip: noCurve,
 }, async () => {
   await using t = await leakCheck();

@@ -101,7 +101,7 @@ test("a call whose input was checked for a while names its own time", async () =
   });
 });
 
-test("what a collective of a cohort ends with at a worker names the collective's own time", async () => {
+test("the error of a cohort's collective at a worker names the collective's own time", async () => {
   await using t = await leakCheck();
   const led = await lead(t, { size: 1, lostAfterMs: 5_000 });
   const held = gate(t);
@@ -143,7 +143,7 @@ test("an event whose owner had to be found first names the awaiter's own time", 
   });
 });
 
-test("where not the caller but an option says how long a peer is dialled, the error names the option", async () => {
+test("an error names the option that limits the time of dialling, if it is not the caller's", async () => {
   await using t = await leakCheck();
   const gone = await t.messenger();
   const info = peerInfoOf(gone.instanceId, gone.endpoints);

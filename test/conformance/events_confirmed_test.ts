@@ -56,7 +56,7 @@ test("a subscriber that completes the event itself is told once, and the others 
   assertNothingLeft(owner, other);
 });
 
-test("what was there first stands, and is what the awaiter gets", async () => {
+test("the first outcome stands, and is the awaiter's", async () => {
   await using t = await leakCheck();
   const { owner, other } = await instances(t);
   const valued = owner.events.newEvent();

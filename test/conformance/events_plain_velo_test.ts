@@ -237,7 +237,7 @@ test("a plain node that closes its connections is forgotten, and a closing insta
   assert.equal(fresh.events.stats().subscribers!.vanished, 1);
 });
 
-test("hostile messages about events are counted, and nobody else is harmed", async () => {
+test("hostile messages about events are counted, and disturb no others", async () => {
   await using t = await leakCheck();
   const { ours, node, worker } = await introduced(t);
   const friend = await t.messenger();

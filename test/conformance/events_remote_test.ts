@@ -62,7 +62,7 @@ test("the owner that was dialled awaits events of the instance that dialled it",
   assert.equal(await within(waiting, 5_000), 5);
 });
 
-test("a poison reason reaches those who wait and those who ask late, and is not asked for twice", async () => {
+test("a poison reason reaches awaiters, also late ones, and is not asked for twice", async () => {
   await using t = await leakCheck();
   const { owner, other } = await instances(t);
   const event = owner.events.newEvent();
@@ -107,7 +107,7 @@ test("awaiting a completed event again sends nothing, for as many as are remembe
   assert.equal(other.events.stats().remote!.networkLookups, 502, "the oldest made room");
 });
 
-test("many who wait for one event share one subscription", async () => {
+test("many awaiters of one event share one subscription", async () => {
   await using t = await leakCheck();
   const { owner, other } = await instances(t);
   const event = owner.events.newEvent();
@@ -169,7 +169,7 @@ test("a wait that is given up leaves nothing here and nothing at the owner", asy
   assert.equal(await within(other.events.awaiter(event.handle), 5_000), 1);
 });
 
-test("handles of the future, of unused indices and of nobody are answered", async () => {
+test("handles of the future, of unused indices and of no owner are answered", async () => {
   await using t = await leakCheck();
   const { owner, other } = await instances(t);
   const event = owner.events.newEvent();

@@ -280,7 +280,7 @@ test("with no room a sender waits in turn, gives up by its signal, or fails at o
   other.open();
 });
 
-test("notifications that nobody reads hold further messages back, and nothing is lost", async () => {
+test("unread notifications delay further messages, and nothing is lost", async () => {
   await using t = await leakCheck();
   const executor = open(t, { concurrency: 2, maxUnreadResponses: 3 });
   executor.registerHandlers({ fine: () => {} });

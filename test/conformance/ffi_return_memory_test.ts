@@ -13,7 +13,7 @@ function residentMiB(): number {
   return process.memoryUsage().rss / 2 ** 20;
 }
 
-test("what libzmq has freed between blocks that are still used goes back", async (context) => {
+test("memory that libzmq has freed between used blocks is returned", async (context) => {
   await using t = await leakCheck();
   const { backend } = await rawContext(t);
   const own = await rawContext(t);

@@ -70,7 +70,7 @@ test("a taken name is HANDLER_EXISTS unless the new handler replaces the old one
   ]);
 });
 
-test("replace registers like anything else where nobody has the name, also a contract's handler", async () => {
+test("replace registers an ordinary handler when the name is free, also a contract's handler", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   const entries = handlerStatus(server);
@@ -222,7 +222,7 @@ test("listHandlers() asks plain Velo as Velo asks, and gets names only", async (
   await node.nothingMore();
 });
 
-test("_list_handlers answers names to an empty question, and more to whoever asks for it", async () => {
+test("_list_handlers answers names to an empty question, and more on request", async () => {
   await using t = await leakCheck();
   const { server, node } = await introduced(t);
   server.registerHandler({ name: "mine", schema: jsonSchema({ type: "string" }), handle() {} });
@@ -256,7 +256,7 @@ test("_wait_for_handler answers the moment the handler is registered", async () 
   assert.equal(await within(asking, 2_000), '{"handler_name":"late","available":true}');
 });
 
-test("_wait_for_handler says false before whoever asks has given up", async () => {
+test("_wait_for_handler says false before its caller has given up", async () => {
   await using t = await leakCheck();
   const { server, node } = await introduced(t);
   const from = performance.now();
@@ -382,7 +382,7 @@ test("no more than maxHandlerWaits wait, and a place is free again when one is d
   assert.deepEqual(server.stats().handlerWaits, { waiting: 0, refused: 1 });
 });
 
-test("the names that are waited for are bounded, and who is one too many is refused and counted", async () => {
+test("awaited names are bounded, and one too many is refused and counted", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   const long = "x".repeat(60_000);
@@ -482,7 +482,7 @@ test("_register_service takes the later form with two endpoints", async () => {
   assert.deepEqual(server.peers()[0]!.endpoints, [ipc_endpoint, node.endpoint]);
 });
 
-test("_register_service refuses others' names and addresses that nobody can dial", async () => {
+test("_register_service refuses others' names and addresses that cannot be dialled", async () => {
   await using t = await leakCheck();
   const { server, node } = await introduced(t);
   const other = newInstanceId();

@@ -174,7 +174,7 @@ test("the messenger's own limit holds over thousands of calls for several handle
   }
 });
 
-test("a full queue answers OVERLOADED, nothing ran, and drops what nobody waits for; other handlers go on", async () => {
+test("a full queue answers OVERLOADED, nothing ran, and drops messages without an answer; other handlers go on", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   const held = gate(t);
@@ -299,7 +299,7 @@ test("a rate holds: what comes too soon waits, in order, and nothing is lost", a
   assert.ok(took >= 180 && took < 1_500, `it took ${took} ms`);
 });
 
-test("a handler that fails too often is stopped: who waits is told, who runs is aborted, other handlers go on", async () => {
+test("a handler that fails too often is stopped: waiting callers get an error, running tasks are aborted, other handlers go on", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   let aborted = 0;
@@ -321,7 +321,7 @@ test("a handler that fails too often is stopped: who waits is told, who runs is 
   balanced(counts(server, "bad"));
 });
 
-test("a frozen handler and a frozen lane delay nobody else", async () => {
+test("a frozen handler and a frozen lane delay no other handler", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   const held = gate(t);

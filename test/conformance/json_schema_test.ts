@@ -103,7 +103,7 @@ test("true takes everything, false nothing", () => {
   assert.deepEqual(faults(false, 1), [""]);
 });
 
-test("what is no schema of this draft is refused, and the message says where", () => {
+test("an invalid schema of this draft is refused, and the message says where", () => {
   const wrong: [JsonSchema, RegExp][] = [
     [{ type: "nothing" }, /schema\/type must be/],
     [{ properties: 3 }, /schema\/properties must be object/],
@@ -150,7 +150,7 @@ test("a schema is compiled once, as it was then", () => {
   assert.deepEqual(schema["~standard"].jsonSchema.input(), { properties: { n: { type: "number" } } });
 });
 
-test("schemas that nobody uses any more are forgotten", async () => {
+test("unused schemas are freed", async () => {
   const made: WeakRef<object>[] = [];
   for (let n = 0; n < 50; n++) {
     const schema = jsonSchema({

@@ -6,7 +6,7 @@ import { leakCheck } from "../support/fixture.ts";
 import { until } from "../support/until.ts";
 import { bytes, fails, gate, pair, text } from "./messenger_kit.ts";
 
-test("a handler sees who sent what to whom", async () => {
+test("a handler sees the sender, the message and the receiver", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   let seen: HandlerContext | undefined;
@@ -225,7 +225,7 @@ test("a synchronous handler may return its own payload while messages keep comin
   await Promise.all(calls);
 });
 
-test("what the context offers can be taken apart in the handler's parameters, json() too", async () => {
+test("the members of the context can be destructured in the handler's parameters, json() too", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   server.registerHandler(unaryHandler("sum", ({ json, handlerName }) => {

@@ -29,7 +29,7 @@ function waiter(t: LeakCheck, server: Messenger, name: string): Waiter {
   return seen;
 }
 
-test("a call that nobody answers in time is TIMEOUT and may have run", async () => {
+test("a call without an answer in time is TIMEOUT and may have run", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   const hold = gate(t);
@@ -474,7 +474,7 @@ test("a message without an answer has a signal too, which aborts when the time o
   assert.deepEqual(seen.map(({ aborted }) => aborted), [true, true]);
 });
 
-test("a handler that ends normally after its caller has cancelled disturbs nobody", async () => {
+test("a handler that ends normally after its caller has cancelled disturbs no other call", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   const hold = gate(t);

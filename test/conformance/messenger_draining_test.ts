@@ -152,7 +152,7 @@ test("a message that is still validated when the time is over did not run, and n
   assert.equal(runs, 0);
 });
 
-test("what waits for its turn when the instance closes is given back and did not run", async () => {
+test("a message that waits for its turn when the instance closes is given back and did not run", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   const hold = gate(t);

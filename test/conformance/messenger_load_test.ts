@@ -268,7 +268,7 @@ test("a full queue with overflow wait holds a send until its deadline or its sig
   await Promise.all(lost);
 });
 
-test("one peer that reads nothing holds nobody else up", async () => {
+test("one peer that reads nothing delays no other", async () => {
   await using t = await leakCheck();
   const deaf = await RawRouter.open(t, { small: true });
   const { server, client, peer } = await pair(t, { client: { highWaterMark: 2, maxQueuedMessages: 10 } });

@@ -272,7 +272,7 @@ test("a handler registers and unregisters handlers, itself too, while it handles
   assert.equal(text(await client.unary("again", { to: peer })), "again");
 });
 
-test("an answer inside a synchronous handler can be awaited by nobody else's message", async () => {
+test("an answer inside a synchronous handler cannot be awaited by another message", async () => {
   // Calls made while a message is being handled must not disturb the reply that is about to be written.
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
@@ -507,7 +507,7 @@ test("the answer belongs to the caller for good", async () => {
   for (let i = 100; i < 200; i++) assert.equal(text(kept[i]!), text(sent[i]!));
 });
 
-test("broadcast() reaches every known peer once, and says who got it and who did not", async () => {
+test("broadcast() reaches every known peer once, and reports the peers it reached and those it did not", async () => {
   await using t = await leakCheck();
   const hub = await t.messenger({ connectTimeoutMs: 100 });
   assert.deepEqual(await hub.broadcast("note"), { sent: [], failed: [] });

@@ -15,7 +15,7 @@ const add = contract("add", {
   output: z.object({ sum: z.number() }),
 });
 
-test("an instance says who and where it is", async () => {
+test("an instance reports its id and address", async () => {
   await using t = await leakCheck();
   const alone = await t.messenger();
   assert.match(alone.instanceId, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
@@ -182,7 +182,7 @@ test("many first calls to a registered peer share one connection, in their order
   assert.equal(client.stats().transport.dialled, 1);
 });
 
-test("what is sent on peerUp does not overtake what waited for the connection", async () => {
+test("messages sent on peerUp do not overtake those that waited for the connection", async () => {
   await using t = await leakCheck();
   const server = await t.messenger();
   const client = await t.messenger();
@@ -588,7 +588,7 @@ test("stats() adds up: every message sent is received, started, failed or refuse
   assert.deepEqual([us.transport.drops, them.transport.drops], [{}, {}]);
 });
 
-test("a connection that nobody uses carries no messages", async () => {
+test("an unused connection carries no messages", async () => {
   await using t = await leakCheck();
   const { server, client } = await pair(t);
   const before = [client.stats().transport.sentMessages, server.stats().transport.sentMessages];

@@ -101,7 +101,7 @@ test("handlers with the system's admission run beside a messenger's limits, and 
   await work;
 });
 
-test("whoever registers is offered to the watchers in their order until one takes it", async () => {
+test("a registering instance is offered to the watchers in order until one takes it", async () => {
   await using t = await leakCheck();
   const { client, peer, at } = await ports(t);
   const asked: string[] = [];

@@ -146,7 +146,7 @@ test("a request given back as message type 4 is PEER_DRAINING and did not run", 
   assert.deepEqual(drops(client), {});
 });
 
-test("frames that make no sense are counted and harm nobody", async () => {
+test("malformed frames are counted and disturb no other call", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   server.registerHandler(unaryHandler("echo", ({ payload }) => payload));

@@ -65,7 +65,7 @@ test("status() tells peerDown on both sides when a connection is lost, and peerU
   assert.deepEqual(atClient.entries.map(({ type }) => type), types);
 });
 
-test("status() tells peerDown with code CLOSED to whoever disconnects", async () => {
+test("status() reports peerDown with code CLOSED to the side that disconnects", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   const [atServer, atClient] = [listen(server), listen(client)];

@@ -110,7 +110,7 @@ async function dialsFew(t: LeakCheck, maxStrangerDials: number): Promise<Messeng
   return server;
 }
 
-test("what a stranger is answered by is dialled once it asks something, and ends with its connection", async () => {
+test("a stranger is dialled for its answer once it asks a question, and the link ends with its connection", async () => {
   await using t = await leakCheck();
   const server = await dialsFew(t, 10);
   const node = await PlainVelo.open(t);
@@ -128,7 +128,7 @@ test("what a stranger is answered by is dialled once it asks something, and ends
   assert.equal((await node.ask(server.endpoint, "echo", "again")).text, "again");
 });
 
-test("more strangers than may be dialled are all answered, and those where nobody listens make room first", async () => {
+test("more strangers than may be dialled are all answered, and those without a listener make room first", async () => {
   await using t = await leakCheck();
   const server = await dialsFew(t, 3);
   const nodes: PlainVelo[] = [];
@@ -149,7 +149,7 @@ test("more strangers than may be dialled are all answered, and those where nobod
   await until(() => server.stats().transport.dialled <= 3);
 });
 
-test("who left for good is no peer any more after forgetAfterMs; who came back in time, or may, still is", async () => {
+test("a peer that left for good is forgotten after forgetAfterMs; one that returned in time, or may, is not", async () => {
   await using t = await leakCheck();
   const hub = await t.messenger({ forgetAfterMs: 150 });
   const [leaves, returns] = [await t.messenger({ listen: false }), await t.messenger({ listen: false })];

@@ -41,7 +41,7 @@ async function taken(entry: OptionEntry, scene: OptionScene, options: unknown, w
 /** What is sent, whatever it is. */
 const values: readonly string[] = ["payload", "metadata"];
 
-test("an option that nobody knows is refused, with the name that was meant", async () => {
+test("an unknown option is refused, with the name that was meant", async () => {
   await using t = await leakCheck();
   const scene = await optionScene(t);
   for (const entry of optionEntries) {

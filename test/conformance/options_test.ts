@@ -138,7 +138,7 @@ test("rawPayload is no option of a call by contract", async () => {
   );
 });
 
-test("a broadcast with options that are wrong is refused although there is nobody to send to", async () => {
+test("a broadcast with wrong options is refused although there is no peer to send to", async () => {
   await using t = await leakCheck();
   const alone = await t.messenger();
   await assert.rejects(alone.broadcast("note", { timeoutMs: "5" } as never), /timeoutMs must be a number/);
@@ -163,7 +163,7 @@ test("curve: a secret key that is none is not quoted", async () => {
   );
 });
 
-test("options of a handler that nobody knows are refused where it is made", () => {
+test("unknown options of a handler are refused where it is made", () => {
   const message = /Cannot make handler "work": there is no option "concurency", did you mean "concurrency"\?/;
   assert.match(
     thrown(() => unaryHandler("work", () => new Uint8Array(), { concurency: 1 } as never)).message,

@@ -111,14 +111,14 @@ async function refused(
   state.answer = null;
 }
 
-test("what JSON would change or leave out is refused with its place, as a payload and as a result", async () => {
+test("values that JSON would change or drop are refused with their path, as a payload and as a result", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   const state = serve(server);
   for (const one of [...neither, ...onlyMsgpack]) await refused({ client, peer, state }, one, json);
 });
 
-test("what MessagePack cannot carry is refused with its place, as a payload and as a result", async () => {
+test("values that MessagePack cannot carry are refused with their path, as a payload and as a result", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   const state = serve(server);

@@ -31,7 +31,7 @@ test("an answer to a call on a plain node counts only over a connection that bea
   assert.equal(text(await call), "true");
 });
 
-test("where a plain node's own connection bears no id, another that bears one cannot answer for it", async () => {
+test("when a plain node's own connection bears no id, another that bears one cannot answer for it", async () => {
   await using t = await leakCheck();
   const ours = await t.messenger();
   const node = await PlainVelo.open(t, { routingId: null });

@@ -536,7 +536,7 @@ test("availableHandlers() and waitForHandler() ask as Velo does", async () => {
   await waiting;
 });
 
-test("close() says goodbye to nobody who would not understand it", async () => {
+test("close() says goodbye only to peers that understand it", async () => {
   await using t = await leakCheck();
   const { client, node } = await dialled(t);
   await client.close();

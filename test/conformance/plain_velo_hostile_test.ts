@@ -123,7 +123,7 @@ for (
   });
 }
 
-test("a header map that is no map of texts harms nobody", async () => {
+test("a header map that is no map of texts disturbs no other message", async () => {
   await using t = await leakCheck();
   const { server, node, works } = await listening(t);
   server.registerHandler(unaryHandler("headers", ({ headers }) => bytes(JSON.stringify(headers))));
@@ -175,7 +175,7 @@ test("a payload over the limit is nacked at once, and the connection lives", asy
   assert.deepEqual(server.stats().transport.drops, { payloadTooLarge: 3 * sizes.length });
 });
 
-test("a frame far over the limit costs its sender the connection, nobody else anything, and the log names the limit", async () => {
+test("a frame far over the limit costs its sender the connection, and no other peer; the log names the limit", async () => {
   await using t = await leakCheck();
   const { logger, lines } = keptLog();
   const { server, node, works } = await listening(t, { maxPayloadBytes: 10_000, logger });
@@ -217,7 +217,7 @@ test("a message of a hundred thousand parts is thrown away in portions while oth
   void node;
 });
 
-test("what strangers send without end is dropped, and what good peers ask meanwhile is answered soon", async () => {
+test("an endless stream of strangers is dropped, and calls of good peers are answered soon", async () => {
   // A runtime may keep some descriptors of its own for its next Worker.
   await using t = await leakCheck({ descriptors: false });
   const { server, works } = await listening(t);
@@ -284,7 +284,7 @@ class Impostor {
 const random = "0102030405060708";
 const digits = (instanceId: string) => instanceId.replaceAll("-", "");
 
-test("a connection of our kind that says who it is, is answered over that very connection", async () => {
+test("a zeromesh connection that introduces itself is answered over that very connection", async () => {
   await using t = await leakCheck();
   const { server, node } = await listening(t);
   const other = await PlainVelo.open(t);

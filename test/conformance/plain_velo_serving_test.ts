@@ -209,7 +209,7 @@ test("an unknown handler is a nack, also of a unary call, and nothing at all to 
   await node.nothingMore();
 });
 
-test("what a handler throws is its text: a failed response to unary, a nack to an acknowledged send", async () => {
+test("a handler's error is a text: a failed response to unary, a nack to an acknowledged send", async () => {
   await using t = await leakCheck();
   const { server, node } = await serving(t);
   await node.introduce(server.endpoint);
@@ -360,7 +360,7 @@ test("replies go to the worker that the id names, whichever connection the reque
   await node.nothingMore();
 });
 
-test("a request of a worker that nobody knows runs, and its answer is counted as going nowhere", async () => {
+test("a request of an unknown worker runs, and its answer is counted as dropped", async () => {
   await using t = await leakCheck();
   const { server, node, seen } = await serving(t);
   node.send(server.endpoint, 0, requestHeader(Kind.unary, node.nextId(), "echo"), "who are you");

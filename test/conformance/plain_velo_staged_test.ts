@@ -49,7 +49,7 @@ test("pieces of a staged payload that are too short, or do not add up, end with 
   assert.deepEqual(server.stats().staged, { fetching: 0, bytes: 0, fetched: 2, failed: 5 });
 });
 
-test("a handle that is no number, or of somebody else, is refused, and nobody is asked", async () => {
+test("a handle that is no number, or of another owner, is refused, and not fetched", async () => {
   await using t = await leakCheck();
   const server = await t.messenger();
   server.registerHandler(unaryHandler("echo", ({ payload }) => payload));

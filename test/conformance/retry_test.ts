@@ -97,7 +97,7 @@ test("attempts end with the deadline, with the caller's signal and with the mess
   await fails(closed, { code: "CLOSED", ran: "no" });
 });
 
-test("what would fail again is not sent again, and what may have run only where that is allowed", async () => {
+test("a call that would fail again is not retried, and one that may have run only where that is allowed", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   let runs = 0;
@@ -149,7 +149,7 @@ test("a call that may have run is sent again only where its caller allows that",
   assert.equal(text(await twice), "done");
 });
 
-test("what is sent again to a service goes to an instance that has not failed it, however they are chosen", async () => {
+test("a retried call to a service goes to an instance that has not failed it, whatever the balance", async () => {
   await using t = await leakCheck();
   const discovery = new StaticDiscovery();
   const held = gate(t);

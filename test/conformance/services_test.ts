@@ -62,7 +62,7 @@ test("round-robin: calls made at once, before anybody is connected, are shared o
   for (const id of new Set(answered)) assert.equal(answered.filter((one) => one === id).length, 3);
 });
 
-test("random: everybody is called, and not in turn", async () => {
+test("random: all instances are called, and not in turn", async () => {
   await using t = await leakCheck();
   const { client } = await workers(t, 3);
   const random = service("work", { balance: "random" });
@@ -73,7 +73,7 @@ test("random: everybody is called, and not in turn", async () => {
   assert.ok(order.some((id, call) => id === order[call + 1]));
 });
 
-test("least-in-flight: whoever has the fewest calls of this instance is called", async () => {
+test("least-in-flight: the instance with the fewest calls of this one is called", async () => {
   await using t = await leakCheck();
   const { workers: all, client } = await workers(t, 3);
   const gates = all.map((one) => {
@@ -131,7 +131,7 @@ test("an instance whose last five calls failed is passed over, and tried with on
   assert.equal(tried, 9, "an answer ends the rest");
 });
 
-test("an instance that drains is passed over: nobody sees its end", async () => {
+test("an instance that drains is skipped: no caller sees its end", async () => {
   await using t = await leakCheck();
   const { workers: [leaving, staying], client, discovery } = await workers(t, 2);
   const { opened, open } = gate(t);

@@ -93,7 +93,7 @@ test(
   },
 );
 
-test("an allow function is asked for each new connection, so that who is taken off the list stays out", {
+test("an allow function is asked for each new connection, so that a removed client stays out", {
   skip: noCurve,
 }, async () => {
   await using t = await leakCheck();

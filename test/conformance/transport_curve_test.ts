@@ -357,7 +357,7 @@ test("many at once, allowed and not, each get what is theirs", { skip: noCurve }
   assert.deepEqual(outcomes, others.map(({ publicKey }) => allowed.has(publicKey) ? "in" : "FORBIDDEN"));
 });
 
-test("what is no key is a TypeError, before anything is opened or dialled", { skip: noCurve }, async () => {
+test("an invalid key is a TypeError, before a socket is opened or dialled", { skip: noCurve }, async () => {
   await using t = await leakCheck();
   const keys = await keyPairs(1);
   const { publicKey, secretKey } = keys[0]!;

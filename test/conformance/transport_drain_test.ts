@@ -124,7 +124,7 @@ for (const side of ["dialled", "accepted"] as const) {
   });
 }
 
-test("who closes while it floods a peer has what it sent arrive", async () => {
+test("messages of an instance that closes while it floods a peer arrive", async () => {
   await using t = await leakCheck();
   const server = await t.messenger();
   let seen = 0;
@@ -140,7 +140,7 @@ test("who closes while it floods a peer has what it sent arrive", async () => {
   await until(() => seen === 20_000, { message: () => `${seen} of 20000` });
 });
 
-test("an instance that closes is waited for by nobody: many others go on calling each other", async () => {
+test("a closing instance delays no other: many go on calling each other", async () => {
   await using t = await leakCheck();
   const all = await Promise.all(Array.from({ length: 6 }, () => t.messenger({ redialForMs: 0 })));
   for (const each of all) each.registerHandler(unaryHandler("echo", ({ payload }) => payload));

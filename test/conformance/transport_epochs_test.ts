@@ -107,7 +107,7 @@ for (const [what, cut] of cuts) {
   });
 }
 
-test("what was cut off on the way to the peer did not run when it never left, and says so", async () => {
+test("a message that was cut off before it left did not run, and says so", async () => {
   await using t = await leakCheck();
   const { client, peer, proxy } = await proxied(t, {
     client: { highWaterMark: 1, redialForMs: 0, features: { batch: false } },
@@ -267,7 +267,7 @@ test("another instance where a peer used to be is told in status(), and gets not
   assert.equal(got, 1);
 });
 
-test("two instances with one id that dial the same listener disturb nobody else", async () => {
+test("two instances with one id that dial the same listener disturb no others", async () => {
   await using t = await leakCheck();
   const server = await t.messenger({ ipc: false });
   server.registerHandler(unaryHandler("echo", ({ payload }) => payload));

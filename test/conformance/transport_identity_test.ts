@@ -42,7 +42,7 @@ test("connect() to another instance with one's own id is IDENTITY_MISMATCH at on
   assert.equal(await third.connect(two.endpoint), one.instanceId);
 });
 
-test("an answer in one's own name from somewhere else is IDENTITY_MISMATCH, whoever gives it", async () => {
+test("an answer in one's own name from another place is IDENTITY_MISMATCH, whatever its sender", async () => {
   await using t = await leakCheck();
   const router = await RawRouter.open(t);
   const client = await t.messenger();

@@ -159,7 +159,7 @@ test("messages of a peer are handled in order, whether they wait behind a batch 
   }
 });
 
-test("what a stranger sends behind a batch waits for its turn, and is counted", async () => {
+test("messages of a stranger behind a batch wait for their turn, and are counted", async () => {
   await using t = await leakCheck();
   const server = await t.messenger();
   const taken = takeNotes(server, 1);
@@ -180,7 +180,7 @@ test("what a stranger sends behind a batch waits for its turn, and is counted", 
   assert.equal(server.stats().transport.backlogBytes, 0);
 });
 
-test("what a stranger had sent before it left is handled before it is forgotten", async () => {
+test("messages of a stranger that has left are handled before it is forgotten", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   server.registerHandler(unaryHandler("echo", ({ payload }) => payload));
@@ -224,7 +224,7 @@ test("the loss of one peer is told while the messages of another go on and on", 
   await Promise.all(calls);
 });
 
-test("what a server had sent before it was lost is handled, an answer too, and then its loss is told", async () => {
+test("messages of a lost server are handled, an answer too, and then its loss is reported", async () => {
   await using t = await leakCheck();
   const client = await t.messenger({ listen: false, redialForMs: 0 });
   const taken = takeNotes(client, 1);

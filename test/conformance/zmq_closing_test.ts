@@ -212,7 +212,7 @@ for (const waiter of waiterKinds) {
   });
 }
 
-test("what was sent before close() still leaves within the linger, and no longer", async () => {
+test("messages sent before close() still leave within the linger, and no longer", async () => {
   await using t = await leakCheck();
   const outside = await rawContext(t);
   const pull = outside.socket("PULL").set("RCVHWM", 0);
@@ -246,7 +246,7 @@ test("an unreachable peer holds a context for its linger and no longer, and this
   assert.ok(ticks > 15, `${ticks} ticks meanwhile: the thread was blocked`);
 });
 
-test("without a linger an unreachable peer holds nobody", async () => {
+test("without a linger an unreachable peer delays no close", async () => {
   await using t = await leakCheck();
   const context = t.use(await Context.create());
   const push = context.socket("PUSH").set("LINGER", -1);

@@ -99,7 +99,7 @@ for (const endpoint of ["tcp://127.0.0.1:*", "inproc://messages"]) {
   });
 }
 
-test("what was sent may be changed, cut and given away right after", async () => {
+test("memory of a sent message may be changed, cut and given away right after", async () => {
   await using t = await leakCheck();
   const context = await rawContext(t);
   const { bound, connected } = linked(context, "PAIR", "PAIR");
@@ -113,7 +113,7 @@ test("what was sent may be changed, cut and given away right after", async () =>
   }
 });
 
-test("what was received belongs to the receiver for good", async () => {
+test("memory of a received message belongs to the receiver for good", async () => {
   await using t = await leakCheck();
   const context = await rawContext(t);
   const { bound, connected } = linked(context, "PAIR", "PAIR");
@@ -244,7 +244,7 @@ for (const waiter of waiterKinds) {
   });
 }
 
-test("a ROUTER tells that nobody has a routing id, takes nothing, and goes on working", async () => {
+test("a ROUTER reports a routing id without a peer, takes nothing, and goes on working", async () => {
   await using t = await leakCheck();
   const context = await rawContext(t);
   const router = context.socket("ROUTER").set("ROUTER_MANDATORY", 1);

@@ -130,7 +130,7 @@ test("only the events of the mask are told", async () => {
   assert.deepEqual(new Set(log.names), new Set(["ACCEPTED", "DISCONNECTED"]));
 });
 
-test("nobody at a port is CLOSED, and then silence", async () => {
+test("a port without a listener is CLOSED, and then silence", async () => {
   await using t = await leakCheck();
   const context = await rawContext(t);
   const client = dealer(context);
@@ -340,7 +340,7 @@ test("monitored sockets that dial, lose and close again and again leave a contex
   await until(() => log.names.includes("HANDSHAKE_SUCCEEDED"));
 });
 
-test("thousands of events that wait for a busy reader stop nobody, and none of them is lost", async () => {
+test("thousands of events that wait for a busy reader stop no socket, and none of them is lost", async () => {
   await using t = await leakCheck();
   const context = await rawContext(t);
   const outside = await rawContext(t);
@@ -412,7 +412,7 @@ test("a listener that closes its socket, or another one, while events are told i
   assert.equal(context.openSockets, 1);
 });
 
-test("where one reader cannot serve all monitors, each has its own, and none of their events is lost", async () => {
+test("without a shared reader each monitor has its own, and none of their events is lost", async () => {
   await using t = await leakCheck();
   const context = await rawContext(t);
   const { backend, reactor } = context;

@@ -44,7 +44,7 @@ test("a CURVE key is text of 40 characters, set as text or as its 32 bytes", { s
   assert.throws(() => socket.set("CURVE_SERVERKEY", "too short"), { code: "ZMQ_ERROR" });
 });
 
-test("what libzmq tells about a socket can be read", async () => {
+test("read-only options of a socket can be read", async () => {
   await using t = await leakCheck();
   const context = await rawContext(t);
   const socket = context.socket("PULL");
@@ -112,7 +112,7 @@ test("a number that does not fit its option is a RangeError, and is not cut to w
   assert.deepEqual([socket.get("SNDHWM"), socket.get("MAXMSGSIZE"), socket.get("AFFINITY")], before);
 });
 
-test("what libzmq refuses is ZMQ_ERROR with the option, the errno and its name", async () => {
+test("a value that libzmq refuses is ZMQ_ERROR with the option, the errno and its name", async () => {
   await using t = await leakCheck();
   const context = await rawContext(t);
   const socket = context.socket("DEALER");

@@ -196,7 +196,7 @@ test(
   },
 );
 
-test("nobody answers a call in a Python node's stead by guessing its id", { skip }, async () => {
+test("a third node that guesses the id of a call to a Python node cannot answer it", { skip }, async () => {
   await using t = await leakCheck();
   const ours = await t.messenger();
   const node = run(t, "serve");

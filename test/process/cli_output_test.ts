@@ -93,7 +93,7 @@ test("zeromesh exits with 1 when standard output takes no more", async () => {
   assert.match(child.errorText, /cannot write to standard output/);
 });
 
-test("zeromesh peers names an endpoint where nobody answers beside the instances that do", async () => {
+test("zeromesh peers names an endpoint without an answer beside the instances that answer", async () => {
   await using t = await leakCheck();
   const { endpoint, instanceId } = await service(t);
   const dead = "tcp://127.0.0.1:1";

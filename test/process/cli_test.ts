@@ -46,7 +46,7 @@ test("zeromesh call calls by id, by endpoint and by service", async () => {
   assert.match(missing.errors, /HANDLER_NOT_FOUND/);
 });
 
-test("zeromesh ping measures, and fails when nobody answers", async () => {
+test("zeromesh ping measures, and fails without an answer", async () => {
   await using t = await leakCheck();
   const path = `${temporaryFolder(t, "cli")}/peers.json`;
   const peer = await startPeer(t, `file:${path}`, []);

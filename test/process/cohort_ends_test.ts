@@ -19,7 +19,7 @@ async function arrived({ leader }: Crew, count: number): Promise<void> {
   await until(() => waiting() === count, { message: () => `${count} workers to wait, not ${waiting()}` });
 }
 
-test("at the end a frozen worker delays nobody: the others end at once, and it alone is reported, when the time is over", async () => {
+test("at the end a frozen worker delays no other: the others end at once, and it alone is reported, when the time is over", async () => {
   await using t = await leakCheck();
   const led = await crew(t, 3, { lostAfterMs: 5_000 }, { endsForMs: 100 });
   const [frozen, ...others] = ranked(led) as [SpawnedProcess, SpawnedProcess, SpawnedProcess];
@@ -82,7 +82,7 @@ test("a worker killed while others wait at a barrier ends the cohort, and each o
   assert.equal((results.failures[0]!.error as { code?: string }).code, "COHORT_WORKER_LOST");
 });
 
-test("where the rest goes on without a lost worker, those who wait for it are told, and those who can do without it pass", async () => {
+test("after the loss of a worker, waiters for it get an error, and those that can go on without it pass", async () => {
   await using t = await leakCheck();
   const led = await crew(t, 3, { size: undefined, failurePolicy: "continue" });
   const [first, second, third] = ranked(led) as [SpawnedProcess, SpawnedProcess, SpawnedProcess];

@@ -50,7 +50,7 @@ test("file: an entry that a plain writer overwrites comes back at once", async (
   });
 });
 
-test("file: entries of others are kept as they are, with fields that nobody here knows", async () => {
+test("file: entries of others are kept unchanged, with unknown fields", async () => {
   await using t = await leakCheck();
   const path = `${temporaryFolder(t, "file")}/peers.json`;
   const other = '{"instance_id":"a0112233-4455-4677-8899-aabbccddeeff","worker_id":7328158447628002822,' +
@@ -86,7 +86,7 @@ test("file: an id whose worker id belongs to another entry is refused, and the o
   await freed.unregister();
 });
 
-test("file: a dead process's entry is removed once nobody has answered for the heartbeat bound", async () => {
+test("file: a dead process's entry is removed after the heartbeat bound without an answer", async () => {
   await using t = await leakCheck();
   const path = `${temporaryFolder(t, "file")}/peers.json`;
   const peer = await startPeer(t, `file:${path}`, ["resize"]);

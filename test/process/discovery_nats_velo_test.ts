@@ -92,7 +92,7 @@ test(
   },
 );
 
-test("nats: an answer about somebody else, or that is none, finds nobody", { skip }, async () => {
+test("nats: an answer about another instance, or a malformed one, finds no peer", { skip }, async () => {
   await using t = await leakCheck();
   const { discovery, nats } = await scene(t);
   const whole = bytesOf(peerInfoA.msgpack);

@@ -207,7 +207,7 @@ test("1000 connections that never speak cost good peers nothing, and are forgott
   });
 });
 
-test("5000 connections that come and go while a server's JavaScript stands still hurt nobody afterwards", async () => {
+test("5000 connections that come and go while a server's JavaScript is blocked disturb no later call", async () => {
   await using t = await leakCheck();
   const server = await start(t);
   const client = await t.messenger({ timeoutMs: 20_000 });

@@ -66,7 +66,7 @@ for (const how of ["plain", "awaited", "large", "client"]) {
   });
 }
 
-test("what flush() has seen off arrives although the process ends", async () => {
+test("messages flushed by flush() arrive although the process ends", async () => {
   await using t = await leakCheck();
   const server = await t.messenger();
   let noted = 0;
@@ -127,7 +127,7 @@ test("an instance in a Worker calls and is called, and both end cleanly", async 
   assert.deepEqual(await ended(child), clean, child.errorText);
 });
 
-test("a Worker that is terminated with a live instance harms nobody, and calls to it end in time", async () => {
+test("a Worker that is terminated with a live instance disturbs no other instance, and calls to it end in time", async () => {
   const rounds = longRun ? 10 : 2;
   await using child = start("terminated", String(rounds));
   await child.waitForLine("closed", 30_000);

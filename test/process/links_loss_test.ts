@@ -221,7 +221,7 @@ test("a successor on the same port gets nothing that was meant for its predecess
   assert.deepEqual(await counts(client, peer), { held: 0, noted: 0 });
 });
 
-test("a call to a peer that was killed dials it, and when nobody answers it did not run", async () => {
+test("a call to a peer that was killed dials it, and without an answer it did not run", async () => {
   await using t = await leakCheck();
   const { child, client, id } = await dialled(t, ["serve"], { client: { redialForMs: 0 } });
   process.kill(child.pid, "SIGKILL");
@@ -234,7 +234,7 @@ test("a call to a peer that was killed dials it, and when nobody answers it did 
   assert.deepEqual([gone!.code, gone!.ran], ["TIMEOUT", "no"]);
 });
 
-test("nobody at an address is PEER_UNREACHABLE in time, with the reason", async () => {
+test("an address without a listener is PEER_UNREACHABLE in time, with the reason", async () => {
   await using t = await leakCheck();
   const client = await t.messenger();
   const port = await freePort();

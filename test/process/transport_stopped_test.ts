@@ -164,7 +164,7 @@ test("a stopped peer that is waited for costs no processor time", async () => {
   await client.close({ timeoutMs: 0 });
 });
 
-test("a server dies while thousands of its answers are unread: the caller, who stands still, is not aborted", async () => {
+test("a server dies while thousands of its answers are unread: the stopped caller is not aborted", async () => {
   await using t = await leakCheck();
   const dying = await start(t);
   const victim = startRole(t, ["victim", dying.endpoint]);

@@ -69,7 +69,7 @@ test("a refused first worker decides nothing, and when the last one has left the
   }
 });
 
-test("a rank is free again when its worker has gone, whoever comes for it", () => {
+test("a rank is free again when its worker has gone", () => {
   const cohort = members({ size: 2, ranks: "claimed" });
   join(cohort, [0, 1]);
   cohort.remove(cohort.get(id(0))!);
@@ -79,7 +79,7 @@ test("a rank is free again when its worker has gone, whoever comes for it", () =
   assert.equal(cohort.complete, true);
 });
 
-test("full is not complete: a lost worker's place is taken, by whoever brings its rank, and not without one", () => {
+test("full is not complete: a lost worker's place goes to a worker with its rank, and not without one", () => {
   const cohort = members({ size: 2, ranks: "claimed" });
   join(cohort, [0, 1]);
   cohort.get(id(1))!.state = "lost";

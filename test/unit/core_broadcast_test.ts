@@ -4,7 +4,7 @@ import { Broadcast } from "../../src/core/mod.ts";
 type Entry = { readonly type: "entry"; readonly n: number };
 const entry = (n: number): Entry => ({ type: "entry", n });
 
-test("everybody who listens gets every entry from the subscription on, in order", async () => {
+test("every subscriber gets every entry from its subscription on, in order", async () => {
   const broadcast = new Broadcast<Entry>();
   broadcast.publish(entry(0));
   const one = broadcast.subscribe();
@@ -16,7 +16,7 @@ test("everybody who listens gets every entry from the subscription on, in order"
   expect(await Array.fromAsync(two)).toEqual([entry(2)]);
 });
 
-test("an entry that comes while somebody waits goes to the one who has waited longest", async () => {
+test("an entry goes to the reader that has waited longest", async () => {
   const broadcast = new Broadcast<Entry>();
   const reader = broadcast.subscribe();
   const waiting = [reader.next(), reader.next()];
@@ -40,7 +40,7 @@ test("a slow reader loses the oldest entries and is told how many, each time ane
   expect((await reader.next()).value).toEqual(entry(6));
 });
 
-test("close() lets buffers be read to their end and ends who waits", async () => {
+test("close() lets buffers be read to their end and ends waiting readers", async () => {
   const broadcast = new Broadcast<Entry>();
   const full = broadcast.subscribe();
   const empty = broadcast.subscribe();

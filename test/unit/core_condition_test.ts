@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { Condition } from "../../src/core/mod.ts";
 import { FakeClock } from "./core_fake_clock.ts";
 
-test("each one who waits for a condition looks at every change, until it holds or never will", async () => {
+test("each waiter for a condition checks it at every change, until it holds or never will", async () => {
   const clock = new FakeClock();
   const condition = new Condition(clock);
   let number = 0;

@@ -25,7 +25,7 @@ test("a window says when it is time to look for more: at half of it, at half of 
   expect(looks(4)).toEqual([2, 3, 4]);
 });
 
-test("what was spent and did not go is given back", () => {
+test("credit that was spent but not sent is given back", () => {
   const window = new CreditWindow({ count: 1, bytes: 10 });
   window.spend(10);
   window.giveBack(10);
@@ -102,7 +102,7 @@ test("sender and receiver never stand still together, whatever the window and th
   }
 });
 
-test("a line serves in order, those who leave are passed over, and nobody overtakes", () => {
+test("a line serves in order, skips those that left, and lets none overtake", () => {
   const line = new Line();
   const went: number[] = [];
   let room = 0;

@@ -9,7 +9,7 @@ function contents<T>(deque: Deque<T>): T[] {
   return items;
 }
 
-test("what goes in first comes out first", () => {
+test("items come out in the order in which they went in", () => {
   const deque = new Deque<string>();
   expect(deque.size).toBe(0);
   expect(deque.shift()).toBeUndefined();

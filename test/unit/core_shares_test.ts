@@ -23,7 +23,7 @@ test("one sender gets sixteen seventeenths of the places, and the next ones alwa
   expect(fill(shares, "y")).toBeGreaterThan(100_000);
 });
 
-test("few places are for whoever comes, all of them, and this side has no share", () => {
+test("a sender may take all of a few places, and this side has no share", () => {
   for (const limit of [1, 2, 16]) expect(fill(new Shares(limit), "a")).toBe(limit);
   const shares = new Shares<string>(100);
   expect(fill(shares, null)).toBe(100);
@@ -31,7 +31,7 @@ test("few places are for whoever comes, all of them, and this side has no share"
   expect(shares.taken).toBe(0);
 });
 
-test("who wants several places gets all of them or none", () => {
+test("a request for several places gets all of them or none", () => {
   const shares = new Shares<string>(100);
   expect(shares.take("a", 101)).toBe(false);
   expect(shares.take("a", 90)).toBe(true);
@@ -55,7 +55,7 @@ test("memory that waits for one sender's share lets another sender's pass", asyn
   expect(budget.taken).toBe(16);
 });
 
-test("what one instance ends pushes out its own reasons, and leaves those of others", () => {
+test("outcomes of one peer's messages displace that peer's own entries, and no others", () => {
   const history = new History(34);
   const handles = Array.from({ length: 200 }, (_, i) => makeHandle(7n, i, 1));
   const [greedy, other] = [newInstanceId(), newInstanceId()];

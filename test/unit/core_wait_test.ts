@@ -34,7 +34,7 @@ test("a held promise comes to what it comes to, to the signal's reason, or to an
   expect(clock.timers).toEqual([]);
 });
 
-test("who listens to a signal is called once: at its abort, or at once when it has aborted", () => {
+test("a listener of a signal is called once: at its abort, or at once when it has aborted", () => {
   const calls: string[] = [];
   const controller = new AbortController();
   onAbort(controller.signal, () => calls.push("gone"))[Symbol.dispose]();

@@ -6,7 +6,7 @@ import { within } from "../support/until.ts";
 
 const reason = { code: "EVENT_POISONED" };
 
-test("an event that is triggered wakes everybody who waits, and those who come later", async () => {
+test("a triggered event wakes its awaiters, also those that come later", async () => {
   const events = EventManager.local();
   const event = events.newEvent();
   const waiting = [events.awaiter(event.handle), events.awaiter(event.handle, { timeoutMs: 1_000 })];
@@ -17,7 +17,7 @@ test("an event that is triggered wakes everybody who waits, and those who come l
   assert.deepEqual(await events.poll(event.handle), { status: "ready", value: undefined });
 });
 
-test("the value of an event is what its JSON says, for everybody", async () => {
+test("the value of an event is parsed from its JSON, for every awaiter", async () => {
   const events = EventManager.local();
   const event = events.newEvent();
   const waiting = events.awaiter(event.handle);
@@ -43,7 +43,7 @@ test("a value without JSON, or too large, is refused and the event stays pending
   assert.equal(await events.awaiter(event.handle), "12345678");
 });
 
-test("a poisoned event fails those who wait and those who come later, with the first reason", async () => {
+test("a poisoned event fails its awaiters, also those that come later, with the first reason", async () => {
   const events = EventManager.local();
   const event = events.newEvent();
   const waiting = events.awaiter(event.handle);
@@ -157,7 +157,7 @@ test("a wait that is over leaves no listener at its signal", async () => {
   assert.equal(listeners, 0);
 });
 
-test("handles of other managers, of nobody and of the future are EVENT_UNKNOWN", async () => {
+test("handles of other managers, of no owner and of the future are EVENT_UNKNOWN", async () => {
   const [events, other] = [EventManager.local(), EventManager.local()];
   const own = events.newEvent();
   const foreign = [
@@ -224,7 +224,7 @@ test("a merged event waits for all even after a failure, and collects every reas
   });
 });
 
-test("a latch opens when so many have arrived, by arrive() or by their part", async () => {
+test("a latch opens after its count of arrivals, by arrive() or by their part", async () => {
   const events = EventManager.local();
   const latch = events.latch(3);
   const open = events.awaiter(latch.handle);
@@ -246,7 +246,7 @@ test("a latch that is left breaks", async () => {
   await assert.rejects(within(events.awaiter(handle), 1_000), reason);
 });
 
-test("a barrier lets nobody through before all have arrived, round after round", async () => {
+test("a barrier passes no participant before all have arrived, round after round", async () => {
   const events = EventManager.local();
   const barrier = events.barrier("start", 3);
   for (let round = 0; round < 3; round++) {
@@ -272,7 +272,7 @@ test("a participant that gives up breaks the barrier's round for all, and the ne
   assert.equal(events.stats().own.pending, 0);
 });
 
-test("a barrier refuses those who wait for another number, and too many barriers", async () => {
+test("a barrier refuses participants that expect another number, and too many barriers", async () => {
   const events = EventManager.local({ maxBarriers: 1 });
   const waiting = events.barrier("start", 2).arrive();
   await assert.rejects(events.barrier("start", 3).arrive(), { code: "PAYLOAD_INVALID", message: /for 2/ });

@@ -30,7 +30,7 @@ test("an index is used again with the next generation once its event is complete
   assert.equal(table.outcomeOf(first), triggered);
 });
 
-test("what was never made has no outcome: the future, generation 0, other owners, the other kind", () => {
+test("handles that were never made have no outcome: the future, generation 0, other owners, the other kind", () => {
   const table = new EventTable(owner, false, limits);
   const slot = table.create();
   table.complete(slot, triggered);

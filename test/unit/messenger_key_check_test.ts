@@ -31,7 +31,7 @@ test("true lets a key in, and so does a promise of it; nothing else does", async
   }
 });
 
-test("a promise that does not settle within two seconds lets nobody in, whatever it says later", async () => {
+test("a promise that does not settle within two seconds admits no client, whatever its later value", async () => {
   const late = Promise.withResolvers<boolean>();
   const { check, guard, clock } = checked(() => late.promise);
   const decision = check("key");

@@ -8,7 +8,7 @@ function crowd(size: number): { table: PeerTable; strangers: Peer[] } {
   return { table, strangers: Array.from({ length: size }, () => table.meet(newInstanceId())) };
 }
 
-test("a stranger takes the place of the one that has been silent for longest, and of nobody known", () => {
+test("a stranger takes the place of the stranger that has been silent for longest, and of no known peer", () => {
   const { table, strangers } = crowd(4);
   const friends = Array.from({ length: 4 }, () => table.know(newInstanceId()));
   const [first, second, third] = strangers as [Peer, Peer, Peer];

@@ -86,12 +86,12 @@ test("round-robin takes turns", async () => {
   assert.deepEqual([d.pick(), d.pick(), d.pick()], first);
 });
 
-test("random reaches everybody", async () => {
+test("random reaches all instances", async () => {
   using d = await directoryOf(3);
   assert.equal(d.picks(200, "random").size, 3);
 });
 
-test("least-in-flight takes whoever has the fewest calls", async () => {
+test("least-in-flight takes the instance with the fewest calls", async () => {
   using d = await directoryOf(3);
   const busy = Promise.withResolvers<void>();
   for (const id of d.ids.slice(0, 2)) d.track(id, busy.promise);

@@ -56,7 +56,7 @@ test("many messages of one turn leave as one, the first of a new burst alone", a
   expect(link.messages.map(([, value]) => value)).toEqual(Array.from({ length: 200 }, (_, i) => i));
 });
 
-test("what continuations of the same turn add leaves with it", async () => {
+test("messages that continuations of the same turn add leave with it", async () => {
   const link = batching();
   await busyBefore(link);
   link.put([0]);

@@ -49,7 +49,7 @@ test("any port and any interface can be listened on, and not dialled", () => {
   }
 });
 
-test("what is no endpoint is ENDPOINT_INVALID with the text, the reason and what is expected", () => {
+test("an invalid endpoint is ENDPOINT_INVALID with the text, the reason and the expected form", () => {
   const cases: [text: string, why: RegExp][] = [
     ["", /no scheme/],
     ["127.0.0.1:80", /no scheme/],

@@ -31,7 +31,7 @@ test("without room messages wait in order, and those behind them too though ther
   expect(link.blockings).toEqual([true, false]);
 });
 
-test("a retry sends as far as there is room, and no more than so many messages at a time", () => {
+test("a retry sends as far as there is room, and a limited number of messages at a time", () => {
   const link = new FakeLink(fakeShared({ maxQueuedMessages: 10_000 }));
   link.free = 0;
   for (let i = 0; i < 1_000; i++) link.put([i % 256]);
@@ -72,7 +72,7 @@ test("the queue is bounded in bytes, and a message above the bound goes alone", 
   expect(link.put([])).toBe(full);
 });
 
-test("what waits is a copy unless it was given away", () => {
+test("a queued payload is a copy unless it is owned", () => {
   const link = new FakeLink(fakeShared());
   link.free = 0;
   const payload = Uint8Array.of(1);
@@ -102,7 +102,7 @@ test("a message can be taken back until it has left, once", () => {
   expect(link.flushed).toBeTrue();
 });
 
-test("who waits until all has left is told also when the last of it leaves in a batch", async () => {
+test("a flush resolves also when the last message leaves in a batch", async () => {
   const link = new FakeLink(fakeShared());
   link.free = 0;
   link.put([1]);
@@ -176,7 +176,7 @@ test("nothing overtakes what waits for room, however small it is", () => {
   expect(values(link)).toEqual([1, 2, 3]);
 });
 
-test("who waits for room and needs it no more does not stop those behind", () => {
+test("a waiter for room that needs it no more does not stop those behind it", () => {
   const link = new FakeLink(fakeShared({ maxQueuedMessages: 1 }));
   link.free = 0;
   link.put([1]);

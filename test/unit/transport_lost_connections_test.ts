@@ -40,7 +40,7 @@ test("a connection is at its end when nothing of it came for a whole round of th
   expect(after).toBeWithin(36, 109);
 });
 
-test("messages of connections that are not lost keep nobody", () => {
+test("messages of connections that are not lost delay no end", () => {
   const { all, ended } = make();
   const lost = new Lost();
   all.add(lost);

@@ -112,7 +112,7 @@ test("of a Unix socket everything has left when nothing in it is unread, and bef
   expect(fill(outlet, mebibyte)).toBeGreaterThan(7);
 });
 
-test("what was counted too high is put right when the system holds nothing", () => {
+test("a count that is too high is corrected when the system holds nothing", () => {
   const { kernel, clock, open, ends, all } = make();
   const outlet = open();
   outlet.handed(20, mebibyte);
@@ -137,7 +137,7 @@ test("a connection from which nothing leaves for slowPeerMs is ended, and one fr
   expect(ends[0]).toContain("slowPeerMs");
 });
 
-test("where nothing tells what leaves, a connection that libzmq takes nothing for is ended", () => {
+test("without the kernel's answer, a connection for which libzmq takes nothing is ended", () => {
   const { clock, all, ends } = make();
   const outlet = new Outlet(all, (reason) => void ends.push(reason));
   expect(fill(outlet, mebibyte)).toBe(10_000);
@@ -160,7 +160,7 @@ test("only the very connection is shut down, and not another one with its descri
   expect(kernel.ended).toEqual([7]);
 });
 
-test("a connection that is over holds nothing, and nobody looks at it any more", () => {
+test("an ended connection holds nothing, and is not observed any more", () => {
   const { clock, open, all } = make();
   const outlet = open();
   fill(outlet, mebibyte);

@@ -148,7 +148,7 @@ test("endpointsOf() falls back to the plain endpoint, and to none", () => {
   expect(endpointsOf(peerInfoOf(a, []))).toEqual([]);
 });
 
-test("peerInfoOf() refuses endpoints that nobody could dial", () => {
+test("peerInfoOf() refuses endpoints that cannot be dialled", () => {
   expect(() => peerInfoOf(a, ["inproc://x"])).toThrow(RangeError);
   expect(() => peerInfoOf(a, Array.from({ length: 17 }, () => nodeA.endpoint))).toThrow(RangeError);
 });

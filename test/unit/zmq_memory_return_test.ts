@@ -28,7 +28,7 @@ test("memory goes back once much has passed and little passes any more", () => {
   expect([at.length, clock.timers.length]).toEqual([1, 0]);
 });
 
-test("where little passes nothing is given back, and nothing planned", () => {
+test("little traffic returns no memory, and plans no return", () => {
   const { clock, at, memory } = make();
   for (let i = 0; i < 60; i++) memory.passed(mebibyte);
   memory.freed(mebibyte);
@@ -37,7 +37,7 @@ test("where little passes nothing is given back, and nothing planned", () => {
   expect(at).toEqual([]);
 });
 
-test("what is free at once goes back at once, and not again for some seconds", async () => {
+test("memory that is freed at once is returned at once, and not again for some seconds", async () => {
   const { clock, at, memory } = make();
   for (let i = 0; i < 100; i++) {
     memory.freed(32 * mebibyte);
@@ -49,7 +49,7 @@ test("what is free at once goes back at once, and not again for some seconds", a
   for (const [i, time] of at.entries()) if (i > 0) expect(time - at[i - 1]!).toBeGreaterThanOrEqual(5_000);
 });
 
-test("where the C library cannot be asked it is asked once", () => {
+test("a C library without the call is asked once", () => {
   const { clock, at, memory } = make(() => null);
   for (let i = 0; i < 10; i++) {
     memory.freed(64 * mebibyte);

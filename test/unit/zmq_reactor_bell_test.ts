@@ -33,7 +33,7 @@ function waiterOf(onWake: () => void, onRing: () => void) {
   };
 }
 
-test("who asks for a pass while a wake is on its way does not take the wake away", async () => {
+test("a request for a pass while a wake is under way does not consume the wake", async () => {
   let asked = 0;
   const ask = (): void => {
     if (asked++ < 3) setImmediate(() => reactor.readSoon());
