@@ -14,7 +14,7 @@ import {
   ZeromeshError,
 } from "../core/mod.ts";
 import { portOf, type WaitOptions, waitOptionTable } from "../messenger/mod.ts";
-import { Cascade } from "./cascade.ts";
+import { CohortShutdown } from "./cohort_shutdown.ts";
 import { cohortMetrics } from "./cohort_metrics.ts";
 import { CohortCalls } from "./cohort_calls.ts";
 import type { OngoingWork } from "./distribution.ts";
@@ -74,7 +74,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
   readonly #contracts: CohortContracts;
   readonly #places: Places;
   readonly #handlers: MembershipHandlers;
-  readonly #cascade: Cascade;
+  readonly #cascade: CohortShutdown;
   readonly #completion: Condition;
   readonly #clock: Clock;
   readonly #heartbeats: Heartbeats;
@@ -128,7 +128,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
       placeMayBeFree: () => this.#someoneSeemsGone(),
       registered: (id) => places.registered(id),
     });
-    this.#cascade = new Cascade(messenger, this.#contracts.shutdown, resolved, clock);
+    this.#cascade = new CohortShutdown(messenger, this.#contracts.shutdown, resolved, clock);
     this.#completion = new Condition(clock);
     this.#heartbeats = new Heartbeats({
       messenger,

@@ -78,7 +78,7 @@ export { LeaseTable, type LeaseTableOptions } from "./lease_table.ts";
 export { Line, LinePlace } from "./line.ts";
 export { LinkedQueue, QueueNode } from "./linked_queue.ts";
 export { type LogFields, type Logger, silentLogger } from "./logger.ts";
-export { SeldomLog } from "./seldom.ts";
+export { ThrottledLog } from "./throttled_log.ts";
 export {
   type Histogram,
   type Meter,

@@ -15,7 +15,7 @@ import {
   ZeromeshError,
 } from "../core/mod.ts";
 import { endpointsOf, type PeerInfo } from "../messenger/mod.ts";
-import { DirectoryNotices } from "./directory_notices.ts";
+import { DirectoryWatcher } from "./directory_watcher.ts";
 import {
   type LookupOptions,
   lookupSignal,
@@ -90,7 +90,7 @@ export class FileDiscovery implements PeerDiscovery, ServiceDiscovery {
   readonly #logger: Logger;
   readonly #ownPeers = new Map<InstanceId, FileEntry>();
   readonly #ownOffers = new Set<string>();
-  #guard: DirectoryNotices[] = [];
+  #guard: DirectoryWatcher[] = [];
 
   /**
    * Reads the file at first use.
@@ -171,7 +171,7 @@ export class FileDiscovery implements PeerDiscovery, ServiceDiscovery {
   }
 
   watch(service: string, options?: WatchOptions): AsyncIterableIterator<ServiceEvent> {
-    const notices: { current: DirectoryNotices | null } = { current: null };
+    const notices: { current: DirectoryWatcher | null } = { current: null };
     const watch = new ServiceWatch(options, () => notices.current?.[Symbol.dispose]());
     const look = () => {
       try {
@@ -274,9 +274,9 @@ export class FileDiscovery implements PeerDiscovery, ServiceDiscovery {
     if (lost.length > 0) await this.#addOffers(lost);
   }
 
-  #notices(file: SharedFile, look: () => void | Promise<void>): DirectoryNotices {
+  #notices(file: SharedFile, look: () => void | Promise<void>): DirectoryWatcher {
     const name = basename(file.path);
-    return new DirectoryNotices(dirname(file.path), {
+    return new DirectoryWatcher(dirname(file.path), {
       clock: this.#clock,
       pollMs: this.#pollMs,
       concerns: (changed) => changed === name,

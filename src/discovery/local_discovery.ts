@@ -12,7 +12,7 @@ import {
 } from "../core/mod.ts";
 import { type PeerInfo, peerInfoFromJson, peerInfoToJson } from "../messenger/mod.ts";
 import { type FileLocks, openFileLocks } from "../runtime/mod.ts";
-import { DirectoryNotices } from "./directory_notices.ts";
+import { DirectoryWatcher } from "./directory_watcher.ts";
 import {
   type LookupOptions,
   lookupSignal,
@@ -116,7 +116,7 @@ export class LocalDiscovery implements PeerDiscovery, ServiceDiscovery {
   }
 
   async getInstances(service: string): Promise<InstanceId[]> {
-    return (await this.#offers(service)).living().filter(isInstanceId);
+    return (await this.#offers(service)).live().filter(isInstanceId);
   }
 
   async listServices(): Promise<string[]> {
@@ -124,7 +124,7 @@ export class LocalDiscovery implements PeerDiscovery, ServiceDiscovery {
     const found: string[] = [];
     for (const service of readdirSync(`${this.#directory}/services`).sort()) {
       const entries = new LockedEntries(`${this.#directory}/services/${service}`, locks);
-      if (entries.living().some(isInstanceId)) found.push(service);
+      if (entries.live().some(isInstanceId)) found.push(service);
     }
     return found;
   }
@@ -147,7 +147,7 @@ export class LocalDiscovery implements PeerDiscovery, ServiceDiscovery {
         for (const id of names) if (!known.has(id) && entries.lives(id)) known.add(id);
         watch.replace(known);
       };
-      using _notices = new DirectoryNotices(`${this.#directory}/services/${service}`, {
+      using _notices = new DirectoryWatcher(`${this.#directory}/services/${service}`, {
         clock: this.#clock,
         pollMs: this.#sweepMs,
         concerns: isInstanceId,

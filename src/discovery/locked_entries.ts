@@ -49,7 +49,7 @@ export class LockedEntries {
   }
 
   /** Names of the live entries; the others are swept. */
-  living(): string[] {
+  live(): string[] {
     return this.names().filter((name) => this.lives(name));
   }
 

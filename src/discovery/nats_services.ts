@@ -2,7 +2,7 @@ import type { NatsConnection, Subscription } from "@nats-io/transport-node";
 import { Backoff, type Clock, type InstanceId, isInstanceId, retry } from "../core/mod.ts";
 import type { Registration, ServiceEvent, WatchOptions } from "./discovery.ts";
 import type { NatsLink } from "./nats_link.ts";
-import { LivingInstances } from "./living_instances.ts";
+import { LiveInstances } from "./live_instances.ts";
 import { checkServiceName, registration } from "./registration.ts";
 import { ServiceWatch } from "./service_watch.ts";
 
@@ -122,17 +122,17 @@ export class NatsServices {
     const use = link.use();
     try {
       const connection = await link.connect();
-      using living = new LivingInstances(clock, watch);
+      using instances = new LiveInstances(clock, watch);
       const subscription = connection.subscribe(this.#changes(service), {
         callback: (error, message) => {
           const said = error === null ? parse(message.string()) : null;
-          if (said !== null) living.said(said.id, said.ttlMs);
+          if (said !== null) instances.announced(said.id, said.ttlMs);
         },
       });
       const ask = () =>
         this.#ask(`${this.#root}.offers.${token(service)}`, quietForWatchMs, (text) => {
           const said = parse(text);
-          if (said !== null) living.said(said.id, said.ttlMs);
+          if (said !== null) instances.announced(said.id, said.ttlMs);
         });
       // Announcements during the outage are lost.
       const askAgain = async (): Promise<void> => {
@@ -141,21 +141,21 @@ export class NatsServices {
         await retry(async () => {
           if (!wanted()) return;
           await ask();
-          living.resume();
+          instances.resume();
         }, {
           clock,
           backoff: new Backoff({ firstMs: askAgainMs, maxMs: askAgainMs }),
-          failed: (error) => living.pause(error),
+          failed: (error) => instances.pause(error),
         });
       };
       using _link = link.watch(connection, {
-        lost: () => living.pause(link.unreachable(new Error("the connection is lost"))),
+        lost: () => instances.pause(link.unreachable(new Error("the connection is lost"))),
         back: () => void askAgain(),
         ended: () => watch.fail(link.unreachable(new Error("the connection has ended"))),
       });
       try {
         await ask();
-        living.resume();
+        instances.resume();
         await ended;
       } finally {
         subscription.unsubscribe();

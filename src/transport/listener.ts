@@ -6,7 +6,7 @@ import { type FrameReader, ReadResult } from "./inbound.ts";
 import type { Intake } from "./intake.ts";
 import type { Link, LinkShared } from "./link.ts";
 import { LinkTable } from "./link_table.ts";
-import { refusalEvents, type Refusals } from "./refusals.ts";
+import { refusalEvents, type RefusalLog } from "./refusal_log.ts";
 import { type RouterHost, RouterLink } from "./router_link.ts";
 import type { LinkLoss } from "./transport.ts";
 import type { UnfinishedMessages } from "./unfinished.ts";
@@ -20,7 +20,7 @@ export interface ListenerHost<Session> {
   /** Ends connections whose messages never end; null if the platform lacks the information. */
   readonly unfinished: UnfinishedMessages | null;
   /** Logs refused connections. */
-  readonly refusals: Refusals;
+  readonly refusals: RefusalLog;
   /** The time of the pass. */
   readonly slice: TimeSlice;
   /** Dispatches messages. */

@@ -9,7 +9,7 @@ export { type Endpoint, formatEndpoint, isLoopback, parseEndpoint } from "./endp
 export { type HostResolver, systemAddresses } from "./host_names.ts";
 export { copyBytes, InboundMessage, smallFrameBytes } from "./inbound.ts";
 export { closedByUs, Link, type LinkShared, type LinkState, SendOutcome } from "./link.ts";
-export { Refusals } from "./refusals.ts";
+export { RefusalLog } from "./refusal_log.ts";
 export type { CurveIdentity } from "./security.ts";
 export type { DialOptions, LinkLoss, Transport, TransportHandler, TransportStats } from "./transport.ts";
 export { ZmqTransport, type ZmqTransportOptions, type ZmqTransportParts } from "./zmq_transport.ts";

@@ -34,7 +34,7 @@ import { type CurveIdentity, secureDialler, secureListener } from "./security.ts
 import { frameSlackBytes, tuneDialler, tuneListener } from "./tuning.ts";
 import type { DialOptions, LinkLoss, Transport, TransportHandler, TransportStats } from "./transport.ts";
 import { Outlets } from "./outlets.ts";
-import { Refusals } from "./refusals.ts";
+import { RefusalLog } from "./refusal_log.ts";
 import { UnfinishedMessages } from "./unfinished.ts";
 
 /** Options of a {@link ZmqTransport}. */
@@ -97,7 +97,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
   readonly intake: Intake<Session>;
   readonly slice: TimeSlice;
   readonly unfinished: UnfinishedMessages | null;
-  readonly refusals: Refusals;
+  readonly refusals: RefusalLog;
   readonly #options: ZmqTransportOptions;
   readonly #parts: ZmqTransportParts<Session>;
   readonly #drops = new DropCounters();
@@ -142,7 +142,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       reader,
       refuse: (link) => this.#refuse(link),
     });
-    this.refusals = new Refusals(parts.logger, parts.clock, options.curve !== null);
+    this.refusals = new RefusalLog(parts.logger, parts.clock, options.curve !== null);
     this.unfinished = connections === null ? null : new UnfinishedMessages({
       connections,
       clock: parts.clock,

@@ -1,4 +1,4 @@
-import { type Clock, type Logger, SeldomLog } from "../../core/mod.ts";
+import { type Clock, type Logger, ThrottledLog } from "../../core/mod.ts";
 import type { Drop, DropCounters } from "../../transport/mod.ts";
 import { peerText } from "../peers/peer.ts";
 import type { InboundCall } from "./context.ts";
@@ -18,14 +18,14 @@ const dropOf: Readonly<Record<string, Drop>> = {
  */
 export class DroppedMessages {
   readonly #drops: DropCounters;
-  readonly #log: SeldomLog;
-  readonly #forbidden: SeldomLog;
+  readonly #log: ThrottledLog;
+  readonly #forbidden: ThrottledLog;
 
   /** @param parts Where they are counted, and what the log takes. */
   constructor(parts: { readonly drops: DropCounters; readonly logger: Logger; readonly clock: Clock }) {
     this.#drops = parts.drops;
-    this.#log = new SeldomLog(parts.logger, parts.clock, "a message was dropped");
-    this.#forbidden = new SeldomLog(parts.logger, parts.clock, "authorize did not let a message in");
+    this.#log = new ThrottledLog(parts.logger, parts.clock, "a message was dropped");
+    this.#forbidden = new ThrottledLog(parts.logger, parts.clock, "authorize did not let a message in");
   }
 
   /** One was dropped, for this reason. */

@@ -6,7 +6,7 @@ import {
   Shares,
   ZeromeshError,
 } from "../../core/mod.ts";
-import { type Link, Refusals, type Transport } from "../../transport/mod.ts";
+import { type Link, RefusalLog, type Transport } from "../../transport/mod.ts";
 import { decodeHello, encodeHelloReply, endpointsOf, type Hello } from "../../wire/mod.ts";
 import type { InboundCall } from "../handlers/context.ts";
 import { checkIdentity, IdTaken, type KeyBindings, rivalOf } from "./identity.ts";
@@ -50,14 +50,14 @@ const maxUndecided = 1_024;
 /** Answers `_hello` of whoever dials this instance. */
 export class HelloHandler {
   readonly #parts: HelloHandlerParts;
-  readonly #refusals: Refusals;
+  readonly #refusals: RefusalLog;
   /** Those that wait to be told whether their id is taken. */
   readonly #undecided = new Shares<Session>(maxUndecided);
 
   /** @param parts What it works with. */
   constructor(parts: HelloHandlerParts) {
     this.#parts = parts;
-    this.#refusals = new Refusals(parts.logger, parts.clock, parts.secure);
+    this.#refusals = new RefusalLog(parts.logger, parts.clock, parts.secure);
   }
 
   /** Answers `_hello`: who calls, where it can be dialled, and what both sides speak. A refusal is logged. */

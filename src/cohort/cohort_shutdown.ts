@@ -23,7 +23,7 @@ interface Ending {
 }
 
 /** The shutdown of a cohort: workers are told in order, none waits for another, and one deadline ends the wait. */
-export class Cascade {
+export class CohortShutdown {
   readonly #messenger: CohortMessenger;
   readonly #contract: CohortContracts["shutdown"];
   readonly #options: ResolvedCohortOptions;

@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from "node:fs";
 import type { CancelTimer, Clock } from "../core/mod.ts";
 
-/** Options of {@link DirectoryNotices}. */
+/** Options of {@link DirectoryWatcher}. */
 export interface NoticeOptions {
   /** Clock. */
   readonly clock: Clock;
@@ -17,7 +17,7 @@ export interface NoticeOptions {
 const settleMs = 3;
 
 /** Reports changes of a folder's files, by the kernel's notices if possible and by polling. */
-export class DirectoryNotices implements Disposable {
+export class DirectoryWatcher implements Disposable {
   readonly #options: NoticeOptions;
   readonly #cancelPoll: { current: CancelTimer };
   #watcher: FSWatcher | null = null;

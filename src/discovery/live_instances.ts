@@ -10,43 +10,43 @@ const standstillMs = 1_000;
  * Instances that repeatedly announce a service, for one watch. An instance is gone when it was silent for its announced
  * time; while no messages can arrive, none expires.
  */
-export class LivingInstances implements Disposable {
+export class LiveInstances implements Disposable {
   readonly #watch: ServiceWatch;
-  readonly #living: LeaseTable<InstanceId>;
+  readonly #leases: LeaseTable<InstanceId>;
 
   /** @param watch Receives the changes; none before {@link resume}. */
   constructor(clock: Clock, watch: ServiceWatch) {
     this.#watch = watch;
-    this.#living = new LeaseTable({
+    this.#leases = new LeaseTable({
       clock,
       limit: mostInstances,
       standstillMs,
       expired: (id) => watch.remove(id),
     });
-    this.#living.pause();
+    this.#leases.pause();
   }
 
   /** An instance offers the service for this time; 0 means no longer. */
-  said(id: InstanceId, ttlMs: number): void {
-    const listening = !this.#living.paused;
+  announced(id: InstanceId, ttlMs: number): void {
+    const listening = !this.#leases.paused;
     if (ttlMs <= 0) {
-      if (this.#living.remove(id) && listening) this.#watch.remove(id);
-    } else if (this.#living.renew(id, ttlMs) && listening) this.#watch.add(id);
+      if (this.#leases.remove(id) && listening) this.#watch.remove(id);
+    } else if (this.#leases.renew(id, ttlMs) && listening) this.#watch.add(id);
   }
 
   /** Messages cannot arrive from now on. */
   pause(trouble: unknown): void {
-    this.#living.pause();
+    this.#leases.pause();
     this.#watch.trouble(trouble);
   }
 
   /** Messages can arrive again, and all instances were asked. */
   resume(): void {
-    this.#living.resume();
-    this.#watch.replace(this.#living.keys());
+    this.#leases.resume();
+    this.#watch.replace(this.#leases.keys());
   }
 
   [Symbol.dispose](): void {
-    this.#living[Symbol.dispose]();
+    this.#leases[Symbol.dispose]();
   }
 }

@@ -8,7 +8,7 @@ const maxKinds = 64;
  * Logs events whose frequency peers control: the first of each kind at once, later ones once in ten seconds with their
  * number (`others`).
  */
-export class SeldomLog {
+export class ThrottledLog {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #message: string;

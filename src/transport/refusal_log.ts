@@ -1,4 +1,4 @@
-import { type Clock, type LogFields, type Logger, SeldomLog } from "../core/mod.ts";
+import { type Clock, type LogFields, type Logger, ThrottledLog } from "../core/mod.ts";
 import { Errno, MonitorEvent, ProtocolError } from "../libzmq/mod.ts";
 
 /** The monitor's events of connections that were refused, or lost before they were established. */
@@ -7,13 +7,13 @@ export const refusalEvents = MonitorEvent.HANDSHAKE_FAILED_NO_DETAIL |
   MonitorEvent.HANDSHAKE_FAILED_AUTH | MonitorEvent.ACCEPT_FAILED;
 
 /** Logs refused connections. Their number has no bound, since clients may retry as often as they like. */
-export class Refusals {
-  readonly #log: SeldomLog;
+export class RefusalLog {
+  readonly #log: ThrottledLog;
   readonly #secure: boolean;
 
   /** @param secure Whether connections need keys. */
   constructor(logger: Logger, clock: Clock, secure: boolean) {
-    this.#log = new SeldomLog(logger, clock, "a connection was refused");
+    this.#log = new ThrottledLog(logger, clock, "a connection was refused");
     this.#secure = secure;
   }
 
