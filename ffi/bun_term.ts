@@ -1,40 +1,37 @@
 import { Worker } from "node:worker_threads";
-import type { BunLibrary } from "./bun_library.ts";
 import { runAway } from "./bun_thread.ts";
 import { Errno } from "./constants.ts";
+import type { Handle } from "./memory.ts";
+import type { Calls, OptionalCalls, threadSymbols, zmqSymbols } from "./symbols.ts";
 
-/** How often an interrupted call is made again. */
-const mostTries = 100;
+/** What {@link termAway} takes. */
+export interface TermParts {
+  /** The path of the opened library. */
+  readonly path: string;
+  /** Its functions. */
+  readonly zmq: Calls<typeof zmqSymbols>;
+  /** Threads of C. */
+  readonly threads: OptionalCalls<typeof threadSymbols>;
+}
 
 /**
  * `zmq_ctx_term` on a thread of its own, so that this one goes on during a linger.
  *
  * Contexts may be used from any thread.
  *
- * @param library The opened library.
- * @param context The context's address.
  * @returns 0, or a negated errno.
  */
-export async function termAway(library: BunLibrary, context: number): Promise<number> {
-  for (let tries = 0; tries < mostTries; tries++) {
-    const result = await termOnce(library, context);
-    if (result !== -Errno.EINTR) return result;
-  }
-  return -Errno.EINTR;
-}
-
-async function termOnce(library: BunLibrary, context: number): Promise<number> {
-  const { create, tryJoin } = library.threads;
-  if (create === undefined || tryJoin === undefined) return await termInWorker(library.path, context);
-  const away = runAway(library, library.zmq.ctxTerm, context);
+export async function termAway({ path, zmq, threads }: TermParts, context: Handle): Promise<number> {
+  if (!threads.create || !threads.tryJoin) return await termInWorker(path, context);
+  const away = runAway(threads, zmq.ctxTerm, context);
   // No thread to be had: better to wait here than not to end the context.
-  if (away === null) return library.zmq.ctxTerm(context) < 0 ? -library.zmq.errno() : 0;
+  if (away === null) return zmq.ctxTerm(context) < 0 ? -zmq.errno() : 0;
   // The errno stays on the thread that ran it; with a living context only a signal makes it fail.
   return await away === 0 ? 0 : -Errno.EINTR;
 }
 
 /** The same for platforms whose C library cannot join a thread without waiting. */
-function termInWorker(path: string, context: number): Promise<number> {
+function termInWorker(path: string, context: Handle): Promise<number> {
   const source = `
 const { parentPort, workerData } = require("node:worker_threads");
 const { dlopen } = require("bun:ffi");

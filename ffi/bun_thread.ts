@@ -1,5 +1,6 @@
-import { type BunLibrary, makeRegion } from "./bun_library.ts";
-import type { BunFunction } from "./bun_types.ts";
+import { bunMemory } from "./bun_library.ts";
+import type { Handle } from "./memory.ts";
+import type { OptionalCalls, threadSymbols } from "./symbols.ts";
 
 /** How often the end of the thread is looked for: at once first, then ever more slowly, in ms. */
 const pauses = [0, 0, 1, 1, 2, 4, 8, 16] as const;
@@ -12,14 +13,18 @@ const pauses = [0, 0, 1, 1, 2, 4, 8, 16] as const;
  *
  * @returns What it returns; null when there is no thread to be had.
  */
-export function runAway(library: BunLibrary, run: unknown, argument: number): Promise<number> | null {
-  const { create, tryJoin } = library.threads;
-  const start = Number((run as BunFunction).ptr ?? 0);
-  if (create === undefined || tryJoin === undefined || start === 0) return null;
-  const thread = makeRegion(8);
-  const result = makeRegion(8);
-  if (create(thread.address, null, start, argument) !== 0) return null;
-  const id = Number(thread.view.getBigUint64(0, true));
+export function runAway(
+  { create, tryJoin }: OptionalCalls<typeof threadSymbols>,
+  run: (argument: Handle | null) => number,
+  argument: Handle | null,
+): Promise<number> | null {
+  // Bun has the address of each function with it.
+  const { ptr = 0 } = run as { readonly ptr?: number | bigint };
+  if (!create || !tryJoin || Number(ptr) === 0) return null;
+  const thread = bunMemory.region(8);
+  const result = bunMemory.region(8);
+  if (create(thread.address, null, bunMemory.pointer(BigInt(ptr)), argument) !== 0) return null;
+  const id = bunMemory.pointer(thread.view.getBigUint64(0, true));
   return new Promise((resolve) => {
     let round = 0;
     const look = (): void => {

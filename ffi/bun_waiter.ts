@@ -1,18 +1,9 @@
-import type { Waiter, WaiterOptions } from "./backend.ts";
-import type { BunLibrary } from "./bun_library.ts";
+import { errorText } from "../src/core/mod.ts";
 import type { BunGlobal, BunSocket } from "./bun_types.ts";
-import { findLoopDescriptor, slicer } from "./loop_descriptor.ts";
-import { pollSet } from "./poll_set.ts";
+import { findLoopDescriptor } from "./loop_descriptor.ts";
+import type { LoopWait } from "./loop_waiter.ts";
 import type { System } from "./symbols.ts";
-import {
-  type Park,
-  type ParkEvents,
-  type ParkFactory,
-  ParkingWaiter,
-  probePark,
-  readWaiterOptions,
-} from "./waiter.ts";
-import { workerPark } from "./worker_waiter.ts";
+import { type Park, type ParkEvents, probePark } from "./waiter.ts";
 
 const { Bun: bun } = globalThis as unknown as { Bun: BunGlobal };
 
@@ -89,9 +80,7 @@ class BunPark implements Park {
   #fail(error: unknown): void {
     if (this.#failed) return;
     this.#failed = true;
-    this.#events.failed(
-      `Bun did not take the descriptor: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    this.#events.failed(`Bun did not take the descriptor: ${errorText(error)}`);
   }
 }
 
@@ -108,55 +97,18 @@ function addressOf(view) {
 const size = (number) => number;
 `;
 
-/** What waiters of one backend share. */
-export interface WaitingParts {
-  readonly library: BunLibrary;
-  /** What the probe found, once it ran. */
-  loop: Promise<LoopProbe> | undefined;
-}
-
-interface LoopProbe {
-  /** Null when waiting in the loop works, otherwise why not. */
-  readonly refusal: string | null;
-  /** The descriptor of this thread's own loop, or −1. */
-  readonly descriptor: number;
-}
-
-async function probe(parts: WaitingParts): Promise<LoopProbe> {
-  const { system } = parts.library;
-  const set = pollSet(system);
-  let park: BunPark | undefined;
-  let descriptor = -1;
-  try {
-    const refusal = await probePark(set, (fd, events) => park = new BunPark(fd, system, events), () => {
-      if (system.platform !== "linux" || park === undefined) return;
-      descriptor = findLoopDescriptor(system, { watched: park.parked, except: [set.fd] });
-    });
-    return { refusal, descriptor };
-  } catch (error) {
-    return { refusal: error instanceof Error ? error.message : String(error), descriptor };
-  } finally {
-    set.close();
-  }
-}
-
-/** Makes a waiter, after the one probe of this thread. */
-export async function bunWaiter(parts: WaitingParts, given: WaiterOptions): Promise<Waiter> {
-  const options = readWaiterOptions(given);
-  const { system, path } = parts.library;
-  const inWorker = workerPark({ prelude: workerPrelude, library: path });
-  const inLoop: ParkFactory = (fd, events) => new BunPark(fd, system, events);
-  const kind = options.kind ?? "auto";
-  const { refusal, descriptor } = await (parts.loop ??= probe(parts).catch((error: unknown) => {
-    // What was short may be there the next time.
-    parts.loop = undefined;
-    throw error;
-  }));
-  const set = pollSet(system);
-  const slice = system.platform === "linux" && descriptor >= 0
-    ? slicer(system, { ours: set.fd, loop: descriptor })
-    : undefined;
-  const first = kind === "worker" || (kind === "auto" && refusal !== null) ? inWorker : inLoop;
-  const fallback = kind === "auto" ? inWorker : undefined;
-  return ParkingWaiter.open({ set, slice, fallback, fairImmediate: true }, first, options);
+/** How Bun waits. */
+export function bunWait(system: System): LoopWait {
+  return {
+    fairImmediate: true,
+    prelude: workerPrelude,
+    park: (fd, events) => new BunPark(fd, system, events),
+    probe(set, found) {
+      let park: BunPark | undefined;
+      return probePark(set, (fd, events) => park = new BunPark(fd, system, events), () => {
+        if (system.platform !== "linux" || park === undefined) return;
+        found(findLoopDescriptor(system, { watched: park.parked, except: [set.fd] }));
+      });
+    },
+  };
 }

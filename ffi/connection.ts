@@ -1,6 +1,6 @@
-import type { Region } from "./memory.ts";
 import { cString } from "./c_string.ts";
 import { Errno } from "./constants.ts";
+import type { NativeRegion } from "./memory.ts";
 import type { LinuxSystem, System } from "./symbols.ts";
 
 const AF_INET = 2;
@@ -70,22 +70,22 @@ export function tcpConnections(system: System): TcpConnections | null {
 
 class LinuxConnections implements TcpConnections {
   readonly #calls: LinuxSystem["calls"];
-  readonly #address: Region;
-  readonly #info: Region;
-  readonly #length: Region;
-  readonly #link: Region;
+  readonly #address: NativeRegion;
+  readonly #info: NativeRegion;
+  readonly #length: NativeRegion;
+  readonly #link: NativeRegion;
   readonly #system: LinuxSystem;
-  #discarded: Region | null = null;
+  #discarded: NativeRegion | null = null;
   #highest = -1;
 
   constructor(system: LinuxSystem) {
-    const { calls, region } = system;
+    const { calls, memory } = system;
     this.#system = system;
     this.#calls = calls;
-    this.#address = region(addressBytes);
-    this.#info = region(infoBytes);
-    this.#length = region(8);
-    this.#link = region(linkBytes);
+    this.#address = memory.region(addressBytes);
+    this.#info = memory.region(infoBytes);
+    this.#length = memory.region(8);
+    this.#link = memory.region(linkBytes);
   }
 
   name(fd: number): string | null {
@@ -115,7 +115,8 @@ class LinuxConnections implements TcpConnections {
 
   identity(fd: number): string | null {
     const { address, bytes } = this.#link;
-    const length = this.#calls.readlink(cString(`/proc/self/fd/${fd}`), address, bytes.length);
+    const size = this.#system.memory.size(linkBytes);
+    const length = this.#calls.readlink(cString(`/proc/self/fd/${fd}`), address, size);
     return length <= 0 ? null : String.fromCharCode(...bytes.subarray(0, length));
   }
 
@@ -138,9 +139,11 @@ class LinuxConnections implements TcpConnections {
   }
 
   discard(fd: number): boolean {
-    const { address } = this.#discarded ??= this.#system.region(discardBytes);
+    const { memory } = this.#system;
+    const { address } = this.#discarded ??= memory.region(discardBytes);
+    const size = memory.size(discardBytes);
     for (let i = 0; i < mostDiscards; i++) {
-      const length = this.#calls.read(fd, address, discardBytes);
+      const length = this.#calls.read(fd, address, size);
       if (length === 0) return true;
       if (length < 0) return this.#calls.errno() !== Errno.EAGAIN;
     }
@@ -154,7 +157,7 @@ class LinuxConnections implements TcpConnections {
 
   #highestDuplicate(): number {
     if (this.#highest >= 0) return this.#highest;
-    const limit = this.#system.region(16);
+    const limit = this.#system.memory.region(16);
     if (this.#calls.getrlimit(RLIMIT_NOFILE, limit.address) < 0) return 0;
     return this.#highest = Number(limit.view.getBigUint64(0, true)) - reserve;
   }

@@ -1,9 +1,4 @@
-import type { Calls, Parameter, Result, SymbolTable } from "./symbols.ts";
-
-declare const pointerBrand: unique symbol;
-
-/** A native pointer as Deno has it. */
-export type PointerObject = { readonly [pointerBrand]: true };
+import type { Handle } from "./memory.ts";
 
 /** Deno's names of C types, as far as they are used. */
 export type DenoType = "pointer" | "usize" | "buffer" | "i32" | "void";
@@ -24,14 +19,14 @@ export interface DenoGlobal {
     symbols: { readonly [call: string]: DenoSymbol },
   ): { readonly symbols: { readonly [call: string]: unknown }; close(): void };
   readonly UnsafePointer: {
-    of(view: Uint8Array): PointerObject | null;
-    value(pointer: PointerObject | null): bigint;
-    create(address: bigint): PointerObject | null;
+    of(view: Uint8Array): Handle | null;
+    value(pointer: Handle | null): bigint;
+    create(address: bigint): Handle | null;
   };
   readonly UnsafePointerView: {
-    new (pointer: PointerObject): { getPointer(offset: number): PointerObject | null };
-    getCString(pointer: PointerObject): string;
-    getArrayBuffer(pointer: PointerObject, length: number): ArrayBuffer;
+    new (pointer: Handle): { getPointer(offset: number): Handle | null };
+    getCString(pointer: Handle): string;
+    getArrayBuffer(pointer: Handle, length: number): ArrayBuffer;
   };
   readonly permissions: {
     querySync(
@@ -49,23 +44,3 @@ export interface DenoInternal {
     readonly unrefOpPromise?: ((promise: Promise<unknown>) => void) | undefined;
   } | undefined;
 }
-
-/** What the parameters are: 64 bits wide only as bigint, which is what the fast calls take. */
-export interface DenoArguments extends Record<Parameter, unknown> {
-  handle: PointerObject | null;
-  address: bigint;
-  view: Uint8Array | null;
-  size: bigint;
-  int: number;
-}
-
-/** What comes back. */
-export interface DenoResults extends Record<Result, unknown> {
-  handle: PointerObject | null;
-  int: number;
-  text: PointerObject | null;
-  none: void;
-}
-
-/** The functions made of a table. */
-export type DenoCalls<Table extends SymbolTable> = Calls<Table, DenoArguments, DenoResults>;

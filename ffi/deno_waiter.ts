@@ -1,19 +1,14 @@
 import { Socket } from "node:net";
-import type { Waiter, WaiterOptions } from "./backend.ts";
-import { deno, type DenoLibrary, makeRegion, type PollMemory } from "./deno_library.ts";
+import { errorText } from "../src/core/mod.ts";
+import { deno } from "./deno_library.ts";
 import type { DenoInternal } from "./deno_types.ts";
-import { findLoopDescriptor, slicer } from "./loop_descriptor.ts";
-import { pollSet } from "./poll_set.ts";
-import type { LinuxSystem } from "./symbols.ts";
-import {
-  type Park,
-  type ParkEvents,
-  type ParkFactory,
-  ParkingWaiter,
-  probePark,
-  readWaiterOptions,
-} from "./waiter.ts";
-import { workerPark } from "./worker_waiter.ts";
+import { findLoopDescriptor } from "./loop_descriptor.ts";
+import type { LoopWait } from "./loop_waiter.ts";
+import type { Handle, Size } from "./memory.ts";
+import type { AwayCalls, awaySymbols, LinuxSystem, System } from "./symbols.ts";
+import { type Park, type ParkEvents, type ParkFactory, probePark } from "./waiter.ts";
+
+type PollAway = AwayCalls<typeof awaySymbols>["poll"];
 
 const POLLIN = 1;
 /** How long the end of a program waits for the thread that polls for it; it takes microseconds. */
@@ -33,22 +28,31 @@ function opReferences():
 /** Waits in `poll` on a thread of Deno's pool; the end of the call is the wake. One wait takes one thread. */
 class DenoPark implements Park {
   readonly kind = "loop";
-  readonly #pollAway: DenoLibrary["pollAway"];
-  readonly #system: DenoLibrary["system"];
+  readonly #system: System;
+  readonly #poll: PollAway;
   readonly #events: ParkEvents;
-  readonly #memory: PollMemory;
+  /** One `pollfd`, which is C's: a Worker that is terminated leaves its wait behind, which writes here when it ends. */
+  readonly #memory: Handle;
+  /** The same: the descriptor, and the events. */
+  readonly #words: Int32Array;
+  readonly #one: Size;
   readonly #references: ReturnType<typeof opReferences>;
   readonly #woken: () => void;
   readonly #rejected: (error: unknown) => void;
   #wait: Promise<unknown> | undefined;
   #referenced = true;
 
-  constructor(fd: number, { pollAway, pollMemory, system }: DenoLibrary, events: ParkEvents) {
-    this.#pollAway = pollAway;
+  constructor(fd: number, system: System, poll: PollAway, events: ParkEvents) {
+    const { calls, memory } = system;
     this.#system = system;
+    this.#poll = poll;
     this.#events = events;
-    this.#memory = pollMemory();
-    this.#memory.words[0] = fd;
+    this.#one = memory.size(1);
+    const block = calls.calloc(this.#one, memory.size(8));
+    if (block === null) throw new Error("there is no memory for a wait");
+    this.#memory = block;
+    this.#words = new Int32Array(memory.view(block, 8).buffer);
+    this.#words[0] = fd;
     this.#references = opReferences();
     this.#woken = () => {
       this.#wait = undefined;
@@ -56,14 +60,14 @@ class DenoPark implements Park {
     };
     this.#rejected = (error) => {
       this.#wait = undefined;
-      this.#events.failed(error instanceof Error ? error.message : String(error));
+      this.#events.failed(errorText(error));
     };
   }
 
   start(): void {
-    this.#memory.words[1] = POLLIN;
+    this.#words[1] = POLLIN;
     // Without end: an idle process must not wake up only to look. A signal ends it too, which does no harm.
-    const wait = this.#pollAway(this.#memory.address, 1n, -1);
+    const wait = this.#poll(this.#memory, this.#one, -1);
     this.#wait = wait;
     if (!this.#referenced) this.#references?.unref(wait);
     wait.then(this.#woken, this.#rejected);
@@ -81,14 +85,15 @@ class DenoPark implements Park {
     if (this.#wait === undefined) return;
     // The other half of the word is what `poll` found, written as it ends. A descriptor closed before would leave it
     // asleep for ever.
-    for (let tries = 0; tries < settleTriesMs && this.#memory.words[1]! >>> 16 === 0; tries++) {
-      this.#system.calls.poll(0n, 0, 1);
+    const { calls, memory } = this.#system;
+    for (let tries = 0; tries < settleTriesMs && this.#words[1]! >>> 16 === 0; tries++) {
+      calls.poll(null, memory.size(0), 1);
     }
   }
 
   close(): Promise<void> {
     // A wait that did not end writes to it.
-    if (this.#wait === undefined) this.#memory.free();
+    if (this.#wait === undefined) this.#system.calls.free(this.#memory);
     return Promise.resolve();
   }
 }
@@ -106,37 +111,12 @@ function addressOf(view) {
 const size = BigInt;
 `;
 
-interface LoopProbe {
-  /** Null when waiting in the pool works, otherwise why not. */
-  readonly refusal: string | null;
-  /** The descriptor of this thread's own loop, or −1. */
-  readonly descriptor: number;
-}
-
-/** What the probe of this thread found, once it ran. */
-let probed: Promise<LoopProbe> | undefined;
-
-async function probe(library: DenoLibrary): Promise<LoopProbe> {
-  const { system } = library;
-  const descriptor = system.platform === "linux" ? await loopDescriptor(system) : -1;
-  if (opReferences() === null) return { refusal: "this Deno cannot unref a pending call", descriptor };
-  const set = pollSet(system);
-  try {
-    const make: ParkFactory = (fd, events) => new DenoPark(fd, library, events);
-    return { refusal: await probePark(set, make), descriptor };
-  } catch (error) {
-    return { refusal: error instanceof Error ? error.message : String(error), descriptor };
-  } finally {
-    set.close();
-  }
-}
-
 /** Lets the loop watch one end of a socket pair for a moment, and looks who does. */
 async function loopDescriptor(system: LinuxSystem): Promise<number> {
-  const { calls } = system;
+  const { calls, memory } = system;
   const AF_UNIX = 1;
   const SOCK_STREAM_CLOEXEC = 1 | 0o2000000;
-  const ends = makeRegion(8);
+  const ends = memory.region(8);
   if (calls.socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC, 0, ends.address) < 0) return -1;
   const [watched, other] = [ends.view.getInt32(0, true), ends.view.getInt32(4, true)];
   let socket: Socket | undefined;
@@ -155,23 +135,16 @@ async function loopDescriptor(system: LinuxSystem): Promise<number> {
   }
 }
 
-/** Makes a waiter, after the one probe of this thread. */
-export async function denoWaiter(library: DenoLibrary, given: WaiterOptions): Promise<Waiter> {
-  const options = readWaiterOptions(given);
-  const { system, path } = library;
-  const inWorker = workerPark({ prelude: workerPrelude, library: path });
-  const inLoop: ParkFactory = (fd, events) => new DenoPark(fd, library, events);
-  const kind = options.kind ?? "auto";
-  const { refusal, descriptor } = await (probed ??= probe(library).catch((error: unknown) => {
-    // What was short may be there the next time.
-    probed = undefined;
-    throw error;
-  }));
-  const set = pollSet(system);
-  const slice = system.platform === "linux" && descriptor >= 0
-    ? slicer(system, { ours: set.fd, loop: descriptor })
-    : undefined;
-  const first = kind === "worker" || (kind === "auto" && refusal !== null) ? inWorker : inLoop;
-  const fallback = kind === "auto" ? inWorker : undefined;
-  return ParkingWaiter.open({ set, slice, fallback, fairImmediate: false }, first, options);
+/** How Deno waits; `poll` runs on another thread. */
+export function denoWait(system: System, poll: PollAway): LoopWait {
+  const park: ParkFactory = (fd, events) => new DenoPark(fd, system, poll, events);
+  return {
+    fairImmediate: false,
+    prelude: workerPrelude,
+    park,
+    async probe(set, found) {
+      if (system.platform === "linux") found(await loopDescriptor(system));
+      return opReferences() === null ? "this Deno cannot unref a pending call" : await probePark(set, park);
+    },
+  };
 }

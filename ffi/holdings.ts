@@ -2,24 +2,10 @@ import process from "node:process";
 import { cString, fromCString } from "./c_string.ts";
 import { Errno, SocketOption } from "./constants.ts";
 import type { HeldEnd, HeldKind, HeldList } from "./held.ts";
-import type { Handle } from "./memory.ts";
-import type { LinuxSystem } from "./symbols.ts";
+import type { Handle, NativeMemory } from "./memory.ts";
+import type { Calls, LinuxSystem, optionalSymbols } from "./symbols.ts";
 
 const kinds: readonly (HeldKind | null)[] = [null, "context", "socket", "bell", "descriptor"];
-
-/** Memory of C, which all threads of the process see. */
-export interface NativeMemory {
-  /** Zeroed memory, or null. */
-  allocate(size: number): bigint | null;
-  /** Gives it back. */
-  free(address: bigint): void;
-  /** Memory at an address. */
-  at(address: bigint, size: number): DataView;
-  /** The address in a handle. */
-  addressOf(handle: Handle): bigint;
-  /** The handle of an address. */
-  handleOf(address: bigint): Handle;
-}
 
 /** What holdings are made of. */
 export interface HoldingsParts {
@@ -27,10 +13,8 @@ export interface HoldingsParts {
   readonly path: string;
   /** libc. */
   readonly system: LinuxSystem;
-  /** Memory. */
-  readonly memory: NativeMemory;
-  /** libc's function of that name, with the address of the text that it returns. */
-  readonly bindtextdomain: (domain: Uint8Array, folder: Uint8Array | null) => bigint | null;
+  /** libc's function of that name. */
+  readonly bindtextdomain: Calls<typeof optionalSymbols>["bindtextdomain"];
   /** This thread's number. */
   readonly thread: number;
 }
@@ -124,9 +108,9 @@ export class Holdings implements HeldList {
   }
 
   async #end(backend: HeldEnd, held: readonly Held[]): Promise<void> {
-    const { memory, system: { calls, region } } = this.#parts;
+    const { calls, memory } = this.#parts.system;
     const of = (...wanted: HeldKind[]) => held.filter(({ kind }) => wanted.includes(kind));
-    const handles = (kind: HeldKind) => of(kind).map(({ value }) => memory.handleOf(value));
+    const handles = (kind: HeldKind) => of(kind).map(({ value }) => memory.pointer(value));
     const zero = new Uint8Array(new ArrayBuffer(4));
     // Monitors first: one that ends after its socket blocks libzmq's reaper.
     for (const socket of handles("socket")) backend.monitor(socket, null, 0);
@@ -134,9 +118,9 @@ export class Holdings implements HeldList {
       backend.setOption(socket, SocketOption.LINGER, zero);
       backend.closeSocket(socket);
     }
-    const one = region(8);
+    const one = memory.region(8);
     one.view.setBigUint64(0, 1n, true);
-    for (const { value } of of("bell")) calls.write(Number(value), one.address, 8);
+    for (const { value } of of("bell")) calls.write(Number(value), one.address, memory.size(8));
     await Promise.all(handles("context").map((context) => backend.contextTerm(context)));
     // A thread may still wait on them: closed before the bell is heard they would leave it asleep for ever.
     await new Promise<void>((resolve) => setTimeout(resolve, settleMs));
@@ -145,13 +129,13 @@ export class Holdings implements HeldList {
 
   /** Takes out the pages of threads that are gone, and reads them. */
   #takeDead(): Held[] {
-    const { memory, thread } = this.#parts;
+    const { system: { calls, memory }, thread } = this.#parts;
     const held: Held[] = [];
     const head = this.#head(false);
     if (head === null || !this.#exists(thread)) return held;
     this.#locked(() => {
       for (let at = head, next = at.getBigUint64(0, true); next !== 0n; next = at.getBigUint64(0, true)) {
-        const page = memory.at(next, pageBytes);
+        const page = memory.view(memory.pointer(next), pageBytes);
         const owner = page.getUint32(threadAt, true);
         if (owner === thread || this.#exists(owner)) {
           at = page;
@@ -162,7 +146,7 @@ export class Holdings implements HeldList {
           const kind = kinds[page.getUint32(record, true)] ?? null;
           if (kind !== null) held.push({ kind, value: page.getBigUint64(record + 8, true) });
         }
-        memory.free(next);
+        calls.free(memory.pointer(next));
       }
     });
     return held;
@@ -174,20 +158,20 @@ export class Holdings implements HeldList {
   }
 
   #addPage(): void {
-    const { memory, thread } = this.#parts;
-    const address = memory.allocate(pageBytes);
-    if (address === null) return;
-    const page = memory.at(address, pageBytes);
+    const { system: { calls, memory }, thread } = this.#parts;
+    const block = this.#allocate(pageBytes);
+    if (block === null) return;
+    const page = memory.view(block, pageBytes);
     page.setUint32(threadAt, thread, true);
     let linked = false;
     this.#locked(() => {
       const head = this.#head(true);
       if (head === null) return;
       page.setBigUint64(0, head.getBigUint64(0, true), true);
-      head.setBigUint64(0, address, true);
+      head.setBigUint64(0, memory.value(block), true);
       linked = true;
     });
-    if (!linked) return memory.free(address);
+    if (!linked) return calls.free(block);
     for (let at = recordsAt; at < pageBytes; at += recordBytes) this.#free.push({ page, at });
   }
 
@@ -198,19 +182,26 @@ export class Holdings implements HeldList {
   }
 
   #findHead(make: boolean): DataView | null {
-    const { bindtextdomain, memory, path } = this.#parts;
+    const { bindtextdomain, path, system: { memory } } = this.#parts;
     const domain = cString(`zeromesh.1 ${path}`);
     // It carries the process's number: a child made by fork has the text, and not the threads.
     const prefix = `/zeromesh.1/${process.pid}/`;
     const bound = bindtextdomain(domain, null);
     if (bound === null) return null;
-    const text = textAt(memory, bound, prefix.length + 24);
-    if (text.startsWith(prefix)) return memory.at(BigInt(`0x${text.slice(prefix.length)}`), headBytes);
-    if (!make) return null;
-    const address = memory.allocate(headBytes);
-    if (address === null) return null;
-    bindtextdomain(domain, cString(prefix + address.toString(16)));
-    return memory.at(address, headBytes);
+    const text = textAt(memory, memory.value(bound), prefix.length + 24);
+    if (text.startsWith(prefix)) {
+      return memory.view(memory.pointer(BigInt(`0x${text.slice(prefix.length)}`)), headBytes);
+    }
+    const block = make ? this.#allocate(headBytes) : null;
+    if (block === null) return null;
+    bindtextdomain(domain, cString(prefix + memory.value(block).toString(16)));
+    return memory.view(block, headBytes);
+  }
+
+  /** Memory of C, zeroed, which all threads of the process see; or null. */
+  #allocate(bytes: number): Handle | null {
+    const { calls, memory } = this.#parts.system;
+    return calls.calloc(memory.size(1), memory.size(bytes));
   }
 
   #locked(run: () => void): void {
@@ -235,7 +226,7 @@ export class Holdings implements HeldList {
 function textAt(memory: NativeMemory, address: bigint, most: number): string {
   const bytes = new Uint8Array(most + 1);
   for (let i = 0; i < most; i++) {
-    const byte = memory.at(address + BigInt(i), 1).getUint8(0);
+    const byte = memory.view(memory.pointer(address + BigInt(i)), 1).getUint8(0);
     if (byte === 0) break;
     bytes[i] = byte;
   }

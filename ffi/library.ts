@@ -47,18 +47,15 @@ export interface LibraryHost {
   packageFolder?(name: string): string | null;
 }
 
-/** The calls that a candidate is judged by. */
-export interface InspectedCalls {
-  /** `zmq_version`. */
-  version(major: Uint8Array, minor: Uint8Array, patch: Uint8Array): void;
-  /** `zmq_has`. */
-  has(capability: Uint8Array): number;
+/** An opened candidate, with the calls that it is judged by. */
+export interface Candidate {
+  readonly zmq: {
+    /** `zmq_version`. */
+    version(major: Uint8Array, minor: Uint8Array, patch: Uint8Array): void;
+    /** `zmq_has`. */
+    has(capability: Uint8Array): number;
+  };
 }
-
-/** Opens a path with all required symbols, or throws with the loader's text. */
-export type OpenCandidate<Library> = (
-  path: string,
-) => { readonly library: Library; readonly zmq: InspectedCalls };
 
 /** A place where libzmq is looked for without being told a path. */
 export type SearchPlace = "embedded" | "system" | "bundled";
@@ -75,15 +72,15 @@ export interface LibraryChoice {
 }
 
 /** How {@link openLibrary} looks. */
-export interface OpenLibraryOptions<Library> {
+export interface OpenLibraryOptions<Library extends Candidate> {
   /** What the user wants. */
   readonly choice: LibraryChoice;
   /** Where the search for `node_modules` starts, upwards. Without it this file's folder and the working one. */
   readonly folders?: readonly string[] | undefined;
   /** The runtime. */
   readonly host: LibraryHost;
-  /** Opens one candidate. */
-  readonly open: OpenCandidate<Library>;
+  /** Opens a path with all required symbols, or throws with the loader's text. */
+  readonly open: (path: string) => Library;
 }
 
 /**
@@ -92,7 +89,7 @@ export interface OpenLibraryOptions<Library> {
  * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`; its message and its `details` (of {@link RefusedCandidate}s)
  * list every candidate with the reason why it was refused.
  */
-export function openLibrary<Library>(
+export function openLibrary<Library extends Candidate>(
   options: OpenLibraryOptions<Library>,
 ): { library: Library; info: LibraryInfo } {
   const refused: RefusedCandidate[] = [];
@@ -129,12 +126,13 @@ export function openLibrary<Library>(
   throw notFound(refused);
 }
 
-function inspect<Library>(
+function inspect<Library extends Candidate>(
   origin: LibraryInfo["origin"],
   path: string,
-  open: OpenCandidate<Library>,
+  open: (path: string) => Library,
 ): { library: Library; info: LibraryInfo } {
-  const { library, zmq } = open(path);
+  const library = open(path);
+  const { zmq } = library;
   const numbers = [0, 1, 2].map(() => new Uint8Array(new ArrayBuffer(8)));
   zmq.version(numbers[0]!, numbers[1]!, numbers[2]!);
   const [major, minor, patch] = numbers.map((bytes) => new DataView(bytes.buffer).getInt32(0, true));
@@ -150,7 +148,7 @@ function inspect<Library>(
 }
 
 /** What to try of a place. What cannot be looked at goes to `refused`. */
-function candidates<Library>(
+function candidates<Library extends Candidate>(
   place: SearchPlace,
   { host, folders }: OpenLibraryOptions<Library>,
   refused: RefusedCandidate[],

@@ -1,7 +1,7 @@
-import type { Region } from "./backend.ts";
 import { cString } from "./c_string.ts";
 import { Errno } from "./constants.ts";
-import type { LinuxCalls, LinuxSystem, System } from "./symbols.ts";
+import type { NativeRegion } from "./memory.ts";
+import type { LinuxSystem, System } from "./symbols.ts";
 
 /** Descriptors above this are not looked at; runtimes make their own early. */
 const mostDescriptors = 4096;
@@ -11,10 +11,10 @@ const decoder = new TextDecoder();
 const O_RDONLY_CLOEXEC = 0o2000000;
 const O_RDONLY_CLOEXEC_DARWIN = 0x1000000;
 
-function readWhole(calls: LinuxCalls, path: string, buffer: Region): string | null {
+function readWhole({ calls, memory }: LinuxSystem, path: string, buffer: NativeRegion): string | null {
   const fd = calls.open(cString(path), O_RDONLY_CLOEXEC);
   if (fd < 0) return null;
-  const length = calls.read(fd, buffer.address, buffer.bytes.length);
+  const length = calls.read(fd, buffer.address, memory.size(buffer.bytes.length));
   calls.close(fd);
   return length < 0 ? null : decoder.decode(buffer.bytes.subarray(0, length));
 }
@@ -30,14 +30,16 @@ function readWhole(calls: LinuxCalls, path: string, buffer: Region): string | nu
  * @returns The descriptor, or −1.
  */
 export function findLoopDescriptor(
-  { calls, region }: LinuxSystem,
+  system: LinuxSystem,
   { watched, except }: { readonly watched: number; readonly except: readonly number[] },
 ): number {
-  const buffer = region(16_384);
+  const { calls, memory } = system;
+  const buffer = memory.region(16_384);
+  const size = memory.size(buffer.bytes.length);
   const target = new RegExp(`^tfd:\\s*${watched}\\s`, "m");
   let gap = 0;
   for (let fd = 0; fd < mostDescriptors && gap < gapEnd; fd++) {
-    const length = calls.readlink(cString(`/proc/self/fd/${fd}`), buffer.address, buffer.bytes.length);
+    const length = calls.readlink(cString(`/proc/self/fd/${fd}`), buffer.address, size);
     if (length < 0) {
       // Without /proc, or without the right to look, there is nothing to find.
       if (calls.errno() !== Errno.ENOENT) return -1;
@@ -48,7 +50,7 @@ export function findLoopDescriptor(
     if (
       decoder.decode(buffer.bytes.subarray(0, length)) !== "anon_inode:[eventpoll]" || except.includes(fd)
     ) continue;
-    const info = readWhole(calls, `/proc/self/fdinfo/${fd}`, buffer);
+    const info = readWhole(system, `/proc/self/fdinfo/${fd}`, buffer);
     if (info !== null && target.test(info)) return fd;
   }
   return -1;
@@ -65,14 +67,15 @@ export function findLoopDescriptor(
  * @param descriptors That of our poll set, and the runtime's own.
  */
 export function slicer(
-  { calls, region }: LinuxSystem,
+  { calls, memory }: LinuxSystem,
   { ours, loop }: { readonly ours: number; readonly loop: number },
 ): (us: number, spinUs: number) => number {
   const POLLIN = 1;
-  const fds = region(16);
+  const fds = memory.region(16);
+  const two = memory.size(2);
   const words = new Int32Array(fds.bytes.buffer);
   const halves = new Uint16Array(fds.bytes.buffer);
-  const time = region(16);
+  const time = memory.region(16);
   const timeWords = new Int32Array(time.bytes.buffer);
   words[0] = ours;
   words[2] = loop;
@@ -82,7 +85,7 @@ export function slicer(
     const whole = Math.floor(us / 1_000_000);
     timeWords[0] = whole;
     timeWords[2] = Math.floor((us - whole * 1_000_000) * 1000);
-    const ready = calls.ppoll(fds.address, 2, time.address, null);
+    const ready = calls.ppoll(fds.address, two, time.address, null);
     if (ready <= 0) return 0;
     return (halves[3] === 0 ? 0 : 1) | (halves[7] === 0 ? 0 : 2);
   };
@@ -130,11 +133,11 @@ export function spareDescriptors({ calls, platform }: System, count: number): nu
  * @returns Null where one of the two is unknown.
  */
 export function countDescriptors(
-  { calls, platform, region }: System,
+  { calls, platform, memory }: System,
 ): { limit: number; open: number } | null {
   const darwin = platform === "darwin";
   const RLIMIT_NOFILE = darwin ? 8 : 7;
-  const limit = region(16);
+  const limit = memory.region(16);
   if (calls.getrlimit(RLIMIT_NOFILE, limit.address) < 0) return null;
   const soft = Number(limit.view.getBigUint64(0, true));
   const directory = calls.opendir(cString(darwin ? "/dev/fd" : "/proc/self/fd"));

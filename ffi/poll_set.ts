@@ -1,7 +1,7 @@
 import process from "node:process";
-import type { Region } from "./backend.ts";
 import { Errno } from "./constants.ts";
 import { zmqError } from "./errno.ts";
+import type { NativeRegion, Size } from "./memory.ts";
 import type { DarwinCalls, LinuxCalls, LinuxSystem, System } from "./symbols.ts";
 
 /**
@@ -42,28 +42,30 @@ class EpollSet implements PollSet {
   readonly #calls: LinuxCalls;
   readonly #holdings: LinuxSystem["holdings"];
   readonly #bell: number;
-  readonly #event: Region;
+  readonly #event: NativeRegion;
   readonly #eventWords: Int32Array;
-  readonly #events: Region;
+  readonly #events: NativeRegion;
   readonly #eventsWords: Int32Array;
-  readonly #counter: Region;
+  readonly #counter: NativeRegion;
+  readonly #counterSize: Size;
   /** `epoll_event` in words of 4 bytes: packed on x86-64, aligned elsewhere. */
   readonly #stride: number;
   readonly #dataAt: number;
   #rung = false;
   #closed = false;
 
-  constructor({ calls, region, holdings }: LinuxSystem) {
+  constructor({ calls, memory, holdings }: LinuxSystem) {
     const packed = process.arch === "x64";
     this.#calls = calls;
     this.#holdings = holdings;
     this.#stride = packed ? 3 : 4;
     this.#dataAt = packed ? 1 : 2;
-    this.#event = region(16);
+    this.#event = memory.region(16);
     this.#eventWords = new Int32Array(this.#event.bytes.buffer);
-    this.#events = region(batch * 16);
+    this.#events = memory.region(batch * 16);
     this.#eventsWords = new Int32Array(this.#events.bytes.buffer);
-    this.#counter = region(8);
+    this.#counter = memory.region(8);
+    this.#counterSize = memory.size(8);
     this.fd = calls.epollCreate(EPOLL_CLOEXEC);
     if (this.fd < 0) throw zmqError(-calls.errno(), "epoll_create1");
     this.#bell = calls.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -100,7 +102,7 @@ class EpollSet implements PollSet {
     for (let index = 0; index < count; index++) {
       const token = this.#eventsWords[index * this.#stride + this.#dataAt]!;
       if (token === bellToken) {
-        this.#calls.read(this.#bell, this.#counter.address, 8);
+        this.#calls.read(this.#bell, this.#counter.address, this.#counterSize);
         this.#rung = false;
       } else if (tokens < out.length) {
         out[tokens++] = token;
@@ -113,7 +115,7 @@ class EpollSet implements PollSet {
     if (this.#rung) return;
     this.#rung = true;
     this.#counter.view.setBigUint64(0, 1n, true);
-    this.#calls.write(this.#bell, this.#counter.address, 8);
+    this.#calls.write(this.#bell, this.#counter.address, this.#counterSize);
   }
 
   close(): void {
@@ -139,22 +141,24 @@ class KqueueSet implements PollSet {
   readonly fd: number;
   readonly #calls: DarwinCalls;
   readonly #bell: { readonly read: number; readonly write: number };
-  readonly #change: Region;
-  readonly #events: Region;
-  readonly #byte: Region;
-  readonly #noTime: Region;
+  readonly #change: NativeRegion;
+  readonly #events: NativeRegion;
+  readonly #byte: NativeRegion;
+  readonly #one: Size;
+  readonly #noTime: NativeRegion;
   #rung = false;
   #closed = false;
 
-  constructor({ calls, region }: Exclude<System, LinuxSystem>) {
+  constructor({ calls, memory }: Exclude<System, LinuxSystem>) {
     this.#calls = calls;
-    this.#change = region(keventBytes);
-    this.#events = region(batch * keventBytes);
-    this.#byte = region(8);
-    this.#noTime = region(16);
+    this.#change = memory.region(keventBytes);
+    this.#events = memory.region(batch * keventBytes);
+    this.#byte = memory.region(8);
+    this.#one = memory.size(1);
+    this.#noTime = memory.region(16);
     this.fd = calls.kqueue();
     if (this.fd < 0) throw zmqError(-calls.errno(), "kqueue");
-    const ends = region(8);
+    const ends = memory.region(8);
     if (calls.pipe(ends.address) < 0) {
       const error = zmqError(-calls.errno(), "pipe");
       calls.close(this.fd);
@@ -189,7 +193,7 @@ class KqueueSet implements PollSet {
     for (let index = 0; index < count; index++) {
       const token = this.#events.view.getInt32(index * keventBytes + 24, true);
       if (token === bellToken) {
-        this.#calls.read(this.#bell.read, this.#byte.address, 1);
+        this.#calls.read(this.#bell.read, this.#byte.address, this.#one);
         this.#rung = false;
       } else if (tokens < out.length) {
         out[tokens++] = token;
@@ -201,7 +205,7 @@ class KqueueSet implements PollSet {
   ring(): void {
     if (this.#rung) return;
     this.#rung = true;
-    this.#calls.write(this.#bell.write, this.#byte.address, 1);
+    this.#calls.write(this.#bell.write, this.#byte.address, this.#one);
   }
 
   close(): void {

@@ -1,5 +1,5 @@
 import type { HeldList } from "./held.ts";
-import type { Region } from "./memory.ts";
+import type { Address, Handle, NativeMemory, Size, Text } from "./memory.ts";
 
 /**
  * How a C parameter is passed.
@@ -22,28 +22,50 @@ export interface SymbolSpec {
   readonly parameters: readonly Parameter[];
   /** What comes back. */
   readonly result: Result;
-  /** Runs on another thread and gives a promise, where the runtime can; other adapters leave it out. */
-  readonly nonblocking?: true | undefined;
 }
 
 /** Symbols by the names that the adapters call them. */
 export type SymbolTable = { readonly [call: string]: SymbolSpec };
 
+/** What the parameters are in JavaScript; each runtime has its own inside the opaque ones. */
+interface Arguments extends Record<Parameter, unknown> {
+  handle: Handle | null;
+  address: Address;
+  view: Uint8Array | null;
+  size: Size;
+  int: number;
+}
+
+/** What comes back; null for `NULL`. */
+interface Results extends Record<Result, unknown> {
+  handle: Handle | null;
+  int: number;
+  text: Text | null;
+  none: void;
+}
+
 /** The arguments of one function. */
-type Passed<Parameters extends readonly Parameter[], Arguments extends Record<Parameter, unknown>> = {
+type Passed<Parameters extends readonly Parameter[]> = {
   -readonly [Index in keyof Parameters]: Arguments[Parameters[Index]];
 };
 
-/** The functions made of a table, given what each parameter and result is in JavaScript. */
-export type Calls<
-  Table extends SymbolTable,
-  Arguments extends Record<Parameter, unknown>,
-  Results extends Record<Result, unknown>,
-> = {
+/** The functions made of a table. −1 mostly means: read `errno()` next. */
+export type Calls<Table extends SymbolTable> = {
   readonly [Call in keyof Table]: (
-    ...parameters: Passed<Table[Call]["parameters"], Arguments>
-  ) => Table[Call] extends { readonly nonblocking: true } ? Promise<Results[Table[Call]["result"]]>
-    : Results[Table[Call]["result"]];
+    ...parameters: Passed<Table[Call]["parameters"]>
+  ) => Results[Table[Call]["result"]];
+};
+
+/** The functions made of a table, each of which may be missing. */
+export type OptionalCalls<Table extends SymbolTable> = {
+  readonly [Call in keyof Table]?: Calls<Table>[Call] | null;
+};
+
+/** The functions made of a table, run on another thread. */
+export type AwayCalls<Table extends SymbolTable> = {
+  readonly [Call in keyof Table]: (
+    ...parameters: Parameters<Calls<Table>[Call]>
+  ) => Promise<ReturnType<Calls<Table>[Call]>>;
 };
 
 /** libzmq's functions that every usable library has. C parameters stand behind each. */
@@ -58,7 +80,6 @@ export const zmqSymbols = {
   ctxGet: { name: "zmq_ctx_get", parameters: ["handle", "int"], result: "int" }, // *context, option
   ctxShutdown: { name: "zmq_ctx_shutdown", parameters: ["handle"], result: "int" }, // *context
   ctxTerm: { name: "zmq_ctx_term", parameters: ["handle"], result: "int" }, // *context
-  ctxTermAway: { name: "zmq_ctx_term", parameters: ["handle"], result: "int", nonblocking: true }, // *context
 
   socket: { name: "zmq_socket", parameters: ["handle", "int"], result: "handle" }, // *context, type
   close: { name: "zmq_close", parameters: ["handle"], result: "int" }, // *socket
@@ -95,8 +116,6 @@ export const zmqSymbols = {
 export const optionalSymbols = {
   mallopt: { name: "mallopt", parameters: ["int", "int"], result: "int" }, // parameter, value
   mallocTrim: { name: "malloc_trim", parameters: ["handle"], result: "int" }, // bytes to keep at the top
-  // bytes to keep at the top
-  mallocTrimAway: { name: "malloc_trim", parameters: ["handle"], result: "int", nonblocking: true },
   gettid: { name: "gettid", parameters: [], result: "int" }, // void
   // *domain, *folder
   bindtextdomain: { name: "bindtextdomain", parameters: ["view", "view"], result: "handle" },
@@ -108,8 +127,7 @@ export const optionalSymbols = {
 /** libc's functions that exist on every Unix. A lookup in libzmq's own handle covers what it depends on. */
 const unixSymbols = {
   errno: { name: "zmq_errno", parameters: [], result: "int" }, // void
-  poll: { name: "poll", parameters: ["address", "size", "int"], result: "int" }, // *fds, count, timeout_ms
-  pollAway: { name: "poll", parameters: ["address", "size", "int"], result: "int", nonblocking: true },
+  poll: { name: "poll", parameters: ["handle", "size", "int"], result: "int" }, // *fds, count, timeout_ms
   close: { name: "close", parameters: ["int"], result: "int" }, // fd
   read: { name: "read", parameters: ["int", "address", "size"], result: "int" }, // fd, *buffer, length
   write: { name: "write", parameters: ["int", "address", "size"], result: "int" }, // fd, *buffer, length
@@ -159,6 +177,13 @@ export const darwinSymbols = {
   pipe: { name: "pipe", parameters: ["address"], result: "int" }, // fds[2]
 } as const satisfies SymbolTable;
 
+/** What is called on another thread, where the runtime can. */
+export const awaySymbols = {
+  ctxTerm: zmqSymbols.ctxTerm,
+  mallocTrim: optionalSymbols.mallocTrim,
+  poll: unixSymbols.poll,
+} as const satisfies SymbolTable;
+
 /** Threads of C, where glibc or musl has the non-blocking join; each is opened apart. */
 export const threadSymbols = {
   // *thread, *attributes, *start, *argument
@@ -173,34 +198,16 @@ export const loaderSymbols = {
   dlsym: { name: "dlsym", parameters: ["handle", "view"], result: "handle" }, // handle, *name
 } as const satisfies SymbolTable;
 
-/** What the parameters are in code that both adapters share. */
-interface SharedArguments extends Record<Parameter, unknown> {
-  handle: unknown;
-  /** {@link Region.address} of the contract: opaque here. */
-  address: unknown;
-  view: Uint8Array | null;
-  size: number;
-  int: number;
-}
-
-interface SharedResults extends Record<Result, unknown> {
-  /** Null for `NULL`. */
-  handle: unknown;
-  int: number;
-  text: string | null;
-  none: void;
-}
-
-/** libc on Linux, as code that both adapters share calls it. −1 means: read `errno()` next. */
-export type LinuxCalls = Omit<Calls<typeof linuxSymbols, SharedArguments, SharedResults>, "pollAway">;
+/** libc on Linux. */
+export type LinuxCalls = Calls<typeof linuxSymbols>;
 /** libc on macOS. */
-export type DarwinCalls = Omit<Calls<typeof darwinSymbols, SharedArguments, SharedResults>, "pollAway">;
+export type DarwinCalls = Calls<typeof darwinSymbols>;
 
-/** libc as shared code calls it, with the platform that says which functions there are. */
+/** libc as one runtime calls it, with the platform that says which functions there are. */
 export type System =
   & {
-    /** Makes memory with a fixed address. */
-    readonly region: (size: number) => Region;
+    /** Memory, pointers and sizes. */
+    readonly memory: NativeMemory;
     /** Where what this thread holds is written down; null where another thread could not end it. */
     holdings: HeldList | null;
   }

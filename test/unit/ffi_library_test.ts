@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import {
+  type Candidate,
   embeddedLibrary,
   type LibraryHost,
   openLibrary,
@@ -31,8 +32,8 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function search(libraries: Record<string, Pretended>, options: Partial<OpenLibraryOptions<string>> = {}) {
-  return openLibrary<string>({
+function search(libraries: Record<string, Pretended>, options: Partial<OpenLibraryOptions<Candidate>> = {}) {
+  return openLibrary<Candidate>({
     choice: {},
     host: freeHost,
     folders: [folder],
@@ -48,7 +49,7 @@ function search(libraries: Record<string, Pretended>, options: Partial<OpenLibra
       };
       const has = (name: Uint8Array): number =>
         (found.has ?? ["curve", "ipc"]).includes(new TextDecoder().decode(name.subarray(0, -1))) ? 1 : 0;
-      return { library: path, zmq: { version, has } };
+      return { zmq: { version, has } };
     },
     ...options,
   });
