@@ -87,11 +87,15 @@ export class DiscoveryHub implements PeerLookup {
     for (const name of services) checkServiceName(name);
     const sources = Array.isArray(discovery) ? discovery as readonly Discovery[] : [discovery as Discovery];
     if (services.length > 0 && !sources.some(findsServices)) {
-      throw new TypeError("Cannot create a messenger with services: its discovery cannot register them");
+      throw new TypeError(
+        "Cannot create a messenger with services: none of its discovery back ends can register services",
+      );
     }
     const listens = resolved.endpoints.length > 0;
     if (services.length > 0 && !listens) {
-      throw new TypeError("Cannot create a messenger with services and listen: false: nobody could call it");
+      throw new TypeError(
+        "Cannot create a messenger with services and listen: false: callers could not connect to it",
+      );
     }
     return sources.length === 0
       ? null

@@ -25,9 +25,9 @@ export function readKeyPair(path: string): CurveKeyPair {
     if ((mode & 0o077) !== 0) {
       throw new ZeromeshError(
         "FORBIDDEN",
-        `Cannot use the keys of ${path}: others than its owner have rights to it (mode ${
+        `Cannot use the keys of ${path}: other users have access to the file (mode ${
           mode.toString(8).padStart(3, "0")
-        }); take them away with chmod 600, or make new keys if somebody may have read it`,
+        }); run chmod 600, and make new keys if another user may have read it`,
         { details: { path, mode } },
       );
     }
@@ -43,7 +43,7 @@ function parseKeyPair(path: string, text: string): CurveKeyPair {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new TypeError(`Cannot use the keys of ${path}: it is no JSON`);
+    throw new TypeError(`Cannot use the keys of ${path}: the file is not JSON`);
   }
   const { publicKey, secretKey } = (value ?? {}) as { publicKey?: unknown; secretKey?: unknown };
   if (isCurveKey(publicKey) && isCurveKey(secretKey)) return { publicKey, secretKey };

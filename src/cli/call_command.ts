@@ -69,10 +69,12 @@ async function payloadOf(text: string | undefined, raw: boolean, signal: AbortSi
 function checkJson(bytes: Uint8Array): void {
   const text = textOf(bytes);
   try {
-    if (text === null) throw new Error("it is no UTF-8");
+    if (text === null) throw new Error("it is not UTF-8");
     JSON.parse(text);
   } catch (error) {
-    throw new UsageError(`the payload is no JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(
+      `the payload is not JSON: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }
 

@@ -143,7 +143,7 @@ export class Collectives<Rank extends number | null> {
     if (ack === "handler") {
       if (rawPayload !== undefined) {
         throw new TypeError(
-          'Cannot send rawPayload with ack: "handler": the ACK\'s id is added to a JSON payload',
+          'Cannot send rawPayload with ack: "handler": the id of the ACK needs a JSON payload',
         );
       }
       return await this.#run(options, (worker, timeout) =>

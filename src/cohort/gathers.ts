@@ -38,7 +38,7 @@ export class Gathers {
     let arrivals = this.#byName.get(name);
     if (arrivals === undefined) {
       if (!this.#shares.take(who)) {
-        const why = `${this.#byName.size} barriers are under way already, or one worker's share of them`;
+        const why = `${this.#byName.size} barriers are open, which is the limit, or one worker's share of it`;
         throw new ZeromeshError("OVERLOADED", why, { ran: "no" });
       }
       this.#byName.set(name, arrivals = new Arrivals(who));
@@ -80,7 +80,9 @@ export class Gathers {
   /** Removes the values of a worker that is gone. @param all Whether the others cannot go on without it. */
   forget(worker: Pick<Member, "instanceId" | "name">, all = false): void {
     const { instanceId: who } = worker;
-    const gone = new ZeromeshError("COHORT_WORKER_LOST", `Worker ${peerText(worker)} is gone`, { peer: who });
+    const gone = new ZeromeshError("COHORT_WORKER_LOST", `Worker ${peerText(worker)} has left or was lost`, {
+      peer: who,
+    });
     if (all) return this.end(gone);
     for (const [name, arrivals] of [...this.#byName]) {
       arrivals.get(who)?.reject(gone);

@@ -333,7 +333,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
     this.#places.status.publish({ type: "ending", reason });
     const results = await this.#cascade.run(this.#places.members.ordered(), reason, timeoutMs);
     const { failures, outcomes } = results;
-    const left = `${failures.length} of ${outcomes.length} workers did not say that they ended`;
+    const left = `${failures.length} of ${outcomes.length} workers did not confirm that they ended`;
     const cause = failures[0]?.error;
     this.#over(
       reason,

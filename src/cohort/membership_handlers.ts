@@ -80,5 +80,8 @@ export class MembershipHandlers {
 
 function introduced(worker: InstanceId | null): InstanceId {
   if (worker !== null) return worker;
-  throw new ZeromeshError("PEER_UNKNOWN", "Whoever joins a cohort has to introduce itself");
+  throw new ZeromeshError(
+    "PEER_UNKNOWN",
+    "Cannot join the cohort: the calling instance has not introduced itself (_hello)",
+  );
 }

@@ -88,7 +88,7 @@ export class Places {
   /** A worker arrives at a barrier. */
   arrive(id: InstanceId, name: string, value: unknown, signal: AbortSignal): Promise<unknown[]> {
     if (this.members.get(id) !== undefined) return this.gathers.arrive(name, id, value, signal);
-    throw new ZeromeshError("COHORT_WORKER_LOST", `${id} is no worker of this cohort`);
+    throw new ZeromeshError("COHORT_WORKER_LOST", `Instance ${id} is not a worker of this cohort`);
   }
 
   /** A worker was heard of. One that never was is awaited. */

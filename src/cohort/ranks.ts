@@ -33,13 +33,13 @@ export class RankBook {
     if (this.#mode === "claimed" && claimed === null) {
       throw new ZeromeshError(
         "RANK_REQUIRED",
-        "Every worker of this cohort brings its rank, and this one did not",
+        "Workers of this cohort claim their ranks, and this one claimed none; join with a rank",
       );
     }
     if (this.#mode === "none" && claimed !== null) {
       throw new ZeromeshError(
         "RANK_UNEXPECTED",
-        `Workers of this cohort have no ranks, and this one claims ${claimed}`,
+        `Workers of this cohort have no ranks, and this one claims ${claimed}; join without a rank`,
       );
     }
   }
@@ -65,7 +65,7 @@ export class RankBook {
         );
       }
       if (this.#taken.has(rank)) {
-        throw new ZeromeshError("RANK_TAKEN", `Rank ${rank} belongs to another worker`);
+        throw new ZeromeshError("RANK_TAKEN", `Rank ${rank} belongs to another worker; claim another one`);
       }
       this.#taken.add(rank);
     }

@@ -211,8 +211,8 @@ export class EtcdGateway {
     if (/CommonName of client/.test(message)) {
       return new ZeromeshError(
         "FORBIDDEN",
-        "etcd's gateway refuses users together with a client certificate that has a common name; give tls.cert one " +
-          `without: ${message}`,
+        "etcd's gateway refuses users together with a client certificate that has a common name; give tls.cert a certificate " +
+          `without one: ${message}`,
         { details: { status, code } },
       );
     }

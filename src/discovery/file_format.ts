@@ -80,7 +80,7 @@ function field(text: string, path: string, name: string): unknown {
 function noFile(path: string, name: string): ZeromeshError {
   return new ZeromeshError(
     "ENCODING_FAILED",
-    `${path} is no discovery file: it must be JSON with "${name}"; move it away or give another path`,
+    `${path} is not a discovery file: it must be JSON with "${name}"; move it away or give another path`,
     { details: { path } },
   );
 }

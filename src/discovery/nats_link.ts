@@ -98,7 +98,7 @@ export class NatsLink {
     return new ZeromeshError(
       refused ? "FORBIDDEN" : "PEER_UNREACHABLE",
       refused
-        ? `NATS at ${servers} refuses this user: ${errorText(error)}; look at the option auth`
+        ? `NATS at ${servers} refuses this user: ${errorText(error)}; check the option auth`
         : `NATS does not serve at ${servers}: ${errorText(error)}${this.#hint(error)}`,
       { cause: error, peer: this.#options.servers.join(",") },
     );

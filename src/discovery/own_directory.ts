@@ -16,7 +16,7 @@ function ownUid(folder: string): number {
   } catch (cause) {
     throw new ZeromeshError(
       "FORBIDDEN",
-      `Cannot find out whose folder to use for discovery: allow the user's number to be read ` +
+      `Cannot choose a folder for discovery: the user's number cannot be read; allow it ` +
         `(Deno: --allow-sys=uid, and --allow-write for the folder of the mesh)`,
       { cause, details: { path: folder } },
     );
@@ -44,7 +44,7 @@ export function ensureOwnDirectory(path: string): void {
   if (found.isDirectory() && (found.mode & 0o077) === 0 && found.uid === ownUid(path)) return;
   throw new ZeromeshError(
     "FORBIDDEN",
-    `Cannot use ${path} for discovery: it must be a folder of this user that nobody else can read or write (mode 0700)`,
+    `Cannot use ${path} for discovery: it must be a folder of this user that no other user can read or write (mode 0700)`,
     { details: { path, mode: found.mode & 0o777, uid: found.uid } },
   );
 }

@@ -22,6 +22,6 @@ const servicePattern = /^[\w.:@+-]{1,128}$/;
 export function checkServiceName(name: string, what = "a service"): string {
   if (typeof name === "string" && servicePattern.test(name) && name !== "." && name !== "..") return name;
   throw new TypeError(
-    `Cannot use ${JSON.stringify(name)} as the name of ${what}: 1 to 128 letters, digits and _ . : @ + -`,
+    `Cannot use ${JSON.stringify(name)} as the name of ${what}: use 1 to 128 letters, digits and _ . : @ + -`,
   );
 }

@@ -153,7 +153,7 @@ export class Barriers {
     if (round !== undefined && round.count !== count) {
       throw new ZeromeshError(
         "PAYLOAD_INVALID",
-        `Cannot arrive at barrier "${name}" for ${count}: others wait there for ${round.count}`,
+        `Cannot arrive at barrier "${name}" with count ${count}: its other participants gave ${round.count}`,
       );
     }
     round ??= this.#begin(name, count, guest);
@@ -213,11 +213,15 @@ export class Barriers {
     try {
       return eventHandle(decoder.decode(answer));
     } catch (error) {
-      throw new ZeromeshError("RESULT_INVALID", `${at} answers an arrival at a barrier with something else`, {
-        peer: at,
-        ran: "yes",
-        cause: error,
-      });
+      throw new ZeromeshError(
+        "RESULT_INVALID",
+        `The answer of peer ${at} to an arrival at a barrier cannot be read`,
+        {
+          peer: at,
+          ran: "yes",
+          cause: error,
+        },
+      );
     }
   }
 }

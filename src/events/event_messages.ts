@@ -132,7 +132,7 @@ export class EventMessages {
     const frame = new EventFrame();
     const found = decodeEventFrame(payload, 0, payload.length, frame) ? this.#outcomeOf(frame) : null;
     if (found !== null) return found;
-    throw new ZeromeshError("RESULT_INVALID", "The owner of an event confirms with something else");
+    throw new ZeromeshError("RESULT_INVALID", "The confirmation of the event's owner cannot be read");
   }
 
   async #completeLater(
@@ -177,7 +177,7 @@ export class EventMessages {
       if (found === null || joinHandle(frame.words) !== handle) {
         throw new ZeromeshError(
           "RESULT_INVALID",
-          `${this.#port.textOf(owner)} answers a question about an event with something else`,
+          `The answer of peer ${this.#port.textOf(owner)} about event ${handle} cannot be read`,
           {
             peer: owner,
           },

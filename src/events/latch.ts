@@ -49,7 +49,7 @@ export class Latch implements Disposable {
     if (event === undefined) {
       throw new ZeromeshError(
         "EVENT_COMPLETED",
-        `All ${this.#events.length} have arrived at the latch before`,
+        `Cannot arrive at the latch: all ${this.#events.length} arrivals have happened`,
       );
     }
     this.#next++;

@@ -320,7 +320,10 @@ export class EventManager implements AsyncDisposable {
     // Subscribed in the same step: this instance may close as soon as the round is complete.
     const sender = this.#port?.senderOf(message) ?? null;
     if (sender === null) {
-      throw new ZeromeshError("PEER_UNKNOWN", "Whoever arrives at a barrier has to introduce itself");
+      throw new ZeromeshError(
+        "PEER_UNKNOWN",
+        "Cannot arrive at a barrier: the calling instance has not introduced itself (_hello)",
+      );
     }
     const enroll = (round: EventHandle) => subscribers?.enroll(message, round);
     return this.#barriers.receive(message.lentPayload, sender.instanceId, enroll);
@@ -350,13 +353,13 @@ export class EventManager implements AsyncDisposable {
   async #arriveAt(at: InstanceId, payload: Uint8Array, options: AwaiterOptions): Promise<Uint8Array> {
     const port = this.#port;
     if (port === null) {
-      throw new TypeError("Cannot meet elsewhere: events without a messenger have no others");
+      throw new TypeError("Cannot make a barrier at another instance: these events belong to no messenger");
     }
     if (!port.isUp(at)) await port.reach(at, options.timeoutMs ?? this.#options.ownerGraceMs);
     if (port.supports(at, "events")) return await port.call(barrierHandler, at, payload, options);
     throw new ZeromeshError(
       "PEER_LACKS_FEATURE",
-      `${port.textOf(at)} is no instance that barriers can be at`,
+      `Cannot arrive at a barrier of peer ${port.textOf(at)}: it does not support barriers`,
       {
         peer: at,
       },

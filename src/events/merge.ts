@@ -21,7 +21,7 @@ export function merge(
   inputs: Iterable<EventHandle | { readonly handle: EventHandle }>,
 ): EventHandle {
   const handles = [...inputs].map((input) => typeof input === "bigint" ? input : input.handle);
-  if (handles.length === 0) throw new TypeError("Cannot merge no events at all");
+  if (handles.length === 0) throw new TypeError("Cannot merge events: the list is empty");
   const merged = host.newEvent();
   const reasons: (string | undefined)[] = new Array<undefined>(handles.length).fill(undefined);
   let left = handles.length;

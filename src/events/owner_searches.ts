@@ -65,7 +65,7 @@ export class OwnerSearches {
     if (found === null) {
       throw new ZeromeshError(
         "PEER_UNKNOWN",
-        `Nobody is known who owns event ${handle} (worker id ${worker}); connect to its owner first`,
+        `This instance does not know the owner of event ${handle} (worker id ${worker}); connect to it first`,
         { ran: "no", details: { handle: String(handle) } },
       );
     }

@@ -175,7 +175,7 @@ export class RemoteOwner {
       ({ handle }) =>
         new ZeromeshError(
           "EVENT_OWNER_LOST",
-          `Event ${handle} will never complete: ${this.#host.port.textOf(this.id)} is gone, ${why}`,
+          `Event ${handle} will never complete: its owner ${this.#host.port.textOf(this.id)} is lost, ${why}`,
           {
             peer: this.id,
             details: { handle: String(handle) },

@@ -134,7 +134,7 @@ export class Subscribers {
   /** Handles `_event_poll`: returns a completion, or nothing for a pending event. */
   poll(message: SystemMessage): Uint8Array {
     if (this.#read(message) === null) {
-      throw new ZeromeshError("PAYLOAD_INVALID", "This is no question about an event of mine");
+      throw new ZeromeshError("PAYLOAD_INVALID", "The message is not about an event of this instance");
     }
     const { words } = this.#frame;
     if (this.#own.table.findWords(words) !== null) return nothing;

@@ -116,7 +116,7 @@ export async function sendToExecutor(
   const parsed = parseNotification(notification, prefix);
   if (parsed === null) {
     const who = portOf(caller)?.textOf(call.to) ?? call.to;
-    throw new ZeromeshError("RESULT_INVALID", `"${name}" on ${who} answered with no notification`, {
+    throw new ZeromeshError("RESULT_INVALID", `"${name}" on ${who} did not answer with a notification`, {
       peer: call.to,
       handler: name,
       ran: "yes",

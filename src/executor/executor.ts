@@ -280,8 +280,8 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   #refusal({ message: { messageType } }: Job, why: "full" | "ended"): ZeromeshError {
     const reason = why === "ended"
       ? "the executor was closed"
-      : `${this.#queue.size} messages wait for a handler ` +
-        "already, which is the limit (maxQueued), or one sender's share of it";
+      : `${this.#queue.size} messages wait for a handler, ` +
+        "which is the limit (maxQueued), or one sender's share of it";
     return new ZeromeshError(
       why === "ended" ? "CLOSED" : "QUEUE_FULL",
       `Cannot send "${messageType}": ${reason}`,

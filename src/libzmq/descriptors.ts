@@ -32,7 +32,7 @@ export function requireDescriptors(backend: Backend, count: number, purpose: str
     "LIMIT_REACHED",
     `Cannot ${purpose}: that takes ${count} descriptors, and this process can open ` +
       `${spare === 0 ? "none" : `only ${spare}`}${all === null ? "" : ` more of its ${all.limit}`}; ` +
-      "close what is not used, or raise the limit (ulimit -n)",
+      "close unused connections, or raise the limit (ulimit -n)",
     { details: { errno: Errno.EMFILE, name: "EMFILE", syscall: "open", needed: count, spare } },
   );
 }

@@ -280,9 +280,8 @@ export class MessengerCore implements TransportHandler<Session> {
   peer(id: InstanceId): Peer {
     const peer = this.connections.peers.get(id);
     if (peer !== undefined) return peer;
-    throw new ZeromeshError("PEER_UNKNOWN", `Nobody is known as ${id}; connect to it or register it first`, {
-      peer: id,
-    });
+    const message = `This instance knows no peer ${id}; connect to it or register it first`;
+    throw new ZeromeshError("PEER_UNKNOWN", message, { peer: id });
   }
 
   /** Names of a peer's handlers, asked now. */
@@ -306,7 +305,9 @@ export class MessengerCore implements TransportHandler<Session> {
     if (session !== null) {
       this.#dispatcher.abortSession(
         session,
-        new ZeromeshError("PEER_DISCONNECTED", `The caller is gone: ${loss.reason}`, { ran: "maybe" }),
+        new ZeromeshError("PEER_DISCONNECTED", `The connection of the caller was lost: ${loss.reason}`, {
+          ran: "maybe",
+        }),
       );
     }
     this.connections.gone(link, loss);

@@ -268,7 +268,7 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
   }
   if (!listen && options.features?.["same-connection"] === false) {
     throw new TypeError(
-      "Cannot create a messenger with listen: false and without same-connection: no answer finds it",
+      "Cannot create a messenger with listen: false and without same-connection: answers could not reach it",
     );
   }
   const guard = new Guard(options.logger);

@@ -170,7 +170,9 @@ export class ServiceDirectory {
     }
     const { sources, peers, logger, maxServices } = this.#parts;
     if (sources.length === 0) {
-      throw new TypeError(`Cannot call service "${service}": discovery finds peers only, and no services`);
+      throw new TypeError(
+        `Cannot call service "${service}": its discovery back ends find only peers, not services`,
+      );
     }
     for (const [name, oldest] of this.#services) {
       if (this.#services.size < maxServices) break;
@@ -281,7 +283,7 @@ export class ServiceDirectory {
     );
     const cause = troubles[0] ?? trouble;
     const why = members.length > 0
-      ? `${members.length} offer it, and none of them can be called now` +
+      ? `none of its instances (${members.length}) can be called now` +
         (troubles.length > 0 ? ` (${errorText(cause)})` : "")
       : trouble !== undefined
       ? `discovery cannot be asked: ${errorText(trouble)}`

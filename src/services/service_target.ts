@@ -36,7 +36,7 @@ const serviceOptionTable: OptionTable<ServiceOptions> = {
  */
 export function service(name: string, options?: ServiceOptions): ServiceTarget {
   if (typeof name !== "string" || name === "") {
-    throw new TypeError("Cannot call a service: its name must be a text that is not empty");
+    throw new TypeError("Cannot call a service: its name must be a non-empty string");
   }
   const { balance = "round-robin" } = readOptions(options, serviceOptionTable, "Cannot call service", name);
   return Object.freeze({ destination: kind, service: name, balance });

@@ -204,9 +204,9 @@ export function lossOf(event: number, value: number, established: boolean, secur
   const refused = secure ? "FORBIDDEN" : "PEER_UNREACHABLE";
   switch (event) {
     case MonitorEvent.CLOSED:
-      return { code: "PEER_UNREACHABLE", reason: "nobody answers there" };
+      return { code: "PEER_UNREACHABLE", reason: "no process answers there" };
     case MonitorEvent.HANDSHAKE_FAILED_AUTH:
-      return { code: "FORBIDDEN", reason: `the peer refused our key (status ${value})` };
+      return { code: "FORBIDDEN", reason: `the peer refused the key of this instance (status ${value})` };
     case MonitorEvent.HANDSHAKE_FAILED_PROTOCOL:
       return {
         // Both sides speak ZMTP and only one uses keys, or random bytes looked like it.

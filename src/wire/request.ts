@@ -184,7 +184,7 @@ export interface HandlerNameOptions {
 export function validateHandlerName(name: string, options: HandlerNameOptions = {}): Uint8Array {
   if (typeof name !== "string" || name === "") throw invalidName(String(name), "it is empty");
   if (isSystemName(name) && options.system !== true) {
-    throw invalidName(name, "names that start with '_' are the system's");
+    throw invalidName(name, "names that start with '_' belong to the library");
   }
   if (!name.isWellFormed()) throw invalidName(name, "it holds a lone surrogate");
   const bytes = encodeUtf8(name);

@@ -109,7 +109,7 @@ test("ids of one's own are any text up to 256 characters, and each is taken once
     assert.equal(ack.id, id);
     looksLike(thrown(() => client.registerAck({ id })), {
       code: "ACK_EXISTS",
-      message: /waited for already/,
+      message: /another wait has this id/,
     });
     await client.amSend("job", { to: peer, payload: { _ack_id: id } });
     await within(ack.received, 2_000, id);

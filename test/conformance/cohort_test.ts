@@ -270,7 +270,7 @@ test("close() tells the workers in order of rank, waits for their ends, and repo
   assert.deepEqual(results.outcomes.map(({ ok }) => ok), [true, true, false]);
   const ending = await within(led.cohort.closed, 1_000);
   assert.ok(ending instanceof Error);
-  assert.match(ending.message, /^enough for today; 1 of 3 workers did not say that they ended$/);
+  assert.match(ending.message, /^enough for today; 1 of 3 workers did not confirm that they ended$/);
   assert.deepEqual(sent, results.outcomes.map(({ worker }) => worker.instanceId));
   assert.deepEqual(told.sort(), ["0 enough for today", "1 enough for today", "2 enough for today"]);
   assert.equal(await within(places[0]!.ended, 1_000), "enough for today");

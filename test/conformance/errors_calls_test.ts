@@ -76,6 +76,38 @@ test("an unknown peer is PEER_UNKNOWN, and what is no id is said to be none", as
   await fails(client.typedUnary(add, { to: stranger, payload: { a: 1, b: 2 } }), { code: "PEER_UNKNOWN" });
 });
 
+test("an error of a question to a peer names the method that was called, and not the handler behind it", async () => {
+  await using t = await leakCheck();
+  const { client, peer } = await pair(t);
+  const questions: Record<string, (to: InstanceId, timeoutMs?: number) => Promise<unknown>> = {
+    describe: (to, timeoutMs) => client.describe(to, { timeoutMs }),
+    healthCheck: (to, timeoutMs) => client.healthCheck(to, { timeoutMs }),
+    availableHandlers: (to, timeoutMs) => client.availableHandlers(to, { timeoutMs }),
+    listHandlers: (to, timeoutMs) => client.listHandlers(to, { timeoutMs }),
+    announceTo: (to, timeoutMs) => client.announceTo(to, { timeoutMs }),
+    sendAck: (to, timeoutMs) => client.sendAck(to, "an id", { timeoutMs }),
+    waitForHandler: (to, timeoutMs) => client.waitForHandler(to, "x", { timeoutMs }),
+  };
+  for (const [method, ask] of Object.entries(questions)) {
+    const unknown =
+      `Cannot call ${method}(): this instance knows no peer ${stranger}; connect to it or register it first`;
+    await fails(ask(stranger), { code: "PEER_UNKNOWN", ran: "no", peer: stranger, message: unknown });
+    if (method === "waitForHandler") continue; // which says at its deadline that there is no such handler
+    const late = `Call of ${method}() on peer ${peer} was not sent within 0 ms`;
+    await fails(ask(peer, 0), { code: "TIMEOUT", ran: "no", peer, message: late });
+  }
+  const endpoint = "tcp://0.0.0.0:0";
+  await fails(client.announceTo(peer, { endpoint }), {
+    code: "PAYLOAD_INVALID",
+    message: `Payload of announceTo() is invalid: "${endpoint}" cannot be dialled`,
+  });
+  await client.close();
+  for (const [method, ask] of Object.entries(questions)) {
+    const closed = `Cannot call ${method}(): this instance is closed`;
+    await fails(ask(peer), { code: "CLOSED", ran: "no", message: closed });
+  }
+});
+
 test("a handler that throws is HANDLER_FAILED with exactly its message, and ran", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);

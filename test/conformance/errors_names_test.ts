@@ -73,10 +73,10 @@ test("errors about a peer that is gone still show its name", async () => {
   await server.close({ timeoutMs: 500 });
   await ack;
   const lost = await ended;
-  assert.ok(lost.message.includes(`: ${who} is gone, `), lost.message);
+  assert.ok(lost.message.includes(`: its owner ${who} is lost, `), lost.message);
   await fails(client.unary("x", { to: peer, timeoutMs: 50 }), {
     code: "TIMEOUT",
-    message: `Call of "x" on ${who} found no connection within 50 ms`,
+    message: `Call of "x" on peer ${who} found no connection within 50 ms`,
   });
 });
 

@@ -38,7 +38,10 @@ test("a call that one instance of a service gave back, and no other answered, na
   await pause(usedUpMs);
   const closing = first.close({ timeoutMs: 2_000 });
   const other = workers.find((one) => one !== first)!.instanceId;
-  await fails(call, { code: "TIMEOUT", message: `Call of "work" on ${other} got no answer within 600 ms` });
+  await fails(call, {
+    code: "TIMEOUT",
+    message: `Call of "work" on peer ${other} got no answer within 600 ms`,
+  });
   assert.equal(client.stats().calls.repeated, 1);
   held.open();
   await closing;
@@ -154,11 +157,12 @@ test("an error names the option that limits the time of dialling, if it is not t
   const client = await t.messenger({ connectTimeoutMs: 100, discovery });
   await fails(client.unary("x", { to: client.registerPeer(gone.peerInfo()), timeoutMs: 5_000 }), {
     code: "PEER_UNREACHABLE",
-    message: /^Cannot reach .* within 100 ms \(connectTimeoutMs\): .*nobody answers there$/,
+    message: /^Cannot reach .* within 100 ms \(connectTimeoutMs\): .*no process answers there$/,
   });
   await fails(client.unary("x", { to: service("work"), timeoutMs: 5_000 }), {
     code: "PEER_UNREACHABLE",
-    message: /^Cannot call service "work" within 100 ms \(connectTimeoutMs\): 1 offer it/,
+    message:
+      /^Cannot call service "work" within 100 ms \(connectTimeoutMs\): none of its instances \(1\) can be called now/,
   });
   const connecting = client.connect(gone.endpoint, { timeoutMs: 150 });
   await within(fails(connecting, { message: /^Cannot reach \S+ within 150 ms: / }), 2_000);

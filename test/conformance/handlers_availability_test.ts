@@ -491,7 +491,7 @@ test("_register_service refuses others' names and addresses that cannot be diall
     assert.equal(reply.header.slice(0, 2), "02", "a nack");
     assert.match(reply.text, why);
   };
-  await refused({ instance_id: other, endpoint: node.endpoint }, /is not from there/);
+  await refused({ instance_id: other, endpoint: node.endpoint }, /is not instance .*, which it announces/);
   await refused({ instance_id: "nobody", endpoint: node.endpoint }, /instance_id, endpoint/);
   await refused({ instance_id: node.instanceId, endpoint: 7 }, /instance_id, endpoint/);
   for (const endpoint of ["tcp://0.0.0.0:80", "tcp://*:80", "tcp://a:0", "tcp://a", "udp://a:1", "ipc://"]) {

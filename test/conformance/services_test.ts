@@ -303,7 +303,7 @@ test("broadcast() to a service needs discovery that finds services, and to an in
   await fails(alone.broadcast("note", one), { name: "TypeError", message: /must be service\(name\)/ });
   const nowhere = { discoverByInstanceId: none, discoverByWorkerId: none };
   const client = await t.messenger({ discovery: nowhere });
-  const noServices = { name: "TypeError", message: /finds peers only/ };
+  const noServices = { name: "TypeError", message: /find only peers/ };
   await fails(client.broadcast("note", { to: work }), noServices);
   await fails(client.unary("whoami", { to: work }), noServices);
 });

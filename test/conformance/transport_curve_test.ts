@@ -135,9 +135,13 @@ for (const kind of ["list", "function", "nobody", ...Object.keys(refusing)] as R
     });
     const client = await secured(t, clientKeys, "any");
     const serverKey = serverKeys.publicKey;
-    await refused(client.connect(server.endpoint, { serverKey }), ["FORBIDDEN"], /refused our key/);
+    await refused(
+      client.connect(server.endpoint, { serverKey }),
+      ["FORBIDDEN"],
+      /refused the key of this instance/,
+    );
     const peer = client.registerPeer(server.peerInfo());
-    await refused(client.unary("who", { to: peer }), ["FORBIDDEN"], /refused our key/);
+    await refused(client.unary("who", { to: peer }), ["FORBIDDEN"], /refused the key of this instance/);
     assert.deepEqual(server.peers(), []);
     assert.equal(server.stats().handlers.started, 0);
     // What is no answer is told to the service's owner.
@@ -234,7 +238,7 @@ for (const ipc of [true, false]) {
     // The list holds for every way in.
     const stranger = await secured(t, other, "any");
     const peer = stranger.registerPeer(server.peerInfo());
-    await refused(stranger.unary("who", { to: peer }), ["FORBIDDEN"], /refused our key/);
+    await refused(stranger.unary("who", { to: peer }), ["FORBIDDEN"], /refused the key of this instance/);
   });
 }
 
@@ -327,12 +331,24 @@ test(
     const c2 = await secured(t, two, "any");
     assert.equal(await c1.connect(a.endpoint, { serverKey: first.publicKey }), a.instanceId);
     assert.equal(await c2.connect(b.endpoint, { serverKey: second.publicKey }), b.instanceId);
-    await refused(c1.connect(b.endpoint, { serverKey: second.publicKey }), ["FORBIDDEN"], /refused our key/);
-    await refused(c2.connect(a.endpoint, { serverKey: first.publicKey }), ["FORBIDDEN"], /refused our key/);
+    await refused(
+      c1.connect(b.endpoint, { serverKey: second.publicKey }),
+      ["FORBIDDEN"],
+      /refused the key of this instance/,
+    );
+    await refused(
+      c2.connect(a.endpoint, { serverKey: first.publicKey }),
+      ["FORBIDDEN"],
+      /refused the key of this instance/,
+    );
     const plainClient = await t.messenger();
     assert.equal(await plainClient.connect(plain.endpoint), plain.instanceId);
     await a.close();
-    await refused(c1.connect(b.endpoint, { serverKey: second.publicKey }), ["FORBIDDEN"], /refused our key/);
+    await refused(
+      c1.connect(b.endpoint, { serverKey: second.publicKey }),
+      ["FORBIDDEN"],
+      /refused the key of this instance/,
+    );
     const again = await secured(t, two, "any");
     assert.equal(await again.connect(b.endpoint, { serverKey: second.publicKey }), b.instanceId);
   },

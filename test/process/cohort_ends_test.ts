@@ -95,7 +95,7 @@ test("after the loss of a worker, waiters for it get an error, and those that ca
   await arrived(led, 1);
   first.signal("SIGKILL");
   await second.waitForLine(
-    `barrier alone failed COHORT_WORKER_LOST Worker ${placeOf(first).instanceId} is gone`,
+    `barrier alone failed COHORT_WORKER_LOST Worker ${placeOf(first).instanceId} has left or was lost`,
     boundMs,
   );
 });

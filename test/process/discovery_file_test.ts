@@ -122,7 +122,7 @@ test("file: a call to a service names the file that is torn, also when it was re
   const call = () => caller.unary("whoami", { to: service("whoami") });
   await assert.rejects(call(), { code: "PEER_UNREACHABLE", message: /no instance offers it$/ });
   writeFileSync(`${folder}/peers.services.json`, '{"services":{"whoami":["');
-  const named = { code: "PEER_UNREACHABLE", message: /peers\.services\.json is no discovery file/ };
+  const named = { code: "PEER_UNREACHABLE", message: /peers\.services\.json is not a discovery file/ };
   await until(() => call().catch((error) => named.message.test(error.message)));
   await assert.rejects(call(), named);
   writeFileSync(`${folder}/peers.services.json`, '{"services":{}}');

@@ -241,7 +241,7 @@ test("an address without a listener is PEER_UNREACHABLE in time, with the reason
   const start = performance.now();
   await assert.rejects(client.connect(`tcp://127.0.0.1:${port}`, { timeoutMs: 300 }), {
     code: "PEER_UNREACHABLE",
-    message: /within 300 ms.*nobody answers there/,
+    message: /within 300 ms.*no process answers there/,
   });
   assert.ok(performance.now() - start < 1_500);
 });

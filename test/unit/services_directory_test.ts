@@ -66,7 +66,7 @@ async function directoryOf(count: number, standing: Standing = "up") {
     logger: silentLogger,
   });
   await until(() =>
-    /offer it/.test(directory.unavailable(service("work"), 1, "TIMEOUT").message) || count === 0
+    /none of its instances/.test(directory.unavailable(service("work"), 1, "TIMEOUT").message) || count === 0
   );
   const pick = (balance: Balance = "round-robin") => directory.pickNow(service("work", { balance }));
   const picks = (times: number, balance?: Balance) =>

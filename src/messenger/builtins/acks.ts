@@ -151,7 +151,9 @@ export class Acks {
       );
     }
     if (typeof target === "object" && target?.encoding === "msgpack") {
-      throw new TypeError("Cannot send with ACK: the contract's payload is no JSON");
+      throw new TypeError(
+        'Cannot send with ACK: the payload of the contract is not JSON; use encoding "json"',
+      );
     }
     const ack = this.#register({ ...options, from: to }, false);
     const message = { ...options, payload: { ...payload, [ackField]: ack.text } };
@@ -178,7 +180,10 @@ export class Acks {
       throw new ZeromeshError("CLOSED", "Cannot register an ACK: this instance is closed");
     }
     if (id !== undefined && this.#find(id) !== null) {
-      throw new ZeromeshError("ACK_EXISTS", `Cannot register ACK ${id}: it is waited for already`);
+      throw new ZeromeshError(
+        "ACK_EXISTS",
+        `Cannot register ACK ${id}: another wait has this id; use another one`,
+      );
     }
     const ack = new PendingAck(this.#table, from, timeoutMs, spentOf(options), this.#counters);
     if (!this.#table.enlist(ack)) throw tableFull();
@@ -290,7 +295,7 @@ export async function acknowledge(context: HandlerContext, given?: SendAckOption
   if (sender === null) {
     throw new ZeromeshError(
       "PEER_UNKNOWN",
-      `Cannot send ACK ${id}: its message is from an unknown instance`,
+      `Cannot send ACK ${id}: the sender of its message is not known`,
       {
         handler: context.handlerName,
       },
@@ -315,7 +320,7 @@ function requestedAck(context: HandlerContext): string | null {
 }
 
 function given(ack: PendingAck): ZeromeshError {
-  return new ZeromeshError("CANCELLED", `Nobody waits for ACK ${ack.text} any more`, { peer: ack.from });
+  return new ZeromeshError("CANCELLED", `The wait for ACK ${ack.text} was given up`, { peer: ack.from });
 }
 
 /** What an ACK says about the failure of its message: null for none, undefined for something unreadable. */

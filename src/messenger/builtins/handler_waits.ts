@@ -69,7 +69,7 @@ export class HandlerWaits {
     if (waitMs <= 0 || message.kind === ResponseKind.fire) return reply(handler, false);
     if (!this.#enter(message.session, handler.length)) {
       const why =
-        `${this.#places.taken} wait for handlers here, which is the limit, or the share of one connection`;
+        `${this.#places.taken} waits for handlers are open here, which is the limit, or one connection's share of it`;
       throw new ZeromeshError("OVERLOADED", why, { handler: name });
     }
     return this.#wait(message, handler, waitMs);

@@ -1,5 +1,6 @@
 import { type Contract, type InstanceId, readOptions } from "../../core/mod.ts";
 import type { AckReceipt, RegisterAckOptions, SendAckOptions, SendWithAckOptions } from "./ack_options.ts";
+import { asMethod } from "./as_method.ts";
 import type { Builtins } from "./builtins.ts";
 import { describePeer, type PeerDescription } from "./describe.ts";
 import {
@@ -46,25 +47,25 @@ export abstract class PeerQuestions {
   /** What a peer says about itself: services and load; null from plain Velo. */
   async describe(peer: InstanceId, given?: WaitOptions): Promise<PeerDescription | null> {
     const options = readOptions(given, waitOptionTable, "Cannot ask a peer for its description");
-    return await describePeer(this.#builtins.core, peer, options);
+    return await asMethod("describe", describePeer(this.#builtins.core, peer, options));
   }
 
   /** How a peer is: status, age, load, queues, version. It answers also while it shuts down. */
   async healthCheck(peer: InstanceId, given?: WaitOptions): Promise<HealthReport> {
     const options = readOptions(given, waitOptionTable, "Cannot ask a peer how it is");
-    return await checkHealth(this.#builtins.core, peer, options);
+    return await asMethod("healthCheck", checkHealth(this.#builtins.core, peer, options));
   }
 
   /** Names of a peer's handlers, the system's included, asked now. */
   async availableHandlers(peer: InstanceId, given?: WaitOptions): Promise<string[]> {
     const options = readOptions(given, waitOptionTable, "Cannot ask a peer for its handlers");
-    return await this.#builtins.core.handlersOf(peer, options);
+    return await asMethod("availableHandlers", this.#builtins.core.handlersOf(peer, options));
   }
 
   /** A peer's handlers with their kinds, and with JSON Schemas when asked for; plain Velo tells only names. */
   async listHandlers(peer: InstanceId, given?: ListHandlersOptions): Promise<HandlerDescription[]> {
     const options = readOptions(given, listHandlersOptionTable, "Cannot list the handlers of a peer");
-    return await listHandlers(this.#builtins.core, peer, options);
+    return await asMethod("listHandlers", listHandlers(this.#builtins.core, peer, options));
   }
 
   /**
@@ -75,7 +76,8 @@ export abstract class PeerQuestions {
   async waitForHandler(peer: InstanceId, name: string, given?: WaitOptions): Promise<void> {
     const { core, timeoutMs } = this.#builtins;
     const options = readOptions(given, waitOptionTable, "Cannot wait for handler", name);
-    await waitForHandler(core, peer, name, options.timeoutMs ?? timeoutMs, options);
+    const waited = waitForHandler(core, peer, name, options.timeoutMs ?? timeoutMs, options);
+    await asMethod("waitForHandler", waited);
   }
 
   /**
@@ -86,7 +88,7 @@ export abstract class PeerQuestions {
    */
   async announceTo(peer: InstanceId, given?: AnnounceToOptions): Promise<boolean> {
     const options = readOptions(given, announceToOptionTable, "Cannot announce this instance");
-    return await announceTo(this.#builtins.core, peer, options);
+    return await asMethod("announceTo", announceTo(this.#builtins.core, peer, options));
   }
 
   /**
@@ -111,6 +113,6 @@ export abstract class PeerQuestions {
 
   /** Sends an ACK for an id that a message of the peer carried. `acknowledge(context)` is the short way. */
   sendAck(to: InstanceId, id: string, options?: SendAckOptions): Promise<void> {
-    return this.#builtins.acks.sendAck(to, id, options);
+    return asMethod("sendAck", this.#builtins.acks.sendAck(to, id, options));
   }
 }

@@ -62,10 +62,14 @@ function checkSender(core: MessengerCore, message: InboundCall, id: InstanceId):
       ? session.link.kind === "loopback" || (!session.zeromesh && !core.system.isOurs(id))
       : session.peer.instanceId === id && (session.zeromesh || !core.system.isOurs(id)));
   if (fits) return;
-  throw new ZeromeshError("IDENTITY_MISMATCH", `The message that registers ${id} is not from there`, {
-    peer: id,
-    handler: name,
-  });
+  throw new ZeromeshError(
+    "IDENTITY_MISMATCH",
+    `The sender of this message is not instance ${id}, which it announces`,
+    {
+      peer: id,
+      handler: name,
+    },
+  );
 }
 
 function learn(core: MessengerCore, session: Session, id: InstanceId, endpoints: readonly string[]): void {

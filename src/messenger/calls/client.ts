@@ -346,7 +346,7 @@ export class CallClient implements Caller {
 
   #requireOpen(handler: string): void {
     if (!this.#parts.closed()) return;
-    throw new ZeromeshError("CLOSED", `Cannot call "${handler}": this instance is closed`);
+    throw new ZeromeshError("CLOSED", `Cannot call "${handler}": this instance is closed`, { handler });
   }
 
   #dispatch(

@@ -235,7 +235,7 @@ function metadataTooLarge(
   bytes: number,
   limit: number,
 ): ZeromeshError {
-  const whose = session === null ? "may be" : `${session.who} takes (it lacks feature metadata)`;
+  const whose = session === null ? "are allowed" : `${session.who} takes (it lacks feature metadata)`;
   const peer = session?.peer?.instanceId;
   return new ZeromeshError(
     "HEADERS_TOO_LARGE",
@@ -251,21 +251,19 @@ export function checkHeaders(handler: string, headers: Readonly<Record<string, s
     if (!isSystemHeader(key)) continue;
     throw new ZeromeshError(
       "NAME_INVALID",
-      `Cannot call "${handler}" with header "${key}": names that start with "_" are the system's`,
+      `Cannot call "${handler}" with header "${key}": names that start with "_" belong to the library`,
       { handler },
     );
   }
   encodeHeaders(headers); // throws what is wrong with them before anything else happens
 }
 
-/** Nobody is known by that id. */
+/** This instance knows no peer with that id. */
 export function unknownPeer(handler: string, to: unknown): Error {
   if (typeof to !== "string") return new TypeError(`Cannot call "${handler}": "to" must be an instance id`);
   const hint = isInstanceId(to) ? "connect to it or register it first" : "it is not an instance id";
-  return new ZeromeshError("PEER_UNKNOWN", `Cannot call "${handler}": nobody is known as ${to}; ${hint}`, {
-    peer: to,
-    handler,
-  });
+  const message = `Cannot call "${handler}": this instance knows no peer ${to}; ${hint}`;
+  return new ZeromeshError("PEER_UNKNOWN", message, { peer: to, handler });
 }
 
 /** The payload fails its contract's schema. */
@@ -301,7 +299,7 @@ export function queueFull(handler: string, session: Session): ZeromeshError {
   return new ZeromeshError(
     "QUEUE_FULL",
     `Cannot call "${handler}": the queue of ${session.who} is full (${session.link.queuedMessages} ` +
-      `messages, ${session.link.queuedBytes} bytes); it reads too slowly`,
+      `messages, ${session.link.queuedBytes} bytes); it reads too slowly: send less, or wait (overflow: "wait")`,
     { peer: session.peer?.instanceId, handler },
   );
 }
@@ -321,8 +319,8 @@ export function creditUsedUp(handler: string, session: Session): ZeromeshError {
 export function tooManyWait(handler: string, session: Session): ZeromeshError {
   return new ZeromeshError(
     "QUEUE_FULL",
-    `Cannot call "${handler}": as many sends to ${session.who} wait as may (maxWaitingSends, maxWaitingBytes); await ` +
-      "what amSend returns before sending more",
+    `Cannot call "${handler}": the limit of sends to ${session.who} that wait is reached (maxWaitingSends, ` +
+      "maxWaitingBytes); await the promises of amSend before you send more",
     { peer: session.peer?.instanceId, handler },
   );
 }

@@ -177,7 +177,7 @@ export class PendingCall extends Deadline implements ResponseId {
     const ran = this.#answered ? "yes" : this.handed ? "maybe" : "no";
     this.#table.giveUp(this);
     const what = `Call of "${handler}"${
-      peer === undefined ? "" : ` on ${this.peerText}`
+      peer === undefined ? "" : ` on peer ${this.peerText}`
     } ${this.#unanswered}`;
     const message = `${what} within ${Math.round(this.timeoutMs)} ms`;
     this.fail(new ZeromeshError("TIMEOUT", message, { peer, handler, ran }));

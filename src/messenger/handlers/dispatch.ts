@@ -198,7 +198,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     most: number,
   ): string | null {
     if (!unlimited) return this.#admission.whyNot(held, session, kind !== ResponseKind.fire, bytes);
-    return held.messages < most ? null : `as many messages wait for authorize as may (${most})`;
+    return held.messages < most ? null : `the limit of messages that wait for authorize is reached (${most})`;
   }
 
   /** Refuses a request whose payload is larger than may be. Its bytes are gone. */

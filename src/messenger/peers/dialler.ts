@@ -103,7 +103,10 @@ const finalCodes: ReadonlySet<string> = new Set([
 ]);
 // These say that somebody else is at one address, which says nothing about the peer's others.
 const strangerCodes: ReadonlySet<string> = new Set(["IDENTITY_MISMATCH", "PEER_REPLACED"]);
-const silent: LinkLoss = Object.freeze({ code: "PEER_UNREACHABLE", reason: "nobody answered there in time" });
+const silent: LinkLoss = Object.freeze({
+  code: "PEER_UNREACHABLE",
+  reason: "no process answered there in time",
+});
 // What waits for a lost peer gives it up after the heartbeat bound, so it is dialled often until then.
 const eagerPauseMs = 250;
 // An address whose owner breaks off the ZMTP handshake this often in a row is no peer of ours.
@@ -292,7 +295,7 @@ export class Dialler {
     const { endpoint } = session.link;
     const reply = decodeHelloReply(payload);
     if (reply === null) {
-      throw new ZeromeshError("PEER_UNREACHABLE", `${endpoint} answers _hello with something else`);
+      throw new ZeromeshError("PEER_UNREACHABLE", `The answer of ${endpoint} to _hello cannot be read`);
     }
     const id = reply.zeromesh?.instanceId ?? plainId(answeredBy) ?? expected?.id ?? null;
     if (id === null) {

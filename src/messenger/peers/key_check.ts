@@ -43,7 +43,7 @@ export function keyCheck(allow: (publicKey: string) => unknown, guard: Guard, cl
       // Not awaited, and yet not one that nobody handles.
       if (undecided < maxUndecided) return later(answer);
       Promise.resolve(answer).then(undefined, () => {});
-      return refuse(new Error(`as many keys wait for its answer as may (${maxUndecided})`));
+      return refuse(new Error(`the limit of keys that wait for its answer is reached (${maxUndecided})`));
     } catch (error) {
       return refuse(error);
     }

@@ -112,7 +112,7 @@ export function requireKey(
 export function tableFull(): ZeromeshError {
   return new ZeromeshError(
     "QUEUE_FULL",
-    "Cannot wait for another answer: as many calls and ACKs wait for one as may (maxPendingCalls)",
+    "Cannot wait for another answer: the limit of calls and ACKs that wait is reached (maxPendingCalls)",
   );
 }
 

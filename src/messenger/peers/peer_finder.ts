@@ -98,7 +98,7 @@ export class PeerFinder {
 
   async #search(id: InstanceId | WorkerId, ask: Ask, fits: (info: PeerInfo) => boolean): Promise<Peer> {
     const { peers, lookup, register } = this.#parts;
-    const whom = typeof id === "bigint" ? `worker ${id}` : id;
+    const whom = `${typeof id === "bigint" ? "worker" : "peer"} ${id}`;
     const details = typeof id === "bigint" ? {} : { peer: id };
     let info: PeerInfo | null;
     try {
@@ -114,7 +114,7 @@ export class PeerFinder {
     if (info === null || !fits(info)) {
       throw new ZeromeshError(
         "PEER_UNKNOWN",
-        `Nobody is known as ${whom}, and discovery does not find it`,
+        `This instance knows no ${whom}, and discovery does not find it`,
         details,
       );
     }

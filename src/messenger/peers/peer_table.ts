@@ -165,7 +165,7 @@ export class PeerTable {
   #full(are: string): ZeromeshError {
     return new ZeromeshError(
       "LIMIT_REACHED",
-      `Cannot get to know another peer: ${this.#maxPeers} ${are}, which is the limit (maxConnections)`,
+      `Cannot add another peer: ${this.#maxPeers} ${are}, which is the limit (maxConnections)`,
     );
   }
 }

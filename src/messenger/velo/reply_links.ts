@@ -32,7 +32,7 @@ const descriptorsForEach = 8;
 const lingerMs = 1_000;
 const replaced: LinkLoss = {
   code: "PEER_DISCONNECTED",
-  reason: "other strangers are answered (maxStrangerDials)",
+  reason: "its connection was needed for another peer (maxStrangerDials)",
 };
 const left: LinkLoss = { code: "PEER_DISCONNECTED", reason: "the peer's own connection has ended" };
 

@@ -142,7 +142,7 @@ export class StagedRequests {
       : peer === undefined || handle.owner !== peer.workerId || peer.zeromesh
       ? "its handle belongs to another instance than the sender"
       : !this.#places.take(peer)
-      ? `${this.#jobs.size} are being fetched, which is the limit, or one sender's share of it`
+      ? `${this.#jobs.size} payloads are being fetched, which is the limit, or one sender's share of it`
       : null;
     if (wrong !== null) {
       this.#refuse(target, wrong);

@@ -1,0 +1,23 @@
+import { ZeromeshError } from "../../core/mod.ts";
+import { isSystemName } from "../../wire/mod.ts";
+
+/**
+ * Awaits the calls of built-in handlers that a method makes. Their errors name the handler, which users do not know:
+ * the message then names the method instead.
+ */
+export async function asMethod<T>(method: string, calls: Promise<T>): Promise<T> {
+  try {
+    return await calls;
+  } catch (error) {
+    throw naming(method, error);
+  }
+}
+
+function naming(method: string, error: unknown): unknown {
+  if (!(error instanceof ZeromeshError) || !isSystemName(error.handler ?? "")) return error;
+  const { code, handler, peer, ran, details, cause } = error;
+  const message = error.message.replaceAll(`"${handler}"`, `${method}()`);
+  if (message === error.message) return error;
+  const options = { peer, handler, ran, details };
+  return new ZeromeshError(code, message, cause === undefined ? options : { ...options, cause });
+}
