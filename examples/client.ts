@@ -15,7 +15,7 @@ async function use(endpoint: string): Promise<void> {
   console.log(`connected to ${peer}`);
   const warehouse = messenger.client({ put, take }, { to: peer, timeoutMs: 5_000 });
 
-  // Waits until the service has put them in. `warehouse.put.send(…)` would not wait.
+  // This call waits until the service has stored the apples. `warehouse.put.send(…)` would not wait.
   await warehouse.put({ item: "apple", count: 10 });
   console.log("put 10 apples");
 

@@ -4,7 +4,7 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-/** A second process that listens. Disposing of it ends it and waits until it is gone. */
+/** A second process that listens. Disposing of it ends the process and waits for its end. */
 export interface PeerProcess extends AsyncDisposable {
   /** Its process id. */
   readonly pid: number;
@@ -12,7 +12,7 @@ export interface PeerProcess extends AsyncDisposable {
   readonly endpoint: string;
 }
 
-/** What a process started by {@link startPeerProcess} prints when it can be called; its endpoint follows. */
+/** The text that a process of {@link startPeerProcess} prints when it can be called; its endpoint follows. */
 export const listening = "listening on ";
 
 const startTimeoutMs = 15_000;
@@ -49,12 +49,12 @@ export async function startPeerProcess(script: URL, args: readonly string[] = []
   }
 }
 
-/** In a process started by {@link startPeerProcess}: resolves when it is to end. */
+/** Resolves when the parent wants this process, started by {@link startPeerProcess}, to end. */
 export function toldToEnd(): Promise<void> {
   return new Promise((resolve) => process.stdin.resume().once("end", resolve).once("error", () => resolve()));
 }
 
-/** What stands between the runtime and the script: on Deno, the permissions that the library needs. */
+/** The arguments between the runtime and the script: on Deno, the permissions that the library needs. */
 function runtimeArguments(): string[] {
   const onDeno = "deno" in process.versions;
   return onDeno ? ["run", "--quiet", "--no-prompt", "--allow-ffi", "--allow-read", "--allow-env"] : ["run"];

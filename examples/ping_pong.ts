@@ -1,4 +1,4 @@
-/** How long a message takes to another process and back. With `--peer` it is that process. */
+/** Measures the round trip of a message to another process. With `--peer` this program is that process. */
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { Messenger, unaryHandler } from "zeromesh";
@@ -7,8 +7,8 @@ import { formatDuration, measureRoundTrips } from "./round_trips.ts";
 
 const help = `Sends bytes to a second process and back, one message at a time, and measures.
 
-  --rounds N   how often (5000)
-  --bytes N    how many bytes (64)
+  --rounds N   the number of messages (5000)
+  --bytes N    the bytes of each message (64)
   --help       this text`;
 
 async function pong(): Promise<void> {

@@ -1,6 +1,6 @@
 /** How long calls take. */
 export interface RoundTrips {
-  /** How many were measured. */
+  /** The number of measured calls. */
   readonly rounds: number;
   /** Half of them took at most this long, in milliseconds. */
   readonly p50: number;
@@ -8,7 +8,7 @@ export interface RoundTrips {
   readonly p99: number;
 }
 
-/** Makes calls one after another and measures each. The first ones, while code is being compiled, do not count. */
+/** Makes calls one after another and measures each. The first calls, while code is being compiled, do not count. */
 export async function measureRoundTrips(rounds: number, call: () => Promise<unknown>): Promise<RoundTrips> {
   for (let round = 0; round < Math.min(rounds, 500); round++) await call();
   const times = new Float64Array(rounds);

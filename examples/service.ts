@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { Messenger } from "zeromesh";
 import { defaultEndpoint, put, take } from "./contract.ts";
 
-const help = `A small warehouse, until Ctrl+C. client.ts uses it.
+const help = `Runs a small warehouse until Ctrl+C. client.ts uses it.
 
   --endpoint ENDPOINT   where to listen (${defaultEndpoint})
   --help                this text`;

@@ -24,14 +24,14 @@ bun run tools/build_binary.ts [options]
 
   --entry FILE     the program (examples/service.ts)
   --out FILE       the executable (dist/zeromesh-service, for Deno dist/zeromesh-service-deno)
-  --runtime NAME   bun or deno: which runtime it carries (bun)
-  --library FILE   the libzmq to carry; without it the one that the npm package zeromq brought
+  --runtime NAME   the runtime inside: bun or deno (bun)
+  --library FILE   the libzmq inside (the one of the npm package zeromq)
   --help           this text
 
-The executable is for machines like this one: the same system, processor and C library. Besides what the program
-itself understands it takes --licenses, which prints the licences of everything it carries.
+The executable is for machines like this one: the same system, processor and C library. Besides the program's own
+arguments it takes --licenses, which prints the licences of its parts.
 
-Deno fetches its runtime part, denort, the first time; DENORT_BIN names one that is there already.`;
+Deno downloads its runtime part, denort, the first time. DENORT_BIN names one that exists already.`;
 
 /** The entry for Bun, which embeds imports of files and of text. */
 function bunEntry(program: string, library: string): string {

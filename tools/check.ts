@@ -58,7 +58,7 @@ const steps: readonly Step[] = [
   },
   { name: "docs", what: "deno doc --lint, @module, no any in public types, examples compile", run: docs },
   { name: "readme", what: "README names the permissions and scripts that exist", run: readme },
-  { name: "publish", what: "what Deno's registry would say to the package, as a dry run", run: publish },
+  { name: "publish", what: "a dry run of publishing to Deno's registry", run: publish },
   { name: "imports-deno", what: "entry points load without any permission and do nothing", run: denoImports },
   { name: "imports-bun", what: "entry points load without libzmq and do nothing", run: bunImports },
 ];

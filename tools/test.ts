@@ -26,11 +26,11 @@ bun run tools/test.ts [options] [PATTERN]
   --ring NAMES              only these rings: ${rings.map((ring) => ring.name).join(",")} (all)
   --only PATTERN            only files whose path matches this regular expression
   --name PATTERN            only tests whose name matches this regular expression
-  --quick                   only the ring unit and the main files of conformance: less than two minutes
-  --long                    also the long tests: files named *_long_test.ts, ZEROMESH_LONG=1 for all
+  --quick                   only the ring unit and the main files of conformance (less than two minutes)
+  --long                    also the long tests: files named *_long_test.ts, and ZEROMESH_LONG=1 for all
   --lanes COUNT             how many files run at once (two for each processor: ${laneCount} here)
   --file-timeout SECONDS    kill a file that takes longer (180; 900 with --long)
-  --verbose                 print what every file prints, not only what failing files do
+  --verbose                 print the output of every file, not only of failing ones
   --help                    this text
 
 The last line is "N passed, N failed" (and ", N skipped"). The exit code is 0 when nothing failed and

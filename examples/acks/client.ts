@@ -13,14 +13,14 @@ async function use(endpoint: string): Promise<void> {
   const worker = await messenger.connect(endpoint);
   await messenger.waitForHandler(worker, "compute_task", { timeoutMs: 10_000 });
 
-  // By hand: the ACK is registered before the message is sent, so that it cannot come too early.
+  // In two steps: the ACK is registered before the message is sent, so that it cannot arrive too early.
   const ack = messenger.registerAck({ timeoutMs: 10_000 });
   const task = { operation: "sum", data: [1, 2, 3], _ack_id: ack.id };
   await messenger.amSend("compute_task", { to: worker, payload: task });
   await ack.received;
   console.log("ACK received");
 
-  // The same in one call, which cannot be made in the wrong order.
+  // The same in one call, which does both steps in the right order.
   await messenger.sendWithAck("compute_task", { to: worker, payload: { operation: "sum", data: [4, 5] } });
   console.log("ACK received again");
 

@@ -1,9 +1,9 @@
-/** Computes, and says for each task that asks for it that it is done. client.ts sends the tasks. */
+/** Computes tasks, and sends an ACK for each task that asks for one. client.ts sends the tasks. */
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { acknowledge, amHandler, Messenger } from "zeromesh";
 
-const help = `Computes tasks and acknowledges them, until Ctrl+C. client.ts sends some.
+const help = `Computes tasks and acknowledges them, until Ctrl+C. client.ts sends the tasks.
 
   --endpoint ENDPOINT   where to listen (tcp://127.0.0.1:5556)
   --help                this text`;
@@ -19,7 +19,7 @@ async function serve(endpoint: string): Promise<void> {
     }
     const sum = data.reduce((a, b) => a + b, 0);
     console.log(`sum of ${data.join(", ")} is ${sum}`);
-    // Finds `_ack_id` in the payload. A task without one asked for nothing.
+    // Finds `_ack_id` in the payload. A task without one gets no ACK.
     await acknowledge(context);
   }));
 

@@ -1,10 +1,10 @@
-/** What leader and workers of the example share. */
+/** The contract of leader and workers. */
 import { contract } from "zeromesh";
 import { z } from "zod";
 
 const whole = z.int().min(0);
 
-/** How many primes there are from one number up to, and without, another. */
+/** Counts the primes from one number up to another one, which is not included. */
 export const countPrimes = contract("count_primes", {
   input: z.object({ from: whole, end: whole }),
   output: whole,

@@ -1,16 +1,16 @@
-/** Has the workers of a cohort do the parts of a task. A worker may die on the way: its part goes to another one. */
+/** Distributes the parts of a task over the workers of a cohort. The part of a lost worker goes to another one. */
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { Messenger } from "zeromesh";
 import { LeaderWorkerCohort } from "zeromesh/cohort";
 import { countPrimes } from "./contract.ts";
 
-const help = `Counts primes with the help of workers: start as many of worker.ts as --workers says.
+const help = `Counts primes with workers: start as many of worker.ts as --workers says.
 
   --endpoint ENDPOINT   where to listen (tcp://127.0.0.1:0)
-  --workers N           how many workers it waits for (3)
-  --below N             counts the primes below this (5000000)
-  --parts N             into how many parts the work is cut (120)
+  --workers N           the workers that it waits for (3)
+  --below N             count the primes below this number (5000000)
+  --parts N             the number of parts (120)
   --help                this text`;
 
 interface Plan {
@@ -23,7 +23,7 @@ async function lead(endpoint: string, plan: Plan): Promise<void> {
   await using messenger = await Messenger.create({ endpoint });
   await using cohort = LeaderWorkerCohort.create(messenger, {
     size: plan.workers,
-    // The others go on without one that was lost.
+    // The other workers go on without a lost one.
     failurePolicy: "continue",
   });
   void report(cohort);
@@ -35,7 +35,7 @@ async function count(cohort: LeaderWorkerCohort, { below, parts }: Plan): Promis
   const at = (part: number): number => Math.floor(part * below / parts);
   const ranges = Array.from({ length: parts }, (_, part) => ({ from: at(part), end: at(part + 1) }));
   await cohort.whenComplete({ timeoutMs: 60_000 });
-  // A worker that was killed may have counted its part. It does no harm to count it again.
+  // A killed worker may have counted its part. Counting the part again does no harm.
   const retry = { attempts: 5, ran: "maybe" } as const;
   let primes = 0;
   for await (const part of cohort.distribute(countPrimes, ranges, { itemTimeoutMs: 10_000, retry })) {

@@ -1,4 +1,4 @@
-/** Joins a cohort and counts primes for its leader until that says it is enough. */
+/** Joins a cohort and counts primes for its leader until the cohort ends. */
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { Messenger } from "zeromesh";
@@ -11,7 +11,7 @@ const help = `Joins the cohort of leader.ts and counts primes for it.
   --help              this text`;
 
 async function work(leader: string): Promise<void> {
-  // The leader calls over the connection that this process opens: nobody has to be able to dial a worker.
+  // The leader calls over the connection that this process opens, so it need not be able to dial a worker.
   await using messenger = await Messenger.create({ listen: false });
   messenger.handle(countPrimes, ({ input: { from, end } }) => {
     let primes = 0;

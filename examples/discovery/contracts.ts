@@ -1,8 +1,8 @@
 import { contract } from "zeromesh";
 import { z } from "zod";
 
-/** What the service `shout` does. */
+/** The contract of the service `shout`. */
 export const shout = contract("shout", { input: z.string(), output: z.string() });
 
-/** What the service `count` does. */
+/** The contract of the service `count`. */
 export const count = contract("count", { input: z.string(), output: z.number() });

@@ -2,7 +2,7 @@ import process from "node:process";
 import { type Discovery, LocalDiscovery } from "zeromesh/discovery";
 import { EtcdDiscovery } from "zeromesh/discovery/etcd";
 
-/** Nothing configured: this host. With `--etcd URL`: everywhere. */
+/** Discovery on this host, or with `--etcd URL` on every host of the etcd cluster. */
 export function discovery(): Discovery {
   const at = process.argv.indexOf("--etcd");
   const mesh = "discovery-example";

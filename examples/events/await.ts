@@ -1,4 +1,4 @@
-/** Makes an event and waits for it. Any process that is told the handle can trigger it: see trigger.ts. */
+/** Makes an event and waits for it. Any process with the handle can trigger it: see trigger.ts. */
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { Messenger } from "zeromesh";

@@ -1,12 +1,13 @@
-/** Processes that wait for each other: each prints that it has arrived, and none goes on before all have. */
+/** Waits for other processes at a barrier: each prints that it has arrived, and none goes on before all have. */
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { type InstanceId, Messenger } from "zeromesh";
 
-const help = `Meets other processes at a barrier. The first one is started without --at and says where it is.
+const help =
+  `Waits for other processes at a barrier. Start the first one without --at; it prints its endpoint.
 
   --at ENDPOINT   where the first one listens
-  --count N       how many meet (5)
+  --count N       the number of processes (5)
   --timeout MS    how long to wait for the others (60000)
   --help          this text`;
 

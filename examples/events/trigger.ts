@@ -7,7 +7,7 @@ const help = `Triggers the event that await.ts waits for.
 
   --endpoint ENDPOINT   where its owner listens
   --handle HANDLE       the event
-  --value TEXT          what to trigger it with
+  --value TEXT          the value of the event
   --poison REASON       poison it instead
   --help                this text`;
 
@@ -16,7 +16,7 @@ async function complete(
   handle: string,
   end: { readonly value?: string | undefined; readonly poison?: string | undefined },
 ): Promise<void> {
-  // Nobody calls this process, so it need not listen.
+  // No process calls this one, so it need not listen.
   await using messenger = await Messenger.create({ listen: false });
   await messenger.connect(endpoint);
   const event = eventHandle(handle);

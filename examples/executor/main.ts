@@ -1,10 +1,10 @@
 /**
- * An active message executor on its own: a worker with shared state, two handlers at a time, and a listener who is
- * told how each request ended.
+ * An active message executor on its own: a handler with shared state, two handlers at a time, and a loop that reads how
+ * each request ended.
  */
 import { ActiveMessageExecutor, type ActiveMessageHandlerObject } from "zeromesh/executor";
 
-/** A handler with state of its own, which every message adds to. */
+/** A handler with state, to which every message adds. */
 class Ledger implements ActiveMessageHandlerObject {
   readonly entries: string[] = [];
 

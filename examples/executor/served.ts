@@ -1,4 +1,4 @@
-/** The same executor behind a messenger: another instance sends it work, and is told how that ended. */
+/** An executor behind a messenger: another instance sends messages to it, and gets the result of each. */
 import { Messenger } from "zeromesh";
 import { ActiveMessageExecutor, parseNotification, sendToExecutor, serveExecutor } from "zeromesh/executor";
 

@@ -1,11 +1,11 @@
-/** A service that Prometheus can scrape: calls of its own keep the numbers moving. */
+/** A service that Prometheus can scrape. It calls itself, so that its numbers change. */
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { contract, Messenger } from "zeromesh";
 import { prometheusMeter } from "zeromesh/prometheus";
 import { z } from "zod";
 
-const help = `A service with /metrics, until Ctrl+C.
+const help = `Runs a service with /metrics until Ctrl+C.
 
   --port PORT   where /metrics is served on 127.0.0.1 (9464; 0 is any free port)
   --help        this text`;

@@ -1,4 +1,4 @@
-/** What the two processes of the quick start agree on. */
+/** The contracts of the two processes of the quick start. */
 import { contract } from "zeromesh";
 import { z } from "zod";
 

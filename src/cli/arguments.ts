@@ -9,8 +9,8 @@ export const commonOptions = {
 
 /** Their description for `--help`. */
 export const commonHelp =
-  `  --json               print one JSON document, also when it fails: {"error": {"code", "message", …}}
-  -h, --help           print this`;
+  `  --json               print one JSON document; a failure is {"error": {"code", "message", …}}
+  -h, --help           print this help`;
 
 /** Whether a boolean option is among unparsed arguments. */
 export function hasFlag(args: readonly string[], ...names: readonly string[]): boolean {

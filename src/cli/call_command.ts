@@ -12,14 +12,14 @@ export const callCommand: Command = {
   callsHandlers: true,
   help: `Usage: zeromesh call PEER HANDLER [PAYLOAD] [options]
 
-Calls a handler with PAYLOAD (none: an empty payload) and prints the answer. PAYLOAD is JSON and is sent as it stands.
-A failed call prints "ran", which is whether the handler can have run (no, maybe, yes), and the details of the error.
+Calls a handler with PAYLOAD and prints the answer. PAYLOAD is JSON and is sent unchanged. Without it, the payload is empty.
+A failed call prints the details of the error, and "ran": whether the handler can have run (no, maybe, yes).
 
   PEER                 an instance id, an endpoint, or service:NAME
   PAYLOAD              JSON, or "-" to read it from standard input
-  --sync               for a handler without an answer: wait until it has finished
-  --send               send and do not wait
-  --raw                the payload need not be JSON, and the answer is written byte for byte; without it control
+  --sync               call a handler without an answer, and wait until it has finished
+  --send               send the message and do not wait
+  --raw                send any bytes as payload, and write the bytes of the answer; without this option, control
                        characters of a text are printed as \\uXXXX
 ${connectionHelp}
 ${commonHelp}

@@ -17,15 +17,15 @@ export const connectionOptions = {
 
 /** Their description for `--help`. */
 export const connectionHelp =
-  `  --connect ENDPOINT   dial this endpoint (tcp://HOST:PORT or ipc://PATH); may be repeated
-  --discovery WHERE    find instances there; may be repeated (default: local)
+  `  --connect ENDPOINT   connect to this endpoint (tcp://HOST:PORT or ipc://PATH); may be repeated
+  --discovery WHERE    find instances through this back end; may be repeated (default: local)
                          local[:MESH]        processes of this user on this host
                          file:PATH           a file in Velo's format
                          etcd:URL[#CLUSTER]  such as etcd:http://127.0.0.1:2379
                          nats:URL[#CLUSTER]  such as nats:nats://127.0.0.1:4222
   --timeout MS         how long to wait for an answer (default: 5000)
   --keys FILE          your key pair ("zeromesh keys new FILE"), for instances that use CURVE
-  --server-key KEY     the public key of the instance at an endpoint; found ones bring their own`;
+  --server-key KEY     the public key of the instance at an endpoint; discovery gives the keys of others`;
 
 /** Parsed {@link connectionOptions}. */
 export interface ConnectionValues {
@@ -82,7 +82,7 @@ function checkServerKey({ keys, "server-key": serverKey }: ConnectionValues): vo
     throw new UsageError("--server-key must be a public key: 40 characters of Z85");
   }
   if (keys === undefined) {
-    throw new UsageError('--server-key needs --keys FILE; "zeromesh keys new FILE" makes it');
+    throw new UsageError('--server-key needs --keys FILE; "zeromesh keys new FILE" makes the file');
   }
 }
 
@@ -103,7 +103,7 @@ export async function peerOf(
   if (name !== undefined) return service(name);
   const id = text.toLowerCase();
   if (isInstanceId(id)) return id;
-  const hint = /^[^/]+:\d+$/.test(text) ? `; is tcp://${text} meant?` : "";
+  const hint = /^[^/]+:\d+$/.test(text) ? `; did you mean tcp://${text}?` : "";
   throw new UsageError(`PEER must be an instance id, an endpoint or service:NAME, got "${text}"${hint}`);
 }
 
@@ -144,7 +144,7 @@ export async function listAll(discovery: readonly Discovery[]): Promise<Instance
   const ids = new Set<InstanceId>();
   for (const source of discovery) {
     if (!findsPeers(source) || source.listPeers === undefined) {
-      throw new UsageError("nats cannot list instances: it only answers for one that is named");
+      throw new UsageError("NATS cannot list instances: it finds an instance only by its id");
     }
     for (const { instanceId } of await source.listPeers()) ids.add(instanceId);
   }

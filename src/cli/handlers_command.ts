@@ -10,12 +10,11 @@ export const handlersCommand: Command = {
   summary: "list the handlers of an instance with kinds and schemas",
   help: `Usage: zeromesh handlers PEER [options]
 
-Lists what can be called at an instance: each handler with its kind (am: no answer, unary: bytes, typed: by a
-contract) and the JSON Schemas of input and output, where its validator can tell them. A plain Velo node tells names
-only.
+Lists the handlers of an instance with their kinds (am: no answer, unary: bytes, typed: by a contract) and the JSON
+Schemas of input and output, if their validators can export them. A plain Velo node returns only names.
 
   PEER                 an instance id or an endpoint
-  --all                the system's own handlers as well, whose names start with "_"
+  --all                also list the library's own handlers, whose names start with "_"
 ${connectionHelp}
 ${commonHelp}
 
@@ -44,7 +43,9 @@ Exit status: 0 done, 1 the instance did not answer, 2 wrong usage, 130 interrupt
 };
 
 function print(handlers: readonly HandlerDescription[], io: CommandIo): void {
-  if (handlers.length === 0) return io.error("it has no handlers; --all lists those of the system");
+  if (handlers.length === 0) {
+    return io.error("the instance has no handlers; --all lists those of the library");
+  }
   const width = Math.max(...handlers.map(({ name }) => oneLine(name).length));
   for (const { name, kind, input, output } of handlers) {
     io.out(`${oneLine(name).padEnd(width)}  ${kind ?? "-"}`);

@@ -10,12 +10,12 @@ export const keysCommand: Command = {
   help: `Usage: zeromesh keys new FILE [options]
        zeromesh keys show FILE [options]
 
-"new" makes a key pair and writes it to FILE, as JSON with publicKey and secretKey, which only you can read
-(mode 0600). It never overwrites a file. "show" prints the public key of FILE. The secret key is never printed.
+"new" makes a key pair and writes it to FILE, as JSON with publicKey and secretKey. Only you can read the file (mode 0600).
+"new" never overwrites a file. "show" prints the public key of FILE. The secret key is never printed.
 
 ${commonHelp}
 
-The service's operator gives you the service's public key, and puts yours on the service's list (curve.allow):
+The operator of a service gives you its public key, and adds yours to its list (curve.allow):
   zeromesh keys new me.json
   zeromesh ping tcp://HOST:PORT --keys me.json --server-key KEY
 
@@ -28,7 +28,7 @@ Exit status: 0 done, 1 the file exists already (new) or cannot be used (show), 2
     const [action, file, ...more] = positionals;
     if (action !== "new" && action !== "show") {
       throw new UsageError(
-        `say "keys new FILE" or "keys show FILE"${action === undefined ? "" : `, not "${action}"`}`,
+        `use "keys new FILE" or "keys show FILE"${action === undefined ? "" : `, not "${action}"`}`,
       );
     }
     if (file === undefined) throw new UsageError("FILE is missing");

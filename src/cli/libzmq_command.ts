@@ -7,17 +7,17 @@ import { type Command, UsageError } from "./command.ts";
 /** `zeromesh libzmq`. */
 export const libzmqCommand: Command = {
   name: "libzmq",
-  summary: "tell which libzmq is used, or copy one for a program in a single file",
+  summary: "print which libzmq is used, or copy one for a program in one file",
   help: `Usage: zeromesh libzmq [options]
 
-Prints the version, the path and the capabilities of the libzmq that programs here use.
+Prints the version, the path and the capabilities of the libzmq that programs on this machine use.
 
-  --copy FILE          copy a libzmq to FILE, to be embedded in a compiled program:
-                       the one that the npm package zeromq brought, else --library
-  --library FILE       this libzmq
+  --copy FILE          copy a libzmq to FILE, to embed it in a compiled program:
+                       the one of the npm package zeromq, or --library
+  --library FILE       use this libzmq
 ${commonHelp}
 
-Exit status: 0 done, 1 there is none, 2 wrong usage.`,
+Exit status: 0 done, 1 no libzmq was found, 2 wrong usage.`,
   async run(args, io) {
     const { values, positionals } = parse(args, {
       ...commonOptions,
@@ -50,7 +50,7 @@ Exit status: 0 done, 1 there is none, 2 wrong usage.`,
 export async function libraryToEmbed(named: string | undefined): Promise<LibraryInfo> {
   const found = (await openBackend({ library: named, search: ["bundled"] })).library;
   if (!isAbsolute(found.path)) {
-    throw new UsageError(`cannot embed ${found.path}: name it with its whole path`);
+    throw new UsageError(`cannot embed ${found.path}: give its whole path`);
   }
   return found;
 }

@@ -26,7 +26,7 @@ const help = `Usage: zeromesh COMMAND [options]
 Commands:
 ${commands.map(({ name, summary }) => `  ${name.padEnd(8)} ${summary}`).join("\n")}
 
-  -h, --help     print this; "zeromesh COMMAND --help" tells about a command, with examples
+  -h, --help     print this help; "zeromesh COMMAND --help" describes a command with examples
   -V, --version  print the version`;
 
 async function main(args: readonly string[], io: CommandIo): Promise<ExitCode> {
@@ -72,7 +72,7 @@ function failed(command: Command, args: readonly string[], error: unknown, io: C
   if (io.signal.aborted) return ExitCode.interrupted;
   const label = `zeromesh ${command.name}`;
   if (error instanceof UsageError) {
-    io.error(`${label}: ${error.message}\n"${label} --help" tells more`);
+    io.error(`${label}: ${error.message}\nrun "${label} --help" for help`);
     return ExitCode.usage;
   }
   io.error(`${label}: ${failureLine(error)}`);

@@ -41,11 +41,11 @@ export const peersCommand: Command = {
   summary: "list instances with endpoints, services, latency and load",
   help: `Usage: zeromesh peers [--connect ENDPOINT | --discovery WHERE] [options]
 
-Lists instances: id, endpoints, services, latency, and how many messages are in flight there
-(being worked on by handlers / calls of its own that wait for an answer).
+Lists instances with id, endpoints, services, latency, and messages in flight
+(messages that handlers work on / own calls that wait for an answer).
 
-  --watch              go on until interrupted: on a terminal the table is written over, elsewhere the next one follows
-  --interval MS        how long from one table to the next (default: 2000)
+  --watch              repeat until interrupted; a terminal shows one table, other outputs get one after another
+  --interval MS        the time between two tables (default: 2000)
 ${connectionHelp}
 ${commonHelp}
                        with --watch each array is one line
@@ -184,7 +184,7 @@ function tableOf(rows: readonly PeerRow[]): string[] {
 /** Problems of the instances, one line each. */
 function troubles(rows: readonly PeerRow[], { keys }: ConnectionValues): string[] {
   if (rows.length === 0) {
-    return ["nobody found: instances are found by --connect, or by the discovery they were created with"];
+    return ["no instances found: use --connect, or --discovery with the back end that they use"];
   }
   const lines: string[] = [];
   const hints = new Set<string>();

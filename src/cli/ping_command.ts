@@ -26,11 +26,11 @@ export const pingCommand: Command = {
   summary: "measure the round trip to an instance",
   help: `Usage: zeromesh ping PEER [options]
 
-Asks an instance something small again and again and prints how long each answer took.
+Sends small requests to an instance and prints how long each answer took.
 
   PEER                 an instance id or an endpoint
-  --count N            how often (default: 4)
-  --interval MS        how long from one to the next (default: 1000)
+  --count N            the number of requests (default: 4)
+  --interval MS        the time between two requests (default: 1000)
 ${connectionHelp}
 ${commonHelp}
 
@@ -38,7 +38,7 @@ Examples:
   zeromesh ping tcp://127.0.0.1:5555
   zeromesh ping tcp://db.example.com:5555 --count 1 --timeout 500 --json
 
-Exit status: 0 every answer came, 1 one did not, 2 wrong usage, 130 interrupted.`,
+Exit status: 0 every request was answered, 1 one was not, 2 wrong usage, 130 interrupted.`,
   async run(args, io) {
     const { values, positionals } = parse(args, {
       ...connectionOptions,

@@ -106,7 +106,7 @@ test("tools/build_binary.ts --runtime deno puts the program, libzmq and the lice
   const { library } = await openBackend({ search: ["bundled"] });
   const file = readFileSync(out);
   assert.ok(file.includes(readFileSync(library.path)), "no libzmq in it");
-  assert.ok(file.includes("A small warehouse, until Ctrl+C"), "no program in it");
+  assert.ok(file.includes("Runs a small warehouse until Ctrl+C"), "no program in it");
   assert.match(file.toString("latin1"), /^Deno \(MIT\)$/m);
   rmSync(out);
 });
