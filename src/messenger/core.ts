@@ -197,7 +197,6 @@ export class MessengerCore implements TransportHandler<Session> {
         transport,
         drops: transport.drops,
         maxQueuedBytes: options.maxQueuedBytes,
-        maxPeerBytes: options.maxPeerBytes,
         replyLink: (word0, word1, asked) => core.connections.replyLinks.to(word0, word1, asked),
       }),
       deadlines: core.#deadlines,

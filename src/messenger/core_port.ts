@@ -176,8 +176,8 @@ export class CorePort implements SystemPort {
     if (link === null) return false;
     if (link instanceof Promise) {
       const kept = copyBytes(payload);
-      link.then((opened) => this.#sendLater(opened, name, kept), () => {});
-    } else this.#sendLater(link, name, payload);
+      link.then((opened) => this.#post(opened, name, kept), () => {});
+    } else this.#post(link, name, payload);
     return true;
   }
 
@@ -261,16 +261,16 @@ export class CorePort implements SystemPort {
 
   /** Sends a message that nobody answers, if there is room now. */
   send(link: Link<Session>, name: Uint8Array, payload: Uint8Array): SendOutcome {
-    const { headerBytes, headerView } = this.#parts.transport;
-    const id = this.calls.fireId;
-    const length = encodeRequest(headerBytes, headerView, 0, ResponseKind.fire, id, name, null);
-    return link.send(MessageType.message, length, payload, false);
+    return link.send(MessageType.message, this.#encode(name), payload, false);
   }
 
-  #sendLater(link: Link<Session>, name: Uint8Array, payload: Uint8Array): void {
-    if (this.send(link, name, payload) !== SendOutcome.full) return;
-    const kept = copyBytes(payload);
-    link.queueUp(() => this.send(link, name, kept) !== SendOutcome.full);
+  #post(link: Link<Session>, name: Uint8Array, payload: Uint8Array): void {
+    link.post(MessageType.message, this.#encode(name), payload, false);
+  }
+
+  #encode(name: Uint8Array): number {
+    const { headerBytes, headerView } = this.#parts.transport;
+    return encodeRequest(headerBytes, headerView, 0, ResponseKind.fire, this.calls.fireId, name, null);
   }
 
   #peer(id: InstanceId): Peer | undefined {

@@ -1,33 +1,22 @@
-import { Deque, Line, type LinePlace } from "../core/mod.ts";
+import { Line, type LinePlace } from "../core/mod.ts";
 import { MessageType } from "../wire/mod.ts";
 import type { Backlog } from "./backlog.ts";
 import type { Batcher } from "./batcher.ts";
 import { copyBytes } from "./inbound.ts";
 import { type LinkLoss, type LinkShared, type LinkState, SendOutcome } from "./link_shared.ts";
 import type { Outlet } from "./outlet.ts";
+import { SendQueue } from "./send_queue.ts";
 import { WriteOutcome } from "./write.ts";
 
 export { type LinkShared, type LinkState, SendOutcome } from "./link_shared.ts";
-
-interface Queued {
-  readonly type: number;
-  readonly header: Uint8Array;
-  readonly payload: Uint8Array;
-  /** Messages that it stands for: a batch is one entry. */
-  readonly count: number;
-  /** The number of its first message. */
-  readonly first: number;
-  /** Its bytes that are answers to the peer. */
-  readonly owed: number;
-  /** Taken back by its sender; it is skipped. */
-  withdrawn: boolean;
-}
 
 const request = MessageType.message;
 // Entries that one retry sends before other links get a turn.
 const messagesPerRetry = 256;
 // Waiting sends that one retry admits.
 const sendsPerRetry = 1_024;
+// Bytes that a waiting answer counts for, besides its own.
+const waitingBytes = 512;
 
 /**
  * One epoch of one connection to one peer, dialled by either side.
@@ -72,9 +61,7 @@ export abstract class Link<Session> {
   #batcher: Batcher | null = null;
   // Whether the batcher holds answers.
   #answers = false;
-  readonly #queue = new Deque<Queued>();
-  #queuedMessages = 0;
-  #queuedBytes = 0;
+  readonly #queue: SendQueue;
   #blocked = false;
   readonly #waiting: (() => void)[] = [];
   readonly #line = new Line();
@@ -82,6 +69,7 @@ export abstract class Link<Session> {
   constructor(shared: LinkShared, state: LinkState) {
     this.shared = shared;
     this.#state = state;
+    this.#queue = new SendQueue(shared);
   }
 
   /** State of the link. */
@@ -91,12 +79,12 @@ export abstract class Link<Session> {
 
   /** Messages in the queue. */
   get queuedMessages(): number {
-    return this.#queuedMessages;
+    return this.#queue.messages;
   }
 
   /** Bytes of the queued messages. */
   get queuedBytes(): number {
-    return this.#queuedBytes;
+    return this.#queue.bytes;
   }
 
   /** Sends that wait for room in the queue. */
@@ -139,7 +127,7 @@ export abstract class Link<Session> {
     const batcher = this.#batcher;
     if (batcher !== null && this.#state === "open") {
       // At the high-water mark messages are still collected, so that whole batches wait.
-      if (this.#queue.size > 0 && this.#isFull(headerLength + payload.length)) return SendOutcome.full;
+      if (this.#queue.size > 0 && this.#queue.isFull(headerLength + payload.length)) return SendOutcome.full;
       if (batcher.take(type, headerLength, payload)) {
         if (type !== request) this.#answers = true;
         this.accepted++;
@@ -158,6 +146,34 @@ export abstract class Link<Session> {
     }
     if (this.#isClosed()) return SendOutcome.closed;
     return this.#enqueue(type, headerLength, payload, owned);
+  }
+
+  /**
+   * Sends a message like {@link send}. Without room the message waits and leaves in its turn. Handlers answer only requests
+   * that had room, so a peer that sends more and reads no answers loses its connection.
+   */
+  post(type: number, headerLength: number, payload: Uint8Array, owned: boolean): void {
+    if (this.#post(type, headerLength, payload, owned)) return;
+    const header = copyBytes(this.shared.header.bytes.subarray(0, headerLength));
+    const kept = owned ? payload : copyBytes(payload);
+    const bytes = type === request ? 0 : headerLength + kept.length + waitingBytes;
+    const { outlet } = this;
+    outlet?.wait(bytes);
+    this.#line.join(() => {
+      this.shared.header.bytes.set(header);
+      return this.#post(type, headerLength, kept, true);
+    }, () => outlet?.wait(-bytes));
+    if (bytes > 0 && this.waitingSends * waitingBytes > this.shared.maxPeerBytes) {
+      this.abandon(`${this.waitingSends} answers wait for it, and it reads none`);
+    }
+  }
+
+  /** False when there is no room. */
+  #post(type: number, headerLength: number, payload: Uint8Array, owned: boolean): boolean {
+    const outcome = this.send(type, headerLength, payload, owned);
+    // The loss of its connection tells the caller.
+    if (outcome === SendOutcome.closed && type !== request) this.shared.drops.count("senderGone");
+    return outcome !== SendOutcome.full;
   }
 
   /** Sends a message past the queue while the link is connecting, for the handshake. */
@@ -208,21 +224,10 @@ export abstract class Link<Session> {
    * @returns Whether it was still queued.
    */
   withdraw(number: number): boolean {
-    if (number <= this.#handed) return false;
-    let low = 0;
-    let high = this.#queue.size - 1;
-    while (low <= high) {
-      const middle = (low + high) >>> 1;
-      const entry = this.#queue.at(middle)!;
-      if (entry.first > number) high = middle - 1;
-      else if (entry.first + entry.count <= number) low = middle + 1;
-      else {
-        if (entry.count > 1) return false;
-        entry.withdrawn = true;
-        return true;
-      }
-    }
-    return false;
+    const entry = number <= this.#handed ? undefined : this.#queue.find(number);
+    if (entry === undefined || entry.count > 1) return false;
+    entry.withdrawn = true;
+    return true;
   }
 
   /**
@@ -266,10 +271,8 @@ export abstract class Link<Session> {
         if (outcome === WriteOutcome.lost) return count;
         this.shared.counters.sent += entry.count;
       }
-      this.#queue.shift();
+      this.#queue.shift(entry);
       this.#handed += entry.count;
-      this.#queuedMessages -= entry.count;
-      this.#queuedBytes -= entry.header.length + entry.payload.length;
       if (entry.owed > 0) this.outlet?.wait(-entry.owed);
       count++;
     }
@@ -308,10 +311,8 @@ export abstract class Link<Session> {
     this.#state = "closed";
     this.#batcher?.stop();
     this.#batcher = null;
-    if (this.#queuedMessages > 0) this.shared.drops.count("linkLost", this.#queuedMessages);
-    this.#queue.clear();
-    this.#queuedMessages = 0;
-    this.#queuedBytes = 0;
+    const lost = this.#queue.clear();
+    if (lost > 0) this.shared.drops.count("linkLost", lost);
     if (this.#blocked) this.#unblock();
     this.outlet?.close();
     this.#wakeWaiting();
@@ -347,26 +348,18 @@ export abstract class Link<Session> {
   }
 
   #enqueue(type: number, headerLength: number, payload: Uint8Array, owned: boolean): SendOutcome {
-    if (this.#isFull(headerLength + payload.length)) return SendOutcome.full;
+    if (this.#queue.isFull(headerLength + payload.length)) return SendOutcome.full;
     this.accepted++;
     const header = copyBytes(this.shared.header.bytes.subarray(0, headerLength));
     this.#push(type, header, owned ? payload : copyBytes(payload), 1, type !== request);
     return SendOutcome.queued;
   }
 
-  /** Whether there is no room for another message. A single one above the limit may go alone. */
-  #isFull(bytes: number): boolean {
-    return this.#queuedMessages >= this.shared.maxQueuedMessages ||
-      (this.#queuedMessages > 0 && this.#queuedBytes + bytes > this.shared.maxQueuedBytes);
-  }
-
   #push(type: number, header: Uint8Array, payload: Uint8Array, count: number, answers: boolean): void {
-    const first = this.#handed + this.#queuedMessages + 1;
-    const bytes = header.length + payload.length;
-    this.#queue.push({ type, header, payload, count, first, owed: answers ? bytes : 0, withdrawn: false });
-    this.#queuedMessages += count;
-    this.#queuedBytes += bytes;
-    if (answers) this.outlet?.wait(bytes);
+    const first = this.#handed + this.#queue.messages + 1;
+    const owed = answers ? header.length + payload.length : 0;
+    this.#queue.push({ type, header, payload, count, first, owed, withdrawn: false });
+    if (owed > 0) this.outlet?.wait(owed);
   }
 
   #block(): void {

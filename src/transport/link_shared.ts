@@ -45,6 +45,8 @@ export interface LinkShared {
   readonly maxQueuedMessages: number;
   /** Limit of bytes in one link's queue. */
   readonly maxQueuedBytes: number;
+  /** Limit of the bytes that one peer takes up; a link with more answers waiting is closed. */
+  readonly maxPeerBytes: number;
   /** Bytes that peers have not taken; null without a bound. */
   readonly outlets: Outlets | null;
   /** Counters. */

@@ -131,6 +131,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       drops: this.#drops,
       maxQueuedMessages: options.maxQueuedMessages,
       maxQueuedBytes: options.maxQueuedBytes,
+      maxPeerBytes: options.maxPeerBytes,
       outlets: new Outlets({ ...options, ...parts, connections, retry: () => this.readSoon() }),
       counters: { sent: 0, received: 0, blocked: 0 },
     };

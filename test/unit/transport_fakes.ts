@@ -14,7 +14,9 @@ export interface Written {
 }
 
 /** What links share, without a library. */
-export function fakeShared(limits: { maxQueuedMessages?: number; maxQueuedBytes?: number } = {}): LinkShared {
+export function fakeShared(
+  limits: { maxQueuedMessages?: number; maxQueuedBytes?: number; maxPeerBytes?: number } = {},
+): LinkShared {
   const bytes = new Uint8Array(new ArrayBuffer(84 * 1024));
   return {
     backend: {} as LinkShared["backend"],
@@ -23,6 +25,7 @@ export function fakeShared(limits: { maxQueuedMessages?: number; maxQueuedBytes?
     drops: new DropCounters(),
     maxQueuedMessages: limits.maxQueuedMessages ?? 1_000,
     maxQueuedBytes: limits.maxQueuedBytes ?? 1_000_000,
+    maxPeerBytes: limits.maxPeerBytes ?? 1_000_000,
     outlets: null,
     counters: { sent: 0, received: 0, blocked: 0 },
   };

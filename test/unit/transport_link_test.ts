@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { SendOutcome } from "../../src/transport/link.ts";
+import { MessageType } from "../../src/wire/mod.ts";
 import { seededPrng } from "../support/prng.ts";
 import { FakeLink, fakeShared } from "./transport_fakes.ts";
 
@@ -226,6 +227,45 @@ test("sends that wait for room go on when the queue emptied in the middle of the
   }
   expect(done).toBe(5_000);
   expect(link.flushed).toBeTrue();
+});
+
+test("post() has a message wait for room and leave in its turn, as it was", () => {
+  const link = new FakeLink(fakeShared({ maxQueuedMessages: 1 }));
+  link.free = 0;
+  link.put([1]);
+  const payload = Uint8Array.of(7);
+  link.parts.header.bytes.set([8, 9]);
+  link.post(MessageType.message, 2, payload, false);
+  link.put([3], 3);
+  link.queueUp(() => link.put([3], 3) !== full);
+  payload[0] = 0;
+  expect(link.waitingSends).toBe(2);
+  link.free = 10;
+  while (!link.flushed) link.retry();
+  expect(values(link)).toEqual([1, 7, 3]);
+  expect([...link.written[1]!.header]).toEqual([8, 9]);
+});
+
+test("answers that wait for room count as held, and too many of them end the connection", async () => {
+  const shared = fakeShared({ maxQueuedMessages: 1, maxPeerBytes: 5_000 });
+  const link = new FakeLink(shared);
+  let held = 0;
+  link.outlet = { admits: () => true, block() {}, close() {}, wait: (bytes: number) => held += bytes } as never;
+  link.free = 0;
+  link.put([1]);
+  const answer = () => link.post(MessageType.response, 1, new Uint8Array(100), true);
+  for (let i = 0; i < 9; i++) answer();
+  expect(held).toBe(9 * (1 + 100 + 512));
+  // Messages that nobody has asked for are nobody's debt.
+  link.post(MessageType.message, 1, new Uint8Array(100), true);
+  expect([held, link.state]).toEqual([9 * 613, "open"]);
+  answer();
+  expect(link.state).toBe("closed");
+  await turn();
+  expect(held).toBe(0);
+  expect(shared.drops.snapshot()).toEqual({ linkLost: 1, slowPeer: 1, senderGone: 10 });
+  answer();
+  expect(shared.drops.snapshot().senderGone).toBe(11);
 });
 
 test("room() resolves when something has left, and when the link is closed", async () => {

@@ -3,7 +3,6 @@ import {
   copyBytes,
   type DropCounters,
   type Link,
-  SendOutcome,
   smallFrameBytes,
   type Transport,
 } from "../../transport/mod.ts";
@@ -50,8 +49,6 @@ export interface Failure {
 export interface ReplyHost {
   /** Where headers are encoded. */
   readonly transport: Transport<Session>;
-  /** Bytes that one peer may take up. */
-  readonly maxPeerBytes: number;
   /** Counts replies that could not be sent. */
   readonly drops: DropCounters;
   /** The link by which a plain peer takes replies: now, later, or null when there is no way. */
@@ -133,7 +130,7 @@ export class Replies {
   #send(target: ReplyTarget, type: number, length: number, payload: Uint8Array, owned: boolean): void {
     const session = target.session;
     if (session.sameConnection || (session.helloHere && target.handlerName === "_hello")) {
-      return this.#sendOn(session.link, type, length, payload, owned);
+      return session.link.post(type, length, payload, owned);
     }
     this.#sendElsewhere(target, type, length, payload, owned);
   }
@@ -155,7 +152,7 @@ export class Replies {
     if (link === null) return this.#host.drops.count("noRoute");
     if (!(link instanceof Promise)) {
       session.replyLink = link;
-      return this.#sendOn(link, type, length, payload, owned);
+      return link.post(type, length, payload, owned);
     }
     // A name may take long to be resolved, and whoever is answered there keeps it.
     const bytes = Math.min(length + payload.length + waitingBytes, this.#host.maxQueuedBytes);
@@ -165,43 +162,11 @@ export class Replies {
     link.then((opened) => {
       this.#resolving.give(session, bytes);
       this.#host.transport.headerBytes.set(header);
-      this.#sendOn(opened, type, length, kept, true);
+      opened.post(type, length, kept, true);
     }, () => {
       this.#resolving.give(session, bytes);
       this.#host.drops.count("noRoute");
     });
-  }
-
-  #sendOn(link: Link<Session>, type: number, length: number, payload: Uint8Array, owned: boolean): void {
-    const outcome = link.send(type, length, payload, owned);
-    if (outcome === SendOutcome.full) this.#waitForRoom(link, type, length, payload, owned);
-    // The loss of its connection tells the caller.
-    else if (outcome === SendOutcome.closed) this.#host.drops.count("senderGone");
-  }
-
-  /** Somebody waits for a reply, so it is not dropped for want of room. */
-  #waitForRoom(
-    link: Link<Session>,
-    type: number,
-    length: number,
-    payload: Uint8Array,
-    owned: boolean,
-  ): void {
-    const header = copyBytes(this.#host.transport.headerBytes.subarray(0, length));
-    const kept = owned ? payload : copyBytes(payload);
-    const bytes = length + kept.length + waitingBytes;
-    const { outlet } = link;
-    outlet?.wait(bytes);
-    link.queueUp(() => {
-      this.#host.transport.headerBytes.set(header);
-      const outcome = link.send(type, length, kept, true);
-      if (outcome === SendOutcome.closed) this.#host.drops.count("senderGone");
-      return outcome !== SendOutcome.full;
-    }, () => outlet?.wait(-bytes));
-    // Results had room, or would not be here. A caller that goes on and on asking, and reads no refusal either, is ended.
-    if (link.waitingSends * waitingBytes > this.#host.maxPeerBytes) {
-      link.abandon(`${link.waitingSends} answers wait for it, and it reads none`);
-    }
   }
 }
 
