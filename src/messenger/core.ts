@@ -2,7 +2,6 @@ import {
   type Clock,
   Deadlines,
   type InstanceId,
-  type Logger,
   newInstanceId,
   type WorkerId,
   workerIdOf,
@@ -11,7 +10,6 @@ import {
 import {
   Batcher,
   type DropCounters,
-  type InboundMessage,
   type Link,
   type LinkLoss,
   type LinkShared,
@@ -41,6 +39,7 @@ import { Retries } from "./calls/retry.ts";
 import type { DestinationRouter, RouterHost } from "./calls/destination_router.ts";
 import { CreditCounts } from "./credit/send_credit.ts";
 import { StagedRequests } from "./velo/staged.ts";
+import type { SharedParts } from "./shared_parts.ts";
 import type { MessengerStats } from "./stats.ts";
 import { StatusFeed } from "./peers/status.ts";
 import { goodbyeHandler, serveConnections } from "./builtins/system_handlers.ts";
@@ -84,159 +83,136 @@ const goodbyeName = new TextEncoder().encode(goodbyeHandler);
 const nothing = new Uint8Array(new ArrayBuffer(0));
 
 /** The messenger without its public face: who handles which message, and the order of closing. */
-export class MessengerCore implements TransportHandler<Session> {
+export class MessengerCore {
   readonly instanceId: InstanceId;
   readonly workerId: WorkerId;
   readonly registry: HandlerRegistry;
-  readonly status = new StatusFeed();
+  readonly status: StatusFeed = new StatusFeed();
   readonly system: CorePort;
   readonly observation: Observation;
-  transport!: CoreTransport;
-  connections!: Connections;
-  client!: CallClient;
-  replies!: Replies;
+  readonly transport: CoreTransport;
+  readonly connections: Connections;
+  readonly client: CallClient;
+  readonly replies: Replies;
   readonly #parts: CoreParts;
   readonly #clock: Clock;
-  readonly #logger: Logger;
   readonly #deadlines: Deadlines;
   readonly #calls: CallTable;
   readonly #closing = new AbortController();
   readonly #creditCounts = new CreditCounts();
-  #credits!: Credits;
-  #dispatcher!: Dispatcher;
-  #inbound!: InboundRouter;
-  #staged!: StagedRequests;
+  readonly #credits: Credits;
+  readonly #dispatcher: Dispatcher;
+  readonly #inbound: InboundRouter;
+  readonly #staged: StagedRequests;
+  readonly #keepAlive: KeepAlive;
   #lifecycle: Lifecycle = "running";
   #closePromise: Promise<void> | null = null;
-  #keepAlive!: KeepAlive;
 
-  private constructor(parts: CoreParts) {
+  private constructor(parts: CoreParts, instanceId: InstanceId, transport: CoreTransport) {
     const { options } = parts;
+    const { clock } = options;
     this.#parts = parts;
-    this.#clock = options.clock;
-    this.#logger = options.logger;
-    this.instanceId = options.instanceId ?? newInstanceId();
-    this.workerId = workerIdOf(this.instanceId);
-    this.registry = new HandlerRegistry({ ...options, status: this.status });
-    this.#deadlines = new Deadlines(options.clock);
+    this.#clock = clock;
+    this.instanceId = instanceId;
+    this.workerId = workerIdOf(instanceId);
+    this.transport = transport;
+    const registry = this.registry = new HandlerRegistry({ ...options, status: this.status });
+    const keepAlive = this.#keepAlive = new KeepAlive(transport, transport.endpoints.length > 0);
+    const observation = this.observation = new Observation(options);
+    const deadlines = this.#deadlines = new Deadlines(clock);
     const worker = { word0: Number(this.workerId & 0xffffffffn), word1: Number(this.workerId >> 32n) };
-    this.observation = new Observation(options);
-    this.#calls = new CallTable(this.#deadlines, options.maxPendingCalls, worker, {
+    const calls = this.#calls = new CallTable(deadlines, options.maxPendingCalls, worker, {
       giveUp: (call) => this.#giveUp(call),
-      activity: (active) => this.#keepAlive.active = active,
+      activity: (active) => keepAlive.active = active,
       textOf: (peer) => this.connections.peers.textOf(peer),
-      observer: this.observation.calls,
+      observer: observation.calls,
     });
-    this.system = new CorePort(this, options, this.#calls, () => this.#keepAlive.hold());
-  }
-
-  /** Makes a core and everything under it. */
-  static async create(parts: CoreParts): Promise<MessengerCore> {
-    const core = new MessengerCore(parts);
-    const { options } = parts;
-    const creditCounts = core.#creditCounts;
-    const { id0: own0, id1: own1 } = core.#calls.fireId;
-    const transport = await parts.openTransport(core.instanceId, core);
-    core.transport = transport;
-    core.#keepAlive = new KeepAlive(transport, transport.endpoints.length > 0);
-    const credits = core.#credits = new Credits({
+    const system = this.system = new CorePort(this, options, calls, () => keepAlive.hold());
+    const base: Omit<SharedParts, "negotiation"> = {
       ...options,
-      drops: transport.drops,
-      counts: creditCounts,
-      send: (link, name, payload) => core.system.send(link, name, payload),
-    });
-    credits.listen(core.registry);
-    core.connections = new Connections({
-      ...options,
-      instanceId: core.instanceId,
+      instanceId,
+      secure: this.secure,
       transport,
-      calls: core.#calls,
-      negotiation: {
-        features: options.features,
-        instanceId: core.instanceId,
-        maxPayloadBytes: options.maxPayloadBytes,
-        credit: credits.first,
-        creditCounts,
-        run: newInstanceId(),
-        name: options.name,
-      },
-      publicKey: options.curve?.publicKey,
-      secure: options.curve !== null,
+      drops: transport.drops,
+      deadlines,
+      calls,
+      creditCounts: this.#creditCounts,
+      status: this.status,
+      call: (name, to, request) => this.client.system(name, to, request),
+      closing: this.#closing.signal,
+    };
+    const send = (link: Link<Session>, name: Uint8Array, payload: Uint8Array) =>
+      system.send(link, name, payload);
+    const credits = this.#credits = new Credits({ ...base, registry, send });
+    const { features, maxPayloadBytes, name } = options;
+    const run = newInstanceId();
+    const creditCounts = this.#creditCounts;
+    const shared: SharedParts = {
+      ...base,
+      negotiation: { features, instanceId, maxPayloadBytes, credit: credits.first, creditCounts, run, name },
+    };
+    const connections = this.connections = new Connections({
+      ...shared,
       startBatching: (link) => {
         link.startBatching(new Batcher(link, transport.shared));
         credits.ride(link);
       },
-      call: (name, to, request) => core.client.system(name, to, request),
-      handlerNames: () => core.registry.names(),
-      status: core.status,
-      maxPeers: options.maxConnections,
+      handlerNames: () => registry.names(),
       descriptorLimit: () => transport.shared.backend.descriptors()?.limit ?? Infinity,
       lookup: parts.lookup,
-      closing: core.#closing.signal,
     });
-    core.client = new CallClient({
-      ...options,
-      transport,
-      connections: core.connections,
-      calls: core.#calls,
-      creditCounts,
-      tracer: core.observation.tracer,
-      router: parts.router({
-        ...options,
-        calls: core.#calls,
-        peers: peerDirectoryOf(core.connections, core.status, options.clock),
-      }),
-      retries: new Retries({ ...options, calls: core.#calls }),
-      closed: () => core.#lifecycle === "closed",
+    this.client = new CallClient({
+      ...shared,
+      connections,
+      tracer: observation.tracer,
+      router: parts.router({ ...options, calls, peers: peerDirectoryOf(connections, this.status, clock) }),
+      retries: new Retries(shared),
+      closed: () => this.#lifecycle === "closed",
     });
-    core.#dispatcher = new Dispatcher({
-      ...options,
+    const { replyLinks } = connections;
+    const replies = this.replies = new Replies({ ...shared, replyLinks });
+    const dispatcher = this.#dispatcher = new Dispatcher({
+      ...shared,
       messengerFor: (call) => parts.messengerFor(call),
-      registry: core.registry,
-      replies: core.replies = new Replies({
-        transport,
-        drops: transport.drops,
-        maxQueuedBytes: options.maxQueuedBytes,
-        replyLink: (word0, word1, asked) => core.connections.replyLinks.to(word0, word1, asked),
-      }),
-      deadlines: core.#deadlines,
-      drops: transport.drops,
+      registry,
+      replies,
       unread: transport.shared.outlets ?? { bytes: 0 },
       freed: (bytes) => transport.shared.outlets?.memory.freed(bytes),
-      observer: core.observation.inbound,
-      secure: options.curve !== null,
-      meet: (call) => core.connections.hellos.meet(call),
-      instanceOf: (word0, word1) =>
-        word0 === own0 && word1 === own1
-          ? core.instanceId
-          : core.connections.peers.byWorker(word0, word1)?.instanceId ?? null,
-      creditDue: (session) => credits.due(session),
+      observer: observation.inbound,
+      connections,
+      credits,
     });
-    core.#staged = new StagedRequests({
-      ...options,
-      connections: core.connections,
-      replies: core.replies,
-      secure: options.curve !== null,
-      call: async (name, to, request) => await core.client.system(name, to, request),
-      deliver: (session, message) => core.#inbound.fetched(session, message),
+    const staged = this.#staged = new StagedRequests({
+      ...shared,
+      connections,
+      replies,
+      deliver: (session, message) => this.#inbound.fetched(session, message),
     });
-    core.#inbound = new InboundRouter({
-      logger: options.logger,
-      dispatcher: core.#dispatcher,
-      staged: core.#staged,
-      calls: core.#calls,
-      drops: transport.drops,
-      maxPayloadBytes: options.maxPayloadBytes,
-    });
-    serveConnections(core.registry, {
-      answerHello: (call) => core.connections.hellos.answer(call),
+    this.#inbound = new InboundRouter({ ...shared, dispatcher, staged });
+    serveConnections(registry, {
+      answerHello: (call) => connections.hellos.answer(call),
       dropCancel: () => transport.drops.count("cancelLength"),
       leave: (session) => {
-        core.connections.leave(session);
-        core.system.linkLost(session);
+        connections.leave(session);
+        system.linkLost(session);
       },
     });
-    return core;
+  }
+
+  /** Makes a core and everything under it. */
+  static async create(parts: CoreParts): Promise<MessengerCore> {
+    const instanceId = parts.options.instanceId ?? newInstanceId();
+    // What comes before everything is bound finds nobody yet.
+    let core: MessengerCore | null = null;
+    const transport = await parts.openTransport(instanceId, {
+      message(link, message) {
+        if (core !== null) core.#inbound.message(link.session ?? new Session(link), message);
+      },
+      gone(link, loss) {
+        if (core !== null) core.#gone(link, loss);
+      },
+    });
+    return core = new MessengerCore(parts, instanceId, transport);
   }
 
   /** Where the instance is in its life. */
@@ -295,11 +271,7 @@ export class MessengerCore implements TransportHandler<Session> {
     this.#keepAlive.referenced = referenced;
   }
 
-  message(link: Link<Session>, message: InboundMessage): void {
-    this.#inbound.message(link.session ?? new Session(link), message);
-  }
-
-  gone(link: Link<Session>, loss: LinkLoss): void {
+  #gone(link: Link<Session>, loss: LinkLoss): void {
     const session = link.session;
     if (session !== null) {
       this.#dispatcher.abortSession(

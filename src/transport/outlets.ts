@@ -40,7 +40,6 @@ export class Outlets implements OutletHost {
   readonly #mostBytes: number;
   #cancel: CancelTimer | null = null;
   #dueAt = 0;
-  #pauseMs = firstLookMs;
   #closed = false;
 
   constructor(parts: OutletsParts) {

@@ -250,7 +250,12 @@ test("answers that wait for room count as held, and too many of them end the con
   const shared = fakeShared({ maxQueuedMessages: 1, maxPeerBytes: 5_000 });
   const link = new FakeLink(shared);
   let held = 0;
-  link.outlet = { admits: () => true, block() {}, close() {}, wait: (bytes: number) => held += bytes } as never;
+  link.outlet = {
+    admits: () => true,
+    block() {},
+    close() {},
+    wait: (bytes: number) => held += bytes,
+  } as never;
   link.free = 0;
   link.put([1]);
   const answer = () => link.post(MessageType.response, 1, new Uint8Array(100), true);

@@ -19,7 +19,7 @@ import type {
 import type { Connections } from "../peers/connections.ts";
 import { EncodedNames } from "./encoded_names.ts";
 import { readCallOptions, wrongTarget } from "./call_options.ts";
-import { Outgoing, type OutgoingParts } from "./outgoing.ts";
+import { Outgoing } from "./outgoing.ts";
 import {
   addMetadata,
   declaresErrors,
@@ -45,17 +45,12 @@ import type { Accept, Outcome, PendingCall } from "./pending.ts";
 import type { Session } from "../peers/peer.ts";
 import { traceCall, type Tracer } from "./traced_call.ts";
 import { typedClient } from "./typed_client.ts";
+import type { SharedParts } from "../shared_parts.ts";
 
 /** What the client side is made of. */
-export interface ClientParts extends OutgoingParts {
+export interface ClientParts extends SharedParts {
   /** Who is connected. */
   readonly connections: Connections;
-  /** Deadline of a call that names none. */
-  readonly timeoutMs: number;
-  /** How long a known peer is dialled. */
-  readonly connectTimeoutMs: number;
-  /** Larger payloads are refused. */
-  readonly maxPayloadBytes: number;
   /** Traces calls; null when nobody wants to know. */
   readonly tracer: Tracer | null;
   /** Calls to several instances. */

@@ -1,5 +1,5 @@
-import { type Clock, ZeromeshError } from "../../core/mod.ts";
-import { SendOutcome, type Transport } from "../../transport/mod.ts";
+import { ZeromeshError } from "../../core/mod.ts";
+import { SendOutcome } from "../../transport/mod.ts";
 import {
   encodeHeaders,
   encodeRequest,
@@ -12,7 +12,6 @@ import {
 } from "../../wire/mod.ts";
 import type { EncodedNames } from "./encoded_names.ts";
 import { tableFull } from "../peers/link_errors.ts";
-import type { SendOverflow } from "../options.ts";
 import {
   checkPeerLimit,
   creditUsedUp,
@@ -24,35 +23,17 @@ import {
   tooManyWait,
   usesCredit,
 } from "./outbound.ts";
-import type { CallTable, PendingCall } from "./pending.ts";
-import type { CreditCounts } from "../credit/send_credit.ts";
+import type { PendingCall } from "./pending.ts";
 import type { Session } from "../peers/peer.ts";
-
-/** What requests leave through. */
-export interface OutgoingParts {
-  /** The network. */
-  readonly transport: Transport<Session>;
-  /** Who waits for what. */
-  readonly calls: CallTable;
-  /** Where time comes from. */
-  readonly clock: Clock;
-  /** What a send does when there is no room or no credit. */
-  readonly overflow: SendOverflow;
-  /** Sends to one peer that may wait at a time. */
-  readonly maxWaitingSends: number;
-  /** Bytes of their payloads. */
-  readonly maxWaitingBytes: number;
-  /** Where credit is counted. */
-  readonly creditCounts: CreditCounts;
-}
+import type { SharedParts } from "../shared_parts.ts";
 
 /** Brings requests onto a connection, or into the line for what it lacks: room in its queue, or credit. */
 export class Outgoing {
-  readonly #parts: OutgoingParts;
+  readonly #parts: SharedParts;
   readonly #encoded: EncodedNames;
 
   /** @param parts What it works with. */
-  constructor(parts: OutgoingParts, encoded: EncodedNames) {
+  constructor(parts: SharedParts, encoded: EncodedNames) {
     this.#parts = parts;
     this.#encoded = encoded;
   }

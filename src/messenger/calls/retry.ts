@@ -1,9 +1,9 @@
-import { type Clock, ZeromeshError } from "../../core/mod.ts";
+import { ZeromeshError } from "../../core/mod.ts";
 import type { BaseCallOptions } from "./caller.ts";
-import type { CallTable } from "./pending.ts";
 import { type ResolvedRetry, resolveRetry, retryPauses } from "./retry_options.ts";
 import { isDestination, type RetriedDestination } from "./destination.ts";
 import { type PartOfCall, spentMs, spentOf } from "./spent.ts";
+import type { SharedParts } from "../shared_parts.ts";
 
 // What a later attempt, or another instance, may not meet. Every other failure would only be repeated.
 const passing: ReadonlySet<string> = new Set([
@@ -16,16 +16,7 @@ const passing: ReadonlySet<string> = new Set([
 ]);
 
 /** What {@link Retries} works with. */
-export interface RetriesParts {
-  /** Where a call waits between two attempts. */
-  readonly calls: CallTable;
-  /** Clock. */
-  readonly clock: Clock;
-  /** Deadline of a call that names none. */
-  readonly timeoutMs: number;
-  /** When calls that say nothing else are sent again; null for never. */
-  readonly retry: ResolvedRetry | null;
-}
+export type RetriesParts = Pick<SharedParts, "calls" | "clock" | "timeoutMs" | "retry">;
 
 /** Sends calls again where their caller, or the messenger's options, asked for it. */
 export class Retries {

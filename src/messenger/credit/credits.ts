@@ -1,30 +1,16 @@
-import { type Clock, type Credit, largestCredit } from "../../core/mod.ts";
-import { type DropCounters, type Link, SendOutcome } from "../../transport/mod.ts";
+import { type Credit, largestCredit } from "../../core/mod.ts";
+import { type Link, SendOutcome } from "../../transport/mod.ts";
 import { creditHandler, decodeCredit, encodeCredit } from "../../wire/mod.ts";
 import type { InboundCall } from "../handlers/context.ts";
 import type { HandlerRegistry } from "../handlers/registry.ts";
 import type { ReceivedCredit } from "./received_credit.ts";
-import type { CreditCounts } from "./send_credit.ts";
 import type { Session } from "../peers/peer.ts";
+import type { SharedParts } from "../shared_parts.ts";
 
 /** What {@link Credits} need of the messenger. */
-export interface CreditsParts {
-  /** Counts what is dropped. */
-  readonly drops: DropCounters;
-  /** Where to count. */
-  readonly counts: CreditCounts;
-  /** Where time comes from. */
-  readonly clock: Clock;
-  /** The largest window of one sender, in messages. */
-  readonly maxCreditMessages: number;
-  /** The largest window of one sender, in bytes. */
-  readonly maxCreditBytes: number;
-  /** Bytes that one peer may take up here. */
-  readonly maxPeerBytes: number;
-  /** Messages that may be held here; windows together grow to half of it. */
-  readonly maxInFlightMessages: number;
-  /** Bytes of them. */
-  readonly maxInFlightBytes: number;
+export interface CreditsParts extends Omit<SharedParts, "negotiation"> {
+  /** Where the handler is registered that hears what receivers tell. */
+  readonly registry: HandlerRegistry;
   /** Sends a system message that nobody answers, if there is room now. */
   send(link: Link<Session>, name: Uint8Array, payload: Uint8Array): SendOutcome;
 }
@@ -70,11 +56,7 @@ export class Credits {
       count: Math.min(firstCount, this.#largest.count),
       bytes: Math.min(firstBytes, this.#largest.bytes),
     };
-  }
-
-  /** Listens to what receivers tell. */
-  listen(registry: HandlerRegistry): void {
-    registry.handle(creditHandler, "am", (call) => this.#heard(call), { whileDraining: true });
+    parts.registry.handle(creditHandler, "am", (call) => this.#heard(call), { whileDraining: true });
   }
 
   /** The instance drains: whatever more it were sent would be lost. */
@@ -82,7 +64,10 @@ export class Credits {
     this.#stopped = true;
   }
 
-  /** A quarter of a sender's window is used up. */
+  /**
+   * A quarter of a sender's window is used up by messages that nobody answers and that no longer take up room here: their
+   * handlers have finished, or they were refused, dropped or cancelled.
+   */
   due(session: Session): void {
     const { received } = session;
     if (this.#stopped) return;
@@ -100,7 +85,7 @@ export class Credits {
       const session = link.session;
       const received = session === null ? null : session.received;
       if (received === null || this.#stopped || !received.tellable || !received.ledger.ridable) return;
-      if (this.#tell(session!)) this.#parts.counts.rode++;
+      if (this.#tell(session!)) this.#parts.creditCounts.rode++;
     };
   }
 
@@ -144,12 +129,12 @@ export class Credits {
     if (received === null) return true;
     const total = received.tell();
     if (total === null) return true;
-    const { counts, send } = this.#parts;
+    const { creditCounts, send } = this.#parts;
     if (send(session.link, name, encodeCredit(total)) === SendOutcome.full) {
       received.untold();
       return false;
     }
-    counts.told++;
+    creditCounts.told++;
     return true;
   }
 

@@ -1,32 +1,10 @@
-import {
-  Deadline,
-  type Deadlines,
-  errorText,
-  type Guard,
-  type InstanceId,
-  LinkedQueue,
-  type Logger,
-  QueueNode,
-} from "../../core/mod.ts";
+import { Deadline, errorText, type InstanceId, LinkedQueue, QueueNode } from "../../core/mod.ts";
 import type { Session } from "../peers/peer.ts";
 import { askAll, type Authorize, type CallSubject, type CallToAuthorize, type Verdict } from "./authorize.ts";
+import type { SharedParts } from "../shared_parts.ts";
 
 /** The most messages for a handler without the messenger's limits about which nothing is decided: they take up no room. */
 export const mostUndecided = 1_024;
-
-/** What an {@link Authorization} works with. */
-export interface AuthorizationParts {
-  /** Calls what the user gave besides handlers. */
-  readonly guard: Guard;
-  /** Where trouble is reported. */
-  readonly logger: Logger;
-  /** Deadlines of calls. */
-  readonly deadlines: Deadlines;
-  /** The instance's keys; null without. */
-  readonly curve: { readonly publicKey: string } | null;
-  /** Deadline of a call that names none, in milliseconds. */
-  readonly timeoutMs: number;
-}
 
 /** What an {@link Authorization} needs of the messages that it is asked about. */
 export interface AskedCall {
@@ -51,7 +29,7 @@ export interface AskedCall {
 /** What an {@link Authorization} needs of the dispatcher. */
 export interface AuthorizationHost<Call> {
   /** What it works with. */
-  readonly parts: AuthorizationParts;
+  readonly parts: SharedParts;
   /** Whether nothing new is begun. */
   readonly draining: boolean;
   /** A message has to wait. Its `asked` is set. */

@@ -98,7 +98,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
   }
 
   instanceOf(word0: number, word1: number): InstanceId | null {
-    return this.parts.instanceOf(word0, word1);
+    return this.parts.connections.instanceOf(word0, word1);
   }
 
   /** Counters. */
@@ -140,7 +140,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     const registered = this.parts.registry.get(header.name);
     if (this.draining && registered?.whileDraining !== true) {
       this.#counts.refused++;
-      if (header.name === "_hello") this.parts.meet(call);
+      if (header.name === "_hello") this.parts.connections.hellos.meet(call);
       this.parts.replies.giveBack(call, message.header.slice(message.headerStart, message.headerEnd));
       return this.dropped(session, header, bytes);
     }
@@ -360,7 +360,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
   }
 
   #settle(session: Session, bytes: number, call: InboundCall | null): void {
-    if (session.finish(bytes, call, this.parts.clock)) this.parts.creditDue(session);
+    if (session.finish(bytes, call, this.parts.clock)) this.parts.credits.due(session);
   }
 
   /** A message has ended before it reached a handler. */

@@ -1,5 +1,5 @@
-import { errorText, type Logger, ZeromeshError } from "../../core/mod.ts";
-import type { DropCounters, InboundMessage } from "../../transport/mod.ts";
+import { errorText, ZeromeshError } from "../../core/mod.ts";
+import type { InboundMessage } from "../../transport/mod.ts";
 import {
   AckHeader,
   codeOfVeloText,
@@ -18,26 +18,19 @@ import {
 import type { Dispatcher } from "./dispatch.ts";
 import { answersFor } from "../peers/identity.ts";
 import { payloadLimit } from "../calls/payload_limit.ts";
-import type { CallTable, PendingCall } from "../calls/pending.ts";
+import type { PendingCall } from "../calls/pending.ts";
 import type { Session } from "../peers/peer.ts";
 import type { StagedRequests } from "../velo/staged.ts";
+import type { SharedParts } from "../shared_parts.ts";
 
 const decoder = new TextDecoder();
 
 /** Where inbound messages go. */
-export interface InboundParts {
+export interface InboundParts extends Pick<SharedParts, "calls" | "drops" | "logger" | "maxPayloadBytes"> {
   /** Takes requests. */
   readonly dispatcher: Dispatcher;
   /** Takes requests whose payload has to be fetched first. */
   readonly staged: StagedRequests;
-  /** Knows who waits for replies. */
-  readonly calls: CallTable;
-  /** Counts what is dropped. */
-  readonly drops: DropCounters;
-  /** Where trouble is reported. */
-  readonly logger: Logger;
-  /** Larger payloads are refused, also those that the transport lets through because they are small. */
-  readonly maxPayloadBytes: number;
 }
 
 /** Decodes the header of every inbound message and brings it to whom it is for. */

@@ -6,15 +6,12 @@ import type { Authorize } from "./authorize.ts";
 import type { Handler, RegisterOptions } from "./handler_context.ts";
 import type { InboundCall, Registered } from "./context.ts";
 import { HandlerCounts } from "./handler_stats.ts";
+import type { SharedParts } from "../shared_parts.ts";
 
 const nameKind = option.kind("a string", (value) => typeof value === "string");
 
 /** What {@link HandlerRegistry} is made of. */
-export interface RegistryParts {
-  /** The most handlers at a time. */
-  readonly maxHandlers: number;
-  /** Says who may call them; null for everybody. */
-  readonly authorize: Authorize | null;
+export interface RegistryParts extends Pick<SharedParts, "maxHandlers" | "authorize"> {
   /** Hears which handlers of the user's come and go. */
   readonly status: StatusFeed;
 }

@@ -1,11 +1,5 @@
 import { type ErrorCode, type Ran, Shares } from "../../core/mod.ts";
-import {
-  copyBytes,
-  type DropCounters,
-  type Link,
-  smallFrameBytes,
-  type Transport,
-} from "../../transport/mod.ts";
+import { copyBytes, smallFrameBytes } from "../../transport/mod.ts";
 import {
   encodeAck,
   encodeHeaders,
@@ -18,6 +12,8 @@ import {
   validateHandlerName,
 } from "../../wire/mod.ts";
 import type { Session } from "../peers/peer.ts";
+import type { ReplyLinks } from "../velo/reply_links.ts";
+import type { SharedParts } from "../shared_parts.ts";
 
 /** What a reply answers: a request's id, its kind, and the connection it came by. */
 export interface ReplyTarget extends ResponseId {
@@ -46,15 +42,9 @@ export interface Failure {
 }
 
 /** What replies need of the messenger. */
-export interface ReplyHost {
-  /** Where headers are encoded. */
-  readonly transport: Transport<Session>;
-  /** Counts replies that could not be sent. */
-  readonly drops: DropCounters;
-  /** The link by which a plain peer takes replies: now, later, or null when there is no way. */
-  replyLink(word0: number, word1: number, asked: Session): Link<Session> | Promise<Link<Session>> | null;
-  /** Bytes of replies that may wait for the link, of all senders; further ones are dropped. */
-  readonly maxQueuedBytes: number;
+export interface ReplyHost extends Pick<SharedParts, "transport" | "drops" | "maxQueuedBytes"> {
+  /** The links by which plain peers take replies. */
+  readonly replyLinks: ReplyLinks;
 }
 
 // What a reply takes that waits, besides its bytes.
@@ -148,7 +138,7 @@ export class Replies {
     // With CURVE an answer goes to the owner of the key that asked, whatever the request says.
     const own = peer !== null && peer.worker0 === target.id0 && peer.worker1 === target.id1;
     if (session.link.peerKey !== null && !own) return this.#host.drops.count("identityMismatch");
-    const link = this.#host.replyLink(target.id0, target.id1, session);
+    const link = this.#host.replyLinks.to(target.id0, target.id1, session);
     if (link === null) return this.#host.drops.count("noRoute");
     if (!(link instanceof Promise)) {
       session.replyLink = link;

@@ -1,15 +1,7 @@
-import {
-  type Broadcast,
-  type Clock,
-  errorText,
-  type InstanceId,
-  isInstanceId,
-  type Logger,
-  ZeromeshError,
-} from "../../core/mod.ts";
-import { closedByUs, type Link, type LinkLoss, type Transport } from "../../transport/mod.ts";
+import { errorText, type InstanceId, isInstanceId, ZeromeshError } from "../../core/mod.ts";
+import { closedByUs, type Link, type LinkLoss } from "../../transport/mod.ts";
 import { type HelloReply, type PeerInfo, peerInfoOf, publicKeyOf } from "../../wire/mod.ts";
-import { Connector, type SessionCall } from "./connector.ts";
+import { Connector } from "./connector.ts";
 import { Dialler, dialOrder } from "./dialler.ts";
 import { Forgetting } from "./forgetting.ts";
 import { HelloHandler } from "./hello_handler.ts";
@@ -23,55 +15,24 @@ import {
   undialable,
   unreachable,
 } from "./link_errors.ts";
-import type { CallTable } from "../calls/pending.ts";
 import { heartbeatBoundMs, PeerFinder } from "./peer_finder.ts";
 import type { PeerLookup } from "../discovery_port.ts";
 import { PeerTable } from "./peer_table.ts";
-import { type Peer, peerText, Session, type Terms } from "./peer.ts";
+import { type Peer, peerText, Session } from "./peer.ts";
 import { tellPlainLoss } from "../velo/plain_loss.ts";
 import { ReplyLinks } from "../velo/reply_links.ts";
-import type { Status } from "./status.ts";
+import type { SharedParts } from "../shared_parts.ts";
 
 /** What connections need of the messenger. */
-export interface ConnectionsParts {
-  /** The own id. */
-  readonly instanceId: InstanceId;
-  /** The network. */
-  readonly transport: Transport<Session>;
-  /** Who waits for what. */
-  readonly calls: CallTable;
-  /** What this instance says about itself. */
-  readonly negotiation: Terms;
-  /** The own CURVE public key, Z85; undefined without CURVE. */
-  readonly publicKey: string | undefined;
-  /** Whether connections need keys. */
-  readonly secure: boolean;
-  /** How long a lost peer is redialled, in milliseconds. */
-  readonly redialForMs: number;
-  /** How long an id belongs to its CURVE key when it is gone, in milliseconds. */
-  readonly forgetAfterMs: number;
+export interface ConnectionsParts extends SharedParts {
   /** Has a link collect small messages. */
   startBatching(link: Link<Session>): void;
-  /** Calls a system handler over a connection. */
-  readonly call: SessionCall;
   /** Names of the local handlers. */
   handlerNames(): string[];
-  /** Where changes are told. */
-  readonly status: Broadcast<Status>;
-  /** Where time comes from. */
-  readonly clock: Clock;
-  /** Where trouble is reported. */
-  readonly logger: Logger;
-  /** The most peers known at a time. */
-  readonly maxPeers: number;
-  /** The most connections to addresses that strangers named. */
-  readonly maxStrangerDials: number;
   /** How many descriptors the process may open; `Infinity` where that is not known. */
   descriptorLimit(): number;
   /** Who is asked about unknown peers; null for nobody. */
   readonly lookup: PeerLookup | null;
-  /** Aborts when the instance closes. */
-  readonly closing: AbortSignal;
 }
 
 // What was sent to a peer that leaves may take this long to get there.
@@ -97,19 +58,14 @@ export class Connections {
   /** @param parts What they need. */
   constructor(parts: ConnectionsParts) {
     this.#parts = parts;
-    const peers = this.peers = new PeerTable(parts.maxPeers);
-    const register = (info: PeerInfo) => void this.register(info);
-    this.finder = new PeerFinder({ peers, lookup: parts.lookup, register, clock: parts.clock });
+    const peers = this.peers = new PeerTable(parts.maxConnections);
+    this.finder = new PeerFinder({ ...parts, peers, register: (info) => void this.register(info) });
     this.#forgetting = new Forgetting({ ...parts, peers });
     const keys = this.#keys = new KeyBindings(parts.clock, parts.forgetAfterMs);
     const lives = (peer: Peer, session: Session) => this.#lives(peer, session);
     this.#dialler = new Dialler({
+      ...parts,
       lives,
-      transport: parts.transport,
-      calls: parts.calls,
-      clock: parts.clock,
-      closing: parts.closing,
-      negotiation: parts.negotiation,
       peerInfo: () => this.peerInfo(),
       establish: (session, reply, id) => this.#establish(session, reply, id),
     });
@@ -131,7 +87,6 @@ export class Connections {
       peers,
       dialler: this.#dialler,
       peerInfo: () => this.peerInfo(),
-      requireKey: (who, key) => requireKey(who, key, parts.secure),
     });
     this.#self = new Session(parts.transport.loopback());
     this.#self.zeromesh = this.#self.errors = this.#self.sameConnection = true;
@@ -151,7 +106,14 @@ export class Connections {
 
   /** Address and id of this instance. */
   peerInfo(): PeerInfo {
-    return peerInfoOf(this.#parts.instanceId, this.#parts.transport.endpoints, this.#parts.publicKey);
+    return peerInfoOf(this.#parts.instanceId, this.#parts.transport.endpoints, this.#parts.curve?.publicKey);
+  }
+
+  /** The instance with this worker id; null when it is not known. */
+  instanceOf(word0: number, word1: number): InstanceId | null {
+    const { calls: { ownWorker: { id0, id1 } }, instanceId } = this.#parts;
+    if (word0 === id0 && word1 === id1) return instanceId;
+    return this.peers.byWorker(word0, word1)?.instanceId ?? null;
   }
 
   /** The connection to a peer that is up, or null. */

@@ -1,44 +1,21 @@
-import type { Clock, InstanceId } from "../../core/mod.ts";
-import { formatEndpoint, parseEndpoint, type Transport } from "../../transport/mod.ts";
+import type { InstanceId } from "../../core/mod.ts";
+import { formatEndpoint, parseEndpoint } from "../../transport/mod.ts";
 import { encodeHello, type PeerInfo } from "../../wire/mod.ts";
 import type { Dialler } from "./dialler.ts";
-import { type PartOfCall, spentMs } from "../calls/spent.ts";
-import { helloFailure } from "./link_errors.ts";
+import { spentMs } from "../calls/spent.ts";
+import { helloFailure, requireKey } from "./link_errors.ts";
 import type { PeerTable } from "./peer_table.ts";
-import type { Peer, Session, Terms } from "./peer.ts";
-
-/** Calls a system handler over a given connection. */
-export type SessionCall = (
-  name: string,
-  to: InstanceId,
-  request: PartOfCall & {
-    payload?: Uint8Array;
-    session: Session;
-    timeoutMs: number;
-    signal?: AbortSignal | undefined;
-  },
-) => Promise<Uint8Array>;
+import type { Peer, Session } from "./peer.ts";
+import type { SharedParts } from "../shared_parts.ts";
 
 /** What a {@link Connector} works with. */
-export interface ConnectorParts {
-  /** The own id. */
-  readonly instanceId: InstanceId;
-  /** The network. */
-  readonly transport: Transport<Session>;
+export interface ConnectorParts extends SharedParts {
   /** Everybody known. */
   readonly peers: PeerTable;
   /** Dials. */
   readonly dialler: Dialler;
-  /** Where time comes from. */
-  readonly clock: Clock;
-  /** What this instance says about itself. */
-  readonly negotiation: Terms;
-  /** Calls a system handler over a connection. */
-  readonly call: SessionCall;
   /** Address and id of this instance. */
   peerInfo(): PeerInfo;
-  /** The key to dial with, null without CURVE. @throws {ZeromeshError} `FORBIDDEN` where one is missing. */
-  requireKey(who: string, key: string | null): string | null;
 }
 
 /** What `connect()` does. */
@@ -86,7 +63,7 @@ export class Connector {
     const target = {
       endpoints: [where],
       expected: null,
-      serverKey: this.#parts.requireKey(where, serverKey),
+      serverKey: requireKey(where, serverKey, this.#parts.secure),
       met: false,
       limit: null,
     };

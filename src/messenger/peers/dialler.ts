@@ -1,12 +1,11 @@
-import { Backoff, type Clock, type InstanceId, pause, ZeromeshError } from "../../core/mod.ts";
-import { type Link, type LinkLoss, SendOutcome, type Transport } from "../../transport/mod.ts";
+import { Backoff, type InstanceId, pause, ZeromeshError } from "../../core/mod.ts";
+import { type Link, type LinkLoss, SendOutcome } from "../../transport/mod.ts";
 import {
   decodeHelloReply,
   encodeHello,
   encodeRequest,
   type HelloReply,
   MessageType,
-  type Negotiation,
   type PeerInfo,
   ResponseKind,
 } from "../../wire/mod.ts";
@@ -23,8 +22,8 @@ import {
   unresolved,
 } from "./link_errors.ts";
 import { heartbeatBoundMs } from "./peer_finder.ts";
-import type { CallTable } from "../calls/pending.ts";
 import { type Peer, Session } from "./peer.ts";
+import type { SharedParts } from "../shared_parts.ts";
 
 /** Who must answer. */
 export interface Expected {
@@ -53,17 +52,7 @@ export interface DialTarget {
 }
 
 /** What a dialler needs of the messenger. */
-export interface DiallerParts {
-  /** The network. */
-  readonly transport: Transport<Session>;
-  /** Where the `_hello` waits for its answer. */
-  readonly calls: CallTable;
-  /** Where time comes from. */
-  readonly clock: Clock;
-  /** Aborts when the instance closes. */
-  readonly closing: AbortSignal;
-  /** What this instance says about itself. */
-  readonly negotiation: Negotiation;
+export interface DiallerParts extends SharedParts {
   /** Address and id of this instance. */
   peerInfo(): PeerInfo;
   /** Whether the process behind a connection of a peer still lives. */

@@ -1,16 +1,11 @@
-import type { CancelTimer, Clock } from "../../core/mod.ts";
+import type { CancelTimer } from "../../core/mod.ts";
 import type { PeerTable } from "./peer_table.ts";
+import type { SharedParts } from "../shared_parts.ts";
 
 /** What {@link Forgetting} works with. */
-export interface ForgettingParts {
+export interface ForgettingParts extends Pick<SharedParts, "forgetAfterMs" | "clock" | "closing"> {
   /** Everybody known. */
   readonly peers: PeerTable;
-  /** How long a peer that is gone is remembered, in milliseconds. */
-  readonly forgetAfterMs: number;
-  /** Where time comes from. */
-  readonly clock: Clock;
-  /** Aborts when the instance closes. */
-  readonly closing: AbortSignal;
 }
 
 /** Has the table forget strangers that are gone for good, by one timer for all of them. */

@@ -1,31 +1,17 @@
-import {
-  type Clock,
-  errorText,
-  type InstanceId,
-  type Logger,
-  Shares,
-  ZeromeshError,
-} from "../../core/mod.ts";
-import { type Link, RefusalLog, type Transport } from "../../transport/mod.ts";
+import { errorText, Shares, ZeromeshError } from "../../core/mod.ts";
+import { type Link, RefusalLog } from "../../transport/mod.ts";
 import { decodeHello, encodeHelloReply, endpointsOf, type Hello } from "../../wire/mod.ts";
 import type { InboundCall } from "../handlers/context.ts";
 import { checkIdentity, IdTaken, type KeyBindings, rivalOf } from "./identity.ts";
 import { sameId } from "./link_errors.ts";
 import type { PeerTable } from "./peer_table.ts";
-import type { Peer, Session, Terms } from "./peer.ts";
+import type { Peer, Session } from "./peer.ts";
+import type { SharedParts } from "../shared_parts.ts";
 
 /** What a {@link HelloHandler} works with. */
-export interface HelloHandlerParts {
-  /** The own id. */
-  readonly instanceId: InstanceId;
-  /** The network. */
-  readonly transport: Transport<Session>;
+export interface HelloHandlerParts extends SharedParts {
   /** Everybody known. */
   readonly peers: PeerTable;
-  /** What this instance says about itself. */
-  readonly negotiation: Terms;
-  /** Whether connections need keys. */
-  readonly secure: boolean;
   /** Which id belongs to which key. */
   readonly keys: KeyBindings;
   /** Whether the process behind a connection of a peer still lives. */
@@ -34,10 +20,6 @@ export interface HelloHandlerParts {
   duplicated(peer: Peer, reason: string): void;
   /** Has a link collect small messages. */
   startBatching(link: Link<Session>): void;
-  /** Where time comes from. */
-  readonly clock: Clock;
-  /** Where refusals are reported. */
-  readonly logger: Logger;
   /** Names of the local handlers. */
   handlerNames(): string[];
   /** A peer can be called by the connection that it dialled. */

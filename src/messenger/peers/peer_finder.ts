@@ -1,26 +1,18 @@
-import {
-  type Clock,
-  errorText,
-  type InstanceId,
-  type WorkerId,
-  workerIdOf,
-  ZeromeshError,
-} from "../../core/mod.ts";
+import { errorText, type InstanceId, type WorkerId, workerIdOf, ZeromeshError } from "../../core/mod.ts";
 import type { PeerInfo } from "../../wire/mod.ts";
 import type { PeerTable } from "./peer_table.ts";
 import type { Peer } from "./peer.ts";
 import type { PeerLookup } from "../discovery_port.ts";
+import type { SharedParts } from "../shared_parts.ts";
 
 /** What a {@link PeerFinder} works with. */
-export interface PeerFinderParts {
+export interface PeerFinderParts extends Pick<SharedParts, "clock"> {
   /** Everybody known. */
   readonly peers: PeerTable;
   /** Who is asked; null for nobody. */
   readonly lookup: PeerLookup | null;
   /** Makes a peer known. */
   readonly register: (info: PeerInfo) => void;
-  /** Where time comes from. */
-  readonly clock: Clock;
 }
 
 /** How long a found peer may be unreachable before what was found counts as stale. */

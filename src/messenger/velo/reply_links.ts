@@ -1,17 +1,12 @@
-import type { Link, LinkLoss, Transport } from "../../transport/mod.ts";
+import type { Link, LinkLoss } from "../../transport/mod.ts";
 import type { PeerTable } from "../peers/peer_table.ts";
 import { type Peer, Session } from "../peers/peer.ts";
+import type { SharedParts } from "../shared_parts.ts";
 
 /** What {@link ReplyLinks} work with. */
-export interface ReplyLinksParts {
-  /** The network. */
-  readonly transport: Transport<Session>;
+export interface ReplyLinksParts extends Pick<SharedParts, "transport" | "secure" | "maxStrangerDials"> {
   /** Everybody known. */
   readonly peers: PeerTable;
-  /** Whether connections need keys. */
-  readonly secure: boolean;
-  /** The most connections to addresses that strangers named. */
-  readonly maxStrangerDials: number;
   /** How many descriptors the process may open; `Infinity` where that is not known. */
   descriptorLimit(): number;
   /** A peer has said in plain Velo's manner whose connection this is. */

@@ -1,11 +1,4 @@
-import {
-  type Clock,
-  errorText,
-  type InstanceId,
-  type Logger,
-  Shares,
-  ZeromeshError,
-} from "../../core/mod.ts";
+import { errorText, Shares, ZeromeshError } from "../../core/mod.ts";
 import { copyBytes, InboundMessage } from "../../transport/mod.ts";
 import {
   acquireHandler,
@@ -29,6 +22,7 @@ import { ByteBudget } from "../handlers/byte_budget.ts";
 import type { Connections } from "../peers/connections.ts";
 import type { Peer, Session } from "../peers/peer.ts";
 import type { Replies, ReplyTarget } from "../handlers/replies.ts";
+import type { SharedParts } from "../shared_parts.ts";
 
 /** Counters of {@link StagedRequests}. */
 export interface StagedStats {
@@ -43,31 +37,11 @@ export interface StagedStats {
 }
 
 /** What {@link StagedRequests} need of the messenger. */
-export interface StagedParts {
+export interface StagedParts extends SharedParts {
   /** Who is known. */
   readonly connections: Connections;
   /** Where refusals go. */
   readonly replies: Replies;
-  /** Where time comes from. */
-  readonly clock: Clock;
-  /** Where trouble is reported. */
-  readonly logger: Logger;
-  /** Larger payloads are refused. */
-  readonly maxPayloadBytes: number;
-  /** Requests at a time whose payload is being fetched; more are refused. */
-  readonly maxStagedRequests: number;
-  /** Memory for these payloads; above it they wait. */
-  readonly maxStagedBytes: number;
-  /** How long fetching one payload may take. */
-  readonly timeoutMs: number;
-  /** Whether connections need keys. */
-  readonly secure: boolean;
-  /** Calls a system handler of a peer. */
-  call(
-    name: string,
-    to: InstanceId,
-    options: { payload: Uint8Array; timeoutMs: number; session: Session; kind?: ResponseKind },
-  ): Promise<Uint8Array>;
   /** Runs a request that is whole now. */
   deliver(session: Session, message: InboundMessage): void;
 }

@@ -1,0 +1,48 @@
+import type { Broadcast, Deadlines, InstanceId } from "../core/mod.ts";
+import type { DropCounters, Transport } from "../transport/mod.ts";
+import type { ResponseKind } from "../wire/mod.ts";
+import type { CallTable } from "./calls/pending.ts";
+import type { PartOfCall } from "./calls/spent.ts";
+import type { CreditCounts } from "./credit/send_credit.ts";
+import type { ResolvedOptions } from "./options.ts";
+import type { Session, Terms } from "./peers/peer.ts";
+import type { Status } from "./peers/status.ts";
+
+/** Calls a system handler over a given connection. */
+export type SessionCall = (
+  name: string,
+  to: InstanceId,
+  request: PartOfCall & {
+    payload?: Uint8Array;
+    session: Session;
+    timeoutMs: number;
+    signal?: AbortSignal | undefined;
+    kind?: ResponseKind;
+  },
+) => Promise<Uint8Array>;
+
+/** What the parts of one messenger have in common: its options, and what all of them stand on. */
+export interface SharedParts extends Omit<ResolvedOptions, "instanceId"> {
+  /** The own id. */
+  readonly instanceId: InstanceId;
+  /** Whether connections need keys. */
+  readonly secure: boolean;
+  /** The network. */
+  readonly transport: Transport<Session>;
+  /** Counts what is dropped. */
+  readonly drops: DropCounters;
+  /** Deadlines of calls. */
+  readonly deadlines: Deadlines;
+  /** Everything that waits for an answer. */
+  readonly calls: CallTable;
+  /** Where credit is counted. */
+  readonly creditCounts: CreditCounts;
+  /** What this instance says about itself. */
+  readonly negotiation: Terms;
+  /** Where changes are told. */
+  readonly status: Broadcast<Status>;
+  /** Calls a system handler over a connection. */
+  readonly call: SessionCall;
+  /** Aborts when the instance closes. */
+  readonly closing: AbortSignal;
+}
