@@ -138,7 +138,7 @@ export class MessengerCore {
       calls,
       creditCounts: this.#creditCounts,
       status: this.status,
-      call: (name, to, request) => this.client.system(name, to, request),
+      call: async (name, to, request) => await this.client.system(name, to, request),
       closing: this.#closing.signal,
     };
     const send = (link: Link<Session>, name: Uint8Array, payload: Uint8Array) =>

@@ -8,7 +8,7 @@ import type { ResolvedOptions } from "./options.ts";
 import type { Session, Terms } from "./peers/peer.ts";
 import type { Status } from "./peers/status.ts";
 
-/** Calls a system handler over a given connection. */
+/** Calls a system handler over a given connection. It never throws: what is wrong rejects. */
 export type SessionCall = (
   name: string,
   to: InstanceId,
