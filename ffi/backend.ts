@@ -4,80 +4,80 @@ import type { Handle, Region } from "./memory.ts";
 
 export type { Handle, Region } from "./memory.ts";
 
-/** What was loaded and what it can do. */
+/** The loaded library and its capabilities. */
 export interface LibraryInfo {
-  /** The path or name that was opened. */
+  /** The opened path or name. */
   readonly path: string;
   /** How it was found. */
   readonly origin: "option" | "environment" | "embedded" | "system" | "bundled";
   /** libzmq's version, such as `"4.3.5"`. */
   readonly version: string;
-  /** What `zmq_has` confirmed. */
+  /** The capabilities that `zmq_has` confirms. */
   readonly capabilities: readonly Capability[];
 }
 
 /**
  * One wait over many descriptors, without a thread per socket and without blocking JavaScript.
  *
- * Level-triggered and for reading only. Used from the thread that made it.
+ * Level-triggered and for reading only. Used by the thread that made it.
  */
 export interface Waiter {
-  /** How this waiter waits: the runtime's own loop, or a worker thread where the probe failed. */
+  /** The runtime's own loop, or a worker thread if the probe failed. */
   readonly kind: "loop" | "worker";
-  /** Whether `setImmediate` alone gives other I/O of the process its turn (so on Bun, not on Deno). */
+  /** Whether `setImmediate` alone lets other I/O of the process run (on Bun, not on Deno). */
   readonly fairImmediate: boolean;
-  /** Starts watching a descriptor; `token` (a non-negative 31-bit number) names it in {@link fired}. */
+  /** Starts watching a descriptor; {@link fired} returns its `token`, a non-negative 31-bit number. */
   add(fd: number, token: number): void;
   /** Stops watching. To be called before the socket behind the descriptor is closed. */
   remove(fd: number): void;
-  /** Writes the tokens that are readable now into `out` and returns how many; clears the bell. */
+  /** Writes the tokens of readable descriptors into `out` and returns their number; clears the bell. */
   fired(out: Int32Array): number;
-  /** Starts the one wait; a no-op while one is outstanding. `onWake` is called once when it ends. */
+  /** Starts the wait; does nothing while one is under way. `onWake` is called once when it ends. */
   arm(): void;
-  /** Ends the wait from this thread. Safe while nothing waits. */
+  /** Ends the wait from this thread; does nothing without one. */
   ring(): void;
   /**
-   * Waits at most `us` microseconds on this thread for our descriptors or the runtime's own loop, for dense
-   * traffic. Absent where the runtime's loop could not be found.
+   * Waits on this thread for the watched descriptors or the runtime's own loop, for dense traffic. Absent if the
+   * runtime's loop was not found.
    *
    * @param us The longest sleep, in microseconds.
-   * @param spinUs How long to look again and again before that, yielding the core between looks, in microseconds.
-   * @returns Bit 0: ours are readable. Bit 1: the runtime's loop has work. 0: neither.
+   * @param spinUs Time of polling before the sleep, yielding the core in between, in microseconds.
+   * @returns Bit 0: watched descriptors are readable. Bit 1: the runtime's loop has work.
    */
   readonly slice?: ((us: number, spinUs: number) => number) | undefined;
-  /** Lets an outstanding wait keep the process alive (the default), or not. */
+  /** Lets a wait keep the process alive, which is the default. */
   ref(): void;
-  /** See {@link ref}. */
+  /** Undoes {@link ref}. */
   unref(): void;
-  /** Ends the wait, waits for its end, and closes every descriptor. Idempotent. */
+  /** Ends the wait and closes all descriptors. Idempotent. */
   close(): Promise<void>;
   /**
-   * Frees the descriptors before it returns. Only for the end of the program, which on Deno need not be the end of the
-   * process: `deno run --watch` starts the next program in the same one.
+   * Frees the descriptors synchronously. Only for the end of the program, which on Deno need not end the process:
+   * `deno run --watch` starts the next program in it.
    */
   closeNow(): void;
 }
 
-/** How to make a {@link Waiter}. */
+/** Options of a {@link Waiter}. */
 export interface WaiterOptions {
   /** Called once per {@link Waiter.arm}, from the event loop, when a descriptor became readable. */
   onWake: () => void;
-  /** Called when the wait itself broke and nothing will wake any more; the reason is for people. */
+  /** Called when the wait failed for good; the reason is for people. */
   onFailure: (reason: string) => void;
-  /** Which kind to make; `"auto"` probes the loop and falls back to a worker. @default {"auto"} */
+  /** The kind; `"auto"` probes the loop and falls back to a worker. @default {"auto"} */
   kind?: "auto" | "loop" | "worker" | undefined;
 }
 
 /**
- * libzmq as one runtime calls it. Both adapters implement this; shared code never asks which.
+ * libzmq as a runtime calls it. Both adapters implement this, and shared code does not depend on the runtime.
  *
- * Every call that returns `number` returns a non-negative result, or the negated errno of the failed call,
- * read right after it. `EINTR` is retried inside where that is safe. Calls marked *hot* allocate nothing.
+ * A call that returns `number` returns a non-negative result, or the negated errno of the failed call, read right after
+ * it. `EINTR` is retried inside where that is safe. Calls marked *hot* allocate nothing.
  */
 export interface Backend {
-  /** Which runtime this is. */
+  /** The runtime. */
   readonly runtime: "bun" | "deno";
-  /** What was loaded. */
+  /** The loaded library. */
   readonly library: LibraryInfo;
 
   /** Memory with a fixed address. */
@@ -97,7 +97,7 @@ export interface Backend {
   contextGet(context: Handle, option: number): number;
   /** `zmq_ctx_shutdown`. */
   contextShutdown(context: Handle): number;
-  /** `zmq_ctx_term` away from this thread, so that timers run during a linger. */
+  /** `zmq_ctx_term` on another thread, so that timers run during a linger. */
   contextTerm(context: Handle): Promise<number>;
   /** `zmq_ctx_term` on this thread; only for the exit hook. */
   contextTermNow(context: Handle): number;
@@ -127,17 +127,17 @@ export interface Backend {
   send(socket: Handle, bytes: Uint8Array, flags: number): number;
   /** *Hot.* `zmq_send` from a region. */
   sendRegion(socket: Handle, region: Region, offset: number, length: number, flags: number): number;
-  /** *Hot.* `zmq_recv` into a region: the frame's full size, also when it was cut to `capacity`. */
+  /** *Hot.* `zmq_recv` into a region: the frame's full size, even if it was cut to `capacity`. */
   receive(socket: Handle, region: Region, offset: number, capacity: number, flags: number): number;
   /** *Hot.* `ZMQ_RCVMORE`: 1 or 0. */
   receiveMore(socket: Handle): number;
-  /** *Hot.* `zmq_msg_recv` into this backend's one kept message: its size. */
+  /** *Hot.* `zmq_msg_recv` into this backend's kept message: its size. */
   receiveMessage(socket: Handle, flags: number): number;
   /** *Hot.* Whether another part follows the kept message. */
   messageMore(): boolean;
   /** *Hot.* Copies the first `size` bytes of the kept message into a region. */
   messageToRegion(region: Region, offset: number, size: number): void;
-  /** *Hot.* Copies the first `size` bytes of the kept message into a view, which lies over its own buffer. */
+  /** *Hot.* Copies the first `size` bytes of the kept message into a view with a buffer of its own. */
   messageToBytes(target: Uint8Array, size: number): void;
   /** `zmq_msg_get` of the kept message (`ZMQ_SRCFD` is 2): the value or −1. */
   messageProperty(property: number): number;
@@ -146,26 +146,25 @@ export interface Backend {
 
   /** Makes a waiter for this thread. */
   waiter(options: WaiterOptions): Promise<Waiter>;
-  /** Ends what terminated Workers hold of this library, as long as the result is not disposed of. Null on macOS. */
+  /** Frees the resources of terminated Workers, until the result is disposed. Null on macOS. */
   endDeadThreads(): AsyncDisposable | null;
   /**
-   * Gives memory that is free back to the system, on another thread: it takes tens of milliseconds. Null where the C
-   * library cannot be asked to.
+   * Returns free memory to the system, on another thread: it takes tens of milliseconds. Null if the C library cannot.
    */
   returnMemory(): Promise<void> | null;
   /** The soft limit of open descriptors of this process, and how many are open; null where unknown. */
   descriptors(): { limit: number; open: number } | null;
-  /** Takes `count` descriptors and gives them back: how many there were, at most `count`. */
+  /** Opens `count` descriptors and closes them: how many succeeded. */
   spareDescriptors(count: number): number;
-  /** Looks at TCP connections by descriptor; null where the platform does not tell. */
+  /** Reads TCP connections by descriptor; null if the platform cannot. */
   readonly tcpConnections: TcpConnections | null;
   /** The user id of this process; null where there is none. */
   userId(): number | null;
   /**
-   * Gives the runtime's handles of the library back, when nothing of it is in use any more; nobody may use the backend
-   * after that. Its code stays loaded until the process ends.
+   * Closes the runtime's handles of the library, once it is unused; the backend must not be used afterwards. The code
+   * stays loaded until the process ends.
    *
-   * @returns Whether it did; where there is nothing to give back the backend goes on.
+   * @returns Whether it did; without handles to close the backend remains usable.
    */
   release(): boolean;
 }

@@ -31,18 +31,18 @@ function openNative(path: string): Native {
     wait: bunWait(system),
     contextTerm: (context) => termAway({ path, zmq, threads }, context),
     returnMemory: () => mallocTrim ? runAway(threads, mallocTrim, null) : null,
-    // Nothing counts what is loaded here.
+    // Bun does not count loaded libraries.
     release: () => false,
   };
 }
 
-/** Bun asks for no permissions. */
+/** Bun has no permissions. */
 const bunHost: LibraryHost = {
   variable: (name) => ({ value: process.env[name] }),
   readRefusal: () => null,
 };
 
-/** Older ones crash when Workers open libraries, and cannot open one that a program carries. */
+/** Older versions crash when Workers open libraries, and cannot open an embedded one. */
 const oldestBun = [1, 4] as const;
 
 /** Finds and opens libzmq. @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, `FEATURE_UNAVAILABLE`. */

@@ -3,7 +3,7 @@ import type { BunFfi } from "./bun_types.ts";
 import { makeRegion, type NativeMemory } from "./memory.ts";
 import type { Calls, OptionalCalls, Parameter, Result, SymbolTable } from "./symbols.ts";
 
-/** `bun:ffi` as far as it is used, which makes it the same for every type checker. */
+/** The used part of `bun:ffi`, with the same type for every type checker. */
 const ffi: BunFfi = bunFfi as unknown as BunFfi;
 
 const parameterTypes: { readonly [Kind in Parameter]: string } = {
@@ -14,7 +14,7 @@ const parameterTypes: { readonly [Kind in Parameter]: string } = {
   int: "i32",
 };
 
-// No result is declared 64 bits wide, since Bun makes a bigint even of a small one.
+// No result is declared 64 bits wide, since Bun returns a bigint even for a small one.
 const resultTypes: { readonly [Kind in Result]: string } = {
   handle: "ptr",
   int: "i32",
@@ -37,21 +37,21 @@ export function open<Table extends SymbolTable>(path: string, table: Table): Cal
   >;
 }
 
-/** The same for functions that may be missing. */
+/** The same for optional functions. */
 export function openOptional<Table extends SymbolTable>(path: string, table: Table): OptionalCalls<Table> {
   const found = {};
-  // One at a time, since one missing symbol fails the whole of a `dlopen`.
+  // One at a time, since one missing symbol fails a whole `dlopen`.
   for (const [call, spec] of Object.entries(table)) {
     try {
       Object.assign(found, open(path, { [call]: spec }));
     } catch {
-      // This build has none: its absence is what the caller looks at.
+      // Missing in this build; callers check for its absence.
     }
   }
   return found;
 }
 
-// Everything is a number here, and C's text comes as an object of its own that is like a string.
+// Pointers and sizes are numbers, and C's text is an object that resembles a string.
 const memory: NativeMemory<number, number, number, { toString(): string }> = {
   region: (size) => makeRegion(size, ffi.ptr),
   at: (region, offset) => region.address + offset,
@@ -62,5 +62,5 @@ const memory: NativeMemory<number, number, number, { toString(): string }> = {
   pointer: Number,
 };
 
-/** Memory as Bun has it. */
+/** Memory on Bun. */
 export const bunMemory: NativeMemory = memory as unknown as NativeMemory;

@@ -4,7 +4,7 @@ import { Errno } from "./constants.ts";
 import type { Handle } from "./memory.ts";
 import type { Calls, OptionalCalls, threadSymbols, zmqSymbols } from "./symbols.ts";
 
-/** What {@link termAway} takes. */
+/** The parts of {@link termAway}. */
 export interface TermParts {
   /** The path of the opened library. */
   readonly path: string;
@@ -15,22 +15,20 @@ export interface TermParts {
 }
 
 /**
- * `zmq_ctx_term` on a thread of its own, so that this one goes on during a linger.
- *
- * Contexts may be used from any thread.
+ * `zmq_ctx_term` on its own thread, so that this one continues during a linger. Contexts may be used from all threads.
  *
  * @returns 0, or a negated errno.
  */
 export async function termAway({ path, zmq, threads }: TermParts, context: Handle): Promise<number> {
   if (!threads.create || !threads.tryJoin) return await termInWorker(path, context);
   const away = runAway(threads, zmq.ctxTerm, context);
-  // No thread to be had: better to wait here than not to end the context.
+  // Without a thread, waiting here is better than not ending the context.
   if (away === null) return zmq.ctxTerm(context) < 0 ? -zmq.errno() : 0;
-  // The errno stays on the thread that ran it; with a living context only a signal makes it fail.
+  // The errno is lost with its thread; for a valid context only a signal makes the call fail.
   return await away === 0 ? 0 : -Errno.EINTR;
 }
 
-/** The same for platforms whose C library cannot join a thread without waiting. */
+/** The same for C libraries that cannot join a thread without waiting. */
 function termInWorker(path: string, context: Handle): Promise<number> {
   const source = `
 const { parentPort, workerData } = require("node:worker_threads");

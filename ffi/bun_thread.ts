@@ -2,23 +2,23 @@ import { bunMemory } from "./bun_library.ts";
 import type { Handle } from "./memory.ts";
 import type { OptionalCalls, threadSymbols } from "./symbols.ts";
 
-/** How often the end of the thread is looked for: at once first, then ever more slowly, in ms. */
+/** Pauses between checks for the thread's end, in ms. */
 const pauses = [0, 0, 1, 1, 2, 4, 8, 16] as const;
 
 /**
- * Runs a function of C on a thread of its own, so that this one goes on meanwhile.
+ * Runs a C function on its own thread, so that this one continues.
  *
- * The thread is C's alone: the function takes one argument as wide as a pointer and returns a number, as a thread's does,
- * and a JavaScript engine for it would cost 60 ms and several megabytes.
+ * It is a thread of C: the function takes one argument of a pointer's size and returns a number. A Worker would cost 60
+ * ms and several megabytes.
  *
- * @returns What it returns; null when there is no thread to be had.
+ * @returns Its result; null if no thread could be created.
  */
 export function runAway(
   { create, tryJoin }: OptionalCalls<typeof threadSymbols>,
   run: (argument: Handle | null) => number,
   argument: Handle | null,
 ): Promise<number> | null {
-  // Bun has the address of each function with it.
+  // Bun keeps the address of each function with it.
   const { ptr = 0 } = run as { readonly ptr?: number | bigint };
   if (!create || !tryJoin || Number(ptr) === 0) return null;
   const thread = bunMemory.region(8);

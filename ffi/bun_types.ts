@@ -1,4 +1,4 @@
-/** What of `bun:ffi` is used here. */
+/** The used part of `bun:ffi`. */
 export interface BunFfi {
   dlopen(
     path: string,
@@ -8,14 +8,14 @@ export interface BunFfi {
   toArrayBuffer(pointer: number, offset: number, length: number): ArrayBuffer;
 }
 
-/** What of a socket is used here. */
+/** The used part of a socket. */
 export interface BunSocket {
   ref(): void;
   unref(): void;
   terminate(): void;
 }
 
-/** What of the global `Bun` is used here. */
+/** The used part of the global `Bun`. */
 export interface BunGlobal {
   connect(options: {
     readonly fd: number;

@@ -9,14 +9,14 @@ const { Bun: bun } = globalThis as unknown as { Bun: BunGlobal };
 
 const F_DUPFD_CLOEXEC = 1030;
 const F_DUPFD_CLOEXEC_DARWIN = 67;
-/** How soon a wait is tried again while the process has no descriptor left for it. */
+/** Pause before a wait is retried when the process has no free descriptor. */
 const noDescriptorMs = 5;
 
 /**
- * Waits in Bun's own event loop: a duplicate of the set is given to `Bun.connect`.
+ * Waits in Bun's own event loop: `Bun.connect` gets a duplicate of the set.
  *
- * When the set becomes readable, Bun reads from the duplicate, learns that it is no socket, closes it and
- * says so; that is the wake. The duplicate is Bun's from the start, and its number means nothing afterwards.
+ * When the set becomes readable, Bun reads from the duplicate, finds that it is no socket, closes it and reports that,
+ * which is the wake. Bun owns the duplicate, and its number has no meaning afterwards.
  */
 class BunPark implements Park {
   readonly kind = "loop";
@@ -29,7 +29,7 @@ class BunPark implements Park {
   #socket: BunSocket | undefined;
   #referenced = true;
   #failed = false;
-  /** The duplicate of the present wait. */
+  /** The duplicate of the current wait. */
   parked = -1;
 
   constructor(fd: number, system: System, events: ParkEvents) {
@@ -57,7 +57,7 @@ class BunPark implements Park {
   start(): void {
     const fd = this.#calls.fcntl(this.#fd, this.#duplicate, 0);
     if (fd < 0) {
-      // Nothing is lost: whoever wakes looks at the set, finds what there is, and waits again.
+      // Nothing is lost: each wake reads the set and waits again.
       setTimeout(() => this.#events.woken(), noDescriptorMs);
       return;
     }
@@ -84,7 +84,7 @@ class BunPark implements Park {
   }
 }
 
-/** For the worker of `worker_waiter.ts`: how Bun opens C functions there. */
+/** Prelude of the worker in `worker_waiter.ts`: opens C functions on Bun. */
 const workerPrelude = `
 const { dlopen } = require("bun:ffi");
 const types = { handle: "ptr", address: "ptr", size: "u64", int: "i32" };
@@ -97,7 +97,7 @@ function addressOf(view) {
 const size = (number) => number;
 `;
 
-/** How Bun waits. */
+/** The wait on Bun. */
 export function bunWait(system: System): LoopWait {
   return {
     fairImmediate: true,

@@ -1,6 +1,6 @@
 const encoder = new TextEncoder();
 
-/** Text as C wants it: UTF-8 with a final NUL. */
+/** Text for C: UTF-8 with a final NUL. */
 export function cString(text: string): Uint8Array {
   return encoder.encode(`${text}\0`);
 }

@@ -13,33 +13,32 @@ const SHUT_WR = 1;
 const SHUT_RDWR = 2;
 const F_DUPFD_CLOEXEC = 1030;
 const RLIMIT_NOFILE = 7;
-/** Where `tcpi_bytes_acked` and `tcpi_bytes_received` lie in `struct tcp_info` (linux/tcp.h), and where they end. */
+/** Offsets of `tcpi_bytes_acked` and `tcpi_bytes_received` in `struct tcp_info` (linux/tcp.h), and their end. */
 const ackedAt = 120;
 const receivedAt = 128;
 const infoBytes = receivedAt + 8;
 /** `sockaddr_storage`. */
 const addressBytes = 128;
-/** Where `SK_MEMINFO_WMEM_ALLOC` and `SK_MEMINFO_WMEM_QUEUED` lie in what `SO_MEMINFO` gives, and where they end. */
+/** Offsets of `SK_MEMINFO_WMEM_ALLOC` and `SK_MEMINFO_WMEM_QUEUED` in the result of `SO_MEMINFO`, and their end. */
 const allocatedAt = 8;
 const queuedAt = 20;
 const memoryInfoBytes = queuedAt + 4;
 /** Enough for `socket:[NUMBER]`. */
 const linkBytes = 64;
-/** Descriptors that are left to everybody else: libzmq ends the process when it finds none. */
+/** Descriptors that stay free for others: libzmq aborts the process without one. */
 const reserve = 64;
 const discardBytes = 64 * 1024;
-/** So many bytes are thrown away at a time, however many there are. */
+/** Most reads of one {@link TcpConnections.discard}. */
 const mostDiscards = 64;
 
 /**
- * Looks at connections by their descriptors, which belong to libzmq.
+ * Reads connections by their descriptors, which belong to libzmq.
  *
- * A descriptor may be closed and given to something else at any moment. So {@link TcpConnections.name} comes
- * first and again before {@link TcpConnections.shutdown}: two connections that live at the same time never have
- * the same name.
+ * A descriptor may be closed and reused at each moment. So {@link TcpConnections.name} is read first, and again before
+ * {@link TcpConnections.shutdown}: two simultaneous connections never have the same name.
  */
 export interface TcpConnections {
-  /** Both addresses of a TCP connection as one text; null for anything else. */
+  /** Both addresses of a TCP connection as one text; null for other descriptors. */
   name(fd: number): string | null;
   /** The port of this side of a TCP connection, or −1. */
   localPort(fd: number): number;
@@ -47,23 +46,25 @@ export interface TcpConnections {
   received(fd: number): number;
   /** Bytes that the other end's system has acknowledged, or −1. */
   acked(fd: number): number;
-  /** How much memory of the system holds what was written and has not arrived; of a Unix socket: was not read. Or −1. */
+  /** Bytes of system memory for written data that has not arrived, or on a Unix socket was not read; or −1. */
   unread(fd: number): number;
-  /** What tells the socket from any other of this system that lives at the same time, of whatever kind; null without `/proc`. */
+  /** Identity of the socket among all open ones of this system, of whatever kind; null without `/proc`. */
   identity(fd: number): string | null;
-  /** Ends both directions; its owner learns of it as of any loss. */
+  /** Ends both directions; the owner sees it as a loss. */
   shutdown(fd: number): void;
-  /** A descriptor of our own for the same connection, which stays open when its owner closes it; −1 when few are left. */
+  /** A duplicate descriptor, which stays open when the owner closes its own; −1 when few are left. */
   duplicate(fd: number): number;
-  /** Ends this side's direction: the other end reads what was sent, and then that there is no more. */
+  /** Ends this side's direction: the other end reads the sent data, and then its end. */
   endWriting(fd: number): void;
-  /** Throws away what has come by it. Returns whether nothing more can come: the other end has closed it, or it is broken. */
+  /**
+   * Drops received data. Returns whether no more can come: the other end has closed the connection, or it is broken.
+   */
   discard(fd: number): boolean;
-  /** Closes what {@link TcpConnections.duplicate} gave. */
+  /** Closes a descriptor of {@link TcpConnections.duplicate}. */
   close(fd: number): void;
 }
 
-/** {@link TcpConnections} on Linux; null elsewhere, where the kernel counts otherwise. */
+/** {@link TcpConnections} on Linux; null elsewhere, where the kernel's counters differ. */
 export function tcpConnections(system: System): TcpConnections | null {
   return system.platform === "linux" ? new LinuxConnections(system) : null;
 }
@@ -95,7 +96,7 @@ class LinuxConnections implements TcpConnections {
   }
 
   localPort(fd: number): number {
-    // `sin_port` and `sin6_port` lie at the same place, in network order.
+    // `sin_port` and `sin6_port` have the same offset, in network order.
     return this.#ask(this.#calls.getsockname, fd) === null ? -1 : this.#address.view.getUint16(2);
   }
 
@@ -128,7 +129,7 @@ class LinuxConnections implements TcpConnections {
     const copy = this.#calls.fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (copy < 0) return -1;
     this.#system.holdings?.add("descriptor", BigInt(copy));
-    // The lowest number that is free is given out, so as many as lie above it are free at most.
+    // The lowest free number is used, so its distance from the limit bounds the number of free ones.
     if (copy <= this.#highestDuplicate()) return copy;
     this.close(copy);
     return -1;
@@ -168,7 +169,7 @@ class LinuxConnections implements TcpConnections {
     return length < infoBytes ? -1 : Number(this.#info.view.getBigUint64(at, true));
   }
 
-  /** The length of what an option holds, which then lies in {@link #info}; or −1. */
+  /** Reads an option into {@link #info}: its length, or −1. */
   #option(fd: number, level: number, name: number, bytes: number): number {
     this.#length.view.setUint32(0, bytes, true);
     const { getsockopt } = this.#calls;

@@ -14,7 +14,7 @@ export const SocketType = {
   XPUB: 9,
   XSUB: 10,
   STREAM: 11,
-  /** Draft, as are all below. */
+  /** Draft, like all that follow. */
   SERVER: 12,
   CLIENT: 13,
   RADIO: 14,
@@ -32,7 +32,7 @@ export type SocketType = (typeof SocketType)[keyof typeof SocketType];
 export const ContextOption = {
   IO_THREADS: 1,
   MAX_SOCKETS: 2,
-  /** Get only: the most that MAX_SOCKETS can be. */
+  /** Get only: the upper limit of MAX_SOCKETS. */
   SOCKET_LIMIT: 3,
   /** Set only; shares its number with SOCKET_LIMIT. */
   THREAD_PRIORITY: 3,
@@ -134,7 +134,7 @@ export const SocketOption = {
   GSSAPI_PRINCIPAL_NAMETYPE: 90,
   GSSAPI_SERVICE_PRINCIPAL_NAMETYPE: 91,
   BINDTODEVICE: 92,
-  /** Draft, as are all below. */
+  /** Draft, like all that follow. */
   ZAP_ENFORCE_DOMAIN: 93,
   LOOPBACK_FASTPATH: 94,
   METADATA: 95,
@@ -164,14 +164,14 @@ export const SocketOption = {
 export type SocketOption = (typeof SocketOption)[keyof typeof SocketOption];
 
 /**
- * How the value of a socket option is stored.
+ * Storage of a socket option's value.
  *
- * `int` is 4 bytes, `int64` and `uint64` are 8, in the machine's order. `string` is UTF-8; reading gives a
- * final NUL that counts. `key` is a CURVE key: 32 bytes, or 40 characters of Z85.
+ * `int` is 4 bytes, `int64` and `uint64` are 8, in the machine's order. `string` is UTF-8; a read value includes a
+ * final NUL. `key` is a CURVE key: 32 bytes, or 40 characters of Z85.
  */
 export type OptionKind = "int" | "int64" | "uint64" | "bytes" | "string" | "key";
 
-/** The kind of each option of {@link SocketOption} that is not an `int`. */
+/** Kinds of the options of {@link SocketOption} that are not `int`. */
 const otherKinds = {
   AFFINITY: "uint64",
   MAXMSGSIZE: "int64",
@@ -208,7 +208,7 @@ const otherKinds = {
 } as const satisfies { readonly [Name in keyof typeof SocketOption]?: OptionKind };
 
 /**
- * How the value of a socket option is stored.
+ * The storage of a socket option's value.
  *
  * @param name The option's name in {@link SocketOption}.
  * @returns Its kind; most are `int`.
@@ -220,7 +220,7 @@ export function optionKind(name: keyof typeof SocketOption): OptionKind {
 
 /** Flags of `zmq_send` and its relatives. @see man zmq_send(3) */
 export const SendFlag = { DONTWAIT: 1, SNDMORE: 2 } as const;
-/** A flag of {@link SendFlag}; they add up. */
+/** A flag of {@link SendFlag}; flags are added. */
 export type SendFlag = (typeof SendFlag)[keyof typeof SendFlag];
 
 /** Flags of `zmq_recv` and its relatives. @see man zmq_recv(3) */
@@ -230,7 +230,7 @@ export type ReceiveFlag = (typeof ReceiveFlag)[keyof typeof ReceiveFlag];
 
 /** The bits of the `EVENTS` option. @see man zmq_getsockopt(3) */
 export const PollEvent = { POLLIN: 1, POLLOUT: 2, POLLERR: 4, POLLPRI: 8 } as const;
-/** A bit of {@link PollEvent}; they add up. */
+/** A bit of {@link PollEvent}; bits are added. */
 export type PollEvent = (typeof PollEvent)[keyof typeof PollEvent];
 
 /** Values of the `MECHANISM` option. */
@@ -241,7 +241,7 @@ export type Mechanism = (typeof Mechanism)[keyof typeof Mechanism];
 /** Properties of a message for `zmq_msg_get`. @see man zmq_msg_get(3) */
 export const MessageProperty = {
   MORE: 1,
-  /** The descriptor of the connection by which the message came. */
+  /** Descriptor of the message's connection. */
   SRCFD: 2,
   SHARED: 3,
 } as const;
@@ -258,7 +258,7 @@ export const MessageText = {
 /** A name of {@link MessageText}. */
 export type MessageText = (typeof MessageText)[keyof typeof MessageText];
 
-/** Events of `zmq_socket_monitor`, version 1; they add up to a mask. @see man zmq_socket_monitor(3) */
+/** Events of `zmq_socket_monitor`, version 1, added to a mask. @see man zmq_socket_monitor(3) */
 export const MonitorEvent = {
   CONNECTED: 0x0001,
   CONNECT_DELAYED: 0x0002,
@@ -310,7 +310,7 @@ export const ProtocolError = {
 /** A number of {@link ProtocolError}. */
 export type ProtocolError = (typeof ProtocolError)[keyof typeof ProtocolError];
 
-/** What `zmq_has` can be asked. @see man zmq_has(3) */
+/** Capabilities for `zmq_has`. @see man zmq_has(3) */
 export const capabilities = [
   "ipc",
   "pgm",
@@ -324,7 +324,7 @@ export const capabilities = [
   "WS",
   "WSS",
 ] as const;
-/** A feature that a libzmq may have been built with. @see man zmq_has(3) */
+/** A capability of a libzmq build. @see man zmq_has(3) */
 export type Capability = (typeof capabilities)[number];
 
 /** Bits of the draft option `ROUTER_NOTIFY`. */
@@ -340,29 +340,29 @@ const ownErrno = {
   EMTHREAD: 156384766,
 } as const;
 
-/** Error numbers that libzmq or the calls around it give, by name. */
+/** Error numbers of libzmq and of the calls around it, by name. */
 export interface ErrnoTable {
   /** Not permitted. */
   readonly EPERM: number;
   /** No such file. */
   readonly ENOENT: number;
-  /** A signal came in between: try again. */
+  /** Interrupted by a signal: retry. */
   readonly EINTR: number;
   /** Bad descriptor. */
   readonly EBADF: number;
-  /** Not now. */
+  /** Would block. */
   readonly EAGAIN: number;
   /** No memory. */
   readonly ENOMEM: number;
   /** No access. */
   readonly EACCES: number;
-  /** Not a valid pointer; a closed context. */
+  /** Bad address; a closed context. */
   readonly EFAULT: number;
   /** Exists already. */
   readonly EEXIST: number;
   /** No such interface. */
   readonly ENODEV: number;
-  /** A part of the path is no folder. */
+  /** A component of the path is not a folder. */
   readonly ENOTDIR: number;
   /** Not a valid argument. */
   readonly EINVAL: number;
@@ -406,15 +406,15 @@ export interface ErrnoTable {
   readonly ENOBUFS: number;
   /** Not connected. */
   readonly ENOTCONN: number;
-  /** It took too long. */
+  /** Timed out. */
   readonly ETIMEDOUT: number;
-  /** Nobody listens. */
+  /** Connection refused. */
   readonly ECONNREFUSED: number;
   /** No peer by this routing id, or no route to the host. */
   readonly EHOSTUNREACH: number;
-  /** Still going on. */
+  /** In progress. */
   readonly EINPROGRESS: number;
-  /** Not in this state of the socket. */
+  /** Not allowed in this state of the socket. */
   readonly EFSM: number;
   /** The protocol does not fit the socket type. */
   readonly ENOCOMPATPROTO: number;
@@ -489,11 +489,11 @@ const darwinErrno: ErrnoTable = {
   EPROTO: 100,
 };
 
-/** The error numbers of each platform that the library knows. */
+/** The error numbers of each supported platform. */
 export const errnoTables: { readonly linux: ErrnoTable; readonly darwin: ErrnoTable } = {
   linux: linuxErrno,
   darwin: darwinErrno,
 };
 
-/** The error numbers of the platform that this runs on. @see man zmq_errno(3) */
+/** The error numbers of this platform. @see man zmq_errno(3) */
 export const Errno: ErrnoTable = process.platform === "darwin" ? darwinErrno : linuxErrno;

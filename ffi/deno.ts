@@ -43,11 +43,11 @@ function openParts(path: string, opened: Opened, close: () => void): Native {
     optional,
     system,
     wait: denoWait(system, away.poll),
-    // The errno stays on the thread that ran it; with a living context only a signal makes it fail.
+    // The errno is lost with its thread; for a valid context only a signal makes the call fail.
     contextTerm: async (context) => await away.ctxTerm(context) >= 0 ? 0 : -Errno.EINTR,
     returnMemory: () => away.mallocTrim?.(null) ?? null,
     release() {
-      // Code that is not pinned must not go while anything may still run in it.
+      // Code that is not pinned must stay while it may still run.
       if (stays) close();
       return true;
     },
@@ -70,7 +70,7 @@ export function openBackend(choice: LibraryChoice): Backend {
     for (const other of tried) if (other !== library) other.release();
     return new ZmqBackend(library, info);
   } catch (error) {
-    // Asked afterwards: until then Deno may still have asked the person at the terminal.
+    // Checked afterwards, because Deno may ask the user at the terminal before.
     if (
       !(error instanceof ZeromeshError) || deno.permissions.querySync({ name: "ffi" }).state === "granted"
     ) {

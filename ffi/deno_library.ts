@@ -15,7 +15,7 @@ import {
   zmqSymbols,
 } from "./symbols.ts";
 
-/** Deno as far as it is used, which makes it the same for every type checker. */
+/** The used part of `Deno`, with the same type for every type checker. */
 export const deno: DenoGlobal = (globalThis as unknown as { Deno: DenoGlobal }).Deno;
 
 const parameterTypes: { readonly [Kind in Parameter]: DenoType } = {
@@ -33,10 +33,10 @@ const resultTypes: { readonly [Kind in Result]: DenoType } = {
   none: "void",
 };
 
-/** What was opened, to be closed together. */
+/** Opened libraries, to be closed together. */
 export type Opened = ReturnType<DenoGlobal["dlopen"]>[];
 
-/** Opens functions of a library, or throws with the loader's text. Those of `optional` are null where they are missing. */
+/** Opens functions of a library, or throws with the loader's text. Missing functions of `optional` are null. */
 export function open<Opens>(
   opened: Opened,
   path: string,
@@ -71,7 +71,7 @@ const memory: NativeMemory<Handle, bigint, bigint, Handle> = {
   pointer: (address) => UnsafePointer.create(address)!,
 };
 
-/** Memory as Deno has it: 64 bits wide only as bigint, which is what the fast calls take. */
+/** Memory on Deno: 64-bit values are bigints, which the fast calls require. */
 export const denoMemory: NativeMemory = memory as unknown as NativeMemory;
 
 const RTLD_NOW = 2;
@@ -79,12 +79,12 @@ const RTLD_NOLOAD = 4; // On Linux; used nowhere else.
 const RTLD_NODELETE = process.platform === "darwin" ? 0x80 : 0x1000;
 
 /**
- * Keeps the library's code mapped until the process ends, with one more reference that is never given back.
+ * Keeps the library's code mapped until the process ends, by a reference that is never released.
  *
- * Deno closes its libraries when it dies of an uncaught error and when a Worker ends, while libzmq's threads
- * still run in them.
+ * Deno closes its libraries after an uncaught error and at the end of a Worker, while libzmq's threads still run in
+ * them.
  *
- * @returns Whether it did.
+ * @returns Whether it succeeded.
  */
 export function pin(path: string): boolean {
   if (pinned.has(path)) return true;
@@ -98,7 +98,7 @@ export function pin(path: string): boolean {
       if (kept) pinned.add(path);
       return kept;
     } catch {
-      // Not in this one.
+      // Not in this library.
     } finally {
       for (const library of opened) library.close();
     }
@@ -109,8 +109,8 @@ export function pin(path: string): boolean {
 const pinned = new Set<string>();
 
 /**
- * Where a libzmq lies whose path only Deno knows: a compiled program unpacks what it carries to a temporary file
- * and tells nobody where. The loader knows, in the list of everything that is loaded.
+ * Finds an embedded libzmq: a compiled program unpacks it to a temporary file whose path only Deno knows. The loader
+ * has it in its list of loaded objects.
  */
 function unpacked(path: string, { dlopen, dlsym }: Calls<typeof loaderSymbols>): string[] {
   const found: string[] = [];
@@ -129,7 +129,7 @@ function unpacked(path: string, { dlopen, dlsym }: Calls<typeof loaderSymbols>):
   return found;
 }
 
-/** Asks before it looks, because a look without permission would ask the person at the terminal. */
+/** Checks permissions first, because a read without permission would prompt the user. */
 export const denoHost: LibraryHost = {
   variable(name) {
     if (deno.permissions.querySync({ name: "env", variable: name }).state !== "granted") {
@@ -143,7 +143,7 @@ export const denoHost: LibraryHost = {
   },
   packageFolder(name) {
     try {
-      // The cache of npm packages, which is used when there is no `node_modules`.
+      // The cache of npm packages, in use without `node_modules`.
       const found = dirname(createRequire(import.meta.url).resolve(`${name}/package.json`));
       return this.readRefusal(found) === null && existsSync(join(found, "build")) ? found : null;
     } catch {

@@ -1,6 +1,6 @@
 import type { Handle } from "./memory.ts";
 
-/** Deno's names of C types, as far as they are used. */
+/** The used names of C types in Deno. */
 export type DenoType = "pointer" | "usize" | "buffer" | "i32" | "void";
 
 /** A C function's declaration. */
@@ -12,7 +12,7 @@ export interface DenoSymbol {
   readonly optional: boolean;
 }
 
-/** What of the global `Deno` is used here. */
+/** The used part of the global `Deno`. */
 export interface DenoGlobal {
   dlopen(
     path: string,
@@ -33,11 +33,11 @@ export interface DenoGlobal {
       descriptor: { name: "read"; path: string } | { name: "env"; variable: string } | { name: "ffi" },
     ): { readonly state: "granted" | "prompt" | "denied" };
   };
-  /** Names the member that holds the private interface. */
+  /** Key of the private interface. */
   readonly internal?: symbol | undefined;
 }
 
-/** Deno's private interface, of which each part may be missing. */
+/** Deno's private interface; each part may be missing. */
 export interface DenoInternal {
   readonly core?: {
     readonly refOpPromise?: ((promise: Promise<unknown>) => void) | undefined;

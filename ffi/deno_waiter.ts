@@ -11,10 +11,10 @@ import { type Park, type ParkEvents, type ParkFactory, probePark } from "./waite
 type PollAway = AwayCalls<typeof awaySymbols>["poll"];
 
 const POLLIN = 1;
-/** How long the end of a program waits for the thread that polls for it; it takes microseconds. */
+/** How long the program's end waits for the polling thread; it takes microseconds. */
 const settleTriesMs = 100;
 
-/** The two private functions that let a pending call keep the process alive or not; null without them. */
+/** The two private functions that set whether a pending call keeps the process alive; null without them. */
 function opReferences():
   | { ref(promise: Promise<unknown>): void; unref(promise: Promise<unknown>): void }
   | null {
@@ -25,15 +25,15 @@ function opReferences():
   return { ref: refOpPromise, unref: unrefOpPromise };
 }
 
-/** Waits in `poll` on a thread of Deno's pool; the end of the call is the wake. One wait takes one thread. */
+/** Waits in `poll` on a thread of Deno's pool; the return of the call is the wake. Each wait takes one thread. */
 class DenoPark implements Park {
   readonly kind = "loop";
   readonly #system: System;
   readonly #poll: PollAway;
   readonly #events: ParkEvents;
-  /** One `pollfd`, which is C's: a Worker that is terminated leaves its wait behind, which writes here when it ends. */
+  /** One `pollfd` in C's memory: the wait of a terminated Worker continues, and writes here when it ends. */
   readonly #memory: Handle;
-  /** The same: the descriptor, and the events. */
+  /** A view of it: the descriptor, and the events. */
   readonly #words: Int32Array;
   readonly #one: Size;
   readonly #references: ReturnType<typeof opReferences>;
@@ -66,7 +66,7 @@ class DenoPark implements Park {
 
   start(): void {
     this.#words[1] = POLLIN;
-    // Without end: an idle process must not wake up only to look. A signal ends it too, which does no harm.
+    // Without timeout: an idle process must not wake up only to look. A wake by a signal does no harm.
     const wait = this.#poll(this.#memory, this.#one, -1);
     this.#wait = wait;
     if (!this.#referenced) this.#references?.unref(wait);
@@ -83,8 +83,8 @@ class DenoPark implements Park {
 
   settle(): void {
     if (this.#wait === undefined) return;
-    // The other half of the word is what `poll` found, written as it ends. A descriptor closed before would leave it
-    // asleep for ever.
+    // The other half of the word is the result of `poll`, written at its end. If the descriptor were closed before, the
+    // thread would sleep for ever.
     const { calls, memory } = this.#system;
     for (let tries = 0; tries < settleTriesMs && this.#words[1]! >>> 16 === 0; tries++) {
       calls.poll(null, memory.size(0), 1);
@@ -92,13 +92,13 @@ class DenoPark implements Park {
   }
 
   close(): Promise<void> {
-    // A wait that did not end writes to it.
+    // A wait that has not ended still writes to it.
     if (this.#wait === undefined) this.#system.calls.free(this.#memory);
     return Promise.resolve();
   }
 }
 
-/** For the worker of `worker_waiter.ts`: how Deno opens C functions there. */
+/** Prelude of the worker in `worker_waiter.ts`: opens C functions on Deno. */
 const workerPrelude = `
 const types = { handle: "pointer", address: "usize", size: "usize", int: "i32" };
 function open(path, name, parameters) {
@@ -111,7 +111,7 @@ function addressOf(view) {
 const size = BigInt;
 `;
 
-/** Lets the loop watch one end of a socket pair for a moment, and looks who does. */
+/** Finds the loop's descriptor: lets the loop watch one end of a socket pair, and looks which epoll has it. */
 async function loopDescriptor(system: LinuxSystem): Promise<number> {
   const { calls, memory } = system;
   const AF_UNIX = 1;
@@ -135,7 +135,7 @@ async function loopDescriptor(system: LinuxSystem): Promise<number> {
   }
 }
 
-/** How Deno waits; `poll` runs on another thread. */
+/** The wait on Deno; `poll` runs on another thread. */
 export function denoWait(system: System, poll: PollAway): LoopWait {
   const park: ParkFactory = (fd, events) => new DenoPark(fd, system, poll, events);
   return {

@@ -2,7 +2,7 @@ import { ZeromeshError } from "../src/core/mod.ts";
 import type { Handle } from "./backend.ts";
 import { Errno, type ErrnoTable } from "./constants.ts";
 
-/** What the common errors mean where libzmq gives them. */
+/** Meanings of the common errors in libzmq. */
 const texts: { readonly [Name in keyof ErrnoTable]?: string } = {
   EPERM: "not permitted",
   ENOENT: "no such file, or nothing is bound there",
@@ -41,7 +41,7 @@ function nameTable(): ReadonlyMap<number, keyof ErrnoTable> {
  * The name of an error number.
  *
  * @param errno A positive error number of this platform.
- * @returns Such as `"EAGAIN"`, or `"errno 7"` for one without a name in {@link Errno}.
+ * @returns A name such as `"EAGAIN"`, or `"errno 7"` for one that is not in {@link Errno}.
  * @see man zmq_errno(3)
  */
 export function errnoName(errno: number): string {
@@ -52,7 +52,7 @@ export function errnoName(errno: number): string {
  * A short text for an error number, without calling the library.
  *
  * @param errno A positive error number of this platform.
- * @returns Such as `"the address is in use"`; the name when there is no text.
+ * @returns A text such as `"the address is in use"`; the name if there is none.
  */
 export function errnoText(errno: number): string {
   const name = nameTable().get(errno);
@@ -62,31 +62,31 @@ export function errnoText(errno: number): string {
 /**
  * Whether a result of the backend is a negated error number, and not a handle.
  *
- * A handle may itself be a positive number, so `typeof` alone does not tell.
+ * `typeof` does not distinguish them, since a handle may be a positive number.
  *
- * @param result What a call of the backend returned.
+ * @param result The result of a call of the backend.
  * @returns True for an error.
  */
 export function isFailure(result: Handle | number): result is number {
   return typeof result === "number" && result < 0;
 }
 
-/** What {@link zmqError} puts into `details`. */
+/** The `details` of {@link zmqError}. */
 export interface ZmqErrorDetails {
   /** The positive error number. */
   readonly errno: number;
   /** Its name, such as `"EADDRINUSE"`. */
   readonly name: string;
-  /** The C function that failed. */
+  /** The failed C function. */
   readonly syscall: string;
-  /** The endpoint it was about. */
+  /** The endpoint of the call. */
   readonly endpoint: string | undefined;
 }
 
-/** Errors that mean: a limit of this process, of the system, or of the context. */
+/** Errors for a limit of this process, of the system, or of the context. */
 const limitErrors: readonly number[] = [Errno.EMFILE, Errno.ENFILE];
 
-/** Errors that mean: this endpoint, as it is written, cannot be used. */
+/** Errors for an unusable endpoint. */
 const endpointErrors: readonly number[] = [
   Errno.EINVAL,
   Errno.EPROTONOSUPPORT,
@@ -103,7 +103,7 @@ const endpointErrors: readonly number[] = [
  *
  * @param result The negated error number that the backend returned.
  * @param syscall The C function, such as `"zmq_bind"`.
- * @param endpoint The endpoint, where the call was about one.
+ * @param endpoint The endpoint of the call, if any.
  * @returns A `ZeromeshError` with code `ADDRESS_IN_USE`, `ENDPOINT_INVALID`, `LIMIT_REACHED`, `CLOSED` or
  * `ZMQ_ERROR`, whose `details` are {@link ZmqErrorDetails}.
  * @see man zmq_bind(3), zmq_connect(3)

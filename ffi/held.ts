@@ -1,9 +1,9 @@
 import type { Handle } from "./memory.ts";
 
-/** What a thread holds that outlives it. A bell is a descriptor that ends the wait on the ones beside it. */
+/** Resources of a thread that outlive it. A bell is a descriptor that ends the wait on others. */
 export type HeldKind = "context" | "socket" | "bell" | "descriptor";
 
-/** What ends the things that dead threads hold: the calls of a backend that this takes. */
+/** The calls of a backend that free the resources of dead threads. */
 export interface HeldEnd {
   /** `zmq_socket_monitor`. */
   monitor(socket: Handle, endpoint: string | null, events: number): number;
@@ -15,12 +15,12 @@ export interface HeldEnd {
   contextTerm(context: Handle): Promise<number>;
 }
 
-/** Where what this thread holds is written down. */
+/** The list of this thread's resources. */
 export interface HeldList {
-  /** Writes down that this thread holds something. */
+  /** Adds a resource. */
   add(kind: HeldKind, value: bigint): void;
-  /** This thread no longer holds it. To be called before it is freed. */
+  /** Removes a resource. To be called before it is freed. */
   remove(kind: HeldKind, value: bigint): void;
-  /** Ends what dead threads hold, now and every second until the result is disposed of, which waits for what is begun. */
+  /** Frees resources of dead threads, now and every second until the result is disposed, which awaits running calls. */
   watch(end: HeldEnd): AsyncDisposable;
 }

@@ -7,19 +7,19 @@ import type { Calls, LinuxSystem, optionalSymbols } from "./symbols.ts";
 
 const kinds: readonly (HeldKind | null)[] = [null, "context", "socket", "bell", "descriptor"];
 
-/** What holdings are made of. */
+/** The parts of {@link Holdings}. */
 export interface HoldingsParts {
-  /** The library's path: each library has a list of its own, since only it can end what it made. */
+  /** The library's path: each library has its own list, since only it can free its resources. */
   readonly path: string;
   /** libc. */
   readonly system: LinuxSystem;
-  /** libc's function of that name. */
+  /** libc's function. */
   readonly bindtextdomain: Calls<typeof optionalSymbols>["bindtextdomain"];
   /** This thread's number. */
   readonly thread: number;
 }
 
-// The head of the list: the address of the first page. A page: the next one's address, its thread, and records of
+// The head of the list: the address of the first page. A page: the address of the next one, its thread, and records of
 // a kind and a value.
 const headBytes = 16;
 const threadAt = 8;
@@ -45,11 +45,11 @@ interface Held {
 }
 
 /**
- * What the threads of this process hold of one library, in memory of C, so that another thread ends what a Worker
- * leaves behind that was terminated: its sockets would answer heartbeats for ever.
+ * The resources of this process's threads in one library, recorded in C's memory, so that another thread can free those
+ * of a terminated Worker: its sockets would answer heartbeats for ever.
  *
- * The list's address is kept where every thread finds it by name: libc's table of text domains. Pages are linked and
- * taken out under a lock on a file of `/proc`; only its own thread writes into a page. Without `/proc` nothing is kept.
+ * Every thread finds the list's address by name, in libc's table of text domains. Pages are linked and removed under a
+ * lock on a file of `/proc`; only its own thread writes to a page. Without `/proc` nothing is recorded.
  */
 export class Holdings implements HeldList {
   readonly #parts: HoldingsParts;
@@ -65,18 +65,18 @@ export class Holdings implements HeldList {
     this.#parts = parts;
   }
 
-  /** Writes down that this thread holds something. */
+  /** Adds a resource. */
   add(kind: HeldKind, value: bigint): void {
     if (this.#free.length === 0) this.#addPage();
     const slot = this.#free.pop();
     if (slot === undefined) return;
-    // The kind last: it makes the record.
+    // The kind is written last: it makes the record valid.
     slot.page.setBigUint64(slot.at + 8, value, true);
     slot.page.setUint32(slot.at, kinds.indexOf(kind), true);
     this.#slots.set(`${kind} ${value}`, slot);
   }
 
-  /** This thread no longer holds it. To be called before it is freed. */
+  /** Removes a resource. To be called before it is freed. */
   remove(kind: HeldKind, value: bigint): void {
     const key = `${kind} ${value}`;
     const slot = this.#slots.get(key);
@@ -86,7 +86,7 @@ export class Holdings implements HeldList {
     this.#free.push(slot);
   }
 
-  /** Ends what dead threads hold, now and every second until the result is disposed of, which waits for what is begun. */
+  /** Frees resources of dead threads, now and every second until the result is disposed, which awaits running calls. */
   watch(backend: HeldEnd): AsyncDisposable {
     const sweep = () => this.#sweep(backend);
     sweep();
@@ -122,12 +122,12 @@ export class Holdings implements HeldList {
     one.view.setBigUint64(0, 1n, true);
     for (const { value } of of("bell")) calls.write(Number(value), one.address, memory.size(8));
     await Promise.all(handles("context").map((context) => backend.contextTerm(context)));
-    // A thread may still wait on them: closed before the bell is heard they would leave it asleep for ever.
+    // A thread may still wait on them: if they were closed before the bell is seen, it would sleep for ever.
     await new Promise<void>((resolve) => setTimeout(resolve, settleMs));
     for (const { value } of of("descriptor", "bell")) calls.close(Number(value));
   }
 
-  /** Takes out the pages of threads that are gone, and reads them. */
+  /** Removes and reads the pages of dead threads. */
   #takeDead(): Held[] {
     const { system: { calls, memory }, thread } = this.#parts;
     const held: Held[] = [];
@@ -175,7 +175,7 @@ export class Holdings implements HeldList {
     for (let at = recordsAt; at < pageBytes; at += recordBytes) this.#free.push({ page, at });
   }
 
-  /** The list; made at first use, which needs the lock. */
+  /** The list, created at first use, which needs the lock. */
   #head(make: boolean): DataView | null {
     this.#list ??= this.#findHead(make);
     return this.#list;
@@ -184,7 +184,7 @@ export class Holdings implements HeldList {
   #findHead(make: boolean): DataView | null {
     const { bindtextdomain, path, system: { memory } } = this.#parts;
     const domain = cString(`zeromesh.1 ${path}`);
-    // It carries the process's number: a child made by fork has the text, and not the threads.
+    // It holds the process's number: a forked child has the text, but not the threads.
     const prefix = `/zeromesh.1/${process.pid}/`;
     const bound = bindtextdomain(domain, null);
     if (bound === null) return null;
@@ -198,7 +198,7 @@ export class Holdings implements HeldList {
     return memory.view(block, headBytes);
   }
 
-  /** Memory of C, zeroed, which all threads of the process see; or null. */
+  /** Zeroed memory of C, visible to all threads of the process; or null. */
   #allocate(bytes: number): Handle | null {
     const { calls, memory } = this.#parts.system;
     return calls.calloc(memory.size(1), memory.size(bytes));
@@ -210,7 +210,7 @@ export class Holdings implements HeldList {
     const fd = calls.open(cString("/proc/self/status"), O_RDONLY_CLOEXEC);
     if (fd < 0) return;
     try {
-      // Whoever was terminated while it held the lock holds it for ever; then this does no more.
+      // A Worker terminated during its lock holds it for ever; then no more is recorded.
       for (let tries = 0; tries < lockTries; tries++) {
         if (calls.flock(fd, LOCK_EX_NB) >= 0) return run();
         calls.yield();
@@ -222,7 +222,7 @@ export class Holdings implements HeldList {
   }
 }
 
-/** Reads byte by byte, since what lies behind the text's end may not be ours to read. */
+/** Reads byte by byte, since memory after the text's end may be inaccessible. */
 function textAt(memory: NativeMemory, address: bigint, most: number): string {
   const bytes = new Uint8Array(most + 1);
   for (let i = 0; i < most; i++) {

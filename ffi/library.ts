@@ -7,47 +7,47 @@ import type { LibraryInfo } from "./backend.ts";
 import { cString } from "./c_string.ts";
 import { capabilities, type Capability } from "./constants.ts";
 
-/** The variable that names a libzmq to use. */
+/** The environment variable with the path of libzmq. */
 export const libraryVariable = "ZEROMESH_LIBZMQ";
-/** The oldest libzmq whose monitor tells how a handshake ended. */
+/** The oldest version whose monitor reports the result of a handshake. */
 const oldest = { major: 4, minor: 3 };
 
 let embedded: string | undefined;
 
 /**
- * Names the libzmq that a compiled program carries, to be tried when a backend is opened.
+ * Registers the libzmq that is embedded in a compiled program, for {@link openBackend}.
  *
- * To be called before the first use. Nothing is opened or checked here. An explicit option and the variable
- * `ZEROMESH_LIBZMQ` go first.
+ * To be called before the first use; nothing is opened or checked here. An explicit option and the variable
+ * `ZEROMESH_LIBZMQ` take precedence.
  *
- * @param path Where the file is inside the program: `import.meta.dirname + "/libzmq.so"`, or on Bun what
- * `import path from "./libzmq.so" with { type: "file" }` gives. Null forgets it.
+ * @param path Path inside the program: `import.meta.dirname + "/libzmq.so"`, or on Bun the default import of
+ * `import path from "./libzmq.so" with { type: "file" }`. Null removes it.
  */
 export function embeddedLibrary(path: string | null): void {
   embedded = path ?? undefined;
 }
 
-/** A place where libzmq was looked for and not found usable. */
+/** A candidate for libzmq that was not usable. */
 export interface RefusedCandidate {
-  /** How it came to be looked at. */
+  /** Origin of the candidate. */
   readonly origin: LibraryInfo["origin"];
-  /** The path or name; for a place that could not be looked at, what it is. */
+  /** The path or name; for an inaccessible place its description. */
   readonly path: string;
-  /** The loader's text, or what is missing. */
+  /** The loader's text, or the missing part. */
   readonly reason: string;
 }
 
-/** What finding a library needs to know about the runtime. */
+/** The runtime, as the search uses it. */
 export interface LibraryHost {
-  /** The value of an environment variable; `refused` says why it may not be read. */
+  /** The value of an environment variable, or why reading it is refused. */
   variable(name: string): { readonly value: string | undefined } | { readonly refused: string };
-  /** Null when files below this folder may be looked at, otherwise why not. */
+  /** Null if files below this folder may be read, otherwise why not. */
   readRefusal(path: string): string | null;
-  /** Where the runtime keeps a package outside any `node_modules`; null when it does not. */
+  /** The runtime's folder of a package outside `node_modules`; null without one. */
   packageFolder?(name: string): string | null;
 }
 
-/** An opened candidate, with the calls that it is judged by. */
+/** An opened candidate, with the calls that examine it. */
 export interface Candidate {
   readonly zmq: {
     /** `zmq_version`. */
@@ -57,25 +57,25 @@ export interface Candidate {
   };
 }
 
-/** A place where libzmq is looked for without being told a path. */
+/** A place of the search for libzmq. */
 export type SearchPlace = "embedded" | "system" | "bundled";
 
-/** Where it is looked for, in this order. */
+/** The default places, in order. */
 export const defaultSearch: readonly SearchPlace[] = Object.freeze(["embedded", "system", "bundled"]);
 
-/** What can be said about the library to use. */
+/** The user's choice of the library. */
 export interface LibraryChoice {
-  /** The one path to use; nothing else is tried. */
+  /** The only path to try. */
   readonly library?: string | undefined;
-  /** Where to look otherwise, in this order. @default {["embedded", "system", "bundled"]} */
+  /** Places to search otherwise, in order. @default {["embedded", "system", "bundled"]} */
   readonly search?: readonly SearchPlace[] | undefined;
 }
 
-/** How {@link openLibrary} looks. */
+/** Options of {@link openLibrary}. */
 export interface OpenLibraryOptions<Library extends Candidate> {
-  /** What the user wants. */
+  /** The user's choice. */
   readonly choice: LibraryChoice;
-  /** Where the search for `node_modules` starts, upwards. Without it this file's folder and the working one. */
+  /** Folders from which `node_modules` is searched upwards. @default {this file's and the working one} */
   readonly folders?: readonly string[] | undefined;
   /** The runtime. */
   readonly host: LibraryHost;
@@ -84,10 +84,10 @@ export interface OpenLibraryOptions<Library extends Candidate> {
 }
 
 /**
- * Opens the first libzmq that loads and has what is needed.
+ * Opens the first usable libzmq.
  *
- * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`; its message and its `details` (of {@link RefusedCandidate}s)
- * list every candidate with the reason why it was refused.
+ * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`; its message and its `details` (of {@link RefusedCandidate}s) list every
+ * candidate with the reason.
  */
 export function openLibrary<Library extends Candidate>(
   options: OpenLibraryOptions<Library>,
@@ -97,7 +97,7 @@ export function openLibrary<Library extends Candidate>(
     try {
       return inspect(origin, path, options.open);
     } catch (error) {
-      // Such a file is unpacked into the temporary folder, which some hosts mount without the right to execute.
+      // An embedded file is unpacked into the temporary folder, which some hosts mount without execution.
       const hint = origin === "embedded" ? " (the folder it lies in must allow execution)" : "";
       refused.push({ origin, path, reason: errorText(error) + hint });
       return null;
@@ -147,7 +147,7 @@ function inspect<Library extends Candidate>(
   return { library, info: { path, origin, version, capabilities: found } };
 }
 
-/** What to try of a place. What cannot be looked at goes to `refused`. */
+/** The candidates of a place. Inaccessible ones are added to `refused`. */
 function candidates<Library extends Candidate>(
   place: SearchPlace,
   { host, folders }: OpenLibraryOptions<Library>,
@@ -159,7 +159,7 @@ function candidates<Library extends Candidate>(
     case "system":
       return systemNames();
     case "bundled":
-      // The addons for Windows have no C functions in them, and those for macOS have not been tried.
+      // The addons for Windows export no C functions, and those for macOS are untested.
       return process.platform === "linux" ? bundledFiles(host, folders ?? startFolders(), refused) : [];
   }
 }
@@ -181,7 +181,7 @@ function systemNames(): readonly string[] {
   }
 }
 
-/** The libzmq files of the npm package `zeromq` that are meant for this machine, the likeliest first. */
+/** The libzmq files of the npm package `zeromq` for this machine, most likely first. */
 function bundledFiles(host: LibraryHost, starts: readonly string[], refused: RefusedCandidate[]): string[] {
   const folders = packageFolders(host, starts, refused);
   const files: string[] = [];
@@ -229,7 +229,7 @@ function startFolders(): string[] {
   try {
     starts.add(process.cwd());
   } catch {
-    // The working directory may be gone, or not ours to know.
+    // The working directory may be missing or unreadable.
   }
   return [...starts];
 }
@@ -242,9 +242,9 @@ interface ManifestEntry {
 }
 
 /**
- * Only what the manifest names is taken: other files of the package load as well but lack CURVE.
+ * The files named in the manifest: other files of the package load as well but lack CURVE.
  *
- * Of those, the ones for ABI 127 are built against the oldest glibc, so they go first.
+ * Those for ABI 127 come first, because they are built against the oldest glibc.
  */
 function manifestFiles(folder: string): string[] {
   const manifest: unknown = JSON.parse(readFileSync(join(folder, "build", "manifest.json"), "utf8"));

@@ -3,9 +3,9 @@ import { Errno } from "./constants.ts";
 import type { NativeRegion } from "./memory.ts";
 import type { LinuxSystem, System } from "./symbols.ts";
 
-/** Descriptors above this are not looked at; runtimes make their own early. */
+/** The highest descriptor of the search; runtimes open their own early. */
 const mostDescriptors = 4096;
-/** After this many unused numbers in a row there is nothing more to find. */
+/** The search ends after this many unused numbers. */
 const gapEnd = 256;
 const decoder = new TextDecoder();
 const O_RDONLY_CLOEXEC = 0o2000000;
@@ -22,11 +22,11 @@ function readWhole({ calls, memory }: LinuxSystem, path: string, buffer: NativeR
 /**
  * Finds the epoll descriptor that watches another descriptor: the runtime's own, given one that it watches.
  *
- * Goes through libc and not through the runtime's file API, which asks for more permissions.
+ * It uses libc, because the runtime's file API requires more permissions.
  *
  * @param system libc.
- * @param which `watched` is a descriptor that the loop of this thread is known to watch; `except` are epoll
- * descriptors of our own.
+ * @param which `watched` is a descriptor that this thread's loop watches; `except` are epoll descriptors of this
+ * library.
  * @returns The descriptor, or −1.
  */
 export function findLoopDescriptor(
@@ -41,7 +41,7 @@ export function findLoopDescriptor(
   for (let fd = 0; fd < mostDescriptors && gap < gapEnd; fd++) {
     const length = calls.readlink(cString(`/proc/self/fd/${fd}`), buffer.address, size);
     if (length < 0) {
-      // Without /proc, or without the right to look, there is nothing to find.
+      // Without /proc, or without permission, the search ends.
       if (calls.errno() !== Errno.ENOENT) return -1;
       gap++;
       continue;
@@ -57,14 +57,14 @@ export function findLoopDescriptor(
 }
 
 /**
- * Makes the function behind `Waiter.slice`: `ppoll` over our set and the runtime's loop.
+ * Makes the function of `Waiter.slice`: `ppoll` over the poll set and the runtime's loop.
  *
- * Looking again and again and yielding the core between the looks lets libzmq's own threads run where this one
- * does. Measured on two cores, 64 B round trips: 67 to 80 µs against 105 to 180 with sleeping at once, at less
- * processor time; without the yield it is slower than sleeping.
+ * Polling and yielding the core in between lets libzmq's own threads run on it. Measured on two cores, 64 B round
+ * trips: 67 to 80 µs against 105 to 180 with sleeping at once, at less processor time; without the yield it is slower
+ * than sleeping.
  *
  * @param system libc.
- * @param descriptors That of our poll set, and the runtime's own.
+ * @param descriptors The poll set's, and the runtime's own.
  */
 export function slicer(
   { calls, memory }: LinuxSystem,
@@ -103,11 +103,11 @@ export function slicer(
 }
 
 /**
- * Takes descriptors and gives them back at once.
+ * Opens descriptors and closes them at once.
  *
  * @param system libc.
- * @param count How many to take.
- * @returns How many there were, at most `count`.
+ * @param count Number to open.
+ * @returns How many could be opened, at most `count`.
  */
 export function spareDescriptors({ calls, platform }: System, count: number): number {
   const flags = platform === "darwin" ? O_RDONLY_CLOEXEC_DARWIN : O_RDONLY_CLOEXEC;
@@ -117,7 +117,7 @@ export function spareDescriptors({ calls, platform }: System, count: number): nu
     if (fd < 0) {
       const errno = calls.errno();
       for (const each of taken) calls.close(each);
-      // A process that may not look at its root has no answer to give.
+      // Without permission to read its root, a process gets no result.
       return errno === Errno.EMFILE || errno === Errno.ENFILE ? taken.length : count;
     }
     taken.push(fd);
@@ -130,7 +130,7 @@ export function spareDescriptors({ calls, platform }: System, count: number): nu
  * Counts the open descriptors of this process and reads the limit.
  *
  * @param system libc.
- * @returns Null where one of the two is unknown.
+ * @returns Null if one of the two is unknown.
  */
 export function countDescriptors(
   { calls, platform, memory }: System,

@@ -6,20 +6,20 @@ import type { System } from "./symbols.ts";
 import { type ParkFactory, ParkingWaiter, readWaiterOptions } from "./waiter.ts";
 import { workerPark } from "./worker_waiter.ts";
 
-/** How one runtime waits in its own event loop. */
+/** A runtime's wait in its own event loop. */
 export interface LoopWait {
   /** See {@link Waiter.fairImmediate}. */
   readonly fairImmediate: boolean;
-  /** How the runtime opens C functions in the worker of `worker_waiter.ts`: source text. */
+  /** Source text that opens C functions in the worker of `worker_waiter.ts`. */
   readonly prelude: string;
   /** Waits in the loop. */
   readonly park: ParkFactory;
   /**
-   * Tries it once, and looks for the descriptor of this thread's own loop.
+   * Tests the wait, and looks for the descriptor of this thread's loop.
    *
-   * @param set A poll set of its own, which the caller closes after.
-   * @param found Told the descriptor, or −1.
-   * @returns Null when waiting in the loop works, otherwise why not.
+   * @param set A poll set for the test, which the caller closes.
+   * @param found Called with the descriptor, or −1.
+   * @returns Null if waiting in the loop works, otherwise why not.
    */
   probe(set: PollSet, found: (descriptor: number) => void): Promise<string | null>;
 }
@@ -29,7 +29,7 @@ interface LoopProbe {
   readonly descriptor: number;
 }
 
-/** What the probe of this thread found, once it ran. */
+/** The result of this thread's probe. */
 let probed: Promise<LoopProbe> | undefined;
 
 async function probe(system: System, wait: LoopWait): Promise<LoopProbe> {
@@ -44,7 +44,7 @@ async function probe(system: System, wait: LoopWait): Promise<LoopProbe> {
   }
 }
 
-/** Makes a waiter, after the one probe of this thread; `library` is where the fallback finds its functions. */
+/** Makes a waiter after this thread's probe; the fallback finds its functions in `library`. */
 export async function loopWaiter(
   { system, wait }: { readonly system: System; readonly wait: LoopWait },
   library: string,
@@ -54,7 +54,7 @@ export async function loopWaiter(
   const inWorker = workerPark({ prelude: wait.prelude, library });
   const kind = options.kind ?? "auto";
   const { refusal, descriptor } = await (probed ??= probe(system, wait).catch((error: unknown) => {
-    // What was short may be there the next time.
+    // A shortage may be over the next time.
     probed = undefined;
     throw error;
   }));

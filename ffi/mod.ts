@@ -1,9 +1,9 @@
 /**
- * libzmq as a foreign library, called the same way on Bun and Deno.
+ * libzmq through the foreign function interface, with the same API on Bun and Deno.
  *
  * This is the lowest layer: C functions with errors as negative numbers, memory with a fixed address, and a
- * {@link Waiter} that tells the event loop when sockets have something to say. Importing it does nothing; the
- * library is looked for and opened by {@link openBackend}. A socket belongs to the thread that made it.
+ * {@link Waiter} that tells the event loop when sockets are readable. Importing it has no effects; {@link openBackend}
+ * finds and opens the library. A socket belongs to the thread that made it.
  *
  * @example Usage
  * ```ts ignore
@@ -61,12 +61,12 @@ export {
 export { errnoName, errnoText, isFailure, zmqError, type ZmqErrorDetails } from "./errno.ts";
 export { embeddedLibrary, libraryVariable, type RefusedCandidate, type SearchPlace } from "./library.ts";
 
-/** What {@link openBackend} can be told. */
+/** Options of {@link openBackend}. */
 export interface OpenBackendOptions {
-  /** The libzmq to use, a path or a name for the loader; nothing else is tried then. */
+  /** The only libzmq to try, a path or a name for the loader. */
   library?: string | undefined;
   /**
-   * Where to look without `library` and without `ZEROMESH_LIBZMQ`, in this order.
+   * Places to search without `library` and without `ZEROMESH_LIBZMQ`, in order.
    *
    * @default {["embedded", "system", "bundled"]}
    */
@@ -81,7 +81,7 @@ const openOptionTable: OptionTable<OpenBackendOptions> = {
   ),
 };
 
-/** The right to use a backend until it is disposed of. */
+/** A lease of a backend, until it is disposed. */
 export interface BackendLease extends Disposable {
   /** The backend. */
   readonly backend: Backend;
@@ -89,22 +89,22 @@ export interface BackendLease extends Disposable {
 
 interface Opened {
   readonly backend: Promise<Backend>;
-  /** How many use it; one that was handed out by {@link openBackend} is used for ever. */
+  /** Number of leases; a backend of {@link openBackend} is never released. */
   leases: number;
 }
 
 const opened = new Map<string, Opened>();
 
 /**
- * Opens libzmq, once per JavaScript thread and per library; later calls get the same backend.
+ * Opens libzmq, once per JavaScript thread and per library; later calls return the same backend.
  *
- * The first that loads and has every function that is needed wins: the option, the variable
- * `ZEROMESH_LIBZMQ`, a file registered with {@link embeddedLibrary}, the system's own, and on Linux the one in
- * the npm package `zeromq`. An option or a variable that does not work is an error at once. The library stays
- * loaded until the process ends. {@link leaseBackend} is for whoever can say when it is needed no more.
+ * The first usable library is taken: the option, the variable `ZEROMESH_LIBZMQ`, a file registered with
+ * {@link embeddedLibrary}, the system's own, and on Linux the one in the npm package `zeromq`. An option or a variable
+ * that does not work is an error at once. The library stays loaded until the process ends; {@link leaseBackend} can
+ * release it.
  *
- * @param options Which library, where it matters.
- * @returns The backend; {@link Backend.library} says what was found.
+ * @param options The choice of the library.
+ * @returns The backend; {@link Backend.library} describes the library.
  * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`: no candidate was usable; the message lists them all, and
  * `details.candidates` has them as {@link RefusedCandidate}s.
  *
@@ -121,11 +121,11 @@ export async function openBackend(options?: OpenBackendOptions): Promise<Backend
 }
 
 /**
- * Opens libzmq as {@link openBackend} does, for a time: when the last lease of a thread is disposed of, the runtime's
- * handles of the library are given back. That is what the resource sanitizer of `Deno.test` looks for.
+ * Opens libzmq as {@link openBackend} does. When the last lease of a thread is disposed, the runtime's handles of the
+ * library are closed, as the resource sanitizer of `Deno.test` requires.
  *
- * @param options Which library, where it matters.
- * @returns The right to use the backend; nothing made with it may be left when it is disposed of.
+ * @param options The choice of the library.
+ * @returns The lease; contexts and sockets of the backend must be closed before it is disposed.
  * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, as for {@link openBackend}.
  */
 export async function leaseBackend(given?: OpenBackendOptions): Promise<BackendLease> {
@@ -138,7 +138,7 @@ export async function leaseBackend(given?: OpenBackendOptions): Promise<BackendL
   try {
     backend = await entry.backend;
   } catch (error) {
-    // What was not found may be there the next time.
+    // The next call may find a library.
     if (opened.get(key) === entry) opened.delete(key);
     throw error;
   }

@@ -13,41 +13,41 @@ import {
 } from "./symbols.ts";
 import type { LoopWait } from "./loop_waiter.ts";
 
-/** An opened libzmq with what of libc came along, as one runtime calls them. */
+/** An opened libzmq with functions of libc, as one runtime calls them. */
 export interface Native {
-  /** Which runtime this is. */
+  /** The runtime. */
   readonly runtime: "bun" | "deno";
-  /** What every libzmq has. */
+  /** Functions of every libzmq. */
   readonly zmq: Calls<typeof zmqSymbols>;
-  /** What this build has besides. */
+  /** Functions of some builds. */
   readonly optional: OptionalCalls<typeof optionalSymbols>;
   /** libc. */
   readonly system: System;
-  /** How the runtime's own loop waits. */
+  /** The wait in the runtime's own loop. */
   readonly wait: LoopWait;
-  /** `zmq_ctx_term` away from this thread, so that timers run during a linger: 0, or a negated errno. */
+  /** `zmq_ctx_term` on another thread, so that timers run during a linger: 0, or a negated errno. */
   contextTerm(context: Handle): Promise<number>;
-  /** `malloc_trim` away from this thread; null where it cannot be called so. */
+  /** `malloc_trim` on another thread; null if that is not possible. */
   returnMemory(): Promise<unknown> | null;
   /** See `Backend.release`. */
   release(): boolean;
 }
 
-/** What {@link openSystem} is told. */
+/** The parts of {@link openSystem}. */
 export interface SystemParts {
-  /** The path of the libzmq whose handle libc's functions are found through. */
+  /** Path of the libzmq through whose handle libc's functions are found. */
   readonly path: string;
   /** Memory, pointers and sizes. */
   readonly memory: NativeMemory;
-  /** Opens functions there, or throws with the loader's text. */
+  /** Opens functions of it, or throws with the loader's text. */
   open<Table extends SymbolTable>(table: Table): Calls<Table>;
-  /** Functions of which some builds have none. */
+  /** Functions of some builds. */
   readonly optional: OptionalCalls<typeof optionalSymbols>;
-  /** Whether the library's code stays until the process ends, so that another thread can still call it. */
+  /** Whether the library's code stays loaded until the process ends, so that another thread can still call it. */
   readonly stays: boolean;
 }
 
-/** libc, which is found through libzmq's own handle. */
+/** Opens libc through libzmq's handle. */
 export function openSystem({ path, memory, open, optional, stays }: SystemParts): System {
   const system: System = process.platform === "darwin"
     ? { platform: "darwin", calls: open(darwinSymbols), memory, holdings: null }

@@ -5,18 +5,17 @@ import type { NativeRegion, Size } from "./memory.ts";
 import type { DarwinCalls, LinuxCalls, LinuxSystem, System } from "./symbols.ts";
 
 /**
- * Many descriptors behind one, which is readable while any of them is: epoll or kqueue, and a bell in it.
- *
- * Level-triggered: what is not dealt with stays readable, the bell included.
+ * A set of descriptors behind one, which is readable while one of them is: epoll or kqueue, with a bell in it.
+ * Level-triggered, with the bell.
  */
 export interface PollSet {
-  /** The one descriptor. */
+  /** The set's descriptor. */
   readonly fd: number;
-  /** Adds a descriptor; `token` comes back from {@link fired}. */
+  /** Adds a descriptor; {@link fired} returns its `token`. */
   add(fd: number, token: number): void;
-  /** Removes a descriptor; one that is gone already is no error. */
+  /** Removes a descriptor; a missing one is no error. */
   remove(fd: number): void;
-  /** Writes the tokens of readable descriptors and returns how many; clears the bell. */
+  /** Writes the tokens of readable descriptors and returns their number; clears the bell. */
   fired(out: Int32Array): number;
   /** Makes the set readable. */
   ring(): void;
@@ -24,9 +23,9 @@ export interface PollSet {
   close(): void;
 }
 
-/** Most events fetched at once; more come with the next call, in turn. */
+/** Most events of one call; later calls return the others in turn. */
 const batch = 64;
-/** The token of the bell: no token of a user is negative. */
+/** The token of the bell; users' tokens are not negative. */
 const bellToken = -1;
 
 const EPOLL_CLOEXEC = 0o2000000;
@@ -230,7 +229,7 @@ class KqueueSet implements PollSet {
  * Makes a set for this platform.
  *
  * @param system libc.
- * @throws {ZeromeshError} `LIMIT_REACHED` when there are no descriptors left.
+ * @throws {ZeromeshError} `LIMIT_REACHED` without free descriptors.
  */
 export function pollSet(system: System): PollSet {
   return system.platform === "linux" ? new EpollSet(system) : new KqueueSet(system);

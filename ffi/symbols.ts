@@ -2,32 +2,32 @@ import type { HeldList } from "./held.ts";
 import type { Address, Handle, NativeMemory, Size, Text } from "./memory.ts";
 
 /**
- * How a C parameter is passed.
+ * Passing of a C parameter.
  *
- * - `handle`: a pointer that libzmq or libc gave out (`void *`).
- * - `address`: where memory of ours lies, plus an offset; the owner keeps the memory.
- * - `view`: a `Uint8Array` passed as it is; alive for the call by itself. Null is `NULL`.
+ * - `handle`: a pointer from libzmq or libc (`void *`).
+ * - `address`: an address in a region, which the owner keeps.
+ * - `view`: a `Uint8Array`, kept alive during the call. Null is `NULL`.
  * - `size`: `size_t`. `int`: itself.
  */
 export type Parameter = "handle" | "address" | "view" | "size" | "int";
 
-/** What a C function returns: `text` is a `const char *` that belongs to C. */
+/** Result of a C function: `text` is a `const char *` that C owns. */
 export type Result = "handle" | "int" | "text" | "none";
 
-/** One C function. The same function may stand under several names, with other ways to pass arguments. */
+/** One C function. A table may have it under several names, with arguments passed differently. */
 export interface SymbolSpec {
   /** The symbol in the library. */
   readonly name: string;
-  /** How each parameter is passed. */
+  /** Passing of each parameter. */
   readonly parameters: readonly Parameter[];
-  /** What comes back. */
+  /** Kind of the result. */
   readonly result: Result;
 }
 
-/** Symbols by the names that the adapters call them. */
+/** C functions by the adapters' names. */
 export type SymbolTable = { readonly [call: string]: SymbolSpec };
 
-/** What the parameters are in JavaScript; each runtime has its own inside the opaque ones. */
+/** JavaScript types of the parameters; the opaque ones differ by runtime. */
 interface Arguments extends Record<Parameter, unknown> {
   handle: Handle | null;
   address: Address;
@@ -36,7 +36,7 @@ interface Arguments extends Record<Parameter, unknown> {
   int: number;
 }
 
-/** What comes back; null for `NULL`. */
+/** JavaScript types of the results; null for `NULL`. */
 interface Results extends Record<Result, unknown> {
   handle: Handle | null;
   int: number;
@@ -49,26 +49,26 @@ type Passed<Parameters extends readonly Parameter[]> = {
   -readonly [Index in keyof Parameters]: Arguments[Parameters[Index]];
 };
 
-/** The functions made of a table. −1 mostly means: read `errno()` next. */
+/** The functions of a table. −1 mostly means that `errno()` has the error. */
 export type Calls<Table extends SymbolTable> = {
   readonly [Call in keyof Table]: (
     ...parameters: Passed<Table[Call]["parameters"]>
   ) => Results[Table[Call]["result"]];
 };
 
-/** The functions made of a table, each of which may be missing. */
+/** The functions of a table, each of which may be missing. */
 export type OptionalCalls<Table extends SymbolTable> = {
   readonly [Call in keyof Table]?: Calls<Table>[Call] | null;
 };
 
-/** The functions made of a table, run on another thread. */
+/** The functions of a table, run on another thread. */
 export type AwayCalls<Table extends SymbolTable> = {
   readonly [Call in keyof Table]: (
     ...parameters: Parameters<Calls<Table>[Call]>
   ) => Promise<ReturnType<Calls<Table>[Call]>>;
 };
 
-/** libzmq's functions that every usable library has. C parameters stand behind each. */
+/** Functions of every usable libzmq. C parameters are in the comments. */
 export const zmqSymbols = {
   errno: { name: "zmq_errno", parameters: [], result: "int" }, // void
   strerror: { name: "zmq_strerror", parameters: ["int"], result: "text" }, // errnum
@@ -112,7 +112,7 @@ export const zmqSymbols = {
   memcpyView: { name: "memcpy", parameters: ["view", "handle", "size"], result: "none" },
 } as const satisfies SymbolTable;
 
-/** Functions that some builds of libzmq, or some libc, lack; each is opened apart. */
+/** Functions that some builds of libzmq or some C libraries lack; each is opened separately. */
 export const optionalSymbols = {
   mallopt: { name: "mallopt", parameters: ["int", "int"], result: "int" }, // parameter, value
   mallocTrim: { name: "malloc_trim", parameters: ["handle"], result: "int" }, // bytes to keep at the top
@@ -124,7 +124,7 @@ export const optionalSymbols = {
   curvePublic: { name: "zmq_curve_public", parameters: ["view", "view"], result: "int" },
 } as const satisfies SymbolTable;
 
-/** libc's functions that exist on every Unix. A lookup in libzmq's own handle covers what it depends on. */
+/** libc's functions of every Unix. libzmq's own handle finds them, since it depends on libc. */
 const unixSymbols = {
   errno: { name: "zmq_errno", parameters: [], result: "int" }, // void
   poll: { name: "poll", parameters: ["handle", "size", "int"], result: "int" }, // *fds, count, timeout_ms
@@ -177,14 +177,14 @@ export const darwinSymbols = {
   pipe: { name: "pipe", parameters: ["address"], result: "int" }, // fds[2]
 } as const satisfies SymbolTable;
 
-/** What is called on another thread, where the runtime can. */
+/** Functions called on another thread, if the runtime can. */
 export const awaySymbols = {
   ctxTerm: zmqSymbols.ctxTerm,
   mallocTrim: optionalSymbols.mallocTrim,
   poll: unixSymbols.poll,
 } as const satisfies SymbolTable;
 
-/** Threads of C, where glibc or musl has the non-blocking join; each is opened apart. */
+/** Threads of C, if glibc or musl has the non-blocking join; each is opened separately. */
 export const threadSymbols = {
   // *thread, *attributes, *start, *argument
   create: { name: "pthread_create", parameters: ["address", "view", "handle", "handle"], result: "int" },
@@ -192,7 +192,7 @@ export const threadSymbols = {
   tryJoin: { name: "pthread_tryjoin_np", parameters: ["handle", "address"], result: "int" },
 } as const satisfies SymbolTable;
 
-/** The loader itself; old versions of glibc have it in a library of its own. */
+/** The loader itself; old versions of glibc have it in a separate library. */
 export const loaderSymbols = {
   dlopen: { name: "dlopen", parameters: ["view", "int"], result: "handle" }, // *path, mode
   dlsym: { name: "dlsym", parameters: ["handle", "view"], result: "handle" }, // handle, *name
@@ -203,12 +203,12 @@ export type LinuxCalls = Calls<typeof linuxSymbols>;
 /** libc on macOS. */
 export type DarwinCalls = Calls<typeof darwinSymbols>;
 
-/** libc as one runtime calls it, with the platform that says which functions there are. */
+/** libc as one runtime calls it, by platform. */
 export type System =
   & {
     /** Memory, pointers and sizes. */
     readonly memory: NativeMemory;
-    /** Where what this thread holds is written down; null where another thread could not end it. */
+    /** The list of this thread's resources; null if another thread could not free them. */
     holdings: HeldList | null;
   }
   & (

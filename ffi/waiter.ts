@@ -8,52 +8,52 @@ const waiterOptionTable: OptionTable<WaiterOptions> = {
   kind: option.oneOf("auto", "loop", "worker"),
 };
 
-/** Checks the options of a waiter. @throws {TypeError} If one is not known or has the wrong type. */
+/** Checks the options of a waiter. @throws {TypeError} If one is unknown or has the wrong type. */
 export function readWaiterOptions(options: WaiterOptions): WaiterOptions {
   return readOptions(options, waiterOptionTable, "Cannot make a waiter");
 }
 
-/** One way to wait for the one descriptor of a poll set. */
+/** A way to wait for a poll set's descriptor. */
 export interface Park {
   /** See {@link Waiter.kind}. */
   readonly kind: "loop" | "worker";
-  /** Starts a wait. Ends in `woken`, or in `failed`, called from the event loop. Never called while one runs. */
+  /** Starts a wait. It ends in `woken` or `failed`, called from the event loop. Never called during a wait. */
   start(): void;
-  /** Whether a wait keeps the process alive; the present one too. */
+  /** Sets whether a wait keeps the process alive, also for the current one. */
   reference(referenced: boolean): void;
-  /** Frees what the way of waiting holds; no wait runs any more. */
+  /** Frees its resources; no wait is under way. */
   close(): Promise<void>;
-  /** Waits on this thread until the wait that was rung uses the descriptor no more; for {@link Waiter.closeNow}. */
+  /** Waits on this thread until the ended wait has released the descriptor; for {@link Waiter.closeNow}. */
   settle?(): void;
 }
 
-/** What a {@link Park} calls. */
+/** Callbacks of a {@link Park}. */
 export interface ParkEvents {
   /** The wait ended. */
   woken(): void;
-  /** This way of waiting works no longer. */
+  /** Waiting in this way fails for good. */
   failed(reason: string): void;
 }
 
 /** Makes a {@link Park}. */
 export type ParkFactory = (fd: number, events: ParkEvents) => Park | Promise<Park>;
 
-/** What a {@link ParkingWaiter} is made of. */
+/** The parts of a {@link ParkingWaiter}. */
 export interface ParkingParts {
-  /** The descriptors. The waiter closes it. */
+  /** The descriptors. The waiter closes the set. */
   readonly set: PollSet;
   /** Waits on the calling thread; see {@link Waiter.slice}. */
   readonly slice?: ((us: number, spinUs: number) => number) | undefined;
   /** See {@link Waiter.fairImmediate}. */
   readonly fairImmediate: boolean;
-  /** The way to fall back on when the first breaks. */
+  /** Replaces the first way when it fails. */
   readonly fallback?: ParkFactory | undefined;
 }
 
-/** How long `close` waits for the end of a wait that was rung; only a broken runtime needs it. */
+/** How long `close` waits for the end of a wait; only a broken runtime needs it. */
 const closeTimeoutMs = 1000;
 
-/** The waiter: a poll set, and a {@link Park} to wait on it. */
+/** The waiter: a poll set, and a {@link Park} to wait for it. */
 export class ParkingWaiter implements Waiter {
   readonly slice: ((us: number, spinUs: number) => number) | undefined;
   readonly fairImmediate: boolean;
@@ -75,7 +75,7 @@ export class ParkingWaiter implements Waiter {
     this.fairImmediate = parts.fairImmediate;
   }
 
-  /** Makes a waiter, with its way of waiting ready. */
+  /** Makes a waiter that is ready to wait. */
   static async open(parts: ParkingParts, park: ParkFactory, options: WaiterOptions): Promise<ParkingWaiter> {
     const waiter = new ParkingWaiter(parts, options);
     try {
@@ -176,7 +176,7 @@ export class ParkingWaiter implements Waiter {
     const broken = this.#park;
     this.#park = undefined;
     this.#started = false;
-    // Whoever closes waits for a wake that will not come.
+    // `close` may wait for a wake that will not come.
     this.#ended?.();
     try {
       await broken?.close();
@@ -195,15 +195,15 @@ export class ParkingWaiter implements Waiter {
   }
 }
 
-/** How long the probe waits for a wake. A loaded machine takes its time; one that works is much faster. */
+/** How long the probe waits for a wake; normally it takes much less, except on a loaded machine. */
 const probeTimeoutMs = 250;
 
 /**
- * Tries a way of waiting once: it must stay asleep while nothing is readable, and wake when something is.
+ * Tests a way of waiting: it must sleep while nothing is readable, and wake when a descriptor is.
  *
- * @param set A poll set of its own, which the caller closes after.
+ * @param set A poll set for the test, which the caller closes.
  * @param make The way of waiting.
- * @param parked Called while the wait is on.
+ * @param parked Called during the wait.
  * @returns Null, or why it cannot be used.
  */
 export async function probePark(

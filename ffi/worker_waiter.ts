@@ -2,7 +2,7 @@ import { Worker } from "node:worker_threads";
 import { once } from "node:events";
 import type { Park, ParkEvents, ParkFactory } from "./waiter.ts";
 
-/** What a worker does first: it blocks in `poll` for as long as the thread that made it wants. */
+/** The worker's program: it blocks in `poll` whenever its owner asks. */
 const body = `
 const { parentPort, workerData } = require("node:worker_threads");
 const { library, fd, shared } = workerData;
@@ -19,30 +19,30 @@ for (;;) {
   if (wanted === 2) break;
   if (wanted !== 1) continue;
   memory[1] = 1;
-  // Whatever ends the call, a signal too, is a wake: one for nothing costs a look at the set.
+  // Each return of the call, also by a signal, is a wake; a needless one costs a look at the set.
   poll(address, one, -1);
   Atomics.compareExchange(state, 0, 1, 0);
   parentPort.postMessage("woken");
 }
 `;
 
-/** What the worker reads in its cell; 0 is idle. */
+/** Value of the worker's cell; 0 is idle. */
 const armed = 1;
 const closing = 2;
-/** How long a worker may take to start. */
+/** Timeout of a worker's start. */
 const startTimeoutMs = 10_000;
-/** How long the end of a worker is waited for; one that nobody rang stays behind and is let go. */
+/** Timeout of a worker's end; a worker that does not end is abandoned. */
 const closeTimeoutMs = 1000;
 
-/** What {@link workerPark} needs. */
+/** Options of {@link workerPark}. */
 export interface WorkerParkOptions {
-  /** How this runtime opens C functions in a worker: source text. */
+  /** Source text that opens C functions in the worker. */
   readonly prelude: string;
-  /** The library in which `poll` is found. */
+  /** The library with `poll`. */
   readonly library: string;
 }
 
-/** Waits in a worker thread that blocks in `poll`; the fallback that needs nothing unusual of the runtime. */
+/** Waits in a worker thread that blocks in `poll`: the fallback, which needs no special features of the runtime. */
 class WorkerPark implements Park {
   readonly kind = "worker";
   readonly #worker: Worker;
@@ -93,14 +93,14 @@ class WorkerPark implements Park {
     this.#worker.unref();
   }
 
-  /** An idle worker must not keep the process alive, as nothing does between two waits in the loop. */
+  /** Lets only a waiting worker keep the process alive. */
   #keepAlive(): void {
     if (this.#waiting && this.#referenced) this.#worker.ref();
     else this.#worker.unref();
   }
 }
 
-/** Makes the way of waiting in a worker. */
+/** Makes the wait in a worker. */
 export function workerPark(options: WorkerParkOptions): ParkFactory {
   return async (fd, events) => {
     const shared = new SharedArrayBuffer(4);

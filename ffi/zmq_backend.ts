@@ -19,9 +19,8 @@ const interrupted = -Errno.EINTR;
 const mostTermTries = 100;
 
 /**
- * libzmq through what a runtime gives.
- *
- * A process has one runtime, so every call here has one target: what is injected costs the hot calls nothing.
+ * libzmq through the functions of a runtime. A process has one runtime, so every call has one target, and injecting the
+ * functions costs the hot calls nothing.
  */
 export class ZmqBackend implements Backend {
   readonly runtime: Backend["runtime"];
@@ -31,7 +30,7 @@ export class ZmqBackend implements Backend {
   readonly #system: System;
   readonly #memory: NativeMemory;
   readonly #zmq: Calls<typeof zmqSymbols>;
-  // The kept cells; their addresses are good for as long as these fields hold the memory.
+  // The kept cells; the fields keep their memory, and so their addresses, valid.
   readonly #value: NativeRegion;
   readonly #length: NativeRegion;
   readonly #message: NativeRegion;
@@ -266,8 +265,8 @@ export class ZmqBackend implements Backend {
       const { address } = this.#value;
       const result = this.#result(this.#zmq.getsockopt(socket, option, address, this.#length.address));
       if (result >= 0) return this.#valueWords[0]!;
-      // A signal may come after libzmq took in the command that announces a message: whoever does not ask again
-      // never hears of it.
+      // The signal may come after libzmq has processed the command that announces a message: without a retry the
+      // message would go unnoticed.
       if (result !== interrupted) return result;
     }
   }

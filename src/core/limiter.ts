@@ -3,7 +3,7 @@ import { checkArgument, option, type OptionTable, readOptions, requireOption } f
 
 /** A waiter of a {@link Limiter}. */
 export interface LimitedTask {
-  /** There is room: the task takes it for one task, and waits again for the next. */
+  /** Called when there is room: take it for one task, and wait again for the next. */
   room(): void;
 }
 
