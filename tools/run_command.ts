@@ -29,6 +29,8 @@ export interface RunResult {
   readonly leftBehind: readonly string[];
   /** Duration in milliseconds. */
   readonly tookMs: number;
+  /** Processor time of the program and its descendants, in seconds; 0 without `/proc`. */
+  readonly usedSeconds: number;
 }
 
 const running = new Set<ChildProcess>();
@@ -58,6 +60,7 @@ export async function runCommand(command: readonly string[], options: RunOptions
     killGroup(child);
   }, options.timeoutMs);
   let leftBehind: string[] = [];
+  let usedSeconds = 0;
   let swept = Promise.resolve();
   const ended = await new Promise<{ code: number | null; signal: string | null }>((resolve) => {
     const sweep = async (): Promise<void> => {
@@ -69,13 +72,38 @@ export async function runCommand(command: readonly string[], options: RunOptions
       resolve({ code: 127, signal: null });
     });
     // A grandchild that outlives the program keeps the pipes open: killing it ends the output.
-    child.once("exit", () => swept = sweep());
+    child.once("exit", () => {
+      usedSeconds = usedSinceLastEnd();
+      swept = sweep();
+    });
     child.once("close", (code, signal) => resolve({ code, signal }));
   });
   await swept;
   clearTimeout(watchdog);
   running.delete(child);
-  return { ...ended, output, stdout, timedOut, leftBehind, tookMs: performance.now() - start };
+  return { ...ended, output, stdout, timedOut, leftBehind, tookMs: performance.now() - start, usedSeconds };
+}
+
+/** Processor time of the ended descendants of this process, in seconds; 0 without `/proc`. */
+export function processorSeconds(): number {
+  try {
+    // The command's name is in parentheses and may hold spaces; the state is the third field.
+    const fields = readFileSync("/proc/self/stat", "utf8").replace(/^.*\) /s, "").split(" ");
+    // The unit is a hundredth of a second on every Linux.
+    return (Number(fields[13]) + Number(fields[14])) / 100;
+  } catch {
+    return 0;
+  }
+}
+
+let seen = 0;
+
+/** Processor time of the program that has just ended: the system adds it to the sum at its end. */
+function usedSinceLastEnd(): number {
+  const sum = processorSeconds();
+  const used = sum - seen;
+  seen = sum;
+  return used;
 }
 
 /** Kills all running programs, when the tool itself exits. */

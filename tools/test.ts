@@ -1,8 +1,8 @@
 /**
  * Runs the tests on both runtimes: `bun run tools/test.ts --help`.
  *
- * Every file runs in its own process, so that files cannot disturb each other, and one that hangs can be killed and
- * named.
+ * Most files run in their own process, so that files cannot disturb each other, and one that hangs can be killed and
+ * named. Small files share a process; after a failure there, each of them runs again in its own.
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +13,17 @@ import { killAllOnSignals } from "./run_command.ts";
 import { buildVelo } from "./testing/build_velo.ts";
 import { laneCount, runInLanes } from "./testing/lanes.ts";
 import { packPackage } from "./testing/package.ts";
-import { type Job, jobCommand, lanesOf, planJobs, rings, usesPackage } from "./testing/plan.ts";
+import {
+  type Job,
+  jobCommand,
+  lanesOf,
+  oneByOne,
+  planJobs,
+  rings,
+  titleOf,
+  usesPackage,
+  usesVelo,
+} from "./testing/plan.ts";
 import { type Done, printSummary, Progress } from "./testing/report.ts";
 import { runJob } from "./testing/run_job.ts";
 import { stdAssert } from "./testing/std_assert.ts";
@@ -99,9 +109,12 @@ async function runAll(jobs: readonly Job[], args: Arguments, folder: string): Pr
   const assert = needsAssert ? await stdAssert(folder) : { denoFlags: [], note: "" };
   if (assert.note !== "") console.log(`# ${assert.note}`);
   const done: Done[] = [];
-  const progress = new Progress(jobs.length);
+  const progress = new Progress(jobs.reduce((sum, { files }) => sum + files.length, 0));
   let started = 0;
-  let packed: Promise<string | undefined> | undefined;
+  // Both take a while and begin at once, beside the files that need neither.
+  const packed = jobs.some(usesPackage) ? packPackage(`${folder}/packed`) : undefined;
+  const built = jobs.some(usesVelo) ? buildVelo() : undefined;
+  void built?.then((note) => progress.say(note));
   const runOne = async (job: Job): Promise<void> => {
     // Short, because paths of Unix sockets are limited.
     const own = `${folder}/${++started}`;
@@ -117,12 +130,14 @@ async function runAll(jobs: readonly Job[], args: Arguments, folder: string): Pr
     });
     const env: Record<string, string | undefined> = testEnvironment(own, args.long);
     progress.start(job);
-    if (usesPackage(job)) env["ZEROMESH_PACKED"] = await (packed ??= packPackage(`${folder}/packed`));
+    if (usesPackage(job)) env["ZEROMESH_PACKED"] = await packed;
+    if (usesVelo(job)) await built;
     const result = await runJob({
       command,
       report,
       env,
       timeoutMs: args.fileTimeoutMs,
+      files: job.files,
       mayBeEmpty: args.name !== undefined,
     });
     done.push({ ...job, result });
@@ -133,10 +148,10 @@ async function runAll(jobs: readonly Job[], args: Arguments, folder: string): Pr
   // On a busy machine a deadline may be missed once. A file that also fails alone has a fault.
   for (const first of done.filter(({ result }) => result.failed.length > 0)) {
     progress.say(
-      `once more, alone: ${first.runtime} ${first.file}, where ${first.result.failed.join("; ")} failed`,
+      `once more, alone: ${first.runtime} ${titleOf(first)}, where ${first.result.failed.join("; ")} failed`,
     );
     done.splice(done.indexOf(first), 1);
-    await runOne(first);
+    for (const job of oneByOne(first)) await runOne(job);
   }
   progress.close();
   return done;
@@ -173,7 +188,6 @@ async function main(): Promise<number> {
   const start = performance.now();
   try {
     const jobs = planJobs(args);
-    if (jobs.some((job) => job.file.includes("/velo"))) buildVelo();
     const done = await runAll(jobs, args, folder);
     return printSummary(done, performance.now() - start) ? 0 : 1;
   } finally {

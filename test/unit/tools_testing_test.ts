@@ -10,6 +10,7 @@ import {
   jobCommand,
   lanesOf,
   lonelyFiles,
+  oneByOne,
   packageFiles,
   planJobs,
   quickFiles,
@@ -54,7 +55,7 @@ describe("planJobs()", () => {
     expect(new Set(quick.map((job) => job.ring.name))).toEqual(new Set(["unit", "conformance"]));
     for (const runtime of ["bun", "deno"]) {
       const files = quick.filter((job) => job.ring.name === "conformance" && job.runtime === runtime);
-      expect(files.map((job) => job.file)).toEqual([...quickFiles]);
+      expect(files.flatMap((job) => job.files).sort()).toEqual([...quickFiles]);
     }
   });
 
@@ -77,10 +78,39 @@ describe("planJobs()", () => {
       quick: false,
     });
     const files = (which: (job: (typeof all)[number]) => boolean): number =>
-      new Set(all.filter(which).map((job) => job.file)).size;
+      new Set(all.filter(which).flatMap((job) => job.files)).size;
     expect(files((job) => lanesOf(job) === Infinity)).toBe(lonelyFiles.size);
     expect(files((job) => lanesOf(job) === 2)).toBe(busyFiles.size);
     expect(files(usesPackage)).toBe(packageFiles.size);
+  });
+});
+
+describe("planJobs() for a whole run", () => {
+  const selection = {
+    runtimes: ["bun", "deno"] as const,
+    rings: rings.map((ring) => ring.name),
+    only: undefined,
+    long: false,
+    quick: false,
+  };
+  const filesOf = (jobs: readonly { runtime: string; files: readonly string[] }[]): string[] =>
+    jobs.flatMap(({ runtime, files }) => files.map((file) => `${runtime} ${file}`)).sort();
+
+  test("has each file once on each runtime, whether it shares a process or has its own", () => {
+    const together = planJobs(selection);
+    const alone = planJobs({ ...selection, only: /./ });
+    expect(filesOf(together)).toEqual(filesOf(alone));
+    expect(together.length).toBeLessThan(0.7 * alone.length);
+    expect(Math.max(...alone.map(({ files }) => files.length))).toBe(1);
+    expect(filesOf(together.flatMap(oneByOne))).toEqual(filesOf(alone));
+  });
+
+  test("lets only small files share", () => {
+    const shared = planJobs(selection).filter(({ files }) => files.length > 1);
+    expect(new Set(shared.map(({ ring }) => ring.name))).toEqual(new Set(["unit", "conformance"]));
+    const all = new Set(shared.flatMap(({ files }) => files));
+    expect([...lonelyFiles, ...busyFiles].filter((file) => all.has(file))).toEqual([]);
+    expect([...all].filter((file) => /\/(?:ffi|zmq)_/.test(file))).toEqual([]);
   });
 });
 
@@ -125,22 +155,25 @@ describe("runJob()", () => {
   async function run(
     runtime: RuntimeName,
     name: string,
-    source: string,
+    source: string | readonly string[],
     timeoutMs = 60_000,
   ): Promise<JobResult> {
-    const path = `${folder}/${name}_${runtime}_test.ts`;
-    writeFileSync(path, source);
-    const report = `${path}.xml`;
+    const files = [source].flat().map((text, index) => {
+      const path = `${folder}/${name}_${index}_${runtime}_test.ts`;
+      writeFileSync(path, text);
+      return relative(repositoryRoot, path);
+    });
+    const report = `${folder}/${name}_${runtime}.xml`;
     const ring = rings.find((one) => one.name === "process") ?? rings[0];
     if (ring === undefined) throw new Error("There are no rings");
-    const command = jobCommand({ ring, runtime, file: relative(repositoryRoot, path) }, {
+    const command = jobCommand({ ring, runtime, files }, {
       report,
       temporaryFolder: folder,
       testTimeoutMs: 60_000,
       names: undefined,
       denoFlags: [],
     });
-    return await runJob({ command, report, env: process.env, timeoutMs, mayBeEmpty: false });
+    return await runJob({ command, report, env: process.env, timeoutMs, files, mayBeEmpty: false });
   }
 
   for (const runtime of ["bun", "deno"] as const) {
@@ -159,6 +192,13 @@ describe("runJob()", () => {
           skipped: ["two: not today"],
           notes: ["# a note"],
         });
+      });
+
+      test("counts what several files in one process came to", async () => {
+        const source = (name: string, body: string): string =>
+          `import { test } from "node:test"; test("${name}", () => { ${body} });`;
+        const result = await run(runtime, "several", [source("one", ""), source("two", "throw new Error()")]);
+        expect(result).toMatchObject({ passed: 1, failed: ["two"] });
       });
 
       test("fails a file that throws while it loads", async () => {
@@ -185,6 +225,13 @@ describe("runJob()", () => {
 
       test("fails a file without tests", async () => {
         expect((await run(runtime, "empty", "export {};")).failed).toEqual(["(the file has no tests)"]);
+      });
+
+      // Each file runs on Bun, whose report names the files.
+      test.if(runtime === "bun")("fails several files of which one has no tests", async () => {
+        const source = `import { test } from "node:test"; test("one", () => {});`;
+        const { failed } = await run(runtime, "empty_beside", [source, "export {};"]);
+        expect(failed).toEqual([expect.stringMatching(/empty_beside_1_bun_test.ts has no tests/)]);
       });
 
       test("fails a file that ends the process", async () => {

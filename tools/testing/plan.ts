@@ -1,4 +1,5 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
+import { pathToFileURL } from "node:url";
 import {
   repositoryRoot,
   type RuntimeName,
@@ -14,6 +15,8 @@ export interface Ring {
   readonly runtimes: readonly RuntimeName[];
   /** Whether one runtime suffices except in long runs, because the files start their programs on both. */
   readonly once?: boolean;
+  /** How many of its files may share a process. @default {1} */
+  readonly together?: number;
 }
 
 /**
@@ -21,12 +24,12 @@ export interface Ring {
  * then fill the lanes.
  */
 export const rings: readonly Ring[] = [
-  { name: "unit", runtimes: ["bun"] },
+  { name: "unit", runtimes: ["bun"], together: 20 },
   { name: "programs", runtimes: ["bun", "deno"], once: true },
   { name: "process", runtimes: ["bun", "deno"] },
   { name: "deno", runtimes: ["deno"] },
   { name: "interop", runtimes: ["bun", "deno"] },
-  { name: "conformance", runtimes: ["bun", "deno"] },
+  { name: "conformance", runtimes: ["bun", "deno"], together: 8 },
 ];
 
 /**
@@ -96,22 +99,38 @@ export const packageFiles = paths([
   "programs/readme",
 ]);
 
-/** The lanes that a file needs: all if it must run alone. */
-export function lanesOf({ file }: Job): number {
-  return lonelyFiles.has(file) ? Infinity : busyFiles.has(file) ? 2 : 1;
+/** Files that count the resources of their process, or keep it busy: they need a process of their own. */
+const apart = /\/(?:ffi|zmq)_|\/(?:support|options_everywhere|tools_\w+|types|wire_fuzz)_test\.ts$/;
+
+/** The lanes that a job needs: all if it must run alone. */
+export function lanesOf({ files }: Job): number {
+  const has = (names: ReadonlySet<string>): boolean => files.some((file) => names.has(file));
+  return has(lonelyFiles) ? Infinity : has(busyFiles) ? 2 : 1;
 }
 
-/** Whether a file tests the packed package. */
-export function usesPackage({ file }: Job): boolean {
-  return packageFiles.has(file);
+/** Whether a job tests the packed package. */
+export function usesPackage({ files }: Job): boolean {
+  return files.some((file) => packageFiles.has(file));
 }
 
-/** One test file on one runtime. */
+/** Whether a job needs the Rust node. */
+export function usesVelo({ files }: Job): boolean {
+  return files.some((file) => file.startsWith("test/interop/velo"));
+}
+
+/** One test file on one runtime, or several small ones in one process. */
 export interface Job {
   readonly ring: Ring;
   readonly runtime: RuntimeName;
-  /** Path relative to the repository's root. */
-  readonly file: string;
+  /** Paths relative to the repository's root. */
+  readonly files: readonly string[];
+}
+
+/** The name of a job: its file, or the first and the last of several. */
+export function titleOf({ files }: Job): string {
+  const [first = ""] = files;
+  const last = files.at(-1)!.replace(/^.*\//, "");
+  return files.length === 1 ? first : `${first.replace(/_test\.ts$/, "")} to ${last} (${files.length} files)`;
 }
 
 /** The selected jobs. */
@@ -126,22 +145,43 @@ export interface Selection {
   readonly quick: boolean;
 }
 
-/** The jobs of a selection, by ring and file. */
+/**
+ * The jobs of a selection, by ring. Small files of a complete run share processes, because the start of a process and the
+ * load of the library take longer than most of them. Selected files and long tests have each their own.
+ */
 export function planJobs(selection: Selection): Job[] {
   const jobs: Job[] = [];
+  const whole = selection.only === undefined && !selection.long;
   for (const ring of rings) {
     if (!selection.rings.includes(ring.name)) continue;
-    for (const file of testFiles(`test/${ring.name}`)) {
-      if (!selection.long && file.endsWith("_long_test.ts")) continue;
-      if (selection.quick && ring.name !== "unit" && !quickFiles.includes(file)) continue;
-      if (selection.only !== undefined && !selection.only.test(file)) continue;
-      const runtimes = ring.runtimes.filter((runtime) => selection.runtimes.includes(runtime));
+    const files = testFiles(`test/${ring.name}`).filter((file) => {
+      if (!selection.long && file.endsWith("_long_test.ts")) return false;
+      if (selection.quick && ring.name !== "unit" && !quickFiles.includes(file)) return false;
+      return selection.only === undefined || selection.only.test(file);
+    });
+    const runtimes = ring.runtimes.filter((runtime) => selection.runtimes.includes(runtime));
+    for (const group of groupsOf(files, whole ? ring.together ?? 1 : 1)) {
       for (const runtime of ring.once === true && !selection.long ? runtimes.slice(0, 1) : runtimes) {
-        jobs.push({ ring, runtime, file });
+        jobs.push({ ring, runtime, files: group });
       }
     }
   }
   return jobs;
+}
+
+/** Groups of at most `together` files that may share a process, after the files that may not. */
+function groupsOf(files: readonly string[], together: number): string[][] {
+  const alone = (file: string): boolean =>
+    together === 1 || lonelyFiles.has(file) || busyFiles.has(file) || apart.test(file);
+  const groups = files.filter(alone).map((file) => [file]);
+  const small = files.filter((file) => !alone(file));
+  for (let from = 0; from < small.length; from += together) groups.push(small.slice(from, from + together));
+  return groups;
+}
+
+/** A job for each file of a job. */
+export function oneByOne(job: Job): Job[] {
+  return job.files.map((file) => ({ ...job, files: [file] }));
 }
 
 /** The command of a job. */
@@ -164,8 +204,15 @@ export function jobCommand(
       "--reporter=junit",
       `--reporter-outfile=${report}`,
       ...(names === undefined ? [] : ["--test-name-pattern", names]),
-      `./${job.file}`,
+      ...job.files.map((file) => `./${file}`),
     ];
+  }
+  const [file = ""] = job.files;
+  const path = job.files.length === 1 ? file : `${options.temporaryFolder}/together_test.ts`;
+  if (job.files.length > 1) {
+    // Deno loads the library again for each test file on its command line, but only once for the imports of one file.
+    const url = (one: string): string => JSON.stringify(pathToFileURL(`${repositoryRoot}/${one}`).href);
+    writeFileSync(path, job.files.map((one) => `import ${url(one)};\n`).join(""));
   }
   return [
     runtimeProgram("deno"),
@@ -180,7 +227,7 @@ export function jobCommand(
     ...testPermissions(job.ring.name, options.temporaryFolder),
     ...(names === undefined ? [] : ["--filter", `/${names}/`]),
     ...options.denoFlags,
-    job.file,
+    path,
   ];
 }
 

@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
 import process from "node:process";
-import { type Job, rings } from "./plan.ts";
+import { processorSeconds } from "../run_command.ts";
+import { type Job, rings, titleOf } from "./plan.ts";
 import type { JobResult } from "./run_job.ts";
 
 /** A finished job. */
@@ -25,25 +25,25 @@ export class Progress {
     if (this.#inPlace) this.#ticker = setInterval(() => this.#show(), 1000);
   }
 
-  /** Notes the start of a file. */
+  /** Notes the start of a job. */
   start(job: Job): void {
     this.#running.add(job);
     this.#show();
   }
 
-  /** Notes the end of a file. A repeated run counts once. */
+  /** Notes the end of a job. A repeated run of a file counts once. */
   end(job: Job, result: JobResult, verbose: boolean): void {
     this.#running.delete(job);
-    this.#done = Math.min(this.#of, this.#done + 1);
+    this.#done = Math.min(this.#of, this.#done + job.files.length);
     const bad = result.failed.length > 0;
     const counts = `${result.passed} passed${bad ? `, ${result.failed.length} FAILED` : ""}${
       result.skipped.length > 0 ? `, ${result.skipped.length} skipped` : ""
     }`;
-    const seconds = (result.tookMs / 1000).toFixed(1);
+    const seconds = `${(result.tookMs / 1000).toFixed(1)} s, ${result.usedSeconds.toFixed(1)} of processor`;
     this.say(
       `${bad ? "FAIL" : "ok  "} ${job.runtime.padEnd(4)} ${
-        job.file.padEnd(48)
-      } ${counts} (${seconds} s) [${this.#done} of ${this.#of}]`,
+        titleOf(job).padEnd(48)
+      } ${counts} (${seconds}) [${this.#done} of ${this.#of}]`,
     );
     if (bad || verbose) {
       this.say(result.output.trimEnd().replaceAll(/^/gm, "     | "));
@@ -72,8 +72,8 @@ export class Progress {
 
   #show(): void {
     if (!this.#inPlace) return;
-    const names = [...this.#running].map(({ runtime, file }) =>
-      `${runtime} ${file.replace(/^test\//, "").replace(/_test\.ts$/, "")}`
+    const names = [...this.#running].map((job) =>
+      `${job.runtime} ${titleOf(job).replace(/^test\//, "").replaceAll("_test.ts", "")}`
     );
     const seconds = ((performance.now() - this.#start) / 1000).toFixed(0);
     const line = `${this.#done} of ${this.#of} files, ${seconds} s; running: ${names.join(", ")}`;
@@ -93,47 +93,43 @@ export function printSummary(done: readonly Done[], tookMs: number): boolean {
   };
   console.log("");
   for (const one of done) {
-    for (const name of one.result.skipped) console.log(`skipped: ${one.runtime} ${one.file}: ${name}`);
+    for (const name of one.result.skipped) console.log(`skipped: ${one.runtime} ${titleOf(one)}: ${name}`);
   }
   for (const one of done) {
-    for (const name of one.result.failed) console.log(`failed:  ${one.runtime} ${one.file}: ${name}`);
+    for (const name of one.result.failed) console.log(`failed:  ${one.runtime} ${titleOf(one)}: ${name}`);
   }
   for (const ring of rings) {
     for (const runtime of ["bun", "deno"]) {
       const jobs = done.filter((one) => one.ring === ring && one.runtime === runtime);
       if (jobs.length === 0) continue;
-      const seconds = (sum(jobs, (result) => result.tookMs) / 1000).toFixed(0);
+      const seconds = `${(sum(jobs, (result) => result.tookMs) / 1000).toFixed(0)} s, ${
+        sum(jobs, (result) => result.usedSeconds).toFixed(0)
+      } of processor`;
       console.log(
-        `${ring.name.padEnd(12)} on ${runtime.padEnd(4)}  ${jobs.length} files, ${seconds} s: ${line(jobs)}`,
+        `${ring.name.padEnd(12)} on ${runtime.padEnd(4)}  ${filesOf(jobs)} files, ${seconds}: ${line(jobs)}`,
       );
     }
   }
   if (done.length > slowestShown) {
-    console.log("slowest files:");
+    console.log("slowest:");
     const slowest = done.toSorted((a, b) => b.result.tookMs - a.result.tookMs).slice(0, slowestShown);
-    for (const { runtime, file, result } of slowest) {
-      console.log(`${(result.tookMs / 1000).toFixed(1).padStart(8)} s  ${runtime.padEnd(4)} ${file}`);
+    for (const one of slowest) {
+      const { runtime, result } = one;
+      const seconds = (result.tookMs / 1000).toFixed(1).padStart(8);
+      const used = result.usedSeconds.toFixed(1).padStart(6);
+      console.log(`${seconds} s, ${used} of processor  ${runtime.padEnd(4)} ${titleOf(one)}`);
     }
   }
-  const used = processorSeconds();
   console.log(
-    `${done.length} files in ${(tookMs / 1000).toFixed(0)} s${
-      used === undefined ? "" : `, with ${used.toFixed(0)} s of processor time`
-    }`,
+    `${filesOf(done)} files in ${(tookMs / 1000).toFixed(0)} s, with ${
+      processorSeconds().toFixed(0)
+    } s of processor time`,
   );
   if (done.length === 0) console.log("Nothing ran.");
   console.log(line(done));
   return sum(done, (result) => result.failed.length) === 0 && sum(done, (result) => result.passed) > 0;
 }
 
-/** Processor time of this process's descendants; undefined without `/proc`. */
-function processorSeconds(): number | undefined {
-  try {
-    // The command's name is in parentheses and may hold spaces; the state is the third field.
-    const fields = readFileSync("/proc/self/stat", "utf8").replace(/^.*\) /s, "").split(" ");
-    // The unit is a hundredth of a second on every Linux.
-    return (Number(fields[13]) + Number(fields[14])) / 100;
-  } catch {
-    return undefined;
-  }
+function filesOf(jobs: readonly Job[]): number {
+  return jobs.reduce((sum, { files }) => sum + files.length, 0);
 }

@@ -1,4 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { repositoryRoot } from "../../test/support/runtime.ts";
 import { runCommand } from "../run_command.ts";
 import { countJunit, type Counts } from "./junit.ts";
 import { unhandledMark } from "./unhandled_mark.ts";
@@ -11,6 +13,8 @@ export interface JobResult extends Counts {
   readonly notes: readonly string[];
   /** Duration in milliseconds. */
   readonly tookMs: number;
+  /** Processor time of the job and its descendants, in seconds. */
+  readonly usedSeconds: number;
 }
 
 /** Options of {@link runJob}. */
@@ -23,6 +27,8 @@ export interface JobOptions {
   env: Readonly<Record<string, string | undefined>>;
   /** Time after which it is killed, in milliseconds. */
   timeoutMs: number;
+  /** The test files of the job. */
+  files: readonly string[];
   /** Whether a file may have no tests, as when tests are selected by name. */
   mayBeEmpty: boolean;
 }
@@ -34,7 +40,8 @@ export interface JobOptions {
 export async function runJob(options: JobOptions): Promise<JobResult> {
   const result = await runCommand(options.command, options);
   const reported = existsSync(options.report);
-  const counts = reported ? countJunit(readFileSync(options.report, "utf8")) : undefined;
+  const report = reported ? readFileSync(options.report, "utf8") : "";
+  const counts = reported ? countJunit(report) : undefined;
   const failed = [...counts?.failed ?? []];
   const ended = result.signal === null ? `exit code ${result.code}` : result.signal;
   const total = (counts?.passed ?? 0) + failed.length + (counts?.skipped.length ?? 0);
@@ -51,6 +58,9 @@ export async function runJob(options: JobOptions): Promise<JobResult> {
     // With a filter that selects no test, both runtimes exit with an error.
     if (!(options.mayBeEmpty && counts?.passed === 0)) failed.push(`(${ended} though no test failed)`);
   }
+  if (options.files.length > 1 && !options.mayBeEmpty) {
+    for (const file of withoutTests(options.files, report)) failed.push(`(${file} has no tests)`);
+  }
   if (failed.length === 0 && result.output.includes(unhandledMark)) failed.push("(an error no test caught)");
   for (const command of result.leftBehind) failed.push(`(left a process behind: ${command})`);
   return {
@@ -61,5 +71,16 @@ export async function runJob(options: JobOptions): Promise<JobResult> {
     output: result.output,
     notes: result.output.split("\n").filter((line) => /^# (?!Unhandled)|^\S*seed\b/i.test(line)),
     tookMs: result.tookMs,
+    usedSeconds: result.usedSeconds,
   };
+}
+
+/** Files without tests in a report of Bun; Deno's reports do not name files, and each file runs on Bun too. */
+function withoutTests(files: readonly string[], report: string): string[] {
+  if (!report.includes(`name="bun test"`)) return [];
+  const at = (file: string): string => resolve(repositoryRoot, file);
+  const having = new Set(
+    [...report.matchAll(/<testcase\b[^>]* file="([^"]*)"/g)].map(([, file = ""]) => at(file)),
+  );
+  return files.filter((file) => !having.has(at(file)));
 }
