@@ -56,13 +56,15 @@ export async function pack(): Promise<Packed> {
   // A run of many files has packed it with Bun for all of them.
   const packedBefore = process.env["ZEROMESH_PACKED"];
   mkdirSync(folders.npm);
-  const { code, text } = await run(["npm", "pack", "--pack-destination", folders.npm], repositoryRoot);
+  const byNpm = ["npm", "pack", "--pack-destination", folders.npm];
+  // What was built to be packed need not be built again.
+  if (packedBefore !== undefined) byNpm.push("--ignore-scripts");
+  const { code, text } = await run(byNpm, repositoryRoot);
   if (code !== 0 && code !== 127) throw new Error(`Exit code ${code}: ${text}`);
   const npm = code === 0;
   if (packedBefore === undefined) {
     mkdirSync(folders.bun);
     const bun = [runtimeProgram("bun"), "pm", "pack", "--destination", folders.bun];
-    // What npm has built need not be built again.
     await mustRun(npm ? [...bun, "--ignore-scripts"] : bun, repositoryRoot);
   } else folders.bun = packedBefore;
   const packed = (folder: string): string => {

@@ -1,6 +1,6 @@
 /**
- * What has to compile and what must not. Nothing here runs: `types_test.ts` compiles it, once as it stands and
- * once without its `@ts-expect-error`, to see that each of them stands for the error it names.
+ * What has to compile and what must not. Nothing here runs: `npm run check` compiles it as it stands, and
+ * `types_test.ts` without its `@ts-expect-error`, to see that each of them stands for the error it names.
  */
 import {
   amHandler,
