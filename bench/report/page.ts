@@ -56,9 +56,9 @@ function howToRun({ data }: PageFiles): string[] {
     "bun run bench/report.ts",
     "```",
     "",
-    "The baselines are no part of the library's installation. C is compiled when there are a compiler and `zmq.h` (Debian:",
-    "`gcc`, `libzmq3-dev`). `zeromq`, `@grpc/grpc-js` and NATS' client are installed on demand below `bench/baseline/` with",
-    "npm; the first two run on Node, NATS needs its server (Debian: `nats-server`). What is missing is skipped, and the output",
+    "The baselines are not installed with the library. C is compiled if there are a compiler and `zmq.h` (Debian: `gcc`,",
+    "`libzmq3-dev`). `zeromq`, `@grpc/grpc-js` and the client of NATS are installed on demand below `bench/baseline/` with npm.",
+    "The first two run on Node. NATS needs its server (Debian: `nats-server`). A missing baseline is skipped, and the output",
     "says so.",
   ];
 }
@@ -67,19 +67,18 @@ function howToRead(): string[] {
   return [
     "## How to read it",
     "",
-    "- Absolute times are those of one machine on one day. Compare inside a table, best by the ratios: ours and the baseline",
-    "  took turns within seconds. A ratio of 1.50 of a rate means half as fast again as the baseline; of a time, half as long",
-    "  again.",
+    "- Absolute times are those of one machine on one day. Compare inside a table, best by the ratios: zeromesh and the",
+    "  baseline took turns within seconds. A ratio of 1.50 means 1.5 times the rate of the baseline, or 1.5 times its time.",
     "- Caller and callee are always two processes on one host, over TCP on 127.0.0.1 or over IPC (Unix domain sockets).",
     "  Bun → Deno is Bun calling Deno.",
     "- Every JavaScript program runs the same measuring loop: one promise per call, the clock read once per call, and the",
     "  size of each answer checked. C is a blocking program: a DEALER and a ROUTER that exchange the same three frames over one",
-    "  connection; for messages without an answer a PUSH and a PULL.",
-    "- The cost curves are over TCP alone: handlers, peers and calls in flight are tables and queues of the library's, above",
-    "  either transport.",
+    "  connection. For messages without an answer it is a PUSH and a PULL.",
+    "- The cost curves are over TCP only. Handlers, peers and calls in flight are tables and queues of the library, which both",
+    "  transports share.",
     "- zeromesh runs with its defaults. The echo handler is a plain `unaryHandler`, the counting one an inline `amHandler`.",
-    "- A call through NATS goes through a broker, gRPC and HTTP bring a protocol of their own: they do more, and are here because",
-    "  they are what one would otherwise take.",
+    "- A call through NATS goes through a broker, and gRPC and HTTP have protocols of their own. They do more, and are included",
+    "  because they are the usual alternatives.",
   ];
 }
 
