@@ -6,7 +6,7 @@ import type { CohortMembership, ItemOutcome } from "../../src/cohort/mod.ts";
 import { contract, type Messenger, ZeromeshError } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { until, within } from "../support/until.ts";
-import { lead, work, workBehindProxy } from "./cohort_kit.ts";
+import { lead, lostSoon, work, workBehindProxy } from "./cohort_kit.ts";
 import { fails, gate } from "./messenger_kit.ts";
 
 const square = contract("square", { input: z.number(), output: z.number() });
@@ -159,7 +159,7 @@ test("items wait for a worker that joins later, and no longer than itemTimeoutMs
 for (const ran of ["no", "maybe"] as const) {
   test(`a lost worker's item ${ran === "maybe" ? "is given to another one" : "fails"} with ran: "${ran}", and nothing else does`, async () => {
     await using t = await leakCheck();
-    const led = await lead(t, { failurePolicy: "continue" });
+    const led = await lead(t, { ...lostSoon, failurePolicy: "continue" });
     const stuck = gate(t);
     const lost = await workBehindProxy(
       t,

@@ -9,10 +9,8 @@ import { acknowledge, amHandler, contract, type Messenger, service } from "../..
 import { leakCheck } from "../support/fixture.ts";
 import { startProxy } from "../support/proxy.ts";
 import { until, within } from "../support/until.ts";
-import { lead, work } from "./cohort_kit.ts";
+import { lead, lostSoon, work } from "./cohort_kit.ts";
 import { fails, gate, thrown } from "./messenger_kit.ts";
-
-const quick = { heartbeatMs: 30, lostAfterMs: 200 } as const;
 
 test("workers given by their ids need not join: their health is their heartbeat, and a closed one has left", async () => {
   await using t = await leakCheck();
@@ -20,14 +18,14 @@ test("workers given by their ids need not join: their health is their heartbeat,
   const workers = [await t.messenger(), await t.messenger()];
   const ids: Messenger["instanceId"][] = [];
   for (const worker of workers) ids.push(await leader.connect(worker.endpoint));
-  const cohort = LeaderWorkerCohort.create(leader, { ...quick, workers: ids });
+  const cohort = LeaderWorkerCohort.create(leader, { ...lostSoon, workers: ids });
   t.defer(async () => void await cohort.close({ timeoutMs: 500 }));
   assert.deepEqual(cohort.workers().map(({ instanceId, rank }) => [instanceId, rank]), [[ids[0], 0], [
     ids[1],
     1,
   ]]);
   await within(cohort.whenComplete(), 1_000);
-  const longer = performance.now() + 2 * quick.lostAfterMs;
+  const longer = performance.now() + 2 * lostSoon.lostAfterMs;
   await until(() => performance.now() > longer && cohort.stats().heartbeats > 10);
   assert.deepEqual(cohort.workers().map(({ state }) => state), ["up", "up"]);
   await workers[0]!.close();
@@ -44,12 +42,12 @@ test("a worker given by its id that is not there yet is waited for; one that was
   const leader = await t.messenger();
   const instanceId = newInstanceId();
   const cohort = LeaderWorkerCohort.create(leader, {
-    ...quick,
+    ...lostSoon,
     workers: [instanceId],
     failurePolicy: "continue",
   });
   t.defer(async () => void await cohort.close({ timeoutMs: 500 }));
-  const longer = performance.now() + 2 * quick.lostAfterMs;
+  const longer = performance.now() + 2 * lostSoon.lostAfterMs;
   await until(() => performance.now() > longer && cohort.stats().missedHeartbeats > 2);
   assert.deepEqual(cohort.workers().map(({ state }) => state), ["up"]);
   const worker = await t.messenger({ instanceId, listen: false });
@@ -66,11 +64,11 @@ test("announceTo() of a worker that was added is taken as its word; ids are chec
   await using t = await leakCheck();
   const leader = await t.messenger();
   const worker = await t.messenger();
-  const cohort = LeaderWorkerCohort.create(leader, { ...quick, size: 1 });
+  const cohort = LeaderWorkerCohort.create(leader, { ...lostSoon, size: 1 });
   t.defer(async () => void await cohort.close({ timeoutMs: 500 }));
   cohort.addWorker(worker.instanceId);
   assert.equal(await worker.announceTo(await worker.connect(leader.endpoint)), true);
-  const longer = performance.now() + 2 * quick.lostAfterMs;
+  const longer = performance.now() + 2 * lostSoon.lostAfterMs;
   await until(() => performance.now() > longer);
   assert.deepEqual(cohort.workers().map(({ state }) => state), ["up"]);
   const other = { name: "other", workers: ["somebody" as Messenger["instanceId"]] };

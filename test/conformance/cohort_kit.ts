@@ -11,7 +11,9 @@ import type { Messenger } from "../../src/mod.ts";
 import type { LeakCheck } from "../support/fixture.ts";
 import { startProxy } from "../support/proxy.ts";
 
-const quick = { heartbeatMs: 30, lostAfterMs: 200 } as const;
+/** For who is to be lost soon: shorter, and a busy machine's pauses would lose others. */
+export const lostSoon = { heartbeatMs: 30, lostAfterMs: 400 } as const;
+const patient = { heartbeatMs: 30, lostAfterMs: 5_000 } as const;
 
 /** A cohort and its leader. */
 export interface Led {
@@ -20,10 +22,10 @@ export interface Led {
   readonly statuses: CohortStatus[];
 }
 
-/** Makes a cohort whose silences are short. */
+/** Makes a cohort that hears of its workers often, and loses none of them without {@link lostSoon}. */
 export async function lead(t: LeakCheck, options: CohortOptions = {}): Promise<Led> {
   const leader = await t.messenger();
-  const cohort = LeaderWorkerCohort.create(leader, { ...quick, ...options });
+  const cohort = LeaderWorkerCohort.create(leader, { ...patient, ...options });
   t.defer(async () => void await cohort.close({ timeoutMs: 500 }));
   const statuses: CohortStatus[] = [];
   void (async () => {

@@ -5,7 +5,7 @@ import { type CohortMembership, joinCohort, LeaderWorkerCohort } from "../../src
 import { amHandler } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { until, within } from "../support/until.ts";
-import { lead, work } from "./cohort_kit.ts";
+import { lead, lostSoon, work } from "./cohort_kit.ts";
 import { fails, gate, keptLog } from "./messenger_kit.ts";
 
 test("a worker whose messenger or place closes has left, under every policy, and the others work on", async () => {
@@ -83,7 +83,7 @@ test("a worker given its leader's id does not follow another instance at that ad
   await using t = await leakCheck();
   const first = await t.messenger();
   const { endpoint } = first;
-  LeaderWorkerCohort.create(first, { heartbeatMs: 30, lostAfterMs: 200 });
+  LeaderWorkerCohort.create(first, lostSoon);
   const worker = await t.messenger({ listen: false });
   const place = await joinCohort(worker, { leader: await worker.connect(endpoint) });
   await first.close();

@@ -6,7 +6,7 @@ import { joinCohort, LeaderWorkerCohort } from "../../src/cohort/mod.ts";
 import { amHandler, contract } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { until, within } from "../support/until.ts";
-import { lead, work } from "./cohort_kit.ts";
+import { lead, lostSoon, work } from "./cohort_kit.ts";
 import { bytes, fails, gate, text, thrown } from "./messenger_kit.ts";
 
 test("the leader adds and removes workers by itself, and cannot remove others", async () => {
@@ -125,7 +125,7 @@ test("a worker and a leader whose only place is taken by a long job are not lost
   await using t = await leakCheck();
   const one = { concurrency: 1, maxInFlightMessages: 4 };
   const leader = await t.messenger(one);
-  const cohort = LeaderWorkerCohort.create(leader, { size: 2, heartbeatMs: 30, lostAfterMs: 200 });
+  const cohort = LeaderWorkerCohort.create(leader, { ...lostSoon, size: 2 });
   t.defer(async () => void await cohort.close({ timeoutMs: 500 }));
   const job = gate(t);
   leader.registerHandler(amHandler("job", () => job.opened));
@@ -143,7 +143,7 @@ test("a worker and a leader whose only place is taken by a long job are not lost
   t.defer(() => other.close());
   const met = Promise.all([place.barrier("start"), other.barrier("start")]);
   await within(met, 2_000);
-  const longer = performance.now() + 500;
+  const longer = performance.now() + 2 * lostSoon.lostAfterMs;
   await until(() => performance.now() > longer);
   assert.deepEqual(cohort.workers().map(({ state }) => state), ["up", "up"]);
   assert.deepEqual([place.signal.aborted, other.signal.aborted], [false, false]);

@@ -13,7 +13,7 @@ import {
 } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { pause, until, within } from "../support/until.ts";
-import { lead, work, workBehindProxy } from "./cohort_kit.ts";
+import { lead, lostSoon, work, workBehindProxy } from "./cohort_kit.ts";
 import { bytes, fails, gate, looksLike, text, thrown } from "./messenger_kit.ts";
 
 test("workers get the ranks 0, 1, 2 as they join, the last one completes the cohort, and one more is refused", async () => {
@@ -285,7 +285,7 @@ test("close() tells the workers in order of rank, waits for their ends, and repo
 
 test("a worker's end may take longer than a silence that would make it lost", async () => {
   await using t = await leakCheck();
-  const led = await lead(t, { size: 2 });
+  const led = await lead(t, { ...lostSoon, size: 2 });
   const held = gate(t);
   let finished = false;
   const onEnding = async (): Promise<void> => {
@@ -296,7 +296,7 @@ test("a worker's end may take longer than a silence that would make it lost", as
   const quick = await work(t, led);
   const ending = led.cohort.close({ reason: "done", timeoutMs: 5_000 });
   await within(quick.place.ended, 1_000);
-  await pause(700); // more than three times the silence
+  await pause(3 * lostSoon.lostAfterMs);
   assert.equal(slow.place.signal.aborted, false);
   held.open();
   assert.ok((await within(ending, 2_000, "the end")).ok);
@@ -325,7 +325,7 @@ test("a worker that has left and come back is awaited at the end, like the other
 test("a worker that is lost ends the cohort, unless the policy says to go on: then the others do", async () => {
   await using t = await leakCheck();
   for (const failurePolicy of ["endAll", "continue"] as const) {
-    const led = await lead(t, { failurePolicy });
+    const led = await lead(t, { ...lostSoon, failurePolicy });
     const gone = await workBehindProxy(t, led);
     const stays = await work(t, led);
     gone.cutOff();
@@ -344,7 +344,7 @@ test("a worker that is lost ends the cohort, unless the policy says to go on: th
 
 test("a replacement gets the lost worker's rank, collectives name the gap until then, and without one it ends", async () => {
   await using t = await leakCheck();
-  const led = await lead(t, { size: 2, failurePolicy: { replaceWithinMs: 700 } });
+  const led = await lead(t, { ...lostSoon, size: 2, failurePolicy: { replaceWithinMs: 700 } });
   const serve = (messenger: Messenger): void =>
     void messenger.registerHandler(unaryHandler("who", () => bytes(messenger.instanceId)));
   const stays = await work(t, led, {}, serve);
@@ -367,7 +367,7 @@ test("a replacement gets the lost worker's rank, collectives name the gap until 
 
 test("a worker whose leader is gone ends after it has asked again for a while", async () => {
   await using t = await leakCheck();
-  const led = await lead(t);
+  const led = await lead(t, lostSoon);
   const { place } = await work(t, led, { rejoinForMs: 100 });
   await led.leader.close();
   assert.match(await within(place.ended, 3_000), /the leader .* was lost/);

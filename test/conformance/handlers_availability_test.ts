@@ -540,7 +540,7 @@ test("announceTo() makes a member of the cohort that waits, whose health is its 
   const cohort = LeaderWorkerCohort.create(leader, {
     size: 2,
     heartbeatMs: 50,
-    lostAfterMs: 400,
+    lostAfterMs: 5_000,
     failurePolicy: "continue",
   });
   t.defer(() => void cohort.close({ timeoutMs: 1 }));

@@ -46,7 +46,7 @@ const runs: readonly [how: Loop, sender: RuntimeName, receiver: RuntimeName][] =
   ["count", self, other],
   ["fail", self, self],
 ];
-// Daily each on one of the runtimes that watch, since this file runs alone; all on both with --long.
+// Daily each on one of the runtimes that watch, because they take long; all on both with --long.
 const daily = runs.filter((_, i) => longRun || i % 2 === (currentRuntime === "bun" ? 0 : 1));
 
 for (const [how, sender, receiver] of daily) {

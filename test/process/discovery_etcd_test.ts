@@ -141,6 +141,8 @@ test("etcd: instances of four processes, 50 a second, are reached by id and by s
   const folded = fold(reader.watch("resize", { signal: stop.signal }));
   await until(() => folded.initials === 1);
   await Promise.all(registrars.map((one) => one.waitForLine("READY")));
+  // How long etcd took to take in each of them.
+  const puts: number[] = [];
   const delays = { byId: [] as number[], byService: [] as number[] };
   const begun = performance.now();
   let registeredFor = 0;
@@ -149,9 +151,10 @@ test("etcd: instances of four processes, 50 a second, are reached by id and by s
     const calls: Promise<void>[] = [];
     const early = new Map<number, Promise<string>>();
     for await (const line of registrar.stdout) {
-      const [word, number, id, at] = line.split(" ");
+      const [word, number, id, at, took] = line.split(" ");
       if (word !== "REGISTERED") continue;
       const registeredAt = Number(at);
+      puts.push(Number(took));
       registeredFor = performance.now() - begun;
       const follow = async (answer: Promise<string>, into: number[]): Promise<void> => {
         assert.equal(await answer, id);
@@ -178,7 +181,12 @@ test("etcd: instances of four processes, 50 a second, are reached by id and by s
     );
     // Of a few, on a machine that does other things too, the slowest are no measure.
     const share = longRun ? 0.95 : 0.5;
-    assert.ok(at(of, share) <= 100, `${how}: ${100 * share} % were reached within ${at(of, share)} ms`);
+    // A machine that is busy makes etcd slow too, and whoever asks it.
+    const bound = 100 + 4 * at(puts, share);
+    assert.ok(
+      at(of, share) <= bound,
+      `${how}: ${100 * share} % were reached within ${at(of, share)} ms, and not within ${bound} ms`,
+    );
   }
   assert.deepEqual([delays.byId.length, delays.byService.length], [total, 4 * Math.ceil((each - 1) / 10)]);
   await until(() => folded.seen.size === total, {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { dropReasons } from "../../src/mod.ts";
 import { temporaryFolder } from "../support/discovery_peers.ts";
-import { leakCheck } from "../support/fixture.ts";
+import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { systemPayloads } from "../support/hostile_system.ts";
 import { prng } from "../support/prng.ts";
 import { longRun } from "../support/runtime.ts";
@@ -18,11 +18,13 @@ import {
   hostileProgram,
   latencies,
   statsOf,
+  type Victim,
   victim,
 } from "../support/victim.ts";
 import { hasVitals, vitals } from "../support/vitals.ts";
 
-const frames = longRun ? 10_000_000 : 100_000;
+// Each run has frames of its own.
+const frames = longRun ? 10_000_000 : 50_000;
 const netPermissions = ["--allow-ffi", "--allow-read", "--allow-env", "--allow-net=127.0.0.1,localhost"];
 
 test(
@@ -34,27 +36,16 @@ test(
     const warm = t.use(spawnScript(hostileProgram, ["frames", one.endpoint, "20000", String(seed + 1)]));
     await latencies(one, () => warm.ended !== undefined);
     const before = hasVitals ? await vitals(one.child.pid) : null;
-    const attacker = t.use(
-      spawnScript(hostileProgram, ["frames", one.endpoint, String(frames), String(seed)]),
-    );
-    const took = await latencies(one, () => attacker.ended !== undefined);
-    assert.match(attacker.outputText, /^done \d+$/m, attacker.errorText);
-    assertSoon(`${frames} hostile frames`, took);
-    let [dropped, told, unseen] = [0, "", [""]];
-    // What came last is handled when the attacker is gone already.
-    await until(async () => {
-      const { drops } = (await statsOf(one)).transport;
-      dropped = Object.values(drops).reduce((sum, count) => sum + count, 0);
-      told = JSON.stringify(drops);
-      unseen = dropReasons.filter((reason) => drops[reason] === undefined);
-      return dropped > frames / 4 && unseen.length <= 1;
-    }, {
-      timeoutMs: 10_000,
-      intervalMs: 20,
-      message: () => `${dropped} drops of ${frames} frames to be more, for every reason but ${unseen.join()}`,
-    });
+    const [dropped, told] = await attack(t, one, frames, seed);
+    assert.ok(dropped > frames / 4, `${dropped} drops of ${frames} frames`);
+    // What breaks a connection takes along what was still under way on it: a rare frame may need another attack.
+    let unseen = await unseenReasons(one);
+    for (let again = 0; again < 3 && unseen.length > 0; again++) {
+      await attack(t, one, 20_000, seed + 2 + again);
+      unseen = await unseenReasons(one);
+    }
     console.log(`# dropped ${dropped}: ${told}`);
-    assert.deepEqual(unseen, ["headersEncoding"], "reasons for which nothing was dropped");
+    assert.deepEqual(unseen, [], "reasons for which nothing was dropped");
     // A stranger's unknown handlers are answered, and the answers have nowhere to go: neither may pile up.
     if (before === null) return;
     await assertGrownAtMost(one, before, 128);
@@ -65,6 +56,30 @@ test(
     });
   },
 );
+
+/** Has a process send frames, with good calls beside it; how many were dropped since the victim began, and why. */
+async function attack(t: LeakCheck, one: Victim, count: number, seed: number): Promise<[number, string]> {
+  const attacker = t.use(spawnScript(hostileProgram, ["frames", one.endpoint, String(count), String(seed)]));
+  const took = await latencies(one, () => attacker.ended !== undefined);
+  assert.match(attacker.outputText, /^done \d+$/m, attacker.errorText);
+  assertSoon(`${count} hostile frames`, took);
+  // What came last is handled when the attacker is gone already.
+  let [dropped, told] = [-1, ""];
+  await until(async () => {
+    const { drops } = (await statsOf(one)).transport;
+    const now = Object.values(drops).reduce((sum, of) => sum + of, 0);
+    const still = now === dropped;
+    [dropped, told] = [now, JSON.stringify(drops)];
+    return still || (await unseenReasons(one)).length === 0;
+  }, { timeoutMs: 10_000, intervalMs: 100, message: () => `an end of the drops, ${dropped} by now` });
+  return [dropped, told];
+}
+
+/** The reasons for which a victim has dropped nothing yet; header maps that are no MessagePack reach nobody here. */
+async function unseenReasons(one: Victim): Promise<string[]> {
+  const { drops } = (await statsOf(one)).transport;
+  return dropReasons.filter((reason) => reason !== "headersEncoding" && drops[reason] === undefined);
+}
 
 /** What became of connections that speak something else. */
 interface BrokenHandshakes {

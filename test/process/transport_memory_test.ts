@@ -131,7 +131,7 @@ async function callsOfTheKilled(t: LeakCheck, client: Messenger): Promise<void> 
   assert.deepEqual([left.pending, transport.queuedMessages, transport.queuedBytes], [0, 0, 0]);
 }
 
-const minutes = longRun ? 8 : 0.05;
+const minutes = longRun ? 8 : 0.03;
 test(
   `traffic of every kind for ${minutes} minutes ends as it should, and memory stops growing`,
   { skip },

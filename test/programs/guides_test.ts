@@ -52,42 +52,41 @@ function sourceOf(document: string, block: Block): string {
   return programOf(block.text).replaceAll(/\bport: \d+/g, "port: 0");
 }
 
-const outputs = new Map<string, Promise<Map<number, string>>>();
+const outputs = new Map<string, Promise<Map<string, string>>>();
 
 /**
- * What the snippets of a document print on a runtime, by their lines: those that may do the same run in one process,
+ * What the snippets of all documents print on a runtime, by their names: those that may do the same run in one process,
  * one after the other.
  */
-function outputsOf(
-  document: string,
-  runtime: RuntimeName,
-  permissions: readonly string[],
-): Promise<Map<number, string>> {
-  const key = [document, runtime, ...permissions].join(" ");
+function outputsOf(runtime: RuntimeName, permissions: readonly string[]): Promise<Map<string, string>> {
+  const key = [runtime, ...permissions].join(" ");
   const known = outputs.get(key);
   if (known !== undefined) return known;
-  const made = runSnippets(document, runtime, permissions);
+  const made = runSnippets(runtime, permissions);
   outputs.set(key, made);
   return made;
 }
 
 async function runSnippets(
-  document: string,
   runtime: RuntimeName,
   permissions: readonly string[],
-): Promise<Map<number, string>> {
-  await writeSnippets(document);
-  const lines = snippetsOf(document).filter(({ note, text }) =>
-    note === "" && permissionsOf(text).join() === permissions.join()
-  ).map(({ line }) => line);
-  const text = lines.map((line) => `console.log("--- line ${line}");\nawait import("./line_${line}.ts");\n`);
-  const name = `${runtime}_${permissions.length}_snippets.ts`;
-  const script = (await project()).write(`${folderOf(document)}/${name}`, text.join(""));
+): Promise<Map<string, string>> {
+  const names: string[] = [];
+  for (const document of documents) {
+    await writeSnippets(document);
+    for (const block of snippetsOf(document)) {
+      if (block.note === "" && permissionsOf(block.text).join() === permissions.join()) {
+        names.push(pathOf(document, block));
+      }
+    }
+  }
+  const text = names.map((name) => `console.log("--- ${name}");\nawait import("./${name}");\n`);
+  const script = (await project()).write(`${runtime}_${permissions.length}_snippets.ts`, text.join(""));
   const output = await mustRun(scriptCommand(runtime, script, { permissions }), (await project()).folder);
-  const parts = output.split(/^--- line (\d+)$/m).slice(1);
-  return new Map(lines.map((line, index) => {
-    assert.equal(Number(parts[2 * index]), line, output);
-    return [line, parts[2 * index + 1]!.trim()];
+  const parts = output.split(/^--- (.+)$/m).slice(1);
+  return new Map(names.map((name, index) => {
+    assert.equal(parts[2 * index], name, output);
+    return [name, parts[2 * index + 1]!.trim()];
   }));
 }
 
@@ -137,7 +136,7 @@ for (const document of documents) {
   for (const [block, runtime] of snippets.flatMap((one) => allRuntimes.map((name) => [one, name] as const))) {
     if (block.note !== "") continue;
     test(`${document}: the snippet in line ${block.line} prints what it says (${runtime})`, async () => {
-      const output = (await outputsOf(document, runtime, permissionsOf(block.text))).get(block.line)!;
+      const output = (await outputsOf(runtime, permissionsOf(block.text))).get(pathOf(document, block))!;
       const said = outputSaidBy(block.text);
       if (said.length > 0) assert.deepEqual(output.split("\n"), said);
       else if (block.text.includes(".status()")) assert.match(output, /is gone/);

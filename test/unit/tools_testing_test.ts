@@ -107,7 +107,9 @@ describe("planJobs() for a whole run", () => {
 
   test("lets only small files share", () => {
     const shared = planJobs(selection).filter(({ files }) => files.length > 1);
-    expect(new Set(shared.map(({ ring }) => ring.name))).toEqual(new Set(["unit", "conformance"]));
+    expect(new Set(shared.map(({ ring }) => ring.name))).toEqual(
+      new Set(["unit", "process", "conformance"]),
+    );
     const all = new Set(shared.flatMap(({ files }) => files));
     expect([...lonelyFiles, ...busyFiles].filter((file) => all.has(file))).toEqual([]);
     expect([...all].filter((file) => /\/(?:ffi|zmq)_/.test(file))).toEqual([]);
@@ -136,6 +138,30 @@ describe("runInLanes()", () => {
     await end("d", ["alone"]);
     await end("alone", ["wide"]);
     await end("wide", []);
+    await over;
+  });
+
+  test("runs one wide job at a time beside small ones, and more when no small one is left", async () => {
+    const sizes: Record<string, number> = { a: 1, b: 1, v: 2, c: 1, w: 2, x: 2, d: 1, alone: Infinity };
+    const running = new Map<string, () => void>();
+    const over = runInLanes(Object.keys(sizes), 4, (name) => sizes[name]!, async (name) => {
+      await new Promise<void>((resolve) => running.set(name, resolve));
+      running.delete(name);
+    });
+    const end = async (name: string, left: readonly string[]): Promise<void> => {
+      running.get(name)!();
+      for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+      expect([...running.keys()]).toEqual([...left]);
+    };
+    expect([...running.keys()]).toEqual(["v", "a", "b"]);
+    await end("a", ["v", "b", "c"]);
+    await end("v", ["b", "c", "w"]);
+    await end("b", ["c", "w", "d"]);
+    await end("c", ["w", "d"]);
+    await end("d", ["w", "x"]);
+    await end("w", ["x"]);
+    await end("x", ["alone"]);
+    await end("alone", []);
     await over;
   });
 

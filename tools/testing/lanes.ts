@@ -4,8 +4,9 @@ import { availableParallelism } from "node:os";
 export const laneCount: number = Math.min(8, 2 * Math.max(1, availableParallelism()));
 
 /**
- * Runs jobs in parallel, in order as far as there is room. A job that needs more lanes than are free waits until no
- * smaller one is left, so jobs that run alone come last.
+ * Runs jobs in parallel, in order as far as there is room. Of the jobs that need several lanes, but not all, one runs at
+ * any time beside smaller jobs, for which its lanes are kept free; more of them run at once when no smaller job is left.
+ * Jobs that need all lanes come last.
  *
  * @param jobs The jobs.
  * @param lanes Number of lanes.
@@ -20,18 +21,31 @@ export async function runInLanes<J>(
 ): Promise<void> {
   const waiting = [...jobs];
   const running = new Set<Promise<void>>();
+  const sizeOf = (job: J): number => Math.min(lanesOf(job), lanes);
+  const isWide = (job: J): boolean => sizeOf(job) > 1 && sizeOf(job) < lanes;
   let free = lanes;
+  let wide = 0;
+  const nextFitting = (): number => {
+    const first = wide > 0 ? -1 : waiting.findIndex(isWide);
+    if (first >= 0) return sizeOf(waiting[first]!) <= free ? first : -1;
+    const small = waiting.findIndex((job) => sizeOf(job) === 1);
+    const next = small >= 0 ? small : waiting.findIndex((job) => sizeOf(job) <= free);
+    return next >= 0 && sizeOf(waiting[next]!) <= free ? next : -1;
+  };
   while (waiting.length > 0 || running.size > 0) {
-    const next = waiting.findIndex((job) => Math.min(lanesOf(job), lanes) <= free);
+    const next = nextFitting();
     if (next < 0) {
       await Promise.race(running);
       continue;
     }
     const [job] = waiting.splice(next, 1) as [J];
-    const taken = Math.min(lanesOf(job), lanes);
+    const taken = sizeOf(job);
+    const counted = isWide(job) ? 1 : 0;
     free -= taken;
+    wide += counted;
     const ended = run(job).finally(() => {
       free += taken;
+      wide -= counted;
       running.delete(ended);
     });
     running.add(ended);

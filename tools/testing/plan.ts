@@ -26,7 +26,7 @@ export interface Ring {
 export const rings: readonly Ring[] = [
   { name: "unit", runtimes: ["bun"], together: 20 },
   { name: "programs", runtimes: ["bun", "deno"], once: true },
-  { name: "process", runtimes: ["bun", "deno"] },
+  { name: "process", runtimes: ["bun", "deno"], together: 3 },
   { name: "deno", runtimes: ["deno"] },
   { name: "interop", runtimes: ["bun", "deno"] },
   { name: "conformance", runtimes: ["bun", "deno"], together: 8 },
@@ -72,8 +72,6 @@ const paths = (names: readonly string[]): ReadonlySet<string> =>
 /** Files that measure speed or processor time, so that no other file may run beside them. */
 export const lonelyFiles = paths([
   "conformance/ffi_memory",
-  "conformance/zmq_reactor",
-  "process/credit",
   "process/transport_flow",
 ]);
 
@@ -81,10 +79,10 @@ export const lonelyFiles = paths([
 export const busyFiles = paths([
   "conformance/ffi_waiter",
   "conformance/messenger_load",
+  "conformance/zmq_reactor",
   "process/cohort_freeze",
-  "process/discovery_etcd",
+  "process/credit",
   "process/hostile",
-  "process/links_loss",
   "process/transport_clients",
   "process/transport_huge",
   "process/transport_memory",
@@ -99,8 +97,22 @@ export const packageFiles = paths([
   "programs/readme",
 ]);
 
+const apartNames = [
+  "descriptors",
+  "discovery_etcd",
+  "ending",
+  "links_lifetime",
+  "options_everywhere",
+  "support",
+  "tools_\\w+",
+  "transport_in_worker",
+  "types",
+  "wire_fuzz",
+  "worker_terminated",
+];
+
 /** Files that count the resources of their process, or keep it busy: they need a process of their own. */
-const apart = /\/(?:ffi|zmq)_|\/(?:support|options_everywhere|tools_\w+|types|wire_fuzz)_test\.ts$/;
+const apart = new RegExp(`/(?:(?:ffi|zmq)_.*|(?:${apartNames.join("|")})_test\\.ts)$`);
 
 /** The lanes that a job needs: all if it must run alone. */
 export function lanesOf({ files }: Job): number {

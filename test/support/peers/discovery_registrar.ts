@@ -1,6 +1,7 @@
 /**
  * A process that registers many instances in etcd: `discovery_registrar.ts URL NAME COUNT EVERY_MS`. It says `READY`,
- * begins at the first line of input, and says `REGISTERED number id time` of each, the time being that of the clock.
+ * begins at the first line of input, and says `REGISTERED number id time took` of each: the time of the clock, and how
+ * many milliseconds etcd took for it.
  * All offer `resize`, and each tenth one a service of its own, `NAME-number`. All close on SIGTERM.
  */
 import process from "node:process";
@@ -15,11 +16,13 @@ async function register(number: number, before: Promise<Messenger> | undefined):
   const services = number % 10 === 1 ? ["resize", `${name}-${number}`] : ["resize"];
   const messenger = await Messenger.create({ discovery, services });
   messenger.registerHandler(unaryHandler("whoami", () => new TextEncoder().encode(messenger.instanceId)));
+  const began = performance.now();
   await messenger.announce();
   const announcedAt = Date.now();
+  const took = Math.round(performance.now() - began);
   // In their order, whichever etcd took first.
   await before;
-  console.log(`REGISTERED ${number} ${messenger.instanceId} ${announcedAt}`);
+  console.log(`REGISTERED ${number} ${messenger.instanceId} ${announcedAt} ${took}`);
   return messenger;
 }
 
