@@ -12,7 +12,7 @@ import { type FullStats, statMetrics } from "./stat_metrics.ts";
 const reactorMetrics = numbersOf((reactor: FullStats["transport"]["reactor"]) => reactor, "reactor_", {
   messages: ["counter", "messages", "Messages read by the thread's pump."],
   wakes: ["counter", "wakes", "Times that the pump's wait ended."],
-  idleWakes: ["counter", "wakes", "Of these, those that found nothing to do."],
+  idleWakes: ["counter", "wakes", "Of these, the ones that found nothing to do."],
   parks: ["counter", "waits", "Waits of the pump that were started."],
   slices: ["counter", "waits", "Short waits on the thread under dense traffic."],
 });

@@ -62,7 +62,7 @@ export function statMetrics(limit: LabelLimit): readonly StatMetric<FullStats>[]
       "counter",
       "handler_messages",
       "messages",
-      "Messages for a handler that are done, by how they ended.",
+      "Messages for a handler that are done, by outcome.",
       ["handler", "outcome"],
       ({ handlers }, observe) => {
         for (const [name, counts] of Object.entries(handlers.byHandler)) {
@@ -71,7 +71,7 @@ export function statMetrics(limit: LabelLimit): readonly StatMetric<FullStats>[]
       },
     ),
     byHandler("counter", "started", "Messages for which a handler's function was called.", "started"),
-    byHandler("counter", "dropped", "Messages rejected that nobody waits for.", "dropped"),
+    byHandler("counter", "dropped", "Rejected messages without an answer.", "dropped"),
     byHandler("gauge", "in_flight", "Messages that a handler is working on.", "inFlight"),
     byHandler("gauge", "queued", "Messages that wait for their turn at a handler.", "queued"),
     ...numbersOf((s: FullStats) => s.handlers, "dispatch_", {
@@ -97,13 +97,13 @@ export function statMetrics(limit: LabelLimit): readonly StatMetric<FullStats>[]
       ignored: ["counter", "messages", "Credit messages that could not be true."],
     }),
     ...numbersOf((s: FullStats) => s.acks, "acks_", {
-      waiting: ["gauge", "acks", "ACKs by id that are waited for."],
+      waiting: ["gauge", "acks", "Open waits for ACKs by id."],
     }),
     labelled(
       "counter",
       "acks",
       "acks",
-      "ACKs by id that came, by what became of them.",
+      "ACKs by id that arrived, by outcome.",
       ["outcome"],
       ({ acks }, observe) => {
         for (const outcome of ackOutcomes) observe(acks[outcome], outcome);
@@ -117,7 +117,7 @@ export function statMetrics(limit: LabelLimit): readonly StatMetric<FullStats>[]
       "gauge",
       "transport_connections",
       "connections",
-      "Connections, by who dialled.",
+      "Connections, by the side that dialled.",
       ["direction"],
       ({ transport }, observe) => {
         observe(transport.dialled, "dialled");
@@ -144,7 +144,7 @@ export function statMetrics(limit: LabelLimit): readonly StatMetric<FullStats>[]
       backlogMessages: [
         "gauge",
         "messages",
-        "Messages that have come and wait for their turn behind others that take long.",
+        "Messages that wait behind slow ones of their sender.",
         "backlog",
       ],
       blocked: ["counter", "times", "Times that a high-water mark made a message wait."],
@@ -174,7 +174,7 @@ export function statMetrics(limit: LabelLimit): readonly StatMetric<FullStats>[]
       triggered: ["counter", "events", "Of these, triggered."],
       poisoned: ["counter", "events", "Of these, poisoned."],
       pending: ["gauge", "events", "Of these, pending."],
-      history: ["gauge", "events", "Reasons and values kept for those who ask late."],
+      history: ["gauge", "events", "Reasons and values kept for late awaiters."],
       forgotten: ["counter", "events", "Reasons and values forgotten for want of room."],
     }),
     ...numbersOf((s: FullStats) => s.events, "events_", {
@@ -183,8 +183,8 @@ export function statMetrics(limit: LabelLimit): readonly StatMetric<FullStats>[]
     ...numbersOf((s: FullStats) => s.events?.subscribers, "events_", {
       subscribers: ["gauge", "subscriptions", "Subscriptions of other instances."],
       refused: ["counter", "subscriptions", "Subscriptions refused for want of room.", "subscribers_refused"],
-      foreign: ["counter", "messages", "Messages about events from those who may not send them."],
-      malformed: ["counter", "messages", "Messages about events that are none."],
+      foreign: ["counter", "messages", "Messages about events from instances that may not send them."],
+      malformed: ["counter", "messages", "Malformed messages about events."],
     }),
     ...numbersOf((s: FullStats) => s.events?.remote, "events_remote_", {
       subscriptions: ["gauge", "events", "Events of other instances that are awaited.", "awaited"],

@@ -196,8 +196,14 @@ function addServiceChecks(add: Add, divided: boolean): void {
     const [empty, name] = [someName(), someName()];
     const id = newInstanceId();
     await scene.registerService(services, name, id);
-    expect(sameIds(initial(await scene.watch(services, empty).next()), []), "nobody was newPeer");
-    expect(sameIds(initial(await scene.watch(services, name).next()), [id]), "it did not tell who is there");
+    expect(
+      sameIds(initial(await scene.watch(services, empty).next()), []),
+      "an instance was listed before any had registered",
+    );
+    expect(
+      sameIds(initial(await scene.watch(services, name).next()), [id]),
+      "it did not report the present instances",
+    );
   });
   add("a watch reports each instance that comes and goes once", async (scene) => {
     const [one, other] = [await scene.services(), await scene.services()];
@@ -206,9 +212,9 @@ function addServiceChecks(add: Add, divided: boolean): void {
     initial(await watch.next());
     const id = newInstanceId();
     const registration = await one.registerService(name, id);
-    expect(tells(await watch.next(), "added", id), "it did not tell who came");
+    expect(tells(await watch.next(), "added", id), "it did not report the new instance");
     await registration.unregister();
-    expect(tells(await watch.next(), "removed", id), "it did not tell who went");
+    expect(tells(await watch.next(), "removed", id), "it did not report the removed instance");
   });
   add("folding a watch gives the final state, without an event twice", async (scene) => {
     const [one, other] = [await scene.services(), await scene.services()];
@@ -237,7 +243,7 @@ function addServiceChecks(add: Add, divided: boolean): void {
     initial(await watch.next());
     const next = watch.next();
     stop.abort();
-    expect((await next).done === true, "it went on");
+    expect((await next).done === true, "it did not end");
   });
   if (!divided) return;
   add("services registered elsewhere are not seen", async (scene) => {

@@ -27,7 +27,7 @@ export class OwnerSearches {
     if (this.#waiting >= this.#limit) {
       throw new ZeromeshError(
         "LIMIT_REACHED",
-        `Cannot find out who owns event ${handle}: ${this.#waiting} others wait for discovery, which is the limit ` +
+        `Cannot find the owner of event ${handle}: ${this.#waiting} searches wait for discovery, which is the limit ` +
           "(maxSubscriptions)",
         { ran: "no" },
       );
@@ -40,9 +40,9 @@ export class OwnerSearches {
       if (!(error instanceof ZeromeshError) || error.code !== "TIMEOUT") throw error;
       throw new ZeromeshError(
         "TIMEOUT",
-        `Discovery did not say within ${options.timeoutMs} ms who owns event ${handle} (worker id ${
+        `Discovery did not find the owner of event ${handle} (worker id ${
           ownerOf(handle)
-        })`,
+        }) within ${options.timeoutMs} ms`,
         { ran: "no", details: { handle: String(handle) } },
       );
     } finally {

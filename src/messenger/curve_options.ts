@@ -48,7 +48,7 @@ export function resolveCurve(curve: CurveOptions, guard: Guard, clock: Clock): C
   for (const key of allow) {
     if (isCurveKey(key)) continue;
     throw new TypeError(
-      `Cannot create a messenger: curve.allow holds ${describeValue(key)}, which is no key`,
+      `Cannot create a messenger: curve.allow holds ${describeValue(key)}, which is not a key`,
     );
   }
   const allowed = new Set(allow);

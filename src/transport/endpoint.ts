@@ -27,7 +27,7 @@ export function parseEndpoint(text: string, purpose: "listen" | "dial"): Endpoin
     );
   };
   if (typeof text !== "string") {
-    throw new TypeError(`Cannot ${verb} an endpoint that is no string (got ${typeof text})`);
+    throw new TypeError(`Cannot ${verb} an endpoint that is not a string (got ${typeof text})`);
   }
   // C would end the text there, which is another address.
   if (text.includes("\0")) return refuse("it holds a NUL");

@@ -26,7 +26,7 @@ export async function requireFreePath(context: Context, clock: Clock, path: stri
   if (holdsSomethingElse(path)) {
     throw new ZeromeshError(
       "ENDPOINT_INVALID",
-      `Cannot listen on ipc://${path}: something that is no socket lies there; choose another path`,
+      `Cannot listen on ipc://${path}: the file at the path is not a socket; choose another path`,
       { details: { endpoint: `ipc://${path}` } },
     );
   }

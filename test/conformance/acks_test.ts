@@ -211,7 +211,7 @@ test("late, duplicate, foreign and unknown ACKs are counted and logged, and dist
     "unknown",
   ]);
   assert.deepEqual(warnings[4], {
-    message: "an ACK ends nothing",
+    message: "an ACK arrived that no wait expects",
     why: "foreign",
     id: bound.id,
     peer: stranger.instanceId,

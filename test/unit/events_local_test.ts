@@ -275,7 +275,7 @@ test("a participant that gives up breaks the barrier's round for all, and the ne
 test("a barrier refuses participants that expect another number, and too many barriers", async () => {
   const events = EventManager.local({ maxBarriers: 1 });
   const waiting = events.barrier("start", 2).arrive();
-  await assert.rejects(events.barrier("start", 3).arrive(), { code: "PAYLOAD_INVALID", message: /for 2/ });
+  await assert.rejects(events.barrier("start", 3).arrive(), { code: "PAYLOAD_INVALID", message: /gave 2$/ });
   await assert.rejects(events.barrier("other", 2).arrive(), {
     code: "LIMIT_REACHED",
     message: /maxBarriers/,

@@ -246,7 +246,7 @@ export class Acks {
   #useless(why: "late" | "duplicate" | "foreign" | "unknown", id: string, peer: InstanceId | null): void {
     this.#counters[why]++;
     const who = peer === null ? null : this.#core.connections.peers.textOf(peer);
-    this.#logger.warn("an ACK ends nothing", { why, id, peer: who });
+    this.#logger.warn("an ACK arrived that no wait expects", { why, id, peer: who });
   }
 
   /** How ACKs that still come for it are counted. */

@@ -172,7 +172,7 @@ export class Outgoing {
     if (msgpack && !session.msgpack) {
       throw new ZeromeshError(
         "PEER_LACKS_FEATURE",
-        `Cannot call "${handler}": its contract uses MessagePack, which ${session.who} does not speak`,
+        `Cannot call "${handler}": its contract uses MessagePack, which ${session.who} does not support`,
         { peer: session.peer?.instanceId, handler },
       );
     }

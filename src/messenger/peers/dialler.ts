@@ -310,12 +310,12 @@ function otherId(endpoint: string, expected: Expected, id: InstanceId): Zeromesh
   return expected.unmet
     ? new ZeromeshError(
       "IDENTITY_MISMATCH",
-      `Instance ${id} answers at ${endpoint}, and not ${expected.who}, which was registered with that address`,
+      `Instance ${id} answers at ${endpoint}, which was registered as the address of ${expected.who}`,
       { peer, details },
     )
     : new ZeromeshError(
       "PEER_REPLACED",
-      `Another instance (${id}) answers at ${endpoint}, where ${expected.who} used to be`,
+      `Another instance (${id}) answers at ${endpoint}, the former address of ${expected.who}`,
       { peer, details },
     );
 }
