@@ -206,6 +206,10 @@ export class CorePort implements SystemPort {
     return this.#parts.client.system(name, to, { ...wait, payload });
   }
 
+  async amSend(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<void> {
+    await this.#parts.client.system(name, to, { ...wait, payload, kind: ResponseKind.fire, admitted: true });
+  }
+
   async sync(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<void> {
     await this.#parts.client.system(name, to, { ...wait, payload, kind: ResponseKind.ack });
   }

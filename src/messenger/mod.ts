@@ -115,6 +115,7 @@ export { type DestinationRouter, type RouterHost, type ToDestination } from "./c
 export { type CallStats } from "./calls/call_stats.ts";
 export { type CreditStats } from "./credit/send_credit.ts";
 export { type Failure } from "./handlers/replies.ts";
+export { type SystemHandlerOptions } from "./handlers/registry.ts";
 export {
   type PeerWatcher,
   type SystemMessage,

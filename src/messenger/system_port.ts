@@ -13,7 +13,7 @@ export interface SystemMessage {
   readonly handlerName: string;
   /** The payload as it lies in the receive buffer. */
   readonly lentPayload: Uint8Array;
-  /** The same, without a view of its own. */
+  /** The same, without a view of its own; gone for a message that had to wait for its turn. */
   readonly lent: Pick<InboundMessage, "source" | "payloadStart" | "payloadEnd">;
   /** Whether both ends of its connection speak a feature. */
   supports(feature: Feature): boolean;
@@ -79,7 +79,7 @@ export interface SystemPort {
   /**
    * Registers a handler whose name starts with `_`; disposing the result unregisters it.
    *
-   * @throws {ZeromeshError} `HANDLER_EXISTS`.
+   * @throws {ZeromeshError} `HANDLER_EXISTS`, `LIMIT_REACHED`.
    */
   handle(
     name: string,
@@ -149,6 +149,14 @@ export interface SystemPort {
   beforeCalls(run: () => void): Disposable;
   /** Calls a system handler; its answer as bytes. */
   call(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<Uint8Array>;
+  /**
+   * Sends a message that nobody answers to a system handler with the admission of a user's. As `amSend` it waits, as long as
+   * `overflow` and `wait` say, for room and for credit, and resolves when the peer's queue holds it. Towards a peer without
+   * feature `admission` it needs no credit.
+   *
+   * @param payload Is not changed any more.
+   */
+  amSend(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<void>;
   /** Calls a system handler that has no answer; resolves when it has run. */
   sync(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<void>;
   /** Confirms a message under the id that its payload named; `failure` refuses it. `payload` is lent. */

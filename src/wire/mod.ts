@@ -53,6 +53,7 @@ export {
   requestSize,
   ResponseKind,
   validateHandlerName,
+  withCredit,
   withoutAnswer,
 } from "./request.ts";
 export { maxCachedNameBytes, NameCache, nameCacheDefaults, type NameCacheOptions } from "./names.ts";

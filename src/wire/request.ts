@@ -18,6 +18,12 @@ export type ResponseKind = 0 | 1 | 2;
  */
 export const withoutAnswer = 0x80;
 
+/**
+ * Set beside {@link ResponseKind}.fire when a message for a handler of the system's has used up credit, towards peers with
+ * feature `admission`. Messages for handlers of users always have.
+ */
+export const withCredit = 0x40;
+
 /** The version byte every request header starts with. */
 export const requestSchemaVersion = 1;
 
@@ -35,7 +41,7 @@ const fixedBytes = 22;
  * | offset | bytes | content |
  * |---|---|---|
  * | 0 | 1 | schema version, 1 |
- * | 1 | 1 | {@link ResponseKind}, and {@link withoutAnswer} |
+ * | 1 | 1 | {@link ResponseKind}, {@link withoutAnswer} and {@link withCredit} |
  * | 2 | 16 | {@link ResponseId} |
  * | 18 | 2 | length n of the handler name, 1 to 65 535 |
  * | 20 | n | handler name, UTF-8 |
@@ -50,8 +56,8 @@ const fixedBytes = 22;
 export class RequestHeader implements ResponseId {
   /** The awaited reply. */
   kind: ResponseKind = 0;
-  /** Whether the caller's contract has no answer. */
-  am = false;
+  /** The second byte: {@link kind}, with {@link withoutAnswer} and {@link withCredit}. */
+  said = 0;
   /** Low half of the requester's worker id. */
   id0 = 0;
   /** High half of the requester's worker id. */
@@ -72,6 +78,21 @@ export class RequestHeader implements ResponseId {
   /** Whether it is for a handler of the system's. */
   get system(): boolean {
     return isSystemName(this.name);
+  }
+
+  /** Whether the caller's contract has no answer. */
+  get am(): boolean {
+    return this.said >= withoutAnswer;
+  }
+
+  /** Whether it has used up credit although it is for a handler of the system's. */
+  get credited(): boolean {
+    return (this.said & withCredit) !== 0;
+  }
+
+  /** Whether it has used up credit. */
+  get usesCredit(): boolean {
+    return this.kind === ResponseKind.fire && (this.credited || !this.system);
   }
 }
 
@@ -100,10 +121,11 @@ export function decodeRequest(
   if (end - start < fixedBytes || end > bytes.length) return "headerTruncated";
   if (bytes[start] !== requestSchemaVersion) return "schemaVersion";
   const said = bytes[start + 1] as number;
-  const am = said >= withoutAnswer;
-  const kind = am ? said - withoutAnswer : said;
-  // A caller that awaits a result has a contract with an answer.
-  if (kind > (am ? ResponseKind.ack : ResponseKind.unary)) return "responseType";
+  const kind = said & 0x3f;
+  // A caller that awaits a result has a contract with an answer, and only a message that nobody answers uses up credit.
+  if (said < withCredit) {
+    if (kind > ResponseKind.unary) return "responseType";
+  } else if (kind > ((said & withCredit) === 0 ? ResponseKind.ack : ResponseKind.fire)) return "responseType";
   readResponseId(view, start + 2, out);
   const nameBytes = view.getUint16(start + 18, true);
   if (nameBytes === 0) return "nameEmpty";
@@ -117,7 +139,7 @@ export function decodeRequest(
   const name = names.decode(bytes, start + 20, nameEnd);
   if (name === null) return "nameEncoding";
   out.kind = kind as ResponseKind;
-  out.am = am;
+  out.said = said;
   out.name = name;
   out.headersStart = headersStart;
   out.headersEnd = headersEnd;
@@ -136,7 +158,7 @@ export function requestSize(nameBytes: number, headerBytes: number): number {
  * @param into Has room for {@link requestSize} bytes from `at` on.
  * @param view A view with the same offsets as `into`.
  * @param at Offset of the first byte.
- * @param kind The awaited reply, with {@link withoutAnswer} if the contract has none.
+ * @param kind The awaited reply, with {@link withoutAnswer} and {@link withCredit}.
  * @param id The response id; fire-and-forget carries one too, since it holds the sender's worker id.
  * @param name Encoded by {@link validateHandlerName} or {@link NameCache}.
  * @param headers Encoded by {@link encodeHeaders}, or `null` for no map.

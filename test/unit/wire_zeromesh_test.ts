@@ -26,16 +26,18 @@ import {
   requestSize,
   responseIdFromBigInt,
   responseIdToBigInt,
+  ResponseKind,
   responseSize,
   ttlOfHeaders,
   validateHandlerName,
   veloText,
+  withCredit,
   withoutAnswer,
 } from "../../src/wire/mod.ts";
 import { bytesOf, hexOf } from "../vectors/hex.ts";
 import { errorTexts } from "../vectors/velo_control.ts";
 import { longResponseId, nodeA } from "../vectors/velo_headers.ts";
-import { am, batch, cancel, credit, failure, largeMetadata, ttl } from "../vectors/zeromesh.ts";
+import { am, batch, cancel, credit, credited, failure, largeMetadata, ttl } from "../vectors/zeromesh.ts";
 
 const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 const slot = (value: number) => responseIdFromBigInt(nodeA.workerId | (BigInt(value) << 64n));
@@ -182,6 +184,23 @@ test("the vectors of requests by a contract without an answer say so, both direc
     expect({ kind: out.kind, am: out.am }).toEqual({ kind, am: true } as { kind: 0 | 1; am: boolean });
     expect(decode(bytes.with(1, kind))).toBeNull();
     expect(out.am).toBe(false);
+  }
+});
+
+test("the vector of a message for the system that has used up credit says so, and nothing else may", () => {
+  const name = validateHandlerName("_work", { system: true });
+  const bytes = new Uint8Array(requestSize(name.length, 0));
+  encodeRequest(bytes, viewOf(bytes), 0, ResponseKind.fire | withCredit, slot(1), name, null);
+  expect(hexOf(bytes)).toBe(hexOf(bytesOf(credited)));
+  const out = new RequestHeader();
+  const decode = (from: Uint8Array) =>
+    decodeRequest(from, viewOf(from), 0, from.length, out, new NameCache());
+  expect(decode(bytes)).toBeNull();
+  expect([out.kind, out.credited, out.usesCredit]).toEqual([ResponseKind.fire, true, true]);
+  expect(decode(bytes.with(1, ResponseKind.fire))).toBeNull();
+  expect([out.credited, out.usesCredit]).toEqual([false, false]);
+  for (const kind of [0x41, 0x42, 0xc1, 0xc2, 0x20]) {
+    expect(decode(bytes.with(1, kind))).toBe("responseType");
   }
 });
 

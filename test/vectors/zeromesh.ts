@@ -55,6 +55,9 @@ export const am = [
   { kind: 1, request: "01|81|0626a52848d9b2650100000000000000|0300|616464|0000" },
 ];
 
+/** A message of node A for `_work`, slot 1, that has used up credit. */
+export const credited = "01|40|0626a52848d9b2650100000000000000|0500|5f776f726b|0000";
+
 /** A request of node A to `add`, slot 1, with 1026 bytes of metadata, a string of 1024 letters, before its payload. */
 export const largeMetadata = {
   headers: { _metadata_bytes: "1026" },

@@ -182,12 +182,15 @@ export class CallClient implements Caller {
       signal?: AbortSignal | undefined;
       payload?: Uint8Array;
       kind?: ResponseKind;
+      /** Whether the handler has the admission of a user's. */
+      admitted?: boolean;
       /** The connection to use, instead of the one for calls. */
       session?: Session | null;
     },
   ): Promise<Uint8Array> {
-    const { payload = nothing, kind = ResponseKind.unary, session = null, ...rest } = options;
-    const request = this.#systemRequest(kind, name, payload);
+    const { payload = nothing, kind = ResponseKind.unary, admitted = false, session = null, ...rest } =
+      options;
+    const request = this.#systemRequest(kind, name, payload, admitted);
     return this.#dispatch(name, request, { to, ...rest }, keepBytes, session) as Promise<Uint8Array>;
   }
 
@@ -199,7 +202,7 @@ export class CallClient implements Caller {
     options: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined },
     accept: ((answer: Outcome) => void) | null,
   ): Promise<void> {
-    const request = this.#systemRequest(ResponseKind.fire, name, nothing, confirm);
+    const request = this.#systemRequest(ResponseKind.fire, name, nothing, false, confirm);
     const { timeoutMs, signal } = options;
     return this.#dispatch(name, request, { to, timeoutMs, signal }, accept) as Promise<void>;
   }
@@ -208,10 +211,12 @@ export class CallClient implements Caller {
     kind: ResponseKind,
     handler: string,
     payload: Uint8Array,
+    admitted: boolean,
     confirm?: Request["confirm"],
   ): Request {
     const name = this.#encoded.system(handler);
-    return { kind, name, system: true, payload, owned: true, headers: undefined, encoding: "json", confirm };
+    const fixed = { system: true, owned: true, headers: undefined, encoding: "json" } as const;
+    return { kind, name, ...fixed, payload, admitted, confirm };
   }
 
   #start(

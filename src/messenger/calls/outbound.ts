@@ -30,6 +30,7 @@ import {
 import type { CallOptions } from "./caller.ts";
 import { payloadLimit } from "./payload_limit.ts";
 import type { Outcome, PendingCall } from "./pending.ts";
+import type { SendCredit } from "../credit/send_credit.ts";
 import type { Session } from "../peers/peer.ts";
 
 const nothing = new Uint8Array(new ArrayBuffer(0));
@@ -42,6 +43,8 @@ export interface Request {
   readonly name: Uint8Array;
   /** Whether that is one of the system's. */
   readonly system: boolean;
+  /** Of one of the system's: whether it has the admission of a user's. */
+  readonly admitted?: boolean;
   /** The payload. */
   payload: Uint8Array;
   /** Whether nobody else can change the payload. */
@@ -325,9 +328,11 @@ export function tooManyWait(handler: string, session: Session): ZeromeshError {
   );
 }
 
-/** Whether a request uses up credit: nobody answers it, and it is for a handler of the user's. */
-export function usesCredit(request: Request): boolean {
-  return request.kind === ResponseKind.fire && !request.system;
+/** The credit that a request uses up: when nobody answers it, and its handler has the admission of a user's. */
+export function creditFor(request: Request, session: Session): SendCredit | null {
+  if (request.kind !== ResponseKind.fire) return null;
+  if (request.system && !(request.admitted === true && session.admission)) return null;
+  return session.credit;
 }
 
 /** The payload is over a limit. */

@@ -8,12 +8,14 @@ import {
   MessageType,
   ResponseKind,
   ttlHeader,
+  withCredit,
   withoutAnswer,
 } from "../../wire/mod.ts";
 import type { EncodedNames } from "./encoded_names.ts";
 import { tableFull } from "../peers/link_errors.ts";
 import {
   checkPeerLimit,
+  creditFor,
   creditUsedUp,
   lostBeforeSending,
   ownPayload,
@@ -21,7 +23,6 @@ import {
   remaining,
   type Request,
   tooManyWait,
-  usesCredit,
 } from "./outbound.ts";
 import type { PendingCall } from "./pending.ts";
 import type { Session } from "../peers/peer.ts";
@@ -41,7 +42,7 @@ export class Outgoing {
   /** The short way of a message without an answer. False when it has to wait for room. */
   fire(handler: string, request: Request, session: Session): boolean {
     checkPeerLimit(handler, request, session);
-    const credit = usesCredit(request) ? session.credit : null;
+    const credit = creditFor(request, session);
     if (credit !== null && !credit.isOpen) {
       const { overflow, creditCounts } = this.#parts;
       if (overflow === "wait" && this.#mayWait(session, request)) return false;
@@ -82,7 +83,7 @@ export class Outgoing {
       checkPeerLimit(call.handler, request, session);
       call.session = session;
       const { calls, clock } = this.#parts;
-      const credit = usesCredit(request) ? session.credit : null;
+      const credit = creditFor(request, session);
       const { length: size } = request.payload;
       // Who waits for room has its credit, and its turn.
       const held = line !== "room" &&
@@ -126,7 +127,7 @@ export class Outgoing {
     const { length: size } = request.payload;
     if (!waited && !this.#mayWait(session, request)) return call.fail(tooManyWait(call.handler, session));
     this.#ownForLater(call, request, session);
-    const credit = usesCredit(request) ? session.credit : null;
+    const credit = creditFor(request, session);
     credit?.window.spend(size);
     request.waits = true;
     const left = () => {
@@ -186,8 +187,10 @@ export class Outgoing {
 }
 
 /** What a request says of its kind. */
-function saidKind({ kind, am }: Request, session: Session): number {
-  return am === true && session.kind ? kind | withoutAnswer : kind;
+function saidKind(request: Request, session: Session): number {
+  const { kind } = request;
+  if (request.system) return creditFor(request, session) === null ? kind : kind | withCredit;
+  return request.am === true && session.kind ? kind | withoutAnswer : kind;
 }
 
 function unwait({ waiting }: Session, size: number): void {

@@ -59,6 +59,8 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
   readonly #admission: Admission;
   readonly #common: readonly Limiter[];
   readonly #dropped: DroppedMessages;
+  /** Messages for handlers of the system's that run like a user's, whose senders have used up no credit. */
+  readonly #uncredited = new Set<InboundCall>();
 
   /** @param parts What it works with. */
   constructor(parts: DispatcherParts) {
@@ -111,7 +113,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     this.draining = true;
     for (const { lanes } of this.parts.registry.all()) lanes?.close();
     for (const call of this.running.all()) {
-      if (call.waits || call.registered?.system === true) call.abort(shuttingDown());
+      if (call.waits || call.registered?.immediate === true) call.abort(shuttingDown());
     }
   }
 
@@ -147,13 +149,21 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     if (registered === undefined) return this.#turnAway(call, header, bytes, handlerNotFound(name));
     call.registered = registered;
     registered.counts.issued++;
-    if (registered.system) return this.#run(call, registered);
-    this.parts.observer?.received(call);
-    if (kind === ResponseKind.fire) session.received?.began(call, this.parts.clock);
+    if (registered.immediate) {
+      if (header.credited) this.#settle(session, bytes, null);
+      return this.#run(call, registered);
+    }
+    if (!registered.system) this.parts.observer?.received(call);
+    if (kind === ResponseKind.fire) this.#began(call, registered, header);
     if (registered.authorization === null) return this.allowed(call, header.am);
     const why = this.#noRoom(call, registered, mostUndecided);
     if (why !== null) return this.#reject(call, registered, overloaded(name, why));
     registered.authorization.ask(call, header.am, this);
+  }
+
+  #began(call: InboundCall, { system }: Registered, header: RequestHeader): void {
+    if (system && !header.credited) this.#uncredited.add(call);
+    else call.session.received?.began(call, this.parts.clock);
   }
 
   /** A message may reach its handler. */
@@ -311,7 +321,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
   }
 
   #hold(call: InboundCall, registered: Registered): void {
-    if (registered.system || call.held || (registered.unlimited && call.asked === null)) return;
+    if (registered.immediate || call.held || (registered.unlimited && call.asked === null)) return;
     call.held = true;
     this.#admission.hold(registered.held, call.session.held, call.bytes);
   }
@@ -346,11 +356,12 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     this.parts.deadlines.remove(call);
     counts[outcome]++;
     if (ran) counts.inFlight--;
-    if (registered.system) return;
+    if (registered.immediate) return;
     this.parts.observer?.ended(call, registered, outcome, error);
     if (!call.undecided) this.#release(call, registered);
     if (ran) registered.lanes?.ended(call);
-    if (call.kind === ResponseKind.fire) this.#settle(call.session, call.bytes, call);
+    if (call.kind !== ResponseKind.fire || (registered.system && this.#uncredited.delete(call))) return;
+    this.#settle(call.session, call.bytes, call);
   }
 
   #release(call: InboundCall, registered: Registered): void {
@@ -364,8 +375,8 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
   }
 
   /** A message has ended before it reached a handler. */
-  dropped(session: Session, { kind, system }: RequestHeader, bytes: number): void {
-    if (kind === ResponseKind.fire && !system) this.#settle(session, bytes, null);
+  dropped(session: Session, header: RequestHeader, bytes: number): void {
+    if (header.usesCredit) this.#settle(session, bytes, null);
   }
 
   /** Too many failures: nothing of this handler goes on. */

@@ -10,13 +10,15 @@ import type { Held } from "./admission.ts";
 export interface HandlerEntry<Call extends AskedCall & LaneItem<Call>> {
   /** The handler. */
   readonly handler: Handler;
-  /** Whether it is the library's own, which no limit of the user's holds up. */
+  /** Whether it is the library's own. */
   readonly system: boolean;
+  /** Whether its messages run at once: they take no room, wait in no lane and give no credit back. */
+  readonly immediate: boolean;
   /** Whether the messenger's own limits do not count for it. */
   readonly unlimited: boolean;
   /** Whether it finishes work accepted earlier, and therefore runs while the instance drains. */
   readonly whileDraining: boolean;
-  /** Decides which messages it gets, unless it is the library's own; null for all. */
+  /** Decides which messages it gets; null for all, as for the library's own. */
   readonly authorization: Authorization<Call> | null;
   /** What its payload must be. */
   readonly schema: AnySchema | null;

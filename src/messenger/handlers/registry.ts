@@ -7,6 +7,7 @@ import type { Handler, RegisterOptions } from "./handler_context.ts";
 import type { InboundCall, Registered } from "./context.ts";
 import { HandlerCounts } from "./handler_stats.ts";
 import type { SharedParts } from "../shared_parts.ts";
+import { resolveTasks, type TaskOptions } from "./task_options.ts";
 
 const nameKind = option.kind("a string", (value) => typeof value === "string");
 
@@ -27,11 +28,16 @@ export interface EntryOptions extends RegisterOptions {
   readonly admission?: "system" | "user" | undefined;
 }
 
-/** How a handler of the system's runs. */
-export interface SystemHandlerOptions {
-  /** Whether it finishes work accepted earlier, and therefore runs while the instance drains. @default {false} */
-  readonly whileDraining?: boolean | undefined;
-}
+/**
+ * How a handler of the system's runs.
+ *
+ * With the `admission` of a user's it has room, lanes and credit like one, and takes the same options about its tasks. Its
+ * senders say that it has, with `amSend`. With that of the system, the default, its messages run at once, also while the instance
+ * drains if they finish work accepted earlier (`whileDraining`).
+ */
+export type SystemHandlerOptions =
+  | { readonly admission?: "system" | undefined; readonly whileDraining?: boolean | undefined }
+  | { readonly admission: "user"; readonly whileDraining?: false | undefined } & TaskOptions;
 
 /** Handlers by name, bounded. */
 export class HandlerRegistry {
@@ -84,10 +90,11 @@ export class HandlerRegistry {
       kind,
       contract: null,
       dispatch: "inline",
+      tasks: options.admission === "user" ? resolveTasks(name, options) : undefined,
       run: run as unknown as Handler["run"],
     };
     this.#check([handler], false);
-    const registered = this.#add(handler, options);
+    const registered = this.#add(handler, { admission: "system", ...options });
     return { [Symbol.dispose]: () => void this.#remove(registered) };
   }
 
@@ -146,14 +153,20 @@ export class HandlerRegistry {
     }
   }
 
-  #add(handler: Handler, options: EntryOptions & SystemHandlerOptions): Registered {
+  #add(
+    handler: Handler,
+    options: EntryOptions & { readonly whileDraining?: boolean | undefined },
+  ): Registered {
     const { authorize, admission, whileDraining = false } = options;
+    const system = isSystemName(handler.name);
+    const unlimited = admission === "system";
     const registered: Registered = {
       handler,
-      system: isSystemName(handler.name),
+      system,
+      immediate: system && unlimited,
       whileDraining,
-      authorization: this.#authorizationOf(handler, authorize),
-      unlimited: admission === "system",
+      authorization: system ? null : this.#authorizationOf(handler, authorize),
+      unlimited,
       schema: handler.schema ?? handler.contract?.input ?? null,
       counts: new HandlerCounts(),
       held: { messages: 0, bytes: 0 },

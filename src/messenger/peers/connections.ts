@@ -96,6 +96,7 @@ export class Connections {
     const { negotiation } = parts;
     if (negotiation.features.includes("credit")) {
       this.#self.startCredit(negotiation, negotiation.credit ?? null);
+      this.#self.admission = negotiation.features.includes("admission");
     }
   }
 

@@ -53,6 +53,8 @@ export class Session {
   batch = false;
   /** Requests say that the caller's contract has no answer. */
   kind = false;
+  /** Messages for handlers of the system's say that they have used up credit. */
+  admission = false;
   /** Metadata that is too large for a header stands in front of the payload. */
   metadata = false;
   /** Which run of its instance the other end is; null when it does not say. */
@@ -152,6 +154,7 @@ export class Session {
     this.kind ||= both("kind");
     this.metadata ||= both("metadata");
     if (both("credit") && this.sameConnection) this.startCredit(ours, theirs.credit);
+    this.admission = this.credit !== null && both("admission");
   }
 
   /** Starts with the windows that both sides give. Once: a second `_hello` on the same connection changes nothing. */
