@@ -105,6 +105,7 @@ export {
   validate,
   validateArrived,
 } from "./schema.ts";
+export { shape } from "./shape.ts";
 export { TurnClock, type TurnTask } from "./turn_clock.ts";
 export type { Overflow } from "./overflow.ts";
 export { type AttemptOptions, type RepeatOptions, retry, supervise } from "./retry.ts";

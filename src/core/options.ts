@@ -63,6 +63,8 @@ export const option = {
   secret: kind("a string that is not empty", (value) => typeof value === "string" && value !== "", {
     secret: true,
   }),
+  /** A number. */
+  number: kind("a number", isNumber),
   /** A list of texts, which may be empty. */
   texts: kind("an array of strings", isTexts),
   /** One text or a list of them. */

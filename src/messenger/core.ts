@@ -16,7 +16,7 @@ import {
   type Transport,
   type TransportHandler,
 } from "../transport/mod.ts";
-import { cancelHandler, decodeHandlerList, encodeCancel } from "../wire/mod.ts";
+import { cancelHandler, encodeCancel } from "../wire/mod.ts";
 import { CallClient } from "./calls/client.ts";
 import { Connections } from "./peers/connections.ts";
 import { Credits } from "./credit/credits.ts";
@@ -43,7 +43,6 @@ import type { SharedParts } from "./shared_parts.ts";
 import type { MessengerStats } from "./stats.ts";
 import { StatusFeed } from "./peers/status.ts";
 import { goodbyeHandler, serveConnections } from "./builtins/system_handlers.ts";
-import { unreadableAnswer } from "./builtins/unreadable_answer.ts";
 import { CorePort } from "./core_port.ts";
 import type { WaitOptions } from "./calls/wait_options.ts";
 
@@ -257,13 +256,6 @@ export class MessengerCore {
     if (peer !== undefined) return peer;
     const message = `This instance knows no peer ${id}; connect to it or register it first`;
     throw new ZeromeshError("PEER_UNKNOWN", message, { peer: id });
-  }
-
-  /** Names of a peer's handlers, asked now. */
-  async handlersOf(id: InstanceId, options: WaitOptions): Promise<string[]> {
-    const names = decodeHandlerList(await this.client.system("_list_handlers", id, options));
-    if (names !== null) return names;
-    throw unreadableAnswer(this.connections.peers, id, "_list_handlers");
   }
 
   /** Lets the instance keep the process alive, or not. */

@@ -1,4 +1,4 @@
-import type { Clock, InstanceId, Logger, WorkerId } from "../core/mod.ts";
+import type { Clock, Contract, InstanceId, Logger, WorkerId } from "../core/mod.ts";
 import { copyBytes, type Link, SendOutcome, type Transport } from "../transport/mod.ts";
 import { encodeRequest, type Feature, MessageType, type ResponseId, ResponseKind } from "../wire/mod.ts";
 import type { CallClient } from "./calls/client.ts";
@@ -7,12 +7,13 @@ import type { ResolvedOptions } from "./options.ts";
 import type { Connections } from "./peers/connections.ts";
 import type { StatusFeed } from "./peers/status.ts";
 import type { Peer, Session } from "./peers/peer.ts";
-import type { CallTable, Outcome } from "./calls/pending.ts";
+import type { CallTable } from "./calls/pending.ts";
 import type { CallSubject } from "./handlers/authorize.ts";
 import { authorizeFeature } from "./handlers/feature_authorization.ts";
 import type { Handler } from "./handlers/handler_context.ts";
-import type { EntryOptions, HandlerRegistry, SystemHandlerOptions } from "./handlers/registry.ts";
+import type { EntryOptions, HandlerRegistry } from "./handlers/registry.ts";
 import type { Failure, Replies } from "./handlers/replies.ts";
+import type { HandlerResult } from "./handlers/served.ts";
 import type { PeerWatcher, SystemMessage, SystemPort, SystemSender, SystemWait } from "./system_port.ts";
 
 /** What a {@link CorePort} works with; parts may be missing when it is made. */
@@ -82,18 +83,16 @@ export class CorePort implements SystemPort {
     return this.#parts.workerId;
   }
 
-  handle(
-    name: string,
-    kind: "am" | "unary",
-    run: (message: SystemMessage) => unknown,
-    options?: SystemHandlerOptions,
-  ): Disposable {
-    return this.#parts.registry.handle(name, kind, run, options);
-  }
+  readonly handle: SystemPort["handle"] = (...handler) => this.#parts.registry.handle(...handler);
 
-  register(handlers: readonly Handler[], options: EntryOptions = {}): Disposable {
-    return this.#parts.register(handlers, options);
-  }
+  readonly serve: SystemPort["serve"] = (contract, run, options) =>
+    this.#parts.registry.serve(
+      contract,
+      run as (call: InboundCall) => HandlerResult<typeof contract>,
+      options,
+    );
+
+  readonly register: SystemPort["register"] = (all, options = {}) => this.#parts.register(all, options);
 
   authorize(message: SystemMessage, subject: CallSubject): Promise<void> {
     return authorizeFeature(this.#options, message as InboundCall, subject);
@@ -131,7 +130,7 @@ export class CorePort implements SystemPort {
   }
 
   isOurs(peer: InstanceId): boolean {
-    return this.#peer(peer)?.zeromesh === true;
+    return peer === this.instanceId || this.#peer(peer)?.zeromesh === true;
   }
 
   nameOf(peer: InstanceId): string | null {
@@ -181,15 +180,7 @@ export class CorePort implements SystemPort {
     return true;
   }
 
-  confirmed(
-    name: string,
-    to: InstanceId,
-    payload: (id: ResponseId) => Uint8Array,
-    wait: SystemWait,
-    accept: ((answer: Outcome) => void) | null = null,
-  ): Promise<void> {
-    return this.#parts.client.confirmed(name, to, payload, wait, accept);
-  }
+  readonly confirmed: SystemPort["confirmed"] = (...message) => this.#parts.client.confirmed(...message);
 
   beforeCalls(run: () => void): Disposable {
     this.#before.add(run);
@@ -202,9 +193,13 @@ export class CorePort implements SystemPort {
     };
   }
 
-  call(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<Uint8Array> {
-    return this.#parts.client.system(name, to, { ...wait, payload });
-  }
+  readonly call = ((what: string | Contract, to: InstanceId, input: unknown, wait: SystemWait) => {
+    const { client } = this.#parts;
+    if (typeof what !== "string") return client.contracted(what, to, input, wait);
+    return client.system(what, to, { ...wait, payload: input as Uint8Array });
+  }) as SystemPort["call"];
+
+  readonly tell = ((...message) => this.#parts.client.contracted(...message)) as SystemPort["tell"];
 
   async amSend(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<void> {
     await this.#parts.client.system(name, to, { ...wait, payload, kind: ResponseKind.fire, admitted: true });

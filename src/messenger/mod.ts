@@ -30,14 +30,13 @@ export {
   type SendWithAckOptions,
 } from "./builtins/ack_options.ts";
 export { Builtins, type BuiltinStats } from "./builtins/builtins.ts";
-export { type PeerDescription } from "./builtins/describe.ts";
+export { type HealthReport, type PeerDescription } from "./builtins/self_description.ts";
 export {
   type HandlerDescription,
   type JsonSchemaValue,
   type ListHandlersOptions,
 } from "./builtins/handler_list.ts";
 export { type HandlerWaitStats } from "./builtins/handler_waits.ts";
-export { type HealthReport } from "./builtins/health.ts";
 export { type Authorize, type CallSubject, type CallToAuthorize } from "./handlers/authorize.ts";
 export { type InboundCall } from "./handlers/context.ts";
 export { handlerOf } from "./handlers/object_handler.ts";

@@ -1,11 +1,25 @@
 import type { CallSubject } from "./handlers/authorize.ts";
-import type { Clock, InstanceId, Logger, WorkerId } from "../core/mod.ts";
+import type {
+  AmContract,
+  CallInput,
+  CallOutput,
+  Clock,
+  Contract,
+  Fail,
+  HandlerInput,
+  InstanceId,
+  Logger,
+  UnaryContract,
+  WorkerId,
+} from "../core/mod.ts";
 import type { InboundMessage } from "../transport/mod.ts";
 import type { Feature, ResponseId } from "../wire/mod.ts";
 import type { Outcome } from "./calls/pending.ts";
 import type { Handler } from "./handlers/handler_context.ts";
 import type { EntryOptions, SystemHandlerOptions } from "./handlers/registry.ts";
 import type { Failure } from "./handlers/replies.ts";
+import type { HandlerResult } from "./handlers/served.ts";
+import type { WaitOptions } from "./calls/wait_options.ts";
 
 /** A message for a system handler, lent for the length of the handler's synchronous part. */
 export interface SystemMessage {
@@ -17,6 +31,16 @@ export interface SystemMessage {
   readonly lent: Pick<InboundMessage, "source" | "payloadStart" | "payloadEnd">;
   /** Whether both ends of its connection speak a feature. */
   supports(feature: Feature): boolean;
+}
+
+/** A message for a contract of the system's: its payload is validated. */
+export interface SystemCall<C extends Contract> extends SystemMessage {
+  /** What the contract's schema made of the payload. */
+  readonly input: HandlerInput<C>;
+  /** Makes an error that the contract declares, to be thrown: the caller gets it with code, details and message. */
+  readonly fail: Fail<C["errors"]>;
+  /** Aborts when the caller gives up, and when the instance begins to close. */
+  readonly signal: AbortSignal;
 }
 
 /** Whoever sent a message, as far as the connection vouches for it. */
@@ -59,12 +83,7 @@ export interface PeerWatcher {
 }
 
 /** How long to wait for something remote. */
-export interface SystemWait {
-  /** Deadline in milliseconds. @default {the messenger's} */
-  timeoutMs?: number | undefined;
-  /** Gives up. */
-  signal?: AbortSignal | undefined;
-}
+export type SystemWait = WaitOptions;
 
 /** What features that are built on a messenger need of it beyond what users get. */
 export interface SystemPort {
@@ -85,6 +104,17 @@ export interface SystemPort {
     name: string,
     kind: "am" | "unary",
     run: (message: SystemMessage) => unknown,
+    options?: SystemHandlerOptions,
+  ): Disposable;
+  /**
+   * Serves a contract whose name starts with `_`. Input, answer and the details of declared errors are validated, and
+   * encoded, before and after `run`; disposing the result unregisters it.
+   *
+   * @throws {ZeromeshError} `HANDLER_EXISTS`.
+   */
+  serve<C extends Contract>(
+    contract: C,
+    run: (call: SystemCall<C>) => HandlerResult<C>,
     options?: SystemHandlerOptions,
   ): Disposable;
   /**
@@ -112,7 +142,7 @@ export interface SystemPort {
   isUp(peer: InstanceId): boolean;
   /** Whether a connection to the peer is up whose both ends speak a feature. */
   supports(peer: InstanceId, feature: Feature): boolean;
-  /** Whether the peer was ever met as one of ours, whose connections tell whether it lives. */
+  /** Whether the peer was ever met as one of ours, whose connections tell whether it lives, or is this instance. */
   isOurs(peer: InstanceId): boolean;
   /** Whether messages to the peer have a way, also by the connection that takes the answers of plain Velo. */
   hasWay(peer: InstanceId): boolean;
@@ -147,7 +177,19 @@ export interface SystemPort {
   ): Promise<void>;
   /** Calls back before any call is sent, until disposed of. */
   beforeCalls(run: () => void): Disposable;
-  /** Calls a system handler; its answer as bytes. */
+  /**
+   * Calls what {@link serve} serves elsewhere.
+   *
+   * @throws {ZeromeshError} `RESULT_INVALID` for an answer that is none; an error that the contract declares, as it was
+   * thrown there, with `ran: "yes"`; what every call throws.
+   */
+  call<C extends UnaryContract>(
+    contract: C,
+    to: InstanceId,
+    input: CallInput<C>,
+    wait: SystemWait,
+  ): Promise<CallOutput<C>>;
+  /** Calls a system handler by name; its answer as bytes. */
   call(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<Uint8Array>;
   /**
    * Sends a message that nobody answers to a system handler with the admission of a user's. As `amSend` it waits, as long as
@@ -157,6 +199,13 @@ export interface SystemPort {
    * @param payload Is not changed any more.
    */
   amSend(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<void>;
+  /** Sends to what {@link serve} serves elsewhere; resolves when the peer's queue holds the message. */
+  tell<C extends AmContract>(
+    contract: C,
+    to: InstanceId,
+    input: CallInput<C>,
+    wait: SystemWait,
+  ): Promise<void>;
   /** Calls a system handler that has no answer; resolves when it has run. */
   sync(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<void>;
   /** Confirms a message under the id that its payload named; `failure` refuses it. `payload` is lent. */

@@ -156,20 +156,6 @@ export function decodeHelloReply(bytes: Uint8Array): HelloReply | null {
   return { handlers, zeromesh: negotiationOf(json["zeromesh"]) };
 }
 
-/**
- * The answer to `_list_handlers`, UTF-8 JSON: `{"handlers":[…]}`.
- *
- * @throws {RangeError} If there are more than {@link maxHandlers} handlers.
- */
-export function encodeHandlerList(handlers: readonly string[]): Uint8Array {
-  return encodeHelloReply({ handlers });
-}
-
-/** Decodes the answer to `_list_handlers`; `null` unless it has a list of names. Never throws. */
-export function decodeHandlerList(bytes: Uint8Array): string[] | null {
-  return decodeHelloReply(bytes)?.handlers ?? null;
-}
-
 function encodeJson(value: unknown): Uint8Array {
   return encodeUtf8(stringifyControlJson(value));
 }

@@ -113,10 +113,8 @@ export {
 } from "./control_json.ts";
 export {
   allFeatures,
-  decodeHandlerList,
   decodeHello,
   decodeHelloReply,
-  encodeHandlerList,
   encodeHello,
   encodeHelloReply,
   type Feature,

@@ -284,16 +284,18 @@ test("_wait_for_handler says false before its caller has given up", async () => 
 test("_wait_for_handler refuses a question that it cannot read", async () => {
   await using t = await leakCheck();
   const { server, node } = await introduced(t);
+  const nameless = /handler_name: must be a string that is not empty$/;
   for (
-    const question of [
-      {},
-      { handler_name: 1 },
-      { handler_name: "" },
-      { handler_name: "a", timeout_ms: "soon" },
-    ]
+    const [question, why] of [
+      [{}, nameless],
+      [{ handler_name: 1 }, nameless],
+      [{ handler_name: "" }, nameless],
+      [{ handler_name: "a", timeout_ms: "soon" }, /timeout_ms: must be a number$/],
+      [[], /an object with handler_name, timeout_ms$/],
+    ] as const
   ) {
     const reply = await node.ask(server.endpoint, "_wait_for_handler", question);
-    assert.match(reply.text, /handler_name, timeout_ms/);
+    assert.match(reply.text, why);
   }
 });
 
@@ -455,6 +457,69 @@ test("_health_check answers with the document's fields, and a peer that tells on
   assert.deepEqual([health.status, health.timestamp, health.version, health.inFlight], ["ok", 7, null, null]);
 });
 
+test("an answer about itself that a peer garbles is an error that names the peer and what is wrong", async () => {
+  await using t = await leakCheck();
+  const { server, node } = await introduced(t);
+  const peer = server.peers()[0]!.instanceId;
+  const questions: [
+    method: string,
+    name: string,
+    ask: () => Promise<unknown>,
+    answer: string,
+    why: RegExp,
+  ][] = [
+    [
+      "availableHandlers",
+      "_list_handlers",
+      () => server.availableHandlers(peer),
+      '{"handlers":["a",1]}',
+      /handlers\[1\]: must be a string/,
+    ],
+    [
+      "listHandlers",
+      "_list_handlers",
+      () => server.listHandlers(peer),
+      "null",
+      /must be an object with handlers/,
+    ],
+    ["waitForHandler", "_list_handlers", () => server.waitForHandler(peer, "a"), "{", /JSON/],
+    [
+      "healthCheck",
+      "_health_check",
+      () => server.healthCheck(peer),
+      '{"status":"ok"}',
+      /timestamp: must be a number/,
+    ],
+    [
+      "describe",
+      "_describe",
+      () => server.describe(peer),
+      '{"services":[],"running":"1","pending":0}',
+      /running: must be a number/,
+    ],
+    ["announceTo", "_register_service", () => server.announceTo(peer), '"registered', /JSON/],
+  ];
+  let known = false;
+  for (const [method, name, ask, answer, why] of questions) {
+    const asking = ask();
+    if (!known) await node.answerHello(server);
+    known = true;
+    const { request } = await node.nextRequest(name);
+    node.send(server.endpoint, 1, `${request.id}000000`, answer);
+    const error = await fails(asking, {
+      code: "RESULT_INVALID",
+      message: why,
+      peer,
+      handler: name,
+      ran: "yes",
+    });
+    assert.ok(
+      error.message.startsWith(`Result of ${method}() from ${peer} is invalid: `),
+      error.message,
+    );
+  }
+});
+
 test("_register_service makes the sender a peer that can be dialled", async () => {
   await using t = await leakCheck();
   const leader = await t.messenger();
@@ -492,8 +557,8 @@ test("_register_service refuses others' names and addresses that cannot be diall
     assert.match(reply.text, why);
   };
   await refused({ instance_id: other, endpoint: node.endpoint }, /is not instance .*, which it announces/);
-  await refused({ instance_id: "nobody", endpoint: node.endpoint }, /instance_id, endpoint/);
-  await refused({ instance_id: node.instanceId, endpoint: 7 }, /instance_id, endpoint/);
+  await refused({ instance_id: "nobody", endpoint: node.endpoint }, /instance_id: must be an instance id$/);
+  await refused({ instance_id: node.instanceId, endpoint: 7 }, /endpoint: must be a string$/);
   for (const endpoint of ["tcp://0.0.0.0:80", "tcp://*:80", "tcp://a:0", "tcp://a", "udp://a:1", "ipc://"]) {
     await refused({ instance_id: node.instanceId, endpoint }, /cannot be dialled/);
   }

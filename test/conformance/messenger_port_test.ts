@@ -1,18 +1,28 @@
 /** What features reach a messenger through. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { shape, systemContract } from "../../src/core/mod.ts";
 import {
   amHandler,
   type InstanceId,
   type Messenger,
   type MessengerOptions,
   unaryHandler,
+  ZeromeshError,
 } from "../../src/mod.ts";
 import { portOf, type SystemPort } from "../../src/messenger/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
-import { fails, pair } from "./messenger_kit.ts";
+import { until } from "../support/until.ts";
+import { bytes, fails, pair, text } from "./messenger_kit.ts";
 
 const nothing = new Uint8Array(0);
+
+const split = systemContract("_split", {
+  input: shape.record({ text: shape.text, by: shape.optional(shape.string) }),
+  output: shape.record({ parts: shape.list(shape.record({ part: shape.string })) }),
+  errors: { EMPTY_PART: shape.record({ at: shape.number }), OVERLOADED: null },
+});
+const heard = systemContract("_heard", { input: shape.record({ word: shape.text }) });
 
 /** Two instances with their ports. */
 async function ports(
@@ -132,4 +142,108 @@ test("several parts may have something go before the next call", async () => {
   two[Symbol.dispose]();
   await client.unary("ping", { to: peer });
   assert.equal(order.length, 3);
+});
+
+test("a feature's contract is served until it is disposed of, with its input and its answer as JSON", async () => {
+  await using t = await leakCheck();
+  const { peer, at, from } = await ports(t);
+  const served = at.serve(split, ({ input: { text, by = " " } }) => ({
+    parts: text.split(by).map((part) => ({ part })),
+  }));
+  const parts = [{ part: "a" }, { part: "b" }];
+  assert.deepEqual(await from.call(split, peer, { text: "a b" }, {}), { parts });
+  assert.deepEqual(await from.call(split, peer, { text: "a,b", by: "," }, {}), { parts });
+  const raw = await from.call("_split", peer, bytes('{"text":"a","by":null,"later":1}'), {});
+  assert.equal(text(raw), '{"parts":[{"part":"a"}]}');
+  assert.throws(() => at.serve(split, () => ({ parts: [] })), { code: "HANDLER_EXISTS" });
+  served[Symbol.dispose]();
+  await fails(from.call(split, peer, { text: "a" }, {}), { code: "HANDLER_NOT_FOUND", ran: "no", peer });
+});
+
+test("a payload that fails a feature's contract is refused with its place, on both sides", async () => {
+  await using t = await leakCheck();
+  const { peer, at, from } = await ports(t);
+  let ran = 0;
+  at.serve(split, ({ input }) => ({ parts: [{ part: input.text + ran++ }] }));
+  const message =
+    'Payload of "_split" is invalid: text: must be a string that is not empty; by: must be a string';
+  const expected = { code: "PAYLOAD_INVALID", message, handler: "_split", peer, ran: "no" };
+  const wrong = { text: "", by: 1 } as unknown as { text: string };
+  await fails(from.call(split, peer, wrong, {}), expected);
+  const { details } = await fails(from.call("_split", peer, bytes(JSON.stringify(wrong)), {}), expected);
+  assert.deepEqual(details, [
+    { path: "text", message: "must be a string that is not empty" },
+    { path: "by", message: "must be a string" },
+  ]);
+  for (
+    const [payload, why] of [
+      ["", /must be an object with text, by/],
+      ["[]", /must be an object with text, by/],
+      ["{", /JSON/],
+    ] as const
+  ) await fails(from.call("_split", peer, bytes(payload), {}), { code: "PAYLOAD_INVALID", message: why });
+  assert.equal(ran, 0);
+});
+
+test("an answer that fails a feature's contract is an error that names peer and place", async () => {
+  await using t = await leakCheck();
+  const { peer, at, from } = await ports(t);
+  const mistaken = { parts: [{ part: "a" }, { part: 2 }] };
+  const served = at.serve(split, () => mistaken as { parts: { part: string }[] });
+  const place = /parts\[1\]\.part: must be a string/;
+  await fails(from.call(split, peer, { text: "a" }, {}), { code: "RESULT_INVALID", message: place });
+  served[Symbol.dispose]();
+  let answer = JSON.stringify(mistaken);
+  at.handle("_split", "unary", () => bytes(answer));
+  const error = await fails(from.call(split, peer, { text: "a" }, {}), {
+    code: "RESULT_INVALID",
+    message: place,
+    handler: "_split",
+    peer,
+    ran: "yes",
+  });
+  assert.ok(error.message.includes(`Result of "_split" from ${peer} is invalid`), error.message);
+  for (answer of ["", "null", "{", "{}"]) {
+    await fails(from.call(split, peer, { text: "a" }, {}), { code: "RESULT_INVALID", peer });
+  }
+});
+
+test("an error that a feature's contract declares arrives as it was thrown, and another one as a refusal", async () => {
+  await using t = await leakCheck();
+  const { peer, at, from } = await ports(t);
+  at.serve(split, ({ input, fail }) => {
+    if (input.text === "refuse") throw new ZeromeshError("FORBIDDEN", "not you");
+    if (input.text === "full") throw fail("OVERLOADED", undefined, "no more");
+    throw fail("EMPTY_PART", { at: input.text === "lie" ? "x" as unknown as number : 3 });
+  });
+  const thrown = await fails(from.call(split, peer, { text: "a" }, {}), {
+    code: "EMPTY_PART",
+    details: { at: 3 },
+    handler: "_split",
+    peer,
+    ran: "yes",
+  });
+  assert.ok(split.isError(thrown, "EMPTY_PART"));
+  // A code of the library's own: elsewhere it says that nothing ran, here what the contract means by it.
+  const full = await fails(from.call(split, peer, { text: "full" }, {}), { message: "no more", ran: "yes" });
+  assert.ok(split.isError(full, "OVERLOADED"));
+  await fails(from.call(split, peer, { text: "lie" }, {}), {
+    code: "RESULT_INVALID",
+    message: /at: must be/,
+  });
+  await fails(from.call(split, peer, { text: "refuse" }, {}), { code: "FORBIDDEN", ran: "no" });
+});
+
+test("a feature's contract without an answer is told, and its handler hears what fits", async () => {
+  await using t = await leakCheck();
+  const { peer, at, from } = await ports(t);
+  const words: string[] = [];
+  at.serve(heard, ({ input }) => void words.push(input.word));
+  await from.tell(heard, peer, { word: "hello" }, {});
+  await until(() => words.length === 1);
+  assert.deepEqual(words, ["hello"]);
+  await fails(from.tell(heard, peer, { word: "" }, {}), {
+    code: "PAYLOAD_INVALID",
+    message: /word: must be/,
+  });
 });

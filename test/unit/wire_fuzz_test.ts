@@ -11,7 +11,6 @@ import {
   decodeCompletionRequest,
   decodeCredit,
   decodeEventFrame,
-  decodeHandlerList,
   decodeHeaders,
   decodeHello,
   decodeHelloReply,
@@ -156,7 +155,6 @@ const decoders: Readonly<Record<string, (bytes: Uint8Array, view: DataView, name
     return hello !== null;
   },
   helloReply: (bytes) => decodeHelloReply(bytes) !== null,
-  handlerList: (bytes) => decodeHandlerList(bytes) !== null,
   json: (bytes) => decodePayload(bytes, "json").error === undefined,
   msgpack: (bytes) => decodePayload(bytes, "msgpack").error === undefined,
   veloText: (bytes) => codeOfVeloText(new TextDecoder().decode(bytes)).code !== "",

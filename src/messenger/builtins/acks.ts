@@ -1,19 +1,16 @@
 import {
   checkArgument,
   type Contract,
+  type HandlerInput,
   type InstanceId,
-  type Logger,
+  option,
   readOptions,
   requireOption,
+  shape,
+  systemContract,
   ZeromeshError,
 } from "../../core/mod.ts";
-import {
-  encodePayload,
-  parseControlJson,
-  responseIdFromUuid,
-  responseIdToUuid,
-  ResponseKind,
-} from "../../wire/mod.ts";
+import { responseIdFromUuid, responseIdToUuid } from "../../wire/mod.ts";
 import type { MessengerCore } from "../core.ts";
 import type { InboundCall } from "../handlers/context.ts";
 import type { HandlerContext } from "../handlers/handler_context.ts";
@@ -22,7 +19,6 @@ import {
   ackField,
   ackIdKind,
   type AckReceipt,
-  longestAckId,
   type RegisterAckOptions,
   registerAckOptionTable,
   type SendAckOptions,
@@ -53,7 +49,16 @@ export interface AckStats {
   readonly malformed: number;
 }
 
-const ackName = "_ack";
+/** Says that what asked for an ACK is done, or that it failed. */
+const ackContract = systemContract("_ack", {
+  input: shape.record({
+    ack_id: shape.of<string>(ackIdKind),
+    status: shape.optional(shape.record({
+      type: shape.of<"Ack" | "Nack">(option.oneOf("Ack", "Nack")),
+      data: shape.lenient(shape.record({ error: shape.anything })),
+    })),
+  }),
+});
 const maxRemembered = 1_024;
 
 /** Something that waits for an ACK: an entry in the table of all calls. */
@@ -71,24 +76,15 @@ class PendingAck extends PendingCall {
     spent: number,
     counters: { waiting: number },
   ) {
-    super(table, from, ackName, timeoutMs, null, spent);
+    super(table, from, ackContract.name, timeoutMs, null, spent);
     this.from = from;
     this.#counters = counters;
   }
 
   override expire(): void {
-    this.fail(
-      new ZeromeshError(
-        "TIMEOUT",
-        `ACK ${this.text} did not come${this.from === undefined ? "" : ` from ${this.peerText}`} within ${
-          Math.round(this.timeoutMs)
-        } ms`,
-        {
-          peer: this.from,
-          ran: "maybe",
-        },
-      ),
-    );
+    const from = this.from === undefined ? "" : ` from ${this.peerText}`;
+    const why = `ACK ${this.text} did not come${from} within ${Math.round(this.timeoutMs)} ms`;
+    this.fail(new ZeromeshError("TIMEOUT", why, { peer: this.from, ran: "maybe" }));
   }
 
   protected override ended(): void {
@@ -100,44 +96,35 @@ class PendingAck extends PendingCall {
 export class Acks {
   readonly #core: MessengerCore;
   readonly #table: CallTable;
-  readonly #logger: Logger;
   readonly #timeoutMs: number;
   readonly #named = new Map<string, PendingAck>();
   // How the last ones ended, to tell a late ACK from a duplicate and from nonsense.
   readonly #remembered = new Map<string, "late" | "duplicate">();
-  readonly #counters = {
-    waiting: 0,
-    received: 0,
-    late: 0,
-    duplicate: 0,
-    foreign: 0,
-    unknown: 0,
-    malformed: 0,
-  };
+  readonly #counters = { waiting: 0, received: 0, late: 0, duplicate: 0, foreign: 0, unknown: 0 };
 
   /** @param timeoutMs How long to wait where nothing is said. */
   constructor(core: MessengerCore, timeoutMs: number) {
     this.#core = core;
     this.#table = core.system.calls;
-    this.#logger = core.system.logger;
     this.#timeoutMs = timeoutMs;
-    core.registry.handle(ackName, "am", (call) => this.#onAck(call), { whileDraining: true });
+    core.registry.serve(ackContract, (call) => this.#onAck(call, call.input), { whileDraining: true });
     core.system.watch({ lost: (peer, rest) => this.#lost(peer, rest) });
   }
 
   /** Counters. */
   stats(): AckStats {
-    return { ...this.#counters, named: this.#named.size };
+    const malformed = this.#core.registry.get(ackContract.name)?.counts.rejected ?? 0;
+    return { ...this.#counters, named: this.#named.size, malformed };
   }
 
   /** Registers an ACK. See `Messenger.registerAck`. */
   register(options?: RegisterAckOptions): AckReceipt {
     const ack = this.#register(readOptions(options, registerAckOptionTable, "Cannot register an ACK"));
-    return {
-      id: ack.text,
-      received: ack.promise as Promise<void>,
-      [Symbol.dispose]: () => ack.fail(given(ack)),
+    const giveUp = () => {
+      const why = `The wait for ACK ${ack.text} was given up`;
+      ack.fail(new ZeromeshError("CANCELLED", why, { peer: ack.from }));
     };
+    return { id: ack.text, received: ack.promise as Promise<void>, [Symbol.dispose]: giveUp };
   }
 
   /** Sends a message that asks for an ACK and waits for it. See `Messenger.sendWithAck`. */
@@ -146,9 +133,8 @@ export class Acks {
     const { payload = {} } = options;
     const to = requireOption(options, "to", sendWithAckOptionTable, "Cannot send with ACK");
     if (ackField in payload) {
-      throw new TypeError(
-        `Cannot send with ACK: the payload must be an object without ${ackField}, which is added to it`,
-      );
+      const why = `the payload must be an object without ${ackField}, which is added to it`;
+      throw new TypeError(`Cannot send with ACK: ${why}`);
     }
     if (typeof target === "object" && target?.encoding === "msgpack") {
       throw new TypeError(
@@ -169,9 +155,8 @@ export class Acks {
   async sendAck(to: InstanceId, id: string, options?: SendAckOptions): Promise<void> {
     const { error, timeoutMs } = readOptions(options, sendAckOptionTable, "Cannot send an ACK");
     checkArgument("id", id, ackIdKind, "Cannot send an ACK");
-    const status = error === undefined ? {} : { status: { type: "Nack", data: { error } } };
-    const payload = encodePayload({ ack_id: id, ...status }, "json");
-    await this.#core.client.system(ackName, to, { payload, timeoutMs, kind: ResponseKind.fire });
+    const status = error === undefined ? undefined : { type: "Nack", data: { error } } as const;
+    await this.#core.system.tell(ackContract, to, { ack_id: id, status }, { timeoutMs });
   }
 
   #register(options: RegisterAckOptions, watched = true): PendingAck {
@@ -207,27 +192,16 @@ export class Acks {
     return call instanceof PendingAck && call.text === text.toLowerCase() ? call : null;
   }
 
-  #onAck(message: InboundCall): void {
-    const said = parseControlJson(message.lentPayload) as Record<string, unknown> | null | undefined;
-    const id = said?.["ack_id"];
-    const failure = failureOf(said?.["status"]);
-    if (typeof id !== "string" || id === "" || id.length > longestAckId || failure === undefined) {
-      this.#counters.malformed++;
-      throw new ZeromeshError("PAYLOAD_INVALID", 'Payload of "_ack" is invalid: it must be { ack_id }', {
-        handler: ackName,
-      });
-    }
+  #onAck(message: InboundCall, { ack_id: id, status }: HandlerInput<typeof ackContract>): void {
     const ack = this.#find(id);
     const sender = this.#senderOf(message);
     if (ack === null) return this.#useless(this.#whyUseless(id), id, sender);
     if (ack.from !== undefined && ack.from !== sender) return this.#useless("foreign", id, sender);
     this.#counters.received++;
     this.#over(ack, "duplicate");
-    if (failure === null) ack.succeed(undefined);
-    else {
-      const about = { peer: sender ?? undefined, ran: "yes" } as const;
-      ack.fail(new ZeromeshError("HANDLER_FAILED", failure, about));
-    }
+    if (status?.type !== "Nack") return ack.succeed(undefined);
+    const failure = String(status.data?.error ?? "the handler failed");
+    ack.fail(new ZeromeshError("HANDLER_FAILED", failure, { peer: sender ?? undefined, ran: "yes" }));
   }
 
   #senderOf(message: InboundCall): InstanceId | null {
@@ -245,8 +219,9 @@ export class Acks {
 
   #useless(why: "late" | "duplicate" | "foreign" | "unknown", id: string, peer: InstanceId | null): void {
     this.#counters[why]++;
-    const who = peer === null ? null : this.#core.connections.peers.textOf(peer);
-    this.#logger.warn("an ACK arrived that no wait expects", { why, id, peer: who });
+    const { logger } = this.#core.system;
+    const who = peer === null ? null : this.#core.system.textOf(peer);
+    logger.warn("an ACK arrived that no wait expects", { why, id, peer: who });
   }
 
   /** How ACKs that still come for it are counted. */
@@ -260,15 +235,12 @@ export class Acks {
 
   #lost(peer: InstanceId, rest: "up" | "down" | "gone"): void {
     if (rest === "up" || this.#counters.waiting === 0) return;
-    const who = this.#core.connections.peers.textOf(peer);
-    this.#table.failWhere((call) =>
-      call instanceof PendingAck && call.armed && call.from === peer
-        ? new ZeromeshError("PEER_DISCONNECTED", `Peer ${who} was lost before its ACK ${call.text} came`, {
-          peer,
-          ran: "maybe",
-        })
-        : undefined
-    );
+    const who = this.#core.system.textOf(peer);
+    this.#table.failWhere((call) => {
+      if (!(call instanceof PendingAck) || !call.armed || call.from !== peer) return undefined;
+      const why = `Peer ${who} was lost before its ACK ${call.text} came`;
+      return new ZeromeshError("PEER_DISCONNECTED", why, { peer, ran: "maybe" });
+    });
   }
 }
 
@@ -289,45 +261,16 @@ export class Acks {
  */
 export async function acknowledge(context: HandlerContext, given?: SendAckOptions): Promise<boolean> {
   const options = readOptions(given, sendAckOptionTable, "Cannot send an ACK");
-  const id = requestedAck(context);
-  if (id === null) return false;
+  let id: unknown;
+  try {
+    id = Reflect.get(Object(context.json()), ackField);
+  } catch { /* no JSON */ }
+  if (typeof id !== "string") return false;
   const sender = context.senderInstanceId;
   if (sender === null) {
-    throw new ZeromeshError(
-      "PEER_UNKNOWN",
-      `Cannot send ACK ${id}: the sender of its message is not known`,
-      {
-        handler: context.handlerName,
-      },
-    );
+    const why = `Cannot send ACK ${id}: the sender of its message is not known`;
+    throw new ZeromeshError("PEER_UNKNOWN", why, { handler: context.handlerName });
   }
   await context.messenger.sendAck(sender, id, options);
   return true;
-}
-
-/** The id under which a message asks for an ACK; null when it does not. */
-function requestedAck(context: HandlerContext): string | null {
-  let said: unknown;
-  try {
-    said = context.json();
-  } catch {
-    return null; // no JSON
-  }
-  const id = typeof said === "object" && said !== null
-    ? (said as Record<string, unknown>)[ackField]
-    : undefined;
-  return typeof id === "string" ? id : null;
-}
-
-function given(ack: PendingAck): ZeromeshError {
-  return new ZeromeshError("CANCELLED", `The wait for ACK ${ack.text} was given up`, { peer: ack.from });
-}
-
-/** What an ACK says about the failure of its message: null for none, undefined for something unreadable. */
-function failureOf(status: unknown): string | null | undefined {
-  if (status === undefined || status === null) return null;
-  if (typeof status !== "object") return undefined;
-  const { type, data } = status as { type?: unknown; data?: { error?: unknown } | null };
-  if (type === "Ack") return null;
-  return type === "Nack" ? String(data?.error ?? "the handler failed") : undefined;
 }

@@ -1,10 +1,9 @@
 import { Acks, type AckStats } from "./acks.ts";
 import type { MessengerCore } from "../core.ts";
-import { serveDescription } from "./describe.ts";
 import { serveHandlerList } from "./handler_list.ts";
 import { HandlerWaits, type HandlerWaitStats } from "./handler_waits.ts";
-import { serveHealth } from "./health.ts";
 import { serveRegistration } from "./register_service.ts";
+import { serveSelfDescription } from "./self_description.ts";
 
 /** What every instance answers about itself, and the ACKs it waits for. */
 export class Builtins {
@@ -24,9 +23,8 @@ export class Builtins {
   ) {
     this.core = core;
     this.timeoutMs = options.timeoutMs;
-    serveDescription(core, options.services);
+    serveSelfDescription(core, options.services);
     serveHandlerList(core);
-    serveHealth(core);
     this.waits = new HandlerWaits(core, options.maxHandlerWaits);
     this.acks = new Acks(core, options.timeoutMs);
     serveRegistration(core);

@@ -1,10 +1,15 @@
-import { type AnySchema, type InstanceId, option, type OptionTable } from "../../core/mod.ts";
-import { decodePayload, encodePayload, parseControlJson } from "../../wire/mod.ts";
-import type { MessengerCore } from "../core.ts";
-import { unreadableAnswer } from "./unreadable_answer.ts";
-import type { Registered } from "../handlers/context.ts";
-import { isOneOfOurs } from "./handler_waits.ts";
+import {
+  type AnySchema,
+  type InstanceId,
+  option,
+  type OptionTable,
+  shape,
+  systemContract,
+} from "../../core/mod.ts";
 import { type WaitOptions, waitOptionTable } from "../calls/wait_options.ts";
+import type { MessengerCore } from "../core.ts";
+import type { Registered } from "../handlers/context.ts";
+import type { SystemPort } from "../system_port.ts";
 
 /** A JSON Schema, as JSON. */
 export type JsonSchemaValue = boolean | Readonly<Record<string, unknown>>;
@@ -33,83 +38,78 @@ export const listHandlersOptionTable: OptionTable<ListHandlersOptions> = {
   schemas: option.flag,
 };
 
-const name = "_list_handlers";
-const kinds: readonly unknown[] = ["am", "unary", "typed"];
 // One handler's schema is no reason to make the answer too large for the rest.
 const longestSchema = 65_536;
 const dialect = { target: "draft-2020-12" } as const;
+type Side = "input" | "output";
+const { flag, lenient, list, of, optional, record, string } = shape;
+const jsonSchemaKind = option.kind(
+  "a JSON Schema",
+  (value) => typeof value === "boolean" || (typeof value === "object" && value !== null),
+);
+const schema = lenient(of<JsonSchemaValue>(jsonSchemaKind));
+// A later version may have other kinds.
+const kind = lenient(of<"am" | "unary" | "typed">(option.oneOf("am", "unary", "typed")));
 
-/** Answers `_list_handlers`: names to whoever asks as Velo does, and kinds and schemas to whoever asks for them. */
-export function serveHandlerList(core: MessengerCore): void {
-  const schemas = new WeakMap<AnySchema, Partial<Record<"input" | "output", JsonSchemaValue | null>>>();
+/** Asks which handlers an instance has. */
+export const listContract = systemContract("_list_handlers", {
+  // Velo asks with nothing, and with `null`.
+  input: lenient(record({ kinds: lenient(flag), schemas: lenient(flag) })),
+  output: record({
+    handlers: list(string),
+    details: optional(list(record({ name: string, kind, input: schema, output: schema }))),
+  }),
+});
 
+/** Answers with names to whoever asks as Velo does, and with kinds and schemas to whoever asks for them. */
+export function serveHandlerList({ registry, system }: MessengerCore): void {
   // Making one costs more than a question for it, so each is made once.
-  const schemaOf = (schema: AnySchema | null | undefined, side: "input" | "output") => {
-    if (schema === null || schema === undefined) return undefined;
-    const known = schemas.get(schema) ?? {};
-    schemas.set(schema, known);
-    if (!(side in known)) known[side] = jsonSchemaOf(schema, side);
-    return known[side] ?? undefined;
+  const made: Record<Side, WeakMap<AnySchema, JsonSchemaValue | undefined>> = {
+    input: new WeakMap(),
+    output: new WeakMap(),
   };
-
-  const describe = ({ handler, schema }: Registered, withSchemas: boolean): HandlerDescription => ({
-    name: handler.name,
-    kind: handler.kind,
-    ...(withSchemas
-      ? { input: schemaOf(schema, "input"), output: schemaOf(handler.contract?.output, "output") }
-      : {}),
-  });
-
-  core.system.handle(name, "unary", (message) => {
-    const handlers = core.registry.names();
-    const asked = parseControlJson(message.lentPayload) as { kinds?: unknown; schemas?: unknown } | undefined;
-    const withSchemas = asked?.schemas === true;
-    if (asked?.kinds !== true && !withSchemas) return encodePayload({ handlers }, "json");
-    const details = [...core.registry.all()].map((registered) => describe(registered, withSchemas));
-    return encodePayload({ handlers, details }, "json");
+  const schemaOf = (schema: AnySchema | null | undefined, side: Side): JsonSchemaValue | undefined => {
+    if (!schema) return undefined;
+    if (!made[side].has(schema)) made[side].set(schema, jsonSchemaOf(schema, side));
+    return made[side].get(schema);
+  };
+  const describe = ({ handler: { name, kind, contract }, schema, system }: Registered, deep: boolean) => {
+    if (!deep || system) return { name, kind };
+    return { name, kind, input: schemaOf(schema, "input"), output: schemaOf(contract?.output, "output") };
+  };
+  system.serve(listContract, ({ input: { kinds = false, schemas: deep = false } = {} }) => {
+    const handlers = registry.names();
+    if (!kinds && !deep) return { handlers };
+    return { handlers, details: [...registry.all()].map((registered) => describe(registered, deep)) };
   });
 }
 
 /** What the handlers of a peer are; from plain Velo only their names. */
 export async function listHandlers(
-  core: MessengerCore,
+  port: SystemPort,
   peer: InstanceId,
-  options: ListHandlersOptions,
+  { schemas = false, ...wait }: ListHandlersOptions,
 ): Promise<HandlerDescription[]> {
-  const { schemas = false, ...wait } = options;
-  const plain = (names: readonly string[]) => names.map((one) => ({ name: one, kind: null }));
-  // Whether it is one of ours is known when there is a connection, and this question makes one.
-  const names = isOneOfOurs(core, peer) ? null : await core.handlersOf(peer, wait);
-  if (names !== null && !isOneOfOurs(core, peer)) return plain(names);
-  const payload = encodePayload({ kinds: true, schemas }, "json");
-  const answer = decodePayload(await core.client.system(name, peer, { ...wait, payload }), "json").value;
-  const { handlers, details } = (answer ?? {}) as { handlers?: unknown; details?: unknown };
-  if (Array.isArray(details) && details.every(isDescription)) return details;
-  if (Array.isArray(handlers) && handlers.every((one) => typeof one === "string")) return plain(handlers);
-  throw unreadableAnswer(core.connections.peers, peer, name);
+  const ask = (question?: { kinds: boolean; schemas: boolean }) =>
+    port.call(listContract, peer, question, wait);
+  // Whether it is one of ours is known when there is a connection, and the first question makes one.
+  let answer = port.isOurs(peer) ? null : await ask();
+  if (port.isOurs(peer)) answer = await ask({ kinds: true, schemas });
+  const { handlers, details } = answer!;
+  return details?.map(({ kind = null, ...one }) => ({ ...one, kind })) ??
+    handlers.map((name) => ({ name, kind: null }));
 }
 
-function isDescription(value: unknown): value is HandlerDescription {
-  if (typeof value !== "object" || value === null) return false;
-  const { name, kind, input, output } = value as Record<string, unknown>;
-  return typeof name === "string" && kinds.includes(kind) && isSchemaValue(input) && isSchemaValue(output);
-}
-
-function isSchemaValue(value: unknown): boolean {
-  return value === undefined || typeof value === "boolean" || (typeof value === "object" && value !== null);
-}
-
-/** What a validator says of itself in the companion of Standard Schema; null when it has none or cannot tell. */
-function jsonSchemaOf(schema: AnySchema, side: "input" | "output"): JsonSchemaValue | null {
+/** What a validator says of itself in the companion of Standard Schema; undefined when it has none or cannot tell. */
+function jsonSchemaOf(schema: AnySchema, side: Side): JsonSchemaValue | undefined {
   const { jsonSchema } = schema["~standard"] as {
-    jsonSchema?: Record<"input" | "output", (options: typeof dialect) => unknown>;
+    jsonSchema?: Record<Side, (options: typeof dialect) => unknown>;
   };
   try {
-    const made = jsonSchema?.[side]?.(dialect);
-    if (!isSchemaValue(made) || made === undefined) return null;
-    const text = JSON.stringify(made);
-    return text.length > longestSchema ? null : JSON.parse(text) as JsonSchemaValue;
+    const text = JSON.stringify(jsonSchema?.[side]?.(dialect));
+    const made: unknown = text.length > longestSchema ? undefined : JSON.parse(text);
+    return jsonSchemaKind.fits(made) ? made as JsonSchemaValue : undefined;
   } catch {
-    return null; // a schema that JSON Schema cannot express
+    return undefined; // a schema that JSON Schema cannot express
   }
 }

@@ -1,17 +1,8 @@
-import { type InstanceId, Shares, ZeromeshError } from "../../core/mod.ts";
-import {
-  decodePayload,
-  decodeTtl,
-  encodePayload,
-  parseControlJson,
-  ResponseKind,
-  ttlHeader,
-} from "../../wire/mod.ts";
+import { type HandlerOutput, shape, Shares, systemContract, ZeromeshError } from "../../core/mod.ts";
+import { ResponseKind } from "../../wire/mod.ts";
 import type { MessengerCore } from "../core.ts";
-import type { Session } from "../peers/peer.ts";
 import type { InboundCall } from "../handlers/context.ts";
-import { type PartOfCall, spentOf } from "../calls/spent.ts";
-import type { WaitOptions } from "../calls/wait_options.ts";
+import type { Session } from "../peers/peer.ts";
 
 /** Counters of what others wait for here. */
 export interface HandlerWaitStats {
@@ -21,8 +12,17 @@ export interface HandlerWaitStats {
   readonly refused: number;
 }
 
-const name = "_wait_for_handler";
-const defaultTimeoutMs = 30_000;
+const { flag, number, optional, record, string, text } = shape;
+
+/** Asks whether there is a handler, as soon as there is one. */
+export const waitContract = systemContract("_wait_for_handler", {
+  input: record({ handler_name: text, timeout_ms: optional(number) }),
+  output: record({ handler_name: string, available: flag, closing: optional(flag) }),
+});
+type Answer = HandlerOutput<typeof waitContract>;
+
+/** How long who asks waits, where it does not say, in milliseconds. */
+export const defaultTimeoutMs = 30_000;
 const longestTimeoutMs = 86_400_000;
 const maxNameUnits = 4 * 1024 * 1024;
 
@@ -44,7 +44,9 @@ export class HandlerWaits {
     core.registry.added = (handler) => {
       for (const wake of [...this.#byName.get(handler) ?? []]) wake();
     };
-    core.registry.handle(name, "unary", (call) => this.#answer(call));
+    core.registry.serve(waitContract, (call) => {
+      return this.#answer(call, call.input.handler_name, call.input.timeout_ms ?? defaultTimeoutMs);
+    });
   }
 
   /** Counters. */
@@ -52,27 +54,15 @@ export class HandlerWaits {
     return { waiting: this.#places.taken, refused: this.#places.refused + this.#nameUnits.refused };
   }
 
-  #answer(message: InboundCall): Uint8Array | Promise<Uint8Array> {
-    const asked = parseControlJson(message.lentPayload) as Record<string, unknown> | null | undefined;
-    const handler = asked?.["handler_name"];
-    const timeoutMs = asked?.["timeout_ms"] ?? defaultTimeoutMs;
-    if (typeof handler !== "string" || handler === "" || typeof timeoutMs !== "number") {
-      throw new ZeromeshError(
-        "PAYLOAD_INVALID",
-        `Payload of "${name}" is invalid: it must be { handler_name, timeout_ms }`,
-        { handler: name },
-      );
-    }
+  #answer(call: InboundCall, handler: string, timeoutMs: number): Answer | Promise<Answer> {
     // Looking and waiting are one step: nothing can be registered in between.
-    if (this.#core.registry.get(handler) !== undefined) return reply(handler, true);
-    const waitMs = patience(timeoutMs, message.systemHeader(ttlHeader));
-    if (waitMs <= 0 || message.kind === ResponseKind.fire) return reply(handler, false);
-    if (!this.#enter(message.session, handler.length)) {
-      const why =
-        `${this.#places.taken} waits for handlers are open here, which is the limit, or one connection's share of it`;
-      throw new ZeromeshError("OVERLOADED", why, { handler: name });
-    }
-    return this.#wait(message, handler, waitMs);
+    const available = this.#core.registry.get(handler) !== undefined;
+    const waitMs = available || call.kind === ResponseKind.fire ? 0 : patience(timeoutMs, call.ttlMs);
+    if (waitMs <= 0) return { handler_name: handler, available };
+    if (this.#enter(call.session, handler.length)) return this.#wait(call, handler, waitMs);
+    const why =
+      `${this.#places.taken} waits for handlers are open here, which is the limit, or one connection's share of it`;
+    throw new ZeromeshError("OVERLOADED", why, { handler: waitContract.name });
   }
 
   #enter(session: Session, nameUnits: number): boolean {
@@ -82,9 +72,8 @@ export class HandlerWaits {
     return false;
   }
 
-  #wait(message: InboundCall, handler: string, waitMs: number): Promise<Uint8Array> {
-    const { signal, session } = message;
-    const { promise, resolve } = Promise.withResolvers<Uint8Array>();
+  #wait({ signal, session }: InboundCall, handler: string, waitMs: number): Promise<Answer> {
+    const { promise, resolve } = Promise.withResolvers<Answer>();
     const wakes = this.#byName.get(handler) ?? new Set();
     this.#byName.set(handler, wakes);
     const end = (available: boolean): void => {
@@ -94,7 +83,8 @@ export class HandlerWaits {
       if (wakes.size === 0) this.#byName.delete(handler);
       this.#places.give(session);
       this.#nameUnits.give(session, handler.length);
-      resolve(reply(handler, available, this.#core.lifecycle !== "running"));
+      const closing = !available && this.#core.lifecycle !== "running";
+      resolve({ handler_name: handler, available, ...(closing && { closing }) });
     };
     const wake = (): void => end(true);
     const gone = (): void => end(false);
@@ -106,55 +96,7 @@ export class HandlerWaits {
 }
 
 /** How long to wait for who waits so long itself: the answer needs a tenth of it, and a second at most. */
-function patience(timeoutMs: number, ttl: string | undefined): number {
-  const left = Math.min(
-    timeoutMs,
-    ttl === undefined ? Infinity : decodeTtl(ttl) ?? Infinity,
-    longestTimeoutMs,
-  );
+function patience(timeoutMs: number, ttlMs: number): number {
+  const left = Math.min(timeoutMs, ttlMs < 0 ? Infinity : ttlMs, longestTimeoutMs);
   return left - Math.min(left / 10, 1_000);
-}
-
-function reply(handler: string, available: boolean, closing = false): Uint8Array {
-  const answer = { handler_name: handler, available };
-  return encodePayload(closing && !available ? { ...answer, closing } : answer, "json");
-}
-
-/** Whether a peer is known to be one of ours, or this instance itself. */
-export function isOneOfOurs(core: MessengerCore, peer: InstanceId): boolean {
-  return peer === core.instanceId || core.system.isOurs(peer);
-}
-
-/**
- * Whether a peer has a handler: one of ours says so when it has, or when the time is nearly over; plain Velo at once.
- *
- * @throws {ZeromeshError} `PEER_DRAINING` when it shuts down meanwhile; what a call throws.
- */
-export async function hasHandler(
-  core: MessengerCore,
-  peer: InstanceId,
-  handler: string,
-  options: WaitOptions & PartOfCall & { timeoutMs: number },
-): Promise<boolean> {
-  if (!isOneOfOurs(core, peer)) return (await core.handlersOf(peer, options)).includes(handler);
-  const timeoutMs = Math.min(options.timeoutMs - spentOf(options), defaultTimeoutMs);
-  const payload = encodePayload({ handler_name: handler, timeout_ms: timeoutMs }, "json");
-  let bytes: Uint8Array;
-  try {
-    bytes = await core.client.system(name, peer, { ...options, payload });
-  } catch (error) {
-    if (!(error instanceof ZeromeshError) || error.code !== "HANDLER_NOT_FOUND") throw error;
-    return (await core.handlersOf(peer, options)).includes(handler); // an older one of ours
-  }
-  const answer = (decodePayload(bytes, "json").value ?? {}) as { available?: unknown; closing?: unknown };
-  if (answer.available === true) return true;
-  if (answer.closing !== true) return false;
-  throw new ZeromeshError(
-    "PEER_DRAINING",
-    `Peer ${core.connections.peers.textOf(peer)} shuts down and will have no handler "${handler}"`,
-    {
-      peer,
-      handler,
-    },
-  );
 }

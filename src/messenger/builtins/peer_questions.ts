@@ -1,16 +1,22 @@
-import { type Contract, type InstanceId, readOptions } from "../../core/mod.ts";
+import { type Contract, type InstanceId, readOptions, type ZeromeshError } from "../../core/mod.ts";
 import type { AckReceipt, RegisterAckOptions, SendAckOptions, SendWithAckOptions } from "./ack_options.ts";
 import { asMethod } from "./as_method.ts";
 import type { Builtins } from "./builtins.ts";
-import { describePeer, type PeerDescription } from "./describe.ts";
 import {
   type HandlerDescription,
+  listContract,
   listHandlers,
   type ListHandlersOptions,
   listHandlersOptionTable,
 } from "./handler_list.ts";
-import { checkHealth, type HealthReport } from "./health.ts";
 import { announceTo, type AnnounceToOptions, announceToOptionTable } from "./register_service.ts";
+import {
+  descriptionContract,
+  healthContract,
+  healthOf,
+  type HealthReport,
+  type PeerDescription,
+} from "./self_description.ts";
 import type { SystemPort } from "../system_port.ts";
 import { waitForHandler } from "./wait_for_handler.ts";
 import { type WaitOptions, waitOptionTable } from "../calls/wait_options.ts";
@@ -40,6 +46,10 @@ export abstract class PeerQuestions {
     return this.#parts.builtins as Builtins;
   }
 
+  get #port(): SystemPort {
+    return this.#builtins.core.system;
+  }
+
   static {
     partsOf = (messenger) => #parts in messenger ? messenger.#builtins : undefined;
   }
@@ -47,25 +57,34 @@ export abstract class PeerQuestions {
   /** What a peer says about itself: services and load; null from plain Velo. */
   async describe(peer: InstanceId, given?: WaitOptions): Promise<PeerDescription | null> {
     const options = readOptions(given, waitOptionTable, "Cannot ask a peer for its description");
-    return await asMethod("describe", describePeer(this.#builtins.core, peer, options));
+    const answer = this.#port.call(descriptionContract, peer, undefined, options);
+    return await asMethod(
+      "describe",
+      answer.catch((error) => {
+        const { code } = Object(error) as ZeromeshError;
+        if (code === "HANDLER_NOT_FOUND" || code === "REMOTE_ERROR") return null;
+        throw error;
+      }),
+    );
   }
 
   /** How a peer is: status, age, load, queues, version. It answers also while it shuts down. */
   async healthCheck(peer: InstanceId, given?: WaitOptions): Promise<HealthReport> {
     const options = readOptions(given, waitOptionTable, "Cannot ask a peer how it is");
-    return await asMethod("healthCheck", checkHealth(this.#builtins.core, peer, options));
+    return healthOf(await asMethod("healthCheck", this.#port.call(healthContract, peer, undefined, options)));
   }
 
   /** Names of a peer's handlers, the system's included, asked now. */
   async availableHandlers(peer: InstanceId, given?: WaitOptions): Promise<string[]> {
     const options = readOptions(given, waitOptionTable, "Cannot ask a peer for its handlers");
-    return await asMethod("availableHandlers", this.#builtins.core.handlersOf(peer, options));
+    const answer = this.#port.call(listContract, peer, undefined, options);
+    return [...(await asMethod("availableHandlers", answer)).handlers];
   }
 
   /** A peer's handlers with their kinds, and with JSON Schemas when asked for; plain Velo tells only names. */
   async listHandlers(peer: InstanceId, given?: ListHandlersOptions): Promise<HandlerDescription[]> {
     const options = readOptions(given, listHandlersOptionTable, "Cannot list the handlers of a peer");
-    return await asMethod("listHandlers", listHandlers(this.#builtins.core, peer, options));
+    return await asMethod("listHandlers", listHandlers(this.#port, peer, options));
   }
 
   /**
@@ -74,10 +93,9 @@ export abstract class PeerQuestions {
    * @throws {ZeromeshError} `HANDLER_NOT_FOUND` when it has none by the deadline.
    */
   async waitForHandler(peer: InstanceId, name: string, given?: WaitOptions): Promise<void> {
-    const { core, timeoutMs } = this.#builtins;
     const options = readOptions(given, waitOptionTable, "Cannot wait for handler", name);
-    const waited = waitForHandler(core, peer, name, options.timeoutMs ?? timeoutMs, options);
-    await asMethod("waitForHandler", waited);
+    const { timeoutMs = this.#builtins.timeoutMs } = options;
+    await asMethod("waitForHandler", waitForHandler(this.#port, peer, name, timeoutMs, options));
   }
 
   /**

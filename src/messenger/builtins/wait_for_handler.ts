@@ -1,39 +1,60 @@
 import { type InstanceId, pause, ZeromeshError } from "../../core/mod.ts";
-import type { MessengerCore } from "../core.ts";
-import { hasHandler } from "./handler_waits.ts";
 import { type PartOfCall, spentMs } from "../calls/spent.ts";
 import type { WaitOptions } from "../calls/wait_options.ts";
+import type { SystemPort } from "../system_port.ts";
+import { listContract } from "./handler_list.ts";
+import { defaultTimeoutMs, waitContract } from "./handler_waits.ts";
 
 const handlerPollMs = 100;
 
 /** Waits until a peer has a handler, see `Messenger.waitForHandler`. */
 export async function waitForHandler(
-  core: MessengerCore,
+  port: SystemPort,
   peer: InstanceId,
   name: string,
   timeoutMs: number,
   { signal, [spentMs]: before = 0 }: Pick<WaitOptions, "signal"> & PartOfCall,
 ): Promise<void> {
-  const startedAt = core.now() - before;
+  const startedAt = port.clock.now() - before;
   for (let answered = false;;) {
-    const spent = core.now() - startedAt;
+    const spent = port.clock.now() - startedAt;
     const left = timeoutMs - spent;
     if (left <= 0) {
-      throw new ZeromeshError(
-        "HANDLER_NOT_FOUND",
-        `Peer ${core.connections.peers.textOf(peer)} has no handler "${name}" after ${timeoutMs} ms`,
-        { peer, handler: name },
-      );
+      const why = `Peer ${port.textOf(peer)} has no handler "${name}" after ${timeoutMs} ms`;
+      throw new ZeromeshError("HANDLER_NOT_FOUND", why, { peer, handler: name });
     }
     try {
-      if (await hasHandler(core, peer, name, { timeoutMs, [spentMs]: spent, signal })) return;
+      if (await hasHandler(port, peer, name, left, { timeoutMs, [spentMs]: spent, signal })) return;
       answered = true;
     } catch (error) {
       // A peer that has answered before is not to blame for the last moment's question.
       if (answered && error instanceof ZeromeshError && error.code === "TIMEOUT") continue;
       throw error;
     }
-    await pause(core.system.clock, Math.min(handlerPollMs, left), signal);
+    await pause(port.clock, Math.min(handlerPollMs, left), signal);
     signal?.throwIfAborted();
   }
+}
+
+/** Whether a peer has a handler: one of ours says so when it has, or when the time is nearly over; plain Velo at once. */
+async function hasHandler(
+  port: SystemPort,
+  peer: InstanceId,
+  handler: string,
+  leftMs: number,
+  wait: WaitOptions & PartOfCall,
+): Promise<boolean> {
+  const listed = async () =>
+    (await port.call(listContract, peer, undefined, wait)).handlers.includes(handler);
+  if (!port.isOurs(peer)) return await listed();
+  const question = { handler_name: handler, timeout_ms: Math.min(leftMs, defaultTimeoutMs) };
+  try {
+    const { available, closing } = await port.call(waitContract, peer, question, wait);
+    if (available || closing !== true) return available;
+  } catch (error) {
+    if (!(error instanceof ZeromeshError) || error.code !== "HANDLER_NOT_FOUND") throw error;
+    return await listed(); // an older one of ours
+  }
+  const why = `Peer ${port.textOf(peer)} shuts down and will have no handler "${handler}"`;
+  throw new ZeromeshError("PEER_DRAINING", why, { peer, handler });
 }

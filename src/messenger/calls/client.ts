@@ -25,14 +25,15 @@ import {
   declaresErrors,
   encodeInput,
   encodeMetadata,
+  type Envelope,
   headersOf,
   keepBytes,
   ownPayload,
   payloadInvalid,
   payloadTooLarge,
   rawPayload,
+  readerOf,
   readFailure,
-  readResult,
   type Request,
   unknownPeer,
 } from "./outbound.ts";
@@ -44,6 +45,7 @@ import { type PartOfCall, spentMs, spentOf } from "./spent.ts";
 import type { Accept, Outcome, PendingCall } from "./pending.ts";
 import type { Session } from "../peers/peer.ts";
 import { traceCall, type Tracer } from "./traced_call.ts";
+import type { WaitOptions } from "./wait_options.ts";
 import { typedClient } from "./typed_client.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
@@ -151,12 +153,7 @@ export class CallClient implements Caller {
   }
 
   #typed(contract: UnaryContract, options: CallOptions): Promise<unknown> {
-    return this.#start(
-      ResponseKind.unary,
-      contract,
-      options,
-      (outcome, session) => readResult(contract, options.to as InstanceId, outcome, session),
-    );
+    return this.#start(ResponseKind.unary, contract, options, readerOf(contract, options.to as InstanceId));
   }
 
   client<Contracts extends object>(
@@ -167,19 +164,13 @@ export class CallClient implements Caller {
   }
 
   /** The instances of a destination; see {@link DestinationRouter.instances}. */
-  instancesOf(
-    options: Parameters<DestinationRouter["instances"]>[0],
-  ): ReturnType<DestinationRouter["instances"]> {
-    return this.#parts.router.instances(options);
-  }
+  readonly instancesOf: DestinationRouter["instances"] = (options) => this.#parts.router.instances(options);
 
   /** Calls a system handler of a peer; its answer as bytes. */
   system(
     name: string,
     to: InstanceId,
-    options: {
-      timeoutMs?: number | undefined;
-      signal?: AbortSignal | undefined;
+    options: WaitOptions & {
       payload?: Uint8Array;
       kind?: ResponseKind;
       /** Whether the handler has the admission of a user's. */
@@ -194,13 +185,26 @@ export class CallClient implements Caller {
     return this.#dispatch(name, request, { to, ...rest }, keepBytes, session) as Promise<Uint8Array>;
   }
 
+  /** Calls a handler of a contract of the system's, or sends to it, where the contract has no answer. */
+  contracted(contract: Contract, to: InstanceId, input: unknown, wait: WaitOptions): Promise<unknown> {
+    const accept = contract.output === undefined ? null : readerOf(contract as UnaryContract, to);
+    const kind = accept === null ? ResponseKind.fire : ResponseKind.unary;
+    try {
+      const name = this.#encoded.system(contract.name);
+      const envelope = { name, headers: undefined, metadata: null, system: true };
+      return this.#byContract(kind, contract, { ...wait, to, payload: input }, accept, envelope);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
   /** Sends a system message that is confirmed with an ack under an id which its payload carries. */
   confirmed(
     name: string,
     to: InstanceId,
     confirm: (id: ResponseId) => Uint8Array,
-    options: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined },
-    accept: ((answer: Outcome) => void) | null,
+    options: WaitOptions,
+    accept: ((answer: Outcome) => void) | null = null,
   ): Promise<void> {
     const request = this.#systemRequest(ResponseKind.fire, name, nothing, false, confirm);
     const { timeoutMs, signal } = options;
@@ -279,18 +283,14 @@ export class CallClient implements Caller {
     contract: Contract,
     options: CallOptions,
     accept: Accept | null,
-    { name, headers, metadata }: {
-      name: Uint8Array;
-      headers: Request["headers"];
-      metadata: Uint8Array | null;
-    },
+    { name, headers, metadata, system = false }: Envelope,
   ): Promise<unknown> {
     const handler = contract.name;
     const send = (timely: CallOptions) => {
       const { encoding } = contract;
       const payload = encodeInput(handler, options.to, options.payload, encoding);
-      const am = contract.output === undefined;
-      const request: Request = { kind, name, system: false, payload, owned: true, headers, encoding, am };
+      const am = contract.output === undefined && !system;
+      const request: Request = { kind, name, system, payload, owned: true, headers, encoding, am };
       if (metadata !== null) addMetadata(request, metadata);
       const declares = kind !== ResponseKind.fire && declaresErrors(contract);
       const startedAt = declares ? this.#parts.clock.now() : 0;

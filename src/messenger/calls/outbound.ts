@@ -29,7 +29,7 @@ import {
 } from "../../wire/mod.ts";
 import type { CallOptions } from "./caller.ts";
 import { payloadLimit } from "./payload_limit.ts";
-import type { Outcome, PendingCall } from "./pending.ts";
+import type { Accept, Outcome, PendingCall } from "./pending.ts";
 import type { SendCredit } from "../credit/send_credit.ts";
 import type { Session } from "../peers/peer.ts";
 
@@ -63,6 +63,14 @@ export interface Request {
   readonly confirm?: ((id: ResponseId) => Uint8Array) | undefined;
 }
 
+/** What stands around the payload of a call by contract. */
+export interface Envelope extends Pick<Request, "name" | "headers"> {
+  /** The caller's metadata, encoded. */
+  readonly metadata: Uint8Array | null;
+  /** Whether the contract is one of the system's. */
+  readonly system?: boolean;
+}
+
 /** The milliseconds a call has left. */
 export function remaining(call: PendingCall, clock: Clock): number {
   if (call.allottedMs === Infinity) return Infinity;
@@ -82,8 +90,12 @@ export function keepBytes(outcome: Outcome): Uint8Array {
   return outcome.keep();
 }
 
-/** Accepts an answer as a contract's output. */
-export function readResult(
+/** Accepts answers as a contract's output. */
+export function readerOf(contract: UnaryContract, to: InstanceId): Accept {
+  return (outcome, session) => readResult(contract, to, outcome, session);
+}
+
+function readResult(
   contract: UnaryContract,
   to: InstanceId,
   outcome: Outcome,

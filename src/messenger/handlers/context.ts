@@ -108,6 +108,8 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
   observed: ObservedCall | null = null;
   /** Bytes of the payload. */
   readonly bytes: number;
+  /** The milliseconds that its caller had left when it was sent; below 0 where the caller does not say. */
+  readonly ttlMs: number;
   readonly #host: CallHost;
   // Null once the loan is over.
   #message: InboundMessage | null;
@@ -118,7 +120,6 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
   // What few handlers ask for, and how it ends early: objects of their own, made when they are needed.
   #made: Made | null = null;
   #early: EarlyEnd | null = null;
-  readonly #ttlMs: number;
   #arrivedAt = -1;
 
   /** Made by the dispatcher from a decoded request. */
@@ -148,9 +149,9 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     this.#headersEnd = headersEnd;
     if (headersEnd > headersStart) {
       // A relative time to live counts from the arrival, so it is read now.
-      this.#ttlMs = ttlOfHeaders(message.header, headersStart, headersEnd);
+      this.ttlMs = ttlOfHeaders(message.header, headersStart, headersEnd);
       if (session.metadata && !message.unread) this.#takeMetadata(message);
-    } else this.#ttlMs = -1;
+    } else this.ttlMs = -1;
   }
 
   /** Takes metadata that stands in front of the payload off it. */
@@ -269,10 +270,10 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
 
   /** Starts the deadline, unless there is none or it has been started. */
   startDeadline(): void {
-    if (this.#ttlMs < 0 || this.slot >= 0) return;
+    if (this.ttlMs < 0 || this.slot >= 0) return;
     const waited = this.#arrivedAt < 0 ? 0 : this.#host.now() - this.#arrivedAt;
-    if (waited >= this.#ttlMs) this.expire();
-    else this.#host.addDeadline(this, this.#ttlMs - waited);
+    if (waited >= this.ttlMs) this.expire();
+    else this.#host.addDeadline(this, this.ttlMs - waited);
   }
 
   /**
@@ -350,7 +351,7 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
       this.#headerBytes = copyBytes(this.#headerBytes!.subarray(this.#headersStart, this.#headersEnd));
       this.#headersEnd -= this.#headersStart;
       this.#headersStart = 0;
-      if (this.#ttlMs >= 0) this.#arrivedAt = this.#host.now();
+      if (this.ttlMs >= 0) this.#arrivedAt = this.#host.now();
     } else this.#headerBytes = noBytes;
   }
 

@@ -1,4 +1,4 @@
-import { checkArgument, option, ZeromeshError } from "../../core/mod.ts";
+import { checkArgument, type Contract, type HandlerInput, option, ZeromeshError } from "../../core/mod.ts";
 import { isSystemName, validateHandlerName } from "../../wire/mod.ts";
 import type { StatusFeed } from "../peers/status.ts";
 import { Authorization } from "./authorization.ts";
@@ -6,6 +6,7 @@ import type { Authorize } from "./authorize.ts";
 import type { Handler, RegisterOptions } from "./handler_context.ts";
 import type { InboundCall, Registered } from "./context.ts";
 import { HandlerCounts } from "./handler_stats.ts";
+import type { HandlerResult } from "./served.ts";
 import type { SharedParts } from "../shared_parts.ts";
 import { resolveTasks, type TaskOptions } from "./task_options.ts";
 
@@ -81,16 +82,34 @@ export class HandlerRegistry {
     name: string,
     kind: "am" | "unary",
     run: (call: InboundCall) => unknown,
+    options?: SystemHandlerOptions,
+  ): Disposable {
+    return this.#handle({ name, kind, contract: null, run }, options);
+  }
+
+  /** Adds a handler for a contract of the system's, as {@link handle} does. Its kind is that of one without a contract. */
+  serve<C extends Contract>(
+    contract: C,
+    run: (call: InboundCall & { readonly input: HandlerInput<C> }) => HandlerResult<C>,
+    options?: SystemHandlerOptions,
+  ): Disposable {
+    const kind = contract.output === undefined ? "am" : "unary";
+    return this.#handle(
+      { name: contract.name, kind, contract, run: run as (call: InboundCall) => unknown },
+      options,
+    );
+  }
+
+  #handle(
+    { run, ...about }: Pick<Handler, "name" | "kind" | "contract"> & { run(call: InboundCall): unknown },
     options: SystemHandlerOptions = {},
   ): Disposable {
-    validateHandlerName(name, { system: true });
+    validateHandlerName(about.name, { system: true });
     // Handlers get the inbound call as their context; the system's own know it as what it is.
     const handler: Handler = {
-      name,
-      kind,
-      contract: null,
+      ...about,
       dispatch: "inline",
-      tasks: options.admission === "user" ? resolveTasks(name, options) : undefined,
+      tasks: options.admission === "user" ? resolveTasks(about.name, options) : undefined,
       run: run as unknown as Handler["run"],
     };
     this.#check([handler], false);

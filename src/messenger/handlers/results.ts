@@ -132,8 +132,9 @@ export class Results {
     }
     // Details are for whoever declared the code; those of a failure inside the handler stay here.
     const data = error instanceof ZeromeshError && code === error.code ? error.details : undefined;
-    // What one of the system's handlers throws is its refusal.
-    const ran = registered.system ? undefined : call.ran ? "yes" : "no";
+    const declared = handler.contract !== null && Object.hasOwn(handler.contract.errors, code);
+    // What one of the system's handlers throws is its refusal, unless its contract says otherwise.
+    const ran = registered.system && !declared ? undefined : call.ran ? "yes" : "no";
     const failure: Failure = { code, message, data, ran };
     if (call.kind === ResponseKind.unary && handler.kind === "am") {
       return this.#replies.fail(call, {

@@ -17,10 +17,14 @@ import type {
   TypedContext,
 } from "./handler_context.ts";
 
+/** What a function that serves a contract returns: where the contract has no answer, whatever it likes. */
+export type HandlerResult<C extends Contract> = C["output"] extends AnySchema ? MaybePromise<HandlerOutput<C>>
+  : unknown;
+
 /** A function that serves a contract, with the messenger that its context has. */
 export type HandlerFunction<C extends Contract, Messenger extends MessengerHandle = MessengerHandle> = (
   context: TypedContext<HandlerInput<C>, C["errors"], Messenger>,
-) => C["output"] extends AnySchema ? MaybePromise<HandlerOutput<C>> : unknown;
+) => HandlerResult<C>;
 
 /** The functions that serve the contracts in an object, which may hold other things: one under the key of each. */
 export type HandlerFunctions<Contracts extends object, Messenger extends MessengerHandle = MessengerHandle> =
