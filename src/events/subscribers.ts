@@ -319,8 +319,11 @@ export class Subscribers {
       return outcome;
     } catch (error) {
       if (!(error instanceof ZeromeshError)) throw error;
-      const plainText = error.code === "EVENT_POISONED" ? "event was poisoned" : error.message;
-      return { code: error.code, message: error.message, data: error.details, plainText };
+      const words = {
+        text: error.code === "EVENT_POISONED" ? "event was poisoned" : error.message,
+        nack: false,
+      };
+      return { code: error.code, message: error.message, data: error.details, words };
     }
   }
 

@@ -126,7 +126,6 @@ export class MessengerCore {
       textOf: (peer) => this.connections.peers.textOf(peer),
       observer: observation.calls,
     });
-    const system = this.system = new CorePort(this, options, calls, () => keepAlive.hold());
     const base: Omit<SharedParts, "negotiation"> = {
       ...options,
       instanceId,
@@ -140,9 +139,11 @@ export class MessengerCore {
       call: async (name, to, request) => await this.client.system(name, to, request),
       closing: this.#closing.signal,
     };
-    const send = (link: Link<Session>, name: Uint8Array, payload: Uint8Array) =>
-      system.send(link, name, payload);
-    const credits = this.#credits = new Credits({ ...base, registry, send });
+    const credits = this.#credits = new Credits({
+      ...base,
+      registry,
+      send: (link, name, payload) => this.system.send(link, name, payload),
+    });
     const { features, maxPayloadBytes, name } = options;
     const run = newInstanceId();
     const creditCounts = this.#creditCounts;
@@ -168,6 +169,7 @@ export class MessengerCore {
       retries: new Retries(shared),
       closed: () => this.#lifecycle === "closed",
     });
+    const { client } = this;
     const { replyLinks } = connections;
     const replies = this.replies = new Replies({ ...shared, replyLinks });
     const dispatcher = this.#dispatcher = new Dispatcher({
@@ -188,6 +190,17 @@ export class MessengerCore {
       deliver: (session, message) => this.#inbound.fetched(session, message),
     });
     this.#inbound = new InboundRouter({ ...shared, dispatcher, staged });
+    const system = this.system = new CorePort({
+      ...shared,
+      workerId: this.workerId,
+      registry,
+      connections,
+      client,
+      replies,
+      peer: (id) => this.peer(id),
+      register: (handlers, entry) => this.register(handlers, entry),
+      hold: () => keepAlive.hold(),
+    });
     serveConnections(registry, {
       answerHello: (call) => connections.hellos.answer(call),
       dropCancel: () => transport.drops.count("cancelLength"),

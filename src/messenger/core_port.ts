@@ -1,11 +1,10 @@
 import type { Clock, Contract, InstanceId, Logger, WorkerId } from "../core/mod.ts";
-import { copyBytes, type Link, SendOutcome, type Transport } from "../transport/mod.ts";
+import { copyBytes, type Link, SendOutcome } from "../transport/mod.ts";
 import { encodeRequest, type Feature, MessageType, type ResponseId, ResponseKind } from "../wire/mod.ts";
 import type { CallClient } from "./calls/client.ts";
 import type { InboundCall } from "./handlers/context.ts";
-import type { ResolvedOptions } from "./options.ts";
 import type { Connections } from "./peers/connections.ts";
-import type { StatusFeed } from "./peers/status.ts";
+import { senderOf } from "./peers/identity.ts";
 import type { Peer, Session } from "./peers/peer.ts";
 import type { CallTable } from "./calls/pending.ts";
 import type { CallSubject } from "./handlers/authorize.ts";
@@ -14,13 +13,12 @@ import type { Handler } from "./handlers/handler_context.ts";
 import type { EntryOptions, HandlerRegistry } from "./handlers/registry.ts";
 import type { Failure, Replies } from "./handlers/replies.ts";
 import type { HandlerResult } from "./handlers/served.ts";
+import type { SharedParts } from "./shared_parts.ts";
 import type { PeerWatcher, SystemMessage, SystemPort, SystemSender, SystemWait } from "./system_port.ts";
 
-/** What a {@link CorePort} works with; parts may be missing when it is made. */
-export interface PortParts {
-  /** This instance. */
-  readonly instanceId: InstanceId;
-  /** Its worker id. */
+/** What a {@link CorePort} works with. */
+export interface PortParts extends SharedParts {
+  /** The own worker id. */
   readonly workerId: WorkerId;
   /** The handlers. */
   readonly registry: HandlerRegistry;
@@ -30,20 +28,21 @@ export interface PortParts {
   readonly client: CallClient;
   /** Where answers go. */
   readonly replies: Replies;
-  /** Where changes are told. */
-  readonly status: StatusFeed;
-  /** The network, for its header buffer. */
-  readonly transport: Pick<Transport<Session>, "headerBytes" | "headerView">;
   /** The known peer with this id. @throws {ZeromeshError} `PEER_UNKNOWN`. */
   peer(id: InstanceId): Peer;
   /** Registers handlers, all or none of them. @throws {ZeromeshError} `HANDLER_EXISTS`, `CLOSED`. */
   register(handlers: readonly Handler[], options: EntryOptions): Disposable;
+  /** Keeps the process alive until disposed of. */
+  hold(): Disposable;
 }
 
 /** The port of a messenger. */
 export class CorePort implements SystemPort {
   readonly #parts: PortParts;
-  readonly #options: ResolvedOptions;
+  readonly instanceId: InstanceId;
+  readonly workerId: WorkerId;
+  readonly clock: Clock;
+  readonly logger: Logger;
   /** Everything that waits for an answer. */
   readonly calls: CallTable;
   readonly #watchers = new Set<PeerWatcher>();
@@ -53,34 +52,19 @@ export class CorePort implements SystemPort {
   };
   // The one asked for last: who asks mostly asks again, and halves of a worker id are no key.
   #lastPeer: Peer | null = null;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly hold: () => Disposable;
 
-  /**
-   * @param parts What it works with.
-   * @param hold Keeps the process alive until disposed of.
-   */
-  constructor(
-    parts: PortParts,
-    options: ResolvedOptions,
-    calls: CallTable,
-    hold: () => Disposable,
-  ) {
+  /** @param parts What it works with. */
+  constructor(parts: PortParts) {
     this.#parts = parts;
-    this.#options = options;
-    this.calls = calls;
-    this.clock = options.clock;
-    this.logger = options.logger;
-    this.hold = hold;
+    this.instanceId = parts.instanceId;
+    this.workerId = parts.workerId;
+    this.clock = parts.clock;
+    this.logger = parts.logger;
+    this.calls = parts.calls;
   }
 
-  get instanceId(): InstanceId {
-    return this.#parts.instanceId;
-  }
-
-  get workerId(): WorkerId {
-    return this.#parts.workerId;
+  hold(): Disposable {
+    return this.#parts.hold();
   }
 
   readonly handle: SystemPort["handle"] = (...handler) => this.#parts.registry.handle(...handler);
@@ -95,16 +79,11 @@ export class CorePort implements SystemPort {
   readonly register: SystemPort["register"] = (all, options = {}) => this.#parts.register(all, options);
 
   authorize(message: SystemMessage, subject: CallSubject): Promise<void> {
-    return authorizeFeature(this.#options, message as InboundCall, subject);
+    return authorizeFeature(this.#parts, message as InboundCall, subject);
   }
 
   senderOf(message: SystemMessage): SystemSender | null {
-    const { session, id0, id1 } = message as InboundCall;
-    const peer = session.zeromesh ? session.peer : this.#parts.connections.peers.byWorker(id0, id1) ?? null;
-    if (peer === null) return null;
-    // Only its own connection speaks for one of ours.
-    if (!session.zeromesh && peer.zeromesh) return null;
-    return peer;
+    return senderOf(message as InboundCall, this.#parts.connections.peers);
   }
 
   peerOf(worker0: number, worker1: number): InstanceId | null {
@@ -130,7 +109,7 @@ export class CorePort implements SystemPort {
   }
 
   isOurs(peer: InstanceId): boolean {
-    return peer === this.instanceId || this.#peer(peer)?.zeromesh === true;
+    return peer === this.instanceId || this.#peer(peer)?.dialect.ours === true;
   }
 
   nameOf(peer: InstanceId): string | null {
@@ -170,8 +149,7 @@ export class CorePort implements SystemPort {
   notify(name: Uint8Array, to: InstanceId, payload: Uint8Array): boolean {
     const peer = this.#peer(to);
     if (peer === undefined) return false;
-    const link = peer.session?.link ??
-      (peer.zeromesh ? null : this.#parts.connections.replyLinks.to(peer.worker0, peer.worker1, null));
+    const link = this.#parts.connections.replyLinks.wayTo(peer);
     if (link === null) return false;
     if (link instanceof Promise) {
       const kept = copyBytes(payload);

@@ -22,7 +22,7 @@ export async function flushAll(clock: Clock, connections: Connections, giveUpAt:
 export function sayGoodbye(connections: Connections, send: (link: Link<Session>) => void): void {
   for (const session of allSessions(connections)) {
     // Who has said so itself reads no more, and what is sent to it would only keep the socket lingering.
-    if (!session.zeromesh || !session.usable || session.link.kind === "loopback") continue;
+    if (!session.dialect.takesGoodbye || !session.usable || session.link.kind === "loopback") continue;
     send(session.link);
     session.link.flush();
   }

@@ -1,4 +1,4 @@
-import type { Broadcast, Deadlines, InstanceId } from "../core/mod.ts";
+import type { Deadlines, InstanceId } from "../core/mod.ts";
 import type { DropCounters, Transport } from "../transport/mod.ts";
 import type { ResponseKind } from "../wire/mod.ts";
 import type { CallTable } from "./calls/pending.ts";
@@ -6,7 +6,7 @@ import type { PartOfCall } from "./calls/spent.ts";
 import type { CreditCounts } from "./credit/send_credit.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Session, Terms } from "./peers/peer.ts";
-import type { Status } from "./peers/status.ts";
+import type { StatusFeed } from "./peers/status.ts";
 
 /** Calls a system handler over a given connection. It never throws: what is wrong rejects. */
 export type SessionCall = (
@@ -40,7 +40,7 @@ export interface SharedParts extends Omit<ResolvedOptions, "instanceId"> {
   /** What this instance says about itself. */
   readonly negotiation: Terms;
   /** Where changes are told. */
-  readonly status: Broadcast<Status>;
+  readonly status: StatusFeed;
   /** Calls a system handler over a connection. */
   readonly call: SessionCall;
   /** Aborts when the instance closes. */

@@ -101,7 +101,7 @@ export interface Hello {
   /** Id and address of the sender. */
   readonly peerInfo: PeerInfo;
   /** `null` for a plain Velo peer, and for a malformed object. */
-  readonly zeromesh: PeerNegotiation | null;
+  readonly negotiation: PeerNegotiation | null;
 }
 
 /** A decoded answer to `_hello`. */
@@ -109,28 +109,35 @@ export interface HelloReply {
   /** Names of the peer's handlers, with system handlers, in no order. */
   readonly handlers: string[];
   /** `null` for a plain Velo peer, and for a malformed object. */
-  readonly zeromesh: PeerNegotiation | null;
+  readonly negotiation: PeerNegotiation | null;
 }
 
 /**
  * The payload of `_hello`, UTF-8 JSON:
  * `{"peer_info":{"instance_id":…,"worker_address":[…]},"zeromesh":{"v":1,"features":[…],"instance_id":…}}`.
  *
- * Without `zeromesh` the field is absent, and the bytes are those of plain Velo.
+ * Without `negotiation` the field `zeromesh` is absent, and the bytes are those of plain Velo.
  */
-export function encodeHello(hello: { peerInfo: PeerInfo; zeromesh?: Negotiation | undefined }): Uint8Array {
-  return encodeJson({ peer_info: peerInfoToJson(hello.peerInfo), zeromesh: negotiationJson(hello.zeromesh) });
+export function encodeHello(
+  hello: { peerInfo: PeerInfo; negotiation?: Negotiation | undefined },
+): Uint8Array {
+  return encodeJson({
+    peer_info: peerInfoToJson(hello.peerInfo),
+    zeromesh: negotiationJson(hello.negotiation),
+  });
 }
 
 /**
  * Decodes the payload of `_hello`; `null` unless it has a peer info. Unknown fields are ignored. Never throws.
  *
- * The caller checks that `peerInfo` and `zeromesh` name the same instance.
+ * The caller checks that `peerInfo` and `negotiation` name the same instance.
  */
 export function decodeHello(bytes: Uint8Array): Hello | null {
   const json = fieldsOf(parseControlJson(bytes));
   const peerInfo = json === null ? null : peerInfoFromJson(json["peer_info"]);
-  return json === null || peerInfo === null ? null : { peerInfo, zeromesh: negotiationOf(json["zeromesh"]) };
+  return json === null || peerInfo === null
+    ? null
+    : { peerInfo, negotiation: negotiationOf(json["zeromesh"]) };
 }
 
 /**
@@ -140,12 +147,12 @@ export function decodeHello(bytes: Uint8Array): Hello | null {
  * @throws {RangeError} If there are more than {@link maxHandlers} handlers.
  */
 export function encodeHelloReply(
-  reply: { handlers: readonly string[]; zeromesh?: Negotiation | undefined },
+  reply: { handlers: readonly string[]; negotiation?: Negotiation | undefined },
 ): Uint8Array {
   if (reply.handlers.length > maxHandlers) {
     throw new RangeError(`Cannot list ${reply.handlers.length} handlers: at most ${maxHandlers}`);
   }
-  return encodeJson({ handlers: reply.handlers, zeromesh: negotiationJson(reply.zeromesh) });
+  return encodeJson({ handlers: reply.handlers, zeromesh: negotiationJson(reply.negotiation) });
 }
 
 /** Decodes the answer to `_hello`; `null` unless it has a list of names. Unknown fields are ignored. Never throws. */
@@ -153,7 +160,7 @@ export function decodeHelloReply(bytes: Uint8Array): HelloReply | null {
   const json = fieldsOf(parseControlJson(bytes, { maxBytes: maxHandlerListBytes }));
   const handlers = json?.["handlers"];
   if (json === null || !isTextList(handlers, maxHandlers)) return null;
-  return { handlers, zeromesh: negotiationOf(json["zeromesh"]) };
+  return { handlers, negotiation: negotiationOf(json["zeromesh"]) };
 }
 
 function encodeJson(value: unknown): Uint8Array {

@@ -33,12 +33,12 @@ async function rawPeer(t: LeakCheck, options: MessengerOptions = {}, credit: [nu
   const client = await t.messenger(options);
   const connected = client.connect(raw.endpoint);
   const hello = await raw.next();
-  const zeromesh = {
+  const negotiation = {
     features: all,
     instanceId: raw.instanceId,
     credit: { count: credit[0], bytes: credit[1] },
   };
-  const reply = encodeHelloReply({ handlers: ["_hello", "_list_handlers"], zeromesh });
+  const reply = encodeHelloReply({ handlers: ["_hello", "_list_handlers"], negotiation });
   raw.send(hello.from, response(requestIn(hello), reply));
   const to = await connected;
   const tell = (payload: Uint8Array) => {

@@ -152,8 +152,8 @@ export class RawRouter {
   /** Waits for `_hello` and answers it with these features; null answers as plain Velo would. */
   async hello(features: readonly Feature[] | null): Promise<RawMessage> {
     const message = await this.next();
-    const zeromesh = features === null ? undefined : { features, instanceId: this.instanceId };
-    const reply = encodeHelloReply({ handlers: ["_hello", "_list_handlers"], zeromesh });
+    const negotiation = features === null ? undefined : { features, instanceId: this.instanceId };
+    const reply = encodeHelloReply({ handlers: ["_hello", "_list_handlers"], negotiation });
     this.send(message.from, response(requestIn(message), reply));
     return message;
   }
@@ -206,8 +206,8 @@ export class RawDealer {
   /** Says hello; with features as one of ours does over this connection, else as plain Velo that listens there. */
   async hello(features: readonly Feature[] | null, endpoints: readonly string[] = []): Promise<void> {
     const { instanceId } = this;
-    const zeromesh = features === null ? undefined : { features, instanceId };
-    const hello = encodeHello({ peerInfo: peerInfoOf(instanceId, endpoints), zeromesh });
+    const negotiation = features === null ? undefined : { features, instanceId };
+    const hello = encodeHello({ peerInfo: peerInfoOf(instanceId, endpoints), negotiation });
     this.send(request("_hello", this.id(1), hello));
     if (features !== null) await this.next();
   }

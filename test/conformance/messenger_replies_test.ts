@@ -209,7 +209,7 @@ test("random frames are dropped or refused, and the instance goes on", async () 
 async function introduce(raw: RawDealer, claimed: InstanceId, named: InstanceId): Promise<RawMessage> {
   const hello = encodeHello({
     peerInfo: peerInfoOf(claimed, []),
-    zeromesh: { features: ["same-connection", "errors"], instanceId: named },
+    negotiation: { features: ["same-connection", "errors"], instanceId: named },
   });
   raw.send(request("_hello", raw.id(1), hello));
   return await raw.next();
@@ -233,7 +233,7 @@ test("a hello in another instance's name is refused with IDENTITY_MISMATCH", asy
     const raw = await RawDealer.open(t, server.endpoint, routingId(routing));
     const hello = encodeHello({
       peerInfo: peerInfoOf(claimed, []),
-      zeromesh: { features: ["same-connection", "errors"], instanceId: named },
+      negotiation: { features: ["same-connection", "errors"], instanceId: named },
     });
     raw.send(request("_hello", raw.id(1), hello));
     await until(() => server.stats().handlers.failed > 0 || server.stats().handlers.refused > 0);

@@ -48,8 +48,8 @@ test("an answer in one's own name from another place is IDENTITY_MISMATCH, whate
   const client = await t.messenger();
   const answer = async () => {
     const hello = await router.next();
-    const zeromesh = { features: ["same-connection"] as const, instanceId: client.instanceId };
-    router.send(hello.from, response(requestIn(hello), encodeHelloReply({ handlers: [], zeromesh })));
+    const negotiation = { features: ["same-connection"] as const, instanceId: client.instanceId };
+    router.send(hello.from, response(requestIn(hello), encodeHelloReply({ handlers: [], negotiation })));
   };
   await Promise.all([
     fails(client.connect(router.endpoint), { code: "IDENTITY_MISMATCH" }),

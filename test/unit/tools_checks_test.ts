@@ -134,6 +134,10 @@ describe("rules", () => {
     ["test/process/a_test.ts", "Bun.version;"],
     ["test/conformance/a_test.ts", `import { test } from "bun:test";`],
     ["src/messenger/a.ts", "setTimeout(f, 1);"],
+    ["src/messenger/a.ts", "if (session.zeromesh) f();"],
+    ["src/messenger/peers/a.ts", "const { zeromesh } = peer;"],
+    ["src/messenger/handlers/a.ts", "return { plainText: f(text) };"],
+    ["src/messenger/handlers/a.ts", "const code = codeOfVeloText(text);"],
     ["src/messenger/a.ts", "const t = `${Date.now()}`;"],
     ["src/core/backoff.ts", "const r = Math.random();"],
     ["src/core/a.ts", "performance.now();"],
@@ -161,6 +165,8 @@ describe("rules", () => {
       `// Deno.x, any, setTimeout(f)\nconst s = "Deno.x as any"; this.setTimeout(1); many(s); anyOf(s);`,
     ],
     ["src/wire/a.ts", "const clock = { setTimeout: f }; Promise.any(x);"],
+    ["src/messenger/a.ts", "return { zeromesh: dialect.ours }; // to plain Velo\nexplained(why);"],
+    ["src/messenger/velo/a.ts", "const { zeromesh } = peer; veloText.draining;"],
   ])("allows in %p: %s", (path, text) => {
     expect(ruleProblems([sourceFile(path, text)])).toEqual([]);
   });

@@ -273,7 +273,7 @@ test("encodeHello() without zeromesh writes plain Velo's bytes, decodeHello() re
   const peerInfo = peerInfoOf(a, [nodeA.endpoint]);
   const plain = `{"peer_info":${velo.peerInfoA.json}}`;
   expect(text(encodeHello({ peerInfo }))).toBe(plain);
-  expect(decodeHello(utf8(plain))).toEqual({ peerInfo, zeromesh: null });
+  expect(decodeHello(utf8(plain))).toEqual({ peerInfo, negotiation: null });
   const live = decodeHello(utf8(`{"peer_info":${velo.peerInfoLive.json}}`));
   expect(live?.peerInfo.instanceId as string).toBe(nodeLive.instanceId);
   for (let length = 0; length < plain.length; length++) {
@@ -284,10 +284,10 @@ test("encodeHello() without zeromesh writes plain Velo's bytes, decodeHello() re
 test("hello and its answer carry our features, byte for byte, both directions", () => {
   const peerInfo = peerInfoOf(a, [nodeA.endpoint]);
   const features = hello.features as Feature[];
-  expect(text(encodeHello({ peerInfo, zeromesh: { features, instanceId: a } }))).toBe(hello.request);
+  expect(text(encodeHello({ peerInfo, negotiation: { features, instanceId: a } }))).toBe(hello.request);
   expect(decodeHello(utf8(hello.request))).toEqual({
     peerInfo,
-    zeromesh: {
+    negotiation: {
       v: 1,
       features: new Set(hello.features),
       instanceId: a,
@@ -298,16 +298,16 @@ test("hello and its answer carry our features, byte for byte, both directions", 
     },
   });
   const b = instanceId(hello.replyInstanceId);
-  const zeromesh = {
+  const negotiation = {
     features: ["batch", "errors"] as Feature[],
     instanceId: b,
     run: hello.replyRun,
     name: hello.replyName,
   };
-  expect(text(encodeHelloReply({ handlers: hello.handlers, zeromesh }))).toBe(hello.reply);
+  expect(text(encodeHelloReply({ handlers: hello.handlers, negotiation }))).toBe(hello.reply);
   expect(decodeHelloReply(utf8(hello.reply))).toEqual({
     handlers: hello.handlers,
-    zeromesh: {
+    negotiation: {
       v: 1,
       features: new Set(["batch", "errors"]),
       instanceId: b,
@@ -323,7 +323,7 @@ test("a run or a name that cannot be one is left out, and the rest counts", () =
   const says = (field: string, value: unknown) => {
     const json = JSON.parse(hello.reply) as { zeromesh: Record<string, unknown> };
     json.zeromesh[field] = value;
-    return decodeHelloReply(utf8(JSON.stringify(json)))?.zeromesh;
+    return decodeHelloReply(utf8(JSON.stringify(json)))?.negotiation;
   };
   const longest = "a" + "b".repeat(63);
   for (const name of ["a", "A.b_c:d@e/f-1", longest]) expect(says("name", name)?.name).toBe(name);
@@ -337,7 +337,7 @@ test("a run or a name that cannot be one is left out, and the rest counts", () =
 test("the plain answer to _hello and _list_handlers is Velo's, both directions", () => {
   const handlers = ["_hello", "_list_handlers", "add"];
   expect(text(encodeHelloReply({ handlers }))).toBe(velo.handlerListText);
-  expect(decodeHelloReply(utf8(velo.handlerListText))).toEqual({ handlers, zeromesh: null });
+  expect(decodeHelloReply(utf8(velo.handlerListText))).toEqual({ handlers, negotiation: null });
 });
 
 test("hello ignores unknown fields and keeps unknown features", () => {
@@ -346,8 +346,8 @@ test("hello ignores unknown fields and keeps unknown features", () => {
     '{"y":1,',
   );
   const read = decodeHello(utf8(request));
-  expect(read?.zeromesh?.v).toBe(7);
-  expect(read?.zeromesh?.features.has("later")).toBe(true);
+  expect(read?.negotiation?.v).toBe(7);
+  expect(read?.negotiation?.features.has("later")).toBe(true);
 });
 
 test("hello with a malformed zeromesh object counts as plain Velo's", () => {
@@ -359,7 +359,7 @@ test("hello with a malformed zeromesh object counts as plain Velo's", () => {
   }
   for (const instance_id of [null, "", "x", 1]) odd.push({ ...good.zeromesh, instance_id });
   for (const zeromesh of odd) {
-    expect(decodeHello(utf8(JSON.stringify({ ...good, zeromesh })))?.zeromesh).toBeNull();
+    expect(decodeHello(utf8(JSON.stringify({ ...good, zeromesh })))?.negotiation).toBeNull();
   }
 });
 

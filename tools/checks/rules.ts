@@ -52,6 +52,11 @@ export const rules: readonly Rule[] = [
     holdsFor: (path) => inLibrary(path) && !path.startsWith("src/cli/"),
   },
   {
+    what: "what only plain Velo needs stands in src/messenger/velo/, and sessions have a dialect",
+    pattern: /\bzeromesh\b(?!\??:)|\b(?:[pP]lain|[vV]elo)\w*|\w+(?:Plain|Velo)\w*/g,
+    holdsFor: (path) => path.startsWith("src/messenger/") && !path.startsWith("src/messenger/velo/"),
+  },
+  {
     what: "exports have names",
     pattern: /\bexport\s+default\b/g,
     holdsFor: inLibrary,

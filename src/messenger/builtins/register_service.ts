@@ -5,13 +5,12 @@ import {
   type OptionTable,
   shape,
   systemContract,
-  workerIdOf,
   ZeromeshError,
 } from "../../core/mod.ts";
 import { peerInfoOf } from "../../wire/mod.ts";
 import { type WaitOptions, waitOptionTable } from "../calls/wait_options.ts";
 import type { MessengerCore } from "../core.ts";
-import type { InboundCall } from "../handlers/context.ts";
+import { speaksFor } from "../peers/identity.ts";
 
 /** How to `messenger.announceTo`. */
 export interface AnnounceToOptions extends WaitOptions {
@@ -44,7 +43,7 @@ export function serveRegistration({ instanceId, registry, connections, system }:
     const { instance_id, ipc_endpoint, tcp_endpoint, endpoint } = call.input;
     const id = instance_id.toLowerCase() as InstanceId;
     const endpoints = [ipc_endpoint, tcp_endpoint, endpoint].flatMap((one) => one ? [one] : []);
-    if (!isFrom(call, id, system.isOurs(id))) {
+    if (!speaksFor(call, id, system.isOurs(id))) {
       const why = `The sender of this message is not instance ${id}, which it announces`;
       throw new ZeromeshError("IDENTITY_MISMATCH", why, { peer: id, handler: name });
     }
@@ -67,16 +66,6 @@ export function serveRegistration({ instanceId, registry, connections, system }:
     }
     return { registered, instance_id: id, endpoint: endpoints.at(-1) ?? null };
   });
-}
-
-/** Whether a message comes from the instance with this id: nobody registers another one. */
-function isFrom({ session, id0, id1 }: InboundCall, id: InstanceId, ours: boolean): boolean {
-  const worker = workerIdOf(id);
-  return Number(worker & 0xffffffffn) === id0 && Number(worker >> 32n) === id1 &&
-    (session.peer === null
-      // Only its own connection speaks for one of ours.
-      ? session.link.kind === "loopback" || (!session.zeromesh && !ours)
-      : session.peer.instanceId === id && (session.zeromesh || !ours));
 }
 
 /** Tells a peer where this instance is. */

@@ -49,7 +49,7 @@ export function readCallOptions(
   cannot = "Cannot call",
 ): CallOptions {
   const contract = isContract(target) ? target : null;
-  if (isPlain(options, contract === null)) return options;
+  if (isUsual(options, contract === null)) return options;
   const table = contract === null ? callOptionTable : typedCallOptionTable as typeof callOptionTable;
   return readOptions(options, table, cannot, contract?.name ?? String(target));
 }
@@ -58,7 +58,7 @@ export function readCallOptions(
  * Whether options are the usual ones and right, so that their table has nothing to say about them. Every call has this
  * looked at, and asking the table took 0.2 µs longer on both runtimes.
  */
-function isPlain(options: CallOptions | null | undefined, byName: boolean): options is CallOptions {
+function isUsual(options: CallOptions | null | undefined, byName: boolean): options is CallOptions {
   if (typeof options !== "object" || options === null || !("to" in options)) return false;
   for (const name in options) {
     switch (name) {

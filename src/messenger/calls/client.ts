@@ -22,6 +22,7 @@ import { readCallOptions, wrongTarget } from "./call_options.ts";
 import { Outgoing } from "./outgoing.ts";
 import {
   addMetadata,
+  checkPayload,
   declaresErrors,
   encodeInput,
   encodeMetadata,
@@ -30,14 +31,12 @@ import {
   keepBytes,
   ownPayload,
   payloadInvalid,
-  payloadTooLarge,
   rawPayload,
   readerOf,
   readFailure,
   type Request,
   unknownPeer,
 } from "./outbound.ts";
-import { payloadLimit } from "./payload_limit.ts";
 import type { Retries } from "./retry.ts";
 import { type Destination, isDestination } from "./destination.ts";
 import type { DestinationRouter, ToDestination } from "./destination_router.ts";
@@ -104,7 +103,7 @@ export class CallClient implements Caller {
     if (contract?.output === undefined) {
       return Promise.reject(wrongTarget("typedUnary", contract, "a contract with an output"));
     }
-    const started = this.#isPlain(options)
+    const started = this.#isDirect(options)
       ? this.#typed(contract, options)
       : this.#send(contract, options, (direct) => this.#typed(contract, direct));
     return started as Promise<CallOutput<C>>;
@@ -116,7 +115,7 @@ export class CallClient implements Caller {
     options: CallOptions,
     accept: Accept | null,
   ): Promise<unknown> {
-    if (this.#isPlain(options)) return this.#start(kind, target, options, accept);
+    if (this.#isDirect(options)) return this.#start(kind, target, options, accept);
     return this.#sendTo(kind, target, options, accept);
   }
 
@@ -130,7 +129,7 @@ export class CallClient implements Caller {
   }
 
   /** Whether a call goes to one peer, once: the usual case, which pays for nothing else. */
-  #isPlain(options: BaseCallOptions): boolean {
+  #isDirect(options: BaseCallOptions): boolean {
     return typeof options?.to === "string" && !this.#parts.retries.concern(options);
   }
 
@@ -361,8 +360,7 @@ export class CallClient implements Caller {
     this.#requireOpen(handler);
     const { to, signal, timeoutMs = this.#parts.timeoutMs } = options;
     const spent = spentOf(options);
-    const limit = payloadLimit(request.system, maxPayloadBytes);
-    if (request.payload.length > limit) throw payloadTooLarge(handler, to, request, limit);
+    checkPayload(handler, request, maxPayloadBytes, to);
     const session = via ?? connections.sessionOf(to);
     if (session === null && !connections.canReach(to)) throw unknownPeer(handler, to);
     const unanswered = request.kind === ResponseKind.fire && request.confirm === undefined;

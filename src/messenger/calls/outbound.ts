@@ -2,6 +2,7 @@ import {
   type Clock,
   type Contract,
   describeIssues,
+  type ErrorCode,
   errorText,
   type InstanceId,
   isInstanceId,
@@ -118,7 +119,7 @@ function readResult(
   return validateArrived(
     contract.output,
     value,
-    session?.zeromesh !== true,
+    session?.dialect.hasUndefined !== true,
     (issues, cause) => fail(describeIssues(issues), cause),
   );
 }
@@ -300,44 +301,46 @@ export function payloadInvalid(
   );
 }
 
+function unsent(
+  code: ErrorCode,
+  handler: string,
+  { peer }: Session,
+  why: string,
+  details?: object,
+): ZeromeshError {
+  const about = { peer: peer?.instanceId, handler, details };
+  return new ZeromeshError(code, `Cannot call "${handler}": ${why}`, about);
+}
+
 /** The connection went away first. */
 export function lostBeforeSending(handler: string, session: Session): ZeromeshError {
-  return new ZeromeshError(
-    "PEER_DISCONNECTED",
-    `Cannot call "${handler}": the connection to ${session.who} was lost before it was sent`,
-    { peer: session.peer?.instanceId, handler },
-  );
+  const why = `the connection to ${session.who} was lost before it was sent`;
+  return unsent("PEER_DISCONNECTED", handler, session, why);
 }
 
 /** The peer's bounded queue is full. */
 export function queueFull(handler: string, session: Session): ZeromeshError {
-  return new ZeromeshError(
-    "QUEUE_FULL",
-    `Cannot call "${handler}": the queue of ${session.who} is full (${session.link.queuedMessages} ` +
-      `messages, ${session.link.queuedBytes} bytes); it reads too slowly: send less, or wait (overflow: "wait")`,
-    { peer: session.peer?.instanceId, handler },
-  );
+  const { who, link: { queuedMessages, queuedBytes } } = session;
+  const full = `the queue of ${who} is full (${queuedMessages} messages, ${queuedBytes} bytes)`;
+  const why = `${full}; it reads too slowly: send less, or wait (overflow: "wait")`;
+  return unsent("QUEUE_FULL", handler, session, why);
 }
 
 /** The peer's handlers have to finish earlier messages first. */
 export function creditUsedUp(handler: string, session: Session): ZeromeshError {
   const { count, bytes } = session.credit!.window.spent;
-  return new ZeromeshError(
-    "QUEUE_FULL",
-    `Cannot call "${handler}": ${session.who} takes no more messages before its handlers have finished ` +
-      'earlier ones; send less, or wait (overflow: "wait")',
-    { peer: session.peer?.instanceId, handler, details: { sentMessages: count, sentBytes: bytes } },
-  );
+  const why =
+    `${session.who} takes no more messages before its handlers have finished earlier ones; send less, or wait ` +
+    '(overflow: "wait")';
+  return unsent("QUEUE_FULL", handler, session, why, { sentMessages: count, sentBytes: bytes });
 }
 
 /** Too many sends to a peer wait. */
 export function tooManyWait(handler: string, session: Session): ZeromeshError {
-  return new ZeromeshError(
-    "QUEUE_FULL",
-    `Cannot call "${handler}": the limit of sends to ${session.who} that wait is reached (maxWaitingSends, ` +
-      "maxWaitingBytes); await the promises of amSend before you send more",
-    { peer: session.peer?.instanceId, handler },
-  );
+  const why =
+    `the limit of sends to ${session.who} that wait is reached (maxWaitingSends, maxWaitingBytes); await the ` +
+    "promises of amSend before you send more";
+  return unsent("QUEUE_FULL", handler, session, why);
 }
 
 /** The credit that a request uses up: when nobody answers it, and its handler has the admission of a user's. */
@@ -347,20 +350,19 @@ export function creditFor(request: Request, session: Session): SendCredit | null
   return session.credit;
 }
 
-/** The payload is over a limit. */
-export function payloadTooLarge(
+/** Refuses a payload above `maxPayloadBytes` of this instance or, with a session, of its other end. */
+export function checkPayload(
   handler: string,
-  to: string | undefined,
-  request: Request,
-  limit: number,
-  who: string | null = null,
-): ZeromeshError {
-  const whose = `maxPayloadBytes${who === null ? "" : ` of ${who}`} (${limit})`;
-  return new ZeromeshError(
-    "PAYLOAD_TOO_LARGE",
-    `Cannot call "${handler}": the payload has ${request.payload.length} bytes, more than ${whose}`,
-    { peer: to, handler, details: { bytes: request.payload.length, limit } },
-  );
+  { system, payload: { length: bytes } }: Request,
+  maxPayloadBytes: number,
+  peer: string | undefined,
+  session: Session | null = null,
+): void {
+  const limit = payloadLimit(system, maxPayloadBytes);
+  if (bytes <= limit) return;
+  const whose = `maxPayloadBytes${session === null ? "" : ` of ${session.who}`} (${limit})`;
+  const message = `Cannot call "${handler}": the payload has ${bytes} bytes, more than ${whose}`;
+  throw new ZeromeshError("PAYLOAD_TOO_LARGE", message, { peer, handler, details: { bytes, limit } });
 }
 
 /** Refuses metadata that the peer cannot read, and a payload that it would answer by cutting the connection. */
@@ -368,7 +370,5 @@ export function checkPeerLimit(handler: string, request: Request, session: Sessi
   if (request.metadata !== undefined && !session.metadata) {
     throw metadataTooLarge(handler, session, request.metadata, maxHeaderValueBytes);
   }
-  const limit = payloadLimit(request.system, session.maxPayloadBytes);
-  if (request.payload.length <= limit) return;
-  throw payloadTooLarge(handler, session.peer?.instanceId, request, limit, session.who);
+  checkPayload(handler, request, session.maxPayloadBytes, session.peer?.instanceId, session);
 }

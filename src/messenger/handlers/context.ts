@@ -29,6 +29,7 @@ import type { AskedCall } from "./authorization.ts";
 import type { HandlerEntry } from "./handler_entry.ts";
 import type { LaneItem } from "./lanes.ts";
 import type { Session } from "../peers/peer.ts";
+import type { SharedParts } from "../shared_parts.ts";
 import type { ObservedCall } from "../observe/observed_call.ts";
 
 const encoder = new TextEncoder();
@@ -49,16 +50,13 @@ interface Made {
 
 /** What a call needs of the dispatcher that runs it. */
 export interface CallHost {
-  /** What a handler gets as `context.messenger`. */
-  messengerFor(call: InboundCall): MessengerHandle;
-  /** Starts the deadline of a call. */
-  addDeadline(call: InboundCall, ms: number): void;
-  /** Monotonic milliseconds. */
-  now(): number;
+  /** What the dispatcher works with. */
+  readonly parts: Pick<SharedParts, "clock" | "deadlines"> & {
+    messengerFor(call: InboundCall): MessengerHandle;
+    readonly connections: { instanceOf(word0: number, word1: number): InstanceId | null };
+  };
   /** Whether the instance is shutting down and waits for no handler any more. */
-  readonly outOfTime: boolean;
-  /** The peer with this worker id, when known. */
-  instanceOf(word0: number, word1: number): InstanceId | null;
+  readonly running: { readonly outOfTime: boolean };
   /** A call that waits was aborted. */
   abandonWaiting(call: InboundCall): void;
 }
@@ -245,12 +243,12 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
   get senderInstanceId(): InstanceId | null {
     const peer = this.session.peer;
     if (peer !== null && peer.worker0 === this.id0 && peer.worker1 === this.id1) return peer.instanceId;
-    return this.#host.instanceOf(this.id0, this.id1);
+    return this.#host.parts.connections.instanceOf(this.id0, this.id1);
   }
 
   /** The messenger that received the message. */
   get messenger(): MessengerHandle {
-    return this.#made?.messenger ?? (this.#keep().messenger = this.#host.messengerFor(this));
+    return this.#made?.messenger ?? (this.#keep().messenger = this.#host.parts.messengerFor(this));
   }
 
   /**
@@ -262,7 +260,7 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     if (early.controller === null) {
       early.controller = new AbortController();
       if (early.aborted) early.controller.abort(early.reason);
-      else if (this.#host.outOfTime) this.abort(shuttingDown());
+      else if (this.#host.running.outOfTime) this.abort(shuttingDown());
       else this.startDeadline();
     }
     return early.controller.signal;
@@ -271,9 +269,9 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
   /** Starts the deadline, unless there is none or it has been started. */
   startDeadline(): void {
     if (this.ttlMs < 0 || this.slot >= 0) return;
-    const waited = this.#arrivedAt < 0 ? 0 : this.#host.now() - this.#arrivedAt;
+    const waited = this.#arrivedAt < 0 ? 0 : this.#host.parts.clock.now() - this.#arrivedAt;
     if (waited >= this.ttlMs) this.expire();
-    else this.#host.addDeadline(this, this.ttlMs - waited);
+    else this.#host.parts.deadlines.add(this, this.ttlMs - waited);
   }
 
   /**
@@ -351,7 +349,7 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
       this.#headerBytes = copyBytes(this.#headerBytes!.subarray(this.#headersStart, this.#headersEnd));
       this.#headersEnd -= this.#headersStart;
       this.#headersStart = 0;
-      if (this.ttlMs >= 0) this.#arrivedAt = this.#host.now();
+      if (this.ttlMs >= 0) this.#arrivedAt = this.#host.parts.clock.now();
     } else this.#headerBytes = noBytes;
   }
 

@@ -3,7 +3,6 @@ import {
   type Clock,
   errorText,
   type Guard,
-  type InstanceId,
   isThenable,
   type Limiter,
   readable,
@@ -17,7 +16,6 @@ import { askPolicy } from "./ask_policy.ts";
 import { type CallHost, InboundCall, type Registered, shuttingDown } from "./context.ts";
 import type { DispatcherParts } from "./dispatch_parts.ts";
 import { DispatchCounts, type DispatchStats } from "./dispatch_stats.ts";
-import type { MessengerHandle } from "./handler_context.ts";
 import { DroppedMessages } from "./dropped_messages.ts";
 import { readInput } from "./input.ts";
 import { type LaneHost, lanesOf } from "./lanes.ts";
@@ -49,6 +47,7 @@ type Outcome = "succeeded" | "failed" | "cancelled" | "rejected";
 export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, LaneHost<InboundCall> {
   /** What it works with. */
   readonly parts: DispatcherParts;
+  readonly clock: Clock;
   readonly guard: Guard;
   /** What waits or is worked on, and how that ends when the instance closes. */
   readonly running = new RunningCalls();
@@ -65,6 +64,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
   /** @param parts What it works with. */
   constructor(parts: DispatcherParts) {
     this.parts = parts;
+    this.clock = parts.clock;
     this.guard = parts.guard;
     this.#dropped = new DroppedMessages(parts);
     const { maxInFlightMessages, maxInFlightBytes, maxPeerBytes } = parts;
@@ -75,32 +75,8 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
       parts.unread,
       (bytes) => parts.freed(bytes),
     );
-    this.#results = new Results(parts.replies, parts.logger, parts.maxPayloadBytes, this.#admission);
+    this.#results = new Results(parts, this.#admission);
     this.#common = parts.concurrency === Infinity ? [] : [semaphore(parts.concurrency)];
-  }
-
-  get clock(): Clock {
-    return this.parts.clock;
-  }
-
-  messengerFor(call: InboundCall): MessengerHandle {
-    return this.parts.messengerFor(call);
-  }
-
-  get outOfTime(): boolean {
-    return this.running.outOfTime;
-  }
-
-  now(): number {
-    return this.parts.clock.now();
-  }
-
-  addDeadline(call: InboundCall, ms: number): void {
-    this.parts.deadlines.add(call, ms);
-  }
-
-  instanceOf(word0: number, word1: number): InstanceId | null {
-    return this.parts.connections.instanceOf(word0, word1);
   }
 
   /** Counters. */

@@ -2,7 +2,6 @@ import { errorText, ZeromeshError } from "../../core/mod.ts";
 import type { InboundMessage } from "../../transport/mod.ts";
 import {
   AckHeader,
-  codeOfVeloText,
   decodeAck,
   decodeHeaders,
   decodeRequest,
@@ -16,14 +15,16 @@ import {
   ResponseKind,
 } from "../../wire/mod.ts";
 import type { Dispatcher } from "./dispatch.ts";
-import { answersFor } from "../peers/identity.ts";
+import { mayAnswer } from "../peers/identity.ts";
 import { payloadLimit } from "../calls/payload_limit.ts";
 import type { PendingCall } from "../calls/pending.ts";
 import type { Session } from "../peers/peer.ts";
+import { errorOfText } from "../velo/words.ts";
 import type { StagedRequests } from "../velo/staged.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
 const decoder = new TextDecoder();
+const sizeOf = ({ payloadStart, payloadEnd }: InboundMessage): number => payloadEnd - payloadStart;
 
 /** Where inbound messages go. */
 export interface InboundParts extends Pick<SharedParts, "calls" | "drops" | "logger" | "maxPayloadBytes"> {
@@ -81,17 +82,8 @@ export class InboundRouter {
   #onRequest(session: Session, message: InboundMessage): void {
     const header = this.#request;
     if (!this.#decodeRequest(message)) return;
-    const size = message.payloadEnd - message.payloadStart;
-    const { maxPayloadBytes } = this.#parts;
-    if (size > maxPayloadBytes && size > payloadLimit(header.system, maxPayloadBytes)) {
-      this.#parts.drops.count("payloadTooLarge");
-      return this.#parts.dispatcher.tooLarge(
-        session,
-        header,
-        size,
-        payloadLimit(header.system, maxPayloadBytes),
-      );
-    }
+    const limit = this.#exceeded(header, message);
+    if (limit > 0) return this.#parts.dispatcher.tooLarge(session, header, sizeOf(message), limit);
     if (!this.#parts.staged.take(session, message, header)) {
       this.#parts.dispatcher.request(session, message, header);
     }
@@ -107,53 +99,52 @@ export class InboundRouter {
 
   #onResponse(session: Session, message: InboundMessage): void {
     const header = this.#response;
-    const reason = decodeResponse(
-      message.header,
-      message.headerView,
-      message.headerStart,
-      message.headerEnd,
-      header,
-    );
+    const { header: bytes, headerView, headerStart, headerEnd } = message;
+    const reason = decodeResponse(bytes, headerView, headerStart, headerEnd, header);
     if (reason !== null) return this.#parts.drops.count(reason);
-    const call = this.#waiting(session, header);
+    const call = this.#answered(session, message, header);
     if (call === null) return;
-    if (message.unread) return this.#tooLarge(call, message, header.failed);
-    if (!header.failed) return this.#succeed(call, message);
-    const headers = header.headersEnd > header.headersStart
-      ? decodeHeaders(message.header, header.headersStart, header.headersEnd)
-      : null;
+    const { headersStart, headersEnd } = header;
+    const headers = headersEnd > headersStart ? decodeHeaders(bytes, headersStart, headersEnd) : null;
     const facts = typeof headers === "object" && headers !== null ? errorFromHeaders(headers) : null;
     call.fail(remoteError(call, decoder.decode(message.payload), "response", facts));
   }
 
   #onAck(session: Session, message: InboundMessage): void {
     const header = this.#ack;
-    const reason = decodeAck(
-      message.header,
-      message.headerView,
-      message.headerStart,
-      message.headerEnd,
-      header,
-    );
+    const { header: bytes, headerView, headerStart, headerEnd } = message;
+    const reason = decodeAck(bytes, headerView, headerStart, headerEnd, header);
     if (reason !== null) return this.#parts.drops.count(reason);
     if (header.event) return this.#parts.drops.count("replyUnknown");
+    const call = this.#answered(session, message, header);
+    call?.fail(remoteError(call, decoder.decode(message.payload), "ack", null));
+  }
+
+  /** Ends the call that a reply is for. Returns one that has failed, whose error is still to be read. */
+  #answered(
+    session: Session,
+    message: InboundMessage,
+    header: ResponseHeader | AckHeader,
+  ): PendingCall | null {
     const call = this.#waiting(session, header);
-    if (call === null) return;
-    if (message.unread) this.#tooLarge(call, message, header.failed);
-    else if (header.failed) call.fail(remoteError(call, decoder.decode(message.payload), "ack", null));
-    else this.#succeed(call, message);
+    if (call === null) return null;
+    const { failed } = header;
+    const limit = failed && !message.unread ? 0 : this.#exceeded(call, message);
+    if (limit > 0) call.fail(answerTooLarge(call, sizeOf(message), limit, failed));
+    else if (failed) return call;
+    else call.answer(message);
+    return null;
   }
 
-  #succeed(call: PendingCall, message: InboundMessage): void {
-    const size = message.payloadEnd - message.payloadStart;
-    if (size <= payloadLimit(call.system, this.#parts.maxPayloadBytes)) call.answer(message);
-    else this.#tooLarge(call, message, false);
-  }
-
-  #tooLarge(call: PendingCall, { payloadStart, payloadEnd }: InboundMessage, failed: boolean): void {
-    this.#parts.drops.count("payloadTooLarge");
-    const limit = payloadLimit(call.system, this.#parts.maxPayloadBytes);
-    call.fail(answerTooLarge(call, payloadEnd - payloadStart, limit, failed));
+  /** The limit that the payload of a message is above; 0 for none. What is above is counted. */
+  #exceeded(of: { readonly system: boolean }, message: InboundMessage): number {
+    const { drops, maxPayloadBytes } = this.#parts;
+    const bytes = sizeOf(message);
+    if (bytes <= maxPayloadBytes) return 0;
+    const limit = payloadLimit(of.system, maxPayloadBytes);
+    if (bytes <= limit) return 0;
+    drops.count("payloadTooLarge");
+    return limit;
   }
 
   #onShuttingDown(session: Session, message: InboundMessage): void {
@@ -172,13 +163,7 @@ export class InboundRouter {
   /** The call that a reply ends; null when nobody waits for it, or not on this connection. */
   #waiting(session: Session, id: RequestHeader | ResponseHeader | AckHeader): PendingCall | null {
     const call = this.#parts.calls.find(id);
-    const asked = call?.session ?? null;
-    // Towards one of ours only the connection that carried the request can bring its answer, towards plain Velo
-    // one that bears the peer's id, and with CURVE only the owner of the key that was asked.
-    const foreign = asked === null || asked.link.peerKey !== session.link.peerKey ||
-      (asked !== session &&
-        (asked.sameConnection || (asked.peer !== null && !answersFor(session, asked.peer))));
-    if (call === null || foreign) {
+    if (call === null || !mayAnswer(session, call.session)) {
       this.#parts.drops.count("replyUnknown");
       return null;
     }
@@ -220,6 +205,5 @@ function remoteError(
       : text;
     return new ZeromeshError(code, message, { peer, handler, ran, details });
   }
-  const { code, ran } = codeOfVeloText(text, { reply, handler, unary: call.accept !== null });
-  return new ZeromeshError(code, text, { peer, handler, ran });
+  return errorOfText(call, text, reply);
 }

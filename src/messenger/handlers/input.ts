@@ -15,7 +15,7 @@ export function readInput(call: InboundCall, schema: AnySchema): unknown {
   return validateArrived(
     schema,
     decoded.value,
-    !call.session.zeromesh,
+    !call.session.dialect.hasUndefined,
     (issues) => new Refusal(payloadInvalid(name, issues)),
   );
 }

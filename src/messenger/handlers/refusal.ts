@@ -6,15 +6,10 @@ import {
   type SchemaIssue,
   ZeromeshError,
 } from "../../core/mod.ts";
-import {
-  encodePayload,
-  forbiddenPrefix,
-  maxHeaderValueBytes,
-  ResponseKind,
-  veloText,
-} from "../../wire/mod.ts";
+import { encodePayload, maxHeaderValueBytes, ResponseKind } from "../../wire/mod.ts";
 import type { InboundCall, Registered } from "./context.ts";
 import type { Handler } from "./handler_context.ts";
+import { words } from "../velo/words.ts";
 import type { Failure } from "./replies.ts";
 
 /** A failure that the dispatcher itself found, with its words for either kind of peer. */
@@ -41,8 +36,7 @@ export function handlerNotFound(name: string): Failure {
   return {
     code: "HANDLER_NOT_FOUND",
     message: `There is no handler "${name}"`,
-    plainText: veloText.handlerNotFound(name),
-    plainNack: true,
+    words: words.notFound(name),
   };
 }
 
@@ -54,7 +48,9 @@ export function handlerNotFound(name: string): Failure {
  */
 export function anotherKind(call: InboundCall, am: boolean, { name, kind }: Handler): Failure | null {
   // What plain Velo calls runs whatever it is, as Velo has it.
-  if (kind === "am" ? call.kind !== ResponseKind.unary || !call.session.zeromesh : !am) return null;
+  if (kind === "am" ? call.kind !== ResponseKind.unary || !call.session.dialect.asksForKind : !am) {
+    return null;
+  }
   return {
     code: "HANDLER_NOT_FOUND",
     message: kind === "am"
@@ -69,7 +65,7 @@ export function payloadUnreadable(name: string, why: string): Failure {
   return {
     code: "PAYLOAD_INVALID",
     message: `Payload of "${name}" is invalid: ${why}`,
-    plainText: veloText.inputInvalid(why),
+    words: words.inputInvalid(why),
   };
 }
 
@@ -79,19 +75,20 @@ export function payloadInvalid(name: string, issues: readonly SchemaIssue[]): Fa
     code: "PAYLOAD_INVALID",
     message: `Payload of "${name}" is invalid: ${describeIssues(issues)}`,
     data: issues.slice(0, 5).map((issue) => ({ path: issuePath(issue), message: issue.message })),
-    plainText: veloText.inputInvalid(describeIssues(issues)),
+    words: words.inputInvalid(describeIssues(issues)),
   };
 }
 
 /** The payload is larger than this side takes. */
 export function payloadTooLarge(name: string, bytes: number, limit: number): Failure {
+  const message =
+    `"${name}" did not run: its payload has ${bytes} bytes, more than maxPayloadBytes (${limit}) of the peer`;
   return {
     code: "PAYLOAD_TOO_LARGE",
-    message:
-      `"${name}" did not run: its payload has ${bytes} bytes, more than maxPayloadBytes (${limit}) of the peer`,
+    message,
     data: { bytes, limit },
     ran: "no",
-    plainNack: true,
+    words: words.refused(message),
   };
 }
 
@@ -100,7 +97,7 @@ export function resultInvalid(contract: Contract, issues: readonly SchemaIssue[]
   return {
     code: "RESULT_INVALID",
     message: `Result of "${contract.name}" is invalid: ${describeIssues(issues)}`,
-    plainText: veloText.outputInvalid(describeIssues(issues)),
+    words: words.outputInvalid(describeIssues(issues)),
   };
 }
 
@@ -109,7 +106,7 @@ export function detailsInvalid(contract: Contract, code: string, why: string): F
   return {
     code: "RESULT_INVALID",
     message: `Details of ${code} of "${contract.name}" are invalid: ${why}`,
-    plainText: veloText.outputInvalid(why),
+    words: words.outputInvalid(why),
   };
 }
 
@@ -128,7 +125,7 @@ export function detailsFit(contract: Contract, code: string, details: unknown): 
 /** The result's bytes. */
 export function encodeResult(contract: Contract, result: unknown, call: InboundCall): Uint8Array {
   // An empty answer is nothing to one of ours, and no JSON to plain Velo.
-  const value = result === undefined && !call.session.zeromesh ? null : result;
+  const value = result === undefined && !call.session.dialect.hasUndefined ? null : result;
   try {
     return encodePayload(value, call.encoding);
   } catch (error) {
@@ -137,7 +134,7 @@ export function encodeResult(contract: Contract, result: unknown, call: InboundC
       code: "ENCODING_FAILED",
       message: `Result of "${contract.name}" cannot be encoded: ${errorText(cause)}`,
       data: details,
-      plainText: veloText.outputInvalid(errorText(cause)),
+      words: words.outputInvalid(errorText(cause)),
     });
   }
 }
@@ -153,8 +150,7 @@ export function forbidden(name: string, reason: string): Failure {
   return {
     code: "FORBIDDEN",
     message: `"${name}" did not run: ${why}`,
-    plainText: `${forbiddenPrefix}"${name}" did not run: ${why}`,
-    plainNack: true,
+    words: words.forbidden(`"${name}" did not run: ${why}`),
   };
 }
 
@@ -165,8 +161,7 @@ export function closedTooEarly(name: string, begun: boolean): Failure {
     code: "PEER_DRAINING",
     message: `"${name}" did not finish: ${why}`,
     ran: begun ? "maybe" : "no",
-    plainText: veloText.handlerFailed(why),
-    plainNack: true,
+    words: words.cutShort(why),
   };
 }
 
@@ -175,8 +170,7 @@ export function overloaded(name: string, why: string): Failure {
   return {
     code: "OVERLOADED",
     message: `"${name}" did not run: ${why}; send less at a time, or again later`,
-    plainText: veloText.laneFull,
-    plainNack: true,
+    words: words.full,
   };
 }
 
@@ -189,6 +183,6 @@ export function answerUnread(name: string, bytes: number, unread: number): Failu
     code: "OVERLOADED",
     message: `"${name}" ran, but ${why}; ask for less at a time`,
     ran: "yes",
-    plainText: veloText.handlerFailed(why),
+    words: words.failed(why),
   };
 }

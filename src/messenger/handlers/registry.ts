@@ -1,6 +1,5 @@
 import { checkArgument, type Contract, type HandlerInput, option, ZeromeshError } from "../../core/mod.ts";
 import { isSystemName, validateHandlerName } from "../../wire/mod.ts";
-import type { StatusFeed } from "../peers/status.ts";
 import { Authorization } from "./authorization.ts";
 import type { Authorize } from "./authorize.ts";
 import type { Handler, RegisterOptions } from "./handler_context.ts";
@@ -11,12 +10,6 @@ import type { SharedParts } from "../shared_parts.ts";
 import { resolveTasks, type TaskOptions } from "./task_options.ts";
 
 const nameKind = option.kind("a string", (value) => typeof value === "string");
-
-/** What {@link HandlerRegistry} is made of. */
-export interface RegistryParts extends Pick<SharedParts, "maxHandlers" | "authorize"> {
-  /** Hears which handlers of the user's come and go. */
-  readonly status: StatusFeed;
-}
 
 /** How to register handlers. */
 export interface EntryOptions extends RegisterOptions {
@@ -42,7 +35,7 @@ export type SystemHandlerOptions =
 
 /** Handlers by name, bounded. */
 export class HandlerRegistry {
-  readonly #parts: RegistryParts;
+  readonly #parts: Pick<SharedParts, "maxHandlers" | "authorize" | "status">;
   readonly #byName = new Map<string, Registered>();
   // What was asked for last. Most messages are for the handler that the message before was for, and names from the wire
   // are other strings than those that handlers were registered with, so that a lookup compares them letter by letter.
@@ -52,7 +45,7 @@ export class HandlerRegistry {
   added: (name: string) => void = () => {};
 
   /** @param parts What it is made of. */
-  constructor(parts: RegistryParts) {
+  constructor(parts: Pick<SharedParts, "maxHandlers" | "authorize" | "status">) {
     this.#parts = parts;
   }
 

@@ -1,5 +1,5 @@
-import { type ErrorCode, type Ran, Shares } from "../../core/mod.ts";
-import { copyBytes, smallFrameBytes } from "../../transport/mod.ts";
+import type { ErrorCode, Ran } from "../../core/mod.ts";
+import { smallFrameBytes } from "../../transport/mod.ts";
 import {
   encodeAck,
   encodeHeaders,
@@ -13,6 +13,7 @@ import {
 } from "../../wire/mod.ts";
 import type { Session } from "../peers/peer.ts";
 import type { ReplyLinks } from "../velo/reply_links.ts";
+import type { Words } from "../velo/words.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
 /** What a reply answers: a request's id, its kind, and the connection it came by. */
@@ -35,20 +36,16 @@ export interface Failure {
   readonly data?: unknown;
   /** Whether the handler ran. @default {what the code says} */
   readonly ran?: Ran | undefined;
-  /** Text for plain Velo peers. @default {message} */
-  readonly plainText?: string | undefined;
-  /** Whether plain Velo says this with a nack even to a unary call. */
-  readonly plainNack?: boolean | undefined;
+  /** What peers are told that take no codes. @default {message} */
+  readonly words?: Words | undefined;
 }
 
 /** What replies need of the messenger. */
-export interface ReplyHost extends Pick<SharedParts, "transport" | "drops" | "maxQueuedBytes"> {
+export interface ReplyHost extends Pick<SharedParts, "transport"> {
   /** The links by which plain peers take replies. */
   readonly replyLinks: ReplyLinks;
 }
 
-// What a reply takes that waits, besides its bytes.
-const waitingBytes = 512;
 const nothing = new Uint8Array(new ArrayBuffer(0));
 const encoder = new TextEncoder();
 
@@ -58,13 +55,10 @@ const encoder = new TextEncoder();
  */
 export class Replies {
   readonly #host: ReplyHost;
-  /** Bytes that wait for a link, by the connection that asked. */
-  readonly #resolving: Shares<Session>;
 
   /** @param host The messenger. */
   constructor(host: ReplyHost) {
     this.#host = host;
-    this.#resolving = new Shares(host.maxQueuedBytes);
   }
 
   /** Says that the handler has finished, with its result for unary calls. */
@@ -90,25 +84,16 @@ export class Replies {
   fail(target: ReplyTarget, failure: Failure): void {
     if (target.kind === ResponseKind.fire) return;
     const { headerBytes, headerView } = this.#host.transport;
-    if (target.session.errors) {
-      const headers = encodeHeaders(errorHeaders(failure.code, failure.data, failure.ran));
-      const length = encodeResponse(headerBytes, headerView, 0, target, true, headers);
-      return this.#send(
-        target,
-        MessageType.response,
-        length,
-        failureText(failure.message, target.session),
-        true,
-      );
-    }
-    const text = failureText(failure.plainText ?? failure.message, target.session);
-    if (target.kind === ResponseKind.unary && failure.plainNack !== true) {
-      const length = encodeResponse(headerBytes, headerView, 0, target, true, null);
-      this.#send(target, MessageType.response, length, text, true);
-    } else {
+    const { session: { errors }, kind } = target;
+    const { code, message, data, ran, words } = failure;
+    const text = failureText(errors ? message : words?.text ?? message, target.session);
+    if (!errors && (kind !== ResponseKind.unary || words?.nack === true)) {
       const length = encodeAck(headerBytes, headerView, 0, target, true);
-      this.#send(target, MessageType.ack, length, text, true);
+      return this.#send(target, MessageType.ack, length, text, true);
     }
+    const headers = errors ? encodeHeaders(errorHeaders(code, data, ran)) : null;
+    const length = encodeResponse(headerBytes, headerView, 0, target, true, headers);
+    this.#send(target, MessageType.response, length, text, true);
   }
 
   /** Gives a request back, as a draining instance does: its header, verbatim where it is still there, as type 4. */
@@ -122,41 +107,7 @@ export class Replies {
     if (session.sameConnection || (session.helloHere && target.handlerName === "_hello")) {
       return session.link.post(type, length, payload, owned);
     }
-    this.#sendElsewhere(target, type, length, payload, owned);
-  }
-
-  /** Answers a peer that takes answers by a connection of ours. */
-  #sendElsewhere(
-    target: ReplyTarget,
-    type: number,
-    length: number,
-    payload: Uint8Array,
-    owned: boolean,
-  ): void {
-    const { session } = target;
-    const { peer } = session;
-    // With CURVE an answer goes to the owner of the key that asked, whatever the request says.
-    const own = peer !== null && peer.worker0 === target.id0 && peer.worker1 === target.id1;
-    if (session.link.peerKey !== null && !own) return this.#host.drops.count("identityMismatch");
-    const link = this.#host.replyLinks.to(target.id0, target.id1, session);
-    if (link === null) return this.#host.drops.count("noRoute");
-    if (!(link instanceof Promise)) {
-      session.replyLink = link;
-      return link.post(type, length, payload, owned);
-    }
-    // A name may take long to be resolved, and whoever is answered there keeps it.
-    const bytes = Math.min(length + payload.length + waitingBytes, this.#host.maxQueuedBytes);
-    if (!this.#resolving.take(session, bytes)) return this.#host.drops.count("noRoute");
-    const header = copyBytes(this.#host.transport.headerBytes.subarray(0, length));
-    const kept = owned ? payload : copyBytes(payload);
-    link.then((opened) => {
-      this.#resolving.give(session, bytes);
-      this.#host.transport.headerBytes.set(header);
-      opened.post(type, length, kept, true);
-    }, () => {
-      this.#resolving.give(session, bytes);
-      this.#host.drops.count("noRoute");
-    });
+    this.#host.replyLinks.answer(session, target, type, length, payload, owned);
   }
 }
 

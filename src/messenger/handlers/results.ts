@@ -6,8 +6,9 @@ import {
   validate,
   ZeromeshError,
 } from "../../core/mod.ts";
-import { ResponseKind, veloText } from "../../wire/mod.ts";
+import { ResponseKind } from "../../wire/mod.ts";
 import type { InboundCall, Registered } from "./context.ts";
+import type { DispatcherParts } from "./dispatch_parts.ts";
 import { payloadLimit } from "../calls/payload_limit.ts";
 import {
   answerUnread,
@@ -19,6 +20,7 @@ import {
   Refusal,
   resultInvalid,
 } from "./refusal.ts";
+import { words } from "../velo/words.ts";
 import type { Failure, Replies } from "./replies.ts";
 import type { Admission } from "./admission.ts";
 
@@ -31,13 +33,8 @@ export class Results {
   readonly #maxPayloadBytes: number;
   readonly #admission: Admission;
 
-  /**
-   * @param replies Sends it.
-   * @param logger Where failures go that nobody waits for.
-   * @param maxPayloadBytes Results above this are refused.
-   * @param room Knows whether there is room for one more.
-   */
-  constructor(replies: Replies, logger: Logger, maxPayloadBytes: number, admission: Admission) {
+  /** @param admission Whether there is room for one more answer. */
+  constructor({ replies, logger, maxPayloadBytes }: DispatcherParts, admission: Admission) {
     this.#replies = replies;
     this.#logger = logger;
     this.#maxPayloadBytes = maxPayloadBytes;
@@ -56,7 +53,7 @@ export class Results {
       return this.#replies.fail(call, {
         code: "HANDLER_FAILED",
         message: `"${handler.name}" is an am handler and has no answer; call it with amSend or amSync`,
-        plainText: veloText.unaryToAm(handler.name),
+        words: words.unaryToAm(handler.name),
       });
     }
     if (handler.contract !== null) return this.#typed(call, handler.contract, result);
@@ -66,7 +63,7 @@ export class Results {
     throw new Refusal({
       code: "ENCODING_FAILED",
       message: `Handler "${handler.name}" must return a Uint8Array or nothing, and returned ${typeof result}`,
-      plainText: veloText.outputInvalid(`a ${typeof result} is not bytes`),
+      words: words.outputInvalid(`a ${typeof result} is not bytes`),
     });
   }
 
@@ -139,7 +136,7 @@ export class Results {
     if (call.kind === ResponseKind.unary && handler.kind === "am") {
       return this.#replies.fail(call, {
         ...failure,
-        plainText: veloText.unaryToAm(handler.name, message),
+        words: words.unaryToAm(handler.name, message),
       });
     }
     const checked = error instanceof ZeromeshError

@@ -19,7 +19,9 @@ import { heartbeatBoundMs, PeerFinder } from "./peer_finder.ts";
 import type { PeerLookup } from "../discovery_port.ts";
 import { PeerTable } from "./peer_table.ts";
 import { type Peer, peerText, Session } from "./peer.ts";
-import { tellPlainLoss } from "../velo/plain_loss.ts";
+import { tellLoss } from "../velo/plain_loss.ts";
+import { ownDialect } from "../velo/dialect.ts";
+import { introduced } from "../velo/introductions.ts";
 import { ReplyLinks } from "../velo/reply_links.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
@@ -77,11 +79,7 @@ export class Connections {
       duplicated: (peer, reason) => this.#duplicated(peer, reason),
       up: (peer) => this.#announce(peer, null),
     });
-    this.replyLinks = new ReplyLinks({
-      ...parts,
-      peers,
-      introduced: (session, peer) => this.hellos.introduced(session, peer),
-    });
+    this.replyLinks = new ReplyLinks({ ...parts, peers });
     this.#connector = new Connector({
       ...parts,
       peers,
@@ -89,7 +87,8 @@ export class Connections {
       peerInfo: () => this.peerInfo(),
     });
     this.#self = new Session(parts.transport.loopback());
-    this.#self.zeromesh = this.#self.errors = this.#self.sameConnection = true;
+    this.#self.dialect = ownDialect;
+    this.#self.errors = this.#self.sameConnection = true;
     this.#self.metadata = parts.negotiation.features.includes("metadata");
     this.#self.kind = parts.negotiation.features.includes("kind");
     this.#self.deadline = this.#self.cancel = this.#self.msgpack = true;
@@ -141,7 +140,7 @@ export class Connections {
   introduce(info: PeerInfo, session: Session): void {
     const peer = this.peers.meet(info.instanceId);
     this.peers.learn(peer, info);
-    if (session.peer === null) this.hellos.introduced(session, peer);
+    if (session.peer === null) introduced(session, peer);
   }
 
   /** Dials an endpoint until somebody answers there. Resolves to who it is. */
@@ -186,7 +185,7 @@ export class Connections {
       call.session === session && call.awaitsPeer ? lostCall(call, loss, session.leaving, now) : undefined
     );
     const peer = session.peer;
-    tellPlainLoss(this.#parts, session, loss);
+    tellLoss(this.#parts, session, loss);
     if (peer === null) return;
     const dialled = peer.dialled === session;
     this.replyLinks.ended(peer, session);
@@ -241,7 +240,7 @@ export class Connections {
       closeSoon();
       return this.#self;
     }
-    session.negotiate(this.#parts.negotiation, reply.zeromesh);
+    session.negotiate(this.#parts.negotiation, reply.negotiation);
     if (!session.sameConnection && this.#parts.transport.endpoints.length === 0) {
       throw cannotAnswer(link.endpoint, id);
     }
@@ -286,7 +285,7 @@ export class Connections {
       endpoints: dialOrder(peer.dialable()),
       expected,
       serverKey: requireKey(peer.instanceId, peer.publicKey, this.#parts.secure, who),
-      met: peer.zeromesh,
+      met: peer.dialect.ours,
       limit,
       attempting: (link: Link<Session>) => {
         peer.attempted = { link, at: this.#parts.clock.now() };
@@ -342,7 +341,7 @@ export class Connections {
       type: "peerUp",
       peer: peer.instanceId,
       endpoint,
-      zeromesh: peer.zeromesh,
+      zeromesh: peer.dialect.ours,
       name: peer.name,
     });
   }

@@ -90,7 +90,7 @@ export class Connector {
     spent = 0,
   ): Promise<boolean> {
     const { negotiation, transport } = this.#parts;
-    const payload = encodeHello({ peerInfo: this.#parts.peerInfo(), zeromesh: negotiation });
+    const payload = encodeHello({ peerInfo: this.#parts.peerInfo(), negotiation });
     try {
       await this.#parts.call("_hello", peer.instanceId, {
         payload,

@@ -16,11 +16,11 @@ import {
   helloFailure,
   keysWanted,
   type Limit,
-  plainId,
   tableFull,
   unreachable,
   unresolved,
 } from "./link_errors.ts";
+import { idOfSocket } from "../velo/introductions.ts";
 import { heartbeatBoundMs } from "./peer_finder.ts";
 import { type Peer, Session } from "./peer.ts";
 import type { SharedParts } from "../shared_parts.ts";
@@ -258,7 +258,7 @@ export class Dialler {
     call.session = session;
     if (!call.settled && !calls.enlist(call)) call.fail(tableFull());
     if (!call.settled) {
-      const payload = encodeHello({ peerInfo: this.#parts.peerInfo(), zeromesh: this.#parts.negotiation });
+      const payload = encodeHello({ peerInfo: this.#parts.peerInfo(), negotiation: this.#parts.negotiation });
       const { headerBytes, headerView } = transport;
       const length = encodeRequest(headerBytes, headerView, 0, ResponseKind.unary, call, helloName, null);
       if (link.sendFirst(MessageType.message, length, payload) !== SendOutcome.sent) {
@@ -286,7 +286,7 @@ export class Dialler {
     if (reply === null) {
       throw new ZeromeshError("PEER_UNREACHABLE", `The answer of ${endpoint} to _hello cannot be read`);
     }
-    const id = reply.zeromesh?.instanceId ?? plainId(answeredBy) ?? expected?.id ?? null;
+    const id = reply.negotiation?.instanceId ?? idOfSocket(answeredBy) ?? expected?.id ?? null;
     if (id === null) {
       throw new ZeromeshError(
         "PEER_LACKS_FEATURE",

@@ -1,23 +1,25 @@
 import { errorText, Shares, ZeromeshError } from "../../core/mod.ts";
 import { type Link, RefusalLog } from "../../transport/mod.ts";
-import { decodeHello, encodeHelloReply, endpointsOf, type Hello } from "../../wire/mod.ts";
+import { decodeHello, encodeHelloReply, type Hello } from "../../wire/mod.ts";
 import type { InboundCall } from "../handlers/context.ts";
+import {
+  admitByAddress,
+  introduced,
+  type IntroductionParts,
+  meetByAddress,
+  requireAddress,
+} from "../velo/introductions.ts";
 import { checkIdentity, IdTaken, type KeyBindings, rivalOf } from "./identity.ts";
 import { sameId } from "./link_errors.ts";
-import type { PeerTable } from "./peer_table.ts";
 import type { Peer, Session } from "./peer.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
 /** What a {@link HelloHandler} works with. */
-export interface HelloHandlerParts extends SharedParts {
-  /** Everybody known. */
-  readonly peers: PeerTable;
+export interface HelloHandlerParts extends IntroductionParts, SharedParts {
   /** Which id belongs to which key. */
   readonly keys: KeyBindings;
   /** Whether the process behind a connection of a peer still lives. */
   lives(peer: Peer, session: Session): Promise<boolean>;
-  /** Tells the user that two processes have the id of a peer. */
-  duplicated(peer: Peer, reason: string): void;
   /** Has a link collect small messages. */
   startBatching(link: Link<Session>): void;
   /** Names of the local handlers. */
@@ -66,22 +68,23 @@ export class HelloHandler {
     }
     const id = hello.peerInfo.instanceId;
     // A refusal goes to whoever sent this, too, and not to the instance that it names.
-    if (session.peer === null) session.negotiate(this.#parts.negotiation, hello.zeromesh);
+    if (session.peer === null) session.negotiate(this.#parts.negotiation, hello.negotiation);
     // One of ours may say `_hello` once more in plain Velo's manner.
-    const ours = hello.zeromesh !== null || session.zeromesh;
-    checkIdentity(session, id, hello.zeromesh, ours);
+    const ours = hello.negotiation !== null || session.dialect.ours;
+    checkIdentity(session, id, hello.negotiation, ours);
     // Somebody who dials itself is no peer; connect() finds out from the answer.
     if (id === this.#parts.instanceId) {
       if (this.#parts.transport.recognize(session.link.routingId)) return this.#helloReply();
       throw sameId("the one that was dialled", id);
     }
-    // A plain peer is answered at its address, so it has to name one that can be dialled.
-    if (!ours && endpointsOf(hello.peerInfo).length === 0) {
-      throw new Error("No compatible transports found");
-    }
+    if (!ours) requireAddress(hello.peerInfo);
     const peer = this.#parts.peers.meet(id);
     this.#parts.keys.bind(peer, session.link.peerKey);
-    const rival = ours ? rivalOf(peer, session) : null;
+    if (!ours) {
+      admitByAddress(this.#parts, peer, session, hello.peerInfo);
+      return this.#helloReply();
+    }
+    const rival = rivalOf(peer, session);
     if (rival !== null) return this.#unlessTaken(peer, session, hello, rival);
     return this.#admit(peer, session, hello);
   }
@@ -108,25 +111,14 @@ export class HelloHandler {
 
   #admit(peer: Peer, session: Session, hello: Hello): Uint8Array {
     const { negotiation, peers } = this.#parts;
-    const plain = hello.zeromesh === null && !session.zeromesh;
-    const moved = plain && peer.replies !== null && peer.session === null &&
-      !endpointsOf(hello.peerInfo).includes(peer.replies.link.endpoint);
     peers.learn(peer, hello.peerInfo);
-    if (plain) {
-      this.introduced(session, peer);
-      this.#parts.transport.noticeLosses();
-      if (moved && peer.replies?.link.state === "open") {
-        this.#parts.duplicated(peer, "it says hello from another address while the one before is connected");
-      }
-      return this.#helloReply();
-    }
-    session.negotiate(negotiation, hello.zeromesh);
+    session.negotiate(negotiation, hello.negotiation);
     session.peer = peer;
     if (peer.meet(session)) this.#parts.duplicated(peer, "two processes with this id connect in turns");
     if (session.sameConnection) {
       peer.accept(session);
       this.#parts.up(peer);
-    } else this.introduced(session, peer);
+    } else introduced(session, peer);
     if (session.batch && session.sameConnection) this.#parts.startBatching(session.link);
     return this.#helloReply();
   }
@@ -135,30 +127,14 @@ export class HelloHandler {
   meet(call: InboundCall): void {
     const hello = decodeHello(call.lentPayload);
     if (hello === null) return;
-    call.session.negotiate(this.#parts.negotiation, hello.zeromesh);
-    // Plain Velo is answered at the address that it names, so that has to be known.
-    const { peerInfo, zeromesh } = hello;
-    const { peers, secure, instanceId } = this.#parts;
-    if (zeromesh !== null || call.session.peer !== null || secure || peerInfo.instanceId === instanceId) {
-      return;
-    }
-    if (peers.crowded || peers.get(peerInfo.instanceId) !== undefined) return;
-    const peer = peers.meet(peerInfo.instanceId);
-    peers.learn(peer, peerInfo);
-    this.introduced(call.session, peer);
-  }
-
-  /** A peer has said in plain Velo's manner whose connection this is. */
-  introduced(session: Session, peer: Peer): void {
-    session.peer = peer;
-    // The end of one that has ended already is not reported.
-    if (session.link.kind === "accepted" && session.link.state === "open") peer.introduced.add(session);
+    call.session.negotiate(this.#parts.negotiation, hello.negotiation);
+    if (hello.negotiation === null) meetByAddress(this.#parts, call.session, hello.peerInfo);
   }
 
   #helloReply(): Uint8Array {
     return encodeHelloReply({
       handlers: this.#parts.handlerNames(),
-      zeromesh: this.#parts.negotiation,
+      negotiation: this.#parts.negotiation,
     });
   }
 }

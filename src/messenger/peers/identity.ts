@@ -1,5 +1,12 @@
-import { type Clock, type InstanceId, instanceIdFromBytes, ZeromeshError } from "../../core/mod.ts";
-import type { PeerNegotiation, RequestHeader } from "../../wire/mod.ts";
+import {
+  type Clock,
+  type InstanceId,
+  instanceIdFromBytes,
+  workerIdOf,
+  ZeromeshError,
+} from "../../core/mod.ts";
+import type { PeerNegotiation, RequestHeader, ResponseId } from "../../wire/mod.ts";
+import type { PeerTable } from "./peer_table.ts";
 import { type Peer, peerText, type Session } from "./peer.ts";
 
 /** With CURVE an instance belongs to the first key that it showed, as long as anything lasts of it. */
@@ -126,15 +133,52 @@ export function answersFor(session: Session, peer: Peer): boolean {
   return true;
 }
 
+/** Whether a connection can bring the answer to a request that left over another one, or the same. */
+export function mayAnswer(session: Session, asked: Session | null): boolean {
+  // With CURVE only the owner of the key that was asked.
+  if (asked === null || asked.link.peerKey !== session.link.peerKey) return false;
+  if (asked === session) return true;
+  return !asked.sameConnection && (asked.peer === null || answersFor(session, asked.peer));
+}
+
+/** Whether a message names this peer as its sender. */
+export function isNamed(peer: Peer | null, { id0, id1 }: ResponseId): boolean {
+  return peer !== null && peer.worker0 === id0 && peer.worker1 === id1;
+}
+
 /** Whether a request names a sender to whom its connection does not belong; `secure` where instances have keys. */
 export function isForeign(
-  { peer, zeromesh, link }: Session,
+  { peer, dialect, link }: Session,
   header: RequestHeader,
   secure: boolean,
 ): boolean {
-  if (peer !== null) {
-    return (zeromesh || secure) && (header.id0 !== peer.worker0 || header.id1 !== peer.worker1);
-  }
+  if (peer !== null) return (dialect.namesItself || secure) && !isNamed(peer, header);
   // With CURVE the key is known, and until its _hello nobody has said whose it is.
   return secure && link.kind === "accepted" && header.name !== "_hello";
+}
+
+/** A message that was not foreign. */
+interface Received extends ResponseId {
+  readonly session: Session;
+}
+
+/** The sender of a message; null when it is unknown, or an instance that names itself and did not send it. */
+export function senderOf(message: Received, peers: PeerTable): Peer | null {
+  const { session, id0, id1 } = message;
+  if (session.dialect.namesItself) return session.peer;
+  const peer = peers.byWorker(id0, id1) ?? null;
+  return peer?.dialect.namesItself === true ? null : peer;
+}
+
+/**
+ * Whether a message comes from an instance, as far as the connection tells.
+ *
+ * @param ours Whether it is an instance of this library, for which only its own connection speaks.
+ */
+export function speaksFor({ session, id0, id1 }: Received, id: InstanceId, ours: boolean): boolean {
+  const { peer, dialect, link } = session;
+  const worker = workerIdOf(id);
+  if (Number(worker & 0xffffffffn) !== id0 || Number(worker >> 32n) !== id1) return false;
+  if (peer === null) return link.kind === "loopback" || (!dialect.namesItself && !ours);
+  return peer.instanceId === id && (dialect.namesItself || !ours);
 }

@@ -1,13 +1,8 @@
-import { errorText, type InstanceId, instanceIdFromBytes, ZeromeshError } from "../../core/mod.ts";
+import { errorText, type InstanceId, ZeromeshError } from "../../core/mod.ts";
 import type { Link, LinkLoss } from "../../transport/mod.ts";
 import type { PendingCall } from "../calls/pending.ts";
+import { unanswerable } from "../velo/introductions.ts";
 import { type Peer, peerText, type Session } from "./peer.ts";
-
-/** A plain peer's id is what its own socket is called: the first 16 bytes of its routing id. */
-export function plainId(session: Session | null): InstanceId | null {
-  const routingId = session?.link.routingId ?? null;
-  return routingId !== null && routingId.length >= 16 ? instanceIdFromBytes(routingId) : null;
-}
 
 /** The error that a call ends with when its connection does. `leaving`: after the peer's goodbye. */
 export function lostCall(call: PendingCall, loss: LinkLoss, leaving: boolean, now: number): ZeromeshError {
@@ -133,14 +128,7 @@ export function helloFailure(
       { cause: error },
     );
   }
-  if (!listening && error.message.includes("No compatible transports found")) {
-    return new ZeromeshError(
-      "PEER_LACKS_FEATURE",
-      `${link.endpoint} is plain Velo and can only answer instances that listen; do not use listen: false`,
-      { cause: error },
-    );
-  }
-  return error;
+  return (listening ? null : unanswerable(link, error)) ?? error;
 }
 
 /** Error of a peer that has no connection and cannot be given one from here. */

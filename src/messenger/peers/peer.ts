@@ -8,6 +8,7 @@ import {
 } from "../../core/mod.ts";
 import type { Link } from "../../transport/mod.ts";
 import type { Feature, Negotiation, PeerNegotiation, ResponseId } from "../../wire/mod.ts";
+import { baseDialect, type Dialect, ownDialect } from "../velo/dialect.ts";
 import { ReceivedCredit } from "../credit/received_credit.ts";
 import { type CreditCounts, SendCredit } from "../credit/send_credit.ts";
 
@@ -35,8 +36,8 @@ export class Session {
   readonly serial = ++lastSerial;
   /** Who is at the other end; null until the handshake. */
   peer: Peer | null = null;
-  /** Whether the other end is one of ours. */
-  zeromesh = false;
+  /** The dialect of the other end. */
+  dialect: Dialect = baseDialect;
   /** Failed calls carry code and data. */
   errors = false;
   /** Replies and calls use the connection the peer dialled. */
@@ -138,7 +139,7 @@ export class Session {
    */
   negotiate(ours: Terms, theirs: PeerNegotiation | null): void {
     if (theirs === null) return;
-    this.zeromesh = true;
+    this.dialect = ownDialect;
     this.run ??= theirs.run;
     this.name ??= theirs.name;
     if (this.maxPayloadBytes === Infinity) this.maxPayloadBytes = theirs.maxPayloadBytes;
@@ -253,8 +254,8 @@ export class Peer {
   met = false;
   /** Whether it has answered over a connection that bears its id; then no nameless one answers for it. */
   named = false;
-  /** Whether it was ever met as one of ours. */
-  zeromesh = false;
+  /** The dialect of its last connection with a handshake. */
+  dialect: Dialect = baseDialect;
   /** The question under way whether the process behind its connection lives. */
   asking: Promise<void> | null = null;
   /** Calls that wait for a connection, in their order. */
@@ -320,7 +321,7 @@ export class Peer {
    */
   meet(session: Session): boolean {
     this.met = true;
-    this.zeromesh = session.zeromesh;
+    this.dialect = session.dialect;
     this.name = session.name ?? this.name;
     const { run } = session;
     if (run === null || run === this.run) return false;
@@ -342,7 +343,7 @@ export class Peer {
       instanceId: this.instanceId,
       workerId: this.workerId,
       up: this.session !== null,
-      zeromesh: this.zeromesh,
+      zeromesh: this.dialect.ours,
       endpoints: this.endpoints,
       name: this.name,
     };

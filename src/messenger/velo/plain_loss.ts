@@ -6,12 +6,12 @@ import type { Session, Terms } from "../peers/peer.ts";
  * Logs that a connection of plain Velo ended. Velo knows no limit of ours, and libzmq does not tell that it ended a
  * connection because of one, so the limit is named.
  */
-export function tellPlainLoss(
+export function tellLoss(
   { logger, negotiation }: { readonly logger: Logger; readonly negotiation: Terms },
-  { link, peer, zeromesh }: Session,
+  { link, peer, dialect }: Session,
   { code, reason }: LinkLoss,
 ): void {
-  if (zeromesh || link.kind !== "accepted" || code !== "PEER_DISCONNECTED") return;
+  if (dialect.ours || link.kind !== "accepted" || code !== "PEER_DISCONNECTED") return;
   logger.warn("a connection of plain Velo ended", {
     peer: peer?.instanceId ?? null,
     reason:

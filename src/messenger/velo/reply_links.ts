@@ -1,16 +1,19 @@
-import type { Link, LinkLoss } from "../../transport/mod.ts";
+import { Shares } from "../../core/mod.ts";
+import { copyBytes, type Link, type LinkLoss } from "../../transport/mod.ts";
+import type { ResponseId } from "../../wire/mod.ts";
+import { isNamed } from "../peers/identity.ts";
 import type { PeerTable } from "../peers/peer_table.ts";
 import { type Peer, Session } from "../peers/peer.ts";
+import { introduced } from "./introductions.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
 /** What {@link ReplyLinks} work with. */
-export interface ReplyLinksParts extends Pick<SharedParts, "transport" | "secure" | "maxStrangerDials"> {
+export interface ReplyLinksParts
+  extends Pick<SharedParts, "transport" | "secure" | "maxStrangerDials" | "drops" | "maxQueuedBytes"> {
   /** Everybody known. */
   readonly peers: PeerTable;
   /** How many descriptors the process may open; `Infinity` where that is not known. */
   descriptorLimit(): number;
-  /** A peer has said in plain Velo's manner whose connection this is. */
-  introduced(session: Session, peer: Peer): void;
 }
 
 /** Counters of connections that were dialled because strangers named the address. */
@@ -23,6 +26,8 @@ export interface StrangerDialStats {
 
 // Of three descriptors each; so however many are allowed, most descriptors are left for others.
 const descriptorsForEach = 8;
+// Bytes that a waiting answer counts for, besides its own.
+const waitingBytes = 512;
 // An answer that was sent just before the end may take this long to get there.
 const lingerMs = 1_000;
 const replaced: LinkLoss = {
@@ -42,12 +47,15 @@ const left: LinkLoss = { code: "PEER_DISCONNECTED", reason: "the peer's own conn
 export class ReplyLinks {
   readonly #parts: ReplyLinksParts;
   readonly #ofStrangers = new Set<Peer>();
+  /** Bytes of answers that wait for a link, by the connection that asked. */
+  readonly #resolving: Shares<Session>;
   #max: number | null = null;
   #replaced = 0;
 
   /** @param parts What they work with. */
   constructor(parts: ReplyLinksParts) {
     this.#parts = parts;
+    this.#resolving = new Shares(parts.maxQueuedBytes);
   }
 
   /** Counters. */
@@ -88,6 +96,43 @@ export class ReplyLinks {
     return later;
   }
 
+  /** The link by which the messages to a peer leave; null without one. A link to its address is made only for plain Velo. */
+  wayTo(peer: Peer): Link<Session> | Promise<Link<Session>> | null {
+    return peer.session?.link ?? (peer.dialect.ours ? null : this.to(peer.worker0, peer.worker1, null));
+  }
+
+  /**
+   * Sends the answer to a request, whose header lies at the start of the transport's header memory, by the link to its
+   * sender.
+   */
+  answer(
+    session: Session,
+    id: ResponseId,
+    type: number,
+    length: number,
+    payload: Uint8Array,
+    owned: boolean,
+  ): void {
+    const { drops, transport, maxQueuedBytes } = this.#parts;
+    // With CURVE an answer goes to the owner of the key that asked, whatever the request says.
+    if (session.link.peerKey !== null && !isNamed(session.peer, id)) return drops.count("identityMismatch");
+    const link = this.to(id.id0, id.id1, session);
+    if (link === null) return drops.count("noRoute");
+    if (!(link instanceof Promise)) {
+      session.replyLink = link;
+      return link.post(type, length, payload, owned);
+    }
+    // A name may take long to be resolved, and whoever is answered there keeps it.
+    const bytes = Math.min(length + payload.length + waitingBytes, maxQueuedBytes);
+    if (!this.#resolving.take(session, bytes)) return drops.count("noRoute");
+    const header = copyBytes(transport.headerBytes.subarray(0, length));
+    const kept = owned ? payload : copyBytes(payload);
+    link.then((opened) => {
+      transport.headerBytes.set(header);
+      opened.post(type, length, kept, true);
+    }, () => drops.count("noRoute")).finally(() => this.#resolving.give(session, bytes));
+  }
+
   /** A connection of a peer has ended. The one by which it took answers goes with its last one. */
   ended(peer: Peer, session: Session): void {
     const { link } = session;
@@ -120,11 +165,11 @@ export class ReplyLinks {
   #admit(peer: Peer, asked: Session | null): boolean {
     if (peer.introduced.size === 0) {
       // libzmq connects again by itself, and plain Velo does not say hello then.
-      const anew = asked !== null && asked.peer === null && !asked.zeromesh &&
+      const anew = asked !== null && asked.peer === null && !asked.dialect.ours &&
         asked.link.kind === "accepted" &&
         asked.link.state === "open";
       if (!anew) return false;
-      this.#parts.introduced(asked, peer);
+      introduced(asked, peer);
     }
     this.#makeRoom();
     this.#ofStrangers.add(peer);

@@ -20,7 +20,9 @@ import {
 } from "../../wire/mod.ts";
 import { ByteBudget } from "../handlers/byte_budget.ts";
 import type { Connections } from "../peers/connections.ts";
+import { isForeign } from "../peers/identity.ts";
 import type { Peer, Session } from "../peers/peer.ts";
+import { words } from "./words.ts";
 import type { Replies, ReplyTarget } from "../handlers/replies.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
@@ -101,19 +103,19 @@ export class StagedRequests {
 
   /** Takes a request over whose payload has to be fetched. False for every other. */
   take(session: Session, message: InboundMessage, header: RequestHeader): boolean {
-    if (session.zeromesh || header.headersEnd === header.headersStart || this.#draining) return false;
+    if (session.dialect.ours || header.headersEnd === header.headersStart || this.#draining) return false;
     const headers = decodeHeaders(message.header, header.headersStart, header.headersEnd);
     const text = typeof headers === "object" ? headers[stagedHeader] : undefined;
     if (text === undefined) return false;
     const peer = this.#parts.connections.peers.byWorker(header.id0, header.id1);
     // Whoever may not call at all is refused like with any other request.
-    if (this.#parts.secure && (peer === undefined || session.peer !== peer)) return false;
+    if (isForeign(session, header, this.#parts.secure)) return false;
     const { id0, id1, id2, id3, kind, name } = header;
     const target: ReplyTarget = { id0, id1, id2, id3, kind, handlerName: name, session };
     const handle = parseStagedHandle(text);
     const wrong = handle === null
       ? "its handle cannot be read"
-      : peer === undefined || handle.owner !== peer.workerId || peer.zeromesh
+      : peer === undefined || handle.owner !== peer.workerId || peer.dialect.ours
       ? "its handle belongs to another instance than the sender"
       : !this.#places.take(peer)
       ? `${this.#jobs.size} payloads are being fetched, which is the limit, or one sender's share of it`
@@ -240,6 +242,6 @@ export class StagedRequests {
     this.#failed++;
     this.#parts.logger.warn("a payload could not be fetched", { handler: target.handlerName, why });
     const message = veloText.unresolved(why);
-    this.#parts.replies.fail(target, { code: "REMOTE_ERROR", message, plainNack: true });
+    this.#parts.replies.fail(target, { code: "REMOTE_ERROR", message, words: words.refused(message) });
   }
 }

@@ -1,0 +1,68 @@
+import { type InstanceId, instanceIdFromBytes, ZeromeshError } from "../../core/mod.ts";
+import type { Link } from "../../transport/mod.ts";
+import { endpointsOf, type PeerInfo } from "../../wire/mod.ts";
+import type { PeerTable } from "../peers/peer_table.ts";
+import type { Peer, Session } from "../peers/peer.ts";
+import type { SharedParts } from "../shared_parts.ts";
+
+// Velo's own text.
+const noAddress = "No compatible transports found";
+
+/** What a `_hello` in Velo's manner changes. */
+export interface IntroductionParts extends Pick<SharedParts, "instanceId" | "secure" | "transport"> {
+  /** Known peers. */
+  readonly peers: PeerTable;
+  /** Reports that two processes have the id of a peer. */
+  duplicated(peer: Peer, reason: string): void;
+}
+
+/** Refuses a peer without an address, since the answers go there. */
+export function requireAddress(info: PeerInfo): void {
+  if (endpointsOf(info).length === 0) throw new Error(noAddress);
+}
+
+/** A peer has said whose connection this is, and takes no answers over it. */
+export function introduced(session: Session, peer: Peer): void {
+  session.peer = peer;
+  // The end of one that has ended already is not reported.
+  if (session.link.kind === "accepted" && session.link.state === "open") peer.introduced.add(session);
+}
+
+/** Takes in a peer that gets answers at the address it names. */
+export function admitByAddress(parts: IntroductionParts, peer: Peer, session: Session, info: PeerInfo): void {
+  const moved = peer.replies !== null && peer.session === null &&
+    !endpointsOf(info).includes(peer.replies.link.endpoint);
+  parts.peers.learn(peer, info);
+  introduced(session, peer);
+  parts.transport.noticeLosses();
+  if (moved && peer.replies?.link.state === "open") {
+    parts.duplicated(peer, "it says hello from another address while the one before is connected");
+  }
+}
+
+/** Learns the address of a peer whose `_hello` is refused, since the refusal goes there. */
+export function meetByAddress(
+  { peers, secure, instanceId }: IntroductionParts,
+  session: Session,
+  info: PeerInfo,
+): void {
+  if (session.peer !== null || secure || info.instanceId === instanceId) return;
+  if (peers.crowded || peers.get(info.instanceId) !== undefined) return;
+  const peer = peers.meet(info.instanceId);
+  peers.learn(peer, info);
+  introduced(session, peer);
+}
+
+/** The id of an instance that does not say it: the first 16 bytes of the routing id of its socket. */
+export function idOfSocket(session: Session | null): InstanceId | null {
+  const routingId = session?.link.routingId ?? null;
+  return routingId !== null && routingId.length >= 16 ? instanceIdFromBytes(routingId) : null;
+}
+
+/** The error for an instance that does not listen and was refused by {@link requireAddress}; null for another refusal. */
+export function unanswerable(link: Link<Session>, cause: ZeromeshError): ZeromeshError | null {
+  if (!cause.message.includes(noAddress)) return null;
+  const why =
+    `${link.endpoint} is plain Velo and can only answer instances that listen; do not use listen: false`;
+  return new ZeromeshError("PEER_LACKS_FEATURE", why, { cause });
+}
