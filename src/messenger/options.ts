@@ -177,15 +177,21 @@ export interface MessengerOptions {
   waiter?: "auto" | "loop" | "worker" | undefined;
 }
 
+/** The options that have a number or a word as their default. */
+export type Presets = {
+  readonly [Name in keyof typeof messengerDefaults & keyof MessengerOptions]: NonNullable<
+    MessengerOptions[Name]
+  >;
+};
+
 /** Options with every default filled in. */
-export interface ResolvedOptions {
+export interface ResolvedOptions extends Presets {
   readonly endpoints: readonly string[];
   readonly advertise: string | undefined;
   readonly ipc: boolean;
   readonly resolveHost: HostResolver;
   readonly curve: CurveIdentity | null;
   readonly authorize: Authorize | null;
-  readonly redialForMs: number;
   readonly forgetAfterMs: number;
   readonly name: string | undefined;
   readonly instanceId: InstanceId | null;
@@ -194,31 +200,7 @@ export interface ResolvedOptions {
   readonly guard: Guard;
   readonly meter: GuardedMeter | null;
   readonly tracing: Tracing | null;
-  readonly maxMetricLabels: number;
-  readonly timeoutMs: number;
   readonly retry: ResolvedRetry | null;
-  readonly connectTimeoutMs: number;
-  readonly maxPayloadBytes: number;
-  readonly maxPendingCalls: number;
-  readonly maxQueuedMessages: number;
-  readonly maxQueuedBytes: number;
-  readonly overflow: SendOverflow;
-  readonly maxConnections: number;
-  readonly maxStrangerDials: number;
-  readonly maxHandlers: number;
-  readonly maxHandlerWaits: number;
-  readonly maxStagedRequests: number;
-  readonly maxStagedBytes: number;
-  readonly concurrency: number;
-  readonly maxInFlightMessages: number;
-  readonly maxInFlightBytes: number;
-  readonly maxPeerBytes: number;
-  readonly slowPeerMs: number;
-  readonly maxWaitingSends: number;
-  readonly maxWaitingBytes: number;
-  readonly maxCreditMessages: number;
-  readonly maxCreditBytes: number;
-  readonly highWaterMark: number;
   readonly features: readonly Feature[];
   readonly clock: Clock;
   readonly waiter: "auto" | "loop" | "worker";
@@ -274,6 +256,7 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
   const guard = new Guard(options.logger);
   const clock = options.clock ?? systemClock;
   return Object.freeze({
+    ...withDefaults(options),
     endpoints: !listen ? [] : typeof endpoint === "string" ? [endpoint] : [...endpoint],
     advertise: options.advertise,
     ipc: options.ipc ?? true,
@@ -289,33 +272,17 @@ export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions 
     guard,
     meter: options.meter === undefined ? null : new GuardedMeter(options.meter, guard),
     tracing: options.tracing ?? null,
-    maxMetricLabels: options.maxMetricLabels ?? d.maxMetricLabels,
-    timeoutMs: options.timeoutMs ?? d.timeoutMs,
     retry: options.retry === undefined ? null : resolveRetry(options.retry),
-    connectTimeoutMs: options.connectTimeoutMs ?? d.connectTimeoutMs,
-    maxPayloadBytes: options.maxPayloadBytes ?? d.maxPayloadBytes,
-    maxPendingCalls: options.maxPendingCalls ?? d.maxPendingCalls,
-    maxQueuedMessages: options.maxQueuedMessages ?? d.maxQueuedMessages,
-    maxQueuedBytes: options.maxQueuedBytes ?? d.maxQueuedBytes,
-    overflow: options.overflow ?? d.overflow,
-    maxConnections: options.maxConnections ?? d.maxConnections,
-    maxStrangerDials: options.maxStrangerDials ?? d.maxStrangerDials,
-    maxHandlers: options.maxHandlers ?? d.maxHandlers,
-    maxHandlerWaits: options.maxHandlerWaits ?? d.maxHandlerWaits,
-    maxStagedRequests: options.maxStagedRequests ?? d.maxStagedRequests,
-    maxStagedBytes: options.maxStagedBytes ?? d.maxStagedBytes,
-    concurrency: options.concurrency ?? d.concurrency,
-    maxInFlightMessages: options.maxInFlightMessages ?? d.maxInFlightMessages,
-    maxInFlightBytes: options.maxInFlightBytes ?? d.maxInFlightBytes,
-    maxPeerBytes: options.maxPeerBytes ?? d.maxPeerBytes,
-    slowPeerMs: options.slowPeerMs ?? d.slowPeerMs,
-    maxWaitingSends: options.maxWaitingSends ?? d.maxWaitingSends,
-    maxWaitingBytes: options.maxWaitingBytes ?? d.maxWaitingBytes,
-    maxCreditMessages: options.maxCreditMessages ?? d.maxCreditMessages,
-    maxCreditBytes: options.maxCreditBytes ?? d.maxCreditBytes,
-    highWaterMark: options.highWaterMark ?? d.highWaterMark,
     features: allFeatures.filter((feature) => options.features?.[feature] !== false),
     clock,
     waiter: options.waiter ?? "auto",
   });
+}
+
+/** Every default, or the option that is given instead. */
+function withDefaults(options: MessengerOptions): Presets {
+  const all = Object.entries(messengerDefaults);
+  return Object.fromEntries(
+    all.map(([name, preset]) => [name, options[name as keyof Presets] ?? preset]),
+  ) as never;
 }
