@@ -180,7 +180,7 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
     if (serverKey !== undefined && !this.#core.secure) {
       throw new TypeError("Cannot connect with serverKey: this instance has no keys; create it with curve");
     }
-    return await this.#core.connections.connect(endpoint, serverKey ?? null, timeoutMs, signal);
+    return await this.#core.connections.connector.connect(endpoint, serverKey ?? null, timeoutMs, signal);
   }
 
   /**

@@ -50,12 +50,14 @@ export class Connections {
   readonly hellos: HelloHandler;
   /** The connections by which plain Velo is answered. */
   readonly replyLinks: ReplyLinks;
+  /** Dials an endpoint whose instance is not known. */
+  readonly connector: Connector;
+  /** The connection to oneself. */
+  readonly self: Session;
   readonly #parts: ConnectionsParts;
   readonly #dialler: Dialler;
-  readonly #connector: Connector;
   readonly #keys: KeyBindings;
   readonly #forgetting: Forgetting;
-  readonly #self: Session;
 
   /** @param parts What they need. */
   constructor(parts: ConnectionsParts) {
@@ -80,28 +82,24 @@ export class Connections {
       up: (peer) => this.#announce(peer, null),
     });
     this.replyLinks = new ReplyLinks({ ...parts, peers });
-    this.#connector = new Connector({
+    this.connector = new Connector({
       ...parts,
       peers,
       dialler: this.#dialler,
       peerInfo: () => this.peerInfo(),
     });
-    this.#self = new Session(parts.transport.loopback());
-    this.#self.dialect = ownDialect;
-    this.#self.errors = this.#self.sameConnection = true;
-    this.#self.metadata = parts.negotiation.features.includes("metadata");
-    this.#self.kind = parts.negotiation.features.includes("kind");
-    this.#self.deadline = this.#self.cancel = this.#self.msgpack = true;
+    const self = this.self = new Session(parts.transport.loopback());
     const { negotiation } = parts;
-    if (negotiation.features.includes("credit")) {
-      this.#self.startCredit(negotiation, negotiation.credit ?? null);
-      this.#self.admission = negotiation.features.includes("admission");
+    const { features } = negotiation;
+    self.dialect = ownDialect;
+    self.errors = self.sameConnection = true;
+    self.deadline = self.cancel = self.msgpack = true;
+    self.metadata = features.includes("metadata");
+    self.kind = features.includes("kind");
+    if (features.includes("credit")) {
+      self.startCredit(negotiation, negotiation.credit ?? null);
+      self.admission = features.includes("admission");
     }
-  }
-
-  /** The connection to oneself. */
-  get self(): Session {
-    return this.#self;
   }
 
   /** Address and id of this instance. */
@@ -118,7 +116,7 @@ export class Connections {
 
   /** The connection to a peer that is up, or null. */
   sessionOf(id: InstanceId): Session | null {
-    if (id === this.#parts.instanceId) return this.#self;
+    if (id === this.#parts.instanceId) return this.self;
     return this.peers.get(id)?.session ?? null;
   }
 
@@ -141,16 +139,6 @@ export class Connections {
     const peer = this.peers.meet(info.instanceId);
     this.peers.learn(peer, info);
     if (session.peer === null) introduced(session, peer);
-  }
-
-  /** Dials an endpoint until somebody answers there. Resolves to who it is. */
-  connect(
-    endpoint: string,
-    serverKey: string | null,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<InstanceId> {
-    return this.#connector.connect(endpoint, serverKey, timeoutMs, signal);
   }
 
   /** The connection to a known peer, made if need be. Concurrent callers share one attempt. */
@@ -238,7 +226,7 @@ export class Connections {
     if (id === this.#parts.instanceId) {
       if (!link.leadsHere) throw sameId(`the one at ${link.endpoint}`, id);
       closeSoon();
-      return this.#self;
+      return this.self;
     }
     session.negotiate(this.#parts.negotiation, reply.negotiation);
     if (!session.sameConnection && this.#parts.transport.endpoints.length === 0) {
