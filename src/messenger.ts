@@ -315,9 +315,9 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
   }
 
   /**
-   * Fire and forget to every peer that is connected, being dialled, or registered, or with `to: service(name)` to every
-   * instance of a service. Resolves to the peers whose queue accepted it and those whose did not; unregistered peers
-   * that have left are in neither list.
+   * Fire and forget to every peer that is connected, being dialled, or registered and not dialled yet, or with
+   * `to: service(name)` to every instance of a service. Resolves to the peers whose queue accepted it and those it could
+   * not be sent to; unregistered peers that have left are in neither list.
    *
    * @throws {ZeromeshError} `PEER_UNREACHABLE` or `TIMEOUT` when discovery does not name the service's instances.
    */
