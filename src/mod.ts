@@ -118,6 +118,7 @@ export {
   type HandlerOptions,
   type HandlerRegistered,
   type HandlerReplaced,
+  type HandlerResult,
   type HandlerStats,
   type HandlerUnregistered,
   type HandlerWaitStats,

@@ -17,18 +17,18 @@ export interface CurveOptions {
   /** Its secret key, Z85. */
   secretKey: string;
   /**
-   * Public keys that may connect: a list, a function that is asked for each connection, or `"any"`, which lets in
-   * everybody who owns the key they show. The function answers `true`, or a promise of it within 2 seconds, to let a
-   * key in; whatever else it does refuses the key.
-   * @default {[]: nobody}
+   * Public keys that may connect: a list, a function that is called for each connection, or `"any"` for every key whose
+   * owner connects. The function admits a key by `true`, or a promise of it within 2 seconds; everything else refuses
+   * it.
+   * @default {[]: none}
    */
   allow?: readonly string[] | ((publicKey: string) => boolean | Promise<boolean>) | "any" | undefined;
 }
 
-/** A public key of CURVE. */
+/** A CURVE public key. */
 export const publicKeyOption: OptionKind = option.kind("40 characters of Z85", isCurveKey);
 
-/** All that `curve` knows. */
+/** The options of `curve`. */
 export const curveOptionTable: OptionTable<CurveOptions> = {
   publicKey: publicKeyOption,
   secretKey: option.kind("40 characters of Z85", isCurveKey, { secret: true }),
@@ -38,7 +38,7 @@ export const curveOptionTable: OptionTable<CurveOptions> = {
   ),
 };
 
-/** Makes of options that were checked what a connection is asked by. @throws {TypeError} If a key is missing or none. */
+/** Makes the identity of checked options. @throws {TypeError} If a key is missing or invalid. */
 export function resolveCurve(curve: CurveOptions, guard: Guard, clock: Clock): CurveIdentity {
   const { allow = [] } = curve;
   const publicKey = requireOption(curve, "publicKey", curveOptionTable, "Cannot use these keys of curve");

@@ -1,9 +1,6 @@
 import type { Transport } from "../transport/mod.ts";
 
-/**
- * Keeps the process alive while there is a reason: calls are under way, a feature holds it, or the instance listens and its
- * user has not said otherwise.
- */
+/** Keeps the process alive while calls are under way, a feature holds it, or the open instance is referenced. */
 export class KeepAlive {
   readonly #transport: Pick<Transport<unknown>, "ref" | "unref">;
   #referenced: boolean;
@@ -19,7 +16,7 @@ export class KeepAlive {
     this.#apply();
   }
 
-  /** Whether being open is a reason. By default it is for an instance that listens. */
+  /** Whether the open instance keeps the process alive. By default a listening instance does. */
   set referenced(referenced: boolean) {
     this.#referenced = referenced;
     this.#apply();
@@ -31,7 +28,7 @@ export class KeepAlive {
     this.#apply();
   }
 
-  /** Gives a reason more, until disposed of. */
+  /** Keeps the process alive until disposed. */
   hold(): Disposable {
     let change = -1;
     const add = (by: number): void => {
@@ -47,7 +44,7 @@ export class KeepAlive {
     };
   }
 
-  /** Nothing is a reason any more. */
+  /** Lets the process end. */
   end(): void {
     this.#ended = true;
     this.#apply();

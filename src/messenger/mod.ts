@@ -44,6 +44,7 @@ export {
   handlerFor,
   type HandlerFunction,
   type HandlerFunctions,
+  type HandlerResult,
   handlersFor,
   type Served,
 } from "./handlers/served.ts";

@@ -6,22 +6,22 @@ import type { StrangerDialStats } from "./velo/reply_links.ts";
 import type { CreditStats } from "./credit/send_credit.ts";
 import type { StagedStats } from "./velo/staged.ts";
 
-/** A snapshot of counters. */
+/** Counters of a messenger. */
 export interface MessengerStats {
-  /** Peers known. */
+  /** Known peers. */
   readonly peers: number;
-  /** Connections dialled to addresses that strangers named, by which plain Velo is answered. */
+  /** Connections to addresses of unregistered peers, over which plain Velo is answered. */
   readonly strangerDials: StrangerDialStats;
   /** Calls of this instance. */
   readonly calls: CallStats;
   /** Messages for this instance's handlers. */
   readonly handlers: DispatchStats;
-  /** Messages that wait for their receivers' handlers, and reports of finished ones. */
+  /** Messages that wait for their receivers' handlers, and grants of credit. */
   readonly credit: CreditStats;
-  /** Requests of plain Velo peers whose payload is fetched from its sender. */
+  /** Requests of plain Velo peers whose payload is fetched. */
   readonly staged: StagedStats;
   /** Connections, queues and drops. */
   readonly transport: TransportStats;
-  /** How often code that was given to this instance failed: loggers, meters, tracers, policies, limits, `allow`. */
+  /** Failures of user code: loggers, meters, tracers, policies, limits, `allow`. */
   readonly faults: Faults;
 }

@@ -2,33 +2,34 @@ import { type InstanceId, option, type OptionKind, type OptionTable } from "../.
 import { typedCallOptionTable } from "../calls/call_options.ts";
 import type { BaseCallOptions } from "../calls/caller.ts";
 
-/** How to `messenger.registerAck`. */
+/** Options of `messenger.registerAck`. */
 export interface RegisterAckOptions {
-  /** How long to wait for it, in milliseconds. @default {the messenger's timeoutMs, 30_000} */
+  /** Timeout in milliseconds. @default {the messenger's timeoutMs, 30_000} */
   timeoutMs?: number | undefined;
-  /** An id of your own, 1 to 256 characters. @default {a UUID made for it} */
+  /** An id of your own, 1 to 256 characters. @default {a new UUID} */
   id?: string | undefined;
   /**
-   * The only instance that may send it; the wait ends when it is lost. Without it anybody may, and ids can be guessed.
-   * @default {anybody}
+   * The only instance that may send it; the wait ends when it is lost. Without it every instance may, and ids can be
+   * guessed.
+   * @default {every instance}
    */
   from?: InstanceId | undefined;
-  /** Gives up; `received` rejects with its reason. */
+  /** Ends the wait; `received` rejects with its reason. */
   signal?: AbortSignal | undefined;
 }
 
-/** An ACK that is waited for. Disposing of it gives up. */
+/** An awaited ACK. Disposing it ends the wait. */
 export interface AckReceipt extends Disposable {
-  /** What the message carries as `_ack_id` in its JSON payload. */
+  /** The id, which the message carries as `_ack_id` in its JSON payload. */
   readonly id: string;
   /**
-   * Resolves when the ACK is here. Rejects with `TIMEOUT`; `HANDLER_FAILED` when the other side says so;
-   * `PEER_DISCONNECTED`, `CLOSED`, `CANCELLED`, or the signal's reason. Nobody has to look at it.
+   * Resolves when the ACK arrives. Rejects with `TIMEOUT`; `HANDLER_FAILED` when the other side reports a failure;
+   * `PEER_DISCONNECTED`, `CLOSED`, `CANCELLED`, or the signal's reason. It need not be handled.
    */
   readonly received: Promise<void>;
 }
 
-/** What `messenger.sendWithAck` takes. */
+/** Options of `messenger.sendWithAck`. */
 export interface SendWithAckOptions extends Omit<BaseCallOptions, "to"> {
   /** The peer. */
   to: InstanceId;
@@ -36,26 +37,30 @@ export interface SendWithAckOptions extends Omit<BaseCallOptions, "to"> {
   payload?: object | undefined;
 }
 
-/** What `sendAck` takes. */
+/** Options of `sendAck`. */
 export interface SendAckOptions {
-  /** Says that it failed, and why, instead. */
+  /** Reports a failure with this text instead. */
   error?: string | undefined;
-  /** Deadline for a place in the peer's queue, in milliseconds. @default {the messenger's timeoutMs, 30_000} */
+  /**
+   * Deadline of the wait for a place in the peer's queue, in milliseconds.
+   *
+   * @default {the messenger's timeoutMs, 30_000}
+   */
   timeoutMs?: number | undefined;
 }
 
-/** The field of a JSON payload that asks for an ACK. */
+/** The field of a JSON payload that requests an ACK. */
 export const ackField = "_ack_id";
 /** The most characters of an id. */
 export const longestAckId = 256;
-/** What an id may be. */
+/** A valid id. */
 export const ackIdKind: OptionKind = option.kind(
   `a string of 1 to ${longestAckId} characters`,
   (value) => typeof value === "string",
   { inRange: (value) => (value as string).length >= 1 && (value as string).length <= longestAckId },
 );
 
-/** All that registering an ACK knows. */
+/** The options of registering an ACK. */
 export const registerAckOptionTable: OptionTable<RegisterAckOptions> = {
   timeoutMs: option.timeout,
   id: ackIdKind,
@@ -63,15 +68,15 @@ export const registerAckOptionTable: OptionTable<RegisterAckOptions> = {
   signal: option.signal,
 };
 
-/** All that sending with an ACK knows. */
+/** The options of sending with an ACK. */
 export const sendWithAckOptionTable: OptionTable<SendWithAckOptions> = {
   ...typedCallOptionTable,
   to: option.instanceId,
-  // What is sent: null is no option that was left out, but no object either.
+  // Null is neither an absent option nor an object.
   payload: option.kind("an object", option.object.fits, { nullable: true }),
 };
 
-/** All that sending an ACK knows. */
+/** The options of sending an ACK. */
 export const sendAckOptionTable: OptionTable<SendAckOptions> = {
   error: option.kind("a string", (value) => typeof value === "string"),
   timeoutMs: option.timeout,

@@ -31,25 +31,25 @@ import { spentOf } from "../calls/spent.ts";
 
 /** Counters of ACKs by id. */
 export interface AckStats {
-  /** Waited for now. */
+  /** Awaited ACKs. */
   readonly waiting: number;
-  /** Of these, the ones with ids of one's own. */
+  /** Awaited ACKs with ids of the user's. */
   readonly named: number;
-  /** That ended a wait. */
+  /** ACKs that ended a wait. */
   readonly received: number;
-  /** For a wait that was over. */
+  /** ACKs after the end of their wait. */
   readonly late: number;
-  /** For a wait that an ACK had ended before. */
+  /** ACKs repeated after one that ended the wait. */
   readonly duplicate: number;
-  /** From another instance than the one it has to come from. */
+  /** ACKs from another instance than the expected one. */
   readonly foreign: number;
-  /** With an id that was never registered, or long ago. */
+  /** ACKs with an id that was not registered, or long ago. */
   readonly unknown: number;
-  /** That could not be read. */
+  /** ACKs that could not be decoded. */
   readonly malformed: number;
 }
 
-/** Says that what asked for an ACK is done, or that it failed. */
+/** The message of an ACK. */
 const ackContract = systemContract("_ack", {
   input: shape.record({
     ack_id: shape.of<string>(ackIdKind),
@@ -61,11 +61,11 @@ const ackContract = systemContract("_ack", {
 });
 const maxRemembered = 1_024;
 
-/** Something that waits for an ACK: an entry in the table of all calls. */
+/** An awaited ACK: an entry of the response table. */
 class PendingAck extends PendingCall {
   text = "";
   readonly from: InstanceId | undefined;
-  /** Whether the loss of the other side ends it. */
+  /** Whether the loss of the other side ends the wait. */
   armed = false;
   readonly #counters: { waiting: number };
 
@@ -92,17 +92,17 @@ class PendingAck extends PendingCall {
   }
 }
 
-/** ACKs by id: who waits for one registers it before sending what asks for it. */
+/** ACKs by id. A waiter registers one before it sends the message that requests it. */
 export class Acks {
   readonly #core: MessengerCore;
   readonly #table: CallTable;
   readonly #timeoutMs: number;
   readonly #named = new Map<string, PendingAck>();
-  // How the last ones ended, to tell a late ACK from a duplicate and from nonsense.
+  // Ends of the last waits, to distinguish late ACKs from duplicate and unknown ones.
   readonly #remembered = new Map<string, "late" | "duplicate">();
   readonly #counters = { waiting: 0, received: 0, late: 0, duplicate: 0, foreign: 0, unknown: 0 };
 
-  /** @param timeoutMs How long to wait where nothing is said. */
+  /** @param timeoutMs Default timeout. */
   constructor(core: MessengerCore, timeoutMs: number) {
     this.#core = core;
     this.#table = core.system.calls;
@@ -127,7 +127,7 @@ export class Acks {
     return { id: ack.text, received: ack.promise as Promise<void>, [Symbol.dispose]: giveUp };
   }
 
-  /** Sends a message that asks for an ACK and waits for it. See `Messenger.sendWithAck`. */
+  /** Sends a message that requests an ACK, and waits for the ACK. See `Messenger.sendWithAck`. */
   async sendWithAck(target: string | Contract, given: SendWithAckOptions): Promise<void> {
     const options = readOptions(given, sendWithAckOptionTable, "Cannot send with ACK");
     const { payload = {} } = options;
@@ -143,7 +143,8 @@ export class Acks {
     }
     const ack = this.#register({ ...options, from: to }, false);
     const message = { ...options, payload: { ...payload, [ackField]: ack.text } };
-    // Confirmed besides, so that an unknown or failing handler is known at once; it may go on after its ACK.
+    // Also acknowledged by the transport, so that an unknown or failing handler is known at once; it may go on after
+    // its ACK.
     this.#core.client.amSync(target as string, message).then(
       () => ack.armed = true,
       (error) => ack.fail(error),
@@ -172,10 +173,10 @@ export class Acks {
     }
     const ack = new PendingAck(this.#table, from, timeoutMs, spentOf(options), this.#counters);
     if (!this.#table.enlist(ack)) throw tableFull();
-    // Before it begins, which may end it: whatever ends it names it.
+    // Set before the wait begins, since an error may name it at once.
     ack.text = id ?? responseIdToUuid(ack);
     this.#counters.waiting++;
-    // Whoever registers one may look at it later, or never.
+    // The user may handle the promise later, or never.
     ack.promise.catch(() => this.#over(ack, "late"));
     this.#table.begin(ack, signal);
     if (id !== undefined && !ack.settled) this.#named.set(id, ack);
@@ -188,7 +189,7 @@ export class Acks {
     if (named !== undefined && !named.settled) return named;
     const id = responseIdFromUuid(text);
     const call = id === null ? null : this.#table.find(id);
-    // Any other call cannot be ended by an ACK.
+    // Other calls cannot be ended by an ACK.
     return call instanceof PendingAck && call.text === text.toLowerCase() ? call : null;
   }
 
@@ -224,7 +225,7 @@ export class Acks {
     logger.warn("an ACK arrived that no wait expects", { why, id, peer: who });
   }
 
-  /** How ACKs that still come for it are counted. */
+  /** Remembers how later ACKs for it are counted. */
   #over(ack: PendingAck, why: "late" | "duplicate"): void {
     if (this.#named.get(ack.text) === ack) this.#named.delete(ack.text);
     if (this.#remembered.has(ack.text)) return;
@@ -245,11 +246,11 @@ export class Acks {
 }
 
 /**
- * Sends the ACK that a message asks for with `_ack_id` in its JSON payload. Call it in the handler; what it awaits may
- * come later.
+ * Sends the ACK that a message requests with `_ack_id` in its JSON payload. To be called in the handler; awaited work
+ * may come first.
  *
- * @returns Whether the message asked for one. Resolves when the sender's queue holds it.
- * @throws {ZeromeshError} `PEER_UNKNOWN` when nobody knows who sent the message.
+ * @returns Whether the message requested one. Resolves when the sender's queue holds it.
+ * @throws {ZeromeshError} `PEER_UNKNOWN` when the sender is not known.
  *
  * @example Usage
  * ```ts ignore

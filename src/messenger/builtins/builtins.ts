@@ -5,15 +5,15 @@ import { HandlerWaits, type HandlerWaitStats } from "./handler_waits.ts";
 import { serveRegistration } from "./register_service.ts";
 import { serveSelfDescription } from "./self_description.ts";
 
-/** What every instance answers about itself, and the ACKs it waits for. */
+/** The handlers that every instance has, and its ACKs. */
 export class Builtins {
   /** The messenger. */
   readonly core: MessengerCore;
-  /** Deadline of what names none, in milliseconds. */
+  /** Default deadline in milliseconds. */
   readonly timeoutMs: number;
   /** ACKs by id. */
   readonly acks: Acks;
-  /** Who waits for handlers here. */
+  /** Peers that wait for handlers of this instance. */
   readonly waits: HandlerWaits;
 
   /** Registers the handlers. */

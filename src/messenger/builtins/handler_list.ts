@@ -14,31 +14,31 @@ import type { SystemPort } from "../system_port.ts";
 /** A JSON Schema, as JSON. */
 export type JsonSchemaValue = boolean | Readonly<Record<string, unknown>>;
 
-/** What a peer says about one of its handlers. */
+/** Description of a peer's handler. */
 export interface HandlerDescription {
-  /** Its name; the system's start with `_`. */
+  /** Its name; names of system handlers begin with `_`. */
   readonly name: string;
-  /** `am`: no answer. `unary`: bytes. `typed`: by a contract. Null from plain Velo, which tells names only. */
+  /** `am`: no answer. `unary`: bytes. `typed`: by a contract. Null from plain Velo, which lists names only. */
   readonly kind: "am" | "unary" | "typed" | null;
-  /** JSON Schema of what a caller sends, when asked for and its validator can tell. */
+  /** JSON Schema of the input, on request, if its validator provides it. */
   readonly input?: JsonSchemaValue | undefined;
   /** JSON Schema of the answer, likewise. */
   readonly output?: JsonSchemaValue | undefined;
 }
 
-/** How to `messenger.listHandlers`. */
+/** Options of `messenger.listHandlers`. */
 export interface ListHandlersOptions extends WaitOptions {
-  /** Whether to ask for JSON Schemas, too. @default {false} */
+  /** Whether to request JSON Schemas. @default {false} */
   schemas?: boolean | undefined;
 }
 
-/** All that `messenger.listHandlers` knows. */
+/** The options of `messenger.listHandlers`. */
 export const listHandlersOptionTable: OptionTable<ListHandlersOptions> = {
   ...waitOptionTable,
   schemas: option.flag,
 };
 
-// One handler's schema is no reason to make the answer too large for the rest.
+// A handler's schema must not make the answer too large for the others.
 const longestSchema = 65_536;
 const dialect = { target: "draft-2020-12" } as const;
 type Side = "input" | "output";
@@ -51,9 +51,9 @@ const schema = lenient(of<JsonSchemaValue>(jsonSchemaKind));
 // A later version may have other kinds.
 const kind = lenient(of<"am" | "unary" | "typed">(option.oneOf("am", "unary", "typed")));
 
-/** Asks which handlers an instance has. */
+/** The question for an instance's handlers. */
 export const listContract = systemContract("_list_handlers", {
-  // Velo asks with nothing, and with `null`.
+  // Velo sends an empty payload or `null`.
   input: lenient(record({ kinds: lenient(flag), schemas: lenient(flag) })),
   output: record({
     handlers: list(string),
@@ -61,9 +61,9 @@ export const listContract = systemContract("_list_handlers", {
   }),
 });
 
-/** Answers with names to whoever asks as Velo does, and with kinds and schemas to whoever asks for them. */
+/** Serves `_list_handlers`: names for plain Velo, and kinds and schemas on request. */
 export function serveHandlerList({ registry, system }: MessengerCore): void {
-  // Making one costs more than a question for it, so each is made once.
+  // Making a schema costs more than a request, so each is made once.
   const made: Record<Side, WeakMap<AnySchema, JsonSchemaValue | undefined>> = {
     input: new WeakMap(),
     output: new WeakMap(),
@@ -84,7 +84,7 @@ export function serveHandlerList({ registry, system }: MessengerCore): void {
   });
 }
 
-/** What the handlers of a peer are; from plain Velo only their names. */
+/** The descriptions of a peer's handlers; from plain Velo only their names. */
 export async function listHandlers(
   port: SystemPort,
   peer: InstanceId,
@@ -92,7 +92,7 @@ export async function listHandlers(
 ): Promise<HandlerDescription[]> {
   const ask = (question?: { kinds: boolean; schemas: boolean }) =>
     port.call(listContract, peer, question, wait);
-  // Whether it is one of ours is known when there is a connection, and the first question makes one.
+  // The first request makes a connection, which shows whether the peer is a zeromesh instance.
   let answer = port.isOurs(peer) ? null : await ask();
   if (port.isOurs(peer)) answer = await ask({ kinds: true, schemas });
   const { handlers, details } = answer!;
@@ -100,7 +100,7 @@ export async function listHandlers(
     handlers.map((name) => ({ name, kind: null }));
 }
 
-/** What a validator says of itself in the companion of Standard Schema; undefined when it has none or cannot tell. */
+/** A validator's JSON Schema, by the companion of Standard Schema; undefined when it provides none. */
 function jsonSchemaOf(schema: AnySchema, side: Side): JsonSchemaValue | undefined {
   const { jsonSchema } = schema["~standard"] as {
     jsonSchema?: Record<Side, (options: typeof dialect) => unknown>;
@@ -110,6 +110,6 @@ function jsonSchemaOf(schema: AnySchema, side: Side): JsonSchemaValue | undefine
     const made: unknown = text.length > longestSchema ? undefined : JSON.parse(text);
     return jsonSchemaKind.fits(made) ? made as JsonSchemaValue : undefined;
   } catch {
-    return undefined; // a schema that JSON Schema cannot express
+    return undefined; // JSON Schema cannot express it
   }
 }

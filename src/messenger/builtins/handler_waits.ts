@@ -4,39 +4,39 @@ import type { MessengerCore } from "../core.ts";
 import type { InboundCall } from "../handlers/context.ts";
 import type { Session } from "../peers/peer.ts";
 
-/** Counters of what others wait for here. */
+/** Counters of peers' waits for handlers. */
 export interface HandlerWaitStats {
-  /** Questions that wait for a handler now. */
+  /** Waiting requests. */
   readonly waiting: number;
-  /** Questions refused because too many waited. */
+  /** Requests refused at the limit. */
   readonly refused: number;
 }
 
 const { flag, number, optional, record, string, text } = shape;
 
-/** Asks whether there is a handler, as soon as there is one. */
+/** Waits until a handler is registered. */
 export const waitContract = systemContract("_wait_for_handler", {
   input: record({ handler_name: text, timeout_ms: optional(number) }),
   output: record({ handler_name: string, available: flag, closing: optional(flag) }),
 });
 type Answer = HandlerOutput<typeof waitContract>;
 
-/** How long who asks waits, where it does not say, in milliseconds. */
+/** Default timeout of a wait, in milliseconds. */
 export const defaultTimeoutMs = 30_000;
 const longestTimeoutMs = 86_400_000;
 const maxNameUnits = 4 * 1024 * 1024;
 
-/** Answers `_wait_for_handler`: as soon as there is a handler, and before the one who asks has given up. */
+/** Serves `_wait_for_handler`: answers when the handler is registered, and before the caller gives up. */
 export class HandlerWaits {
   readonly #core: MessengerCore;
   readonly #byName = new Map<string, Set<() => void>>();
-  /** Of each connection. */
+  /** Places by connection. */
   readonly #places: Shares<Session>;
   readonly #nameUnits = new Shares<Session>(maxNameUnits);
 
   /**
-   * @param core The messenger whose handlers are waited for.
-   * @param maxWaits Questions that may wait at a time.
+   * @param core The messenger of the handlers.
+   * @param maxWaits The most waiting requests.
    */
   constructor(core: MessengerCore, maxWaits: number) {
     this.#core = core;
@@ -55,7 +55,7 @@ export class HandlerWaits {
   }
 
   #answer(call: InboundCall, handler: string, timeoutMs: number): Answer | Promise<Answer> {
-    // Looking and waiting are one step: nothing can be registered in between.
+    // The look and the wait are one step, so that no registration is missed.
     const available = this.#core.registry.get(handler) !== undefined;
     const waitMs = available || call.kind === ResponseKind.fire ? 0 : patience(timeoutMs, call.ttlMs);
     if (waitMs <= 0) return { handler_name: handler, available };
@@ -95,7 +95,7 @@ export class HandlerWaits {
   }
 }
 
-/** How long to wait for who waits so long itself: the answer needs a tenth of it, and a second at most. */
+/** Time to wait for a caller that waits this long: the answer needs a tenth of it, a second at most. */
 function patience(timeoutMs: number, ttlMs: number): number {
   const left = Math.min(timeoutMs, ttlMs < 0 ? Infinity : ttlMs, longestTimeoutMs);
   return left - Math.min(left / 10, 1_000);

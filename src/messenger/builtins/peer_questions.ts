@@ -21,22 +21,22 @@ import type { SystemPort } from "../system_port.ts";
 import { waitForHandler } from "./wait_for_handler.ts";
 import { type WaitOptions, waitOptionTable } from "../calls/wait_options.ts";
 
-/** What a feature reaches a messenger through; undefined for what is no messenger of this library. */
+/** The port of a messenger; undefined for other objects. */
 export function portOf(messenger: object): SystemPort | undefined {
   return partsOf(messenger)?.core.system;
 }
 
-// Set by the class, whose private parts it reads.
+// Assigned by the class, which reads its private parts.
 let partsOf: (messenger: object) => Builtins | undefined;
 
-/** What a messenger asks of its peers' built-in handlers. */
+/** The messenger's calls to its peers' built-in handlers. */
 export abstract class PeerQuestions {
   readonly #parts: { readonly builtins: object };
 
   /**
-   * Made by `Messenger.create`.
+   * Used by `Messenger.create`.
    *
-   * @param parts Where the messenger's built-in handlers are, once it is made.
+   * @param parts Holds the messenger's built-in handlers, once they are made.
    */
   constructor(parts: { readonly builtins: object }) {
     this.#parts = parts;
@@ -54,7 +54,7 @@ export abstract class PeerQuestions {
     partsOf = (messenger) => #parts in messenger ? messenger.#builtins : undefined;
   }
 
-  /** What a peer says about itself: services and load; null from plain Velo. */
+  /** A peer's description: services and load; null from plain Velo. */
   async describe(peer: InstanceId, given?: WaitOptions): Promise<PeerDescription | null> {
     const options = readOptions(given, waitOptionTable, "Cannot ask a peer for its description");
     const answer = this.#port.call(descriptionContract, peer, undefined, options);
@@ -68,20 +68,20 @@ export abstract class PeerQuestions {
     );
   }
 
-  /** How a peer is: status, age, load, queues, version. It answers also while it shuts down. */
+  /** A peer's health: status, age, load, queues, version. It answers also while it drains. */
   async healthCheck(peer: InstanceId, given?: WaitOptions): Promise<HealthReport> {
     const options = readOptions(given, waitOptionTable, "Cannot ask a peer how it is");
     return healthOf(await asMethod("healthCheck", this.#port.call(healthContract, peer, undefined, options)));
   }
 
-  /** Names of a peer's handlers, the system's included, asked now. */
+  /** Names of a peer's handlers, with system handlers. The peer is asked each time. */
   async availableHandlers(peer: InstanceId, given?: WaitOptions): Promise<string[]> {
     const options = readOptions(given, waitOptionTable, "Cannot ask a peer for its handlers");
     const answer = this.#port.call(listContract, peer, undefined, options);
     return [...(await asMethod("availableHandlers", answer)).handlers];
   }
 
-  /** A peer's handlers with their kinds, and with JSON Schemas when asked for; plain Velo tells only names. */
+  /** A peer's handlers with their kinds, and JSON Schemas on request; plain Velo lists names only. */
   async listHandlers(peer: InstanceId, given?: ListHandlersOptions): Promise<HandlerDescription[]> {
     const options = readOptions(given, listHandlersOptionTable, "Cannot list the handlers of a peer");
     return await asMethod("listHandlers", listHandlers(this.#port, peer, options));
@@ -99,10 +99,10 @@ export abstract class PeerQuestions {
   }
 
   /**
-   * Tells a peer where this instance listens: it becomes a known peer there, and is taken in where the peer leads
-   * others and has room for one more.
+   * Announces this instance's address to a peer: it becomes a known peer there, and a leader with room admits it to its
+   * cohort.
    *
-   * @returns Whether the peer has taken it.
+   * @returns Whether the peer admitted it.
    */
   async announceTo(peer: InstanceId, given?: AnnounceToOptions): Promise<boolean> {
     const options = readOptions(given, announceToOptionTable, "Cannot announce this instance");
@@ -110,26 +110,26 @@ export abstract class PeerQuestions {
   }
 
   /**
-   * Waits for an ACK from now on, so before its message is sent: the message carries the id as `_ack_id` in its JSON
-   * payload, and its handler sends the ACK with `acknowledge(context)`.
+   * Registers an ACK, before its message is sent: the message carries the id as `_ack_id` in its JSON payload, and its
+   * handler sends the ACK with `acknowledge(context)`.
    *
-   * @throws {ZeromeshError} `ACK_EXISTS` for an id that is waited for, `QUEUE_FULL`, `CLOSED`.
+   * @throws {ZeromeshError} `ACK_EXISTS` for an id that is awaited, `QUEUE_FULL`, `CLOSED`.
    */
   registerAck(options?: RegisterAckOptions): AckReceipt {
     return this.#builtins.acks.register(options);
   }
 
   /**
-   * Sends a message to an am handler with an `_ack_id` in its payload, and resolves when the handler's ACK is here.
-   * Only the peer itself can send it. An unknown handler, one that fails, and a lost peer are known at once.
+   * Sends a message to an am handler with an `_ack_id` in its payload, and resolves when the handler's ACK arrives.
+   * Only the peer itself can send it. An unknown or failing handler and a lost peer are reported at once.
    *
-   * @throws {ZeromeshError} `TIMEOUT` when no ACK came, and what `amSync` throws.
+   * @throws {ZeromeshError} `TIMEOUT` when no ACK came, and the errors of `amSync`.
    */
   sendWithAck(target: string | Contract, options: SendWithAckOptions): Promise<void> {
     return this.#builtins.acks.sendWithAck(target, options);
   }
 
-  /** Sends an ACK for an id that a message of the peer carried. `acknowledge(context)` is the short way. */
+  /** Sends an ACK for the id of a peer's message. `acknowledge(context)` does it in a handler. */
   sendAck(to: InstanceId, id: string, options?: SendAckOptions): Promise<void> {
     return asMethod("sendAck", this.#builtins.acks.sendAck(to, id, options));
   }

@@ -1,33 +1,33 @@
 import { type CallOutput, libraryVersion, shape, systemContract } from "../../core/mod.ts";
 import type { MessengerCore } from "../core.ts";
 
-/** What an instance says about itself when it is asked. */
+/** Description of an instance by itself. */
 export interface PeerDescription {
-  /** The services that it has announced. */
+  /** Announced services. */
   readonly services: readonly string[];
-  /** Messages that its handlers are working on. */
+  /** Messages that its handlers process. */
   readonly running: number;
-  /** Calls of its own that wait for an answer. */
+  /** Its calls that wait for an answer. */
   readonly pending: number;
 }
 
-/** How an instance is. What a peer does not tell is null. */
+/** Health of an instance. Facts that a peer does not report are null. */
 export interface HealthReport {
-  /** `ok`, or `draining` while it shuts down. */
+  /** `ok`, or `draining` during shutdown. */
   readonly status: string;
   /** Its clock, in seconds since 1970. */
   readonly timestamp: number;
-  /** How long it has lived, in milliseconds. */
+  /** Its age in milliseconds. */
   readonly uptimeMs: number | null;
-  /** Messages that its handlers are working on. */
+  /** Messages that its handlers process. */
   readonly inFlight: number | null;
   /** Messages that wait for its handlers. */
   readonly queued: number | null;
-  /** Calls of its own that wait for an answer. */
+  /** Its calls that wait for an answer. */
   readonly pending: number | null;
-  /** Messages that wait to leave it. */
+  /** Messages queued for its peers. */
   readonly queuedToPeers: number | null;
-  /** Bytes of these. */
+  /** Bytes queued for its peers. */
   readonly queuedToPeersBytes: number | null;
   /** The version of its library. */
   readonly version: string | null;
@@ -41,7 +41,7 @@ export const descriptionContract = systemContract("_describe", {
   input: anything,
   output: record({ services: list(string), running: number, pending: number }),
 });
-/** Asks how an instance is; others than ours tell only status and time. */
+/** The question for an instance's health; plain Velo reports only status and time. */
 export const healthContract = systemContract("_health_check", {
   input: anything,
   output: record({
@@ -57,7 +57,7 @@ export const healthContract = systemContract("_health_check", {
   }),
 });
 
-/** Tells whoever asks what this instance does and how it is; the latter also while it shuts down. */
+/** Serves an instance's description and health; health also while it drains. */
 export function serveSelfDescription(core: MessengerCore, services: () => readonly string[]): void {
   const { clock } = core.system;
   const startedAt = clock.now();
@@ -81,7 +81,7 @@ export function serveSelfDescription(core: MessengerCore, services: () => readon
   }, { whileDraining: true });
 }
 
-/** What an answer says of a peer's health. */
+/** The health in an answer. */
 export function healthOf(said: CallOutput<typeof healthContract>): HealthReport {
   const { status, timestamp, queued = null, pending = null, version = null } = said;
   const { uptime_ms: uptimeMs = null, in_flight: inFlight = null } = said;

@@ -27,7 +27,7 @@ export async function waitForHandler(
       if (await hasHandler(port, peer, name, left, { timeoutMs, [spentMs]: spent, signal })) return;
       answered = true;
     } catch (error) {
-      // A peer that has answered before is not to blame for the last moment's question.
+      // A peer that has answered before may miss the last request's deadline.
       if (answered && error instanceof ZeromeshError && error.code === "TIMEOUT") continue;
       throw error;
     }
@@ -36,7 +36,7 @@ export async function waitForHandler(
   }
 }
 
-/** Whether a peer has a handler: one of ours says so when it has, or when the time is nearly over; plain Velo at once. */
+/** Whether a peer has a handler: a zeromesh instance answers when it has, or near the deadline; plain Velo at once. */
 async function hasHandler(
   port: SystemPort,
   peer: InstanceId,
@@ -53,7 +53,7 @@ async function hasHandler(
     if (available || closing !== true) return available;
   } catch (error) {
     if (!(error instanceof ZeromeshError) || error.code !== "HANDLER_NOT_FOUND") throw error;
-    return await listed(); // an older one of ours
+    return await listed(); // an older zeromesh version
   }
   const why = `Peer ${port.textOf(peer)} shuts down and will have no handler "${handler}"`;
   throw new ZeromeshError("PEER_DRAINING", why, { peer, handler });

@@ -6,29 +6,29 @@ import { givenUp } from "../peers/link_errors.ts";
 import type { Peer } from "../peers/peer.ts";
 import { type Destination, isDestination } from "./destination.ts";
 
-/** What became of a `messenger.broadcast`. */
+/** The result of `messenger.broadcast`. */
 export interface BroadcastResult {
   /** Peers whose queue holds the message. */
   readonly sent: readonly InstanceId[];
-  /** Peers that could not be sent to. */
+  /** Peers to which it could not be sent. */
   readonly failed: readonly BroadcastFailure[];
 }
 
-/** A peer that a broadcast did not go to. */
+/** A peer that a broadcast did not reach. */
 export interface BroadcastFailure {
-  /** Who. */
+  /** Its id. */
   readonly peer: InstanceId;
-  /** Why; usually a `ZeromeshError`. */
+  /** The error; usually a `ZeromeshError`. */
   readonly error: unknown;
 }
 
-/** To whom a broadcast goes: every instance of a destination, or without one every peer that can be reached now. */
+/** The receivers of a broadcast: all instances of a destination, or without one all reachable peers. */
 export interface BroadcastTarget {
-  /** The destination, as `service(name)` gives it. This instance is one of its instances if it offers the service. */
+  /** The destination, such as `service(name)`. It includes this instance if it offers the service. */
   to?: Destination | undefined;
 }
 
-/** Sends one message, without an answer, to each of many peers. */
+/** Sends one message without an answer to several peers. */
 export async function broadcast(
   caller: Pick<CallClient, "amSend" | "instancesOf">,
   known: () => Iterable<Peer>,
@@ -49,8 +49,8 @@ export async function broadcast(
 }
 
 /**
- * Whom a message to everybody goes to: whoever is connected or being dialled, and those that this side was told of and has
- * not tried yet. Of the others only those count as failed that are no strangers.
+ * The receivers of a broadcast to all peers: those connected or being dialled, and registered ones not dialled yet. Of
+ * the others, unregistered peers do not count as failed.
  */
 function everybody(peers: Iterable<Peer>): { reachable: InstanceId[]; lost: BroadcastFailure[] } {
   const reachable: InstanceId[] = [];

@@ -1,11 +1,11 @@
-/** Counters of a the table of calls. */
+/** Counters of the response table. */
 export interface CallStats {
-  /** Calls waiting for an answer. */
+  /** Calls that wait for an answer. */
   readonly pending: number;
-  /** Calls started since the beginning. */
+  /** Calls started. */
   readonly started: number;
-  /** Calls refused because the table was full. */
+  /** Calls refused at the limit. */
   readonly refused: number;
-  /** Times that a call was sent again: by its `retry`, or to another instance of its destination. */
+  /** Repeated sends of a call: by its `retry`, or to another instance of its destination. */
   readonly repeated: number;
 }

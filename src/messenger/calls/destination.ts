@@ -1,13 +1,12 @@
 /**
- * A call's destination that is not one instance but several: the feature that makes such objects chooses the instance
- * for each call.
+ * A call's destination with several instances. The feature that makes such objects chooses an instance for each call.
  */
 export interface Destination {
-  /** Its kind, by which the messenger knows what to do with it. */
+  /** Its kind, by which the messenger finds the feature. */
   readonly destination: string;
 }
 
-/** The destination of a call that is sent again: instances that failed it are chosen only where there is no other. */
+/** The destination of a retried call: instances that failed it are chosen only if there is no other. */
 export interface RetriedDestination extends Destination {
   /** The instances that failed it. */
   readonly tried?: ReadonlySet<string> | undefined;

@@ -1,21 +1,21 @@
 import { encodeTtlHeaders, validateHandlerName } from "../../wire/mod.ts";
 
-// As many as an instance may have handlers: a service that calls each of 10 000 by name pays no more than for one.
+// As many as an instance may have handlers: a caller of each of 10 000 pays no more than for one.
 const maxCachedNames = 65_536;
 const maxCachedTtls = 64;
 
-/** Bytes of handler names and deadlines that are sent again and again. */
+/** Cached bytes of handler names and deadlines. */
 export class EncodedNames {
   readonly #names = new Map<string, Uint8Array>();
-  // Apart from those of users, who may not call them.
+  // Separate from users' names, since users must not call them.
   readonly #systemNames = new Map<string, Uint8Array>();
   readonly #ttls = new Map<number, Uint8Array>();
 
-  /** A user's handler. @throws {ZeromeshError} `NAME_INVALID`. */
+  /** The name of a user's handler. @throws {ZeromeshError} `NAME_INVALID`. */
   user(name: string): Uint8Array {
     let bytes = this.#names.get(name);
     if (bytes === undefined) {
-      // A copy, whose bytes a runtime keeps next to the array: with thousands of names that is less to fetch from memory.
+      // A copy keeps its bytes next to the array: with thousands of names that saves memory accesses.
       bytes = new Uint8Array(validateHandlerName(name));
       if (this.#names.size >= maxCachedNames) this.#names.clear();
       this.#names.set(name, bytes);
@@ -23,14 +23,14 @@ export class EncodedNames {
     return bytes;
   }
 
-  /** A handler of the system's, of which there are few. */
+  /** The name of a system handler; there are few. */
   system(name: string): Uint8Array {
     let bytes = this.#systemNames.get(name);
     if (bytes === undefined) this.#systemNames.set(name, bytes = validateHandlerName(name, { system: true }));
     return bytes;
   }
 
-  /** The header map of a call whose only header is its deadline. */
+  /** A header map with only the deadline. */
   ttl(ttlMs: number): Uint8Array {
     const whole = Math.ceil(ttlMs);
     let bytes = this.#ttls.get(whole);

@@ -2,8 +2,8 @@ import { type Clock, hold, ZeromeshError } from "../../core/mod.ts";
 import type { Session } from "../peers/peer.ts";
 
 /**
- * Waits until libzmq has everything that was sent on a connection, also what waits for credit, the connection is
- * closed, or the time is up.
+ * Waits until libzmq has all messages of a connection, with those that wait for credit, the connection is closed, or
+ * the time is up.
  */
 export async function flushSession(
   clock: Clock,
@@ -20,9 +20,9 @@ export async function flushSession(
 }
 
 /**
- * Waits until libzmq has everything that was sent on these connections.
+ * Waits until libzmq has all messages of these connections.
  *
- * @throws {ZeromeshError} `TIMEOUT`, naming a peer for which messages still wait.
+ * @throws {ZeromeshError} `TIMEOUT`, naming a peer with waiting messages.
  * @throws {unknown} The signal's reason.
  */
 export async function flushSessions(
@@ -47,7 +47,7 @@ export async function flushSessions(
   }
 }
 
-/** Waits for work to end one way or the other, but not for longer than until a moment on the clock. */
+/** Waits until a promise settles, or until a moment on the clock. */
 export function within(
   clock: Clock,
   work: Promise<unknown>,

@@ -1,20 +1,20 @@
 import { ZeromeshError } from "../../core/mod.ts";
 
-// The error of a call is made when its answer or its end comes, in the receive loop, where nobody who awaits the call is
-// on the stack. Both runtimes can tell who awaits a promise that fails, each in its own way, and so that only a call that
-// fails pays for it: awaiting each call in a function of ours instead took 0.15 to 0.23 of 2.5 µs on Bun.
+// A call's error is made in the receive loop, where its awaiting function is not on the stack. Each runtime can find
+// the awaiter of a rejected promise in its own way, at no cost for calls that succeed: an async function around each
+// call took 0.15 to 0.23 of 2.5 µs on Bun.
 const reject: (error: ZeromeshError) => Promise<never> = "Bun" in globalThis
   ? rejectByStream
   : rejectByFunction;
 
-// One failure, of a connection for instance, may end many calls; it keeps the stack of the first.
+// One error, for instance of a connection, may end several calls; it keeps the first stack.
 const seen = new WeakSet<ZeromeshError>();
 
 /**
- * What a call's promise is resolved with so that it rejects, and its error has the stack of whoever awaits it; null
- * where it is to be rejected with the error as it is.
+ * A promise that rejects a call with an error whose stack shows the awaiting function; null if the call should reject
+ * with the error unchanged.
  *
- * @param signal The caller's own, whose reason is left untouched.
+ * @param signal The caller's signal, whose reason stays untouched.
  */
 export function rejection(error: unknown, signal: AbortSignal | null): Promise<never> | null {
   if (!(error instanceof ZeromeshError) || error === signal?.reason || seen.has(error)) return null;
@@ -22,19 +22,16 @@ export function rejection(error: unknown, signal: AbortSignal | null): Promise<n
   return reject(error);
 }
 
-/** V8 goes from an async function to the promise that was resolved with its promise, and to who awaits that. */
+/** V8 follows an async function to the promise resolved with its promise, and to the awaiter of that. */
 async function rejectByFunction(error: ZeromeshError): Promise<never> {
-  // The call's promise follows this one a microtask after it was resolved with it.
+  // The call's promise follows this one in the microtask after its resolution.
   await null;
   await null;
   Error.captureStackTrace(error, rejectByFunction);
   throw error;
 }
 
-/**
- * JavaScriptCore does so for the runtime's own promises only, for an error that has no stack yet; a stream can be made to
- * reject one.
- */
+/** JavaScriptCore does so only for the runtime's own promises and an error without a stack; a stream can reject one. */
 function rejectByStream(error: ZeromeshError): Promise<never> {
   let controller: ReadableStreamDefaultController<never> | null = null;
   const stream = new ReadableStream<never>({ start: (its) => void (controller = its) });

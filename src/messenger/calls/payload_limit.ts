@@ -1,10 +1,10 @@
 import { smallFrameBytes } from "../../transport/mod.ts";
 
 /**
- * The largest payload for a handler of the system's or of the user's, given `maxPayloadBytes` of either side.
+ * The largest payload for a system or user handler, given a side's `maxPayloadBytes`.
  *
- * The limit is about the user's payloads. What the system says to itself, the handshake first of all, passes
- * up to the size for which no memory is taken anyway.
+ * The limit applies to users' payloads. System messages, the handshake first of all, pass up to the size that needs no
+ * memory.
  */
 export function payloadLimit(system: boolean, maxPayloadBytes: number): number {
   return maxPayloadBytes < smallFrameBytes && system ? smallFrameBytes : maxPayloadBytes;

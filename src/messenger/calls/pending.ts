@@ -8,7 +8,8 @@ import type { Session } from "../peers/peer.ts";
 const fireSlot = 0xffff;
 const generationEnd = 2 ** 48;
 
-// One function for all promises: a closure for each, and the object of Promise.withResolvers(), cost 20 to 40 ns a call.
+// One function for all promises: a closure for each, and the object of Promise.withResolvers(), cost 20 to 40 ns a
+// call.
 type Settle = (value: unknown) => void;
 let resolveIt: Settle;
 let rejectIt: Settle;
@@ -17,66 +18,63 @@ const keep = (resolve: Settle, reject: Settle): void => {
   rejectIt = reject;
 };
 
-/** What a call waits for. */
+/** The answer of a call. */
 export interface Outcome {
-  /** The result's bytes, lent for the length of the call; `keep` copies them. */
+  /** The result's bytes, valid during the call; `keep` copies them. */
   readonly payload: Uint8Array;
-  /** The bytes in memory that may be kept. */
+  /** The bytes in memory of their own. */
   keep(): Uint8Array;
 }
 
-/** Makes a call's result of its answer, which came from a peer that the call's connection tells. */
+/** Converts an answer into the call's result, given its connection. */
 export type Accept = (outcome: Outcome, session: Session | null) => unknown;
 
-/** Looks on while calls begin and end. */
+/** Observer of calls. */
 export interface CallObserver {
-  /** A call begins. */
+  /** A call has begun. */
   opened(call: PendingCall): void;
-  /** A call ends; `sent` says whether it had a place in the table. */
+  /** A call has ended; `sent` says whether it had a slot in the table. */
   ended(call: PendingCall, sent: boolean, failed: boolean, error: unknown): void;
 }
 
-/** Tells the remote side that nobody waits any more, after the call was sent. */
+/** Tells the remote side that a sent call is not awaited any more. */
 export type GiveUp = (call: PendingCall) => void;
 
-/**
- * Something that waits for a remote answer, a room in a queue, or a connection; with one promise, one
- * deadline and at most one abort listener.
- */
+/** A wait for a remote answer, for room in a queue, or for a connection, with one promise and deadline. */
 export class PendingCall extends Deadline implements ResponseId {
   id0 = 0;
   id1 = 0;
   id2 = 0;
   id3 = 0;
-  /** Its place in the table, or −1. */
+  /** Its slot in the table, or −1. */
   tableSlot = -1;
-  /** The peer called. */
+  /** The called peer. */
   readonly peer: InstanceId | undefined;
-  /** The handler called. */
+  /** The called handler. */
   readonly handler: string;
-  /** The deadline that was asked for, in milliseconds. */
+  /** The given deadline in milliseconds. */
   readonly timeoutMs: number;
-  /** What is left of it for this call, in milliseconds. */
+  /** The remaining part of it for this call, in milliseconds. */
   readonly allottedMs: number;
-  /** The connection it went out by. */
+  /** The connection of the request. */
   session: Session | null = null;
-  /** The connection the answer came by; towards plain Velo that is another one. */
+  /** The connection of the answer; with plain Velo it differs. */
   answeredBy: Session | null = null;
-  /** Its number on that connection. */
+  /** Its message number on that connection. */
   number = 0;
-  /** When it was started, in milliseconds of the clock: of a call without a deadline, when that is measured. */
+  /** Start time on the clock in milliseconds, if a call without a deadline is measured. */
   startedAt = 0;
   /** Whether it had to wait for a connection or for room. */
   waited = false;
-  /** Its place in a line for room or credit. */
+  /** Its place in a queue for room or credit. */
   place: LinePlace | null = null;
   /** Whether it has ended. */
   settled = false;
-  /** Whether its answer has come, and is being checked. */
+  /** Whether its answer has arrived and is being checked. */
   #answered = false;
-  /** Makes the result of the answer. Null for calls without one. */
+  /** Converts the answer; null for calls without one. */
   readonly accept: Accept | null;
-  /** What `await` gets. */
+  /** The promise of the result. */
   readonly promise: Promise<unknown>;
   /** Neighbours in the table's list of open calls. */
   before: PendingCall | null = null;
@@ -88,7 +86,7 @@ export class PendingCall extends Deadline implements ResponseId {
   #onAbort: (() => void) | null = null;
   readonly #table: CallTable;
 
-  /** Made by {@link CallTable.open}. */
+  /** Use {@link CallTable.open}. */
   constructor(
     table: CallTable,
     peer: InstanceId | undefined,
@@ -133,17 +131,17 @@ export class PendingCall extends Deadline implements ResponseId {
       return this.fail(error);
     }
     if (!(value instanceof Promise)) return this.succeed(value);
-    // Deadline and signal hold while a validator takes its time; the connection is needed no more.
+    // Deadline and signal apply during validation; the connection does not.
     this.#answered = true;
     value.then((checked) => this.succeed(checked), (error) => this.fail(error));
   }
 
-  /** Whether its answer is still to come over its connection. */
+  /** Whether it waits for an answer over its connection. */
   get awaitsPeer(): boolean {
     return this.session !== null && !this.#answered;
   }
 
-  /** Ends the call when `signal` aborts. The caller has checked that it has not yet. */
+  /** Ends the call when `signal` aborts; the caller has checked that it has not yet. */
   watch(signal: AbortSignal): void {
     this.#signal = signal;
     this.#onAbort = () => {
@@ -154,12 +152,12 @@ export class PendingCall extends Deadline implements ResponseId {
     signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  /** Whether the handler called is one of the system's. */
+  /** Whether it calls a system handler. */
   get system(): boolean {
     return isSystemName(this.handler);
   }
 
-  /** How texts name the peer, with its name where it has one; undefined while nobody was chosen. */
+  /** The peer's text for messages, with its name if known; undefined before one is chosen. */
   get peerText(): string | undefined {
     const { peer } = this;
     return peer === undefined ? undefined : this.session?.peer ? this.session.who : this.#table.textOf(peer);
@@ -183,9 +181,9 @@ export class PendingCall extends Deadline implements ResponseId {
     this.fail(new ZeromeshError("TIMEOUT", message, { peer, handler, ran }));
   }
 
-  /** What did not happen to a call that has no answer. */
+  /** The missing event of an unanswered call, for messages. */
   get #unanswered(): string {
-    // The handshake goes ahead of everything, and has no number.
+    // The handshake precedes other messages, and has no number.
     if (this.#answered) return "got an answer that its validator did not check";
     if (this.number !== Infinity && this.session !== null) return "got no answer";
     if (!this.waited) return "was not sent";
@@ -203,21 +201,20 @@ export class PendingCall extends Deadline implements ResponseId {
     return true;
   }
 
-  /** Called once, when it has ended. */
+  /** Called once, after its end. */
   protected ended(): void {}
 }
 
 /**
- * The one table of everything that waits for a reply: 65 535 slots, each with a generation.
- *
- * A reply names slot and generation; one that is late, doubled or foreign finds nothing.
+ * The response table: 65 535 slots, each with a generation. A reply names slot and generation; a late, repeated or
+ * foreign one matches no entry.
  */
 export class CallTable {
-  /** Times that a call was sent again. */
+  /** Repeated sends of calls. */
   repeated = 0;
-  /** Looks on; null when nobody wants to know. */
+  /** Observer; null for none. */
   readonly observer: CallObserver | null;
-  /** How texts name a peer. */
+  /** The text for a peer in messages. */
   readonly textOf: (peer: InstanceId) => string;
   readonly #calls: (PendingCall | null)[] = [];
   readonly #generations: number[] = [];
@@ -228,7 +225,7 @@ export class CallTable {
   readonly #word1: number;
   readonly #onGiveUp: GiveUp;
   readonly #onActivity: (active: boolean) => void;
-  /** Everything that has not ended, in the table or waiting for a connection: a list through the calls. */
+  /** Unfinished calls, in the table or waiting for a connection, as a linked list. */
   #first: PendingCall | null = null;
   #open = 0;
   readonly #fireId: ResponseId;
@@ -237,9 +234,9 @@ export class CallTable {
   #refused = 0;
 
   /**
-   * @param worker Halves of the own worker id, which every id starts with.
-   * @param hooks `giveUp`: a call ended before its answer. `activity`: calls began or ceased to be under way.
-   * `textOf`: how texts name a peer. `observer` looks on.
+   * @param worker Halves of this instance's worker id, which every response id holds.
+   * @param hooks `giveUp`: a call ended before its answer. `activity`: the first call began or the last one ended.
+   * `textOf`: the text for a peer in messages. `observer`: observes calls.
    */
   constructor(
     deadlines: Deadlines,
@@ -263,30 +260,30 @@ export class CallTable {
     this.observer = hooks.observer ?? null;
   }
 
-  /** The id of the next message that nobody answers: the own worker id, and a number in a slot of its own. */
+  /** The id of the next message without an answer: this instance's worker id, and a number in a reserved slot. */
   get fireId(): ResponseId {
     const id = this.#fireId;
-    // Halves, because a division for each message showed in the profile of one-way traffic (6 %).
-    const low = (id.id2 + 0x10000) >>> 0; // the slot stays, the number above it grows
+    // 32-bit halves: a division per message took 6 % of one-way traffic.
+    const low = (id.id2 + 0x10000) >>> 0; // keeps the slot and increments the number above it
     id.id2 = low;
     if (low >>> 16 === 0) id.id3 = (id.id3 + 1) >>> 0;
     return id;
   }
 
-  /** The halves of the own worker id. */
+  /** The halves of this instance's worker id. */
   get ownWorker(): { readonly id0: number; readonly id1: number } {
     return this.#fireId;
   }
 
-  /** How many calls are under way, in the table or waiting for a connection. */
+  /** Unfinished calls, in the table or waiting for a connection. */
   get size(): number {
     return this.#open;
   }
 
   /**
-   * Starts a call: its deadline and its abort run from here.
+   * Starts a call: its deadline and signal apply from now on.
    *
-   * @param spentMs How much of `timeoutMs` the call that this one is a part of has used up.
+   * @param spentMs The part of `timeoutMs` that the enclosing call has used up.
    */
   open(
     peer: InstanceId | undefined,
@@ -299,7 +296,7 @@ export class CallTable {
     return this.begin(new PendingCall(this, peer, handler, timeoutMs, accept, spentMs), signal);
   }
 
-  /** Starts a call that was made for this table. */
+  /** Starts a call object of a subclass. */
   begin<C extends PendingCall>(call: C, signal: AbortSignal | undefined): C {
     const { allottedMs } = call;
     this.#started++;
@@ -318,7 +315,7 @@ export class CallTable {
     return call;
   }
 
-  /** Gives a call its response id. False when all slots are taken. */
+  /** Gives a call its response id. Returns false when all slots are taken. */
   enlist(call: PendingCall): boolean {
     let slot = this.#free.pop();
     if (slot === undefined) {
@@ -341,7 +338,7 @@ export class CallTable {
     return true;
   }
 
-  /** The call that a reply names, or null. */
+  /** The call of a reply, or null. */
   find(id: ResponseId): PendingCall | null {
     if (id.id0 !== this.#word0 || id.id1 !== this.#word1) return null;
     const call = this.#calls[id.id2 & 0xffff];
@@ -349,12 +346,12 @@ export class CallTable {
     return call.id2 === id.id2 && call.id3 === id.id3 ? call : null;
   }
 
-  /** Says that nobody waits for an answer any more. */
+  /** Tells the peer that an answer is not awaited any more. */
   giveUp(call: PendingCall): void {
     if (call.awaitsPeer) this.#onGiveUp(call);
   }
 
-  /** Frees what an ended call holds. */
+  /** Frees the slot of an ended call. */
   close(call: PendingCall): void {
     this.#deadlines.remove(call);
     const slot = call.tableSlot;
@@ -362,7 +359,7 @@ export class CallTable {
       call.tableSlot = -1;
       this.#calls[slot] = null;
       this.#pending--;
-      // 2^48 generations of one slot outlast any process; wrapping keeps the number exact.
+      // 2^48 generations of one slot outlast every process; wrapping keeps the number exact.
       const next = this.#generations[slot]! + 1;
       this.#generations[slot] = next === generationEnd ? 0 : next;
       this.#free.push(slot);

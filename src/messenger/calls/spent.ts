@@ -1,16 +1,16 @@
 /**
- * How much of its `timeoutMs` a call has used up before it begins, in milliseconds: what is made of several calls hands
- * each of them its own `timeoutMs` with this, so that their errors name the time that the caller gave.
+ * The part of its `timeoutMs` that a call has used up before it begins, in milliseconds. An operation of several calls
+ * gives each its own `timeoutMs` and this, so that errors name the caller's time.
  */
 export const spentMs: unique symbol = Symbol("spentMs");
 
-/** Options of a call that is a part of another one. No public type has it. */
+/** Options of a call that is part of an operation. Not in public types. */
 export interface PartOfCall {
   /** See {@link spentMs}. */
   readonly [spentMs]?: number | undefined;
 }
 
-/** What {@link spentMs} of a call's options says; 0 for a call of its own. */
+/** The value of {@link spentMs} in a call's options; 0 for a separate call. */
 export function spentOf(options: object): number {
   return (options as PartOfCall)[spentMs] ?? 0;
 }

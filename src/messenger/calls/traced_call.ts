@@ -4,15 +4,15 @@ import type { CallOptions } from "./caller.ts";
 import { checkHeaders } from "./outbound.ts";
 import type { TracePattern, Tracing } from "../observe/tracing.ts";
 
-/** A tracer, and who calls it. */
+/** Tracing of calls. */
 export interface Tracer {
-  /** Where traces go. */
+  /** The user's tracing. */
   readonly tracing: Tracing;
   /** Calls it: a tracer that throws costs no call. */
   readonly guard: Guard;
 }
 
-/** What a caller of this kind waits for, in the words of {@link Tracing}. */
+/** The pattern of a call, in the terms of {@link Tracing}. */
 export function patternOf(kind: ResponseKind): TracePattern {
   return kind === ResponseKind.fire ? "fire" : kind === ResponseKind.ack ? "ack" : "unary";
 }
@@ -26,7 +26,7 @@ export function traceCall<T>(
   call: (options: CallOptions) => Promise<T>,
 ): Promise<T> {
   const handlerName = isContract(target) ? target.name : target;
-  // Whatever is wrong with the arguments is for the call itself to say.
+  // The call itself reports invalid arguments.
   if (
     typeof handlerName !== "string" || typeof options !== "object" || options === null ||
     typeof (options.headers ?? {}) !== "object"

@@ -7,37 +7,36 @@ import type { ReceivedCredit } from "./received_credit.ts";
 import type { Session } from "../peers/peer.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
-/** What {@link Credits} need of the messenger. */
+/** The parts of {@link Credits}. */
 export interface CreditsParts extends Omit<SharedParts, "negotiation"> {
-  /** Where the handler is registered that hears what receivers tell. */
+  /** Registry of the handler for receivers' grants. */
   readonly registry: HandlerRegistry;
-  /** Sends a system message that nobody answers, if there is room now. */
+  /** Sends a system message without an answer, if there is room now. */
   send(link: Link<Session>, name: Uint8Array, payload: Uint8Array): SendOutcome;
 }
 
 const name = new TextEncoder().encode(creditHandler);
-// What comes in one burst should not have to wait. Measured: two thousand small messages are half a millisecond of
-// one-way traffic.
+// A burst should not have to wait. Measured: two thousand small messages are half a millisecond of one-way traffic.
 const firstCount = 2_048;
 const firstBytes = 4 * 1024 * 1024;
-// What slow handlers are left with: the most that they hold, and that a call has before it on the same connection. A
-// window doubles within one round trip, so fast traffic is back soon.
+// The window of slow handlers: the most messages they hold, and that precede a call on the same connection. A window
+// doubles within one round trip, so fast traffic recovers soon.
 const leastCount = 64;
 const leastBytes = 512 * 1024;
 
 /**
- * The receiver's side of credit: tells senders how far they may go.
+ * The receiver's side of credit: grants to senders.
  *
- * It tells when a quarter of a window is used up; before that what it has to tell rides with a batch that leaves anyway.
- * A window doubles while its sender's messages are handled about as fast as they come, and halves while they
- * are not: so slow handlers hold little, and fast ones are not slowed down by waiting.
+ * A grant is due when a quarter of a window is used up; before that it may join a batch that is sent anyway. A window
+ * doubles while its sender's messages are handled about as fast as they come, and halves otherwise: so slow handlers
+ * hold few messages, and fast ones do not wait.
  */
 export class Credits {
-  /** The window that every sender gets at first. */
+  /** The first window of every sender. */
   readonly first: Credit;
   readonly #parts: CreditsParts;
   readonly #largest: Credit;
-  // What all windows together may have beyond their first ones, and what they have.
+  // The most that all windows together may exceed their first ones, and the current excess.
   readonly #maxExtra: Credit;
   #extraCount = 0;
   #extraBytes = 0;
@@ -59,19 +58,19 @@ export class Credits {
     parts.registry.handle(creditHandler, "am", (call) => this.#heard(call), { whileDraining: true });
   }
 
-  /** The instance drains: whatever more it were sent would be lost. */
+  /** Stops granting when the instance drains: further messages would be lost. */
   stop(): void {
     this.#stopped = true;
   }
 
   /**
-   * A quarter of a sender's window is used up by messages that nobody answers and that no longer take up room here: their
-   * handlers have finished, or they were refused, dropped or cancelled.
+   * Grants credit when a quarter of a sender's window is used up by finished messages: handled, refused, dropped or
+   * cancelled ones.
    */
   due(session: Session): void {
     const { received } = session;
     if (this.#stopped) return;
-    // One message at most waits for room, and says what is true when it leaves.
+    // At most one grant waits for room, and holds the totals of the moment when it leaves.
     if (received === null || !received.tellable) return;
     this.#resize(session, received);
     if (this.#tell(session)) return;
@@ -79,7 +78,7 @@ export class Credits {
     session.link.queueUp(() => received.tellable = this.#tell(session));
   }
 
-  /** Has what there is to tell ride with a link's batches. */
+  /** Adds a due grant to a link's batch. */
   ride(link: Link<Session>): void {
     link.rider = () => {
       const session = link.session;
@@ -89,7 +88,7 @@ export class Credits {
     };
   }
 
-  /** A sender's connection is gone, and its window with it. */
+  /** Removes the window of a lost connection. */
   gone(session: Session): void {
     const { received } = session;
     if (received === null) return;
@@ -123,7 +122,7 @@ export class Credits {
     this.#extraBytes += to.bytes - from.bytes;
   }
 
-  /** False when there is no room. */
+  /** Returns false without room. */
   #tell(session: Session): boolean {
     const { received } = session;
     if (received === null) return true;

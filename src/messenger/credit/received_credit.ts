@@ -1,30 +1,30 @@
 import { type Clock, type Credit, CreditLedger } from "../../core/mod.ts";
 
-// A handler that takes a millisecond does not keep up with a sender that does not wait. A turn of the receive loop in
-// which two thousand small messages are handled is shorter.
+// A handler that takes a millisecond does not keep up with a sender that does not wait. A turn of the receive loop with
+// two thousand small messages is shorter.
 const fastMs = 0.75;
 
-/** What one connection brought of messages that nobody answers, and how fast they were handled. */
+/** Messages without an answer that a connection brought, and how fast they were handled. */
 export class ReceivedCredit {
-  /** What was finished, and what the other end was told of it. */
+  /** Finished and granted totals. */
   readonly ledger: CreditLedger;
-  /** Whether a report of it can be sent: none waits for room. */
+  /** Whether a grant can be sent: none waits for room. */
   tellable = true;
-  // One message of each window is timed. `armed`: the next one will be.
+  // One message of each window is timed; `armed` means the next one.
   #armed = true;
   #timed: object | null = null;
   #since = 0;
   #tookMs = -1;
-  // What the other end was told last.
+  // The last grant.
   #told: Credit;
 
-  /** @param window What the other end was given first. */
+  /** @param window The other end's first window. */
   constructor(window: Credit) {
     this.ledger = new CreditLedger(window);
     this.#told = window;
   }
 
-  /** A message has come for its handler. */
+  /** A message has arrived for its handler. */
   began(message: object, clock: Clock): void {
     if (!this.#armed) return;
     this.#armed = false;
@@ -32,7 +32,7 @@ export class ReceivedCredit {
     this.#since = clock.now();
   }
 
-  /** A message has ended one way or the other. Returns whether the sender should be told. */
+  /** A message has ended. Returns whether a grant is due. */
   ended(bytes: number, message: object | null, clock: Clock): boolean {
     if (this.#timed === message && message !== null) {
       this.#timed = null;
@@ -41,12 +41,12 @@ export class ReceivedCredit {
     return this.ledger.finish(bytes);
   }
 
-  /** Whether handlers keep up, as far as is known since this was asked last; null when nothing is. */
+  /** Whether handlers have kept up since the last call; null when unknown. */
   keepsUp(clock: Clock): boolean | null {
     let took = this.#tookMs;
     if (this.#timed !== null) {
       took = clock.now() - this.#since;
-      // It may take for ever: another one tells more.
+      // It may never end, so another message is timed.
       if (took >= fastMs) this.#timed = null;
       else return null;
     }
@@ -55,7 +55,7 @@ export class ReceivedCredit {
     return took < 0 ? null : took < fastMs;
   }
 
-  /** How far the other end may go now; null when it knows. */
+  /** The totals to grant; null when they are granted already. */
   tell(): Credit | null {
     const total = this.ledger.tell();
     const { count, bytes } = this.#told;
@@ -63,7 +63,7 @@ export class ReceivedCredit {
     return this.#told = total;
   }
 
-  /** There was no room for what {@link tell} returned: it is told once more. */
+  /** Takes back {@link tell} when there was no room. */
   untold(): void {
     this.#told = { count: 0, bytes: 0 };
   }

@@ -1,24 +1,24 @@
 import { type Credit, CreditWindow, Line, type LinePlace } from "../../core/mod.ts";
 
-/** Counters of credit, of all connections. */
+/** Counters of credit over all connections. */
 export interface CreditStats {
-  /** Sends that wait now for their receiver to finish earlier messages. */
+  /** Sends that wait for their receiver to finish earlier messages. */
   readonly waiting: number;
-  /** Sends that had to wait, since the start. */
+  /** Sends that had to wait. */
   readonly waited: number;
-  /** Sends refused, because the window was used up (`overflow: "fail"`) or too many waited (maxWaitingSends). */
+  /** Sends refused: the window was used up (`overflow: "fail"`) or too many waited (maxWaitingSends). */
   readonly refused: number;
-  /** Times that senders were told how far they may go. */
+  /** Grants sent. */
   readonly told: number;
-  /** Of these, those that rode in a frame that went anyway. */
+  /** Grants sent in a frame that was sent anyway. */
   readonly rode: number;
-  /** Times that receivers told so. */
+  /** Grants received. */
   readonly heard: number;
-  /** Of these, those that could not be true, and changed nothing. */
+  /** Received grants that were impossible, and ignored. */
   readonly ignored: number;
 }
 
-/** {@link CreditStats} while they count. */
+/** Mutable {@link CreditStats}. */
 export class CreditCounts implements CreditStats {
   waiting = 0;
   waited = 0;
@@ -30,30 +30,30 @@ export class CreditCounts implements CreditStats {
 }
 
 /**
- * What one connection still takes of messages that nobody answers, and who waits until it takes more.
+ * The credit of one connection for messages without an answer, and the senders that wait for it.
  *
  * Calls need no credit, since their answers bound them. But a call does not overtake messages for its own handler.
  */
 export class SendCredit {
-  /** What is under way. */
+  /** The window. */
   readonly window: CreditWindow;
   readonly #line = new Line();
   readonly #counts: CreditCounts;
-  // How many wait for each handler.
+  // Waiting senders by handler.
   readonly #handlers = new Map<string, number>();
   readonly #idle: (() => void)[] = [];
   #released = false;
 
   /**
-   * @param first The window that the receiver gives first.
-   * @param counts Where to count.
+   * @param first The receiver's first window.
+   * @param counts The counters.
    */
   constructor(first: Credit, counts: CreditCounts) {
     this.window = new CreditWindow(first);
     this.#counts = counts;
   }
 
-  /** Whether one more message may leave now. */
+  /** Whether one more message may be sent now. */
   get isOpen(): boolean {
     return (this.window.open || this.#released) && this.#line.isFree;
   }
@@ -63,17 +63,17 @@ export class SendCredit {
     return !this.#line.isFree && this.#handlers.has(handler);
   }
 
-  /** How many wait. */
+  /** Waiting senders. */
   get waiting(): number {
     return this.#line.size;
   }
 
-  /** Resolves when nobody waits. */
+  /** Resolves when no sender waits. */
   idle(): Promise<void> {
     return new Promise((resolve) => this.#line.size === 0 ? resolve() : this.#idle.push(resolve));
   }
 
-  /** Waits in line; `go` is called in its turn until it returns true, `gone` when the place is free again. */
+  /** Joins the queue; `go` is called in turn until it returns true, `gone` when the place is free. */
   join(handler: string, go: () => boolean, gone: () => void): LinePlace {
     const handlers = this.#handlers;
     handlers.set(handler, (handlers.get(handler) ?? 0) + 1);
@@ -89,19 +89,19 @@ export class SendCredit {
     });
   }
 
-  /** A message of this size, which had its credit, will not leave. */
+  /** Gives back the credit of a message that is not sent. */
   giveBack(bytes: number): void {
     this.window.giveBack(bytes);
     this.#line.serve(Infinity);
   }
 
-  /** The process ends, and nobody will be there to wait: all who do leave now. */
+  /** Sends all waiting messages at the process's end, when there is no time to wait. */
   release(): void {
     this.#released = true;
     this.#line.serve(Infinity);
   }
 
-  /** The receiver tells how far messages may go. */
+  /** Handles the receiver's grant. */
   allow(total: Credit): void {
     this.#counts.heard++;
     if (this.window.allow(total)) this.#line.serve(Infinity);

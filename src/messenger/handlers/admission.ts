@@ -1,4 +1,4 @@
-/** What is held of one kind. */
+/** Held messages of one handler, sender or instance. */
 export interface Held {
   /** Messages. */
   messages: number;
@@ -6,33 +6,33 @@ export interface Held {
   bytes: number;
 }
 
-// How often what is still free one handler may hold, and one sender. Were they the same, a sender that fills one handler
-// would have filled its own share with it, and its calls to every other handler were refused as well.
+// Multiples of the free room that one handler, and one sender, may hold. If they were equal, a sender that fills one
+// handler would have used up its own share, and its calls to other handlers would be refused as well.
 const handlersShareOfFree = 8;
 const sendersShareOfFree = 16;
-// What a peer may hold without holding anything worth mentioning: a message above its share still comes in.
+// A peer with fewer held bytes may exceed its share by one message.
 const nothingMuchBytes = 64 * 1024;
-// The room has emptied when an eighth is left of the most that lay there.
+// `freed` is called when an eighth of the peak is left.
 const partOfPeak = 8;
 
-/** Who sends messages, as far as the room is concerned. */
+/** A sender of messages, for the admission. */
 export interface Sender {
-  /** What is held of it. */
+  /** Its held messages. */
   readonly held: Held;
   /** Bytes of answers that it has not read. */
   readonly unread: number;
-  /** Counts what it may send without an answer; null where nobody does. */
+  /** Its credit for messages without an answer; null without. */
   readonly received: object | null;
-  /** Hands over what it has read room for by now. */
+  /** Sends queued answers for which it has read room by now. */
   relieve(): void;
 }
 
 /**
- * Room for the messages that wait for a handler or are being worked on.
+ * Limits the messages that wait for a handler or are being handled.
  *
- * One handler gets at most eight times what is still free, one sender sixteen times. So a flood of one handler fills eight
- * ninths, and leaves room for everything else, also of the same sender; a sender that floods many handlers fills sixteen
- * seventeenths, and leaves room for everybody else. Two floods leave less, and there is always some.
+ * One handler may hold eight times the free room, one sender sixteen times. So a flood of one handler fills eight
+ * ninths and leaves room for others, also of the same sender; a sender that floods several handlers fills sixteen
+ * seventeenths and leaves room for other senders. Two floods leave less, but never none.
  */
 export class Admission {
   readonly total: Held = { messages: 0, bytes: 0 };
@@ -48,10 +48,10 @@ export class Admission {
 
   /**
    * @param maxMessages The most messages.
-   * @param maxBytes The most bytes; one message that is larger has room when there is nothing else.
+   * @param maxBytes The most bytes; a single larger message is admitted when nothing else is held.
    * @param maxPeerBytes The most bytes of one peer, with the answers that it has not read.
-   * @param unread How many bytes of answers all peers have not read; they take up the same room.
-   * @param freed Is told how many bytes are free again, after most of what lay here has gone.
+   * @param unread Bytes of answers that peers have not read; they count, too.
+   * @param freed Called with the freed bytes, after most of the held ones are gone.
    */
   constructor(
     maxMessages: number,
@@ -70,17 +70,17 @@ export class Admission {
     this.#easyPeerBytes = Math.min(this.#easyBytes, maxPeerBytes);
   }
 
-  /** Whether one more message, or answer, fits into the share of a peer that holds so many bytes. */
+  /** Whether one more message or answer fits into the share of a peer that holds this many bytes. */
   fitsPeer(held: number, bytes: number): boolean {
     return held + bytes <= this.#maxPeerBytes || held <= nothingMuchBytes;
   }
 
   /**
-   * Whether an answer may wait until its peer reads it. Its handler has run, so the answer is kept also above the share of
-   * its peer as long as a quarter of the room holds everything.
+   * Whether an answer may wait until its peer reads it. Its handler has run, so the answer may exceed its peer's share
+   * while all held bytes are below a quarter of the limit.
    */
   hasForAnswer(peer: Pick<Sender, "unread">, bytes: number): boolean {
-    // The quarter first: what one peer has not read takes longer to look up.
+    // The quarter first: the bytes that a peer has not read take longer to determine.
     return this.total.bytes + this.#unread.bytes + bytes <= this.#maxBytes / 4 ||
       this.fitsPeer(peer.unread, bytes);
   }
@@ -89,7 +89,7 @@ export class Admission {
   has(handler: Held, sender: Held, bytes: number): boolean {
     const { total } = this;
     const unread = this.#unread.bytes;
-    // Whatever the shares are, nobody can hold too much of a half.
+    // Below half of each limit no share can be exceeded.
     if (total.messages < this.#easyMessages && total.bytes + unread + bytes <= this.#easyBytes) return true;
     if (total.messages === 0 && unread <= this.#easyBytes) return true;
     const free = this.#maxMessages - total.messages;
@@ -101,17 +101,17 @@ export class Admission {
       sender.bytes + bytes <= sendersShareOfFree * freeBytes;
   }
 
-  /** Why there is no room for one more message of this handler and this sender; null when there is. */
+  /** Why a message of this handler and this sender is not admitted; null when it is. */
   whyNot(handler: Held, sender: Sender, answered: boolean, bytes: number): string | null {
     const { total } = this;
-    // Where all together hold no more than one may, nobody holds too much.
+    // When all together hold no more than one peer may, no share is exceeded.
     if (
       total.messages < this.#easyMessages && total.bytes + this.#unread.bytes + bytes <= this.#easyPeerBytes
     ) {
       return null;
     }
     const { held } = sender;
-    // What nobody answers is bounded by credit, and who has credit must not lose what it sends.
+    // Credit bounds messages without an answer, and a sender with credit must not lose them.
     if (answered || sender.received === null) {
       if (!this.fitsPeer(held.bytes + sender.unread, bytes)) {
         sender.relieve();
@@ -126,7 +126,7 @@ export class Admission {
       : "too many messages are held here (maxInFlightMessages, maxInFlightBytes)";
   }
 
-  /** Counts a message in. */
+  /** Counts a message. */
   hold(handler: Held, sender: Held, bytes: number): void {
     change(this.total, 1, bytes);
     change(handler, 1, bytes);
@@ -134,7 +134,7 @@ export class Admission {
     if (this.total.bytes > this.#peakBytes) this.#peakBytes = this.total.bytes;
   }
 
-  /** Counts a message out. */
+  /** Removes a message from the counts. */
   release(handler: Held, sender: Held, bytes: number): void {
     change(this.total, -1, -bytes);
     change(handler, -1, -bytes);

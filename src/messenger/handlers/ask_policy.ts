@@ -1,7 +1,7 @@
 import { describeValue, type Guard, isThenable } from "../../core/mod.ts";
 import type { Registered } from "./context.ts";
 
-/** Asks a handler's policy what follows a failure, and stops the handler at once, or when it has decided, if it says so. */
+/** Asks a handler's policy after a failure, and stops the handler if the policy decides so, now or later. */
 export function askPolicy(
   guard: Guard,
   registered: Registered,

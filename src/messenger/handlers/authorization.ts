@@ -3,62 +3,62 @@ import type { Session } from "../peers/peer.ts";
 import { askAll, type Authorize, type CallSubject, type CallToAuthorize, type Verdict } from "./authorize.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
-/** The most messages for a handler without the messenger's limits about which nothing is decided: they take up no room. */
+/** The most undecided messages for handlers without the messenger's limits, which hold no room. */
 export const mostUndecided = 1_024;
 
-/** What an {@link Authorization} needs of the messages that it is asked about. */
+/** A message that is being authorized. */
 export interface AskedCall {
   /** The handler's name. */
   readonly handlerName: string;
-  /** The connection it came by. */
+  /** Its connection. */
   readonly session: Session;
-  /** The sender's instance id; null when it never introduced itself. */
+  /** The sender's instance id; null if it has not introduced itself. */
   readonly senderInstanceId: InstanceId | null;
   /** The caller's headers. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Its place among the deadlines; negative without one. */
+  /** Its slot among the deadlines; negative without one. */
   readonly slot: number;
-  /** Its place while nothing is decided; kept by the authorization. */
+  /** Its place while it is undecided; kept by the authorization. */
   asked: object | null;
-  /** Whether an answer is still to come, also after the call's end. */
+  /** Whether an answer of `authorize` is still to come, also after the call's end. */
   undecided: boolean;
-  /** Copies what is lent, because it has to wait. */
+  /** Copies borrowed memory, before a wait. */
   detach(): void;
 }
 
-/** What an {@link Authorization} needs of the dispatcher. */
+/** The dispatcher of an {@link Authorization}. */
 export interface AuthorizationHost<Call> {
-  /** What it works with. */
+  /** The shared parts. */
   readonly parts: SharedParts;
-  /** Whether nothing new is begun. */
+  /** Whether no new messages begin. */
   readonly draining: boolean;
-  /** A message has to wait. Its `asked` is set. */
+  /** A message has to wait; its `asked` is set. */
   waits(call: Call): void;
-  /** A message may reach its handler. */
+  /** A message is admitted to its handler. */
   allowed(call: Call, am: boolean): void;
-  /** It may not. @param reason What the user says; empty where that is nothing. */
+  /** A message is refused. @param reason The user's reason, or empty. */
   forbidden(call: Call, reason: string): void;
-  /** The answer about a message has come after its end. */
+  /** The answer about a message came after the message's end. */
   decidedLate(call: Call): void;
 }
 
-/** Decides which messages reach a handler whose user wants to be asked. */
+/** Authorizes the messages of a handler. */
 export class Authorization<Call extends AskedCall> {
   readonly #checks: readonly Authorize[];
   readonly #ordered: "sender" | "global" | null;
-  /** Of an ordered handler: those that wait, in the order in which they came, so that they go on in it. */
+  // For ordered handlers: undecided messages in order of arrival, which is kept.
   readonly #lines = new Map<object | null, LinkedQueue<Waiting<Call>>>();
 
   /**
-   * @param checks Who is asked, one after the other.
-   * @param ordered Whose messages keep their order.
+   * @param checks The functions to ask, in order.
+   * @param ordered The messages that keep their order.
    */
   constructor(checks: readonly Authorize[], ordered: "sender" | "global" | null) {
     this.#checks = checks;
     this.#ordered = ordered;
   }
 
-  /** Asks about a message, and lets it go on, or refuses it, at once or later. @param am See `anotherKind`. */
+  /** Authorizes a message, which is admitted or refused, now or later. @param am See `anotherKind`. */
   ask(call: Call, am: boolean, host: AuthorizationHost<Call>): void {
     const { parts } = host;
     const verdict = askAll(parts.guard, this.#checks, new CallView(call, parts.curve?.publicKey ?? null));
@@ -80,13 +80,13 @@ export class Authorization<Call extends AskedCall> {
       }).catch((error) => parts.logger.error("handling a message failed", { error: errorText(error) }));
     } else asked.allowed = true;
     host.waits(call);
-    // One without a deadline of its own must not wait for ever. It may have ended in this very moment.
+    // Without a deadline of its own it needs one. It may have ended just now.
     if (call.undecided && call.slot < 0 && call.asked === asked) {
       parts.deadlines.add(asked, parts.timeoutMs);
     }
   }
 
-  /** A message that waits has ended: whoever waits behind it goes on. */
+  /** Removes a waiting message that has ended, so that those behind it continue. */
   leave(call: Call, host: AuthorizationHost<Call>): void {
     const asked = call.asked as Waiting<Call>;
     host.parts.deadlines.remove(asked);
@@ -127,14 +127,14 @@ export class Authorization<Call extends AskedCall> {
   }
 }
 
-/** A message about which somebody was asked. */
+/** An undecided message. */
 class Waiting<Call> extends Deadline {
   readonly node: QueueNode<Waiting<Call>> = new QueueNode<Waiting<Call>>(this);
   readonly call: Call;
   readonly am: boolean;
-  /** Whose line it stands in. */
+  /** Key of its queue. */
   readonly key: object | null;
-  /** Whether it goes on when its turn comes. */
+  /** Whether it is admitted when its turn comes. */
   allowed = false;
   readonly #tooLate: () => void;
 
@@ -151,7 +151,7 @@ class Waiting<Call> extends Deadline {
   }
 }
 
-/** A call as the user sees it: nothing of its payload, and nothing that is not looked at. */
+/** A call for the user's `authorize`: without payload, with lazily computed members. */
 export class CallView implements CallToAuthorize {
   readonly #call: AskedCall;
   readonly #ownKey: string | null;
@@ -159,8 +159,8 @@ export class CallView implements CallToAuthorize {
 
   /**
    * @param call The message.
-   * @param ownKey The instance's public key, of which its messages to itself are.
-   * @param subject What a feature adds.
+   * @param ownKey This instance's public key, for messages to itself.
+   * @param subject Facts of a feature.
    */
   constructor(call: AskedCall, ownKey: string | null, subject: CallSubject | null = null) {
     this.#call = call;

@@ -7,45 +7,45 @@ import {
   ZeromeshError,
 } from "../../core/mod.ts";
 
-/** What a feature adds to a question of its own; a message for a handler of the user's has none of it. */
+/** Facts that a feature adds to a question to `authorize`; absent for messages to users' handlers. */
 export interface CallSubject {
-  /** The actor that it is about. */
+  /** The actor concerned. */
   readonly actor?: string | undefined;
-  /** The channel that it is about. */
+  /** The channel concerned. */
   readonly channel?: string | undefined;
-  /** What the caller wants done with it. */
+  /** The action. */
   readonly verb?: string | undefined;
 }
 
-/** What `authorize` is asked about: a message on its way to a handler, without its payload. */
+/** The argument of `authorize`: a message to a handler, without its payload. */
 export interface CallToAuthorize extends CallSubject {
-  /** The handler that it is for. */
+  /** The handler. */
   readonly handlerName: string;
-  /** The sender's instance id; null when it never introduced itself. With keys it is proven, without it is a claim. */
+  /** The sender's instance id; null if it has not introduced itself. Proven with CURVE keys, only claimed without. */
   readonly senderInstanceId: InstanceId | null;
   /** The CURVE public key that the sender has proved to own, Z85; null without keys. */
   readonly peerKey: string | null;
   /** The caller's headers. */
   readonly headers: Readonly<Record<string, string>>;
   /**
-   * Where the sender's connection comes from: `"ipc"` for a process of this host and user, else the IP address of its
-   * host; null where that is not known, and for what the instance sends to itself.
+   * Address of the sender's connection: `"ipc"` for a process of this host and user, else its host's IP address; null
+   * if unknown, and for messages of the instance to itself.
    */
   readonly address: string | null;
 }
 
 /**
- * Says whether a message may reach its handler, now or later. `true` alone lets it in. A `ZeromeshError`, answered or
- * thrown, does not, and its message is what the caller is told.
+ * Decides whether a message may reach its handler, now or later. Only `true` admits it. A `ZeromeshError`, returned or
+ * thrown, refuses it with a message for the caller.
  */
 export type Authorize = (
   call: CallToAuthorize,
 ) => boolean | ZeromeshError | Promise<boolean | ZeromeshError>;
 
-/** What came of asking: true, or the reason that the user gave, empty where there was none. */
+/** The result of `authorize`: true, or the user's reason, which may be empty. */
 export type Verdict = true | string;
 
-/** Asks one after the other, until one does not say `true`. The promise does not reject. */
+/** Asks the functions in order, until one does not return `true`. The promise does not reject. */
 export function askAll(
   guard: Guard,
   checks: readonly Authorize[],
@@ -71,7 +71,7 @@ function ask(guard: Guard, check: Authorize, call: CallToAuthorize): Verdict | P
       return reasonOf(thrown);
     }
   });
-  // What the guard has counted as a failure lets nobody in.
+  // A failure of the function, counted by the guard, admits no message.
   return verdict instanceof Promise ? verdict.catch(() => "") : verdict ?? "";
 }
 

@@ -7,8 +7,8 @@ interface Waiting<Sender> {
 }
 
 /**
- * Memory that several share, each of whom gets a share of it. Who finds too little left waits, first come first served; who
- * has its share lets others pass.
+ * Memory that several senders share. A sender that finds too little left waits, first come first served; one that has
+ * its share does not delay others.
  */
 export class ByteBudget<Sender> {
   readonly #limit: number;
@@ -16,17 +16,17 @@ export class ByteBudget<Sender> {
   readonly #held = new Map<Sender, number>();
   #taken = 0;
 
-  /** @param limit Bytes that may be taken at a time. Who wants more than that gets it when nobody else has any. */
+  /** @param limit Total bytes. A larger request is granted when nothing else is taken. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Bytes taken now. */
+  /** Bytes taken. */
   get taken(): number {
     return this.#taken;
   }
 
-  /** Takes bytes, as soon as there is room. */
+  /** Takes bytes as soon as there is room. */
   take(sender: Sender, bytes: number): Promise<void> {
     return new Promise((go) => {
       this.#waiting.push({ sender, bytes, go });

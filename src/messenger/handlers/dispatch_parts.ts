@@ -7,22 +7,22 @@ import type { Replies } from "./replies.ts";
 import type { Connections } from "../peers/connections.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
-/** What the dispatcher is made of. */
+/** The parts of a {@link Dispatcher}. */
 export interface DispatcherParts extends SharedParts {
-  /** What a handler sees as `context.messenger`: it knows whose it is, so that its `close` need not wait for it. */
+  /** Makes `context.messenger`. It knows its handler, so that its `close` need not wait for it. */
   messengerFor(call: InboundCall): MessengerHandle;
   /** The handlers. */
   readonly registry: HandlerRegistry;
-  /** Where answers go. */
+  /** Sends answers. */
   readonly replies: Replies;
-  /** How many bytes of answers all peers have not read. */
+  /** Bytes of answers that peers have not read. */
   readonly unread: { readonly bytes: number };
-  /** So many bytes of messages that lay here are free again. */
+  /** Reports freed bytes of held messages. */
   freed(bytes: number): void;
-  /** Looks on; null when nobody wants to know. */
+  /** Observer; null for none. */
   readonly observer: InboundObserver | null;
-  /** Who is known, and how a connection begins. */
+  /** Peers and connections. */
   readonly connections: Connections;
-  /** Tells senders how far they may go. */
+  /** Grants credit to senders. */
   readonly credits: Credits;
 }

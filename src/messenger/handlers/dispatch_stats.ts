@@ -4,34 +4,34 @@ import type { Held } from "./admission.ts";
 
 /** Counters of a `Dispatcher`. */
 export interface DispatchStats {
-  /** Messages that handlers are working on. */
+  /** Running messages. */
   readonly running: number;
-  /** Messages given to handlers since the start. */
+  /** Messages given to handlers. */
   readonly started: number;
-  /** Of these, those whose handler failed. */
+  /** Started messages whose handler failed. */
   readonly failed: number;
   /** Requests refused: unknown handler, invalid payload or result, overload, draining. */
   readonly refused: number;
-  /** Of the refused, those for which there was no room. */
+  /** Refused requests for which there was no room. */
   readonly overloaded: number;
   /** Messages that wait for their turn. */
   readonly queued: number;
-  /** Messages held now: those that wait, and those whose handler has returned a promise. */
+  /** Held messages: waiting ones, and those whose handler returned a promise. */
   readonly heldMessages: number;
-  /** Bytes of their payloads. */
+  /** Bytes of the held messages' payloads. */
   readonly heldBytes: number;
-  /** Counters of each handler of the user's that is registered. */
+  /** Counters of each registered user handler. */
   readonly byHandler: Readonly<Record<string, HandlerStats>>;
 }
 
-/** {@link DispatchStats} while they count. */
+/** Mutable {@link DispatchStats}. */
 export class DispatchCounts {
   started = 0;
   failed = 0;
   refused = 0;
   overloaded = 0;
 
-  /** The counts as they are now, with those of the handlers of the user's. */
+  /** A snapshot, with the counters of users' handlers. */
   snapshot(registry: HandlerRegistry, running: number, held: Held): DispatchStats {
     const byHandler: Record<string, HandlerStats> = Object.create(null);
     let queued = 0;

@@ -4,7 +4,7 @@ import { peerText } from "../peers/peer.ts";
 import type { InboundCall } from "./context.ts";
 import type { Failure } from "./replies.ts";
 
-/** How a message is counted that no handler takes, by the code that a call would have got. */
+/** The drop counter for a message without an answer, by the code that a call would get. */
 const dropOf: Readonly<Record<string, Drop>> = {
   OVERLOADED: "overloaded",
   HANDLER_NOT_FOUND: "handlerKind",
@@ -13,22 +13,22 @@ const dropOf: Readonly<Record<string, Drop>> = {
 };
 
 /**
- * Counts messages that nobody waits for and no handler takes; a fault of the sender's program is logged, too. So is
- * whatever `authorize` does not let in, also what somebody waits for.
+ * Counts dropped messages without an answer, and logs those that are a fault of the sender's program. Messages that
+ * `authorize` refuses are logged even if they get an answer.
  */
 export class DroppedMessages {
   readonly #drops: DropCounters;
   readonly #log: ThrottledLog;
   readonly #forbidden: ThrottledLog;
 
-  /** @param parts Where they are counted, and what the log takes. */
+  /** @param parts Counters, logger, and clock for the log. */
   constructor(parts: { readonly drops: DropCounters; readonly logger: Logger; readonly clock: Clock }) {
     this.#drops = parts.drops;
     this.#log = new ThrottledLog(parts.logger, parts.clock, "a message was dropped");
     this.#forbidden = new ThrottledLog(parts.logger, parts.clock, "authorize did not let a message in");
   }
 
-  /** One was dropped, for this reason. */
+  /** Counts a dropped message. */
   add(call: InboundCall, { code, message }: Failure): void {
     this.#drops.count(dropOf[code]!);
     if (code !== "HANDLER_NOT_FOUND") return;
@@ -36,7 +36,7 @@ export class DroppedMessages {
     this.#log.warn(handler, { handler, peer: senderOf(call), reason: message });
   }
 
-  /** One was not let in. @param reason What the user says; empty where that is nothing. */
+  /** Counts and logs a forbidden message. @param reason The user's reason, or empty. */
   forbidden(call: InboundCall, reason: string): void {
     const { handlerName: handler, session: { link: { peerKey: key, address } } } = call;
     this.#forbidden.warn(handler, {

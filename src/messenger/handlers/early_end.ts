@@ -1,14 +1,14 @@
 /**
- * How a message ends before its handler has answered: its caller gives up, or the instance closes. Most messages never
- * need one, so that they make none of these fields: each field of a message costs a nanosecond.
+ * The end of a message before its handler has answered: its caller cancels, or the instance closes. A separate object,
+ * because most messages need none and each field of a message costs a nanosecond.
  */
 export class EarlyEnd {
-  /** Whether the caller has given up. */
+  /** Whether the caller has cancelled. */
   aborted = false;
-  /** Why. */
+  /** The reason. */
   reason: unknown = undefined;
-  /** What makes the handler's signal; null while nobody has asked for it. */
+  /** The controller of the handler's signal; null until it is used. */
   controller: AbortController | null = null;
-  /** Is told besides the signal; null for nobody. */
+  /** Called besides the signal; null for none. */
   onAbort: ((reason: unknown) => void) | null = null;
 }

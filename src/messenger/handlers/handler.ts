@@ -17,13 +17,13 @@ import {
 } from "./handler_context.ts";
 import { resolveTasks } from "./task_options.ts";
 
-/** A handler of active messages: it answers nothing. */
+/** A handler of active messages: it returns no answer. */
 export function amHandler(
   target: string,
   run: (context: HandlerContext) => unknown,
   options?: HandlerOptions,
 ): Handler;
-/** A handler of active messages for a contract: its input is validated before it runs. */
+/** An am handler of a contract: the input is validated before it runs. */
 export function amHandler<C extends Contract>(
   target: C,
   run: (context: TypedContext<HandlerInput<C>, C["errors"]>) => unknown,
@@ -46,7 +46,7 @@ export function unaryHandler(
   return makeHandler("unary", name, run, options);
 }
 
-/** A handler for a contract: its input is validated before it runs, its answer before it is sent. */
+/** A handler of a contract: the input is validated before it runs, the answer before it is sent. */
 export function typedUnaryHandler<C extends UnaryContract>(
   target: C,
   run: (context: TypedContext<HandlerInput<C>, C["errors"]>) => MaybePromise<HandlerOutput<C>>,
@@ -77,9 +77,9 @@ function makeHandler(
 }
 
 /**
- * Checks a handler that may have been made by hand.
+ * Checks a handler that may not come from one of these functions.
  *
- * @throws {TypeError} If it is no handler.
+ * @throws {TypeError} If it is not a handler.
  * @throws {ZeromeshError} `NAME_INVALID`.
  */
 export function checkHandler(handler: Handler): void {

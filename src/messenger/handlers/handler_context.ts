@@ -15,25 +15,24 @@ import type { CloseOptions } from "../calls/wait_options.ts";
 import type { Authorize } from "./authorize.ts";
 import { type Dispatch, type ResolvedTasks, type TaskOptions, taskOptionTable } from "./task_options.ts";
 
-/** What a handler can do with the messenger that received its message. */
+/** The messenger in a handler's context. */
 export interface MessengerHandle extends Caller {
   /** The receiving instance's id. */
   readonly instanceId: InstanceId;
   /** Registers a handler; disposing the result unregisters it. */
   registerHandler(handler: Handler | ObjectHandler, options?: RegisterOptions): Disposable;
-  /** Tells the sender of a message that asked for it under an id of its own, see `acknowledge`. */
+  /** Sends an ACK to the sender of a message that requested it, see `acknowledge`. */
   sendAck(to: InstanceId, id: string, options?: SendAckOptions): Promise<void>;
   /**
-   * Closes the instance. Called by a handler through its `context.messenger`, it waits for all others and not for that
-   * handler. The handler may answer while the others finish; after that its caller is told that the instance was closed.
+   * Closes the instance. Called by a handler through its `context.messenger`, it waits for all handlers but that one,
+   * which may answer while the others finish; after that its caller gets the error of a closed instance.
    */
   close(options?: CloseOptions): Promise<void>;
 }
 
 /**
- * What every handler gets. Payload and headers belong to it for good.
- *
- * A handler that returns no promise reads them before it returns, if anybody wants them later.
+ * The context of every handler. A handler that returns a promise owns payload and headers for good; one that returns
+ * none reads them before it returns, if they are needed later.
  */
 export interface HandlerContext<Messenger extends MessengerHandle = MessengerHandle> {
   /** The payload's bytes. */
@@ -42,30 +41,30 @@ export interface HandlerContext<Messenger extends MessengerHandle = MessengerHan
   readonly headers: Readonly<Record<string, string>>;
   /** The handler's name. */
   readonly handlerName: string;
-  /** What the sender gave as `metadata`; null when it gave none. */
+  /** The sender's `metadata`; null without. */
   readonly metadata: unknown;
   /** The message's id, the same in the logs of both sides: 32 hexadecimal digits. */
   readonly messageId: string;
   /** The sender's worker id. */
   readonly senderWorkerId: WorkerId;
-  /** The sender's instance id; null when it never introduced itself. */
+  /** The sender's instance id; null if it has not introduced itself. */
   readonly senderInstanceId: InstanceId | null;
-  /** The messenger that received the message. It knows this handler: its `close` does not wait for it. */
+  /** The receiving messenger. Its `close` does not wait for this handler. */
   readonly messenger: Messenger;
   /**
-   * Aborts on the caller's cancel, its deadline, the loss of its connection, and when the instance closes before the
-   * handler has finished: not when `close` is called, but when the time that it gives to handlers is over.
+   * Aborts when the caller cancels, its deadline passes, its connection is lost, or the instance closes and the time
+   * for handlers is over; the call of `close` alone does not abort it.
    */
   readonly signal: AbortSignal;
   /**
-   * The payload read as JSON.
+   * Parses the payload as JSON.
    *
    * @throws {ZeromeshError} `PAYLOAD_INVALID` when it is not JSON.
    */
   json(): unknown;
 }
 
-/** What a handler with a contract gets: the context, and the input its schema gave. */
+/** The context of a contract's handler: also the validated input. */
 export interface TypedContext<
   Input,
   Errors extends ContractErrors = ContractErrors,
@@ -74,28 +73,28 @@ export interface TypedContext<
   /** The validated input. */
   readonly input: Input;
   /**
-   * Makes an error that the contract declares, to be thrown: its caller gets it with code, details and message. Details
-   * that do not fit their schema are a `RESULT_INVALID` for the caller.
+   * Makes an error that the contract declares, to be thrown: the caller gets its code, details and message. Details
+   * that do not fit their schema become `RESULT_INVALID`.
    */
   readonly fail: Fail<Errors>;
 }
 
-/** A value now or later. */
+/** A value or its promise. */
 export type MaybePromise<T> = T | Promise<T>;
 
 /** Options of one handler. */
 export interface HandlerOptions extends TaskOptions {
   /**
-   * What the payload must be, for a handler without a contract: a Standard Schema, such as `jsonSchema(…)` of
-   * `zeromesh/json-schema` makes of a JSON Schema. Anything else is refused with `PAYLOAD_INVALID`, and the handler
-   * does not run. What the schema gives is `context.input`.
+   * Schema of the payload, for a handler without a contract: a Standard Schema, such as `jsonSchema(…)` of
+   * `zeromesh/json-schema`. Other payloads are refused with `PAYLOAD_INVALID` before the handler runs; `context.input`
+   * is the schema's output.
    */
   schema?: AnySchema | undefined;
-  /** Says who may call it, as `authorize` of `Messenger.create` does for all handlers. @default {everybody} */
+  /** Decides who may call it, as `authorize` of `Messenger.create` does for all handlers. @default {all may} */
   authorize?: Authorize | undefined;
 }
 
-/** All that a handler knows. */
+/** The options of a handler. */
 export const handlerOptionTable: OptionTable<HandlerOptions> = {
   ...taskOptionTable,
   schema: option.kind(
@@ -105,25 +104,24 @@ export const handlerOptionTable: OptionTable<HandlerOptions> = {
   authorize: option.function,
 };
 
-/** How to register a handler. */
+/** Options of registering a handler. */
 export interface RegisterOptions {
   /**
-   * Takes the place of a handler of the same name, which finishes what it has begun. Without it a taken name is
-   * `HANDLER_EXISTS`.
+   * Replaces a handler of the same name, whose running calls finish. Without it a registered name is `HANDLER_EXISTS`.
    * @default {false}
    */
   replace?: boolean | undefined;
-  /** Says who may call it. What the handler itself, or the messenger, has of it must say so as well. @default {everybody} */
+  /** Decides who may call it, in addition to the handler's and the messenger's `authorize`. @default {all may} */
   authorize?: Authorize | undefined;
 }
 
-/** All that registering a handler knows. */
+/** The options of registering a handler. */
 export const registerOptionTable: OptionTable<RegisterOptions> = {
   replace: option.flag,
   authorize: option.function,
 };
 
-/** All that making and registering a handler in one go knows. */
+/** The options of making and registering a handler at once. */
 export const handleOptionTable: OptionTable<HandlerOptions & RegisterOptions> = {
   ...handlerOptionTable,
   ...registerOptionTable,
@@ -133,24 +131,24 @@ export const handleOptionTable: OptionTable<HandlerOptions & RegisterOptions> = 
 export interface Handler {
   /** Its name. */
   readonly name: string;
-  /** `am`: answers nothing. `unary`: bytes. `typed`: by a contract. */
+  /** `am`: no answer. `unary`: bytes. `typed`: by a contract. */
   readonly kind: "am" | "unary" | "typed";
-  /** Its contract, for handlers that have one. */
+  /** Its contract, if it has one. */
   readonly contract: Contract | null;
-  /** How it runs. */
+  /** Its dispatch mode. */
   readonly dispatch: Dispatch;
-  /** What its payload must be: the contract's input, or the handler's own schema. */
+  /** Schema of its payload: the contract's input, or the handler's own. */
   readonly schema?: AnySchema | null | undefined;
-  /** Says who may call it. */
+  /** Decides who may call it. */
   readonly authorize?: Authorize | undefined;
-  /** Its limits; a handler without them starts whatever comes. */
+  /** Its limits; without them every message starts at once. */
   readonly tasks?: ResolvedTasks | undefined;
   /** The function. `context` has `input` when there is a contract. */
   readonly run: (context: TypedContext<unknown>) => unknown;
 }
 
 /**
- * A handler as an object: a literal, or an instance of a class of yours, whose `handle` is called as its method.
+ * A handler as an object, literal or instance of a class, whose `handle` is called as its method.
  *
  * @example Usage
  * ```ts
@@ -171,11 +169,11 @@ export interface Handler {
 export interface ObjectHandler<Messenger extends MessengerHandle = MessengerHandle> {
   /** Its name. */
   readonly name: string;
-  /** `am` answers nothing; what `unary` returns are the bytes of the answer. @default {"am"} */
+  /** `am`: no answer. `unary`: the returned bytes are the answer. @default {"am"} */
   readonly kind?: "am" | "unary" | undefined;
-  /** What its payload must be: a Standard Schema. Anything else is refused, and what it gives is `context.input`. */
+  /** Schema of its payload: a Standard Schema. Other payloads are refused; `context.input` is the schema's output. */
   readonly schema?: AnySchema | undefined;
-  /** Its limits, its order, and who may call it. */
+  /** Limits, order, and authorization. */
   readonly options?: Omit<HandlerOptions, "schema"> | undefined;
   /** Called for each message. */
   handle(context: TypedContext<unknown, ContractErrors, Messenger>): unknown;

@@ -6,30 +6,30 @@ import type { HandlerCounts } from "./handler_stats.ts";
 import type { LaneItem, Lanes } from "./lanes.ts";
 import type { Held } from "./admission.ts";
 
-/** A handler while it is registered. */
+/** A registered handler. */
 export interface HandlerEntry<Call extends AskedCall & LaneItem<Call>> {
   /** The handler. */
   readonly handler: Handler;
   /** Whether it is the library's own. */
   readonly system: boolean;
-  /** Whether its messages run at once: they take no room, wait in no lane and give no credit back. */
+  /** Whether its messages run at once: without admission, lanes and credit. */
   readonly immediate: boolean;
-  /** Whether the messenger's own limits do not count for it. */
+  /** Whether the messenger's own limits do not apply. */
   readonly unlimited: boolean;
-  /** Whether it finishes work accepted earlier, and therefore runs while the instance drains. */
+  /** Whether it finishes work accepted earlier, so that it runs while the instance drains. */
   readonly whileDraining: boolean;
-  /** Decides which messages it gets; null for all, as for the library's own. */
+  /** Authorizes its messages; null for the library's own, and without `authorize`. */
   readonly authorization: Authorization<Call> | null;
-  /** What its payload must be. */
+  /** Schema of its payload. */
   readonly schema: AnySchema | null;
-  /** How its messages ended. */
+  /** Counters of its messages. */
   readonly counts: HandlerCounts;
-  /** Its messages that are held here. */
+  /** Its held messages. */
   readonly held: Held;
-  /** Who runs when; null for a handler without limits, undefined until its first message. */
+  /** Its lanes; null without limits, undefined until its first message. */
   lanes: Lanes<Call> | null | undefined;
-  /** Why it takes nothing more; null while it does. */
+  /** Why it was stopped; null while it runs. */
   stopped: string | null;
-  /** How long its function takes; null while nobody has asked. */
+  /** Durations of its function; null without a meter. */
   durations: Durations | null;
 }

@@ -3,29 +3,29 @@
  * `issued = succeeded + failed + cancelled + rejected + inFlight + queued`.
  */
 export interface HandlerStats {
-  /** Messages that came for it. */
+  /** Messages received for it. */
   readonly issued: number;
-  /** Of these, those for which its function was called. */
+  /** Messages for which its function was called. */
   readonly started: number;
-  /** Ended with a result. */
+  /** Messages that ended with a result. */
   readonly succeeded: number;
-  /** Ended with an error of the function, or a result that its contract does not allow. */
+  /** Messages that ended with an error of the function, or an invalid result. */
   readonly failed: number;
-  /** Given up while they waited, or ended with an error after their signal had aborted. */
+  /** Messages cancelled while they waited, or that ended with an error after their signal had aborted. */
   readonly cancelled: number;
-  /** Refused before the function was called: overload, an invalid payload, a stopped handler. */
+  /** Messages refused before the function was called: overload, an invalid payload, a stopped handler. */
   readonly rejected: number;
-  /** Of the rejected, those that nobody waits for: dropped without an answer. */
+  /** Rejected messages without an answer. */
   readonly dropped: number;
-  /** Being worked on. */
+  /** Running messages. */
   readonly inFlight: number;
-  /** Waiting for their turn. */
+  /** Waiting messages. */
   readonly queued: number;
-  /** Lanes kept now: of senders whose messages run or wait, and those of an ordered handler until `idleLaneTtlMs` is over. */
+  /** Lanes: those of senders with messages, and of an ordered handler also idle ones within `idleLaneTtlMs`. */
   readonly lanes: number;
 }
 
-/** {@link HandlerStats} while they count. */
+/** Mutable {@link HandlerStats}. */
 export class HandlerCounts implements Omit<HandlerStats, "lanes"> {
   issued = 0;
   started = 0;
@@ -37,7 +37,7 @@ export class HandlerCounts implements Omit<HandlerStats, "lanes"> {
   inFlight = 0;
   queued = 0;
 
-  /** The counts as they are now, and the lanes that are kept. */
+  /** A snapshot, with the number of lanes. */
   snapshot(lanes: number): HandlerStats {
     return { ...this, lanes };
   }

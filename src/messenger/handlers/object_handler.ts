@@ -11,9 +11,9 @@ import {
 const { schema: _, ...objectOptionTable } = handlerOptionTable;
 
 /**
- * The handler that an object stands for; one that was made by a function is checked and returned.
+ * The handler of an object; one made by a function is checked and returned.
  *
- * @throws {TypeError} If it is no handler.
+ * @throws {TypeError} If it is not a handler.
  * @throws {ZeromeshError} `NAME_INVALID`.
  */
 export function handlerOf(given: Handler | ObjectHandler): Handler {

@@ -4,7 +4,7 @@ import { type InboundCall, shuttingDown } from "./context.ts";
 import { closedTooEarly } from "./refusal.ts";
 import type { Replies } from "./replies.ts";
 
-/** The messages that wait for a handler or that one works on, by their sessions; and how they end when the instance closes. */
+/** The waiting and running messages by session, and their end when the instance closes. */
 export class RunningCalls {
   readonly #busy = new Set<Session>();
   readonly #idle: (() => void)[] = [];
@@ -13,7 +13,7 @@ export class RunningCalls {
   #outOfTime = false;
   #fireKey = 0;
 
-  /** How many handlers have returned a promise that has not settled. */
+  /** Handlers whose promise has not settled. */
   get working(): number {
     return this.#working;
   }
@@ -23,18 +23,18 @@ export class RunningCalls {
     return this.#outOfTime;
   }
 
-  /** All of them, now. */
+  /** All messages. */
   all(): InboundCall[] {
     return [...this.#busy].flatMap((session) => this.of(session));
   }
 
-  /** Those that came by a connection. */
+  /** The messages of a connection. */
   of(session: Session): InboundCall[] {
-    // Nothing else than enter() adds to them.
+    // Only enter() adds to them.
     return [...session.running.values()] as InboundCall[];
   }
 
-  /** From now on the call ends with its connection, and can be found by its id if it is the only one. */
+  /** Adds a call: it ends with its connection, and can be found by its id if that is unique. */
   enter(call: InboundCall): void {
     const { running } = call.session;
     const key = runningKey(call);
@@ -43,21 +43,21 @@ export class RunningCalls {
     this.#busy.add(call.session);
   }
 
-  /** Takes a call out that no longer waits, or that has ended. */
+  /** Removes a call that no longer waits, or that has ended. */
   leave(call: InboundCall): void {
     const { running } = call.session;
     if (running.get(call.runningKey) === call) running.delete(call.runningKey);
     if (running.size === 0) this.#busy.delete(call.session);
   }
 
-  /** A handler has returned a promise. */
+  /** Notes that a handler has returned a promise. */
   begin(call: InboundCall): void {
     this.#working++;
     if (call.apart) this.#apart++;
     this.enter(call);
   }
 
-  /** The promise has settled. */
+  /** Notes that the promise has settled. */
   end(call: InboundCall): void {
     this.leave(call);
     this.#working--;
@@ -65,15 +65,15 @@ export class RunningCalls {
     this.#tellIdle();
   }
 
-  /** Resolves when no handler is working but those that are set apart. */
+  /** Resolves when no handler is running, except those set apart. */
   async idle(): Promise<void> {
-    // A handler that closes its own instance counts as working once it has returned its promise.
+    // A handler that closes its own instance counts as running once it has returned its promise.
     await Promise.resolve();
     if (this.#working === this.#apart) return;
     await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
-  /** Has {@link idle} not wait for a handler: it waits for the close itself. */
+  /** Excludes a handler from {@link idle}, since it waits for the close itself. */
   setApart(call: InboundCall): void {
     if (call.apart) return;
     call.apart = true;
@@ -82,19 +82,19 @@ export class RunningCalls {
     this.#tellIdle();
   }
 
-  /** The time is over: aborts whatever still runs. Returns whether anything did. */
+  /** Aborts running handlers when the time is over. Returns whether there were some. */
   cutShort(): boolean {
     this.#outOfTime = true;
     const calls = this.all();
     for (const call of calls) {
-      // Who has given up, or whose own time is over, waits for nothing.
+      // A caller that has cancelled, or whose deadline has passed, waits for no answer.
       call.cutShort = !call.abandoned;
       call.abort(shuttingDown());
     }
     return calls.length > 0;
   }
 
-  /** Tells the callers of what still runs that it did not finish. What it comes to later reaches nobody. */
+  /** Tells the callers of running handlers that these did not finish. Later results are dropped. */
   tellCutShort(replies: Replies): void {
     for (const call of this.all()) {
       if (!call.cutShort) continue;
@@ -105,7 +105,7 @@ export class RunningCalls {
 
   #tellIdle(): void {
     if (this.#working > this.#apart) return;
-    // The answer is sent right after this; whoever waits for idleness comes a microtask later.
+    // In a microtask, because the answer is sent right after this.
     for (const resolve of this.#idle.splice(0)) queueMicrotask(resolve);
   }
 }

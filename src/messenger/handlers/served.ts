@@ -17,7 +17,7 @@ import type {
   TypedContext,
 } from "./handler_context.ts";
 
-/** What a function that serves a contract returns: where the contract has no answer, whatever it likes. */
+/** The result of a function that serves a contract; ignored for a contract without an answer. */
 export type HandlerResult<C extends Contract> = C["output"] extends AnySchema ? MaybePromise<HandlerOutput<C>>
   : unknown;
 

@@ -1,12 +1,12 @@
 import type { Histogram, Recorder, TurnClock, TurnTask } from "../../core/mod.ts";
 
-// Asking the time costs 50 to 140 ns, twice for each handler that is timed: where handlers take long, or messages come
-// one by one, that is nothing, and all are timed.
+// Reading the clock costs 50 to 140 ns, twice for each timed handler. That does not matter for long handlers and single
+// messages, which are all timed.
 const timedOneIn = 16;
 const longSeconds = 100e-6;
 const denseTurn = 4;
 
-/** How long a handler takes, or a call of it: by whether it succeeded. No series without a value. */
+/** Durations of a handler, or of calls to it, by success. Series are made with their first value. */
 export class Durations implements TurnTask {
   readonly #histogram: Histogram;
   readonly #handler: string;
@@ -25,7 +25,7 @@ export class Durations implements TurnTask {
     this.#handler = handler;
   }
 
-  /** Whether the next one is timed: each is, but of many short ones in a turn one in sixteen. */
+  /** Whether to time the next one: all are timed, except that of many short ones in a turn one in sixteen is. */
   isTimed(turn: TurnClock): boolean {
     let timed = this.#last > longSeconds || ++this.#untimed >= timedOneIn;
     if (turn.number !== this.#turn) {
@@ -38,7 +38,7 @@ export class Durations implements TurnTask {
     return timed;
   }
 
-  /** Counts one. Many of a turn often took equally long, as far as its clock can tell. */
+  /** Records one. Several of a turn often have the same duration within the clock's resolution. */
   record(ok: boolean, seconds: number, turn: TurnClock): void {
     if (seconds === this.#last) return this.recordLike(ok, turn);
     this.endTurn();
@@ -46,14 +46,14 @@ export class Durations implements TurnTask {
     this.#recorder(ok).record(seconds);
   }
 
-  /** Counts one that took as long as the last one that was timed. */
+  /** Records one with the duration of the last one timed. */
   recordLike(ok: boolean, turn: TurnClock): void {
     if (this.#alikeOk + this.#alikeError === 0) turn.atEnd(this);
     if (ok) this.#alikeOk++;
     else this.#alikeError++;
   }
 
-  /** Counts those that were like the last one. */
+  /** Records those that had the last duration. */
   endTurn(): void {
     if (this.#alikeOk + this.#alikeError === 0) return;
     if (this.#alikeOk > 0) this.#recorder(true).record(this.#last, this.#alikeOk);

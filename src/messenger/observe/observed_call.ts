@@ -1,11 +1,11 @@
 import type { IncomingTrace } from "./tracing.ts";
 
-/** What an observer keeps of a message. */
+/** The observer's part of a message. */
 export class ObservedCall {
-  /** Its trace, when it is traced. */
+  /** Its trace, if it is traced. */
   trace: IncomingTrace | null = null;
-  /** When its handler was started, in milliseconds of the clock, when that is measured. */
+  /** Start time of its handler on the clock, in milliseconds, if it is timed. */
   startedAt = 0;
-  /** Whether its handler is timed, and does not count as one like others. */
+  /** Whether its handler is timed itself. */
   timed = false;
 }

@@ -1,23 +1,23 @@
 import type { InstanceId } from "../../core/mod.ts";
 
-/** What a caller waits for: nothing, the end of the handler, or its result. */
+/** The awaited reply of a caller: none, the end of the handler, or its result. */
 export type TracePattern = "fire" | "ack" | "unary";
 
-/** A call that is about to leave. */
+/** A call before it is sent. */
 export interface OutgoingCall {
-  /** The handler called. */
+  /** The called handler. */
   readonly handlerName: string;
-  /** What the caller waits for. */
+  /** The awaited reply. */
   readonly pattern: TracePattern;
-  /** The peer called. */
+  /** The called peer. */
   readonly peer: InstanceId;
 }
 
-/** A message that has come for a handler. */
+/** A received message. */
 export interface IncomingMessage {
   /** The handler. */
   readonly handlerName: string;
-  /** What the caller waits for. */
+  /** The awaited reply. */
   readonly pattern: TracePattern;
   /** The caller's headers. */
   readonly headers: Readonly<Record<string, string>>;
@@ -25,37 +25,33 @@ export interface IncomingMessage {
   readonly messageId: string;
   /** Bytes of the payload. */
   readonly payloadBytes: number;
-  /** The sender's instance id; null when it never introduced itself. */
+  /** The sender's instance id; null if it has not introduced itself. */
   readonly sender: InstanceId | null;
 }
 
 /** The trace of one call. */
 export interface OutgoingTrace {
-  /** What the call carries on top of its own headers; the same names in these give way, as in Velo. */
+  /** Headers to add to the call's; they override its own of the same name, as in Velo. */
   readonly headers: Readonly<Record<string, string>>;
-  /** The call has ended; `error` is why it failed. */
+  /** The call has ended; `error` is its failure. */
   end(error?: unknown): void;
 }
 
-/** How a message ended. */
+/** Outcome of a message. */
 export type TraceOutcome = "succeeded" | "failed" | "cancelled" | "rejected";
 
 /** The trace of one message. */
 export interface IncomingTrace {
-  /** Runs the handler, whose own calls then belong to the same trace. */
+  /** Runs the handler, so that its own calls belong to the trace. */
   run(handler: () => unknown): unknown;
-  /** The message is done; `error` is what the handler threw, or why it did not run. */
+  /** The message has ended; `error` is the handler's, or why it did not run. */
   end(outcome: TraceOutcome, error: unknown): void;
 }
 
-/**
- * Follows calls from instance to instance; `zeromesh/otel` has one. Messages of the system are not traced.
- *
- * Without one nothing is spent on tracing but the look whether there is one.
- */
+/** Traces calls from instance to instance; `zeromesh/otel` has an implementation. System messages are not traced. */
 export interface Tracing {
-  /** A call is about to leave; called before its payload is encoded. */
+  /** A call is about to be sent; called before its payload is encoded. */
   send(call: OutgoingCall): OutgoingTrace;
-  /** A message has come for a handler. It may yet be refused, or wait. */
+  /** A message has arrived for a handler. It may still be refused, or wait. */
   receive(message: IncomingMessage): IncomingTrace;
 }

@@ -2,24 +2,24 @@ import type { CancelTimer } from "../../core/mod.ts";
 import type { PeerTable } from "./peer_table.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
-/** What {@link Forgetting} works with. */
+/** The parts of {@link Forgetting}. */
 export interface ForgettingParts extends Pick<SharedParts, "forgetAfterMs" | "clock" | "closing"> {
-  /** Everybody known. */
+  /** The known peers. */
   readonly peers: PeerTable;
 }
 
-/** Has the table forget strangers that are gone for good, by one timer for all of them. */
+/** Forgets unregistered peers that are gone for good, with one timer for all. */
 export class Forgetting {
   readonly #parts: ForgettingParts;
   #cancel: CancelTimer | null = null;
 
-  /** @param parts What it works with. */
+  /** @param parts Its parts. */
   constructor(parts: ForgettingParts) {
     this.#parts = parts;
     parts.closing.addEventListener("abort", () => this.#cancel?.());
   }
 
-  /** A stranger is gone for good. */
+  /** An unregistered peer is gone for good. */
   begin(): void {
     const { forgetAfterMs, closing } = this.#parts;
     if (this.#cancel === null && !closing.aborted) this.#look(forgetAfterMs);
@@ -31,7 +31,7 @@ export class Forgetting {
       this.#cancel = null;
       const now = clock.now();
       const next = peers.forgetLeft(now - forgetAfterMs);
-      // A timer may be a little early.
+      // The timer may fire a little early.
       if (next !== null) this.#look(Math.max(1, next + forgetAfterMs - now));
     });
   }

@@ -20,7 +20,7 @@ export function peerDirectoryOf(connections: Connections, status: StatusFeed, cl
       if (session !== null) return session.link.local;
       const endpoints = connections.peers.get(id)?.endpoints ?? [];
       if (endpoints.some(isLoopback)) return true;
-      // Every host has instances that listen on IPC; whether it is this host shows when they are dialled.
+      // Every host has IPC endpoints; whether it is this host shows when they are dialled.
       return endpoints.length === 0 || endpoints.some((endpoint) => endpoint.startsWith("ipc://"))
         ? null
         : false;

@@ -2,28 +2,28 @@ import { instanceId } from "../../core/mod.ts";
 import { formatEndpoint, isCurveKey, parseEndpoint } from "../../transport/mod.ts";
 import { type PeerInfo, peerInfoFromJson, type PeerInfoJson, peerInfoOf } from "../../wire/mod.ts";
 
-/** An instance as people write it down: its id, and where it is. */
+/** An instance configured by hand: its id and its address. */
 export interface PeerLocation {
-  /** Its id. Another one that answers there is `IDENTITY_MISMATCH`. */
+  /** Its id. When another one answers there, calls fail with `IDENTITY_MISMATCH`. */
   readonly instanceId: string;
-  /** Where it can be dialled: `tcp://HOST:PORT` or `ipc://PATH`. */
+  /** Its endpoint: `tcp://HOST:PORT` or `ipc://PATH`. */
   readonly endpoint?: string | undefined;
-  /** Several such, the one to prefer first, instead of `endpoint`. */
+  /** Several endpoints, preferred first, instead of `endpoint`. */
   readonly endpoints?: readonly string[] | undefined;
-  /** Its CURVE public key, Z85; for instances that use CURVE. */
+  /** Its CURVE public key, Z85, if instances use CURVE. */
   readonly serverKey?: string | undefined;
 }
 
-/** All forms in which an instance can be told of: what `peerInfo()` gives, decoded or as JSON, or written by hand. */
+/** The forms of a peer: the result of `peerInfo()`, decoded or as JSON, or configured by hand. */
 export type PeerEntry = PeerInfo | PeerInfoJson | PeerLocation;
 
 const locationNames = new Set(["instanceId", "endpoint", "endpoints", "serverKey"]);
 
 /**
- * The peer info of an entry in any of its forms.
+ * The peer info of an entry.
  *
- * @param verb What cannot be done with a wrong one, for the error.
- * @throws {TypeError} If it is none.
+ * @param verb The failed action for the error.
+ * @throws {TypeError} If it has none of the forms.
  * @throws {RangeError} If it has more than 16 endpoints.
  * @throws {ZeromeshError} `ENDPOINT_INVALID`.
  */

@@ -5,38 +5,38 @@ import type { Peer } from "./peer.ts";
 import type { PeerLookup } from "../discovery_port.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
-/** What a {@link PeerFinder} works with. */
+/** The parts of a {@link PeerFinder}. */
 export interface PeerFinderParts extends Pick<SharedParts, "clock"> {
-  /** Everybody known. */
+  /** The known peers. */
   readonly peers: PeerTable;
-  /** Who is asked; null for nobody. */
+  /** The lookup; null without discovery. */
   readonly lookup: PeerLookup | null;
-  /** Makes a peer known. */
+  /** Registers a peer. */
   readonly register: (info: PeerInfo) => void;
 }
 
-/** How long a found peer may be unreachable before what was found counts as stale. */
+/** How long a found peer may be unreachable before its entry counts as stale. */
 export const heartbeatBoundMs = 4_000;
 
-/** Finds unknown peers, once for concurrent callers, and lets go of those that are not where they should be. */
+/** Finds unknown peers, once for concurrent callers, and forgets found ones whose entries are stale. */
 export class PeerFinder {
   readonly #parts: PeerFinderParts;
   readonly #searches = new Map<InstanceId | WorkerId, Promise<Peer>>();
-  /** Found peers that cannot be reached, and since when. */
+  /** Found peers that are unreachable, and since when. */
   readonly #missing = new Map<Peer, number>();
 
-  /** @param parts What it works with. */
+  /** @param parts Its parts. */
   constructor(parts: PeerFinderParts) {
     this.#parts = parts;
   }
 
-  /** Whether unknown peers can be looked for. */
+  /** Whether unknown peers can be looked up. */
   get able(): boolean {
     return this.#parts.lookup !== null;
   }
 
   /**
-   * A peer, looked for if nobody has told about it.
+   * A peer, looked up if it is unknown.
    *
    * @throws {ZeromeshError} `PEER_UNKNOWN`; `PEER_UNREACHABLE` when discovery itself fails.
    */
@@ -53,23 +53,23 @@ export class PeerFinder {
     return this.#once(id, (lookup) => lookup.lookupWorker(id), (info) => workerIdOf(info.instanceId) === id);
   }
 
-  /** How long to redial a lost peer: a found one is soon looked for anew instead. */
+  /** How long to redial a lost peer; a found one is looked up again soon instead. */
   redialForMs(peer: Peer, redialForMs: number): number {
     return peer.found ? Math.min(redialForMs, heartbeatBoundMs) : redialForMs;
   }
 
-  /** An attempt to connect begins. */
+  /** Notes the start of an attempt to connect. */
   dialling(peer: Peer): void {
     if (peer.found && !this.#missing.has(peer)) this.#missing.set(peer, this.#parts.clock.now());
   }
 
-  /** An attempt ended. What was found in vain is forgotten, so that the next call looks again. */
+  /** Notes the end of an attempt. A stale peer is forgotten, so that the next call looks again. */
   dialled(peer: Peer, error: unknown): void {
     const since = this.#missing.get(peer);
     if (since === undefined) return;
     const code = error instanceof ZeromeshError ? error.code : null;
     const replaced = code === "PEER_REPLACED" || code === "IDENTITY_MISMATCH";
-    // Dialling itself takes a moment off the bound.
+    // The attempt itself took a part of the bound.
     const overdue = this.#parts.clock.now() - since >= heartbeatBoundMs - 100;
     if (code === "PEER_UNREACHABLE" && !overdue) return;
     this.#missing.delete(peer);

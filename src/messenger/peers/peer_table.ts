@@ -3,36 +3,35 @@ import { endpointsOf, type PeerInfo } from "../../wire/mod.ts";
 import { Peer, peerText } from "./peer.ts";
 
 /**
- * All peers this instance knows of: at most so many that it was told of, found or dialled, and beside them as many
- * strangers, who came by themselves. So strangers push out each other only; first goes the one that has been without a
- * connection for longest.
+ * The known peers: a limited number of registered, found or dialled ones, and as many strangers, which dialled this
+ * instance. So strangers replace strangers only; the one without a connection for longest goes first.
  */
 export class PeerTable {
   readonly #byId = new Map<InstanceId, Peer>();
   readonly #byWorker = new Map<bigint, Peer>();
-  /** Every stranger without a connection, longest first; some that have got one since. */
+  /** Strangers without a connection, longest first, and some that have got one since. */
   readonly #silent = new Set<Peer>();
-  /** Strangers that were gone for good when they were last seen, longest first. */
+  /** Strangers that are gone for good, longest first. */
   readonly #left = new Set<Peer>();
   readonly #maxPeers: number;
   #strangers = 0;
 
-  /** @param maxPeers The most peers of each of the two kinds. */
+  /** @param maxPeers The most peers of each kind. */
   constructor(maxPeers: number) {
     this.#maxPeers = maxPeers;
   }
 
-  /** How many there are. */
+  /** Number of peers. */
   get size(): number {
     return this.#byId.size;
   }
 
-  /** Whether there are as many strangers as may be. */
+  /** Whether the limit of strangers is reached. */
   get crowded(): boolean {
     return this.#strangers >= this.#maxPeers;
   }
 
-  /** All of them. */
+  /** All peers. */
   values(): IterableIterator<Peer> {
     return this.#byId.values();
   }
@@ -42,7 +41,7 @@ export class PeerTable {
     return this.#byId.get(id);
   }
 
-  /** How texts name the instance with this id: with its name where that is known. */
+  /** The text of an instance for messages, with its name if known. */
   textOf(id: InstanceId): string {
     const peer = this.#byId.get(id);
     return peer === undefined ? id : peerText(peer);
@@ -59,9 +58,9 @@ export class PeerTable {
   }
 
   /**
-   * The peer with this id, as a stranger if nobody has told of it.
+   * The peer with this id, as a stranger if it is unknown.
    *
-   * @throws {ZeromeshError} `LIMIT_REACHED` when there are as many strangers as may be, and all have connections.
+   * @throws {ZeromeshError} `LIMIT_REACHED` at the limit of strangers, when all have connections.
    */
   meet(id: InstanceId): Peer {
     const met = this.#byId.get(id);
@@ -71,9 +70,9 @@ export class PeerTable {
   }
 
   /**
-   * The peer with this id, which this side was told of, finds or dials.
+   * The peer with this id, which is registered, found or dialled.
    *
-   * @throws {ZeromeshError} `LIMIT_REACHED` when there are as many of these as may be, and all have connections.
+   * @throws {ZeromeshError} `LIMIT_REACHED` at the limit of such peers, when all have connections.
    */
   know(id: InstanceId): Peer {
     let peer = this.#byId.get(id);
@@ -88,7 +87,7 @@ export class PeerTable {
     return peer;
   }
 
-  /** Takes over where a peer is. */
+  /** Stores a peer's address. */
   learn(peer: Peer, info: PeerInfo): void {
     const endpoints = endpointsOf(info);
     if (endpoints.length > 0) peer.endpoints = endpoints;
@@ -96,9 +95,9 @@ export class PeerTable {
   }
 
   /**
-   * A connection to a peer, or an attempt to make one, has ended.
+   * Notes the end of a peer's connection or of an attempt to connect.
    *
-   * @param forGood Whether nothing leads to it any more.
+   * @param forGood Whether the peer cannot be reached any more.
    */
   settle(peer: Peer, forGood = false): void {
     if (peer.known || this.#byId.get(peer.instanceId) !== peer) return;
@@ -111,8 +110,8 @@ export class PeerTable {
   /**
    * Forgets strangers that are gone for good.
    *
-   * @param until Those that were last seen then or before.
-   * @returns When the next one was last seen; null when there is none.
+   * @param until Latest time at which they were seen.
+   * @returns When the next one was last seen; null without one.
    */
   forgetLeft(until: number): number | null {
     for (const peer of this.#left) {
@@ -142,7 +141,7 @@ export class PeerTable {
     return peer;
   }
 
-  /** Each one that is passed over has come back to the line by a connection of its own, so the line is never walked twice. */
+  /** Forgets a stranger. Skipped ones have returned to the list by new connections, so the list is walked once. */
   #forgetStranger(): boolean {
     for (const peer of this.#silent) {
       this.#silent.delete(peer);

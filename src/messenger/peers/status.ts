@@ -1,6 +1,6 @@
 import { Broadcast, type DroppedEntries, type ErrorCode, type InstanceId } from "../../core/mod.ts";
 
-/** What `messenger.status()` yields: one entry for each change. */
+/** An entry of `messenger.status()`. */
 export type Status =
   | PeerUp
   | PeerDown
@@ -17,13 +17,13 @@ export type Status =
 export interface PeerUp {
   /** Tag of the union. */
   readonly type: "peerUp";
-  /** Who. */
+  /** Its id. */
   readonly peer: InstanceId;
-  /** Where, when this side dialled; null when the peer did. */
+  /** Its endpoint, if this side dialled; null if the peer did. */
   readonly endpoint: string | null;
-  /** Whether it is one of ours, or plain Velo. */
+  /** Whether it is a zeromesh instance, not plain Velo. */
   readonly zeromesh: boolean;
-  /** What its option `name` says; null without one. */
+  /** Its option `name`; null without one. */
   readonly name: string | null;
 }
 
@@ -31,33 +31,33 @@ export interface PeerUp {
 export interface PeerDown {
   /** Tag of the union. */
   readonly type: "peerDown";
-  /** Who. */
+  /** Its id. */
   readonly peer: InstanceId;
-  /** The code that its open calls ended with. */
+  /** The code of its ended calls. */
   readonly code: ErrorCode;
-  /** What happened, for people. */
+  /** The reason, for people. */
   readonly reason: string;
-  /** What its option `name` says; null without one. */
+  /** Its option `name`; null without one. */
   readonly name: string | null;
 }
 
-/** Another instance answers where a peer used to be; nothing meant for the peer reaches it. */
+/** Another instance answers at a peer's address; messages for the peer do not reach it. */
 export interface PeerReplaced {
   /** Tag of the union. */
   readonly type: "peerReplaced";
-  /** Who used to be there. */
+  /** The replaced peer. */
   readonly peer: InstanceId;
-  /** Who answers now. `connect` to talk to it. */
+  /** The instance that answers now. `connect` to use it. */
   readonly successor: InstanceId;
 }
 
-/** Two processes have one instance id. The later one is refused where it can be; else messages go to either. */
+/** Two processes have one instance id. The later one is refused if possible; otherwise messages may go to either. */
 export interface PeerDuplicated {
   /** Tag of the union. */
   readonly type: "peerDuplicated";
   /** The id. */
   readonly peer: InstanceId;
-  /** How it showed, for people. */
+  /** How it was detected, for people. */
   readonly reason: string;
 }
 
@@ -69,7 +69,7 @@ export interface HandlerRegistered {
   readonly handler: string;
 }
 
-/** Another handler answers under a name from now on. */
+/** A handler was replaced by another one of the same name. */
 export interface HandlerReplaced {
   /** Tag of the union. */
   readonly type: "handlerReplaced";
@@ -85,7 +85,7 @@ export interface HandlerUnregistered {
   readonly handler: string;
 }
 
-/** This instance refuses new requests and finishes what runs. */
+/** This instance refuses new requests and finishes running ones. */
 export interface Draining {
   /** Tag of the union. */
   readonly type: "draining";
@@ -97,7 +97,7 @@ export interface Closed {
   readonly type: "closed";
 }
 
-/** The changes for readers outside, who hear of them a little later, and for parts of the system, who hear at once. */
+/** The changes: asynchronously for external readers, synchronously for parts of the library. */
 export class StatusFeed extends Broadcast<Status> {
   readonly #watchers = new Set<(status: Status) => void>();
 
@@ -106,7 +106,7 @@ export class StatusFeed extends Broadcast<Status> {
     for (const watch of this.#watchers) watch(status);
   }
 
-  /** Calls a function at each change, until disposed of. */
+  /** Calls a function at each change, until disposed. */
   watch(watcher: (status: Status) => void): Disposable {
     this.#watchers.add(watcher);
     return { [Symbol.dispose]: () => void this.#watchers.delete(watcher) };
