@@ -33,9 +33,6 @@ export interface DiscoveryOptions {
   maxServices?: number | undefined;
 }
 
-/** The numeric defaults of {@link DiscoveryOptions}. */
-export const discoveryDefaults = Object.freeze({ maxServices: 1_024 });
-
 interface HubParts {
   readonly maxServices: number;
   readonly connectTimeoutMs: number;
@@ -82,7 +79,7 @@ export class DiscoveryHub implements PeerLookup {
     options: DiscoveryOptions,
     resolved: { connectTimeoutMs: number; logger: Logger; clock: Clock; endpoints: readonly string[] },
   ): DiscoveryHub | null {
-    const { discovery = [], maxServices = discoveryDefaults.maxServices } = options;
+    const { discovery = [], maxServices = 1_024 } = options;
     const services = [...options.services ?? []];
     for (const name of services) checkServiceName(name);
     const sources = Array.isArray(discovery) ? discovery as readonly Discovery[] : [discovery as Discovery];

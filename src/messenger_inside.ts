@@ -3,9 +3,9 @@ import { DiscoveryHub } from "./discovery_hub.ts";
 import { type AttachedEvents, attachEvents, resolveEventOptions } from "./events/mod.ts";
 import {
   Builtins,
+  closeOptionTable,
   type InboundCall,
   MessengerCore,
-  messengerDefaults,
   type MessengerHandle,
   type ResolvedOptions,
   resolveOptions,
@@ -49,7 +49,7 @@ export class Inside {
   }
 
   /** Closes the messenger. A second call returns the first promise. */
-  close(timeoutMs: number = messengerDefaults.closeTimeoutMs, reason = "closed"): Promise<void> {
+  close(timeoutMs: number = closeOptionTable.timeoutMs.fallback, reason = "closed"): Promise<void> {
     if (this.#closing !== null) return this.#closing;
     const close = () => this.core.close(timeoutMs);
     this.#closing = this.hub === null ? close() : this.hub.around(close);

@@ -1,9 +1,15 @@
-import { type Backoff, option, type OptionTable, readOptions, ZeromeshError } from "../core/mod.ts";
 import {
-  resolveRetry,
+  type Filled,
+  option,
+  type OptionTable,
+  readOptions,
+  withDefaults,
+  ZeromeshError,
+} from "../core/mod.ts";
+import {
+  type ResolvedRetry,
   type RetryOptions,
   retryOptionTable,
-  retryPauses,
   type WaitOptions,
   waitOptionTable,
 } from "../messenger/mod.ts";
@@ -26,46 +32,29 @@ export interface DistributeOptions extends WaitOptions {
   headers?: Readonly<Record<string, string>> | undefined;
 }
 
-/** {@link DistributeOptions} with its defaults. */
-export interface ResolvedDistribution {
-  readonly concurrency: number;
-  readonly attempts: number;
-  readonly ran: "no" | "maybe";
-  readonly timeoutMs: number;
-  readonly itemTimeoutMs: number;
-  readonly signal: AbortSignal | undefined;
-  readonly headers: Readonly<Record<string, string>> | undefined;
-  /** The backoff of one item. */
-  backoff(): Backoff;
-}
-
-const defaultConcurrency = 1;
-const optionTable: OptionTable<DistributeOptions> = {
+const optionTable = {
   ...waitOptionTable,
-  concurrency: option.whole(1, 2 ** 31),
+  timeoutMs: option.timeout.or(Infinity),
+  concurrency: option.whole(1, 2 ** 31).or(1),
   retry: option.options(retryOptionTable),
   itemTimeoutMs: option.timeout,
   headers: option.object,
-};
+} satisfies OptionTable<DistributeOptions>;
+
+/** {@link DistributeOptions} with its defaults. */
+export interface ResolvedDistribution extends Filled<Omit<DistributeOptions, "retry">, typeof optionTable> {
+  readonly retry: ResolvedRetry;
+  readonly itemTimeoutMs: number;
+}
 
 /** Checks the options and fills in defaults. @throws {RangeError} @throws {TypeError} */
 export function resolveDistribution(
   given: DistributeOptions | undefined,
   timeoutMs: number,
 ): ResolvedDistribution {
-  const options = readOptions(given, optionTable, "Cannot distribute");
-  const retry = resolveRetry(options.retry ?? {});
-  const { signal, headers } = options;
-  return {
-    concurrency: options.concurrency ?? defaultConcurrency,
-    attempts: retry.attempts,
-    ran: retry.ran,
-    timeoutMs: options.timeoutMs ?? Infinity,
-    itemTimeoutMs: options.itemTimeoutMs ?? timeoutMs,
-    signal,
-    headers,
-    backoff: () => retryPauses(retry),
-  };
+  const options = withDefaults(readOptions(given, optionTable, "Cannot distribute"), optionTable);
+  const { retry = {}, itemTimeoutMs = timeoutMs } = options;
+  return { ...options, retry: withDefaults(retry, retryOptionTable), itemTimeoutMs };
 }
 
 // Errors of the item or the call itself: no other worker would accept it.

@@ -11,6 +11,7 @@ import {
   onAbort,
   readOptions,
   type SubscribeOptions,
+  withDefaults,
   ZeromeshError,
 } from "../core/mod.ts";
 import { portOf, type WaitOptions, waitOptionTable } from "../messenger/mod.ts";
@@ -27,7 +28,6 @@ import {
   clockOf,
   type CohortCloseOptions,
   cohortCloseOptionTable,
-  cohortDefaults,
   type CohortMessenger,
   type CohortOptions,
   cohortOptionTable,
@@ -226,7 +226,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
     };
     const late = (): ZeromeshError => {
       const missing = this.missingRanks();
-      const workers = `${this.#places.members.count}${size === null ? "" : ` of ${size}`} workers`;
+      const workers = `${this.#places.members.count}${size === undefined ? "" : ` of ${size}`} workers`;
       const ranks = missing.length > 0 ? `, and misses rank ${missing.join(", ")}` : "";
       return new ZeromeshError(
         "TIMEOUT",
@@ -262,11 +262,8 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
    * @returns The workers that ended and those that did not. A second call returns the same.
    */
   async close(options?: CohortCloseOptions): Promise<CohortResults<void, Rank>> {
-    const { reason = "the leader ends the cohort", timeoutMs = cohortDefaults.closeTimeoutMs } = readOptions(
-      options,
-      cohortCloseOptionTable,
-      "Cannot close the cohort",
-    );
+    const read = readOptions(options, cohortCloseOptionTable, "Cannot close the cohort");
+    const { reason, timeoutMs } = withDefaults(read, cohortCloseOptionTable);
     return await (this.#closing ??= this.#close(reason, timeoutMs));
   }
 
@@ -297,7 +294,14 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
     const member = this.#places.admit(id, rank);
     const { size, heartbeatMs, lostAfterMs } = this.#options;
     const leader = this.#messenger.instanceId;
-    return { leader, position: member.position, rank: member.rank, size, heartbeatMs, lostAfterMs };
+    return {
+      leader,
+      position: member.position,
+      rank: member.rank,
+      size: size ?? null,
+      heartbeatMs,
+      lostAfterMs,
+    };
   }
 
   #farewell(id: InstanceId): boolean {

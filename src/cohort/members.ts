@@ -100,7 +100,7 @@ export class Members {
 
   /** Whether all members are there. A cohort without a size is complete when no rank is missing. */
   get complete(): boolean {
-    if (this.#options.size !== null && this.#byId.size < this.#options.size) return false;
+    if (this.#options.size !== undefined && this.#byId.size < this.#options.size) return false;
     if (this.missingRanks().length > 0) return false;
     return this.ordered().every((member) => member.state === "up");
   }

@@ -1,6 +1,7 @@
 import {
   type Clock,
   type Contract,
+  type Filled,
   type InstanceId,
   isInstanceId,
   type Logger,
@@ -9,6 +10,7 @@ import {
   type OptionTable,
   requireOption,
   systemClock,
+  withDefaults,
 } from "../core/mod.ts";
 import {
   type ConnectOptions,
@@ -152,81 +154,60 @@ export interface CohortStats {
   readonly refused: number;
 }
 
-/** {@link CohortOptions} with its defaults. */
-export interface ResolvedCohortOptions {
-  readonly name: string;
-  readonly size: number | null;
-  readonly maxWorkers: number;
-  readonly ranks: RankMode;
-  readonly workers: readonly InstanceId[];
-  readonly failurePolicy: FailurePolicy;
-  readonly heartbeatMs: number;
-  readonly lostAfterMs: number;
-  readonly timeoutMs: number;
-}
-
-/** The defaults of {@link CohortOptions}. */
-export const cohortDefaults = {
-  name: "default",
-  maxWorkers: 1_024,
-  ranks: "assigned",
-  failurePolicy: "endAll",
-  heartbeatMs: 1_000,
-  lostAfterMs: 4_000,
-  timeoutMs: 30_000,
-  closeTimeoutMs: 10_000,
-  rejoinForMs: 30_000,
-  joinTimeoutMs: 10_000,
-} as const;
-
 const replaceTable: OptionTable<{ replaceWithinMs: number }> = { replaceWithinMs: option.duration };
 
 /** A requested rank; the leader decides whether it is valid. */
 const rank = option.kind("a number", (value) => typeof value === "number" && !Number.isNaN(value));
 
 /** The options of a cohort. */
-export const cohortOptionTable: OptionTable<CohortOptions> = {
-  name: option.text,
+export const cohortOptionTable = {
+  name: option.text.or("default"),
   size: option.whole(1, 2 ** 31),
-  maxWorkers: option.whole(1, 2 ** 31),
-  ranks: option.oneOf("assigned", "claimed", "none", "first"),
+  maxWorkers: option.whole(1, 2 ** 31).or(1_024),
+  ranks: option.oneOf("assigned", "claimed", "none", "first").or("assigned"),
   workers: option.kind(
     "an array of instance ids",
     (value) => Array.isArray(value) && value.every(isInstanceId),
-  ),
-  failurePolicy: option.oneOfOrOptions(["endAll", "continue"], replaceTable),
-  heartbeatMs: option.interval,
-  lostAfterMs: option.interval,
-  timeoutMs: option.duration,
+  ).or([]),
+  failurePolicy: option.oneOfOrOptions(["endAll", "continue"], replaceTable).or("endAll"),
+  heartbeatMs: option.interval.or(1_000),
+  lostAfterMs: option.interval.or(4_000),
+  timeoutMs: option.duration.or(30_000),
   logger: option.logger,
   meter: option.meter,
   signal: option.signal,
-};
+} satisfies OptionTable<CohortOptions>;
 
 /** The options of joining. */
-export const joinOptionTable: OptionTable<JoinOptions> = {
+export const joinOptionTable = {
   leader: option.kind(
     "an endpoint, an instance id or service(name)",
     (value) => typeof value === "string" || isDestination(value),
   ),
   serverKey: connectOptionTable.serverKey,
-  name: option.text,
+  name: cohortOptionTable.name,
   rank,
-  timeoutMs: option.timeout,
+  timeoutMs: option.timeout.or(10_000),
   signal: option.signal,
-  rejoinForMs: option.duration,
+  rejoinForMs: option.duration.or(30_000),
   onEnding: option.function,
   logger: option.logger,
-};
+} satisfies OptionTable<JoinOptions>;
+
+/** {@link JoinOptions} with its defaults. */
+export type ResolvedJoinOptions = Filled<JoinOptions, typeof joinOptionTable>;
 
 /** The options of adding a worker. */
 export const addWorkerOptionTable: OptionTable<AddWorkerOptions> = { rank };
 
 /** The options of closing a cohort. */
-export const cohortCloseOptionTable: OptionTable<CohortCloseOptions> = {
-  reason: option.string,
-  timeoutMs: option.timeout,
-};
+export const cohortCloseOptionTable = {
+  reason: option.string.or("the leader ends the cohort"),
+  timeoutMs: option.timeout.or(10_000),
+} satisfies OptionTable<CohortCloseOptions>;
+
+/** {@link CohortOptions} with its defaults. */
+export type ResolvedCohortOptions = Filled<CohortOptions, typeof cohortOptionTable>;
 
 /**
  * Fills in the defaults.
@@ -234,10 +215,9 @@ export const cohortCloseOptionTable: OptionTable<CohortCloseOptions> = {
  * @throws {RangeError} If `lostAfterMs` is too short to distinguish a lost worker from a live one.
  * @throws {TypeError} If `failurePolicy` is not valid.
  */
-export function resolveCohortOptions(options: CohortOptions): ResolvedCohortOptions {
-  const d = cohortDefaults;
-  const { size = null, heartbeatMs = d.heartbeatMs, lostAfterMs = d.lostAfterMs } = options;
-  const { failurePolicy = d.failurePolicy } = options;
+export function resolveCohortOptions(given: CohortOptions): ResolvedCohortOptions {
+  const options = withDefaults(given, cohortOptionTable);
+  const { size, heartbeatMs, lostAfterMs, failurePolicy } = options;
   if (lostAfterMs <= heartbeatMs) {
     throw new RangeError(
       `Cannot make a cohort: lostAfterMs (${lostAfterMs}) must be more than heartbeatMs (${heartbeatMs})`,
@@ -251,15 +231,5 @@ export function resolveCohortOptions(options: CohortOptions): ResolvedCohortOpti
       "Cannot make a cohort with this failurePolicy",
     );
   }
-  return {
-    name: options.name ?? d.name,
-    size,
-    maxWorkers: size ?? options.maxWorkers ?? d.maxWorkers,
-    ranks: options.ranks ?? d.ranks,
-    workers: options.workers ?? [],
-    failurePolicy,
-    heartbeatMs,
-    lostAfterMs,
-    timeoutMs: options.timeoutMs ?? d.timeoutMs,
-  };
+  return { ...options, maxWorkers: size ?? options.maxWorkers };
 }

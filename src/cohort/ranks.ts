@@ -3,17 +3,17 @@ import type { RankMode } from "./options.ts";
 
 /** The ranks of a cohort. They are contiguous from 0, and all workers have one or none has. */
 export class RankBook {
-  readonly #size: number | null;
+  readonly #size: number | undefined;
   readonly #most: number;
   readonly #taken = new Set<number>();
   readonly #configured: RankMode;
   #mode: RankMode;
 
   /**
-   * @param size The number of workers; null where they come and go.
+   * @param size The number of workers; undefined where they come and go.
    * @param most The most workers, and so the limit of ranks.
    */
-  constructor(mode: RankMode, size: number | null, most: number) {
+  constructor(mode: RankMode, size: number | undefined, most: number) {
     this.#configured = this.#mode = mode;
     this.#size = size;
     this.#most = most;
@@ -60,7 +60,7 @@ export class RankBook {
         throw new ZeromeshError(
           "RANK_INVALID",
           `Rank ${rank} is out of range: the cohort has ${this.#most} workers${
-            this.#size === null ? " at most" : ""
+            this.#size === undefined ? " at most" : ""
           }`,
         );
       }

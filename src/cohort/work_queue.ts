@@ -7,7 +7,7 @@ import {
   type UnaryContract,
   ZeromeshError,
 } from "../core/mod.ts";
-import { peerText } from "../messenger/mod.ts";
+import { peerText, retryPauses } from "../messenger/mod.ts";
 import { mayRunAgain, type ResolvedDistribution } from "./distribute_options.ts";
 import { ItemSource } from "./item_source.ts";
 import type { Member } from "./members.ts";
@@ -195,16 +195,16 @@ export class WorkQueue {
   }
 
   #failed(job: Job, member: Member, reason: unknown): void {
-    const { attempts, ran } = this.#parts.options;
-    const again = mayRunAgain(reason, ran);
+    const { retry } = this.#parts.options;
+    const again = mayRunAgain(reason, retry.ran);
     if (again) this.#doubted.set(member, this.#parts.clock.now());
-    if (!again || job.attempts >= attempts || this.#over) {
+    if (!again || job.attempts >= retry.attempts || this.#over) {
       const error = reason instanceof Error ? reason : new Error(String(reason), { cause: reason });
       return this.#settled(job, member, { ok: false, error });
     }
     job.failedAt.add(member.instanceId);
     this.#release(job, member);
-    job.backoff ??= this.#parts.options.backoff();
+    job.backoff ??= retryPauses(retry);
     const cancel = this.#parts.clock.after(job.backoff.next(), () => {
       this.#pauses.delete(job);
       this.#waiting.push(job);

@@ -10,6 +10,7 @@ import {
   readOptions,
   requireOption,
   retry,
+  withDefaults,
   ZeromeshError,
 } from "../core/mod.ts";
 import { amHandler, portOf, type WaitOptions, waitOptionTable } from "../messenger/mod.ts";
@@ -17,10 +18,10 @@ import { Entry } from "./entry.ts";
 import { registerHandlers } from "./register_handlers.ts";
 import {
   clockOf,
-  cohortDefaults,
   type CohortMessenger,
   type JoinOptions,
   joinOptionTable,
+  type ResolvedJoinOptions,
 } from "./options.ts";
 import { type CohortContracts, cohortContracts, type Joined } from "./protocol.ts";
 import { Timeout } from "./timeout.ts";
@@ -61,12 +62,11 @@ export async function joinCohort(
 export class CohortMembership<Rank extends number | null = number | null> implements AsyncDisposable {
   readonly #messenger: CohortMessenger;
   readonly #contracts: CohortContracts;
-  readonly #options: JoinOptions;
+  readonly #options: ResolvedJoinOptions;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #handlers: Disposable[] = [];
   readonly #entry: Entry;
-  readonly #rejoinForMs: number;
   readonly #over = new AbortController();
   readonly #ended = Promise.withResolvers<string>();
   /** The lease of the leader. */
@@ -82,14 +82,13 @@ export class CohortMembership<Rank extends number | null = number | null> implem
 
   private constructor(
     messenger: CohortMessenger,
-    options: JoinOptions,
+    options: ResolvedJoinOptions,
   ) {
-    this.#rejoinForMs = options.rejoinForMs ?? cohortDefaults.rejoinForMs;
     this.#messenger = messenger;
     this.#clock = clockOf(messenger);
     this.#presence = new LeaseTable({ clock: this.#clock, expired: () => this.#rejoin() });
     this.#options = options;
-    this.#contracts = cohortContracts(options.name ?? cohortDefaults.name);
+    this.#contracts = cohortContracts(options.name);
     this.#logger = guardLogger(options.logger);
     const { leader, serverKey } = options;
     this.#entry = new Entry(messenger, this.#contracts.join, { leader, serverKey }, this.#clock);
@@ -97,9 +96,10 @@ export class CohortMembership<Rank extends number | null = number | null> implem
 
   /** Use {@link joinCohort}. */
   static async join(messenger: CohortMessenger, given: JoinOptions): Promise<CohortMembership> {
-    const options = readOptions(given, joinOptionTable, "Cannot join a cohort");
-    requireOption(options, "leader", joinOptionTable, "Cannot join a cohort");
-    const { rank = null, timeoutMs = cohortDefaults.joinTimeoutMs, signal } = options;
+    const read = readOptions(given, joinOptionTable, "Cannot join a cohort");
+    requireOption(read, "leader", joinOptionTable, "Cannot join a cohort");
+    const options = withDefaults(read, joinOptionTable);
+    const { rank = null, timeoutMs, signal } = options;
     signal?.throwIfAborted();
     const membership = new CohortMembership(messenger, options);
     try {
@@ -286,7 +286,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
       lost: (peer, rest) => {
         if (peer !== this.leader || rest === "up" || this.#over.signal.aborted) return;
         this.#severed = true;
-        if (this.#rejoinForMs > 0) this.#rejoin();
+        if (this.#options.rejoinForMs > 0) this.#rejoin();
       },
       leaving: (timeoutMs) => this.#closing(timeoutMs),
     });
@@ -310,7 +310,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     const { lostAfterMs } = this.#joined;
     const timeout = new Timeout(
       this.#clock,
-      Math.max(0, this.#heardAt + lostAfterMs - this.#clock.now()) + this.#rejoinForMs,
+      Math.max(0, this.#heardAt + lostAfterMs - this.#clock.now()) + this.#options.rejoinForMs,
     );
     const lost = this.#severed ? "the connection to it was lost" : `it was silent for over ${lostAfterMs} ms`;
     const { signal } = this.#over;

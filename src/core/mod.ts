@@ -114,10 +114,12 @@ export { xxh3Of16 } from "./xxh3.ts";
 export { libraryVersion } from "./version.ts";
 export {
   checkArgument,
+  type Filled,
   option,
   type OptionKind,
   type OptionTable,
   readOptions,
   requireOption,
   unknownName,
+  withDefaults,
 } from "./options.ts";

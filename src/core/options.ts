@@ -1,8 +1,12 @@
 import { describeValue, typeName } from "./describe_value.ts";
 import { isInstanceId } from "./ids.ts";
 
-/** Type and range of an option. */
-export interface OptionKind {
+/**
+ * Type, range and default of an option.
+ *
+ * @typeParam Default The type of its default; `undefined` where it has none.
+ */
+export interface OptionKind<Default = undefined> {
   /** The rule, as the end of the sentence "NAME must be …". */
   readonly rule: string;
   /** Whether a value has the right type. */
@@ -12,23 +16,39 @@ export interface OptionKind {
   /** Converts a valid value; undefined when it stays as it is. */
   readonly read: ((value: unknown) => unknown) | undefined;
   /** The table of nested options, for an object of options. */
-  readonly table: Readonly<Record<string, OptionKind>> | undefined;
+  readonly table: Table | undefined;
   /** Whether `null` is an ordinary value. Otherwise it means that the option is not given. */
   readonly nullable: boolean;
   /** Whether a value may be a secret, which errors must not quote. */
   readonly secret: boolean;
+  /** What the option is where it is not given. */
+  readonly fallback: Default;
+  /** The same kind for an option with a default. */
+  or<const Value>(fallback: Value): OptionKind<Value>;
 }
 
-/** A table of options: each name with its kind. */
-export type OptionTable<Options extends object> = { readonly [Name in keyof Options]-?: OptionKind };
+/** A table of options: each name with its kind, and its default where it has one. */
+export type OptionTable<Options extends object> = {
+  readonly [Name in keyof Options]-?: OptionKind<Options[Name] | undefined>;
+};
+
+/** Options with the defaults of their table. */
+export type Filled<Options extends object, Kinds extends OptionTable<Options>> = {
+  readonly [Name in keyof Options]-?: undefined extends Kinds[Name]["fallback"] ? Options[Name]
+    : NonNullable<Options[Name]>;
+};
 
 /** The optional parts of a kind. */
-type Details = Partial<Omit<OptionKind, "rule" | "fits">>;
+type Details = Partial<Omit<OptionKind, "rule" | "fits" | "fallback" | "or">>;
 
 // One object shape for all kinds keeps reading fast.
 function kind(rule: string, fits: (value: unknown) => boolean, details: Details = {}): OptionKind {
   const { inRange, read, table, nullable = false, secret = false } = details;
-  return Object.freeze({ rule, fits, inRange, read, table, nullable, secret });
+  return Object.freeze({ rule, fits, inRange, read, table, nullable, secret, fallback: undefined, or });
+}
+
+function or<Value>(this: OptionKind<unknown>, fallback: Value): OptionKind<Value> {
+  return Object.freeze({ ...this, fallback });
 }
 
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
@@ -117,7 +137,7 @@ export const option = {
   methods,
   /** An object of options, by its table. */
   options: <Options extends object>(table: OptionTable<Options>): OptionKind =>
-    kind("an object", isRecord, { table: table as Readonly<Record<string, OptionKind>> }),
+    kind("an object", isRecord, { table: table as Table }),
   /** One of some texts, or an object of options. */
   oneOfOrOptions: <Options extends object>(
     words: readonly string[],
@@ -126,7 +146,7 @@ export const option = {
     kind(
       `${alternatives(words)} or an object with ${Object.keys(table).join(", ")}`,
       (value) => isRecord(value) || words.includes(value as string),
-      { table: table as Readonly<Record<string, OptionKind>> },
+      { table: table as Table },
     ),
 };
 
@@ -155,13 +175,26 @@ const none = Object.freeze({});
  */
 export function readOptions<Options extends object>(
   options: Options | null | undefined,
-  table: OptionTable<Options>,
+  table: NoInfer<OptionTable<Options>>,
   cannot: string,
   whom?: string,
 ): Options {
   if (options === undefined || options === null) return none as Options;
   if (isRecord(options)) return read(options as Given, table as Table, cannot, whom, "") as Options;
   throw new TypeError(`${begin(cannot, whom)}: options must be an object, got ${typeName(options)}`);
+}
+
+/** Options that were checked, with the defaults of their table. */
+export function withDefaults<Options extends object, Kinds extends OptionTable<Options>>(
+  options: Options,
+  table: Kinds,
+): Filled<Options, Kinds> {
+  const filled: Record<string, unknown> = {};
+  for (const name in table) {
+    const value = (options as Given)[name];
+    filled[name] = value === undefined ? table[name].fallback : value;
+  }
+  return filled as Filled<Options, Kinds>;
 }
 
 /**
@@ -172,7 +205,7 @@ export function readOptions<Options extends object>(
 export function requireOption<Options extends object, Name extends keyof Options & string>(
   options: Options,
   name: Name,
-  table: OptionTable<Options>,
+  table: NoInfer<OptionTable<Options>>,
   cannot: string,
 ): NonNullable<Options[Name]> {
   const value = options[name];
@@ -186,7 +219,7 @@ export function requireOption<Options extends object, Name extends keyof Options
  * @throws {TypeError} If it has the wrong type.
  * @throws {RangeError} If it is out of its range.
  */
-export function checkArgument(name: string, value: unknown, kind: OptionKind, cannot: string): void {
+export function checkArgument(name: string, value: unknown, kind: OptionKind<unknown>, cannot: string): void {
   if (!kind.fits(value)) throw wrong(TypeError, name, value, kind, cannot);
   if (kind.inRange !== undefined && !kind.inRange(value)) throw wrong(RangeError, name, value, kind, cannot);
 }
@@ -214,7 +247,7 @@ export function unknownName(
   return new TypeError(`${cannot}: there is no ${what} "${path}${name}"${hint} (there are ${all})`);
 }
 
-type Table = Readonly<Record<string, OptionKind | undefined>>;
+type Table = Readonly<Record<string, OptionKind<unknown> | undefined>>;
 type Given = Readonly<Record<string, unknown>>;
 
 /** @param path Prefix of the names of nested options. */
@@ -252,7 +285,7 @@ function read(options: Given, table: Table, cannot: string, whom: string | undef
 
 function meant(
   value: unknown,
-  kind: OptionKind,
+  kind: OptionKind<unknown>,
   cannot: string,
   whom: string | undefined,
   path: string,
@@ -271,7 +304,7 @@ function wrong(
   Failure: ErrorConstructor,
   name: string,
   value: unknown,
-  { rule, table, secret }: OptionKind,
+  { rule, table, secret }: OptionKind<unknown>,
   cannot: string,
 ): Error {
   // A text in place of an object may be a secret that belongs in it.

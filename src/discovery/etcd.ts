@@ -26,6 +26,7 @@ import {
   readOptions,
   requireOption,
   systemClock,
+  withDefaults,
   type WorkerId,
   workerIdOf,
 } from "../core/mod.ts";
@@ -83,28 +84,20 @@ const tlsTable: OptionTable<EtcdTls> = {
   serverName: option.text,
 };
 
-const optionTable: OptionTable<EtcdDiscoveryOptions> = {
+const optionTable = {
   endpoints: option.kind(
     "an array of strings, all of them http:// or https:// URLs",
     (value) =>
       Array.isArray(value) && value.length > 0 && value.every((one) => /^https?:\/\/[^/]/.test(String(one))),
-  ),
-  cluster: option.text,
+  ).or(["http://127.0.0.1:2379"]),
+  cluster: option.text.or("default"),
   auth: option.options(authTable),
   tls: option.options(tlsTable),
-  ttlMs: option.interval,
-  timeoutMs: option.duration,
+  ttlMs: option.interval.or(30_000),
+  timeoutMs: option.duration.or(5_000),
   logger: option.logger,
-  clock: option.clock,
-};
-
-/** The defaults of {@link EtcdDiscoveryOptions}. */
-const etcdDiscoveryDefaults = Object.freeze({
-  endpoints: Object.freeze(["http://127.0.0.1:2379"]),
-  cluster: "default",
-  ttlMs: 30_000,
-  timeoutMs: 5_000,
-});
+  clock: option.clock.or(systemClock),
+} satisfies OptionTable<EtcdDiscoveryOptions>;
 
 /** Discovery through etcd. */
 export class EtcdDiscovery implements PeerDiscovery, ServiceDiscovery {
@@ -122,25 +115,21 @@ export class EtcdDiscovery implements PeerDiscovery, ServiceDiscovery {
    * @throws {TypeError} If an endpoint is not an `http://` or `https://` URL.
    */
   constructor(given?: EtcdDiscoveryOptions) {
-    const options = readOptions(given, optionTable, "Cannot make an EtcdDiscovery");
-    const d = etcdDiscoveryDefaults;
-    const { auth, endpoints = d.endpoints } = options;
-    if (auth !== undefined) {
+    const options = withDefaults(
+      readOptions(given, optionTable, "Cannot make an EtcdDiscovery"),
+      optionTable,
+    );
+    const { auth = null, endpoints, tls = {}, cluster, timeoutMs, ttlMs, clock } = options;
+    if (auth !== null) {
       for (const name of ["username", "password"] as const) {
         requireOption(auth, name, authTable, "Cannot make an EtcdDiscovery with this auth");
       }
     }
-    const clock = this.#clock = options.clock ?? systemClock;
+    this.#clock = clock;
     const logger = this.#logger = guardLogger(options.logger);
-    this.#root = `/velo/${checkServiceName(options.cluster ?? d.cluster, "a cluster")}`;
-    const gateway = this.#gateway = new EtcdGateway({
-      endpoints,
-      auth: auth ?? null,
-      tls: options.tls ?? {},
-      timeoutMs: options.timeoutMs ?? d.timeoutMs,
-      clock,
-    });
-    this.#lease = new EtcdLease({ gateway, ttlMs: options.ttlMs ?? d.ttlMs, clock, logger });
+    this.#root = `/velo/${checkServiceName(cluster, "a cluster")}`;
+    const gateway = this.#gateway = new EtcdGateway({ endpoints, auth, tls, timeoutMs, clock });
+    this.#lease = new EtcdLease({ gateway, ttlMs, clock, logger });
   }
 
   async discoverByInstanceId(id: InstanceId, options?: LookupOptions): Promise<PeerInfo | null> {

@@ -10,6 +10,7 @@ import {
   readOptions,
   requireOption,
   systemClock,
+  withDefaults,
   type WorkerId,
   workerIdOf,
   ZeromeshError,
@@ -57,17 +58,14 @@ export interface FileDiscoveryOptions {
   clock?: Clock | undefined;
 }
 
-const optionTable: OptionTable<FileDiscoveryOptions> = {
+const optionTable = {
   path: option.text,
   servicesPath: option.text,
-  pollMs: option.interval,
-  lockTimeoutMs: option.duration,
+  pollMs: option.interval.or(2_000),
+  lockTimeoutMs: option.duration.or(10_000),
   logger: option.logger,
-  clock: option.clock,
-};
-
-/** The numeric defaults of {@link FileDiscoveryOptions}. */
-export const fileDiscoveryDefaults = Object.freeze({ pollMs: 2_000, lockTimeoutMs: 10_000 });
+  clock: option.clock.or(systemClock),
+} satisfies OptionTable<FileDiscoveryOptions>;
 
 /**
  * Discovery through two files that Rust Velo processes can share. Changes of zeromesh processes never get lost, and an
@@ -100,11 +98,11 @@ export class FileDiscovery implements PeerDiscovery, ServiceDiscovery {
   constructor(given: FileDiscoveryOptions) {
     const options = readOptions(given, optionTable, "Cannot make a FileDiscovery");
     const path = requireOption(options, "path", optionTable, "Cannot make a FileDiscovery");
-    const clock = this.#clock = options.clock ?? systemClock;
+    const { clock, pollMs, lockTimeoutMs, servicesPath = path.replace(/(\.[^./]*)?$/, ".services$1") } =
+      withDefaults(options, optionTable);
+    this.#clock = clock;
     this.#logger = guardLogger(options.logger);
-    this.#pollMs = options.pollMs ?? fileDiscoveryDefaults.pollMs;
-    const lockTimeoutMs = options.lockTimeoutMs ?? fileDiscoveryDefaults.lockTimeoutMs;
-    const servicesPath = options.servicesPath ?? path.replace(/(\.[^./]*)?$/, ".services$1");
+    this.#pollMs = pollMs;
     this.#peers = new SharedFile(path, { empty: emptyFiles.peers, lockTimeoutMs, clock });
     this.#services = new SharedFile(servicesPath, { empty: emptyFiles.services, lockTimeoutMs, clock });
   }

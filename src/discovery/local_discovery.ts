@@ -1,12 +1,14 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import {
   type Clock,
+  type Filled,
   type InstanceId,
   isInstanceId,
   option,
   type OptionTable,
   readOptions,
   systemClock,
+  withDefaults,
   type WorkerId,
   workerIdOf,
 } from "../core/mod.ts";
@@ -39,15 +41,12 @@ export interface LocalDiscoveryOptions {
   clock?: Clock | undefined;
 }
 
-/** Defaults of {@link LocalDiscoveryOptions}. */
-export const localDiscoveryDefaults = Object.freeze({ mesh: "default", sweepMs: 1_000 });
-
-const optionTable: OptionTable<LocalDiscoveryOptions> = {
-  mesh: option.text,
+const optionTable = {
+  mesh: option.text.or("default"),
   directory: option.text,
-  sweepMs: option.interval,
-  clock: option.clock,
-};
+  sweepMs: option.interval.or(1_000),
+  clock: option.clock.or(systemClock),
+} satisfies OptionTable<LocalDiscoveryOptions>;
 
 /**
  * Discovery for one user's instances on one host, through a folder that only this user can access. It needs no server
@@ -67,10 +66,7 @@ const optionTable: OptionTable<LocalDiscoveryOptions> = {
  * ```
  */
 export class LocalDiscovery implements PeerDiscovery, ServiceDiscovery {
-  readonly #mesh: string;
-  readonly #given: string | undefined;
-  readonly #sweepMs: number;
-  readonly #clock: Clock;
+  readonly #options: Filled<LocalDiscoveryOptions, typeof optionTable>;
   #opened: Promise<FileLocks> | undefined;
   #directory = "";
 
@@ -82,10 +78,8 @@ export class LocalDiscovery implements PeerDiscovery, ServiceDiscovery {
    */
   constructor(given?: LocalDiscoveryOptions) {
     const options = readOptions(given, optionTable, "Cannot make a LocalDiscovery");
-    this.#mesh = checkServiceName(options.mesh ?? localDiscoveryDefaults.mesh, "a mesh");
-    this.#given = options.directory;
-    this.#sweepMs = options.sweepMs ?? localDiscoveryDefaults.sweepMs;
-    this.#clock = options.clock ?? systemClock;
+    this.#options = withDefaults(options, optionTable);
+    checkServiceName(this.#options.mesh, "a mesh");
   }
 
   async discoverByInstanceId(id: InstanceId, options?: LookupOptions): Promise<PeerInfo | null> {
@@ -148,8 +142,8 @@ export class LocalDiscovery implements PeerDiscovery, ServiceDiscovery {
         watch.replace(known);
       };
       using _notices = new DirectoryWatcher(`${this.#directory}/services/${service}`, {
-        clock: this.#clock,
-        pollMs: this.#sweepMs,
+        clock: this.#options.clock,
+        pollMs: this.#options.sweepMs,
         concerns: isInstanceId,
         look,
       });
@@ -176,9 +170,10 @@ export class LocalDiscovery implements PeerDiscovery, ServiceDiscovery {
   /** Creates the folders at first use. */
   #open(): Promise<FileLocks> {
     this.#opened ??= (async () => {
-      const base = this.#given ?? defaultMeshDirectory();
-      if (this.#given === undefined) ensureOwnDirectory(base);
-      this.#directory = `${base}/${this.#mesh}`;
+      const { directory, mesh } = this.#options;
+      const base = directory ?? defaultMeshDirectory();
+      if (directory === undefined) ensureOwnDirectory(base);
+      this.#directory = `${base}/${mesh}`;
       ensureOwnDirectory(this.#directory);
       for (const name of ["peers", "services"]) {
         mkdirSync(`${this.#directory}/${name}`, { recursive: true, mode: 0o700 });

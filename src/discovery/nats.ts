@@ -29,6 +29,7 @@ import {
   readOptions,
   requireOption,
   systemClock,
+  withDefaults,
   type WorkerId,
   workerIdOf,
 } from "../core/mod.ts";
@@ -83,27 +84,19 @@ const tlsTable: OptionTable<NonNullable<NatsDiscoveryOptions["tls"]>> = {
   key: option.secret,
 };
 
-const optionTable: OptionTable<NatsDiscoveryOptions> = {
+const optionTable = {
   servers: option.kind(
     "an array of strings, at least one",
     (value) => Array.isArray(value) && value.length > 0 && option.texts.fits(value),
-  ),
-  cluster: option.text,
-  timeoutMs: option.duration,
-  ttlMs: option.whole(1, 2 ** 31 - 1),
+  ).or(["nats://127.0.0.1:4222"]),
+  cluster: option.text.or("default"),
+  timeoutMs: option.duration.or(5_000),
+  ttlMs: option.whole(1, 2 ** 31 - 1).or(15_000),
   auth: option.options(authTable),
   tls: option.options(tlsTable),
   logger: option.logger,
-  clock: option.clock,
-};
-
-/** The defaults of {@link NatsDiscoveryOptions}. */
-const natsDiscoveryDefaults = Object.freeze({
-  servers: Object.freeze(["nats://127.0.0.1:4222"]),
-  cluster: "default",
-  timeoutMs: 5_000,
-  ttlMs: 15_000,
-});
+  clock: option.clock.or(systemClock),
+} satisfies OptionTable<NatsDiscoveryOptions>;
 
 const empty = new Uint8Array(new ArrayBuffer(0));
 
@@ -129,20 +122,18 @@ export class NatsDiscovery implements PeerDiscovery, ServiceDiscovery {
    * @throws {TypeError} If the cluster's name cannot be part of a subject.
    */
   constructor(given?: NatsDiscoveryOptions) {
-    const options = readOptions(given, optionTable, "Cannot make a NatsDiscovery");
-    const d = natsDiscoveryDefaults;
-    const cluster = checkServiceName(options.cluster ?? d.cluster, "a cluster");
-    this.#subjects = `${cluster}.velo.discover`;
-    const timeoutMs = this.#timeoutMs = options.timeoutMs ?? d.timeoutMs;
-    const clock = this.#clock = options.clock ?? systemClock;
+    const options = withDefaults(readOptions(given, optionTable, "Cannot make a NatsDiscovery"), optionTable);
+    const { servers, cluster, auth, tls, ttlMs, timeoutMs, clock } = options;
+    this.#subjects = `${checkServiceName(cluster, "a cluster")}.velo.discover`;
+    this.#timeoutMs = timeoutMs;
+    this.#clock = clock;
     const logger = guardLogger(options.logger);
-    const { servers = d.servers, auth, tls, ttlMs = d.ttlMs } = options;
     if (auth !== undefined && !("token" in auth)) {
       for (const name of ["username", "password"] as const) {
         requireOption(auth, name, authTable, "Cannot make a NatsDiscovery with this auth");
       }
     }
-    const link = this.#link = new NatsLink({ servers: [...servers], timeoutMs, auth, tls, clock, logger });
+    const link = this.#link = new NatsLink({ servers, timeoutMs, auth, tls, clock, logger });
     this.#services = new NatsServices({ link, cluster, timeoutMs, ttlMs, clock });
   }
 

@@ -1,4 +1,4 @@
-import { option, type OptionKind, type OptionTable } from "../core/mod.ts";
+import { option, type OptionKind, type OptionTable, withDefaults } from "../core/mod.ts";
 
 /** Limits of an event manager. */
 export interface EventOptions {
@@ -35,37 +35,20 @@ export interface EventOptions {
  */
 export type ResolvedEventOptions = { readonly [K in keyof EventOptions]-?: number };
 
-/**
- * The defaults of {@link EventOptions}.
- *
- * @ignore
- */
-export const eventDefaults: ResolvedEventOptions = Object.freeze({
-  maxEvents: 1_048_576,
-  maxHistory: 16_384,
-  maxCompleted: 16_384,
-  maxSubscriptions: 1_048_576,
-  maxSubscribers: 1_048_576,
-  maxValueBytes: 4_096,
-  maxBarriers: 1_024,
-  ownerGraceMs: 3_500,
-  maxGeneration: 0xffff_ffff,
-});
-
 const size = option.whole(1, 0xffff_ffff);
 
 /** The options of events. */
-export const eventOptionTable: OptionTable<EventOptions> = {
-  maxEvents: option.whole(1, 0x7fff_ffff),
-  maxHistory: size,
-  maxCompleted: size,
-  maxSubscriptions: size,
-  maxSubscribers: size,
-  maxValueBytes: size,
-  maxBarriers: size,
-  ownerGraceMs: option.duration,
-  maxGeneration: size,
-};
+export const eventOptionTable = {
+  maxEvents: option.whole(1, 0x7fff_ffff).or(1_048_576),
+  maxHistory: size.or(16_384),
+  maxCompleted: size.or(16_384),
+  maxSubscriptions: size.or(1_048_576),
+  maxSubscribers: size.or(1_048_576),
+  maxValueBytes: size.or(4_096),
+  maxBarriers: size.or(1_024),
+  ownerGraceMs: option.duration.or(3_500),
+  maxGeneration: size.or(0xffff_ffff),
+} satisfies OptionTable<EventOptions>;
 
 /**
  * The option `events` of a messenger.
@@ -82,7 +65,5 @@ export function eventsOption(): OptionKind {
  * @ignore
  */
 export function resolveEventOptions(options: EventOptions = {}): ResolvedEventOptions {
-  const resolved: Record<string, number> = { ...eventDefaults };
-  for (const [name, value] of Object.entries(options)) if (value !== undefined) resolved[name] = value;
-  return Object.freeze(resolved) as ResolvedEventOptions;
+  return withDefaults(options, eventOptionTable);
 }

@@ -34,7 +34,11 @@ export interface SendToExecutorOptions extends ClientCallOptions {
 }
 
 const serveOptionTable: OptionTable<ServeExecutorOptions> = { name: option.text };
-const sendOptionTable: OptionTable<SendToExecutorOptions> = { ...clientOptionTable, name: option.text };
+const sendOptionTable: OptionTable<SendToExecutorOptions> = {
+  ...clientOptionTable,
+  to: option.value,
+  name: option.text,
+};
 
 /** A registry of handlers: a `Messenger`. */
 export interface Registers {

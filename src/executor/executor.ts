@@ -1,17 +1,15 @@
 import {
   AsyncQueue,
-  type Clock,
   type Ending,
   EndOf,
   errorText,
+  type Filled,
   Guard,
   type Logger,
   observeStats,
   onAbort,
   readOptions,
-  type Semaphore,
-  semaphore,
-  systemClock,
+  withDefaults,
   ZeromeshError,
 } from "../core/mod.ts";
 import { executorMetrics } from "./executor_metrics.ts";
@@ -26,15 +24,12 @@ import { failed, type ResponseNotification, succeeded } from "./notification.ts"
 import {
   type ExecutorCloseOptions,
   executorCloseOptionTable,
-  executorDefaults,
   type ExecutorOptions,
   executorOptionTable,
   type ExecutorStats,
   type SendOptions,
   sendOptionTable,
 } from "./options.ts";
-
-const senderOf = ({ sender }: Job): string | null => sender;
 
 interface Job {
   readonly message: ActiveMessage;
@@ -66,11 +61,8 @@ interface Job {
  * ```
  */
 export class ActiveMessageExecutor implements AsyncDisposable {
-  readonly #permits: Semaphore;
-  readonly #maxUnread: number;
-  readonly #handlerTimeoutMs: number;
+  readonly #options: Filled<ExecutorOptions, typeof executorOptionTable>;
   readonly #logger: Logger;
-  readonly #clock: Clock;
   readonly #metrics: Disposable;
   #listening: Disposable | null = null;
   readonly #handlers = new Map<string, ActiveMessageHandler>();
@@ -95,24 +87,20 @@ export class ActiveMessageExecutor implements AsyncDisposable {
    * @throws {RangeError} If a limit is below 1, or a time is negative.
    */
   constructor(given?: ExecutorOptions) {
-    const options = readOptions(given, executorOptionTable, "Cannot make an executor");
-    const d = executorDefaults;
-    this.#permits = semaphore(options.concurrency ?? d.concurrency);
-    const limit = options.maxQueued ?? d.maxQueued;
-    const overflow = options.overflow ?? d.overflow;
+    const read = readOptions(given, executorOptionTable, "Cannot make an executor");
+    const { maxQueued: limit, overflow, meter, signal } = this.#options = withDefaults(
+      read,
+      executorOptionTable,
+    );
     this.#queue = new AsyncQueue({
       limit,
       overflow,
-      senderOf,
+      senderOf: ({ sender }) => sender,
       refusal: (job, why) => this.#refusal(job, why),
     });
-    this.#maxUnread = options.maxUnreadResponses ?? d.maxUnreadResponses;
-    this.#handlerTimeoutMs = options.handlerTimeoutMs ?? d.handlerTimeoutMs;
-    const guard = new Guard(options.logger);
+    const guard = new Guard(read.logger);
     this.#logger = guard.logger;
-    this.#clock = options.clock ?? systemClock;
-    this.#metrics = observeStats(options.meter, guard, executorMetrics, () => this.stats());
-    const { signal } = options;
+    this.#metrics = observeStats(meter, guard, executorMetrics, () => this.stats());
     this.#listening = onAbort(signal, () => {
       void this.#close({}, `the signal aborted: ${errorText(signal?.reason)}`);
     });
@@ -226,10 +214,11 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   }
 
   #close(
-    { timeoutMs = executorDefaults.closeTimeoutMs, drain = false }: ExecutorCloseOptions,
+    options: ExecutorCloseOptions,
     reason: string,
   ): Promise<void> {
     if (this.#closing !== null) return this.#closing;
+    const { timeoutMs, drain } = withDefaults(options, executorCloseOptionTable);
     this.#draining = drain;
     let late = 0;
     this.#closing = this.#finish(timeoutMs, (count) => late = count);
@@ -245,7 +234,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
     if (!this.#draining) this.#dropQueue();
     this.#idle = Promise.withResolvers();
     if (this.#isIdle()) this.#idle.resolve();
-    const cancel = this.#clock.after(timeoutMs, () => {
+    const cancel = this.#options.clock.after(timeoutMs, () => {
       this.#dropQueue();
       tellLate(this.#running.size);
       const message = `The executor was closed and waited ${timeoutMs} ms`;
@@ -294,9 +283,10 @@ export class ActiveMessageExecutor implements AsyncDisposable {
 
   /** Starts queued messages as far as possible. */
   #pump(): void {
-    while (this.#queue.size > 0 && this.#permits.available > 0) {
+    const { concurrency, maxUnreadResponses } = this.#options;
+    while (this.#queue.size > 0 && this.#running.size < concurrency) {
       // Each running handler will add one notification.
-      if (this.#closing === null && this.#responses.size + this.#running.size >= this.#maxUnread) return;
+      if (this.#closing === null && this.#responses.size + this.#running.size >= maxUnreadResponses) return;
       this.#begin(this.#queue.take()!);
     }
   }
@@ -306,14 +296,12 @@ export class ActiveMessageExecutor implements AsyncDisposable {
     const handler = this.#handlers.get(messageType);
     const controller = new AbortController();
     this.#running.add(controller);
-    this.#permits.take();
     let over = false;
     const end = (error: unknown): void => {
       if (over) return;
       over = true;
       cancel();
       this.#running.delete(controller);
-      this.#permits.release();
       if (error === undefined) this.#succeeded++;
       else this.#failed++;
       this.#notify(job, error);
@@ -326,8 +314,9 @@ export class ActiveMessageExecutor implements AsyncDisposable {
       this.#abandoned++;
       end(controller.signal.reason);
     });
-    const cancel = this.#clock.after(this.#handlerTimeoutMs, () => {
-      const waited = `The handler of "${messageType}" was not done within ${this.#handlerTimeoutMs} ms`;
+    const { clock, handlerTimeoutMs } = this.#options;
+    const cancel = clock.after(handlerTimeoutMs, () => {
+      const waited = `The handler of "${messageType}" was not done within ${handlerTimeoutMs} ms`;
       controller.abort(new ZeromeshError("TIMEOUT", waited, { handler: messageType, ran: "maybe" }));
     });
     // In a microtask: `send` does not run handlers itself.

@@ -1,4 +1,12 @@
-import { type Clock, type Logger, type Meter, option, type OptionTable, type Overflow } from "../core/mod.ts";
+import {
+  type Clock,
+  type Logger,
+  type Meter,
+  option,
+  type OptionTable,
+  type Overflow,
+  systemClock,
+} from "../core/mod.ts";
 
 /** Options of `ActiveMessageExecutor`. */
 export interface ExecutorOptions {
@@ -66,34 +74,24 @@ export interface ExecutorStats {
   readonly unreadResponses: number;
 }
 
-/** The defaults of {@link ExecutorOptions}. */
-export const executorDefaults = {
-  concurrency: 4,
-  maxQueued: 65_536,
-  overflow: "wait",
-  maxUnreadResponses: 65_536,
-  handlerTimeoutMs: 30_000,
-  closeTimeoutMs: 5_000,
-} as const;
-
 /** The options of an executor. */
-export const executorOptionTable: OptionTable<ExecutorOptions> = {
-  concurrency: option.whole(1, 2 ** 31),
-  maxQueued: option.whole(1, 2 ** 31),
-  overflow: option.oneOf("wait", "fail"),
-  maxUnreadResponses: option.whole(1, 2 ** 31),
-  handlerTimeoutMs: option.duration,
+export const executorOptionTable = {
+  concurrency: option.whole(1, 2 ** 31).or(4),
+  maxQueued: option.whole(1, 2 ** 31).or(65_536),
+  overflow: option.oneOf("wait", "fail").or("wait"),
+  maxUnreadResponses: option.whole(1, 2 ** 31).or(65_536),
+  handlerTimeoutMs: option.duration.or(30_000),
   logger: option.logger,
   meter: option.meter,
-  clock: option.clock,
+  clock: option.clock.or(systemClock),
   signal: option.signal,
-};
+} satisfies OptionTable<ExecutorOptions>;
 
 /** The options of closing an executor. */
-export const executorCloseOptionTable: OptionTable<ExecutorCloseOptions> = {
-  timeoutMs: option.timeout,
-  drain: option.flag,
-};
+export const executorCloseOptionTable = {
+  timeoutMs: option.timeout.or(5_000),
+  drain: option.flag.or(false),
+} satisfies OptionTable<ExecutorCloseOptions>;
 
 /** The options of sending a message to an executor. */
 export const sendOptionTable: OptionTable<SendOptions> = {

@@ -29,7 +29,7 @@ import { allSessions, flushAll, sayGoodbye } from "./farewell.ts";
 import { KeepAlive } from "./keep_alive.ts";
 import { InboundRouter } from "./handlers/inbound_router.ts";
 import { Observation } from "./observe/observation.ts";
-import { messengerDefaults, type ResolvedOptions } from "./options.ts";
+import type { ResolvedOptions } from "./option_table.ts";
 import { CallTable, type PendingCall } from "./calls/pending.ts";
 import type { PeerLookup } from "./discovery_port.ts";
 import { type Peer, Session } from "./peers/peer.ts";
@@ -293,7 +293,7 @@ export class MessengerCore {
   }
 
   /** Gate, drain, teardown. The second call returns the first promise. */
-  close(timeoutMs: number = messengerDefaults.closeTimeoutMs): Promise<void> {
+  close(timeoutMs: number): Promise<void> {
     this.#closePromise ??= this.#close(timeoutMs);
     return this.#closePromise;
   }

@@ -15,7 +15,12 @@ export {
   type TypedPayload,
   type UnaryMethod,
 } from "./calls/caller.ts";
-export { resolveRetry, type RetryOptions, retryOptionTable, retryPauses } from "./calls/retry_options.ts";
+export {
+  type ResolvedRetry,
+  type RetryOptions,
+  retryOptionTable,
+  retryPauses,
+} from "./calls/retry_options.ts";
 export {
   broadcast,
   type BroadcastFailure,
@@ -96,15 +101,9 @@ export {
 } from "./handlers/handler_context.ts";
 export { type PartOfCall, spentMs, spentOf } from "./calls/spent.ts";
 export type { CurveOptions } from "./curve_options.ts";
-export { coreOptionTable } from "./option_table.ts";
+export { coreOptionTable, type ResolvedOptions, resolveOptions } from "./option_table.ts";
 export type { HostResolver } from "../transport/mod.ts";
-export {
-  messengerDefaults,
-  type MessengerOptions,
-  type ResolvedOptions,
-  resolveOptions,
-  type SendOverflow,
-} from "./options.ts";
+export { type MessengerOptions, type SendOverflow } from "./options.ts";
 export { heartbeatBoundMs } from "./peers/peer_finder.ts";
 export { type PeerDirectory, type PeerLookup, type Standing } from "./discovery_port.ts";
 export { type PeerEntry, peerInfoOfEntry, type PeerLocation } from "./peers/peer_entry.ts";

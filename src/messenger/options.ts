@@ -1,18 +1,8 @@
-import {
-  type Clock,
-  Guard,
-  GuardedMeter,
-  type InstanceId,
-  instanceId,
-  type Logger,
-  type Meter,
-  type Overflow,
-  systemClock,
-} from "../core/mod.ts";
-import { type ResolvedRetry, resolveRetry, type RetryOptions } from "./calls/retry_options.ts";
-import { type CurveIdentity, type HostResolver, systemAddresses } from "../transport/mod.ts";
-import { allFeatures, type Feature } from "../wire/mod.ts";
-import { type CurveOptions, resolveCurve } from "./curve_options.ts";
+import type { Clock, Logger, Meter, Overflow } from "../core/mod.ts";
+import type { RetryOptions } from "./calls/retry_options.ts";
+import type { HostResolver } from "../transport/mod.ts";
+import type { Feature } from "../wire/mod.ts";
+import type { CurveOptions } from "./curve_options.ts";
 import type { Authorize } from "./handlers/authorize.ts";
 import type { Tracing } from "./observe/tracing.ts";
 
@@ -175,114 +165,4 @@ export interface MessengerOptions {
   clock?: Clock | undefined;
   /** How to wait for sockets; `"auto"` probes what the runtime can do. @default {"auto"} */
   waiter?: "auto" | "loop" | "worker" | undefined;
-}
-
-/** The options that have a number or a word as their default. */
-export type Presets = {
-  readonly [Name in keyof typeof messengerDefaults & keyof MessengerOptions]: NonNullable<
-    MessengerOptions[Name]
-  >;
-};
-
-/** Options with every default filled in. */
-export interface ResolvedOptions extends Presets {
-  readonly endpoints: readonly string[];
-  readonly advertise: string | undefined;
-  readonly ipc: boolean;
-  readonly resolveHost: HostResolver;
-  readonly curve: CurveIdentity | null;
-  readonly authorize: Authorize | null;
-  readonly forgetAfterMs: number;
-  readonly name: string | undefined;
-  readonly instanceId: InstanceId | null;
-  readonly library: string | undefined;
-  readonly logger: Logger;
-  readonly guard: Guard;
-  readonly meter: GuardedMeter | null;
-  readonly tracing: Tracing | null;
-  readonly retry: ResolvedRetry | null;
-  readonly features: readonly Feature[];
-  readonly clock: Clock;
-  readonly waiter: "auto" | "loop" | "worker";
-}
-
-/** Every default of {@link MessengerOptions} that is a number or a word. */
-export const messengerDefaults = Object.freeze({
-  endpoint: "tcp://127.0.0.1:0",
-  timeoutMs: 30_000,
-  connectTimeoutMs: 5_000,
-  redialForMs: 60_000,
-  closeTimeoutMs: 5_000,
-  maxPayloadBytes: 64 * 1024 * 1024,
-  maxPendingCalls: 65_535,
-  maxQueuedMessages: 65_536,
-  maxQueuedBytes: 16 * 1024 * 1024,
-  overflow: "wait" as SendOverflow,
-  maxConnections: 16_384,
-  maxStrangerDials: 1_024,
-  maxHandlers: 65_536,
-  maxHandlerWaits: 16_384,
-  maxStagedRequests: 256,
-  maxStagedBytes: 256 * 1024 * 1024,
-  concurrency: Infinity,
-  maxInFlightMessages: 131_072,
-  maxInFlightBytes: 256 * 1024 * 1024,
-  maxPeerBytes: 32 * 1024 * 1024,
-  slowPeerMs: 30_000,
-  maxWaitingSends: 32_768,
-  maxWaitingBytes: 32 * 1024 * 1024,
-  maxCreditMessages: 65_536,
-  maxCreditBytes: 16 * 1024 * 1024,
-  highWaterMark: 1_000,
-  maxMetricLabels: 200,
-});
-
-/**
- * Fills in the defaults of options that were checked by their table.
- *
- * @throws {TypeError} If some of them contradict each other.
- */
-export function resolveOptions(options: MessengerOptions = {}): ResolvedOptions {
-  const d = messengerDefaults;
-  const { listen = true, endpoint = d.endpoint, redialForMs = d.redialForMs } = options;
-  if (!listen && options.endpoint !== undefined) {
-    throw new TypeError("Cannot create a messenger with both listen: false and an endpoint to listen on");
-  }
-  if (!listen && options.features?.["same-connection"] === false) {
-    throw new TypeError(
-      "Cannot create a messenger with listen: false and without same-connection: answers could not reach it",
-    );
-  }
-  const guard = new Guard(options.logger);
-  const clock = options.clock ?? systemClock;
-  return Object.freeze({
-    ...withDefaults(options),
-    endpoints: !listen ? [] : typeof endpoint === "string" ? [endpoint] : [...endpoint],
-    advertise: options.advertise,
-    ipc: options.ipc ?? true,
-    resolveHost: options.resolveHost ?? systemAddresses,
-    curve: options.curve === undefined ? null : resolveCurve(options.curve, guard, clock),
-    authorize: options.authorize ?? null,
-    redialForMs,
-    forgetAfterMs: options.forgetAfterMs ?? redialForMs,
-    name: options.name,
-    instanceId: options.instanceId === undefined ? null : instanceId(options.instanceId),
-    library: options.library,
-    logger: guard.logger,
-    guard,
-    meter: options.meter === undefined ? null : new GuardedMeter(options.meter, guard),
-    tracing: options.tracing ?? null,
-    retry: options.retry === undefined ? null : resolveRetry(options.retry),
-    features: allFeatures.filter((feature) => options.features?.[feature] !== false),
-    clock,
-    waiter: options.waiter ?? "auto",
-  });
-}
-
-/** Every default, or the option that is given instead. */
-function withDefaults(options: MessengerOptions): Presets {
-  const all = Object.entries(messengerDefaults);
-  return Object.fromEntries(
-    all.map(([name, preset]) => [name, options[name as keyof Presets] ?? preset]),
-  ) as never;
 }

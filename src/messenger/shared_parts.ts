@@ -4,7 +4,7 @@ import type { ResponseKind } from "../wire/mod.ts";
 import type { CallTable } from "./calls/pending.ts";
 import type { PartOfCall } from "./calls/spent.ts";
 import type { CreditCounts } from "./credit/send_credit.ts";
-import type { ResolvedOptions } from "./options.ts";
+import type { ResolvedOptions } from "./option_table.ts";
 import type { Session, Terms } from "./peers/peer.ts";
 import type { StatusFeed } from "./peers/status.ts";
 

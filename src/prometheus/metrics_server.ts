@@ -7,6 +7,7 @@ import {
   option,
   type OptionTable,
   readOptions,
+  withDefaults,
   ZeromeshError,
 } from "../core/mod.ts";
 
@@ -20,17 +21,14 @@ export interface ServeOptions {
   path?: string | undefined;
 }
 
-/** The defaults of {@link ServeOptions}. */
-export const serveDefaults = Object.freeze({ hostname: "127.0.0.1", port: 9464, path: "/metrics" });
-
-const optionTable: OptionTable<ServeOptions> = {
-  hostname: option.text,
-  port: option.whole(0, 65_535),
+const optionTable = {
+  hostname: option.text.or("127.0.0.1"),
+  port: option.whole(0, 65_535).or(9464),
   path: option.kind(
     'a string that starts with "/"',
     (value) => typeof value === "string" && value.startsWith("/"),
-  ),
-};
+  ).or("/metrics"),
+} satisfies OptionTable<ServeOptions>;
 
 /** The source of the served text. */
 export interface TextSource {
@@ -52,12 +50,8 @@ export interface MetricsServer extends AsyncDisposable {
 
 /** Serves a text over HTTP. */
 export async function serveMetrics(source: TextSource, options?: ServeOptions): Promise<MetricsServer> {
-  const d = serveDefaults;
-  const { hostname = d.hostname, port = d.port, path = d.path } = readOptions(
-    options,
-    optionTable,
-    "Cannot serve metrics",
-  );
+  const read = readOptions(options, optionTable, "Cannot serve metrics");
+  const { hostname, port, path } = withDefaults(read, optionTable);
   const server = createServer((request, response) => void answer(source, path, request, response));
   await listening(server, hostname, port);
   server.unref();

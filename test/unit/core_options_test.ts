@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { option, type OptionTable, readOptions } from "../../src/core/mod.ts";
+import { option, type OptionTable, readOptions, withDefaults } from "../../src/core/mod.ts";
 import { readKeyPair } from "../../src/mod.ts";
 
 interface Inner {
@@ -27,6 +27,27 @@ test("readOptions() returns what was given where nothing has to be changed, and 
   expect(read(given) as unknown).toBe(given);
   expect(read(undefined)).toBe(read(null));
   expect(Object.keys(read(undefined))).toEqual([]);
+});
+
+test("withDefaults() fills in what is not given, and takes over the options of the table alone", () => {
+  const defaults = {
+    timeoutMs: option.timeout.or(30),
+    name: option.text,
+    retry: option.options<Inner>({ attempts: option.whole(1, 9) }),
+    payload: option.value.or("nothing"),
+  } satisfies OptionTable<Options>;
+  const given = { timeoutMs: 0, name: undefined, payload: null, other: 7 };
+  expect(withDefaults<Options, typeof defaults>(given as Options, defaults)).toEqual({
+    timeoutMs: 0,
+    name: undefined,
+    retry: undefined,
+    payload: null,
+  });
+  const filled = withDefaults({} as Options, defaults);
+  const timeoutMs: number = filled.timeoutMs;
+  expect([timeoutMs, filled.payload]).toEqual([30, "nothing"]);
+  // The kind itself has no default: others use it as well.
+  expect(option.timeout.fallback).toBeUndefined();
 });
 
 test("readOptions() changes a copy: null is left out, an endless time is Infinity, also inside an option", () => {

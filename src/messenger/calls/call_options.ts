@@ -51,7 +51,7 @@ export function readCallOptions(
   const contract = isContract(target) ? target : null;
   if (isUsual(options, contract === null)) return options;
   const table = contract === null ? callOptionTable : typedCallOptionTable as typeof callOptionTable;
-  return readOptions(options, table, cannot, contract?.name ?? String(target));
+  return readOptions<CallOptions>(options, table, cannot, contract?.name ?? String(target));
 }
 
 /**

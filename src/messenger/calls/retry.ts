@@ -1,6 +1,6 @@
-import { ZeromeshError } from "../../core/mod.ts";
+import { withDefaults, ZeromeshError } from "../../core/mod.ts";
 import type { BaseCallOptions } from "./caller.ts";
-import { type ResolvedRetry, resolveRetry, retryPauses } from "./retry_options.ts";
+import { type ResolvedRetry, retryOptionTable, retryPauses } from "./retry_options.ts";
 import { isDestination, type RetriedDestination } from "./destination.ts";
 import { type PartOfCall, spentMs, spentOf } from "./spent.ts";
 import type { SharedParts } from "../shared_parts.ts";
@@ -34,7 +34,7 @@ export class Retries {
 
   /** When a call, whose options were checked, is sent again; null for never. */
   of({ retry }: BaseCallOptions): ResolvedRetry | null {
-    return retry === undefined ? this.#parts.retry : resolveRetry(retry);
+    return retry === undefined ? this.#parts.retry : withDefaults(retry, retryOptionTable);
   }
 
   /** Makes a call, as often as it is allowed to, within its deadline. */

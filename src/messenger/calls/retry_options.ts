@@ -1,4 +1,4 @@
-import { Backoff, option, type OptionTable } from "../../core/mod.ts";
+import { Backoff, type Filled, option, type OptionTable } from "../../core/mod.ts";
 
 /** When something that failed is sent again. */
 export interface RetryOptions {
@@ -15,31 +15,17 @@ export interface RetryOptions {
   ran?: "no" | "maybe" | undefined;
 }
 
-/** {@link RetryOptions} with everything filled in. */
-export interface ResolvedRetry {
-  readonly attempts: number;
-  readonly backoffMs: number;
-  readonly ran: "no" | "maybe";
-}
-
-const defaults: ResolvedRetry = Object.freeze({ attempts: 3, backoffMs: 100, ran: "no" });
 const longestBackoffMs = 5_000;
 
 /** All that `retry` knows. */
-export const retryOptionTable: OptionTable<RetryOptions> = {
-  attempts: option.whole(1, 2 ** 31),
-  backoffMs: option.duration,
-  ran: option.oneOf("no", "maybe"),
-};
+export const retryOptionTable = {
+  attempts: option.whole(1, 2 ** 31).or(3),
+  backoffMs: option.duration.or(100),
+  ran: option.oneOf("no", "maybe").or("no"),
+} satisfies OptionTable<RetryOptions>;
 
-/** Fills in what is missing in options that were checked. */
-export function resolveRetry({ attempts, backoffMs, ran }: RetryOptions): ResolvedRetry {
-  return {
-    attempts: attempts ?? defaults.attempts,
-    backoffMs: backoffMs ?? defaults.backoffMs,
-    ran: ran ?? defaults.ran,
-  };
-}
+/** {@link RetryOptions} with its defaults. */
+export type ResolvedRetry = Filled<RetryOptions, typeof retryOptionTable>;
 
 /** The pauses between attempts. */
 export function retryPauses({ backoffMs }: ResolvedRetry): Backoff {

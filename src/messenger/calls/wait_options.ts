@@ -32,7 +32,7 @@ export const waitOptionTable: OptionTable<WaitOptions> = {
 };
 
 /** All that `close` knows. */
-export const closeOptionTable: OptionTable<CloseOptions> = { timeoutMs: option.timeout };
+export const closeOptionTable = { timeoutMs: option.timeout.or(5_000) } satisfies OptionTable<CloseOptions>;
 
 /** All that `connect` knows. */
 export const connectOptionTable: OptionTable<ConnectOptions> = {

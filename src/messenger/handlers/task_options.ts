@@ -10,6 +10,7 @@ import {
   tokenBucket,
   type TokenBucketOptions,
   tokenBucketOptionTable,
+  withDefaults,
 } from "../../core/mod.ts";
 
 /** What happens at the limit of a queue of messages for a handler. */
@@ -54,14 +55,6 @@ export interface TaskOptions {
   onError?: ErrorPolicy | undefined;
 }
 
-/** Every default of {@link TaskOptions} and {@link OrderedDispatch} that is a number or a word. */
-export const taskDefaults = Object.freeze({
-  maxQueued: 65_536,
-  maxQueuedPerLane: 16_384,
-  idleLaneTtlMs: 60_000,
-  overflow: "fail" as QueueOverflow,
-});
-
 /** {@link TaskOptions} with every default filled in. */
 export interface ResolvedTasks {
   /** Null: in any order. */
@@ -80,12 +73,12 @@ export interface ResolvedTasks {
   readonly onError: ErrorPolicy;
 }
 
-const orderedOptionTable: OptionTable<OrderedDispatch> = {
+const orderedOptionTable = {
   ordered: option.oneOf("sender", "global"),
-  maxQueued: option.permits,
-  idleLaneTtlMs: option.duration,
-  overflow: option.oneOf("fail", "dropNewest", "dropOldest"),
-};
+  maxQueued: option.permits.or(16_384),
+  idleLaneTtlMs: option.duration.or(60_000),
+  overflow: option.oneOf("fail", "dropNewest", "dropOldest").or("fail"),
+} satisfies OptionTable<OrderedDispatch>;
 
 const isLimiter = (value: unknown): boolean => {
   const { ready, take } = (value ?? {}) as Partial<Limiter>;
@@ -93,20 +86,20 @@ const isLimiter = (value: unknown): boolean => {
 };
 
 /** All that a handler's tasks know. */
-export const taskOptionTable: OptionTable<TaskOptions> = {
-  dispatch: option.oneOfOrOptions(["spawn", "inline"], orderedOptionTable),
-  concurrency: option.permits,
+export const taskOptionTable = {
+  dispatch: option.oneOfOrOptions(["spawn", "inline"], orderedOptionTable).or("spawn"),
+  concurrency: option.permits.or(Infinity),
   rate: option.options(tokenBucketOptionTable),
   limits: option.kind(
     "an array of what semaphore(), tokenBucket() and unlimited() make",
     (value) => Array.isArray(value) && value.every(isLimiter),
   ),
-  maxQueued: option.permits,
+  maxQueued: option.permits.or(65_536),
   onError: option.kind(
     "what logOnly() and cancelAfter() make",
     (value) => typeof (value as Partial<ErrorPolicy> | null)?.failed === "function",
   ),
-};
+} satisfies OptionTable<TaskOptions>;
 
 /**
  * Fills in the defaults of options of a handler that were checked by their table.
@@ -114,9 +107,13 @@ export const taskOptionTable: OptionTable<TaskOptions> = {
  * @throws {TypeError} If an order, or a rate, is not said.
  */
 export function resolveTasks(name: string, options: TaskOptions): ResolvedTasks {
-  const { dispatch = "spawn", concurrency = Infinity, rate, onError = logOnly() } = options;
+  const { dispatch, concurrency, rate, maxQueued, onError = logOnly() } = withDefaults(
+    options,
+    taskOptionTable,
+  );
   const cannot = `Cannot make handler "${name}"`;
-  const { maxQueued, idleLaneTtlMs, overflow } = typeof dispatch === "object" ? dispatch : {};
+  const given: Partial<OrderedDispatch> = typeof dispatch === "object" ? dispatch : {};
+  const order = withDefaults(given, orderedOptionTable);
   const limits: Limiter[] = [];
   if (concurrency !== Infinity) limits.push(semaphore(concurrency));
   if (rate !== undefined) {
@@ -129,10 +126,10 @@ export function resolveTasks(name: string, options: TaskOptions): ResolvedTasks 
       ? requireOption(dispatch, "ordered", orderedOptionTable, `${cannot} with this dispatch`)
       : null,
     limits: Object.freeze([...new Set(limits)]),
-    maxQueued: options.maxQueued ?? taskDefaults.maxQueued,
-    maxQueuedPerLane: maxQueued ?? taskDefaults.maxQueuedPerLane,
-    idleLaneTtlMs: idleLaneTtlMs ?? taskDefaults.idleLaneTtlMs,
-    overflow: overflow ?? taskDefaults.overflow,
+    maxQueued,
+    maxQueuedPerLane: order.maxQueued,
+    idleLaneTtlMs: order.idleLaneTtlMs,
+    overflow: order.overflow,
     onError,
   });
 }
