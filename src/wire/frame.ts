@@ -26,9 +26,6 @@ export const MessageType = {
 /** One of the values of {@link MessageType}: an unsigned byte. */
 export type MessageType = (typeof MessageType)[keyof typeof MessageType];
 
-/** Frames of one message as a DEALER sends it; a ROUTER sees the sender's routing id before them. */
-export const framesPerMessage = 3;
-
 /**
  * The reasons for which a frame is dropped, in a fixed order for tables of counters.
  *
@@ -73,18 +70,4 @@ export type DropReason = (typeof dropReasons)[number];
 /** Whether a byte is a type that may stand alone or inside a batch (0 to 4). */
 export function isPlainMessageType(type: number): type is 0 | 1 | 2 | 3 | 4 {
   return type <= 4 && type >= 0;
-}
-
-/**
- * Checks a message before its header is decoded.
- *
- * @param frames Number of frames, without the routing id that a ROUTER adds.
- * @param typeBytes Length of the type frame in bytes.
- * @param type First byte of the type frame; ignored if that frame is empty.
- * @returns `null` when the message may be decoded further, else why it is dropped.
- */
-export function checkEnvelope(frames: number, typeBytes: number, type: number): DropReason | null {
-  if (frames !== framesPerMessage) return "frameCount";
-  if (typeBytes !== 1) return "typeLength";
-  return isPlainMessageType(type) || type === MessageType.batch ? null : "typeUnknown";
 }

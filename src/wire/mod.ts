@@ -22,14 +22,7 @@ export {
   metadataHeader,
   metadataText,
 } from "./metadata.ts";
-export {
-  checkEnvelope,
-  type DropReason,
-  dropReasons,
-  framesPerMessage,
-  isPlainMessageType,
-  MessageType,
-} from "./frame.ts";
+export { type DropReason, dropReasons, isPlainMessageType, MessageType } from "./frame.ts";
 export {
   readResponseId,
   type ResponseId,
@@ -38,8 +31,6 @@ export {
   responseIdFromUuid,
   responseIdToBigInt,
   responseIdToUuid,
-  sameResponseId,
-  workerIdOfResponse,
   writeResponseId,
 } from "./response_id.ts";
 export {
@@ -66,7 +57,7 @@ export {
   maxHeadersBytes,
   maxHeaderValueBytes,
 } from "./headers.ts";
-export { decodeTtl, encodeTtl, encodeTtlHeaders, ttlHeader, TtlHeaders, ttlOfHeaders } from "./ttl.ts";
+export { decodeTtl, encodeTtl, encodeTtlHeaders, ttlHeader, ttlOfHeaders } from "./ttl.ts";
 export {
   codeHeader,
   codeOfVeloText,
@@ -102,7 +93,6 @@ export {
   peerInfoToJson,
   publicKeyOf,
 } from "./peer_info.ts";
-export { decodeInterfaceEndpoints, type InterfaceEndpoint } from "./interfaces.ts";
 export { addressChecksum } from "./checksum.ts";
 export {
   type ControlJsonOptions,

@@ -1,5 +1,3 @@
-import type { WorkerId } from "../core/mod.ts";
-
 /**
  * A response id as the four little-endian u32 words of its 16 bytes, all unsigned.
  *
@@ -43,16 +41,6 @@ export function writeResponseId(view: DataView, at: number, id: ResponseId): num
   view.setInt32(at + 8, id.id2 | 0, true);
   view.setInt32(at + 12, id.id3 | 0, true);
   return at + responseIdBytes;
-}
-
-/** Whether two response ids are the same 16 bytes. */
-export function sameResponseId(a: ResponseId, b: ResponseId): boolean {
-  return a.id2 === b.id2 && a.id3 === b.id3 && a.id0 === b.id0 && a.id1 === b.id1;
-}
-
-/** The requester's worker id: the low 64 bits. */
-export function workerIdOfResponse(id: ResponseId): WorkerId {
-  return ((BigInt(id.id1) << 32n) | BigInt(id.id0)) as WorkerId;
 }
 
 /** The id as one unsigned 128-bit integer, as control messages in JSON carry it. */

@@ -35,7 +35,7 @@ export function decodeTtl(text: string): number | null {
  * A header map with only `_ttl`, as {@link encodeHeaders} would write it, but without objects and text: `81 a4
  * 5f74746c`, then `a0`+n and n digits.
  *
- * @returns New bytes, which {@link TtlHeaders} saves.
+ * @returns New bytes.
  * @throws {RangeError} As {@link encodeTtl}.
  */
 export function encodeTtlHeaders(ms: number): Uint8Array {
@@ -45,34 +45,6 @@ export function encodeTtlHeaders(ms: number): Uint8Array {
   bytes[6] = 0xa0 | digits.length;
   for (let i = 0; i < digits.length; i++) bytes[7 + i] = digits.charCodeAt(i);
   return bytes;
-}
-
-/**
- * {@link encodeTtlHeaders} for many calls: while the milliseconds stay the same, as with the default timeout, it
- * returns the same bytes.
- *
- * @example Usage
- * ```ts ignore
- * const ttlHeaders = new TtlHeaders();
- * encodeRequest(into, view, at, kind, id, name, ttlHeaders.encode(30_000));
- * ```
- */
-export class TtlHeaders {
-  #ms = NaN;
-  #bytes: Uint8Array = mapOfTtl;
-
-  /**
-   * The header map for this remaining time. Shared with later calls: do not write to it.
-   *
-   * @throws {RangeError} As {@link encodeTtl}.
-   */
-  encode(ms: number): Uint8Array {
-    if (ms !== this.#ms) {
-      this.#bytes = encodeTtlHeaders(ms);
-      this.#ms = ms;
-    }
-    return this.#bytes;
-  }
 }
 
 /**

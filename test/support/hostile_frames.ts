@@ -56,7 +56,6 @@ const messages: readonly Message[] = [
   { type: 0, header: bytesOf(requests[0]?.hex ?? ""), payload: utf8(ours.hello.request) },
   { type: 1, header: bytesOf(replies[0]?.hex ?? ""), payload: utf8(ours.hello.reply) },
   ...control.addresses.map(({ hex }) => ({ type: 0, header: bytesOf(hex), payload: bytesOf(hex) })),
-  ...control.interfaces.map(({ hex }) => ({ type: 2, header: bytesOf(hex), payload: bytesOf(hex) })),
   ...control.controlMessages.map(({ text }) => ({ type: 0, header: utf8(text), payload: utf8(text) })),
   ...headerMaps.map(({ hex }) => ({ type: 1, header: bytesOf(hex), payload: bytesOf(hex) })),
   ...ours.ttlMaps.map(({ hex }) => ({ type: 1, header: bytesOf(hex), payload: bytesOf(hex) })),

@@ -11,7 +11,6 @@ import {
   addressChecksum,
   decodeHello,
   decodeHelloReply,
-  decodeInterfaceEndpoints,
   decodePeerInfo,
   decodeWorkerAddress,
   encodeHello,
@@ -191,31 +190,6 @@ test("peerInfoFromJson() gives null for everything odd", () => {
     odd.push({ ...good, worker_address: bytes });
   }
   for (const value of odd) expect(peerInfoFromJson(value)).toBeNull();
-});
-
-for (const { hex, list } of velo.interfaces) {
-  test(`decodeInterfaceEndpoints() reads Velo's list of ${list[0]?.name}`, () => {
-    const bytes = bytesOf(hex);
-    expect(decodeInterfaceEndpoints(bytes)).toEqual(list);
-    for (let length = 0; length < bytes.length; length++) {
-      expect(decodeInterfaceEndpoints(bytes.slice(0, length))).toBeNull();
-    }
-  });
-}
-
-test("decodeInterfaceEndpoints() refuses ports, prefixes and text out of range", () => {
-  for (
-    const hex of [
-      "9195a16ba16bce0001000008c0",
-      "9195a16ba16b01cc81c0",
-      "9195a16ba1ff0108c0",
-      "9194a16ba16b0108",
-    ]
-  ) {
-    expect(decodeInterfaceEndpoints(bytesOf(hex))).toBeNull();
-  }
-  expect(decodeInterfaceEndpoints(utf8("tcp://127.0.0.1:5555"))).toBeNull();
-  expect(decodeInterfaceEndpoints(bytesOf("9195a16ba16b010801"))?.[0]?.numaNode).toBe(1);
 });
 
 for (const { title, text: json, value } of velo.controlMessages) {

@@ -3,7 +3,6 @@ import {
   AckHeader,
   BatchReader,
   BatchRecord,
-  checkEnvelope,
   codeOfVeloText,
   decodeAck,
   decodeCancel,
@@ -14,7 +13,6 @@ import {
   decodeHeaders,
   decodeHello,
   decodeHelloReply,
-  decodeInterfaceEndpoints,
   decodePayload,
   decodePeerInfo,
   decodeRequest,
@@ -59,7 +57,9 @@ class Receiver {
 
   receive(parts: number, typeFrame: Uint8Array, header: Uint8Array, payload: Uint8Array): void {
     const type = typeFrame[0] ?? -1;
-    let reason = checkEnvelope(parts, typeFrame.length, type);
+    // What comes before a header is looked at; the transport does that with what libzmq tells.
+    let reason: DropReason | null = parts !== 3 ? "frameCount" : typeFrame.length !== 1 ? "typeLength" : null;
+    if (reason === null && type > 4 && type !== MessageType.batch) reason = "typeUnknown";
     if (reason === null) {
       reason = type === MessageType.batch
         ? this.#batch(header, payload)
@@ -143,7 +143,6 @@ const decoders: Readonly<Record<string, (bytes: Uint8Array, view: DataView, name
     if (info !== null) endpointsOf(info);
     return info !== null;
   },
-  interfaces: (bytes) => decodeInterfaceEndpoints(bytes) !== null,
   control: (bytes) => {
     const value = parseControlJson(bytes);
     peerInfoFromJson(value);

@@ -8,7 +8,6 @@ import {
   encodeTtlHeaders,
   isSystemHeader,
   NameCache,
-  TtlHeaders,
   ttlOfHeaders,
 } from "../../src/wire/mod.ts";
 import { MsgpackCursor } from "../../src/wire/msgpack_cursor.ts";
@@ -190,17 +189,6 @@ test("encodeTtlHeaders() writes what encodeHeaders() would", () => {
     expect(hexOf(encodeHeaders({ _ttl: encodeTtl(ms) }))).toBe(hex);
     expect(ttlOf(bytesOf(hex))).toBe(ms);
   }
-});
-
-test("TtlHeaders writes the same maps, and new bytes only for another time", () => {
-  const ttlHeaders = new TtlHeaders();
-  for (const { ms, hex } of ttlMaps) expect(hexOf(ttlHeaders.encode(ms))).toBe(hex);
-  const bytes = ttlHeaders.encode(30_000);
-  expect(ttlHeaders.encode(30_000)).toBe(bytes);
-  ttlHeaders.encode(29_999);
-  expect(hexOf(bytes)).toBe("81a45f74746ca53330303030");
-  expect(() => new TtlHeaders().encode(Infinity)).toThrow(RangeError);
-  expect(hexOf(new TtlHeaders().encode(-1))).toBe("81a45f74746ca130");
 });
 
 test("ttlOfHeaders() finds the deadline among other headers and in any width", () => {

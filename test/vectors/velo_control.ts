@@ -82,18 +82,6 @@ export const peerInfoLive = {
     "112,58,47,47,49,50,55,46,48,46,48,46,49,58,53,53,53,54]}",
 };
 
-/** Interface lists of `tcp` and `tcp-stream` entries. */
-export const interfaces = [
-  {
-    hex: "91 95 a26c6f a93132372e302e302e31 cd1388 08 c0",
-    list: [{ name: "lo", address: "127.0.0.1", port: 5000, prefixBits: 8, numaNode: null }],
-  },
-  {
-    hex: "9195a465746830a93139322e302e322e32cdb23b18c0",
-    list: [{ name: "eth0", address: "192.0.2.2", port: 45627, prefixBits: 24, numaNode: null }],
-  },
-];
-
 /** The answer to `_hello` and `_list_handlers`. */
 export const handlerListText = '{"handlers":["_hello","_list_handlers","add"]}';
 
