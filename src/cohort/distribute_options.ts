@@ -1,11 +1,4 @@
-import {
-  type Filled,
-  option,
-  type OptionTable,
-  readOptions,
-  withDefaults,
-  ZeromeshError,
-} from "../core/mod.ts";
+import { option, type OptionTable, readOptions, withDefaults, ZeromeshError } from "../core/mod.ts";
 import {
   type ResolvedRetry,
   type RetryOptions,
@@ -42,8 +35,10 @@ const optionTable = {
 } satisfies OptionTable<DistributeOptions>;
 
 /** {@link DistributeOptions} with its defaults. */
-export interface ResolvedDistribution extends Filled<Omit<DistributeOptions, "retry">, typeof optionTable> {
+export interface ResolvedDistribution extends Pick<DistributeOptions, "signal" | "headers"> {
+  readonly concurrency: number;
   readonly retry: ResolvedRetry;
+  readonly timeoutMs: number;
   readonly itemTimeoutMs: number;
 }
 

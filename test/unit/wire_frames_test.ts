@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
 import { ZeromeshError } from "../../src/core/errors.ts";
-import { workerIdOf } from "../../src/core/ids.ts";
 import {
   AckHeader,
   ackSize,
@@ -12,7 +11,6 @@ import {
   encodeHeaders,
   encodeRequest,
   encodeResponse,
-  MessageType,
   NameCache,
   RequestHeader,
   requestSize,

@@ -1,4 +1,4 @@
-import { Backoff, type Filled, option, type OptionTable } from "../../core/mod.ts";
+import { Backoff, option, type OptionTable } from "../../core/mod.ts";
 
 /** When something that failed is sent again. */
 export interface RetryOptions {
@@ -25,7 +25,7 @@ export const retryOptionTable = {
 } satisfies OptionTable<RetryOptions>;
 
 /** {@link RetryOptions} with its defaults. */
-export type ResolvedRetry = Filled<RetryOptions, typeof retryOptionTable>;
+export type ResolvedRetry = { readonly [Name in keyof RetryOptions]-?: NonNullable<RetryOptions[Name]> };
 
 /** The pauses between attempts. */
 export function retryPauses({ backoffMs }: ResolvedRetry): Backoff {
