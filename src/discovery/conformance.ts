@@ -1,12 +1,29 @@
+/**
+ * The required behaviour of a discovery back end, as tests for any test runner.
+ *
+ * @example Usage
+ * ```ts ignore
+ * import { discoveryChecks } from "zeromesh/discovery/conformance";
+ *
+ * for (const check of discoveryChecks({ create: () => new MyDiscovery(), finds: { peers: true, services: true } })) {
+ *   test(check.name, check.run);
+ * }
+ * ```
+ *
+ * @module
+ */
 import {
+  hold,
   holdProcess,
   type InstanceId,
   newInstanceId,
   option,
   type OptionTable,
+  pause,
   readOptions,
   requireOption,
   systemClock,
+  withDefaults,
   workerIdOf,
 } from "../core/mod.ts";
 import { type PeerInfo, peerInfoOf } from "../messenger/mod.ts";
@@ -47,28 +64,19 @@ const findsTable: OptionTable<DiscoveryChecksOptions["finds"]> = {
   services: option.flag,
 };
 
-const optionTable: OptionTable<DiscoveryChecksOptions> = {
+const optionTable = {
   create: option.function,
   createElsewhere: option.function,
   finds: option.options(findsTable),
-  settleMs: option.duration,
-};
+  settleMs: option.duration.or(5_000),
+} satisfies OptionTable<DiscoveryChecksOptions>;
 
-/**
- * The required behaviour of a back end, as tests for any test runner.
- *
- * @example Usage
- * ```ts ignore
- * for (const check of discoveryChecks({ create: () => new MyDiscovery(), finds: { peers: true, services: true } })) {
- *   test(check.name, check.run);
- * }
- * ```
- */
+/** The required behaviour of a back end, as tests for any test runner. */
 export function discoveryChecks(given: DiscoveryChecksOptions): DiscoveryCheck[] {
   const options = readOptions(given, optionTable, "Cannot make the checks of a back end");
   requireOption(options, "create", optionTable, "Cannot make the checks of a back end");
   const { peers = false, services = false } = options.finds ?? {};
-  const settleMs = options.settleMs ?? 5_000;
+  const { settleMs } = withDefaults(options, optionTable);
   const checks: DiscoveryCheck[] = [];
   const add = (name: string, run: (scene: Scene) => Promise<void>): void => {
     checks.push({
@@ -298,14 +306,16 @@ class Scene {
   /** A watch that fails when an event does not come in time. */
   within(watch: AsyncIterableIterator<ServiceEvent>): AsyncIterator<ServiceEvent> {
     this.#ends.push(async () => await watch.return?.());
-    return { next: () => this.#inTime(watch.next(), "an event of the watch") };
+    const timeoutMs = this.#settleMs;
+    const late = (): Error => new Error(`an event of the watch did not come within ${timeoutMs} ms`);
+    return { next: () => hold(watch.next(), { clock: systemClock, timeoutMs, late }) };
   }
 
   async sees(what: string, look: () => Promise<boolean>): Promise<void> {
     const giveUpAt = systemClock.now() + this.#settleMs;
     while (!await look()) {
       expect(systemClock.now() < giveUpAt, `${what} was not seen within ${this.#settleMs} ms`);
-      await new Promise<void>((resolve) => systemClock.after(10, resolve));
+      await pause(systemClock, 10);
     }
   }
 
@@ -318,18 +328,6 @@ class Scene {
     const use = made.use?.();
     if (use !== undefined) this.#ends.unshift(async () => await use[Symbol.asyncDispose]());
     return made;
-  }
-
-  async #inTime<T>(promise: Promise<T>, what: string): Promise<T> {
-    const late = Promise.withResolvers<never>();
-    const cancel = systemClock.after(this.#settleMs, () => {
-      late.reject(new Error(`${what} did not come within ${this.#settleMs} ms`));
-    });
-    try {
-      return await Promise.race([promise, late.promise]);
-    } finally {
-      cancel();
-    }
   }
 }
 

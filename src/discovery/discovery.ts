@@ -33,7 +33,7 @@ export type StaleReason = "replaced" | "unreachable";
 /**
  * Finds addresses of instances.
  *
- * Implement it for a back end of your own; {@link discoveryChecks} tests it.
+ * Implement it for a back end of your own; `discoveryChecks` of `zeromesh/discovery/conformance` tests it.
  */
 export interface PeerDiscovery {
   /** The address of the instance with this id, or null when it is unknown. */

@@ -3,7 +3,8 @@
  *
  * Give `Messenger.create` a back end as `discovery`: it announces the instance, and finds peers that were not
  * registered. {@link LocalDiscovery} needs no server and no configuration; {@link FileDiscovery} shares a file with
- * Rust Velo processes; etcd and NATS are in `zeromesh/discovery/etcd` and `zeromesh/discovery/nats`.
+ * Rust Velo processes; etcd and NATS are in `zeromesh/discovery/etcd` and `zeromesh/discovery/nats`. The tests for a back
+ * end of your own are in `zeromesh/discovery/conformance`.
  *
  * @example Usage
  * ```ts ignore
@@ -21,7 +22,6 @@
  */
 export type { CancelTimer, Clock, InstanceId, LogFields, Logger, WorkerId } from "../core/mod.ts";
 export type { PeerInfo, PeerInfoJson } from "../messenger/mod.ts";
-export { type DiscoveryCheck, discoveryChecks, type DiscoveryChecksOptions } from "./conformance.ts";
 export {
   type Discovery,
   findsPeers,

@@ -2,12 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { test } from "../support/testing.ts";
 import { EtcdDiscovery } from "../../src/discovery/etcd.ts";
-import {
-  discoveryChecks,
-  type DiscoveryChecksOptions,
-  FileDiscovery,
-  LocalDiscovery,
-} from "../../src/discovery/mod.ts";
+import { discoveryChecks, type DiscoveryChecksOptions } from "../../src/discovery/conformance.ts";
+import { FileDiscovery, LocalDiscovery } from "../../src/discovery/mod.ts";
 import { NatsDiscovery } from "../../src/discovery/nats.ts";
 import "../support/discovery_peers.ts";
 import { leakCheck } from "../support/fixture.ts";

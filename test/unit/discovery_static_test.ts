@@ -1,5 +1,6 @@
 import { test } from "node:test";
-import { discoveryChecks, StaticDiscovery } from "../../src/discovery/mod.ts";
+import { discoveryChecks } from "../../src/discovery/conformance.ts";
+import { StaticDiscovery } from "../../src/discovery/mod.ts";
 
 let shared = new StaticDiscovery();
 const checks = discoveryChecks({

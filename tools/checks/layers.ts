@@ -58,8 +58,12 @@ export const layers: Readonly<Record<string, Layer>> = {
   },
 };
 
-/** Entry points beside a folder's `mod.ts`: each has an optional dependency of its own. */
-const sideDoors: readonly string[] = ["src/discovery/etcd.ts", "src/discovery/nats.ts"];
+/** Entry points beside a folder's `mod.ts`: each has an optional dependency of its own, or is for tests. */
+const sideDoors: readonly string[] = [
+  "src/discovery/conformance.ts",
+  "src/discovery/etcd.ts",
+  "src/discovery/nats.ts",
+];
 
 /** An import of a file. */
 export interface Import {
