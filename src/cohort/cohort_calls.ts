@@ -3,25 +3,31 @@ import {
   type CallOutput,
   type Contract,
   isContract,
+  readOptions,
   type UnaryContract,
 } from "../core/mod.ts";
 import {
   type AckOptions,
+  ackOptionTable,
   type BroadcastOptions,
+  callOptions,
+  collect,
   type CollectiveHost,
   type CollectiveOptions,
-  Collectives,
+  collectiveOptionTable,
+  nameOf,
+  payloadLate,
+  readBroadcast,
   type TypedBroadcastOptions,
 } from "./collectives.ts";
 import { type DistributeOptions, resolveDistribution } from "./distribute_options.ts";
 import { Distribution, type ItemValue, type OngoingWork } from "./distribution.ts";
 import type { Worker } from "./members.ts";
 import type { CohortResults } from "./results.ts";
+import type { Timeout } from "./timeout.ts";
 
 /** The cohort, as far as {@link CohortCalls} uses it. */
 export interface CallsHost extends CollectiveHost {
-  /** The cohort's name. */
-  readonly name: string;
   /** Running distributions. They learn of changes of the workers, and end with the cohort. */
   readonly distributions: Set<OngoingWork>;
 }
@@ -29,17 +35,22 @@ export interface CallsHost extends CollectiveHost {
 /** The leader's calls to its workers: collectives and distributions. */
 export abstract class CohortCalls<Rank extends number | null> {
   readonly #host: CallsHost;
-  readonly #collectives: Collectives<Rank>;
 
   /** Used by cohorts. */
   protected constructor(host: CallsHost) {
     this.#host = host;
-    this.#collectives = new Collectives(host);
   }
 
   /** Waits until every worker has a handler. @throws {AggregateError} If one has none by the deadline. */
-  async awaitHandlerOnAllWorkers(handler: string, options?: CollectiveOptions): Promise<void> {
-    (await this.#collectives.awaitHandler(handler, options)).values();
+  async awaitHandlerOnAllWorkers(handler: string, given?: CollectiveOptions): Promise<void> {
+    const options = readOptions(given, collectiveOptionTable, "Cannot wait for the workers'", handler);
+    const { messenger } = this.#host;
+    const results = await collect(
+      this.#host,
+      options,
+      ({ instanceId }, { wait }) => messenger.waitForHandler(instanceId, handler, wait),
+    );
+    results.values();
   }
 
   /** Fire and forget to every worker, in order of rank. The outcomes say whose queue accepted the message. */
@@ -49,8 +60,14 @@ export abstract class CohortCalls<Rank extends number | null> {
   ): Promise<CohortResults<void, Rank>>;
   /** The same, by handler name. */
   send(handler: string, options?: BroadcastOptions): Promise<CohortResults<void, Rank>>;
-  send(target: string | Contract, options?: BroadcastOptions): Promise<CohortResults<void, Rank>> {
-    return this.#collectives.send(target, options);
+  async send(target: string | Contract, given?: BroadcastOptions): Promise<CohortResults<void, Rank>> {
+    const options = readBroadcast(target, given);
+    const { messenger } = this.#host;
+    return await collect(
+      this.#host,
+      options,
+      (worker, timeout) => messenger.amSend(target as string, callOptions(worker, options, timeout)),
+    );
   }
 
   /** Sends to every worker; the outcomes say whose handler has finished, or with `ack: "handler"` has sent its ACK. */
@@ -60,11 +77,24 @@ export abstract class CohortCalls<Rank extends number | null> {
   ): Promise<CohortResults<void, Rank>>;
   /** The same, by handler name. */
   sync(handler: string, options?: BroadcastOptions & AckOptions): Promise<CohortResults<void, Rank>>;
-  sync(
+  async sync(
     target: string | Contract,
-    options?: BroadcastOptions & AckOptions,
+    given?: BroadcastOptions & AckOptions,
   ): Promise<CohortResults<void, Rank>> {
-    return this.#collectives.sync(target, options);
+    const options = readBroadcast(target, given, ackOptionTable);
+    const { messenger } = this.#host;
+    const byAck = options.ack === "handler";
+    if (byAck && options.rawPayload !== undefined) {
+      throw new TypeError(
+        'Cannot send rawPayload with ack: "handler": the id of the ACK needs a JSON payload',
+      );
+    }
+    return await collect(this.#host, options, (worker, timeout) => {
+      const call = callOptions(worker, options, timeout);
+      return byAck
+        ? messenger.sendWithAck(target, { ...call, payload: options.payload as object | undefined })
+        : messenger.amSync(target as string, call);
+    });
   }
 
   /** Calls every worker with the same input. */
@@ -74,11 +104,16 @@ export abstract class CohortCalls<Rank extends number | null> {
   ): Promise<CohortResults<CallOutput<C>, Rank>>;
   /** The same, by handler name. */
   call(target: string, options?: BroadcastOptions): Promise<CohortResults<Uint8Array, Rank>>;
-  call(
+  async call(
     target: string | UnaryContract,
-    options?: BroadcastOptions,
+    given?: BroadcastOptions,
   ): Promise<CohortResults<unknown, Rank>> {
-    return this.#collectives.call(target as string, options);
+    const options = readBroadcast(target, given);
+    return await collect<unknown, Rank>(
+      this.#host,
+      options,
+      (worker, timeout) => this.#unary(target, worker, options, timeout),
+    );
   }
 
   /** Calls every worker with its own input. Deadline and signal also apply to making the inputs. */
@@ -93,12 +128,32 @@ export abstract class CohortCalls<Rank extends number | null> {
     payloadOf: (worker: Worker<Rank>) => unknown,
     options?: CollectiveOptions,
   ): Promise<CohortResults<Uint8Array, Rank>>;
-  map(
+  async map(
     target: string | UnaryContract,
     payloadOf: (worker: Worker<Rank>) => unknown,
-    options?: CollectiveOptions,
+    given?: CollectiveOptions,
   ): Promise<CohortResults<unknown, Rank>> {
-    return this.#collectives.map(target as string, payloadOf, options);
+    const options = readOptions(given, collectiveOptionTable, "Cannot call the workers'", nameOf(target));
+    return await collect<unknown, Rank>(this.#host, options, async (worker, timeout) => {
+      const made = Promise.resolve(payloadOf(worker));
+      const payload = await timeout.hold(made, () => payloadLate(worker));
+      const raw = payload instanceof Uint8Array && typeof target === "string";
+      const sent = raw ? { rawPayload: payload } : { payload };
+      return await this.#unary(target, worker, { ...options, ...sent }, timeout);
+    });
+  }
+
+  #unary(
+    target: string | UnaryContract,
+    worker: Worker<Rank>,
+    options: BroadcastOptions,
+    timeout: Timeout,
+  ): Promise<unknown> {
+    const call = callOptions(worker, options, timeout);
+    const { messenger } = this.#host;
+    return typeof target === "string"
+      ? messenger.unary(target, call)
+      : messenger.typedUnary(target, { ...call, payload: options.payload });
   }
 
   /** Alias of {@link send}, after Dynamo's `broadcast_to_workers`. */

@@ -1,13 +1,10 @@
 import {
-  type CallInput,
-  type CallOutput,
   type Clock,
   type Contract,
   isContract,
   option,
   type OptionTable,
   readOptions,
-  type UnaryContract,
   ZeromeshError,
 } from "../core/mod.ts";
 import { peerText, type TypedCallOptions, type WaitOptions, waitOptionTable } from "../messenger/mod.ts";
@@ -57,7 +54,8 @@ export interface AckOptions {
 const isPair = (value: unknown): value is readonly number[] =>
   Array.isArray(value) && value.length === 2 && value.every(Number.isInteger);
 
-const collectiveOptionTable: OptionTable<CollectiveOptions> = {
+/** The options of a collective. */
+export const collectiveOptionTable: OptionTable<CollectiveOptions> = {
   ...waitOptionTable,
   rank: option.whole(0, 2 ** 31),
   ranks: option.kind("two integers from 0 on, the second one larger", isPair, {
@@ -77,9 +75,11 @@ const broadcastOptionTable: OptionTable<BroadcastOptions> = {
   rawPayload: option.bytes,
 };
 
-const ackOptionTable: OptionTable<AckOptions> = { ack: option.oneOf("finished", "handler") };
+/** What {@link AckOptions} may be. */
+export const ackOptionTable: OptionTable<AckOptions> = { ack: option.oneOf("finished", "handler") };
 
-function readBroadcast<Options extends BroadcastOptions>(
+/** Checks the options of a collective that sends the same to every worker. */
+export function readBroadcast<Options extends BroadcastOptions>(
   target: string | Contract,
   options: Options | undefined,
   more: object = {},
@@ -89,7 +89,8 @@ function readBroadcast<Options extends BroadcastOptions>(
   return readOptions(options, known, "Cannot call the workers'", nameOf(target));
 }
 
-function nameOf(target: string | Contract): string {
+/** The handler that is called. */
+export function nameOf(target: string | Contract): string {
   return isContract(target) ? target.name : String(target);
 }
 
@@ -105,139 +106,31 @@ export interface CollectiveHost {
   members(): readonly Member[];
 }
 
-/** Calls to many workers at once: all start together, and one deadline ends all. */
-export class Collectives<Rank extends number | null> {
-  readonly #host: CollectiveHost;
-
-  constructor(host: CollectiveHost) {
-    this.#host = host;
-  }
-
-  /** Waits until every worker has a handler. */
-  async awaitHandler(handler: string, given?: CollectiveOptions): Promise<CohortResults<void, Rank>> {
-    const options = readOptions(given, collectiveOptionTable, "Cannot wait for the workers'", handler);
-    const { messenger } = this.#host;
-    return await this.#run(
-      options,
-      (worker, timeout) => messenger.waitForHandler(worker.instanceId, handler, timeout.wait),
-    );
-  }
-
-  /** Fire and forget, sent in order. */
-  async send(target: string | Contract, given?: BroadcastOptions): Promise<CohortResults<void, Rank>> {
-    const options = readBroadcast(target, given);
-    return await this.#run(
-      options,
-      (worker, timeout) =>
-        this.#host.messenger.amSend(target as string, callOptions(worker, options, timeout)),
-    );
-  }
-
-  /** Resolves when every worker's handler has finished, or has sent its ACK. */
-  async sync(
-    target: string | Contract,
-    given?: BroadcastOptions & AckOptions,
-  ): Promise<CohortResults<void, Rank>> {
-    const options = readBroadcast(target, given, ackOptionTable);
-    const { ack = "finished", payload, rawPayload } = options;
-    if (ack === "handler") {
-      if (rawPayload !== undefined) {
-        throw new TypeError(
-          'Cannot send rawPayload with ack: "handler": the id of the ACK needs a JSON payload',
-        );
-      }
-      return await this.#run(options, (worker, timeout) =>
-        this.#host.messenger.sendWithAck(target, {
-          ...callOptions(worker, options, timeout),
-          payload: payload as object | undefined,
-        }));
+/** Calls many workers at once: all start together, and one deadline ends all. */
+export async function collect<T, Rank extends number | null>(
+  host: CollectiveHost,
+  options: CollectiveOptions,
+  one: (worker: Worker<Rank>, timeout: Timeout) => Promise<T>,
+): Promise<CohortResults<T, Rank>> {
+  const members = select(host.members(), options);
+  options.signal?.throwIfAborted();
+  const timeout = new Timeout(host.clock, options.timeoutMs ?? host.timeoutMs, options);
+  const outcomes = members.map(async (member): Promise<WorkerOutcome<T, Rank>> => {
+    const worker = member.view() as Worker<Rank>;
+    try {
+      if (member.state === "lost") throw workerLost(worker);
+      return { worker, ok: true, value: await one(worker, timeout) };
+    } catch (error) {
+      return { worker, ok: false, error: error instanceof Error ? error : new Error(String(error)) };
     }
-    return await this.#run(
-      options,
-      (worker, timeout) =>
-        this.#host.messenger.amSync(target as string, callOptions(worker, options, timeout)),
-    );
-  }
-
-  /** Resolves to every worker's answer. */
-  call<C extends UnaryContract>(
-    target: C,
-    options?: BroadcastOptions,
-  ): Promise<CohortResults<CallOutput<C>, Rank>>;
-  call(target: string, options?: BroadcastOptions): Promise<CohortResults<Uint8Array, Rank>>;
-  async call(
-    target: string | UnaryContract,
-    given?: BroadcastOptions,
-  ): Promise<CohortResults<unknown, Rank>> {
-    const options = readBroadcast(target, given);
-    return await this.#run<unknown>(
-      options,
-      (worker, timeout) => this.#unary(target, worker, options, timeout),
-    );
-  }
-
-  /** Resolves to every worker's answer to its own message. */
-  map<C extends UnaryContract>(
-    target: C,
-    payloadOf: (worker: Worker<Rank>) => CallInput<C> | Promise<CallInput<C>>,
-    options?: CollectiveOptions,
-  ): Promise<CohortResults<CallOutput<C>, Rank>>;
-  map(
-    target: string,
-    payloadOf: (worker: Worker<Rank>) => unknown,
-    options?: CollectiveOptions,
-  ): Promise<CohortResults<Uint8Array, Rank>>;
-  async map(
-    target: string | UnaryContract,
-    payloadOf: (worker: Worker<Rank>) => unknown,
-    given?: CollectiveOptions,
-  ): Promise<CohortResults<unknown, Rank>> {
-    const options = readOptions(given, collectiveOptionTable, "Cannot call the workers'", nameOf(target));
-    return await this.#run<unknown>(options, async (worker, timeout) => {
-      const made = Promise.resolve(payloadOf(worker));
-      const payload = await timeout.hold(made, () => payloadLate(worker));
-      const given = payload instanceof Uint8Array && typeof target === "string"
-        ? { rawPayload: payload }
-        : { payload };
-      return await this.#unary(target, worker, { ...options, ...given }, timeout);
-    });
-  }
-
-  #unary(
-    target: string | UnaryContract,
-    worker: Worker<Rank>,
-    options: BroadcastOptions,
-    timeout: Timeout,
-  ): Promise<unknown> {
-    const call = callOptions(worker, options, timeout);
-    const { messenger } = this.#host;
-    if (typeof target === "string") return messenger.unary(target, call);
-    return messenger.typedUnary(target, { ...call, payload: options.payload });
-  }
-
-  async #run<T>(
-    options: CollectiveOptions,
-    one: (worker: Worker<Rank>, timeout: Timeout) => Promise<T>,
-  ): Promise<CohortResults<T, Rank>> {
-    const members = select(this.#host.members(), options);
-    options.signal?.throwIfAborted();
-    const timeout = new Timeout(this.#host.clock, options.timeoutMs ?? this.#host.timeoutMs, options);
-    const outcomes = members.map(async (member): Promise<WorkerOutcome<T, Rank>> => {
-      const worker = member.view() as Worker<Rank>;
-      try {
-        if (member.state === "lost") throw workerLost(worker);
-        return { worker, ok: true, value: await one(worker, timeout) };
-      } catch (error) {
-        return { worker, ok: false, error: error instanceof Error ? error : new Error(String(error)) };
-      }
-    });
-    const results = new CohortResults(await Promise.all(outcomes));
-    options.signal?.throwIfAborted();
-    return results;
-  }
+  });
+  const results = new CohortResults(await Promise.all(outcomes));
+  options.signal?.throwIfAborted();
+  return results;
 }
 
-function callOptions(worker: Worker, options: BroadcastOptions, { wait }: Timeout) {
+/** The options of the call to one worker. */
+export function callOptions(worker: Worker, options: BroadcastOptions, { wait }: Timeout) {
   const { payload, rawPayload, headers } = options;
   return {
     to: worker.instanceId,
@@ -260,7 +153,7 @@ function select(members: readonly Member[], { rank, ranks }: Targets): readonly 
 }
 
 /** The error of a worker whose input was not made in time. */
-function payloadLate(worker: Worker): ZeromeshError {
+export function payloadLate(worker: Worker): ZeromeshError {
   const message = `There was no payload for worker ${peerText(worker)} when the time was over`;
   return new ZeromeshError("TIMEOUT", message, { peer: worker.instanceId, ran: "no" });
 }

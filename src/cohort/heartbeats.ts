@@ -1,47 +1,41 @@
-import { type Clock, errorText, type Logger } from "../core/mod.ts";
+import { errorText, type InstanceId } from "../core/mod.ts";
 import { peerText } from "../messenger/mod.ts";
 import type { Member } from "./members.ts";
-import type { CohortMessenger, ResolvedCohortOptions } from "./options.ts";
+import type { CohortMessenger } from "./options.ts";
+import type { Places } from "./places.ts";
 import type { CohortContracts } from "./protocol.ts";
 
-/** The cohort, as far as {@link Heartbeats} uses it. */
-export interface HeartbeatHost {
+/** What {@link Heartbeats} works with. */
+export interface HeartbeatParts {
   /** The leader's messenger. */
   readonly messenger: CohortMessenger;
   /** The heartbeat's contract. */
   readonly beat: CohortContracts["beat"];
-  /** Interval and timeout. */
-  readonly options: ResolvedCohortOptions;
-  /** Clock. */
-  readonly clock: Clock;
-  /** Logger. */
-  readonly logger: Logger;
-  /** The workers. */
-  members(): readonly Member[];
-  /** A worker has answered. */
-  heard(member: Member): void;
+  /** The workers, with interval and timeout. */
+  readonly places: Places;
   /** A worker that has not joined by itself reports that it shuts down. */
-  left(member: Member): void;
+  left(worker: InstanceId): void;
 }
 
 /** Heartbeats to every worker. The answer shows that the worker lives. */
 export class Heartbeats {
-  readonly #host: HeartbeatHost;
+  readonly #parts: HeartbeatParts;
   #stop: () => void = () => {};
   /** Answered heartbeats. */
   answered = 0;
   /** Unanswered heartbeats. */
   missed = 0;
 
-  constructor(host: HeartbeatHost) {
-    this.#host = host;
+  constructor(parts: HeartbeatParts) {
+    this.#parts = parts;
   }
 
   /** Starts or resumes. */
   start(): void {
-    this.#stop = this.#host.clock.after(this.#host.options.heartbeatMs, () => {
+    const { host: { clock, options }, members } = this.#parts.places;
+    this.#stop = clock.after(options.heartbeatMs, () => {
       this.start();
-      for (const member of [...this.#host.members()]) this.beat(member);
+      for (const member of [...members.ordered()]) this.beat(member);
     });
   }
 
@@ -51,7 +45,8 @@ export class Heartbeats {
 
   /** Sends a heartbeat, unless the last one is still under way. */
   beat(member: Member): void {
-    const { messenger, beat, options: { lostAfterMs }, logger } = this.#host;
+    const { messenger, beat, places } = this.#parts;
+    const { options: { lostAfterMs }, logger } = places.host;
     if (member.state === "lost" || member.asked) return;
     member.asked = true;
     const to = member.instanceId;
@@ -60,8 +55,8 @@ export class Heartbeats {
       : messenger.amSync(beat, { to, payload: {}, timeoutMs: lostAfterMs }).then(() => "ok");
     answer.then((status) => {
       this.answered++;
-      this.#host.heard(member);
-      if (status === "draining") this.#host.left(member);
+      places.heard(member);
+      if (status === "draining") this.#parts.left(to);
     }, (error) => {
       this.missed++;
       logger.debug("a worker did not answer a heartbeat", {

@@ -92,7 +92,6 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
     super({
       clock,
       messenger,
-      name: resolved.name,
       timeoutMs: resolved.timeoutMs,
       distributions,
       members: () => {
@@ -116,6 +115,7 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
         this.#completion.changed();
         this.#work();
       },
+      heard: () => this.#work(),
       end: (reason) => void this.close({ reason }),
     });
     this.#handlers = new MembershipHandlers({
@@ -133,15 +133,8 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
     this.#heartbeats = new Heartbeats({
       messenger,
       beat: this.#contracts.beat,
-      options: resolved,
-      clock,
-      logger,
-      members: () => places.members.ordered(),
-      heard: (member) => {
-        places.heard(member);
-        this.#work();
-      },
-      left: ({ instanceId }) => void this.#farewell(instanceId),
+      places,
+      left: (worker) => void this.#farewell(worker),
     });
   }
 

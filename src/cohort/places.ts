@@ -27,6 +27,8 @@ export interface PlacesHost {
   alive(): boolean;
   /** Tells waiters that the workers have changed. */
   changed(): void;
+  /** Tells items that wait for a worker that one lives. */
+  heard(): void;
   /** Ends the cohort after the loss of a worker. */
   end(reason: string): void;
 }
@@ -36,11 +38,12 @@ export class Places {
   readonly members: Members;
   readonly gathers: Gathers;
   readonly status = new Broadcast<CohortStatus>();
-  readonly #host: PlacesHost;
+  /** The cohort. */
+  readonly host: PlacesHost;
   readonly #present: LeaseTable<Member>;
 
   constructor(host: PlacesHost) {
-    this.#host = host;
+    this.host = host;
     this.#present = new LeaseTable({ clock: host.clock, expired: (member) => this.#lose(member) });
     this.members = new Members(host.options, host.nameOf);
     this.gathers = new Gathers(() =>
@@ -50,7 +53,7 @@ export class Places {
 
   /** Gives a worker a place; its own if it has one. @throws {ZeromeshError} See {@link Members.join}. */
   admit(id: InstanceId, rank: number | null, plain = false): Member {
-    const { member, how, predecessor } = this.members.join(id, rank, plain ? null : this.#host.clock.now());
+    const { member, how, predecessor } = this.members.join(id, rank, plain ? null : this.host.clock.now());
     if (!plain) this.heard(member);
     (predecessor ?? member).stopWaiting?.();
     const worker = member.view();
@@ -64,7 +67,7 @@ export class Places {
 
   /** An instance registers without joining. Returns whether it has a place, perhaps from before. */
   registered(id: InstanceId): boolean {
-    if (!this.#host.alive()) return false;
+    if (!this.host.alive()) return false;
     const known = this.members.get(id);
     try {
       const member = known?.state === "up" ? known : this.admit(id, null, true);
@@ -72,8 +75,8 @@ export class Places {
       return true;
     } catch (error) {
       const reason = errorText(error);
-      const worker = peerText({ instanceId: id, name: this.#host.nameOf(id) });
-      this.#host.logger.info("a worker registered and got no place", { worker, reason });
+      const worker = peerText({ instanceId: id, name: this.host.nameOf(id) });
+      this.host.logger.info("a worker registered and got no place", { worker, reason });
     }
     return false;
   }
@@ -93,25 +96,26 @@ export class Places {
 
   /** A worker was heard of. One that never was is awaited. */
   heard(member: Member): void {
-    const { clock, options: { lostAfterMs, heartbeatMs } } = this.#host;
+    const { clock, options: { lostAfterMs, heartbeatMs } } = this.host;
     member.heardAt = clock.now();
     // The answer to the last heartbeat within that time may come until the next one.
     this.#present.renew(member, lostAfterMs + heartbeatMs);
+    this.host.heard();
   }
 
   /** Handles a worker that was silent for too long. */
   #lose(member: Member): void {
-    const { options: { failurePolicy }, logger } = this.#host;
+    const { options: { failurePolicy }, logger } = this.host;
     const { rank } = member;
     const worker = peerText(member);
     logger.warn("a worker of the cohort was lost", { worker, rank });
     member.state = "lost";
     if (failurePolicy === "continue") return this.#drop(member, "lost");
     this.status.publish({ type: "lost", worker: member.view() });
-    this.#host.changed();
-    const end = (why: string): void => this.#host.end(`worker ${worker} was lost${why}`);
+    this.host.changed();
+    const end = (why: string): void => this.host.end(`worker ${worker} was lost${why}`);
     if (failurePolicy === "endAll") return end("");
-    member.stopWaiting = this.#host.clock.after(
+    member.stopWaiting = this.host.clock.after(
       failurePolicy.replaceWithinMs,
       () => end(` and not replaced within ${failurePolicy.replaceWithinMs} ms`),
     );
@@ -139,6 +143,6 @@ export class Places {
     if (this.members.complete && this.members.count > 0) {
       this.status.publish({ type: "complete", workers: this.members.count });
     }
-    this.#host.changed();
+    this.host.changed();
   }
 }

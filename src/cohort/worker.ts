@@ -14,7 +14,7 @@ import {
   ZeromeshError,
 } from "../core/mod.ts";
 import { amHandler, portOf, type WaitOptions, waitOptionTable } from "../messenger/mod.ts";
-import { Entry } from "./entry.ts";
+import { enterCohort } from "./entry.ts";
 import { registerHandlers } from "./register_handlers.ts";
 import {
   clockOf,
@@ -66,7 +66,6 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #handlers: Disposable[] = [];
-  readonly #entry: Entry;
   readonly #over = new AbortController();
   readonly #ended = Promise.withResolvers<string>();
   /** The lease of the leader. */
@@ -90,8 +89,6 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     this.#options = options;
     this.#contracts = cohortContracts(options.name);
     this.#logger = guardLogger(options.logger);
-    const { leader, serverKey } = options;
-    this.#entry = new Entry(messenger, this.#contracts.join, { leader, serverKey }, this.#clock);
   }
 
   /** Use {@link joinCohort}. */
@@ -264,7 +261,9 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   }
 
   async #enter(rank: number | null, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    this.#joined = await this.#entry.enter({ rank, timeoutMs, signal });
+    const { leader, serverKey } = this.#options;
+    const attempt = { leader, serverKey, clock: this.#clock, contract: this.#contracts.join };
+    this.#joined = await enterCohort(this.#messenger, { ...attempt, rank, timeoutMs, signal });
     this.#heard();
     this.#severed = false;
   }

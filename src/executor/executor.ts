@@ -73,7 +73,6 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   #idle: PromiseWithResolvers<void> | null = null;
   readonly #end = new EndOf();
   #closing: Promise<void> | null = null;
-  #draining = false;
   #succeeded = 0;
   #failed = 0;
   #dropped = 0;
@@ -163,13 +162,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
    * @throws {ZeromeshError} `CLOSED` after {@link close}; `QUEUE_FULL` with `overflow: "fail"`.
    */
   send(message: ActiveMessage, options?: SendOptions): Promise<void> {
-    try {
-      checkMessage(message);
-      const { signal, sender } = readOptions(options, sendOptionTable, "Cannot send", message.messageType);
-      return this.#enqueue({ message, tell: null, sender: sender ?? null }, signal);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.#accept(message, null, options);
   }
 
   /**
@@ -179,10 +172,8 @@ export class ActiveMessageExecutor implements AsyncDisposable {
    * @throws {ZeromeshError} As {@link send}.
    */
   async execute(message: ActiveMessage, options?: SendOptions): Promise<ResponseNotification | null> {
-    checkMessage(message);
-    const { signal, sender } = readOptions(options, sendOptionTable, "Cannot send", message.messageType);
     const { promise, resolve } = Promise.withResolvers<ResponseNotification | null>();
-    await this.#enqueue({ message, tell: resolve, sender: sender ?? null }, signal);
+    await this.#accept(message, resolve, options);
     return await promise;
   }
 
@@ -219,9 +210,8 @@ export class ActiveMessageExecutor implements AsyncDisposable {
   ): Promise<void> {
     if (this.#closing !== null) return this.#closing;
     const { timeoutMs, drain } = withDefaults(options, executorCloseOptionTable);
-    this.#draining = drain;
     let late = 0;
-    this.#closing = this.#finish(timeoutMs, (count) => late = count);
+    this.#closing = this.#finish(drain, timeoutMs, (count) => late = count);
     return this.#end.follow(this.#closing, () =>
       late === 0 ? reason : new ZeromeshError(
         "TIMEOUT",
@@ -229,9 +219,9 @@ export class ActiveMessageExecutor implements AsyncDisposable {
       ));
   }
 
-  async #finish(timeoutMs: number, tellLate: (count: number) => void): Promise<void> {
+  async #finish(drain: boolean, timeoutMs: number, tellLate: (count: number) => void): Promise<void> {
     this.#queue.end();
-    if (!this.#draining) this.#dropQueue();
+    if (!drain) this.#dropQueue();
     this.#idle = Promise.withResolvers();
     if (this.#isIdle()) this.#idle.resolve();
     const cancel = this.#options.clock.after(timeoutMs, () => {
@@ -260,10 +250,12 @@ export class ActiveMessageExecutor implements AsyncDisposable {
     }
   }
 
-  #enqueue(job: Job, signal: AbortSignal | undefined): Promise<void> {
-    const placed = this.#queue.put(job, signal);
+  async #accept(message: ActiveMessage, tell: Job["tell"], options: SendOptions | undefined): Promise<void> {
+    checkMessage(message);
+    const read = readOptions(options, sendOptionTable, "Cannot send", message.messageType);
+    const placed = this.#queue.put({ message, tell, sender: read.sender ?? null }, read.signal);
     this.#pump();
-    return placed;
+    await placed;
   }
 
   #refusal({ message: { messageType } }: Job, why: "full" | "ended"): ZeromeshError {

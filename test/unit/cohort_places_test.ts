@@ -14,6 +14,7 @@ function places(failurePolicy: "endAll" | "continue" | { readonly replaceWithinM
     nameOf: () => null,
     alive: () => true,
     changed: () => {},
+    heard: () => {},
     end: (reason) => ends.push(reason),
   });
   const advance = async (ms: number): Promise<void> => {
