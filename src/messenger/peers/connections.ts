@@ -1,4 +1,4 @@
-import { errorText, type InstanceId, isInstanceId, ZeromeshError } from "../../core/mod.ts";
+import { errorText, hold, type InstanceId, isInstanceId, ZeromeshError } from "../../core/mod.ts";
 import { closedByUs, type Link, type LinkLoss } from "../../transport/mod.ts";
 import { type HelloReply, type PeerInfo, peerInfoOf, publicKeyOf } from "../../wire/mod.ts";
 import { Connector } from "./connector.ts";
@@ -156,12 +156,8 @@ export class Connections {
 
   /** Shares an attempt that may go on for longer than this caller wants to wait. */
   #joined(peer: Peer, attempt: Promise<Session>, timeoutMs: number, limit: Limit): Promise<Session> {
-    return new Promise((resolve, reject) => {
-      const cancel = this.#parts.clock.after(timeoutMs, () => {
-        reject(unreachable(peer.endpoints.join(" or "), timeoutMs, limit, undefined));
-      });
-      attempt.then(resolve, reject).finally(cancel);
-    });
+    const late = () => unreachable(peer.endpoints.join(" or "), timeoutMs, limit, undefined);
+    return hold(attempt, { clock: this.#parts.clock, timeoutMs, late });
   }
 
   /** A connection ended: whatever waited on it ends too. */

@@ -1,4 +1,4 @@
-import { type Clock, describeValue, type Guard, isThenable } from "../../core/mod.ts";
+import { type Clock, describeValue, type Guard, hold, isThenable } from "../../core/mod.ts";
 import type { KeyCheck } from "../../transport/mod.ts";
 
 // libzmq ends a handshake that takes three seconds.
@@ -16,25 +16,12 @@ export function keyCheck(allow: (publicKey: string) => unknown, guard: Guard, cl
     if (typeof answer === "boolean") return answer;
     return refuse(new TypeError(`it must answer true or false, not ${describeValue(answer)}`));
   };
+  const late = (): Error => new Error(`its promise did not settle within ${longestMs} ms`);
   const later = (answer: PromiseLike<unknown>): Promise<boolean> => {
     undecided++;
-    return new Promise<boolean>((resolve) => {
-      const end = (admitted: boolean): void => {
-        if (cancel === null) return;
-        cancel();
-        cancel = null;
-        undecided--;
-        resolve(admitted);
-      };
-      let cancel: (() => void) | null = clock.after(longestMs, () => {
-        end(refuse(new Error(`its promise did not settle within ${longestMs} ms`)));
-      });
-      Promise.resolve(answer).then((value) => {
-        if (cancel !== null) end(decide(value));
-      }, (error) => {
-        if (cancel !== null) end(refuse(error));
-      });
-    });
+    return hold(answer, { clock, timeoutMs: longestMs, late }).then(decide, refuse).finally(() =>
+      undecided--
+    );
   };
   return (publicKey) => {
     try {
