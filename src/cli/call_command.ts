@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { commonHelp, noMore, parse } from "./arguments.ts";
-import { type Command, CommandFailed, UsageError, withMessenger } from "./command.ts";
-import { connectAll, connectionHelp, connectionOptions, openFor, peerOf } from "./connection.ts";
+import { type Command, CommandFailed, UsageError } from "./command.ts";
+import { connectionHelp, connectionOptions, peerOf, withPeer } from "./connection.ts";
 import type { CommandIo } from "./output.ts";
 import { readStdin } from "./stdin.ts";
 
@@ -42,10 +42,7 @@ Exit status: 0 done, 1 the call failed, 2 wrong usage, 130 interrupted.`,
     if (values.sync === true && values.send === true) throw new UsageError("give either --sync or --send");
     if (values.raw === true && values.json === true) throw new UsageError("give either --raw or --json");
     const rawPayload = await payloadOf(payload, values.raw === true, io.signal);
-    const { messenger, timeoutMs } = await openFor(peer, values);
-    await withMessenger(messenger, async () => {
-      const wait = { timeoutMs, signal: io.signal };
-      await connectAll(messenger, values, wait);
+    await withPeer(peer, values, io.signal, async (messenger, wait) => {
       const to = await peerOf(messenger, peer, values, wait);
       const options = { to, rawPayload, ...wait };
       if (values.send === true) {

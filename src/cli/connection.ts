@@ -3,7 +3,7 @@ import { type Discovery, FileDiscovery, findsPeers, LocalDiscovery } from "../di
 import { type InstanceId, isInstanceId } from "../core/mod.ts";
 import { Messenger, readKeyPair, service, type ServiceTarget } from "../mod.ts";
 import { commonOptions, numberOf } from "./arguments.ts";
-import { UsageError } from "./command.ts";
+import { UsageError, withMessenger } from "./command.ts";
 
 /** Options of commands that connect to instances. */
 export const connectionOptions = {
@@ -86,9 +86,20 @@ function checkServerKey({ keys, "server-key": serverKey }: ConnectionValues): vo
   }
 }
 
-/** A messenger for a command about one peer: an endpoint needs no discovery. */
-export async function openFor(peer: string, values: ConnectionValues): ReturnType<typeof openMessenger> {
-  return await openMessenger(isEndpoint(peer) ? { ...values, connect: values.connect ?? [] } : values);
+/** Runs a command about one peer, connected as its options say. An endpoint needs no discovery. */
+export async function withPeer(
+  peer: string,
+  values: ConnectionValues,
+  signal: AbortSignal,
+  run: (messenger: Messenger, wait: Wait) => Promise<void>,
+): Promise<void> {
+  const given = isEndpoint(peer) ? { ...values, connect: values.connect ?? [] } : values;
+  const { messenger, timeoutMs } = await openMessenger(given);
+  await withMessenger(messenger, async () => {
+    const wait = { timeoutMs, signal };
+    await Promise.all((values.connect ?? []).map((endpoint) => dial(messenger, endpoint, values, wait)));
+    await run(messenger, wait);
+  });
 }
 
 /** The peer in an argument: an instance id, an endpoint, or `service:NAME`. */
@@ -119,12 +130,7 @@ export async function instanceOf(
   throw new UsageError("PEER must be one instance, not a service");
 }
 
-/** Dials the endpoints of `--connect`. */
-export async function connectAll(messenger: Messenger, values: ConnectionValues, wait: Wait): Promise<void> {
-  await Promise.all((values.connect ?? []).map((endpoint) => dial(messenger, endpoint, values, wait)));
-}
-
-/** Dials one endpoint, with the server's key if keys are used. */
+/** Dials one endpoint, with the key of the instance there where keys are used. */
 export async function dial(
   messenger: Messenger,
   endpoint: string,

@@ -1,7 +1,7 @@
 import type { HandlerDescription, JsonSchemaValue } from "../mod.ts";
 import { commonHelp, noMore, parse } from "./arguments.ts";
-import { type Command, UsageError, withMessenger } from "./command.ts";
-import { connectAll, connectionHelp, connectionOptions, instanceOf, openFor } from "./connection.ts";
+import { type Command, UsageError } from "./command.ts";
+import { connectionHelp, connectionOptions, instanceOf, withPeer } from "./connection.ts";
 import { type CommandIo, oneLine } from "./output.ts";
 
 /** `zeromesh handlers`. */
@@ -28,10 +28,7 @@ Exit status: 0 done, 1 the instance did not answer, 2 wrong usage, 130 interrupt
     const [peer, ...more] = positionals;
     if (peer === undefined) throw new UsageError("PEER is missing");
     noMore(more);
-    const { messenger, timeoutMs } = await openFor(peer, values);
-    await withMessenger(messenger, async () => {
-      const wait = { timeoutMs, signal: io.signal };
-      await connectAll(messenger, values, wait);
+    await withPeer(peer, values, io.signal, async (messenger, wait) => {
       const to = await instanceOf(messenger, peer, values, wait);
       const all = await messenger.listHandlers(to, { ...wait, schemas: true });
       const shown = all.filter(({ name }) => values.all === true || !name.startsWith("_"))

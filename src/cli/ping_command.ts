@@ -1,15 +1,8 @@
 import type { InstanceId } from "../core/mod.ts";
 import type { Messenger } from "../mod.ts";
 import { commonHelp, noMore, numberOf, parse } from "./arguments.ts";
-import { type Command, CommandFailed, pause, UsageError, withMessenger } from "./command.ts";
-import {
-  connectAll,
-  connectionHelp,
-  connectionOptions,
-  instanceOf,
-  openFor,
-  type Wait,
-} from "./connection.ts";
+import { type Command, CommandFailed, pause, UsageError } from "./command.ts";
+import { connectionHelp, connectionOptions, instanceOf, type Wait, withPeer } from "./connection.ts";
 import { type FailureJson, failureJson, failureLine } from "./failure.ts";
 import type { CommandIo } from "./output.ts";
 import { formatMs, microseconds } from "./table.ts";
@@ -51,10 +44,7 @@ Exit status: 0 every request was answered, 1 one was not, 2 wrong usage, 130 int
     const count = numberOf("count", values.count, 4);
     const intervalMs = numberOf("interval", values.interval, 1_000);
     const json = values.json === true;
-    const { messenger, timeoutMs } = await openFor(peer, values);
-    await withMessenger(messenger, async () => {
-      const wait = { timeoutMs, signal: io.signal };
-      await connectAll(messenger, values, wait);
+    await withPeer(peer, values, io.signal, async (messenger, wait) => {
       const to = await instanceOf(messenger, peer, values, wait);
       // The round trip does not include connecting.
       await messenger.availableHandlers(to, wait);
