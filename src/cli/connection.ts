@@ -130,7 +130,7 @@ export async function instanceOf(
   throw new UsageError("PEER must be one instance, not a service");
 }
 
-/** Dials one endpoint, with the key of the instance there where keys are used. */
+/** Dials one endpoint, with the server's key if keys are used. */
 export async function dial(
   messenger: Messenger,
   endpoint: string,

@@ -3,12 +3,12 @@
  *
  * @module
  */
-export { AsyncQueue, type AsyncQueueOptions } from "./async_queue.ts";
-export { AsyncSource, type AsyncSourceOptions } from "./async_source.ts";
-export { Backoff, type BackoffOptions } from "./backoff.ts";
-export { Broadcast, type DroppedEntries, type SubscribeOptions, subscribeOptionTable } from "./broadcast.ts";
+export { AsyncQueue } from "./async_queue.ts";
+export { AsyncSource } from "./async_source.ts";
+export { Backoff } from "./backoff.ts";
+export { Broadcast, type DroppedEntries, type SubscribeOptions } from "./broadcast.ts";
 export { type CancelTimer, type Clock, holdProcess, systemClock } from "./clock.ts";
-export { Condition, type ConditionWait } from "./condition.ts";
+export { Condition } from "./condition.ts";
 export {
   type AmContract,
   type CallInput,
@@ -48,7 +48,7 @@ export {
   type ZeromeshErrorOptions,
 } from "./errors.ts";
 export { type Ending, EndOf } from "./ending.ts";
-export { describeValue, typeName } from "./describe_value.ts";
+export { describeValue } from "./describe_value.ts";
 export { type Faults, Guard, guardLogger, type Hook, hooks, isThenable, readable } from "./guard.ts";
 export { guardLimiter } from "./guarded_limiter.ts";
 export { GuardedMeter } from "./guarded_meter.ts";
@@ -87,15 +87,13 @@ export {
   type ReadMetric,
   type Recorder,
 } from "./meter.ts";
-export { type MetricSample, MetricSum } from "./metric_sum.ts";
+export { MetricSum } from "./metric_sum.ts";
 export { numbersOf, observeStats, type StatMetric } from "./stat_metrics.ts";
 export { TimeSlice } from "./time_slice.ts";
 export {
   type AnySchema,
   describeIssues,
-  isSchema,
   issuePath,
-  type SchemaFailure,
   type SchemaInput,
   type SchemaIssue,
   schemaOption,
@@ -108,8 +106,8 @@ export {
 export { shape } from "./shape.ts";
 export { TurnClock, type TurnTask } from "./turn_clock.ts";
 export type { Overflow } from "./overflow.ts";
-export { type AttemptOptions, type RepeatOptions, retry, supervise } from "./retry.ts";
-export { hold, type HoldOptions, onAbort, pause } from "./wait.ts";
+export { retry, supervise } from "./retry.ts";
+export { hold, onAbort, pause } from "./wait.ts";
 export { xxh3Of16 } from "./xxh3.ts";
 export { libraryVersion } from "./version.ts";
 export {

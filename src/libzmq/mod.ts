@@ -3,14 +3,7 @@
  *
  * @module
  */
-export {
-  Context,
-  type ContextLease,
-  type ContextOptions,
-  leaseContext,
-  type OpenResources,
-  openResources,
-} from "./context.ts";
+export { Context, type ContextLease, type ContextOptions, leaseContext, openResources } from "./context.ts";
 export {
   type CurveKeyPair,
   curveKeyPair,
@@ -20,14 +13,13 @@ export {
   requireKeyPair,
 } from "./curve.ts";
 export { type MemoryReturn } from "./memory_return.ts";
-export { type MonitorHub, type MonitorListener, type StopMonitor } from "./monitor.ts";
 export { type LingeringConnections } from "./lingering_connections.ts";
 export { onProgramEnd } from "./program_end.ts";
 export { Reactor } from "./reactor.ts";
 export { type ReactorStats } from "./reactor_options.ts";
-export { Registration, type Source } from "./source.ts";
+export { type Source } from "./source.ts";
 export { Socket, type SocketOptionName, type SocketOptionValue, type SocketTypeName } from "./socket.ts";
-export { type KeyCheck, ZapHandler } from "./zap.ts";
+export { type KeyCheck } from "./zap.ts";
 export {
   type Backend,
   Errno,
@@ -41,5 +33,4 @@ export {
   type Region,
   SendFlag,
   type TcpConnections,
-  zmqError,
 } from "../../ffi/mod.ts";

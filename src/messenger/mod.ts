@@ -55,7 +55,7 @@ export {
 } from "./handlers/served.ts";
 export { PeerQuestions, portOf } from "./builtins/peer_questions.ts";
 export { type AnnounceToOptions } from "./builtins/register_service.ts";
-export { Observation, observeLabel } from "./observe/observation.ts";
+export { observeLabel } from "./observe/observation.ts";
 export {
   type IncomingMessage,
   type IncomingTrace,
@@ -73,8 +73,8 @@ export {
   type WaitOptions,
   waitOptionTable,
 } from "./calls/wait_options.ts";
-export { callOptionTable, clientOptionTable, typedCallOptionTable } from "./calls/call_options.ts";
-export { type CoreParts, type CoreTransport, type Lifecycle, MessengerCore } from "./core.ts";
+export { clientOptionTable } from "./calls/call_options.ts";
+export { MessengerCore } from "./core.ts";
 export { type MessengerStats } from "./stats.ts";
 export { type StagedStats } from "./velo/staged.ts";
 export { type DispatchStats } from "./handlers/dispatch_stats.ts";
@@ -104,7 +104,6 @@ export type { CurveOptions } from "./curve_options.ts";
 export { coreOptionTable, type ResolvedOptions, resolveOptions } from "./option_table.ts";
 export type { HostResolver } from "../transport/mod.ts";
 export { type MessengerOptions, type SendOverflow } from "./options.ts";
-export { heartbeatBoundMs } from "./peers/peer_finder.ts";
 export { type PeerDirectory, type PeerLookup, type Standing } from "./discovery_port.ts";
 export { type PeerEntry, peerInfoOfEntry, type PeerLocation } from "./peers/peer_entry.ts";
 export { type Peer, peerText, type PeerView, type Session } from "./peers/peer.ts";
@@ -115,13 +114,7 @@ export { type CallStats } from "./calls/call_stats.ts";
 export { type CreditStats } from "./credit/send_credit.ts";
 export { type Failure } from "./handlers/replies.ts";
 export { type SystemHandlerOptions } from "./handlers/registry.ts";
-export {
-  type PeerWatcher,
-  type SystemMessage,
-  type SystemPort,
-  type SystemSender,
-  type SystemWait,
-} from "./system_port.ts";
+export { type SystemMessage, type SystemPort, type SystemSender } from "./system_port.ts";
 export {
   type Closed,
   type Draining,

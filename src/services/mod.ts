@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { ServiceAnnouncement, type ServiceAnnouncementParts } from "./service_announcement.ts";
-export { ServiceCalls, type ServiceCallsParts } from "./service_calls.ts";
-export { ServiceDirectory, type ServiceDirectoryParts, type ServiceStats } from "./service_directory.ts";
+export { ServiceAnnouncement } from "./service_announcement.ts";
+export { ServiceCalls } from "./service_calls.ts";
+export { ServiceDirectory, type ServiceStats } from "./service_directory.ts";
 export { type Balance, service, type ServiceOptions, type ServiceTarget } from "./service_target.ts";

@@ -5,12 +5,12 @@
  */
 export { Batcher } from "./batcher.ts";
 export { type Drop, DropCounters } from "./drops.ts";
-export { type Endpoint, formatEndpoint, isLoopback, parseEndpoint } from "./endpoint.ts";
+export { formatEndpoint, isLoopback, parseEndpoint } from "./endpoint.ts";
 export { type HostResolver, systemAddresses } from "./host_names.ts";
 export { copyBytes, InboundMessage, smallFrameBytes } from "./inbound.ts";
-export { closedByUs, Link, type LinkShared, type LinkState, SendOutcome } from "./link.ts";
+export { closedByUs, Link, type LinkShared, SendOutcome } from "./link.ts";
 export { RefusalLog } from "./refusal_log.ts";
 export type { CurveIdentity } from "./security.ts";
-export type { DialOptions, LinkLoss, Transport, TransportHandler, TransportStats } from "./transport.ts";
-export { ZmqTransport, type ZmqTransportOptions, type ZmqTransportParts } from "./zmq_transport.ts";
+export type { LinkLoss, Transport, TransportHandler, TransportStats } from "./transport.ts";
+export { ZmqTransport } from "./zmq_transport.ts";
 export { isCurveKey, type KeyCheck } from "../libzmq/mod.ts";

@@ -22,66 +22,40 @@ export {
   metadataHeader,
   metadataText,
 } from "./metadata.ts";
-export { type DropReason, dropReasons, isPlainMessageType, MessageType } from "./frame.ts";
+export { type DropReason, dropReasons, MessageType } from "./frame.ts";
 export {
-  readResponseId,
   type ResponseId,
-  responseIdBytes,
   responseIdFromBigInt,
   responseIdFromUuid,
   responseIdToBigInt,
   responseIdToUuid,
-  writeResponseId,
 } from "./response_id.ts";
 export {
   decodeRequest,
   encodeRequest,
-  type HandlerNameOptions,
   isSystemName,
-  maxNameBytes,
   RequestHeader,
-  requestSchemaVersion,
   requestSize,
   ResponseKind,
   validateHandlerName,
   withCredit,
   withoutAnswer,
 } from "./request.ts";
-export { maxCachedNameBytes, NameCache, nameCacheDefaults, type NameCacheOptions } from "./names.ts";
+export { NameCache } from "./names.ts";
 export { decodeResponse, encodeResponse, ResponseHeader, responseSize } from "./response.ts";
 export { AckHeader, ackSize, decodeAck, encodeAck } from "./ack.ts";
-export {
-  decodeHeaders,
-  encodeHeaders,
-  isSystemHeader,
-  maxHeadersBytes,
-  maxHeaderValueBytes,
-} from "./headers.ts";
+export { decodeHeaders, encodeHeaders, isSystemHeader, maxHeaderValueBytes } from "./headers.ts";
 export { decodeTtl, encodeTtl, encodeTtlHeaders, ttlHeader, ttlOfHeaders } from "./ttl.ts";
 export {
-  codeHeader,
   codeOfVeloText,
-  dataHeader,
   encodingHeader,
   errorFromHeaders,
   errorHeaders,
   forbiddenPrefix,
-  ranByCode,
-  ranHeader,
   type RemoteErrorFacts,
   veloText,
-  type VeloTextContext,
-  type VeloTextMeaning,
-  type VeloTexts,
 } from "./errors.ts";
-export {
-  type AddressFault,
-  decodeWorkerAddress,
-  encodeWorkerAddress,
-  maxAddressBytes,
-  maxAddressEntries,
-  type WorkerAddress,
-} from "./address.ts";
+export { decodeWorkerAddress, encodeWorkerAddress } from "./address.ts";
 export {
   decodePeerInfo,
   encodePeerInfo,
@@ -94,13 +68,7 @@ export {
   publicKeyOf,
 } from "./peer_info.ts";
 export { addressChecksum } from "./checksum.ts";
-export {
-  type ControlJsonOptions,
-  maxControlJsonBytes,
-  maxControlJsonDepth,
-  parseControlJson,
-  stringifyControlJson,
-} from "./control_json.ts";
+export { parseControlJson, stringifyControlJson } from "./control_json.ts";
 export {
   allFeatures,
   decodeHello,
@@ -110,18 +78,14 @@ export {
   type Feature,
   type Hello,
   type HelloReply,
-  maxFeatures,
-  maxHandlers,
   type Negotiation,
   type PeerNegotiation,
-  wireVersion,
 } from "./features.ts";
 export {
   batchHeaderSize,
   BatchReader,
   BatchRecord,
   batchRecordOverhead,
-  batchVersion,
   BatchWriter,
   encodeBatchHeader,
   maxBatchRecords,
@@ -145,14 +109,11 @@ export {
   encodeCompletion,
   encodeCompletionRequest,
   encodeSubscribe,
-  type EventCompletion,
-  type EventCompletionRequest,
-  type EventSubscription,
   subscribeHandler,
   unsubscribeHandler,
 } from "./events.ts";
 export { cancelHandler, decodeCancel, encodeCancel } from "./cancel.ts";
-export { creditHandler, creditSize, decodeCredit, encodeCredit } from "./credit.ts";
+export { creditHandler, decodeCredit, encodeCredit } from "./credit.ts";
 export {
   acquireHandler,
   decodeAcquired,
@@ -168,4 +129,4 @@ export {
   type StagedLease,
 } from "./rendezvous.ts";
 export { stringifyJson } from "./json_value.ts";
-export { type DecodedPayload, decodePayload, encodePayload, type PayloadEncoding } from "./payload.ts";
+export { decodePayload, encodePayload, type PayloadEncoding } from "./payload.ts";
