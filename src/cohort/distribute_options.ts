@@ -1,4 +1,11 @@
-import { option, type OptionTable, readOptions, withDefaults, ZeromeshError } from "../core/mod.ts";
+import {
+  codesOfCallers,
+  option,
+  type OptionTable,
+  readOptions,
+  withDefaults,
+  ZeromeshError,
+} from "../core/mod.ts";
 import {
   type ResolvedRetry,
   type RetryOptions,
@@ -52,18 +59,9 @@ export function resolveDistribution(
   return { ...options, retry: withDefaults(retry, retryOptionTable), itemTimeoutMs };
 }
 
-// Errors of the item or the call itself: no other worker would accept it.
-const hopeless: ReadonlySet<string> = new Set([
-  "PAYLOAD_INVALID",
-  "PAYLOAD_TOO_LARGE",
-  "HEADERS_TOO_LARGE",
-  "NAME_INVALID",
-  "ENCODING_FAILED",
-  "CANCELLED",
-]);
-
 /** Whether a failed item may be sent again. */
 export function mayRunAgain(error: unknown, ran: "no" | "maybe"): boolean {
-  if (!(error instanceof ZeromeshError) || hopeless.has(error.code)) return false;
+  // An item that is wrong itself would fail at every worker.
+  if (!(error instanceof ZeromeshError) || codesOfCallers.has(error.code)) return false;
   return error.ran === "no" || error.ran === ran;
 }

@@ -194,6 +194,16 @@ function jsonOf(details: unknown): unknown {
   }
 }
 
+/** Codes of errors of the call itself: another instance would not accept it either. */
+export const codesOfCallers: ReadonlySet<string> = new Set<KnownErrorCode>([
+  "PAYLOAD_INVALID",
+  "PAYLOAD_TOO_LARGE",
+  "HEADERS_TOO_LARGE",
+  "NAME_INVALID",
+  "ENCODING_FAILED",
+  "CANCELLED",
+]);
+
 /** The text of a thrown value, for messages and for the wire. */
 export function errorText(error: unknown): string {
   try {

@@ -16,13 +16,9 @@ interface Series {
   last: number;
 }
 
-class Source {
+interface Source {
   readonly read: ReadMetric;
-  readonly series = new Map<string, Series>();
-
-  constructor(read: ReadMetric) {
-    this.read = read;
-  }
+  readonly series: Map<string, Series>;
 }
 
 /**
@@ -43,7 +39,7 @@ export class MetricSum {
 
   /** Adds a source. Disposing the result removes it; a counter keeps its value. */
   add(read: ReadMetric): Disposable {
-    const source = new Source(read);
+    const source: Source = { read, series: new Map() };
     this.#sources.add(source);
     return {
       [Symbol.dispose]: () => {

@@ -39,6 +39,7 @@ export { hasShare, Shares } from "./shares.ts";
 export { cancelAfter, type ErrorPolicy, type ErrorVerdict, logOnly } from "./error_policy.ts";
 export { durationBounds, DurationBuckets } from "./duration_buckets.ts";
 export {
+  codesOfCallers,
   type ErrorCode,
   errorText,
   type KnownErrorCode,

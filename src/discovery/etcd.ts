@@ -30,7 +30,7 @@ import {
   type WorkerId,
   workerIdOf,
 } from "../core/mod.ts";
-import { type PeerInfo, peerInfoFromJson, peerInfoToJson } from "../messenger/mod.ts";
+import { type PeerInfo, peerInfoToJson } from "../messenger/mod.ts";
 import {
   type LookupOptions,
   lookupSignal,
@@ -44,7 +44,7 @@ import { EtcdGateway, type EtcdTls } from "./etcd_gateway.ts";
 import { entriesOf, type EtcdEntry, toBase64, underPrefix } from "./etcd_keys.ts";
 import { EtcdLease } from "./etcd_lease.ts";
 import { followPrefix } from "./etcd_watch.ts";
-import { checkServiceName, registration } from "./registration.ts";
+import { checkServiceName, peerInfoOfText, registration } from "./registration.ts";
 import { ServiceWatch } from "./service_watch.ts";
 
 export type { EtcdTls } from "./etcd_gateway.ts";
@@ -159,7 +159,7 @@ export class EtcdDiscovery implements PeerDiscovery, ServiceDiscovery {
 
   async listPeers(): Promise<PeerInfo[]> {
     const entries = await this.#range(underPrefix(`${this.#root}/peers/`));
-    return entries.map(({ value }) => parseInfo(value)).filter((info) => info !== null);
+    return entries.map(({ value }) => peerInfoOfText(value)).filter((info) => info !== null);
   }
 
   async registerService(service: string, id: InstanceId): Promise<Registration> {
@@ -194,18 +194,10 @@ export class EtcdDiscovery implements PeerDiscovery, ServiceDiscovery {
 
   async #readInfo(key: string, signal: AbortSignal | undefined): Promise<PeerInfo | null> {
     const [entry] = await this.#range({ key: toBase64(key) }, signal);
-    return entry === undefined ? null : parseInfo(entry.value);
+    return entry === undefined ? null : peerInfoOfText(entry.value);
   }
 
   async #range(range: Record<string, unknown>, signal?: AbortSignal): Promise<EtcdEntry[]> {
     return entriesOf(await this.#gateway.call("/v3/kv/range", range, signal));
-  }
-}
-
-function parseInfo(text: string): PeerInfo | null {
-  try {
-    return peerInfoFromJson(JSON.parse(text));
-  } catch {
-    return null;
   }
 }

@@ -12,7 +12,7 @@ import {
   type WorkerId,
   workerIdOf,
 } from "../core/mod.ts";
-import { type PeerInfo, peerInfoFromJson, peerInfoToJson } from "../messenger/mod.ts";
+import { type PeerInfo, peerInfoToJson } from "../messenger/mod.ts";
 import { type FileLocks, openFileLocks } from "../runtime/mod.ts";
 import { DirectoryWatcher } from "./directory_watcher.ts";
 import {
@@ -26,7 +26,7 @@ import {
 } from "./discovery.ts";
 import { LockedEntries } from "./locked_entries.ts";
 import { defaultMeshDirectory, ensureOwnDirectory } from "./own_directory.ts";
-import { checkServiceName, registration } from "./registration.ts";
+import { checkServiceName, peerInfoOfText, registration } from "./registration.ts";
 import { ServiceWatch } from "./service_watch.ts";
 
 /** Options of {@link LocalDiscovery}. */
@@ -84,14 +84,14 @@ export class LocalDiscovery implements PeerDiscovery, ServiceDiscovery {
 
   async discoverByInstanceId(id: InstanceId, options?: LookupOptions): Promise<PeerInfo | null> {
     lookupSignal(options);
-    return parseInfo((await this.#peers()).read(id));
+    return peerInfoOfText((await this.#peers()).read(id));
   }
 
   async discoverByWorkerId(id: WorkerId, options?: LookupOptions): Promise<PeerInfo | null> {
     lookupSignal(options);
     const peers = await this.#peers();
     const name = peers.names().find((name) => isInstanceId(name) && workerIdOf(name) === id);
-    return name === undefined ? null : parseInfo(peers.read(name));
+    return name === undefined ? null : peerInfoOfText(peers.read(name));
   }
 
   async registerPeer(info: PeerInfo): Promise<Registration> {
@@ -101,7 +101,7 @@ export class LocalDiscovery implements PeerDiscovery, ServiceDiscovery {
 
   async listPeers(): Promise<PeerInfo[]> {
     const peers = await this.#peers();
-    return peers.names().map((name) => parseInfo(peers.read(name))).filter((info) => info !== null);
+    return peers.names().map((name) => peerInfoOfText(peers.read(name))).filter((info) => info !== null);
   }
 
   async registerService(service: string, id: InstanceId): Promise<Registration> {
@@ -125,33 +125,26 @@ export class LocalDiscovery implements PeerDiscovery, ServiceDiscovery {
 
   watch(service: string, options?: WatchOptions): AsyncIterableIterator<ServiceEvent> {
     checkServiceName(service);
-    const ended = Promise.withResolvers<void>();
-    const watch = new ServiceWatch(options, () => ended.resolve());
-    void this.#follow(service, watch, ended.promise);
-    return watch;
+    return ServiceWatch.following(options, (watch, ended) => this.#follow(service, watch, ended));
   }
 
   async #follow(service: string, watch: ServiceWatch, ended: Promise<void>): Promise<void> {
-    try {
-      const entries = await this.#offers(service);
-      const known = new Set<InstanceId>();
-      const look = (sweep: boolean): void => {
-        const names = new Set(entries.names().filter(isInstanceId));
-        for (const id of known) if (!names.has(id) || (sweep && !entries.lives(id))) known.delete(id);
-        for (const id of names) if (!known.has(id) && entries.lives(id)) known.add(id);
-        watch.replace(known);
-      };
-      using _notices = new DirectoryWatcher(`${this.#directory}/services/${service}`, {
-        clock: this.#options.clock,
-        pollMs: this.#options.sweepMs,
-        concerns: isInstanceId,
-        look,
-      });
-      look(true);
-      await ended;
-    } catch (error) {
-      watch.fail(error);
-    }
+    const entries = await this.#offers(service);
+    const known = new Set<InstanceId>();
+    const look = (sweep: boolean): void => {
+      const names = new Set(entries.names().filter(isInstanceId));
+      for (const id of known) if (!names.has(id) || (sweep && !entries.lives(id))) known.delete(id);
+      for (const id of names) if (!known.has(id) && entries.lives(id)) known.add(id);
+      watch.replace(known);
+    };
+    using _notices = new DirectoryWatcher(`${this.#directory}/services/${service}`, {
+      clock: this.#options.clock,
+      pollMs: this.#options.sweepMs,
+      concerns: isInstanceId,
+      look,
+    });
+    look(true);
+    await ended;
   }
 
   async #peers(): Promise<LockedEntries> {
@@ -182,14 +175,5 @@ export class LocalDiscovery implements PeerDiscovery, ServiceDiscovery {
     })();
     this.#opened.catch(() => this.#opened = undefined);
     return this.#opened;
-  }
-}
-
-function parseInfo(text: string | null): PeerInfo | null {
-  if (text === null) return null;
-  try {
-    return peerInfoFromJson(JSON.parse(text));
-  } catch {
-    return null;
   }
 }

@@ -111,10 +111,7 @@ export class NatsServices {
     options: WatchOptions | undefined,
   ): ServiceWatch & AsyncIterableIterator<ServiceEvent> {
     checkServiceName(service);
-    const ended = Promise.withResolvers<void>();
-    const watch = new ServiceWatch(options, () => ended.resolve());
-    void this.#follow(service, watch, ended.promise);
-    return watch;
+    return ServiceWatch.following(options, (watch, ended) => this.#follow(service, watch, ended));
   }
 
   async #follow(service: string, watch: ServiceWatch, ended: Promise<void>): Promise<void> {
@@ -161,7 +158,7 @@ export class NatsServices {
         subscription.unsubscribe();
       }
     } catch (error) {
-      watch.fail(link.unreachable(error));
+      throw link.unreachable(error);
     } finally {
       await use[Symbol.asyncDispose]();
     }

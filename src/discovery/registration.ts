@@ -1,3 +1,4 @@
+import { type PeerInfo, peerInfoFromJson } from "../messenger/mod.ts";
 import type { Registration } from "./discovery.ts";
 
 /** A registration whose removal a function does, once and without an error. */
@@ -24,4 +25,14 @@ export function checkServiceName(name: string, what = "a service"): string {
   throw new TypeError(
     `Cannot use ${JSON.stringify(name)} as the name of ${what}: use 1 to 128 letters, digits and _ . : @ + -`,
   );
+}
+
+/** What a back end keeps of an instance, from JSON text; null if it is none. */
+export function peerInfoOfText(text: string | null): PeerInfo | null {
+  if (text === null) return null;
+  try {
+    return peerInfoFromJson(JSON.parse(text));
+  } catch {
+    return null;
+  }
 }

@@ -25,6 +25,17 @@ export class ServiceWatch extends AsyncSource<ServiceEvent> {
     this.#onTrouble = onTrouble;
   }
 
+  /** A watch that `follow` keeps up to date until the reader has ended; when it fails, so does the watch. */
+  static following(
+    given: WatchOptions | null | undefined,
+    follow: (watch: ServiceWatch, ended: Promise<void>) => Promise<void>,
+  ): ServiceWatch {
+    const ended = Promise.withResolvers<void>();
+    const watch = new ServiceWatch(given, () => ended.resolve());
+    follow(watch, ended.promise).catch((error) => watch.fail(error));
+    return watch;
+  }
+
   /** The back end cannot be reached, until the next {@link replace}. */
   trouble(error: unknown): void {
     this.#troubled = true;

@@ -1,4 +1,13 @@
-import { Deadline, type Deadlines, onAbort, option, type OptionTable, ZeromeshError } from "../core/mod.ts";
+import {
+  Deadline,
+  type Deadlines,
+  LinkedQueue,
+  onAbort,
+  option,
+  type OptionTable,
+  QueueNode,
+  ZeromeshError,
+} from "../core/mod.ts";
 import { spentOf } from "../messenger/mod.ts";
 import type { EventHandle } from "./handle.ts";
 import { type Outcome, poisonedError } from "./outcome.ts";
@@ -27,11 +36,12 @@ export class Waiting {
   #promise: Promise<unknown> | null = null;
   #resolve!: (value: unknown) => void;
   #reject!: (error: unknown) => void;
-  #first: Waiter | null = null;
+  /** Those with a signal or a deadline; null before the first one. */
+  #waiters: LinkedQueue<Waiter> | null = null;
 
   /** Whether there are no waiters. */
   get idle(): boolean {
-    return this.#promise === null && this.#first === null;
+    return this.#promise === null && (this.#waiters === null || this.#waiters.size === 0);
   }
 
   /** The promise of waiters without signal or deadline. */
@@ -55,10 +65,7 @@ export class Waiting {
       const waiter = new Waiter(this, handle, timeoutMs, resolve, reject, deadlines, onIdle);
       if (signal?.aborted) return waiter.giveUp(signal.reason);
       if (left <= 0) return waiter.expire();
-      waiter.after = this.#first;
-      if (this.#first !== null) this.#first.before = waiter;
-      this.#first = waiter;
-      waiter.listed = true;
+      (this.#waiters ??= new LinkedQueue()).push(waiter.node);
       if (signal !== undefined) waiter.watch(signal);
       deadlines.add(waiter, left);
     });
@@ -73,11 +80,7 @@ export class Waiting {
       this.#promise = null;
       this.#resolve(value);
     }
-    while (this.#first !== null) {
-      const waiter = this.#first;
-      this.take(waiter);
-      waiter.resolve(value);
-    }
+    for (let waiter = this.#next(); waiter !== null; waiter = this.#next()) waiter.resolve(value);
   }
 
   /** Fails all waiters. */
@@ -86,22 +89,18 @@ export class Waiting {
       this.#promise = null;
       this.#reject(error);
     }
-    while (this.#first !== null) {
-      const waiter = this.#first;
-      this.take(waiter);
-      waiter.reject(error);
-    }
+    for (let waiter = this.#next(); waiter !== null; waiter = this.#next()) waiter.reject(error);
   }
 
   /** Removes a waiter from the list. */
   take(waiter: Waiter): void {
-    if (!waiter.listed) return;
-    waiter.listed = false;
-    waiter.release();
-    if (waiter.before !== null) waiter.before.after = waiter.after;
-    else this.#first = waiter.after;
-    if (waiter.after !== null) waiter.after.before = waiter.before;
-    waiter.before = waiter.after = null;
+    if (this.#waiters?.remove(waiter.node)) waiter.release();
+  }
+
+  #next(): Waiter | null {
+    const waiter = this.#waiters?.shift() ?? null;
+    waiter?.release();
+    return waiter;
   }
 }
 
@@ -109,10 +108,7 @@ export class Waiting {
 class Waiter extends Deadline {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
-  /** Neighbours in the event's list, apart from the links of the wheel of deadlines. */
-  before: Waiter | null = null;
-  after: Waiter | null = null;
-  listed = false;
+  readonly node: QueueNode<Waiter> = new QueueNode<Waiter>(this);
   readonly #waiting: Waiting;
   readonly #handle: EventHandle;
   readonly #timeoutMs: number;

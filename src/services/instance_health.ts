@@ -1,4 +1,4 @@
-import { type ErrorCode, knownErrorCodes, ZeromeshError } from "../core/mod.ts";
+import { codesOfCallers, type ErrorCode, knownErrorCodes, ZeromeshError } from "../core/mod.ts";
 
 /** Consecutive failed calls after which an instance is skipped. */
 export const failuresBeforeRest = 5;
@@ -7,15 +7,7 @@ export const restMs = 2_000;
 
 const knownCodes: ReadonlySet<string> = new Set(knownErrorCodes);
 // Errors that say nothing about the instance: the caller's mistake, a limit of this process, or a declared error.
-const blameless: ReadonlySet<string> = new Set([
-  "PAYLOAD_INVALID",
-  "PAYLOAD_TOO_LARGE",
-  "HEADERS_TOO_LARGE",
-  "NAME_INVALID",
-  "ENCODING_FAILED",
-  "CANCELLED",
-  "CLOSED",
-]);
+const blameless: ReadonlySet<string> = new Set([...codesOfCallers, "CLOSED"]);
 
 /** This messenger's experience with an instance of a service. */
 export class InstanceHealth {
