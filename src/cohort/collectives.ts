@@ -1,10 +1,10 @@
 import {
-  type Clock,
   type Contract,
   isContract,
   option,
   type OptionTable,
   readOptions,
+  type Timed,
   ZeromeshError,
 } from "../core/mod.ts";
 import { peerText, type TypedCallOptions, type WaitOptions, waitOptionTable } from "../messenger/mod.ts";
@@ -95,9 +95,7 @@ export function nameOf(target: string | Contract): string {
 }
 
 /** The cohort, as far as collectives use it. */
-export interface CollectiveHost {
-  /** Clock. */
-  readonly clock: Clock;
+export interface CollectiveHost extends Timed {
   /** The leader's messenger. */
   readonly messenger: CohortMessenger;
   /** Default deadline in milliseconds. */

@@ -1,12 +1,10 @@
-import { Backoff, type Clock, isInstanceId, retry, ZeromeshError } from "../core/mod.ts";
+import { Backoff, isInstanceId, retry, type Timed, ZeromeshError } from "../core/mod.ts";
 import type { CohortMessenger, JoinOptions } from "./options.ts";
 import type { CohortContracts, Joined } from "./protocol.ts";
 import { Timeout } from "./timeout.ts";
 
 /** One attempt to join a cohort, at first or after the leader was lost. */
-export interface EntryAttempt extends Pick<JoinOptions, "leader" | "serverKey"> {
-  /** Clock. */
-  readonly clock: Clock;
+export interface EntryAttempt extends Pick<JoinOptions, "leader" | "serverKey">, Timed {
   /** The contract of joining. */
   readonly contract: CohortContracts["join"];
   /** The rank to claim, or null. */

@@ -1,10 +1,9 @@
 import {
   Broadcast,
-  type Clock,
   errorText,
   type InstanceId,
   LeaseTable,
-  type Logger,
+  type Reporting,
   ZeromeshError,
 } from "../core/mod.ts";
 import { Gathers } from "./gathers.ts";
@@ -14,13 +13,9 @@ import type { ResolvedCohortOptions } from "./options.ts";
 import type { CohortStatus } from "./status.ts";
 
 /** The cohort, as far as {@link Places} uses it. */
-export interface PlacesHost {
+export interface PlacesHost extends Reporting {
   /** Size, ranks, failure policy, times. */
   readonly options: ResolvedCohortOptions;
-  /** Clock. */
-  readonly clock: Clock;
-  /** Logger. */
-  readonly logger: Logger;
   /** Looks up an instance's name. */
   readonly nameOf: NameOf;
   /** Whether the cohort has not ended. */

@@ -1,9 +1,9 @@
 import {
   type Backoff,
-  type Clock,
   type Contract,
   type InstanceId,
   onAbort,
+  type Timed,
   type UnaryContract,
   ZeromeshError,
 } from "../core/mod.ts";
@@ -29,9 +29,7 @@ export interface ItemEnd {
 }
 
 /** The parts of a {@link WorkQueue}. */
-export interface WorkQueueParts {
-  /** Clock. */
-  readonly clock: Clock;
+export interface WorkQueueParts extends Timed {
   /** The leader's messenger. */
   readonly messenger: CohortMessenger;
   /** The called contract. */

@@ -14,6 +14,12 @@ export interface Clock {
   after(ms: number, fn: () => void): CancelTimer;
 }
 
+/** What measures time, or waits. */
+export interface Timed {
+  /** Clock. */
+  readonly clock: Clock;
+}
+
 /** Keeps the process alive until disposed, for waits that depend on a {@link Clock} alone. */
 export function holdProcess(): Disposable {
   const timer = setInterval(() => {}, longestTimerMs);

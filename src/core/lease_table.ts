@@ -1,10 +1,8 @@
-import type { Clock } from "./clock.ts";
+import type { Timed } from "./clock.ts";
 import { Deadline, Deadlines } from "./deadlines.ts";
 
 /** Options of a {@link LeaseTable}. */
-export interface LeaseTableOptions<Key> {
-  /** Clock. */
-  readonly clock: Clock;
+export interface LeaseTableOptions<Key> extends Timed {
   /** Called when a key expired; it has left the table. */
   readonly expired: (key: Key) => void;
   /** The most keys. @default {no limit} */

@@ -1,3 +1,5 @@
+import type { Timed } from "./clock.ts";
+
 /** Structured facts beside a log line. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
@@ -11,6 +13,12 @@ export interface Logger {
   warn(message: string, fields?: LogFields): void;
   /** A problem that needs a person. */
   error(message: string, fields?: LogFields): void;
+}
+
+/** What measures time, or waits, and reports trouble. */
+export interface Reporting extends Timed {
+  /** Logger. */
+  readonly logger: Logger;
 }
 
 /** The default: no output. */

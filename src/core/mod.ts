@@ -7,7 +7,7 @@ export { AsyncQueue } from "./async_queue.ts";
 export { AsyncSource } from "./async_source.ts";
 export { Backoff } from "./backoff.ts";
 export { Broadcast, type DroppedEntries, type SubscribeOptions } from "./broadcast.ts";
-export { type CancelTimer, type Clock, holdProcess, systemClock } from "./clock.ts";
+export { type CancelTimer, type Clock, holdProcess, systemClock, type Timed } from "./clock.ts";
 export { Condition } from "./condition.ts";
 export {
   type AmContract,
@@ -78,7 +78,7 @@ export {
 export { LeaseTable, type LeaseTableOptions } from "./lease_table.ts";
 export { Line, LinePlace } from "./line.ts";
 export { LinkedQueue, QueueNode } from "./linked_queue.ts";
-export { type LogFields, type Logger, silentLogger } from "./logger.ts";
+export { type LogFields, type Logger, type Reporting, silentLogger } from "./logger.ts";
 export { ThrottledLog } from "./throttled_log.ts";
 export {
   type Histogram,

@@ -1,11 +1,9 @@
 import type { Backoff } from "./backoff.ts";
-import type { Clock } from "./clock.ts";
+import type { Timed } from "./clock.ts";
 import { pause } from "./wait.ts";
 
 /** Options of a repetition. */
-export interface RepeatOptions {
-  /** Clock. */
-  readonly clock: Clock;
+export interface RepeatOptions extends Timed {
   /** Pauses between attempts. */
   readonly backoff: Backoff;
   /** Ends the repetition. */

@@ -1,4 +1,4 @@
-import type { Clock } from "./clock.ts";
+import type { Clock, Timed } from "./clock.ts";
 
 const nothing: Disposable = { [Symbol.dispose]() {} };
 
@@ -35,9 +35,7 @@ export async function pause(
 }
 
 /** Options of {@link hold}. */
-export interface HoldOptions {
-  /** Clock. */
-  readonly clock: Clock;
+export interface HoldOptions extends Timed {
   /** Milliseconds. @default {no limit} */
   readonly timeoutMs?: number | undefined;
   /** Ends the wait. */

@@ -1,10 +1,8 @@
 import { type FSWatcher, watch } from "node:fs";
-import type { CancelTimer, Clock } from "../core/mod.ts";
+import type { CancelTimer, Timed } from "../core/mod.ts";
 
 /** Options of {@link DirectoryWatcher}. */
-export interface NoticeOptions {
-  /** Clock. */
-  readonly clock: Clock;
+export interface NoticeOptions extends Timed {
   /** Interval of additional checks in milliseconds, for changes without a notice of the kernel. */
   readonly pollMs: number;
   /** Whether a changed file is of interest. */

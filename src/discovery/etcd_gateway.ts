@@ -1,7 +1,7 @@
 import { request as requestHttp } from "node:http";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { request as requestHttps } from "node:https";
-import { type Clock, errorText, hold, onAbort, ZeromeshError } from "../core/mod.ts";
+import { errorText, hold, onAbort, type Timed, ZeromeshError } from "../core/mod.ts";
 
 /**
  * Certificates for TLS, as PEM text. An untrusted server, and one that refuses the client's certificate, is
@@ -22,7 +22,7 @@ export interface EtcdTls {
 }
 
 /** Options of an {@link EtcdGateway}. */
-export interface EtcdGatewayOptions {
+export interface EtcdGatewayOptions extends Timed {
   /** Client URLs of the servers, tried in turn. */
   readonly endpoints: readonly string[];
   /** User and password, if etcd requires them. */
@@ -31,8 +31,6 @@ export interface EtcdGatewayOptions {
   readonly tls: EtcdTls;
   /** Timeout of one request in milliseconds. */
   readonly timeoutMs: number;
-  /** Clock. */
-  readonly clock: Clock;
 }
 
 /** The messages of a streamed answer; returning from it ends the request. */

@@ -1,16 +1,12 @@
-import { Backoff, type CancelTimer, type Clock, errorText, type Logger, retry } from "../core/mod.ts";
+import { Backoff, type CancelTimer, errorText, type Reporting, retry } from "../core/mod.ts";
 import type { EtcdGateway } from "./etcd_gateway.ts";
 import { toBase64 } from "./etcd_keys.ts";
 
 /** Options of an {@link EtcdLease}. */
-export interface EtcdLeaseOptions {
+export interface EtcdLeaseOptions extends Reporting {
   readonly gateway: EtcdGateway;
   /** How long entries outlive their process, in milliseconds. */
   readonly ttlMs: number;
-  /** Clock. */
-  readonly clock: Clock;
-  /** Logger. */
-  readonly logger: Logger;
 }
 
 /**

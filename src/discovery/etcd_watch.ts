@@ -1,25 +1,13 @@
-import {
-  Backoff,
-  type Clock,
-  errorText,
-  type InstanceId,
-  isInstanceId,
-  type Logger,
-  supervise,
-} from "../core/mod.ts";
+import { Backoff, errorText, type InstanceId, isInstanceId, type Reporting, supervise } from "../core/mod.ts";
 import type { EtcdGateway } from "./etcd_gateway.ts";
 import { entriesOf, entryOf, revisionOf, underPrefix } from "./etcd_keys.ts";
 import type { ServiceWatch } from "./service_watch.ts";
 
 /** Options of {@link followPrefix}. */
-export interface EtcdWatchOptions {
+export interface EtcdWatchOptions extends Reporting {
   readonly gateway: EtcdGateway;
   /** Keys under it end with an instance's id. */
   readonly prefix: string;
-  /** Clock. */
-  readonly clock: Clock;
-  /** Logger. */
-  readonly logger: Logger;
   /** Ends the watch. */
   readonly signal: AbortSignal;
 }

@@ -1,9 +1,9 @@
 import type { NatsConnection } from "@nats-io/transport-node";
-import { type Clock, errorText, hold, type Logger, ZeromeshError } from "../core/mod.ts";
+import { errorText, hold, type Reporting, ZeromeshError } from "../core/mod.ts";
 import { connectToNats } from "./nats_client.ts";
 
 /** Options of a {@link NatsLink}. */
-export interface NatsLinkOptions {
+export interface NatsLinkOptions extends Reporting {
   /** The servers. */
   readonly servers: readonly string[];
   /** Timeout of a lookup in milliseconds. */
@@ -12,10 +12,6 @@ export interface NatsLinkOptions {
   readonly auth: { username: string; password: string } | { token: string } | undefined;
   /** Certificates as PEM text. */
   readonly tls: { ca?: string | undefined; cert?: string | undefined; key?: string | undefined } | undefined;
-  /** Clock. */
-  readonly clock: Clock;
-  /** Logger. */
-  readonly logger: Logger;
 }
 
 // An unused connection is kept this long for the next lookup.

@@ -1,5 +1,5 @@
 import type { NatsConnection, Subscription } from "@nats-io/transport-node";
-import { Backoff, type Clock, type InstanceId, isInstanceId, retry } from "../core/mod.ts";
+import { Backoff, type InstanceId, isInstanceId, retry, type Timed } from "../core/mod.ts";
 import type { Registration, ServiceEvent, WatchOptions } from "./discovery.ts";
 import type { NatsLink } from "./nats_link.ts";
 import { LiveInstances } from "./live_instances.ts";
@@ -7,7 +7,7 @@ import { checkServiceName, registration } from "./registration.ts";
 import { ServiceWatch } from "./service_watch.ts";
 
 /** The parts of {@link NatsServices}. */
-export interface NatsServicesParts {
+export interface NatsServicesParts extends Timed {
   /** The connection. */
   readonly link: NatsLink;
   /** The first part of every subject. */
@@ -16,8 +16,6 @@ export interface NatsServicesParts {
   readonly timeoutMs: number;
   /** How long a silent instance counts as live, in milliseconds. */
   readonly ttlMs: number;
-  /** Clock. */
-  readonly clock: Clock;
 }
 
 /** A service that an instance of this process offers. */

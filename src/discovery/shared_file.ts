@@ -1,15 +1,13 @@
 import { linkSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from "node:fs";
-import { Backoff, type Clock, holdProcess, retry, ZeromeshError } from "../core/mod.ts";
+import { Backoff, holdProcess, retry, type Timed, ZeromeshError } from "../core/mod.ts";
 import { type FileLock, openFileLocks } from "../runtime/mod.ts";
 
 /** Options of a {@link SharedFile}. */
-export interface SharedFileOptions {
+export interface SharedFileOptions extends Timed {
   /** The initial text of a new file. */
   readonly empty: string;
   /** Timeout of locking, in milliseconds. */
   readonly lockTimeoutMs: number;
-  /** Clock. */
-  readonly clock: Clock;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Clock, InstanceId, WorkerId } from "../core/mod.ts";
+import type { InstanceId, Timed, WorkerId } from "../core/mod.ts";
 import type { PeerInfo } from "../wire/mod.ts";
 
 /** How peers are found that nobody has told this instance about. */
@@ -15,9 +15,7 @@ export interface PeerLookup {
 export type Standing = "unmet" | "connecting" | "up" | "leaving";
 
 /** What choosing among peers needs to know of them. */
-export interface PeerDirectory {
-  /** Where time comes from. */
-  readonly clock: Clock;
+export interface PeerDirectory extends Timed {
   /** How an instance stands now. */
   standing(id: InstanceId): Standing;
   /** Whether an instance is on this host, by its connection or else its addresses; null when nothing tells. */

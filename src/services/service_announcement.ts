@@ -1,16 +1,12 @@
-import { Backoff, type Clock, errorText, type InstanceId, type Logger } from "../core/mod.ts";
+import { Backoff, errorText, type InstanceId, type Reporting } from "../core/mod.ts";
 import type { Registration, ServiceDiscovery } from "../discovery/mod.ts";
 
 /** The parts of a {@link ServiceAnnouncement}. */
-export interface ServiceAnnouncementParts {
+export interface ServiceAnnouncementParts extends Reporting {
   /** The back ends for services. */
   readonly sources: readonly ServiceDiscovery[];
   /** The names of the services. */
   readonly services: readonly string[];
-  /** Clock. */
-  readonly clock: Clock;
-  /** Logger. */
-  readonly logger: Logger;
 }
 
 /** One entry: a service at a back end. */

@@ -1,15 +1,13 @@
-import type { CancelTimer, Clock } from "../core/mod.ts";
+import type { CancelTimer, Timed } from "../core/mod.ts";
 import type { TcpConnections } from "../libzmq/mod.ts";
 import type { Outlet, OutletHost } from "./outlet.ts";
 
 /** The parts of {@link Outlets}. */
-export interface OutletsParts {
+export interface OutletsParts extends Timed {
   /** Reads connections by descriptor; null if the platform cannot. */
   readonly connections: TcpConnections | null;
   /** Gets the bytes that pass and become free, and keeps connections until their other ends have read all. */
   readonly context: Pick<OutletHost, "memory" | "lingering">;
-  /** Clock. */
-  readonly clock: Clock;
   /** The most bytes of one connection. */
   readonly maxPeerBytes: number;
   /** The most bytes of all connections. */

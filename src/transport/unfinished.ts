@@ -1,12 +1,10 @@
-import type { CancelTimer, Clock } from "../core/mod.ts";
+import type { CancelTimer, Timed } from "../core/mod.ts";
 import type { Socket, TcpConnections } from "../libzmq/mod.ts";
 
 /** The parts of {@link UnfinishedMessages}. */
-export interface UnfinishedParts {
+export interface UnfinishedParts extends Timed {
   /** Reads connections by descriptor. */
   readonly connections: TcpConnections;
-  /** Clock. */
-  readonly clock: Clock;
   /** The most bytes of one message with its framing. */
   readonly limitBytes: number;
   /** The most bytes of unfinished first messages of all connections. */

@@ -1,10 +1,9 @@
 import {
   Backoff,
-  type Clock,
   errorText,
   type InstanceId,
   instanceIdToBytes,
-  type Logger,
+  type Reporting,
   retry,
   type TimeSlice,
   ZeromeshError,
@@ -68,17 +67,13 @@ export interface ZmqTransportOptions {
 }
 
 /** The parts of a {@link ZmqTransport}. */
-export interface ZmqTransportParts<Session> {
+export interface ZmqTransportParts<Session> extends Reporting {
   /** The context of its sockets. */
   readonly context: Context;
   /** The instance. */
   readonly instanceId: InstanceId;
   /** The receiver of messages. */
   readonly handler: TransportHandler<Session>;
-  /** Clock. */
-  readonly clock: Clock;
-  /** Logger. */
-  readonly logger: Logger;
 }
 
 const headerCapacity = 84 * 1024;

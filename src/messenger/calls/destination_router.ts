@@ -1,4 +1,4 @@
-import type { Clock, InstanceId } from "../../core/mod.ts";
+import type { InstanceId, Timed } from "../../core/mod.ts";
 import type { PeerDirectory } from "../discovery_port.ts";
 import type { BaseCallOptions } from "./caller.ts";
 import type { Destination } from "./destination.ts";
@@ -22,13 +22,11 @@ export interface DestinationRouter {
 }
 
 /** What a {@link DestinationRouter} is made with. */
-export interface RouterHost {
+export interface RouterHost extends Timed {
   /** Where a call waits until it has an instance. */
   readonly calls: Pick<CallTable, "open"> & { repeated: number };
   /** Who is connected. */
   readonly peers: PeerDirectory;
-  /** Clock. */
-  readonly clock: Clock;
   /** Deadline of a call that names none, in milliseconds. */
   readonly timeoutMs: number;
 }

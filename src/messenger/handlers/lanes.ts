@@ -1,12 +1,12 @@
 import {
   type CancelTimer,
-  type Clock,
   type Guard,
   guardLimiter,
   type LimitedTask,
   type Limiter,
   LinkedQueue,
   QueueNode,
+  type Timed,
 } from "../../core/mod.ts";
 import type { Handler } from "./handler_context.ts";
 import { type ResolvedTasks, resolveTasks } from "./task_options.ts";
@@ -26,9 +26,7 @@ export interface LaneItem<Item> {
 }
 
 /** What lanes do with the messages they hold. */
-export interface LaneHost<Item> {
-  /** Where time comes from. */
-  readonly clock: Clock;
+export interface LaneHost<Item> extends Timed {
   /** Calls limits that others have made. */
   readonly guard: Guard;
   /** Runs a message. Its places are taken; {@link Lanes.ended} gives them back. */

@@ -1,5 +1,4 @@
 import {
-  type Clock,
   type Guard,
   type Histogram,
   isThenable,
@@ -9,6 +8,7 @@ import {
   type MetricInfo,
   otherLabel,
   readable,
+  type Timed,
   TurnClock,
   ZeromeshError,
 } from "../../core/mod.ts";
@@ -250,13 +250,11 @@ function begin(call: InboundCall, registered: Registered, context: TypedContext<
 }
 
 /** What {@link Observation} is made of. */
-export interface ObservationOptions {
+export interface ObservationOptions extends Timed {
   /** Where numbers go. */
   readonly meter: Meter | null;
   /** Where traces go. */
   readonly tracing: Tracing | null;
-  /** Where time comes from. */
-  readonly clock: Clock;
   /** Calls meter and tracer. */
   readonly guard: Guard;
   /** Values that a label may have whose set of values is open. */
