@@ -170,8 +170,7 @@ export class MessengerCore {
       closed: () => this.#lifecycle === "closed",
     });
     const { client } = this;
-    const { replyLinks } = connections;
-    const replies = this.replies = new Replies({ ...shared, replyLinks });
+    const replies = this.replies = new Replies(transport, connections.replyLinks);
     const dispatcher = this.#dispatcher = new Dispatcher({
       ...shared,
       messengerFor: (call) => parts.messengerFor(call),
@@ -201,14 +200,7 @@ export class MessengerCore {
       register: (handlers, entry) => this.register(handlers, entry),
       hold: () => keepAlive.hold(),
     });
-    serveConnections(registry, {
-      answerHello: (call) => connections.hellos.answer(call),
-      dropCancel: () => transport.drops.count("cancelLength"),
-      leave: (session) => {
-        connections.leave(session);
-        system.linkLost(session);
-      },
-    });
+    serveConnections(registry, connections, transport.drops, (session) => system.linkLost(session));
   }
 
   /** Makes a core and everything under it. */

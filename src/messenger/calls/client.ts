@@ -46,7 +46,7 @@ import type { Session } from "../peers/peer.ts";
 import { traceCall, type Tracer } from "./traced_call.ts";
 import type { WaitOptions } from "./wait_options.ts";
 import { typedClient } from "./typed_client.ts";
-import type { SharedParts } from "../shared_parts.ts";
+import type { SharedParts, SystemRequest } from "../shared_parts.ts";
 
 /** What the client side is made of. */
 export interface ClientParts extends SharedParts {
@@ -166,20 +166,8 @@ export class CallClient implements Caller {
   readonly instancesOf: DestinationRouter["instances"] = (options) => this.#parts.router.instances(options);
 
   /** Calls a system handler of a peer; its answer as bytes. */
-  system(
-    name: string,
-    to: InstanceId,
-    options: WaitOptions & {
-      payload?: Uint8Array;
-      kind?: ResponseKind;
-      /** Whether the handler has the admission of a user's. */
-      admitted?: boolean;
-      /** The connection to use, instead of the one for calls. */
-      session?: Session | null;
-    },
-  ): Promise<Uint8Array> {
-    const { payload = nothing, kind = ResponseKind.unary, admitted = false, session = null, ...rest } =
-      options;
+  system(name: string, to: InstanceId, given: SystemRequest): Promise<Uint8Array> {
+    const { payload = nothing, kind = ResponseKind.unary, admitted = false, session = null, ...rest } = given;
     const request = this.#systemRequest(kind, name, payload, admitted);
     return this.#dispatch(name, request, { to, ...rest }, keepBytes, session) as Promise<Uint8Array>;
   }

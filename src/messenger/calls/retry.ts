@@ -15,15 +15,12 @@ const passing: ReadonlySet<string> = new Set([
   "OVERLOADED",
 ]);
 
-/** What {@link Retries} works with. */
-export type RetriesParts = Pick<SharedParts, "calls" | "clock" | "timeoutMs" | "retry">;
-
 /** Sends calls again where their caller, or the messenger's options, asked for it. */
 export class Retries {
-  readonly #parts: RetriesParts;
+  readonly #parts: SharedParts;
 
   /** @param parts What it works with. */
-  constructor(parts: RetriesParts) {
+  constructor(parts: SharedParts) {
     this.#parts = parts;
   }
 

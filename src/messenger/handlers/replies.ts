@@ -1,5 +1,5 @@
 import type { ErrorCode, Ran } from "../../core/mod.ts";
-import { smallFrameBytes } from "../../transport/mod.ts";
+import { smallFrameBytes, type Transport } from "../../transport/mod.ts";
 import {
   encodeAck,
   encodeHeaders,
@@ -14,7 +14,6 @@ import {
 import type { Session } from "../peers/peer.ts";
 import type { ReplyLinks } from "../velo/reply_links.ts";
 import type { Words } from "../velo/words.ts";
-import type { SharedParts } from "../shared_parts.ts";
 
 /** What a reply answers: a request's id, its kind, and the connection it came by. */
 export interface ReplyTarget extends ResponseId {
@@ -40,12 +39,6 @@ export interface Failure {
   readonly words?: Words | undefined;
 }
 
-/** What replies need of the messenger. */
-export interface ReplyHost extends Pick<SharedParts, "transport"> {
-  /** The links by which plain peers take replies. */
-  readonly replyLinks: ReplyLinks;
-}
-
 const nothing = new Uint8Array(new ArrayBuffer(0));
 const encoder = new TextEncoder();
 
@@ -54,16 +47,18 @@ const encoder = new TextEncoder();
  * connection of our own, to plain Velo.
  */
 export class Replies {
-  readonly #host: ReplyHost;
+  readonly #transport: Transport<Session>;
+  readonly #replyLinks: ReplyLinks;
 
-  /** @param host The messenger. */
-  constructor(host: ReplyHost) {
-    this.#host = host;
+  /** @param replyLinks The connections by which plain Velo takes answers. */
+  constructor(transport: Transport<Session>, replyLinks: ReplyLinks) {
+    this.#transport = transport;
+    this.#replyLinks = replyLinks;
   }
 
   /** Says that the handler has finished, with its result for unary calls. */
   succeed(target: ReplyTarget, result: Uint8Array, owned: boolean): void {
-    const { headerBytes, headerView } = this.#host.transport;
+    const { headerBytes, headerView } = this.#transport;
     if (target.kind === ResponseKind.unary) {
       const length = encodeResponse(headerBytes, headerView, 0, target, false, null);
       this.#send(target, MessageType.response, length, result, owned);
@@ -75,7 +70,7 @@ export class Replies {
 
   /** Says that what a message asked for is done, with what the asker has to know of it. */
   confirm(target: ReplyTarget, payload: Uint8Array): void {
-    const { headerBytes, headerView } = this.#host.transport;
+    const { headerBytes, headerView } = this.#transport;
     const length = encodeAck(headerBytes, headerView, 0, target, false);
     this.#send(target, MessageType.ack, length, payload, false);
   }
@@ -83,7 +78,7 @@ export class Replies {
   /** Says that the request failed. */
   fail(target: ReplyTarget, failure: Failure): void {
     if (target.kind === ResponseKind.fire) return;
-    const { headerBytes, headerView } = this.#host.transport;
+    const { headerBytes, headerView } = this.#transport;
     const { session: { errors }, kind } = target;
     const { code, message, data, ran, words } = failure;
     const text = failureText(errors ? message : words?.text ?? message, target.session);
@@ -98,7 +93,7 @@ export class Replies {
 
   /** Gives a request back, as a draining instance does: its header, verbatim where it is still there, as type 4. */
   giveBack(target: ReplyTarget, header: Uint8Array = headerOf(target)): void {
-    this.#host.transport.headerBytes.set(header);
+    this.#transport.headerBytes.set(header);
     this.#send(target, MessageType.shuttingDown, header.length, nothing, true);
   }
 
@@ -107,7 +102,7 @@ export class Replies {
     if (session.sameConnection || (session.helloHere && target.handlerName === "_hello")) {
       return session.link.post(type, length, payload, owned);
     }
-    this.#host.replyLinks.answer(session, target, type, length, payload, owned);
+    this.#replyLinks.answer(session, target, type, length, payload, owned);
   }
 }
 
