@@ -64,6 +64,8 @@ export {
   workerIdOf,
 } from "./ids.ts";
 export { isInstanceName, maxInstanceNameLength } from "./instance_name.ts";
+export { asMethod } from "./as_method.ts";
+export { isSystemName } from "./system_name.ts";
 export { LabelLimit, otherLabel } from "./label_limit.ts";
 export {
   type LimitedTask,

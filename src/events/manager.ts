@@ -1,4 +1,5 @@
 import {
+  asMethod,
   checkArgument,
   Deadline,
   Deadlines,
@@ -203,7 +204,7 @@ export class EventManager implements AsyncDisposable {
     const options = checkWait(handle, given, "Cannot ask for an event");
     const own = this.#parts.own.status(handle);
     if (own !== null) return own;
-    return await this.#elsewhere(handle).poll(handle, options);
+    return await asMethod("events.poll", this.#elsewhere(handle).poll(handle, options));
   }
 
   /**
@@ -222,7 +223,7 @@ export class EventManager implements AsyncDisposable {
         return done;
       }
       const outcome = triggeredWith(value, this.#options.maxValueBytes);
-      return this.#elsewhere(handle).complete(handle, outcome, options);
+      return asMethod("events.trigger", this.#elsewhere(handle).complete(handle, outcome, options));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -237,7 +238,7 @@ export class EventManager implements AsyncDisposable {
   async poison(handle: EventHandle, reason: string, given?: EventCallOptions): Promise<void> {
     const options = checkWait(handle, given, "Cannot poison an event");
     if (this.#parts.own.table.owns(handle)) return this.#parts.own.poison(handle, reason);
-    await this.#elsewhere(handle).complete(handle, poisonedWith(reason), options);
+    await asMethod("events.poison", this.#elsewhere(handle).complete(handle, poisonedWith(reason), options));
   }
 
   /**
@@ -356,7 +357,9 @@ export class EventManager implements AsyncDisposable {
       throw new TypeError("Cannot make a barrier at another instance: these events belong to no messenger");
     }
     if (!port.isUp(at)) await port.reach(at, options.timeoutMs ?? this.#options.ownerGraceMs);
-    if (port.supports(at, "events")) return await port.call(barrierHandler, at, payload, options);
+    if (port.supports(at, "events")) {
+      return await asMethod("arrive", port.call(barrierHandler, at, payload, options));
+    }
     throw new ZeromeshError(
       "PEER_LACKS_FEATURE",
       `Cannot arrive at a barrier of peer ${port.textOf(at)}: it does not support barriers`,

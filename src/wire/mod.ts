@@ -33,7 +33,6 @@ export {
 export {
   decodeRequest,
   encodeRequest,
-  isSystemName,
   RequestHeader,
   requestSize,
   ResponseKind,

@@ -1,4 +1,4 @@
-import { ZeromeshError } from "../core/mod.ts";
+import { isSystemName, ZeromeshError } from "../core/mod.ts";
 import { copyBytes } from "./bytes.ts";
 import type { DropReason } from "./frame.ts";
 import { maxHeadersBytes } from "./headers.ts";
@@ -184,11 +184,6 @@ export function encodeRequest(
   }
   view.setUint16(nameEnd, headers.length, true);
   return copyBytes(into, nameEnd + 2, headers, headers.length);
-}
-
-/** Whether a handler's name is one of the system's, which no user can take. */
-export function isSystemName(name: string): boolean {
-  return name.startsWith("_");
 }
 
 /** Options of {@link validateHandlerName}. */

@@ -107,6 +107,23 @@ test("awaiting a completed event again sends nothing, for as many as are remembe
   assert.equal(other.events.stats().remote!.networkLookups, 502, "the oldest made room");
 });
 
+test("an error of a call about another instance's event names the method that was called", async () => {
+  await using t = await leakCheck();
+  const { owner, other, peer } = await instances(t);
+  const { handle } = owner.events.newEvent();
+  const late = { timeoutMs: 0 };
+  const calls: Record<string, () => Promise<unknown>> = {
+    "events.poll": () => other.events.poll(handle, late),
+    "events.trigger": () => other.events.trigger(handle, 1, late),
+    "events.poison": () => other.events.poison(handle, "no more", late),
+    arrive: () => other.events.barrier("start", 2, { at: peer }).arrive(late),
+  };
+  for (const [method, call] of Object.entries(calls)) {
+    const message = `Call of ${method}() on peer ${peer} was not sent within 0 ms`;
+    await fails(call(), { code: "TIMEOUT", ran: "no", peer, message });
+  }
+});
+
 test("many awaiters of one event share one subscription", async () => {
   await using t = await leakCheck();
   const { owner, other } = await instances(t);

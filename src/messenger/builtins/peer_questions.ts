@@ -1,6 +1,5 @@
-import { type Contract, type InstanceId, readOptions, type ZeromeshError } from "../../core/mod.ts";
+import { asMethod, type Contract, type InstanceId, readOptions, type ZeromeshError } from "../../core/mod.ts";
 import type { AckReceipt, RegisterAckOptions, SendAckOptions, SendWithAckOptions } from "./ack_options.ts";
-import { asMethod } from "./as_method.ts";
 import type { Builtins } from "./builtins.ts";
 import {
   type HandlerDescription,

@@ -1,5 +1,12 @@
-import { Deadline, type Deadlines, type InstanceId, type LinePlace, ZeromeshError } from "../../core/mod.ts";
-import { isSystemName, type ResponseId } from "../../wire/mod.ts";
+import {
+  Deadline,
+  type Deadlines,
+  type InstanceId,
+  isSystemName,
+  type LinePlace,
+  ZeromeshError,
+} from "../../core/mod.ts";
+import type { ResponseId } from "../../wire/mod.ts";
 import type { CallStats } from "./call_stats.ts";
 import { rejection } from "./located.ts";
 import type { Session } from "../peers/peer.ts";
@@ -159,14 +166,12 @@ export class PendingCall extends Deadline implements ResponseId {
 
   /** The peer's text for messages, with its name if known; undefined before one is chosen. */
   get peerText(): string | undefined {
-    const { peer } = this;
-    return peer === undefined ? undefined : this.session?.peer ? this.session.who : this.#table.textOf(peer);
+    return this.session?.peer ? this.session.who : this.peer && this.#table.textOf(this.peer);
   }
 
   /** Whether the request can have reached the other side. */
   get handed(): boolean {
-    const session = this.session;
-    return session !== null && session.link.established && session.link.handed(this.number);
+    return this.session?.link.established === true && this.session.link.handed(this.number);
   }
 
   override expire(): void {
@@ -174,11 +179,9 @@ export class PendingCall extends Deadline implements ResponseId {
     const { peer, handler } = this;
     const ran = this.#answered ? "yes" : this.handed ? "maybe" : "no";
     this.#table.giveUp(this);
-    const what = `Call of "${handler}"${
-      peer === undefined ? "" : ` on peer ${this.peerText}`
-    } ${this.#unanswered}`;
-    const message = `${what} within ${Math.round(this.timeoutMs)} ms`;
-    this.fail(new ZeromeshError("TIMEOUT", message, { peer, handler, ran }));
+    const where = peer === undefined ? "" : ` on peer ${this.peerText}`;
+    const why = `${this.#unanswered} within ${Math.round(this.timeoutMs)} ms`;
+    this.fail(new ZeromeshError("TIMEOUT", `Call of "${handler}"${where} ${why}`, { peer, handler, ran }));
   }
 
   /** The missing event of an unanswered call, for messages. */

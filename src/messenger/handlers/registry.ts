@@ -1,5 +1,12 @@
-import { checkArgument, type Contract, type HandlerInput, option, ZeromeshError } from "../../core/mod.ts";
-import { isSystemName, validateHandlerName } from "../../wire/mod.ts";
+import {
+  checkArgument,
+  type Contract,
+  type HandlerInput,
+  isSystemName,
+  option,
+  ZeromeshError,
+} from "../../core/mod.ts";
+import { validateHandlerName } from "../../wire/mod.ts";
 import { Authorization } from "./authorization.ts";
 import type { Authorize } from "./authorize.ts";
 import type { Handler, RegisterOptions } from "./handler_context.ts";

@@ -1,5 +1,5 @@
-import { ZeromeshError } from "../../core/mod.ts";
-import { isSystemName } from "../../wire/mod.ts";
+import { ZeromeshError } from "./errors.ts";
+import { isSystemName } from "./system_name.ts";
 
 /**
  * Awaits the calls of built-in handlers that a method makes. Their errors name the handler, which users do not know:
