@@ -89,8 +89,9 @@ export class Places {
     throw new ZeromeshError("COHORT_WORKER_LOST", `Instance ${id} is not a worker of this cohort`);
   }
 
-  /** A worker was heard of. One that never was is awaited. */
+  /** A worker was heard of. One that never was is awaited. A late answer of one that is lost or has left changes nothing. */
   heard(member: Member): void {
+    if (member.state === "lost" || this.members.get(member.instanceId) !== member) return;
     const { clock, options: { lostAfterMs, heartbeatMs } } = this.host;
     member.heardAt = clock.now();
     // The answer to the last heartbeat within that time may come until the next one.

@@ -60,3 +60,20 @@ test("a worker that has left, or whose cohort has ended, is lost no more", async
   await advance(5_000);
   expect([left.state, stays.state, ends, clock.timers]).toEqual(["up", "up", [], []]);
 });
+
+test("a late answer of a worker that was lost, or has left, begins no second loss", async () => {
+  const { ends, places: of, advance } = places({ replaceWithinMs: 5_000 });
+  const [lost, left] = [of.admit(newInstanceId(), null), of.admit(newInstanceId(), null)];
+  of.leave(left.instanceId);
+  of.heard(left);
+  await advance(1_200);
+  of.heard(lost);
+  await advance(1_200);
+  expect([lost.state, left.state]).toEqual(["lost", "up"]);
+  of.admit(lost.instanceId, null);
+  for (let ms = 0; ms < 6_000; ms += 500) {
+    await advance(500);
+    of.heard(lost);
+  }
+  expect([lost.state, ends]).toEqual(["up", []]);
+});
