@@ -7,17 +7,15 @@
 import type { Contract, ContractErrors, HandlerInput, HandlerOutput, UnaryContract } from "./core/mod.ts";
 import type { Messenger } from "./messenger.ts";
 import {
-  amHandler as makeAm,
   type Handler,
   type HandlerContext as MessageContext,
   type HandlerFunction,
   type HandlerFunctions,
   type HandlerOptions,
+  makeHandler,
   type MaybePromise,
   type ObjectHandler as HandlerObject,
   type TypedContext as ContractContext,
-  typedUnaryHandler as makeTyped,
-  unaryHandler as makeUnary,
 } from "./messenger/mod.ts";
 
 /**
@@ -72,7 +70,7 @@ export function amHandler(
   run: (context: TypedContext<never>) => unknown,
   options?: HandlerOptions,
 ): Handler {
-  return makeAm(target as string, run as (context: MessageContext) => unknown, options);
+  return makeHandler("am", target, run, options);
 }
 
 /**
@@ -93,7 +91,7 @@ export function unaryHandler(
   run: (context: HandlerContext) => MaybePromise<Uint8Array | null | undefined | void>,
   options?: HandlerOptions,
 ): Handler {
-  return makeUnary(name, run as (context: MessageContext) => Uint8Array, options);
+  return makeHandler("unary", name, run, options);
 }
 
 /**
@@ -114,9 +112,5 @@ export function typedUnaryHandler<C extends UnaryContract>(
   run: (context: TypedContext<HandlerInput<C>, C["errors"]>) => MaybePromise<HandlerOutput<C>>,
   options?: HandlerOptions,
 ): Handler {
-  return makeTyped(
-    target,
-    run as (context: ContractContext<HandlerInput<C>, C["errors"]>) => HandlerOutput<C>,
-    options,
-  );
+  return makeHandler("typed", target, run, options);
 }

@@ -86,7 +86,7 @@ export {
   type ResolvedTasks,
   type TaskOptions,
 } from "./handlers/task_options.ts";
-export { amHandler, typedUnaryHandler, unaryHandler } from "./handlers/handler.ts";
+export { amHandler, makeHandler, typedUnaryHandler, unaryHandler } from "./handlers/handler.ts";
 export {
   handleOptionTable,
   type Handler,

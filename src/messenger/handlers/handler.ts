@@ -17,24 +17,13 @@ import {
 } from "./handler_context.ts";
 import { resolveTasks } from "./task_options.ts";
 
-/** A handler of active messages: it returns no answer. */
-export function amHandler(
-  target: string,
-  run: (context: HandlerContext) => unknown,
-  options?: HandlerOptions,
-): Handler;
-/** An am handler of a contract: the input is validated before it runs. */
+/** An am handler of a contract: the input is validated before it runs, and it returns no answer. */
 export function amHandler<C extends Contract>(
   target: C,
   run: (context: TypedContext<HandlerInput<C>, C["errors"]>) => unknown,
   options?: HandlerOptions,
-): Handler;
-export function amHandler(
-  target: string | Contract,
-  run: (context: TypedContext<never>) => unknown,
-  options?: HandlerOptions,
 ): Handler {
-  return makeHandler("am", target, run as (context: TypedContext<unknown>) => unknown, options);
+  return makeHandler("am", target, run, options);
 }
 
 /** A handler that answers bytes with bytes. */
@@ -52,13 +41,14 @@ export function typedUnaryHandler<C extends UnaryContract>(
   run: (context: TypedContext<HandlerInput<C>, C["errors"]>) => MaybePromise<HandlerOutput<C>>,
   options?: HandlerOptions,
 ): Handler {
-  return makeHandler("typed", target, run as (context: TypedContext<unknown>) => unknown, options);
+  return makeHandler("typed", target, run, options);
 }
 
-function makeHandler(
+/** A handler by name or of a contract. @param run Gets a context of the handler's kind. */
+export function makeHandler(
   kind: Handler["kind"],
   target: string | Contract,
-  run: (context: TypedContext<unknown>) => unknown,
+  run: (context: never) => unknown,
   given: HandlerOptions | null | undefined,
 ): Handler {
   const contract = isContract(target) ? target : null;
@@ -73,7 +63,16 @@ function makeHandler(
   const schema = contract?.input ?? options.schema ?? null;
   const tasks = resolveTasks(name, options);
   const { dispatch = "spawn", authorize } = options;
-  return Object.freeze({ name, kind, contract, dispatch, schema, authorize, tasks, run });
+  return Object.freeze({
+    name,
+    kind,
+    contract,
+    dispatch,
+    schema,
+    authorize,
+    tasks,
+    run: run as Handler["run"],
+  });
 }
 
 /**

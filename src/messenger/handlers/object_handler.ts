@@ -1,5 +1,5 @@
 import { readOptions } from "../../core/mod.ts";
-import { amHandler, checkHandler, unaryHandler } from "./handler.ts";
+import { checkHandler, makeHandler } from "./handler.ts";
 import {
   type Handler,
   type HandlerContext,
@@ -31,6 +31,5 @@ export function handlerOf(given: Handler | ObjectHandler): Handler {
   }
   const run = (context: HandlerContext) => given.handle(context as TypedContext<unknown>);
   const all = { ...readOptions(options, objectOptionTable, "Cannot register handler", name), schema };
-  if (kind === "am") return amHandler(name, run, all);
-  return unaryHandler(name, run as (context: HandlerContext) => Uint8Array, all);
+  return makeHandler(kind, name, run, all);
 }
