@@ -46,42 +46,42 @@ import { goodbyeHandler, serveConnections } from "./builtins/system_handlers.ts"
 import { CorePort } from "./core_port.ts";
 import type { WaitOptions } from "./calls/wait_options.ts";
 
-/** A messenger's transport, as the core needs it. */
+/** The transport of a messenger's core. */
 export interface CoreTransport extends Transport<Session> {
-  /** Counts what is dropped. */
+  /** Counts drops. */
   readonly drops: DropCounters;
-  /** What links share, for batching. */
+  /** The parts that links share, for batching. */
   readonly shared: LinkShared;
 }
 
-/** What {@link MessengerCore} is made of. */
+/** The parts of a {@link MessengerCore}. */
 export interface CoreParts {
   /** Options with their defaults. */
   readonly options: ResolvedOptions;
-  /** The public messenger as a handler sees it. */
+  /** The public messenger for a handler. */
   messengerFor(call: InboundCall): MessengerHandle;
-  /** Makes the transport, which hands its messages to the core. */
+  /** Makes the transport, which delivers its messages to the core. */
   openTransport(instanceId: InstanceId, handler: TransportHandler<Session>): Promise<CoreTransport>;
   /** Finds peers; null without discovery. */
   readonly lookup: PeerLookup | null;
-  /** Makes what calls to several instances go through. */
+  /** Makes the router of calls to several instances. */
   router(host: RouterHost): DestinationRouter;
-  /** Frees what the transport stood on. */
+  /** Frees the transport's resources. */
   release(): Promise<void>;
 }
 
-/** Where an instance is in its life. */
+/** Lifecycle of an instance. */
 export type Lifecycle = "running" | "draining" | "closed";
 
-// Replies leave within this at the end; links.md's measurements need a few milliseconds.
+// Replies leave within this time at the end; a few milliseconds suffice in measurements.
 const longestLingerMs = 1_000;
-// When the time is over, what callers are told at the last moment has this long to leave.
+// After the timeout, the last replies have this long to leave.
 const farewellMs = 250;
 const cancelName = new TextEncoder().encode(cancelHandler);
 const goodbyeName = new TextEncoder().encode(goodbyeHandler);
 const nothing = new Uint8Array(new ArrayBuffer(0));
 
-/** The messenger without its public face: who handles which message, and the order of closing. */
+/** The messenger without its public API: wires its parts, and orders its close. */
 export class MessengerCore {
   readonly instanceId: InstanceId;
   readonly workerId: WorkerId;
@@ -203,10 +203,10 @@ export class MessengerCore {
     serveConnections(registry, connections, transport.drops, (session) => system.linkLost(session));
   }
 
-  /** Makes a core and everything under it. */
+  /** Makes a core with all its parts. */
   static async create(parts: CoreParts): Promise<MessengerCore> {
     const instanceId = parts.options.instanceId ?? newInstanceId();
-    // What comes before everything is bound finds nobody yet.
+    // Messages that arrive before everything is bound are dropped.
     let core: MessengerCore | null = null;
     const transport = await parts.openTransport(instanceId, {
       message(link, message) {
@@ -219,7 +219,7 @@ export class MessengerCore {
     return core = new MessengerCore(parts, instanceId, transport);
   }
 
-  /** Where the instance is in its life. */
+  /** The instance's lifecycle. */
   get lifecycle(): Lifecycle {
     return this.#lifecycle;
   }
@@ -263,7 +263,7 @@ export class MessengerCore {
     throw new ZeromeshError("PEER_UNKNOWN", message, { peer: id });
   }
 
-  /** Lets the instance keep the process alive, or not. */
+  /** Sets whether the open instance keeps the process alive. */
   setReferenced(referenced: boolean): void {
     this.#keepAlive.referenced = referenced;
   }
@@ -284,13 +284,13 @@ export class MessengerCore {
     this.system.linkLost(session);
   }
 
-  /** Gate, drain, teardown. The second call returns the first promise. */
+  /** Closes: gate, drain, teardown. A second call returns the first promise. */
   close(timeoutMs: number): Promise<void> {
     this.#closePromise ??= this.#close(timeoutMs);
     return this.#closePromise;
   }
 
-  /** Has closing not wait for a handler. */
+  /** Excludes a handler from the wait of closing. */
   setApart(call: InboundCall): void {
     this.#dispatcher.running.setApart(call);
   }
@@ -306,7 +306,7 @@ export class MessengerCore {
     const { running } = this.#dispatcher;
     await within(this.#clock, Promise.all([running.idle(), left]), giveUpAt);
     if (running.cutShort()) {
-      // Handlers that heed their signal at once still answer for themselves.
+      // Handlers that react to their signal at once still answer themselves.
       await new Promise<void>((resolve) => this.#clock.after(0, resolve));
       running.tellCutShort(this.replies);
     }
@@ -333,7 +333,7 @@ export class MessengerCore {
     await this.#parts.release();
   }
 
-  /** Waits until libzmq has everything queued for a peer, or for all. */
+  /** Waits until libzmq has all messages queued for a peer, or for all peers. */
   async flush(id: InstanceId | null | undefined, { timeoutMs, signal }: WaitOptions): Promise<void> {
     const sessions: Session[] = [];
     if (id === undefined || id === null) sessions.push(...allSessions(this.connections));

@@ -16,23 +16,23 @@ import type { HandlerResult } from "./handlers/served.ts";
 import type { SharedParts } from "./shared_parts.ts";
 import type { PeerWatcher, SystemMessage, SystemPort, SystemSender, SystemWait } from "./system_port.ts";
 
-/** What a {@link CorePort} works with. */
+/** The parts of a {@link CorePort}. */
 export interface PortParts extends SharedParts {
-  /** The own worker id. */
+  /** This instance's worker id. */
   readonly workerId: WorkerId;
   /** The handlers. */
   readonly registry: HandlerRegistry;
-  /** Who is known and connected. */
+  /** Peers and connections. */
   readonly connections: Connections;
   /** Sends calls. */
   readonly client: CallClient;
-  /** Where answers go. */
+  /** Sends answers. */
   readonly replies: Replies;
   /** The known peer with this id. @throws {ZeromeshError} `PEER_UNKNOWN`. */
   peer(id: InstanceId): Peer;
   /** Registers handlers, all or none of them. @throws {ZeromeshError} `HANDLER_EXISTS`, `CLOSED`. */
   register(handlers: readonly Handler[], options: EntryOptions): Disposable;
-  /** Keeps the process alive until disposed of. */
+  /** Keeps the process alive until disposed. */
   hold(): Disposable;
 }
 
@@ -43,17 +43,17 @@ export class CorePort implements SystemPort {
   readonly workerId: WorkerId;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Everything that waits for an answer. */
+  /** The response table. */
   readonly calls: CallTable;
   readonly #watchers = new Set<PeerWatcher>();
   readonly #before = new Set<() => void>();
   readonly #runBefore = (): void => {
     for (const run of this.#before) run();
   };
-  // The one asked for last: who asks mostly asks again, and halves of a worker id are no key.
+  // The last result: callers often repeat, and the halves of a worker id are no key of a map.
   #lastPeer: Peer | null = null;
 
-  /** @param parts What it works with. */
+  /** @param parts Its parts. */
   constructor(parts: PortParts) {
     this.#parts = parts;
     this.instanceId = parts.instanceId;
@@ -141,7 +141,7 @@ export class CorePort implements SystemPort {
 
   async reach(id: InstanceId, timeoutMs: number): Promise<void> {
     const { connections } = this.#parts;
-    // What was found once and forgotten is looked for again.
+    // A peer that was found once and forgotten is looked up again.
     const peer = connections.finder.able ? await connections.finder.find(id) : this.#parts.peer(id);
     await connections.ensure(peer, timeoutMs);
   }
@@ -208,35 +208,35 @@ export class CorePort implements SystemPort {
     };
   }
 
-  /** A session's connection was lost, or the other end has said that it shuts down. */
+  /** Handles the loss of a session's connection, or the other end's shutdown. */
   linkLost(session: Session): void {
     const peer = session.peer;
     if (peer === null || this.#watchers.size === 0) return;
     for (const watcher of this.#watchers) watcher.lost?.(peer.instanceId, this.#rest(peer, session));
   }
 
-  /** A peer wants to be taken in: the watchers are asked in the order in which they began. */
+  /** Offers a registering peer to the watchers, in their order. */
   registered(peer: InstanceId): void {
     for (const watcher of this.#watchers) if (watcher.registered?.(peer) === true) return;
   }
 
-  /** The instance begins to close. Resolves, and never rejects, when every feature has left. */
+  /** Lets features leave when the instance begins to close. Never rejects. */
   async leave(timeoutMs: number): Promise<void> {
     await Promise.allSettled([...this.#watchers].map((watcher) => watcher.leaving?.(timeoutMs)));
   }
 
-  /** The instance closes. */
+  /** Closes with the instance. */
   close(): void {
     for (const watcher of this.#watchers) watcher.closing?.();
   }
 
   #rest(peer: Peer, session: Session): "up" | "down" | "gone" {
     if (peer.session !== null) return "up";
-    // An instance that has said goodbye, or that users have disconnected from, does not come back.
+    // An instance that said goodbye, or that the user disconnected, does not return.
     return session.leaving || this.#peer(peer.instanceId) !== peer ? "gone" : "down";
   }
 
-  /** Sends a message that nobody answers, if there is room now. */
+  /** Sends a message without an answer, if there is room now. */
   send(link: Link<Session>, name: Uint8Array, payload: Uint8Array): SendOutcome {
     return link.send(MessageType.message, this.#encode(name), payload, false);
   }

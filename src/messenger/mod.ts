@@ -1,5 +1,5 @@
 /**
- * Patterns, handlers, dispatch, responses and peers: the messenger without its composition.
+ * The messenger without its composition: patterns, handlers, dispatch, responses and peers.
  *
  * @module
  */
@@ -127,7 +127,7 @@ export {
   type PeerUp,
   type Status,
 } from "./peers/status.ts";
-// What discovery needs of the wire: addresses, and the forms in which back ends keep them.
+// Used by discovery: addresses, and their stored forms.
 export {
   addressChecksum,
   decodePeerInfo,

@@ -32,7 +32,7 @@ const isId = (value: unknown): boolean => typeof value === "string" && isInstanc
 const nameRule =
   `1 to ${maxInstanceNameLength} letters, digits and ._:@/- of ASCII that begin with a letter or a digit`;
 
-/** All that a messenger knows, but for what the layers above add. */
+/** The options of a messenger, without those of higher layers. */
 export const coreOptionTable = {
   endpoint: option.textOrTexts.or("tcp://127.0.0.1:0"),
   listen: option.flag.or(true),
@@ -91,7 +91,7 @@ type Changed =
   | "retry"
   | "features";
 
-/** Options with every default filled in. */
+/** {@link MessengerOptions} with its defaults. */
 export interface ResolvedOptions extends Omit<Filled<MessengerOptions, typeof coreOptionTable>, Changed> {
   readonly endpoints: readonly string[];
   readonly instanceId: InstanceId | null;
@@ -107,9 +107,9 @@ export interface ResolvedOptions extends Omit<Filled<MessengerOptions, typeof co
 }
 
 /**
- * Fills in the defaults of options that were checked by their table.
+ * Fills in the defaults of checked options.
  *
- * @throws {TypeError} If some of them contradict each other.
+ * @throws {TypeError} If options contradict each other.
  */
 export function resolveOptions(given: MessengerOptions = {}): ResolvedOptions {
   const options = withDefaults(given, coreOptionTable);

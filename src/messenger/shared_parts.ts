@@ -21,25 +21,25 @@ export interface SystemRequest extends WaitOptions, PartOfCall {
   readonly session?: Session;
 }
 
-/** What the parts of one messenger have in common: its options, and what all of them stand on. */
+/** The parts that all components of a messenger share, with its options. */
 export interface SharedParts extends Omit<ResolvedOptions, "instanceId"> {
-  /** The own id. */
+  /** This instance's id. */
   readonly instanceId: InstanceId;
   /** Whether connections need keys. */
   readonly secure: boolean;
-  /** The network. */
+  /** The transport. */
   readonly transport: Transport<Session>;
-  /** Counts what is dropped. */
+  /** Counts drops. */
   readonly drops: DropCounters;
   /** Deadlines of calls. */
   readonly deadlines: Deadlines;
-  /** Everything that waits for an answer. */
+  /** The response table. */
   readonly calls: CallTable;
-  /** Where credit is counted. */
+  /** Counters of credit. */
   readonly creditCounts: CreditCounts;
-  /** What this instance says about itself. */
+  /** This instance's part of the negotiation. */
   readonly negotiation: Terms;
-  /** Where changes are told. */
+  /** Changes of peers and handlers. */
   readonly status: StatusFeed;
   /** Calls a system handler of a peer. It never throws: what is wrong rejects. */
   call(name: string, to: InstanceId, request: SystemRequest): Promise<Uint8Array>;

@@ -21,29 +21,29 @@ import type { Failure } from "./handlers/replies.ts";
 import type { HandlerResult } from "./handlers/served.ts";
 import type { WaitOptions } from "./calls/wait_options.ts";
 
-/** A message for a system handler, lent for the length of the handler's synchronous part. */
+/** A message for a system handler, valid during the handler's synchronous part. */
 export interface SystemMessage {
   /** The handler's name. */
   readonly handlerName: string;
-  /** The payload as it lies in the receive buffer. */
+  /** The payload in the receive buffer. */
   readonly lentPayload: Uint8Array;
   /** The same, without a view of its own; gone for a message that had to wait for its turn. */
   readonly lent: Pick<InboundMessage, "source" | "payloadStart" | "payloadEnd">;
-  /** Whether both ends of its connection speak a feature. */
+  /** Whether both ends of its connection have a feature. */
   supports(feature: Feature): boolean;
 }
 
-/** A message for a contract of the system's: its payload is validated. */
+/** A message for a system contract, with a validated payload. */
 export interface SystemCall<C extends Contract> extends SystemMessage {
-  /** What the contract's schema made of the payload. */
+  /** The validated payload. */
   readonly input: HandlerInput<C>;
-  /** Makes an error that the contract declares, to be thrown: the caller gets it with code, details and message. */
+  /** Makes an error that the contract declares, to be thrown: the caller gets its code, details and message. */
   readonly fail: Fail<C["errors"]>;
-  /** Aborts when the caller gives up, and when the instance begins to close. */
+  /** Aborts when the caller cancels, and when the instance begins to close. */
   readonly signal: AbortSignal;
 }
 
-/** Whoever sent a message, as far as the connection vouches for it. */
+/** The sender of a message, as its connection proves it. */
 export interface SystemSender {
   /** Its id. */
   readonly instanceId: InstanceId;
@@ -55,45 +55,45 @@ export interface SystemSender {
   readonly worker1: number;
 }
 
-/** What a part of the system hears of other instances. All are called synchronously and must not throw. */
+/** Observer of other instances. All methods are called synchronously and must not throw. */
 export interface PeerWatcher {
-  /** A connection to the peer is up, where there was none. */
+  /** The peer has a connection, after having none. */
   up?(peer: InstanceId): void;
   /**
-   * A connection to the peer was lost, with everything that was on its way over it.
+   * A connection to the peer was lost, with all messages under way on it.
    *
-   * @param rest `up`: another one is left. `down`: none is, and it may come back. `gone`: it will not.
+   * @param rest `up`: another one is left. `down`: none is left, and the peer may return. `gone`: it will not.
    */
   lost?(peer: InstanceId, rest: "up" | "down" | "gone"): void;
   /**
-   * The peer has said where it listens and asked to be taken in, and is a known peer now.
+   * The peer has announced its address to be admitted, and is a known peer now.
    *
-   * @returns True when it was taken in; false leaves it to the watcher that began next.
+   * @returns True when it was admitted; false leaves it to the next watcher.
    */
   registered?(peer: InstanceId): boolean;
   /**
-   * The instance begins to close, while its connections are up: what is returned is waited for beside the handlers
-   * that still run, and may reject.
+   * The instance begins to close, with its connections up. The result is awaited beside the running handlers, and may
+   * reject.
    *
-   * @param timeoutMs How long all of the closing may take.
+   * @param timeoutMs Time for all of the closing.
    */
   leaving?(timeoutMs: number): Promise<unknown>;
-  /** The instance closes: the last moment at which messages leave. */
+  /** The instance closes: the last moment to send messages. */
   closing?(): void;
 }
 
-/** How long to wait for something remote. */
+/** Options of a wait for another instance. */
 export type SystemWait = WaitOptions;
 
-/** What features that are built on a messenger need of it beyond what users get. */
+/** The interface of a messenger for features built on it, beyond the public one. */
 export interface SystemPort {
   /** This instance. */
   readonly instanceId: InstanceId;
   /** Its worker id. */
   readonly workerId: WorkerId;
-  /** Where time comes from. */
+  /** Clock. */
   readonly clock: Clock;
-  /** Where trouble is reported. */
+  /** Logger. */
   readonly logger: Logger;
   /**
    * Registers a handler whose name starts with `_`; disposing the result unregisters it.
@@ -124,49 +124,49 @@ export interface SystemPort {
    */
   register(handlers: readonly Handler[], options?: EntryOptions): Disposable;
   /**
-   * Asks the messenger's `authorize`, where there is one, whether the sender of a message may have done what it asks for.
+   * Asks the messenger's `authorize`, if there is one, whether a message's sender may do this.
    *
-   * @param subject What the feature adds, such as the actor and what is to be done with it.
+   * @param subject Facts of the feature, such as the actor and the action.
    * @throws {ZeromeshError} `FORBIDDEN`, unless the answer is `true`.
    */
   authorize(message: SystemMessage, subject: CallSubject): Promise<void>;
-  /** Who sent a message; null when the connection does not belong to whom the message names. */
+  /** The sender of a message; null when the connection does not belong to the named instance. */
   senderOf(message: SystemMessage): SystemSender | null;
   /** The known peer with a worker id, given as its halves. */
   peerOf(worker0: number, worker1: number): InstanceId | null;
-  /** What the peer is called; null without a name, or as long as it is not known. */
+  /** The peer's name; null without one, or while it is unknown. */
   nameOf(peer: InstanceId): string | null;
-  /** How texts name the instance with this id: with its name where that is known. */
+  /** The text for an instance in messages: its id, with its name if known. */
   textOf(id: InstanceId): string;
   /** Whether a connection to the peer is up. */
   isUp(peer: InstanceId): boolean;
-  /** Whether a connection to the peer is up whose both ends speak a feature. */
+  /** Whether the peer has a connection whose both ends have a feature. */
   supports(peer: InstanceId, feature: Feature): boolean;
-  /** Whether the peer was ever met as one of ours, whose connections tell whether it lives, or is this instance. */
+  /** Whether the peer was ever met as a zeromesh instance, whose connections show whether it lives, or is this one. */
   isOurs(peer: InstanceId): boolean;
-  /** Whether messages to the peer have a way, also by the connection that takes the answers of plain Velo. */
+  /** Whether messages can be sent to the peer, also over the connection for answers to plain Velo. */
   hasWay(peer: InstanceId): boolean;
   /**
-   * Asks discovery for the peer with a worker id, given as its halves; null when there is no discovery to ask.
+   * Asks discovery for the peer with a worker id, given as its halves; null without discovery.
    *
    * @throws {ZeromeshError} `PEER_UNKNOWN`; `PEER_UNREACHABLE` when discovery itself fails.
    */
   find(worker0: number, worker1: number): Promise<InstanceId> | null;
   /** Connects to a peer that is known, or that discovery finds. @throws {ZeromeshError} Like a call to it. */
   reach(peer: InstanceId, timeoutMs: number): Promise<void>;
-  /** For how long, in milliseconds, an attempt to connect has been neither refused nor answered with ZMTP; else 0. */
+  /** How long, in milliseconds, a dial has been neither refused nor answered with ZMTP; 0 without one. */
   unansweredMs(peer: InstanceId): number;
   /**
-   * Sends a message that nobody answers. It waits for room as long as the connection lasts.
+   * Sends a message without an answer. It waits for room while the connection lasts.
    *
-   * @param payload Lent.
-   * @returns False when there is no way to the peer now; then nothing is sent.
+   * @param payload Borrowed.
+   * @returns False without a way to the peer; nothing is sent then.
    */
   notify(name: Uint8Array, to: InstanceId, payload: Uint8Array): boolean;
   /**
-   * Sends a message that is confirmed under an id which its payload carries.
+   * Sends a message that is confirmed under an id in its payload.
    *
-   * @param accept Gets what the confirmation carries, lent, before the promise resolves.
+   * @param accept Gets the confirmation's payload, borrowed, before the promise resolves.
    */
   confirmed(
     name: string,
@@ -175,13 +175,13 @@ export interface SystemPort {
     wait: SystemWait,
     accept?: (answer: Outcome) => void,
   ): Promise<void>;
-  /** Calls back before any call is sent, until disposed of. */
+  /** Calls back before each call is sent, until disposed. */
   beforeCalls(run: () => void): Disposable;
   /**
-   * Calls what {@link serve} serves elsewhere.
+   * Calls a system contract that a peer serves.
    *
-   * @throws {ZeromeshError} `RESULT_INVALID` for an answer that is none; an error that the contract declares, as it was
-   * thrown there, with `ran: "yes"`; what every call throws.
+   * @throws {ZeromeshError} `RESULT_INVALID` for an invalid answer; a declared error as the handler threw it, with
+   * `ran: "yes"`; the errors of every call.
    */
   call<C extends UnaryContract>(
     contract: C,
@@ -189,29 +189,29 @@ export interface SystemPort {
     input: CallInput<C>,
     wait: SystemWait,
   ): Promise<CallOutput<C>>;
-  /** Calls a system handler by name; its answer as bytes. */
+  /** Calls a system handler by name; resolves to its answer as bytes. */
   call(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<Uint8Array>;
   /**
-   * Sends a message that nobody answers to a system handler with the admission of a user's. As `amSend` it waits, as long as
-   * `overflow` and `wait` say, for room and for credit, and resolves when the peer's queue holds it. Towards a peer without
+   * Sends a message without an answer to a system handler with the admission of a user's. Like `amSend` it waits for
+   * room and credit, within `overflow` and `wait`, and resolves when the peer's queue holds it. Towards a peer without
    * feature `admission` it needs no credit.
    *
-   * @param payload Is not changed any more.
+   * @param payload Not changed by the caller any more.
    */
   amSend(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<void>;
-  /** Sends to what {@link serve} serves elsewhere; resolves when the peer's queue holds the message. */
+  /** Sends to a system contract that a peer serves; resolves when the peer's queue holds the message. */
   tell<C extends AmContract>(
     contract: C,
     to: InstanceId,
     input: CallInput<C>,
     wait: SystemWait,
   ): Promise<void>;
-  /** Calls a system handler that has no answer; resolves when it has run. */
+  /** Calls a system handler without an answer; resolves when it has run. */
   sync(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<void>;
-  /** Confirms a message under the id that its payload named; `failure` refuses it. `payload` is lent. */
+  /** Confirms a message under the id in its payload; `failure` refuses it. `payload` is borrowed. */
   confirm(message: SystemMessage, id: ResponseId, failure: Failure | null, payload?: Uint8Array): void;
-  /** Calls back at changes of peers, and when the instance closes, until disposed of. */
+  /** Adds a watcher until disposed. */
   watch(watcher: PeerWatcher): Disposable;
-  /** Keeps the process alive until disposed of. */
+  /** Keeps the process alive until disposed. */
   hold(): Disposable;
 }

@@ -12,13 +12,13 @@ import { type WaitOptions, waitOptionTable } from "../calls/wait_options.ts";
 import type { MessengerCore } from "../core.ts";
 import { speaksFor } from "../peers/identity.ts";
 
-/** How to `messenger.announceTo`. */
+/** Options of `messenger.announceTo`. */
 export interface AnnounceToOptions extends WaitOptions {
-  /** Where the peer can dial this instance. @default {the first endpoint; none when it does not listen} */
+  /** The endpoint for the peer. @default {the first endpoint; none when it does not listen} */
   endpoint?: string | undefined;
 }
 
-/** All that `messenger.announceTo` knows. */
+/** The options of `messenger.announceTo`. */
 export const announceToOptionTable: OptionTable<AnnounceToOptions> = {
   ...waitOptionTable,
   endpoint: option.string,
@@ -37,7 +37,7 @@ const registration = systemContract(name, {
   output: lenient(record({ registered: flag, instance_id: anything, endpoint: anything })),
 });
 
-/** Answers `_register_service`: who sends it becomes a known peer, and a feature may take it in. */
+/** Serves `_register_service`: the sender becomes a known peer, and a feature may admit it. */
 export function serveRegistration({ instanceId, registry, connections, system }: MessengerCore): void {
   registry.serve(registration, (call) => {
     const { instance_id, ipc_endpoint, tcp_endpoint, endpoint } = call.input;
@@ -56,7 +56,7 @@ export function serveRegistration({ instanceId, registry, connections, system }:
     }
     const registered = id !== instanceId;
     if (registered) {
-      // What it said before stays, behind what it says now.
+      // Earlier endpoints are kept after the new one.
       const known = connections.peers.get(id)?.endpoints ?? [];
       const all = known.length > 0 && endpoints.every((one) => known.includes(one))
         ? known
@@ -68,7 +68,7 @@ export function serveRegistration({ instanceId, registry, connections, system }:
   });
 }
 
-/** Tells a peer where this instance is. */
+/** Announces this instance's address to a peer. */
 export async function announceTo(
   { instanceId: instance_id, system, transport }: MessengerCore,
   peer: InstanceId,

@@ -36,7 +36,7 @@ export interface HealthReport {
 const { anything, lenient, list, number, record, string } = shape;
 const count = lenient(number);
 
-/** Asks what an instance does; plain Velo has no such handler. */
+/** The question for an instance's description; plain Velo has no such handler. */
 export const descriptionContract = systemContract("_describe", {
   input: anything,
   output: record({ services: list(string), running: number, pending: number }),

@@ -9,7 +9,7 @@ import {
 import type { CallOptions, ClientCallOptions, TypedCallOptions } from "./caller.ts";
 import { retryOptionTable } from "./retry_options.ts";
 
-/** All that a method of a typed client knows. */
+/** The options of a typed client's method. */
 export const methodOptionTable: OptionTable<ClientCallOptions> = {
   headers: option.object,
   metadata: option.kind("a value", () => true),
@@ -18,19 +18,19 @@ export const methodOptionTable: OptionTable<ClientCallOptions> = {
   retry: option.options(retryOptionTable),
 };
 
-/** All that a typed client knows. Whom `to` names is looked up at each call. */
+/** The options of a typed client. `to` is checked at each call. */
 export const clientOptionTable: OptionTable<ClientCallOptions & Pick<CallOptions, "to">> = {
   to: option.value,
   ...methodOptionTable,
 };
 
-/** All that a call by contract knows. */
+/** The options of a call by contract. */
 export const typedCallOptionTable: OptionTable<Omit<CallOptions, "rawPayload">> = {
   ...clientOptionTable,
   payload: option.value,
 };
 
-/** All that a call by a handler's name knows. */
+/** The options of a call by a handler's name. */
 export const callOptionTable: OptionTable<CallOptions> = {
   ...typedCallOptionTable,
   rawPayload: option.bytes,
@@ -39,7 +39,7 @@ export const callOptionTable: OptionTable<CallOptions> = {
 /**
  * Checks the options of a call.
  *
- * @param target What is called: a contract, which has no `rawPayload`, or a handler's name.
+ * @param target A contract, which has no `rawPayload`, or a handler's name.
  * @throws {TypeError} If one is not known or has the wrong type.
  * @throws {RangeError} If one is out of its range.
  */
@@ -55,8 +55,8 @@ export function readCallOptions(
 }
 
 /**
- * Whether options are the usual ones and right, so that their table has nothing to say about them. Every call has this
- * looked at, and asking the table took 0.2 µs longer on both runtimes.
+ * Whether options are the common ones and valid, so that the table need not be asked. Every call runs this; the table
+ * took 0.2 µs longer on both runtimes.
  */
 function isUsual(options: CallOptions | null | undefined, byName: boolean): options is CallOptions {
   if (typeof options !== "object" || options === null || !("to" in options)) return false;
@@ -81,9 +81,9 @@ function isUsual(options: CallOptions | null | undefined, byName: boolean): opti
 }
 
 /**
- * The options of a call by a method of a typed client: those of the client, and over them the method's own.
+ * The options of a typed client's call: the client's, overridden by the method's.
  *
- * @throws {TypeError} If one of the method's own is not known or has the wrong type.
+ * @throws {TypeError} If one of the method's is unknown or has the wrong type.
  * @throws {RangeError} If one is out of its range.
  */
 export function mergedOptions(
@@ -101,7 +101,7 @@ export function mergedOptions(
   return merged;
 }
 
-/** A pattern got what it cannot send to. */
+/** The error of a target that the pattern cannot call. */
 export function wrongTarget(method: string, target: unknown, wants: string): TypeError {
   const what = isContract(target) ? `the contract "${target.name}"` : describeValue(target);
   return new TypeError(`Cannot call ${method} with ${what}: it takes ${wants}`);

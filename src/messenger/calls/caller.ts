@@ -9,36 +9,39 @@ import type {
 import type { RetryOptions } from "./retry_options.ts";
 import type { Destination } from "./destination.ts";
 
-/** What every call takes. */
+/** Options of every call. */
 export interface BaseCallOptions {
-  /** The peer: what `connect` or `registerPeer` returned, or the own id; or a destination of several instances, such as
-   * `service(name)`. */
+  /**
+   * The peer: a result of `connect` or `registerPeer`, or this instance's id; or a destination such as `service(name)`.
+   */
   to: InstanceId | Destination;
-  /** Text by name, sent beside the payload: values up to 1 024 bytes, 16 384 in all, no name with a leading `_`. */
+  /** Headers: values up to 1 024 bytes, 16 384 bytes in all, no name with a leading `_`. */
   headers?: Readonly<Record<string, string>> | undefined;
-  /** A value that travels as JSON beside the payload, up to 64 KiB of text: the handler's
-   * `context.metadata`. Plain Velo takes 1 024 bytes; more is `HEADERS_TOO_LARGE`. What is above counts with the payload. */
+  /**
+   * A value that travels as JSON beside the payload, up to 64 KiB of text: the handler's `context.metadata`. Plain Velo
+   * takes 1 024 bytes; more is `HEADERS_TOO_LARGE`. Text above 1 024 bytes counts with the payload.
+   */
   metadata?: unknown;
   /** Deadline in milliseconds. @default {the messenger's timeoutMs, 30_000} */
   timeoutMs?: number | undefined;
   /**
-   * Sends a call that certainly did not run again, within its deadline, and to another instance of its destination where
-   * there is one. @default {the messenger's retry: never}
+   * Retries of a call that certainly did not run, within its deadline, at another instance of its destination if
+   * possible. @default {the messenger's retry: none}
    */
   retry?: RetryOptions | undefined;
-  /** Gives the call up. It rejects with `signal.reason`; the remote handler's signal aborts. */
+  /** Cancels the call. It rejects with `signal.reason`, and the remote handler's signal aborts. */
   signal?: AbortSignal | undefined;
 }
 
-/** Options of a call by handler name. Without either payload an empty one is sent. */
+/** Options of a call by handler name. Without a payload an empty one is sent. */
 export interface CallOptions extends BaseCallOptions {
   /** A value to send as JSON. */
   payload?: unknown;
-  /** Bytes to send as they are. */
+  /** Bytes to send unchanged. */
   rawPayload?: Uint8Array | undefined;
 }
 
-/** The payload of a call by contract; it may be left out where the contract's input takes `undefined`. */
+/** The payload of a call by contract; optional if the contract's input accepts `undefined`. */
 export type TypedPayload<C extends Contract> = undefined extends CallInput<C> ? {
     /** The contract's input. */
     payload?: CallInput<C> | undefined;
@@ -51,10 +54,10 @@ export type TypedPayload<C extends Contract> = undefined extends CallInput<C> ? 
 /** Options of a call by contract. */
 export type TypedCallOptions<C extends Contract> = BaseCallOptions & TypedPayload<C>;
 
-/** What a method of a typed client takes besides the input. */
+/** Options of a typed client's method. */
 export type ClientCallOptions = Omit<BaseCallOptions, "to">;
 
-/** What a method of a typed client takes: the input, unless it may be `undefined` and is, and options. */
+/** Arguments of a typed client's method: the input, which is optional if it may be `undefined`, and options. */
 export type MethodArguments<C extends Contract> = undefined extends CallInput<C>
   ? [payload?: CallInput<C> | undefined, options?: ClientCallOptions]
   : [payload: CallInput<C>, options?: ClientCallOptions];
@@ -69,7 +72,7 @@ export interface AmMethod<C extends Contract> {
   send(...args: MethodArguments<C>): Promise<void>;
 }
 
-/** A typed client: a method for each contract in an object, which may hold other things. */
+/** A typed client: a method for each contract of an object; other values are skipped. */
 export type Client<Contracts extends object> = {
   readonly [Name in keyof Contracts as Contracts[Name] extends Contract ? Name : never]:
     Contracts[Name] extends AmContract ? AmMethod<Contracts[Name]>
@@ -77,9 +80,9 @@ export type Client<Contracts extends object> = {
       : never;
 };
 
-/** The four patterns, and clients made of them. */
+/** The four patterns, and typed clients. */
 export interface Caller {
-  /** Fire and forget. Resolves when the peer's bounded queue holds the message; nothing more is promised. */
+  /** Fire and forget. Resolves when the peer's bounded queue holds the message. */
   amSend<C extends Contract>(contract: C, options: TypedCallOptions<C>): Promise<void>;
   /** Fire and forget, by handler name. */
   amSend(name: string, options: CallOptions): Promise<void>;
@@ -87,11 +90,13 @@ export interface Caller {
   amSync<C extends Contract>(contract: C, options: TypedCallOptions<C>): Promise<void>;
   /** The same, by handler name. */
   amSync(name: string, options: CallOptions): Promise<void>;
-  /** Resolves to the bytes that the remote handler answers. */
+  /** Resolves to the bytes of the remote handler's answer. */
   unary(name: string, options: CallOptions): Promise<Uint8Array>;
   /** Resolves to the validated answer. */
   typedUnary<C extends UnaryContract>(contract: C, options: TypedCallOptions<C>): Promise<CallOutput<C>>;
-  /** A client with a method for each contract in an object, such as a module (`import * as`); the rest is left. */
+  /**
+   * A client with a method for each contract in an object, such as a module (`import * as`); other values are skipped.
+   */
   client<Contracts extends object>(
     contracts: Contracts,
     options: { to: InstanceId | Destination } & ClientCallOptions,

@@ -48,15 +48,15 @@ import type { WaitOptions } from "./wait_options.ts";
 import { typedClient } from "./typed_client.ts";
 import type { SharedParts, SystemRequest } from "../shared_parts.ts";
 
-/** What the client side is made of. */
+/** The parts of a {@link CallClient}. */
 export interface ClientParts extends SharedParts {
-  /** Who is connected. */
+  /** The connections. */
   readonly connections: Connections;
-  /** Traces calls; null when nobody wants to know. */
+  /** Traces calls; null without tracing. */
   readonly tracer: Tracer | null;
-  /** Calls to several instances. */
+  /** Router of calls to several instances. */
   readonly router: DestinationRouter;
-  /** Calls that are sent again. */
+  /** Retries of calls. */
   readonly retries: Retries;
   /** Whether the instance is closed. */
   closed(): boolean;
@@ -67,15 +67,15 @@ type ToPeer<O extends BaseCallOptions> = O & { to: InstanceId };
 const nothing = new Uint8Array(new ArrayBuffer(0));
 const done = Promise.resolve();
 
-/** Sends requests and makes promises of their answers. */
+/** Sends requests and returns promises of their answers. */
 export class CallClient implements Caller {
   readonly #parts: ClientParts;
   readonly #encoded = new EncodedNames();
   readonly #outgoing: Outgoing;
-  /** Called before a call is sent. */
+  /** Called before each call is sent. */
   before: (() => void) | null = null;
 
-  /** @param parts What it works with. */
+  /** @param parts Its parts. */
   constructor(parts: ClientParts) {
     this.#parts = parts;
     this.#outgoing = new Outgoing(parts, this.#encoded);
@@ -128,12 +128,12 @@ export class CallClient implements Caller {
     return this.#send(target, options, (direct) => this.#start(kind, target, direct, accept));
   }
 
-  /** Whether a call goes to one peer, once: the usual case, which pays for nothing else. */
+  /** Whether a call goes to one peer, once: the common case, which pays for nothing else. */
   #isDirect(options: BaseCallOptions): boolean {
     return typeof options?.to === "string" && !this.#parts.retries.concern(options);
   }
 
-  /** Sends a call to its peer or to an instance of its destination, once or as often as its `retry` says. */
+  /** Sends a call to its peer or to an instance of its destination, with its retries. */
   #send(
     target: string | Contract,
     given: CallOptions | TypedCallOptions<Contract>,
@@ -165,7 +165,7 @@ export class CallClient implements Caller {
   /** The instances of a destination; see {@link DestinationRouter.instances}. */
   readonly instancesOf: DestinationRouter["instances"] = (options) => this.#parts.router.instances(options);
 
-  /** Calls a system handler of a peer; its answer as bytes. */
+  /** Calls a system handler of a peer; resolves to its answer as bytes. */
   system(name: string, to: InstanceId, given: SystemRequest): Promise<Uint8Array> {
     const { payload = nothing, kind = ResponseKind.unary, admitted = false, session = null, ...rest } = given;
     const request = this.#systemRequest(kind, name, payload, admitted);
@@ -185,7 +185,7 @@ export class CallClient implements Caller {
     }
   }
 
-  /** Sends a system message that is confirmed with an ack under an id which its payload carries. */
+  /** Sends a system message that is confirmed with an ack under an id in its payload. */
   confirmed(
     name: string,
     to: InstanceId,
@@ -231,7 +231,7 @@ export class CallClient implements Caller {
     return traceCall(tracer, kind, target, options, (traced) => this.#check(kind, target, traced, accept));
   }
 
-  /** Everything that cannot be right whoever the peer is ends here, before anything is sent. */
+  /** Checks everything that does not depend on the peer, before sending. */
   #check(
     kind: ResponseKind,
     target: string | Contract,
@@ -264,7 +264,7 @@ export class CallClient implements Caller {
     }
   }
 
-  /** A call by contract, when what is common to all calls is in order. */
+  /** A call by contract, after the common checks. */
   #byContract(
     kind: ResponseKind,
     contract: Contract,
@@ -293,7 +293,7 @@ export class CallClient implements Caller {
     return this.#checkLater(handler, checked, options as ToPeer<CallOptions>, send);
   }
 
-  /** Reads the details of a declared error within the call's deadline. When that passes, they are as they came. */
+  /** Reads the details of a declared error within the call's deadline; after it, they stay as received. */
   #readFailure(
     contract: Contract,
     failure: unknown,
@@ -312,7 +312,7 @@ export class CallClient implements Caller {
     });
   }
 
-  /** Waits for the validator of an input, and sends, within the call's deadline. */
+  /** Waits for an input's validator, and sends, within the call's deadline. */
   #checkLater(
     handler: string,
     checked: Promise<unknown>,

@@ -8,25 +8,25 @@ import type { PartOfCall } from "./spent.ts";
 /** Options of a call to a destination. */
 export type ToDestination<O extends BaseCallOptions> = O & { to: Destination };
 
-/** Turns calls to destinations into calls to instances. The deadline of a call covers both. */
+/** Directs calls for destinations to instances. A call's deadline covers the choice, too. */
 export interface DestinationRouter {
-  /** Makes one call: to the instance that is chosen for it. */
+  /** Makes one call to a chosen instance. */
   start<T, O extends BaseCallOptions>(
     options: ToDestination<O>,
     call: (options: O & { to: InstanceId }) => Promise<T>,
   ): Promise<T>;
-  /** All instances of a destination, and how much of the deadline it took to find them. */
+  /** All instances of a destination, and the elapsed part of the deadline. */
   instances(
     options: { to: Destination; timeoutMs?: number | undefined; signal?: AbortSignal | undefined },
   ): Promise<{ instances: InstanceId[]; spent: PartOfCall }>;
 }
 
-/** What a {@link DestinationRouter} is made with. */
+/** The parts of a {@link DestinationRouter}. */
 export interface RouterHost extends Timed {
-  /** Where a call waits until it has an instance. */
+  /** The response table, for calls that wait for an instance. */
   readonly calls: Pick<CallTable, "open"> & { repeated: number };
-  /** Who is connected. */
+  /** The peers. */
   readonly peers: PeerDirectory;
-  /** Deadline of a call that names none, in milliseconds. */
+  /** Default deadline in milliseconds. */
   readonly timeoutMs: number;
 }

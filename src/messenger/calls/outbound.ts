@@ -36,50 +36,50 @@ import type { Session } from "../peers/peer.ts";
 
 const nothing = new Uint8Array(new ArrayBuffer(0));
 
-/** A request before it has a connection. */
+/** A request without a connection. */
 export interface Request {
-  /** What the caller waits for. */
+  /** The awaited reply. */
   readonly kind: ResponseKind;
   /** The handler's name. */
   readonly name: Uint8Array;
-  /** Whether that is one of the system's. */
+  /** Whether it is a system handler. */
   readonly system: boolean;
-  /** Of one of the system's: whether it has the admission of a user's. */
+  /** Whether a system handler has the admission of a user's. */
   readonly admitted?: boolean;
   /** The payload. */
   payload: Uint8Array;
-  /** Whether nobody else can change the payload. */
+  /** Whether the payload cannot be changed by others. */
   owned: boolean;
-  /** Whether it waits for room, and has its credit. */
+  /** Whether it waits for room, having its credit. */
   waits?: boolean;
   /** The caller's headers. */
   readonly headers: Readonly<Record<string, string>> | undefined;
-  /** How many bytes in front of the payload are metadata; undefined for none. */
+  /** Bytes of metadata before the payload; undefined for none. */
   metadata?: number;
-  /** How the payload is encoded. */
+  /** Encoding of the payload. */
   readonly encoding: PayloadEncoding;
-  /** Whether its contract says that the handler has no answer. */
+  /** Whether its contract has no answer. */
   readonly am?: boolean;
-  /** Makes the payload of a message without an answer that is confirmed under an id which it carries itself; lent. */
+  /** Makes the borrowed payload of a message that is confirmed under an id in it. */
   readonly confirm?: ((id: ResponseId) => Uint8Array) | undefined;
 }
 
-/** What stands around the payload of a call by contract. */
+/** The parts of a call by contract besides the payload. */
 export interface Envelope extends Pick<Request, "name" | "headers"> {
   /** The caller's metadata, encoded. */
   readonly metadata: Uint8Array | null;
-  /** Whether the contract is one of the system's. */
+  /** Whether it is a system contract. */
   readonly system?: boolean;
 }
 
-/** The milliseconds a call has left. */
+/** Milliseconds left to a call. */
 export function remaining(call: PendingCall, clock: Clock): number {
   if (call.allottedMs === Infinity) return Infinity;
-  // A call that goes out at once has all its time, and asking the clock costs as much as an FFI call.
+  // A call sent at once has all its time, and reading the clock costs as much as an FFI call.
   return call.waited ? Math.max(0, call.dueAt - clock.now()) : call.allottedMs;
 }
 
-/** Makes a request independent of its caller, which may change the bytes while it waits. */
+/** Copies a request's payload, which its caller may change while it waits. */
 export function ownPayload(request: Request): void {
   if (request.owned) return;
   request.payload = copyBytes(request.payload);
@@ -124,16 +124,16 @@ function readResult(
   );
 }
 
-/** Whether a contract has errors of its own. */
+/** Whether a contract declares errors. */
 export function declaresErrors({ errors }: Contract): boolean {
   for (const _code in errors) return true;
   return false;
 }
 
 /**
- * Reads the details of a failure that a contract declares.
+ * Reads the details of a declared failure.
  *
- * @throws The failure, or `RESULT_INVALID` when its details are not what their schema takes.
+ * @throws The failure, or `RESULT_INVALID` when its details do not fit their schema.
  */
 export async function readFailure(
   contract: Contract,
@@ -154,11 +154,11 @@ export async function readFailure(
       ran: "yes",
     });
   });
-  // The failure itself is kept, since its stack says where the call was made.
+  // The same error object, since its stack shows the call.
   throw Object.assign(failure, { details: value });
 }
 
-/** The bytes of a call by name. */
+/** The payload of a call by name, as bytes. */
 export function rawPayload(handler: string, options: CallOptions): Uint8Array {
   const { payload, rawPayload } = options;
   if (rawPayload !== undefined) {
@@ -172,9 +172,9 @@ export function rawPayload(handler: string, options: CallOptions): Uint8Array {
 }
 
 /**
- * The bytes of a call's payload.
+ * Encodes a call's payload.
  *
- * @throws {ZeromeshError} `ENCODING_FAILED`, with the place of what the encoding cannot carry.
+ * @throws {ZeromeshError} `ENCODING_FAILED`, with the path of the value that cannot be encoded.
  */
 export function encodeInput(
   handler: string,
@@ -199,7 +199,7 @@ export function encodeInput(
   }
 }
 
-/** The headers of a call, with its metadata, or what says how long it is. */
+/** The headers of a call, with its metadata or the metadata's length. */
 export function headersOf(
   handler: string,
   headers: Readonly<Record<string, string>> | undefined,
@@ -211,12 +211,12 @@ export function headersOf(
     ? { [metadataBytesHeader]: String(metadata.length) }
     : { [metadataHeader]: new TextDecoder().decode(metadata) };
   const all = { ...headers, ...said };
-  encodeHeaders(all); // throws when they are too large
+  encodeHeaders(all); // throws if they are too large
   return all;
 }
 
 /**
- * The bytes of a call's metadata.
+ * Encodes a call's metadata.
  *
  * @throws {ZeromeshError} `ENCODING_FAILED`; `HEADERS_TOO_LARGE` above {@link maxMetadataBytes}.
  */
@@ -234,7 +234,7 @@ export function encodeMetadata(handler: string, metadata: unknown): Uint8Array {
   return bytes;
 }
 
-/** Puts metadata that no header has room for in front of the payload. */
+/** Puts metadata that exceeds a header before the payload. */
 export function addMetadata(request: Request, metadata: Uint8Array): void {
   if (metadata.length <= maxHeaderValueBytes) return;
   const all = new Uint8Array(metadata.length + request.payload.length);
@@ -260,7 +260,7 @@ function metadataTooLarge(
   );
 }
 
-/** Refuses headers that are the system's, too many or too large. */
+/** Refuses headers that are reserved, too many or too large. */
 export function checkHeaders(handler: string, headers: Readonly<Record<string, string>> | undefined): void {
   if (headers === undefined) return;
   for (const key of Object.keys(headers)) {
@@ -271,10 +271,10 @@ export function checkHeaders(handler: string, headers: Readonly<Record<string, s
       { handler },
     );
   }
-  encodeHeaders(headers); // throws what is wrong with them before anything else happens
+  encodeHeaders(headers); // throws before other work
 }
 
-/** This instance knows no peer with that id. */
+/** The error of an unknown id. */
 export function unknownPeer(handler: string, to: unknown): Error {
   if (typeof to !== "string") return new TypeError(`Cannot call "${handler}": "to" must be an instance id`);
   const hint = isInstanceId(to) ? "connect to it or register it first" : "it is not an instance id";
@@ -282,7 +282,7 @@ export function unknownPeer(handler: string, to: unknown): Error {
   return new ZeromeshError("PEER_UNKNOWN", message, { peer: to, handler });
 }
 
-/** The payload fails its contract's schema. */
+/** The error of a payload that fails its schema. */
 export function payloadInvalid(
   contract: Contract,
   to: InstanceId,
@@ -312,13 +312,13 @@ function unsent(
   return new ZeromeshError(code, `Cannot call "${handler}": ${why}`, about);
 }
 
-/** The connection went away first. */
+/** The error of a connection lost before sending. */
 export function lostBeforeSending(handler: string, session: Session): ZeromeshError {
   const why = `the connection to ${session.who} was lost before it was sent`;
   return unsent("PEER_DISCONNECTED", handler, session, why);
 }
 
-/** The peer's bounded queue is full. */
+/** The error of a full queue. */
 export function queueFull(handler: string, session: Session): ZeromeshError {
   const { who, link: { queuedMessages, queuedBytes } } = session;
   const full = `the queue of ${who} is full (${queuedMessages} messages, ${queuedBytes} bytes)`;
@@ -326,7 +326,7 @@ export function queueFull(handler: string, session: Session): ZeromeshError {
   return unsent("QUEUE_FULL", handler, session, why);
 }
 
-/** The peer's handlers have to finish earlier messages first. */
+/** The error of used-up credit. */
 export function creditUsedUp(handler: string, session: Session): ZeromeshError {
   const { count, bytes } = session.credit!.window.spent;
   const why =
@@ -335,7 +335,7 @@ export function creditUsedUp(handler: string, session: Session): ZeromeshError {
   return unsent("QUEUE_FULL", handler, session, why, { sentMessages: count, sentBytes: bytes });
 }
 
-/** Too many sends to a peer wait. */
+/** The error of too many waiting sends. */
 export function tooManyWait(handler: string, session: Session): ZeromeshError {
   const why =
     `the limit of sends to ${session.who} that wait is reached (maxWaitingSends, maxWaitingBytes); await the ` +
@@ -343,7 +343,7 @@ export function tooManyWait(handler: string, session: Session): ZeromeshError {
   return unsent("QUEUE_FULL", handler, session, why);
 }
 
-/** The credit that a request uses up: when nobody answers it, and its handler has the admission of a user's. */
+/** The credit that a request needs: if it has no answer, and its handler the admission of a user's. */
 export function creditFor(request: Request, session: Session): SendCredit | null {
   if (request.kind !== ResponseKind.fire) return null;
   if (request.system && !(request.admitted === true && session.admission)) return null;
@@ -365,7 +365,7 @@ export function checkPayload(
   throw new ZeromeshError("PAYLOAD_TOO_LARGE", message, { peer, handler, details: { bytes, limit } });
 }
 
-/** Refuses metadata that the peer cannot read, and a payload that it would answer by cutting the connection. */
+/** Refuses metadata that the peer cannot read, and a payload for which it would cut the connection. */
 export function checkPeerLimit(handler: string, request: Request, session: Session): void {
   if (request.metadata !== undefined && !session.metadata) {
     throw metadataTooLarge(handler, session, request.metadata, maxHeaderValueBytes);

@@ -29,18 +29,18 @@ import type { PendingCall } from "./pending.ts";
 import type { Session } from "../peers/peer.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
-/** Brings requests onto a connection, or into the line for what it lacks: room in its queue, or credit. */
+/** Sends requests over a connection, or queues them for room or credit. */
 export class Outgoing {
   readonly #parts: SharedParts;
   readonly #encoded: EncodedNames;
 
-  /** @param parts What it works with. */
+  /** @param parts Its parts. */
   constructor(parts: SharedParts, encoded: EncodedNames) {
     this.#parts = parts;
     this.#encoded = encoded;
   }
 
-  /** The short way of a message without an answer. False when it has to wait for room. */
+  /** The short way for a message without an answer. Returns false when it must wait. */
   fire(handler: string, request: Request, session: Session): boolean {
     checkPeerLimit(handler, request, session);
     const credit = creditFor(request, session);
@@ -60,7 +60,7 @@ export class Outgoing {
     return false;
   }
 
-  /** Sends a call that has a connection. False when it is first in the `line` for what it still has to wait for. */
+  /** Sends a call over its connection. Returns false when it still has to wait, first in its `line`. */
   transmit(
     call: PendingCall,
     request: Request,
@@ -74,7 +74,7 @@ export class Outgoing {
       const { calls, clock } = this.#parts;
       const credit = creditFor(request, session);
       const { length: size } = request.payload;
-      // Who waits for room has its credit, and its turn.
+      // A request that waits for room has its credit and its turn.
       const held = line !== "room" &&
         (credit === null ? session.credit?.holdsBack(call.handler) === true : !credit.isOpen);
       if (held) {
@@ -148,7 +148,7 @@ export class Outgoing {
 
   #mayWait({ waiting }: Session, request: Request): boolean {
     const { maxWaitingSends, maxWaitingBytes } = this.#parts;
-    // Whatever its size, one may wait. Calls have a bound of their own, maxPendingCalls.
+    // One may wait whatever its size. Calls have their own limit, maxPendingCalls.
     if (waiting.count === 0) return true;
     if (waiting.count >= maxWaitingSends) return false;
     return request.kind !== ResponseKind.fire || waiting.bytes + request.payload.length <= maxWaitingBytes;
@@ -158,7 +158,7 @@ export class Outgoing {
     waiting.count++;
     waiting.bytes += request.payload.length;
     ownPayload(request);
-    // Not on its way yet: whatever ends the call now ends it with ran "no".
+    // Not sent yet: if the call ends now, its `ran` is "no".
     call.number = Infinity;
     call.waited = true;
   }
@@ -181,7 +181,7 @@ export class Outgoing {
   }
 }
 
-/** What a request says of its kind. */
+/** The kind byte of a request. */
 function saidKind(request: Request, session: Session): number {
   const { kind } = request;
   if (request.system) return creditFor(request, session) === null ? kind : kind | withCredit;

@@ -5,7 +5,7 @@ import { isDestination, type RetriedDestination } from "./destination.ts";
 import { type PartOfCall, spentMs, spentOf } from "./spent.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
-// What a later attempt, or another instance, may not meet. Every other failure would only be repeated.
+// Failures that a later attempt, or another instance, may avoid; others would only repeat.
 const passing: ReadonlySet<string> = new Set([
   "PEER_UNREACHABLE",
   "PEER_DISCONNECTED",
@@ -15,11 +15,11 @@ const passing: ReadonlySet<string> = new Set([
   "OVERLOADED",
 ]);
 
-/** Sends calls again where their caller, or the messenger's options, asked for it. */
+/** Retries calls as their caller, or the messenger's options, allow. */
 export class Retries {
   readonly #parts: SharedParts;
 
-  /** @param parts What it works with. */
+  /** @param parts Its parts. */
   constructor(parts: SharedParts) {
     this.#parts = parts;
   }
@@ -29,12 +29,12 @@ export class Retries {
     return (options?.retry ?? this.#parts.retry) !== null;
   }
 
-  /** When a call, whose options were checked, is sent again; null for never. */
+  /** The retries of a call with checked options; null for none. */
   of({ retry }: BaseCallOptions): ResolvedRetry | null {
     return retry === undefined ? this.#parts.retry : withDefaults(retry, retryOptionTable);
   }
 
-  /** Makes a call, as often as it is allowed to, within its deadline. */
+  /** Makes a call with its retries, within its deadline. */
   async run<T, O extends BaseCallOptions>(
     retry: ResolvedRetry,
     options: O,
@@ -56,7 +56,7 @@ export class Retries {
         const pauseMs = pauses.next();
         const over = attempt >= retry.attempts || clock.now() + pauseMs >= giveUpAt;
         if (over || !mayRepeat(error, retry) || signal?.aborted) throw error;
-        // An entry in the table ends with the caller's signal and the messenger, like any call.
+        // An entry in the table ends with the caller's signal and the messenger, like a call.
         const waiting = calls.open(typeof to === "string" ? to : undefined, "retry", Infinity, signal, null);
         const cancel = clock.after(pauseMs, () => waiting.succeed(undefined));
         await waiting.promise.finally(cancel);

@@ -1,14 +1,14 @@
 import { Backoff, option, type OptionTable } from "../../core/mod.ts";
 
-/** When something that failed is sent again. */
+/** Options of retries. */
 export interface RetryOptions {
-  /** How often it is sent at most, the first time included. @default {3} */
+  /** The most attempts, with the first one. @default {3} */
   attempts?: number | undefined;
-  /** The pause before it is sent again, in milliseconds; it doubles each time, up to 5 s. @default {100} */
+  /** The pause before the second attempt, in milliseconds; it doubles each time, up to 5 s. @default {100} */
   backoffMs?: number | undefined;
   /**
-   * `no`: only what certainly did not run. `maybe`: also what may have run, such as a call to an instance that was
-   * killed; then the handler must bear to run twice.
+   * `no`: only calls that certainly did not run. `maybe`: also those that may have run, such as a call to an instance
+   * that was killed; the handler must be idempotent then.
    *
    * @default {"no"}
    */
@@ -17,7 +17,7 @@ export interface RetryOptions {
 
 const longestBackoffMs = 5_000;
 
-/** All that `retry` knows. */
+/** The options of `retry`. */
 export const retryOptionTable = {
   attempts: option.whole(1, 2 ** 31).or(3),
   backoffMs: option.duration.or(100),
@@ -27,7 +27,7 @@ export const retryOptionTable = {
 /** {@link RetryOptions} with its defaults. */
 export type ResolvedRetry = { readonly [Name in keyof RetryOptions]-?: NonNullable<RetryOptions[Name]> };
 
-/** The pauses between attempts. */
+/** The backoff between attempts. */
 export function retryPauses({ backoffMs }: ResolvedRetry): Backoff {
   return new Backoff({ firstMs: backoffMs, maxMs: Math.max(backoffMs, longestBackoffMs) });
 }

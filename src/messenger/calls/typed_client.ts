@@ -12,8 +12,8 @@ import type { Destination } from "./destination.ts";
 /**
  * A client with a method for each contract in an object; see {@link Caller.client}.
  *
- * @throws {TypeError} If nothing in it is a contract, or one is under the key `then`; if an option is not known, or has
- * the wrong type.
+ * @throws {TypeError} If it holds no contract, or one under the key `then`; if an option is unknown, or has the wrong
+ * type.
  */
 export function typedClient<Contracts extends object>(
   caller: Caller,

@@ -1,40 +1,40 @@
 import { option, type OptionTable } from "../../core/mod.ts";
 import { publicKeyOption } from "../curve_options.ts";
 
-/** How to `messenger.connect`. */
+/** Options of `messenger.connect`. */
 export interface ConnectOptions {
-  /** With CURVE: the public key that the instance there must own, Z85. */
+  /** With CURVE: the public key of the instance there, Z85. */
   serverKey?: string | undefined;
-  /** How long to keep dialling, in milliseconds. @default {5_000} */
+  /** Time of dialling in milliseconds. @default {5_000} */
   timeoutMs?: number | undefined;
-  /** Gives up. */
+  /** Ends the wait. */
   signal?: AbortSignal | undefined;
 }
 
-/** How to wait for something remote. */
+/** Options of a wait for another instance. */
 export interface WaitOptions {
   /** Deadline in milliseconds. @default {the messenger's timeoutMs, 30_000} */
   timeoutMs?: number | undefined;
-  /** Gives up; the promise rejects with `signal.reason`. */
+  /** Ends the wait; the promise rejects with `signal.reason`. */
   signal?: AbortSignal | undefined;
 }
 
-/** How to `messenger.close`. */
+/** Options of `messenger.close`. */
 export interface CloseOptions {
-  /** How long handlers and queues get, in milliseconds. @default {5_000} */
+  /** Time for handlers and queues, in milliseconds. @default {5_000} */
   timeoutMs?: number | undefined;
 }
 
-/** All that waits know. */
+/** The options of waits. */
 export const waitOptionTable: OptionTable<WaitOptions> = {
   timeoutMs: option.timeout,
   signal: option.signal,
 };
 
-/** All that `close` knows. */
+/** The options of `close`. */
 export const closeOptionTable = { timeoutMs: option.timeout.or(5_000) } satisfies OptionTable<CloseOptions>;
 
-/** All that `connect` knows. */
+/** The options of `connect`. */
 export const connectOptionTable: OptionTable<ConnectOptions> = {
   serverKey: publicKeyOption,
   timeoutMs: option.timeout,

@@ -42,7 +42,7 @@ export class Credits {
   #extraBytes = 0;
   #stopped = false;
 
-  /** @param parts What they need. */
+  /** @param parts Its parts. */
   constructor(parts: CreditsParts) {
     this.#parts = parts;
     const { maxCreditMessages, maxCreditBytes, maxInFlightMessages, maxInFlightBytes, maxPeerBytes } = parts;

@@ -38,84 +38,84 @@ const noHeaders: Readonly<Record<string, string>> = Object.freeze(
 );
 const noBytes = new Uint8Array(new ArrayBuffer(0));
 
-/** A handler while it is registered. */
+/** The entry of a registered handler. */
 export type Registered = HandlerEntry<InboundCall>;
 
-/** What a handler asked for, and gets again. */
+/** Values of a context that handlers rarely use, made on demand. */
 interface Made {
   headers: Readonly<Record<string, string>> | null;
   messenger: MessengerHandle | null;
   metadata: string | null;
 }
 
-/** What a call needs of the dispatcher that runs it. */
+/** The dispatcher of a call. */
 export interface CallHost {
-  /** What the dispatcher works with. */
+  /** The dispatcher's parts. */
   readonly parts: Pick<SharedParts, "clock" | "deadlines"> & {
     messengerFor(call: InboundCall): MessengerHandle;
     readonly connections: { instanceOf(word0: number, word1: number): InstanceId | null };
   };
-  /** Whether the instance is shutting down and waits for no handler any more. */
+  /** Whether the instance closes and waits for no handler any more. */
   readonly running: { readonly outOfTime: boolean };
-  /** A call that waits was aborted. */
+  /** A waiting call was aborted. */
   abandonWaiting(call: InboundCall): void;
 }
 
 /**
- * One message on its way through a handler: what the handler sees as its context, and what the reply needs.
+ * One message on its way through a handler: the handler's context, and the facts for its reply.
  *
- * The message's memory is lent for the synchronous part only. Whatever outlives that is copied by
- * {@link InboundCall.detach}; where nothing goes on, {@link InboundCall.retire} ends the loan.
+ * The message's memory is borrowed during the synchronous part only. {@link InboundCall.detach} copies it for later
+ * use; otherwise {@link InboundCall.retire} ends the loan.
  */
 export class InboundCall extends Deadline implements AskedCall, LaneItem<InboundCall>, ResponseId {
   id0 = 0;
   id1 = 0;
   id2 = 0;
   id3 = 0;
-  /** What the caller waits for. */
+  /** The awaited reply. */
   readonly kind: ResponseKind;
   /** The handler's name. */
   readonly handlerName: string;
-  /** The connection it came by. */
+  /** Its connection. */
   readonly session: Session;
-  /** What the contract's schema made of the payload; set before a typed handler runs. */
+  /** The validated payload; set before a typed handler runs. */
   input: unknown = undefined;
-  /** Whether its deadline has passed: the caller's has too, and nobody reads an answer. */
+  /** Whether its deadline has passed, so that no answer is awaited any more. */
   expired = false;
-  /** Its key among the session's running calls. */
+  /** Its key among the session's running messages. */
   runningKey = 0;
-  /** The handler it is for; set when it is known. */
+  /** Its handler's entry, once it is known. */
   registered: Registered | null = null;
-  /** The lane it waits or runs in; kept by the lanes. */
+  /** Its lane; kept by the lanes. */
   lane: object | null = null;
-  /** Its place while it waits for its turn; kept by the lanes. */
+  /** Its place in the lane's queue; kept by the lanes. */
   place: QueueNode<InboundCall> | null = null;
-  /** Its place while `authorize` has not decided; kept by the handler's `Authorization`. */
+  /** Its place while `authorize` is undecided; kept by the handler's `Authorization`. */
   asked: object | null = null;
   /** Whether an answer of `authorize` is still to come, also after the call's end. */
   undecided = false;
-  /** Whether the handler's function has been called. */
+  /** Whether the handler's function was called. */
   ran = false;
-  /** Whether it closes the instance itself, so that nothing waits for its end. */
+  /** Whether its handler closes the instance, so that the close does not wait for it. */
   apart = false;
-  /** Whether the instance was closed before its handler had finished. */
+  /** Whether the instance was closed before its handler finished. */
   cutShort = false;
-  /** Whether it counts among the messages held here. */
+  /** Whether it counts as held. */
   held = false;
-  /** What an observer keeps of it; null without one. */
+  /** The observer's part; null without one. */
   observed: ObservedCall | null = null;
   /** Bytes of the payload. */
   readonly bytes: number;
   /** The milliseconds that its caller had left when it was sent; below 0 where the caller does not say. */
   readonly ttlMs: number;
   readonly #host: CallHost;
-  // Null once the loan is over.
+  // Null after the loan.
   #message: InboundMessage | null;
   #headerBytes: Uint8Array | null;
   #headersStart: number;
   #headersEnd: number;
   #payload: Uint8Array | null = null;
-  // What few handlers ask for, and how it ends early: objects of their own, made when they are needed.
+  // Rare values, and the early end, are separate objects, made on demand.
   #made: Made | null = null;
   #early: EarlyEnd | null = null;
   #arrivedAt = -1;
@@ -152,7 +152,7 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     } else this.ttlMs = -1;
   }
 
-  /** Takes metadata that stands in front of the payload off it. */
+  /** Splits metadata off the payload. */
   #takeMetadata(message: InboundMessage): void {
     const length = metadataBytesOf(message.header, this.#headersStart, this.#headersEnd);
     if (length === 0 || length > this.bytes) return;
@@ -162,39 +162,39 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     else message.payloadStart += length;
   }
 
-  /** The payload. It belongs to the handler for good. */
+  /** The payload, owned by the handler. */
   get payload(): Uint8Array {
     return this.#payload ??= (this.#message ?? this.#tooLate("payload")).keep();
   }
 
-  /** The payload as it lies in the receive buffer, for decoding before anything is awaited. */
+  /** The payload in the receive buffer, for decoding in the synchronous part. */
   get lentPayload(): Uint8Array {
     return this.#payload ?? (this.#message ?? this.#tooLate("payload")).payload;
   }
 
-  /** The message as it lies in the receive buffer: payload bytes without a view of their own. */
+  /** The message in the receive buffer, for access without a view. */
   get lent(): InboundMessage {
     return this.#message ?? this.#tooLate("payload");
   }
 
-  /** The caller's headers, without the system's own. Frozen. */
+  /** The caller's headers, without the library's own. Frozen. */
   get headers(): Readonly<Record<string, string>> {
     return this.#made?.headers ?? (this.#keep().headers = this.#decodeHeaders());
   }
 
-  /** What the sender gave as `metadata`; null when it gave none, what is no JSON, or nests too deep. */
+  /** The sender's `metadata`; null if absent, not JSON, or nested too deep. */
   get metadata(): unknown {
     const text = this.#made?.metadata ?? this.systemHeader(metadataHeader);
     if (text === undefined) return null;
     return decodePayload(encoder.encode(text), "json").value ?? null;
   }
 
-  /** How the payload is encoded, as the sender says. */
+  /** Encoding of the payload. */
   get encoding(): "json" | "msgpack" {
     return this.systemHeader(encodingHeader) === "msgpack" ? "msgpack" : "json";
   }
 
-  /** The system's header with this name, or undefined. */
+  /** The library's header with this name, or undefined. */
   systemHeader(name: string): string | undefined {
     if (this.#headersEnd === this.#headersStart) return undefined;
     const bytes = this.#headerBytes ?? this.#tooLate("headers");
@@ -203,7 +203,7 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
   }
 
   /**
-   * Reads the payload as JSON; an empty one is null. A getter, so that handlers can take it apart: `({ json }) => json()`.
+   * Parses the payload as JSON; an empty one is null. A getter, so that it can be destructured: `({ json }) => json()`.
    *
    * @throws {ZeromeshError} `PAYLOAD_INVALID` when it is not JSON.
    */
@@ -211,7 +211,7 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     return () => this.#readJson();
   }
 
-  /** Makes an error that the handler's contract declares. A getter, as {@link json} is. */
+  /** Makes an error that the handler's contract declares. A getter, like {@link json}. */
   get fail(): Fail<ContractErrors> {
     return failOf(this.handlerName, this.registered?.handler.contract ?? null);
   }
@@ -239,21 +239,21 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     return ((BigInt(this.id1) << 32n) | BigInt(this.id0)) as WorkerId;
   }
 
-  /** The sender's instance id; null when it never introduced itself. */
+  /** The sender's instance id; null if it has not introduced itself. */
   get senderInstanceId(): InstanceId | null {
     const peer = this.session.peer;
     if (peer !== null && peer.worker0 === this.id0 && peer.worker1 === this.id1) return peer.instanceId;
     return this.#host.parts.connections.instanceOf(this.id0, this.id1);
   }
 
-  /** The messenger that received the message. */
+  /** The receiving messenger. */
   get messenger(): MessengerHandle {
     return this.#made?.messenger ?? (this.#keep().messenger = this.#host.parts.messengerFor(this));
   }
 
   /**
-   * Aborts when the caller cancels, when its deadline passes, when its connection is lost, or when this
-   * instance shuts down and the time for that is over. Made at first use.
+   * Aborts when the caller cancels, the deadline passes, the connection is lost, or this instance closes and the time
+   * for handlers is over. Made at first use.
    */
   get signal(): AbortSignal {
     const early = this.#end();
@@ -266,7 +266,7 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     return early.controller.signal;
   }
 
-  /** Starts the deadline, unless there is none or it has been started. */
+  /** Starts the deadline, if there is one that has not been started. */
   startDeadline(): void {
     if (this.ttlMs < 0 || this.slot >= 0) return;
     const waited = this.#arrivedAt < 0 ? 0 : this.#host.parts.clock.now() - this.#arrivedAt;
@@ -274,10 +274,7 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     else this.#host.parts.deadlines.add(this, this.ttlMs - waited);
   }
 
-  /**
-   * What a validator's promise comes to; rejects when the call ends first, because its caller gives up or its deadline
-   * passes.
-   */
+  /** Waits for a validator's promise; rejects when the call ends first, by its caller or its deadline. */
   orAborted<T>(promise: Promise<T>): Promise<T> {
     this.startDeadline();
     return new Promise((resolve, reject) => {
@@ -288,7 +285,7 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     });
   }
 
-  /** Whose lane it waits in: by whose its connection is, and not by whom it names, since plain Velo may name anybody. */
+  /** The key of its lane: the connection's peer, not the named sender, since plain Velo may name others. */
   get sender0(): number {
     const { peer, serial } = this.session;
     return peer === null ? serial : peer.worker0;
@@ -299,17 +296,17 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     return this.session.peer?.worker1 ?? 0;
   }
 
-  /** Whether both ends of its connection speak a feature. */
+  /** Whether both ends of its connection have a feature. */
   supports(feature: Feature): boolean {
     return this.session.supports(feature);
   }
 
-  /** Whether it waits for its turn, or to be let in. */
+  /** Whether it waits for its turn or for `authorize`. */
   get waits(): boolean {
     return this.place !== null || this.asked !== null;
   }
 
-  /** Whether the caller has given up. */
+  /** Whether the caller has cancelled. */
   get abandoned(): boolean {
     return this.#early !== null && this.#early.aborted;
   }
@@ -335,12 +332,12 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     );
   }
 
-  /** Whether nothing of it is lent any more, while it waits or its handler goes on after the synchronous part. */
+  /** Whether no memory is borrowed any more, because it waits or its handler is asynchronous. */
   get detached(): boolean {
     return this.#message === null;
   }
 
-  /** Copies what is lent, because the handler goes on after the synchronous part. */
+  /** Copies borrowed memory, because the handler continues asynchronously. */
   detach(): void {
     if (this.#message === null) return;
     this.#payload ??= this.#message.keep();
@@ -353,7 +350,7 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     } else this.#headerBytes = noBytes;
   }
 
-  /** Ends the loan: the handler has returned, and the next message overwrites what it did not read. */
+  /** Ends the loan when the handler has returned: the next message overwrites unread memory. */
   retire(): void {
     if (this.#message === null) return;
     this.#message = null;
@@ -387,10 +384,9 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
 }
 
 /**
- * Why {@link InboundCall.signal} aborts when this instance closes.
+ * The reason with which {@link InboundCall.signal} aborts when this instance closes.
  *
- * Calls of the handler that were given the signal end with this very error, and they may have left: as with every reason
- * of that signal, `ran` is "maybe".
+ * Calls of the handler with that signal end with this error, and may have been sent: so `ran` is "maybe".
  */
 export function shuttingDown(): ZeromeshError {
   return new ZeromeshError("CLOSED", "This instance is shutting down", { ran: "maybe" });

@@ -39,29 +39,29 @@ import type { Session } from "../peers/peer.ts";
 type Outcome = "succeeded" | "failed" | "cancelled" | "rejected";
 
 /**
- * Brings requests to their handlers and the results back.
+ * Dispatches requests to handlers, and their results back.
  *
- * Everything up to a handler's first `await` runs inside the receive loop: answers of a drain then leave
- * together, and a payload is decoded where it lies.
+ * A handler's part before its first `await` runs inside the receive loop: answers of a drain are then sent together,
+ * and a payload is decoded in place.
  */
 export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, LaneHost<InboundCall> {
-  /** What it works with. */
+  /** Its parts. */
   readonly parts: DispatcherParts;
   readonly clock: Clock;
   readonly guard: Guard;
-  /** What waits or is worked on, and how that ends when the instance closes. */
+  /** The waiting and running messages, and their end when the instance closes. */
   readonly running = new RunningCalls();
-  /** Whether nothing new is begun. */
+  /** Whether no new messages begin. */
   draining = false;
   readonly #counts = new DispatchCounts();
   readonly #results: Results;
   readonly #admission: Admission;
   readonly #common: readonly Limiter[];
   readonly #dropped: DroppedMessages;
-  /** Messages for handlers of the system's that run like a user's, whose senders have used up no credit. */
+  /** Messages for system handlers with a user's admission whose senders used no credit. */
   readonly #uncredited = new Set<InboundCall>();
 
-  /** @param parts What it works with. */
+  /** @param parts Its parts. */
   constructor(parts: DispatcherParts) {
     this.parts = parts;
     this.clock = parts.clock;
@@ -84,7 +84,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     return this.#counts.snapshot(this.parts.registry, this.running.working, this.#admission.total);
   }
 
-  /** Refuses new requests from now on. What waits for its turn is given back; questions to the system end. */
+  /** Refuses new requests from now on. Waiting messages are given back; system requests end. */
   drain(): void {
     this.draining = true;
     for (const { lanes } of this.parts.registry.all()) lanes?.close();
@@ -96,13 +96,13 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
   /** Aborts the signals of a session's running messages. */
   abortSession(session: Session, reason: unknown): void {
     for (const call of this.running.of(session)) {
-      // Nobody waits for it, and it was taken: it runs although its sender is gone.
+      // It needs no answer and was accepted, so it runs although its sender is gone.
       if (call.waits && call.kind === ResponseKind.fire) continue;
       call.abort(reason);
     }
   }
 
-  /** Handles one request. */
+  /** Dispatches one request. */
   request(session: Session, message: InboundMessage, header: RequestHeader): void {
     const bytes = message.payloadEnd - message.payloadStart;
     if (header.kind !== ResponseKind.fire && session.link.state === "closed") {
@@ -142,7 +142,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     else call.session.received?.began(call, this.parts.clock);
   }
 
-  /** A message may reach its handler. */
+  /** Dispatches an authorized message. */
   allowed(call: InboundCall, am: boolean): void {
     const registered = call.registered!;
     if (call.asked !== null) this.#waitsNoMore(call, registered);
@@ -164,7 +164,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     }
   }
 
-  /** A message may not reach its handler. */
+  /** Refuses a message that is not authorized. */
   forbidden(call: InboundCall, reason: string): void {
     const registered = call.registered!;
     if (call.asked !== null) this.#waitsNoMore(call, registered);
@@ -172,12 +172,12 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     this.#reject(call, registered, forbidden(call.handlerName, reason));
   }
 
-  /** Its room was kept until the user had answered. */
+  /** Frees the room that was kept until `authorize` answered. */
   decidedLate(call: InboundCall): void {
     this.#release(call, call.registered!);
   }
 
-  /** Why there is no room for a message; null when there is. For the library's own the room is not asked. */
+  /** Why a message is not admitted; null when it is. The library's own are always admitted. */
   #noRoom(
     { kind, session, bytes }: InboundCall,
     { unlimited, held }: Registered,
@@ -187,7 +187,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     return held.messages < most ? null : `the limit of messages that wait for authorize is reached (${most})`;
   }
 
-  /** Refuses a request whose payload is larger than may be. Its bytes are gone. */
+  /** Refuses a request whose payload exceeds the limit and was not read. */
   tooLarge(session: Session, header: RequestHeader, bytes: number, limit: number): void {
     const { id0, id1, id2, id3, kind, name } = header;
     if (isForeign(session, header, this.parts.secure)) return this.dropped(session, header, bytes);
@@ -201,7 +201,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     this.dropped(target.session, header, bytes);
   }
 
-  /** A message has to wait for its turn. */
+  /** Notes that a message waits for its turn. */
   waits(call: InboundCall): void {
     const registered = call.registered!;
     registered.counts.queued++;
@@ -210,14 +210,14 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     if (call.kind !== ResponseKind.fire) call.startDeadline();
   }
 
-  /** A message's turn has come. */
+  /** Runs a message whose turn has come. */
   start(call: InboundCall): void {
     const registered = call.registered!;
     this.#waitsNoMore(call, registered);
     this.#run(call, registered);
   }
 
-  /** A message gave its place to a later one. */
+  /** Refuses a message that gave its place to a later one. */
   evicted(call: InboundCall): void {
     const registered = call.registered!;
     this.#waitsNoMore(call, registered);
@@ -231,7 +231,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     this.running.leave(call);
   }
 
-  /** A call that waits was aborted. */
+  /** Ends a waiting call that was aborted. */
   abandonWaiting(call: InboundCall): void {
     const registered = call.registered!;
     if (call.asked !== null) registered.authorization!.leave(call, this);
@@ -286,7 +286,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     call.detach();
     this.running.begin(call);
     this.#hold(call, registered);
-    // A thenable of somebody else's may throw, or return nothing from its then().
+    // A foreign thenable may throw, or its then() return nothing.
     Promise.resolve(result).then((value) => {
       this.running.end(call);
       finish(value);
@@ -326,7 +326,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     if (outcome === "failed") askPolicy(this.guard, registered, error, (stopped) => this.#stop(stopped));
   }
 
-  /** A message is done: its places and its room are free. */
+  /** Ends a message: frees its places and its room. */
   #end(call: InboundCall, registered: Registered, outcome: Outcome, ran: boolean, error?: unknown): void {
     const { counts } = registered;
     this.parts.deadlines.remove(call);
@@ -350,12 +350,12 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     if (session.finish(bytes, call, this.parts.clock)) this.parts.credits.due(session);
   }
 
-  /** A message has ended before it reached a handler. */
+  /** Counts a message that ended before it reached a handler. */
   dropped(session: Session, header: RequestHeader, bytes: number): void {
     if (header.usesCredit) this.#settle(session, bytes, null);
   }
 
-  /** Too many failures: nothing of this handler goes on. */
+  /** Stops a handler after too many failures. */
   #stop(registered: Registered): void {
     const { handler, counts } = registered;
     registered.stopped = `Handler "${handler.name}" was stopped after ${counts.failed} failures`;

@@ -4,10 +4,10 @@ import { type AskedCall, CallView } from "./authorization.ts";
 import { askAll, type CallSubject } from "./authorize.ts";
 
 /**
- * Asks the messenger's `authorize` about something that a feature is to do for the sender of a message.
+ * Asks the messenger's `authorize` about an action of a feature for the sender of a message.
  *
- * @param call The message. It is kept while the answer is open.
- * @param subject What the feature adds to what is known of the message.
+ * @param call The message, kept until the answer.
+ * @param subject Facts of the feature.
  * @throws {ZeromeshError} `FORBIDDEN`, unless the answer is `true`.
  */
 export async function authorizeFeature(

@@ -26,15 +26,15 @@ import type { SharedParts } from "../shared_parts.ts";
 const decoder = new TextDecoder();
 const sizeOf = ({ payloadStart, payloadEnd }: InboundMessage): number => payloadEnd - payloadStart;
 
-/** Where inbound messages go. */
+/** The parts of an {@link InboundRouter}. */
 export interface InboundParts extends Pick<SharedParts, "calls" | "drops" | "logger" | "maxPayloadBytes"> {
-  /** Takes requests. */
+  /** Dispatches requests. */
   readonly dispatcher: Dispatcher;
-  /** Takes requests whose payload has to be fetched first. */
+  /** Fetches the payloads of staged requests. */
   readonly staged: StagedRequests;
 }
 
-/** Decodes the header of every inbound message and brings it to whom it is for. */
+/** Decodes the header of every inbound message and routes it. */
 export class InboundRouter {
   readonly #parts: InboundParts;
   readonly #names = new NameCache({ maxNames: 16_384 });
@@ -42,12 +42,12 @@ export class InboundRouter {
   readonly #response = new ResponseHeader();
   readonly #ack = new AckHeader();
 
-  /** @param parts Where messages go. */
+  /** @param parts Its parts. */
   constructor(parts: InboundParts) {
     this.#parts = parts;
   }
 
-  /** Handles one message. A defect in here costs this one, and none of those that came with it. */
+  /** Routes one message. A defect in here affects no other message of the same batch. */
   message(session: Session, message: InboundMessage): void {
     try {
       this.#message(session, message);
@@ -72,7 +72,7 @@ export class InboundRouter {
     }
   }
 
-  /** Reads a request's header; false, and counted, when it is none. */
+  /** Decodes a request's header; returns false, and counts it, when it is invalid. */
   #decodeRequest({ header, headerView, headerStart, headerEnd }: InboundMessage): boolean {
     const reason = decodeRequest(header, headerView, headerStart, headerEnd, this.#request, this.#names);
     if (reason !== null) this.#parts.drops.count(reason);
@@ -89,7 +89,7 @@ export class InboundRouter {
     }
   }
 
-  /** Handles a request whose header was fine before, and whose payload has come since. */
+  /** Dispatches a request whose payload was fetched. */
   fetched(session: Session, message: InboundMessage): void {
     const header = this.#request;
     const { headerStart, headerEnd } = message;
@@ -120,7 +120,7 @@ export class InboundRouter {
     call?.fail(remoteError(call, decoder.decode(message.payload), "ack", null));
   }
 
-  /** Ends the call that a reply is for. Returns one that has failed, whose error is still to be read. */
+  /** Ends the call of a reply. Returns a failed one, whose error is still to be read. */
   #answered(
     session: Session,
     message: InboundMessage,
@@ -136,7 +136,7 @@ export class InboundRouter {
     return null;
   }
 
-  /** The limit that the payload of a message is above; 0 for none. What is above is counted. */
+  /** The limit that a message's payload exceeds; 0 for none. Such a message is counted. */
   #exceeded(of: { readonly system: boolean }, message: InboundMessage): number {
     const { drops, maxPayloadBytes } = this.#parts;
     const bytes = sizeOf(message);
@@ -160,7 +160,7 @@ export class InboundRouter {
     );
   }
 
-  /** The call that a reply ends; null when nobody waits for it, or not on this connection. */
+  /** The call that a reply ends; null when none waits for it, or not on this connection. */
   #waiting(session: Session, id: RequestHeader | ResponseHeader | AckHeader): PendingCall | null {
     const call = this.#parts.calls.find(id);
     if (call === null || !mayAnswer(session, call.session)) {
@@ -172,9 +172,9 @@ export class InboundRouter {
   }
 }
 
-/** Plain Velo does not know our limit. */
+/** The error of an answer above the limit, which plain Velo does not know. */
 function answerTooLarge(call: PendingCall, bytes: number, limit: number, failed: boolean): ZeromeshError {
-  // Whose failure it was, its text would have told.
+  // A failure's text would have told whether the handler ran.
   const ran = failed ? "maybe" : "yes";
   return new ZeromeshError(
     "PAYLOAD_TOO_LARGE",
@@ -189,7 +189,7 @@ function describePeer(call: PendingCall): string {
   return call.peer === undefined ? "The peer" : `Peer ${call.peerText}`;
 }
 
-/** What a peer reported, as the caller's error. */
+/** Converts a peer's error into the caller's. */
 function remoteError(
   call: PendingCall,
   text: string,
@@ -199,7 +199,7 @@ function remoteError(
   const { peer, handler } = call;
   if (facts !== null) {
     const { code, ran, data: details } = facts;
-    // Who that is, the caller knows best, for instance of a service.
+    // The caller may name the handler better, for instance by its service.
     const message = code === "HANDLER_NOT_FOUND" && details === undefined
       ? `${describePeer(call)} has no handler "${handler}"`
       : text;

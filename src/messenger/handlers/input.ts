@@ -4,7 +4,7 @@ import type { InboundCall } from "./context.ts";
 import { payloadInvalid, payloadUnreadable, Refusal } from "./refusal.ts";
 
 /**
- * What a message's payload is to its handler: decoded, and as the schema has it; at once if the schema can.
+ * Decodes and validates a message's payload, synchronously if the schema does.
  *
  * @throws {Refusal} `PAYLOAD_INVALID`.
  */

@@ -11,43 +11,43 @@ import {
 import type { Handler } from "./handler_context.ts";
 import { type ResolvedTasks, resolveTasks } from "./task_options.ts";
 
-/** What lanes need of the messages they hold. */
+/** A message in a lane. */
 export interface LaneItem<Item> {
-  /** Whose lane it waits in, with {@link sender1}: the same for two messages of one sender. */
+  /** First word of its sender's key, with {@link sender1} the key of its lane. */
   readonly sender0: number;
-  /** See {@link sender0}. */
+  /** Second word of the key. */
   readonly sender1: number;
-  /** The lane it waits or runs in; kept by the lanes. */
+  /** Its lane; kept by the lanes. */
   lane: object | null;
-  /** Its place while it waits for its turn; kept by the lanes. */
+  /** Its place in the lane's queue; kept by the lanes. */
   place: QueueNode<Item> | null;
-  /** Copies what is lent, because it has to wait. */
+  /** Copies borrowed memory, before a wait. */
   detach(): void;
 }
 
-/** What lanes do with the messages they hold. */
+/** The dispatcher of the lanes. */
 export interface LaneHost<Item> extends Timed {
-  /** Calls limits that others have made. */
+  /** Calls users' limiters. */
   readonly guard: Guard;
-  /** Runs a message. Its places are taken; {@link Lanes.ended} gives them back. */
+  /** Runs a message, whose places are taken; {@link Lanes.ended} frees them. */
   start(item: Item): void;
   /** A message has to wait. */
   waits(item: Item): void;
-  /** A message leaves its lane because a later one needs its place. */
+  /** A message leaves its lane for a later one. */
   evicted(item: Item): void;
 }
 
-/** Messages of one sender, or of all, for one handler. */
+/** Messages for one handler, of one sender or of all. */
 class Lane<Item> {
   readonly queue = new LinkedQueue<Item>();
   readonly turn: QueueNode<Lane<Item>>;
   readonly id0: number;
   readonly id1: number;
-  /** Messages that run. */
+  /** Running messages. */
   running = 0;
-  /** Whether it was used since the last look for idle lanes. */
+  /** Whether it was used since the last check for idle lanes. */
   fresh = true;
-  /** Another lane with the same first word. */
+  /** The next lane with the same first word. */
   other: Lane<Item> | null = null;
 
   constructor(id0: number, id1: number) {
@@ -57,7 +57,7 @@ class Lane<Item> {
   }
 }
 
-/** The lanes of a handler; null for one without order and limits. @param common Limits that it shares with all others. */
+/** The lanes of a handler; null without order and limits. @param common Limits that all handlers share. */
 export function lanesOf<Item extends LaneItem<Item>>(
   host: LaneHost<Item>,
   { name, tasks }: Handler,
@@ -67,22 +67,21 @@ export function lanesOf<Item extends LaneItem<Item>>(
   return free && common.length === 0 ? null : new Lanes(host, tasks ?? resolveTasks(name, {}), common);
 }
 
-/** What {@link Lanes.admit} did. */
+/** The result of {@link Lanes.admit}. */
 export type Admission = "run" | "wait" | "full";
 
 /**
- * Decides which message of a handler runs next: one lane per sender, served in turns, so that a sender with a
- * thousand waiting messages does not keep another's one waiting. An ordered handler runs one message of a lane at
- * a time.
+ * Schedules a handler's messages: one lane per sender, served in turns, so that a sender with a thousand waiting
+ * messages does not delay another's single one. An ordered handler runs one message of a lane at a time.
  */
 export class Lanes<Item extends LaneItem<Item>> implements LimitedTask {
   readonly #host: LaneHost<Item>;
   readonly #tasks: ResolvedTasks;
   readonly #limits: readonly Limiter[];
-  // Whether any limit looks at the time: reading it costs as much as everything else here.
+  // Whether a limit depends on the time: reading the clock costs as much as everything else here.
   readonly #timed: boolean;
   readonly #lanes = new Map<number, Lane<Item>>();
-  // Lanes with a message that could start if the limits let it.
+  // Lanes whose first message could start if the limits allow it.
   readonly #ready = new LinkedQueue<Lane<Item>>();
   #waitingAt: Limiter | null = null;
   #last: Lane<Item> | null = null;
@@ -92,7 +91,7 @@ export class Lanes<Item extends LaneItem<Item>> implements LimitedTask {
   #running = false;
 
   /**
-   * @param host Runs what may run.
+   * @param host The dispatcher.
    * @param tasks The handler's options.
    * @param common Limits of all handlers.
    */
@@ -103,12 +102,12 @@ export class Lanes<Item extends LaneItem<Item>> implements LimitedTask {
     this.#timed = this.#limits.some(({ ready }) => ready.length > 0);
   }
 
-  /** Messages that wait. */
+  /** Waiting messages. */
   get queued(): number {
     return this.#queued;
   }
 
-  /** Lanes kept now. */
+  /** Number of lanes. */
   get lanes(): number {
     let count = 0;
     for (let lane of this.#lanes.values()) {
@@ -118,8 +117,8 @@ export class Lanes<Item extends LaneItem<Item>> implements LimitedTask {
   }
 
   /**
-   * Finds a message its place: `"run"`, and its places are taken; `"wait"`, and {@link LaneHost.start} is called
-   * later; `"full"`, and it is refused.
+   * Admits a message: `"run"`, with its places taken; `"wait"`, with a later call of {@link LaneHost.start}; or
+   * `"full"`, refused.
    */
   admit(item: Item): Admission {
     const { ordered } = this.#tasks;
@@ -147,7 +146,7 @@ export class Lanes<Item extends LaneItem<Item>> implements LimitedTask {
     return "wait";
   }
 
-  /** A message has ended: its places are free. */
+  /** Frees the places of a message that has ended. */
   ended(item: Item): void {
     const lane = item.lane as Lane<Item> | null;
     if (lane !== null) {
@@ -160,7 +159,7 @@ export class Lanes<Item extends LaneItem<Item>> implements LimitedTask {
     if (this.#ready.size > 0 && this.#waitingAt === null && !this.#running) this.#run();
   }
 
-  /** Takes a waiting message out. False when it does not wait. */
+  /** Removes a waiting message. Returns false when it does not wait. */
   leave(item: Item): boolean {
     const lane = item.lane as Lane<Item> | null;
     if (lane === null || item.place === null || !lane.queue.remove(item.place)) return false;
@@ -172,7 +171,7 @@ export class Lanes<Item extends LaneItem<Item>> implements LimitedTask {
     return true;
   }
 
-  /** Takes everything out that waits, oldest first within a lane. */
+  /** Removes all waiting messages, oldest first within a lane. */
   *drain(): IterableIterator<Item> {
     for (const first of [...this.#lanes.values()]) {
       for (let lane: Lane<Item> | null = first; lane !== null; lane = lane.other) {
@@ -186,7 +185,7 @@ export class Lanes<Item extends LaneItem<Item>> implements LimitedTask {
     this.#sweeper = null;
   }
 
-  /** A limiter has room for one. */
+  /** Starts a message when a limiter has room for one. */
   room(): void {
     const limit = this.#waitingAt;
     if (limit === null) return;
@@ -197,7 +196,7 @@ export class Lanes<Item extends LaneItem<Item>> implements LimitedTask {
     } finally {
       this.#running = false;
     }
-    // One at a time: others that wait for the same limit come in between.
+    // One at a time: other waiters of the same limiter come in between.
     if (this.#ready.size > 0) this.#waitAt(this.#blocked() ?? limit);
   }
 
@@ -217,7 +216,7 @@ export class Lanes<Item extends LaneItem<Item>> implements LimitedTask {
   }
 
   #run(): void {
-    // A handler that ends at once calls ended() in here: the loop goes on instead of nesting.
+    // A handler that ends at once calls ended() in here: the loop continues instead of nesting.
     this.#running = true;
     try {
       while (this.#startOne());
@@ -229,7 +228,7 @@ export class Lanes<Item extends LaneItem<Item>> implements LimitedTask {
     if (limit !== null) this.#waitAt(limit);
   }
 
-  /** Starts the first message of the lane whose turn it is. False when a limit forbids it. */
+  /** Starts the first message of the next lane. Returns false when a limit forbids it. */
   #startOne(): boolean {
     const lane = this.#ready.peek();
     if (lane === null || !this.#take()) return false;
@@ -282,14 +281,14 @@ export class Lanes<Item extends LaneItem<Item>> implements LimitedTask {
     return this.#last = lane;
   }
 
-  /** The handler is gone, or the instance closes: nothing is kept for senders that may come back. */
+  /** Closes: idle lanes are no longer kept for their senders. */
   close(): void {
     this.#closed = true;
     this.#sweeper?.();
     this.#sweeper = null;
   }
 
-  /** A lane has nothing to do: it goes, at once or, of an ordered handler, after its time. */
+  /** Removes an idle lane, at once or, for an ordered handler, after its time. */
   #rest(lane: Lane<Item>): void {
     if (lane.running > 0) return;
     const { ordered, idleLaneTtlMs } = this.#tasks;
@@ -305,7 +304,7 @@ export class Lanes<Item extends LaneItem<Item>> implements LimitedTask {
     let kept = false;
     for (const first of [...this.#lanes.values()]) {
       for (let lane: Lane<Item> | null = first; lane !== null; lane = lane.other) {
-        // What was used since the last look stays until the next one.
+        // A lane used since the last check stays until the next one.
         const idle = lane.running === 0 && lane.queue.size === 0;
         if (idle && !lane.fresh) this.#forget(lane);
         else kept = true;

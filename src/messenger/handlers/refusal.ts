@@ -12,7 +12,7 @@ import type { Handler } from "./handler_context.ts";
 import { words } from "../velo/words.ts";
 import type { Failure } from "./replies.ts";
 
-/** A failure that the dispatcher itself found, with its words for either kind of peer. */
+/** A failure found by the dispatcher, with its texts for both kinds of peers. */
 export class Refusal extends ZeromeshError {
   readonly failure: Failure;
   constructor(failure: Failure) {
@@ -21,17 +21,17 @@ export class Refusal extends ZeromeshError {
   }
 }
 
-/** What a handler throws is `HANDLER_FAILED`, unless its contract declares the code. */
+/** The code of a handler's error: `HANDLER_FAILED`, unless its contract declares the code. */
 export function codeOf(error: unknown, { handler: { name, contract }, system }: Registered): string {
   if (!(error instanceof ZeromeshError)) return "HANDLER_FAILED";
   if (system) return error.code;
   if (contract !== null && Object.hasOwn(contract.errors, error.code)) return error.code;
-  // What context.json() found is about this very payload; what a call found names its peer.
+  // An error of context.json() concerns this payload; an error of a call names its peer.
   const own = error.handler === name && error.peer === undefined;
   return own && error.code === "PAYLOAD_INVALID" ? error.code : "HANDLER_FAILED";
 }
 
-/** Nobody has registered that name. */
+/** The failure of an unknown handler. */
 export function handlerNotFound(name: string): Failure {
   return {
     code: "HANDLER_NOT_FOUND",
@@ -41,13 +41,13 @@ export function handlerNotFound(name: string): Failure {
 }
 
 /**
- * Why a call of one of ours is for a handler of another kind than the one it names: it asks for an answer that the
- * handler does not give, or its contract has no answer and the handler has. Null when it is not.
+ * The failure of a zeromesh caller that names a handler of another kind: it awaits an answer that the handler does not
+ * give, or its contract has no answer and the handler has. Null when the kinds fit.
  *
  * @param am Whether its contract has no answer.
  */
 export function anotherKind(call: InboundCall, am: boolean, { name, kind }: Handler): Failure | null {
-  // What plain Velo calls runs whatever it is, as Velo has it.
+  // A call of plain Velo runs in each case, as in Velo.
   if (kind === "am" ? call.kind !== ResponseKind.unary || !call.session.dialect.asksForKind : !am) {
     return null;
   }
@@ -60,7 +60,7 @@ export function anotherKind(call: InboundCall, am: boolean, { name, kind }: Hand
   };
 }
 
-/** The payload cannot be decoded. */
+/** The failure of a payload that cannot be decoded. */
 export function payloadUnreadable(name: string, why: string): Failure {
   return {
     code: "PAYLOAD_INVALID",
@@ -69,7 +69,7 @@ export function payloadUnreadable(name: string, why: string): Failure {
   };
 }
 
-/** The payload is not what the schema allows. */
+/** The failure of a payload that fails its schema. */
 export function payloadInvalid(name: string, issues: readonly SchemaIssue[]): Failure {
   return {
     code: "PAYLOAD_INVALID",
@@ -79,7 +79,7 @@ export function payloadInvalid(name: string, issues: readonly SchemaIssue[]): Fa
   };
 }
 
-/** The payload is larger than this side takes. */
+/** The failure of a payload above the limit. */
 export function payloadTooLarge(name: string, bytes: number, limit: number): Failure {
   const message =
     `"${name}" did not run: its payload has ${bytes} bytes, more than maxPayloadBytes (${limit}) of the peer`;
@@ -92,7 +92,7 @@ export function payloadTooLarge(name: string, bytes: number, limit: number): Fai
   };
 }
 
-/** The result is not what the contract allows. */
+/** The failure of a result that fails its schema. */
 export function resultInvalid(contract: Contract, issues: readonly SchemaIssue[]): Failure {
   return {
     code: "RESULT_INVALID",
@@ -101,7 +101,7 @@ export function resultInvalid(contract: Contract, issues: readonly SchemaIssue[]
   };
 }
 
-/** The details of a declared error are not what the contract allows. */
+/** The failure of invalid details of a declared error. */
 export function detailsInvalid(contract: Contract, code: string, why: string): Failure {
   return {
     code: "RESULT_INVALID",
@@ -110,7 +110,7 @@ export function detailsInvalid(contract: Contract, code: string, why: string): F
   };
 }
 
-/** What keeps the details of a declared error from travelling; null when nothing does. */
+/** The failure of details that cannot be sent; null when they can. */
 export function detailsFit(contract: Contract, code: string, details: unknown): Failure | null {
   if (details === undefined) return null;
   try {
@@ -122,9 +122,9 @@ export function detailsFit(contract: Contract, code: string, details: unknown): 
   }
 }
 
-/** The result's bytes. */
+/** Encodes a result. */
 export function encodeResult(contract: Contract, result: unknown, call: InboundCall): Uint8Array {
-  // An empty answer is nothing to one of ours, and no JSON to plain Velo.
+  // An empty answer means undefined to a zeromesh instance, and is not JSON for plain Velo.
   const value = result === undefined && !call.session.dialect.hasUndefined ? null : result;
   try {
     return encodePayload(value, call.encoding);
@@ -139,12 +139,12 @@ export function encodeResult(contract: Contract, result: unknown, call: InboundC
   }
 }
 
-/** The answer to a message for a handler that was stopped. */
+/** The failure of a message for a stopped handler. */
 export function stopped(why: string): Failure {
   return { code: "CANCELLED", message: why };
 }
 
-/** The user of this instance does not let the caller call that handler. @param reason What the user says, or empty. */
+/** The failure of a call that is not authorized. @param reason The user's reason, or empty. */
 export function forbidden(name: string, reason: string): Failure {
   const why = `its instance does not let this caller call it${reason === "" ? "" : `: ${reason}`}`;
   return {
@@ -154,7 +154,7 @@ export function forbidden(name: string, reason: string): Failure {
   };
 }
 
-/** The instance was closed before the handler had finished, or begun: how far it came nobody knows. */
+/** The failure when the instance closed before the handler had finished or begun; its progress is unknown. */
 export function closedTooEarly(name: string, begun: boolean): Failure {
   const why = "the instance was closed before the handler had finished";
   return {
@@ -165,7 +165,7 @@ export function closedTooEarly(name: string, begun: boolean): Failure {
   };
 }
 
-/** There is no room for the message. */
+/** The failure of a message that was not admitted. */
 export function overloaded(name: string, why: string): Failure {
   return {
     code: "OVERLOADED",
@@ -174,7 +174,7 @@ export function overloaded(name: string, why: string): Failure {
   };
 }
 
-/** The peer reads so little that there is no room for one more answer. */
+/** The failure of an answer for a peer that does not read. */
 export function answerUnread(name: string, bytes: number, unread: number): Failure {
   const why =
     `its answer of ${bytes} bytes had no room besides ${unread} bytes that the caller has not read ` +

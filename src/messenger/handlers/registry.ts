@@ -18,11 +18,11 @@ import { resolveTasks, type TaskOptions } from "./task_options.ts";
 
 const nameKind = option.kind("a string", (value) => typeof value === "string");
 
-/** How to register handlers. */
+/** Options of registering handlers. */
 export interface EntryOptions extends RegisterOptions {
   /**
-   * `system`: the messenger's own limits (`concurrency`, `maxInFlightMessages`, `maxInFlightBytes`) do not hold it up, as
-   * they do not hold up the library's own.
+   * `system`: the messenger's own limits (`concurrency`, `maxInFlightMessages`, `maxInFlightBytes`) do not apply, as
+   * for the library's own handlers.
    *
    * @default {"user"}
    */
@@ -30,11 +30,11 @@ export interface EntryOptions extends RegisterOptions {
 }
 
 /**
- * How a handler of the system's runs.
+ * Options of a system handler.
  *
- * With the `admission` of a user's it has room, lanes and credit like one, and takes the same options about its tasks. Its
- * senders say that it has, with `amSend`. With that of the system, the default, its messages run at once, also while the instance
- * drains if they finish work accepted earlier (`whileDraining`).
+ * With the `admission` of a user's handler it has room, lanes and credit, and the same task options; its senders use
+ * `amSend`. With the system's, the default, its messages run at once, also while the instance drains if they finish
+ * work accepted earlier (`whileDraining`).
  */
 export type SystemHandlerOptions =
   | { readonly admission?: "system" | undefined; readonly whileDraining?: boolean | undefined }
@@ -44,14 +44,14 @@ export type SystemHandlerOptions =
 export class HandlerRegistry {
   readonly #parts: Pick<SharedParts, "maxHandlers" | "authorize" | "status">;
   readonly #byName = new Map<string, Registered>();
-  // What was asked for last. Most messages are for the handler that the message before was for, and names from the wire
-  // are other strings than those that handlers were registered with, so that a lookup compares them letter by letter.
+  // The last result. Consecutive messages are mostly for the same handler, and names from the wire are other strings
+  // than registered ones, so that a lookup compares them character by character.
   #lastName = "";
   #last: Registered | undefined = undefined;
-  /** Hears of every handler in the moment it can be called. */
+  /** Called when a handler can be called. */
   added: (name: string) => void = () => {};
 
-  /** @param parts What it is made of. */
+  /** @param parts Its parts. */
   constructor(parts: Pick<SharedParts, "maxHandlers" | "authorize" | "status">) {
     this.#parts = parts;
   }
@@ -63,20 +63,20 @@ export class HandlerRegistry {
     return this.#last = this.#byName.get(name);
   }
 
-  /** All handlers, the system's included. */
+  /** All handlers, with system handlers. */
   all(): IterableIterator<Registered> {
     return this.#byName.values();
   }
 
-  /** All names, the system's included. */
+  /** All names, with system handlers. */
   names(): string[] {
     return [...this.#byName.keys()];
   }
 
   /**
-   * Adds a handler of the system's, whose name starts with `_`; disposing the result takes it away.
+   * Adds a system handler, whose name starts with `_`; disposing the result removes it.
    *
-   * @throws {ZeromeshError} `HANDLER_EXISTS` when the name is taken, `LIMIT_REACHED` at the limit.
+   * @throws {ZeromeshError} `HANDLER_EXISTS` when the name is registered, `LIMIT_REACHED` at the limit.
    */
   handle(
     name: string,
@@ -87,7 +87,7 @@ export class HandlerRegistry {
     return this.#handle({ name, kind, contract: null, run }, options);
   }
 
-  /** Adds a handler for a contract of the system's, as {@link handle} does. Its kind is that of one without a contract. */
+  /** Adds a handler of a system contract, as {@link handle} does. Its kind is that of a handler without a contract. */
   serve<C extends Contract>(
     contract: C,
     run: (call: InboundCall & { readonly input: HandlerInput<C> }) => HandlerResult<C>,
@@ -105,7 +105,7 @@ export class HandlerRegistry {
     options: SystemHandlerOptions = {},
   ): Disposable {
     validateHandlerName(about.name, { system: true });
-    // Handlers get the inbound call as their context; the system's own know it as what it is.
+    // The context of a handler is the inbound call, which system handlers use directly.
     const handler: Handler = {
       ...about,
       dispatch: "inline",
@@ -118,10 +118,10 @@ export class HandlerRegistry {
   }
 
   /**
-   * Registers handlers of the user's, all or none of them.
+   * Registers users' handlers, all or none of them.
    *
-   * @returns What unregisters those that are still there.
-   * @throws {ZeromeshError} `HANDLER_EXISTS` when a name is taken, `LIMIT_REACHED` at the limit.
+   * @returns Disposing it unregisters those that are still registered.
+   * @throws {ZeromeshError} `HANDLER_EXISTS` when a name is registered, `LIMIT_REACHED` at the limit.
    */
   register(handlers: readonly Handler[], options: EntryOptions): Disposable {
     this.#check(handlers, options.replace === true);
@@ -136,10 +136,10 @@ export class HandlerRegistry {
   }
 
   /**
-   * Takes a handler of the user's away. Returns whether there was one.
+   * Removes a user's handler. Returns whether there was one.
    *
-   * @throws {TypeError} If the name is no string.
-   * @throws {ZeromeshError} `NAME_INVALID` for a name that no handler of the user's can have.
+   * @throws {TypeError} If the name is not a string.
+   * @throws {ZeromeshError} `NAME_INVALID` for a name that a user's handler cannot have.
    */
   unregister(name: string): boolean {
     checkArgument("name", name, nameKind, "Cannot unregister a handler");
@@ -205,7 +205,7 @@ export class HandlerRegistry {
     return checks.length === 0 ? null : new Authorization(checks, handler.tasks?.ordered ?? null);
   }
 
-  /** Takes a handler out; a successor of the same name stays. */
+  /** Removes a handler, but not its successor of the same name. */
   #remove(registered: Registered): boolean {
     const { name } = registered.handler;
     if (this.#byName.get(name) !== registered) return false;

@@ -15,27 +15,27 @@ import type { Session } from "../peers/peer.ts";
 import type { ReplyLinks } from "../velo/reply_links.ts";
 import type { Words } from "../velo/words.ts";
 
-/** What a reply answers: a request's id, its kind, and the connection it came by. */
+/** The request of a reply: its id, its kind, and its connection. */
 export interface ReplyTarget extends ResponseId {
-  /** What the caller waits for. */
+  /** The awaited reply. */
   readonly kind: ResponseKind;
-  /** The handler that was called. */
+  /** The called handler. */
   readonly handlerName: string;
-  /** The connection the request came by. */
+  /** The request's connection. */
   readonly session: Session;
 }
 
-/** A failure as the caller gets it. */
+/** A failure for the caller. */
 export interface Failure {
-  /** Code, for peers of ours. */
+  /** Code, for zeromesh instances. */
   readonly code: ErrorCode;
-  /** Text, for peers of ours. */
+  /** Text, for zeromesh instances. */
   readonly message: string;
   /** Data of a declared error. */
   readonly data?: unknown;
-  /** Whether the handler ran. @default {what the code says} */
+  /** Whether the handler ran. @default {according to the code} */
   readonly ran?: Ran | undefined;
-  /** What peers are told that take no codes. @default {message} */
+  /** Text for peers that take no codes. @default {message} */
   readonly words?: Words | undefined;
 }
 
@@ -43,8 +43,8 @@ const nothing = new Uint8Array(new ArrayBuffer(0));
 const encoder = new TextEncoder();
 
 /**
- * Sends answers: over the very connection the request came by to peers of ours, and by worker id, through a
- * connection of our own, to plain Velo.
+ * Sends answers: to zeromesh instances over the request's own connection, and to plain Velo by worker id, over a
+ * connection that this instance dials.
  */
 export class Replies {
   readonly #transport: Transport<Session>;
@@ -56,7 +56,7 @@ export class Replies {
     this.#replyLinks = replyLinks;
   }
 
-  /** Says that the handler has finished, with its result for unary calls. */
+  /** Sends success, with the result for unary calls. */
   succeed(target: ReplyTarget, result: Uint8Array, owned: boolean): void {
     const { headerBytes, headerView } = this.#transport;
     if (target.kind === ResponseKind.unary) {
@@ -68,14 +68,14 @@ export class Replies {
     }
   }
 
-  /** Says that what a message asked for is done, with what the asker has to know of it. */
+  /** Confirms a message, with a payload for its sender. */
   confirm(target: ReplyTarget, payload: Uint8Array): void {
     const { headerBytes, headerView } = this.#transport;
     const length = encodeAck(headerBytes, headerView, 0, target, false);
     this.#send(target, MessageType.ack, length, payload, false);
   }
 
-  /** Says that the request failed. */
+  /** Sends a failure. */
   fail(target: ReplyTarget, failure: Failure): void {
     if (target.kind === ResponseKind.fire) return;
     const { headerBytes, headerView } = this.#transport;
@@ -91,7 +91,7 @@ export class Replies {
     this.#send(target, MessageType.response, length, text, true);
   }
 
-  /** Gives a request back, as a draining instance does: its header, verbatim where it is still there, as type 4. */
+  /** Gives a request back while the instance drains: its header, verbatim if still available, as type 4. */
   giveBack(target: ReplyTarget, header: Uint8Array = headerOf(target)): void {
     this.#transport.headerBytes.set(header);
     this.#send(target, MessageType.shuttingDown, header.length, nothing, true);
@@ -113,7 +113,7 @@ function headerOf(target: ReplyTarget): Uint8Array {
   return header;
 }
 
-/** The text of a failure, cut to what the peer takes: more would cost the connection. */
+/** The text of a failure, cut to the peer's limit: a longer one would cost the connection. */
 function failureText(text: string, session: Session): Uint8Array {
   const bytes = encoder.encode(text);
   const limit = Math.max(session.maxPayloadBytes, smallFrameBytes);

@@ -26,7 +26,7 @@ import type { Admission } from "./admission.ts";
 
 const nothing = new Uint8Array(new ArrayBuffer(0));
 
-/** Brings what handlers return, or throw, to whoever waits for it. */
+/** Sends handlers' results and errors. */
 export class Results {
   readonly #replies: Replies;
   readonly #logger: Logger;
@@ -42,9 +42,9 @@ export class Results {
   }
 
   /**
-   * Answers with a result: at once, or when the promise resolves that this returns.
+   * Sends a result: at once, or when the returned promise resolves.
    *
-   * @throws What {@link Results.fail} answers with.
+   * @throws The failure for {@link Results.fail}.
    */
   succeed(call: InboundCall, { handler }: Registered, result: unknown): void | Promise<void> {
     if (call.kind === ResponseKind.fire || call.expired) return;
@@ -58,7 +58,7 @@ export class Results {
     }
     if (handler.contract !== null) return this.#typed(call, handler.contract, result);
     if (result === undefined || result === null) return this.#answer(call, nothing, true);
-    // Bytes that the handler returned synchronously are copied by libzmq before anybody can change them.
+    // libzmq copies bytes that the handler returned synchronously before other code can change them.
     if (result instanceof Uint8Array) return this.#answer(call, result, false);
     throw new Refusal({
       code: "ENCODING_FAILED",
@@ -97,7 +97,7 @@ export class Results {
     this.#replies.succeed(call, bytes, owned);
   }
 
-  /** Answers with a failure; also with one that cannot be read, which it says. */
+  /** Sends a failure, also for an unreadable error. */
   fail(call: InboundCall, registered: Registered, error: unknown): void {
     try {
       this.#fail(call, registered, error);
@@ -123,14 +123,14 @@ export class Results {
     if (call.expired) return;
     const message = errorText(error);
     const code = codeOf(error, registered);
-    // It failed because of the close, whatever it made of that.
+    // It failed because of the close, whatever its own error says.
     if (call.cutShort && code === "HANDLER_FAILED") {
       return this.#replies.fail(call, closedTooEarly(handler.name, call.ran));
     }
-    // Details are for whoever declared the code; those of a failure inside the handler stay here.
+    // Details belong to the declared code; those of other failures stay here.
     const data = error instanceof ZeromeshError && code === error.code ? error.details : undefined;
     const declared = handler.contract !== null && Object.hasOwn(handler.contract.errors, code);
-    // What one of the system's handlers throws is its refusal, unless its contract says otherwise.
+    // An error of a system handler is a refusal, unless its contract declares it.
     const ran = registered.system && !declared ? undefined : call.ran ? "yes" : "no";
     const failure: Failure = { code, message, data, ran };
     if (call.kind === ResponseKind.unary && handler.kind === "am") {
@@ -149,7 +149,7 @@ export class Results {
   }
 }
 
-/** What is wrong with the details of an error that a contract declares; null when nothing is. */
+/** The failure of a declared error's details; null when they are valid. */
 function checkDetails(
   contract: Contract | null,
   code: string,

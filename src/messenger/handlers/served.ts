@@ -21,24 +21,24 @@ import type {
 export type HandlerResult<C extends Contract> = C["output"] extends AnySchema ? MaybePromise<HandlerOutput<C>>
   : unknown;
 
-/** A function that serves a contract, with the messenger that its context has. */
+/** A function that serves a contract. @typeParam Messenger The type of its `context.messenger`. */
 export type HandlerFunction<C extends Contract, Messenger extends MessengerHandle = MessengerHandle> = (
   context: TypedContext<HandlerInput<C>, C["errors"], Messenger>,
 ) => HandlerResult<C>;
 
-/** The functions that serve the contracts in an object, which may hold other things: one under the key of each. */
+/** One function for each contract of an object, under the same key. */
 export type HandlerFunctions<Contracts extends object, Messenger extends MessengerHandle = MessengerHandle> =
   {
     readonly [Name in keyof Contracts as Contracts[Name] extends Contract ? Name : never]:
       Contracts[Name] extends Contract ? HandlerFunction<Contracts[Name], Messenger> : never;
   };
 
-/** A function for a contract, whatever its types are. */
+/** A function for a contract, with erased types. */
 export type Served = (context: TypedContext<unknown>) => unknown;
 
 const cannot = "Cannot serve";
 
-/** The handler of a contract: without `output` in it an am handler. */
+/** Makes the handler of a contract: an am handler if the contract has no `output`. */
 export function handlerFor(contract: Contract, run: Served, options: HandlerOptions): Handler {
   return contract.output === undefined
     ? amHandler(contract, run, options)
@@ -46,9 +46,9 @@ export function handlerFor(contract: Contract, run: Served, options: HandlerOpti
 }
 
 /**
- * The handlers of the contracts in an object, whose functions are the methods of another one under the same keys.
+ * Makes handlers for the contracts of an object from the methods of another object with the same keys.
  *
- * @throws {TypeError} If a function is missing, is for no contract, or two contracts have one name.
+ * @throws {TypeError} If a function is missing or has no contract, or two contracts have one name.
  * @throws {ZeromeshError} `NAME_INVALID`.
  */
 export function handlersFor(contracts: object, methods: object, options: HandlerOptions): Handler[] {

@@ -13,63 +13,63 @@ import {
   withDefaults,
 } from "../../core/mod.ts";
 
-/** What happens at the limit of a queue of messages for a handler. */
+/** Policy at the limit of a handler's queue. */
 export type QueueOverflow = Exclude<Overflow, "wait">;
 
-/** One message after the other, in the order they came. */
+/** One message after the other, in order of arrival. */
 export interface OrderedDispatch {
   /** `"sender"`: those of one sender; senders do not wait for each other. `"global"`: all. */
   readonly ordered: "sender" | "global";
-  /** Messages that may wait in one lane. @default {16_384} */
+  /** Waiting messages of one lane. @default {16_384} */
   readonly maxQueued?: number | undefined;
-  /** How long the lane of a silent sender is kept, in milliseconds. @default {60_000} */
+  /** Time for which an idle sender's lane is kept, in milliseconds. @default {60_000} */
   readonly idleLaneTtlMs?: number | undefined;
-  /** Which message is refused when the lane is full: the one that comes, or the oldest that waits. @default {"fail"} */
+  /** The refused message at the limit: the new one, or the oldest one. @default {"fail"} */
   readonly overflow?: QueueOverflow | undefined;
 }
 
-/** How messages reach a handler. */
+/** Dispatch mode of a handler. */
 export type Dispatch = "spawn" | "inline" | OrderedDispatch;
 
-/** Options of a handler about how many of its tasks run, and what follows when they fail. */
+/** Options of a handler about its tasks: limits, order, and failures. */
 export interface TaskOptions {
   /**
-   * `"spawn"` runs each message as a task of its own that shutdown waits for; `"inline"` runs it inside the
-   * receive loop with the least overhead, for short synchronous work; `{ ordered: "sender" }` one after the other.
+   * `"spawn"` runs each message as a task that shutdown waits for; `"inline"` runs it inside the receive loop with the
+   * least overhead, for short synchronous work; `{ ordered: "sender" }` runs one after the other.
    * @default {"spawn"}
    */
   dispatch?: Dispatch | undefined;
-  /** The most messages it works on at a time; a place is held until its promise settles. @default {Infinity} */
+  /** Concurrent messages; a place is held until the handler's promise settles. @default {Infinity} */
   concurrency?: number | undefined;
-  /** The most messages it starts per second. @default {no limit} */
+  /** Messages started per second. @default {no limit} */
   rate?: TokenBucketOptions | undefined;
-  /** More limits, which may be shared with other handlers. @default {[]} */
+  /** Further limiters, which handlers may share. @default {[]} */
   limits?: readonly Limiter[] | undefined;
   /**
-   * Messages that may wait for this handler, of all senders. What comes then is answered `OVERLOADED`, or, when
-   * nobody waits for an answer, dropped and counted.
+   * Waiting messages of all senders. Further ones are answered `OVERLOADED`, or, without an answer, dropped and
+   * counted.
    * @default {65_536}
    */
   maxQueued?: number | undefined;
-  /** What follows when it fails. @default {logOnly()} */
+  /** Policy for failures. @default {logOnly()} */
   onError?: ErrorPolicy | undefined;
 }
 
-/** {@link TaskOptions} with every default filled in. */
+/** {@link TaskOptions} with its defaults. */
 export interface ResolvedTasks {
-  /** Null: in any order. */
+  /** Null for no order. */
   readonly ordered: "sender" | "global" | null;
-  /** All limits, concurrency and rate included. */
+  /** All limiters, with those of concurrency and rate. */
   readonly limits: readonly Limiter[];
-  /** Messages that may wait, of all senders. */
+  /** Waiting messages of all senders. */
   readonly maxQueued: number;
-  /** Messages that may wait in one lane. */
+  /** Waiting messages of one lane. */
   readonly maxQueuedPerLane: number;
-  /** How long the lane of a silent sender is kept, in milliseconds. */
+  /** Time for which an idle sender's lane is kept, in milliseconds. */
   readonly idleLaneTtlMs: number;
-  /** Which message is refused at the limit. */
+  /** Policy at the limit. */
   readonly overflow: QueueOverflow;
-  /** What follows when it fails. */
+  /** Policy for failures. */
   readonly onError: ErrorPolicy;
 }
 
@@ -85,7 +85,7 @@ const isLimiter = (value: unknown): boolean => {
   return typeof ready === "function" && typeof take === "function";
 };
 
-/** All that a handler's tasks know. */
+/** The options of a handler's tasks. */
 export const taskOptionTable = {
   dispatch: option.oneOfOrOptions(["spawn", "inline"], orderedOptionTable).or("spawn"),
   concurrency: option.permits.or(Infinity),
@@ -102,9 +102,9 @@ export const taskOptionTable = {
 } satisfies OptionTable<TaskOptions>;
 
 /**
- * Fills in the defaults of options of a handler that were checked by their table.
+ * Fills in the defaults of checked options.
  *
- * @throws {TypeError} If an order, or a rate, is not said.
+ * @throws {TypeError} If an order or a rate is incomplete.
  */
 export function resolveTasks(name: string, options: TaskOptions): ResolvedTasks {
   const { dispatch, concurrency, rate, maxQueued, onError = logOnly() } = withDefaults(

@@ -51,7 +51,7 @@ const foldedValues: MetricInfo = {
   labels: ["label"],
 };
 
-/** Reports how far a limited label is filled. */
+/** Reports the fill level of a limited label. */
 export function observeLabel(meter: Meter, label: string, limit: LabelLimit): Disposable[] {
   return [
     meter.gauge(labelValues, (observe) => observe(limit.size, label)),
@@ -59,25 +59,25 @@ export function observeLabel(meter: Meter, label: string, limit: LabelLimit): Di
   ];
 }
 
-/** Times the calls of an instance and counts their failures. */
+/** Times calls and counts their failures. */
 export class CallTimer implements CallObserver {
   readonly #turn: TurnClock;
   readonly #histogram: Histogram;
   readonly #handlers: LabelLimit;
   readonly #durations = new Map<string, Durations>();
   readonly #failed = new Map<string, number>();
-  // Who calls mostly calls the same again.
+  // Callers often repeat a call.
   #lastHandler = "_";
   #lastDurations: Durations | null = null;
 
-  /** @param meter Where the numbers go. */
+  /** @param meter The meter. */
   constructor(meter: Meter, turn: TurnClock, maxLabels: number) {
     this.#turn = turn;
     this.#handlers = new LabelLimit(maxLabels);
     this.#histogram = meter.histogram(callDuration);
   }
 
-  /** Hands its counters to a meter. */
+  /** Reports its counters to a meter. */
   observe(meter: Meter): Disposable[] {
     return [
       meter.counter(callsFailed, (observe) => this.#failed.forEach((count, code) => observe(count, code))),
@@ -86,7 +86,7 @@ export class CallTimer implements CallObserver {
   }
 
   opened(call: PendingCall): void {
-    // Those with a deadline have the time from there.
+    // Calls with a deadline already have their start time.
     if (call.timeoutMs === Infinity) call.startedAt = this.#turn.now();
   }
 
@@ -119,7 +119,7 @@ export class CallTimer implements CallObserver {
   }
 }
 
-/** Times and traces the messages that come for handlers. */
+/** Times and traces messages to handlers. */
 export class InboundObserver {
   readonly #turn: TurnClock;
   readonly #histogram: Histogram | null;
@@ -127,7 +127,7 @@ export class InboundObserver {
   readonly #tracing: Tracing | null;
   readonly #guard: Guard;
 
-  /** @param meter Where durations go; null when nobody wants to know them. */
+  /** @param meter Meter of durations; null for none. */
   constructor(
     meter: Meter | null,
     tracing: Tracing | null,
@@ -142,12 +142,12 @@ export class InboundObserver {
     this.#histogram = meter?.histogram(handlerDuration) ?? null;
   }
 
-  /** Hands its counters to a meter. */
+  /** Reports its counters to a meter. */
   observe(meter: Meter): Disposable[] {
     return observeLabel(meter, "handler", this.#handlers);
   }
 
-  /** A message has come for a handler of the user's. */
+  /** Notes a message to a user's handler. */
   received(call: InboundCall): void {
     if (this.#tracing === null) return;
     const tracing = this.#tracing;
@@ -183,14 +183,14 @@ export class InboundObserver {
       ? begin(call, registered, context)
       : this.#runTraced(trace, () => begin(call, registered, context));
     if (this.#histogram !== null && !observed.timed && isThenable(result)) {
-      // It may take any time, whatever the others took; what it did so far is little.
+      // It may take long, whatever the others took, so it is timed from here.
       observed.timed = true;
       observed.startedAt = this.#turn.now();
     }
     return result;
   }
 
-  /** Has the tracer run a handler: once, whatever the tracer does, and with the handler's own outcome. */
+  /** Runs a handler through the tracer: once, and with the handler's own outcome, whatever the tracer does. */
   #runTraced(trace: IncomingTrace, handler: () => unknown): unknown {
     let outcome: { readonly value: unknown } | { readonly error: unknown } | null = null;
     const once = (): unknown => {
@@ -206,7 +206,7 @@ export class InboundObserver {
     };
     try {
       const returned = trace.run(once);
-      // A promise of the tracer's own: that of the handler is waited for anyway.
+      // The tracer's own promise; the handler's is awaited anyway.
       if (isThenable(returned)) Promise.resolve(returned).then(undefined, () => {});
     } catch (error) {
       const own = outcome as { readonly error?: unknown } | null;
@@ -215,7 +215,7 @@ export class InboundObserver {
     return once();
   }
 
-  /** A message of a handler of the user's is done. */
+  /** Notes the end of a message to a user's handler. */
   ended(call: InboundCall, registered: Registered, outcome: TraceOutcome, error: unknown): void {
     const { durations } = registered;
     const { observed } = call;
@@ -242,36 +242,36 @@ export function runHandler(
   return observer.run(call, registered, context);
 }
 
-/** The moment from which on a call has run. */
+/** Marks a call as run, and calls the function. */
 function begin(call: InboundCall, registered: Registered, context: TypedContext<unknown>): unknown {
   registered.counts.started++;
   call.ran = true;
   return registered.handler.run(context);
 }
 
-/** What {@link Observation} is made of. */
+/** Options of an {@link Observation}. */
 export interface ObservationOptions extends Timed {
-  /** Where numbers go. */
+  /** Meter. */
   readonly meter: Meter | null;
-  /** Where traces go. */
+  /** Tracing. */
   readonly tracing: Tracing | null;
   /** Calls meter and tracer. */
   readonly guard: Guard;
-  /** Values that a label may have whose set of values is open. */
+  /** Values of a label with an open set of values. */
   readonly maxMetricLabels: number;
 }
 
-/** What looks on while an instance works: nothing, unless somebody wants to know. */
+/** The observers of an instance; null without meter and tracing. */
 export class Observation {
-  /** Looks at this instance's calls. */
+  /** Observes calls of this instance. */
   readonly calls: CallTimer | null;
-  /** Looks at messages for its handlers. */
+  /** Observes messages to its handlers. */
   readonly inbound: InboundObserver | null;
   /** Traces its calls. */
   readonly tracer: Tracer | null;
   readonly #meter: Meter | null;
 
-  /** @param options Who wants to know what. */
+  /** @param options Meter and tracing. */
   constructor(options: ObservationOptions) {
     const { meter, tracing, guard, maxMetricLabels } = options;
     const turn = new TurnClock(options.clock);
@@ -283,7 +283,7 @@ export class Observation {
     this.#meter = meter;
   }
 
-  /** Hands the counters to the meter, once the instance has come up. */
+  /** Reports the counters to the meter, once the instance runs. */
   open(): Disposable[] {
     const meter = this.#meter;
     if (meter === null) return [];
@@ -293,7 +293,7 @@ export class Observation {
 
 const codes: ReadonlySet<string> = new Set(knownErrorCodes);
 
-/** A closed set: codes that contracts declare, or that peers invent, are one value. */
+/** The label of a code. Codes of contracts and unknown ones share one value, since the set must be closed. */
 function codeLabel(reason: unknown): string {
   const error = readable(reason);
   if (!(error instanceof ZeromeshError)) return "aborted";

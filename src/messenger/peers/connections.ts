@@ -25,41 +25,41 @@ import { introduced } from "../velo/introductions.ts";
 import { ReplyLinks } from "../velo/reply_links.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
-/** What connections need of the messenger. */
+/** The parts of {@link Connections}. */
 export interface ConnectionsParts extends SharedParts {
-  /** Has a link collect small messages. */
+  /** Starts batching on a link. */
   startBatching(link: Link<Session>): void;
-  /** Names of the local handlers. */
+  /** Names of this instance's handlers. */
   handlerNames(): string[];
-  /** How many descriptors the process may open; `Infinity` where that is not known. */
+  /** The process's limit of descriptors; `Infinity` if unknown. */
   descriptorLimit(): number;
-  /** Who is asked about unknown peers; null for nobody. */
+  /** Looks unknown peers up; null without discovery. */
   readonly lookup: PeerLookup | null;
 }
 
-// What was sent to a peer that leaves may take this long to get there.
+// Messages to a peer that says goodbye have this long to arrive.
 const goodbyeLingerMs = 1_000;
 
-/** Who is known, who is connected, and how a connection begins and ends. */
+/** The peers, their connections, and how a connection begins and ends. */
 export class Connections {
-  /** Everybody known. */
+  /** The known peers. */
   readonly peers: PeerTable;
-  /** Looks for those who are not. */
+  /** Finds unknown peers. */
   readonly finder: PeerFinder;
-  /** Answers those who dial this instance. */
+  /** Answers the hellos of dialling peers. */
   readonly hellos: HelloHandler;
-  /** The connections by which plain Velo is answered. */
+  /** The connections for answers to plain Velo. */
   readonly replyLinks: ReplyLinks;
-  /** Dials an endpoint whose instance is not known. */
+  /** Dials an endpoint of an unknown instance. */
   readonly connector: Connector;
-  /** The connection to oneself. */
+  /** The loopback connection. */
   readonly self: Session;
   readonly #parts: ConnectionsParts;
   readonly #dialler: Dialler;
   readonly #keys: KeyBindings;
   readonly #forgetting: Forgetting;
 
-  /** @param parts What they need. */
+  /** @param parts Its parts. */
   constructor(parts: ConnectionsParts) {
     this.#parts = parts;
     const peers = this.peers = new PeerTable(parts.maxConnections);
@@ -107,25 +107,25 @@ export class Connections {
     return peerInfoOf(this.#parts.instanceId, this.#parts.transport.endpoints, this.#parts.curve?.publicKey);
   }
 
-  /** The instance with this worker id; null when it is not known. */
+  /** The instance with this worker id; null when unknown. */
   instanceOf(word0: number, word1: number): InstanceId | null {
     const { calls: { ownWorker: { id0, id1 } }, instanceId } = this.#parts;
     if (word0 === id0 && word1 === id1) return instanceId;
     return this.peers.byWorker(word0, word1)?.instanceId ?? null;
   }
 
-  /** The connection to a peer that is up, or null. */
+  /** An established connection to a peer, or null. */
   sessionOf(id: InstanceId): Session | null {
     if (id === this.#parts.instanceId) return this.self;
     return this.peers.get(id)?.session ?? null;
   }
 
-  /** Whether a peer is known, or can be looked for. */
+  /** Whether a peer is known, or can be looked up. */
   canReach(id: InstanceId): boolean {
     return this.peers.get(id) !== undefined || (this.finder.able && isInstanceId(id));
   }
 
-  /** Makes a peer known, as the user, or discovery, says. It is dialled when the first call needs it. */
+  /** Registers a peer of the user or of discovery. The first call dials it. */
   register(info: PeerInfo, byUser = false): InstanceId {
     if (info.instanceId === this.#parts.instanceId) return info.instanceId;
     const peer = this.peers.know(info.instanceId);
@@ -134,14 +134,14 @@ export class Connections {
     return info.instanceId;
   }
 
-  /** Takes over where a peer says that it is, which nobody here has asked for. */
+  /** Takes the address with which an unregistered peer introduces itself. */
   introduce(info: PeerInfo, session: Session): void {
     const peer = this.peers.meet(info.instanceId);
     this.peers.learn(peer, info);
     if (session.peer === null) introduced(session, peer);
   }
 
-  /** The connection to a known peer, made if need be. Concurrent callers share one attempt. */
+  /** The connection to a known peer, dialled if necessary. Concurrent callers share one attempt. */
   ensure(peer: Peer, timeoutMs: number, limit: Limit = null): Promise<Session> {
     const session = peer.session;
     if (session !== null) return Promise.resolve(session);
@@ -154,13 +154,13 @@ export class Connections {
     }
   }
 
-  /** Shares an attempt that may go on for longer than this caller wants to wait. */
+  /** Waits for a shared attempt, which may last longer than this caller's timeout. */
   #joined(peer: Peer, attempt: Promise<Session>, timeoutMs: number, limit: Limit): Promise<Session> {
     const late = () => unreachable(peer.endpoints.join(" or "), timeoutMs, limit, undefined);
     return hold(attempt, { clock: this.#parts.clock, timeoutMs, late });
   }
 
-  /** A connection ended: whatever waited on it ends too. */
+  /** Handles the end of a connection, which ends the waits on it. */
   gone(link: Link<Session>, loss: LinkLoss): void {
     const session = link.session;
     if (session === null) return;
@@ -174,7 +174,7 @@ export class Connections {
     const dialled = peer.dialled === session;
     this.replyLinks.ended(peer, session);
     this.#keys.touch(peer);
-    // Who says goodbye comes back as another instance, and a guest has no address.
+    // A peer that says goodbye returns as another instance, and an accepted one may have no address.
     const forGood = !peer.connected && (session.leaving || peer.endpoints.length === 0);
     this.peers.settle(peer, forGood);
     if (forGood) this.#forgetting.begin();
@@ -190,13 +190,13 @@ export class Connections {
     });
   }
 
-  /** A peer says that it is shutting down and has answered what it will: nothing new goes there. */
+  /** Handles a peer's goodbye: no new messages are sent to it. */
   leave(session: Session): void {
     session.leaving = true;
     const { link, peer } = session;
     if (peer === null || link.kind === "loopback") return;
     const loss = { code: "PEER_DRAINING", reason: "it shut down" } as const;
-    // Who dialled ends the connection; the other end has a lingering socket and may take its time.
+    // The dialling side closes; the other end has a lingering socket.
     if (link.kind === "dialled") link.close(goodbyeLingerMs, loss);
     else if (peer.session === null && peer.announced) {
       peer.announced = false;
@@ -208,16 +208,16 @@ export class Connections {
   disconnect(peer: Peer): void {
     this.peers.remove(peer);
     for (const session of peer.sessions()) {
-      // Only the peer can end what it dialled; until it does, its calls are answered.
+      // Only the peer can close a connection that it dialled; until then its calls are answered.
       if (session.link.kind === "accepted") this.gone(session.link, closedByUs);
       else session.link.close(0);
     }
   }
 
-  /** Takes over a connection whose `_hello` was answered. */
+  /** Takes a connection whose `_hello` was answered. */
   #establish(session: Session, reply: HelloReply, id: InstanceId): Session {
     const link = session.link;
-    // Closed a moment later: this runs inside the answer of a call that would end with the link.
+    // In a microtask, because this runs inside the answer of a call that would end with the link.
     const closeSoon = () => queueMicrotask(() => link.close(0));
     if (id === this.#parts.instanceId) {
       if (!link.leadsHere) throw sameId(`the one at ${link.endpoint}`, id);
@@ -243,13 +243,13 @@ export class Connections {
     if (peer.endpoints.length === 0) peer.endpoints = [link.endpoint];
     if (session.batch) this.#parts.startBatching(link);
     link.open();
-    // Now, because whoever learns of the connection may send over it at once.
+    // Synchronously, because observers of the connection may send at once.
     for (const send of peer.waiting.splice(0)) send(session);
     this.#announce(peer, link.endpoint);
     return session;
   }
 
-  /** Dials a lost peer again in the background. Calls made meanwhile share the attempt. */
+  /** Redials a lost peer in the background. Calls in the meantime share the attempt. */
   #redial(peer: Peer): void {
     const redialForMs = this.finder.redialForMs(peer, this.#parts.redialForMs);
     if (redialForMs <= 0 || peer.endpoints.length === 0 || peer.connecting !== null) return;
@@ -299,11 +299,11 @@ export class Connections {
     this.#parts.status.publish({ type: "peerReplaced", peer: peer.instanceId, successor });
   }
 
-  /** Whether the process behind a connection still lives: its answer tells, or the end of the connection. */
+  /** Whether the process behind a connection lives: it answers, or its connection ends. */
   async #lives(peer: Peer, session: Session): Promise<boolean> {
     this.#parts.transport.noticeLosses();
     if (!session.usable) return false;
-    // One question at a time, however many say hello under the id.
+    // One request at a time, however many connections claim the id.
     peer.asking ??= this.#parts.call("_health_check", peer.instanceId, {
       session,
       timeoutMs: heartbeatBoundMs,

@@ -8,26 +8,26 @@ import type { PeerTable } from "./peer_table.ts";
 import type { Peer, Session } from "./peer.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
-/** What a {@link Connector} works with. */
+/** The parts of a {@link Connector}. */
 export interface ConnectorParts extends SharedParts {
-  /** Everybody known. */
+  /** The known peers. */
   readonly peers: PeerTable;
-  /** Dials. */
+  /** The dialler. */
   readonly dialler: Dialler;
   /** Address and id of this instance. */
   peerInfo(): PeerInfo;
 }
 
-/** What `connect()` does. */
+/** Implements `connect()`. */
 export class Connector {
   readonly #parts: ConnectorParts;
 
-  /** @param parts What it works with. */
+  /** @param parts Its parts. */
   constructor(parts: ConnectorParts) {
     this.#parts = parts;
   }
 
-  /** Dials an endpoint until somebody answers there, and asks again over a connection there is. Resolves to who it is. */
+  /** Dials an endpoint, or asks again over an existing connection, until an instance answers. Resolves to its id. */
   async connect(
     endpoint: string,
     serverKey: string | null,
@@ -35,10 +35,10 @@ export class Connector {
     signal: AbortSignal | undefined,
   ): Promise<InstanceId> {
     signal?.throwIfAborted();
-    // Before the key is missed: what cannot be dialled at all is told first.
+    // Checked before the key, so that an invalid endpoint is reported first.
     const where = formatEndpoint(parseEndpoint(endpoint, "dial"));
     const { transport } = this.#parts;
-    // Between two attempts, and while a name is resolved, nothing else keeps the process.
+    // Between two attempts, and while a name is resolved, no socket keeps the process alive.
     transport.ref();
     try {
       return await this.#connect(where, serverKey, timeoutMs, signal);
@@ -71,14 +71,14 @@ export class Connector {
     if (session.link.kind === "loopback") return instanceId;
     const peer = session.peer!;
     peer.given = where;
-    // The peer greeted over another connection may have forgotten this one.
+    // The peer may have dropped this connection for another one.
     const other = session.link.endpoint !== where;
     if (other) await this.#greetAgain(session, peer, timeoutMs, signal, clock.now() - startedAt);
     return peer.instanceId;
   }
 
   /**
-   * Says `_hello` once more over a connection that there is: the other end may have forgotten us, or be frozen.
+   * Says `_hello` again over a connection: the other end may have dropped it, or be frozen.
    *
    * @returns False when the connection ended meanwhile.
    */

@@ -25,61 +25,61 @@ import { heartbeatBoundMs } from "./peer_finder.ts";
 import { type Peer, Session } from "./peer.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
-/** Who must answer. */
+/** The instance that must answer. */
 export interface Expected {
   /** Its id. */
   readonly id: InstanceId;
-  /** How texts name it. */
+  /** Its text for messages. */
   readonly who: string;
-  /** Whether a person wrote it down, and it was not met since: another one is then no successor. */
+  /** Whether it was configured by hand and never met: another instance is then no successor. */
   readonly unmet: boolean;
 }
 
-/** Where to dial, and who is expected there. */
+/** Target of dialling. */
 export interface DialTarget {
   /** Addresses, tried in turn. */
   readonly endpoints: readonly string[];
-  /** Who must answer; null for whoever does. */
+  /** The instance that must answer; null for an arbitrary one. */
   readonly expected: Expected | null;
   /** The CURVE key that the other end must own; null without CURVE. */
   readonly serverKey: string | null;
-  /** Whether somebody of ours was met there before: then it is dialled until the time is up, whatever is found. */
+  /** Whether a zeromesh instance was met there: then it is dialled until the timeout, whatever answers. */
   readonly met: boolean;
-  /** What the time for it comes from. */
+  /** The option that limits the time. */
   readonly limit: Limit;
-  /** Told of each attempt. */
+  /** Called for each attempt. */
   attempting?(link: Link<Session>): void;
 }
 
-/** What a dialler needs of the messenger. */
+/** The parts of a {@link Dialler}. */
 export interface DiallerParts extends SharedParts {
   /** Address and id of this instance. */
   peerInfo(): PeerInfo;
-  /** Whether the process behind a connection of a peer still lives. */
+  /** Whether the process behind a peer's connection still lives. */
   lives(peer: Peer, session: Session): Promise<boolean>;
-  /** Takes over a connection whose `_hello` was answered; it may give it up for another one. */
+  /** Takes a connection whose `_hello` was answered; it may replace it by another one. */
   establish(session: Session, reply: HelloReply, id: InstanceId): Session;
 }
 
-/** A search for somebody who answers: where, until when, and what was found so far. */
+/** State of one dialling: its target, its deadline, and its findings. */
 interface Search {
   readonly target: DialTarget;
   readonly where: string;
   readonly timeoutMs: number;
   readonly giveUpAt: number;
   readonly signal: AbortSignal | undefined;
-  /** What the last attempt that says something ended with. */
+  /** Error of the last meaningful attempt. */
   last: unknown;
-  /** What said that somebody else is at one of the addresses. */
+  /** Error of an address at which another instance answers. */
   stranger: ZeromeshError | undefined;
-  /** The addresses whose owner was asked what its handshakes fail for. */
+  /** Addresses whose listener was asked for its mechanism. */
   readonly asked: Set<string>;
-  /** How many attempts in a row ended in the middle of the ZMTP handshake. */
+  /** Consecutive attempts that ended during the ZMTP handshake. */
   broken: number;
 }
 
 const helloName = new TextEncoder().encode("_hello");
-// These say that trying again at the same address is no use.
+// Errors after which another attempt at the same address is pointless.
 const finalCodes: ReadonlySet<string> = new Set([
   "FORBIDDEN",
   "IDENTITY_MISMATCH",
@@ -90,32 +90,32 @@ const finalCodes: ReadonlySet<string> = new Set([
   "LIMIT_REACHED",
   "QUEUE_FULL",
 ]);
-// These say that somebody else is at one address, which says nothing about the peer's others.
+// Errors of an address with another instance, which say nothing about the peer's other addresses.
 const strangerCodes: ReadonlySet<string> = new Set(["IDENTITY_MISMATCH", "PEER_REPLACED"]);
 const silent: LinkLoss = Object.freeze({
   code: "PEER_UNREACHABLE",
   reason: "no process answered there in time",
 });
-// What waits for a lost peer gives it up after the heartbeat bound, so it is dialled often until then.
+// Waiters for a lost peer give up after the heartbeat bound, so it is dialled often until then.
 const eagerPauseMs = 250;
-// An address whose owner breaks off the ZMTP handshake this often in a row is no peer of ours.
+// After this many consecutive broken ZMTP handshakes, the listener is no zeromesh or Velo instance.
 const maxBrokenHandshakes = 3;
-// Who has just ended a handshake is there, and says at once what it wants.
+// A listener that has just ended a handshake answers the question for its mechanism at once.
 const longestQuestionMs = 1_000;
 
-/** Dials until somebody answers `_hello`, with growing pauses, within a deadline. */
+/** Dials until an instance answers `_hello`, with growing pauses, within a deadline. */
 export class Dialler {
   readonly #parts: DiallerParts;
 
-  /** @param parts What it works with. */
+  /** @param parts Its parts. */
   constructor(parts: DiallerParts) {
     this.#parts = parts;
   }
 
   /**
-   * Dials the target's endpoints in turn, each at all the addresses that it has by then, until one is up.
+   * Dials the target's endpoints in turn, each at all its current addresses, until one answers.
    *
-   * @param startedAt Since when `timeoutMs` counts.
+   * @param startedAt Start of `timeoutMs`.
    * @throws {ZeromeshError} `PEER_UNREACHABLE` after `timeoutMs`, `PEER_REPLACED`, `FORBIDDEN`, `CLOSED` and others.
    */
   async reach(
@@ -137,7 +137,7 @@ export class Dialler {
       asked: new Set(),
       broken: 0,
     };
-    // A service that starts late is found soon after; who dials for a minute may pause longer.
+    // A service that starts late is found soon after; longer timeouts allow longer pauses.
     const backoff = new Backoff({ maxMs: Math.min(Math.max(timeoutMs / 20, 100), 5_000) });
     for (;;) {
       let tried = 0;
@@ -155,7 +155,7 @@ export class Dialler {
       if (!target.met && tried > 0 && search.broken >= maxBrokenHandshakes * tried) {
         throw brokenOff(endpoints, search.broken, search.last);
       }
-      // Whoever waits for something of a lost peer waits no longer than the heartbeat bound.
+      // Waiters for a lost peer wait no longer than the heartbeat bound.
       const now = clock.now();
       const longest = now < startedAt + heartbeatBoundMs ? eagerPauseMs : Infinity;
       const pauseMs = Math.min(backoff.next(), longest, Math.max(0, search.giveUpAt - now));
@@ -163,9 +163,9 @@ export class Dialler {
     }
   }
 
-  /** The addresses of an endpoint; none when its name has none yet. */
+  /** The addresses of an endpoint; none while its name has none. */
   async #resolve(search: Search, endpoint: string): Promise<readonly string[]> {
-    // A resolver that hangs takes no more than the time there is.
+    // A resolver that hangs is limited by the timeout.
     const { clock, closing, transport } = this.#parts;
     const found = new AbortController();
     const over = pause(clock, this.#left(search), closing, search.signal, found.signal);
@@ -184,9 +184,9 @@ export class Dialler {
   }
 
   /**
-   * One attempt at one address; null when the search goes on.
+   * One attempt at one address; null when dialling goes on.
    *
-   * @param others How many addresses are left to try before a pause.
+   * @param others Number of addresses left before a pause.
    */
   async #attempt(search: Search, endpoint: string, address: string, others: number): Promise<Session | null> {
     const { clock, transport } = this.#parts;
@@ -194,7 +194,7 @@ export class Dialler {
     const left = this.#left(search);
     const link = transport.dial(address, { endpoint, serverKey: target.serverKey });
     target.attempting?.(link);
-    // An address where nothing answers leaves the others their share of the time.
+    // An address without an answer leaves the others their share of the time.
     const giveUp = () => {
       if (!link.established) link.close(0, silent);
     };
@@ -206,10 +206,10 @@ export class Dialler {
       const error = await this.#explained(search, link, address, failure);
       if (signal?.aborted) throw signal.reason;
       if (!(error instanceof ZeromeshError)) throw error;
-      // A stranger, or another user, may hold one of several addresses; then the others are tried first.
+      // Another instance, or another user, may have one of several addresses; the others are tried first.
       if (others > 0 && strangerCodes.has(error.code)) search.stranger = error;
       else if (finalCodes.has(error.code) && (others === 0 || error.code !== "FORBIDDEN")) throw error;
-      // An attempt that our own deadline cut short says less than one that was answered.
+      // An attempt that this side's deadline ended says less than an answered one.
       const cutShort = error.cause instanceof ZeromeshError && error.cause.code === "TIMEOUT";
       if (search.last === undefined || !cutShort || left > timeoutMs / 2) search.last = error;
       search.broken = link.brokenHandshake ? search.broken + 1 : 0;
@@ -219,7 +219,10 @@ export class Dialler {
     }
   }
 
-  /** What an attempt failed for: whose handshakes end without a reason is asked once whether it wants keys. */
+  /**
+   * The cause of a failed attempt: a listener that ends handshakes without a reason is asked once whether it needs
+   * keys.
+   */
   async #explained(search: Search, link: Link<Session>, address: string, failure: unknown): Promise<unknown> {
     const { target: { serverKey }, asked, signal, giveUpAt } = search;
     if (!link.brokenHandshake || serverKey !== null || asked.has(address)) return failure;
@@ -227,12 +230,12 @@ export class Dialler {
     const { closing, clock, transport } = this.#parts;
     const left = Math.min(longestQuestionMs, giveUpAt - clock.now());
     const over = signal === undefined ? closing : AbortSignal.any([closing, signal]);
-    // Who cannot ask, for want of a socket, says what it knows.
+    // Without a socket to ask with, the known error remains.
     const mechanism = await transport.mechanismAt(address, left, over).catch(() => null);
     return mechanism === "CURVE" ? keysWanted(link.endpoint, failure) : failure;
   }
 
-  /** The time that is left. @throws When it is over, the caller gave up, or this instance is closed. */
+  /** The remaining time. @throws When it is over, the caller has given up, or this instance is closed. */
   #left(search: Search): number {
     search.signal?.throwIfAborted();
     if (this.#parts.closing.aborted) throw closedWhileDialling(search.where);
@@ -295,7 +298,7 @@ export class Dialler {
     }
     if (expected !== null && id !== expected.id) throw otherId(endpoint, expected, id);
     const established = this.#parts.establish(session, reply, id);
-    // From now on nobody else's connection brings this peer's answers.
+    // From now on other connections cannot bring this peer's answers.
     if (answeredBy !== null && answeredBy !== session && established.peer !== null) {
       answersFor(answeredBy, established.peer);
     }
@@ -303,7 +306,7 @@ export class Dialler {
   }
 }
 
-/** Somebody else answers. */
+/** The error of another instance's answer. */
 function otherId(endpoint: string, expected: Expected, id: InstanceId): ZeromeshError {
   const peer = expected.id;
   const details = { successor: id };
@@ -320,7 +323,7 @@ function otherId(endpoint: string, expected: Expected, id: InstanceId): Zeromesh
     );
 }
 
-/** The addresses of a peer, those of this host first: one that is not here fails at once. */
+/** A peer's addresses, local ones first, since an absent local one fails at once. */
 export function dialOrder(endpoints: readonly string[]): readonly string[] {
   const local = endpoints.filter((endpoint) => endpoint.startsWith("ipc://"));
   if (local.length === 0 || local.length === endpoints.length) return endpoints;

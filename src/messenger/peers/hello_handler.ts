@@ -14,37 +14,37 @@ import { sameId } from "./link_errors.ts";
 import type { Peer, Session } from "./peer.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
-/** What a {@link HelloHandler} works with. */
+/** The parts of a {@link HelloHandler}. */
 export interface HelloHandlerParts extends IntroductionParts, SharedParts {
-  /** Which id belongs to which key. */
+  /** The keys of ids. */
   readonly keys: KeyBindings;
-  /** Whether the process behind a connection of a peer still lives. */
+  /** Whether the process behind a peer's connection still lives. */
   lives(peer: Peer, session: Session): Promise<boolean>;
-  /** Has a link collect small messages. */
+  /** Starts batching on a link. */
   startBatching(link: Link<Session>): void;
-  /** Names of the local handlers. */
+  /** Names of this instance's handlers. */
   handlerNames(): string[];
-  /** A peer can be called by the connection that it dialled. */
+  /** A peer can be called over the connection that it dialled. */
   up(peer: Peer): void;
 }
 
-// Each waits for its rival's answer, no longer than the heartbeat bound.
+// Each waits for its rival's answer, at most for the heartbeat bound.
 const maxUndecided = 1_024;
 
-/** Answers `_hello` of whoever dials this instance. */
+/** Answers `_hello` of dialling instances. */
 export class HelloHandler {
   readonly #parts: HelloHandlerParts;
   readonly #refusals: RefusalLog;
-  /** Those that wait to be told whether their id is taken. */
+  /** Hellos that wait for the decision whether their id is taken. */
   readonly #undecided = new Shares<Session>(maxUndecided);
 
-  /** @param parts What it works with. */
+  /** @param parts Its parts. */
   constructor(parts: HelloHandlerParts) {
     this.#parts = parts;
     this.#refusals = new RefusalLog(parts.logger, parts.clock, parts.secure);
   }
 
-  /** Answers `_hello`: who calls, where it can be dialled, and what both sides speak. A refusal is logged. */
+  /** Answers `_hello`: the caller's id, its address, and the common features. A refusal is logged. */
   answer(call: InboundCall): Uint8Array | Promise<Uint8Array> {
     const refuse = (error: unknown): never => {
       this.#refusals.tell(errorText(error), {}, error instanceof ZeromeshError ? error.code : "_hello");
@@ -67,12 +67,12 @@ export class HelloHandler {
       });
     }
     const id = hello.peerInfo.instanceId;
-    // A refusal goes to whoever sent this, too, and not to the instance that it names.
+    // A refusal goes to the sender, which need not be the instance that it names.
     if (session.peer === null) session.negotiate(this.#parts.negotiation, hello.negotiation);
-    // One of ours may say `_hello` once more in plain Velo's manner.
+    // A zeromesh instance may repeat `_hello` in plain Velo's form.
     const ours = hello.negotiation !== null || session.dialect.ours;
     checkIdentity(session, id, hello.negotiation, ours);
-    // Somebody who dials itself is no peer; connect() finds out from the answer.
+    // An instance that dials itself is no peer; connect() learns it from the answer.
     if (id === this.#parts.instanceId) {
       if (this.#parts.transport.recognize(session.link.routingId)) return this.#helloReply();
       throw sameId("the one that was dialled", id);
@@ -89,7 +89,7 @@ export class HelloHandler {
     return this.#admit(peer, session, hello);
   }
 
-  /** Another process is there under the same id: it may be a former one whose loss is not known yet. */
+  /** Handles another process with the same id, perhaps an earlier one whose loss is not known yet. */
   async #unlessTaken(peer: Peer, session: Session, hello: Hello, first: Session): Promise<Uint8Array> {
     if (!this.#undecided.take(session)) {
       const why = "Too many instances whose ids may be taken want to connect; try again later";
@@ -104,7 +104,7 @@ export class HelloHandler {
     } finally {
       this.#undecided.give(session);
     }
-    // Nobody waits for the answer of a connection that ended meanwhile.
+    // A connection that ended meanwhile needs no answer.
     if (session.link.state !== "open") throw new Error("The connection has ended");
     return this.#admit(this.#parts.peers.meet(peer.instanceId), session, hello);
   }
@@ -123,7 +123,7 @@ export class HelloHandler {
     return this.#helloReply();
   }
 
-  /** Learns from a `_hello` that is refused how its sender takes answers. */
+  /** Learns from a refused `_hello` how to answer its sender. */
   meet(call: InboundCall): void {
     const hello = decodeHello(call.lentPayload);
     if (hello === null) return;

@@ -9,22 +9,22 @@ import type { PeerNegotiation, RequestHeader, ResponseId } from "../../wire/mod.
 import type { PeerTable } from "./peer_table.ts";
 import { type Peer, peerText, type Session } from "./peer.ts";
 
-/** With CURVE an instance belongs to the first key that it showed, as long as anything lasts of it. */
+/** The CURVE keys of instance ids: an id belongs to the first key that it showed, while it is remembered. */
 export class KeyBindings {
   readonly #clock: Clock;
   readonly #forgetAfterMs: number;
 
-  /** @param forgetAfterMs How long an id belongs to its key when the last connection is gone. */
+  /** @param forgetAfterMs How long an id belongs to its key after its last connection. */
   constructor(clock: Clock, forgetAfterMs: number) {
     this.#clock = clock;
     this.#forgetAfterMs = forgetAfterMs;
   }
 
   /**
-   * Binds a peer to a key, or makes sure that it is.
+   * Binds a peer to a key, or checks the binding.
    *
-   * @param key What it has proved to own, or what was told of it; null without CURVE.
-   * @param registered Whether the user says so, which nobody's absence undoes.
+   * @param key The key that it has proved to own, or that was registered; null without CURVE.
+   * @param registered Whether the user registered the key, which never expires.
    * @throws {ZeromeshError} `IDENTITY_MISMATCH` when the id belongs to another key.
    */
   bind(peer: Peer, key: string | null, registered = false): void {
@@ -38,7 +38,7 @@ export class KeyBindings {
     this.touch(peer);
   }
 
-  /** A peer was there now. */
+  /** Notes that a peer is present. */
   touch(peer: Peer): void {
     peer.lastSeen = this.#clock.now();
   }
@@ -61,8 +61,8 @@ export class KeyBindings {
 }
 
 /**
- * The connection of another process that has the id of the one at the other end of `session`, if there is one: each
- * says in its `_hello` which run of an instance it is.
+ * The connection of another process with the same id as the other end of `session`, if there is one: each `_hello`
+ * names the run of its instance.
  */
 export function rivalOf(peer: Peer, session: Session): Session | null {
   if (session.run === null) return null;
@@ -72,12 +72,12 @@ export function rivalOf(peer: Peer, session: Session): Session | null {
   return rival ?? null;
 }
 
-/** Another process has the id of the one that was met, and its connection is open. */
+/** Another live process has the id. */
 export class IdTaken extends ZeromeshError {
-  /** The connection of the other one. */
+  /** The connection of that process. */
   readonly rival: Session;
 
-  /** @param rival The connection of the one that was there first. */
+  /** @param rival The earlier connection. */
   constructor(peer: Peer, rival: Session, where: string) {
     super(
       "IDENTITY_MISMATCH",
@@ -92,7 +92,7 @@ export class IdTaken extends ZeromeshError {
 }
 
 /**
- * A connection and every `_hello` on it belong to one instance, and with one of ours the routing id as well.
+ * Checks that a connection, every `_hello` on it, and for a zeromesh instance its routing id belong to one instance.
  *
  * @throws {ZeromeshError} `IDENTITY_MISMATCH`.
  */
@@ -116,13 +116,13 @@ export function checkIdentity(
 }
 
 /**
- * Whether a connection can bring the answers of a peer that dials one of its own for them, as plain Velo does: it
- * bears the peer's id. Where the peer's connections bear none, any that bears none will do.
+ * Whether a connection may bring the answers of a peer that dials a connection for them, as plain Velo does: it bears
+ * the peer's id. If the peer's connections bear none, others without an id are accepted.
  */
 export function answersFor(session: Session, peer: Peer): boolean {
   if (session.answersFor === peer) return true;
   const { routingId } = session.link;
-  // Plain Velo's is the id's 16 bytes; ours has 8 more. Others bear whatever name they chose for the connection.
+  // Plain Velo's routing id is the id's 16 bytes; zeromesh's has 8 more. Other clients choose their own.
   const named = routingId !== null && (routingId.length === 16 || routingId.length === 24);
   const fits = named
     ? peer.idBytes.every((byte, at) => byte === routingId[at])
@@ -133,9 +133,9 @@ export function answersFor(session: Session, peer: Peer): boolean {
   return true;
 }
 
-/** Whether a connection can bring the answer to a request that left over another one, or the same. */
+/** Whether a connection may bring the answer to a request that was sent over this or another connection. */
 export function mayAnswer(session: Session, asked: Session | null): boolean {
-  // With CURVE only the owner of the key that was asked.
+  // With CURVE only the owner of the called key.
   if (asked === null || asked.link.peerKey !== session.link.peerKey) return false;
   if (asked === session) return true;
   return !asked.sameConnection && (asked.peer === null || answersFor(session, asked.peer));
@@ -146,14 +146,14 @@ export function isNamed(peer: Peer | null, { id0, id1 }: ResponseId): boolean {
   return peer !== null && peer.worker0 === id0 && peer.worker1 === id1;
 }
 
-/** Whether a request names a sender to whom its connection does not belong; `secure` where instances have keys. */
+/** Whether a request names a sender that does not own its connection; `secure` if instances have keys. */
 export function isForeign(
   { peer, dialect, link }: Session,
   header: RequestHeader,
   secure: boolean,
 ): boolean {
   if (peer !== null) return (dialect.namesItself || secure) && !isNamed(peer, header);
-  // With CURVE the key is known, and until its _hello nobody has said whose it is.
+  // With CURVE the key is known, but until its _hello not its instance.
   return secure && link.kind === "accepted" && header.name !== "_hello";
 }
 
@@ -171,9 +171,9 @@ export function senderOf(message: Received, peers: PeerTable): Peer | null {
 }
 
 /**
- * Whether a message comes from an instance, as far as the connection tells.
+ * Whether a message comes from an instance, according to its connection.
  *
- * @param ours Whether it is an instance of this library, for which only its own connection speaks.
+ * @param ours Whether it is a zeromesh instance, for which only its own connection counts.
  */
 export function speaksFor({ session, id0, id1 }: Received, id: InstanceId, ours: boolean): boolean {
   const { peer, dialect, link } = session;

@@ -1,11 +1,11 @@
 import { type Clock, describeValue, type Guard, hold, isThenable } from "../../core/mod.ts";
 import type { KeyCheck } from "../../transport/mod.ts";
 
-// libzmq ends a handshake that takes three seconds.
+// libzmq ends a handshake after three seconds.
 const longestMs = 2_000;
 const maxUndecided = 1_024;
 
-/** Asks the user whether a key may connect: `true`, or a promise of it, lets it in, and everything else does not. */
+/** Asks the user whether a key may connect: only `true`, or a promise of it, admits the key. */
 export function keyCheck(allow: (publicKey: string) => unknown, guard: Guard, clock: Clock): KeyCheck {
   let undecided = 0;
   const refuse = (error: unknown): false => {
@@ -27,7 +27,7 @@ export function keyCheck(allow: (publicKey: string) => unknown, guard: Guard, cl
     try {
       const answer = allow(publicKey);
       if (!isThenable(answer)) return decide(answer);
-      // Not awaited, and yet not one that nobody handles.
+      // A rejection that is not awaited must still be handled.
       if (undecided < maxUndecided) return later(answer);
       Promise.resolve(answer).then(undefined, () => {});
       return refuse(new Error(`the limit of keys that wait for its answer is reached (${maxUndecided})`));

@@ -4,14 +4,14 @@ import type { PendingCall } from "../calls/pending.ts";
 import { unanswerable } from "../velo/introductions.ts";
 import { type Peer, peerText, type Session } from "./peer.ts";
 
-/** The error that a call ends with when its connection does. `leaving`: after the peer's goodbye. */
+/** The error of a call whose connection ended. `leaving`: after the peer's goodbye. */
 export function lostCall(call: PendingCall, loss: LinkLoss, leaving: boolean, now: number): ZeromeshError {
   if (call.handler === "_hello") {
     const endpoint = call.session?.link.endpoint ?? "the peer";
     return new ZeromeshError(loss.code, `Cannot connect to ${endpoint}: ${loss.reason}`, { peer: call.peer });
   }
-  // Before its goodbye a peer of ours answers over the same connection whatever its handlers have begun, but for calls
-  // whose time was over there.
+  // Before its goodbye a zeromesh peer answers all begun calls over the same connection, except those whose time was
+  // over there.
   const inTime = call.allottedMs === Infinity || call.dueAt - now > call.allottedMs / 2;
   const answered = leaving && inTime && call.session?.sameConnection === true &&
     !call.system;
@@ -23,10 +23,10 @@ export function lostCall(call: PendingCall, loss: LinkLoss, leaving: boolean, no
   );
 }
 
-/** Which option says how long something may take; null where the caller has said it. */
+/** The option that limits a time; null when the caller set it. */
 export type Limit = "connectTimeoutMs" | "redialForMs" | null;
 
-/** Nobody answered in time. */
+/** The error of a timeout. */
 export function unreachable(
   where: string,
   timeoutMs: number,
@@ -41,12 +41,14 @@ export function unreachable(
   });
 }
 
-/** The resolver has said nothing about a name. */
+/** The error of a resolver without an answer. */
 export function unresolved(endpoint: string): ZeromeshError {
   return new ZeromeshError("PEER_UNREACHABLE", `The host name of ${endpoint} was not resolved in time`);
 }
 
-/** Whoever is there ended the ZMTP handshake each time. A Unix socket that does so belongs to others, or wants keys. */
+/**
+ * The error of repeated broken ZMTP handshakes. A Unix socket that ends them belongs to another user, or needs keys.
+ */
 export function brokenOff(endpoints: readonly string[], attempts: number, cause: unknown): ZeromeshError {
   const where = endpoints.join(" or ");
   const refused = endpoints.every((endpoint) => endpoint.startsWith("ipc://"));
@@ -54,13 +56,13 @@ export function brokenOff(endpoints: readonly string[], attempts: number, cause:
   return new ZeromeshError(refused ? "FORBIDDEN" : "PEER_UNREACHABLE", why, { cause, peer: where });
 }
 
-/** Who listens there says in its greeting that it wants keys. */
+/** The error of a listener whose greeting requires keys. */
 export function keysWanted(endpoint: string, cause: unknown): ZeromeshError {
   const why = `Cannot connect to ${endpoint}: it wants CURVE keys, and this instance has none (curve)`;
   return new ZeromeshError("FORBIDDEN", why, { cause, peer: endpoint });
 }
 
-/** This instance does not listen, and the peer answers only over a connection that it dials itself. */
+/** The error of a peer that answers only over a connection it dials, when this instance does not listen. */
 export function cannotAnswer(endpoint: string, peer: InstanceId): ZeromeshError {
   return new ZeromeshError(
     "PEER_LACKS_FEATURE",
@@ -69,7 +71,7 @@ export function cannotAnswer(endpoint: string, peer: InstanceId): ZeromeshError 
   );
 }
 
-/** Two instances with one id cannot meet: nobody could tell which of them a message is for. */
+/** The error of two instances with one id, whose messages could not be told apart. */
 export function sameId(other: string, id: InstanceId): ZeromeshError {
   return new ZeromeshError(
     "IDENTITY_MISMATCH",
@@ -78,16 +80,16 @@ export function sameId(other: string, id: InstanceId): ZeromeshError {
   );
 }
 
-/** This instance was closed meanwhile. */
+/** The error of a close during dialling. */
 export function closedWhileDialling(where: string): ZeromeshError {
   return new ZeromeshError("CLOSED", `Stopped dialling ${where}: this instance is closed`);
 }
 
 /**
- * The key to dial with: none without CURVE, and never none with it.
+ * The key to dial with: null exactly without CURVE.
  *
  * @param secure Whether this instance has keys.
- * @param who How texts name the peer.
+ * @param who The peer's text for messages.
  */
 export function requireKey(
   peer: string,
@@ -103,7 +105,7 @@ export function requireKey(
   throw new ZeromeshError("FORBIDDEN", `Cannot dial ${who}: ${why}`, { peer });
 }
 
-/** All slots for calls are taken. */
+/** The error of a full response table. */
 export function tableFull(): ZeromeshError {
   return new ZeromeshError(
     "QUEUE_FULL",
@@ -111,7 +113,7 @@ export function tableFull(): ZeromeshError {
   );
 }
 
-/** What a failed `_hello` means. */
+/** The meaning of a failed `_hello`. */
 export function helloFailure(
   link: Link<Session>,
   error: unknown,
@@ -131,7 +133,7 @@ export function helloFailure(
   return (listening ? null : unanswerable(link, error)) ?? error;
 }
 
-/** Error of a peer that has no connection and cannot be given one from here. */
+/** The error of a peer without a connection that cannot be dialled. */
 export function undialable(who: Pick<Peer, "instanceId" | "name">): ZeromeshError {
   return new ZeromeshError(
     "PEER_DISCONNECTED",
@@ -140,7 +142,7 @@ export function undialable(who: Pick<Peer, "instanceId" | "name">): ZeromeshErro
   );
 }
 
-/** Error of a peer that was lost and is not dialled any more, for whoever does not want to begin that again. */
+/** The error of a lost peer that is not redialled any more, for callers that do not dial. */
 export function givenUp(who: Pick<Peer, "instanceId" | "name">): ZeromeshError {
   return new ZeromeshError(
     "PEER_DISCONNECTED",

@@ -12,110 +12,110 @@ import { baseDialect, type Dialect, ownDialect } from "../velo/dialect.ts";
 import { ReceivedCredit } from "../credit/received_credit.ts";
 import { type CreditCounts, SendCredit } from "../credit/send_credit.ts";
 
-/** What this instance brings to every handshake. */
+/** This instance's part of every handshake. */
 export interface Terms extends Negotiation {
-  /** Where credit is counted. */
+  /** Counters of credit. */
   readonly creditCounts: CreditCounts;
 }
 
-/** A message of the other end while a handler is working on it, or while it waits for one. */
+/** A running or waiting message of the other end. */
 export interface RunningCall extends ResponseId {
   /** The handler's name. */
   readonly handlerName: string;
-  /** Has it end before its handler has finished. */
+  /** Ends it before its handler has finished. */
   abort(reason: unknown): void;
 }
 
 let lastSerial = 0;
 
-/** What two instances agreed on for one connection. */
+/** The negotiated state of one connection. */
 export class Session {
   /** The connection. */
   readonly link: Link<Session>;
-  /** Tells it from all other ones. */
+  /** Unique number. */
   readonly serial = ++lastSerial;
-  /** Who is at the other end; null until the handshake. */
+  /** The peer at the other end; null until the handshake. */
   peer: Peer | null = null;
   /** The dialect of the other end. */
   dialect: Dialect = baseDialect;
-  /** Failed calls carry code and data. */
+  /** Feature `errors`. */
   errors = false;
-  /** Replies and calls use the connection the peer dialled. */
+  /** Feature `same-connection`. */
   sameConnection = false;
-  /** The answer to the peer's `_hello` uses it in any case, since there may be no other way. */
+  /** Whether the answer to the peer's `_hello` uses this connection in any case, since no other may exist. */
   helloHere = false;
-  /** Calls say how long they may take. */
+  /** Feature `deadline`. */
   deadline = false;
-  /** Calls can be given up. */
+  /** Feature `cancel`. */
   cancel = false;
-  /** Contracts may use MessagePack. */
+  /** Feature `msgpack`. */
   msgpack = false;
-  /** Many messages in one frame. */
+  /** Feature `batch`. */
   batch = false;
-  /** Requests say that the caller's contract has no answer. */
+  /** Feature `kind`. */
   kind = false;
-  /** Messages for handlers of the system's say that they have used up credit. */
+  /** Messages for system handlers tell that they used credit. */
   admission = false;
-  /** Metadata that is too large for a header stands in front of the payload. */
+  /** Feature `metadata`. */
   metadata = false;
-  /** Which run of its instance the other end is; null when it does not say. */
+  /** The run of the other end's instance; null if it names none. */
   run: string | null = null;
-  /** What people call the other end; null without a name. */
+  /** The other end's name; null without one. */
   name: string | null = null;
-  /** Larger payloads are not sent: they would cost the connection. */
+  /** The largest payload to send; a larger one would cost the connection. */
   maxPayloadBytes = Infinity;
-  /** The plain peer whose answers came by it last, which is then not asked again. */
+  /** The plain peer whose answers came over it last, as a cache. */
   answersFor: Peer | null = null;
-  /** Whether the other end has said that it is shutting down. */
+  /** Whether the other end shuts down. */
   leaving = false;
-  /** Messages of the other end that a handler is working on, or that wait for one, by {@link runningKey}. */
+  /** Running and waiting messages of the other end, by {@link runningKey}. */
   readonly running: Map<number, RunningCall> = new Map();
 
-  /** What the other end still takes of messages that nobody answers; null without feature `credit`. */
+  /** Credit for messages without an answer to the other end; null without feature `credit`. */
   credit: SendCredit | null = null;
-  /** What was finished of such messages of the other end; null without feature `credit`. */
+  /** Finished messages without an answer of the other end; null without feature `credit`. */
   received: ReceivedCredit | null = null;
-  /** What was finished before both sides had agreed: the other end may have, and counts it. */
+  /** Messages finished before the negotiation ended, which the other end may count. */
   readonly early = { count: 0, bytes: 0 };
 
-  /** Sends that wait for room or credit, and the bytes of their payloads. */
+  /** Sends that wait for room or credit, with the bytes of their payloads. */
   readonly waiting = { count: 0, bytes: 0 };
 
-  /** Messages of the other end that are held here. */
+  /** Held messages of the other end. */
   readonly held = { messages: 0, bytes: 0 };
 
   readonly #agreed = new Set<Feature>();
 
-  /** The connection that answers to the other end take, when it is another one. */
+  /** The connection for answers to the other end, if it is another one. */
   replyLink: Link<Session> | null = null;
 
-  /** @param link The connection, which then knows this session. */
+  /** @param link The connection, which then refers to this session. */
   constructor(link: Link<Session>) {
     this.link = link;
     link.session = this;
   }
 
-  /** Whether both ends speak a feature. What is asked about each message has a field of its own. */
+  /** Whether both ends have a feature. Features needed per message have fields. */
   supports(feature: Feature): boolean {
     return this.#agreed.has(feature);
   }
 
-  /** How texts name the other end, once it is known; without a peer it is the connection to oneself. */
+  /** The other end's text for messages; loopback without a peer. */
   get who(): string {
     return this.peer === null ? "this instance" : peerText(this.peer);
   }
 
-  /** Whether new calls may go out by it. */
+  /** Whether new calls may be sent over it. */
   get usable(): boolean {
     return this.link.state === "open" && !this.leaving;
   }
 
-  /** Bytes of answers that the other end has not read, with whatever else libzmq holds for it. */
+  /** Bytes of answers that the other end has not read, with other bytes that libzmq holds for it. */
   get unread(): number {
     return (this.replyLink ?? this.link).outlet?.held ?? 0;
   }
 
-  /** Hands over what the other end has room for by now, without waiting for the next look. */
+  /** Sends queued answers as far as the other end has read, without waiting for the next look. */
   relieve(): void {
     const { outlet } = this.replyLink ?? this.link;
     if (outlet === null) return;
@@ -124,7 +124,7 @@ export class Session {
     (this.replyLink ?? this.link).retry();
   }
 
-  /** A message that nobody answers no longer takes up room here. Returns whether its sender should be told. */
+  /** Counts a finished message without an answer. Returns whether a grant is due. */
   finish(bytes: number, message: object | null, clock: Clock): boolean {
     const { received, early } = this;
     if (received !== null) return received.ended(bytes, message, clock);
@@ -134,8 +134,8 @@ export class Session {
   }
 
   /**
-   * Takes over what both sides named. A later `_hello` adds to what an earlier one named and takes nothing away: what is
-   * under way was agreed on before.
+   * Applies the features of both sides. A later `_hello` adds features and removes none, since messages under way rely
+   * on them.
    */
   negotiate(ours: Terms, theirs: PeerNegotiation | null): void {
     if (theirs === null) return;
@@ -158,7 +158,7 @@ export class Session {
     this.admission = this.credit !== null && both("admission");
   }
 
-  /** Starts with the windows that both sides give. Once: a second `_hello` on the same connection changes nothing. */
+  /** Starts credit with both sides' windows, once: a second `_hello` on the connection changes nothing. */
   startCredit(ours: Terms, theirs: Credit | null): void {
     if (this.credit !== null || ours.credit === undefined || theirs === null) return;
     this.received = new ReceivedCredit(ours.credit);
@@ -169,33 +169,33 @@ export class Session {
 }
 
 /**
- * The key of a call among the running ones of its session: exact for 2^21 generations of a slot, and beyond
- * that only compared, so whoever looks a call up checks its id.
+ * The key of a call among the running ones of its session. It is unique for 2^21 generations of a slot only, so a
+ * lookup also compares the id.
  */
 export function runningKey(id: ResponseId): number {
   return id.id3 * 2 ** 32 + id.id2;
 }
 
-/** What `messenger.peers()` tells about one peer. */
+/** An entry of `messenger.peers()`. */
 export interface PeerView {
   /** Its id. */
   readonly instanceId: InstanceId;
   /** Its worker id. */
   readonly workerId: WorkerId;
-  /** Whether a connection with an answered handshake exists. */
+  /** Whether it has a connection with an answered handshake. */
   readonly up: boolean;
-  /** Whether it is one of ours, or plain Velo. */
+  /** Whether it is a zeromesh instance, not plain Velo. */
   readonly zeromesh: boolean;
-  /** Where it can be dialled, the one to prefer first. */
+  /** Its endpoints, preferred first. */
   readonly endpoints: readonly string[];
-  /** What its option `name` says; null without one. */
+  /** Its option `name`; null without one. */
   readonly name: string | null;
 }
 
-// Restarts make one each; whether one comes back is asked of the last few.
+// Each restart makes a run; only the last few are compared.
 const keptRuns = 4;
 
-/** How texts name a peer. */
+/** A peer's text for messages. */
 export function peerText(peer: Pick<Peer, "instanceId" | "name">): string {
   return peer.name === null ? peer.instanceId : `${peer.instanceId} (${peer.name})`;
 }
@@ -212,59 +212,59 @@ export class Peer {
   readonly worker0: number;
   /** High half of the worker id. */
   readonly worker1: number;
-  /** Where it can be dialled. */
+  /** Its endpoints. */
   endpoints: readonly string[] = [];
-  /** What people call it, as it says; null without a name. */
+  /** Its name; null without one. */
   name: string | null = null;
-  /** Its CURVE public key, Z85; null where none is known. */
+  /** Its CURVE public key, Z85; null if unknown. */
   publicKey: string | null = null;
-  /** Whether the user has said that this is its key. */
+  /** Whether the user registered its key. */
   keyRegistered = false;
-  /** When it was last connected, or told of, in milliseconds of the clock. */
+  /** When it was last connected or registered, on the clock in milliseconds. */
   lastSeen = 0;
-  /** Which run of the instance was met last; null when it does not say. */
+  /** The run met last; null if it names none. */
   run: string | null = null;
-  /** The runs met before, newest last. */
+  /** Earlier runs, newest last. */
   readonly #formerRuns: string[] = [];
-  /** The connection that this side dialled, after the handshake. */
+  /** The connection dialled by this side, after the handshake. */
   dialled: Session | null = null;
-  /** The connection that it dialled, after the handshake. */
+  /** The connection dialled by the peer, after the handshake. */
   accepted: Session | null = null;
-  /** The attempt to connect that is under way. */
+  /** The current attempt to connect. */
   connecting: Promise<Session> | null = null;
-  /** The address dialled last in that attempt, and when. */
+  /** The address dialled last in that attempt, with its time. */
   attempted: { readonly link: Link<Session>; readonly at: number } | null = null;
-  /** Towards plain Velo: the connection by which replies go, which needs no handshake. */
+  /** For plain Velo: the connection for replies, which needs no handshake. */
   replies: Session | null = null;
   /** The attempt to make {@link replies}. */
   openingReplies: Promise<Session> | null = null;
-  /** Whether something was sent by them since somebody looked. */
+  /** Whether {@link replies} was used since the last check. */
   repliesUsed = false;
-  /** Which of the addresses of its name it is dialled at for {@link replies}. */
+  /** Index of the address of its name used for {@link replies}. */
   replyAddress = 0;
-  /** The endpoint that the user dialled, which may be a name that outlives the addresses the peer tells. */
+  /** The endpoint that the user dialled; a name may outlive the addresses that the peer announces. */
   given: string | null = null;
-  /** Whether this side was told of it, found it or dialled it. All others are strangers, which came by themselves. */
+  /** Whether it was registered, found or dialled. Other peers are strangers, which dialled this instance. */
   known = false;
-  /** Whether discovery told about it, and not somebody who knew. */
+  /** Whether discovery found it, and the user did not register it. */
   found = false;
-  /** Whether a person wrote down its id and address. */
+  /** Whether its id and address were configured by hand. */
   fixed = false;
   /** Whether it was ever met. */
   met = false;
-  /** Whether it has answered over a connection that bears its id; then no nameless one answers for it. */
+  /** Whether it has answered over a connection that bears its id; connections without one are then not accepted. */
   named = false;
   /** The dialect of its last connection with a handshake. */
   dialect: Dialect = baseDialect;
-  /** The question under way whether the process behind its connection lives. */
+  /** The current check whether the process behind its connection lives. */
   asking: Promise<void> | null = null;
-  /** Calls that wait for a connection, in their order. */
+  /** Calls that wait for a connection, in order. */
   waiting: ((session: Session) => void)[] = [];
-  /** Whether `peerUp` was said and not yet `peerDown`. */
+  /** Whether `peerUp` was reported, and `peerDown` not yet. */
   announced = false;
-  /** The open connections by which it has introduced itself in plain Velo's manner, without taking answers there. */
+  /** Open connections over which it has introduced itself as plain Velo does, without taking answers on them. */
   readonly introduced: Set<Session> = new Set();
-  // A peer that dialled two addresses of ours keeps one of the connections, and only it knows which.
+  // A peer that dialled two addresses keeps one of the connections, and only it knows which.
   readonly #older: Session[] = [];
 
   /** @param instanceId Its id. */
@@ -276,7 +276,7 @@ export class Peer {
     this.worker1 = Number(this.workerId >> 32n);
   }
 
-  /** Takes over a connection that the peer dialled. One before it stays for when this one is lost. */
+  /** Takes a connection that the peer dialled. The previous one is kept in case this one is lost. */
   accept(session: Session): void {
     if (this.accepted === session) return;
     this.drop(session);
@@ -284,7 +284,7 @@ export class Peer {
     this.accepted = session;
   }
 
-  /** Lets go of a connection that was lost. */
+  /** Removes a lost connection. */
   drop(session: Session): void {
     if (this.dialled === session) this.dialled = null;
     if (this.replies === session) this.replies = null;
@@ -294,19 +294,19 @@ export class Peer {
     if (this.accepted === session) this.accepted = this.#older.pop() ?? null;
   }
 
-  /** Every connection to it. */
+  /** All connections. */
   sessions(): Session[] {
     const all = [this.dialled, this.accepted, ...this.#older, this.replies];
     return all.filter((session) => session !== null);
   }
 
-  /** Whether there is a connection to it, or from it. */
+  /** Whether it has a connection. */
   get connected(): boolean {
     return this.dialled !== null || this.accepted !== null || this.replies !== null ||
       this.introduced.size > 0;
   }
 
-  /** The connection for calls: the one dialled, else the one accepted. */
+  /** The connection for calls: the dialled one, else the accepted one. */
   get session(): Session | null {
     const dialled = this.dialled;
     if (dialled !== null && dialled.usable) return dialled;
@@ -315,9 +315,9 @@ export class Peer {
   }
 
   /**
-   * Takes over what the other end of a connection says of itself.
+   * Takes the facts that the other end of a connection announces.
    *
-   * @returns Whether this is a run that was there before another one: then two processes have the id at once.
+   * @returns Whether this run was met before another one: two processes then have the id at once.
    */
   meet(session: Session): boolean {
     this.met = true;
@@ -331,13 +331,13 @@ export class Peer {
     return back;
   }
 
-  /** Every endpoint at which it may be found. */
+  /** All endpoints at which it may be found. */
   dialable(): readonly string[] {
     const { endpoints, given } = this;
     return given === null || endpoints.includes(given) ? endpoints : [...endpoints, given];
   }
 
-  /** What users see. */
+  /** The public form. */
   view(): PeerView {
     return {
       instanceId: this.instanceId,

@@ -1,12 +1,12 @@
-/** What the other end of a connection takes and says, where instances of this library and plain Velo differ. */
+/** Differences between the other end of a connection that is a zeromesh instance and one of plain Velo. */
 export interface Dialect {
-  /** Whether it is an instance of this library. */
+  /** Whether it is a zeromesh instance. */
   readonly ours: boolean;
   /** Whether its messages name itself as their sender. Plain Velo may name any instance. */
   readonly namesItself: boolean;
-  /** Whether an empty payload stands for `undefined`. Velo's JSON has only `null`. */
+  /** Whether an empty payload means `undefined`. Velo's JSON has only `null`. */
   readonly hasUndefined: boolean;
-  /** Whether a call is only for a handler of the kind that its caller expects. Velo runs a handler of either kind. */
+  /** Whether a call requires a handler of the expected kind. Velo runs both kinds. */
   readonly asksForKind: boolean;
   /** Whether it takes a goodbye. */
   readonly takesGoodbye: boolean;
@@ -22,7 +22,7 @@ function dialect(ours: boolean): Dialect {
   });
 }
 
-/** The dialect of this library. */
+/** The dialect of zeromesh instances. */
 export const ownDialect: Dialect = dialect(true);
 /** The dialect of plain Velo, and of every instance until its handshake. */
 export const baseDialect: Dialect = dialect(false);

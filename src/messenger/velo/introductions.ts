@@ -8,7 +8,7 @@ import type { SharedParts } from "../shared_parts.ts";
 // Velo's own text.
 const noAddress = "No compatible transports found";
 
-/** What a `_hello` in Velo's manner changes. */
+/** The parts that a `_hello` of plain Velo changes. */
 export interface IntroductionParts extends Pick<SharedParts, "instanceId" | "secure" | "transport"> {
   /** Known peers. */
   readonly peers: PeerTable;
@@ -21,14 +21,14 @@ export function requireAddress(info: PeerInfo): void {
   if (endpointsOf(info).length === 0) throw new Error(noAddress);
 }
 
-/** A peer has said whose connection this is, and takes no answers over it. */
+/** Notes that a peer has introduced itself over this connection, but takes no answers over it. */
 export function introduced(session: Session, peer: Peer): void {
   session.peer = peer;
-  // The end of one that has ended already is not reported.
+  // The end of a connection that has ended already is not reported again.
   if (session.link.kind === "accepted" && session.link.state === "open") peer.introduced.add(session);
 }
 
-/** Takes in a peer that gets answers at the address it names. */
+/** Admits a peer that gets answers at the address it names. */
 export function admitByAddress(parts: IntroductionParts, peer: Peer, session: Session, info: PeerInfo): void {
   const moved = peer.replies !== null && peer.session === null &&
     !endpointsOf(info).includes(peer.replies.link.endpoint);
@@ -40,7 +40,7 @@ export function admitByAddress(parts: IntroductionParts, peer: Peer, session: Se
   }
 }
 
-/** Learns the address of a peer whose `_hello` is refused, since the refusal goes there. */
+/** Learns the address of a peer with a refused `_hello`, since the refusal goes there. */
 export function meetByAddress(
   { peers, secure, instanceId }: IntroductionParts,
   session: Session,
@@ -53,13 +53,15 @@ export function meetByAddress(
   introduced(session, peer);
 }
 
-/** The id of an instance that does not say it: the first 16 bytes of the routing id of its socket. */
+/** A plain peer's id: the first 16 bytes of its routing id. */
 export function idOfSocket(session: Session | null): InstanceId | null {
   const routingId = session?.link.routingId ?? null;
   return routingId !== null && routingId.length >= 16 ? instanceIdFromBytes(routingId) : null;
 }
 
-/** The error for an instance that does not listen and was refused by {@link requireAddress}; null for another refusal. */
+/**
+ * The error for an instance that does not listen and was refused by {@link requireAddress}; null for another refusal.
+ */
 export function unanswerable(link: Link<Session>, cause: ZeromeshError): ZeromeshError | null {
   if (!cause.message.includes(noAddress)) return null;
   const why =

@@ -3,8 +3,8 @@ import type { LinkLoss } from "../../transport/mod.ts";
 import type { Session, Terms } from "../peers/peer.ts";
 
 /**
- * Logs that a connection of plain Velo ended. Velo knows no limit of ours, and libzmq does not tell that it ended a
- * connection because of one, so the limit is named.
+ * Logs the end of a plain Velo connection with the payload limit: Velo does not know it, and libzmq does not report
+ * that it ended a connection for it.
  */
 export function tellLoss(
   { logger, negotiation }: { readonly logger: Logger; readonly negotiation: Terms },

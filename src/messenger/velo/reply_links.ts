@@ -7,28 +7,28 @@ import { type Peer, Session } from "../peers/peer.ts";
 import { introduced } from "./introductions.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
-/** What {@link ReplyLinks} work with. */
+/** The parts of {@link ReplyLinks}. */
 export interface ReplyLinksParts
   extends Pick<SharedParts, "transport" | "secure" | "maxStrangerDials" | "drops" | "maxQueuedBytes"> {
-  /** Everybody known. */
+  /** The known peers. */
   readonly peers: PeerTable;
-  /** How many descriptors the process may open; `Infinity` where that is not known. */
+  /** The process's limit of descriptors; `Infinity` if unknown. */
   descriptorLimit(): number;
 }
 
-/** Counters of connections that were dialled because strangers named the address. */
+/** Counters of connections to addresses of unregistered peers. */
 export interface StrangerDialStats {
-  /** Open now, or being opened. */
+  /** Open connections and attempts. */
   readonly open: number;
-  /** Closed since the start to make room for another one (`maxStrangerDials`). */
+  /** Connections closed for another one at the limit (`maxStrangerDials`). */
   readonly replaced: number;
 }
 
-// Of three descriptors each; so however many are allowed, most descriptors are left for others.
+// Each needs three descriptors, so this leaves most of them for others.
 const descriptorsForEach = 8;
 // Bytes that a waiting answer counts for, besides its own.
 const waitingBytes = 512;
-// An answer that was sent just before the end may take this long to get there.
+// An answer sent just before the end has this long to arrive.
 const lingerMs = 1_000;
 const replaced: LinkLoss = {
   code: "PEER_DISCONNECTED",
@@ -37,12 +37,11 @@ const replaced: LinkLoss = {
 const left: LinkLoss = { code: "PEER_DISCONNECTED", reason: "the peer's own connection has ended" };
 
 /**
- * The connections by which plain Velo is answered: it takes answers only over one that this side dials, to the address
- * that it has named.
+ * The connections for answers to plain Velo, which takes them only over one that this side dials, to the address that
+ * the peer named.
  *
- * Anybody can name addresses. So one of a stranger is dialled when there is something to send, and only as long as a
- * connection of the stranger is open; there are so many of them at a time, and a further one takes the place of one that
- * leads nowhere, or was not used for longest.
+ * Every client can name addresses. So a stranger is dialled only for an answer, and only while a connection of the
+ * stranger is open. Their number is limited: a further one replaces one without a listener, or the least recently used.
  */
 export class ReplyLinks {
   readonly #parts: ReplyLinksParts;
@@ -52,7 +51,7 @@ export class ReplyLinks {
   #max: number | null = null;
   #replaced = 0;
 
-  /** @param parts What they work with. */
+  /** @param parts Its parts. */
   constructor(parts: ReplyLinksParts) {
     this.#parts = parts;
     this.#resolving = new Shares(parts.maxQueuedBytes);
@@ -65,9 +64,9 @@ export class ReplyLinks {
   }
 
   /**
-   * The link by which the peer with a worker id takes replies: now, later, or null when there is none.
+   * The link for replies to the peer with a worker id: now, later, or null without one.
    *
-   * @param asked The connection that brought what is answered; null for what nobody has asked for.
+   * @param asked The connection of the request; null without a request.
    */
   to(word0: number, word1: number, asked: Session | null): Link<Session> | Promise<Link<Session>> | null {
     const peer = this.#parts.peers.byWorker(word0, word1);
@@ -81,7 +80,7 @@ export class ReplyLinks {
     if (accepted !== null && accepted.sameConnection && accepted.link.state === "open") return accepted.link;
     const endpoint = peer.endpoints[0];
     if (endpoint === undefined) return null;
-    // With CURVE nothing leaves in clear: whoever has shown no key gets no connection of ours.
+    // With CURVE nothing is sent unencrypted: a peer without a key gets no connection.
     if (this.#parts.secure && peer.publicKey === null) return null;
     if (peer.openingReplies === null) {
       if (!peer.known && !this.#admit(peer, asked)) return null;
@@ -91,12 +90,15 @@ export class ReplyLinks {
       });
     }
     const later = peer.openingReplies.then((session) => session.link);
-    // Not everybody who asks waits for it.
+    // A caller may not wait for it.
     later.catch(() => {});
     return later;
   }
 
-  /** The link by which the messages to a peer leave; null without one. A link to its address is made only for plain Velo. */
+  /**
+   * The link by which the messages to a peer leave; null without one. A link to its address is made only for plain
+   * Velo.
+   */
   wayTo(peer: Peer): Link<Session> | Promise<Link<Session>> | null {
     return peer.session?.link ?? (peer.dialect.ours ? null : this.to(peer.worker0, peer.worker1, null));
   }
@@ -114,7 +116,7 @@ export class ReplyLinks {
     owned: boolean,
   ): void {
     const { drops, transport, maxQueuedBytes } = this.#parts;
-    // With CURVE an answer goes to the owner of the key that asked, whatever the request says.
+    // With CURVE the answer goes to the owner of the key that sent the request, whatever the request names.
     if (session.link.peerKey !== null && !isNamed(session.peer, id)) return drops.count("identityMismatch");
     const link = this.to(id.id0, id.id1, session);
     if (link === null) return drops.count("noRoute");
@@ -122,7 +124,7 @@ export class ReplyLinks {
       session.replyLink = link;
       return link.post(type, length, payload, owned);
     }
-    // A name may take long to be resolved, and whoever is answered there keeps it.
+    // Resolving a name may take long, during which the answer is held.
     const bytes = Math.min(length + payload.length + waitingBytes, maxQueuedBytes);
     if (!this.#resolving.take(session, bytes)) return drops.count("noRoute");
     const header = copyBytes(transport.headerBytes.subarray(0, length));
@@ -133,7 +135,7 @@ export class ReplyLinks {
     }, () => drops.count("noRoute")).finally(() => this.#resolving.give(session, bytes));
   }
 
-  /** A connection of a peer has ended. The one by which it took answers goes with its last one. */
+  /** A connection of a peer has ended. Its last one takes the connection for replies with it. */
   ended(peer: Peer, session: Session): void {
     const { link } = session;
     if (link.kind === "dialled" && peer.replies === session) {
@@ -145,7 +147,7 @@ export class ReplyLinks {
     if (leaves && this.#ofStrangers.delete(peer)) this.#close(peer, left);
   }
 
-  /** Plain Velo introduces itself and is answered through a connection of ours, before any hello of ours. */
+  /** Dials a peer: plain Velo introduces itself, and is answered over this connection without a hello. */
   async #open(peer: Peer, endpoint: string): Promise<Session> {
     const { transport, secure } = this.#parts;
     const addresses = await transport.resolve(endpoint);
@@ -161,10 +163,10 @@ export class ReplyLinks {
     return session;
   }
 
-  /** Whether a stranger's address may be dialled now; then there is room. */
+  /** Whether a stranger's address may be dialled now, after making room. */
   #admit(peer: Peer, asked: Session | null): boolean {
     if (peer.introduced.size === 0) {
-      // libzmq connects again by itself, and plain Velo does not say hello then.
+      // libzmq reconnects by itself, and plain Velo does not repeat its hello.
       const anew = asked !== null && asked.peer === null && !asked.dialect.ours &&
         asked.link.kind === "accepted" &&
         asked.link.state === "open";
@@ -182,7 +184,7 @@ export class ReplyLinks {
     if (this.#ofStrangers.size < max) return;
     let victim: Peer | null = null;
     for (const peer of this.#ofStrangers) {
-      // Whom this side has called since counts among its own connections.
+      // A peer that this side has called counts among its own connections.
       if (peer.known) this.#ofStrangers.delete(peer);
       else if (peer.replies?.link.established !== true) victim ??= peer;
     }
@@ -193,7 +195,7 @@ export class ReplyLinks {
     this.#close(victim, replaced);
   }
 
-  /** The one whose turn it is among those that were not used since the last look at them. */
+  /** The next of the connections that were not used since the last check. */
   #unused(): Peer {
     for (const peer of this.#ofStrangers) {
       if (!peer.repliesUsed) return peer;

@@ -30,41 +30,40 @@ import type { SharedParts } from "../shared_parts.ts";
 export interface StagedStats {
   /** Requests whose payload is being fetched, or waits for memory. */
   readonly fetching: number;
-  /** Memory taken for these payloads, in bytes. */
+  /** Memory of these payloads in bytes. */
   readonly bytes: number;
-  /** Requests whose payload was fetched since the start. */
+  /** Requests whose payload was fetched. */
   readonly fetched: number;
   /** Requests whose payload could not be fetched, or was refused. */
   readonly failed: number;
 }
 
-/** What {@link StagedRequests} need of the messenger. */
+/** The parts of {@link StagedRequests}. */
 export interface StagedParts extends SharedParts {
-  /** Who is known. */
+  /** Peers and connections. */
   readonly connections: Connections;
-  /** Where refusals go. */
+  /** Sends refusals. */
   readonly replies: Replies;
-  /** Runs a request that is whole now. */
+  /** Dispatches a complete request. */
   deliver(session: Session, message: InboundMessage): void;
 }
 
-/** A request whose payload is still at its sender. */
+/** A request whose payload is staged at its sender. */
 interface Job {
   readonly target: ReplyTarget;
   readonly header: Uint8Array;
   readonly peer: Peer;
   readonly handle: StagedHandle;
   readonly giveUpAt: number;
-  /** Whether it was given back, because this instance shuts down. */
+  /** Whether it was given back, because this instance drains. */
   givenBack: boolean;
 }
 
 /**
- * Fetches the payloads that plain Velo keeps back: of requests above 256 KiB it sends the handle only, and the
- * receiver asks for the bytes piece by piece before the handler runs.
+ * Fetches payloads that plain Velo stages: above 256 KiB a request holds only a handle, and the receiver fetches the
+ * bytes in chunks before the handler runs.
  *
- * Whoever sends a handle may lie about everything, so lengths are checked, memory is bounded, and only the sender
- * itself is asked.
+ * The handle's facts are untrusted: lengths are checked, memory is bounded, and only the sender itself is asked.
  */
 export class StagedRequests {
   readonly #parts: StagedParts;
@@ -75,7 +74,7 @@ export class StagedRequests {
   #fetched = 0;
   #failed = 0;
 
-  /** @param parts What they need. */
+  /** @param parts Its parts. */
   constructor(parts: StagedParts) {
     this.#parts = parts;
     this.#budget = new ByteBudget(parts.maxStagedBytes);
@@ -92,7 +91,7 @@ export class StagedRequests {
     };
   }
 
-  /** Gives back every request whose payload is not here yet, and takes no more. */
+  /** Gives back all unfetched requests, and takes no more. */
   drain(): void {
     this.#draining = true;
     for (const job of this.#jobs) {
@@ -101,14 +100,14 @@ export class StagedRequests {
     }
   }
 
-  /** Takes a request over whose payload has to be fetched. False for every other. */
+  /** Takes a request with a staged payload. Returns false for others. */
   take(session: Session, message: InboundMessage, header: RequestHeader): boolean {
     if (session.dialect.ours || header.headersEnd === header.headersStart || this.#draining) return false;
     const headers = decodeHeaders(message.header, header.headersStart, header.headersEnd);
     const text = typeof headers === "object" ? headers[stagedHeader] : undefined;
     if (text === undefined) return false;
     const peer = this.#parts.connections.peers.byWorker(header.id0, header.id1);
-    // Whoever may not call at all is refused like with any other request.
+    // A sender that may not call at all is refused like with other requests.
     if (isForeign(session, header, this.#parts.secure)) return false;
     const { id0, id1, id2, id3, kind, name } = header;
     const target: ReplyTarget = { id0, id1, id2, id3, kind, handlerName: name, session };
@@ -170,7 +169,7 @@ export class StagedRequests {
       whole = true;
       return payload;
     } finally {
-      // What was given back comes again under another handle, so nobody will ever ask for this one.
+      // A request that is given back returns under another handle, so this one is not needed any more.
       const name = whole || job.givenBack ? releaseHandler : detachHandler;
       this.#end(job, session, name, lease.leaseId);
     }
@@ -201,7 +200,7 @@ export class StagedRequests {
     return payload;
   }
 
-  /** The connection to ask by: without a handshake of ours, which a peer that shuts down would refuse. */
+  /** The connection for fetching, without a hello, which a draining peer would refuse. */
   async #sessionOf({ peer, target }: Job): Promise<Session> {
     const { connections } = this.#parts;
     if (peer.session !== null) return peer.session;

@@ -2,7 +2,7 @@ import { ZeromeshError } from "../../core/mod.ts";
 import { codeOfVeloText, forbiddenPrefix, veloText } from "../../wire/mod.ts";
 import type { PendingCall } from "../calls/pending.ts";
 
-/** A failure in the words for peers that take no codes. */
+/** A failure for peers that take no codes. */
 export interface Words {
   /** Text. */
   readonly text: string;
@@ -13,7 +13,7 @@ export interface Words {
 const answer = (text: string): Words => ({ text, nack: false });
 const nack = (text: string): Words => ({ text, nack: true });
 
-/** Velo's words: a nack for what its dispatcher finds, an answer for what comes of a handler. */
+/** Velo's failures: a nack for the dispatcher's, an answer for a handler's. */
 export const words = {
   notFound: (name: string): Words => nack(veloText.handlerNotFound(name)),
   inputInvalid: (why: string): Words => answer(veloText.inputInvalid(why)),
@@ -26,7 +26,7 @@ export const words = {
   refused: nack,
 } as const;
 
-/** The error of a call that was answered with a text alone. */
+/** The error of a call that was answered with a text only. */
 export function errorOfText(call: PendingCall, text: string, reply: "response" | "ack"): ZeromeshError {
   const { peer, handler } = call;
   const { code, ran } = codeOfVeloText(text, { reply, handler, unary: call.accept !== null });
