@@ -39,7 +39,7 @@ bun run tools/test.ts [options] [PATTERN]
   --quick                   only the ring unit and the main files of conformance (less than two minutes)
   --long                    also the long tests: files named *_long_test.ts, and ZEROMESH_LONG=1 for all
   --lanes COUNT             how many files run at once (two for each processor: ${laneCount} here)
-  --file-timeout SECONDS    kill a file that takes longer (180; 900 with --long)
+  --file-timeout SECONDS    kill a process that takes longer (240; 900 with --long)
   --verbose                 print the output of every file, not only of failing ones
   --help                    this text
 
@@ -87,7 +87,7 @@ function parseArguments(args: readonly string[]): Arguments | "help" {
   if (positionals.length > 1) throw new Error("At most one PATTERN");
   const pattern = values.only ?? positionals[0];
   if (values.quick && values.long) throw new Error("--quick and --long exclude each other");
-  const seconds = Number(values["file-timeout"] ?? (values.long ? 900 : 180));
+  const seconds = Number(values["file-timeout"] ?? (values.long ? 900 : 240));
   if (!(seconds > 0)) throw new Error("--file-timeout is a number of seconds");
   const lanes = Number(values.lanes);
   if (!(Number.isInteger(lanes) && lanes > 0)) throw new Error("--lanes is a whole number above 0");

@@ -6,7 +6,7 @@ import { service } from "../../src/mod.ts";
 import { assertWhole, fold, story } from "../support/folded_watch.ts";
 import { discoveryPermissions, startPeer, whoAnswers } from "../support/discovery_peers.ts";
 import { leakCheck } from "../support/fixture.ts";
-import { allRuntimes, longRun } from "../support/runtime.ts";
+import { allRuntimes, currentRuntime, longRun } from "../support/runtime.ts";
 import { freePort } from "../support/ports.ts";
 import { callEtcd, missing, startEtcd } from "../support/servers.ts";
 import { spawnScript } from "../support/spawn.ts";
@@ -120,9 +120,14 @@ test("etcd: a killed process is gone when its lease ends", { skip }, async () =>
   });
 });
 
-test("etcd: instances of four processes, 50 a second, are reached by id and by service, and watched", {
-  skip,
-}, async () => {
+// The processes that register run on both runtimes: daily they are watched from one.
+if (longRun || currentRuntime === "bun") {
+  test("etcd: instances of four processes, 50 a second, are reached by id and by service, and watched", {
+    skip,
+  }, manyRegister);
+}
+
+async function manyRegister(): Promise<void> {
   await using t = await leakCheck({ settleMs: 10_000 });
   const server = t.use(await startEtcd());
   const each = longRun ? 250 : 22;
@@ -182,7 +187,7 @@ test("etcd: instances of four processes, 50 a second, are reached by id and by s
     // Of a few, on a machine that does other things too, the slowest are no measure.
     const share = longRun ? 0.95 : 0.5;
     // A machine that is busy makes etcd slow too, and whoever asks it.
-    const bound = 100 + 4 * at(puts, share);
+    const bound = 100 + 8 * at(puts, share);
     assert.ok(
       at(of, share) <= bound,
       `${how}: ${100 * share} % were reached within ${at(of, share)} ms, and not within ${bound} ms`,
@@ -198,7 +203,7 @@ test("etcd: instances of four processes, 50 a second, are reached by id and by s
     message: () => `${folded.seen.size} of ${total} to go`,
   });
   assertWhole(folded);
-});
+}
 
 test("etcd: user and password are used, and wrong ones are refused", { skip }, async () => {
   await using t = await leakCheck();

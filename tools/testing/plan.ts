@@ -13,7 +13,7 @@ export interface Ring {
   readonly name: string;
   /** Runtimes of its files. */
   readonly runtimes: readonly RuntimeName[];
-  /** Whether one runtime suffices except in long runs, because the files start their programs on both. */
+  /** Whether one runtime suffices except in long runs: the files start programs on both, or read output that is equal. */
   readonly once?: boolean;
   /** How many of its files may share a process. @default {1} */
   readonly together?: number;
