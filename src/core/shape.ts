@@ -32,11 +32,17 @@ const of = <T>({ rule, fits, inRange }: OptionKind): StandardSchema<T> =>
     return value;
   });
 
+function read<T>(schema: StandardSchema<T>, value: unknown): T | undefined {
+  return check(schema, value, "", []) as T | undefined;
+}
+
 /**
  * Schemas of the messages by which instances know each other. They are made of the kinds of options, so that no validator
  * has to be loaded for them.
  */
 export const shape = {
+  /** What a schema makes of a value; undefined for a value that it refuses. */
+  read,
   /** A value of an option's kind. */
   of,
   /** Any value. */
@@ -59,7 +65,7 @@ export const shape = {
   }),
   /** Something that a peer may leave out, or say in another way, which gives `undefined`. */
   lenient: <T>(schema: StandardSchema<T>): StandardSchema<T | undefined> =>
-    make((value) => check(schema, value, "", [])),
+    make((value) => read(schema, value)),
   /** An array. */
   list: <T>(item: StandardSchema<T>): StandardSchema<readonly T[]> =>
     make((value, issues) => {

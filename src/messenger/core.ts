@@ -42,7 +42,7 @@ import { StagedRequests } from "./velo/staged.ts";
 import type { SharedParts } from "./shared_parts.ts";
 import type { MessengerStats } from "./stats.ts";
 import { StatusFeed } from "./peers/status.ts";
-import { goodbyeHandler, serveConnections } from "./builtins/system_handlers.ts";
+import { goodbyeHandler, serveConnections } from "./peers/connection_handlers.ts";
 import { CorePort } from "./core_port.ts";
 import type { WaitOptions } from "./calls/wait_options.ts";
 
@@ -189,7 +189,7 @@ export class MessengerCore {
       deliver: (session, message) => this.#inbound.fetched(session, message),
     });
     this.#inbound = new InboundRouter({ ...shared, dispatcher, staged });
-    const system = this.system = new CorePort({
+    this.system = new CorePort({
       ...shared,
       workerId: this.workerId,
       registry,
@@ -200,7 +200,7 @@ export class MessengerCore {
       register: (handlers, entry) => this.register(handlers, entry),
       hold: () => keepAlive.hold(),
     });
-    serveConnections(registry, connections, transport.drops, (session) => system.linkLost(session));
+    serveConnections(registry, connections, transport.drops, (session) => this.system.linkLost(session));
   }
 
   /** Makes a core with all its parts. */

@@ -2,6 +2,7 @@ import type { Clock, Contract, InstanceId, Logger, WorkerId } from "../core/mod.
 import { copyBytes, type Link, SendOutcome } from "../transport/mod.ts";
 import { encodeRequest, type Feature, MessageType, type ResponseId, ResponseKind } from "../wire/mod.ts";
 import type { CallClient } from "./calls/client.ts";
+import type { WaitOptions } from "./calls/wait_options.ts";
 import type { InboundCall } from "./handlers/context.ts";
 import type { Connections } from "./peers/connections.ts";
 import { senderOf } from "./peers/identity.ts";
@@ -14,7 +15,7 @@ import type { EntryOptions, HandlerRegistry } from "./handlers/registry.ts";
 import type { Failure, Replies } from "./handlers/replies.ts";
 import type { HandlerResult } from "./handlers/served.ts";
 import type { SharedParts } from "./shared_parts.ts";
-import type { PeerWatcher, SystemMessage, SystemPort, SystemSender, SystemWait } from "./system_port.ts";
+import type { PeerWatcher, SystemMessage, SystemPort, SystemSender } from "./system_port.ts";
 
 /** The parts of a {@link CorePort}. */
 export interface PortParts extends SharedParts {
@@ -171,7 +172,7 @@ export class CorePort implements SystemPort {
     };
   }
 
-  readonly call = ((what: string | Contract, to: InstanceId, input: unknown, wait: SystemWait) => {
+  readonly call = ((what: string | Contract, to: InstanceId, input: unknown, wait: WaitOptions) => {
     const { client } = this.#parts;
     if (typeof what !== "string") return client.contracted(what, to, input, wait);
     return client.system(what, to, { ...wait, payload: input as Uint8Array });
@@ -179,11 +180,11 @@ export class CorePort implements SystemPort {
 
   readonly tell = ((...message) => this.#parts.client.contracted(...message)) as SystemPort["tell"];
 
-  async amSend(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<void> {
+  async amSend(name: string, to: InstanceId, payload: Uint8Array, wait: WaitOptions): Promise<void> {
     await this.#parts.client.system(name, to, { ...wait, payload, kind: ResponseKind.fire, admitted: true });
   }
 
-  async sync(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<void> {
+  async sync(name: string, to: InstanceId, payload: Uint8Array, wait: WaitOptions): Promise<void> {
     await this.#parts.client.system(name, to, { ...wait, payload, kind: ResponseKind.ack });
   }
 

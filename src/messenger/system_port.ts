@@ -82,9 +82,6 @@ export interface PeerWatcher {
   closing?(): void;
 }
 
-/** Options of a wait for another instance. */
-export type SystemWait = WaitOptions;
-
 /** The interface of a messenger for features built on it, beyond the public one. */
 export interface SystemPort {
   /** This instance. */
@@ -172,7 +169,7 @@ export interface SystemPort {
     name: string,
     to: InstanceId,
     payload: (id: ResponseId) => Uint8Array,
-    wait: SystemWait,
+    wait: WaitOptions,
     accept?: (answer: Outcome) => void,
   ): Promise<void>;
   /** Calls back before each call is sent, until disposed. */
@@ -187,10 +184,10 @@ export interface SystemPort {
     contract: C,
     to: InstanceId,
     input: CallInput<C>,
-    wait: SystemWait,
+    wait: WaitOptions,
   ): Promise<CallOutput<C>>;
   /** Calls a system handler by name; resolves to its answer as bytes. */
-  call(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<Uint8Array>;
+  call(name: string, to: InstanceId, payload: Uint8Array, wait: WaitOptions): Promise<Uint8Array>;
   /**
    * Sends a message without an answer to a system handler with the admission of a user's. Like `amSend` it waits for
    * room and credit, within `overflow` and `wait`, and resolves when the peer's queue holds it. Towards a peer without
@@ -198,16 +195,16 @@ export interface SystemPort {
    *
    * @param payload Not changed by the caller any more.
    */
-  amSend(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<void>;
+  amSend(name: string, to: InstanceId, payload: Uint8Array, wait: WaitOptions): Promise<void>;
   /** Sends to a system contract that a peer serves; resolves when the peer's queue holds the message. */
   tell<C extends AmContract>(
     contract: C,
     to: InstanceId,
     input: CallInput<C>,
-    wait: SystemWait,
+    wait: WaitOptions,
   ): Promise<void>;
   /** Calls a system handler without an answer; resolves when it has run. */
-  sync(name: string, to: InstanceId, payload: Uint8Array, wait: SystemWait): Promise<void>;
+  sync(name: string, to: InstanceId, payload: Uint8Array, wait: WaitOptions): Promise<void>;
   /** Confirms a message under the id in its payload; `failure` refuses it. `payload` is borrowed. */
   confirm(message: SystemMessage, id: ResponseId, failure: Failure | null, payload?: Uint8Array): void;
   /** Adds a watcher until disposed. */

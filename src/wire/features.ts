@@ -1,4 +1,4 @@
-import { type Credit, type InstanceId, isInstanceId, isInstanceName } from "../core/mod.ts";
+import { type Credit, type InstanceId, isInstanceName, option, shape } from "../core/mod.ts";
 import { parseControlJson, stringifyControlJson } from "./control_json.ts";
 import { type PeerInfo, peerInfoFromJson, peerInfoToJson } from "./peer_info.ts";
 import { encodeUtf8 } from "./utf8.ts";
@@ -61,6 +61,22 @@ export const maxFeatures = 64;
 /** Handler lists may exceed the limit of other control messages. */
 const maxHandlerListBytes = 8 * 1_048_576;
 const maxFeatureLength = 64;
+
+const { anything, lenient, list, of, record } = shape;
+const hello = record({ peer_info: anything, handlers: anything, zeromesh: anything });
+const size = of<number>(option.whole(1, Number.MAX_SAFE_INTEGER));
+const isShort = (value: unknown): boolean => typeof value === "string" && value.length <= maxFeatureLength;
+const negotiation = record({
+  v: size,
+  features: of<string[]>(
+    option.kind("short names", (value) => isTextList(value, maxFeatures) && value.every(isShort)),
+  ),
+  instance_id: of<InstanceId>(option.instanceId),
+  max_payload: lenient(of<number>(option.duration)),
+  credit: lenient(list(size)),
+  run: lenient(of<string>(option.kind("a short text", (value) => value !== "" && isShort(value)))),
+  name: lenient(of<string>(option.kind("a name", isInstanceName))),
+});
 
 /** The `zeromesh` object that this instance sends. */
 export interface Negotiation {
@@ -133,11 +149,9 @@ export function encodeHello(
  * The caller checks that `peerInfo` and `negotiation` name the same instance.
  */
 export function decodeHello(bytes: Uint8Array): Hello | null {
-  const json = fieldsOf(parseControlJson(bytes));
-  const peerInfo = json === null ? null : peerInfoFromJson(json["peer_info"]);
-  return json === null || peerInfo === null
-    ? null
-    : { peerInfo, negotiation: negotiationOf(json["zeromesh"]) };
+  const said = shape.read(hello, parseControlJson(bytes));
+  const peerInfo = peerInfoFromJson(said?.peer_info);
+  return peerInfo === null ? null : { peerInfo, negotiation: negotiationOf(said?.zeromesh) };
 }
 
 /**
@@ -157,10 +171,9 @@ export function encodeHelloReply(
 
 /** Decodes the answer to `_hello`; `null` unless it has a list of names. Unknown fields are ignored. Never throws. */
 export function decodeHelloReply(bytes: Uint8Array): HelloReply | null {
-  const json = fieldsOf(parseControlJson(bytes, { maxBytes: maxHandlerListBytes }));
-  const handlers = json?.["handlers"];
-  if (json === null || !isTextList(handlers, maxHandlers)) return null;
-  return { handlers, negotiation: negotiationOf(json["zeromesh"]) };
+  const said = shape.read(hello, parseControlJson(bytes, { maxBytes: maxHandlerListBytes }));
+  const handlers = said?.handlers;
+  return isTextList(handlers, maxHandlers) ? { handlers, negotiation: negotiationOf(said?.zeromesh) } : null;
 }
 
 function encodeJson(value: unknown): Uint8Array {
@@ -183,47 +196,19 @@ function negotiationJson(ours: Negotiation | undefined): Record<string, unknown>
 }
 
 function negotiationOf(value: unknown): PeerNegotiation | null {
-  const json = fieldsOf(value);
-  if (json === null) return null;
-  const v = json["v"];
-  const features = json["features"];
-  const instanceId = json["instance_id"];
-  if (typeof v !== "number" || !Number.isSafeInteger(v) || v < 1) return null;
-  if (!isTextList(features, maxFeatures) || features.some((name) => name.length > maxFeatureLength)) {
-    return null;
-  }
-  if (!isInstanceId(instanceId)) return null;
-  const limit = json["max_payload"];
-  const maxPayloadBytes = typeof limit === "number" && limit >= 0 ? limit : Infinity;
+  const said = shape.read(negotiation, value);
+  if (said === undefined) return null;
+  const { max_payload: maxPayloadBytes = Infinity, credit = [], run = null, name = null } = said;
+  const [count, bytes] = credit;
   return {
-    v,
-    features: new Set(features),
-    instanceId,
+    v: said.v,
+    features: new Set(said.features),
+    instanceId: said.instance_id,
     maxPayloadBytes,
-    credit: creditOf(json["credit"]),
-    run: isRun(json["run"]) ? json["run"] : null,
-    name: isInstanceName(json["name"]) ? json["name"] : null,
+    credit: count === undefined || bytes === undefined || credit.length > 2 ? null : { count, bytes },
+    run,
+    name,
   };
-}
-
-function isRun(value: unknown): value is string {
-  return typeof value === "string" && value.length > 0 && value.length <= maxFeatureLength;
-}
-
-function creditOf(value: unknown): Credit | null {
-  if (!Array.isArray(value) || value.length !== 2) return null;
-  const [count, bytes] = value as unknown[];
-  return isPositive(count) && isPositive(bytes) ? { count, bytes } : null;
-}
-
-function isPositive(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 1;
-}
-
-function fieldsOf(value: unknown): Record<string, unknown> | null {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? value as Record<string, unknown>
-    : null;
 }
 
 function isTextList(value: unknown, max: number): value is string[] {

@@ -64,7 +64,6 @@ const maxRemembered = 1_024;
 /** An awaited ACK: an entry of the response table. */
 class PendingAck extends PendingCall {
   text = "";
-  readonly from: InstanceId | undefined;
   /** Whether the loss of the other side ends the wait. */
   armed = false;
   readonly #counters: { waiting: number };
@@ -77,14 +76,13 @@ class PendingAck extends PendingCall {
     counters: { waiting: number },
   ) {
     super(table, from, ackContract.name, timeoutMs, null, spent);
-    this.from = from;
     this.#counters = counters;
   }
 
   override expire(): void {
-    const from = this.from === undefined ? "" : ` from ${this.peerText}`;
+    const from = this.peer === undefined ? "" : ` from ${this.peerText}`;
     const why = `ACK ${this.text} did not come${from} within ${Math.round(this.timeoutMs)} ms`;
-    this.fail(new ZeromeshError("TIMEOUT", why, { peer: this.from, ran: "maybe" }));
+    this.fail(new ZeromeshError("TIMEOUT", why, { peer: this.peer, ran: "maybe" }));
   }
 
   protected override ended(): void {
@@ -121,8 +119,9 @@ export class Acks {
   register(options?: RegisterAckOptions): AckReceipt {
     const ack = this.#register(readOptions(options, registerAckOptionTable, "Cannot register an ACK"));
     const giveUp = () => {
-      const why = `The wait for ACK ${ack.text} was given up`;
-      ack.fail(new ZeromeshError("CANCELLED", why, { peer: ack.from }));
+      ack.fail(
+        new ZeromeshError("CANCELLED", `The wait for ACK ${ack.text} was given up`, { peer: ack.peer }),
+      );
     };
     return { id: ack.text, received: ack.promise as Promise<void>, [Symbol.dispose]: giveUp };
   }
@@ -166,10 +165,8 @@ export class Acks {
       throw new ZeromeshError("CLOSED", "Cannot register an ACK: this instance is closed");
     }
     if (id !== undefined && this.#find(id) !== null) {
-      throw new ZeromeshError(
-        "ACK_EXISTS",
-        `Cannot register ACK ${id}: another wait has this id; use another one`,
-      );
+      const why = `Cannot register ACK ${id}: another wait has this id; use another one`;
+      throw new ZeromeshError("ACK_EXISTS", why);
     }
     const ack = new PendingAck(this.#table, from, timeoutMs, spentOf(options), this.#counters);
     if (!this.#table.enlist(ack)) throw tableFull();
@@ -197,7 +194,7 @@ export class Acks {
     const ack = this.#find(id);
     const sender = this.#senderOf(message);
     if (ack === null) return this.#useless(this.#whyUseless(id), id, sender);
-    if (ack.from !== undefined && ack.from !== sender) return this.#useless("foreign", id, sender);
+    if (ack.peer !== undefined && ack.peer !== sender) return this.#useless("foreign", id, sender);
     this.#counters.received++;
     this.#over(ack, "duplicate");
     if (status?.type !== "Nack") return ack.succeed(undefined);
@@ -220,9 +217,8 @@ export class Acks {
 
   #useless(why: "late" | "duplicate" | "foreign" | "unknown", id: string, peer: InstanceId | null): void {
     this.#counters[why]++;
-    const { logger } = this.#core.system;
     const who = peer === null ? null : this.#core.system.textOf(peer);
-    logger.warn("an ACK arrived that no wait expects", { why, id, peer: who });
+    this.#core.system.logger.warn("an ACK arrived that no wait expects", { why, id, peer: who });
   }
 
   /** Remembers how later ACKs for it are counted. */
@@ -238,7 +234,7 @@ export class Acks {
     if (rest === "up" || this.#counters.waiting === 0) return;
     const who = this.#core.system.textOf(peer);
     this.#table.failWhere((call) => {
-      if (!(call instanceof PendingAck) || !call.armed || call.from !== peer) return undefined;
+      if (!(call instanceof PendingAck) || !call.armed || call.peer !== peer) return undefined;
       const why = `Peer ${who} was lost before its ACK ${call.text} came`;
       return new ZeromeshError("PEER_DISCONNECTED", why, { peer, ran: "maybe" });
     });

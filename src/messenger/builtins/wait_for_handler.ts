@@ -44,17 +44,18 @@ async function hasHandler(
   leftMs: number,
   wait: WaitOptions & PartOfCall,
 ): Promise<boolean> {
-  const listed = async () =>
-    (await port.call(listContract, peer, undefined, wait)).handlers.includes(handler);
-  if (!port.isOurs(peer)) return await listed();
-  const question = { handler_name: handler, timeout_ms: Math.min(leftMs, defaultTimeoutMs) };
-  try {
-    const { available, closing } = await port.call(waitContract, peer, question, wait);
-    if (available || closing !== true) return available;
-  } catch (error) {
-    if (!(error instanceof ZeromeshError) || error.code !== "HANDLER_NOT_FOUND") throw error;
-    return await listed(); // an older zeromesh version
+  if (port.isOurs(peer)) {
+    const question = { handler_name: handler, timeout_ms: Math.min(leftMs, defaultTimeoutMs) };
+    const answer = await port.call(waitContract, peer, question, wait).catch((error) => {
+      // An older zeromesh version does not know the question.
+      if (error instanceof ZeromeshError && error.code === "HANDLER_NOT_FOUND") return null;
+      throw error;
+    });
+    if (answer?.closing === true && !answer.available) {
+      const why = `Peer ${port.textOf(peer)} shuts down and will have no handler "${handler}"`;
+      throw new ZeromeshError("PEER_DRAINING", why, { peer, handler });
+    }
+    if (answer !== null) return answer.available;
   }
-  const why = `Peer ${port.textOf(peer)} shuts down and will have no handler "${handler}"`;
-  throw new ZeromeshError("PEER_DRAINING", why, { peer, handler });
+  return (await port.call(listContract, peer, undefined, wait)).handlers.includes(handler);
 }

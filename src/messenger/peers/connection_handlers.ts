@@ -3,8 +3,8 @@ import type { DropCounters } from "../../transport/mod.ts";
 import { cancelHandler, decodeCancel, type ResponseId } from "../../wire/mod.ts";
 import type { InboundCall } from "../handlers/context.ts";
 import type { HandlerRegistry } from "../handlers/registry.ts";
-import type { Connections } from "../peers/connections.ts";
-import { runningKey, type Session } from "../peers/peer.ts";
+import type { Connections } from "./connections.ts";
+import { runningKey, type Session } from "./peer.ts";
 
 /** Handler of the last message of a link whose sender shuts down; without payload. */
 export const goodbyeHandler = "_goodbye";
