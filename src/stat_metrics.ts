@@ -1,6 +1,6 @@
-import { hooks, type LabelLimit, numbersOf, type Observe, type StatMetric } from "./core/mod.ts";
+import { type LabelLimit, numbersOf, type Observe, type StatMetric } from "./core/mod.ts";
 import type { ServiceStats } from "./services/mod.ts";
-import type { EventStats } from "./events/mod.ts";
+import type { EventStats, RemoteStats } from "./events/mod.ts";
 import type { BuiltinStats, MessengerStats } from "./messenger/mod.ts";
 
 /** All counters of a messenger. */
@@ -13,8 +13,12 @@ export interface FullStats extends MessengerStats, BuiltinStats {
 
 type Handler = MessengerStats["handlers"]["byHandler"][string];
 
-const ackOutcomes = ["received", "late", "duplicate", "foreign", "unknown", "malformed"] as const;
 const endings = ["succeeded", "failed", "cancelled", "rejected"] as const;
+
+/** Awaited events of other instances, by where they were found. */
+function foundOf({ cacheHits, activeHits, networkLookups }: RemoteStats): Record<string, number> {
+  return { remembered: cacheHits, awaited: activeHits, owner: networkLookups };
+}
 
 /** A metric whose values have a label. */
 function labelled(
@@ -47,7 +51,10 @@ export function statMetrics(limit: LabelLimit): readonly StatMetric<FullStats>[]
     for (const ending of endings) observe(handler[ending], label, ending);
   };
   return [
-    ...numbersOf((s: FullStats) => s, "", { peers: ["gauge", "peers", "Peers known.", "peers_known"] }),
+    ...numbersOf((s: FullStats) => s, "", {
+      peers: ["gauge", "peers", "Peers known.", "peers_known"],
+      faults: ["counter", "faults", "Failures of code that the instance was given.", "faults", "hook"],
+    }),
     ...numbersOf((s: FullStats) => s.strangerDials, "stranger_dials_", {
       open: ["gauge", "connections", "Connections dialled to answer strangers of plain Velo."],
       replaced: ["counter", "connections", "Of these, closed to make room for another (maxStrangerDials)."],
@@ -99,29 +106,24 @@ export function statMetrics(limit: LabelLimit): readonly StatMetric<FullStats>[]
     ...numbersOf((s: FullStats) => s.acks, "acks_", {
       waiting: ["gauge", "acks", "Open waits for ACKs by id."],
     }),
-    labelled(
-      "counter",
-      "acks",
-      "acks",
-      "ACKs by id that arrived, by outcome.",
-      ["outcome"],
-      ({ acks }, observe) => {
-        for (const outcome of ackOutcomes) observe(acks[outcome], outcome);
-      },
-    ),
+    ...numbersOf(({ acks: { waiting: _, ...arrived } }: FullStats) => ({ arrived }), "acks", {
+      arrived: ["counter", "acks", "ACKs by id that arrived, by outcome.", "", "outcome"],
+    }),
     ...numbersOf((s: FullStats) => s.handlerWaits, "handler_waits", {
       waiting: ["gauge", "waits", "Peers' waits for a handler of this instance.", ""],
       refused: ["counter", "waits", "Such waits refused (maxHandlerWaits).", "_refused"],
     }),
-    labelled(
-      "gauge",
-      "transport_connections",
-      "connections",
-      "Connections, by the side that dialled.",
-      ["direction"],
-      ({ transport }, observe) => {
-        observe(transport.dialled, "dialled");
-        observe(transport.accepted, "accepted");
+    ...numbersOf(
+      ({ transport: { dialled, accepted } }: FullStats) => ({ sides: { dialled, accepted } }),
+      "",
+      {
+        sides: [
+          "gauge",
+          "connections",
+          "Connections, by the side that dialled.",
+          "transport_connections",
+          "direction",
+        ],
       },
     ),
     ...numbersOf((s: FullStats) => s.transport, "transport_", {
@@ -148,27 +150,8 @@ export function statMetrics(limit: LabelLimit): readonly StatMetric<FullStats>[]
         "backlog",
       ],
       blocked: ["counter", "times", "Times that a high-water mark made a message wait."],
+      drops: ["counter", "messages", "Inbound messages and replies dropped, by reason.", "dropped", "reason"],
     }),
-    labelled(
-      "counter",
-      "transport_dropped",
-      "messages",
-      "Inbound messages and replies dropped, by reason.",
-      ["reason"],
-      ({ transport }, observe) => {
-        for (const [reason, count] of Object.entries(transport.drops)) observe(count ?? 0, reason);
-      },
-    ),
-    labelled(
-      "counter",
-      "faults",
-      "faults",
-      "Failures of code that the instance was given.",
-      ["hook"],
-      ({ faults }, observe) => {
-        for (const hook of hooks) observe(faults[hook], hook);
-      },
-    ),
     ...numbersOf((s: FullStats) => s.events?.own, "events_", {
       created: ["counter", "events", "Events made here."],
       triggered: ["counter", "events", "Of these, triggered."],
@@ -197,17 +180,17 @@ export function statMetrics(limit: LabelLimit): readonly StatMetric<FullStats>[]
       renewed: ["counter", "subscriptions", "Subscriptions repeated after a loss."],
       ownerLost: ["counter", "events", "Awaited events that ended with EVENT_OWNER_LOST."],
     }),
-    labelled(
-      "counter",
+    ...numbersOf(
+      (s: FullStats) => s.events?.remote && { found: foundOf(s.events.remote) },
       "events_remote_lookups",
-      "lookups",
-      "Events of other instances that were awaited, by where they were found.",
-      ["found"],
-      ({ events }, observe) => {
-        if (!events?.remote) return;
-        observe(events.remote.cacheHits, "remembered");
-        observe(events.remote.activeHits, "awaited");
-        observe(events.remote.networkLookups, "owner");
+      {
+        found: [
+          "counter",
+          "lookups",
+          "Events of other instances that were awaited, by where they were found.",
+          "",
+          "found",
+        ],
       },
     ),
     ...numbersOf((s: FullStats) => s.services, "services_", {

@@ -1,4 +1,4 @@
-import type { ReadMetric } from "./meter.ts";
+import type { MetricInfo, ReadMetric } from "./meter.ts";
 
 /** One value of a metric. */
 export interface MetricSample {
@@ -90,4 +90,30 @@ function addTo(sums: Map<string, Series>, series: ReadonlyMap<string, Series>): 
     if (sum === undefined) sums.set(key, { labels, base: base + last, last: 0 });
     else sum.base += base + last;
   }
+}
+
+/** The sums of a meter, one for each metric. */
+export class MetricSums {
+  readonly #byName = new Map<string, MetricSum>();
+
+  /** The sum of a metric. @param made Gets a new one. */
+  of(type: "counter" | "gauge", { name }: MetricInfo, made: (sum: MetricSum) => void): MetricSum {
+    let sum = this.#byName.get(name);
+    if (sum === undefined) {
+      this.#byName.set(name, sum = new MetricSum(type));
+      made(sum);
+    }
+    return sum;
+  }
+}
+
+/** The labels of a metric with their values, beside those that all metrics of a meter have. */
+export function labelsOf(
+  metric: MetricInfo,
+  values: readonly string[],
+  common: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  const labels: Record<string, string> = { ...common };
+  for (const [i, label] of metric.labels.entries()) labels[label] = values[i] ?? "";
+  return labels;
 }

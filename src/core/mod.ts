@@ -90,7 +90,7 @@ export {
   type ReadMetric,
   type Recorder,
 } from "./meter.ts";
-export { MetricSum } from "./metric_sum.ts";
+export { labelsOf, MetricSum, MetricSums } from "./metric_sum.ts";
 export { numbersOf, observeStats, type StatMetric } from "./stat_metrics.ts";
 export { TimeSlice } from "./time_slice.ts";
 export {

@@ -10,13 +10,15 @@ export interface StatMetric<Stats> extends MetricInfo {
   read(stats: Stats, observe: Observe): void;
 }
 
-/** A metric of one counter, with the counter's name unless another is given. */
-type Row = readonly [type: "counter" | "gauge", unit: string, help: string, name?: string];
+/** A metric of one counter, with the counter's name unless another is given. Counters of a record have a label. */
+type Row = readonly [type: "counter" | "gauge", unit: string, help: string, name?: string, label?: string];
 
-type Numbers<Part> = { readonly [Name in keyof Part as Part[Name] extends number ? Name : never]?: Row };
+type Numbers<Part> = {
+  readonly [Name in keyof Part as Part[Name] extends number | object ? Name : never]?: Row;
+};
 
 /**
- * Metrics of a part's numeric counters.
+ * Metrics of a part's numeric counters, and of its records of such counters.
  *
  * @param part Finds the part; without it the metrics have no values.
  * @param prefix Prefix of the names, such as `events_`.
@@ -27,16 +29,20 @@ export function numbersOf<Stats, Part>(
   rows: Numbers<Part>,
 ): StatMetric<Stats>[] {
   return Object.entries<Row | undefined>(rows).map(([key, row]) => {
-    const [type, unit, help, name = key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] = row!;
+    const [type, unit, help, name = key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), label] =
+      row!;
     return {
       type,
       name: `zeromesh_${prefix}${name}${type === "counter" ? "_total" : ""}`,
       unit,
       help,
-      labels: [],
+      labels: label === undefined ? [] : [label],
       read(stats, observe) {
-        const value = part(stats)?.[key as keyof Part];
+        const value: unknown = part(stats)?.[key as keyof Part];
         if (typeof value === "number") observe(value);
+        else if (label !== undefined && value !== undefined) {
+          for (const [name, count] of Object.entries(value as Record<string, number>)) observe(count, name);
+        }
       },
     };
   });

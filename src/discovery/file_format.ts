@@ -11,9 +11,6 @@ import {
 /** One entry of a peers file, with additional fields of its writer. */
 export type FileEntry = Readonly<Record<string, unknown>>;
 
-/** A services file: service name to instances. */
-export type FileServices = Readonly<Record<string, readonly string[]>>;
-
 /** The text of files without entries. */
 export const emptyFiles = Object.freeze({ peers: '{"peers":[]}\n', services: '{"services":{}}\n' });
 

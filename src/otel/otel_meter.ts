@@ -1,10 +1,12 @@
-import { type Attributes, type MeterProvider, metrics, type ObservableResult } from "@opentelemetry/api";
+import { type MeterProvider, metrics, type ObservableResult } from "@opentelemetry/api";
 import {
   durationBounds,
   type Histogram,
+  labelsOf,
   type Meter,
   type MetricInfo,
-  MetricSum,
+  type MetricSum,
+  MetricSums,
   option,
   type OptionTable,
   type ReadMetric,
@@ -38,24 +40,19 @@ export function otelMeter(options?: OtelMeterOptions): Meter {
   const meter = ((meterProvider as MeterProvider | undefined) ?? metrics.getMeterProvider()).getMeter(
     scopeName,
   );
-  const sums = new Map<string, MetricSum>();
+  const sums = new MetricSums();
   const histograms = new Map<string, Histogram>();
-  const sumOf = (type: "counter" | "gauge", metric: MetricInfo): MetricSum => {
-    let sum = sums.get(metric.name);
-    if (sum === undefined) {
-      const made = sum = new MetricSum(type);
+  const sumOf = (type: "counter" | "gauge", metric: MetricInfo): MetricSum =>
+    sums.of(type, metric, (sum) => {
       const { name, help: description } = metric;
       const about = { description, unit: unitOf(metric) };
       const observable = type === "counter"
         ? meter.createObservableCounter(name, about)
         : meter.createObservableGauge(name, about);
       observable.addCallback((result: ObservableResult) => {
-        for (const { labels, value } of made.samples()) result.observe(value, attributesOf(metric, labels));
+        for (const { labels, value } of sum.samples()) result.observe(value, labelsOf(metric, labels));
       });
-      sums.set(name, sum);
-    }
-    return sum;
-  };
+    });
   return {
     counter: (metric: MetricInfo, read: ReadMetric): Disposable => sumOf("counter", metric).add(read),
     gauge: (metric: MetricInfo, read: ReadMetric): Disposable => sumOf("gauge", metric).add(read),
@@ -69,7 +66,7 @@ export function otelMeter(options?: OtelMeterOptions): Meter {
         });
         histogram = {
           series(...labels): Recorder {
-            const attributes = attributesOf(metric, labels);
+            const attributes = labelsOf(metric, labels);
             return {
               record(value, times = 1) {
                 for (let i = 0; i < times; i++) instrument.record(value, attributes);
@@ -86,10 +83,4 @@ export function otelMeter(options?: OtelMeterOptions): Meter {
 
 function unitOf(metric: MetricInfo): string {
   return units[metric.unit] ?? `{${metric.unit}}`;
-}
-
-function attributesOf(metric: MetricInfo, labels: readonly string[]): Attributes {
-  const attributes: Attributes = {};
-  for (const [i, label] of metric.labels.entries()) attributes[label] = labels[i] ?? "";
-  return attributes;
 }

@@ -3,9 +3,11 @@ import {
   durationBounds,
   DurationBuckets,
   type Histogram,
+  labelsOf,
   type Meter,
   type MetricInfo,
-  MetricSum,
+  type MetricSum,
+  MetricSums,
   option,
   type OptionTable,
   type ReadMetric,
@@ -48,7 +50,7 @@ export class PrometheusMeter implements Meter {
   /** The registry of prom-client. */
   readonly registry: PrometheusRegistry;
   readonly #labels: Readonly<Record<string, string>>;
-  readonly #sums = new Map<string, MetricSum>();
+  readonly #sums = new MetricSums();
   readonly #histograms = new Map<string, BucketSeries>();
   #text: Promise<string> | null = null;
 
@@ -100,17 +102,17 @@ export class PrometheusMeter implements Meter {
   }
 
   #sum(type: "counter" | "gauge", metric: MetricInfo): MetricSum {
-    let sum = this.#sums.get(metric.name);
-    if (sum === undefined) {
-      const made = sum = new MetricSum(type);
-      this.#register(metric, type, () =>
-        made.samples().map(({ labels, value }) => ({
-          labels: labelled(metric, labels, this.#labels),
-          value,
-        })));
-      this.#sums.set(metric.name, sum);
-    }
-    return sum;
+    return this.#sums.of(type, metric, (sum) => {
+      this.#register(
+        metric,
+        type,
+        () =>
+          sum.samples().map(({ labels, value }) => ({
+            labels: labelsOf(metric, labels, this.#labels),
+            value,
+          })),
+      );
+    });
   }
 
   #register(metric: MetricInfo, type: string, values: () => Value[]): void {
@@ -146,7 +148,7 @@ class BucketSeries implements Histogram {
     const key = labels.join("\0");
     let one = this.#series.get(key);
     if (one === undefined) {
-      one = { labels: labelled(this.#metric, labels, this.#common), buckets: new DurationBuckets() };
+      one = { labels: labelsOf(this.#metric, labels, this.#common), buckets: new DurationBuckets() };
       this.#series.set(key, one);
     }
     return one.buckets;
@@ -167,16 +169,6 @@ class BucketSeries implements Histogram {
     }
     return values;
   }
-}
-
-function labelled(
-  metric: MetricInfo,
-  values: readonly string[],
-  common: Readonly<Record<string, string>>,
-): Readonly<Record<string, string>> {
-  const labels: Record<string, string> = { ...common };
-  for (const [i, label] of metric.labels.entries()) labels[label] = values[i] ?? "";
-  return labels;
 }
 
 /**
