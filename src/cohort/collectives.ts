@@ -1,5 +1,6 @@
 import {
   type Contract,
+  type InstanceId,
   isContract,
   option,
   type OptionTable,
@@ -7,7 +8,13 @@ import {
   type Timed,
   ZeromeshError,
 } from "../core/mod.ts";
-import { peerText, type TypedCallOptions, type WaitOptions, waitOptionTable } from "../messenger/mod.ts";
+import {
+  type CallOptions,
+  peerText,
+  type TypedCallOptions,
+  type WaitOptions,
+  waitOptionTable,
+} from "../messenger/mod.ts";
 import type { Member, Worker } from "./members.ts";
 import type { CohortMessenger } from "./options.ts";
 import { CohortResults, type WorkerOutcome } from "./results.ts";
@@ -128,7 +135,11 @@ export async function collect<T, Rank extends number | null>(
 }
 
 /** The options of the call to one worker. */
-export function callOptions(worker: Worker, options: BroadcastOptions, { wait }: Timeout) {
+export function callOptions(
+  worker: Worker,
+  options: BroadcastOptions,
+  { wait }: Timeout,
+): CallOptions & { readonly to: InstanceId } {
   const { payload, rawPayload, headers } = options;
   return {
     to: worker.instanceId,
