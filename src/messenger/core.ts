@@ -161,18 +161,18 @@ export class MessengerCore {
       descriptorLimit: () => transport.shared.backend.descriptors()?.limit ?? Infinity,
       lookup: parts.lookup,
     });
+    // Where a message looks often stands in front: Bun reads the first properties of an object faster.
     this.client = new CallClient({
-      ...shared,
       connections,
       tracer: observation.tracer,
       router: parts.router({ ...options, calls, peers: peerDirectoryOf(connections, this.status, clock) }),
       retries: new Retries(shared),
       closed: () => this.#lifecycle === "closed",
+      ...shared,
     });
     const { client } = this;
     const replies = this.replies = new Replies(transport, connections.replyLinks);
     const dispatcher = this.#dispatcher = new Dispatcher({
-      ...shared,
       messengerFor: (call) => parts.messengerFor(call),
       registry,
       replies,
@@ -181,6 +181,7 @@ export class MessengerCore {
       observer: observation.inbound,
       connections,
       credits,
+      ...shared,
     });
     const staged = this.#staged = new StagedRequests({
       ...shared,
@@ -188,7 +189,7 @@ export class MessengerCore {
       replies,
       deliver: (session, message) => this.#inbound.fetched(session, message),
     });
-    this.#inbound = new InboundRouter({ ...shared, dispatcher, staged });
+    this.#inbound = new InboundRouter({ dispatcher, staged, ...shared });
     this.system = new CorePort({
       ...shared,
       workerId: this.workerId,
