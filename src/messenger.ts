@@ -27,7 +27,6 @@ import {
   type Destination,
   handleOptionTable,
   type Handler,
-  handlerFor,
   type HandlerFunction,
   type HandlerFunctions,
   handlerOf,
@@ -252,13 +251,14 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
     given?: HandlerOptions & RegisterOptions,
   ): Disposable {
     if (!isContract(contract)) throw new TypeError("Cannot handle: the first argument must be a contract");
+    const { kinds } = this.#core;
     const { replace, ...options } = readOptions(
       given,
       handleOptionTable,
       "Cannot make handler",
       contract.name,
     );
-    return this.#core.register([handlerFor(contract, run as Served, options)], { replace });
+    return this.#core.register([kinds.of(contract).handler(contract, run as Served, options)], { replace });
   }
 
   /**
@@ -284,7 +284,7 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
     given?: HandlerOptions & RegisterOptions,
   ): Disposable {
     const { replace, ...options } = readOptions(given, handleOptionTable, "Cannot serve");
-    return this.#core.register(handlersFor(contracts, handlers, options), { replace });
+    return this.#core.register(handlersFor(this.#core.kinds, contracts, handlers, options), { replace });
   }
 
   amSend<C extends Contract>(contract: C, options: TypedCallOptions<C>): Promise<void>;

@@ -1,4 +1,5 @@
 import { type ContractErrors, type DeclaredError, type ErrorCodeOf, isDeclared } from "./declared_errors.ts";
+import { kindOf } from "./contract_kind.ts";
 import { typeName } from "./describe_value.ts";
 import { knownErrorCodes, ZeromeshError } from "./errors.ts";
 import { checkArgument, option, type OptionTable, readOptions } from "./options.ts";
@@ -49,6 +50,8 @@ export interface Contract<
   readonly errors: Errors;
   /** Encoding of the values. */
   readonly encoding: Encoding;
+  /** `unary`, `am` for a contract without an answer, or the kind that its output or input names. */
+  readonly kind: string;
   /**
    * Whether an error is the one that this contract declares under this code; `error.details` then has its type.
    *
@@ -158,6 +161,7 @@ function makeContract<
     output: options.output as Output,
     errors: Object.freeze({ ...options.errors }) as Errors,
     encoding: options.encoding ?? "json",
+    kind: kindOf(options.input, options.output),
     isError: <Code extends ErrorCodeOf<Errors>>(
       error: unknown,
       code: Code,

@@ -24,6 +24,7 @@ export {
   systemContract,
   type UnaryContract,
 } from "./contract.ts";
+export { contractKind, type ContractOfKind, type ContractTypes, type SchemaOfKind } from "./contract_kind.ts";
 export {
   type ContractErrors,
   type DeclaredError,

@@ -17,6 +17,7 @@ import {
   type TransportHandler,
 } from "../transport/mod.ts";
 import { cancelHandler, encodeCancel } from "../wire/mod.ts";
+import { ContractKinds } from "./contract_kinds.ts";
 import { CallClient } from "./calls/client.ts";
 import { Connections } from "./peers/connections.ts";
 import { Credits } from "./credit/credits.ts";
@@ -87,6 +88,7 @@ export class MessengerCore {
   readonly workerId: WorkerId;
   readonly registry: HandlerRegistry;
   readonly status: StatusFeed = new StatusFeed();
+  readonly kinds = new ContractKinds();
   readonly system: CorePort;
   readonly observation: Observation;
   readonly transport: CoreTransport;
@@ -167,6 +169,7 @@ export class MessengerCore {
       tracer: observation.tracer,
       router: parts.router({ ...options, calls, peers: peerDirectoryOf(connections, this.status, clock) }),
       retries: new Retries(shared),
+      kinds: this.kinds,
       closed: () => this.#lifecycle === "closed",
       ...shared,
     });
@@ -191,6 +194,7 @@ export class MessengerCore {
     });
     this.#inbound = new InboundRouter({ dispatcher, staged, ...shared });
     this.system = new CorePort({
+      kinds: this.kinds,
       ...shared,
       workerId: this.workerId,
       registry,

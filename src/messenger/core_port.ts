@@ -1,6 +1,7 @@
 import type { Clock, Contract, InstanceId, Logger, WorkerId } from "../core/mod.ts";
 import { copyBytes, type Link, SendOutcome } from "../transport/mod.ts";
 import { encodeRequest, type Feature, MessageType, type ResponseId, ResponseKind } from "../wire/mod.ts";
+import type { ContractKind, ContractKinds } from "./contract_kinds.ts";
 import type { CallClient } from "./calls/client.ts";
 import type { WaitOptions } from "./calls/wait_options.ts";
 import type { InboundCall } from "./handlers/context.ts";
@@ -31,6 +32,8 @@ export interface PortParts extends SharedParts {
   readonly replies: Replies;
   /** The known peer with this id. @throws {ZeromeshError} `PEER_UNKNOWN`. */
   peer(id: InstanceId): Peer;
+  /** How contracts are handled and called. */
+  readonly kinds: ContractKinds;
   /** Registers handlers, all or none of them. @throws {ZeromeshError} `HANDLER_EXISTS`, `CLOSED`. */
   register(handlers: readonly Handler[], options: EntryOptions): Disposable;
   /** Keeps the process alive until disposed. */
@@ -78,6 +81,10 @@ export class CorePort implements SystemPort {
     );
 
   readonly register: SystemPort["register"] = (all, options = {}) => this.#parts.register(all, options);
+
+  contractKind(name: string, kind: ContractKind): Disposable {
+    return this.#parts.kinds.add(name, kind);
+  }
 
   authorize(message: SystemMessage, subject: CallSubject): Promise<void> {
     return authorizeFeature(this.#parts, message as InboundCall, subject);

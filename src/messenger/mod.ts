@@ -10,6 +10,7 @@ export {
   type CallOptions,
   type Client,
   type ClientCallOptions,
+  type ClientMethod,
   type MethodArguments,
   type TypedCallOptions,
   type TypedPayload,
@@ -44,14 +45,13 @@ export {
 export { type HandlerWaitStats } from "./builtins/handler_waits.ts";
 export { type Authorize, type CallSubject, type CallToAuthorize } from "./handlers/authorize.ts";
 export { type InboundCall } from "./handlers/context.ts";
+export { type ContractKind, type MethodOptions, type Served } from "./contract_kinds.ts";
 export { handlerOf } from "./handlers/object_handler.ts";
 export {
-  handlerFor,
   type HandlerFunction,
   type HandlerFunctions,
   type HandlerResult,
   handlersFor,
-  type Served,
 } from "./handlers/served.ts";
 export { PeerQuestions, portOf } from "./builtins/peer_questions.ts";
 export { type AnnounceToOptions } from "./builtins/register_service.ts";

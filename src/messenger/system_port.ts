@@ -14,6 +14,7 @@ import type {
 } from "../core/mod.ts";
 import type { InboundMessage } from "../transport/mod.ts";
 import type { Feature, ResponseId } from "../wire/mod.ts";
+import type { ContractKind } from "./contract_kinds.ts";
 import type { Outcome } from "./calls/pending.ts";
 import type { Handler } from "./handlers/handler_context.ts";
 import type { EntryOptions, SystemHandlerOptions } from "./handlers/registry.ts";
@@ -120,6 +121,13 @@ export interface SystemPort {
    * @throws {ZeromeshError} `HANDLER_EXISTS`, `CLOSED`.
    */
   register(handlers: readonly Handler[], options?: EntryOptions): Disposable;
+  /**
+   * Adds a kind of contract, which `handle`, `serve` and `client` then take; disposing the result takes it away.
+   *
+   * @param name The name that the schemas of such contracts have under `contractKind`.
+   * @throws {TypeError} If the name is taken.
+   */
+  contractKind(name: string, kind: ContractKind): Disposable;
   /**
    * Asks the messenger's `authorize`, if there is one, whether a message's sender may do this.
    *

@@ -3,6 +3,7 @@ import type {
   CallInput,
   CallOutput,
   Contract,
+  ContractOfKind,
   InstanceId,
   UnaryContract,
 } from "../../core/mod.ts";
@@ -75,10 +76,14 @@ export interface AmMethod<C extends Contract> {
 /** A typed client: a method for each contract of an object; other values are skipped. */
 export type Client<Contracts extends object> = {
   readonly [Name in keyof Contracts as Contracts[Name] extends Contract ? Name : never]:
-    Contracts[Name] extends AmContract ? AmMethod<Contracts[Name]>
-      : Contracts[Name] extends Contract ? UnaryMethod<Contracts[Name]>
-      : never;
+    Contracts[Name] extends Contract ? ClientMethod<Contracts[Name]> : never;
 };
+
+/** A client's method for a contract, by its kind. */
+export type ClientMethod<C extends Contract> = C extends ContractOfKind<infer Types>
+  ? (Types & { readonly contract: C })["method"]
+  : C extends AmContract ? AmMethod<C>
+  : UnaryMethod<C>;
 
 /** The four patterns, and typed clients. */
 export interface Caller {

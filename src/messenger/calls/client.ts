@@ -8,6 +8,7 @@ import {
   ZeromeshError,
 } from "../../core/mod.ts";
 import { type ResponseId, ResponseKind } from "../../wire/mod.ts";
+import type { ContractKinds } from "../contract_kinds.ts";
 import type {
   BaseCallOptions,
   Caller,
@@ -58,6 +59,8 @@ export interface ClientParts extends SharedParts {
   readonly router: DestinationRouter;
   /** Retries of calls. */
   readonly retries: Retries;
+  /** How contracts are called. */
+  readonly kinds: ContractKinds;
   /** Whether the instance is closed. */
   closed(): boolean;
 }
@@ -100,7 +103,7 @@ export class CallClient implements Caller {
     contract: C,
     options: TypedCallOptions<C>,
   ): Promise<CallOutput<C>> {
-    if (contract?.output === undefined) {
+    if (contract?.kind !== "unary") {
       return Promise.reject(wrongTarget("typedUnary", contract, "a contract with an output"));
     }
     const started = this.#isDirect(options)
@@ -159,7 +162,7 @@ export class CallClient implements Caller {
     contracts: Contracts,
     given: { to: InstanceId | Destination } & ClientCallOptions,
   ): Client<Contracts> {
-    return typedClient(this, contracts, given);
+    return typedClient(this.#parts.kinds, this, contracts, given);
   }
 
   /** The instances of a destination; see {@link DestinationRouter.instances}. */

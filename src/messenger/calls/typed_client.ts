@@ -1,12 +1,7 @@
-import {
-  type Contract,
-  contractsIn,
-  type InstanceId,
-  readOptions,
-  type UnaryContract,
-} from "../../core/mod.ts";
+import { contractsIn, type InstanceId, readOptions } from "../../core/mod.ts";
+import type { ContractKinds } from "../contract_kinds.ts";
 import { clientOptionTable, mergedOptions } from "./call_options.ts";
-import type { Caller, Client, ClientCallOptions, TypedCallOptions } from "./caller.ts";
+import type { Caller, Client, ClientCallOptions } from "./caller.ts";
 import type { Destination } from "./destination.ts";
 
 /**
@@ -14,8 +9,10 @@ import type { Destination } from "./destination.ts";
  *
  * @throws {TypeError} If it holds no contract, or one under the key `then`; if an option is unknown, or has the wrong
  * type.
+ * @throws {ZeromeshError} `FEATURE_UNAVAILABLE` for a contract of a kind that the instance does not know.
  */
 export function typedClient<Contracts extends object>(
+  kinds: ContractKinds,
   caller: Caller,
   contracts: Contracts,
   given: { to: InstanceId | Destination } & ClientCallOptions,
@@ -28,20 +25,11 @@ export function typedClient<Contracts extends object>(
         'Cannot make a client: a method "then" would make a promise of it; use another key',
       );
     }
-    const method =
-      (call: (merged: TypedCallOptions<Contract>) => Promise<unknown>) =>
-      (payload: unknown, own?: ClientCallOptions): Promise<unknown> => {
-        try {
-          return call(mergedOptions(options, contract, payload, own));
-        } catch (error) {
-          return Promise.reject(error);
-        }
-      };
-    methods[name] = contract.output !== undefined
-      ? method((merged) => caller.typedUnary(contract as UnaryContract, merged))
-      : Object.assign(method((merged) => caller.amSync(contract, merged)), {
-        send: method((merged) => caller.amSend(contract, merged)),
-      });
+    methods[name] = kinds.of(contract).method(
+      caller,
+      contract,
+      (payload, own) => mergedOptions(options, contract, payload, own),
+    );
   }
   return Object.freeze(methods) as Client<Contracts>;
 }

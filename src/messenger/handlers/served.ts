@@ -1,14 +1,14 @@
 import {
   type AnySchema,
   type Contract,
+  type ContractOfKind,
   contractsIn,
   describeValue,
   type HandlerInput,
   type HandlerOutput,
-  type UnaryContract,
   unknownName,
 } from "../../core/mod.ts";
-import { amHandler, typedUnaryHandler } from "./handler.ts";
+import type { ContractKinds, Served } from "../contract_kinds.ts";
 import type {
   Handler,
   HandlerOptions,
@@ -22,9 +22,10 @@ export type HandlerResult<C extends Contract> = C["output"] extends AnySchema ? 
   : unknown;
 
 /** A function that serves a contract. @typeParam Messenger The type of its `context.messenger`. */
-export type HandlerFunction<C extends Contract, Messenger extends MessengerHandle = MessengerHandle> = (
-  context: TypedContext<HandlerInput<C>, C["errors"], Messenger>,
-) => HandlerResult<C>;
+export type HandlerFunction<C extends Contract, Messenger extends MessengerHandle = MessengerHandle> =
+  C extends ContractOfKind<infer Types>
+    ? (Types & { readonly contract: C; readonly messenger: Messenger })["handler"]
+    : (context: TypedContext<HandlerInput<C>, C["errors"], Messenger>) => HandlerResult<C>;
 
 /** One function for each contract of an object, under the same key. */
 export type HandlerFunctions<Contracts extends object, Messenger extends MessengerHandle = MessengerHandle> =
@@ -33,17 +34,7 @@ export type HandlerFunctions<Contracts extends object, Messenger extends Messeng
       Contracts[Name] extends Contract ? HandlerFunction<Contracts[Name], Messenger> : never;
   };
 
-/** A function for a contract, with erased types. */
-export type Served = (context: TypedContext<unknown>) => unknown;
-
 const cannot = "Cannot serve";
-
-/** Makes the handler of a contract: an am handler if the contract has no `output`. */
-export function handlerFor(contract: Contract, run: Served, options: HandlerOptions): Handler {
-  return contract.output === undefined
-    ? amHandler(contract, run, options)
-    : typedUnaryHandler(contract as UnaryContract, run, options);
-}
 
 /**
  * Makes handlers for the contracts of an object from the methods of another object with the same keys.
@@ -51,7 +42,12 @@ export function handlerFor(contract: Contract, run: Served, options: HandlerOpti
  * @throws {TypeError} If a function is missing or has no contract, or two contracts have one name.
  * @throws {ZeromeshError} `NAME_INVALID`.
  */
-export function handlersFor(contracts: object, methods: object, options: HandlerOptions): Handler[] {
+export function handlersFor(
+  kinds: ContractKinds,
+  contracts: object,
+  methods: object,
+  options: HandlerOptions,
+): Handler[] {
   const found = contractsIn(contracts, cannot);
   if (typeof methods !== "object" || methods === null) {
     throw new TypeError(
@@ -77,6 +73,6 @@ export function handlersFor(contracts: object, methods: object, options: Handler
       );
     }
     keys.set(contract.name, key);
-    return handlerFor(contract, run.bind(methods) as Served, options);
+    return kinds.of(contract).handler(contract, run.bind(methods) as Served, options);
   });
 }

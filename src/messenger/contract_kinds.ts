@@ -1,0 +1,67 @@
+import { type Contract, type UnaryContract, ZeromeshError } from "../core/mod.ts";
+import type { Caller, ClientCallOptions, TypedCallOptions } from "./calls/caller.ts";
+import { amHandler, typedUnaryHandler } from "./handlers/handler.ts";
+import type { Handler, HandlerOptions, TypedContext } from "./handlers/handler_context.ts";
+
+/** A function for a contract, whatever its types are. */
+export type Served = (context: TypedContext<unknown>) => unknown;
+
+/** The options of one call by a client's method. It throws where they are invalid. */
+export type MethodOptions = (payload: unknown, own?: ClientCallOptions) => TypedCallOptions<Contract>;
+
+/** How contracts of one kind are handled and called. Their types are a `ContractTypes`. */
+export interface ContractKind {
+  /** The handler of a contract. @param run The user's function. */
+  handler(contract: Contract, run: Served, options: HandlerOptions): Handler;
+  /** A client's method for a contract. */
+  method(caller: Caller, contract: Contract, options: MethodOptions): unknown;
+}
+
+/** Without `output`: a handler without an answer. */
+const am: ContractKind = {
+  handler: amHandler,
+  method: (caller, contract, options) =>
+    Object.assign(promising(options, (all) => caller.amSync(contract, all)), {
+      send: promising(options, (all) => caller.amSend(contract, all)),
+    }),
+};
+
+/** With `output`. */
+const unary: ContractKind = {
+  handler: (contract, run, options) => typedUnaryHandler(contract as UnaryContract, run, options),
+  method: (caller, contract, options) =>
+    promising(options, (all) => caller.typedUnary(contract as UnaryContract, all)),
+};
+
+/** A method that rejects what is wrong with its options. */
+function promising(options: MethodOptions, call: (all: TypedCallOptions<Contract>) => Promise<unknown>) {
+  return (payload: unknown, own?: ClientCallOptions): Promise<unknown> => {
+    try {
+      return call(options(payload, own));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  };
+}
+
+/** The kinds of contract that a messenger knows: its own two, and those of its features. */
+export class ContractKinds {
+  readonly #byName = new Map<string, ContractKind>([["am", am], ["unary", unary]]);
+
+  /** Adds a kind; disposing the result takes it away. @throws {TypeError} If the name is taken. */
+  add(name: string, kind: ContractKind): Disposable {
+    if (this.#byName.has(name)) throw new TypeError(`Cannot add contract kind "${name}": the name is taken`);
+    this.#byName.set(name, kind);
+    return { [Symbol.dispose]: () => void (this.#byName.get(name) === kind && this.#byName.delete(name)) };
+  }
+
+  /** The kind of a contract. @throws {ZeromeshError} `FEATURE_UNAVAILABLE` where no feature has added it. */
+  of({ name, kind }: Contract): ContractKind {
+    const known = this.#byName.get(kind);
+    if (known !== undefined) return known;
+    const why = `this instance lacks the feature that handles and calls contracts of kind "${kind}"`;
+    throw new ZeromeshError("FEATURE_UNAVAILABLE", `Cannot use contract "${name}": ${why}`, {
+      handler: name,
+    });
+  }
+}
