@@ -181,14 +181,14 @@ export function planJobs(selection: Selection): Job[] {
   return jobs;
 }
 
-/** Groups of at most `together` files that may share a process, after the files that may not. */
+/** Groups of at most `together` files that may share a process, before the files that may not: the longest go first. */
 function groupsOf(files: readonly string[], together: number): string[][] {
   const alone = (file: string): boolean =>
     together === 1 || lonelyFiles.has(file) || busyFiles.has(file) || apart.test(file);
-  const groups = files.filter(alone).map((file) => [file]);
   const small = files.filter((file) => !alone(file));
+  const groups: string[][] = [];
   for (let from = 0; from < small.length; from += together) groups.push(small.slice(from, from + together));
-  return groups;
+  return [...groups, ...files.filter(alone).map((file) => [file])];
 }
 
 /** A job for each file of a job. */
