@@ -82,7 +82,7 @@ const broadcastOptionTable: OptionTable<BroadcastOptions> = {
   rawPayload: option.bytes,
 };
 
-/** What {@link AckOptions} may be. */
+/** The options of acknowledgements. */
 export const ackOptionTable: OptionTable<AckOptions> = { ack: option.oneOf("finished", "handler") };
 
 /** Checks the options of a collective that sends the same to every worker. */

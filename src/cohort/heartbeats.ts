@@ -5,7 +5,7 @@ import type { CohortMessenger } from "./options.ts";
 import type { Places } from "./places.ts";
 import type { CohortContracts } from "./protocol.ts";
 
-/** What {@link Heartbeats} works with. */
+/** The cohort, as far as {@link Heartbeats} uses it. */
 export interface HeartbeatParts {
   /** The leader's messenger. */
   readonly messenger: CohortMessenger;

@@ -22,7 +22,7 @@ export interface PlacesHost extends Reporting {
   alive(): boolean;
   /** Tells waiters that the workers have changed. */
   changed(): void;
-  /** Tells items that wait for a worker that one lives. */
+  /** A worker has answered, so that waiting items may start. */
   heard(): void;
   /** Ends the cohort after the loss of a worker. */
   end(reason: string): void;
@@ -89,7 +89,10 @@ export class Places {
     throw new ZeromeshError("COHORT_WORKER_LOST", `Instance ${id} is not a worker of this cohort`);
   }
 
-  /** A worker was heard of. One that never was is awaited. A late answer of one that is lost or has left changes nothing. */
+  /**
+   * A worker was heard of. One that never was is awaited. A late answer of one that is lost or has left changes
+   * nothing.
+   */
   heard(member: Member): void {
     if (member.state === "lost" || this.members.get(member.instanceId) !== member) return;
     const { clock, options: { lostAfterMs, heartbeatMs } } = this.host;

@@ -2,8 +2,8 @@ import { ZeromeshError } from "./errors.ts";
 import { isSystemName } from "./system_name.ts";
 
 /**
- * Awaits the calls of built-in handlers that a method makes. Their errors name the handler, which users do not know:
- * the message then names the method instead.
+ * Awaits a method's calls to built-in handlers. Their errors name the handler, which users do not know, so the message
+ * is changed to name the method.
  */
 export async function asMethod<T>(method: string, calls: Promise<T>): Promise<T> {
   try {

@@ -14,7 +14,7 @@ export interface Clock {
   after(ms: number, fn: () => void): CancelTimer;
 }
 
-/** What measures time, or waits. */
+/** Parts of a component with a clock. */
 export interface Timed {
   /** Clock. */
   readonly clock: Clock;

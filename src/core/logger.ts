@@ -15,7 +15,7 @@ export interface Logger {
   error(message: string, fields?: LogFields): void;
 }
 
-/** What measures time, or waits, and reports trouble. */
+/** Parts of a component with a clock and a logger. */
 export interface Reporting extends Timed {
   /** Logger. */
   readonly logger: Logger;

@@ -21,7 +21,7 @@ export interface OptionKind<Default = undefined> {
   readonly nullable: boolean;
   /** Whether a value may be a secret, which errors must not quote. */
   readonly secret: boolean;
-  /** What the option is where it is not given. */
+  /** The default. */
   readonly fallback: Default;
   /** The same kind for an option with a default. */
   or<const Value>(fallback: Value): OptionKind<Value>;

@@ -17,9 +17,9 @@ function make<T>(validate: (value: unknown, issues: SchemaIssue[]) => unknown): 
   return { "~standard": { version: 1, vendor: "zeromesh", validate: check } };
 }
 
-/** Checks a part of a value, and adds its issues, with its place, to those of the whole. */
+/** Checks a part of a value, and adds its issues with their path to those of the whole. */
 function check(part: AnySchema, value: unknown, key: PropertyKey, issues: SchemaIssue[]): unknown {
-  // Every schema here answers at once.
+  // All schemas here are synchronous.
   const result = part["~standard"].validate(value) as SchemaResult<unknown>;
   if (result.issues === undefined) return result.value;
   for (const { message, path = [] } of result.issues) issues.push({ message, path: [key, ...path] });
@@ -37,8 +37,7 @@ function read<T>(schema: StandardSchema<T>, value: unknown): T | undefined {
 }
 
 /**
- * Schemas of the messages by which instances know each other. They are made of the kinds of options, so that no validator
- * has to be loaded for them.
+ * Schemas of system messages. They are made of the kinds of options, so that no validator is loaded for them.
  */
 export const shape = {
   /** What a schema makes of a value; undefined for a value that it refuses. */
@@ -55,7 +54,7 @@ export const shape = {
   number: of<number>(option.number),
   /** `true` or `false`. */
   flag: of<boolean>(option.flag),
-  /** Something that may be missing or `null`; both give `undefined`. */
+  /** A value that may be missing or `null`; both give `undefined`. */
   optional: <T>({ "~standard": { validate } }: StandardSchema<T>): StandardSchema<T | undefined> => ({
     "~standard": {
       version: 1,
@@ -63,7 +62,7 @@ export const shape = {
       validate: (value) => value === undefined || value === null ? { value: undefined } : validate(value),
     },
   }),
-  /** Something that a peer may leave out, or say in another way, which gives `undefined`. */
+  /** A value that a peer may omit, or send in another form; both give `undefined`. */
   lenient: <T>(schema: StandardSchema<T>): StandardSchema<T | undefined> =>
     make((value) => read(schema, value)),
   /** An array. */

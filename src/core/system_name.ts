@@ -1,4 +1,4 @@
-/** Whether a handler's name is one of the system's, which no user can take. */
+/** Whether a handler's name is reserved for system handlers. */
 export function isSystemName(name: string): boolean {
   return name.startsWith("_");
 }

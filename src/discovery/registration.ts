@@ -27,7 +27,7 @@ export function checkServiceName(name: string, what = "a service"): string {
   );
 }
 
-/** What a back end keeps of an instance, from JSON text; null if it is none. */
+/** Parses a back end's JSON text about an instance; null if it is invalid. */
 export function peerInfoOfText(text: string | null): PeerInfo | null {
   if (text === null) return null;
   try {

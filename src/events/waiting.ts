@@ -36,7 +36,7 @@ export class Waiting {
   #promise: Promise<unknown> | null = null;
   #resolve!: (value: unknown) => void;
   #reject!: (error: unknown) => void;
-  /** Those with a signal or a deadline; null before the first one. */
+  /** Waiters with a signal or a deadline; null before the first one. */
   #waiters: LinkedQueue<Waiter> | null = null;
 
   /** Whether there are no waiters. */

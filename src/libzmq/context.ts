@@ -33,8 +33,8 @@ export interface ContextOptions {
   /** The most sockets. A dialled peer needs two. @default {16_384} */
   maxSockets?: number | undefined;
   /**
-   * Time for which sockets may go on sending when the process exits without closing, in milliseconds, and how long the other
-   * ends may read. @default {1_000}
+   * Time for which sockets may go on sending when the process exits without closing, in milliseconds, and for which the
+   * other ends may read. @default {1_000}
    */
   exitLingerMs?: number | undefined;
   /** The kind of waiter; `"auto"` probes. @default {"auto"} */

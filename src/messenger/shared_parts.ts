@@ -13,7 +13,7 @@ import type { StatusFeed } from "./peers/status.ts";
 export interface SystemRequest extends WaitOptions, PartOfCall {
   /** The payload. @default {an empty one} */
   readonly payload?: Uint8Array;
-  /** What the caller waits for. @default {an answer} */
+  /** The awaited reply. @default {an answer} */
   readonly kind?: ResponseKind;
   /** Whether the handler has the admission of a user's. */
   readonly admitted?: boolean;
@@ -41,7 +41,7 @@ export interface SharedParts extends Omit<ResolvedOptions, "instanceId"> {
   readonly negotiation: Terms;
   /** Changes of peers and handlers. */
   readonly status: StatusFeed;
-  /** Calls a system handler of a peer. It never throws: what is wrong rejects. */
+  /** Calls a system handler of a peer. It never throws synchronously. */
   call(name: string, to: InstanceId, request: SystemRequest): Promise<Uint8Array>;
   /** Aborts when the instance closes. */
   readonly closing: AbortSignal;

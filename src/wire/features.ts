@@ -13,7 +13,7 @@ import { encodeUtf8 } from "./utf8.ts";
  * - `cancel`: a message that cancels a call, see {@link encodeCancel}.
  * - `msgpack`: payloads of contracts that ask for MessagePack, marked by header `_enc`.
  * - `credit`: a window per sender and receiver, in messages and bytes, see {@link encodeCredit}.
- * - `admission`: a message for a handler of the system's says that it has used up credit, see {@link withCredit}.
+ * - `admission`: a message for a system handler says that it used credit, see {@link withCredit}.
  * - `events`: event completions carry values and codes, and subscriptions can be taken back.
  * - `kind`: a request says that the caller's contract has no answer, see {@link withoutAnswer}.
  * - `metadata`: metadata above 1024 bytes precedes the payload, see {@link metadataBytesHeader}.

@@ -19,8 +19,8 @@ export type ResponseKind = 0 | 1 | 2;
 export const withoutAnswer = 0x80;
 
 /**
- * Set beside {@link ResponseKind}.fire when a message for a handler of the system's has used up credit, towards peers with
- * feature `admission`. Messages for handlers of users always have.
+ * Set beside {@link ResponseKind}.fire when a message for a handler of the system's has used up credit, towards peers
+ * with feature `admission`. Messages for handlers of users always have.
  */
 export const withCredit = 0x40;
 
@@ -75,7 +75,7 @@ export class RequestHeader implements ResponseId {
   /** The offset behind the header; bytes from here on were ignored. */
   end = 0;
 
-  /** Whether it is for a handler of the system's. */
+  /** Whether it is for a system handler. */
   get system(): boolean {
     return isSystemName(this.name);
   }
@@ -85,7 +85,7 @@ export class RequestHeader implements ResponseId {
     return this.said >= withoutAnswer;
   }
 
-  /** Whether it has used up credit although it is for a handler of the system's. */
+  /** Whether it used credit although it is for a system handler. */
   get credited(): boolean {
     return (this.said & withCredit) !== 0;
   }
@@ -122,7 +122,7 @@ export function decodeRequest(
   if (bytes[start] !== requestSchemaVersion) return "schemaVersion";
   const said = bytes[start + 1] as number;
   const kind = said & 0x3f;
-  // A caller that awaits a result has a contract with an answer, and only a message that nobody answers uses up credit.
+  // A caller that awaits a result has a contract with an answer, and only a message without an answer uses credit.
   if (said < withCredit) {
     if (kind > ResponseKind.unary) return "responseType";
   } else if (kind > ((said & withCredit) === 0 ? ResponseKind.ack : ResponseKind.fire)) return "responseType";

@@ -175,7 +175,7 @@ export class CallClient implements Caller {
     return this.#dispatch(name, request, { to, ...rest }, keepBytes, session) as Promise<Uint8Array>;
   }
 
-  /** Calls a handler of a contract of the system's, or sends to it, where the contract has no answer. */
+  /** Calls the handler of a system contract, or sends to it if the contract has no answer. */
   contracted(contract: Contract, to: InstanceId, input: unknown, wait: WaitOptions): Promise<unknown> {
     const accept = contract.output === undefined ? null : readerOf(contract as UnaryContract, to);
     const kind = accept === null ? ResponseKind.fire : ResponseKind.unary;
