@@ -48,7 +48,7 @@ import {
   type WaitOptions,
   waitOptionTable,
 } from "./messenger/mod.ts";
-import { type Inside, openInside } from "./messenger_inside.ts";
+import { type MessengerState, openState } from "./messenger_state.ts";
 import { observeMessenger } from "./messenger_metrics.ts";
 import { type MessengerOptions, messengerOptionTable } from "./messenger_options.ts";
 import type { FullStats } from "./stat_metrics.ts";
@@ -80,18 +80,18 @@ import type { LibraryInfo } from "./libzmq/mod.ts";
  * ```
  */
 export class Messenger extends PeerQuestions implements MessengerHandle, Caller, AsyncDisposable {
-  readonly #inside: Inside;
+  readonly #state: MessengerState;
   /** The message whose handler got this object as `context.messenger`; null for the object that `create` returned. */
   readonly #call: InboundCall | null;
 
-  private constructor(inside: Inside, call: InboundCall | null) {
-    super(inside);
-    this.#inside = inside;
+  private constructor(state: MessengerState, call: InboundCall | null) {
+    super(state);
+    this.#state = state;
     this.#call = call;
   }
 
   get #core(): MessengerCore {
-    return this.#inside.core;
+    return this.#state.core;
   }
 
   /**
@@ -106,10 +106,10 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
    */
   static async create(given?: MessengerOptions): Promise<Messenger> {
     const options = readOptions(given, messengerOptionTable, "Cannot create a messenger");
-    const { inside, resolved } = await openInside(options, (inside, call) => new Messenger(inside, call));
-    const messenger = new Messenger(inside, null);
-    observeMessenger(messenger, inside.core, resolved);
-    await inside.closeOn(options.signal);
+    const { state, resolved } = await openState(options, (state, call) => new Messenger(state, call));
+    const messenger = new Messenger(state, null);
+    observeMessenger(messenger, state.core, resolved);
+    await state.closeOn(options.signal);
     return messenger;
   }
 
@@ -144,12 +144,12 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
 
   /** Events that are awaited, triggered and poisoned across instances. */
   get events(): EventManager {
-    return this.#inside.events.manager;
+    return this.#state.events.manager;
   }
 
   /** The libzmq in use: path, version, capabilities. */
   get library(): LibraryInfo {
-    return this.#inside.library;
+    return this.#state.library;
   }
 
   /**
@@ -157,7 +157,7 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
    * or to the error when closing failed or left the instance's entry in discovery.
    */
   get closed(): Promise<Ending> {
-    return this.#inside.end.closed;
+    return this.#state.end.closed;
   }
 
   /** Id and address of this instance, for {@link Messenger.registerPeer} elsewhere; JSON as Velo's own. */
@@ -218,7 +218,7 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
    */
   async announce(): Promise<void> {
     this.#requireOpen("announce services");
-    await this.#inside.hub?.announce(this.instanceId);
+    await this.#state.hub?.announce(this.instanceId);
   }
 
   /**
@@ -347,7 +347,7 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
 
   /** A snapshot of the counters. `events` is null before the first event, `services` without discovery. */
   stats(): FullStats {
-    const { hub, core, builtins, events: { made } } = this.#inside;
+    const { hub, core, builtins, events: { made } } = this.#state;
     const services = hub?.stats() ?? null;
     return { ...core.stats(), ...builtins.stats(), events: made?.stats() ?? null, services };
   }
@@ -378,7 +378,7 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
     try {
       const { timeoutMs } = readOptions(options, closeOptionTable, "Cannot close");
       if (this.#call !== null) this.#core.setApart(this.#call);
-      return this.#inside.close(timeoutMs);
+      return this.#state.close(timeoutMs);
     } catch (error) {
       return Promise.reject(error);
     }

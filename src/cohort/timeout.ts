@@ -1,5 +1,5 @@
 import { type Clock, hold } from "../core/mod.ts";
-import { type PartOfCall, spentMs, type WaitOptions } from "../messenger/mod.ts";
+import { elapsedMs, type PartOfCall, type WaitOptions } from "../messenger/mod.ts";
 
 /** One deadline for all parts of an operation. */
 export class Timeout {
@@ -28,7 +28,7 @@ export class Timeout {
   /** Options of a call that may take the remaining time. */
   get wait(): WaitOptions & PartOfCall {
     const signal = this.#signal;
-    return { timeoutMs: this.#timeoutMs, [spentMs]: this.#clock.now() - this.#startedAt, signal };
+    return { timeoutMs: this.#timeoutMs, [elapsedMs]: this.#clock.now() - this.#startedAt, signal };
   }
 
   /**

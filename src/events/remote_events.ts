@@ -1,6 +1,6 @@
 import { LRUCache } from "lru-cache";
 import { type Deadlines, type InstanceId, ZeromeshError } from "../core/mod.ts";
-import { type PartOfCall, spentMs, type SystemPort } from "../messenger/mod.ts";
+import { elapsedMs, type PartOfCall, type SystemPort } from "../messenger/mod.ts";
 import {
   encodeEventFrame,
   encodeSubscribe,
@@ -261,7 +261,7 @@ export class RemoteEvents implements OwnerHost {
   async #awaitFound(handle: EventHandle, options: AwaiterOptions): Promise<unknown> {
     const started = this.port.clock.now();
     await this.seek(handle, options);
-    const part: PartOfCall = { [spentMs]: this.port.clock.now() - started };
+    const part: PartOfCall = { [elapsedMs]: this.port.clock.now() - started };
     return await this.await(handle, { ...options, ...part });
   }
 

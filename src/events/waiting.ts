@@ -8,7 +8,7 @@ import {
   QueueNode,
   ZeromeshError,
 } from "../core/mod.ts";
-import { spentOf } from "../messenger/mod.ts";
+import { elapsedOf } from "../messenger/mod.ts";
 import type { EventHandle } from "./handle.ts";
 import { type Outcome, poisonedError } from "./outcome.ts";
 
@@ -60,7 +60,7 @@ export class Waiting {
     onIdle: (() => void) | null,
   ): Promise<unknown> {
     const { signal, timeoutMs = Infinity } = options;
-    const left = timeoutMs - spentOf(options);
+    const left = timeoutMs - elapsedOf(options);
     return new Promise((resolve, reject) => {
       const waiter = new Waiter(this, handle, timeoutMs, resolve, reject, deadlines, onIdle);
       if (signal?.aborted) return waiter.giveUp(signal.reason);

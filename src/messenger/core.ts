@@ -26,20 +26,20 @@ import { Dispatcher } from "./handlers/dispatch.ts";
 import type { Handler, MessengerHandle } from "./handlers/handler_context.ts";
 import { type EntryOptions, HandlerRegistry } from "./handlers/registry.ts";
 import { flushSessions, within } from "./calls/flushing.ts";
-import { allSessions, flushAll, sayGoodbye } from "./farewell.ts";
+import { allSessions, flushAll, sayGoodbye } from "./goodbye.ts";
 import { KeepAlive } from "./keep_alive.ts";
 import { InboundRouter } from "./handlers/inbound_router.ts";
 import { Observation } from "./observe/observation.ts";
-import type { ResolvedOptions } from "./option_table.ts";
+import type { ResolvedOptions } from "./core_option_table.ts";
 import { CallTable, type PendingCall } from "./calls/pending.ts";
 import type { PeerLookup } from "./discovery_port.ts";
 import { type Peer, Session } from "./peers/peer.ts";
-import { Replies } from "./handlers/replies.ts";
+import { ReplySender } from "./handlers/reply_sender.ts";
 import { peerDirectoryOf } from "./peers/peer_directory.ts";
 import { Retries } from "./calls/retry.ts";
 import type { DestinationRouter, RouterHost } from "./calls/destination_router.ts";
 import { CreditCounts } from "./credit/send_credit.ts";
-import { StagedRequests } from "./velo/staged.ts";
+import { StagedRequests } from "./velo/staged_requests.ts";
 import type { SharedParts } from "./shared_parts.ts";
 import type { MessengerStats } from "./stats.ts";
 import { StatusFeed } from "./peers/status.ts";
@@ -74,7 +74,7 @@ export interface CoreParts {
 /** Lifecycle of an instance. */
 export type Lifecycle = "running" | "draining" | "closed";
 
-// Replies leave within this time at the end; a few milliseconds suffice in measurements.
+// ReplySender leave within this time at the end; a few milliseconds suffice in measurements.
 const longestLingerMs = 1_000;
 // After the timeout, the last replies have this long to leave.
 const farewellMs = 250;
@@ -94,7 +94,7 @@ export class MessengerCore {
   readonly transport: CoreTransport;
   readonly connections: Connections;
   readonly client: CallClient;
-  readonly replies: Replies;
+  readonly replies: ReplySender;
   readonly #parts: CoreParts;
   readonly #clock: Clock;
   readonly #deadlines: Deadlines;
@@ -174,13 +174,13 @@ export class MessengerCore {
       ...shared,
     });
     const { client } = this;
-    const replies = this.replies = new Replies(transport, connections.replyLinks);
+    const replies = this.replies = new ReplySender(transport, connections.replyLinks);
     const dispatcher = this.#dispatcher = new Dispatcher({
       messengerFor: (call) => parts.messengerFor(call),
       registry,
       replies,
-      unread: transport.shared.outlets ?? { bytes: 0 },
-      freed: (bytes) => transport.shared.outlets?.memory.freed(bytes),
+      unread: transport.shared.outboundBudget ?? { bytes: 0 },
+      freed: (bytes) => transport.shared.outboundBudget?.memory.freed(bytes),
       observer: observation.inbound,
       connections,
       credits,

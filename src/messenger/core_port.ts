@@ -13,7 +13,7 @@ import type { CallSubject } from "./handlers/authorize.ts";
 import { authorizeFeature } from "./handlers/feature_authorization.ts";
 import type { Handler } from "./handlers/handler_context.ts";
 import type { EntryOptions, HandlerRegistry } from "./handlers/registry.ts";
-import type { Failure, Replies } from "./handlers/replies.ts";
+import type { Failure, ReplySender } from "./handlers/reply_sender.ts";
 import type { HandlerResult } from "./handlers/served.ts";
 import type { SharedParts } from "./shared_parts.ts";
 import type { PeerWatcher, SystemMessage, SystemPort, SystemSender } from "./system_port.ts";
@@ -29,7 +29,7 @@ export interface PortParts extends SharedParts {
   /** Sends calls. */
   readonly client: CallClient;
   /** Sends answers. */
-  readonly replies: Replies;
+  readonly replies: ReplySender;
   /** The known peer with this id. @throws {ZeromeshError} `PEER_UNKNOWN`. */
   peer(id: InstanceId): Peer;
   /** How contracts are handled and called. */

@@ -76,7 +76,7 @@ export {
 export { clientOptionTable } from "./calls/call_options.ts";
 export { MessengerCore } from "./core.ts";
 export { type MessengerStats } from "./stats.ts";
-export { type StagedStats } from "./velo/staged.ts";
+export { type StagedStats } from "./velo/staged_requests.ts";
 export { type DispatchStats } from "./handlers/dispatch_stats.ts";
 export { type HandlerStats } from "./handlers/handler_stats.ts";
 export {
@@ -99,11 +99,11 @@ export {
   registerOptionTable,
   type TypedContext,
 } from "./handlers/handler_context.ts";
-export { type PartOfCall, spentMs, spentOf } from "./calls/spent.ts";
+export { elapsedMs, elapsedOf, type PartOfCall } from "./calls/elapsed.ts";
 export type { CurveOptions } from "./curve_options.ts";
-export { coreOptionTable, type ResolvedOptions, resolveOptions } from "./option_table.ts";
+export { coreOptionTable, type ResolvedOptions, resolveOptions } from "./core_option_table.ts";
 export type { HostResolver } from "../transport/mod.ts";
-export { type MessengerOptions, type SendOverflow } from "./options.ts";
+export { type MessengerOptions, type SendOverflow } from "./core_options.ts";
 export { type PeerDirectory, type PeerLookup, type Standing } from "./discovery_port.ts";
 export { type PeerEntry, peerInfoOfEntry, type PeerLocation } from "./peers/peer_entry.ts";
 export { type Peer, peerText, type PeerView, type Session } from "./peers/peer.ts";
@@ -112,7 +112,7 @@ export { type Destination, isDestination, type RetriedDestination } from "./call
 export { type DestinationRouter, type RouterHost, type ToDestination } from "./calls/destination_router.ts";
 export { type CallStats } from "./calls/call_stats.ts";
 export { type CreditStats } from "./credit/send_credit.ts";
-export { type Failure } from "./handlers/replies.ts";
+export { type Failure } from "./handlers/reply_sender.ts";
 export { type SystemHandlerOptions } from "./handlers/registry.ts";
 export { type SystemMessage, type SystemPort, type SystemSender } from "./system_port.ts";
 export {

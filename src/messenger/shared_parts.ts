@@ -2,10 +2,10 @@ import type { Deadlines, InstanceId } from "../core/mod.ts";
 import type { DropCounters, Transport } from "../transport/mod.ts";
 import type { ResponseKind } from "../wire/mod.ts";
 import type { CallTable } from "./calls/pending.ts";
-import type { PartOfCall } from "./calls/spent.ts";
+import type { PartOfCall } from "./calls/elapsed.ts";
 import type { WaitOptions } from "./calls/wait_options.ts";
 import type { CreditCounts } from "./credit/send_credit.ts";
-import type { ResolvedOptions } from "./option_table.ts";
+import type { ResolvedOptions } from "./core_option_table.ts";
 import type { Session, Terms } from "./peers/peer.ts";
 import type { StatusFeed } from "./peers/status.ts";
 

@@ -4,7 +4,7 @@ import type { DispatchStats } from "./handlers/dispatch_stats.ts";
 import type { CallStats } from "./calls/call_stats.ts";
 import type { StrangerDialStats } from "./velo/reply_links.ts";
 import type { CreditStats } from "./credit/send_credit.ts";
-import type { StagedStats } from "./velo/staged.ts";
+import type { StagedStats } from "./velo/staged_requests.ts";
 
 /** Counters of a messenger. */
 export interface MessengerStats {

@@ -18,7 +18,7 @@ import type { ContractKind } from "./contract_kinds.ts";
 import type { Outcome } from "./calls/pending.ts";
 import type { Handler } from "./handlers/handler_context.ts";
 import type { EntryOptions, SystemHandlerOptions } from "./handlers/registry.ts";
-import type { Failure } from "./handlers/replies.ts";
+import type { Failure } from "./handlers/reply_sender.ts";
 import type { HandlerResult } from "./handlers/served.ts";
 import type { WaitOptions } from "./calls/wait_options.ts";
 

@@ -3,10 +3,10 @@ import {
   type BaseCallOptions,
   type Destination,
   type DestinationRouter,
+  elapsedMs,
+  elapsedOf,
   type PartOfCall,
   type RouterHost,
-  spentMs,
-  spentOf,
   type ToDestination,
 } from "../messenger/mod.ts";
 import type { ServiceDirectory } from "./service_directory.ts";
@@ -39,10 +39,10 @@ export class ServiceCalls implements DestinationRouter {
       const { calls, clock } = this.#parts;
       const { target, directory } = this.#find(options.to);
       const { timeoutMs = this.#parts.timeoutMs } = options;
-      const before = spentOf(options);
+      const before = elapsedOf(options);
       const startedAt = clock.now() - before;
       const send = (to: InstanceId, spent: number): Promise<T> => {
-        const part: PartOfCall = { [spentMs]: spent };
+        const part: PartOfCall = { [elapsedMs]: spent };
         const sent = call({ ...options, to, timeoutMs, ...part } as unknown as O & { to: InstanceId });
         // One chain of promises, so that an error's stack is complete: no other code may wait for one of them.
         return directory.track(to, sent).catch((error) => {
@@ -75,7 +75,7 @@ export class ServiceCalls implements DestinationRouter {
     const instances = await this.#found(directory, target, timeoutMs, 0, signal, (over) => {
       return directory.instances(target, over);
     });
-    return { instances, spent: { [spentMs]: clock.now() - startedAt } };
+    return { instances, spent: { [elapsedMs]: clock.now() - startedAt } };
   }
 
   /** @throws {TypeError} If the destination is not a service, or there is no discovery. */

@@ -4,7 +4,7 @@ import { hostOf, isLoopback } from "./endpoint.ts";
 import { type FrameReader, ReadResult } from "./inbound.ts";
 import type { Intake } from "./intake.ts";
 import { closedByUs, Link, type LinkShared } from "./link.ts";
-import { Outlet } from "./outlet.ts";
+import { OutboundBytes } from "./outbound_bytes.ts";
 import { writeFromRegion, writeFromViews, WriteOutcome } from "./write.ts";
 import type { LinkLoss } from "./transport.ts";
 import type { UnfinishedMessages } from "./unfinished.ts";
@@ -69,7 +69,9 @@ export class DealerLink<Session> extends Link<Session> implements Source {
     this.address = hostOf(address);
     this.local = this.address === "ipc" || isLoopback(address);
     this.established = false;
-    if (shared.outlets !== null) this.outlet = new Outlet(shared.outlets, (reason) => this.abandon(reason));
+    if (shared.outboundBudget !== null) {
+      this.outbound = new OutboundBytes(shared.outboundBudget, (reason) => this.abandon(reason));
+    }
     this.#host = host;
     this.endpoint = endpoint;
     this.#socket = host.context.socket("DEALER");
@@ -134,7 +136,7 @@ export class DealerLink<Session> extends Link<Session> implements Source {
     }
     this.dropBacklog();
     this.#host.unfinished?.remove(this.#fd);
-    if (lingerMs > 0) this.outlet?.keep(lingerMs);
+    if (lingerMs > 0) this.outbound?.keep(lingerMs);
     this.#socket.close({ lingerMs });
     this.#host.gone(this, loss);
   }
@@ -158,7 +160,7 @@ export class DealerLink<Session> extends Link<Session> implements Source {
   #onEvent(event: number, value: number): void {
     if (event === MonitorEvent.CONNECTED) {
       this.#fd = value;
-      this.outlet?.connected(value, this.peerKey !== null);
+      this.outbound?.connected(value, this.peerKey !== null);
       return this.#host.unfinished?.add(
         value,
         this.#socket,

@@ -4,7 +4,7 @@ import type { Backlog } from "./backlog.ts";
 import type { Batcher } from "./batcher.ts";
 import { copyBytes } from "./inbound.ts";
 import { type LinkLoss, type LinkShared, type LinkState, SendOutcome } from "./link_shared.ts";
-import type { Outlet } from "./outlet.ts";
+import type { OutboundBytes } from "./outbound_bytes.ts";
 import { SendQueue } from "./send_queue.ts";
 import { WriteOutcome } from "./write.ts";
 
@@ -48,7 +48,7 @@ export abstract class Link<Session> {
   /** Whether a dialled connection reached this very instance. */
   leadsHere = false;
   /** Bytes that the connection holds; null without a bound. */
-  outlet: Outlet | null = null;
+  outbound: OutboundBytes | null = null;
   /** Received messages that wait for their turn; null without any. */
   backlog: Backlog | null = null;
   /** Number of the last accepted message. */
@@ -157,12 +157,12 @@ export abstract class Link<Session> {
     const header = copyBytes(this.shared.header.bytes.subarray(0, headerLength));
     const kept = owned ? payload : copyBytes(payload);
     const bytes = type === request ? 0 : headerLength + kept.length + waitingBytes;
-    const { outlet } = this;
-    outlet?.wait(bytes);
+    const { outbound } = this;
+    outbound?.wait(bytes);
     this.#line.join(() => {
       this.shared.header.bytes.set(header);
       return this.#post(type, headerLength, kept, true);
-    }, () => outlet?.wait(-bytes));
+    }, () => outbound?.wait(-bytes));
     if (bytes > 0 && this.waitingSends * waitingBytes > this.shared.maxPeerBytes) {
       this.abandon(`${this.waitingSends} answers wait for it, and it reads none`);
     }
@@ -187,8 +187,8 @@ export abstract class Link<Session> {
   /** Sends waiting messages, as far as there is room, before the process ends. Returns whether none is left. */
   flushBeforeExit(): boolean {
     if (this.#state !== "open") return true;
-    this.outlet?.keep(0);
-    this.outlet?.release();
+    this.outbound?.keep(0);
+    this.outbound?.release();
     this.beforeExit?.();
     do this.flush(); while (this.retry() > 0);
     return this.#isClosed() || this.#queue.size + this.#line.size === 0;
@@ -273,7 +273,7 @@ export abstract class Link<Session> {
       }
       this.#queue.shift(entry);
       this.#handed += entry.count;
-      if (entry.owed > 0) this.outlet?.wait(-entry.owed);
+      if (entry.owed > 0) this.outbound?.wait(-entry.owed);
       count++;
     }
     if (count > 0 || this.#queue.size === 0) count += this.#line.serve(sendsPerRetry);
@@ -314,7 +314,7 @@ export abstract class Link<Session> {
     const lost = this.#queue.clear();
     if (lost > 0) this.shared.drops.count("linkLost", lost);
     if (this.#blocked) this.#unblock();
-    this.outlet?.close();
+    this.outbound?.close();
     this.#wakeWaiting();
     // In a microtask, because the code that closes the link sets the reason first.
     if (this.#line.size > 0) queueMicrotask(() => this.#line.serve(Infinity));
@@ -329,21 +329,21 @@ export abstract class Link<Session> {
   }
 
   #write(type: number, headerLength: number, payload: Uint8Array): WriteOutcome {
-    const { outlet } = this;
-    if (outlet !== null && !outlet.admits(payload.length)) return WriteOutcome.blocked;
+    const { outbound } = this;
+    if (outbound !== null && !outbound.admits(payload.length)) return WriteOutcome.blocked;
     const outcome = this.writeRegion(type, headerLength, payload);
     if (outcome === WriteOutcome.sent) {
       this.shared.counters.sent++;
-      outlet?.handed(headerLength, payload.length);
+      outbound?.handed(headerLength, payload.length);
     }
     return outcome;
   }
 
   #writeParts(type: number, header: Uint8Array, payload: Uint8Array): WriteOutcome {
-    const { outlet } = this;
-    if (outlet !== null && !outlet.admits(payload.length)) return WriteOutcome.blocked;
+    const { outbound } = this;
+    if (outbound !== null && !outbound.admits(payload.length)) return WriteOutcome.blocked;
     const outcome = this.writeParts(type, header, payload);
-    if (outcome === WriteOutcome.sent) outlet?.handed(header.length, payload.length);
+    if (outcome === WriteOutcome.sent) outbound?.handed(header.length, payload.length);
     return outcome;
   }
 
@@ -359,20 +359,20 @@ export abstract class Link<Session> {
     const first = this.#handed + this.#queue.messages + 1;
     const owed = answers ? header.length + payload.length : 0;
     this.#queue.push({ type, header, payload, count, first, owed, withdrawn: false });
-    if (owed > 0) this.outlet?.wait(owed);
+    if (owed > 0) this.outbound?.wait(owed);
   }
 
   #block(): void {
     if (this.#blocked) return;
     this.#blocked = true;
     this.shared.counters.blocked++;
-    this.outlet?.block(true);
+    this.outbound?.block(true);
     this.onBlocked(true);
   }
 
   #unblock(): void {
     this.#blocked = false;
-    this.outlet?.block(false);
+    this.outbound?.block(false);
     this.onBlocked(false);
   }
 

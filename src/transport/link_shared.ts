@@ -1,7 +1,7 @@
 import type { ErrorCode } from "../core/mod.ts";
 import type { Backend, Region } from "../libzmq/mod.ts";
 import type { DropCounters } from "./drops.ts";
-import type { Outlets } from "./outlets.ts";
+import type { OutboundBudget } from "./outbound_budget.ts";
 
 /** Why a connection ended. */
 export interface LinkLoss {
@@ -48,7 +48,7 @@ export interface LinkShared {
   /** Limit of the bytes that one peer takes up; a link with more answers waiting is closed. */
   readonly maxPeerBytes: number;
   /** Bytes that peers have not taken; null without a bound. */
-  readonly outlets: Outlets | null;
+  readonly outboundBudget: OutboundBudget | null;
   /** Counters. */
   readonly counters: { sent: number; received: number; blocked: number };
 }

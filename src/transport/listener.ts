@@ -210,7 +210,7 @@ export class Listener<Session> implements Source, RouterHost<Session> {
   close(lingerMs: number): void {
     for (const link of [...this.#lost, ...this.#leaving.all]) this.#finish(link);
     for (const link of [...this.#links.values()]) {
-      if (lingerMs > 0) link.outlet?.keep(lingerMs);
+      if (lingerMs > 0) link.outbound?.keep(lingerMs);
       link.close(0);
     }
     for (const fd of this.#live) this.#host.unfinished?.remove(fd);

@@ -1,7 +1,7 @@
 import type { Region, Socket } from "../libzmq/mod.ts";
 import { Errno, SendFlag } from "../libzmq/mod.ts";
 import { closedByUs, Link, type LinkShared } from "./link.ts";
-import { Outlet } from "./outlet.ts";
+import { OutboundBytes } from "./outbound_bytes.ts";
 import { writeFromRegion, writeFromViews, WriteOutcome } from "./write.ts";
 import type { LinkLoss } from "./transport.ts";
 
@@ -38,16 +38,18 @@ export class RouterLink<Session> extends Link<Session> {
     this.#id = shared.backend.region(Math.max(1, routingId.length));
     this.#id.bytes.set(routingId);
     this.routingId = this.#id.bytes.subarray(0, routingId.length);
-    if (shared.outlets !== null) this.outlet = new Outlet(shared.outlets, (reason) => this.abandon(reason));
+    if (shared.outboundBudget !== null) {
+      this.outbound = new OutboundBytes(shared.outboundBudget, (reason) => this.abandon(reason));
+    }
   }
 
   /** Sets whether the connection is encrypted, which its byte counts depend on. */
   connected(secure: boolean): void {
-    this.outlet?.connected(this.fd, secure);
+    this.outbound?.connected(this.fd, secure);
   }
 
   override abandon(reason: string): void {
-    this.outlet?.shutdown();
+    this.outbound?.shutdown();
     super.abandon(reason);
   }
 

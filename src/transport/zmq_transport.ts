@@ -32,7 +32,7 @@ import { RouterLink } from "./router_link.ts";
 import { type CurveIdentity, secureDialler, secureListener } from "./security.ts";
 import { frameSlackBytes, tuneDialler, tuneListener } from "./tuning.ts";
 import type { DialOptions, LinkLoss, Transport, TransportHandler, TransportStats } from "./transport.ts";
-import { Outlets } from "./outlets.ts";
+import { OutboundBudget } from "./outbound_budget.ts";
 import { RefusalLog } from "./refusal_log.ts";
 import { UnfinishedMessages } from "./unfinished.ts";
 
@@ -127,7 +127,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       maxQueuedMessages: options.maxQueuedMessages,
       maxQueuedBytes: options.maxQueuedBytes,
       maxPeerBytes: options.maxPeerBytes,
-      outlets: new Outlets({ ...options, ...parts, connections, retry: () => this.readSoon() }),
+      outboundBudget: new OutboundBudget({ ...options, ...parts, connections, retry: () => this.readSoon() }),
       counters: { sent: 0, received: 0, blocked: 0 },
     };
     const { shared, reader } = this;
@@ -254,7 +254,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
       sentMessages: this.shared.counters.sent,
       receivedMessages: this.shared.counters.received,
       blocked: this.shared.counters.blocked,
-      heldBytes: this.shared.outlets?.bytes ?? 0,
+      heldBytes: this.shared.outboundBudget?.bytes ?? 0,
       reactor: this.context.reactor.stats(),
       drops: this.#drops.snapshot(),
     };
@@ -269,7 +269,7 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     if (this.#closed) return Promise.resolve();
     this.#closed = true;
     this.unfinished?.close();
-    this.shared.outlets?.close();
+    this.shared.outboundBudget?.close();
     this.#loopback.close(0);
     // A connection that is not established could only hold a hello, which is useless now.
     for (const link of [...this.#dialled]) link.close(link.state === "connecting" ? 0 : lingerMs);

@@ -19,8 +19,8 @@ export type ResponseKind = 0 | 1 | 2;
 export const withoutAnswer = 0x80;
 
 /**
- * Set beside {@link ResponseKind}.fire when a message for a handler of the system's has used up credit, towards peers
- * with feature `admission`. Messages for handlers of users always have.
+ * Flag beside {@link ResponseKind}.fire for a message to a system handler that used credit, towards peers with feature
+ * `admission`. Messages to users' handlers always use credit.
  */
 export const withCredit = 0x40;
 

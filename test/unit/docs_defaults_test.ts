@@ -9,7 +9,7 @@ import { coreOptionTable } from "../../src/messenger/mod.ts";
 import { repositoryRoot } from "../support/runtime.ts";
 
 const tables: Readonly<Record<string, Readonly<Record<string, OptionKind<unknown>>>>> = {
-  "messenger/options.ts": coreOptionTable,
+  "messenger/core_options.ts": coreOptionTable,
   "events/options.ts": eventOptionTable,
   "cohort/options.ts": cohortOptionTable,
   "executor/options.ts": executorOptionTable,

@@ -26,7 +26,7 @@ export function fakeShared(
     maxQueuedMessages: limits.maxQueuedMessages ?? 1_000,
     maxQueuedBytes: limits.maxQueuedBytes ?? 1_000_000,
     maxPeerBytes: limits.maxPeerBytes ?? 1_000_000,
-    outlets: null,
+    outboundBudget: null,
     counters: { sent: 0, received: 0, blocked: 0 },
   };
 }

@@ -250,7 +250,7 @@ test("answers that wait for room count as held, and too many of them end the con
   const shared = fakeShared({ maxQueuedMessages: 1, maxPeerBytes: 5_000 });
   const link = new FakeLink(shared);
   let held = 0;
-  link.outlet = {
+  link.outbound = {
     admits: () => true,
     block() {},
     close() {},

@@ -27,7 +27,7 @@ import {
   sendWithAckOptionTable,
 } from "./ack_options.ts";
 import { type CallTable, PendingCall } from "../calls/pending.ts";
-import { spentOf } from "../calls/spent.ts";
+import { elapsedOf } from "../calls/elapsed.ts";
 
 /** Counters of ACKs by id. */
 export interface AckStats {
@@ -168,7 +168,7 @@ export class Acks {
       const why = `Cannot register ACK ${id}: another wait has this id; use another one`;
       throw new ZeromeshError("ACK_EXISTS", why);
     }
-    const ack = new PendingAck(this.#table, from, timeoutMs, spentOf(options), this.#counters);
+    const ack = new PendingAck(this.#table, from, timeoutMs, elapsedOf(options), this.#counters);
     if (!this.#table.enlist(ack)) throw tableFull();
     // Set before the wait begins, since an error may name it at once.
     ack.text = id ?? responseIdToUuid(ack);

@@ -1,5 +1,5 @@
 import { type InstanceId, pause, ZeromeshError } from "../../core/mod.ts";
-import { type PartOfCall, spentMs } from "../calls/spent.ts";
+import { elapsedMs, type PartOfCall } from "../calls/elapsed.ts";
 import type { WaitOptions } from "../calls/wait_options.ts";
 import type { SystemPort } from "../system_port.ts";
 import { listContract } from "./handler_list.ts";
@@ -13,7 +13,7 @@ export async function waitForHandler(
   peer: InstanceId,
   name: string,
   timeoutMs: number,
-  { signal, [spentMs]: before = 0 }: Pick<WaitOptions, "signal"> & PartOfCall,
+  { signal, [elapsedMs]: before = 0 }: Pick<WaitOptions, "signal"> & PartOfCall,
 ): Promise<void> {
   const startedAt = port.clock.now() - before;
   for (let answered = false;;) {
@@ -24,7 +24,7 @@ export async function waitForHandler(
       throw new ZeromeshError("HANDLER_NOT_FOUND", why, { peer, handler: name });
     }
     try {
-      if (await hasHandler(port, peer, name, left, { timeoutMs, [spentMs]: spent, signal })) return;
+      if (await hasHandler(port, peer, name, left, { timeoutMs, [elapsedMs]: spent, signal })) return;
       answered = true;
     } catch (error) {
       // A peer that has answered before may miss the last request's deadline.

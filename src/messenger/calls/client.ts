@@ -20,7 +20,7 @@ import type {
 import type { Connections } from "../peers/connections.ts";
 import { EncodedNames } from "./encoded_names.ts";
 import { readCallOptions, wrongTarget } from "./call_options.ts";
-import { Outgoing } from "./outgoing.ts";
+import { RequestSender } from "./request_sender.ts";
 import {
   addMetadata,
   checkPayload,
@@ -37,11 +37,11 @@ import {
   readFailure,
   type Request,
   unknownPeer,
-} from "./outbound.ts";
+} from "./request.ts";
 import type { Retries } from "./retry.ts";
 import { type Destination, isDestination } from "./destination.ts";
 import type { DestinationRouter, ToDestination } from "./destination_router.ts";
-import { type PartOfCall, spentMs, spentOf } from "./spent.ts";
+import { elapsedMs, elapsedOf, type PartOfCall } from "./elapsed.ts";
 import type { Accept, Outcome, PendingCall } from "./pending.ts";
 import type { Session } from "../peers/peer.ts";
 import { traceCall, type Tracer } from "./traced_call.ts";
@@ -74,14 +74,14 @@ const done = Promise.resolve();
 export class CallClient implements Caller {
   readonly #parts: ClientParts;
   readonly #encoded = new EncodedNames();
-  readonly #outgoing: Outgoing;
+  readonly #outgoing: RequestSender;
   /** Called before each call is sent. */
   before: (() => void) | null = null;
 
   /** @param parts Its parts. */
   constructor(parts: ClientParts) {
     this.#parts = parts;
-    this.#outgoing = new Outgoing(parts, this.#encoded);
+    this.#outgoing = new RequestSender(parts, this.#encoded);
   }
 
   amSend(target: string | Contract, options: CallOptions | TypedCallOptions<Contract>): Promise<void> {
@@ -305,7 +305,7 @@ export class CallClient implements Caller {
   ): Promise<never> {
     const { to, timeoutMs, signal } = options;
     const { calls, clock, timeoutMs: preset } = this.#parts;
-    const spent = spentOf(options) + clock.now() - startedAt;
+    const spent = elapsedOf(options) + clock.now() - startedAt;
     const left = (timeoutMs ?? preset) - spent;
     const check = calls.open(to as InstanceId, contract.name, Math.max(1, left), signal, null);
     const textOf = (peer: InstanceId) => this.#parts.connections.peers.textOf(peer);
@@ -325,11 +325,11 @@ export class CallClient implements Caller {
     const { calls, clock } = this.#parts;
     this.#requireOpen(handler);
     const { signal, timeoutMs = this.#parts.timeoutMs } = options;
-    const startedAt = clock.now() - spentOf(options);
-    const check = calls.open(options.to, handler, timeoutMs, signal, null, spentOf(options));
+    const startedAt = clock.now() - elapsedOf(options);
+    const check = calls.open(options.to, handler, timeoutMs, signal, null, elapsedOf(options));
     checked.then((value) => check.succeed(value), (error) => check.fail(error));
     return check.promise.then(() => {
-      const part: PartOfCall = { [spentMs]: clock.now() - startedAt };
+      const part: PartOfCall = { [elapsedMs]: clock.now() - startedAt };
       return send({ ...options, ...part });
     });
   }
@@ -350,7 +350,7 @@ export class CallClient implements Caller {
     const { connections, calls, maxPayloadBytes } = this.#parts;
     this.#requireOpen(handler);
     const { to, signal, timeoutMs = this.#parts.timeoutMs } = options;
-    const spent = spentOf(options);
+    const spent = elapsedOf(options);
     checkPayload(handler, request, maxPayloadBytes, to);
     const session = via ?? connections.sessionOf(to);
     if (session === null && !connections.canReach(to)) throw unknownPeer(handler, to);

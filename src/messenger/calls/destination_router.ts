@@ -3,7 +3,7 @@ import type { PeerDirectory } from "../discovery_port.ts";
 import type { BaseCallOptions } from "./caller.ts";
 import type { Destination } from "./destination.ts";
 import type { CallTable } from "./pending.ts";
-import type { PartOfCall } from "./spent.ts";
+import type { PartOfCall } from "./elapsed.ts";
 
 /** Options of a call to a destination. */
 export type ToDestination<O extends BaseCallOptions> = O & { to: Destination };

@@ -8,7 +8,7 @@ import {
 } from "../../core/mod.ts";
 import type { ResponseId } from "../../wire/mod.ts";
 import type { CallStats } from "./call_stats.ts";
-import { rejection } from "./located.ts";
+import { rejection } from "./awaiter_stack.ts";
 import type { Session } from "../peers/peer.ts";
 
 // Calls have slots 0 to 65 534.
@@ -100,14 +100,14 @@ export class PendingCall extends Deadline implements ResponseId {
     handler: string,
     timeoutMs: number,
     accept: Accept | null,
-    spentMs = 0,
+    elapsedMs = 0,
   ) {
     super();
     this.#table = table;
     this.peer = peer;
     this.handler = handler;
     this.timeoutMs = timeoutMs;
-    this.allottedMs = timeoutMs - spentMs;
+    this.allottedMs = timeoutMs - elapsedMs;
     this.accept = accept;
     this.promise = new Promise(keep);
     this.#resolve = resolveIt;
@@ -286,7 +286,7 @@ export class CallTable {
   /**
    * Starts a call: its deadline and signal apply from now on.
    *
-   * @param spentMs The part of `timeoutMs` that the enclosing call has used up.
+   * @param elapsedMs The part of `timeoutMs` that the enclosing call has used up.
    */
   open(
     peer: InstanceId | undefined,
@@ -294,9 +294,9 @@ export class CallTable {
     timeoutMs: number,
     signal: AbortSignal | undefined,
     accept: Accept | null,
-    spentMs = 0,
+    elapsedMs = 0,
   ): PendingCall {
-    return this.begin(new PendingCall(this, peer, handler, timeoutMs, accept, spentMs), signal);
+    return this.begin(new PendingCall(this, peer, handler, timeoutMs, accept, elapsedMs), signal);
   }
 
   /** Starts a call object of a subclass. */

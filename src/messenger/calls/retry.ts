@@ -2,7 +2,7 @@ import { withDefaults, ZeromeshError } from "../../core/mod.ts";
 import type { BaseCallOptions } from "./caller.ts";
 import { type ResolvedRetry, retryOptionTable, retryPauses } from "./retry_options.ts";
 import { isDestination, type RetriedDestination } from "./destination.ts";
-import { type PartOfCall, spentMs, spentOf } from "./spent.ts";
+import { elapsedMs, elapsedOf, type PartOfCall } from "./elapsed.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
 // Failures that a later attempt, or another instance, may avoid; others would only repeat.
@@ -45,11 +45,11 @@ export class Retries {
     const tried = new Set<string>();
     let next = options;
     const { timeoutMs = this.#parts.timeoutMs } = options;
-    const startedAt = clock.now() - spentOf(options);
+    const startedAt = clock.now() - elapsedOf(options);
     const giveUpAt = startedAt + timeoutMs;
     const pauses = retryPauses(retry);
     for (let attempt = 1;; attempt++) {
-      const part: PartOfCall = { [spentMs]: attempt === 1 ? spentOf(options) : clock.now() - startedAt };
+      const part: PartOfCall = { [elapsedMs]: attempt === 1 ? elapsedOf(options) : clock.now() - startedAt };
       try {
         return await call({ ...next, ...part });
       } catch (error) {

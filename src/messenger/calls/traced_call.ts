@@ -1,7 +1,7 @@
 import { type Contract, type Guard, type InstanceId, isContract } from "../../core/mod.ts";
 import { ResponseKind } from "../../wire/mod.ts";
 import type { CallOptions } from "./caller.ts";
-import { checkHeaders } from "./outbound.ts";
+import { checkHeaders } from "./request.ts";
 import type { TracePattern, Tracing } from "../observe/tracing.ts";
 
 /** Tracing of calls. */

@@ -38,8 +38,8 @@ export class Admission {
   readonly total: Held = { messages: 0, bytes: 0 };
   readonly #maxMessages: number;
   readonly #maxBytes: number;
-  readonly #easyMessages: number;
-  readonly #easyBytes: number;
+  readonly #halfMessages: number;
+  readonly #halfBytes: number;
   readonly #easyPeerBytes: number;
   readonly #maxPeerBytes: number;
   readonly #unread: { readonly bytes: number };
@@ -65,9 +65,9 @@ export class Admission {
     this.#maxPeerBytes = maxPeerBytes;
     this.#unread = unread;
     this.#freed = freed;
-    this.#easyMessages = Math.floor(maxMessages / 2);
-    this.#easyBytes = Math.floor(maxBytes / 2);
-    this.#easyPeerBytes = Math.min(this.#easyBytes, maxPeerBytes);
+    this.#halfMessages = Math.floor(maxMessages / 2);
+    this.#halfBytes = Math.floor(maxBytes / 2);
+    this.#easyPeerBytes = Math.min(this.#halfBytes, maxPeerBytes);
   }
 
   /** Whether one more message or answer fits into the share of a peer that holds this many bytes. */
@@ -90,8 +90,8 @@ export class Admission {
     const { total } = this;
     const unread = this.#unread.bytes;
     // Below half of each limit no share can be exceeded.
-    if (total.messages < this.#easyMessages && total.bytes + unread + bytes <= this.#easyBytes) return true;
-    if (total.messages === 0 && unread <= this.#easyBytes) return true;
+    if (total.messages < this.#halfMessages && total.bytes + unread + bytes <= this.#halfBytes) return true;
+    if (total.messages === 0 && unread <= this.#halfBytes) return true;
     const free = this.#maxMessages - total.messages;
     const freeBytes = this.#maxBytes - total.bytes - unread;
     if (free <= 0 || freeBytes < bytes) return false;
@@ -106,7 +106,7 @@ export class Admission {
     const { total } = this;
     // When all together hold no more than one peer may, no share is exceeded.
     if (
-      total.messages < this.#easyMessages && total.bytes + this.#unread.bytes + bytes <= this.#easyPeerBytes
+      total.messages < this.#halfMessages && total.bytes + this.#unread.bytes + bytes <= this.#easyPeerBytes
     ) {
       return null;
     }

@@ -23,7 +23,7 @@ import {
   type ResponseKind,
   ttlOfHeaders,
 } from "../../wire/mod.ts";
-import { EarlyEnd } from "./early_end.ts";
+import { AbortState } from "./abort_state.ts";
 import type { MessengerHandle } from "./handler_context.ts";
 import type { AskedCall } from "./authorization.ts";
 import type { HandlerEntry } from "./handler_entry.ts";
@@ -117,7 +117,7 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
   #payload: Uint8Array | null = null;
   // Rare values, and the early end, are separate objects, made on demand.
   #made: Made | null = null;
-  #early: EarlyEnd | null = null;
+  #early: AbortState | null = null;
   #arrivedAt = -1;
 
   /** Made by the dispatcher from a decoded request. */
@@ -357,8 +357,8 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     this.#headerBytes = null;
   }
 
-  #end(): EarlyEnd {
-    return this.#early ??= new EarlyEnd();
+  #end(): AbortState {
+    return this.#early ??= new AbortState();
   }
 
   #keep(): Made {

@@ -22,15 +22,15 @@ import { type LaneHost, lanesOf } from "./lanes.ts";
 import { runHandler } from "../observe/observation.ts";
 import {
   anotherKind,
+  DispatchFailure,
   forbidden,
   handlerNotFound,
   overloaded,
   payloadTooLarge,
-  Refusal,
   stopped,
-} from "./refusal.ts";
-import type { Failure, ReplyTarget } from "./replies.ts";
-import { Results } from "./results.ts";
+} from "./failures.ts";
+import type { Failure, ReplyTarget } from "./reply_sender.ts";
+import { HandlerResults } from "./handler_results.ts";
 import { Admission } from "./admission.ts";
 import { RunningCalls } from "./running_calls.ts";
 import { isForeign } from "../peers/identity.ts";
@@ -54,7 +54,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
   /** Whether no new messages begin. */
   draining = false;
   readonly #counts = new DispatchCounts();
-  readonly #results: Results;
+  readonly #results: HandlerResults;
   readonly #admission: Admission;
   readonly #common: readonly Limiter[];
   readonly #dropped: DroppedMessages;
@@ -75,7 +75,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
       parts.unread,
       (bytes) => parts.freed(bytes),
     );
-    this.#results = new Results(parts, this.#admission);
+    this.#results = new HandlerResults(parts, this.#admission);
     this.#common = parts.concurrency === Infinity ? [] : [semaphore(parts.concurrency)];
   }
 
@@ -315,7 +315,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
 
   #fail(call: InboundCall, registered: Registered, thrown: unknown): void {
     const error = readable(thrown);
-    if (error instanceof Refusal) {
+    if (error instanceof DispatchFailure) {
       this.#counts.refused++;
       if (error.code === "OVERLOADED") this.#counts.overloaded++;
     } else this.#counts.failed++;

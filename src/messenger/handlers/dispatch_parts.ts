@@ -3,7 +3,7 @@ import type { InboundCall } from "./context.ts";
 import type { MessengerHandle } from "./handler_context.ts";
 import type { InboundObserver } from "../observe/observation.ts";
 import type { HandlerRegistry } from "./registry.ts";
-import type { Replies } from "./replies.ts";
+import type { ReplySender } from "./reply_sender.ts";
 import type { Connections } from "../peers/connections.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
@@ -14,7 +14,7 @@ export interface DispatcherParts extends SharedParts {
   /** The handlers. */
   readonly registry: HandlerRegistry;
   /** Sends answers. */
-  readonly replies: Replies;
+  readonly replies: ReplySender;
   /** Bytes of answers that peers have not read. */
   readonly unread: { readonly bytes: number };
   /** Reports freed bytes of held messages. */

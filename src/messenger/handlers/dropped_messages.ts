@@ -2,7 +2,7 @@ import { type Clock, type Logger, ThrottledLog } from "../../core/mod.ts";
 import type { Drop, DropCounters } from "../../transport/mod.ts";
 import { peerText } from "../peers/peer.ts";
 import type { InboundCall } from "./context.ts";
-import type { Failure } from "./replies.ts";
+import type { Failure } from "./reply_sender.ts";
 
 /** The drop counter for a message without an answer, by the code that a call would get. */
 const dropOf: Readonly<Record<string, Drop>> = {

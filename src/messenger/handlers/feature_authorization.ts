@@ -1,5 +1,5 @@
 import { hold, ZeromeshError } from "../../core/mod.ts";
-import type { ResolvedOptions } from "../option_table.ts";
+import type { ResolvedOptions } from "../core_option_table.ts";
 import { type AskedCall, CallView } from "./authorization.ts";
 import { askAll, type CallSubject } from "./authorize.ts";
 

@@ -20,7 +20,7 @@ import { payloadLimit } from "../calls/payload_limit.ts";
 import type { PendingCall } from "../calls/pending.ts";
 import type { Session } from "../peers/peer.ts";
 import { errorOfText } from "../velo/words.ts";
-import type { StagedRequests } from "../velo/staged.ts";
+import type { StagedRequests } from "../velo/staged_requests.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
 const decoder = new TextDecoder();

@@ -1,8 +1,8 @@
 import { ResponseKind } from "../../wire/mod.ts";
 import { runningKey, type Session } from "../peers/peer.ts";
 import { type InboundCall, shuttingDown } from "./context.ts";
-import { closedTooEarly } from "./refusal.ts";
-import type { Replies } from "./replies.ts";
+import { closedTooEarly } from "./failures.ts";
+import type { ReplySender } from "./reply_sender.ts";
 
 /** The waiting and running messages by session, and their end when the instance closes. */
 export class RunningCalls {
@@ -95,7 +95,7 @@ export class RunningCalls {
   }
 
   /** Tells the callers of running handlers that these did not finish. Later results are dropped. */
-  tellCutShort(replies: Replies): void {
+  tellCutShort(replies: ReplySender): void {
     for (const call of this.all()) {
       if (!call.cutShort) continue;
       replies.fail(call, closedTooEarly(call.handlerName, call.ran));

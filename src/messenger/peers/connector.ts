@@ -2,7 +2,7 @@ import type { InstanceId } from "../../core/mod.ts";
 import { formatEndpoint, parseEndpoint } from "../../transport/mod.ts";
 import { encodeHello, type PeerInfo } from "../../wire/mod.ts";
 import type { Dialler } from "./dialler.ts";
-import { spentMs } from "../calls/spent.ts";
+import { elapsedMs } from "../calls/elapsed.ts";
 import { helloFailure, requireKey } from "./link_errors.ts";
 import type { PeerTable } from "./peer_table.ts";
 import type { Peer, Session } from "./peer.ts";
@@ -97,7 +97,7 @@ export class Connector {
         session,
         timeoutMs,
         signal,
-        [spentMs]: spent,
+        [elapsedMs]: spent,
       });
       return true;
     } catch (error) {

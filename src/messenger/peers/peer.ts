@@ -112,15 +112,15 @@ export class Session {
 
   /** Bytes of answers that the other end has not read, with other bytes that libzmq holds for it. */
   get unread(): number {
-    return (this.replyLink ?? this.link).outlet?.held ?? 0;
+    return (this.replyLink ?? this.link).outbound?.held ?? 0;
   }
 
   /** Sends queued answers as far as the other end has read, without waiting for the next look. */
   relieve(): void {
-    const { outlet } = this.replyLink ?? this.link;
-    if (outlet === null) return;
-    outlet.look();
-    outlet.refused = false;
+    const { outbound } = this.replyLink ?? this.link;
+    if (outbound === null) return;
+    outbound.look();
+    outbound.refused = false;
     (this.replyLink ?? this.link).retry();
   }
 

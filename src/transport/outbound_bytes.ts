@@ -10,9 +10,9 @@ const longHeadBytes = 9;
 // CURVE adds this to the three frames of a message.
 const curveBytes = 3 * 33;
 
-/** The registry of outlets. */
-export interface OutletHost {
-  /** Total bytes of all outlets. */
+/** The registry of all connections. */
+export interface OutboundBytesHost {
+  /** Total bytes of all connections. */
   bytes: number;
   /** Reads connections by descriptor; null if the platform cannot. */
   readonly connections: TcpConnections | null;
@@ -23,9 +23,9 @@ export interface OutletHost {
   /** Keeps connections until their other ends have read all. */
   readonly lingering: Pick<LingeringConnections, "keep">;
   /** Observes a connection until it holds nothing. */
-  watch(outlet: Outlet): void;
+  watch(outbound: OutboundBytes): void;
   /** Removes a closed connection. */
-  forget(outlet: Outlet): void;
+  forget(outbound: OutboundBytes): void;
 }
 
 /**
@@ -35,10 +35,10 @@ export interface OutletHost {
  * libzmq counts messages, not bytes, and does not report their fate. The kernel does: how many bytes the other end has
  * acknowledged, and for a Unix socket whether it has read all.
  */
-export class Outlet {
+export class OutboundBytes {
   /** Whether a write was refused, so that no write happens before a look finds room. */
   refused = false;
-  /** Since when no byte has left; `Outlets` keeps this field and the next two. */
+  /** Since when no byte has left; `OutboundBudget` keeps this field and the next two. */
   stuckSince = 0;
   /** Time of the next look. */
   lookAt = 0;
@@ -46,7 +46,7 @@ export class Outlet {
   pauseMs = 1;
   /** Ends the connection with a reason. */
   readonly end: (reason: string) => void;
-  readonly #all: OutletHost;
+  readonly #all: OutboundBytesHost;
   #fd = -1;
   #identity: string | null = null;
   #extraBytes = 0;
@@ -69,7 +69,7 @@ export class Outlet {
    * @param all The registry.
    * @param end Ends the connection.
    */
-  constructor(all: OutletHost, end: (reason: string) => void) {
+  constructor(all: OutboundBytesHost, end: (reason: string) => void) {
     this.#all = all;
     this.end = end;
   }
@@ -175,7 +175,7 @@ export class Outlet {
     this.#all.lingering.keep(this.#fd, this.#identity, lingerMs);
   }
 
-  /** Ends the outlet with its connection. */
+  /** Ends the outbound with its connection. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

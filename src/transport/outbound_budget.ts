@@ -1,13 +1,13 @@
 import type { CancelTimer, Timed } from "../core/mod.ts";
 import type { TcpConnections } from "../libzmq/mod.ts";
-import type { Outlet, OutletHost } from "./outlet.ts";
+import type { OutboundBytes, OutboundBytesHost } from "./outbound_bytes.ts";
 
-/** The parts of {@link Outlets}. */
-export interface OutletsParts extends Timed {
+/** The parts of {@link OutboundBudget}. */
+export interface OutboundBudgetParts extends Timed {
   /** Reads connections by descriptor; null if the platform cannot. */
   readonly connections: TcpConnections | null;
   /** Gets the bytes that pass and become free, and keeps connections until their other ends have read all. */
-  readonly context: Pick<OutletHost, "memory" | "lingering">;
+  readonly context: Pick<OutboundBytesHost, "memory" | "lingering">;
   /** The most bytes of one connection. */
   readonly maxPeerBytes: number;
   /** The most bytes of all connections. */
@@ -29,18 +29,18 @@ const partOfShare = 4;
 const partOfFree = 8;
 const leastBytes = 64 * 1024;
 
-/** The outlets of all connections, with a periodic look at those that hold bytes. */
-export class Outlets implements OutletHost {
+/** The outbound bytes of all connections, with a periodic look at those that hold bytes. */
+export class OutboundBudget implements OutboundBytesHost {
   /** Total bytes. Each connection may hold 64 KiB more that no look has counted yet. */
   bytes = 0;
-  readonly #parts: OutletsParts;
-  readonly #watched = new Set<Outlet>();
+  readonly #parts: OutboundBudgetParts;
+  readonly #watched = new Set<OutboundBytes>();
   readonly #mostBytes: number;
   #cancel: CancelTimer | null = null;
   #dueAt = 0;
   #closed = false;
 
-  constructor(parts: OutletsParts) {
+  constructor(parts: OutboundBudgetParts) {
     this.#parts = parts;
     this.#mostBytes = Math.max(leastBytes, Math.floor(parts.maxPeerBytes / partOfShare));
   }
@@ -57,31 +57,31 @@ export class Outlets implements OutletHost {
   }
 
   /** Gets the bytes that pass and those that become free. */
-  get memory(): OutletHost["memory"] {
+  get memory(): OutboundBytesHost["memory"] {
     return this.#parts.context.memory;
   }
 
   /** Keeps connections until their other ends have read all. */
-  get lingering(): OutletHost["lingering"] {
+  get lingering(): OutboundBytesHost["lingering"] {
     return this.#parts.context.lingering;
   }
 
   /** Observes a connection until it holds nothing. */
-  watch(outlet: Outlet): void {
+  watch(outbound: OutboundBytes): void {
     const now = this.#parts.clock.now();
-    if (!this.#watched.has(outlet)) {
-      this.#watched.add(outlet);
-      outlet.stuckSince = now;
-      outlet.pauseMs = firstLookMs;
-      outlet.lookAt = now + idleLookMs;
+    if (!this.#watched.has(outbound)) {
+      this.#watched.add(outbound);
+      outbound.stuckSince = now;
+      outbound.pauseMs = firstLookMs;
+      outbound.lookAt = now + idleLookMs;
     }
-    if (outlet.refused) outlet.lookAt = Math.min(outlet.lookAt, now + outlet.pauseMs);
-    this.#plan(now, outlet.lookAt);
+    if (outbound.refused) outbound.lookAt = Math.min(outbound.lookAt, now + outbound.pauseMs);
+    this.#plan(now, outbound.lookAt);
   }
 
   /** Removes a closed connection. */
-  forget(outlet: Outlet): void {
-    this.#watched.delete(outlet);
+  forget(outbound: OutboundBytes): void {
+    this.#watched.delete(outbound);
   }
 
   /** Ends the looks. */
@@ -107,33 +107,33 @@ export class Outlets implements OutletHost {
     const now = this.#parts.clock.now();
     let next = Infinity;
     let retry = false;
-    for (const outlet of [...this.#watched]) {
-      if (outlet.lookAt <= now) {
-        retry ||= outlet.refused;
-        this.#look(outlet, now);
+    for (const outbound of [...this.#watched]) {
+      if (outbound.lookAt <= now) {
+        retry ||= outbound.refused;
+        this.#look(outbound, now);
       }
-      if (this.#watched.has(outlet)) next = Math.min(next, outlet.lookAt);
+      if (this.#watched.has(outbound)) next = Math.min(next, outbound.lookAt);
     }
     if (next !== Infinity) this.#plan(now, next);
     // A link that still has no room schedules the next look.
     if (retry) this.#parts.retry();
   };
 
-  #look(outlet: Outlet, now: number): void {
-    outlet.look();
-    if (outlet.moved()) {
-      outlet.stuckSince = now;
-      outlet.pauseMs = firstLookMs;
+  #look(outbound: OutboundBytes, now: number): void {
+    outbound.look();
+    if (outbound.moved()) {
+      outbound.stuckSince = now;
+      outbound.pauseMs = firstLookMs;
     } else {
-      outlet.settle();
-      outlet.pauseMs = Math.min(outlet.pauseMs * 2, longestLookMs);
+      outbound.settle();
+      outbound.pauseMs = Math.min(outbound.pauseMs * 2, longestLookMs);
     }
-    outlet.refused = false;
-    outlet.lookAt = now + idleLookMs;
-    if (!outlet.laden) this.#watched.delete(outlet);
-    else if (now - outlet.stuckSince >= this.#parts.slowPeerMs) {
+    outbound.refused = false;
+    outbound.lookAt = now + idleLookMs;
+    if (!outbound.laden) this.#watched.delete(outbound);
+    else if (now - outbound.stuckSince >= this.#parts.slowPeerMs) {
       const { slowPeerMs } = this.#parts;
-      outlet.end(`it has read nothing of what waits for it for ${slowPeerMs} ms (slowPeerMs)`);
+      outbound.end(`it has read nothing of what waits for it for ${slowPeerMs} ms (slowPeerMs)`);
     }
   }
 }

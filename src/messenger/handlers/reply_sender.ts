@@ -46,7 +46,7 @@ const encoder = new TextEncoder();
  * Sends answers: to zeromesh instances over the request's own connection, and to plain Velo by worker id, over a
  * connection that this instance dials.
  */
-export class Replies {
+export class ReplySender {
   readonly #transport: Transport<Session>;
   readonly #replyLinks: ReplyLinks;
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { Outlet } from "../../src/transport/outlet.ts";
-import { Outlets } from "../../src/transport/outlets.ts";
+import { OutboundBytes } from "../../src/transport/outbound_bytes.ts";
+import { OutboundBudget } from "../../src/transport/outbound_budget.ts";
 import type { TcpConnections } from "../../src/libzmq/mod.ts";
 import { FakeClock } from "./core_fake_clock.ts";
 
@@ -32,7 +32,7 @@ class FakeConnections implements Partial<TcpConnections> {
 function make(options: { maxPeerBytes?: number; maxInFlightBytes?: number; slowPeerMs?: number } = {}) {
   const [kernel, clock] = [new FakeConnections(), new FakeClock()];
   let retries = 0;
-  const all = new Outlets({
+  const all = new OutboundBudget({
     maxPeerBytes: 32 * mebibyte,
     maxInFlightBytes: 256 * mebibyte,
     slowPeerMs: 1_000,
@@ -44,42 +44,42 @@ function make(options: { maxPeerBytes?: number; maxInFlightBytes?: number; slowP
   });
   const ends: string[] = [];
   const open = () => {
-    const outlet = new Outlet(all, (reason) => void ends.push(reason));
-    outlet.connected(7, false);
-    return outlet;
+    const outbound = new OutboundBytes(all, (reason) => void ends.push(reason));
+    outbound.connected(7, false);
+    return outbound;
   };
   return { kernel, clock, all, ends, open, retries: () => retries };
 }
 
 /** Hands over messages of this size while they are admitted; returns how many. */
-function fill(outlet: Outlet, bytes: number): number {
+function fill(outbound: OutboundBytes, bytes: number): number {
   let count = 0;
-  for (; outlet.admits(bytes) && count < 10_000; count++) outlet.handed(20, bytes);
+  for (; outbound.admits(bytes) && count < 10_000; count++) outbound.handed(20, bytes);
   return count;
 }
 
 test("a connection may have a quarter of its share in libzmq, and more when it has left", () => {
   const { kernel, clock, open, all, retries } = make();
-  const outlet = open();
-  expect(fill(outlet, mebibyte)).toBe(7);
-  expect(all.bytes).toBe(outlet.held);
-  expect(outlet.held).toBeWithin(7 * mebibyte, 7 * mebibyte + 1_000);
-  expect(outlet.admits(1)).toBeFalse();
-  outlet.block(true);
+  const outbound = open();
+  expect(fill(outbound, mebibyte)).toBe(7);
+  expect(all.bytes).toBe(outbound.held);
+  expect(outbound.held).toBeWithin(7 * mebibyte, 7 * mebibyte + 1_000);
+  expect(outbound.admits(1)).toBeFalse();
+  outbound.block(true);
   kernel.acks += 3 * mebibyte;
-  expect(outlet.admits(1)).toBeFalse();
+  expect(outbound.admits(1)).toBeFalse();
   clock.advance(1);
   expect(retries()).toBe(1);
-  expect(fill(outlet, mebibyte)).toBe(3);
+  expect(fill(outbound, mebibyte)).toBe(3);
 });
 
 test("one message may always go alone, however large it is", () => {
   const { kernel, open } = make();
-  const outlet = open();
-  expect(fill(outlet, 40 * mebibyte)).toBe(1);
-  outlet.refused = false;
+  const outbound = open();
+  expect(fill(outbound, 40 * mebibyte)).toBe(1);
+  outbound.refused = false;
   kernel.acks += 50 * mebibyte;
-  expect(fill(outlet, 40 * mebibyte)).toBe(1);
+  expect(fill(outbound, 40 * mebibyte)).toBe(1);
 });
 
 test("the more all hold, the less one more connection may have, and there is always some left", () => {
@@ -92,41 +92,41 @@ test("the more all hold, the less one more connection may have, and there is alw
 
 test("small messages are looked at once for each 256 KiB", () => {
   const { kernel, open } = make();
-  const outlet = open();
+  const outbound = open();
   kernel.looks = 0;
-  for (let i = 0; i < 40_000; i++) if (outlet.admits(64)) outlet.handed(20, 64);
+  for (let i = 0; i < 40_000; i++) if (outbound.admits(64)) outbound.handed(20, 64);
   expect(kernel.looks).toBeWithin(10, 20);
 });
 
 test("of a Unix socket everything has left when nothing in it is unread, and before that nothing", () => {
   const { kernel, clock, open } = make();
   kernel.unix = true;
-  const outlet = open();
-  expect(fill(outlet, mebibyte)).toBe(7);
-  outlet.block(true);
+  const outbound = open();
+  expect(fill(outbound, mebibyte)).toBe(7);
+  outbound.block(true);
   clock.advance(10);
-  expect(fill(outlet, mebibyte)).toBe(0);
+  expect(fill(outbound, mebibyte)).toBe(0);
   kernel.left = 0;
   clock.advance(100);
-  expect(outlet.held).toBe(0);
-  expect(fill(outlet, mebibyte)).toBeGreaterThan(7);
+  expect(outbound.held).toBe(0);
+  expect(fill(outbound, mebibyte)).toBeGreaterThan(7);
 });
 
 test("a count that is too high is corrected when the system holds nothing", () => {
   const { kernel, clock, open, ends, all } = make();
-  const outlet = open();
-  outlet.handed(20, mebibyte);
-  expect(outlet.held).toBeGreaterThan(mebibyte);
+  const outbound = open();
+  outbound.handed(20, mebibyte);
+  expect(outbound.held).toBeGreaterThan(mebibyte);
   kernel.left = 0;
   clock.advance(5_000);
-  expect([outlet.held, all.bytes, ends.length, clock.timers.length]).toEqual([0, 0, 0, 0]);
+  expect([outbound.held, all.bytes, ends.length, clock.timers.length]).toEqual([0, 0, 0, 0]);
 });
 
 test("a connection from which nothing leaves for slowPeerMs is ended, and one from which something leaves is not", () => {
   const { kernel, clock, open, ends } = make();
-  const outlet = open();
-  fill(outlet, mebibyte);
-  outlet.block(true);
+  const outbound = open();
+  fill(outbound, mebibyte);
+  outbound.block(true);
   for (let i = 0; i < 10; i++) {
     clock.advance(900);
     kernel.acks += 1_000;
@@ -139,11 +139,11 @@ test("a connection from which nothing leaves for slowPeerMs is ended, and one fr
 
 test("without the kernel's answer, a connection for which libzmq takes nothing is ended", () => {
   const { clock, all, ends } = make();
-  const outlet = new Outlet(all, (reason) => void ends.push(reason));
-  expect(fill(outlet, mebibyte)).toBe(10_000);
-  outlet.block(true);
+  const outbound = new OutboundBytes(all, (reason) => void ends.push(reason));
+  expect(fill(outbound, mebibyte)).toBe(10_000);
+  outbound.block(true);
   clock.advance(900);
-  outlet.handed(20, 5);
+  outbound.handed(20, 5);
   clock.advance(900);
   expect(ends).toEqual([]);
   clock.advance(300);
@@ -152,24 +152,24 @@ test("without the kernel's answer, a connection for which libzmq takes nothing i
 
 test("only the very connection is shut down, and not another one with its descriptor", () => {
   const { kernel, open } = make();
-  const outlet = open();
-  outlet.shutdown();
+  const outbound = open();
+  outbound.shutdown();
   expect(kernel.ended).toEqual([7]);
   kernel.who = "socket:[2]";
-  outlet.shutdown();
+  outbound.shutdown();
   expect(kernel.ended).toEqual([7]);
 });
 
 test("an ended connection holds nothing, and is not observed any more", () => {
   const { clock, open, all } = make();
-  const outlet = open();
-  fill(outlet, mebibyte);
-  outlet.wait(5_000);
-  outlet.block(true);
-  outlet.close();
-  outlet.close();
-  outlet.wait(-5_000);
-  expect([all.bytes, outlet.held]).toEqual([0, 0]);
+  const outbound = open();
+  fill(outbound, mebibyte);
+  outbound.wait(5_000);
+  outbound.block(true);
+  outbound.close();
+  outbound.close();
+  outbound.wait(-5_000);
+  expect([all.bytes, outbound.held]).toEqual([0, 0]);
   clock.advance(100);
   expect(clock.timers.length).toBe(0);
 });

@@ -23,7 +23,7 @@ import type { Connections } from "../peers/connections.ts";
 import { isForeign } from "../peers/identity.ts";
 import type { Peer, Session } from "../peers/peer.ts";
 import { words } from "./words.ts";
-import type { Replies, ReplyTarget } from "../handlers/replies.ts";
+import type { ReplySender, ReplyTarget } from "../handlers/reply_sender.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
 /** Counters of {@link StagedRequests}. */
@@ -43,7 +43,7 @@ export interface StagedParts extends SharedParts {
   /** Peers and connections. */
   readonly connections: Connections;
   /** Sends refusals. */
-  readonly replies: Replies;
+  readonly replies: ReplySender;
   /** Dispatches a complete request. */
   deliver(session: Session, message: InboundMessage): void;
 }

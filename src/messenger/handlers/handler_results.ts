@@ -16,19 +16,19 @@ import {
   codeOf,
   detailsFit,
   detailsInvalid,
+  DispatchFailure,
   encodeResult,
-  Refusal,
   resultInvalid,
-} from "./refusal.ts";
+} from "./failures.ts";
 import { words } from "../velo/words.ts";
-import type { Failure, Replies } from "./replies.ts";
+import type { Failure, ReplySender } from "./reply_sender.ts";
 import type { Admission } from "./admission.ts";
 
 const nothing = new Uint8Array(new ArrayBuffer(0));
 
 /** Sends handlers' results and errors. */
-export class Results {
-  readonly #replies: Replies;
+export class HandlerResults {
+  readonly #replies: ReplySender;
   readonly #logger: Logger;
   readonly #maxPayloadBytes: number;
   readonly #admission: Admission;
@@ -44,7 +44,7 @@ export class Results {
   /**
    * Sends a result: at once, or when the returned promise resolves.
    *
-   * @throws The failure for {@link Results.fail}.
+   * @throws The failure for {@link HandlerResults.fail}.
    */
   succeed(call: InboundCall, { handler }: Registered, result: unknown): void | Promise<void> {
     if (call.kind === ResponseKind.fire || call.expired) return;
@@ -60,7 +60,7 @@ export class Results {
     if (result === undefined || result === null) return this.#answer(call, nothing, true);
     // libzmq copies bytes that the handler returned synchronously before other code can change them.
     if (result instanceof Uint8Array) return this.#answer(call, result, false);
-    throw new Refusal({
+    throw new DispatchFailure({
       code: "ENCODING_FAILED",
       message: `Handler "${handler.name}" must return a Uint8Array or nothing, and returned ${typeof result}`,
       words: words.outputInvalid(`a ${typeof result} is not bytes`),
@@ -73,7 +73,7 @@ export class Results {
     const checked = validate(
       contract.output,
       result,
-      (issues) => new Refusal(resultInvalid(contract, issues)),
+      (issues) => new DispatchFailure(resultInvalid(contract, issues)),
     );
     return checked instanceof Promise ? call.orAborted(checked).then(send) : send();
   }
@@ -85,14 +85,14 @@ export class Results {
       Math.min(this.#maxPayloadBytes, call.session.maxPayloadBytes),
     );
     if (bytes.length > limit) {
-      throw new Refusal({
+      throw new DispatchFailure({
         code: "PAYLOAD_TOO_LARGE",
         message: `The answer of "${call.handlerName}" has ${bytes.length} bytes, more than ` +
           `maxPayloadBytes (${limit})`,
       });
     }
     if (!this.#admission.hasForAnswer(call.session, bytes.length)) {
-      throw new Refusal(answerUnread(call.handlerName, bytes.length, call.session.unread));
+      throw new DispatchFailure(answerUnread(call.handlerName, bytes.length, call.session.unread));
     }
     this.#replies.succeed(call, bytes, owned);
   }
@@ -109,7 +109,7 @@ export class Results {
 
   #fail(call: InboundCall, registered: Registered, error: unknown): void {
     const { handler } = registered;
-    if (error instanceof Refusal) {
+    if (error instanceof DispatchFailure) {
       if (call.kind === ResponseKind.fire) {
         this.#logger.warn("a message was refused", { handler: handler.name, why: error.message });
       }
@@ -158,11 +158,11 @@ function checkDetails(
   if (contract === null || !Object.hasOwn(contract.errors, code)) return null;
   const schema = contract.errors[code] ?? null;
   if (schema === null) return null;
-  const refused = (error: unknown) => (error as Refusal).failure;
+  const refused = (error: unknown) => (error as DispatchFailure).failure;
   const fits = () => detailsFit(contract, code, details);
   try {
     const checked = validate(schema, details, (issues) => {
-      return new Refusal(detailsInvalid(contract, code, describeIssues(issues)));
+      return new DispatchFailure(detailsInvalid(contract, code, describeIssues(issues)));
     });
     return checked instanceof Promise ? checked.then(fits, refused) : fits();
   } catch (error) {

@@ -10,10 +10,10 @@ import { encodePayload, maxHeaderValueBytes, ResponseKind } from "../../wire/mod
 import type { InboundCall, Registered } from "./context.ts";
 import type { Handler } from "./handler_context.ts";
 import { words } from "../velo/words.ts";
-import type { Failure } from "./replies.ts";
+import type { Failure } from "./reply_sender.ts";
 
 /** A failure found by the dispatcher, with its texts for both kinds of peers. */
-export class Refusal extends ZeromeshError {
+export class DispatchFailure extends ZeromeshError {
   readonly failure: Failure;
   constructor(failure: Failure) {
     super(failure.code, failure.message);
@@ -130,7 +130,7 @@ export function encodeResult(contract: Contract, result: unknown, call: InboundC
     return encodePayload(value, call.encoding);
   } catch (error) {
     const { cause, details } = error as ZeromeshError;
-    throw new Refusal({
+    throw new DispatchFailure({
       code: "ENCODING_FAILED",
       message: `Result of "${contract.name}" cannot be encoded: ${errorText(cause)}`,
       data: details,

@@ -2,7 +2,7 @@
  * The end of a message before its handler has answered: its caller cancels, or the instance closes. A separate object,
  * because most messages need none and each field of a message costs a nanosecond.
  */
-export class EarlyEnd {
+export class AbortState {
   /** Whether the caller has cancelled. */
   aborted = false;
   /** The reason. */

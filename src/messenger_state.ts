@@ -17,7 +17,7 @@ import { ZmqTransport } from "./transport/mod.ts";
 import { type ContextLease, leaseContext, type LibraryInfo } from "./libzmq/mod.ts";
 
 /** The state that a messenger shares with the ones that its handlers get. */
-export class Inside {
+export class MessengerState {
   readonly library: LibraryInfo;
   /** Discovery; null without. */
   readonly hub: DiscoveryHub | null;
@@ -58,28 +58,28 @@ export class Inside {
 }
 
 /**
- * Makes the inside of a messenger: opens the transport, adds the built-in handlers and registers with discovery.
+ * Makes the state of a messenger: opens the transport, adds the built-in handlers and registers with discovery.
  *
  * @param options The options of `Messenger.create`, checked by their table.
  * @param messengerFor Makes the messenger that a handler gets.
  * @throws The error, or the signal's reason. Nothing is left open then.
  */
-export async function openInside(
+export async function openState(
   options: MessengerOptions,
-  messengerFor: (inside: Inside, call: InboundCall) => MessengerHandle,
-): Promise<{ readonly inside: Inside; readonly resolved: ResolvedOptions }> {
+  messengerFor: (state: MessengerState, call: InboundCall) => MessengerHandle,
+): Promise<{ readonly state: MessengerState; readonly resolved: ResolvedOptions }> {
   const { signal } = options;
   signal?.throwIfAborted();
   const resolved = resolveOptions(options);
   const sizes = resolveEventOptions(options.events);
   const hub = DiscoveryHub.of(options, resolved);
   let lease: ContextLease | null = null;
-  let inside: Inside;
+  let state: MessengerState;
   try {
     const { context, release } = lease = await leaseContext(resolved);
     signal?.throwIfAborted();
-    const made = inside = new Inside(context.library, hub);
-    inside.core = await MessengerCore.create({
+    const made = state = new MessengerState(context.library, hub);
+    state.core = await MessengerCore.create({
       options: resolved,
       messengerFor: (call) => messengerFor(made, call),
       openTransport: (instanceId, handler) =>
@@ -94,16 +94,16 @@ export async function openInside(
       router: (host) => hub?.router(host) ?? new ServiceCalls({ ...host, directory: null }),
       release,
     });
-    inside.events = attachEvents(inside.core.system, sizes);
+    state.events = attachEvents(state.core.system, sizes);
     const services = (): readonly string[] => hub?.announced ?? [];
-    inside.builtins = new Builtins(inside.core, { ...resolved, services });
+    state.builtins = new Builtins(state.core, { ...resolved, services });
   } catch (error) {
     // No peer knows of it yet, so there is nothing else to close.
     const release = async (): Promise<void> => await lease?.release();
     await (hub === null ? release() : hub.around(release));
     throw error;
   }
-  const { core } = inside;
+  const { core } = state;
   if (hub !== null) {
     core.status.watch(({ type }) => {
       // A failure is logged and retried by the announcement.
@@ -112,10 +112,10 @@ export async function openInside(
   }
   try {
     signal?.throwIfAborted();
-    await hub?.register(inside.core.connections.peerInfo(), signal);
+    await hub?.register(state.core.connections.peerInfo(), signal);
   } catch (error) {
-    await inside.close(0);
+    await state.close(0);
     throw error;
   }
-  return { inside, resolved };
+  return { state, resolved };
 }

@@ -21,7 +21,7 @@ import { type ResolvedRetry, retryOptionTable } from "./calls/retry_options.ts";
 import { curveOptionTable, resolveCurve } from "./curve_options.ts";
 import type { Authorize } from "./handlers/authorize.ts";
 import type { Tracing } from "./observe/tracing.ts";
-import type { MessengerOptions } from "./options.ts";
+import type { MessengerOptions } from "./core_options.ts";
 
 const featureTable = Object.fromEntries(allFeatures.map((feature) => [feature, option.flag])) as Record<
   Feature,

@@ -24,13 +24,13 @@ import {
   remaining,
   type Request,
   tooManyWait,
-} from "./outbound.ts";
+} from "./request.ts";
 import type { PendingCall } from "./pending.ts";
 import type { Session } from "../peers/peer.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
 /** Sends requests over a connection, or queues them for room or credit. */
-export class Outgoing {
+export class RequestSender {
   readonly #parts: SharedParts;
   readonly #encoded: EncodedNames;
 
