@@ -11,8 +11,10 @@ import {
   type WorkerId,
   ZeromeshError,
 } from "./core/mod.ts";
-import type { EventManager } from "./events/mod.ts";
+import { type EventManager, eventsFeature } from "./events/mod.ts";
+import { features } from "./features.ts";
 import {
+  type AnyFeature,
   broadcast,
   type BroadcastResult,
   type BroadcastTarget,
@@ -48,12 +50,14 @@ import {
   type WaitOptions,
   waitOptionTable,
 } from "./messenger/mod.ts";
-import { type MessengerState, openState } from "./messenger_state.ts";
-import { observeMessenger } from "./messenger_metrics.ts";
-import { type MessengerOptions, messengerOptionTable } from "./messenger_options.ts";
+import { createMessenger, type MessengerState } from "./messenger_state.ts";
+import type { MessengerOptions } from "./messenger_options.ts";
 import type { FullStats } from "./stat_metrics.ts";
 import { type PeerInfoJson, peerInfoToJson } from "./wire/mod.ts";
 import type { LibraryInfo } from "./libzmq/mod.ts";
+
+/** Makes a messenger that has these features, and takes their options: `Messenger.create` with another table. */
+export let createWith: (listed: readonly AnyFeature[], given?: MessengerOptions) => Promise<Messenger>;
 
 /**
  * One instance on the network: it listens, dials peers, sends requests and serves handlers.
@@ -84,6 +88,11 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
   /** The message whose handler got this object as `context.messenger`; null for the object that `create` returned. */
   readonly #call: InboundCall | null;
 
+  static {
+    const make = (state: MessengerState, call: InboundCall | null) => new Messenger(state, call);
+    createWith = (listed, given) => createMessenger(listed, given, make);
+  }
+
   private constructor(state: MessengerState, call: InboundCall | null) {
     super(state);
     this.#state = state;
@@ -104,13 +113,8 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
    * `discovery`.
    * @throws {unknown} The reason of `signal`, when it aborts during creation; nothing is left open then.
    */
-  static async create(given?: MessengerOptions): Promise<Messenger> {
-    const options = readOptions(given, messengerOptionTable, "Cannot create a messenger");
-    const { state, resolved } = await openState(options, (state, call) => new Messenger(state, call));
-    const messenger = new Messenger(state, null);
-    observeMessenger(messenger, state.core, resolved);
-    await state.closeOn(options.signal);
-    return messenger;
+  static create(given?: MessengerOptions): Promise<Messenger> {
+    return createWith(features, given);
   }
 
   /** This instance's id. */
@@ -144,7 +148,7 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
 
   /** Events that are awaited, triggered and poisoned across instances. */
   get events(): EventManager {
-    return this.#state.events.manager;
+    return this.#state.attached(eventsFeature).manager;
   }
 
   /** The libzmq in use: path, version, capabilities. */
@@ -251,14 +255,10 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
     given?: HandlerOptions & RegisterOptions,
   ): Disposable {
     if (!isContract(contract)) throw new TypeError("Cannot handle: the first argument must be a contract");
-    const { kinds } = this.#core;
-    const { replace, ...options } = readOptions(
-      given,
-      handleOptionTable,
-      "Cannot make handler",
-      contract.name,
-    );
-    return this.#core.register([kinds.of(contract).handler(contract, run as Served, options)], { replace });
+    const cannot = "Cannot make handler";
+    const { replace, ...options } = readOptions(given, handleOptionTable, cannot, contract.name);
+    const handler = this.#core.kinds.of(contract).handler(contract, run as Served, options);
+    return this.#core.register([handler], { replace });
   }
 
   /**
@@ -347,9 +347,9 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
 
   /** A snapshot of the counters. `events` is null before the first event, `services` without discovery. */
   stats(): FullStats {
-    const { hub, core, builtins, events: { made } } = this.#state;
-    const services = hub?.stats() ?? null;
-    return { ...core.stats(), ...builtins.stats(), events: made?.stats() ?? null, services };
+    const { hub, core, builtins } = this.#state;
+    const events = this.#state.attached(eventsFeature).made?.stats() ?? null;
+    return { ...core.stats(), ...builtins.stats(), events, services: hub?.stats() ?? null };
   }
 
   /**

@@ -1,15 +1,20 @@
 import { option, type OptionTable } from "./core/mod.ts";
 import { type Discovery, findsPeers, findsServices } from "./discovery/mod.ts";
 import type { DiscoveryOptions } from "./discovery_hub.ts";
-import { type EventOptions, eventsOption } from "./events/mod.ts";
-import { coreOptionTable, type MessengerOptions as CoreOptions } from "./messenger/mod.ts";
+import type { Feature, FeatureOptions } from "./features.ts";
+import {
+  type AnyFeature,
+  coreOptionTable,
+  featuresOption,
+  type MessengerOptions as CoreOptions,
+} from "./messenger/mod.ts";
 
 export type { CoreOptions };
 
 /** Options of `Messenger.create`. */
-export interface MessengerOptions extends CoreOptions, DiscoveryOptions {
-  /** Limits of `messenger.events`. */
-  events?: EventOptions | undefined;
+export interface MessengerOptions extends CoreOptions, DiscoveryOptions, FeatureOptions {
+  /** Disables negotiated features: `{ batch: false }`. */
+  features?: Partial<Record<Feature, boolean>> | undefined;
   /**
    * Closes the instance when it aborts, as `close()` does. When it aborts during creation, `create` rejects with its
    * reason.
@@ -22,8 +27,7 @@ function isBackEnd(value: unknown): boolean {
   return findsPeers(value as Discovery) || findsServices(value as Discovery);
 }
 
-/** The options of `Messenger.create`. */
-export const messengerOptionTable: OptionTable<MessengerOptions> = {
+const ownTable = {
   ...coreOptionTable,
   discovery: option.kind(
     "a back end that finds peers or services (see PeerDiscovery), or an array of them",
@@ -31,6 +35,16 @@ export const messengerOptionTable: OptionTable<MessengerOptions> = {
   ),
   services: option.texts,
   maxServices: option.whole(1, 1_000_000),
-  events: eventsOption(),
   signal: option.signal,
-};
+} satisfies OptionTable<Omit<MessengerOptions, keyof FeatureOptions>>;
+
+/** The flags of features. */
+export function flagsOf(listed: readonly AnyFeature[]): string[] {
+  return listed.flatMap(({ flag }) => flag ?? []);
+}
+
+/** The options of `Messenger.create`, given the features that a messenger has. */
+export function optionTableOf(listed: readonly AnyFeature[]): OptionTable<MessengerOptions> {
+  const all = { ...ownTable, features: featuresOption(flagsOf(listed)) };
+  return Object.assign(all, ...listed.map(({ options }) => options)) as OptionTable<MessengerOptions>;
+}

@@ -1,17 +1,19 @@
-import { EndOf, errorText, onAbort } from "./core/mod.ts";
+import { EndOf, errorText, onAbort, readOptions } from "./core/mod.ts";
 import { DiscoveryHub } from "./discovery_hub.ts";
-import { type AttachedEvents, attachEvents, resolveEventOptions } from "./events/mod.ts";
 import {
+  type AnyFeature,
   Builtins,
   closeOptionTable,
   type InboundCall,
   MessengerCore,
+  type MessengerFeature,
   type MessengerHandle,
   type ResolvedOptions,
   resolveOptions,
   type Session,
 } from "./messenger/mod.ts";
-import type { MessengerOptions } from "./messenger_options.ts";
+import { type Observed, observeMessenger } from "./messenger_metrics.ts";
+import { flagsOf, type MessengerOptions, optionTableOf } from "./messenger_options.ts";
 import { ServiceCalls } from "./services/mod.ts";
 import { ZmqTransport } from "./transport/mod.ts";
 import { type ContextLease, leaseContext, type LibraryInfo } from "./libzmq/mod.ts";
@@ -23,13 +25,23 @@ export class MessengerState {
   readonly hub: DiscoveryHub | null;
   readonly end: EndOf = new EndOf();
   core!: MessengerCore;
-  events!: AttachedEvents;
+  readonly #attached = new Map<object, unknown>();
   builtins!: Builtins;
   #closing: Promise<void> | null = null;
 
   constructor(library: LibraryInfo, hub: DiscoveryHub | null) {
     this.library = library;
     this.hub = hub;
+  }
+
+  /** Attaches a feature. */
+  attach(feature: AnyFeature, options: MessengerOptions): void {
+    this.#attached.set(feature, feature.attach(this.core.system, options));
+  }
+
+  /** What attaching one of its features has given. */
+  attached<Attached>(feature: MessengerFeature<Record<never, never>, Attached>): Attached {
+    return this.#attached.get(feature) as Attached;
   }
 
   /**
@@ -57,21 +69,36 @@ export class MessengerState {
   }
 }
 
+/** Makes a messenger that has these features. @param make Makes the object for users, or for the handler of a message. */
+export async function createMessenger<Messenger extends MessengerHandle & Observed>(
+  features: readonly AnyFeature[],
+  given: MessengerOptions | undefined,
+  make: (state: MessengerState, call: InboundCall | null) => Messenger,
+): Promise<Messenger> {
+  const options = readOptions(given, optionTableOf(features), "Cannot create a messenger");
+  const { state, resolved } = await openState(options, features, make);
+  const messenger = make(state, null);
+  observeMessenger(messenger, state.core, resolved);
+  await state.closeOn(options.signal);
+  return messenger;
+}
+
 /**
  * Makes the state of a messenger: opens the transport, adds the built-in handlers and registers with discovery.
  *
  * @param options The options of `Messenger.create`, checked by their table.
+ * @param features What it has.
  * @param messengerFor Makes the messenger that a handler gets.
  * @throws The error, or the signal's reason. Nothing is left open then.
  */
-export async function openState(
+async function openState(
   options: MessengerOptions,
+  features: readonly AnyFeature[],
   messengerFor: (state: MessengerState, call: InboundCall) => MessengerHandle,
 ): Promise<{ readonly state: MessengerState; readonly resolved: ResolvedOptions }> {
   const { signal } = options;
   signal?.throwIfAborted();
-  const resolved = resolveOptions(options);
-  const sizes = resolveEventOptions(options.events);
+  const resolved = resolveOptions(options, flagsOf(features));
   const hub = DiscoveryHub.of(options, resolved);
   let lease: ContextLease | null = null;
   let state: MessengerState;
@@ -94,7 +121,7 @@ export async function openState(
       router: (host) => hub?.router(host) ?? new ServiceCalls({ ...host, directory: null }),
       release,
     });
-    state.events = attachEvents(state.core.system, sizes);
+    for (const feature of features) state.attach(feature, options);
     const services = (): readonly string[] => hub?.announced ?? [];
     state.builtins = new Builtins(state.core, { ...resolved, services });
   } catch (error) {

@@ -206,7 +206,8 @@ export {
 } from "./services/mod.ts";
 export { type FullStats } from "./stat_metrics.ts";
 export { type Drop, type TransportStats } from "./transport/mod.ts";
-export { type DropReason, dropReasons, type Feature, type PeerInfo, type PeerInfoJson } from "./wire/mod.ts";
+export { type Feature, type FeatureOptions } from "./features.ts";
+export { type DropReason, dropReasons, type PeerInfo, type PeerInfoJson } from "./wire/mod.ts";
 export {
   type CurveKeyPair,
   curveKeyPair,

@@ -32,5 +32,5 @@ export { type SubscriberStats } from "./subscribers.ts";
 export { type TableStats } from "./table.ts";
 export { type AwaiterOptions } from "./waiting.ts";
 // Used by the messenger.
-export { type AttachedEvents, attachEvents } from "./attach.ts";
-export { eventsOption, type ResolvedEventOptions, resolveEventOptions } from "./options.ts";
+export { type AttachedEvents, eventsFeature, type EventsFeatureOptions } from "./attach.ts";
+export { type ResolvedEventOptions } from "./options.ts";

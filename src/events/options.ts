@@ -1,4 +1,4 @@
-import { option, type OptionKind, type OptionTable, withDefaults } from "../core/mod.ts";
+import { option, type OptionTable, withDefaults } from "../core/mod.ts";
 
 /** Limits of an event manager. */
 export interface EventOptions {
@@ -49,15 +49,6 @@ export const eventOptionTable = {
   ownerGraceMs: option.duration.or(3_500),
   maxGeneration: size.or(0xffff_ffff),
 } satisfies OptionTable<EventOptions>;
-
-/**
- * The option `events` of a messenger.
- *
- * @ignore
- */
-export function eventsOption(): OptionKind {
-  return option.options(eventOptionTable);
-}
 
 /**
  * Fills in the defaults.

@@ -16,17 +16,17 @@ import {
   withDefaults,
 } from "../core/mod.ts";
 import { type CurveIdentity, systemAddresses } from "../transport/mod.ts";
-import { allFeatures, type Feature } from "../wire/mod.ts";
+import { allFeatures } from "../wire/mod.ts";
 import { type ResolvedRetry, retryOptionTable } from "./calls/retry_options.ts";
 import { curveOptionTable, resolveCurve } from "./curve_options.ts";
 import type { Authorize } from "./handlers/authorize.ts";
 import type { Tracing } from "./observe/tracing.ts";
 import type { MessengerOptions } from "./core_options.ts";
 
-const featureTable = Object.fromEntries(allFeatures.map((feature) => [feature, option.flag])) as Record<
-  Feature,
-  OptionKind
->;
+/** The option `features`. @param flags The flags of features of higher layers. */
+export function featuresOption(flags: readonly string[]): OptionKind<MessengerOptions["features"]> {
+  return option.options(Object.fromEntries([...allFeatures, ...flags].map((flag) => [flag, option.flag])));
+}
 
 const isId = (value: unknown): boolean => typeof value === "string" && isInstanceId(value.toLowerCase());
 const nameRule =
@@ -74,7 +74,7 @@ export const coreOptionTable = {
   maxCreditMessages: option.whole(1, largestCredit.count).or(65_536),
   maxCreditBytes: option.whole(1, largestCredit.bytes).or(16 * 1024 * 1024),
   highWaterMark: option.whole(1, 1_000_000).or(1_000),
-  features: option.options(featureTable),
+  features: featuresOption([]),
   clock: option.clock.or(systemClock),
   waiter: option.oneOf("auto", "loop", "worker").or("auto"),
 } satisfies OptionTable<MessengerOptions>;
@@ -103,15 +103,16 @@ export interface ResolvedOptions extends Omit<Filled<MessengerOptions, typeof co
   readonly meter: GuardedMeter | null;
   readonly tracing: Tracing | null;
   readonly retry: ResolvedRetry | null;
-  readonly features: readonly Feature[];
+  readonly features: readonly string[];
 }
 
 /**
  * Fills in the defaults of checked options.
  *
+ * @param flags The flags of features of higher layers.
  * @throws {TypeError} If options contradict each other.
  */
-export function resolveOptions(given: MessengerOptions = {}): ResolvedOptions {
+export function resolveOptions(given: MessengerOptions = {}, flags: readonly string[] = []): ResolvedOptions {
   const options = withDefaults(given, coreOptionTable);
   const { listen, endpoint, features, clock, instanceId: id, curve, meter, retry } = options;
   if (!listen && given.endpoint !== undefined) {
@@ -135,6 +136,8 @@ export function resolveOptions(given: MessengerOptions = {}): ResolvedOptions {
     meter: meter === undefined ? null : new GuardedMeter(meter, guard),
     tracing: options.tracing ?? null,
     retry: retry === undefined ? null : withDefaults(retry, retryOptionTable),
-    features: allFeatures.filter((feature) => features?.[feature] !== false),
+    features: [...allFeatures, ...flags].filter((flag) =>
+      (features as Readonly<Record<string, boolean>> | undefined)?.[flag] !== false
+    ),
   });
 }

@@ -1,6 +1,6 @@
 import type { Clock, Contract, InstanceId, Logger, WorkerId } from "../core/mod.ts";
 import { copyBytes, type Link, SendOutcome } from "../transport/mod.ts";
-import { encodeRequest, type Feature, MessageType, type ResponseId, ResponseKind } from "../wire/mod.ts";
+import { encodeRequest, MessageType, type ResponseId, ResponseKind } from "../wire/mod.ts";
 import type { ContractKind, ContractKinds } from "./contract_kinds.ts";
 import type { CallClient } from "./calls/client.ts";
 import type { WaitOptions } from "./calls/wait_options.ts";
@@ -112,7 +112,7 @@ export class CorePort implements SystemPort {
     return this.#peer(peer)?.session != null;
   }
 
-  supports(peer: InstanceId, feature: Feature): boolean {
+  supports(peer: InstanceId, feature: string): boolean {
     return this.#peer(peer)?.session?.supports(feature) === true;
   }
 

@@ -101,7 +101,13 @@ export {
 } from "./handlers/handler_context.ts";
 export { elapsedMs, elapsedOf, type PartOfCall } from "./calls/elapsed.ts";
 export type { CurveOptions } from "./curve_options.ts";
-export { coreOptionTable, type ResolvedOptions, resolveOptions } from "./core_option_table.ts";
+export { type AnyFeature, type MessengerFeature } from "./feature.ts";
+export {
+  coreOptionTable,
+  featuresOption,
+  type ResolvedOptions,
+  resolveOptions,
+} from "./core_option_table.ts";
 export type { HostResolver } from "../transport/mod.ts";
 export { type MessengerOptions, type SendOverflow } from "./core_options.ts";
 export { type PeerDirectory, type PeerLookup, type Standing } from "./discovery_port.ts";

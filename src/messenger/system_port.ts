@@ -13,7 +13,7 @@ import type {
   WorkerId,
 } from "../core/mod.ts";
 import type { InboundMessage } from "../transport/mod.ts";
-import type { Feature, ResponseId } from "../wire/mod.ts";
+import type { ResponseId } from "../wire/mod.ts";
 import type { ContractKind } from "./contract_kinds.ts";
 import type { Outcome } from "./calls/pending.ts";
 import type { Handler } from "./handlers/handler_context.ts";
@@ -31,7 +31,7 @@ export interface SystemMessage {
   /** The same, without a view of its own; gone for a message that had to wait for its turn. */
   readonly lent: Pick<InboundMessage, "source" | "payloadStart" | "payloadEnd">;
   /** Whether both ends of its connection have a feature. */
-  supports(feature: Feature): boolean;
+  supports(feature: string): boolean;
 }
 
 /** A message for a system contract, with a validated payload. */
@@ -146,7 +146,7 @@ export interface SystemPort {
   /** Whether a connection to the peer is up. */
   isUp(peer: InstanceId): boolean;
   /** Whether the peer has a connection whose both ends have a feature. */
-  supports(peer: InstanceId, feature: Feature): boolean;
+  supports(peer: InstanceId, feature: string): boolean;
   /** Whether the peer was ever met as a zeromesh instance, whose connections show whether it lives, or is this one. */
   isOurs(peer: InstanceId): boolean;
   /** Whether messages can be sent to the peer, also over the connection for answers to plain Velo. */

@@ -14,7 +14,6 @@ import { encodeUtf8 } from "./utf8.ts";
  * - `msgpack`: payloads of contracts that ask for MessagePack, marked by header `_enc`.
  * - `credit`: a window per sender and receiver, in messages and bytes, see {@link encodeCredit}.
  * - `admission`: a message for a system handler says that it used credit, see {@link withCredit}.
- * - `events`: event completions carry values and codes, and subscriptions can be taken back.
  * - `kind`: a request says that the caller's contract has no answer, see {@link withoutAnswer}.
  * - `metadata`: metadata above 1024 bytes precedes the payload, see {@link metadataBytesHeader}.
  */
@@ -27,7 +26,6 @@ export type Feature =
   | "msgpack"
   | "credit"
   | "admission"
-  | "events"
   | "kind"
   | "metadata";
 
@@ -41,7 +39,6 @@ const table: Readonly<Record<Feature, true>> = {
   msgpack: true,
   credit: true,
   admission: true,
-  events: true,
   kind: true,
   metadata: true,
 };
@@ -81,7 +78,7 @@ const negotiation = record({
 /** The `zeromesh` object that this instance sends. */
 export interface Negotiation {
   /** The supported features. */
-  readonly features: readonly Feature[];
+  readonly features: readonly string[];
   /** Instance id; Velo's own fields of a reply do not carry it. */
   readonly instanceId: InstanceId;
   /** The largest accepted payload, in bytes. A larger one costs the sender its connection. */

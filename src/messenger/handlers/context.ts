@@ -13,7 +13,6 @@ import {
   decodeHeaders,
   decodePayload,
   encodingHeader,
-  type Feature,
   isSystemHeader,
   metadataBytesOf,
   metadataHeader,
@@ -297,7 +296,7 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
   }
 
   /** Whether both ends of its connection have a feature. */
-  supports(feature: Feature): boolean {
+  supports(feature: string): boolean {
     return this.session.supports(feature);
   }
 

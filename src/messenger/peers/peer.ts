@@ -84,7 +84,7 @@ export class Session {
   /** Held messages of the other end. */
   readonly held = { messages: 0, bytes: 0 };
 
-  readonly #agreed = new Set<Feature>();
+  readonly #agreed = new Set<string>();
 
   /** The connection for answers to the other end, if it is another one. */
   replyLink: Link<Session> | null = null;
@@ -96,7 +96,7 @@ export class Session {
   }
 
   /** Whether both ends have a feature. Features needed per message have fields. */
-  supports(feature: Feature): boolean {
+  supports(feature: string): boolean {
     return this.#agreed.has(feature);
   }
 
