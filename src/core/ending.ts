@@ -1,7 +1,7 @@
 /** Why something has ended: a text such as `"closed"` after a regular end, an error after a failure. */
 export type Ending = string | Error;
 
-/** The end of a component, for its waiters. It is told once; a failure is told, not thrown. */
+/** The end of a component, for its waiters. It is set once; a failure is its value, not thrown. */
 export class EndOf {
   readonly #told: PromiseWithResolvers<Ending> = Promise.withResolvers();
 

@@ -40,7 +40,7 @@ function read<T>(schema: StandardSchema<T>, value: unknown): T | undefined {
  * Schemas of system messages. They are made of the kinds of options, so that no validator is loaded for them.
  */
 export const shape = {
-  /** What a schema makes of a value; undefined for a value that it refuses. */
+  /** A schema's output; undefined for a value that it refuses. */
   read,
   /** A value of an option's kind. */
   of,

@@ -3,17 +3,17 @@ import type { Caller, ClientCallOptions, TypedCallOptions } from "./calls/caller
 import { amHandler, typedUnaryHandler } from "./handlers/handler.ts";
 import type { Handler, HandlerOptions, TypedContext } from "./handlers/handler_context.ts";
 
-/** A function for a contract, whatever its types are. */
+/** A function for a contract, with erased types. */
 export type Served = (context: TypedContext<unknown>) => unknown;
 
-/** The options of one call by a client's method. It throws where they are invalid. */
+/** Makes the options of a call by a client's method. It throws if they are invalid. */
 export type MethodOptions = (payload: unknown, own?: ClientCallOptions) => TypedCallOptions<Contract>;
 
-/** How contracts of one kind are handled and called. Their types are a `ContractTypes`. */
+/** Handlers and client methods for contracts of one kind. Their types are a `ContractTypes`. */
 export interface ContractKind {
-  /** The handler of a contract. @param run The user's function. */
+  /** Makes the handler of a contract. @param run The user's function. */
   handler(contract: Contract, run: Served, options: HandlerOptions): Handler;
-  /** A client's method for a contract. */
+  /** Makes a client's method for a contract. */
   method(caller: Caller, contract: Contract, options: MethodOptions): unknown;
 }
 
@@ -33,7 +33,7 @@ const unary: ContractKind = {
     promising(options, (all) => caller.typedUnary(contract as UnaryContract, all)),
 };
 
-/** A method that rejects what is wrong with its options. */
+/** A method that rejects with the errors of its options. */
 function promising(options: MethodOptions, call: (all: TypedCallOptions<Contract>) => Promise<unknown>) {
   return (payload: unknown, own?: ClientCallOptions): Promise<unknown> => {
     try {
@@ -48,14 +48,14 @@ function promising(options: MethodOptions, call: (all: TypedCallOptions<Contract
 export class ContractKinds {
   readonly #byName = new Map<string, ContractKind>([["am", am], ["unary", unary]]);
 
-  /** Adds a kind; disposing the result takes it away. @throws {TypeError} If the name is taken. */
+  /** Adds a kind; disposing the result removes it. @throws {TypeError} If the name is registered. */
   add(name: string, kind: ContractKind): Disposable {
     if (this.#byName.has(name)) throw new TypeError(`Cannot add contract kind "${name}": the name is taken`);
     this.#byName.set(name, kind);
     return { [Symbol.dispose]: () => void (this.#byName.get(name) === kind && this.#byName.delete(name)) };
   }
 
-  /** The kind of a contract. @throws {ZeromeshError} `FEATURE_UNAVAILABLE` where no feature has added it. */
+  /** The kind of a contract. @throws {ZeromeshError} `FEATURE_UNAVAILABLE` if no feature has added it. */
   of({ name, kind }: Contract): ContractKind {
     const known = this.#byName.get(kind);
     if (known !== undefined) return known;
