@@ -40,8 +40,6 @@ const mostDiscards = 64;
 export interface TcpConnections {
   /** Both addresses of a TCP connection as one text; null for other descriptors. */
   name(fd: number): string | null;
-  /** The port of this side of a TCP connection, or −1. */
-  localPort(fd: number): number;
   /** Bytes that the kernel has received on it, or −1. */
   received(fd: number): number;
   /** Bytes that the other end's system has acknowledged, or −1. */
@@ -93,11 +91,6 @@ class LinuxConnections implements TcpConnections {
     const own = this.#ask(this.#calls.getsockname, fd);
     const other = own === null ? null : this.#ask(this.#calls.getpeername, fd);
     return other === null ? null : `${own} ${other}`;
-  }
-
-  localPort(fd: number): number {
-    // `sin_port` and `sin6_port` have the same offset, in network order.
-    return this.#ask(this.#calls.getsockname, fd) === null ? -1 : this.#address.view.getUint16(2);
   }
 
   received(fd: number): number {

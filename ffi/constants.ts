@@ -332,137 +332,92 @@ export const RouterNotify = { CONNECT: 1, DISCONNECT: 2 } as const;
 /** A bit of {@link RouterNotify}. */
 export type RouterNotify = (typeof RouterNotify)[keyof typeof RouterNotify];
 
-/** The numbers of libzmq's own errors, the same on every platform. */
-const ownErrno = {
+const linuxErrno = {
+  /** Not permitted. */
+  EPERM: 1,
+  /** No such file. */
+  ENOENT: 2,
+  /** Interrupted by a signal: retry. */
+  EINTR: 4,
+  /** Bad descriptor. */
+  EBADF: 9,
+  /** Would block. */
+  EAGAIN: 11,
+  /** No memory. */
+  ENOMEM: 12,
+  /** No access. */
+  EACCES: 13,
+  /** Bad address; a closed context. */
+  EFAULT: 14,
+  /** Exists already. */
+  EEXIST: 17,
+  /** No such interface. */
+  ENODEV: 19,
+  /** A component of the path is not a folder. */
+  ENOTDIR: 20,
+  /** Not a valid argument. */
+  EINVAL: 22,
+  /** The system has no descriptors left. */
+  ENFILE: 23,
+  /** The process, or the context, has no descriptors left. */
+  EMFILE: 24,
+  /** The file system is read-only. */
+  EROFS: 30,
+  /** The other end is gone. */
+  EPIPE: 32,
+  /** The path of an ipc endpoint is too long. */
+  ENAMETOOLONG: 36,
+  /** Not a socket, or one that was closed. */
+  ENOTSOCK: 88,
+  /** The message is too large. */
+  EMSGSIZE: 90,
+  /** The protocol has no such option. */
+  EPROTO: 71,
+  /** Unknown protocol. */
+  EPROTONOSUPPORT: 93,
+  /** Not possible on this socket. */
+  ENOTSUP: 95,
+  /** Unknown address family. */
+  EAFNOSUPPORT: 97,
+  /** Another socket has this address. */
+  EADDRINUSE: 98,
+  /** No interface has this address. */
+  EADDRNOTAVAIL: 99,
+  /** The network is down. */
+  ENETDOWN: 100,
+  /** The network cannot be reached. */
+  ENETUNREACH: 101,
+  /** The network dropped the connection. */
+  ENETRESET: 102,
+  /** The connection was aborted here. */
+  ECONNABORTED: 103,
+  /** The connection was reset by the peer. */
+  ECONNRESET: 104,
+  /** No buffers. */
+  ENOBUFS: 105,
+  /** Not connected. */
+  ENOTCONN: 107,
+  /** Timed out. */
+  ETIMEDOUT: 110,
+  /** Connection refused. */
+  ECONNREFUSED: 111,
+  /** No peer by this routing id, or no route to the host. */
+  EHOSTUNREACH: 113,
+  /** In progress. */
+  EINPROGRESS: 115,
+  // libzmq's own errors, the same on every platform.
+  /** Not allowed in this state of the socket. */
   EFSM: 156384763,
+  /** The protocol does not fit the socket type. */
   ENOCOMPATPROTO: 156384764,
+  /** The context was terminated. */
   ETERM: 156384765,
+  /** No I/O thread. */
   EMTHREAD: 156384766,
-} as const;
+};
 
 /** Error numbers of libzmq and of the calls around it, by name. */
-export interface ErrnoTable {
-  /** Not permitted. */
-  readonly EPERM: number;
-  /** No such file. */
-  readonly ENOENT: number;
-  /** Interrupted by a signal: retry. */
-  readonly EINTR: number;
-  /** Bad descriptor. */
-  readonly EBADF: number;
-  /** Would block. */
-  readonly EAGAIN: number;
-  /** No memory. */
-  readonly ENOMEM: number;
-  /** No access. */
-  readonly EACCES: number;
-  /** Bad address; a closed context. */
-  readonly EFAULT: number;
-  /** Exists already. */
-  readonly EEXIST: number;
-  /** No such interface. */
-  readonly ENODEV: number;
-  /** A component of the path is not a folder. */
-  readonly ENOTDIR: number;
-  /** Not a valid argument. */
-  readonly EINVAL: number;
-  /** The system has no descriptors left. */
-  readonly ENFILE: number;
-  /** The process, or the context, has no descriptors left. */
-  readonly EMFILE: number;
-  /** The file system is read-only. */
-  readonly EROFS: number;
-  /** The other end is gone. */
-  readonly EPIPE: number;
-  /** The path of an ipc endpoint is too long. */
-  readonly ENAMETOOLONG: number;
-  /** Not a socket, or one that was closed. */
-  readonly ENOTSOCK: number;
-  /** The message is too large. */
-  readonly EMSGSIZE: number;
-  /** The protocol has no such option. */
-  readonly EPROTO: number;
-  /** Unknown protocol. */
-  readonly EPROTONOSUPPORT: number;
-  /** Not possible on this socket. */
-  readonly ENOTSUP: number;
-  /** Unknown address family. */
-  readonly EAFNOSUPPORT: number;
-  /** Another socket has this address. */
-  readonly EADDRINUSE: number;
-  /** No interface has this address. */
-  readonly EADDRNOTAVAIL: number;
-  /** The network is down. */
-  readonly ENETDOWN: number;
-  /** The network cannot be reached. */
-  readonly ENETUNREACH: number;
-  /** The network dropped the connection. */
-  readonly ENETRESET: number;
-  /** The connection was aborted here. */
-  readonly ECONNABORTED: number;
-  /** The connection was reset by the peer. */
-  readonly ECONNRESET: number;
-  /** No buffers. */
-  readonly ENOBUFS: number;
-  /** Not connected. */
-  readonly ENOTCONN: number;
-  /** Timed out. */
-  readonly ETIMEDOUT: number;
-  /** Connection refused. */
-  readonly ECONNREFUSED: number;
-  /** No peer by this routing id, or no route to the host. */
-  readonly EHOSTUNREACH: number;
-  /** In progress. */
-  readonly EINPROGRESS: number;
-  /** Not allowed in this state of the socket. */
-  readonly EFSM: number;
-  /** The protocol does not fit the socket type. */
-  readonly ENOCOMPATPROTO: number;
-  /** The context was terminated. */
-  readonly ETERM: number;
-  /** No I/O thread. */
-  readonly EMTHREAD: number;
-}
-
-const linuxErrno: ErrnoTable = {
-  EPERM: 1,
-  ENOENT: 2,
-  EINTR: 4,
-  EBADF: 9,
-  EAGAIN: 11,
-  ENOMEM: 12,
-  EACCES: 13,
-  EFAULT: 14,
-  EEXIST: 17,
-  ENODEV: 19,
-  ENOTDIR: 20,
-  EINVAL: 22,
-  ENFILE: 23,
-  EMFILE: 24,
-  EROFS: 30,
-  EPIPE: 32,
-  ENAMETOOLONG: 36,
-  ENOTSOCK: 88,
-  EMSGSIZE: 90,
-  EPROTO: 71,
-  EPROTONOSUPPORT: 93,
-  ENOTSUP: 95,
-  EAFNOSUPPORT: 97,
-  EADDRINUSE: 98,
-  EADDRNOTAVAIL: 99,
-  ENETDOWN: 100,
-  ENETUNREACH: 101,
-  ENETRESET: 102,
-  ECONNABORTED: 103,
-  ECONNRESET: 104,
-  ENOBUFS: 105,
-  ENOTCONN: 107,
-  ETIMEDOUT: 110,
-  ECONNREFUSED: 111,
-  EHOSTUNREACH: 113,
-  EINPROGRESS: 115,
-  ...ownErrno,
-};
+export type ErrnoTable = { readonly [Name in keyof typeof linuxErrno]: number };
 
 const darwinErrno: ErrnoTable = {
   ...linuxErrno,

@@ -5,7 +5,6 @@ import {
   type Handle,
   leaseBackend,
   type LibraryInfo,
-  SocketOption,
 } from "../../ffi/mod.ts";
 import { type Clock, type Logger, silentLogger, systemClock, ZeromeshError } from "../core/mod.ts";
 import {
@@ -20,7 +19,6 @@ import { type MonitorHub, openMonitorHub } from "./monitor.ts";
 import { onProgramEnd } from "./program_end.ts";
 import { LingeringConnections, sleep } from "./lingering_connections.ts";
 import { Reactor } from "./reactor.ts";
-import type { Registration, Source } from "./source.ts";
 import { Socket, type SocketTypeName } from "./socket.ts";
 import { ZapHandler } from "./zap.ts";
 
@@ -124,23 +122,18 @@ export class Context {
   static async create(options: ContextOptions = {}): Promise<Context> {
     const lease = await leaseBackend(options.library === undefined ? {} : { library: options.library });
     const { backend } = lease;
-    let context: Context;
+    let context: Context | undefined;
     try {
       const needed = contextDescriptors + threadDescriptors(ioThreadsOf(options));
       requireDescriptors(backend, needed, "make a context");
       context = new Context(lease, options);
-    } catch (error) {
-      lease[Symbol.dispose]();
-      throw error;
-    }
-    try {
       context.#reactor = await Reactor.create(backend, {
         clock: options.clock ?? systemClock,
         logger: options.logger ?? silentLogger,
         waiter: options.waiter,
       });
     } catch (error) {
-      await backend.contextTerm(context.handle);
+      if (context !== undefined) await backend.contextTerm(context.handle);
       lease[Symbol.dispose]();
       throw error;
     }
@@ -164,16 +157,7 @@ export class Context {
   get monitors(): MonitorHub {
     if (this.#monitors !== null) return this.#monitors;
     this.#require(monitorReaderDescriptors, "monitor a socket");
-    this.#monitors = openMonitorHub(
-      {
-        backend: this.backend,
-        handle: this.handle,
-        attachReader: (socket, source, first) => this.#attachReader(socket, source, first),
-        touchReader: (registration) => this.#reactor.touch(registration),
-        detachReader: (registration) => this.#reactor.remove(registration),
-      },
-      `zeromesh-${++contextCount}`,
-    );
+    this.#monitors = openMonitorHub(this, `zeromesh-${++contextCount}`);
     return this.#monitors;
   }
 
@@ -255,13 +239,6 @@ export class Context {
     const threads = this.#started ? 0 : threadDescriptors(this.#ioThreads);
     requireDescriptors(this.backend, threads + count, purpose);
     this.#started = true;
-  }
-
-  #attachReader(socket: Handle, source: Source, first: boolean): Registration {
-    const cell = new Uint8Array(new ArrayBuffer(4));
-    this.backend.getOption(socket, SocketOption.FD, cell);
-    const fd = new DataView(cell.buffer).getInt32(0, true);
-    return this.#reactor.add(socket, fd, source, { first });
   }
 
   #endNow(): void {

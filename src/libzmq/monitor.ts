@@ -9,6 +9,7 @@ import {
   SocketType,
   zmqError,
 } from "../../ffi/mod.ts";
+import type { Reactor } from "./reactor.ts";
 import type { Registration, Source } from "./source.ts";
 
 /**
@@ -40,16 +41,10 @@ export interface MonitorHost {
   readonly backend: Backend;
   /** The native context. */
   readonly handle: Handle;
-  /** Adds a reader to the reactor, before all other sockets. */
-  attachReader(socket: Handle, source: Source, first: boolean): Registration;
-  /** Checks a reader before the next wait: calls on it may have consumed its wake-up. */
-  touchReader(registration: Registration): void;
-  /** Undoes {@link attachReader}. */
-  detachReader(registration: Registration): void;
+  /** Reads the readers. */
+  readonly reactor: Reactor;
 }
 
-const eventBytes = 6;
-const endpointCapacity = 512;
 // The most events of one pass; there may be more after thousands of connections have come and gone.
 const drainedAtOnce = 4_096;
 
@@ -59,60 +54,58 @@ const drainedAtOnce = 4_096;
  * The shared hub depends on inproc not checking socket types, which libzmq does not document.
  */
 export function openMonitorHub(host: MonitorHost, prefix: string): MonitorHub {
-  const shared = new SharedMonitorHub(host, `${prefix}-m`);
+  const shared = new Hub(host, `${prefix}-m`, "shared");
   if (shared.probe()) return shared;
   shared.close();
-  return new PairMonitorHub(host, `${prefix}-p`);
+  return new Hub(host, `${prefix}-p`, "pairs");
 }
 
+/** A monitored socket. */
 interface Watched {
   listener: MonitorListener | null;
+  readonly reader: Reader;
 }
 
-/** One ROUTER reads all monitors; each event arrives as [token, event, endpoint]. */
-class SharedMonitorHub implements MonitorHub, Source {
-  readonly kind = "shared";
+class Hub implements MonitorHub {
+  readonly kind: MonitorHub["kind"];
   readonly #host: MonitorHost;
   readonly #prefix: string;
-  readonly #reader: Handle;
-  readonly #registration: Registration;
-  readonly #region: Region;
+  readonly #shared: Reader | null;
   readonly #watched = new Map<number, Watched>();
   // Never reused: two pipes with one token abort the process.
   #lastToken = 0;
-  #closed = false;
 
-  constructor(host: MonitorHost, prefix: string) {
+  constructor(host: MonitorHost, prefix: string, kind: MonitorHub["kind"]) {
     this.#host = host;
     this.#prefix = prefix;
-    this.#region = host.backend.region(16 + 16 + endpointCapacity);
-    this.#reader = openReader(host, SocketType.ROUTER);
-    this.#registration = host.attachReader(this.#reader, this, true);
+    this.kind = kind;
+    this.#shared = kind === "shared" ? new Reader(host, null, this.#deliver) : null;
   }
 
   watch(socket: Handle, events: number, listener: MonitorListener): StopMonitor {
-    const backend = this.#host.backend;
+    const { backend } = this.#host;
     const token = ++this.#lastToken;
     const endpoint = `inproc://${this.#prefix}-${token}`;
+    const reader = this.#shared ?? new Reader(this.#host, token, this.#deliver);
+    const single = reader !== this.#shared;
     const result = backend.monitor(socket, endpoint, events | MonitorEvent.MONITOR_STOPPED);
-    if (result < 0) throw zmqError(result, "zmq_socket_monitor", endpoint);
-    const id = new Uint8Array(new ArrayBuffer(5));
-    id[0] = 1; // a routing id must not start with 0
-    new DataView(id.buffer).setUint32(1, token, true);
-    backend.setOption(this.#reader, SocketOption.CONNECT_ROUTING_ID, id);
-    const connected = backend.connect(this.#reader, endpoint);
+    if (result < 0) {
+      if (single) reader.close();
+      throw zmqError(result, "zmq_socket_monitor", endpoint);
+    }
+    const connected = reader.connect(endpoint, token);
     if (connected < 0) {
       stopUnread(this.#host, socket, endpoint);
+      if (single) reader.close();
       throw zmqError(connected, "zmq_connect", endpoint);
     }
-    const watched: Watched = { listener };
+    const watched: Watched = { listener, reader };
     this.#watched.set(token, watched);
-    // The calls above consume received commands, and the first event of a new pipe wakes no wait.
-    this.#host.touchReader(this.#registration);
     return () => {
       if (watched.listener === null) return;
       watched.listener = null;
       backend.monitor(socket, null, 0);
+      if (single) reader.drain();
     };
   }
 
@@ -134,136 +127,107 @@ class SharedMonitorHub implements MonitorHub, Source {
     return this.#watched.size === 0;
   }
 
-  receive(budget: number): number {
-    const backend = this.#host.backend;
-    const region = this.#region;
-    for (let count = 0; count < budget; count++) {
-      const idSize = backend.receive(this.#reader, region, 0, 16, ReceiveFlag.DONTWAIT);
-      if (idSize < 0) return count;
-      backend.receive(this.#reader, region, 16, eventBytes, ReceiveFlag.DONTWAIT);
-      if (backend.receiveMore(this.#reader) === 1) {
-        backend.receive(this.#reader, region, 32, endpointCapacity, ReceiveFlag.DONTWAIT);
-      }
-      const token = region.view.getUint32(1, true);
-      const event = region.view.getUint16(16, true);
-      const value = region.view.getUint32(18, true);
-      const watched = this.#watched.get(token);
-      if (event === MonitorEvent.MONITOR_STOPPED) this.#watched.delete(token);
-      else watched?.listener?.(event, value);
+  drain(): number {
+    if (this.#shared !== null) return this.#shared.drain();
+    let count = 0;
+    for (const { reader } of [...this.#watched.values()]) count += reader.drain();
+    return count;
+  }
+
+  close(): void {
+    this.#shared?.close();
+    for (const { reader } of this.#watched.values()) reader.close();
+  }
+
+  readonly #deliver = (token: number, event: number, value: number): void => {
+    const watched = this.#watched.get(token);
+    if (event !== MonitorEvent.MONITOR_STOPPED) return watched?.listener?.(event, value);
+    this.#watched.delete(token);
+    if (watched !== undefined && watched.reader !== this.#shared) watched.reader.close();
+  };
+}
+
+// Offsets in the memory of a reader: a routing id, of which byte 0 is 1 and the token follows; event and value; endpoint.
+const tokenAt = 1;
+const idCapacity = 16;
+const eventAt = idCapacity;
+const valueAt = eventAt + 2;
+const eventBytes = 6;
+const endpointAt = eventAt + idCapacity;
+const endpointCapacity = 512;
+
+/** Reads monitors: a ROUTER those of all sockets, each event as [token, event, endpoint], or a PAIR the one of a token. */
+class Reader implements Source {
+  readonly #host: MonitorHost;
+  readonly #handle: Handle;
+  readonly #single: boolean;
+  readonly #region: Region;
+  readonly #registration: Registration;
+  readonly #deliver: (token: number, event: number, value: number) => void;
+  #closed = false;
+
+  constructor(
+    host: MonitorHost,
+    token: number | null,
+    deliver: (token: number, event: number, value: number) => void,
+  ) {
+    this.#host = host;
+    this.#deliver = deliver;
+    this.#single = token !== null;
+    this.#region = host.backend.region(endpointAt + endpointCapacity);
+    this.#region.view.setUint32(tokenAt, token ?? 0, true);
+    this.#handle = openReader(host, this.#single ? SocketType.PAIR : SocketType.ROUTER);
+    // The shared reader before all other sockets.
+    this.#registration = host.reactor.add(this.#handle, this, { first: !this.#single });
+  }
+
+  /** Connects to a monitor: 0, or a negated errno. */
+  connect(endpoint: string, token: number): number {
+    const { backend } = this.#host;
+    if (!this.#single) {
+      const id = new Uint8Array(new ArrayBuffer(5));
+      id[0] = 1; // a routing id must not start with 0
+      new DataView(id.buffer).setUint32(tokenAt, token, true);
+      backend.setOption(this.#handle, SocketOption.CONNECT_ROUTING_ID, id);
     }
-    return budget;
+    const connected = backend.connect(this.#handle, endpoint);
+    // The calls above consume received commands, and the first event of a new pipe wakes no wait.
+    this.#host.reactor.touch(this.#registration);
+    return connected;
+  }
+
+  receive(budget: number): number {
+    const { backend } = this.#host;
+    const region = this.#region;
+    const read = (at: number, bytes: number): number =>
+      backend.receive(this.#handle, region, at, bytes, ReceiveFlag.DONTWAIT);
+    for (let count = 0; count < budget && !this.#closed; count++) {
+      if (!this.#single && read(0, idCapacity) < 0) return count;
+      if (read(eventAt, eventBytes) < 0) return count;
+      if (backend.receiveMore(this.#handle) === 1) read(endpointAt, endpointCapacity);
+      const { view } = region;
+      this.#deliver(
+        view.getUint32(tokenAt, true),
+        view.getUint16(eventAt, true),
+        view.getUint32(valueAt, true),
+      );
+    }
+    return this.#closed ? 0 : budget;
   }
 
   drain(): number {
     if (this.#closed) return 0;
     const count = this.receive(drainedAtOnce);
     // The call may have consumed the wake-up for the remaining events.
-    if (count === drainedAtOnce) this.#host.touchReader(this.#registration);
+    if (count === drainedAtOnce) this.#host.reactor.touch(this.#registration);
     return count;
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#host.detachReader(this.#registration);
-    this.#host.backend.closeSocket(this.#reader);
-  }
-}
-
-/** A PAIR for each monitored socket. */
-class PairMonitorHub implements MonitorHub {
-  readonly kind = "pairs";
-  readonly #host: MonitorHost;
-  readonly #prefix: string;
-  readonly #readers = new Set<PairReader>();
-  #count = 0;
-
-  constructor(host: MonitorHost, prefix: string) {
-    this.#host = host;
-    this.#prefix = prefix;
-  }
-
-  watch(socket: Handle, events: number, listener: MonitorListener): StopMonitor {
-    const backend = this.#host.backend;
-    const endpoint = `inproc://${this.#prefix}-${++this.#count}`;
-    const reader = new PairReader(this.#host, listener, () => this.#readers.delete(reader));
-    const result = backend.monitor(socket, endpoint, events | MonitorEvent.MONITOR_STOPPED);
-    if (result < 0) {
-      reader.close();
-      throw zmqError(result, "zmq_socket_monitor", endpoint);
-    }
-    reader.connect(endpoint);
-    this.#readers.add(reader);
-    return () => {
-      if (reader.listener === null) return;
-      reader.listener = null;
-      backend.monitor(socket, null, 0);
-      reader.drain();
-    };
-  }
-
-  drain(): number {
-    let count = 0;
-    for (const reader of [...this.#readers]) count += reader.drain();
-    return count;
-  }
-
-  close(): void {
-    for (const reader of [...this.#readers]) reader.close();
-  }
-}
-
-class PairReader implements Source {
-  listener: MonitorListener | null;
-  readonly #host: MonitorHost;
-  readonly #reader: Handle;
-  readonly #region: Region;
-  readonly #registration: Registration;
-  readonly #onClose: () => void;
-  #closed = false;
-
-  constructor(host: MonitorHost, listener: MonitorListener, onClose: () => void) {
-    this.#host = host;
-    this.listener = listener;
-    this.#onClose = onClose;
-    this.#region = host.backend.region(16 + endpointCapacity);
-    this.#reader = openReader(host, SocketType.PAIR);
-    this.#registration = host.attachReader(this.#reader, this, false);
-  }
-
-  connect(endpoint: string): void {
-    const connected = this.#host.backend.connect(this.#reader, endpoint);
-    if (connected < 0) throw zmqError(connected, "zmq_connect", endpoint);
-    this.#host.touchReader(this.#registration);
-  }
-
-  drain(): number {
-    const count = this.receive(drainedAtOnce);
-    if (count === drainedAtOnce) this.#host.touchReader(this.#registration);
-    return count;
-  }
-
-  receive(budget: number): number {
-    const backend = this.#host.backend;
-    for (let count = 0; count < budget && !this.#closed; count++) {
-      const size = backend.receive(this.#reader, this.#region, 0, eventBytes, ReceiveFlag.DONTWAIT);
-      if (size < 0) return count;
-      if (backend.receiveMore(this.#reader) === 1) {
-        backend.receive(this.#reader, this.#region, 16, endpointCapacity, ReceiveFlag.DONTWAIT);
-      }
-      const event = this.#region.view.getUint16(0, true);
-      if (event === MonitorEvent.MONITOR_STOPPED) this.close();
-      else this.listener?.(event, this.#region.view.getUint32(2, true));
-    }
-    return this.#closed ? 0 : budget;
-  }
-
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#host.detachReader(this.#registration);
-    this.#host.backend.closeSocket(this.#reader);
-    this.#onClose();
+    this.#host.reactor.remove(this.#registration);
+    this.#host.backend.closeSocket(this.#handle);
   }
 }
 

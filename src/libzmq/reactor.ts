@@ -1,8 +1,7 @@
-import type { Backend, Handle, Waiter } from "../../ffi/mod.ts";
-import { PollEvent } from "../../ffi/mod.ts";
+import { type Backend, type Handle, PollEvent, type Waiter } from "../../ffi/mod.ts";
 import { type Clock, Deque, errorText, type Logger, TimeSlice } from "../core/mod.ts";
 import type { ReactorOptions, ReactorStats } from "./reactor_options.ts";
-import { Registration, type Source } from "./source.ts";
+import { descriptorOf, Registration, type Source } from "./source.ts";
 
 // A drain lasts this long, or this many messages, before replies leave and other I/O gets a turn. Sockets are read in
 // turns, this many messages of each at once, and fewer when they take long.
@@ -95,7 +94,8 @@ export class Reactor {
    *
    * @param options `first` reads this socket before all others, for the monitors' reader.
    */
-  add(socket: Handle, fd: number, source: Source, options: { first?: boolean } = {}): Registration {
+  add(socket: Handle, source: Source, options: { first?: boolean } = {}): Registration {
+    const fd = descriptorOf(this.#backend, socket);
     const token = this.#freeTokens.pop() ?? this.#registrations.length;
     const registration = new Registration(socket, fd, token, source);
     this.#registrations[token] = registration;

@@ -232,9 +232,7 @@ export class Socket {
   /** Adds the socket to the reactor, which calls `source` when there are messages. */
   attach(source: Source, options: { first?: boolean } = {}): Registration {
     if (this.#registration !== null) throw new TypeError("Cannot attach a socket twice");
-    const fd = this.get("FD") as number;
-    this.#registration = this.#host.reactor.add(this.handle, fd, source, options);
-    return this.#registration;
+    return this.#registration = this.#host.reactor.add(this.handle, source, options);
   }
 
   /** Notes a send through {@link handle}; {@link send} does it by itself. */

@@ -1,4 +1,4 @@
-import type { Handle } from "../../ffi/mod.ts";
+import { type Backend, type Handle, SocketOption, zmqError } from "../../ffi/mod.ts";
 
 /** The reader of a registered socket. The reactor calls its methods, which must not throw. */
 export interface Source {
@@ -38,4 +38,12 @@ export class Registration {
     this.token = token;
     this.source = source;
   }
+}
+
+/** The `ZMQ_FD` of a socket. @throws {ZeromeshError} `ZMQ_ERROR`. */
+export function descriptorOf(backend: Backend, socket: Handle): number {
+  const cell = new Uint8Array(new ArrayBuffer(4));
+  const result = backend.getOption(socket, SocketOption.FD, cell);
+  if (result < 0) throw zmqError(result, "zmq_getsockopt(FD)");
+  return new DataView(cell.buffer).getInt32(0, true);
 }

@@ -24,8 +24,6 @@ const none = new Uint8Array(0);
 export class ZapHandler implements Source {
   readonly #socket: Socket;
   readonly #domains = new Map<string, KeyCheck>();
-  #accepted = 0;
-  #refused = 0;
 
   /** @param socket A ROUTER, which it binds. A context can have one. */
   constructor(socket: Socket) {
@@ -33,11 +31,6 @@ export class ZapHandler implements Source {
     this.#socket.set("LINGER", 0);
     this.#socket.bind(zapEndpoint);
     this.#socket.attach(this);
-  }
-
-  /** Clients admitted and refused since the start. */
-  get counts(): { readonly accepted: number; readonly refused: number } {
-    return { accepted: this.#accepted, refused: this.#refused };
   }
 
   /** Sets the check of a domain; disposing the result refuses all clients there. */
@@ -80,8 +73,6 @@ export class ZapHandler implements Source {
   }
 
   #decide(reply: readonly Uint8Array[], publicKey: string, admitted: boolean): void {
-    if (admitted) this.#accepted++;
-    else this.#refused++;
     this.#socket.send([
       ...reply,
       encoder.encode(admitted ? "200" : "400"),

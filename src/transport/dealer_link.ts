@@ -5,7 +5,7 @@ import { type FrameReader, ReadResult } from "./inbound.ts";
 import type { Intake } from "./intake.ts";
 import { closedByUs, Link, type LinkShared } from "./link.ts";
 import { OutboundBytes } from "./outbound_bytes.ts";
-import { writeFromRegion, writeFromViews, WriteOutcome } from "./write.ts";
+import { type Header, writeMessage, WriteOutcome } from "./write.ts";
 import type { LinkLoss } from "./transport.ts";
 import type { UnfinishedMessages } from "./unfinished.ts";
 
@@ -141,14 +141,8 @@ export class DealerLink<Session> extends Link<Session> implements Source {
     this.#host.gone(this, loss);
   }
 
-  protected override writeRegion(type: number, headerLength: number, payload: Uint8Array): WriteOutcome {
-    const outcome = writeFromRegion(this.shared, this.#handle, type, headerLength, payload);
-    if (outcome === WriteOutcome.sent) this.#socket.touch();
-    return outcome;
-  }
-
-  protected override writeParts(type: number, header: Uint8Array, payload: Uint8Array): WriteOutcome {
-    const outcome = writeFromViews(this.shared, this.#handle, type, header, payload);
+  protected override write(type: number, header: Header, payload: Uint8Array): WriteOutcome {
+    const outcome = writeMessage(this.shared, this.#handle, type, header, payload);
     if (outcome === WriteOutcome.sent) this.#socket.touch();
     return outcome;
   }

@@ -24,16 +24,9 @@ export type Drop =
 /** Counts drops by reason. */
 export class DropCounters {
   readonly #counts = new Map<Drop, number>();
-  #total = 0;
-
-  /** All drops. */
-  get total(): number {
-    return this.#total;
-  }
 
   /** Counts a drop. */
   count(reason: Drop, times = 1): void {
-    this.#total += times;
     this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + times);
   }
 

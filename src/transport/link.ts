@@ -6,7 +6,7 @@ import { copyBytes } from "./inbound.ts";
 import { type LinkLoss, type LinkShared, type LinkState, SendOutcome } from "./link_shared.ts";
 import type { OutboundBytes } from "./outbound_bytes.ts";
 import { SendQueue } from "./send_queue.ts";
-import { WriteOutcome } from "./write.ts";
+import { type Header, WriteOutcome } from "./write.ts";
 
 export { type LinkShared, type LinkState, SendOutcome } from "./link_shared.ts";
 
@@ -135,7 +135,7 @@ export abstract class Link<Session> {
       }
     }
     if (this.#state === "open" && this.#queue.size === 0) {
-      const outcome = this.#write(type, headerLength, payload);
+      const outcome = this.#write(type, headerLength, payload, 1);
       if (outcome === WriteOutcome.sent) {
         this.accepted++;
         this.#handed = this.accepted;
@@ -179,9 +179,8 @@ export abstract class Link<Session> {
   /** Sends a message past the queue while the link is connecting, for the handshake. */
   sendFirst(type: number, headerLength: number, payload: Uint8Array): SendOutcome {
     if (this.#isClosed()) return SendOutcome.closed;
-    const outcome = this.#write(type, headerLength, payload);
-    if (outcome !== WriteOutcome.sent) return SendOutcome.closed;
-    return SendOutcome.sent;
+    const outcome = this.#write(type, headerLength, payload, 1);
+    return outcome === WriteOutcome.sent ? SendOutcome.sent : SendOutcome.closed;
   }
 
   /** Sends waiting messages, as far as there is room, before the process ends. Returns whether none is left. */
@@ -205,10 +204,9 @@ export abstract class Link<Session> {
     this.#answers = false;
     if (this.#isClosed()) return;
     if (this.#queue.size === 0) {
-      const outcome = this.#writeParts(type, header, payload);
+      const outcome = this.#write(type, header, payload, count);
       if (outcome === WriteOutcome.sent) {
         this.#handed += count;
-        this.shared.counters.sent += count;
         // Waiters may have been held by these messages, also if the queue itself became empty before.
         return this.#wakeWaiting();
       }
@@ -263,13 +261,12 @@ export abstract class Link<Session> {
       const entry = this.#queue.peek();
       if (entry === undefined) break;
       if (!entry.withdrawn) {
-        const outcome = this.#writeParts(entry.type, entry.header, entry.payload);
+        const outcome = this.#write(entry.type, entry.header, entry.payload, entry.count);
         if (outcome === WriteOutcome.blocked) {
           this.#block();
           break;
         }
         if (outcome === WriteOutcome.lost) return count;
-        this.shared.counters.sent += entry.count;
       }
       this.#queue.shift(entry);
       this.#handed += entry.count;
@@ -296,11 +293,8 @@ export abstract class Link<Session> {
     this.close(0, { code: "PEER_DISCONNECTED", reason });
   }
 
-  /** Writes one message to libzmq; header and payload as they are. */
-  protected abstract writeParts(type: number, header: Uint8Array, payload: Uint8Array): WriteOutcome;
-
-  /** Writes one message to libzmq; the header from the shared region. */
-  protected abstract writeRegion(type: number, headerLength: number, payload: Uint8Array): WriteOutcome;
+  /** Writes one message to libzmq. */
+  protected abstract write(type: number, header: Header, payload: Uint8Array): WriteOutcome;
 
   /** Adds or removes the reactor's retry at each wake. */
   protected abstract onBlocked(blocked: boolean): void;
@@ -328,22 +322,15 @@ export abstract class Link<Session> {
     if (waiting > 0) this.shared.drops.count("linkLost", waiting);
   }
 
-  #write(type: number, headerLength: number, payload: Uint8Array): WriteOutcome {
+  /** Writes a frame with `count` messages. */
+  #write(type: number, header: Header, payload: Uint8Array, count: number): WriteOutcome {
     const { outbound } = this;
     if (outbound !== null && !outbound.admits(payload.length)) return WriteOutcome.blocked;
-    const outcome = this.writeRegion(type, headerLength, payload);
+    const outcome = this.write(type, header, payload);
     if (outcome === WriteOutcome.sent) {
-      this.shared.counters.sent++;
-      outbound?.handed(headerLength, payload.length);
+      this.shared.counters.sent += count;
+      outbound?.handed(typeof header === "number" ? header : header.length, payload.length);
     }
-    return outcome;
-  }
-
-  #writeParts(type: number, header: Uint8Array, payload: Uint8Array): WriteOutcome {
-    const { outbound } = this;
-    if (outbound !== null && !outbound.admits(payload.length)) return WriteOutcome.blocked;
-    const outcome = this.writeParts(type, header, payload);
-    if (outcome === WriteOutcome.sent) outbound?.handed(header.length, payload.length);
     return outcome;
   }
 

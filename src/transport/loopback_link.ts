@@ -1,6 +1,6 @@
 import { copyBytes, InboundMessage } from "./inbound.ts";
 import { closedByUs, Link, type LinkShared } from "./link.ts";
-import { WriteOutcome } from "./write.ts";
+import { type Header, WriteOutcome } from "./write.ts";
 import type { LinkLoss, TransportHandler } from "./transport.ts";
 
 /** The link of an instance to itself: messages arrive in a later microtask, as copies. */
@@ -20,16 +20,13 @@ export class LoopbackLink<Session> extends Link<Session> {
     if (this.markClosed()) this.#handler.gone(this, loss);
   }
 
-  protected override writeRegion(type: number, headerLength: number, payload: Uint8Array): WriteOutcome {
-    return this.writeParts(type, this.shared.header.bytes.subarray(0, headerLength), payload);
-  }
-
-  protected override writeParts(type: number, header: Uint8Array, payload: Uint8Array): WriteOutcome {
+  protected override write(type: number, header: Header, payload: Uint8Array): WriteOutcome {
+    const { bytes } = this.shared.header;
     const message = new InboundMessage();
     message.type = type;
-    message.header = copyBytes(header);
+    message.header = copyBytes(typeof header === "number" ? bytes.subarray(0, header) : header);
     message.headerView = new DataView(message.header.buffer);
-    message.headerEnd = header.length;
+    message.headerEnd = message.header.length;
     message.own(copyBytes(payload));
     queueMicrotask(() => {
       if (this.state !== "closed") this.#handler.message(this, message);

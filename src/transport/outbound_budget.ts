@@ -33,6 +33,9 @@ const leastBytes = 64 * 1024;
 export class OutboundBudget implements OutboundBytesHost {
   /** Total bytes. Each connection may hold 64 KiB more that no look has counted yet. */
   bytes = 0;
+  readonly connections: OutboundBytesHost["connections"];
+  readonly memory: OutboundBytesHost["memory"];
+  readonly lingering: OutboundBytesHost["lingering"];
   readonly #parts: OutboundBudgetParts;
   readonly #watched = new Set<OutboundBytes>();
   readonly #mostBytes: number;
@@ -42,28 +45,16 @@ export class OutboundBudget implements OutboundBytesHost {
 
   constructor(parts: OutboundBudgetParts) {
     this.#parts = parts;
+    this.connections = parts.connections;
+    this.memory = parts.context.memory;
+    this.lingering = parts.context.lingering;
     this.#mostBytes = Math.max(leastBytes, Math.floor(parts.maxPeerBytes / partOfShare));
-  }
-
-  /** Reads connections by descriptor; null if the platform cannot. */
-  get connections(): TcpConnections | null {
-    return this.#parts.connections;
   }
 
   /** Bytes that one connection may have in libzmq now. */
   get limitBytes(): number {
     const part = (this.#parts.maxInFlightBytes - this.bytes) / partOfFree;
     return part >= this.#mostBytes ? this.#mostBytes : Math.max(leastBytes, part);
-  }
-
-  /** Gets the bytes that pass and those that become free. */
-  get memory(): OutboundBytesHost["memory"] {
-    return this.#parts.context.memory;
-  }
-
-  /** Keeps connections until their other ends have read all. */
-  get lingering(): OutboundBytesHost["lingering"] {
-    return this.#parts.context.lingering;
   }
 
   /** Observes a connection until it holds nothing. */

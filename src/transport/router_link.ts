@@ -2,7 +2,7 @@ import type { Region, Socket } from "../libzmq/mod.ts";
 import { Errno, SendFlag } from "../libzmq/mod.ts";
 import { closedByUs, Link, type LinkShared } from "./link.ts";
 import { OutboundBytes } from "./outbound_bytes.ts";
-import { writeFromRegion, writeFromViews, WriteOutcome } from "./write.ts";
+import { type Header, writeMessage, WriteOutcome } from "./write.ts";
 import type { LinkLoss } from "./transport.ts";
 
 const wouldBlock = -Errno.EAGAIN;
@@ -67,16 +67,10 @@ export class RouterLink<Session> extends Link<Session> {
     return this.markClosed();
   }
 
-  protected override writeRegion(type: number, headerLength: number, payload: Uint8Array): WriteOutcome {
+  protected override write(type: number, header: Header, payload: Uint8Array): WriteOutcome {
     const outcome = this.#writeId();
     if (outcome !== WriteOutcome.sent) return outcome;
-    return writeFromRegion(this.shared, this.#host.socket.handle, type, headerLength, payload);
-  }
-
-  protected override writeParts(type: number, header: Uint8Array, payload: Uint8Array): WriteOutcome {
-    const outcome = this.#writeId();
-    if (outcome !== WriteOutcome.sent) return outcome;
-    return writeFromViews(this.shared, this.#host.socket.handle, type, header, payload);
+    return writeMessage(this.shared, this.#host.socket.handle, type, header, payload);
   }
 
   protected override onBlocked(blocked: boolean): void {

@@ -10,39 +10,27 @@ const wouldBlock = -Errno.EAGAIN;
 const dontWait = SendFlag.DONTWAIT;
 const dontWaitMore = SendFlag.DONTWAIT | SendFlag.SNDMORE;
 
+/** A header: a view of it, or its length when it lies at the start of the shared header memory. */
+export type Header = Uint8Array | number;
+
 /**
  * Writes type, header and payload to a socket, perhaps after an id frame.
  *
  * Only the first part of a message can be refused completely. When a later one fails, the rest is still sent, because
  * libzmq drops it; stopping would join the next message to this one.
  */
-export function writeFromRegion(
-  shared: LinkShared,
+export function writeMessage(
+  { backend, types, header: region }: LinkShared,
   socket: Handle,
   type: number,
-  headerLength: number,
+  header: Header,
   payload: Uint8Array,
 ): WriteOutcome {
-  const backend = shared.backend;
-  const first = backend.sendRegion(socket, shared.types, type, 1, dontWaitMore);
+  const first = backend.sendRegion(socket, types, type, 1, dontWaitMore);
   if (first < 0) return first === wouldBlock ? WriteOutcome.blocked : WriteOutcome.lost;
-  const second = backend.sendRegion(socket, shared.header, 0, headerLength, dontWaitMore);
-  const third = backend.send(socket, payload, dontWait);
-  return second < 0 || third < 0 ? WriteOutcome.lost : WriteOutcome.sent;
-}
-
-/** The same with the header from a view. */
-export function writeFromViews(
-  shared: LinkShared,
-  socket: Handle,
-  type: number,
-  header: Uint8Array,
-  payload: Uint8Array,
-): WriteOutcome {
-  const backend = shared.backend;
-  const first = backend.sendRegion(socket, shared.types, type, 1, dontWaitMore);
-  if (first < 0) return first === wouldBlock ? WriteOutcome.blocked : WriteOutcome.lost;
-  const second = backend.send(socket, header, dontWaitMore);
+  const second = typeof header === "number"
+    ? backend.sendRegion(socket, region, 0, header, dontWaitMore)
+    : backend.send(socket, header, dontWaitMore);
   const third = backend.send(socket, payload, dontWait);
   return second < 0 || third < 0 ? WriteOutcome.lost : WriteOutcome.sent;
 }

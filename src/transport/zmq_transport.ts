@@ -9,7 +9,7 @@ import {
   ZeromeshError,
 } from "../core/mod.ts";
 import { maxBatchRecords } from "../wire/mod.ts";
-import { type Context, type Region, requireKeyPair, type Socket } from "../libzmq/mod.ts";
+import { type Context, requireKeyPair, type Socket } from "../libzmq/mod.ts";
 import { type DealerHost, DealerLink } from "./dealer_link.ts";
 import { DropCounters } from "./drops.ts";
 import {
@@ -184,11 +184,6 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
 
   get headerView(): DataView {
     return this.shared.header.view;
-  }
-
-  /** Header memory in libzmq's form. */
-  get header(): Region {
-    return this.shared.header;
   }
 
   async resolve(endpoint: string): Promise<readonly string[]> {

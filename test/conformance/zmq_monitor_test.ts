@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { type AddressInfo, createServer, type Socket as TcpSocket } from "node:net";
 import process from "node:process";
 import { test } from "../support/testing.ts";
-import { SocketOption } from "../../ffi/mod.ts";
 import {
   type Backend,
   type Context,
@@ -434,13 +433,7 @@ test("without a shared reader each monitor has its own, and none of their events
   const hub = openMonitorHub({
     backend: refusing,
     handle: context.handle,
-    attachReader: (socket, source, first) => {
-      const cell = new Uint8Array(new ArrayBuffer(4));
-      backend.getOption(socket, SocketOption.FD, cell);
-      return reactor.add(socket, new DataView(cell.buffer).getInt32(0, true), source, { first });
-    },
-    touchReader: (registration) => reactor.touch(registration),
-    detachReader: (registration) => reactor.remove(registration),
+    reactor,
   }, "forced");
   t.defer(() => hub.close());
   assert.equal(hub.kind, "pairs");

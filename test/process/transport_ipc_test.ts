@@ -141,7 +141,7 @@ test("a file or folder that is no socket is refused and left as it is", async ()
   for (const taken of [path, path.replace("/notes.txt", "")]) {
     const error = await refusal({ endpoint: `ipc://${taken}` });
     assert.equal(error.code, "ENDPOINT_INVALID");
-    assert.match(error.message, /no socket/);
+    assert.match(error.message, /not a socket/);
     assert.ok(error.message.includes(taken));
   }
   assert.equal(readFileSync(path, "utf8"), "precious");

@@ -1,7 +1,7 @@
 /** A link whose peer is a list, with room for as many messages as a test gives it. */
 import { DropCounters } from "../../src/transport/drops.ts";
 import { Link, type LinkShared, type LinkState, SendOutcome } from "../../src/transport/link.ts";
-import { WriteOutcome } from "../../src/transport/write.ts";
+import { type Header, WriteOutcome } from "../../src/transport/write.ts";
 import type { LinkLoss } from "../../src/transport/mod.ts";
 import { BatchReader, BatchRecord, MessageType } from "../../src/wire/mod.ts";
 import type { Region } from "../../src/libzmq/mod.ts";
@@ -78,17 +78,14 @@ export class FakeLink extends Link<unknown> {
     return this.written.map((one) => one.type === MessageType.batch ? recordsOf(one).length : 1);
   }
 
-  protected override writeParts(type: number, header: Uint8Array, payload: Uint8Array): WriteOutcome {
+  protected override write(type: number, header: Header, payload: Uint8Array): WriteOutcome {
     this.writes++;
     if (this.lost) return WriteOutcome.lost;
     if (this.free <= 0) return WriteOutcome.blocked;
     this.free--;
-    this.written.push({ type, header: header.slice(), payload: payload.slice() });
+    const bytes = typeof header === "number" ? this.parts.header.bytes.subarray(0, header) : header;
+    this.written.push({ type, header: bytes.slice(), payload: payload.slice() });
     return WriteOutcome.sent;
-  }
-
-  protected override writeRegion(type: number, headerLength: number, payload: Uint8Array): WriteOutcome {
-    return this.writeParts(type, this.parts.header.bytes.subarray(0, headerLength), payload);
   }
 
   protected override onBlocked(blocked: boolean): void {

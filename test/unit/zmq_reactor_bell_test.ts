@@ -41,10 +41,11 @@ test("a request for a pass while a wake is under way does not consume the wake",
   const backend = {
     waiter: ({ onWake }: { onWake: () => void }) => Promise.resolve(waiterOf(onWake, ask)),
     events: () => 1,
+    getOption: () => 4,
   } as unknown as Backend;
   const reactor: Reactor = await Reactor.create(backend, { clock: systemClock, logger: silentLogger });
   let reads = 0;
-  const registration = reactor.add({} as Parameters<Reactor["add"]>[0], 5, {
+  const registration = reactor.add({} as Parameters<Reactor["add"]>[0], {
     receive(budget) {
       reads++;
       return budget;
