@@ -6,7 +6,7 @@ import type { Feature as MessengerFlag } from "./wire/mod.ts";
  * The features of every messenger: each brings its flag, its options and its handlers. Features that are made on a messenger
  * later, through `portOf`, and need neither flag nor option are not listed.
  */
-export const features: readonly AnyFeature[] = [eventsFeature];
+export const features: readonly AnyFeature[] = [eventsFeature()];
 
 /** The options of all {@link features}. */
 export interface FeatureOptions extends EventsFeatureOptions {}

@@ -148,7 +148,7 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
 
   /** Events that are awaited, triggered and poisoned across instances. */
   get events(): EventManager {
-    return this.#state.attached(eventsFeature).manager;
+    return this.#state.attached(eventsFeature()).manager;
   }
 
   /** The libzmq in use: path, version, capabilities. */
@@ -348,7 +348,7 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
   /** A snapshot of the counters. `events` is null before the first event, `services` without discovery. */
   stats(): FullStats {
     const { hub, core, builtins } = this.#state;
-    const events = this.#state.attached(eventsFeature).made?.stats() ?? null;
+    const events = this.#state.attached(eventsFeature()).made?.stats() ?? null;
     return { ...core.stats(), ...builtins.stats(), events, services: hub?.stats() ?? null };
   }
 

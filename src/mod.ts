@@ -35,7 +35,10 @@ export {
   type Contract,
   contract,
   type ContractErrors,
+  type contractKind,
+  type ContractOfKind,
   type ContractOptions,
+  type ContractTypes,
   type DeclaredError,
   type DroppedEntries,
   type Encoding,
@@ -68,6 +71,7 @@ export {
   type Recorder,
   type SchemaInput,
   type SchemaIssue,
+  type SchemaOfKind,
   type SchemaOutput,
   type SchemaResult,
   type Semaphore,
@@ -101,6 +105,7 @@ export {
   type CallToAuthorize,
   type Client,
   type ClientCallOptions,
+  type ClientMethod,
   type Closed,
   type CloseOptions,
   type ConnectOptions,
@@ -207,7 +212,13 @@ export {
 export { type FullStats } from "./stat_metrics.ts";
 export { type Drop, type TransportStats } from "./transport/mod.ts";
 export { type Feature, type FeatureOptions } from "./features.ts";
-export { type DropReason, dropReasons, type PeerInfo, type PeerInfoJson } from "./wire/mod.ts";
+export {
+  type DropReason,
+  dropReasons,
+  type Feature as MessengerFlag,
+  type PeerInfo,
+  type PeerInfoJson,
+} from "./wire/mod.ts";
 export {
   type CurveKeyPair,
   curveKeyPair,

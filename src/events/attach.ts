@@ -23,12 +23,7 @@ export interface EventsFeatureOptions {
   events?: EventOptions | undefined;
 }
 
-/**
- * Events as a feature of each messenger: the system handlers at once, the rest on demand.
- *
- * @ignore
- */
-export const eventsFeature: MessengerFeature<EventsFeatureOptions, AttachedEvents> = {
+const feature: MessengerFeature<EventsFeatureOptions, AttachedEvents> = {
   flag: "events",
   options: { events: option.options(eventOptionTable) },
   attach(port, options) {
@@ -50,3 +45,12 @@ export const eventsFeature: MessengerFeature<EventsFeatureOptions, AttachedEvent
     };
   },
 };
+
+/**
+ * Events as a feature of each messenger: the system handlers at once, the rest on demand.
+ *
+ * @ignore
+ */
+export function eventsFeature(): MessengerFeature<EventsFeatureOptions, AttachedEvents> {
+  return feature;
+}
