@@ -53,6 +53,8 @@ export interface CoreTransport extends Transport<Session> {
   readonly drops: DropCounters;
   /** The parts that links share, for batching. */
   readonly shared: LinkShared;
+  /** Begins to read what arrives at the bound endpoints. */
+  start(): void;
 }
 
 /** The parts of a {@link MessengerCore}. */
@@ -211,17 +213,14 @@ export class MessengerCore {
   /** Makes a core with all its parts. */
   static async create(parts: CoreParts): Promise<MessengerCore> {
     const instanceId = parts.options.instanceId ?? newInstanceId();
-    // Messages that arrive before everything is bound are dropped.
-    let core: MessengerCore | null = null;
     const transport = await parts.openTransport(instanceId, {
-      message(link, message) {
-        if (core !== null) core.#inbound.message(link.session ?? new Session(link), message);
-      },
-      gone(link, loss) {
-        if (core !== null) core.#gone(link, loss);
-      },
+      message: (link, message) => core.#inbound.message(link.session ?? new Session(link), message),
+      gone: (link, loss) => core.#gone(link, loss),
     });
-    return core = new MessengerCore(parts, instanceId, transport);
+    const core = new MessengerCore(parts, instanceId, transport);
+    // What came while another endpoint was not bound yet has waited.
+    transport.start();
+    return core;
   }
 
   /** The instance's lifecycle. */

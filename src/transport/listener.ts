@@ -75,7 +75,11 @@ export class Listener<Session> implements Source, RouterHost<Session> {
     this.#host = host;
     this.#handle = socket.handle;
     socket.monitor(watchedEvents, (event, value) => this.#onEvent(event, value));
-    socket.attach(this);
+  }
+
+  /** Begins to read. Until then messages wait in libzmq. */
+  start(): void {
+    this.socket.attach(this);
   }
 
   /** Peers known by their own connection. */

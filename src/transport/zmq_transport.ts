@@ -174,6 +174,11 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     return transport;
   }
 
+  /** Begins to read what arrives at the bound endpoints. */
+  start(): void {
+    this.#listener?.start();
+  }
+
   get endpoints(): readonly string[] {
     return this.#endpoints;
   }

@@ -104,6 +104,34 @@ test("create() names the port of an address in use, and leaves nothing behind", 
   assert.equal(text(await client.unary("ping", { to: peer })), "pong");
 });
 
+test("a peer that arrives while create() waits for another endpoint is answered", async () => {
+  await using t = await leakCheck();
+  const client = t.use(await Messenger.create({ listen: false }));
+  for (;;) {
+    const taken = await occupiedPort();
+    const first = `tcp://127.0.0.1:${await freePort()}`;
+    const second = `tcp://127.0.0.1:${taken.port}`;
+    const creating = Messenger.create({ endpoint: [first, second], ipc: false });
+    const sent = client.stats().transport.sentMessages;
+    const connecting = client.connect(first, { timeoutMs: 10_000 });
+    try {
+      await until(() => client.stats().transport.sentMessages > sent, { timeoutMs: 200 });
+    } catch {
+      // Too slow for the time in which create() tries again.
+      await Promise.all([
+        taken[Symbol.asyncDispose](),
+        creating.then((m) => m.close(), () => {}),
+        connecting.catch(() => {}),
+      ]);
+      continue;
+    }
+    await taken[Symbol.asyncDispose]();
+    const server = t.use(await creating);
+    assert.equal(await connecting, server.instanceId);
+    return;
+  }
+});
+
 test("create() refuses an address that is not this host's", async () => {
   await using t = await leakCheck();
   void t;
