@@ -54,7 +54,7 @@ export {
   handlersFor,
 } from "./handlers/served.ts";
 export { PeerQuestions, portOf } from "./builtins/peer_questions.ts";
-export { type AnnounceToOptions } from "./builtins/register_service.ts";
+export { type AnnounceToOptions } from "./builtins/announce_to.ts";
 export { observeLabel } from "./observe/observation.ts";
 export {
   type IncomingMessage,

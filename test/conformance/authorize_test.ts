@@ -26,8 +26,10 @@ import { balanced, bytes, counts, fails, gate, keptLog, pair, text, thrown } fro
 const double = contract("double", { input: z.number(), output: z.number() });
 const note = contract("note", { input: z.string() });
 
+type Seen = Omit<CallToAuthorize, "subject">;
+
 /** What `authorize` has seen of a call. */
-function seenOf(call: CallToAuthorize): CallToAuthorize {
+function seenOf(call: CallToAuthorize): Seen {
   const { handlerName, senderInstanceId, peerKey, headers, address } = call;
   return { handlerName, senderInstanceId, peerKey, headers, address };
 }
@@ -43,7 +45,7 @@ function revoked(): object {
 
 test("authorize sees caller, handler, address and headers, and true admits the message", async () => {
   await using t = await leakCheck();
-  const seen: CallToAuthorize[] = [];
+  const seen: Seen[] = [];
   const authorize: Authorize = (call) => {
     seen.push(seenOf(call));
     return true;
@@ -279,9 +281,9 @@ test("a feature asks authorize with fields of its own, and true alone lets it go
   await using t = await leakCheck();
   const asked: unknown[] = [];
   let answer: (actor: string | undefined) => unknown = () => true;
-  const authorize: Authorize = ({ handlerName, senderInstanceId, actor, verb, channel }) => {
-    asked.push({ handlerName, senderInstanceId, actor, verb, channel });
-    return answer(actor) as boolean;
+  const authorize: Authorize = ({ handlerName, senderInstanceId, subject }) => {
+    asked.push({ handlerName, senderInstanceId, subject });
+    return answer(subject?.["actor"]) as boolean;
   };
   const { server, client, peer } = await pair(t, { server: { authorize } });
   const port = portOf(server)!;
@@ -292,7 +294,7 @@ test("a feature asks authorize with fields of its own, and true alone lets it go
   const tell = () => portOf(client)!.call("_tell", peer, bytes("hello"), { timeoutMs: 2_000 });
   assert.equal(text(await tell()), "told");
   const from = { handlerName: "_tell", senderInstanceId: client.instanceId };
-  assert.deepEqual(asked, [{ ...from, actor: "clerk", verb: "tell", channel: undefined }]);
+  assert.deepEqual(asked, [{ ...from, subject: { actor: "clerk", verb: "tell" } }]);
   for (
     const no of [false, "yes", 1, undefined, Promise.resolve(false), new ZeromeshError("FORBIDDEN", "closed")]
   ) {
@@ -525,7 +527,7 @@ test("a handler that was stopped, or unregistered, meanwhile", async () => {
 
 test("plain Velo is refused with a nack", async () => {
   await using t = await leakCheck();
-  const seen: CallToAuthorize[] = [];
+  const seen: Seen[] = [];
   const authorize: Authorize = (call) => {
     seen.push(seenOf(call));
     return call.handlerName === "later" ? Promise.resolve(false) : new ZeromeshError("X", "only on Mondays");

@@ -125,6 +125,19 @@ export * from "./8.ts";
     expect(layerProblems(files, [])).toEqual([]);
     expect(problemsOf("src/novelty/a.ts", "")).toHaveLength(1);
   });
+
+  test.each([
+    ["const events = 1;", 1],
+    ["class ActorSystem {}\nconst cohort = 1;", 2],
+    ['throw new Error("no service");', 1],
+    ["const lastBroker = myExecutors;", 2],
+    ["const factor = reactors + eventual;", 0],
+    ['signal.addEventListener("abort", run); // an event', 0],
+  ])("finds the names of features in the messenger, outside its folder for Velo: %s", (text, count) => {
+    expect(problemsOf("src/messenger/calls/a.ts", text)).toHaveLength(count);
+    expect(problemsOf("src/messenger/velo/a.ts", text)).toHaveLength(0);
+    expect(problemsOf("src/events/a.ts", text)).toHaveLength(0);
+  });
 });
 
 describe("rules", () => {

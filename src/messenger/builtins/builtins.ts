@@ -2,7 +2,7 @@ import { Acks, type AckStats } from "./acks.ts";
 import type { MessengerCore } from "../core.ts";
 import { serveHandlerList } from "./handler_list.ts";
 import { HandlerWaits, type HandlerWaitStats } from "./handler_waits.ts";
-import { serveRegistration } from "./register_service.ts";
+import { serveRegistration } from "./announce_to.ts";
 import { serveSelfDescription } from "./self_description.ts";
 
 /** The handlers that every instance has, and its ACKs. */

@@ -8,7 +8,7 @@ import {
   type ListHandlersOptions,
   listHandlersOptionTable,
 } from "./handler_list.ts";
-import { announceTo, type AnnounceToOptions, announceToOptionTable } from "./register_service.ts";
+import { announceTo, type AnnounceToOptions, announceToOptionTable } from "./announce_to.ts";
 import {
   descriptionContract,
   healthContract,

@@ -155,7 +155,7 @@ class Waiting<Call> extends Deadline {
 export class CallView implements CallToAuthorize {
   readonly #call: AskedCall;
   readonly #ownKey: string | null;
-  readonly #subject: CallSubject | null;
+  readonly subject: CallSubject | null;
 
   /**
    * @param call The message.
@@ -165,19 +165,7 @@ export class CallView implements CallToAuthorize {
   constructor(call: AskedCall, ownKey: string | null, subject: CallSubject | null = null) {
     this.#call = call;
     this.#ownKey = ownKey;
-    this.#subject = subject;
-  }
-
-  get actor(): string | undefined {
-    return this.#subject?.actor;
-  }
-
-  get channel(): string | undefined {
-    return this.#subject?.channel;
-  }
-
-  get verb(): string | undefined {
-    return this.#subject?.verb;
+    this.subject = subject;
   }
 
   get handlerName(): string {

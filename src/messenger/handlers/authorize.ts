@@ -7,18 +7,13 @@ import {
   ZeromeshError,
 } from "../../core/mod.ts";
 
-/** Facts that a feature adds to a question to `authorize`; absent for messages to users' handlers. */
-export interface CallSubject {
-  /** The actor concerned. */
-  readonly actor?: string | undefined;
-  /** The channel concerned. */
-  readonly channel?: string | undefined;
-  /** The action. */
-  readonly verb?: string | undefined;
-}
+/** Facts that a feature adds to a question to `authorize`, such as what the message concerns, by the feature's names. */
+export type CallSubject = Readonly<Record<string, string>>;
 
 /** The argument of `authorize`: a message to a handler, without its payload. */
-export interface CallToAuthorize extends CallSubject {
+export interface CallToAuthorize {
+  /** Facts of a feature; null for messages to users' handlers. */
+  readonly subject: CallSubject | null;
   /** The handler. */
   readonly handlerName: string;
   /** The sender's instance id; null if it has not introduced itself. Proven with CURVE keys, only claimed without. */
