@@ -138,9 +138,8 @@ test("every message of strangers is dropped for a reason, refused, or brought to
       (sum, [reason, times]) => reasonsCountedTwice.includes(reason) ? sum : sum + times,
       0,
     );
-    // Whose payload does not fit its contract is started for the dispatcher, and refused then.
-    const checked = ["add", "addPacked"].reduce((sum, name) => sum + handlers.byHandler[name]!.rejected, 0);
-    const refused = handlers.refused - checked + staged.failed;
+    // A message whose payload does not fit its contract is started, and refused then.
+    const refused = handlers.refused - handlers.invalid + staged.failed;
     const brought = handlers.started - began.handlers.started - own;
     told = `${dropped} dropped + ${refused} refused + ${brought} brought to handlers of ${sent}`;
     return dropped + refused + brought === sent;

@@ -173,6 +173,17 @@ export function* systematicMessages(): Generator<HostileMessage> {
     for (const type of [1, 2, 3]) yield of(type, bytesOf(`${type === 1 ? "" : "00"}${id}000000`), empty);
     yield of(0, bytesOf(`0102${id}04006563686f0000`), request.payload);
   }
+  // One batch for each reason that mutation finds rarely.
+  const batch = bytesOf(ours.batch.payload);
+  const header = bytesOf(ours.batch.header);
+  yield of(0x40, join(header, Uint8Array.of(0)), batch);
+  yield of(0x40, header.with(0, 2), batch);
+  yield of(0x40, header.with(1, header[1]! - 1), batch);
+  yield of(0x40, header.with(1, header[1]! + 1), batch);
+  yield of(0x40, header, join(batch, Uint8Array.of(0)));
+  yield of(0x40, header, batch.subarray(0, batch.length - 1));
+  yield of(0x40, header, batch.with(0, 5));
+  yield of(0x40, header, batch.with(0, 0x40));
   // More records than a batch may have, all of them empty.
   yield of(0x40, bytesOf("0188130000"), new Uint8Array(5_000 * 9));
   for (const lie of ["00000000", "00000001", "7fffffff", "80000000", "ffffffff"]) {

@@ -317,6 +317,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     const error = readable(thrown);
     if (error instanceof DispatchFailure) {
       this.#counts.refused++;
+      this.#counts.invalid++;
       if (error.code === "OVERLOADED") this.#counts.overloaded++;
     } else this.#counts.failed++;
     const outcome = !call.ran ? "rejected" : call.abandoned ? "cancelled" : "failed";

@@ -14,6 +14,8 @@ export interface DispatchStats {
   readonly refused: number;
   /** Refused requests for which there was no room. */
   readonly overloaded: number;
+  /** Refused requests that had started: the payload or the result did not fit the handler's contract. */
+  readonly invalid: number;
   /** Messages that wait for their turn. */
   readonly queued: number;
   /** Held messages: waiting ones, and those whose handler returned a promise. */
@@ -30,6 +32,7 @@ export class DispatchCounts {
   failed = 0;
   refused = 0;
   overloaded = 0;
+  invalid = 0;
 
   /** A snapshot, with the counters of users' handlers. */
   snapshot(registry: HandlerRegistry, running: number, held: Held): DispatchStats {
