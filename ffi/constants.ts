@@ -332,7 +332,8 @@ export const RouterNotify = { CONNECT: 1, DISCONNECT: 2 } as const;
 /** A bit of {@link RouterNotify}. */
 export type RouterNotify = (typeof RouterNotify)[keyof typeof RouterNotify];
 
-const linuxErrno = {
+/** The error numbers of Linux, by name; the docstrings of {@link Errno}. */
+export const linuxErrno = {
   /** Not permitted. */
   EPERM: 1,
   /** No such file. */

@@ -44,6 +44,7 @@ export {
   Errno,
   type ErrnoTable,
   errnoTables,
+  linuxErrno,
   Mechanism,
   MessageProperty,
   MessageText,
