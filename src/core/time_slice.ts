@@ -32,6 +32,7 @@ export class TimeSlice {
   #stride = 1;
   #step = 1;
   #left = 1;
+  #grace = 0;
   #done = 0;
   #over = false;
   #limit = firstLimit;
@@ -55,6 +56,11 @@ export class TimeSlice {
   /** Units until the next reading of the clock, if they are as short as the last ones. */
   get left(): number {
     return this.#left;
+  }
+
+  /** Units that fit into a quarter of a slice if they are as short as the last ones: so few may still follow its end. */
+  get grace(): number {
+    return this.#grace;
   }
 
   /** Begins a slice. */
@@ -90,9 +96,11 @@ export class TimeSlice {
       this.#endsAt += took;
     }
     this.#lookedAt = now;
+    const count = this.#step - this.#left;
     this.#stride = long ? 1 : Math.min(longestStride, this.#stride + 1);
-    this.#done += this.#step - this.#left;
+    this.#done += count;
     const room = this.#limit - this.#done;
+    this.#grace = room <= 0 ? 0 : Math.floor(this.#lengthMs / 4 * count / took);
     this.#step = this.#left = Math.max(1, Math.min(this.#stride, room));
     return this.#over = now >= this.#endsAt || room <= 0;
   }

@@ -117,7 +117,8 @@ export class Intake<Session> {
       counters.received++;
       handler.message(link, inner);
       if (++done < due) continue;
-      if (slice.spend(done) && batch.left > 0) return false;
+      // Short records still go with their batch: its rest, and all that comes until it has its turn, would be copied.
+      if (slice.spend(done) && batch.left > slice.grace) return false;
       due = slice.left;
       done = 0;
     }

@@ -143,3 +143,22 @@ test("a slice of few things is not looked after", async () => {
     expect(clock.reads).toBe(0);
   }
 });
+
+test("as many short things may follow the end of a slice as fit into a quarter of it, and no long ones", async () => {
+  const clock = new FakeClock();
+  const slice = new TimeSlice(clock, 1);
+  await warm(slice, clock);
+  fill(slice, clock, 0.001);
+  expect(slice.grace).toBeWithin(200, 260);
+  fill(slice, clock, 5);
+  expect(slice.grace).toBeLessThan(2);
+  for (let i = 0; i < 3; i++) fill(slice, clock, 5);
+  expect(slice.grace).toBe(0);
+  // What short things leave behind ends the pass as well: nothing follows it.
+  for (let i = 0; i < 3; i++) {
+    fill(slice, clock, 0.001, 60);
+    await end(slice, clock, 50);
+  }
+  fill(slice, clock, 0.001);
+  expect(slice.grace).toBe(0);
+});
