@@ -18,8 +18,8 @@ export function copyBytes(into: Uint8Array, at: number, from: Uint8Array, length
 }
 
 /**
- * The same through views, four bytes at a time: for the 20 to 40 bytes of a header a third of the time that a loop over
- * bytes takes, and no call out of the compiled code.
+ * The same through views, four bytes at a time: for the 20 to 40 bytes of a header, with a quarter of the reads and
+ * writes of a loop over bytes.
  */
 export function copyWords(into: DataView, at: number, from: DataView, length: number): number {
   let i = 0;

@@ -35,7 +35,7 @@ export function readResponseId(view: DataView, at: number, out: ResponseId): voi
 
 /** Writes the 16 bytes of `id` at `at` and returns the offset behind them. */
 export function writeResponseId(view: DataView, at: number, id: ResponseId): number {
-  // As signed words, which are the same bytes: above 2^31 the other call is not compiled on Bun, and takes five times as long.
+  // As signed words, which are the same bytes: in a profile on Bun the other call left the compiled code.
   view.setInt32(at, id.id0 | 0, true);
   view.setInt32(at + 4, id.id1 | 0, true);
   view.setInt32(at + 8, id.id2 | 0, true);
