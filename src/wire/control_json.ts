@@ -67,3 +67,9 @@ export function stringifyControlJson(value: unknown): string {
   );
   return text ?? "null";
 }
+
+/** An integer of a control message from 0 to `end`, exclusive; null for another value. */
+export function integerBelow(value: unknown, end: bigint): bigint | null {
+  const bits = typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : value;
+  return typeof bits === "bigint" && bits >= 0n && bits < end ? bits : null;
+}

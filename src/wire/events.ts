@@ -1,5 +1,5 @@
 import { type InstanceId, isInstanceId } from "../core/mod.ts";
-import { parseControlJson } from "./control_json.ts";
+import { integerBelow, parseControlJson } from "./control_json.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
 /** Handler of a subscription: awaiter to owner, fire-and-forget. See {@link encodeSubscribe}. */
@@ -113,7 +113,7 @@ export function decodeCompletionRequest(bytes: Uint8Array): EventCompletionReque
   const quick = requestPattern.exec(source);
   if (quick !== null) {
     const who = identified(BigInt(quick[1]!), BigInt(quick[2]!), quick[3]!);
-    const id = bigintOf(BigInt(quick[4]!), limit);
+    const id = integerBelow(BigInt(quick[4]!), limit);
     return who === null || id === null ? null : { ...who, poisoned: null, responseId: id };
   }
   const json = objectOf(source);
@@ -121,28 +121,23 @@ export function decodeCompletionRequest(bytes: Uint8Array): EventCompletionReque
   const who = identified(json["handle"], json["requester_worker"], json["requester_instance"]);
   const poisoned = json["poisoned"] ?? null;
   const asked = json["response_id"] ?? null;
-  const responseId = asked === null ? null : bigintOf(asked, limit);
+  const responseId = asked === null ? null : integerBelow(asked, limit);
   if (who === null || (poisoned !== null && typeof poisoned !== "string")) return null;
   if (asked !== null && responseId === null) return null;
   return { ...who, poisoned, responseId };
 }
 
 function identified(handle: unknown, worker: unknown, instance: unknown): EventSubscription | null {
-  const handleBits = bigintOf(handle, limit);
-  const workerBits = bigintOf(worker, u64Limit);
+  const handleBits = integerBelow(handle, limit);
+  const workerBits = integerBelow(worker, u64Limit);
   if (handleBits === null || workerBits === null || !isInstanceId(instance)) return null;
   return { handle: handleBits, worker: workerBits, instance };
 }
 
 function completion(handle: unknown, poisoned: unknown): EventCompletion | null {
-  const bits = bigintOf(handle, limit);
+  const bits = integerBelow(handle, limit);
   if (bits === null || (poisoned !== null && typeof poisoned !== "string")) return null;
   return { handle: bits, poisoned };
-}
-
-function bigintOf(value: unknown, end: bigint): bigint | null {
-  const bits = typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : value;
-  return typeof bits === "bigint" && bits >= 0n && bits < end ? bits : null;
 }
 
 function objectOf(source: string): Record<string, unknown> | null {

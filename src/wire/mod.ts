@@ -67,7 +67,7 @@ export {
   publicKeyOf,
 } from "./peer_info.ts";
 export { addressChecksum } from "./checksum.ts";
-export { parseControlJson, stringifyControlJson } from "./control_json.ts";
+export { integerBelow, parseControlJson, stringifyControlJson } from "./control_json.ts";
 export {
   allFeatures,
   decodeHello,

@@ -1,4 +1,4 @@
-import { parseControlJson, stringifyControlJson } from "./control_json.ts";
+import { integerBelow, parseControlJson, stringifyControlJson } from "./control_json.ts";
 
 /**
  * Header of a request whose payload is staged at its sender until it is fetched, as Velo does above 262 144 bytes: the
@@ -116,6 +116,5 @@ function isSize(value: unknown): value is number {
 }
 
 function u64(value: unknown): bigint | null {
-  if (isSize(value)) return BigInt(value);
-  return typeof value === "bigint" && value >= 0n && value <= maxU64 ? value : null;
+  return integerBelow(value, maxU64 + 1n);
 }
