@@ -347,9 +347,7 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
 
   /** A snapshot of the counters. `events` is null before the first event, `services` without discovery. */
   stats(): FullStats {
-    const { hub, core, builtins } = this.#state;
-    const events = this.#state.attached(eventsFeature()).made?.stats() ?? null;
-    return { ...core.stats(), ...builtins.stats(), events, services: hub?.stats() ?? null };
+    return this.#state.stats();
   }
 
   /**

@@ -6,7 +6,7 @@ import {
   numbersOf,
   type Observe,
 } from "./core/mod.ts";
-import { type MessengerCore, observeLabel, type Peer } from "./messenger/mod.ts";
+import { type AnyFeature, type MessengerCore, observeLabel, type Peer } from "./messenger/mod.ts";
 import { type FullStats, statMetrics } from "./stat_metrics.ts";
 
 const reactorMetrics = numbersOf((reactor: FullStats["transport"]["reactor"]) => reactor, "reactor_", {
@@ -38,6 +38,7 @@ export function observeMessenger(
   messenger: Observed,
   core: MessengerCore,
   options: { readonly meter: GuardedMeter | null; readonly maxMetricLabels: number },
+  features: readonly AnyFeature[],
 ): void {
   const { meter, maxMetricLabels } = options;
   if (meter === null) return;
@@ -51,7 +52,7 @@ export function observeMessenger(
     }
     return snapshot;
   };
-  const open = statMetrics(limits.handlers).map((metric) =>
+  const open = statMetrics(limits.handlers, features).map((metric) =>
     meter[metric.type](metric, (observe) => metric.read(stats(), observe))
   );
   open.push(

@@ -38,13 +38,8 @@ const ownTable = {
   signal: option.signal,
 } satisfies OptionTable<Omit<MessengerOptions, keyof FeatureOptions>>;
 
-/** The flags of features. */
-export function flagsOf(listed: readonly AnyFeature[]): string[] {
-  return listed.flatMap(({ flag }) => flag ?? []);
-}
-
 /** The options of `Messenger.create`, given the features that a messenger has. */
 export function optionTableOf(listed: readonly AnyFeature[]): OptionTable<MessengerOptions> {
-  const all = { ...ownTable, features: featuresOption(flagsOf(listed)) };
+  const all = { ...ownTable, features: featuresOption(listed.map(({ name }) => name)) };
   return Object.assign(all, ...listed.map(({ options }) => options)) as OptionTable<MessengerOptions>;
 }

@@ -1,7 +1,9 @@
 import { EndOf, errorText, onAbort, readOptions } from "./core/mod.ts";
 import { DiscoveryHub } from "./discovery_hub.ts";
+import type { FeatureStats } from "./features.ts";
 import {
   type AnyFeature,
+  type AttachedFeature,
   Builtins,
   closeOptionTable,
   type InboundCall,
@@ -13,7 +15,8 @@ import {
   type Session,
 } from "./messenger/mod.ts";
 import { type Observed, observeMessenger } from "./messenger_metrics.ts";
-import { flagsOf, type MessengerOptions, optionTableOf } from "./messenger_options.ts";
+import { type MessengerOptions, optionTableOf } from "./messenger_options.ts";
+import type { FullStats } from "./stat_metrics.ts";
 import { ServiceCalls } from "./services/mod.ts";
 import { ZmqTransport } from "./transport/mod.ts";
 import { type ContextLease, leaseContext, type LibraryInfo } from "./libzmq/mod.ts";
@@ -25,7 +28,7 @@ export class MessengerState {
   readonly hub: DiscoveryHub | null;
   readonly end: EndOf = new EndOf();
   core!: MessengerCore;
-  readonly #attached = new Map<object, unknown>();
+  readonly #attached = new Map<AnyFeature, AttachedFeature>();
   builtins!: Builtins;
   #closing: Promise<void> | null = null;
 
@@ -40,8 +43,23 @@ export class MessengerState {
   }
 
   /** What attaching one of its features has given. */
-  attached<Attached>(feature: MessengerFeature<Record<never, never>, Attached>): Attached {
+  attached<Attached extends AttachedFeature>(
+    feature: MessengerFeature<string, Record<never, never>, Attached>,
+  ): Attached {
     return this.#attached.get(feature) as Attached;
+  }
+
+  /** A snapshot of the counters. */
+  stats(): FullStats {
+    const features = Object.fromEntries(
+      [...this.#attached].map(([{ name }, attached]) => [name, attached.stats()]),
+    ) as FeatureStats;
+    return {
+      ...this.core.stats(),
+      ...this.builtins.stats(),
+      ...features,
+      services: this.hub?.stats() ?? null,
+    };
   }
 
   /**
@@ -78,7 +96,7 @@ export async function createMessenger<Messenger extends MessengerHandle & Observ
   const options = readOptions(given, optionTableOf(features), "Cannot create a messenger");
   const { state, resolved } = await openState(options, features, make);
   const messenger = make(state, null);
-  observeMessenger(messenger, state.core, resolved);
+  observeMessenger(messenger, state.core, resolved, features);
   await state.closeOn(options.signal);
   return messenger;
 }
@@ -98,7 +116,7 @@ async function openState(
 ): Promise<{ readonly state: MessengerState; readonly resolved: ResolvedOptions }> {
   const { signal } = options;
   signal?.throwIfAborted();
-  const resolved = resolveOptions(options, flagsOf(features));
+  const resolved = resolveOptions(options, features.map(({ name }) => name));
   const hub = DiscoveryHub.of(options, resolved);
   let lease: ContextLease | null = null;
   let state: MessengerState;

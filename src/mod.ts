@@ -211,7 +211,7 @@ export {
 } from "./services/mod.ts";
 export { type FullStats } from "./stat_metrics.ts";
 export { type Drop, type TransportStats } from "./transport/mod.ts";
-export { type Feature, type FeatureOptions } from "./features.ts";
+export { type Feature, type FeatureOptions, type FeatureStats } from "./features.ts";
 export {
   type DropReason,
   dropReasons,

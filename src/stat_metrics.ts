@@ -1,12 +1,10 @@
 import { type LabelLimit, numbersOf, type Observe, type StatMetric } from "./core/mod.ts";
 import type { ServiceStats } from "./services/mod.ts";
-import type { EventStats, RemoteStats } from "./events/mod.ts";
-import type { BuiltinStats, MessengerStats } from "./messenger/mod.ts";
+import type { FeatureStats } from "./features.ts";
+import type { AnyFeature, BuiltinStats, MessengerStats } from "./messenger/mod.ts";
 
 /** All counters of a messenger. */
-export interface FullStats extends MessengerStats, BuiltinStats {
-  /** Counters of events; null before the first one. */
-  readonly events: EventStats | null;
+export interface FullStats extends MessengerStats, BuiltinStats, FeatureStats {
   /** Counters of services; null without discovery. */
   readonly services: ServiceStats | null;
 }
@@ -14,11 +12,6 @@ export interface FullStats extends MessengerStats, BuiltinStats {
 type Handler = MessengerStats["handlers"]["byHandler"][string];
 
 const endings = ["succeeded", "failed", "cancelled", "rejected"] as const;
-
-/** Awaited events of other instances, by where they were found. */
-function foundOf({ cacheHits, activeHits, networkLookups }: RemoteStats): Record<string, number> {
-  return { remembered: cacheHits, awaited: activeHits, owner: networkLookups };
-}
 
 /** A metric whose values have a label. */
 function labelled(
@@ -37,7 +30,10 @@ function labelled(
  *
  * @param limit Limits the names of handlers, a label whose set of values is open.
  */
-export function statMetrics(limit: LabelLimit): readonly StatMetric<FullStats>[] {
+export function statMetrics(
+  limit: LabelLimit,
+  features: readonly AnyFeature[],
+): readonly StatMetric<FullStats>[] {
   const byHandler = (
     type: "counter" | "gauge",
     name: string,
@@ -50,7 +46,14 @@ export function statMetrics(limit: LabelLimit): readonly StatMetric<FullStats>[]
   const outcomes = (handler: Handler, label: string, observe: Observe): void => {
     for (const ending of endings) observe(handler[ending], label, ending);
   };
+  const ofFeatures = features.flatMap(({ name, metrics }) =>
+    metrics.map((metric): StatMetric<FullStats> => ({
+      ...metric,
+      read: (stats, observe) => metric.read(stats[name as keyof FeatureStats], observe),
+    }))
+  );
   return [
+    ...ofFeatures,
     ...numbersOf((s: FullStats) => s, "", {
       peers: ["gauge", "peers", "Peers known.", "peers_known"],
       faults: ["counter", "faults", "Failures of code that the instance was given.", "faults", "hook"],
@@ -152,47 +155,6 @@ export function statMetrics(limit: LabelLimit): readonly StatMetric<FullStats>[]
       blocked: ["counter", "times", "Times that a high-water mark made a message wait."],
       drops: ["counter", "messages", "Inbound messages and replies dropped, by reason.", "dropped", "reason"],
     }),
-    ...numbersOf((s: FullStats) => s.events?.own, "events_", {
-      created: ["counter", "events", "Events made here."],
-      triggered: ["counter", "events", "Of these, triggered."],
-      poisoned: ["counter", "events", "Of these, poisoned."],
-      pending: ["gauge", "events", "Of these, pending."],
-      history: ["gauge", "events", "Reasons and values kept for late awaiters."],
-      forgotten: ["counter", "events", "Reasons and values forgotten for want of room."],
-    }),
-    ...numbersOf((s: FullStats) => s.events, "events_", {
-      barriers: ["gauge", "rounds", "Rounds of barriers that are open here."],
-    }),
-    ...numbersOf((s: FullStats) => s.events?.subscribers, "events_", {
-      subscribers: ["gauge", "subscriptions", "Subscriptions of other instances."],
-      refused: ["counter", "subscriptions", "Subscriptions refused for want of room.", "subscribers_refused"],
-      foreign: ["counter", "messages", "Messages about events from instances that may not send them."],
-      malformed: ["counter", "messages", "Malformed messages about events."],
-    }),
-    ...numbersOf((s: FullStats) => s.events?.remote, "events_remote_", {
-      subscriptions: ["gauge", "events", "Events of other instances that are awaited.", "awaited"],
-      completed: [
-        "gauge",
-        "events",
-        "Completed events of other instances that are remembered.",
-        "remembered",
-      ],
-      renewed: ["counter", "subscriptions", "Subscriptions repeated after a loss."],
-      ownerLost: ["counter", "events", "Awaited events that ended with EVENT_OWNER_LOST."],
-    }),
-    ...numbersOf(
-      (s: FullStats) => s.events?.remote && { found: foundOf(s.events.remote) },
-      "events_remote_lookups",
-      {
-        found: [
-          "counter",
-          "lookups",
-          "Events of other instances that were awaited, by where they were found.",
-          "",
-          "found",
-        ],
-      },
-    ),
     ...numbersOf((s: FullStats) => s.services, "services_", {
       followed: ["gauge", "services", "Services followed."],
       waited: ["counter", "calls", "Calls that waited until an instance could be called."],

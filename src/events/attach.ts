@@ -1,8 +1,9 @@
 import { option } from "../core/mod.ts";
-import type { MessengerFeature } from "../messenger/mod.ts";
+import type { AttachedFeature, MessengerFeature } from "../messenger/mod.ts";
 import { barrierHandler } from "./barrier.ts";
 import { eventHandlers } from "./event_messages.ts";
-import { type EventManager, eventsOf, type MessengerEvents } from "./manager.ts";
+import { eventMetrics } from "./event_metrics.ts";
+import { type EventManager, eventsOf, type EventStats, type MessengerEvents } from "./manager.ts";
 import { type EventOptions, eventOptionTable, resolveEventOptions } from "./options.ts";
 
 /**
@@ -10,11 +11,11 @@ import { type EventOptions, eventOptionTable, resolveEventOptions } from "./opti
  *
  * @ignore
  */
-export interface AttachedEvents {
+export interface AttachedEvents extends AttachedFeature {
   /** The manager; made at the first call. */
   readonly manager: EventManager;
-  /** The manager, if it was made. */
-  readonly made: EventManager | null;
+  /** Its counters; null before it is made. */
+  stats(): EventStats | null;
 }
 
 /** The option of a messenger about its events. */
@@ -23,9 +24,17 @@ export interface EventsFeatureOptions {
   events?: EventOptions | undefined;
 }
 
-const feature: MessengerFeature<EventsFeatureOptions, AttachedEvents> = {
-  flag: "events",
+/**
+ * The type of {@link eventsFeature}.
+ *
+ * @ignore
+ */
+export type EventsFeature = MessengerFeature<"events", EventsFeatureOptions, AttachedEvents>;
+
+const feature: EventsFeature = {
+  name: "events",
   options: { events: option.options(eventOptionTable) },
+  metrics: eventMetrics,
   attach(port, options) {
     const sizes = resolveEventOptions(options.events);
     let made: MessengerEvents | null = null;
@@ -39,9 +48,7 @@ const feature: MessengerFeature<EventsFeatureOptions, AttachedEvents> = {
       get manager() {
         return events().manager;
       },
-      get made() {
-        return made?.manager ?? null;
-      },
+      stats: () => made?.manager.stats() ?? null,
     };
   },
 };
@@ -51,6 +58,6 @@ const feature: MessengerFeature<EventsFeatureOptions, AttachedEvents> = {
  *
  * @ignore
  */
-export function eventsFeature(): MessengerFeature<EventsFeatureOptions, AttachedEvents> {
+export function eventsFeature(): EventsFeature {
   return feature;
 }

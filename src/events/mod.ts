@@ -32,5 +32,5 @@ export { type SubscriberStats } from "./subscribers.ts";
 export { type TableStats } from "./table.ts";
 export { type AwaiterOptions } from "./waiting.ts";
 // Used by the messenger.
-export { type AttachedEvents, eventsFeature, type EventsFeatureOptions } from "./attach.ts";
+export { type EventsFeature, eventsFeature } from "./attach.ts";
 export { type ResolvedEventOptions } from "./options.ts";

@@ -101,7 +101,13 @@ export {
 } from "./handlers/handler_context.ts";
 export { elapsedMs, elapsedOf, type PartOfCall } from "./calls/elapsed.ts";
 export type { CurveOptions } from "./curve_options.ts";
-export { type AnyFeature, type MessengerFeature } from "./feature.ts";
+export {
+  type AnyFeature,
+  type AttachedFeature,
+  type CountersOf,
+  type MessengerFeature,
+  type OptionsOf,
+} from "./feature.ts";
 export {
   coreOptionTable,
   featuresOption,

@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import type { MessengerOptions } from "../../src/mod.ts";
+import type { FullStats, Messenger, MessengerOptions } from "../../src/mod.ts";
+import { prometheusMeter } from "../../src/prometheus/mod.ts";
 import { features } from "../../src/features.ts";
 import { createWith } from "../../src/messenger.ts";
-import type { AnyFeature } from "../../src/messenger/mod.ts";
+import type { AnyFeature, CountersOf } from "../../src/messenger/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { type Echo, echoFeature, type EchoOptions } from "../support/features/echo_feature.ts";
 import { fails } from "./messenger_kit.ts";
@@ -33,6 +34,22 @@ test("a feature brings a handler, a flag and an option by its entry in the table
   const event = client.messenger.events.newEvent();
   event.trigger();
   await server.messenger.events.awaiter(event.handle);
+});
+
+test("its counters are in stats() and at the meter by the same entry", async () => {
+  await using t = await leakCheck();
+  const meter = prometheusMeter();
+  const server = await echoing(t, { meter });
+  const client = await echoing(t);
+  const peer = await client.messenger.connect(server.messenger.endpoint);
+  for (const text of ["a", "b"]) await client.echo.ask(peer, text);
+  // Only the type of the table's own features is known to `stats()`.
+  const statsOf = ({ messenger }: { messenger: Messenger }) =>
+    (messenger.stats() as FullStats & CountersOf<typeof echoFeature>)["echo-test"];
+  assert.deepEqual(statsOf(server), { echoed: 2 });
+  assert.deepEqual(statsOf(client), { echoed: 0 });
+  assert.equal(server.messenger.stats().events, null);
+  assert.match(await meter.text(), /^zeromesh_echo_test_echoed_total 2$/m);
 });
 
 test("towards instances that lack it, or have it switched off, it is not negotiated", async () => {

@@ -1,36 +1,49 @@
-/** A feature as small as one can be: a system handler, a flag that both ends agree on, and an option. */
-import { option } from "../../../src/core/mod.ts";
+/** A small feature: a system handler, a flag that both ends agree on, an option and a counter. */
+import { numbersOf, option } from "../../../src/core/mod.ts";
 import type { InstanceId } from "../../../src/mod.ts";
-import type { MessengerFeature } from "../../../src/messenger/mod.ts";
+import type { AttachedFeature, MessengerFeature } from "../../../src/messenger/mod.ts";
 
 /** Its option of a messenger. */
 export interface EchoOptions {
-  /** Stands before what is echoed. @default {""} */
+  /** A text before each echo. @default {""} */
   echoPrefix?: string | undefined;
 }
 
-/** What a messenger with it has. */
-export interface Echo {
-  /** Has a peer echo a text; null from one without the feature. */
-  ask(peer: InstanceId, text: string): Promise<string | null>;
+/** Its counters. */
+export interface EchoStats {
+  /** Texts that peers had echoed here. */
+  readonly echoed: number;
 }
 
-const flag = "echo-test";
+/** What a messenger with it has. */
+export interface Echo extends AttachedFeature {
+  /** Has a peer echo a text; null from one without the feature. */
+  ask(peer: InstanceId, text: string): Promise<string | null>;
+  stats(): EchoStats;
+}
+
+const name = "echo-test";
 const handler = "_echo_test";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-export const echoFeature: MessengerFeature<EchoOptions, Echo> = {
-  flag,
+export const echoFeature: MessengerFeature<typeof name, EchoOptions, Echo> = {
+  name,
   options: { echoPrefix: option.text },
+  metrics: numbersOf((stats: EchoStats) => stats, "echo_test_", {
+    echoed: ["counter", "texts", "Texts that peers had echoed here."],
+  }),
   attach(port, { echoPrefix = "" }) {
+    let echoed = 0;
     port.handle(handler, "unary", (message) => {
-      if (!message.supports(flag)) throw new Error("both ends have to have it");
+      if (!message.supports(name)) throw new Error("both ends have to have it");
+      echoed++;
       return encoder.encode(echoPrefix + decoder.decode(message.lentPayload));
     });
     return {
+      stats: () => ({ echoed }),
       async ask(peer, text) {
-        if (!port.supports(peer, flag)) return null;
+        if (!port.supports(peer, name)) return null;
         return decoder.decode(await port.call(handler, peer, encoder.encode(text), {}));
       },
     };
