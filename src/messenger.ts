@@ -1,4 +1,5 @@
 import {
+  asMethod,
   type CallOutput,
   type Contract,
   type DroppedEntries,
@@ -50,6 +51,7 @@ import {
   type WaitOptions,
   waitOptionTable,
 } from "./messenger/mod.ts";
+import { askDescription, type PeerDescription } from "./services/mod.ts";
 import { createMessenger, type MessengerState } from "./messenger_state.ts";
 import type { MessengerOptions } from "./messenger_options.ts";
 import type { FullStats } from "./stat_metrics.ts";
@@ -135,10 +137,8 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
   get endpoint(): string {
     const endpoint = this.#core.transport.endpoints[0];
     if (endpoint !== undefined) return endpoint;
-    throw new ZeromeshError(
-      "ENDPOINT_INVALID",
-      "This instance does not listen (listen: false): it has no endpoint",
-    );
+    const why = "This instance does not listen (listen: false): it has no endpoint";
+    throw new ZeromeshError("ENDPOINT_INVALID", why);
   }
 
   /** All addresses that peers can dial; empty for an instance that does not listen. */
@@ -331,8 +331,7 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
     target: string | Contract,
     options?: Omit<CallOptions, "to"> & BroadcastTarget,
   ): Promise<BroadcastResult> {
-    const known = () => this.#core.connections.peers.values();
-    return await broadcast(this.#core.client, known, target, options);
+    return await broadcast(this.#core, target, options);
   }
 
   /** Resolves when libzmq has taken all that was queued for a peer, or for all peers. */
@@ -348,6 +347,11 @@ export class Messenger extends PeerQuestions implements MessengerHandle, Caller,
   /** A snapshot of the counters. `events` is null before the first event, `services` without discovery. */
   stats(): FullStats {
     return this.#state.stats();
+  }
+
+  /** A peer's description: services and load; null from plain Velo. */
+  describe(peer: InstanceId, options?: WaitOptions): Promise<PeerDescription | null> {
+    return asMethod("describe", askDescription(this.#core.system, peer, options));
   }
 
   /**

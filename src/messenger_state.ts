@@ -17,7 +17,7 @@ import {
 import { type Observed, observeMessenger } from "./messenger_metrics.ts";
 import { type MessengerOptions, optionTableOf } from "./messenger_options.ts";
 import type { FullStats } from "./stat_metrics.ts";
-import { ServiceCalls } from "./services/mod.ts";
+import { serveDescription, ServiceCalls } from "./services/mod.ts";
 import { ZmqTransport } from "./transport/mod.ts";
 import { type ContextLease, leaseContext, type LibraryInfo } from "./libzmq/mod.ts";
 
@@ -140,8 +140,11 @@ async function openState(
       release,
     });
     for (const feature of features) state.attach(feature, options);
-    const services = (): readonly string[] => hub?.announced ?? [];
-    state.builtins = new Builtins(state.core, { ...resolved, services });
+    state.builtins = new Builtins(state.core, resolved);
+    serveDescription(state.core.system, () => {
+      const { handlers, calls } = made.core.stats();
+      return { services: hub?.announced ?? [], running: handlers.running, pending: calls.pending };
+    });
   } catch (error) {
     // No peer knows of it yet, so there is nothing else to close.
     const release = async (): Promise<void> => await lease?.release();

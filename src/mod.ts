@@ -141,7 +141,6 @@ export {
   type OrderedDispatch,
   type OutgoingCall,
   type OutgoingTrace,
-  type PeerDescription,
   type PeerDown,
   type PeerDuplicated,
   type PeerEntry,
@@ -204,6 +203,7 @@ export {
 export { type DiscoveryOptions } from "./discovery_hub.ts";
 export {
   type Balance,
+  type PeerDescription,
   service,
   type ServiceOptions,
   type ServiceStats,

@@ -36,7 +36,7 @@ export {
   type SendWithAckOptions,
 } from "./builtins/ack_options.ts";
 export { Builtins, type BuiltinStats } from "./builtins/builtins.ts";
-export { type HealthReport, type PeerDescription } from "./builtins/self_description.ts";
+export { type HealthReport } from "./builtins/health.ts";
 export {
   type HandlerDescription,
   type JsonSchemaValue,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { askDescription, type PeerDescription, serveDescription } from "./description.ts";
 export { ServiceAnnouncement } from "./service_announcement.ts";
 export { ServiceCalls } from "./service_calls.ts";
 export { ServiceDirectory, type ServiceStats } from "./service_directory.ts";

@@ -37,7 +37,7 @@ export class ServiceCalls implements DestinationRouter {
     try {
       const { signal } = options;
       const { calls, clock } = this.#parts;
-      const { target, directory } = this.#find(options.to);
+      const { target, directory } = this.#find(options.to, "an instance id or service(name)");
       const { timeoutMs = this.#parts.timeoutMs } = options;
       const before = elapsedOf(options);
       const startedAt = clock.now() - before;
@@ -70,7 +70,7 @@ export class ServiceCalls implements DestinationRouter {
   ): Promise<{ instances: InstanceId[]; spent: PartOfCall }> {
     const { clock } = this.#parts;
     const { signal, timeoutMs = this.#parts.timeoutMs } = options;
-    const { target, directory } = this.#find(options.to);
+    const { target, directory } = this.#find(options.to, "service(name)");
     const startedAt = clock.now();
     const instances = await this.#found(directory, target, timeoutMs, 0, signal, (over) => {
       return directory.instances(target, over);
@@ -79,10 +79,8 @@ export class ServiceCalls implements DestinationRouter {
   }
 
   /** @throws {TypeError} If the destination is not a service, or there is no discovery. */
-  #find(to: Destination): { target: ServiceTarget; directory: ServiceDirectory } {
-    if (!isService(to)) {
-      throw new TypeError(`Cannot call: "to" is a ${to.destination}, which this messenger does not know`);
-    }
+  #find(to: Destination, rule: string): { target: ServiceTarget; directory: ServiceDirectory } {
+    if (!isService(to)) throw new TypeError(`Cannot send: "to" must be ${rule}`);
     const { directory } = this.#parts;
     if (directory !== null) return { target: to, directory };
     throw new TypeError(`Cannot call service "${to.service}": create the messenger with discovery`);

@@ -1,4 +1,4 @@
-import type { DropReason } from "./frame.ts";
+import { type DropReason, MessageType } from "./frame.ts";
 import { readResponseId, type ResponseId, writeResponseId } from "./response_id.ts";
 
 /** Bytes of an ack header. */
@@ -34,7 +34,12 @@ export class AckHeader implements ResponseId {
   /** Whether this is a nack. */
   failed = false;
   /** Whether this is an event frame, which completes no call. No current version sends one. */
-  event = false;
+  completesNone = false;
+}
+
+/** Whether messages of a type have an {@link AckHeader}: an ack, a nack or an event frame. */
+export function hasAckHeader(type: number): boolean {
+  return type === MessageType.ack || type === MessageType.event;
 }
 
 /**
@@ -59,7 +64,7 @@ export function decodeAck(
   if (flags > (eventFlag | failedFlag)) return "ackFlags";
   readResponseId(view, start + 1, out);
   out.failed = (flags & failedFlag) !== 0;
-  out.event = (flags & eventFlag) !== 0;
+  out.completesNone = (flags & eventFlag) !== 0;
   return null;
 }
 

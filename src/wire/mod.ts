@@ -42,7 +42,7 @@ export {
 } from "./request.ts";
 export { NameCache } from "./names.ts";
 export { decodeResponse, encodeResponse, ResponseHeader, responseSize } from "./response.ts";
-export { AckHeader, ackSize, decodeAck, encodeAck } from "./ack.ts";
+export { AckHeader, ackSize, decodeAck, encodeAck, hasAckHeader } from "./ack.ts";
 export { decodeHeaders, encodeHeaders, isSystemHeader, maxHeaderValueBytes } from "./headers.ts";
 export { decodeTtl, encodeTtl, encodeTtlHeaders, ttlHeader, ttlOfHeaders } from "./ttl.ts";
 export {
@@ -65,6 +65,7 @@ export {
   peerInfoOf,
   peerInfoToJson,
   publicKeyOf,
+  registrationHandler,
 } from "./peer_info.ts";
 export { addressChecksum } from "./checksum.ts";
 export { integerBelow, parseControlJson, stringifyControlJson } from "./control_json.ts";

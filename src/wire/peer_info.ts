@@ -31,6 +31,8 @@ const zmqKey = "zmq";
 const zeromeshKey = "zeromesh";
 /** Address key of the CURVE public key, 40 characters of Z85; plain Velo ignores it. */
 const curveKey = "zeromesh-curve";
+/** The handler that makes its caller a known peer. Dynamo gave it the name. */
+export const registrationHandler = "_register_service";
 const maxEndpoints = 16;
 const maxEndpointLength = 1024;
 

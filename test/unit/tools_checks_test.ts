@@ -131,6 +131,8 @@ export * from "./8.ts";
     ["class ActorSystem {}\nconst cohort = 1;", 2],
     ['throw new Error("no service");', 1],
     ["const lastBroker = myExecutors;", 2],
+    ["const streams = new StreamMux();", 2],
+    ["new ReadableStream<never>({});", 0],
     ["const factor = reactors + eventual;", 0],
     ['signal.addEventListener("abort", run); // an event', 0],
   ])("finds the names of features in the messenger, outside its folder for Velo: %s", (text, count) => {

@@ -122,7 +122,10 @@ for (const vector of replies) {
     } else {
       const { reason, out } = ack(outer, start, end);
       expect(reason).toBeNull();
-      expect({ failed: out.failed, event: out.event }).toEqual({ failed: vector.failed, event: false });
+      expect({ failed: out.failed, completesNone: out.completesNone }).toEqual({
+        failed: vector.failed,
+        completesNone: false,
+      });
       expect(responseIdToBigInt(out)).toBe(responseIdToBigInt(id));
     }
   });
@@ -257,7 +260,7 @@ test("decodeAck() knows four flag values and refuses every other", () => {
   for (let flags = 0; flags < 256; flags++) {
     const { reason, out } = ack(bytes.with(0, flags));
     expect(reason).toBe(flags < 4 ? null : "ackFlags");
-    if (flags < 4) expect([out.event, out.failed]).toEqual([(flags & 1) === 1, (flags & 2) === 2]);
+    if (flags < 4) expect([out.completesNone, out.failed]).toEqual([(flags & 1) === 1, (flags & 2) === 2]);
   }
 });
 

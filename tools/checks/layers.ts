@@ -130,25 +130,12 @@ export function layerProblems(files: readonly SourceFile[], packages: readonly s
 }
 
 const featureNames =
-  /(?<![A-Za-z])(?:event|cohort|service|executor|actor|broker)s?(?![a-z])|(?:Event|Cohort|Service|Executor|Actor|Broker)s?(?!Listener|[a-z])/g;
-
-/** What the messenger may name all the same. */
-const namedAnyway: Readonly<Record<string, readonly string[]>> = {
-  // An ack of Velo's with its type for events.
-  "src/messenger/handlers/inbound_router.ts": ["event"],
-  // An error names the function that users write.
-  "src/messenger/calls/broadcast.ts": ["service"],
-  // The wire name that Dynamo gave to the handler that takes in a peer.
-  "src/messenger/builtins/announce_to.ts": ["service"],
-  // An instance describes itself, and the services that it has announced belong to that.
-  "src/messenger/builtins/self_description.ts": ["services"],
-  "src/messenger/builtins/builtins.ts": ["services"],
-};
+  /(?<![A-Za-z])(?:event|cohort|service|executor|stream|actor|broker)s?(?![a-z])|(?:Event|Cohort|Service|Executor|(?<!Readable)Stream|Actor|Broker)s?(?!Listener|[a-z])/g;
 
 /** Names of features in the messenger, on which they are built. The rules of plain Velo are in its folder. */
 function featureProblems(files: readonly SourceFile[]): string[] {
   return files.filter(({ path }) => /^src\/messenger\/(?!velo\/)/.test(path)).flatMap(({ path, code }) =>
-    [...code.matchAll(featureNames)].filter(([name]) => !namedAnyway[path]?.includes(name)).map((match) =>
+    [...code.matchAll(featureNames)].map((match) =>
       `${path}:${lineAt(code, match.index)}: the messenger names a feature that is built on it ("${
         match[0]
       }")`

@@ -7,7 +7,7 @@ import {
   systemContract,
   ZeromeshError,
 } from "../../core/mod.ts";
-import { peerInfoOf } from "../../wire/mod.ts";
+import { peerInfoOf, registrationHandler } from "../../wire/mod.ts";
 import { type WaitOptions, waitOptionTable } from "../calls/wait_options.ts";
 import type { MessengerCore } from "../core.ts";
 import { speaksFor } from "../peers/identity.ts";
@@ -31,8 +31,7 @@ const id = option.kind(
   (value) => typeof value === "string" && isInstanceId(value.toLowerCase()),
 );
 const endpoint = optional(string);
-const name = "_register_service";
-const registration = systemContract(name, {
+const registration = systemContract(registrationHandler, {
   input: record({ instance_id: of<string>(id), ipc_endpoint: endpoint, tcp_endpoint: endpoint, endpoint }),
   output: lenient(record({ registered: flag, instance_id: anything, endpoint: anything })),
 });
@@ -45,14 +44,14 @@ export function serveRegistration({ instanceId, registry, connections, system }:
     const endpoints = [ipc_endpoint, tcp_endpoint, endpoint].flatMap((one) => one ? [one] : []);
     if (!speaksFor(call, id, system.isOurs(id))) {
       const why = `The sender of this message is not instance ${id}, which it announces`;
-      throw new ZeromeshError("IDENTITY_MISMATCH", why, { peer: id, handler: name });
+      throw new ZeromeshError("IDENTITY_MISMATCH", why, { peer: id, handler: registrationHandler });
     }
     const useless = endpoints.find((one) => !isDialable(one));
     if (useless !== undefined) {
-      const why = `Payload of "${name}" is invalid: ${
+      const why = `Payload of "${registrationHandler}" is invalid: ${
         JSON.stringify(useless.slice(0, 100))
       } cannot be dialled`;
-      throw new ZeromeshError("PAYLOAD_INVALID", why, { handler: name });
+      throw new ZeromeshError("PAYLOAD_INVALID", why, { handler: registrationHandler });
     }
     const registered = id !== instanceId;
     if (registered) {

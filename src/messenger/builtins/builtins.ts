@@ -3,7 +3,7 @@ import type { MessengerCore } from "../core.ts";
 import { serveHandlerList } from "./handler_list.ts";
 import { HandlerWaits, type HandlerWaitStats } from "./handler_waits.ts";
 import { serveRegistration } from "./announce_to.ts";
-import { serveSelfDescription } from "./self_description.ts";
+import { serveHealth } from "./health.ts";
 
 /** The handlers that every instance has, and its ACKs. */
 export class Builtins {
@@ -19,11 +19,11 @@ export class Builtins {
   /** Registers the handlers. */
   constructor(
     core: MessengerCore,
-    options: { services: () => readonly string[]; timeoutMs: number; maxHandlerWaits: number },
+    options: { timeoutMs: number; maxHandlerWaits: number },
   ) {
     this.core = core;
     this.timeoutMs = options.timeoutMs;
-    serveSelfDescription(core, options.services);
+    serveHealth(core);
     serveHandlerList(core);
     this.waits = new HandlerWaits(core, options.maxHandlerWaits);
     this.acks = new Acks(core, options.timeoutMs);

@@ -1,4 +1,4 @@
-import { asMethod, type Contract, type InstanceId, readOptions, type ZeromeshError } from "../../core/mod.ts";
+import { asMethod, type Contract, type InstanceId, readOptions } from "../../core/mod.ts";
 import type { AckReceipt, RegisterAckOptions, SendAckOptions, SendWithAckOptions } from "./ack_options.ts";
 import type { Builtins } from "./builtins.ts";
 import {
@@ -9,13 +9,7 @@ import {
   listHandlersOptionTable,
 } from "./handler_list.ts";
 import { announceTo, type AnnounceToOptions, announceToOptionTable } from "./announce_to.ts";
-import {
-  descriptionContract,
-  healthContract,
-  healthOf,
-  type HealthReport,
-  type PeerDescription,
-} from "./self_description.ts";
+import { healthContract, healthOf, type HealthReport } from "./health.ts";
 import type { SystemPort } from "../system_port.ts";
 import { waitForHandler } from "./wait_for_handler.ts";
 import { type WaitOptions, waitOptionTable } from "../calls/wait_options.ts";
@@ -51,20 +45,6 @@ export abstract class PeerQuestions {
 
   static {
     partsOf = (messenger) => #parts in messenger ? messenger.#builtins : undefined;
-  }
-
-  /** A peer's description: services and load; null from plain Velo. */
-  async describe(peer: InstanceId, given?: WaitOptions): Promise<PeerDescription | null> {
-    const options = readOptions(given, waitOptionTable, "Cannot ask a peer for its description");
-    const answer = this.#port.call(descriptionContract, peer, undefined, options);
-    return await asMethod(
-      "describe",
-      answer.catch((error) => {
-        const { code } = Object(error) as ZeromeshError;
-        if (code === "HANDLER_NOT_FOUND" || code === "REMOTE_ERROR") return null;
-        throw error;
-      }),
-    );
   }
 
   /** A peer's health: status, age, load, queues, version. It answers also while it drains. */

@@ -1,10 +1,11 @@
 import type { Contract, InstanceId } from "../../core/mod.ts";
 import { readCallOptions } from "./call_options.ts";
 import type { CallOptions } from "./caller.ts";
+import type { MessengerCore } from "../core.ts";
 import type { CallClient } from "./client.ts";
 import { givenUp } from "../peers/link_errors.ts";
 import type { Peer } from "../peers/peer.ts";
-import { type Destination, isDestination } from "./destination.ts";
+import type { Destination } from "./destination.ts";
 
 /** The result of `messenger.broadcast`. */
 export interface BroadcastResult {
@@ -30,22 +31,18 @@ export interface BroadcastTarget {
 
 /** Sends one message without an answer to several peers. */
 export async function broadcast(
-  caller: Pick<CallClient, "amSend" | "instancesOf">,
-  known: () => Iterable<Peer>,
+  { client, connections }: MessengerCore,
   target: string | Contract,
   options: (Omit<CallOptions, "to"> & BroadcastTarget) | null | undefined,
 ): Promise<BroadcastResult> {
   const { to, ...call } = readCallOptions(target, options as CallOptions, "Cannot broadcast");
   if (to === undefined || to === null) {
-    const { reachable, lost } = everybody(known());
-    const { sent, failed } = await sendToEach(caller, reachable, target, call);
+    const { reachable, lost } = everybody(connections.peers.values());
+    const { sent, failed } = await sendToEach(client, reachable, target, call);
     return { sent, failed: [...failed, ...lost] };
   }
-  if (!isDestination(to)) {
-    throw new TypeError('Cannot broadcast: "to" must be service(name), or be left out for every known peer');
-  }
-  const { instances, spent } = await caller.instancesOf({ ...call, to });
-  return await sendToEach(caller, instances, target, { ...call, ...spent });
+  const { instances, spent } = await client.instancesOf({ ...call, to: to as Destination });
+  return await sendToEach(client, instances, target, { ...call, ...spent });
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   decodeRequest,
   decodeResponse,
   errorFromHeaders,
+  hasAckHeader,
   MessageType,
   NameCache,
   type RemoteErrorFacts,
@@ -62,12 +63,10 @@ export class InboundRouter {
         return this.#onRequest(session, message);
       case MessageType.response:
         return this.#onResponse(session, message);
-      case MessageType.ack:
-      case MessageType.event:
-        return this.#onAck(session, message);
       case MessageType.shuttingDown:
         return this.#onShuttingDown(session, message);
       default:
+        if (hasAckHeader(message.type)) return this.#onAck(session, message);
         return this.#parts.drops.count("typeUnknown");
     }
   }
@@ -115,7 +114,7 @@ export class InboundRouter {
     const { header: bytes, headerView, headerStart, headerEnd } = message;
     const reason = decodeAck(bytes, headerView, headerStart, headerEnd, header);
     if (reason !== null) return this.#parts.drops.count(reason);
-    if (header.event) return this.#parts.drops.count("replyUnknown");
+    if (header.completesNone) return this.#parts.drops.count("replyUnknown");
     const call = this.#answered(session, message, header);
     call?.fail(remoteError(call, decoder.decode(message.payload), "ack", null));
   }

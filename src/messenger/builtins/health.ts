@@ -1,16 +1,6 @@
 import { type CallOutput, libraryVersion, shape, systemContract } from "../../core/mod.ts";
 import type { MessengerCore } from "../core.ts";
 
-/** Description of an instance by itself. */
-export interface PeerDescription {
-  /** Announced services. */
-  readonly services: readonly string[];
-  /** Messages that its handlers process. */
-  readonly running: number;
-  /** Its calls that wait for an answer. */
-  readonly pending: number;
-}
-
 /** Health of an instance. Facts that a peer does not report are null. */
 export interface HealthReport {
   /** `ok`, or `draining` during shutdown. */
@@ -33,14 +23,9 @@ export interface HealthReport {
   readonly version: string | null;
 }
 
-const { anything, lenient, list, number, record, string } = shape;
+const { anything, lenient, number, record, string } = shape;
 const count = lenient(number);
 
-/** The question for an instance's description; plain Velo has no such handler. */
-export const descriptionContract = systemContract("_describe", {
-  input: anything,
-  output: record({ services: list(string), running: number, pending: number }),
-});
 /** The question for an instance's health; plain Velo reports only status and time. */
 export const healthContract = systemContract("_health_check", {
   input: anything,
@@ -57,14 +42,10 @@ export const healthContract = systemContract("_health_check", {
   }),
 });
 
-/** Serves an instance's description and health; health also while it drains. */
-export function serveSelfDescription(core: MessengerCore, services: () => readonly string[]): void {
+/** Serves an instance's health, also while it drains. */
+export function serveHealth(core: MessengerCore): void {
   const { clock } = core.system;
   const startedAt = clock.now();
-  core.system.serve(descriptionContract, () => {
-    const { handlers, calls } = core.stats();
-    return { services: services(), running: handlers.running, pending: calls.pending };
-  });
   core.system.serve(healthContract, () => {
     const { handlers, calls, transport } = core.stats();
     return {
