@@ -7,9 +7,10 @@ import {
 } from "../wire/mod.ts";
 import type { LinkShared } from "./link_shared.ts";
 
-// Measured at 64 B over TCP: above 16 KiB the gain is within noise, and a larger batch delays its first record. A
-// payload above 4 KiB gains nothing and would be copied once more.
-const batchBytes = 16 * 1024;
+// A batch that is handed over wakes libzmq's thread, and a larger one delays its first record. Measured over TCP with 512
+// calls of 64 B in flight on Bun and two cores, medians of 9 in turns: 329 000/s with 16 KiB, 367 000 with 24, 336 000 with
+// 32. A payload above 4 KiB gains nothing and would be copied once more.
+const batchBytes = 24 * 1024;
 const largestRecordBytes = 4 * 1024;
 // Continuations of promises resolved in one turn add their next message before the flush. This bounds the chain, so
 // that microtasks cannot delay a message for ever.

@@ -86,14 +86,14 @@ test("a chain of microtasks that always sends one more does not hold the first m
   expect(Math.max(...link.sizes)).toBeLessThan(20);
 });
 
-test("a batch that is full leaves before its turn ends, and is never above 16 KiB", async () => {
+test("a batch that is full leaves before its turn ends, and is never above 24 KiB", async () => {
   const link = batching();
   await busyBefore(link);
-  for (let i = 0; i < 40; i++) link.put(new Uint8Array(1_000).fill(i));
+  for (let i = 0; i < 60; i++) link.put(new Uint8Array(1_000).fill(i));
   expect(link.written.length).toBe(2);
   await turn();
-  expect(link.sizes).toEqual([16, 16, 8]);
-  for (const { payload } of link.written) expect(payload.length).toBeLessThanOrEqual(16 * 1024);
+  expect(link.sizes).toEqual([24, 24, 12]);
+  for (const { payload } of link.written) expect(payload.length).toBeLessThanOrEqual(24 * 1024);
 });
 
 test("a payload up to 4 KiB is collected, a larger one leaves alone behind what was collected before it", async () => {

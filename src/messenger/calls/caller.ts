@@ -95,7 +95,7 @@ export interface Caller {
   amSync<C extends Contract>(contract: C, options: TypedCallOptions<C>): Promise<void>;
   /** The same, by handler name. */
   amSync(name: string, options: CallOptions): Promise<void>;
-  /** Resolves to the bytes of the remote handler's answer. */
+  /** Resolves to the bytes of the remote handler's answer: memory like that of the context's `payload`. */
   unary(name: string, options: CallOptions): Promise<Uint8Array>;
   /** Resolves to the validated answer. */
   typedUnary<C extends UnaryContract>(contract: C, options: TypedCallOptions<C>): Promise<CallOutput<C>>;

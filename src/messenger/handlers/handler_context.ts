@@ -35,7 +35,11 @@ export interface MessengerHandle extends Caller {
  * none reads them before it returns, if they are needed later.
  */
 export interface HandlerContext<Messenger extends MessengerHandle = MessengerHandle> {
-  /** The payload's bytes. */
+  /**
+   * The payload's bytes. The library never writes them again. A small payload may share its `ArrayBuffer` with other
+   * messages, and keeps at most 16 KiB alive: use `payload.slice()` before its buffer is transferred, and for few that are
+   * kept of many.
+   */
   readonly payload: Uint8Array;
   /** The caller's headers. */
   readonly headers: Readonly<Record<string, string>>;
