@@ -1,7 +1,7 @@
-import { type Clock, type InstanceId, ZeromeshError } from "../core/mod.ts";
-import { peerText } from "../messenger/mod.ts";
+import { type Clock, type InstanceId, LeaseTable, ZeromeshError } from "../core/mod.ts";
+import { peerText, portOf } from "../messenger/mod.ts";
 import type { Member, Worker } from "./members.ts";
-import type { CohortMessenger, ResolvedCohortOptions } from "./options.ts";
+import { type CohortMessenger, isUp, type ResolvedCohortOptions } from "./options.ts";
 import type { CohortContracts } from "./protocol.ts";
 import { CohortResults, type WorkerOutcome } from "./results.ts";
 import { Timeout } from "./timeout.ts";
@@ -18,8 +18,6 @@ interface Ending {
   told: boolean;
   /** Why the leader does not wait for it. */
   failure: Error | null;
-  /** When its connection was lost; null while it is connected. */
-  downSince: number | null;
 }
 
 /** The shutdown of a cohort: workers are told in order, none waits for another, and one deadline ends the wait. */
@@ -29,7 +27,6 @@ export class CohortShutdown {
   readonly #options: ResolvedCohortOptions;
   readonly #clock: Clock;
   readonly #endings = new Map<InstanceId, Ending>();
-  #stopWatching: () => void = () => {};
 
   /** @param contract The shutdown message. */
   constructor(
@@ -61,33 +58,30 @@ export class CohortShutdown {
       // A worker that never joined has nothing to end, and does not know the message.
       const left = member.plain && member.state === "up";
       if (left) settle();
-      const nothing = { told: false, failure: null, downSince: null };
-      this.#endings.set(worker.instanceId, { worker, settled, settle, left, ...nothing });
+      this.#endings.set(worker.instanceId, { worker, settled, settle, left, told: false, failure: null });
     }
     const endings = [...this.#endings.values()];
     for (const ending of endings) if (!ending.left) this.#tell(ending, reason, timeout.leftMs);
-    this.#watch();
-    const all = Promise.all(endings.map(({ settled }) => settled));
-    await timeout.hold(all).catch(() => {});
-    this.#stopWatching();
+    // A connected worker may use all the time for its end; a disconnected one may not.
+    using away = new LeaseTable<InstanceId>({ clock: this.#clock, expired: (worker) => this.#lost(worker) });
+    const { lostAfterMs } = this.#options;
+    using _watching = portOf(this.#messenger)?.watch({
+      up: (peer) => void away.remove(peer),
+      lost: (peer, rest) =>
+        void (rest === "down" && this.#endings.has(peer) && away.renew(peer, lostAfterMs)),
+    });
+    for (const worker of this.#endings.keys()) {
+      if (!isUp(this.#messenger, worker)) away.renew(worker, lostAfterMs);
+    }
+    await timeout.hold(Promise.all(endings.map(({ settled }) => settled))).catch(() => {});
     this.#endings.clear();
     return new CohortResults(endings.map((ending) => outcomeOf(ending, timeoutMs)));
   }
 
-  /** A connected worker may use all the time for its end; a disconnected one may not. */
-  #watch(): void {
-    const { heartbeatMs, lostAfterMs } = this.#options;
-    const now = this.#clock.now();
-    const up = new Set(this.#messenger.peers().filter((peer) => peer.up).map(({ instanceId }) => instanceId));
-    for (const ending of this.#endings.values()) {
-      const { worker: { instanceId }, told } = ending;
-      if (up.has(instanceId)) ending.downSince = null;
-      else if (now - (ending.downSince ??= now) > lostAfterMs) {
-        ending.failure ??= lost(ending.worker, "before it said that it ended", told ? "yes" : "maybe");
-        ending.settle();
-      }
-    }
-    this.#stopWatching = this.#clock.after(heartbeatMs, () => this.#watch());
+  #lost(worker: InstanceId): void {
+    const ending = this.#endings.get(worker)!;
+    ending.failure ??= lost(ending.worker, "before it said that it ended", ending.told ? "yes" : "maybe");
+    ending.settle();
   }
 
   #tell(ending: Ending, reason: string, timeoutMs: number): void {

@@ -32,6 +32,7 @@ import {
   type CohortOptions,
   cohortOptionTable,
   type CohortStats,
+  isUp,
   type RankMode,
   type RankOf,
   resolveCohortOptions,
@@ -276,9 +277,8 @@ export class LeaderWorkerCohort<Rank extends number | null = number | null> exte
   /** Whether a place may be free soon: its worker is disconnected or late. */
   #someoneSeemsGone(): boolean {
     const lateSince = this.#clock.now() - 2 * this.#options.heartbeatMs;
-    const down = this.#messenger.peers().filter((peer) => !peer.up);
     return this.#places.members.ordered().some(({ instanceId, heardAt }) =>
-      (heardAt !== null && heardAt < lateSince) || down.some((peer) => peer.instanceId === instanceId)
+      (heardAt !== null && heardAt < lateSince) || !isUp(this.#messenger, instanceId)
     );
   }
 

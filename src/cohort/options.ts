@@ -19,7 +19,6 @@ import {
   type HealthReport,
   isDestination,
   type MessengerHandle,
-  type PeerView,
   portOf,
   type SendWithAckOptions,
   type WaitOptions,
@@ -29,14 +28,17 @@ import {
 export interface CohortMessenger extends MessengerHandle {
   /** Dials an endpoint. */
   connect(endpoint: string, options?: ConnectOptions): Promise<InstanceId>;
-  /** The known peers. */
-  peers(): PeerView[];
   /** Asks a peer for its health. */
   healthCheck(peer: InstanceId, options?: WaitOptions): Promise<HealthReport>;
   /** Sends a message and waits for its ACK. */
   sendWithAck(target: string | Contract, options: SendWithAckOptions): Promise<void>;
   /** Waits until a peer has a handler. */
   waitForHandler(peer: InstanceId, name: string, options?: WaitOptions): Promise<void>;
+}
+
+/** Whether a connection to a peer is up, as far as the messenger tells. */
+export function isUp(messenger: CohortMessenger, peer: InstanceId): boolean {
+  return portOf(messenger)?.isUp(peer) ?? true;
 }
 
 /** The clock of a messenger. */

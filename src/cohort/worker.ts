@@ -19,6 +19,7 @@ import { registerHandlers } from "./register_handlers.ts";
 import {
   clockOf,
   type CohortMessenger,
+  isUp,
   type JoinOptions,
   joinOptionTable,
   type ResolvedJoinOptions,
@@ -221,7 +222,10 @@ export class CohortMembership<Rank extends number | null = number | null> implem
 
   async #tell(reason: string, longestMs: number): Promise<void> {
     const { lostAfterMs } = this.#joined;
-    const timeoutMs = Math.min(longestMs, this.#leaderIsUp() ? lostAfterMs : longestFarewellMs);
+    const timeoutMs = Math.min(
+      longestMs,
+      isUp(this.#messenger, this.leader) ? lostAfterMs : longestFarewellMs,
+    );
     const call = { to: this.leader, payload: {}, timeoutMs };
     this.#stop(reason);
     await this.#messenger.typedUnary(this.#contracts.leave, call).catch((error) => {
@@ -229,10 +233,6 @@ export class CohortMembership<Rank extends number | null = number | null> implem
     });
     // Last, because a waiter for the end may close its messenger, which ends calls under way.
     this.#ended.resolve(reason);
-  }
-
-  #leaderIsUp(): boolean {
-    return this.#messenger.peers().some(({ instanceId, up }) => up && instanceId === this.leader);
   }
 
   #open(): void {
@@ -295,7 +295,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   /** Leaves when the messenger closes. A disconnected leader is not dialled, which would delay the end. */
   async #closing(timeoutMs: number): Promise<void> {
     const reason = "the messenger of this worker was closed";
-    if (this.#over.signal.aborted || this.#leaderIsUp()) {
+    if (this.#over.signal.aborted || isUp(this.#messenger, this.leader)) {
       await this.#leave(reason, Math.min(timeoutMs, longestFarewellMs));
     } else this.#end(reason);
   }

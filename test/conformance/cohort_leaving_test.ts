@@ -5,7 +5,7 @@ import { type CohortMembership, joinCohort, LeaderWorkerCohort } from "../../src
 import { amHandler } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { until, within } from "../support/until.ts";
-import { lead, lostSoon, work } from "./cohort_kit.ts";
+import { lead, lostSoon, work, workBehindProxy } from "./cohort_kit.ts";
 import { fails, gate, keptLog } from "./messenger_kit.ts";
 
 test("a worker whose messenger or place closes has left, under every policy, and the others work on", async () => {
@@ -130,4 +130,25 @@ test("the signal of LeaderWorkerCohort.create shuts the cohort down, and one tha
   assert.deepEqual(reasons, ["the signal aborted: enough"]);
   await until(() => led.statuses.at(-1)?.type === "ended");
   assert.throws(() => LeaderWorkerCohort.create(led.leader, { signal: stop.signal }), { message: "enough" });
+});
+
+test("a worker that is cut off while it ends is given up after lostAfterMs, not at the end of the time", async () => {
+  await using t = await leakCheck();
+  const led = await lead(t, lostSoon);
+  const ending = gate(t);
+  const begun = gate(t);
+  const { messenger, cutOff } = await workBehindProxy(t, led, {
+    onEnding: async () => {
+      begun.open();
+      await ending.opened;
+    },
+  });
+  const closing = led.cohort.close({ timeoutMs: 60_000 });
+  await begun.opened;
+  cutOff();
+  const results = await within(closing, 5_000, "the cohort to close");
+  const outcome = results.of(messenger.instanceId);
+  assert.ok(outcome?.ok === false);
+  // The leader may have been told before that the shutdown was received.
+  assert.match(String((outcome.error as { code?: string }).code), /^(PEER_DISCONNECTED|COHORT_WORKER_LOST)$/);
 });
