@@ -47,19 +47,21 @@ export interface HoldOptions extends Timed {
 /**
  * Waits for a promise, within a time. The work behind the promise goes on in either case.
  *
+ * @param signals Further signals that end the wait.
  * @throws The promise's error; the signal's reason; the error of `late`.
  */
 export async function hold<T>(
   promise: PromiseLike<T>,
   { clock, timeoutMs = Infinity, signal, late }: HoldOptions,
+  ...signals: readonly (AbortSignal | null | undefined)[]
 ): Promise<T> {
   const over = Promise.withResolvers<never>();
-  const listening = onAbort(signal, () => over.reject(signal?.reason));
+  const listening = [signal, ...signals].map((one) => onAbort(one, () => over.reject(one?.reason)));
   const cancel = clock.after(timeoutMs, () => over.reject(late?.()));
   try {
     return await Promise.race([promise, over.promise]);
   } finally {
     cancel();
-    listening[Symbol.dispose]();
+    for (const one of listening) one[Symbol.dispose]();
   }
 }

@@ -1,4 +1,4 @@
-import { Backoff, errorText, type InstanceId, type Reporting } from "../core/mod.ts";
+import { Backoff, errorText, type InstanceId, type Reporting, retry } from "../core/mod.ts";
 import type { Registration, ServiceDiscovery } from "../discovery/mod.ts";
 
 /** The parts of a {@link ServiceAnnouncement}. */
@@ -23,13 +23,11 @@ const longestPauseMs = 5_000;
  */
 export class ServiceAnnouncement {
   readonly #parts: ServiceAnnouncementParts;
-  readonly #backoff = new Backoff({ maxMs: longestPauseMs });
   readonly #registrations: Registration[] = [];
+  readonly #withdrawal = new AbortController();
   #missing: Offer[];
   #attempt: Promise<void> | null = null;
   #begun = false;
-  #withdrawn = false;
-  #cancelPause = (): void => {};
 
   constructor(parts: ServiceAnnouncementParts) {
     this.#parts = parts;
@@ -38,7 +36,7 @@ export class ServiceAnnouncement {
 
   /** The services whose announcement has begun. */
   get announced(): readonly string[] {
-    return this.#begun && !this.#withdrawn ? this.#parts.services : [];
+    return this.#begun && !this.#withdrawal.signal.aborted ? this.#parts.services : [];
   }
 
   /**
@@ -47,19 +45,27 @@ export class ServiceAnnouncement {
    * @throws The error of the first back end that failed; its entry is retried nevertheless.
    */
   announce(id: InstanceId): Promise<void> {
-    this.#begun = true;
-    if (this.#withdrawn || this.#missing.length === 0) return Promise.resolve();
-    this.#cancelPause();
-    this.#attempt ??= this.#try(id).finally(() => this.#attempt = null);
-    return this.#attempt;
+    const attempt = this.#announce(id);
+    if (!this.#begun) {
+      this.#begun = true;
+      const { clock } = this.#parts;
+      const { signal } = this.#withdrawal;
+      const backoff = new Backoff({ maxMs: longestPauseMs });
+      void retry(() => this.#announce(id), { clock, backoff, signal }).catch(() => {});
+    }
+    return attempt;
   }
 
   /** Withdraws the entries and ends all attempts. */
   async withdraw(): Promise<void> {
-    this.#withdrawn = true;
-    this.#cancelPause();
+    this.#withdrawal.abort();
     await this.#attempt?.catch(() => {});
     await Promise.all(this.#registrations.splice(0).map((registration) => registration.unregister()));
+  }
+
+  #announce(id: InstanceId): Promise<void> {
+    if (this.#withdrawal.signal.aborted || this.#missing.length === 0) return Promise.resolve();
+    return this.#attempt ??= this.#try(id).finally(() => this.#attempt = null);
   }
 
   async #try(id: InstanceId): Promise<void> {
@@ -74,15 +80,11 @@ export class ServiceAnnouncement {
     this.#missing = failures.map(({ offer }) => offer);
     const [first] = failures;
     if (first === undefined) return;
-    const { clock, logger } = this.#parts;
-    logger.warn("cannot announce a service", {
+    this.#parts.logger.warn("cannot announce a service", {
       service: first.offer.service,
       failed: failures.length,
       reason: errorText(first.error),
     });
-    if (!this.#withdrawn) {
-      this.#cancelPause = clock.after(this.#backoff.next(), () => void this.announce(id).catch(() => {}));
-    }
     throw first.error;
   }
 }

@@ -1,4 +1,4 @@
-import { type Clock, onAbort } from "../core/mod.ts";
+import { type Clock, hold } from "../core/mod.ts";
 import type { Context, Socket, Source } from "../libzmq/mod.ts";
 
 // ZMTP's signature, and version 3. It names no mechanism, so the other end has no reason to close the connection before
@@ -18,34 +18,27 @@ const mechanismEnd = 32;
  * @returns `null` when no greeting of ZMTP 3 came in time.
  * @see https://rfc.zeromq.org/spec/23/ "Security"
  */
-export function askMechanism(
+export async function askMechanism(
   context: Context,
   clock: Clock,
   address: string,
   timeoutMs: number,
   over: AbortSignal,
 ): Promise<string | null> {
-  if (over.aborted || timeoutMs <= 0) return Promise.resolve(null);
+  if (over.aborted || timeoutMs <= 0) return null;
   // Raw bytes in messages [connection, bytes]; an empty one reports that the connection was made, or has ended.
   const socket = context.socket("STREAM");
-  return new Promise((resolve) => {
-    const end = (mechanism: string | null) => {
-      cancel();
-      listening[Symbol.dispose]();
-      socket.close();
-      resolve(mechanism);
-    };
-    const giveUp = () => end(null);
-    const cancel = clock.after(timeoutMs, giveUp);
-    const listening = onAbort(over, giveUp);
-    try {
-      // Bytes that the listener does not read must not delay the end of the context.
-      socket.set("LINGER", 0).set("IPV6", 1).set("RECONNECT_IVL", -1).connect(address);
-      socket.attach(new Greeting(socket, end));
-    } catch {
-      giveUp();
-    }
-  });
+  const { promise, resolve } = Promise.withResolvers<string | null>();
+  try {
+    // Bytes that the listener does not read must not delay the end of the context.
+    socket.set("LINGER", 0).set("IPV6", 1).set("RECONNECT_IVL", -1).connect(address);
+    socket.attach(new Greeting(socket, resolve));
+    return await hold(promise, { clock, timeoutMs, signal: over });
+  } catch {
+    return null;
+  } finally {
+    socket.close();
+  }
 }
 
 /** Sends the first bytes of a greeting, and reads the other end's. */

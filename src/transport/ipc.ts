@@ -1,5 +1,5 @@
 import { statSync, unlinkSync } from "node:fs";
-import { type Clock, type InstanceId, ZeromeshError } from "../core/mod.ts";
+import { type Clock, hold, type InstanceId, ZeromeshError } from "../core/mod.ts";
 import { type Context, MonitorEvent, onProgramEnd } from "../libzmq/mod.ts";
 
 const probeMs = 1_000;
@@ -32,7 +32,6 @@ export async function requireFreePath(context: Context, clock: Clock, path: stri
   }
   const socket = context.socket("DEALER");
   const found = Promise.withResolvers<boolean>();
-  const cancel = clock.after(probeMs, () => found.resolve(true));
   context.reactor.ref();
   try {
     socket.set("LINGER", 0).set("RECONNECT_IVL", 86_400_000);
@@ -40,9 +39,8 @@ export async function requireFreePath(context: Context, clock: Clock, path: stri
       found.resolve(event === MonitorEvent.CONNECTED);
     });
     socket.connect(`ipc://${path}`);
-    if (!await found.promise) return;
+    if (!await hold(found.promise, { clock, timeoutMs: probeMs }).catch(() => true)) return;
   } finally {
-    cancel();
     socket.close();
     context.reactor.unref();
   }

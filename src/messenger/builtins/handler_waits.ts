@@ -1,4 +1,4 @@
-import { type HandlerOutput, shape, Shares, systemContract, ZeromeshError } from "../../core/mod.ts";
+import { type HandlerOutput, hold, shape, Shares, systemContract, ZeromeshError } from "../../core/mod.ts";
 import { ResponseKind } from "../../wire/mod.ts";
 import type { MessengerCore } from "../core.ts";
 import type { InboundCall } from "../handlers/context.ts";
@@ -72,26 +72,19 @@ export class HandlerWaits {
     return false;
   }
 
-  #wait({ signal, session }: InboundCall, handler: string, waitMs: number): Promise<Answer> {
-    const { promise, resolve } = Promise.withResolvers<Answer>();
+  async #wait({ signal, session }: InboundCall, handler: string, waitMs: number): Promise<Answer> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const wake = (): void => resolve(true);
     const wakes = this.#byName.get(handler) ?? new Set();
-    this.#byName.set(handler, wakes);
-    const end = (available: boolean): void => {
-      cancel();
-      signal.removeEventListener("abort", gone);
-      wakes.delete(wake);
-      if (wakes.size === 0) this.#byName.delete(handler);
-      this.#places.give(session);
-      this.#nameUnits.give(session, handler.length);
-      const closing = !available && this.#core.lifecycle !== "running";
-      resolve({ handler_name: handler, available, ...(closing && { closing }) });
-    };
-    const wake = (): void => end(true);
-    const gone = (): void => end(false);
-    const cancel = this.#core.system.clock.after(waitMs, gone);
-    wakes.add(wake);
-    signal.addEventListener("abort", gone);
-    return promise;
+    this.#byName.set(handler, wakes.add(wake));
+    const wait = { clock: this.#core.system.clock, timeoutMs: waitMs, signal };
+    const available = await hold(promise, wait).catch(() => false);
+    wakes.delete(wake);
+    if (wakes.size === 0) this.#byName.delete(handler);
+    this.#places.give(session);
+    this.#nameUnits.give(session, handler.length);
+    const closing = !available && this.#core.lifecycle !== "running";
+    return { handler_name: handler, available, ...(closing && { closing }) };
   }
 }
 

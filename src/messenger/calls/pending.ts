@@ -47,7 +47,10 @@ export interface CallObserver {
 /** Tells the remote side that a sent call is not awaited any more. */
 export type GiveUp = (call: PendingCall) => void;
 
-/** A wait for a remote answer, for room in a queue, or for a connection, with one promise and deadline. */
+/**
+ * A wait for a remote answer, for room in a queue, or for a connection, with one promise and deadline. The `hold` of core
+ * would cost every call two more promises and a timer.
+ */
 export class PendingCall extends Deadline implements ResponseId {
   id0 = 0;
   id1 = 0;

@@ -1,4 +1,4 @@
-import { Backoff, type InstanceId, pause, ZeromeshError } from "../../core/mod.ts";
+import { Backoff, hold, type InstanceId, pause, ZeromeshError } from "../../core/mod.ts";
 import { type Link, type LinkLoss, SendOutcome } from "../../transport/mod.ts";
 import {
   decodeHelloReply,
@@ -167,19 +167,18 @@ export class Dialler {
   async #resolve(search: Search, endpoint: string): Promise<readonly string[]> {
     // A resolver that hangs is limited by the timeout.
     const { clock, closing, transport } = this.#parts;
-    const found = new AbortController();
-    const over = pause(clock, this.#left(search), closing, search.signal, found.signal);
+    const wait = { clock, timeoutMs: this.#left(search), signal: closing, late: () => null };
     try {
-      const addresses = await Promise.race([transport.resolve(endpoint), over]);
-      if (addresses !== undefined) return addresses;
-      search.last ??= unresolved(endpoint);
-      return [];
+      return await hold(transport.resolve(endpoint), wait, search.signal);
     } catch (error) {
-      if (!(error instanceof ZeromeshError) || error.code !== "PEER_UNREACHABLE") throw error;
-      search.last = error;
+      if (error === null) search.last ??= unresolved(endpoint);
+      else if (error instanceof ZeromeshError && error.code === "PEER_UNREACHABLE") search.last = error;
+      else {
+        // The reason of a signal becomes the error of dialling.
+        this.#left(search);
+        throw error;
+      }
       return [];
-    } finally {
-      found.abort();
     }
   }
 

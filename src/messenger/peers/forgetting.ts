@@ -1,4 +1,4 @@
-import type { CancelTimer } from "../../core/mod.ts";
+import { type CancelTimer, onAbort } from "../../core/mod.ts";
 import type { PeerTable } from "./peer_table.ts";
 import type { SharedParts } from "../shared_parts.ts";
 
@@ -16,7 +16,7 @@ export class Forgetting {
   /** @param parts Its parts. */
   constructor(parts: ForgettingParts) {
     this.#parts = parts;
-    parts.closing.addEventListener("abort", () => this.#cancel?.());
+    onAbort(parts.closing, () => this.#cancel?.());
   }
 
   /** An unregistered peer is gone for good. */
