@@ -26,9 +26,11 @@ function commands(take: (command: string) => void): void {
   });
 }
 
+const asleep = new Int32Array(new SharedArrayBuffer(4));
+
+/** Lets JavaScript stand still, without work for the processor: the other files of the run need it. */
 function block(ms: number): void {
-  const end = performance.now() + ms;
-  while (performance.now() < end);
+  Atomics.wait(asleep, 0, 0, ms);
 }
 
 function pause(ms: number): Promise<void> {
@@ -151,8 +153,7 @@ const roles: Record<string, (...args: string[]) => Promise<void>> = {
       if (ms === undefined) return;
       say("blocking");
       block(Number(ms));
-      const asleep = new Int32Array(new SharedArrayBuffer(4));
-      while (file !== undefined && !existsSync(file)) Atomics.wait(asleep, 0, 0, 10);
+      while (file !== undefined && !existsSync(file)) block(10);
     });
   },
 
