@@ -40,44 +40,25 @@ export async function mustRun(
 
 /** The package, packed. */
 export interface Packed {
-  /** The file that is published: npm's where npm is there, else Bun's. */
+  /** The file as Bun packs it. */
   readonly tarball: string;
-  /** Who packed it. */
-  readonly packer: "npm" | "bun";
-  /** The names of the files in what npm packs, sorted; undefined without npm. */
-  readonly byNpm: readonly string[] | undefined;
-  /** The names of the files in what Bun packs, sorted. */
-  readonly byBun: readonly string[];
+  /** The names of the files in it, sorted. */
+  readonly names: readonly string[];
 }
 
-/** Packs the package, which builds it, with both packers. */
+/** Packs the package, which builds it. */
 export async function pack(): Promise<Packed> {
-  const folders = { npm: `${tmpdir()}/packed-by-npm`, bun: `${tmpdir()}/packed-by-bun` };
-  // A run of many files has packed it with Bun for all of them.
-  const packedBefore = process.env["ZEROMESH_PACKED"];
-  mkdirSync(folders.npm);
-  const byNpm = ["npm", "pack", "--pack-destination", folders.npm];
-  // What was built to be packed need not be built again.
-  if (packedBefore !== undefined) byNpm.push("--ignore-scripts");
-  const { code, text } = await run(byNpm, repositoryRoot);
-  if (code !== 0 && code !== 127) throw new Error(`Exit code ${code}: ${text}`);
-  const npm = code === 0;
-  if (packedBefore === undefined) {
-    mkdirSync(folders.bun);
-    const bun = [runtimeProgram("bun"), "pm", "pack", "--destination", folders.bun];
-    await mustRun(npm ? [...bun, "--ignore-scripts"] : bun, repositoryRoot);
-  } else folders.bun = packedBefore;
-  const packed = (folder: string): string => {
-    const [one, ...more] = readdirSync(folder);
-    if (one === undefined || more.length > 0) throw new Error(`Packed ${one} and ${more.join()}`);
-    return `${folder}/${one}`;
-  };
-  return {
-    tarball: packed(npm ? folders.npm : folders.bun),
-    packer: npm ? "npm" : "bun",
-    byNpm: npm ? await namesIn(packed(folders.npm)) : undefined,
-    byBun: await namesIn(packed(folders.bun)),
-  };
+  // A run of many files has packed it for all of them.
+  let folder = process.env["ZEROMESH_PACKED"];
+  if (folder === undefined) {
+    folder = `${tmpdir()}/packed`;
+    mkdirSync(folder);
+    await mustRun([runtimeProgram("bun"), "pm", "pack", "--destination", folder], repositoryRoot);
+  }
+  const [one, ...more] = readdirSync(folder);
+  if (one === undefined || more.length > 0) throw new Error(`Packed ${one} and ${more.join()}`);
+  const tarball = `${folder}/${one}`;
+  return { tarball, names: await namesIn(tarball) };
 }
 
 async function namesIn(tarball: string): Promise<string[]> {
