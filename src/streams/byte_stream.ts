@@ -40,6 +40,8 @@ export interface StreamOptions {
   readonly creditsBytes?: boolean | undefined;
   /** The pause after which an idle writer sends a heartbeat; three of them without a sign end the stream. @default {5_000} */
   readonly heartbeatMs?: number | undefined;
+  /** How long a reader waits for its writer to open the stream. @default {180_000} */
+  readonly openMs?: number | undefined;
 }
 
 /** Memory for one frame, in the batch that leaves next. Its contents are the mux's again after `commit`. */
@@ -70,6 +72,8 @@ export interface ByteWriter {
   readonly accepted: boolean;
   /** Whether a frame can be written now. */
   readonly open: boolean;
+  /** The largest frame that the other end takes; the owner checks it. */
+  readonly maxFrameBytes: number;
   /**
    * Sends a frame.
    *
@@ -78,8 +82,9 @@ export interface ByteWriter {
    */
   write(frame: Uint8Array): boolean;
   /**
-   * Gives memory for a frame of at most so many bytes, to be written in place and sent by {@link commit} in the same
-   * synchronous step. Null like a refused {@link write}. The result is reused by the next call.
+   * Gives memory for a frame of at most so many bytes, to be written in place and sent by {@link commit}, before
+   * anything else is sent. Without `commit` nothing was reserved. Null like a refused {@link write}. The result is used
+   * again by the next call.
    */
   reserve(most: number): FrameSpace | null;
   /** Sends the reserved frame, with the bytes that it turned out to have. */
@@ -121,12 +126,12 @@ export interface ByteReader {
    *
    * @returns False without a frame.
    */
-  next(): boolean;
-  /** Memory of the frame of {@link next}. */
+  advance(): boolean;
+  /** Memory of the frame of {@link advance}. */
   readonly bytes: Uint8Array;
-  /** Where the frame of {@link next} begins. */
+  /** Where the frame of {@link advance} begins. */
   readonly start: number;
-  /** Where the frame of {@link next} ends. */
+  /** Where the frame of {@link advance} ends. */
   readonly end: number;
   /** Asks the writer to finish. Its frames go on arriving until it does. */
   stop(): void;

@@ -86,6 +86,11 @@ export class BatchBuffer {
     return this.#count === 0xffff ? -1 : this.bytes.length - this.#length - recordHeaderSize;
   }
 
+  /** Offset of the body of the next record. */
+  get bodyAt(): number {
+    return this.#length + recordHeaderSize;
+  }
+
   /** Adds a record, for whose body there is {@link room}. Returns the offset of the body, which the caller writes. */
   open(type: number, slot: number, sequence: number, length: number): number {
     const at = this.#length;
@@ -97,12 +102,6 @@ export class BatchBuffer {
     this.#length = at + recordHeaderSize + length;
     this.#count++;
     return at + recordHeaderSize;
-  }
-
-  /** Shortens the body of the last record. */
-  shorten(bodyAt: number, length: number): void {
-    this.#view.setUint32(bodyAt - 4, length);
-    this.#length = bodyAt + length;
   }
 
   /** Writes a body of one or two u32. */

@@ -1,0 +1,400 @@
+import { type Deadlines, ZeromeshError } from "../../core/mod.ts";
+import {
+  type ByteReader,
+  type ByteWriter,
+  type ReaderEvents,
+  type StreamEnd,
+  type StreamOptions,
+  type WriterEvents,
+  writersAnchor,
+} from "../byte_stream.ts";
+import { type BatchBuffer, CloseReason, RecordReader, RecordType } from "../wire/batch.ts";
+import { isItem } from "./end.ts";
+import { Outbox } from "./outbox.ts";
+import { ReaderSlot } from "./reader_slot.ts";
+import { ReaderTable } from "./reader_table.ts";
+import { SlotTable } from "./slot_table.ts";
+import type { StreamCounts } from "./stats.ts";
+import { WriterSlot } from "./writer_slot.ts";
+
+/** Limits for the streams of one peer. */
+export interface MuxLimits {
+  /** Streams of each direction. */
+  readonly maxPeerStreams: number;
+  /** Bytes that this instance sends to the peer before they are read. */
+  readonly maxPeerBytes: number;
+  /** Streams that wait for their reader. */
+  readonly maxUnclaimed: number;
+}
+
+/** What all peers' streams share. */
+export interface MuxParts extends MuxLimits {
+  /** Counters. */
+  readonly counts: StreamCounts;
+  /** Heartbeats, silence and waits. */
+  readonly deadlines: Deadlines;
+  /** Memory for batches. */
+  readonly buffers: BatchBuffer[];
+}
+
+/** The other end, as the streams see it. */
+export interface MuxPeer {
+  /** Its text for messages. */
+  readonly text: string;
+  /** Whether it has this library's streams. */
+  readonly ours: boolean;
+  /** The largest frame that it takes. */
+  readonly maxFrameBytes: number;
+  /** Sends a batch, borrowed; false without room, and {@link PeerMux.resume} follows then. */
+  send(batch: Uint8Array): boolean;
+  /** {@link PeerMux.flush} has to be called at the end of the turn. */
+  collected(): void;
+}
+
+/**
+ * The window of a stream whose writer names the anchor, which may be opened before it has a reader: both ends know it.
+ */
+export const firstWindow: { readonly items: number; readonly bytes: number } = Object.freeze({
+  items: 1_024,
+  bytes: 1024 * 1024,
+});
+
+const defaultOpenMs = 180_000;
+// All credit is returned whenever this part of the peer's bytes was read.
+const partOwed = 8;
+const records = new RecordReader();
+
+/**
+ * All streams with one peer, over one connection: those that this instance writes, and those that it reads. It does no
+ * I/O: batches come in by {@link receive} and leave by {@link MuxPeer.send}.
+ */
+export class PeerMux {
+  readonly outbox: Outbox;
+  readonly counts: StreamCounts;
+  readonly deadlines: Deadlines;
+  readonly openMs = defaultOpenMs;
+  readonly #parts: MuxParts;
+  readonly #peer: MuxPeer;
+  readonly #writers: SlotTable<WriterSlot> = new SlotTable();
+  /** Bytes sent that no credit has come for. */
+  #outstanding = 0;
+  /** Writers that wait for something else than their own credit. */
+  readonly #waiting: Set<WriterSlot> = new Set();
+  readonly #readers: ReaderTable = new ReaderTable();
+  #owing: ReaderSlot[] = [];
+  #unread = 0;
+  #taken = 0;
+  #epoch = 0;
+  #nextBatch = 0;
+  #lost: StreamEnd | null = null;
+
+  /** @param epoch Higher than every earlier one to the same peer. */
+  constructor(parts: MuxParts, peer: MuxPeer, epoch: number) {
+    this.#parts = parts;
+    this.#peer = peer;
+    this.counts = parts.counts;
+    this.deadlines = parts.deadlines;
+    const { counts, buffers } = parts;
+    this.outbox = new Outbox(
+      { counts, buffers, send: (batch) => peer.send(batch), collected: () => peer.collected() },
+      epoch,
+    );
+  }
+
+  /** The largest frame that the peer takes. */
+  get maxFrameBytes(): number {
+    return this.#peer.maxFrameBytes;
+  }
+
+  /** Streams of both directions. */
+  get size(): number {
+    return this.#writers.size + this.#readers.size;
+  }
+
+  /** Opens a stream to the peer. @throws {ZeromeshError} `LIMIT_REACHED`. */
+  openWriter(options: StreamOptions, events: WriterEvents): ByteWriter {
+    const { maxPeerStreams } = this.#parts;
+    const { size } = this.#writers;
+    if (size >= maxPeerStreams || this.outbox.late > maxPeerStreams) throw this.#limit("write", size);
+    const writer = this.#writers.add((id) => new WriterSlot(this, id, options, events));
+    this.counts.writers++;
+    this.counts.opened++;
+    return writer;
+  }
+
+  /** Reads a stream that the peer has opened or will open. @throws {ZeromeshError} `LIMIT_REACHED`. */
+  bind(options: StreamOptions, events: ReaderEvents): ByteReader {
+    const waiting = this.#readers.claim(options.anchor, options.session);
+    if (waiting !== null) {
+      this.counts.unclaimed--;
+      waiting.claim(events);
+      if (waiting.size > 0 || waiting.ended !== null) queueMicrotask(() => events.readable());
+      return waiting;
+    }
+    const { size } = this.#readers;
+    if (size >= this.#parts.maxPeerStreams) throw this.#limit("read", size);
+    const announces = (options.anchor & writersAnchor) !== 0n && this.#peer.ours;
+    const reader = new ReaderSlot(this, options, events, announces);
+    this.#readers.bind(reader);
+    this.counts.readers++;
+    return reader;
+  }
+
+  /** Takes a batch of the peer, in `bytes[start..end)`. @param owned Whether the memory may be kept. */
+  receive(bytes: Uint8Array, start: number, end: number, owned: boolean): void {
+    const { counts } = this;
+    let reason: ReturnType<RecordReader["next"]> = records.begin(bytes, start, end);
+    if (reason !== null) return void counts.dropped[reason]++;
+    if (!this.#begins(records.epoch, records.batch)) return;
+    let run: ReaderSlot | null = null;
+    while ((reason = records.next()) === null) {
+      const { type, slot, sequence } = records;
+      if (type === RecordType.data) {
+        if (run === null || run.id !== slot || run.ended !== null) {
+          run?.flushRun(bytes, owned);
+          run = this.#reader(slot);
+        }
+        if (run === null) continue;
+        if (sequence === run.expected && !run.holds && isItem(bytes, records.start)) {
+          run.extend(records.start, records.end);
+          continue;
+        }
+      }
+      run?.flushRun(bytes, owned);
+      run = null;
+      this.#record(type, slot, sequence, bytes);
+    }
+    run?.flushRun(bytes, owned);
+    if (reason !== "end") counts.dropped[reason]++;
+  }
+
+  /** Sends what was collected in this turn. */
+  flush(): void {
+    if (this.#lost !== null) return;
+    const owing = this.#owing;
+    this.#owing = [];
+    for (let i = 0; i < owing.length; i++) {
+      if (owing[i]!.settle()) continue;
+      // Credit waits for room too, and adds up until then.
+      this.#owing.push(...owing.slice(i));
+      break;
+    }
+    this.outbox.flush();
+  }
+
+  /** The peer has room again. */
+  resume(): void {
+    if (this.#lost !== null || !this.outbox.resume()) return;
+    if (this.#owing.length > 0) this.flush();
+    this.#wakeWriters();
+  }
+
+  /** The connection is lost: all streams end. */
+  lose(): void {
+    if (this.#lost !== null) return;
+    const end = this.#lost = {
+      reason: "peerLost",
+      text: `the connection to peer ${this.#peer.text} is lost`,
+    } as const;
+    for (const writer of this.#writers.all()) writer.fail(end);
+    for (const reader of this.#readers.all()) reader.finish(end);
+  }
+
+  /** Whether a writer may have so many bytes, and one more frame, on their way. */
+  admits(bytes: number): boolean {
+    // One writer leaves others as much as it takes, and whoever has nothing on its way may send a frame.
+    return this.#outstanding + bytes < this.#parts.maxPeerBytes ||
+      (bytes === 0 && this.#outstanding < 2 * this.#parts.maxPeerBytes);
+  }
+
+  /** A writer has sent a frame. */
+  sent(bytes: number): void {
+    this.counts.itemsSent++;
+    this.counts.bytesSent += bytes;
+    this.#outstanding += bytes;
+  }
+
+  /** The peer has read frames of so many bytes. */
+  freed(bytes: number): void {
+    this.#outstanding -= bytes;
+    if (this.#waiting.size > 0) this.#wakeWriters();
+  }
+
+  /** A writer waits until the peer has room, or other writers have less on their way. */
+  waits(writer: WriterSlot): void {
+    this.#waiting.add(writer);
+  }
+
+  /** A writer does not wait any more. */
+  waitsNoMore(writer: WriterSlot): void {
+    this.#waiting.delete(writer);
+  }
+
+  /** A writer has ended. Its slot stays until {@link writerGone}. */
+  writerEnded(writer: WriterSlot, { reason }: StreamEnd): void {
+    this.#waiting.delete(writer);
+    this.counts.writers--;
+    this.counts.ends[reason]++;
+  }
+
+  /** No more is expected for the slot of a writer. @param outstanding Its bytes that no credit has come for. */
+  writerGone(writer: WriterSlot, outstanding: number): void {
+    if (this.#writers.remove(writer)) this.freed(outstanding);
+  }
+
+  /** Items of a reader have arrived. Returns false, with nothing counted, if the peer has too many bytes unread. */
+  received(items: number, bytes: number): boolean {
+    if (this.full) return false;
+    this.counts.itemsReceived += items;
+    this.counts.bytesReceived += bytes;
+    this.keeps(bytes);
+    return true;
+  }
+
+  /** An item was taken. */
+  taken(bytes: number): void {
+    this.keeps(-bytes);
+    this.#taken += bytes;
+    if (this.#taken < this.#parts.maxPeerBytes / partOwed) return;
+    // Many readers may owe less than is worth a record each, which together holds up the peer.
+    this.#taken = 0;
+    for (const reader of this.#readers.allOpen()) reader.settleSoon();
+  }
+
+  /** So many more bytes of the peer are held here. */
+  keeps(bytes: number): void {
+    this.#unread += bytes;
+    this.counts.unreadBytes += bytes;
+  }
+
+  /** Whether the peer has more unread bytes than a writer that keeps to the rules can have. */
+  get full(): boolean {
+    return this.#unread > 2 * this.#parts.maxPeerBytes;
+  }
+
+  /** A reader owes credit, which leaves at the end of the turn. */
+  owes(reader: ReaderSlot): void {
+    this.#owing.push(reader);
+    this.outbox.activity++;
+    this.#peer.collected();
+  }
+
+  /** A reader has ended. */
+  readerEnded(reader: ReaderSlot, { reason }: StreamEnd): void {
+    this.#readers.ended(reader);
+    this.counts.readers--;
+    this.counts.ends[reason]++;
+  }
+
+  /** No reader has come for a stream. */
+  abandoned(reader: ReaderSlot): void {
+    if (this.#readers.abandon(reader)) this.counts.unclaimed--;
+  }
+
+  /** Checks the epoch of a batch. */
+  #begins(epoch: number, batch: number): boolean {
+    if (epoch < this.#epoch) {
+      this.counts.dropped.staleEpoch++;
+      return false;
+    }
+    this.counts.batchesReceived++;
+    if (epoch > this.#epoch) {
+      this.#epoch = epoch;
+      this.#nextBatch = batch;
+      const end: StreamEnd = { reason: "peerLost", text: `peer ${this.#peer.text} began anew` };
+      for (const reader of this.#readers.allOpen()) reader.finish(end);
+    }
+    const missing = (batch - this.#nextBatch) >>> 0;
+    if (missing < 2 ** 31) {
+      this.counts.batchGaps += missing;
+      this.#nextBatch = (batch + 1) >>> 0;
+    }
+    return true;
+  }
+
+  #record(type: number, slot: number, sequence: number, bytes: Uint8Array): void {
+    const { start, end } = records;
+    switch (type) {
+      case RecordType.open:
+        return this.#open(slot, records.uint64(start), records.uint64(start + 8));
+      case RecordType.credit: {
+        const both = end - start === 8;
+        return this.#writer(slot)?.credited(records.uint32(start), both ? records.uint32(start + 4) : null);
+      }
+      case RecordType.lifecycle:
+        return this.#writer(slot)?.asked(records.uint64(start), bytes[start + 8]!);
+      case RecordType.close:
+        // Only the writer of a slot numbers its records.
+        if (bytes[start] !== CloseReason.terminalSent && sequence === 0) {
+          return this.#writer(slot)?.closed(bytes[start]!);
+        }
+        // The slot of a stream that has ended is forgotten already.
+        return this.#readers.at(slot)?.close(slot, sequence, bytes, start, end);
+      default:
+        return this.#reader(slot)?.record(type, sequence, bytes, start, end);
+    }
+  }
+
+  #open(slot: number, anchor: bigint, session: bigint): void {
+    const end: StreamEnd = { reason: "dropped", text: "its writer has opened another one in its place" };
+    this.#readers.at(slot)?.finish(end);
+    const reader = this.#readers.awaited(anchor, session) ?? this.#park(anchor, session);
+    if (reader === null) return this.outbox.refuse(slot, CloseReason.unknownSlot);
+    this.counts.accepted++;
+    this.#readers.open(slot, reader);
+    reader.open(slot);
+  }
+
+  /** Keeps a stream whose reader has not come yet, if its writer may open it. */
+  #park(anchor: bigint, session: bigint): ReaderSlot | null {
+    const { maxUnclaimed, maxPeerStreams } = this.#parts;
+    const readers = this.#readers;
+    if ((anchor & writersAnchor) === 0n || !this.#peer.ours || readers.parks(anchor, session)) return null;
+    if (readers.unclaimed >= maxUnclaimed || readers.size >= maxPeerStreams) {
+      this.counts.dropped.unclaimedLimit++;
+      return null;
+    }
+    const reader = new ReaderSlot(
+      this,
+      { anchor, session, window: firstWindow, creditsBytes: true },
+      null,
+      false,
+    );
+    readers.park(reader);
+    this.counts.readers++;
+    this.counts.unclaimed++;
+    return reader;
+  }
+
+  /** The open stream of a slot; null, and the writer is told, without one. */
+  #reader(slot: number): ReaderSlot | null {
+    const reader = this.#readers.at(slot);
+    if (reader?.id === slot) return reader;
+    if (reader !== undefined) this.counts.dropped.generation++;
+    else {
+      this.counts.dropped.unknownSlot++;
+      this.outbox.refuse(slot, CloseReason.unknownSlot);
+    }
+    return null;
+  }
+
+  /** The stream that this instance writes in a slot; null without one. */
+  #writer(slot: number): WriterSlot | null {
+    const writer = this.#writers.at(slot);
+    if (writer?.id === slot) return writer;
+    this.counts.dropped[writer === null ? "unknownSlot" : "generation"]++;
+    return null;
+  }
+
+  #wakeWriters(): void {
+    for (const writer of [...this.#waiting]) if (writer.open) writer.wake();
+  }
+
+  #limit(verb: string, count: number): ZeromeshError {
+    return new ZeromeshError(
+      "LIMIT_REACHED",
+      `Cannot ${verb} another stream with peer ${this.#peer.text}: ${count} are open, and the limit is ` +
+        `${this.#parts.maxPeerStreams} (streams.maxPeerStreams)`,
+    );
+  }
+}

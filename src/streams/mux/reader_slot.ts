@@ -1,0 +1,376 @@
+import { Deadline, Deque } from "../../core/mod.ts";
+import type { ByteReader, ReaderEvents, StreamEnd, StreamOptions } from "../byte_stream.ts";
+import { CloseReason, LifecycleAction, recordHeaderSize, RecordType } from "../wire/batch.ts";
+import { type FrameMeaning, meaningOf } from "./end.ts";
+import type { PeerMux } from "./peer_mux.ts";
+
+/** Records of one slot, one after another, as they were in a batch: items alone. */
+interface Segment {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A record that came before an earlier one. */
+interface Held {
+  readonly type: number;
+  readonly body: Uint8Array;
+}
+
+/** Silent pauses of a writer after which it is given up. */
+const silentPauses = 3;
+/** A frame in memory up to this size is lent as a part of it. */
+const sharedBytes = 17 * 1024;
+
+const nothing = new Uint8Array(new ArrayBuffer(0));
+
+/** A stream that this instance reads, or will read. */
+export class ReaderSlot extends Deadline implements ByteReader {
+  ended: StreamEnd | null = null;
+  bytes: Uint8Array = nothing;
+  start = 0;
+  end = 0;
+  size = 0;
+  /** The slot, as its writer names it; −1 until it is open. */
+  id = -1;
+  /** Number of the next record. */
+  expected = 1;
+  readonly options: StreamOptions;
+  readonly #peer: PeerMux;
+  #events: ReaderEvents | null;
+  // Where the rest of the current segment is.
+  #at = 0;
+  #segmentEnd = 0;
+  readonly #segments: Deque<Segment> = new Deque();
+  // Items and bytes that the writer has used of its window, and those of them that are taken and not returned.
+  #usedItems = 0;
+  #usedBytes = 0;
+  #owedItems = 0;
+  #owedBytes = 0;
+  readonly #dueItems: number;
+  readonly #dueBytes: number;
+  #owing = false;
+  /** Whether the writer has ended the stream, and still counts what is not read. */
+  #closed = false;
+  #announces: boolean;
+  #stops = false;
+  #heard = true;
+  #silent = 0;
+  #held: Map<number, Held> | null = null;
+  #heldBytes = 0;
+  // The records of the batch that is being read, while they follow one another.
+  #runStart = 0;
+  #runEnd = 0;
+  #runCount = 0;
+  #runBytes = 0;
+  #lastBytes = 0;
+
+  /**
+   * @param events Null while the stream waits for its reader.
+   * @param announces Whether the writer is told that it has a reader.
+   */
+  constructor(peer: PeerMux, options: StreamOptions, events: ReaderEvents | null, announces: boolean) {
+    super();
+    this.#peer = peer;
+    this.options = options;
+    this.#events = events;
+    this.#announces = announces;
+    const { items, bytes } = options.window;
+    this.#dueItems = Math.max(1, items >>> 2);
+    this.#dueBytes = options.creditsBytes === true ? Math.max(1, bytes / 4) : Infinity;
+    peer.deadlines.add(this, options.openMs ?? peer.openMs);
+  }
+
+  get opened(): boolean {
+    return this.id >= 0;
+  }
+
+  /** Whether it waits for its reader. */
+  get unclaimed(): boolean {
+    return this.#events === null;
+  }
+
+  take(): Uint8Array | undefined {
+    if (!this.advance()) return undefined;
+    const { bytes, start, end } = this;
+    // A small frame must not keep a large batch alive.
+    return bytes.length <= sharedBytes || (end - start) * 2 >= bytes.length
+      ? bytes.subarray(start, end)
+      : bytes.slice(start, end);
+  }
+
+  advance(): boolean {
+    let at = this.#at;
+    if (at === this.#segmentEnd) {
+      const segment = this.#segments.shift();
+      if (segment === undefined) {
+        this.bytes = nothing;
+        return false;
+      }
+      this.bytes = segment.bytes;
+      at = segment.start;
+      this.#segmentEnd = segment.end;
+    }
+    const { bytes } = this;
+    const length = bytes[at + 9]! * 0x100_0000 +
+      (bytes[at + 10]! << 16 | bytes[at + 11]! << 8 | bytes[at + 12]!);
+    this.start = at += recordHeaderSize;
+    this.end = this.#at = at + length;
+    this.size--;
+    this.#peer.taken(length);
+    this.#owedItems++;
+    this.#owedBytes += length;
+    if (this.#owedItems >= this.#dueItems || this.#owedBytes >= this.#dueBytes) this.#owe();
+    else if (this.size === 0 && this.#closed) this.#owe();
+    return true;
+  }
+
+  stop(): void {
+    this.#stops = true;
+    if (this.ended === null && this.opened) this.#lifecycle(LifecycleAction.stop);
+  }
+
+  cancel(): void {
+    this.#drop();
+    if (this.ended !== null) return;
+    if (this.opened) this.#lifecycle(LifecycleAction.cancel);
+    this.#end({ reason: "cancelled", text: "" });
+  }
+
+  /** A reader has come for a stream that waited. */
+  claim(events: ReaderEvents): void {
+    this.#events = events;
+    this.#peer.deadlines.remove(this);
+    if (this.ended !== null) return;
+    this.#watch();
+    this.#owe();
+  }
+
+  /** The writer has opened the stream. */
+  open(id: number): void {
+    this.id = id;
+    if (!this.unclaimed) this.#watch();
+    if (this.#announces) this.#owe();
+    if (this.#stops) this.#lifecycle(LifecycleAction.stop);
+    this.#events?.opened?.();
+  }
+
+  /** Adds the item `bytes[start..end)`, whose record follows the last one of this batch, to the run. */
+  extend(start: number, end: number): void {
+    this.expected = (this.expected + 1) >>> 0;
+    if (this.#runCount++ === 0) this.#runStart = start - recordHeaderSize;
+    this.#runEnd = end;
+    this.#runBytes += this.#lastBytes = end - start;
+  }
+
+  /**
+   * Ends the run of items, which become readable.
+   *
+   * @param owned Whether `bytes` may be kept.
+   */
+  flushRun(bytes: Uint8Array, owned: boolean): void {
+    const count = this.#runCount;
+    if (count === 0) return;
+    const length = this.#runBytes;
+    this.#runCount = this.#runBytes = 0;
+    if (!this.#admit(count, length)) return;
+    if (!this.#peer.received(count, length)) {
+      const text = "the peer's streams have more unread bytes than a peer may have";
+      return this.#violate("bytesExceeded", text);
+    }
+    const start = this.#runStart;
+    const end = this.#runEnd;
+    const segment = owned && (end - start) * 2 > bytes.length
+      ? { bytes, start, end }
+      : { bytes: bytes.slice(start, end), start: 0, end: end - start };
+    const wasEmpty = this.size === 0;
+    this.#segments.push(segment);
+    this.size += count;
+    if (wasEmpty) this.#events?.readable();
+  }
+
+  /** Takes a record of the writer other than an item in order. */
+  record(type: number, sequence: number, bytes: Uint8Array, start: number, end: number): void {
+    const ahead = (sequence - this.expected) >>> 0;
+    if (ahead === 0) {
+      this.#apply(type, bytes, start, end);
+      return this.#applyHeld();
+    }
+    const { dropped } = this.#peer.counts;
+    this.#heard = true;
+    if (ahead >= 2 ** 31 || this.#held?.has(sequence) === true) return void dropped.duplicate++;
+    const held = this.#held ??= new Map();
+    const { items, bytes: windowBytes } = this.options.window;
+    // The terminal frame and the close come beyond the window.
+    if (ahead > items + 2 || this.#heldBytes > windowBytes || this.#peer.full) {
+      return this.#violate("holdOverflow", "too many of its records came before an earlier one");
+    }
+    held.set(sequence, { type, body: bytes.slice(start, end) });
+    this.#heldBytes += end - start;
+    this.#peer.keeps(end - start);
+  }
+
+  /** Takes the writer's close of a slot. */
+  close(slot: number, sequence: number, bytes: Uint8Array, start: number, end: number): void {
+    if (slot === this.id) this.record(RecordType.close, sequence, bytes, start, end);
+    else this.#peer.counts.dropped.generation++;
+  }
+
+  /** Whether records wait for an earlier one. */
+  get holds(): boolean {
+    return this.#held !== null;
+  }
+
+  /** Returns the credit that is owed. Returns false without room for the record. */
+  settle(): boolean {
+    if (!this.opened || (this.ended !== null && !this.#closed)) {
+      this.#owing = false;
+      return true;
+    }
+    const items = this.#owedItems;
+    const bytes = this.#owedBytes;
+    if (!this.#peer.outbox.credit(this.id, items, this.options.creditsBytes === true ? bytes : null)) {
+      return false;
+    }
+    this.#owing = this.#announces = false;
+    this.#owedItems = this.#owedBytes = 0;
+    this.#usedItems -= items;
+    this.#usedBytes -= bytes;
+    return true;
+  }
+
+  /** Returns the credit that is owed at the end of the turn, however little it is. */
+  settleSoon(): void {
+    if (this.#owedBytes > 0) this.#owe();
+  }
+
+  /** Ends the stream because of its writer or its connection, once. */
+  finish(end: StreamEnd): void {
+    if (this.ended !== null) {
+      // With the connection, the message that would bring its reader is lost.
+      if (this.unclaimed) this.#forget();
+      return;
+    }
+    this.#end(end);
+    this.#events?.readable();
+  }
+
+  override expire(): void {
+    if (!this.opened) return this.finish({ reason: "dropped", text: "no writer has opened it in time" });
+    if (this.unclaimed) {
+      return this.ended === null ? this.#giveUp("no reader has come for it in time") : this.#forget();
+    }
+    const { window } = this.options;
+    // A writer without credit cannot send a heartbeat.
+    const exempt = this.#usedItems >= window.items || this.#usedBytes >= window.bytes;
+    if (this.#heard || exempt) this.#silent = 0;
+    else if (++this.#silent >= silentPauses) return this.#giveUp("its writer was silent for too long");
+    this.#heard = false;
+    this.#peer.deadlines.add(this, this.options.heartbeatMs ?? 5_000);
+  }
+
+  /** Starts watching the writer. */
+  #watch(): void {
+    this.#peer.deadlines.remove(this);
+    this.#peer.deadlines.add(this, this.options.heartbeatMs ?? 5_000);
+  }
+
+  #giveUp(text: string): void {
+    this.#peer.outbox.close(this.id, 0, CloseReason.peerGone);
+    this.finish({ reason: "dropped", text });
+  }
+
+  #apply(type: number, bytes: Uint8Array, start: number, end: number): void {
+    const meaning: FrameMeaning = type === RecordType.data
+      ? meaningOf(bytes, start, end)
+      : type === RecordType.heartbeat
+      ? "heartbeat"
+      : { reason: "dropped", text: "its writer has closed it without a last frame" };
+    if (meaning === "item") {
+      this.extend(start, end);
+      return this.flushRun(bytes, false);
+    }
+    this.expected = (this.expected + 1) >>> 0;
+    if (meaning !== "heartbeat") {
+      this.#closed = this.options.creditsBytes === true && type === RecordType.data;
+      this.finish(meaning);
+      if (this.#closed && this.size === 0 && this.#owedBytes > 0) this.#owe();
+      return;
+    }
+    // It costs the writer credit, which it gets back.
+    this.#lastBytes = 0;
+    if (!this.#admit(1, 0)) return;
+    if (++this.#owedItems >= this.#dueItems) this.#owe();
+  }
+
+  #applyHeld(): void {
+    for (let held = this.#held; held !== null && this.ended === null;) {
+      const next = held.get(this.expected);
+      if (next === undefined) return;
+      held.delete(this.expected);
+      this.#unhold(next.body.length);
+      if (held.size === 0) held = this.#held = null;
+      // As a record, since the reader finds an item behind the header of one.
+      const bytes = new Uint8Array(recordHeaderSize + next.body.length);
+      new DataView(bytes.buffer).setUint32(9, next.body.length);
+      bytes.set(next.body, recordHeaderSize);
+      this.#apply(next.type, bytes, recordHeaderSize, bytes.length);
+    }
+  }
+
+  #unhold(bytes: number): void {
+    this.#heldBytes -= bytes;
+    this.#peer.keeps(-bytes);
+  }
+
+  /** Counts what the writer uses of its window. Returns false, with the stream ended, if it is too much. */
+  #admit(items: number, bytes: number): boolean {
+    const { window, creditsBytes } = this.options;
+    this.#heard = true;
+    this.#usedItems += items;
+    this.#usedBytes += bytes;
+    // The last frame may exceed what was left of the bytes.
+    const tooMany = creditsBytes === true && this.#usedBytes - this.#lastBytes >= window.bytes;
+    if (this.#usedItems <= window.items && !tooMany) return true;
+    this.#violate("windowExceeded", "its writer sent more than the window");
+    return false;
+  }
+
+  #violate(drop: "windowExceeded" | "holdOverflow" | "bytesExceeded", text: string): void {
+    this.#peer.counts.dropped[drop]++;
+    this.#peer.outbox.close(this.id, 0, CloseReason.protocolError);
+    this.finish({ reason: "failed", text });
+  }
+
+  #lifecycle(action: number): void {
+    this.#peer.outbox.lifecycle(this.id, this.options.session, action);
+  }
+
+  #owe(): void {
+    if (this.#owing || (this.ended !== null && !this.#closed)) return;
+    this.#owing = true;
+    this.#peer.owes(this);
+  }
+
+  /** Drops the frames that wait. */
+  #drop(): void {
+    while (this.advance());
+  }
+
+  #end(end: StreamEnd): void {
+    this.ended = end;
+    if (this.#held !== null) this.#unhold(this.#heldBytes);
+    this.#held = null;
+    this.#peer.readerEnded(this, end);
+    // What its writer has finished goes on waiting for its reader.
+    if (this.unclaimed && this.#closed) return;
+    this.#peer.deadlines.remove(this);
+    if (this.unclaimed) this.#forget();
+  }
+
+  #forget(): void {
+    this.#peer.deadlines.remove(this);
+    this.#drop();
+    this.#peer.abandoned(this);
+  }
+}

@@ -1,0 +1,89 @@
+import type { StreamOptions } from "../byte_stream.ts";
+import type { ReaderSlot } from "./reader_slot.ts";
+
+/** The streams of one peer that this instance reads, or will read. */
+export class ReaderTable {
+  /** Streams not yet opened, by anchor and session. */
+  readonly #bound = new Map<bigint, ReaderSlot>();
+  /** Streams that wait for their reader, open or finished by their writer, by anchor and session. */
+  readonly #unclaimed = new Map<bigint, ReaderSlot>();
+  /** Open streams, by the index of their slot. */
+  readonly #open = new Map<number, ReaderSlot>();
+
+  /** Streams that are open or awaited. */
+  get size(): number {
+    return this.#open.size + this.#bound.size;
+  }
+
+  /** Streams that wait for their reader. */
+  get unclaimed(): number {
+    return this.#unclaimed.size;
+  }
+
+  /** Adds a stream that its writer will open. */
+  bind(reader: ReaderSlot): void {
+    this.#bound.set(keyOf(reader.options), reader);
+  }
+
+  /** Adds an opened stream that has no reader. */
+  park(reader: ReaderSlot): void {
+    this.#unclaimed.set(keyOf(reader.options), reader);
+  }
+
+  /** Takes the stream out that waits for a reader; null without one. */
+  claim(anchor: bigint, session: bigint): ReaderSlot | null {
+    return takeFrom(this.#unclaimed, keyOf({ anchor, session }));
+  }
+
+  /** Takes the stream out that waits for its writer; null without one. */
+  awaited(anchor: bigint, session: bigint): ReaderSlot | null {
+    return takeFrom(this.#bound, keyOf({ anchor, session }));
+  }
+
+  /** Whether a stream waits for its reader. */
+  parks(anchor: bigint, session: bigint): boolean {
+    return this.#unclaimed.has(keyOf({ anchor, session }));
+  }
+
+  /** Adds a stream as open in a slot. */
+  open(slot: number, reader: ReaderSlot): void {
+    this.#open.set(slot >>> 8, reader);
+  }
+
+  /** What is open in a slot, whatever its generation. */
+  at(slot: number): ReaderSlot | undefined {
+    return this.#open.get(slot >>> 8);
+  }
+
+  /** A stream has ended. */
+  ended(reader: ReaderSlot): void {
+    if (!reader.opened) this.#bound.delete(keyOf(reader.options));
+    else if (this.at(reader.id) === reader) this.#open.delete(reader.id >>> 8);
+  }
+
+  /** No reader has come for a stream. Returns whether it waited. */
+  abandon(reader: ReaderSlot): boolean {
+    return this.#unclaimed.delete(keyOf(reader.options));
+  }
+
+  /** All open streams. */
+  allOpen(): ReaderSlot[] {
+    return [...this.#open.values()];
+  }
+
+  /** All streams. */
+  all(): ReaderSlot[] {
+    return [...this.#open.values(), ...this.#bound.values(), ...this.#unclaimed.values()];
+  }
+}
+
+function takeFrom(map: Map<bigint, ReaderSlot>, key: bigint): ReaderSlot | null {
+  const reader = map.get(key);
+  if (reader === undefined) return null;
+  map.delete(key);
+  return reader;
+}
+
+function keyOf({ anchor, session }: Pick<StreamOptions, "anchor" | "session">): bigint {
+  return anchor << 64n | session;
+}

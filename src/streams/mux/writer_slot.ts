@@ -1,0 +1,234 @@
+import { Deadline, Deque, onAbort } from "../../core/mod.ts";
+import { copyBytes } from "../../wire/mod.ts";
+import type { ByteWriter, FrameSpace, StreamEnd, StreamOptions, WriterEvents } from "../byte_stream.ts";
+import { CloseReason, LifecycleAction, RecordType } from "../wire/batch.ts";
+import { meaningOf } from "./end.ts";
+import type { Outbox } from "./outbox.ts";
+import type { PeerMux } from "./peer_mux.ts";
+
+/** The most credit that a reader can give; more is of no use. */
+const mostItems = 2 ** 20;
+const mostBytes = 2 ** 32;
+
+const ends: Readonly<Record<number, StreamEnd>> = {
+  [CloseReason.peerGone]: { reason: "dropped", text: "the reader has given the stream up" },
+  [CloseReason.unknownSlot]: { reason: "failed", text: "the reader does not know the stream" },
+  [CloseReason.protocolError]: {
+    reason: "failed",
+    text: "the reader found an error in the stream's records",
+  },
+};
+
+/** A stream that this instance writes. */
+export class WriterSlot extends Deadline implements ByteWriter {
+  /** Index and generation, as records name it. */
+  readonly id: number;
+  ended: StreamEnd | null = null;
+  accepted = false;
+  readonly #peer: PeerMux;
+  readonly #outbox: Outbox;
+  readonly #events: WriterEvents;
+  readonly #session: bigint;
+  readonly #heartbeatMs: number;
+  #items: number;
+  #bytes: number;
+  #outstanding = 0;
+  #sequence = 1;
+  /** Whether something was sent since the last look of the heartbeat. */
+  #touched = true;
+  /** Whether a frame was refused since the last credit. */
+  #wants = false;
+  /** Sizes of the frames that no credit has come for, where credit is in items alone. */
+  readonly #sizes: Deque<number> | null;
+  #space: { bytes: Uint8Array; at: number } | null = null;
+  #waiting: Set<() => void> | null = null;
+
+  constructor(peer: PeerMux, id: number, options: StreamOptions, events: WriterEvents) {
+    super();
+    this.#peer = peer;
+    this.#outbox = peer.outbox;
+    this.id = id;
+    this.#events = events;
+    this.#session = options.session;
+    this.#items = options.window.items;
+    this.#bytes = options.window.bytes;
+    this.#sizes = options.creditsBytes === true ? null : new Deque();
+    // An idle writer is heard of between a half of the time and all of it.
+    this.#heartbeatMs = (options.heartbeatMs ?? 5_000) / 2;
+    this.#outbox.open(id, options.anchor, options.session);
+    peer.deadlines.add(this, this.#heartbeatMs);
+  }
+
+  get maxFrameBytes(): number {
+    return this.#peer.maxFrameBytes;
+  }
+
+  get open(): boolean {
+    return this.#items > 0 && this.#bytes > 0 && this.ended === null && !this.#outbox.blocked &&
+      this.#peer.admits(this.#outstanding);
+  }
+
+  write(frame: Uint8Array): boolean {
+    const { length } = frame;
+    const at = this.#spaceFor(length);
+    if (at < 0) return false;
+    copyBytes(this.#outbox.bytes, at, frame, length);
+    this.commit(length);
+    return true;
+  }
+
+  reserve(most: number): FrameSpace | null {
+    const at = this.#spaceFor(most);
+    if (at < 0) return null;
+    const space = this.#space ??= { bytes: this.#outbox.bytes, at };
+    space.bytes = this.#outbox.bytes;
+    space.at = at;
+    return space;
+  }
+
+  commit(bytes: number): void {
+    const sequence = this.#next();
+    this.#items--;
+    this.#bytes -= bytes;
+    this.#outstanding += bytes;
+    this.#touched = true;
+    this.#sizes?.push(bytes);
+    this.#peer.sent(bytes);
+    this.#outbox.add(RecordType.data, this.id, sequence, bytes);
+  }
+
+  ready(signal?: AbortSignal | null): Promise<void> {
+    if (this.open || this.ended !== null) return Promise.resolve();
+    this.#refused();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiting = this.#waiting ??= new Set();
+    waiting.add(resolve);
+    if (signal === null || signal === undefined) return promise;
+    const listening = onAbort(signal, () => {
+      waiting.delete(resolve);
+      reject(signal.reason);
+    });
+    return promise.finally(() => listening[Symbol.dispose]());
+  }
+
+  end(terminal: Uint8Array): void {
+    if (this.ended !== null) return;
+    const meaning = meaningOf(terminal, 0, terminal.length);
+    if (typeof meaning === "string") {
+      throw new TypeError(`Cannot end a stream with a frame of kind ${meaning}`);
+    }
+    this.#outbox.finish(this.id, this.#sequence, terminal);
+    // What the reader has not read yet still counts, if it says when it has.
+    this.#end(meaning, this.#sizes === null && this.#outstanding > 0);
+  }
+
+  /** The reader returns credit; `bytes` is null if it counts items alone. */
+  credited(items: number, bytes: number | null): void {
+    this.#items = Math.min(this.#items + items, mostItems);
+    let returned = bytes ?? 0;
+    if (bytes === null) {
+      const sizes = this.#sizes;
+      for (let i = 0; i < items && sizes !== null && sizes.size > 0; i++) returned += sizes.shift()!;
+    }
+    this.#bytes = Math.min(this.#bytes + returned, mostBytes);
+    const freed = Math.min(returned, this.#outstanding);
+    this.#outstanding -= freed;
+    if (this.ended === null) {
+      this.#accept();
+      this.wake();
+    } else if (this.#outstanding === 0) this.#peer.writerGone(this, 0);
+    this.#peer.freed(freed);
+  }
+
+  /** The reader asks for the end. */
+  asked(session: bigint, action: number): void {
+    if (session !== this.#session || this.ended !== null) return;
+    this.#accept();
+    if (action === LifecycleAction.stop) return this.#events.stop?.();
+    // Plain Velo keeps the slot until its writer closes it.
+    this.#outbox.close(this.id, this.#sequence, CloseReason.terminalSent);
+    this.fail({ reason: "cancelled", text: "" });
+  }
+
+  /** The reader closes the slot. */
+  closed(reason: number): void {
+    this.fail(ends[reason] ?? ends[CloseReason.protocolError]!);
+  }
+
+  /** Ends the stream from outside, once. */
+  fail(end: StreamEnd): void {
+    if (this.ended !== null) return this.#peer.writerGone(this, this.#outstanding);
+    this.#end(end, false);
+    this.#events.ended?.(end);
+  }
+
+  /** Tells the owner that a frame can be written, if one was refused. */
+  wake(): void {
+    if (!this.#wants) return;
+    if (!this.open) return this.#waitForOthers();
+    this.#wants = false;
+    this.#peer.waitsNoMore(this);
+    this.#release();
+    this.#events.credit?.();
+  }
+
+  /** Sends a heartbeat if nothing else was sent. */
+  override expire(): void {
+    if (this.#touched) this.#touched = false;
+    // Without credit none can be sent, and the reader expects none.
+    else if (this.open) {
+      const at = this.#outbox.space(0);
+      if (at >= 0) {
+        this.#items--;
+        this.#sizes?.push(0);
+        this.#outbox.add(RecordType.heartbeat, this.id, this.#next(), 0);
+      }
+    }
+    this.#peer.deadlines.add(this, this.#heartbeatMs);
+  }
+
+  #next(): number {
+    const sequence = this.#sequence;
+    this.#sequence = (sequence + 1) >>> 0;
+    return sequence;
+  }
+
+  #spaceFor(length: number): number {
+    const at = this.open ? this.#outbox.space(length) : -1;
+    if (at < 0 && this.ended === null) this.#refused();
+    return at;
+  }
+
+  #refused(): void {
+    if (this.#wants) return;
+    this.#wants = true;
+    this.#peer.counts.creditWaits++;
+    this.#waitForOthers();
+  }
+
+  /** Waits for the peer's room if the stream's own credit is not what is missing. */
+  #waitForOthers(): void {
+    if (this.#items > 0 && this.#bytes > 0) this.#peer.waits(this);
+  }
+
+  #accept(): void {
+    if (this.accepted) return;
+    this.accepted = true;
+    this.#events.accepted?.();
+  }
+
+  #release(): void {
+    const waiting = this.#waiting;
+    if (waiting === null) return;
+    this.#waiting = null;
+    for (const resolve of waiting) resolve();
+  }
+
+  #end(end: StreamEnd, unread: boolean): void {
+    this.ended = end;
+    this.#peer.deadlines.remove(this);
+    this.#peer.writerEnded(this, end);
+    if (!unread) this.#peer.writerGone(this, this.#outstanding);
+    this.#release();
+  }
+}
