@@ -38,17 +38,19 @@ export class End {
   readonly mux: PeerMux;
   /** Batches that have left and not arrived. */
   readonly sent: Uint8Array[] = [];
+  readonly deadlines: Deadlines;
   /** Whether the connection takes batches. */
   room = true;
 
   constructor(clock: FakeClock, limits: Partial<MuxLimits> = {}, ours = true, epoch = 1) {
+    this.deadlines = new Deadlines(clock);
     const parts = {
       maxPeerStreams: 100,
       maxPeerBytes: 64 * 1024 * 1024,
       maxUnclaimed: 10,
       ...limits,
       counts: this.counts,
-      deadlines: new Deadlines(clock),
+      deadlines: this.deadlines,
       buffers: [],
     };
     this.mux = new PeerMux(parts, {

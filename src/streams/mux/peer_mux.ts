@@ -13,6 +13,7 @@ import { isItem } from "./end.ts";
 import { Outbox } from "./outbox.ts";
 import { ReaderSlot } from "./reader_slot.ts";
 import { ReaderTable } from "./reader_table.ts";
+import type { ReadingSlot, SlotPeer, WritingSlot } from "./slot_peer.ts";
 import { SlotTable } from "./slot_table.ts";
 import type { StreamCounts } from "./stats.ts";
 import { WriterSlot } from "./writer_slot.ts";
@@ -59,7 +60,6 @@ export const firstWindow: { readonly items: number; readonly bytes: number } = O
   bytes: 1024 * 1024,
 });
 
-const defaultOpenMs = 180_000;
 // All credit is returned whenever this part of the peer's bytes was read.
 const partOwed = 8;
 const records = new RecordReader();
@@ -68,20 +68,19 @@ const records = new RecordReader();
  * All streams with one peer, over one connection: those that this instance writes, and those that it reads. It does no
  * I/O: batches come in by {@link receive} and leave by {@link MuxPeer.send}.
  */
-export class PeerMux {
+export class PeerMux implements SlotPeer {
   readonly outbox: Outbox;
   readonly counts: StreamCounts;
   readonly deadlines: Deadlines;
-  readonly openMs = defaultOpenMs;
   readonly #parts: MuxParts;
   readonly #peer: MuxPeer;
   readonly #writers: SlotTable<WriterSlot> = new SlotTable();
   /** Bytes sent that no credit has come for. */
   #outstanding = 0;
   /** Writers that wait for something else than their own credit. */
-  readonly #waiting: Set<WriterSlot> = new Set();
+  readonly #waiting: Set<WritingSlot> = new Set();
   readonly #readers: ReaderTable = new ReaderTable();
-  #owing: ReaderSlot[] = [];
+  #owing: ReadingSlot[] = [];
   #unread = 0;
   #taken = 0;
   #epoch = 0;
@@ -101,7 +100,6 @@ export class PeerMux {
     );
   }
 
-  /** The largest frame that the peer takes. */
   get maxFrameBytes(): number {
     return this.#peer.maxFrameBytes;
   }
@@ -200,49 +198,41 @@ export class PeerMux {
     for (const reader of this.#readers.all()) reader.finish(end);
   }
 
-  /** Whether a writer may have so many bytes, and one more frame, on their way. */
   admits(bytes: number): boolean {
     // One writer leaves others as much as it takes, and whoever has nothing on its way may send a frame.
     return this.#outstanding + bytes < this.#parts.maxPeerBytes ||
       (bytes === 0 && this.#outstanding < 2 * this.#parts.maxPeerBytes);
   }
 
-  /** A writer has sent a frame. */
   sent(bytes: number): void {
     this.counts.itemsSent++;
     this.counts.bytesSent += bytes;
     this.#outstanding += bytes;
   }
 
-  /** The peer has read frames of so many bytes. */
   freed(bytes: number): void {
     this.#outstanding -= bytes;
     if (this.#waiting.size > 0) this.#wakeWriters();
   }
 
-  /** A writer waits until the peer has room, or other writers have less on their way. */
-  waits(writer: WriterSlot): void {
+  waits(writer: WritingSlot): void {
     this.#waiting.add(writer);
   }
 
-  /** A writer does not wait any more. */
-  waitsNoMore(writer: WriterSlot): void {
+  waitsNoMore(writer: WritingSlot): void {
     this.#waiting.delete(writer);
   }
 
-  /** A writer has ended. Its slot stays until {@link writerGone}. */
-  writerEnded(writer: WriterSlot, { reason }: StreamEnd): void {
+  writerEnded(writer: WritingSlot, { reason }: StreamEnd): void {
     this.#waiting.delete(writer);
     this.counts.writers--;
     this.counts.ends[reason]++;
   }
 
-  /** No more is expected for the slot of a writer. @param outstanding Its bytes that no credit has come for. */
-  writerGone(writer: WriterSlot, outstanding: number): void {
+  writerGone(writer: WritingSlot, outstanding: number): void {
     if (this.#writers.remove(writer)) this.freed(outstanding);
   }
 
-  /** Items of a reader have arrived. Returns false, with nothing counted, if the peer has too many bytes unread. */
   received(items: number, bytes: number): boolean {
     if (this.full) return false;
     this.counts.itemsReceived += items;
@@ -251,7 +241,6 @@ export class PeerMux {
     return true;
   }
 
-  /** An item was taken. */
   taken(bytes: number): void {
     this.keeps(-bytes);
     this.#taken += bytes;
@@ -261,33 +250,28 @@ export class PeerMux {
     for (const reader of this.#readers.allOpen()) reader.settleSoon();
   }
 
-  /** So many more bytes of the peer are held here. */
   keeps(bytes: number): void {
     this.#unread += bytes;
     this.counts.unreadBytes += bytes;
   }
 
-  /** Whether the peer has more unread bytes than a writer that keeps to the rules can have. */
   get full(): boolean {
     return this.#unread > 2 * this.#parts.maxPeerBytes;
   }
 
-  /** A reader owes credit, which leaves at the end of the turn. */
-  owes(reader: ReaderSlot): void {
+  owes(reader: ReadingSlot): void {
     this.#owing.push(reader);
     this.outbox.activity++;
     this.#peer.collected();
   }
 
-  /** A reader has ended. */
-  readerEnded(reader: ReaderSlot, { reason }: StreamEnd): void {
+  readerEnded(reader: ReadingSlot, { reason }: StreamEnd): void {
     this.#readers.ended(reader);
     this.counts.readers--;
     this.counts.ends[reason]++;
   }
 
-  /** No reader has come for a stream. */
-  abandoned(reader: ReaderSlot): void {
+  abandoned(reader: ReadingSlot): void {
     if (this.#readers.abandon(reader)) this.counts.unclaimed--;
   }
 

@@ -2,7 +2,7 @@ import { Deadline, Deque } from "../../core/mod.ts";
 import type { ByteReader, ReaderEvents, StreamEnd, StreamOptions } from "../byte_stream.ts";
 import { CloseReason, LifecycleAction, recordHeaderSize, RecordType } from "../wire/batch.ts";
 import { type FrameMeaning, meaningOf } from "./end.ts";
-import type { PeerMux } from "./peer_mux.ts";
+import type { ReadingSlot, SlotPeer } from "./slot_peer.ts";
 
 /** Records of one slot, one after another, as they were in a batch: items alone. */
 interface Segment {
@@ -19,13 +19,14 @@ interface Held {
 
 /** Silent pauses of a writer after which it is given up. */
 const silentPauses = 3;
+const defaultOpenMs = 180_000;
 /** A frame in memory up to this size is lent as a part of it. */
 const sharedBytes = 17 * 1024;
 
 const nothing = new Uint8Array(new ArrayBuffer(0));
 
 /** A stream that this instance reads, or will read. */
-export class ReaderSlot extends Deadline implements ByteReader {
+export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
   ended: StreamEnd | null = null;
   bytes: Uint8Array = nothing;
   start = 0;
@@ -36,7 +37,7 @@ export class ReaderSlot extends Deadline implements ByteReader {
   /** Number of the next record. */
   expected = 1;
   readonly options: StreamOptions;
-  readonly #peer: PeerMux;
+  readonly #peer: SlotPeer;
   #events: ReaderEvents | null;
   // Where the rest of the current segment is.
   #at = 0;
@@ -69,7 +70,7 @@ export class ReaderSlot extends Deadline implements ByteReader {
    * @param events Null while the stream waits for its reader.
    * @param announces Whether the writer is told that it has a reader.
    */
-  constructor(peer: PeerMux, options: StreamOptions, events: ReaderEvents | null, announces: boolean) {
+  constructor(peer: SlotPeer, options: StreamOptions, events: ReaderEvents | null, announces: boolean) {
     super();
     this.#peer = peer;
     this.options = options;
@@ -78,7 +79,7 @@ export class ReaderSlot extends Deadline implements ByteReader {
     const { items, bytes } = options.window;
     this.#dueItems = Math.max(1, items >>> 2);
     this.#dueBytes = options.creditsBytes === true ? Math.max(1, bytes / 4) : Infinity;
-    peer.deadlines.add(this, options.openMs ?? peer.openMs);
+    peer.deadlines.add(this, options.openMs ?? defaultOpenMs);
   }
 
   get opened(): boolean {

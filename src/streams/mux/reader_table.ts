@@ -1,5 +1,6 @@
 import type { StreamOptions } from "../byte_stream.ts";
 import type { ReaderSlot } from "./reader_slot.ts";
+import type { ReadingSlot } from "./slot_peer.ts";
 
 /** The streams of one peer that this instance reads, or will read. */
 export class ReaderTable {
@@ -56,13 +57,13 @@ export class ReaderTable {
   }
 
   /** A stream has ended. */
-  ended(reader: ReaderSlot): void {
+  ended(reader: ReadingSlot): void {
     if (!reader.opened) this.#bound.delete(keyOf(reader.options));
     else if (this.at(reader.id) === reader) this.#open.delete(reader.id >>> 8);
   }
 
   /** No reader has come for a stream. Returns whether it waited. */
-  abandon(reader: ReaderSlot): boolean {
+  abandon(reader: ReadingSlot): boolean {
     return this.#unclaimed.delete(keyOf(reader.options));
   }
 

@@ -32,7 +32,7 @@ export class SlotTable<T extends { readonly id: number }> {
   }
 
   /** Removes an entry. Returns whether it was in. */
-  remove(entry: T): boolean {
+  remove(entry: { readonly id: number }): boolean {
     const index = entry.id >>> 8;
     if (this.#slots[index] !== entry) return false;
     this.#slots[index] = null;

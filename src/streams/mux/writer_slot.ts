@@ -4,7 +4,7 @@ import type { ByteWriter, FrameSpace, StreamEnd, StreamOptions, WriterEvents } f
 import { CloseReason, LifecycleAction, RecordType } from "../wire/batch.ts";
 import { meaningOf } from "./end.ts";
 import type { Outbox } from "./outbox.ts";
-import type { PeerMux } from "./peer_mux.ts";
+import type { SlotPeer, WritingSlot } from "./slot_peer.ts";
 
 /** The most credit that a reader can give; more is of no use. */
 const mostItems = 2 ** 20;
@@ -20,12 +20,12 @@ const ends: Readonly<Record<number, StreamEnd>> = {
 };
 
 /** A stream that this instance writes. */
-export class WriterSlot extends Deadline implements ByteWriter {
+export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
   /** Index and generation, as records name it. */
   readonly id: number;
   ended: StreamEnd | null = null;
   accepted = false;
-  readonly #peer: PeerMux;
+  readonly #peer: SlotPeer;
   readonly #outbox: Outbox;
   readonly #events: WriterEvents;
   readonly #session: bigint;
@@ -43,7 +43,7 @@ export class WriterSlot extends Deadline implements ByteWriter {
   #space: { bytes: Uint8Array; at: number } | null = null;
   #waiting: Set<() => void> | null = null;
 
-  constructor(peer: PeerMux, id: number, options: StreamOptions, events: WriterEvents) {
+  constructor(peer: SlotPeer, id: number, options: StreamOptions, events: WriterEvents) {
     super();
     this.#peer = peer;
     this.#outbox = peer.outbox;

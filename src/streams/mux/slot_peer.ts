@@ -1,0 +1,66 @@
+import type { Deadlines } from "../../core/mod.ts";
+import type { StreamEnd, StreamOptions } from "../byte_stream.ts";
+import type { Outbox } from "./outbox.ts";
+import type { StreamCounts } from "./stats.ts";
+
+/** A stream that this instance writes, as its peer's other streams know it. */
+export interface WritingSlot {
+  /** Index and generation. */
+  readonly id: number;
+  /** Whether a frame can be written now. */
+  readonly open: boolean;
+  /** Tells its owner that a frame can be written, if one was refused. */
+  wake(): void;
+}
+
+/** A stream that this instance reads, as its peer's other streams know it. */
+export interface ReadingSlot {
+  /** Index and generation, as its writer names it. */
+  readonly id: number;
+  /** Whether its writer has opened it. */
+  readonly opened: boolean;
+  /** What both ends agree on. */
+  readonly options: StreamOptions;
+  /** Returns the credit that is owed. Returns false without room for the record. */
+  settle(): boolean;
+}
+
+/** What a stream needs of the other streams with its peer. */
+export interface SlotPeer {
+  /** The records that leave to the peer. */
+  readonly outbox: Outbox;
+  /** Counters. */
+  readonly counts: StreamCounts;
+  /** Heartbeats, silence and waits. */
+  readonly deadlines: Deadlines;
+  /** The largest frame that the peer takes. */
+  readonly maxFrameBytes: number;
+  /** Whether the peer has more unread bytes than a writer that keeps to the rules can have. */
+  readonly full: boolean;
+  /** Whether a writer may have so many bytes, and one more frame, on their way. */
+  admits(bytes: number): boolean;
+  /** A writer has sent a frame. */
+  sent(bytes: number): void;
+  /** The peer has read frames of so many bytes. */
+  freed(bytes: number): void;
+  /** A writer waits until the peer has room, or other writers have less on their way. */
+  waits(writer: WritingSlot): void;
+  /** A writer does not wait any more. */
+  waitsNoMore(writer: WritingSlot): void;
+  /** A writer has ended. Its slot stays until {@link writerGone}. */
+  writerEnded(writer: WritingSlot, end: StreamEnd): void;
+  /** No more is expected for the slot of a writer. @param outstanding Its bytes that no credit has come for. */
+  writerGone(writer: WritingSlot, outstanding: number): void;
+  /** Items of a reader have arrived. Returns false, with nothing counted, if the peer has too many bytes unread. */
+  received(items: number, bytes: number): boolean;
+  /** An item was taken. */
+  taken(bytes: number): void;
+  /** So many more bytes of the peer are held here. */
+  keeps(bytes: number): void;
+  /** A reader owes credit, which leaves at the end of the turn. */
+  owes(reader: ReadingSlot): void;
+  /** A reader has ended. */
+  readerEnded(reader: ReadingSlot, end: StreamEnd): void;
+  /** No reader has come for a stream. */
+  abandoned(reader: ReadingSlot): void;
+}
