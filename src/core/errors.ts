@@ -34,6 +34,11 @@ export const knownErrorCodes = [
   "EVENT_OWNER_LOST",
   "EVENT_COMPLETED",
   "EVENT_UNKNOWN",
+  "STREAM_UNKNOWN",
+  "STREAM_TAKEN",
+  "STREAM_SENDER_ERROR",
+  "STREAM_DROPPED",
+  "STREAM_FAILED",
   "COHORT_FULL",
   "COHORT_ENDED",
   "COHORT_WORKER_LOST",
@@ -77,6 +82,11 @@ export const knownErrorCodes = [
  * - `EVENT_OWNER_LOST`: the instance that owns the event is gone, so the event never completes.
  * - `EVENT_COMPLETED`: the event was triggered before, so it cannot be poisoned.
  * - `EVENT_UNKNOWN`: the owner never made an event with that handle.
+ * - `STREAM_UNKNOWN`: the instance has no anchor with that handle, or not any more.
+ * - `STREAM_TAKEN`: the anchor has its one sender.
+ * - `STREAM_SENDER_ERROR`: a sender reports an error (`sendError`) and goes on; the message is its text.
+ * - `STREAM_DROPPED`: a sender ended without `finalize` or `detach`, or gave no sign of life.
+ * - `STREAM_FAILED`: a stream broke, or its reader refuses a sender; the message says why.
  * - `COHORT_FULL`, `COHORT_ENDED`: a cohort takes no more workers, or has ended; the message says why.
  * - `COHORT_WORKER_LOST`: a worker of the cohort is gone, and its rank is vacant.
  * - `COHORT_ITEMS_FAILED`: items of a distribution failed finally; the message and `details.failed` say which and why.

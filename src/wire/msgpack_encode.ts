@@ -20,15 +20,18 @@ let spare: MsgpackWriter | null = null;
 /**
  * Encodes a value as MessagePack, in new memory.
  *
+ * @param standard Whether the bytes are for programs that do not know the {@link Extension}s of this library: integers
+ * have up to 64 bits, and `undefined` is nil. A larger bigint, `Date`, `Map`, `Set` and memory other than a `Uint8Array`
+ * have no form then.
  * @throws {Unencodable} With the path of a value without a form: functions, symbols, instances of classes, text with
  * lone surrogates, detached memory, `__proto__` as a key, holes in arrays, cycles.
  */
-export function encodeMsgpack(value: unknown): Uint8Array<ArrayBuffer> {
+export function encodeMsgpack(value: unknown, standard = false): Uint8Array<ArrayBuffer> {
   // A getter of the value may encode another value meanwhile, which needs its own writer.
   const writer = spare ?? new MsgpackWriter();
   spare = null;
   try {
-    return writer.encode(value);
+    return writer.encode(value, standard);
   } finally {
     if (writer.capacity <= maxKeptBytes) spare = writer;
   }
@@ -39,14 +42,16 @@ class MsgpackWriter {
   #view = new DataView(this.#bytes.buffer);
   #at = 0;
   #root: unknown = undefined;
+  #standard = false;
   readonly #trail: Trail = [];
 
   get capacity(): number {
     return this.#bytes.length;
   }
 
-  encode(value: unknown): Uint8Array<ArrayBuffer> {
+  encode(value: unknown, standard: boolean): Uint8Array<ArrayBuffer> {
     this.#at = 0;
+    this.#standard = standard;
     this.#root = value;
     this.#trail.length = 0;
     try {
@@ -72,8 +77,12 @@ class MsgpackWriter {
         this.#bytes[this.#at++] = 0xc0;
         return;
       case "bigint":
-        return this.#bigint(value);
+        return this.#standard ? this.#integer(value, depth) : this.#bigint(value);
       case "undefined":
+        if (this.#standard) {
+          this.#bytes[this.#at++] = 0xc0;
+          return;
+        }
         this.#bytes[this.#at++] = 0xd4;
         this.#bytes[this.#at++] = Extension.undefined;
         this.#bytes[this.#at++] = 0;
@@ -118,6 +127,8 @@ class MsgpackWriter {
         this.#view.setInt32(at + 1, value);
         this.#at = at + 5;
       }
+    } else if (this.#standard && Number.isSafeInteger(value)) {
+      this.#integer(BigInt(value), 0);
     } else {
       bytes[at] = 0xcb;
       this.#view.setFloat64(at + 1, value);
@@ -228,10 +239,11 @@ class MsgpackWriter {
 
   #instance(value: object, prototype: unknown, depth: number): void {
     if (value instanceof Uint8Array) return this.#binary(value, depth);
+    const tag = tagOf(value);
+    if (this.#standard && tag !== "Object") throw this.#refused(kindOf(value), depth);
     if (prototype === Date.prototype) return this.#date(value as Date, depth);
     if (prototype === Map.prototype) return this.#map(value as Map<unknown, unknown>, depth);
     if (prototype === Set.prototype) return this.#set(value as Set<unknown>, depth);
-    const tag = tagOf(value);
     if (ArrayBuffer.isView(value) || tag === "ArrayBuffer") {
       return this.#memory(value as ArrayBuffer | ArrayBufferView, tag, depth);
     }
@@ -300,6 +312,17 @@ class MsgpackWriter {
       view.setBigInt64(at + 7, BigInt(seconds));
       this.#at = at + 15;
     }
+  }
+
+  /** An integer of up to 64 bits. */
+  #integer(value: bigint, depth: number): void {
+    const unsigned = value >= 0n;
+    if (unsigned ? value >> 64n !== 0n : value < -(1n << 63n)) {
+      throw this.#refused("a bigint of more than 64 bits", depth);
+    }
+    this.#bytes[this.#at] = unsigned ? 0xcf : 0xd3;
+    this.#view.setBigUint64(this.#at + 1, BigInt.asUintN(64, value));
+    this.#at += 9;
   }
 
   #bigint(value: bigint): void {

@@ -33,12 +33,29 @@ export function encodePayload(value: unknown, encoding: PayloadEncoding): Uint8A
   try {
     return encoding === "msgpack" ? encodeMsgpack(value) : encodeUtf8(stringifyJson(value));
   } catch (cause) {
-    const name = encoding === "msgpack" ? "MessagePack" : "JSON";
-    throw new ZeromeshError("ENCODING_FAILED", `Cannot encode the payload as ${name}: ${errorText(cause)}`, {
-      cause,
-      details: cause instanceof Unencodable ? { path: cause.path } : undefined,
-    });
+    throw cannotEncode("the payload", encoding === "msgpack" ? "MessagePack" : "JSON", cause);
   }
+}
+
+/**
+ * Encodes an item of a stream as MessagePack; `undefined` is a value, too.
+ *
+ * @param standard Whether it is for programs that do not know the extensions of this library.
+ * @throws {ZeromeshError} `ENCODING_FAILED`.
+ */
+export function encodeItem(value: unknown, standard: boolean): Uint8Array {
+  try {
+    return encodeMsgpack(value, standard);
+  } catch (cause) {
+    throw cannotEncode("the item", "MessagePack", cause);
+  }
+}
+
+function cannotEncode(what: string, name: string, cause: unknown): ZeromeshError {
+  return new ZeromeshError("ENCODING_FAILED", `Cannot encode ${what} as ${name}: ${errorText(cause)}`, {
+    cause,
+    details: cause instanceof Unencodable ? { path: cause.path } : undefined,
+  });
 }
 
 /**

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { ZeromeshError } from "../../src/core/errors.ts";
-import { decodePayload, encodeHeaders, encodePayload } from "../../src/wire/mod.ts";
+import { decodePayload, encodeHeaders, encodeItem, encodePayload } from "../../src/wire/mod.ts";
 import { bytesOf, hexOf } from "../vectors/hex.ts";
 import { msgpack, msgpackExtensions } from "../vectors/zeromesh.ts";
 
@@ -229,4 +229,24 @@ test("decodePayload() reports JSON that is none", () => {
     expect(decodePayload(new TextEncoder().encode(text), "json").error).toBeString();
   }
   expect(decodePayload(Uint8Array.of(0x22, 0xff, 0x22), "json").error).toBe("not valid UTF-8");
+});
+
+test("an item for other programs has no extension: integers of 64 bits, and nil for undefined", () => {
+  const hex = (value: unknown): string => hexOf(encodeItem(value, true));
+  expect(hex([7, "hi"])).toBe("9207a26869");
+  expect(hex(2 ** 32)).toBe("cf0000000100000000");
+  expect(hex(-(2 ** 33))).toBe("d3fffffffe00000000");
+  expect(hex(2n ** 64n - 1n)).toBe("cfffffffffffffffff");
+  expect(hex(-(2n ** 63n))).toBe("d38000000000000000");
+  expect(hex([undefined])).toBe("91c0");
+  expect(hex(Uint8Array.of(1, 200))).toBe("c40201c8");
+  expect(hex(0.5)).toBe("cb3fe0000000000000");
+  for (const none of [2n ** 64n, -(2n ** 63n) - 1n, new Date(0), new Map(), new Set(), new Float64Array(1)]) {
+    expect(() => encodeItem({ deep: [none] }, true)).toThrow(/deep\.0 is /);
+  }
+  // The next item has all of them again.
+  expect(decodePayload(encodeItem([2n ** 64n, new Set([1])], false), "msgpack").value).toEqual([
+    2n ** 64n,
+    new Set([1]),
+  ]);
 });
