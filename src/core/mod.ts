@@ -99,6 +99,7 @@ export {
   describeIssues,
   issuePath,
   type SchemaInput,
+  type SchemaFailure,
   type SchemaIssue,
   schemaOption,
   type SchemaOutput,

@@ -1,0 +1,249 @@
+import { type AnySchema, Deadlines, errorText, type InstanceId, ZeromeshError } from "../../core/mod.ts";
+import type { SystemPort, SystemSender } from "../../messenger/mod.ts";
+import type { StreamMux, StreamWindow } from "../byte_stream.ts";
+import {
+  type AttachAnswer,
+  type AttachRequest,
+  cancelStreamHandler,
+  encodeSenderMessage,
+  muxTransport,
+  type Renewal,
+  type SenderName,
+  stopStreamHandler,
+} from "../wire/control.ts";
+import {
+  handleOf,
+  handleText,
+  hasManySenders,
+  localOfHandle,
+  manySendersBit,
+  type StreamHandle,
+} from "../wire/handle.ts";
+import { AnchorCore } from "./anchor_core.ts";
+import type { Attachment } from "./attachment.ts";
+import type { SenderCore } from "./sender_core.ts";
+
+/** What a sender may send to an anchor before credit comes. */
+export interface AnchorWindows {
+  /** Between instances of this library. */
+  readonly ours: StreamWindow;
+  /** For plain Velo. */
+  readonly plain: StreamWindow;
+}
+
+/** The settings of an anchor. */
+export interface AnchorSettings {
+  /** Schema of its items. */
+  readonly schema: AnySchema | undefined;
+  /** Whether it takes many senders. */
+  readonly senders: "one" | "many";
+  /** Most senders at a time, if it takes many. */
+  readonly maxSenders: number;
+  /** How long it lives without a sender. */
+  readonly unattachedTimeoutMs: number;
+  /** Pause after which an idle sender shows that it lives. */
+  readonly heartbeatMs: number;
+}
+
+/** Why a reader does not accept a sender, in Velo's words. */
+const words = {
+  forMany: (handle: string) => `anchor ${handle} is mpsc; use _mpsc_anchor_attach`,
+  forOne: (handle: string) => `anchor ${handle} is spsc; use _anchor_attach`,
+  unknown: (handle: string, many: boolean) => `${many ? "mpsc " : ""}anchor ${handle} not found`,
+  taken: (handle: string) => `anchor ${handle} already attached`,
+  full: (handle: string, most: number) => `mpsc anchor ${handle} reached max_senders limit ${most}`,
+  transport: "transport error: peer does not support the messenger mux required by this instance",
+  failed: (why: string) => `transport error: ${why}`,
+};
+
+const encoder = new TextEncoder();
+const cancelName = encoder.encode(cancelStreamHandler);
+const stopName = encoder.encode(stopStreamHandler);
+
+/** The anchors and senders of a messenger. */
+export class AnchorTable {
+  /** The messenger. */
+  readonly port: SystemPort;
+  /** Its streams. */
+  readonly mux: StreamMux;
+  /** The wheel of all deadlines. */
+  readonly deadlines: Deadlines;
+  /** The windows. */
+  readonly windows: AnchorWindows;
+  readonly #anchors = new Map<StreamHandle, AnchorCore<unknown>>();
+  readonly #senders = new Map<bigint, { readonly core: SenderCore; readonly reader: InstanceId | null }>();
+  readonly #maxAnchors: number;
+  #closed = false;
+
+  /** @param maxAnchors Most anchors at a time. */
+  constructor(port: SystemPort, mux: StreamMux, windows: AnchorWindows, maxAnchors: number) {
+    this.port = port;
+    this.mux = mux;
+    this.windows = windows;
+    this.#maxAnchors = maxAnchors;
+    this.deadlines = new Deadlines(port.clock);
+    port.watch({ closing: () => this.#close() });
+  }
+
+  /** Anchors that take senders. */
+  get anchors(): number {
+    return this.#anchors.size;
+  }
+
+  /** Senders that are attached to anchors. */
+  get senders(): number {
+    return this.#senders.size;
+  }
+
+  /** The anchor with a handle. */
+  get(handle: StreamHandle): AnchorCore<unknown> | undefined {
+    return this.#anchors.get(handle);
+  }
+
+  /** Makes an anchor. @throws {ZeromeshError} `LIMIT_REACHED`, `CLOSED`. */
+  add(settings: AnchorSettings): AnchorCore<unknown> {
+    this.requireOpen("Cannot make an anchor");
+    if (this.#anchors.size >= this.#maxAnchors) {
+      throw new ZeromeshError(
+        "LIMIT_REACHED",
+        `Cannot make an anchor: this instance has ${this.#anchors.size}, and that is the limit`,
+      );
+    }
+    const { port } = this;
+    const many = settings.senders === "many";
+    const local = this.mux.newId() | (many ? manySendersBit : 0n);
+    const handle = handleOf(port.workerId, local);
+    const core = new AnchorCore<unknown>({
+      ...settings,
+      handle,
+      many,
+      maxSenders: many ? settings.maxSenders : 1,
+      deadlines: this.deadlines,
+      removed: () => void this.#anchors.delete(handle),
+      tellCancelled: (to, name) => this.#tell(cancelName, to, name),
+      tellStop: (to, name) => this.#tell(stopName, to, name),
+    });
+    this.#anchors.set(handle, core);
+    return core;
+  }
+
+  /** Attaches a sender of another instance. */
+  attach(request: AttachRequest, from: SystemSender | null, many: boolean): AttachAnswer {
+    const { handle, sender, transports } = request;
+    const text = handleText(handle);
+    if (hasManySenders(handle) !== many) return { refused: many ? words.forOne(text) : words.forMany(text) };
+    const core = this.#anchors.get(handle);
+    if (core === undefined) return { refused: words.unknown(text, many) };
+    const { maxSenders, heartbeatMs } = core.parts;
+    if (core.full) return { refused: many ? words.full(text, maxSenders) : words.taken(text) };
+    if (!transports.includes(muxTransport)) return { refused: words.transport };
+    if (from === null) return { refused: words.failed("the sender's instance is not known") };
+    const peer = from.instanceId;
+    const ours = this.mux.supports(peer);
+    const window = ours ? this.windows.ours : this.windows.plain;
+    const session = this.mux.newId();
+    const anchor = localOfHandle(handle);
+    let number: number;
+    try {
+      number = core.attach({
+        peer,
+        name: sender,
+        bind: (events) =>
+          this.mux.bind(peer, { anchor, session, window, creditsBytes: ours, heartbeatMs }, events),
+      });
+    } catch (error) {
+      return { refused: words.failed(errorText(error)) };
+    }
+    return {
+      terms: {
+        transport: muxTransport,
+        heartbeatMs,
+        session,
+        items: window.items,
+        bytes: window.bytes,
+        senderId: many ? BigInt(number) : null,
+      },
+    };
+  }
+
+  /** Undoes an attachment, if its sender asks for it. */
+  abort(handle: StreamHandle, name: SenderName, from: SystemSender | null): void {
+    const core = this.#anchors.get(handle);
+    const attachment = core?.find((one) => isSame(one.name, name) && isFrom(one, from));
+    if (attachment !== undefined) core?.undo(attachment);
+  }
+
+  /** A sender leaves, or finishes, by a message. Others than attached senders are ignored. */
+  leave(handle: StreamHandle, from: SystemSender | null, reason: "detached" | "finalized"): void {
+    const core = this.#anchors.get(handle);
+    if (core === undefined || hasManySenders(handle)) return;
+    const attachment = core.find(() => true);
+    if (attachment === undefined) {
+      if (reason === "finalized") core.finish({ ending: "finalized", error: null });
+    } else if (isFrom(attachment, from)) core.leave(attachment, { reason, text: "" });
+  }
+
+  /** One of many senders leaves by a message. */
+  leaveMany(handle: StreamHandle, senderId: bigint, from: SystemSender | null): void {
+    const core = this.#anchors.get(handle);
+    if (core === undefined || !hasManySenders(handle)) return;
+    const attachment = core.find((one) => BigInt(one.sender) === senderId && isFrom(one, from));
+    if (attachment !== undefined) core.leave(attachment, { reason: "detached", text: "" });
+  }
+
+  /** Removes an anchor, if its sender asks for it, or somebody while it has none. */
+  cancel(handle: StreamHandle, from: SystemSender | null, many: boolean): void {
+    const core = this.#anchors.get(handle);
+    if (core === undefined || hasManySenders(handle) !== many) return;
+    if (core.live === 0 || core.find((one) => isFrom(one, from)) !== undefined) core.cancel();
+  }
+
+  /** Keeps anchors without a sender alive. */
+  renew(renewals: readonly Renewal[]): void {
+    for (const { handle } of renewals) this.#anchors.get(handle)?.renew();
+  }
+
+  /** A sender of this instance. @param reader The reader's instance; null for this one. */
+  addSender(stream: bigint, core: SenderCore, reader: InstanceId | null): void {
+    this.#senders.set(stream, { core, reader });
+  }
+
+  /** A sender has ended. */
+  removeSender(stream: bigint): void {
+    this.#senders.delete(stream);
+  }
+
+  /** A sender of this instance, for its reader's messages. */
+  senderFor(stream: bigint, from: SystemSender | null): SenderCore | null {
+    const sender = this.#senders.get(stream);
+    return sender !== undefined && from !== null && sender.reader === from.instanceId ? sender.core : null;
+  }
+
+  /** @throws {ZeromeshError} `CLOSED`. */
+  requireOpen(cannot: string): void {
+    if (this.#closed) throw new ZeromeshError("CLOSED", `${cannot}: this instance is closed`);
+  }
+
+  /** Other instances of this library learn it from the stream itself. */
+  #tell(handler: Uint8Array, to: InstanceId, { stream }: SenderName): void {
+    if (!this.mux.supports(to)) this.port.notify(handler, to, encodeSenderMessage(stream));
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const closed = new ZeromeshError("CLOSED", "This instance closed while the stream was open");
+    const anchors = [...this.#anchors.values()];
+    for (const { core } of [...this.#senders.values()]) core.giveUp(closed);
+    for (const anchor of anchors) anchor.cancel(closed);
+    this.deadlines.close();
+  }
+}
+
+function isFrom(attachment: Attachment, from: SystemSender | null): boolean {
+  return from !== null && attachment.peer === from.instanceId;
+}
+
+function isSame(one: SenderName, other: SenderName): boolean {
+  return one.worker === other.worker && one.stream === other.stream;
+}

@@ -1,0 +1,58 @@
+import { type AnySchema, option, type OptionTable, schemaOption } from "../../core/mod.ts";
+
+/** Options of `streams(messenger).anchor()`. */
+export interface AnchorOptions<
+  Schema extends AnySchema | undefined = AnySchema | undefined,
+  Senders extends "one" | "many" | undefined = "one" | "many" | undefined,
+> {
+  /** Schema of an item. Without it, items are not validated. */
+  schema?: Schema;
+  /** How many senders may be attached at a time: `"one"`, or `"many"` up to `maxSenders`. @default {"one"} */
+  senders?: Senders;
+  /** Most senders at a time, with `senders: "many"`. @default {1_024} */
+  maxSenders?: number | undefined;
+  /** How long it lives while no sender is attached, in milliseconds. @default {120_000} */
+  unattachedTimeoutMs?: number | undefined;
+  /** The pause after which an idle sender shows that it lives. After three of them it counts as dropped. @default {5_000} */
+  heartbeatMs?: number | undefined;
+}
+
+/** The options of an anchor. */
+export const anchorOptionTable = {
+  schema: schemaOption,
+  senders: option.oneOf("one", "many").or("one"),
+  maxSenders: option.whole(1, 65_536).or(1_024),
+  unattachedTimeoutMs: option.timeout.or(120_000),
+  heartbeatMs: option.interval.or(5_000),
+} satisfies OptionTable<AnchorOptions>;
+
+/** Options of `streams(messenger).attach()`. */
+export interface AttachOptions<Schema extends AnySchema | undefined = AnySchema | undefined> {
+  /** Schema of an item. Without it, items are not validated. */
+  schema?: Schema;
+  /** Deadline of attaching, in milliseconds. @default {the messenger's timeoutMs, 30_000} */
+  timeoutMs?: number | undefined;
+  /** Gives up attaching; the promise rejects with `signal.reason`. */
+  signal?: AbortSignal | undefined;
+}
+
+/** The options of attaching. */
+export const attachOptionTable: OptionTable<AttachOptions> = {
+  schema: schemaOption,
+  timeoutMs: option.timeout,
+  signal: option.signal,
+};
+
+/** Options of a sender's `send`. */
+export interface SendItemOptions {
+  /** Time to wait for the reader's credit, in milliseconds. @default {Infinity} */
+  timeoutMs?: number | undefined;
+  /** Gives up the wait; the promise rejects with `signal.reason`, and the item is not sent. */
+  signal?: AbortSignal | undefined;
+}
+
+/** The options of a sender's `send`. */
+export const sendItemOptionTable = {
+  timeoutMs: option.timeout.or(Infinity),
+  signal: option.signal,
+} satisfies OptionTable<SendItemOptions>;

@@ -1,0 +1,111 @@
+import {
+  type AnySchema,
+  readOptions,
+  type SchemaInput,
+  type SchemaOutput,
+  withDefaults,
+} from "../../core/mod.ts";
+import { portOf, type SystemPort } from "../../messenger/mod.ts";
+import { type StreamHandle, streamHandle } from "../wire/handle.ts";
+import { Anchor } from "./anchor.ts";
+import type { AnchorCore } from "./anchor_core.ts";
+import type { AnchorTable } from "./anchor_table.ts";
+import { attachTo } from "./attaching.ts";
+import type { AnchorFrame } from "./frames.ts";
+import { type AnchorOptions, anchorOptionTable, type AttachOptions, attachOptionTable } from "./options.ts";
+import { StreamSender } from "./sender.ts";
+
+/** The type that a schema gives an item; `unknown` without a schema. */
+export type ItemOutput<Schema extends AnySchema | undefined> = Schema extends AnySchema ? SchemaOutput<Schema>
+  : unknown;
+
+/** The type of an item that a schema takes; `unknown` without a schema. */
+export type ItemInput<Schema extends AnySchema | undefined> = Schema extends AnySchema ? SchemaInput<Schema>
+  : unknown;
+
+const cannotMake = "Cannot make an anchor";
+const cannotAttach = "Cannot attach to an anchor";
+
+/** The anchors and senders of a messenger, as {@link streams} gives them. */
+export class Streams {
+  readonly #table: () => AnchorTable;
+
+  /** Used by {@link streams}. */
+  constructor(table: () => AnchorTable) {
+    this.#table = table;
+  }
+
+  /**
+   * Makes an anchor: the reading end of a stream. Its handle is given to a sender of whichever instance, which attaches.
+   *
+   * @throws {ZeromeshError} `LIMIT_REACHED`, `CLOSED`.
+   * @throws {TypeError} If an option is unknown or has the wrong type.
+   */
+  anchor<Schema extends AnySchema | undefined = undefined>(
+    options: AnchorOptions<Schema, "many"> & { readonly senders: "many" },
+  ): Anchor<ItemOutput<Schema>, AnchorFrame<ItemOutput<Schema>>>;
+  anchor<Schema extends AnySchema | undefined = undefined>(
+    options?: AnchorOptions<Schema, "one" | undefined>,
+  ): Anchor<ItemOutput<Schema>>;
+  anchor(given?: AnchorOptions): Anchor<unknown, unknown> {
+    const options = withDefaults(readOptions(given, anchorOptionTable, cannotMake), anchorOptionTable);
+    return new Anchor(this.#table().add(options) as AnchorCore<unknown>);
+  }
+
+  /**
+   * Attaches a sender to an anchor. Its instance must be known, or found by discovery.
+   *
+   * @param handle The anchor's handle, or its decimal text.
+   * @throws {ZeromeshError} `STREAM_UNKNOWN`, `STREAM_TAKEN`, `LIMIT_REACHED`, `STREAM_FAILED`, `PEER_UNKNOWN`,
+   * `PEER_LACKS_FEATURE`, and the errors of a call.
+   * @throws {TypeError} If the handle is none, or an option is unknown or has the wrong type.
+   */
+  async attach<Schema extends AnySchema | undefined = undefined>(
+    handle: StreamHandle | string,
+    given?: AttachOptions<Schema>,
+  ): Promise<StreamSender<ItemInput<Schema>>> {
+    const { schema, timeoutMs, signal } = readOptions<AttachOptions>(given, attachOptionTable, cannotAttach);
+    const to = streamHandle(handle);
+    const wait = {
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(signal === undefined ? {} : { signal }),
+    };
+    const { core, number, standard, window } = await attachTo(this.#table(), to, wait);
+    return new StreamSender(core, { handle: to, number, schema, standard, maxWaiting: window.items });
+  }
+}
+
+const made = new WeakMap<SystemPort, Streams>();
+
+/** Gives a messenger its streams. */
+export function addStreams(port: SystemPort, table: () => AnchorTable): void {
+  made.set(port, new Streams(table));
+}
+
+/**
+ * The streams of a messenger: anchors, which read, and senders, which attach to them.
+ *
+ * @throws {TypeError} If it is not a messenger.
+ *
+ * @example Usage
+ * ```ts
+ * import { Messenger } from "zeromesh";
+ * import { streams } from "zeromesh/streams";
+ * import assert from "node:assert/strict";
+ *
+ * await using messenger = await Messenger.create();
+ * const numbers = streams(messenger).anchor();
+ *
+ * const sender = await streams(messenger).attach(String(numbers.handle));
+ * for (const number of [1, 2, 3]) await sender.send(number);
+ * await sender.finalize();
+ *
+ * assert.deepEqual(await Array.fromAsync(numbers), [1, 2, 3]);
+ * ```
+ */
+export function streams(messenger: object): Streams {
+  const port = portOf(messenger);
+  const streams = port === undefined ? undefined : made.get(port);
+  if (streams !== undefined) return streams;
+  throw new TypeError("Cannot use streams: the argument must be a Messenger");
+}

@@ -1,0 +1,169 @@
+/** Instances whose streams meet in memory, in virtual time. */
+import {
+  type InstanceId,
+  newInstanceId,
+  silentLogger,
+  workerIdOf,
+  ZeromeshError,
+} from "../../src/core/mod.ts";
+import type { SystemMessage, SystemPort, SystemSender } from "../../src/messenger/mod.ts";
+import { AnchorTable } from "../../src/streams/anchors/anchor_table.ts";
+import { serveAnchors } from "../../src/streams/anchors/control_handlers.ts";
+import { LocalPair } from "../../src/streams/anchors/local_pair.ts";
+import { Streams } from "../../src/streams/anchors/streams.ts";
+import type { ByteReader, ByteWriter, StreamMux, WriterEvents } from "../../src/streams/byte_stream.ts";
+import { FakeClock } from "./core_fake_clock.ts";
+
+const windows = { ours: { items: 8, bytes: 1 << 20 }, plain: { items: 4, bytes: 1 << 20 } };
+
+/** A call that an instance made. */
+export interface MadeCall {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Instances that know each other. */
+export class StreamNet {
+  /** The time. */
+  readonly clock = new FakeClock();
+  readonly #nodes = new Map<InstanceId, StreamNode>();
+
+  /** Adds an instance. @param ours Whether it is one of this library for the others. */
+  node({ ours = true, maxAnchors = 100 } = {}): StreamNode {
+    const id = newInstanceId();
+    const node = new StreamNode(this, id, ours, maxAnchors);
+    this.#nodes.set(id, node);
+    return node;
+  }
+
+  /** The instance with an id. */
+  get(id: InstanceId): StreamNode {
+    return this.#nodes.get(id)!;
+  }
+
+  /** All of them. */
+  get nodes(): readonly StreamNode[] {
+    return [...this.#nodes.values()];
+  }
+}
+
+/** One instance. */
+export class StreamNode {
+  readonly net: StreamNet;
+  readonly id: InstanceId;
+  readonly worker: bigint;
+  readonly ours: boolean;
+  /** Its streams. */
+  readonly streams: Streams;
+  /** Its anchors and senders. */
+  readonly table: AnchorTable;
+  /** What it sent. */
+  readonly sent: MadeCall[] = [];
+  /** Answers that replace those of its handlers, by name. */
+  readonly answers = new Map<string, string>();
+  readonly #handlers = new Map<string, (message: SystemMessage) => unknown>();
+  readonly #bound = new Map<string, { pair: LocalPair; writer: WriterEvents | null }>();
+  readonly #closing: (() => void)[] = [];
+  #lastId = 0n;
+
+  constructor(net: StreamNet, id: InstanceId, ours: boolean, maxAnchors: number) {
+    this.net = net;
+    this.id = id;
+    this.worker = workerIdOf(id);
+    this.ours = ours;
+    this.table = new AnchorTable(this.#port(), this.#mux(), windows, maxAnchors);
+    this.streams = new Streams(() => this.table);
+    serveAnchors(this.#port(), () => this.table);
+  }
+
+  /** Gives a message to one of its handlers, as if another instance had sent it. */
+  receive(name: string, text: string, from: StreamNode | null): string {
+    const answer = this.answers.get(name);
+    if (answer !== undefined) return answer;
+    const handler = this.#handlers.get(name);
+    if (handler === undefined) throw new ZeromeshError("HANDLER_NOT_FOUND", `there is no ${name}`);
+    const message = { lentPayload: new TextEncoder().encode(text), from } as unknown as SystemMessage;
+    const result = handler(message) as Uint8Array | undefined;
+    return new TextDecoder().decode(result);
+  }
+
+  /** Ends it. */
+  close(): void {
+    for (const close of this.#closing) close();
+  }
+
+  /** Ends all of its streams as a lost connection does. */
+  loseConnections(): void {
+    for (const { pair, writer } of this.#bound.values()) {
+      pair.ended ??= { reason: "peerLost", text: "" };
+      writer?.ended?.(pair.ended);
+      pair.toReader.readable();
+    }
+  }
+
+  #port(): SystemPort {
+    const port: Partial<SystemPort> = {
+      instanceId: this.id,
+      workerId: this.worker as SystemPort["workerId"],
+      clock: this.net.clock,
+      logger: silentLogger,
+      textOf: (id) => id,
+      senderOf: (message) => {
+        const { from } = message as unknown as { from: StreamNode | null };
+        return from === null ? null : { instanceId: from.id, workerId: from.worker } as SystemSender;
+      },
+      peerOf: (low, high) => {
+        const worker = (BigInt(high) << 32n) | BigInt(low);
+        return this.net.nodes.find((node) => node.worker === worker)?.id ?? null;
+      },
+      find: () => null,
+      watch: ({ closing }) => {
+        if (closing !== undefined) this.#closing.push(closing);
+        return { [Symbol.dispose]() {} };
+      },
+      handle: (name, _kind, run) => {
+        this.#handlers.set(name, run);
+        return { [Symbol.dispose]() {} };
+      },
+      notify: (name, to, payload) => {
+        const sent = { name: new TextDecoder().decode(name), text: new TextDecoder().decode(payload) };
+        this.sent.push(sent);
+        this.net.get(to).receive(sent.name, sent.text, this);
+        return true;
+      },
+      call: ((name: string, to: InstanceId, payload: Uint8Array) => {
+        const text = new TextDecoder().decode(payload);
+        this.sent.push({ name, text });
+        return Promise.resolve().then(() =>
+          new TextEncoder().encode(this.net.get(to).receive(name, text, this))
+        );
+      }) as unknown as SystemPort["call"],
+    };
+    return port as SystemPort;
+  }
+
+  #mux(): StreamMux {
+    return {
+      newId: () => ++this.#lastId,
+      supports: (peer) => this.net.get(peer).ours && this.ours,
+      bind: (_peer, { anchor, session, window }, events) => {
+        const slot: { pair: LocalPair; writer: WriterEvents | null } = {
+          writer: null,
+          pair: new LocalPair(events, {
+            credit: () => slot.writer?.credit?.(),
+            stop: () => slot.writer?.stop?.(),
+            ended: (end) => slot.writer?.ended?.(end),
+          }, window.items),
+        };
+        this.#bound.set(`${anchor}.${session}`, slot);
+        return slot.pair as unknown as ByteReader;
+      },
+      openWriter: (peer, { anchor, session }, events) => {
+        const slot = this.net.get(peer).#bound.get(`${anchor}.${session}`);
+        if (slot === undefined) throw new ZeromeshError("PEER_DISCONNECTED", "there is no such stream");
+        slot.writer = events;
+        return slot.pair as unknown as ByteWriter;
+      },
+    };
+  }
+}
