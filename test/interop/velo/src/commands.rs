@@ -15,6 +15,7 @@ use velo::{InstanceId, PeerInfo, Velo};
 use crate::discovery::{run_discovery, DiscoveryCommand};
 use crate::events::{run_event, EventCommand};
 use crate::handlers::Shared;
+use crate::streams::{run_stream, StreamCommand};
 
 /// One line of stdin.
 #[derive(Deserialize)]
@@ -38,6 +39,8 @@ pub enum Command {
     Permit { count: usize },
     /// Something with events.
     Event(EventCommand),
+    /// Something with streams.
+    Stream(StreamCommand),
     /// Something with discovery files.
     Discovery(DiscoveryCommand),
     /// Closes the gate: new requests are given back.
@@ -109,6 +112,7 @@ pub async fn run(velo: &Velo, shared: &Arc<Shared>, command: Command) -> Result<
             Ok(Value::Null)
         }
         Command::Event(command) => run_event(velo, shared, command).await,
+        Command::Stream(command) => run_stream(velo, &shared.streams, command).await,
         Command::Discovery(command) => run_discovery(velo, shared.files.as_ref(), command).await,
         Command::Drain => {
             velo.begin_drain();

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use velo::{Context, Event, Handler, TypedContext, Velo};
 
 use crate::discovery::Files;
+use crate::streams::Streams;
 
 /// What handlers and commands share.
 pub struct Shared {
@@ -24,6 +25,8 @@ pub struct Shared {
     pub permits: Semaphore,
     /// The node's own events, by handle.
     pub events: Mutex<HashMap<u128, Event>>,
+    /// Its anchors and senders.
+    pub streams: Streams,
     /// Discovery files, if it was given some.
     pub files: Option<Files>,
 }
@@ -32,7 +35,7 @@ impl Shared {
     pub fn new(files: Option<Files>) -> Self {
         let zero = || AtomicU64::new(0);
         let (notes, noted_bytes, waiting) = (zero(), zero(), zero());
-        Self { notes, noted_bytes, waiting, permits: Semaphore::new(0), events: Mutex::default(), files }
+        Self { notes, noted_bytes, waiting, permits: Semaphore::new(0), events: Mutex::default(), streams: Streams::default(), files }
     }
 }
 

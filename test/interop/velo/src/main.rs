@@ -8,6 +8,7 @@ mod commands;
 mod discovery;
 mod events;
 mod handlers;
+mod streams;
 
 use std::sync::Arc;
 
