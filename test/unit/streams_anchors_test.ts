@@ -363,9 +363,9 @@ for (const [where, nodes] of places) {
     ];
     const sender = await writer.streams.attach(attached.handle);
     await settle();
-    never.setTimeout(Infinity);
-    short.setTimeout(20);
-    attached.setTimeout(20);
+    never.setUnattachedTimeout(Infinity);
+    short.setUnattachedTimeout(20);
+    attached.setUnattachedTimeout(20);
     await settle();
     net.clock.advance(1_000);
     await assert.rejects(short.next(), { code: "TIMEOUT" });

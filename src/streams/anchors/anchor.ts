@@ -102,7 +102,7 @@ export class Anchor<T, Out = T> implements AsyncIterableIterator<Out>, AsyncDisp
    * @param unattachedTimeoutMs Milliseconds; `Infinity` for ever.
    * @throws {TypeError} If it is not a number.
    */
-  setTimeout(unattachedTimeoutMs: number): void {
+  setUnattachedTimeout(unattachedTimeoutMs: number): void {
     const cannot = "Cannot set the timeout of an anchor";
     checkArgument("unattachedTimeoutMs", unattachedTimeoutMs, option.timeout, cannot);
     this.#core.renew(unattachedTimeoutMs);
