@@ -1,4 +1,5 @@
 import { type EventsFeature, eventsFeature } from "./events/mod.ts";
+import { type StreamsFeature, streamsFeature } from "./streams/mod.ts";
 import type { CountersOf, OptionsOf } from "./messenger/mod.ts";
 import type { Feature as MessengerFlag } from "./wire/mod.ts";
 
@@ -6,7 +7,7 @@ import type { Feature as MessengerFlag } from "./wire/mod.ts";
  * The features of every messenger: each brings its flag, its options, its handlers and its counters. All types are read
  * from this list. Features that are made on a messenger later, through `portOf`, and need none of these are not in it.
  */
-export const features: readonly [EventsFeature] = [eventsFeature()];
+export const features: readonly [EventsFeature, StreamsFeature] = [eventsFeature(), streamsFeature()];
 
 /**
  * The type of {@link features}.

@@ -187,6 +187,7 @@ export {
   type SubscriberStats,
   type TableStats,
 } from "./events/mod.ts";
+export { type StreamEndReason, type StreamLimits, type StreamStats } from "./streams/mod.ts";
 export {
   type Discovery,
   type LookupOptions,

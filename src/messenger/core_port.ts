@@ -16,7 +16,7 @@ import type { EntryOptions, HandlerRegistry } from "./handlers/registry.ts";
 import type { Failure, ReplySender } from "./handlers/reply_sender.ts";
 import type { HandlerResult } from "./handlers/served.ts";
 import type { SharedParts } from "./shared_parts.ts";
-import type { PeerWatcher, SystemMessage, SystemPort, SystemSender } from "./system_port.ts";
+import type { PeerConnection, PeerWatcher, SystemMessage, SystemPort, SystemSender } from "./system_port.ts";
 
 /** The parts of a {@link CorePort}. */
 export interface PortParts extends SharedParts {
@@ -47,6 +47,7 @@ export class CorePort implements SystemPort {
   readonly workerId: WorkerId;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly maxPayloadBytes: number;
   /** The response table. */
   readonly calls: CallTable;
   readonly #watchers = new Set<PeerWatcher>();
@@ -64,6 +65,7 @@ export class CorePort implements SystemPort {
     this.workerId = parts.workerId;
     this.clock = parts.clock;
     this.logger = parts.logger;
+    this.maxPayloadBytes = parts.maxPayloadBytes;
     this.calls = parts.calls;
   }
 
@@ -166,6 +168,31 @@ export class CorePort implements SystemPort {
     return true;
   }
 
+  connectionTo(to: InstanceId): PeerConnection | Promise<PeerConnection> | null {
+    const { self, replyLinks } = this.#parts.connections;
+    if (to === this.instanceId) return self;
+    const peer = this.#peer(to);
+    const link = peer === undefined ? null : replyLinks.wayTo(peer);
+    return link instanceof Promise ? link.then(sessionOf) : link && sessionOf(link);
+  }
+
+  sendOver(
+    connection: PeerConnection,
+    name: Uint8Array,
+    payload: Uint8Array,
+    room: () => void,
+  ): "sent" | "full" | "closed" {
+    const { link } = connection as Session;
+    const outcome = this.send(link, name, payload);
+    if (outcome === SendOutcome.closed) return "closed";
+    if (outcome !== SendOutcome.full) return "sent";
+    link.queueUp(() => {
+      room();
+      return true;
+    });
+    return "full";
+  }
+
   readonly confirmed: SystemPort["confirmed"] = (...message) => this.#parts.client.confirmed(...message);
 
   beforeCalls(run: () => void): Disposable {
@@ -220,7 +247,7 @@ export class CorePort implements SystemPort {
   linkLost(session: Session): void {
     const peer = session.peer;
     if (peer === null || this.#watchers.size === 0) return;
-    for (const watcher of this.#watchers) watcher.lost?.(peer.instanceId, this.#rest(peer, session));
+    for (const watcher of this.#watchers) watcher.lost?.(peer.instanceId, this.#rest(peer, session), session);
   }
 
   /** Offers a registering peer to the watchers, in their order. */
@@ -264,3 +291,5 @@ export class CorePort implements SystemPort {
 }
 
 const nothing = new Uint8Array(new ArrayBuffer(0));
+
+const sessionOf = (link: Link<Session>): Session => link.session!;

@@ -126,7 +126,12 @@ export { type CallStats } from "./calls/call_stats.ts";
 export { type CreditStats } from "./credit/send_credit.ts";
 export { type Failure } from "./handlers/reply_sender.ts";
 export { type SystemHandlerOptions } from "./handlers/registry.ts";
-export { type SystemMessage, type SystemPort, type SystemSender } from "./system_port.ts";
+export {
+  type PeerConnection,
+  type SystemMessage,
+  type SystemPort,
+  type SystemSender,
+} from "./system_port.ts";
 export {
   type Closed,
   type Draining,

@@ -22,6 +22,12 @@ import type { Failure } from "./handlers/reply_sender.ts";
 import type { HandlerResult } from "./handlers/served.ts";
 import type { WaitOptions } from "./calls/wait_options.ts";
 
+/** One connection to a peer. It is compared, and given back to the port. */
+export interface PeerConnection {
+  /** The largest payload that the other end takes. */
+  readonly maxPayloadBytes: number;
+}
+
 /** A message for a system handler, valid during the handler's synchronous part. */
 export interface SystemMessage {
   /** The handler's name. */
@@ -29,7 +35,9 @@ export interface SystemMessage {
   /** The payload in the receive buffer. */
   readonly lentPayload: Uint8Array;
   /** The same, without a view of its own; gone for a message that had to wait for its turn. */
-  readonly lent: Pick<InboundMessage, "source" | "payloadStart" | "payloadEnd">;
+  readonly lent: Pick<InboundMessage, "source" | "payloadStart" | "payloadEnd" | "owned">;
+  /** The connection that it came by. */
+  readonly session: PeerConnection;
   /** Whether both ends of its connection have a feature. */
   supports(feature: string): boolean;
 }
@@ -65,7 +73,7 @@ export interface PeerWatcher {
    *
    * @param rest `up`: another one is left. `down`: none is left, and the peer may return. `gone`: it will not.
    */
-  lost?(peer: InstanceId, rest: "up" | "down" | "gone"): void;
+  lost?(peer: InstanceId, rest: "up" | "down" | "gone", connection: PeerConnection): void;
   /**
    * The peer has announced its address to be admitted, and is a known peer now.
    *
@@ -93,6 +101,8 @@ export interface SystemPort {
   readonly clock: Clock;
   /** Logger. */
   readonly logger: Logger;
+  /** The largest payload that this instance takes. */
+  readonly maxPayloadBytes: number;
   /**
    * Registers a handler whose name starts with `_`; disposing the result unregisters it.
    *
@@ -168,6 +178,24 @@ export interface SystemPort {
    * @returns False without a way to the peer; nothing is sent then.
    */
   notify(name: Uint8Array, to: InstanceId, payload: Uint8Array): boolean;
+  /**
+   * The connection by which messages to a peer leave, this instance included: now, later, or null without one. Later is
+   * for plain Velo, to whose address a connection is made.
+   */
+  connectionTo(peer: InstanceId): PeerConnection | Promise<PeerConnection> | null;
+  /**
+   * Sends a message without an answer over one connection, behind what was sent there before.
+   *
+   * @param payload Borrowed.
+   * @param room Called once when there is room after `full`, or the connection has ended.
+   * @returns `full` and `closed`: nothing is sent.
+   */
+  sendOver(
+    connection: PeerConnection,
+    name: Uint8Array,
+    payload: Uint8Array,
+    room: () => void,
+  ): "sent" | "full" | "closed";
   /**
    * Sends a message that is confirmed under an id in its payload.
    *

@@ -141,6 +141,8 @@ export interface ByteReader {
 
 /** All streams of a messenger. */
 export interface StreamMux {
+  /** The window of the streams that this instance reads. */
+  readonly window: StreamWindow;
   /** A number that this messenger has not given before, from 1, for anchors and sessions. */
   newId(): bigint;
   /** Whether both ends of the connection to a peer have this library's streams. */

@@ -144,6 +144,7 @@ export class StreamNode {
 
   #mux(): StreamMux {
     return {
+      window: { items: 1_024, bytes: 1024 * 1024 },
       newId: () => ++this.#lastId,
       supports: (peer) => this.net.get(peer).ours && this.ours,
       bind: (_peer, { anchor, session, window }, events) => {

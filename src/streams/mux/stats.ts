@@ -62,7 +62,7 @@ export interface StreamStats {
   /** Ended streams, of both directions, by reason. */
   readonly ends: Readonly<Record<StreamEndReason, number>>;
   /** Dropped batches and records, by reason. */
-  readonly dropped: Readonly<Record<StreamDrop, number>>;
+  readonly dropped: Readonly<Record<string, number>>;
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };

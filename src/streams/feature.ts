@@ -1,0 +1,48 @@
+import { option } from "../core/mod.ts";
+import type { AttachedFeature, MessengerFeature } from "../messenger/mod.ts";
+import type { StreamStats } from "./mux/stats.ts";
+import { resolveStreamLimits, type StreamLimits, streamLimitTable } from "./options.ts";
+import { streamMetrics } from "./stream_metrics.ts";
+import { StreamPort } from "./stream_port.ts";
+
+/** The option of a messenger about its streams. */
+export interface StreamsFeatureOptions {
+  /** Limits of streams. */
+  streams?: StreamLimits | undefined;
+}
+
+/**
+ * The streams of a messenger.
+ *
+ * @ignore
+ */
+export interface AttachedStreams extends AttachedFeature {
+  /** Their counters; null before the first stream. */
+  stats(): StreamStats | null;
+}
+
+/**
+ * The type of {@link streamsFeature}.
+ *
+ * @ignore
+ */
+export type StreamsFeature = MessengerFeature<"streams", StreamsFeatureOptions, AttachedStreams>;
+
+const feature: StreamsFeature = {
+  name: "streams",
+  options: { streams: option.options(streamLimitTable) },
+  metrics: streamMetrics,
+  attach(port, options) {
+    const mux = new StreamPort(port, resolveStreamLimits(options.streams));
+    return { stats: () => mux.stats() };
+  },
+};
+
+/**
+ * Streams as a feature of each messenger.
+ *
+ * @ignore
+ */
+export function streamsFeature(): StreamsFeature {
+  return feature;
+}

@@ -1,0 +1,48 @@
+import { option, type OptionTable, withDefaults } from "../core/mod.ts";
+
+/** Limits of the streams of a messenger. */
+export interface StreamLimits {
+  /** Items that a writer may send before this instance has read some of them, for each stream. @default {1_024} */
+  windowItems?: number | undefined;
+  /** The same in bytes; one item may exceed what is left of them. @default {1_048_576} */
+  windowBytes?: number | undefined;
+  /**
+   * Streams open with one peer, in each direction; at the limit opening another one fails with `LIMIT_REACHED`.
+   * @default {16_384}
+   */
+  maxPeerStreams?: number | undefined;
+  /**
+   * Bytes of all streams to one peer that the peer has not read; at the limit writers wait. A peer that leaves more
+   * than twice as much unread here loses the streams that exceed it. @default {67_108_864}
+   */
+  maxPeerBytes?: number | undefined;
+  /** Streams of one peer that wait for their handler; at the limit further ones are refused. @default {1_024} */
+  maxUnclaimed?: number | undefined;
+}
+
+/**
+ * {@link StreamLimits} with its defaults.
+ *
+ * @ignore
+ */
+export type ResolvedStreamLimits = { readonly [K in keyof StreamLimits]-?: number };
+
+const size = option.whole(1, 0x7fff_ffff);
+
+/** The limits of streams. */
+export const streamLimitTable = {
+  windowItems: option.whole(1, 65_535).or(1_024),
+  windowBytes: size.or(1024 * 1024),
+  maxPeerStreams: option.whole(1, 0xff_ffff).or(16_384),
+  maxPeerBytes: size.or(64 * 1024 * 1024),
+  maxUnclaimed: size.or(1_024),
+} satisfies OptionTable<StreamLimits>;
+
+/**
+ * Fills in the defaults.
+ *
+ * @ignore
+ */
+export function resolveStreamLimits(limits: StreamLimits = {}): ResolvedStreamLimits {
+  return withDefaults(limits, streamLimitTable);
+}

@@ -1,0 +1,30 @@
+import { numbersOf, type StatMetric } from "../core/mod.ts";
+import type { StreamStats } from "./mux/stats.ts";
+
+/** The metrics of a messenger's streams. */
+export const streamMetrics: readonly StatMetric<StreamStats | null>[] = [
+  ...numbersOf((stats: StreamStats | null) => stats, "streams_", {
+    writers: ["gauge", "streams", "Open streams that this instance writes."],
+    readers: ["gauge", "streams", "Streams, open or awaited, that this instance reads."],
+    unclaimed: ["gauge", "streams", "Streams of others that wait for their handler."],
+    opened: ["counter", "streams", "Streams opened by this instance."],
+    accepted: ["counter", "streams", "Streams opened by others."],
+    itemsSent: ["counter", "items", "Items sent."],
+    bytesSent: ["counter", "bytes", "Their bytes.", "sent_bytes"],
+    itemsReceived: ["counter", "items", "Items received."],
+    bytesReceived: ["counter", "bytes", "Their bytes.", "received_bytes"],
+    unreadBytes: ["gauge", "bytes", "Bytes of received items that nobody has taken."],
+    batchesSent: ["counter", "batches", "Batches of items sent."],
+    batchesReceived: ["counter", "batches", "Batches of items received."],
+    batchGaps: ["counter", "batches", "Batches missing between received ones."],
+    creditWaits: ["counter", "waits", "Times that a writer had to wait for credit or room."],
+    ends: ["counter", "streams", "Ended streams, by reason.", "ended", "reason"],
+    dropped: [
+      "counter",
+      "records",
+      "Dropped batches and records of streams, by reason.",
+      "dropped",
+      "reason",
+    ],
+  }),
+];

@@ -1,0 +1,127 @@
+import { Deadlines, type InstanceId, ZeromeshError } from "../core/mod.ts";
+import type { SystemMessage, SystemPort } from "../messenger/mod.ts";
+import type {
+  ByteReader,
+  ByteWriter,
+  ReaderEvents,
+  StreamMux,
+  StreamOptions,
+  StreamWindow,
+  WriterEvents,
+} from "./byte_stream.ts";
+import type { MuxParts } from "./mux/peer_mux.ts";
+import { type StreamCounts, streamCounts, type StreamStats } from "./mux/stats.ts";
+import type { ResolvedStreamLimits } from "./options.ts";
+import { batchHandler, PeerStreams } from "./peer_streams.ts";
+
+const muxes = new WeakMap<SystemPort, StreamPort>();
+
+/** The streams of a messenger, given its port. @throws {TypeError} If the messenger was made without them. */
+export function streamsAt(port: SystemPort): StreamPort {
+  const mux = muxes.get(port);
+  if (mux === undefined) throw new TypeError("Cannot use streams: the messenger was made without them");
+  return mux;
+}
+
+/** The streams of a messenger, over its port. */
+export class StreamPort implements StreamMux {
+  readonly window: StreamWindow;
+  readonly #port: SystemPort;
+  readonly #limits: ResolvedStreamLimits;
+  readonly #counts: StreamCounts = streamCounts();
+  readonly #peers = new Map<InstanceId, PeerStreams>();
+  #parts: MuxParts | null = null;
+  #lastId = 0n;
+  #lastEpoch = 0;
+  #closed = false;
+
+  constructor(port: SystemPort, limits: ResolvedStreamLimits) {
+    this.#port = port;
+    this.#limits = limits;
+    this.window = Object.freeze({ items: limits.windowItems, bytes: limits.windowBytes });
+    muxes.set(port, this);
+    // Streams go on until the calls that they belong to have ended.
+    port.handle(batchHandler, "am", (message) => this.#receive(message), { whileDraining: true });
+    port.watch({
+      lost: (peer, _rest, connection) => {
+        if (this.#peers.get(peer)?.uses(connection) === true) this.#lose(peer);
+      },
+      closing: () => this.#close(),
+    });
+  }
+
+  newId(): bigint {
+    return ++this.#lastId;
+  }
+
+  supports(peer: InstanceId): boolean {
+    return peer === this.#port.instanceId || this.#port.supports(peer, "streams");
+  }
+
+  openWriter(peer: InstanceId, options: StreamOptions, events: WriterEvents): ByteWriter {
+    return this.#streams(peer).mux.openWriter(options, events);
+  }
+
+  bind(peer: InstanceId, options: StreamOptions, events: ReaderEvents): ByteReader {
+    return this.#streams(peer).mux.bind(options, events);
+  }
+
+  /** A snapshot of the counters; null before the first stream. */
+  stats(): StreamStats | null {
+    if (this.#parts === null) return null;
+    const { ends, dropped, ...counts } = this.#counts;
+    return { ...counts, ends: { ...ends }, dropped: { ...dropped } };
+  }
+
+  #receive(message: SystemMessage): void {
+    const { session, lent: { source, payloadStart, payloadEnd, owned } } = message;
+    const port = this.#port;
+    const own = port.connectionTo(port.instanceId) === session;
+    const peer = own ? port.instanceId : port.senderOf(message)?.instanceId;
+    const streams = peer === undefined ? null : this.#peers.get(peer) ?? this.#make(peer);
+    if (streams === null) this.#counts.dropped.stranger++;
+    else streams.receive(session, source, payloadStart, payloadEnd, owned);
+  }
+
+  #streams(peer: InstanceId): PeerStreams {
+    const streams = this.#closed ? null : this.#peers.get(peer) ?? this.#make(peer);
+    if (streams !== null) return streams;
+    throw new ZeromeshError(
+      "PEER_DISCONNECTED",
+      `Cannot open a stream with peer ${this.#port.textOf(peer)}: there is no connection`,
+      { peer, ran: "no" },
+    );
+  }
+
+  /** The streams with a peer, which are none yet; null without a connection. */
+  #make(peer: InstanceId): PeerStreams | null {
+    const connection = this.#closed ? null : this.#port.connectionTo(peer);
+    if (connection === null) return null;
+    const { clock } = this.#port;
+    this.#parts ??= { ...this.#limits, counts: this.#counts, deadlines: new Deadlines(clock), buffers: [] };
+    // Plain Velo keeps the epoch of a peer, so it must not fall with another run of the same instance.
+    const epoch = this.#lastEpoch = Math.max(this.#lastEpoch + 1, Math.floor(clock.wallNow()));
+    const streams: PeerStreams = new PeerStreams(this.#port, peer, connection, {
+      parts: this.#parts,
+      epoch,
+      lost: () => {
+        if (this.#peers.get(peer) === streams) this.#lose(peer);
+      },
+    });
+    this.#peers.set(peer, streams);
+    return streams;
+  }
+
+  #lose(peer: InstanceId): void {
+    const streams = this.#peers.get(peer);
+    this.#peers.delete(peer);
+    streams?.mux.lose();
+  }
+
+  #close(): void {
+    this.#closed = true;
+    for (const { mux } of this.#peers.values()) mux.flush();
+    for (const peer of [...this.#peers.keys()]) this.#lose(peer);
+    this.#parts?.deadlines.close();
+  }
+}
