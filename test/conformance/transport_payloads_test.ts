@@ -19,8 +19,11 @@ function spoil(payload: Uint8Array<ArrayBuffer>): void {
   payload.buffer.transfer();
 }
 
-const isWhole = (payload: Uint8Array, value: number, size: number) =>
-  payload.length === size && payload.every((byte) => byte === (value & 0x7f));
+function isWhole(payload: Uint8Array, value: number, size: number): boolean {
+  // In a loop, which takes a tenth of what `every` takes: there are some 100 MB.
+  for (let i = 0; i < payload.length; i++) if (payload[i] !== (value & 0x7f)) return false;
+  return payload.length === size;
+}
 
 /** A pair that is connected, or of which the client has to dial first. */
 async function met(t: LeakCheck, options: MessengerOptions, dialled: boolean) {
