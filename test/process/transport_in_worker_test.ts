@@ -17,7 +17,7 @@ const inOneProcess = longRun ? all : daily;
 // Tests that start processes take longer: in full they run twice only in long runs.
 const between = [
   "transport_goodbye",
-  ...(longRun ? ["transport_flow", "transport_order", "links_loss"] : []),
+  ...(longRun ? ["transport_flow", "transport_order", "transport_slow", "links_loss"] : []),
 ];
 const files = [
   ...inOneProcess.sort().map((name) => `conformance/${name}`),

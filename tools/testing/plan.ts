@@ -86,6 +86,7 @@ export const busyFiles = paths([
   "process/transport_clients",
   "process/transport_huge",
   "process/transport_memory",
+  "process/transport_slow",
   "process/transport_stopped",
 ]);
 
