@@ -39,6 +39,7 @@ export class End {
   /** Batches that have left and not arrived. */
   readonly sent: Uint8Array[] = [];
   readonly deadlines: Deadlines;
+  #due = false;
   /** Whether the connection takes batches. */
   room = true;
 
@@ -61,8 +62,14 @@ export class End {
         if (this.room) this.sent.push(batch.slice());
         return this.room;
       },
-      collected() {},
+      collected: () => this.#due = true,
     }, epoch);
+  }
+
+  /** Sends what was collected, if there is something that says so. */
+  flush(): void {
+    if (this.#due) this.mux.flush();
+    this.#due = false;
   }
 
   /** Opens a stream, and notes what happens to it. */
@@ -111,7 +118,7 @@ export class Pair {
     for (let quiet = false; !quiet;) {
       quiet = true;
       for (const [from, to] of [[this.a, this.b], [this.b, this.a]] as const) {
-        from.mux.flush();
+        from.flush();
         for (const batch of from.sent.splice(0)) {
           to.mux.receive(batch, 0, batch.length, false);
           carried++;

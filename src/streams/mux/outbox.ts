@@ -29,6 +29,8 @@ export class Outbox {
   #sequence = 0;
   #buffer: BatchBuffer | null = null;
   #blocked = false;
+  /** Whether the surroundings know that there are records. */
+  #told = false;
   /** Records that must not be lost, while there is no room. */
   #late: (() => void)[] = [];
 
@@ -121,6 +123,7 @@ export class Outbox {
   /** Sends the batch. Returns whether nothing is left. */
   flush(): boolean {
     const buffer = this.#buffer;
+    this.#told = false;
     if (this.#blocked) return false;
     if (buffer === null) return true;
     if (buffer.count > 0) {
@@ -171,7 +174,10 @@ export class Outbox {
 
   #added(buffer: BatchBuffer): void {
     this.activity++;
-    if (buffer.count === 1) this.#parts.collected();
+    if (!this.#told) {
+      this.#told = true;
+      this.#parts.collected();
+    }
     if (buffer.bytes.length > batchBytes) this.flush();
   }
 }
