@@ -73,10 +73,10 @@ export function isFailure(result: Handle | number): result is number {
 
 /** The `details` of {@link zmqError}. */
 export interface ZmqErrorDetails {
-  /** The positive error number. */
-  readonly errno: number;
-  /** Its name, such as `"EADDRINUSE"`. */
-  readonly name: string;
+  /** The name of the error, such as `"EADDRINUSE"`, which is the same on every platform. */
+  readonly errno: string;
+  /** The positive error number, which is not. */
+  readonly number: number;
   /** The failed C function. */
   readonly syscall: string;
   /** The endpoint of the call. */
@@ -111,7 +111,7 @@ const endpointErrors: readonly number[] = [
 export function zmqError(result: number, syscall: string, endpoint?: string): ZeromeshError {
   const errno = Math.abs(result);
   const name = errnoName(errno);
-  const details: ZmqErrorDetails = { errno, name, syscall, endpoint };
+  const details: ZmqErrorDetails = { errno: name, number: errno, syscall, endpoint };
   const at = endpoint === undefined ? "" : ` '${endpoint}'`;
   if (errno === Errno.ETERM) {
     return new ZeromeshError("CLOSED", `Cannot call ${syscall}${at}: its context was terminated`, {

@@ -54,7 +54,8 @@ export const knownErrorCodes = [
  * The codes of {@link ZeromeshError}: one closed list for the whole library. Codes are stable and meant for `switch`.
  *
  * - `LIBZMQ_NOT_FOUND`: no usable libzmq; the message lists every candidate and why it was refused.
- * - `ZMQ_ERROR`: a libzmq call failed; `details` holds `errno`, `syscall` and `endpoint`.
+ * - `ZMQ_ERROR`: a libzmq call failed; `details` holds `errno` (a name such as `"EACCES"`), `number`, `syscall` and
+ *   `endpoint`.
  * - `FEATURE_UNAVAILABLE`: this libzmq was built without the feature.
  * - `ENDPOINT_INVALID`, `ADDRESS_IN_USE`: an endpoint cannot be parsed or bound.
  * - `PEER_UNKNOWN`: this instance does not know that peer.

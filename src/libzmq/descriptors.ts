@@ -33,6 +33,6 @@ export function requireDescriptors(backend: Backend, count: number, purpose: str
     `Cannot ${purpose}: that takes ${count} descriptors, and this process can open ` +
       `${spare === 0 ? "none" : `only ${spare}`}${all === null ? "" : ` more of its ${all.limit}`}; ` +
       "close unused connections, or raise the limit (ulimit -n)",
-    { details: { errno: Errno.EMFILE, name: "EMFILE", syscall: "open", needed: count, spare } },
+    { details: { errno: "EMFILE", number: Errno.EMFILE, syscall: "open", needed: count, spare } },
   );
 }

@@ -324,6 +324,6 @@ function tooManySockets(host: SocketHost): ZeromeshError {
     "LIMIT_REACHED",
     `Cannot open another socket: the context holds ${host.openSockets} of at most ${host.maxSockets}` +
       ` sockets; ${open}. Raise maxSockets or the descriptor limit (ulimit -n)`,
-    { details: { errno: Errno.EMFILE, name: "EMFILE", syscall: "zmq_socket" } },
+    { details: { errno: "EMFILE", number: Errno.EMFILE, syscall: "zmq_socket" } },
   );
 }

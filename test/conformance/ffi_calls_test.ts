@@ -164,8 +164,8 @@ test("zmqError() names the endpoint, the port and what to do", () => {
   assert.equal(inUse.code, "ADDRESS_IN_USE");
   assert.match(inUse.message, /tcp:\/\/127\.0\.0\.1:5555.*port 5555/);
   assert.deepEqual(inUse.details, {
-    errno: Errno.EADDRINUSE,
-    name: "EADDRINUSE",
+    errno: "EADDRINUSE",
+    number: Errno.EADDRINUSE,
     syscall: "zmq_bind",
     endpoint: "tcp://127.0.0.1:5555",
   });

@@ -16,7 +16,7 @@ async function withFree(free: number, run: () => Promise<string>): Promise<strin
     return await run();
   } catch (error) {
     if (!(error instanceof ZeromeshError)) throw error;
-    return `${error.code} ${error.ran} ${(error.details as { name?: string } | undefined)?.name}`;
+    return `${error.code} ${error.ran} ${(error.details as { errno?: string } | undefined)?.errno}`;
   } finally {
     for (const fd of held) closeSync(fd);
   }
