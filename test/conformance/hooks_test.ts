@@ -2,9 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  amHandler,
   type ErrorPolicy,
+  type InstanceId,
   type Limiter,
   type Logger,
+  type Messenger,
   type MessengerOptions,
   type Meter,
   type Tracing,
@@ -80,6 +83,35 @@ for (const [hook, optionsOf] of Object.entries(hookOptions)) {
       await client.close();
     });
   }
+}
+
+for (const [how, after] of [["throws", false], ["answers a promise that rejects", true]] as const) {
+  test(`a logger that ${how} is not called again, on the instance where it did`, async () => {
+    await using t = await leakCheck();
+    const called: string[] = [];
+    const broken = (who: string): Logger => {
+      const fail = (line: string) => {
+        called.push(`${who}: ${line}`);
+        if (after) return Promise.reject(new Error("the disk is full"));
+        throw new Error("the disk is full");
+      };
+      return { debug: fail, info: fail, warn: fail, error: fail };
+    };
+    const { server, client, peer } = await pair(t, { server: { logger: broken("server") } });
+    server.registerHandler(amHandler("odd", throwing(() => new Error("boom"))));
+    const another = await t.messenger({ logger: broken("another") });
+    another.registerHandler(amHandler("odd", throwing(() => new Error("boom"))));
+    // The log has a line for each of these that nobody waits for.
+    const send = async (messenger: Messenger, to: InstanceId, failed: number) => {
+      await client.amSend("odd", { to });
+      await until(() => counts(messenger, "odd").failed === failed);
+    };
+    for (let failed = 1; failed <= 3; failed++) await send(server, peer, failed);
+    assert.deepEqual(called, ["server: a handler failed"]);
+    assert.equal(server.stats().faults.logger, 1);
+    await send(another, await client.connect(another.endpoint), 1);
+    assert.deepEqual(called.length, 2);
+  });
 }
 
 test("a tracer that answers nothing, or runs no handler or runs it twice, costs no message", async () => {
