@@ -51,6 +51,9 @@ const unparsable: readonly (readonly [endpoint: string, why: RegExp])[] = [
   ["tcp://127.0.0.1:5555/path", /host or port/],
   ["tcp://host name:5555", /host or port/],
   ["ipc://", /path is missing/],
+  ["tcp://127.0.0.1\0:5555", /holds a NUL/],
+  ["ipc:///tmp/me\0.sock", /holds a NUL/],
+  ["ipc://@na\0me", /holds a NUL/],
   [`ipc:///tmp/${"x".repeat(200)}`, /has 205 bytes/],
 ];
 
