@@ -10,8 +10,12 @@ import { fails, gate, keptLog } from "./messenger_kit.ts";
 
 test("a worker whose messenger or place closes has left, under every policy, and the others work on", async () => {
   await using t = await leakCheck();
-  for (const how of ["messenger", "place"] as const) {
-    const led = await lead(t, { size: 2, failurePolicy: "endAll" });
+  const policies = ["endAll", "continue", { replaceWithinMs: 60_000 }] as const;
+  const ways = policies.flatMap((failurePolicy) =>
+    (["messenger", "place"] as const).map((how) => ({ failurePolicy, how }))
+  );
+  for (const { failurePolicy, how } of ways) {
+    const led = await lead(t, { size: 2, failurePolicy });
     const leaves = await work(t, led);
     const stays = await work(t, led);
     await leaves[how].close();
