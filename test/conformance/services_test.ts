@@ -2,11 +2,14 @@
 import assert from "node:assert/strict";
 import { networkInterfaces } from "node:os";
 import process from "node:process";
+import { z } from "zod";
 
 import { newInstanceId, systemClock } from "../../src/core/mod.ts";
 import { StaticDiscovery } from "../../src/discovery/mod.ts";
+import { ActiveMessageExecutor, serveExecutor } from "../../src/executor/mod.ts";
 import {
   amHandler,
+  contract,
   type InstanceId,
   type Messenger,
   type MessengerOptions,
@@ -239,6 +242,27 @@ test("services are announced with the first handler and not at create, so no cal
   assert.deepEqual(await discovery.getInstances("work"), [messenger.instanceId]);
   assert.deepEqual((await client.describe(messenger.instanceId))?.services, ["work"]);
 });
+
+const whoami = contract("whoami", { input: z.null(), output: z.string() });
+const firstHandlers: Readonly<Record<string, (t: LeakCheck, messenger: Messenger) => unknown>> = {
+  "serve()": (_, messenger) => messenger.serve({ whoami }, { whoami: () => messenger.instanceId }),
+  "handle()": (_, messenger) => messenger.handle(whoami, () => messenger.instanceId),
+  "serveExecutor()": (t, messenger) => serveExecutor(messenger, t.use(new ActiveMessageExecutor())),
+};
+
+for (const [how, register] of Object.entries(firstHandlers)) {
+  test(`services are announced by ${how} when it registers the first handler`, async () => {
+    await using t = await leakCheck();
+    const discovery = new StaticDiscovery();
+    const messenger = await t.messenger({ discovery, services: ["work"] });
+    assert.deepEqual(await discovery.getInstances("work"), []);
+    register(t, messenger);
+    await until(async () => (await discovery.getInstances("work")).length === 1);
+    const client = await t.messenger({ discovery });
+    await client.connect(messenger.endpoint);
+    assert.deepEqual((await client.describe(messenger.instanceId))?.services, ["work"]);
+  });
+}
 
 test("announce() announces services before there is a handler, and close() takes them back", async () => {
   await using t = await leakCheck();
