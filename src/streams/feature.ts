@@ -1,3 +1,6 @@
+import { AnchorTable } from "./anchors/anchor_table.ts";
+import { serveAnchors } from "./anchors/control_handlers.ts";
+import { addStreams } from "./anchors/streams.ts";
 import { option } from "../core/mod.ts";
 import type { AttachedFeature, MessengerFeature } from "../messenger/mod.ts";
 import type { StreamStats } from "./mux/stats.ts";
@@ -33,7 +36,14 @@ const feature: StreamsFeature = {
   options: { streams: option.options(streamLimitTable) },
   metrics: streamMetrics,
   attach(port, options) {
-    const mux = new StreamPort(port, resolveStreamLimits(options.streams));
+    const limits = resolveStreamLimits(options.streams);
+    let anchors: AnchorTable | null = null;
+    // Before the streams themselves: what ends with the instance is said by them.
+    port.watch({ closing: () => anchors?.close() });
+    const mux = new StreamPort(port, limits);
+    const table = (): AnchorTable => anchors ??= new AnchorTable(port, mux, limits.maxAnchors);
+    serveAnchors(port, table);
+    addStreams(port, table);
     return { stats: () => mux.stats() };
   },
 };

@@ -1,22 +1,33 @@
 /**
  * Streams of items between instances.
  *
+ * The reader makes an anchor, and gives its handle to a sender, which attaches to it. Programs of plain Velo do both, too.
+ *
+ * @example In one process
+ * ```ts
+ * import { Messenger } from "zeromesh";
+ * import { streams } from "zeromesh/streams";
+ * import assert from "node:assert/strict";
+ *
+ * await using messenger = await Messenger.create();
+ * const words = streams(messenger).anchor();
+ * const sender = await streams(messenger).attach(words.handle);
+ * await sender.send("hello");
+ * await sender.finalize();
+ * for await (const word of words) assert.equal(word, "hello");
+ * ```
+ *
  * @module
  */
-export {
-  type ByteReader,
-  type ByteWriter,
-  type FrameSpace,
-  type ReaderEvents,
-  type StreamEnd,
-  type StreamEndReason,
-  type StreamMux,
-  type StreamOptions,
-  type StreamWindow,
-  type WriterEvents,
-  writersAnchor,
-} from "./byte_stream.ts";
+export type { Ending, ZeromeshError } from "../core/mod.ts";
+export { Anchor } from "./anchors/anchor.ts";
+export { type AnchorFrame } from "./anchors/frames.ts";
+export { type AnchorOptions, type AttachOptions, type SendItemOptions } from "./anchors/options.ts";
+export { StreamSender } from "./anchors/sender.ts";
+export { type ItemInput, type ItemOutput, Streams, streams } from "./anchors/streams.ts";
+export { type StreamHandle, streamHandle } from "./wire/handle.ts";
 export { type StreamLimits } from "./options.ts";
+export { type StreamEndReason } from "./byte_stream.ts";
 export { type StreamStats } from "./mux/stats.ts";
 // Used by the messenger.
 export {

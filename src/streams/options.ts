@@ -18,6 +18,8 @@ export interface StreamLimits {
   maxPeerBytes?: number | undefined;
   /** Streams of one peer that wait for their handler; at the limit further ones are refused. @default {1_024} */
   maxUnclaimed?: number | undefined;
+  /** Anchors of this instance; at the limit making another one fails with `LIMIT_REACHED`. @default {65_536} */
+  maxAnchors?: number | undefined;
 }
 
 /**
@@ -36,6 +38,7 @@ export const streamLimitTable = {
   maxPeerStreams: option.whole(1, 0xff_ffff).or(16_384),
   maxPeerBytes: size.or(64 * 1024 * 1024),
   maxUnclaimed: size.or(1_024),
+  maxAnchors: size.or(65_536),
 } satisfies OptionTable<StreamLimits>;
 
 /**

@@ -11,6 +11,7 @@ import { Messenger } from "../../src/mod.ts";
 import { otelMeter, otelTracing } from "../../src/otel/mod.ts";
 import { PrometheusMeter, prometheusMeter } from "../../src/prometheus/mod.ts";
 import { eventEntries, messengerEntries } from "./option_entries_messenger.ts";
+import { streamEntries } from "./option_entries_streams.ts";
 import {
   add,
   broadcast,
@@ -320,6 +321,7 @@ const otherEntries: readonly OptionEntry[] = [
 export const optionEntries: readonly OptionEntry[] = [
   ...messengerEntries,
   ...eventEntries,
+  ...streamEntries,
   ...discoveryEntries,
   ...cohortEntries,
   ...executorEntries,

@@ -77,7 +77,7 @@ export const messengerEntries: readonly OptionEntry[] = [
         ...["maxEvents", "maxHistory", "maxCompleted", "maxSubscriptions", "maxSubscribers"],
         ...["maxValueBytes", "maxBarriers", "ownerGraceMs", "maxGeneration"],
       ],
-      streams: ["windowItems", "windowBytes", "maxPeerStreams", "maxPeerBytes", "maxUnclaimed"],
+      streams: ["windowItems", "windowBytes", "maxPeerStreams", "maxPeerBytes", "maxUnclaimed", "maxAnchors"],
       features: [
         ...["batch", "errors", "same-connection", "deadline", "cancel", "msgpack", "credit", "events"],
         ...["kind", "metadata", "streams"],

@@ -135,6 +135,26 @@ export class VeloNode {
     return this.run("event", { event, handle: String(handle), timeoutMs: 10_000, ...options });
   }
 
+  /** Does something with a stream. */
+  stream(stream: string, options: object = {}): Promise<unknown> {
+    return this.run("stream", { stream, timeoutMs: 10_000, ...options });
+  }
+
+  /** Makes an anchor of the node, and returns its handle. */
+  async newAnchor(options: object = {}): Promise<string> {
+    return await this.stream("anchor", { many: false, ...options }) as string;
+  }
+
+  /** Reads frames of an anchor of the node: so many, or fewer with `"end"` as the last one. */
+  async readAnchor(handle: string, count: number): Promise<unknown[]> {
+    return await this.stream("read", { handle, count }) as unknown[];
+  }
+
+  /** Attaches a sender of the node. Returns its number for the node's commands, and at an anchor for many. */
+  async newSender(handle: string): Promise<{ readonly sender: number; readonly number: number | null }> {
+    return await this.stream("attach", { handle }) as { sender: number; number: number | null };
+  }
+
   /** Does something with its discovery files. */
   discovery(discovery: string, options: object = {}): Promise<unknown> {
     return this.run("discovery", { discovery, ...options });

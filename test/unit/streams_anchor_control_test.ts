@@ -34,7 +34,7 @@ test("a sender is attached with Velo's terms, or with wider ones if it is of thi
   assert.equal(
     answer,
     `{"Ok":{"streaming_transport_key":"messenger-mux-v2","heartbeat_interval_ms":700,` +
-      `"routing_session_id":${session},"initial_credit":4,"slot_byte_budget":1048576}}`,
+      `"routing_session_id":${session},"initial_credit":32,"slot_byte_budget":1048576}}`,
   );
   const ours = net.node();
   const many = reader.streams.anchor({ senders: "many" });

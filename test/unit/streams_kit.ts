@@ -14,7 +14,7 @@ import { Streams } from "../../src/streams/anchors/streams.ts";
 import type { ByteReader, ByteWriter, StreamMux, WriterEvents } from "../../src/streams/byte_stream.ts";
 import { FakeClock } from "./core_fake_clock.ts";
 
-const windows = { ours: { items: 8, bytes: 1 << 20 }, plain: { items: 4, bytes: 1 << 20 } };
+const window = { items: 8, bytes: 1 << 20 };
 
 /** A call that an instance made. */
 export interface MadeCall {
@@ -63,7 +63,6 @@ export class StreamNode {
   readonly answers = new Map<string, string>();
   readonly #handlers = new Map<string, (message: SystemMessage) => unknown>();
   readonly #bound = new Map<string, { pair: LocalPair; writer: WriterEvents | null }>();
-  readonly #closing: (() => void)[] = [];
   #lastId = 0n;
 
   constructor(net: StreamNet, id: InstanceId, ours: boolean, maxAnchors: number) {
@@ -71,7 +70,7 @@ export class StreamNode {
     this.id = id;
     this.worker = workerIdOf(id);
     this.ours = ours;
-    this.table = new AnchorTable(this.#port(), this.#mux(), windows, maxAnchors);
+    this.table = new AnchorTable(this.#port(), this.#mux(), maxAnchors);
     this.streams = new Streams(() => this.table);
     serveAnchors(this.#port(), () => this.table);
   }
@@ -89,7 +88,7 @@ export class StreamNode {
 
   /** Ends it. */
   close(): void {
-    for (const close of this.#closing) close();
+    this.table.close();
   }
 
   /** Ends all of its streams as a lost connection does. */
@@ -117,10 +116,6 @@ export class StreamNode {
         return this.net.nodes.find((node) => node.worker === worker)?.id ?? null;
       },
       find: () => null,
-      watch: ({ closing }) => {
-        if (closing !== undefined) this.#closing.push(closing);
-        return { [Symbol.dispose]() {} };
-      },
       handle: (name, _kind, run) => {
         this.#handlers.set(name, run);
         return { [Symbol.dispose]() {} };
@@ -144,17 +139,17 @@ export class StreamNode {
 
   #mux(): StreamMux {
     return {
-      window: { items: 1_024, bytes: 1024 * 1024 },
+      window,
       newId: () => ++this.#lastId,
       supports: (peer) => this.net.get(peer).ours && this.ours,
-      bind: (_peer, { anchor, session, window }, events) => {
+      bind: (_peer, { anchor, session, window: { items } }, events) => {
         const slot: { pair: LocalPair; writer: WriterEvents | null } = {
           writer: null,
           pair: new LocalPair(events, {
             credit: () => slot.writer?.credit?.(),
             stop: () => slot.writer?.stop?.(),
             ended: (end) => slot.writer?.ended?.(end),
-          }, window.items),
+          }, items),
         };
         this.#bound.set(`${anchor}.${session}`, slot);
         return slot.pair as unknown as ByteReader;

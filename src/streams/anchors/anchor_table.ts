@@ -23,13 +23,8 @@ import { AnchorCore } from "./anchor_core.ts";
 import type { Attachment } from "./attachment.ts";
 import type { SenderCore } from "./sender_core.ts";
 
-/** What a sender may send to an anchor before credit comes. */
-export interface AnchorWindows {
-  /** Between instances of this library. */
-  readonly ours: StreamWindow;
-  /** For plain Velo. */
-  readonly plain: StreamWindow;
-}
+/** What a sender of plain Velo may send before credit comes. */
+const plainWindow: StreamWindow = Object.freeze({ items: 32, bytes: 1024 * 1024 });
 
 /** The settings of an anchor. */
 export interface AnchorSettings {
@@ -68,21 +63,17 @@ export class AnchorTable {
   readonly mux: StreamMux;
   /** The wheel of all deadlines. */
   readonly deadlines: Deadlines;
-  /** The windows. */
-  readonly windows: AnchorWindows;
   readonly #anchors = new Map<StreamHandle, AnchorCore<unknown>>();
   readonly #senders = new Map<bigint, { readonly core: SenderCore; readonly reader: InstanceId | null }>();
   readonly #maxAnchors: number;
   #closed = false;
 
   /** @param maxAnchors Most anchors at a time. */
-  constructor(port: SystemPort, mux: StreamMux, windows: AnchorWindows, maxAnchors: number) {
+  constructor(port: SystemPort, mux: StreamMux, maxAnchors: number) {
     this.port = port;
     this.mux = mux;
-    this.windows = windows;
     this.#maxAnchors = maxAnchors;
     this.deadlines = new Deadlines(port.clock);
-    port.watch({ closing: () => this.#close() });
   }
 
   /** Anchors that take senders. */
@@ -140,7 +131,7 @@ export class AnchorTable {
     if (from === null) return { refused: words.failed("the sender's instance is not known") };
     const peer = from.instanceId;
     const ours = this.mux.supports(peer);
-    const window = ours ? this.windows.ours : this.windows.plain;
+    const window = ours ? this.mux.window : plainWindow;
     const session = this.mux.newId();
     const anchor = localOfHandle(handle);
     let number: number;
@@ -229,7 +220,8 @@ export class AnchorTable {
     if (!this.mux.supports(to)) this.port.notify(handler, to, encodeSenderMessage(stream));
   }
 
-  #close(): void {
+  /** Ends everything: the instance closes. */
+  close(): void {
     if (this.#closed) return;
     this.#closed = true;
     const closed = new ZeromeshError("CLOSED", "This instance closed while the stream was open");

@@ -156,7 +156,7 @@ function attachHere(table: AnchorTable, handle: StreamHandle): Attached {
       : new ZeromeshError("STREAM_TAKEN", `${cannot}: it has a sender`);
   }
   const stream = table.mux.newId();
-  const window = { items: localWindow, bytes: table.windows.ours.bytes };
+  const window = { items: localWindow, bytes: table.mux.window.bytes };
   const core = senderOf(table, handle, null, stream, window);
   const number = anchor.attach({
     peer: null,
