@@ -101,10 +101,11 @@ export class Anchor<T, Out = T> implements AsyncIterableIterator<Out>, AsyncDisp
    *
    * @param unattachedTimeoutMs Milliseconds; `Infinity` for ever.
    * @throws {TypeError} If it is not a number.
+   * @throws {RangeError} If it is below 0.
    */
   setUnattachedTimeout(unattachedTimeoutMs: number): void {
     const cannot = "Cannot set the timeout of an anchor";
-    checkArgument("unattachedTimeoutMs", unattachedTimeoutMs, option.timeout, cannot);
+    checkArgument("unattachedTimeoutMs", unattachedTimeoutMs, option.duration, cannot);
     this.#core.renew(unattachedTimeoutMs);
   }
 

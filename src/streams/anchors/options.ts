@@ -22,7 +22,7 @@ export const anchorOptionTable = {
   schema: schemaOption,
   senders: option.oneOf("one", "many").or("one"),
   maxSenders: option.whole(1, 65_536).or(1_024),
-  unattachedTimeoutMs: option.timeout.or(120_000),
+  unattachedTimeoutMs: option.duration.or(120_000),
   heartbeatMs: option.interval.or(5_000),
 } satisfies OptionTable<AnchorOptions>;
 
