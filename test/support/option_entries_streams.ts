@@ -28,7 +28,8 @@ export const streamEntries: readonly OptionEntry[] = [
   },
   ...(["send", "sendError"] as const).map((method): OptionEntry => ({
     name: `StreamSender.${method}`,
-    options: ["timeoutMs", "signal"],
+    options: wait,
+    ...waits,
     call: async ({ client }, options) => {
       const anchor = streams(client).anchor();
       const sender = await streams(client).attach(anchor.handle);

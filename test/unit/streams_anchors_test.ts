@@ -188,6 +188,7 @@ for (const [where, nodes] of places) {
     const window = reader === writer ? 256 : 8;
     for (let i = 0; i < window; i++) await sender.send(i);
     const late = sender.send("late", { timeoutMs: 50 });
+    await assert.rejects(sender.send("too late", { timeoutMs: 0 }), { code: "TIMEOUT" });
     const abort = new AbortController();
     const aborted = sender.send("aborted", { signal: abort.signal });
     const kept = sender.send("kept");

@@ -100,6 +100,7 @@ export class SenderCore implements Required<Pick<WriterEvents, "credit" | "stop"
     this.#requireOpen();
     if (frame.length > sink.maxFrameBytes) throw this.#tooLarge(frame.length, sink.maxFrameBytes);
     if (signal?.aborted === true) throw signal.reason;
+    if (timeoutMs <= 0) throw this.#late(timeoutMs);
     if (this.#line.isFree && sink.write(frame)) return done;
     this.#requireOpen();
     const { items, bytes } = this.#parts.window;
@@ -121,12 +122,7 @@ export class SenderCore implements Required<Pick<WriterEvents, "credit" | "stop"
     timeoutMs: number,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const waiting = new WaitingFrame(frame, () =>
-      new ZeromeshError(
-        "TIMEOUT",
-        `The reader of ${this.#parts.what} had no room for an item within ${timeoutMs} ms`,
-        this.#about(),
-      ));
+    const waiting = new WaitingFrame(frame, () => this.#late(timeoutMs));
     this.#waiting.add(waiting);
     this.#waitingBytes += frame.length;
     waiting.place = this.#line.join(
@@ -143,8 +139,7 @@ export class SenderCore implements Required<Pick<WriterEvents, "credit" | "stop"
       },
     );
     waiting.listening = onAbort(signal, () => waiting.give(signal?.reason));
-    if (timeoutMs <= 0) waiting.expire();
-    else this.#parts.deadlines.add(waiting, timeoutMs);
+    this.#parts.deadlines.add(waiting, timeoutMs);
     return waiting.told.promise;
   }
 
@@ -247,6 +242,14 @@ export class SenderCore implements Required<Pick<WriterEvents, "credit" | "stop"
           this.#about(),
         );
     }
+  }
+
+  #late(timeoutMs: number): ZeromeshError {
+    return new ZeromeshError(
+      "TIMEOUT",
+      `The reader of ${this.#parts.what} had no room for an item within ${timeoutMs} ms`,
+      this.#about(),
+    );
   }
 
   #tooLarge(bytes: number, most: number): ZeromeshError {
