@@ -50,6 +50,7 @@ export class CorePort implements SystemPort {
   readonly maxPayloadBytes: number;
   /** The response table. */
   readonly calls: CallTable;
+  readonly #own: SystemSender;
   readonly #watchers = new Set<PeerWatcher>();
   readonly #before = new Set<() => void>();
   readonly #runBefore = (): void => {
@@ -61,12 +62,14 @@ export class CorePort implements SystemPort {
   /** @param parts Its parts. */
   constructor(parts: PortParts) {
     this.#parts = parts;
-    this.instanceId = parts.instanceId;
-    this.workerId = parts.workerId;
+    const { instanceId, workerId, calls } = parts;
+    this.instanceId = instanceId;
+    this.workerId = workerId;
     this.clock = parts.clock;
     this.logger = parts.logger;
     this.maxPayloadBytes = parts.maxPayloadBytes;
-    this.calls = parts.calls;
+    this.calls = calls;
+    this.#own = { instanceId, workerId, worker0: calls.ownWorker.id0, worker1: calls.ownWorker.id1 };
   }
 
   hold(): Disposable {
@@ -93,7 +96,7 @@ export class CorePort implements SystemPort {
   }
 
   senderOf(message: SystemMessage): SystemSender | null {
-    return senderOf(message as InboundCall, this.#parts.connections.peers);
+    return senderOf(message as InboundCall, this.#parts.connections.peers, this.#own);
   }
 
   peerOf(worker0: number, worker1: number): InstanceId | null {

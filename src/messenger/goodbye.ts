@@ -10,7 +10,7 @@ export function* allSessions(connections: Connections): IterableIterator<Session
   for (const peer of connections.peers.values()) yield* peer.sessions();
 }
 
-/** Waits until libzmq has all messages of all connections, with answers to plain Velo. */
+/** Waits until libzmq has all messages of all connections, with those dialled for answers. */
 export async function flushAll(clock: Clock, connections: Connections, giveUpAt: number): Promise<void> {
   for (const { openingReplies } of connections.peers.values()) {
     if (openingReplies !== null) await within(clock, openingReplies, giveUpAt);

@@ -159,7 +159,7 @@ export interface SystemPort {
   supports(peer: InstanceId, feature: string): boolean;
   /** Whether the peer was ever met as a zeromesh instance, whose connections show whether it lives, or is this one. */
   isOurs(peer: InstanceId): boolean;
-  /** Whether messages can be sent to the peer, also over the connection for answers to plain Velo. */
+  /** Whether messages can be sent to the peer, also over the connection dialled for answers. */
   hasWay(peer: InstanceId): boolean;
   /**
    * Asks discovery for the peer with a worker id, given as its halves; null without discovery.

@@ -192,7 +192,7 @@ export class Acks {
 
   #onAck(message: InboundCall, { ack_id: id, status }: HandlerInput<typeof ackContract>): void {
     const ack = this.#find(id);
-    const sender = this.#senderOf(message);
+    const sender = this.#core.system.senderOf(message)?.instanceId ?? null;
     if (ack === null) return this.#useless(this.#whyUseless(id), id, sender);
     if (ack.peer !== undefined && ack.peer !== sender) return this.#useless("foreign", id, sender);
     this.#counters.received++;
@@ -200,11 +200,6 @@ export class Acks {
     if (status?.type !== "Nack") return ack.succeed(undefined);
     const failure = String(status.data?.error ?? "the handler failed");
     ack.fail(new ZeromeshError("HANDLER_FAILED", failure, { peer: sender ?? undefined, ran: "yes" }));
-  }
-
-  #senderOf(message: InboundCall): InstanceId | null {
-    if (message.session === this.#core.connections.self) return this.#core.instanceId;
-    return this.#core.system.senderOf(message)?.instanceId ?? null;
   }
 
   #whyUseless(text: string): "late" | "duplicate" | "unknown" {

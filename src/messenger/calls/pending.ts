@@ -68,7 +68,7 @@ export class PendingCall extends Deadline implements ResponseId {
   readonly allottedMs: number;
   /** The connection of the request. */
   session: Session | null = null;
-  /** The connection of the answer; with plain Velo it differs. */
+  /** The connection of the answer, which may be another one. */
   answeredBy: Session | null = null;
   /** Its message number on that connection. */
   number = 0;

@@ -45,10 +45,8 @@ export class RequestSender {
     checkPeerLimit(handler, request, session);
     const credit = creditFor(request, session);
     if (credit !== null && !credit.isOpen) {
-      const { overflow, creditCounts } = this.#parts;
-      if (overflow === "wait" && this.#mayWait(session, request)) return false;
-      creditCounts.refused++;
-      throw overflow === "wait" ? tooManyWait(handler, session) : creditUsedUp(handler, session);
+      if (this.#mayWait(session, request)) return false;
+      throw this.#creditRefusal(handler, session);
     }
     const outcome = this.#send(handler, request, session, this.#parts.calls.fireId, Infinity);
     if (outcome === SendOutcome.sent || outcome === SendOutcome.queued) {
@@ -118,9 +116,10 @@ export class RequestSender {
   }
 
   #waitForRoom(call: PendingCall, request: Request, session: Session, waited: boolean): void {
-    if (this.#parts.overflow === "fail") return call.fail(queueFull(call.handler, session));
     const { length: size } = request.payload;
-    if (!waited && !this.#mayWait(session, request)) return call.fail(tooManyWait(call.handler, session));
+    if (!waited && !this.#mayWait(session, request)) {
+      return call.fail((this.#parts.overflow === "fail" ? queueFull : tooManyWait)(call.handler, session));
+    }
     this.#ownForLater(call, request, session);
     const credit = creditFor(request, session);
     credit?.window.spend(size);
@@ -134,20 +133,22 @@ export class RequestSender {
 
   #waitForCredit(call: PendingCall, request: Request, session: Session): void {
     const credit = session.credit!;
-    const { overflow, creditCounts } = this.#parts;
     const { length: size } = request.payload;
-    if (overflow === "fail" || !this.#mayWait(session, request)) {
-      creditCounts.refused++;
-      const refusal = overflow === "fail" ? creditUsedUp : tooManyWait;
-      return call.fail(refusal(call.handler, session));
-    }
+    if (!this.#mayWait(session, request)) return call.fail(this.#creditRefusal(call.handler, session));
     this.#ownForLater(call, request, session);
     const go = () => this.transmit(call, request, session, "credit");
     call.place = credit.join(call.handler, go, () => unwait(session, size));
   }
 
+  #creditRefusal(handler: string, session: Session): ZeromeshError {
+    const { overflow, creditCounts } = this.#parts;
+    creditCounts.refused++;
+    return overflow === "fail" ? creditUsedUp(handler, session) : tooManyWait(handler, session);
+  }
+
   #mayWait({ waiting }: Session, request: Request): boolean {
-    const { maxWaitingSends, maxWaitingBytes } = this.#parts;
+    const { overflow, maxWaitingSends, maxWaitingBytes } = this.#parts;
+    if (overflow === "fail") return false;
     // One may wait whatever its size. Calls have their own limit, maxPendingCalls.
     if (waiting.count === 0) return true;
     if (waiting.count >= maxWaitingSends) return false;

@@ -27,6 +27,7 @@ import type { MessengerHandle } from "./handler_context.ts";
 import type { AskedCall } from "./authorization.ts";
 import type { HandlerEntry } from "./handler_entry.ts";
 import type { LaneItem } from "./lanes.ts";
+import { isNamed } from "../peers/identity.ts";
 import type { Session } from "../peers/peer.ts";
 import type { SharedParts } from "../shared_parts.ts";
 import type { ObservedCall } from "../observe/observed_call.ts";
@@ -241,7 +242,7 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
   /** The sender's instance id; null if it has not introduced itself. */
   get senderInstanceId(): InstanceId | null {
     const peer = this.session.peer;
-    if (peer !== null && peer.worker0 === this.id0 && peer.worker1 === this.id1) return peer.instanceId;
+    if (isNamed(peer, this)) return peer.instanceId;
     return this.#host.parts.connections.instanceOf(this.id0, this.id1);
   }
 
@@ -284,7 +285,7 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     });
   }
 
-  /** The key of its lane: the connection's peer, not the named sender, since plain Velo may name others. */
+  /** The key of its lane: the connection's peer, not the named sender, since a message may name another. */
   get sender0(): number {
     const { peer, serial } = this.session;
     return peer === null ? serial : peer.worker0;

@@ -47,7 +47,6 @@ export function handlerNotFound(name: string): Failure {
  * @param am Whether its contract has no answer.
  */
 export function anotherKind(call: InboundCall, am: boolean, { name, kind }: Handler): Failure | null {
-  // A call of plain Velo runs in each case, as in Velo.
   if (kind === "am" ? call.kind !== ResponseKind.unary || !call.session.dialect.asksForKind : !am) {
     return null;
   }
@@ -124,7 +123,7 @@ export function detailsFit(contract: Contract, code: string, details: unknown): 
 
 /** Encodes a result. */
 export function encodeResult(contract: Contract, result: unknown, call: InboundCall): Uint8Array {
-  // An empty answer means undefined to a zeromesh instance, and is not JSON for plain Velo.
+  // An empty answer is undefined, or no JSON at all, by the dialect of the caller.
   const value = result === undefined && !call.session.dialect.hasUndefined ? null : result;
   try {
     return encodePayload(value, call.encoding);

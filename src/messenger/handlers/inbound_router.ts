@@ -171,7 +171,7 @@ export class InboundRouter {
   }
 }
 
-/** The error of an answer above the limit, which plain Velo does not know. */
+/** The error of an answer above the limit: not every peer knows it. */
 function answerTooLarge(call: PendingCall, bytes: number, limit: number, failed: boolean): ZeromeshError {
   // A failure's text would have told whether the handler ran.
   const ran = failed ? "maybe" : "yes";

@@ -43,14 +43,14 @@ const nothing = new Uint8Array(new ArrayBuffer(0));
 const encoder = new TextEncoder();
 
 /**
- * Sends answers: to zeromesh instances over the request's own connection, and to plain Velo by worker id, over a
- * connection that this instance dials.
+ * Sends answers over the request's own connection, or, to peers that do not take them there, over one that this
+ * instance dials.
  */
 export class ReplySender {
   readonly #transport: Transport<Session>;
   readonly #replyLinks: ReplyLinks;
 
-  /** @param replyLinks The connections by which plain Velo takes answers. */
+  /** @param replyLinks The connections that are dialled for answers. */
   constructor(transport: Transport<Session>, replyLinks: ReplyLinks) {
     this.#transport = transport;
     this.#replyLinks = replyLinks;

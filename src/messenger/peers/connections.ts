@@ -48,7 +48,7 @@ export class Connections {
   readonly finder: PeerFinder;
   /** Answers the hellos of dialling peers. */
   readonly hellos: HelloHandler;
-  /** The connections for answers to plain Velo. */
+  /** The connections that are dialled for answers. */
   readonly replyLinks: ReplyLinks;
   /** Dials an endpoint of an unknown instance. */
   readonly connector: Connector;

@@ -9,7 +9,7 @@ import {
   type PeerInfo,
   ResponseKind,
 } from "../../wire/mod.ts";
-import { answersFor, IdTaken } from "./identity.ts";
+import { IdTaken } from "./identity.ts";
 import {
   brokenOff,
   closedWhileDialling,
@@ -20,7 +20,7 @@ import {
   unreachable,
   unresolved,
 } from "./link_errors.ts";
-import { idOfSocket } from "../velo/introductions.ts";
+import { answersFor, idOfSocket } from "../velo/introductions.ts";
 import { heartbeatBoundMs } from "./peer_finder.ts";
 import { type Peer, Session } from "./peer.ts";
 import type { SharedParts } from "../shared_parts.ts";
@@ -98,7 +98,7 @@ const silent: LinkLoss = Object.freeze({
 });
 // Waiters for a lost peer give up after the heartbeat bound, so it is dialled often until then.
 const eagerPauseMs = 250;
-// After this many consecutive broken ZMTP handshakes, the listener is no zeromesh or Velo instance.
+// After this many consecutive broken ZMTP handshakes, the listener is no instance at all.
 const maxBrokenHandshakes = 3;
 // A listener that has just ended a handshake answers the question for its mechanism at once.
 const longestQuestionMs = 1_000;

@@ -69,7 +69,7 @@ export class HelloHandler {
     const id = hello.peerInfo.instanceId;
     // A refusal goes to the sender, which need not be the instance that it names.
     if (session.peer === null) session.negotiate(this.#parts.negotiation, hello.negotiation);
-    // A zeromesh instance may repeat `_hello` in plain Velo's form.
+    // A zeromesh instance may repeat `_hello` without its negotiation.
     const ours = hello.negotiation !== null || session.dialect.ours;
     checkIdentity(session, id, hello.negotiation, ours);
     // An instance that dials itself is no peer; connect() learns it from the answer.

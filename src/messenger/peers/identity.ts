@@ -7,6 +7,7 @@ import {
 } from "../../core/mod.ts";
 import type { PeerNegotiation, RequestHeader, ResponseId } from "../../wire/mod.ts";
 import type { PeerTable } from "./peer_table.ts";
+import { answersFor } from "../velo/introductions.ts";
 import { type Peer, peerText, type Session } from "./peer.ts";
 
 /** The CURVE keys of instance ids: an id belongs to the first key that it showed, while it is remembered. */
@@ -115,24 +116,6 @@ export function checkIdentity(
   );
 }
 
-/**
- * Whether a connection may bring the answers of a peer that dials a connection for them, as plain Velo does: it bears
- * the peer's id. If the peer's connections bear none, others without an id are accepted.
- */
-export function answersFor(session: Session, peer: Peer): boolean {
-  if (session.answersFor === peer) return true;
-  const { routingId } = session.link;
-  // Plain Velo's routing id is the id's 16 bytes; zeromesh's has 8 more. Other clients choose their own.
-  const named = routingId !== null && (routingId.length === 16 || routingId.length === 24);
-  const fits = named
-    ? peer.idBytes.every((byte, at) => byte === routingId[at])
-    : session.peer === peer || (routingId !== null && session.peer === null && !peer.named);
-  if (!fits) return false;
-  if (named) peer.named = true;
-  session.answersFor = peer;
-  return true;
-}
-
 /** Whether a connection may bring the answer to a request that was sent over this or another connection. */
 export function mayAnswer(session: Session, asked: Session | null): boolean {
   // With CURVE only the owner of the called key.
@@ -142,7 +125,7 @@ export function mayAnswer(session: Session, asked: Session | null): boolean {
 }
 
 /** Whether a message names this peer as its sender. */
-export function isNamed(peer: Peer | null, { id0, id1 }: ResponseId): boolean {
+export function isNamed(peer: Peer | null, { id0, id1 }: ResponseId): peer is Peer {
   return peer !== null && peer.worker0 === id0 && peer.worker1 === id1;
 }
 
@@ -162,9 +145,14 @@ interface Received extends ResponseId {
   readonly session: Session;
 }
 
-/** The sender of a message; null when it is unknown, or an instance that names itself and did not send it. */
-export function senderOf(message: Received, peers: PeerTable): Peer | null {
+/**
+ * The sender of a message; null when it is unknown, or an instance that names itself and did not send it.
+ *
+ * @param own This instance, which is the sender of what it sends to itself.
+ */
+export function senderOf<Own>(message: Received, peers: PeerTable, own: Own): Peer | Own | null {
   const { session, id0, id1 } = message;
+  if (session.link.kind === "loopback") return own;
   if (session.dialect.namesItself) return session.peer;
   const peer = peers.byWorker(id0, id1) ?? null;
   return peer?.dialect.namesItself === true ? null : peer;

@@ -234,7 +234,7 @@ export class Peer {
   connecting: Promise<Session> | null = null;
   /** The address dialled last in that attempt, with its time. */
   attempted: { readonly link: Link<Session>; readonly at: number } | null = null;
-  /** For plain Velo: the connection for replies, which needs no handshake. */
+  /** The connection dialled for replies, which needs no handshake. */
   replies: Session | null = null;
   /** The attempt to make {@link replies}. */
   openingReplies: Promise<Session> | null = null;
@@ -262,7 +262,7 @@ export class Peer {
   waiting: ((session: Session) => void)[] = [];
   /** Whether `peerUp` was reported, and `peerDown` not yet. */
   announced = false;
-  /** Open connections over which it has introduced itself as plain Velo does, without taking answers on them. */
+  /** Open connections over which it has introduced itself without taking answers on them. */
   readonly introduced: Set<Session> = new Set();
   // A peer that dialled two addresses keeps one of the connections, and only it knows which.
   readonly #older: Session[] = [];

@@ -60,6 +60,24 @@ export function idOfSocket(session: Session | null): InstanceId | null {
 }
 
 /**
+ * Whether a connection may bring the answers of a peer that dials a connection for them: it bears the peer's id. If the
+ * peer's connections bear none, others without an id are accepted.
+ */
+export function answersFor(session: Session, peer: Peer): boolean {
+  if (session.answersFor === peer) return true;
+  const { routingId } = session.link;
+  // Plain Velo's routing id is the id's 16 bytes; zeromesh's has 8 more. Other clients choose their own.
+  const named = routingId !== null && (routingId.length === 16 || routingId.length === 24);
+  const fits = named
+    ? peer.idBytes.every((byte, at) => byte === routingId[at])
+    : session.peer === peer || (routingId !== null && session.peer === null && !peer.named);
+  if (!fits) return false;
+  if (named) peer.named = true;
+  session.answersFor = peer;
+  return true;
+}
+
+/**
  * The error for an instance that does not listen and was refused by {@link requireAddress}; null for another refusal.
  */
 export function unanswerable(link: Link<Session>, cause: ZeromeshError): ZeromeshError | null {
