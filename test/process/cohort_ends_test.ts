@@ -1,10 +1,18 @@
 /** Cohorts of processes that end, or lose a worker, while others wait for each other. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test as declare } from "node:test";
 import { type Crew, crew, crewTimes, placeOf } from "../support/cohort_crew.ts";
 import { leakCheck } from "../support/fixture.ts";
+import { takesTurn } from "../support/runtime.ts";
 import type { SpawnedProcess } from "../support/spawn.ts";
 import { until, within } from "../support/until.ts";
+
+let declared = 0;
+
+/** Declares a test: daily each has its leader on one runtime, and workers on both. */
+function test(name: string, body: () => Promise<void>): void {
+  if (takesTurn(declared++)) declare(name, body);
+}
 
 const boundMs = crewTimes.lostAfterMs + 2 * crewTimes.heartbeatMs + 1_600;
 

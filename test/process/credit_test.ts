@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "../support/testing.ts";
 import type { Messenger } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
-import { allRuntimes, currentRuntime, longRun, type RuntimeName } from "../support/runtime.ts";
+import { allRuntimes, longRun, type RuntimeName, takesTurn } from "../support/runtime.ts";
 import { spawnScript } from "../support/spawn.ts";
 import { pause, until } from "../support/until.ts";
 import { hasVitals, vitals } from "../support/vitals.ts";
@@ -46,10 +46,7 @@ const runs: readonly [how: Loop, sender: RuntimeName, receiver: RuntimeName][] =
   ["count", self, other],
   ["fail", self, self],
 ];
-// Daily each on one of the runtimes that watch, because they take long; all on both with --long.
-const daily = runs.filter((_, i) => longRun || i % 2 === (currentRuntime === "bun" ? 0 : 1));
-
-for (const [how, sender, receiver] of daily) {
+for (const [how, sender, receiver] of runs.filter((_, i) => takesTurn(i))) {
   // The default otherwise. A loop that does not wait fills it, and then what waits takes its millisecond each.
   const limit = how === "count" && !longRun ? ["1000"] : [];
   test(

@@ -6,7 +6,7 @@ import { service } from "../../src/mod.ts";
 import { assertWhole, fold, story } from "../support/folded_watch.ts";
 import { discoveryPermissions, startPeer, whoAnswers } from "../support/discovery_peers.ts";
 import { leakCheck } from "../support/fixture.ts";
-import { allRuntimes, currentRuntime, longRun } from "../support/runtime.ts";
+import { allRuntimes, longRun, watchesDaily } from "../support/runtime.ts";
 import { freePort } from "../support/ports.ts";
 import { callEtcd, missing, startEtcd } from "../support/servers.ts";
 import { spawnScript } from "../support/spawn.ts";
@@ -120,8 +120,7 @@ test("etcd: a killed process is gone when its lease ends", { skip }, async () =>
   });
 });
 
-// The processes that register run on both runtimes: daily they are watched from one.
-if (longRun || currentRuntime === "bun") {
+if (watchesDaily) {
   test("etcd: instances of four processes, 50 a second, are reached by id and by service, and watched", {
     skip,
   }, manyRegister);
@@ -186,8 +185,8 @@ async function manyRegister(): Promise<void> {
     );
     // Of a few, on a machine that does other things too, the slowest are no measure.
     const share = longRun ? 0.95 : 0.5;
-    // A machine that is busy makes etcd slow too, and whoever asks it.
-    const bound = 100 + 8 * at(puts, share);
+    // A busy machine makes etcd slow, and also this process, which makes a connection to each of them.
+    const bound = 500 + 8 * at(puts, share);
     assert.ok(
       at(of, share) <= bound,
       `${how}: ${100 * share} % were reached within ${at(of, share)} ms, and not within ${bound} ms`,

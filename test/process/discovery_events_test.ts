@@ -5,7 +5,7 @@ import { type Discovery, FileDiscovery, LocalDiscovery } from "../../src/discove
 import { type EventHandle, eventHandle, type InstanceId, type Messenger } from "../../src/mod.ts";
 import { startPeer, temporaryFolder } from "../support/discovery_peers.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
-import { allRuntimes } from "../support/runtime.ts";
+import { peerRuntimes } from "../support/runtime.ts";
 import { within } from "../support/until.ts";
 
 const backEnds: readonly { kind: string; open(where: string): Discovery }[] = [
@@ -23,7 +23,7 @@ function stranger(t: LeakCheck, discovery: Discovery): Promise<Messenger> {
 }
 
 for (const { kind, open } of backEnds) {
-  for (const runtime of allRuntimes) {
+  for (const runtime of peerRuntimes) {
     test(`${kind}: whoever has a handle awaits and triggers an event of a process on ${runtime} it never met`, async () => {
       await using t = await leakCheck();
       const folder = temporaryFolder(t, "events");

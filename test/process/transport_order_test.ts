@@ -19,7 +19,7 @@ const echoes = [
   ["ipc", false, currentRuntime],
 ] as const;
 for (const [way, batch, runtime] of echoes) {
-  const count = longRun ? 1_000_000 : 12_500;
+  const count = longRun ? 1_000_000 : 6_000;
   test(
     `${count} echoes of ${runtime} through a high-water mark of 10 come once and in order (${way}, batch ${batch})`,
     { skip: way === "ipc" && process.platform !== "linux" ? "local names are Linux's" : false },

@@ -23,6 +23,20 @@ export const repositoryRoot: string = fileURLToPath(new URL("../..", import.meta
 /** Whether the run was asked for its long tests (`--long`). */
 export const longRun: boolean = process.env["ZEROMESH_LONG"] === "1";
 
+/**
+ * Runtimes of a test's peer that has a process of its own: daily the other one, so that each of both is at each end.
+ * Peers on the same runtime have the tests of one process.
+ */
+export const peerRuntimes: readonly RuntimeName[] = longRun ? allRuntimes : allRuntimes.slice(1);
+
+/** Whether this runtime watches programs of both runtimes: daily one of the two does, in long runs both. */
+export const watchesDaily: boolean = longRun || currentRuntime === "bun";
+
+/** Whether the `index`th of tests that are alike runs here: daily each on one runtime, in long runs on both. */
+export function takesTurn(index: number): boolean {
+  return longRun || index % 2 === (currentRuntime === "bun" ? 0 : 1);
+}
+
 /** What the library itself needs on Deno, as README tells it. */
 export const productPermissions: readonly string[] = ["--allow-ffi", "--allow-read", "--allow-env"];
 

@@ -80,7 +80,7 @@ export const busyFiles = paths([
   "conformance/ffi_waiter",
   "conformance/messenger_load",
   "conformance/zmq_reactor",
-  "process/cohort_freeze",
+  "programs/cohort_freeze",
   "process/credit",
   "process/hostile",
   "process/transport_clients",

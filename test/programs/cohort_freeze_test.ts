@@ -6,7 +6,7 @@ import { crew, crewTimes, placeOf } from "../support/cohort_crew.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { until, within } from "../support/until.ts";
 
-const rounds = 200;
+const rounds = 100;
 const held = 20;
 
 /** The middle of how long calls take, in milliseconds, made one after another. */
