@@ -196,6 +196,10 @@ export class CorePort implements SystemPort {
     return "full";
   }
 
+  flushOver(connection: PeerConnection): void {
+    (connection as Session).link.flush();
+  }
+
   readonly confirmed: SystemPort["confirmed"] = (...message) => this.#parts.client.confirmed(...message);
 
   beforeCalls(run: () => void): Disposable {

@@ -196,6 +196,8 @@ export interface SystemPort {
     payload: Uint8Array,
     room: () => void,
   ): "sent" | "full" | "closed";
+  /** Sends what was collected for a connection at once, not at the end of the turn. */
+  flushOver(connection: PeerConnection): void;
   /**
    * Sends a message that is confirmed under an id in its payload.
    *

@@ -89,6 +89,10 @@ export class PeerStreams implements MuxPeer {
     queueMicrotask(this.#step);
   }
 
+  push(): void {
+    if (this.#outgoing !== null) this.#port.flushOver(this.#outgoing);
+  }
+
   readonly #resume = (): void => this.mux.resume();
 
   readonly #step = (): void => {

@@ -9,6 +9,7 @@ import type {
   StreamWindow,
   WriterEvents,
 } from "./byte_stream.ts";
+import { BatchMemory } from "./mux/batch_memory.ts";
 import type { MuxParts } from "./mux/peer_mux.ts";
 import { type StreamCounts, streamCounts, type StreamStats } from "./mux/stats.ts";
 import type { ResolvedStreamLimits } from "./options.ts";
@@ -98,7 +99,12 @@ export class StreamPort implements StreamMux {
     const connection = this.#closed ? null : this.#port.connectionTo(peer);
     if (connection === null) return null;
     const { clock } = this.#port;
-    this.#parts ??= { ...this.#limits, counts: this.#counts, deadlines: new Deadlines(clock), buffers: [] };
+    this.#parts ??= {
+      ...this.#limits,
+      counts: this.#counts,
+      deadlines: new Deadlines(clock),
+      memory: new BatchMemory(),
+    };
     // Plain Velo keeps the epoch of a peer, so it must not fall with another run of the same instance.
     const epoch = this.#lastEpoch = Math.max(this.#lastEpoch + 1, Math.floor(clock.wallNow()));
     const streams: PeerStreams = new PeerStreams(this.#port, peer, connection, {

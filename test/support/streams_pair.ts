@@ -7,6 +7,7 @@ import type {
   StreamOptions,
   WriterEvents,
 } from "../../src/streams/byte_stream.ts";
+import { BatchMemory } from "../../src/streams/mux/batch_memory.ts";
 import { type MuxLimits, PeerMux } from "../../src/streams/mux/peer_mux.ts";
 import { streamCounts } from "../../src/streams/mux/stats.ts";
 import { RecordReader } from "../../src/streams/wire/batch.ts";
@@ -52,7 +53,7 @@ export class End {
       ...limits,
       counts: this.counts,
       deadlines: this.deadlines,
-      buffers: [],
+      memory: new BatchMemory(),
     };
     this.mux = new PeerMux(parts, {
       text: "other",
@@ -63,6 +64,7 @@ export class End {
         return this.room;
       },
       collected: () => this.#due = true,
+      push() {},
     }, epoch);
   }
 

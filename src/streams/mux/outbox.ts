@@ -1,19 +1,20 @@
 import { copyBytes } from "../../wire/mod.ts";
-import { BatchBuffer, batchHeaderSize, CloseReason, recordHeaderSize, RecordType } from "../wire/batch.ts";
+import {
+  type BatchBuffer,
+  batchHeaderSize,
+  CloseReason,
+  recordHeaderSize,
+  RecordType,
+} from "../wire/batch.ts";
+import { batchBytes, type BatchMemory } from "./batch_memory.ts";
 import type { StreamCounts } from "./stats.ts";
-
-/** Most bytes of a batch; a larger frame goes alone. Measured at 64 B: above it, the gain is within noise. */
-export const batchBytes: number = 16 * 1024;
-
-/** Batches that this many peers fill at once keep their memory for the next turns. */
-const keptBuffers = 16;
 
 /** What an {@link Outbox} needs of its surroundings. */
 export interface OutboxParts {
   /** Counters. */
   readonly counts: StreamCounts;
-  /** Memory for batches, to be used again. */
-  readonly buffers: BatchBuffer[];
+  /** Memory for batches. */
+  readonly memory: BatchMemory;
   /** Sends a batch, borrowed. Returns false, with nothing sent, without room; {@link Outbox.resume} follows then. */
   send(batch: Uint8Array): boolean;
   /** There are records: {@link Outbox.flush} has to be called at the end of the turn. */
@@ -136,8 +137,7 @@ export class Outbox {
       buffer.reset();
     }
     this.#buffer = null;
-    const { buffers } = this.#parts;
-    if (buffer.bytes.length === batchBytes && buffers.length < keptBuffers) buffers.push(buffer);
+    this.#parts.memory.give(buffer);
     return true;
   }
 
@@ -163,13 +163,10 @@ export class Outbox {
   /** A batch with room for a record; null while there is none. */
   #room(length: number): BatchBuffer | null {
     if (this.#blocked) return null;
-    const { buffers } = this.#parts;
-    let buffer = this.#buffer;
+    const buffer = this.#buffer;
     if (buffer !== null && buffer.room >= length) return buffer;
     if (buffer !== null && !this.flush()) return null;
-    const size = batchHeaderSize + recordHeaderSize + length;
-    buffer = size > batchBytes ? new BatchBuffer(size) : buffers.pop() ?? new BatchBuffer(batchBytes);
-    return this.#buffer = buffer;
+    return this.#buffer = this.#parts.memory.take(batchHeaderSize + recordHeaderSize + length);
   }
 
   #added(buffer: BatchBuffer): void {

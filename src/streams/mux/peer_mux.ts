@@ -8,7 +8,8 @@ import {
   type WriterEvents,
   writersAnchor,
 } from "../byte_stream.ts";
-import { type BatchBuffer, CloseReason, RecordReader, RecordType } from "../wire/batch.ts";
+import { CloseReason, RecordReader, RecordType } from "../wire/batch.ts";
+import type { BatchMemory } from "./batch_memory.ts";
 import { isItem } from "./end.ts";
 import { Outbox } from "./outbox.ts";
 import { ReaderSlot } from "./reader_slot.ts";
@@ -35,7 +36,7 @@ export interface MuxParts extends MuxLimits {
   /** Heartbeats, silence and waits. */
   readonly deadlines: Deadlines;
   /** Memory for batches. */
-  readonly buffers: BatchBuffer[];
+  readonly memory: BatchMemory;
 }
 
 /** The other end, as the streams see it. */
@@ -50,6 +51,8 @@ export interface MuxPeer {
   send(batch: Uint8Array): boolean;
   /** {@link PeerMux.flush} has to be called at the end of the turn. */
   collected(): void;
+  /** Batches that were sent must not wait for the end of the turn. */
+  push(): void;
 }
 
 /**
@@ -93,9 +96,9 @@ export class PeerMux implements SlotPeer {
     this.#peer = peer;
     this.counts = parts.counts;
     this.deadlines = parts.deadlines;
-    const { counts, buffers } = parts;
+    const { counts, memory } = parts;
     this.outbox = new Outbox(
-      { counts, buffers, send: (batch) => peer.send(batch), collected: () => peer.collected() },
+      { counts, memory, send: (batch) => peer.send(batch), collected: () => peer.collected() },
       epoch,
     );
   }
@@ -261,8 +264,9 @@ export class PeerMux implements SlotPeer {
 
   owes(reader: ReadingSlot): void {
     this.#owing.push(reader);
-    this.outbox.activity++;
-    this.#peer.collected();
+    // At once: a turn may be the reading of all that a window has allowed, while the writer waits.
+    this.flush();
+    this.#peer.push();
   }
 
   readerEnded(reader: ReadingSlot, { reason }: StreamEnd): void {

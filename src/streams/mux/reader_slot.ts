@@ -240,7 +240,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
     return true;
   }
 
-  /** Returns the credit that is owed at the end of the turn, however little it is. */
+  /** Returns the credit that is owed, however little it is. */
   settleSoon(): void {
     if (this.#owedBytes > 0) this.#owe();
   }

@@ -57,7 +57,7 @@ export interface SlotPeer {
   taken(bytes: number): void;
   /** So many more bytes of the peer are held here. */
   keeps(bytes: number): void;
-  /** A reader owes credit, which leaves at the end of the turn. */
+  /** A reader owes credit, which leaves at once. */
   owes(reader: ReadingSlot): void;
   /** A reader has ended. */
   readerEnded(reader: ReadingSlot, end: StreamEnd): void;
