@@ -4,14 +4,19 @@ import type { AnySchema } from "./schema.ts";
 export const contractKind: unique symbol = Symbol.for("zeromesh.contractKind") as never;
 
 /**
- * The types that contracts of one kind have at both ends. A feature extends it: `this["contract"]` is the contract, and
- * `this["messenger"]` what its handlers have as `context.messenger`.
+ * The types that contracts of one kind have at both ends. A feature extends it: `this["contract"]` is the contract,
+ * `this["options"]` are the options of its calls, `this["context"]` is the context of its handlers without `input`, and
+ * `this["messenger"]` their `context.messenger`.
  */
 export interface ContractTypes {
   /** The contract. */
   readonly contract: unknown;
   /** The messenger of the handler's context. */
   readonly messenger: unknown;
+  /** The handler's context, without `input`. */
+  readonly context: unknown;
+  /** The options of a client's method. */
+  readonly options: unknown;
   /** A client's method. */
   readonly method: unknown;
   /** The function that handles it. */

@@ -109,6 +109,24 @@ export {
   validateArrived,
 } from "./schema.ts";
 export { shape } from "./shape.ts";
+export {
+  type ClientStreamCall,
+  isStream,
+  type ServerStreamCall,
+  stream,
+  type StreamCall,
+  type StreamCallOptions,
+  type StreamContext,
+  type StreamInput,
+  streamKind,
+  type StreamMethod,
+  type StreamResult,
+  type StreamSchema,
+  type StreamSendOptions,
+  type StreamSource,
+  type StreamTypes,
+  type TwoWayStreamCall,
+} from "./stream.ts";
 export { TurnClock, type TurnTask } from "./turn_clock.ts";
 export type { Overflow } from "./overflow.ts";
 export { retry, supervise } from "./retry.ts";

@@ -1,4 +1,4 @@
-import { type Contract, type UnaryContract, ZeromeshError } from "../core/mod.ts";
+import { type Contract, type OptionTable, type UnaryContract, ZeromeshError } from "../core/mod.ts";
 import type { Caller, ClientCallOptions, TypedCallOptions } from "./calls/caller.ts";
 import { amHandler, typedUnaryHandler } from "./handlers/handler.ts";
 import type { Handler, HandlerOptions, TypedContext } from "./handlers/handler_context.ts";
@@ -6,8 +6,19 @@ import type { Handler, HandlerOptions, TypedContext } from "./handlers/handler_c
 /** A function for a contract, with erased types. */
 export type Served = (context: TypedContext<unknown>) => unknown;
 
-/** Makes the options of a call by a client's method. It throws if they are invalid. */
-export type MethodOptions = (payload: unknown, own?: ClientCallOptions) => TypedCallOptions<Contract>;
+/**
+ * Makes the options of a call by a client's method.
+ *
+ * @param own The method's own, which override the client's.
+ * @param table The options of a method, for a kind that has more of them.
+ * @throws {TypeError} If one of its own is unknown or has the wrong type.
+ * @throws {RangeError} If one is out of its range.
+ */
+export type MethodOptions = <Own extends ClientCallOptions>(
+  payload: unknown,
+  own?: Own | null,
+  table?: OptionTable<Own>,
+) => TypedCallOptions<Contract> & Own;
 
 /** Handlers and client methods for contracts of one kind. Their types are a `ContractTypes`. */
 export interface ContractKind {

@@ -46,6 +46,9 @@ export { type HandlerWaitStats } from "./builtins/handler_waits.ts";
 export { type Authorize, type CallSubject, type CallToAuthorize } from "./handlers/authorize.ts";
 export { type InboundCall } from "./handlers/context.ts";
 export { type ContractKind, type MethodOptions, type Served } from "./contract_kinds.ts";
+export { type CallCompanion, companionOf, type SentCall } from "./calls/companion.ts";
+export { DispatchFailure } from "./handlers/failures.ts";
+export { methodOptionTable } from "./calls/call_options.ts";
 export { handlerOf } from "./handlers/object_handler.ts";
 export {
   type HandlerFunction,

@@ -15,7 +15,7 @@ import type {
 import type { InboundMessage } from "../transport/mod.ts";
 import type { ResponseId } from "../wire/mod.ts";
 import type { ContractKind } from "./contract_kinds.ts";
-import type { Outcome } from "./calls/pending.ts";
+import type { Outcome } from "./calls/outcome.ts";
 import type { Handler } from "./handlers/handler_context.ts";
 import type { EntryOptions, SystemHandlerOptions } from "./handlers/registry.ts";
 import type { Failure } from "./handlers/reply_sender.ts";

@@ -64,7 +64,11 @@ export function otelTracing(given?: OtelTracingOptions): Tracing {
       }
       const headers: Record<string, string> = Object.create(null);
       propagator().inject(trace.setSpan(parent, span), headers, setter);
-      return { headers, end: (error) => endSpan(span, error === undefined ? undefined : { error }) };
+      return {
+        headers,
+        items: (sent, received) => countItems(span, sent, received),
+        end: (error) => endSpan(span, error === undefined ? undefined : { error }),
+      };
     },
     receive(message) {
       const parent = propagator().extract(ROOT_CONTEXT, message.headers, getter);
@@ -104,6 +108,10 @@ class MessageTrace implements IncomingTrace {
     return context.with(trace.setSpan(this.#context, span), handler);
   }
 
+  items(sent: number, received: number): void {
+    countItems(this.#receive, sent, received);
+  }
+
   end(outcome: TraceOutcome, error: unknown): void {
     const failure = outcome === "succeeded" ? undefined : { error: error ?? outcome };
     if (this.#handle !== null) endSpan(this.#handle, failure);
@@ -118,6 +126,10 @@ function describe(span: Span, handlerName: string, pattern: string): Span {
     "rpc.method": handlerName,
     "zeromesh.pattern": pattern,
   });
+}
+
+function countItems(span: Span, sent: number, received: number): void {
+  span.setAttributes({ "zeromesh.items_sent": sent, "zeromesh.items_received": received });
 }
 
 function endSpan(span: Span, failure: { readonly error: unknown } | undefined): void {

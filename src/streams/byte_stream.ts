@@ -160,6 +160,8 @@ export interface StreamMux {
    * @throws {ZeromeshError} `PEER_DISCONNECTED` without a connection; `LIMIT_REACHED` at the limit of streams.
    */
   bind(peer: InstanceId, options: StreamOptions, events: ReaderEvents): ByteReader;
+  /** Sends what was collected for a peer, so that it leaves before what is sent next. */
+  flush(peer: InstanceId): void;
 }
 
 /**

@@ -1,8 +1,9 @@
 import { AnchorTable } from "./anchors/anchor_table.ts";
 import { serveAnchors } from "./anchors/control_handlers.ts";
 import { addStreams } from "./anchors/streams.ts";
-import { option } from "../core/mod.ts";
+import { option, streamKind } from "../core/mod.ts";
 import type { AttachedFeature, MessengerFeature } from "../messenger/mod.ts";
+import { streamContracts } from "./calls/kind.ts";
 import type { StreamStats } from "./mux/stats.ts";
 import { resolveStreamLimits, type StreamLimits, streamLimitTable } from "./options.ts";
 import { streamMetrics } from "./stream_metrics.ts";
@@ -44,6 +45,7 @@ const feature: StreamsFeature = {
     const table = (): AnchorTable => anchors ??= new AnchorTable(port, mux, limits.maxAnchors);
     serveAnchors(port, table);
     addStreams(port, table);
+    port.contractKind(streamKind, streamContracts(port, mux));
     return { stats: () => mux.stats() };
   },
 };

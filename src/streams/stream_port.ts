@@ -67,6 +67,10 @@ export class StreamPort implements StreamMux {
     return this.#streams(peer).mux.bind(options, events);
   }
 
+  flush(peer: InstanceId): void {
+    this.#peers.get(peer)?.mux.flush();
+  }
+
   /** A snapshot of the counters; null before the first stream. */
   stats(): StreamStats | null {
     if (this.#parts === null) return null;

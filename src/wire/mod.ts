@@ -132,4 +132,10 @@ export { copyBytes } from "./bytes.ts";
 export { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 export { MsgpackCursor } from "./msgpack_cursor.ts";
 export { stringifyJson } from "./json_value.ts";
-export { decodePayload, encodeItem, encodePayload, type PayloadEncoding } from "./payload.ts";
+export {
+  type DecodedPayload,
+  decodePayload,
+  encodeItem,
+  encodePayload,
+  type PayloadEncoding,
+} from "./payload.ts";

@@ -21,6 +21,7 @@ import {
   nothing,
   type OptionEntry,
   retry,
+  talk,
   task,
   tasks,
   typedCall,
@@ -152,6 +153,23 @@ export const messengerEntries: readonly OptionEntry[] = [
     ...waits,
     nested: retry,
     call: ({ client, peer }, options) => client.client({ log }, { to: peer }).log.send(1, options),
+  },
+  {
+    name: "a method of Messenger.client with a stream",
+    options: [...method, "idleTimeoutMs"],
+    timeouts: ["timeoutMs", "idleTimeoutMs"],
+    nested: retry,
+    call: ({ client, peer }, options) =>
+      Array.fromAsync(client.client({ talk }, { to: peer }).talk([1], options)),
+  },
+  {
+    name: "StreamInput#send",
+    options: wait,
+    ...waits,
+    call: async ({ client, peer }, options) => {
+      await using call = client.client({ talk }, { to: peer }).talk();
+      await call.send(1, options);
+    },
   },
   {
     name: "Messenger.broadcast",

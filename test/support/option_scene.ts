@@ -9,6 +9,7 @@ import {
   contract,
   type InstanceId,
   type Messenger,
+  stream,
   unaryHandler,
 } from "../../src/mod.ts";
 import type { LeakCheck } from "./fixture.ts";
@@ -52,6 +53,9 @@ export const add = contract("add", {
 /** A contract without an answer. */
 export const log = contract("log", { input: z.number().optional() });
 
+/** A contract with a stream each way. */
+export const talk = contract("talk", { input: stream(z.number()), output: stream(z.number()) });
+
 /** Makes the scene; it ends with the fixture. */
 export async function optionScene(t: LeakCheck): Promise<OptionScene> {
   const discovery = new StaticDiscovery();
@@ -66,6 +70,7 @@ export async function optionScene(t: LeakCheck): Promise<OptionScene> {
     messenger.registerHandler(amHandler("answers", async (context) => void await acknowledge(context)));
     messenger.handle(add, async ({ input }) => (await soon(), input));
     messenger.handle(log, soon);
+    messenger.handle(talk, async ({ input }) => (await soon(), input));
   }
   const peer = await client.connect(server.endpoint);
   await server.announce();

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { Deadlines, type InstanceId, ZeromeshError } from "../../src/core/mod.ts";
-import { CallTable, type Outcome, type PendingCall } from "../../src/messenger/calls/pending.ts";
+import { CallTable, type PendingCall } from "../../src/messenger/calls/pending.ts";
+import { type Outcome } from "../../src/messenger/calls/outcome.ts";
 import type { Session } from "../../src/messenger/peers/peer.ts";
 import type { ResponseId } from "../../src/wire/mod.ts";
 import { seededPrng } from "../support/prng.ts";

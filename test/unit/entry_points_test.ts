@@ -29,6 +29,7 @@ test("the root has what programs call, and nothing of how it is made", () => {
     "readKeyPair",
     "semaphore",
     "service",
+    "stream",
     "tokenBucket",
     "typedUnaryHandler",
     "unaryHandler",

@@ -141,6 +141,7 @@ export class StreamNode {
     return {
       window,
       newId: () => ++this.#lastId,
+      flush: () => {},
       supports: (peer) => this.net.get(peer).ours && this.ours,
       bind: (_peer, { anchor, session, window: { items } }, events) => {
         const slot: { pair: LocalPair; writer: WriterEvents | null } = {

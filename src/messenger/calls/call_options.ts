@@ -86,13 +86,14 @@ function isUsual(options: CallOptions | null | undefined, byName: boolean): opti
  * @throws {TypeError} If one of the method's is unknown or has the wrong type.
  * @throws {RangeError} If one is out of its range.
  */
-export function mergedOptions(
+export function mergedOptions<Own extends ClientCallOptions>(
   options: ClientCallOptions & Pick<CallOptions, "to">,
   contract: Contract,
   payload: unknown,
-  own: ClientCallOptions | null | undefined,
-): TypedCallOptions<Contract> {
-  const read = readOptions(own, methodOptionTable, "Cannot call", contract.name);
+  own: Own | null | undefined,
+  table: OptionTable<Own> = methodOptionTable as OptionTable<Own>,
+): TypedCallOptions<Contract> & Own {
+  const read = readOptions(own, table, "Cannot call", contract.name);
   const merged = { ...options, ...read, payload };
   for (const name in read) {
     const key = name as keyof ClientCallOptions;

@@ -81,7 +81,7 @@ export type Client<Contracts extends object> = {
 
 /** A client's method for a contract, by its kind. */
 export type ClientMethod<C extends Contract> = C extends ContractOfKind<infer Types>
-  ? (Types & { readonly contract: C })["method"]
+  ? (Types & { readonly contract: C; readonly options: ClientCallOptions })["method"]
   : C extends AmContract ? AmMethod<C>
   : UnaryMethod<C>;
 

@@ -17,6 +17,7 @@ import type {
   ClientCallOptions,
   TypedCallOptions,
 } from "./caller.ts";
+import { companionIn } from "./companion.ts";
 import type { Connections } from "../peers/connections.ts";
 import { EncodedNames } from "./encoded_names.ts";
 import { readCallOptions, wrongTarget } from "./call_options.ts";
@@ -42,7 +43,8 @@ import type { Retries } from "./retry.ts";
 import { type Destination, isDestination } from "./destination.ts";
 import type { DestinationRouter, ToDestination } from "./destination_router.ts";
 import { elapsedMs, elapsedOf, type PartOfCall } from "./elapsed.ts";
-import type { Accept, Outcome, PendingCall } from "./pending.ts";
+import type { Accept, Outcome } from "./outcome.ts";
+import type { PendingCall } from "./pending.ts";
 import type { Session } from "../peers/peer.ts";
 import { traceCall, type Tracer } from "./traced_call.ts";
 import type { WaitOptions } from "./wait_options.ts";
@@ -280,10 +282,12 @@ export class CallClient implements Caller {
       const { encoding } = contract;
       const payload = encodeInput(handler, options.to, options.payload, encoding);
       const am = contract.output === undefined && !system;
-      const request: Request = { kind, name, system, payload, owned: true, headers, encoding, am };
+      const companion = companionIn(options);
+      const request: Request = { kind, name, system, payload, owned: true, headers, encoding, am, companion };
       if (metadata !== null) addMetadata(request, metadata);
       const declares = kind !== ResponseKind.fire && declaresErrors(contract);
-      const startedAt = declares ? this.#parts.clock.now() : 0;
+      // A call with a companion may last longer than its deadline, and leaves all of it to the check.
+      const startedAt = declares && companion === undefined ? this.#parts.clock.now() : Infinity;
       const sent = this.#dispatch(handler, request, timely as ToPeer<CallOptions>, accept);
       return declares ? sent.catch((error) => this.#readFailure(contract, error, timely, startedAt)) : sent;
     };
@@ -305,7 +309,7 @@ export class CallClient implements Caller {
   ): Promise<never> {
     const { to, timeoutMs, signal } = options;
     const { calls, clock, timeoutMs: preset } = this.#parts;
-    const spent = elapsedOf(options) + clock.now() - startedAt;
+    const spent = Math.max(0, elapsedOf(options) + clock.now() - startedAt);
     const left = (timeoutMs ?? preset) - spent;
     const check = calls.open(to as InstanceId, contract.name, Math.max(1, left), signal, null);
     const textOf = (peer: InstanceId) => this.#parts.connections.peers.textOf(peer);

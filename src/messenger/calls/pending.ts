@@ -9,6 +9,7 @@ import {
 import type { ResponseId } from "../../wire/mod.ts";
 import type { CallStats } from "./call_stats.ts";
 import { rejection } from "./awaiter_stack.ts";
+import type { Accept, Outcome } from "./outcome.ts";
 import type { Session } from "../peers/peer.ts";
 
 // Calls have slots 0 to 65 534.
@@ -24,17 +25,6 @@ const keep = (resolve: Settle, reject: Settle): void => {
   resolveIt = resolve;
   rejectIt = reject;
 };
-
-/** The answer of a call. */
-export interface Outcome {
-  /** The result's bytes, valid during the call; `keep` copies them. */
-  readonly payload: Uint8Array;
-  /** The bytes in memory of their own. */
-  keep(): Uint8Array;
-}
-
-/** Converts an answer into the call's result, given its connection. */
-export type Accept = (outcome: Outcome, session: Session | null) => unknown;
 
 /** Observer of calls. */
 export interface CallObserver {
@@ -160,6 +150,11 @@ export class PendingCall extends Deadline implements ResponseId {
       this.fail(signal.reason);
     };
     signal.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  /** Ends the deadline of the open call. */
+  endDeadline(): void {
+    if (!this.settled) this.#table.unlimit(this);
   }
 
   /** Whether it calls a system handler. */
@@ -355,6 +350,11 @@ export class CallTable {
   /** Tells the peer that an answer is not awaited any more. */
   giveUp(call: PendingCall): void {
     if (call.awaitsPeer) this.#onGiveUp(call);
+  }
+
+  /** Ends the deadline of a call. */
+  unlimit(call: PendingCall): void {
+    this.#deadlines.remove(call);
   }
 
   /** Frees the slot of an ended call. */

@@ -29,8 +29,10 @@ import {
   stringifyJson,
 } from "../../wire/mod.ts";
 import type { CallOptions } from "./caller.ts";
+import type { CallCompanion } from "./companion.ts";
 import { payloadLimit } from "./payload_limit.ts";
-import type { Accept, Outcome, PendingCall } from "./pending.ts";
+import type { Accept, Outcome } from "./outcome.ts";
+import type { PendingCall } from "./pending.ts";
 import type { SendCredit } from "../credit/send_credit.ts";
 import type { Session } from "../peers/peer.ts";
 
@@ -60,6 +62,8 @@ export interface Request {
   readonly encoding: PayloadEncoding;
   /** Whether its contract has no answer. */
   readonly am?: boolean;
+  /** A feature's part of it. */
+  readonly companion?: CallCompanion | undefined;
   /** Makes the borrowed payload of a message that is confirmed under an id in it. */
   readonly confirm?: ((id: ResponseId) => Uint8Array) | undefined;
 }

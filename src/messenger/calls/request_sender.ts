@@ -86,9 +86,11 @@ export class RequestSender {
         request.payload = request.confirm(call);
         request.owned = false;
       }
-      const ttlMs = request.kind === ResponseKind.fire ? Infinity : remaining(call, clock);
+      const added = request.companion?.sending(call);
+      const timeless = request.kind === ResponseKind.fire || added !== undefined;
+      const ttlMs = timeless ? Infinity : remaining(call, clock);
       const id = request.kind === ResponseKind.fire ? calls.fireId : call;
-      const outcome = this.#send(call.handler, request, session, id, ttlMs);
+      const outcome = this.#send(call.handler, request, session, id, ttlMs, added);
       if (outcome === SendOutcome.full) {
         if (line === "room") return false;
         this.#waitForRoom(call, request, session, line === "credit");
@@ -105,8 +107,15 @@ export class RequestSender {
   }
 
   /** Hands a request to its link. @throws {ZeromeshError} `PEER_DISCONNECTED`. */
-  #send(handler: string, request: Request, session: Session, id: ResponseId, ttlMs: number): SendOutcome {
-    const headers = this.#encodeHeaders(handler, request, session, ttlMs);
+  #send(
+    handler: string,
+    request: Request,
+    session: Session,
+    id: ResponseId,
+    ttlMs: number,
+    added?: Readonly<Record<string, string>>,
+  ): SendOutcome {
+    const headers = this.#encodeHeaders(handler, request, session, ttlMs, added);
     const { headerBytes, headerView } = this.#parts.transport;
     const kind = saidKind(request, session);
     const length = encodeRequest(headerBytes, headerView, 0, kind, id, request.name, headers);
@@ -164,7 +173,13 @@ export class RequestSender {
     call.waited = true;
   }
 
-  #encodeHeaders(handler: string, request: Request, session: Session, ttlMs: number): Uint8Array | null {
+  #encodeHeaders(
+    handler: string,
+    request: Request,
+    session: Session,
+    ttlMs: number,
+    added: Readonly<Record<string, string>> | undefined,
+  ): Uint8Array | null {
     const msgpack = request.encoding === "msgpack";
     if (msgpack && !session.msgpack) {
       throw new ZeromeshError(
@@ -174,8 +189,10 @@ export class RequestSender {
       );
     }
     const ttl = session.deadline && ttlMs !== Infinity;
-    if (request.headers === undefined && !msgpack) return ttl ? this.#encoded.ttl(ttlMs) : null;
-    const all: Record<string, string> = { ...request.headers };
+    if (request.headers === undefined && !msgpack && added === undefined) {
+      return ttl ? this.#encoded.ttl(ttlMs) : null;
+    }
+    const all: Record<string, string> = { ...request.headers, ...added };
     if (msgpack) all[encodingHeader] = "msgpack";
     if (ttl) all[ttlHeader] = encodeTtl(ttlMs);
     return encodeHeaders(all);

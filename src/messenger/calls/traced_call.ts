@@ -1,6 +1,7 @@
 import { type Contract, type Guard, type InstanceId, isContract } from "../../core/mod.ts";
 import { ResponseKind } from "../../wire/mod.ts";
 import type { CallOptions } from "./caller.ts";
+import { companionIn } from "./companion.ts";
 import { checkHeaders } from "./request.ts";
 import type { TracePattern, Tracing } from "../observe/tracing.ts";
 
@@ -43,7 +44,12 @@ export function traceCall<T>(
     return { ...options, headers };
   });
   const promise = call(traced ?? options);
-  const end = (error?: unknown): void => void guard.run("tracing", () => trace.end(error));
+  const companion = companionIn(options);
+  const end = (error?: unknown): void =>
+    void guard.run("tracing", () => {
+      if (companion !== undefined) trace.items?.(companion.items.sent, companion.items.received);
+      trace.end(error);
+    });
   promise.then(() => end(), end);
   return promise;
 }

@@ -28,7 +28,7 @@ export function typedClient<Contracts extends object>(
     methods[name] = kinds.of(contract).method(
       caller,
       contract,
-      (payload, own) => mergedOptions(options, contract, payload, own),
+      (payload, own, table) => mergedOptions(options, contract, payload, own, table),
     );
   }
   return Object.freeze(methods) as Client<Contracts>;

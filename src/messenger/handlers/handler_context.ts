@@ -147,6 +147,8 @@ export interface Handler {
   readonly authorize?: Authorize | undefined;
   /** Its limits; without them every message starts at once. */
   readonly tasks?: ResolvedTasks | undefined;
+  /** Called when it is unregistered, which running calls of a feature's kind of contract may end with. */
+  readonly removed?: (() => void) | undefined;
   /** The function. `context` has `input` when there is a contract. */
   readonly run: (context: TypedContext<unknown>) => unknown;
 }

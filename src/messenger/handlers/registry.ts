@@ -212,6 +212,7 @@ export class HandlerRegistry {
     registered.lanes?.close();
     this.#byName.delete(name);
     this.#lastName = "";
+    registered.handler.removed?.();
     if (!registered.system) this.#parts.status.publish({ type: "handlerUnregistered", handler: name });
     return true;
   }

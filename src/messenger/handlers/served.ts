@@ -23,8 +23,11 @@ export type HandlerResult<C extends Contract> = C["output"] extends AnySchema ? 
 
 /** A function that serves a contract. @typeParam Messenger The type of its `context.messenger`. */
 export type HandlerFunction<C extends Contract, Messenger extends MessengerHandle = MessengerHandle> =
-  C extends ContractOfKind<infer Types>
-    ? (Types & { readonly contract: C; readonly messenger: Messenger })["handler"]
+  C extends ContractOfKind<infer Types> ? (Types & {
+      readonly contract: C;
+      readonly messenger: Messenger;
+      readonly context: Omit<TypedContext<unknown, C["errors"], Messenger>, "input">;
+    })["handler"]
     : (context: TypedContext<HandlerInput<C>, C["errors"], Messenger>) => HandlerResult<C>;
 
 /** One function for each contract of an object, under the same key. */

@@ -227,7 +227,11 @@ export class InboundObserver {
       } else durations.recordLike(ok, this.#turn);
     }
     const { trace } = observed;
-    if (trace !== null) this.#guard.run("tracing", () => trace.end(outcome, error));
+    if (trace === null) return;
+    this.#guard.run("tracing", () => {
+      if (observed.items !== null) trace.items?.(observed.items.sent, observed.items.received);
+      trace.end(outcome, error);
+    });
   }
 }
 

@@ -8,4 +8,6 @@ export class ObservedCall {
   startedAt = 0;
   /** Whether its handler is timed itself. */
   timed = false;
+  /** Items that its handler sends and receives; null without a stream. */
+  items: { readonly sent: number; readonly received: number } | null = null;
 }

@@ -33,6 +33,8 @@ export interface IncomingMessage {
 export interface OutgoingTrace {
   /** Headers to add to the call's; they override its own of the same name, as in Velo. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Called before the end of a call with a stream: the items that it sent, and those that it received. */
+  items?(sent: number, received: number): void;
   /** The call has ended; `error` is its failure. */
   end(error?: unknown): void;
 }
@@ -44,6 +46,8 @@ export type TraceOutcome = "succeeded" | "failed" | "cancelled" | "rejected";
 export interface IncomingTrace {
   /** Runs the handler, so that its own calls belong to the trace. */
   run(handler: () => unknown): unknown;
+  /** Called before the end of a message with a stream: the items that the handler sent, and those that it received. */
+  items?(sent: number, received: number): void;
   /** The message has ended; `error` is the handler's, or why it did not run. */
   end(outcome: TraceOutcome, error: unknown): void;
 }

@@ -1,0 +1,155 @@
+import { type AnySchema, validateArrived } from "../../core/mod.ts";
+import type { ByteReader } from "../byte_stream.ts";
+import type { ItemCodec } from "./item_codec.ts";
+import type { ItemErrors } from "./stream_errors.ts";
+
+/** The parts of an {@link ItemSource}. */
+export interface SourceParts {
+  /** Schema of an item. */
+  readonly schema: AnySchema;
+  /** Reads frames. */
+  readonly codec: ItemCodec;
+  /** Errors about items. */
+  readonly errors: ItemErrors;
+  /** An item was invalid: nothing more is read. */
+  broken(error: unknown): void;
+  /** The reader left early. */
+  left(): void;
+}
+
+const over: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined });
+
+/** The receiving half of a stream of items: decodes and checks them when they are asked for. */
+export class ItemSource implements AsyncIterableIterator<unknown> {
+  /** Items that were taken. */
+  received = 0;
+  readonly #parts: SourceParts;
+  readonly #waiting: PromiseWithResolvers<IteratorResult<unknown>>[] = [];
+  #reader: ByteReader | null = null;
+  #end: { readonly failed: boolean; readonly error: unknown } | null = null;
+  #iterated = false;
+
+  /** It starts without a stream. */
+  constructor(parts: SourceParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether it has ended, possibly with items that were not read yet. */
+  get finished(): boolean {
+    return this.#end !== null;
+  }
+
+  /** Frames that were not read yet. */
+  get size(): number {
+    return this.#reader?.size ?? 0;
+  }
+
+  /** Reads from this stream. */
+  attach(reader: ByteReader): void {
+    this.#reader = reader;
+    this.hand();
+  }
+
+  /** Ends it after the items that have arrived; only the first end counts. */
+  finish(): void {
+    this.#finish({ failed: false, error: undefined });
+  }
+
+  /** Ends it with an error after the items that have arrived. */
+  fail(error: unknown): void {
+    this.#finish({ failed: true, error });
+  }
+
+  /** Drops the items that have arrived, and tells the writer. */
+  cancel(): void {
+    this.#reader?.cancel();
+    this.#reader = null;
+  }
+
+  #finish(end: { readonly failed: boolean; readonly error: unknown }): void {
+    this.#end ??= end;
+    this.hand();
+  }
+
+  /** Gives what is there to those who wait. */
+  hand(): void {
+    while (this.#waiting.length > 0) {
+      const { reader, end } = { reader: this.#reader, end: this.#end };
+      if ((reader === null || reader.size === 0) && end === null) return;
+      const first = this.#waiting.shift()!;
+      try {
+        const step = this.#step();
+        if (step === null) {
+          this.#waiting.unshift(first);
+          return;
+        }
+        first.resolve(step);
+      } catch (error) {
+        first.reject(error);
+      }
+    }
+  }
+
+  /** The next item, or the end. A second iteration is refused. */
+  [Symbol.asyncIterator](): this {
+    if (this.#iterated) throw new TypeError("Cannot iterate twice over a stream: its items come only once");
+    this.#iterated = true;
+    return this;
+  }
+
+  next(): Promise<IteratorResult<unknown>> {
+    if (this.#waiting.length === 0) {
+      try {
+        const step = this.#step();
+        if (step !== null) return step instanceof Promise ? step : Promise.resolve(step);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    }
+    const one = Promise.withResolvers<IteratorResult<unknown>>();
+    this.#waiting.push(one);
+    return one.promise;
+  }
+
+  return(): Promise<IteratorResult<unknown>> {
+    if (this.#end === null) this.#parts.left();
+    this.#end = { failed: false, error: undefined };
+    this.cancel();
+    for (const one of this.#waiting.splice(0)) one.resolve(over);
+    return Promise.resolve(over);
+  }
+
+  /** An item, the end, or null for none of them yet. @throws The error of the end, once. */
+  #step(): IteratorResult<unknown> | Promise<IteratorResult<unknown>> | null {
+    const reader = this.#reader;
+    if (reader !== null && reader.advance()) return this.#item(reader);
+    const end = this.#end;
+    if (end === null) return null;
+    this.#reader = null;
+    if (!end.failed) return over;
+    this.#end = { failed: false, error: undefined };
+    throw end.error;
+  }
+
+  #item({ bytes, start, end }: ByteReader): IteratorResult<unknown> | Promise<IteratorResult<unknown>> {
+    const number = ++this.received;
+    const { codec, schema, errors } = this.#parts;
+    try {
+      const decoded = codec.decode(bytes, start, end);
+      if (decoded.error !== undefined) throw errors.invalid(number, [{ message: decoded.error }]);
+      const refuse = errors.invalid.bind(null, number);
+      const value = validateArrived(schema, decoded.value, false, refuse);
+      if (!(value instanceof Promise)) return { done: false, value };
+      return value.then((checked) => ({ done: false, value: checked }), (error) => this.#broken(error));
+    } catch (error) {
+      return this.#broken(error);
+    }
+  }
+
+  #broken(error: unknown): never {
+    this.#end = { failed: false, error: undefined };
+    this.cancel();
+    this.#parts.broken(error);
+    throw error;
+  }
+}

@@ -1,0 +1,44 @@
+import type { StreamWindow } from "../byte_stream.ts";
+import { firstWindow } from "../mux/peer_mux.ts";
+
+/** The header by which a call names its streams. */
+export const streamHeader = "_stream";
+
+/** The streams of a call. */
+export interface CallStreams {
+  /** Anchor and session of the output; with the bit of a writer's anchor also of the input. */
+  readonly id: bigint;
+  /** The window that the caller grants for the output; null without one. */
+  readonly output: StreamWindow | null;
+  /** The window with which the caller begins to send its input; null without one. */
+  readonly input: StreamWindow | null;
+}
+
+/** How long a call whose streams have lost their connection waits for the news that its own is lost. */
+export const lossMs = 100;
+
+/** The windows of a call's streams, and what may wait un-awaited. */
+export const callWindow: StreamWindow = firstWindow;
+
+const pattern = /^([1-9]\d{0,17})(?:o([1-9]\d{0,6}),([1-9]\d{0,8}))?(?:i([1-9]\d{0,6}),([1-9]\d{0,8}))?$/;
+
+/** `ID`, then `oITEMS,BYTES` if there is an output, then `iITEMS,BYTES` if there is an input, in decimal. */
+export function encodeStreams({ id, output, input }: CallStreams): string {
+  return `${id}${windowText("o", output)}${windowText("i", input)}`;
+}
+
+function windowText(direction: string, window: StreamWindow | null): string {
+  return window === null ? "" : `${direction}${window.items},${window.bytes}`;
+}
+
+/** Reads the header; null if it is malformed. */
+export function decodeStreams(text: string): CallStreams | null {
+  const [, id, ...windows] = pattern.exec(text) ?? [];
+  if (id === undefined) return null;
+  const [outItems, outBytes, inItems, inBytes] = windows;
+  return { id: BigInt(id), output: windowOf(outItems, outBytes), input: windowOf(inItems, inBytes) };
+}
+
+function windowOf(items: string | undefined, bytes: string | undefined): StreamWindow | null {
+  return items === undefined ? null : { items: Number(items), bytes: Number(bytes) };
+}

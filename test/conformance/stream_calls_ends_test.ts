@@ -1,0 +1,322 @@
+/** Every way in which a call with a stream ends early: both sides once, with the right code, after the items before it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { z } from "zod";
+import { contract, type Messenger, stream, ZeromeshError } from "../../src/mod.ts";
+import { leakCheck } from "../support/fixture.ts";
+import { until } from "../support/until.ts";
+import { counts, fails, gate, pair, turn } from "./messenger_kit.ts";
+
+const generate = contract("generate", { input: z.number(), output: stream(z.number()) });
+const upload = contract("upload", { input: stream(z.string()), output: z.number() });
+const chat = contract("chat", { input: stream(z.string()), output: stream(z.string()) });
+
+/** The items of a call until it ends, and its error. */
+async function drained<T>(call: AsyncIterable<T>): Promise<{ items: T[]; error: unknown }> {
+  const items: T[] = [];
+  try {
+    for await (const item of call) items.push(item);
+    return { items, error: null };
+  } catch (error) {
+    return { items, error };
+  }
+}
+
+/** A handler that yields up to its input and then waits until its signal aborts. Tells how it ended. */
+function patient(server: Messenger, ended: string[]): Disposable {
+  return server.handle(generate, async function* ({ input, signal }) {
+    try {
+      for (let i = 1; i <= input; i++) yield i;
+      await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    } finally {
+      ended.push(`${signal.aborted} ${(signal.reason as ZeromeshError | undefined)?.code}`);
+    }
+  });
+}
+
+test("a second iteration throws", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  server.handle(generate, async function* ({ input }) {
+    yield input;
+  });
+  const call = client.client({ generate }, { to: peer }).generate(7);
+  assert.deepEqual(await Array.fromAsync(call), [7]);
+  await fails(drained(call).then(({ error }) => Promise.reject(error)), {
+    name: "TypeError",
+    message: /twice/,
+  });
+});
+
+test("timeoutMs ends a call that no handler has accepted, and no accepted one", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const { opened, open } = gate(t);
+  server.handle(upload, async ({ input }) => {
+    await opened;
+    return (await Array.fromAsync(input)).length;
+  }, { concurrency: 1 });
+  const remote = client.client({ upload }, { to: peer, timeoutMs: 150 });
+  await using first = remote.upload();
+  await first.send("a");
+  await until(() => counts(server, "upload").inFlight === 1);
+  const late = await fails(remote.upload(["b"]).result, { code: "TIMEOUT", ran: "maybe" });
+  assert.match(late.message, /150 ms/);
+  open();
+  await first.send("c");
+  await first.end();
+  assert.equal(await first.result, 2);
+});
+
+test("idleTimeoutMs ends a call without items, after those that arrived", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const ended: string[] = [];
+  patient(server, ended);
+  const { items, error } = await drained(
+    client.client({ generate }, { to: peer }).generate(3, { idleTimeoutMs: 100 }),
+  );
+  assert.deepEqual(items, [1, 2, 3]);
+  assert.equal((error as ZeromeshError).code, "TIMEOUT");
+  assert.match((error as Error).message, /idleTimeoutMs/);
+  await until(() => ended.length === 1);
+  assert.deepEqual(ended, ["true CANCELLED"]);
+});
+
+test("the caller's signal ends the call with its reason on this side, and aborts the handler's", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const ended: string[] = [];
+  patient(server, ended);
+  const controller = new AbortController();
+  const call = client.client({ generate }, { to: peer }).generate(2, { signal: controller.signal });
+  const got = drained(call);
+  await until(() => counts(server, "generate").inFlight === 1);
+  const reason = new Error("enough");
+  controller.abort(reason);
+  assert.equal((await got).error, reason);
+  assert.equal(await call.closed, reason);
+  await until(() => ended.length === 1);
+  const before = new AbortController();
+  before.abort(reason);
+  assert.equal(
+    (await drained(client.client({ generate }, { to: peer }).generate(2, { signal: before.signal }))).error,
+    reason,
+  );
+});
+
+test("a caller that gives its input up ends the handler's, after the items before it", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const got: unknown[] = [];
+  server.handle(upload, async ({ input, signal }) => {
+    try {
+      for await (const item of input) got.push(item);
+    } catch (error) {
+      got.push((error as ZeromeshError).code, signal.aborted);
+    }
+    return 1;
+  });
+  const remote = client.client({ upload }, { to: peer });
+  const call = remote.upload();
+  await call.send("a");
+  await call.send("b");
+  await call.close();
+  await fails(call.result, { code: "CANCELLED" });
+  assert.equal(await call.closed, "closed");
+  await until(() => got.length === 4);
+  assert.deepEqual(got, ["a", "b", "CANCELLED", true]);
+  const broken = new Error("the source broke");
+  const failing = remote.upload((function* () {
+    yield "c";
+    throw broken;
+  })());
+  await assert.rejects(failing.result, broken);
+  await until(() => got.length === 7);
+  assert.deepEqual(got.slice(4), ["c", "CANCELLED", true]);
+});
+
+test("a handler that takes no more items ends its caller's input, and still answers", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const { opened, open } = gate(t);
+  server.handle(upload, async ({ input }) => {
+    for await (const item of input) {
+      await opened;
+      return item.length;
+    }
+    return 0;
+  });
+  const remote = client.client({ upload }, { to: peer });
+  const returned: string[] = [];
+  const call = remote.upload((async function* () {
+    try {
+      for (;;) {
+        yield "abc";
+        await turn();
+      }
+    } finally {
+      returned.push("returned");
+    }
+  })());
+  open();
+  assert.equal(await call.result, 3);
+  await until(() => returned.length === 1);
+  await using another = remote.upload();
+  await another.send("ab");
+  assert.equal(await another.result, 2);
+  await fails(another.send("c"), { code: "CANCELLED", ran: "yes" });
+});
+
+test("a handler that is unregistered ends its running streams after their items", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const ended: string[] = [];
+  const registered = patient(server, ended);
+  const call = client.client({ generate }, { to: peer }).generate(3);
+  const got = drained(call);
+  await until(() => counts(server, "generate").inFlight === 1);
+  registered[Symbol.dispose]();
+  const { items, error } = await got;
+  assert.deepEqual(items, [1, 2, 3]);
+  assert.equal((error as ZeromeshError).code, "CANCELLED");
+  assert.equal((error as ZeromeshError).ran, "yes");
+  assert.match((error as Error).message, /unregistered/);
+  assert.deepEqual(ended, ["true CANCELLED"]);
+});
+
+test("a server that closes lets a stream finish within the time, and cuts an endless one short", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const { opened, open } = gate(t);
+  const ended: string[] = [];
+  server.handle(chat, async function* () {
+    yield "a";
+    await opened;
+    yield "b";
+  });
+  patient(server, ended);
+  const remote = client.client({ chat, generate }, { to: peer });
+  const finishing = drained(remote.chat());
+  const endless = drained(remote.generate(3));
+  await until(() => counts(server, "chat").inFlight + counts(server, "generate").inFlight === 2);
+  const closing = server.close({ timeoutMs: 300 });
+  open();
+  assert.deepEqual(await finishing, { items: ["a", "b"], error: null });
+  const { items, error } = await endless;
+  assert.deepEqual(items, [1, 2, 3]);
+  assert.equal((error as ZeromeshError).code, "PEER_DRAINING");
+  assert.equal((error as ZeromeshError).ran, "maybe");
+  await closing;
+  assert.deepEqual(ended, ["true CLOSED"]);
+});
+
+test("a caller that closes ends its calls with CLOSED", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const ended: string[] = [];
+  patient(server, ended);
+  const got = drained(client.client({ generate }, { to: peer }).generate(2));
+  await until(() => counts(server, "generate").inFlight === 1);
+  await client.close({ timeoutMs: 0 });
+  assert.equal(((await got).error as ZeromeshError).code, "CLOSED");
+  await until(() => ended.length === 1);
+});
+
+test("a call that is refused ends at once: unknown handler, wrong input, authorize, no stream", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t, {
+    server: { authorize: (call) => call.handlerName !== "upload" },
+  });
+  server.handle(generate, async function* ({ input }) {
+    yield input;
+  });
+  server.handle(upload, () => 1);
+  const remote = client.client({ generate, upload, chat }, { to: peer });
+  const { error } = await drained(remote.chat(["a"]));
+  assert.equal((error as ZeromeshError).code, "HANDLER_NOT_FOUND");
+  assert.equal((error as ZeromeshError).ran, "no");
+  await fails(remote.upload(["a"]).result, { code: "FORBIDDEN", ran: "no" });
+  await fails(drained(remote.generate("1" as never)).then((r) => Promise.reject(r.error)), {
+    code: "PAYLOAD_INVALID",
+  });
+  const plain = contract("generate", { input: z.number(), output: z.number() });
+  await fails(client.typedUnary(plain, { to: peer, payload: 1 }), {
+    code: "HANDLER_NOT_FOUND",
+    ran: "no",
+    message: /a contract with a stream/,
+  });
+});
+
+test("nothing that nobody awaits is an unhandled rejection", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const unhandled: unknown[] = [];
+  const listener = (event: PromiseRejectionEvent | unknown): void => {
+    (event as PromiseRejectionEvent).preventDefault?.();
+    unhandled.push(event);
+  };
+  const process = (await import("node:process")).default;
+  process.on("unhandledRejection", listener);
+  t.defer(() => void process.off("unhandledRejection", listener));
+  server.handle(upload, async ({ input }) => {
+    for await (const _ of input) throw new Error("no");
+    return 0;
+  });
+  const remote = client.client({ upload, chat, generate }, { to: peer });
+  const call = remote.upload();
+  void call.send(3 as never);
+  void call.send("a");
+  void call.end();
+  void call.send("b");
+  void remote.chat(["a"]);
+  void remote.generate(1);
+  void remote.upload();
+  await call.closed;
+  for (let i = 0; i < 5; i++) await turn();
+  assert.deepEqual(unhandled, []);
+  await client.close();
+});
+
+test("un-awaited sends are bounded: QUEUE_FULL refuses the item, and the call goes on", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const { opened, open } = gate(t);
+  server.handle(upload, async ({ input }) => {
+    await opened;
+    return (await Array.fromAsync(input)).length;
+  });
+  await using call = client.client({ upload }, { to: peer }).upload();
+  await call.send("first");
+  const sends = Array.from({ length: 4000 }, (_, i) => call.send(String(i)));
+  await fails(sends[3999]!, { code: "QUEUE_FULL", ran: "no" });
+  await fails(call.send("late", { timeoutMs: 20 }), { code: "QUEUE_FULL" });
+  open();
+  const settled = await Promise.allSettled(sends);
+  const sent = settled.filter(({ status }) => status === "fulfilled").length;
+  assert.ok(sent >= 1024 && sent <= 2 * 1024, `${sent} were sent`);
+  await call.end();
+  assert.equal(await call.result, sent + 1);
+});
+
+test("send() waits for the reader within its own time, and can be taken back", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const { opened, open } = gate(t);
+  server.handle(upload, async ({ input }) => {
+    await opened;
+    return (await Array.fromAsync(input)).length;
+  });
+  await using call = client.client({ upload }, { to: peer }).upload();
+  let sent = 0;
+  while (await Promise.race([call.send("x").then(() => true), turn().then(turn).then(() => false)])) sent++;
+  await fails(call.send("late", { timeoutMs: 30 }), { code: "TIMEOUT", ran: "no" });
+  const controller = new AbortController();
+  const taken = call.send("taken back", { signal: controller.signal });
+  const reason = new Error("not this one");
+  controller.abort(reason);
+  await assert.rejects(taken, reason);
+  open();
+  await call.end();
+  assert.equal(await call.result, sent + 1);
+});

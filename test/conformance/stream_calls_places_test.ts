@@ -1,0 +1,177 @@
+/** Contracts with a stream beside everything else that calls have. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { z } from "zod";
+import { StaticDiscovery } from "../../src/discovery/mod.ts";
+import { contract, curveKeyPair, type Messenger, service, stream } from "../../src/mod.ts";
+import { otelTracing } from "../../src/otel/mod.ts";
+import { noCurve } from "../support/curve.ts";
+import { leakCheck } from "../support/fixture.ts";
+import { recordSpans } from "../support/spans.ts";
+import { until } from "../support/until.ts";
+import { counts, fails, gate, pair, turn } from "./messenger_kit.ts";
+
+const chat = contract("chat", { input: stream(z.string()), output: stream(z.string()) });
+const upload = contract("upload", { input: stream(z.string()), output: z.number() });
+
+function answering(server: Messenger): Disposable {
+  return server.handle(chat, async function* ({ input }) {
+    for await (const line of input) yield `you said ${line}`;
+  });
+}
+
+/** Checks that a chat works. */
+async function chats(client: Messenger, to: Parameters<Messenger["client"]>[1]["to"]): Promise<void> {
+  const remote = client.client({ chat }, { to });
+  assert.deepEqual(await Array.fromAsync(remote.chat(["a", "b"])), ["you said a", "you said b"]);
+  await using talk = remote.chat();
+  for await (const line of (void talk.send("c"), talk)) {
+    assert.equal(line, "you said c");
+    if (line === "you said c") await talk.end();
+  }
+}
+
+test("streams work with an instance that does not listen, and from the one that it dialled", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t, { client: { listen: false } });
+  answering(server);
+  answering(client);
+  await chats(client, peer);
+  await chats(server, client.instanceId);
+});
+
+test("streams work towards oneself", async () => {
+  await using t = await leakCheck();
+  const { server } = await pair(t);
+  answering(server);
+  await chats(server, server.instanceId);
+});
+
+test("streams work with CURVE", { skip: noCurve }, async () => {
+  await using t = await leakCheck();
+  const [ours, theirs] = await Promise.all([curveKeyPair(), curveKeyPair()]);
+  const server = await t.messenger({ curve: { ...theirs, allow: [ours.publicKey] } });
+  const client = await t.messenger({ curve: { ...ours, allow: [theirs.publicKey] } });
+  answering(server);
+  await chats(client, await client.connect(server.endpoint, { serverKey: theirs.publicKey }));
+});
+
+test("streams carry MessagePack where their contract says so", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const hashed = contract("hashed", {
+    input: stream(z.instanceof(Uint8Array)),
+    output: stream(z.map(z.string(), z.bigint())),
+    encoding: "msgpack",
+  });
+  server.handle(hashed, async function* ({ input }) {
+    for await (const part of input) yield new Map([["bytes", BigInt(part.length)]]);
+  });
+  const call = client.client({ hashed }, { to: peer }).hashed([new Uint8Array(3), new Uint8Array(0)]);
+  assert.deepEqual(await Array.fromAsync(call), [new Map([["bytes", 3n]]), new Map([["bytes", 0n]])]);
+});
+
+test("items may be transformed by their schema, checked later, and undefined", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const later = z.string().refine(async (text) => (await turn(), text !== "no"), "not that").transform(
+    Number,
+  );
+  const sums = contract("sums", { input: stream(later), output: stream(z.number().optional()) });
+  server.handle(sums, async function* ({ input }) {
+    let sum = 0;
+    for await (const number of input) yield (sum += number) === 3 ? undefined : sum;
+  });
+  const remote = client.client({ sums }, { to: peer });
+  assert.deepEqual(await Array.fromAsync(remote.sums(["1", "2", "3"])), [1, undefined, 6]);
+  await using call = remote.sums();
+  const sent = ["1", "no", "2", "3"].map((text) => call.send(text));
+  void call.end();
+  await fails(sent[1]!, {
+    code: "PAYLOAD_INVALID",
+    message: /Item 2 of the input of "sums" is invalid: not that/,
+  });
+  assert.deepEqual(await Array.fromAsync(call), [1, undefined, 6]);
+});
+
+test("a running stream holds its place", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  let running = 0;
+  server.handle(upload, async ({ input }) => {
+    assert.equal(++running, 1);
+    let count = 0;
+    for await (const _ of input) count++;
+    running--;
+    return count;
+  }, { concurrency: 1 });
+  const remote = client.client({ upload }, { to: peer });
+  const calls = Array.from({ length: 3 }, () => remote.upload());
+  for (const call of calls) await call.send("a");
+  await until(() => counts(server, "upload").queued === 2);
+  for (const call of calls) void call.end();
+  assert.deepEqual(await Promise.all(calls.map((call) => call.result)), [1, 1, 1]);
+});
+
+test("a traced call with a stream has one span at each side, with its items", async () => {
+  await using t = await leakCheck();
+  const spans = recordSpans();
+  const tracing = otelTracing({ tracerProvider: spans.tracerProvider });
+  const { server, client, peer } = await pair(t, { client: { tracing }, server: { tracing } });
+  server.handle(chat, async function* ({ input }) {
+    for await (const line of input) yield* [line, line];
+  });
+  await Array.fromAsync(client.client({ chat }, { to: peer }).chat(["a", "b", "c"]));
+  const finished = await until(() => spans.finished().length === 3 ? spans.finished() : undefined);
+  const items = (name: string) => {
+    const { attributes } = finished.find((span) => span.name === name)!;
+    return [attributes["zeromesh.items_sent"], attributes["zeromesh.items_received"]];
+  };
+  assert.deepEqual(items("receive chat"), [6, 3]);
+  assert.equal(items("send chat")[0], 3);
+});
+
+test("a call to a service goes to one instance, and its first items go to another if that one gives it back", async () => {
+  await using t = await leakCheck();
+  const discovery = new StaticDiscovery();
+  const servers = [];
+  for (let i = 0; i < 2; i++) servers.push(await t.messenger({ discovery, services: ["files"] }));
+  const client = await t.messenger({ discovery });
+  const { opened, open } = gate(t);
+  const got: string[][] = [];
+  for (const server of servers) {
+    server.handle(upload, async ({ input }) => {
+      const all = await Array.fromAsync(input);
+      got.push(all);
+      return all.length;
+    });
+    server.registerHandler({ name: "busy", handle: () => opened });
+    await server.announce();
+  }
+  const remote = client.client({ upload }, { to: service("files") });
+  assert.equal(await remote.upload(["a", "b"]).result, 2);
+  assert.equal(await remote.upload(["c"]).result, 1);
+  const [drained] = servers as [Messenger, Messenger];
+  await client.amSend("busy", { to: drained.instanceId });
+  await until(() => counts(drained, "busy").inFlight === 1);
+  // Its peers do not know yet that it drains.
+  const closing = drained.close();
+  const calls = [remote.upload(["d", "e"]), remote.upload(["f", "g"])];
+  assert.deepEqual(await Promise.all(calls.map((call) => call.result)), [2, 2]);
+  assert.deepEqual(got.slice(2).sort(), [["d", "e"], ["f", "g"]]);
+  open();
+  await closing;
+});
+
+test("a peer without streams is PEER_LACKS_FEATURE, and nothing is sent to it", async () => {
+  await using t = await leakCheck();
+  const { client, peer: to } = await pair(t, { server: { features: { streams: false } } });
+  const remote = client.client({ chat, upload }, { to });
+  await fails(remote.upload(["a"]).result, {
+    code: "PEER_LACKS_FEATURE",
+    ran: "no",
+    peer: to,
+    handler: "upload",
+  });
+  await fails(Array.fromAsync(remote.chat()), { code: "PEER_LACKS_FEATURE", ran: "no" });
+});
