@@ -27,7 +27,8 @@ Exit status: 0 done, 1 no libzmq was found, 2 wrong usage.`,
     noMore(positionals);
     const json = values.json === true;
     if (values.copy === undefined) {
-      const { version, path, origin, capabilities } = (await openBackend(values)).library;
+      const { version, path, origin, capabilities } =
+        (await openBackend({ library: values.library })).library;
       const text = `libzmq ${version}, ${origin}: ${path}\ncapabilities: ${capabilities.join(", ")}`;
       io.out(json ? JSON.stringify({ version, path, origin, capabilities }, null, 2) : text);
     } else {

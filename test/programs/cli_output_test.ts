@@ -1,8 +1,17 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { amHandler, contract, type Messenger, unaryHandler, ZeromeshError } from "../../src/mod.ts";
+import {
+  amHandler,
+  contract,
+  type Messenger,
+  readKeyPair,
+  unaryHandler,
+  ZeromeshError,
+} from "../../src/mod.ts";
 import { z } from "zod";
 import { cliCommand, runCli, startCli } from "../support/cli.ts";
+import { temporaryFolder } from "../support/discovery_peers.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { spawnCommand } from "../support/spawn.ts";
 import { until, within } from "../support/until.ts";
@@ -30,6 +39,55 @@ test("zeromesh --version prints the version, and help NAME is the command's own 
   assert.match((await runCli("--version")).output, /^zeromesh \d+\.\d+\.\d+\n$/);
   assert.deepEqual(Object.keys(JSON.parse((await runCli("--version", "--json")).output)), ["version"]);
   assert.match((await runCli("help", "handlers")).output, /^Usage: zeromesh handlers PEER/);
+});
+
+test("zeromesh ping, libzmq and keys new print JSON with --json, and nothing else", async () => {
+  await using t = await leakCheck();
+  const { endpoint, instanceId } = await service(t);
+  const folder = temporaryFolder(t, "json");
+  const json = async (...args: string[]) => {
+    const { code, output, errors } = await runCli(...args, "--json");
+    assert.deepEqual([code, errors], [0, ""]);
+    return JSON.parse(output) as Record<string, unknown>;
+  };
+  const [pinged, library, copied, keys] = await Promise.all([
+    json("ping", endpoint, "--count", "2", "--interval", "1"),
+    json("libzmq"),
+    json("libzmq", "--copy", `${folder}/libzmq.so`),
+    json("keys", "new", `${folder}/me.json`),
+  ]);
+  const { minMs, p50Ms, maxMs, answers, ...counts } = pinged as
+    & {
+      [figure in "minMs" | "p50Ms" | "maxMs"]: number;
+    }
+    & { answers: { turn: number; ms: number }[] };
+  assert.deepEqual(counts, { peer: instanceId, sent: 2, answered: 2 });
+  const times = answers.map(({ ms }) => ms).sort((a, b) => a - b);
+  assert.deepEqual([minMs, p50Ms, maxMs], [times[0], times[1], times[1]]);
+  assert.deepEqual(answers.map(({ turn }) => turn), [1, 2]);
+  assert.deepEqual(Object.keys(library), ["version", "path", "origin", "capabilities"]);
+  assert.match(String(library["version"]), /^4\.\d+\.\d+$/);
+  assert.ok((library["capabilities"] as string[]).includes("curve"));
+  assert.equal(copied["copy"], `${folder}/libzmq.so`);
+  assert.ok(readFileSync(`${folder}/libzmq.so`).equals(readFileSync(String(copied["path"]))));
+  const { publicKey } = readKeyPair(`${folder}/me.json`);
+  assert.deepEqual(keys, { file: `${folder}/me.json`, publicKey });
+});
+
+test("zeromesh peers shows the name of an instance beside its id", async () => {
+  await using t = await leakCheck();
+  const named = await t.messenger({ name: "gpu-7" });
+  const nameless = await t.messenger();
+  const peers = ["peers", "--connect", named.endpoint, "--connect", nameless.endpoint];
+  const [table, json] = await Promise.all([runCli(...peers), runCli(...peers, "--json")]);
+  assert.match(table.output, new RegExp(`^${named.instanceId} \\(gpu-7\\) `, "m"), table.errors);
+  assert.match(table.output, new RegExp(`^${nameless.instanceId}  `, "m"));
+  const names = (JSON.parse(json.output) as { instance: string; name: string | null }[])
+    .map(({ instance, name }) => [instance, name]);
+  assert.deepEqual(
+    new Map(names as [string, string | null][]),
+    new Map([[named.instanceId, "gpu-7"], [nameless.instanceId, null]]),
+  );
 });
 
 test("zeromesh handlers lists kinds and schemas, and the system's handlers only with --all", async () => {
