@@ -15,7 +15,7 @@ import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { busy } from "../support/raw_sockets.ts";
 import { test } from "../support/testing.ts";
 import { until } from "../support/until.ts";
-import { bytes, fails, pair, text } from "./messenger_kit.ts";
+import { bytes, fails, keptLog, pair, text } from "./messenger_kit.ts";
 import { idOf, RawDealer, RawRouter, request, requestIn, response } from "./messenger_raw_peer.ts";
 
 /** A number as a payload, with so many bytes behind it. */
@@ -269,9 +269,10 @@ test("calls that wait for their turn when the instance closes are given back, an
   assert.ok(ran < 300, "all of them ran before the instance closed");
 });
 
-test("a batch of more messages than a batch may have costs its connection, and none of them is handled", async () => {
+test("a batch of more messages than a batch may have costs its connection, as the log says, and none of them is handled", async () => {
   await using t = await leakCheck();
-  const { server, client, peer } = await pair(t, { server: { ipc: false } });
+  const { logger, lines } = keptLog();
+  const { server, client, peer } = await pair(t, { server: { ipc: false, logger } });
   server.registerHandler(unaryHandler("echo", ({ payload }) => payload));
   const taken = takeNotes(server, 0);
   const good = await RawDealer.open(t, server.endpoint);
@@ -281,6 +282,9 @@ test("a batch of more messages than a batch may have costs its connection, and n
   bad.send(notes(bad, 0, maxBatchRecords + 1));
   await until(() => server.stats().transport.drops.batchRecords === 1);
   if (process.platform === "linux") await until(() => server.stats().transport.accepted === 2);
+  const [refusal, ...more] = lines.filter(({ message }) => message === "a connection was refused");
+  assert.match(String(refusal?.fields["reason"]), /a batch of more than 4096 messages/);
+  assert.deepEqual(more, []);
   assert.equal(taken.length, maxBatchRecords);
   assert.equal(text(await client.unary("echo", { to: peer, rawPayload: bytes("still here") })), "still here");
 });
