@@ -326,7 +326,7 @@ test("broadcast() sends to those it can reach and lists the others with their re
   const note = contract("note", { input: z.object({ line: z.string() }) });
   const hub = await t.messenger({
     ipc: false,
-    connectTimeoutMs: 200,
+    connectTimeoutMs: 1_000,
     overflow: "fail",
     highWaterMark: 1,
     maxQueuedMessages: 2,

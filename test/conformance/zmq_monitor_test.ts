@@ -311,17 +311,23 @@ test("monitored sockets that dial, lose and close again and again leave a contex
   for (let i = 0; i < cycles; i++) {
     const client = dealer(context);
     const log = watch(client);
+    const told = (name: string): Promise<unknown> =>
+      until(() => log.names.includes(name), {
+        timeoutMs: 10_000,
+        intervalMs: 1,
+        message: () => `${name} of client ${i}, after ${log.names.join()}`,
+      });
     client.connect(i % 3 === 0 ? proxy.endpoint : i % 3 === 1 ? endpoint : nowhere);
     client.send(parts("hello"));
     if (i % 3 === 0) {
       // Lost by the network, noticed, closed.
-      await until(() => log.names.includes("HANDSHAKE_SUCCEEDED"), { intervalMs: 1 });
+      await told("HANDSHAKE_SUCCEEDED");
       proxy.cut({ reset: i % 2 === 0 });
-      await until(() => log.names.includes("DISCONNECTED"), { intervalMs: 1 });
+      await told("DISCONNECTED");
     } else if (i % 3 === 1) {
       // Closed by ourselves, sometimes in the middle of connecting.
-      if (i % 2 === 0) await until(() => log.names.includes("HANDSHAKE_SUCCEEDED"), { intervalMs: 1 });
-    } else await until(() => log.names.includes("CLOSED"), { intervalMs: 1 });
+      if (i % 2 === 0) await told("HANDSHAKE_SUCCEEDED");
+    } else await told("CLOSED");
     client.close();
     if (i === 20) early = descriptors();
   }

@@ -44,7 +44,7 @@ async function main(): Promise<void> {
   do {
     await sleep(20);
     left = count();
-  } while (left[0]! > descriptors! + 4 && performance.now() - began < 3_000);
+  } while ((left[0]! > descriptors! + 4 || left[1]! > threads! + 4) && performance.now() - began < 3_000);
   console.log(`outcomes ${[...new Set(outcomes)].join()}`);
   console.log(`left ${JSON.stringify([left[0]! - descriptors!, left[1]! - threads!])}`);
   process.exit(0);
