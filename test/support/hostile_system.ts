@@ -2,6 +2,7 @@
 import { bytesOf, hexOf } from "../vectors/hex.ts";
 import * as control from "../vectors/velo_control.ts";
 import { nodeA } from "../vectors/velo_headers.ts";
+import * as streams from "../vectors/velo_streams.ts";
 import * as ours from "../vectors/zeromesh.ts";
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -21,6 +22,14 @@ const subscription = utf8(
   `{"handle":${handle},"subscriber_worker":${who.replace("NAME", "subscriber")}}`,
 );
 const about = eventFrame(1);
+const anchor = '{"hi":7328158447628002822,"lo":1}';
+const anchorPayload = [utf8(`{"handle":${anchor}}`)];
+const attach = [
+  utf8(
+    `{"handle":${anchor},"session_id":1,"stream_cancel_handle":${anchor},` +
+      '"supported_transport_keys":["messenger-mux-v2","tcp-stream"]}',
+  ),
+];
 
 /** Payloads for every handler of the system; none has a peer that waits for its answer. */
 export const systemPayloads: Readonly<Record<string, readonly Uint8Array[]>> = {
@@ -62,6 +71,18 @@ export const systemPayloads: Readonly<Record<string, readonly Uint8Array[]>> = {
   ],
   _event_poll: [subscription, about],
   _event_barrier: [utf8('{"name":"start","count":2}')],
+  _anchor_attach: attach,
+  _anchor_abort_attach: attach,
+  _anchor_detach: anchorPayload,
+  _anchor_finalize: anchorPayload,
+  _anchor_cancel: anchorPayload,
+  _anchor_renew: [utf8(`[{"handle":${anchor},"session":1},{"handle":${anchor},"session":null}]`)],
+  _mpsc_anchor_attach: attach,
+  _mpsc_anchor_detach: [utf8(`{"handle":${anchor},"sender_id":1}`)],
+  _mpsc_anchor_cancel: anchorPayload,
+  _stream_cancel: [utf8('{"sender_stream_id":1}')],
+  _stream_stop: [utf8('{"sender_stream_id":1}')],
+  _stream_batch: [...streams.batches, streams.heartbeatBatch].map(({ hex }) => bytesOf(hex)),
 };
 
 /** A request to a handler, as its header. */
