@@ -26,10 +26,10 @@ function refusal(answer: string): string {
   return (JSON.parse(answer) as { Err: { reason: string } }).Err.reason;
 }
 
-test("a sender is attached with Velo's terms, or with wider ones if it is of this library", () => {
+test("a sender is attached with Velo's terms, or with wider ones if it is of this library", async () => {
   const { net, reader, velo } = scene();
   const anchor = reader.streams.anchor({ heartbeatMs: 700 });
-  const answer = reader.receive("_anchor_attach", attachText(anchor.handle, velo, 1, mux), velo);
+  const answer = await reader.receive("_anchor_attach", attachText(anchor.handle, velo, 1, mux), velo);
   const session = /"routing_session_id":(\d+)/.exec(answer)![1]!;
   assert.equal(
     answer,
@@ -39,52 +39,52 @@ test("a sender is attached with Velo's terms, or with wider ones if it is of thi
   const ours = net.node();
   const many = reader.streams.anchor({ senders: "many" });
   assert.match(
-    reader.receive("_mpsc_anchor_attach", attachText(many.handle, ours, 1, mux), ours),
+    await reader.receive("_mpsc_anchor_attach", attachText(many.handle, ours, 1, mux), ours),
     /^\{"Ok":\{"streaming_transport_key":"messenger-mux-v2","heartbeat_interval_ms":5000,"sender_id":1,"routing_session_id":\d+,"initial_credit":8,"slot_byte_budget":1048576\}\}$/,
   );
 });
 
-test("attachments are refused in Velo's words", () => {
+test("attachments are refused in Velo's words", async () => {
   const { reader, velo, other } = scene();
   const one = reader.streams.anchor();
   const many = reader.streams.anchor({ senders: "many", maxSenders: 1 });
   const attach = (name: string, handle: StreamHandle, transports?: string[], from = velo) =>
-    refusal(reader.receive(name, attachText(handle, from, 9, transports), from));
+    reader.receive(name, attachText(handle, from, 9, transports), from).then(refusal);
   const unknown = ((reader.worker << 64n) | 77n) as StreamHandle;
   const unknownMany = (unknown | (1n << 63n)) as StreamHandle;
-  assert.equal(attach("_anchor_attach", unknown, mux), `anchor ${handleText(unknown)} not found`);
+  assert.equal(await attach("_anchor_attach", unknown, mux), `anchor ${handleText(unknown)} not found`);
   assert.equal(
-    attach("_mpsc_anchor_attach", unknownMany, mux),
+    await attach("_mpsc_anchor_attach", unknownMany, mux),
     `mpsc anchor ${handleText(unknownMany)} not found`,
   );
   assert.equal(
-    attach("_anchor_attach", many.handle, mux),
+    await attach("_anchor_attach", many.handle, mux),
     `anchor ${handleText(many.handle)} is mpsc; use _mpsc_anchor_attach`,
   );
   assert.equal(
-    attach("_mpsc_anchor_attach", one.handle, mux),
+    await attach("_mpsc_anchor_attach", one.handle, mux),
     `anchor ${handleText(one.handle)} is spsc; use _anchor_attach`,
   );
   const noMux = "transport error: peer does not support the messenger mux required by this instance";
   for (const keys of [["tcp-stream"], ["messenger-mux-v1", "grpc-stream"], [], undefined]) {
-    assert.equal(attach("_anchor_attach", one.handle, keys), noMux);
+    assert.equal(await attach("_anchor_attach", one.handle, keys), noMux);
   }
-  reader.receive("_anchor_attach", attachText(one.handle, other, 1, mux), other);
+  await reader.receive("_anchor_attach", attachText(one.handle, other, 1, mux), other);
   assert.equal(
-    attach("_anchor_attach", one.handle, mux),
+    await attach("_anchor_attach", one.handle, mux),
     `anchor ${handleText(one.handle)} already attached`,
   );
-  reader.receive("_mpsc_anchor_attach", attachText(many.handle, other, 1, mux), other);
+  await reader.receive("_mpsc_anchor_attach", attachText(many.handle, other, 1, mux), other);
   assert.equal(
-    attach("_mpsc_anchor_attach", many.handle, mux),
+    await attach("_mpsc_anchor_attach", many.handle, mux),
     `mpsc anchor ${handleText(many.handle)} reached max_senders limit 1`,
   );
   // A handle of another instance that has the same number is not ours.
   const foreign = ((velo.worker << 64n) | localOfHandle(one.handle)) as StreamHandle;
-  assert.equal(attach("_anchor_attach", foreign, mux), `anchor ${handleText(foreign)} not found`);
+  assert.equal(await attach("_anchor_attach", foreign, mux), `anchor ${handleText(foreign)} not found`);
 });
 
-test("messages that cannot be read are refused", () => {
+test("messages that cannot be read are refused", async () => {
   const { reader, velo } = scene();
   const names = [
     "_anchor_attach",
@@ -101,7 +101,11 @@ test("messages that cannot be read are refused", () => {
   ];
   for (const name of names) {
     for (const text of ["", "{}", "[1]", '{"handle":1}']) {
-      assert.throws(() => reader.receive(name, text, velo), { code: "PAYLOAD_INVALID" }, `${name} ${text}`);
+      await assert.rejects(
+        () => reader.receive(name, text, velo),
+        { code: "PAYLOAD_INVALID" },
+        `${name} ${text}`,
+      );
     }
   }
 });
@@ -113,9 +117,9 @@ test("detach and finalize by message end a sender, after what it sent; others ca
     const anchor = reader.streams.anchor();
     const sender = await velo.streams.attach(anchor.handle);
     await sender.send(1);
-    assert.equal(reader.receive(name, about(anchor.handle), stranger), "null");
+    assert.equal(await reader.receive(name, about(anchor.handle), stranger), "null");
     assert.equal(anchor.senders, 1);
-    assert.equal(reader.receive(name, about(anchor.handle), velo), "null");
+    assert.equal(await reader.receive(name, about(anchor.handle), velo), "null");
     assert.equal(anchor.senders, 0);
     const frames = anchor.frames();
     assert.deepEqual((await frames.next()).value, { type: "item", sender: 1, item: 1 });
@@ -128,7 +132,7 @@ test("detach and finalize by message end a sender, after what it sent; others ca
       assert.equal(await anchor.closed, "finalized");
     }
     // Nobody is left: it is confirmed all the same.
-    assert.equal(reader.receive(name, about(anchor.handle), velo), "null");
+    assert.equal(await reader.receive(name, about(anchor.handle), velo), "null");
   }
 });
 
@@ -139,17 +143,17 @@ test("cancel by message removes an anchor, for its senders and while it has none
     const name = senders === "one" ? "_anchor_cancel" : "_mpsc_anchor_cancel";
     const wrong = senders === "one" ? "_mpsc_anchor_cancel" : "_anchor_cancel";
     const unattached = reader.streams.anchor({ senders } as { senders: "many" });
-    reader.receive(wrong, about(unattached.handle), stranger);
+    await reader.receive(wrong, about(unattached.handle), stranger);
     assert.notEqual(reader.table.get(unattached.handle), undefined);
-    assert.equal(reader.receive(name, about(unattached.handle), stranger), "null");
+    assert.equal(await reader.receive(name, about(unattached.handle), stranger), "null");
     assert.equal(await unattached.closed, "cancelled");
     const anchor = reader.streams.anchor({ senders } as { senders: "many" });
     const sender = await velo.streams.attach(anchor.handle);
-    reader.receive(name, about(anchor.handle), stranger);
+    await reader.receive(name, about(anchor.handle), stranger);
     assert.equal(sender.cancelled.aborted, false);
-    reader.receive(name, about(anchor.handle), velo);
+    await reader.receive(name, about(anchor.handle), velo);
     assert.equal(sender.cancelled.aborted, true);
-    assert.equal(reader.receive(name, about(anchor.handle), velo), "null");
+    assert.equal(await reader.receive(name, about(anchor.handle), velo), "null");
   }
 });
 
@@ -160,10 +164,10 @@ test("one of many senders leaves by message, exactly once", async () => {
   await sender.send(1);
   const leave = (id: number, from: StreamNode) =>
     reader.receive("_mpsc_anchor_detach", `{"handle":${json(anchor.handle)},"sender_id":${id}}`, from);
-  assert.equal(leave(1, other), "null");
-  assert.equal(leave(2, velo), "null");
+  assert.equal(await leave(1, other), "null");
+  assert.equal(await leave(2, velo), "null");
   assert.equal(anchor.senders, 1);
-  for (let i = 0; i < 2; i++) assert.equal(leave(1, velo), "null");
+  for (let i = 0; i < 2; i++) assert.equal(await leave(1, velo), "null");
   assert.equal(anchor.senders, 0);
   await (await other.streams.attach(anchor.handle)).detach();
   const seen = [];
@@ -177,17 +181,17 @@ test("one of many senders leaves by message, exactly once", async () => {
 test("an attachment is undone for the sender that it names alone, and nobody hears of it", async () => {
   const { reader, velo, other } = scene();
   const anchor = reader.streams.anchor();
-  reader.receive("_anchor_attach", attachText(anchor.handle, velo, 5, mux), velo);
+  await reader.receive("_anchor_attach", attachText(anchor.handle, velo, 5, mux), velo);
   const abort = (stream: number, from: StreamNode) =>
     reader.receive(
       "_anchor_abort_attach",
       `{"handle":${json(anchor.handle)},"stream_cancel_handle":{"hi":${velo.worker},"lo":${stream}}}`,
       from,
     );
-  abort(6, velo);
-  abort(5, other);
+  await abort(6, velo);
+  await abort(5, other);
   assert.equal(anchor.senders, 1);
-  assert.equal(abort(5, velo), "null");
+  assert.equal(await abort(5, velo), "null");
   assert.equal(anchor.senders, 0);
   const sender = await velo.streams.attach(anchor.handle);
   await sender.finalize();
@@ -202,9 +206,9 @@ test("anchors without a sender are kept alive by message", async () => {
     await Promise.resolve();
     net.clock.advance(600);
     const text = `[{"handle":${json(kept.handle)},"session":null}]`;
-    assert.equal(reader.receive("_anchor_renew", text, velo), "null");
+    assert.equal(await reader.receive("_anchor_renew", text, velo), "null");
   }
-  assert.equal(reader.receive("_anchor_renew", "[]", velo), "null");
+  assert.equal(await reader.receive("_anchor_renew", "[]", velo), "null");
   assert.equal(reader.table.get(left.handle), undefined);
   assert.notEqual(reader.table.get(kept.handle), undefined);
   await Promise.resolve();
@@ -219,12 +223,14 @@ test("a sender's reader alone can cancel or stop it by message", async () => {
   const stream = /"session_id":(\d+)/.exec(velo.sent[0]!.text)![1]!;
   const tell = (name: string, from: StreamNode | null) =>
     velo.receive(name, `{"sender_stream_id":${stream}}`, from);
-  for (const from of [other, null]) for (const name of ["_stream_cancel", "_stream_stop"]) tell(name, from);
+  for (const from of [other, null]) {
+    for (const name of ["_stream_cancel", "_stream_stop"]) await tell(name, from);
+  }
   assert.deepEqual([sender.stopping.aborted, sender.cancelled.aborted], [false, false]);
-  tell("_stream_stop", reader);
+  await tell("_stream_stop", reader);
   assert.deepEqual([sender.stopping.aborted, sender.cancelled.aborted], [true, false]);
-  tell("_stream_cancel", reader);
-  tell("_stream_cancel", reader);
+  await tell("_stream_cancel", reader);
+  await tell("_stream_cancel", reader);
   assert.equal(sender.cancelled.aborted, true);
   await assert.rejects(sender.send(1), { code: "CANCELLED" });
 });

@@ -75,14 +75,14 @@ export class StreamNode {
     serveAnchors(this.#port(), () => this.table);
   }
 
-  /** Gives a message to one of its handlers, as if another instance had sent it. */
-  receive(name: string, text: string, from: StreamNode | null): string {
+  /** Gives a message to one of its handlers, as if another instance had sent it; resolves to the answer. */
+  async receive(name: string, text: string, from: StreamNode | null): Promise<string> {
     const answer = this.answers.get(name);
     if (answer !== undefined) return answer;
     const handler = this.#handlers.get(name);
     if (handler === undefined) throw new ZeromeshError("HANDLER_NOT_FOUND", `there is no ${name}`);
     const message = { lentPayload: new TextEncoder().encode(text), from } as unknown as SystemMessage;
-    const result = handler(message) as Uint8Array | undefined;
+    const result = await handler(message) as Uint8Array | undefined;
     return new TextDecoder().decode(result);
   }
 
@@ -107,6 +107,7 @@ export class StreamNode {
       clock: this.net.clock,
       logger: silentLogger,
       textOf: (id) => id,
+      authorize: () => Promise.resolve(),
       senderOf: (message) => {
         const { from } = message as unknown as { from: StreamNode | null };
         return from === null ? null : { instanceId: from.id, workerId: from.worker } as SystemSender;
@@ -123,15 +124,14 @@ export class StreamNode {
       notify: (name, to, payload) => {
         const sent = { name: new TextDecoder().decode(name), text: new TextDecoder().decode(payload) };
         this.sent.push(sent);
-        this.net.get(to).receive(sent.name, sent.text, this);
+        void this.net.get(to).receive(sent.name, sent.text, this);
         return true;
       },
       call: ((name: string, to: InstanceId, payload: Uint8Array) => {
         const text = new TextDecoder().decode(payload);
         this.sent.push({ name, text });
-        return Promise.resolve().then(() =>
-          new TextEncoder().encode(this.net.get(to).receive(name, text, this))
-        );
+        const answer = this.net.get(to).receive(name, text, this);
+        return answer.then((encoded) => new TextEncoder().encode(encoded));
       }) as unknown as SystemPort["call"],
     };
     return port as SystemPort;

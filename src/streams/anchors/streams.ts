@@ -36,7 +36,8 @@ export class Streams {
   }
 
   /**
-   * Makes an anchor: the reading end of a stream. Its handle is given to a sender of whichever instance, which attaches.
+   * Makes an anchor: the reading end of a stream. Its handle is given to a sender of whichever instance, which attaches;
+   * with `senders: "many"`, to several.
    *
    * @throws {ZeromeshError} `LIMIT_REACHED`, `CLOSED`.
    * @throws {TypeError} If an option is unknown or has the wrong type.
@@ -44,6 +45,7 @@ export class Streams {
   anchor<Schema extends AnySchema | undefined = undefined>(
     options: AnchorOptions<Schema, "many"> & { readonly senders: "many" },
   ): Anchor<ItemOutput<Schema>, AnchorFrame<ItemOutput<Schema>>>;
+  /** Makes an anchor with one sender at a time. */
   anchor<Schema extends AnySchema | undefined = undefined>(
     options?: AnchorOptions<Schema, "one" | undefined>,
   ): Anchor<ItemOutput<Schema>>;
