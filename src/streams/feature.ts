@@ -4,10 +4,10 @@ import { addStreams } from "./anchors/streams.ts";
 import { option, streamKind } from "../core/mod.ts";
 import type { AttachedFeature, MessengerFeature } from "../messenger/mod.ts";
 import { streamContracts } from "./calls/kind.ts";
-import type { StreamStats } from "./mux/stats.ts";
 import { resolveStreamLimits, type StreamLimits, streamLimitTable } from "./options.ts";
 import { streamMetrics } from "./stream_metrics.ts";
 import { StreamPort } from "./stream_port.ts";
+import type { StreamStats } from "./stream_stats.ts";
 
 /** The option of a messenger about its streams. */
 export interface StreamsFeatureOptions {
@@ -21,7 +21,7 @@ export interface StreamsFeatureOptions {
  * @ignore
  */
 export interface AttachedStreams extends AttachedFeature {
-  /** Their counters; null before the first stream. */
+  /** Their counters; null before the first stream or anchor. */
   stats(): StreamStats | null;
 }
 
@@ -31,6 +31,8 @@ export interface AttachedStreams extends AttachedFeature {
  * @ignore
  */
 export type StreamsFeature = MessengerFeature<"streams", StreamsFeatureOptions, AttachedStreams>;
+
+const noAnchors = { anchors: 0, senders: 0, attachRefusals: 0 };
 
 const feature: StreamsFeature = {
   name: "streams",
@@ -46,7 +48,12 @@ const feature: StreamsFeature = {
     serveAnchors(port, table);
     addStreams(port, table);
     port.contractKind(streamKind, streamContracts(port, mux));
-    return { stats: () => mux.stats() };
+    return {
+      stats: () => {
+        if (anchors !== null) return { ...mux.counters(), ...anchors.stats() };
+        return mux.used ? { ...mux.counters(), ...noAnchors } : null;
+      },
+    };
   },
 };
 

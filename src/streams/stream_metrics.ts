@@ -1,5 +1,5 @@
 import { numbersOf, type StatMetric } from "../core/mod.ts";
-import type { StreamStats } from "./mux/stats.ts";
+import type { StreamStats } from "./stream_stats.ts";
 
 /** The metrics of a messenger's streams. */
 export const streamMetrics: readonly StatMetric<StreamStats | null>[] = [
@@ -18,6 +18,9 @@ export const streamMetrics: readonly StatMetric<StreamStats | null>[] = [
     batchesReceived: ["counter", "batches", "Batches of items received."],
     batchGaps: ["counter", "batches", "Batches missing between received ones."],
     creditWaits: ["counter", "waits", "Times that a writer had to wait for credit or room."],
+    anchors: ["gauge", "anchors", "Anchors that take senders."],
+    senders: ["gauge", "senders", "Senders of this instance that are attached to anchors."],
+    attachRefusals: ["counter", "senders", "Senders of others that were not attached.", "attach_refusals"],
     ends: ["counter", "streams", "Ended streams, by reason.", "ended", "reason"],
     dropped: [
       "counter",

@@ -71,9 +71,13 @@ export class StreamPort implements StreamMux {
     this.#peers.get(peer)?.mux.flush();
   }
 
-  /** A snapshot of the counters; null before the first stream. */
-  stats(): StreamStats | null {
-    if (this.#parts === null) return null;
+  /** Whether there has been a stream. */
+  get used(): boolean {
+    return this.#parts !== null;
+  }
+
+  /** A snapshot of the counters. */
+  counters(): StreamStats {
     const { ends, dropped, ...counts } = this.#counts;
     return { ...counts, ends: { ...ends }, dropped: { ...dropped } };
   }

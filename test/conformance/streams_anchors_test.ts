@@ -33,8 +33,8 @@ const places: readonly [where: string, open: (t: LeakCheck) => Promise<Places>][
 async function untilNothing(...messengers: readonly Messenger[]): Promise<void> {
   for (const messenger of messengers) {
     await until(() => {
-      const { writers = 0, readers = 0, unreadBytes = 0 } = messenger.stats().streams ?? {};
-      return writers + readers + unreadBytes === 0;
+      const { writers, readers, unreadBytes, anchors, senders } = messenger.stats().streams!;
+      return writers + readers + unreadBytes + anchors + senders === 0;
     }, { message: "the end of all streams" });
   }
 }
@@ -151,8 +151,8 @@ for (const [where, open] of places) {
     const sender = await streams(writer).attach(anchor.handle);
     const back = await streams(reader).attach(other.handle);
     await sender.send(1);
-    const ends = Promise.allSettled([anchor.next().then(() => anchor.next()), other.next()]);
-    await until(() => reader.stats().streams?.itemsReceived !== 0, { message: "the item" });
+    assert.equal((await anchor.next()).value, 1);
+    const ends = Promise.allSettled([anchor.next(), other.next()]);
     await writer.close();
     const [read, own] = await ends;
     assert.deepEqual(
@@ -273,4 +273,55 @@ test("anchors that are opened and ended in every way leave nothing behind", asyn
     await Promise.all(Array.from({ length: 60 }, (_, i) => ways[i % ways.length]!(i)));
   }
   await untilNothing(server, client);
+});
+
+test("a hundred streams at once are independent: some are slow, some are cancelled, all end", async () => {
+  await using t = await leakCheck();
+  const { server, client } = await pair(t);
+  await Promise.all(Array.from({ length: 100 }, async (_, stream) => {
+    const anchor = streams(server).anchor();
+    const sender = await streams(client).attach(anchor.handle);
+    const sending = (async () => {
+      for (let i = 0; i < 200; i++) await sender.send([stream, i]);
+      await sender.finalize();
+    })();
+    const stopAt = stream % 10 === 3 ? 50 : 200;
+    let next = 0;
+    for await (const item of anchor) {
+      assert.deepEqual(item, [stream, next++]);
+      if (next === stopAt && stopAt < 200) break;
+      if (stream % 10 === 7) await Promise.resolve();
+    }
+    assert.equal(next, stopAt);
+    await (stopAt < 200 ? sending.catch(() => {}) : sending);
+  }));
+  await untilNothing(server, client);
+});
+
+test("authorize decides who attaches to an anchor, and ends it", async () => {
+  await using t = await leakCheck();
+  const asked: unknown[] = [];
+  const { server, client } = await pair(t, {
+    server: {
+      authorize: ({ subject, handlerName, senderInstanceId }) => {
+        asked.push([handlerName, subject, senderInstanceId]);
+        return subject?.["anchor"] !== String(secret.handle);
+      },
+    },
+  });
+  const [secret, open] = [streams(server).anchor(), streams(server).anchor()];
+  await assert.rejects(streams(client).attach(secret.handle), { code: "FORBIDDEN", ran: "no" });
+  assert.equal(secret.senders, 0);
+  const sender = await streams(client).attach(open.handle);
+  await sender.finalize();
+  assert.deepEqual(await Array.fromAsync(open), []);
+  assert.deepEqual(
+    asked,
+    [secret, open].map(({ handle }) => [
+      "_anchor_attach",
+      { anchor: String(handle), verb: "attach" },
+      client.instanceId,
+    ]),
+  );
+  secret.cancel();
 });

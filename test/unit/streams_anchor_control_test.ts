@@ -79,6 +79,7 @@ test("attachments are refused in Velo's words", async () => {
     await attach("_mpsc_anchor_attach", many.handle, mux),
     `mpsc anchor ${handleText(many.handle)} reached max_senders limit 1`,
   );
+  assert.equal(reader.table.stats().attachRefusals, 10);
   // A handle of another instance that has the same number is not ours.
   const foreign = ((velo.worker << 64n) | localOfHandle(one.handle)) as StreamHandle;
   assert.equal(await attach("_anchor_attach", foreign, mux), `anchor ${handleText(foreign)} not found`);

@@ -58,7 +58,9 @@ for (const [where, nodes] of places) {
     assert.equal(await sender.closed, "finalized");
     await assert.rejects(sender.send(5), { code: "CLOSED" });
     await assert.rejects(writer.streams.attach(anchor.handle), { code: "STREAM_UNKNOWN" });
-    for (const node of [reader, writer]) assert.deepEqual([node.table.anchors, node.table.senders], [0, 0]);
+    for (const node of [reader, writer]) {
+      assert.deepEqual([node.table.stats().anchors, node.table.stats().senders], [0, 0]);
+    }
   });
 
   test(`an anchor takes one sender at a time, and another when it has left, ${where}`, async () => {
@@ -214,7 +216,7 @@ for (const [where, nodes] of places) {
     anchor.cancel();
     await assert.rejects(waiting, { code: "CANCELLED" });
     await assert.rejects(end, { code: "CANCELLED" });
-    assert.equal(writer.table.senders, 0);
+    assert.equal(writer.table.stats().senders, 0);
   });
 
   test(`a sender is asked to finish, also one that attaches later, ${where}`, async () => {
@@ -334,7 +336,7 @@ for (const [where, nodes] of places) {
     await waiting;
     for (const sender of [first, third]) assert.equal(sender.cancelled.aborted, true);
     assert.equal(second.cancelled.aborted, false);
-    assert.equal(writer.table.senders, 0);
+    assert.equal(writer.table.stats().senders, 0);
   });
 
   test(`an anchor without a sender ends in time, which stands still while there is one, ${where}`, async () => {

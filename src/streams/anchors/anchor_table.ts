@@ -19,6 +19,7 @@ import {
   manySendersBit,
   type StreamHandle,
 } from "../wire/handle.ts";
+import type { AnchorStats } from "../stream_stats.ts";
 import { AnchorCore } from "./anchor_core.ts";
 import type { Attachment } from "./attachment.ts";
 import type { SenderCore } from "./sender_core.ts";
@@ -66,6 +67,7 @@ export class AnchorTable {
   readonly #anchors = new Map<StreamHandle, AnchorCore<unknown>>();
   readonly #senders = new Map<bigint, { readonly core: SenderCore; readonly reader: InstanceId | null }>();
   readonly #maxAnchors: number;
+  #refusals = 0;
   #closed = false;
 
   /** @param maxAnchors Most anchors at a time. */
@@ -76,14 +78,9 @@ export class AnchorTable {
     this.deadlines = new Deadlines(port.clock);
   }
 
-  /** Anchors that take senders. */
-  get anchors(): number {
-    return this.#anchors.size;
-  }
-
-  /** Senders that are attached to anchors. */
-  get senders(): number {
-    return this.#senders.size;
+  /** A snapshot of the counters. */
+  stats(): AnchorStats {
+    return { anchors: this.#anchors.size, senders: this.#senders.size, attachRefusals: this.#refusals };
   }
 
   /** The anchor with a handle. */
@@ -120,6 +117,12 @@ export class AnchorTable {
 
   /** Attaches a sender of another instance. */
   attach(request: AttachRequest, from: SystemSender | null, many: boolean): AttachAnswer {
+    const answer = this.#attach(request, from, many);
+    if ("refused" in answer) this.#refusals++;
+    return answer;
+  }
+
+  #attach(request: AttachRequest, from: SystemSender | null, many: boolean): AttachAnswer {
     const { handle, sender, transports } = request;
     const text = handleText(handle);
     if (hasManySenders(handle) !== many) return { refused: many ? words.forOne(text) : words.forMany(text) };
