@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { writersAnchor } from "../../src/streams/byte_stream.ts";
 import { firstWindow } from "../../src/streams/mux/peer_mux.ts";
+import type { WriterSlot } from "../../src/streams/mux/writer_slot.ts";
 import { BatchBuffer, CloseReason, RecordType } from "../../src/streams/wire/batch.ts";
 import { terminalFrames, transportErrorFrame } from "../../src/streams/wire/frame.ts";
 import { hexOf } from "../vectors/hex.ts";
@@ -57,6 +58,8 @@ test("the records of a stream are those of Velo, and the last frame goes with th
   for (let i = 0; i < 15; i++) other.write(new Uint8Array(1_000));
   writer.end(transportErrorFrame("x".repeat(1_400)));
   end.mux.flush();
+  // Batches are numbered.
+  expect(end.sent.map((batch) => batch[15])).toEqual(end.sent.map((_, i) => i));
   const last = recordsOf(end.sent.at(-1)!).slice(-2);
   expect(last.map(({ type, slot, sequence }) => [type, slot, sequence])).toEqual([
     [RecordType.data, 0, 2],
@@ -300,11 +303,14 @@ test("a slot used again has another generation, and late answers to the earlier 
   const { writer } = pair.a.write({ session: 1_000n });
   pair.b.read({ session: 1_000n });
   pair.carry();
-  pair.b.mux.outbox.credit(slots[299]!, 5, 0);
-  pair.b.mux.outbox.close(slots[299]!, 0, CloseReason.protocolError);
-  pair.carry();
-  expect(writer.ended).toBeNull();
-  expect(pair.a.counts.dropped.generation + pair.a.counts.dropped.unknownSlot).toBe(2);
+  const { id } = writer as WriterSlot;
+  for (const [slot, drop] of [[slots[299]!, "unknownSlot"], [id ^ 1, "generation"]] as const) {
+    pair.b.mux.outbox.credit(slot, 5, 0);
+    pair.b.mux.outbox.close(slot, 0, CloseReason.protocolError);
+    pair.carry();
+    expect(writer.ended).toBeNull();
+    expect(pair.a.counts.dropped[drop]).toBe(2);
+  }
 });
 
 test("batches of an earlier epoch are dropped, and a later one ends the writer's streams", () => {
@@ -360,6 +366,18 @@ test("records that come too early wait for the earlier ones, and repeated ones a
   handmade(other.pair.b, [item, 1, data("a")], [item, 1, data("a")], [item, 2, data("b")]);
   expect(textsOf(other.reader)).toEqual([".a", ".b"]);
   expect(other.pair.b.counts.dropped.duplicate).toBe(1);
+});
+
+test("records of another generation of an open slot are dropped", () => {
+  const { pair, reader } = connected();
+  const buffer = new BatchBuffer(1_000);
+  for (const [type, body] of [[RecordType.data, data("x")], [RecordType.close, Uint8Array.of(0)]] as const) {
+    buffer.bytes.set(body, buffer.open(type, 1, 1, body.length));
+  }
+  const bytes = buffer.finish(1, 1);
+  pair.b.mux.receive(bytes, 0, bytes.length, false);
+  expect([reader.size, reader.ended]).toEqual([0, null]);
+  expect(pair.b.counts.dropped.generation).toBe(2);
 });
 
 test("records too far ahead end their stream alone", () => {
@@ -497,6 +515,7 @@ test("without room writers wait and nothing that must arrive is lost", () => {
   pair.a.room = false;
   writer.write(data("a"));
   pair.carry();
+  expect(writer.open).toBe(false);
   expect(writer.write(data("b"))).toBe(false);
   const { writer: late, seen: lateSeen } = pair.a.write({ session: 6n });
   expect(late.write(data("c"))).toBe(false);
