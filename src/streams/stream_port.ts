@@ -84,9 +84,7 @@ export class StreamPort implements StreamMux {
 
   #receive(message: SystemMessage): void {
     const { session, lent: { source, payloadStart, payloadEnd, owned } } = message;
-    const port = this.#port;
-    const own = port.connectionTo(port.instanceId) === session;
-    const peer = own ? port.instanceId : port.senderOf(message)?.instanceId;
+    const peer = this.#port.senderOf(message)?.instanceId;
     const streams = peer === undefined ? null : this.#peers.get(peer) ?? this.#make(peer);
     if (streams === null) this.#counts.dropped.stranger++;
     else streams.receive(session, source, payloadStart, payloadEnd, owned);

@@ -89,6 +89,28 @@ test("a frame of many megabytes goes alone, and one above the peer's limit is kn
   assert.equal((await reading.end()).reason, "finalized");
 });
 
+test("without room at the peer a writer waits, whatever its credit, and nothing is lost", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t, { client: { highWaterMark: 1, maxQueuedMessages: 2 } });
+  const window = { items: 65_535, bytes: 1e9 };
+  const reading = new Reading(server, client.instanceId, { session: 1n, window });
+  const { writer } = write(client, peer, { session: 1n, window });
+  const sizeOf = (i: number) => 10_000 + (i % 3) * 10_000;
+  let most = 0;
+  const sending = pour(writer, (i) => {
+    most = Math.max(most, client.stats().transport.queuedMessages);
+    return i < 1_000 ? numbered(i, sizeOf(i)) : null;
+  }).then(() => writer.end(finalized));
+  for (let i = 0; i < 1_000; i++) {
+    const frame = (await reading.next())!;
+    assert.deepEqual([numberOf(frame), frame.length], [i, sizeOf(i)]);
+  }
+  assert.equal((await reading.end()).reason, "finalized");
+  await sending;
+  assert.ok(most <= 2, `${most} queued`);
+  assert.ok(client.stats().streams!.creditWaits > 0);
+});
+
 test("an instance has streams to itself", async () => {
   await using t = await leakCheck();
   const messenger = await t.messenger();
