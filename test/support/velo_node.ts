@@ -65,7 +65,9 @@ export interface VeloAnswer {
 
 /** The payload that a node makes for `size`. */
 export function veloBytes(size: number): Uint8Array {
-  return Uint8Array.from({ length: size }, (_, index) => index * 31 % 251);
+  const bytes = new Uint8Array(size);
+  for (let index = 0; index < size; index++) bytes[index] = index * 31 % 251;
+  return bytes;
 }
 
 /** A running node. */
