@@ -11,7 +11,7 @@ import {
 import { Registry } from "prom-client";
 import { joinCohort, LeaderWorkerCohort } from "../../src/cohort/mod.ts";
 import { ActiveMessageExecutor } from "../../src/executor/mod.ts";
-import { amHandler, type Messenger, unaryHandler } from "../../src/mod.ts";
+import { amHandler, type InstanceId, type Messenger, unaryHandler } from "../../src/mod.ts";
 import { otelMeter } from "../../src/otel/mod.ts";
 import { prometheusMeter } from "../../src/prometheus/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
@@ -206,6 +206,33 @@ test("the values of a label are limited: later ones are counted together, and ho
     await assert.rejects(client.unary("h0", { to: "x" as typeof peer }));
     await assert.rejects(async () => await t.messenger({ maxMetricLabels }), /maxMetricLabels/);
   }
+});
+
+test("peers beyond the values of a label share a row, and one that is forgotten makes room for another", async () => {
+  await using t = await leakCheck();
+  const meter = prometheusMeter();
+  const hub = await t.messenger({ meter, maxMetricLabels: 2 });
+  const peers: InstanceId[] = [];
+  const meet = async () => {
+    const peer = await t.messenger();
+    peers.push(await hub.connect(peer.endpoint));
+  };
+  const rows = async () => {
+    const values = parse(await meter.text());
+    for (const name of ["queued", "queued_bytes"]) {
+      const found = [...values.keys()].filter((key) => key.startsWith(`zeromesh_peer_${name}{`));
+      assert.equal(found.length, 3);
+    }
+    const ups = [...values].filter(([key]) => key.startsWith("zeromesh_peer_up{"));
+    return Object.fromEntries(ups.map(([key, up]) => [/peer="(.*?)"/.exec(key)![1], up]));
+  };
+  for (let i = 0; i < 4; i++) await meet();
+  const [a, b, c, d] = peers as [InstanceId, InstanceId, InstanceId, InstanceId];
+  assert.deepEqual(await rows(), { [a]: 1, [b]: 1, other: 2 });
+  for (const gone of [a, c]) hub.disconnect(gone);
+  await meet();
+  const left = await rows();
+  assert.deepEqual(left, { [b]: 1, [d]: 1, other: 1 });
 });
 
 test("names of handlers and peers' codes cannot break the text format or make series", async () => {
