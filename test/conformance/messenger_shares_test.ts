@@ -1,11 +1,15 @@
 /** Tables in which messages of peers make entries: one peer alone cannot fill them, and its entries go with it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { instanceIdToBytes, newInstanceId } from "../../src/core/mod.ts";
+import { joinCohort, LeaderWorkerCohort } from "../../src/cohort/mod.ts";
 import { type InstanceId, type Messenger, type MessengerOptions, unaryHandler } from "../../src/mod.ts";
+import { encodeHello, MessageType, peerInfoOf } from "../../src/wire/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
-import { isReply, Kind, le, PlainVelo, requestHeader, utf8 } from "../support/plain_velo.ts";
+import { isReply, Kind, le, PlainVelo, requestHeader, responseHeader, utf8 } from "../support/plain_velo.ts";
 import { until, within } from "../support/until.ts";
-import { fails, gate, pair } from "./messenger_kit.ts";
+import { fails, gate, pair, text } from "./messenger_kit.ts";
+import { RawDealer, type RawMessage, request, responseIn } from "./messenger_raw_peer.ts";
 
 // Of so many places one alone gets so many.
 const places = 34;
@@ -104,6 +108,107 @@ test("one peer subscribes to its share of events, and another one to what it wan
   const outcomes = await Promise.all(codes);
   assert.equal(outcomes.filter((code) => code === "triggered").length, share);
   assert.equal(outcomes.filter((code) => code === "LIMIT_REACHED").length, places - share);
+});
+
+test("one peer ends events with as many reasons as its share, and those of others stay", async () => {
+  await using t = await leakCheck();
+  const { owner, greedy, modest } = await crowd(t, { events: { maxHistory: places } });
+  const events = Array.from({ length: 2 * places }, () => owner.events.newEvent());
+  const reason = async (event: number) => {
+    const status = await owner.events.poll(events[event]!.handle);
+    return status.status === "poisoned" ? status.reason : status.status;
+  };
+  events[0]!.poison("own");
+  await modest.events.poison(events[1]!.handle, "modest");
+  for (const { handle } of events.slice(2)) await greedy.events.poison(handle, "greedy");
+  assert.deepEqual([await reason(0), await reason(1)], ["own", "modest"]);
+  const kept = await Promise.all(events.map((_, event) => reason(event)));
+  assert.equal(kept.filter((text) => text === "greedy").length, share - 1);
+  assert.equal(kept.at(-1), "greedy");
+});
+
+test("one worker opens its share of the barriers of a cohort, and they end when it leaves", async () => {
+  await using t = await leakCheck();
+  const leader = await t.messenger();
+  const cohort = LeaderWorkerCohort.create(leader, { size: 2 });
+  t.defer(async () => void await cohort.close({ timeoutMs: 500 }));
+  const join = async () => {
+    const messenger = await t.messenger({ listen: false });
+    return { messenger, place: await joinCohort(messenger, { leader: leader.endpoint }) };
+  };
+  const [greedy, modest] = [await join(), await join()];
+  await cohort.whenComplete({ timeoutMs: 2_000 });
+  // Of 1 024 places one worker alone gets 964.
+  const most = 964;
+  const waits = Array.from({ length: most }, (_, i) => greedy.place.barrier(`b${i}`).catch(() => {}));
+  await until(() => leader.stats().handlers.running === most);
+  await fails(greedy.place.barrier("one more"), { code: "OVERLOADED", message: /share/ });
+  waits.push(modest.place.barrier("wanted").catch(() => {}));
+  await until(() => leader.stats().handlers.running === most + 1);
+  await greedy.place.close();
+  await until(() => leader.stats().handlers.running === 1);
+  const more = Array.from({ length: 100 }, (_, i) => modest.place.barrier(`m${i}`).catch(() => {}));
+  await until(() => leader.stats().handlers.running === 1 + more.length);
+  await modest.place.close();
+  await Promise.all([...waits, ...more]);
+});
+
+test("one connection has its share of the hellos whose id may be taken, and another one waits beside it", async () => {
+  await using t = await leakCheck();
+  const server = await t.messenger({ ipc: false });
+  const instanceId = newInstanceId();
+  const open = (epoch: number) => {
+    const routingId = Uint8Array.of(...instanceIdToBytes(instanceId), 0, 0, 0, 0, 0, 0, 0, epoch);
+    return RawDealer.open(t, server.endpoint, routingId, instanceId);
+  };
+  const [rival, greedy, modest] = [await open(1), await open(2), await open(3)];
+  const say = (dealer: RawDealer, slot: number, run: string) => {
+    const negotiation = { features: ["same-connection", "errors"] as const, instanceId, run };
+    const hello = encodeHello({ peerInfo: peerInfoOf(instanceId, []), negotiation });
+    dealer.send(request("_hello", dealer.id(slot), hello));
+  };
+  say(rival, 1, "first");
+  assert.equal(responseIn(await rival.next()).failed, false);
+  // The rival is asked whether it lives, and does not answer. Of 1 024 places one connection alone gets 964.
+  const most = 964;
+  for (let slot = 1; slot <= most + 1; slot++) say(greedy, slot, "second");
+  const refused = await greedy.next();
+  assert.equal(responseIn(refused).id2, most + 1);
+  assert.match(text(refused.payload), /Too many instances whose ids may be taken/);
+  say(modest, 1, "third");
+  await until(() => server.stats().handlers.running === most + 1);
+  // The first of those that wait gets the id, and is asked in its turn.
+  rival.close();
+  const answers: RawMessage[] = [await greedy.next(), await greedy.next()];
+  const admitted = answers.find(({ type }) => type === MessageType.response);
+  assert.equal(responseIn(admitted!).failed, false);
+});
+
+test("memory for the payloads of one plain node leaves room for another one's", async () => {
+  await using t = await leakCheck();
+  const mebibyte = 2 ** 20;
+  const server = await t.messenger({ maxStagedBytes: 34 * mebibyte });
+  server.registerHandler(unaryHandler("echo", ({ payload }) => payload));
+  const [greedy, modest] = [await PlainVelo.open(t), await PlainVelo.open(t)];
+  for (const node of [greedy, modest]) await node.introduce(server.endpoint);
+  const offer = async (node: PlainVelo, total: number) => {
+    const { workerId } = server.peers().find((peer) => peer.instanceId === node.instanceId)!;
+    const value = utf8(((workerId << 64n) | 7n).toString());
+    const map = `81a3${utf8("_rv")}d9${le(value.length / 2, 1)}${value}`;
+    node.send(server.endpoint, 0, requestHeader(Kind.unary, node.nextId(), "echo", map));
+    const { request: { id } } = await node.nextRequest("_rv_acquire");
+    const ready = { lease_id: 3, transfer_id: 4, total_len: total, chunk_size: mebibyte / 4 };
+    node.send(server.endpoint, 1, responseHeader(id), {
+      Ready: { ...ready, chunk_count: (total * 4) / mebibyte },
+    });
+  };
+  await offer(greedy, 32 * mebibyte);
+  await greedy.nextRequest("_rv_pull");
+  await offer(greedy, mebibyte);
+  await until(() => server.stats().staged.fetching === 2);
+  await offer(modest, mebibyte);
+  await modest.nextRequest("_rv_pull");
+  assert.equal(server.stats().staged.bytes, 33 * mebibyte);
 });
 
 test("one plain node has its share of payloads fetched, and another one's is fetched beside them", async () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "../support/testing.ts";
 import { Guard, silentLogger } from "../../src/core/mod.ts";
 import { keyCheck } from "../../src/messenger/peers/key_check.ts";
-import { FakeClock } from "./core_fake_clock.ts";
+import { FakeClock } from "../unit/core_fake_clock.ts";
 
 const never = (): Promise<boolean> => new Promise(() => {});
 
