@@ -69,7 +69,7 @@ export function programOf(snippet: string): string {
   const meanwhile = snippet.includes(".status()")
     ? "void service.close().then(() => messenger.close());"
     : "";
-  return `import { acknowledge, amHandler, contract, curveKeyPair, eventHandle, Messenger, unaryHandler, ZeromeshError } from "zeromesh";
+  return `import { acknowledge, amHandler, contract, curveKeyPair, eventHandle, Messenger, stream, unaryHandler, ZeromeshError } from "zeromesh";
 import { z } from "zod";
 ${contractOfReadme}
 await using service = await Messenger.create();

@@ -4,12 +4,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { discoveryPermissions } from "../support/discovery_peers.ts";
 import { allRuntimes, type RuntimeName } from "../support/runtime.ts";
 import { type SpawnedProcess, spawnScript } from "../support/spawn.ts";
 import { until, within } from "../support/until.ts";
 
 function start(name: string, args: readonly string[], runtime?: RuntimeName): SpawnedProcess {
-  return spawnScript(`examples/streams/${name}.ts`, args, { runtime });
+  return spawnScript(`examples/streams/${name}.ts`, args, { runtime, permissions: discoveryPermissions });
 }
 
 test("tokens of two workers on Deno come through a gateway on Bun, and a browser that leaves stops its worker", async () => {

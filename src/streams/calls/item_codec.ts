@@ -1,6 +1,7 @@
-import { type DecodedPayload, decodePayload, encodePayload, stringifyJson } from "../../wire/mod.ts";
+import { Buffer } from "node:buffer";
 import { type Encoding, ZeromeshError } from "../../core/mod.ts";
-import type { ByteWriter } from "../byte_stream.ts";
+import { type DecodedPayload, decodePayload, encodePayload, stringifyJson } from "../../wire/mod.ts";
+import type { ByteReader, ByteWriter } from "../byte_stream.ts";
 
 /** The first byte of an item's frame, which no frame of Velo begins with. */
 const itemTag = 0;
@@ -9,11 +10,28 @@ const itemTag = 0;
 const longestInPlace = 4_096;
 // Up to here a loop over ASCII is faster than a view and the runtime's encoder.
 const longestLoop = 96;
+// Up to here a look at each byte costs less than the runtime's decoder: on Deno 0.12 instead of 0.75 µs for 64 bytes.
+const longestLook = 512;
+const quote = 0x22;
+const backslash = 0x5c;
 const encoder = new TextEncoder();
+const nothing = new Uint8Array(new ArrayBuffer(0));
+
+/** Makes texts of bytes below 0x80. The types of Bun do not name the method, which both runtimes have. */
+interface Latin1 {
+  latin1Slice(start: number, end: number): string;
+}
+
+function latin1Of({ buffer, byteOffset, length }: Uint8Array): Latin1 {
+  return Buffer.from(buffer, byteOffset, length) as Buffer & Latin1;
+}
 
 /** Frames of items in a contract's encoding. */
 export class ItemCodec {
   readonly #encoding: Encoding;
+  // The memory of the last items that were read, as the view that makes texts of it.
+  #memory: Uint8Array = nothing;
+  #view: Latin1 = latin1Of(nothing);
 
   /** @param encoding The contract's. */
   constructor(encoding: Encoding) {
@@ -28,6 +46,10 @@ export class ItemCodec {
    */
   write(writer: ByteWriter, value: unknown): boolean {
     if (this.#encoding !== "json" || value === undefined) return this.#sent(writer, this.encode(value));
+    if (typeof value === "string" && value.length <= longestLoop) {
+      const taken = writeText(writer, value);
+      if (taken !== null) return taken;
+    }
     let text: string;
     try {
       text = stringifyJson(value);
@@ -40,17 +62,7 @@ export class ItemCodec {
     if (space === null) return false;
     const { bytes, at } = space;
     bytes[at] = itemTag;
-    let written = 0;
-    if (length <= longestLoop) {
-      for (; written < length; written++) {
-        const code = text.charCodeAt(written);
-        if (code >= 0x80) break;
-        bytes[at + 1 + written] = code;
-      }
-    }
-    if (written < length) {
-      written = encoder.encodeInto(text, bytes.subarray(at + 1, at + 1 + 3 * length)).written;
-    }
+    const { written } = encoder.encodeInto(text, bytes.subarray(at + 1, at + 1 + 3 * length));
     if (1 + written > writer.maxFrameBytes) return this.#sent(writer, this.encode(value));
     writer.commit(1 + written);
     return true;
@@ -66,11 +78,56 @@ export class ItemCodec {
     return framed(encodePayload(value, this.#encoding));
   }
 
-  /** Reads an item's frame, `bytes[start..end)`. Never throws. */
-  decode(bytes: Uint8Array, start: number, end: number): DecodedPayload {
+  /** Reads the frame of an item, to which a reader has advanced. Never throws. */
+  decode({ bytes, start, end }: ByteReader): DecodedPayload {
     if (start >= end || bytes[start] !== itemTag) return { error: "it is no item of a contract" };
-    return decodePayload(bytes.subarray(start + 1, end), this.#encoding);
+    const from = start + 1;
+    if (this.#encoding === "json" && end - from <= longestLook && isPlainText(bytes, from, end)) {
+      return { value: this.#viewOf(bytes).latin1Slice(from + 1, end - 1) };
+    }
+    return decodePayload(bytes.subarray(from, end), this.#encoding);
   }
+
+  #viewOf(bytes: Uint8Array): Latin1 {
+    if (bytes !== this.#memory) {
+      this.#memory = bytes;
+      this.#view = latin1Of(bytes);
+    }
+    return this.#view;
+  }
+}
+
+/** Whether bytes are a JSON string of ASCII without escapes, whose text is what is between its quotes. */
+function isPlainText(bytes: Uint8Array, start: number, end: number): boolean {
+  const last = end - 1;
+  if (last <= start || bytes[start] !== quote || bytes[last] !== quote) return false;
+  for (let at = start + 1; at < last; at++) if (isSpecial(bytes[at]!)) return false;
+  return true;
+}
+
+/** Writes a text of ASCII without escapes. Returns whether there was credit; null for another text. */
+function writeText(writer: ByteWriter, text: string): boolean | null {
+  const { length } = text;
+  if (length + 3 > writer.maxFrameBytes) return null;
+  const space = writer.reserve(length + 3);
+  if (space === null) return false;
+  const { bytes } = space;
+  let { at } = space;
+  bytes[at++] = itemTag;
+  bytes[at++] = quote;
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i);
+    if (isSpecial(code)) return null;
+    bytes[at++] = code;
+  }
+  bytes[at] = quote;
+  writer.commit(length + 3);
+  return true;
+}
+
+/** Whether JSON may write a character otherwise than as a byte of its own. */
+function isSpecial(code: number): boolean {
+  return code < 0x20 || code > 0x7e || code === quote || code === backslash;
 }
 
 /** Refuses a frame that the other end does not take. @throws {ZeromeshError} `PAYLOAD_TOO_LARGE`. */

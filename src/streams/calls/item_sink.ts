@@ -6,6 +6,7 @@ import {
   option,
   type OptionTable,
   readOptions,
+  type SchemaFailure,
   type StreamSendOptions,
   validate,
   type ZeromeshError,
@@ -65,6 +66,9 @@ export class ItemSink {
   #bytes = 0;
   #taken = 0;
   #ending: PromiseWithResolvers<void> | null = null;
+  // Whether the validator answers later, and needs the number of its own item.
+  #later = false;
+  readonly #refuse: SchemaFailure = (...about) => this.#parts.errors.invalid(this.#taken + 1, ...about);
   #ended: { readonly error: unknown } | null = null;
   /** What left before the peer has accepted the call: another instance may have to get it again. Null after that. */
   #early: Uint8Array[] | null = [];
@@ -99,7 +103,7 @@ export class ItemSink {
     const { schema, errors, codec } = this.#parts;
     try {
       const options = given === undefined || given === null ? undefined : this.#read(number, given);
-      const checked = validate(schema, value, (issues, cause) => errors.invalid(number, issues, cause));
+      const checked = validate(schema, value, this.#later ? errors.invalid.bind(null, number) : this.#refuse);
       if (checked instanceof Promise) return this.#checkLater(value, number, checked, options);
       const writer = this.#writer;
       if (writer !== null && this.#early === null && this.#waiting.size === 0) {
@@ -222,6 +226,7 @@ export class ItemSink {
     checked: Promise<unknown>,
     options: StreamSendOptions | undefined,
   ): Promise<void> {
+    this.#later = true;
     const promise = this.#wait(null, options);
     const one = this.#waiting.at(this.#waiting.size - 1)!;
     checked.then(() => {

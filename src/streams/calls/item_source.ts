@@ -1,4 +1,4 @@
-import { type AnySchema, validateArrived } from "../../core/mod.ts";
+import { type AnySchema, type SchemaFailure, validateArrived } from "../../core/mod.ts";
 import type { ByteReader } from "../byte_stream.ts";
 import type { ItemCodec } from "./item_codec.ts";
 import type { ItemErrors } from "./stream_errors.ts";
@@ -28,6 +28,8 @@ export class ItemSource implements AsyncIterableIterator<unknown> {
   #reader: ByteReader | null = null;
   #end: { readonly failed: boolean; readonly error: unknown } | null = null;
   #iterated = false;
+  #later = false;
+  readonly #refuse: SchemaFailure = (...about) => this.#parts.errors.invalid(this.received, ...about);
 
   /** It starts without a stream. */
   constructor(parts: SourceParts) {
@@ -131,15 +133,17 @@ export class ItemSource implements AsyncIterableIterator<unknown> {
     throw end.error;
   }
 
-  #item({ bytes, start, end }: ByteReader): IteratorResult<unknown> | Promise<IteratorResult<unknown>> {
+  #item(reader: ByteReader): IteratorResult<unknown> | Promise<IteratorResult<unknown>> {
     const number = ++this.received;
     const { codec, schema, errors } = this.#parts;
     try {
-      const decoded = codec.decode(bytes, start, end);
+      const decoded = codec.decode(reader);
       if (decoded.error !== undefined) throw errors.invalid(number, [{ message: decoded.error }]);
-      const refuse = errors.invalid.bind(null, number);
+      // A validator that answers later needs the number of its own item.
+      const refuse = this.#later ? errors.invalid.bind(null, number) : this.#refuse;
       const value = validateArrived(schema, decoded.value, false, refuse);
       if (!(value instanceof Promise)) return { done: false, value };
+      this.#later = true;
       return value.then((checked) => ({ done: false, value: checked }), (error) => this.#broken(error));
     } catch (error) {
       return this.#broken(error);
