@@ -167,7 +167,7 @@ eachProject(
       writeFileSync(`${folder}/tsconfig.case.json`, JSON.stringify(config));
       const compiler = `${repositoryRoot}/node_modules/typescript/bin/tsc`;
       const { code, text } = await run(
-        [bun, compiler, "-p", "tsconfig.case.json", "--pretty", "false"],
+        [bun, compiler, "-p", "tsconfig.case.json", "--pretty", "false", "--singleThreaded"],
         folder,
       );
       assertEquals(code, 0, `${JSON.stringify(options)}\n${text}`);

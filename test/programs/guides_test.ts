@@ -199,7 +199,8 @@ test("docs/guides/tsconfig.md: its settings check the programs of the first guid
   await mustRun(["ln", "-s", `${repositoryRoot}/node_modules/@types`, types], repositoryRoot);
   own.write("tsconfig/wrong.ts", `import { contract } from "zeromesh";\ncontract(1);\n`);
   const compiler = [runtimeProgram("bun"), `${repositoryRoot}/node_modules/typescript/bin/tsc`];
-  await using check = spawnCommand([...compiler, "--project", `${own.folder}/tsconfig`, "--pretty", "false"]);
+  const options = ["--project", `${own.folder}/tsconfig`, "--pretty", "false", "--singleThreaded"];
+  await using check = spawnCommand([...compiler, ...options]);
   await within(check.exit, 60_000, "the compiler to end");
   const wrong = [...check.outputText.matchAll(/^(\S.*)\(\d+,\d+\): error/gm)].map(([, file = ""]) => file);
   assert.ok(wrong.length > 0 && wrong.every((file) => file.endsWith("wrong.ts")), check.outputText);

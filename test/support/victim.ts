@@ -36,7 +36,7 @@ export async function latencies({ client, peer, child }: Victim, done: () => boo
     assert.deepEqual(answer, rawPayload);
     assert.equal(child.ended, undefined, child.errorText);
     // Hundreds of them are a measure; more would take the processor from those who attack.
-    await pause(2);
+    await pause(5);
   } while (!done());
   return took.sort((a, b) => a - b);
 }

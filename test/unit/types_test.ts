@@ -16,7 +16,13 @@ async function compile(text: string): Promise<string[]> {
     const config = { extends: `${repositoryRoot}/tsconfig.json`, include: ["cases.ts"], exclude: [] };
     writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(config));
     const tsc = `${repositoryRoot}/node_modules/typescript/bin/tsc`;
-    await using child = spawnCommand([runtimeProgram("bun"), tsc, "-p", folder, "--pretty", "false"]);
+    await using child = spawnCommand([
+      runtimeProgram("bun"),
+      tsc,
+      "-p",
+      folder,
+      ...["--pretty", "false", "--singleThreaded"],
+    ]);
     await child.exit;
     const errors: string[] = [];
     for (const line of child.outputText.split("\n")) {

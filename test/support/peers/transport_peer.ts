@@ -226,7 +226,7 @@ const roles: Record<string, (...args: string[]) => Promise<void>> = {
       const kind = found[1] as keyof typeof done;
       for (let left = Number(found[2]); left > 0; left--) {
         await kinds[kind](done[kind]++);
-        if (left % 20 !== 1) continue;
+        if (left % 50 !== 1) continue;
         // What a program never collects shows how lazy the collector is, not what is kept.
         await once(messenger, "collect");
         await pause(0);
