@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { amHandler, cancelAfter, type HandlerOptions, semaphore, unaryHandler } from "../../src/mod.ts";
 import { jsonSchema } from "../../src/json-schema/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
+import { longRun } from "../support/runtime.ts";
 import { pause, until, within } from "../support/until.ts";
 import { balanced, bytes, counts, fails, gate, pair, text, thrown, turn } from "./messenger_kit.ts";
 
@@ -14,8 +15,9 @@ const modes: [string, HandlerOptions, number][] = [
   ["ordered", { dispatch: { ordered: "global" } }, 1],
   ["a limit that is shared", { limits: [semaphore(5)] }, 5],
 ];
+const total = longRun ? 10_000 : 4_000;
 for (const [name, options, limit] of modes) {
-  test(`with ${name}, as many of 10000 calls run as the limit says and never more, and the counts always add up`, async () => {
+  test(`with ${name}, as many of ${total} calls run as the limit says and never more, and the counts always add up`, async () => {
     await using t = await leakCheck();
     const { server, client, peer } = await pair(t);
     let [now, most, ran] = [0, 0, 0];
@@ -27,7 +29,6 @@ for (const [name, options, limit] of modes) {
       now--;
       return payload;
     }, { ...options, maxQueued: 20_000 }));
-    const total = 10_000;
     let ended = 0;
     const call = async (i: number): Promise<string> => {
       const answer = await client.unary("step", { to: peer, rawPayload: bytes(String(i)) });

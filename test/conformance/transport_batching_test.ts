@@ -189,7 +189,7 @@ for (const who of ["the peer", "the instance itself"] as const) {
 for (const features of [{ credit: false }, { credit: false, batch: false }] as const) {
   const how = "batch" in features ? "one by one" : "in batches";
   // In batches fewer never fill anything.
-  const count = longRun || !("batch" in features) ? 100_000 : 30_000;
+  const count = longRun || !("batch" in features) ? 100_000 : 12_000;
   test(`${count} sends through a high-water mark of 10 arrive once and in order (${how})`, async () => {
     await using t = await leakCheck();
     const options = { highWaterMark: 10, maxWaitingSends: count, features, timeoutMs: 60_000 };
