@@ -84,6 +84,7 @@ export {
   type StreamCallOptions,
   type StreamContext,
   type StreamInput,
+  type StreamItem,
   type StreamMethod,
   type StreamResult,
   type StreamSchema,
@@ -201,7 +202,13 @@ export {
   type SubscriberStats,
   type TableStats,
 } from "./events/mod.ts";
-export { type StreamEndReason, type StreamLimits, type StreamStats } from "./streams/mod.ts";
+export {
+  type AnchorStats,
+  type MuxStats,
+  type StreamEndReason,
+  type StreamLimits,
+  type StreamStats,
+} from "./streams/mod.ts";
 export {
   type Discovery,
   type LookupOptions,

@@ -118,6 +118,7 @@ export {
   type StreamCallOptions,
   type StreamContext,
   type StreamInput,
+  type StreamItem,
   streamKind,
   type StreamMethod,
   type StreamResult,

@@ -128,18 +128,26 @@ export interface ClientStreamCall<Item, Result> extends StreamInput<Item>, Strea
 /** A call whose input and output are streams. */
 export interface TwoWayStreamCall<Item, Answer> extends StreamInput<Item>, ServerStreamCall<Answer> {}
 
-type ItemIn<Schema> = Schema extends StreamSchema<infer Item> ? SchemaInput<Item> : never;
-type ItemOut<Schema> = Schema extends StreamSchema<infer Item> ? SchemaOutput<Item> : never;
+/** The item that the sender of a stream gives, or its reader gets. */
+export type StreamItem<Schema, Side extends "given" | "taken"> = Schema extends StreamSchema<infer Item>
+  ? Side extends "given" ? SchemaInput<Item> : SchemaOutput<Item>
+  : never;
 
 /** A client's method for a contract with a stream. With a source as its input, the call sends the source's items. */
 export type StreamMethod<C extends Contract, Options> = C["input"] extends StreamSchema ? (
     source?: CallInput<C> | null,
     options?: Options & StreamCallOptions,
-  ) => C["output"] extends StreamSchema ? TwoWayStreamCall<ItemIn<C["input"]>, ItemOut<C["output"]>>
-    : ClientStreamCall<ItemIn<C["input"]>, CallOutput<C>>
-  : undefined extends CallInput<C>
-    ? (input?: CallInput<C>, options?: Options & StreamCallOptions) => ServerStreamCall<ItemOut<C["output"]>>
-  : (input: CallInput<C>, options?: Options & StreamCallOptions) => ServerStreamCall<ItemOut<C["output"]>>;
+  ) => C["output"] extends StreamSchema
+    ? TwoWayStreamCall<StreamItem<C["input"], "given">, StreamItem<C["output"], "taken">>
+    : ClientStreamCall<StreamItem<C["input"], "given">, CallOutput<C>>
+  : undefined extends CallInput<C> ? (
+      input?: CallInput<C>,
+      options?: Options & StreamCallOptions,
+    ) => ServerStreamCall<StreamItem<C["output"], "taken">>
+  : (
+    input: CallInput<C>,
+    options?: Options & StreamCallOptions,
+  ) => ServerStreamCall<StreamItem<C["output"], "taken">>;
 
 /** The context of the handler of a contract with a stream. */
 export type StreamContext<Context, C extends Contract> = Context & {
@@ -154,7 +162,9 @@ export type StreamResult<C extends Contract> = C["output"] extends AnySchema
 
 /** The types of contracts with a stream. */
 export interface StreamTypes extends ContractTypes {
+  /** A client's method. */
   readonly method: StreamMethod<Extract<this["contract"], Contract>, this["options"]>;
+  /** The function that handles it. */
   readonly handler: (
     context: StreamContext<this["context"], Extract<this["contract"], Contract>>,
   ) => StreamResult<Extract<this["contract"], Contract>>;

@@ -28,7 +28,8 @@ export { type ItemInput, type ItemOutput, Streams, streams } from "./anchors/str
 export { type StreamHandle, streamHandle } from "./wire/handle.ts";
 export { type StreamLimits } from "./options.ts";
 export { type StreamEndReason } from "./byte_stream.ts";
-export { type StreamStats } from "./stream_stats.ts";
+export { type MuxStats } from "./mux/stats.ts";
+export { type AnchorStats, type StreamStats } from "./stream_stats.ts";
 // Used by the messenger.
 export {
   type AttachedStreams,

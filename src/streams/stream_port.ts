@@ -11,7 +11,7 @@ import type {
 } from "./byte_stream.ts";
 import { BatchMemory } from "./mux/batch_memory.ts";
 import type { MuxParts } from "./mux/peer_mux.ts";
-import { type StreamCounts, streamCounts, type StreamStats } from "./mux/stats.ts";
+import { type MuxStats, type StreamCounts, streamCounts } from "./mux/stats.ts";
 import type { ResolvedStreamLimits } from "./options.ts";
 import { batchHandler, PeerStreams } from "./peer_streams.ts";
 
@@ -77,7 +77,7 @@ export class StreamPort implements StreamMux {
   }
 
   /** A snapshot of the counters. */
-  counters(): StreamStats {
+  counters(): MuxStats {
     const { ends, dropped, ...counts } = this.#counts;
     return { ...counts, ends: { ...ends }, dropped: { ...dropped } };
   }

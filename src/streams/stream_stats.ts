@@ -1,4 +1,4 @@
-import type { StreamStats as MuxStats } from "./mux/stats.ts";
+import type { MuxStats } from "./mux/stats.ts";
 
 /** Counters of anchors. */
 export interface AnchorStats {

@@ -30,7 +30,7 @@ export const recordDrops = [
 export type StreamDrop = BatchRefusal | (typeof recordDrops)[number];
 
 /** Counters of all streams of a messenger. */
-export interface StreamStats {
+export interface MuxStats {
   /** Streams open that this instance writes. */
   readonly writers: number;
   /** Streams open, or awaited, that this instance reads. */
@@ -68,7 +68,7 @@ export interface StreamStats {
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Counters in the making. */
-export type StreamCounts = Writable<Omit<StreamStats, "ends" | "dropped">> & {
+export type StreamCounts = Writable<Omit<MuxStats, "ends" | "dropped">> & {
   readonly ends: Record<StreamEndReason, number>;
   readonly dropped: Record<StreamDrop, number>;
 };
