@@ -3,7 +3,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
 import type { Anchor } from "../../src/streams/anchors/anchor.ts";
-import type { AnchorFrame } from "../../src/streams/anchors/frames.ts";
+import { Deadlines } from "../../src/core/mod.ts";
+import { type AnchorFrame, ItemReader } from "../../src/streams/anchors/frames.ts";
+import { SenderCore } from "../../src/streams/anchors/sender_core.ts";
+import { heartbeatFrame, itemFrame } from "../../src/streams/wire/frame.ts";
+import { FakeClock } from "./core_fake_clock.ts";
 import { StreamNet, type StreamNode } from "./streams_kit.ts";
 
 /** Lets promises settle. */
@@ -421,4 +425,75 @@ test("a handle of an unknown instance, and what is no handle, are refused", asyn
   await assert.rejects(node.streams.attach(String(5n << 64n | 1n)), { code: "PEER_UNKNOWN" });
   await assert.rejects(node.streams.attach("nonsense"), TypeError);
   await assert.rejects(node.streams.attach(String(node.worker << 64n | 1n)), { code: "STREAM_UNKNOWN" });
+});
+
+test("one instance cannot take all places of an anchor for many senders", async () => {
+  const net = new StreamNet();
+  const [reader, greedy, other] = [net.node(), net.node(), net.node()];
+  const anchor = reader.streams.anchor({ senders: "many", maxSenders: 17 });
+  for (let i = 0; i < 16; i++) await greedy.streams.attach(anchor.handle);
+  await assert.rejects(greedy.streams.attach(anchor.handle), { code: "LIMIT_REACHED" });
+  const last = await other.streams.attach(anchor.handle);
+  await assert.rejects(other.streams.attach(anchor.handle), { code: "LIMIT_REACHED" });
+  await last.detach();
+  assert.equal(anchor.senders, 16);
+  await reader.streams.attach(anchor.handle);
+  assert.equal(anchor.senders, 17);
+});
+
+test("a stream within one instance is bounded in bytes, too", async () => {
+  const node = new StreamNet().node();
+  const anchor = node.streams.anchor();
+  const sender = await node.streams.attach(anchor.handle);
+  const large = new Uint8Array(600_000);
+  await sender.send(large);
+  await sender.send(large);
+  const third = sender.send(large);
+  assert.equal(await now(third), "pending");
+  // What waits is bounded as well.
+  await assert.rejects(sender.send(large), { code: "QUEUE_FULL" });
+  await anchor.next();
+  assert.equal(await now(third), undefined);
+  assert.equal((await anchor.next()).value.length, 600_000);
+});
+
+test("sends keep their order where room appears unnoticed", async () => {
+  const written: number[] = [];
+  let room = true;
+  const core = new SenderCore({
+    what: "anchor 1",
+    peer: null,
+    window: { items: 4, bytes: 100 },
+    deadlines: new Deadlines(new FakeClock()),
+    removed() {},
+  });
+  core.open({
+    ended: null,
+    maxFrameBytes: 10,
+    write: ([first]) => room && written.push(first!) > 0,
+    end() {},
+  });
+  const send = (first: number) => core.send(Uint8Array.of(first), {});
+  await send(1);
+  room = false;
+  void send(2);
+  room = true;
+  void send(3);
+  assert.deepEqual(written, [1]);
+  core.credit();
+  assert.deepEqual(written, [1, 2, 3]);
+  assert.throws(() => core.send(new Uint8Array(11), {}), { code: "PAYLOAD_TOO_LARGE" });
+});
+
+test("frames that cannot be read are invalid items, by number", () => {
+  const reader = new ItemReader(undefined, "anchor 1");
+  const item = itemFrame(Uint8Array.of(7));
+  assert.deepEqual(reader.read(item, 1, 1), { type: "item", sender: 1, item: 7 });
+  assert.equal(reader.read(heartbeatFrame, 1, 1), undefined);
+  for (const wrong of [itemFrame(Uint8Array.of(0xc1)), itemFrame(Uint8Array.of(7, 7)), Uint8Array.of(0xc1)]) {
+    assert.throws(() => reader.read(wrong, 1, 5), {
+      code: "PAYLOAD_INVALID",
+      message: /^Item 5 of anchor 1/,
+    });
+  }
 });

@@ -14,7 +14,7 @@ import { Streams } from "../../src/streams/anchors/streams.ts";
 import type { ByteReader, ByteWriter, StreamMux, WriterEvents } from "../../src/streams/byte_stream.ts";
 import { FakeClock } from "./core_fake_clock.ts";
 
-const window = { items: 8, bytes: 1 << 20 };
+const narrow = { items: 8, bytes: 1 << 20 };
 
 /** A call that an instance made. */
 export interface MadeCall {
@@ -139,18 +139,18 @@ export class StreamNode {
 
   #mux(): StreamMux {
     return {
-      window,
+      window: narrow,
       newId: () => ++this.#lastId,
       flush: () => {},
       supports: (peer) => this.net.get(peer).ours && this.ours,
-      bind: (_peer, { anchor, session, window: { items } }, events) => {
+      bind: (_peer, { anchor, session, window }, events) => {
         const slot: { pair: LocalPair; writer: WriterEvents | null } = {
           writer: null,
           pair: new LocalPair(events, {
             credit: () => slot.writer?.credit?.(),
             stop: () => slot.writer?.stop?.(),
             ended: (end) => slot.writer?.ended?.(end),
-          }, items),
+          }, window),
         };
         this.#bound.set(`${anchor}.${session}`, slot);
         return slot.pair as unknown as ByteReader;

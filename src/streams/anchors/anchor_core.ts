@@ -6,6 +6,7 @@ import {
   type Ending,
   EndOf,
   type InstanceId,
+  Shares,
   ZeromeshError,
 } from "../../core/mod.ts";
 import type { StreamEnd } from "../byte_stream.ts";
@@ -72,8 +73,8 @@ export class AnchorCore<T> {
   readonly #end = new EndOf();
   readonly #unattached = new Unattached(() => this.#expire());
   #timeoutMs: number;
+  readonly #places: Shares<InstanceId>;
   #senders = 0;
-  #live = 0;
   #stopping = false;
   #open = true;
   #outcome: Outcome | null = null;
@@ -87,6 +88,7 @@ export class AnchorCore<T> {
     this.#what = `anchor ${parts.handle}`;
     this.#reader = new ItemReader(parts.schema, this.#what);
     this.#timeoutMs = parts.unattachedTimeoutMs;
+    this.#places = new Shares(parts.maxSenders);
     parts.deadlines.add(this.#unattached, this.#timeoutMs);
   }
 
@@ -102,25 +104,30 @@ export class AnchorCore<T> {
 
   /** Senders that are attached. */
   get live(): number {
-    return this.#live;
+    return this.#places.taken;
   }
 
-  /** Whether it takes no more senders for now. */
-  get full(): boolean {
+  /** Takes a place for a sender of a peer, or of this instance (null), which {@link attach} uses. False without one. */
+  admit(peer: InstanceId | null): boolean {
     const { many, maxSenders } = this.parts;
-    return this.#live >= maxSenders || this.#attached.size >= (many ? 2 * maxSenders : maxUnread);
+    return this.#attached.size < (many ? 2 * maxSenders : maxUnread) && this.#places.take(peer);
   }
 
   /**
-   * Attaches a sender; the caller has asked {@link full}.
+   * Attaches a sender, which was admitted.
    *
    * @returns The sender's number.
-   * @throws The error of `bind`.
+   * @throws The error of `bind`; its place is free then.
    */
   attach(arriving: Arriving): number {
-    const attachment = new Attachment(this.#senders + 1, arriving, this.#readable);
+    let attachment: Attachment;
+    try {
+      attachment = new Attachment(this.#senders + 1, arriving, this.#readable);
+    } catch (error) {
+      this.#places.give(arriving.peer);
+      throw error;
+    }
     this.#senders++;
-    this.#live++;
     this.#attached.set(attachment.sender, attachment);
     this.parts.deadlines.remove(this.#unattached);
     if (this.#stopping) this.#stop(attachment);
@@ -154,7 +161,7 @@ export class AnchorCore<T> {
     this.#timeoutMs = timeoutMs;
     const { deadlines } = this.parts;
     deadlines.remove(this.#unattached);
-    if (this.#live === 0 && this.#open && !this.ended) deadlines.add(this.#unattached, timeoutMs);
+    if (this.live === 0 && this.#open && !this.ended) deadlines.add(this.#unattached, timeoutMs);
   }
 
   /** Asks the senders to finish, also those that attach later. */
@@ -292,11 +299,11 @@ export class AnchorCore<T> {
   #over(from: Attachment, open: boolean): void {
     if (from.over || !this.#attached.has(from.sender)) return;
     from.over = true;
-    this.#live--;
+    this.#places.give(from.peer);
     if (!open) {
       this.#open = false;
       this.parts.removed();
-    } else if (this.#live === 0) this.renew();
+    } else if (this.live === 0) this.renew();
   }
 
   #expire(): void {

@@ -129,10 +129,10 @@ export class AnchorTable {
     const core = this.#anchors.get(handle);
     if (core === undefined) return { refused: words.unknown(text, many) };
     const { maxSenders, heartbeatMs } = core.parts;
-    if (core.full) return { refused: many ? words.full(text, maxSenders) : words.taken(text) };
     if (!transports.includes(muxTransport)) return { refused: words.transport };
     if (from === null) return { refused: words.failed("the sender's instance is not known") };
     const peer = from.instanceId;
+    if (!core.admit(peer)) return { refused: many ? words.full(text, maxSenders) : words.taken(text) };
     const ours = this.mux.supports(peer);
     const window = ours ? this.mux.window : plainWindow;
     const session = this.mux.newId();

@@ -147,7 +147,7 @@ function attachHere(table: AnchorTable, handle: StreamHandle): Attached {
   const anchor = table.get(handle);
   const cannot = `Cannot attach to anchor ${handle} of this instance`;
   if (anchor === undefined) throw new ZeromeshError("STREAM_UNKNOWN", `${cannot}: there is none`);
-  if (anchor.full) {
+  if (!anchor.admit(null)) {
     throw anchor.parts.many
       ? new ZeromeshError(
         "LIMIT_REACHED",
@@ -156,8 +156,7 @@ function attachHere(table: AnchorTable, handle: StreamHandle): Attached {
       : new ZeromeshError("STREAM_TAKEN", `${cannot}: it has a sender`);
   }
   const stream = table.mux.newId();
-  const window = { items: localWindow, bytes: table.mux.window.bytes };
-  const core = senderOf(table, handle, null, stream, window);
+  const core = senderOf(table, handle, null, stream, localWindow);
   const number = anchor.attach({
     peer: null,
     name: { worker: table.port.workerId, stream },
@@ -168,7 +167,7 @@ function attachHere(table: AnchorTable, handle: StreamHandle): Attached {
     },
   });
   table.addSender(stream, core, null);
-  return { core, number: anchor.parts.many ? number : null, standard: false, window };
+  return { core, number: anchor.parts.many ? number : null, standard: false, window: localWindow };
 }
 
 function senderOf(

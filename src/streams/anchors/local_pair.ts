@@ -1,5 +1,12 @@
 import { Deque } from "../../core/mod.ts";
-import type { ByteReader, ByteWriter, ReaderEvents, StreamEnd, WriterEvents } from "../byte_stream.ts";
+import type {
+  ByteReader,
+  ByteWriter,
+  ReaderEvents,
+  StreamEnd,
+  StreamWindow,
+  WriterEvents,
+} from "../byte_stream.ts";
 import { FrameReader } from "../wire/frame.ts";
 
 /** What an anchor needs of the reading end of a stream. */
@@ -8,8 +15,8 @@ export type FrameSource = Pick<ByteReader, "ended" | "size" | "take" | "stop" | 
 /** What a sender needs of the writing end of a stream. */
 export type FrameSink = Pick<ByteWriter, "ended" | "write" | "end" | "maxFrameBytes">;
 
-/** Frames that a stream within one instance holds. */
-export const localWindow = 256;
+/** What a stream within one instance holds; one frame may exceed the bytes. */
+export const localWindow: StreamWindow = Object.freeze({ items: 256, bytes: 1024 * 1024 });
 
 const reader = new FrameReader();
 
@@ -19,15 +26,16 @@ export class LocalPair implements FrameSource, FrameSink {
   /** The reader's callbacks. */
   readonly toReader: ReaderEvents;
   readonly #toWriter: WriterEvents;
-  readonly #window: number;
+  readonly #window: StreamWindow;
+  #bytes = 0;
   #refused = false;
   /** Within one instance nothing is too large. */
   readonly maxFrameBytes = Infinity;
   /** The end, for both sides. */
   ended: StreamEnd | null = null;
 
-  /** @param window Frames that it holds. */
-  constructor(toReader: ReaderEvents, toWriter: WriterEvents, window: number = localWindow) {
+  /** @param window What it holds. */
+  constructor(toReader: ReaderEvents, toWriter: WriterEvents, window: StreamWindow = localWindow) {
     this.toReader = toReader;
     this.#toWriter = toWriter;
     this.#window = window;
@@ -38,14 +46,15 @@ export class LocalPair implements FrameSource, FrameSink {
     return this.#frames.size;
   }
 
-  /** Takes a frame, unless the window is full or the stream has ended. */
+  /** Takes a frame, which nobody changes any more, unless the window is full or the stream has ended. */
   write(frame: Uint8Array): boolean {
     if (this.ended !== null) return false;
-    if (this.#frames.size >= this.#window) {
+    if (this.#frames.size >= this.#window.items || this.#bytes >= this.#window.bytes) {
       this.#refused = true;
       return false;
     }
-    this.#frames.push(frame.slice());
+    this.#frames.push(frame);
+    this.#bytes += frame.length;
     if (this.#frames.size === 1) this.toReader.readable();
     return true;
   }
@@ -60,7 +69,9 @@ export class LocalPair implements FrameSource, FrameSink {
   /** Takes the next frame. */
   take(): Uint8Array | undefined {
     const frame = this.#frames.shift();
-    if (frame !== undefined && this.#refused) {
+    if (frame === undefined) return undefined;
+    this.#bytes -= frame.length;
+    if (this.#refused) {
       this.#refused = false;
       this.#toWriter.credit?.();
     }
@@ -75,6 +86,7 @@ export class LocalPair implements FrameSource, FrameSink {
   /** Ends the stream for its writer, and drops what waits. */
   cancel(): void {
     this.#frames.clear();
+    this.#bytes = 0;
     if (this.ended !== null) return;
     this.ended = { reason: "cancelled", text: "" };
     this.#toWriter.ended?.(this.ended);
