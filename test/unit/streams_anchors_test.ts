@@ -155,6 +155,7 @@ for (const [where, nodes] of places) {
     await assert.rejects(sender.finalize(), { code: "CANCELLED" });
     assert.equal((await sender.closed as { code?: string }).code, "CANCELLED");
     assert.equal(await anchor.closed, "cancelled");
+    assert.equal(anchor.senders, 0);
     anchor.cancel();
     assert.deepEqual(await anchor.next(), { done: true, value: undefined });
     await assert.rejects(writer.streams.attach(anchor.handle), { code: "STREAM_UNKNOWN" });

@@ -317,10 +317,11 @@ export class AnchorCore<T> {
   }
 
   #cancel(attachment: Attachment): void {
-    if (!attachment.over && attachment.peer !== null) {
-      this.parts.tellCancelled(attachment.peer, attachment.name);
+    if (!attachment.over) {
+      attachment.over = true;
+      this.#places.give(attachment.peer);
+      if (attachment.peer !== null) this.parts.tellCancelled(attachment.peer, attachment.name);
     }
-    attachment.over = true;
     attachment.cancel();
   }
 
