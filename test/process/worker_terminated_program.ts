@@ -13,8 +13,8 @@ async function serve(): Promise<void> {
   parentPort!.postMessage(messenger.endpoints);
 }
 
-/** What a caller gets whose peer's Worker is terminated. */
-async function round(caller: Messenger, which: number): Promise<string> {
+/** What a caller gets whose peer's Worker is terminated, and how long it waits for that. */
+async function round(caller: Messenger, which: number): Promise<{ outcome: string; ms: number }> {
   const worker = new Worker(new URL(import.meta.url));
   const endpoints = await new Promise<string[]>((resolve) => worker.once("message", resolve));
   const to = await caller.connect(endpoints[which % endpoints.length]!);
@@ -23,11 +23,12 @@ async function round(caller: Messenger, which: number): Promise<string> {
     (error: unknown) => error instanceof ZeromeshError ? `${error.code} ${error.ran}` : String(error),
   );
   await sleep(50);
+  const began = performance.now();
   await worker.terminate();
-  return await call;
+  return { outcome: await call, ms: performance.now() - began };
 }
 
-async function rounds(): Promise<string[]> {
+async function rounds(): Promise<{ outcome: string; ms: number }[]> {
   await using caller = await Messenger.create(options);
   return await Promise.all([0, 1, 2, 3].map((which) => round(caller, which)));
 }
@@ -38,14 +39,17 @@ async function main(): Promise<void> {
   await rounds();
   await sleep(200);
   const [descriptors, threads] = count();
-  const outcomes = [await rounds(), await rounds()].flat();
+  const ends: Awaited<ReturnType<typeof rounds>> = [];
+  const workers = Number(process.argv[2]);
+  while (ends.length < workers) ends.push(...await rounds());
   let left: number[] = [];
   const began = performance.now();
   do {
     await sleep(20);
     left = count();
   } while ((left[0]! > descriptors! + 4 || left[1]! > threads! + 4) && performance.now() - began < 3_000);
-  console.log(`outcomes ${[...new Set(outcomes)].join()}`);
+  console.log(`outcomes ${[...new Set(ends.map(({ outcome }) => outcome))].join()}`);
+  console.log(`slowest ${Math.max(...ends.map(({ ms }) => ms))}`);
   console.log(`left ${JSON.stringify([left[0]! - descriptors!, left[1]! - threads!])}`);
   process.exit(0);
 }

@@ -3,18 +3,20 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
 import { leakCheck } from "../support/fixture.ts";
+import { longRun } from "../support/runtime.ts";
 import { spawnScript } from "../support/spawn.ts";
 import { within } from "../support/until.ts";
 
 const skip = process.platform !== "linux";
 
 test(
-  "terminated Workers leave no socket, descriptor or thread, and their callers learn of it",
+  "terminated Workers leave no socket, descriptor or thread, and their callers learn of it within the heartbeat bound",
   { skip },
   async () => {
     await using t = await leakCheck();
+    const workers = longRun ? "20" : "8";
     const child = t.use(
-      spawnScript("test/process/worker_terminated_program.ts", [], { permissions: ["-A"] }),
+      spawnScript("test/process/worker_terminated_program.ts", [workers], { permissions: ["-A"] }),
     );
     assert.deepEqual(
       await within(child.exit, 30_000, "the program"),
@@ -22,6 +24,8 @@ test(
       child.errorText,
     );
     assert.equal(await child.waitForLine("outcomes"), "outcomes PEER_DISCONNECTED maybe");
+    const slowest = Number((await child.waitForLine("slowest")).slice("slowest ".length));
+    assert.ok(slowest < 4_000, `a caller waited for ${slowest} ms`);
     const [descriptors, threads] = JSON.parse(
       (await child.waitForLine("left")).slice("left ".length),
     ) as number[];

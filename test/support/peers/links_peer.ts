@@ -233,7 +233,9 @@ const roles: Record<string, (...args: string[]) => Promise<void>> = {
           (message: { id?: string }) => message.id === undefined ? null : resolve(message.id),
         );
       });
-      const pending = server.unary("never", { to: id as InstanceId, timeoutMs: 400 });
+      // On Linux the loss is known within the heartbeat bound.
+      const timeoutMs = process.platform === "linux" ? 4_000 : 400;
+      const pending = server.unary("never", { to: id as InstanceId, timeoutMs });
       const outcome = pending.then(() => "answered", (error: { code?: string }) => error.code);
       await pause(20);
       await worker.terminate();
