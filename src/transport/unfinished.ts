@@ -92,14 +92,16 @@ export class UnfinishedMessages {
     this.#entries.delete(fd);
   }
 
-  /** Ends a connection now. */
-  end(fd: number): void {
+  /** Ends a connection now. Returns false if it has ended before. */
+  end(fd: number): boolean {
     const entry = this.#entries.get(fd);
-    if (entry === undefined) return;
+    if (entry === undefined) return false;
     this.remove(fd);
     // The descriptor may belong to another connection now, which must not be touched.
     const { connections } = this.#parts;
-    if (connections.name(fd) === entry.name) connections.shutdown(fd);
+    if (connections.name(fd) !== entry.name) return false;
+    connections.shutdown(fd);
+    return true;
   }
 
   /** Ends the looks. */
@@ -170,8 +172,7 @@ export class UnfinishedMessages {
   }
 
   #cut(fd: number, bytes: number): void {
-    this.end(fd);
-    this.#parts.cut(bytes);
+    if (this.end(fd)) this.#parts.cut(bytes);
   }
 }
 

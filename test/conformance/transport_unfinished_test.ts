@@ -4,11 +4,14 @@ import { once } from "node:events";
 import { connect, createServer, type Socket as TcpSocket } from "node:net";
 import process from "node:process";
 import { curveKeyPair, type LogFields, type Messenger, unaryHandler } from "../../src/mod.ts";
+import type { Socket, TcpConnections } from "../../src/libzmq/mod.ts";
+import { UnfinishedMessages } from "../../src/transport/unfinished.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { rawContext } from "../support/raw_sockets.ts";
 import { test } from "../support/testing.ts";
 import { until, within } from "../support/until.ts";
 import { zmtpCommand, zmtpGreeting, zmtpStart } from "../support/zmtp.ts";
+import { FakeClock } from "../unit/core_fake_clock.ts";
 import { bytes, fails, pair, text, turn } from "./messenger_kit.ts";
 
 const mebibyte = 2 ** 20;
@@ -219,3 +222,34 @@ test(
     await until(ended);
   },
 );
+
+test("a descriptor that belongs to another connection by now is left alone, and nothing counts as cut", () => {
+  const clock = new FakeClock();
+  const kernel = { who: "a", received: 0, ended: [] as number[] };
+  const connections = {
+    name: () => kernel.who,
+    received: () => kernel.received,
+    shutdown: (fd: number) => void kernel.ended.push(fd),
+  } as unknown as TcpConnections;
+  const cuts: number[] = [];
+  const watched = new UnfinishedMessages({
+    clock,
+    connections,
+    limitBytes: mebibyte,
+    maxFirstBytes: 1_024 * mebibyte,
+    secure: false,
+    drainMonitors: () => {},
+    cut: (bytes) => void cuts.push(bytes),
+  });
+  for (const [who, how] of [["b", "look"], ["b", "end"], ["a", "look"], ["a", "end"]] as const) {
+    Object.assign(kernel, { who: "a", received: 0, ended: [] });
+    cuts.length = 0;
+    watched.add(7, { closed: false, readable: false } as unknown as Socket, () => 0);
+    Object.assign(kernel, { who, received: 100 * mebibyte });
+    if (how === "look") clock.advance(100);
+    else watched.end(7);
+    const own = who === "a";
+    assert.deepEqual([kernel.ended, cuts.length], [own ? [7] : [], own && how === "look" ? 1 : 0]);
+  }
+  watched.close();
+});
