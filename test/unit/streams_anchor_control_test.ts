@@ -298,3 +298,20 @@ test("refusals of a reader, which are texts, have codes", async () => {
     await assert.rejects(reader.streams.attach(anchor.handle), { code, peer: velo.id }, reason);
   }
 });
+
+test("an attachment that its caller gave up is undone at the reader", async () => {
+  const { reader, velo } = scene();
+  const anchor = velo.streams.anchor();
+  const abort = new AbortController();
+  const attaching = reader.streams.attach(anchor.handle, { signal: abort.signal });
+  await Promise.resolve();
+  abort.abort("enough");
+  await assert.rejects(attaching, (error) => error === "enough");
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+  assert.deepEqual(reader.sent.map(({ name }) => name), ["_anchor_attach", "_anchor_abort_attach"]);
+  assert.equal(anchor.senders, 0);
+  assert.equal(reader.table.stats().senders, 0);
+  // Another sender finds the anchor as it was.
+  await (await reader.streams.attach(anchor.handle)).finalize();
+  assert.deepEqual(await Array.fromAsync(anchor.frames()), []);
+});

@@ -127,11 +127,16 @@ export class StreamNode {
         void this.net.get(to).receive(sent.name, sent.text, this);
         return true;
       },
-      call: ((name: string, to: InstanceId, payload: Uint8Array) => {
+      call: ((name: string, to: InstanceId, payload: Uint8Array, { signal }: { signal?: AbortSignal }) => {
         const text = new TextDecoder().decode(payload);
         this.sent.push({ name, text });
         const answer = this.net.get(to).receive(name, text, this);
-        return answer.then((encoded) => new TextEncoder().encode(encoded));
+        return Promise.race([
+          answer.then((encoded) => new TextEncoder().encode(encoded)),
+          new Promise((_resolve, reject) => {
+            signal?.addEventListener("abort", () => reject(signal.reason));
+          }),
+        ]);
       }) as unknown as SystemPort["call"],
     };
     return port as SystemPort;
