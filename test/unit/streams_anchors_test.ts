@@ -498,3 +498,20 @@ test("frames that cannot be read are invalid items, by number", () => {
     });
   }
 });
+
+test("without an option an anchor for one sender waits two minutes for it, and one for many for ever", async () => {
+  const net = new StreamNet();
+  const reader = net.node();
+  const [one, many] = [streamsOf(reader, "one"), streamsOf(reader, "many")];
+  await settle();
+  net.clock.advance(119_900);
+  assert.equal(await now(one.closed), "pending");
+  net.clock.advance(200);
+  assert.equal((await one.closed as { code?: string }).code, "TIMEOUT");
+  net.clock.advance(10_000_000);
+  assert.equal(await now(many.closed), "pending");
+});
+
+function streamsOf(node: StreamNode, senders: "one" | "many") {
+  return node.streams.anchor({ senders } as { senders: "many" });
+}

@@ -11,18 +11,25 @@ export interface AnchorOptions<
   senders?: Senders;
   /** Most senders at a time, with `senders: "many"`. @default {1_024} */
   maxSenders?: number | undefined;
-  /** How long it lives while no sender is attached, in milliseconds. @default {120_000} */
+  /**
+   * How long it lives while no sender is attached, in milliseconds.
+   *
+   * @default {120_000 with one sender, Infinity with many}
+   */
   unattachedTimeoutMs?: number | undefined;
   /** The pause after which an idle sender shows that it lives. After three of them it counts as dropped. @default {5_000} */
   heartbeatMs?: number | undefined;
 }
+
+/** How long an anchor lives without a sender. Many senders come and go, so that their anchor waits for them. */
+export const unattachedDefaultMs = { one: 120_000, many: Infinity } as const;
 
 /** The options of an anchor. */
 export const anchorOptionTable = {
   schema: schemaOption,
   senders: option.oneOf("one", "many").or("one"),
   maxSenders: option.whole(1, 65_536).or(1_024),
-  unattachedTimeoutMs: option.duration.or(120_000),
+  unattachedTimeoutMs: option.duration,
   heartbeatMs: option.interval.or(5_000),
 } satisfies OptionTable<AnchorOptions>;
 

@@ -12,7 +12,13 @@ import type { AnchorCore } from "./anchor_core.ts";
 import type { AnchorTable } from "./anchor_table.ts";
 import { attachTo } from "./attaching.ts";
 import type { AnchorFrame } from "./frames.ts";
-import { type AnchorOptions, anchorOptionTable, type AttachOptions, attachOptionTable } from "./options.ts";
+import {
+  type AnchorOptions,
+  anchorOptionTable,
+  type AttachOptions,
+  attachOptionTable,
+  unattachedDefaultMs,
+} from "./options.ts";
 import { StreamSender } from "./sender.ts";
 
 /** The type that a schema gives an item; `unknown` without a schema. */
@@ -51,7 +57,8 @@ export class Streams {
   ): Anchor<ItemOutput<Schema>>;
   anchor(given?: AnchorOptions): Anchor<unknown, unknown> {
     const options = withDefaults(readOptions(given, anchorOptionTable, cannotMake), anchorOptionTable);
-    return new Anchor(this.#table().add(options) as AnchorCore<unknown>);
+    const unattachedTimeoutMs = options.unattachedTimeoutMs ?? unattachedDefaultMs[options.senders];
+    return new Anchor(this.#table().add({ ...options, unattachedTimeoutMs }) as AnchorCore<unknown>);
   }
 
   /**
