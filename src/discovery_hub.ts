@@ -58,11 +58,7 @@ export class DiscoveryHub implements PeerLookup {
   #leftBehind: ZeromeshError | null = null;
 
   /** Use {@link DiscoveryHub.of}. */
-  private constructor(
-    sources: readonly Discovery[],
-    services: readonly string[],
-    parts: HubParts,
-  ) {
+  private constructor(sources: readonly Discovery[], services: readonly string[], parts: HubParts) {
     this.#peers = sources.filter(findsPeers);
     this.#offers = sources.filter(findsServices);
     this.#announcement = new ServiceAnnouncement({ ...parts, sources: this.#offers, services });

@@ -80,10 +80,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
   // Whether the connection was lost since this worker joined: the leader may have restarted then.
   #severed = false;
 
-  private constructor(
-    messenger: CohortMessenger,
-    options: ResolvedJoinOptions,
-  ) {
+  private constructor(messenger: CohortMessenger, options: ResolvedJoinOptions) {
     this.#messenger = messenger;
     this.#clock = clockOf(messenger);
     this.#presence = new LeaseTable({ clock: this.#clock, expired: () => this.#rejoin() });
@@ -192,9 +189,7 @@ export class CohortMembership<Rank extends number | null = number | null> implem
       return new ZeromeshError(
         "TIMEOUT",
         `The leader ${this.#leaderText()} was not found again within ${timeoutMs} ms`,
-        {
-          peer: this.leader,
-        },
+        { peer: this.leader },
       );
     });
     return timeoutMs === undefined ? {} : timeout.wait;

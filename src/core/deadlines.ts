@@ -19,6 +19,16 @@ export abstract class Deadline {
   abstract expire(): void;
 }
 
+/** A deadline that calls a function. */
+export class Alarm extends Deadline {
+  readonly expire: () => void;
+
+  constructor(expire: () => void) {
+    super();
+    this.expire = expire;
+  }
+}
+
 /**
  * One timer for all deadlines: a hashed wheel of 4 ms slots.
  *

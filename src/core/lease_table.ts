@@ -1,5 +1,5 @@
 import type { Timed } from "./clock.ts";
-import { Deadline, Deadlines } from "./deadlines.ts";
+import { Alarm, Deadlines } from "./deadlines.ts";
 
 /** Options of a {@link LeaseTable}. */
 export interface LeaseTableOptions<Key> extends Timed {
@@ -110,12 +110,6 @@ export class LeaseTable<Key> implements Disposable {
   }
 }
 
-class Lease extends Deadline {
-  readonly expire: () => void;
+class Lease extends Alarm {
   ttlMs = Infinity;
-
-  constructor(expire: () => void) {
-    super();
-    this.expire = expire;
-  }
 }

@@ -34,7 +34,7 @@ export {
   failOf,
 } from "./declared_errors.ts";
 export { type Credit, CreditLedger, CreditWindow, largestCredit } from "./credit.ts";
-export { Deadline, Deadlines } from "./deadlines.ts";
+export { Alarm, Deadline, Deadlines } from "./deadlines.ts";
 export { Deque } from "./deque.ts";
 export { hasShare, Shares } from "./shares.ts";
 export { cancelAfter, type ErrorPolicy, type ErrorVerdict, logOnly } from "./error_policy.ts";

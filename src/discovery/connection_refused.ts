@@ -1,5 +1,5 @@
 import { connect } from "node:net";
-import type { Clock } from "../core/mod.ts";
+import { type Clock, hold } from "../core/mod.ts";
 
 const probeMs = 1_000;
 
@@ -7,23 +7,17 @@ const probeMs = 1_000;
  * Whether a connection to this endpoint is refused. A connection attempt without an answer does not count, nor does an
  * endpoint that cannot be tried from here.
  */
-export function connectionRefused(endpoint: string, clock: Clock): Promise<boolean> {
+export async function connectionRefused(endpoint: string, clock: Clock): Promise<boolean> {
   const tcp = /^tcp:\/\/\[?([^\]]+?)\]?:(\d+)$/.exec(endpoint);
   const ipc = /^ipc:\/\/([^@].*)$/.exec(endpoint);
-  if (tcp === null && ipc === null) return Promise.resolve(false);
-  return new Promise((resolve) => {
-    const socket = tcp === null
-      ? connect({ path: ipc![1]! })
-      : connect({ host: tcp[1]!, port: Number(tcp[2]) });
-    const end = (refused: boolean): void => {
-      cancel();
-      socket.destroy();
-      resolve(refused);
-    };
-    const cancel = clock.after(probeMs, () => end(false));
-    socket.once("connect", () => end(false));
-    socket.once("error", (error: { code?: string }) => {
-      end(error.code === "ECONNREFUSED" || (ipc !== null && error.code === "ENOENT"));
-    });
+  if (tcp === null && ipc === null) return false;
+  const socket = connect(tcp === null ? { path: ipc![1]! } : { host: tcp[1]!, port: Number(tcp[2]) });
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  socket.once("connect", () => resolve(false));
+  socket.once("error", (error: { code?: string }) => {
+    resolve(error.code === "ECONNREFUSED" || (ipc !== null && error.code === "ENOENT"));
   });
+  return await hold(promise, { clock, timeoutMs: probeMs }).catch(() => false).finally(() =>
+    socket.destroy()
+  );
 }

@@ -178,9 +178,7 @@ export class EventMessages {
         throw new ZeromeshError(
           "RESULT_INVALID",
           `The answer of peer ${this.#port.textOf(owner)} about event ${handle} cannot be read`,
-          {
-            peer: owner,
-          },
+          { peer: owner },
         );
       }
       this.#remote.complete(owner, frame.words, found);

@@ -30,12 +30,7 @@ export const eventMetrics: readonly StatMetric<Counters>[] = [
   }),
   ...numbersOf((stats: Counters) => stats?.remote, "events_remote_", {
     subscriptions: ["gauge", "events", "Events of other instances that are awaited.", "awaited"],
-    completed: [
-      "gauge",
-      "events",
-      "Completed events of other instances that are remembered.",
-      "remembered",
-    ],
+    completed: ["gauge", "events", "Completed events of other instances that are remembered.", "remembered"],
     renewed: ["counter", "subscriptions", "Subscriptions repeated after a loss."],
     ownerLost: ["counter", "events", "Awaited events that ended with EVENT_OWNER_LOST."],
   }),

@@ -14,7 +14,6 @@ export const localFlag = 0x8000_0000;
 
 const handleBytes = 16;
 const decimal = /^(?:0|[1-9][0-9]{0,38})$/;
-const mask32 = 0xffff_ffffn;
 // All platforms are little-endian. A bigint is written into 64 bits without making another one.
 const scratch = new BigUint64Array(2);
 const scratchBytes = new Uint8Array(scratch.buffer);
@@ -92,19 +91,4 @@ export function makeHandle(owner: bigint, index: number, generation: number): Ev
 /** The worker id of the instance that made the event; for events without a messenger, a random number. */
 export function ownerOf(handle: EventHandle): WorkerId {
   return (handle >> 64n) as WorkerId;
-}
-
-/** The index, {@link localFlag} included. */
-export function indexOf(handle: EventHandle): number {
-  return Number((handle >> 32n) & mask32);
-}
-
-/** The generation of the index: 1 for its first event, one more for each later one. */
-export function generationOf(handle: EventHandle): number {
-  return Number(handle & mask32);
-}
-
-/** Whether the event exists in its own process only. */
-export function isLocalHandle(handle: EventHandle): boolean {
-  return (indexOf(handle) & localFlag) !== 0;
 }

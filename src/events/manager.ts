@@ -1,7 +1,7 @@
 import {
+  Alarm,
   asMethod,
   checkArgument,
-  Deadline,
   Deadlines,
   type Ending,
   EndOf,
@@ -342,7 +342,7 @@ export class EventManager implements AsyncDisposable {
   }
 
   #afterGrace(run: () => void): void {
-    this.#deadlines.add(new Absence(run), this.#options.ownerGraceMs);
+    this.#deadlines.add(new Alarm(run), this.#options.ownerGraceMs);
   }
 
   #elsewhere(handle: EventHandle): EventMessages {
@@ -363,20 +363,8 @@ export class EventManager implements AsyncDisposable {
     throw new ZeromeshError(
       "PEER_LACKS_FEATURE",
       `Cannot arrive at a barrier of peer ${port.textOf(at)}: it does not support barriers`,
-      {
-        peer: at,
-      },
+      { peer: at },
     );
-  }
-}
-
-/** The time that a lost participant may stay away. */
-class Absence extends Deadline {
-  readonly expire: () => void;
-
-  constructor(over: () => void) {
-    super();
-    this.expire = over;
   }
 }
 

@@ -204,10 +204,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
     await this.close();
   }
 
-  #close(
-    options: ExecutorCloseOptions,
-    reason: string,
-  ): Promise<void> {
+  #close(options: ExecutorCloseOptions, reason: string): Promise<void> {
     if (this.#closing !== null) return this.#closing;
     const { timeoutMs, drain } = withDefaults(options, executorCloseOptionTable);
     let late = 0;
@@ -266,10 +263,7 @@ export class ActiveMessageExecutor implements AsyncDisposable {
     return new ZeromeshError(
       why === "ended" ? "CLOSED" : "QUEUE_FULL",
       `Cannot send "${messageType}": ${reason}`,
-      {
-        handler: messageType,
-        ran: "no",
-      },
+      { handler: messageType, ran: "no" },
     );
   }
 

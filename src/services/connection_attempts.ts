@@ -69,17 +69,13 @@ export class ConnectionAttempts {
   async #reach(id: InstanceId, { timeoutMs, nearOnly }: ConnectionAttemptOptions): Promise<void> {
     const peers = this.#peers;
     const startedAt = peers.clock.now();
-    await this.#find(id, timeoutMs);
-    if (nearOnly && peers.isLocal(id) === false) return;
-    await peers.reach(id, Math.max(1, timeoutMs - (peers.clock.now() - startedAt)));
-  }
-
-  /** Looks the address up. The lookup may take longer than the call waits. */
-  async #find(id: InstanceId, timeoutMs: number): Promise<void> {
-    await this.#hold(this.#peers.find(id), timeoutMs, () => {
+    // The lookup may take longer than the call waits.
+    await this.#hold(peers.find(id), timeoutMs, () => {
       const message = `Discovery does not tell within ${Math.round(timeoutMs)} ms where ${id} is`;
       return new ZeromeshError("PEER_UNREACHABLE", message, { peer: id });
     });
+    if (nearOnly && peers.isLocal(id) === false) return;
+    await peers.reach(id, Math.max(1, timeoutMs - (peers.clock.now() - startedAt)));
   }
 
   #hold<T>(promise: Promise<T>, timeoutMs: number, late?: () => Error): Promise<T> {

@@ -290,16 +290,12 @@ export class ServiceDirectory {
       : known
       ? "no instance offers it"
       : "discovery has not answered yet";
-    const time = `${Math.round(timeoutMs)} ms${code === "TIMEOUT" ? "" : " (connectTimeoutMs)"}`;
-    return this.#isForbidden(members)
-      ? new ZeromeshError("FORBIDDEN", `Cannot call service "${service}": ${why}`, {
-        cause,
-        details: { service, instances: members.length },
-      })
-      : new ZeromeshError(code, `Cannot call service "${service}" within ${time}: ${why}`, {
-        cause,
-        details: { service, instances: members.length },
-      });
+    const forbidden = this.#isForbidden(members);
+    const option = code === "TIMEOUT" ? "" : " (connectTimeoutMs)";
+    const within = forbidden ? "" : ` within ${Math.round(timeoutMs)} ms${option}`;
+    const details = { service, instances: members.length };
+    const message = `Cannot call service "${service}"${within}: ${why}`;
+    return new ZeromeshError(forbidden ? "FORBIDDEN" : code, message, { cause, details });
   }
 
   /** Whether all members refuse this instance, so that waiting is pointless. */

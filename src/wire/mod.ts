@@ -41,10 +41,10 @@ export {
   withoutAnswer,
 } from "./request.ts";
 export { NameCache } from "./names.ts";
-export { decodeResponse, encodeResponse, ResponseHeader, responseSize } from "./response.ts";
+export { decodeResponse, encodeResponse, ResponseHeader } from "./response.ts";
 export { AckHeader, ackSize, decodeAck, encodeAck, hasAckHeader } from "./ack.ts";
 export { decodeHeaders, encodeHeaders, isSystemHeader, maxHeaderValueBytes } from "./headers.ts";
-export { decodeTtl, encodeTtl, encodeTtlHeaders, ttlHeader, ttlOfHeaders } from "./ttl.ts";
+export { encodeTtl, encodeTtlHeaders, ttlHeader, ttlOfHeaders } from "./ttl.ts";
 export {
   codeOfVeloText,
   encodingHeader,

@@ -68,15 +68,10 @@ export function decodeResponse(
   return null;
 }
 
-/** Bytes of a response header with a header map of this size (0 for no map). */
-export function responseSize(headerBytes: number): number {
-  return fixedBytes + headerBytes;
-}
-
 /**
  * Writes a response header at `at`; the layout is at {@link ResponseHeader}.
  *
- * @param into Has room for {@link responseSize} bytes from `at` on.
+ * @param into Has room for 19 bytes, and for the header map, from `at` on.
  * @param view A view with the same offsets as `into`.
  * @param at Offset of the first byte.
  * @param id The request's response id.

@@ -24,13 +24,6 @@ export function encodeTtl(ms: number): string {
   return whole.toString();
 }
 
-/** The milliseconds of a `_ttl` text, or `null` unless it is a decimal integer from 0 to 2^53 - 1 in canonical form. */
-export function decodeTtl(text: string): number | null {
-  if (!/^(?:0|[1-9][0-9]{0,15})$/.test(text)) return null;
-  const ms = Number(text);
-  return Number.isSafeInteger(ms) ? ms : null;
-}
-
 /**
  * A header map with only `_ttl`, as {@link encodeHeaders} would write it, but without objects and text: `81 a4
  * 5f74746c`, then `a0`+n and n digits.

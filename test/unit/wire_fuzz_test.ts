@@ -18,7 +18,6 @@ import {
   decodeRequest,
   decodeResponse,
   decodeSubscribe,
-  decodeTtl,
   decodeWorkerAddress,
   type DropReason,
   dropReasons,
@@ -111,7 +110,8 @@ function headersOf(bytes: Uint8Array, start: number, end: number, frameEnd: numb
   const headers = decodeHeaders(bytes, start, end);
   if (typeof headers === "string") return headers;
   const text = headers["_ttl"];
-  expect(ttl).toBe(text === undefined ? -1 : decodeTtl(text) ?? -1);
+  const decimal = text !== undefined && /^(?:0|[1-9][0-9]{0,15})$/.test(text) ? Number(text) : -1;
+  expect(ttl).toBe(Number.isSafeInteger(decimal) ? decimal : -1);
   errorFromHeaders(headers);
   return null;
 }

@@ -82,10 +82,8 @@ export class IdTaken extends ZeromeshError {
   constructor(peer: Peer, rival: Session, where: string) {
     super(
       "IDENTITY_MISMATCH",
-      `Two instances have the id ${
-        peerText(peer)
-      }, the one that is connected already and ${where}; give each an id of ` +
-        "its own",
+      `Two instances have the id ${peerText(peer)}, the one that is connected already and ${where}; ` +
+        "give each an id of its own",
       { peer: peer.instanceId },
     );
     this.rival = rival;

@@ -27,12 +27,7 @@ export function lostCall(call: PendingCall, loss: LinkLoss, leaving: boolean, no
 export type Limit = "connectTimeoutMs" | "redialForMs" | null;
 
 /** The error of a timeout. */
-export function unreachable(
-  where: string,
-  timeoutMs: number,
-  limit: Limit,
-  cause: unknown,
-): ZeromeshError {
+export function unreachable(where: string, timeoutMs: number, limit: Limit, cause: unknown): ZeromeshError {
   const why = cause instanceof ZeromeshError ? `: ${cause.message}` : "";
   const time = `${Math.round(timeoutMs)} ms${limit === null ? "" : ` (${limit})`}`;
   return new ZeromeshError("PEER_UNREACHABLE", `Cannot reach ${where} within ${time}${why}`, {

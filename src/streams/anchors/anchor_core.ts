@@ -1,6 +1,6 @@
 import {
+  Alarm,
   type AnySchema,
-  Deadline,
   type Deadlines,
   Deque,
   type Ending,
@@ -49,19 +49,6 @@ interface Outcome {
   error: ZeromeshError | null;
 }
 
-class Unattached extends Deadline {
-  readonly #run: () => void;
-
-  constructor(run: () => void) {
-    super();
-    this.#run = run;
-  }
-
-  expire(): void {
-    this.#run();
-  }
-}
-
 /** The reading end of one or many streams: who is attached, what is read next, and how it ends. */
 export class AnchorCore<T> {
   /** What it is made of. */
@@ -71,7 +58,7 @@ export class AnchorCore<T> {
   readonly #attached = new Map<number, Attachment>();
   readonly #ready = new Deque<Attachment>();
   readonly #end = new EndOf();
-  readonly #unattached = new Unattached(() => this.#expire());
+  readonly #unattached = new Alarm(() => this.#expire());
   #timeoutMs: number;
   readonly #places: Shares<InstanceId>;
   #senders = 0;
