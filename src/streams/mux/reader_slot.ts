@@ -77,8 +77,10 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
     this.#events = events;
     this.#announces = announces;
     const { items, bytes } = options.window;
-    this.#dueItems = Math.max(1, items >>> 2);
-    this.#dueBytes = options.creditsBytes === true ? Math.max(1, bytes / 4) : Infinity;
+    // Small items come faster than a writer wakes, so credit for them is returned in large parts. Measured at 64 B.
+    this.#dueItems = Math.max(1, items >>> 1);
+    // Also where credit is in items alone: the writer may keep to the bytes of its own accord.
+    this.#dueBytes = Math.max(1, bytes / 4);
     peer.deadlines.add(this, options.openMs ?? defaultOpenMs);
   }
 
