@@ -86,6 +86,8 @@ test("_hello of a plain node is answered through a connection of our own, with o
   assert.deepEqual([...handlers].sort(), [
     ...[
       "_ack",
+      ...["_anchor_abort_attach", "_anchor_attach", "_anchor_cancel", "_anchor_detach"],
+      ...["_anchor_finalize", "_anchor_renew"],
       "_cancel",
       "_credit",
       "_describe",
@@ -99,7 +101,9 @@ test("_hello of a plain node is answered through a connection of our own, with o
       "_health_check",
       "_hello",
       "_list_handlers",
+      ...["_mpsc_anchor_attach", "_mpsc_anchor_cancel", "_mpsc_anchor_detach"],
       "_register_service",
+      ...["_stream_batch", "_stream_cancel", "_stream_stop"],
       "_wait_for_handler",
       "add",
       "echo",
