@@ -1,4 +1,4 @@
-/** ACKs by id, as the document has them, and what rides with a message as its metadata. */
+/** Tests of ACKs by id, and of the metadata of messages. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
@@ -17,14 +17,14 @@ import { Kind, le, PlainVelo, requestHeader, utf8 } from "../support/plain_velo.
 import { until, within } from "../support/until.ts";
 import { fails, gate, looksLike, pair, thrown } from "./messenger_kit.ts";
 
-/** A logger that keeps what was warned about. */
+/** Makes a logger that keeps its warnings. */
 function kept(): { logger: Logger; warnings: Record<string, unknown>[] } {
   const warnings: Record<string, unknown>[] = [];
   const warn = (message: string, fields?: object) => void warnings.push({ message, ...fields });
   return { logger: { debug() {}, info() {}, warn, error() {} }, warnings };
 }
 
-/** An instance, and a plain node that is known to it and was called by it. */
+/** Makes an instance, and a plain node that it knows and has called. */
 async function known(t: Parameters<typeof PlainVelo.open>[0]) {
   const messenger = await t.messenger();
   const node = await PlainVelo.open(t);
@@ -75,7 +75,7 @@ test("_ack is the document's JSON in both directions, byte for byte", async () =
   assert.equal(request.map, "");
   ack({ ack_id: _ack_id });
   await within(sending, 2_000);
-  // The handler goes on after its ACK; now it is done, too.
+  // The handler goes on after its ACK, and is done now.
   node.send(messenger.endpoint, 2, `00${request.id}`);
 
   await messenger.sendAck(peer, "abc");
@@ -135,7 +135,7 @@ test("an id of one's own that looks like a minted one ends nothing else", async 
   server.registerHandler(unaryHandler("slow", () => hold.opened));
   const call = client.unary("slow", { to: peer });
   await until(() => server.stats().handlers.running === 1);
-  // The id of the very call that is under way: an ACK for it must not end it.
+  // An ACK with the id of the call that is under way must not end that call.
   using probe = client.registerAck();
   const slot = probe.id.replaceAll("-", "").slice(16, 20);
   assert.equal(slot, le(1, 2));
@@ -164,7 +164,7 @@ test("late, duplicate, foreign and unknown ACKs are counted and logged, and dist
   const counted = async (wanted: object): Promise<void> => {
     await until(() => Object.entries(wanted).every(([k, n]) => Reflect.get(client.stats().acks, k) === n));
   };
-  // Late: nobody waits any more, by time, by hand, and for one long forgotten.
+  // These ACKs are late: the wait has timed out, was given up, or was forgotten long ago.
   const late = client.registerAck({ timeoutMs: 5 });
   await fails(late.received, { code: "TIMEOUT", message: /did not come within 5 ms/ });
   await server.sendAck(me, late.id);
@@ -173,7 +173,7 @@ test("late, duplicate, foreign and unknown ACKs are counted and logged, and dist
   await fails(named.received, { code: "CANCELLED" });
   await server.sendAck(me, "named");
   await counted({ late: 2 });
-  // Double: minted and named.
+  // These ACKs are duplicates, one with an id of the library and one with an id of the user.
   for (const id of [undefined, "twice"]) {
     const ack = client.registerAck({ id });
     await server.sendAck(me, ack.id);
@@ -181,14 +181,14 @@ test("late, duplicate, foreign and unknown ACKs are counted and logged, and dist
     await ack.received;
   }
   await counted({ duplicate: 2 });
-  // Foreign: the right id from the wrong instance; the wait goes on.
+  // This ACK is foreign: the id is right, the instance is not, and the wait goes on.
   const bound = client.registerAck({ from: peer });
   await stranger.sendAck(me, bound.id);
   await counted({ foreign: 1 });
   assert.equal(client.stats().acks.waiting, 1);
   await server.sendAck(me, bound.id);
   await within(bound.received, 2_000);
-  // Unknown.
+  // This ACK has an unknown id.
   for (const id of ["nonsense", crypto.randomUUID()]) await server.sendAck(me, id);
   await counted({ unknown: 2 });
   assert.deepEqual(client.stats().acks, {

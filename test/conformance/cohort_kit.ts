@@ -1,4 +1,4 @@
-/** A cohort in one process: its leader, and workers that do not listen. */
+/** Helpers that make a cohort in one process, with a leader and with workers that do not listen. */
 import {
   type CohortMembership,
   type CohortOptions,
@@ -11,7 +11,7 @@ import type { Messenger } from "../../src/mod.ts";
 import type { LeakCheck } from "../support/fixture.ts";
 import { startProxy } from "../support/proxy.ts";
 
-/** For who is to be lost soon: shorter, and a busy machine's pauses would lose others. */
+/** Times for workers that a test loses. With shorter ones, the pauses of a busy machine would lose other workers. */
 export const lostSoon = { heartbeatMs: 30, lostAfterMs: 400 } as const;
 const patient = { heartbeatMs: 30, lostAfterMs: 5_000 } as const;
 
@@ -22,7 +22,7 @@ export interface Led {
   readonly statuses: CohortStatus[];
 }
 
-/** Makes a cohort that hears of its workers often, and loses none of them without {@link lostSoon}. */
+/** Makes a cohort with frequent heartbeats, which loses workers soon only with {@link lostSoon}. */
 export async function lead(t: LeakCheck, options: CohortOptions = {}): Promise<Led> {
   const leader = await t.messenger();
   const cohort = LeaderWorkerCohort.create(leader, { ...patient, ...options });
@@ -48,7 +48,7 @@ export async function work(
   return { messenger, place };
 }
 
-/** A worker that can be cut off from its leader: then it is lost, while one that closes has left. */
+/** Makes a worker that can be cut off from its leader. It is lost then, while a worker that closes has left. */
 export async function workBehindProxy(
   t: LeakCheck,
   led: Led,

@@ -1,4 +1,4 @@
-/** Cohorts: workers that close, leaders that close or are started again, signals, and what `place.ended` says of it. */
+/** Tests of cohorts whose workers or leader close, restart or are aborted, and of the reason in `place.ended`. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type CohortMembership, joinCohort, LeaderWorkerCohort } from "../../src/cohort/mod.ts";
@@ -52,7 +52,7 @@ test("a worker whose leader does not answer is closed within its time, and soon"
   await led.leader.close();
   await until(() => messenger.peers().every(({ up }) => !up));
   await within(messenger.close({ timeoutMs: 60_000 }), 1_500, "the worker to close");
-  // It has not tried to tell a leader without a connection.
+  // The worker did not try to tell a leader without a connection.
   assert.deepEqual(lines, []);
   assert.equal(await place.ended, "the messenger of this worker was closed");
 });
@@ -71,7 +71,7 @@ test("workers rejoin a leader that was started again at its address, each with i
   }
   await first.close();
   const second = await t.messenger({ endpoint });
-  // The cohort is made a little later than the messenger, and workers ask meanwhile.
+  // The cohort is made a little later than the messenger, and the workers ask meanwhile.
   await until(() => second.peers().length > 0);
   const cohort = LeaderWorkerCohort.create(second, options);
   t.defer(async () => void await cohort.close({ timeoutMs: 500 }));
@@ -153,6 +153,6 @@ test("a worker that is cut off while it ends is given up after lostAfterMs, not 
   const results = await within(closing, 5_000, "the cohort to close");
   const outcome = results.of(messenger.instanceId);
   assert.ok(outcome?.ok === false);
-  // The leader may have been told before that the shutdown was received.
+  // The leader may have got the acknowledgement of the shutdown before the cut.
   assert.match(String((outcome.error as { code?: string }).code), /^(PEER_DISCONNECTED|COHORT_WORKER_LOST)$/);
 });

@@ -1,4 +1,4 @@
-/** Cohorts: workers that the leader adds and removes, what strangers may not, ending at once, refusals one by one. */
+/** Tests of workers that the leader adds and removes, of strangers, of an end at once, and of each refusal. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";

@@ -1,4 +1,4 @@
-/** Cohorts: who gets a place and which, what collectives report, barriers, leaving, ending. */
+/** Tests of the places, the collectives, the barriers and the end of cohorts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
@@ -190,7 +190,7 @@ test("payloads that are not there in time are outcomes of their own, and what is
   const led = await lead(t, { size: 3 });
   for (let i = 0; i < 3; i++) {
     await work(t, led, {}, (messenger) => {
-      // Rank 1 is asked late: what is left then, and not all of it, is how long it may take.
+      // Rank 1 is asked late, and has only the remaining time.
       messenger.registerHandler(
         unaryHandler("echo", async ({ payload, signal }) => {
           if (text(payload) === "hold") {

@@ -1,4 +1,4 @@
-/** A feature stands in its own folder and in the table of features, and nothing else has to know it. */
+/** Tests that a feature needs its own folder and an entry in the table of features, and nothing else. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -11,7 +11,7 @@ import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { type Echo, echoFeature, type EchoOptions } from "../support/features/echo_feature.ts";
 import { fails } from "./messenger_kit.ts";
 
-/** A messenger with the feature, and the feature of it. */
+/** Makes a messenger with the feature, and returns what the feature attached. */
 async function echoing(t: LeakCheck, options: MessengerOptions & EchoOptions = {}) {
   let echo: Echo | null = null;
   const kept: AnyFeature = {
@@ -30,7 +30,7 @@ test("a feature brings a handler, a flag and an option by its entry in the table
   const peer = await client.messenger.connect(server.messenger.endpoint);
   assert.equal(await client.echo.ask(peer, "text"), "> text");
   assert.equal(await server.echo.ask(client.messenger.instanceId, "back"), "back");
-  // Those of the table are there as well.
+  // The features of the table are there as well.
   const event = client.messenger.events.newEvent();
   event.trigger();
   await server.messenger.events.awaiter(event.handle);
@@ -43,7 +43,7 @@ test("its counters are in stats() and at the meter by the same entry", async () 
   const client = await echoing(t);
   const peer = await client.messenger.connect(server.messenger.endpoint);
   for (const text of ["a", "b"]) await client.echo.ask(peer, text);
-  // Only the type of the table's own features is known to `stats()`.
+  // The type of `stats()` has the features of the table only.
   const statsOf = ({ messenger }: { messenger: Messenger }) =>
     (messenger.stats() as FullStats & CountersOf<typeof echoFeature>)["echo-test"];
   assert.deepEqual(statsOf(server), { echoed: 2 });

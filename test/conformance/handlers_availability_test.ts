@@ -1,4 +1,4 @@
-/** Which handlers there are: registering, replacing, listing, waiting for them; how a peer is; who registers with it. */
+/** Tests of registering, replacing, listing and awaiting handlers, of health, and of peers that announce themselves. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -18,7 +18,7 @@ const add = contract("add", {
   output: z.object({ sum: z.number() }),
 });
 
-/** The entries of `status()` about handlers. */
+/** Collects the entries of `status()` about handlers. */
 function handlerStatus(messenger: Messenger): Status[] {
   const entries: Status[] = [];
   void (async () => {
@@ -29,7 +29,7 @@ function handlerStatus(messenger: Messenger): Status[] {
   return entries;
 }
 
-/** An instance, and a plain node that has introduced itself to it. */
+/** Makes an instance, and a plain node that has introduced itself to it. */
 async function introduced(t: LeakCheck): Promise<{ server: Messenger; node: PlainVelo }> {
   const server = await t.messenger();
   const node = await PlainVelo.open(t);
@@ -256,7 +256,7 @@ test("_wait_for_handler answers the moment the handler is registered", async () 
   assert.equal(server.stats().handlerWaits.waiting, 0);
 });
 
-/** How long something takes: the first of a few times that is short enough, since a busy machine may delay some. */
+/** Measures an action until one time is short enough, since a busy machine may delay some. */
 async function quickOnce(limitMs: number, what: () => Promise<void>): Promise<number> {
   for (let attempt = 1;; attempt++) {
     const from = performance.now();
@@ -278,7 +278,7 @@ test("_wait_for_handler says false before its caller has given up", async () => 
     const now = await asks(node, server, "_wait_for_handler", { handler_name: "never", timeout_ms });
     assert.equal(now, '{"handler_name":"never","available":false}');
   }
-  // The caller's own deadline counts too: here it is in the header `_ttl` ("200").
+  // The deadline of the caller counts as well. The header `_ttl` has it ("200").
   const ttl = "81a45f74746ca3323030";
   const short = await quickOnce(200, async () => {
     const question = { handler_name: "never", timeout_ms: 30_000 };
@@ -322,7 +322,7 @@ test("_wait_for_handler says false at once to plain peers when the instance clos
 test("waitForHandler() hears of a handler at once, and no registration slips by", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
-  // Registered anywhere between the question's leaving and its being read.
+  // The handler is registered at some moment between the sending of the question and its reading.
   for (let i = 0; i < 200; i++) {
     const waiting = client.waitForHandler(peer, `h${i}`, { timeoutMs: 10_000 });
     for (let turn = 0; turn < i % 7; turn++) await Promise.resolve();
@@ -531,7 +531,7 @@ test("_register_service makes the sender a peer that can be dialled", async () =
   await using t = await leakCheck();
   const leader = await t.messenger();
   const node = await PlainVelo.open(t);
-  // Nobody knows the node yet, so it can only be answered once it has said where it listens.
+  // The node is not known yet, so the instance can answer it only after it has said where it listens.
   const question = { instance_id: node.instanceId, endpoint: node.endpoint };
   const reply = await node.ask(leader.endpoint, "_register_service", question);
   assert.deepEqual(JSON.parse(reply.text), { registered: true, ...question });
@@ -632,7 +632,7 @@ test("announceTo() makes a member of the cohort that waits, whose health is its 
   assert.deepEqual(ranks.values(), [Uint8Array.of(0), Uint8Array.of(1)]);
   await workers[0]!.close();
   await until(() => cohort.workers().length === 1);
-  // The third one has its chance now.
+  // There is room for the third one now.
   await workers[2]!.announceTo(leader.instanceId);
   assert.equal(cohort.complete, true);
 });

@@ -1,4 +1,4 @@
-/** A feature's handlers with the admission of a user's: what holds users' messages back holds theirs back as well. */
+/** Tests that handlers of features with the admission of users have the limits of users' handlers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Messenger, MessengerOptions } from "../../src/mod.ts";
@@ -13,7 +13,7 @@ const name = "_work";
 const numbers = (from: number, to: number): string[] =>
   Array.from({ length: to - from }, (_, i) => String(from + i));
 
-/** A server with a handler `_work` that answers once `hold` opens, and a client whose feature sends to it. */
+/** Makes a server with a handler `_work` that answers once `hold` opens, and a client whose feature sends to it. */
 async function held(
   t: LeakCheck,
   options: { server?: MessengerOptions; client?: MessengerOptions; handler?: SystemHandlerOptions } = {},
@@ -31,7 +31,7 @@ async function held(
   return { ...both, at, from, hold, seen, handler, send };
 }
 
-/** Of a handler of the user's that takes as long as it is held: as many messages begin as the window lets through. */
+/** Checks that a user's handler that is held begins as many messages as the window has. */
 async function usersWindow(t: LeakCheck, { server, client, peer }: Awaited<ReturnType<typeof held>>) {
   const hold = gate(t);
   let begun = 0;
@@ -109,7 +109,7 @@ test("its messages wait in lanes: one after the other, in order, and readable wh
   hold.open();
   await Promise.all(calls);
   assert.deepEqual(seen, numbers(0, 6));
-  // Its limit is its own, and the messenger's are there as well.
+  // The handler has a limit of its own beside those of the messenger.
   assert.equal(server.stats().handlers.overloaded, 1);
   assert.equal(client.stats().handlers.overloaded, 0);
 });

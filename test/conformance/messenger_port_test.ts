@@ -1,4 +1,4 @@
-/** What features reach a messenger through. */
+/** Tests of the port through which features reach a messenger. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { shape, systemContract } from "../../src/core/mod.ts";
@@ -24,7 +24,7 @@ const split = systemContract("_split", {
 });
 const heard = systemContract("_heard", { input: shape.record({ word: shape.text }) });
 
-/** Two instances with their ports. */
+/** Makes two instances, and returns them with their ports. */
 async function ports(
   t: Parameters<typeof pair>[0],
   options: { server?: MessengerOptions; client?: MessengerOptions } = {},
@@ -224,7 +224,7 @@ test("an error that a feature's contract declares arrives as it was thrown, and 
     ran: "yes",
   });
   assert.ok(split.isError(thrown, "EMPTY_PART"));
-  // A code of the library's own: elsewhere it says that nothing ran, here what the contract means by it.
+  // The code is one of the library's. Elsewhere it means that nothing ran; here it has the meaning of the contract.
   const full = await fails(from.call(split, peer, { text: "full" }, {}), { message: "no more", ran: "yes" });
   assert.ok(split.isError(full, "OVERLOADED"));
   await fails(from.call(split, peer, { text: "lie" }, {}), {

@@ -1,4 +1,4 @@
-/** Which of several real instances a call to a service goes to. */
+/** Tests of the choice among the instances of a service. */
 import assert from "node:assert/strict";
 import { networkInterfaces } from "node:os";
 import process from "node:process";
@@ -24,7 +24,7 @@ import { bytes, fails, gate, text } from "./messenger_kit.ts";
 
 const work = service("work");
 
-/** An instance that offers the service and says who it is. */
+/** Makes an instance that offers the service and answers with its id. */
 async function worker(
   t: LeakCheck,
   discovery: StaticDiscovery,
@@ -36,7 +36,7 @@ async function worker(
   return messenger;
 }
 
-/** Instances that offer the service, in the order in which they take turns, and one that calls it. */
+/** Makes instances that offer the service, in the order in which they take turns, and one that calls it. */
 async function workers(t: LeakCheck, count: number, caller: MessengerOptions = {}) {
   const discovery = new StaticDiscovery();
   const made = await Promise.all(Array.from({ length: count }, () => worker(t, discovery)));
@@ -44,7 +44,7 @@ async function workers(t: LeakCheck, count: number, caller: MessengerOptions = {
   return { workers: made, client: await t.messenger({ discovery, ...caller }), discovery };
 }
 
-/** Has a caller connect to all instances of the service. */
+/** Connects a caller to all instances of the service. */
 async function meet(client: Messenger, count: number): Promise<void> {
   assert.equal((await answerers(client, work, count)).size, count);
 }
@@ -72,7 +72,7 @@ test("random: all instances are called, and not in turn", async () => {
   const order: string[] = [];
   for (let call = 0; call < 60; call++) order.push(await whoAnswers(client, random));
   assert.equal(new Set(order).size, 3);
-  // Among 60 calls somebody is called twice in a row, or the world is not as it was.
+  // Among 60 random calls, one instance is almost certainly called twice in a row.
   assert.ok(order.some((id, call) => id === order[call + 1]));
 });
 
@@ -180,10 +180,10 @@ test("instances on this host are called from the first call on, others when they
 }, async () => {
   await using t = await leakCheck();
   const discovery = new StaticDiscovery();
-  // In the order in which they would take turns.
+  // The ids are in the order in which the instances would take turns.
   const [a, near, c] = Array.from({ length: 3 }, newInstanceId).sort();
   const far = new Set([a!, c!]);
-  // An address that only those who think about it take for this host's own.
+  // Only code that looks for it recognizes this address as one of this host.
   const advertise = "[::ffff:127.0.0.1]";
   for (const instanceId of far) await worker(t, discovery, { instanceId, ipc: false, advertise });
   const here = await worker(t, discovery, { instanceId: near! });
@@ -197,7 +197,7 @@ test("instances on this host are called from the first call on, others when they
   assert.deepEqual(new Set((await answerers(client, work, 4)).keys()), far);
 });
 
-/** An address of this host that others have to take for another one's, or why there is none. */
+/** Finds an address of this host that looks like one of another host, or the reason why there is none. */
 function externalAddress(): { address: string } | string {
   try {
     const found = Object.values(networkInterfaces()).flat()
@@ -311,7 +311,7 @@ test("broadcast() to a service reaches each of its instances once, and no other 
   assert.deepEqual(heard.toSorted(), ids.map((id) => `${id} hello`).sort());
   assert.deepEqual(await client.broadcast("note", { to: service("nothing") }), { sent: [], failed: [] });
 
-  // One that is on the list and cannot be reached is told; the others get the message all the same.
+  // An instance that cannot be reached is reported, and the others still get the message.
   const lost = newInstanceId();
   await discovery.registerService("work", lost);
   const partly = await client.broadcast("note", { to: work, payload: "again" });

@@ -66,7 +66,7 @@ test("reasons and values outlive the reuse of the index, as many as the history 
     }),
     handles.slice(2).map((_, i) => i % 2 === 0 ? `reason ${i + 2}` : i + 2),
   );
-  // Beyond that all that is known is that they are complete.
+  // Of older events the table knows only that they are complete.
   assert.equal(table.outcomeOf(handles[0]!), triggered);
   const { history, forgotten, poisoned, created, pending } = table.stats();
   assert.deepEqual({ history, forgotten, poisoned, created, pending }, {

@@ -209,7 +209,7 @@ test("a hundred thousand sends that wait for room are let through in order, each
     link.free = 40;
     link.retry();
   }
-  // One futile question for each retry, not one for each of those who wait.
+  // Each retry asks once in vain, and not once for each waiting send.
   expect(tries).toBeLessThan(110_000);
 });
 
@@ -220,7 +220,7 @@ test("sends that wait for room go on when the queue emptied in the middle of the
   let done = 0;
   for (let i = 0; i < 5_000; i++) link.queueUp(() => link.put([1]) !== full && ++done > 0);
   link.free = Infinity;
-  // Whoever pumps comes back as long as the link is blocked, and only then.
+  // The pump calls again as long as the link is blocked, and only then.
   for (let i = 0; link.blocked; i++) {
     if (i > 100) throw new Error("never done");
     link.retry();
@@ -261,7 +261,7 @@ test("answers that wait for room count as held, and too many of them end the con
   const answer = () => link.post(MessageType.response, 1, new Uint8Array(100), true);
   for (let i = 0; i < 9; i++) answer();
   expect(held).toBe(9 * (1 + 100 + 512));
-  // Messages that nobody has asked for are nobody's debt.
+  // Requests are not answers, so they do not count as held.
   link.post(MessageType.message, 1, new Uint8Array(100), true);
   expect([held, link.state]).toEqual([9 * 613, "open"]);
   answer();

@@ -60,7 +60,7 @@ function encodedResponse(id: ResponseId, failed: boolean, headers: Uint8Array | 
   return bytes;
 }
 
-/** The bytes somewhere inside a larger buffer, as they are in a receive buffer or a batch. */
+/** Copies the bytes into the middle of a larger buffer, as they are in a receive buffer or a batch. */
 function embedded(bytes: Uint8Array) {
   const outer = new Uint8Array(bytes.length + 20).fill(0xee);
   outer.set(bytes, 7);

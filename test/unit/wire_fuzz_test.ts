@@ -37,12 +37,12 @@ import { type HostileMessage, hostileMessages, systematicMessages } from "../sup
 import { prng } from "../support/prng.ts";
 import { longRun } from "../support/runtime.ts";
 
-// Each run has frames of its own.
+// Each run generates other frames.
 const frames = longRun ? 200_000 : 50_000;
 const maxGrowthBytes = 64 * 1024 * 1024;
 const maxFrameMs = 2000;
 
-/** What a receiver does with a message, up to the point where it would act on it. */
+/** Decodes a message as a receiver does, up to the point where the receiver would act on it. */
 class Receiver {
   readonly names = new NameCache({ maxNames: 256 });
   readonly dropped = new Map<DropReason, number>();
@@ -56,7 +56,7 @@ class Receiver {
 
   receive(parts: number, typeFrame: Uint8Array, header: Uint8Array, payload: Uint8Array): void {
     const type = typeFrame[0] ?? -1;
-    // What comes before a header is looked at; the transport does that with what libzmq tells.
+    // The transport makes these checks before it reads a header, from the facts that libzmq gives it.
     let reason: DropReason | null = parts !== 3 ? "frameCount" : typeFrame.length !== 1 ? "typeLength" : null;
     if (reason === null && type > 4 && type !== MessageType.batch) reason = "typeUnknown";
     if (reason === null) {
@@ -122,7 +122,7 @@ const requestOut = new RequestHeader();
 const responseOut = new ResponseHeader();
 const ackOut = new AckHeader();
 
-/** Every decoder on its own; each answers `true` for "decoded". Whatever they do, they must not throw. */
+/** The decoders. Each returns true if it decoded the bytes, and none may throw. */
 const decoders: Readonly<Record<string, (bytes: Uint8Array, view: DataView, names: NameCache) => boolean>> = {
   request: (bytes, view, names) => decodeRequest(bytes, view, 0, bytes.length, requestOut, names) === null,
   response: (bytes, view) => decodeResponse(bytes, view, 0, bytes.length, responseOut) === null,
@@ -159,7 +159,7 @@ const decoders: Readonly<Record<string, (bytes: Uint8Array, view: DataView, name
   veloText: (bytes) => codeOfVeloText(new TextDecoder().decode(bytes)).code !== "",
 };
 
-/** Receives a message, and gives one of its frames to every decoder; says which of them took it. */
+/** Receives a message, gives one of its frames to every decoder, and returns the decoders that accepted it. */
 function feed(receiver: Receiver, message: HostileMessage, frame: "header" | "payload"): string[] {
   const { parts, typeFrame, header, payload } = message;
   const bytes = message[frame];
@@ -174,7 +174,7 @@ function feed(receiver: Receiver, message: HostileMessage, frame: "header" | "pa
   }
 }
 
-/** Counts that are right: every message was accepted, or dropped for a known reason. */
+/** Checks that every message was accepted or dropped for a known reason. */
 function expectCounted(receiver: Receiver, messages: number): void {
   for (const reason of [...receiver.dropped.keys(), ...receiver.droppedRecords.keys()]) {
     expect(dropReasons).toContain(reason);
@@ -208,8 +208,8 @@ test(
     const decoded = new Map<string, number>();
     let slowest = 0;
     let before = 0;
-    // The fuzzer must reach what it is for: each decoder's good side, and each reason but the one of `_cancel` and the
-    // one that takes a frame of 36 KiB. Chance may take longer for some.
+    // The fuzzer must reach the success of each decoder, and each reason except the one of `_cancel` and the one that
+    // needs a frame of 36 KiB. Some need more rounds than others.
     const unreached = (): string[] => [
       ...dropReasons.filter((reason) =>
         !["cancelLength", "batchRecords"].includes(reason) && !receiver.dropped.has(reason)

@@ -52,7 +52,7 @@ test("encodeHeaders() takes a value of 1024 bytes and names the key of a longer 
 });
 
 test("encodeHeaders() takes a map of exactly 16384 bytes and refuses one more", () => {
-  // Fifteen values of 1024 bytes with keys of one byte make 1 + 15 * 1029 bytes; the last pair fills up.
+  // Fifteen values of 1024 bytes with keys of one byte make 1 + 15 * 1029 bytes; and the last pair fills the rest.
   const headers = (last: number) =>
     Object.fromEntries([
       ...Array.from({ length: 15 }, (_, i) => [String.fromCharCode(97 + i), "v".repeat(1024)]),

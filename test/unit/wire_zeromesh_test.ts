@@ -41,7 +41,7 @@ import { am, batch, cancel, credit, credited, failure, largeMetadata, ttl } from
 const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 const slot = (value: number) => responseIdFromBigInt(nodeA.workerId | (BigInt(value) << 64n));
 
-/** All records of a batch, and how it ended. */
+/** Reads all records of a batch, and the reason for which reading ended. */
 function walk(header: Uint8Array, bytes: Uint8Array, start = 0, end = bytes.length) {
   const reader = new BatchReader();
   const record = new BatchRecord();

@@ -3,21 +3,21 @@ import { numbersOf, option } from "../../../src/core/mod.ts";
 import type { InstanceId } from "../../../src/mod.ts";
 import type { AttachedFeature, MessengerFeature } from "../../../src/messenger/mod.ts";
 
-/** Its option of a messenger. */
+/** The option of a messenger for this feature. */
 export interface EchoOptions {
   /** A text before each echo. @default {""} */
   echoPrefix?: string | undefined;
 }
 
-/** Its counters. */
+/** The counters of this feature. */
 export interface EchoStats {
   /** Texts that peers had echoed here. */
   readonly echoed: number;
 }
 
-/** What a messenger with it has. */
+/** The part that a messenger with this feature has. */
 export interface Echo extends AttachedFeature {
-  /** Has a peer echo a text; null from one without the feature. */
+  /** Asks a peer to echo a text; resolves to null if the peer lacks the feature. */
   ask(peer: InstanceId, text: string): Promise<string | null>;
   stats(): EchoStats;
 }
