@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
-import { contract, stream } from "../../src/mod.ts";
+import { contract, type Messenger, stream } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { pause, until } from "../support/until.ts";
 import { fails, pair } from "./messenger_kit.ts";
@@ -121,3 +121,26 @@ test("an invalid item is refused where it leaves, with its number", async () => 
   );
   assert.deepEqual(got, ["a"]);
 });
+
+/** Types only: what neither end may do with such contracts. */
+export async function types(messenger: Messenger, to: Messenger["instanceId"]): Promise<void> {
+  const remote = messenger.client({ generate, upload, chat }, { to });
+  // @ts-expect-error TS2345: a text is not taken for an iterable of characters
+  remote.upload("abc");
+  // @ts-expect-error TS2322: the items are texts
+  remote.upload([1]);
+  // @ts-expect-error TS2345: the items are texts
+  void remote.chat().send(1);
+  // @ts-expect-error TS2339: its input is no stream
+  void remote.generate({ n: 1 }).send;
+  // @ts-expect-error TS2339: its output is no stream
+  void remote.upload()[Symbol.asyncIterator];
+  const result: number = await remote.upload(new Set(["a"])).result;
+  // @ts-expect-error TS2345: the items are texts
+  messenger.handle(generate, async function* () {
+    yield result;
+  });
+  // @ts-expect-error TS2345: nor is the output one text
+  messenger.handle(generate, () => "abc");
+  messenger.handle(generate, ({ input }) => Promise.resolve(new Set([String(input.n)])));
+}
