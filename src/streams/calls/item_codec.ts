@@ -26,6 +26,9 @@ function latin1Of({ buffer, byteOffset, length }: Uint8Array): Latin1 {
   return Buffer.from(buffer, byteOffset, length) as Buffer & Latin1;
 }
 
+/** An item that is sent later: its frame, or a short text. */
+export type Kept = Uint8Array | string;
+
 /** Frames of items in a contract's encoding. */
 export class ItemCodec {
   readonly #encoding: Encoding;
@@ -45,7 +48,7 @@ export class ItemCodec {
    * @throws {ZeromeshError} `ENCODING_FAILED`; `PAYLOAD_TOO_LARGE` if the peer does not take it.
    */
   write(writer: ByteWriter, value: unknown): boolean {
-    if (this.#encoding !== "json" || value === undefined) return this.#sent(writer, this.encode(value));
+    if (this.#encoding !== "json" || value === undefined) return this.#sent(writer, this.#encode(value));
     if (typeof value === "string" && value.length <= longestLoop) {
       const taken = writeText(writer, value);
       if (taken !== null) return taken;
@@ -54,7 +57,7 @@ export class ItemCodec {
     try {
       text = stringifyJson(value);
     } catch {
-      return this.#sent(writer, this.encode(value)); // throws the error for it
+      return this.#sent(writer, this.#encode(value)); // throws the error for it
     }
     const { length } = text;
     if (length > longestInPlace) return this.#sent(writer, framed(encoder.encode(text)));
@@ -63,7 +66,7 @@ export class ItemCodec {
     const { bytes, at } = space;
     bytes[at] = itemTag;
     const { written } = encoder.encodeInto(text, bytes.subarray(at + 1, at + 1 + 3 * length));
-    if (1 + written > writer.maxFrameBytes) return this.#sent(writer, this.encode(value));
+    if (1 + written > writer.maxFrameBytes) return this.#sent(writer, this.#encode(value));
     writer.commit(1 + written);
     return true;
   }
@@ -73,8 +76,18 @@ export class ItemCodec {
     return writer.write(frame);
   }
 
-  /** The frame of an item. @throws {ZeromeshError} `ENCODING_FAILED`. */
-  encode(value: unknown): Uint8Array {
+  /** An item for later, which its owner may change until then. @throws {ZeromeshError} `ENCODING_FAILED`. */
+  keep(value: unknown): Kept {
+    const unchanging = typeof value === "string" && value.length <= longestLoop && this.#encoding === "json";
+    return unchanging ? value : this.#encode(value);
+  }
+
+  /** Sends what {@link keep} has made, as {@link write} does. */
+  writeKept(writer: ByteWriter, kept: Kept): boolean {
+    return typeof kept === "string" ? this.write(writer, kept) : this.#sent(writer, kept);
+  }
+
+  #encode(value: unknown): Uint8Array {
     return framed(encodePayload(value, this.#encoding));
   }
 
@@ -130,8 +143,7 @@ function isSpecial(code: number): boolean {
   return code < 0x20 || code > 0x7e || code === quote || code === backslash;
 }
 
-/** Refuses a frame that the other end does not take. @throws {ZeromeshError} `PAYLOAD_TOO_LARGE`. */
-export function checkFrame({ maxFrameBytes }: ByteWriter, { length }: Uint8Array): void {
+function checkFrame({ maxFrameBytes }: ByteWriter, { length }: Uint8Array): void {
   if (length <= maxFrameBytes) return;
   const why =
     `it has ${length} bytes, more than the other end takes (${maxFrameBytes}, by its maxPayloadBytes)`;

@@ -13,7 +13,7 @@ import {
 } from "../../core/mod.ts";
 import type { ByteWriter } from "../byte_stream.ts";
 import { terminalFrames } from "../wire/frame.ts";
-import { checkFrame, type ItemCodec } from "./item_codec.ts";
+import type { ItemCodec, Kept } from "./item_codec.ts";
 import type { ItemErrors, MakeError } from "./stream_errors.ts";
 import { callWindow } from "./stream_header.ts";
 
@@ -36,7 +36,7 @@ export interface SinkParts {
 /** An item that waits: for its validator, for a connection, or for credit. */
 interface Waiting {
   /** Null until it is checked. */
-  frame: Uint8Array | null;
+  kept: Kept | null;
   /** Whether it is not to be sent any more. */
   gone: boolean;
   bytes: number;
@@ -71,7 +71,7 @@ export class ItemSink {
   readonly #refuse: SchemaFailure = (...about) => this.#parts.errors.invalid(this.#taken + 1, ...about);
   #ended: { readonly error: unknown } | null = null;
   /** What left before the peer has accepted the call: another instance may have to get it again. Null after that. */
-  #early: Uint8Array[] | null = [];
+  #early: Kept[] | null = [];
 
   /** It starts without a connection. */
   constructor(parts: SinkParts) {
@@ -86,7 +86,7 @@ export class ItemSink {
   /** Sends what waits, and what left already for a peer that did not accept it. */
   attach(writer: ByteWriter): void {
     this.#writer = writer;
-    for (const frame of this.#early ?? []) writer.write(frame);
+    for (const kept of this.#early ?? []) this.#parts.codec.writeKept(writer, kept);
     this.drain();
   }
 
@@ -113,7 +113,12 @@ export class ItemSink {
           return done;
         }
       }
-      return this.#wait(codec.encode(value), options);
+      const kept = codec.keep(value);
+      if (writer !== null && this.#waiting.size === 0 && this.#write(writer, kept)) {
+        this.#taken = number;
+        return done;
+      }
+      return this.#wait(kept, options);
     } catch (error) {
       return refused(this.#located(error, number));
     }
@@ -138,7 +143,7 @@ export class ItemSink {
     const waiting = this.#waiting.size > 0;
     for (let one = this.#waiting.shift(); one !== undefined; one = this.#waiting.shift()) {
       this.#leave(one);
-      one.settle.reject(error);
+      refuse(one, error);
     }
     if (waiting) this.#ending?.reject(error);
     else this.#ending?.resolve();
@@ -151,13 +156,12 @@ export class ItemSink {
     if (writer === null || this.#ended !== null) return;
     for (let one = this.#waiting.peek(); one !== undefined; one = this.#waiting.peek()) {
       if (!one.gone) {
-        if (one.frame === null) return;
+        if (one.kept === null) return;
         try {
-          checkFrame(writer, one.frame);
-          if (!this.#write(writer, one.frame)) return;
+          if (!this.#write(writer, one.kept)) return;
           one.settle.resolve();
         } catch (error) {
-          one.settle.reject(this.#located(error, one.number));
+          refuse(one, this.#located(error, one.number));
         }
         this.#leave(one);
       }
@@ -168,10 +172,10 @@ export class ItemSink {
     this.#ending.resolve();
   }
 
-  #write(writer: ByteWriter, frame: Uint8Array): boolean {
-    if (!writer.write(frame)) return false;
+  #write(writer: ByteWriter, kept: Kept): boolean {
+    if (!this.#parts.codec.writeKept(writer, kept)) return false;
     this.sent++;
-    this.#early?.push(frame);
+    this.#early?.push(kept);
     return true;
   }
 
@@ -205,18 +209,16 @@ export class ItemSink {
     });
   }
 
-  #wait(frame: Uint8Array | null, options: StreamSendOptions | undefined): Promise<void> {
-    const bytes = frame?.length ?? 0;
+  #wait(kept: Kept | null, options: StreamSendOptions | undefined): Promise<void> {
+    const bytes = kept?.length ?? 0;
     this.#admit(this.#taken + 1, bytes);
     this.#taken++;
     this.#count++;
     this.#bytes += bytes;
     const number = this.#taken;
-    const one: Waiting = { frame, gone: false, bytes, number, settle: Promise.withResolvers(), leave: null };
-    one.settle.promise.catch(never);
+    const one: Waiting = { kept, gone: false, bytes, number, settle: Promise.withResolvers(), leave: null };
     this.#waiting.push(one);
     if (options !== undefined) this.#limit(one, options);
-    this.drain();
     return one.settle.promise;
   }
 
@@ -231,8 +233,8 @@ export class ItemSink {
     const one = this.#waiting.at(this.#waiting.size - 1)!;
     checked.then(() => {
       if (one.gone) return;
-      one.frame = this.#parts.codec.encode(value);
-      this.#bytes += one.bytes = one.frame.length;
+      one.kept = this.#parts.codec.keep(value);
+      this.#bytes += one.bytes = one.kept.length;
       this.drain();
     }).catch((error) => this.#takeBack(one, this.#located(error, number)));
     return promise;
@@ -241,7 +243,7 @@ export class ItemSink {
   #takeBack(one: Waiting, error: unknown): void {
     if (one.gone) return;
     this.#leave(one);
-    one.settle.reject(error);
+    refuse(one, error);
     this.drain();
   }
 
@@ -271,6 +273,12 @@ export class ItemSink {
     if (code !== "ENCODING_FAILED" && code !== "PAYLOAD_TOO_LARGE") return error;
     return this.#parts.errors.refused(number, error as ZeromeshError);
   }
+}
+
+/** Rejects a promise that may be awaited by nobody. */
+function refuse({ settle }: Waiting, error: unknown): void {
+  settle.promise.catch(never);
+  settle.reject(error);
 }
 
 /** A rejected promise that is not reported where nobody awaits it. */
