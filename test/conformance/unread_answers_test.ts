@@ -32,8 +32,8 @@ async function service(t: LeakCheck, options: MessengerOptions = {}) {
   return both;
 }
 
-function ask(caller: RawDealer): void {
-  for (let slot = 2; slot < asked + 2; slot++) caller.send(request("big", caller.id(slot), new Uint8Array()));
+function ask(caller: RawDealer, name = "big"): void {
+  for (let slot = 2; slot < asked + 2; slot++) caller.send(request(name, caller.id(slot), new Uint8Array()));
 }
 
 const held = (server: Messenger) => server.stats().transport.heldBytes;
@@ -213,3 +213,44 @@ test(
     assert.equal(ran.length, overloaded(server));
   },
 );
+
+for (const late of [false, true]) {
+  test(
+    `ten callers that read no answer hold together less than maxInFlightBytes, and an eleventh is served (${
+      late ? "handlers end at once" : "one call after the other"
+    })`,
+    { skip },
+    async () => {
+      await using t = await leakCheck();
+      const maxInFlightBytes = 8 * mebibyte;
+      const { server, client } = await service(t, { maxInFlightBytes });
+      const hold = gate(t);
+      server.registerHandler(
+        unaryHandler("late", () => hold.opened.then(() => new Uint8Array(answerBytes))),
+      );
+      const opening = Array.from({ length: 10 }, async () => {
+        const caller = await RawDealer.open(t, server.endpoint, undefined, undefined, small);
+        await caller.hello(features);
+        return caller;
+      });
+      const name = late ? "late" : "big";
+      for (const caller of await Promise.all(opening)) ask(caller, name);
+      const counts = () => server.stats().handlers.byHandler[name]!;
+      await until(() => counts().issued === 10 * asked);
+      hold.open();
+      let most = 0;
+      await until(() => {
+        most = Math.max(most, held(server));
+        return counts().inFlight === 0;
+      }, { intervalMs: 0 });
+      assert.ok(overloaded(server) > 0);
+      // The refusals of a thousand calls come on top.
+      assert.ok(
+        most > maxInFlightBytes / 2 && most < maxInFlightBytes + answerBytes,
+        `${most} bytes at most`,
+      );
+      const echo = client.unary("echo", { to: server.instanceId, rawPayload: bytes("hi") });
+      assert.equal(text(await echo), "hi");
+    },
+  );
+}

@@ -12,6 +12,8 @@ const handlersShareOfFree = 8;
 const sendersShareOfFree = 16;
 // A peer with fewer held bytes may exceed its share by one message.
 const nothingMuchBytes = 64 * 1024;
+// This part of the bytes is kept for peers that read their answers.
+const keptPart = 16;
 // `freed` is called when an eighth of the peak is left.
 const partOfPeak = 8;
 
@@ -40,6 +42,9 @@ export class Admission {
   readonly #maxBytes: number;
   readonly #halfMessages: number;
   readonly #halfBytes: number;
+  readonly #threeQuarters: number;
+  /** Bytes that are free for peers which read their answers, however many do not. */
+  readonly #kept: number;
   readonly #easyPeerBytes: number;
   readonly #maxPeerBytes: number;
   readonly #unread: { readonly bytes: number };
@@ -67,6 +72,8 @@ export class Admission {
     this.#freed = freed;
     this.#halfMessages = Math.floor(maxMessages / 2);
     this.#halfBytes = Math.floor(maxBytes / 2);
+    this.#threeQuarters = maxBytes - maxBytes / 4;
+    this.#kept = maxBytes / keptPart;
     this.#easyPeerBytes = Math.min(this.#halfBytes, maxPeerBytes);
   }
 
@@ -77,16 +84,24 @@ export class Admission {
 
   /**
    * Whether an answer may wait until its peer reads it. Its handler has run, so the answer may exceed its peer's share
-   * while all held bytes are below a quarter of the limit.
+   * while all held bytes are below a quarter of the limit. The answer to a peer that has read the others leaves as much
+   * free as it takes.
    */
   hasForAnswer(peer: Pick<Sender, "unread">, bytes: number): boolean {
+    const freeBytes = this.#maxBytes - this.total.bytes - this.#unread.bytes - bytes;
     // The quarter first: the bytes that a peer has not read take longer to determine.
-    return this.total.bytes + this.#unread.bytes + bytes <= this.#maxBytes / 4 ||
-      this.fitsPeer(peer.unread, bytes);
+    if (freeBytes >= this.#threeQuarters) return true;
+    const { unread } = peer;
+    if (unread <= nothingMuchBytes) return bytes <= freeBytes || this.#unread.bytes <= this.#halfBytes;
+    return this.fitsPeer(unread, bytes) && unread + bytes <= sendersShareOfFree * (freeBytes - this.#kept);
   }
 
-  /** Whether there is room for one more message of this handler and this sender. */
-  has(handler: Held, sender: Held, bytes: number): boolean {
+  /**
+   * Whether there is room for one more message of this handler and this sender.
+   *
+   * @param reader The sender, if the answers that it has not read count as well.
+   */
+  has(handler: Held, sender: Held, bytes: number, reader: Pick<Sender, "unread"> | null = null): boolean {
     const { total } = this;
     const unread = this.#unread.bytes;
     // Below half of each limit no share can be exceeded.
@@ -95,10 +110,12 @@ export class Admission {
     const free = this.#maxMessages - total.messages;
     const freeBytes = this.#maxBytes - total.bytes - unread;
     if (free <= 0 || freeBytes < bytes) return false;
+    const own = reader?.unread ?? 0;
+    const sendersFree = own <= nothingMuchBytes ? freeBytes : freeBytes - this.#kept;
     return handler.messages < handlersShareOfFree * free &&
       handler.bytes + bytes <= handlersShareOfFree * freeBytes &&
       sender.messages < sendersShareOfFree * free &&
-      sender.bytes + bytes <= sendersShareOfFree * freeBytes;
+      sender.bytes + own + bytes <= sendersShareOfFree * sendersFree;
   }
 
   /** Why a message of this handler and this sender is not admitted; null when it is. */
@@ -121,7 +138,7 @@ export class Admission {
         }
       }
     }
-    return this.has(handler, held, bytes)
+    return this.has(handler, held, bytes, answered ? sender : null)
       ? null
       : "too many messages are held here (maxInFlightMessages, maxInFlightBytes)";
   }
