@@ -5,15 +5,18 @@ import { z } from "zod";
 import type { Messenger } from "../../src/mod.ts";
 import { type AnchorFrame, type StreamHandle, streams } from "../../src/streams/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
-import { until } from "../support/until.ts";
+import { pause, until } from "../support/until.ts";
 import { noVeloNode as skip, VeloNode } from "../support/velo_node.ts";
 
 /** A struct of Rust is an array. */
 const row = z.tuple([z.number(), z.string()]);
 
 /** We know a node, and it knows us. */
-async function acquainted(t: LeakCheck): Promise<{ ours: Messenger; node: VeloNode }> {
-  const node = await VeloNode.open(t);
+async function acquainted(
+  t: LeakCheck,
+  env?: Readonly<Record<string, string>>,
+): Promise<{ ours: Messenger; node: VeloNode }> {
+  const node = await VeloNode.open(t, undefined, undefined, env);
   const ours = await t.messenger();
   await ours.connect(node.endpoint);
   await node.run("register", { peer: ours.peerInfo() });
@@ -282,3 +285,55 @@ test("handles that a Rust Velo node does not have, and those of nobody, are refu
   const other = (anchor.handle + 77n) as StreamHandle;
   await assert.rejects(node.newSender(String(other)), { message: /not found/ });
 });
+
+test(
+  "streams over TCP connections of their own, which a node without the mux has, are refused",
+  { skip },
+  async () => {
+    await using t = await leakCheck();
+    const { ours, node } = await acquainted(t, { VELO_MESSENGER_MUX_DISABLE: "1" });
+    const words = /transport error: peer does not support the messenger mux required by this instance/;
+    const anchor = streams(ours).anchor();
+    await assert.rejects(node.newSender(String(anchor.handle)), { message: words });
+    const many = streams(ours).anchor({ senders: "many" });
+    await assert.rejects(node.newSender(String(many.handle)), { message: words });
+    assert.deepEqual([anchor.senders, many.senders], [0, 0]);
+    assert.equal(ours.stats().streams?.attachRefusals, 2);
+    for (const options of [{}, { many: true }]) {
+      const handle = await node.newAnchor(options);
+      await assert.rejects(streams(ours).attach(handle), {
+        code: "PEER_LACKS_FEATURE",
+        message: /no common streaming transport/,
+      });
+    }
+  },
+);
+
+test(
+  "idle senders of both sides show that they live, as often as their anchors ask for",
+  { skip },
+  async () => {
+    await using t = await leakCheck();
+    const { ours, node } = await acquainted(t);
+    const anchor = streams(ours).anchor({ heartbeatMs: 200 });
+    const theirs = await node.newSender(String(anchor.handle));
+    const handle = await node.newAnchor({ heartbeatMs: 200 });
+    const sender = await streams(ours).attach(handle);
+    await node.stream("send", { ...theirs, items: [[1, "a"]] });
+    await sender.send([1, "a"]);
+    // Twice the time after which they would count as dropped.
+    await pause(1_300);
+    await node.stream("send", { ...theirs, items: [[2, "b"]] });
+    await sender.send([2, "b"]);
+    await node.stream("finalize", { ...theirs });
+    await sender.finalize();
+    assert.deepEqual(await Array.fromAsync(anchor), [[1, "a"], [2, "b"]]);
+    assert.deepEqual(await node.readAnchor(handle, 4), [
+      { item: [1, "a"] },
+      { item: [2, "b"] },
+      "finalized",
+      "end",
+    ]);
+    await untilNothing(ours);
+  },
+);

@@ -93,9 +93,10 @@ export class VeloNode {
     t: LeakCheck,
     endpoint = "tcp://127.0.0.1:0",
     files?: { readonly peers: string; readonly services: string },
+    env: Readonly<Record<string, string>> = {},
   ): Promise<VeloNode> {
     const paths = files === undefined ? [] : [files.peers, files.services];
-    const child = t.use(spawnCommand([program, endpoint, ...paths]));
+    const child = t.use(spawnCommand([program, endpoint, ...paths], { env }));
     const line = JSON.parse(await child.waitForLine("ready")) as {
       ready: { instanceId: InstanceId; endpoint: string; peerInfo: PeerInfoJson };
     };
