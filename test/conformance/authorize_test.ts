@@ -1,4 +1,4 @@
-/** Who may call what: `authorize` of a messenger and of a handler, asked before a payload is read. */
+/** Tests of `authorize` of a messenger and of a handler, which is asked before a payload is read. */
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
@@ -28,13 +28,13 @@ const note = contract("note", { input: z.string() });
 
 type Seen = Omit<CallToAuthorize, "subject">;
 
-/** What `authorize` has seen of a call. */
+/** Copies the facts about a call that `authorize` gets. */
 function seenOf(call: CallToAuthorize): Seen {
   const { handlerName, senderInstanceId, peerKey, headers, address } = call;
   return { handlerName, senderInstanceId, peerKey, headers, address };
 }
 
-/** What the types forbid. */
+/** Gives a value a type that it does not have. */
 const untyped = (value: unknown) => value as never;
 
 function revoked(): object {
@@ -234,7 +234,7 @@ test("the messenger's authorize and the handler's own must both agree, wherever 
     await fails(call({ own: "yes" }), { code: "FORBIDDEN" });
     await fails(call({ all: "yes" }), { code: "FORBIDDEN" });
     await call({ all: "yes", own: "yes" });
-    // Who is refused by one is not asked about at the other.
+    // If one refuses a caller, the other is not asked.
     assert.deepEqual(asked.splice(0), [
       `all ${name}`,
       `all ${name}`,
@@ -409,7 +409,7 @@ test("a call whose deadline passes while authorize decides does not run, and hol
   await fails(call("a", { timeoutMs: 60 }), { code: "TIMEOUT" });
   await until(() => counts(server, "slow").cancelled === 1);
   assert.deepEqual(asked, ["a"]);
-  // What the user's promise keeps alive is bounded like everything else.
+  // The memory that the user's promise keeps alive is bounded as well.
   assert.equal(server.stats().handlers.heldMessages, 1);
   decide("a", true);
   await until(() => server.stats().handlers.heldMessages === 0);
@@ -479,7 +479,7 @@ test("messages about which nothing is decided take up the room that there is", a
   await until(() => counts(server, "slow").issued === 20);
   const held = server.stats().handlers.heldMessages;
   assert.ok(held >= 4 && held <= 8, `${held} are held`);
-  // Nobody is asked about more than that.
+  // No further call is asked about.
   assert.equal(asked.length, held);
   for (const is of asked) decide(is, true);
   const said = await outcomes;
@@ -568,7 +568,7 @@ test("with keys authorize is told the key that the sender has proved to own", { 
     if (may) assert.equal(await call, 2);
     else await fails(call, { code: "FORBIDDEN", ran: "no" });
   }
-  // What an instance sends to itself comes from the owner of its key.
+  // An instance sends its own messages as the owner of its key.
   assert.equal(await server.typedUnary(double, { to: server.instanceId, payload: 1 }), 2);
 });
 

@@ -15,7 +15,7 @@ class Book implements PeerDiscovery {
   readonly entries = new Map<InstanceId, PeerInfo>();
   readonly stale: [InstanceId, StaleReason][] = [];
   asked = 0;
-  /** What every question waits for. */
+  /** The promise that every question waits for. */
   gate: Promise<void> = Promise.resolve();
 
   enter(messenger: Messenger, as: InstanceId = messenger.instanceId): void {
@@ -168,7 +168,7 @@ test("an owner whom discovery does not know, or that it cannot ask for, is an er
   book.gate = Promise.reject(new Error("the book is locked"));
   book.gate.catch(() => {});
   await fails(other.events.awaiter(event.handle), { code: "PEER_UNREACHABLE" });
-  // What failed is asked again.
+  // A failed question is asked again.
   book.gate = Promise.resolve();
   book.enter(owner);
   const waiting = other.events.awaiter(event.handle);

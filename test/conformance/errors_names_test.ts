@@ -1,4 +1,4 @@
-/** How errors name another instance: by its id, and by the `name` that it was given. */
+/** Tests that errors name another instance by its id, and by the `name` that it was given. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";

@@ -1,4 +1,4 @@
-/** What an error says about whether the handler ran. */
+/** Tests of `ran` of errors, which says whether the handler ran. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
@@ -16,7 +16,7 @@ import { leakCheck } from "../support/fixture.ts";
 import { until } from "../support/until.ts";
 import { fails, gate, pair, text } from "./messenger_kit.ts";
 
-/** What ends the signal of a handler, and the code of its reason. */
+/** The causes that abort the signal of a handler, and the code of the reason. */
 const endings = {
   "its caller gives up": [
     "CANCELLED",

@@ -1,4 +1,4 @@
-/** What the log of an instance says about connections that it refuses. */
+/** Tests of the log of an instance about connections that it refuses. */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { curveKeyPair, type Messenger } from "../../src/mod.ts";

@@ -1,4 +1,4 @@
-/** What errors say happened, where something else than the obvious did. */
+/** Tests of the texts of errors whose cause is not the obvious one. */
 import assert from "node:assert/strict";
 import { createServer, type Socket } from "node:net";
 import { StaticDiscovery } from "../../src/discovery/mod.ts";
@@ -101,7 +101,7 @@ test("an instance that closes during its hello to a silent peer does not wait fo
   const attempt = client.connect(`tcp://127.0.0.1:${port}`, { timeoutMs: 20_000 });
   attempt.catch(() => {});
   await until(() => connections === 1);
-  // What lingers does so for a second.
+  // A socket that lingers would do so for a second.
   await within(client.close(), 800, "the end of the instance");
   await fails(attempt, { code: "CLOSED" });
 });

@@ -1,4 +1,4 @@
-/** Which time an error names: the caller's own, whatever part of it was used up before, or the option that it comes from. */
+/** Tests that an error names the caller's own time, or the option from which the time comes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";

@@ -17,7 +17,7 @@ const messages = (messenger: Messenger): { sent: number; received: number } => {
   return { sent, received };
 };
 
-/** Nobody is subscribed to anything, and nothing is awaited. */
+/** Checks that there are no subscriptions, and that nothing is awaited. */
 function assertNothingLeft(owner: Messenger, other: Messenger): void {
   assert.equal(owner.stats().events?.subscribers?.subscribers, 0);
   assert.equal(other.stats().events?.remote?.subscriptions, 0);

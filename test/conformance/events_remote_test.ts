@@ -281,7 +281,7 @@ test("an owner that stays away ends its awaiters with EVENT_OWNER_LOST after the
   assert.ok(took >= 390 && took < 1_500, `after ${took} ms`);
   assert.equal(error.peer, peer);
   assert.equal(other.events.stats().remote!.ownerLost, 1);
-  // Whoever awaits it again dials again, and finds it once it is back.
+  // A new wait dials again, and finds the owner once it is back.
   const again = other.events.awaiter(event.handle);
   proxy.refusing = false;
   await subscribed(owner, 1);

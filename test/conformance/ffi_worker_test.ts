@@ -6,7 +6,7 @@ import { openBackend } from "../../ffi/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { within } from "../support/until.ts";
 
-/** What `ffi_in_worker.ts` reports. */
+/** The report of `ffi_in_worker.ts`. */
 interface Report {
   readonly kind: string;
   readonly messages: number;

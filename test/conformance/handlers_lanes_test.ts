@@ -43,7 +43,7 @@ test("a lane is kept while it has work, and forgotten when its sender is silent 
   held.open();
   await Promise.all([busy, waits]);
   await until(() => counts(server, "soon").lanes === 0);
-  // Whoever was forgotten is a sender like any other.
+  // A sender that was forgotten is a sender like the others.
   seen.length = 0;
   const again = Array.from(
     { length: 20 },

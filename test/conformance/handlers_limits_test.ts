@@ -1,4 +1,4 @@
-/** How handlers run: limits, order, queues, rates, failures; and what callers are told at each limit. */
+/** Tests of the limits, order, queues, rates and failures of handlers, and of the errors at each limit. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { amHandler, cancelAfter, type HandlerOptions, semaphore, unaryHandler } from "../../src/mod.ts";

@@ -1,4 +1,4 @@
-/** What becomes of a handler's tasks: cancelled and failed apart, failures per handler, policies of one's own. */
+/** Tests of the counters of cancelled and failed tasks, of failures per handler, and of error policies. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cancelAfter, type HandlerStats, type Messenger, semaphore, unaryHandler } from "../../src/mod.ts";

@@ -18,7 +18,7 @@ import { leakCheck } from "../support/fixture.ts";
 import { until } from "../support/until.ts";
 import { bytes, counts, fails, pair, text } from "./messenger_kit.ts";
 
-/** What cannot even be looked at. */
+/** Makes a value whose properties cannot be read. */
 function revoked(): object {
   const { proxy, revoke } = Proxy.revocable({}, {});
   revoke();
@@ -71,7 +71,7 @@ for (const [hook, optionsOf] of Object.entries(hookOptions)) {
       const calls = Array.from({ length: 20 }, (_, i) => `${i}`);
       const good = calls.map((i) => client.unary("echo", { to: peer, rawPayload: bytes(i) }));
       const bad = calls.map((_) => client.unary("odd", { to: peer }));
-      // Nobody waits for these, so a failure is logged.
+      // No caller waits for these, so a failure is logged.
       await client.amSend("odd", { to: peer });
       assert.deepEqual((await Promise.all(good)).map(text), calls);
       for (const call of bad) await fails(call, { code: "HANDLER_FAILED", ran: "yes" });

@@ -96,7 +96,7 @@ test("everything that is asked of a closed instance is CLOSED", async () => {
   looksLike(thrown(() => client.registerPeer(server.peerInfo())), expected);
   looksLike(thrown(() => client.registerHandler(unaryHandler("x", () => {}))), expected);
   looksLike(thrown(() => client.handle(add, ({ input }) => input)), expected);
-  // What only tells about it still does.
+  // Functions that only report still work.
   assert.equal(client.instanceId.length, 36);
   assert.equal(client.stats().calls.pending, 0);
   assert.ok(client.endpoint.startsWith("tcp://"));

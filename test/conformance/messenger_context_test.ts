@@ -162,7 +162,7 @@ test("a context that outlives a synchronous handler never shows another message'
   }
 });
 
-/** What a context still tells; a clear refusal is as good as the truth. */
+/** Reads every property of a context; a clear error is as good as the right value. */
 function readable(context: HandlerContext): { payload?: string; headers?: string | undefined } {
   const read = <T>(get: () => T): T | undefined => {
     try {

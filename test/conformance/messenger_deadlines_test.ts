@@ -10,7 +10,7 @@ import { pause, until, within } from "../support/until.ts";
 import { bytes, fails, gate, pair, text } from "./messenger_kit.ts";
 import { RawRouter, requestIn, response } from "./messenger_raw_peer.ts";
 
-/** What happened to the messages of a handler that waits for its signal and then ends. */
+/** The signals, and the reasons of their aborts, of a handler that waits for its signal. */
 interface Waiter {
   readonly signals: AbortSignal[];
   readonly reasons: unknown[];

@@ -1,4 +1,4 @@
-/** What close() does to handlers that run, and what their callers are told. */
+/** Tests of close() while handlers run, and of the errors of their callers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,4 +1,4 @@
-/** Who is let in by what `curve.allow` answers, and when. */
+/** Tests of the answers of `curve.allow`, and of when a peer is admitted. */
 import assert from "node:assert/strict";
 import { test } from "../support/testing.ts";
 import { Guard, silentLogger } from "../../src/core/mod.ts";

@@ -1,4 +1,4 @@
-/** What the tests of the messenger share: pairs of instances, failures with a limit, raw ZeroMQ peers. */
+/** Helpers for the tests of the messenger: pairs of instances, failures with a limit, raw ZeroMQ peers. */
 import assert from "node:assert/strict";
 import type {
   HandlerStats,
@@ -30,7 +30,7 @@ export async function pair(
   return { server, client, peer };
 }
 
-/** What a failure must look like: every property given is compared, text by pattern where it is one. */
+/** The expected properties of an error. Each given one is compared, a text by a pattern if it is one. */
 export type Expected = Readonly<Record<string, unknown>>;
 
 /** The error that a promise rejects with, which must look as expected and come before the time is up. */

@@ -5,7 +5,7 @@ import { leakCheck } from "../support/fixture.ts";
 import { optionEntries } from "../support/option_entries.ts";
 import { type OptionEntry, type OptionScene, optionScene } from "../support/option_scene.ts";
 
-/** What a call of an entry throws or rejects with; null when it does neither. */
+/** The error that a call of an entry throws or rejects with; null for none. */
 async function failureOf(entry: OptionEntry, scene: OptionScene, options: unknown): Promise<unknown> {
   try {
     await entry.call(scene, options as never);
@@ -38,7 +38,7 @@ async function taken(entry: OptionEntry, scene: OptionScene, options: unknown, w
   );
 }
 
-/** What is sent, whatever it is. */
+/** Options whose value may be of any type. */
 const values: readonly string[] = ["payload", "metadata"];
 
 test("an unknown option is refused, with the name that was meant", async () => {

@@ -42,7 +42,7 @@ function detached(): Uint8Array {
   return bytes;
 }
 
-/** What neither encoding carries, with what the error calls it. */
+/** The values that neither encoding carries, with their names in the error. */
 const neither: readonly (readonly [what: string, value: () => unknown])[] = [
   ["a function", () => () => {}],
   ["a symbol", () => Symbol("s")],

@@ -1,4 +1,4 @@
-/** Who may answer for a plain node: it dials a connection of its own for that, and anybody can dial. */
+/** Tests of who may answer for a plain node, which dials a connection of its own for its answers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { newInstanceId } from "../../src/core/mod.ts";

@@ -194,7 +194,7 @@ for (const reply of ["nack", "failed response"] as const) {
       const { request } = await node.nextRequest(handler);
       if (reply === "nack") node.send(client.endpoint, 2, `02${request.id}`, text);
       else node.send(client.endpoint, 1, responseHeader(request.id, true), text);
-      // What a handler says itself about handlers proves nothing about this one.
+      // The text of a handler about other handlers proves nothing about this one.
       const plain = reply === "failed response" && code === "HANDLER_NOT_FOUND";
       const expected = plain
         ? { code: "REMOTE_ERROR", ran: "yes" }

@@ -25,7 +25,7 @@ const add = contract("add", {
   output: z.object({ sum: z.number() }),
 });
 
-/** What came to the handlers: name and payload's text. */
+/** The messages that reached the handlers: name, and text of the payload. */
 type Seen = [name: string, payload: string, headers: Readonly<Record<string, string>>][];
 
 /** An instance with the handlers that the vectors name, and node A, not introduced yet. */

@@ -86,7 +86,7 @@ test("attempts end with the deadline, with the caller's signal and with the mess
   await until(() => client.stats().calls.pending >= 1);
   giveUp.abort("changed my mind");
   assert.equal(await given.catch((reason) => reason), "changed my mind");
-  // What it has sent is refused before this is answered.
+  // Its earlier messages are refused before this call is answered.
   await client.healthCheck(peer);
   const { refused } = server.stats().handlers;
   const closed = client.unary("work", {

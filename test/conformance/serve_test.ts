@@ -13,10 +13,10 @@ const add = contract("math.add", {
   errors: { TOO_LARGE: z.object({ most: z.number() }) },
 });
 const log = contract("log", { input: z.string() });
-/** As `import * as` gives it: contracts, and other things. */
+/** A module as `import * as` gives it, with contracts and other exports. */
 const contracts = { add, log, version: 1, helper: () => {} };
 
-/** What the types forbid. */
+/** Gives a value a type that it does not have. */
 const untyped = (value: unknown) => value as never;
 
 /** The names of the user's handlers. */
@@ -158,7 +158,7 @@ test("unregisterHandler() says whether there was one", async () => {
   assert.equal(server.unregisterHandler("log"), true);
   assert.equal(server.unregisterHandler("log"), false);
   await fails(client.amSync(log, { to: peer, payload: "there" }), { code: "HANDLER_NOT_FOUND" });
-  // What it has begun it finishes.
+  // The instance finishes the calls that it has begun.
   open();
   await call;
   const second = server.handle(log, () => {});

@@ -1,4 +1,4 @@
-/** How messages share frames on the way: which leave together, which alone, and what a bad batch does. */
+/** Tests of batches: which messages leave together, which leave alone, and what a bad batch causes. */
 import assert from "node:assert/strict";
 import { test } from "../support/testing.ts";
 import { amHandler, type Messenger, unaryHandler } from "../../src/mod.ts";

@@ -29,7 +29,7 @@ async function secured(
   return messenger;
 }
 
-/** How a connection ends that must not come about; it has three seconds. */
+/** Checks that a connection is refused within three seconds, and how. */
 async function refused(attempt: Promise<unknown>, codes: readonly string[], message: RegExp): Promise<void> {
   const began = performance.now();
   await assert.rejects(

@@ -1,4 +1,4 @@
-/** What becomes of calls, queues and peers when the way between two instances is cut, blocked, or leads elsewhere. */
+/** Tests of calls, queues and peers when the connection of two instances is cut, blocked, or leads elsewhere. */
 import assert from "node:assert/strict";
 import { connect as connectTcp } from "node:net";
 import { test } from "../support/testing.ts";
@@ -26,7 +26,7 @@ interface Proxied {
   readonly client: Messenger;
   readonly peer: InstanceId;
   readonly proxy: CuttingProxy;
-  /** What the client's and the server's status() said so far. */
+  /** The entries of the status() of client and server so far. */
   readonly ofClient: (Status | DroppedEntries)[];
   readonly ofServer: (Status | DroppedEntries)[];
 }
@@ -63,7 +63,7 @@ function told(messenger: Messenger): (Status | DroppedEntries)[] {
 
 const types = (all: readonly { type: string }[]) => all.map(({ type }) => type);
 
-/** How a call ended: its answer, or its code and ran. */
+/** The end of a call: its answer, or its code and ran. */
 async function ending(call: Promise<Uint8Array | void>, timeoutMs = 5_000): Promise<string> {
   return await within(
     call.then(

@@ -1,4 +1,4 @@
-/** Who owns a payload's bytes, and when: senders change theirs at once, receivers keep theirs for ever. */
+/** Tests of who owns the bytes of a payload: senders change theirs at once, and receivers keep theirs for ever. */
 import assert from "node:assert/strict";
 import { test } from "../support/testing.ts";
 import { amHandler, type Messenger, type MessengerOptions, unaryHandler } from "../../src/mod.ts";
@@ -14,7 +14,7 @@ function view(value: number, size: number): Uint8Array<ArrayBuffer> {
   return around.subarray(3, 3 + size).fill(value & 0x7f);
 }
 
-/** What a sender may do as soon as its call has returned: overwrite the bytes, and give their memory away. */
+/** Overwrites the bytes and gives their memory away, which a sender may do as soon as its call has returned. */
 function spoil(payload: Uint8Array<ArrayBuffer>): void {
   payload.fill(0xff);
   payload.buffer.transfer();

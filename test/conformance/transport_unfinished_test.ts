@@ -45,7 +45,7 @@ async function stranger(
 function watchEnd(socket: TcpSocket): () => boolean {
   let ended = false;
   const end = (): void => void (ended = true);
-  // What nobody reads has no end.
+  // Without a reader there is no end.
   socket.resume().on("close", end).on("end", end).on("error", end);
   return () => ended;
 }

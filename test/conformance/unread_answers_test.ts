@@ -39,7 +39,7 @@ function ask(caller: RawDealer, name = "big"): void {
 const held = (server: Messenger) => server.stats().transport.heldBytes;
 const overloaded = (server: Messenger) => server.stats().handlers.overloaded;
 
-/** What the service holds for who does not read is bounded, and everybody else is served. */
+/** Checks that the memory for a peer that does not read is bounded, and that all others are served. */
 async function bounded(server: Messenger, client: Messenger): Promise<void> {
   await until(() => overloaded(server) > 0);
   assert.equal(text(await client.unary("echo", { to: server.instanceId, rawPayload: bytes("hi") })), "hi");

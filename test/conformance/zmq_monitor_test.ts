@@ -93,7 +93,7 @@ for (const waiter of waiterKinds) {
     client.close();
     await until(() => atRouter.names.includes("DISCONNECTED"));
     assert.deepEqual(atRouter.events.at(-1), { event: "DISCONNECTED", value: accepted });
-    // Whoever closes is not told: the monitor ended first.
+    // The side that closes gets no event, since its monitor ended first.
     assert.deepEqual(atClient.names, ["CONNECT_DELAYED", "CONNECTED", "HANDSHAKE_SUCCEEDED"]);
   });
 }

@@ -429,7 +429,7 @@ function lowMark(socket: Socket): void {
   socket.set("SNDHWM", 10).set("RCVHWM", 10);
 }
 
-/** How long something took. What is lost never comes, so the limit is generous to a machine that is busy. */
+/** Measures an action. A lost message never comes, so the limit allows for a busy machine. */
 async function timed(arrival: Promise<void>, what: string): Promise<number> {
   const start = performance.now();
   await within(arrival, 500, what);

@@ -6,12 +6,12 @@ import { repositoryRoot, runtimeProgram } from "../support/runtime.ts";
 import { spawnCommand } from "../support/spawn.ts";
 import { within } from "../support/until.ts";
 
-/** What a command came to. */
+/** The result of a command. */
 export interface Ended {
   readonly code: number | null;
   /** The command itself and both of its outputs. */
   readonly text: string;
-  /** What it wrote to standard output. */
+  /** The text that it wrote to standard output. */
   readonly output: string;
 }
 

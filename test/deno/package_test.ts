@@ -280,7 +280,7 @@ Deno.test({
   fn: () => singleFile(lean.folder, "deno"),
 });
 
-/** What npm says of a package that it publishes. */
+/** The facts that npm prints about a package that it publishes. */
 interface Published {
   readonly id: string;
   readonly files: readonly { readonly path: string }[];

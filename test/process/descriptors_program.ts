@@ -1,4 +1,4 @@
-/** What happens with few descriptors left; says how each attempt ended. */
+/** Tries what an instance does with few descriptors left, and prints how each attempt ended. */
 import { closeSync, openSync } from "node:fs";
 import process from "node:process";
 import { Messenger, unaryHandler, ZeromeshError } from "../../src/mod.ts";

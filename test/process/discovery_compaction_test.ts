@@ -15,7 +15,7 @@ const skip = missing("etcd");
 /** Stands before etcd and has something happen between the reading of a state and the watch that goes on from it. */
 interface Gate {
   readonly url: string;
-  /** What etcd has answered to watches. */
+  /** The answers of etcd to watches. */
   answers: string;
   /** Called once, before the next watch goes on to etcd. */
   before: (() => Promise<void>) | null;

@@ -1,4 +1,4 @@
-/** What becomes of a lease in etcd that ends at a bad moment, with a server that fails on request. */
+/** Tests of leases in etcd that end at a bad moment, with a server that fails on request. */
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -8,15 +8,15 @@ import { EtcdDiscovery } from "../../src/discovery/etcd.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { until } from "../support/until.ts";
 
-/** As much of etcd's gateway as leases need. */
+/** The part of etcd's gateway that leases need. */
 class LeaseServer {
   /** Under which lease each key stands. */
   readonly keys = new Map<string, string>();
   /** Leases that live. */
   readonly leases = new Set<string>();
-  /** How many writes to refuse, and after how many. */
+  /** The number of writes to refuse, and the number before them. */
   refuse = { after: Infinity, count: 0 };
-  /** How many answers to begin and not to finish. */
+  /** The number of answers to begin and not to finish. */
   halves = 0;
   url = "";
   #granted = 0;

@@ -74,7 +74,7 @@ for (const signal of ["SIGSTOP", "SIGKILL"] as const) {
     }
     assert.deepEqual([...answered].sort(), others.map(({ id }) => id));
     assert.ok(longestMs < 2_000, `a call took ${longestMs} ms`);
-    // What it still tries ends with it.
+    // Its attempts end with it.
     await caller.close();
     if (signal === "SIGSTOP") gone!.process.signal("SIGCONT");
   });

@@ -1,4 +1,4 @@
-/** How a program ends that closes nothing, and what is not lost by that. */
+/** Tests of programs that end without closing anything, and of the messages that are not lost then. */
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

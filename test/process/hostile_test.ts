@@ -1,4 +1,4 @@
-/** What strangers send must not hurt: the process lives, good peers are answered, memory stays bounded. */
+/** Tests that messages of strangers do no harm: the process lives, good peers get answers, and memory stays bounded. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { test } from "node:test";
@@ -63,7 +63,7 @@ async function attack(t: LeakCheck, one: Victim, count: number, seed: number): P
   const took = await latencies(one, () => attacker.ended !== undefined);
   assert.match(attacker.outputText, /^done \d+$/m, attacker.errorText);
   assertSoon(`${count} hostile frames`, took);
-  // What came last is handled when the attacker is gone already.
+  // The last messages are handled after the attacker has gone.
   let [dropped, told] = [-1, ""];
   await until(async () => {
     const { drops } = (await statsOf(one)).transport;
@@ -81,14 +81,14 @@ async function unseenReasons(one: Victim): Promise<string[]> {
   return dropReasons.filter((reason) => reason !== "headersEncoding" && drops[reason] === undefined);
 }
 
-/** What became of connections that speak something else. */
+/** The ends of connections that speak another protocol. */
 interface BrokenHandshakes {
   readonly opened: number;
   /** Those that did not end by themselves. */
   readonly waiting: number;
-  /** Of these, those that the other end closed in time. */
+  /** The ones of these that the other end closed in time. */
   readonly thrownOut: number;
-  /** How the others began, in hexadecimal digits. */
+  /** The first bytes of the others, in hexadecimal digits. */
   readonly kept: readonly string[];
 }
 
@@ -106,7 +106,7 @@ const reasonsOfMessages = [
   "typeLength",
   "typeUnknown",
 ];
-/** What handlers of the system find wrong: the message has counted already. */
+/** The reasons that handlers of the system count for a message that has counted already. */
 const reasonsOfHandlers = ["cancelLength", "creditInvalid"];
 /** Answers that have nowhere to go: to nobody, or to where a stranger says that it listens. */
 const reasonsOfAnswers = ["noRoute", "linkLost", "senderGone"];
@@ -155,7 +155,7 @@ test("every message of strangers is dropped for a reason, refused, or brought to
   for (const name of ["echo", "note", "add", "addPacked"]) {
     assert.ok(handlers.byHandler[name]!.succeeded > 0, `${name} was reached`);
   }
-  // What strangers wait for is given up when they go.
+  // Calls of strangers are given up when the strangers go.
   assert.ok(handlers.running > 0);
   attacker.endInput();
   await attacker.exit;

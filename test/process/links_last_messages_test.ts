@@ -1,4 +1,4 @@
-/** What was sent last arrives, however slowly it is read, and whatever comes meanwhile. */
+/** Tests that the last messages arrive, also when they are read slowly and when others come meanwhile. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-/** How long a process with instances lives, how it ends, and what is not lost by that. */
+/** Tests of how long a process with instances lives, how it ends, and which messages are not lost then. */
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-/** What becomes of calls when the process at the other end dies, stops, leaves, comes back or never was a peer. */
+/** Tests of calls whose peer dies, stops, leaves, comes back or never was a peer. */
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Socket as TcpSocket } from "node:net";
@@ -55,7 +55,7 @@ interface Ended {
   readonly at: number;
 }
 
-/** How each of many calls ended, and when. */
+/** The end of each of many calls, with its time. */
 function endings(calls: readonly Promise<unknown>[]): Promise<Ended[]> {
   return Promise.all(calls.map(async (call) => {
     try {
@@ -103,7 +103,7 @@ for (const runtime of peerRuntimes) {
       const answers = Promise.all(calls);
       answers.catch(() => {});
       await new Promise((resolve) => setImmediate(resolve));
-      // Nobody reads here while the peer answers, leaves and is gone.
+      // This side does not read while the peer answers, leaves and is gone.
       busy(400);
       const got = await within(answers, 5_000, "500 answers of a peer that is gone");
       assert.deepEqual(got.map((answer) => decoder.decode(answer)), got.map((_, i) => `${i}`));
@@ -208,7 +208,7 @@ test("a successor on the same port gets nothing that was meant for its predecess
   assert.notEqual(successor.id, id);
   const all = await within(ends, 5_000, "the calls to end");
   assert.ok(all.every(({ code }) => code === "PEER_DISCONNECTED"), JSON.stringify(all[0]));
-  // Whoever asks for the first one again, or redials it in the background, learns that it was replaced.
+  // A call to the first one, or a redial in the background, ends with the error that it was replaced.
   const replaced = await until(() => statuses.find(({ type }) => type === "peerReplaced"), {
     timeoutMs: 5_000,
   });
@@ -250,7 +250,7 @@ test("an address without a listener is PEER_UNREACHABLE in time, with the reason
   assert.ok(performance.now() - start < 1_500);
 });
 
-/** What a TCP server does with a connection. */
+/** The behaviour of a TCP server towards a connection. */
 type Serve = (socket: TcpSocket) => void;
 
 async function tcpServer(t: LeakCheck, serve: Serve): Promise<string> {

@@ -39,7 +39,7 @@ test(
       );
     }
     const plain = await t.messenger();
-    // Which side ends the handshake is chance, so it is tried often.
+    // Either side may end the handshake, so the test tries it often.
     for (let i = 0; i < 20; i++) {
       await assert.rejects(plain.connect(served.endpoint, { timeoutMs: 2_000 }), {
         code: "FORBIDDEN",
@@ -47,7 +47,7 @@ test(
       });
     }
 
-    // Whoever was thrown out has taken nothing with it.
+    // The refused client left nothing behind.
     assert.equal((await messenger.unary("echo", { to, rawPayload: payload })).length, payload.length);
     const lost = messenger.unary("hold", { to });
     lost.catch(() => {});

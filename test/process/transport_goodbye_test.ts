@@ -27,7 +27,7 @@ for (const ms of [0, 400]) {
     assert.deepEqual(downs, [
       { type: "peerDown", peer, code: "PEER_DRAINING", reason: "it shut down", name: null },
     ]);
-    // Who has left is not redialled.
+    // A peer that has left is not redialled.
     await until(() => client.stats().transport.dialled === 0);
     assert.equal((await within(child.exit, 5_000)).code, 0);
   });

@@ -52,7 +52,7 @@ async function dialledEndpoint(
   return null;
 }
 
-/** What an instance could tell of itself: these endpoints, and its key. */
+/** Makes the peer info of an instance with these endpoints and its key. */
 function told(server: Messenger, endpoints: readonly string[], publicKey?: string): PeerInfoJson {
   return peerInfoToJson(peerInfoOf(server.instanceId, endpoints, publicKey));
 }
@@ -192,7 +192,7 @@ test("an instance listens at several endpoints, and peers know all of them", asy
 
 test("a peer of this host known by its peer info is reached without TCP", { skip: notLinux }, async () => {
   await using t = await leakCheck();
-  // Nobody listens at the address that it tells.
+  // No process listens at the advertised address.
   const advertise = `tcp://127.0.0.1:${await freePort()}`;
   const options: MessengerOptions = { advertise };
   const child = t.use(spawnScript(program, ["serve", JSON.stringify(options)]));

@@ -1,4 +1,4 @@
-/** What connections and traffic leave behind: descriptors, threads and memory, of both sides. */
+/** Tests of the descriptors, threads and memory that both sides hold after connections and traffic. */
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "../support/testing.ts";
@@ -25,7 +25,7 @@ const looked = (child: SpawnedProcess): Looked => ({
 });
 const self: Looked = { pid: process.pid, collect: collectGarbage };
 
-/** What a process holds after collecting: the least of a few looks, as a collector gives memory back by and by. */
+/** Measures what a process holds after a collection, as the least of a few looks: a collector frees memory in steps. */
 async function least(of: Looked): Promise<Vitals> {
   const seen: Vitals[] = [];
   for (let look = 0; look < 4; look++) {

@@ -9,7 +9,7 @@ import { currentRuntime, longRun } from "../support/runtime.ts";
 import { counts, otherRuntime, start, startRole, stop } from "../support/transport_peers.ts";
 import { pause, until, within } from "../support/until.ts";
 
-/** What a client's status() says, with the time. */
+/** Collects the entries of a client's status(), with their time. */
 function told(messenger: Messenger): { at: number; status: Status }[] {
   const all: { at: number; status: Status }[] = [];
   void (async () => {

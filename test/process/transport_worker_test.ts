@@ -25,7 +25,7 @@ for (const end of ["close", "terminate"]) {
       { code: 0, signal: null },
       child.errorText,
     );
-    // Whoever served the Worker serves the next one as well.
+    // The instance that served the Worker serves the next one as well.
     const client = await t.messenger();
     const peer = await client.connect(second.endpoint);
     assert.equal(new TextDecoder().decode(await client.unary("who", { to: peer })), peer);

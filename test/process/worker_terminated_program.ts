@@ -13,7 +13,7 @@ async function serve(): Promise<void> {
   parentPort!.postMessage(messenger.endpoints);
 }
 
-/** What a caller gets whose peer's Worker is terminated, and how long it waits for that. */
+/** The error of a caller whose peer's Worker is terminated, and the time until it came. */
 async function round(caller: Messenger, which: number): Promise<{ outcome: string; ms: number }> {
   const worker = new Worker(new URL(import.meta.url));
   const endpoints = await new Promise<string[]>((resolve) => worker.once("message", resolve));

@@ -1,4 +1,4 @@
-/** What a Worker with an instance leaves behind when it is terminated. */
+/** Tests of what remains of a Worker with an instance after it is terminated. */
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";

@@ -19,9 +19,9 @@ export const documents: readonly string[] = [
 export interface Block {
   /** Its language: the first word of the fence. */
   readonly language: string;
-  /** What the fence says after the language. */
+  /** The text of the fence after the language. */
   readonly note: string;
-  /** What stands between the fences. */
+  /** The text between the fences. */
   readonly text: string;
   /** The document's line of the first fence, from 1. */
   readonly line: number;
@@ -48,7 +48,7 @@ export function blocksIn(text: string): Block[] {
  */
 export type Use = { readonly kind: "run" | "check" } | { readonly kind: "file"; readonly name: string };
 
-/** What a snippet's fence asks for. */
+/** Reads from the fence of a snippet what to do with it. */
 export function useOf(document: string, { note, line }: Block): Use {
   if (note === "") return { kind: "run" };
   const name = /^file=([\w-]+\.ts)$/.exec(note)?.[1];

@@ -1,4 +1,4 @@
-/** What events leave behind in the memory of their owner and of who awaits them. */
+/** Tests of the memory that events take at their owner and at their awaiters. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { leakCheck } from "../support/fixture.ts";

@@ -90,7 +90,7 @@ async function runSnippets(
   }));
 }
 
-/** What a snippet may do on Deno: serving over HTTP needs what the library itself does not. */
+/** The permissions of a snippet on Deno: serving over HTTP needs more than the library itself. */
 function permissionsOf(text: string): readonly string[] {
   return text.includes(".serve(") ? [...productPermissions, "--allow-net=127.0.0.1"] : productPermissions;
 }

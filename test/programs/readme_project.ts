@@ -1,4 +1,4 @@
-/** What README promises, taken from its text, and a project of one's own to try it in. */
+/** Takes the promises of README from its text, and makes a project in which they are tried. */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

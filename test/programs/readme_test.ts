@@ -111,7 +111,7 @@ for (const serving of allRuntimes) {
   });
 }
 
-/** What Deno's compiler has to say: the wrong payload, and the options that the guide names, by their files. */
+/** The errors that Deno's compiler must report, by file: the wrong payload, and the options that the guide names. */
 async function checkTypes(): Promise<Map<string, string>> {
   const options = [...textOf("docs/guides/options.md").matchAll(/^\| (`\w.*?) *\|/gm)];
   const names = options.flatMap(([, cell = ""]) => [...cell.matchAll(/`(\w+)/g)].map(([, name]) => name));

@@ -4,7 +4,7 @@ import { currentRuntime, scriptCommand } from "./runtime.ts";
 import { type SpawnedProcess, spawnScript } from "./spawn.ts";
 import { within } from "./until.ts";
 
-/** How a command ended, and what it wrote. */
+/** The end of a command, and its output. */
 export interface CliRun {
   /** Its exit code. */
   readonly code: number | null;

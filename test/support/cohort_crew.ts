@@ -22,7 +22,7 @@ export interface PeerOptions {
   readonly endsForMs?: number;
 }
 
-/** How often a crew's leader and workers tell each other that they live, and when they are lost. */
+/** The heartbeat interval of a crew, and the silence after which a member is lost. */
 export const crewTimes = { heartbeatMs: 200, lostAfterMs: 1_000 } as const;
 
 /** Starts a worker, which says `joined` when it has. */
@@ -63,7 +63,7 @@ export async function crew(
   return { leader, cohort, workers, statuses, hire };
 }
 
-/** What a worker said when it joined. */
+/** Reads the place of a worker from its report. */
 export function placeOf(worker: SpawnedProcess): { rank: number; instanceId: InstanceId } {
   const [, rank, instanceId] = /^joined (\d+) (\S+)$/m.exec(worker.outputText) ?? [];
   return { rank: Number(rank), instanceId: instanceId as InstanceId };

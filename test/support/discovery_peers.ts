@@ -9,7 +9,7 @@ import { type SpawnedProcess, spawnScript } from "./spawn.ts";
 // Bun keeps the one descriptor of all its file watches for good; it is no leak of the test that watches first.
 watch(tmpdir(), { persistent: false }, () => {}).close();
 
-/** What such processes need on Deno beyond what every user of the library needs. */
+/** The permissions that such processes need on Deno beyond those of every user of the library. */
 export const discoveryPermissions: readonly string[] = [
   ...productPermissions,
   "--allow-write",
@@ -49,12 +49,12 @@ export function temporaryFolder(t: LeakCheck, name: string): string {
   return folder;
 }
 
-/** Who answers a call to a service. */
+/** Resolves to the instance that answers a call to a service. */
 export async function whoAnswers(caller: Messenger, to: ServiceTarget | InstanceId): Promise<string> {
   return new TextDecoder().decode(await caller.unary("whoami", { to, timeoutMs: 5_000 }));
 }
 
-/** Who answers so many calls, one after the other. */
+/** Resolves to the instances that answer so many calls, one after the other. */
 export async function answerers(
   caller: Messenger,
   to: ServiceTarget,

@@ -1,8 +1,8 @@
-/** What else a process gets done beside its messages, for tests that flood it. */
+/** Measures the other work of a process while a test floods it with messages. */
 import { connect } from "node:net";
 import { pause, within } from "./until.ts";
 
-/** How late the ticks of a 5 ms interval came, in milliseconds. */
+/** Measures the delays of the ticks of a 5 ms interval, in milliseconds. */
 export async function ticks(ms: number): Promise<number[]> {
   const late: number[] = [];
   let last = performance.now();
@@ -16,7 +16,7 @@ export async function ticks(ms: number): Promise<number[]> {
   return late;
 }
 
-/** How long round trips to a TCP echo took, in milliseconds. */
+/** Measures round trips to a TCP echo, in milliseconds. */
 export async function roundTrips(port: number, ms: number): Promise<number[]> {
   const socket = connect(port, "127.0.0.1");
   const took: number[] = [];
@@ -43,7 +43,7 @@ export async function roundTrips(port: number, ms: number): Promise<number[]> {
   return took;
 }
 
-/** How long something took each time, done again and again with a turn of the loop between, in milliseconds. */
+/** Measures an action again and again, with a turn of the event loop between, in milliseconds. */
 export async function durations(ms: number, once: () => Promise<unknown>): Promise<number[]> {
   const took: number[] = [];
   const end = performance.now() + ms;

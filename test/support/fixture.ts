@@ -5,9 +5,9 @@ import { openResources } from "../../src/libzmq/mod.ts";
 import { watchTimers } from "./timers.ts";
 import { until, within } from "./until.ts";
 
-/** What {@link leakCheck} looks at. */
+/** Options of {@link leakCheck}. */
 export interface LeakCheckOptions {
-  /** How long what was closed may take to be gone. @default {2000} */
+  /** The time in which closed resources must be gone, in milliseconds. @default {2000} */
   settleMs?: number | undefined;
   /** Whether open descriptors are counted, for which libzmq is loaded. @default {true} */
   descriptors?: boolean | undefined;
@@ -69,7 +69,7 @@ export async function leakCheck(options: LeakCheckOptions = {}): Promise<LeakChe
   return new Fixture(counters, options.settleMs ?? 2000);
 }
 
-/** What is open, as far as this process may see it; for messages only. */
+/** The open descriptors, as far as this process may see them; for messages only. */
 function openFiles(): string[] {
   const folder = "/proc/self/fd";
   try {
@@ -88,7 +88,7 @@ function openFiles(): string[] {
 // Each of these threads of Bun's has an epoll and an eventfd. It starts them at some moment after the first test has begun.
 const threadsWithDescriptors = ["HTTP Client", "IO Watcher"];
 
-/** How many descriptors the runtime's own threads have that may begin at any moment. */
+/** The number of descriptors of the runtime's own threads, which may begin at any moment. */
 function runtimesOwn(): number {
   const names = threadNames().split(", ");
   return 2 * threadsWithDescriptors.filter((name) => names.includes(name)).length;
@@ -183,7 +183,7 @@ class Fixture implements LeakCheck {
     if (failures.length > 1) throw new AggregateError(failures, failures.map(String).join("\n"));
   }
 
-  /** What was closed may be gone a little later: libzmq closes sockets on its own thread. */
+  /** Waits until closed resources are gone: libzmq closes sockets on its own thread. */
   async #settle(): Promise<void> {
     const left = (): Counter[] => this.#counters.filter((one) => one.count() > one.before);
     const describe = (one: Counter): string => {

@@ -3,19 +3,19 @@ import assert from "node:assert/strict";
 import type { InstanceId } from "../../src/core/mod.ts";
 import type { ServiceEvent } from "../../src/discovery/mod.ts";
 
-/** What the events of a watch come to. */
+/** The state that the events of a watch describe. */
 export interface Folded {
-  /** Who offers the service, as far as was told. */
+  /** The instances that offer the service, as far as the watch has told. */
   readonly seen: Set<InstanceId>;
-  /** What broke the promises of a watch. */
+  /** The events that broke a rule of watches. */
   readonly broken: string[];
   /** The last events, with how many milliseconds after the beginning each came. */
   readonly events: string[];
-  /** How often it began. */
+  /** The number of `initial` events. */
   initials: number;
 }
 
-/** What a watch told, for the messages of tests. */
+/** The events of a watch, for the messages of tests. */
 export function story({ seen, broken, events }: Folded): string {
   return `${events.join(", ")}; folded to [${[...seen].join()}]; broken: [${broken.join()}]`;
 }

@@ -8,7 +8,7 @@ import type { Prng } from "./prng.ts";
 
 /** A message that may be malformed. */
 export interface HostileMessage {
-  /** How many frames it has; {@link framesOf} makes them. */
+  /** The number of its frames, which {@link framesOf} makes. */
   readonly parts: number;
   readonly typeFrame: Uint8Array;
   readonly header: Uint8Array;

@@ -28,7 +28,7 @@ import {
   watched,
 } from "./option_scene.ts";
 
-// Nobody serves there.
+// No process listens at this address.
 const unused = "127.0.0.1:9";
 
 /** A lookup that may find no server, or be allowed no folder: only what is said about its options counts. */

@@ -1,4 +1,4 @@
-/** What takes options in a messenger and its events. */
+/** The functions of a messenger and its events that take options. */
 import { z } from "zod";
 import {
   acknowledge,
@@ -282,7 +282,7 @@ export const messengerEntries: readonly OptionEntry[] = [
   },
 ];
 
-/** What events take. */
+/** The functions of events that take options. */
 export const eventEntries: readonly OptionEntry[] = [
   {
     name: "EventManager.local",

@@ -35,7 +35,7 @@ export interface OptionEntry {
   readonly options: readonly string[];
   /** Those that are objects of options themselves, with the names of theirs. */
   readonly nested?: Readonly<Record<string, readonly string[]>>;
-  /** What it needs to do its work. */
+  /** The parts that it needs for its work. */
   readonly needs?: (scene: OptionScene) => Readonly<Record<string, unknown>>;
   /** Those that say when it gives up: what is not above 0 has passed then. */
   readonly timeouts?: readonly string[];
@@ -97,7 +97,7 @@ export const call = [...typedCall, "rawPayload"] as const;
 export const dispatch = ["ordered", "maxQueued", "idleLaneTtlMs", "overflow"] as const;
 /** Options of a handler's tasks. */
 export const task = ["dispatch", "concurrency", "rate", "limits", "maxQueued", "onError"] as const;
-/** What the makers of handlers take. */
+/** The options of the makers of handlers. */
 export const tasks = {
   options: [...task, "schema", "authorize"],
   nested: { dispatch, rate: ["perSecond", "burst"] },
@@ -108,9 +108,9 @@ export const watch = ["signal", "onTrouble"] as const;
 export const collective = [...wait, "rank", "ranks", "headers"] as const;
 /** Options of a collective that sends the same to all. */
 export const broadcast = [...collective, "payload", "rawPayload"] as const;
-/** What every wait has besides. */
+/** The options of every wait. */
 export const waits = { timeouts: ["timeoutMs"] } as const;
-/** What every call has besides. */
+/** The options of every call. */
 export const calls = { ...waits, nested: retry, needs: ({ peer }: OptionScene) => ({ to: peer }) } as const;
 /** No bytes. */
 export const nothing = new Uint8Array(0);

@@ -38,7 +38,7 @@ export interface PlainRequest {
   readonly map: string;
 }
 
-/** What a request waits for. */
+/** The kind of answer that a request waits for. */
 export const Kind = { fire: 0, ack: 1, unary: 2 } as const;
 
 const encoder = new TextEncoder();
@@ -125,7 +125,7 @@ export interface PlainCurve {
   readonly serverKey: string;
 }
 
-/** How to open a {@link PlainVelo}. */
+/** Options of {@link PlainVelo.open}. */
 export interface PlainVeloOptions {
   /** Its id. @default {a new one} */
   readonly instanceId?: string;
@@ -143,7 +143,7 @@ export class PlainVelo {
   readonly worker: string;
   /** Where its ROUTER listens. */
   readonly endpoint: string;
-  /** What its ROUTER has received and no test has taken, in order. */
+  /** The messages that its ROUTER has received and that no test has taken, in order. */
   readonly inbox: PlainMessage[] = [];
   /** What came down its own DEALERs. Velo never reads those, so nothing but given-back requests may come there. */
   readonly wrongWay: PlainMessage[] = [];

@@ -3,15 +3,15 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 /** A direction through the proxy: `up` goes to the target, `down` comes back from it. */
 export type Direction = "up" | "down";
 
-/** What a {@link startProxy} proxy can be told. */
+/** A proxy of {@link startProxy}. */
 export interface CuttingProxy extends AsyncDisposable {
   /** The port it listens on. */
   readonly port: number;
   /** `tcp://127.0.0.1:PORT`. */
   readonly endpoint: string;
-  /** How many connections go through it now. */
+  /** The number of connections that go through it now. */
   readonly connections: number;
-  /** How many it has accepted since the start. */
+  /** The number of connections that it has accepted. */
   readonly accepted: number;
   /** Bytes it has handed on. */
   readonly bytes: Readonly<Record<Direction, number>>;
@@ -58,7 +58,7 @@ export async function startProxy(options: ProxyOptions): Promise<CuttingProxy> {
 interface Pair {
   readonly client: Socket;
   readonly target: Socket;
-  /** What a direction still has to hand on, in order. */
+  /** The chunks that a direction still has to pass on, in order. */
   readonly queue: Record<Direction, Piece[]>;
 }
 

@@ -80,11 +80,11 @@ export function linked(
 
 /** Reads a socket through its context's reactor and keeps, or hands on, every message. */
 export class Inbox implements Source {
-  /** What came, when there is no `take`. */
+  /** The messages that came, if there is no `take`. */
   readonly messages: Uint8Array[][] = [];
-  /** How many messages came. */
+  /** The number of messages that came. */
   count = 0;
-  /** How often the reactor called. */
+  /** The number of calls of the reactor. */
   calls = 0;
   readonly #socket: Socket;
   readonly #take: ((message: Uint8Array[]) => void) | undefined;
@@ -123,9 +123,9 @@ export class Inbox implements Source {
 export class Outbox implements Source {
   /** The number that is sent next; the first is 0. */
   next = 0;
-  /** How often the reactor asked for a retry that then sent nothing. */
+  /** The number of retries of the reactor that sent nothing. */
   futile = 0;
-  /** How many messages came back. */
+  /** The number of messages that came back. */
   received = 0;
   readonly #socket: Socket;
   readonly #total: number;

@@ -3,29 +3,29 @@ import { parentPort, workerData } from "node:worker_threads";
 import { Context, MonitorEvent, openResources } from "../../src/libzmq/mod.ts";
 import { Inbox, linked, numbered, Outbox, type WaiterKind } from "./raw_sockets.ts";
 
-/** What the Worker is told. */
+/** The order for the Worker. */
 export interface WorkerTask {
-  /** What to do. */
+  /** The action. */
   readonly task: "talk" | "live" | "flood" | "hostile";
   /** The main thread's ROUTER, for `talk` and `hostile`. */
   readonly endpoint?: string;
   /** Messages to send without end, for `hostile`. */
   readonly messages?: readonly (readonly Uint8Array[])[];
-  /** How to wait. */
+  /** The kind of waiter. */
   readonly waiter: WaiterKind;
 }
 
-/** What the Worker says. */
+/** The report of the Worker. */
 export interface WorkerReport {
   /** The kind of wait that was in use. */
   readonly waiter?: string;
-  /** How many answers came. */
+  /** The number of answers that came. */
   readonly answers?: number;
   /** Names of what a monitor told. */
   readonly events?: readonly number[];
-  /** What was open at the end. */
+  /** The resources that were open at the end. */
   readonly open?: { readonly contexts: number; readonly sockets: number };
-  /** What went wrong. */
+  /** The error that ended it. */
   readonly error?: string;
 }
 

@@ -37,7 +37,7 @@ export function takesTurn(index: number): boolean {
   return longRun || index % 2 === (currentRuntime === "bun" ? 0 : 1);
 }
 
-/** What the library itself needs on Deno, as README tells it. */
+/** The permissions that the library itself needs on Deno, as README lists them. */
 export const productPermissions: readonly string[] = ["--allow-ffi", "--allow-read", "--allow-env"];
 
 /**

@@ -3,9 +3,9 @@ import process from "node:process";
 import { currentRuntime, repositoryRoot, type RuntimeName, scriptCommand } from "./runtime.ts";
 import { until, within } from "./until.ts";
 
-/** How {@link spawnScript} starts a script. */
+/** Options of {@link spawnScript}. */
 export interface SpawnOptions {
-  /** Which runtime; `"self"` is the one this test runs on. @default {"self"} */
+  /** The runtime; `"self"` is the one of this test. @default {"self"} */
   runtime?: RuntimeName | "self" | undefined;
   /** Variables on top of this process's own; `undefined` takes one away. */
   env?: Readonly<Record<string, string | undefined>> | undefined;
@@ -15,7 +15,7 @@ export interface SpawnOptions {
   cwd?: string | undefined;
 }
 
-/** How a process ended. */
+/** The end of a process. */
 export interface Exit {
   /** The exit code, or null when a signal ended it. */
   readonly code: number | null;
@@ -29,7 +29,7 @@ export interface SpawnedProcess extends AsyncDisposable {
   readonly pid: number;
   /** Resolves when it has ended and its output is read to the end; never rejects. */
   readonly exit: Promise<Exit>;
-  /** How it ended, once it has. */
+  /** Its end, once it has ended. */
   readonly ended: Exit | undefined;
   /** Lines of standard output that {@link stdout} has not handed out yet, one consumer at a time. */
   readonly stdout: AsyncIterableIterator<string>;

@@ -5,13 +5,13 @@
 import * as runner from "node:test";
 import { isMainThread } from "node:worker_threads";
 
-/** What a test's body may ask of its runner. */
+/** The functions of the runner for the body of a test. */
 export interface TestContext {
   /** Something worth knowing. */
   diagnostic(message: string): void;
 }
 
-/** How a test runs. */
+/** Options of a test. */
 export interface TestOptions {
   /** Why it does not run here; false when it does. */
   skip?: string | false | undefined;
@@ -27,7 +27,7 @@ export interface CollectedTest {
   readonly body: TestBody;
 }
 
-/** What the files imported in this Worker want to be run. */
+/** The tests of the files that this Worker has imported. */
 export const collected: CollectedTest[] = [];
 
 /** Declares a test. */

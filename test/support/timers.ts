@@ -9,7 +9,7 @@ export interface LiveTimer {
   readonly order: number;
   /** Such as `setTimeout of 5000 ms`. */
   readonly what: string;
-  /** Who started it. */
+  /** The stack of its start. */
   readonly stack: string;
 }
 

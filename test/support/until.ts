@@ -3,13 +3,13 @@
 // Taken before the leak check replaces the globals: waiting here is no leak of the test's.
 const startTimer = globalThis.setTimeout;
 
-/** How {@link until} waits. */
+/** Options of {@link until}. */
 export interface UntilOptions {
-  /** How long to wait at most. @default {5000} */
+  /** The longest wait, in milliseconds. @default {5000} */
   timeoutMs?: number | undefined;
-  /** How often to look. @default {5} */
+  /** The time between two looks, in milliseconds. @default {5} */
   intervalMs?: number | undefined;
-  /** What was waited for, for the error; a function is asked when the time is up. */
+  /** The awaited state, for the error; a function is called when the time is over. */
   message?: string | (() => string) | undefined;
 }
 
@@ -46,7 +46,7 @@ export function pause(ms: number): Promise<void> {
   });
 }
 
-/** What a promise comes to, or an error that says it did not settle in time. */
+/** Returns the outcome of a promise, or throws an error if it does not settle in time. */
 export async function within<T>(promise: Promise<T>, timeoutMs: number, message = "the promise"): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {

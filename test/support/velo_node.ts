@@ -56,7 +56,7 @@ export interface VeloCall {
   readonly timeoutMs?: number;
 }
 
-/** What a node says about an answer of bytes. */
+/** The report of a node about an answer of bytes. */
 export interface VeloAnswer {
   readonly size: number;
   readonly same: boolean;

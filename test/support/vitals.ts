@@ -1,11 +1,11 @@
-/** What a process holds, as the kernel tells it. */
+/** Reads from the kernel what a process holds. */
 import process from "node:process";
 import { spawnCommand } from "./spawn.ts";
 
 /** Whether {@link vitals} can tell anything here. */
 export const hasVitals: boolean = process.platform === "linux";
 
-/** What a process holds. */
+/** The resources of a process. */
 export interface Vitals {
   readonly descriptors: number;
   readonly threads: number;

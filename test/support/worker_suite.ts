@@ -1,8 +1,8 @@
-/** What a Worker runs: the tests of one file, one after the other; says how each ended, then `null`. */
+/** Runs the tests of one file in a Worker, one after the other; posts the end of each, and then `null`. */
 import { parentPort, workerData } from "node:worker_threads";
 import { collected } from "./testing.ts";
 
-/** How a test in a Worker ended. */
+/** The end of a test in a Worker. */
 export interface WorkerResult {
   readonly name: string;
   readonly outcome: "passed" | "skipped" | "failed";

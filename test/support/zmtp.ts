@@ -18,7 +18,7 @@ export function zmtpCommand(bytes: number): Uint8Array {
   return head;
 }
 
-/** What a ZMTP 3.0 DEALER says before its first message: greeting and READY. */
+/** The bytes of a ZMTP 3.0 DEALER before its first message: greeting and READY. */
 export function zmtpStart(): Uint8Array {
   const greeting = zmtpGreeting("NULL");
   const body = [5, ...text("READY"), 11, ...text("Socket-Type"), 0, 0, 0, 6, ...text("DEALER")];

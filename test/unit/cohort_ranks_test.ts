@@ -1,4 +1,4 @@
-/** Who gets which place: ranks and members without a network. */
+/** Tests of ranks and members without a network. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Members } from "../../src/cohort/members.ts";

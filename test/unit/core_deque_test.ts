@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { Deque } from "../../src/core/mod.ts";
 import { seededPrng } from "../support/prng.ts";
 
-/** What is in a deque, first to last. */
+/** The items of a deque, first to last. */
 function contents<T>(deque: Deque<T>): T[] {
   const items: T[] = [];
   deque.forEach((item) => items.push(item));

@@ -4,7 +4,7 @@ import type { Clock } from "../../src/core/mod.ts";
 export class FakeClock implements Clock {
   /** Timers that run, the earliest first. */
   readonly timers: { readonly at: number; readonly fn: () => void }[] = [];
-  /** How many timers were ever started. */
+  /** The number of timers that were started. */
   started = 0;
   #now: number;
 

@@ -6,7 +6,7 @@ import { History } from "../../src/events/history.ts";
 import { poisonedWith } from "../../src/events/outcome.ts";
 import { ByteBudget } from "../../src/messenger/handlers/byte_budget.ts";
 
-/** How many places a sender gets one after another. */
+/** Counts the places that a sender gets one after another. */
 function fill(shares: Shares<string>, sender: string | null): number {
   let count = 0;
   while (shares.take(sender)) count++;

@@ -13,7 +13,7 @@ import {
 } from "../../ffi/library.ts";
 import type { ZeromeshError } from "../../src/core/errors.ts";
 
-/** What a pretended library answers. */
+/** The answers of a pretended library. */
 interface Pretended {
   readonly version?: readonly [number, number, number];
   readonly has?: readonly string[];

@@ -5,7 +5,7 @@ function nothing(): Held {
   return { messages: 0, bytes: 0 };
 }
 
-/** How many messages of this size go in until there is no more room for one. */
+/** Counts the messages of this size that go in until there is no more room for one. */
 function fill(room: Admission, handler: Held, sender: Held, bytes: number): number {
   let count = 0;
   for (; room.has(handler, sender, bytes); count++) room.hold(handler, sender, bytes);

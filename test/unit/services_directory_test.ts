@@ -18,7 +18,7 @@ class FakeRoster implements PeerDirectory {
   readonly farAway = new Set<InstanceId>();
   /** Those that accept connections and say nothing. */
   readonly silent = new Set<InstanceId>();
-  /** Who was dialled. */
+  /** The instances that were dialled. */
   readonly reached: InstanceId[] = [];
   readonly clock = {
     now: () => this.at,
@@ -158,7 +158,7 @@ test("instances on this host come first, others when none of them is left", asyn
   assert.deepEqual([...d.picks(2)], [d.ids[0]]);
 });
 
-/** Who is called, with waiting where need be. */
+/** The instance that a call would go to, after a wait if necessary. */
 function pickAny(d: { directory: ServiceDirectory }, balance?: Balance): Promise<InstanceId> {
   const to = service("work", { balance });
   const now = d.directory.pickNow(to);

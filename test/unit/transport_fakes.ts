@@ -6,14 +6,14 @@ import type { LinkLoss } from "../../src/transport/mod.ts";
 import { BatchReader, BatchRecord, MessageType } from "../../src/wire/mod.ts";
 import type { Region } from "../../src/libzmq/mod.ts";
 
-/** What left a fake link: one entry for each message given to libzmq. */
+/** The messages that a fake link gave to libzmq. */
 export interface Written {
   readonly type: number;
   readonly header: Uint8Array;
   readonly payload: Uint8Array;
 }
 
-/** What links share, without a library. */
+/** The parts that links share, without a library. */
 export function fakeShared(
   limits: { maxQueuedMessages?: number; maxQueuedBytes?: number; maxPeerBytes?: number } = {},
 ): LinkShared {
@@ -36,15 +36,15 @@ export class FakeLink extends Link<unknown> {
   readonly kind = "dialled";
   readonly endpoint = "fake";
   readonly routingId = null;
-  /** What left, oldest first. */
+  /** The messages that left, oldest first. */
   readonly written: Written[] = [];
-  /** How often the link asked to be retried, and asked for no more. */
+  /** True for each time that the link asked to be retried, and false for each time that it withdrew this. */
   readonly blockings: boolean[] = [];
-  /** How many messages libzmq takes now. */
+  /** The number of messages that libzmq takes now. */
   free = Infinity;
   /** Whether libzmq says that the connection is lost. */
   lost = false;
-  /** How often libzmq was asked to take a message. */
+  /** The number of times that libzmq was asked to take a message. */
   writes = 0;
 
   readonly parts: LinkShared;
@@ -73,7 +73,7 @@ export class FakeLink extends Link<unknown> {
     );
   }
 
-  /** How many messages each message to libzmq held. */
+  /** The number of messages in each message to libzmq. */
   get sizes(): number[] {
     return this.written.map((one) => one.type === MessageType.batch ? recordsOf(one).length : 1);
   }

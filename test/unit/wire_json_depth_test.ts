@@ -35,7 +35,7 @@ function value(deepest: number): [value: unknown, depth: number] {
   return [below(2) === 0 ? values : Object.fromEntries(values.map((item) => [text(), item])), depth];
 }
 
-/** How deep a value lies, told by walking over it. */
+/** Measures the depth of a value by walking over it. */
 function depthOf(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
   return 1 + Math.max(0, ...Object.values(value).map(depthOf));

@@ -12,7 +12,7 @@ import { type Prng, seededPrng } from "../prng.ts";
 import { zmtpStart } from "../zmtp.ts";
 import { hexOf } from "../../vectors/hex.ts";
 
-/** How long libzmq lets a handshake take here: HANDSHAKE_IVL. */
+/** The longest handshake that libzmq allows here, in milliseconds: HANDSHAKE_IVL. */
 const handshakeMs = 3_000;
 
 const schemas = { input: z.object({ a: z.number(), b: z.number() }), output: z.object({ sum: z.number() }) };
@@ -50,7 +50,7 @@ function swallow(sockets: readonly Socket[]): void {
   for (const socket of sockets) while (socket.receive() !== null);
 }
 
-/** What a TCP connection says before it has become a ZMTP one, or instead. */
+/** The bytes that a TCP connection sends before, or instead of, the ZMTP handshake. */
 function greetings(random: Prng): Uint8Array[] {
   const signature = Uint8Array.of(0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f);
   const null31 = new Uint8Array(64);
