@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "../support/testing.ts";
-import type { InstanceId, Messenger } from "../../src/mod.ts";
+import { type InstanceId, type Messenger, unaryHandler } from "../../src/mod.ts";
 import { type AnchorFrame, streams } from "../../src/streams/mod.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { freePort } from "../support/ports.ts";
 import { allRuntimes, type RuntimeName } from "../support/runtime.ts";
 import { type SpawnedProcess, spawnScript } from "../support/spawn.ts";
-import { until, within } from "../support/until.ts";
+import { pause, until, within } from "../support/until.ts";
 
 const program = "test/support/peers/anchors_peer.ts";
 
@@ -162,5 +162,23 @@ for (const runtime of allRuntimes) {
       assert.deepEqual(state.cancelled, ["CANCELLED"]);
     }
     await untilNothing(ours);
+  });
+  test(`a program on ${runtime} that does not listen lives while it waits for an item`, async () => {
+    await using t = await leakCheck();
+    const ours = await t.messenger();
+    const handles: string[] = [];
+    ours.registerHandler(unaryHandler("later", ({ json }) => void handles.push(String(json()))));
+    const script = "test/support/peers/anchors_waiter.ts";
+    const child = t.use(spawnScript(script, [ours.endpoint], { runtime }));
+    await child.waitForLine("waiting");
+    // Nothing is under way now. A program that nothing holds would be gone.
+    await pause(300);
+    const sender = await streams(ours).attach(handles[0]!);
+    await sender.send(1);
+    await child.waitForLine("got 1");
+    await sender.finalize();
+    await child.waitForLine("done");
+    // The loop was the last that it had to do.
+    assert.equal((await within(child.exit, 5_000)).code, 0);
   });
 }

@@ -167,8 +167,10 @@ for (const [where, nodes] of places) {
     const sender = await writer.streams.attach(anchor.handle);
     const waiting = [anchor.next(), anchor.next()];
     assert.equal(await now(waiting[0]!), "pending");
+    assert.equal(reader.held, 1);
     anchor.cancel();
     for (const one of waiting) assert.deepEqual(await one, { done: true, value: undefined });
+    assert.equal(reader.held, 0);
     assert.equal(sender.cancelled.aborted, true);
   });
 
@@ -181,11 +183,13 @@ for (const [where, nodes] of places) {
     assert.equal(await now(sent[window - 1]!), undefined);
     assert.equal(await now(sent[window]!), "pending");
     await assert.rejects(sender.send("too many"), { code: "QUEUE_FULL" });
+    assert.equal(writer.held, 1);
     assert.deepEqual(await take(anchor, window + 3), Array.from({ length: window + 3 }, (_, i) => i));
     assert.equal(await now(sent[window + 2]!), undefined);
     void sender.finalize();
     assert.equal((await Array.fromAsync(anchor)).length, window - 3);
     await Promise.all(sent);
+    assert.equal(writer.held, 0);
   });
 
   test(`a send gives up at its deadline or by its signal, and its item is not sent, ${where}`, async () => {
@@ -467,6 +471,7 @@ test("sends keep their order where room appears unnoticed", async () => {
     window: { items: 4, bytes: 100 },
     deadlines: new Deadlines(new FakeClock()),
     removed() {},
+    hold: () => ({ [Symbol.dispose]() {} }),
   });
   core.open({
     ended: null,

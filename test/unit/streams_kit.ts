@@ -57,6 +57,8 @@ export class StreamNode {
   readonly streams: Streams;
   /** Its anchors and senders. */
   readonly table: AnchorTable;
+  /** How many waits keep its process alive. */
+  held = 0;
   /** What it sent. */
   readonly sent: MadeCall[] = [];
   /** Answers that replace those of its handlers, by name. */
@@ -108,6 +110,10 @@ export class StreamNode {
       logger: silentLogger,
       textOf: (id) => id,
       authorize: () => Promise.resolve(),
+      hold: () => {
+        this.held++;
+        return { [Symbol.dispose]: () => void this.held-- };
+      },
       senderOf: (message) => {
         const { from } = message as unknown as { from: StreamNode | null };
         return from === null ? null : { instanceId: from.id, workerId: from.worker } as SystemSender;

@@ -34,7 +34,9 @@ export interface AnchorParts {
   readonly unattachedTimeoutMs: number;
   /** The wheel of its deadline. */
   readonly deadlines: Deadlines;
-  /** Called once, when nobody can attach any more. */
+  /** Keeps the process alive until disposed. */
+  hold(): Disposable;
+  /** Called when nobody can attach any more. */
   removed(): void;
   /** Tells a sender elsewhere that its anchor was cancelled. */
   tellCancelled(to: InstanceId, name: SenderName): void;
@@ -204,6 +206,7 @@ export class AnchorCore<T> {
     for (let found = begun ?? this.#poll();; found = this.#poll()) {
       if (found !== undefined) return await found;
       this.#waiting = Promise.withResolvers();
+      using _held = this.parts.hold();
       await this.#waiting.promise;
     }
   }

@@ -107,6 +107,7 @@ export class AnchorTable {
       many,
       maxSenders: many ? settings.maxSenders : 1,
       deadlines: this.deadlines,
+      hold: () => port.hold(),
       removed: () => void this.#anchors.delete(handle),
       tellCancelled: (to, name) => this.#tell(cancelName, to, name),
       tellStop: (to, name) => this.#tell(stopName, to, name),

@@ -182,6 +182,7 @@ function senderOf(
     peer,
     window,
     deadlines: table.deadlines,
+    hold: () => table.port.hold(),
     removed: () => table.removeSender(stream),
   });
 }

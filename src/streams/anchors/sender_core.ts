@@ -23,6 +23,8 @@ export interface SenderParts {
   readonly window: StreamWindow;
   /** The wheel of its deadlines. */
   readonly deadlines: Deadlines;
+  /** Keeps the process alive until disposed. */
+  hold(): Disposable;
   /** Called once, at the end. */
   removed(): void;
 }
@@ -66,6 +68,7 @@ export class SenderCore implements Required<Pick<WriterEvents, "credit" | "stop"
   readonly #waiting = new Set<WaitingFrame>();
   #sink: FrameSink | null = null;
   #waitingBytes = 0;
+  #held: Disposable | null = null;
   #ending: PromiseWithResolvers<void> | null = null;
   #ended: { readonly error: ZeromeshError } | null = null;
 
@@ -123,6 +126,7 @@ export class SenderCore implements Required<Pick<WriterEvents, "credit" | "stop"
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const waiting = new WaitingFrame(frame, () => this.#late(timeoutMs));
+    this.#held ??= this.#parts.hold();
     this.#waiting.add(waiting);
     this.#waitingBytes += frame.length;
     waiting.place = this.#line.join(
@@ -133,6 +137,7 @@ export class SenderCore implements Required<Pick<WriterEvents, "credit" | "stop"
       },
       () => {
         this.#waiting.delete(waiting);
+        if (this.#waiting.size === 0) this.#release();
         this.#waitingBytes -= frame.length;
         waiting.listening?.[Symbol.dispose]();
         this.#parts.deadlines.remove(waiting);
@@ -187,6 +192,11 @@ export class SenderCore implements Required<Pick<WriterEvents, "credit" | "stop"
     this.#ending?.resolve();
     this.#parts.removed();
     this.#end.tell(ending);
+  }
+
+  #release(): void {
+    this.#held?.[Symbol.dispose]();
+    this.#held = null;
   }
 
   /** There is credit again. */
