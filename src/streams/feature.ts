@@ -41,10 +41,20 @@ const feature: StreamsFeature = {
   attach(port, options) {
     const limits = resolveStreamLimits(options.streams);
     let anchors: AnchorTable | null = null;
+    let closed = false;
     // Before the streams themselves: what ends with the instance is said by them.
-    port.watch({ closing: () => anchors?.close() });
+    port.watch({
+      closing: () => {
+        closed = true;
+        anchors?.close();
+      },
+    });
     const mux = new StreamPort(port, limits);
-    const table = (): AnchorTable => anchors ??= new AnchorTable(port, mux, limits.maxAnchors);
+    const table = (): AnchorTable => {
+      anchors ??= new AnchorTable(port, mux, limits.maxAnchors);
+      if (closed) anchors.close();
+      return anchors;
+    };
     serveAnchors(port, table);
     addStreams(port, table);
     port.contractKind(streamKind, streamContracts(port, mux));

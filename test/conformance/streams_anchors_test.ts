@@ -325,3 +325,15 @@ test("authorize decides who attaches to an anchor, and ends it", async () => {
   );
   secret.cancel();
 });
+
+test("a closed instance makes no anchors and attaches to none, whether it has had some or not", async () => {
+  await using t = await leakCheck();
+  for (const used of [true, false]) {
+    const messenger = await t.messenger();
+    const anchor = used ? streams(messenger).anchor() : null;
+    await messenger.close();
+    if (anchor !== null) assert.equal((await anchor.closed as { code?: string }).code, "CLOSED");
+    assert.throws(() => streams(messenger).anchor(), { code: "CLOSED" });
+    await assert.rejects(streams(messenger).attach("5"), { code: "CLOSED" });
+  }
+});
