@@ -9,6 +9,7 @@ import {
   transportErrorFrame,
 } from "../../src/streams/wire/frame.ts";
 import { bytesOf, hexOf } from "../vectors/hex.ts";
+import { streamCredit } from "../vectors/zeromesh.ts";
 import { batches, frames, heartbeatBatch, type VectorRecord } from "../vectors/velo_streams.ts";
 
 const all = [...batches, heartbeatBatch];
@@ -56,6 +57,21 @@ test("BatchBuffer takes a body that is written before its record, and keeps an e
     { type: 0, slot: 7, sequence: 1, body: "0102" },
     { type: 4, slot: 7, sequence: 2, body: "" },
   ]);
+});
+
+test("credit between zeromesh instances is in items and bytes", () => {
+  const { hex, slot, items, bytes, epoch, batch } = streamCredit;
+  const buffer = new BatchBuffer(64);
+  const at = buffer.open(3, slot, 0, 8);
+  buffer.writeUint32(at, items);
+  buffer.writeUint32(at + 4, bytes);
+  expect(hexOf(buffer.finish(epoch, batch))).toBe(hexOf(bytesOf(hex)));
+  const reader = new RecordReader();
+  const sent = bytesOf(hex);
+  expect([reader.begin(sent, 0, sent.length), reader.next()]).toEqual([null, null]);
+  const { type, start, end } = reader;
+  expect([type, reader.slot, end - start, reader.uint32(start), reader.uint32(start + 4)])
+    .toEqual([3, slot, 8, items, bytes]);
 });
 
 test("RecordReader gives a reason for each malformed batch, and keeps the records before", () => {

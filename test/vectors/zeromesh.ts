@@ -121,3 +121,13 @@ export const credit = {
   request: "01000626a52848d9b265060000000000000007005f6372656469740000",
   slot: 6,
 };
+
+/** A batch of streams with credit for 4 items and 256 bytes to slot 1: batch 7 of epoch 1. */
+export const streamCredit = {
+  hex: "02000001000000000000000100000007 03 00000100 00000000 00000008 00000004 00000100",
+  slot: 0x100,
+  items: 4,
+  bytes: 256,
+  epoch: 1,
+  batch: 7,
+} as const;
