@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { freePort } from "../support/ports.ts";
 import { startProxy } from "../support/proxy.ts";
-import { allRuntimes, type RuntimeName } from "../support/runtime.ts";
+import { allRuntimes, longRun, type RuntimeName } from "../support/runtime.ts";
 import { type SpawnedProcess, spawnScript } from "../support/spawn.ts";
 import { pause, within } from "../support/until.ts";
 
@@ -155,7 +155,8 @@ for (const [one, other] of [[here, there], [there, here]] as const) {
     await waits.waitForLine(`woke ${handle} 3`);
   });
 
-  for (const reset of [false, true]) {
+  // Daily each kind of cut on one of the runtimes, since the other ends of all links are on both.
+  for (const reset of longRun ? [false, true] : [one === there]) {
     test(`a link of ${one} that is cut and heals, five times, loses no completion (${reset ? "reset" : "closed"})`, async () => {
       await using t = await leakCheck();
       const own = await owner(t, other);
@@ -181,17 +182,18 @@ for (const [one, other] of [[here, there], [there, here]] as const) {
   }
 }
 
-test("10 000 events are awaited by four processes each", async () => {
+const many = longRun ? 10_000 : 4_000;
+test(`${many} events are awaited by four processes each`, async () => {
   await using t = await leakCheck();
   const own = await owner(t, here);
-  const handles = await make(own, 10_000);
+  const handles = await make(own, many);
   const waiters = await Promise.all(
     [here, there, here, there].map((runtime) => waiter(t, own.endpoint, runtime)),
   );
   for (const child of waiters) child.write(`awaitAll ${handles.join(" ")}\n`);
-  await own.child.waitForLine("subscribers 40000", 30_000);
+  await own.child.waitForLine(`subscribers ${4 * many}`, 30_000);
   own.child.write("triggerAll\n");
-  for (const child of waiters) assert.equal(await child.waitForLine("all", 30_000), "all 10000 true");
+  for (const child of waiters) assert.equal(await child.waitForLine("all", 30_000), `all ${many} true`);
   await own.child.waitForLine(/^subscribers 0$/);
 });
 
