@@ -113,6 +113,15 @@ test("towards plain Velo credit counts items, and the writer keeps to its bytes 
   expect(writer.write(new Uint8Array(1))).toBe(true);
 });
 
+test("credit in bytes is not used where items are agreed on", () => {
+  const { pair, writer } = connected({ creditsBytes: false, window: { items: 4, bytes: 1_000 } });
+  expect(fill(writer, new Uint8Array(600))).toBe(2);
+  pair.carry();
+  pair.b.mux.outbox.credit(0, 1, 7);
+  pair.carry();
+  expect(writer.open).toBe(true);
+});
+
 test("reserve() gives room in the batch, and takes nothing without commit()", () => {
   const { pair, reader, writer } = connected();
   const space = writer.reserve(100)!;

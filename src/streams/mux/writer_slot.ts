@@ -122,14 +122,12 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
     this.#end(meaning, this.#sizes === null && this.#outstanding > 0);
   }
 
-  /** The reader returns credit; `bytes` is null if it counts items alone. */
+  /** The reader returns credit; `bytes` is null if it counts items alone, and not used if it should. */
   credited(items: number, bytes: number | null): void {
     this.#items = Math.min(this.#items + items, mostItems);
-    let returned = bytes ?? 0;
-    if (bytes === null) {
-      const sizes = this.#sizes;
-      for (let i = 0; i < items && sizes !== null && sizes.size > 0; i++) returned += sizes.shift()!;
-    }
+    const sizes = this.#sizes;
+    let returned = sizes === null ? bytes ?? 0 : 0;
+    for (let i = 0; i < items && sizes !== null && sizes.size > 0; i++) returned += sizes.shift()!;
     this.#bytes = Math.min(this.#bytes + returned, mostBytes);
     const freed = Math.min(returned, this.#outstanding);
     this.#outstanding -= freed;
