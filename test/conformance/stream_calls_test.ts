@@ -32,6 +32,12 @@ test("a server stream's items arrive in order, and then its declared error with 
   );
   assert.ok(generate.isError(failed, "TIRED"));
   assert.deepEqual(got, ["t0", "t1", "t2"]);
+  // A loop that begins when all is over gets the same.
+  const call = remote.generate({ n: 3 });
+  assert.ok(generate.isError(await call.closed, "TIRED"));
+  const items = call[Symbol.asyncIterator]();
+  for (const value of ["t0", "t1", "t2"]) assert.deepEqual(await items.next(), { done: false, value });
+  await fails(items.next(), { code: "TIRED", details: { at: 3 } });
   assert.equal((await Array.fromAsync(remote.generate({ n: 5000 }))).length, 5000);
   assert.deepEqual(await Array.fromAsync(remote.generate({ n: 0 })), []);
 });

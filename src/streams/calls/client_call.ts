@@ -101,7 +101,7 @@ export class ClientCall implements CallCompanion, AsyncIterable<unknown>, AsyncD
         (code, message, about) => make(code, message, { ran: "yes", ...about }),
       ),
       broken: (error) => this.#leave(error),
-      left: () => this.#leave(this.#cancelled("its caller has left the loop")),
+      left: () => this.#leave(this.#cancelled("its caller has left the loop"), "closed"),
     });
     const cannot = `Cannot call "${name}"`;
     this.#pump = source === null || this.#sink === null
