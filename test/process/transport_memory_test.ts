@@ -1,10 +1,16 @@
 /** Tests of the descriptors, threads and memory that both sides hold after connections and traffic. */
 import assert from "node:assert/strict";
 import process from "node:process";
+import { writeFileSync } from "node:fs";
 import { test } from "../support/testing.ts";
+import { newInstanceId } from "../../src/core/mod.ts";
 import type { Messenger } from "../../src/mod.ts";
+import { ResponseKind } from "../../src/wire/mod.ts";
+import { idOf, request } from "../conformance/messenger_raw_peer.ts";
 import { collectGarbage } from "../support/collect.ts";
+import { temporaryFolder } from "../support/discovery_peers.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
+import { rawContext } from "../support/raw_sockets.ts";
 import { longRun } from "../support/runtime.ts";
 import type { SpawnedProcess } from "../support/spawn.ts";
 import { start, startRole } from "../support/transport_peers.ts";
@@ -137,6 +143,52 @@ async function callsOfTheKilled(t: LeakCheck, client: Messenger): Promise<void> 
   const { calls: left, transport } = client.stats();
   assert.deepEqual([left.pending, transport.queuedMessages, transport.queuedBytes], [0, 0, 0]);
 }
+
+const senders = longRun ? 50 : 8;
+test(
+  `${senders} connections that send while JavaScript is busy fill no more than highWaterMark messages each, and that is free again`,
+  { skip },
+  async () => {
+    await using t = await leakCheck();
+    const highWaterMark = 10;
+    const { child, endpoint } = await start(t, { highWaterMark });
+    const client = await t.messenger();
+    const to = await client.connect(endpoint);
+    const context = await rawContext(t);
+    const id = idOf(newInstanceId(), 0);
+    const frames = request("nobody has this", id, new Uint8Array(65_536), ResponseKind.fire);
+    const sockets = Array.from({ length: senders }, () => {
+      const socket = context.socket("DEALER").set("LINGER", 0).set("SNDHWM", 1).set("SNDBUF", 65_536);
+      socket.connect(endpoint);
+      return socket;
+    });
+    // Who has a connection is known before JavaScript stands still.
+    for (const socket of sockets) await until(() => socket.send(frames));
+    const before = await least(looked(child));
+    const file = `${temporaryFolder(t, "busy")}/enough`;
+    child.write(`block 10 ${file}\n`);
+    await child.waitForLine("blocking");
+    // What each would send is 25 MiB.
+    const sent = sockets.map(() => 0);
+    let idle = 0;
+    await until(() => {
+      idle++;
+      for (const [i, socket] of sockets.entries()) {
+        for (; sent[i]! < 400 && socket.send(frames); idle = 0) sent[i]!++;
+      }
+      return idle > 100;
+    }, { intervalMs: 1, timeoutMs: 20_000 });
+    const busy = await vitals(child.pid);
+    writeFileSync(file, "");
+    console.log(`# ${sent} messages; ${before.residentMiB} → ${busy.residentMiB} MiB`);
+    assert.ok(sent.every((count) => count > highWaterMark && count < 400), `${sent} messages`);
+    // The messages themselves, as much again for what libzmq reads at once, and what the runtime takes for itself.
+    const most = before.residentMiB + (senders * highWaterMark * 2) / 16 + 16;
+    assert.ok(busy.residentMiB < most, `${before.residentMiB} MiB before, ${busy.residentMiB} meanwhile`);
+    assert.equal((await client.unary("echo", { to, rawPayload: new Uint8Array(3) })).length, 3);
+    await noMoreThan([before], [looked(child)], 24);
+  },
+);
 
 const minutes = longRun ? 8 : 0.015;
 test(
