@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { unaryHandler } from "../../src/mod.ts";
 import { prometheusMeter } from "../../src/prometheus/mod.ts";
+import { writersAnchor } from "../../src/streams/byte_stream.ts";
 import { terminalFrames } from "../../src/streams/wire/frame.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { agreed, pour, Reading, streamsOf, write } from "../support/streams_kit.ts";
@@ -109,6 +110,41 @@ test("without room at the peer a writer waits, whatever its credit, and nothing 
   await sending;
   assert.ok(most <= 2, `${most} queued`);
   assert.ok(client.stats().streams!.creditWaits > 0);
+});
+
+test("ten thousand streams, a thousand open at once, ended in every way, leave nothing behind", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  let session = 0n;
+  for (let round = 0; round < 10; round++) {
+    const open = Array.from({ length: 1_000 }, (_, i) => {
+      session++;
+      const named = i % 2 === 0 ? writersAnchor : 0n;
+      const options = { session, anchor: named | 1n };
+      // Every fifth one has no reader.
+      const reading = i % 5 === 0 ? null : new Reading(server, client.instanceId, options);
+      return { reading, ...write(client, peer, options) };
+    });
+    for (const { writer } of open) writer.write(numbered(round));
+    await until(() => open.every(({ reading }) => reading === null || reading.reader.size === 1));
+    open.forEach(({ reading, writer }, i) => {
+      if (i % 3 === 0) reading?.reader.cancel();
+      else writer.end(i % 3 === 1 ? finalized : terminalFrames.dropped);
+    });
+    for (const { reading } of open) while (await reading?.next()) continue;
+    for (const { writer } of open) writer.end(finalized);
+  }
+  await until(() => {
+    return client.stats().streams!.writers + server.stats().streams!.readers === 0;
+  });
+  // Those that their writer has named and finished still wait for a reader, with their frame.
+  const { unclaimed } = server.stats().streams!;
+  assert.deepEqual([unclaimed, server.stats().streams!.unreadBytes], [1_000, 64_000]);
+  client.disconnect(peer);
+  await until(() => server.stats().streams!.unclaimed === 0);
+  const { readers, unreadBytes, ends } = server.stats().streams!;
+  assert.deepEqual({ readers, unreadBytes }, { readers: 0, unreadBytes: 0 });
+  assert.ok(ends.finalized > 0 && ends.dropped > 0 && ends.cancelled > 0);
 });
 
 test("an instance has streams to itself", async () => {

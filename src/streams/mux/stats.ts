@@ -35,7 +35,7 @@ export interface MuxStats {
   readonly writers: number;
   /** Streams open, or awaited, that this instance reads. */
   readonly readers: number;
-  /** Of these, streams that wait for their reader. */
+  /** Streams that others have opened, and perhaps finished, and that wait for their reader. */
   readonly unclaimed: number;
   /** Streams opened by this instance. */
   readonly opened: number;
