@@ -31,6 +31,8 @@ export interface SinkParts {
   readonly make: MakeError;
   /** Clock. */
   readonly clock: Clock;
+  /** There is something to send and no stream yet: it may be attached now. @throws The error of the item. */
+  readonly needed?: (() => void) | undefined;
 }
 
 /** An item that waits: for its validator, for a connection, or for credit. */
@@ -105,6 +107,7 @@ export class ItemSink {
       const options = given === undefined || given === null ? undefined : this.#read(number, given);
       const checked = validate(schema, value, this.#later ? errors.invalid.bind(null, number) : this.#refuse);
       if (checked instanceof Promise) return this.#checkLater(value, number, checked, options);
+      if (this.#writer === null) this.#parts.needed?.();
       const writer = this.#writer;
       if (writer !== null && this.#early === null && this.#waiting.size === 0) {
         if (codec.write(writer, value)) {
@@ -130,7 +133,8 @@ export class ItemSink {
       const ending = this.#ending = Promise.withResolvers<void>();
       ending.promise.catch(never);
       if (this.#ended !== null) ending.resolve();
-      else this.drain();
+      else if (this.#writer !== null) this.drain();
+      else this.#parts.needed?.();
     }
     return this.#ending.promise;
   }

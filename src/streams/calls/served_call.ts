@@ -20,6 +20,14 @@ export interface ServedCallParts {
   readonly contract: Contract;
 }
 
+const never = (): void => {};
+
+/** What the caller is told if a stream cannot be opened. */
+function refusal(error: unknown, ran: "no" | "yes"): unknown {
+  if (!(error instanceof ZeromeshError)) return error;
+  return answerError(error.code, error.message, { ran, details: error.details });
+}
+
 /** A call with streams, at its handler's side. */
 export class ServedCall {
   readonly #parts: ServedCallParts;
@@ -31,6 +39,8 @@ export class ServedCall {
   #pump: Pump | null = null;
   #peer: InstanceId | null = null;
   #over = false;
+  #openOutput: () => void = never;
+  #cancelOpening: () => void = never;
   /** What the caller is told after an early end; null while there is none. */
   #early: unknown = null;
 
@@ -49,6 +59,13 @@ export class ServedCall {
       clock,
       schema: output.item,
       errors: itemErrors(contract, "handler", make),
+      needed: () => {
+        try {
+          this.#openOutput();
+        } catch (error) {
+          throw refusal(error, "yes");
+        }
+      },
     });
     this.#input = !isStream(input) ? null : new ItemSource({
       codec,
@@ -92,19 +109,29 @@ export class ServedCall {
         this.#input!.attach(this.#reader);
         this.#readable(); // A short input may be there, and have ended, already.
       }
-      if (output !== null) {
-        const about = { anchor: id, session: id, window: output, creditsBytes: true };
-        const writer = this.#writer = mux.openWriter(peer, about, {
+    } catch (error) {
+      this.#reader?.cancel();
+      throw refusal(error, "no");
+    }
+    if (output !== null) {
+      this.#sink!.accepted();
+      const about = { anchor: id, session: id, window: output, creditsBytes: true };
+      this.#openOutput = () => {
+        this.#openOutput = never;
+        this.#writer = mux.openWriter(peer, about, {
           credit: () => this.#sink!.drain(),
           ended: (end) => this.#outputEnded(end),
         });
-        this.#sink!.accepted();
-        this.#sink!.attach(writer);
-      }
-    } catch (error) {
-      this.#reader?.cancel();
-      if (!(error instanceof ZeromeshError)) throw error;
-      throw answerError(error.code, error.message, { ran: "no", details: error.details });
+        this.#sink!.attach(this.#writer);
+      };
+      // An item that is there at once leaves in one message with the opening, which otherwise shows that the handler runs.
+      this.#cancelOpening = port.clock.after(0, () => {
+        try {
+          this.#openOutput();
+        } catch (error) {
+          this.#abort(refusal(error, "yes"));
+        }
+      });
     }
   }
 
@@ -176,6 +203,8 @@ export class ServedCall {
       return this.#sink === null ? result : await this.#produce(result, this.#sink);
     } finally {
       this.#over = true;
+      this.#openOutput = never;
+      this.#cancelOpening();
       listening[Symbol.dispose]();
       this.#input?.finish();
       this.#input?.cancel();
