@@ -160,6 +160,7 @@ export class Listener<Session> implements Source, RouterHost<Session> {
       if (!this.#leaving.empty) this.#leaving.message(link, this.#live.size);
       if (result !== ReadResult.message) continue;
       if (link === undefined) this.#tooMany();
+      else if (link.overfull) this.#host.shared.drops.count("backlogFull");
       else if (link.backlog === null) {
         intake.take(link, reader.message);
         if (link.backlog !== null) this.#waiting.push(link);
@@ -174,17 +175,18 @@ export class Listener<Session> implements Source, RouterHost<Session> {
     const { bytes } = link.backlog!;
     if (bytes > maxBacklogBytes * endsAt) {
       shared.drops.count("backlogFull");
-      this.end(link, "more than twice maxPeerBytes waits for its turn");
+      // What is read behind a dropped message would be handled out of turn.
+      link.overfull = this.end(link, "more than twice maxPeerBytes waits for its turn");
     } else intake.take(link, reader.message);
     if (bytes <= maxBacklogBytes) return true;
     this.#turnsWithout = turnsAtLimit;
     return false;
   }
 
-  /** Ends a link's connection if the platform can; its loss is reported like others. */
-  end(link: RouterLink<Session>, why: string): void {
+  /** Ends a link's connection if the platform can, and returns whether it did; its loss is reported like others. */
+  end(link: RouterLink<Session>, why: string): boolean {
     this.#host.refusals.tell(why);
-    this.#host.unfinished?.end(link.fd);
+    return this.#host.unfinished?.end(link.fd) ?? false;
   }
 
   /** Retries the links that wait for room. A ROUTER's POLLOUT says nothing about a single link. */

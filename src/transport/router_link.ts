@@ -28,6 +28,8 @@ export class RouterLink<Session> extends Link<Session> {
   readonly fd: number;
   /** Messages read from the connection. */
   messages = 0;
+  /** Whether the connection was ended because too much of it waited: the rest of it is dropped. */
+  overfull = false;
   readonly #host: RouterHost<Session>;
   readonly #id: Region;
 

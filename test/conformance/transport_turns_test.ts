@@ -323,12 +323,12 @@ test("a peer of which more waits than may is read more slowly, and cut at four t
   assert.deepEqual(server.stats().transport.drops, {});
   const tooMuch = await RawDealer.open(t, server.endpoint);
   tooMuch.send(notes(tooMuch, 170, 1_000));
-  for (let i = 0; i < 100; i++) tooMuch.send(note(tooMuch, 1_170 + i, 10_000));
+  for (let i = 0; i < 400; i++) tooMuch.send(note(tooMuch, 1_170 + i, 10_000));
   await calls(() => (server.stats().transport.drops.backlogFull ?? 0) > 0);
   assert.ok(server.stats().transport.backlogBytes < 450_000);
   if (process.platform !== "linux") return;
   much.close();
   await until(() => server.stats().transport.accepted === 1, { timeoutMs: 10_000 });
-  assert.ok(taken.length < 1_270);
+  assert.ok(taken.length < 1_570);
   assert.deepEqual(taken, upTo(taken.length));
 });
