@@ -196,7 +196,7 @@ export const messengerEntries: readonly OptionEntry[] = [
       await messenger.close(options);
     },
   },
-  { name: "PeerQuestions.describe", options: wait, ...waits, call: (s, o) => s.client.describe(s.peer, o) },
+  { name: "Messenger.describe", options: wait, ...waits, call: (s, o) => s.client.describe(s.peer, o) },
   {
     name: "PeerQuestions.healthCheck",
     options: wait,
