@@ -145,8 +145,8 @@ const roles: Record<string, (...args: string[]) => Promise<void>> = {
       const type = parts === 3 && typeFrame.length === 1 ? typeFrame[0] : undefined;
       // A fourth part costs the connection, and what else is under way on it.
       if (parts === 0 || parts > 3 || type === 0x40) return;
-      // Nobody waits for what was given back, whatever its top bit says of the contract.
-      if (type === 4 && ((header[1] ?? 1) & 0x7f) === 0) return;
+      // Nobody waits for what was given back, whatever its upper bits say of contract and credit.
+      if (type === 4 && ((header[1] ?? 1) & 0x3f) === 0) return;
       // What a contract without an answer calls by mistake is refused before it is checked, and counts as neither.
       if (type === 0 && [0x80, 0x81, 0x82].includes(header[1] ?? 0)) return;
       await sendSoon(sockets[sent % sockets.length]!, framesOf(message));
