@@ -6,7 +6,8 @@ const muchBytes = 64 * 1024 * 1024;
 // The peak of traffic is over when a second brings an eighth of it.
 const lookMs = 1_000;
 const partOfPeak = 8;
-// A return blocks other allocations for tens of milliseconds in all.
+// A return blocks other allocations for tens of milliseconds in all. After this time another one follows each return: much
+// is freed late, when payloads are collected.
 const pauseMs = 5_000;
 
 /**
@@ -20,6 +21,7 @@ export class MemoryReturn {
   #peakBytes = 0;
   #lastBytes = 0;
   #due = false;
+  #second = false;
   #returnedAt = -Infinity;
   #cancel: CancelTimer | null = null;
   #running: Promise<void> | null = null;
@@ -66,10 +68,11 @@ export class MemoryReturn {
     const now = this.#clock.now();
     if (!over || this.#running !== null || now - this.#returnedAt < pauseMs) return this.#plan();
     this.#returnedAt = now;
-    this.#due = false;
+    this.#due = this.#second = !this.#second;
     this.#bytes = this.#peakBytes = 0;
     const running = this.#backend.returnMemory();
     if (running === null) return void (this.#closed = true);
     this.#running = running.finally(() => this.#running = null);
+    if (this.#second) this.#plan();
   };
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { isDeepStrictEqual } from "node:util";
 import { NatsDiscovery } from "../../src/discovery/nats.ts";
 import { service } from "../../src/mod.ts";
 import { answerers, startPeer, whoAnswers } from "../support/discovery_peers.ts";
@@ -25,7 +26,10 @@ test(
     );
     const reader = new NatsDiscovery({ servers: [server.url], timeoutMs: 1_000 });
     const caller = await t.messenger({ discovery: reader });
-    assert.deepEqual([...(await answerers(caller, work, 6)).keys()].sort(), peers.map(({ id }) => id).sort());
+    const all = peers.map(({ id }) => id).sort();
+    await until(async () => isDeepStrictEqual([...(await answerers(caller, work, 6)).keys()].sort(), all), {
+      message: "both to be called in turn",
+    });
     assert.deepEqual(await reader.listServices(), ["image.resize"]);
 
     const stop = new AbortController();

@@ -59,7 +59,7 @@ async function noMoreThan(before: readonly Vitals[], of: readonly Looked[], more
         residentMiB <= one.residentMiB + moreMiB;
     });
   }, {
-    timeoutMs: 8_000,
+    timeoutMs: 15_000,
     intervalMs: 100,
     message: () => `the growth to go: ${JSON.stringify(before)} before, ${JSON.stringify(now)} now`,
   });

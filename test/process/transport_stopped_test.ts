@@ -27,7 +27,7 @@ for (const [batch, runtime] of [[true, currentRuntime], [false, otherRuntime]] a
     const client = await t.messenger({ ...options, timeoutMs: 120_000 });
     const peer = await client.connect(endpoint);
     for (let i = 0; i < count; i++) {
-      const sent = client.amSend("n", { to: peer, rawPayload: numbered(i, 64) });
+      const sent = client.amSend("n", { to: peer, rawPayload: numbered(i, 192) });
       if (i % 1_000 === 999) await sent;
     }
     assert.deepEqual(await counts(client, peer), { next: count, wrong: 0, held: 0 });

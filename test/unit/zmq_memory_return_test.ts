@@ -15,7 +15,7 @@ function make(result: () => Promise<void> | null = () => Promise.resolve()) {
 
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-test("memory goes back once much has passed and little passes any more", () => {
+test("memory goes back once much has passed and little passes any more, and once more for what is freed late", async () => {
   const { clock, at, memory } = make();
   for (let i = 0; i < 100; i++) {
     memory.passed(10 * mebibyte);
@@ -24,8 +24,12 @@ test("memory goes back once much has passed and little passes any more", () => {
   expect(at).toEqual([]);
   clock.advance(2_000);
   expect(at.length).toBe(1);
+  await settled();
   clock.advance(60_000);
-  expect([at.length, clock.timers.length]).toEqual([1, 0]);
+  await settled();
+  clock.advance(60_000);
+  expect([at.length, clock.timers.length]).toEqual([2, 0]);
+  expect(at[1]! - at[0]!).toBeGreaterThanOrEqual(5_000);
 });
 
 test("little traffic returns no memory, and plans no return", () => {
