@@ -38,7 +38,7 @@ bun run tools/test.ts [options] [PATTERN]
   --name PATTERN            only tests whose name matches this regular expression
   --quick                   only the ring unit and the main files of conformance (less than two minutes)
   --long                    also the long tests: files named *_long_test.ts, and ZEROMESH_LONG=1 for all
-  --lanes COUNT             how many files run at once (two for each processor: ${laneCount} here)
+  --lanes COUNT             how many files run at once (five for two processors: ${laneCount} here)
   --file-timeout SECONDS    kill a process that takes longer (240; 900 with --long)
   --verbose                 print the output of every file, not only of failing ones
   --help                    this text

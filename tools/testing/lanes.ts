@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 
-/** Files that run at once: two for each processor, since they mostly wait, and eight at most. */
-export const laneCount: number = Math.min(8, 2 * Math.max(1, availableParallelism()));
+/** Files that run at once: five for two processors, since they mostly wait, and eight at most. */
+export const laneCount: number = Math.min(8, Math.ceil(2.5 * Math.max(1, availableParallelism())));
 
 /**
  * Runs jobs in parallel, in order as far as there is room. Of the jobs that need several lanes, but not all, one runs at
