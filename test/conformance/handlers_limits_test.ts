@@ -171,7 +171,8 @@ test("the messenger's own limit holds over thousands of calls for several handle
   for (const name of names) {
     assert.equal(counts(server, name).succeeded, 2 * each);
     balanced(counts(server, name));
-    assert.ok(ended.indexOf(name) < 200, `${name} waited until ${ended.indexOf(name)} others had ended`);
+    // Calls arrive in batches by name; without turns a handler waits for all calls of the one before.
+    assert.ok(ended.indexOf(name) < each, `${name} waited until ${ended.indexOf(name)} others had ended`);
   }
 });
 
