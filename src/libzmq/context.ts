@@ -7,6 +7,7 @@ import {
   type LibraryInfo,
 } from "../../ffi/mod.ts";
 import { type Clock, type Logger, silentLogger, systemClock, ZeromeshError } from "../core/mod.ts";
+import { onProgramEnd } from "../runtime/mod.ts";
 import {
   contextDescriptors,
   monitorReaderDescriptors,
@@ -16,7 +17,6 @@ import {
 } from "./descriptors.ts";
 import { MemoryReturn } from "./memory_return.ts";
 import { type MonitorHub, openMonitorHub } from "./monitor.ts";
-import { onProgramEnd } from "./program_end.ts";
 import { LingeringConnections, sleep } from "./lingering_connections.ts";
 import { Reactor } from "./reactor.ts";
 import { Socket, type SocketTypeName } from "./socket.ts";

@@ -14,7 +14,6 @@ export {
 } from "./curve.ts";
 export { type MemoryReturn } from "./memory_return.ts";
 export { type LingeringConnections } from "./lingering_connections.ts";
-export { onProgramEnd } from "./program_end.ts";
 export { Reactor } from "./reactor.ts";
 export { type ReactorStats } from "./reactor_options.ts";
 export { type Source } from "./source.ts";

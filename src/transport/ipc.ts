@@ -1,6 +1,7 @@
 import { statSync, unlinkSync } from "node:fs";
 import { type Clock, hold, type InstanceId, ZeromeshError } from "../core/mod.ts";
-import { type Context, MonitorEvent, onProgramEnd } from "../libzmq/mod.ts";
+import { type Context, MonitorEvent } from "../libzmq/mod.ts";
+import { onProgramEnd } from "../runtime/mod.ts";
 
 const probeMs = 1_000;
 
