@@ -54,7 +54,7 @@ export interface FrameSpace {
 
 /** Callbacks of a writer. They are called synchronously and must not throw. */
 export interface WriterEvents {
-  /** The reader has shown itself for the first time: credit came, or it was ended by the reader. */
+  /** The reader has shown itself for the first time: credit came, also after {@link ByteWriter.end}, or it ended the stream. */
   accepted?(): void;
   /** There is credit again after a frame was refused. */
   credit?(): void;
@@ -97,6 +97,11 @@ export interface ByteWriter {
   ready(signal?: AbortSignal | null): Promise<void>;
   /** Ends the stream with its last frame, which needs no credit. Does nothing after the end. */
   end(terminal: Uint8Array): void;
+  /**
+   * Gives the stream up: it ends as dropped. If it has ended already and nobody has come to read it, what was sent is
+   * forgotten at the other end.
+   */
+  abandon(): void;
 }
 
 /** Callbacks of a reader. They are called synchronously and must not throw. */

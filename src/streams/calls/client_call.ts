@@ -20,7 +20,6 @@ import {
 } from "../../messenger/mod.ts";
 import type { ByteReader, ByteWriter, StreamEnd, StreamMux } from "../byte_stream.ts";
 import { writersAnchor } from "../byte_stream.ts";
-import { terminalFrames } from "../wire/frame.ts";
 import { ItemCodec } from "./item_codec.ts";
 import { ItemSink, refused } from "./item_sink.ts";
 import { ItemSource } from "./item_source.ts";
@@ -180,7 +179,7 @@ export class ClientCall implements CallCompanion, AsyncIterable<unknown>, AsyncD
   #abandon({ reader, writer }: Attempt): void {
     this.#attempt = null;
     reader?.cancel();
-    writer?.end(terminalFrames.dropped);
+    writer?.abandon();
   }
 
   #accept(call: SentCall): void {
@@ -263,6 +262,7 @@ export class ClientCall implements CallCompanion, AsyncIterable<unknown>, AsyncD
     if (failed === null) this.#answer.resolve(value);
     else this.#answer.reject(failed.error);
     this.#close(failed === null ? this.#cancelled("its handler has finished") : failed.error);
+    if (failed !== null) this.#attempt?.writer?.abandon();
     this.#check();
   }
 
@@ -273,7 +273,11 @@ export class ClientCall implements CallCompanion, AsyncIterable<unknown>, AsyncD
     if (answered === null) return;
     const reader = this.#attempt?.reader ?? null;
     // An error may come without a stream; what the handler has sent before its answer comes first.
-    if (reader !== null && reader.ended === null && (reader.opened || answered.error === null)) return;
+    if (reader !== null && reader.ended === null) {
+      if (reader.opened || answered.error === null) return;
+      // Its writer will not open it any more.
+      reader.cancel();
+    }
     let { error } = answered;
     if (error === null && reader !== null && reader.ended?.reason !== "finalized") {
       const why = `the output ended early: ${reader.ended?.text || reader.ended?.reason}`;
@@ -298,6 +302,7 @@ export class ClientCall implements CallCompanion, AsyncIterable<unknown>, AsyncD
     this.#output?.cancel();
     this.#output?.fail(reason);
     this.#close(reason);
+    this.#attempt?.writer?.abandon();
     this.#end.tell(how);
     // Items that were sent before it leave before the cancellation.
     const peer = this.#attempt?.call.peer;

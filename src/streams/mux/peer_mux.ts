@@ -316,8 +316,7 @@ export class PeerMux implements SlotPeer {
         if (bytes[start] !== CloseReason.terminalSent && sequence === 0) {
           return this.#writer(slot)?.closed(bytes[start]!);
         }
-        // The slot of a stream that has ended is forgotten already.
-        return this.#readers.at(slot)?.close(slot, sequence, bytes, start, end);
+        return this.#close(slot, sequence, bytes);
       default:
         return this.#reader(slot)?.record(type, sequence, bytes, start, end);
     }
@@ -331,6 +330,15 @@ export class PeerMux implements SlotPeer {
     this.counts.accepted++;
     this.#readers.open(slot, reader);
     reader.open(slot);
+  }
+
+  /** The writer of a slot closes it. */
+  #close(slot: number, sequence: number, bytes: Uint8Array): void {
+    const { start, end } = records;
+    const reader = this.#readers.at(slot);
+    if (reader !== undefined) return reader.close(slot, sequence, bytes, start, end);
+    // The slot of a stream that has ended is forgotten already, if it does not wait for its reader.
+    if (bytes[start] !== CloseReason.terminalSent) this.#readers.finished(slot)?.forget();
   }
 
   /** Keeps a stream whose reader has not come yet, if its writer may open it. */

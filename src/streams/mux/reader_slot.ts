@@ -144,8 +144,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
   claim(events: ReaderEvents): void {
     this.#events = events;
     this.#peer.deadlines.remove(this);
-    if (this.ended !== null) return;
-    this.#watch();
+    if (this.ended === null) this.#watch();
     this.#owe();
   }
 
@@ -251,7 +250,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
   finish(end: StreamEnd): void {
     if (this.ended !== null) {
       // With the connection, the message that would bring its reader is lost.
-      if (this.unclaimed) this.#forget();
+      if (this.unclaimed) this.forget();
       return;
     }
     this.#end(end);
@@ -261,7 +260,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
   override expire(): void {
     if (!this.opened) return this.finish({ reason: "dropped", text: "no writer has opened it in time" });
     if (this.unclaimed) {
-      return this.ended === null ? this.#giveUp("no reader has come for it in time") : this.#forget();
+      return this.ended === null ? this.#giveUp("no reader has come for it in time") : this.forget();
     }
     const { window } = this.options;
     // A writer without credit cannot send a heartbeat.
@@ -366,12 +365,13 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
     this.#held = null;
     this.#peer.readerEnded(this, end);
     // What its writer has finished goes on waiting for its reader.
-    if (this.unclaimed && this.#closed) return;
+    if (this.unclaimed && this.#closed && end.reason === "finalized") return;
     this.#peer.deadlines.remove(this);
-    if (this.unclaimed) this.#forget();
+    if (this.unclaimed) this.forget();
   }
 
-  #forget(): void {
+  /** Drops what its writer has finished, for which nobody has come. */
+  forget(): void {
     this.#peer.deadlines.remove(this);
     this.#drop();
     this.#peer.abandoned(this);

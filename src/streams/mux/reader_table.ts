@@ -10,6 +10,8 @@ export class ReaderTable {
   readonly #unclaimed = new Map<bigint, ReaderSlot>();
   /** Open streams, by the index of their slot. */
   readonly #open = new Map<number, ReaderSlot>();
+  /** Streams that wait for their reader and are finished by their writer, by the index of their slot. */
+  readonly #finished = new Map<number, ReaderSlot>();
 
   /** Streams that are open or awaited. */
   get size(): number {
@@ -33,7 +35,9 @@ export class ReaderTable {
 
   /** Takes the stream out that waits for a reader; null without one. */
   claim(anchor: bigint, session: bigint): ReaderSlot | null {
-    return takeFrom(this.#unclaimed, keyOf({ anchor, session }));
+    const reader = takeFrom(this.#unclaimed, keyOf({ anchor, session }));
+    if (reader !== null) this.#forgetFinished(reader);
+    return reader;
   }
 
   /** Takes the stream out that waits for its writer; null without one. */
@@ -56,15 +60,31 @@ export class ReaderTable {
     return this.#open.get(slot >>> 8);
   }
 
+  /** What was finished in a slot and waits for its reader. */
+  finished(slot: number): ReaderSlot | undefined {
+    const reader = this.#finished.get(slot >>> 8);
+    return reader?.id === slot ? reader : undefined;
+  }
+
   /** A stream has ended. */
   ended(reader: ReadingSlot): void {
-    if (!reader.opened) this.#bound.delete(keyOf(reader.options));
-    else if (this.at(reader.id) === reader) this.#open.delete(reader.id >>> 8);
+    const key = keyOf(reader.options);
+    if (!reader.opened) return void this.#bound.delete(key);
+    const index = reader.id >>> 8;
+    const waiting = this.#unclaimed.get(key);
+    if (waiting === reader) this.#finished.set(index, waiting);
+    if (this.#open.get(index) === reader) this.#open.delete(index);
   }
 
   /** No reader has come for a stream. Returns whether it waited. */
   abandon(reader: ReadingSlot): boolean {
+    this.#forgetFinished(reader);
     return this.#unclaimed.delete(keyOf(reader.options));
+  }
+
+  #forgetFinished(reader: ReadingSlot): void {
+    const index = reader.id >>> 8;
+    if (this.#finished.get(index) === reader) this.#finished.delete(index);
   }
 
   /** All open streams. */

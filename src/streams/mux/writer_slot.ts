@@ -1,7 +1,15 @@
 import { Deadline, Deque, onAbort } from "../../core/mod.ts";
 import { copyBytes } from "../../wire/mod.ts";
-import type { ByteWriter, FrameSpace, StreamEnd, StreamOptions, WriterEvents } from "../byte_stream.ts";
+import {
+  type ByteWriter,
+  type FrameSpace,
+  type StreamEnd,
+  type StreamOptions,
+  type WriterEvents,
+  writersAnchor,
+} from "../byte_stream.ts";
 import { CloseReason, LifecycleAction, RecordType } from "../wire/batch.ts";
+import { terminalFrames } from "../wire/frame.ts";
 import { meaningOf } from "./end.ts";
 import type { Outbox } from "./outbox.ts";
 import type { SlotPeer, WritingSlot } from "./slot_peer.ts";
@@ -38,6 +46,8 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
   #touched = true;
   /** Whether a frame was refused since the last credit. */
   #wants = false;
+  /** Whether the reader, who may come after the end, says that it has come. */
+  readonly #announced: boolean;
   /** Sizes of the frames that no credit has come for, where credit is in items alone. */
   readonly #sizes: Deque<number> | null;
   #space: { bytes: Uint8Array; at: number } | null = null;
@@ -53,6 +63,7 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
     this.#items = options.window.items;
     this.#bytes = options.window.bytes;
     this.#sizes = options.creditsBytes === true ? null : new Deque();
+    this.#announced = this.#sizes === null && (options.anchor & writersAnchor) !== 0n;
     // An idle writer is heard of between a half of the time and all of it.
     this.#heartbeatMs = (options.heartbeatMs ?? 5_000) / 2;
     this.#outbox.open(id, options.anchor, options.session);
@@ -119,7 +130,16 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
     }
     this.#outbox.finish(this.id, this.#sequence, terminal);
     // What the reader has not read yet still counts, if it says when it has.
-    this.#end(meaning, this.#sizes === null && this.#outstanding > 0);
+    const unread = this.#sizes === null && this.#outstanding > 0;
+    this.#end(meaning, unread || (this.#announced && !this.accepted && meaning.reason !== "dropped"));
+  }
+
+  abandon(): void {
+    if (this.ended === null) return this.end(terminalFrames.dropped);
+    if (this.accepted || this.ended.reason !== "finalized") return;
+    // Behind the last frame and its close.
+    this.#outbox.close(this.id, (this.#sequence + 2) >>> 0, CloseReason.peerGone);
+    this.#peer.writerGone(this, this.#outstanding);
   }
 
   /** The reader returns credit; `bytes` is null if it counts items alone, and not used if it should. */
@@ -131,10 +151,9 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
     this.#bytes = Math.min(this.#bytes + returned, mostBytes);
     const freed = Math.min(returned, this.#outstanding);
     this.#outstanding -= freed;
-    if (this.ended === null) {
-      this.#accept();
-      this.wake();
-    } else if (this.#outstanding === 0) this.#peer.writerGone(this, 0);
+    this.#accept();
+    if (this.ended === null) this.wake();
+    else if (this.#outstanding === 0) this.#peer.writerGone(this, 0);
     this.#peer.freed(freed);
   }
 

@@ -24,7 +24,10 @@ export const maxSlotIndex = 0xff_ffff;
  */
 export const RecordType = { data: 0, open: 1, close: 2, credit: 3, heartbeat: 4, lifecycle: 5 } as const;
 
-/** Why a slot is closed: 0 comes from its writer, the others from its reader. */
+/**
+ * Why a slot is closed: 0 comes from its writer, the others from its reader. Between zeromesh instances a writer that has
+ * finished takes the stream back with 1, in a record with a number, if nobody has come to read it.
+ */
 export const CloseReason = { terminalSent: 0, peerGone: 1, unknownSlot: 2, protocolError: 3 } as const;
 
 /** What a reader asks of a writer. */
