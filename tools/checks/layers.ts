@@ -32,7 +32,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   services: { from: ["messenger", "discovery", "core"], builtins: false },
   cohort: feature,
   executor: feature,
-  actors: { ...feature, from: [...feature.from, "streams", "events"] },
+  actors: { ...feature, from: [...feature.from, "streams", "events", "wire"] },
   broker: { ...feature, from: [...feature.from, "streams", "libzmq"] },
   "json-schema": { from: ["messenger", "core"], builtins: false },
   otel: { from: ["messenger", "core"], builtins: false },
