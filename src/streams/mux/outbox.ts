@@ -75,7 +75,7 @@ export class Outbox {
     });
   }
 
-  /** Answers a record of a slot that is unknown, unless records wait. */
+  /** Answers a record that is against the rules, unless records wait: a peer that reads nothing costs no memory. */
   refuse(slot: number, reason: number): void {
     if (this.#blocked) this.#parts.counts.dropped.repliesRefused++;
     else this.close(slot, 0, reason);

@@ -83,12 +83,14 @@ export class PeerMux implements SlotPeer {
   /** Writers that wait for something else than their own credit. */
   readonly #waiting: Set<WritingSlot> = new Set();
   readonly #readers: ReaderTable = new ReaderTable();
-  #owing: ReadingSlot[] = [];
+  readonly #owing: ReadingSlot[] = [];
   #unread = 0;
   #taken = 0;
   #epoch = 0;
   #nextBatch = 0;
   #lost: StreamEnd | null = null;
+  /** The unknown slot of the last record. Its writer is told once for records in succession. */
+  #refused = -1;
 
   /** @param epoch Higher than every earlier one to the same peer. */
   constructor(parts: MuxParts, peer: MuxPeer, epoch: number) {
@@ -148,6 +150,7 @@ export class PeerMux implements SlotPeer {
     if (reason !== null) return void counts.dropped[reason]++;
     if (!this.#begins(records.epoch, records.batch)) return;
     let run: ReaderSlot | null = null;
+    this.#refused = -1;
     while ((reason = records.next()) === null) {
       const { type, slot, sequence } = records;
       if (type === RecordType.data) {
@@ -173,13 +176,10 @@ export class PeerMux implements SlotPeer {
   flush(): void {
     if (this.#lost !== null) return;
     const owing = this.#owing;
-    this.#owing = [];
-    for (let i = 0; i < owing.length; i++) {
-      if (owing[i]!.settle()) continue;
-      // Credit waits for room too, and adds up until then.
-      this.#owing.push(...owing.slice(i));
-      break;
-    }
+    let settled = 0;
+    // Credit waits for room too, and adds up until then.
+    while (settled < owing.length && owing[settled]!.settle()) settled++;
+    if (settled > 0) owing.splice(0, settled);
     this.outbox.flush();
   }
 
@@ -369,7 +369,8 @@ export class PeerMux implements SlotPeer {
     if (reader !== undefined) this.counts.dropped.generation++;
     else {
       this.counts.dropped.unknownSlot++;
-      this.outbox.refuse(slot, CloseReason.unknownSlot);
+      if (slot !== this.#refused) this.outbox.refuse(slot, CloseReason.unknownSlot);
+      this.#refused = slot;
     }
     return null;
   }

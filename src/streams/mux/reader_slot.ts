@@ -260,7 +260,10 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
   override expire(): void {
     if (!this.opened) return this.finish({ reason: "dropped", text: "no writer has opened it in time" });
     if (this.unclaimed) {
-      return this.ended === null ? this.#giveUp("no reader has come for it in time") : this.forget();
+      if (this.ended === null) return this.#giveUp("no reader has come for it in time");
+      // Its writer gets the credit.
+      this.#drop();
+      return this.forget();
     }
     const { window } = this.options;
     // A writer without credit cannot send a heartbeat.
@@ -340,7 +343,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
 
   #violate(drop: "windowExceeded" | "holdOverflow" | "bytesExceeded", text: string): void {
     this.#peer.counts.dropped[drop]++;
-    this.#peer.outbox.close(this.id, 0, CloseReason.protocolError);
+    this.#peer.outbox.refuse(this.id, CloseReason.protocolError);
     this.finish({ reason: "failed", text });
   }
 
@@ -370,8 +373,9 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
     if (this.unclaimed) this.forget();
   }
 
-  /** Drops what its writer has finished, for which nobody has come. */
+  /** Drops what its writer has given up, for which nobody has come. The writer expects no credit. */
   forget(): void {
+    this.#closed = false;
     this.#peer.deadlines.remove(this);
     this.#drop();
     this.#peer.abandoned(this);

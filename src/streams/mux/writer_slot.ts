@@ -129,9 +129,11 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
       throw new TypeError(`Cannot end a stream with a frame of kind ${meaning}`);
     }
     this.#outbox.finish(this.id, this.#sequence, terminal);
-    // What the reader has not read yet still counts, if it says when it has.
-    const unread = this.#sizes === null && this.#outstanding > 0;
-    this.#end(meaning, unread || (this.#announced && !this.accepted && meaning.reason !== "dropped"));
+    // What the reader has not read yet still counts, if it says when it has. One that has not come gets nothing dropped.
+    const unread = this.#announced && !this.accepted
+      ? meaning.reason !== "dropped"
+      : this.#sizes === null && this.#outstanding > 0;
+    this.#end(meaning, unread);
   }
 
   abandon(): void {
