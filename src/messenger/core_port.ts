@@ -16,7 +16,14 @@ import type { EntryOptions, HandlerRegistry } from "./handlers/registry.ts";
 import type { Failure, ReplySender } from "./handlers/reply_sender.ts";
 import type { HandlerResult } from "./handlers/served.ts";
 import type { SharedParts } from "./shared_parts.ts";
-import type { PeerConnection, PeerWatcher, SystemMessage, SystemPort, SystemSender } from "./system_port.ts";
+import type {
+  FeatureCall,
+  PeerConnection,
+  PeerWatcher,
+  SystemMessage,
+  SystemPort,
+  SystemSender,
+} from "./system_port.ts";
 
 /** The parts of a {@link CorePort}. */
 export interface PortParts extends SharedParts {
@@ -89,6 +96,10 @@ export class CorePort implements SystemPort {
 
   contractKind(name: string, kind: ContractKind): Disposable {
     return this.#parts.kinds.add(name, kind);
+  }
+
+  get authorizes(): boolean {
+    return this.#parts.authorize !== null;
   }
 
   authorize(message: SystemMessage, subject: CallSubject): Promise<void> {
@@ -216,7 +227,8 @@ export class CorePort implements SystemPort {
   readonly call = ((what: string | Contract, to: InstanceId, input: unknown, wait: WaitOptions) => {
     const { client } = this.#parts;
     if (typeof what !== "string") return client.contracted(what, to, input, wait);
-    return client.system(what, to, { ...wait, payload: input as Uint8Array });
+    const { timeoutMs, signal, label, accept } = wait as FeatureCall<unknown>;
+    return client.system(what, to, { timeoutMs, signal, label, accept, payload: input as Uint8Array });
   }) as SystemPort["call"];
 
   readonly tell = ((...message) => this.#parts.client.contracted(...message)) as SystemPort["tell"];
@@ -225,8 +237,10 @@ export class CorePort implements SystemPort {
     await this.#parts.client.system(name, to, { ...wait, payload, kind: ResponseKind.fire, admitted: true });
   }
 
-  async sync(name: string, to: InstanceId, payload: Uint8Array, wait: WaitOptions): Promise<void> {
-    await this.#parts.client.system(name, to, { ...wait, payload, kind: ResponseKind.ack });
+  sync(name: string, to: InstanceId, payload: Uint8Array, wait: FeatureCall<void>): Promise<void> {
+    const { timeoutMs, signal, label } = wait;
+    const request = { timeoutMs, signal, label, accept: noAnswer, payload, kind: ResponseKind.ack };
+    return this.#parts.client.system(name, to, request) as Promise<unknown> as Promise<void>;
   }
 
   confirm(message: SystemMessage, id: ResponseId, failure: Failure | null, payload = nothing): void {
@@ -296,6 +310,8 @@ export class CorePort implements SystemPort {
     return this.#parts.connections.peers.get(id);
   }
 }
+
+const noAnswer = (): void => {};
 
 const nothing = new Uint8Array(new ArrayBuffer(0));
 

@@ -130,6 +130,7 @@ export { type CreditStats } from "./credit/send_credit.ts";
 export { type Failure } from "./handlers/reply_sender.ts";
 export { type SystemHandlerOptions } from "./handlers/registry.ts";
 export {
+  type FeatureCall,
   type PeerConnection,
   type SystemMessage,
   type SystemPort,

@@ -40,6 +40,21 @@ export interface SystemMessage {
   readonly session: PeerConnection;
   /** Whether both ends of its connection have a feature. */
   supports(feature: string): boolean;
+  /** The milliseconds that the caller had left when it sent the message; below 0 without a deadline. */
+  readonly ttlMs: number;
+  /**
+   * Calls back once if the message ends before its handler: the caller cancels, its deadline passes, the connection is
+   * lost, or the instance closes. One function for each message.
+   */
+  whenAborted(run: (reason: unknown) => void): void;
+}
+
+/** How a feature calls a system handler by name. */
+export interface FeatureCall<T> extends WaitOptions {
+  /** The name of the call in errors and metrics. @default {the handler's} */
+  readonly label?: string | undefined;
+  /** Converts the answer, whose payload is borrowed. A promise is awaited within the deadline. */
+  readonly accept?: ((answer: Outcome) => T | Promise<T>) | undefined;
 }
 
 /** A message for a system contract, with a validated payload. */
@@ -138,6 +153,8 @@ export interface SystemPort {
    * @throws {TypeError} If the name is taken.
    */
   contractKind(name: string, kind: ContractKind): Disposable;
+  /** Whether the messenger has an `authorize`. */
+  readonly authorizes: boolean;
   /**
    * Asks the messenger's `authorize`, if there is one, whether a message's sender may do this.
    *
@@ -224,8 +241,13 @@ export interface SystemPort {
     input: CallInput<C>,
     wait: WaitOptions,
   ): Promise<CallOutput<C>>;
-  /** Calls a system handler by name; resolves to its answer as bytes. */
-  call(name: string, to: InstanceId, payload: Uint8Array, wait: WaitOptions): Promise<Uint8Array>;
+  /** Calls a system handler by name; resolves to its answer as bytes, or as `accept` converts it. */
+  call<T = Uint8Array>(
+    name: string,
+    to: InstanceId,
+    payload: Uint8Array,
+    wait: FeatureCall<T>,
+  ): Promise<T>;
   /**
    * Sends a message without an answer to a system handler with the admission of a user's. Like `amSend` it waits for
    * room and credit, within `overflow` and `wait`, and resolves when the peer's queue holds it. Towards a peer without
@@ -242,7 +264,12 @@ export interface SystemPort {
     wait: WaitOptions,
   ): Promise<void>;
   /** Calls a system handler without an answer; resolves when it has run. */
-  sync(name: string, to: InstanceId, payload: Uint8Array, wait: WaitOptions): Promise<void>;
+  sync(
+    name: string,
+    to: InstanceId,
+    payload: Uint8Array,
+    wait: Omit<FeatureCall<void>, "accept">,
+  ): Promise<void>;
   /** Confirms a message under the id in its payload; `failure` refuses it. `payload` is borrowed. */
   confirm(message: SystemMessage, id: ResponseId, failure: Failure | null, payload?: Uint8Array): void;
   /** Adds a watcher until disposed. */

@@ -247,3 +247,56 @@ test("a feature's contract without an answer is told, and its handler hears what
     message: /word: must be/,
   });
 });
+
+test("a feature's call has a name of its own in errors, and reads the answer in place", async () => {
+  await using t = await leakCheck();
+  const { peer, at, from } = await ports(t);
+  at.handle("_count", "unary", (message) => Uint8Array.of(message.lentPayload.length));
+  at.handle("_late", "unary", (message) => new Promise((resolve) => message.whenAborted(resolve)), {
+    admission: "user",
+  });
+  const accept = ({ payload }: { payload: Uint8Array }) => payload[0]! * 2;
+  assert.equal(await from.call("_count", peer, new Uint8Array(21), { label: "count", accept }), 42);
+  const late = from.call("_late", peer, nothing, { label: "counter.add", timeoutMs: 50 });
+  const { message } = await fails(late, { code: "TIMEOUT", handler: "counter.add" });
+  assert.match(message, /^Call of "counter\.add" on peer /);
+  await fails(from.sync("_absent", peer, nothing, { label: "counter.set" }), {
+    code: "HANDLER_NOT_FOUND",
+    handler: "counter.set",
+  });
+});
+
+test("a feature learns that a message's caller cancels, runs out of time, or is lost", async () => {
+  await using t = await leakCheck();
+  const { client, peer, at, from } = await ports(t);
+  const heard: string[] = [];
+  const ttls: number[] = [];
+  at.handle("_wait", "unary", (message) => {
+    const { promise, reject } = Promise.withResolvers<never>();
+    ttls.push(message.ttlMs);
+    message.whenAborted((reason) => {
+      heard.push((reason as ZeromeshError).code);
+      reject(reason);
+    });
+    return promise;
+  }, { admission: "user" });
+  const heardOf = async (count: number) => {
+    await until(() => heard.length === count, { message: () => `only ${heard.join()}` });
+    return heard.at(-1);
+  };
+  const gone = new AbortController();
+  const cancelled = from.call("_wait", peer, nothing, { signal: gone.signal });
+  await until(() => ttls.length === 1);
+  gone.abort(new Error("enough"));
+  await assert.rejects(cancelled, /enough/);
+  assert.equal(await heardOf(1), "CANCELLED");
+  await fails(from.call("_wait", peer, nothing, { timeoutMs: 60 }), { code: "TIMEOUT" });
+  // The caller cancels when its own time is over.
+  assert.match((await heardOf(2))!, /^TIMEOUT$|^CANCELLED$/);
+  const lost = from.call("_wait", peer, nothing, { timeoutMs: Infinity });
+  await until(() => ttls.length === 3);
+  await client.disconnect(peer);
+  await fails(lost, { code: "CLOSED" });
+  await heardOf(3);
+  assert.ok(ttls[0]! > 1_000 && ttls[1]! <= 60 && ttls[1]! >= 0 && ttls[2]! < 0, ttls.join());
+});

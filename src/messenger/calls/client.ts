@@ -170,11 +170,13 @@ export class CallClient implements Caller {
   /** The instances of a destination; see {@link DestinationRouter.instances}. */
   readonly instancesOf: DestinationRouter["instances"] = (options) => this.#parts.router.instances(options);
 
-  /** Calls a system handler of a peer; resolves to its answer as bytes. */
+  /** Calls a system handler of a peer; resolves to its answer. */
   system(name: string, to: InstanceId, given: SystemRequest): Promise<Uint8Array> {
-    const { payload = nothing, kind = ResponseKind.unary, admitted = false, session = null, ...rest } = given;
+    const { payload = nothing, kind = ResponseKind.unary, admitted = false, session = null } = given;
+    const { timeoutMs, signal, label = name, accept = keepBytes } = given;
     const request = this.#systemRequest(kind, name, payload, admitted);
-    return this.#dispatch(name, request, { to, ...rest }, keepBytes, session) as Promise<Uint8Array>;
+    const options = { to, timeoutMs, signal, [elapsedMs]: given[elapsedMs] };
+    return this.#dispatch(label, request, options, accept, session) as Promise<Uint8Array>;
   }
 
   /** Calls the handler of a system contract, or sends to it if the contract has no answer. */

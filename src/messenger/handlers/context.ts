@@ -274,6 +274,13 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     else this.#host.parts.deadlines.add(this, this.ttlMs - waited);
   }
 
+  /** Calls back once when the message is aborted before its handler has ended. */
+  whenAborted(run: (reason: unknown) => void): void {
+    if (this.abandoned) return run(this.#early!.reason);
+    this.#end().onAbort = run;
+    this.startDeadline();
+  }
+
   /** Waits for a validator's promise; rejects when the call ends first, by its caller or its deadline. */
   orAborted<T>(promise: Promise<T>): Promise<T> {
     this.startDeadline();
