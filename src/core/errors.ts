@@ -48,6 +48,15 @@ export const knownErrorCodes = [
   "RANK_REQUIRED",
   "RANK_UNEXPECTED",
   "RANK_UNKNOWN",
+  "ACTOR_NOT_FOUND",
+  "ACTOR_EXISTS",
+  "ACTOR_STOPPED",
+  "ACTOR_MAILBOX_FULL",
+  "ACTOR_ASK_CYCLE",
+  "ACTOR_CHANNEL_REJECTED",
+  "ACTOR_CHANNEL_CLOSED",
+  "ACTOR_NOT_A_PARTICIPANT",
+  "ACTOR_UPDATE_FAILED",
 ] as const;
 
 /**
@@ -94,6 +103,14 @@ export const knownErrorCodes = [
  * - `RANK_TAKEN`, `RANK_INVALID`, `RANK_REQUIRED`, `RANK_UNEXPECTED`: a worker cannot join with the rank that it
  *   claims, or without one.
  * - `RANK_UNKNOWN`: no worker has that rank.
+ * - `ACTOR_NOT_FOUND`, `ACTOR_EXISTS`: no actor has that id or name; another actor has the name or the id.
+ * - `ACTOR_STOPPED`: the actor stops or has stopped, and takes and answers nothing any more.
+ * - `ACTOR_MAILBOX_FULL`: the actor's mailbox has no room, or as many senders as may wait for room wait already.
+ * - `ACTOR_ASK_CYCLE`: the actors of a ring would wait for each other's answers; the message names them.
+ * - `ACTOR_CHANNEL_REJECTED`, `ACTOR_CHANNEL_CLOSED`: the actor refused a channel, with its reason in the message; the
+ *   channel has ended.
+ * - `ACTOR_NOT_A_PARTICIPANT`: the channel belongs to two others.
+ * - `ACTOR_UPDATE_FAILED`: an actor keeps its old code and state; `cause` and the message say why.
  */
 export type KnownErrorCode = (typeof knownErrorCodes)[number];
 

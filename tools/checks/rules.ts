@@ -37,9 +37,10 @@ export const rules: readonly Rule[] = [
     holdsFor: (path) => inSrc(path) && path !== "src/core/clock.ts",
   },
   {
-    what: "setImmediate belongs to the reactor",
+    what: "setImmediate belongs to the reactor and to the scheduler of actors",
     pattern: /(?<![.\w$#])setImmediate\s*\(/g,
-    holdsFor: (path) => inSrc(path) && !/^src\/libzmq\/reactor\w*\.ts$/.test(path),
+    holdsFor: (path) =>
+      inSrc(path) && !/^src\/(?:libzmq\/reactor\w*|actors\/cell\/scheduler)\.ts$/.test(path),
   },
   {
     what: "the environment is read only where libzmq is looked for, and by the command line",

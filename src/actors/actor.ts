@@ -1,0 +1,189 @@
+import {
+  checkArgument,
+  option,
+  type OptionTable,
+  readOptions,
+  type SchemaInput,
+  type SchemaOutput,
+  unknownName,
+} from "../core/mod.ts";
+import type { ChannelEnd, OpeningChannel, ServedChannel } from "./channels/channel.ts";
+import type { ActorContext, ActorSelf, AskContext } from "./context.ts";
+import { type ActorContract, type BytesContract, bytesContract, isActorContract } from "./contract.ts";
+import { type ActorDefinition, type AnyHandler, type Behaviour, behaviourOf } from "./definition.ts";
+
+/** A value, or a promise of it. */
+type Now<T> = T | Promise<T>;
+
+/** The handlers of a contract's tells. */
+export type TellHandlers<C extends ActorContract, State> = {
+  readonly [K in keyof C["tell"]]: (
+    context: ActorContext<State>,
+    input: SchemaOutput<C["tell"][K]>,
+  ) => unknown;
+};
+
+/** The handlers of a contract's asks. One that has called `ctx.defer()` returns nothing. */
+export type AskHandlers<C extends ActorContract, State> = {
+  readonly [K in keyof C["ask"]]: (
+    context: AskContext<State, SchemaInput<C["ask"][K]["output"]>>,
+    input: SchemaOutput<C["ask"][K]["input"]>,
+  ) => SchemaInput<C["ask"][K]["output"]> | void | Promise<SchemaInput<C["ask"][K]["output"]> | void>;
+};
+
+/** The handlers of a kind of channel. */
+export interface ChannelHandlersOf<State, In, Out> {
+  /** Somebody opens a channel: `channel.accept()` or `channel.reject()` decides, now or later. */
+  open(context: ActorContext<State>, channel: OpeningChannel<Out>, first: In): unknown;
+  /** An item has come. */
+  message?(context: ActorContext<State>, channel: ServedChannel<Out>, item: In): unknown;
+  /** The channel has ended; it comes once, after all items. */
+  close?(context: ActorContext<State>, channel: ServedChannel<Out>, end: ChannelEnd): unknown;
+}
+
+/** The handlers of a contract's channels. */
+export type ChannelHandlerMap<C extends ActorContract, State> = {
+  readonly [K in keyof C["channel"]]: ChannelHandlersOf<
+    State,
+    SchemaOutput<C["channel"][K]["fromOpener"]>,
+    SchemaInput<C["channel"][K]["toOpener"]>
+  >;
+};
+
+/** A key that is required unless the contract names nothing for it. */
+type Needed<Key extends string, Names, Handlers> = keyof Names extends never
+  ? { readonly [K in Key]?: Handlers | undefined }
+  : string extends keyof Names ? { readonly [K in Key]?: Handlers | undefined }
+  : { readonly [K in Key]: Handlers };
+
+/** The parts of an {@link actor} that every contract allows. */
+export interface ActorLife<State, Args, Old> {
+  /** The version, which a later one is told when it takes over. @default {1} */
+  readonly version?: number | undefined;
+  /** Makes the state. */
+  readonly init: (args: Args, context: ActorSelf) => Now<State>;
+  /** Converts the state of another version at an update. @default {the state stays as it is} */
+  readonly migrate?: ((old: Old, fromVersion: number) => Now<NoInfer<State>>) | undefined;
+  /** Converts the state back to an older version when an update is undone. */
+  readonly migrateBack?: ((state: NoInfer<State>, toVersion: number) => unknown) | undefined;
+  /** Runs when the actor stops, after its last message and after its children. */
+  readonly onStop?: ((context: ActorSelf & { state: NoInfer<State> }) => unknown) | undefined;
+}
+
+/** The parts of an {@link actor}. */
+export type ActorParts<C extends ActorContract, State, Args, Old> =
+  & ActorLife<State, Args, Old>
+  & Needed<"tell", C["tell"], TellHandlers<C, NoInfer<State>>>
+  & Needed<"ask", C["ask"], AskHandlers<C, NoInfer<State>>>
+  & Needed<"channel", C["channel"], ChannelHandlerMap<C, NoInfer<State>>>;
+
+interface Given {
+  readonly version?: number | undefined;
+  readonly init?: AnyHandler | undefined;
+  readonly migrate?: AnyHandler | undefined;
+  readonly migrateBack?: AnyHandler | undefined;
+  readonly onStop?: AnyHandler | undefined;
+  readonly tell?: object | undefined;
+  readonly ask?: object | undefined;
+  readonly channel?: object | undefined;
+}
+
+const partTable: OptionTable<Given> = {
+  version: option.whole(0, Number.MAX_SAFE_INTEGER),
+  init: option.function,
+  migrate: option.function,
+  migrateBack: option.function,
+  onStop: option.function,
+  tell: option.object,
+  ask: option.object,
+  channel: option.object,
+};
+
+const channelTable = { open: option.function, message: option.function, close: option.function };
+
+/**
+ * Defines an actor: what it does with the messages of a contract. Spawning starts it, and an update loads it.
+ *
+ * @param contract The contract. Without one, handlers get and give bytes, by names of their own.
+ * @param parts `init`, the handlers that the contract names, and what else the actor needs.
+ * @throws {TypeError} If a handler is missing or superfluous, or a part has the wrong type.
+ *
+ * @example Usage
+ * ```ts
+ * import { actor, actorContract, ActorSystem } from "zeromesh/actors";
+ * import { z } from "zod";
+ *
+ * const Counter = actorContract("counter", {
+ *   ask: { add: { input: z.object({ n: z.number() }), output: z.number() } },
+ * });
+ * const counter = actor(Counter, {
+ *   init: () => ({ count: 0 }),
+ *   ask: { add: (ctx, { n }) => (ctx.state.count += n) },
+ * });
+ * await using system = ActorSystem.local();
+ * const ref = await system.spawn(counter);
+ * console.log(await ref.ask("add", { n: 2 })); // 2
+ * ```
+ */
+export function actor<C extends ActorContract, State, Args = unknown, Old = unknown>(
+  contract: C,
+  parts: ActorParts<C, State, Args, Old>,
+): ActorDefinition<C, Args>;
+export function actor<State, Args = unknown, Old = unknown>(
+  parts: ActorParts<BytesContract, State, Args, Old>,
+): ActorDefinition<BytesContract, Args>;
+export function actor(first: unknown, second?: unknown): ActorDefinition {
+  if (isActorContract(first) && second !== undefined) return define(first, second as Given);
+  if (second === undefined && !isActorContract(first)) return define(bytesContract, first as Given);
+  throw new TypeError("Cannot define an actor: it takes a contract and its parts, or the parts alone");
+}
+
+function define(contract: ActorContract, given: Given): ActorDefinition {
+  const cannot = contract === bytesContract
+    ? "Cannot define an actor"
+    : `Cannot define an actor of contract "${contract.name}"`;
+  const parts = readOptions(given, partTable, cannot);
+  checkArgument("init", parts.init, option.function, cannot);
+  const channels: Record<string, Behaviour["channel"][string]> = Object.create(null);
+  const served = handlersOf("channel", parts.channel, contract, option.object, cannot);
+  for (const [name, handlers] of Object.entries(served)) {
+    const { open, message = null, close = null } = readOptions<Record<keyof typeof channelTable, AnyHandler>>(
+      handlers as never,
+      channelTable,
+      `${cannot}: channel "${name}"`,
+    );
+    checkArgument(`channel.${name}.open`, open, option.function, cannot);
+    channels[name] = { open, message, close };
+  }
+  const behaviour: Behaviour = Object.freeze({
+    contract,
+    version: parts.version ?? 1,
+    init: parts.init!,
+    migrate: parts.migrate ?? null,
+    migrateBack: parts.migrateBack ?? null,
+    onStop: parts.onStop ?? null,
+    tell: handlersOf("tell", parts.tell, contract, option.function, cannot) as Behaviour["tell"],
+    ask: handlersOf("ask", parts.ask, contract, option.function, cannot) as Behaviour["ask"],
+    channel: channels,
+  });
+  return Object.freeze({ contract, version: behaviour.version, [behaviourOf]: behaviour });
+}
+
+/** The handlers of one kind: all that the contract names, and no others. */
+function handlersOf(
+  kind: "tell" | "ask" | "channel",
+  given: object | undefined,
+  contract: ActorContract,
+  rule: typeof option.function,
+  cannot: string,
+): Record<string, unknown> {
+  const handlers: Record<string, unknown> = Object.assign(Object.create(null), given);
+  const free = contract === bytesContract;
+  for (const name of Object.keys(free ? handlers : contract[kind])) {
+    checkArgument(`${kind}.${name}`, handlers[name], rule, cannot);
+  }
+  for (const name of Object.keys(handlers)) {
+    if (!free && !Object.hasOwn(contract[kind], name)) throw unknownName(kind, name, contract[kind], cannot);
+  }
+  return handlers;
+}

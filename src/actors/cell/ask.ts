@@ -1,0 +1,265 @@
+import { Deadline, onAbort, validate, ZeromeshError } from "../../core/mod.ts";
+import type { ActorAddress } from "../actor_address.ts";
+import type { DeferredReply } from "../context.ts";
+import { askSchemas } from "../contract.ts";
+import { askLate, handlerFailed, noSuchMessage, outputInvalid } from "../failures.ts";
+import { HandlerContext } from "./handler_context.ts";
+import { skipped, withInput } from "./input.ts";
+import { type OpenReply, type Origin, type Sender, Turn, type TurnCell, type Waited } from "./parts.ts";
+
+/** What an ask begins with. */
+export interface AskParts {
+  readonly origin: Origin;
+  readonly name: string;
+  readonly input: unknown;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  /** The handler that waits for it; null for others. */
+  readonly asker: Sender | null;
+  /** Whether the answer is given as the handler returned it, since it is encoded and converted elsewhere. */
+  readonly raw: boolean;
+}
+
+/** An ask that waits for its answer. */
+export class Ask extends Deadline implements Waited {
+  readonly promise: Promise<unknown>;
+  readonly cell: TurnCell;
+  readonly turn: AskTurn;
+  readonly raw: boolean;
+  /** The deferred reply; null without one. */
+  reply: { forget(): void } | null = null;
+  #ended = false;
+  readonly #timeoutMs: number;
+  readonly #asker: TurnCell | null;
+  readonly #listening: Disposable;
+  #resolve!: (value: unknown) => void;
+  #reject!: (error: unknown) => void;
+
+  constructor(cell: TurnCell, { origin, name, input, timeoutMs, signal, asker, raw }: AskParts) {
+    super();
+    this.cell = cell;
+    this.raw = raw;
+    this.#timeoutMs = timeoutMs;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.turn = new AskTurn(origin, name, input, this);
+    this.#asker = asker?.waiting === true ? asker.cell : null;
+    if (this.#asker !== null) (this.#asker.waits ??= new Set()).add(this);
+    cell.host.deadlines.add(this, timeoutMs);
+    this.#listening = onAbort(signal, () => this.#giveUp(signal?.reason));
+  }
+
+  get deferred(): boolean {
+    return this.reply !== null;
+  }
+
+  /** Whether it has its answer, or nobody waits any more. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  expire(): void {
+    const { name } = this.turn;
+    // Before its turn it certainly did not run.
+    this.#giveUp(askLate(name, this.#timeoutMs, this.turn.started ? "maybe" : "no"));
+  }
+
+  /** Answers it. Returns whether somebody waited. */
+  resolve(value: unknown): boolean {
+    if (!this.#end()) return this.#tooLate();
+    this.#resolve(value);
+    return true;
+  }
+
+  /** Fails it. Returns whether somebody waited. */
+  reject(error: unknown): boolean {
+    if (!this.#end()) return this.#tooLate();
+    this.#reject(error);
+    return true;
+  }
+
+  #giveUp(reason: unknown): void {
+    if (!this.#end()) return;
+    this.#reject(reason);
+    if (!this.cell.remove(this.turn)) this.turn.abort(reason);
+  }
+
+  #end(): boolean {
+    if (this.#ended) return false;
+    this.#ended = true;
+    this.cell.host.deadlines.remove(this);
+    this.#listening?.[Symbol.dispose]();
+    this.#asker?.waits?.delete(this);
+    this.reply?.forget();
+    return true;
+  }
+
+  #tooLate(): boolean {
+    const { cell, turn: { name, origin: { sender } } } = this;
+    cell.host.deadLetters.add({
+      reason: "lateReply",
+      target: cell.address,
+      kind: "reply",
+      name,
+      sender,
+      error: null,
+    });
+    return false;
+  }
+}
+
+/** An ask in a mailbox. */
+export class AskTurn extends Turn {
+  readonly kind = "ask";
+  readonly counted = true;
+  /** Whether its handler was called. */
+  started = false;
+  readonly #input: unknown;
+  readonly #ask: Ask;
+  #context: AskHandlerContext | null = null;
+
+  constructor(origin: Origin, name: string, input: unknown, ask: Ask) {
+    super(origin, name);
+    this.#input = input;
+    this.#ask = ask;
+  }
+
+  run(cell: TurnCell): unknown {
+    const handler = cell.behaviour.ask[this.name] as
+      | ((context: unknown, input: unknown) => unknown)
+      | undefined;
+    if (handler === undefined) {
+      this.#ask.reject(noSuchMessage(cell, "ask", this.name, cell.behaviour.contract.name));
+      return undefined;
+    }
+    this.started = true;
+    const context = this.#context = new AskHandlerContext(cell, this, this.#ask);
+    return withInput(this.#input, (value) => handler(context, value));
+  }
+
+  override done(cell: TurnCell, result: unknown): void {
+    if (this.#ask.deferred || !this.started || result === skipped) return;
+    answer(this.#ask, cell, result);
+  }
+
+  override failed(_cell: TurnCell, error: unknown): void {
+    if (!this.#ask.ended) this.#ask.reject(handlerFailed(this.name, error));
+  }
+
+  override cutShort(error: ZeromeshError): void {
+    this.#context?.abort(error);
+    if (!this.#ask.ended) this.#ask.reject(error);
+  }
+
+  override abort(reason: unknown): void {
+    this.#context?.abort(reason);
+  }
+
+  dropped(_cell: TurnCell, _reason: "dropped" | "stopped", error: ZeromeshError): void {
+    this.#ask.reject(error);
+  }
+}
+
+/** Answers an ask with what its handler returned, once that is checked. */
+function answer(ask: Ask, cell: TurnCell, result: unknown): boolean {
+  if (ask.ended) return ask.resolve(undefined);
+  const { name } = ask.turn;
+  const schemas = askSchemas(cell.behaviour.contract, name);
+  if (schemas === null) return ask.reject(noSuchMessage(cell, "ask", name, cell.behaviour.contract.name));
+  try {
+    const checked = validate(schemas.output, result, (issues, cause) => outputInvalid(name, issues, cause));
+    if (!(checked instanceof Promise)) return ask.resolve(ask.raw ? result : checked);
+    checked.then((value) => ask.resolve(ask.raw ? result : value), (error) => ask.reject(error));
+    return true;
+  } catch (error) {
+    return ask.reject(error);
+  }
+}
+
+class AskHandlerContext extends HandlerContext {
+  readonly #ask: Ask;
+  #reply: Reply | null = null;
+
+  constructor(cell: TurnCell, turn: Turn, ask: Ask) {
+    super(cell, turn);
+    this.#ask = ask;
+  }
+
+  protected override get deadlineAt(): number {
+    return this.#ask.dueAt;
+  }
+
+  override get waiting(): boolean {
+    return !this.#ask.deferred && super.waiting;
+  }
+
+  defer(): DeferredReply {
+    if (this.#reply !== null) return this.#reply;
+    const { cell } = this;
+    const { maxDeferred } = cell.host.options;
+    if ((cell.replies?.size ?? 0) >= maxDeferred) {
+      throw new ZeromeshError(
+        "LIMIT_REACHED",
+        `Cannot defer the answer to "${this.#ask.turn.name}": the actor has maxDeferred (${maxDeferred}) open replies`,
+      );
+    }
+    // It waits for nobody any more.
+    cell.waits = null;
+    this.#reply = new Reply(cell, this.#ask, this);
+    this.#ask.reply = this.#reply;
+    return this.#reply;
+  }
+}
+
+let replies = 0;
+
+/** A deferred reply. */
+class Reply implements DeferredReply, OpenReply {
+  readonly id: number = ++replies;
+  readonly #cell: TurnCell;
+  readonly #ask: Ask;
+  readonly #context: HandlerContext;
+
+  constructor(cell: TurnCell, ask: Ask, context: HandlerContext) {
+    this.#cell = cell;
+    this.#ask = ask;
+    this.#context = context;
+    if (!ask.ended) (cell.replies ??= new Set()).add(this);
+  }
+
+  get name(): string {
+    return this.#ask.turn.name;
+  }
+
+  get sender(): ActorAddress | null {
+    return this.#context.sender;
+  }
+
+  get open(): boolean {
+    return !this.#ask.ended;
+  }
+
+  get signal(): AbortSignal {
+    return this.#context.signal;
+  }
+
+  send(output: unknown): boolean {
+    return answer(this.#ask, this.#cell, output);
+  }
+
+  fail(error: unknown): boolean {
+    return this.#ask.reject(handlerFailed(this.name, error));
+  }
+
+  stopped(error: ZeromeshError): void {
+    this.#context.abort(error);
+    if (this.open) this.#ask.reject(error);
+  }
+
+  /** Takes it from the actor's list. */
+  forget(): void {
+    this.#cell.replies?.delete(this);
+  }
+}

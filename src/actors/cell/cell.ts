@@ -1,0 +1,298 @@
+import { Alarm, errorText, isThenable, type TimeSlice } from "../../core/mod.ts";
+import type { ActorId } from "../address.ts";
+import type { Behaviour } from "../definition.ts";
+import type { ActorEnd } from "../end.ts";
+import { dropped as droppedError, mailboxFull, senderLate, stopped as stoppedError } from "../failures.ts";
+import { Boundary } from "./boundary.ts";
+import { Mailbox, type MailboxLimits, type RoomWait } from "./mailbox.ts";
+import type { CellExtension, CellHost, OpenReply, Turn, TurnCell, Waited } from "./parts.ts";
+import type { Runnable } from "./scheduler.ts";
+
+/** The phases of an actor's life. */
+export type ActorPhase = "starting" | "running" | "paused" | "stopping" | "stopped";
+
+/** What a cell begins with. */
+export interface CellParts {
+  readonly host: CellHost;
+  readonly id: ActorId;
+  readonly name: string | null;
+  readonly behaviour: Behaviour;
+  readonly mailbox: MailboxLimits;
+}
+
+/** One actor at run time: its mailbox, its state, and the turn that runs. */
+export class Cell implements TurnCell, Runnable {
+  nextReady: Runnable | null = null;
+  ready = false;
+  readonly host: CellHost;
+  readonly id: ActorId;
+  name: string | null;
+  behaviour: Behaviour;
+  state: unknown = undefined;
+  readonly mailbox: Mailbox;
+  phase: ActorPhase = "starting";
+  current: Turn | null = null;
+  turnNumber = 0;
+  waits: Set<Waited> | null = null;
+  replies: Set<OpenReply> | null = null;
+  /** Turns whose handler has ended well. */
+  handled = 0;
+  /** Turns whose handler has failed. */
+  failures = 0;
+  #paused = false;
+  #address: string | null = null;
+  // All of these are made on first use, because most actors need none.
+  #boundary: Boundary | null = null;
+  #extensions: Map<symbol, CellExtension> | null = null;
+  #ending: PromiseWithResolvers<ActorEnd> | null = null;
+  #idle: (() => void) | null = null;
+
+  constructor({ host, id, name, behaviour, mailbox }: CellParts) {
+    this.host = host;
+    this.id = id;
+    this.name = name;
+    this.behaviour = behaviour;
+    this.mailbox = new Mailbox(mailbox);
+  }
+
+  get address(): string {
+    return this.#address ??= `${this.id}@${this.host.instanceId}`;
+  }
+
+  /** The number of the turn whose handler runs, 0 for `init`, or -1 for none. */
+  get runningTurn(): number {
+    return this.current !== null ? this.turnNumber : this.phase === "starting" ? 0 : -1;
+  }
+
+  /** Whether it takes messages. */
+  get takes(): boolean {
+    return this.phase !== "stopping" && this.phase !== "stopped";
+  }
+
+  /** Handles messages from now on: `init` has ended. */
+  begin(): void {
+    if (this.phase !== "starting") return;
+    this.phase = this.#paused ? "paused" : "running";
+    this.#wake();
+  }
+
+  /**
+   * Takes a message, within the mailbox's capacity.
+   *
+   * @returns Null when the mailbox has it, or a promise while the sender waits for room.
+   * @throws {ZeromeshError} `ACTOR_STOPPED`, `ACTOR_MAILBOX_FULL`.
+   */
+  deliver(turn: Turn, wait: RoomWait): Promise<void> | null {
+    if (!this.takes) throw stoppedError(this);
+    const { mailbox } = this;
+    if (mailbox.hasRoom) {
+      mailbox.push(turn);
+      if (!this.ready) this.#wake();
+      return null;
+    }
+    const { overflow, maxWaiting } = mailbox.limits;
+    if (overflow === "wait" && mailbox.waiting < maxWaiting) {
+      return mailbox.wait(turn, this.host.deadlines, wait, () => senderLate(this, wait.timeoutMs));
+    }
+    if (overflow === "wait" || overflow === "fail") throw mailboxFull(this, mailbox);
+    const loser = overflow === "dropNewest" ? turn : mailbox.oldest()!;
+    if (loser !== turn) mailbox.push(turn);
+    loser.dropped(this, "dropped", droppedError(this));
+    return null;
+  }
+
+  push(turn: Turn): boolean {
+    if (this.phase === "stopped") return false;
+    this.mailbox.push(turn);
+    this.#wake();
+    return true;
+  }
+
+  remove(turn: Turn): boolean {
+    return this.mailbox.remove(turn);
+  }
+
+  run(slice: TimeSlice): boolean {
+    while (this.#canRun) {
+      const turn = this.mailbox.shift();
+      if (turn === null) return false;
+      this.#execute(turn);
+      if (slice.spend()) return this.#canRun && this.mailbox.size > 0;
+    }
+    return false;
+  }
+
+  /** Whether the next turn may run now. */
+  get #canRun(): boolean {
+    return this.phase === "running" && this.current === null &&
+      (this.#boundary === null || this.#boundary.free);
+  }
+
+  #wake(): void {
+    if (!this.ready && this.#canRun && this.mailbox.size > 0) this.host.scheduler.add(this);
+  }
+
+  #execute(turn: Turn): void {
+    this.turnNumber++;
+    this.current = turn;
+    try {
+      const result = turn.run(this);
+      if (isThenable(result)) {
+        Promise.resolve(result).then(
+          (value) => this.#done(turn, value),
+          (error) => this.#failed(turn, error),
+        );
+        return;
+      }
+      this.#done(turn, result);
+    } catch (error) {
+      this.#failed(turn, error);
+    }
+  }
+
+  #done(turn: Turn, result: unknown): void {
+    // A terminated actor's handler may still end.
+    if (this.current !== turn) return;
+    this.handled++;
+    this.#turnEnded();
+    turn.done(this, result);
+    this.#next();
+  }
+
+  #failed(turn: Turn, error: unknown): void {
+    if (this.current !== turn) return;
+    this.failures++;
+    this.#turnEnded();
+    turn.failed(this, error);
+    this.host.handlerFailed(this, turn, error);
+    this.#next();
+  }
+
+  #turnEnded(): void {
+    this.current = null;
+    this.waits = null;
+  }
+
+  #next(): void {
+    const idle = this.#idle;
+    if (idle !== null) {
+      this.#idle = null;
+      idle();
+    } else if (this.#boundary !== null && !this.#boundary.free) this.#boundary.advance();
+    else this.#wake();
+  }
+
+  between<T>(run: () => T | Promise<T>): Promise<T> {
+    if (!this.takes) return Promise.reject(stoppedError(this));
+    this.#boundary ??= new Boundary(
+      () => this.current === null && this.phase !== "starting",
+      () => this.#wake(),
+    );
+    return this.#boundary.add(run);
+  }
+
+  swap(behaviour: Behaviour, state: unknown): void {
+    this.behaviour = behaviour;
+    this.state = state;
+  }
+
+  pause(): void {
+    this.#paused = true;
+    if (this.phase === "running") this.phase = "paused";
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (this.phase !== "paused") return;
+    this.phase = "running";
+    this.#wake();
+  }
+
+  extension<T extends CellExtension>(key: symbol, make: (cell: TurnCell) => T): T {
+    const extensions = this.#extensions ??= new Map();
+    let found = extensions.get(key);
+    if (found === undefined) extensions.set(key, found = make(this));
+    return found as T;
+  }
+
+  extensionOf(key: symbol): CellExtension | undefined {
+    return this.#extensions?.get(key);
+  }
+
+  /** Resolves when it has ended. */
+  get ended(): Promise<ActorEnd> {
+    return (this.#ending ??= Promise.withResolvers()).promise;
+  }
+
+  stop(end: ActorEnd, stopMs: number = this.host.options.stopMs): Promise<ActorEnd> {
+    const { ended } = this;
+    if (this.takes) {
+      this.phase = "stopping";
+      this.mailbox.refuseWaiting(() => stoppedError(this));
+      void this.#stop(end, stopMs);
+    }
+    return ended;
+  }
+
+  /** In order: the running handler, children, `onStop`; then whatever waits for it is told. */
+  async #stop(end: ActorEnd, stopMs: number): Promise<void> {
+    const { host } = this;
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    const alarm = new Alarm(resolve);
+    host.deadlines.add(alarm, stopMs);
+    try {
+      if (this.current !== null) {
+        const { promise: idle, resolve: settled } = Promise.withResolvers<void>();
+        this.#idle = settled;
+        await Promise.race([idle, over]);
+        // Its handler goes on, and nothing waits for it.
+        this.#abortCurrent();
+      }
+      for (const one of [...this.#extensions?.values() ?? []]) await one.stopping?.();
+      if (this.behaviour.onStop !== null && this.phase === "stopping") {
+        await Promise.race([this.#onStop(), over]);
+      }
+    } finally {
+      host.deadlines.remove(alarm);
+      this.#end(end);
+    }
+  }
+
+  async #onStop(): Promise<void> {
+    try {
+      await (this.behaviour.onStop as (context: unknown) => unknown)(this.host.contextOf(this));
+    } catch (error) {
+      this.host.logger.warn("onStop of an actor failed", { actor: this.address, error: errorText(error) });
+    }
+  }
+
+  terminate(end: ActorEnd = { reason: "terminated" }): void {
+    this.#abortCurrent();
+    this.#end(end);
+  }
+
+  #abortCurrent(): void {
+    const turn = this.current;
+    if (turn === null) return;
+    this.#turnEnded();
+    turn.cutShort(stoppedError(this));
+  }
+
+  #end(end: ActorEnd): void {
+    if (this.phase === "stopped") return;
+    this.phase = "stopped";
+    this.mailbox.refuseWaiting(() => stoppedError(this));
+    const error = stoppedError(this);
+    for (let turn = this.mailbox.shift(); turn !== null; turn = this.mailbox.shift()) {
+      turn.dropped(this, "stopped", error);
+    }
+    for (const reply of [...this.replies ?? []]) reply.stopped(error);
+    this.replies = null;
+    this.#boundary?.close(error);
+    for (const one of this.#extensions?.values() ?? []) one.ended?.(end);
+    this.#extensions = null;
+    this.host.ended(this, end);
+    this.state = undefined;
+    (this.#ending ??= Promise.withResolvers()).resolve(end);
+  }
+}

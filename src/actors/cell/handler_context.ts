@@ -1,0 +1,83 @@
+import type { InstanceId } from "../../core/mod.ts";
+import type { DeferredReply } from "../context.ts";
+import { type BytesContract, bytesContract } from "../contract.ts";
+import type { ActorRef } from "../ref.ts";
+import type { Origin, Turn, TurnCell } from "./parts.ts";
+import { noChain, noHeaders, SelfContext } from "./self_context.ts";
+
+/** The context of one turn. Everything but the actor and the turn is made on first use. */
+export class HandlerContext extends SelfContext {
+  readonly #turn: Turn;
+  readonly #number: number;
+  #controller: AbortController | null = null;
+  #aborted: { readonly reason: unknown } | null = null;
+  #origin: Origin | null = null;
+
+  constructor(cell: TurnCell, turn: Turn) {
+    super(cell);
+    this.#turn = turn;
+    this.#number = cell.turnNumber;
+  }
+
+  get sender(): ActorRef<BytesContract> | null {
+    const { sender } = this.#turn.origin;
+    return sender === null ? null : this.ref(bytesContract, sender);
+  }
+
+  get senderInstance(): InstanceId {
+    return this.#turn.origin.instance;
+  }
+
+  get headers(): Readonly<Record<string, string>> {
+    return this.#turn.origin.headers;
+  }
+
+  protected get deadlineAt(): number {
+    return this.#turn.origin.deadlineAt;
+  }
+
+  get remainingMs(): number {
+    const { deadlineAt } = this;
+    return deadlineAt === Infinity ? Infinity : Math.max(0, deadlineAt - this.cell.host.clock.now());
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.#aborted !== null) this.#controller.abort(this.#aborted.reason);
+    }
+    return this.#controller.signal;
+  }
+
+  deferred(): readonly DeferredReply[] {
+    return [...this.cell.replies ?? []] as unknown as DeferredReply[];
+  }
+
+  override get waiting(): boolean {
+    return this.cell.current === this.#turn;
+  }
+
+  /** Aborts the handler's signal. */
+  abort(reason: unknown): void {
+    if (this.#aborted !== null) return;
+    this.#aborted = { reason };
+    this.#controller?.abort(reason);
+  }
+
+  override originFor(kind: "tell" | "ask" | "open"): Origin {
+    const { address, host } = this.cell;
+    const { deadlineAt } = this;
+    const { trace, chain } = this.#turn.origin;
+    const own = this.#origin ??= {
+      sender: address,
+      instance: host.instanceId,
+      headers: noHeaders,
+      deadlineAt,
+      chain: noChain,
+      trace,
+    };
+    return kind === "tell" || !this.waiting
+      ? own
+      : { ...own, chain: [...chain, `${address}#${this.#number}`] };
+  }
+}

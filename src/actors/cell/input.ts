@@ -1,0 +1,32 @@
+import { type AnySchema, validate } from "../../core/mod.ts";
+import { inputInvalid } from "../failures.ts";
+
+/** An input whose schema needs time. Its message has its place in the mailbox already, so that order holds. */
+export class PendingInput {
+  readonly value: Promise<unknown>;
+
+  constructor(value: Promise<unknown>) {
+    this.value = value;
+    // Its sender has the failure.
+    value.catch(() => {});
+  }
+}
+
+/**
+ * Checks an input.
+ *
+ * @returns The value for the handler, or a {@link PendingInput}.
+ * @throws {ZeromeshError} `PAYLOAD_INVALID`.
+ */
+export function checkInput(schema: AnySchema, input: unknown, name: string): unknown {
+  const checked = validate(schema, input, (issues, cause) => inputInvalid(name, issues, cause));
+  return checked instanceof Promise ? new PendingInput(checked) : checked;
+}
+
+/** Calls a handler with an input. An input that turns out to be invalid is skipped: its sender has the failure. */
+export function withInput(input: unknown, call: (value: unknown) => unknown): unknown {
+  return input instanceof PendingInput ? input.value.then(call, () => skipped) : call(input);
+}
+
+/** The result of a turn whose input was invalid. */
+export const skipped: unique symbol = Symbol("skipped");

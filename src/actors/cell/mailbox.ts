@@ -1,0 +1,163 @@
+import {
+  Deadline,
+  type Deadlines,
+  type Filled,
+  LinkedQueue,
+  onAbort,
+  QueueNode,
+  type ZeromeshError,
+} from "../../core/mod.ts";
+import type { MailboxOptions, mailboxOptionTable } from "../spawn_options.ts";
+import type { Turn } from "./parts.ts";
+
+/** The limits of a mailbox with their defaults. */
+export type MailboxLimits = Filled<MailboxOptions, typeof mailboxOptionTable>;
+
+/** How long a sender waits for room. */
+export interface RoomWait {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A turn that waits for room, with its sender's promise. */
+class WaitingTurn extends Deadline {
+  readonly turn: Turn;
+  readonly node: QueueNode<WaitingTurn> = new QueueNode<WaitingTurn>(this);
+  readonly settle: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #mailbox: Mailbox;
+  readonly #late: () => ZeromeshError;
+  readonly #deadlines: Deadlines;
+  listening: Disposable | null = null;
+
+  constructor(mailbox: Mailbox, turn: Turn, deadlines: Deadlines, late: () => ZeromeshError) {
+    super();
+    this.#mailbox = mailbox;
+    this.turn = turn;
+    this.#deadlines = deadlines;
+    this.#late = late;
+  }
+
+  /** The wait is over. */
+  end(): void {
+    this.#deadlines.remove(this);
+    this.listening?.[Symbol.dispose]();
+  }
+
+  expire(): void {
+    if (this.#mailbox.leave(this)) this.settle.reject(this.#late());
+  }
+}
+
+/** The turns of one actor, first to last, and the senders that wait for room. It takes no memory ahead. */
+export class Mailbox {
+  readonly limits: MailboxLimits;
+  #first: Turn | null = null;
+  #last: Turn | null = null;
+  #size = 0;
+  #counted = 0;
+  #waiting: LinkedQueue<WaitingTurn> | null = null;
+
+  constructor(limits: MailboxLimits) {
+    this.limits = limits;
+  }
+
+  /** Turns that wait to run. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Senders that wait for room. */
+  get waiting(): number {
+    return this.#waiting === null ? 0 : this.#waiting.size;
+  }
+
+  /** Whether a message would get a place at once. */
+  get hasRoom(): boolean {
+    return this.#counted < this.limits.capacity && (this.#waiting === null || this.#waiting.size === 0);
+  }
+
+  /** Adds a turn at the end, whatever the capacity is. */
+  push(turn: Turn): void {
+    turn.queued = true;
+    turn.previous = this.#last;
+    if (this.#last === null) this.#first = turn;
+    else this.#last.next = turn;
+    this.#last = turn;
+    this.#size++;
+    if (turn.counted) this.#counted++;
+  }
+
+  /** Takes the first turn out, or returns null. A waiting sender gets the place. */
+  shift(): Turn | null {
+    const turn = this.#first;
+    if (turn !== null) this.remove(turn);
+    return turn;
+  }
+
+  /** Takes a turn out. Returns false when it is not in. */
+  remove(turn: Turn): boolean {
+    if (!turn.queued) return false;
+    this.#unlink(turn);
+    if (this.#waiting !== null) this.#admit();
+    return true;
+  }
+
+  /** Takes the oldest message out that takes a place. */
+  oldest(): Turn | null {
+    let turn = this.#first;
+    while (turn !== null && !turn.counted) turn = turn.next;
+    if (turn !== null) this.#unlink(turn);
+    return turn;
+  }
+
+  /** Waits for room. The turn is in when the promise resolves. */
+  wait(
+    turn: Turn,
+    deadlines: Deadlines,
+    { timeoutMs, signal }: RoomWait,
+    late: () => ZeromeshError,
+  ): Promise<void> {
+    const one = new WaitingTurn(this, turn, deadlines, late);
+    one.listening = onAbort(signal, () => {
+      if (this.leave(one)) one.settle.reject(signal?.reason);
+    });
+    (this.#waiting ??= new LinkedQueue()).push(one.node);
+    deadlines.add(one, timeoutMs);
+    return one.settle.promise;
+  }
+
+  /** Ends a wait without a place. Returns false when it has ended. */
+  leave(one: WaitingTurn): boolean {
+    return this.#waiting?.remove(one.node) === true && (one.end(), true);
+  }
+
+  /** Takes all waiting senders out, whose promises are rejected. */
+  refuseWaiting(error: (turn: Turn) => ZeromeshError): void {
+    for (let one = this.#waiting?.shift() ?? null; one !== null; one = this.#waiting?.shift() ?? null) {
+      one.end();
+      one.settle.reject(error(one.turn));
+    }
+  }
+
+  #unlink(turn: Turn): void {
+    turn.queued = false;
+    if (turn.previous === null) this.#first = turn.next;
+    else turn.previous.next = turn.next;
+    if (turn.next === null) this.#last = turn.previous;
+    else turn.next.previous = turn.previous;
+    turn.previous = turn.next = null;
+    this.#size--;
+    if (turn.counted) this.#counted--;
+  }
+
+  #admit(): void {
+    const waiting = this.#waiting!;
+    while (this.#counted < this.limits.capacity) {
+      const one = waiting.shift();
+      if (one === null) return;
+      one.end();
+      this.push(one.turn);
+      one.settle.resolve();
+    }
+  }
+}

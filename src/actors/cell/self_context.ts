@@ -1,0 +1,107 @@
+import type { InstanceId } from "../../core/mod.ts";
+import type { ActorAddress } from "../actor_address.ts";
+import type { ActorId } from "../address.ts";
+import type { ActorChannel } from "../channels/channel.ts";
+import type { ActorSelf } from "../context.ts";
+import { type ActorContract, type BytesContract, bytesContract } from "../contract.ts";
+import type { ActorDefinition } from "../definition.ts";
+import type { ActorEnd } from "../end.ts";
+import type { ActorRef } from "../ref.ts";
+import type { SpawnOptions } from "../spawn_options.ts";
+import type { Origin, Sender, TurnCell } from "./parts.ts";
+
+/** The context of `init` and `onStop`, and the part of every handler's context that needs no message. */
+export class SelfContext implements Sender {
+  readonly cell: TurnCell;
+
+  constructor(cell: TurnCell) {
+    this.cell = cell;
+  }
+
+  get self(): ActorRef<BytesContract> {
+    return this.ref(bytesContract, this.cell.address);
+  }
+
+  get id(): ActorId {
+    return this.cell.id;
+  }
+
+  get name(): string | null {
+    return this.cell.name;
+  }
+
+  get instance(): InstanceId {
+    return this.cell.host.instanceId;
+  }
+
+  get state(): unknown {
+    return this.cell.state;
+  }
+
+  set state(state: unknown) {
+    this.cell.state = state;
+  }
+
+  get waiting(): boolean {
+    return true;
+  }
+
+  ref<C extends ActorContract>(contract: C, address: string | ActorAddress): ActorRef<C> {
+    return this.cell.host.refTo(contract, address, this);
+  }
+
+  tell(ref: ActorAddress, name: string, input?: unknown, options?: object): Promise<void> {
+    return this.cell.host.tell(ref, name, input, options, this);
+  }
+
+  ask(ref: ActorAddress, name: string, input?: unknown, options?: object): Promise<unknown> {
+    return this.cell.host.ask(ref, name, input, options, this);
+  }
+
+  open(ref: ActorAddress, name: string, first?: unknown, options?: object): Promise<ActorChannel> {
+    return this.cell.host.open(ref, name, first, options, this);
+  }
+
+  spawn(definition: ActorDefinition, options?: SpawnOptions): Promise<ActorRef> {
+    return this.cell.host.spawn(definition, options, this.cell);
+  }
+
+  watch(ref: ActorAddress, ended: (end: ActorEnd) => unknown): Disposable {
+    return this.cell.host.watch(ref, this.cell, ended);
+  }
+
+  stop(result?: unknown): void {
+    void this.cell.stop({ reason: "finished", result });
+  }
+
+  after(ms: number, run: () => unknown): Disposable {
+    return this.cell.host.timer(this.cell, ms, run, false);
+  }
+
+  every(ms: number, run: () => unknown): Disposable {
+    return this.cell.host.timer(this.cell, ms, run, true);
+  }
+
+  originFor(kind: "tell" | "ask" | "open"): Origin {
+    const { address, host, turnNumber } = this.cell;
+    return {
+      sender: address,
+      instance: host.instanceId,
+      headers: noHeaders,
+      deadlineAt: Infinity,
+      chain: kind === "tell" || !this.waiting ? noChain : [`${address}#${turnNumber}`],
+      trace: null,
+    };
+  }
+}
+
+// Handlers of users get the methods with the types of their contracts.
+SelfContext.prototype satisfies Pick<ActorSelf, "id" | "name" | "instance">;
+
+/** No headers. */
+export const noHeaders: Readonly<Record<string, string>> = Object.freeze(
+  Object.create(null) as Record<string, string>,
+);
+
+/** Nobody waits. */
+export const noChain: readonly string[] = Object.freeze([]);

@@ -1,0 +1,56 @@
+import type { ActorContract } from "./contract.ts";
+
+/** A handler as the system calls it. */
+export type AnyHandler = (context: never, ...values: never[]) => unknown;
+
+/** The handlers of one kind of channel. */
+export interface ChannelHandlers {
+  /** Accepts or rejects, now or later. */
+  readonly open: AnyHandler;
+  /** Takes an item. */
+  readonly message: AnyHandler | null;
+  /** The channel has ended. */
+  readonly close: AnyHandler | null;
+}
+
+/** What an actor does: the resolved parts of a definition. An update replaces it between two messages. */
+export interface Behaviour {
+  /** The contract. */
+  readonly contract: ActorContract;
+  /** The version; 1 unless it is given. */
+  readonly version: number;
+  /** Makes the state. */
+  readonly init: AnyHandler;
+  /** Converts the state of an older version; null without one. */
+  readonly migrate: AnyHandler | null;
+  /** Converts the state back, for a version that is undone; null without one. */
+  readonly migrateBack: AnyHandler | null;
+  /** Runs when the actor stops; null without one. */
+  readonly onStop: AnyHandler | null;
+  /** Handlers of tells. */
+  readonly tell: Readonly<Record<string, AnyHandler>>;
+  /** Handlers of asks. */
+  readonly ask: Readonly<Record<string, AnyHandler>>;
+  /** Handlers of channels. */
+  readonly channel: Readonly<Record<string, ChannelHandlers>>;
+}
+
+/** Key of a definition's behaviour. */
+export const behaviourOf: unique symbol = Symbol.for("zeromesh.actors.behaviour") as never;
+
+/** What `ActorSystem.spawn` starts and an update loads. Made by `actor`. */
+export interface ActorDefinition<C extends ActorContract = ActorContract, Args = unknown> {
+  /** The contract. */
+  readonly contract: C;
+  /** The version. */
+  readonly version: number;
+  /** The handlers; internal. */
+  readonly [behaviourOf]: Behaviour;
+  /** Types only: the argument of `init`. */
+  readonly "~args"?: Args | undefined;
+}
+
+/** Whether a value was made by `actor`, also by another copy of the package. */
+export function isActorDefinition(value: unknown): value is ActorDefinition {
+  return typeof value === "object" && value !== null && behaviourOf in value;
+}

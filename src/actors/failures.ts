@@ -1,0 +1,95 @@
+/** The errors of actors, whose codes and texts are the same in one process and between processes. */
+import { describeIssues, errorText, type SchemaIssue, ZeromeshError } from "../core/mod.ts";
+
+/** An actor, for a text. */
+export interface Named {
+  readonly id: string;
+  readonly name: string | null;
+}
+
+/** An actor's name in a text. */
+export function actorText({ id, name }: Named): string {
+  return name === null ? `Actor ${id}` : `Actor "${name}"`;
+}
+
+export function notFound(address: string): ZeromeshError {
+  return new ZeromeshError("ACTOR_NOT_FOUND", `There is no actor ${address}`, {
+    details: { actor: address },
+  });
+}
+
+export function stopped(actor: Named): ZeromeshError {
+  return new ZeromeshError("ACTOR_STOPPED", `${actorText(actor)} stops or has stopped`, {
+    details: { actor: actor.id },
+  });
+}
+
+export function mailboxFull(
+  actor: Named,
+  mailbox: { readonly size: number; readonly waiting: number },
+): ZeromeshError {
+  const waiting = mailbox.waiting === 0 ? "" : `, and ${mailbox.waiting} senders wait for room`;
+  return new ZeromeshError(
+    "ACTOR_MAILBOX_FULL",
+    `The mailbox of ${
+      actorText(actor).replace("A", "a")
+    } is full: it holds ${mailbox.size} messages${waiting}`,
+  );
+}
+
+export function dropped(actor: Named): ZeromeshError {
+  return new ZeromeshError(
+    "ACTOR_MAILBOX_FULL",
+    `The mailbox of ${actorText(actor).replace("A", "a")} is full and dropped the message`,
+  );
+}
+
+export function senderLate(actor: Named, timeoutMs: number): ZeromeshError {
+  return new ZeromeshError(
+    "TIMEOUT",
+    `The mailbox of ${actorText(actor).replace("A", "a")} had no room within ${timeoutMs} ms`,
+  );
+}
+
+export function noSuchMessage(actor: Named, kind: string, name: string, contract: string): ZeromeshError {
+  return new ZeromeshError(
+    "HANDLER_NOT_FOUND",
+    `${actorText(actor)} has no ${kind} "${name}"; its contract is "${contract}"`,
+    { handler: name },
+  );
+}
+
+export function inputInvalid(name: string, issues: readonly SchemaIssue[], cause?: unknown): ZeromeshError {
+  return new ZeromeshError("PAYLOAD_INVALID", `Payload of "${name}" is invalid: ${describeIssues(issues)}`, {
+    handler: name,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+export function outputInvalid(name: string, issues: readonly SchemaIssue[], cause?: unknown): ZeromeshError {
+  return new ZeromeshError("RESULT_INVALID", `Result of "${name}" is invalid: ${describeIssues(issues)}`, {
+    handler: name,
+    ran: "yes",
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+export function handlerFailed(name: string, error: unknown): ZeromeshError {
+  return new ZeromeshError("HANDLER_FAILED", errorText(error), { handler: name, ran: "yes", cause: error });
+}
+
+export function askLate(name: string, timeoutMs: number, ran: "no" | "maybe"): ZeromeshError {
+  return new ZeromeshError("TIMEOUT", `"${name}" was not answered within ${timeoutMs} ms`, {
+    handler: name,
+    ran,
+  });
+}
+
+export function askCycle(name: string, ring: readonly string[]): ZeromeshError {
+  return new ZeromeshError(
+    "ACTOR_ASK_CYCLE",
+    `Cannot ask "${name}": the actors would wait for each other: ${ring.join(" → ")}. ` +
+      "A handler that calls ctx.defer() before it asks waits for nobody",
+    { handler: name, details: { ring } },
+  );
+}

@@ -1,0 +1,80 @@
+/**
+ * Actors: each has a mailbox and handles one message at a time, and is reached by its address, in this process or from
+ * another instance.
+ *
+ * @example Usage
+ * ```ts
+ * import { actor, actorContract, ActorSystem } from "zeromesh/actors";
+ * import { z } from "zod";
+ *
+ * const Counter = actorContract("counter", {
+ *   tell: { reset: z.object({ to: z.number() }) },
+ *   ask: { add: { input: z.object({ n: z.number() }), output: z.number() } },
+ * });
+ * const counter = actor(Counter, {
+ *   init: () => ({ count: 0 }),
+ *   tell: { reset: (ctx, { to }) => void (ctx.state.count = to) },
+ *   ask: { add: (ctx, { n }) => (ctx.state.count += n) },
+ * });
+ * await using system = ActorSystem.local();
+ * const ref = await system.spawn(counter, { name: "counter" });
+ * await ref.tell("reset", { to: 10 });
+ * console.log(await ref.ask("add", { n: 2 })); // 12
+ * ```
+ *
+ * @module
+ */
+export {
+  actor,
+  type ActorLife,
+  type ActorParts,
+  type AskHandlers,
+  type ChannelHandlerMap,
+  type ChannelHandlersOf,
+  type TellHandlers,
+} from "./actor.ts";
+export { type ActorAddress } from "./actor_address.ts";
+export { type ActorId } from "./address.ts";
+export { type ActorPhase } from "./cell/cell.ts";
+export {
+  type ActorChannel,
+  type ChannelEnd,
+  type ChannelSide,
+  type OpeningChannel,
+  type OpenOptions,
+  type ServedChannel,
+} from "./channels/channel.ts";
+export { type ActorContext, type ActorSelf, type AskContext, type DeferredReply } from "./context.ts";
+export {
+  type ActorAsk,
+  type ActorAsks,
+  type ActorChannels,
+  type ActorChannelSchemas,
+  type ActorContract,
+  actorContract,
+  type ActorContractOptions,
+  type ActorTells,
+  type BytesContract,
+  type BytesSchema,
+} from "./contract.ts";
+export { type DeadLetter, type DeadLetterReason } from "./dead_letters.ts";
+export { type ActorDefinition } from "./definition.ts";
+export { type ActorEnd } from "./end.ts";
+export { type ActorSystemOptions, type CloseSystemOptions, type StopOptions } from "./options.ts";
+export {
+  type ActorRef,
+  type AskInput,
+  type AskName,
+  type AskOptions,
+  type AskOutput,
+  type ChannelName,
+  type ChannelReceived,
+  type ChannelSent,
+  type InputArguments,
+  type TellInput,
+  type TellName,
+  type TellOptions,
+} from "./ref.ts";
+export { type MailboxOptions, type SpawnArguments, type SpawnOptions } from "./spawn_options.ts";
+export { type ActorStatus, ActorSystem, type ActorSystemStats } from "./system.ts";
+export { type Registration } from "./system_core.ts";

@@ -1,0 +1,77 @@
+import { type Clock, type Filled, type Logger, option, type OptionTable, withDefaults } from "../core/mod.ts";
+import type { AskOptions, TellOptions } from "./ref.ts";
+import type { OpenOptions } from "./channels/channel.ts";
+import { type MailboxOptions, mailboxOptionTable } from "./spawn_options.ts";
+
+/** The options of an actor system. */
+export interface ActorSystemOptions {
+  /** Actors at a time; at the limit `spawn` fails with `LIMIT_REACHED`. @default {1_048_576} */
+  maxActors?: number | undefined;
+  /** The mailbox of actors whose `spawn` names none. */
+  mailbox?: MailboxOptions | undefined;
+  /** How long a tell waits for room in a mailbox, in milliseconds. @default {30_000} */
+  tellTimeoutMs?: number | undefined;
+  /** Deadline of an ask, in milliseconds. @default {30_000} */
+  askTimeoutMs?: number | undefined;
+  /** How long a stopping actor's handler may go on, in milliseconds. @default {5_000} */
+  stopMs?: number | undefined;
+  /** Deferred replies of one actor; at the limit `ctx.defer` throws `LIMIT_REACHED`. @default {65_536} */
+  maxDeferred?: number | undefined;
+  /** Logger. @default {the messenger's, or silent} */
+  logger?: Logger | undefined;
+  /** Clock. @default {the messenger's, or the system's clock} */
+  clock?: Clock | undefined;
+}
+
+/** The options of an actor system. */
+export const systemOptionTable = {
+  maxActors: option.whole(1, 2 ** 24).or(1_048_576),
+  mailbox: option.options(mailboxOptionTable),
+  tellTimeoutMs: option.timeout.or(30_000),
+  askTimeoutMs: option.timeout.or(30_000),
+  stopMs: option.duration.or(5_000),
+  maxDeferred: option.whole(1, 2 ** 24).or(65_536),
+  logger: option.logger,
+  clock: option.clock,
+} satisfies OptionTable<ActorSystemOptions>;
+
+/** The options of an actor system with their defaults. */
+export interface ResolvedSystemOptions
+  extends Omit<Filled<ActorSystemOptions, typeof systemOptionTable>, "mailbox" | "logger" | "clock"> {
+  readonly mailbox: Filled<MailboxOptions, typeof mailboxOptionTable>;
+}
+
+/** Fills in the defaults. */
+export function resolveSystemOptions(options: ActorSystemOptions): ResolvedSystemOptions {
+  const filled = withDefaults(options, systemOptionTable);
+  return { ...filled, mailbox: withDefaults(options.mailbox ?? {}, mailboxOptionTable) };
+}
+
+/** The options of stopping an actor. */
+export interface StopOptions {
+  /** How long its handler may go on, in milliseconds. @default {the system's stopMs} */
+  timeoutMs?: number | undefined;
+}
+
+/** The options of stopping. */
+export const stopOptionTable: OptionTable<StopOptions> = { timeoutMs: option.timeout };
+
+/** The options of closing a system. */
+export interface CloseSystemOptions {
+  /** Time for the actors to stop, in milliseconds; what is left is terminated. @default {5_000} */
+  timeoutMs?: number | undefined;
+}
+
+/** The options of closing. */
+export const closeSystemOptionTable = {
+  timeoutMs: option.timeout.or(5_000),
+} satisfies OptionTable<CloseSystemOptions>;
+
+const sendOptionTable = { headers: option.object, timeoutMs: option.timeout, signal: option.signal };
+
+/** The options of a tell. */
+export const tellOptionTable: OptionTable<TellOptions> = sendOptionTable;
+/** The options of an ask. */
+export const askOptionTable: OptionTable<AskOptions> = sendOptionTable;
+/** The options of opening a channel. */
+export const openOptionTable: OptionTable<OpenOptions> = sendOptionTable;

@@ -1,0 +1,37 @@
+import type { InstanceId } from "../../core/mod.ts";
+import type { Origin } from "../cell/parts.ts";
+import type { ActorChannel } from "../channels/channel.ts";
+import type { ActorContract } from "../contract.ts";
+import type { ActorEnd } from "../end.ts";
+
+/** A message for an actor of another instance. */
+export interface OutgoingMessage {
+  /** The instance. */
+  readonly instance: InstanceId;
+  /** The actor's id or name. */
+  readonly target: string;
+  /** The contract, which has the encoding and the schemas. */
+  readonly contract: ActorContract;
+  /** The message's name. */
+  readonly name: string;
+  /** The value, not validated yet. */
+  readonly input: unknown;
+  /** Sender, headers and chain. */
+  readonly origin: Origin;
+  /** Time in milliseconds; undefined for the default. */
+  readonly timeoutMs: number | undefined;
+  /** Gives up. */
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The way to actors of other instances. */
+export interface Remote extends AsyncDisposable {
+  /** Resolves when the message is in the actor's mailbox. */
+  tell(message: OutgoingMessage): Promise<void>;
+  /** Resolves to the answer. */
+  ask(message: OutgoingMessage): Promise<unknown>;
+  /** Opens a channel. */
+  open(message: OutgoingMessage): Promise<ActorChannel>;
+  /** Calls back once when the actor has ended. */
+  watch(instance: InstanceId, target: string, ended: (end: ActorEnd) => void): Disposable;
+}

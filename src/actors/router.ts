@@ -1,0 +1,291 @@
+import {
+  type Clock,
+  type Deadlines,
+  type InstanceId,
+  type OptionTable,
+  readOptions,
+  ZeromeshError,
+} from "../core/mod.ts";
+import { Ask } from "./cell/ask.ts";
+import { refuseRing } from "./cell/ask_ring.ts";
+import type { Cell } from "./cell/cell.ts";
+import { checkInput, PendingInput } from "./cell/input.ts";
+import type { RoomWait } from "./cell/mailbox.ts";
+import type { Origin, Sender } from "./cell/parts.ts";
+import { TellTurn } from "./cell/tell_turn.ts";
+import type { ActorChannel, OpenOptions } from "./channels/channel.ts";
+import { askSchemas, tellSchema } from "./contract.ts";
+import type { DeadLetterReason, DeadLetters } from "./dead_letters.ts";
+import { askLate, noSuchMessage, notFound } from "./failures.ts";
+import { askOptionTable, openOptionTable, type ResolvedSystemOptions, tellOptionTable } from "./options.ts";
+import type { Reference, Router } from "./reference.ts";
+import type { AskOptions, TellOptions } from "./ref.ts";
+import type { Registry } from "./registry.ts";
+import type { OutgoingMessage, Remote } from "./remote/remote.ts";
+
+/** What the router gets from its system. */
+export interface RouterParts {
+  readonly instanceId: InstanceId;
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly registry: Registry;
+  readonly deadLetters: DeadLetters;
+  readonly options: ResolvedSystemOptions;
+  readonly outside: Origin;
+  /** The way to other instances; null in a system of one process. */
+  readonly remote: Remote | null;
+  /** The error once the system is closed; null before. */
+  readonly closed: ZeromeshError | null;
+}
+
+/** How an ask is waited for. */
+export interface AskWait {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  /** The handler that waits; null for others. */
+  readonly asker: Sender | null;
+  /** Whether the answer is given as the handler returned it, checked, but not converted by its schema. */
+  readonly raw: boolean;
+}
+
+const done = Promise.resolve();
+const nothing = (): void => {};
+
+/**
+ * Takes messages from references to mailboxes. It hands a message over or refuses it, and waits for nobody: a sender's
+ * wait for room is its own promise.
+ */
+export class SystemRouter implements Router {
+  readonly #parts: RouterParts;
+  readonly #tellWait: RoomWait;
+
+  constructor(parts: RouterParts) {
+    this.#parts = parts;
+    this.#tellWait = { timeoutMs: parts.options.tellTimeoutMs, signal: undefined };
+  }
+
+  tell(
+    to: Reference,
+    name: string,
+    input: unknown,
+    given: TellOptions | undefined,
+    sender: Sender | null,
+  ): Promise<void> {
+    let pending: Promise<void> | null;
+    try {
+      const options = read(given, tellOptionTable, "Cannot tell", name);
+      if (to.instance !== this.#parts.instanceId) {
+        pending = this.#remote(to).tell(this.#outgoing(to, name, input, options, sender, "tell"));
+      } else {
+        const wait = options === undefined ? this.#tellWait : this.#waitOf(options);
+        pending = this.deliverTell(
+          this.#cellOf(to),
+          name,
+          input,
+          originOf(this.#parts, sender, options, "tell"),
+          wait,
+        );
+      }
+    } catch (error) {
+      pending = Promise.reject(error);
+    }
+    if (pending === null) return done;
+    pending.catch((error) => this.#dead(to, name, sender, error));
+    return pending;
+  }
+
+  ask(
+    to: Reference,
+    name: string,
+    input: unknown,
+    given: AskOptions | undefined,
+    sender: Sender | null,
+  ): Promise<unknown> {
+    try {
+      const options = read(given, askOptionTable, "Cannot ask", name);
+      const { signal } = options ?? {};
+      signal?.throwIfAborted();
+      if (to.instance !== this.#parts.instanceId) {
+        return this.#remote(to).ask(this.#outgoing(to, name, input, options, sender, "ask"));
+      }
+      const origin = originOf(this.#parts, sender, options, "ask");
+      const timeoutMs = this.#within(origin, options?.timeoutMs ?? this.#parts.options.askTimeoutMs);
+      const wait = { timeoutMs, signal, asker: sender, raw: false };
+      return this.deliverAsk(this.#cellOf(to), name, input, origin, wait);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  open(
+    to: Reference,
+    name: string,
+    first: unknown,
+    given: OpenOptions | undefined,
+    sender: Sender | null,
+  ): Promise<ActorChannel> {
+    try {
+      const options = read(given, openOptionTable, "Cannot open a channel", name);
+      if (to.instance !== this.#parts.instanceId) {
+        return this.#remote(to).open(this.#outgoing(to, name, first, options, sender, "open"));
+      }
+      throw new ZeromeshError("FEATURE_UNAVAILABLE", "Channels in one process are not built yet");
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * The actor of this system with an id or a name.
+   *
+   * @throws {ZeromeshError} `ACTOR_NOT_FOUND`, `CLOSED`.
+   */
+  find(target: string): Cell {
+    const { registry, closed, instanceId } = this.#parts;
+    if (closed !== null) throw closed;
+    const cell = registry.find(target);
+    if (cell === null) throw notFound(`${target}@${instanceId}`);
+    return cell;
+  }
+
+  /**
+   * Puts a tell into a mailbox.
+   *
+   * @returns Null when the mailbox has it, or a promise: its sender waits for room, or for a schema.
+   * @throws {ZeromeshError} As {@link ActorRef.tell}.
+   */
+  deliverTell(
+    cell: Cell,
+    name: string,
+    input: unknown,
+    origin: Origin,
+    wait: RoomWait,
+  ): Promise<void> | null {
+    wait.signal?.throwIfAborted();
+    const schema = tellSchema(cell.behaviour.contract, name);
+    if (schema === null || cell.behaviour.tell[name] === undefined) {
+      throw noSuchMessage(cell, "tell", name, cell.behaviour.contract.name);
+    }
+    const checked = checkInput(schema, input, name);
+    const taken = cell.deliver(new TellTurn(origin, name, checked), wait);
+    if (!(checked instanceof PendingInput)) return taken;
+    const valid = checked.value.then(nothing);
+    return taken === null ? valid : taken.then(() => valid);
+  }
+
+  /**
+   * Puts an ask into a mailbox.
+   *
+   * @returns The answer.
+   * @throws {ZeromeshError} As {@link ActorRef.ask}.
+   */
+  deliverAsk(cell: Cell, name: string, input: unknown, origin: Origin, wait: AskWait): Promise<unknown> {
+    const { timeoutMs, signal, asker, raw } = wait;
+    signal?.throwIfAborted();
+    const schemas = askSchemas(cell.behaviour.contract, name);
+    if (schemas === null || cell.behaviour.ask[name] === undefined) {
+      throw noSuchMessage(cell, "ask", name, cell.behaviour.contract.name);
+    }
+    refuseRing(cell, name, origin, asker?.waiting === true ? asker.cell : null);
+    const checked = checkInput(schemas.input, input, name);
+    if (timeoutMs <= 0) throw askLate(name, timeoutMs, "no");
+    const ask = new Ask(cell, { origin, name, input: checked, timeoutMs, signal, asker, raw });
+    const failed = (error: unknown): void => void ask.reject(error);
+    if (checked instanceof PendingInput) checked.value.catch(failed);
+    try {
+      cell.deliver(ask.turn, { timeoutMs, signal })?.catch(failed);
+    } catch (error) {
+      failed(error);
+    }
+    return ask.promise;
+  }
+
+  #cellOf(to: Reference): Cell {
+    const known = to.found as Cell | null;
+    if (known !== null && known.takes) return known;
+    to.found = null;
+    const cell = this.find(to.target);
+    to.found = cell;
+    return cell;
+  }
+
+  #remote(to: Reference): Remote {
+    const { closed, remote } = this.#parts;
+    if (closed !== null) throw closed;
+    if (remote !== null) return remote;
+    throw new ZeromeshError(
+      "PEER_UNKNOWN",
+      `Cannot reach ${to.address}: it is an actor of another instance, and this system has no messenger`,
+      { peer: to.instance },
+    );
+  }
+
+  #outgoing(
+    to: Reference,
+    name: string,
+    input: unknown,
+    options: AskOptions | undefined,
+    sender: Sender | null,
+    kind: "tell" | "ask" | "open",
+  ): OutgoingMessage {
+    const { instance, target, contract } = to;
+    const origin = originOf(this.#parts, sender, options, kind);
+    const { askTimeoutMs, tellTimeoutMs } = this.#parts.options;
+    const timeoutMs = this.#within(
+      origin,
+      options?.timeoutMs ?? (kind === "tell" ? tellTimeoutMs : askTimeoutMs),
+    );
+    return { instance, target, contract, name, input, origin, timeoutMs, signal: options?.signal };
+  }
+
+  #waitOf({ timeoutMs = this.#parts.options.tellTimeoutMs, signal }: TellOptions): RoomWait {
+    return { timeoutMs, signal };
+  }
+
+  /** A time that ends no later than the message that is handled. */
+  #within({ deadlineAt }: Origin, timeoutMs: number): number {
+    return deadlineAt === Infinity ? timeoutMs : Math.min(timeoutMs, deadlineAt - this.#parts.clock.now());
+  }
+
+  #dead(to: Reference, name: string, sender: Sender | null, error: unknown): void {
+    // A wrong argument was no message.
+    if (error instanceof TypeError || error instanceof RangeError) return;
+    const known = error instanceof ZeromeshError ? error : null;
+    this.#parts.deadLetters.add({
+      reason: known === null ? "late" : reasons[known.code] ?? "unreachable",
+      target: to.address,
+      kind: "tell",
+      name,
+      sender: sender?.cell.address ?? null,
+      error: known,
+    });
+  }
+}
+
+const reasons: Readonly<Record<string, DeadLetterReason>> = {
+  ACTOR_NOT_FOUND: "notFound",
+  ACTOR_STOPPED: "stopped",
+  ACTOR_MAILBOX_FULL: "full",
+  TIMEOUT: "late",
+  PAYLOAD_INVALID: "invalid",
+  HANDLER_NOT_FOUND: "invalid",
+};
+
+function read<Options extends object>(
+  given: Options | null | undefined,
+  table: NoInfer<OptionTable<Options>>,
+  cannot: string,
+  name: string,
+): Options | undefined {
+  return given === undefined || given === null ? undefined : readOptions(given, table, cannot, name);
+}
+
+function originOf(
+  { outside }: { readonly outside: Origin },
+  sender: Sender | null,
+  options: TellOptions | undefined,
+  kind: "tell" | "ask" | "open",
+): Origin {
+  const origin = sender === null ? outside : sender.originFor(kind);
+  return options?.headers === undefined ? origin : { ...origin, headers: { ...options.headers } };
+}

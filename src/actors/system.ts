@@ -1,0 +1,274 @@
+import {
+  type DroppedEntries,
+  type Ending,
+  EndOf,
+  guardLogger,
+  newInstanceId,
+  readOptions,
+  type SubscribeOptions,
+  systemClock,
+  withDefaults,
+  ZeromeshError,
+} from "../core/mod.ts";
+import { type MessengerHandle, portOf, type SystemPort } from "../messenger/mod.ts";
+import type { ActorAddress } from "./actor_address.ts";
+import { type ActorId, parseAddress } from "./address.ts";
+import type { ActorPhase, Cell } from "./cell/cell.ts";
+import type { ActorContract } from "./contract.ts";
+import type { DeadLetter, DeadLetterReason } from "./dead_letters.ts";
+import type { ActorDefinition } from "./definition.ts";
+import type { ActorEnd } from "./end.ts";
+import {
+  type ActorSystemOptions,
+  type CloseSystemOptions,
+  closeSystemOptionTable,
+  resolveSystemOptions,
+  type StopOptions,
+  stopOptionTable,
+  systemOptionTable,
+} from "./options.ts";
+import type { ActorRef } from "./ref.ts";
+import type { SpawnArguments } from "./spawn_options.ts";
+import { type Registration, SystemCore } from "./system_core.ts";
+
+/** An actor, as {@link ActorSystem.list} shows it. */
+export interface ActorStatus {
+  /** The id. */
+  readonly id: ActorId;
+  /** The name; null without one. */
+  readonly name: string | null;
+  /** The address by id. */
+  readonly address: string;
+  /** The name of the contract. */
+  readonly contract: string;
+  /** The version of the definition. */
+  readonly version: number;
+  /** The phase of its life. */
+  readonly phase: ActorPhase;
+  /** Messages in the mailbox. */
+  readonly queued: number;
+  /** Senders that wait for room in the mailbox. */
+  readonly waiting: number;
+  /** Whether a handler runs. */
+  readonly busy: boolean;
+  /** Asks whose answer is deferred. */
+  readonly deferred: number;
+  /** Turns whose handler has ended well. */
+  readonly handled: number;
+  /** Turns whose handler has failed. */
+  readonly failed: number;
+}
+
+/** Counters of an {@link ActorSystem}. */
+export interface ActorSystemStats {
+  /** Actors. */
+  readonly actors: number;
+  /** Actors started since the start. */
+  readonly started: number;
+  /** Actors that have ended since the start. */
+  readonly ended: number;
+  /** Actors refused at `maxActors`. */
+  readonly refused: number;
+  /** Dead letters by reason, since the start. */
+  readonly deadLetters: Readonly<Record<DeadLetterReason, number>>;
+}
+
+/**
+ * Actors of one instance: they are started, found and ended here. With a messenger, other instances reach them.
+ *
+ * @example Usage
+ * ```ts
+ * import { actor, ActorSystem } from "zeromesh/actors";
+ *
+ * const echo = actor({ init: () => null, ask: { echo: (_ctx, bytes) => bytes } });
+ * await using system = ActorSystem.local();
+ * const ref = await system.spawn(echo, { name: "echo" });
+ * console.log(await ref.ask("echo", Uint8Array.of(1))); // Uint8Array(1) [ 1 ]
+ * ```
+ */
+export class ActorSystem implements AsyncDisposable {
+  readonly #core: SystemCore;
+  readonly #end = new EndOf();
+  #closing: Promise<void> | null = null;
+
+  private constructor(options: ActorSystemOptions, port: SystemPort | null) {
+    this.#core = new SystemCore({
+      instanceId: port?.instanceId ?? newInstanceId(),
+      clock: options.clock ?? port?.clock ?? systemClock,
+      logger: options.logger === undefined && port !== null ? port.logger : guardLogger(options.logger),
+      options: resolveSystemOptions(options),
+    });
+  }
+
+  /**
+   * Makes the system of a messenger: one for each messenger. Closing the messenger closes it.
+   *
+   * @throws {TypeError} If it is no messenger, or an option is unknown or has the wrong type.
+   */
+  // deno-lint-ignore require-await -- errors of options reject
+  static async create(messenger: MessengerHandle, given?: ActorSystemOptions): Promise<ActorSystem> {
+    const options = readOptions(given, systemOptionTable, "Cannot make an actor system");
+    const port = portOf(messenger);
+    if (port === undefined) throw new TypeError("Cannot make an actor system: it takes a Messenger");
+    const system = new ActorSystem(options, port);
+    port.watch({ closing: () => void system.close({ timeoutMs: 0 }) });
+    return system;
+  }
+
+  /**
+   * Makes a system inside this process, without a messenger; libzmq is not loaded.
+   *
+   * @throws {TypeError} If an option is unknown or has the wrong type.
+   */
+  static local(given?: ActorSystemOptions): ActorSystem {
+    return new ActorSystem(readOptions(given, systemOptionTable, "Cannot make an actor system"), null);
+  }
+
+  /** The instance in its actors' addresses. */
+  get instanceId(): string {
+    return this.#core.instanceId;
+  }
+
+  /**
+   * Starts an actor. It resolves when `init` has ended; if that fails, nothing is left of the actor.
+   *
+   * @throws {ZeromeshError} `ACTOR_EXISTS`, `LIMIT_REACHED`, `HANDLER_FAILED`, `TIMEOUT`, `CLOSED`.
+   */
+  async spawn<C extends ActorContract, Args>(
+    definition: ActorDefinition<C, Args>,
+    ...options: SpawnArguments<Args>
+  ): Promise<ActorRef<C>> {
+    return await this.#core.spawn(definition, options[0], null) as ActorRef<C>;
+  }
+
+  /** A reference to an actor by its address, id or name, whether it exists or not. */
+  ref<C extends ActorContract>(contract: C, address: string | ActorAddress): ActorRef<C> {
+    const text = typeof address === "string" && !address.includes("@")
+      ? `${address}@${this.#core.instanceId}`
+      : address;
+    return this.#core.refTo(contract, text, null);
+  }
+
+  /** The actor of this system with an id, name or address; null without one. */
+  lookup(target: string | ActorAddress): ActorStatus | null {
+    const cell = this.#core.registry.find(this.#targetOf(target) ?? "");
+    return cell === null ? null : statusOf(cell);
+  }
+
+  /** The actors of this system, in the order of their start. */
+  list(): ActorStatus[] {
+    return [...this.#core.registry.cells()].map(statusOf);
+  }
+
+  /** Iterates over actors that are started and end, from now on. */
+  registrations(options?: SubscribeOptions): AsyncIterableIterator<Registration | DroppedEntries> {
+    return this.#core.registrations.subscribe(options);
+  }
+
+  /** Iterates over messages that reach no handler, and answers that reach nobody, from now on. */
+  deadLetters(options?: SubscribeOptions): AsyncIterableIterator<DeadLetter | DroppedEntries> {
+    return this.#core.deadLetters.subscribe(options);
+  }
+
+  /** Makes an actor handle no messages until {@link resume}; they wait in its mailbox. */
+  pause(target: string | ActorAddress): void {
+    this.#cell(target).pause();
+  }
+
+  /** Lets a paused actor go on. */
+  resume(target: string | ActorAddress): void {
+    this.#cell(target).resume();
+  }
+
+  /**
+   * Ends an actor in order: it takes no more messages, its running handler ends within a bound, then its children, then
+   * `onStop` runs. What waits for it fails with `ACTOR_STOPPED`.
+   *
+   * @returns Why it has ended.
+   */
+  async stop(target: string | ActorAddress, given?: StopOptions): Promise<ActorEnd> {
+    const { timeoutMs } = readOptions(given, stopOptionTable, "Cannot stop an actor");
+    return await this.#cell(target).stop({ reason: "stopped" }, timeoutMs);
+  }
+
+  /** Ends an actor at once: it waits for nothing, and `onStop` does not run. */
+  terminate(target: string | ActorAddress): void {
+    this.#cell(target).terminate();
+  }
+
+  /** A snapshot of the counters. */
+  stats(): ActorSystemStats {
+    const { registry, started, endedCount, deadLetters } = this.#core;
+    return {
+      actors: registry.size,
+      started,
+      ended: endedCount,
+      refused: registry.refused,
+      deadLetters: deadLetters.counts,
+    };
+  }
+
+  /** Stops all actors. A second call returns the first promise. */
+  close(given?: CloseSystemOptions): Promise<void> {
+    if (this.#closing !== null) return this.#closing;
+    try {
+      const options = readOptions(given, closeSystemOptionTable, "Cannot close an actor system");
+      const { timeoutMs } = withDefaults(options, closeSystemOptionTable);
+      return this.#end.follow(this.#closing = this.#close(timeoutMs));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    const core = this.#core;
+    core.closed = new ZeromeshError("CLOSED", "The actor system is closed");
+    const cells = [...core.registry.cells()];
+    await Promise.all(cells.map((cell) => cell.stop({ reason: "stopped" }, timeoutMs)));
+    await core.remote?.[Symbol.asyncDispose]();
+    core.registrations.close();
+    core.deadLetters.close();
+    core.deadlines.close();
+  }
+
+  /** Resolves to the reason when it is closed, and never rejects. */
+  get closed(): Promise<Ending> {
+    return this.#end.closed;
+  }
+
+  /** {@link close} with its default. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #cell(target: string | ActorAddress): Cell {
+    const own = this.#targetOf(target);
+    if (own !== null) return this.#core.router.find(own);
+    throw new ZeromeshError("ACTOR_NOT_FOUND", `${String(target)} is no actor of this system`);
+  }
+
+  /** The id or name in this system; null for an address of another one. */
+  #targetOf(target: string | ActorAddress): string | null {
+    if (typeof target === "string" && !target.includes("@")) return target;
+    const { target: own, instance } = typeof target === "string" ? parseAddress(target) : target;
+    return instance === this.#core.instanceId ? own : null;
+  }
+}
+
+function statusOf(cell: Cell): ActorStatus {
+  const { id, name, address, behaviour: { contract, version }, phase, mailbox, handled, failures } = cell;
+  return {
+    id,
+    name,
+    address,
+    contract: contract.name,
+    version,
+    phase,
+    queued: mailbox.size,
+    waiting: mailbox.waiting,
+    busy: cell.current !== null,
+    deferred: cell.replies?.size ?? 0,
+    handled,
+    failed: failures,
+  };
+}

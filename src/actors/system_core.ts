@@ -1,0 +1,187 @@
+import {
+  Broadcast,
+  type Clock,
+  Deadlines,
+  type InstanceId,
+  type Logger,
+  ZeromeshError,
+} from "../core/mod.ts";
+import type { ActorAddress } from "./actor_address.ts";
+import type { ActorId } from "./address.ts";
+import type { Cell } from "./cell/cell.ts";
+import type { CellHost, Origin, Sender, Turn, TurnCell } from "./cell/parts.ts";
+import { Scheduler } from "./cell/scheduler.ts";
+import { noChain, noHeaders, SelfContext } from "./cell/self_context.ts";
+import type { ActorChannel, OpenOptions } from "./channels/channel.ts";
+import type { ActorSelf } from "./context.ts";
+import { type ActorContract, bytesContract } from "./contract.ts";
+import { DeadLetters } from "./dead_letters.ts";
+import type { ActorDefinition } from "./definition.ts";
+import type { ActorEnd } from "./end.ts";
+import type { ResolvedSystemOptions } from "./options.ts";
+import { makeRef, Reference } from "./reference.ts";
+import type { ActorRef, AskOptions, TellOptions } from "./ref.ts";
+import { Registry } from "./registry.ts";
+import type { Remote } from "./remote/remote.ts";
+import { SystemRouter } from "./router.ts";
+import { spawnCell } from "./spawning.ts";
+import type { SpawnOptions } from "./spawn_options.ts";
+
+/** An actor that was added or taken out. */
+export interface Registration {
+  /** Tag of the union. */
+  readonly type: "registered" | "unregistered";
+  /** The actor's id. */
+  readonly id: ActorId;
+  /** Its name; null without one. */
+  readonly name: string | null;
+  /** The name of its contract. */
+  readonly contract: string;
+  /** Why it ended, for `unregistered`. */
+  readonly end?: ActorEnd;
+}
+
+/** What a system is made of. */
+export interface SystemParts {
+  readonly instanceId: InstanceId;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly options: ResolvedSystemOptions;
+}
+
+/** A system without its public methods: it joins the parts, and is their host. */
+export class SystemCore implements CellHost {
+  readonly instanceId: InstanceId;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly options: ResolvedSystemOptions;
+  readonly deadlines: Deadlines;
+  readonly scheduler: Scheduler;
+  readonly deadLetters = new DeadLetters();
+  readonly registry: Registry;
+  readonly registrations = new Broadcast<Registration>();
+  readonly outside: Origin;
+  readonly router: SystemRouter;
+  /** The way to other instances; null in a system of one process. */
+  remote: Remote | null = null;
+  /** The error of whatever comes after the end; null before. */
+  closed: ZeromeshError | null = null;
+  /** Actors started, and ended, since the start. */
+  started = 0;
+  endedCount = 0;
+
+  constructor({ instanceId, clock, logger, options }: SystemParts) {
+    this.instanceId = instanceId;
+    this.clock = clock;
+    this.logger = logger;
+    this.options = options;
+    this.deadlines = new Deadlines(clock);
+    this.scheduler = new Scheduler(clock);
+    this.registry = new Registry(options.maxActors);
+    this.outside = Object.freeze({
+      sender: null,
+      instance: instanceId,
+      headers: noHeaders,
+      deadlineAt: Infinity,
+      chain: noChain,
+      trace: null,
+    });
+    this.router = new SystemRouter(this);
+  }
+
+  refTo<C extends ActorContract>(
+    contract: C,
+    address: string | ActorAddress,
+    sender: Sender | null,
+  ): ActorRef<C> {
+    return makeRef(this.router, contract, address, sender);
+  }
+
+  tell(
+    ref: ActorAddress,
+    name: string,
+    input: unknown,
+    options: TellOptions | undefined,
+    sender: Sender | null,
+  ): Promise<void> {
+    return this.router.tell(this.#own(ref), name, input, options, sender);
+  }
+
+  ask(
+    ref: ActorAddress,
+    name: string,
+    input: unknown,
+    options: AskOptions | undefined,
+    sender: Sender | null,
+  ): Promise<unknown> {
+    return this.router.ask(this.#own(ref), name, input, options, sender);
+  }
+
+  open(
+    ref: ActorAddress,
+    name: string,
+    first: unknown,
+    options: OpenOptions | undefined,
+    sender: Sender | null,
+  ): Promise<ActorChannel> {
+    return this.router.open(this.#own(ref), name, first, options, sender);
+  }
+
+  async spawn(
+    definition: ActorDefinition,
+    options: SpawnOptions | undefined,
+    _parent: TurnCell | null,
+  ): Promise<ActorRef> {
+    if (this.closed !== null) throw this.closed;
+    const cell = await spawnCell({ host: this, registry: this.registry }, definition, options);
+    this.started++;
+    this.registrations.publish({ type: "registered", ...described(cell) });
+    const ref = this.refTo(
+      definition.contract,
+      { target: cell.id, instance: this.instanceId } as never,
+      null,
+    );
+    return ref;
+  }
+
+  watch(_ref: ActorAddress, _cell: TurnCell, _ended: (end: ActorEnd) => unknown): Disposable {
+    throw unbuilt("watch");
+  }
+
+  timer(_cell: TurnCell, _ms: number, _run: () => unknown, _repeat: boolean): Disposable {
+    throw unbuilt("timers");
+  }
+
+  contextOf(cell: TurnCell): ActorSelf {
+    return new SelfContext(cell) as unknown as ActorSelf;
+  }
+
+  handlerFailed(cell: TurnCell, turn: Turn, error: unknown): void {
+    this.logger.warn("a handler of an actor failed", {
+      actor: cell.address,
+      handler: turn.name,
+      error: String(error),
+    });
+  }
+
+  ended(cell: TurnCell, end: ActorEnd): void {
+    this.registry.remove(cell as Cell);
+    this.endedCount++;
+    this.registrations.publish({ type: "unregistered", ...described(cell), end });
+  }
+
+  /** A reference of this system, whatever system the given one belongs to. */
+  #own(ref: ActorAddress): Reference {
+    return ref instanceof Reference
+      ? ref
+      : makeRef(this.router, bytesContract, String(ref), null) as unknown as Reference;
+  }
+}
+
+function described({ id, name, behaviour: { contract } }: TurnCell): Omit<Registration, "type" | "end"> {
+  return { id, name, contract: contract.name };
+}
+
+function unbuilt(what: string): ZeromeshError {
+  return new ZeromeshError("FEATURE_UNAVAILABLE", `${what} of actors are not built yet`);
+}
