@@ -47,7 +47,7 @@ test("a lost connection ends both sides once, after the items that had arrived",
   proxy.cut();
   assert.deepEqual(await items.next(), { done: false, value: 2 });
   assert.deepEqual(await items.next(), { done: false, value: 3 });
-  const lost = { code: "PEER_DISCONNECTED", peer };
+  const lost = { code: "PEER_DISCONNECTED", peer, ran: "yes" };
   await within(assert.rejects(items.next(), { ...lost, handler: "generate" }), 5_000);
   await within(assert.rejects(input.result, { ...lost, handler: "upload" }), 5_000);
   await within(assert.rejects(input.send("c"), lost), 5_000);
@@ -74,7 +74,7 @@ for (const runtime of allRuntimes) {
       for await (const { line } of talk) heard.push(line);
     })();
     await until(() => heard.includes("hello"));
-    const over = assert.rejects(loop, { code: "PEER_DISCONNECTED", ran: "maybe" });
+    const over = assert.rejects(loop, { code: "PEER_DISCONNECTED", ran: "yes" });
     await server.kill();
     await within(over, 5_000);
     await assert.rejects(talk.send("too late"), { code: "PEER_DISCONNECTED" });

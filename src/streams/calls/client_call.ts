@@ -6,6 +6,7 @@ import {
   type InstanceId,
   isStream,
   onAbort,
+  type Ran,
   type StreamSendOptions,
   type UnaryContract,
   ZeromeshError,
@@ -71,6 +72,8 @@ export class ClientCall implements CallCompanion, AsyncIterable<unknown>, AsyncD
   #listening: Disposable | null = null;
   #attempt: Attempt | null = null;
   #cancelIdle: CancelTimer | null = null;
+  /** When the last item was sent or taken; kept only for `idleTimeoutMs`. */
+  #movedAt = 0;
   #answered: { readonly error: unknown } | null = null;
   #over = false;
   #accepted = false;
@@ -78,8 +81,9 @@ export class ClientCall implements CallCompanion, AsyncIterable<unknown>, AsyncD
   /** The call starts at once. @throws {TypeError} If the input's source is none. */
   constructor(parts: ClientCallParts) {
     this.#parts = parts;
-    const { contract, port, options, source } = parts;
+    const { contract, port, options, source, idleTimeoutMs } = parts;
     const { name, input, output, encoding } = contract;
+    const moved = idleTimeoutMs === Infinity ? undefined : () => void (this.#movedAt = port.clock.now());
     const codec = new ItemCodec(encoding);
     const make: ReturnType<typeof errorsOf> = (...about) =>
       errorsOf({ handler: name, ...this.#peer })(...about);
@@ -90,6 +94,7 @@ export class ClientCall implements CallCompanion, AsyncIterable<unknown>, AsyncD
       clock: port.clock,
       schema: input.item,
       errors: itemErrors(contract, "caller", make),
+      moved,
     });
     this.#output = !isStream(output) ? null : new ItemSource({
       codec,
@@ -101,6 +106,7 @@ export class ClientCall implements CallCompanion, AsyncIterable<unknown>, AsyncD
       ),
       broken: (error) => this.#leave(error),
       left: () => this.#leave(this.#cancelled("its caller has left the loop"), "closed"),
+      moved,
     });
     const cannot = `Cannot call "${name}"`;
     this.#pump = source === null || this.#sink === null
@@ -127,7 +133,9 @@ export class ClientCall implements CallCompanion, AsyncIterable<unknown>, AsyncD
 
   /** See {@link CallCompanion}. */
   get items(): { readonly sent: number; readonly received: number } {
-    return { sent: this.#sink?.sent ?? 0, received: this.#output?.received ?? 0 };
+    const output = this.#output;
+    // The call may have ended before its caller has read all items.
+    return { sent: this.#sink?.sent ?? 0, received: output === null ? 0 : output.received + output.size };
   }
 
   sending(call: SentCall): Readonly<Record<string, string>> {
@@ -194,33 +202,19 @@ export class ClientCall implements CallCompanion, AsyncIterable<unknown>, AsyncD
   #watchPauses(): void {
     const { port: { clock }, idleTimeoutMs, contract: { name } } = this.#parts;
     if (idleTimeoutMs === Infinity) return;
-    let moved = this.#moved;
-    let movedAt = clock.now();
+    this.#movedAt = clock.now();
     const look = (): void => {
-      if (this.#over) return;
+      // A caller that only waits for the result makes no pause.
+      if (this.#over || (this.#output === null && this.#sink!.closed)) return;
       const now = clock.now();
-      // A caller that has items to read, or has ended its input, makes no pause.
-      if (
-        moved !== this.#moved || (this.#output?.size ?? 0) > 0 ||
-        (this.#output === null && this.#sink!.closed)
-      ) {
-        moved = this.#moved;
-        movedAt = now;
-      }
-      if (now - movedAt >= idleTimeoutMs) {
-        const why = `Call of "${name}" had no item for ${idleTimeoutMs} ms (idleTimeoutMs)`;
-        return this.#leave(errorsOf(this.#about)("TIMEOUT", why, { ran: "yes" }));
-      }
-      this.#cancelIdle = clock.after(
-        Math.max(1, Math.min(idleTimeoutMs / 4, idleTimeoutMs - now + movedAt)),
-        look,
-      );
+      // Nor does one that has items to read. The next one that it takes is noted.
+      if ((this.#output?.size ?? 0) > 0) this.#movedAt = now;
+      const left = this.#movedAt + idleTimeoutMs - now;
+      if (left > 0) return void (this.#cancelIdle = clock.after(left, look));
+      const why = `Call of "${name}" had no item for ${idleTimeoutMs} ms (idleTimeoutMs)`;
+      this.#leave(errorsOf(this.#about)("TIMEOUT", why, { ran: this.#ran }));
     };
     look();
-  }
-
-  get #moved(): number {
-    return this.items.sent + this.items.received + (this.#output?.size ?? 0);
   }
 
   /** Items have arrived, or the output's end. */
@@ -247,9 +241,7 @@ export class ClientCall implements CallCompanion, AsyncIterable<unknown>, AsyncD
     const lost = errorsOf(this.#about)(
       "PEER_DISCONNECTED",
       `Call of "${this.#parts.contract.name}" failed: ${text}`,
-      {
-        ran: this.#accepted ? "yes" : "maybe",
-      },
+      { ran: this.#ran },
     );
     this.#parts.port.clock.after(lossMs, () => void (this.#attempt?.call === call && this.#leave(lost)));
   }
@@ -257,6 +249,11 @@ export class ClientCall implements CallCompanion, AsyncIterable<unknown>, AsyncD
   /** The call has its answer. */
   #settle(failed: { readonly error: unknown } | null, value: unknown): void {
     if (this.#over) return;
+    // Of a lost connection, or a shutdown, the call itself knows only that its request was sent.
+    const error = failed?.error;
+    if (this.#accepted && error instanceof ZeromeshError && error.ran === "maybe") {
+      Object.assign(error, { ran: this.#ran });
+    }
     this.#over = true;
     this.#answered = { error: failed === null ? null : failed.error };
     if (failed === null) this.#answer.resolve(value);
@@ -284,9 +281,7 @@ export class ClientCall implements CallCompanion, AsyncIterable<unknown>, AsyncD
       error = errorsOf(this.#about)(
         "PEER_DISCONNECTED",
         `Call of "${this.#parts.contract.name}" failed: ${why}`,
-        {
-          ran: "yes",
-        },
+        { ran: this.#ran },
       );
     }
     if (error === null) output?.finish();
@@ -371,8 +366,13 @@ export class ClientCall implements CallCompanion, AsyncIterable<unknown>, AsyncD
 
   #cancelled(why: string): ZeromeshError {
     const { name } = this.#parts.contract;
-    const ran = this.#accepted || this.#answered !== null ? "yes" : this.#attempt === null ? "no" : "maybe";
-    return errorsOf(this.#about)("CANCELLED", `Call of "${name}" has ended: ${why}`, { ran });
+    return errorsOf(this.#about)("CANCELLED", `Call of "${name}" has ended: ${why}`, { ran: this.#ran });
+  }
+
+  /** Whether the handler can have run: it has, once it has accepted the call. */
+  get #ran(): Ran {
+    if (this.#accepted || this.#answered !== null) return "yes";
+    return this.#attempt === null ? "no" : "maybe";
   }
 }
 

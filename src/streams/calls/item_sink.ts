@@ -33,6 +33,8 @@ export interface SinkParts {
   readonly clock: Clock;
   /** There is something to send and no stream yet: it may be attached now. @throws The error of the item. */
   readonly needed?: (() => void) | undefined;
+  /** An item has left. */
+  readonly moved?: (() => void) | undefined;
 }
 
 /** An item that waits: for its validator, for a connection, or for credit. */
@@ -113,6 +115,7 @@ export class ItemSink {
         if (codec.write(writer, value)) {
           this.#taken = number;
           this.sent++;
+          this.#parts.moved?.();
           return done;
         }
       }
@@ -139,10 +142,11 @@ export class ItemSink {
     return this.#ending.promise;
   }
 
-  /** Ends it early. Items that wait are refused with the error. */
+  /** Ends it early. Items that wait are refused with the error, and later ones with the last error given. */
   fail(error: unknown): void {
-    if (this.#ended !== null) return;
+    const before = this.#ended;
     this.#ended = { error };
+    if (before !== null) return;
     this.#early = null;
     const waiting = this.#waiting.size > 0;
     for (let one = this.#waiting.shift(); one !== undefined; one = this.#waiting.shift()) {
@@ -179,6 +183,7 @@ export class ItemSink {
   #write(writer: ByteWriter, kept: Kept): boolean {
     if (!this.#parts.codec.writeKept(writer, kept)) return false;
     this.sent++;
+    this.#parts.moved?.();
     this.#early?.push(kept);
     return true;
   }

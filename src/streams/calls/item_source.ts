@@ -15,6 +15,8 @@ export interface SourceParts {
   broken(error: unknown): void;
   /** The reader left early. */
   left(): void;
+  /** An item was taken. */
+  readonly moved?: (() => void) | undefined;
 }
 
 const over: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined });
@@ -135,7 +137,8 @@ export class ItemSource implements AsyncIterableIterator<unknown> {
 
   #item(reader: ByteReader): IteratorResult<unknown> | Promise<IteratorResult<unknown>> {
     const number = ++this.received;
-    const { codec, schema, errors } = this.#parts;
+    const { codec, schema, errors, moved } = this.#parts;
+    moved?.();
     try {
       const decoded = codec.decode(reader);
       if (decoded.error !== undefined) throw errors.invalid(number, [{ message: decoded.error }]);
