@@ -72,7 +72,7 @@ export const knownErrorCodes = [
  * - `PEER_DISCONNECTED`: the connection was lost while something waited on it.
  * - `PEER_REPLACED`: another instance answers where the peer used to be.
  * - `PEER_DRAINING`: the peer is shutting down and takes no new requests; or it was closed before its handler finished,
- *   and then `ran` is `"maybe"`.
+ *   and then `ran` is `"maybe"`, or `"yes"` if it had accepted a call with a stream.
  * - `PEER_LACKS_FEATURE`: the peer does not speak what the call needs.
  * - `IDENTITY_MISMATCH`: a connection claims an instance id that is not its own, or that belongs to another process.
  * - `FORBIDDEN`: the peer refused our key, or does not let us call that handler (`authorize`).
@@ -121,7 +121,7 @@ export type ErrorCode = KnownErrorCode | (string & Record<never, never>);
  * Whether the remote handler can have run when a call fails.
  *
  * `"no"`: certainly not, so repeating is safe. `"maybe"`: the request was sent and no answer came.
- * `"yes"`: the handler ran and this is its answer.
+ * `"yes"`: the handler ran and this is its answer, or it had accepted the call, which has a stream.
  */
 export type Ran = "no" | "maybe" | "yes";
 

@@ -48,43 +48,6 @@ test("a second iteration throws", async () => {
   });
 });
 
-test("timeoutMs ends a call that no handler has accepted, and no accepted one", async () => {
-  await using t = await leakCheck();
-  const { server, client, peer } = await pair(t);
-  const { opened, open } = gate(t);
-  server.handle(upload, async ({ input }) => {
-    await opened;
-    return (await Array.fromAsync(input)).length;
-  }, { concurrency: 1 });
-  const remote = client.client({ upload }, { to: peer, timeoutMs: 150 });
-  await using first = remote.upload();
-  await first.send("a");
-  await until(() => counts(server, "upload").inFlight === 1);
-  const late = await fails(remote.upload(["b"]).result, { code: "TIMEOUT", ran: "maybe" });
-  assert.match(late.message, /150 ms/);
-  open();
-  await first.send("c");
-  await first.end();
-  assert.equal(await first.result, 2);
-});
-
-test("timeoutMs does not end an accepted call whose input has ended", async () => {
-  await using t = await leakCheck();
-  const { server, client, peer } = await pair(t);
-  const { opened, open } = gate(t);
-  server.handle(upload, async ({ input }) => {
-    await opened;
-    return (await Array.fromAsync(input)).length;
-  }, { concurrency: 3 });
-  const remote = client.client({ upload }, { to: peer, timeoutMs: 150 });
-  const calls = [remote.upload([]), remote.upload(["a"]), remote.upload(["a", "b"])];
-  await until(() => counts(server, "upload").inFlight === 3);
-  // When the time of the one without a place is over, that of the others is too.
-  await fails(remote.upload(["c"]).result, { code: "TIMEOUT", ran: "maybe" });
-  open();
-  assert.deepEqual(await Promise.all(calls.map((call) => call.result)), [0, 1, 2]);
-});
-
 test("idleTimeoutMs ends a call without items, after those that arrived", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);

@@ -452,6 +452,52 @@ test("a stream named by its writer waits for its reader, frames and end included
   expect([pair.a.mux.size, pair.b.mux.size, pair.b.counts.unclaimed]).toEqual([0, 0, 0]);
 });
 
+test("a writer that has finished before its reader comes is still told of it, with frames or without", () => {
+  for (const frames of [["a", "b"], []]) {
+    const pair = new Pair();
+    const options = { anchor: writersAnchor, window: firstWindow };
+    const { writer, seen } = pair.a.write(options);
+    for (const text of frames) writer.write(data(text));
+    writer.end(finalized);
+    pair.carry();
+    expect(seen.accepted).toBe(0);
+    const { reader } = pair.b.read(options);
+    pair.carry();
+    expect(seen.accepted).toBe(1);
+    expect(textsOf(reader)).toEqual(frames.map((text) => `.${text}`));
+    pair.carry();
+    expect([pair.a.mux.size, pair.b.mux.size, seen.ends.length]).toEqual([0, 0, 0]);
+    expect([pair.a.counts.dropped.unknownSlot, pair.b.counts.dropped.unknownSlot]).toEqual([0, 0]);
+  }
+});
+
+test("what a writer abandons, also after its end, waits for no reader, and a stream that has one goes on", () => {
+  const pair = new Pair({ maxUnclaimed: 2 });
+  const options = { anchor: writersAnchor, window: firstWindow };
+  for (let session = 1n; session <= 10n; session++) {
+    const { writer } = pair.a.write({ ...options, session });
+    if (session % 2n === 0n) writer.write(data("x"));
+    if (session % 3n !== 0n) writer.end(finalized);
+    pair.carry();
+    expect(pair.b.counts.unclaimed).toBe(1);
+    writer.abandon();
+    pair.carry();
+    expect(pair.b.counts).toMatchObject({ unclaimed: 0, readers: 0, unreadBytes: 0 });
+    expect([pair.a.mux.size, pair.b.mux.size]).toEqual([0, 0]);
+  }
+  const { writer } = pair.a.write(options);
+  writer.write(data("kept"));
+  writer.end(finalized);
+  pair.carry();
+  const { reader } = pair.b.read(options);
+  writer.abandon();
+  pair.carry();
+  expect(textsOf(reader)).toEqual([".kept"]);
+  pair.carry();
+  expect(pair.a.mux.size).toBe(0);
+  expect(pair.b.counts.dropped.unclaimedLimit).toBe(0);
+});
+
 test("a reader that comes before a stream named by its writer tells the writer when it is open", () => {
   const { seen } = connected({ anchor: writersAnchor });
   expect(seen.accepted).toBe(1);
