@@ -165,6 +165,13 @@ export interface StreamMux {
    * @throws {ZeromeshError} `PEER_DISCONNECTED` without a connection; `LIMIT_REACHED` at the limit of streams.
    */
   bind(peer: InstanceId, options: StreamOptions, events: ReaderEvents): ByteReader;
+  /**
+   * Lets one peer, whichever comes first, open a stream whose reader is not bound. `opened` is called then, once, and
+   * binds the reader; without one the writer is told that the stream is unknown.
+   *
+   * @returns Takes the permission back when it is disposed.
+   */
+  prepare(anchor: bigint, session: bigint, opened: (peer: InstanceId) => void): Disposable;
   /** Sends what was collected for a peer, so that it leaves before what is sent next. */
   flush(peer: InstanceId): void;
 }

@@ -22,9 +22,16 @@
 export type { Ending, ZeromeshError } from "../core/mod.ts";
 export { Anchor } from "./anchors/anchor.ts";
 export { type AnchorFrame } from "./anchors/frames.ts";
-export { type AnchorOptions, type AttachOptions, type SendItemOptions } from "./anchors/options.ts";
+export {
+  type AnchorOptions,
+  type AttachOptions,
+  type HeldAnchor,
+  type SendItemOptions,
+  type TicketOptions,
+} from "./anchors/options.ts";
 export { StreamSender } from "./anchors/sender.ts";
 export { type ItemInput, type ItemOutput, Streams, streams } from "./anchors/streams.ts";
+export { type StreamTicket } from "./anchors/ticket.ts";
 export { type StreamHandle, streamHandle } from "./wire/handle.ts";
 export { type StreamLimits } from "./options.ts";
 export { type StreamEndReason } from "./byte_stream.ts";

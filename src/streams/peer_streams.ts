@@ -23,6 +23,7 @@ export class PeerStreams implements MuxPeer {
   readonly #port: SystemPort;
   readonly #peer: InstanceId;
   readonly #lost: () => void;
+  readonly #opening: (anchor: bigint, session: bigint) => void;
   /** The connection by which batches leave; null until it is there. */
   #outgoing: PeerConnection | null = null;
   /** The connection by which the last batch came. */
@@ -35,16 +36,23 @@ export class PeerStreams implements MuxPeer {
   /**
    * @param connection The connection to the peer, or a promise of it.
    * @param lost Called when a batch finds the connection closed.
+   * @param opening Called when the peer opens a stream without a reader.
    */
   constructor(
     port: SystemPort,
     peer: InstanceId,
     connection: PeerConnection | Promise<PeerConnection>,
-    { parts, epoch, lost }: { parts: MuxParts; epoch: number; lost: () => void },
+    { parts, epoch, lost, opening }: {
+      parts: MuxParts;
+      epoch: number;
+      lost: () => void;
+      opening: (anchor: bigint, session: bigint) => void;
+    },
   ) {
     this.#port = port;
     this.#peer = peer;
     this.#lost = lost;
+    this.#opening = opening;
     this.text = port.textOf(peer);
     this.ours = peer === port.instanceId || port.supports(peer, "streams");
     let most = port.maxPayloadBytes;
@@ -87,6 +95,10 @@ export class PeerStreams implements MuxPeer {
     this.#hops = this.#quietHops = 0;
     this.#seen = this.mux.outbox.activity;
     queueMicrotask(this.#step);
+  }
+
+  opening(anchor: bigint, session: bigint): void {
+    this.#opening(anchor, session);
   }
 
   push(): void {

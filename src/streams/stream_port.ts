@@ -31,6 +31,8 @@ export class StreamPort implements StreamMux {
   readonly #limits: ResolvedStreamLimits;
   readonly #counts: StreamCounts = streamCounts();
   readonly #peers = new Map<InstanceId, PeerStreams>();
+  /** Streams that one peer, whichever comes first, may open, by anchor and session. */
+  readonly #prepared = new Map<bigint, (peer: InstanceId) => void>();
   #parts: MuxParts | null = null;
   #lastId = 0n;
   #lastEpoch = 0;
@@ -65,6 +67,12 @@ export class StreamPort implements StreamMux {
 
   bind(peer: InstanceId, options: StreamOptions, events: ReaderEvents): ByteReader {
     return this.#streams(peer).mux.bind(options, events);
+  }
+
+  prepare(anchor: bigint, session: bigint, opened: (peer: InstanceId) => void): Disposable {
+    const key = anchor << 64n | session;
+    this.#prepared.set(key, opened);
+    return { [Symbol.dispose]: () => void this.#prepared.delete(key) };
   }
 
   flush(peer: InstanceId): void {
@@ -119,9 +127,18 @@ export class StreamPort implements StreamMux {
       lost: () => {
         if (this.#peers.get(peer) === streams) this.#lose(peer);
       },
+      opening: (anchor, session) => this.#opening(peer, anchor, session),
     });
     this.#peers.set(peer, streams);
     return streams;
+  }
+
+  #opening(peer: InstanceId, anchor: bigint, session: bigint): void {
+    if (this.#prepared.size === 0) return;
+    const key = anchor << 64n | session;
+    const opened = this.#prepared.get(key);
+    this.#prepared.delete(key);
+    opened?.(peer);
   }
 
   #lose(peer: InstanceId): void {

@@ -2,38 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "../support/testing.ts";
 import { z } from "zod";
-import type { Messenger } from "../../src/mod.ts";
 import { type AnchorFrame, type StreamHandle, streams } from "../../src/streams/mod.ts";
-import { type LeakCheck, leakCheck } from "../support/fixture.ts";
+import { leakCheck } from "../support/fixture.ts";
 import { pause, until } from "../support/until.ts";
-import { noVeloNode as skip, VeloNode } from "../support/velo_node.ts";
+import { noVeloNode as skip } from "../support/velo_node.ts";
+import { acquainted, untilNothing } from "../support/velo_streams.ts";
 
 /** A struct of Rust is an array. */
 const row = z.tuple([z.number(), z.string()]);
-
-/** We know a node, and it knows us. */
-async function acquainted(
-  t: LeakCheck,
-  env?: Readonly<Record<string, string>>,
-): Promise<{ ours: Messenger; node: VeloNode }> {
-  const node = await VeloNode.open(t, undefined, undefined, env);
-  const ours = await t.messenger();
-  await ours.connect(node.endpoint);
-  await node.run("register", { peer: ours.peerInfo() });
-  await node.run("handlers", { to: ours.instanceId });
-  return { ours, node };
-}
-
-/** Nothing is left, and nothing that came from the node was dropped. */
-async function untilNothing(ours: Messenger): Promise<void> {
-  await until(() => {
-    const { writers = 0, readers = 0, unreadBytes = 0 } = ours.stats().streams ?? {};
-    return writers + readers + unreadBytes === 0;
-  }, { message: "the end of all streams" });
-  assert.deepEqual(ours.stats().transport.drops, {});
-  const { unknownSlot: _late, ...dropped } = ours.stats().streams!.dropped;
-  assert.deepEqual(Object.entries(dropped).filter(([, count]) => count > 0), []);
-}
 
 async function take<T>(anchor: AsyncIterator<T>, count: number): Promise<T[]> {
   const items: T[] = [];

@@ -14,13 +14,44 @@ export const streamEntries: readonly OptionEntry[] = [
   },
   {
     name: "Streams.attach",
-    options: ["schema", ...wait],
-    needs: () => ({ schema: z.number() }),
+    options: ["schema", "ticket", ...wait],
+    needs: ({ server }) => {
+      const anchor = streams(server).anchor();
+      const ticket = anchor.ticket();
+      anchor.cancel();
+      return { schema: z.number(), ticket };
+    },
     ...waits,
     call: async ({ client, server }, options) => {
       const anchor = streams(server).anchor();
       try {
         (await streams(client).attach(anchor.handle, options)).close();
+      } finally {
+        anchor.cancel();
+      }
+    },
+  },
+  {
+    name: "Streams.renew",
+    options: wait,
+    ...waits,
+    call: async ({ client, server }, options) => {
+      const anchor = streams(server).anchor();
+      try {
+        await streams(client).renew([{ handle: anchor.handle }], options);
+      } finally {
+        anchor.cancel();
+      }
+    },
+  },
+  {
+    name: "Anchor.ticket",
+    options: ["timeoutMs"],
+    durations: ["timeoutMs"],
+    call: ({ client }, options) => {
+      const anchor = streams(client).anchor();
+      try {
+        anchor.ticket(options);
       } finally {
         anchor.cancel();
       }

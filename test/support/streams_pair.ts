@@ -65,6 +65,7 @@ export class End {
       },
       collected: () => this.#due = true,
       push() {},
+      opening() {},
     }, epoch);
   }
 

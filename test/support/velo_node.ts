@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { type EventHandle, eventHandle, type InstanceId, type PeerInfoJson } from "../../src/mod.ts";
+import type { StreamTicket } from "../../src/streams/mod.ts";
 import type { LeakCheck } from "./fixture.ts";
 import { repositoryRoot } from "./runtime.ts";
 import { spawnCommand, type SpawnedProcess } from "./spawn.ts";
@@ -156,6 +157,16 @@ export class VeloNode {
   /** Attaches a sender of the node. Returns its number for the node's commands, and at an anchor for many. */
   async newSender(handle: string): Promise<{ readonly sender: number; readonly number: number | null }> {
     return await this.stream("attach", { handle }) as { sender: number; number: number | null };
+  }
+
+  /** Makes a ticket for an anchor of the node. */
+  async newTicket(handle: string): Promise<StreamTicket> {
+    return await this.stream("prebind", { handle }) as StreamTicket;
+  }
+
+  /** Makes a sender of the node by a ticket. */
+  async openSender(handle: string, ticket: StreamTicket): Promise<{ readonly sender: number }> {
+    return await this.stream("open", { handle, ticket }) as { sender: number };
   }
 
   /** Does something with its discovery files. */

@@ -55,6 +55,7 @@ for (const [where, nodes] of places) {
     assert.equal(anchor.senders, 0);
     const sender = await writer.streams.attach(anchor.handle);
     assert.equal(anchor.senders, 1);
+    assert.equal(sender.transport, reader === writer ? null : "messenger-mux-v2");
     for (const item of [1, "two", { three: [3] }, null]) await sender.send(item);
     await sender.finalize();
     assert.deepEqual(await Array.fromAsync(anchor), [1, "two", { three: [3] }, null]);

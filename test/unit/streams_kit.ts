@@ -22,11 +22,20 @@ export interface MadeCall {
   readonly text: string;
 }
 
+/** Makes the streams of an instance. */
+export type MakeMux = (node: StreamNode) => StreamMux;
+
 /** Instances that know each other. */
 export class StreamNet {
   /** The time. */
   readonly clock = new FakeClock();
   readonly #nodes = new Map<InstanceId, StreamNode>();
+  /** What their streams are, unless they are pairs in memory. */
+  readonly makeMux: MakeMux | null;
+
+  constructor(makeMux: MakeMux | null = null) {
+    this.makeMux = makeMux;
+  }
 
   /** Adds an instance. @param ours Whether it is one of this library for the others. */
   node({ ours = true, maxAnchors = 100 } = {}): StreamNode {
@@ -65,6 +74,7 @@ export class StreamNode {
   readonly answers = new Map<string, string>();
   readonly #handlers = new Map<string, (message: SystemMessage) => unknown>();
   readonly #bound = new Map<string, { pair: LocalPair; writer: WriterEvents | null }>();
+  readonly #prepared = new Map<string, (peer: InstanceId) => void>();
   #lastId = 0n;
 
   constructor(net: StreamNet, id: InstanceId, ours: boolean, maxAnchors: number) {
@@ -72,7 +82,7 @@ export class StreamNode {
     this.id = id;
     this.worker = workerIdOf(id);
     this.ours = ours;
-    this.table = new AnchorTable(this.#port(), this.#mux(), maxAnchors);
+    this.table = new AnchorTable(this.#port(), net.makeMux?.(this) ?? this.#mux(), maxAnchors);
     this.streams = new Streams(() => this.table);
     serveAnchors(this.#port(), () => this.table);
   }
@@ -123,6 +133,7 @@ export class StreamNode {
         return this.net.nodes.find((node) => node.worker === worker)?.id ?? null;
       },
       find: () => null,
+      hasWay: () => true,
       handle: (name, _kind, run) => {
         this.#handlers.set(name, run);
         return { [Symbol.dispose]() {} };
@@ -166,8 +177,18 @@ export class StreamNode {
         this.#bound.set(`${anchor}.${session}`, slot);
         return slot.pair as unknown as ByteReader;
       },
+      prepare: (anchor, session, opened) => {
+        const key = `${anchor}.${session}`;
+        this.#prepared.set(key, opened);
+        return { [Symbol.dispose]: () => void this.#prepared.delete(key) };
+      },
       openWriter: (peer, { anchor, session }, events) => {
-        const slot = this.net.get(peer).#bound.get(`${anchor}.${session}`);
+        const key = `${anchor}.${session}`;
+        const other = this.net.get(peer);
+        const opened = other.#prepared.get(key);
+        other.#prepared.delete(key);
+        opened?.(this.id);
+        const slot = other.#bound.get(key);
         if (slot === undefined) throw new ZeromeshError("PEER_DISCONNECTED", "there is no such stream");
         slot.writer = events;
         return slot.pair as unknown as ByteWriter;

@@ -1,7 +1,9 @@
-import { checkArgument, type Ending, option } from "../../core/mod.ts";
+import { checkArgument, type Ending, option, readOptions, withDefaults } from "../../core/mod.ts";
 import type { StreamHandle } from "../wire/handle.ts";
 import type { AnchorCore } from "./anchor_core.ts";
 import type { AnchorFrame } from "./frames.ts";
+import { type TicketOptions, ticketOptionTable } from "./options.ts";
+import type { StreamTicket } from "./ticket.ts";
 
 /**
  * The reading end of a stream, made by `streams(messenger).anchor()`. Its handle is given to a sender, which attaches
@@ -86,6 +88,22 @@ export class Anchor<T, Out = T> implements AsyncIterableIterator<Out>, AsyncDisp
     return frames;
   }
 
+  /**
+   * Prepares the stream of its next sender. Whoever gets the ticket with the handle, first of all, sends at once: `attach(handle,
+   * { ticket })` asks nothing of this instance before, not even its `authorize`.
+   *
+   * A sender that attaches without it makes it void. The anchor waits for as long as the ticket lasts.
+   *
+   * @throws {ZeromeshError} `STREAM_TAKEN` while it has a sender, or a ticket that nobody has used; `CLOSED` after its end.
+   * @throws {TypeError} If it takes many senders, or an option is unknown or has the wrong type.
+   */
+  ticket(given?: TicketOptions): StreamTicket {
+    const cannot = "Cannot make a ticket for an anchor";
+    const { timeoutMs } = withDefaults(readOptions(given, ticketOptionTable, cannot), ticketOptionTable);
+    if (this.#core.parts.many) throw new TypeError(`${cannot}: it takes many senders`);
+    return this.#core.reserve(timeoutMs);
+  }
+
   /** Ends it: its senders' `cancelled` aborts, their sends fail, and unread items are dropped. */
   cancel(): void {
     this.#core.cancel();
@@ -106,7 +124,7 @@ export class Anchor<T, Out = T> implements AsyncIterableIterator<Out>, AsyncDisp
   setUnattachedTimeout(unattachedTimeoutMs: number): void {
     const cannot = "Cannot set the timeout of an anchor";
     checkArgument("unattachedTimeoutMs", unattachedTimeoutMs, option.duration, cannot);
-    this.#core.renew(unattachedTimeoutMs);
+    this.#core.changeTimeout(unattachedTimeoutMs);
   }
 
   /** Same as {@link cancel}. */

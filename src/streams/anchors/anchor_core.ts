@@ -14,6 +14,7 @@ import type { SenderName } from "../wire/control.ts";
 import type { StreamHandle } from "../wire/handle.ts";
 import { type Arriving, Attachment } from "./attachment.ts";
 import { type AnchorFrame, endError, ItemReader } from "./frames.ts";
+import type { Reservation, StreamTicket } from "./ticket.ts";
 
 /** Senders of an anchor with one sender that have left, but whose last items have not been read, and the present one. */
 const maxUnread = 4;
@@ -38,6 +39,8 @@ export interface AnchorParts {
   hold(): Disposable;
   /** Called when nobody can attach any more. */
   removed(): void;
+  /** Makes a ticket, whose sender is attached when it opens its stream. */
+  reserve(): Reservation;
   /** Tells a sender elsewhere that its anchor was cancelled. */
   tellCancelled(to: InstanceId, name: SenderName): void;
   /** Asks a sender elsewhere to finish. */
@@ -62,6 +65,8 @@ export class AnchorCore<T> {
   readonly #end = new EndOf();
   readonly #unattached = new Alarm(() => this.#expire());
   #timeoutMs: number;
+  /** The ticket that nobody has used, and how long it lasts. */
+  #reserved: (Reservation & { readonly timeoutMs: number }) | null = null;
   readonly #places: Shares<InstanceId>;
   #senders = 0;
   #stopping = false;
@@ -118,6 +123,7 @@ export class AnchorCore<T> {
     }
     this.#senders++;
     this.#attached.set(attachment.sender, attachment);
+    this.#release();
     this.parts.deadlines.remove(this.#unattached);
     if (this.#stopping) this.#stop(attachment);
     this.#readable(attachment);
@@ -145,12 +151,38 @@ export class AnchorCore<T> {
     this.#attached.delete(attachment.sender);
   }
 
-  /** Starts the time without a sender anew, with another length if one is given. */
-  renew(timeoutMs: number = this.#timeoutMs): void {
+  /** Makes a ticket. Until it is used, the anchor lives as long as the ticket. @throws {ZeromeshError} */
+  reserve(timeoutMs: number): StreamTicket {
+    const cannot = `Cannot make a ticket for ${this.#what}`;
+    if (this.ended || !this.#open) throw new ZeromeshError("CLOSED", `${cannot}: it has ended`);
+    if (this.#reserved !== null) {
+      throw new ZeromeshError("STREAM_TAKEN", `${cannot}: it has one that nobody has used`);
+    }
+    if (this.live > 0 || this.#attached.size >= maxUnread) {
+      throw new ZeromeshError("STREAM_TAKEN", `${cannot}: it has a sender, or too many to be read`);
+    }
+    const reserved = this.#reserved = { ...this.parts.reserve(), timeoutMs };
+    this.renew();
+    return reserved.ticket;
+  }
+
+  /** Somebody who may send later asks for more time. @param session That of the ticket; null for the handle alone. */
+  prolong(session: bigint | null): void {
+    if (this.#reserved === null || this.#reserved.session === session) this.renew();
+  }
+
+  /** Changes how long it lives without a sender and without a ticket. */
+  changeTimeout(timeoutMs: number): void {
     this.#timeoutMs = timeoutMs;
+    if (this.#reserved === null) this.renew();
+  }
+
+  /** Starts the time without a sender anew. */
+  renew(): void {
     const { deadlines } = this.parts;
     deadlines.remove(this.#unattached);
-    if (this.live === 0 && this.#open && !this.ended) deadlines.add(this.#unattached, timeoutMs);
+    if (this.live > 0 || !this.#open || this.ended) return;
+    deadlines.add(this.#unattached, this.#reserved?.timeoutMs ?? this.#timeoutMs);
   }
 
   /** Asks the senders to finish, also those that attach later. */
@@ -173,6 +205,7 @@ export class AnchorCore<T> {
   finish(outcome: Outcome): void {
     if (this.#outcome !== null) return;
     this.#outcome = outcome;
+    this.#release();
     this.parts.deadlines.remove(this.#unattached);
     this.#end.tell(outcome.ending);
     this.parts.removed();
@@ -301,22 +334,32 @@ export class AnchorCore<T> {
     if (this.parts.many && this.#senders > 0) return this.finish({ ending: "unattached", error: null });
     const error = new ZeromeshError(
       "TIMEOUT",
-      `No sender attached to ${this.#what} within ${this.#timeoutMs} ms (unattachedTimeoutMs)`,
+      this.#reserved === null
+        ? `No sender attached to ${this.#what} within ${this.#timeoutMs} ms (unattachedTimeoutMs)`
+        : `Nobody used the ticket of ${this.#what} within ${this.#reserved.timeoutMs} ms (timeoutMs)`,
     );
     this.finish({ ending: error, error });
   }
 
+  /** Makes its ticket void. */
+  #release(): void {
+    this.#reserved?.release();
+    this.#reserved = null;
+  }
+
   #cancel(attachment: Attachment): void {
+    const { peer, name } = attachment;
     if (!attachment.over) {
       attachment.over = true;
-      this.#places.give(attachment.peer);
-      if (attachment.peer !== null) this.parts.tellCancelled(attachment.peer, attachment.name);
+      this.#places.give(peer);
+      if (peer !== null && name !== null) this.parts.tellCancelled(peer, name);
     }
     attachment.cancel();
   }
 
   #stop(attachment: Attachment): void {
-    if (attachment.peer !== null) this.parts.tellStop(attachment.peer, attachment.name);
+    const { peer, name } = attachment;
+    if (peer !== null && name !== null) this.parts.tellStop(peer, name);
     attachment.stop();
   }
 

@@ -21,8 +21,9 @@ import {
 } from "../wire/handle.ts";
 import type { AnchorStats } from "../stream_stats.ts";
 import { AnchorCore } from "./anchor_core.ts";
-import type { Attachment } from "./attachment.ts";
+import type { Arriving, Attachment } from "./attachment.ts";
 import type { SenderCore } from "./sender_core.ts";
+import { type Reservation, ticketOf, ticketSession } from "./ticket.ts";
 
 /** What a sender of plain Velo may send before credit comes. */
 const plainWindow: StreamWindow = Object.freeze({ items: 32, bytes: 1024 * 1024 });
@@ -101,7 +102,7 @@ export class AnchorTable {
     const many = settings.senders === "many";
     const local = this.mux.newId() | (many ? manySendersBit : 0n);
     const handle = handleOf(port.workerId, local);
-    const core = new AnchorCore<unknown>({
+    const core: AnchorCore<unknown> = new AnchorCore<unknown>({
       ...settings,
       handle,
       many,
@@ -109,6 +110,7 @@ export class AnchorTable {
       deadlines: this.deadlines,
       hold: () => port.hold(),
       removed: () => void this.#anchors.delete(handle),
+      reserve: () => this.#reserve(core),
       tellCancelled: (to, name) => this.#tell(cancelName, to, name),
       tellStop: (to, name) => this.#tell(stopName, to, name),
     });
@@ -134,18 +136,11 @@ export class AnchorTable {
     if (from === null) return { refused: words.failed("the sender's instance is not known") };
     const peer = from.instanceId;
     if (!core.admit(peer)) return { refused: many ? words.full(text, maxSenders) : words.taken(text) };
-    const ours = this.mux.supports(peer);
-    const window = ours ? this.mux.window : plainWindow;
+    const window = this.mux.supports(peer) ? this.mux.window : plainWindow;
     const session = this.mux.newId();
-    const anchor = localOfHandle(handle);
     let number: number;
     try {
-      number = core.attach({
-        peer,
-        name: sender,
-        bind: (events) =>
-          this.mux.bind(peer, { anchor, session, window, creditsBytes: ours, heartbeatMs }, events),
-      });
+      number = core.attach(this.#arriving(core, peer, sender, session, window));
     } catch (error) {
       return { refused: words.failed(errorText(error)) };
     }
@@ -158,6 +153,44 @@ export class AnchorTable {
         bytes: window.bytes,
         senderId: many ? BigInt(number) : null,
       },
+    };
+  }
+
+  /** A sender of another instance, whose stream is bound as it is attached. */
+  #arriving(
+    { parts: { handle, heartbeatMs } }: AnchorCore<unknown>,
+    peer: InstanceId,
+    name: SenderName | null,
+    session: bigint,
+    window: StreamWindow,
+  ): Arriving {
+    const anchor = localOfHandle(handle);
+    const creditsBytes = this.mux.supports(peer);
+    return {
+      peer,
+      name,
+      bind: (events) => this.mux.bind(peer, { anchor, session, window, creditsBytes, heartbeatMs }, events),
+    };
+  }
+
+  /** Makes a ticket, whose terms are the same for everybody, since it is not known who will use it. */
+  #reserve(core: AnchorCore<unknown>): Reservation {
+    const { handle, heartbeatMs } = core.parts;
+    const { window } = this.mux;
+    const session = ticketSession();
+    const prepared = this.mux.prepare(localOfHandle(handle), session, (peer) => {
+      if (!core.admit(peer)) return;
+      try {
+        core.attach(this.#arriving(core, peer, null, session, window));
+      } catch (error) {
+        // Its writer is told that the stream is unknown, and the anchor goes on waiting.
+        this.port.logger.warn("a ticket's stream could not be opened", { handle: String(handle), error });
+      }
+    });
+    return {
+      session,
+      ticket: ticketOf(session, heartbeatMs, window),
+      release: () => prepared[Symbol.dispose](),
     };
   }
 
@@ -195,7 +228,7 @@ export class AnchorTable {
 
   /** Keeps anchors without a sender alive. */
   renew(renewals: readonly Renewal[]): void {
-    for (const { handle } of renewals) this.#anchors.get(handle)?.renew();
+    for (const { handle, session } of renewals) this.#anchors.get(handle)?.prolong(session);
   }
 
   /** A sender of this instance. @param reader The reader's instance; null for this one. */
@@ -240,6 +273,6 @@ function isFrom(attachment: Attachment, from: SystemSender | null): boolean {
   return from !== null && attachment.peer === from.instanceId;
 }
 
-function isSame(one: SenderName, other: SenderName): boolean {
-  return one.worker === other.worker && one.stream === other.stream;
+function isSame(one: SenderName | null, other: SenderName): boolean {
+  return one?.worker === other.worker && one.stream === other.stream;
 }

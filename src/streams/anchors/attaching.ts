@@ -25,6 +25,8 @@ export interface Attached {
   readonly core: SenderCore;
   /** Its number at an anchor with many senders; null at others. */
   readonly number: number | null;
+  /** The transport of its stream; null within one instance. */
+  readonly transport: string | null;
   /** Whether its reader knows standard MessagePack only. */
   readonly standard: boolean;
   /** What may wait for credit. */
@@ -46,6 +48,7 @@ export async function attachTo(
   table: AnchorTable,
   handle: StreamHandle,
   wait: WaitOptions,
+  ticket: AttachTerms | null,
 ): Promise<Attached> {
   table.requireOpen(`Cannot attach to anchor ${handle}`);
   const { port } = table;
@@ -54,6 +57,18 @@ export async function attachTo(
   const peer = await readerOf(table, worker, handle);
   const stream = table.mux.newId();
   const name = { worker: port.workerId, stream };
+  // Without a connection there is a way to wait for in either case.
+  if (ticket !== null && port.hasWay(peer)) {
+    wait.signal?.throwIfAborted();
+    if ((wait.timeoutMs ?? Infinity) <= 0) {
+      throw new ZeromeshError("TIMEOUT", `Cannot attach to anchor ${handle}: timeoutMs has passed already`, {
+        peer,
+        ran: "no",
+      });
+    }
+    requireUsable(table, handle, peer, ticket);
+    return open(table, handle, peer, name, ticket);
+  }
   const terms = await ask(table, handle, peer, name, wait);
   try {
     return open(table, handle, peer, name, terms);
@@ -63,7 +78,8 @@ export async function attachTo(
   }
 }
 
-async function readerOf(
+/** The instance that reads an anchor. @throws {ZeromeshError} `PEER_UNKNOWN`, and the errors of discovery. */
+export async function readerOf(
   { port }: AnchorTable,
   worker: bigint,
   handle: StreamHandle,
@@ -74,7 +90,7 @@ async function readerOf(
   if (peer !== null) return peer;
   throw new ZeromeshError(
     "PEER_UNKNOWN",
-    `Cannot attach to anchor ${handle}: no known peer has its worker id ${worker}; connect to its instance first`,
+    `Cannot reach anchor ${handle}: no known peer has its worker id ${worker}; connect to its instance first`,
   );
 }
 
@@ -110,11 +126,27 @@ async function ask(
     throw new ZeromeshError(codeOf(answer.refused), `${cannot}: ${answer.refused}`, { peer, ran: "yes" });
   }
   const { terms } = answer;
-  if (terms.transport === muxTransport && terms.items > 0) return terms;
-  undo(table, handle, peer, sender, terms);
-  const why = terms.transport === muxTransport
+  try {
+    requireUsable(table, handle, peer, terms);
+  } catch (error) {
+    undo(table, handle, peer, sender, terms);
+    throw error;
+  }
+  return terms;
+}
+
+/** @throws {ZeromeshError} `PEER_LACKS_FEATURE` for terms of a transport that this instance has not, or without credit. */
+function requireUsable(
+  { port }: AnchorTable,
+  handle: StreamHandle,
+  peer: InstanceId,
+  { transport, items }: AttachTerms,
+): void {
+  if (transport === muxTransport && items > 0) return;
+  const why = transport === muxTransport
     ? "it gives no credit"
-    : `it chose transport ${terms.transport}, and this instance has ${muxTransport} only`;
+    : `it chose transport ${transport}, and this instance has ${muxTransport} only`;
+  const cannot = `Cannot attach to anchor ${handle} of peer ${port.textOf(peer)}`;
   throw new ZeromeshError("PEER_LACKS_FEATURE", `${cannot}: ${why}`, { peer });
 }
 
@@ -139,7 +171,7 @@ function open(
   );
   table.addSender(stream, core, peer);
   const number = terms.senderId === null ? null : Number(terms.senderId);
-  return { core, number, standard: !ours, window };
+  return { core, number, transport: terms.transport, standard: !ours, window };
 }
 
 /** A sender and its anchor in one instance need no messages. */
@@ -167,7 +199,13 @@ function attachHere(table: AnchorTable, handle: StreamHandle): Attached {
     },
   });
   table.addSender(stream, core, null);
-  return { core, number: anchor.parts.many ? number : null, standard: false, window: localWindow };
+  return {
+    core,
+    number: anchor.parts.many ? number : null,
+    transport: null,
+    standard: false,
+    window: localWindow,
+  };
 }
 
 function senderOf(

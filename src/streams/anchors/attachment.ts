@@ -7,8 +7,8 @@ import type { FrameSource } from "./local_pair.ts";
 export interface Arriving {
   /** Its instance; null for this one. */
   readonly peer: InstanceId | null;
-  /** Its name there. */
-  readonly name: SenderName;
+  /** Its name there; null if it came by a ticket, which tells none. */
+  readonly name: SenderName | null;
   /** Makes the reading end of its stream. It may throw. */
   bind(events: ReaderEvents): FrameSource;
 }
@@ -19,8 +19,8 @@ export class Attachment {
   readonly sender: number;
   /** Its instance; null for this one. */
   readonly peer: InstanceId | null;
-  /** Its name there. */
-  readonly name: SenderName;
+  /** Its name there; null if it came by a ticket. */
+  readonly name: SenderName | null;
   readonly #source: FrameSource;
   /** Whether it is in the queue of those with something to read. */
   queued = false;

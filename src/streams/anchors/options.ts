@@ -1,4 +1,7 @@
 import { type AnySchema, option, type OptionTable, schemaOption } from "../../core/mod.ts";
+import type { WaitOptions } from "../../messenger/mod.ts";
+import type { StreamHandle } from "../wire/handle.ts";
+import type { StreamTicket } from "./ticket.ts";
 
 /** Options of `streams(messenger).anchor()`. */
 export interface AnchorOptions<
@@ -33,10 +36,23 @@ export const anchorOptionTable = {
   heartbeatMs: option.interval.or(5_000),
 } satisfies OptionTable<AnchorOptions>;
 
+/** Options of `anchor.ticket()`. */
+export interface TicketOptions {
+  /** How long the ticket waits for its sender, in milliseconds. Then the anchor ends with `TIMEOUT`. @default {180_000} */
+  timeoutMs?: number | undefined;
+}
+
+/** The options of a ticket. */
+export const ticketOptionTable = {
+  timeoutMs: option.duration.or(180_000),
+} satisfies OptionTable<TicketOptions>;
+
 /** Options of `streams(messenger).attach()`. */
 export interface AttachOptions<Schema extends AnySchema | undefined = AnySchema | undefined> {
   /** Schema of an item. Without it, items are not validated. */
   schema?: Schema;
+  /** The ticket that came with the handle. With it, and a connection to the reader, nothing is asked of the reader. */
+  ticket?: StreamTicket | undefined;
   /** Deadline of attaching, in milliseconds. @default {the messenger's timeoutMs, 30_000} */
   timeoutMs?: number | undefined;
   /** Gives up attaching; the promise rejects with `signal.reason`. */
@@ -46,6 +62,7 @@ export interface AttachOptions<Schema extends AnySchema | undefined = AnySchema 
 /** The options of attaching. */
 export const attachOptionTable: OptionTable<AttachOptions> = {
   schema: schemaOption,
+  ticket: option.object,
   timeoutMs: option.timeout,
   signal: option.signal,
 };
@@ -63,3 +80,17 @@ export const sendItemOptionTable = {
   timeoutMs: option.timeout.or(Infinity),
   signal: option.signal,
 } satisfies OptionTable<SendItemOptions>;
+
+/** An anchor to which somebody may attach later, as `streams(messenger).renew()` takes it. */
+export interface HeldAnchor {
+  /** Its handle, or its decimal text. */
+  readonly handle: StreamHandle | string;
+  /** The ticket that came with it. */
+  readonly ticket?: StreamTicket | undefined;
+}
+
+/** The options of renewing. */
+export const renewOptionTable: OptionTable<WaitOptions> = {
+  timeoutMs: option.timeout,
+  signal: option.signal,
+};

@@ -20,6 +20,8 @@ export interface SenderFacts {
   readonly handle: StreamHandle;
   /** Its number at an anchor with many senders; null at others. */
   readonly number: number | null;
+  /** The transport of its stream; null within one instance. */
+  readonly transport: string | null;
   /** Schema of its items. */
   readonly schema: AnySchema | undefined;
   /** Whether its reader knows standard MessagePack only. */
@@ -59,6 +61,11 @@ export class StreamSender<T> implements AsyncDisposable {
   /** The sender's number at an anchor with many senders; null at others. */
   get number(): number | null {
     return this.#facts.number;
+  }
+
+  /** The transport of its stream: `messenger-mux-v2`, or null within one instance. */
+  get transport(): string | null {
+    return this.#facts.transport;
   }
 
   /** Aborts when nobody wants items any more: the reader cancelled, or the stream broke. The reason is the error. */

@@ -5,8 +5,8 @@ import {
   type SchemaOutput,
   withDefaults,
 } from "../../core/mod.ts";
-import { portOf, type SystemPort } from "../../messenger/mod.ts";
-import { type StreamHandle, streamHandle } from "../wire/handle.ts";
+import { portOf, type SystemPort, type WaitOptions } from "../../messenger/mod.ts";
+import { hasManySenders, type StreamHandle, streamHandle } from "../wire/handle.ts";
 import { Anchor } from "./anchor.ts";
 import type { AnchorCore } from "./anchor_core.ts";
 import type { AnchorTable } from "./anchor_table.ts";
@@ -17,9 +17,13 @@ import {
   anchorOptionTable,
   type AttachOptions,
   attachOptionTable,
+  type HeldAnchor,
+  renewOptionTable,
   unattachedDefaultMs,
 } from "./options.ts";
+import { renewAll } from "./renewing.ts";
 import { StreamSender } from "./sender.ts";
+import { termsOf } from "./ticket.ts";
 
 /** The type that a schema gives an item; `unknown` without a schema. */
 export type ItemOutput<Schema extends AnySchema | undefined> = Schema extends AnySchema ? SchemaOutput<Schema>
@@ -31,6 +35,7 @@ export type ItemInput<Schema extends AnySchema | undefined> = Schema extends Any
 
 const cannotMake = "Cannot make an anchor";
 const cannotAttach = "Cannot attach to an anchor";
+const cannotRenew = "Cannot renew anchors";
 
 /** The anchors and senders of a messenger, as {@link streams} gives them. */
 export class Streams {
@@ -73,14 +78,30 @@ export class Streams {
     handle: StreamHandle | string,
     given?: AttachOptions<Schema>,
   ): Promise<StreamSender<ItemInput<Schema>>> {
-    const { schema, timeoutMs, signal } = readOptions<AttachOptions>(given, attachOptionTable, cannotAttach);
+    const { schema, ticket, ...wait } = readOptions<AttachOptions>(given, attachOptionTable, cannotAttach);
     const to = streamHandle(handle);
-    const wait = {
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(signal === undefined ? {} : { signal }),
-    };
-    const { core, number, standard, window } = await attachTo(this.#table(), to, wait);
-    return new StreamSender(core, { handle: to, number, schema, standard, maxWaiting: window.items });
+    if (ticket !== undefined && hasManySenders(to)) {
+      throw new TypeError(`${cannotAttach}: a ticket is for an anchor with one sender`);
+    }
+    const terms = ticket === undefined ? null : termsOf(ticket, cannotAttach);
+    const { core, window, ...facts } = await attachTo(this.#table(), to, wait, terms);
+    return new StreamSender(core, { ...facts, handle: to, schema, maxWaiting: window.items });
+  }
+
+  /**
+   * Keeps anchors alive to which this instance will attach later: each one waits for its time without a sender, or that of
+   * its ticket, anew. One that is gone, or has a sender, is passed over.
+   *
+   * @throws {ZeromeshError} `PEER_UNKNOWN`, `PEER_LACKS_FEATURE`, and the errors of a call, after all readers were asked.
+   * @throws {TypeError} If a handle or a ticket is none, or an option is unknown or has the wrong type.
+   */
+  async renew(held: Iterable<HeldAnchor>, given?: WaitOptions): Promise<void> {
+    const wait = readOptions(given, renewOptionTable, cannotRenew);
+    const renewals = Array.from(held, ({ handle, ticket }) => ({
+      handle: streamHandle(handle),
+      session: ticket === undefined ? null : termsOf(ticket, cannotRenew).session,
+    }));
+    await renewAll(this.#table(), renewals, wait);
   }
 }
 

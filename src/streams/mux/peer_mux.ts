@@ -53,6 +53,8 @@ export interface MuxPeer {
   collected(): void;
   /** Batches that were sent must not wait for the end of the turn. */
   push(): void;
+  /** The peer opens a stream that has no reader yet. {@link PeerMux.bind} can give it one before this returns. */
+  opening(anchor: bigint, session: bigint): void;
 }
 
 /**
@@ -325,7 +327,7 @@ export class PeerMux implements SlotPeer {
   #open(slot: number, anchor: bigint, session: bigint): void {
     const end: StreamEnd = { reason: "dropped", text: "its writer has opened another one in its place" };
     this.#readers.at(slot)?.finish(end);
-    const reader = this.#readers.awaited(anchor, session) ?? this.#park(anchor, session);
+    const reader = this.#readers.awaited(anchor, session) ?? this.#find(anchor, session);
     if (reader === null) return this.outbox.refuse(slot, CloseReason.unknownSlot);
     this.counts.accepted++;
     this.#readers.open(slot, reader);
@@ -341,21 +343,21 @@ export class PeerMux implements SlotPeer {
     if (bytes[start] !== CloseReason.terminalSent) this.#readers.finished(slot)?.forget();
   }
 
-  /** Keeps a stream whose reader has not come yet, if its writer may open it. */
-  #park(anchor: bigint, session: bigint): ReaderSlot | null {
+  /** A stream that the reader prepared for whoever opens it, or one that its writer may open before it has a reader. */
+  #find(anchor: bigint, session: bigint): ReaderSlot | null {
     const { maxUnclaimed, maxPeerStreams } = this.#parts;
     const readers = this.#readers;
-    if ((anchor & writersAnchor) === 0n || !this.#peer.ours || readers.parks(anchor, session)) return null;
+    if ((anchor & writersAnchor) === 0n) {
+      this.#peer.opening(anchor, session);
+      return readers.awaited(anchor, session);
+    }
+    if (!this.#peer.ours || readers.parks(anchor, session)) return null;
     if (readers.unclaimed >= maxUnclaimed || readers.size >= maxPeerStreams) {
       this.counts.dropped.unclaimedLimit++;
       return null;
     }
-    const reader = new ReaderSlot(
-      this,
-      { anchor, session, window: firstWindow, creditsBytes: true },
-      null,
-      false,
-    );
+    const options = { anchor, session, window: firstWindow, creditsBytes: true };
+    const reader = new ReaderSlot(this, options, null, false);
     readers.park(reader);
     this.counts.readers++;
     this.counts.unclaimed++;

@@ -116,7 +116,13 @@ export function decodeAttachAnswer(bytes: Uint8Array): AttachAnswer | null {
   const json = recordOf(parseControlJson(bytes));
   const reason = recordOf(json?.["Err"])?.["reason"];
   if (typeof reason === "string") return { refused: reason };
-  const terms = recordOf(json?.["Ok"]);
+  const terms = termsIn(json?.["Ok"]);
+  return terms === null ? null : { terms };
+}
+
+/** Reads terms, as an answer or a ticket of Velo has them; null if a part is missing or wrong. Never throws. */
+export function termsIn(value: unknown): AttachTerms | null {
+  const terms = recordOf(value);
   const transport = terms?.["streaming_transport_key"];
   const heartbeatMs = terms?.["heartbeat_interval_ms"] ?? defaultHeartbeatMs;
   const session = u64(terms?.["routing_session_id"] ?? 0);
@@ -126,14 +132,12 @@ export function decodeAttachAnswer(bytes: Uint8Array): AttachAnswer | null {
   if (typeof transport !== "string" || session === null || senderId === null) return null;
   if (!isSize(heartbeatMs) || !isSize(items) || !isSize(budget)) return null;
   return {
-    terms: {
-      transport,
-      heartbeatMs,
-      session,
-      items,
-      bytes: budget,
-      senderId: terms?.["sender_id"] === undefined ? null : senderId,
-    },
+    transport,
+    heartbeatMs,
+    session,
+    items,
+    bytes: budget,
+    senderId: terms?.["sender_id"] === undefined ? null : senderId,
   };
 }
 

@@ -12,10 +12,10 @@ use serde_json::{json, Value};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use velo::streaming::{
-    AnchorConfig, MpscAnchorConfig, MpscFrame, MpscStreamAnchor, MpscStreamController, MpscStreamSender, StreamAnchor,
+    AnchorConfig, AnchorReservation, MpscAnchorConfig, MpscFrame, MpscStreamAnchor, MpscStreamController, MpscStreamSender, StreamAnchor,
     StreamAnchorHandle, StreamController, StreamFrame, StreamSender,
 };
-use velo::Velo;
+use velo::{StreamOpenTicket, Velo};
 
 /// An item: an array of its two fields in MessagePack.
 #[derive(Serialize, Deserialize)]
@@ -36,6 +36,12 @@ pub enum StreamCommand {
     Forget { handle: String },
     /// Attaches a sender; its number is the answer.
     Attach { handle: String },
+    /// Prepares the stream of an anchor's next sender; the ticket is the answer.
+    Prebind { handle: String },
+    /// Makes a sender by a ticket.
+    Open { handle: String, ticket: StreamOpenTicket },
+    /// Asks the readers of anchors to go on waiting.
+    Renew { held: Vec<Held> },
     /// Sends items.
     Send { sender: u64, items: Vec<Row>, timeout_ms: u64 },
     /// Sends `count` items, numbered from 0.
@@ -48,6 +54,13 @@ pub enum StreamCommand {
     Drop { sender: u64 },
     /// Whether a sender is cancelled, and whether it is asked to finish.
     State { sender: u64 },
+}
+
+/// An anchor to which the node may attach later.
+#[derive(Deserialize)]
+pub struct Held {
+    handle: String,
+    ticket: Option<StreamOpenTicket>,
 }
 
 enum Anchor {
@@ -150,6 +163,23 @@ pub async fn run_stream(velo: &Velo, streams: &Streams, command: StreamCommand) 
         }
         StreamCommand::Forget { handle } => Ok(json!(streams.anchors.lock().await.remove(&handle).is_some())),
         StreamCommand::Attach { handle } => attach(velo, streams, handle_of(&handle)?).await,
+        StreamCommand::Prebind { handle } => {
+            let ticket = velo.prebind_anchor(handle_of(&handle)?).ok_or_else(|| anyhow!("no ticket"))?;
+            Ok(json!(ticket))
+        }
+        StreamCommand::Open { handle, ticket } => {
+            let sender = velo.open_anchor_stream::<Row>(handle_of(&handle)?, ticket).await?;
+            let (cancelled, stopping) = (sender.cancellation_token(), Some(sender.stop_token()));
+            Ok(keep(streams, Sender::One(sender), cancelled, stopping, None).await)
+        }
+        StreamCommand::Renew { held } => {
+            let mut reservations = Vec::new();
+            for Held { handle, ticket } in held {
+                reservations.push(AnchorReservation::new(handle_of(&handle)?, ticket.as_ref()));
+            }
+            velo.anchor_manager().renew_reservations(&reservations).await?;
+            Ok(Value::Null)
+        }
         StreamCommand::Send { sender, items, timeout_ms } => {
             let sender = sender_of(streams, sender).await?;
             within(timeout_ms, async {
@@ -221,10 +251,21 @@ async fn attach(velo: &Velo, streams: &Streams, handle: StreamAnchorHandle) -> R
         let (cancelled, stopping) = (sender.cancellation_token(), Some(sender.stop_token()));
         (Sender::One(sender), cancelled, stopping, None)
     };
+    Ok(keep(streams, sender, cancelled, stopping, number).await)
+}
+
+/// Keeps a sender under a number of its own.
+async fn keep(
+    streams: &Streams,
+    sender: Sender,
+    cancelled: CancellationToken,
+    stopping: Option<CancellationToken>,
+    number: Option<u64>,
+) -> Value {
     let id = streams.last.fetch_add(1, Ordering::SeqCst) + 1;
     let sender = Arc::new(Mutex::new(Some(sender)));
     streams.senders.lock().await.insert(id, Sending { sender, cancelled, stopping });
-    Ok(json!({ "sender": id, "number": number }))
+    json!({ "sender": id, "number": number })
 }
 
 async fn anchor_of(streams: &Streams, handle: &str) -> Result<Arc<Mutex<Anchor>>> {
