@@ -94,6 +94,11 @@ export class MuxNet extends StreamNet {
     return this.#muxes.get(of.id)!.counts;
   }
 
+  /** The streams of an instance. */
+  muxOf(node: StreamNode): StreamMux {
+    return this.#muxes.get(node.id)!;
+  }
+
   /** Carries batches until nothing is under way, and lets promises settle in between. */
   async carry(): Promise<void> {
     for (let quiet = 0; quiet < 2;) {
