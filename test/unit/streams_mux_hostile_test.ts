@@ -105,3 +105,23 @@ test("a stream that its writer has finished can be taken back until a reader has
   await pair.pass(200_000, 10_000);
   expect([pair.b.counts.unclaimed, pair.a.mux.size]).toEqual([0, 0]);
 });
+
+test("credit beyond what was sent does not widen a window", () => {
+  for (const creditsBytes of [true, false]) {
+    const pair = new Pair();
+    const options = { window: { items: 8, bytes: 1_000 }, creditsBytes };
+    pair.b.read(options);
+    const { writer } = pair.a.write(options);
+    pair.carry();
+    for (let i = 0; i < 3; i++) writer.write(frameOf("."));
+    const batch = new BatchBuffer(100);
+    const at = batch.open(RecordType.credit, 0, 0, 8);
+    batch.writeUint32(at, 0xffff_ffff);
+    batch.writeUint32(at + 4, 0xffff_ffff);
+    const bytes = batch.finish(1, 0);
+    pair.a.mux.receive(bytes, 0, bytes.length, false);
+    let sent = 0;
+    while (sent < 100 && writer.write(frameOf("."))) sent++;
+    expect(sent).toBe(8);
+  }
+});

@@ -37,10 +37,12 @@ export const rules: readonly Rule[] = [
     holdsFor: (path) => inSrc(path) && path !== "src/core/clock.ts",
   },
   {
-    what: "setImmediate belongs to the reactor and to the scheduler of actors",
+    what:
+      "setImmediate belongs to those who share out turns: the reactor, the actors' scheduler, turn_share.ts",
     pattern: /(?<![.\w$#])setImmediate\s*\(/g,
     holdsFor: (path) =>
-      inSrc(path) && !/^src\/(?:libzmq\/reactor\w*|actors\/cell\/scheduler)\.ts$/.test(path),
+      inSrc(path) &&
+      !/^src\/(?:libzmq\/reactor\w*|actors\/cell\/scheduler|streams\/calls\/turn_share)\.ts$/.test(path),
   },
   {
     what: "the environment is read only where libzmq is looked for, and by the command line",

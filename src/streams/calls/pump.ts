@@ -1,5 +1,6 @@
 import { describeValue } from "../../core/mod.ts";
 import { done, type ItemSink } from "./item_sink.ts";
+import { turnShare } from "./turn_share.ts";
 
 /** The iterator of a source of items. @throws {TypeError} If it is none, or a string. */
 export function iteratorOf(source: unknown, cannot: string): AsyncIterator<unknown> | Iterator<unknown> {
@@ -41,7 +42,11 @@ export class Pump {
       if (step.done === true) break;
       if (this.#stopped) break;
       const sent = this.#sink.send(step.value);
-      if (sent === done) continue;
+      if (sent === done) {
+        const turn = turnShare.spend();
+        if (turn !== null) await turn;
+        continue;
+      }
       try {
         await sent;
       } catch (error) {

@@ -20,6 +20,9 @@ export const lossMs = 100;
 /** The windows of a call's streams, and what may wait un-awaited. */
 export const callWindow: StreamWindow = firstWindow;
 
+/** The largest window that an instance grants by its options; a caller that claims more gets as much. */
+const mostItems = 65_535;
+
 const pattern = /^([1-9]\d{0,17})(?:o([1-9]\d{0,6}),([1-9]\d{0,8}))?(?:i([1-9]\d{0,6}),([1-9]\d{0,8}))?$/;
 
 /** `ID`, then `oITEMS,BYTES` if there is an output, then `iITEMS,BYTES` if there is an input, in decimal. */
@@ -40,5 +43,5 @@ export function decodeStreams(text: string): CallStreams | null {
 }
 
 function windowOf(items: string | undefined, bytes: string | undefined): StreamWindow | null {
-  return items === undefined ? null : { items: Number(items), bytes: Number(bytes) };
+  return items === undefined ? null : { items: Math.min(Number(items), mostItems), bytes: Number(bytes) };
 }

@@ -5,6 +5,7 @@ import {
   type FrameSpace,
   type StreamEnd,
   type StreamOptions,
+  type StreamWindow,
   type WriterEvents,
   writersAnchor,
 } from "../byte_stream.ts";
@@ -13,10 +14,6 @@ import { terminalFrames } from "../wire/frame.ts";
 import { meaningOf } from "./end.ts";
 import type { Outbox } from "./outbox.ts";
 import type { SlotPeer, WritingSlot } from "./slot_peer.ts";
-
-/** The most credit that a reader can give; more is of no use. */
-const mostItems = 2 ** 20;
-const mostBytes = 2 ** 32;
 
 const ends: Readonly<Record<number, StreamEnd>> = {
   [CloseReason.peerGone]: { reason: "dropped", text: "the reader has given the stream up" },
@@ -37,6 +34,7 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
   readonly #outbox: Outbox;
   readonly #events: WriterEvents;
   readonly #session: bigint;
+  readonly #window: StreamWindow;
   readonly #heartbeatMs: number;
   #items: number;
   #bytes: number;
@@ -60,6 +58,7 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
     this.id = id;
     this.#events = events;
     this.#session = options.session;
+    this.#window = options.window;
     this.#items = options.window.items;
     this.#bytes = options.window.bytes;
     this.#sizes = options.creditsBytes === true ? null : new Deque();
@@ -146,11 +145,12 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
 
   /** The reader returns credit; `bytes` is null if it counts items alone, and not used if it should. */
   credited(items: number, bytes: number | null): void {
-    this.#items = Math.min(this.#items + items, mostItems);
+    // Nobody can have read more than was sent.
+    this.#items = Math.min(this.#items + items, this.#window.items);
     const sizes = this.#sizes;
     let returned = sizes === null ? bytes ?? 0 : 0;
     for (let i = 0; i < items && sizes !== null && sizes.size > 0; i++) returned += sizes.shift()!;
-    this.#bytes = Math.min(this.#bytes + returned, mostBytes);
+    this.#bytes = Math.min(this.#bytes + returned, this.#window.bytes);
     const freed = Math.min(returned, this.#outstanding);
     this.#outstanding -= freed;
     this.#accept();

@@ -1,0 +1,34 @@
+/** Streams that have much to send leave timers, sockets and other calls their turns. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { z } from "zod";
+import { contract, stream } from "../../src/mod.ts";
+import { leakCheck } from "../support/fixture.ts";
+import { until } from "../support/until.ts";
+import { pair, turn } from "./messenger_kit.ts";
+
+test("endless streams with wide windows leave others their turns", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t, {
+    client: { streams: { windowItems: 65_535, windowBytes: 64 * 1024 * 1024 } },
+  });
+  let sent = 0;
+  const endless = contract("endless", { input: z.number(), output: stream(z.number()) });
+  server.handle(endless, async function* ({ input }) {
+    for (;;) {
+      sent++;
+      yield input;
+    }
+  });
+  const remote = client.client({ endless }, { to: peer });
+  const calls = Array.from({ length: 40 }, (_, i) => remote.endless(i));
+  let [before, most] = [0, 0];
+  await until(async () => {
+    await turn();
+    most = Math.max(most, sent - before);
+    before = sent;
+    return sent > 200_000;
+  }, { timeoutMs: 20_000, intervalMs: 0 });
+  assert.ok(most < 100_000, `${most} items in one turn`);
+  for (const call of calls) await call.close();
+});
