@@ -76,6 +76,15 @@ test("a request from before transports were negotiated offers none", () => {
   assert.deepEqual(decodeAttach(bytes(old))?.transports, []);
 });
 
+test("a peer with several lanes may name one, which changes nothing over ZeroMQ", () => {
+  const asking = decodeAttach(bytes(controlTexts.attachLive));
+  const keyed = controlTexts.attachLive.replace(/\}$/, ',"lane_key":18446744073709551615}');
+  assert.deepEqual(decodeAttach(bytes(keyed)), asking);
+  const answer = decodeAttachAnswer(bytes(controlTexts.answerLive));
+  const placed = controlTexts.answerLive.replace(/\}\}$/, ',"lane":3}}');
+  assert.deepEqual(decodeAttachAnswer(bytes(placed)), answer);
+});
+
 test("answers to attachments have Velo's bytes, both ways", () => {
   const terms = {
     transport: "messenger-mux-v2",

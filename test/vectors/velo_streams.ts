@@ -95,3 +95,20 @@ export const frames: readonly { kind: string; hex: string; value?: string; text?
   { kind: "finalized", hex: "a946696e616c697a6564" },
   { kind: "heartbeat", hex: "a9486561727462656174" },
 ];
+
+/**
+ * Frames with items of Rust, as `rmp_serde::to_vec` writes them, and their values here.
+ *
+ * Origin: the first and the fourth are recorded from Velo's crates, the others follow their rules (structs are arrays of
+ * their fields, a variant is its name or a map of its name).
+ */
+export const rustItems: readonly { name: string; hex: string; value: unknown }[] = [
+  { name: "struct { id: u32, text: String }", hex: "81a44974656d 92 07 a26869", value: [7, "hi"] },
+  { name: "a struct in a struct", hex: "81a44974656d 92 a161 92 07 a26869", value: ["a", [7, "hi"]] },
+  { name: "Option<u32>: None", hex: "81a44974656d c0", value: null },
+  { name: "Vec<u8>", hex: "81a44974656d 92 01 ccc8", value: [1, 200] },
+  { name: "Bytes", hex: "81a44974656d c402 01c8", value: Uint8Array.of(1, 200) },
+  { name: "enum: a variant without a value", hex: "81a44974656d a449646c65", value: "Idle" },
+  { name: "enum: a variant with a value", hex: "81a44974656d 81 a442757379 07", value: { Busy: 7 } },
+  { name: "u64::MAX", hex: "81a44974656d cf ffffffffffffffff", value: 2n ** 64n - 1n },
+];
