@@ -3,16 +3,24 @@ export type Ending = string | Error;
 
 /** The end of a component, for its waiters. It is set once; a failure is its value, not thrown. */
 export class EndOf {
-  readonly #told: PromiseWithResolvers<Ending> = Promise.withResolvers();
+  #ending: Ending | null = null;
+  /** Made when somebody waits. */
+  #told: PromiseWithResolvers<Ending> | null = null;
 
   /** Resolves to the reason, and never rejects. */
   get closed(): Promise<Ending> {
+    if (this.#told === null) {
+      this.#told = Promise.withResolvers();
+      if (this.#ending !== null) this.#told.resolve(this.#ending);
+    }
     return this.#told.promise;
   }
 
   /** Ends it. Only the first reason counts. */
   tell(ending: Ending): void {
-    this.#told.resolve(ending);
+    if (this.#ending !== null) return;
+    this.#ending = ending;
+    this.#told?.resolve(ending);
   }
 
   /**

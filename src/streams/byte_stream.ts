@@ -38,6 +38,11 @@ export interface StreamOptions {
   readonly window: StreamWindow;
   /** Whether credit is returned in bytes as well, which plain Velo does not know. @default {false} */
   readonly creditsBytes?: boolean | undefined;
+  /**
+   * Whether the writer opens the stream with its first frame, in one message, or a few milliseconds after it was made.
+   * @default {false: at once}
+   */
+  readonly opensLater?: boolean | undefined;
   /** The pause after which an idle writer sends a heartbeat; three of them without a sign end the stream. @default {5_000} */
   readonly heartbeatMs?: number | undefined;
   /** How long a reader waits for its writer to open the stream. @default {180_000} */
@@ -70,6 +75,8 @@ export interface ByteWriter {
   readonly ended: StreamEnd | null;
   /** Whether the reader has shown itself. */
   readonly accepted: boolean;
+  /** Whether the reader was told of it. */
+  readonly opened: boolean;
   /** Whether a frame can be written now. */
   readonly open: boolean;
   /** The largest frame that the other end takes; the owner checks it. */
@@ -98,8 +105,8 @@ export interface ByteWriter {
   /** Ends the stream with its last frame, which needs no credit. Does nothing after the end. */
   end(terminal: Uint8Array): void;
   /**
-   * Gives the stream up: it ends as dropped. If it has ended already and nobody has come to read it, what was sent is
-   * forgotten at the other end.
+   * Gives the stream up: it ends as dropped, and nothing is said of it if it was not {@link opened}. If it has ended
+   * already and nobody has come to read it, what was sent is forgotten at the other end.
    */
   abandon(): void;
 }

@@ -102,7 +102,7 @@ test("a stream that its writer has finished can be taken back until a reader has
   const forgotten = pair.a.write({ ...options, session: 4n });
   forgotten.writer.write(frameOf(".a"));
   forgotten.writer.end(terminalFrames.finalized);
-  await pair.pass(200_000, 10_000);
+  await pair.pass(220_000, 10_000);
   expect([pair.b.counts.unclaimed, pair.a.mux.size]).toEqual([0, 0]);
 });
 

@@ -25,7 +25,7 @@ function fill(writer: { write(frame: Uint8Array): boolean }, frame = data("x")):
   return count;
 }
 
-test("a stream carries its frames in order, and then its end, once", () => {
+test("a stream carries its frames in order, and then its end, once", async () => {
   const { pair, reader, heard, writer, seen } = connected();
   expect(heard).toEqual({ opened: 1, readable: 0 });
   for (const text of ["a", "b", "c"]) expect(writer.write(data(text))).toBe(true);
@@ -37,7 +37,7 @@ test("a stream carries its frames in order, and then its end, once", () => {
   expect(reader.ended?.reason).toBe("finalized");
   expect(reader.size).toBe(3);
   expect(textsOf(reader)).toEqual([".a", ".b", ".c"]);
-  pair.carry();
+  await pair.pass(25);
   expect(seen.ends).toEqual([]);
   expect([pair.a.mux.size, pair.b.mux.size]).toEqual([0, 0]);
   expect(pair.a.counts.ends.finalized + pair.b.counts.ends.finalized).toBe(2);
@@ -427,7 +427,7 @@ test("a malformed record drops the rest of its batch, and is counted", () => {
   expect(reader.ended).toBeNull();
 });
 
-test("a stream named by its writer waits for its reader, frames and end included", () => {
+test("a stream named by its writer waits for its reader, frames and end included", async () => {
   const pair = new Pair();
   const options = { anchor: writersAnchor | 3n, window: firstWindow };
   const { writer, seen } = pair.a.write(options);
@@ -448,11 +448,11 @@ test("a stream named by its writer waits for its reader, frames and end included
   expect(late.reader.ended?.reason).toBe("finalized");
   expect(textsOf(late.reader)).toEqual([".b"]);
   writer.end(finalized);
-  pair.carry();
+  await pair.pass(25);
   expect([pair.a.mux.size, pair.b.mux.size, pair.b.counts.unclaimed]).toEqual([0, 0, 0]);
 });
 
-test("a writer that has finished before its reader comes is still told of it, with frames or without", () => {
+test("a writer that has finished before its reader comes is still told of it, with frames or without", async () => {
   for (const frames of [["a", "b"], []]) {
     const pair = new Pair();
     const options = { anchor: writersAnchor, window: firstWindow };
@@ -465,7 +465,7 @@ test("a writer that has finished before its reader comes is still told of it, wi
     pair.carry();
     expect(seen.accepted).toBe(1);
     expect(textsOf(reader)).toEqual(frames.map((text) => `.${text}`));
-    pair.carry();
+    await pair.pass(25);
     expect([pair.a.mux.size, pair.b.mux.size, seen.ends.length]).toEqual([0, 0, 0]);
     expect([pair.a.counts.dropped.unknownSlot, pair.b.counts.dropped.unknownSlot]).toEqual([0, 0]);
   }
@@ -598,6 +598,62 @@ test("credit waits for room as well, and adds up", () => {
   pair.b.mux.resume();
   pair.carry();
   expect(fill(writer)).toBe(8);
+});
+
+test("the last credit of finished streams leaves with others, and within a while", async () => {
+  const pair = new Pair();
+  const pass = (session: bigint) => {
+    const { reader } = pair.b.read({ session });
+    const { writer } = pair.a.write({ session });
+    writer.write(data("x"));
+    writer.end(finalized);
+    pair.carry();
+    expect(textsOf(reader)).toEqual([".x"]);
+    return pair.b.sent.length;
+  };
+  let sent = 0;
+  for (let i = 0n; i < 64n; i++) sent += pass(i);
+  expect(sent).toBe(1);
+  pair.carry();
+  expect(pair.a.mux.size).toBe(0);
+  expect(pass(64n)).toBe(0);
+  await pair.pass(20);
+  expect(pair.a.mux.size).toBe(0);
+  expect(pair.b.counts.batchesSent).toBe(2);
+});
+
+test("a stream may open with its first frame, or its end, in one batch", () => {
+  const pair = new Pair();
+  const later = { opensLater: true };
+  const { reader, seen: heard } = pair.b.read();
+  const { writer } = pair.a.write(later);
+  expect(pair.carry()).toBe(0);
+  writer.write(data("x"));
+  writer.end(finalized);
+  expect(pair.carry()).toBe(1);
+  expect(textsOf(reader)).toEqual([".x"]);
+  const { reader: other, seen: heardOther } = pair.b.read({ session: 6n });
+  pair.a.write({ ...later, session: 6n }).writer.end(finalized);
+  expect(pair.carry()).toBe(1);
+  expect(other.ended?.reason).toBe("finalized");
+  expect([heard.opened, heardOther.opened]).toEqual([1, 1]);
+});
+
+test("a stream without a frame opens after a while, and given up before it says nothing", async () => {
+  const pair = new Pair();
+  const options = { opensLater: true, heartbeatMs: 3_600_000 };
+  const { seen: heard } = pair.b.read(options);
+  const { writer } = pair.a.write(options);
+  pair.carry();
+  expect(writer.opened).toBe(false);
+  await pair.pass(10, 5);
+  expect([writer.opened, heard.opened]).toEqual([true, 1]);
+  const { writer: second, seen } = pair.a.write({ ...options, session: 6n });
+  second.abandon();
+  await pair.pass(20, 5);
+  expect([second.opened, second.ended?.reason]).toEqual([false, "dropped"]);
+  expect(seen.ends).toEqual([]);
+  expect(pair.a.counts).toMatchObject({ batchesSent: 1, writers: 1 });
 });
 
 test("a stream in the middle of others loses and mixes nothing", () => {

@@ -13,11 +13,9 @@ const seen = new WeakSet<ZeromeshError>();
 /**
  * A promise that rejects a call with an error whose stack shows the awaiting function; null if the call should reject
  * with the error unchanged.
- *
- * @param signal The caller's signal, whose reason stays untouched.
  */
-export function rejection(error: unknown, signal: AbortSignal | null): Promise<never> | null {
-  if (!(error instanceof ZeromeshError) || error === signal?.reason || seen.has(error)) return null;
+export function rejection(error: unknown): Promise<never> | null {
+  if (!(error instanceof ZeromeshError) || seen.has(error)) return null;
   seen.add(error);
   return reject(error);
 }

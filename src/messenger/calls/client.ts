@@ -333,6 +333,7 @@ export class CallClient implements Caller {
     const { signal, timeoutMs = this.#parts.timeoutMs } = options;
     const startedAt = clock.now() - elapsedOf(options);
     const check = calls.open(options.to, handler, timeoutMs, signal, null, elapsedOf(options));
+    companionIn(options)?.opened(check);
     checked.then((value) => check.succeed(value), (error) => check.fail(error));
     return check.promise.then(() => {
       const part: PartOfCall = { [elapsedMs]: clock.now() - startedAt };
@@ -366,6 +367,7 @@ export class CallClient implements Caller {
       if (outcome) return done;
     }
     const call = calls.open(to, handler, timeoutMs, signal, accept, spent);
+    request.companion?.opened(call);
     if (call.settled) return call.promise;
     if (session !== null) this.#outgoing.transmit(call, request, session);
     else this.#connectFirst(call, request, to);

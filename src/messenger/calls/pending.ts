@@ -4,6 +4,7 @@ import {
   type InstanceId,
   isSystemName,
   type LinePlace,
+  onAbort,
   ZeromeshError,
 } from "../../core/mod.ts";
 import type { ResponseId } from "../../wire/mod.ts";
@@ -82,8 +83,7 @@ export class PendingCall extends Deadline implements ResponseId {
   after: PendingCall | null = null;
   readonly #resolve: Settle;
   readonly #reject: Settle;
-  #signal: AbortSignal | null = null;
-  #onAbort: (() => void) | null = null;
+  #watching: Disposable | null = null;
   readonly #table: CallTable;
 
   /** Use {@link CallTable.open}. */
@@ -115,7 +115,7 @@ export class PendingCall extends Deadline implements ResponseId {
   /** Ends the call with an error. */
   fail(error: unknown): void {
     if (!this.#settle(true, error)) return;
-    const located = rejection(error, this.#signal);
+    const located = rejection(error);
     if (located === null) this.#reject(error);
     else this.#resolve(located);
   }
@@ -141,15 +141,16 @@ export class PendingCall extends Deadline implements ResponseId {
     return this.session !== null && !this.#answered;
   }
 
-  /** Ends the call when `signal` aborts; the caller has checked that it has not yet. */
+  /** Ends the call from this side: the error stays as it is, and the peer is told. */
+  leave(reason: unknown): void {
+    if (this.settled) return;
+    this.#table.giveUp(this);
+    if (this.#settle(true, reason)) this.#reject(reason);
+  }
+
+  /** Ends the call when `signal` aborts. */
   watch(signal: AbortSignal): void {
-    this.#signal = signal;
-    this.#onAbort = () => {
-      if (this.settled) return;
-      this.#table.giveUp(this);
-      this.fail(signal.reason);
-    };
-    signal.addEventListener("abort", this.#onAbort, { once: true });
+    this.#watching = onAbort(signal, () => this.leave(signal.reason));
   }
 
   /** Ends the deadline of the open call. */
@@ -195,7 +196,7 @@ export class PendingCall extends Deadline implements ResponseId {
     if (this.settled) return false;
     this.settled = true;
     this.#table.observer?.ended(this, this.tableSlot >= 0, failed, error);
-    if (this.#onAbort !== null) this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#watching?.[Symbol.dispose]();
     if (this.place !== null) this.place.leave();
     this.#table.close(this);
     this.ended();
@@ -307,12 +308,10 @@ export class CallTable {
     if (first !== null) first.before = call;
     this.#first = call;
     if (++this.#open === 1) this.#onActivity(true);
-    if (signal?.aborted) call.fail(signal.reason);
-    else if (allottedMs <= 0) call.expire();
-    else {
-      if (signal !== undefined) call.watch(signal);
-      this.#deadlines.add(call, allottedMs);
-    }
+    if (signal !== undefined) call.watch(signal);
+    if (call.settled) return call;
+    if (allottedMs <= 0) call.expire();
+    else this.#deadlines.add(call, allottedMs);
     return call;
   }
 

@@ -1,6 +1,7 @@
 import { withDefaults, ZeromeshError } from "../../core/mod.ts";
 import type { BaseCallOptions } from "./caller.ts";
 import { type ResolvedRetry, retryOptionTable, retryPauses } from "./retry_options.ts";
+import { companionIn } from "./companion.ts";
 import { isDestination, type RetriedDestination } from "./destination.ts";
 import { elapsedMs, elapsedOf, type PartOfCall } from "./elapsed.ts";
 import type { SharedParts } from "../shared_parts.ts";
@@ -26,11 +27,14 @@ export class Retries {
 
   /** Whether a call may be sent again. */
   concern(options: BaseCallOptions | undefined): boolean {
-    return (options?.retry ?? this.#parts.retry) !== null;
+    return (options?.retry ?? this.#parts.retry) !== null &&
+      (options === undefined || companionIn(options) === undefined);
   }
 
   /** The retries of a call with checked options; null for none. */
-  of({ retry }: BaseCallOptions): ResolvedRetry | null {
+  of(options: BaseCallOptions): ResolvedRetry | null {
+    const { retry } = options;
+    if (companionIn(options) !== undefined) return null;
     return retry === undefined ? this.#parts.retry : withDefaults(retry, retryOptionTable);
   }
 

@@ -22,7 +22,7 @@ import {
   type ResponseKind,
   ttlOfHeaders,
 } from "../../wire/mod.ts";
-import { AbortState } from "./abort_state.ts";
+import { AbortState, shuttingDown } from "./abort_state.ts";
 import type { MessengerHandle } from "./handler_context.ts";
 import type { AskedCall } from "./authorization.ts";
 import type { HandlerEntry } from "./handler_entry.ts";
@@ -260,10 +260,14 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     if (early.controller === null) {
       early.controller = new AbortController();
       if (early.aborted) early.controller.abort(early.reason);
-      else if (this.#host.running.outOfTime) this.abort(shuttingDown());
-      else this.startDeadline();
+      else this.#startEnd();
     }
     return early.controller.signal;
+  }
+
+  #startEnd(): void {
+    if (this.#host.running.outOfTime) this.abort(shuttingDown());
+    else this.startDeadline();
   }
 
   /** Starts the deadline, if there is one that has not been started. */
@@ -274,20 +278,21 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     else this.#host.parts.deadlines.add(this, this.ttlMs - waited);
   }
 
-  /** Calls back once when the message is aborted before its handler has ended. */
+  /**
+   * Calls back once when the message is aborted before its handler has ended, after {@link signal}; at once if it has been
+   * aborted.
+   */
   whenAborted(run: (reason: unknown) => void): void {
-    if (this.abandoned) return run(this.#early!.reason);
-    this.#end().onAbort = run;
-    this.startDeadline();
+    const early = this.#end();
+    early.onAbort = run;
+    if (early.aborted) run(early.reason);
+    else this.#startEnd();
   }
 
   /** Waits for a validator's promise; rejects when the call ends first, by its caller or its deadline. */
   orAborted<T>(promise: Promise<T>): Promise<T> {
-    this.startDeadline();
     return new Promise((resolve, reject) => {
-      const early = this.#end();
-      early.onAbort = reject;
-      if (early.aborted) reject(early.reason);
+      this.whenAborted(reject);
       promise.then(resolve, reject);
     });
   }
@@ -388,13 +393,4 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     for (const [key, value] of Object.entries(all)) if (!isSystemHeader(key)) own[key] = value;
     return Object.freeze(own);
   }
-}
-
-/**
- * The reason with which {@link InboundCall.signal} aborts when this instance closes.
- *
- * Calls of the handler with that signal end with this error, and may have been sent: so `ran` is "maybe".
- */
-export function shuttingDown(): ZeromeshError {
-  return new ZeromeshError("CLOSED", "This instance is shutting down", { ran: "maybe" });
 }

@@ -1,6 +1,7 @@
 import { ResponseKind } from "../../wire/mod.ts";
 import { runningKey, type Session } from "../peers/peer.ts";
-import { type InboundCall, shuttingDown } from "./context.ts";
+import { shuttingDown } from "./abort_state.ts";
+import type { InboundCall } from "./context.ts";
 import { closedTooEarly } from "./failures.ts";
 import type { ReplySender } from "./reply_sender.ts";
 

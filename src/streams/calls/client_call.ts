@@ -3,13 +3,15 @@ import {
   type Contract,
   type Ending,
   EndOf,
+  type ErrorCode,
   type InstanceId,
-  isStream,
   onAbort,
   type Ran,
+  type StreamCallOptions,
   type StreamSendOptions,
   type UnaryContract,
   ZeromeshError,
+  type ZeromeshErrorOptions,
 } from "../../core/mod.ts";
 import {
   type CallCompanion,
@@ -19,16 +21,16 @@ import {
   type SystemPort,
   type TypedCallOptions,
 } from "../../messenger/mod.ts";
-import type { ByteReader, ByteWriter, StreamEnd, StreamMux } from "../byte_stream.ts";
-import { writersAnchor } from "../byte_stream.ts";
+import { type StreamEnd, type StreamMux, writersAnchor } from "../byte_stream.ts";
+import { Attempt, type AttemptOwner } from "./attempt.ts";
 import { ItemCodec } from "./item_codec.ts";
 import { ItemSink, refused } from "./item_sink.ts";
 import { ItemSource } from "./item_source.ts";
 import { iteratorOf, Pump } from "./pump.ts";
-import { errorsOf, itemErrors } from "./stream_errors.ts";
+import type { Direction, ItemOwner, Side } from "./stream_errors.ts";
 import { callWindow, encodeStreams, lossMs, streamHeader } from "./stream_header.ts";
 
-/** The parts of a {@link ClientCall}. */
+/** What all calls of a contract share. */
 export interface ClientCallParts {
   /** The messenger. */
   readonly port: SystemPort;
@@ -40,95 +42,98 @@ export interface ClientCallParts {
   readonly contract: Contract;
   /** The contract of that call. */
   readonly plain: UnaryContract;
-  /** Its options, with the input if that is no stream. */
-  readonly options: TypedCallOptions<UnaryContract>;
-  /** See `StreamCallOptions`. */
-  readonly idleTimeoutMs: number;
-  /** The items of the input; null if they are sent one by one. */
-  readonly source: unknown;
+  /** The stream of the input; null without one. */
+  readonly input: Direction | null;
+  /** The stream of the output; null without one. */
+  readonly output: Direction | null;
 }
 
-/** The streams of one attempt at a call. */
-interface Attempt {
-  readonly call: SentCall;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly reader: ByteReader | null;
-  readonly writer: ByteWriter | null;
-}
+/** The options of one call, which it keeps. */
+export type ClientCallOptionsOf = TypedCallOptions<UnaryContract> & StreamCallOptions;
 
 const never = (): void => {};
 
 /** A call with streams, at its caller's side. */
-export class ClientCall implements CallCompanion, AsyncIterable<unknown>, AsyncDisposable {
-  /** The handler's result, of a call without an output stream. */
-  readonly result: Promise<unknown>;
+export class ClientCall
+  implements CallCompanion, AttemptOwner, ItemOwner, AsyncIterable<unknown>, AsyncDisposable {
   readonly #parts: ClientCallParts;
   readonly #sink: ItemSink | null;
   readonly #output: ItemSource | null;
-  readonly #answer = Promise.withResolvers<unknown>();
-  readonly #controller = new AbortController();
-  readonly #end = new EndOf();
   readonly #pump: Pump | null;
+  readonly #idleTimeoutMs: number;
+  // Objects for what few calls need are made on demand: many calls may be open.
+  readonly #end = new EndOf();
+  #result: PromiseWithResolvers<unknown> | null = null;
+  #outcome: { readonly failed: boolean; readonly value: unknown } | null = null;
+  #controller: AbortController | null = null;
   #listening: Disposable | null = null;
+  #call: SentCall | null = null;
   #attempt: Attempt | null = null;
   #cancelIdle: CancelTimer | null = null;
-  /** When the last item was sent or taken; kept only for `idleTimeoutMs`. */
+  /** Notes the time of an item, for `idleTimeoutMs`; null without it. */
+  readonly moved: (() => void) | null;
   #movedAt = 0;
-  #answered: { readonly error: unknown } | null = null;
-  #over = false;
+  /** Whether the call has its answer. */
+  #answered = false;
   #accepted = false;
 
-  /** The call starts at once. @throws {TypeError} If the input's source is none. */
-  constructor(parts: ClientCallParts) {
+  /**
+   * The call starts at once.
+   *
+   * @param options Its options, with the input if that is no stream.
+   * @param source The items of the input; null if they are sent one by one.
+   * @throws {TypeError} If the source is none.
+   */
+  constructor(parts: ClientCallParts, options: ClientCallOptionsOf, source: unknown) {
     this.#parts = parts;
-    const { contract, port, options, source, idleTimeoutMs } = parts;
-    const { name, input, output, encoding } = contract;
-    const moved = idleTimeoutMs === Infinity ? undefined : () => void (this.#movedAt = port.clock.now());
+    const { contract: { name, encoding }, input, output, port: { clock } } = parts;
+    const { idleTimeoutMs = Infinity, signal, retry: _, ...own } = options;
+    this.#idleTimeoutMs = idleTimeoutMs;
+    this.moved = idleTimeoutMs === Infinity ? null : () => void (this.#movedAt = clock.now());
     const codec = new ItemCodec(encoding);
-    const make: ReturnType<typeof errorsOf> = (...about) =>
-      errorsOf({ handler: name, ...this.#peer })(...about);
-    this.#sink = !isStream(input) ? null : new ItemSink({
-      name,
-      codec,
-      make,
-      clock: port.clock,
-      schema: input.item,
-      errors: itemErrors(contract, "caller", make),
-      moved,
-    });
-    this.#output = !isStream(output) ? null : new ItemSource({
-      codec,
-      schema: output.item,
-      errors: itemErrors(
-        contract,
-        "handler",
-        (code, message, about) => make(code, message, { ran: "yes", ...about }),
-      ),
-      broken: (error) => this.#leave(error),
-      left: () => this.#leave(this.#cancelled("its caller has left the loop"), "closed"),
-      moved,
-    });
-    const cannot = `Cannot call "${name}"`;
+    this.#sink = input === null ? null : new ItemSink(input, this, codec, true);
+    this.#output = output === null ? null : new ItemSource(output, this, codec);
     this.#pump = source === null || this.#sink === null
       ? null
-      : new Pump(iteratorOf(source, cannot), this.#sink);
-    this.result = this.#answer.promise;
-    this.result.catch(never);
-    this.#start(options);
+      : new Pump(iteratorOf(source, `Cannot call "${name}"`), this.#sink);
+    this.#start(own, signal);
   }
 
   /** Starts the call, and the sending of a source's items. */
-  #start(options: TypedCallOptions<UnaryContract>): void {
+  #start(options: Omit<ClientCallOptionsOf, "signal">, signal: AbortSignal | undefined): void {
     const { caller, plain } = this.#parts;
-    const { signal } = options;
     this.#listening = onAbort(signal, () => this.#leave(signal?.reason));
-    const own = { signal: this.#controller.signal, retry: { attempts: 1 }, [companionOf]: this };
-    caller.typedUnary(plain, { ...options, ...own } as TypedCallOptions<UnaryContract>).then(
-      (value) => this.#settle(null, value),
-      (error) => this.#settle({ error }, undefined),
+    const call: typeof options & { signal?: AbortSignal; [companionOf]: CallCompanion } = {
+      ...options,
+      [companionOf]: this,
+    };
+    // While an instance is chosen there is no call yet that could be ended.
+    if (typeof options.to !== "string") {
+      this.#controller = new AbortController();
+      call.signal = this.#controller.signal;
+    }
+    caller.typedUnary(plain, call as TypedCallOptions<UnaryContract>).then(
+      (value) => this.#settle(false, value),
+      (error) => this.#settle(true, error),
     );
     const sink = this.#sink;
     this.#pump?.run().then(() => sink?.end(), (error) => this.#leave(error));
+  }
+
+  /** The handler's result, of a call without an output stream. */
+  get result(): Promise<unknown> {
+    if (this.#result === null) {
+      this.#result = Promise.withResolvers();
+      this.#result.promise.catch(never);
+      if (this.#outcome !== null) this.#tellResult();
+    }
+    return this.#result.promise;
+  }
+
+  #tellResult(): void {
+    const { failed, value } = this.#outcome!;
+    if (failed) this.#result?.reject(value);
+    else this.#result?.resolve(value);
   }
 
   /** See {@link CallCompanion}. */
@@ -136,6 +141,11 @@ export class ClientCall implements CallCompanion, AsyncIterable<unknown>, AsyncD
     const output = this.#output;
     // The call may have ended before its caller has read all items.
     return { sent: this.#sink?.sent ?? 0, received: output === null ? 0 : output.received + output.size };
+  }
+
+  opened(call: SentCall): void {
+    this.#call = call;
+    if (this.#outcome?.failed === true) call.leave(this.#outcome.value);
   }
 
   sending(call: SentCall): Readonly<Record<string, string>> {
@@ -162,26 +172,19 @@ export class ClientCall implements CallCompanion, AsyncIterable<unknown>, AsyncD
     const id = mux.newId();
     const output = this.#output === null ? null : mux.window;
     const input = this.#sink === null ? null : callWindow;
-    const headers = { [streamHeader]: encodeStreams({ id, output, input }) };
+    const attempt = new Attempt(this, call, { [streamHeader]: encodeStreams({ id, output, input }) });
     const about = { session: id, creditsBytes: true };
-    const accepted = (): void => this.#accept(call);
-    const reader = output === null ? null : mux.bind(peer, { anchor: id, window: output, ...about }, {
-      opened: accepted,
-      readable: () => this.#readable(call),
-    });
+    if (output !== null) attempt.reader = mux.bind(peer, { anchor: id, window: output, ...about }, attempt);
     try {
-      const writer = input === null
-        ? null
-        : mux.openWriter(peer, { anchor: writersAnchor | id, window: input, ...about }, {
-          accepted,
-          credit: () => this.#sink?.drain(),
-          ended: (end) => this.#inputEnded(call, end),
-        });
-      return { call, headers, reader, writer };
+      if (input !== null) {
+        const named = { anchor: writersAnchor | id, window: input, ...about };
+        attempt.writer = mux.openWriter(peer, named, attempt);
+      }
     } catch (error) {
-      reader?.cancel();
+      attempt.reader?.cancel();
       throw error;
     }
+    return attempt;
   }
 
   #abandon({ reader, writer }: Attempt): void {
@@ -190,127 +193,139 @@ export class ClientCall implements CallCompanion, AsyncIterable<unknown>, AsyncD
     writer?.abandon();
   }
 
-  #accept(call: SentCall): void {
-    if (this.#accepted || this.#over || this.#attempt?.call !== call) return;
+  acceptedBy(attempt: Attempt): void {
+    if (this.#accepted || this.#outcome !== null || this.#attempt !== attempt) return;
     this.#accepted = true;
-    call.endDeadline();
+    attempt.call.endDeadline();
     this.#sink?.accepted();
-    this.#watchPauses();
+    if (this.#idleTimeoutMs !== Infinity) this.#watchPauses();
+  }
+
+  inputCredit(): void {
+    this.#sink?.drain();
   }
 
   /** Ends the call after a pause without an item. */
   #watchPauses(): void {
-    const { port: { clock }, idleTimeoutMs, contract: { name } } = this.#parts;
-    if (idleTimeoutMs === Infinity) return;
+    const { port: { clock }, contract: { name } } = this.#parts;
+    const idleTimeoutMs = this.#idleTimeoutMs;
     this.#movedAt = clock.now();
     const look = (): void => {
       // A caller that only waits for the result makes no pause.
-      if (this.#over || (this.#output === null && this.#sink!.closed)) return;
+      if (this.#outcome !== null || (this.#output === null && this.#sink!.closed)) return;
       const now = clock.now();
       // Nor does one that has items to read. The next one that it takes is noted.
       if ((this.#output?.size ?? 0) > 0) this.#movedAt = now;
       const left = this.#movedAt + idleTimeoutMs - now;
       if (left > 0) return void (this.#cancelIdle = clock.after(left, look));
       const why = `Call of "${name}" had no item for ${idleTimeoutMs} ms (idleTimeoutMs)`;
-      this.#leave(errorsOf(this.#about)("TIMEOUT", why, { ran: this.#ran }));
+      this.#leave(this.#error("TIMEOUT", why, { ran: this.#ran }));
     };
     look();
   }
 
-  /** Items have arrived, or the output's end. */
-  #readable(call: SentCall): void {
-    if (this.#attempt?.call !== call) return;
+  outputReadable(attempt: Attempt): void {
+    if (this.#attempt !== attempt) return;
     this.#output!.hand();
-    const end = this.#attempt.reader?.ended;
-    if (end?.reason === "peerLost") this.#lost(call, end.text);
+    const end = attempt.reader?.ended;
+    if (end?.reason === "peerLost") this.#lost(attempt, end.text);
     this.#check();
   }
 
-  #inputEnded(call: SentCall, { reason, text }: StreamEnd): void {
-    if (this.#attempt?.call !== call) return;
-    if (reason === "peerLost") return this.#lost(call, text);
+  inputEnded(attempt: Attempt, { reason, text }: StreamEnd): void {
+    if (this.#attempt !== attempt) return;
+    if (reason === "peerLost") return this.#lost(attempt, text);
     const why = reason === "cancelled"
       ? "the handler takes no more items"
       : `its input ended: ${text || reason}`;
-    this.#sink!.fail(this.#cancelled(why));
+    this.#sink!.fail(() => this.#cancelled(why));
     this.#pump?.stop();
   }
 
   /** The streams' connection is lost, and almost always it is the call's too, which then fails. */
-  #lost(call: SentCall, text: string): void {
-    const lost = errorsOf(this.#about)(
-      "PEER_DISCONNECTED",
-      `Call of "${this.#parts.contract.name}" failed: ${text}`,
-      { ran: this.#ran },
-    );
-    this.#parts.port.clock.after(lossMs, () => void (this.#attempt?.call === call && this.#leave(lost)));
+  #lost(attempt: Attempt, text: string): void {
+    const lost = this.#error("PEER_DISCONNECTED", `Call of "${this.#parts.contract.name}" failed: ${text}`, {
+      ran: this.#ran,
+    });
+    this.#parts.port.clock.after(lossMs, () => void (this.#attempt === attempt && this.#leave(lost)));
   }
 
   /** The call has its answer. */
-  #settle(failed: { readonly error: unknown } | null, value: unknown): void {
-    if (this.#over) return;
+  #settle(failed: boolean, value: unknown): void {
+    if (this.#outcome !== null) return;
     // Of a lost connection, or a shutdown, the call itself knows only that its request was sent.
-    const error = failed?.error;
-    if (this.#accepted && error instanceof ZeromeshError && error.ran === "maybe") {
-      Object.assign(error, { ran: this.#ran });
+    if (failed && this.#accepted && value instanceof ZeromeshError && value.ran === "maybe") {
+      Object.assign(value, { ran: this.#ran });
     }
-    this.#over = true;
-    this.#answered = { error: failed === null ? null : failed.error };
-    if (failed === null) this.#answer.resolve(value);
-    else this.#answer.reject(failed.error);
-    this.#close(failed === null ? this.#cancelled("its handler has finished") : failed.error);
-    if (failed !== null) this.#attempt?.writer?.abandon();
+    this.#answered = true;
+    this.#outcome = { failed, value };
+    this.#tellResult();
+    this.#close();
     this.#check();
   }
 
   /** Ends the output, once both its end and the call's answer are there. */
   #check(): void {
-    const answered = this.#answered;
+    if (!this.#answered) return;
+    const { failed, value } = this.#outcome!;
     const output = this.#output;
-    if (answered === null) return;
     const reader = this.#attempt?.reader ?? null;
     // An error may come without a stream; what the handler has sent before its answer comes first.
     if (reader !== null && reader.ended === null) {
-      if (reader.opened || answered.error === null) return;
+      if (reader.opened || !failed) return;
       // Its writer will not open it any more.
       reader.cancel();
     }
-    let { error } = answered;
+    let error = failed ? { value } : null;
     if (error === null && reader !== null && reader.ended?.reason !== "finalized") {
       const why = `the output ended early: ${reader.ended?.text || reader.ended?.reason}`;
-      error = errorsOf(this.#about)(
-        "PEER_DISCONNECTED",
-        `Call of "${this.#parts.contract.name}" failed: ${why}`,
-        { ran: this.#ran },
-      );
+      const message = `Call of "${this.#parts.contract.name}" failed: ${why}`;
+      error = { value: this.#error("PEER_DISCONNECTED", message, { ran: this.#ran }) };
     }
     if (error === null) output?.finish();
-    else output?.fail(error);
-    this.#end.tell(error === null ? "closed" : ending(error));
+    else output?.fail(error.value);
+    this.#end.tell(error === null ? "closed" : ending(error.value));
   }
 
   /** Ends the call from this side. */
   #leave(reason: unknown, how: Ending = ending(reason)): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#answer.reject(reason);
+    if (this.#outcome !== null) return;
+    this.#outcome = { failed: true, value: reason };
+    this.#tellResult();
     this.#output?.cancel();
     this.#output?.fail(reason);
-    this.#close(reason);
-    this.#attempt?.writer?.abandon();
+    this.#close();
     this.#end.tell(how);
     // Items that were sent before it leave before the cancellation.
     const peer = this.#attempt?.call.peer;
     if (peer !== undefined) this.#parts.mux.flush(peer);
-    this.#controller.abort(reason);
+    this.#controller?.abort(reason);
+    this.#call?.leave(reason);
   }
 
   /** Ends everything but the output. */
-  #close(error: unknown): void {
+  #close(): void {
     this.#cancelIdle?.();
     this.#listening?.[Symbol.dispose]();
     this.#pump?.stop();
-    this.#sink?.fail(error);
+    const { failed, value } = this.#outcome!;
+    this.#sink?.fail(() => failed ? value : this.#cancelled("its handler has finished"));
+    if (failed) this.#attempt?.writer?.abandon();
+  }
+
+  /** See {@link ItemOwner}. */
+  broken(error: unknown): void {
+    this.#leave(error);
+  }
+
+  /** See {@link ItemOwner}. */
+  left(): void {
+    this.#leave(this.#cancelled("its caller has left the loop"), "closed");
+  }
+
+  /** See {@link ItemOwner}. */
+  failure(from: Side, code: ErrorCode, message: string, about?: ZeromeshErrorOptions): ZeromeshError {
+    return this.#error(code, message, from === "handler" ? { ran: "yes", ...about } : about);
   }
 
   send(item: unknown, options?: StreamSendOptions): Promise<void> {
@@ -356,22 +371,19 @@ export class ClientCall implements CallCompanion, AsyncIterable<unknown>, AsyncD
     return this.close();
   }
 
-  get #peer(): { readonly peer?: InstanceId | undefined } {
-    return { peer: this.#attempt?.call.peer };
-  }
-
-  get #about(): { readonly handler: string; readonly peer?: InstanceId | undefined } {
-    return { handler: this.#parts.contract.name, ...this.#peer };
+  #error(code: ErrorCode, message: string, about?: ZeromeshErrorOptions): ZeromeshError {
+    const { contract: { name: handler } } = this.#parts;
+    return new ZeromeshError(code, message, { handler, peer: this.#attempt?.call.peer, ...about });
   }
 
   #cancelled(why: string): ZeromeshError {
     const { name } = this.#parts.contract;
-    return errorsOf(this.#about)("CANCELLED", `Call of "${name}" has ended: ${why}`, { ran: this.#ran });
+    return this.#error("CANCELLED", `Call of "${name}" has ended: ${why}`, { ran: this.#ran });
   }
 
   /** Whether the handler can have run: it has, once it has accepted the call. */
   get #ran(): Ran {
-    if (this.#accepted || this.#answered !== null) return "yes";
+    if (this.#accepted || this.#answered) return "yes";
     return this.#attempt === null ? "no" : "maybe";
   }
 }

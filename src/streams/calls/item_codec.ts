@@ -15,7 +15,6 @@ const longestLook = 512;
 const quote = 0x22;
 const backslash = 0x5c;
 const encoder = new TextEncoder();
-const nothing = new Uint8Array(new ArrayBuffer(0));
 
 /** Makes texts of bytes below 0x80. The types of Bun do not name the method, which both runtimes have. */
 interface Latin1 {
@@ -32,9 +31,9 @@ export type Kept = Uint8Array | string;
 /** Frames of items in a contract's encoding. */
 export class ItemCodec {
   readonly #encoding: Encoding;
-  // The memory of the last items that were read, as the view that makes texts of it.
-  #memory: Uint8Array = nothing;
-  #view: Latin1 = latin1Of(nothing);
+  // The memory of the last items that were read, and the view that makes texts of it.
+  #memory: Uint8Array | null = null;
+  #view: Latin1 | null = null;
 
   /** @param encoding The contract's. */
   constructor(encoding: Encoding) {
@@ -102,7 +101,7 @@ export class ItemCodec {
   }
 
   #viewOf(bytes: Uint8Array): Latin1 {
-    if (bytes !== this.#memory) {
+    if (this.#view === null || bytes !== this.#memory) {
       this.#memory = bytes;
       this.#view = latin1Of(bytes);
     }

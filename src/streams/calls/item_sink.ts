@@ -1,7 +1,6 @@
 import {
-  type AnySchema,
-  type Clock,
   Deque,
+  type ErrorCode,
   onAbort,
   option,
   type OptionTable,
@@ -14,28 +13,8 @@ import {
 import type { ByteWriter } from "../byte_stream.ts";
 import { terminalFrames } from "../wire/frame.ts";
 import type { ItemCodec, Kept } from "./item_codec.ts";
-import type { ItemErrors, MakeError } from "./stream_errors.ts";
+import { type Direction, invalidItem, type ItemOwner, locatedError } from "./stream_errors.ts";
 import { callWindow } from "./stream_header.ts";
-
-/** The parts of an {@link ItemSink}. */
-export interface SinkParts {
-  /** The contract's name. */
-  readonly name: string;
-  /** Schema of an item. */
-  readonly schema: AnySchema;
-  /** Makes frames. */
-  readonly codec: ItemCodec;
-  /** Errors about items. */
-  readonly errors: ItemErrors;
-  /** Makes other errors. */
-  readonly make: MakeError;
-  /** Clock. */
-  readonly clock: Clock;
-  /** There is something to send and no stream yet: it may be attached now. @throws The error of the item. */
-  readonly needed?: (() => void) | undefined;
-  /** An item has left. */
-  readonly moved?: (() => void) | undefined;
-}
 
 /** An item that waits: for its validator, for a connection, or for credit. */
 interface Waiting {
@@ -63,7 +42,9 @@ const never = (): void => {};
 export class ItemSink {
   /** Items that have left. */
   sent = 0;
-  readonly #parts: SinkParts;
+  readonly #direction: Direction;
+  readonly #owner: ItemOwner;
+  readonly #codec: ItemCodec;
   readonly #waiting = new Deque<Waiting>();
   #writer: ByteWriter | null = null;
   #count = 0;
@@ -72,14 +53,22 @@ export class ItemSink {
   #ending: PromiseWithResolvers<void> | null = null;
   // Whether the validator answers later, and needs the number of its own item.
   #later = false;
-  readonly #refuse: SchemaFailure = (...about) => this.#parts.errors.invalid(this.#taken + 1, ...about);
-  #ended: { readonly error: unknown } | null = null;
+  readonly #refuse: SchemaFailure = (...about) => this.#invalid(this.#taken + 1, ...about);
+  /** Makes the error of its early end; null without one. */
+  #ended: (() => unknown) | null = null;
   /** What left before the peer has accepted the call: another instance may have to get it again. Null after that. */
-  #early: Kept[] | null = [];
+  #early: Kept[] | null;
 
-  /** It starts without a connection. */
-  constructor(parts: SinkParts) {
-    this.#parts = parts;
+  /**
+   * It starts without a connection.
+   *
+   * @param early Whether the peer has still to accept the call.
+   */
+  constructor(direction: Direction, owner: ItemOwner, codec: ItemCodec, early: boolean) {
+    this.#direction = direction;
+    this.#owner = owner;
+    this.#codec = codec;
+    this.#early = early ? [] : null;
   }
 
   /** Whether {@link end} was called, or it has ended otherwise. */
@@ -90,7 +79,7 @@ export class ItemSink {
   /** Sends what waits, and what left already for a peer that did not accept it. */
   attach(writer: ByteWriter): void {
     this.#writer = writer;
-    for (const kept of this.#early ?? []) this.#parts.codec.writeKept(writer, kept);
+    for (const kept of this.#early ?? []) this.#codec.writeKept(writer, kept);
     this.drain();
   }
 
@@ -104,18 +93,21 @@ export class ItemSink {
     const refusal = this.#refusal();
     if (refusal !== null) return refused(refusal);
     const number = this.#taken + 1;
-    const { schema, errors, codec } = this.#parts;
+    const { schema } = this.#direction;
+    const codec = this.#codec;
     try {
       const options = given === undefined || given === null ? undefined : this.#read(number, given);
-      const checked = validate(schema, value, this.#later ? errors.invalid.bind(null, number) : this.#refuse);
+      const refuse: SchemaFailure = this.#later
+        ? (...about) => this.#invalid(number, ...about)
+        : this.#refuse;
+      const checked = validate(schema, value, refuse);
       if (checked instanceof Promise) return this.#checkLater(value, number, checked, options);
-      if (this.#writer === null) this.#parts.needed?.();
       const writer = this.#writer;
       if (writer !== null && this.#early === null && this.#waiting.size === 0) {
         if (codec.write(writer, value)) {
           this.#taken = number;
           this.sent++;
-          this.#parts.moved?.();
+          this.#owner.moved?.();
           return done;
         }
       }
@@ -136,26 +128,32 @@ export class ItemSink {
       const ending = this.#ending = Promise.withResolvers<void>();
       ending.promise.catch(never);
       if (this.#ended !== null) ending.resolve();
-      else if (this.#writer !== null) this.drain();
-      else this.#parts.needed?.();
+      else this.drain();
     }
     return this.#ending.promise;
   }
 
-  /** Ends it early. Items that wait are refused with the error, and later ones with the last error given. */
-  fail(error: unknown): void {
+  /**
+   * Ends it early. Items that wait are refused with the error, and later ones with the last error given.
+   *
+   * @param error Makes it when it is needed.
+   */
+  fail(error: () => unknown): void {
     const before = this.#ended;
-    this.#ended = { error };
+    this.#ended = error;
     if (before !== null) return;
     this.#early = null;
-    const waiting = this.#waiting.size > 0;
+    if (this.#waiting.size > 0) this.#refuseAll(error());
+    else this.#ending?.resolve();
+    this.#writer?.end(terminalFrames.dropped);
+  }
+
+  #refuseAll(error: unknown): void {
     for (let one = this.#waiting.shift(); one !== undefined; one = this.#waiting.shift()) {
       this.#leave(one);
       refuse(one, error);
     }
-    if (waiting) this.#ending?.reject(error);
-    else this.#ending?.resolve();
-    this.#writer?.end(terminalFrames.dropped);
+    this.#ending?.reject(error);
   }
 
   /** Sends what waits, as far as there is credit. */
@@ -181,40 +179,38 @@ export class ItemSink {
   }
 
   #write(writer: ByteWriter, kept: Kept): boolean {
-    if (!this.#parts.codec.writeKept(writer, kept)) return false;
+    if (!this.#codec.writeKept(writer, kept)) return false;
     this.sent++;
-    this.#parts.moved?.();
+    this.#owner.moved?.();
     this.#early?.push(kept);
     return true;
   }
 
   #refusal(): unknown {
-    if (this.#ended !== null) return this.#ended.error;
+    if (this.#ended !== null) return this.#ended();
     if (this.#ending === null) return null;
-    const { name, make } = this.#parts;
-    return make("CLOSED", `Cannot send to "${name}": its input was ended`, { ran: "no" });
+    return this.#error("CLOSED", `Cannot send to "${this.#name}": its input was ended`);
   }
 
   /** Refuses an item that was taken back, or whose time is over, before it was sent. */
   #read(number: number, given: StreamSendOptions): StreamSendOptions {
-    const { make, name } = this.#parts;
-    const options = readOptions(given, sendOptionTable, "Cannot send to", name);
+    const options = readOptions(given, sendOptionTable, "Cannot send to", this.#name);
     const { signal, timeoutMs = Infinity } = options;
     signal?.throwIfAborted();
     if (timeoutMs > 0) return options;
-    throw make("TIMEOUT", `Item ${number} of "${name}" was not sent within ${timeoutMs} ms`, { ran: "no" });
+    throw this.#error("TIMEOUT", `Item ${number} of "${this.#name}" was not sent within ${timeoutMs} ms`);
   }
 
   /** Refuses an item that has no room to wait. */
   #admit(number: number, bytes: number): void {
-    const { name, make } = this.#parts;
     const full = this.#count >= callWindow.items ||
       (this.#count > 0 && this.#bytes + bytes > callWindow.bytes);
     if (!full) return;
     const why = `${this.#count} items (${this.#bytes} bytes) wait already, as many as may; await send()`;
-    throw make("QUEUE_FULL", `Item ${number} of "${name}" cannot be sent: ${why}`, {
-      ran: "no",
-      details: { item: number, waitingItems: this.#count, waitingBytes: this.#bytes },
+    throw this.#error("QUEUE_FULL", `Item ${number} of "${this.#name}" cannot be sent: ${why}`, {
+      item: number,
+      waitingItems: this.#count,
+      waitingBytes: this.#bytes,
     });
   }
 
@@ -242,7 +238,7 @@ export class ItemSink {
     const one = this.#waiting.at(this.#waiting.size - 1)!;
     checked.then(() => {
       if (one.gone) return;
-      one.kept = this.#parts.codec.keep(value);
+      one.kept = this.#codec.keep(value);
       this.#bytes += one.bytes = one.kept.length;
       this.drain();
     }).catch((error) => this.#takeBack(one, this.#located(error, number)));
@@ -257,11 +253,10 @@ export class ItemSink {
   }
 
   #limit(one: Waiting, { timeoutMs, signal }: StreamSendOptions): void {
-    const { clock, make, name } = this.#parts;
     const listening = onAbort(signal, () => this.#takeBack(one, signal?.reason));
     const late = () =>
-      make("TIMEOUT", `The handler of "${name}" took no item within ${timeoutMs} ms`, { ran: "no" });
-    const cancel = clock.after(timeoutMs ?? Infinity, () => this.#takeBack(one, late()));
+      this.#error("TIMEOUT", `The handler of "${this.#name}" took no item within ${timeoutMs} ms`);
+    const cancel = this.#direction.clock.after(timeoutMs ?? Infinity, () => this.#takeBack(one, late()));
     one.leave = () => {
       listening[Symbol.dispose]();
       cancel();
@@ -278,9 +273,19 @@ export class ItemSink {
 
   /** Names the item in an error of its frame. */
   #located(error: unknown, number: number): unknown {
-    const { code } = error as Partial<ZeromeshError>;
-    if (code !== "ENCODING_FAILED" && code !== "PAYLOAD_TOO_LARGE") return error;
-    return this.#parts.errors.refused(number, error as ZeromeshError);
+    return locatedError(this.#owner, this.#direction, number, error);
+  }
+
+  #invalid(number: number, ...about: Parameters<SchemaFailure>): ZeromeshError {
+    return invalidItem(this.#owner, this.#direction, number, ...about);
+  }
+
+  get #name(): string {
+    return this.#direction.contract.name;
+  }
+
+  #error(code: ErrorCode, message: string, details?: unknown): ZeromeshError {
+    return this.#owner.failure(this.#direction.from, code, message, { ran: "no", details });
   }
 }
 

@@ -1,23 +1,7 @@
-import { type AnySchema, type SchemaFailure, validateArrived } from "../../core/mod.ts";
+import { type SchemaFailure, validateArrived, type ZeromeshError } from "../../core/mod.ts";
 import type { ByteReader } from "../byte_stream.ts";
 import type { ItemCodec } from "./item_codec.ts";
-import type { ItemErrors } from "./stream_errors.ts";
-
-/** The parts of an {@link ItemSource}. */
-export interface SourceParts {
-  /** Schema of an item. */
-  readonly schema: AnySchema;
-  /** Reads frames. */
-  readonly codec: ItemCodec;
-  /** Errors about items. */
-  readonly errors: ItemErrors;
-  /** An item was invalid: nothing more is read. */
-  broken(error: unknown): void;
-  /** The reader left early. */
-  left(): void;
-  /** An item was taken. */
-  readonly moved?: (() => void) | undefined;
-}
+import { type Direction, invalidItem, type ItemOwner } from "./stream_errors.ts";
 
 const over: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined });
 
@@ -25,17 +9,21 @@ const over: IteratorReturnResult<undefined> = Object.freeze({ done: true, value:
 export class ItemSource implements AsyncIterableIterator<unknown> {
   /** Items that were taken. */
   received = 0;
-  readonly #parts: SourceParts;
+  readonly #direction: Direction;
+  readonly #owner: ItemOwner;
+  readonly #codec: ItemCodec;
   readonly #waiting: PromiseWithResolvers<IteratorResult<unknown>>[] = [];
   #reader: ByteReader | null = null;
   #end: { readonly failed: boolean; readonly error: unknown } | null = null;
   #iterated = false;
   #later = false;
-  readonly #refuse: SchemaFailure = (...about) => this.#parts.errors.invalid(this.received, ...about);
+  readonly #refuse: SchemaFailure = (...about) => this.#invalid(this.received, ...about);
 
   /** It starts without a stream. */
-  constructor(parts: SourceParts) {
-    this.#parts = parts;
+  constructor(direction: Direction, owner: ItemOwner, codec: ItemCodec) {
+    this.#direction = direction;
+    this.#owner = owner;
+    this.#codec = codec;
   }
 
   /** Whether it has ended, possibly with items that were not read yet. */
@@ -116,7 +104,7 @@ export class ItemSource implements AsyncIterableIterator<unknown> {
   }
 
   return(): Promise<IteratorResult<unknown>> {
-    if (this.#end === null) this.#parts.left();
+    if (this.#end === null) this.#owner.left();
     this.#end = { failed: false, error: undefined };
     this.cancel();
     for (const one of this.#waiting.splice(0)) one.resolve(over);
@@ -137,14 +125,15 @@ export class ItemSource implements AsyncIterableIterator<unknown> {
 
   #item(reader: ByteReader): IteratorResult<unknown> | Promise<IteratorResult<unknown>> {
     const number = ++this.received;
-    const { codec, schema, errors, moved } = this.#parts;
-    moved?.();
+    this.#owner.moved?.();
     try {
-      const decoded = codec.decode(reader);
-      if (decoded.error !== undefined) throw errors.invalid(number, [{ message: decoded.error }]);
+      const decoded = this.#codec.decode(reader);
+      if (decoded.error !== undefined) throw this.#invalid(number, [{ message: decoded.error }]);
       // A validator that answers later needs the number of its own item.
-      const refuse = this.#later ? errors.invalid.bind(null, number) : this.#refuse;
-      const value = validateArrived(schema, decoded.value, false, refuse);
+      const refuse: SchemaFailure = this.#later
+        ? (...about) => this.#invalid(number, ...about)
+        : this.#refuse;
+      const value = validateArrived(this.#direction.schema, decoded.value, false, refuse);
       if (!(value instanceof Promise)) return { done: false, value };
       this.#later = true;
       return value.then((checked) => ({ done: false, value: checked }), (error) => this.#broken(error));
@@ -153,10 +142,14 @@ export class ItemSource implements AsyncIterableIterator<unknown> {
     }
   }
 
+  #invalid(number: number, ...about: Parameters<SchemaFailure>): ZeromeshError {
+    return invalidItem(this.#owner, this.#direction, number, ...about);
+  }
+
   #broken(error: unknown): never {
     this.#end = { failed: false, error: undefined };
     this.cancel();
-    this.#parts.broken(error);
+    this.#owner.broken(error);
     throw error;
   }
 }

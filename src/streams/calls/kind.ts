@@ -1,4 +1,11 @@
-import { type Contract, isStream, option, type OptionTable, type StreamCallOptions } from "../../core/mod.ts";
+import {
+  type AnySchema,
+  type Contract,
+  isStream,
+  option,
+  type OptionTable,
+  type StreamCallOptions,
+} from "../../core/mod.ts";
 import {
   type Caller,
   type ClientCallOptions,
@@ -12,9 +19,10 @@ import {
   typedUnaryHandler,
 } from "../../messenger/mod.ts";
 import type { StreamMux } from "../byte_stream.ts";
-import { ClientCall } from "./client_call.ts";
+import { ClientCall, type ClientCallOptionsOf } from "./client_call.ts";
 import { plainContract } from "./plain_contract.ts";
 import { ServedCall } from "./served_call.ts";
+import type { Direction, Side } from "./stream_errors.ts";
 
 type MethodOwn = ClientCallOptions & StreamCallOptions;
 
@@ -22,39 +30,32 @@ const optionTable: OptionTable<MethodOwn> = { ...methodOptionTable, idleTimeoutM
 
 /** How contracts with a stream are handled and called. */
 export function streamContracts(port: SystemPort, mux: StreamMux): ContractKind {
+  const { clock } = port;
+  const directions = (contract: Contract) => {
+    const { input, output } = contract;
+    const one = (schema: AnySchema | undefined, from: Side): Direction | null =>
+      isStream(schema) ? { contract, from, schema: schema.item, clock } : null;
+    return { input: one(input, "caller"), output: one(output, "handler") };
+  };
   return {
     handler(contract: Contract, run: Served, options): Handler {
       const running = new Set<ServedCall>();
-      const parts = { port, mux, contract };
-      const handler = typedUnaryHandler(plainContract(contract), async (context) => {
-        const call = new ServedCall(parts, context as unknown as InboundCall);
-        running.add(call);
-        try {
-          return await call.run(run);
-        } finally {
-          running.delete(call);
-        }
-      }, options);
+      const parts = { port, mux, contract, ...directions(contract), running };
+      const handler = typedUnaryHandler(
+        plainContract(contract),
+        (context) => new ServedCall(parts, context as unknown as InboundCall).run(run),
+        options,
+      );
       const removed = (): void => running.forEach((call) => call.unregistered());
       return Object.freeze({ ...handler, removed });
     },
     method(caller: Caller, contract: Contract, options: MethodOptions) {
       const plain = plainContract(contract);
-      const streamed = isStream(contract.input);
+      const parts = { port, mux, caller, contract, plain, ...directions(contract) };
+      const streamed = parts.input !== null;
       return (input: unknown, own?: MethodOwn | null) => {
-        const payload = streamed ? undefined : input;
-        const { idleTimeoutMs = Infinity, ...call } = options(payload, own, optionTable);
-        const source = streamed ? input ?? null : null;
-        return new ClientCall({
-          port,
-          mux,
-          caller,
-          contract,
-          plain,
-          options: call as never,
-          idleTimeoutMs,
-          source,
-        });
+        const all = options(streamed ? undefined : input, own, optionTable);
+        return new ClientCall(parts, all as ClientCallOptionsOf, streamed ? input ?? null : null);
       };
     },
   };

@@ -1,16 +1,30 @@
-import { type Contract, type InstanceId, isStream, onAbort, ZeromeshError } from "../../core/mod.ts";
+import {
+  type Contract,
+  type ErrorCode,
+  type InstanceId,
+  isThenable,
+  ZeromeshError,
+  type ZeromeshErrorOptions,
+} from "../../core/mod.ts";
 import { DispatchFailure, type InboundCall, type Served, type SystemPort } from "../../messenger/mod.ts";
-import type { ByteReader, ByteWriter, StreamEnd, StreamMux } from "../byte_stream.ts";
-import { writersAnchor } from "../byte_stream.ts";
+import {
+  type ByteReader,
+  type ByteWriter,
+  type ReaderEvents,
+  type StreamEnd,
+  type StreamMux,
+  type WriterEvents,
+  writersAnchor,
+} from "../byte_stream.ts";
 import { terminalFrames } from "../wire/frame.ts";
 import { ItemCodec } from "./item_codec.ts";
 import { ItemSink } from "./item_sink.ts";
 import { ItemSource } from "./item_source.ts";
 import { iteratorOf, Pump } from "./pump.ts";
-import { answerError, itemErrors } from "./stream_errors.ts";
+import { answerError, type Direction, type ItemOwner, type Side } from "./stream_errors.ts";
 import { type CallStreams, callWindow, decodeStreams, lossMs, streamHeader } from "./stream_header.ts";
 
-/** The parts of a {@link ServedCall}. */
+/** What all calls of a handler share. */
 export interface ServedCallParts {
   /** The messenger. */
   readonly port: SystemPort;
@@ -18,18 +32,23 @@ export interface ServedCallParts {
   readonly mux: StreamMux;
   /** The contract. */
   readonly contract: Contract;
+  /** The stream of the input; null without one. */
+  readonly input: Direction | null;
+  /** The stream of the output; null without one. */
+  readonly output: Direction | null;
+  /** The calls that run. */
+  readonly running: Set<ServedCall>;
 }
 
-const never = (): void => {};
-
 /** What the caller is told if a stream cannot be opened. */
-function refusal(error: unknown, ran: "no" | "yes"): unknown {
+function refusal(error: unknown): unknown {
   if (!(error instanceof ZeromeshError)) return error;
-  return answerError(error.code, error.message, { ran, details: error.details });
+  return answerError(error.code, error.message, { ran: "no", details: error.details });
 }
 
 /** A call with streams, at its handler's side. */
-export class ServedCall {
+export class ServedCall implements ReaderEvents, WriterEvents, ItemOwner {
+  readonly moved = null;
   readonly #parts: ServedCallParts;
   readonly #call: InboundCall;
   readonly #sink: ItemSink | null;
@@ -39,8 +58,7 @@ export class ServedCall {
   #pump: Pump | null = null;
   #peer: InstanceId | null = null;
   #over = false;
-  #openOutput: () => void = never;
-  #cancelOpening: () => void = never;
+  #failed = false;
   /** What the caller is told after an early end; null while there is none. */
   #early: unknown = null;
 
@@ -48,37 +66,10 @@ export class ServedCall {
   constructor(parts: ServedCallParts, call: InboundCall) {
     this.#parts = parts;
     this.#call = call;
-    const { contract, port: { clock } } = parts;
-    const { name, input, output, encoding } = contract;
+    const { contract: { encoding }, input, output } = parts;
     const codec = new ItemCodec(encoding);
-    const make = answerError;
-    this.#sink = !isStream(output) ? null : new ItemSink({
-      name,
-      codec,
-      make,
-      clock,
-      schema: output.item,
-      errors: itemErrors(contract, "handler", make),
-      needed: () => {
-        try {
-          this.#openOutput();
-        } catch (error) {
-          throw refusal(error, "yes");
-        }
-      },
-    });
-    this.#input = !isStream(input) ? null : new ItemSource({
-      codec,
-      schema: input.item,
-      errors: itemErrors(
-        contract,
-        "caller",
-        (code, message, { details, cause } = {}) =>
-          new ZeromeshError(code, message, { handler: name, ran: "yes", details, cause }),
-      ),
-      broken: () => {},
-      left: () => {},
-    });
+    this.#sink = output === null ? null : new ItemSink(output, this, codec, false);
+    this.#input = input === null ? null : new ItemSource(input, this, codec);
     this.#open(this.#streams());
   }
 
@@ -105,33 +96,18 @@ export class ServedCall {
     try {
       if (input !== null) {
         const about = { anchor: writersAnchor | id, session: id, window: callWindow, creditsBytes: true };
-        this.#reader = mux.bind(peer, about, { readable: () => this.#readable() });
+        this.#reader = mux.bind(peer, about, this);
         this.#input!.attach(this.#reader);
-        this.#readable(); // A short input may be there, and have ended, already.
+        this.readable(); // A short input may be there, and have ended, already.
+      }
+      if (output !== null) {
+        const about = { anchor: id, session: id, window: output, creditsBytes: true, opensLater: true };
+        this.#writer = mux.openWriter(peer, about, this);
+        this.#sink!.attach(this.#writer);
       }
     } catch (error) {
       this.#reader?.cancel();
-      throw refusal(error, "no");
-    }
-    if (output !== null) {
-      this.#sink!.accepted();
-      const about = { anchor: id, session: id, window: output, creditsBytes: true };
-      this.#openOutput = () => {
-        this.#openOutput = never;
-        this.#writer = mux.openWriter(peer, about, {
-          credit: () => this.#sink!.drain(),
-          ended: (end) => this.#outputEnded(end),
-        });
-        this.#sink!.attach(this.#writer);
-      };
-      // An item that is there at once leaves in one message with the opening, which otherwise shows that the handler runs.
-      this.#cancelOpening = port.clock.after(0, () => {
-        try {
-          this.#openOutput();
-        } catch (error) {
-          this.#abort(refusal(error, "yes"));
-        }
-      });
+      throw refusal(error);
     }
   }
 
@@ -145,7 +121,7 @@ export class ServedCall {
     return this.#input?.received ?? 0;
   }
 
-  #readable(): void {
+  readable(): void {
     const input = this.#input!;
     input.hand();
     const end = this.#reader?.ended ?? null;
@@ -155,10 +131,26 @@ export class ServedCall {
     else this.#abort(this.#cancelled("its caller has given the input up"));
   }
 
-  #outputEnded({ reason, text }: StreamEnd): void {
+  credit(): void {
+    this.#sink!.drain();
+  }
+
+  ended({ reason, text }: StreamEnd): void {
     if (reason === "peerLost") this.#lost(text);
     else this.#abort(this.#cancelled(reason === "cancelled" ? "its caller reads no more" : text || reason));
   }
+
+  /** See {@link ItemOwner}. */
+  failure(from: Side, code: ErrorCode, message: string, about: ZeromeshErrorOptions = {}): ZeromeshError {
+    if (from === "handler") return answerError(code, message, about);
+    return new ZeromeshError(code, message, { handler: this.#parts.contract.name, ran: "yes", ...about });
+  }
+
+  /** See {@link ItemOwner}: the handler gets the error. */
+  broken(): void {}
+
+  /** See {@link ItemOwner}: the handler may go on. */
+  left(): void {}
 
   /** The streams' connection is lost, and almost always it is the call's too, which then aborts. */
   #lost(text: string): void {
@@ -196,32 +188,45 @@ export class ServedCall {
     const call = this.#call;
     if (this.#input !== null) call.input = this.#input;
     if (call.observed !== null) call.observed.items = this;
-    const { signal } = call;
-    const listening = onAbort(signal, () => this.#aborted(signal.reason));
+    this.#parts.running.add(this);
+    call.whenAborted((reason) => this.#aborted(reason));
     try {
-      const result = await serve(call as unknown as Parameters<Served>[0]);
-      return this.#sink === null ? result : await this.#produce(result, this.#sink);
+      const served = serve(call as unknown as Parameters<Served>[0]);
+      const result = isThenable(served) ? await served : served;
+      if (this.#sink === null) return result;
+      await this.#produce(result, this.#sink);
+      return undefined;
+    } catch (error) {
+      this.#failed = true;
+      throw error;
     } finally {
       this.#over = true;
-      this.#openOutput = never;
-      this.#cancelOpening();
-      listening[Symbol.dispose]();
+      this.#parts.running.delete(this);
       this.#input?.finish();
       this.#input?.cancel();
-      this.#writer?.end(this.#early === null ? terminalFrames.finalized : terminalFrames.dropped);
-      // The answer comes behind the end of the output.
-      if (this.#writer !== null) this.#parts.mux.flush(this.#peer!);
+      this.#endOutput();
     }
+  }
+
+  #endOutput(): void {
+    const writer = this.#writer;
+    if (writer === null) return;
+    // An error without items needs no stream.
+    if (this.#failed && !writer.opened) return writer.abandon();
+    writer.end(this.#early === null ? terminalFrames.finalized : terminalFrames.dropped);
+    // The answer comes behind the end of the output.
+    this.#parts.mux.flush(this.#peer!);
   }
 
   /** The signal has aborted. */
   #aborted(reason: unknown): void {
+    if (this.#over) return;
     this.#early ??= reason;
     this.#input?.fail(reason);
-    // Its other listeners run first.
+    // The handler itself may be what aborts.
     queueMicrotask(() => {
       this.#pump?.stop();
-      this.#sink?.fail(reason);
+      this.#sink?.fail(() => reason);
     });
   }
 

@@ -1,4 +1,6 @@
 import {
+  type AnySchema,
+  type Clock,
   type Contract,
   describeIssues,
   type ErrorCode,
@@ -12,50 +14,78 @@ import { DispatchFailure } from "../../messenger/mod.ts";
 /** The sender of a stream's items: the caller of a contract, or its handler. */
 export type Side = "caller" | "handler";
 
-/** Makes an error of a call with a stream. */
-export type MakeError = (code: ErrorCode, message: string, about?: ZeromeshErrorOptions) => ZeromeshError;
+/** One direction of a contract's streams: what all of its calls share. */
+export interface Direction {
+  /** The contract. */
+  readonly contract: Contract;
+  /** The side that sends the items. */
+  readonly from: Side;
+  /** Schema of an item. */
+  readonly schema: AnySchema;
+  /** Clock. */
+  readonly clock: Clock;
+}
 
-/** Errors about one direction of a contract's streams. */
-export interface ItemErrors {
-  /** An item fails its schema, or cannot be read. @param details At most five issues are told. */
-  invalid(number: number, issues: readonly SchemaIssue[], cause?: unknown): ZeromeshError;
-  /** Another error about an item, such as one that cannot be encoded. */
-  refused(number: number, error: ZeromeshError): ZeromeshError;
+/** A call, as its streams know it. */
+export interface ItemOwner {
+  /** Makes an error about one direction, of the side that finds it. */
+  failure(from: Side, code: ErrorCode, message: string, about?: ZeromeshErrorOptions): ZeromeshError;
+  /** An arrived item was invalid: nothing more is read. */
+  broken(error: unknown): void;
+  /** The reader of the items left early. */
+  left(): void;
+  /** An item was sent or taken. Null if nobody wants to know. */
+  readonly moved: (() => void) | null;
 }
 
 /**
- * Errors about items of one direction.
+ * The error of an item that fails its schema, or cannot be read. At most five issues are told.
  *
- * @param from The side that sends the items.
- * @param make Makes an error of the side that finds it.
+ * @param number The item's.
  */
-export function itemErrors({ name }: Contract, from: Side, make: MakeError): ItemErrors {
-  const [what, code] = from === "caller"
-    ? ["input", "PAYLOAD_INVALID"] as const
-    : ["output", "RESULT_INVALID"] as const;
-  const about = (number: number) => `Item ${number} of the ${what} of "${name}"`;
-  return {
-    invalid: (number, issues, cause) =>
-      make(code, `${about(number)} is invalid: ${describeIssues(issues)}`, {
-        ...(cause === undefined ? {} : { cause }),
-        details: {
-          item: number,
-          issues: issues.slice(0, 5).map((issue) => ({ path: issuePath(issue), message: issue.message })),
-        },
-      }),
-    refused: (number, error) =>
-      make(error.code, `${about(number)} cannot be sent: ${error.message}`, {
-        cause: error,
-        details: { ...error.details as object | undefined, item: number },
-      }),
-  };
+export function invalidItem(
+  owner: ItemOwner,
+  direction: Direction,
+  number: number,
+  issues: readonly SchemaIssue[],
+  cause?: unknown,
+): ZeromeshError {
+  const code = direction.from === "caller" ? "PAYLOAD_INVALID" : "RESULT_INVALID";
+  const why = `${itemText(direction, number)} is invalid: ${describeIssues(issues)}`;
+  return owner.failure(direction.from, code, why, {
+    ...(cause === undefined ? {} : { cause }),
+    details: {
+      item: number,
+      issues: issues.slice(0, 5).map((issue) => ({ path: issuePath(issue), message: issue.message })),
+    },
+  });
 }
 
-/** Makes errors that a handler's side answers with. */
-export const answerError: MakeError = (code, message, { details, ran = "yes" } = {}) =>
-  new DispatchFailure({ code, message, data: details, ran });
+/** Names the item in an error of its frame; other errors stay as they are. */
+export function locatedError(
+  owner: ItemOwner,
+  direction: Direction,
+  number: number,
+  error: unknown,
+): unknown {
+  if (!(error instanceof ZeromeshError)) return error;
+  const { code, details, message } = error;
+  if (code !== "ENCODING_FAILED" && code !== "PAYLOAD_TOO_LARGE") return error;
+  return owner.failure(direction.from, code, `${itemText(direction, number)} cannot be sent: ${message}`, {
+    cause: error,
+    details: { ...details as object | undefined, item: number },
+  });
+}
 
-/** Makes errors of one call. @param about Peer and handler. */
-export function errorsOf(about: ZeromeshErrorOptions): MakeError {
-  return (code, message, more) => new ZeromeshError(code, message, { ...about, ...more });
+function itemText({ contract: { name }, from }: Direction, number: number): string {
+  return `Item ${number} of the ${from === "caller" ? "input" : "output"} of "${name}"`;
+}
+
+/** Makes an error that a handler's side answers with. */
+export function answerError(
+  code: ErrorCode,
+  message: string,
+  { details, ran = "yes" }: ZeromeshErrorOptions = {},
+): DispatchFailure {
+  return new DispatchFailure({ code, message, data: details, ran });
 }

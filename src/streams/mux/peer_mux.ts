@@ -12,6 +12,7 @@ import { CloseReason, RecordReader, RecordType } from "../wire/batch.ts";
 import type { BatchMemory } from "./batch_memory.ts";
 import { isItem } from "./end.ts";
 import { Outbox } from "./outbox.ts";
+import { OwedCredit } from "./owed_credit.ts";
 import { ReaderSlot } from "./reader_slot.ts";
 import { ReaderTable } from "./reader_table.ts";
 import type { ReadingSlot, SlotPeer, WritingSlot } from "./slot_peer.ts";
@@ -85,7 +86,7 @@ export class PeerMux implements SlotPeer {
   /** Writers that wait for something else than their own credit. */
   readonly #waiting: Set<WritingSlot> = new Set();
   readonly #readers: ReaderTable = new ReaderTable();
-  readonly #owing: ReadingSlot[] = [];
+  readonly owed: OwedCredit;
   #unread = 0;
   #taken = 0;
   #epoch = 0;
@@ -100,6 +101,7 @@ export class PeerMux implements SlotPeer {
     this.#peer = peer;
     this.counts = parts.counts;
     this.deadlines = parts.deadlines;
+    this.owed = new OwedCredit(parts.deadlines, () => this.flush());
     const { counts, memory } = parts;
     this.outbox = new Outbox(
       { counts, memory, send: (batch) => peer.send(batch), collected: () => peer.collected() },
@@ -177,24 +179,21 @@ export class PeerMux implements SlotPeer {
   /** Sends what was collected in this turn. */
   flush(): void {
     if (this.#lost !== null) return;
-    const owing = this.#owing;
-    let settled = 0;
-    // Credit waits for room too, and adds up until then.
-    while (settled < owing.length && owing[settled]!.settle()) settled++;
-    if (settled > 0) owing.splice(0, settled);
+    this.owed.settle();
     this.outbox.flush();
   }
 
   /** The peer has room again. */
   resume(): void {
     if (this.#lost !== null || !this.outbox.resume()) return;
-    if (this.#owing.length > 0) this.flush();
+    if (this.owed.any) this.flush();
     this.#wakeWriters();
   }
 
   /** The connection is lost: all streams end. */
   lose(): void {
     if (this.#lost !== null) return;
+    this.owed.forget();
     const end = this.#lost = {
       reason: "peerLost",
       text: `the connection to peer ${this.#peer.text} is lost`,
@@ -253,6 +252,7 @@ export class PeerMux implements SlotPeer {
     // Many readers may owe less than is worth a record each, which together holds up the peer.
     this.#taken = 0;
     for (const reader of this.#readers.allOpen()) reader.settleSoon();
+    if (this.owed.any) this.flush();
   }
 
   keeps(bytes: number): void {
@@ -265,9 +265,8 @@ export class PeerMux implements SlotPeer {
   }
 
   owes(reader: ReadingSlot): void {
-    this.#owing.push(reader);
     // At once: a turn may be the reading of all that a window has allowed, while the writer waits.
-    this.flush();
+    this.owed.add(reader);
     this.#peer.push();
   }
 

@@ -124,7 +124,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
     this.#owedItems++;
     this.#owedBytes += length;
     if (this.#owedItems >= this.#dueItems || this.#owedBytes >= this.#dueBytes) this.#owe();
-    else if (this.size === 0 && this.#closed) this.#owe();
+    else if (this.size === 0 && this.#closed) this.#oweRest();
     return true;
   }
 
@@ -262,8 +262,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
     if (this.unclaimed) {
       if (this.ended === null) return this.#giveUp("no reader has come for it in time");
       // Its writer gets the credit.
-      this.#drop();
-      return this.forget();
+      return this.#leave();
     }
     const { window } = this.options;
     // A writer without credit cannot send a heartbeat.
@@ -299,7 +298,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
     if (meaning !== "heartbeat") {
       this.#closed = this.options.creditsBytes === true && type === RecordType.data;
       this.finish(meaning);
-      if (this.#closed && this.size === 0 && this.#owedBytes > 0) this.#owe();
+      if (this.#closed && this.size === 0 && this.#owedBytes > 0) this.#oweRest();
       return;
     }
     // It costs the writer credit, which it gets back.
@@ -357,6 +356,13 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
     this.#peer.owes(this);
   }
 
+  /** Owes the credit of the last items, after the end. */
+  #oweRest(): void {
+    if (this.#owing) return;
+    this.#owing = true;
+    this.#peer.owed.addRest(this, this.#owedBytes);
+  }
+
   /** Drops the frames that wait. */
   #drop(): void {
     while (this.advance());
@@ -376,6 +382,10 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
   /** Drops what its writer has given up, for which nobody has come. The writer expects no credit. */
   forget(): void {
     this.#closed = false;
+    this.#leave();
+  }
+
+  #leave(): void {
     this.#peer.deadlines.remove(this);
     this.#drop();
     this.#peer.abandoned(this);

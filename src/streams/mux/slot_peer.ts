@@ -29,6 +29,11 @@ export interface ReadingSlot {
 export interface SlotPeer {
   /** The records that leave to the peer. */
   readonly outbox: Outbox;
+  /** The credit that readers owe. */
+  readonly owed: {
+    /** Adds the last credit of a finished stream, so many bytes, which may leave later. */
+    addRest(reader: ReadingSlot, bytes: number): void;
+  };
   /** Counters. */
   readonly counts: StreamCounts;
   /** Heartbeats, silence and waits. */

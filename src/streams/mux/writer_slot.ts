@@ -5,7 +5,6 @@ import {
   type FrameSpace,
   type StreamEnd,
   type StreamOptions,
-  type StreamWindow,
   type WriterEvents,
   writersAnchor,
 } from "../byte_stream.ts";
@@ -30,11 +29,11 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
   readonly id: number;
   ended: StreamEnd | null = null;
   accepted = false;
+  opened = false;
   readonly #peer: SlotPeer;
   readonly #outbox: Outbox;
   readonly #events: WriterEvents;
-  readonly #session: bigint;
-  readonly #window: StreamWindow;
+  readonly #options: StreamOptions;
   readonly #heartbeatMs: number;
   #items: number;
   #bytes: number;
@@ -57,16 +56,15 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
     this.#outbox = peer.outbox;
     this.id = id;
     this.#events = events;
-    this.#session = options.session;
-    this.#window = options.window;
+    this.#options = options;
     this.#items = options.window.items;
     this.#bytes = options.window.bytes;
     this.#sizes = options.creditsBytes === true ? null : new Deque();
     this.#announced = this.#sizes === null && (options.anchor & writersAnchor) !== 0n;
     // An idle writer is heard of between a half of the time and all of it.
     this.#heartbeatMs = (options.heartbeatMs ?? 5_000) / 2;
-    this.#outbox.open(id, options.anchor, options.session);
-    peer.deadlines.add(this, this.#heartbeatMs);
+    if (options.opensLater !== true) this.#open();
+    peer.deadlines.add(this, this.opened ? this.#heartbeatMs : 0);
   }
 
   get maxFrameBytes(): number {
@@ -127,6 +125,7 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
     if (typeof meaning === "string") {
       throw new TypeError(`Cannot end a stream with a frame of kind ${meaning}`);
     }
+    if (!this.opened) this.#open();
     this.#outbox.finish(this.id, this.#sequence, terminal);
     // What the reader has not read yet still counts, if it says when it has. One that has not come gets nothing dropped.
     const unread = this.#announced && !this.accepted
@@ -136,7 +135,11 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
   }
 
   abandon(): void {
-    if (this.ended === null) return this.end(terminalFrames.dropped);
+    if (this.ended === null) {
+      return this.opened
+        ? this.end(terminalFrames.dropped)
+        : this.#end({ reason: "dropped", text: "" }, false);
+    }
     if (this.accepted || this.ended.reason !== "finalized") return;
     // Behind the last frame and its close.
     this.#outbox.close(this.id, (this.#sequence + 2) >>> 0, CloseReason.peerGone);
@@ -146,11 +149,11 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
   /** The reader returns credit; `bytes` is null if it counts items alone, and not used if it should. */
   credited(items: number, bytes: number | null): void {
     // Nobody can have read more than was sent.
-    this.#items = Math.min(this.#items + items, this.#window.items);
+    this.#items = Math.min(this.#items + items, this.#options.window.items);
     const sizes = this.#sizes;
     let returned = sizes === null ? bytes ?? 0 : 0;
     for (let i = 0; i < items && sizes !== null && sizes.size > 0; i++) returned += sizes.shift()!;
-    this.#bytes = Math.min(this.#bytes + returned, this.#window.bytes);
+    this.#bytes = Math.min(this.#bytes + returned, this.#options.window.bytes);
     const freed = Math.min(returned, this.#outstanding);
     this.#outstanding -= freed;
     this.#accept();
@@ -161,7 +164,7 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
 
   /** The reader asks for the end. */
   asked(session: bigint, action: number): void {
-    if (session !== this.#session || this.ended !== null) return;
+    if (session !== this.#options.session || this.ended !== null) return;
     this.#accept();
     if (action === LifecycleAction.stop) return this.#events.stop?.();
     // Plain Velo keeps the slot until its writer closes it.
@@ -191,9 +194,10 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
     this.#events.credit?.();
   }
 
-  /** Sends a heartbeat if nothing else was sent. */
+  /** Opens the stream, or sends a heartbeat, if nothing else was sent. */
   override expire(): void {
-    if (this.#touched) this.#touched = false;
+    if (!this.opened) this.#open();
+    else if (this.#touched) this.#touched = false;
     // Without credit none can be sent, and the reader expects none.
     else if (this.open) {
       const at = this.#outbox.space(0);
@@ -206,6 +210,12 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
     this.#peer.deadlines.add(this, this.#heartbeatMs);
   }
 
+  #open(): void {
+    const { anchor, session } = this.#options;
+    this.opened = true;
+    this.#outbox.open(this.id, anchor, session);
+  }
+
   #next(): number {
     const sequence = this.#sequence;
     this.#sequence = (sequence + 1) >>> 0;
@@ -213,6 +223,7 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
   }
 
   #spaceFor(length: number): number {
+    if (!this.opened && this.open) this.#open();
     const at = this.open ? this.#outbox.space(length) : -1;
     if (at < 0 && this.ended === null) this.#refused();
     return at;

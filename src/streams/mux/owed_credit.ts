@@ -1,0 +1,62 @@
+import { Alarm, type Deadlines } from "../../core/mod.ts";
+import type { ReadingSlot } from "./slot_peer.ts";
+
+// The rest of a finished stream's credit matters to no stream, only to what its writer may send in all. As a message of
+// its own it woke the writer once more for each short stream.
+const restMs = 20;
+const mostRests = 64;
+const mostRestBytes = 64 * 1024;
+
+/** The credit that the readers of one peer's streams owe to their writers. */
+export class OwedCredit {
+  readonly #deadlines: Deadlines;
+  readonly #flush: () => void;
+  readonly #late: Alarm;
+  readonly #owing: ReadingSlot[] = [];
+  #rests = 0;
+  #restBytes = 0;
+
+  /** @param flush Sends a batch with what is owed. */
+  constructor(deadlines: Deadlines, flush: () => void) {
+    this.#deadlines = deadlines;
+    this.#flush = flush;
+    this.#late = new Alarm(flush);
+  }
+
+  /** Whether some is owed. */
+  get any(): boolean {
+    return this.#owing.length > 0;
+  }
+
+  /** Adds what a reader owes, which leaves at once. */
+  add(reader: ReadingSlot): void {
+    this.#owing.push(reader);
+    this.#flush();
+  }
+
+  /** Adds the last credit of a finished stream: it leaves with the next batch, after a while, or when there is much of it. */
+  addRest(reader: ReadingSlot, bytes: number): void {
+    this.#owing.push(reader);
+    this.#restBytes += bytes;
+    if (this.#rests++ === 0) this.#deadlines.add(this.#late, restMs);
+    if (this.#rests >= mostRests || this.#restBytes >= mostRestBytes) this.#flush();
+  }
+
+  /** Adds what is owed to the batch that leaves next. */
+  settle(): void {
+    const owing = this.#owing;
+    let settled = 0;
+    // Credit waits for room too, and adds up until then.
+    while (settled < owing.length && owing[settled]!.settle()) settled++;
+    if (settled === 0) return;
+    owing.splice(0, settled);
+    this.forget();
+  }
+
+  /** Nothing leaves later any more by itself. */
+  forget(): void {
+    if (this.#rests === 0) return;
+    this.#rests = this.#restBytes = 0;
+    this.#deadlines.remove(this.#late);
+  }
+}
