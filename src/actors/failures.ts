@@ -55,7 +55,7 @@ export function noSuchMessage(actor: Named, kind: string, name: string, contract
   return new ZeromeshError(
     "HANDLER_NOT_FOUND",
     `${actorText(actor)} has no ${kind} "${name}"; its contract is "${contract}"`,
-    { handler: name },
+    { handler: name, details: { actor: actor.id, kind } },
   );
 }
 

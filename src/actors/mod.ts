@@ -33,6 +33,7 @@ export {
   type ChannelHandlersOf,
   type TellHandlers,
 } from "./actor.ts";
+export { actorRef } from "./actor_ref.ts";
 export { type ActorAddress } from "./actor_address.ts";
 export { type ActorId } from "./address.ts";
 export { type ActorPhase } from "./cell/cell.ts";

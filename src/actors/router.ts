@@ -6,7 +6,7 @@ import {
   readOptions,
   ZeromeshError,
 } from "../core/mod.ts";
-import { Ask } from "./cell/ask.ts";
+import { Ask, type AskingMessage } from "./cell/ask.ts";
 import { refuseRing } from "./cell/ask_ring.ts";
 import type { Cell } from "./cell/cell.ts";
 import { checkInput, PendingInput } from "./cell/input.ts";
@@ -46,6 +46,8 @@ export interface AskWait {
   readonly asker: Sender | null;
   /** Whether the answer is given as the handler returned it, checked, but not converted by its schema. */
   readonly raw: boolean;
+  /** The message of another instance that asks. */
+  readonly message?: AskingMessage | undefined;
 }
 
 const done = Promise.resolve();
@@ -180,7 +182,7 @@ export class SystemRouter implements Router {
    * @throws {ZeromeshError} As {@link ActorRef.ask}.
    */
   deliverAsk(cell: Cell, name: string, input: unknown, origin: Origin, wait: AskWait): Promise<unknown> {
-    const { timeoutMs, signal, asker, raw } = wait;
+    const { timeoutMs, signal, asker, raw, message } = wait;
     signal?.throwIfAborted();
     const schemas = askSchemas(cell.behaviour.contract, name);
     if (schemas === null || cell.behaviour.ask[name] === undefined) {
@@ -189,7 +191,7 @@ export class SystemRouter implements Router {
     refuseRing(cell, name, origin, asker?.waiting === true ? asker.cell : null);
     const checked = checkInput(schemas.input, input, name);
     if (timeoutMs <= 0) throw askLate(name, timeoutMs, "no");
-    const ask = new Ask(cell, { origin, name, input: checked, timeoutMs, signal, asker, raw });
+    const ask = new Ask(cell, { origin, name, input: checked, timeoutMs, signal, asker, raw, message });
     const failed = (error: unknown): void => void ask.reject(error);
     if (checked instanceof PendingInput) checked.value.catch(failed);
     try {

@@ -111,6 +111,7 @@ export class ActorSystem implements AsyncDisposable {
     const port = portOf(messenger);
     if (port === undefined) throw new TypeError("Cannot make an actor system: it takes a Messenger");
     const system = new ActorSystem(options, port);
+    system.#core.connect(port);
     port.watch({ closing: () => void system.close({ timeoutMs: 0 }) });
     return system;
   }

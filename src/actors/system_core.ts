@@ -6,6 +6,7 @@ import {
   type Logger,
   ZeromeshError,
 } from "../core/mod.ts";
+import type { SystemPort } from "../messenger/mod.ts";
 import type { ActorAddress } from "./actor_address.ts";
 import type { ActorId } from "./address.ts";
 import type { Cell } from "./cell/cell.ts";
@@ -22,7 +23,9 @@ import type { ResolvedSystemOptions } from "./options.ts";
 import { makeRef, Reference } from "./reference.ts";
 import type { ActorRef, AskOptions, TellOptions } from "./ref.ts";
 import { Registry } from "./registry.ts";
+import { systemAt } from "./remote/client.ts";
 import type { Remote } from "./remote/remote.ts";
+import { RemoteActors } from "./remote/remote_actors.ts";
 import { SystemRouter } from "./router.ts";
 import { spawnCell } from "./spawning.ts";
 import type { SpawnOptions } from "./spawn_options.ts";
@@ -87,6 +90,16 @@ export class SystemCore implements CellHost {
       trace: null,
     });
     this.router = new SystemRouter(this);
+  }
+
+  /**
+   * Lets other instances reach the actors, and the actors other instances.
+   *
+   * @throws {ZeromeshError} `HANDLER_EXISTS` if the messenger has a system.
+   */
+  connect(port: SystemPort): void {
+    this.remote = new RemoteActors({ port, router: this.router });
+    systemAt(port, this.router);
   }
 
   refTo<C extends ActorContract>(

@@ -47,7 +47,7 @@ export { type Authorize, type CallSubject, type CallToAuthorize } from "./handle
 export { type InboundCall } from "./handlers/context.ts";
 export { type ContractKind, type MethodOptions, type Served } from "./contract_kinds.ts";
 export { type CallCompanion, companionOf, type SentCall } from "./calls/companion.ts";
-export { DispatchFailure } from "./handlers/failures.ts";
+export { DispatchFailure, FeatureFailure } from "./handlers/failures.ts";
 export { methodOptionTable } from "./calls/call_options.ts";
 export { handlerOf } from "./handlers/object_handler.ts";
 export {

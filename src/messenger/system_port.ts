@@ -32,6 +32,8 @@ export interface PeerConnection {
 export interface SystemMessage {
   /** The handler's name. */
   readonly handlerName: string;
+  /** The payload in memory of its own. */
+  readonly payload: Uint8Array;
   /** The payload in the receive buffer. */
   readonly lentPayload: Uint8Array;
   /** The same, without a view of its own; gone for a message that had to wait for its turn. */

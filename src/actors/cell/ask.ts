@@ -18,6 +18,14 @@ export interface AskParts {
   readonly asker: Sender | null;
   /** Whether the answer is given as the handler returned it, since it is encoded and converted elsewhere. */
   readonly raw: boolean;
+  /** The message of another instance that asks; it says when nobody waits any more. */
+  readonly message?: AskingMessage | undefined;
+}
+
+/** A message of another instance that waits for the answer of an ask. */
+export interface AskingMessage {
+  /** Calls back once if its sender gives up, its deadline passes, or it is lost. */
+  whenAborted(run: (reason: unknown) => void): void;
 }
 
 /** An ask that waits for its answer. */
@@ -35,7 +43,7 @@ export class Ask extends Deadline implements Waited {
   #resolve!: (value: unknown) => void;
   #reject!: (error: unknown) => void;
 
-  constructor(cell: TurnCell, { origin, name, input, timeoutMs, signal, asker, raw }: AskParts) {
+  constructor(cell: TurnCell, { origin, name, input, timeoutMs, signal, asker, raw, message }: AskParts) {
     super();
     this.cell = cell;
     this.raw = raw;
@@ -49,6 +57,7 @@ export class Ask extends Deadline implements Waited {
     if (this.#asker !== null) (this.#asker.waits ??= new Set()).add(this);
     cell.host.deadlines.add(this, timeoutMs);
     this.#listening = onAbort(signal, () => this.#giveUp(signal?.reason));
+    message?.whenAborted((reason) => this.#giveUp(reason));
   }
 
   get deferred(): boolean {

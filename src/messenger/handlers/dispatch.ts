@@ -24,6 +24,7 @@ import { runHandler } from "../observe/observation.ts";
 import {
   anotherKind,
   DispatchFailure,
+  FeatureFailure,
   forbidden,
   handlerNotFound,
   overloaded,
@@ -316,7 +317,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
 
   #fail(call: InboundCall, registered: Registered, thrown: unknown): void {
     const error = readable(thrown);
-    if (error instanceof DispatchFailure) {
+    if (error instanceof DispatchFailure && !(error instanceof FeatureFailure)) {
       this.#counts.refused++;
       this.#counts.invalid++;
       if (error.code === "OVERLOADED") this.#counts.overloaded++;

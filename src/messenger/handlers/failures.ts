@@ -21,6 +21,9 @@ export class DispatchFailure extends ZeromeshError {
   }
 }
 
+/** A failure that a feature's handler throws: its caller gets all of it, and it counts as the handler's. */
+export class FeatureFailure extends DispatchFailure {}
+
 /** The code of a handler's error: `HANDLER_FAILED`, unless its contract declares the code. */
 export function codeOf(error: unknown, { handler: { name, contract }, system }: Registered): string {
   if (!(error instanceof ZeromeshError)) return "HANDLER_FAILED";

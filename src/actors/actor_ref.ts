@@ -1,0 +1,42 @@
+import { describeValue } from "../core/mod.ts";
+import { type MessengerHandle, portOf } from "../messenger/mod.ts";
+import type { ActorAddress } from "./actor_address.ts";
+import { type ActorContract, isActorContract } from "./contract.ts";
+import type { ActorRef } from "./ref.ts";
+import { makeRef } from "./reference.ts";
+import { clientAt } from "./remote/client.ts";
+import { ActorSystem } from "./system.ts";
+
+/**
+ * A reference to an actor by its address, whether it exists or not. A messenger is enough, without an actor system; an
+ * instance that it does not know is looked up in discovery when the first message goes there.
+ *
+ * @param from The messenger, or an actor system.
+ * @param contract The actor's contract.
+ * @param address `nameOrId@instanceId`, or another reference.
+ * @throws {TypeError} If an argument has the wrong type.
+ *
+ * @example Usage
+ * ```ts ignore
+ * const peer = await messenger.connect("tcp://10.0.0.2:5555");
+ * const counter = actorRef(messenger, Counter, `counter@${peer}`);
+ * console.log(await counter.ask("add", { n: 2 }, { timeoutMs: 1000 }));
+ * ```
+ */
+export function actorRef<C extends ActorContract>(
+  from: MessengerHandle | ActorSystem,
+  contract: C,
+  address: string | ActorAddress,
+): ActorRef<C> {
+  if (!isActorContract(contract)) {
+    throw new TypeError(
+      `Cannot make a reference: it takes an actor contract, got ${describeValue(contract)}`,
+    );
+  }
+  if (from instanceof ActorSystem) return from.ref(contract, address);
+  const port = portOf(from);
+  if (port === undefined) {
+    throw new TypeError("Cannot make a reference: its first argument must be a Messenger or an ActorSystem");
+  }
+  return makeRef(clientAt(port), contract, address, null);
+}

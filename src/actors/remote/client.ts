@@ -1,0 +1,114 @@
+import { type OptionTable, readOptions } from "../../core/mod.ts";
+import type { SystemPort } from "../../messenger/mod.ts";
+import type { Origin, Sender } from "../cell/parts.ts";
+import { noChain, noHeaders } from "../cell/self_context.ts";
+import type { ActorChannel, OpenOptions } from "../channels/channel.ts";
+import { notFound } from "../failures.ts";
+import { askOptionTable, openOptionTable, tellOptionTable } from "../options.ts";
+import type { Reference, Router } from "../reference.ts";
+import type { AskOptions, TellOptions } from "../ref.ts";
+import { Outbound } from "./outbound.ts";
+import type { OutgoingMessage } from "./remote.ts";
+
+const clients = new WeakMap<SystemPort, ActorClient>();
+const systems = new WeakMap<SystemPort, Router>();
+
+/** The router of references that a messenger makes. */
+export function clientAt(port: SystemPort): ActorClient {
+  let client = clients.get(port);
+  if (client === undefined) clients.set(port, client = new ActorClient(port));
+  return client;
+}
+
+/** Notes the actor system of a messenger, whose actors its own references reach; null when it is closed. */
+export function systemAt(port: SystemPort, router: Router | null): void {
+  if (router === null) systems.delete(port);
+  else systems.set(port, router);
+}
+
+/** Sends messages to actors by a messenger alone, without an actor system. */
+class ActorClient implements Router {
+  readonly #port: SystemPort;
+  readonly #outbound: Outbound;
+  readonly #origin: Origin;
+
+  constructor(port: SystemPort) {
+    this.#port = port;
+    this.#outbound = new Outbound(port);
+    const { instanceId: instance } = port;
+    this.#origin = {
+      sender: null,
+      instance,
+      headers: noHeaders,
+      deadlineAt: Infinity,
+      chain: noChain,
+      trace: null,
+    };
+  }
+
+  tell(to: Reference, name: string, input: unknown, options?: TellOptions): Promise<void> {
+    let sent: Promise<void>;
+    try {
+      const own = this.#own(to);
+      if (own !== null) return own.tell(to, name, input, options, null);
+      sent = this.#outbound.tell(this.#outgoing(to, name, input, options, tellOptionTable, "Cannot tell"));
+    } catch (error) {
+      sent = Promise.reject(error);
+    }
+    // Nobody need await it.
+    sent.catch(() => {});
+    return sent;
+  }
+
+  ask(to: Reference, name: string, input: unknown, options?: AskOptions): Promise<unknown> {
+    try {
+      const own = this.#own(to);
+      if (own !== null) return own.ask(to, name, input, options, null);
+      return this.#outbound.ask(this.#outgoing(to, name, input, options, askOptionTable, "Cannot ask"));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  open(
+    to: Reference,
+    name: string,
+    first: unknown,
+    options: OpenOptions | undefined,
+    _sender: Sender | null,
+  ): Promise<ActorChannel> {
+    try {
+      const own = this.#own(to);
+      if (own !== null) return own.open(to, name, first, options, null);
+      this.#outgoing(to, name, first, options, openOptionTable, "Cannot open a channel");
+      throw new TypeError("Channels to actors of other instances are not built yet");
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** The router of this messenger's own actors; null for other instances. */
+  #own({ instance, address }: Reference): Router | null {
+    if (instance !== this.#port.instanceId) return null;
+    const system = systems.get(this.#port);
+    if (system === undefined) throw notFound(address);
+    return system;
+  }
+
+  #outgoing(
+    { instance, target, contract }: Reference,
+    name: string,
+    input: unknown,
+    given: AskOptions | undefined,
+    table: OptionTable<AskOptions>,
+    cannot: string,
+  ): OutgoingMessage {
+    if (given === undefined) {
+      const origin = this.#origin;
+      return { instance, target, contract, name, input, origin, timeoutMs: undefined, signal: undefined };
+    }
+    const { headers, timeoutMs, signal } = readOptions(given, table, cannot, name);
+    const origin = headers === undefined ? this.#origin : { ...this.#origin, headers: { ...headers } };
+    return { instance, target, contract, name, input, origin, timeoutMs, signal };
+  }
+}

@@ -1,0 +1,6 @@
+/** The handlers by which messages reach the actors of another instance. */
+
+/** A message without an answer; confirmed when it is in the actor's mailbox. */
+export const tellHandler = "_actor_tell";
+/** A message whose answer is the actor's. */
+export const askHandler = "_actor_ask";
