@@ -106,7 +106,10 @@ export class CallClient implements Caller {
     options: TypedCallOptions<C>,
   ): Promise<CallOutput<C>> {
     if (contract?.kind !== "unary") {
-      return Promise.reject(wrongTarget("typedUnary", contract, "a contract with an output"));
+      const wants = isContract(contract) && contract.kind !== "am"
+        ? `none of kind "${contract.kind}"; a method of client() calls it`
+        : "a contract with an output";
+      return Promise.reject(wrongTarget("typedUnary", contract, wants));
     }
     const started = this.#isDirect(options)
       ? this.#typed(contract, options)

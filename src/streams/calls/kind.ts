@@ -39,6 +39,9 @@ export function streamContracts(port: SystemPort, mux: StreamMux): ContractKind 
   };
   return {
     handler(contract: Contract, run: Served, options): Handler {
+      if (typeof run !== "function") {
+        throw new TypeError(`Cannot make handler "${contract.name}": it needs a function`);
+      }
       const running = new Set<ServedCall>();
       const parts = { port, mux, contract, ...directions(contract), running };
       const handler = typedUnaryHandler(
