@@ -82,10 +82,19 @@ export interface ActorSelf {
   watch(ref: ActorAddress, ended: (end: ActorEnd) => unknown): Disposable;
   /** Ends this actor after the message that is handled; its parent gets the result. */
   stop(result?: unknown): void;
-  /** Calls back as a turn of this actor after a time in milliseconds, unless it is disposed of before. */
-  after(ms: number, run: () => unknown): Disposable;
-  /** Calls back as a turn of this actor again and again, until it is disposed of. */
-  every(ms: number, run: () => unknown): Disposable;
+  /**
+   * Calls back as a turn of this actor after a time in milliseconds, unless it is disposed of before. The timer ends
+   * with the actor, and when it is restarted. It does not keep the process alive.
+   *
+   * @throws {ZeromeshError} `LIMIT_REACHED` at `maxTimers`, `ACTOR_STOPPED`.
+   */
+  after(ms: number, run: (context: ActorSelf) => unknown): Disposable;
+  /**
+   * As {@link after}, again and again. An actor that is behind is called once for all the times that have passed.
+   *
+   * @throws {ZeromeshError} As {@link after}.
+   */
+  every(ms: number, run: (context: ActorSelf) => unknown): Disposable;
 }
 
 /** What every handler gets. It stays valid after the handler's end. */

@@ -17,6 +17,8 @@ export interface ActorSystemOptions {
   stopMs?: number | undefined;
   /** Deferred replies of one actor; at the limit `ctx.defer` throws `LIMIT_REACHED`. @default {65_536} */
   maxDeferred?: number | undefined;
+  /** Timers of one actor; at the limit `ctx.after` and `ctx.every` throw `LIMIT_REACHED`. @default {16_384} */
+  maxTimers?: number | undefined;
   /** Logger. @default {the messenger's, or silent} */
   logger?: Logger | undefined;
   /** Clock. @default {the messenger's, or the system's clock} */
@@ -31,6 +33,7 @@ export const systemOptionTable = {
   askTimeoutMs: option.timeout.or(30_000),
   stopMs: option.duration.or(5_000),
   maxDeferred: option.whole(1, 2 ** 24).or(65_536),
+  maxTimers: option.whole(1, 2 ** 24).or(16_384),
   logger: option.logger,
   clock: option.clock,
 } satisfies OptionTable<ActorSystemOptions>;

@@ -29,6 +29,7 @@ import { RemoteActors } from "./remote/remote_actors.ts";
 import { SystemRouter } from "./router.ts";
 import { spawnCell } from "./spawning.ts";
 import type { SpawnOptions } from "./spawn_options.ts";
+import { startTimer, type TimerCall } from "./timers/timers.ts";
 
 /** An actor that was added or taken out. */
 export interface Registration {
@@ -161,8 +162,8 @@ export class SystemCore implements CellHost {
     throw unbuilt("watch");
   }
 
-  timer(_cell: TurnCell, _ms: number, _run: () => unknown, _repeat: boolean): Disposable {
-    throw unbuilt("timers");
+  timer(cell: TurnCell, ms: number, run: TimerCall, repeats: boolean): Disposable {
+    return startTimer(cell, ms, run, repeats);
   }
 
   contextOf(cell: TurnCell): ActorSelf {

@@ -1,18 +1,28 @@
+import { HandlerContext } from "./handler_context.ts";
 import { type Origin, Turn, type TurnCell } from "./parts.ts";
 
 /** A callback that runs as a turn of an actor: of a timer, a watch, a child. It takes no place of the capacity. */
 export class CallTurn extends Turn {
   readonly kind = "call";
   readonly counted = false;
-  readonly #call: () => unknown;
+  readonly #call: (context: HandlerContext) => unknown;
+  #context: HandlerContext | null = null;
 
-  constructor(origin: Origin, call: () => unknown) {
-    super(origin, "");
+  /**
+   * @param call Gets a context of this turn, whose asks are known to wait.
+   * @param name What the callback belongs to, for logs.
+   */
+  constructor(origin: Origin, call: (context: HandlerContext) => unknown, name: string) {
+    super(origin, name);
     this.#call = call;
   }
 
-  run(_cell: TurnCell): unknown {
-    return this.#call();
+  run(cell: TurnCell): unknown {
+    return this.#call(this.#context = new HandlerContext(cell, this));
+  }
+
+  override abort(reason: unknown): void {
+    this.#context?.abort(reason);
   }
 
   dropped(): void {}

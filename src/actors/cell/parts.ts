@@ -77,6 +77,8 @@ export abstract class Turn {
 export interface CellExtension {
   /** The actor stops and its last handler has ended: children stop here. */
   stopping?(): void | Promise<void>;
+  /** The actor is restarted and stays the same for others: what belongs to its state ends here. */
+  restarting?(): void | Promise<void>;
   /** The actor has ended; called once. */
   ended?(end: ActorEnd): void;
 }
@@ -103,6 +105,8 @@ export interface TurnCell {
   readonly address: string;
   readonly behaviour: Behaviour;
   readonly host: CellHost;
+  /** Whether it takes messages: it does not stop. */
+  readonly takes: boolean;
   /** The users' state. */
   state: unknown;
   /** The number of the turn that runs, or ran last. */
@@ -193,7 +197,7 @@ export interface CellHost {
   ): Promise<ActorRef>;
   watch(ref: ActorAddress, cell: TurnCell, ended: (end: ActorEnd) => unknown): Disposable;
   /** Calls back as a turn after a time; `repeat` again and again. */
-  timer(cell: TurnCell, ms: number, run: () => unknown, repeat: boolean): Disposable;
+  timer(cell: TurnCell, ms: number, run: (context: ActorSelf) => unknown, repeat: boolean): Disposable;
   /** The context of `init` and `onStop`. */
   contextOf(cell: TurnCell): ActorSelf;
   /** A handler has failed, and its asker was told. Supervision decides what follows. */

@@ -74,11 +74,11 @@ export class SelfContext implements Sender {
     void this.cell.stop({ reason: "finished", result });
   }
 
-  after(ms: number, run: () => unknown): Disposable {
+  after(ms: number, run: (context: ActorSelf) => unknown): Disposable {
     return this.cell.host.timer(this.cell, ms, run, false);
   }
 
-  every(ms: number, run: () => unknown): Disposable {
+  every(ms: number, run: (context: ActorSelf) => unknown): Disposable {
     return this.cell.host.timer(this.cell, ms, run, true);
   }
 
