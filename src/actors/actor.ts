@@ -9,8 +9,25 @@ import {
 } from "../core/mod.ts";
 import type { ChannelEnd, OpeningChannel, ServedChannel } from "./channels/channel.ts";
 import type { ActorContext, ActorSelf, AskContext } from "./context.ts";
-import { type ActorContract, type BytesContract, bytesContract, isActorContract } from "./contract.ts";
-import { type ActorDefinition, type AnyHandler, type Behaviour, behaviourOf } from "./definition.ts";
+import {
+  type ActorContract,
+  askSchemas,
+  type BytesContract,
+  bytesContract,
+  isActorContract,
+  isBytes,
+  tellSchema,
+} from "./contract.ts";
+import {
+  type ActorDefinition,
+  type AnyHandler,
+  type AskEntry,
+  type Behaviour,
+  behaviourOf,
+  type ChannelHandlers,
+  type TellEntry,
+} from "./definition.ts";
+import { tellEntry } from "./entries.ts";
 
 /** A value, or a promise of it. */
 type Now<T> = T | Promise<T>;
@@ -139,21 +156,29 @@ export function actor(first: unknown, second?: unknown): ActorDefinition {
 }
 
 function define(contract: ActorContract, given: Given): ActorDefinition {
-  const cannot = contract === bytesContract
+  const cannot = isBytes(contract)
     ? "Cannot define an actor"
     : `Cannot define an actor of contract "${contract.name}"`;
   const parts = readOptions(given, partTable, cannot);
   checkArgument("init", parts.init, option.function, cannot);
-  const channels: Record<string, Behaviour["channel"][string]> = Object.create(null);
-  const served = handlersOf("channel", parts.channel, contract, option.object, cannot);
-  for (const [name, handlers] of Object.entries(served)) {
+  const tells = new Map<string, TellEntry>();
+  for (const [name, handler] of handlersOf("tell", parts.tell, contract, option.function, cannot)) {
+    tells.set(name, tellEntry(name, handler as TellEntry["handler"], tellSchema(contract, name)!));
+  }
+  const asks = new Map<string, AskEntry>();
+  for (const [name, handler] of handlersOf("ask", parts.ask, contract, option.function, cannot)) {
+    const { input, output } = askSchemas(contract, name)!;
+    asks.set(name, { ...tellEntry(name, handler as TellEntry["handler"], input), output });
+  }
+  const channels = new Map<string, ChannelHandlers>();
+  for (const [name, handlers] of handlersOf("channel", parts.channel, contract, option.object, cannot)) {
     const { open, message = null, close = null } = readOptions<Record<keyof typeof channelTable, AnyHandler>>(
       handlers as never,
       channelTable,
       `${cannot}: channel "${name}"`,
     );
     checkArgument(`channel.${name}.open`, open, option.function, cannot);
-    channels[name] = { open, message, close };
+    channels.set(name, { open, message, close });
   }
   const behaviour: Behaviour = Object.freeze({
     contract,
@@ -162,9 +187,9 @@ function define(contract: ActorContract, given: Given): ActorDefinition {
     migrate: parts.migrate ?? null,
     migrateBack: parts.migrateBack ?? null,
     onStop: parts.onStop ?? null,
-    tell: handlersOf("tell", parts.tell, contract, option.function, cannot) as Behaviour["tell"],
-    ask: handlersOf("ask", parts.ask, contract, option.function, cannot) as Behaviour["ask"],
-    channel: channels,
+    tell: (name: string) => tells.get(name),
+    ask: (name: string) => asks.get(name),
+    channel: (name: string) => channels.get(name),
   });
   return Object.freeze({ contract, version: behaviour.version, [behaviourOf]: behaviour });
 }
@@ -176,14 +201,14 @@ function handlersOf(
   contract: ActorContract,
   rule: typeof option.function,
   cannot: string,
-): Record<string, unknown> {
+): [name: string, handler: unknown][] {
   const handlers: Record<string, unknown> = Object.assign(Object.create(null), given);
-  const free = contract === bytesContract;
+  const free = isBytes(contract);
   for (const name of Object.keys(free ? handlers : contract[kind])) {
     checkArgument(`${kind}.${name}`, handlers[name], rule, cannot);
   }
   for (const name of Object.keys(handlers)) {
     if (!free && !Object.hasOwn(contract[kind], name)) throw unknownName(kind, name, contract[kind], cannot);
   }
-  return handlers;
+  return Object.entries(handlers);
 }

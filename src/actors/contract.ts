@@ -155,33 +155,42 @@ export type BytesContract = ActorContract<
 /** The schema of bytes. */
 export const bytesSchema: BytesSchema = shape.of<Uint8Array>(option.bytes);
 
-/** See {@link BytesContract}. Its names are not listed: the functions below know each of them. */
+// Shared by all copies of the package: an update can bring its own.
+const bytesBrand: unique symbol = Symbol.for("zeromesh.actors.bytes") as never;
+
+/** See {@link BytesContract}. Its names are not listed: {@link askSchemas} and the others have each of them. */
 export const bytesContract: BytesContract = Object.freeze({
   name: "bytes",
   tell: Object.freeze({}),
   ask: Object.freeze({}),
   channel: Object.freeze({}),
   encoding: "json",
+  [bytesBrand]: true,
 });
+
+/** Whether a contract is the one of actors without a contract. */
+export function isBytes(contract: ActorContract): boolean {
+  return bytesBrand in contract;
+}
 
 const bytesAsk: ActorAsk = Object.freeze({ input: bytesSchema, output: bytesSchema });
 const bytesChannel: ActorChannelSchemas = Object.freeze({ fromOpener: bytesSchema, toOpener: bytesSchema });
 
 /** The schema of a tell; null for a name that the contract does not have. */
 export function tellSchema(contract: ActorContract, name: string): AnySchema | null {
-  if (contract === bytesContract) return bytesSchema;
+  if (isBytes(contract)) return bytesSchema;
   return Object.hasOwn(contract.tell, name) ? contract.tell[name]! : null;
 }
 
 /** The schemas of an ask; null for a name that the contract does not have. */
 export function askSchemas(contract: ActorContract, name: string): ActorAsk | null {
-  if (contract === bytesContract) return bytesAsk;
+  if (isBytes(contract)) return bytesAsk;
   return Object.hasOwn(contract.ask, name) ? contract.ask[name]! : null;
 }
 
 /** The schemas of a channel; null for a name that the contract does not have. */
 export function channelSchemas(contract: ActorContract, name: string): ActorChannelSchemas | null {
-  if (contract === bytesContract) return bytesChannel;
+  if (isBytes(contract)) return bytesChannel;
   return Object.hasOwn(contract.channel, name) ? contract.channel[name]! : null;
 }
 

@@ -1,7 +1,26 @@
+import type { AnySchema, SchemaFailure } from "../core/mod.ts";
 import type { ActorContract } from "./contract.ts";
 
 /** A handler as the system calls it. */
 export type AnyHandler = (context: never, ...values: never[]) => unknown;
+
+/** A tell that an actor takes. All that its messages need is looked up once. */
+export interface TellEntry {
+  /** Its name. */
+  readonly name: string;
+  /** The handler. */
+  readonly handler: (context: unknown, input: unknown) => unknown;
+  /** Schema of the input. */
+  readonly input: AnySchema;
+  /** Makes the error of an invalid input. */
+  readonly invalid: SchemaFailure;
+}
+
+/** An ask that an actor takes. */
+export interface AskEntry extends TellEntry {
+  /** Schema of the answer. */
+  readonly output: AnySchema;
+}
 
 /** The handlers of one kind of channel. */
 export interface ChannelHandlers {
@@ -27,12 +46,12 @@ export interface Behaviour {
   readonly migrateBack: AnyHandler | null;
   /** Runs when the actor stops; null without one. */
   readonly onStop: AnyHandler | null;
-  /** Handlers of tells. */
-  readonly tell: Readonly<Record<string, AnyHandler>>;
-  /** Handlers of asks. */
-  readonly ask: Readonly<Record<string, AnyHandler>>;
-  /** Handlers of channels. */
-  readonly channel: Readonly<Record<string, ChannelHandlers>>;
+  /** The tell of a name; undefined without one. */
+  tell(name: string): TellEntry | undefined;
+  /** The ask of a name; undefined without one. */
+  ask(name: string): AskEntry | undefined;
+  /** The handlers of a kind of channel; undefined without them. */
+  channel(name: string): ChannelHandlers | undefined;
 }
 
 /** Key of a definition's behaviour. */

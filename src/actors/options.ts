@@ -29,8 +29,8 @@ export interface ActorSystemOptions {
 export const systemOptionTable = {
   maxActors: option.whole(1, 2 ** 24).or(1_048_576),
   mailbox: option.options(mailboxOptionTable),
-  tellTimeoutMs: option.timeout.or(30_000),
-  askTimeoutMs: option.timeout.or(30_000),
+  tellTimeoutMs: option.duration.or(30_000),
+  askTimeoutMs: option.duration.or(30_000),
   stopMs: option.duration.or(5_000),
   maxDeferred: option.whole(1, 2 ** 24).or(65_536),
   maxTimers: option.whole(1, 2 ** 24).or(16_384),
@@ -57,7 +57,7 @@ export interface StopOptions {
 }
 
 /** The options of stopping. */
-export const stopOptionTable: OptionTable<StopOptions> = { timeoutMs: option.timeout };
+export const stopOptionTable: OptionTable<StopOptions> = { timeoutMs: option.duration };
 
 /** The options of closing a system. */
 export interface CloseSystemOptions {
@@ -67,7 +67,7 @@ export interface CloseSystemOptions {
 
 /** The options of closing. */
 export const closeSystemOptionTable = {
-  timeoutMs: option.timeout.or(5_000),
+  timeoutMs: option.duration.or(5_000),
 } satisfies OptionTable<CloseSystemOptions>;
 
 const sendOptionTable = { headers: option.object, timeoutMs: option.timeout, signal: option.signal };

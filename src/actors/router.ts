@@ -14,9 +14,8 @@ import type { RoomWait } from "./cell/mailbox.ts";
 import type { Origin, Sender } from "./cell/parts.ts";
 import { TellTurn } from "./cell/tell_turn.ts";
 import type { ActorChannel, OpenOptions } from "./channels/channel.ts";
-import { askSchemas, tellSchema } from "./contract.ts";
 import type { DeadLetterReason, DeadLetters } from "./dead_letters.ts";
-import { askLate, noSuchMessage, notFound } from "./failures.ts";
+import { askLate, noSuchMessage, notFound, senderLate } from "./failures.ts";
 import { askOptionTable, openOptionTable, type ResolvedSystemOptions, tellOptionTable } from "./options.ts";
 import type { Reference, Router } from "./reference.ts";
 import type { AskOptions, TellOptions } from "./ref.ts";
@@ -164,12 +163,11 @@ export class SystemRouter implements Router {
     wait: RoomWait,
   ): Promise<void> | null {
     wait.signal?.throwIfAborted();
-    const schema = tellSchema(cell.behaviour.contract, name);
-    if (schema === null || cell.behaviour.tell[name] === undefined) {
-      throw noSuchMessage(cell, "tell", name, cell.behaviour.contract.name);
-    }
-    const checked = checkInput(schema, input, name);
-    const taken = cell.deliver(new TellTurn(origin, name, checked), wait);
+    const entry = cell.behaviour.tell(name);
+    if (entry === undefined) throw noSuchMessage(cell, "tell", name, cell.behaviour.contract.name);
+    const checked = checkInput(entry, input);
+    if (wait.timeoutMs <= 0) throw senderLate(cell, wait.timeoutMs);
+    const taken = cell.deliver(new TellTurn(origin, entry, checked), wait);
     if (!(checked instanceof PendingInput)) return taken;
     const valid = checked.value.then(nothing);
     return taken === null ? valid : taken.then(() => valid);
@@ -184,14 +182,12 @@ export class SystemRouter implements Router {
   deliverAsk(cell: Cell, name: string, input: unknown, origin: Origin, wait: AskWait): Promise<unknown> {
     const { timeoutMs, signal, asker, raw, message } = wait;
     signal?.throwIfAborted();
-    const schemas = askSchemas(cell.behaviour.contract, name);
-    if (schemas === null || cell.behaviour.ask[name] === undefined) {
-      throw noSuchMessage(cell, "ask", name, cell.behaviour.contract.name);
-    }
+    const entry = cell.behaviour.ask(name);
+    if (entry === undefined) throw noSuchMessage(cell, "ask", name, cell.behaviour.contract.name);
     refuseRing(cell, name, origin, asker?.waiting === true ? asker.cell : null);
-    const checked = checkInput(schemas.input, input, name);
+    const checked = checkInput(entry, input);
     if (timeoutMs <= 0) throw askLate(name, timeoutMs, "no");
-    const ask = new Ask(cell, { origin, name, input: checked, timeoutMs, signal, asker, raw, message });
+    const ask = new Ask(cell, { origin, entry, input: checked, timeoutMs, signal, asker, raw, message });
     const failed = (error: unknown): void => void ask.reject(error);
     if (checked instanceof PendingInput) checked.value.catch(failed);
     try {

@@ -41,6 +41,7 @@ export async function spawnCell(
   const options = readOptions(given, spawnOptionTable, "Cannot start an actor");
   const { name = null, id = newActorId(), replace = false, mailbox, timeoutMs = 30_000, signal } = options;
   signal?.throwIfAborted();
+  if (timeoutMs <= 0) throw new ZeromeshError("TIMEOUT", `Cannot start an actor within ${timeoutMs} ms`);
   const limits = mailbox === undefined
     ? host.options.mailbox
     : withDefaults({ ...host.options.mailbox, ...mailbox }, mailboxOptionTable);

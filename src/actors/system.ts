@@ -112,7 +112,8 @@ export class ActorSystem implements AsyncDisposable {
     if (port === undefined) throw new TypeError("Cannot make an actor system: it takes a Messenger");
     const system = new ActorSystem(options, port);
     system.#core.connect(port);
-    port.watch({ closing: () => void system.close({ timeoutMs: 0 }) });
+    const watching = port.watch({ closing: () => void system.close({ timeoutMs: 0 }) });
+    void system.closed.then(() => watching[Symbol.dispose]());
     return system;
   }
 

@@ -39,7 +39,7 @@ async function taken(entry: OptionEntry, scene: OptionScene, options: unknown, w
 }
 
 /** Options whose value may be of any type. */
-const values: readonly string[] = ["payload", "metadata"];
+const values: readonly string[] = ["payload", "metadata", "args"];
 
 test("an unknown option is refused, with the name that was meant", async () => {
   await using t = await leakCheck();

@@ -10,6 +10,7 @@ import { ActiveMessageExecutor, sendToExecutor, serveExecutor } from "../../src/
 import { Messenger } from "../../src/mod.ts";
 import { otelMeter, otelTracing } from "../../src/otel/mod.ts";
 import { PrometheusMeter, prometheusMeter } from "../../src/prometheus/mod.ts";
+import { actorEntries } from "./option_entries_actors.ts";
 import { eventEntries, messengerEntries } from "./option_entries_messenger.ts";
 import { streamEntries } from "./option_entries_streams.ts";
 import {
@@ -325,5 +326,6 @@ export const optionEntries: readonly OptionEntry[] = [
   ...discoveryEntries,
   ...cohortEntries,
   ...executorEntries,
+  ...actorEntries,
   ...otherEntries,
 ];

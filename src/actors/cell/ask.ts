@@ -1,7 +1,7 @@
 import { Deadline, onAbort, validate, ZeromeshError } from "../../core/mod.ts";
 import type { ActorAddress } from "../actor_address.ts";
 import type { DeferredReply } from "../context.ts";
-import { askSchemas } from "../contract.ts";
+import type { AskEntry } from "../definition.ts";
 import { askLate, handlerFailed, noSuchMessage, outputInvalid } from "../failures.ts";
 import { HandlerContext } from "./handler_context.ts";
 import { skipped, withInput } from "./input.ts";
@@ -10,7 +10,7 @@ import { type OpenReply, type Origin, type Sender, Turn, type TurnCell, type Wai
 /** What an ask begins with. */
 export interface AskParts {
   readonly origin: Origin;
-  readonly name: string;
+  readonly entry: AskEntry;
   readonly input: unknown;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
@@ -43,7 +43,7 @@ export class Ask extends Deadline implements Waited {
   #resolve!: (value: unknown) => void;
   #reject!: (error: unknown) => void;
 
-  constructor(cell: TurnCell, { origin, name, input, timeoutMs, signal, asker, raw, message }: AskParts) {
+  constructor(cell: TurnCell, { origin, entry, input, timeoutMs, signal, asker, raw, message }: AskParts) {
     super();
     this.cell = cell;
     this.raw = raw;
@@ -52,7 +52,7 @@ export class Ask extends Deadline implements Waited {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.turn = new AskTurn(origin, name, input, this);
+    this.turn = new AskTurn(origin, entry, input, this);
     this.#asker = asker?.waiting === true ? asker.cell : null;
     if (this.#asker !== null) (this.#asker.waits ??= new Set()).add(this);
     cell.host.deadlines.add(this, timeoutMs);
@@ -121,31 +121,41 @@ export class Ask extends Deadline implements Waited {
 
 /** An ask in a mailbox. */
 export class AskTurn extends Turn {
-  readonly kind = "ask";
-  readonly counted = true;
   /** Whether its handler was called. */
   started = false;
+  readonly #entry: AskEntry;
   readonly #input: unknown;
   readonly #ask: Ask;
   #context: AskHandlerContext | null = null;
 
-  constructor(origin: Origin, name: string, input: unknown, ask: Ask) {
-    super(origin, name);
+  constructor(origin: Origin, entry: AskEntry, input: unknown, ask: Ask) {
+    super(origin);
+    this.#entry = entry;
     this.#input = input;
     this.#ask = ask;
   }
 
+  get name(): string {
+    return this.#entry.name;
+  }
+
+  get kind(): "ask" {
+    return "ask";
+  }
+
+  get counted(): true {
+    return true;
+  }
+
   run(cell: TurnCell): unknown {
-    const handler = cell.behaviour.ask[this.name] as
-      | ((context: unknown, input: unknown) => unknown)
-      | undefined;
-    if (handler === undefined) {
+    const entry = cell.behaviour.ask(this.name);
+    if (entry === undefined) {
       this.#ask.reject(noSuchMessage(cell, "ask", this.name, cell.behaviour.contract.name));
       return undefined;
     }
     this.started = true;
     const context = this.#context = new AskHandlerContext(cell, this, this.#ask);
-    return withInput(this.#input, (value) => handler(context, value));
+    return withInput(this.#input, (value) => entry.handler(context, value));
   }
 
   override done(cell: TurnCell, result: unknown): void {
@@ -175,10 +185,10 @@ export class AskTurn extends Turn {
 function answer(ask: Ask, cell: TurnCell, result: unknown): boolean {
   if (ask.ended) return ask.resolve(undefined);
   const { name } = ask.turn;
-  const schemas = askSchemas(cell.behaviour.contract, name);
-  if (schemas === null) return ask.reject(noSuchMessage(cell, "ask", name, cell.behaviour.contract.name));
+  const entry = cell.behaviour.ask(name);
+  if (entry === undefined) return ask.reject(noSuchMessage(cell, "ask", name, cell.behaviour.contract.name));
   try {
-    const checked = validate(schemas.output, result, (issues, cause) => outputInvalid(name, issues, cause));
+    const checked = validate(entry.output, result, (issues, cause) => outputInvalid(name, issues, cause));
     if (!(checked instanceof Promise)) return ask.resolve(ask.raw ? result : checked);
     checked.then((value) => ask.resolve(ask.raw ? result : value), (error) => ask.reject(error));
     return true;

@@ -3,8 +3,7 @@ import { type Origin, Turn, type TurnCell } from "./parts.ts";
 
 /** A callback that runs as a turn of an actor: of a timer, a watch, a child. It takes no place of the capacity. */
 export class CallTurn extends Turn {
-  readonly kind = "call";
-  readonly counted = false;
+  readonly name: string;
   readonly #call: (context: HandlerContext) => unknown;
   #context: HandlerContext | null = null;
 
@@ -13,8 +12,17 @@ export class CallTurn extends Turn {
    * @param name What the callback belongs to, for logs.
    */
   constructor(origin: Origin, call: (context: HandlerContext) => unknown, name: string) {
-    super(origin, name);
+    super(origin);
     this.#call = call;
+    this.name = name;
+  }
+
+  get kind(): "call" {
+    return "call";
+  }
+
+  get counted(): false {
+    return false;
   }
 
   run(cell: TurnCell): unknown {

@@ -22,7 +22,6 @@ export interface CellParts {
 
 /** One actor at run time: its mailbox, its state, and the turn that runs. */
 export class Cell implements TurnCell, Runnable {
-  nextReady: Runnable | null = null;
   ready = false;
   readonly host: CellHost;
   readonly id: ActorId;
@@ -88,6 +87,7 @@ export class Cell implements TurnCell, Runnable {
     if (mailbox.hasRoom) {
       mailbox.push(turn);
       if (!this.ready) this.#wake();
+      this.host.scheduler.pushed();
       return null;
     }
     const { overflow, maxWaiting } = mailbox.limits;
@@ -113,11 +113,10 @@ export class Cell implements TurnCell, Runnable {
   }
 
   run(slice: TimeSlice): boolean {
-    while (this.#canRun) {
-      const turn = this.mailbox.shift();
-      if (turn === null) return false;
-      this.#execute(turn);
-      if (slice.spend()) return this.#canRun && this.mailbox.size > 0;
+    const { mailbox } = this;
+    while (mailbox.size > 0 && this.#canRun) {
+      this.#execute(mailbox.shift()!);
+      if (slice.spend()) return mailbox.size > 0 && this.#canRun;
     }
     return false;
   }
@@ -135,42 +134,44 @@ export class Cell implements TurnCell, Runnable {
   #execute(turn: Turn): void {
     this.turnNumber++;
     this.current = turn;
+    let result: unknown;
     try {
-      const result = turn.run(this);
+      result = turn.run(this);
       if (isThenable(result)) {
         Promise.resolve(result).then(
-          (value) => this.#done(turn, value),
+          (value) => this.#settled(turn, value),
           (error) => this.#failed(turn, error),
         );
         return;
       }
-      this.#done(turn, result);
     } catch (error) {
-      this.#failed(turn, error);
+      return this.#failed(turn, error);
     }
+    // The handler may have terminated its own actor.
+    if (this.current === turn) this.#done(turn, result);
   }
 
   #done(turn: Turn, result: unknown): void {
-    // A terminated actor's handler may still end.
-    if (this.current !== turn) return;
     this.handled++;
-    this.#turnEnded();
+    this.current = this.waits = null;
     turn.done(this, result);
-    this.#next();
+    if (this.#idle !== null || this.#boundary !== null) this.#next();
+  }
+
+  /** As {@link #done}, for a promise. A terminated actor's handler may still end. */
+  #settled(turn: Turn, result: unknown): void {
+    if (this.current !== turn) return;
+    this.#done(turn, result);
+    this.#wake();
   }
 
   #failed(turn: Turn, error: unknown): void {
     if (this.current !== turn) return;
     this.failures++;
-    this.#turnEnded();
+    this.current = this.waits = null;
     turn.failed(this, error);
     this.host.handlerFailed(this, turn, error);
     this.#next();
-  }
-
-  #turnEnded(): void {
-    this.current = null;
-    this.waits = null;
   }
 
   #next(): void {
@@ -274,7 +275,7 @@ export class Cell implements TurnCell, Runnable {
   #abortCurrent(): void {
     const turn = this.current;
     if (turn === null) return;
-    this.#turnEnded();
+    this.current = this.waits = null;
     turn.cutShort(stoppedError(this));
   }
 

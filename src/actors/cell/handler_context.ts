@@ -5,13 +5,18 @@ import type { ActorRef } from "../ref.ts";
 import type { Origin, Turn, TurnCell } from "./parts.ts";
 import { noChain, noHeaders, SelfContext } from "./self_context.ts";
 
+/** Parts of a context that handlers rarely use. */
+class Made {
+  controller: AbortController | null = null;
+  aborted: { readonly reason: unknown } | null = null;
+  origin: Origin | null = null;
+}
+
 /** The context of one turn. Everything but the actor and the turn is made on first use. */
 export class HandlerContext extends SelfContext {
   readonly #turn: Turn;
   readonly #number: number;
-  #controller: AbortController | null = null;
-  #aborted: { readonly reason: unknown } | null = null;
-  #origin: Origin | null = null;
+  #made: Made | null = null;
 
   constructor(cell: TurnCell, turn: Turn) {
     super(cell);
@@ -42,11 +47,12 @@ export class HandlerContext extends SelfContext {
   }
 
   get signal(): AbortSignal {
-    if (this.#controller === null) {
-      this.#controller = new AbortController();
-      if (this.#aborted !== null) this.#controller.abort(this.#aborted.reason);
+    const made = this.#made ??= new Made();
+    if (made.controller === null) {
+      made.controller = new AbortController();
+      if (made.aborted !== null) made.controller.abort(made.aborted.reason);
     }
-    return this.#controller.signal;
+    return made.controller.signal;
   }
 
   deferred(): readonly DeferredReply[] {
@@ -59,16 +65,17 @@ export class HandlerContext extends SelfContext {
 
   /** Aborts the handler's signal. */
   abort(reason: unknown): void {
-    if (this.#aborted !== null) return;
-    this.#aborted = { reason };
-    this.#controller?.abort(reason);
+    const made = this.#made ??= new Made();
+    if (made.aborted !== null) return;
+    made.aborted = { reason };
+    made.controller?.abort(reason);
   }
 
   override originFor(kind: "tell" | "ask" | "open"): Origin {
     const { address, host } = this.cell;
     const { deadlineAt } = this;
     const { trace, chain } = this.#turn.origin;
-    const own = this.#origin ??= {
+    const own = (this.#made ??= new Made()).origin ??= {
       sender: address,
       instance: host.instanceId,
       headers: noHeaders,

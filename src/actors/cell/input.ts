@@ -1,5 +1,5 @@
-import { type AnySchema, validate } from "../../core/mod.ts";
-import { inputInvalid } from "../failures.ts";
+import { validate } from "../../core/mod.ts";
+import type { TellEntry } from "../definition.ts";
 
 /** An input whose schema needs time. Its message has its place in the mailbox already, so that order holds. */
 export class PendingInput {
@@ -18,8 +18,8 @@ export class PendingInput {
  * @returns The value for the handler, or a {@link PendingInput}.
  * @throws {ZeromeshError} `PAYLOAD_INVALID`.
  */
-export function checkInput(schema: AnySchema, input: unknown, name: string): unknown {
-  const checked = validate(schema, input, (issues, cause) => inputInvalid(name, issues, cause));
+export function checkInput({ input: schema, invalid }: TellEntry, input: unknown): unknown {
+  const checked = validate(schema, input, invalid);
   return checked instanceof Promise ? new PendingInput(checked) : checked;
 }
 

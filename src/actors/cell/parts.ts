@@ -45,16 +45,16 @@ export abstract class Turn {
   queued = false;
   /** Where it comes from. */
   readonly origin: Origin;
+  // Messages have getters for these, because each of their fields costs.
   /** The name of the message; empty for a callback. */
-  readonly name: string;
+  abstract readonly name: string;
   /** Its kind. */
   abstract readonly kind: TurnKind;
   /** Whether it takes a place of the mailbox's capacity. */
   abstract readonly counted: boolean;
 
-  constructor(origin: Origin, name: string) {
+  constructor(origin: Origin) {
     this.origin = origin;
-    this.name = name;
   }
 
   /** Calls the user's handler. It may throw, or return a promise. */

@@ -1,16 +1,17 @@
-import { type Clock, TimeSlice } from "../../core/mod.ts";
+import { type Clock, Deque, TimeSlice } from "../../core/mod.ts";
 
 /** Something that has turns to run. */
 export interface Runnable {
-  /** Link of the scheduler's list; kept by it. */
-  nextReady: Runnable | null;
-  /** Whether it is in the list; kept by it. */
+  /** Whether it is in the scheduler's queue; kept by it. */
   ready: boolean;
   /** Runs some turns. Returns whether more can run at once. */
   run(slice: TimeSlice): boolean;
 }
 
 const sliceMs = 1;
+// Messages sent in one turn of the event loop after which another slice follows in it. Their sender keeps the loop busy
+// anyway, and would only fill the memory.
+const pushesPerSlice = 1_024;
 
 /**
  * Runs the actors that have something to do, in turns, in one microtask for all. After about a millisecond the event
@@ -19,9 +20,12 @@ const sliceMs = 1;
 export class Scheduler {
   readonly #clock: Clock;
   readonly #slice: TimeSlice;
-  #first: Runnable | null = null;
-  #last: Runnable | null = null;
+  readonly #ready = new Deque<Runnable>();
+  /** Whether a microtask will run a pass, or one runs. */
   #scheduled = false;
+  /** Whether it waits for a turn of the event loop. */
+  #waits = false;
+  #pushes = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -32,30 +36,44 @@ export class Scheduler {
   add(one: Runnable): void {
     if (one.ready) return;
     one.ready = true;
-    if (this.#last === null) this.#first = one;
-    else this.#last.nextReady = one;
-    this.#last = one;
-    if (this.#scheduled) return;
+    this.#ready.push(one);
+    if (this.#waits || this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(this.#pass);
+    queueMicrotask(this.#inMicrotask);
   }
 
-  readonly #pass = (): void => {
+  /** A message was put into a mailbox. */
+  pushed(): void {
+    if (!this.#waits || ++this.#pushes < pushesPerSlice) return;
+    this.#pushes = 0;
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(this.#inMicrotask);
+  }
+
+  readonly #inMicrotask = (): void => this.#pass();
+
+  readonly #inTurn = (): void => {
+    this.#waits = false;
+    this.#pushes = 0;
+    this.#pass();
+  };
+
+  #pass(): void {
     const slice = this.#slice;
+    // What is added meanwhile needs no pass of its own.
+    this.#scheduled = true;
     slice.begin();
-    for (let one = this.#first; one !== null; one = this.#first) {
-      if (slice.over) {
-        slice.end(this.#clock.now());
-        setImmediate(this.#pass);
-        return;
-      }
-      this.#first = one.nextReady;
-      if (this.#first === null) this.#last = null;
-      one.nextReady = null;
+    while (!slice.over) {
+      const one = this.#ready.shift();
+      if (one === undefined) break;
       one.ready = false;
       if (one.run(slice)) this.add(one);
     }
-    this.#scheduled = false;
     slice.end(this.#clock.now());
-  };
+    this.#scheduled = false;
+    if (this.#ready.size === 0 || this.#waits) return;
+    this.#waits = true;
+    setImmediate(this.#inTurn);
+  }
 }

@@ -1,0 +1,94 @@
+/** What takes options of actors. */
+import { actor, actorContract, ActorSystem } from "../../src/actors/mod.ts";
+import { type OptionEntry, type OptionScene, watched } from "./option_scene.ts";
+
+const mailbox = ["capacity", "overflow", "maxWaiting"];
+const system = {
+  options: [
+    ...[
+      "maxActors",
+      "mailbox",
+      "tellTimeoutMs",
+      "askTimeoutMs",
+      "stopMs",
+      "maxDeferred",
+      "maxTimers",
+      "logger",
+      "clock",
+    ],
+  ],
+  nested: { mailbox },
+  durations: ["tellTimeoutMs", "askTimeoutMs", "stopMs"],
+};
+
+const echo = actor({ init: () => null, tell: { note: () => {} }, ask: { echo: (_ctx, bytes) => bytes } });
+const bytes = new Uint8Array(1);
+
+/** Runs with a system and an actor in it. */
+const within =
+  <Options>(run: (local: ActorSystem, options: Options) => unknown) =>
+  async (_scene: OptionScene, options: Options) => {
+    await using local = ActorSystem.local();
+    await run(local, options);
+  };
+
+const send = { options: ["headers", "timeoutMs", "signal"] };
+
+export const actorEntries: readonly OptionEntry[] = [
+  {
+    name: "actorContract",
+    options: ["tell", "ask", "channel", "encoding"],
+    call: (_scene, options) => void actorContract("counter", options),
+  },
+  {
+    name: "ActorSystem.create",
+    ...system,
+    call: async ({ third }, options) => await (await ActorSystem.create(third, options)).close(),
+  },
+  {
+    name: "ActorSystem.local",
+    ...system,
+    call: async (_scene, options) => await ActorSystem.local(options).close(),
+  },
+  {
+    name: "ActorSystem.spawn",
+    options: ["name", "id", "args", "replace", "mailbox", "timeoutMs", "signal"],
+    nested: { mailbox },
+    timeouts: ["timeoutMs"],
+    call: within((local, options: never) => local.spawn(echo, options)),
+  },
+  {
+    name: "ActorSystem.stop",
+    options: ["timeoutMs"],
+    durations: ["timeoutMs"],
+    call: within(async (local, options: never) => local.stop(await local.spawn(echo), options)),
+  },
+  {
+    name: "ActorSystem.close",
+    options: ["timeoutMs"],
+    durations: ["timeoutMs"],
+    call: within((local, options: never) => local.close(options)),
+  },
+  {
+    name: "ActorSystem.registrations",
+    options: ["maxBuffered", "signal"],
+    call: within((local, options: never) => watched(local.registrations(options))),
+  },
+  {
+    name: "ActorSystem.deadLetters",
+    options: ["maxBuffered", "signal"],
+    call: within((local, options: never) => watched(local.deadLetters(options))),
+  },
+  {
+    name: "ActorRef#tell",
+    ...send,
+    timeouts: ["timeoutMs"],
+    call: within(async (local, options: never) => (await local.spawn(echo)).tell("note", bytes, options)),
+  },
+  {
+    name: "ActorRef#ask",
+    ...send,
+    timeouts: ["timeoutMs"],
+    call: within(async (local, options: never) => (await local.spawn(echo)).ask("echo", bytes, options)),
+  },
+];
