@@ -29,9 +29,6 @@ import {
 } from "./definition.ts";
 import { tellEntry } from "./entries.ts";
 
-/** A value, or a promise of it. */
-type Now<T> = T | Promise<T>;
-
 /** The handlers of a contract's tells. */
 export type TellHandlers<C extends ActorContract, State> = {
   readonly [K in keyof C["tell"]]: (
@@ -67,8 +64,12 @@ export type ChannelHandlerMap<C extends ActorContract, State> = {
   >;
 };
 
-/** A key that is required unless the contract names nothing for it. */
-type Needed<Key extends string, Names, Handlers> = keyof Names extends never
+/**
+ * A key that is required unless the contract names nothing for it.
+ *
+ * @ignore
+ */
+export type Needed<Key extends string, Names, Handlers> = keyof Names extends never
   ? { readonly [K in Key]?: Handlers | undefined }
   : string extends keyof Names ? { readonly [K in Key]?: Handlers | undefined }
   : { readonly [K in Key]: Handlers };
@@ -78,9 +79,11 @@ export interface ActorLife<State, Args, Old> {
   /** The version, which a later one is told when it takes over. @default {1} */
   readonly version?: number | undefined;
   /** Makes the state. */
-  readonly init: (args: Args, context: ActorSelf) => Now<State>;
+  readonly init: (args: Args, context: ActorSelf) => State | Promise<State>;
   /** Converts the state of another version at an update. @default {the state stays as it is} */
-  readonly migrate?: ((old: Old, fromVersion: number) => Now<NoInfer<State>>) | undefined;
+  readonly migrate?:
+    | ((old: Old, fromVersion: number) => NoInfer<State> | Promise<NoInfer<State>>)
+    | undefined;
   /** Converts the state back to an older version when an update is undone. */
   readonly migrateBack?: ((state: NoInfer<State>, toVersion: number) => unknown) | undefined;
   /** Runs when the actor stops, after its last message and after its children. */
@@ -146,6 +149,7 @@ export function actor<C extends ActorContract, State, Args = unknown, Old = unkn
   contract: C,
   parts: ActorParts<C, State, Args, Old>,
 ): ActorDefinition<C, Args>;
+/** The same without a contract: payloads are bytes, and messages have whatever names the parts give. */
 export function actor<State, Args = unknown, Old = unknown>(
   parts: ActorParts<BytesContract, State, Args, Old>,
 ): ActorDefinition<BytesContract, Args>;

@@ -77,8 +77,6 @@ const contractOptionTable: OptionTable<ActorContractOptions<ActorTells, ActorAsk
   encoding: option.oneOf("json", "msgpack"),
 };
 
-type NoNames = Record<never, never>;
-
 /**
  * Describes an actor for both sides: its messages, its channels and their schemas. In one process a value goes to the
  * actor by reference, after its schema; between processes it is encoded.
@@ -100,9 +98,9 @@ type NoNames = Record<never, never>;
  * ```
  */
 export function actorContract<
-  Tells extends ActorTells = NoNames,
-  Asks extends ActorAsks = NoNames,
-  Channels extends ActorChannels = NoNames,
+  Tells extends ActorTells = Record<never, never>,
+  Asks extends ActorAsks = Record<never, never>,
+  Channels extends ActorChannels = Record<never, never>,
 >(
   name: string,
   given: ActorContractOptions<Tells, Asks, Channels> = {},

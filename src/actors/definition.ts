@@ -1,10 +1,18 @@
 import type { AnySchema, SchemaFailure } from "../core/mod.ts";
 import type { ActorContract } from "./contract.ts";
 
-/** A handler as the system calls it. */
+/**
+ * A handler as the system calls it.
+ *
+ * @ignore
+ */
 export type AnyHandler = (context: never, ...values: never[]) => unknown;
 
-/** A tell that an actor takes. All that its messages need is looked up once. */
+/**
+ * A tell that an actor takes. All that its messages need is looked up once.
+ *
+ * @ignore
+ */
 export interface TellEntry {
   /** Its name. */
   readonly name: string;
@@ -16,13 +24,21 @@ export interface TellEntry {
   readonly invalid: SchemaFailure;
 }
 
-/** An ask that an actor takes. */
+/**
+ * An ask that an actor takes.
+ *
+ * @ignore
+ */
 export interface AskEntry extends TellEntry {
   /** Schema of the answer. */
   readonly output: AnySchema;
 }
 
-/** The handlers of one kind of channel. */
+/**
+ * The handlers of one kind of channel.
+ *
+ * @ignore
+ */
 export interface ChannelHandlers {
   /** Accepts or rejects, now or later. */
   readonly open: AnyHandler;
@@ -32,7 +48,11 @@ export interface ChannelHandlers {
   readonly close: AnyHandler | null;
 }
 
-/** What an actor does: the resolved parts of a definition. An update replaces it between two messages. */
+/**
+ * What an actor does: the resolved parts of a definition. An update replaces it between two messages.
+ *
+ * @ignore
+ */
 export interface Behaviour {
   /** The contract. */
   readonly contract: ActorContract;
@@ -54,7 +74,11 @@ export interface Behaviour {
   channel(name: string): ChannelHandlers | undefined;
 }
 
-/** Key of a definition's behaviour. */
+/**
+ * Key of a definition's behaviour.
+ *
+ * @ignore
+ */
 export const behaviourOf: unique symbol = Symbol.for("zeromesh.actors.behaviour") as never;
 
 /** What `ActorSystem.spawn` starts and an update loads. Made by `actor`. */

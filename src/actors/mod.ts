@@ -31,6 +31,7 @@ export {
   type AskHandlers,
   type ChannelHandlerMap,
   type ChannelHandlersOf,
+  type Needed,
   type TellHandlers,
 } from "./actor.ts";
 export { actorRef } from "./actor_ref.ts";
@@ -59,7 +60,15 @@ export {
   type BytesSchema,
 } from "./contract.ts";
 export { type DeadLetter, type DeadLetterReason } from "./dead_letters.ts";
-export { type ActorDefinition } from "./definition.ts";
+export {
+  type ActorDefinition,
+  type AnyHandler,
+  type AskEntry,
+  type Behaviour,
+  behaviourOf,
+  type ChannelHandlers,
+  type TellEntry,
+} from "./definition.ts";
 export { type ActorEnd } from "./end.ts";
 export { type ActorSystemOptions, type CloseSystemOptions, type StopOptions } from "./options.ts";
 export {
