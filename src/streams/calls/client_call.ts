@@ -28,7 +28,7 @@ import { ItemSink, refused } from "./item_sink.ts";
 import { ItemSource } from "./item_source.ts";
 import { iteratorOf, Pump } from "./pump.ts";
 import type { Direction, ItemOwner, Side } from "./stream_errors.ts";
-import { callWindow, encodeStreams, lossMs, streamHeader } from "./stream_header.ts";
+import { answerMs, callWindow, encodeStreams, lossMs, streamHeader } from "./stream_header.ts";
 
 /** What all calls of a contract share. */
 export interface ClientCallParts {
@@ -70,6 +70,7 @@ export class ClientCall
   #call: SentCall | null = null;
   #attempt: Attempt | null = null;
   #cancelIdle: CancelTimer | null = null;
+  #cancelRefusal: CancelTimer | null = null;
   /** Notes the time of an item, for `idleTimeoutMs`; null without it. */
   readonly moved: (() => void) | null;
   #movedAt = 0;
@@ -235,11 +236,14 @@ export class ClientCall
   inputEnded(attempt: Attempt, { reason, text }: StreamEnd): void {
     if (this.#attempt !== attempt) return;
     if (reason === "peerLost") return this.#lost(attempt, text);
-    const why = reason === "cancelled"
-      ? "the handler takes no more items"
-      : `its input ended: ${text || reason}`;
-    this.#sink!.fail(() => this.#cancelled(why));
     this.#pump?.stop();
+    const sink = this.#sink!;
+    if (reason !== "cancelled") {
+      return sink.fail(() => this.#cancelled(`its input ended: ${text || reason}`));
+    }
+    // If the handler has failed, its answer follows at once, and says more to those who send.
+    const why = () => this.#cancelled("the handler takes no more items");
+    this.#cancelRefusal = this.#parts.port.clock.after(answerMs, () => sink.fail(why));
   }
 
   /** The streams' connection is lost, and almost always it is the call's too, which then fails. */
@@ -306,6 +310,7 @@ export class ClientCall
   /** Ends everything but the output. */
   #close(): void {
     this.#cancelIdle?.();
+    this.#cancelRefusal?.();
     this.#listening?.[Symbol.dispose]();
     this.#pump?.stop();
     const { failed, value } = this.#outcome!;

@@ -14,6 +14,9 @@ export interface CallStreams {
   readonly input: StreamWindow | null;
 }
 
+/** How long sends wait for the answer of a handler that takes no more items. */
+export const answerMs = 100;
+
 /** How long a call whose streams have lost their connection waits for the news that its own is lost. */
 export const lossMs = 100;
 
