@@ -51,6 +51,8 @@ export interface ChannelHandlersOf<State, In, Out> {
   open(context: ActorContext<State>, channel: OpeningChannel<Out>, first: In): unknown;
   /** An item has come. */
   message?(context: ActorContext<State>, channel: ServedChannel<Out>, item: In): unknown;
+  /** The opener sends nothing more; the channel stays open for what this actor sends. */
+  end?(context: ActorContext<State>, channel: ServedChannel<Out>): unknown;
   /** The channel has ended; it comes once, after all items. */
   close?(context: ActorContext<State>, channel: ServedChannel<Out>, end: ChannelEnd): unknown;
 }
@@ -119,7 +121,12 @@ const partTable: OptionTable<Given> = {
   channel: option.object,
 };
 
-const channelTable = { open: option.function, message: option.function, close: option.function };
+const channelTable = {
+  open: option.function,
+  message: option.function,
+  end: option.function,
+  close: option.function,
+};
 
 /**
  * Defines an actor: what it does with the messages of a contract. Spawning starts it, and an update loads it.
@@ -176,13 +183,15 @@ function define(contract: ActorContract, given: Given): ActorDefinition {
   }
   const channels = new Map<string, ChannelHandlers>();
   for (const [name, handlers] of handlersOf("channel", parts.channel, contract, option.object, cannot)) {
-    const { open, message = null, close = null } = readOptions<Record<keyof typeof channelTable, AnyHandler>>(
+    const { open, message = null, end = null, close = null } = readOptions<
+      Record<keyof typeof channelTable, AnyHandler>
+    >(
       handlers as never,
       channelTable,
       `${cannot}: channel "${name}"`,
     );
     checkArgument(`channel.${name}.open`, open, option.function, cannot);
-    channels.set(name, { open, message, close });
+    channels.set(name, { open, message, end, close });
   }
   const behaviour: Behaviour = Object.freeze({
     contract,

@@ -1,7 +1,7 @@
 import type { InstanceId } from "../core/mod.ts";
 import type { ActorAddress } from "./actor_address.ts";
 import type { ActorId } from "./address.ts";
-import type { ActorChannel, OpenOptions } from "./channels/channel.ts";
+import type { ActorChannel, ActorOpenOptions, ChannelSide, ChannelStatus } from "./channels/channel.ts";
 import type { ActorContract, BytesContract } from "./contract.ts";
 import type { ActorDefinition } from "./definition.ts";
 import type { ActorEnd } from "./end.ts";
@@ -67,12 +67,26 @@ export interface ActorSelf {
     name: K,
     ...input: InputArguments<AskInput<C, K>, AskOptions>
   ): Promise<AskOutput<C, K>>;
-  /** As {@link ActorRef.open}, with this actor as opener. */
+  /**
+   * As {@link ActorRef.open}, with this actor as opener. With the option `message` the items come as turns of this
+   * actor, and otherwise they are iterated.
+   */
   open<C extends ActorContract, K extends ChannelName<C>>(
     ref: ActorRef<C>,
     name: K,
-    ...first: InputArguments<ChannelSent<C, K>, OpenOptions>
+    ...first: InputArguments<
+      ChannelSent<C, K>,
+      ActorOpenOptions<ChannelSent<C, K>, ChannelReceived<C, K>>
+    >
   ): Promise<ActorChannel<ChannelSent<C, K>, ChannelReceived<C, K>>>;
+  /**
+   * This actor's side of an open channel, by its id.
+   *
+   * @throws {ZeromeshError} `ACTOR_NOT_A_PARTICIPANT` if the channel belongs to others, `ACTOR_CHANNEL_CLOSED`.
+   */
+  channel(id: string): ChannelSide<unknown>;
+  /** This actor's channels. */
+  channels(): readonly ChannelStatus[];
   /** Starts a child, which ends with this actor. */
   spawn<C extends ActorContract, Args>(
     definition: ActorDefinition<C, Args>,

@@ -44,6 +44,8 @@ export interface ChannelHandlers {
   readonly open: AnyHandler;
   /** Takes an item. */
   readonly message: AnyHandler | null;
+  /** The opener sends nothing more. */
+  readonly end: AnyHandler | null;
   /** The channel has ended. */
   readonly close: AnyHandler | null;
 }

@@ -93,3 +93,40 @@ export function askCycle(name: string, ring: readonly string[]): ZeromeshError {
     { handler: name, details: { ring } },
   );
 }
+
+export function itemsWaiting(name: string, count: number): ZeromeshError {
+  return new ZeromeshError(
+    "QUEUE_FULL",
+    `Cannot send to channel "${name}": ${count} items wait already, as many as may; await send()`,
+    { handler: name, ran: "no" },
+  );
+}
+
+export function itemInvalid(name: string, issues: readonly SchemaIssue[], cause?: unknown): ZeromeshError {
+  return new ZeromeshError(
+    "PAYLOAD_INVALID",
+    `An item of channel "${name}" is invalid: ${describeIssues(issues)}`,
+    { handler: name, ...(cause === undefined ? {} : { cause }) },
+  );
+}
+
+export function channelRejected(name: string, reason: string): ZeromeshError {
+  return new ZeromeshError("ACTOR_CHANNEL_REJECTED", `Channel "${name}" was refused: ${reason}`, {
+    handler: name,
+    details: { reason },
+  });
+}
+
+export function channelClosed(name: string, why: string): ZeromeshError {
+  return new ZeromeshError("ACTOR_CHANNEL_CLOSED", `Cannot send to channel "${name}": ${why}`, {
+    handler: name,
+    ran: "no",
+  });
+}
+
+export function openLate(name: string, timeoutMs: number): ZeromeshError {
+  return new ZeromeshError("TIMEOUT", `Channel "${name}" was not accepted within ${timeoutMs} ms`, {
+    handler: name,
+    ran: timeoutMs <= 0 ? "no" : "maybe",
+  });
+}

@@ -39,13 +39,18 @@ export { type ActorAddress } from "./actor_address.ts";
 export { type ActorId } from "./address.ts";
 export { type ActorPhase } from "./cell/cell.ts";
 export {
+  type AcceptOptions,
   type ActorChannel,
+  type ActorOpenOptions,
   type ChannelEnd,
+  type ChannelRole,
   type ChannelSide,
+  type ChannelStatus,
   type OpeningChannel,
   type OpenOptions,
   type ServedChannel,
 } from "./channels/channel.ts";
+export { type ChannelStats } from "./channels/channel_counts.ts";
 export { type ActorContext, type ActorSelf, type AskContext, type DeferredReply } from "./context.ts";
 export {
   type ActorAsk,

@@ -1,6 +1,6 @@
 import { type Clock, type Filled, type Logger, option, type OptionTable, withDefaults } from "../core/mod.ts";
 import type { AskOptions, TellOptions } from "./ref.ts";
-import type { OpenOptions } from "./channels/channel.ts";
+import type { ActorOpenOptions } from "./channels/channel.ts";
 import { type MailboxOptions, mailboxOptionTable } from "./spawn_options.ts";
 
 /** The options of an actor system. */
@@ -19,6 +19,10 @@ export interface ActorSystemOptions {
   maxDeferred?: number | undefined;
   /** Timers of one actor; at the limit `ctx.after` and `ctx.every` throw `LIMIT_REACHED`. @default {16_384} */
   maxTimers?: number | undefined;
+  /** Channels of one actor, those included that wait for `accept`; at the limit `open` fails with `LIMIT_REACHED`. @default {16_384} */
+  maxChannels?: number | undefined;
+  /** Channels of one actor that wait for `accept`; at the limit `open` fails with `LIMIT_REACHED`. @default {4_096} */
+  maxPendingOpens?: number | undefined;
   /** Logger. @default {the messenger's, or silent} */
   logger?: Logger | undefined;
   /** Clock. @default {the messenger's, or the system's clock} */
@@ -34,6 +38,8 @@ export const systemOptionTable = {
   stopMs: option.duration.or(5_000),
   maxDeferred: option.whole(1, 2 ** 24).or(65_536),
   maxTimers: option.whole(1, 2 ** 24).or(16_384),
+  maxChannels: option.whole(1, 2 ** 24).or(16_384),
+  maxPendingOpens: option.whole(1, 2 ** 24).or(4_096),
   logger: option.logger,
   clock: option.clock,
 } satisfies OptionTable<ActorSystemOptions>;
@@ -77,4 +83,10 @@ export const tellOptionTable: OptionTable<TellOptions> = sendOptionTable;
 /** The options of an ask. */
 export const askOptionTable: OptionTable<AskOptions> = sendOptionTable;
 /** The options of opening a channel. */
-export const openOptionTable: OptionTable<OpenOptions> = sendOptionTable;
+export const openOptionTable: OptionTable<ActorOpenOptions> = {
+  ...sendOptionTable,
+  idleTimeoutMs: option.timeout,
+  message: option.function,
+  end: option.function,
+  close: option.function,
+};

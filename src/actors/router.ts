@@ -13,7 +13,8 @@ import { checkInput, PendingInput } from "./cell/input.ts";
 import type { RoomWait } from "./cell/mailbox.ts";
 import type { Origin, Sender } from "./cell/parts.ts";
 import { TellTurn } from "./cell/tell_turn.ts";
-import type { ActorChannel, OpenOptions } from "./channels/channel.ts";
+import type { ActorChannel, ActorOpenOptions } from "./channels/channel.ts";
+import { LocalOpen } from "./channels/local_open.ts";
 import type { DeadLetterReason, DeadLetters } from "./dead_letters.ts";
 import { askLate, noSuchMessage, notFound, senderLate } from "./failures.ts";
 import { askOptionTable, openOptionTable, type ResolvedSystemOptions, tellOptionTable } from "./options.ts";
@@ -122,7 +123,7 @@ export class SystemRouter implements Router {
     to: Reference,
     name: string,
     first: unknown,
-    given: OpenOptions | undefined,
+    given: ActorOpenOptions | undefined,
     sender: Sender | null,
   ): Promise<ActorChannel> {
     try {
@@ -130,7 +131,10 @@ export class SystemRouter implements Router {
       if (to.instance !== this.#parts.instanceId) {
         return this.#remote(to).open(this.#outgoing(to, name, first, options, sender, "open"));
       }
-      throw new ZeromeshError("FEATURE_UNAVAILABLE", "Channels in one process are not built yet");
+      const origin = originOf(this.#parts, sender, options, "open");
+      const timeoutMs = this.#within(origin, options?.timeoutMs ?? this.#parts.options.askTimeoutMs);
+      const cell = this.#cellOf(to);
+      return new LocalOpen({ cell, name, first, origin, timeoutMs, sender, options }).promise;
     } catch (error) {
       return Promise.reject(error);
     }

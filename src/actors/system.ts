@@ -14,6 +14,9 @@ import { type MessengerHandle, portOf, type SystemPort } from "../messenger/mod.
 import type { ActorAddress } from "./actor_address.ts";
 import { type ActorId, parseAddress } from "./address.ts";
 import type { ActorPhase, Cell } from "./cell/cell.ts";
+import { ActorChannels } from "./channels/actor_channels.ts";
+import type { ChannelStatus } from "./channels/channel.ts";
+import type { ChannelStats } from "./channels/channel_counts.ts";
 import type { ActorContract } from "./contract.ts";
 import type { DeadLetter, DeadLetterReason } from "./dead_letters.ts";
 import type { ActorDefinition } from "./definition.ts";
@@ -71,6 +74,8 @@ export interface ActorSystemStats {
   readonly refused: number;
   /** Dead letters by reason, since the start. */
   readonly deadLetters: Readonly<Record<DeadLetterReason, number>>;
+  /** Channels. */
+  readonly channels: ChannelStats;
 }
 
 /**
@@ -162,6 +167,11 @@ export class ActorSystem implements AsyncDisposable {
     return [...this.#core.registry.cells()].map(statusOf);
   }
 
+  /** The channels of an actor, open ones and those that wait for `accept`. */
+  channels(target: string | ActorAddress): ChannelStatus[] {
+    return ActorChannels.made(this.#cell(target))?.list() ?? [];
+  }
+
   /** Iterates over actors that are started and end, from now on. */
   registrations(options?: SubscribeOptions): AsyncIterableIterator<Registration | DroppedEntries> {
     return this.#core.registrations.subscribe(options);
@@ -200,13 +210,14 @@ export class ActorSystem implements AsyncDisposable {
 
   /** A snapshot of the counters. */
   stats(): ActorSystemStats {
-    const { registry, started, endedCount, deadLetters } = this.#core;
+    const { registry, started, endedCount, deadLetters, channels } = this.#core;
     return {
       actors: registry.size,
       started,
       ended: endedCount,
       refused: registry.refused,
       deadLetters: deadLetters.counts,
+      channels: channels.stats(),
     };
   }
 

@@ -14,6 +14,7 @@ import type { CellHost, Origin, Sender, Turn, TurnCell } from "./cell/parts.ts";
 import { Scheduler } from "./cell/scheduler.ts";
 import { noChain, noHeaders, SelfContext } from "./cell/self_context.ts";
 import type { ActorChannel, OpenOptions } from "./channels/channel.ts";
+import { SystemChannels } from "./channels/system_channels.ts";
 import type { ActorSelf } from "./context.ts";
 import { type ActorContract, bytesContract } from "./contract.ts";
 import { DeadLetters } from "./dead_letters.ts";
@@ -62,6 +63,7 @@ export class SystemCore implements CellHost {
   readonly deadlines: Deadlines;
   readonly scheduler: Scheduler;
   readonly deadLetters = new DeadLetters();
+  readonly channels = new SystemChannels();
   readonly registry: Registry;
   readonly registrations = new Broadcast<Registration>();
   readonly outside: Origin;

@@ -2,7 +2,8 @@
 import type { Clock, Deadlines, InstanceId, Logger, ZeromeshError } from "../../core/mod.ts";
 import type { ActorAddress } from "../actor_address.ts";
 import type { ActorId } from "../address.ts";
-import type { ActorChannel, OpenOptions } from "../channels/channel.ts";
+import type { ActorChannel, ChannelSide, OpenOptions } from "../channels/channel.ts";
+import type { ChannelCounts } from "../channels/channel_counts.ts";
 import type { ActorContract } from "../contract.ts";
 import type { ActorSelf } from "../context.ts";
 import type { DeadLetters } from "../dead_letters.ts";
@@ -152,6 +153,17 @@ export interface Sender {
   readonly waiting: boolean;
 }
 
+/** The channels of all actors of a system. */
+export interface HostChannels {
+  readonly counts: ChannelCounts;
+  /** An actor has a side of a channel. */
+  add(id: string, cell: TurnCell): void;
+  /** Its side has ended. */
+  remove(id: string, cell: TurnCell): void;
+  /** An actor's side of a channel. @throws {ZeromeshError} `ACTOR_NOT_A_PARTICIPANT`, `ACTOR_CHANNEL_CLOSED`. */
+  sideOf(cell: TurnCell, id: string): ChannelSide<unknown>;
+}
+
 /** An actor's system, as its parts see it. */
 export interface CellHost {
   readonly instanceId: InstanceId;
@@ -161,6 +173,8 @@ export interface CellHost {
   readonly options: ResolvedSystemOptions;
   readonly scheduler: Scheduler;
   readonly deadLetters: DeadLetters;
+  /** The channels of all its actors. */
+  readonly channels: HostChannels;
   /** The origin of messages that come from no actor. */
   readonly outside: Origin;
   /** Makes a reference, with a sender or without one. */

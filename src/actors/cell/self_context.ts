@@ -1,7 +1,8 @@
 import type { InstanceId } from "../../core/mod.ts";
 import type { ActorAddress } from "../actor_address.ts";
 import type { ActorId } from "../address.ts";
-import type { ActorChannel } from "../channels/channel.ts";
+import { ActorChannels } from "../channels/actor_channels.ts";
+import type { ActorChannel, ChannelSide, ChannelStatus } from "../channels/channel.ts";
 import type { ActorSelf } from "../context.ts";
 import { type ActorContract, type BytesContract, bytesContract } from "../contract.ts";
 import type { ActorDefinition } from "../definition.ts";
@@ -60,6 +61,14 @@ export class SelfContext implements Sender {
 
   open(ref: ActorAddress, name: string, first?: unknown, options?: object): Promise<ActorChannel> {
     return this.cell.host.open(ref, name, first, options, this);
+  }
+
+  channel(id: string): ChannelSide<unknown> {
+    return this.cell.host.channels.sideOf(this.cell, id);
+  }
+
+  channels(): readonly ChannelStatus[] {
+    return ActorChannels.made(this.cell)?.list() ?? [];
   }
 
   spawn(definition: ActorDefinition, options?: SpawnOptions): Promise<ActorRef> {

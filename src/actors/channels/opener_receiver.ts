@@ -1,0 +1,33 @@
+import type { Origin, Sender } from "../cell/parts.ts";
+import type { ActorOpenOptions } from "./channel.ts";
+import { ItemIterator } from "./item_iterator.ts";
+import { ItemTurns, openedHandlers } from "./item_turns.ts";
+import type { Receiver } from "./side.ts";
+
+/**
+ * What takes the items of an opener: turns of the actor that opened the channel with `message`, and otherwise an
+ * iteration.
+ *
+ * @param origin The target, as the sender of items; null to check the options alone.
+ * @throws {TypeError} If callbacks are given without an actor, or without `message`.
+ */
+export function openerReceiver(
+  sender: Sender | null,
+  options: ActorOpenOptions | undefined,
+  origin: Origin | null,
+): Receiver {
+  const { message, end, close } = options ?? {};
+  if (message !== undefined && sender !== null) {
+    return origin === null
+      ? new ItemIterator()
+      : new ItemTurns(sender.cell, origin, openedHandlers(options!));
+  }
+  if (message !== undefined || end !== undefined || close !== undefined) {
+    throw new TypeError(
+      sender === null
+        ? "Cannot open a channel: `message`, `end` and `close` are turns of an actor; iterate over the channel"
+        : "Cannot open a channel: `end` and `close` need `message`",
+    );
+  }
+  return new ItemIterator();
+}

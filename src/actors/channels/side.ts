@@ -1,0 +1,275 @@
+import {
+  Alarm,
+  type AnySchema,
+  type Clock,
+  type Deadlines,
+  type InstanceId,
+  type ZeromeshError,
+} from "../../core/mod.ts";
+import type { ActorAddress } from "../actor_address.ts";
+import { channelClosed, itemInvalid } from "../failures.ts";
+import type { ActorChannel, ChannelEnd, ChannelRole, ChannelStatus, ServedChannel } from "./channel.ts";
+import { type ChannelLink, endMark, type LinkEvents, noItem } from "./link.ts";
+import { Outbox } from "./outbox.ts";
+
+/** What takes the items of a side: turns of an actor, or an iteration. */
+export interface Receiver {
+  /** Whether items that have arrived are of no use any more once the user has left the channel. */
+  readonly drops: boolean;
+  /** The side that it belongs to. */
+  attach(side: Side): void;
+  /** So many more items, or the mark of the end of sending, can be taken. */
+  arrived(count: number): void;
+  /** The channel has ended. `told` is called when whoever receives knows, behind all items. */
+  ended(end: ChannelEnd, told: () => void): void;
+  /** Its iteration. @throws {TypeError} If its items go elsewhere. */
+  iterate(): AsyncIterator<unknown>;
+}
+
+/** What keeps sides: an actor's channels. */
+export interface SideOwner {
+  /** The side has ended. */
+  closed(side: Side, end: ChannelEnd): void;
+}
+
+/** What a side begins with. */
+export interface SideParts {
+  readonly id: string;
+  /** The name of its kind. */
+  readonly name: string;
+  readonly role: ChannelRole;
+  readonly opener: ActorAddress | InstanceId;
+  /** The other side, as a text. */
+  readonly other: string;
+  /** The item that came with `accept`. */
+  readonly first: unknown;
+  /** Schema of the items that it sends. */
+  readonly schema: AnySchema;
+  readonly link: ChannelLink;
+  readonly receiver: Receiver;
+  readonly owners: readonly SideOwner[];
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly idleTimeoutMs: number;
+}
+
+/** How long items that wait for room hold up a closing. */
+const closeMs = 5_000;
+
+/** One side of a channel. */
+export class Side implements ActorChannel, ServedChannel, LinkEvents {
+  readonly closed: Promise<ChannelEnd>;
+  /** The end; null while it is open. */
+  end: ChannelEnd | null = null;
+  /** Items that were taken. */
+  received = 0;
+  readonly #parts: SideParts;
+  readonly #outbox: Outbox;
+  readonly #told: PromiseWithResolvers<ChannelEnd> = Promise.withResolvers();
+  #closing: { readonly end: ChannelEnd; readonly left: PromiseWithResolvers<void>; sent: boolean } | null =
+    null;
+  #otherEnded = false;
+  #alarm: Alarm | null = null;
+  #movedAt = 0;
+
+  constructor(parts: SideParts) {
+    this.#parts = parts;
+    this.closed = this.#told.promise;
+    const { name, link, schema, idleTimeoutMs, clock, deadlines } = parts;
+    this.#outbox = new Outbox({
+      name,
+      link,
+      schema,
+      invalid: (issues, cause) => itemInvalid(name, issues, cause),
+      finished: () => this.#sendClose(),
+    });
+    if (idleTimeoutMs !== Infinity) {
+      this.#movedAt = clock.now();
+      this.#alarm = new Alarm(() => this.#idle());
+      deadlines.add(this.#alarm, idleTimeoutMs);
+    }
+    parts.receiver.attach(this);
+  }
+
+  /** Takes what has arrived already. */
+  begin(): this {
+    this.#parts.link.start(this);
+    return this;
+  }
+
+  get id(): string {
+    return this.#parts.id;
+  }
+
+  get name(): string {
+    return this.#parts.name;
+  }
+
+  get role(): ChannelRole {
+    return this.#parts.role;
+  }
+
+  get opener(): ActorAddress | InstanceId {
+    return this.#parts.opener;
+  }
+
+  get first(): unknown {
+    return this.#parts.first;
+  }
+
+  get status(): ChannelStatus {
+    const { id, name, role, other, link } = this.#parts;
+    const { sent, waiting } = this.#outbox;
+    const state = this.#closing === null ? "open" : "closing";
+    return { id, name, role, other, state, sent, received: this.received, queued: link.size, waiting };
+  }
+
+  send(item: unknown): Promise<void> {
+    this.#move();
+    return this.#outbox.send(item);
+  }
+
+  endSending(): Promise<void> {
+    if (this.#otherEnded && !this.#outbox.ending) void this.close("finished");
+    return this.#outbox.end(this.#refusal("this side has ended its sending"));
+  }
+
+  close(reason = "closed"): Promise<void> {
+    if (this.end !== null) return Promise.resolve();
+    if (this.#closing === null) {
+      const { role, deadlines } = this.#parts;
+      const left = Promise.withResolvers<void>();
+      this.#closing = { end: { closedBy: role, reason: String(reason) }, left, sent: false };
+      const refusal = this.#refusal(`this side has closed it: ${reason}`);
+      this.#outbox.finish(refusal);
+      if (!this.#closing.sent) {
+        // Items wait for a side that takes none.
+        const alarm = new Alarm(() => this.#outbox.fail(refusal));
+        deadlines.add(alarm, closeMs);
+        void left.promise.then(() => deadlines.remove(alarm));
+      }
+    }
+    return this.#closing.left.promise;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+    this.drop();
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<unknown> {
+    return this.#parts.receiver.iterate();
+  }
+
+  /** Closes it at once: items that wait are not sent any more. */
+  abandon(reason: string): void {
+    if (this.end !== null) return;
+    this.#outbox.fail(this.#refusal(`this side has closed it: ${reason}`));
+    void this.close(reason);
+    // Nobody receives any more.
+    if (this.#closing !== null) this.#finish(this.#closing.end);
+  }
+
+  /** Takes the next item; see {@link ChannelLink.take}. */
+  take(): unknown {
+    this.#move();
+    const { link } = this.#parts;
+    let item: unknown;
+    try {
+      item = link.take();
+    } catch (error) {
+      this.broken(error);
+      throw error;
+    }
+    if (item === endMark) this.#otherEnds();
+    else if (item !== noItem) this.received++;
+    return item;
+  }
+
+  /** An item of the other side is invalid: nothing more is read. */
+  broken(error: unknown): void {
+    this.#parts.link.drop();
+    void this.close((error as ZeromeshError).message);
+  }
+
+  /** Drops the items that an iteration has not taken. */
+  drop(): void {
+    if (this.#parts.receiver.drops) this.#parts.link.drop();
+  }
+
+  /** Whether items wait to be taken. */
+  get readable(): boolean {
+    return this.#parts.link.size > 0;
+  }
+
+  arrived(count: number): void {
+    this.#move();
+    this.#parts.receiver.arrived(count);
+  }
+
+  room(): void {
+    this.#move();
+    this.#outbox.drain();
+  }
+
+  closing(reason: string): void {
+    if (this.end !== null) return;
+    const closing = this.#closing;
+    const theirs: ChannelEnd = { closedBy: this.role === "opener" ? "target" : "opener", reason };
+    // Both have closed it: the target's closing counts on both sides.
+    if (closing?.sent === true) return this.#finish(this.role === "target" ? closing.end : theirs);
+    this.#parts.link.confirm();
+    this.#finish(theirs);
+  }
+
+  confirmed(): void {
+    if (this.#closing?.sent === true) this.#finish(this.#closing.end);
+    else this.lost("peerLost");
+  }
+
+  lost(reason: string): void {
+    const closedBy = this.role === "opener" ? "target" : "opener";
+    this.#finish(this.#closing?.sent === true ? this.#closing.end : { closedBy, reason });
+  }
+
+  #otherEnds(): void {
+    this.#otherEnded = true;
+    // Of two sides that have ended their sending at once, one closes.
+    if (this.#outbox.ending && this.role === "target") void this.close("finished");
+  }
+
+  #sendClose(): void {
+    const closing = this.#closing;
+    if (closing === null || this.end !== null) return;
+    closing.sent = true;
+    this.#parts.link.close(closing.end.reason);
+    closing.left.resolve();
+  }
+
+  #finish(end: ChannelEnd): void {
+    if (this.end !== null) return;
+    this.end = end;
+    const { deadlines, owners, receiver } = this.#parts;
+    if (this.#alarm !== null) deadlines.remove(this.#alarm);
+    this.#outbox.fail(this.#refusal(`the ${end.closedBy} has closed it: ${end.reason}`));
+    this.#closing?.left.resolve();
+    for (const owner of owners) owner.closed(this, end);
+    receiver.ended(end, () => this.#told.resolve(end));
+  }
+
+  #refusal(why: string): ZeromeshError {
+    return channelClosed(this.name, why);
+  }
+
+  #move(): void {
+    if (this.#alarm !== null) this.#movedAt = this.#parts.clock.now();
+  }
+
+  #idle(): void {
+    if (this.end !== null || this.#closing !== null) return;
+    const { clock, deadlines, idleTimeoutMs } = this.#parts;
+    const left = idleTimeoutMs - (clock.now() - this.#movedAt);
+    if (left > 0) deadlines.add(this.#alarm!, left);
+    else void this.close("idle");
+  }
+}

@@ -1,0 +1,41 @@
+import { ZeromeshError } from "../../core/mod.ts";
+import type { HostChannels, TurnCell } from "../cell/parts.ts";
+import { ActorChannels } from "./actor_channels.ts";
+import { type ChannelCounts, channelCounts, type ChannelStats } from "./channel_counts.ts";
+import type { Side } from "./side.ts";
+
+/** The channels of a system's actors, by id. */
+export class SystemChannels implements HostChannels {
+  /** Counters. */
+  readonly counts: ChannelCounts = channelCounts();
+  // A channel between two actors of this system has both.
+  readonly #actors = new Map<string, TurnCell[]>();
+
+  add(id: string, cell: TurnCell): void {
+    const actors = this.#actors.get(id);
+    if (actors === undefined) this.#actors.set(id, [cell]);
+    else actors.push(cell);
+    this.counts.open++;
+  }
+
+  remove(id: string, cell: TurnCell): void {
+    const left = (this.#actors.get(id) ?? []).filter((one) => one !== cell);
+    if (left.length === 0) this.#actors.delete(id);
+    else this.#actors.set(id, left);
+    this.counts.open--;
+  }
+
+  sideOf(cell: TurnCell, id: string): Side {
+    const side = ActorChannels.made(cell)?.find(id);
+    if (side !== undefined) return side;
+    if (this.#actors.has(id)) {
+      throw new ZeromeshError("ACTOR_NOT_A_PARTICIPANT", `Channel ${id} belongs to others`, { ran: "no" });
+    }
+    throw new ZeromeshError("ACTOR_CHANNEL_CLOSED", `There is no open channel ${id}`, { ran: "no" });
+  }
+
+  /** A snapshot of the counters. */
+  stats(): ChannelStats {
+    return { ...this.counts };
+  }
+}
