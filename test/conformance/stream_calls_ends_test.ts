@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
-import { contract, type Messenger, stream, ZeromeshError } from "../../src/mod.ts";
+import { contract, type Messenger, type ServerStreamCall, stream, ZeromeshError } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { until } from "../support/until.ts";
 import { counts, fails, gate, pair, turn } from "./messenger_kit.ts";
@@ -46,6 +46,128 @@ test("a second iteration throws", async () => {
     name: "TypeError",
     message: /twice/,
   });
+});
+
+/** What an early end is caused by, and its error at the caller; null if it is an end that the caller wants. */
+const earlyEnds: readonly {
+  readonly by: string;
+  readonly code: string | null;
+  readonly end: (scene: EarlyEnd) => unknown;
+}[] = [
+  { by: "leaving the loop", code: null, end: ({ items }) => items.return!() },
+  { by: "close()", code: null, end: ({ call }) => call.close() },
+  { by: "signal", code: "own", end: ({ controller }) => controller.abort({ code: "own" }) },
+  { by: "idleTimeoutMs", code: "TIMEOUT", end: () => {} },
+  { by: "an invalid item", code: "RESULT_INVALID", end: ({ put }) => put("x" as never) },
+  { by: "unregistering", code: "CANCELLED", end: ({ registered }) => registered[Symbol.dispose]() },
+  { by: "the server's close()", code: "PEER_DRAINING", end: ({ server }) => server.close({ timeoutMs: 0 }) },
+  { by: "the client's close()", code: "CLOSED", end: ({ client }) => client.close({ timeoutMs: 0 }) },
+  { by: "disconnect()", code: "CLOSED", end: ({ client, peer }) => client.disconnect(peer) },
+];
+
+interface EarlyEnd extends Awaited<ReturnType<typeof pair>> {
+  readonly call: ServerStreamCall<number>;
+  readonly items: AsyncIterator<number>;
+  readonly controller: AbortController;
+  readonly registered: Disposable;
+  /** Makes the handler's iterator give a further item. */
+  readonly put: (item: number) => void;
+}
+
+for (const { by, code, end } of earlyEnds) {
+  test(`${by} ends both sides once: first the handler's signal aborts, then its iterator's return() is called`, async () => {
+    await using t = await leakCheck();
+    const both = await pair(t);
+    const { server, client, peer } = both;
+    const order: string[] = [];
+    let put: (item: number) => void = () => {};
+    const registered = server.handle(generate, ({ signal }) => {
+      signal.addEventListener("abort", () => order.push("abort"));
+      const waiting = [1, 2];
+      const step = (value: number): IteratorResult<number> => ({ done: false, value });
+      return {
+        [Symbol.asyncIterator]: () => ({
+          next: () => {
+            if (waiting.length > 0) return Promise.resolve(step(waiting.shift()!));
+            return new Promise<IteratorResult<number>>((resolve) => put = (item) => resolve(step(item)));
+          },
+          return: () => {
+            order.push("return");
+            return Promise.resolve({ done: true, value: undefined });
+          },
+        }),
+      };
+    });
+    const controller = new AbortController();
+    const options = { signal: controller.signal, idleTimeoutMs: by === "idleTimeoutMs" ? 50 : Infinity };
+    const call = client.client({ generate }, { to: peer }).generate(0, options);
+    const items = call[Symbol.asyncIterator]();
+    assert.deepEqual([(await items.next()).value, (await items.next()).value], [1, 2]);
+    const third = items.next().then(({ done }) => done, (error) => error);
+    await end({ ...both, call, items, controller, registered, put });
+    const ended = await third;
+    if (code === null) assert.ok(ended === true || (ended as ZeromeshError).code === "CANCELLED");
+    else {
+      const { code: seen, ran = "yes" } = ended as { code: string; ran?: string };
+      assert.deepEqual([seen, ran], [code, "yes"]);
+    }
+    await until(() => order.length >= 2);
+    const closed = await call.closed;
+    if (code === null) assert.equal(closed, "closed");
+    else assert.equal((closed as { cause?: unknown }).cause ?? closed, ended);
+    for (let i = 0; i < 5; i++) await turn();
+    assert.deepEqual(order, ["abort", "return"]);
+    assert.equal((await items.next()).done, true);
+  });
+}
+
+test("a source whose next item never comes is ended with its call, and the items before it arrive", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const got: string[] = [];
+  let registered: Disposable | null = null;
+  const handle = (): void => {
+    registered = server.handle(upload, async ({ input }) => {
+      for await (const item of input) {
+        got.push(item);
+        if (item === "throw") throw new Error("it broke");
+        if (item === "leave") return 1;
+      }
+      return 0;
+    });
+  };
+  handle();
+  const remote = client.client({ upload }, { to: peer });
+  const ways: readonly [first: string, code: string | null, end: (call: { close(): unknown }) => unknown][] =
+    [
+      ["close", "CANCELLED", (call) => call.close()],
+      ["throw", "HANDLER_FAILED", () => {}],
+      ["leave", null, () => {}],
+      ["unregister", "CANCELLED", () => registered?.[Symbol.dispose]()],
+    ];
+  for (const [first, code, end] of ways) {
+    let returned = 0;
+    const waiting = [first];
+    const call = remote.upload({
+      [Symbol.asyncIterator]: () => ({
+        next: () => {
+          const value = waiting.shift();
+          return value === undefined ? new Promise(() => {}) : Promise.resolve({ done: false, value });
+        },
+        return: () => {
+          returned++;
+          return Promise.resolve({ done: true, value: undefined });
+        },
+      }),
+    });
+    await until(() => got.at(-1) === first);
+    await end(call);
+    if (code === null) assert.equal(await call.result, 1);
+    else await fails(call.result, { code });
+    await call.closed;
+    await turn();
+    assert.equal(returned, 1, first);
+  }
 });
 
 test("idleTimeoutMs ends a call without items, after those that arrived", async () => {

@@ -24,6 +24,7 @@ export class Pump {
   readonly #sink: ItemSink;
   #stopped = false;
   #returned: Promise<void> = done;
+  #finish: () => void = () => {};
 
   constructor(iterator: AsyncIterator<unknown> | Iterator<unknown>, sink: ItemSink) {
     this.#iterator = iterator;
@@ -36,7 +37,14 @@ export class Pump {
    * @param early Called before that `return` after an item that was refused.
    * @throws What the iterator throws, or the refusal of an item.
    */
-  async run(early?: (error: unknown) => void): Promise<void> {
+  run(early?: (error: unknown) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#finish = resolve;
+      this.#send(early).then(resolve, reject);
+    });
+  }
+
+  async #send(early: ((error: unknown) => void) | undefined): Promise<void> {
     for (;;) {
       const step = await this.#iterator.next();
       if (step.done === true) break;
@@ -52,6 +60,8 @@ export class Pump {
       } catch (error) {
         if (this.#stopped) break;
         early?.(error);
+        // With its error, not as stopped.
+        this.#finish = () => {};
         this.stop();
         await this.#returned;
         throw error;
@@ -60,11 +70,11 @@ export class Pump {
     await this.#returned;
   }
 
-  /** Ends the iterator, which may be between two items or within one. */
+  /** Ends the iterator, which may be between two items or within one that never comes. */
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#returned = this.#return();
+    this.#returned = this.#return().then(() => this.#finish());
   }
 
   async #return(): Promise<void> {

@@ -125,7 +125,8 @@ export class ServedCall implements ReaderEvents, WriterEvents, ItemOwner {
     const input = this.#input!;
     input.hand();
     const end = this.#reader?.ended ?? null;
-    if (end === null) return;
+    // The handler's own end of the input, such as leaving its loop, is no end of the call.
+    if (end === null || end.reason === "cancelled") return;
     if (end.reason === "finalized") input.finish();
     else if (end.reason === "peerLost") this.#lost(end.text);
     else this.#abort(this.#cancelled("its caller has given the input up"));
@@ -198,7 +199,8 @@ export class ServedCall implements ReaderEvents, WriterEvents, ItemOwner {
       return undefined;
     } catch (error) {
       this.#failed = true;
-      throw error;
+      // After an early end a handler throws because of it.
+      throw this.#early ?? error;
     } finally {
       this.#over = true;
       this.#parts.running.delete(this);
@@ -234,11 +236,7 @@ export class ServedCall implements ReaderEvents, WriterEvents, ItemOwner {
     const { name } = this.#parts.contract;
     const pump = this.#pump = new Pump(iteratorOf(result, `Cannot send the output of "${name}"`), sink);
     if (this.#early !== null) pump.stop();
-    try {
-      await pump.run((error) => this.#abort(error));
-    } catch (error) {
-      throw this.#early ?? error;
-    }
+    await pump.run((error) => this.#abort(error));
     if (this.#early !== null) throw this.#early;
     await sink.end();
   }
