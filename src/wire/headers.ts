@@ -114,6 +114,36 @@ export function decodeHeaders(
   return cursor.at === end ? headers : "headersEncoding";
 }
 
+/**
+ * One value of the header map in `bytes[start..end)`, without decoding the others. Never throws.
+ *
+ * @param name ASCII.
+ * @returns Undefined if it is absent, or the map is malformed. The last value of a repeated key counts.
+ */
+export function headerOf(bytes: Uint8Array, start: number, end: number, name: string): string | undefined {
+  if (end <= start || end - start > maxHeadersBytes) return undefined;
+  const cursor = new MsgpackCursor(bytes, start, end);
+  let from = -1;
+  let to = 0;
+  for (let left = cursor.readMapSize(); left !== 0; left--) {
+    const keyStart = left < 0 ? -1 : cursor.readString();
+    const keyEnd = cursor.at;
+    const valueStart = keyStart < 0 ? -1 : cursor.readString();
+    if (valueStart < 0) return undefined;
+    if (!isAscii(bytes, keyStart, keyEnd, name)) continue;
+    from = valueStart;
+    to = cursor.at;
+  }
+  if (from < 0 || cursor.at !== end) return undefined;
+  return decodeUtf8(bytes, from, to) ?? undefined;
+}
+
+function isAscii(bytes: Uint8Array, start: number, end: number, text: string): boolean {
+  if (end - start !== text.length) return false;
+  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false;
+  return true;
+}
+
 /** Bytes of a MessagePack string of this many UTF-8 bytes, with its length. */
 function stringSize(length: number): number {
   return length + (length <= 31 ? 1 : length <= 0xff ? 2 : length <= 0xffff ? 3 : 5);

@@ -1,4 +1,4 @@
-import { decodeHeaders, maxHeaderValueBytes } from "./headers.ts";
+import { headerOf, maxHeaderValueBytes } from "./headers.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
 /** Header of a message's metadata: JSON of at most {@link maxHeaderValueBytes} bytes. */
@@ -20,8 +20,7 @@ const smallestMap = 22;
 export function metadataBytesOf(bytes: Uint8Array, start: number, end: number): number {
   // Most messages have only the header of their time to live, and return here.
   if (end - start < smallestMap) return 0;
-  const headers = decodeHeaders(bytes, start, end);
-  const text = typeof headers === "object" ? headers[metadataBytesHeader] : undefined;
+  const text = headerOf(bytes, start, end, metadataBytesHeader);
   if (text === undefined || !/^[1-9][0-9]{3,4}$/.test(text)) return 0;
   const length = Number(text);
   return length > maxHeaderValueBytes && length <= maxMetadataBytes ? length : 0;

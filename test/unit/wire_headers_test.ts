@@ -5,6 +5,7 @@ import {
   encodeHeaders,
   encodeTtl,
   encodeTtlHeaders,
+  headerOf,
   isSystemHeader,
   NameCache,
   ttlOfHeaders,
@@ -303,4 +304,24 @@ test("NameCache refuses a size that is none", () => {
     expect(() => new NameCache({ maxNames })).toThrow(RangeError);
   }
   expect(new NameCache({ maxNames: 0 }).decode(Uint8Array.of(0x61), 0, 1)).toBe("a");
+});
+
+test("headerOf() reads one header of a map, and agrees with decodeHeaders()", () => {
+  const headers = { a: "1", _stream: "12o1,2", long: "v".repeat(300), "": "empty" };
+  const bytes = Uint8Array.of(0, ...encodeHeaders(headers), 0);
+  const end = bytes.length - 1;
+  for (const [name, value] of Object.entries(headers)) expect(headerOf(bytes, 1, end, name)).toBe(value);
+  expect([headerOf(bytes, 1, end, "_strea"), headerOf(bytes, 1, end, "b")]).toEqual([undefined, undefined]);
+  expect(headerOf(bytes, 1, 1, "a")).toBeUndefined();
+  // Cut, or with bytes behind it, a map has no headers at all.
+  for (let cut = 2; cut < end; cut++) expect(headerOf(bytes, 1, cut, "a")).toBeUndefined();
+  expect(headerOf(bytes, 1, end + 1, "a")).toBeUndefined();
+  for (const hex of ["82a161a131a161a132", "de0001a161a132"]) {
+    const map = bytesOf(hex);
+    expect(headerOf(map, 0, map.length, "a")).toBe("2");
+  }
+  for (const hex of ["81a161a1ff", "81a16101", "90", "df7fffffff", "c0"]) {
+    const map = bytesOf(hex);
+    expect(headerOf(map, 0, map.length, "a")).toBeUndefined();
+  }
 });

@@ -13,6 +13,7 @@ import {
   decodeHeaders,
   decodePayload,
   encodingHeader,
+  headerOf,
   isSystemHeader,
   metadataBytesOf,
   metadataHeader,
@@ -198,8 +199,7 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
   systemHeader(name: string): string | undefined {
     if (this.#headersEnd === this.#headersStart) return undefined;
     const bytes = this.#headerBytes ?? this.#tooLate("headers");
-    const all = decodeHeaders(bytes, this.#headersStart, this.#headersEnd);
-    return typeof all === "object" ? all[name] : undefined;
+    return headerOf(bytes, this.#headersStart, this.#headersEnd, name);
   }
 
   /**

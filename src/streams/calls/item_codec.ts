@@ -21,9 +21,8 @@ interface Latin1 {
   latin1Slice(start: number, end: number): string;
 }
 
-function latin1Of({ buffer, byteOffset, length }: Uint8Array): Latin1 {
-  return Buffer.from(buffer, byteOffset, length) as Buffer & Latin1;
-}
+// A view of each memory that items come in would cost as much as an item on Bun, and 1.5 µs on Deno.
+const plain = Buffer.alloc(longestLook) as Buffer & Latin1;
 
 /** An item that is sent later: its frame, or a short text. */
 export type Kept = Uint8Array | string;
@@ -31,9 +30,6 @@ export type Kept = Uint8Array | string;
 /** Frames of items in a contract's encoding. */
 export class ItemCodec {
   readonly #encoding: Encoding;
-  // The memory of the last items that were read, and the view that makes texts of it.
-  #memory: Uint8Array | null = null;
-  #view: Latin1 | null = null;
 
   /** @param encoding The contract's. */
   constructor(encoding: Encoding) {
@@ -94,27 +90,24 @@ export class ItemCodec {
   decode({ bytes, start, end }: ByteReader): DecodedPayload {
     if (start >= end || bytes[start] !== itemTag) return { error: "it is no item of a contract" };
     const from = start + 1;
-    if (this.#encoding === "json" && end - from <= longestLook && isPlainText(bytes, from, end)) {
-      return { value: this.#viewOf(bytes).latin1Slice(from + 1, end - 1) };
+    if (this.#encoding === "json") {
+      const text = plainText(bytes, from, end);
+      if (text !== null) return { value: text };
     }
     return decodePayload(bytes.subarray(from, end), this.#encoding);
   }
-
-  #viewOf(bytes: Uint8Array): Latin1 {
-    if (this.#view === null || bytes !== this.#memory) {
-      this.#memory = bytes;
-      this.#view = latin1Of(bytes);
-    }
-    return this.#view;
-  }
 }
 
-/** Whether bytes are a JSON string of ASCII without escapes, whose text is what is between its quotes. */
-function isPlainText(bytes: Uint8Array, start: number, end: number): boolean {
-  const last = end - 1;
-  if (last <= start || bytes[start] !== quote || bytes[last] !== quote) return false;
-  for (let at = start + 1; at < last; at++) if (isSpecial(bytes[at]!)) return false;
-  return true;
+/** A short JSON string of ASCII without escapes, whose text is what is between its quotes; null for other JSON. */
+function plainText(bytes: Uint8Array, start: number, end: number): string | null {
+  const length = end - start - 2;
+  if (length < 0 || length > longestLook || bytes[start] !== quote || bytes[end - 1] !== quote) return null;
+  for (let i = 0; i < length; i++) {
+    const byte = bytes[start + 1 + i]!;
+    if (isSpecial(byte)) return null;
+    plain[i] = byte;
+  }
+  return plain.latin1Slice(0, length);
 }
 
 /** Writes a text of ASCII without escapes. Returns whether there was credit; null for another text. */

@@ -26,11 +26,24 @@ export const callWindow: StreamWindow = firstWindow;
 /** The largest window that an instance grants by its options; a caller that claims more gets as much. */
 const mostItems = 65_535;
 
-const pattern = /^([1-9]\d{0,17})(?:o([1-9]\d{0,6}),([1-9]\d{0,8}))?(?:i([1-9]\d{0,6}),([1-9]\d{0,8}))?$/;
+const idPattern = /^[1-9]\d{0,17}$/;
+const windowPattern = /^(?:o([1-9]\d{0,6}),([1-9]\d{0,8}))?(?:i([1-9]\d{0,6}),([1-9]\d{0,8}))?$/;
+
+/** The windows of a call, and their text. */
+interface Windows extends Pick<CallStreams, "output" | "input"> {
+  readonly text: string;
+}
+
+// Almost all calls have the windows of the one before.
+let written: Windows = { output: null, input: null, text: "" };
+let read: Windows = written;
 
 /** `ID`, then `oITEMS,BYTES` if there is an output, then `iITEMS,BYTES` if there is an input, in decimal. */
 export function encodeStreams({ id, output, input }: CallStreams): string {
-  return `${id}${windowText("o", output)}${windowText("i", input)}`;
+  if (written.output !== output || written.input !== input) {
+    written = { output, input, text: windowText("o", output) + windowText("i", input) };
+  }
+  return id + written.text;
 }
 
 function windowText(direction: string, window: StreamWindow | null): string {
@@ -39,10 +52,17 @@ function windowText(direction: string, window: StreamWindow | null): string {
 
 /** Reads the header; null if it is malformed. */
 export function decodeStreams(text: string): CallStreams | null {
-  const [, id, ...windows] = pattern.exec(text) ?? [];
-  if (id === undefined) return null;
-  const [outItems, outBytes, inItems, inBytes] = windows;
-  return { id: BigInt(id), output: windowOf(outItems, outBytes), input: windowOf(inItems, inBytes) };
+  const idEnd = text.search(/\D|$/);
+  const id = text.slice(0, idEnd);
+  const rest = text.slice(idEnd);
+  if (!idPattern.test(id)) return null;
+  if (rest !== read.text) {
+    const found = windowPattern.exec(rest);
+    if (found === null) return null;
+    const [, outItems, outBytes, inItems, inBytes] = found;
+    read = { output: windowOf(outItems, outBytes), input: windowOf(inItems, inBytes), text: rest };
+  }
+  return { id: BigInt(id), output: read.output, input: read.input };
 }
 
 function windowOf(items: string | undefined, bytes: string | undefined): StreamWindow | null {
