@@ -85,7 +85,7 @@ export const askOptionTable: OptionTable<AskOptions> = sendOptionTable;
 /** The options of opening a channel. */
 export const openOptionTable: OptionTable<ActorOpenOptions> = {
   ...sendOptionTable,
-  idleTimeoutMs: option.timeout,
+  idleTimeoutMs: option.duration,
   message: option.function,
   end: option.function,
   close: option.function,

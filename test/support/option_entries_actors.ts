@@ -13,6 +13,8 @@ const system = {
       "stopMs",
       "maxDeferred",
       "maxTimers",
+      "maxChannels",
+      "maxPendingOpens",
       "logger",
       "clock",
     ],
@@ -23,6 +25,27 @@ const system = {
 
 const echo = actor({ init: () => null, tell: { note: () => {} }, ask: { echo: (_ctx, bytes) => bytes } });
 const bytes = new Uint8Array(1);
+
+/** Accepts channels with options, and says what that throws. */
+function accepting(options: never): { readonly definition: typeof echo; readonly failure: () => unknown } {
+  let failure: unknown;
+  const definition = actor({
+    init: () => null,
+    channel: {
+      line: {
+        open(_ctx, channel) {
+          try {
+            channel.accept(undefined, options);
+          } catch (error) {
+            failure = error;
+            throw error;
+          }
+        },
+      },
+    },
+  });
+  return { definition, failure: () => failure };
+}
 
 /** Runs with a system and an actor in it. */
 const within =
@@ -90,5 +113,27 @@ export const actorEntries: readonly OptionEntry[] = [
     ...send,
     timeouts: ["timeoutMs"],
     call: within(async (local, options: never) => (await local.spawn(echo)).ask("echo", bytes, options)),
+  },
+  {
+    name: "ActorRef#open",
+    options: ["headers", "timeoutMs", "signal", "idleTimeoutMs", "message", "end", "close"],
+    timeouts: ["timeoutMs"],
+    durations: ["idleTimeoutMs"],
+    call: within(async (local, options: never) => {
+      await (await local.spawn(accepting({} as never).definition)).open("line", bytes, options);
+    }),
+  },
+  {
+    name: "OpeningChannel#accept",
+    options: ["idleTimeoutMs"],
+    durations: ["idleTimeoutMs"],
+    call: within(async (local, options: never) => {
+      const { definition, failure } = accepting(options);
+      try {
+        await (await local.spawn(definition)).open("line", bytes);
+      } catch (error) {
+        throw failure() ?? error;
+      }
+    }),
   },
 ];

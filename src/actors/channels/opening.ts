@@ -50,7 +50,7 @@ export interface OpeningParts {
   readonly asker: TurnCell | null;
 }
 
-const acceptOptionTable: OptionTable<AcceptOptions> = { idleTimeoutMs: option.timeout };
+const acceptOptionTable: OptionTable<AcceptOptions> = { idleTimeoutMs: option.duration };
 
 /** A channel that is being opened, on the side of its target. */
 export class Opening implements OpeningChannel, PendingOpen, Waited {
