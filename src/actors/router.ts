@@ -6,7 +6,7 @@ import {
   readOptions,
   ZeromeshError,
 } from "../core/mod.ts";
-import { Ask, type AskingMessage } from "./cell/ask.ts";
+import { Ask, type AskTaker } from "./cell/ask.ts";
 import { refuseRing } from "./cell/ask_ring.ts";
 import type { Cell } from "./cell/cell.ts";
 import { checkInput, PendingInput } from "./cell/input.ts";
@@ -46,8 +46,8 @@ export interface AskWait {
   readonly asker: Sender | null;
   /** Whether the answer is given as the handler returned it, checked, but not converted by its schema. */
   readonly raw: boolean;
-  /** The message of another instance that asks. */
-  readonly message?: AskingMessage | undefined;
+  /** Takes the answer. */
+  readonly taker?: AskTaker | null | undefined;
 }
 
 const done = Promise.resolve();
@@ -113,7 +113,7 @@ export class SystemRouter implements Router {
       const origin = originOf(this.#parts, sender, options, "ask");
       const timeoutMs = this.#within(origin, options?.timeoutMs ?? this.#parts.options.askTimeoutMs);
       const wait = { timeoutMs, signal, asker: sender, raw: false };
-      return this.deliverAsk(this.#cellOf(to), name, input, origin, wait);
+      return this.deliverAsk(this.#cellOf(to), name, input, origin, wait)!;
     } catch (error) {
       return Promise.reject(error);
     }
@@ -180,18 +180,24 @@ export class SystemRouter implements Router {
   /**
    * Puts an ask into a mailbox.
    *
-   * @returns The answer.
+   * @returns The answer; null if there is a taker.
    * @throws {ZeromeshError} As {@link ActorRef.ask}.
    */
-  deliverAsk(cell: Cell, name: string, input: unknown, origin: Origin, wait: AskWait): Promise<unknown> {
-    const { timeoutMs, signal, asker, raw, message } = wait;
+  deliverAsk(
+    cell: Cell,
+    name: string,
+    input: unknown,
+    origin: Origin,
+    wait: AskWait,
+  ): Promise<unknown> | null {
+    const { timeoutMs, signal, asker, raw, taker } = wait;
     signal?.throwIfAborted();
     const entry = cell.behaviour.ask(name);
     if (entry === undefined) throw noSuchMessage(cell, "ask", name, cell.behaviour.contract.name);
     refuseRing(cell, name, origin, asker?.waiting === true ? asker.cell : null);
     const checked = checkInput(entry, input);
     if (timeoutMs <= 0) throw askLate(name, timeoutMs, "no");
-    const ask = new Ask(cell, { origin, entry, input: checked, timeoutMs, signal, asker, raw, message });
+    const ask = new Ask(cell, { origin, entry, input: checked, timeoutMs, signal, asker, raw, taker });
     const failed = (error: unknown): void => void ask.reject(error);
     if (checked instanceof PendingInput) checked.value.catch(failed);
     try {

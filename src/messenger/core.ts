@@ -140,7 +140,7 @@ export class MessengerCore {
       calls,
       creditCounts: this.#creditCounts,
       status: this.status,
-      call: async (name, to, request) => await this.client.system(name, to, request),
+      call: async (name, to, request) => await this.client.system.call(name, to, request),
       closing: this.#closing.signal,
     };
     const credits = this.#credits = new Credits({
@@ -197,6 +197,7 @@ export class MessengerCore {
     this.#inbound = new InboundRouter({ dispatcher, staged, ...shared });
     this.system = new CorePort({
       kinds: this.kinds,
+      dispatcher,
       ...shared,
       workerId: this.workerId,
       registry,

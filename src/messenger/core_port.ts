@@ -5,6 +5,8 @@ import type { ContractKind, ContractKinds } from "./contract_kinds.ts";
 import type { CallClient } from "./calls/client.ts";
 import type { WaitOptions } from "./calls/wait_options.ts";
 import type { InboundCall } from "./handlers/context.ts";
+import type { Dispatcher } from "./handlers/dispatch.ts";
+import type { FeatureCall } from "./calls/feature_call.ts";
 import type { Connections } from "./peers/connections.ts";
 import { senderOf } from "./peers/identity.ts";
 import type { Peer, Session } from "./peers/peer.ts";
@@ -16,14 +18,7 @@ import type { EntryOptions, HandlerRegistry } from "./handlers/registry.ts";
 import type { Failure, ReplySender } from "./handlers/reply_sender.ts";
 import type { HandlerResult } from "./handlers/served.ts";
 import type { SharedParts } from "./shared_parts.ts";
-import type {
-  FeatureCall,
-  PeerConnection,
-  PeerWatcher,
-  SystemMessage,
-  SystemPort,
-  SystemSender,
-} from "./system_port.ts";
+import type { PeerConnection, PeerWatcher, SystemMessage, SystemPort, SystemSender } from "./system_port.ts";
 
 /** The parts of a {@link CorePort}. */
 export interface PortParts extends SharedParts {
@@ -41,6 +36,8 @@ export interface PortParts extends SharedParts {
   peer(id: InstanceId): Peer;
   /** How contracts are handled and called. */
   readonly kinds: ContractKinds;
+  /** Runs the handlers. */
+  readonly dispatcher: Pick<Dispatcher, "answer" | "refuse">;
   /** Registers handlers, all or none of them. @throws {ZeromeshError} `HANDLER_EXISTS`, `CLOSED`. */
   register(handlers: readonly Handler[], options: EntryOptions): Disposable;
   /** Keeps the process alive until disposed. */
@@ -211,7 +208,8 @@ export class CorePort implements SystemPort {
     (connection as Session).link.flush();
   }
 
-  readonly confirmed: SystemPort["confirmed"] = (...message) => this.#parts.client.confirmed(...message);
+  readonly confirmed: SystemPort["confirmed"] = (...message) =>
+    this.#parts.client.system.confirmed(...message);
 
   beforeCalls(run: () => void): Disposable {
     this.#before.add(run);
@@ -227,20 +225,30 @@ export class CorePort implements SystemPort {
   readonly call = ((what: string | Contract, to: InstanceId, input: unknown, wait: WaitOptions) => {
     const { client } = this.#parts;
     if (typeof what !== "string") return client.contracted(what, to, input, wait);
-    const { timeoutMs, signal, label, accept } = wait as FeatureCall<unknown>;
-    return client.system(what, to, { timeoutMs, signal, label, accept, payload: input as Uint8Array });
+    return client.system.feature(what, to, input as Uint8Array, wait, true);
   }) as SystemPort["call"];
 
   readonly tell = ((...message) => this.#parts.client.contracted(...message)) as SystemPort["tell"];
 
   async amSend(name: string, to: InstanceId, payload: Uint8Array, wait: WaitOptions): Promise<void> {
-    await this.#parts.client.system(name, to, { ...wait, payload, kind: ResponseKind.fire, admitted: true });
+    await this.#parts.client.system.call(name, to, {
+      ...wait,
+      payload,
+      kind: ResponseKind.fire,
+      admitted: true,
+    });
   }
 
   sync(name: string, to: InstanceId, payload: Uint8Array, wait: FeatureCall<void>): Promise<void> {
-    const { timeoutMs, signal, label } = wait;
-    const request = { timeoutMs, signal, label, accept: noAnswer, payload, kind: ResponseKind.ack };
-    return this.#parts.client.system(name, to, request) as Promise<unknown> as Promise<void>;
+    return this.#parts.client.system.feature(name, to, payload, wait, false) as Promise<void>;
+  }
+
+  answer(message: SystemMessage, answer: Uint8Array): void {
+    this.#parts.dispatcher.answer(message as InboundCall, answer);
+  }
+
+  refuse(message: SystemMessage, error: unknown): void {
+    this.#parts.dispatcher.refuse(message as InboundCall, error);
   }
 
   confirm(message: SystemMessage, id: ResponseId, failure: Failure | null, payload = nothing): void {
@@ -310,8 +318,6 @@ export class CorePort implements SystemPort {
     return this.#parts.connections.peers.get(id);
   }
 }
-
-const noAnswer = (): void => {};
 
 const nothing = new Uint8Array(new ArrayBuffer(0));
 

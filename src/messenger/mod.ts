@@ -46,6 +46,8 @@ export { type HandlerWaitStats } from "./builtins/handler_waits.ts";
 export { type Authorize, type CallSubject, type CallToAuthorize } from "./handlers/authorize.ts";
 export { type InboundCall } from "./handlers/context.ts";
 export { type ContractKind, type MethodOptions, type Served } from "./contract_kinds.ts";
+export { type FeatureCall } from "./calls/feature_call.ts";
+export { answeredLater } from "./handlers/answered_later.ts";
 export { type CallCompanion, companionOf, type SentCall } from "./calls/companion.ts";
 export { DispatchFailure, FeatureFailure } from "./handlers/failures.ts";
 export { methodOptionTable } from "./calls/call_options.ts";
@@ -130,7 +132,6 @@ export { type CreditStats } from "./credit/send_credit.ts";
 export { type Failure } from "./handlers/reply_sender.ts";
 export { type SystemHandlerOptions } from "./handlers/registry.ts";
 export {
-  type FeatureCall,
   type PeerConnection,
   type SystemMessage,
   type SystemPort,

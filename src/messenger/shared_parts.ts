@@ -2,7 +2,6 @@ import type { Deadlines, InstanceId } from "../core/mod.ts";
 import type { DropCounters, Transport } from "../transport/mod.ts";
 import type { ResponseKind } from "../wire/mod.ts";
 import type { CallTable } from "./calls/pending.ts";
-import type { Accept } from "./calls/outcome.ts";
 import type { PartOfCall } from "./calls/elapsed.ts";
 import type { WaitOptions } from "./calls/wait_options.ts";
 import type { CreditCounts } from "./credit/send_credit.ts";
@@ -20,10 +19,6 @@ export interface SystemRequest extends WaitOptions, PartOfCall {
   readonly admitted?: boolean;
   /** The connection to use, instead of the one for calls. */
   readonly session?: Session;
-  /** The name of the call in errors and metrics. @default {the handler's} */
-  readonly label?: string | undefined;
-  /** Converts the answer. @default {its bytes} */
-  readonly accept?: Accept | undefined;
 }
 
 /** The parts that all components of a messenger share, with its options. */

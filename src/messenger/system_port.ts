@@ -20,6 +20,7 @@ import type { Handler } from "./handlers/handler_context.ts";
 import type { EntryOptions, SystemHandlerOptions } from "./handlers/registry.ts";
 import type { Failure } from "./handlers/reply_sender.ts";
 import type { HandlerResult } from "./handlers/served.ts";
+import type { FeatureCall } from "./calls/feature_call.ts";
 import type { WaitOptions } from "./calls/wait_options.ts";
 
 /** One connection to a peer. It is compared, and given back to the port. */
@@ -37,7 +38,7 @@ export interface SystemMessage {
   /** The payload in the receive buffer. */
   readonly lentPayload: Uint8Array;
   /** The same, without a view of its own; gone for a message that had to wait for its turn. */
-  readonly lent: Pick<InboundMessage, "source" | "payloadStart" | "payloadEnd" | "owned">;
+  readonly lent: Pick<InboundMessage, "source" | "payloadStart" | "payloadEnd" | "owned" | "own" | "keep">;
   /** The connection that it came by. */
   readonly session: PeerConnection;
   /** Whether both ends of its connection have a feature. */
@@ -47,16 +48,10 @@ export interface SystemMessage {
   /**
    * Calls back once if the message ends before its handler: the caller cancels, its deadline passes, the connection is
    * lost, or the instance closes. One function for each message.
+   *
+   * @param deadline Whether the deadline is watched; without it that is the handler's affair ({@link ttlMs}).
    */
-  whenAborted(run: (reason: unknown) => void): void;
-}
-
-/** How a feature calls a system handler by name. */
-export interface FeatureCall<T> extends WaitOptions {
-  /** The name of the call in errors and metrics. @default {the handler's} */
-  readonly label?: string | undefined;
-  /** Converts the answer, whose payload is borrowed. A promise is awaited within the deadline. */
-  readonly accept?: ((answer: Outcome) => T | Promise<T>) | undefined;
+  whenAborted(run: (reason: unknown) => void, deadline?: boolean): void;
 }
 
 /** A message for a system contract, with a validated payload. */
@@ -272,6 +267,10 @@ export interface SystemPort {
     payload: Uint8Array,
     wait: Omit<FeatureCall<void>, "accept">,
   ): Promise<void>;
+  /** Answers a message whose handler has returned {@link answeredLater}. Once for each, with this or {@link refuse}. */
+  answer(message: SystemMessage, answer: Uint8Array): void;
+  /** Fails such a message. */
+  refuse(message: SystemMessage, error: unknown): void;
   /** Confirms a message under the id in its payload; `failure` refuses it. `payload` is borrowed. */
   confirm(message: SystemMessage, id: ResponseId, failure: Failure | null, payload?: Uint8Array): void;
   /** Adds a watcher until disposed. */

@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
 import {
   decodeEnvelope,
-  encodeEnvelope,
   Envelope,
+  type EnvelopeParts,
+  EnvelopeWriter,
   maxChainLength,
 } from "../../src/actors/remote/envelope.ts";
 import { NameCache } from "../../src/wire/mod.ts";
@@ -12,6 +13,8 @@ import { bytesOfVector, envelopes } from "../vectors/actors.ts";
 
 const count = longRun ? 2_000_000 : 100_000;
 const names = new NameCache();
+const encodeEnvelope = (parts: EnvelopeParts, value: Uint8Array, names: NameCache): Uint8Array =>
+  new EnvelopeWriter(names).write(parts.target, parts.name, parts.encoding, parts, value);
 const outside = { sender: null, headers: {}, trace: null, chain: [] } as const;
 const plain = { target: "counter", name: "add", encoding: "json", ...outside } as const;
 
@@ -51,7 +54,7 @@ test("envelopes with unknown flags, without a target or with a chain that is too
   expect(refuse(new Uint8Array([4, 1, 97, 1, 97, 1, 0, 0xc1]))).toBe("its headers cannot be read");
 });
 
-test("encodeEnvelope() refuses names and chains that are too long", () => {
+test("an EnvelopeWriter refuses names and chains that are too long", () => {
   const link = `${"01020304-0506-4708-890a-0b0c0d0e0f10"}@${"01020304-0506-4708-890a-0b0c0d0e0f10"}#1`;
   const code = (change: object): unknown => {
     try {

@@ -18,19 +18,24 @@ export interface AskParts {
   readonly asker: Sender | null;
   /** Whether the answer is given as the handler returned it, since it is encoded and converted elsewhere. */
   readonly raw: boolean;
-  /** The message of another instance that asks; it says when nobody waits any more. */
-  readonly message?: AskingMessage | undefined;
+  /** Takes the answer, instead of the promise; null for the promise. */
+  readonly taker?: AskTaker | null | undefined;
 }
 
-/** A message of another instance that waits for the answer of an ask. */
-export interface AskingMessage {
-  /** Calls back once if its sender gives up, its deadline passes, or it is lost. */
-  whenAborted(run: (reason: unknown) => void): void;
+/** Takes the answer of an ask, or its failure: one of both, once. */
+export interface AskTaker {
+  /** The answer. */
+  answered(value: unknown): void;
+  /** The failure. */
+  failed(error: unknown): void;
+  /** Calls back once if nobody waits for the answer any more, apart from the deadline. */
+  whenAbandoned(run: (reason: unknown) => void): void;
 }
 
 /** An ask that waits for its answer. */
 export class Ask extends Deadline implements Waited {
-  readonly promise: Promise<unknown>;
+  /** The answer; null if there is a taker. */
+  readonly promise: Promise<unknown> | null;
   readonly cell: TurnCell;
   readonly turn: AskTurn;
   readonly raw: boolean;
@@ -40,15 +45,20 @@ export class Ask extends Deadline implements Waited {
   readonly #timeoutMs: number;
   readonly #asker: TurnCell | null;
   readonly #listening: Disposable;
+  readonly #taker: AskTaker | null;
   #resolve!: (value: unknown) => void;
   #reject!: (error: unknown) => void;
 
-  constructor(cell: TurnCell, { origin, entry, input, timeoutMs, signal, asker, raw, message }: AskParts) {
+  constructor(
+    cell: TurnCell,
+    { origin, entry, input, timeoutMs, signal, asker, raw, taker = null }: AskParts,
+  ) {
     super();
     this.cell = cell;
     this.raw = raw;
     this.#timeoutMs = timeoutMs;
-    this.promise = new Promise((resolve, reject) => {
+    this.#taker = taker;
+    this.promise = taker !== null ? null : new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
@@ -57,7 +67,7 @@ export class Ask extends Deadline implements Waited {
     if (this.#asker !== null) (this.#asker.waits ??= new Set()).add(this);
     cell.host.deadlines.add(this, timeoutMs);
     this.#listening = onAbort(signal, () => this.#giveUp(signal?.reason));
-    message?.whenAborted((reason) => this.#giveUp(reason));
+    taker?.whenAbandoned((reason) => this.#giveUp(reason));
   }
 
   get deferred(): boolean {
@@ -78,21 +88,27 @@ export class Ask extends Deadline implements Waited {
   /** Answers it. Returns whether somebody waited. */
   resolve(value: unknown): boolean {
     if (!this.#end()) return this.#tooLate();
-    this.#resolve(value);
+    if (this.#taker === null) this.#resolve(value);
+    else this.#taker.answered(value);
     return true;
   }
 
   /** Fails it. Returns whether somebody waited. */
   reject(error: unknown): boolean {
     if (!this.#end()) return this.#tooLate();
-    this.#reject(error);
+    this.#fail(error);
     return true;
   }
 
   #giveUp(reason: unknown): void {
     if (!this.#end()) return;
-    this.#reject(reason);
+    this.#fail(reason);
     if (!this.cell.remove(this.turn)) this.turn.abort(reason);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#taker === null) this.#reject(error);
+    else this.#taker.failed(error);
   }
 
   #end(): boolean {

@@ -47,17 +47,16 @@ class ActorClient implements Router {
   }
 
   tell(to: Reference, name: string, input: unknown, options?: TellOptions): Promise<void> {
-    let sent: Promise<void>;
     try {
       const own = this.#own(to);
       if (own !== null) return own.tell(to, name, input, options, null);
-      sent = this.#outbound.tell(this.#outgoing(to, name, input, options, tellOptionTable, "Cannot tell"));
+      return this.#outbound.tell(this.#outgoing(to, name, input, options, tellOptionTable, "Cannot tell"));
     } catch (error) {
-      sent = Promise.reject(error);
+      const failed = Promise.reject(error);
+      // Nobody need await it.
+      failed.catch(() => {});
+      return failed;
     }
-    // Nobody need await it.
-    sent.catch(() => {});
-    return sent;
   }
 
   ask(to: Reference, name: string, input: unknown, options?: AskOptions): Promise<unknown> {

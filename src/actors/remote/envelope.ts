@@ -33,7 +33,7 @@ export interface EnvelopeParts {
   readonly name: string;
   /** How the value is encoded. */
   readonly encoding: ValueEncoding;
-  /** The id of the actor that sent it; null for others. Its instance is the connection's. */
+  /** The actor that sent it, an id or an address by id; null for others. Its instance is the connection's. */
   readonly sender: string | null;
   /** Headers. */
   readonly headers: Readonly<Record<string, string>>;
@@ -62,8 +62,11 @@ const noHeaders: Readonly<Record<string, string>> = Object.freeze(
 const noChain: readonly string[] = Object.freeze([]);
 const nothing = new Uint8Array(new ArrayBuffer(0));
 
+// Memory for messages that are copied on their way; larger ones get their own.
+const scratchBytes = 2 * 1024 * 1024;
+
 /**
- * Encodes a message for an actor.
+ * Encodes messages for actors.
  *
  * | bytes | content |
  * |---|---|
@@ -77,50 +80,107 @@ const nothing = new Uint8Array(new ArrayBuffer(0));
  * | rest | the value |
  *
  * Ids are 16 bytes in RFC 9562 order.
- *
- * @param value The encoded value, which is copied.
- * @throws {ZeromeshError} `NAME_INVALID`, `HEADERS_TOO_LARGE`, `LIMIT_REACHED`.
  */
-export function encodeEnvelope(parts: EnvelopeParts, value: Uint8Array, names: NameCache): Uint8Array {
-  const { target, name, encoding, sender, headers, trace, chain } = parts;
-  const id = isId(target);
-  const targetBytes = id ? nothing : names.encode(target);
-  const nameBytes = names.encode(name);
-  if (targetBytes.length > 255) throw tooLong("an actor's name", target, 255);
-  if (nameBytes.length > maxMessageNameBytes) {
-    throw tooLong("the name of a message", name, maxMessageNameBytes);
+export class EnvelopeWriter {
+  readonly #names: NameCache;
+  #scratch: Uint8Array = nothing;
+  /** Whether the last message is in memory that the next one overwrites. */
+  borrowed = false;
+
+  constructor(names: NameCache) {
+    this.#names = names;
   }
+
+  /**
+   * Writes a message; the result may be valid only until the next one ({@link borrowed}).
+   *
+   * @param value The encoded value, which is copied.
+   * @throws {ZeromeshError} `NAME_INVALID`, `HEADERS_TOO_LARGE`, `LIMIT_REACHED`.
+   */
+  write(
+    target: string,
+    name: string,
+    encoding: ValueEncoding,
+    { sender, headers, trace, chain }: Carried,
+    value: Uint8Array,
+  ): Uint8Array {
+    const names = this.#names;
+    const id = isId(target);
+    const targetBytes = id ? nothing : names.encode(target);
+    const nameBytes = names.encode(name);
+    if (targetBytes.length > 255) throw tooLong("an actor's name", target, 255);
+    if (nameBytes.length > maxMessageNameBytes) {
+      throw tooLong("the name of a message", name, maxMessageNameBytes);
+    }
+    const plain = sender === null && trace === null && chain.length === 0 && isEmpty(headers);
+    const rest = plain ? null : restOf(name, sender, headers, trace, chain);
+    const valueAt = 2 + nameBytes.length + (id ? idBytes : 1 + targetBytes.length) + (rest?.size ?? 0);
+    const size = valueAt + value.length;
+    const bytes = this.#memory(size);
+    bytes[0] = (id ? targetIsId : 0) | (rest?.flags ?? 0) |
+      (valueEncodings.indexOf(encoding) << encodingShift);
+    let at = id ? writeId(bytes, 1, target, 0) : writeShort(bytes, 1, targetBytes);
+    at = writeShort(bytes, at, nameBytes);
+    if (rest !== null) writeRest(bytes, at, rest);
+    bytes.set(value, valueAt);
+    return bytes.length === size ? bytes : bytes.subarray(0, size);
+  }
+
+  #memory(size: number): Uint8Array {
+    this.borrowed = size <= scratchBytes;
+    if (!this.borrowed) return new Uint8Array(size);
+    if (this.#scratch.length < size) {
+      this.#scratch = new Uint8Array(Math.max(1024, 2 ** Math.ceil(Math.log2(size))));
+    }
+    return this.#scratch;
+  }
+}
+
+/** What few messages carry. */
+type Carried = Pick<EnvelopeParts, "sender" | "headers" | "trace" | "chain">;
+
+interface Rest {
+  readonly flags: number;
+  readonly size: number;
+  readonly sender: string | null;
+  readonly headers: Uint8Array;
+  readonly trace: string;
+  readonly chain: readonly string[];
+}
+
+function restOf(
+  name: string,
+  sender: string | null,
+  given: EnvelopeParts["headers"],
+  context: string | null,
+  chain: readonly string[],
+): Rest {
   if (chain.length > maxChainLength) throw tooDeep(name);
-  const headerBytes = headers === noHeaders || isEmpty(headers) ? nothing : encodeHeaders(headers);
-  const traceText = trace !== null && trace.length <= maxTraceBytes ? trace : null;
-  const size = 2 + nameBytes.length + (id ? idBytes : 1 + targetBytes.length) +
-    (sender === null ? 0 : idBytes) +
-    (headerBytes.length === 0 ? 0 : 2 + headerBytes.length) +
-    (traceText === null ? 0 : 1 + traceText.length) +
-    (chain.length === 0 ? 0 : 1 + chain.length * linkBytes);
-  const bytes = new Uint8Array(size + value.length);
-  bytes[0] = (id ? targetIsId : 0) | (sender === null ? 0 : hasSender) |
-    (headerBytes.length === 0 ? 0 : hasHeaders) | (traceText === null ? 0 : hasTrace) |
-    (chain.length === 0 ? 0 : hasChain) | (valueEncodings.indexOf(encoding) << encodingShift);
-  let at = id ? writeId(bytes, 1, target, 0) : writeShort(bytes, 1, targetBytes);
-  at = writeShort(bytes, at, nameBytes);
+  const headers = isEmpty(given) ? nothing : encodeHeaders(given);
+  const trace = context !== null && context.length <= maxTraceBytes ? context : "";
+  const flags = (sender === null ? 0 : hasSender) | (headers.length === 0 ? 0 : hasHeaders) |
+    (trace === "" ? 0 : hasTrace) | (chain.length === 0 ? 0 : hasChain);
+  const size = (sender === null ? 0 : idBytes) + (headers.length === 0 ? 0 : 2 + headers.length) +
+    (trace === "" ? 0 : 1 + trace.length) + (chain.length === 0 ? 0 : 1 + chain.length * linkBytes);
+  return { flags, size, sender, headers, trace, chain };
+}
+
+function writeRest(bytes: Uint8Array, at: number, { sender, headers, trace, chain }: Rest): void {
   if (sender !== null) at = writeId(bytes, at, sender, 0);
-  if (headerBytes.length > 0) {
-    bytes[at] = headerBytes.length & 0xff;
-    bytes[at + 1] = headerBytes.length >> 8;
-    bytes.set(headerBytes, at + 2);
-    at += 2 + headerBytes.length;
+  if (headers.length > 0) {
+    bytes[at] = headers.length & 0xff;
+    bytes[at + 1] = headers.length >> 8;
+    bytes.set(headers, at + 2);
+    at += 2 + headers.length;
   }
-  if (traceText !== null) {
-    bytes[at++] = traceText.length;
-    for (let i = 0; i < traceText.length; i++) bytes[at++] = traceText.charCodeAt(i) & 0x7f;
+  if (trace !== "") {
+    bytes[at++] = trace.length;
+    for (let i = 0; i < trace.length; i++) bytes[at++] = trace.charCodeAt(i) & 0x7f;
   }
   if (chain.length > 0) {
     bytes[at++] = chain.length;
     for (const link of chain) at = writeLink(bytes, at, link);
   }
-  bytes.set(value, at);
-  return bytes;
 }
 
 /**

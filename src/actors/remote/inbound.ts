@@ -1,13 +1,13 @@
-import { errorText, type InstanceId, ZeromeshError } from "../../core/mod.ts";
-import { FeatureFailure, type SystemMessage, type SystemPort } from "../../messenger/mod.ts";
+import { type InstanceId, ZeromeshError } from "../../core/mod.ts";
+import { answeredLater, type SystemMessage, type SystemPort } from "../../messenger/mod.ts";
 import { NameCache } from "../../wire/mod.ts";
-import type { Cell } from "../cell/cell.ts";
 import type { Origin } from "../cell/parts.ts";
 import type { SystemRouter } from "../router.ts";
 import { AuthorizedOrder } from "./authorized_order.ts";
 import { decodeEnvelope, Envelope } from "./envelope.ts";
 import { askHandler, tellHandler } from "./messages.ts";
-import { decodeValue, encodeValue } from "./values.ts";
+import { fail, RemoteAsk } from "./remote_ask.ts";
+import { decodeValue } from "./values.ts";
 
 /** What an {@link Inbound} needs of its system. */
 export interface InboundParts {
@@ -18,21 +18,24 @@ export interface InboundParts {
 
 /** Takes the messages of other instances to mailboxes, in the order in which they came. */
 export class Inbound implements Disposable {
-  readonly #parts: InboundParts;
+  readonly #port: SystemPort;
+  readonly #router: InboundParts["router"];
   readonly #names = new NameCache();
   // Reused: a message is read before the next one comes.
   readonly #envelope = new Envelope();
   readonly #order: AuthorizedOrder;
   readonly #handlers: readonly Disposable[];
+  // The origin of the last message that came from no actor and carried nothing but its value. Such messages share it.
+  #origin: Origin | null = null;
 
-  constructor(parts: InboundParts) {
-    this.#parts = parts;
-    const { port } = parts;
+  constructor({ port, router }: InboundParts) {
+    this.#port = port;
+    this.#router = router;
     this.#order = new AuthorizedOrder(port);
     const options = { admission: "user" } as const;
     this.#handlers = [
-      port.handle(tellHandler, "am", (message) => this.#receive(message, "tell"), options),
-      port.handle(askHandler, "unary", (message) => this.#receive(message, "ask"), options),
+      port.handle(tellHandler, "am", (message) => this.#receive(message, false), options),
+      port.handle(askHandler, "unary", (message) => this.#receive(message, true), options),
     ];
   }
 
@@ -40,77 +43,122 @@ export class Inbound implements Disposable {
     for (const handler of this.#handlers) handler[Symbol.dispose]();
   }
 
-  #receive(message: SystemMessage, kind: "tell" | "ask"): unknown {
+  #receive(message: SystemMessage, asks: boolean): unknown {
     try {
-      const { port, router } = this.#parts;
+      const port = this.#port;
       const instance = port.senderOf(message)?.instanceId;
       if (instance === undefined) throw stranger();
       const envelope = this.#envelope;
       const { source, payloadStart, payloadEnd } = message.lent;
       const why = decodeEnvelope(source, payloadStart, payloadEnd, envelope, this.#names);
-      if (why !== null) {
-        throw new ZeromeshError("PAYLOAD_INVALID", `A message for an actor cannot be read: ${why}`);
+      if (why !== null) throw unreadable(why);
+      const input = valueOf(message, envelope);
+      const origin = this.#originOf(envelope, instance);
+      const { target, name, encoding } = envelope;
+      if (!port.authorizes) {
+        return asks
+          ? this.#ask(message, target, name, input, origin, encoding)
+          : this.#tell(message, target, name, input, origin);
       }
-      const { name, encoding, target } = envelope;
-      const input = encoding === "bytes"
-        ? message.payload.subarray(envelope.valueAt - payloadStart)
-        : decodeValue(name, source.subarray(envelope.valueAt, payloadEnd), encoding, "PAYLOAD_INVALID");
-      const origin = this.#originOf(message, envelope, instance);
-      const deliver = (): unknown => {
-        const cell = router.find(target);
-        return kind === "tell"
-          ? this.#tell(message, cell, name, input, origin)
-          : this.#ask(message, cell, name, input, origin, encoding);
-      };
-      if (!port.authorizes) return deliver();
-      const subject = { actor: target, action: kind, message: name };
-      return this.#order.add(message, target, subject, deliver).catch(fail);
+      const subject = { actor: target, action: asks ? "ask" : "tell", message: name };
+      const deliver = (): unknown =>
+        asks
+          ? this.#ask(message, target, name, input, origin, encoding)
+          : this.#tell(message, target, name, input, origin);
+      return this.#authorized(message, target, subject, deliver, asks);
     } catch (error) {
       fail(error);
     }
   }
 
-  #tell(message: SystemMessage, cell: Cell, name: string, input: unknown, origin: Origin): unknown {
-    const signal = cell.mailbox.hasRoom ? undefined : signalOf(message);
-    const wait = { timeoutMs: Infinity, signal };
-    return this.#parts.router.deliverTell(cell, name, input, origin, wait)?.catch(fail);
+  /** Delivers a message once it is authorized. */
+  #authorized(
+    message: SystemMessage,
+    target: string,
+    subject: Readonly<Record<string, string>>,
+    deliver: () => unknown,
+    asks: boolean,
+  ): unknown {
+    const delivered = this.#order.add(message, target, subject, deliver);
+    if (!asks) return delivered.catch(fail);
+    delivered.catch((error) => this.#refuse(message, error));
+    return answeredLater;
+  }
+
+  #refuse(message: SystemMessage, error: unknown): void {
+    try {
+      fail(error);
+    } catch (failure) {
+      this.#port.refuse(message, failure);
+    }
+  }
+
+  #tell(message: SystemMessage, target: string, name: string, input: unknown, origin: Origin): unknown {
+    const cell = this.#router.find(target);
+    // Whoever need not wait for room costs no signal.
+    const wait = cell.mailbox.hasRoom
+      ? atOnce
+      : { timeoutMs: message.ttlMs < 0 ? Infinity : message.ttlMs, signal: signalOf(message) };
+    return this.#router.deliverTell(cell, name, input, origin, wait)?.catch(fail);
   }
 
   #ask(
     message: SystemMessage,
-    cell: Cell,
+    target: string,
     name: string,
     input: unknown,
     origin: Origin,
     encoding: Envelope["encoding"],
-  ): Promise<Uint8Array> {
-    const wait = cell.mailbox.hasRoom
-      ? { timeoutMs: Infinity, signal: undefined, asker: null, raw: true, message }
-      : { timeoutMs: Infinity, signal: signalOf(message), asker: null, raw: true };
-    const answer = this.#parts.router.deliverAsk(cell, name, input, origin, wait);
-    return answer.then((value) => encodeValue(name, value, encoding)).catch(fail);
+  ): typeof answeredLater {
+    const cell = this.#router.find(target);
+    const { ttlMs } = message;
+    const taker = new RemoteAsk(this.#port, message, name, encoding);
+    this.#router.deliverAsk(cell, name, input, origin, {
+      timeoutMs: ttlMs < 0 ? Infinity : ttlMs,
+      signal: cell.mailbox.hasRoom ? undefined : taker.signal(),
+      asker: null,
+      raw: true,
+      taker,
+    });
+    return taker.begin();
   }
 
-  #originOf({ ttlMs }: SystemMessage, envelope: Envelope, instance: InstanceId): Origin {
-    const { sender, headers, trace, chain } = envelope;
-    const { clock } = this.#parts.port;
-    const deadlineAt = ttlMs < 0 ? Infinity : clock.now() + ttlMs;
-    return {
-      sender: sender === null ? null : `${sender}@${instance}`,
-      instance,
-      headers,
-      deadlineAt,
-      chain,
-      trace,
-    };
+  #originOf({ sender, headers, trace, chain }: Envelope, instance: InstanceId): Origin {
+    if (sender === null && trace === null && chain.length === 0 && headers === noHeaders) {
+      const last = this.#origin;
+      if (last !== null && last.instance === instance) return last;
+      return this.#origin = { sender, instance, headers, deadlineAt: Infinity, chain, trace };
+    }
+    const from = sender === null ? null : `${sender}@${instance}`;
+    return { sender: from, instance, headers, deadlineAt: Infinity, chain, trace };
   }
 }
 
-/** Aborts when nobody waits for a message any more. It costs too much for a message that need not wait for room. */
+const { headers: noHeaders } = new Envelope();
+const atOnce = Object.freeze({ timeoutMs: Infinity, signal: undefined });
+
+/** Takes the value out of a message, which is then empty, so that nothing of it is kept while the handler runs. */
+function valueOf({ lent }: SystemMessage, { name, encoding, valueAt }: Envelope): unknown {
+  const { source, payloadEnd } = lent;
+  if (encoding === "bytes") {
+    // The payload begins with the value now, so that only the value is copied.
+    if (lent.owned) return lent.own(source.subarray(valueAt));
+    lent.payloadStart = valueAt;
+    return lent.keep();
+  }
+  const value = decodeValue(name, source.subarray(valueAt, payloadEnd), encoding, "PAYLOAD_INVALID");
+  if (!lent.owned) lent.payloadStart = payloadEnd;
+  return value;
+}
+
 function signalOf(message: SystemMessage): AbortSignal {
   const gone = new AbortController();
-  message.whenAborted((reason) => gone.abort(reason));
+  message.whenAborted((reason) => gone.abort(reason), false);
   return gone.signal;
+}
+
+function unreadable(why: string): ZeromeshError {
+  return new ZeromeshError("PAYLOAD_INVALID", `A message for an actor cannot be read: ${why}`);
 }
 
 function stranger(): ZeromeshError {
@@ -118,27 +166,4 @@ function stranger(): ZeromeshError {
     "FORBIDDEN",
     "A message for an actor was refused: its sender has not introduced itself",
   );
-}
-
-/** Throws what the caller is to be told: code, text and details, and whether the handler ran. */
-function fail(error: unknown): never {
-  if (!(error instanceof ZeromeshError)) {
-    throw new FeatureFailure({ code: "HANDLER_FAILED", message: errorText(error), ran: "yes" });
-  }
-  const { code, message, ran, details } = error;
-  throw new FeatureFailure({ code, message, ran, data: dataOf(details) });
-}
-
-const encoder = new TextEncoder();
-// Of a header's value.
-const maxDetailBytes = 1_024;
-
-/** Details travel in a header, which holds little. */
-function dataOf(details: unknown): unknown {
-  try {
-    const text: string | undefined = JSON.stringify(details);
-    return text !== undefined && encoder.encode(text).length <= maxDetailBytes ? details : undefined;
-  } catch {
-    return undefined;
-  }
 }

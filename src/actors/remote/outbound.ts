@@ -1,9 +1,9 @@
-import { type AnySchema, type InstanceId, validate, ZeromeshError } from "../../core/mod.ts";
-import type { SystemPort } from "../../messenger/mod.ts";
+import { type AnySchema, validate, ZeromeshError } from "../../core/mod.ts";
+import type { FeatureCall, SystemPort } from "../../messenger/mod.ts";
 import { NameCache } from "../../wire/mod.ts";
-import { askSchemas, tellSchema } from "../contract.ts";
+import { type ActorContract, askSchemas, tellSchema } from "../contract.ts";
 import { inputInvalid, outputInvalid } from "../failures.ts";
-import { encodeEnvelope } from "./envelope.ts";
+import { EnvelopeWriter } from "./envelope.ts";
 import { askHandler, tellHandler } from "./messages.ts";
 import type { OutgoingMessage } from "./remote.ts";
 import { decodeValue, encodeValue, encodingOf } from "./values.ts";
@@ -11,7 +11,7 @@ import { decodeValue, encodeValue, encodingOf } from "./values.ts";
 /** Sends messages to actors of other instances. */
 export class Outbound {
   readonly #port: SystemPort;
-  readonly #names = new NameCache();
+  readonly #writer = new EnvelopeWriter(new NameCache());
   /** The last message to an actor whose schema needed time: later ones wait for it, so that order holds. */
   readonly #checking = new Map<string, Promise<unknown>>();
 
@@ -21,88 +21,101 @@ export class Outbound {
 
   /** Resolves when the message is in the actor's mailbox. */
   tell(message: OutgoingMessage): Promise<void> {
-    const { contract, name, instance } = message;
-    const schema = tellSchema(contract, name) ?? unknownMessage("tell", message);
-    return this.#checked(message, schema, () => {
-      const payload = this.#encode(message);
-      const sent = this.#port.sync(tellHandler, instance, payload, waitOf(message));
-      return sent.catch((error: unknown) => refused(error, message));
-    });
+    const { contract, name } = message;
+    const schema = tellSchema(contract, name);
+    if (schema === null) throw unknownMessage("tell", message);
+    return this.#checked(message, schema, tellWithout) as Promise<void>;
   }
 
   /** Resolves to the actor's answer. */
   ask(message: OutgoingMessage): Promise<unknown> {
-    const { contract, name, instance } = message;
-    const { input, output } = askSchemas(contract, name) ?? unknownMessage("ask", message);
+    const { contract, name } = message;
+    const schemas = askSchemas(contract, name);
+    if (schemas === null) throw unknownMessage("ask", message);
+    const { output } = schemas;
     const encoding = encodingOf(contract);
-    const accept = (answer: { readonly payload: Uint8Array; keep(): Uint8Array }): unknown => {
+    return this.#checked(message, schemas.input, (answer) => {
       const value = encoding === "bytes"
         ? answer.keep()
         : decodeValue(name, answer.payload, encoding, "RESULT_INVALID");
       return validate(output, value, (issues, cause) => outputInvalid(name, issues, cause));
-    };
-    return this.#checked(message, input, () => {
-      const payload = this.#encode(message);
-      const asked = this.#port.call(askHandler, instance, payload, { ...waitOf(message), accept });
-      return asked.catch((error: unknown) => refused(error, message));
     });
   }
 
-  /** Sends once the input is valid, and in the order of the calls. */
-  #checked<T>(message: OutgoingMessage, schema: AnySchema, send: () => Promise<T>): Promise<T> {
-    const { name, input, target, instance } = message;
+  /** Sends once the input is valid, and in the order of the calls. @param accept Reads the answer; null without one. */
+  #checked(message: OutgoingMessage, schema: AnySchema, accept: Accept): Promise<unknown> {
+    const { name, input } = message;
     const valid = validate(schema, input, (issues, cause) => inputInvalid(name, issues, cause));
-    if (!(valid instanceof Promise) && this.#checking.size === 0) return send();
-    const route = `${target}@${instance}`;
+    if (!(valid instanceof Promise) && this.#checking.size === 0) return this.#send(message, accept);
+    return this.#sendInTurn(message, accept, valid);
+  }
+
+  #sendInTurn(message: OutgoingMessage, accept: Accept, valid: unknown): Promise<unknown> {
+    const route = `${message.target}@${message.instance}`;
     const earlier = this.#checking.get(route);
-    if (!(valid instanceof Promise) && earlier === undefined) return send();
+    if (!(valid instanceof Promise) && earlier === undefined) return this.#send(message, accept);
     const turn = Promise.allSettled([earlier, valid]).then(() => valid);
     this.#checking.set(route, turn);
-    const sent = turn.then(send).finally(() => {
+    const sent = turn.then(() => this.#send(message, accept)).finally(() => {
       if (this.#checking.get(route) === turn) this.#checking.delete(route);
     });
+    if (accept === tellWithout) sent.catch(ignore);
     return sent;
   }
 
-  #encode({ target, name, contract, input, origin }: OutgoingMessage): Uint8Array {
-    const { sender, headers, trace, chain } = origin;
+  #send(message: OutgoingMessage, accept: Accept): Promise<unknown> {
+    const { target, instance, contract, name, input, origin, timeoutMs, signal } = message;
     const encoding = encodingOf(contract);
-    const parts = { target, name, encoding, sender: sender && idOf(sender), headers, trace, chain };
-    return encodeEnvelope(parts, encodeValue(name, input, encoding), this.#names);
+    const value = encodeValue(name, input, encoding);
+    const payload = this.#writer.write(target, name, encoding, origin, value);
+    const asks = accept !== tellWithout;
+    const call: FeatureCall<unknown> = {
+      timeoutMs,
+      signal,
+      label: labelOf(contract, name),
+      accept,
+      borrowed: this.#writer.borrowed,
+      failed: (error, promise) => {
+        // Nobody need await a message without an answer.
+        if (!asks) promise.catch(ignore);
+        return meantFor(error, message);
+      },
+    };
+    return asks
+      ? this.#port.call(askHandler, instance, payload, call)
+      : this.#port.sync(tellHandler, instance, payload, call);
   }
 }
 
-function waitOf({ timeoutMs, signal, contract, name }: OutgoingMessage): {
-  timeoutMs: number | undefined;
-  signal: AbortSignal | undefined;
-  label: string;
-} {
-  return { timeoutMs, signal, label: `${contract.name}.${name}` };
+type Accept = NonNullable<FeatureCall<unknown>["accept"]>;
+
+/** Stands for a message without an answer. */
+const tellWithout: Accept = () => undefined;
+const ignore = (): void => {};
+
+function labelOf(contract: ActorContract, name: string): string {
+  return `${contract.name}.${name}`;
 }
 
-/** The id in an actor's address. */
-function idOf(address: string): string {
-  return address.slice(0, address.indexOf("@"));
-}
-
-function unknownMessage(kind: string, { contract, name }: OutgoingMessage): never {
-  throw new ZeromeshError("HANDLER_NOT_FOUND", `Contract "${contract.name}" has no ${kind} "${name}"`, {
+function unknownMessage(kind: string, { contract, name }: OutgoingMessage): ZeromeshError {
+  return new ZeromeshError("HANDLER_NOT_FOUND", `Contract "${contract.name}" has no ${kind} "${name}"`, {
     handler: name,
   });
 }
 
 /** An instance without an actor system has no actors. */
-function refused(error: unknown, { target, instance }: OutgoingMessage): never {
-  if (!(error instanceof ZeromeshError) || error.code !== "HANDLER_NOT_FOUND") throw error;
+function meantFor(error: unknown, { target, instance }: OutgoingMessage): unknown {
   // An actor that lacks the message says so in details.
-  if (error.details !== undefined) throw error;
-  throw noSystem(`${target}@${instance}`, instance, error);
-}
-
-function noSystem(address: string, instance: InstanceId, cause: ZeromeshError): ZeromeshError {
-  return new ZeromeshError(
-    "ACTOR_NOT_FOUND",
-    `There is no actor ${address}: its instance has no actor system`,
-    { peer: instance, details: { actor: address }, cause },
-  );
+  if (
+    !(error instanceof ZeromeshError) || error.code !== "HANDLER_NOT_FOUND" || error.details !== undefined
+  ) {
+    return error;
+  }
+  const address = `${target}@${instance}`;
+  const message = `There is no actor ${address}: its instance has no actor system`;
+  return new ZeromeshError("ACTOR_NOT_FOUND", message, {
+    peer: instance,
+    details: { actor: address },
+    cause: error,
+  });
 }

@@ -7,7 +7,7 @@ import {
   validate,
   ZeromeshError,
 } from "../../core/mod.ts";
-import { type ResponseId, ResponseKind } from "../../wire/mod.ts";
+import { ResponseKind } from "../../wire/mod.ts";
 import type { ContractKinds } from "../contract_kinds.ts";
 import type {
   BaseCallOptions,
@@ -19,6 +19,7 @@ import type {
 } from "./caller.ts";
 import { companionIn } from "./companion.ts";
 import type { Connections } from "../peers/connections.ts";
+import type { FeatureCall } from "./feature_call.ts";
 import { EncodedNames } from "./encoded_names.ts";
 import { readCallOptions, wrongTarget } from "./call_options.ts";
 import { RequestSender } from "./request_sender.ts";
@@ -43,13 +44,14 @@ import type { Retries } from "./retry.ts";
 import { type Destination, isDestination } from "./destination.ts";
 import type { DestinationRouter, ToDestination } from "./destination_router.ts";
 import { elapsedMs, elapsedOf, type PartOfCall } from "./elapsed.ts";
-import type { Accept, Outcome } from "./outcome.ts";
+import type { Accept } from "./outcome.ts";
 import type { PendingCall } from "./pending.ts";
 import type { Session } from "../peers/peer.ts";
 import { traceCall, type Tracer } from "./traced_call.ts";
 import type { WaitOptions } from "./wait_options.ts";
+import { SystemCalls } from "./system_calls.ts";
 import { typedClient } from "./typed_client.ts";
-import type { SharedParts, SystemRequest } from "../shared_parts.ts";
+import type { SharedParts } from "../shared_parts.ts";
 
 /** The parts of a {@link CallClient}. */
 export interface ClientParts extends SharedParts {
@@ -69,7 +71,6 @@ export interface ClientParts extends SharedParts {
 
 type ToPeer<O extends BaseCallOptions> = O & { to: InstanceId };
 
-const nothing = new Uint8Array(new ArrayBuffer(0));
 const done = Promise.resolve();
 
 /** Sends requests and returns promises of their answers. */
@@ -77,6 +78,8 @@ export class CallClient implements Caller {
   readonly #parts: ClientParts;
   readonly #encoded = new EncodedNames();
   readonly #outgoing: RequestSender;
+  /** Calls of system handlers by name. */
+  readonly system: SystemCalls;
   /** Called before each call is sent. */
   before: (() => void) | null = null;
 
@@ -84,6 +87,10 @@ export class CallClient implements Caller {
   constructor(parts: ClientParts) {
     this.#parts = parts;
     this.#outgoing = new RequestSender(parts, this.#encoded);
+    this.system = new SystemCalls(
+      this.#encoded,
+      (label, request, to, options, accept, via) => this.#dispatch(label, request, to, options, accept, via),
+    );
   }
 
   amSend(target: string | Contract, options: CallOptions | TypedCallOptions<Contract>): Promise<void> {
@@ -173,15 +180,6 @@ export class CallClient implements Caller {
   /** The instances of a destination; see {@link DestinationRouter.instances}. */
   readonly instancesOf: DestinationRouter["instances"] = (options) => this.#parts.router.instances(options);
 
-  /** Calls a system handler of a peer; resolves to its answer. */
-  system(name: string, to: InstanceId, given: SystemRequest): Promise<Uint8Array> {
-    const { payload = nothing, kind = ResponseKind.unary, admitted = false, session = null } = given;
-    const { timeoutMs, signal, label = name, accept = keepBytes } = given;
-    const request = this.#systemRequest(kind, name, payload, admitted);
-    const options = { to, timeoutMs, signal, [elapsedMs]: given[elapsedMs] };
-    return this.#dispatch(label, request, options, accept, session) as Promise<Uint8Array>;
-  }
-
   /** Calls the handler of a system contract, or sends to it if the contract has no answer. */
   contracted(contract: Contract, to: InstanceId, input: unknown, wait: WaitOptions): Promise<unknown> {
     const accept = contract.output === undefined ? null : readerOf(contract as UnaryContract, to);
@@ -193,31 +191,6 @@ export class CallClient implements Caller {
     } catch (error) {
       return Promise.reject(error);
     }
-  }
-
-  /** Sends a system message that is confirmed with an ack under an id in its payload. */
-  confirmed(
-    name: string,
-    to: InstanceId,
-    confirm: (id: ResponseId) => Uint8Array,
-    options: WaitOptions,
-    accept: ((answer: Outcome) => void) | null = null,
-  ): Promise<void> {
-    const request = this.#systemRequest(ResponseKind.fire, name, nothing, false, confirm);
-    const { timeoutMs, signal } = options;
-    return this.#dispatch(name, request, { to, timeoutMs, signal }, accept) as Promise<void>;
-  }
-
-  #systemRequest(
-    kind: ResponseKind,
-    handler: string,
-    payload: Uint8Array,
-    admitted: boolean,
-    confirm?: Request["confirm"],
-  ): Request {
-    const name = this.#encoded.system(handler);
-    const fixed = { system: true, owned: true, headers: undefined, encoding: "json" } as const;
-    return { kind, name, ...fixed, payload, admitted, confirm };
   }
 
   #start(
@@ -266,7 +239,7 @@ export class CallClient implements Caller {
         const payload = rawPayload(handler, options);
         const request: Request = { kind, name, system: false, payload, owned, headers, encoding: "json" };
         if (metadata !== null) addMetadata(request, metadata);
-        return this.#dispatch(handler, request, options as ToPeer<CallOptions>, accept);
+        return this.#dispatch(handler, request, options.to as InstanceId, options, accept);
       }
       return this.#byContract(kind, contract, options, accept, { name, headers, metadata });
     } catch (error) {
@@ -293,7 +266,7 @@ export class CallClient implements Caller {
       const declares = kind !== ResponseKind.fire && declaresErrors(contract);
       // A call with a companion may last longer than its deadline, and leaves all of it to the check.
       const startedAt = declares && companion === undefined ? this.#parts.clock.now() : Infinity;
-      const sent = this.#dispatch(handler, request, timely as ToPeer<CallOptions>, accept);
+      const sent = this.#dispatch(handler, request, timely.to as InstanceId, timely, accept);
       return declares ? sent.catch((error) => this.#readFailure(contract, error, timely, startedAt)) : sent;
     };
     const checked = validate(
@@ -352,14 +325,15 @@ export class CallClient implements Caller {
   #dispatch(
     handler: string,
     request: Request,
-    options: ToPeer<BaseCallOptions>,
+    to: InstanceId,
+    options: WaitOptions,
     accept: Accept | null,
     via: Session | null = null,
   ): Promise<unknown> {
     this.before?.();
     const { connections, calls, maxPayloadBytes } = this.#parts;
     this.#requireOpen(handler);
-    const { to, signal, timeoutMs = this.#parts.timeoutMs } = options;
+    const { signal, timeoutMs = this.#parts.timeoutMs } = options;
     const spent = elapsedOf(options);
     checkPayload(handler, request, maxPayloadBytes, to);
     const session = via ?? connections.sessionOf(to);
@@ -371,7 +345,12 @@ export class CallClient implements Caller {
     }
     const call = calls.open(to, handler, timeoutMs, signal, accept, spent);
     request.companion?.opened(call);
-    if (call.settled) return call.promise;
+    const { failed = null } = options as FeatureCall<unknown>;
+    if (call.settled) {
+      failed?.(undefined, call.promise);
+      return call.promise;
+    }
+    call.failing = failed;
     if (session !== null) this.#outgoing.transmit(call, request, session);
     else this.#connectFirst(call, request, to);
     return call.promise;

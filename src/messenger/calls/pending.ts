@@ -1,12 +1,5 @@
-import {
-  Deadline,
-  type Deadlines,
-  type InstanceId,
-  isSystemName,
-  type LinePlace,
-  onAbort,
-  ZeromeshError,
-} from "../../core/mod.ts";
+import { Deadline, type Deadlines, type InstanceId, isSystemName, type LinePlace } from "../../core/mod.ts";
+import { onAbort, ZeromeshError } from "../../core/mod.ts";
 import type { ResponseId } from "../../wire/mod.ts";
 import type { CallStats } from "./call_stats.ts";
 import { rejection } from "./awaiter_stack.ts";
@@ -75,6 +68,8 @@ export class PendingCall extends Deadline implements ResponseId {
   #answered = false;
   /** Converts the answer; null for calls without one. */
   readonly accept: Accept | null;
+  /** Gets an error, and gives the one to reject with; null for none. */
+  failing: ((error: unknown, promise: Promise<unknown>) => unknown) | null = null;
   /** The promise of the result. */
   readonly promise: Promise<unknown>;
   /** Neighbours in the table's list of open calls. */
@@ -115,6 +110,7 @@ export class PendingCall extends Deadline implements ResponseId {
   /** Ends the call with an error. */
   fail(error: unknown): void {
     if (!this.#settle(true, error)) return;
+    if (this.failing !== null) error = this.failing(error, this.promise);
     const located = rejection(error);
     if (located === null) this.#reject(error);
     else this.#resolve(located);

@@ -265,9 +265,9 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     return early.controller.signal;
   }
 
-  #startEnd(): void {
+  #startEnd(deadline = true): void {
     if (this.#host.running.outOfTime) this.abort(shuttingDown());
-    else this.startDeadline();
+    else if (deadline) this.startDeadline();
   }
 
   /** Starts the deadline, if there is one that has not been started. */
@@ -280,13 +280,13 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
 
   /**
    * Calls back once when the message is aborted before its handler has ended, after {@link signal}; at once if it has been
-   * aborted.
+   * aborted. Without `deadline` the handler watches that itself.
    */
-  whenAborted(run: (reason: unknown) => void): void {
+  whenAborted(run: (reason: unknown) => void, deadline = true): void {
     const early = this.#end();
     early.onAbort = run;
     if (early.aborted) run(early.reason);
-    else this.#startEnd();
+    else this.#startEnd(deadline);
   }
 
   /** Waits for a validator's promise; rejects when the call ends first, by its caller or its deadline. */

@@ -14,6 +14,7 @@ import { RequestHeader, ResponseKind } from "../../wire/mod.ts";
 import { type AuthorizationHost, mostUndecided } from "./authorization.ts";
 import { askPolicy } from "./ask_policy.ts";
 import { shuttingDown } from "./abort_state.ts";
+import { answeredLater } from "./answered_later.ts";
 import { type CallHost, InboundCall, type Registered } from "./context.ts";
 import type { DispatcherParts } from "./dispatch_parts.ts";
 import { DispatchCounts, type DispatchStats } from "./dispatch_stats.ts";
@@ -265,6 +266,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
       if (registered.schema === null) {
         result = runHandler(this.parts.observer, call, registered);
       } else result = this.#runChecked(call, registered, registered.schema);
+      if (result === answeredLater) return this.#keep(call, registered);
       later = isThenable(result);
     } catch (error) {
       this.#fail(call, registered, error);
@@ -273,6 +275,25 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     if (later) return this.#await(call, registered, result, (value) => this.#finish(call, registered, value));
     this.#finish(call, registered, result);
     call.retire();
+  }
+
+  /** Keeps a message whose answer comes later. */
+  #keep(call: InboundCall, registered: Registered): void {
+    call.detach();
+    this.running.begin(call);
+    this.#hold(call, registered);
+  }
+
+  /** Answers a kept message. */
+  answer(call: InboundCall, result: unknown): void {
+    this.running.end(call);
+    this.#finish(call, call.registered!, result);
+  }
+
+  /** Fails a kept message. */
+  refuse(call: InboundCall, error: unknown): void {
+    this.running.end(call);
+    this.#fail(call, call.registered!, error);
   }
 
   #runChecked(call: InboundCall, registered: Registered, schema: AnySchema): unknown {
@@ -285,9 +306,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
   }
 
   #await<T>(call: InboundCall, registered: Registered, result: T, finish: (value: Awaited<T>) => void): void {
-    call.detach();
-    this.running.begin(call);
-    this.#hold(call, registered);
+    this.#keep(call, registered);
     // A foreign thenable may throw, or its then() return nothing.
     Promise.resolve(result).then((value) => {
       this.running.end(call);

@@ -1,0 +1,92 @@
+import { errorText, ZeromeshError } from "../../core/mod.ts";
+import { answeredLater, FeatureFailure, type SystemMessage, type SystemPort } from "../../messenger/mod.ts";
+import type { AskTaker } from "../cell/ask.ts";
+import type { ValueEncoding } from "./envelope.ts";
+import { encodeValue } from "./values.ts";
+
+/** Sends the answer of an actor to the instance that asked, without a promise. */
+export class RemoteAsk implements AskTaker {
+  readonly #port: SystemPort;
+  readonly #message: SystemMessage;
+  readonly #name: string;
+  readonly #encoding: ValueEncoding;
+  // Whether the messenger knows that the answer comes later. An ask may fail before.
+  #begun = false;
+  #failure: { readonly error: unknown } | null = null;
+  #gone: AbortController | null = null;
+  #abandoned: ((reason: unknown) => void) | null = null;
+
+  constructor(port: SystemPort, message: SystemMessage, name: string, encoding: ValueEncoding) {
+    this.#port = port;
+    this.#message = message;
+    this.#name = name;
+    this.#encoding = encoding;
+  }
+
+  /** The result of the messenger's handler. @throws The failure of an ask that has failed already. */
+  begin(): typeof answeredLater {
+    if (this.#failure !== null) fail(this.#failure.error);
+    this.#begun = true;
+    return answeredLater;
+  }
+
+  /** Aborts when nobody waits for the answer any more. */
+  signal(): AbortSignal {
+    this.#gone ??= new AbortController();
+    return this.#gone.signal;
+  }
+
+  whenAbandoned(run: (reason: unknown) => void): void {
+    this.#abandoned = run;
+    this.#message.whenAborted((reason) => {
+      // In the line for room first, where it must leave its place.
+      this.#gone?.abort(reason);
+      this.#abandoned?.(reason);
+    }, false);
+  }
+
+  answered(value: unknown): void {
+    let bytes: Uint8Array;
+    try {
+      bytes = encodeValue(this.#name, value, this.#encoding);
+    } catch (error) {
+      return this.failed(error);
+    }
+    this.#port.answer(this.#message, bytes);
+  }
+
+  failed(error: unknown): void {
+    if (!this.#begun) {
+      this.#failure = { error };
+      return;
+    }
+    try {
+      fail(error);
+    } catch (failure) {
+      this.#port.refuse(this.#message, failure);
+    }
+  }
+}
+
+/** Throws what the caller is to be told: code, text and details, and whether the handler ran. */
+export function fail(error: unknown): never {
+  if (!(error instanceof ZeromeshError)) {
+    throw new FeatureFailure({ code: "HANDLER_FAILED", message: errorText(error), ran: "yes" });
+  }
+  const { code, message, ran, details } = error;
+  throw new FeatureFailure({ code, message, ran, data: dataOf(details) });
+}
+
+const encoder = new TextEncoder();
+// Of a header's value.
+const maxDetailBytes = 1_024;
+
+/** Details travel in a header, which holds little. */
+function dataOf(details: unknown): unknown {
+  try {
+    const text: string | undefined = JSON.stringify(details);
+    return text !== undefined && encoder.encode(text).length <= maxDetailBytes ? details : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,18 @@
+import type { Outcome } from "./outcome.ts";
+import type { WaitOptions } from "./wait_options.ts";
+
+/** How a feature calls a system handler by name. */
+export interface FeatureCall<T> extends WaitOptions {
+  /** The name of the call in errors and metrics. @default {the handler's} */
+  readonly label?: string | undefined;
+  /** Converts the answer, whose payload is borrowed. A promise is awaited within the deadline. */
+  readonly accept?: ((answer: Outcome) => T | Promise<T>) | undefined;
+  /** Whether the payload's memory is used again after the call; it is copied where it must wait. @default {false} */
+  readonly borrowed?: boolean | undefined;
+  /**
+   * Gets the error of a call that fails later, with its promise, before the promise rejects with the result: for the
+   * price of a function, where a `catch` costs every call a promise. A call that has failed at once rejects with its own
+   * error.
+   */
+  readonly failed?: ((error: unknown, promise: Promise<unknown>) => unknown) | undefined;
+}

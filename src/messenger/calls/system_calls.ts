@@ -1,0 +1,88 @@
+import type { InstanceId } from "../../core/mod.ts";
+import { type ResponseId, ResponseKind } from "../../wire/mod.ts";
+import type { Session } from "../peers/peer.ts";
+import type { SystemRequest } from "../shared_parts.ts";
+import type { EncodedNames } from "./encoded_names.ts";
+import type { FeatureCall } from "./feature_call.ts";
+import type { Accept, Outcome } from "./outcome.ts";
+import { keepBytes, type Request } from "./request.ts";
+import type { WaitOptions } from "./wait_options.ts";
+
+/** Sends a request to a peer. */
+export type SendRequest = (
+  label: string,
+  request: Request,
+  to: InstanceId,
+  options: WaitOptions,
+  accept: Accept | null,
+  via: Session | null,
+) => Promise<unknown>;
+
+const nothing = new Uint8Array(new ArrayBuffer(0));
+
+/** Calls of system handlers by name. */
+export class SystemCalls {
+  readonly #encoded: EncodedNames;
+  readonly #send: SendRequest;
+
+  /** @param send Sends a request. */
+  constructor(encoded: EncodedNames, send: SendRequest) {
+    this.#encoded = encoded;
+    this.#send = send;
+  }
+
+  /** Calls a handler of a peer; resolves to its answer as bytes. */
+  call(name: string, to: InstanceId, given: SystemRequest): Promise<Uint8Array> {
+    const { payload = nothing, kind = ResponseKind.unary, admitted = false, session = null } = given;
+    const request = this.#request(kind, name, payload, true, admitted);
+    return this.#send(name, request, to, given, keepBytes, session) as Promise<Uint8Array>;
+  }
+
+  /** Calls a handler for a feature. @param answered Whether it has an answer. */
+  feature(
+    name: string,
+    to: InstanceId,
+    payload: Uint8Array,
+    call: FeatureCall<unknown>,
+    answered: boolean,
+  ): Promise<unknown> {
+    const kind = answered ? ResponseKind.unary : ResponseKind.ack;
+    const request = this.#request(kind, name, payload, call.borrowed !== true, false);
+    const accept = answered ? call.accept ?? keepBytes : null;
+    return this.#send(call.label ?? name, request, to, call, accept, null);
+  }
+
+  /** Sends a message that is confirmed with an ack under an id in its payload. */
+  confirmed(
+    name: string,
+    to: InstanceId,
+    confirm: (id: ResponseId) => Uint8Array,
+    options: WaitOptions,
+    accept: ((answer: Outcome) => void) | null = null,
+  ): Promise<void> {
+    const request = this.#request(ResponseKind.fire, name, nothing, true, false, confirm);
+    return this.#send(name, request, to, options, accept, null) as Promise<void>;
+  }
+
+  #request(
+    kind: ResponseKind,
+    handler: string,
+    payload: Uint8Array,
+    owned: boolean,
+    admitted: boolean,
+    confirm?: Request["confirm"],
+  ): Request {
+    const name = this.#encoded.system(handler);
+    return {
+      kind,
+      name,
+      system: true,
+      admitted,
+      payload,
+      owned,
+      headers: undefined,
+      encoding: "json",
+      confirm,
+    };
+  }
+}
