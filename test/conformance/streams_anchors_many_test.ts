@@ -86,6 +86,7 @@ test("a draining instance takes no new senders, and the streams that it has go o
   await until(() => server.stats().handlers.running === 1);
   const closing = server.close({ timeoutMs: 10_000 });
   await assert.rejects(streams(client).attach(other.handle), { code: "PEER_DRAINING", peer });
+  await streams(client).renew([{ handle: other.handle, ticket: unused }]);
   for (let i = 0; i < 2_000; i++) {
     const [read] = await within(Promise.all([anchor.next(), sender.send(i)]), 5_000);
     assert.deepEqual(read, { done: false, value: i });

@@ -313,3 +313,32 @@ test(
     await untilNothing(ours);
   },
 );
+
+test("items of every size arrive whole and in order, in both directions, also those that Velo stages", {
+  skip,
+}, async () => {
+  await using t = await leakCheck();
+  const { ours, node } = await acquainted(t);
+  // Below and above a batch, what Velo sends inline, and its limit for one stream.
+  const rows = [10, 70_000, 10, 250_000, 270_000, 10, 900_000, 10, 3_000_000, 10]
+    .map((length, i): [number, string] => [i, String(i).repeat(length)]);
+  const anchor = streams(ours).anchor({ schema: row });
+  const theirs = await node.newSender(String(anchor.handle));
+  const sending = node.stream("send", { ...theirs, items: rows }).then(() =>
+    node.stream("finalize", { ...theirs })
+  );
+  assert.deepEqual(await Array.fromAsync(anchor), rows);
+  await sending;
+  const handle = await node.newAnchor();
+  const sender = await streams(ours).attach(handle, { schema: row });
+  const sent = (async () => {
+    for (const one of rows) await sender.send(one);
+    await sender.finalize();
+  })();
+  assert.deepEqual(await node.readAnchor(handle, rows.length + 1), [
+    ...rows.map((item) => ({ item })),
+    "finalized",
+  ]);
+  await sent;
+  await untilNothing(ours);
+});

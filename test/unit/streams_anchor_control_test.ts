@@ -68,6 +68,7 @@ test("attachments are refused in Velo's words", async () => {
   const noMux = "transport error: peer does not support the messenger mux required by this instance";
   for (const keys of [["tcp-stream"], ["messenger-mux-v1", "grpc-stream"], [], undefined]) {
     assert.equal(await attach("_anchor_attach", one.handle, keys), noMux);
+    assert.equal(await attach("_mpsc_anchor_attach", many.handle, keys), noMux);
   }
   await reader.receive("_anchor_attach", attachText(one.handle, other, 1, mux), other);
   assert.equal(
@@ -79,7 +80,7 @@ test("attachments are refused in Velo's words", async () => {
     await attach("_mpsc_anchor_attach", many.handle, mux),
     `mpsc anchor ${handleText(many.handle)} reached max_senders limit 1`,
   );
-  assert.equal(reader.table.stats().attachRefusals, 10);
+  assert.equal(reader.table.stats().attachRefusals, 14);
   // A handle of another instance that has the same number is not ours.
   const foreign = ((velo.worker << 64n) | localOfHandle(one.handle)) as StreamHandle;
   assert.equal(await attach("_anchor_attach", foreign, mux), `anchor ${handleText(foreign)} not found`);

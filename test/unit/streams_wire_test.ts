@@ -33,6 +33,13 @@ test("RecordReader reads the batches of Velo", () => {
   }
 });
 
+test("RecordReader reads batches of other lanes, and with flags of later versions, alike", () => {
+  const [first] = batches;
+  const bytes = bytesOf(first!.hex);
+  bytes[1] = 0x83;
+  expect(walk(bytes)).toEqual({ reason: "end", records: [...first!.records], epoch: 1, batch: first!.batch });
+});
+
 test("BatchBuffer writes the batches of Velo", () => {
   const buffer = new BatchBuffer(256);
   for (const { hex, records, batch } of all) {
