@@ -177,6 +177,20 @@ test("an item larger than a batch arrives whole, between items that are small", 
   assert.deepEqual(await Array.fromAsync(anchor), items);
 });
 
+test("an item that is too large for the reader is refused, and its sender goes on", async () => {
+  await using t = await leakCheck();
+  const { server, client } = await pair(t, { server: { maxPayloadBytes: 100_000 } });
+  const anchor = streams(server).anchor();
+  const sender = await streams(client).attach(anchor.handle);
+  await assert.rejects(sender.send(new Uint8Array(100_001)), {
+    code: "PAYLOAD_TOO_LARGE",
+    peer: server.instanceId,
+  });
+  await sender.send(new Uint8Array(99_000));
+  await sender.finalize();
+  assert.deepEqual(await Array.fromAsync(anchor), [new Uint8Array(99_000)]);
+});
+
 test("many senders of several instances reach one anchor, each in its order", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
