@@ -28,6 +28,9 @@ import {
   type TellEntry,
 } from "./definition.ts";
 import { tellEntry } from "./entries.ts";
+import type { ActorEnd } from "./end.ts";
+import type { ActorRef } from "./ref.ts";
+import { type SupervisionOptions, supervisionOptionTable } from "./supervision/supervision_options.ts";
 
 /** The handlers of a contract's tells. */
 export type TellHandlers<C extends ActorContract, State> = {
@@ -88,8 +91,14 @@ export interface ActorLife<State, Args, Old> {
     | undefined;
   /** Converts the state back to an older version when an update is undone. */
   readonly migrateBack?: ((state: NoInfer<State>, toVersion: number) => unknown) | undefined;
-  /** Runs when the actor stops, after its last message and after its children. */
+  /** Runs when the actor stops or is restarted, after its last message and after its children. */
   readonly onStop?: ((context: ActorSelf & { state: NoInfer<State> }) => unknown) | undefined;
+  /** A child that `ctx.spawn` has started has ended, whatever ended it. It runs as a turn. */
+  readonly onChildEnd?:
+    | ((context: ActorContext<NoInfer<State>>, child: ActorRef<BytesContract>, end: ActorEnd) => unknown)
+    | undefined;
+  /** What meets a failed handler, and which children are restarted with one that is. */
+  readonly supervision?: SupervisionOptions | undefined;
 }
 
 /** The parts of an {@link actor}. */
@@ -105,6 +114,8 @@ interface Given {
   readonly migrate?: AnyHandler | undefined;
   readonly migrateBack?: AnyHandler | undefined;
   readonly onStop?: AnyHandler | undefined;
+  readonly onChildEnd?: AnyHandler | undefined;
+  readonly supervision?: SupervisionOptions | undefined;
   readonly tell?: object | undefined;
   readonly ask?: object | undefined;
   readonly channel?: object | undefined;
@@ -116,6 +127,8 @@ const partTable: OptionTable<Given> = {
   migrate: option.function,
   migrateBack: option.function,
   onStop: option.function,
+  onChildEnd: option.function,
+  supervision: option.options(supervisionOptionTable),
   tell: option.object,
   ask: option.object,
   channel: option.object,
@@ -200,6 +213,8 @@ function define(contract: ActorContract, given: Given): ActorDefinition {
     migrate: parts.migrate ?? null,
     migrateBack: parts.migrateBack ?? null,
     onStop: parts.onStop ?? null,
+    onChildEnd: parts.onChildEnd ?? null,
+    supervision: parts.supervision,
     tell: (name: string) => tells.get(name),
     ask: (name: string) => asks.get(name),
     channel: (name: string) => channels.get(name),

@@ -5,6 +5,7 @@ import type { ActorChannel, ActorOpenOptions, ChannelSide, ChannelStatus } from 
 import type { ActorContract, BytesContract } from "./contract.ts";
 import type { ActorDefinition } from "./definition.ts";
 import type { ActorEnd } from "./end.ts";
+import type { StopOptions } from "./options.ts";
 import type {
   ActorRef,
   AskInput,
@@ -87,11 +88,25 @@ export interface ActorSelf {
   channel(id: string): ChannelSide<unknown>;
   /** This actor's channels. */
   channels(): readonly ChannelStatus[];
-  /** Starts a child, which ends with this actor. */
+  /**
+   * Starts a child, which ends with this actor; `onChildEnd` is told if it ends before. It resolves when the child's
+   * `init` has ended.
+   *
+   * @throws {ZeromeshError} As `ActorSystem.spawn`, `LIMIT_REACHED` also at `maxChildren`.
+   */
   spawn<C extends ActorContract, Args>(
     definition: ActorDefinition<C, Args>,
     ...options: SpawnArguments<Args>
   ): Promise<ActorRef<C>>;
+  /** The children, in the order of their start. */
+  children(): readonly ActorRef<BytesContract>[];
+  /**
+   * Stops a child as `ActorSystem.stop` does.
+   *
+   * @returns Why it has ended.
+   * @throws {ZeromeshError} `ACTOR_NOT_FOUND` if it is no child of this actor.
+   */
+  stopChild(child: ActorAddress, options?: StopOptions): Promise<ActorEnd>;
   /** Calls back once, as a turn of this actor, when the other actor ends. Disposing the result ends the watch. */
   watch(ref: ActorAddress, ended: (end: ActorEnd) => unknown): Disposable;
   /** Ends this actor after the message that is handled; its parent gets the result. */

@@ -1,5 +1,6 @@
 import type { AnySchema, SchemaFailure } from "../core/mod.ts";
 import type { ActorContract } from "./contract.ts";
+import type { SupervisionOptions } from "./supervision/supervision_options.ts";
 
 /**
  * A handler as the system calls it.
@@ -68,6 +69,10 @@ export interface Behaviour {
   readonly migrateBack: AnyHandler | null;
   /** Runs when the actor stops; null without one. */
   readonly onStop: AnyHandler | null;
+  /** Is told of the end of a child; null without one. */
+  readonly onChildEnd: AnyHandler | null;
+  /** What meets failures; undefined for the defaults. */
+  readonly supervision: SupervisionOptions | undefined;
   /** The tell of a name; undefined without one. */
   tell(name: string): TellEntry | undefined;
   /** The ask of a name; undefined without one. */

@@ -18,8 +18,24 @@ export function notFound(address: string): ZeromeshError {
   });
 }
 
+export function notChild(address: string, parent: Named): ZeromeshError {
+  return new ZeromeshError(
+    "ACTOR_NOT_FOUND",
+    `${address} is no child of ${actorText(parent).replace("A", "a")}`,
+    {
+      details: { actor: address },
+    },
+  );
+}
+
 export function stopped(actor: Named): ZeromeshError {
   return new ZeromeshError("ACTOR_STOPPED", `${actorText(actor)} stops or has stopped`, {
+    details: { actor: actor.id },
+  });
+}
+
+export function notPaused(actor: Named): ZeromeshError {
+  return new ZeromeshError("ACTOR_NOT_PAUSED", `${actorText(actor)} is not paused`, {
     details: { actor: actor.id },
   });
 }

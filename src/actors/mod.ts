@@ -91,5 +91,11 @@ export {
   type TellOptions,
 } from "./ref.ts";
 export { type MailboxOptions, type SpawnArguments, type SpawnOptions } from "./spawn_options.ts";
-export { type ActorStatus, ActorSystem, type ActorSystemStats } from "./system.ts";
+export {
+  type FailurePolicy,
+  type RestartBackoff,
+  type RestartStrategy,
+  type SupervisionOptions,
+} from "./supervision/supervision_options.ts";
+export { type ActorStatus, ActorSystem, type ActorSystemStats, type ActorTree } from "./system.ts";
 export { type Registration } from "./system_core.ts";

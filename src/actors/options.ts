@@ -23,6 +23,8 @@ export interface ActorSystemOptions {
   maxChannels?: number | undefined;
   /** Channels of one actor that wait for `accept`; at the limit `open` fails with `LIMIT_REACHED`. @default {4_096} */
   maxPendingOpens?: number | undefined;
+  /** Children of one actor; at the limit `ctx.spawn` fails with `LIMIT_REACHED`. @default {65_536} */
+  maxChildren?: number | undefined;
   /** Logger. @default {the messenger's, or silent} */
   logger?: Logger | undefined;
   /** Clock. @default {the messenger's, or the system's clock} */
@@ -40,6 +42,7 @@ export const systemOptionTable = {
   maxTimers: option.whole(1, 2 ** 24).or(16_384),
   maxChannels: option.whole(1, 2 ** 24).or(16_384),
   maxPendingOpens: option.whole(1, 2 ** 24).or(4_096),
+  maxChildren: option.whole(0, 2 ** 24).or(65_536),
   logger: option.logger,
   clock: option.clock,
 } satisfies OptionTable<ActorSystemOptions>;

@@ -1,5 +1,6 @@
 import { option, type OptionTable, type Overflow } from "../core/mod.ts";
 import { type ActorId, isActorId, isActorName, maxActorNameLength } from "./address.ts";
+import { type SupervisionOptions, supervisionOptionTable } from "./supervision/supervision_options.ts";
 
 /** The limits of a mailbox. */
 export interface MailboxOptions {
@@ -23,6 +24,8 @@ export interface SpawnOptions<Args = unknown> {
   replace?: boolean | undefined;
   /** The mailbox. */
   mailbox?: MailboxOptions | undefined;
+  /** What meets failures, before what the definition says. */
+  supervision?: SupervisionOptions | undefined;
   /** Time for `init`, in milliseconds. @default {30_000} */
   timeoutMs?: number | undefined;
   /** Gives up while `init` runs. */
@@ -56,6 +59,7 @@ export const spawnOptionTable = {
   args: option.value,
   replace: option.flag.or(false),
   mailbox: option.options(mailboxOptionTable),
+  supervision: option.options(supervisionOptionTable),
   timeoutMs: option.timeout.or(30_000),
   signal: option.signal,
 } satisfies OptionTable<SpawnOptions>;

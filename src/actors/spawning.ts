@@ -21,6 +21,8 @@ export interface SpawnParts {
   readonly registry: Registry;
   /** The actor has its place: called before `init`. It may add parts to it. */
   readonly prepare?: ((cell: Cell) => void) | undefined;
+  /** The actor that starts it; null for none. */
+  readonly parent: Cell | null;
 }
 
 /**
@@ -31,7 +33,7 @@ export interface SpawnParts {
  * @throws {TypeError} If the definition is none, or an option is unknown or has the wrong type.
  */
 export async function spawnCell(
-  { host, registry, prepare }: SpawnParts,
+  { host, registry, prepare, parent }: SpawnParts,
   definition: ActorDefinition,
   given: SpawnOptions | undefined,
 ): Promise<Cell> {
@@ -40,34 +42,47 @@ export async function spawnCell(
   }
   const options = readOptions(given, spawnOptionTable, "Cannot start an actor");
   const { name = null, id = newActorId(), replace = false, mailbox, timeoutMs = 30_000, signal } = options;
+  const start = { args: options.args, timeoutMs, supervision: options.supervision };
   signal?.throwIfAborted();
   if (timeoutMs <= 0) throw new ZeromeshError("TIMEOUT", `Cannot start an actor within ${timeoutMs} ms`);
   const limits = mailbox === undefined
     ? host.options.mailbox
     : withDefaults({ ...host.options.mailbox, ...mailbox }, mailboxOptionTable);
   const behaviour = definition[behaviourOf];
-  const cell = new Cell({ host, id: id as ActorId, name, behaviour, mailbox: limits });
+  const cell = new Cell({ host, id: id as ActorId, name, behaviour, mailbox: limits, start, parent });
   registry.add(cell, replace);
   try {
     prepare?.(cell);
-    const state = (behaviour.init as (args: unknown, context: unknown) => unknown)(
-      options.args,
-      host.contextOf(cell),
-    );
-    cell.state = isThenable(state) ? await within(host, cell, state, timeoutMs, signal) : state;
+    cell.state = await initialState(cell, signal);
     if (cell.phase === "stopped") {
       throw new ZeromeshError("ACTOR_STOPPED", `${actorText(cell)} was stopped during init`);
     }
   } catch (error) {
     cell.terminate({ reason: "failed", error });
-    throw error instanceof ZeromeshError || error === signal?.reason
-      ? error
-      : named(handlerFailed("init", error), cell, error);
+    throw error;
   }
   const holder = registry.takeName(cell);
   cell.begin();
   if (holder !== null) await holder.stop({ reason: "replaced" });
   return cell;
+}
+
+/**
+ * What `init` makes, within its time.
+ *
+ * @throws {ZeromeshError} `HANDLER_FAILED`, `TIMEOUT`, and the error of the library that `init` threw.
+ */
+export async function initialState(cell: Cell, signal?: AbortSignal): Promise<unknown> {
+  const { host, behaviour, start: { args, timeoutMs } } = cell;
+  try {
+    const init = behaviour.init as (args: unknown, context: unknown) => unknown;
+    const state = init(args, host.contextOf(cell));
+    return isThenable(state) ? await within(host, cell, state, timeoutMs, signal) : state;
+  } catch (error) {
+    throw error instanceof ZeromeshError || (signal?.aborted && error === signal.reason)
+      ? error
+      : named(handlerFailed("init", error), cell, error);
+  }
 }
 
 function named(failure: ZeromeshError, cell: Cell, cause: unknown): ZeromeshError {

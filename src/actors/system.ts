@@ -21,6 +21,7 @@ import type { ActorContract } from "./contract.ts";
 import type { DeadLetter, DeadLetterReason } from "./dead_letters.ts";
 import type { ActorDefinition } from "./definition.ts";
 import type { ActorEnd } from "./end.ts";
+import { notPaused } from "./failures.ts";
 import {
   type ActorSystemOptions,
   type CloseSystemOptions,
@@ -32,6 +33,7 @@ import {
 } from "./options.ts";
 import type { ActorRef } from "./ref.ts";
 import type { SpawnArguments } from "./spawn_options.ts";
+import { childrenOf } from "./supervision/children.ts";
 import { type Registration, SystemCore } from "./system_core.ts";
 
 /** An actor, as {@link ActorSystem.list} shows it. */
@@ -60,6 +62,18 @@ export interface ActorStatus {
   readonly handled: number;
   /** Turns whose handler has failed. */
   readonly failed: number;
+  /** The text of the last failure; null without one. */
+  readonly failure: string | null;
+  /** How often it was restarted. */
+  readonly restarts: number;
+  /** The id of the actor that started it; null for none. */
+  readonly parent: ActorId | null;
+}
+
+/** An actor with the actors that it has started. */
+export interface ActorTree extends ActorStatus {
+  /** Its children, in the order of their start. */
+  readonly children: readonly ActorTree[];
 }
 
 /** Counters of an {@link ActorSystem}. */
@@ -72,6 +86,10 @@ export interface ActorSystemStats {
   readonly ended: number;
   /** Actors refused at `maxActors`. */
   readonly refused: number;
+  /** Restarts of actors, since the start. */
+  readonly restarts: number;
+  /** Failures that went on to a parent because of too many restarts, since the start. */
+  readonly escalations: number;
   /** Dead letters by reason, since the start. */
   readonly deadLetters: Readonly<Record<DeadLetterReason, number>>;
   /** Channels. */
@@ -187,9 +205,15 @@ export class ActorSystem implements AsyncDisposable {
     this.#cell(target).pause();
   }
 
-  /** Lets a paused actor go on. */
+  /**
+   * Lets a paused actor go on.
+   *
+   * @throws {ZeromeshError} `ACTOR_NOT_PAUSED`.
+   */
   resume(target: string | ActorAddress): void {
-    this.#cell(target).resume();
+    const cell = this.#cell(target);
+    if (!cell.paused) throw notPaused(cell);
+    cell.resume();
   }
 
   /**
@@ -208,14 +232,30 @@ export class ActorSystem implements AsyncDisposable {
     this.#cell(target).terminate();
   }
 
+  /**
+   * Gives an actor a new state from `init`, after its running handler; see {@link SupervisionOptions.onFailure}.
+   *
+   * @throws {ZeromeshError} The failure of `init`, which is met by the actor's supervision.
+   */
+  async restart(target: string | ActorAddress): Promise<void> {
+    await this.#core.supervisor.restart([this.#cell(target)]);
+  }
+
+  /** The actors of this system as trees: those without a parent, each with its children. */
+  tree(): ActorTree[] {
+    return treeOf([...this.#core.registry.cells()].filter(({ parent }) => parent === null));
+  }
+
   /** A snapshot of the counters. */
   stats(): ActorSystemStats {
-    const { registry, started, endedCount, deadLetters, channels } = this.#core;
+    const { registry, started, endedCount, deadLetters, channels, supervisor } = this.#core;
     return {
       actors: registry.size,
       started,
       ended: endedCount,
       refused: registry.refused,
+      restarts: supervisor.restarts,
+      escalations: supervisor.escalations,
       deadLetters: deadLetters.counts,
       channels: channels.stats(),
     };
@@ -236,8 +276,11 @@ export class ActorSystem implements AsyncDisposable {
   async #close(timeoutMs: number): Promise<void> {
     const core = this.#core;
     core.closed = new ZeromeshError("CLOSED", "The actor system is closed");
-    const cells = [...core.registry.cells()];
-    await Promise.all(cells.map((cell) => cell.stop({ reason: "stopped" }, timeoutMs)));
+    // Children stop with their parents.
+    const roots = [...core.registry.cells()].filter(({ parent }) => parent === null);
+    await Promise.all(roots.map((cell) => cell.stop({ reason: "stopped" }, timeoutMs)));
+    // Whatever was started meanwhile.
+    for (const cell of [...core.registry.cells()]) cell.terminate();
     await core.remote?.[Symbol.asyncDispose]();
     core.registrations.close();
     core.deadLetters.close();
@@ -268,6 +311,10 @@ export class ActorSystem implements AsyncDisposable {
   }
 }
 
+function treeOf(cells: readonly Cell[]): ActorTree[] {
+  return cells.map((cell) => ({ ...statusOf(cell), children: treeOf(childrenOf(cell)) }));
+}
+
 function statusOf(cell: Cell): ActorStatus {
   const { id, name, address, behaviour: { contract, version }, phase, mailbox, handled, failures } = cell;
   return {
@@ -283,5 +330,8 @@ function statusOf(cell: Cell): ActorStatus {
     deferred: cell.replies?.size ?? 0,
     handled,
     failed: failures,
+    failure: cell.failure,
+    restarts: cell.restarts,
+    parent: cell.parent?.id ?? null,
   };
 }

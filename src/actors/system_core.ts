@@ -30,6 +30,8 @@ import { RemoteActors } from "./remote/remote_actors.ts";
 import { SystemRouter } from "./router.ts";
 import { spawnCell } from "./spawning.ts";
 import type { SpawnOptions } from "./spawn_options.ts";
+import { adopt, childrenOf, leaveParent } from "./supervision/children.ts";
+import { Supervisor } from "./supervision/supervisor.ts";
 import { startTimer, type TimerCall } from "./timers/timers.ts";
 
 /** An actor that was added or taken out. */
@@ -68,6 +70,7 @@ export class SystemCore implements CellHost {
   readonly registrations = new Broadcast<Registration>();
   readonly outside: Origin;
   readonly router: SystemRouter;
+  readonly supervisor: Supervisor;
   /** The way to other instances; null in a system of one process. */
   remote: Remote | null = null;
   /** The error of whatever comes after the end; null before. */
@@ -93,6 +96,7 @@ export class SystemCore implements CellHost {
       trace: null,
     });
     this.router = new SystemRouter(this);
+    this.supervisor = new Supervisor(this);
   }
 
   /**
@@ -146,10 +150,10 @@ export class SystemCore implements CellHost {
   async spawn(
     definition: ActorDefinition,
     options: SpawnOptions | undefined,
-    _parent: TurnCell | null,
+    parent: TurnCell | null,
   ): Promise<ActorRef> {
     if (this.closed !== null) throw this.closed;
-    const cell = await spawnCell({ host: this, registry: this.registry }, definition, options);
+    const cell = await this.#start(definition, options, parent as Cell | null);
     this.started++;
     this.registrations.publish({ type: "registered", ...described(cell) });
     const ref = this.refTo(
@@ -158,6 +162,31 @@ export class SystemCore implements CellHost {
       null,
     );
     return ref;
+  }
+
+  async #start(
+    definition: ActorDefinition,
+    options: SpawnOptions | undefined,
+    parent: Cell | null,
+  ): Promise<Cell> {
+    const { registry } = this;
+    if (parent === null) return await spawnCell({ host: this, registry, parent }, definition, options);
+    const waited: { cell: Cell; deferred: boolean }[] = [];
+    const prepare = (cell: Cell): void => {
+      adopt(parent, cell);
+      // An ask of its init to the parent would never be answered while the parent's handler waits for it.
+      waited.push({ cell, deferred: false });
+      if (parent.current !== null) (parent.waits ??= new Set()).add(waited[0]!);
+    };
+    try {
+      return await spawnCell({ host: this, registry, parent, prepare }, definition, options);
+    } finally {
+      for (const one of waited) parent.waits?.delete(one);
+    }
+  }
+
+  children(cell: TurnCell): readonly Cell[] {
+    return childrenOf(cell);
   }
 
   watch(_ref: ActorAddress, _cell: TurnCell, _ended: (end: ActorEnd) => unknown): Disposable {
@@ -173,15 +202,12 @@ export class SystemCore implements CellHost {
   }
 
   handlerFailed(cell: TurnCell, turn: Turn, error: unknown): void {
-    this.logger.warn("a handler of an actor failed", {
-      actor: cell.address,
-      handler: turn.name,
-      error: String(error),
-    });
+    this.supervisor.failed(cell as Cell, turn.name, error);
   }
 
   ended(cell: TurnCell, end: ActorEnd): void {
     this.registry.remove(cell as Cell);
+    leaveParent(cell as Cell, end);
     this.endedCount++;
     this.registrations.publish({ type: "unregistered", ...described(cell), end });
   }

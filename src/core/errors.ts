@@ -51,6 +51,7 @@ export const knownErrorCodes = [
   "ACTOR_NOT_FOUND",
   "ACTOR_EXISTS",
   "ACTOR_STOPPED",
+  "ACTOR_NOT_PAUSED",
   "ACTOR_MAILBOX_FULL",
   "ACTOR_ASK_CYCLE",
   "ACTOR_CHANNEL_REJECTED",
@@ -105,6 +106,7 @@ export const knownErrorCodes = [
  * - `RANK_UNKNOWN`: no worker has that rank.
  * - `ACTOR_NOT_FOUND`, `ACTOR_EXISTS`: no actor has that id or name; another actor has the name or the id.
  * - `ACTOR_STOPPED`: the actor stops or has stopped, and takes and answers nothing any more.
+ * - `ACTOR_NOT_PAUSED`: the actor is not paused, so that it cannot be resumed.
  * - `ACTOR_MAILBOX_FULL`: the actor's mailbox has no room, or as many senders as may wait for room wait already.
  * - `ACTOR_ASK_CYCLE`: the actors of a ring would wait for each other's answers; the message names them.
  * - `ACTOR_CHANNEL_REJECTED`, `ACTOR_CHANNEL_CLOSED`: the actor refused a channel, with its reason in the message; the

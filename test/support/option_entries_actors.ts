@@ -1,5 +1,5 @@
 /** What takes options of actors. */
-import { actor, actorContract, ActorSystem } from "../../src/actors/mod.ts";
+import { actor, actorContract, type ActorSelf, ActorSystem } from "../../src/actors/mod.ts";
 import { type OptionEntry, type OptionScene, watched } from "./option_scene.ts";
 
 const mailbox = ["capacity", "overflow", "maxWaiting"];
@@ -13,6 +13,7 @@ const system = {
       "stopMs",
       "maxDeferred",
       "maxTimers",
+      "maxChildren",
       "maxChannels",
       "maxPendingOpens",
       "logger",
@@ -22,6 +23,8 @@ const system = {
   nested: { mailbox },
   durations: ["tellTimeoutMs", "askTimeoutMs", "stopMs"],
 };
+
+const supervision = ["onFailure", "strategy", "maxRestarts", "withinMs", "backoff"];
 
 const echo = actor({ init: () => null, tell: { note: () => {} }, ask: { echo: (_ctx, bytes) => bytes } });
 const bytes = new Uint8Array(1);
@@ -75,8 +78,8 @@ export const actorEntries: readonly OptionEntry[] = [
   },
   {
     name: "ActorSystem.spawn",
-    options: ["name", "id", "args", "replace", "mailbox", "timeoutMs", "signal"],
-    nested: { mailbox },
+    options: ["name", "id", "args", "replace", "mailbox", "supervision", "timeoutMs", "signal"],
+    nested: { mailbox, supervision },
     timeouts: ["timeoutMs"],
     call: within((local, options: never) => local.spawn(echo, options)),
   },
@@ -85,6 +88,16 @@ export const actorEntries: readonly OptionEntry[] = [
     options: ["timeoutMs"],
     durations: ["timeoutMs"],
     call: within(async (local, options: never) => local.stop(await local.spawn(echo), options)),
+  },
+  {
+    name: "ActorSelf#stopChild",
+    options: ["timeoutMs"],
+    durations: ["timeoutMs"],
+    call: within(async (local, options: never) => {
+      let self: ActorSelf | null = null;
+      await local.spawn(actor({ init: (_args: unknown, context: ActorSelf) => void (self = context) }));
+      await self!.stopChild(await self!.spawn(echo), options);
+    }),
   },
   {
     name: "ActorSystem.close",

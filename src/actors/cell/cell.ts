@@ -1,15 +1,37 @@
-import { Alarm, errorText, isThenable, type TimeSlice } from "../../core/mod.ts";
+import { errorText, isThenable, type TimeSlice } from "../../core/mod.ts";
 import type { ActorId } from "../address.ts";
 import type { Behaviour } from "../definition.ts";
 import type { ActorEnd } from "../end.ts";
 import { dropped as droppedError, mailboxFull, senderLate, stopped as stoppedError } from "../failures.ts";
+import type { SupervisionOptions } from "../supervision/supervision_options.ts";
+import { Bound } from "./bound.ts";
 import { Boundary } from "./boundary.ts";
 import { Mailbox, type MailboxLimits, type RoomWait } from "./mailbox.ts";
 import type { CellExtension, CellHost, OpenReply, Turn, TurnCell, Waited } from "./parts.ts";
 import type { Runnable } from "./scheduler.ts";
 
-/** The phases of an actor's life. */
-export type ActorPhase = "starting" | "running" | "paused" | "stopping" | "stopped";
+/**
+ * The phases of an actor's life. Its messages wait while it is `paused`, while it is `failed`, which means that its
+ * handler failed and it is to be restarted, and while it is `restarting`.
+ */
+export type ActorPhase =
+  | "starting"
+  | "running"
+  | "paused"
+  | "failed"
+  | "restarting"
+  | "stopping"
+  | "stopped";
+
+/** What an actor was started with, for its restarts. */
+export interface CellStart {
+  /** The argument of `init`. */
+  readonly args: unknown;
+  /** Time for `init`, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Supervision, before that of the definition. */
+  readonly supervision: SupervisionOptions | undefined;
+}
 
 /** What a cell begins with. */
 export interface CellParts {
@@ -18,6 +40,8 @@ export interface CellParts {
   readonly name: string | null;
   readonly behaviour: Behaviour;
   readonly mailbox: MailboxLimits;
+  readonly start: CellStart;
+  readonly parent: Cell | null;
 }
 
 /** One actor at run time: its mailbox, its state, and the turn that runs. */
@@ -38,6 +62,15 @@ export class Cell implements TurnCell, Runnable {
   handled = 0;
   /** Turns whose handler has failed. */
   failures = 0;
+  /** The text of the last failure; null without one. */
+  failure: string | null = null;
+  /** How often it was restarted. */
+  restarts = 0;
+  readonly start: CellStart;
+  /** The actor that started it; null for none. */
+  readonly parent: Cell | null;
+  /** Whether its first `init` has ended well. */
+  begun = false;
   #paused = false;
   #address: string | null = null;
   // All of these are made on first use, because most actors need none.
@@ -45,13 +78,16 @@ export class Cell implements TurnCell, Runnable {
   #extensions: Map<symbol, CellExtension> | null = null;
   #ending: PromiseWithResolvers<ActorEnd> | null = null;
   #idle: (() => void) | null = null;
+  #farewell: Promise<void> | null = null;
 
-  constructor({ host, id, name, behaviour, mailbox }: CellParts) {
+  constructor({ host, id, name, behaviour, mailbox, start, parent }: CellParts) {
     this.host = host;
     this.id = id;
     this.name = name;
     this.behaviour = behaviour;
     this.mailbox = new Mailbox(mailbox);
+    this.start = start;
+    this.parent = parent;
   }
 
   get address(): string {
@@ -71,8 +107,19 @@ export class Cell implements TurnCell, Runnable {
   /** Handles messages from now on: `init` has ended. */
   begin(): void {
     if (this.phase !== "starting") return;
+    this.begun = true;
     this.phase = this.#paused ? "paused" : "running";
     this.#wake();
+  }
+
+  /** Whether a restart holds its messages back. */
+  get held(): boolean {
+    return this.phase === "failed" || this.phase === "restarting";
+  }
+
+  /** Handles no messages until it has another state: it has failed, or is restarted. */
+  hold(phase: "failed" | "restarting"): void {
+    if (this.takes && this.phase !== "starting") this.phase = phase;
   }
 
   /**
@@ -168,6 +215,7 @@ export class Cell implements TurnCell, Runnable {
   #failed(turn: Turn, error: unknown): void {
     if (this.current !== turn) return;
     this.failures++;
+    this.failure = errorText(error);
     this.current = this.waits = null;
     turn.failed(this, error);
     this.host.handlerFailed(this, turn, error);
@@ -195,6 +243,15 @@ export class Cell implements TurnCell, Runnable {
   swap(behaviour: Behaviour, state: unknown): void {
     this.behaviour = behaviour;
     this.state = state;
+    this.#farewell = null;
+    if (!this.held) return;
+    this.phase = this.#paused ? "paused" : "running";
+    this.#wake();
+  }
+
+  /** Whether {@link pause} was called last. */
+  get paused(): boolean {
+    return this.#paused;
   }
 
   pause(): void {
@@ -238,25 +295,49 @@ export class Cell implements TurnCell, Runnable {
   /** In order: the running handler, children, `onStop`; then whatever waits for it is told. */
   async #stop(end: ActorEnd, stopMs: number): Promise<void> {
     const { host } = this;
-    const { promise: over, resolve } = Promise.withResolvers<void>();
-    const alarm = new Alarm(resolve);
-    host.deadlines.add(alarm, stopMs);
+    const bound = new Bound(host, stopMs);
     try {
       if (this.current !== null) {
         const { promise: idle, resolve: settled } = Promise.withResolvers<void>();
         this.#idle = settled;
-        await Promise.race([idle, over]);
+        await bound.wait(idle);
         // Its handler goes on, and nothing waits for it.
         this.#abortCurrent();
       }
-      for (const one of [...this.#extensions?.values() ?? []]) await one.stopping?.();
-      if (this.behaviour.onStop !== null && this.phase === "stopping") {
-        await Promise.race([this.#onStop(), over]);
-      }
+      await this.#leave((one) => one.stopping?.(bound.leftMs), bound);
     } finally {
-      host.deadlines.remove(alarm);
+      bound.end();
       this.#end(end);
     }
+  }
+
+  /** Ends what belongs to its state, between two turns, within a time: it will get another state. */
+  async clear(stopMs: number): Promise<void> {
+    const bound = new Bound(this.host, stopMs);
+    try {
+      await this.#leave((one) => one.restarting?.(bound.leftMs), bound);
+    } finally {
+      bound.end();
+    }
+    const error = stoppedError(this);
+    for (const reply of [...this.replies ?? []]) reply.stopped(error);
+    this.replies = null;
+  }
+
+  /** Its extensions, then `onStop`, once for each state. */
+  async #leave(hook: (one: CellExtension) => void | Promise<void>, bound: Bound): Promise<void> {
+    for (const one of [...this.#extensions?.values() ?? []]) {
+      const ended = hook(one);
+      if (ended !== undefined) await bound.wait(ended);
+    }
+    if (this.behaviour.onStop === null || !this.begun || this.phase === "stopped") return;
+    await bound.wait(this.#farewell ??= this.#onStop());
+  }
+
+  /** Waits no more for the running handler. */
+  cutTurn(): void {
+    this.#abortCurrent();
+    this.#next();
   }
 
   async #onStop(): Promise<void> {

@@ -76,10 +76,10 @@ export abstract class Turn {
 
 /** A part of an actor that a feature adds on first use, and that ends with it: children, timers, channels, watchers. */
 export interface CellExtension {
-  /** The actor stops and its last handler has ended: children stop here. */
-  stopping?(): void | Promise<void>;
+  /** The actor stops and its last handler has ended: children stop here, within the time that is left. */
+  stopping?(leftMs: number): void | Promise<void>;
   /** The actor is restarted and stays the same for others: what belongs to its state ends here. */
-  restarting?(): void | Promise<void>;
+  restarting?(leftMs: number): void | Promise<void>;
   /** The actor has ended; called once. */
   ended?(end: ActorEnd): void;
 }
@@ -209,6 +209,8 @@ export interface CellHost {
     options: SpawnOptions | undefined,
     parent: TurnCell | null,
   ): Promise<ActorRef>;
+  /** The actors that it has started, in that order. */
+  children(cell: TurnCell): readonly TurnCell[];
   watch(ref: ActorAddress, cell: TurnCell, ended: (end: ActorEnd) => unknown): Disposable;
   /** Calls back as a turn after a time; `repeat` again and again. */
   timer(cell: TurnCell, ms: number, run: (context: ActorSelf) => unknown, repeat: boolean): Disposable;

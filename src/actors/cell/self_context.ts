@@ -1,4 +1,4 @@
-import type { InstanceId } from "../../core/mod.ts";
+import { type InstanceId, readOptions } from "../../core/mod.ts";
 import type { ActorAddress } from "../actor_address.ts";
 import type { ActorId } from "../address.ts";
 import { ActorChannels } from "../channels/actor_channels.ts";
@@ -7,6 +7,8 @@ import type { ActorSelf } from "../context.ts";
 import { type ActorContract, type BytesContract, bytesContract } from "../contract.ts";
 import type { ActorDefinition } from "../definition.ts";
 import type { ActorEnd } from "../end.ts";
+import { notChild } from "../failures.ts";
+import { type StopOptions, stopOptionTable } from "../options.ts";
 import type { ActorRef } from "../ref.ts";
 import type { SpawnOptions } from "../spawn_options.ts";
 import type { Origin, Sender, TurnCell } from "./parts.ts";
@@ -73,6 +75,21 @@ export class SelfContext implements Sender {
 
   spawn(definition: ActorDefinition, options?: SpawnOptions): Promise<ActorRef> {
     return this.cell.host.spawn(definition, options, this.cell);
+  }
+
+  children(): readonly ActorRef<BytesContract>[] {
+    return this.cell.host.children(this.cell).map(({ address }) => this.ref(bytesContract, address));
+  }
+
+  // deno-lint-ignore require-await -- a wrong address rejects
+  async stopChild(ref: ActorAddress, options?: StopOptions): Promise<ActorEnd> {
+    const { timeoutMs } = readOptions(options, stopOptionTable, "Cannot stop a child");
+    const { target, instance } = ref;
+    const child = this.cell.host.children(this.cell).find(({ id, name, host }) =>
+      host.instanceId === instance && (id === target || name === target)
+    );
+    if (child === undefined) throw notChild(ref.address, this.cell);
+    return child.stop({ reason: "stopped" }, timeoutMs);
   }
 
   watch(ref: ActorAddress, ended: (end: ActorEnd) => unknown): Disposable {
