@@ -97,3 +97,19 @@ test("decodeEnvelope() never throws, and reads nothing beyond the end", () => {
   }
   expect(accepted).toBeGreaterThan(count / 20);
 });
+
+test("an EnvelopeWriter uses its memory again, and gives each message of a large size memory of its own", () => {
+  const writer = new EnvelopeWriter(names);
+  const write = (size: number, fill: number) =>
+    writer.write("counter", "add", "bytes", plain, new Uint8Array(size).fill(fill));
+  for (const [size, fill] of [[3, 1], [3, 2], [5_000, 3], [3, 4], [5_000, 5], [4_000, 6]] as const) {
+    const bytes = write(size, fill);
+    expect(bytes.length).toBe(13 + size);
+    expect(bytes.subarray(13).every((byte) => byte === fill)).toBe(true);
+    expect(writer.borrowed).toBe(true);
+  }
+  const large = write(3 * 1024 * 1024, 7);
+  expect(writer.borrowed).toBe(false);
+  write(3, 8);
+  expect(large[large.length - 1]).toBe(7);
+});

@@ -28,8 +28,8 @@ export interface AskTaker {
   answered(value: unknown): void;
   /** The failure. */
   failed(error: unknown): void;
-  /** Calls back once if nobody waits for the answer any more, apart from the deadline. */
-  whenAbandoned(run: (reason: unknown) => void): void;
+  /** Ends the ask once nobody waits for its answer any more, apart from its deadline. */
+  watch(ask: Ask): void;
 }
 
 /** An ask that waits for its answer. */
@@ -66,8 +66,8 @@ export class Ask extends Deadline implements Waited {
     this.#asker = asker?.waiting === true ? asker.cell : null;
     if (this.#asker !== null) (this.#asker.waits ??= new Set()).add(this);
     cell.host.deadlines.add(this, timeoutMs);
-    this.#listening = onAbort(signal, () => this.#giveUp(signal?.reason));
-    taker?.whenAbandoned((reason) => this.#giveUp(reason));
+    this.#listening = onAbort(signal, () => this.giveUp(signal?.reason));
+    taker?.watch(this);
   }
 
   get deferred(): boolean {
@@ -82,7 +82,7 @@ export class Ask extends Deadline implements Waited {
   expire(): void {
     const { name } = this.turn;
     // Before its turn it certainly did not run.
-    this.#giveUp(askLate(name, this.#timeoutMs, this.turn.started ? "maybe" : "no"));
+    this.giveUp(askLate(name, this.#timeoutMs, this.turn.started ? "maybe" : "no"));
   }
 
   /** Answers it. Returns whether somebody waited. */
@@ -100,7 +100,8 @@ export class Ask extends Deadline implements Waited {
     return true;
   }
 
-  #giveUp(reason: unknown): void {
+  /** Ends it, since nobody waits any more. */
+  giveUp(reason: unknown): void {
     if (!this.#end()) return;
     this.#fail(reason);
     if (!this.cell.remove(this.turn)) this.turn.abort(reason);

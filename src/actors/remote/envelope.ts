@@ -84,6 +84,8 @@ const scratchBytes = 2 * 1024 * 1024;
 export class EnvelopeWriter {
   readonly #names: NameCache;
   #scratch: Uint8Array = nothing;
+  // Of the last message: many have the same size, and a view costs as much as the rest.
+  #view: Uint8Array = nothing;
   /** Whether the last message is in memory that the next one overwrites. */
   borrowed = false;
 
@@ -123,13 +125,15 @@ export class EnvelopeWriter {
     at = writeShort(bytes, at, nameBytes);
     if (rest !== null) writeRest(bytes, at, rest);
     bytes.set(value, valueAt);
-    return bytes.length === size ? bytes : bytes.subarray(0, size);
+    if (bytes.length === size) return bytes;
+    return this.#view.length === size ? this.#view : this.#view = bytes.subarray(0, size);
   }
 
   #memory(size: number): Uint8Array {
     this.borrowed = size <= scratchBytes;
     if (!this.borrowed) return new Uint8Array(size);
     if (this.#scratch.length < size) {
+      this.#view = nothing;
       this.#scratch = new Uint8Array(Math.max(1024, 2 ** Math.ceil(Math.log2(size))));
     }
     return this.#scratch;

@@ -1,6 +1,6 @@
 import { errorText, ZeromeshError } from "../../core/mod.ts";
 import { answeredLater, FeatureFailure, type SystemMessage, type SystemPort } from "../../messenger/mod.ts";
-import type { AskTaker } from "../cell/ask.ts";
+import type { Ask, AskTaker } from "../cell/ask.ts";
 import type { ValueEncoding } from "./envelope.ts";
 import { encodeValue } from "./values.ts";
 
@@ -14,7 +14,6 @@ export class RemoteAsk implements AskTaker {
   #begun = false;
   #failure: { readonly error: unknown } | null = null;
   #gone: AbortController | null = null;
-  #abandoned: ((reason: unknown) => void) | null = null;
 
   constructor(port: SystemPort, message: SystemMessage, name: string, encoding: ValueEncoding) {
     this.#port = port;
@@ -36,12 +35,11 @@ export class RemoteAsk implements AskTaker {
     return this.#gone.signal;
   }
 
-  whenAbandoned(run: (reason: unknown) => void): void {
-    this.#abandoned = run;
+  watch(ask: Ask): void {
     this.#message.whenAborted((reason) => {
       // In the line for room first, where it must leave its place.
       this.#gone?.abort(reason);
-      this.#abandoned?.(reason);
+      ask.giveUp(reason);
     }, false);
   }
 

@@ -260,13 +260,15 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
   #run(call: InboundCall, registered: Registered): void {
     registered.counts.inFlight++;
     this.#counts.started++;
-    let result: unknown;
-    let later: boolean;
+    let result: unknown, later: boolean;
     try {
       if (registered.schema === null) {
         result = runHandler(this.parts.observer, call, registered);
       } else result = this.#runChecked(call, registered, registered.schema);
-      if (result === answeredLater) return this.#keep(call, registered);
+      if (result === answeredLater) {
+        this.#keep(call, registered);
+        return call.retire();
+      }
       later = isThenable(result);
     } catch (error) {
       this.#fail(call, registered, error);
@@ -277,14 +279,13 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     call.retire();
   }
 
-  /** Keeps a message whose answer comes later. */
+  /** Notes that a message's answer comes later. */
   #keep(call: InboundCall, registered: Registered): void {
-    call.detach();
     this.running.begin(call);
     this.#hold(call, registered);
   }
 
-  /** Answers a kept message. */
+  /** Gives a later answer. */
   answer(call: InboundCall, result: unknown): void {
     this.running.end(call);
     this.#finish(call, call.registered!, result);
@@ -306,6 +307,7 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
   }
 
   #await<T>(call: InboundCall, registered: Registered, result: T, finish: (value: Awaited<T>) => void): void {
+    call.detach();
     this.#keep(call, registered);
     // A foreign thenable may throw, or its then() return nothing.
     Promise.resolve(result).then((value) => {
