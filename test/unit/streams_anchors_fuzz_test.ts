@@ -204,12 +204,22 @@ class Crowd {
       else if (action < 95) this.#track(sending.sender.detach());
       else if (action < 96) sending.sender.close();
     }
-    if (random.below(3) === 0) await this.net.carry();
+    switch (random.below(8)) {
+      case 0:
+        await this.net.carry();
+        break;
+      case 1:
+        this.net.setRoom(random.pick(this.nodes), random.pick(this.nodes), random.below(3) > 0);
+        break;
+      default:
+        this.net.carryOne((items) => random.pick(items));
+    }
     this.check();
   }
 
   /** Ends everything, in one of the ways, and checks that nothing is left. */
   async finish(): Promise<void> {
+    for (const from of this.nodes) for (const to of this.nodes) this.net.setRoom(from, to, true);
     const way = this.#random.below(3);
     if (way === 0) { for (const { anchor } of this.readings) anchor.cancel(); }
     else if (way === 1) {

@@ -15,6 +15,8 @@ class NodeMux implements StreamMux {
   readonly deadlines: Deadlines;
   readonly peers = new Map<InstanceId, PeerMux>();
   readonly sent = new Map<InstanceId, Uint8Array[]>();
+  /** Peers whose connection has no room. */
+  readonly blocked = new Set<InstanceId>();
   readonly #net: MuxNet;
   readonly #node: StreamNode;
   readonly #prepared = new Map<string, (peer: InstanceId) => void>();
@@ -55,6 +57,7 @@ class NodeMux implements StreamMux {
       ours: this.supports(peer),
       maxFrameBytes: 1 << 20,
       send: (batch) => {
+        if (this.blocked.has(peer)) return false;
         sent.push(batch.slice());
         return true;
       },
@@ -97,6 +100,24 @@ export class MuxNet extends StreamNet {
   /** The streams of an instance. */
   muxOf(node: StreamNode): StreamMux {
     return this.#muxes.get(node.id)!;
+  }
+
+  /** Carries one batch of one connection, if there is one, which leaves the others where they are. */
+  carryOne(pick: <T>(items: readonly T[]) => T): void {
+    const [from, mux] = pick([...this.#muxes]);
+    if (mux.peers.size === 0) return;
+    const [to, peer] = pick([...mux.peers]);
+    peer.flush();
+    const batch = mux.sent.get(to)!.shift();
+    if (batch !== undefined) this.#muxes.get(to)!.of(from).receive(batch, 0, batch.length, false);
+  }
+
+  /** Whether a connection takes batches of one of its ends. */
+  setRoom(from: StreamNode, to: StreamNode, room: boolean): void {
+    const mux = this.#muxes.get(from.id)!;
+    if (!room) return void mux.blocked.add(to.id);
+    mux.blocked.delete(to.id);
+    mux.peers.get(to.id)?.resume();
   }
 
   /** Carries batches until nothing is under way, and lets promises settle in between. */
