@@ -43,7 +43,12 @@ function expectOrdinary(error: unknown): void {
 interface Sending {
   readonly sender: StreamSender<unknown>;
   readonly name: number;
+  readonly reading: Reading;
   sent: number;
+  /** Sends that resolved. */
+  taken: number;
+  /** How it ended, if it did. */
+  ending: unknown;
 }
 
 /** An anchor, and what was read of it. */
@@ -54,6 +59,8 @@ class Reading {
   pending = 0;
   ended = false;
   closings = 0;
+  /** Whether something may have been lost: by a cancel, a loss, or silence. */
+  troubled = false;
   /** The number of the next item, by the name of its sender. */
   readonly #next = new Map<number, number>();
   /** Senders whose end was read. */
@@ -77,15 +84,22 @@ class Reading {
     } catch (error) {
       assert.equal(this.ended, false, "an error after the end");
       expectOrdinary(error);
+      this.troubled = true;
     } finally {
       this.pending--;
     }
+  }
+
+  /** Items that were read of a sender. */
+  readOf(name: number): number {
+    return this.#next.get(name) ?? 0;
   }
 
   #check(frame: AnchorFrame<unknown>): void {
     note(frame.type);
     assert.equal(this.#gone.has(frame.sender), false, "a frame after the end of its sender");
     if (frame.type === "detached" || frame.type === "dropped") this.#gone.add(frame.sender);
+    if (frame.type === "dropped") this.troubled = true;
     if (frame.type !== "item") return;
     const [name, number] = frame.item as [number, number];
     assert.equal(number, this.#next.get(name) ?? 0, "an item is lost, repeated or out of order");
@@ -148,24 +162,32 @@ class Crowd {
     const { streams } = random.pick(this.nodes);
     const ticket = reading.ticket !== null && random.below(2) === 0 ? reading.ticket : undefined;
     const sender = await streams.attach(reading.anchor.handle, { ticket });
-    this.sendings.push({ sender, name: this.#names++, sent: 0 });
+    const sending: Sending = { sender, name: this.#names++, reading, sent: 0, taken: 0, ending: null };
+    void sender.closed.then((ending) => sending.ending = ending);
+    this.sendings.push(sending);
   }
 
   #send(sending: Sending): void {
     const item = [sending.name, sending.sent, "x".repeat(this.#random.below(200))];
     const sent = sending.sender.send(item);
     sending.sent++;
-    this.#track(sent.catch((error) => {
+    this.#track(sent.then(() => void sending.taken++, (error) => {
       // One that was refused took no number.
       if ((error as { code?: string }).code === "QUEUE_FULL") sending.sent--;
       throw error;
     }));
   }
 
+  #cancel(reading: Reading): void {
+    reading.troubled = true;
+    reading.anchor.cancel();
+  }
+
   /** A control message with another instance's name, or a wrong one. */
   async #meddle(reading: Reading): Promise<void> {
     const random = this.#random;
     const { handle } = reading.anchor;
+    reading.troubled = true;
     const about = `"handle":{"hi":${handle >> 64n},"lo":${localOfHandle(handle)}}`;
     const name = random.pick(["_anchor_detach", "_anchor_finalize", "_anchor_cancel", "_mpsc_anchor_cancel"]);
     const reader = this.nodes.find(({ worker }) => worker === handle >> 64n)!;
@@ -189,7 +211,7 @@ class Crowd {
       }
     } else if (action < 45) {
       for (let i = random.below(8); i > 0 && reading.pending < 5; i--) this.#track(reading.read());
-    } else if (action < 47) reading.anchor.cancel();
+    } else if (action < 47) this.#cancel(reading);
     else if (action < 49) reading.anchor.stop();
     else if (action < 50) await this.#meddle(reading);
     else if (action < 58) {
@@ -223,14 +245,22 @@ class Crowd {
     const way = this.#random.below(3);
     if (way === 0) { for (const { anchor } of this.readings) anchor.cancel(); }
     else if (way === 1) {
+      await this.net.carry();
       for (const { sender } of this.sendings) sender.close();
+      await this.net.carry();
+      for (const { anchor } of this.readings) assert.equal(anchor.senders, 0, "an end that did not arrive");
       for (const reading of this.readings) {
         while (!reading.ended && reading.pending === 0) {
           this.#track(reading.read());
           await this.net.carry();
         }
       }
-      for (const { anchor } of this.readings) anchor.cancel();
+      for (const { sender, name, reading, taken, ending } of this.sendings) {
+        if (reading.troubled || (ending !== "finalized" && ending !== "detached")) continue;
+        note("whole");
+        assert.equal(reading.readOf(name), taken, `items of ${sender.handle} are lost`);
+      }
+      for (const reading of this.readings) this.#cancel(reading);
     } else for (const node of this.nodes) node.close();
     await this.net.carry();
     for (const { sender } of this.sendings) sender.close();
@@ -269,7 +299,7 @@ test("whatever anchors and senders do, items keep their order, each end comes on
     await crowd.finish();
   }
   // Otherwise the numbers of the actions are wrong.
-  for (const what of ["item", "error", "detached", "dropped", ...expectedCodes]) {
+  for (const what of ["whole", "item", "error", "detached", "dropped", ...expectedCodes]) {
     assert.ok((seen.get(what) ?? 0) > 3, `${what}: ${seen.get(what) ?? 0} times`);
   }
 });
