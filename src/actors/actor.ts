@@ -209,6 +209,7 @@ function define(contract: ActorContract, given: Given): ActorDefinition {
   const behaviour: Behaviour = Object.freeze({
     contract,
     version: parts.version ?? 1,
+    bytes: isBytes(contract),
     init: parts.init!,
     migrate: parts.migrate ?? null,
     migrateBack: parts.migrateBack ?? null,

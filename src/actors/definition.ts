@@ -73,6 +73,8 @@ export interface Behaviour {
   readonly onChildEnd: AnyHandler | null;
   /** What meets failures; undefined for the defaults. */
   readonly supervision: SupervisionOptions | undefined;
+  /** Whether its handlers take and give bytes: it has no contract. */
+  readonly bytes: boolean;
   /** The tell of a name; undefined without one. */
   tell(name: string): TellEntry | undefined;
   /** The ask of a name; undefined without one. */

@@ -90,6 +90,16 @@ export {
   type TellName,
   type TellOptions,
 } from "./ref.ts";
+export {
+  ActorMailbox,
+  type ActorMailboxOptions,
+  type MailboxAsk,
+  type MailboxEntry,
+  type MailboxHost,
+  type MailboxInbox,
+  type MailboxMessage,
+  type MailboxTell,
+} from "./mailbox_actor.ts";
 export { type MailboxOptions, type SpawnArguments, type SpawnOptions } from "./spawn_options.ts";
 export {
   type FailurePolicy,

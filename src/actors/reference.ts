@@ -2,7 +2,7 @@ import type { InstanceId } from "../core/mod.ts";
 import type { ActorAddress } from "./actor_address.ts";
 import { type AddressParts, parseAddress } from "./address.ts";
 import type { ActorChannel, OpenOptions } from "./channels/channel.ts";
-import type { ActorContract } from "./contract.ts";
+import { type ActorContract, isBytes } from "./contract.ts";
 import type { ActorRef, AskOptions, TellOptions } from "./ref.ts";
 import type { Sender } from "./cell/parts.ts";
 
@@ -36,6 +36,8 @@ export class Reference implements ActorAddress {
   readonly contract: ActorContract;
   readonly target: string;
   readonly instance: InstanceId;
+  /** Whether it takes and gives bytes: it has no contract. */
+  readonly bytes: boolean;
   /** The actor of this process that it led to last; kept by the router. */
   found: object | null = null;
   readonly #router: Router;
@@ -50,6 +52,7 @@ export class Reference implements ActorAddress {
   ) {
     this.#router = router;
     this.contract = contract;
+    this.bytes = isBytes(contract);
     this.target = target;
     this.instance = instance;
     this.#sender = sender;

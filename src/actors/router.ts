@@ -6,6 +6,7 @@ import {
   readOptions,
   ZeromeshError,
 } from "../core/mod.ts";
+import { bridgeInput, bridgeOutput, type GivenValues } from "./bridge.ts";
 import { Ask, type AskTaker } from "./cell/ask.ts";
 import { refuseRing } from "./cell/ask_ring.ts";
 import type { Cell } from "./cell/cell.ts";
@@ -22,6 +23,7 @@ import type { Reference, Router } from "./reference.ts";
 import type { AskOptions, TellOptions } from "./ref.ts";
 import type { Registry } from "./registry.ts";
 import type { OutgoingMessage, Remote } from "./remote/remote.ts";
+import { encodingOf } from "./remote/values.ts";
 
 /** What the router gets from its system. */
 export interface RouterParts {
@@ -80,13 +82,10 @@ export class SystemRouter implements Router {
         pending = this.#remote(to).tell(this.#outgoing(to, name, input, options, sender, "tell"));
       } else {
         const wait = options === undefined ? this.#tellWait : this.#waitOf(options);
-        pending = this.deliverTell(
-          this.#cellOf(to),
-          name,
-          input,
-          originOf(this.#parts, sender, options, "tell"),
-          wait,
-        );
+        const cell = this.#cellOf(to);
+        const origin = originOf(this.#parts, sender, options, "tell");
+        const values = cell.behaviour.bytes === to.bytes ? null : valuesOf(to);
+        pending = this.deliverTell(cell, name, input, origin, wait, values);
       }
     } catch (error) {
       pending = Promise.reject(error);
@@ -113,7 +112,9 @@ export class SystemRouter implements Router {
       const origin = originOf(this.#parts, sender, options, "ask");
       const timeoutMs = this.#within(origin, options?.timeoutMs ?? this.#parts.options.askTimeoutMs);
       const wait = { timeoutMs, signal, asker: sender, raw: false };
-      return this.deliverAsk(this.#cellOf(to), name, input, origin, wait)!;
+      const cell = this.#cellOf(to);
+      const values = cell.behaviour.bytes === to.bytes ? null : valuesOf(to);
+      return this.deliverAsk(cell, name, input, origin, wait, values)!;
     } catch (error) {
       return Promise.reject(error);
     }
@@ -156,6 +157,7 @@ export class SystemRouter implements Router {
   /**
    * Puts a tell into a mailbox.
    *
+   * @param given How the input is to be understood, if either the sender or the actor has no contract; null otherwise.
    * @returns Null when the mailbox has it, or a promise: its sender waits for room, or for a schema.
    * @throws {ZeromeshError} As {@link ActorRef.tell}.
    */
@@ -165,11 +167,13 @@ export class SystemRouter implements Router {
     input: unknown,
     origin: Origin,
     wait: RoomWait,
+    given: GivenValues | null = null,
   ): Promise<void> | null {
     wait.signal?.throwIfAborted();
     const entry = cell.behaviour.tell(name);
     if (entry === undefined) throw noSuchMessage(cell, "tell", name, cell.behaviour.contract.name);
-    const checked = checkInput(entry, input);
+    const value = given === null ? input : bridgeInput(cell.behaviour.contract, given, "tell", name, input);
+    const checked = checkInput(entry, value);
     if (wait.timeoutMs <= 0) throw senderLate(cell, wait.timeoutMs);
     const taken = cell.deliver(new TellTurn(origin, entry, checked), wait);
     if (!(checked instanceof PendingInput)) return taken;
@@ -180,6 +184,7 @@ export class SystemRouter implements Router {
   /**
    * Puts an ask into a mailbox.
    *
+   * @param given As for {@link deliverTell}.
    * @returns The answer; null if there is a taker.
    * @throws {ZeromeshError} As {@link ActorRef.ask}.
    */
@@ -189,16 +194,35 @@ export class SystemRouter implements Router {
     input: unknown,
     origin: Origin,
     wait: AskWait,
+    given: GivenValues | null = null,
   ): Promise<unknown> | null {
-    const { timeoutMs, signal, asker, raw, taker } = wait;
+    const { timeoutMs, signal, asker, taker } = wait;
     signal?.throwIfAborted();
     const entry = cell.behaviour.ask(name);
     if (entry === undefined) throw noSuchMessage(cell, "ask", name, cell.behaviour.contract.name);
     refuseRing(cell, name, origin, asker?.waiting === true ? asker.cell : null);
-    const checked = checkInput(entry, input);
+    const { contract } = cell.behaviour;
+    const value = given === null ? input : bridgeInput(contract, given, "ask", name, input);
+    const checked = checkInput(entry, value);
+    const raw = wait.raw || given !== null;
     if (timeoutMs <= 0) throw askLate(name, timeoutMs, "no");
-    const ask = new Ask(cell, { origin, entry, input: checked, timeoutMs, signal, asker, raw, taker });
-    const failed = (error: unknown): void => void ask.reject(error);
+    const convert = given === null
+      ? undefined
+      : (answer: unknown) => bridgeOutput(contract, given, name, answer);
+    const ask = new Ask(cell, {
+      origin,
+      entry,
+      input: checked,
+      timeoutMs,
+      signal,
+      asker,
+      raw,
+      taker,
+      convert,
+    });
+    const failed = (error: unknown): void => {
+      if (!ask.ended) ask.reject(error);
+    };
     if (checked instanceof PendingInput) checked.value.catch(failed);
     try {
       cell.deliver(ask.turn, { timeoutMs, signal })?.catch(failed);
@@ -268,6 +292,10 @@ export class SystemRouter implements Router {
       error: known,
     });
   }
+}
+
+function valuesOf({ contract }: Reference): GivenValues {
+  return { encoding: encodingOf(contract), contract };
 }
 
 const reasons: Readonly<Record<string, DeadLetterReason>> = {

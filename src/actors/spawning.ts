@@ -77,7 +77,9 @@ export async function initialState(cell: Cell, signal?: AbortSignal): Promise<un
   try {
     const init = behaviour.init as (args: unknown, context: unknown) => unknown;
     const state = init(args, host.contextOf(cell));
-    return isThenable(state) ? await within(host, cell, state, timeoutMs, signal) : state;
+    return isThenable(state)
+      ? await host.holding.during(within(host, cell, state, timeoutMs, signal))
+      : state;
   } catch (error) {
     throw error instanceof ZeromeshError || (signal?.aborted && error === signal.reason)
       ? error

@@ -4,6 +4,7 @@ import {
   EndOf,
   guardLogger,
   newInstanceId,
+  onAbort,
   readOptions,
   type SubscribeOptions,
   systemClock,
@@ -11,13 +12,20 @@ import {
   ZeromeshError,
 } from "../core/mod.ts";
 import { type MessengerHandle, portOf, type SystemPort } from "../messenger/mod.ts";
+import {
+  ActorMailbox,
+  type ActorMailboxOptions,
+  actorMailboxOptionTable,
+  mailboxDefinition,
+  type MailboxInbox,
+} from "./mailbox_actor.ts";
 import type { ActorAddress } from "./actor_address.ts";
 import { type ActorId, parseAddress } from "./address.ts";
 import type { ActorPhase, Cell } from "./cell/cell.ts";
 import { ActorChannels } from "./channels/actor_channels.ts";
 import type { ChannelStatus } from "./channels/channel.ts";
 import type { ChannelStats } from "./channels/channel_counts.ts";
-import type { ActorContract } from "./contract.ts";
+import { type ActorContract, type BytesContract, bytesContract } from "./contract.ts";
 import type { DeadLetter, DeadLetterReason } from "./dead_letters.ts";
 import type { ActorDefinition } from "./definition.ts";
 import type { ActorEnd } from "./end.ts";
@@ -120,6 +128,7 @@ export class ActorSystem implements AsyncDisposable {
       clock: options.clock ?? port?.clock ?? systemClock,
       logger: options.logger === undefined && port !== null ? port.logger : guardLogger(options.logger),
       options: resolveSystemOptions(options),
+      hold: port === null ? null : () => port.hold(),
     });
   }
 
@@ -164,6 +173,34 @@ export class ActorSystem implements AsyncDisposable {
     ...options: SpawnArguments<Args>
   ): Promise<ActorRef<C>> {
     return await this.#core.spawn(definition, options[0], null) as ActorRef<C>;
+  }
+
+  /**
+   * Starts an actor without a definition, whose messages are iterated.
+   *
+   * @throws {ZeromeshError} As {@link spawn}.
+   */
+  async mailbox<C extends ActorContract = BytesContract>(
+    given?: ActorMailboxOptions<C>,
+  ): Promise<ActorMailbox<C>> {
+    const options = readOptions<ActorMailboxOptions>(given, actorMailboxOptionTable, "Cannot make a mailbox");
+    const { name, contract = bytesContract, signal, ...mailbox } = options;
+    signal?.throwIfAborted();
+    const inbox: MailboxInbox = { receive() {} };
+    const ref = await this.#core.spawn(
+      mailboxDefinition(contract, inbox),
+      { name, mailbox },
+      null,
+    ) as ActorRef<C>;
+    const cell = this.#core.router.find(ref.target);
+    const stop = () => cell.stop({ reason: "stopped" });
+    const listening = onAbort(signal, () => void stop());
+    void cell.ended.then(() => listening[Symbol.dispose]());
+    const context = this.#core.contextOf(cell);
+    return new ActorMailbox(
+      { ref, context, hold: (held) => cell.holdBack(held), stop, ended: cell.ended },
+      inbox,
+    );
   }
 
   /** A reference to an actor by its address, id or name, whether it exists or not. */
@@ -285,6 +322,7 @@ export class ActorSystem implements AsyncDisposable {
     core.registrations.close();
     core.deadLetters.close();
     core.deadlines.close();
+    core.holding.close();
   }
 
   /** Resolves to the reason when it is closed, and never rejects. */

@@ -7,6 +7,7 @@ import {
   ZeromeshError,
 } from "../core/mod.ts";
 import type { SystemPort } from "../messenger/mod.ts";
+import { Holding } from "./cell/holding.ts";
 import type { ActorAddress } from "./actor_address.ts";
 import type { ActorId } from "./address.ts";
 import type { Cell } from "./cell/cell.ts";
@@ -54,6 +55,8 @@ export interface SystemParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly options: ResolvedSystemOptions;
+  /** How a messenger keeps the process alive; null without a messenger. */
+  readonly hold: (() => Disposable) | null;
 }
 
 /** A system without its public methods: it joins the parts, and is their host. */
@@ -64,6 +67,7 @@ export class SystemCore implements CellHost {
   readonly options: ResolvedSystemOptions;
   readonly deadlines: Deadlines;
   readonly scheduler: Scheduler;
+  readonly holding: Holding;
   readonly deadLetters = new DeadLetters();
   readonly channels = new SystemChannels();
   readonly registry: Registry;
@@ -79,13 +83,14 @@ export class SystemCore implements CellHost {
   started = 0;
   endedCount = 0;
 
-  constructor({ instanceId, clock, logger, options }: SystemParts) {
+  constructor({ instanceId, clock, logger, options, hold }: SystemParts) {
     this.instanceId = instanceId;
     this.clock = clock;
     this.logger = logger;
     this.options = options;
     this.deadlines = new Deadlines(clock);
     this.scheduler = new Scheduler(clock);
+    this.holding = new Holding(hold);
     this.registry = new Registry(options.maxActors);
     this.outside = Object.freeze({
       sender: null,

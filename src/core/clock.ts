@@ -26,6 +26,28 @@ export function holdProcess(): Disposable {
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
+/** Keeps the process alive from time to time, with one timer for all times. */
+export class ProcessHold {
+  #timer: ReturnType<typeof setInterval> | null = null;
+
+  /** Keeps it alive until {@link free}. */
+  hold(): void {
+    if (this.#timer === null) this.#timer = setInterval(() => {}, longestTimerMs);
+    else this.#timer.ref();
+  }
+
+  /** Does not keep it alive any more. */
+  free(): void {
+    this.#timer?.unref();
+  }
+
+  /** Ends the timer. */
+  close(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+}
+
 const longestTimerMs = 2 ** 31 - 1;
 
 /** The system's clock. */

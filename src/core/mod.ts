@@ -7,7 +7,7 @@ export { AsyncQueue } from "./async_queue.ts";
 export { AsyncSource } from "./async_source.ts";
 export { Backoff } from "./backoff.ts";
 export { Broadcast, type DroppedEntries, type SubscribeOptions } from "./broadcast.ts";
-export { type CancelTimer, type Clock, holdProcess, systemClock, type Timed } from "./clock.ts";
+export { type CancelTimer, type Clock, holdProcess, ProcessHold, systemClock, type Timed } from "./clock.ts";
 export { Condition } from "./condition.ts";
 export {
   type AmContract,

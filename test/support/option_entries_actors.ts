@@ -84,6 +84,11 @@ export const actorEntries: readonly OptionEntry[] = [
     call: within((local, options: never) => local.spawn(echo, options)),
   },
   {
+    name: "ActorSystem.mailbox",
+    options: [...mailbox, "name", "contract", "signal"],
+    call: within((local, options: never) => local.mailbox(options)),
+  },
+  {
     name: "ActorSystem.stop",
     options: ["timeoutMs"],
     durations: ["timeoutMs"],

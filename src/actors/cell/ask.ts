@@ -20,6 +20,8 @@ export interface AskParts {
   readonly raw: boolean;
   /** Takes the answer, instead of the promise; null for the promise. */
   readonly taker?: AskTaker | null | undefined;
+  /** Converts the answer for its asker; it may throw. */
+  readonly convert?: ((answer: unknown) => unknown) | undefined;
 }
 
 /** Takes the answer of an ask, or its failure: one of both, once. */
@@ -46,18 +48,20 @@ export class Ask extends Deadline implements Waited {
   readonly #asker: TurnCell | null;
   readonly #listening: Disposable;
   readonly #taker: AskTaker | null;
+  readonly #convert: ((answer: unknown) => unknown) | undefined;
   #resolve!: (value: unknown) => void;
   #reject!: (error: unknown) => void;
 
   constructor(
     cell: TurnCell,
-    { origin, entry, input, timeoutMs, signal, asker, raw, taker = null }: AskParts,
+    { origin, entry, input, timeoutMs, signal, asker, raw, taker = null, convert }: AskParts,
   ) {
     super();
     this.cell = cell;
     this.raw = raw;
     this.#timeoutMs = timeoutMs;
     this.#taker = taker;
+    this.#convert = convert;
     this.promise = taker !== null ? null : new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -66,6 +70,7 @@ export class Ask extends Deadline implements Waited {
     this.#asker = asker?.waiting === true ? asker.cell : null;
     if (this.#asker !== null) (this.#asker.waits ??= new Set()).add(this);
     cell.host.deadlines.add(this, timeoutMs);
+    cell.host.holding.begin();
     this.#listening = onAbort(signal, () => this.giveUp(signal?.reason));
     taker?.watch(this);
   }
@@ -88,8 +93,13 @@ export class Ask extends Deadline implements Waited {
   /** Answers it. Returns whether somebody waited. */
   resolve(value: unknown): boolean {
     if (!this.#end()) return this.#tooLate();
-    if (this.#taker === null) this.#resolve(value);
-    else this.#taker.answered(value);
+    try {
+      const answer = this.#convert === undefined ? value : this.#convert(value);
+      if (this.#taker === null) this.#resolve(answer);
+      else this.#taker.answered(answer);
+    } catch (error) {
+      this.#fail(error);
+    }
     return true;
   }
 
@@ -116,6 +126,7 @@ export class Ask extends Deadline implements Waited {
     if (this.#ended) return false;
     this.#ended = true;
     this.cell.host.deadlines.remove(this);
+    this.cell.host.holding.end();
     this.#listening?.[Symbol.dispose]();
     this.#asker?.waits?.delete(this);
     this.reply?.forget();

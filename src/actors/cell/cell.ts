@@ -72,6 +72,7 @@ export class Cell implements TurnCell, Runnable {
   /** Whether its first `init` has ended well. */
   begun = false;
   #paused = false;
+  #held = false;
   #address: string | null = null;
   // All of these are made on first use, because most actors need none.
   #boundary: Boundary | null = null;
@@ -139,7 +140,8 @@ export class Cell implements TurnCell, Runnable {
     }
     const { overflow, maxWaiting } = mailbox.limits;
     if (overflow === "wait" && mailbox.waiting < maxWaiting) {
-      return mailbox.wait(turn, this.host.deadlines, wait, () => senderLate(this, wait.timeoutMs));
+      const late = () => senderLate(this, wait.timeoutMs);
+      return this.host.holding.during(mailbox.wait(turn, this.host.deadlines, wait, late));
     }
     if (overflow === "wait" || overflow === "fail") throw mailboxFull(this, mailbox);
     const loser = overflow === "dropNewest" ? turn : mailbox.oldest()!;
@@ -170,7 +172,7 @@ export class Cell implements TurnCell, Runnable {
 
   /** Whether the next turn may run now. */
   get #canRun(): boolean {
-    return this.phase === "running" && this.current === null &&
+    return this.phase === "running" && !this.#held && this.current === null &&
       (this.#boundary === null || this.#boundary.free);
   }
 
@@ -266,6 +268,12 @@ export class Cell implements TurnCell, Runnable {
     this.#wake();
   }
 
+  /** Leaves messages in the mailbox although the actor is running, for a reader that takes them one by one. */
+  holdBack(held: boolean): void {
+    this.#held = held;
+    this.#wake();
+  }
+
   extension<T extends CellExtension>(key: symbol, make: (cell: TurnCell) => T): T {
     const extensions = this.#extensions ??= new Map();
     let found = extensions.get(key);
@@ -287,7 +295,7 @@ export class Cell implements TurnCell, Runnable {
     if (this.takes) {
       this.phase = "stopping";
       this.mailbox.refuseWaiting(() => stoppedError(this));
-      void this.#stop(end, stopMs);
+      void this.host.holding.during(this.#stop(end, stopMs));
     }
     return ended;
   }

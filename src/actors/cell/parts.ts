@@ -12,6 +12,7 @@ import type { ActorEnd } from "../end.ts";
 import type { ResolvedSystemOptions } from "../options.ts";
 import type { ActorRef, AskOptions, TellOptions } from "../ref.ts";
 import type { SpawnOptions } from "../spawn_options.ts";
+import type { Holding } from "./holding.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** Where a message comes from, and what it carries besides its value. Messages share it where they can. */
@@ -135,6 +136,8 @@ export interface TurnCell {
   between<T>(run: () => T | Promise<T>): Promise<T>;
   /** Replaces what the actor does, and its state; only inside {@link between}. */
   swap(behaviour: Behaviour, state: unknown): void;
+  /** Leaves messages in the mailbox although the actor is running. */
+  holdBack(held: boolean): void;
   /** Handles no messages until {@link resume}. */
   pause(): void;
   resume(): void;
@@ -175,6 +178,8 @@ export interface CellHost {
   readonly deadLetters: DeadLetters;
   /** The channels of all its actors. */
   readonly channels: HostChannels;
+  /** Keeps the process alive while somebody waits. */
+  readonly holding: Holding;
   /** The origin of messages that come from no actor. */
   readonly outside: Origin;
   /** Makes a reference, with a sender or without one. */

@@ -3,6 +3,8 @@ import { answeredLater, type SystemMessage, type SystemPort } from "../../messen
 import { NameCache } from "../../wire/mod.ts";
 import type { Origin } from "../cell/parts.ts";
 import type { SystemRouter } from "../router.ts";
+import type { GivenValues } from "../bridge.ts";
+import type { Behaviour } from "../definition.ts";
 import { AuthorizedOrder } from "./authorized_order.ts";
 import { decodeEnvelope, Envelope } from "./envelope.ts";
 import { askHandler, tellHandler } from "./messages.ts";
@@ -58,13 +60,13 @@ export class Inbound implements Disposable {
       if (!port.authorizes) {
         return asks
           ? this.#ask(message, target, name, input, origin, encoding)
-          : this.#tell(message, target, name, input, origin);
+          : this.#tell(message, target, name, input, origin, encoding);
       }
       const subject = { actor: target, action: asks ? "ask" : "tell", message: name };
       const deliver = (): unknown =>
         asks
           ? this.#ask(message, target, name, input, origin, encoding)
-          : this.#tell(message, target, name, input, origin);
+          : this.#tell(message, target, name, input, origin, encoding);
       return this.#authorized(message, target, subject, deliver, asks);
     } catch (error) {
       fail(error);
@@ -93,13 +95,21 @@ export class Inbound implements Disposable {
     }
   }
 
-  #tell(message: SystemMessage, target: string, name: string, input: unknown, origin: Origin): unknown {
+  #tell(
+    message: SystemMessage,
+    target: string,
+    name: string,
+    input: unknown,
+    origin: Origin,
+    encoding: Envelope["encoding"],
+  ): unknown {
     const cell = this.#router.find(target);
     // Whoever need not wait for room costs no signal.
     const wait = cell.mailbox.hasRoom
       ? atOnce
       : { timeoutMs: message.ttlMs < 0 ? Infinity : message.ttlMs, signal: signalOf(message) };
-    return this.#router.deliverTell(cell, name, input, origin, wait)?.catch(fail);
+    const given = givenTo(cell.behaviour, encoding);
+    return this.#router.deliverTell(cell, name, input, origin, wait, given)?.catch(fail);
   }
 
   #ask(
@@ -113,13 +123,14 @@ export class Inbound implements Disposable {
     const cell = this.#router.find(target);
     const { ttlMs } = message;
     const taker = new RemoteAsk(this.#port, message, name, encoding);
-    this.#router.deliverAsk(cell, name, input, origin, {
+    const wait = {
       timeoutMs: ttlMs < 0 ? Infinity : ttlMs,
       signal: cell.mailbox.hasRoom ? undefined : taker.signal(),
       asker: null,
       raw: true,
       taker,
-    });
+    };
+    this.#router.deliverAsk(cell, name, input, origin, wait, givenTo(cell.behaviour, encoding));
     return taker.begin();
   }
 
@@ -149,6 +160,11 @@ function valueOf({ lent }: SystemMessage, { name, encoding, valueAt }: Envelope)
   const value = decodeValue(name, source.subarray(valueAt, payloadEnd), encoding, "PAYLOAD_INVALID");
   if (!lent.owned) lent.payloadStart = payloadEnd;
   return value;
+}
+
+/** How an input is to be understood, if either its sender or the actor has no contract; null otherwise. */
+function givenTo({ bytes }: Behaviour, encoding: Envelope["encoding"]): GivenValues | null {
+  return (encoding === "bytes") === bytes ? null : { encoding, contract: null };
 }
 
 function signalOf(message: SystemMessage): AbortSignal {

@@ -1,11 +1,11 @@
 import { errorText, ZeromeshError } from "../../core/mod.ts";
 import { decodePayload, encodePayload } from "../../wire/mod.ts";
-import { type ActorContract, bytesContract } from "../contract.ts";
+import { type ActorContract, isBytes } from "../contract.ts";
 import type { ValueEncoding } from "./envelope.ts";
 
 /** How the values of a contract are encoded. */
 export function encodingOf(contract: ActorContract): ValueEncoding {
-  return contract === bytesContract ? "bytes" : contract.encoding;
+  return isBytes(contract) ? "bytes" : contract.encoding;
 }
 
 /**
