@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
 import { contract, stream } from "../../src/mod.ts";
+import { streams } from "../../src/streams/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { until } from "../support/until.ts";
 import { pair, turn } from "./messenger_kit.ts";
@@ -31,4 +32,31 @@ test("endless streams with wide windows leave others their turns", async () => {
   }, { timeoutMs: 20_000, intervalMs: 0 });
   assert.ok(most < 100_000, `${most} items in one turn`);
   for (const call of calls) await call.close();
+});
+
+test("a sender and a reader in one process leave others their turns", async () => {
+  await using t = await leakCheck();
+  const messenger = await t.messenger();
+  const upload = contract("upload", { input: stream(z.number()), output: z.number() });
+  messenger.handle(upload, async ({ input }) => {
+    let read = 0;
+    for await (const _ of input) read++;
+    return read;
+  });
+  const most = 1_000_000;
+  for (const kind of ["call", "anchor"]) {
+    const call = messenger.client({ upload }, { to: messenger.instanceId }).upload();
+    const anchor = streams(messenger).anchor();
+    const reading = Array.fromAsync(anchor, () => null);
+    const sender = await streams(messenger).attach(anchor.handle);
+    let turns = 0;
+    const turning = until(() => ++turns > 10);
+    let sent = 0;
+    for (; turns <= 10 && sent < most; sent++) await (kind === "call" ? call : sender).send(sent);
+    assert.ok(sent < most, `no turn while ${sent} items were sent by a ${kind}`);
+    await turning;
+    await call.end();
+    await sender.finalize();
+    assert.equal(kind === "call" ? await call.result : (await reading).length, sent);
+  }
 });

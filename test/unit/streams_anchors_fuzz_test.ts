@@ -266,6 +266,8 @@ class Crowd {
     for (const { sender } of this.sendings) sender.close();
     await this.net.carry();
     this.check();
+    // Time that passes within a turn uses up its share, and sends end in the next one.
+    await new Promise((resolve) => setImmediate(resolve));
     assert.equal(this.waiting, 0, "promises that never settle");
     for (const reading of this.readings) {
       // What had arrived before the end can be read, and then an error, once.

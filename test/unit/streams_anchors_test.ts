@@ -6,6 +6,7 @@ import type { Anchor } from "../../src/streams/anchors/anchor.ts";
 import { Deadlines } from "../../src/core/mod.ts";
 import { type AnchorFrame, ItemReader } from "../../src/streams/anchors/frames.ts";
 import { SenderCore } from "../../src/streams/anchors/sender_core.ts";
+import { TurnShare } from "../../src/streams/turn_share.ts";
 import { heartbeatFrame, itemFrame } from "../../src/streams/wire/frame.ts";
 import { FakeClock } from "./core_fake_clock.ts";
 import { StreamNet, type StreamNode } from "./streams_kit.ts";
@@ -467,6 +468,7 @@ test("sends keep their order where room appears unnoticed", async () => {
   const written: number[] = [];
   let room = true;
   const core = new SenderCore({
+    turns: new TurnShare(new FakeClock()),
     what: "anchor 1",
     peer: null,
     window: { items: 4, bytes: 100 },

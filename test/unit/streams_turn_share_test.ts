@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { TurnShare } from "../../src/streams/calls/turn_share.ts";
+import { atOnce, TurnShare } from "../../src/streams/turn_share.ts";
 import { FakeClock } from "./core_fake_clock.ts";
 
 /** Items that are sent before one has to wait, each of which takes so long. */
@@ -7,7 +7,7 @@ function burst(share: TurnShare, clock: FakeClock, itemMs: number): { items: num
   for (let items = 1; items < 10_000; items++) {
     clock.advance(itemMs);
     const next = share.spend();
-    if (next !== null) return { items, next };
+    if (next !== atOnce) return { items, next };
   }
   throw new Error("it never ends");
 }
@@ -28,7 +28,7 @@ test("short bursts wait for nothing", async () => {
   const clock = new FakeClock();
   const share = new TurnShare(clock);
   for (let turn = 0; turn < 100; turn++) {
-    for (let i = 0; i < 100; i++) expect(share.spend()).toBeNull();
+    for (let i = 0; i < 100; i++) expect(share.spend()).toBe(atOnce);
     clock.advance(10);
     await new Promise((resolve) => setImmediate(resolve));
   }

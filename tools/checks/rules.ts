@@ -42,7 +42,7 @@ export const rules: readonly Rule[] = [
     pattern: /(?<![.\w$#])setImmediate\s*\(/g,
     holdsFor: (path) =>
       inSrc(path) &&
-      !/^src\/(?:libzmq\/reactor\w*|actors\/cell\/scheduler|streams\/calls\/turn_share)\.ts$/.test(path),
+      !/^src\/(?:libzmq\/reactor\w*|actors\/cell\/scheduler|streams\/turn_share)\.ts$/.test(path),
   },
   {
     what: "the environment is read only where libzmq is looked for, and by the command line",

@@ -1,6 +1,7 @@
 import { type InstanceId, ZeromeshError } from "../../core/mod.ts";
 import type { WaitOptions } from "../../messenger/mod.ts";
 import type { StreamWindow } from "../byte_stream.ts";
+import { turnShareOf } from "../turn_share.ts";
 import {
   abortAttachHandler,
   attachHandler,
@@ -220,6 +221,7 @@ function senderOf(
     peer,
     window,
     deadlines: table.deadlines,
+    turns: turnShareOf(table.port.clock),
     hold: () => table.port.hold(),
     removed: () => table.removeSender(stream),
   });

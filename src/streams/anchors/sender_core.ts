@@ -9,6 +9,7 @@ import {
   ZeromeshError,
 } from "../../core/mod.ts";
 import type { StreamEnd, StreamWindow, WriterEvents } from "../byte_stream.ts";
+import type { TurnShare } from "../turn_share.ts";
 import { terminalFrames } from "../wire/frame.ts";
 import type { FrameSink } from "./local_pair.ts";
 import type { SendItemOptions } from "./options.ts";
@@ -23,13 +24,13 @@ export interface SenderParts {
   readonly window: StreamWindow;
   /** The wheel of its deadlines. */
   readonly deadlines: Deadlines;
+  /** The turns of its items. */
+  readonly turns: TurnShare;
   /** Keeps the process alive until disposed. */
   hold(): Disposable;
   /** Called once, at the end. */
   removed(): void;
 }
-
-const done: Promise<void> = Promise.resolve();
 
 /** A frame that waits for credit. */
 class WaitingFrame extends Deadline {
@@ -104,7 +105,7 @@ export class SenderCore implements Required<Pick<WriterEvents, "credit" | "stop"
     if (frame.length > sink.maxFrameBytes) throw this.#tooLarge(frame.length, sink.maxFrameBytes);
     if (signal?.aborted === true) throw signal.reason;
     if (timeoutMs <= 0) throw this.#late(timeoutMs);
-    if (this.#line.isFree && sink.write(frame)) return done;
+    if (this.#line.isFree && sink.write(frame)) return this.#parts.turns.spend();
     this.#requireOpen();
     const { items, bytes } = this.#parts.window;
     if (
@@ -132,7 +133,7 @@ export class SenderCore implements Required<Pick<WriterEvents, "credit" | "stop"
     waiting.place = this.#line.join(
       () => {
         if (!sink.write(frame)) return false;
-        waiting.told.resolve();
+        this.#parts.turns.settle(waiting.told.resolve);
         return true;
       },
       () => {

@@ -33,9 +33,6 @@ const sendOptionTable: OptionTable<StreamSendOptions> = {
   signal: option.signal,
 };
 
-/** The promise of an item that has left. */
-export const done: Promise<void> = Promise.resolve();
-
 const never = (): void => {};
 
 /** The sending half of a stream of items: checks, encodes, and waits for credit. */
@@ -108,13 +105,13 @@ export class ItemSink {
           this.#taken = number;
           this.sent++;
           this.#owner.moved?.();
-          return done;
+          return this.#direction.turns.spend();
         }
       }
       const kept = codec.keep(value);
       if (writer !== null && this.#waiting.size === 0 && this.#write(writer, kept)) {
         this.#taken = number;
-        return done;
+        return this.#direction.turns.spend();
       }
       return this.#wait(kept, options);
     } catch (error) {
@@ -165,7 +162,7 @@ export class ItemSink {
         if (one.kept === null) return;
         try {
           if (!this.#write(writer, one.kept)) return;
-          one.settle.resolve();
+          this.#direction.turns.settle(one.settle.resolve);
         } catch (error) {
           refuse(one, this.#located(error, one.number));
         }

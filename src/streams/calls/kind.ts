@@ -19,6 +19,7 @@ import {
   typedUnaryHandler,
 } from "../../messenger/mod.ts";
 import type { StreamMux } from "../byte_stream.ts";
+import { turnShareOf } from "../turn_share.ts";
 import { ClientCall, type ClientCallOptionsOf } from "./client_call.ts";
 import { plainContract } from "./plain_contract.ts";
 import { ServedCall } from "./served_call.ts";
@@ -31,10 +32,11 @@ const optionTable: OptionTable<MethodOwn> = { ...methodOptionTable, idleTimeoutM
 /** How contracts with a stream are handled and called. */
 export function streamContracts(port: SystemPort, mux: StreamMux): ContractKind {
   const { clock } = port;
+  const turns = turnShareOf(clock);
   const directions = (contract: Contract) => {
     const { input, output } = contract;
     const one = (schema: AnySchema | undefined, from: Side): Direction | null =>
-      isStream(schema) ? { contract, from, schema: schema.item, clock } : null;
+      isStream(schema) ? { contract, from, schema: schema.item, clock, turns } : null;
     return { input: one(input, "caller"), output: one(output, "handler") };
   };
   return {

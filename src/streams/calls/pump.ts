@@ -1,6 +1,6 @@
 import { describeValue } from "../../core/mod.ts";
-import { done, type ItemSink } from "./item_sink.ts";
-import { turnShare } from "./turn_share.ts";
+import { atOnce } from "../turn_share.ts";
+import type { ItemSink } from "./item_sink.ts";
 
 /** The iterator of a source of items. @throws {TypeError} If it is none, or a string. */
 export function iteratorOf(source: unknown, cannot: string): AsyncIterator<unknown> | Iterator<unknown> {
@@ -23,7 +23,7 @@ export class Pump {
   readonly #iterator: AsyncIterator<unknown> | Iterator<unknown>;
   readonly #sink: ItemSink;
   #stopped = false;
-  #returned: Promise<void> = done;
+  #returned: Promise<void> = atOnce;
   #finish: () => void = () => {};
 
   constructor(iterator: AsyncIterator<unknown> | Iterator<unknown>, sink: ItemSink) {
@@ -50,11 +50,7 @@ export class Pump {
       if (step.done === true) break;
       if (this.#stopped) break;
       const sent = this.#sink.send(step.value);
-      if (sent === done) {
-        const turn = turnShare.spend();
-        if (turn !== null) await turn;
-        continue;
-      }
+      if (sent === atOnce) continue;
       try {
         await sent;
       } catch (error) {

@@ -10,6 +10,7 @@ import {
   type ZeromeshErrorOptions,
 } from "../../core/mod.ts";
 import { DispatchFailure } from "../../messenger/mod.ts";
+import type { TurnShare } from "../turn_share.ts";
 
 /** The sender of a stream's items: the caller of a contract, or its handler. */
 export type Side = "caller" | "handler";
@@ -24,6 +25,8 @@ export interface Direction {
   readonly schema: AnySchema;
   /** Clock. */
   readonly clock: Clock;
+  /** The turns of its items. */
+  readonly turns: TurnShare;
 }
 
 /** A call, as its streams know it. */
