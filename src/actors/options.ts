@@ -21,6 +21,8 @@ export interface ActorSystemOptions {
   maxTimers?: number | undefined;
   /** Channels of one actor, those included that wait for `accept`; at the limit `open` fails with `LIMIT_REACHED`. @default {16_384} */
   maxChannels?: number | undefined;
+  /** Channels of one instance to actors of this system; at the limit `open` fails with `LIMIT_REACHED`. @default {8_192} */
+  maxPeerChannels?: number | undefined;
   /** Channels of one actor that wait for `accept`; at the limit `open` fails with `LIMIT_REACHED`. @default {4_096} */
   maxPendingOpens?: number | undefined;
   /** Children of one actor; at the limit `ctx.spawn` fails with `LIMIT_REACHED`. @default {65_536} */
@@ -41,6 +43,7 @@ export const systemOptionTable = {
   maxDeferred: option.whole(1, 2 ** 24).or(65_536),
   maxTimers: option.whole(1, 2 ** 24).or(16_384),
   maxChannels: option.whole(1, 2 ** 24).or(16_384),
+  maxPeerChannels: option.whole(1, 2 ** 24).or(8_192),
   maxPendingOpens: option.whole(1, 2 ** 24).or(4_096),
   maxChildren: option.whole(0, 2 ** 24).or(65_536),
   logger: option.logger,

@@ -16,6 +16,7 @@ import type { Origin, Sender } from "./cell/parts.ts";
 import { TellTurn } from "./cell/tell_turn.ts";
 import type { ActorChannel, ActorOpenOptions } from "./channels/channel.ts";
 import { LocalOpen } from "./channels/local_open.ts";
+import { openerReceiver } from "./channels/opener_receiver.ts";
 import type { DeadLetterReason, DeadLetters } from "./dead_letters.ts";
 import { askLate, noSuchMessage, notFound, senderLate } from "./failures.ts";
 import { askOptionTable, openOptionTable, type ResolvedSystemOptions, tellOptionTable } from "./options.ts";
@@ -130,7 +131,9 @@ export class SystemRouter implements Router {
     try {
       const options = read(given, openOptionTable, "Cannot open a channel", name);
       if (to.instance !== this.#parts.instanceId) {
-        return this.#remote(to).open(this.#outgoing(to, name, first, options, sender, "open"));
+        openerReceiver(sender, options, null);
+        const message = this.#outgoing(to, name, first, options, sender, "open");
+        return this.#remote(to).open({ ...message, sender, options });
       }
       const origin = originOf(this.#parts, sender, options, "open");
       const timeoutMs = this.#within(origin, options?.timeoutMs ?? this.#parts.options.askTimeoutMs);

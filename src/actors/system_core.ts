@@ -110,7 +110,11 @@ export class SystemCore implements CellHost {
    * @throws {ZeromeshError} `HANDLER_EXISTS` if the messenger has a system.
    */
   connect(port: SystemPort): void {
-    this.remote = new RemoteActors({ port, router: this.router });
+    this.remote = new RemoteActors({
+      port,
+      router: this.router,
+      maxPeerChannels: this.options.maxPeerChannels,
+    });
     systemAt(port, this.router);
   }
 

@@ -12,7 +12,11 @@ import type { InstanceId } from "../core/mod.ts";
  */
 export type StreamEndReason = "finalized" | "detached" | "dropped" | "cancelled" | "peerLost" | "failed";
 
-/** The end of a stream. */
+/**
+ * The end of a stream.
+ *
+ * @ignore
+ */
 export interface StreamEnd {
   /** Why it ended. */
   readonly reason: StreamEndReason;
@@ -20,7 +24,11 @@ export interface StreamEnd {
   readonly text: string;
 }
 
-/** An amount of credit: items, and bytes of their frames. */
+/**
+ * An amount of credit: items, and bytes of their frames.
+ *
+ * @ignore
+ */
 export interface StreamWindow {
   /** Items. */
   readonly items: number;
@@ -28,7 +36,11 @@ export interface StreamWindow {
   readonly bytes: number;
 }
 
-/** What both ends of a stream have to agree on before it is opened. */
+/**
+ * What both ends of a stream have to agree on before it is opened.
+ *
+ * @ignore
+ */
 export interface StreamOptions {
   /** The reader's id of the stream: below 2^64, and unique at the reader unless the session is. */
   readonly anchor: bigint;
@@ -49,7 +61,11 @@ export interface StreamOptions {
   readonly openMs?: number | undefined;
 }
 
-/** Memory for one frame, in the batch that leaves next. Its contents are the mux's again after `commit`. */
+/**
+ * Memory for one frame, in the batch that leaves next. Its contents are the mux's again after `commit`.
+ *
+ * @ignore
+ */
 export interface FrameSpace {
   /** The memory. */
   readonly bytes: Uint8Array;
@@ -57,7 +73,11 @@ export interface FrameSpace {
   readonly at: number;
 }
 
-/** Callbacks of a writer. They are called synchronously and must not throw. */
+/**
+ * Callbacks of a writer. They are called synchronously and must not throw.
+ *
+ * @ignore
+ */
 export interface WriterEvents {
   /** The reader has shown itself for the first time: credit came, also after {@link ByteWriter.end}, or it ended the stream. */
   accepted?(): void;
@@ -69,7 +89,11 @@ export interface WriterEvents {
   ended?(end: StreamEnd): void;
 }
 
-/** The sending end of one stream. */
+/**
+ * The sending end of one stream.
+ *
+ * @ignore
+ */
 export interface ByteWriter {
   /** The end; null while the stream is open. */
   readonly ended: StreamEnd | null;
@@ -111,15 +135,25 @@ export interface ByteWriter {
   abandon(): void;
 }
 
-/** Callbacks of a reader. They are called synchronously and must not throw. */
+/**
+ * Callbacks of a reader. They are called synchronously and must not throw.
+ *
+ * @ignore
+ */
 export interface ReaderEvents {
   /** A frame arrived while none was waiting, or the end is there. */
   readable(): void;
+  /** So many frames have arrived, also while others wait. */
+  arrived?(frames: number): void;
   /** The writer has opened the stream. */
   opened?(): void;
 }
 
-/** The receiving end of one stream. */
+/**
+ * The receiving end of one stream.
+ *
+ * @ignore
+ */
 export interface ByteReader {
   /**
    * The end; null while more may arrive. Frames that arrived before it can still be taken. No frame follows after
@@ -151,7 +185,11 @@ export interface ByteReader {
   cancel(): void;
 }
 
-/** All streams of a messenger. */
+/**
+ * All streams of a messenger.
+ *
+ * @ignore
+ */
 export interface StreamMux {
   /** The window of the streams that this instance reads. */
   readonly window: StreamWindow;

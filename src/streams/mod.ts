@@ -45,3 +45,18 @@ export {
   type StreamsFeatureOptions,
 } from "./feature.ts";
 export { type ResolvedStreamLimits } from "./options.ts";
+// Used by actors, whose channels are two streams each.
+export {
+  type ByteReader,
+  type ByteWriter,
+  type FrameSpace,
+  type ReaderEvents,
+  type StreamEnd,
+  type StreamMux,
+  type StreamOptions,
+  type StreamWindow,
+  type WriterEvents,
+} from "./byte_stream.ts";
+export { ItemCodec, type Kept } from "./calls/item_codec.ts";
+export { type StreamPort, streamsAt } from "./stream_port.ts";
+export { terminalFrames, transportErrorFrame } from "./wire/frame.ts";

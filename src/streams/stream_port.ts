@@ -17,14 +17,22 @@ import { batchHandler, PeerStreams } from "./peer_streams.ts";
 
 const muxes = new WeakMap<SystemPort, StreamPort>();
 
-/** The streams of a messenger, given its port. @throws {TypeError} If the messenger was made without them. */
+/**
+ * The streams of a messenger, given its port. @throws {TypeError} If the messenger was made without them.
+ *
+ * @ignore
+ */
 export function streamsAt(port: SystemPort): StreamPort {
   const mux = muxes.get(port);
   if (mux === undefined) throw new TypeError("Cannot use streams: the messenger was made without them");
   return mux;
 }
 
-/** The streams of a messenger, over its port. */
+/**
+ * The streams of a messenger, over its port.
+ *
+ * @ignore
+ */
 export class StreamPort implements StreamMux {
   readonly window: StreamWindow;
   readonly #port: SystemPort;

@@ -15,6 +15,7 @@ const system = {
       "maxTimers",
       "maxChildren",
       "maxChannels",
+      "maxPeerChannels",
       "maxPendingOpens",
       "logger",
       "clock",

@@ -32,6 +32,8 @@ export interface ChannelLink {
   write(value: unknown, checked: unknown): boolean;
   /** Makes of an item what {@link writeKept} sends later, whatever its owner does with it until then. */
   keep(value: unknown, checked: unknown): unknown;
+  /** The bytes of what {@link keep} has made; items that are values count nothing. */
+  bytesOf(kept: unknown): number;
   /** As {@link write}. */
   writeKept(kept: unknown): boolean;
   /** Sends the mark that no more items come. Returns false without room. */

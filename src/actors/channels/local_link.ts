@@ -37,6 +37,10 @@ export class LocalLink implements ChannelLink {
     return checked;
   }
 
+  bytesOf(): number {
+    return 0;
+  }
+
   writeKept(kept: unknown): boolean {
     return this.#push(kept);
   }

@@ -123,6 +123,8 @@ export class LocalOpen extends Deadline implements OpenerWay, PendingOpen {
     this.#settle.reject(error);
   }
 
+  over(): void {}
+
   #giveUp(reason: string, error: unknown): void {
     this.#end();
     this.#settle.reject(error);

@@ -30,6 +30,8 @@ export interface OpenerWay {
   accepted(first: unknown, checked: unknown): void;
   /** Tells the opener that it is not. */
   refused(error: unknown): void;
+  /** The channel is over for its target, whether it was open or not. Called once. */
+  over(): void;
 }
 
 /** What an {@link Opening} begins with. */
@@ -191,7 +193,7 @@ export class Opening implements OpeningChannel, PendingOpen, Waited {
       schema: toOpener,
       link,
       receiver,
-      owners: owner === null ? [] : [owner],
+      owners: owner === null ? [] : [owner, { closed: () => this.#parts.way.over() }],
       clock,
       deadlines,
       idleTimeoutMs,
@@ -203,6 +205,7 @@ export class Opening implements OpeningChannel, PendingOpen, Waited {
     this.#state = state;
     ActorChannels.made(this.cell)?.settled(this);
     this.#parts.asker?.waits?.delete(this);
+    if (state !== "accepted") this.#parts.way.over();
     return true;
   }
 

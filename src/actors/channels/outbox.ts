@@ -152,7 +152,7 @@ export class Outbox {
   }
 
   #wait(kept: unknown, ready: boolean): Waiting {
-    const bytes = lengthOf(kept);
+    const bytes = this.#parts.link.bytesOf(kept);
     const { size } = this.#waiting;
     if (size >= mostWaiting || (size > 0 && this.#bytes + bytes > mostWaitingBytes)) {
       throw itemsWaiting(this.#parts.name, size);
@@ -165,19 +165,15 @@ export class Outbox {
 
   #checkLater(value: unknown, checked: Promise<unknown>): Promise<void> {
     const one = this.#wait(undefined, false);
+    const { link } = this.#parts;
     checked.then((result) => {
       if (one.gone) return;
-      one.kept = this.#parts.link.keep(value, result);
-      this.#bytes += one.bytes = lengthOf(one.kept);
+      one.kept = link.keep(value, result);
+      this.#bytes += one.bytes = link.bytesOf(one.kept);
       one.ready = true;
     }).catch((error) => refuse(one, error)).then(() => this.drain());
     return one.settle.promise;
   }
-}
-
-/** The bytes of an item that is encoded; items that are values count nothing. */
-function lengthOf(kept: unknown): number {
-  return kept instanceof Uint8Array ? kept.length : 0;
 }
 
 /** Rejects the promise of an item, which nobody need await. */

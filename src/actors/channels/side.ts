@@ -188,8 +188,8 @@ export class Side implements ActorChannel, ServedChannel, LinkEvents {
 
   /** An item of the other side is invalid: nothing more is read. */
   broken(error: unknown): void {
+    this.abandon((error as ZeromeshError).message);
     this.#parts.link.drop();
-    void this.close((error as ZeromeshError).message);
   }
 
   /** Drops the items that an iteration has not taken. */

@@ -3,6 +3,7 @@ import type { SystemPort } from "../../messenger/mod.ts";
 import type { Origin, Sender } from "../cell/parts.ts";
 import { noChain, noHeaders } from "../cell/self_context.ts";
 import type { ActorChannel, OpenOptions } from "../channels/channel.ts";
+import { openerReceiver } from "../channels/opener_receiver.ts";
 import { notFound } from "../failures.ts";
 import { askOptionTable, openOptionTable, tellOptionTable } from "../options.ts";
 import type { Reference, Router } from "../reference.ts";
@@ -79,8 +80,9 @@ class ActorClient implements Router {
     try {
       const own = this.#own(to);
       if (own !== null) return own.open(to, name, first, options, null);
-      this.#outgoing(to, name, first, options, openOptionTable, "Cannot open a channel");
-      throw new TypeError("Channels to actors of other instances are not built yet");
+      const message = this.#outgoing(to, name, first, options, openOptionTable, "Cannot open a channel");
+      openerReceiver(null, options, null);
+      return this.#outbound.open({ ...message, sender: null, options });
     } catch (error) {
       return Promise.reject(error);
     }

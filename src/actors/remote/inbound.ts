@@ -2,12 +2,14 @@ import { type InstanceId, ZeromeshError } from "../../core/mod.ts";
 import { answeredLater, type SystemMessage, type SystemPort } from "../../messenger/mod.ts";
 import { NameCache } from "../../wire/mod.ts";
 import type { Origin } from "../cell/parts.ts";
+import { ServedChannels } from "../channels/served_channels.ts";
+import { invitationBytes, readInvitation } from "../channels/stream_parts.ts";
 import type { SystemRouter } from "../router.ts";
 import type { GivenValues } from "../bridge.ts";
 import type { Behaviour } from "../definition.ts";
 import { AuthorizedOrder } from "./authorized_order.ts";
 import { decodeEnvelope, Envelope } from "./envelope.ts";
-import { askHandler, tellHandler } from "./messages.ts";
+import { askHandler, openHandler, tellHandler } from "./messages.ts";
 import { fail, RemoteAsk } from "./remote_ask.ts";
 import { decodeValue } from "./values.ts";
 
@@ -16,6 +18,8 @@ export interface InboundParts {
   readonly port: SystemPort;
   /** Takes messages to mailboxes. */
   readonly router: Pick<SystemRouter, "find" | "deliverTell" | "deliverAsk">;
+  /** Channels that one instance may have to this system's actors. */
+  readonly maxPeerChannels: number;
 }
 
 /** Takes the messages of other instances to mailboxes, in the order in which they came. */
@@ -27,17 +31,20 @@ export class Inbound implements Disposable {
   readonly #envelope = new Envelope();
   readonly #order: AuthorizedOrder;
   readonly #handlers: readonly Disposable[];
+  readonly #channels: ServedChannels;
   // The origin of the last message that came from no actor and carried nothing but its value. Such messages share it.
   #origin: Origin | null = null;
 
-  constructor({ port, router }: InboundParts) {
+  constructor({ port, router, maxPeerChannels }: InboundParts) {
     this.#port = port;
     this.#router = router;
     this.#order = new AuthorizedOrder(port);
+    this.#channels = new ServedChannels(port, maxPeerChannels);
     const options = { admission: "user" } as const;
     this.#handlers = [
       port.handle(tellHandler, "am", (message) => this.#receive(message, false), options),
       port.handle(askHandler, "unary", (message) => this.#receive(message, true), options),
+      port.handle(openHandler, "unary", (message) => this.#open(message), options),
     ];
   }
 
@@ -45,15 +52,45 @@ export class Inbound implements Disposable {
     for (const handler of this.#handlers) handler[Symbol.dispose]();
   }
 
+  /** Reads the envelope of a message. Returns the instance that sent it. */
+  #read(message: SystemMessage): InstanceId {
+    const instance = this.#port.senderOf(message)?.instanceId;
+    if (instance === undefined) throw stranger();
+    const { source, payloadStart, payloadEnd } = message.lent;
+    const why = decodeEnvelope(source, payloadStart, payloadEnd, this.#envelope, this.#names);
+    if (why !== null) throw unreadable(why);
+    return instance;
+  }
+
+  #open(message: SystemMessage): unknown {
+    try {
+      const port = this.#port;
+      const instance = this.#read(message);
+      const envelope = this.#envelope;
+      const { source, payloadEnd } = message.lent;
+      const invitation = readInvitation(source, envelope.valueAt, payloadEnd);
+      if (invitation === null) throw unreadable("it names no stream");
+      envelope.valueAt += invitationBytes;
+      const first = valueOf(message, envelope);
+      const { target, name, encoding } = envelope;
+      const origin = this.#originOf(envelope, instance);
+      const deliver = (): typeof answeredLater => {
+        const cell = this.#router.find(target);
+        return this.#channels.open(message, cell, { name, first, origin, invitation, encoding });
+      };
+      if (!port.authorizes) return deliver();
+      const subject = { actor: target, action: "open", message: name };
+      return this.#authorized(message, target, subject, deliver, true);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
   #receive(message: SystemMessage, asks: boolean): unknown {
     try {
       const port = this.#port;
-      const instance = port.senderOf(message)?.instanceId;
-      if (instance === undefined) throw stranger();
+      const instance = this.#read(message);
       const envelope = this.#envelope;
-      const { source, payloadStart, payloadEnd } = message.lent;
-      const why = decodeEnvelope(source, payloadStart, payloadEnd, envelope, this.#names);
-      if (why !== null) throw unreadable(why);
       const input = valueOf(message, envelope);
       const origin = this.#originOf(envelope, instance);
       const { target, name, encoding } = envelope;

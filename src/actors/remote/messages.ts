@@ -4,3 +4,5 @@
 export const tellHandler = "_actor_tell";
 /** A message whose answer is the actor's. */
 export const askHandler = "_actor_ask";
+/** The opening of a channel, answered when the actor accepts it. */
+export const openHandler = "_actor_open";

@@ -1,11 +1,14 @@
 import { type AnySchema, validate, ZeromeshError } from "../../core/mod.ts";
 import type { FeatureCall, SystemPort } from "../../messenger/mod.ts";
 import { NameCache } from "../../wire/mod.ts";
-import { type ActorContract, askSchemas, tellSchema } from "../contract.ts";
+import type { ActorChannel } from "../channels/channel.ts";
+import { StreamOpen } from "../channels/stream_open.ts";
+import { ChannelStreams } from "../channels/stream_parts.ts";
+import { type ActorContract, askSchemas, channelSchemas, tellSchema } from "../contract.ts";
 import { inputInvalid, outputInvalid } from "../failures.ts";
 import { EnvelopeWriter } from "./envelope.ts";
-import { askHandler, tellHandler } from "./messages.ts";
-import type { OutgoingMessage } from "./remote.ts";
+import { askHandler, openHandler, tellHandler } from "./messages.ts";
+import type { OutgoingMessage, OutgoingOpen } from "./remote.ts";
 import { decodeValue, encodeValue, encodingOf } from "./values.ts";
 
 /** Sends messages to actors of other instances. */
@@ -42,25 +45,60 @@ export class Outbound {
     });
   }
 
+  /** Resolves when the actor has accepted the channel. */
+  open(message: OutgoingOpen): Promise<ActorChannel> {
+    const { contract, name, input } = message;
+    const schemas = channelSchemas(contract, name);
+    if (schemas === null) throw unknownMessage("channel", message);
+    const valid = validate(schemas.fromOpener, input, (issues, cause) => inputInvalid(name, issues, cause));
+    return this.#inTurn(message, valid, async () => {
+      const { instance, target, origin, timeoutMs = defaultOpenMs } = message;
+      const port = this.#port;
+      // Its streams need the connection first.
+      if (instance !== port.instanceId && !port.isUp(instance)) await port.reach(instance, timeoutMs);
+      const opening = new StreamOpen(ChannelStreams.of(port), message, schemas);
+      try {
+        const encoding = encodingOf(contract);
+        const value = joined(opening.invitation, encodeValue(name, input, encoding));
+        return await port.call(
+          openHandler,
+          instance,
+          this.#writer.write(target, name, encoding, origin, value),
+          {
+            timeoutMs,
+            signal: opening.signal,
+            label: labelOf(contract, name),
+            accept: (answer) => opening.accept(answer),
+            borrowed: this.#writer.borrowed,
+          },
+        );
+      } catch (error) {
+        opening.failed();
+        throw meantFor(error, message);
+      }
+    });
+  }
+
   /** Sends once the input is valid, and in the order of the calls. @param accept Reads the answer; null without one. */
   #checked(message: OutgoingMessage, schema: AnySchema, accept: Accept): Promise<unknown> {
     const { name, input } = message;
     const valid = validate(schema, input, (issues, cause) => inputInvalid(name, issues, cause));
     if (!(valid instanceof Promise) && this.#checking.size === 0) return this.#send(message, accept);
-    return this.#sendInTurn(message, accept, valid);
-  }
-
-  #sendInTurn(message: OutgoingMessage, accept: Accept, valid: unknown): Promise<unknown> {
-    const route = `${message.target}@${message.instance}`;
-    const earlier = this.#checking.get(route);
-    if (!(valid instanceof Promise) && earlier === undefined) return this.#send(message, accept);
-    const turn = Promise.allSettled([earlier, valid]).then(() => valid);
-    this.#checking.set(route, turn);
-    const sent = turn.then(() => this.#send(message, accept)).finally(() => {
-      if (this.#checking.get(route) === turn) this.#checking.delete(route);
-    });
+    const sent = this.#inTurn(message, valid, () => this.#send(message, accept));
     if (accept === tellWithout) sent.catch(ignore);
     return sent;
+  }
+
+  /** Sends behind earlier messages to the same actor that wait for their schemas. */
+  #inTurn<T>(message: OutgoingMessage, valid: unknown, send: () => Promise<T>): Promise<T> {
+    const route = `${message.target}@${message.instance}`;
+    const earlier = this.#checking.get(route);
+    if (!(valid instanceof Promise) && earlier === undefined) return send();
+    const turn = Promise.allSettled([earlier, valid]).then(() => valid);
+    this.#checking.set(route, turn);
+    return turn.then(send).finally(() => {
+      if (this.#checking.get(route) === turn) this.#checking.delete(route);
+    });
   }
 
   #send(message: OutgoingMessage, accept: Accept): Promise<unknown> {
@@ -92,6 +130,16 @@ type Accept = NonNullable<FeatureCall<unknown>["accept"]>;
 /** Stands for a message without an answer. */
 const tellWithout: Accept = () => undefined;
 const ignore = (): void => {};
+
+/** Time for a channel to be accepted, for messengers without a system. */
+const defaultOpenMs = 30_000;
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(first.length + second.length);
+  bytes.set(first);
+  bytes.set(second, first.length);
+  return bytes;
+}
 
 function labelOf(contract: ActorContract, name: string): string {
   return `${contract.name}.${name}`;

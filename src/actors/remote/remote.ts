@@ -1,6 +1,6 @@
 import type { InstanceId } from "../../core/mod.ts";
-import type { Origin } from "../cell/parts.ts";
-import type { ActorChannel } from "../channels/channel.ts";
+import type { Origin, Sender } from "../cell/parts.ts";
+import type { ActorChannel, ActorOpenOptions } from "../channels/channel.ts";
 import type { ActorContract } from "../contract.ts";
 import type { ActorEnd } from "../end.ts";
 
@@ -24,6 +24,14 @@ export interface OutgoingMessage {
   readonly signal: AbortSignal | undefined;
 }
 
+/** The opening of a channel to an actor of another instance. */
+export interface OutgoingOpen extends OutgoingMessage {
+  /** The actor that opens it; null for others. */
+  readonly sender: Sender | null;
+  /** How it takes the channel's items. */
+  readonly options: ActorOpenOptions | undefined;
+}
+
 /** The way to actors of other instances. */
 export interface Remote extends AsyncDisposable {
   /** Resolves when the message is in the actor's mailbox. */
@@ -31,7 +39,7 @@ export interface Remote extends AsyncDisposable {
   /** Resolves to the answer. */
   ask(message: OutgoingMessage): Promise<unknown>;
   /** Opens a channel. */
-  open(message: OutgoingMessage): Promise<ActorChannel>;
+  open(message: OutgoingOpen): Promise<ActorChannel>;
   /** Calls back once when the actor has ended. */
   watch(instance: InstanceId, target: string, ended: (end: ActorEnd) => void): Disposable;
 }

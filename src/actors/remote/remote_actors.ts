@@ -4,7 +4,7 @@ import type { ActorChannel } from "../channels/channel.ts";
 import { systemAt } from "./client.ts";
 import { Inbound, type InboundParts } from "./inbound.ts";
 import { Outbound } from "./outbound.ts";
-import type { OutgoingMessage, Remote } from "./remote.ts";
+import type { OutgoingMessage, OutgoingOpen, Remote } from "./remote.ts";
 
 /** A system's way to actors of other instances, and theirs to its actors. */
 export class RemoteActors implements Remote {
@@ -26,8 +26,8 @@ export class RemoteActors implements Remote {
     return this.#outbound.ask(message);
   }
 
-  open(_message: OutgoingMessage): Promise<ActorChannel> {
-    return Promise.reject(unbuilt("channels"));
+  open(message: OutgoingOpen): Promise<ActorChannel> {
+    return this.#outbound.open(message);
   }
 
   watch(): Disposable {

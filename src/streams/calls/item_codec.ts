@@ -24,15 +24,23 @@ interface Latin1 {
 // A view of each memory that items come in would cost as much as an item on Bun, and 1.5 µs on Deno.
 const plain = Buffer.alloc(longestLook) as Buffer & Latin1;
 
-/** An item that is sent later: its frame, or a short text. */
+/**
+ * An item that is sent later: its frame, or a short text.
+ *
+ * @ignore
+ */
 export type Kept = Uint8Array | string;
 
-/** Frames of items in a contract's encoding. */
+/**
+ * Frames of items in a contract's encoding, or of bytes.
+ *
+ * @ignore
+ */
 export class ItemCodec {
-  readonly #encoding: Encoding;
+  readonly #encoding: Encoding | "bytes";
 
-  /** @param encoding The contract's. */
-  constructor(encoding: Encoding) {
+  /** @param encoding The contract's; `bytes` for items that are bytes. */
+  constructor(encoding: Encoding | "bytes") {
     this.#encoding = encoding;
   }
 
@@ -83,7 +91,8 @@ export class ItemCodec {
   }
 
   #encode(value: unknown): Uint8Array {
-    return framed(encodePayload(value, this.#encoding));
+    const encoding = this.#encoding;
+    return framed(encoding === "bytes" ? value as Uint8Array : encodePayload(value, encoding));
   }
 
   /** Reads the frame of an item, to which a reader has advanced. Never throws. */
@@ -94,6 +103,7 @@ export class ItemCodec {
       const text = plainText(bytes, from, end);
       if (text !== null) return { value: text };
     }
+    if (this.#encoding === "bytes") return { value: bytes.slice(from, end) };
     return decodePayload(bytes.subarray(from, end), this.#encoding);
   }
 }

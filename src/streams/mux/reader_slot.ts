@@ -188,6 +188,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
     const wasEmpty = this.size === 0;
     this.#segments.push(segment);
     this.size += count;
+    this.#events?.arrived?.(count);
     if (wasEmpty) this.#events?.readable();
   }
 

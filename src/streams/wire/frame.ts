@@ -39,7 +39,11 @@ const pairs = new Map<string, FrameKind>([
 /** The bytes in front of an item's value. */
 export const itemPrefix: Uint8Array = Uint8Array.of(0x81, 0xa4, 0x49, 0x74, 0x65, 0x6d);
 
-/** The last frames of a stream that has no more to say. */
+/**
+ * The last frames of a stream that has no more to say.
+ *
+ * @ignore
+ */
 export const terminalFrames: Readonly<Record<"dropped" | "detached" | "finalized", Uint8Array>> = {
   dropped: unit("Dropped"),
   detached: unit("Detached"),
@@ -59,7 +63,11 @@ export function senderErrorFrame(text: string): Uint8Array {
   return pair("SenderError", text);
 }
 
-/** The last frame of a stream that failed. */
+/**
+ * The last frame of a stream that failed.
+ *
+ * @ignore
+ */
 export function transportErrorFrame(text: string): Uint8Array {
   return pair("TransportError", text);
 }

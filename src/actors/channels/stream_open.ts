@@ -1,0 +1,174 @@
+import { instanceIdFromBytes, onAbort, validate, ZeromeshError } from "../../core/mod.ts";
+import { ItemCodec } from "../../streams/mod.ts";
+import { type ActorChannelSchemas, bytesContract } from "../contract.ts";
+import { noChain, noHeaders } from "../cell/self_context.ts";
+import { outputInvalid } from "../failures.ts";
+import type { OutgoingOpen } from "../remote/remote.ts";
+import { decodeValue, encodingOf } from "../remote/values.ts";
+import { ActorChannels, type PendingOpen } from "./actor_channels.ts";
+import type { ChannelStatus } from "./channel.ts";
+import { openerReceiver } from "./opener_receiver.ts";
+import { Side } from "./side.ts";
+import { StreamLink } from "./stream_link.ts";
+import {
+  ChannelStreams,
+  type Invitation,
+  invitationBytes,
+  readInvitation,
+  writeInvitation,
+} from "./stream_parts.ts";
+
+/** Bytes of the channel's id in the answer. */
+export const idBytes = 16;
+
+/** The answer to the opening of a channel, in place. */
+export interface OpenAnswer {
+  readonly payload: Uint8Array;
+  keep(): Uint8Array;
+}
+
+/** A channel that is opened to an actor of another instance, on the side of its opener. */
+export class StreamOpen implements PendingOpen {
+  /** What the call says about the stream that this side reads. */
+  readonly invitation = new Uint8Array(invitationBytes);
+  /** Aborts the call. */
+  readonly signal: AbortSignal | undefined;
+  readonly #streams: ChannelStreams;
+  readonly #message: OutgoingOpen;
+  readonly #schemas: ActorChannelSchemas;
+  readonly #link: StreamLink;
+  readonly #own: ActorChannels | null;
+  readonly #abort: AbortController | null = null;
+  readonly #listening: Disposable | null = null;
+
+  /** @throws {ZeromeshError} `PEER_LACKS_FEATURE`, `PEER_DISCONNECTED`, `LIMIT_REACHED`. */
+  constructor(streams: ChannelStreams, message: OutgoingOpen, schemas: ActorChannelSchemas) {
+    this.#streams = streams;
+    this.#message = message;
+    this.#schemas = schemas;
+    const { instance: peer, contract, name, sender } = message;
+    const { mux, port } = streams;
+    if (!mux.supports(peer)) {
+      const why = `${port.textOf(peer)} does not support streams`;
+      throw new ZeromeshError("PEER_LACKS_FEATURE", `Cannot open channel "${name}": ${why}`, {
+        peer,
+        handler: name,
+        ran: "no",
+      });
+    }
+    const link = this.#link = new StreamLink({
+      name,
+      codec: new ItemCodec(encodingOf(contract)),
+      schema: schemas.toOpener,
+      wrote: () => streams.wrote(peer),
+    });
+    this.signal = message.signal;
+    this.#own = sender === null ? null : ActorChannels.of(sender.cell);
+    this.#own?.wait(this);
+    if (this.#own !== null) {
+      const abort = this.#abort = new AbortController();
+      this.signal = abort.signal;
+      this.#listening = onAbort(message.signal, () => abort.abort(message.signal?.reason));
+    }
+    const anchor = mux.newId();
+    const { window } = mux;
+    const about = { anchor, session: anchor, window, creditsBytes: true, openMs: Infinity };
+    try {
+      link.reader = mux.bind(peer, about, link.readerEvents);
+    } catch (error) {
+      this.failed();
+      throw error;
+    }
+    writeInvitation(this.invitation, 0, { anchor, window });
+  }
+
+  get status(): ChannelStatus {
+    const { name, target, instance } = this.#message;
+    const none = { sent: 0, received: 0, queued: 0, waiting: 0 };
+    return { id: "", name, role: "opener", other: `${target}@${instance}`, state: "opening", ...none };
+  }
+
+  stopped(error: ZeromeshError): void {
+    this.#abort?.abort(error);
+  }
+
+  /** The call has failed. */
+  failed(): void {
+    this.#settled();
+    this.#link.reader?.cancel();
+  }
+
+  /** The actor has accepted: opens the stream to it. @throws {ZeromeshError} `RESULT_INVALID`, `LIMIT_REACHED`. */
+  accept(answer: OpenAnswer): Side | Promise<Side> {
+    const { contract, name } = this.#message;
+    const { payload } = answer;
+    const invitation = readInvitation(payload, idBytes, payload.length);
+    if (invitation === null || payload.length <= idBytes + invitationBytes) throw unreadable(name);
+    const at = idBytes + invitationBytes + 1;
+    const encoding = encodingOf(contract);
+    let first: unknown;
+    if (payload[at - 1] === 1) {
+      const value = encoding === "bytes"
+        ? payload.slice(at)
+        : decodeValue(name, payload.subarray(at), encoding, "RESULT_INVALID");
+      first = validate(this.#schemas.toOpener, value, (issues, cause) => outputInvalid(name, issues, cause));
+    }
+    const id = instanceIdFromBytes(payload);
+    this.#join(invitation);
+    return first instanceof Promise ? first.then((value) => this.#side(id, value)) : this.#side(id, first);
+  }
+
+  #join({ anchor, window }: Invitation): void {
+    const about = { anchor, session: anchor, window, creditsBytes: true };
+    this.#link.writer = this.#streams.mux.openWriter(this.#message.instance, about, this.#link.writerEvents);
+  }
+
+  #side(id: string, first: unknown): Side {
+    const { instance, name, target, origin, sender, options } = this.#message;
+    const { port, deadlines } = this.#streams;
+    const other = `${target}@${instance}`;
+    this.#settled();
+    const side = new Side({
+      id,
+      name,
+      role: "opener",
+      opener: sender === null
+        ? port.instanceId
+        : sender.cell.host.refTo(bytesContract, sender.cell.address, null),
+      other,
+      first,
+      schema: this.#schemas.fromOpener,
+      link: this.#link,
+      receiver: openerReceiver(sender, options, {
+        sender: other,
+        instance,
+        headers: noHeaders,
+        deadlineAt: Infinity,
+        chain: noChain,
+        trace: origin.trace,
+      }),
+      owners: this.#own === null ? [] : [this.#own],
+      clock: port.clock,
+      deadlines,
+      idleTimeoutMs: options?.idleTimeoutMs ?? Infinity,
+    });
+    this.#own?.opened(side);
+    return side.begin();
+  }
+
+  #settled(): void {
+    this.#listening?.[Symbol.dispose]();
+    this.#own?.settled(this);
+  }
+}
+
+function unreadable(name: string): ZeromeshError {
+  return new ZeromeshError(
+    "RESULT_INVALID",
+    `The answer to the opening of channel "${name}" cannot be read`,
+    {
+      handler: name,
+      ran: "yes",
+    },
+  );
+}
