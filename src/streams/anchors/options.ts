@@ -51,7 +51,10 @@ export const ticketOptionTable = {
 export interface AttachOptions<Schema extends AnySchema | undefined = AnySchema | undefined> {
   /** Schema of an item. Without it, items are not validated. */
   schema?: Schema;
-  /** The ticket that came with the handle. With it, and a connection to the reader, nothing is asked of the reader. */
+  /**
+   * The ticket that came with the handle. With it, and a connection to the reader, nothing is asked of the reader. If it is
+   * void, the sender ends with `STREAM_FAILED` a round trip later.
+   */
   ticket?: StreamTicket | undefined;
   /** Deadline of attaching, in milliseconds. @default {the messenger's timeoutMs, 30_000} */
   timeoutMs?: number | undefined;
