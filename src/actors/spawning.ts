@@ -21,6 +21,8 @@ export interface SpawnParts {
   readonly registry: Registry;
   /** The actor has its place: called before `init`. It may add parts to it. */
   readonly prepare?: ((cell: Cell) => void) | undefined;
+  /** `init` has ended well. */
+  readonly started: (cell: Cell) => void;
   /** The actor that starts it; null for none. */
   readonly parent: Cell | null;
 }
@@ -33,7 +35,7 @@ export interface SpawnParts {
  * @throws {TypeError} If the definition is none, or an option is unknown or has the wrong type.
  */
 export async function spawnCell(
-  { host, registry, prepare, parent }: SpawnParts,
+  { host, registry, prepare, started, parent }: SpawnParts,
   definition: ActorDefinition,
   given: SpawnOptions | undefined,
 ): Promise<Cell> {
@@ -62,6 +64,7 @@ export async function spawnCell(
     throw error;
   }
   const holder = registry.takeName(cell);
+  started(cell);
   cell.begin();
   if (holder !== null) await holder.stop({ reason: "replaced" });
   return cell;

@@ -204,7 +204,13 @@ export class ActorSystem implements AsyncDisposable {
   }
 
   /** A reference to an actor by its address, id or name, whether it exists or not. */
-  ref<C extends ActorContract>(contract: C, address: string | ActorAddress): ActorRef<C> {
+  ref<C extends ActorContract>(contract: C, address: string | ActorAddress): ActorRef<C>;
+  /** A reference that takes and gives bytes. */
+  ref(address: string | ActorAddress): ActorRef<BytesContract>;
+  ref(first: ActorContract | string | ActorAddress, second?: string | ActorAddress): ActorRef {
+    const [contract, address] = second === undefined
+      ? [bytesContract, first as string | ActorAddress]
+      : [first as ActorContract, second];
     const text = typeof address === "string" && !address.includes("@")
       ? `${address}@${this.#core.instanceId}`
       : address;

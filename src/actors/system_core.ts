@@ -163,8 +163,6 @@ export class SystemCore implements CellHost {
   ): Promise<ActorRef> {
     if (this.closed !== null) throw this.closed;
     const cell = await this.#start(definition, options, parent as Cell | null);
-    this.started++;
-    this.registrations.publish({ type: "registered", ...described(cell) });
     const ref = this.refTo(
       definition.contract,
       { target: cell.id, instance: this.instanceId } as never,
@@ -179,7 +177,13 @@ export class SystemCore implements CellHost {
     parent: Cell | null,
   ): Promise<Cell> {
     const { registry } = this;
-    if (parent === null) return await spawnCell({ host: this, registry, parent }, definition, options);
+    const started = (cell: Cell): void => {
+      cell.announced = true;
+      this.started++;
+      this.registrations.publish({ type: "registered", ...described(cell) });
+    };
+    const parts = { host: this, registry, parent, started };
+    if (parent === null) return await spawnCell(parts, definition, options);
     const waited: { cell: Cell; deferred: boolean }[] = [];
     const prepare = (cell: Cell): void => {
       adopt(parent, cell);
@@ -188,7 +192,7 @@ export class SystemCore implements CellHost {
       if (parent.current !== null) (parent.waits ??= new Set()).add(waited[0]!);
     };
     try {
-      return await spawnCell({ host: this, registry, parent, prepare }, definition, options);
+      return await spawnCell({ ...parts, prepare }, definition, options);
     } finally {
       for (const one of waited) parent.waits?.delete(one);
     }
@@ -217,6 +221,8 @@ export class SystemCore implements CellHost {
   ended(cell: TurnCell, end: ActorEnd): void {
     this.registry.remove(cell as Cell);
     leaveParent(cell as Cell, end);
+    // A failed start was nobody's actor.
+    if (!(cell as Cell).announced) return;
     this.endedCount++;
     this.registrations.publish({ type: "unregistered", ...described(cell), end });
   }

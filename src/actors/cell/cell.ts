@@ -62,6 +62,8 @@ export class Cell implements TurnCell, Runnable {
   handled = 0;
   /** Turns whose handler has failed. */
   failures = 0;
+  /** Whether its start was told to those who watch registrations. */
+  announced = false;
   /** The text of the last failure; null without one. */
   failure: string | null = null;
   /** How often it was restarted. */
