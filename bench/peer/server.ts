@@ -42,5 +42,6 @@ await runServer(async (args, receipts) => {
       messenger.registerHandler(unaryHandler(`echo${i}`, echo));
     }
   }
+  if (args.flag("actors")) await (await import("./actors.ts")).serveActors(messengers[0]!);
   return { endpoints: messengers.map((one) => one.endpoint), library: messengers[0]!.library.version };
 });

@@ -1,5 +1,6 @@
 /** The scenarios, in the order in which they run. */
 import type { Scenario } from "../harness/scenario.ts";
+import { actors } from "./actors.ts";
 import { amSend } from "./am_send.ts";
 import { cohortAcks } from "./cohort_acks.ts";
 import { costHandlers } from "./cost_handlers.ts";
@@ -35,4 +36,5 @@ export const scenarios: readonly Scenario[] = [
   dispatch,
   cohortAcks,
   observed,
+  actors,
 ];

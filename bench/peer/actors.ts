@@ -1,0 +1,68 @@
+/** Actors, and the handlers that they are compared with: the same work by messages of both kinds. */
+import { amHandler, contract, type InstanceId, type Messenger } from "zeromesh";
+import { actor, actorContract, actorRef, ActorSystem } from "zeromesh/actors";
+import { z } from "zod";
+
+const text = z.string();
+const Echo = contract("echoText", { input: text, output: text });
+const Worker = actorContract("worker", {
+  tell: { sink: text },
+  ask: { echo: { input: text, output: text } },
+});
+
+/** Serves both. */
+export async function serveActors(messenger: Messenger): Promise<void> {
+  messenger.handle(Echo, ({ input }) => input);
+  messenger.registerHandler(amHandler("sinkNow", () => {}, { dispatch: "inline" }));
+  const system = await ActorSystem.create(messenger);
+  const worker = actor(Worker, {
+    init: () => null,
+    tell: { sink: () => {} },
+    ask: { echo: (_context, input) => input },
+  });
+  const bytes = actor({ init: () => null, ask: { echo: (_context, input) => input } });
+  await system.spawn(worker, { name: "worker" });
+  await system.spawn(bytes, { name: "bytes" });
+}
+
+/** Sends a payload and waits for its answer or its confirmation; resolves to the payload. */
+export type Way = (payload: Uint8Array) => Promise<Uint8Array>;
+
+/** The measured kind of message. */
+export type WayName = "typedUnary" | "ask" | "amSync" | "tell" | "unary" | "askBytes";
+
+/** A way by its name. */
+export function wayOf(name: string, messenger: Messenger, to: InstanceId): Way {
+  const worker = actorRef(messenger, Worker, `worker@${to}`);
+  const bytes = actorRef(messenger, actor({ init: () => null }).contract, `bytes@${to}`);
+  let known = new Uint8Array();
+  let said = "";
+  // As JSON it has as many bytes as the payload.
+  const textFor = (payload: Uint8Array): string => {
+    if (known !== payload) [known, said] = [payload as typeof known, "x".repeat(payload.length - 2)];
+    return said;
+  };
+  const ways: Record<WayName, Way> = {
+    typedUnary: async (payload) => {
+      await messenger.typedUnary(Echo, { to, payload: textFor(payload) });
+      return payload;
+    },
+    ask: async (payload) => {
+      await worker.ask("echo", textFor(payload));
+      return payload;
+    },
+    amSync: async (payload) => {
+      await messenger.amSync("sinkNow", { to, payload: textFor(payload) });
+      return payload;
+    },
+    tell: async (payload) => {
+      await worker.tell("sink", textFor(payload));
+      return payload;
+    },
+    unary: (payload) => messenger.unary("echo", { to, rawPayload: payload }),
+    askBytes: (payload) => bytes.ask("echo", payload),
+  };
+  const way = ways[name as WayName];
+  if (way === undefined) throw new TypeError(`There is no way "${name}"`);
+  return way;
+}
