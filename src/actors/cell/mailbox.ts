@@ -73,7 +73,7 @@ export class Mailbox {
 
   /** Whether a message would get a place at once. */
   get hasRoom(): boolean {
-    return this.#counted < this.limits.capacity && (this.#waiting === null || this.#waiting.size === 0);
+    return this.#counted < this.limits.capacity;
   }
 
   /** Adds a turn at the end, whatever the capacity is. */
