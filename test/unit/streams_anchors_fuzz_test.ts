@@ -39,6 +39,11 @@ function expectOrdinary(error: unknown): void {
   note(code);
 }
 
+/** Time that passes within a turn uses up its share, and sends end in the next one. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
+
 /** A sender, and how its items are named. */
 interface Sending {
   readonly sender: StreamSender<unknown>;
@@ -259,6 +264,7 @@ class Crowd {
           await this.net.carry();
         }
       }
+      await nextTurn();
       for (const { sender, name, reading, ticketed, taken, ending } of this.sendings) {
         if (ticketed || reading.troubled || (ending !== "finalized" && ending !== "detached")) continue;
         note("whole");
@@ -270,8 +276,7 @@ class Crowd {
     for (const { sender } of this.sendings) sender.close();
     await this.net.carry();
     this.check();
-    // Time that passes within a turn uses up its share, and sends end in the next one.
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     assert.equal(this.waiting, 0, "promises that never settle");
     for (const reading of this.readings) {
       // What had arrived before the end can be read, and then an error, once.

@@ -161,25 +161,56 @@ test("the loss of a connection drops each of its senders once, and nobody else",
   assert.deepEqual(await many.next(), { done: false, value: { type: "item", sender: 3, item: "again" } });
 });
 
-test("a reader that waits ends when one of many senders cancels the anchor, and so do all senders", async () => {
+test("one of many senders can cancel by message once the others are gone, and a reader that waits ends then", async () => {
   const { net, reader, one, two, velo } = scene();
   const anchor = reader.streams.anchor({ senders: "many" });
-  const senders = await Promise.all([one, two, velo].map((node) => node.streams.attach(anchor.handle)));
+  const [first, second, third] = await Promise.all(
+    [one, two, velo].map((node) => node.streams.attach(anchor.handle)),
+  );
+  await net.carry();
+  const cancel = (from: StreamNode) =>
+    reader.receive(
+      "_mpsc_anchor_cancel",
+      `{"handle":{"hi":${anchor.handle >> 64n},"lo":${localOfHandle(anchor.handle)}}}`,
+      from,
+    );
+  for (const node of [one, two, velo, reader]) assert.equal(await cancel(node), "null");
+  await net.carry();
+  assert.equal(anchor.senders, 3);
+  await first!.detach();
+  second!.close();
+  await net.carry();
+  for (const type of ["detached", "dropped"]) {
+    assert.equal(((await anchor.next()).value as AnchorFrame<unknown>).type, type);
+  }
+  const waiting = anchor.next();
+  await cancel(one);
+  assert.equal(anchor.senders, 1);
+  await cancel(velo);
+  assert.deepEqual(await waiting, { done: true, value: undefined });
+  await net.carry();
+  assert.equal(third!.cancelled.aborted, true);
+  assert.equal(await codeOf(third!.closed), "CANCELLED");
+  // A sender of plain Velo is told by message, too.
+  assert.deepEqual(reader.sent.map(({ name }) => name), ["_stream_cancel"]);
+});
+
+test("a reader that cancels ends all senders of all instances", async () => {
+  const { net, reader, one, two, velo } = scene();
+  const anchor = reader.streams.anchor({ senders: "many" });
+  const senders = await Promise.all(
+    [one, two, velo, reader].map((node) => node.streams.attach(anchor.handle)),
+  );
   await net.carry();
   const waiting = anchor.next();
-  await reader.receive(
-    "_mpsc_anchor_cancel",
-    `{"handle":{"hi":${anchor.handle >> 64n},"lo":${localOfHandle(anchor.handle)}}}`,
-    one,
-  );
+  anchor.cancel();
+  anchor.cancel();
   assert.deepEqual(await waiting, { done: true, value: undefined });
   await net.carry();
   for (const sender of senders) {
     assert.equal(sender.cancelled.aborted, true);
     assert.equal(await codeOf(sender.closed), "CANCELLED");
   }
-  // Those of plain Velo are told by message, too.
-  assert.deepEqual(reader.sent.map(({ name }) => name), ["_stream_cancel"]);
 });
 
 test("a sender of an anchor whose reader is silent goes on, and waits with its items", async () => {

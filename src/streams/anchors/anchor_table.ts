@@ -219,11 +219,11 @@ export class AnchorTable {
     if (attachment !== undefined) core.leave(attachment, { reason: "detached", text: "" });
   }
 
-  /** Removes an anchor, if its sender asks for it, or somebody while it has none. */
+  /** Removes an anchor, if its only sender's instance asks for it, or somebody while it has none. */
   cancel(handle: StreamHandle, from: SystemSender | null, many: boolean): void {
     const core = this.#anchors.get(handle);
     if (core === undefined || hasManySenders(handle) !== many) return;
-    if (core.live === 0 || core.find((one) => isFrom(one, from)) !== undefined) core.cancel();
+    if (core.find((one) => !isFrom(one, from)) === undefined) core.cancel();
   }
 
   /** Keeps anchors without a sender alive. */
