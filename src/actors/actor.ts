@@ -1,9 +1,11 @@
 import {
+  type AnySchema,
   checkArgument,
   option,
   type OptionTable,
   readOptions,
   type SchemaInput,
+  schemaOption,
   type SchemaOutput,
   unknownName,
 } from "../core/mod.ts";
@@ -83,6 +85,8 @@ export type Needed<Key extends string, Names, Handlers> = keyof Names extends ne
 export interface ActorLife<State, Args, Old> {
   /** The version, which a later one is told when it takes over. @default {1} */
   readonly version?: number | undefined;
+  /** Schema of the state: an update whose state does not fit it fails. */
+  readonly state?: AnySchema | undefined;
   /** Makes the state. */
   readonly init: (args: Args, context: ActorSelf) => State | Promise<State>;
   /** Converts the state of another version at an update. @default {the state stays as it is} */
@@ -110,6 +114,7 @@ export type ActorParts<C extends ActorContract, State, Args, Old> =
 
 interface Given {
   readonly version?: number | undefined;
+  readonly state?: AnySchema | undefined;
   readonly init?: AnyHandler | undefined;
   readonly migrate?: AnyHandler | undefined;
   readonly migrateBack?: AnyHandler | undefined;
@@ -123,6 +128,7 @@ interface Given {
 
 const partTable: OptionTable<Given> = {
   version: option.whole(0, Number.MAX_SAFE_INTEGER),
+  state: schemaOption,
   init: option.function,
   migrate: option.function,
   migrateBack: option.function,
@@ -210,6 +216,7 @@ function define(contract: ActorContract, given: Given): ActorDefinition {
     contract,
     version: parts.version ?? 1,
     bytes: isBytes(contract),
+    stateSchema: parts.state ?? null,
     init: parts.init!,
     migrate: parts.migrate ?? null,
     migrateBack: parts.migrateBack ?? null,

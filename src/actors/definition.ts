@@ -61,6 +61,8 @@ export interface Behaviour {
   readonly contract: ActorContract;
   /** The version; 1 unless it is given. */
   readonly version: number;
+  /** Schema of the state, by which updates check it; null without one. */
+  readonly stateSchema: AnySchema | null;
   /** Makes the state. */
   readonly init: AnyHandler;
   /** Converts the state of an older version; null without one. */

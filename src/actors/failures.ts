@@ -146,3 +146,14 @@ export function openLate(name: string, timeoutMs: number): ZeromeshError {
     ran: timeoutMs <= 0 ? "no" : "maybe",
   });
 }
+
+export function updateFailed(actor: Named, why: string, cause?: unknown): ZeromeshError {
+  return new ZeromeshError(
+    "ACTOR_UPDATE_FAILED",
+    `Cannot update ${actorText(actor).replace("A", "a")}: ${why}`,
+    {
+      details: { actor: actor.id },
+      ...(cause === undefined ? {} : { cause }),
+    },
+  );
+}

@@ -203,6 +203,7 @@ export function mailboxDefinition(contract: ActorContract, inbox: MailboxInbox):
     contract,
     version: 1,
     bytes,
+    stateSchema: null,
     // A message that came before there is a reader waits.
     init: (_args: unknown, context: SelfContext) => context.cell.holdBack(true),
     migrate: null,

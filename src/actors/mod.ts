@@ -64,6 +64,7 @@ export {
   type BytesContract,
   type BytesSchema,
 } from "./contract.ts";
+export { type ActorChange, type ActorEvent } from "./actor_events.ts";
 export { type DeadLetter, type DeadLetterReason } from "./dead_letters.ts";
 export {
   type ActorDefinition,
@@ -107,5 +108,9 @@ export {
   type RestartStrategy,
   type SupervisionOptions,
 } from "./supervision/supervision_options.ts";
-export { type ActorStatus, ActorSystem, type ActorSystemStats, type ActorTree } from "./system.ts";
+export { type ActorStatus, type ActorSystemStats, type ActorTree } from "./status.ts";
+export { ActorSystem } from "./system.ts";
 export { type Registration } from "./system_core.ts";
+export { type ModuleLimits } from "./update/module_limits.ts";
+export { type Probation, type UpdateOptions } from "./update/update_options.ts";
+export { type RollbackResult, type UpdateResult } from "./update/updates.ts";

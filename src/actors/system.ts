@@ -20,13 +20,13 @@ import {
   type MailboxInbox,
 } from "./mailbox_actor.ts";
 import type { ActorAddress } from "./actor_address.ts";
-import { type ActorId, parseAddress } from "./address.ts";
-import type { ActorPhase, Cell } from "./cell/cell.ts";
+import type { ActorEvent } from "./actor_events.ts";
+import { parseAddress } from "./address.ts";
+import type { Cell } from "./cell/cell.ts";
 import { ActorChannels } from "./channels/actor_channels.ts";
 import type { ChannelStatus } from "./channels/channel.ts";
-import type { ChannelStats } from "./channels/channel_counts.ts";
 import { type ActorContract, type BytesContract, bytesContract } from "./contract.ts";
-import type { DeadLetter, DeadLetterReason } from "./dead_letters.ts";
+import type { DeadLetter } from "./dead_letters.ts";
 import type { ActorDefinition } from "./definition.ts";
 import type { ActorEnd } from "./end.ts";
 import { notPaused } from "./failures.ts";
@@ -41,68 +41,11 @@ import {
 } from "./options.ts";
 import type { ActorRef } from "./ref.ts";
 import type { SpawnArguments } from "./spawn_options.ts";
-import { childrenOf } from "./supervision/children.ts";
+import { type ActorStatus, type ActorSystemStats, type ActorTree, statusOf, treeOf } from "./status.ts";
 import { type Registration, SystemCore } from "./system_core.ts";
-
-/** An actor, as {@link ActorSystem.list} shows it. */
-export interface ActorStatus {
-  /** The id. */
-  readonly id: ActorId;
-  /** The name; null without one. */
-  readonly name: string | null;
-  /** The address by id. */
-  readonly address: string;
-  /** The name of the contract. */
-  readonly contract: string;
-  /** The version of the definition. */
-  readonly version: number;
-  /** The phase of its life. */
-  readonly phase: ActorPhase;
-  /** Messages in the mailbox. */
-  readonly queued: number;
-  /** Senders that wait for room in the mailbox. */
-  readonly waiting: number;
-  /** Whether a handler runs. */
-  readonly busy: boolean;
-  /** Asks whose answer is deferred. */
-  readonly deferred: number;
-  /** Turns whose handler has ended well. */
-  readonly handled: number;
-  /** Turns whose handler has failed. */
-  readonly failed: number;
-  /** The text of the last failure; null without one. */
-  readonly failure: string | null;
-  /** How often it was restarted. */
-  readonly restarts: number;
-  /** The id of the actor that started it; null for none. */
-  readonly parent: ActorId | null;
-}
-
-/** An actor with the actors that it has started. */
-export interface ActorTree extends ActorStatus {
-  /** Its children, in the order of their start. */
-  readonly children: readonly ActorTree[];
-}
-
-/** Counters of an {@link ActorSystem}. */
-export interface ActorSystemStats {
-  /** Actors. */
-  readonly actors: number;
-  /** Actors started since the start. */
-  readonly started: number;
-  /** Actors that have ended since the start. */
-  readonly ended: number;
-  /** Actors refused at `maxActors`. */
-  readonly refused: number;
-  /** Restarts of actors, since the start. */
-  readonly restarts: number;
-  /** Failures that went on to a parent because of too many restarts, since the start. */
-  readonly escalations: number;
-  /** Dead letters by reason, since the start. */
-  readonly deadLetters: Readonly<Record<DeadLetterReason, number>>;
-  /** Channels. */
-  readonly channels: ChannelStats;
-}
+import { updateActor } from "./update/update_actor.ts";
+import type { UpdateOptions } from "./update/update_options.ts";
+import { type RollbackResult, type UpdateResult, Updates } from "./update/updates.ts";
 
 /**
  * Actors of one instance: they are started, found and ended here. With a messenger, other instances reach them.
@@ -243,9 +186,16 @@ export class ActorSystem implements AsyncDisposable {
     return this.#core.deadLetters.subscribe(options);
   }
 
+  /** Iterates over what happens to actors, from now on: `seq` of an actor's events has no gap. */
+  events(options?: SubscribeOptions): AsyncIterableIterator<ActorEvent | DroppedEntries> {
+    return this.#core.events.subscribe(options);
+  }
+
   /** Makes an actor handle no messages until {@link resume}; they wait in its mailbox. */
   pause(target: string | ActorAddress): void {
-    this.#cell(target).pause();
+    const cell = this.#cell(target);
+    cell.pause();
+    this.#core.events.publish(cell, { type: "paused" });
   }
 
   /**
@@ -257,6 +207,45 @@ export class ActorSystem implements AsyncDisposable {
     const cell = this.#cell(target);
     if (!cell.paused) throw notPaused(cell);
     cell.resume();
+    this.#core.events.publish(cell, { type: "resumed" });
+  }
+
+  /**
+   * Replaces what an actor does, between two messages: id, mailbox, channels, deferred replies, timers, children and
+   * watchers stay. A module is loaded with its present content, also under a path that was loaded before, while the
+   * actor works on. Until the swap a failure changes nothing.
+   *
+   * `migrate` of the new definition gets a copy of the state, as `structuredClone` makes it, or the state itself if that
+   * cannot be copied. Updates of one actor take place in the order of the calls. A paused actor goes on.
+   *
+   * @param update A definition; or a module by its path or `file:` URL, whose default export is one.
+   * @throws {ZeromeshError} `ACTOR_UPDATE_FAILED`, `ACTOR_NOT_FOUND`, `ACTOR_STOPPED`, `TIMEOUT`.
+   *
+   * @example Usage
+   * ```ts
+   * import { actor, ActorSystem } from "zeromesh/actors";
+   *
+   * await using system = ActorSystem.local();
+   * const ref = await system.spawn(actor({ init: () => 1, ask: { add: (ctx) => Uint8Array.of(ctx.state) } }));
+   * const next = actor({ version: 2, init: () => 1, ask: { add: (ctx) => Uint8Array.of(ctx.state + 1) } });
+   * console.log(await system.update(ref, next)); // { fromVersion: 1, toVersion: 2 }
+   * ```
+   */
+  async update(
+    target: string | ActorAddress,
+    update: ActorDefinition | string | URL,
+    options?: UpdateOptions,
+  ): Promise<UpdateResult> {
+    return await updateActor(this.#cell(target), update, options);
+  }
+
+  /**
+   * Undoes an actor's last update: with `migrateBack` of the present definition, or with the state that the update found.
+   *
+   * @throws {ZeromeshError} `ACTOR_UPDATE_FAILED` without an update.
+   */
+  async rollback(target: string | ActorAddress): Promise<RollbackResult> {
+    return await Updates.of(this.#cell(target)).rollback();
   }
 
   /**
@@ -327,6 +316,7 @@ export class ActorSystem implements AsyncDisposable {
     await core.remote?.[Symbol.asyncDispose]();
     core.registrations.close();
     core.deadLetters.close();
+    core.events.close();
     core.deadlines.close();
     core.holding.close();
   }
@@ -353,29 +343,4 @@ export class ActorSystem implements AsyncDisposable {
     const { target: own, instance } = typeof target === "string" ? parseAddress(target) : target;
     return instance === this.#core.instanceId ? own : null;
   }
-}
-
-function treeOf(cells: readonly Cell[]): ActorTree[] {
-  return cells.map((cell) => ({ ...statusOf(cell), children: treeOf(childrenOf(cell)) }));
-}
-
-function statusOf(cell: Cell): ActorStatus {
-  const { id, name, address, behaviour: { contract, version }, phase, mailbox, handled, failures } = cell;
-  return {
-    id,
-    name,
-    address,
-    contract: contract.name,
-    version,
-    phase,
-    queued: mailbox.size,
-    waiting: mailbox.waiting,
-    busy: cell.current !== null,
-    deferred: cell.replies?.size ?? 0,
-    handled,
-    failed: failures,
-    failure: cell.failure,
-    restarts: cell.restarts,
-    parent: cell.parent?.id ?? null,
-  };
 }

@@ -2,6 +2,7 @@ import {
   Broadcast,
   type Clock,
   Deadlines,
+  errorText,
   type InstanceId,
   type Logger,
   ZeromeshError,
@@ -9,6 +10,7 @@ import {
 import type { SystemPort } from "../messenger/mod.ts";
 import { Holding } from "./cell/holding.ts";
 import type { ActorAddress } from "./actor_address.ts";
+import { ActorEvents } from "./actor_events.ts";
 import type { ActorId } from "./address.ts";
 import type { Cell } from "./cell/cell.ts";
 import type { CellHost, Origin, Sender, Turn, TurnCell } from "./cell/parts.ts";
@@ -34,6 +36,7 @@ import type { SpawnOptions } from "./spawn_options.ts";
 import { adopt, childrenOf, leaveParent } from "./supervision/children.ts";
 import { Supervisor } from "./supervision/supervisor.ts";
 import { startTimer, type TimerCall } from "./timers/timers.ts";
+import { Updates } from "./update/updates.ts";
 
 /** An actor that was added or taken out. */
 export interface Registration {
@@ -69,6 +72,7 @@ export class SystemCore implements CellHost {
   readonly scheduler: Scheduler;
   readonly holding: Holding;
   readonly deadLetters = new DeadLetters();
+  readonly events: ActorEvents;
   readonly channels = new SystemChannels();
   readonly registry: Registry;
   readonly registrations = new Broadcast<Registration>();
@@ -89,6 +93,7 @@ export class SystemCore implements CellHost {
     this.logger = logger;
     this.options = options;
     this.deadlines = new Deadlines(clock);
+    this.events = new ActorEvents(clock);
     this.scheduler = new Scheduler(clock);
     this.holding = new Holding(hold);
     this.registry = new Registry(options.maxActors);
@@ -181,6 +186,8 @@ export class SystemCore implements CellHost {
       cell.announced = true;
       this.started++;
       this.registrations.publish({ type: "registered", ...described(cell) });
+      const { contract: { name: contract }, version } = cell.behaviour;
+      this.events.publish(cell, { type: "started", contract, version });
     };
     const parts = { host: this, registry, parent, started };
     if (parent === null) return await spawnCell(parts, definition, options);
@@ -215,7 +222,8 @@ export class SystemCore implements CellHost {
   }
 
   handlerFailed(cell: TurnCell, turn: Turn, error: unknown): void {
-    this.supervisor.failed(cell as Cell, turn.name, error);
+    this.events.publish(cell, { type: "handlerFailed", handler: turn.name, error: errorText(error) });
+    if (Updates.made(cell)?.failed(error) !== true) this.supervisor.failed(cell as Cell, turn.name, error);
   }
 
   ended(cell: TurnCell, end: ActorEnd): void {
@@ -224,6 +232,7 @@ export class SystemCore implements CellHost {
     // A failed start was nobody's actor.
     if (!(cell as Cell).announced) return;
     this.endedCount++;
+    this.events.publish(cell, { type: "ended", end });
     this.registrations.publish({ type: "unregistered", ...described(cell), end });
   }
 

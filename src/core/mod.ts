@@ -108,6 +108,7 @@ export {
   validate,
   validateArrived,
 } from "./schema.ts";
+export { jsonSchemaOf } from "./json_schema_of.ts";
 export { shape } from "./shape.ts";
 export {
   type ClientStreamCall,

@@ -122,6 +122,20 @@ export const actorEntries: readonly OptionEntry[] = [
     call: within((local, options: never) => watched(local.deadLetters(options))),
   },
   {
+    name: "ActorSystem.events",
+    options: ["maxBuffered", "signal"],
+    call: within((local, options: never) => watched(local.events(options))),
+  },
+  {
+    name: "ActorSystem.update",
+    options: ["maxFiles", "maxBytes", "timeoutMs", "migrateTimeoutMs", "probation", "signal"],
+    nested: { probation: ["failures", "withinMs"] },
+    timeouts: ["timeoutMs", "migrateTimeoutMs"],
+    call: within(async (local, options: never) =>
+      void await local.update(await local.spawn(echo), echo, options)
+    ),
+  },
+  {
     name: "ActorRef#tell",
     ...send,
     timeouts: ["timeoutMs"],

@@ -58,6 +58,7 @@ export class Cell implements TurnCell, Runnable {
   turnNumber = 0;
   waits: Set<Waited> | null = null;
   replies: Set<OpenReply> | null = null;
+  events = 0;
   /** Turns whose handler has ended well. */
   handled = 0;
   /** Turns whose handler has failed. */

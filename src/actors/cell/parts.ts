@@ -1,6 +1,7 @@
 /** What the run-time parts of an actor know of each other. */
 import type { Clock, Deadlines, InstanceId, Logger, ZeromeshError } from "../../core/mod.ts";
 import type { ActorAddress } from "../actor_address.ts";
+import type { ActorEvents, HasEvents } from "../actor_events.ts";
 import type { ActorId } from "../address.ts";
 import type { ActorChannel, ChannelSide, OpenOptions } from "../channels/channel.ts";
 import type { ChannelCounts } from "../channels/channel_counts.ts";
@@ -100,7 +101,7 @@ export interface Waited {
 }
 
 /** An actor at run time, as its turns see it. */
-export interface TurnCell {
+export interface TurnCell extends HasEvents {
   readonly id: ActorId;
   readonly name: string | null;
   /** `id@instance`. */
@@ -176,6 +177,7 @@ export interface CellHost {
   readonly options: ResolvedSystemOptions;
   readonly scheduler: Scheduler;
   readonly deadLetters: DeadLetters;
+  readonly events: ActorEvents;
   /** The channels of all its actors. */
   readonly channels: HostChannels;
   /** Keeps the process alive while somebody waits. */

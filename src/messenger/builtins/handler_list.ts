@@ -1,6 +1,7 @@
 import {
   type AnySchema,
   type InstanceId,
+  jsonSchemaOf,
   option,
   type OptionTable,
   shape,
@@ -40,7 +41,6 @@ export const listHandlersOptionTable: OptionTable<ListHandlersOptions> = {
 
 // A handler's schema must not make the answer too large for the others.
 const longestSchema = 65_536;
-const dialect = { target: "draft-2020-12" } as const;
 type Side = "input" | "output";
 const { flag, lenient, list, of, optional, record, string } = shape;
 const jsonSchemaKind = option.kind(
@@ -70,7 +70,10 @@ export function serveHandlerList({ registry, system }: MessengerCore): void {
   };
   const schemaOf = (schema: AnySchema | null | undefined, side: Side): JsonSchemaValue | undefined => {
     if (!schema) return undefined;
-    if (!made[side].has(schema)) made[side].set(schema, jsonSchemaOf(schema, side));
+    if (!made[side].has(schema)) {
+      const companion = jsonSchemaOf(schema, side, longestSchema);
+      made[side].set(schema, jsonSchemaKind.fits(companion) ? companion as JsonSchemaValue : undefined);
+    }
     return made[side].get(schema);
   };
   const describe = ({ handler: { name, kind, contract }, schema, system }: Registered, deep: boolean) => {
@@ -98,18 +101,4 @@ export async function listHandlers(
   const { handlers, details } = answer!;
   return details?.map(({ kind = null, ...one }) => ({ ...one, kind })) ??
     handlers.map((name) => ({ name, kind: null }));
-}
-
-/** A validator's JSON Schema, by the companion of Standard Schema; undefined when it provides none. */
-function jsonSchemaOf(schema: AnySchema, side: Side): JsonSchemaValue | undefined {
-  const { jsonSchema } = schema["~standard"] as {
-    jsonSchema?: Record<Side, (options: typeof dialect) => unknown>;
-  };
-  try {
-    const text = JSON.stringify(jsonSchema?.[side]?.(dialect));
-    const made: unknown = text.length > longestSchema ? undefined : JSON.parse(text);
-    return jsonSchemaKind.fits(made) ? made as JsonSchemaValue : undefined;
-  } catch {
-    return undefined; // JSON Schema cannot express it
-  }
 }
