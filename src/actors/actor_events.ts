@@ -7,6 +7,11 @@ export type ActorChange =
   | { readonly type: "started"; readonly contract: string; readonly version: number }
   | { readonly type: "handlerFailed"; readonly handler: string; readonly error: string }
   | { readonly type: "paused" | "resumed" }
+  | {
+    readonly type: "restarted";
+    /** How often it was restarted. */
+    readonly restarts: number;
+  }
   | { readonly type: "updateStarted"; readonly source: string | null }
   | { readonly type: "updated"; readonly fromVersion: number; readonly toVersion: number }
   | { readonly type: "updateFailed"; readonly source: string | null; readonly error: string }

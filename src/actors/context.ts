@@ -107,8 +107,13 @@ export interface ActorSelf {
    * @throws {ZeromeshError} `ACTOR_NOT_FOUND` if it is no child of this actor.
    */
   stopChild(child: ActorAddress, options?: StopOptions): Promise<ActorEnd>;
-  /** Calls back once, as a turn of this actor, when the other actor ends. Disposing the result ends the watch. */
-  watch(ref: ActorAddress, ended: (end: ActorEnd) => unknown): Disposable;
+  /**
+   * Calls back once, as a turn of this actor, when the other actor ends, whatever instance it belongs to; at once if it
+   * does not exist. The watch ends with this actor, when it is restarted, and when the result is disposed of.
+   *
+   * @throws {ZeromeshError} `LIMIT_REACHED` at `maxWatches`, `ACTOR_STOPPED`.
+   */
+  watch(ref: ActorAddress, ended: (end: ActorEnd, context: ActorSelf) => unknown): Disposable;
   /** Ends this actor after the message that is handled; its parent gets the result. */
   stop(result?: unknown): void;
   /**

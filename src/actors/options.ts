@@ -27,6 +27,11 @@ export interface ActorSystemOptions {
   maxPendingOpens?: number | undefined;
   /** Children of one actor; at the limit `ctx.spawn` fails with `LIMIT_REACHED`. @default {65_536} */
   maxChildren?: number | undefined;
+  /**
+   * Watches of one actor, of the code outside actors, and of one other instance; at the limit `watch` throws
+   * `LIMIT_REACHED`, and the other instance's is told `notFound` with that error. @default {65_536}
+   */
+  maxWatches?: number | undefined;
   /** Logger. @default {the messenger's, or silent} */
   logger?: Logger | undefined;
   /** Clock. @default {the messenger's, or the system's clock} */
@@ -46,6 +51,7 @@ export const systemOptionTable = {
   maxPeerChannels: option.whole(1, 2 ** 24).or(8_192),
   maxPendingOpens: option.whole(1, 2 ** 24).or(4_096),
   maxChildren: option.whole(0, 2 ** 24).or(65_536),
+  maxWatches: option.whole(0, 2 ** 24).or(65_536),
   logger: option.logger,
   clock: option.clock,
 } satisfies OptionTable<ActorSystemOptions>;

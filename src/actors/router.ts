@@ -6,6 +6,7 @@ import {
   readOptions,
   ZeromeshError,
 } from "../core/mod.ts";
+import type { ActorAddress } from "./actor_address.ts";
 import { bridgeInput, bridgeOutput, type GivenValues } from "./bridge.ts";
 import { Ask, type AskTaker } from "./cell/ask.ts";
 import { refuseRing } from "./cell/ask_ring.ts";
@@ -80,7 +81,7 @@ export class SystemRouter implements Router {
     try {
       const options = read(given, tellOptionTable, "Cannot tell", name);
       if (to.instance !== this.#parts.instanceId) {
-        pending = this.#remote(to).tell(this.#outgoing(to, name, input, options, sender, "tell"));
+        pending = this.remoteFor(to).tell(this.#outgoing(to, name, input, options, sender, "tell"));
       } else {
         const wait = options === undefined ? this.#tellWait : this.#waitOf(options);
         const cell = this.#cellOf(to);
@@ -108,7 +109,7 @@ export class SystemRouter implements Router {
       const { signal } = options ?? {};
       signal?.throwIfAborted();
       if (to.instance !== this.#parts.instanceId) {
-        return this.#remote(to).ask(this.#outgoing(to, name, input, options, sender, "ask"));
+        return this.remoteFor(to).ask(this.#outgoing(to, name, input, options, sender, "ask"));
       }
       const origin = originOf(this.#parts, sender, options, "ask");
       const timeoutMs = this.#within(origin, options?.timeoutMs ?? this.#parts.options.askTimeoutMs);
@@ -133,7 +134,7 @@ export class SystemRouter implements Router {
       if (to.instance !== this.#parts.instanceId) {
         openerReceiver(sender, options, null);
         const message = this.#outgoing(to, name, first, options, sender, "open");
-        return this.#remote(to).open({ ...message, sender, options });
+        return this.remoteFor(to).open({ ...message, sender, options });
       }
       const origin = originOf(this.#parts, sender, options, "open");
       const timeoutMs = this.#within(origin, options?.timeoutMs ?? this.#parts.options.askTimeoutMs);
@@ -244,7 +245,12 @@ export class SystemRouter implements Router {
     return cell;
   }
 
-  #remote(to: Reference): Remote {
+  /**
+   * The way to an actor of another instance.
+   *
+   * @throws {ZeromeshError} `PEER_UNKNOWN` without a messenger, `CLOSED`.
+   */
+  remoteFor(to: ActorAddress): Remote {
     const { closed, remote } = this.#parts;
     if (closed !== null) throw closed;
     if (remote !== null) return remote;

@@ -58,6 +58,8 @@ export interface ActorSystemStats {
   readonly restarts: number;
   /** Failures that went on to a parent because of too many restarts, since the start. */
   readonly escalations: number;
+  /** Watches of actors of this system and of the code outside, since the start. */
+  readonly watches: number;
   /** Dead letters by reason, since the start. */
   readonly deadLetters: Readonly<Record<DeadLetterReason, number>>;
   /** Channels. */

@@ -273,6 +273,17 @@ export class ActorSystem implements AsyncDisposable {
     await this.#core.supervisor.restart([this.#cell(target)]);
   }
 
+  /**
+   * Calls back once when an actor ends, of this or another instance; at once if it does not exist.
+   *
+   * @returns Disposing it ends the watch.
+   * @throws {ZeromeshError} `LIMIT_REACHED` at `maxWatches`, `CLOSED`.
+   */
+  watch(target: string | ActorAddress, ended: (end: ActorEnd) => unknown): Disposable {
+    const ref = typeof target === "string" ? this.ref(bytesContract, target) : target;
+    return this.#core.watch(ref, null, ended);
+  }
+
   /** The actors of this system as trees: those without a parent, each with its children. */
   tree(): ActorTree[] {
     return treeOf([...this.#core.registry.cells()].filter(({ parent }) => parent === null));
@@ -280,7 +291,7 @@ export class ActorSystem implements AsyncDisposable {
 
   /** A snapshot of the counters. */
   stats(): ActorSystemStats {
-    const { registry, started, endedCount, deadLetters, channels, supervisor } = this.#core;
+    const { registry, started, endedCount, deadLetters, channels, supervisor, watches } = this.#core;
     return {
       actors: registry.size,
       started,
@@ -288,6 +299,7 @@ export class ActorSystem implements AsyncDisposable {
       refused: registry.refused,
       restarts: supervisor.restarts,
       escalations: supervisor.escalations,
+      watches: watches.started,
       deadLetters: deadLetters.counts,
       channels: channels.stats(),
     };
@@ -313,6 +325,7 @@ export class ActorSystem implements AsyncDisposable {
     await Promise.all(roots.map((cell) => cell.stop({ reason: "stopped" }, timeoutMs)));
     // Whatever was started meanwhile.
     for (const cell of [...core.registry.cells()]) cell.terminate();
+    core.watches.close();
     await core.remote?.[Symbol.asyncDispose]();
     core.registrations.close();
     core.deadLetters.close();

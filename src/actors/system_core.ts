@@ -35,6 +35,7 @@ import { spawnCell } from "./spawning.ts";
 import type { SpawnOptions } from "./spawn_options.ts";
 import { adopt, childrenOf, leaveParent } from "./supervision/children.ts";
 import { Supervisor } from "./supervision/supervisor.ts";
+import { type EndCall, Watches } from "./supervision/watches.ts";
 import { startTimer, type TimerCall } from "./timers/timers.ts";
 import { Updates } from "./update/updates.ts";
 
@@ -79,6 +80,7 @@ export class SystemCore implements CellHost {
   readonly outside: Origin;
   readonly router: SystemRouter;
   readonly supervisor: Supervisor;
+  readonly watches: Watches;
   /** The way to other instances; null in a system of one process. */
   remote: Remote | null = null;
   /** The error of whatever comes after the end; null before. */
@@ -107,6 +109,7 @@ export class SystemCore implements CellHost {
     });
     this.router = new SystemRouter(this);
     this.supervisor = new Supervisor(this);
+    this.watches = new Watches(this);
   }
 
   /**
@@ -118,6 +121,7 @@ export class SystemCore implements CellHost {
     this.remote = new RemoteActors({
       port,
       router: this.router,
+      maxWatches: this.options.maxWatches,
       maxPeerChannels: this.options.maxPeerChannels,
     });
     systemAt(port, this.router);
@@ -209,8 +213,17 @@ export class SystemCore implements CellHost {
     return childrenOf(cell);
   }
 
-  watch(_ref: ActorAddress, _cell: TurnCell, _ended: (end: ActorEnd) => unknown): Disposable {
-    throw unbuilt("watch");
+  watch(ref: ActorAddress, cell: TurnCell | null, ended: EndCall): Disposable {
+    if (this.closed !== null) throw this.closed;
+    return this.watches.start(ref, cell, ended);
+  }
+
+  find(target: string): Cell | null {
+    return this.registry.find(target);
+  }
+
+  watchRemote(ref: ActorAddress, ended: (end: ActorEnd) => void): Disposable {
+    return this.router.remoteFor(ref).watch(ref.instance, ref.target, ended);
   }
 
   timer(cell: TurnCell, ms: number, run: TimerCall, repeats: boolean): Disposable {
@@ -246,8 +259,4 @@ export class SystemCore implements CellHost {
 
 function described({ id, name, behaviour: { contract } }: TurnCell): Omit<Registration, "type" | "end"> {
   return { id, name, contract: contract.name };
-}
-
-function unbuilt(what: string): ZeromeshError {
-  return new ZeromeshError("FEATURE_UNAVAILABLE", `${what} of actors are not built yet`);
 }

@@ -14,6 +14,7 @@ const system = {
       "maxDeferred",
       "maxTimers",
       "maxChildren",
+      "maxWatches",
       "maxChannels",
       "maxPeerChannels",
       "maxPendingOpens",

@@ -218,7 +218,11 @@ export interface CellHost {
   ): Promise<ActorRef>;
   /** The actors that it has started, in that order. */
   children(cell: TurnCell): readonly TurnCell[];
-  watch(ref: ActorAddress, cell: TurnCell, ended: (end: ActorEnd) => unknown): Disposable;
+  watch(
+    ref: ActorAddress,
+    cell: TurnCell,
+    ended: (end: ActorEnd, context: ActorSelf) => unknown,
+  ): Disposable;
   /** Calls back as a turn after a time; `repeat` again and again. */
   timer(cell: TurnCell, ms: number, run: (context: ActorSelf) => unknown, repeat: boolean): Disposable;
   /** The context of `init` and `onStop`. */

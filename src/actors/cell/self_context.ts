@@ -92,7 +92,7 @@ export class SelfContext implements Sender {
     return child.stop({ reason: "stopped" }, timeoutMs);
   }
 
-  watch(ref: ActorAddress, ended: (end: ActorEnd) => unknown): Disposable {
+  watch(ref: ActorAddress, ended: (end: ActorEnd, context: ActorSelf) => unknown): Disposable {
     return this.cell.host.watch(ref, this.cell, ended);
   }
 

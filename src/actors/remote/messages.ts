@@ -6,3 +6,5 @@ export const tellHandler = "_actor_tell";
 export const askHandler = "_actor_ask";
 /** The opening of a channel, answered when the actor accepts it. */
 export const openHandler = "_actor_open";
+/** A watch, whose answer is the actor's end. */
+export const watchHandler = "_actor_watch";

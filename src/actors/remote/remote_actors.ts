@@ -1,19 +1,24 @@
-import { ZeromeshError } from "../../core/mod.ts";
+import type { InstanceId } from "../../core/mod.ts";
 import type { SystemPort } from "../../messenger/mod.ts";
 import type { ActorChannel } from "../channels/channel.ts";
+import type { ActorEnd } from "../end.ts";
 import { systemAt } from "./client.ts";
 import { Inbound, type InboundParts } from "./inbound.ts";
 import { Outbound } from "./outbound.ts";
+import { InboundWatches, type InboundWatchesParts } from "./inbound_watches.ts";
 import type { OutgoingMessage, OutgoingOpen, Remote } from "./remote.ts";
+import { watchFrom } from "./outbound_watch.ts";
 
 /** A system's way to actors of other instances, and theirs to its actors. */
 export class RemoteActors implements Remote {
   readonly #outbound: Outbound;
   readonly #inbound: Inbound;
+  readonly #watches: InboundWatches;
   readonly #port: SystemPort;
 
-  constructor(parts: InboundParts) {
+  constructor(parts: InboundParts & InboundWatchesParts) {
     this.#inbound = new Inbound(parts);
+    this.#watches = new InboundWatches(parts);
     this.#port = parts.port;
     this.#outbound = new Outbound(parts.port);
   }
@@ -30,17 +35,14 @@ export class RemoteActors implements Remote {
     return this.#outbound.open(message);
   }
 
-  watch(): Disposable {
-    throw unbuilt("watches");
+  watch(instance: InstanceId, target: string, ended: (end: ActorEnd) => void): Disposable {
+    return watchFrom(this.#port, instance, target, ended);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     this.#inbound[Symbol.dispose]();
+    this.#watches[Symbol.dispose]();
     systemAt(this.#port, null);
     return Promise.resolve();
   }
-}
-
-function unbuilt(what: string): ZeromeshError {
-  return new ZeromeshError("FEATURE_UNAVAILABLE", `${what} of actors of other instances are not built yet`);
 }

@@ -1,4 +1,5 @@
 import { Alarm, Backoff, errorText, type Logger, type Timed, ZeromeshError } from "../../core/mod.ts";
+import type { ActorEvents } from "../actor_events.ts";
 import type { Cell } from "../cell/cell.ts";
 import type { CellExtension } from "../cell/parts.ts";
 import { actorText } from "../failures.ts";
@@ -11,6 +12,7 @@ const key = Symbol("restarts");
 /** What a supervisor needs of its system. */
 export interface SupervisorParts extends Timed {
   readonly logger: Logger;
+  readonly events: Pick<ActorEvents, "publish">;
 }
 
 /** Meets the failures of actors by the policies of their definitions. */
@@ -84,6 +86,7 @@ export class Supervisor {
       cell.restarts++;
       this.restarts++;
       cell.swap(cell.behaviour, state);
+      this.#parts.events.publish(cell, { type: "restarted", restarts: cell.restarts });
     } catch (error) {
       if (!cell.takes) return;
       cell.failure = errorText(error);

@@ -1,0 +1,46 @@
+import { type InstanceId, ZeromeshError } from "../../core/mod.ts";
+import type { SystemPort } from "../../messenger/mod.ts";
+import type { ActorEnd } from "../end.ts";
+import { decodeEnd } from "./actor_end.ts";
+import { watchHandler } from "./messages.ts";
+
+// For a connection that must be made first.
+const reachMs = 30_000;
+
+/**
+ * Watches an actor of another instance: a call without a deadline, whose answer is the actor's end. The loss of the
+ * connection, which heartbeats detect, is the loss of the actor.
+ */
+export function watchFrom(
+  port: SystemPort,
+  instance: InstanceId,
+  target: string,
+  ended: (end: ActorEnd) => void,
+): Disposable {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const payload = new TextEncoder().encode(target);
+  const accept = (answer: { readonly payload: Uint8Array }): ActorEnd => decodeEnd(answer.payload);
+  const watch = async (): Promise<ActorEnd> => {
+    if (!port.isUp(instance)) await port.reach(instance, reachMs);
+    signal.throwIfAborted();
+    return await port.call(watchHandler, instance, payload, { timeoutMs: Infinity, signal, accept });
+  };
+  watch().catch(lossOf).then((end) => {
+    if (!signal.aborted) ended(end);
+  });
+  return { [Symbol.dispose]: () => controller.abort() };
+}
+
+/** An instance without an actor system has no actors. */
+const unfound: ReadonlySet<string> = new Set([
+  "ACTOR_NOT_FOUND",
+  "HANDLER_NOT_FOUND",
+  "FORBIDDEN",
+  "LIMIT_REACHED",
+]);
+
+function lossOf(error: unknown): ActorEnd {
+  const known = error instanceof ZeromeshError && unfound.has(error.code);
+  return { reason: known ? "notFound" : "peerLost", error };
+}
