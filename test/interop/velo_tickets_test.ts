@@ -90,17 +90,17 @@ test(
 test("a Rust Velo node and we keep each other's anchors and tickets alive", { skip }, async () => {
   await using t = await leakCheck();
   const { ours, node } = await acquainted(t);
-  const kept = streams(ours).anchor({ unattachedTimeoutMs: 400 });
+  const kept = streams(ours).anchor({ unattachedTimeoutMs: 1_500 });
   const reserved = streams(ours).anchor({ unattachedTimeoutMs: 50 });
-  const ticket = reserved.ticket({ timeoutMs: 400 });
-  const left = streams(ours).anchor({ unattachedTimeoutMs: 400 });
-  const theirs = await node.newAnchor({ unattachedMs: 400 });
-  for (let i = 0; i < 10; i++) {
+  const ticket = reserved.ticket({ timeoutMs: 1_500 });
+  const left = streams(ours).anchor({ unattachedTimeoutMs: 1_500 });
+  const theirs = await node.newAnchor({ unattachedMs: 1_500 });
+  for (let i = 0; i < 7; i++) {
     await node.stream("renew", {
       held: [{ handle: String(kept.handle) }, { handle: String(reserved.handle), ticket }],
     });
     await streams(ours).renew([{ handle: theirs }]);
-    await pause(150);
+    await pause(300);
   }
   assert.equal((await left.closed as { code?: string }).code, "TIMEOUT");
   const one = await node.newSender(String(kept.handle));

@@ -39,3 +39,11 @@ test("the fields of a struct come in their order, and an object is no struct", (
     message: /^Item 3 of anchor 1 is invalid/,
   });
 });
+
+test("bytes are read whatever the width of their length, which Velo always writes with four bytes", () => {
+  const reader = new ItemReader(z.instanceof(Uint8Array), "anchor 1");
+  for (const header of ["c402", "c50002", "c600000002"]) {
+    const read = reader.read(bytesOf(`81a44974656d ${header} 01c8`), 1, 1);
+    assert.deepEqual(read, { type: "item", sender: 1, item: Uint8Array.of(1, 200) });
+  }
+});
