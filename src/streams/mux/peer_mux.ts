@@ -389,10 +389,10 @@ export class PeerMux implements SlotPeer {
   }
 
   #limit(verb: string, count: number): ZeromeshError {
+    const why = `${count} are open, or not read to their end; the limit is ${this.#parts.maxPeerStreams}`;
     return new ZeromeshError(
       "LIMIT_REACHED",
-      `Cannot ${verb} another stream with peer ${this.#peer.text}: ${count} are open, and the limit is ` +
-        `${this.#parts.maxPeerStreams} (streams.maxPeerStreams)`,
+      `Cannot ${verb} another stream with peer ${this.#peer.text}: ${why} (streams.maxPeerStreams)`,
     );
   }
 }
