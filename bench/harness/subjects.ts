@@ -1,7 +1,12 @@
 /** The library on each runtime, and each baseline: the programs and their requirements. */
 import { connect } from "node:net";
 import { freePort } from "../../test/support/ports.ts";
-import { repositoryRoot, type RuntimeName, scriptCommand } from "../../test/support/runtime.ts";
+import {
+  productPermissions,
+  repositoryRoot,
+  type RuntimeName,
+  scriptCommand,
+} from "../../test/support/runtime.ts";
 import { pause } from "../../test/support/until.ts";
 import type { SubjectName, TransportName } from "./bench_result.ts";
 import { type Command, PeerProcess } from "./peer_process.ts";
@@ -41,8 +46,16 @@ function words(args: ProgramArguments): string[] {
   return Object.entries(args).map(([name, value]) => `${name}=${value}`);
 }
 
-function script(runtime: RuntimeName, path: string, args: ProgramArguments): Command {
-  const [program = "", ...rest] = scriptCommand(runtime, `${bench}/${path}`, { args: words(args) });
+function script(
+  runtime: RuntimeName,
+  path: string,
+  args: ProgramArguments,
+  permissions?: readonly string[],
+): Command {
+  const [program = "", ...rest] = scriptCommand(runtime, `${bench}/${path}`, {
+    args: words(args),
+    permissions,
+  });
   return { program, args: rest };
 }
 
@@ -177,6 +190,17 @@ export function cohortCommand(
 ): Command {
   const onDeno = subject === "deno" || (subject === "mixed" && role === "worker");
   return script(onDeno ? "deno" : "bun", `peer/cohort_${role}.ts`, args);
+}
+
+/** A program of streams: the client on the caller's runtime, the server on the other's. It can collect its garbage. */
+export function streamCommand(
+  subject: SubjectName,
+  role: "server" | "client",
+  args: ProgramArguments,
+): Command {
+  const onDeno = subject === "deno" || (subject === "mixed" && role === "server");
+  const permissions = [...productPermissions, "--v8-flags=--expose-gc"];
+  return script(onDeno ? "deno" : "bun", `peer/stream_${role}.ts`, args, permissions);
 }
 
 /** An empty program on the caller's runtime. */

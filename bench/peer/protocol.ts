@@ -14,6 +14,8 @@ export type Said =
   | { readonly type: "warm"; readonly sent: number }
   /** A client has measured. */
   | ({ readonly type: "result" } & ClientFigures)
+  /** What a program of streams has measured. */
+  | { readonly type: "figures"; readonly values: Readonly<Record<string, number>> }
   /** Counters of a program. */
   | ({ readonly type: "stats" } & ProgramStats)
   /** The first answer has come. */

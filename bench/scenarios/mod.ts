@@ -16,6 +16,10 @@ import { payloads } from "./payloads.ts";
 import { sequential } from "./sequential.ts";
 import { stalledPeer } from "./stalled_peer.ts";
 import { startUp } from "./start_up.ts";
+import { streamFirst } from "./stream_first.ts";
+import { streamHeld } from "./stream_held.ts";
+import { streamMemory } from "./stream_memory.ts";
+import { streamRate } from "./stream_rate.ts";
 import { unbatched } from "./unbatched.ts";
 
 /** All scenarios. */
@@ -37,4 +41,8 @@ export const scenarios: readonly Scenario[] = [
   cohortAcks,
   observed,
   actors,
+  streamFirst,
+  streamRate,
+  streamMemory,
+  streamHeld,
 ];

@@ -9,6 +9,7 @@ export { formatEndpoint, isLoopback, parseEndpoint } from "./endpoint.ts";
 export { type HostResolver, systemAddresses } from "./host_names.ts";
 export { copyBytes, InboundMessage, smallFrameBytes } from "./inbound.ts";
 export { closedByUs, Link, type LinkShared, SendOutcome } from "./link.ts";
+export { keepBytes } from "./payload_memory.ts";
 export { RefusalLog } from "./refusal_log.ts";
 export type { CurveIdentity } from "./security.ts";
 export type { LinkLoss, Transport, TransportHandler, TransportStats } from "./transport.ts";

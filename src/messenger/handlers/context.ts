@@ -8,7 +8,7 @@ import {
   type WorkerId,
   ZeromeshError,
 } from "../../core/mod.ts";
-import { copyBytes, type InboundMessage } from "../../transport/mod.ts";
+import { type InboundMessage, keepBytes } from "../../transport/mod.ts";
 import {
   decodeHeaders,
   decodePayload,
@@ -355,7 +355,7 @@ export class InboundCall extends Deadline implements AskedCall, LaneItem<Inbound
     this.#payload ??= this.#message.keep();
     this.#message = null;
     if (this.#headersEnd > this.#headersStart) {
-      this.#headerBytes = copyBytes(this.#headerBytes!.subarray(this.#headersStart, this.#headersEnd));
+      this.#headerBytes = keepBytes(this.#headerBytes!, this.#headersStart, this.#headersEnd);
       this.#headersEnd -= this.#headersStart;
       this.#headersStart = 0;
       if (this.ttlMs >= 0) this.#arrivedAt = this.#host.parts.clock.now();

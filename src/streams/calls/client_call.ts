@@ -23,10 +23,12 @@ import {
 } from "../../messenger/mod.ts";
 import { type StreamEnd, type StreamMux, writersAnchor } from "../byte_stream.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
+import { CallResult } from "./call_result.ts";
 import { ItemCodec } from "./item_codec.ts";
 import { ItemSink, refused } from "./item_sink.ts";
 import { ItemSource } from "./item_source.ts";
-import { iteratorOf, Pump } from "./pump.ts";
+import { type PausedCall, PauseWatch } from "./pause_watch.ts";
+import { iteratorOf, Pump, type PumpOwner } from "./pump.ts";
 import type { Direction, ItemOwner, Side } from "./stream_errors.ts";
 import { answerMs, callWindow, encodeStreams, lossMs, streamHeader } from "./stream_header.ts";
 
@@ -51,29 +53,31 @@ export interface ClientCallParts {
 /** The options of one call, which it keeps. */
 export type ClientCallOptionsOf = TypedCallOptions<UnaryContract> & StreamCallOptions;
 
-const never = (): void => {};
-
 /** A call with streams, at its caller's side. */
 export class ClientCall
-  implements CallCompanion, AttemptOwner, ItemOwner, AsyncIterable<unknown>, AsyncDisposable {
+  implements
+    CallCompanion,
+    AttemptOwner,
+    ItemOwner,
+    PumpOwner,
+    PausedCall,
+    AsyncIterable<unknown>,
+    AsyncDisposable {
   readonly #parts: ClientCallParts;
   readonly #sink: ItemSink | null;
   readonly #output: ItemSource | null;
   readonly #pump: Pump | null;
-  readonly #idleTimeoutMs: number;
+  readonly #pauses: PauseWatch | null;
   // Objects for what few calls need are made on demand: many calls may be open.
   readonly #end = new EndOf();
-  #result: PromiseWithResolvers<unknown> | null = null;
-  #outcome: { readonly failed: boolean; readonly value: unknown } | null = null;
+  readonly #result = new CallResult();
   #controller: AbortController | null = null;
   #listening: Disposable | null = null;
   #call: SentCall | null = null;
   #attempt: Attempt | null = null;
-  #cancelIdle: CancelTimer | null = null;
   #cancelRefusal: CancelTimer | null = null;
   /** Notes the time of an item, for `idleTimeoutMs`; null without it. */
   readonly moved: (() => void) | null;
-  #movedAt = 0;
   /** Whether the call has its answer. */
   #answered = false;
   #accepted = false;
@@ -89,14 +93,14 @@ export class ClientCall
     this.#parts = parts;
     const { contract: { name, encoding }, input, output, port: { clock } } = parts;
     const { idleTimeoutMs = Infinity, signal, retry: _, ...own } = options;
-    this.#idleTimeoutMs = idleTimeoutMs;
-    this.moved = idleTimeoutMs === Infinity ? null : () => void (this.#movedAt = clock.now());
+    this.#pauses = idleTimeoutMs === Infinity ? null : new PauseWatch(this, clock, idleTimeoutMs);
+    this.moved = this.#pauses?.moved ?? null;
     const codec = new ItemCodec(encoding);
     this.#sink = input === null ? null : new ItemSink(input, this, codec, true);
     this.#output = output === null ? null : new ItemSource(output, this, codec);
     this.#pump = source === null || this.#sink === null
       ? null
-      : new Pump(iteratorOf(source, `Cannot call "${name}"`), this.#sink);
+      : new Pump(iteratorOf(source, `Cannot call "${name}"`), this.#sink, this);
     this.#start(own, signal);
   }
 
@@ -117,24 +121,25 @@ export class ClientCall
       (value) => this.#settle(false, value),
       (error) => this.#settle(true, error),
     );
-    const sink = this.#sink;
-    this.#pump?.run().then(() => sink?.end(), (error) => this.#leave(error));
+    this.#pump?.run();
+  }
+
+  /** See {@link PumpOwner}. */
+  itemRefused(): void {}
+
+  /** See {@link PumpOwner}. */
+  pumpFailed(error: unknown): void {
+    this.#leave(error);
+  }
+
+  /** See {@link PumpOwner}. */
+  pumped(): void {
+    void this.#sink?.end();
   }
 
   /** The handler's result, of a call without an output stream. */
   get result(): Promise<unknown> {
-    if (this.#result === null) {
-      this.#result = Promise.withResolvers();
-      this.#result.promise.catch(never);
-      if (this.#outcome !== null) this.#tellResult();
-    }
     return this.#result.promise;
-  }
-
-  #tellResult(): void {
-    const { failed, value } = this.#outcome!;
-    if (failed) this.#result?.reject(value);
-    else this.#result?.resolve(value);
   }
 
   /** See {@link CallCompanion}. */
@@ -146,7 +151,7 @@ export class ClientCall
 
   opened(call: SentCall): void {
     this.#call = call;
-    if (this.#outcome?.failed === true) call.leave(this.#outcome.value);
+    if (this.#result.outcome?.failed === true) call.leave(this.#result.outcome.value);
   }
 
   sending(call: SentCall): Readonly<Record<string, string>> {
@@ -195,34 +200,29 @@ export class ClientCall
   }
 
   acceptedBy(attempt: Attempt): void {
-    if (this.#accepted || this.#outcome !== null || this.#attempt !== attempt) return;
+    if (this.#accepted || this.#result.outcome !== null || this.#attempt !== attempt) return;
     this.#accepted = true;
     attempt.call.endDeadline();
     this.#sink?.accepted();
-    if (this.#idleTimeoutMs !== Infinity) this.#watchPauses();
+    this.#pauses?.start();
   }
 
   inputCredit(): void {
     this.#sink?.drain();
   }
 
-  /** Ends the call after a pause without an item. */
-  #watchPauses(): void {
-    const { port: { clock }, contract: { name } } = this.#parts;
-    const idleTimeoutMs = this.#idleTimeoutMs;
-    this.#movedAt = clock.now();
-    const look = (): void => {
-      // A caller that only waits for the result makes no pause.
-      if (this.#outcome !== null || (this.#output === null && this.#sink!.closed)) return;
-      const now = clock.now();
-      // Nor does one that has items to read. The next one that it takes is noted.
-      if ((this.#output?.size ?? 0) > 0) this.#movedAt = now;
-      const left = this.#movedAt + idleTimeoutMs - now;
-      if (left > 0) return void (this.#cancelIdle = clock.after(left, look));
-      const why = `Call of "${name}" had no item for ${idleTimeoutMs} ms (idleTimeoutMs)`;
-      this.#leave(this.#error("TIMEOUT", why, { ran: this.#ran }));
-    };
-    look();
+  /** See {@link PausedCall}. */
+  get pausing(): boolean | null {
+    // A caller that only waits for the result makes no pause.
+    if (this.#result.outcome !== null || (this.#output === null && this.#sink!.closed)) return null;
+    // Nor does one that has items to read. The next one that it takes is noted.
+    return (this.#output?.size ?? 0) === 0;
+  }
+
+  /** See {@link PausedCall}. */
+  paused(ms: number): void {
+    const why = `Call of "${this.#parts.contract.name}" had no item for ${ms} ms (idleTimeoutMs)`;
+    this.#leave(this.#error("TIMEOUT", why, { ran: this.#ran }));
   }
 
   outputReadable(attempt: Attempt): void {
@@ -256,14 +256,13 @@ export class ClientCall
 
   /** The call has its answer. */
   #settle(failed: boolean, value: unknown): void {
-    if (this.#outcome !== null) return;
+    if (this.#result.outcome !== null) return;
     // Of a lost connection, or a shutdown, the call itself knows only that its request was sent.
     if (failed && this.#accepted && value instanceof ZeromeshError && value.ran === "maybe") {
       Object.assign(value, { ran: this.#ran });
     }
     this.#answered = true;
-    this.#outcome = { failed, value };
-    this.#tellResult();
+    this.#result.end({ failed, value });
     this.#close();
     this.#check();
   }
@@ -271,7 +270,7 @@ export class ClientCall
   /** Ends the output, once both its end and the call's answer are there. */
   #check(): void {
     if (!this.#answered) return;
-    const { failed, value } = this.#outcome!;
+    const { failed, value } = this.#result.outcome!;
     const output = this.#output;
     const reader = this.#attempt?.reader ?? null;
     // An error may come without a stream; what the handler has sent before its answer comes first.
@@ -293,9 +292,8 @@ export class ClientCall
 
   /** Ends the call from this side. */
   #leave(reason: unknown, how: Ending = ending(reason)): void {
-    if (this.#outcome !== null) return;
-    this.#outcome = { failed: true, value: reason };
-    this.#tellResult();
+    if (this.#result.outcome !== null) return;
+    this.#result.end({ failed: true, value: reason });
     this.#output?.cancel();
     this.#output?.fail(reason);
     this.#close();
@@ -309,11 +307,11 @@ export class ClientCall
 
   /** Ends everything but the output. */
   #close(): void {
-    this.#cancelIdle?.();
+    this.#pauses?.stop();
     this.#cancelRefusal?.();
     this.#listening?.[Symbol.dispose]();
     this.#pump?.stop();
-    const { failed, value } = this.#outcome!;
+    const { failed, value } = this.#result.outcome!;
     this.#sink?.fail(() => failed ? value : this.#cancelled("its handler has finished"));
     if (failed) this.#attempt?.writer?.abandon();
   }

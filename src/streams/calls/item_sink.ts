@@ -73,6 +73,11 @@ export class ItemSink {
     return this.#ending !== null || this.#ended !== null;
   }
 
+  /** Whether items wait. */
+  get waits(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   /** Sends what waits, and what left already for a peer that did not accept it. */
   attach(writer: ByteWriter): void {
     this.#writer = writer;

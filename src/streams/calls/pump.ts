@@ -18,59 +18,83 @@ export function iteratorOf(source: unknown, cannot: string): AsyncIterator<unkno
   );
 }
 
-/** Sends the items of an iterator. */
+/** The call whose items a {@link Pump} sends. It is told an end once. */
+export interface PumpOwner {
+  /** An item was refused; the iterator's `return` is called after this. */
+  itemRefused(error: unknown): void;
+  /** The iterator is done, or was stopped and has returned. */
+  pumped(): void;
+  /** The iterator threw, or has returned after an item was refused. */
+  pumpFailed(error: unknown): void;
+}
+
+/**
+ * Sends the items of an iterator. It is no async function, of which each call would keep several objects while it waits.
+ */
 export class Pump {
   readonly #iterator: AsyncIterator<unknown> | Iterator<unknown>;
   readonly #sink: ItemSink;
+  readonly #owner: PumpOwner;
   #stopped = false;
-  #returned: Promise<void> = atOnce;
-  #finish: () => void = () => {};
+  #over = false;
 
-  constructor(iterator: AsyncIterator<unknown> | Iterator<unknown>, sink: ItemSink) {
+  constructor(iterator: AsyncIterator<unknown> | Iterator<unknown>, sink: ItemSink, owner: PumpOwner) {
     this.#iterator = iterator;
     this.#sink = sink;
+    this.#owner = owner;
   }
 
-  /**
-   * Sends until the iterator is done, or {@link stop} is called. The iterator's `return` is called if it is not done.
-   *
-   * @param early Called before that `return` after an item that was refused.
-   * @throws What the iterator throws, or the refusal of an item.
-   */
-  run(early?: (error: unknown) => void): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#finish = resolve;
-      this.#send(early).then(resolve, reject);
-    });
-  }
-
-  async #send(early: ((error: unknown) => void) | undefined): Promise<void> {
-    for (;;) {
-      const step = await this.#iterator.next();
-      if (step.done === true) break;
-      if (this.#stopped) break;
-      const sent = this.#sink.send(step.value);
-      if (sent === atOnce) continue;
-      try {
-        await sent;
-      } catch (error) {
-        if (this.#stopped) break;
-        early?.(error);
-        // With its error, not as stopped.
-        this.#finish = () => {};
-        this.stop();
-        await this.#returned;
-        throw error;
-      }
+  /** Sends until the iterator is done, or {@link stop} is called. The iterator's `return` is called if it is not done. */
+  run(): void {
+    let step: unknown;
+    try {
+      step = this.#iterator.next();
+    } catch (error) {
+      step = Promise.reject(error);
     }
-    await this.#returned;
+    Promise.resolve(step as IteratorResult<unknown>).then(this.#took, this.#threw);
+  }
+
+  readonly #took = (step: IteratorResult<unknown>): void => {
+    // What stopped it tells the end.
+    if (this.#stopped) return;
+    try {
+      if (step.done === true) return this.#done();
+      const sent = this.#sink.send(step.value);
+      if (sent === atOnce) this.run();
+      else sent.then(() => this.run(), (error) => this.#refused(error));
+    } catch (error) {
+      this.#threw(error);
+    }
+  };
+
+  readonly #threw = (error: unknown): void => {
+    if (this.#over) return;
+    this.#over = true;
+    this.#owner.pumpFailed(error);
+  };
+
+  #done(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#owner.pumped();
+  }
+
+  #refused(error: unknown): void {
+    if (this.#stopped) return;
+    this.#owner.itemRefused(error);
+    this.#stop(() => this.#threw(error));
   }
 
   /** Ends the iterator, which may be between two items or within one that never comes. */
   stop(): void {
+    this.#stop(() => this.#done());
+  }
+
+  #stop(returned: () => void): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#returned = this.#return().then(() => this.#finish());
+    this.#return().then(returned);
   }
 
   async #return(): Promise<void> {

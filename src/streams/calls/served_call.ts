@@ -20,7 +20,7 @@ import { terminalFrames } from "../wire/frame.ts";
 import { ItemCodec } from "./item_codec.ts";
 import { ItemSink } from "./item_sink.ts";
 import { ItemSource } from "./item_source.ts";
-import { iteratorOf, Pump } from "./pump.ts";
+import { iteratorOf, Pump, type PumpOwner } from "./pump.ts";
 import { answerError, type Direction, type ItemOwner, type Side } from "./stream_errors.ts";
 import { type CallStreams, callWindow, decodeStreams, lossMs, streamHeader } from "./stream_header.ts";
 
@@ -40,6 +40,8 @@ export interface ServedCallParts {
   readonly running: Set<ServedCall>;
 }
 
+const never = (): void => {};
+
 /** What the caller is told if a stream cannot be opened. */
 function refusal(error: unknown): unknown {
   if (!(error instanceof ZeromeshError)) return error;
@@ -47,7 +49,7 @@ function refusal(error: unknown): unknown {
 }
 
 /** A call with streams, at its handler's side. */
-export class ServedCall implements ReaderEvents, WriterEvents, ItemOwner {
+export class ServedCall implements ReaderEvents, WriterEvents, ItemOwner, PumpOwner {
   readonly moved = null;
   readonly #parts: ServedCallParts;
   readonly #call: InboundCall;
@@ -59,6 +61,8 @@ export class ServedCall implements ReaderEvents, WriterEvents, ItemOwner {
   #peer: InstanceId | null = null;
   #over = false;
   #failed = false;
+  #resolve: (value: unknown) => void = never;
+  #reject: (error: unknown) => void = never;
   /** What the caller is told after an early end; null while there is none. */
   #early: unknown = null;
 
@@ -184,30 +188,74 @@ export class ServedCall implements ReaderEvents, WriterEvents, ItemOwner {
     this.#call.abort(reason instanceof DispatchFailure ? this.#cancelled(reason.message) : reason);
   }
 
-  /** Runs the handler. */
-  async run(serve: Served): Promise<unknown> {
+  /** Runs the handler. It is no async function, of which each call would keep several objects while it waits. */
+  run(serve: Served): Promise<unknown> {
     const call = this.#call;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#resolve = resolve;
+    this.#reject = reject;
     if (this.#input !== null) call.input = this.#input;
     if (call.observed !== null) call.observed.items = this;
     this.#parts.running.add(this);
     call.whenAborted((reason) => this.#aborted(reason));
     try {
       const served = serve(call as unknown as Parameters<Served>[0]);
-      const result = isThenable(served) ? await served : served;
-      if (this.#sink === null) return result;
-      await this.#produce(result, this.#sink);
-      return undefined;
+      if (!isThenable(served)) this.#produce(served);
+      else {
+        Promise.resolve(served).then(
+          (result) => this.#produce(result),
+          (error) => this.#finish(true, error),
+        );
+      }
     } catch (error) {
-      this.#failed = true;
-      // After an early end a handler throws because of it.
-      throw this.#early ?? error;
-    } finally {
-      this.#over = true;
-      this.#parts.running.delete(this);
-      this.#input?.finish();
-      this.#input?.cancel();
-      this.#endOutput();
+      this.#finish(true, error);
     }
+    return promise;
+  }
+
+  #produce(result: unknown): void {
+    const sink = this.#sink;
+    if (sink === null) return this.#finish(false, result);
+    const { name } = this.#parts.contract;
+    try {
+      this.#pump = new Pump(iteratorOf(result, `Cannot send the output of "${name}"`), sink, this);
+    } catch (error) {
+      return this.#finish(true, error);
+    }
+    if (this.#early !== null) this.#pump.stop();
+    this.#pump.run();
+  }
+
+  /** See {@link PumpOwner}. */
+  itemRefused(error: unknown): void {
+    this.#abort(error);
+  }
+
+  /** See {@link PumpOwner}. */
+  pumpFailed(error: unknown): void {
+    this.#finish(true, error);
+  }
+
+  /** See {@link PumpOwner}. */
+  pumped(): void {
+    if (this.#early !== null) return this.#finish(true, this.#early);
+    const sink = this.#sink!;
+    const left = sink.end();
+    if (!sink.waits) return this.#finish(false, undefined);
+    left.then(() => this.#finish(false, undefined), (error) => this.#finish(true, error));
+  }
+
+  #finish(failed: boolean, value: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#failed = failed;
+    this.#parts.running.delete(this);
+    this.#input?.finish();
+    this.#input?.cancel();
+    this.#endOutput();
+    if (!failed) this.#resolve(value);
+    // After an early end a handler throws because of it.
+    else this.#reject(this.#early ?? value);
   }
 
   #endOutput(): void {
@@ -230,14 +278,5 @@ export class ServedCall implements ReaderEvents, WriterEvents, ItemOwner {
       this.#pump?.stop();
       this.#sink?.fail(() => reason);
     });
-  }
-
-  async #produce(result: unknown, sink: ItemSink): Promise<void> {
-    const { name } = this.#parts.contract;
-    const pump = this.#pump = new Pump(iteratorOf(result, `Cannot send the output of "${name}"`), sink);
-    if (this.#early !== null) pump.stop();
-    await pump.run((error) => this.#abort(error));
-    if (this.#early !== null) throw this.#early;
-    await sink.end();
   }
 }
