@@ -8,18 +8,22 @@ import {
   type SchemaOutput,
 } from "../core/mod.ts";
 import type { SelfContext } from "./cell/self_context.ts";
+import type { ActorAddress } from "./actor_address.ts";
+import type { AcceptOptions, ActorChannel } from "./channels/channel.ts";
+import type { Opening } from "./channels/opening.ts";
 import type { ActorSelf, AskContext } from "./context.ts";
 import {
   type ActorContract,
   askSchemas,
   type BytesContract,
+  channelSchemas,
   isActorContract,
   isBytes,
   tellSchema,
 } from "./contract.ts";
 import { type ActorDefinition, type Behaviour, behaviourOf } from "./definition.ts";
 import { tellEntry } from "./entries.ts";
-import type { ActorRef, AskName, TellName } from "./ref.ts";
+import type { ActorRef, AskName, ChannelName, TellName } from "./ref.ts";
 import { actorNameOption, type MailboxOptions, mailboxOptionTable } from "./spawn_options.ts";
 
 /** The options of `mailbox`. */
@@ -72,6 +76,20 @@ export interface MailboxAsk<Name extends string, Input, Output> extends MailboxE
   fail(error: unknown): boolean;
 }
 
+/** A channel that is opened to an {@link ActorMailbox}. */
+export interface MailboxOpen<Name extends string, In, Out> extends MailboxEntry<Name, In> {
+  /** Tag of the union. */
+  readonly kind: "open";
+  /** The channel's id. */
+  readonly id: string;
+  /** The actor that opens it, or the instance of an outside client. */
+  readonly opener: ActorAddress | InstanceId;
+  /** Opens the channel, whose items are iterated. If its opener has given up, the result is closed already. */
+  accept(first?: Out, options?: AcceptOptions): ActorChannel<Out, In>;
+  /** Refuses it: the opener gets `ACTOR_CHANNEL_REJECTED` with the reason. */
+  reject(reason: string): void;
+}
+
 /** A message in an {@link ActorMailbox}. */
 export type MailboxMessage<C extends ActorContract = BytesContract> =
   | { [K in TellName<C>]: MailboxTell<K, SchemaOutput<C["tell"][K]>> }[TellName<C>]
@@ -81,7 +99,14 @@ export type MailboxMessage<C extends ActorContract = BytesContract> =
       SchemaOutput<C["ask"][K]["input"]>,
       SchemaInput<C["ask"][K]["output"]>
     >;
-  }[AskName<C>];
+  }[AskName<C>]
+  | {
+    [K in ChannelName<C>]: MailboxOpen<
+      K,
+      SchemaOutput<C["channel"][K]["fromOpener"]>,
+      SchemaInput<C["channel"][K]["toOpener"]>
+    >;
+  }[ChannelName<C>];
 
 /** The actor behind a mailbox. */
 export interface MailboxHost<C extends ActorContract> {
@@ -199,6 +224,22 @@ export function mailboxDefinition(contract: ActorContract, inbox: MailboxInbox):
       fail: (error) => reply.fail(error),
     });
   };
+  const open = (name: string) => (context: unknown, opening: Opening, input: unknown): void => {
+    const { sender, senderInstance, headers } = context as AskContext;
+    inbox.receive({
+      kind: "open",
+      name,
+      input: input as never,
+      sender,
+      senderInstance,
+      headers,
+      id: opening.id,
+      opener: opening.opener,
+      accept: (first, options) =>
+        opening.acceptIterated(first, options) as unknown as ActorChannel<never, never>,
+      reject: (reason) => opening.reject(reason),
+    });
+  };
   const behaviour: Behaviour = {
     contract,
     version: 1,
@@ -220,7 +261,10 @@ export function mailboxDefinition(contract: ActorContract, inbox: MailboxInbox):
       if (schemas === null) return undefined;
       return { ...tellEntry(name, ask(name), schemas.input), output: schemas.output };
     },
-    channel: () => undefined,
+    channel: (name) =>
+      channelSchemas(contract, name) === null
+        ? undefined
+        : { open: open(name) as never, message: null, end: null, close: null },
   };
   return Object.freeze({ contract, version: 1, [behaviourOf]: Object.freeze(behaviour) });
 }

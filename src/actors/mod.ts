@@ -99,6 +99,7 @@ export {
   type MailboxHost,
   type MailboxInbox,
   type MailboxMessage,
+  type MailboxOpen,
   type MailboxTell,
 } from "./mailbox_actor.ts";
 export { type MailboxOptions, type SpawnArguments, type SpawnOptions } from "./spawn_options.ts";

@@ -158,6 +158,20 @@ export const actorEntries: readonly OptionEntry[] = [
     }),
   },
   {
+    name: "MailboxOpen#accept",
+    options: ["idleTimeoutMs"],
+    durations: ["idleTimeoutMs"],
+    call: within(async (local, options: never) => {
+      const box = await local.mailbox();
+      const opening = box.ref.open("line", bytes).catch(() => {});
+      for await (const message of box) {
+        if (message.kind === "open") message.accept(undefined, options);
+        break;
+      }
+      await opening;
+    }),
+  },
+  {
     name: "OpeningChannel#accept",
     options: ["idleTimeoutMs"],
     durations: ["idleTimeoutMs"],

@@ -37,6 +37,7 @@ export class LocalOpen extends Deadline implements OpenerWay, PendingOpen {
   #listening: Disposable | null = null;
   #gone: AbortController | null = null;
   #over = false;
+  #hold: Disposable | null = null;
   #link: ChannelLink | null = null;
 
   /** @throws {ZeromeshError} As `ActorRef.open`. */
@@ -66,6 +67,7 @@ export class LocalOpen extends Deadline implements OpenerWay, PendingOpen {
     }
     if (this.#over) return;
     cell.host.deadlines.add(this, timeoutMs);
+    this.#hold = holdOf(cell.host.holding);
     this.#listening = onAbort(signal, () => this.#giveUp("cancelled", signal?.reason));
   }
 
@@ -95,7 +97,6 @@ export class LocalOpen extends Deadline implements OpenerWay, PendingOpen {
   }
 
   accepted(_first: unknown, checked: unknown): void {
-    this.#end();
     const { cell, name, sender, options, origin } = this.#parts;
     const { host } = cell;
     const side = new Side({
@@ -112,9 +113,11 @@ export class LocalOpen extends Deadline implements OpenerWay, PendingOpen {
       clock: host.clock,
       deadlines: host.deadlines,
       idleTimeoutMs: options?.idleTimeoutMs ?? Infinity,
+      hold: sender === null ? holdOf(host.holding) : null,
     });
     this.#own?.opened(side);
     side.begin();
+    this.#end();
     this.#settle.resolve(side);
   }
 
@@ -134,10 +137,16 @@ export class LocalOpen extends Deadline implements OpenerWay, PendingOpen {
 
   #end(): void {
     this.#over = true;
+    this.#hold?.[Symbol.dispose]();
     this.#parts.cell.host.deadlines.remove(this);
     this.#own?.settled(this);
     this.#listening?.[Symbol.dispose]();
   }
+}
+
+function holdOf(holding: TurnCell["host"]["holding"]): Disposable {
+  holding.begin();
+  return { [Symbol.dispose]: () => holding.end() };
 }
 
 /** The origin of items that the target sends. */

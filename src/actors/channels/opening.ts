@@ -197,6 +197,7 @@ export class Opening implements OpeningChannel, PendingOpen, Waited {
       clock,
       deadlines,
       idleTimeoutMs,
+      hold: null,
     });
   }
 

@@ -99,6 +99,8 @@ class StreamWay implements OpenerWay {
       this.#opening = opening;
       message.whenAborted((reason) => {
         opening.giveUp(textOf(reason), reason);
+        // Nobody reads the answer, but the call has to end.
+        this.#answer.reject(reason);
         gone?.abort(reason);
       });
     } catch (error) {

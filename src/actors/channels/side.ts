@@ -51,6 +51,8 @@ export interface SideParts {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   readonly idleTimeoutMs: number;
+  /** What keeps the process alive while it is open; null for a side of an actor. */
+  readonly hold: Disposable | null;
 }
 
 /** How long items that wait for room hold up a closing. */
@@ -249,7 +251,8 @@ export class Side implements ActorChannel, ServedChannel, LinkEvents {
   #finish(end: ChannelEnd): void {
     if (this.end !== null) return;
     this.end = end;
-    const { deadlines, owners, receiver } = this.#parts;
+    const { deadlines, owners, receiver, hold } = this.#parts;
+    hold?.[Symbol.dispose]();
     if (this.#alarm !== null) deadlines.remove(this.#alarm);
     this.#outbox.fail(this.#refusal(`the ${end.closedBy} has closed it: ${end.reason}`));
     this.#closing?.left.resolve();

@@ -151,6 +151,7 @@ export class StreamOpen implements PendingOpen {
       clock: port.clock,
       deadlines,
       idleTimeoutMs: options?.idleTimeoutMs ?? Infinity,
+      hold: sender === null ? port.hold() : null,
     });
     this.#own?.opened(side);
     return side.begin();

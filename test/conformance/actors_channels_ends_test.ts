@@ -1,0 +1,342 @@
+/** How channels are opened late, and how they end: stops, strangers, idle times, limits, updates. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { z } from "zod";
+import { guardLogger, newInstanceId, systemClock } from "../../src/core/mod.ts";
+import {
+  actor,
+  type ActorChannel,
+  actorContract,
+  actorRef,
+  ActorSystem,
+  type OpeningChannel,
+} from "../../src/actors/mod.ts";
+import { behaviourOf } from "../../src/actors/definition.ts";
+import { resolveSystemOptions } from "../../src/actors/options.ts";
+import { SystemCore } from "../../src/actors/system_core.ts";
+import { leakCheck } from "../support/fixture.ts";
+import { pause, until, within } from "../support/until.ts";
+import { served } from "./actors_kit.ts";
+import { all, Feed, feedDefinition, reader } from "./channels_kit.ts";
+
+const Door = actorContract("door", {
+  ask: {
+    /** Opens the channel that waits longest. */
+    let: { input: z.string(), output: z.null() },
+    noted: { input: z.null(), output: z.array(z.string()) },
+    /** The codes of what `ctx.channel(id)` does. */
+    use: { input: z.string(), output: z.string() },
+  },
+  channel: { door: { fromOpener: z.string(), toOpener: z.string() } },
+});
+
+/** An actor that lets channels wait until it is told. */
+const door = actor(Door, {
+  init: () => ({ waiting: [] as OpeningChannel<string>[], noted: [] as string[] }),
+  ask: {
+    let: (ctx, what) => {
+      const one = ctx.state.waiting.shift()!;
+      if (what !== "no") void one.accept(what).send("after");
+      else one.reject("closed today");
+      return null;
+    },
+    noted: (ctx) => ctx.state.noted,
+    use: async (ctx, id) => {
+      try {
+        await ctx.channel(id).close("by its id");
+        return "closed";
+      } catch (error) {
+        return (error as { code: string }).code;
+      }
+    },
+  },
+  channel: {
+    door: {
+      open: (ctx, channel) => void ctx.state.waiting.push(channel),
+      message: (ctx, _channel, text) => void ctx.state.noted.push(text),
+      close: (ctx, _channel, { closedBy, reason }) => void ctx.state.noted.push(`${closedBy}: ${reason}`),
+    },
+  },
+});
+
+test("channels that wait for accept hold up no message, and are accepted or refused later", async () => {
+  await using system = ActorSystem.local();
+  const ref = await system.spawn(door);
+  const opens = Array.from({ length: 1_000 }, (_, i) => ref.open("door", `${i}`));
+  assert.equal(system.channels(ref).filter(({ state }) => state === "opening").length, 1_000);
+  for (let i = 0; i < 1_000; i++) await ref.ask("noted", null);
+  await ref.ask("let", "in");
+  await ref.ask("let", "no");
+  const first = await within(opens[0]!, 5_000);
+  assert.equal(first.first, "in");
+  assert.equal(await reader(first as ActorChannel<never, string>)(), "after");
+  await assert.rejects(opens[1]!, { code: "ACTOR_CHANNEL_REJECTED", message: /closed today/ });
+  const rest = Promise.allSettled(opens.slice(2));
+  await system.stop(ref);
+  const codes = (await rest).map((one) => (one as { reason: { code: string } }).reason.code);
+  assert.deepEqual([...new Set(codes)], ["ACTOR_STOPPED"]);
+  assert.deepEqual(await within(first.closed, 5_000), { closedBy: "target", reason: "peerStopped" });
+  assert.deepEqual([system.stats().channels.opening, system.stats().channels.open], [0, 0]);
+});
+
+for (const where of ["one process", "another instance"] as const) {
+  test(`in ${where} an opener that gives up is told in time, and a late accept is closed at the target`, async () => {
+    await using t = await leakCheck();
+    const { system, client, peer } = await served(t);
+    const own = await system.spawn(door, { name: "door" });
+    const ref = where === "one process" ? own : actorRef(client, Door, `door@${peer}`);
+    const gone = new AbortController();
+    const late = ref.open("door", "a", { timeoutMs: 50 });
+    const left = ref.open("door", "b", { signal: gone.signal });
+    await assert.rejects(within(late, 2_000), { code: "TIMEOUT" });
+    await until(() => system.channels(own).length === 1);
+    gone.abort(new Error("enough"));
+    await assert.rejects(left, /enough/);
+    await until(() => system.stats().channels.abandoned === 2);
+    await own.ask("let", "in");
+    await own.ask("let", "in");
+    await until(async () => (await own.ask("noted", null)).length === 2);
+    const [first, second] = await own.ask("noted", null);
+    // Over the wire the opener cancels its call at the time at which the target's deadline passes.
+    assert.match(first!, where === "one process" ? /^opener: timeout$/ : /^opener: (?:timeout|cancelled)$/);
+    assert.equal(second, "opener: cancelled");
+    assert.deepEqual(system.channels(own), []);
+    assert.equal(system.stats().channels.open, 0);
+  });
+
+  test(`in ${where} the end of an actor ends its channels at all openers, and another one with its id has none`, async () => {
+    await using t = await leakCheck();
+    const { system, client, peer } = await served(t);
+    const own = await system.spawn(feedDefinition, { name: "feed" });
+    const { id } = system.lookup(own)!;
+    const ref = where === "one process" ? own : actorRef(client, Feed, `feed@${peer}`);
+    const channels = await Promise.all(Array.from({ length: 20 }, () => ref.open("feed", "hi")));
+    await channels[0]!.send("one");
+    const items = all(channels[0]!);
+    await until(async () => (await own.ask("said", null)).includes("one"));
+    system.terminate(own);
+    for (const { closed } of channels) {
+      assert.deepEqual(await within(closed, 5_000), { closedBy: "target", reason: "peerStopped" });
+    }
+    assert.deepEqual(await items, ["right after", 3]);
+    const again = await system.spawn(feedDefinition, { id, name: "feed" });
+    await assert.rejects(channels[1]!.send("x"), { code: "ACTOR_CHANNEL_CLOSED", message: /peerStopped/ });
+    assert.deepEqual(system.channels(again), []);
+    assert.deepEqual(await again.ask("said", null), []);
+  });
+
+  test(`in ${where} an idle channel ends with its reason, from either side, and items keep it open`, async () => {
+    await using t = await leakCheck();
+    const { system, client, peer } = await served(t);
+    const own = await system.spawn(feedDefinition, { name: "feed" });
+    const ref = where === "one process" ? own : actorRef(client, Feed, `feed@${peer}`);
+    const startedAt = performance.now();
+    const feed = await ref.open("feed", "hi", { idleTimeoutMs: 120 });
+    const busy = await ref.open("feed", "hi", { idleTimeoutMs: 120 });
+    const items = reader(busy as ActorChannel<never, unknown>);
+    await items();
+    let over = false;
+    void feed.closed.then(() => over = true);
+    while (!over) {
+      await busy.send("x");
+      await items();
+      await pause(5);
+    }
+    assert.deepEqual(await feed.closed, { closedBy: "opener", reason: "idle" });
+    assert.ok(performance.now() - startedAt >= 115);
+    assert.equal(system.channels(own).length, 1);
+    await busy.close();
+  });
+
+  test(`in ${where} a reader that takes nothing fills its own window, and holds up no other channel`, async () => {
+    await using t = await leakCheck();
+    const { system, client, peer } = await served(t);
+    const Source = actorContract("source", {
+      ask: { sent: { input: z.null(), output: z.number() } },
+      channel: { items: { fromOpener: z.number(), toOpener: z.number() } },
+    });
+    const source = actor(Source, {
+      init: () => ({ sent: 0 }),
+      ask: { sent: (ctx) => ctx.state.sent },
+      channel: {
+        items: {
+          open(ctx, channel, count) {
+            const accepted = channel.accept();
+            void (async () => {
+              for (let i = 0; i < count; i++) {
+                await accepted.send(i);
+                ctx.state.sent++;
+              }
+              await accepted.close("all sent");
+            })();
+          },
+        },
+      },
+    });
+    const own = await system.spawn(source, { name: "source" });
+    const ref = where === "one process" ? own : actorRef(client, Source, `source@${peer}`);
+    const unread = await ref.open("items", 5_000);
+    await until(async () => await own.ask("sent", null) === 1_024);
+    assert.equal(system.channels(own)[0]!.waiting, 1);
+    const other = await ref.open("items", 2_000);
+    assert.equal((await within(all(other), 5_000)).length, 2_000);
+    assert.deepEqual(await other.closed, { closedBy: "target", reason: "all sent" });
+    assert.equal(await own.ask("sent", null), 3_024);
+    const items = await within(all(unread), 10_000);
+    assert.deepEqual(items, Array.from({ length: 5_000 }, (_, i) => i));
+  });
+}
+
+test("a stranger can neither use nor close a channel by its id, and the channel lives on", async () => {
+  await using t = await leakCheck();
+  const { system, client, peer } = await served(t);
+  const own = await system.spawn(door, { name: "door" });
+  const stranger = await system.spawn(door);
+  const opening = actorRef(client, Door, `door@${peer}`).open("door", "hi");
+  await until(() => system.channels(own).length === 1);
+  await own.ask("let", "in");
+  const channel = await opening;
+  assert.equal(channel.id, system.channels(own)[0]!.id);
+  assert.equal(await stranger.ask("use", channel.id), "ACTOR_NOT_A_PARTICIPANT");
+  await channel.send("still here");
+  await until(async () => (await own.ask("noted", null)).includes("still here"));
+  assert.equal(await stranger.ask("use", crypto.randomUUID()), "ACTOR_CHANNEL_CLOSED");
+  assert.equal(await own.ask("use", channel.id), "closed");
+  assert.deepEqual(await within(channel.closed, 5_000), { closedBy: "target", reason: "by its id" });
+  await until(async () => await own.ask("use", channel.id) === "ACTOR_CHANNEL_CLOSED");
+});
+
+test("a channel to oneself is refused, and a ring of handlers that wait for each other fails at once", async () => {
+  const Ring = actorContract("ring", {
+    ask: { open: { input: z.string(), output: z.string() } },
+    channel: { ring: { fromOpener: z.string(), toOpener: z.string() } },
+  });
+  const ring = actor(Ring, {
+    init: () => null,
+    ask: {
+      open: async (ctx, address) => {
+        try {
+          await (await ctx.open(ctx.ref(Ring, address), "ring", ctx.self.address)).close();
+          return "open";
+        } catch (error) {
+          return (error as { code: string }).code;
+        }
+      },
+    },
+    channel: {
+      ring: {
+        async open(ctx, channel, back) {
+          // The opener's handler waits for this one.
+          channel.accept(
+            await ctx.ask(ctx.ref(Ring, back), "open", ctx.self.address).catch(({ code }) => code),
+          );
+        },
+      },
+    },
+  });
+  await using system = ActorSystem.local();
+  const one = await system.spawn(ring);
+  const two = await system.spawn(ring);
+  assert.equal(await one.ask("open", one.address), "ACTOR_CHANNEL_REJECTED");
+  assert.equal(await within(one.ask("open", two.address), 5_000), "open");
+  const channel = await within(two.open("ring", one.address), 5_000);
+  assert.equal(channel.first, "ACTOR_ASK_CYCLE");
+});
+
+test("at its limits an actor and an instance get no more channels, and the refusals are counted", async () => {
+  await using t = await leakCheck();
+  const limits = { maxChannels: 4, maxPeerChannels: 3, maxPendingOpens: 2 };
+  const { system, client, peer } = await served(t, { system: limits });
+  const own = await system.spawn(door, { name: "door" });
+  const feed = await system.spawn(feedDefinition, { name: "feed" });
+  const waiting = [own.open("door", "a"), own.open("door", "b")].map((one) => one.catch(() => {}));
+  await assert.rejects(own.open("door", "c"), { code: "LIMIT_REACHED", message: /maxPendingOpens/ });
+  for (let i = 0; i < 4; i++) await feed.open("feed", "hi");
+  await assert.rejects(feed.open("feed", "hi"), { code: "LIMIT_REACHED", message: /maxChannels/ });
+  await system.stop(feed);
+  await system.spawn(feedDefinition, { name: "feed" });
+  const ref = actorRef(client, Feed, `feed@${peer}`);
+  const channels = [await ref.open("feed", "hi"), await ref.open("feed", "hi"), await ref.open("feed", "hi")];
+  await assert.rejects(ref.open("feed", "hi"), { code: "LIMIT_REACHED", message: /maxPeerChannels/ });
+  assert.equal(system.stats().channels.refused, 3);
+  await channels[0]!.close();
+  await channels[0]!.closed;
+  await until(() => system.stats().channels.open === 2);
+  await ref.open("feed", "hi");
+  await system.stop(own);
+  await Promise.all(waiting);
+});
+
+test("a client that closes its messenger ends its channels at the actors", async () => {
+  await using t = await leakCheck();
+  const { system, client, peer } = await served(t);
+  const own = await system.spawn(feedDefinition, { name: "feed" });
+  const feed = await actorRef(client, Feed, `feed@${peer}`).open("feed", "hi");
+  await client.close();
+  assert.deepEqual(await within(feed.closed, 5_000), { closedBy: "target", reason: "peerLost" });
+  await until(async () => (await own.ask("said", null)).includes("closed by opener: peerLost"));
+  assert.deepEqual(system.channels(own), []);
+  assert.equal(system.stats().channels.lost, 1);
+});
+
+test("an actor's channels go on with the handlers of another version", async () => {
+  const make = (version: number, factor: number) =>
+    actor(Feed, {
+      version,
+      init: () => null,
+      tell: { note: () => {} },
+      ask: { said: () => [] },
+      channel: {
+        feed: {
+          open: (_ctx, channel) => channel.accept(),
+          message: (_ctx, channel, text) => channel.send(text.length * factor),
+        },
+      },
+    });
+  const core = new SystemCore({
+    instanceId: newInstanceId(),
+    clock: systemClock,
+    logger: guardLogger(undefined),
+    options: resolveSystemOptions({}),
+    hold: null,
+  });
+  const ref = await core.spawn(make(1, 1), undefined, null);
+  const cell = core.registry.find(ref.target)!;
+  const feed = await core.open(ref, "feed", "hi", undefined, null);
+  const next = reader(feed as ActorChannel<never, unknown>);
+  await feed.send("four");
+  assert.equal(await next(), 4);
+  cell.pause();
+  await feed.send("before the swap");
+  await cell.between(() => cell.swap(make(2, 10)[behaviourOf], null));
+  cell.resume();
+  await feed.send("four");
+  assert.deepEqual([await next(), await next()], [150, 40]);
+  await cell.stop({ reason: "stopped" });
+  assert.deepEqual(await feed.closed, { closedBy: "target", reason: "peerStopped" });
+  core.deadlines.close();
+});
+
+test("a mailbox accepts and rejects channels, and iterates over their items", async () => {
+  await using system = ActorSystem.local();
+  await using box = await system.mailbox({ contract: Feed });
+  const serving = (async () => {
+    for await (const message of box) {
+      if (message.kind !== "open") continue;
+      if (message.input !== "hi") {
+        message.reject("say hi");
+        continue;
+      }
+      const channel = message.accept(1);
+      for await (const text of channel) await channel.send(text.length);
+      return await channel.closed;
+    }
+  })();
+  await assert.rejects(box.ref.open("feed", "ho"), { code: "ACTOR_CHANNEL_REJECTED", message: /say hi/ });
+  const feed = await box.ref.open("feed", "hi");
+  assert.equal(feed.first, 1);
+  await feed.send("four");
+  assert.equal(await reader(feed as ActorChannel<never, unknown>)(), 4);
+  await feed.close("enough");
+  assert.deepEqual(await within(serving, 5_000), { closedBy: "opener", reason: "enough" });
+});
