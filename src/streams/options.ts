@@ -18,6 +18,11 @@ export interface StreamLimits {
   maxPeerBytes?: number | undefined;
   /** Streams of one peer that wait for their handler; at the limit further ones are refused. @default {1_024} */
   maxUnclaimed?: number | undefined;
+  /**
+   * Bytes of all peers' streams that wait for their handler. Each peer has a share of them; at the limit the stream that
+   * exceeds it ends. @default {268_435_456}
+   */
+  maxUnclaimedBytes?: number | undefined;
   /** Anchors of this instance; at the limit making another one fails with `LIMIT_REACHED`. @default {65_536} */
   maxAnchors?: number | undefined;
 }
@@ -38,6 +43,7 @@ export const streamLimitTable = {
   maxPeerStreams: option.whole(1, 0xff_ffff).or(16_384),
   maxPeerBytes: size.or(64 * 1024 * 1024),
   maxUnclaimed: size.or(1_024),
+  maxUnclaimedBytes: size.or(256 * 1024 * 1024),
   maxAnchors: size.or(65_536),
 } satisfies OptionTable<StreamLimits>;
 

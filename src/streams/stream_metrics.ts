@@ -14,6 +14,7 @@ export const streamMetrics: readonly StatMetric<StreamStats | null>[] = [
     itemsReceived: ["counter", "items", "Items received."],
     bytesReceived: ["counter", "bytes", "Their bytes.", "received_bytes"],
     unreadBytes: ["gauge", "bytes", "Bytes of received items that nobody has taken."],
+    unclaimedBytes: ["gauge", "bytes", "Those of them whose stream waits for its handler."],
     batchesSent: ["counter", "batches", "Batches of items sent."],
     batchesReceived: ["counter", "batches", "Batches of items received."],
     batchGaps: ["counter", "batches", "Batches missing between received ones."],

@@ -78,7 +78,15 @@ export const messengerEntries: readonly OptionEntry[] = [
         ...["maxEvents", "maxHistory", "maxCompleted", "maxSubscriptions", "maxSubscribers"],
         ...["maxValueBytes", "maxBarriers", "ownerGraceMs", "maxGeneration"],
       ],
-      streams: ["windowItems", "windowBytes", "maxPeerStreams", "maxPeerBytes", "maxUnclaimed", "maxAnchors"],
+      streams: [
+        "windowItems",
+        "windowBytes",
+        "maxPeerStreams",
+        "maxPeerBytes",
+        "maxUnclaimed",
+        "maxUnclaimedBytes",
+        "maxAnchors",
+      ],
       features: [
         ...["batch", "errors", "same-connection", "deadline", "cancel", "msgpack", "credit", "events"],
         ...["kind", "metadata", "streams"],

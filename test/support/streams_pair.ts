@@ -50,6 +50,7 @@ export class End {
       maxPeerStreams: 100,
       maxPeerBytes: 64 * 1024 * 1024,
       maxUnclaimed: 10,
+      maxUnclaimedBytes: 256 * 1024 * 1024,
       ...limits,
       counts: this.counts,
       deadlines: this.deadlines,

@@ -131,7 +131,13 @@ test("hostile batches are each received or counted as refused, and hold bounded 
     expect(end.mux.outbox.late).toBeLessThan(10 * limits.maxPeerStreams);
     for (const reader of readers) reader.cancel();
     end.mux.lose();
-    expect(end.counts).toMatchObject({ readers: 0, writers: 0, unclaimed: 0, unreadBytes: 0 });
+    expect(end.counts).toMatchObject({
+      readers: 0,
+      writers: 0,
+      unclaimed: 0,
+      unreadBytes: 0,
+      unclaimedBytes: 0,
+    });
     for (const [reason, times] of Object.entries(end.counts.dropped)) {
       dropped[reason] = (dropped[reason] ?? 0) + times;
     }

@@ -2,6 +2,8 @@
 import { expect, test } from "bun:test";
 import { writersAnchor } from "../../src/streams/byte_stream.ts";
 import { firstWindow } from "../../src/streams/mux/peer_mux.ts";
+import { streamCounts } from "../../src/streams/mux/stats.ts";
+import { UnreadBytes } from "../../src/streams/mux/unread_bytes.ts";
 import { BatchBuffer, RecordType } from "../../src/streams/wire/batch.ts";
 import { terminalFrames } from "../../src/streams/wire/frame.ts";
 import { End, frameOf, Pair, recordsOf } from "../support/streams_pair.ts";
@@ -124,4 +126,46 @@ test("credit beyond what was sent does not widen a window", () => {
     while (sent < 100 && writer.write(frameOf("."))) sent++;
     expect(sent).toBe(8);
   }
+});
+
+test("what waits for readers is bounded for all peers together, and each has a share", () => {
+  const counts = streamCounts();
+  const limits = { maxPeerBytes: 1 << 30, maxUnclaimedBytes: 100_000 };
+  const peers = Array.from({ length: 20 }, () => new UnreadBytes(limits, counts));
+  const added = peers.map((peer) => {
+    let bytes = 0;
+    for (; peer.hasRoom(100, true); bytes += 100) peer.add(100, true);
+    return bytes;
+  });
+  expect(counts.unclaimedBytes).toBeLessThanOrEqual(100_000);
+  expect(added[0]).toBeGreaterThan(90_000);
+  expect(added[1]).toBeGreaterThan(1_000);
+  // What has a reader is bounded by its window.
+  expect(peers[19]!.hasRoom(100_000, false)).toBe(true);
+  peers[0]!.claim(added[0]!);
+  expect(peers[19]!.hasRoom(10_000, true)).toBe(true);
+});
+
+test("a stream that exceeds the bytes that may wait for readers ends, and its bytes are free again", () => {
+  const pair = new Pair({ maxUnclaimedBytes: 1_000 });
+  const options = { anchor: writersAnchor, window: firstWindow };
+  const streams = [1n, 2n].map((session) => pair.a.write({ ...options, session }));
+  for (const { writer } of streams) writer.write(new Uint8Array(600));
+  pair.carry();
+  expect(streams.map(({ seen }) => seen.ends.length)).toEqual([0, 1]);
+  expect(pair.b.counts.dropped.bytesExceeded).toBe(1);
+  expect(pair.b.counts).toMatchObject({ unclaimed: 1, unclaimedBytes: 600, unreadBytes: 600 });
+  const { reader } = pair.b.read({ ...options, session: 1n });
+  expect(pair.b.counts).toMatchObject({ unclaimedBytes: 0, unreadBytes: 600 });
+  reader.cancel();
+  // A record before its time is held for a stream without a reader, and counts too.
+  const batch = new BatchBuffer(4_000);
+  open(batch, 0x900, 3n);
+  add(batch, 0x900, 3, new Uint8Array(400));
+  add(batch, 0x900, 4, new Uint8Array(400));
+  add(batch, 0x900, 5, new Uint8Array(400));
+  const bytes = batch.finish(1, 7);
+  pair.b.mux.receive(bytes, 0, bytes.length, false);
+  expect(pair.b.counts.dropped.holdOverflow).toBe(1);
+  expect(pair.b.counts).toMatchObject({ unclaimed: 0, unclaimedBytes: 0, unreadBytes: 0 });
 });

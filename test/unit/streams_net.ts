@@ -6,7 +6,12 @@ import { PeerMux } from "../../src/streams/mux/peer_mux.ts";
 import { type StreamCounts, streamCounts } from "../../src/streams/mux/stats.ts";
 import { StreamNet, type StreamNode } from "./streams_kit.ts";
 
-const limits = { maxPeerStreams: 20_000, maxPeerBytes: 64 * 1024 * 1024, maxUnclaimed: 10 };
+const limits = {
+  maxPeerStreams: 20_000,
+  maxPeerBytes: 64 * 1024 * 1024,
+  maxUnclaimed: 10,
+  maxUnclaimedBytes: 1 << 28,
+};
 
 /** The streams of one instance: one multiplexer for each peer. */
 class NodeMux implements StreamMux {

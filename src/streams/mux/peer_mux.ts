@@ -18,14 +18,13 @@ import { ReaderTable } from "./reader_table.ts";
 import type { ReadingSlot, SlotPeer, WritingSlot } from "./slot_peer.ts";
 import { SlotTable } from "./slot_table.ts";
 import type { StreamCounts } from "./stats.ts";
+import { UnreadBytes, type UnreadLimits } from "./unread_bytes.ts";
 import { WriterSlot } from "./writer_slot.ts";
 
 /** Limits for the streams of one peer. */
-export interface MuxLimits {
+export interface MuxLimits extends UnreadLimits {
   /** Streams of each direction. */
   readonly maxPeerStreams: number;
-  /** Bytes that this instance sends to the peer before they are read. */
-  readonly maxPeerBytes: number;
   /** Streams that wait for their reader. */
   readonly maxUnclaimed: number;
 }
@@ -78,6 +77,7 @@ export class PeerMux implements SlotPeer {
   readonly outbox: Outbox;
   readonly counts: StreamCounts;
   readonly deadlines: Deadlines;
+  readonly unread: UnreadBytes;
   readonly #parts: MuxParts;
   readonly #peer: MuxPeer;
   readonly #writers: SlotTable<WriterSlot> = new SlotTable();
@@ -87,7 +87,6 @@ export class PeerMux implements SlotPeer {
   readonly #waiting: Set<WritingSlot> = new Set();
   readonly #readers: ReaderTable = new ReaderTable();
   readonly owed: OwedCredit;
-  #unread = 0;
   #taken = 0;
   #epoch = 0;
   #nextBatch = 0;
@@ -101,6 +100,7 @@ export class PeerMux implements SlotPeer {
     this.#peer = peer;
     this.counts = parts.counts;
     this.deadlines = parts.deadlines;
+    this.unread = new UnreadBytes(parts, parts.counts);
     this.owed = new OwedCredit(parts.deadlines, () => this.flush());
     const { counts, memory } = parts;
     this.outbox = new Outbox(
@@ -237,31 +237,22 @@ export class PeerMux implements SlotPeer {
     if (this.#writers.remove(writer)) this.freed(outstanding);
   }
 
-  received(items: number, bytes: number): boolean {
-    if (this.full) return false;
+  received(items: number, bytes: number, unclaimed: boolean): boolean {
+    if (!this.unread.hasRoom(bytes, unclaimed)) return false;
     this.counts.itemsReceived += items;
     this.counts.bytesReceived += bytes;
-    this.keeps(bytes);
+    this.unread.add(bytes, unclaimed);
     return true;
   }
 
-  taken(bytes: number): void {
-    this.keeps(-bytes);
+  taken(bytes: number, unclaimed: boolean): void {
+    this.unread.add(-bytes, unclaimed);
     this.#taken += bytes;
     if (this.#taken < this.#parts.maxPeerBytes / partOwed) return;
     // Many readers may owe less than is worth a record each, which together holds up the peer.
     this.#taken = 0;
     for (const reader of this.#readers.allOpen()) reader.settleSoon();
     if (this.owed.any) this.flush();
-  }
-
-  keeps(bytes: number): void {
-    this.#unread += bytes;
-    this.counts.unreadBytes += bytes;
-  }
-
-  get full(): boolean {
-    return this.#unread > 2 * this.#parts.maxPeerBytes;
   }
 
   owes(reader: ReadingSlot): void {

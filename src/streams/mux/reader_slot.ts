@@ -120,7 +120,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
     this.start = at += recordHeaderSize;
     this.end = this.#at = at + length;
     this.size--;
-    this.#peer.taken(length);
+    this.#peer.taken(length, this.unclaimed);
     this.#owedItems++;
     this.#owedBytes += length;
     if (this.#owedItems >= this.#dueItems || this.#owedBytes >= this.#dueBytes) this.#owe();
@@ -143,6 +143,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
   /** A reader has come for a stream that waited. */
   claim(events: ReaderEvents): void {
     this.#events = events;
+    this.#peer.unread.claim(this.#usedBytes + this.#heldBytes);
     this.#peer.deadlines.remove(this);
     if (this.ended === null) this.#watch();
     this.#owe();
@@ -176,8 +177,8 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
     const length = this.#runBytes;
     this.#runCount = this.#runBytes = 0;
     if (!this.#admit(count, length)) return;
-    if (!this.#peer.received(count, length)) {
-      const text = "the peer's streams have more unread bytes than a peer may have";
+    if (!this.#peer.received(count, length, this.unclaimed)) {
+      const text = "there are more unread bytes of the peer's streams than a peer may have";
       return this.#violate("bytesExceeded", text);
     }
     const start = this.#runStart;
@@ -205,12 +206,13 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
     const held = this.#held ??= new Map();
     const { items, bytes: windowBytes } = this.options.window;
     // The terminal frame and the close come beyond the window.
-    if (ahead > items + 2 || this.#heldBytes > windowBytes || this.#peer.full) {
+    const room = this.#peer.unread.hasRoom(end - start, this.unclaimed);
+    if (ahead > items + 2 || this.#heldBytes > windowBytes || !room) {
       return this.#violate("holdOverflow", "too many of its records came before an earlier one");
     }
     held.set(sequence, { type, body: bytes.slice(start, end) });
     this.#heldBytes += end - start;
-    this.#peer.keeps(end - start);
+    this.#peer.unread.add(end - start, this.unclaimed);
   }
 
   /** Takes the writer's close of a slot. */
@@ -325,7 +327,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
 
   #unhold(bytes: number): void {
     this.#heldBytes -= bytes;
-    this.#peer.keeps(-bytes);
+    this.#peer.unread.add(-bytes, this.unclaimed);
   }
 
   /** Counts what the writer uses of its window. Returns false, with the stream ended, if it is too much. */

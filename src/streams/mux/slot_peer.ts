@@ -2,6 +2,7 @@ import type { Deadlines } from "../../core/mod.ts";
 import type { StreamEnd, StreamOptions } from "../byte_stream.ts";
 import type { Outbox } from "./outbox.ts";
 import type { StreamCounts } from "./stats.ts";
+import type { UnreadBytes } from "./unread_bytes.ts";
 
 /** A stream that this instance writes, as its peer's other streams know it. */
 export interface WritingSlot {
@@ -40,8 +41,8 @@ export interface SlotPeer {
   readonly deadlines: Deadlines;
   /** The largest frame that the peer takes. */
   readonly maxFrameBytes: number;
-  /** Whether the peer has more unread bytes than a writer that keeps to the rules can have. */
-  readonly full: boolean;
+  /** Bytes of the peer that nobody has read. */
+  readonly unread: UnreadBytes;
   /** Whether a writer may have so many bytes, and one more frame, on their way. */
   admits(bytes: number): boolean;
   /** A writer has sent a frame. */
@@ -56,12 +57,14 @@ export interface SlotPeer {
   writerEnded(writer: WritingSlot, end: StreamEnd): void;
   /** No more is expected for the slot of a writer. @param outstanding Its bytes that no credit has come for. */
   writerGone(writer: WritingSlot, outstanding: number): void;
-  /** Items of a reader have arrived. Returns false, with nothing counted, if the peer has too many bytes unread. */
-  received(items: number, bytes: number): boolean;
-  /** An item was taken. */
-  taken(bytes: number): void;
-  /** So many more bytes of the peer are held here. */
-  keeps(bytes: number): void;
+  /**
+   * Items of a reader have arrived. Returns false, with nothing counted, if the peer has too many bytes unread.
+   *
+   * @param unclaimed Whether the reader has not come yet.
+   */
+  received(items: number, bytes: number, unclaimed: boolean): boolean;
+  /** An item was taken, or dropped without a reader. */
+  taken(bytes: number, unclaimed: boolean): void;
   /** A reader owes credit, which leaves at once. */
   owes(reader: ReadingSlot): void;
   /** A reader has ended. */

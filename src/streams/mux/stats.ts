@@ -51,6 +51,8 @@ export interface MuxStats {
   readonly bytesReceived: number;
   /** Bytes of received frames that nobody has taken. */
   readonly unreadBytes: number;
+  /** Those of them whose stream waits for its reader. */
+  readonly unclaimedBytes: number;
   /** Batches sent. */
   readonly batchesSent: number;
   /** Batches received. */
@@ -87,6 +89,7 @@ export function streamCounts(): StreamCounts {
     itemsReceived: 0,
     bytesReceived: 0,
     unreadBytes: 0,
+    unclaimedBytes: 0,
     batchesSent: 0,
     batchesReceived: 0,
     batchGaps: 0,
