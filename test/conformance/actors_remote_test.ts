@@ -427,3 +427,38 @@ test("64 tells of 1 KiB at a time cost less than a tenth more bytes than they ca
   const each = (proxy.bytes.up + proxy.bytes.down - before) / (20 * 64);
   assert.ok(each < 1.1 * 1024, `${each} bytes for each`);
 });
+
+test("a node that only dials has actors, too, and those of its peers reach them over its own connection", async () => {
+  await using t = await leakCheck();
+  const node = await actorNode(t);
+  const dialling = await actorNode(t, { messenger: { listen: false } });
+  await dialling.messenger.connect(node.messenger.endpoint);
+  const Back = actorContract("back", {
+    ask: { call: { input: z.string(), output: z.number() } },
+  });
+  const back = actor(Back, {
+    init: () => null,
+    ask: { call: (ctx, to) => ctx.ask(ctx.ref(Counter, to), "add", { n: 5 }) },
+  });
+  await node.system.spawn(back, { name: "back" });
+  const own = await dialling.system.spawn(counter, { name: "counter" });
+  const ref = actorRef(dialling.messenger, Back, `back@${node.messenger.instanceId}`);
+  assert.equal(await ref.ask("call", own.toJSON()), 5);
+  assert.equal(await ref.ask("call", `counter@${dialling.messenger.instanceId}`), 10);
+});
+
+test("an instance that closes answers its open asks within its time, and takes no more", async () => {
+  await using t = await leakCheck();
+  const { messenger, system, client, peer } = await served(t);
+  const { promise: open, resolve: finish } = Promise.withResolvers<number>();
+  const Slow = actorContract("slow", { ask: { wait: { input: z.undefined(), output: z.number() } } });
+  await system.spawn(actor(Slow, { init: () => null, ask: { wait: () => open } }), { name: "slow" });
+  const ref = actorRef(client, Slow, `slow@${peer}`);
+  const first = ref.ask("wait");
+  await until(() => system.lookup("slow")?.busy);
+  const closed = messenger.close({ timeoutMs: 5_000 });
+  await fails(ref.ask("wait"), { code: "PEER_DRAINING", ran: "no" });
+  finish(7);
+  assert.equal(await first, 7);
+  await closed;
+});
