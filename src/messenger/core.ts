@@ -148,13 +148,10 @@ export class MessengerCore {
       registry,
       send: (link, name, payload) => this.system.send(link, name, payload),
     });
-    const { features, maxPayloadBytes, name } = options;
+    const { features, maxPayloadBytes, maxPeerBytes, name } = options;
     const run = newInstanceId();
-    const creditCounts = this.#creditCounts;
-    const shared: SharedParts = {
-      ...base,
-      negotiation: { features, instanceId, maxPayloadBytes, credit: credits.first, creditCounts, run, name },
-    };
+    const limits = { maxPayloadBytes, maxPeerBytes, credit: credits.first, creditCounts: this.#creditCounts };
+    const shared: SharedParts = { ...base, negotiation: { features, instanceId, ...limits, run, name } };
     const connections = this.connections = new Connections({
       ...shared,
       startBatching: (link) => {

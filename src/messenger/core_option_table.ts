@@ -16,7 +16,7 @@ import {
   withDefaults,
 } from "../core/mod.ts";
 import { type CurveIdentity, systemAddresses } from "../transport/mod.ts";
-import { allFeatures } from "../wire/mod.ts";
+import { allFeatures, presetPeerBytes } from "../wire/mod.ts";
 import { type ResolvedRetry, retryOptionTable } from "./calls/retry_options.ts";
 import { curveOptionTable, resolveCurve } from "./curve_options.ts";
 import type { Authorize } from "./handlers/authorize.ts";
@@ -67,7 +67,7 @@ export const coreOptionTable = {
   concurrency: option.permits.or(Infinity),
   maxInFlightMessages: option.whole(1, 2 ** 30).or(131_072),
   maxInFlightBytes: option.whole(1, 2 ** 40).or(256 * 1024 * 1024),
-  maxPeerBytes: option.whole(1, 2 ** 40).or(32 * 1024 * 1024),
+  maxPeerBytes: option.whole(1, 2 ** 40).or(presetPeerBytes),
   slowPeerMs: option.duration.or(30_000),
   maxWaitingSends: option.whole(1, 2 ** 30).or(32_768),
   maxWaitingBytes: option.whole(1, 2 ** 40).or(32 * 1024 * 1024),

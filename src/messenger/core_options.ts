@@ -130,8 +130,8 @@ export interface MessengerOptions {
   /** Bytes of their payloads and of answers that have not left, shared in the same way. @default {268_435_456} */
   maxInFlightBytes?: number | undefined;
   /**
-   * Bytes that one peer may occupy: its messages that wait for a handler or are being handled, and answers that it has
-   * not read. Further calls of it are answered `OVERLOADED`. A single larger message is accepted when the peer holds
+   * Bytes that one peer may occupy: its messages that wait for a handler or are being handled, unread items of its
+   * streams, and answers that it has not read. Further calls of it are answered `OVERLOADED`. A single larger message is accepted when the peer holds
    * nothing else. Messages without an answer have their own limit (`maxCreditBytes`), which is at most this one.
    * Received bytes behind its own slow messages slow the reading of its connection above half of this, and end it above
    * twice this.

@@ -52,6 +52,7 @@ export class CorePort implements SystemPort {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly maxPayloadBytes: number;
+  readonly maxPeerBytes: number;
   /** The response table. */
   readonly calls: CallTable;
   readonly #own: SystemSender;
@@ -72,6 +73,7 @@ export class CorePort implements SystemPort {
     this.clock = parts.clock;
     this.logger = parts.logger;
     this.maxPayloadBytes = parts.maxPayloadBytes;
+    this.maxPeerBytes = parts.maxPeerBytes;
     this.calls = calls;
     this.#own = { instanceId, workerId, worker0: calls.ownWorker.id0, worker1: calls.ownWorker.id1 };
   }
@@ -202,6 +204,10 @@ export class CorePort implements SystemPort {
       return true;
     });
     return "full";
+  }
+
+  keep(connection: PeerConnection, bytes: number): void {
+    (connection as Session).kept += bytes;
   }
 
   flushOver(connection: PeerConnection): void {

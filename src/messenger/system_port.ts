@@ -27,6 +27,8 @@ import type { WaitOptions } from "./calls/wait_options.ts";
 export interface PeerConnection {
   /** The largest payload that the other end takes. */
   readonly maxPayloadBytes: number;
+  /** The bytes that this instance may occupy at the other end. */
+  readonly maxPeerBytes: number;
 }
 
 /** A message for a system handler, valid during the handler's synchronous part. */
@@ -115,6 +117,8 @@ export interface SystemPort {
   readonly logger: Logger;
   /** The largest payload that this instance takes. */
   readonly maxPayloadBytes: number;
+  /** The bytes that one peer may occupy here. */
+  readonly maxPeerBytes: number;
   /**
    * Registers a handler whose name starts with `_`; disposing the result unregisters it.
    *
@@ -210,6 +214,8 @@ export interface SystemPort {
     payload: Uint8Array,
     room: () => void,
   ): "sent" | "full" | "closed";
+  /** A feature keeps so many more bytes, or fewer, of the other end of a connection: they are part of its peer's share. */
+  keep(connection: PeerConnection, bytes: number): void;
   /** Sends what was collected for a connection at once, not at the end of the turn. */
   flushOver(connection: PeerConnection): void;
   /**

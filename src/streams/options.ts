@@ -12,8 +12,9 @@ export interface StreamLimits {
    */
   maxPeerStreams?: number | undefined;
   /**
-   * Bytes of all streams to one peer that the peer has not read; at the limit writers wait. A peer that leaves more
-   * than twice as much unread here loses the streams that exceed it. @default {67_108_864}
+   * Bytes of all streams to one peer that the peer has not read, at most half of the `maxPeerBytes` of the peer; at the
+   * limit writers wait. What streams of a peer leave unread here is part of its `maxPeerBytes`; the streams that exceed
+   * all of it end. @default {16_777_216}
    */
   maxPeerBytes?: number | undefined;
   /** Streams of one peer that wait for their handler; at the limit further ones are refused. @default {1_024} */
@@ -41,7 +42,7 @@ export const streamLimitTable = {
   windowItems: option.whole(1, 65_535).or(1_024),
   windowBytes: size.or(1024 * 1024),
   maxPeerStreams: option.whole(1, 0xff_ffff).or(16_384),
-  maxPeerBytes: size.or(64 * 1024 * 1024),
+  maxPeerBytes: size.or(16 * 1024 * 1024),
   maxUnclaimed: size.or(1_024),
   maxUnclaimedBytes: size.or(256 * 1024 * 1024),
   maxAnchors: size.or(65_536),

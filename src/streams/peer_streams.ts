@@ -20,6 +20,7 @@ export class PeerStreams implements MuxPeer {
   readonly text: string;
   readonly ours: boolean;
   readonly maxFrameBytes: number;
+  readonly shareBytes: number;
   readonly #port: SystemPort;
   readonly #peer: InstanceId;
   readonly #lost: () => void;
@@ -28,6 +29,8 @@ export class PeerStreams implements MuxPeer {
   #outgoing: PeerConnection | null = null;
   /** The connection by which the last batch came. */
   #incoming: PeerConnection | null = null;
+  /** Bytes that count in the share of the peer, by that connection. */
+  #kept = 0;
   #scheduled = false;
   #seen = 0;
   #hops = 0;
@@ -56,6 +59,7 @@ export class PeerStreams implements MuxPeer {
     this.text = port.textOf(peer);
     this.ours = peer === port.instanceId || port.supports(peer, "streams");
     let most = port.maxPayloadBytes;
+    let share = port.maxPeerBytes;
     if (connection instanceof Promise) {
       connection.then((made) => {
         this.#outgoing = made;
@@ -64,7 +68,9 @@ export class PeerStreams implements MuxPeer {
     } else {
       this.#outgoing = connection;
       most = Math.min(most, connection.maxPayloadBytes);
+      share = connection.maxPeerBytes;
     }
+    this.shareBytes = share;
     this.maxFrameBytes = most - batchHeaderSize - recordHeaderSize;
     this.mux = new PeerMux(parts, this, epoch);
   }
@@ -76,8 +82,17 @@ export class PeerStreams implements MuxPeer {
 
   /** Takes a batch of the peer. */
   receive(connection: PeerConnection, bytes: Uint8Array, start: number, end: number, owned: boolean): void {
-    this.#incoming = connection;
+    if (connection !== this.#incoming) {
+      if (this.#incoming !== null) this.#port.keep(this.#incoming, -this.#kept);
+      this.#port.keep(connection, this.#kept);
+      this.#incoming = connection;
+    }
     this.mux.receive(bytes, start, end, owned);
+  }
+
+  keeps(bytes: number): void {
+    this.#kept += bytes;
+    if (this.#incoming !== null) this.#port.keep(this.#incoming, bytes);
   }
 
   send(batch: Uint8Array): boolean {

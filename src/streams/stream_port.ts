@@ -123,6 +123,7 @@ export class StreamPort implements StreamMux {
     const { clock } = this.#port;
     this.#parts ??= {
       ...this.#limits,
+      shareBytes: this.#port.maxPeerBytes,
       counts: this.#counts,
       deadlines: new Deadlines(clock),
       memory: new BatchMemory(),

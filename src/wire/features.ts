@@ -55,6 +55,9 @@ export const maxHandlers = 65_536;
 /** Most feature names of a peer. */
 export const maxFeatures = 64;
 
+/** The bytes that one peer may occupy, unless an instance says otherwise. */
+export const presetPeerBytes: number = 32 * 1024 * 1024;
+
 /** Handler lists may exceed the limit of other control messages. */
 const maxHandlerListBytes = 8 * 1_048_576;
 const maxFeatureLength = 64;
@@ -70,6 +73,7 @@ const negotiation = record({
   ),
   instance_id: of<InstanceId>(option.instanceId),
   max_payload: lenient(of<number>(option.duration)),
+  max_peer: lenient(size),
   credit: lenient(list(size)),
   run: lenient(of<string>(option.kind("a short text", (value) => value !== "" && isShort(value)))),
   name: lenient(of<string>(option.kind("a name", isInstanceName))),
@@ -83,6 +87,8 @@ export interface Negotiation {
   readonly instanceId: InstanceId;
   /** The largest accepted payload, in bytes. A larger one costs the sender its connection. */
   readonly maxPayloadBytes?: number | undefined;
+  /** The bytes that one peer may occupy here; sent unless they are {@link presetPeerBytes}. */
+  readonly maxPeerBytes?: number | undefined;
   /** With feature `credit`: the peer's window for messages to this instance. */
   readonly credit?: Credit | undefined;
   /** A random text that distinguishes this instance from others with the same id. */
@@ -101,6 +107,8 @@ export interface PeerNegotiation {
   readonly instanceId: InstanceId;
   /** The largest payload it accepts, in bytes; `Infinity` if absent. */
   readonly maxPayloadBytes: number;
+  /** The bytes that this instance may occupy there. */
+  readonly maxPeerBytes: number;
   /** This instance's window for messages to the peer; `null` if absent or invalid. */
   readonly credit: Credit | null;
   /** Distinguishes it from other instances with its id; `null` if absent. */
@@ -184,6 +192,7 @@ function negotiationJson(ours: Negotiation | undefined): Record<string, unknown>
     features: ours.features,
     instance_id: ours.instanceId,
     max_payload: ours.maxPayloadBytes,
+    max_peer: ours.maxPeerBytes === presetPeerBytes ? undefined : ours.maxPeerBytes,
     credit: ours.features.includes("credit")
       ? ours.credit && [ours.credit.count, ours.credit.bytes]
       : undefined,
@@ -195,13 +204,15 @@ function negotiationJson(ours: Negotiation | undefined): Record<string, unknown>
 function negotiationOf(value: unknown): PeerNegotiation | null {
   const said = shape.read(negotiation, value);
   if (said === undefined) return null;
-  const { max_payload: maxPayloadBytes = Infinity, credit = [], run = null, name = null } = said;
+  const { max_payload: maxPayloadBytes = Infinity, max_peer: maxPeerBytes = presetPeerBytes } = said;
+  const { credit = [], run = null, name = null } = said;
   const [count, bytes] = credit;
   return {
     v: said.v,
     features: new Set(said.features),
     instanceId: said.instance_id,
     maxPayloadBytes,
+    maxPeerBytes,
     credit: count === undefined || bytes === undefined || credit.length > 2 ? null : { count, bytes },
     run,
     name,

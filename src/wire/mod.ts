@@ -80,6 +80,7 @@ export {
   type HelloReply,
   type Negotiation,
   type PeerNegotiation,
+  presetPeerBytes,
 } from "./features.ts";
 export {
   batchHeaderSize,

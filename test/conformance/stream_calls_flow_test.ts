@@ -79,6 +79,49 @@ for (const { size, items } of [{ size: 20, items: 1_024 }, { size: 40_000, items
   });
 }
 
+test("unread items are part of their peer's share of memory, and no other peer's", async () => {
+  await using t = await leakCheck();
+  const maxPeerBytes = 1024 * 1024;
+  const { server, client, peer } = await pair(t, { server: { maxPeerBytes } });
+  const other = await t.messenger();
+  await other.connect(server.endpoint);
+  const { opened, open } = gate(t);
+  const first = Promise.withResolvers<void>();
+  server.handle(upload, async ({ input }) => {
+    await opened;
+    return (await Array.fromAsync(input)).length;
+  });
+  let large = 0;
+  server.registerHandler(unaryHandler("large", async ({ payload }) => {
+    large += payload.length;
+    await first.promise;
+    large -= payload.length;
+  }));
+  const remote = client.client({ upload }, { to: peer });
+  const text = "x".repeat(30_000);
+  const calls = Array.from({ length: 40 }, () => remote.upload([text, text, text]));
+  // The streams stop at the share, which their reader has told: each may have one item beyond a half of it.
+  await until(() => (server.stats().streams?.unreadBytes ?? 0) > maxPeerBytes / 2 - 100_000);
+  await settled(() => server.stats().streams!.unreadBytes);
+  const { unreadBytes } = server.stats().streams!;
+  assert.ok(unreadBytes <= maxPeerBytes + text.length + 3, `${unreadBytes} bytes are unread`);
+  const payload = new Uint8Array(maxPeerBytes / 2);
+  const { message } = await fails(client.unary("large", { to: peer, rawPayload: payload }), {
+    code: "OVERLOADED",
+    ran: "no",
+  });
+  assert.match(message, /unread items of this peer.*maxPeerBytes/);
+  const answers = [other.unary("large", { to: peer, rawPayload: payload })];
+  await until(() => large === payload.length);
+  open();
+  assert.deepEqual(await Promise.all(calls.map(({ result }) => result)), calls.map(() => 3));
+  answers.push(client.unary("large", { to: peer, rawPayload: payload }));
+  await until(() => large === 2 * payload.length);
+  first.resolve();
+  await Promise.all(answers);
+  assert.equal(server.stats().streams!.dropped["bytesExceeded"], 0);
+});
+
 test("streams of calls are counted: open, items, bytes, waits for credit, and ends by reason", async () => {
   await using t = await leakCheck();
   const meter = prometheusMeter();

@@ -41,6 +41,8 @@ export class End {
   readonly sent: Uint8Array[] = [];
   readonly deadlines: Deadlines;
   #due = false;
+  /** Unread bytes, as the share of the peer knows them. */
+  kept = 0;
   /** Whether the connection takes batches. */
   room = true;
 
@@ -48,7 +50,8 @@ export class End {
     this.deadlines = new Deadlines(clock);
     const parts = {
       maxPeerStreams: 100,
-      maxPeerBytes: 64 * 1024 * 1024,
+      maxPeerBytes: 16 * 1024 * 1024,
+      shareBytes: 2 * (limits.maxPeerBytes ?? 16 * 1024 * 1024),
       maxUnclaimed: 10,
       maxUnclaimedBytes: 256 * 1024 * 1024,
       ...limits,
@@ -60,6 +63,8 @@ export class End {
       text: "other",
       ours,
       maxFrameBytes: 1 << 20,
+      shareBytes: parts.shareBytes,
+      keeps: (bytes) => this.kept += bytes,
       send: (batch) => {
         if (this.room) this.sent.push(batch.slice());
         return this.room;

@@ -130,8 +130,8 @@ test("credit beyond what was sent does not widen a window", () => {
 
 test("what waits for readers is bounded for all peers together, and each has a share", () => {
   const counts = streamCounts();
-  const limits = { maxPeerBytes: 1 << 30, maxUnclaimedBytes: 100_000 };
-  const peers = Array.from({ length: 20 }, () => new UnreadBytes(limits, counts));
+  const limits = { shareBytes: 1 << 30, maxUnclaimedBytes: 100_000 };
+  const peers = Array.from({ length: 20 }, () => new UnreadBytes(limits, counts, () => {}));
   const added = peers.map((peer) => {
     let bytes = 0;
     for (; peer.hasRoom(100, true); bytes += 100) peer.add(100, true);

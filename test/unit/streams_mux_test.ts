@@ -704,3 +704,38 @@ test("what a reader has not taken when the writer has ended still counts for the
   expect(next.open).toBe(true);
   expect(pair.a.mux.size).toBe(1);
 });
+
+test("the share of a peer is told of its unread bytes, not of each item", () => {
+  const { pair, reader, writer } = connected({ window: { items: 1_000, bytes: 1 << 20 } });
+  for (let i = 0; i < 3; i++) writer.write(new Uint8Array(20_000));
+  pair.carry();
+  expect(pair.b.kept).toBe(0);
+  for (let i = 0; i < 10; i++) writer.write(new Uint8Array(20_000));
+  pair.carry();
+  const { kept } = pair.b;
+  expect(kept).toBeGreaterThan(260_000 - 64 * 1024);
+  reader.take();
+  expect(pair.b.kept).toBe(kept);
+  for (let i = 0; i < 12; i++) reader.take();
+  expect([pair.b.kept, pair.b.counts.unreadBytes]).toEqual([0, 0]);
+});
+
+test("a writer keeps to half of its share at the peer, however small that is, and always sends something", () => {
+  const pair = new Pair({ shareBytes: 20_000 });
+  const streams = Array.from({ length: 10 }, (_, i) => ({
+    ...pair.a.write({ session: BigInt(i), window: { items: 100, bytes: 1 << 20 } }),
+    ...pair.b.read({ session: BigInt(i), window: { items: 100, bytes: 1 << 20 } }),
+  }));
+  for (const { writer } of streams) fill(writer, new Uint8Array(1_000));
+  pair.carry();
+  expect(pair.b.counts.unreadBytes).toBeGreaterThanOrEqual(10_000);
+  expect(pair.b.counts.unreadBytes).toBeLessThanOrEqual(20_000);
+  for (const { reader } of streams) expect(textsOf(reader).length).toBeGreaterThan(0);
+  const tiny = connected({}, new Pair({ shareBytes: 1 }));
+  expect(fill(tiny.writer)).toBe(1);
+  tiny.pair.carry();
+  expect(textsOf(tiny.reader)).toEqual([".x"]);
+  tiny.pair.carry();
+  expect(tiny.writer.open).toBe(true);
+  expect(pair.b.counts.dropped.bytesExceeded + tiny.pair.b.counts.dropped.bytesExceeded).toBe(0);
+});

@@ -54,6 +54,7 @@ class NodeMux implements StreamMux {
     const sent: Uint8Array[] = [];
     const mux = new PeerMux({
       ...limits,
+      shareBytes: 2 * limits.maxPeerBytes,
       counts: this.counts,
       deadlines: this.deadlines,
       memory: this.#memory,
@@ -61,6 +62,8 @@ class NodeMux implements StreamMux {
       text: peer,
       ours: this.supports(peer),
       maxFrameBytes: 1 << 20,
+      shareBytes: 2 * limits.maxPeerBytes,
+      keeps() {},
       send: (batch) => {
         if (this.blocked.has(peer)) return false;
         sent.push(batch.slice());

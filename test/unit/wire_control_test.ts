@@ -23,6 +23,7 @@ import {
   peerInfoFromJson,
   peerInfoOf,
   peerInfoToJson,
+  presetPeerBytes,
   stringifyControlJson,
 } from "../../src/wire/mod.ts";
 import { bytesOf, hexOf } from "../vectors/hex.ts";
@@ -266,6 +267,7 @@ test("hello and its answer carry our features, byte for byte, both directions", 
       features: new Set(hello.features),
       instanceId: a,
       maxPayloadBytes: Infinity,
+      maxPeerBytes: 32 * 1024 * 1024,
       credit: null,
       run: null,
       name: null,
@@ -286,11 +288,25 @@ test("hello and its answer carry our features, byte for byte, both directions", 
       features: new Set(["batch", "errors"]),
       instanceId: b,
       maxPayloadBytes: Infinity,
+      maxPeerBytes: 32 * 1024 * 1024,
       credit: null,
       run: hello.replyRun,
       name: hello.replyName,
     },
   });
+});
+
+test("the bytes that a peer may occupy are named unless they are those of every instance", () => {
+  const peerInfo = peerInfoOf(a, [nodeA.endpoint]);
+  const named = (maxPeerBytes: number | undefined) => {
+    const bytes = encodeHello({ peerInfo, negotiation: { features: [], instanceId: a, maxPeerBytes } });
+    return [text(bytes).includes("max_peer"), decodeHello(bytes)?.negotiation?.maxPeerBytes];
+  };
+  expect(named(undefined)).toEqual([false, presetPeerBytes]);
+  expect(named(presetPeerBytes)).toEqual([false, presetPeerBytes]);
+  expect(named(4_096)).toEqual([true, 4_096]);
+  const strange = utf8(hello.request.replace('"v":1', '"v":1,"max_peer":-5'));
+  expect(decodeHello(strange)?.negotiation?.maxPeerBytes).toBe(presetPeerBytes);
 });
 
 test("a run or a name that cannot be one is left out, and the rest counts", () => {

@@ -23,6 +23,8 @@ export interface Sender {
   readonly held: Held;
   /** Bytes of answers that it has not read. */
   readonly unread: number;
+  /** Bytes of it that features keep, such as unread items. */
+  readonly kept: number;
   /** Its credit for messages without an answer; null without. */
   readonly received: object | null;
   /** Sends queued answers for which it has read room by now. */
@@ -121,20 +123,23 @@ export class Admission {
   /** Why a message of this handler and this sender is not admitted; null when it is. */
   whyNot(handler: Held, sender: Sender, answered: boolean, bytes: number): string | null {
     const { total } = this;
+    const { kept } = sender;
     // When all together hold no more than one peer may, no share is exceeded.
     if (
-      total.messages < this.#halfMessages && total.bytes + this.#unread.bytes + bytes <= this.#easyPeerBytes
+      kept === 0 && total.messages < this.#halfMessages &&
+      total.bytes + this.#unread.bytes + bytes <= this.#easyPeerBytes
     ) {
       return null;
     }
     const { held } = sender;
     // Credit bounds messages without an answer, and a sender with credit must not lose them.
     if (answered || sender.received === null) {
-      if (!this.fitsPeer(held.bytes + sender.unread, bytes)) {
+      if (!this.fitsPeer(held.bytes + sender.unread + kept, bytes)) {
         sender.relieve();
-        const taken = held.bytes + sender.unread;
+        const taken = held.bytes + sender.unread + kept;
         if (!this.fitsPeer(taken, bytes)) {
-          return `messages of this peer, and answers that it has not read, take up ${taken} bytes here (maxPeerBytes)`;
+          const what = "messages and unread items of this peer, and answers that it has not read,";
+          return `${what} take up ${taken} bytes here (maxPeerBytes)`;
         }
       }
     }

@@ -92,6 +92,7 @@ export class Connections {
     const { negotiation } = parts;
     const { features } = negotiation;
     self.dialect = ownDialect;
+    self.maxPeerBytes = parts.maxPeerBytes;
     self.errors = self.sameConnection = true;
     self.deadline = self.cancel = self.msgpack = true;
     self.metadata = features.includes("metadata");

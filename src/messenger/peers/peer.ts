@@ -7,7 +7,13 @@ import {
   workerIdOf,
 } from "../../core/mod.ts";
 import type { Link } from "../../transport/mod.ts";
-import type { Feature, Negotiation, PeerNegotiation, ResponseId } from "../../wire/mod.ts";
+import {
+  type Feature,
+  type Negotiation,
+  type PeerNegotiation,
+  presetPeerBytes,
+  type ResponseId,
+} from "../../wire/mod.ts";
 import { baseDialect, type Dialect, ownDialect } from "../velo/dialect.ts";
 import { ReceivedCredit } from "../credit/received_credit.ts";
 import { type CreditCounts, SendCredit } from "../credit/send_credit.ts";
@@ -64,6 +70,8 @@ export class Session {
   name: string | null = null;
   /** The largest payload to send; a larger one would cost the connection. */
   maxPayloadBytes = Infinity;
+  /** The bytes that this instance may occupy at the other end. */
+  maxPeerBytes = presetPeerBytes;
   /** The plain peer whose answers came over it last, as a cache. */
   answersFor: Peer | null = null;
   /** Whether the other end shuts down. */
@@ -83,6 +91,9 @@ export class Session {
 
   /** Held messages of the other end. */
   readonly held = { messages: 0, bytes: 0 };
+
+  /** Bytes of the other end that features keep. */
+  kept = 0;
 
   readonly #agreed = new Set<string>();
 
@@ -143,6 +154,7 @@ export class Session {
     this.run ??= theirs.run;
     this.name ??= theirs.name;
     if (this.maxPayloadBytes === Infinity) this.maxPayloadBytes = theirs.maxPayloadBytes;
+    this.maxPeerBytes = theirs.maxPeerBytes;
     for (const feature of ours.features) if (theirs.features.has(feature)) this.#agreed.add(feature);
     const both = (feature: Feature) => this.#agreed.has(feature);
     this.errors ||= both("errors");

@@ -25,6 +25,8 @@ import { WriterSlot } from "./writer_slot.ts";
 export interface MuxLimits extends UnreadLimits {
   /** Streams of each direction. */
   readonly maxPeerStreams: number;
+  /** Bytes that this instance sends to the peer before they are read; at most half of its share at the peer. */
+  readonly maxPeerBytes: number;
   /** Streams that wait for their reader. */
   readonly maxUnclaimed: number;
 }
@@ -47,6 +49,10 @@ export interface MuxPeer {
   readonly ours: boolean;
   /** The largest frame that it takes. */
   readonly maxFrameBytes: number;
+  /** The bytes that this instance may occupy there. */
+  readonly shareBytes: number;
+  /** So many more of its bytes, or fewer, wait here. */
+  keeps(bytes: number): void;
   /** Sends a batch, borrowed; false without room, and {@link PeerMux.resume} follows then. */
   send(batch: Uint8Array): boolean;
   /** {@link PeerMux.flush} has to be called at the end of the turn. */
@@ -66,7 +72,7 @@ export const firstWindow: { readonly items: number; readonly bytes: number } = O
 });
 
 // All credit is returned whenever this part of the peer's bytes was read.
-const partOwed = 8;
+const partOwed = 16;
 const records = new RecordReader();
 
 /**
@@ -83,6 +89,7 @@ export class PeerMux implements SlotPeer {
   readonly #writers: SlotTable<WriterSlot> = new SlotTable();
   /** Bytes sent that no credit has come for. */
   #outstanding = 0;
+  readonly #mostBytes: number;
   /** Writers that wait for something else than their own credit. */
   readonly #waiting: Set<WritingSlot> = new Set();
   readonly #readers: ReaderTable = new ReaderTable();
@@ -98,9 +105,10 @@ export class PeerMux implements SlotPeer {
   constructor(parts: MuxParts, peer: MuxPeer, epoch: number) {
     this.#parts = parts;
     this.#peer = peer;
+    this.#mostBytes = Math.max(1, Math.min(parts.maxPeerBytes, Math.floor(peer.shareBytes / 2)));
     this.counts = parts.counts;
     this.deadlines = parts.deadlines;
-    this.unread = new UnreadBytes(parts, parts.counts);
+    this.unread = new UnreadBytes(parts, parts.counts, (more) => peer.keeps(more));
     this.owed = new OwedCredit(parts.deadlines, () => this.flush());
     const { counts, memory } = parts;
     this.outbox = new Outbox(
@@ -204,8 +212,8 @@ export class PeerMux implements SlotPeer {
 
   admits(bytes: number): boolean {
     // One writer leaves others as much as it takes, and whoever has nothing on its way may send a frame.
-    return this.#outstanding + bytes < this.#parts.maxPeerBytes ||
-      (bytes === 0 && this.#outstanding < 2 * this.#parts.maxPeerBytes);
+    return this.#outstanding + bytes < this.#mostBytes ||
+      (bytes === 0 && this.#outstanding < 2 * this.#mostBytes);
   }
 
   sent(bytes: number): void {
@@ -248,7 +256,7 @@ export class PeerMux implements SlotPeer {
   taken(bytes: number, unclaimed: boolean): void {
     this.unread.add(-bytes, unclaimed);
     this.#taken += bytes;
-    if (this.#taken < this.#parts.maxPeerBytes / partOwed) return;
+    if (this.#taken < this.#parts.shareBytes / partOwed) return;
     // Many readers may owe less than is worth a record each, which together holds up the peer.
     this.#taken = 0;
     for (const reader of this.#readers.allOpen()) reader.settleSoon();

@@ -120,9 +120,9 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
     this.start = at += recordHeaderSize;
     this.end = this.#at = at + length;
     this.size--;
-    this.#peer.taken(length, this.unclaimed);
     this.#owedItems++;
     this.#owedBytes += length;
+    this.#peer.taken(length, this.unclaimed);
     if (this.#owedItems >= this.#dueItems || this.#owedBytes >= this.#dueBytes) this.#owe();
     else if (this.size === 0 && this.#closed) this.#oweRest();
     return true;
