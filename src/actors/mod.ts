@@ -37,6 +37,7 @@ export {
 export { actorRef } from "./actor_ref.ts";
 export { type ActorAddress } from "./actor_address.ts";
 export { type ActorId } from "./address.ts";
+export { type PoolMessageKind } from "./cell/cell_pool.ts";
 export { type ActorPhase } from "./cell/cell.ts";
 export {
   type AcceptOptions,
@@ -103,13 +104,16 @@ export {
   type MailboxTell,
 } from "./mailbox_actor.ts";
 export { type MailboxOptions, type SpawnArguments, type SpawnOptions } from "./spawn_options.ts";
+export { type ActorPool } from "./pools/actor_pool.ts";
+export { type PoolArguments, type PoolInput, type PoolOptions } from "./pools/pool_options.ts";
+export { byKey, type KeyRoute } from "./pools/pool_route.ts";
 export {
   type FailurePolicy,
   type RestartBackoff,
   type RestartStrategy,
   type SupervisionOptions,
 } from "./supervision/supervision_options.ts";
-export { type ActorStatus, type ActorSystemStats, type ActorTree } from "./status.ts";
+export { type ActorStatus, type ActorSystemStats, type ActorTree, type PoolStatus } from "./status.ts";
 export { ActorSystem } from "./system.ts";
 export { type Registration } from "./system_core.ts";
 export { type ModuleLimits } from "./update/module_limits.ts";

@@ -179,6 +179,7 @@ export class SystemRouter implements Router {
     const value = given === null ? input : bridgeInput(cell.behaviour.contract, given, "tell", name, input);
     const checked = checkInput(entry, value);
     if (wait.timeoutMs <= 0) throw senderLate(cell, wait.timeoutMs);
+    if (cell.pool !== null) cell = cell.pool.pick("tell", name, settled(checked, value));
     const taken = cell.deliver(new TellTurn(origin, entry, checked), wait);
     if (!(checked instanceof PendingInput)) return taken;
     const valid = checked.value.then(nothing);
@@ -204,10 +205,11 @@ export class SystemRouter implements Router {
     signal?.throwIfAborted();
     const entry = cell.behaviour.ask(name);
     if (entry === undefined) throw noSuchMessage(cell, "ask", name, cell.behaviour.contract.name);
-    refuseRing(cell, name, origin, asker?.waiting === true ? asker.cell : null);
     const { contract } = cell.behaviour;
     const value = given === null ? input : bridgeInput(contract, given, "ask", name, input);
     const checked = checkInput(entry, value);
+    if (cell.pool !== null) cell = cell.pool.pick("ask", name, settled(checked, value));
+    refuseRing(cell, name, origin, asker?.waiting === true ? asker.cell : null);
     const raw = wait.raw || given !== null;
     if (timeoutMs <= 0) throw askLate(name, timeoutMs, "no");
     const convert = given === null
@@ -305,6 +307,11 @@ export class SystemRouter implements Router {
 
 function valuesOf({ contract }: Reference): GivenValues {
   return { encoding: encodingOf(contract), contract };
+}
+
+/** The valid input; as it was given while its schema needs time. */
+function settled(checked: unknown, given: unknown): unknown {
+  return checked instanceof PendingInput ? given : checked;
 }
 
 const reasons: Readonly<Record<string, DeadLetterReason>> = {

@@ -1,5 +1,6 @@
 import type { ActorId } from "./address.ts";
 import type { ActorPhase, Cell } from "./cell/cell.ts";
+import type { CellPool } from "./cell/cell_pool.ts";
 import type { ChannelStats } from "./channels/channel_counts.ts";
 import type { DeadLetterReason } from "./dead_letters.ts";
 import { childrenOf } from "./supervision/children.ts";
@@ -36,6 +37,18 @@ export interface ActorStatus {
   readonly restarts: number;
   /** The id of the actor that started it; null for none. */
   readonly parent: ActorId | null;
+  /** Its members, for a pool; null for others. */
+  readonly pool: PoolStatus | null;
+}
+
+/** The members of a pool. */
+export interface PoolStatus {
+  /** Places. */
+  readonly size: number;
+  /** Members that take messages. */
+  readonly members: number;
+  /** Members that took the place of an ended one, since the start. */
+  readonly replaced: number;
 }
 
 /** An actor with the actors that it has started. */
@@ -85,7 +98,12 @@ export function statusOf(cell: Cell): ActorStatus {
     failure: cell.failure,
     restarts: cell.restarts,
     parent: cell.parent?.id ?? null,
+    pool: cell.pool === null ? null : poolOf(cell.pool),
   };
+}
+
+function poolOf(pool: CellPool<Cell>): PoolStatus {
+  return { size: pool.size, members: pool.members().length, replaced: pool.replaced };
 }
 
 /** Actors with their children. */

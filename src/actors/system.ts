@@ -39,6 +39,8 @@ import {
   stopOptionTable,
   systemOptionTable,
 } from "./options.ts";
+import { type ActorPool, startPool } from "./pools/actor_pool.ts";
+import type { PoolArguments, PoolOptions } from "./pools/pool_options.ts";
 import type { ActorRef } from "./ref.ts";
 import type { SpawnArguments } from "./spawn_options.ts";
 import { type ActorStatus, type ActorSystemStats, type ActorTree, statusOf, treeOf } from "./status.ts";
@@ -146,6 +148,19 @@ export class ActorSystem implements AsyncDisposable {
     );
   }
 
+  /**
+   * Starts a pool: as many actors of one definition behind one reference. Each message goes to one of them, and a member
+   * that ends is replaced; what it had not answered fails with `ACTOR_STOPPED`, and its turn or keys go to the others.
+   *
+   * @throws {ZeromeshError} As {@link spawn}; then nothing is left of the pool.
+   */
+  async pool<C extends ActorContract, Args>(
+    definition: ActorDefinition<C, Args>,
+    ...options: PoolArguments<C, Args>
+  ): Promise<ActorPool<C>> {
+    return await startPool(this.#core, definition, options[0] as PoolOptions) as ActorPool<C>;
+  }
+
   /** A reference to an actor by its address, id or name, whether it exists or not. */
   ref<C extends ActorContract>(contract: C, address: string | ActorAddress): ActorRef<C>;
   /** A reference that takes and gives bytes. */
@@ -194,7 +209,7 @@ export class ActorSystem implements AsyncDisposable {
   /** Makes an actor handle no messages until {@link resume}; they wait in its mailbox. */
   pause(target: string | ActorAddress): void {
     const cell = this.#cell(target);
-    cell.pause();
+    for (const one of [cell, ...cell.pool?.members() ?? []]) one.pause();
     this.#core.events.publish(cell, { type: "paused" });
   }
 
@@ -206,7 +221,7 @@ export class ActorSystem implements AsyncDisposable {
   resume(target: string | ActorAddress): void {
     const cell = this.#cell(target);
     if (!cell.paused) throw notPaused(cell);
-    cell.resume();
+    for (const one of [cell, ...cell.pool?.members() ?? []]) one.resume();
     this.#core.events.publish(cell, { type: "resumed" });
   }
 

@@ -91,6 +91,25 @@ export const actorEntries: readonly OptionEntry[] = [
     call: within((local, options: never) => local.mailbox(options)),
   },
   {
+    name: "ActorSystem.pool",
+    options: [
+      ...["name", "id", "args", "replace", "mailbox", "supervision", "timeoutMs", "signal"],
+      ...["size", "route", "backoff"],
+    ],
+    nested: { mailbox, supervision, backoff: ["firstMs", "maxMs"] },
+    timeouts: ["timeoutMs"],
+    call: within((local, options: never) => local.pool(echo, options)),
+    needs: () => ({ size: 1 }),
+  },
+  {
+    name: "ActorPool#broadcast",
+    ...send,
+    timeouts: ["timeoutMs"],
+    call: within(async (local, options: never) => {
+      await (await local.pool(echo, { size: 1 })).broadcast("note", bytes, options);
+    }),
+  },
+  {
     name: "ActorSystem.stop",
     options: ["timeoutMs"],
     durations: ["timeoutMs"],

@@ -6,6 +6,7 @@ import { dropped as droppedError, mailboxFull, senderLate, stopped as stoppedErr
 import type { SupervisionOptions } from "../supervision/supervision_options.ts";
 import { Bound } from "./bound.ts";
 import { Boundary } from "./boundary.ts";
+import type { CellPool } from "./cell_pool.ts";
 import { Mailbox, type MailboxLimits, type RoomWait } from "./mailbox.ts";
 import type { CellExtension, CellHost, OpenReply, Turn, TurnCell, Waited } from "./parts.ts";
 import type { Runnable } from "./scheduler.ts";
@@ -72,6 +73,8 @@ export class Cell implements TurnCell, Runnable {
   readonly start: CellStart;
   /** The actor that started it; null for none. */
   readonly parent: Cell | null;
+  /** The members to which its messages go; null unless it is a pool. */
+  pool: CellPool<Cell> | null = null;
   /** Whether its first `init` has ended well. */
   begun = false;
   #paused = false;
@@ -101,6 +104,11 @@ export class Cell implements TurnCell, Runnable {
   /** The number of the turn whose handler runs, 0 for `init`, or -1 for none. */
   get runningTurn(): number {
     return this.current !== null ? this.turnNumber : this.phase === "starting" ? 0 : -1;
+  }
+
+  /** Whether a message certainly gets a place at once. */
+  get hasRoom(): boolean {
+    return this.pool === null && this.mailbox.hasRoom;
   }
 
   /** Whether it takes messages. */

@@ -34,10 +34,11 @@ export function deliverOpen(cell: Cell, request: OpenRequest): Opening {
   if (schemas === null || behaviour.channel(name) === undefined) {
     throw noSuchMessage(cell, "channel", name, behaviour.contract.name);
   }
+  const checked = validate(schemas.fromOpener, first, (issues, cause) => inputInvalid(name, issues, cause));
+  if (cell.pool !== null) cell = cell.pool.pick("open", name, checked instanceof Promise ? first : checked);
   if (origin.sender === cell.address) throw channelRejected(name, "an actor cannot open a channel to itself");
   const waiting = asker?.waiting === true ? asker.cell : null;
   refuseRing(cell, name, origin, waiting);
-  const checked = validate(schemas.fromOpener, first, (issues, cause) => inputInvalid(name, issues, cause));
   const opener = origin.sender === null ? origin.instance : host.refTo(bytesContract, origin.sender, null);
   const opening = new Opening({
     cell,

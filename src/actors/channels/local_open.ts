@@ -50,7 +50,7 @@ export class LocalOpen extends Deadline implements OpenerWay, PendingOpen {
     this.#own = sender === null ? null : ActorChannels.of(sender.cell);
     if (timeoutMs <= 0) throw openLate(name, timeoutMs);
     signal?.throwIfAborted();
-    if (!cell.mailbox.hasRoom) this.#gone = new AbortController();
+    if (!cell.hasRoom) this.#gone = new AbortController();
     this.#own?.wait(this);
     try {
       this.#opening = deliverOpen(cell, {

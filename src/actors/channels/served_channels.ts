@@ -92,7 +92,7 @@ class StreamWay implements OpenerWay {
   open(message: SystemMessage, cell: Cell): Promise<Uint8Array> {
     const { name, first, origin } = this.#request;
     this.#schemas = channelSchemas(cell.behaviour.contract, name);
-    const gone = cell.mailbox.hasRoom ? null : new AbortController();
+    const gone = cell.hasRoom ? null : new AbortController();
     try {
       const signal = gone?.signal;
       const opening = deliverOpen(cell, { name, first, origin, asker: null, signal, way: this });

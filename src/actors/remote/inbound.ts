@@ -142,7 +142,7 @@ export class Inbound implements Disposable {
   ): unknown {
     const cell = this.#router.find(target);
     // Whoever need not wait for room costs no signal.
-    const wait = cell.mailbox.hasRoom
+    const wait = cell.hasRoom
       ? atOnce
       : { timeoutMs: message.ttlMs < 0 ? Infinity : message.ttlMs, signal: signalOf(message) };
     const given = givenTo(cell.behaviour, encoding);
@@ -162,7 +162,7 @@ export class Inbound implements Disposable {
     const taker = new RemoteAsk(this.#port, message, name, encoding);
     const wait = {
       timeoutMs: ttlMs < 0 ? Infinity : ttlMs,
-      signal: cell.mailbox.hasRoom ? undefined : taker.signal(),
+      signal: cell.hasRoom ? undefined : taker.signal(),
       asker: null,
       raw: true,
       taker,

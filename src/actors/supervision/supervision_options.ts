@@ -43,7 +43,8 @@ export interface SupervisionOptions {
   backoff?: RestartBackoff | undefined;
 }
 
-const backoffTable = {
+/** The options of a growing time. */
+export const backoffTable = {
   firstMs: option.duration.or(50),
   maxMs: option.duration.or(5_000),
 } satisfies OptionTable<RestartBackoff>;
