@@ -27,6 +27,11 @@ let spare: MsgpackWriter | null = null;
  * lone surrogates, detached memory, `__proto__` as a key, holes in arrays, cycles.
  */
 export function encodeMsgpack(value: unknown, standard = false): Uint8Array<ArrayBuffer> {
+  return borrowMsgpack(value, standard).slice();
+}
+
+/** The same in memory that the next call writes again. @throws {Unencodable} Like {@link encodeMsgpack}. */
+export function borrowMsgpack(value: unknown, standard = false): Uint8Array<ArrayBuffer> {
   // A getter of the value may encode another value meanwhile, which needs its own writer.
   const writer = spare ?? new MsgpackWriter();
   spare = null;
@@ -56,7 +61,7 @@ class MsgpackWriter {
     this.#trail.length = 0;
     try {
       this.#value(value, 0);
-      return this.#bytes.slice(0, this.#at);
+      return this.#bytes.subarray(0, this.#at);
     } finally {
       this.#root = undefined;
     }
@@ -391,7 +396,5 @@ class MsgpackWriter {
 }
 
 function textHeaderSize(bytes: number): number {
-  if (bytes < 32) return 1;
-  if (bytes < 0x100) return 2;
-  return bytes < 0x10000 ? 3 : 5;
+  return bytes < 32 ? 1 : bytes < 0x100 ? 2 : bytes < 0x10000 ? 3 : 5;
 }

@@ -2,9 +2,9 @@ import { errorText, ZeromeshError } from "../core/mod.ts";
 import { nestsDeeper } from "./json_depth.ts";
 import { stringifyJson } from "./json_value.ts";
 import { decodeMsgpack, MalformedMsgpack } from "./msgpack_decode.ts";
-import { encodeMsgpack } from "./msgpack_encode.ts";
+import { borrowMsgpack, encodeMsgpack } from "./msgpack_encode.ts";
 import { maxPayloadDepth, nestsTooDeep, Unencodable } from "./unencodable.ts";
-import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
+import { borrowUtf8, decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
 /** Encoding of a typed payload: JSON unless a contract requests MessagePack (feature `msgpack`). */
 export type PayloadEncoding = "json" | "msgpack";
@@ -32,6 +32,21 @@ export function encodePayload(value: unknown, encoding: PayloadEncoding): Uint8A
   if (value === undefined) return nothing;
   try {
     return encoding === "msgpack" ? encodeMsgpack(value) : encodeUtf8(stringifyJson(value));
+  } catch (cause) {
+    throw cannotEncode("the payload", encoding === "msgpack" ? "MessagePack" : "JSON", cause);
+  }
+}
+
+/**
+ * The same in memory that the next call of this function, or of another one here, writes again. Memory of its own costs
+ * several times as much as a copy of 64 KiB.
+ *
+ * @throws {ZeromeshError} Like {@link encodePayload}.
+ */
+export function borrowPayload(value: unknown, encoding: PayloadEncoding): Uint8Array {
+  if (value === undefined) return nothing;
+  try {
+    return encoding === "msgpack" ? borrowMsgpack(value) : borrowUtf8(stringifyJson(value));
   } catch (cause) {
     throw cannotEncode("the payload", encoding === "msgpack" ? "MessagePack" : "JSON", cause);
   }

@@ -28,3 +28,16 @@ export function decodeUtf8(bytes: Uint8Array, start: number, end: number): strin
 export function encodeUtf8(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(text);
 }
+
+// Longer texts are rare enough for memory of their own.
+const mostBorrowedUnits = 128 * 1024;
+let lent = new Uint8Array(0);
+
+/** The same in memory that the next call writes again. */
+export function borrowUtf8(text: string): Uint8Array {
+  // A unit takes at most three bytes.
+  const most = 3 * text.length;
+  if (text.length > mostBorrowedUnits) return encodeUtf8(text);
+  if (lent.length < most) lent = new Uint8Array(new ArrayBuffer(Math.max(most, 2 * lent.length)));
+  return lent.subarray(0, encoder.encodeInto(text, lent).written);
+}

@@ -1,6 +1,13 @@
 import { Buffer } from "node:buffer";
 import { type Encoding, ZeromeshError } from "../../core/mod.ts";
-import { type DecodedPayload, decodePayload, encodePayload, stringifyJson } from "../../wire/mod.ts";
+import {
+  borrowPayload,
+  borrowUtf8,
+  copyBytes,
+  type DecodedPayload,
+  decodePayload,
+  stringifyJson,
+} from "../../wire/mod.ts";
 import type { ByteReader, ByteWriter } from "../byte_stream.ts";
 
 /** The first byte of an item's frame, which no frame of Velo begins with. */
@@ -51,48 +58,52 @@ export class ItemCodec {
    * @throws {ZeromeshError} `ENCODING_FAILED`; `PAYLOAD_TOO_LARGE` if the peer does not take it.
    */
   write(writer: ByteWriter, value: unknown): boolean {
-    if (this.#encoding !== "json" || value === undefined) return this.#sent(writer, this.#encode(value));
+    if (this.#encoding !== "json" || value === undefined) return this.#writePayload(writer, value);
     if (typeof value === "string" && value.length <= longestLoop) {
       const taken = writeText(writer, value);
       if (taken !== null) return taken;
     }
+    if (lacksCredit(writer)) return false;
     let text: string;
     try {
       text = stringifyJson(value);
     } catch {
-      return this.#sent(writer, this.#encode(value)); // throws the error for it
+      return this.#writePayload(writer, value); // throws the error for it
     }
     const { length } = text;
-    if (length > longestInPlace) return this.#sent(writer, framed(encoder.encode(text)));
+    if (length > longestInPlace) return put(writer, borrowUtf8(text));
     const space = writer.reserve(1 + 3 * length);
     if (space === null) return false;
     const { bytes, at } = space;
     bytes[at] = itemTag;
     const { written } = encoder.encodeInto(text, bytes.subarray(at + 1, at + 1 + 3 * length));
-    if (1 + written > writer.maxFrameBytes) return this.#sent(writer, this.#encode(value));
+    checkFrame(writer, 1 + written);
     writer.commit(1 + written);
     return true;
   }
 
-  #sent(writer: ByteWriter, frame: Uint8Array): boolean {
-    checkFrame(writer, frame);
-    return writer.write(frame);
+  #writePayload(writer: ByteWriter, value: unknown): boolean {
+    if (lacksCredit(writer)) return false;
+    return put(writer, this.#payload(value));
   }
 
   /** An item for later, which its owner may change until then. @throws {ZeromeshError} `ENCODING_FAILED`. */
   keep(value: unknown): Kept {
     const unchanging = typeof value === "string" && value.length <= longestLoop && this.#encoding === "json";
-    return unchanging ? value : this.#encode(value);
+    return unchanging ? value : framed(this.#payload(value));
   }
 
   /** Sends what {@link keep} has made, as {@link write} does. */
   writeKept(writer: ByteWriter, kept: Kept): boolean {
-    return typeof kept === "string" ? this.write(writer, kept) : this.#sent(writer, kept);
+    if (typeof kept === "string") return this.write(writer, kept);
+    checkFrame(writer, kept.length);
+    return writer.write(kept);
   }
 
-  #encode(value: unknown): Uint8Array {
+  /** The payload of an item, in memory that the next one is written to. */
+  #payload(value: unknown): Uint8Array {
     const encoding = this.#encoding;
-    return framed(encoding === "bytes" ? value as Uint8Array : encodePayload(value, encoding));
+    return encoding === "bytes" ? value as Uint8Array : borrowPayload(value, encoding);
   }
 
   /** Reads the frame of an item, to which a reader has advanced. Never throws. */
@@ -145,7 +156,25 @@ function isSpecial(code: number): boolean {
   return code < 0x20 || code > 0x7e || code === quote || code === backslash;
 }
 
-function checkFrame({ maxFrameBytes }: ByteWriter, { length }: Uint8Array): void {
+/** Whether there is no credit, so that nothing need be encoded. The writer notes that some is wanted. */
+function lacksCredit(writer: ByteWriter): boolean {
+  return !writer.open && writer.reserve(0) === null;
+}
+
+/** Sends the frame of a payload, which is copied once: new memory for 64 KiB costs more than writing it. */
+function put(writer: ByteWriter, payload: Uint8Array): boolean {
+  const { length } = payload;
+  checkFrame(writer, 1 + length);
+  const space = writer.reserve(1 + length);
+  if (space === null) return false;
+  const { bytes, at } = space;
+  bytes[at] = itemTag;
+  copyBytes(bytes, at + 1, payload, length);
+  writer.commit(1 + length);
+  return true;
+}
+
+function checkFrame({ maxFrameBytes }: ByteWriter, length: number): void {
   if (length <= maxFrameBytes) return;
   const why =
     `it has ${length} bytes, more than the other end takes (${maxFrameBytes}, by its maxPayloadBytes)`;
