@@ -1,4 +1,12 @@
-import { type Clock, type Filled, type Logger, option, type OptionTable, withDefaults } from "../core/mod.ts";
+import {
+  type Clock,
+  type Filled,
+  type Logger,
+  type Meter,
+  option,
+  type OptionTable,
+  withDefaults,
+} from "../core/mod.ts";
 import type { AskOptions, TellOptions } from "./ref.ts";
 import type { ActorOpenOptions } from "./channels/channel.ts";
 import { type MailboxOptions, mailboxOptionTable } from "./spawn_options.ts";
@@ -34,6 +42,8 @@ export interface ActorSystemOptions {
   maxWatches?: number | undefined;
   /** Logger. @default {the messenger's, or silent} */
   logger?: Logger | undefined;
+  /** Meter of the system's counters, until it is closed. @default {none} */
+  meter?: Meter | undefined;
   /** Clock. @default {the messenger's, or the system's clock} */
   clock?: Clock | undefined;
 }
@@ -53,12 +63,14 @@ export const systemOptionTable = {
   maxChildren: option.whole(0, 2 ** 24).or(65_536),
   maxWatches: option.whole(0, 2 ** 24).or(65_536),
   logger: option.logger,
+  meter: option.meter,
   clock: option.clock,
 } satisfies OptionTable<ActorSystemOptions>;
 
 /** The options of an actor system with their defaults. */
 export interface ResolvedSystemOptions
-  extends Omit<Filled<ActorSystemOptions, typeof systemOptionTable>, "mailbox" | "logger" | "clock"> {
+  extends
+    Omit<Filled<ActorSystemOptions, typeof systemOptionTable>, "mailbox" | "logger" | "meter" | "clock"> {
   readonly mailbox: Filled<MailboxOptions, typeof mailboxOptionTable>;
 }
 

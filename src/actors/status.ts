@@ -67,6 +67,10 @@ export interface ActorSystemStats {
   readonly ended: number;
   /** Actors refused at `maxActors`. */
   readonly refused: number;
+  /** Messages, items and callbacks whose handler has ended well, since the start. */
+  readonly handled: number;
+  /** Those whose handler has failed, since the start. */
+  readonly failed: number;
   /** Restarts of actors, since the start. */
   readonly restarts: number;
   /** Failures that went on to a parent because of too many restarts, since the start. */

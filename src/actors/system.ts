@@ -2,8 +2,10 @@ import {
   type DroppedEntries,
   type Ending,
   EndOf,
+  Guard,
   guardLogger,
   newInstanceId,
+  observeStats,
   onAbort,
   readOptions,
   type SubscribeOptions,
@@ -12,6 +14,7 @@ import {
   ZeromeshError,
 } from "../core/mod.ts";
 import { type MessengerHandle, portOf, type SystemPort } from "../messenger/mod.ts";
+import { actorMetrics } from "./actor_metrics.ts";
 import {
   ActorMailbox,
   type ActorMailboxOptions,
@@ -65,6 +68,7 @@ import { type RollbackResult, type UpdateResult, Updates } from "./update/update
 export class ActorSystem implements AsyncDisposable {
   readonly #core: SystemCore;
   readonly #end = new EndOf();
+  readonly #metrics: Disposable;
   #closing: Promise<void> | null = null;
 
   private constructor(options: ActorSystemOptions, port: SystemPort | null) {
@@ -75,6 +79,12 @@ export class ActorSystem implements AsyncDisposable {
       options: resolveSystemOptions(options),
       hold: port === null ? null : () => port.hold(),
     });
+    this.#metrics = observeStats(
+      options.meter,
+      new Guard(this.#core.logger),
+      actorMetrics,
+      () => this.stats(),
+    );
   }
 
   /**
@@ -306,12 +316,13 @@ export class ActorSystem implements AsyncDisposable {
 
   /** A snapshot of the counters. */
   stats(): ActorSystemStats {
-    const { registry, started, endedCount, deadLetters, channels, supervisor, watches } = this.#core;
+    const { registry, started, endedCount, deadLetters, channels, supervisor, watches, turns } = this.#core;
     return {
       actors: registry.size,
       started,
       ended: endedCount,
       refused: registry.refused,
+      ...turns,
       restarts: supervisor.restarts,
       escalations: supervisor.escalations,
       watches: watches.started,
@@ -347,6 +358,7 @@ export class ActorSystem implements AsyncDisposable {
     core.events.close();
     core.deadlines.close();
     core.holding.close();
+    this.#metrics[Symbol.dispose]();
   }
 
   /** Resolves to the reason when it is closed, and never rejects. */

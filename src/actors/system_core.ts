@@ -85,6 +85,7 @@ export class SystemCore implements CellHost {
   remote: Remote | null = null;
   /** The error of whatever comes after the end; null before. */
   closed: ZeromeshError | null = null;
+  readonly turns = { handled: 0, failed: 0 };
   /** Actors started, and ended, since the start. */
   started = 0;
   endedCount = 0;

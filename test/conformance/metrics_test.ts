@@ -10,6 +10,7 @@ import {
 } from "@opentelemetry/sdk-metrics";
 import { Registry } from "prom-client";
 import { joinCohort, LeaderWorkerCohort } from "../../src/cohort/mod.ts";
+import { ActorSystem } from "../../src/actors/mod.ts";
 import { ActiveMessageExecutor } from "../../src/executor/mod.ts";
 import { amHandler, type InstanceId, type Messenger, unaryHandler } from "../../src/mod.ts";
 import { otelMeter } from "../../src/otel/mod.ts";
@@ -168,7 +169,7 @@ test("messengers that share a meter are summed, and what a closed one counted is
   assert.equal(values.get("zeromesh_peers_known"), undefined, "nobody is left to know peers");
 });
 
-test("an executor and a cohort hand their counters to a meter until they end", async () => {
+test("an executor, a cohort and actors hand their counters to a meter until they end", async () => {
   await using t = await leakCheck();
   const meter = prometheusMeter();
   const value = async (name: string) => parse(await meter.text()).get(`zeromesh_${name}`);
@@ -178,6 +179,14 @@ test("an executor and a cohort hand their counters to a meter until they end", a
   await joinCohort(worker, { leader: leader.endpoint });
   assert.equal(await value("cohort_workers"), 1);
   assert.equal(await value("executor_queued"), 0);
+  const system = ActorSystem.local({ meter });
+  const box = await system.mailbox();
+  void system.ref("nobody").tell("note", new Uint8Array());
+  assert.equal(await value("actors_alive"), 1);
+  assert.equal(await value('actors_dead_letters_total{reason="notFound"}'), 1);
+  await box.close();
+  await system.close();
+  assert.equal(await value("actors_alive"), undefined);
   await cohort.close();
   await executor.stop();
   assert.equal(await value("cohort_workers"), undefined);
@@ -342,6 +351,7 @@ test("docs/metrics.md lists every metric with its type and labels, and no other"
   const messenger = await t.messenger({ meter });
   t.use(new ActiveMessageExecutor({ meter }));
   t.use(LeaderWorkerCohort.create(messenger, { meter }));
+  t.use(ActorSystem.local({ meter }));
   const page = readFileSync(`${repositoryRoot}/docs/metrics.md`, "utf8");
   const rows = [...page.matchAll(/^\| `(zeromesh_\w+)` +\| (\w+) +\| (.*?) +\| (.*?) +\|$/gm)];
   const listed = rows.map(([, name, type, labels]) => `${name} ${type} ${labels!.replaceAll("`", "")}`);

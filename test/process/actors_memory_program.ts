@@ -1,9 +1,19 @@
 /** Starts many actors, and prints the memory that each takes and how many have answered. */
+import { readFileSync } from "node:fs";
 import process from "node:process";
 import { z } from "zod";
 import { actor, actorContract, ActorSystem } from "../../src/actors/mod.ts";
 import { collectGarbage } from "../support/collect.ts";
 import { pause } from "../support/until.ts";
+
+/** Whether libzmq is loaded, as far as the process may look. */
+function hasLibzmq(): boolean {
+  try {
+    return readFileSync("/proc/self/maps", "utf8").includes("libzmq");
+  } catch {
+    return false;
+  }
+}
 
 const count = Number(process.argv[2]);
 const Tally = actorContract("tally", {
@@ -40,4 +50,12 @@ let sum = 0;
 for (const ref of refs) sum += await ref.ask("sum");
 const used = await heap();
 const each = (bytes: number): number => Math.round((bytes - before) / count);
-console.log(JSON.stringify({ actors: system.stats().actors - 1, idle: each(idle), used: each(used), sum }));
+console.log(
+  JSON.stringify({
+    actors: system.stats().actors - 1,
+    idle: each(idle),
+    used: each(used),
+    sum,
+    zmq: hasLibzmq(),
+  }),
+);

@@ -19,6 +19,7 @@ const system = {
       "maxPeerChannels",
       "maxPendingOpens",
       "logger",
+      "meter",
       "clock",
     ],
   ],

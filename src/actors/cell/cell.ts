@@ -3,7 +3,7 @@ import type { ActorId } from "../address.ts";
 import type { Behaviour } from "../definition.ts";
 import type { ActorEnd } from "../end.ts";
 import { dropped as droppedError, mailboxFull, senderLate, stopped as stoppedError } from "../failures.ts";
-import type { SupervisionOptions } from "../supervision/supervision_options.ts";
+import type { CellStart } from "./cell_start.ts";
 import { Bound } from "./bound.ts";
 import { Boundary } from "./boundary.ts";
 import type { CellPool } from "./cell_pool.ts";
@@ -24,16 +24,6 @@ export type ActorPhase =
   | "stopping"
   | "stopped";
 
-/** What an actor was started with, for its restarts. */
-export interface CellStart {
-  /** The argument of `init`. */
-  readonly args: unknown;
-  /** Time for `init`, in milliseconds. */
-  readonly timeoutMs: number;
-  /** Supervision, before that of the definition. */
-  readonly supervision: SupervisionOptions | undefined;
-}
-
 /** What a cell begins with. */
 export interface CellParts {
   readonly host: CellHost;
@@ -47,21 +37,26 @@ export interface CellParts {
 
 /** One actor at run time: its mailbox, its state, and the turn that runs. */
 export class Cell implements TurnCell, Runnable {
+  // What every message uses comes first, so that it lies together in memory: with a thousand actors each message finds
+  // its actor out of the processor's cache.
   ready = false;
-  readonly host: CellHost;
-  readonly id: ActorId;
-  name: string | null;
-  behaviour: Behaviour;
-  state: unknown = undefined;
-  readonly mailbox: Mailbox;
   phase: ActorPhase = "starting";
   current: Turn | null = null;
+  readonly mailbox: Mailbox;
+  #held = false;
+  #boundary: Boundary | null = null;
+  readonly host: CellHost;
+  behaviour: Behaviour;
   turnNumber = 0;
-  waits: Set<Waited> | null = null;
-  replies: Set<OpenReply> | null = null;
-  events = 0;
   /** Turns whose handler has ended well. */
   handled = 0;
+  waits: Set<Waited> | null = null;
+  #idle: (() => void) | null = null;
+  state: unknown = undefined;
+  readonly id: ActorId;
+  name: string | null;
+  replies: Set<OpenReply> | null = null;
+  events = 0;
   /** Turns whose handler has failed. */
   failures = 0;
   /** Whether its start was told to those who watch registrations. */
@@ -78,13 +73,10 @@ export class Cell implements TurnCell, Runnable {
   /** Whether its first `init` has ended well. */
   begun = false;
   #paused = false;
-  #held = false;
-  #address: string | null = null;
   // All of these are made on first use, because most actors need none.
-  #boundary: Boundary | null = null;
+  #address: string | null = null;
   #extensions: Map<symbol, CellExtension> | null = null;
   #ending: PromiseWithResolvers<ActorEnd> | null = null;
-  #idle: (() => void) | null = null;
   #farewell: Promise<void> | null = null;
 
   constructor({ host, id, name, behaviour, mailbox, start, parent }: CellParts) {
@@ -145,8 +137,9 @@ export class Cell implements TurnCell, Runnable {
     const { mailbox } = this;
     if (mailbox.hasRoom) {
       mailbox.push(turn);
-      if (!this.ready) this.#wake();
-      this.host.scheduler.pushed();
+      const { scheduler } = this.host;
+      if (!this.ready && this.#canRun) scheduler.add(this);
+      scheduler.pushed();
       return null;
     }
     const { overflow, maxWaiting } = mailbox.limits;
@@ -213,6 +206,7 @@ export class Cell implements TurnCell, Runnable {
 
   #done(turn: Turn, result: unknown): void {
     this.handled++;
+    this.host.turns.handled++;
     this.current = this.waits = null;
     turn.done(this, result);
     if (this.#idle !== null || this.#boundary !== null) this.#next();
@@ -228,6 +222,7 @@ export class Cell implements TurnCell, Runnable {
   #failed(turn: Turn, error: unknown): void {
     if (this.current !== turn) return;
     this.failures++;
+    this.host.turns.failed++;
     this.failure = errorText(error);
     this.current = this.waits = null;
     turn.failed(this, error);

@@ -182,6 +182,8 @@ export interface CellHost {
   readonly channels: HostChannels;
   /** Keeps the process alive while somebody waits. */
   readonly holding: Holding;
+  /** Turns of all its actors, by how their handlers ended. */
+  readonly turns: { handled: number; failed: number };
   /** The origin of messages that come from no actor. */
   readonly outside: Origin;
   /** Makes a reference, with a sender or without one. */

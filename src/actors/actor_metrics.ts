@@ -1,0 +1,28 @@
+import { numbersOf, type StatMetric } from "../core/mod.ts";
+import type { ActorSystemStats } from "./status.ts";
+
+/** The metrics of an actor system. */
+export const actorMetrics: readonly StatMetric<ActorSystemStats>[] = [
+  ...numbersOf((stats: ActorSystemStats) => stats, "actors_", {
+    actors: ["gauge", "actors", "Actors that live.", "alive"],
+    started: ["counter", "actors", "Actors that were started."],
+    ended: ["counter", "actors", "Actors that have ended."],
+    refused: ["counter", "actors", "Actors refused at `maxActors`."],
+    handled: ["counter", "turns", "Messages, items and callbacks whose handler finished."],
+    failed: ["counter", "turns", "Messages, items and callbacks whose handler failed."],
+    restarts: ["counter", "restarts", "Restarts of actors."],
+    escalations: ["counter", "failures", "Failures that went on to a parent because of too many restarts."],
+    deadLetters: [
+      "counter",
+      "messages",
+      "Messages that reached no handler, and answers that reached nobody.",
+      "dead_letters",
+      "reason",
+    ],
+  }),
+  ...numbersOf((stats: ActorSystemStats) => stats.channels, "actors_channels_", {
+    open: ["gauge", "channels", "Open channels."],
+    accepted: ["counter", "channels", "Channels that were accepted."],
+    rejected: ["counter", "channels", "Channels that were rejected."],
+  }),
+];
