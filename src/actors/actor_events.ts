@@ -50,6 +50,7 @@ export interface HasEvents {
 export class ActorEvents {
   readonly #clock: Clock;
   readonly #all = new Broadcast<ActorEvent>();
+  readonly #listeners = new Set<(event: ActorEvent, cell: HasEvents) => void>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -58,8 +59,16 @@ export class ActorEvents {
   /** Tells the subscribers, and counts the event. */
   publish(cell: HasEvents, change: ActorChange): void {
     const seq = ++cell.events;
-    if (this.#all.subscribers === 0) return;
-    this.#all.publish({ ...change, actor: cell.id, name: cell.name, seq, at: this.#clock.wallNow() });
+    if (this.#all.subscribers === 0 && this.#listeners.size === 0) return;
+    const event = { ...change, actor: cell.id, name: cell.name, seq, at: this.#clock.wallNow() };
+    this.#all.publish(event);
+    for (const listener of this.#listeners) listener(event, cell);
+  }
+
+  /** Calls back for each event, until disposed of. The function must not throw. */
+  listen(listener: (event: ActorEvent, cell: HasEvents) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
   /** Iterates over events from now on. */

@@ -119,3 +119,26 @@ export { type Registration } from "./system_core.ts";
 export { type ModuleLimits } from "./update/module_limits.ts";
 export { type Probation, type UpdateOptions } from "./update/update_options.ts";
 export { type RollbackResult, type UpdateResult } from "./update/updates.ts";
+export { type ActorCatalogue } from "./management/catalogue.ts";
+export {
+  type ManagedEvent,
+  type ManagedEventOptions,
+  type ManagedUpdateOptions,
+  ManagementClient,
+  type StartedActor,
+  type StartOptions,
+} from "./management/client.ts";
+export {
+  type ActorDescription,
+  type CommandName,
+  type CommandTypes,
+  type Done,
+  type EventSubscription,
+  type ManagedMessage,
+  type ManagedSchema,
+  type ManagementAnswer,
+  type ManagementCommand,
+  type Targeted,
+} from "./management/command_types.ts";
+export { type EventPolicy, type ManagedEnd } from "./management/event_feed.ts";
+export { type ManagementOptions, ManagementServer, serveManagement } from "./management/server.ts";

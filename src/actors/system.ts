@@ -24,8 +24,6 @@ import {
 } from "./mailbox_actor.ts";
 import type { ActorAddress } from "./actor_address.ts";
 import type { ActorEvent } from "./actor_events.ts";
-import { parseAddress } from "./address.ts";
-import type { Cell } from "./cell/cell.ts";
 import { ActorChannels } from "./channels/actor_channels.ts";
 import type { ChannelStatus } from "./channels/channel.ts";
 import { type ActorContract, type BytesContract, bytesContract } from "./contract.ts";
@@ -52,6 +50,9 @@ import { updateActor } from "./update/update_actor.ts";
 import type { UpdateOptions } from "./update/update_options.ts";
 import { type RollbackResult, type UpdateResult, Updates } from "./update/updates.ts";
 
+/** A system without its public methods, for the parts that stand on it. */
+export let coreOf: (system: ActorSystem) => SystemCore;
+
 /**
  * Actors of one instance: they are started, found and ended here. With a messenger, other instances reach them.
  *
@@ -73,6 +74,7 @@ export class ActorSystem implements AsyncDisposable {
 
   private constructor(options: ActorSystemOptions, port: SystemPort | null) {
     this.#core = new SystemCore({
+      port,
       instanceId: port?.instanceId ?? newInstanceId(),
       clock: options.clock ?? port?.clock ?? systemClock,
       logger: options.logger === undefined && port !== null ? port.logger : guardLogger(options.logger),
@@ -187,7 +189,7 @@ export class ActorSystem implements AsyncDisposable {
 
   /** The actor of this system with an id, name or address; null without one. */
   lookup(target: string | ActorAddress): ActorStatus | null {
-    const cell = this.#core.registry.find(this.#targetOf(target) ?? "");
+    const cell = this.#core.registry.find(this.#core.targetOf(target) ?? "");
     return cell === null ? null : statusOf(cell);
   }
 
@@ -198,7 +200,7 @@ export class ActorSystem implements AsyncDisposable {
 
   /** The channels of an actor, open ones and those that wait for `accept`. */
   channels(target: string | ActorAddress): ChannelStatus[] {
-    return ActorChannels.made(this.#cell(target))?.list() ?? [];
+    return ActorChannels.made(this.#core.cellOf(target))?.list() ?? [];
   }
 
   /** Iterates over actors that are started and end, from now on. */
@@ -218,7 +220,7 @@ export class ActorSystem implements AsyncDisposable {
 
   /** Makes an actor handle no messages until {@link resume}; they wait in its mailbox. */
   pause(target: string | ActorAddress): void {
-    const cell = this.#cell(target);
+    const cell = this.#core.cellOf(target);
     for (const one of [cell, ...cell.pool?.members() ?? []]) one.pause();
     this.#core.events.publish(cell, { type: "paused" });
   }
@@ -229,7 +231,7 @@ export class ActorSystem implements AsyncDisposable {
    * @throws {ZeromeshError} `ACTOR_NOT_PAUSED`.
    */
   resume(target: string | ActorAddress): void {
-    const cell = this.#cell(target);
+    const cell = this.#core.cellOf(target);
     if (!cell.paused) throw notPaused(cell);
     for (const one of [cell, ...cell.pool?.members() ?? []]) one.resume();
     this.#core.events.publish(cell, { type: "resumed" });
@@ -261,7 +263,7 @@ export class ActorSystem implements AsyncDisposable {
     update: ActorDefinition | string | URL,
     options?: UpdateOptions,
   ): Promise<UpdateResult> {
-    return await updateActor(this.#cell(target), update, options);
+    return await updateActor(this.#core.cellOf(target), update, options);
   }
 
   /**
@@ -270,7 +272,7 @@ export class ActorSystem implements AsyncDisposable {
    * @throws {ZeromeshError} `ACTOR_UPDATE_FAILED` without an update.
    */
   async rollback(target: string | ActorAddress): Promise<RollbackResult> {
-    return await Updates.of(this.#cell(target)).rollback();
+    return await Updates.of(this.#core.cellOf(target)).rollback();
   }
 
   /**
@@ -281,12 +283,12 @@ export class ActorSystem implements AsyncDisposable {
    */
   async stop(target: string | ActorAddress, given?: StopOptions): Promise<ActorEnd> {
     const { timeoutMs } = readOptions(given, stopOptionTable, "Cannot stop an actor");
-    return await this.#cell(target).stop({ reason: "stopped" }, timeoutMs);
+    return await this.#core.cellOf(target).stop({ reason: "stopped" }, timeoutMs);
   }
 
   /** Ends an actor at once: it waits for nothing, and `onStop` does not run. */
   terminate(target: string | ActorAddress): void {
-    this.#cell(target).terminate();
+    this.#core.cellOf(target).terminate();
   }
 
   /**
@@ -295,7 +297,7 @@ export class ActorSystem implements AsyncDisposable {
    * @throws {ZeromeshError} The failure of `init`, which is met by the actor's supervision.
    */
   async restart(target: string | ActorAddress): Promise<void> {
-    await this.#core.supervisor.restart([this.#cell(target)]);
+    await this.#core.supervisor.restart([this.#core.cellOf(target)]);
   }
 
   /**
@@ -371,16 +373,7 @@ export class ActorSystem implements AsyncDisposable {
     return this.close();
   }
 
-  #cell(target: string | ActorAddress): Cell {
-    const own = this.#targetOf(target);
-    if (own !== null) return this.#core.router.find(own);
-    throw new ZeromeshError("ACTOR_NOT_FOUND", `${String(target)} is no actor of this system`);
-  }
-
-  /** The id or name in this system; null for an address of another one. */
-  #targetOf(target: string | ActorAddress): string | null {
-    if (typeof target === "string" && !target.includes("@")) return target;
-    const { target: own, instance } = typeof target === "string" ? parseAddress(target) : target;
-    return instance === this.#core.instanceId ? own : null;
+  static {
+    coreOf = (system) => system.#core;
   }
 }

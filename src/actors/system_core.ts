@@ -11,7 +11,7 @@ import type { SystemPort } from "../messenger/mod.ts";
 import { Holding } from "./cell/holding.ts";
 import type { ActorAddress } from "./actor_address.ts";
 import { ActorEvents } from "./actor_events.ts";
-import type { ActorId } from "./address.ts";
+import { type ActorId, parseAddress } from "./address.ts";
 import type { Cell } from "./cell/cell.ts";
 import type { CellHost, Origin, Sender, Turn, TurnCell } from "./cell/parts.ts";
 import { Scheduler } from "./cell/scheduler.ts";
@@ -59,6 +59,8 @@ export interface SystemParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly options: ResolvedSystemOptions;
+  /** The messenger; null without one. */
+  readonly port: SystemPort | null;
   /** How a messenger keeps the process alive; null without a messenger. */
   readonly hold: (() => Disposable) | null;
 }
@@ -66,6 +68,7 @@ export interface SystemParts {
 /** A system without its public methods: it joins the parts, and is their host. */
 export class SystemCore implements CellHost {
   readonly instanceId: InstanceId;
+  readonly port: SystemPort | null;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly options: ResolvedSystemOptions;
@@ -90,7 +93,8 @@ export class SystemCore implements CellHost {
   started = 0;
   endedCount = 0;
 
-  constructor({ instanceId, clock, logger, options, hold }: SystemParts) {
+  constructor({ instanceId, port, clock, logger, options, hold }: SystemParts) {
+    this.port = port;
     this.instanceId = instanceId;
     this.clock = clock;
     this.logger = logger;
@@ -248,6 +252,20 @@ export class SystemCore implements CellHost {
     this.endedCount++;
     this.events.publish(cell, { type: "ended", end });
     this.registrations.publish({ type: "unregistered", ...described(cell), end });
+  }
+
+  /** The actor with an id, name or address. @throws {ZeromeshError} `ACTOR_NOT_FOUND`. */
+  cellOf(target: string | ActorAddress): Cell {
+    const own = this.targetOf(target);
+    if (own !== null) return this.router.find(own);
+    throw new ZeromeshError("ACTOR_NOT_FOUND", `${String(target)} is no actor of this system`);
+  }
+
+  /** The id or name in this system; null for an address of another one. */
+  targetOf(target: string | ActorAddress): string | null {
+    if (typeof target === "string" && !target.includes("@")) return target;
+    const { target: own, instance } = typeof target === "string" ? parseAddress(target) : target;
+    return instance === this.instanceId ? own : null;
   }
 
   /** A reference of this system, whatever system the given one belongs to. */

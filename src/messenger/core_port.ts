@@ -18,7 +18,14 @@ import type { EntryOptions, HandlerRegistry } from "./handlers/registry.ts";
 import type { Failure, ReplySender } from "./handlers/reply_sender.ts";
 import type { HandlerResult } from "./handlers/served.ts";
 import type { SharedParts } from "./shared_parts.ts";
-import type { PeerConnection, PeerWatcher, SystemMessage, SystemPort, SystemSender } from "./system_port.ts";
+import type {
+  PeerConnection,
+  PeerWatcher,
+  ProvenOrigin,
+  SystemMessage,
+  SystemPort,
+  SystemSender,
+} from "./system_port.ts";
 
 /** The parts of a {@link CorePort}. */
 export interface PortParts extends SharedParts {
@@ -103,6 +110,12 @@ export class CorePort implements SystemPort {
 
   authorize(message: SystemMessage, subject: CallSubject): Promise<void> {
     return authorizeFeature(this.#parts, message as InboundCall, subject);
+  }
+
+  originOf(message: SystemMessage): ProvenOrigin {
+    const { link } = (message as InboundCall).session;
+    const own = link.kind === "loopback";
+    return { key: link.peerKey, own, local: own || link.local === true };
   }
 
   senderOf(message: SystemMessage): SystemSender | null {

@@ -133,6 +133,7 @@ export { type Failure } from "./handlers/reply_sender.ts";
 export { type SystemHandlerOptions } from "./handlers/registry.ts";
 export {
   type PeerConnection,
+  type ProvenOrigin,
   type SystemMessage,
   type SystemPort,
   type SystemSender,

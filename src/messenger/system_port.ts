@@ -78,6 +78,16 @@ export interface SystemSender {
   readonly worker1: number;
 }
 
+/** What a connection proves of the process at its other end. */
+export interface ProvenOrigin {
+  /** Its CURVE public key, Z85; null without CURVE keys. */
+  readonly key: string | null;
+  /** Whether it is this instance itself. */
+  readonly own: boolean;
+  /** Whether it runs on this host. */
+  readonly local: boolean;
+}
+
 /** Observer of other instances. All methods are called synchronously and must not throw. */
 export interface PeerWatcher {
   /** The peer has a connection, after having none. */
@@ -163,6 +173,8 @@ export interface SystemPort {
    * @throws {ZeromeshError} `FORBIDDEN`, unless the answer is `true`.
    */
   authorize(message: SystemMessage, subject: CallSubject): Promise<void>;
+  /** What the connection of a message proves of its sender's process. */
+  originOf(message: SystemMessage): ProvenOrigin;
   /** The sender of a message; null when the connection does not belong to the named instance. */
   senderOf(message: SystemMessage): SystemSender | null;
   /** The known peer with a worker id, given as its halves. */

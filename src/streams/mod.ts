@@ -58,5 +58,6 @@ export {
   type WriterEvents,
 } from "./byte_stream.ts";
 export { ItemCodec, type Kept } from "./calls/item_codec.ts";
+export { anchorsAt } from "./anchors/streams.ts";
 export { type StreamPort, streamsAt } from "./stream_port.ts";
 export { terminalFrames, transportErrorFrame } from "./wire/frame.ts";

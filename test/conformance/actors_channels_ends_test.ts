@@ -298,6 +298,7 @@ test("an actor's channels go on with the handlers of another version", async () 
     clock: systemClock,
     logger: guardLogger(undefined),
     options: resolveSystemOptions({}),
+    port: null,
     hold: null,
   });
   const ref = await core.spawn(make(1, 1), undefined, null);

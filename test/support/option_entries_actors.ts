@@ -1,5 +1,12 @@
 /** What takes options of actors. */
-import { actor, actorContract, type ActorSelf, ActorSystem } from "../../src/actors/mod.ts";
+import {
+  actor,
+  actorContract,
+  type ActorSelf,
+  ActorSystem,
+  ManagementClient,
+  serveManagement,
+} from "../../src/actors/mod.ts";
 import { type OptionEntry, type OptionScene, watched } from "./option_scene.ts";
 
 const mailbox = ["capacity", "overflow", "maxWaiting"];
@@ -29,7 +36,12 @@ const system = {
 
 const supervision = ["onFailure", "strategy", "maxRestarts", "withinMs", "backoff"];
 
-const echo = actor({ init: () => null, tell: { note: () => {} }, ask: { echo: (_ctx, bytes) => bytes } });
+const echo = actor({
+  init: () => null,
+  tell: { note: () => {} },
+  ask: { echo: (_ctx, bytes) => bytes },
+  channel: { line: { open: (_ctx, channel) => void channel.accept() } },
+});
 const bytes = new Uint8Array(1);
 
 /** Accepts channels with options, and says what that throws. */
@@ -61,9 +73,89 @@ const within =
     await run(local, options);
   };
 
+/** Runs with a client of a management server, which has an actor "one". */
+const managing =
+  <Options>(run: (client: ManagementClient, options: Options) => unknown) =>
+  async ({ third }: OptionScene, options: Options) => {
+    await using system = await ActorSystem.create(third);
+    await using _server = serveManagement(system, { catalogue: { echo } });
+    await system.spawn(echo, { name: "one" });
+    await run(new ManagementClient(third, third.instanceId), options);
+  };
+
+const waits = { options: ["timeoutMs", "signal"], timeouts: ["timeoutMs"] };
+
+/** A command with the options of a wait. */
+const command = (
+  name: string,
+  run: (client: ManagementClient, options: never) => unknown,
+  more: readonly string[] = [],
+): OptionEntry => ({
+  name: `ManagementClient.${name}`,
+  ...waits,
+  options: [...waits.options, ...more],
+  call: managing(run),
+});
+
+const managementEntries: readonly OptionEntry[] = [
+  ...["serveManagement", "new ManagementServer"].map((name) => ({
+    name,
+    options: ["catalogue", "administrators", "folders", "maxSubscriptions"],
+    call: within((local, options: never) => serveManagement(local, options)),
+  })),
+  command("list", (client, options) => client.list(options)),
+  command("tree", (client, options) => client.tree(options)),
+  command("metrics", (client, options) => client.metrics(options)),
+  command("status", (client, options) => client.status("one", options)),
+  command("describe", (client, options) => client.describe("one", options)),
+  command("state", (client, options) => client.state("one", options)),
+  command("stop", (client, options) => client.stop("one", options)),
+  command("terminate", (client, options) => client.terminate("one", options)),
+  command("restart", (client, options) => client.restart("one", options)),
+  command("pause", (client, options) => client.pause("one", options)),
+  command("resume", async (client, options) => {
+    await client.pause("one");
+    await client.resume("one", options);
+  }),
+  command("rollback", async (client, options) => {
+    await client.update("one", "echo");
+    await client.rollback("one", options);
+  }),
+  command("start", (client, options) => client.start("echo", options), ["name", "args", "replace"]),
+  command(
+    "startWithEvents",
+    async (client, options) => (await client.startWithEvents("echo", options)).events.return!(),
+    ["name", "args", "replace"],
+  ),
+  command("tell", (client, options) => client.tell("one", "note", bytes, options)),
+  command("ask", (client, options) => client.ask("one", "echo", bytes, options)),
+  {
+    ...command("update", (client, options) => client.update("one", "echo", options), [
+      "migrateTimeoutMs",
+      "probation",
+    ]),
+    nested: { probation: ["failures", "withinMs"] },
+    timeouts: ["timeoutMs", "migrateTimeoutMs"],
+  },
+  command("events", async (client, options) => (await client.events("one", options)).return!(), [
+    "policy",
+    "maxBuffered",
+  ]),
+  {
+    name: "ManagementClient.open",
+    options: ["headers", "timeoutMs", "signal", "idleTimeoutMs"],
+    timeouts: ["timeoutMs"],
+    durations: ["idleTimeoutMs"],
+    call: managing(async (client, options: never) => {
+      await (await client.open("one", "line", bytes, options)).close();
+    }),
+  },
+];
+
 const send = { options: ["headers", "timeoutMs", "signal"] };
 
 export const actorEntries: readonly OptionEntry[] = [
+  ...managementEntries,
   {
     name: "actorContract",
     options: ["tell", "ask", "channel", "encoding"],

@@ -5,7 +5,7 @@ import type { Cell } from "../cell/cell.ts";
 import type { Origin } from "../cell/parts.ts";
 import { type ActorChannelSchemas, channelSchemas } from "../contract.ts";
 import type { ValueEncoding } from "../remote/envelope.ts";
-import { fail } from "../remote/remote_ask.ts";
+import { fail } from "../remote/failing.ts";
 import { encodeValue } from "../remote/values.ts";
 import { deliverOpen } from "./deliver_open.ts";
 import type { ChannelLink } from "./link.ts";

@@ -10,7 +10,8 @@ import type { Behaviour } from "../definition.ts";
 import { AuthorizedOrder } from "./authorized_order.ts";
 import { decodeEnvelope, Envelope } from "./envelope.ts";
 import { askHandler, openHandler, tellHandler } from "./messages.ts";
-import { fail, RemoteAsk } from "./remote_ask.ts";
+import { fail } from "./failing.ts";
+import { RemoteAsk } from "./remote_ask.ts";
 import { decodeValue } from "./values.ts";
 
 /** What an {@link Inbound} needs of its system. */

@@ -11,7 +11,7 @@ import type { SystemRouter } from "../router.ts";
 import { watchCell } from "../supervision/watches.ts";
 import { encodeEnd } from "./actor_end.ts";
 import { watchHandler } from "./messages.ts";
-import { fail } from "./remote_ask.ts";
+import { fail } from "./failing.ts";
 
 /** What {@link InboundWatches} need of their system. */
 export interface InboundWatchesParts {

@@ -1,7 +1,7 @@
-import { errorText, ZeromeshError } from "../../core/mod.ts";
-import { answeredLater, FeatureFailure, type SystemMessage, type SystemPort } from "../../messenger/mod.ts";
+import { answeredLater, type SystemMessage, type SystemPort } from "../../messenger/mod.ts";
 import type { Ask, AskTaker } from "../cell/ask.ts";
 import type { ValueEncoding } from "./envelope.ts";
+import { fail } from "./failing.ts";
 import { encodeValue } from "./values.ts";
 
 /** Sends the answer of an actor to the instance that asked, without a promise. */
@@ -63,28 +63,5 @@ export class RemoteAsk implements AskTaker {
     } catch (failure) {
       this.#port.refuse(this.#message, failure);
     }
-  }
-}
-
-/** Throws what the caller is to be told: code, text and details, and whether the handler ran. */
-export function fail(error: unknown): never {
-  if (!(error instanceof ZeromeshError)) {
-    throw new FeatureFailure({ code: "HANDLER_FAILED", message: errorText(error), ran: "yes" });
-  }
-  const { code, message, ran, details } = error;
-  throw new FeatureFailure({ code, message, ran, data: dataOf(details) });
-}
-
-const encoder = new TextEncoder();
-// Of a header's value.
-const maxDetailBytes = 1_024;
-
-/** Details travel in a header, which holds little. */
-function dataOf(details: unknown): unknown {
-  try {
-    const text: string | undefined = JSON.stringify(details);
-    return text !== undefined && encoder.encode(text).length <= maxDetailBytes ? details : undefined;
-  } catch {
-    return undefined;
   }
 }

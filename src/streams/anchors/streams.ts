@@ -113,6 +113,18 @@ export function addStreams(port: SystemPort, table: () => AnchorTable): void {
 }
 
 /**
+ * The streams of a messenger, given its port.
+ *
+ * @throws {TypeError} If the messenger was made without them.
+ * @ignore
+ */
+export function anchorsAt(port: SystemPort): Streams {
+  const streams = made.get(port);
+  if (streams !== undefined) return streams;
+  throw new TypeError("Cannot use streams: the messenger was made without them");
+}
+
+/**
  * The streams of a messenger: anchors, which read, and senders, which attach to them.
  *
  * @throws {TypeError} If it is not a messenger.
@@ -135,7 +147,6 @@ export function addStreams(port: SystemPort, table: () => AnchorTable): void {
  */
 export function streams(messenger: object): Streams {
   const port = portOf(messenger);
-  const streams = port === undefined ? undefined : made.get(port);
-  if (streams !== undefined) return streams;
+  if (port !== undefined) return anchorsAt(port);
   throw new TypeError("Cannot use streams: the argument must be a Messenger");
 }

@@ -1,0 +1,133 @@
+import { z } from "zod";
+import { systemContract, type UnaryContract } from "../../core/mod.ts";
+import type { CommandName } from "./command_types.ts";
+
+// Values of users travel as JSON; the bytes of actors without a contract as base64.
+const value = z.unknown().optional();
+const target = z.string();
+const named = z.object({ target });
+const done = z.object({ done: z.literal(true) });
+const milliseconds = z.number().min(0).optional();
+const end = z.object({ reason: z.string(), error: z.string().optional(), result: value });
+
+const status = z.object({
+  id: z.string(),
+  name: z.string().nullable(),
+  address: z.string(),
+  contract: z.string(),
+  version: z.number(),
+  phase: z.string(),
+  queued: z.number(),
+  waiting: z.number(),
+  busy: z.boolean(),
+  deferred: z.number(),
+  handled: z.number(),
+  failed: z.number(),
+  failure: z.string().nullable(),
+  restarts: z.number(),
+  parent: z.string().nullable(),
+});
+
+const tree: z.ZodType = z.lazy(() => status.extend({ children: z.array(tree) }));
+
+const message = z.object({ target, name: z.string(), input: value, bytes: z.base64().optional() });
+const policy = z.enum(["drop", "block"]);
+const subscription = z.object({
+  /** The handle of the anchor that gets the events. */
+  handle: z.string(),
+  policy: policy.optional(),
+  maxBuffered: z.int().min(1).max(65_536).optional(),
+});
+const update = z.object({
+  target,
+  /** A name of the catalogue, or a path where the server allows paths. */
+  to: z.string(),
+  timeoutMs: milliseconds,
+  migrateTimeoutMs: milliseconds,
+  probation: z.object({ failures: z.int().min(1).optional(), withinMs: milliseconds }).optional(),
+});
+const updated = z.object({ fromVersion: z.number(), toVersion: z.number() });
+const schema = z.union([z.boolean(), z.record(z.string(), z.unknown())]).optional();
+
+const of = (command: string): string => `_actors.${command}`;
+
+/** The commands of a management server: one contract each, with one answer or one error. */
+export const managementCommands: Readonly<Record<CommandName, UnaryContract>> = {
+  /** All actors. */
+  list: systemContract(of("list"), { input: z.object({}), output: z.object({ actors: z.array(status) }) }),
+  /** One actor. */
+  status: systemContract(of("status"), { input: named, output: status }),
+  /** All actors below those that started them. */
+  tree: systemContract(of("tree"), { input: z.object({}), output: z.object({ actors: z.array(tree) }) }),
+  /** The counters of the system. */
+  metrics: systemContract(of("metrics"), {
+    input: z.object({}),
+    output: z.object({ metrics: z.record(z.string(), z.unknown()) }),
+  }),
+  /** An actor's contract with its JSON Schemas, its version and the module that it came from. */
+  describe: systemContract(of("describe"), {
+    input: named,
+    output: z.object({
+      address: z.string(),
+      contract: z.string(),
+      encoding: z.enum(["json", "msgpack"]),
+      /** Whether it has no contract, so that its messages are bytes by whatever name. */
+      bytes: z.boolean(),
+      version: z.number(),
+      source: z.string().nullable(),
+      tell: z.record(z.string(), schema),
+      ask: z.record(z.string(), z.object({ input: schema, output: schema })),
+      channel: z.record(z.string(), z.object({ fromOpener: schema, toOpener: schema })),
+    }),
+  }),
+  /** An actor's state. */
+  state: systemContract(of("state"), { input: named, output: z.object({ state: value }) }),
+  /** Starts an actor of the catalogue. */
+  start: systemContract(of("start"), {
+    input: z.object({
+      /** A name of the catalogue, or a path where the server allows paths. */
+      definition: z.string(),
+      name: z.string().optional(),
+      args: value,
+      replace: z.boolean().optional(),
+      /** Gets its events, the first one included. */
+      subscribe: subscription.optional(),
+    }),
+    output: z.object({ id: z.string(), address: z.string() }),
+  }),
+  /** Ends an actor in order. */
+  stop: systemContract(of("stop"), {
+    input: z.object({ target, timeoutMs: milliseconds }),
+    output: z.object({ end }),
+  }),
+  /** Ends an actor at once. */
+  terminate: systemContract(of("terminate"), { input: named, output: done }),
+  /** Gives an actor a new state by `init`. */
+  restart: systemContract(of("restart"), { input: named, output: done }),
+  /** Makes an actor handle no messages. */
+  pause: systemContract(of("pause"), { input: named, output: done }),
+  /** Lets a paused actor go on. */
+  resume: systemContract(of("resume"), { input: named, output: done }),
+  /** Sends a message without an answer. */
+  tell: systemContract(of("tell"), { input: message, output: done }),
+  /** Sends a message and gives its answer. */
+  ask: systemContract(of("ask"), {
+    input: message.extend({ timeoutMs: milliseconds }),
+    output: z.object({ output: value, bytes: z.base64().optional() }),
+  }),
+  /** Updates an actor in place. */
+  update: systemContract(of("update"), { input: update, output: updated }),
+  /** Undoes an actor's last update. */
+  rollback: systemContract(of("rollback"), {
+    input: named,
+    output: updated.extend({ state: z.enum(["migrateBack", "saved"]) }),
+  }),
+  /** Sends events to an anchor: of one actor until its end, or of all. */
+  events: systemContract(of("events"), {
+    input: subscription.extend({ target: target.optional() }),
+    output: done,
+  }),
+};
+
+/** What may be done without being an administrator. */
+export const openCommands: ReadonlySet<CommandName> = new Set<CommandName>(["list", "status"]);

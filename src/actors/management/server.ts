@@ -1,0 +1,294 @@
+import { Buffer } from "node:buffer";
+import {
+  jsonSchemaOf,
+  option,
+  type OptionTable,
+  readOptions,
+  withDefaults,
+  ZeromeshError,
+} from "../../core/mod.ts";
+import type { SystemMessage } from "../../messenger/mod.ts";
+import { newActorId } from "../address.ts";
+import { anchorsAt } from "../../streams/mod.ts";
+import type { Cell } from "../cell/cell.ts";
+import { bytesContract } from "../contract.ts";
+import { fail } from "../remote/failing.ts";
+import type { ActorRef } from "../ref.ts";
+import { statusOf, treeOf } from "../status.ts";
+import { type ActorSystem, coreOf } from "../system.ts";
+import type { SystemCore } from "../system_core.ts";
+import { Updates } from "../update/updates.ts";
+import { requireAdministrator } from "./administrators.ts";
+import { type ActorCatalogue, Catalogue } from "./catalogue.ts";
+import type { CommandName, CommandTypes, ManagementAnswer, ManagementCommand } from "./command_types.ts";
+import { managementCommands, openCommands } from "./commands.ts";
+import { EventFeed, type EventSink, jsonOf, managedEnd } from "./event_feed.ts";
+
+/** The options of {@link serveManagement}. */
+export interface ManagementOptions {
+  /** What `start` and `update` can name. @default {{}} */
+  catalogue?: ActorCatalogue | undefined;
+  /** CURVE public keys, Z85, of the clients that may do more than list. @default {[]} */
+  administrators?: readonly string[] | undefined;
+  /** Folders below which `start` and `update` may name modules by path. @default {[]} */
+  folders?: readonly string[] | undefined;
+  /** Subscriptions to events at a time; at the limit `events` fails with `LIMIT_REACHED`. @default {1_024} */
+  maxSubscriptions?: number | undefined;
+}
+
+const names = option.kind(
+  "an array of strings",
+  (value) => Array.isArray(value) && value.every((one) => typeof one === "string"),
+);
+
+const optionTable = {
+  catalogue: option.object,
+  administrators: names,
+  folders: names,
+  maxSubscriptions: option.whole(1, 65_536).or(1_024),
+} satisfies OptionTable<ManagementOptions>;
+
+type Runs = {
+  readonly [Name in CommandName]: (
+    input: CommandTypes[Name]["input"],
+  ) => ManagementAnswer<Name> | Promise<ManagementAnswer<Name>>;
+};
+
+const done = { done: true } as const;
+
+/** Answers the commands of management clients. Made by {@link serveManagement}. */
+export class ManagementServer implements AsyncDisposable {
+  readonly #core: SystemCore;
+  readonly #system: ActorSystem;
+  readonly #catalogue: Catalogue;
+  readonly #feeds = new Set<EventFeed>();
+  readonly #maxSubscriptions: number;
+  readonly #served: readonly Disposable[];
+
+  /** Used by {@link serveManagement}. */
+  constructor(system: ActorSystem, given: ManagementOptions | undefined) {
+    const cannot = "Cannot serve management";
+    const options = withDefaults(readOptions(given, optionTable, cannot), optionTable);
+    const { catalogue = {}, administrators = [], folders = [], maxSubscriptions } = options;
+    this.#system = system;
+    const core = this.#core = coreOf(system);
+    this.#catalogue = new Catalogue(catalogue, folders);
+    this.#maxSubscriptions = maxSubscriptions;
+    const keys = new Set(administrators);
+    const { port } = core;
+    this.#served = port === null ? [] : Object.entries(managementCommands).map(([name, contract]) => {
+      const command = name as CommandName;
+      return port.serve(
+        contract,
+        (async (call: SystemMessage & { readonly input: object }) => {
+          try {
+            if (!openCommands.has(command)) requireAdministrator(port.originOf(call), keys, command);
+            return await this.handle({ command, ...call.input } as ManagementCommand);
+          } catch (error) {
+            return fail(error);
+          }
+        }) as never,
+      );
+    });
+  }
+
+  /**
+   * Runs a command as an administrator, without a connection.
+   *
+   * @returns Its answer.
+   * @throws {ZeromeshError} The error that a client would get.
+   */
+  async handle<Name extends CommandName>(command: ManagementCommand<Name>): Promise<ManagementAnswer<Name>> {
+    const { command: name, ...input } = command;
+    const run = Object.hasOwn(this.#runs, name)
+      ? this.#runs[name] as (input: object) => ManagementAnswer<Name> | Promise<ManagementAnswer<Name>>
+      : undefined;
+    if (run === undefined) throw new ZeromeshError("HANDLER_NOT_FOUND", `There is no command "${name}"`);
+    return await run(input);
+  }
+
+  /** Answers no more commands, and ends the subscriptions. */
+  // deno-lint-ignore require-await -- as all endings
+  async close(): Promise<void> {
+    for (const one of this.#served) one[Symbol.dispose]();
+    for (const feed of this.#feeds) feed.end();
+  }
+
+  /** {@link close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  readonly #runs: Runs = {
+    list: () => ({ actors: this.#system.list() }),
+    status: ({ target }) => statusOf(this.#core.cellOf(target)),
+    tree: () => ({
+      actors: treeOf([...this.#core.registry.cells()].filter(({ parent }) => parent === null)),
+    }),
+    metrics: () => ({ metrics: this.#system.stats() as unknown as Record<string, unknown> }),
+    describe: ({ target }) => describe(this.#core.cellOf(target)),
+    state: ({ target }) => ({ state: jsonOf(this.#core.cellOf(target).state) }),
+    start: async ({ definition, name, args, replace, subscribe }) => {
+      const { definition: loaded, source } = await this.#catalogue.load(definition);
+      // Chosen here, so that the subscription has the first event.
+      const id = newActorId();
+      const feed = subscribe === undefined ? null : await this.#feed(subscribe, id);
+      try {
+        const options = { id, args, ...(name === undefined ? {} : { name }), replace: replace === true };
+        const { instance } = await this.#system.spawn(loaded, options);
+        const cell = this.#core.registry.find(id);
+        // It may have ended already.
+        if (cell !== null) Updates.of(cell).source = source;
+        return { id, address: `${id}@${instance}` };
+      } catch (error) {
+        feed?.end();
+        throw error;
+      }
+    },
+    stop: async ({ target, timeoutMs }) => {
+      const end = await this.#system.stop(
+        this.#core.cellOf(target).id,
+        timeoutMs === undefined ? {} : { timeoutMs },
+      );
+      return { end: managedEnd(end) };
+    },
+    terminate: ({ target }) => {
+      this.#system.terminate(this.#core.cellOf(target).id);
+      return done;
+    },
+    restart: async ({ target }) => {
+      await this.#system.restart(this.#core.cellOf(target).id);
+      return done;
+    },
+    pause: ({ target }) => {
+      this.#system.pause(this.#core.cellOf(target).id);
+      return done;
+    },
+    resume: ({ target }) => {
+      this.#system.resume(this.#core.cellOf(target).id);
+      return done;
+    },
+    tell: async ({ target, name, input, bytes }) => {
+      const { ref, value } = this.#addressed(target, input, bytes);
+      await ref.tell(name, value as never);
+      return done;
+    },
+    ask: async ({ target, name, input, bytes, timeoutMs }) => {
+      const { ref, value } = this.#addressed(target, input, bytes);
+      const output: unknown = await ref.ask(
+        name,
+        value as never,
+        timeoutMs === undefined ? {} : { timeoutMs },
+      );
+      return output instanceof Uint8Array
+        ? { bytes: Buffer.from(output.buffer, output.byteOffset, output.length).toString("base64") }
+        : { output };
+    },
+    update: async ({ target, to, timeoutMs, migrateTimeoutMs, probation }) => {
+      const cell = this.#core.cellOf(target);
+      const loaded = await this.#catalogue.load(to);
+      const result = await this.#system.update(cell.id, loaded.definition, {
+        ...(timeoutMs === undefined ? {} : { timeoutMs }),
+        ...(migrateTimeoutMs === undefined ? {} : { migrateTimeoutMs }),
+        ...(probation === undefined ? {} : { probation }),
+      });
+      Updates.of(cell).source = loaded.source;
+      return result;
+    },
+    rollback: ({ target }) => this.#system.rollback(this.#core.cellOf(target).id),
+    events: async ({ target, ...subscription }) => {
+      const actor = target === undefined ? null : this.#core.cellOf(target).id;
+      await this.#feed(subscription, actor);
+      return done;
+    },
+  };
+
+  /** A reference with the actor's own contract, and a value for it. */
+  #addressed(target: string, input: unknown, bytes: string | undefined): { ref: ActorRef; value: unknown } {
+    const cell = this.#core.cellOf(target);
+    const contract = cell.behaviour.bytes ? bytesContract : cell.behaviour.contract;
+    const value = bytes === undefined ? input : new Uint8Array(Buffer.from(bytes, "base64"));
+    return { ref: this.#system.ref(contract, cell.id) as ActorRef, value };
+  }
+
+  /** Begins to send events to a client. @throws {ZeromeshError} `LIMIT_REACHED`. */
+  async #feed(
+    { handle, policy = "drop", maxBuffered = 1_024 }: {
+      handle: string;
+      policy?: "drop" | "block" | undefined;
+      maxBuffered?: number | undefined;
+    },
+    actor: string | null,
+  ): Promise<EventFeed> {
+    if (this.#feeds.size >= this.#maxSubscriptions) {
+      throw new ZeromeshError(
+        "LIMIT_REACHED",
+        `The server has ${this.#maxSubscriptions} subscriptions to events, as many as may (maxSubscriptions)`,
+      );
+    }
+    const { port } = this.#core;
+    if (port === null) {
+      throw new ZeromeshError(
+        "FEATURE_UNAVAILABLE",
+        "A system without a messenger has events(), and no clients",
+      );
+    }
+    const sender: EventSink = await anchorsAt(port).attach(handle);
+    const feed = new EventFeed(this.#core.events, sender, { actor, policy, maxBuffered });
+    this.#feeds.add(feed);
+    void feed.over.then(() => this.#feeds.delete(feed));
+    return feed;
+  }
+}
+
+/**
+ * Lets management clients see and command the actors of a system.
+ *
+ * Without CURVE keys, only processes of this host may do more than list and look; with them, those with the keys of
+ * `administrators`.
+ *
+ * @throws {TypeError} If an option is unknown or has the wrong type.
+ * @throws {ZeromeshError} `HANDLER_EXISTS` if its messenger has a management server.
+ *
+ * @example Usage
+ * ```ts
+ * import { Messenger } from "zeromesh";
+ * import { actor, ActorSystem, serveManagement } from "zeromesh/actors";
+ *
+ * const echo = actor({ init: () => null, ask: { echo: (_ctx, bytes) => bytes } });
+ * await using messenger = await Messenger.create();
+ * await using system = await ActorSystem.create(messenger);
+ * await using server = serveManagement(system, { catalogue: { echo } });
+ * console.log(await server.handle({ command: "list" })); // { actors: [] }
+ * ```
+ */
+export function serveManagement(system: ActorSystem, options?: ManagementOptions): ManagementServer {
+  return new ManagementServer(system, options);
+}
+
+const longestSchema = 65_536;
+
+function describe(cell: Cell): ManagementAnswer<"describe"> {
+  const { address, behaviour: { contract, version, bytes } } = cell;
+  const schemas = <T, Out>(all: Readonly<Record<string, T>>, of: (one: T) => Out): Record<string, Out> =>
+    Object.fromEntries(Object.entries(all).map(([name, one]) => [name, of(one)]));
+  const json = (schema: Parameters<typeof jsonSchemaOf>[0], side: "input" | "output") =>
+    jsonSchemaOf(schema, side, longestSchema) as undefined;
+  return {
+    address,
+    contract: contract.name,
+    encoding: contract.encoding,
+    bytes,
+    version,
+    source: Updates.made(cell)?.source ?? null,
+    tell: schemas(contract.tell, (schema) => json(schema, "input")),
+    ask: schemas(contract.ask, ({ input, output }) => ({
+      input: json(input, "input"),
+      output: json(output, "output"),
+    })),
+    channel: schemas(contract.channel, ({ fromOpener, toOpener }) => ({
+      fromOpener: json(fromOpener, "input"),
+      toOpener: json(toOpener, "output"),
+    })),
+  };
+}
