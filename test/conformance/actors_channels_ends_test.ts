@@ -14,6 +14,8 @@ import {
 import { behaviourOf } from "../../src/actors/definition.ts";
 import { resolveSystemOptions } from "../../src/actors/options.ts";
 import { SystemCore } from "../../src/actors/system_core.ts";
+import { portOf } from "../../src/messenger/mod.ts";
+import { streamsAt } from "../../src/streams/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { pause, until, within } from "../support/until.ts";
 import { served } from "./actors_kit.ts";
@@ -204,6 +206,35 @@ test("a stranger can neither use nor close a channel by its id, and the channel 
   assert.equal(await own.ask("use", channel.id), "closed");
   assert.deepEqual(await within(channel.closed, 5_000), { closedBy: "target", reason: "by its id" });
   await until(async () => await own.ask("use", channel.id) === "ACTOR_CHANNEL_CLOSED");
+});
+
+test("another instance that names a channel's streams reaches neither of them, and the channel lives on", async () => {
+  await using t = await leakCheck();
+  const { messenger, system, client, peer } = await served(t);
+  const own = await system.spawn(feedDefinition, { name: "feed" });
+  const feed = await actorRef(client, Feed, `feed@${peer}`).open("feed", "hi");
+  const stranger = await t.messenger({ listen: false });
+  await stranger.connect(messenger.endpoint);
+  const port = portOf(stranger)!;
+  const ends: string[] = [];
+  for (let anchor = 1n; anchor <= 20n; anchor++) {
+    const about = { anchor, session: anchor, window: { items: 10, bytes: 1_000 }, creditsBytes: true };
+    const writer = streamsAt(port).openWriter(peer, about, { ended: ({ text }) => ends.push(text) });
+    writer.write(Uint8Array.of(0, 0x22, 0x78, 0x22));
+  }
+  await until(() => ends.length === 20);
+  assert.deepEqual([...new Set(ends)], ["the reader does not know the stream"]);
+  await feed.send("mine");
+  await until(async () => (await own.ask("said", null)).length > 1);
+  assert.deepEqual((await own.ask("said", null)).slice(1), ["mine"]);
+  // An opening that says nothing about a stream, and one that is cut off.
+  for (
+    const bytes of [new Uint8Array(0), Uint8Array.of(0, 4, 102, 101, 101, 100, 4, 102, 101, 101, 100, 34)]
+  ) {
+    const refused = port.call("_actor_open", peer, bytes, { timeoutMs: 5_000 });
+    await assert.rejects(refused, { code: "PAYLOAD_INVALID", message: /cannot be read/ });
+  }
+  await feed.close();
 });
 
 test("a channel to oneself is refused, and a ring of handlers that wait for each other fails at once", async () => {
