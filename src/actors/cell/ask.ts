@@ -46,7 +46,7 @@ export class Ask extends Deadline implements Waited {
   #ended = false;
   readonly #timeoutMs: number;
   readonly #asker: TurnCell | null;
-  readonly #listening: Disposable;
+  readonly #listening: Disposable | null;
   readonly #taker: AskTaker | null;
   readonly #convert: ((answer: unknown) => unknown) | undefined;
   #resolve!: (value: unknown) => void;
@@ -70,9 +70,10 @@ export class Ask extends Deadline implements Waited {
     this.#asker = asker?.waiting === true ? asker.cell : null;
     if (this.#asker !== null) (this.#asker.waits ??= new Set()).add(this);
     cell.host.deadlines.add(this, timeoutMs);
-    cell.host.holding.begin();
-    this.#listening = onAbort(signal, () => this.giveUp(signal?.reason));
-    taker?.watch(this);
+    this.#listening = signal === undefined ? null : onAbort(signal, () => this.giveUp(signal.reason));
+    // Whoever asks from another process keeps that one alive.
+    if (taker === null) cell.host.holding.begin();
+    else taker.watch(this);
   }
 
   get deferred(): boolean {
@@ -126,7 +127,7 @@ export class Ask extends Deadline implements Waited {
     if (this.#ended) return false;
     this.#ended = true;
     this.cell.host.deadlines.remove(this);
-    this.cell.host.holding.end();
+    if (this.#taker === null) this.cell.host.holding.end();
     this.#listening?.[Symbol.dispose]();
     this.#asker?.waits?.delete(this);
     this.reply?.forget();
