@@ -41,6 +41,8 @@ export interface SystemMessage {
   readonly lentPayload: Uint8Array;
   /** The same, without a view of its own; gone for a message that had to wait for its turn. */
   readonly lent: Pick<InboundMessage, "source" | "payloadStart" | "payloadEnd" | "owned" | "own" | "keep">;
+  /** Whether {@link lent} is gone, because the message had to wait. */
+  readonly detached: boolean;
   /** The connection that it came by. */
   readonly session: PeerConnection;
   /** Whether both ends of its connection have a feature. */

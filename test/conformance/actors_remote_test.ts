@@ -462,3 +462,20 @@ test("an instance that closes answers its open asks within its time, and takes n
   assert.equal(await first, 7);
   await closed;
 });
+
+test("messages that wait for the messenger's concurrency reach their actors as others do", async () => {
+  await using t = await leakCheck();
+  const Echo = actorContract("echo", { ask: { echo: { input: z.string(), output: z.string() } } });
+  const { system, client, peer } = await served(t, { messenger: { concurrency: 1 } });
+  await system.spawn(actor(Echo, { init: () => null, ask: { echo: (_ctx, input) => input } }), {
+    name: "echo",
+  });
+  const free = actor({ init: () => null, ask: { echo: (_ctx, bytes) => bytes } });
+  await system.spawn(free, { name: "free" });
+  const ref = actorRef(client, Echo, `echo@${peer}`);
+  const bare = actorRef(client, free.contract, `free@${peer}`);
+  const words = Array.from({ length: 8 }, (_, i) => `word ${i}`);
+  assert.deepEqual(await Promise.all(words.map((word) => ref.ask("echo", word))), words);
+  const answers = await Promise.all(words.map((word) => bare.ask("echo", encode(word))));
+  assert.deepEqual(answers.map(text), words);
+});

@@ -57,7 +57,7 @@ export class Inbound implements Disposable {
   #read(message: SystemMessage): InstanceId {
     const instance = this.#port.senderOf(message)?.instanceId;
     if (instance === undefined) throw stranger();
-    const { source, payloadStart, payloadEnd } = message.lent;
+    const { source, payloadStart, payloadEnd } = lentOf(message);
     const why = decodeEnvelope(source, payloadStart, payloadEnd, this.#envelope, this.#names);
     if (why !== null) throw unreadable(why);
     return instance;
@@ -68,7 +68,7 @@ export class Inbound implements Disposable {
       const port = this.#port;
       const instance = this.#read(message);
       const envelope = this.#envelope;
-      const { source, payloadEnd } = message.lent;
+      const { source, payloadEnd } = lentOf(message);
       const invitation = readInvitation(source, envelope.valueAt, payloadEnd);
       if (invitation === null) throw unreadable("it names no stream");
       envelope.valueAt += invitationBytes;
@@ -186,8 +186,23 @@ export class Inbound implements Disposable {
 const { headers: noHeaders } = new Envelope();
 const atOnce = Object.freeze({ timeoutMs: Infinity, signal: undefined });
 
+/** The bytes of a message where they lie; of one that had to wait for its turn, in memory of its own. */
+function lentOf(message: SystemMessage): SystemMessage["lent"] {
+  if (!message.detached) return message.lent;
+  const source = message.payload;
+  return {
+    source,
+    payloadStart: 0,
+    payloadEnd: source.length,
+    owned: true,
+    own: (bytes) => bytes,
+    keep: () => source,
+  };
+}
+
 /** Takes the value out of a message, which is then empty, so that nothing of it is kept while the handler runs. */
-function valueOf({ lent }: SystemMessage, { name, encoding, valueAt }: Envelope): unknown {
+function valueOf(message: SystemMessage, { name, encoding, valueAt }: Envelope): unknown {
+  const lent = lentOf(message);
   const { source, payloadEnd } = lent;
   if (encoding === "bytes") {
     // The payload begins with the value now, so that only the value is copied.
