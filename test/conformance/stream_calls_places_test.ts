@@ -7,6 +7,7 @@ import { contract, curveKeyPair, type Messenger, service, stream } from "../../s
 import { otelTracing } from "../../src/otel/mod.ts";
 import { noCurve } from "../support/curve.ts";
 import { leakCheck } from "../support/fixture.ts";
+import { PlainVelo, readRequest, responseHeader } from "../support/plain_velo.ts";
 import { recordSpans } from "../support/spans.ts";
 import { until } from "../support/until.ts";
 import { counts, fails, gate, pair, turn } from "./messenger_kit.ts";
@@ -113,7 +114,59 @@ test("a running stream holds its place", async () => {
   assert.deepEqual(await Promise.all(calls.map((call) => call.result)), [1, 1, 1]);
 });
 
-test("a traced call with a stream has one span at each side, with its items", async () => {
+test("a running output holds its place until its end, and the waiting calls get theirs in turn", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  let most = 0;
+  let running = 0;
+  const { opened, open } = gate(t);
+  server.handle(chat, async function* ({ input }) {
+    most = Math.max(most, ++running);
+    try {
+      yield "begun";
+      await opened;
+      for await (const line of input) yield line;
+    } finally {
+      running--;
+    }
+  }, { concurrency: 2 });
+  const remote = client.client({ chat }, { to: peer });
+  const calls = Array.from({ length: 6 }, (_, i) => Array.fromAsync(remote.chat([String(i)])));
+  // One that leaves gives its place to the next.
+  const left = remote.chat();
+  await until(() => counts(server, "chat").inFlight === 2 && counts(server, "chat").queued === 5);
+  await left.close();
+  await until(() => counts(server, "chat").queued === 4);
+  open();
+  assert.deepEqual(await Promise.all(calls), calls.map((_, i) => ["begun", String(i)]));
+  assert.equal(most, 2);
+});
+
+test("a server that drains refuses new calls, gives waiting ones back, and lets the accepted ones finish", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const { opened, open } = gate(t);
+  server.handle(upload, async ({ input }) => {
+    await opened;
+    return (await Array.fromAsync(input)).length;
+  }, { concurrency: 1 });
+  const remote = client.client({ upload }, { to: peer });
+  const running = remote.upload();
+  await running.send("a");
+  await until(() => counts(server, "upload").inFlight === 1);
+  const waiting = remote.upload(["b"]);
+  await until(() => counts(server, "upload").queued === 1);
+  const closing = server.close();
+  await fails(waiting.result, { code: "PEER_DRAINING", ran: "no" });
+  await fails(remote.upload(["c"]).result, { code: "PEER_DRAINING", ran: "no" });
+  await running.send("d");
+  await running.end();
+  open();
+  assert.equal(await running.result, 2);
+  await closing;
+});
+
+test("a traced call with a stream has the spans of every call, once, with its items", async () => {
   await using t = await leakCheck();
   const spans = recordSpans();
   const tracing = otelTracing({ tracerProvider: spans.tracerProvider });
@@ -128,7 +181,57 @@ test("a traced call with a stream has one span at each side, with its items", as
     return [attributes["zeromesh.items_sent"], attributes["zeromesh.items_received"]];
   };
   assert.deepEqual(items("receive chat"), [6, 3]);
-  assert.equal(items("send chat")[0], 3);
+  assert.deepEqual(items("send chat"), [3, 6]);
+  assert.deepEqual(finished.map(({ name }) => name).sort(), ["handle chat", "receive chat", "send chat"]);
+});
+
+test("what a handler does between two items is traced as its part", async () => {
+  await using t = await leakCheck();
+  const spans = recordSpans();
+  const tracing = otelTracing({ tracerProvider: spans.tracerProvider });
+  const tracer = spans.tracerProvider.getTracer("test");
+  const { server, client, peer } = await pair(t, { server: { tracing } });
+  server.handle(chat, async function* ({ input }) {
+    for await (const line of input) {
+      tracer.startSpan("work").end();
+      yield line;
+    }
+  });
+  await using talk = client.client({ chat }, { to: peer }).chat();
+  const items = talk[Symbol.asyncIterator]();
+  for (let i = 0; i < 3; i++) {
+    await talk.send("a");
+    await items.next();
+  }
+  await talk.end();
+  await items.next();
+  const finished = await until(() => spans.finished().length === 5 ? spans.finished() : undefined);
+  const { id } = finished.find(({ name }) => name === "handle chat")!;
+  assert.deepEqual(finished.filter(({ name }) => name === "work").map(({ parent }) => parent), [id, id, id]);
+});
+
+test("a traced call whose items are read later, or that ends early, has its items as well", async () => {
+  await using t = await leakCheck();
+  const spans = recordSpans();
+  const tracing = otelTracing({ tracerProvider: spans.tracerProvider });
+  const { server, client, peer } = await pair(t, { client: { tracing } });
+  server.handle(chat, async function* ({ input }) {
+    for await (const line of input) yield line;
+  });
+  const remote = client.client({ chat }, { to: peer });
+  const call = remote.chat(["a", "b", "c"]);
+  await call.closed;
+  await using talk = remote.chat();
+  await talk.send("a");
+  for await (const _ of talk) break;
+  const ended = () =>
+    spans.finished().filter(({ name }) => name === "send chat").map(({ attributes }) => [
+      attributes["zeromesh.items_sent"],
+      attributes["zeromesh.items_received"],
+    ]);
+  await until(() => ended().length === 2);
+  assert.deepEqual(ended(), [[3, 3], [1, 1]]);
+  assert.deepEqual(await Array.fromAsync(call), ["a", "b", "c"]);
 });
 
 test("a call to a service goes to one instance, and its first items go to another if that one gives it back", async () => {
@@ -161,6 +264,31 @@ test("a call to a service goes to one instance, and its first items go to anothe
   assert.deepEqual(got.slice(2).sort(), [["d", "e"], ["f", "g"]]);
   open();
   await closing;
+});
+
+test("plain Velo is PEER_LACKS_FEATURE, is told of anchors, and gets nothing", async () => {
+  await using t = await leakCheck();
+  const client = await t.messenger();
+  const node = await PlainVelo.open(t);
+  const [to] = await Promise.all([
+    client.connect(node.endpoint),
+    node.answerHello(client, ["_hello", "echo"]),
+  ]);
+  const remote = client.client({ chat, upload }, { to });
+  const lacks = { code: "PEER_LACKS_FEATURE", ran: "no", peer: to };
+  const { message } = await fails(remote.upload(["a"]).result, { ...lacks, handler: "upload" });
+  assert.match(message, /anchors of zeromesh\/streams/);
+  await fails(Array.fromAsync(remote.chat()), { ...lacks, handler: "chat" });
+  await using call = remote.upload();
+  await fails(call.send("a"), lacks);
+  // The next message is the first that comes behind the handshake.
+  const echo = client.unary("echo", { to, rawPayload: new Uint8Array(1) });
+  const first = await node.next(({ type }) => type === 0);
+  assert.equal(readRequest(first.header).name, "echo");
+  node.send(client.endpoint, 1, responseHeader(readRequest(first.header).id), new Uint8Array(2));
+  assert.equal((await echo).length, 2);
+  const { writers, readers } = client.stats().streams ?? { writers: 0, readers: 0 };
+  assert.deepEqual([writers, readers], [0, 0]);
 });
 
 test("a peer without streams is PEER_LACKS_FEATURE, and nothing is sent to it", async () => {
