@@ -85,7 +85,10 @@ export interface WriterEvents {
   credit?(): void;
   /** The reader asks the writer to finish when it suits it. */
   stop?(): void;
-  /** The stream ended otherwise than by {@link ByteWriter.end}. Called once, and nothing after it. */
+  /**
+   * The stream ended otherwise than by {@link ByteWriter.end}, or after that while it waited for its reader, who does not
+   * come. Called once, and nothing after it.
+   */
   ended?(end: StreamEnd): void;
 }
 

@@ -74,3 +74,27 @@ test("a call that ends while it waits for its place takes its finished input alo
   assert.equal(await first.result, 1);
   await until(() => empty(client) && empty(server));
 });
+
+test("a call whose input its peer does not keep fails at once", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t, { server: { streams: { maxUnclaimed: 1 } } });
+  const { opened, open } = gate(t);
+  server.handle(upload, async ({ input }) => {
+    await opened;
+    return (await Array.fromAsync(input)).length;
+  }, { concurrency: 1 });
+  const remote = client.client({ upload }, { to: peer });
+  const running = remote.upload(["a"]);
+  await until(() => counts(server, "upload").inFlight === 1);
+  const waiting = remote.upload(["b"]);
+  await until(() => server.stats().streams?.unclaimed === 1);
+  for (const items of [["c"], [], null]) {
+    const late = remote.upload(items);
+    await fails(late.result, { code: "LIMIT_REACHED", ran: "maybe", message: /maxUnclaimed/ });
+  }
+  open();
+  assert.deepEqual([await running.result, await waiting.result], [1, 1]);
+  await until(() => empty(client) && empty(server), {
+    message: () => JSON.stringify([client.stats().streams, server.stats().streams]),
+  });
+});

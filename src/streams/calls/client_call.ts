@@ -239,7 +239,11 @@ export class ClientCall
     this.#pump?.stop();
     const sink = this.#sink!;
     if (reason !== "cancelled") {
-      return sink.fail(() => this.#cancelled(`its input ended: ${text || reason}`));
+      if (this.#accepted) return sink.fail(() => this.#cancelled(`its input ended: ${text || reason}`));
+      const why =
+        "failed while it waited for its handler: the peer keeps no more input (its streams.maxUnclaimed)";
+      const message = `Call of "${this.#parts.contract.name}" ${why}`;
+      return this.#leave(this.#error("LIMIT_REACHED", message, { ran: this.#ran }));
     }
     // If the handler has failed, its answer follows at once, and says more to those who send.
     const why = () => this.#cancelled("the handler takes no more items");

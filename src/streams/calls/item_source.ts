@@ -117,7 +117,8 @@ export class ItemSource implements AsyncIterableIterator<unknown> {
     if (reader !== null && reader.advance()) return this.#item(reader);
     const end = this.#end;
     if (end === null) return null;
-    this.#reader = null;
+    // Its writer may not have ended it, or not opened it at all.
+    this.cancel();
     if (!end.failed) return over;
     this.#end = { failed: false, error: undefined };
     throw end.error;

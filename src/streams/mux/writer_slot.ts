@@ -179,7 +179,11 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
 
   /** Ends the stream from outside, once. */
   fail(end: StreamEnd): void {
-    if (this.ended !== null) return this.#peer.writerGone(this, this.#outstanding);
+    if (this.ended !== null) {
+      // The reader that it waits for will not come.
+      if (this.#announced && !this.accepted) this.#events.ended?.(end);
+      return this.#peer.writerGone(this, this.#outstanding);
+    }
     this.#end(end, false);
     this.#events.ended?.(end);
   }
