@@ -197,3 +197,42 @@ test("send() waits for the reader within its own time, and can be taken back", a
   await call.end();
   assert.equal(await call.result, sent + 1);
 });
+
+test("un-awaited sends are bounded in bytes as well, and one large item may always wait", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const { opened, open } = gate(t);
+  server.handle(upload, async ({ input }) => {
+    await opened;
+    return (await Array.fromAsync(input)).length;
+  });
+  await using call = client.client({ upload }, { to: peer }).upload();
+  const text = "x".repeat(100_000);
+  const sends = Array.from({ length: 40 }, () => call.send(text));
+  const { details } = await fails(sends[39]!, { code: "QUEUE_FULL", ran: "no" });
+  const { item, waitingItems, waitingBytes } = details as Record<string, number>;
+  assert.ok(waitingBytes! <= 1024 * 1024 && waitingBytes! > 900_000, `${waitingBytes} bytes wait`);
+  assert.equal(item, 11 + waitingItems! + 1);
+  open();
+  const sent = (await Promise.allSettled(sends)).filter(({ status }) => status === "fulfilled").length;
+  assert.equal(sent, 11 + waitingItems!);
+  await call.send("x".repeat(3_000_000));
+  await Promise.all([call.send("x".repeat(3_000_000)), call.end()]);
+  assert.equal(await call.result, sent + 2);
+});
+
+test("the windows of an output are options of its reader", async () => {
+  await using t = await leakCheck();
+  const windows = [{ windowItems: 5 }, { windowBytes: 4_000 }, { windowItems: 1, windowBytes: 1 }];
+  for (const [i, most] of [5, 4, 1].entries()) {
+    const { server, client, peer } = await pair(t, { client: { streams: windows[i] } });
+    let produced = 0;
+    server.handle(produce, async function* ({ input }) {
+      for (; produced < input.count; produced++) yield "x".repeat(input.size);
+    });
+    const items = client.client({ produce }, { to: peer }).produce({ size: 997, count: 100 });
+    await until(() => produced === most);
+    assert.equal(await settled(() => produced), most);
+    assert.equal((await Array.fromAsync(items)).length, 100);
+  }
+});
