@@ -10,7 +10,13 @@ import {
   unaryHandler,
   ZeromeshError,
 } from "../../src/mod.ts";
-import { portOf, type SystemPort } from "../../src/messenger/mod.ts";
+import {
+  answeredLater,
+  FeatureFailure,
+  portOf,
+  type SystemMessage,
+  type SystemPort,
+} from "../../src/messenger/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { until } from "../support/until.ts";
 import { bytes, fails, pair, text } from "./messenger_kit.ts";
@@ -299,4 +305,49 @@ test("a feature learns that a message's caller cancels, runs out of time, or is 
   await fails(lost, { code: "CLOSED" });
   await heardOf(3);
   assert.ok(ttls[0]! > 1_000 && ttls[1]! <= 60 && ttls[1]! >= 0 && ttls[2]! < 0, ttls.join());
+});
+
+test("a feature answers or fails a message later without a promise, and its failure arrives as it is", async () => {
+  await using t = await leakCheck();
+  const { server, peer, at, from } = await ports(t);
+  const kept: SystemMessage[] = [];
+  const ends: unknown[] = [];
+  at.handle("_later", "unary", (message) => {
+    message.whenAborted((reason) => ends.push((reason as ZeromeshError).code), false);
+    kept.push(message);
+    return answeredLater;
+  }, { admission: "user" });
+  const failed: unknown[] = [];
+  const call = (options: object = {}) =>
+    from.call("_later", peer, bytes("question"), {
+      failed: (error: unknown, promise: Promise<unknown>) => {
+        failed.push(promise);
+        return error;
+      },
+      ...options,
+    });
+  const answers = [call(), call(), call({ timeoutMs: 50 })];
+  await until(() => kept.length === 3);
+  assert.equal(server.stats().handlers.running, 3);
+  at.refuse(
+    kept[1]!,
+    new FeatureFailure({ code: "QUEUE_FULL", message: "no room", ran: "maybe", data: { n: 1 } }),
+  );
+  at.answer(kept[0]!, bytes("answer"));
+  assert.equal(text(await answers[0]!), "answer");
+  await fails(answers[1]!, { code: "QUEUE_FULL", ran: "maybe", message: "no room", details: { n: 1 } });
+  await fails(answers[2]!, { code: "TIMEOUT" });
+  assert.deepEqual(failed, [answers[1], answers[2]]);
+  // The caller has cancelled, and the deadline is the handler's affair.
+  await until(() => ends.length === 1);
+  assert.deepEqual(ends, ["CANCELLED"]);
+  at.answer(kept[2]!, bytes("late"));
+  assert.equal(server.stats().handlers.running, 0);
+  const borrowed = bytes("first");
+  const last = [call({ borrowed: true }), call({ signal: AbortSignal.abort(new Error("enough")) })];
+  borrowed.fill(0);
+  await assert.rejects(last[1]!, /enough/);
+  await until(() => kept.length === 4);
+  at.answer(kept[3]!, bytes("done"));
+  assert.equal(text(await last[0]!), "done");
 });
