@@ -1,4 +1,5 @@
 import type { InstanceId } from "../core/mod.ts";
+import type { PeerConnection } from "../messenger/mod.ts";
 
 /**
  * Why a stream ended.
@@ -57,6 +58,8 @@ export interface StreamOptions {
   readonly opensLater?: boolean | undefined;
   /** The pause after which an idle writer sends a heartbeat; three of them without a sign end the stream. @default {5_000} */
   readonly heartbeatMs?: number | undefined;
+  /** The connection by which the other end has asked for the stream. @default a connection to it */
+  readonly connection?: PeerConnection | undefined;
   /** How long a reader waits for its writer to open the stream. @default {180_000} */
   readonly openMs?: number | undefined;
 }

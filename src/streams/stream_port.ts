@@ -1,5 +1,5 @@
 import { Deadlines, type InstanceId, ZeromeshError } from "../core/mod.ts";
-import type { SystemMessage, SystemPort } from "../messenger/mod.ts";
+import type { PeerConnection, SystemMessage, SystemPort } from "../messenger/mod.ts";
 import type {
   ByteReader,
   ByteWriter,
@@ -70,11 +70,11 @@ export class StreamPort implements StreamMux {
   }
 
   openWriter(peer: InstanceId, options: StreamOptions, events: WriterEvents): ByteWriter {
-    return this.#streams(peer).mux.openWriter(options, events);
+    return this.#streams(peer, options.connection).mux.openWriter(options, events);
   }
 
   bind(peer: InstanceId, options: StreamOptions, events: ReaderEvents): ByteReader {
-    return this.#streams(peer).mux.bind(options, events);
+    return this.#streams(peer, options.connection).mux.bind(options, events);
   }
 
   prepare(anchor: bigint, session: bigint, opened: (peer: InstanceId) => void): Disposable {
@@ -101,13 +101,13 @@ export class StreamPort implements StreamMux {
   #receive(message: SystemMessage): void {
     const { session, lent: { source, payloadStart, payloadEnd, owned } } = message;
     const peer = this.#port.senderOf(message)?.instanceId;
-    const streams = peer === undefined ? null : this.#peers.get(peer) ?? this.#make(peer);
+    const streams = peer === undefined ? null : this.#peers.get(peer) ?? this.#make(peer, session);
     if (streams === null) this.#counts.dropped.stranger++;
     else streams.receive(session, source, payloadStart, payloadEnd, owned);
   }
 
-  #streams(peer: InstanceId): PeerStreams {
-    const streams = this.#closed ? null : this.#peers.get(peer) ?? this.#make(peer);
+  #streams(peer: InstanceId, over?: PeerConnection): PeerStreams {
+    const streams = this.#closed ? null : this.#peers.get(peer) ?? this.#make(peer, over);
     if (streams !== null) return streams;
     throw new ZeromeshError(
       "PEER_DISCONNECTED",
@@ -116,9 +116,15 @@ export class StreamPort implements StreamMux {
     );
   }
 
-  /** The streams with a peer, which are none yet; null without a connection. */
-  #make(peer: InstanceId): PeerStreams | null {
-    const connection = this.#closed ? null : this.#port.connectionTo(peer);
+  /**
+   * The streams with a peer, which are none yet; null without a connection.
+   *
+   * @param over The connection by which the peer asked for them. Another one may be about to end, if both have dialled, or
+   * one has been dialled anew.
+   */
+  #make(peer: InstanceId, over?: PeerConnection): PeerStreams | null {
+    const asked = over !== undefined && this.#port.supports(peer, "streams") ? over : null;
+    const connection = this.#closed ? null : asked ?? this.#port.connectionTo(peer);
     if (connection === null) return null;
     const { clock } = this.#port;
     this.#parts ??= {

@@ -97,15 +97,29 @@ export class ServedCall implements ReaderEvents, WriterEvents, ItemOwner, PumpOw
       throw answerError("IDENTITY_MISMATCH", "The caller is not the instance that it names", { ran: "no" });
     }
     this.#peer = peer;
+    const connection = this.#call.session;
     try {
       if (input !== null) {
-        const about = { anchor: writersAnchor | id, session: id, window: callWindow, creditsBytes: true };
+        const about = {
+          anchor: writersAnchor | id,
+          session: id,
+          window: callWindow,
+          creditsBytes: true,
+          connection,
+        };
         this.#reader = mux.bind(peer, about, this);
         this.#input!.attach(this.#reader);
         this.readable(); // A short input may be there, and have ended, already.
       }
       if (output !== null) {
-        const about = { anchor: id, session: id, window: output, creditsBytes: true, opensLater: true };
+        const about = {
+          anchor: id,
+          session: id,
+          window: output,
+          creditsBytes: true,
+          opensLater: true,
+          connection,
+        };
         this.#writer = mux.openWriter(peer, about, this);
         this.#sink!.attach(this.#writer);
       }
