@@ -208,6 +208,24 @@ test("a stranger can neither use nor close a channel by its id, and the channel 
   await until(async () => await own.ask("use", channel.id) === "ACTOR_CHANNEL_CLOSED");
 });
 
+test("if both sides close a channel before they hear of each other, the target's reason counts on both", async () => {
+  await using t = await leakCheck();
+  const { system, client, peer } = await served(t);
+  const own = await system.spawn(door, { name: "door" });
+  const ref = actorRef(client, Door, `door@${peer}`);
+  for (let round = 1; round <= 20; round++) {
+    const opening = ref.open("door", "hi");
+    await until(() => system.channels(own).length === 1);
+    await own.ask("let", "in");
+    const channel = await opening;
+    const closing = own.ask("use", channel.id);
+    await Promise.all([channel.close("mine"), closing]);
+    assert.deepEqual(await within(channel.closed, 5_000), { closedBy: "target", reason: "by its id" });
+    await until(() => system.channels(own).length === 0);
+    assert.deepEqual(await own.ask("noted", null), Array.from({ length: round }, () => "target: by its id"));
+  }
+});
+
 test("another instance that names a channel's streams reaches neither of them, and the channel lives on", async () => {
   await using t = await leakCheck();
   const { messenger, system, client, peer } = await served(t);

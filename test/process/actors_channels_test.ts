@@ -7,7 +7,7 @@ import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { bytesEcho, Speaker, speaker } from "../support/peers/channels_peer.ts";
 import { longRun, peerRuntimes, type RuntimeName } from "../support/runtime.ts";
 import { type SpawnedProcess, spawnScript } from "../support/spawn.ts";
-import { until, within } from "../support/until.ts";
+import { pause, until, within } from "../support/until.ts";
 
 const program = "test/support/peers/channels_peer.ts";
 
@@ -137,5 +137,19 @@ for (const runtime of peerRuntimes) {
     const lost = async () => (await watcher.ask("logged")).filter((one) => one === "opener: peerLost").length;
     await until(async () => await lost() === 50, { timeoutMs: 6_000 });
     assert.equal((await watcher.ask("logged")).length, 100);
+  });
+
+  test(`an open channel keeps a client on ${runtime} alive until it ends`, async () => {
+    await using t = await leakCheck();
+    const node = await startNode(t, 1, runtime);
+    const client = t.use(spawnScript(program, ["open", "1", node.endpoint], { runtime }));
+    await client.waitForLine("opened");
+    // Long enough for an end without it, which takes about 50 ms.
+    await pause(500);
+    assert.equal(client.ended, undefined);
+    node.process.signal("SIGKILL");
+    await client.waitForLine("closed: peerLost", 6_000);
+    assert.equal((await within(client.exit, 6_000)).code, 0);
+    await node.process.kill();
   });
 }

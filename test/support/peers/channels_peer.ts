@@ -76,9 +76,11 @@ if (import.meta.main) {
   } else {
     const client = await Messenger.create({ listen: false });
     const peer = await client.connect(endpoint);
+    const channels = [];
     for (let i = 0; i < Number(count); i++) {
-      await actorRef(client, Speaker, `speaker0@${peer}`).open("log", `${i}`);
+      channels.push(await actorRef(client, Speaker, `speaker0@${peer}`).open("log", `${i}`));
     }
     console.log("opened");
+    for (const { closed } of channels) void closed.then(({ reason }) => console.log(`closed: ${reason}`));
   }
 }
