@@ -1,5 +1,6 @@
 /** Actors of other instances: the same messages, answers and failures as in one process. */
 import assert from "node:assert/strict";
+import process from "node:process";
 import { test } from "node:test";
 import { z } from "zod";
 import { actor, actorContract, actorRef, ActorSystem } from "../../src/actors/mod.ts";
@@ -478,4 +479,27 @@ test("messages that wait for the messenger's concurrency reach their actors as o
   assert.deepEqual(await Promise.all(words.map((word) => ref.ask("echo", word))), words);
   const answers = await Promise.all(words.map((word) => bare.ask("echo", encode(word))));
   assert.deepEqual(answers.map(text), words);
+});
+
+test("a tell that nobody awaits may fail in any way without an unhandled rejection", async () => {
+  await using t = await leakCheck();
+  const { system, client, peer } = await served(t);
+  await system.spawn(counter, { name: "counter" });
+  const ref = actorRef(client, Counter, `counter@${peer}`);
+  const rejections: unknown[] = [];
+  const note = (reason: unknown): void => void rejections.push(reason);
+  process.on("unhandledRejection", note);
+  t.defer(() => void process.off("unhandledRejection", note));
+  void ref.tell("reset", { to: 1 }, { timeoutMs: 0 });
+  void ref.tell("reset", { to: 1 }, { signal: AbortSignal.abort(new Error("enough")) });
+  void ref.tell("reset", { to: "1" } as never);
+  void ref.tell("none" as never, {} as never);
+  void actorRef(client, Counter, `nobody@${peer}`).tell("reset", { to: 1 });
+  void actorRef(client, Counter, `counter@${crypto.randomUUID()}`).tell("reset", { to: 1 });
+  void actorRef(client, Counter, `counter@${client.instanceId}`).tell("reset", { to: 1 });
+  await ref.tell("reset", { to: 2 });
+  assert.equal(await ref.ask("add", { n: 1 }), 3);
+  // Unhandled rejections are told in a later turn of the event loop.
+  await pause(systemClock, 1);
+  assert.deepEqual(rejections, []);
 });
