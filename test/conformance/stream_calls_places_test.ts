@@ -72,6 +72,29 @@ test("streams carry MessagePack where their contract says so", async () => {
   assert.deepEqual(await Array.fromAsync(call), [new Map([["bytes", 3n]]), new Map([["bytes", 0n]])]);
 });
 
+test("binary items of all sizes arrive as they were when they were sent", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const bytes = stream(z.instanceof(Uint8Array));
+  const back = contract("back", { input: bytes, output: bytes, encoding: "msgpack" });
+  server.handle(back, async function* ({ input }) {
+    yield* input;
+  });
+  await using call = client.client({ back }, { to: peer }).back();
+  // Together more than a window, so that some of them wait.
+  const sizes = [4_095, 4_096, 65_535, 65_536, 400_000, 500_000, 300_000, 65_537];
+  const item = new Uint8Array(500_000);
+  sizes.forEach((size, i) => {
+    item.fill(i + 1);
+    void call.send(item.subarray(0, size));
+  });
+  item.fill(0);
+  void call.end();
+  const got = await Array.fromAsync(call);
+  assert.deepEqual(got.map(({ length }) => length), sizes);
+  got.forEach((one, i) => assert.ok(one.every((byte) => byte === i + 1), `item ${i + 1}`));
+});
+
 test("items may be transformed by their schema, checked later, and undefined", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);

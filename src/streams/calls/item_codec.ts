@@ -12,6 +12,9 @@ import type { ByteReader, ByteWriter } from "../byte_stream.ts";
 
 /** The first byte of an item's frame, which no frame of Velo begins with. */
 const itemTag = 0;
+const bare = Uint8Array.of(itemTag);
+// From here on the bytes of a binary are not copied by its encoder first.
+const largeBinary = 4_096;
 
 // Longer texts are encoded into memory of their own: in place they would need room for three bytes a character.
 const longestInPlace = 4_096;
@@ -84,13 +87,16 @@ export class ItemCodec {
 
   #writePayload(writer: ByteWriter, value: unknown): boolean {
     if (lacksCredit(writer)) return false;
-    return put(writer, this.#payload(value));
+    const head = this.#encoding === "msgpack" ? binaryHead(value) : bare;
+    return put(writer, head === bare ? this.#payload(value) : value as Uint8Array, head);
   }
 
   /** An item for later, which its owner may change until then. @throws {ZeromeshError} `ENCODING_FAILED`. */
   keep(value: unknown): Kept {
     const unchanging = typeof value === "string" && value.length <= longestLoop && this.#encoding === "json";
-    return unchanging ? value : framed(this.#payload(value));
+    if (unchanging) return value;
+    const head = this.#encoding === "msgpack" ? binaryHead(value) : bare;
+    return framed(head === bare ? this.#payload(value) : value as Uint8Array, head);
   }
 
   /** Sends what {@link keep} has made, as {@link write} does. */
@@ -162,16 +168,30 @@ function lacksCredit(writer: ByteWriter): boolean {
 }
 
 /** Sends the frame of a payload, which is copied once: new memory for 64 KiB costs more than writing it. */
-function put(writer: ByteWriter, payload: Uint8Array): boolean {
-  const { length } = payload;
-  checkFrame(writer, 1 + length);
-  const space = writer.reserve(1 + length);
+function put(writer: ByteWriter, payload: Uint8Array, head: Uint8Array = bare): boolean {
+  const length = head.length + payload.length;
+  checkFrame(writer, length);
+  const space = writer.reserve(length);
   if (space === null) return false;
   const { bytes, at } = space;
-  bytes[at] = itemTag;
-  copyBytes(bytes, at + 1, payload, length);
-  writer.commit(1 + length);
+  bytes.set(head, at);
+  copyBytes(bytes, at + head.length, payload, payload.length);
+  writer.commit(length);
   return true;
+}
+
+/** What precedes the bytes of a large binary in MessagePack, with the tag; {@link bare} for other values. */
+function binaryHead(value: unknown): Uint8Array {
+  if (!(value instanceof Uint8Array) || value.length < largeBinary) return bare;
+  const { length } = value;
+  return length < 0x10000 ? Uint8Array.of(itemTag, 0xc5, length >>> 8, length & 0xff) : Uint8Array.of(
+    itemTag,
+    0xc6,
+    length >>> 24,
+    (length >>> 16) & 0xff,
+    (length >>> 8) & 0xff,
+    length & 0xff,
+  );
 }
 
 function checkFrame({ maxFrameBytes }: ByteWriter, length: number): void {
@@ -184,9 +204,9 @@ function checkFrame({ maxFrameBytes }: ByteWriter, length: number): void {
   });
 }
 
-function framed(payload: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(payload.length + 1);
-  frame[0] = itemTag;
-  frame.set(payload, 1);
+function framed(payload: Uint8Array, head: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(head.length + payload.length);
+  frame.set(head);
+  frame.set(payload, head.length);
   return frame;
 }
