@@ -12,6 +12,7 @@ export const actorMetrics: readonly StatMetric<ActorSystemStats>[] = [
     failed: ["counter", "turns", "Messages, items and callbacks whose handler failed."],
     restarts: ["counter", "restarts", "Restarts of actors."],
     escalations: ["counter", "failures", "Failures that went on to a parent because of too many restarts."],
+    watches: ["counter", "watches", "Watches of actors that were begun here."],
     deadLetters: [
       "counter",
       "messages",
