@@ -294,3 +294,43 @@ test("an ask inside a handler ends no later than the ask that is handled", async
   await until(() => system.lookup(through)?.busy === false, { message: () => "the inner ask's deadline" });
   gate.resolve("");
 });
+
+test("headers, the sender's instance and the deadline reach the handler, and are its own", async () => {
+  await using system = ActorSystem.local();
+  const Facts = actorContract("facts", {
+    tell: { note: z.undefined() },
+    ask: { facts: { input: z.undefined(), output: z.array(z.string()) } },
+  });
+  const notes: string[][] = [];
+  const ref = await system.spawn(actor(Facts, {
+    init: () => null,
+    tell: { note: (ctx) => void notes.push([String(ctx.headers["a"]), String(ctx.remainingMs)]) },
+    ask: {
+      facts: (ctx) => [
+        String(ctx.headers["a"]),
+        ctx.senderInstance,
+        String(ctx.sender),
+        String(ctx.remainingMs <= 1_000),
+      ],
+    },
+  }));
+  const headers = { a: "1" };
+  const asked = ref.ask("facts", undefined, { headers, timeoutMs: 1_000 });
+  headers.a = "2";
+  assert.deepEqual(await asked, ["1", system.instanceId, "null", "true"]);
+  await ref.tell("note", undefined, { headers });
+  await ref.tell("note");
+  await ref.ask("facts");
+  assert.deepEqual(notes, [["2", "Infinity"], ["undefined", "Infinity"]]);
+});
+
+test("an init that asks its own actor fails at once", async () => {
+  await using system = ActorSystem.local();
+  const Own = actorContract("own", { ask: { get: { input: z.undefined(), output: z.string() } } });
+  const own = actor(Own, {
+    init: async (_args: unknown, ctx) => await ctx.ask(ctx.ref(Own, ctx.self), "get"),
+    ask: { get: (ctx) => ctx.state },
+  });
+  await assert.rejects(within(system.spawn(own), 5_000), { code: "ACTOR_ASK_CYCLE" });
+  assert.deepEqual(system.list(), []);
+});
