@@ -72,14 +72,24 @@ export type ChannelHandlerMap<C extends ActorContract, State> = {
 };
 
 /**
- * A key that is required unless the contract names nothing for it.
+ * Demands a key if the contract names something for it. The type of its value is apart, since the compiler infers no
+ * types from what comes before a key whose type is conditional.
  *
  * @ignore
  */
-export type Needed<Key extends string, Names, Handlers> = keyof Names extends never
-  ? { readonly [K in Key]?: Handlers | undefined }
-  : string extends keyof Names ? { readonly [K in Key]?: Handlers | undefined }
-  : { readonly [K in Key]: Handlers };
+export type Needed<Key extends string, Names> = keyof Names extends never ? unknown
+  : string extends keyof Names ? unknown
+  : { readonly [K in Key]: unknown };
+
+/** The handlers of an {@link actor}, by their kinds. */
+export interface ActorHandlers<C extends ActorContract, State> {
+  /** Handlers of tells. */
+  readonly tell?: TellHandlers<C, State> | undefined;
+  /** Handlers of asks. */
+  readonly ask?: AskHandlers<C, State> | undefined;
+  /** Handlers of channels. */
+  readonly channel?: ChannelHandlerMap<C, State> | undefined;
+}
 
 /** The parts of an {@link actor} that every contract allows. */
 export interface ActorLife<State, Args, Old> {
@@ -108,9 +118,10 @@ export interface ActorLife<State, Args, Old> {
 /** The parts of an {@link actor}. */
 export type ActorParts<C extends ActorContract, State, Args, Old> =
   & ActorLife<State, Args, Old>
-  & Needed<"tell", C["tell"], TellHandlers<C, NoInfer<State>>>
-  & Needed<"ask", C["ask"], AskHandlers<C, NoInfer<State>>>
-  & Needed<"channel", C["channel"], ChannelHandlerMap<C, NoInfer<State>>>;
+  & ActorHandlers<C, NoInfer<State>>
+  & Needed<"tell", C["tell"]>
+  & Needed<"ask", C["ask"]>
+  & Needed<"channel", C["channel"]>;
 
 interface Given {
   readonly version?: number | undefined;

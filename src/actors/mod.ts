@@ -26,6 +26,7 @@
  */
 export {
   actor,
+  type ActorHandlers,
   type ActorLife,
   type ActorParts,
   type AskHandlers,
