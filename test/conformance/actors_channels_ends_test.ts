@@ -16,6 +16,7 @@ import { resolveSystemOptions } from "../../src/actors/options.ts";
 import { SystemCore } from "../../src/actors/system_core.ts";
 import { portOf } from "../../src/messenger/mod.ts";
 import { streamsAt } from "../../src/streams/mod.ts";
+import { FakeClock } from "../unit/core_fake_clock.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { pause, until, within } from "../support/until.ts";
 import { served } from "./actors_kit.ts";
@@ -224,6 +225,33 @@ test("if both sides close a channel before they hear of each other, the target's
     await until(() => system.channels(own).length === 0);
     assert.deepEqual(await own.ask("noted", null), Array.from({ length: round }, () => "target: by its id"));
   }
+});
+
+test("a closing waits for items without room, for a limited time", async () => {
+  const clock = new FakeClock();
+  const system = ActorSystem.local({ clock });
+  const ref = await system.spawn(feedDefinition);
+  const feed = await ref.open("feed", "hi");
+  system.pause(ref);
+  const sending = Array.from(
+    { length: 1_100 },
+    (_, i) => feed.send(`${i}`).then(() => true, ({ code }) => code),
+  );
+  const closing = feed.close("enough");
+  assert.equal(system.channels(ref)[0]!.queued, 1_024);
+  await assert.rejects(feed.send("x"), { code: "ACTOR_CHANNEL_CLOSED" });
+  // The deadlines of a turn are counted from its end.
+  await Promise.resolve();
+  clock.advance(5_010);
+  await within(closing, 5_000);
+  assert.deepEqual(await within(feed.closed, 5_000), { closedBy: "opener", reason: "enough" });
+  const results = await Promise.all(sending);
+  assert.deepEqual([...new Set(results.slice(0, 1_024))], [true]);
+  assert.deepEqual([...new Set(results.slice(1_024))], ["ACTOR_CHANNEL_CLOSED"]);
+  system.resume(ref);
+  const said = await ref.ask("said", null);
+  assert.deepEqual([said.length, said.at(-1)], [1_026, "closed by opener: enough"]);
+  await system.close();
 });
 
 test("another instance that names a channel's streams reaches neither of them, and the channel lives on", async () => {
