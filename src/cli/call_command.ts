@@ -1,9 +1,9 @@
-import { Buffer } from "node:buffer";
+import { printAnswer } from "./answer.ts";
 import { commonHelp, noMore, parse } from "./arguments.ts";
-import { type Command, CommandFailed, UsageError } from "./command.ts";
+import { type Command, UsageError } from "./command.ts";
 import { connectionHelp, connectionOptions, peerOf, withPeer } from "./connection.ts";
-import type { CommandIo } from "./output.ts";
 import { readStdin } from "./stdin.ts";
+import { textOf } from "./text.ts";
 
 /** `zeromesh call`. */
 export const callCommand: Command = {
@@ -50,7 +50,7 @@ Exit status: 0 done, 1 the call failed, 2 wrong usage, 130 interrupted.`,
         // A queued message is not sent yet.
         await messenger.flush();
       } else if (values.sync === true) await messenger.amSync(handler, options);
-      else return print(await messenger.unary(handler, options), values, io);
+      else return printAnswer(await messenger.unary(handler, options), values, io);
       if (values.json === true) io.out(JSON.stringify({ done: true }));
     });
   },
@@ -72,33 +72,5 @@ function checkJson(bytes: Uint8Array): void {
     throw new UsageError(
       `the payload is not JSON: ${error instanceof Error ? error.message : String(error)}`,
     );
-  }
-}
-
-function print(answer: Uint8Array, { raw, json }: { raw?: boolean; json?: boolean }, io: CommandIo): void {
-  if (raw === true) return io.write(answer);
-  const text = textOf(answer);
-  if (json === true) return io.out(answerJson(text, answer));
-  if (text !== null) return io.out(text);
-  io.error(`the answer is ${answer.length} bytes that are no text; --raw writes them as they are`);
-  throw new CommandFailed();
-}
-
-/** `{"answer": …}` for JSON, which is copied verbatim; `{"text": …}` or `{"base64": …}` for other answers. */
-function answerJson(text: string | null, bytes: Uint8Array): string {
-  if (text === null) return JSON.stringify({ base64: Buffer.from(bytes).toString("base64") });
-  try {
-    JSON.parse(text);
-    return `{"answer":${text}}`;
-  } catch {
-    return JSON.stringify({ text });
-  }
-}
-
-function textOf(bytes: Uint8Array): string | null {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    return null;
   }
 }

@@ -12,20 +12,28 @@ export interface Command {
   readonly help: string;
   /** Whether its failures say if a handler can have run. */
   readonly callsHandlers?: boolean;
+  /** Commands of its own, whose name is its first argument. */
+  readonly verbs?: readonly Command[];
   /** Runs it with the arguments after its name. @throws {UsageError} If they are invalid. */
   run(args: readonly string[], io: CommandIo): Promise<void>;
 }
 
 /** Exit codes of the program. */
 export const ExitCode = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
-/** A value of {@link ExitCode}. */
-export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
 /** Invalid arguments. */
 export class UsageError extends Error {}
 
-/** Ends a command that has already printed its error. */
-export class CommandFailed extends Error {}
+/** Ends a command that has already printed its error, or whose result is an exit code. */
+export class CommandFailed extends Error {
+  readonly exitCode: number;
+
+  /** @param exitCode Without it the one of a failure. */
+  constructor(exitCode: number = ExitCode.failed) {
+    super();
+    this.exitCode = exitCode;
+  }
+}
 
 /** A command's messenger closes quickly: no peer calls it. */
 export const closeTimeoutMs = 1_000;

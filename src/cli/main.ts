@@ -2,6 +2,7 @@
 import process from "node:process";
 import { errorText, libraryVersion } from "../core/mod.ts";
 import { hasFlag } from "./arguments.ts";
+import { actorsCommand } from "./actors_command.ts";
 import { callCommand } from "./call_command.ts";
 import { type Command, CommandFailed, ExitCode, UsageError } from "./command.ts";
 import { failureJson, failureLine, keysHint, outcomeLines } from "./failure.ts";
@@ -17,6 +18,7 @@ const commands: readonly Command[] = [
   handlersCommand,
   callCommand,
   pingCommand,
+  actorsCommand,
   keysCommand,
   libzmqCommand,
 ];
@@ -29,7 +31,7 @@ ${commands.map(({ name, summary }) => `  ${name.padEnd(8)} ${summary}`).join("\n
   -h, --help     print this help; "zeromesh COMMAND --help" describes a command with examples
   -V, --version  print the version`;
 
-async function main(args: readonly string[], io: CommandIo): Promise<ExitCode> {
+async function main(args: readonly string[], io: CommandIo): Promise<number> {
   const [name, ...rest] = args;
   switch (name) {
     case undefined:
@@ -46,31 +48,43 @@ async function main(args: readonly string[], io: CommandIo): Promise<ExitCode> {
       io.out(help);
       return ExitCode.done;
     case "help":
-      return rest[0] === undefined ? await main(["--help"], io) : await main([rest[0], "--help"], io);
+      return await main([...rest, "--help"], io);
   }
   const command = commands.find((one) => one.name === name);
   if (command === undefined) {
     io.error(`zeromesh: there is no command "${name}"\n\n${help}`);
     return ExitCode.usage;
   }
-  if (hasFlag(rest, "--help", "-h")) {
+  const verb = command.verbs?.find((one) => one.name === rest[0]);
+  return verb === undefined
+    ? await run(command, command.name, rest, io)
+    : await run(verb, `${command.name} ${verb.name}`, rest.slice(1), io);
+}
+
+async function run(command: Command, label: string, args: readonly string[], io: CommandIo): Promise<number> {
+  if (hasFlag(args, "--help", "-h")) {
     io.out(command.help);
     return ExitCode.done;
   }
   try {
-    await command.run(rest, io);
+    await command.run(args, io);
     return ExitCode.done;
   } catch (error) {
-    return failed(command, rest, error, io);
+    return failed(command, `zeromesh ${label}`, args, error, io);
   }
 }
 
 /** Prints why a command failed. */
-function failed(command: Command, args: readonly string[], error: unknown, io: CommandIo): ExitCode {
-  if (error instanceof CommandFailed) return ExitCode.failed;
+function failed(
+  command: Command,
+  label: string,
+  args: readonly string[],
+  error: unknown,
+  io: CommandIo,
+): number {
+  if (error instanceof CommandFailed) return error.exitCode;
   if (error instanceof WriteFailed) throw error;
   if (io.signal.aborted) return ExitCode.interrupted;
-  const label = `zeromesh ${command.name}`;
   if (error instanceof UsageError) {
     io.error(`${label}: ${error.message}\nrun "${label} --help" for help`);
     return ExitCode.usage;

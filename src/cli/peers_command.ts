@@ -2,7 +2,7 @@ import type { InstanceId } from "../core/mod.ts";
 import type { Discovery } from "../discovery/mod.ts";
 import type { Messenger } from "../mod.ts";
 import { commonHelp, noMore, numberOf, parse } from "./arguments.ts";
-import { type Command, CommandFailed, pause, UsageError, withMessenger } from "./command.ts";
+import { type Command, CommandFailed, UsageError, withMessenger } from "./command.ts";
 import {
   connectionHelp,
   connectionOptions,
@@ -12,9 +12,9 @@ import {
   openMessenger,
   type Wait,
 } from "./connection.ts";
-import { type FailureJson, failureJson, failureLine, keysHint } from "./failure.ts";
-import { type CommandIo, oneLine } from "./output.ts";
-import { Screen } from "./screen.ts";
+import { type FailureJson, failureJson, keysHint } from "./failure.ts";
+import { oneLine } from "./output.ts";
+import { repeat } from "./repeat.ts";
 import { formatMs, formatTable, microseconds } from "./table.ts";
 
 /** The output for one instance. */
@@ -70,7 +70,10 @@ Exit status: 0 done, 1 an instance did not answer, 2 wrong usage, 130 interrupte
     await withMessenger(messenger, async () => {
       const look = (): Promise<PeerRow[]> =>
         lookAround(messenger, discovery, values, { timeoutMs, signal: io.signal });
-      if (values.watch === true) return await watch(look, intervalMs, values, io);
+      if (values.watch === true) {
+        const lines = (seen: PeerRow[]) => [...tableOf(seen), ...troubles(seen, values)];
+        return await repeat(look, lines, { intervalMs, json: values.json === true, io });
+      }
       const rows = await look();
       if (values.json === true) io.out(JSON.stringify(rows, null, 2));
       else for (const line of tableOf(rows)) io.out(line);
@@ -79,30 +82,6 @@ Exit status: 0 done, 1 an instance did not answer, 2 wrong usage, 130 interrupte
     });
   },
 };
-
-/** Repeats and shows the query; a failure is shown as well, and may be over the next time. */
-async function watch(
-  look: () => Promise<PeerRow[]>,
-  intervalMs: number,
-  values: ConnectionValues & { json?: boolean | undefined },
-  io: CommandIo,
-): Promise<never> {
-  const screen = new Screen(io);
-  for (;;) {
-    const seen = await look().catch((error: unknown) => {
-      if (error instanceof UsageError || io.signal.aborted) throw error;
-      return { error };
-    });
-    if (values.json === true) {
-      io.out(JSON.stringify("error" in seen ? { error: failureJson(seen.error) } : seen));
-    } else {
-      screen.draw(
-        "error" in seen ? [failureLine(seen.error)] : [...tableOf(seen), ...troubles(seen, values)],
-      );
-    }
-    await pause(intervalMs, io.signal);
-  }
-}
 
 /** Queries all instances that are named or found. */
 async function lookAround(

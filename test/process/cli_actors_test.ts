@@ -1,0 +1,150 @@
+/** `zeromesh actors`, against a system of this process. */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { z } from "zod";
+import { actor, actorContract, type ActorSystem, serveManagement } from "../../src/actors/mod.ts";
+import { actorNode, Counter } from "../conformance/actors_kit.ts";
+import { type CliRun, runCli, startCli } from "../support/cli.ts";
+import { temporaryFolder } from "../support/discovery_peers.ts";
+import { type LeakCheck, leakCheck } from "../support/fixture.ts";
+
+const counter = (version: number, factor: number) =>
+  actor(Counter, {
+    version,
+    init: (args: { from: number } | undefined) => ({ count: args?.from ?? 0 }),
+    tell: { reset: (ctx, { to }) => void (ctx.state.count = to) },
+    ask: { add: (ctx, { n }) => (ctx.state.count += n * factor) },
+  });
+
+const echo = actor({ init: () => null, ask: { echo: (_ctx, bytes) => bytes } });
+
+const Job = actorContract("job", { tell: { end: z.unknown() } });
+const job = actor(Job, {
+  init: () => null,
+  tell: { end: (ctx, result) => ctx.stop(result) },
+});
+
+const parent = actor({
+  init: async (_args: unknown, ctx) => void (await ctx.spawn(echo, { name: "child" })),
+});
+
+/** A system with management, and the command line for it. */
+async function commanded(t: LeakCheck) {
+  const { messenger, system } = await actorNode(t);
+  const catalogue = { counter: counter(1, 1), counter2: counter(2, 10), echo, job, parent };
+  t.use(serveManagement(system, { catalogue }));
+  const connect = `--connect=${messenger.endpoint}`;
+  const run = (...args: string[]): Promise<CliRun> => runCli("actors", ...args, connect);
+  const prints = async (output: string, ...args: string[]) => {
+    const { code, output: printed, errors } = await run(...args);
+    assert.deepEqual({ code, printed }, { code: 0, printed: output }, errors);
+  };
+  return { system, connect, run, prints };
+}
+
+async function json(run: Promise<CliRun>): Promise<never> {
+  const { output, errors } = await run;
+  assert.equal(errors, "");
+  return JSON.parse(output) as never;
+}
+
+test("zeromesh actors shows actors as a list, as a tree, and one of them", async () => {
+  await using t = await leakCheck();
+  const { system, run } = await commanded(t);
+  const { target: id } = await system.spawn(counter(1, 1), { name: "one", args: { from: 5 } });
+  await system.spawn(parent, { name: "above", args: null });
+  const [list, tree, listed, inspected, metrics] = await Promise.all([
+    run("list"),
+    run("tree"),
+    json(run("list", "--json")) as Promise<{ name: string }[]>,
+    json(run("inspect", "one", "--json")) as Promise<Record<string, Record<string, unknown>>>,
+    json(run("metrics", id, "--json")) as Promise<{ handled: number }>,
+  ]);
+  assert.match(list.output, /^NAME +ID +CONTRACT +VERSION +STATE +MAILBOX$/m);
+  assert.match(list.output, new RegExp(`^one +${id} +counter +1 +running +0$`, "m"));
+  assert.match(tree.output, /^above +running +0 +0 +1\n└─ child +running +0 +0 +0$/m);
+  assert.deepEqual(listed.map(({ name }) => name).sort(), ["above", "child", "one"]);
+  assert.deepEqual(inspected["state"], { count: 5 });
+  assert.equal(inspected["status"]?.["id"], id);
+  assert.equal(inspected["description"]?.["contract"], "counter");
+  assert.equal(metrics.handled, 0);
+});
+
+test("zeromesh actors starts, messages, updates, pauses and ends an actor by name and id", async () => {
+  await using t = await leakCheck();
+  const { system, prints, run } = await commanded(t);
+  const started = await run("start", "counter", "--name", "one", "--args", '{"from": 5}');
+  const id = system.lookup("one")?.id ?? "";
+  assert.equal(started.output, `${id}\n`, started.errors);
+  await prints("7\n", "ask", "one", "add", '{"n": 2}');
+  await prints("", "tell", id, "reset", '{"to": 1}');
+  await prints("updated from version 1 to 2\n", "update", "one", "counter2");
+  await prints('{"answer":21}\n', "ask", "one", "add", '{"n": 2}', "--json");
+  await prints(
+    "rolled back from version 2 to 1; the state is as it was at the update\n",
+    "rollback",
+    "one",
+  );
+  await prints("", "pause", "one");
+  assert.equal(system.lookup("one")?.phase, "paused");
+  await prints("", "resume", "one");
+  await prints("", "restart", "one");
+  await prints('{\n  "count": 5\n}\n', "state", "one");
+  await prints("stopped\n", "stop", "one");
+  const gone = await run("terminate", id);
+  assert.equal(gone.code, 1);
+  assert.match(gone.errors, /ACTOR_NOT_FOUND/);
+});
+
+test("zeromesh actors ask gives an actor without a contract the text, and reads files and standard input", async () => {
+  await using t = await leakCheck();
+  const { system, connect, prints } = await commanded(t);
+  await system.spawn(echo, { name: "echo" });
+  const file = `${temporaryFolder(t, "cli")}/message`;
+  writeFileSync(file, "from a file");
+  await prints("hello you\n", "ask", "echo", "echo", "hello you");
+  await prints("from a file\n", "ask", "echo", "echo", "--file", file);
+  await using piped = startCli(["actors", "ask", "echo", "echo", "-", "--raw", connect]);
+  piped.write("piped");
+  piped.endInput();
+  assert.equal((await piped.exit).code, 0, piped.errorText);
+  assert.equal(piped.outputText, "piped\n");
+});
+
+test("zeromesh actors start --parent prints the events to the end and exits with the actor's result", async () => {
+  await using t = await leakCheck();
+  const { system, connect } = await commanded(t);
+  const ended = async (end: (system: ActorSystem) => unknown) => {
+    await using child = startCli(["actors", "start", "job", "--name", "job", "--parent", connect]);
+    await child.waitForLine(/ job 1 started /);
+    await end(system);
+    const { code } = await child.exit;
+    return { code, last: child.outputText.trimEnd().split("\n").at(-1)?.split(" ").slice(1).join(" ") };
+  };
+  const finish = (result: unknown) => (of: ActorSystem) => of.ref(Job, "job").tell("end", result);
+  assert.deepEqual(await ended(finish(7)), { code: 7, last: "job 2 ended finished 7" });
+  assert.deepEqual(await ended(finish("good")), { code: 0, last: 'job 2 ended finished "good"' });
+  assert.deepEqual(await ended((of) => of.terminate("job")), { code: 1, last: "job 2 ended terminated" });
+});
+
+test("zeromesh actors names what is wrong with its arguments, and exits with 2", async () => {
+  await using t = await leakCheck();
+  const { system, run } = await commanded(t);
+  await system.spawn(counter(1, 1), { name: "one", args: undefined });
+  const wrong: readonly (readonly [RegExp, Promise<CliRun>])[] = [
+    [/ACTOR must be an actor's name or id, got "a b"/, run("stop", "a b")],
+    [/ACTOR is missing/, run("ask")],
+    [/MESSAGE is missing/, run("tell", "one", "reset")],
+    [/MESSAGE is not JSON/, run("tell", "one", "reset", "{")],
+    [/there is no command "actors fly"/, run("fly")],
+    [/--connect PEER is missing/, runCli("actors", "list")],
+  ];
+  for (const [pattern, running] of wrong) {
+    const { code, output, errors } = await running;
+    assert.deepEqual({ code, output }, { code: 2, output: "" });
+    assert.match(errors, pattern);
+  }
+  const help = await runCli("actors", "tree", "--help");
+  assert.match(help.output, /^Usage: zeromesh actors tree /);
+});
