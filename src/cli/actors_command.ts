@@ -9,6 +9,9 @@ import { inspectCommand, listCommand, metricsCommand, stateCommand } from "./act
 import { askCommand, tellCommand } from "./actors_messages.ts";
 import { startCommand } from "./actors_start.ts";
 import { treeCommand } from "./actors_tree.ts";
+import { channelCommand } from "./actors_channel.ts";
+import { eventsCommand } from "./actors_events_command.ts";
+import { runCommand } from "./actors_run.ts";
 import { rollbackCommand, updateCommand } from "./actors_update.ts";
 import { type Command, UsageError } from "./command.ts";
 
@@ -28,6 +31,9 @@ const verbs: readonly Command[] = [
   rollbackCommand,
   tellCommand,
   askCommand,
+  channelCommand,
+  eventsCommand,
+  runCommand,
 ];
 
 /** `zeromesh actors`. */

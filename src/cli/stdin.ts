@@ -12,3 +12,15 @@ export function readStdin(signal: AbortSignal): Promise<Uint8Array> {
     process.stdin.once("end", () => resolve(Buffer.concat(chunks)));
   });
 }
+
+/** The lines of standard input, without their ends. */
+export async function* stdinLines(): AsyncIterableIterator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) yield line.replace(/\r$/, "");
+  }
+  if (rest !== "") yield rest;
+}

@@ -1,6 +1,7 @@
 /** `zeromesh actors`, against a system of this process. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
+import process from "node:process";
 import { test } from "node:test";
 import { z } from "zod";
 import { actor, actorContract, type ActorSystem, serveManagement } from "../../src/actors/mod.ts";
@@ -8,6 +9,8 @@ import { actorNode, Counter } from "../conformance/actors_kit.ts";
 import { type CliRun, runCli, startCli } from "../support/cli.ts";
 import { temporaryFolder } from "../support/discovery_peers.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
+import { repositoryRoot } from "../support/runtime.ts";
+import { until, within } from "../support/until.ts";
 
 const counter = (version: number, factor: number) =>
   actor(Counter, {
@@ -147,4 +150,120 @@ test("zeromesh actors names what is wrong with its arguments, and exits with 2",
   }
   const help = await runCli("actors", "tree", "--help");
   assert.match(help.output, /^Usage: zeromesh actors tree /);
+});
+
+test("zeromesh actors events prints the events of one actor until its end", async () => {
+  await using t = await leakCheck();
+  const { system, connect } = await commanded(t);
+  await system.spawn(counter(1, 1), { name: "one", args: undefined });
+  await system.spawn(echo, { name: "two" });
+  await using child = startCli(["actors", "events", "one", "--json", connect]);
+  // The command subscribes at a time of its own, so the test repeats what it waits for.
+  const paused = child.waitForLine('"resumed"');
+  while (await Promise.race([paused.then(() => false), new Promise((go) => setTimeout(go, 20, true))])) {
+    system.pause("one");
+    system.resume("one");
+    system.pause("two");
+    system.resume("two");
+  }
+  await system.stop("one");
+  assert.deepEqual(await child.exit, { code: 0, signal: null }, child.errorText);
+  const events = child.outputText.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual([...new Set(events.map(({ name }) => name))], ["one"]);
+  assert.deepEqual(events.map(({ seq }) => seq - events[0].seq), [...events.keys()]);
+  assert.deepEqual(events.at(-1).end, { reason: "stopped" });
+});
+
+const Talk = actorContract("talk", {
+  tell: { push: z.string() },
+  channel: { talk: { fromOpener: z.unknown(), toOpener: z.unknown() } },
+});
+const talker = () => {
+  const ends: string[] = [];
+  const definition = actor(Talk, {
+    init: () => ({ channels: [] as { send(item: unknown): unknown }[] }),
+    tell: { push: (ctx, text) => void ctx.state.channels.forEach((channel) => channel.send(text)) },
+    channel: {
+      talk: {
+        open: (ctx, channel, first) => void ctx.state.channels.push(channel.accept(`hello ${first}`)),
+        message: (_ctx, channel, item) => channel.send({ got: item }),
+        close: (_ctx, _channel, { reason }) => void ends.push(reason),
+      },
+    },
+  });
+  return { definition, ends };
+};
+
+test("zeromesh actors channel prints pushes and answers as they arrive, and Ctrl-C closes the channel", async () => {
+  await using t = await leakCheck();
+  const { system, connect } = await commanded(t);
+  const { definition, ends } = talker();
+  const room = await system.spawn(definition, { name: "room" });
+  await using child = startCli(["actors", "channel", "room", "talk", "Ada", connect]);
+  await child.waitForLine('"hello Ada"');
+  await room.tell("push", "first");
+  await child.waitForLine('"first"');
+  child.write('{"n": 1}\nplain text\n');
+  await child.waitForLine('{"got":"plain text"}');
+  await room.tell("push", "second");
+  await child.waitForLine('"second"');
+  process.kill(child.pid, "SIGINT");
+  assert.deepEqual(await child.exit, { code: 0, signal: null }, child.errorText);
+  assert.equal(child.outputText, '"hello Ada"\n"first"\n{"got":{"n":1}}\n{"got":"plain text"}\n"second"\n');
+  await until(() => ends.length === 1);
+  assert.deepEqual(ends, ["interrupted"]);
+});
+
+test("zeromesh actors channel sends the lines of a pipe, prints what answers them, and ends", async () => {
+  await using t = await leakCheck();
+  const { system, connect } = await commanded(t);
+  await system.spawn(talker().definition, { name: "room" });
+  await using child = startCli([
+    "actors",
+    "channel",
+    "room",
+    "talk",
+    "x",
+    "--json",
+    "--linger",
+    "300",
+    connect,
+  ]);
+  child.write("1\n2");
+  child.endInput();
+  assert.deepEqual(await child.exit, { code: 0, signal: null }, child.errorText);
+  const [opened, ...lines] = child.outputText.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert.equal(opened.first, "hello x");
+  assert.deepEqual(lines, [
+    { item: { got: 1 } },
+    { item: { got: 2 } },
+    { closed: { closedBy: "opener", reason: "finished" } },
+  ]);
+});
+
+test("zeromesh actors run --watch updates the actor on save; a bad save leaves the old code", async () => {
+  await using t = await leakCheck();
+  const folder = temporaryFolder(t, "run");
+  const write = (version: number, answer: string) =>
+    writeFileSync(
+      `${folder}/counter.ts`,
+      `import { actor } from ${JSON.stringify(`${repositoryRoot}/src/actors/mod.ts`)};
+      export default actor({ version: ${version}, init: () => ({ count: 0 }), ask: { count: (ctx) =>
+        new TextEncoder().encode(${answer}) } });`,
+    );
+  writeFileSync(`${folder}/package.json`, "{}");
+  write(1, "`one ${++ctx.state.count}`");
+  await using child = startCli(["actors", "run", `${folder}/counter.ts`, "--watch"]);
+  const endpoint = (await child.waitForLine("listening on ")).slice("listening on ".length);
+  const ask = async () =>
+    (await runCli("actors", "ask", "counter", "count", "--empty", "--connect", endpoint)).output;
+  assert.equal(await ask(), "one 1\n");
+  writeFileSync(`${folder}/counter.ts`, "export default (");
+  await until(() => child.errorText.includes("the update failed, the old code goes on"));
+  assert.equal(await ask(), "one 2\n");
+  write(2, "`two ${++ctx.state.count}`");
+  await child.waitForLine(/ counter \d+ updated /);
+  assert.equal(await ask(), "two 3\n");
+  process.kill(child.pid, "SIGINT");
+  assert.deepEqual(await within(child.exit, 10_000), { code: 0, signal: null }, child.errorText);
 });
