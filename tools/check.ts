@@ -139,7 +139,9 @@ async function publish(): Promise<string[]> {
   const words = [deno, "publish", "--dry-run", "--allow-dirty", "--no-provenance"];
   const env = { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined, RUST_BACKTRACE: undefined };
   const { code, output } = await runCommand(words, { timeoutMs: 300_000, env });
-  return code === 0 && !/^warning/m.test(output) ? [] : [output.trim()];
+  // An update of an actor loads the module that it is given, at a path of this machine.
+  const meant = /^warning\[unanalyzable-dynamic-import\].*\n.*actors\/update\/loading\.ts/gm;
+  return code === 0 && !/^warning/m.test(output.replaceAll(meant, "")) ? [] : [output.trim()];
 }
 
 function readme(project: Project): string[] {

@@ -140,22 +140,15 @@ export interface MailboxHost<C extends ActorContract> {
  * console.log(new TextDecoder().decode(await answer)); // HI
  * ```
  */
-export class ActorMailbox<C extends ActorContract = BytesContract> extends AsyncSource<MailboxMessage<C>> {
+export class ActorMailbox<C extends ActorContract = BytesContract>
+  implements AsyncIterableIterator<MailboxMessage<C>>, AsyncDisposable {
   readonly #host: MailboxHost<C>;
-  readonly #messages = new Deque<MailboxMessage<C>>();
-  /** Readers that wait. */
-  #wanted = 0;
+  readonly #messages: MailboxMessages<C>;
 
   /** Used by `ActorSystem.mailbox`. */
   constructor(host: MailboxHost<C>, inbox: MailboxInbox) {
-    super();
     this.#host = host;
-    inbox.receive = (message) => {
-      if (--this.#wanted === 0) host.hold(true);
-      this.#messages.push(message as MailboxMessage<C>);
-      this.hand();
-    };
-    void host.ended.then(() => this.end());
+    this.#messages = new MailboxMessages(host, inbox);
   }
 
   /** Its reference. */
@@ -168,28 +161,60 @@ export class ActorMailbox<C extends ActorContract = BytesContract> extends Async
     return this.#host.context;
   }
 
-  /** The next message, if it is there. */
-  override take(): MailboxMessage<C> | undefined {
-    return this.#messages.shift();
-  }
-
   /** Resolves to the next message. */
-  override next(): Promise<IteratorResult<MailboxMessage<C>>> {
-    const next = super.next();
-    if (!this.ended && this.#wanted++ === 0) this.#host.hold(false);
-    return next;
+  next(): Promise<IteratorResult<MailboxMessage<C>>> {
+    return this.#messages.next();
   }
 
   /** Ends the actor. What waits for it fails with `ACTOR_STOPPED`. */
   async close(): Promise<void> {
     await this.#host.stop();
-    this.end();
+    this.#messages.end();
   }
 
   /** Ends the actor. */
-  override async return(): Promise<IteratorResult<MailboxMessage<C>>> {
+  async return(): Promise<IteratorResult<MailboxMessage<C>>> {
     await this.close();
-    return await super.return();
+    return await this.#messages.return();
+  }
+
+  /** The mailbox itself: leaving the loop ends the actor. */
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** {@link close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+}
+
+/** The messages that readers of a mailbox have asked its actor for. */
+class MailboxMessages<C extends ActorContract> extends AsyncSource<MailboxMessage<C>> {
+  readonly #host: MailboxHost<C>;
+  readonly #messages = new Deque<MailboxMessage<C>>();
+  /** Readers that wait. */
+  #wanted = 0;
+
+  constructor(host: MailboxHost<C>, inbox: MailboxInbox) {
+    super();
+    this.#host = host;
+    inbox.receive = (message) => {
+      if (--this.#wanted === 0) host.hold(true);
+      this.#messages.push(message as MailboxMessage<C>);
+      this.hand();
+    };
+    void host.ended.then(() => this.end());
+  }
+
+  override take(): MailboxMessage<C> | undefined {
+    return this.#messages.shift();
+  }
+
+  override next(): Promise<IteratorResult<MailboxMessage<C>>> {
+    const next = super.next();
+    if (!this.ended && this.#wanted++ === 0) this.#host.hold(false);
+    return next;
   }
 }
 
