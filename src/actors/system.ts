@@ -46,9 +46,9 @@ import type { ActorRef } from "./ref.ts";
 import type { SpawnArguments } from "./spawn_options.ts";
 import { type ActorStatus, type ActorSystemStats, type ActorTree, statusOf, treeOf } from "./status.ts";
 import { type Registration, SystemCore } from "./system_core.ts";
-import { updateActor } from "./update/update_actor.ts";
+import { rollbackActor, updateActor } from "./update/update_actor.ts";
 import type { UpdateOptions } from "./update/update_options.ts";
-import { type RollbackResult, type UpdateResult, Updates } from "./update/updates.ts";
+import type { RollbackResult, UpdateResult } from "./update/updates.ts";
 
 /** A system without its public methods, for the parts that stand on it. */
 export let coreOf: (system: ActorSystem) => SystemCore;
@@ -272,7 +272,7 @@ export class ActorSystem implements AsyncDisposable {
    * @throws {ZeromeshError} `ACTOR_UPDATE_FAILED` without an update.
    */
   async rollback(target: string | ActorAddress): Promise<RollbackResult> {
-    return await Updates.of(this.#core.cellOf(target)).rollback();
+    return await rollbackActor(this.#core.cellOf(target));
   }
 
   /**

@@ -241,7 +241,7 @@ export const actorEntries: readonly OptionEntry[] = [
   },
   {
     name: "ActorSystem.update",
-    options: ["maxFiles", "maxBytes", "timeoutMs", "migrateTimeoutMs", "probation", "signal"],
+    options: ["maxFiles", "maxBytes", "timeoutMs", "migrateTimeoutMs", "probation", "canary", "signal"],
     nested: { probation: ["failures", "withinMs"] },
     timeouts: ["timeoutMs", "migrateTimeoutMs"],
     call: within(async (local, options: never) =>

@@ -29,6 +29,7 @@ const key = Symbol("pool");
 export class Pool implements CellExtension, CellPool<Cell> {
   /** What members run from now on. */
   definition: ActorDefinition;
+  previous: ActorDefinition | null = null;
   /** Members that took the place of an ended one. */
   replaced = 0;
   readonly #parts: PoolParts;
@@ -101,6 +102,15 @@ export class Pool implements CellExtension, CellPool<Cell> {
       channel: (name) => of().channel(name),
     };
     return { contract: definition.contract, version: definition.version, [behaviourOf]: behaviour };
+  }
+
+  redefine(definition: ActorDefinition): void {
+    if (definition === this.definition) return;
+    this.previous = definition === this.previous ? null : this.definition;
+    this.definition = definition;
+    const cell = this.#cell;
+    // Its version and contract are shown.
+    cell.between(() => cell.swap(this.standIn()[behaviourOf], null)).catch(() => {});
   }
 
   restarting(): void {

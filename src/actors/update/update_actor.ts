@@ -1,10 +1,11 @@
 import { resolve } from "node:path";
 import { readOptions, withDefaults } from "../../core/mod.ts";
-import type { TurnCell } from "../cell/parts.ts";
+import type { Cell } from "../cell/cell.ts";
 import { type ActorDefinition, isActorDefinition } from "../definition.ts";
-import { loadDefinition } from "./loading.ts";
-import { type UpdateOptions, updateOptionTable } from "./update_options.ts";
-import { type UpdateResult, Updates } from "./updates.ts";
+import { loadDefinition, type Loaded } from "./loading.ts";
+import { rollbackPool, updatePool } from "./pool_update.ts";
+import { type ResolvedUpdateOptions, type UpdateOptions, updateOptionTable } from "./update_options.ts";
+import { type RollbackResult, type UpdateResult, Updates } from "./updates.ts";
 
 /**
  * Updates an actor.
@@ -13,7 +14,7 @@ import { type UpdateResult, Updates } from "./updates.ts";
  * @throws {TypeError} If it is neither, or an option is unknown or has the wrong type.
  */
 export async function updateActor(
-  cell: TurnCell,
+  cell: Cell,
   what: ActorDefinition | string | URL,
   given: UpdateOptions | undefined,
 ): Promise<UpdateResult> {
@@ -22,7 +23,7 @@ export async function updateActor(
   options.signal?.throwIfAborted();
   if (isActorDefinition(what)) {
     const loaded = { definition: what, source: null };
-    return await cell.host.holding.during(Updates.of(cell).update(null, loaded, options));
+    return await cell.host.holding.during(update(cell, null, loaded, options));
   }
   if (typeof what !== "string" && !(what instanceof URL)) {
     throw new TypeError(`${cannot}: it takes a definition made by actor(), or the path of a module`);
@@ -30,5 +31,21 @@ export async function updateActor(
   const module = typeof what === "string" && !what.startsWith("file:") ? resolve(what) : what;
   const loaded = loadDefinition(module, { maxFiles: options.maxFiles, maxBytes: options.maxBytes });
   loaded.catch(() => {}); // an earlier update may still be running
-  return await cell.host.holding.during(Updates.of(cell).update(String(module), loaded, options));
+  return await cell.host.holding.during(update(cell, String(module), loaded, options));
+}
+
+function update(
+  cell: Cell,
+  source: string | null,
+  loaded: Loaded | Promise<Loaded>,
+  options: ResolvedUpdateOptions,
+): Promise<UpdateResult> {
+  return cell.pool === null
+    ? Updates.of(cell).update(source, loaded, options)
+    : updatePool(cell, cell.pool, source, loaded, options);
+}
+
+/** Undoes the last update of an actor or a pool. @throws {ZeromeshError} `ACTOR_UPDATE_FAILED` without one. */
+export function rollbackActor(cell: Cell): Promise<RollbackResult> {
+  return cell.pool === null ? Updates.of(cell).rollback() : rollbackPool(cell, cell.pool);
 }

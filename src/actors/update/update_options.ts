@@ -17,6 +17,11 @@ export interface UpdateOptions extends ModuleLimits {
   migrateTimeoutMs?: number | undefined;
   /** Undoes the update if handlers fail soon after it. Until it is over, a failed handler has no other consequence. */
   probation?: Probation | undefined;
+  /**
+   * Members of a pool that are updated first, and on probation before the others are; no meaning for another actor.
+   * @default {1}
+   */
+  canary?: number | undefined;
   /** Gives up before the swap. */
   signal?: AbortSignal | undefined;
 }
@@ -33,6 +38,7 @@ export const updateOptionTable = {
   timeoutMs: option.timeout.or(30_000),
   migrateTimeoutMs: option.timeout.or(5_000),
   probation: option.options(probationOptionTable),
+  canary: option.whole(1, 65_536).or(1),
   signal: option.signal,
 } satisfies OptionTable<UpdateOptions>;
 
