@@ -22,6 +22,7 @@ definition converts its state. If anything fails before that, the old code goes 
   DEFINITION           a name of the server's catalogue, or the path of a module below one of its folders
   --probation N        undo the update when so many handlers have failed
   --within MS          the time of the probation (default: 60000)
+  --canary N           of a pool, update so many members first (default: 1)
   --migrate-timeout MS time for "migrate" (default: 5000)
 ${actorsHelp}
 
@@ -35,6 +36,7 @@ ${actorsExits}`,
       ...actorsOptions,
       probation: { type: "string" },
       within: { type: "string" },
+      canary: { type: "string" },
       "migrate-timeout": { type: "string" },
     });
     const actor = actorOf(text);
@@ -48,8 +50,9 @@ ${actorsExits}`,
       withinMs: numberOf("within", values.within, 60_000),
     };
     const migrateTimeoutMs = numberOf("migrate-timeout", values["migrate-timeout"], 5_000);
+    const canary = numberOf("canary", values.canary, 1);
     await withActors(values, io, async (actors, wait) => {
-      const result = await actors.update(actor, to, { ...wait, migrateTimeoutMs, probation });
+      const result = await actors.update(actor, to, { ...wait, migrateTimeoutMs, probation, canary });
       if (values.json === true) io.out(JSON.stringify(result, null, 2));
       else io.out(`updated from version ${result.fromVersion} to ${result.toVersion}`);
     });

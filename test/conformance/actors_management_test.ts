@@ -66,6 +66,24 @@ const code = (wanted: string) => (error: unknown) => {
   return true;
 };
 
+test("a client messages and updates a pool, some members first", async () => {
+  await using t = await leakCheck();
+  const { actors, system } = await managed(t);
+  const pool = await system.pool(counter(1, 1), { name: "pool", size: 3 });
+  assert.deepEqual((await actors.status("pool")).pool, { size: 3, members: 3, replaced: 0 });
+  assert.equal((await actors.tree())[0]!.children.length, 3);
+  assert.equal(await actors.ask("pool", "add", { n: 2 }), 2);
+  const update = actors.update("pool", "counter2", { canary: 2, probation: { withinMs: 60_000 } });
+  update.catch(() => {});
+  const versions = () => pool.members().map(({ target }) => system.lookup(target)!.version).sort().join(" ");
+  await until(() => versions() === "1 2 2");
+  for (let count = 0; count < 3; count++) await actors.tell("pool", "reset", { to: -1 });
+  await assert.rejects(within(update, 5_000), code("ACTOR_UPDATE_FAILED"));
+  await until(() => versions() === "1 1 1");
+  assert.deepEqual(await actors.update("pool", "counter2"), { fromVersion: 1, toVersion: 2 });
+  assert.equal(versions(), "2 2 2");
+});
+
 test("a client starts, looks at, messages, pauses, updates and ends actors", async () => {
   await using t = await leakCheck();
   const { actors, peer } = await managed(t);

@@ -133,6 +133,7 @@ const managementEntries: readonly OptionEntry[] = [
     ...command("update", (client, options) => client.update("one", "echo", options), [
       "migrateTimeoutMs",
       "probation",
+      "canary",
     ]),
     nested: { probation: ["failures", "withinMs"] },
     timeouts: ["timeoutMs", "migrateTimeoutMs"],

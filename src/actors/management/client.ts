@@ -46,6 +46,8 @@ export interface ManagedUpdateOptions extends WaitOptions {
   migrateTimeoutMs?: number | undefined;
   /** See `UpdateOptions.probation`. */
   probation?: Probation | undefined;
+  /** See `UpdateOptions.canary`. @default {1} */
+  canary?: number | undefined;
 }
 
 /** An event, as a client gets it; `dropped` stands for events that it was too slow for. */
@@ -88,6 +90,7 @@ const updateTable = {
   ...waitOptionTable,
   migrateTimeoutMs: option.timeout,
   probation: option.options(probationOptionTable),
+  canary: option.whole(1, 65_536),
 };
 
 /**
@@ -239,7 +242,7 @@ export class ManagementClient {
 
   /** Updates an actor in place with what the server's catalogue names. */
   async update(target: string, to: string, given?: ManagedUpdateOptions): Promise<UpdateResult> {
-    const { migrateTimeoutMs, probation, ...wait } = readOptions<ManagedUpdateOptions>(
+    const { migrateTimeoutMs, probation, canary, ...wait } = readOptions<ManagedUpdateOptions>(
       given,
       updateTable,
       "Cannot update an actor",
@@ -247,7 +250,7 @@ export class ManagementClient {
     const times = { timeoutMs: finite(wait.timeoutMs), migrateTimeoutMs: finite(migrateTimeoutMs) };
     const { failures, withinMs } = probation ?? {};
     const trial = probation === undefined ? undefined : { failures, withinMs: finite(withinMs) };
-    return await this.#run("update", { target, to, ...times, probation: trial }, wait);
+    return await this.#run("update", { target, to, ...times, probation: trial, canary }, wait);
   }
 
   /** Undoes an actor's last update. */

@@ -118,6 +118,7 @@ export interface CommandTypes {
       readonly probation?:
         | { readonly failures?: number | undefined; readonly withinMs?: number | undefined }
         | undefined;
+      readonly canary?: number | undefined;
     };
     output: UpdateResult;
   };

@@ -26,6 +26,7 @@ const status = z.object({
   failure: z.string().nullable(),
   restarts: z.number(),
   parent: z.string().nullable(),
+  pool: z.object({ size: z.number(), members: z.number(), replaced: z.number() }).nullable(),
 });
 
 const tree: z.ZodType = z.lazy(() => status.extend({ children: z.array(tree) }));
@@ -45,6 +46,7 @@ const update = z.object({
   timeoutMs: milliseconds,
   migrateTimeoutMs: milliseconds,
   probation: z.object({ failures: z.int().min(1).optional(), withinMs: milliseconds }).optional(),
+  canary: z.int().min(1).max(65_536).optional(),
 });
 const updated = z.object({ fromVersion: z.number(), toVersion: z.number() });
 const schema = z.union([z.boolean(), z.record(z.string(), z.unknown())]).optional();

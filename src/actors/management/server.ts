@@ -184,13 +184,14 @@ export class ManagementServer implements AsyncDisposable {
         ? { bytes: Buffer.from(output.buffer, output.byteOffset, output.length).toString("base64") }
         : { output };
     },
-    update: async ({ target, to, timeoutMs, migrateTimeoutMs, probation }) => {
+    update: async ({ target, to, timeoutMs, migrateTimeoutMs, probation, canary }) => {
       const cell = this.#core.cellOf(target);
       const loaded = await this.#catalogue.load(to);
       const result = await this.#system.update(cell.id, loaded.definition, {
         ...(timeoutMs === undefined ? {} : { timeoutMs }),
         ...(migrateTimeoutMs === undefined ? {} : { migrateTimeoutMs }),
         ...(probation === undefined ? {} : { probation }),
+        ...(canary === undefined ? {} : { canary }),
       });
       Updates.of(cell).source = loaded.source;
       return result;
