@@ -98,7 +98,7 @@ ${actorsExits}`,
         ? await actors.metrics(wait)
         : countersOf(await actors.status(actor, wait));
       if (values.json === true) return io.out(JSON.stringify(metrics, null, 2));
-      for (const line of formatTable([], rowsOf(metrics))) io.out(line);
+      for (const line of formatTable(["COUNTER", "VALUE"], rowsOf(metrics))) io.out(line);
     });
   },
 };

@@ -131,6 +131,16 @@ test("a client opens channels to actors with a contract and without one", async 
   assert.deepEqual((await line[Symbol.asyncIterator]().next()).value, Uint8Array.of(7));
 });
 
+test("a client sees actors and pools as the system does", async () => {
+  await using t = await leakCheck();
+  const { actors, system } = await managed(t);
+  await system.pool(echo, { name: "pool", size: 2 });
+  const seen = await actors.status("pool");
+  assert.equal(seen.pool?.size, 2);
+  assert.deepEqual(seen, system.lookup("pool"));
+  assert.deepEqual(await actors.list(), system.list());
+});
+
 test("every command about an unknown actor fails with ACTOR_NOT_FOUND", async () => {
   await using t = await leakCheck();
   const { actors } = await managed(t);

@@ -57,9 +57,10 @@ test("zeromesh actors shows actors as a list, as a tree, and one of them", async
   const { system, run } = await commanded(t);
   const { target: id } = await system.spawn(counter(1, 1), { name: "one", args: { from: 5 } });
   await system.spawn(parent, { name: "above", args: null });
-  const [list, tree, listed, inspected, metrics] = await Promise.all([
+  const [list, tree, counters, listed, inspected, metrics] = await Promise.all([
     run("list"),
     run("tree"),
+    run("metrics"),
     json(run("list", "--json")) as Promise<{ name: string }[]>,
     json(run("inspect", "one", "--json")) as Promise<Record<string, Record<string, unknown>>>,
     json(run("metrics", id, "--json")) as Promise<{ handled: number }>,
@@ -71,6 +72,7 @@ test("zeromesh actors shows actors as a list, as a tree, and one of them", async
   assert.deepEqual(inspected["state"], { count: 5 });
   assert.equal(inspected["status"]?.["id"], id);
   assert.equal(inspected["description"]?.["contract"], "counter");
+  assert.match(counters.output, /^COUNTER +VALUE\nactors +3\n/);
   assert.equal(metrics.handled, 0);
 });
 
