@@ -25,5 +25,17 @@ export const actorMetrics: readonly StatMetric<ActorSystemStats>[] = [
     open: ["gauge", "channels", "Open channels."],
     accepted: ["counter", "channels", "Channels that were accepted."],
     rejected: ["counter", "channels", "Channels that were rejected."],
+    opening: ["gauge", "channels", "Channels that wait to be accepted."],
+    abandoned: ["counter", "channels", "Channels whose opener gave up before they were accepted."],
+    refused: [
+      "counter",
+      "channels",
+      "Channels refused at `maxChannels`, `maxPeerChannels` or `maxPendingOpens`.",
+    ],
+    lost: ["counter", "channels", "Sides of channels that ended because the other one was lost."],
+  }),
+  ...numbersOf((stats: ActorSystemStats) => stats.remote, "actors_remote_", {
+    sent: ["counter", "messages", "Tells, asks and opens of channels that were sent to other instances."],
+    received: ["counter", "messages", "Tells, asks and opens of channels that came from other instances."],
   }),
 ];

@@ -114,6 +114,7 @@ export {
   type RestartStrategy,
   type SupervisionOptions,
 } from "./supervision/supervision_options.ts";
+export { type RemoteStats } from "./remote/remote.ts";
 export { type ActorStatus, type ActorSystemStats, type ActorTree, type PoolStatus } from "./status.ts";
 export { ActorSystem } from "./system.ts";
 export { type Registration } from "./system_core.ts";

@@ -3,6 +3,7 @@ import type { ActorPhase, Cell } from "./cell/cell.ts";
 import type { CellPool } from "./cell/cell_pool.ts";
 import type { ChannelStats } from "./channels/channel_counts.ts";
 import type { DeadLetterReason } from "./dead_letters.ts";
+import type { RemoteStats } from "./remote/remote.ts";
 import { childrenOf } from "./supervision/children.ts";
 
 /** An actor, as `ActorSystem.list` shows it. */
@@ -81,6 +82,8 @@ export interface ActorSystemStats {
   readonly deadLetters: Readonly<Record<DeadLetterReason, number>>;
   /** Channels. */
   readonly channels: ChannelStats;
+  /** Messages between this system and other instances. */
+  readonly remote: RemoteStats;
 }
 
 /** What is shown of an actor. */

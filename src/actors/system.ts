@@ -318,7 +318,8 @@ export class ActorSystem implements AsyncDisposable {
 
   /** A snapshot of the counters. */
   stats(): ActorSystemStats {
-    const { registry, started, endedCount, deadLetters, channels, supervisor, watches, turns } = this.#core;
+    const { registry, started, endedCount, deadLetters, channels, supervisor, watches, turns, remoteCounts } =
+      this.#core;
     return {
       actors: registry.size,
       started,
@@ -330,6 +331,7 @@ export class ActorSystem implements AsyncDisposable {
       watches: watches.started,
       deadLetters: deadLetters.counts,
       channels: channels.stats(),
+      remote: { ...remoteCounts },
     };
   }
 

@@ -28,7 +28,7 @@ import { makeRef, Reference } from "./reference.ts";
 import type { ActorRef, AskOptions, TellOptions } from "./ref.ts";
 import { Registry } from "./registry.ts";
 import { systemAt } from "./remote/client.ts";
-import type { Remote } from "./remote/remote.ts";
+import type { Remote, RemoteCounts } from "./remote/remote.ts";
 import { RemoteActors } from "./remote/remote_actors.ts";
 import { SystemRouter } from "./router.ts";
 import { spawnCell } from "./spawning.ts";
@@ -89,6 +89,8 @@ export class SystemCore implements CellHost {
   /** The error of whatever comes after the end; null before. */
   closed: ZeromeshError | null = null;
   readonly turns = { handled: 0, failed: 0 };
+  /** Messages to and from other instances. */
+  readonly remoteCounts: RemoteCounts = { sent: 0, received: 0 };
   /** Actors started, and ended, since the start. */
   started = 0;
   endedCount = 0;
@@ -126,6 +128,7 @@ export class SystemCore implements CellHost {
     this.remote = new RemoteActors({
       port,
       router: this.router,
+      counts: this.remoteCounts,
       maxWatches: this.options.maxWatches,
       maxPeerChannels: this.options.maxPeerChannels,
     });

@@ -339,6 +339,34 @@ test("OpenTelemetry's SDK collects the same names with the same values", async (
   assert.equal(metrics.find(({ descriptor }) => descriptor.name.endsWith("_seconds"))?.descriptor.unit, "s");
 });
 
+test("actors count their channels, and what they send to and get from other instances", async () => {
+  await using t = await leakCheck();
+  const [of, at] = [prometheusMeter(), prometheusMeter()];
+  const [one, two] = [await t.messenger(), await t.messenger()];
+  const asking = t.use(await ActorSystem.create(one, { meter: of }));
+  const asked = t.use(await ActorSystem.create(two, { meter: at }));
+  await one.connect(two.endpoint);
+  const box = t.use(await asked.mailbox());
+  const ref = asking.ref(box.ref.address);
+  await ref.tell("note", bytes("a"));
+  const opening = fails(ref.open("feed", bytes("b")), { code: "ACTOR_CHANNEL_REJECTED" });
+  for await (const message of box) {
+    if (message.kind !== "open") continue;
+    assert.equal(parse(await at.text()).get("zeromesh_actors_channels_opening"), 1);
+    message.reject("busy");
+    break;
+  }
+  await opening;
+  const values = parse(await at.text());
+  const value = (name: string) => values.get(`zeromesh_actors_${name}`);
+  assert.deepEqual(
+    [value("channels_opening"), value("channels_rejected_total"), value("remote_received_total")],
+    [0, 1, 2],
+  );
+  assert.equal(value("remote_sent_total"), 0);
+  assert.equal(parse(await of.text()).get("zeromesh_actors_remote_sent_total"), 2);
+});
+
 test("docs/metrics.md lists every metric with its type and labels, and no other", async () => {
   await using t = await leakCheck();
   const found: string[] = [];

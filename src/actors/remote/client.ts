@@ -35,7 +35,7 @@ class ActorClient implements Router {
 
   constructor(port: SystemPort) {
     this.#port = port;
-    this.#outbound = new Outbound(port);
+    this.#outbound = new Outbound(port, { sent: 0, received: 0 });
     const { instanceId: instance } = port;
     this.#origin = {
       sender: null,

@@ -9,6 +9,7 @@ import type { GivenValues } from "../bridge.ts";
 import type { Behaviour } from "../definition.ts";
 import { AuthorizedOrder } from "./authorized_order.ts";
 import { decodeEnvelope, Envelope } from "./envelope.ts";
+import type { RemoteCounts } from "./remote.ts";
 import { askHandler, openHandler, tellHandler } from "./messages.ts";
 import { fail } from "./failing.ts";
 import { RemoteAsk } from "./remote_ask.ts";
@@ -19,6 +20,8 @@ export interface InboundParts {
   readonly port: SystemPort;
   /** Takes messages to mailboxes. */
   readonly router: Pick<SystemRouter, "find" | "deliverTell" | "deliverAsk">;
+  /** Counts them. */
+  readonly counts: RemoteCounts;
   /** Channels that one instance may have to this system's actors. */
   readonly maxPeerChannels: number;
 }
@@ -33,10 +36,12 @@ export class Inbound implements Disposable {
   readonly #order: AuthorizedOrder;
   readonly #handlers: readonly Disposable[];
   readonly #channels: ServedChannels;
+  readonly #counts: RemoteCounts;
   // The origin of the last message that came from no actor and carried nothing but its value. Such messages share it.
   #origin: Origin | null = null;
 
-  constructor({ port, router, maxPeerChannels }: InboundParts) {
+  constructor({ port, router, counts, maxPeerChannels }: InboundParts) {
+    this.#counts = counts;
     this.#port = port;
     this.#router = router;
     this.#order = new AuthorizedOrder(port);
@@ -55,6 +60,7 @@ export class Inbound implements Disposable {
 
   /** Reads the envelope of a message. Returns the instance that sent it. */
   #read(message: SystemMessage): InstanceId {
+    this.#counts.received++;
     const instance = this.#port.senderOf(message)?.instanceId;
     if (instance === undefined) throw stranger();
     const { source, payloadStart, payloadEnd } = lentOf(message);

@@ -8,18 +8,20 @@ import { type ActorContract, askSchemas, channelSchemas, tellSchema } from "../c
 import { inputInvalid, outputInvalid } from "../failures.ts";
 import { EnvelopeWriter } from "./envelope.ts";
 import { askHandler, openHandler, tellHandler } from "./messages.ts";
-import type { OutgoingMessage, OutgoingOpen } from "./remote.ts";
+import type { OutgoingMessage, OutgoingOpen, RemoteCounts } from "./remote.ts";
 import { decodeValue, encodeValue, encodingOf } from "./values.ts";
 
 /** Sends messages to actors of other instances. */
 export class Outbound {
   readonly #port: SystemPort;
+  readonly #counts: RemoteCounts;
   readonly #writer = new EnvelopeWriter(new NameCache());
   /** The last message to an actor whose schema needed time: later ones wait for it, so that order holds. */
   readonly #checking = new Map<string, Promise<unknown>>();
 
-  constructor(port: SystemPort) {
+  constructor(port: SystemPort, counts: RemoteCounts) {
     this.#port = port;
+    this.#counts = counts;
   }
 
   /** Resolves when the message is in the actor's mailbox. */
@@ -59,6 +61,7 @@ export class Outbound {
       const opening = new StreamOpen(ChannelStreams.of(port), message, schemas);
       try {
         const encoding = encodingOf(contract);
+        this.#counts.sent++;
         const value = joined(opening.invitation, encodeValue(name, input, encoding));
         return await port.call(
           openHandler,
@@ -106,6 +109,7 @@ export class Outbound {
     const encoding = encodingOf(contract);
     const value = encodeValue(name, input, encoding);
     const payload = this.#writer.write(target, name, encoding, origin, value);
+    this.#counts.sent++;
     const asks = accept !== tellWithout;
     const call: FeatureCall<unknown> = {
       timeoutMs,

@@ -4,6 +4,17 @@ import type { ActorChannel, ActorOpenOptions } from "../channels/channel.ts";
 import type { ActorContract } from "../contract.ts";
 import type { ActorEnd } from "../end.ts";
 
+/** Counters of messages to and from other instances. */
+export interface RemoteStats {
+  /** Tells, asks and opens of channels that were sent to other instances, since the start. */
+  readonly sent: number;
+  /** Those that came from other instances, since the start. */
+  readonly received: number;
+}
+
+/** {@link RemoteStats}, while they change. */
+export type RemoteCounts = { -readonly [K in keyof RemoteStats]: RemoteStats[K] };
+
 /** A message for an actor of another instance. */
 export interface OutgoingMessage {
   /** The instance. */

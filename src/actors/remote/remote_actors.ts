@@ -20,7 +20,7 @@ export class RemoteActors implements Remote {
     this.#inbound = new Inbound(parts);
     this.#watches = new InboundWatches(parts);
     this.#port = parts.port;
-    this.#outbound = new Outbound(parts.port);
+    this.#outbound = new Outbound(parts.port, parts.counts);
   }
 
   tell(message: OutgoingMessage): Promise<void> {
