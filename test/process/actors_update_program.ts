@@ -29,8 +29,8 @@ const first = actor(Sequence, {
   tell: { add: (ctx, n) => void (n === ctx.state.next ? ctx.state.next++ : ctx.state.wrong++) },
   ask: { state: (ctx) => ({ ...ctx.state, code: "first" }) },
 });
-const { id } = await system.spawn(first, { name: "sequence" });
-console.log(`ready ${messenger.endpoint} ${messenger.instanceId} ${id}`);
+await system.spawn(first, { name: "sequence" });
+console.log(`ready ${messenger.endpoint} ${messenger.instanceId}`);
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === "end") break;
   const [number, path, options] = JSON.parse(line) as [number, string | null, UpdateOptions];

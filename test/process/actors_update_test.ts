@@ -5,7 +5,13 @@ import { tmpdir } from "node:os";
 import { type ActorRef, actorRef, type UpdateOptions, type UpdateResult } from "../../src/actors/mod.ts";
 import { Sequence } from "../support/actor_sequence.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
-import { currentRuntime, longRun, peerRuntimes, repositoryRoot, type RuntimeName } from "../support/runtime.ts";
+import {
+  currentRuntime,
+  longRun,
+  peerRuntimes,
+  repositoryRoot,
+  type RuntimeName,
+} from "../support/runtime.ts";
 import { type SpawnedProcess, spawnScript } from "../support/spawn.ts";
 import { test } from "../support/testing.ts";
 import { within } from "../support/until.ts";
