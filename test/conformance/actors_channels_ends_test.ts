@@ -418,3 +418,50 @@ test("a mailbox accepts and rejects channels, and iterates over their items", as
   await feed.close("enough");
   assert.deepEqual(await within(serving, 5_000), { closedBy: "opener", reason: "enough" });
 });
+
+test("an actor whose answer finds its channel closed has not failed", async () => {
+  await using fixture = await leakCheck();
+  const { system, client, peer } = await served(fixture);
+  for (const local of [true, false]) {
+    const [held, late] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const answerer = actor(Feed, {
+      init: () => ({ said: [] as string[] }),
+      supervision: { onFailure: "stop" },
+      tell: { note: (ctx, text) => void ctx.state.said.push(text) },
+      ask: { said: (ctx) => ctx.state.said },
+      channel: {
+        feed: {
+          open: async (ctx, opening, first) => {
+            if (first === "late") await late.promise;
+            const channel = opening.accept();
+            ctx.state.said.push(first);
+            if (first === "late") await channel.send("too late");
+          },
+          message: async (_ctx, channel, text) => {
+            await held.promise;
+            await channel.send(text.length);
+          },
+          close: (ctx, _channel, { reason }) => void ctx.state.said.push(reason),
+        },
+      },
+    });
+    const own = await system.spawn(answerer, { name: `answerer-${local}` });
+    const ref = local ? own : actorRef(client, Feed, `answerer-${local}@${peer}`);
+    const channel = await ref.open("feed", "hi");
+    await channel.send("abc");
+    await until(() => system.lookup(own)!.busy, { message: "the item is handled" });
+    await channel.close("gone");
+    await until(() => system.channels(own).length === 0, { message: "the actor's side has the close" });
+    held.resolve();
+    await assert.rejects(ref.open("feed", "late", { timeoutMs: 30 }), { code: "TIMEOUT" });
+    await until(() => system.stats().channels.abandoned === (local ? 1 : 2), {
+      message: "the opener is gone",
+    });
+    late.resolve();
+    await until(async () => (await own.ask("said", null)).length === 4, {
+      message: "both channels have ended",
+    });
+    const { failed, failure, phase } = system.lookup(own)!;
+    assert.deepEqual({ failed, failure, phase }, { failed: 0, failure: null, phase: "running" });
+  }
+});

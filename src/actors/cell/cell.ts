@@ -221,6 +221,7 @@ export class Cell implements TurnCell, Runnable {
 
   #failed(turn: Turn, error: unknown): void {
     if (this.current !== turn) return;
+    if (turn.excuses(error)) return this.#settled(turn, undefined);
     this.failures++;
     this.host.turns.failed++;
     this.failure = errorText(error);

@@ -66,6 +66,10 @@ export abstract class Turn {
   done(_cell: TurnCell, _result: unknown): void {}
   /** The handler has failed. */
   failed(_cell: TurnCell, _error: unknown): void {}
+  /** Whether an error of the handler only says that nobody is left for whom it worked, so that the actor has not failed. */
+  excuses(_error: unknown): boolean {
+    return false;
+  }
   /** It will not run: the mailbox dropped it, or the actor ended. Whoever waits for it is told. */
   abstract dropped(cell: TurnCell, reason: "dropped" | "stopped", error: ZeromeshError): void;
   /** Aborts the handler's signal. */

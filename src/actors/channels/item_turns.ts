@@ -115,6 +115,10 @@ class ItemTurn extends Turn {
     );
   }
 
+  override excuses(error: unknown): boolean {
+    return this.#side.tellsEnd(error);
+  }
+
   override abort(reason: unknown): void {
     this.#context?.abort(reason);
   }

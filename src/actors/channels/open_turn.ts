@@ -14,6 +14,8 @@ export interface Undecided {
   refuse(error: unknown): void;
   /** The handler has failed. */
   failed(error: unknown): void;
+  /** See {@link Turn.excuses}. */
+  excuses(error: unknown): boolean;
 }
 
 type OpenHandler = (context: unknown, channel: Undecided, first: unknown) => unknown;
@@ -52,6 +54,10 @@ export class OpenTurn extends Turn {
 
   override failed(_cell: TurnCell, error: unknown): void {
     this.#opening.failed(error);
+  }
+
+  override excuses(error: unknown): boolean {
+    return this.#opening.excuses(error);
   }
 
   override abort(reason: unknown): void {

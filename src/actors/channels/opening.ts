@@ -66,6 +66,8 @@ export class Opening implements OpeningChannel, PendingOpen, Waited {
   #goneFor = "";
   /** What ended it while `accept` ran. */
   #failure: unknown = null;
+  /** What `accept` returned. */
+  #opened: Side | null = null;
 
   /** @throws {ZeromeshError} `LIMIT_REACHED`. */
   constructor(parts: OpeningParts) {
@@ -126,6 +128,10 @@ export class Opening implements OpeningChannel, PendingOpen, Waited {
     this.refuse(this.#failure ?? failure(this.#parts.name, error));
   }
 
+  excuses(error: unknown): boolean {
+    return this.#opened?.tellsEnd(error) === true;
+  }
+
   stopped(error: ZeromeshError): void {
     this.refuse(error);
   }
@@ -183,7 +189,7 @@ export class Opening implements OpeningChannel, PendingOpen, Waited {
   #side(link: ChannelLink, receiver: Receiver, idleTimeoutMs: number, owner: ActorChannels | null): Side {
     const { id, name, opener, schemas: { toOpener } } = this.#parts;
     const { clock, deadlines } = this.cell.host;
-    return new Side({
+    return this.#opened = new Side({
       id,
       name,
       role: "target",

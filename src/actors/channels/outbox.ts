@@ -61,6 +61,11 @@ export class Outbox {
     return this.#ending !== null;
   }
 
+  /** Whether an error is what {@link send} fails with now. */
+  refuses(error: unknown): boolean {
+    return this.#refusal !== null && error === this.#refusal;
+  }
+
   /** Sends an item; resolves when the link has it. */
   send(value: unknown): Promise<void> {
     if (this.#refusal !== null) return refused(this.#refusal);

@@ -172,6 +172,11 @@ export class Side implements ActorChannel, ServedChannel, LinkEvents {
     if (this.#closing !== null) this.#finish(this.#closing.end);
   }
 
+  /** Whether an error is what `send` fails with because the other side has ended the channel. */
+  tellsEnd(error: unknown): boolean {
+    return this.end !== null && this.end.closedBy !== this.role && this.#outbox.refuses(error);
+  }
+
   /** Takes the next item; see {@link ChannelLink.take}. */
   take(): unknown {
     this.#move();
