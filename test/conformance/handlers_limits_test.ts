@@ -148,9 +148,11 @@ test("the messenger's own limit holds over thousands of calls for several handle
   ];
   let [now, most] = [0, 0];
   const ended: string[] = [];
+  const held = gate(t);
   names.forEach((name, i) =>
     server.registerHandler(unaryHandler(name, async ({ payload }) => {
       most = Math.max(most, ++now);
+      await held.opened;
       await turn();
       now--;
       ended.push(name);
@@ -158,7 +160,7 @@ test("the messenger's own limit holds over thousands of calls for several handle
     }, options[i]))
   );
   const each = 400;
-  await Promise.all(
+  const calls = Promise.all(
     names.flatMap((name) =>
       [client, other].flatMap((from) =>
         Array.from({ length: each }, async (_, i) => {
@@ -167,11 +169,15 @@ test("the messenger's own limit holds over thousands of calls for several handle
       )
     ),
   );
+  // Calls arrive by name, so that the first ones could have ended before the last ones came.
+  await until(() => names.every((name) => counts(server, name).queued > 0));
+  held.open();
+  await calls;
   assert.equal(most, 7);
   for (const name of names) {
     assert.equal(counts(server, name).succeeded, 2 * each);
     balanced(counts(server, name));
-    // Calls arrive in batches by name; without turns a handler waits for all calls of the one before.
+    // Without turns a handler waits for all calls of the one before.
     assert.ok(ended.indexOf(name) < each, `${name} waited until ${ended.indexOf(name)} others had ended`);
   }
 });
