@@ -158,6 +158,12 @@ export class SystemRouter implements Router {
     return cell;
   }
 
+  /** The name of a message for an actor of this system in traces; null without such an actor. */
+  labelOf(target: string, name: string): string | null {
+    const contract = this.#parts.registry.find(target)?.behaviour.contract;
+    return contract === undefined ? null : `${contract.name}.${name}`;
+  }
+
   /**
    * Puts a tell into a mailbox.
    *

@@ -193,6 +193,7 @@ export class MessengerCore {
     });
     this.#inbound = new InboundRouter({ dispatcher, staged, ...shared });
     this.system = new CorePort({
+      observation,
       kinds: this.kinds,
       dispatcher,
       ...shared,

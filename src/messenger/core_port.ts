@@ -7,6 +7,9 @@ import type { WaitOptions } from "./calls/wait_options.ts";
 import type { InboundCall } from "./handlers/context.ts";
 import type { Dispatcher } from "./handlers/dispatch.ts";
 import type { FeatureCall } from "./calls/feature_call.ts";
+import type { HandlerTrace } from "./observe/message_trace.ts";
+import type { Observation } from "./observe/observation.ts";
+import type { TracePattern } from "./observe/tracing.ts";
 import type { Connections } from "./peers/connections.ts";
 import { senderOf } from "./peers/identity.ts";
 import type { Peer, Session } from "./peers/peer.ts";
@@ -35,6 +38,8 @@ export interface PortParts extends SharedParts {
   readonly registry: HandlerRegistry;
   /** Peers and connections. */
   readonly connections: Connections;
+  /** Meter and tracer. */
+  readonly observation: Observation;
   /** Sends calls. */
   readonly client: CallClient;
   /** Sends answers. */
@@ -110,6 +115,14 @@ export class CorePort implements SystemPort {
 
   authorize(message: SystemMessage, subject: CallSubject): Promise<void> {
     return authorizeFeature(this.#parts, message as InboundCall, subject);
+  }
+
+  get traces(): boolean {
+    return this.#parts.observation.tracer !== null;
+  }
+
+  traceOf(message: SystemMessage, name: string, pattern: TracePattern): HandlerTrace | null {
+    return this.#parts.observation.inbound?.traceOf(message as InboundCall, name, pattern) ?? null;
   }
 
   originOf(message: SystemMessage): ProvenOrigin {

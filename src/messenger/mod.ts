@@ -61,6 +61,7 @@ export {
 export { PeerQuestions, portOf } from "./builtins/peer_questions.ts";
 export { type AnnounceToOptions } from "./builtins/announce_to.ts";
 export { observeLabel } from "./observe/observation.ts";
+export { type HandlerTrace } from "./observe/message_trace.ts";
 export {
   type IncomingMessage,
   type IncomingTrace,

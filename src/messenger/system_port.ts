@@ -21,6 +21,8 @@ import type { EntryOptions, SystemHandlerOptions } from "./handlers/registry.ts"
 import type { Failure } from "./handlers/reply_sender.ts";
 import type { HandlerResult } from "./handlers/served.ts";
 import type { FeatureCall } from "./calls/feature_call.ts";
+import type { HandlerTrace } from "./observe/message_trace.ts";
+import type { TracePattern } from "./observe/tracing.ts";
 import type { WaitOptions } from "./calls/wait_options.ts";
 
 /** One connection to a peer. It is compared, and given back to the port. */
@@ -175,6 +177,14 @@ export interface SystemPort {
    * @throws {ZeromeshError} `FORBIDDEN`, unless the answer is `true`.
    */
   authorize(message: SystemMessage, subject: CallSubject): Promise<void>;
+  /** Whether the messenger has a tracer. */
+  readonly traces: boolean;
+  /**
+   * Begins the trace of a message, which the feature ends; null if there is none. It is called in the synchronous part.
+   *
+   * @param name The name of the handler in the trace.
+   */
+  traceOf(message: SystemMessage, name: string, pattern: TracePattern): HandlerTrace | null;
   /** What the connection of a message proves of its sender's process. */
   originOf(message: SystemMessage): ProvenOrigin;
   /** The sender of a message; null when the connection does not belong to the named instance. */

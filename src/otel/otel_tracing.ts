@@ -55,8 +55,8 @@ export function otelTracing(given?: OtelTracingOptions): Tracing {
   const propagator = (): Pick<TextMapPropagator, "inject" | "extract"> =>
     (options.propagator as TextMapPropagator | undefined) ?? propagation;
   return {
-    send({ handlerName, pattern, peer }) {
-      const parent = context.active();
+    send({ handlerName, pattern, peer, parent: message }) {
+      const parent = message instanceof MessageTrace ? message.contextOf(context.active()) : context.active();
       const kind = pattern === "fire" ? SpanKind.PRODUCER : SpanKind.CLIENT;
       const span = tracer.startSpan(`send ${handlerName}`, { kind }, parent);
       if (span.isRecording()) {
@@ -84,6 +84,7 @@ class MessageTrace implements IncomingTrace {
   readonly #context: Context;
   readonly #receive: Span;
   #handle: Span | null = null;
+  #handling: Context | null = null;
 
   constructor(tracer: Tracer, parent: Context, message: IncomingMessage) {
     this.#tracer = tracer;
@@ -101,11 +102,18 @@ class MessageTrace implements IncomingTrace {
     this.#context = trace.setSpan(parent, this.#receive);
   }
 
+  /** The context of a call that its handler makes: the active one if that belongs to this trace. */
+  contextOf(active: Context): Context {
+    const own = this.#handling ?? this.#context;
+    const traceId = trace.getSpanContext(active)?.traceId;
+    return traceId === trace.getSpanContext(own)?.traceId ? active : own;
+  }
+
   run(handler: () => unknown): unknown {
     const { handlerName, pattern } = this.#message;
     const span = this.#handle = this.#tracer.startSpan(`handle ${handlerName}`, undefined, this.#context);
     if (span.isRecording()) describe(span, handlerName, pattern);
-    return context.with(trace.setSpan(this.#context, span), handler);
+    return context.with(this.#handling = trace.setSpan(this.#context, span), handler);
   }
 
   items(sent: number, received: number): void {

@@ -14,7 +14,7 @@ import { Counter, counter, served } from "./actors_kit.ts";
 import { fails } from "./messenger_kit.ts";
 import { RawDealer, request } from "./messenger_raw_peer.ts";
 
-const outside = { sender: null, headers: {}, trace: null, chain: [] } as const;
+const outside = { sender: null, headers: {}, chain: [] } as const;
 const encode = (value: string): Uint8Array => new TextEncoder().encode(value);
 
 function envelope(

@@ -15,7 +15,7 @@ const count = longRun ? 2_000_000 : 100_000;
 const names = new NameCache();
 const encodeEnvelope = (parts: EnvelopeParts, value: Uint8Array, names: NameCache): Uint8Array =>
   new EnvelopeWriter(names).write(parts.target, parts.name, parts.encoding, parts, value);
-const outside = { sender: null, headers: {}, trace: null, chain: [] } as const;
+const outside = { sender: null, headers: {}, chain: [] } as const;
 const plain = { target: "counter", name: "add", encoding: "json", ...outside } as const;
 
 for (const { what, parts, value, bytes } of envelopes) {

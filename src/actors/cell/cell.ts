@@ -189,7 +189,8 @@ export class Cell implements TurnCell, Runnable {
     this.current = turn;
     let result: unknown;
     try {
-      result = turn.run(this);
+      const { trace } = turn.origin;
+      result = trace === null ? turn.run(this) : trace.run(() => turn.run(this));
       if (isThenable(result)) {
         Promise.resolve(result).then(
           (value) => this.#settled(turn, value),

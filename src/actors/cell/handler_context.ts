@@ -81,7 +81,7 @@ export class HandlerContext extends SelfContext {
       headers: noHeaders,
       deadlineAt,
       chain: noChain,
-      trace,
+      trace: trace === null ? null : trace.inherited,
     };
     return kind === "tell" || !this.waiting
       ? own

@@ -1,5 +1,6 @@
 /** What the run-time parts of an actor know of each other. */
 import type { Clock, Deadlines, InstanceId, Logger, ZeromeshError } from "../../core/mod.ts";
+import type { HandlerTrace } from "../../messenger/mod.ts";
 import type { ActorAddress } from "../actor_address.ts";
 import type { ActorEvents, HasEvents } from "../actor_events.ts";
 import type { ActorId } from "../address.ts";
@@ -28,8 +29,8 @@ export interface Origin {
   readonly deadlineAt: number;
   /** The handlers that wait for this message, outermost first, as `address#turn`. */
   readonly chain: readonly string[];
-  /** The trace context, as W3C `traceparent`; null without one. */
-  readonly trace: string | null;
+  /** The trace that it belongs to; null without one. */
+  readonly trace: HandlerTrace | null;
 }
 
 /** The kind of a turn. */

@@ -41,18 +41,33 @@ export class TellTurn extends Turn {
       : entry.handler(context, input);
   }
 
+  override done(): void {
+    this.origin.trace?.end("succeeded", undefined);
+  }
+
+  override failed(_cell: TurnCell, error: unknown): void {
+    this.origin.trace?.end("failed", error);
+  }
+
+  override cutShort(error: ZeromeshError): void {
+    super.cutShort(error);
+    this.origin.trace?.end("cancelled", error);
+  }
+
   override abort(reason: unknown): void {
     this.context?.abort(reason);
   }
 
   dropped(cell: TurnCell, reason: "dropped" | "stopped", error: ZeromeshError): void {
-    const { name, origin: { sender } } = this;
+    const { name, origin: { sender, trace } } = this;
+    trace?.end("rejected", error);
     cell.host.deadLetters.add({ reason, target: cell.address, kind: "tell", name, sender, error });
   }
 
   #lost(cell: TurnCell): void {
-    const { name, origin: { sender } } = this;
+    const { name, origin: { sender, trace } } = this;
     const error = noSuchMessage(cell, "tell", name, cell.behaviour.contract.name);
+    trace?.end("rejected", error);
     cell.host.deadLetters.add({ reason: "invalid", target: cell.address, kind: "tell", name, sender, error });
   }
 }

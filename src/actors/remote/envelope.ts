@@ -11,15 +11,12 @@ export const maxMessageNameBytes = 255;
 /** The most handlers that may wait for each other in one chain of asks. */
 export const maxChainLength = 64;
 
-const maxTraceBytes = 255;
-
 const targetIsId = 1;
 const hasSender = 2;
 const hasHeaders = 4;
-const hasTrace = 8;
 const hasChain = 16;
 const encodingShift = 5;
-const unknownFlags = 0x80;
+const unknownFlags = 0x88;
 
 const idBytes = 16;
 /** Bytes of a link of the chain: actor, instance, turn. */
@@ -37,8 +34,6 @@ export interface EnvelopeParts {
   readonly sender: string | null;
   /** Headers. */
   readonly headers: Readonly<Record<string, string>>;
-  /** The trace context, as W3C `traceparent`; null without one. */
-  readonly trace: string | null;
   /** The handlers that wait for this message, outermost first, as `id@instance#turn`. */
   readonly chain: readonly string[];
 }
@@ -50,7 +45,6 @@ export class Envelope implements EnvelopeParts {
   encoding: ValueEncoding = "json";
   sender: string | null = null;
   headers: Readonly<Record<string, string>> = noHeaders;
-  trace: string | null = null;
   chain: readonly string[] = noChain;
   /** Where the value begins. */
   valueAt = 0;
@@ -70,12 +64,11 @@ const scratchBytes = 2 * 1024 * 1024;
  *
  * | bytes | content |
  * |---|---|
- * | 1 | flags: 1 the target is an id, 2 sender, 4 headers, 8 trace, 16 chain; 32 and 64 the encoding of the value (0 JSON, 1 MessagePack, 2 bytes) |
+ * | 1 | flags: 1 the target is an id, 2 sender, 4 headers, 16 chain; 32 and 64 the encoding of the value (0 JSON, 1 MessagePack, 2 bytes) |
  * | 16, or 1 and so many | the target: an id, or the length of a name and the name |
  * | 1 and so many | length of the message's name, and the name, UTF-8 |
  * | 16 | with flag 2: id of the actor that sent it |
  * | 2 and so many | with flag 4: length of the headers, little-endian, and the headers as in a request |
- * | 1 and so many | with flag 8: length of the trace context, and the trace context |
  * | 1 and 36 each | with flag 16: number of links of the chain of asks; of each the ids of actor and instance, and the number of the turn, little-endian |
  * | rest | the value |
  *
@@ -103,7 +96,7 @@ export class EnvelopeWriter {
     target: string,
     name: string,
     encoding: ValueEncoding,
-    { sender, headers, trace, chain }: Carried,
+    { sender, headers, chain }: Carried,
     value: Uint8Array,
   ): Uint8Array {
     const names = this.#names;
@@ -114,8 +107,8 @@ export class EnvelopeWriter {
     if (nameBytes.length > maxMessageNameBytes) {
       throw tooLong("the name of a message", name, maxMessageNameBytes);
     }
-    const plain = sender === null && trace === null && chain.length === 0 && isEmpty(headers);
-    const rest = plain ? null : restOf(name, sender, headers, trace, chain);
+    const plain = sender === null && chain.length === 0 && isEmpty(headers);
+    const rest = plain ? null : restOf(name, sender, headers, chain);
     const valueAt = 2 + nameBytes.length + (id ? idBytes : 1 + targetBytes.length) + (rest?.size ?? 0);
     const size = valueAt + value.length;
     const bytes = this.#memory(size);
@@ -141,14 +134,13 @@ export class EnvelopeWriter {
 }
 
 /** What few messages carry. */
-type Carried = Pick<EnvelopeParts, "sender" | "headers" | "trace" | "chain">;
+type Carried = Pick<EnvelopeParts, "sender" | "headers" | "chain">;
 
 interface Rest {
   readonly flags: number;
   readonly size: number;
   readonly sender: string | null;
   readonly headers: Uint8Array;
-  readonly trace: string;
   readonly chain: readonly string[];
 }
 
@@ -156,30 +148,24 @@ function restOf(
   name: string,
   sender: string | null,
   given: EnvelopeParts["headers"],
-  context: string | null,
   chain: readonly string[],
 ): Rest {
   if (chain.length > maxChainLength) throw tooDeep(name);
   const headers = isEmpty(given) ? nothing : encodeHeaders(given);
-  const trace = context !== null && context.length <= maxTraceBytes ? context : "";
   const flags = (sender === null ? 0 : hasSender) | (headers.length === 0 ? 0 : hasHeaders) |
-    (trace === "" ? 0 : hasTrace) | (chain.length === 0 ? 0 : hasChain);
+    (chain.length === 0 ? 0 : hasChain);
   const size = (sender === null ? 0 : idBytes) + (headers.length === 0 ? 0 : 2 + headers.length) +
-    (trace === "" ? 0 : 1 + trace.length) + (chain.length === 0 ? 0 : 1 + chain.length * linkBytes);
-  return { flags, size, sender, headers, trace, chain };
+    (chain.length === 0 ? 0 : 1 + chain.length * linkBytes);
+  return { flags, size, sender, headers, chain };
 }
 
-function writeRest(bytes: Uint8Array, at: number, { sender, headers, trace, chain }: Rest): void {
+function writeRest(bytes: Uint8Array, at: number, { sender, headers, chain }: Rest): void {
   if (sender !== null) at = writeId(bytes, at, sender, 0);
   if (headers.length > 0) {
     bytes[at] = headers.length & 0xff;
     bytes[at + 1] = headers.length >> 8;
     bytes.set(headers, at + 2);
     at += 2 + headers.length;
-  }
-  if (trace !== "") {
-    bytes[at++] = trace.length;
-    for (let i = 0; i < trace.length; i++) bytes[at++] = trace.charCodeAt(i) & 0x7f;
   }
   if (chain.length > 0) {
     bytes[at++] = chain.length;
@@ -225,7 +211,6 @@ export function decodeEnvelope(
   at = stop;
   out.sender = null;
   out.headers = noHeaders;
-  out.trace = null;
   out.chain = noChain;
   if ((flags & ~(targetIsId | (3 << encodingShift))) !== 0) return decodeRest(bytes, at, end, flags, out);
   out.valueAt = at;
@@ -246,14 +231,6 @@ function decodeRest(bytes: Uint8Array, at: number, end: number, flags: number, o
     const headers = decodeHeaders(bytes, at + 2, stop);
     if (typeof headers === "string") return "its headers cannot be read";
     out.headers = Object.freeze(headers);
-    at = stop;
-  }
-  if ((flags & hasTrace) !== 0) {
-    const stop = shortEnd(bytes, at, end);
-    if (stop < 0) return cutOff;
-    let trace = "";
-    for (let i = at + 1; i < stop; i++) trace += String.fromCharCode(bytes[i]! & 0x7f);
-    out.trace = trace;
     at = stop;
   }
   if ((flags & hasChain) !== 0) {

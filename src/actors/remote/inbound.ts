@@ -1,5 +1,10 @@
 import { type InstanceId, ZeromeshError } from "../../core/mod.ts";
-import { answeredLater, type SystemMessage, type SystemPort } from "../../messenger/mod.ts";
+import {
+  answeredLater,
+  type HandlerTrace,
+  type SystemMessage,
+  type SystemPort,
+} from "../../messenger/mod.ts";
 import { NameCache } from "../../wire/mod.ts";
 import type { Origin } from "../cell/parts.ts";
 import { ServedChannels } from "../channels/served_channels.ts";
@@ -19,7 +24,7 @@ import { decodeValue } from "./values.ts";
 export interface InboundParts {
   readonly port: SystemPort;
   /** Takes messages to mailboxes. */
-  readonly router: Pick<SystemRouter, "find" | "deliverTell" | "deliverAsk">;
+  readonly router: Pick<SystemRouter, "find" | "labelOf" | "deliverTell" | "deliverAsk">;
   /** Counts them. */
   readonly counts: RemoteCounts;
   /** Channels that one instance may have to this system's actors. */
@@ -33,6 +38,7 @@ export class Inbound implements Disposable {
   readonly #names = new NameCache();
   // Reused: a message is read before the next one comes.
   readonly #envelope = new Envelope();
+  readonly #traces: boolean;
   readonly #order: AuthorizedOrder;
   readonly #handlers: readonly Disposable[];
   readonly #channels: ServedChannels;
@@ -44,6 +50,7 @@ export class Inbound implements Disposable {
     this.#counts = counts;
     this.#port = port;
     this.#router = router;
+    this.#traces = port.traces;
     this.#order = new AuthorizedOrder(port);
     this.#channels = new ServedChannels(port, maxPeerChannels);
     const options = { admission: "user" } as const;
@@ -94,12 +101,14 @@ export class Inbound implements Disposable {
   }
 
   #receive(message: SystemMessage, asks: boolean): unknown {
+    let trace: HandlerTrace | null = null;
     try {
       const port = this.#port;
       const instance = this.#read(message);
       const envelope = this.#envelope;
+      if (this.#traces) trace = this.#traceOf(message, envelope, asks);
       const input = valueOf(message, envelope);
-      const origin = this.#originOf(envelope, instance);
+      const origin = this.#originOf(envelope, instance, trace);
       const { target, name, encoding } = envelope;
       if (!port.authorizes) {
         return asks
@@ -111,10 +120,17 @@ export class Inbound implements Disposable {
         asks
           ? this.#ask(message, target, name, input, origin, encoding)
           : this.#tell(message, target, name, input, origin, encoding);
-      return this.#authorized(message, target, subject, deliver, asks);
+      return this.#authorized(message, target, subject, deliver, asks, trace);
     } catch (error) {
+      trace?.end("rejected", error);
       fail(error);
     }
+  }
+
+  /** Begins the trace of a message; null if its actor is unknown. */
+  #traceOf(message: SystemMessage, { target, name }: Envelope, asks: boolean): HandlerTrace | null {
+    const label = this.#router.labelOf(target, name);
+    return label === null ? null : this.#port.traceOf(message, label, asks ? "unary" : "fire");
   }
 
   /** Delivers a message once it is authorized. */
@@ -124,8 +140,10 @@ export class Inbound implements Disposable {
     subject: Readonly<Record<string, string>>,
     deliver: () => unknown,
     asks: boolean,
+    trace: HandlerTrace | null = null,
   ): unknown {
     const delivered = this.#order.add(message, target, subject, deliver);
+    if (trace !== null) delivered.catch((error) => trace.end("rejected", error));
     if (!asks) return delivered.catch(fail);
     delivered.catch((error) => this.#refuse(message, error));
     return answeredLater;
@@ -153,7 +171,10 @@ export class Inbound implements Disposable {
       ? atOnce
       : { timeoutMs: message.ttlMs < 0 ? Infinity : message.ttlMs, signal: signalOf(message) };
     const given = givenTo(cell.behaviour, encoding);
-    return this.#router.deliverTell(cell, name, input, origin, wait, given)?.catch(fail);
+    return this.#router.deliverTell(cell, name, input, origin, wait, given)?.catch((error) => {
+      origin.trace?.end("rejected", error);
+      fail(error);
+    });
   }
 
   #ask(
@@ -166,7 +187,7 @@ export class Inbound implements Disposable {
   ): typeof answeredLater {
     const cell = this.#router.find(target);
     const { ttlMs } = message;
-    const taker = new RemoteAsk(this.#port, message, name, encoding);
+    const taker = new RemoteAsk(this.#port, message, name, encoding, origin.trace);
     const wait = {
       timeoutMs: ttlMs < 0 ? Infinity : ttlMs,
       signal: cell.hasRoom ? undefined : taker.signal(),
@@ -178,7 +199,11 @@ export class Inbound implements Disposable {
     return taker.begin();
   }
 
-  #originOf({ sender, headers, trace, chain }: Envelope, instance: InstanceId): Origin {
+  #originOf(
+    { sender, headers, chain }: Envelope,
+    instance: InstanceId,
+    trace: HandlerTrace | null = null,
+  ): Origin {
     if (sender === null && trace === null && chain.length === 0 && headers === noHeaders) {
       const last = this.#origin;
       if (last !== null && last.instance === instance) return last;

@@ -116,6 +116,7 @@ export class Outbound {
       signal,
       label: labelOf(contract, name),
       accept,
+      within: origin.trace,
       borrowed: this.#writer.borrowed,
       failed: (error, promise) => {
         // Nobody need await a message without an answer.

@@ -1,4 +1,9 @@
-import { answeredLater, type SystemMessage, type SystemPort } from "../../messenger/mod.ts";
+import {
+  answeredLater,
+  type HandlerTrace,
+  type SystemMessage,
+  type SystemPort,
+} from "../../messenger/mod.ts";
 import type { Ask, AskTaker } from "../cell/ask.ts";
 import type { ValueEncoding } from "./envelope.ts";
 import { fail } from "./failing.ts";
@@ -10,16 +15,24 @@ export class RemoteAsk implements AskTaker {
   readonly #message: SystemMessage;
   readonly #name: string;
   readonly #encoding: ValueEncoding;
+  readonly #trace: HandlerTrace | null;
   // Whether the messenger knows that the answer comes later. An ask may fail before.
   #begun = false;
   #failure: { readonly error: unknown } | null = null;
   #gone: AbortController | null = null;
 
-  constructor(port: SystemPort, message: SystemMessage, name: string, encoding: ValueEncoding) {
+  constructor(
+    port: SystemPort,
+    message: SystemMessage,
+    name: string,
+    encoding: ValueEncoding,
+    trace: HandlerTrace | null,
+  ) {
     this.#port = port;
     this.#message = message;
     this.#name = name;
     this.#encoding = encoding;
+    this.#trace = trace;
   }
 
   /** The result of the messenger's handler. @throws The failure of an ask that has failed already. */
@@ -39,6 +52,7 @@ export class RemoteAsk implements AskTaker {
     this.#message.whenAborted((reason) => {
       // In the line for room first, where it must leave its place.
       this.#gone?.abort(reason);
+      this.#trace?.end("cancelled", reason);
       ask.giveUp(reason);
     }, false);
   }
@@ -50,10 +64,12 @@ export class RemoteAsk implements AskTaker {
     } catch (error) {
       return this.failed(error);
     }
+    this.#trace?.end("succeeded", undefined);
     this.#port.answer(this.#message, bytes);
   }
 
   failed(error: unknown): void {
+    this.#trace?.end(this.#begun ? "failed" : "rejected", error);
     if (!this.#begun) {
       this.#failure = { error };
       return;

@@ -89,6 +89,7 @@ export class CallClient implements Caller {
     this.#outgoing = new RequestSender(parts, this.#encoded);
     this.system = new SystemCalls(
       this.#encoded,
+      parts.tracer,
       (label, request, to, options, accept, via) => this.#dispatch(label, request, to, options, accept, via),
     );
   }

@@ -1,3 +1,4 @@
+import type { HandlerTrace } from "../observe/message_trace.ts";
 import type { Outcome } from "./outcome.ts";
 import type { WaitOptions } from "./wait_options.ts";
 
@@ -7,6 +8,8 @@ export interface FeatureCall<T> extends WaitOptions {
   readonly label?: string | undefined;
   /** Converts the answer, whose payload is borrowed. A promise is awaited within the deadline. */
   readonly accept?: ((answer: Outcome) => T | Promise<T>) | undefined;
+  /** The trace that the call belongs to, null for none. Without this option the call is not traced. */
+  readonly within?: HandlerTrace | null | undefined;
   /** Whether the payload's memory is used again after the call; it is copied where it must wait. @default {false} */
   readonly borrowed?: boolean | undefined;
   /**

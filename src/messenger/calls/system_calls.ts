@@ -2,10 +2,12 @@ import type { InstanceId } from "../../core/mod.ts";
 import { type ResponseId, ResponseKind } from "../../wire/mod.ts";
 import type { Session } from "../peers/peer.ts";
 import type { SystemRequest } from "../shared_parts.ts";
+import type { CallOptions } from "./caller.ts";
 import type { EncodedNames } from "./encoded_names.ts";
 import type { FeatureCall } from "./feature_call.ts";
 import type { Accept, Outcome } from "./outcome.ts";
 import { keepBytes, type Request } from "./request.ts";
+import { traceCall, type Tracer } from "./traced_call.ts";
 import type { WaitOptions } from "./wait_options.ts";
 
 /** Sends a request to a peer. */
@@ -23,11 +25,16 @@ const nothing = new Uint8Array(new ArrayBuffer(0));
 /** Calls of system handlers by name. */
 export class SystemCalls {
   readonly #encoded: EncodedNames;
+  readonly #tracer: Tracer | null;
   readonly #send: SendRequest;
 
-  /** @param send Sends a request. */
-  constructor(encoded: EncodedNames, send: SendRequest) {
+  /**
+   * @param tracer Traces the calls of features that want it.
+   * @param send Sends a request.
+   */
+  constructor(encoded: EncodedNames, tracer: Tracer | null, send: SendRequest) {
     this.#encoded = encoded;
+    this.#tracer = tracer;
     this.#send = send;
   }
 
@@ -46,8 +53,26 @@ export class SystemCalls {
     call: FeatureCall<unknown>,
     answered: boolean,
   ): Promise<unknown> {
+    const { within, label = name } = call;
+    if (this.#tracer === null || within === undefined) {
+      return this.#feature(name, to, payload, call, answered, undefined);
+    }
+    // Without an answer, the end of the handler is not awaited.
+    const kind = answered ? ResponseKind.unary : ResponseKind.fire;
+    const send = ({ headers }: CallOptions) => this.#feature(name, to, payload, call, answered, headers);
+    return traceCall(this.#tracer, kind, label, { to }, send, within?.trace);
+  }
+
+  #feature(
+    name: string,
+    to: InstanceId,
+    payload: Uint8Array,
+    call: FeatureCall<unknown>,
+    answered: boolean,
+    headers: Request["headers"],
+  ): Promise<unknown> {
     const kind = answered ? ResponseKind.unary : ResponseKind.ack;
-    const request = this.#request(kind, name, payload, call.borrowed !== true, false);
+    const request = this.#request(kind, name, payload, call.borrowed !== true, false, undefined, headers);
     const accept = answered ? call.accept ?? keepBytes : null;
     return this.#send(call.label ?? name, request, to, call, accept, null);
   }
@@ -71,6 +96,7 @@ export class SystemCalls {
     owned: boolean,
     admitted: boolean,
     confirm?: Request["confirm"],
+    headers?: Request["headers"],
   ): Request {
     const name = this.#encoded.system(handler);
     return {
@@ -80,7 +106,7 @@ export class SystemCalls {
       admitted,
       payload,
       owned,
-      headers: undefined,
+      headers,
       encoding: "json",
       confirm,
     };

@@ -3,7 +3,7 @@ import { ResponseKind } from "../../wire/mod.ts";
 import type { CallOptions } from "./caller.ts";
 import { companionIn } from "./companion.ts";
 import { checkHeaders } from "./request.ts";
-import type { TracePattern, Tracing } from "../observe/tracing.ts";
+import type { IncomingTrace, TracePattern, Tracing } from "../observe/tracing.ts";
 
 /** Tracing of calls. */
 export interface Tracer {
@@ -25,6 +25,7 @@ export function traceCall<T>(
   target: string | Contract,
   options: CallOptions,
   call: (options: CallOptions) => Promise<T>,
+  parent: IncomingTrace | null = null,
 ): Promise<T> {
   const handlerName = isContract(target) ? target.name : target;
   // The call itself reports invalid arguments.
@@ -35,7 +36,7 @@ export function traceCall<T>(
     return call(options);
   }
   const trace = guard.run("tracing", () => {
-    return tracing.send({ handlerName, pattern: patternOf(kind), peer: options.to as InstanceId });
+    return tracing.send({ handlerName, pattern: patternOf(kind), peer: options.to as InstanceId, parent });
   });
   if (trace === undefined) return call(options);
   const traced = guard.run("tracing", () => {

@@ -18,7 +18,8 @@ import type { TypedContext } from "../handlers/handler_context.ts";
 import type { CallObserver, PendingCall } from "../calls/pending.ts";
 import { patternOf, type Tracer } from "../calls/traced_call.ts";
 import { ObservedCall } from "./observed_call.ts";
-import type { IncomingTrace, TraceOutcome, Tracing } from "./tracing.ts";
+import { MessageTrace } from "./message_trace.ts";
+import type { TraceOutcome, TracePattern, Tracing } from "./tracing.ts";
 
 const callDuration: MetricInfo = {
   name: "zeromesh_calls_duration_seconds",
@@ -150,12 +151,18 @@ export class InboundObserver {
   /** Notes a message to a user's handler. */
   received(call: InboundCall): void {
     if (this.#tracing === null) return;
-    const tracing = this.#tracing;
     const observed = call.observed = new ObservedCall();
-    observed.trace = this.#guard.run("tracing", () =>
+    observed.trace = this.traceOf(call, call.handlerName, patternOf(call.kind));
+  }
+
+  /** Begins the trace of a message; null without tracing. */
+  traceOf(call: InboundCall, handlerName: string, pattern: TracePattern): MessageTrace | null {
+    const tracing = this.#tracing;
+    if (tracing === null) return null;
+    const trace = this.#guard.run("tracing", () =>
       tracing.receive({
-        handlerName: call.handlerName,
-        pattern: patternOf(call.kind),
+        handlerName,
+        pattern,
         headers: call.headers,
         payloadBytes: call.bytes,
         get messageId() {
@@ -164,7 +171,8 @@ export class InboundObserver {
         get sender() {
           return call.senderInstanceId;
         },
-      })) ?? null;
+      }));
+    return trace === undefined ? null : new MessageTrace(trace, this.#guard);
   }
 
   /** Runs the handler. */
@@ -181,38 +189,13 @@ export class InboundObserver {
     const { trace } = observed;
     const result = trace === null
       ? begin(call, registered, context)
-      : this.#runTraced(trace, () => begin(call, registered, context));
+      : trace.run(() => begin(call, registered, context));
     if (this.#histogram !== null && !observed.timed && isThenable(result)) {
       // It may take long, whatever the others took, so it is timed from here.
       observed.timed = true;
       observed.startedAt = this.#turn.now();
     }
     return result;
-  }
-
-  /** Runs a handler through the tracer: once, and with the handler's own outcome, whatever the tracer does. */
-  #runTraced(trace: IncomingTrace, handler: () => unknown): unknown {
-    let outcome: { readonly value: unknown } | { readonly error: unknown } | null = null;
-    const once = (): unknown => {
-      if (outcome === null) {
-        try {
-          outcome = { value: handler() };
-        } catch (error) {
-          outcome = { error };
-        }
-      }
-      if ("error" in outcome) throw outcome.error;
-      return outcome.value;
-    };
-    try {
-      const returned = trace.run(once);
-      // The tracer's own promise; the handler's is awaited anyway.
-      if (isThenable(returned)) Promise.resolve(returned).then(undefined, () => {});
-    } catch (error) {
-      const own = outcome as { readonly error?: unknown } | null;
-      if (own === null || !("error" in own) || own.error !== error) this.#guard.failed("tracing", error);
-    }
-    return once();
   }
 
   /** Notes the end of a message to a user's handler. */
@@ -226,12 +209,7 @@ export class InboundObserver {
         durations.record(ok, (this.#turn.read() - observed.startedAt) / 1000, this.#turn);
       } else durations.recordLike(ok, this.#turn);
     }
-    const { trace } = observed;
-    if (trace === null) return;
-    this.#guard.run("tracing", () => {
-      if (observed.items !== null) trace.items?.(observed.items.sent, observed.items.received);
-      trace.end(outcome, error);
-    });
+    observed.trace?.end(outcome, error, observed.items);
   }
 }
 

@@ -1,9 +1,9 @@
-import type { IncomingTrace } from "./tracing.ts";
+import type { MessageTrace } from "./message_trace.ts";
 
 /** The observer's part of a message. */
 export class ObservedCall {
   /** Its trace, if it is traced. */
-  trace: IncomingTrace | null = null;
+  trace: MessageTrace | null = null;
   /** Start time of its handler on the clock, in milliseconds, if it is timed. */
   startedAt = 0;
   /** Whether its handler is timed itself. */

@@ -11,6 +11,11 @@ export interface OutgoingCall {
   readonly pattern: TracePattern;
   /** The called peer. */
   readonly peer: InstanceId;
+  /**
+   * The message whose handler makes the call, where the library knows it: for messages that an actor sends with its
+   * context. Null for others, which belong to the tracer's own context.
+   */
+  readonly parent: IncomingTrace | null;
 }
 
 /** A received message. */
@@ -52,7 +57,7 @@ export interface IncomingTrace {
   end(outcome: TraceOutcome, error: unknown): void;
 }
 
-/** Traces calls from instance to instance; `zeromesh/otel` has an implementation. System messages are not traced. */
+/** Traces calls from instance to instance; `zeromesh/otel` has an implementation. Messages of the system are not traced. */
 export interface Tracing {
   /** A call is about to be sent; called before its payload is encoded. */
   send(call: OutgoingCall): OutgoingTrace;
