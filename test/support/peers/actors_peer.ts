@@ -16,6 +16,7 @@ export const Worker = actorContract("worker", {
     /** Asks another actor to add. */
     forward: { input: z.object({ to: z.string(), n: z.number() }), output: z.number() },
   },
+  channel: { line: { fromOpener: z.string(), toOpener: z.string() } },
 });
 
 if (import.meta.main) {
@@ -40,6 +41,12 @@ if (import.meta.main) {
       },
       state: () => ({ waiting, gone }),
       forward: (ctx, { to, n }) => ctx.ask(ctx.ref(Worker, to), "add", { n }),
+    },
+    channel: {
+      line: {
+        open: (_ctx, channel) => void channel.accept(),
+        message: (_ctx, channel, text) => channel.send(text),
+      },
     },
   });
   for (let i = 0; i < Number(workers); i++) await system.spawn(worker, { name: `worker${i}` });
