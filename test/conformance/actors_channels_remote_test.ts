@@ -99,3 +99,17 @@ test("over the wire a side that has ended its sending still receives", async () 
   await feed.close();
   assert.deepEqual(await within(feed.closed, 5_000), { closedBy: "opener", reason: "closed" });
 });
+
+test("a channel that its opener never iterates takes no room of the connection after its end", async () => {
+  await using t = await leakCheck();
+  const { system, client, peer } = await served(t, { messenger: { streams: { maxPeerStreams: 2 } } });
+  await system.spawn(feedDefinition, { name: "feed" });
+  const ref = actorRef(client, Feed, `feed@${peer}`);
+  for (let i = 0; i < 6; i++) {
+    // The room comes back shortly after the end.
+    const feed = await until(() => ref.open("feed", "hi").catch(() => null), { timeoutMs: 1_000 });
+    await feed.send("bye");
+    assert.equal((await within(feed.closed, 5_000)).reason, "you said bye");
+    if (i === 5) assert.deepEqual(await all(feed), ["right after"]);
+  }
+});

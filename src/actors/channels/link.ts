@@ -51,6 +51,8 @@ export interface ChannelLink {
    * @throws {ZeromeshError} If it is invalid.
    */
   take(): unknown;
+  /** The channel has ended: what has arrived gives its room back at once, and can still be taken. */
+  release(): void;
   /** Drops what has arrived. */
   drop(): void;
 }

@@ -74,6 +74,8 @@ export class LocalLink implements ChannelLink {
     return item;
   }
 
+  release(): void {}
+
   drop(): void {
     this.#arrived.clear();
   }

@@ -262,6 +262,9 @@ export class Side implements ActorChannel, ServedChannel, LinkEvents {
     this.#outbox.fail(this.#refusal(`the ${end.closedBy} has closed it: ${end.reason}`));
     this.#closing?.left.resolve();
     for (const owner of owners) owner.closed(this, end);
+    // Whoever has opened it may never iterate, and must not keep room of the connection. A target must: its peers decide
+    // how many channels end.
+    if (receiver.drops && this.role === "opener") this.#parts.link.release();
     receiver.ended(end, () => this.#told.resolve(end));
   }
 

@@ -1,4 +1,4 @@
-import { type AnySchema, validateArrived, ZeromeshError } from "../../core/mod.ts";
+import { type AnySchema, Deque, validateArrived, ZeromeshError } from "../../core/mod.ts";
 import {
   type ByteReader,
   type ByteWriter,
@@ -50,6 +50,8 @@ export class StreamLink implements ChannelLink {
   #events: LinkEvents | null = null;
   #over = false;
   #drops = false;
+  /** Frames of a stream that has ended, which {@link release} has taken out of it. */
+  #rest: Deque<Uint8Array> | null = null;
 
   constructor(parts: StreamLinkParts) {
     this.#parts = parts;
@@ -93,24 +95,39 @@ export class StreamLink implements ChannelLink {
   }
 
   get size(): number {
-    return this.#drops ? 0 : this.reader?.size ?? 0;
+    return this.#drops ? 0 : (this.#rest ?? this.reader)?.size ?? 0;
   }
 
   take(): unknown {
-    const { reader } = this;
-    if (this.#drops || reader === null || !reader.advance()) return noItem;
-    const { bytes, start, end } = reader;
+    const frame = this.#drops ? null : this.#next();
+    if (frame === null) return noItem;
+    const { bytes, start, end } = frame;
     if (end - start === 1 && bytes[start] === endFrame[0]) return endMark;
     const { codec, schema, name } = this.#parts;
-    const decoded = codec.decode(reader);
+    const decoded = codec.decode(frame);
     if (decoded.error !== undefined) throw itemInvalid(name, [{ message: decoded.error }]);
     return validateArrived(schema, decoded.value, false, (...about) => itemInvalid(name, ...about));
   }
 
+  release(): void {
+    const { reader } = this;
+    if (this.#drops || reader === null || reader.size === 0) return;
+    const rest = this.#rest = new Deque<Uint8Array>();
+    for (let frame = reader.take(); frame !== undefined; frame = reader.take()) rest.push(frame);
+  }
+
   drop(): void {
     this.#drops = true;
+    this.#rest = null;
     // Credit goes back, so that the other side comes to its end.
     while (this.reader?.advance());
+  }
+
+  #next(): Pick<ByteReader, "bytes" | "start" | "end"> | null {
+    const { reader } = this;
+    if (this.#rest === null) return reader?.advance() === true ? reader : null;
+    const bytes = this.#rest.shift();
+    return bytes === undefined ? null : { bytes, start: 0, end: bytes.length };
   }
 
   #sent(write: (writer: ByteWriter) => boolean): boolean {

@@ -113,7 +113,7 @@ export class ItemCodec {
   }
 
   /** Reads the frame of an item, to which a reader has advanced. Never throws. */
-  decode({ bytes, start, end }: ByteReader): DecodedPayload {
+  decode({ bytes, start, end }: Pick<ByteReader, "bytes" | "start" | "end">): DecodedPayload {
     if (start >= end || bytes[start] !== itemTag) return { error: "it is no item of a contract" };
     const from = start + 1;
     if (this.#encoding === "json") {
