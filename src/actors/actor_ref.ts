@@ -1,7 +1,7 @@
 import { describeValue } from "../core/mod.ts";
 import { type MessengerHandle, portOf } from "../messenger/mod.ts";
 import type { ActorAddress } from "./actor_address.ts";
-import { type ActorContract, isActorContract } from "./contract.ts";
+import { type ActorContract, type BytesContract, bytesContract, isActorContract } from "./contract.ts";
 import type { ActorRef } from "./ref.ts";
 import { makeRef } from "./reference.ts";
 import { clientAt } from "./remote/client.ts";
@@ -12,7 +12,7 @@ import { ActorSystem } from "./system.ts";
  * instance that it does not know is looked up in discovery when the first message goes there.
  *
  * @param from The messenger, or an actor system.
- * @param contract The actor's contract.
+ * @param contract The actor's contract; without one the reference takes and gives bytes.
  * @param address `nameOrId@instanceId`, or another reference.
  * @throws {TypeError} If an argument has the wrong type.
  *
@@ -27,7 +27,20 @@ export function actorRef<C extends ActorContract>(
   from: MessengerHandle | ActorSystem,
   contract: C,
   address: string | ActorAddress,
-): ActorRef<C> {
+): ActorRef<C>;
+/** A reference that takes and gives bytes: to an actor without a contract, or one whose contract is not at hand. */
+export function actorRef(
+  from: MessengerHandle | ActorSystem,
+  address: string | ActorAddress,
+): ActorRef<BytesContract>;
+export function actorRef(
+  from: MessengerHandle | ActorSystem,
+  first: ActorContract | string | ActorAddress,
+  second?: string | ActorAddress,
+): ActorRef {
+  const [contract, address] = second === undefined && !isActorContract(first)
+    ? [bytesContract, first as string | ActorAddress]
+    : [first as ActorContract, second as string | ActorAddress];
   if (!isActorContract(contract)) {
     throw new TypeError(
       `Cannot make a reference: it takes an actor contract, got ${describeValue(contract)}`,

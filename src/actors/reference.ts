@@ -94,7 +94,7 @@ export function makeRef<C extends ActorContract>(
   address: string | ActorAddress,
   sender: Sender | null,
 ): ActorRef<C> {
-  const parts = typeof address === "string" ? parseAddress(address) : address;
+  const parts = typeof address === "object" && address !== null ? address : parseAddress(address);
   // The class takes names and values without the contract's types.
   return new Reference(router, contract, parts, sender) as unknown as ActorRef<C>;
 }

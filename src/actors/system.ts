@@ -43,6 +43,7 @@ import {
 import { type ActorPool, startPool } from "./pools/actor_pool.ts";
 import type { PoolArguments, PoolOptions } from "./pools/pool_options.ts";
 import type { ActorRef } from "./ref.ts";
+import { refuseSecondSystem } from "./remote/client.ts";
 import type { SpawnArguments } from "./spawn_options.ts";
 import { type ActorStatus, type ActorSystemStats, type ActorTree, statusOf, treeOf } from "./status.ts";
 import { type Registration, SystemCore } from "./system_core.ts";
@@ -92,6 +93,7 @@ export class ActorSystem implements AsyncDisposable {
   /**
    * Makes the system of a messenger: one for each messenger. Closing the messenger closes it.
    *
+   * @throws {ZeromeshError} `HANDLER_EXISTS` if the messenger has one already.
    * @throws {TypeError} If it is no messenger, or an option is unknown or has the wrong type.
    */
   // deno-lint-ignore require-await -- errors of options reject
@@ -99,6 +101,7 @@ export class ActorSystem implements AsyncDisposable {
     const options = readOptions(given, systemOptionTable, "Cannot make an actor system");
     const port = portOf(messenger);
     if (port === undefined) throw new TypeError("Cannot make an actor system: it takes a Messenger");
+    refuseSecondSystem(port);
     const system = new ActorSystem(options, port);
     system.#core.connect(port);
     const watching = port.watch({ closing: () => void system.close({ timeoutMs: 0 }) });

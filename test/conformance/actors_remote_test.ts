@@ -503,3 +503,26 @@ test("a tell that nobody awaits may fail in any way without an unhandled rejecti
   await pause(systemClock, 1);
   assert.deepEqual(rejections, []);
 });
+
+test("a messenger alone reaches an actor without a contract by its address", async () => {
+  await using t = await leakCheck();
+  const { system, client, peer } = await served(t);
+  await system.spawn(actor({ init: () => null, ask: { echo: (_ctx, bytes) => bytes } }), { name: "echo" });
+  const ref = actorRef(client, `echo@${peer}`);
+  assert.deepEqual(await ref.ask("echo", Uint8Array.of(7)), Uint8Array.of(7));
+  assert.deepEqual(await actorRef(system, ref).ask("echo", Uint8Array.of(8)), Uint8Array.of(8));
+  // @ts-expect-error A contract needs an address.
+  assert.throws(() => actorRef(client, Counter), { name: "TypeError", message: /address/ });
+});
+
+test("a second actor system of a messenger is refused, until the first one is closed", async () => {
+  await using t = await leakCheck();
+  const { system, messenger } = await actorNode(t);
+  await assert.rejects(ActorSystem.create(messenger), {
+    code: "HANDLER_EXISTS",
+    message: "Cannot make an actor system: this messenger has one already; use that one, or close it first",
+  });
+  await system.close();
+  await using again = await ActorSystem.create(messenger);
+  assert.equal(again.list().length, 0);
+});

@@ -1,4 +1,4 @@
-import { type OptionTable, readOptions } from "../../core/mod.ts";
+import { type OptionTable, readOptions, ZeromeshError } from "../../core/mod.ts";
 import type { SystemPort } from "../../messenger/mod.ts";
 import type { Origin, Sender } from "../cell/parts.ts";
 import { noChain, noHeaders } from "../cell/self_context.ts";
@@ -19,6 +19,15 @@ export function clientAt(port: SystemPort): ActorClient {
   let client = clients.get(port);
   if (client === undefined) clients.set(port, client = new ActorClient(port));
   return client;
+}
+
+/** Refuses a second actor system of a messenger. */
+export function refuseSecondSystem(port: SystemPort): void {
+  if (!systems.has(port)) return;
+  throw new ZeromeshError(
+    "HANDLER_EXISTS",
+    "Cannot make an actor system: this messenger has one already; use that one, or close it first",
+  );
 }
 
 /** Notes the actor system of a messenger, whose actors its own references reach; null when it is closed. */
