@@ -1,6 +1,13 @@
 /** Actors, and the handlers that they are compared with: the same work by messages of both kinds. */
 import { amHandler, contract, type InstanceId, type Messenger } from "zeromesh";
-import { actor, actorContract, actorRef, ActorSystem } from "zeromesh/actors";
+import {
+  actor,
+  actorContract,
+  actorRef,
+  ActorSystem,
+  ManagementClient,
+  serveManagement,
+} from "zeromesh/actors";
 import { z } from "zod";
 
 const text = z.string();
@@ -23,18 +30,20 @@ export async function serveActors(messenger: Messenger): Promise<void> {
   const bytes = actor({ init: () => null, ask: { echo: (_context, input) => input } });
   await system.spawn(worker, { name: "worker" });
   await system.spawn(bytes, { name: "bytes" });
+  serveManagement(system);
 }
 
 /** Sends a payload and waits for its answer or its confirmation; resolves to the payload. */
 export type Way = (payload: Uint8Array) => Promise<Uint8Array>;
 
 /** The measured kind of message. */
-export type WayName = "typedUnary" | "ask" | "amSync" | "tell" | "unary" | "askBytes";
+export type WayName = "typedUnary" | "ask" | "amSync" | "tell" | "unary" | "askBytes" | "managed";
 
 /** A way by its name. */
 export function wayOf(name: string, messenger: Messenger, to: InstanceId): Way {
   const worker = actorRef(messenger, Worker, `worker@${to}`);
   const bytes = actorRef(messenger, actor({ init: () => null }).contract, `bytes@${to}`);
+  const managed = new ManagementClient(messenger, to);
   let known = new Uint8Array();
   let said = "";
   // As JSON it has as many bytes as the payload.
@@ -60,6 +69,10 @@ export function wayOf(name: string, messenger: Messenger, to: InstanceId): Way {
       return payload;
     },
     unary: (payload) => messenger.unary("echo", { to, rawPayload: payload }),
+    managed: async (payload) => {
+      await managed.ask("worker", "echo", textFor(payload));
+      return payload;
+    },
     askBytes: (payload) => bytes.ask("echo", payload),
   };
   const way = ways[name as WayName];
