@@ -260,8 +260,9 @@ export class SystemRouter implements Router {
    */
   remoteFor(to: ActorAddress): Remote {
     const { closed, remote } = this.#parts;
-    if (closed !== null) throw closed;
+    // Actors that stop with their system may still send.
     if (remote !== null) return remote;
+    if (closed !== null) throw closed;
     throw new ZeromeshError(
       "PEER_UNKNOWN",
       `Cannot reach ${to.address}: it is an actor of another instance, and this system has no messenger`,

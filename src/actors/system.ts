@@ -360,6 +360,7 @@ export class ActorSystem implements AsyncDisposable {
     for (const cell of [...core.registry.cells()]) cell.terminate();
     core.watches.close();
     await core.remote?.[Symbol.asyncDispose]();
+    core.remote = null;
     core.registrations.close();
     core.deadLetters.close();
     core.events.close();

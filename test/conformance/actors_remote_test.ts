@@ -526,3 +526,19 @@ test("a second actor system of a messenger is refused, until the first one is cl
   await using again = await ActorSystem.create(messenger);
   assert.equal(again.list().length, 0);
 });
+
+test("an actor that stops with its system still reaches other instances from onStop", async () => {
+  await using t = await leakCheck();
+  const { one, two } = await twoNodes(t);
+  const own = await two.system.spawn(counter, { name: "counter" });
+  const there = `counter@${two.messenger.instanceId}`;
+  const leaving = actor({
+    init: () => null,
+    onStop: async (ctx) => await ctx.tell(ctx.ref(Counter, there), "reset", { to: 40 }),
+  });
+  await one.system.spawn(leaving);
+  const outside = one.system.ref(Counter, there);
+  await one.system.close();
+  assert.equal(await own.ask("add", { n: 2 }), 42);
+  await assert.rejects(outside.tell("reset", { to: 0 }), { code: "CLOSED" });
+});
