@@ -23,7 +23,7 @@ export interface RoomWait {
 class WaitingTurn extends Deadline {
   readonly turn: Turn;
   readonly node: QueueNode<WaitingTurn> = new QueueNode<WaitingTurn>(this);
-  readonly settle: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #settle = Promise.withResolvers<void>();
   readonly #mailbox: Mailbox;
   readonly #late: () => ZeromeshError;
   readonly #deadlines: Deadlines;
@@ -37,6 +37,21 @@ class WaitingTurn extends Deadline {
     this.#late = late;
   }
 
+  /** Resolves when there is room. */
+  get admitted(): Promise<void> {
+    return this.#settle.promise;
+  }
+
+  /** There is room. */
+  admit(): void {
+    this.#settle.resolve();
+  }
+
+  /** There will be none. */
+  refuse(error: unknown): void {
+    this.#settle.reject(error);
+  }
+
   /** The wait is over. */
   end(): void {
     this.#deadlines.remove(this);
@@ -44,7 +59,7 @@ class WaitingTurn extends Deadline {
   }
 
   expire(): void {
-    if (this.#mailbox.leave(this)) this.settle.reject(this.#late());
+    if (this.#mailbox.leave(this)) this.refuse(this.#late());
   }
 }
 
@@ -119,11 +134,11 @@ export class Mailbox {
   ): Promise<void> {
     const one = new WaitingTurn(this, turn, deadlines, late);
     one.listening = onAbort(signal, () => {
-      if (this.leave(one)) one.settle.reject(signal?.reason);
+      if (this.leave(one)) one.refuse(signal?.reason);
     });
     (this.#waiting ??= new LinkedQueue()).push(one.node);
     deadlines.add(one, timeoutMs);
-    return one.settle.promise;
+    return one.admitted;
   }
 
   /** Ends a wait without a place. Returns false when it has ended. */
@@ -135,7 +150,7 @@ export class Mailbox {
   refuseWaiting(error: (turn: Turn) => ZeromeshError): void {
     for (let one = this.#waiting?.shift() ?? null; one !== null; one = this.#waiting?.shift() ?? null) {
       one.end();
-      one.settle.reject(error(one.turn));
+      one.refuse(error(one.turn));
     }
   }
 
@@ -157,7 +172,7 @@ export class Mailbox {
       if (one === null) return;
       one.end();
       this.push(one.turn);
-      one.settle.resolve();
+      one.admit();
     }
   }
 }

@@ -24,7 +24,7 @@ export class OwedCredit {
   }
 
   /** Whether some is owed. */
-  get any(): boolean {
+  get pending(): boolean {
     return this.#owing.length > 0;
   }
 

@@ -194,7 +194,7 @@ export class PeerMux implements SlotPeer {
   /** The peer has room again. */
   resume(): void {
     if (this.#lost !== null || !this.outbox.resume()) return;
-    if (this.owed.any) this.flush();
+    if (this.owed.pending) this.flush();
     this.#wakeWriters();
   }
 
@@ -260,7 +260,7 @@ export class PeerMux implements SlotPeer {
     // Many readers may owe less than is worth a record each, which together holds up the peer.
     this.#taken = 0;
     for (const reader of this.#readers.allOpen()) reader.settleSoon();
-    if (this.owed.any) this.flush();
+    if (this.owed.pending) this.flush();
   }
 
   owes(reader: ReadingSlot): void {
