@@ -9,7 +9,12 @@ export interface Named {
 
 /** An actor's name in a text. */
 export function actorText({ id, name }: Named): string {
-  return name === null ? `Actor ${id}` : `Actor "${name}"`;
+  return name === null ? `actor ${id}` : `actor "${name}"`;
+}
+
+/** The same at the start of a sentence. */
+export function actorAtStart(actor: Named): string {
+  return actorText(actor).replace("a", "A");
 }
 
 export function notFound(address: string): ZeromeshError {
@@ -21,7 +26,7 @@ export function notFound(address: string): ZeromeshError {
 export function notChild(address: string, parent: Named): ZeromeshError {
   return new ZeromeshError(
     "ACTOR_NOT_FOUND",
-    `${address} is no child of ${actorText(parent).replace("A", "a")}`,
+    `${address} is no child of ${actorText(parent)}`,
     {
       details: { actor: address },
     },
@@ -29,13 +34,13 @@ export function notChild(address: string, parent: Named): ZeromeshError {
 }
 
 export function stopped(actor: Named): ZeromeshError {
-  return new ZeromeshError("ACTOR_STOPPED", `${actorText(actor)} stops or has stopped`, {
+  return new ZeromeshError("ACTOR_STOPPED", `${actorAtStart(actor)} stops or has stopped`, {
     details: { actor: actor.id },
   });
 }
 
 export function notPaused(actor: Named): ZeromeshError {
-  return new ZeromeshError("ACTOR_NOT_PAUSED", `${actorText(actor)} is not paused`, {
+  return new ZeromeshError("ACTOR_NOT_PAUSED", `${actorAtStart(actor)} is not paused`, {
     details: { actor: actor.id },
   });
 }
@@ -47,30 +52,28 @@ export function mailboxFull(
   const waiting = mailbox.waiting === 0 ? "" : `, and ${mailbox.waiting} senders wait for room`;
   return new ZeromeshError(
     "ACTOR_MAILBOX_FULL",
-    `The mailbox of ${
-      actorText(actor).replace("A", "a")
-    } is full: it holds ${mailbox.size} messages${waiting}`,
+    `The mailbox of ${actorText(actor)} is full: it holds ${mailbox.size} messages${waiting}`,
   );
 }
 
 export function dropped(actor: Named): ZeromeshError {
   return new ZeromeshError(
     "ACTOR_MAILBOX_FULL",
-    `The mailbox of ${actorText(actor).replace("A", "a")} is full and dropped the message`,
+    `The mailbox of ${actorText(actor)} is full and dropped the message`,
   );
 }
 
 export function senderLate(actor: Named, timeoutMs: number): ZeromeshError {
   return new ZeromeshError(
     "TIMEOUT",
-    `The mailbox of ${actorText(actor).replace("A", "a")} had no room within ${timeoutMs} ms`,
+    `The mailbox of ${actorText(actor)} had no room within ${timeoutMs} ms`,
   );
 }
 
 export function noSuchMessage(actor: Named, kind: string, name: string, contract: string): ZeromeshError {
   return new ZeromeshError(
     "HANDLER_NOT_FOUND",
-    `${actorText(actor)} has no ${kind} "${name}"; its contract is "${contract}"`,
+    `${actorAtStart(actor)} has no ${kind} "${name}"; its contract is "${contract}"`,
     { handler: name, details: { actor: actor.id, kind } },
   );
 }
@@ -150,7 +153,7 @@ export function openLate(name: string, timeoutMs: number): ZeromeshError {
 export function updateFailed(actor: Named, why: string, cause?: unknown): ZeromeshError {
   return new ZeromeshError(
     "ACTOR_UPDATE_FAILED",
-    `Cannot update ${actorText(actor).replace("A", "a")}: ${why}`,
+    `Cannot update ${actorText(actor)}: ${why}`,
     {
       details: { actor: actor.id },
       ...(cause === undefined ? {} : { cause }),

@@ -11,7 +11,7 @@ import { type ActorId, newActorId } from "./address.ts";
 import { Cell } from "./cell/cell.ts";
 import type { CellHost } from "./cell/parts.ts";
 import { type ActorDefinition, behaviourOf, isActorDefinition } from "./definition.ts";
-import { actorText, handlerFailed } from "./failures.ts";
+import { actorAtStart, actorText, handlerFailed } from "./failures.ts";
 import type { Registry } from "./registry.ts";
 import { mailboxOptionTable, type SpawnOptions, spawnOptionTable } from "./spawn_options.ts";
 
@@ -57,7 +57,7 @@ export async function spawnCell(
     prepare?.(cell);
     cell.state = await initialState(cell, signal);
     if (cell.phase === "stopped") {
-      throw new ZeromeshError("ACTOR_STOPPED", `${actorText(cell)} was stopped during init`);
+      throw new ZeromeshError("ACTOR_STOPPED", `${actorAtStart(cell)} was stopped during init`);
     }
   } catch (error) {
     cell.terminate({ reason: "failed", error });
@@ -93,7 +93,7 @@ export async function initialState(cell: Cell, signal?: AbortSignal): Promise<un
 function named(failure: ZeromeshError, cell: Cell, cause: unknown): ZeromeshError {
   return new ZeromeshError(
     failure.code,
-    `init of ${actorText(cell).replace("A", "a")} failed: ${errorText(cause)}`,
+    `init of ${actorText(cell)} failed: ${errorText(cause)}`,
     {
       cause,
       handler: "init",

@@ -135,6 +135,7 @@ export { type SystemHandlerOptions } from "./handlers/registry.ts";
 export {
   type PeerConnection,
   type ProvenOrigin,
+  type SystemCall,
   type SystemMessage,
   type SystemPort,
   type SystemSender,

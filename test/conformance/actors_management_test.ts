@@ -293,6 +293,48 @@ test("a slow subscriber with block loses nothing: its actor waits, and another o
   await within(failing, 20_000);
 });
 
+test("subscriptions that are asked for at once count before they are attached", async () => {
+  await using t = await leakCheck();
+  const { actors } = await managed(t, { maxSubscriptions: 2 });
+  await actors.start("counter", { name: "one" });
+  const asked = await Promise.allSettled(Array.from({ length: 6 }, () => actors.events("one")));
+  assert.equal(asked.filter(({ status }) => status === "fulfilled").length, 2);
+  await actors.terminate("one");
+});
+
+test("a client that cancels an ask cancels it at the actor", async () => {
+  await using t = await leakCheck();
+  const { actors, system } = await managed(t);
+  let aborted = false;
+  const never = actor({
+    init: () => null,
+    ask: {
+      wait: (ctx) => {
+        ctx.signal.addEventListener("abort", () => aborted = true);
+        return new Promise<Uint8Array>(() => {});
+      },
+    },
+  });
+  await system.spawn(never, { name: "never" });
+  const leaving = new AbortController();
+  const asked = actors.ask("never", "wait", new Uint8Array(), { signal: leaving.signal });
+  await until(() => system.lookup("never")!.busy);
+  leaving.abort(new Error("enough"));
+  await assert.rejects(within(asked, 5_000), /enough/);
+  await until(() => aborted);
+  system.terminate("never");
+});
+
+test("a state that JSON cannot show, and a second management server, are refused with the reason", async () => {
+  await using system = ActorSystem.local();
+  await using server = serveManagement(system);
+  await system.spawn(actor({ init: () => ({ count: 1n }) }), { name: "big" });
+  await assert.rejects(server.handle({ command: "state", target: "big" }), code("ENCODING_FAILED"));
+  assert.throws(() => serveManagement(system), code("HANDLER_EXISTS"));
+  await server.close();
+  await serveManagement(system).close();
+});
+
 test("commands run without a connection, with the answers and errors of clients", async () => {
   await using system = ActorSystem.local();
   await using server = serveManagement(system, { catalogue: { counter: counter(1, 1) } });
@@ -304,6 +346,7 @@ test("commands run without a connection, with the answers and errors of clients"
   });
   await assert.rejects(server.handle({ command: "stop", target: "two" }), code("ACTOR_NOT_FOUND"));
   await assert.rejects(server.handle({ command: "toString" } as never), code("HANDLER_NOT_FOUND"));
+  await assert.rejects(server.handle({ command: "stop" } as never), code("PAYLOAD_INVALID"));
 });
 
 test("the server answers on when its last actor has stopped, and after it is closed its commands are unknown", async () => {

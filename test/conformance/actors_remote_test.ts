@@ -542,3 +542,11 @@ test("an actor that stops with its system still reaches other instances from onS
   assert.equal(await own.ask("add", { n: 2 }), 42);
   await assert.rejects(outside.tell("reset", { to: 0 }), { code: "CLOSED" });
 });
+
+test("a tell that fails is a dead letter of the system whose messenger sent it", async () => {
+  await using t = await leakCheck();
+  const { one, two } = await twoNodes(t);
+  const ref = actorRef(one.messenger, Counter, `nobody@${two.messenger.instanceId}`);
+  await fails(ref.tell("reset", { to: 1 }), { code: "ACTOR_NOT_FOUND" });
+  assert.equal(one.system.stats().deadLetters.notFound, 1);
+});

@@ -120,6 +120,15 @@ test("a migrate that never settles is given up after its time, and messages go o
   assert.deepEqual(await sum, { value: 1 });
 });
 
+test("a check of the state that never settles is given up after its time", async () => {
+  await using system = ActorSystem.local();
+  const ref = await system.spawn(counter(1, 1));
+  const state = z.object({ count: z.number() }).refine(() => new Promise<boolean>(() => {}));
+  const updated = system.update(ref, counter(2, 10, { state }), { migrateTimeoutMs: 20 });
+  await assert.rejects(within(updated, 5_000), refusal("ACTOR_UPDATE_FAILED", /did not end within 20 ms/));
+  assert.equal(await within(ref.ask("add", { n: 1 }), 5_000), 1);
+});
+
 test("an update with another contract, or with a state that does not fit its schema, is refused", async () => {
   await using system = ActorSystem.local();
   const ref = await system.spawn(counter(1, 1));

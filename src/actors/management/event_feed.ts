@@ -1,4 +1,4 @@
-import { AsyncQueue, errorText, ZeromeshError } from "../../core/mod.ts";
+import { AsyncQueue, errorText } from "../../core/mod.ts";
 import type { ActorEvent, ActorEvents } from "../actor_events.ts";
 import type { TurnCell } from "../cell/parts.ts";
 import type { ActorEnd } from "../end.ts";
@@ -94,16 +94,21 @@ export function managedEnd({ reason, error, result }: ActorEnd): ManagedEnd {
   return {
     reason,
     ...(error === undefined ? {} : { error: errorText(error) }),
-    ...(result === undefined ? {} : { result: jsonOf(result) }),
+    ...(result === undefined ? {} : { result: shown(result) }),
   };
 }
 
-/** A value as JSON shows it; its text if JSON cannot. */
+/** A value as JSON shows it. @throws {TypeError} If JSON cannot. */
 export function jsonOf(value: unknown): unknown {
+  const text: string | undefined = JSON.stringify(value);
+  return text === undefined ? undefined : JSON.parse(text);
+}
+
+/** The same; its text if JSON cannot. */
+function shown(value: unknown): unknown {
   try {
-    const text: string | undefined = JSON.stringify(value);
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch (error) {
-    return String(ZeromeshError.is(error) ? error.message : value);
+    return jsonOf(value);
+  } catch {
+    return String(value);
   }
 }

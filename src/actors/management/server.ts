@@ -1,22 +1,28 @@
 import { Buffer } from "node:buffer";
 import {
+  type Contract,
+  describeIssues,
+  errorText,
   jsonSchemaOf,
   option,
   type OptionTable,
   readOptions,
+  validate,
   withDefaults,
   ZeromeshError,
 } from "../../core/mod.ts";
-import type { SystemMessage } from "../../messenger/mod.ts";
+import type { SystemCall } from "../../messenger/mod.ts";
 import { newActorId } from "../address.ts";
 import { anchorsAt } from "../../streams/mod.ts";
 import type { Cell } from "../cell/cell.ts";
 import { bytesContract } from "../contract.ts";
+import { actorText } from "../failures.ts";
 import { fail } from "../remote/failing.ts";
 import type { ActorRef } from "../ref.ts";
 import { statusOf, treeOf } from "../status.ts";
 import { type ActorSystem, coreOf } from "../system.ts";
 import type { SystemCore } from "../system_core.ts";
+import { updateByName } from "../update/update_actor.ts";
 import { Updates } from "../update/updates.ts";
 import { requireAdministrator } from "./administrators.ts";
 import { type ActorCatalogue, Catalogue } from "./catalogue.ts";
@@ -51,10 +57,14 @@ const optionTable = {
 type Runs = {
   readonly [Name in CommandName]: (
     input: CommandTypes[Name]["input"],
+    signal: AbortSignal | undefined,
   ) => ManagementAnswer<Name> | Promise<ManagementAnswer<Name>>;
 };
 
 const done = { done: true } as const;
+
+/** The systems that have a server. */
+const managed = new WeakSet<SystemCore>();
 
 /** Answers the commands of management clients. Made by {@link serveManagement}. */
 export class ManagementServer implements AsyncDisposable {
@@ -62,6 +72,8 @@ export class ManagementServer implements AsyncDisposable {
   readonly #system: ActorSystem;
   readonly #catalogue: Catalogue;
   readonly #feeds = new Set<EventFeed>();
+  #subscriptions = 0;
+  #closed = false;
   readonly #maxSubscriptions: number;
   readonly #served: readonly Disposable[];
 
@@ -72,18 +84,23 @@ export class ManagementServer implements AsyncDisposable {
     const { catalogue = {}, administrators = [], folders = [], maxSubscriptions } = options;
     this.#system = system;
     const core = this.#core = coreOf(system);
+    if (managed.has(core)) {
+      const why = "this system has a management server already; use that one, or close it first";
+      throw new ZeromeshError("HANDLER_EXISTS", `${cannot}: ${why}`);
+    }
     this.#catalogue = new Catalogue(catalogue, folders);
     this.#maxSubscriptions = maxSubscriptions;
+    managed.add(core);
     const keys = new Set(administrators);
     const { port } = core;
     this.#served = port === null ? [] : Object.entries(managementCommands).map(([name, contract]) => {
       const command = name as CommandName;
       return port.serve(
         contract,
-        (async (call: SystemMessage & { readonly input: object }) => {
+        (async (call: SystemCall<Contract> & { readonly input: object }) => {
           try {
             if (!openCommands.has(command)) requireAdministrator(port.originOf(call), keys, command);
-            return await this.handle({ command, ...call.input } as ManagementCommand);
+            return await this.#run(command, call.input, call.signal);
           } catch (error) {
             return fail(error);
           }
@@ -100,16 +117,34 @@ export class ManagementServer implements AsyncDisposable {
    */
   async handle<Name extends CommandName>(command: ManagementCommand<Name>): Promise<ManagementAnswer<Name>> {
     const { command: name, ...input } = command;
-    const run = Object.hasOwn(this.#runs, name)
-      ? this.#runs[name] as (input: object) => ManagementAnswer<Name> | Promise<ManagementAnswer<Name>>
-      : undefined;
-    if (run === undefined) throw new ZeromeshError("HANDLER_NOT_FOUND", `There is no command "${name}"`);
-    return await run(input);
+    if (!Object.hasOwn(managementCommands, name)) {
+      throw new ZeromeshError("HANDLER_NOT_FOUND", `There is no command "${name}"`);
+    }
+    const checked = await validate(
+      managementCommands[name].input,
+      input,
+      (issues, cause) =>
+        new ZeromeshError("PAYLOAD_INVALID", `Command "${name}" is invalid: ${describeIssues(issues)}`, {
+          cause,
+        }),
+    );
+    return await this.#run(name, checked, undefined);
+  }
+
+  #run<Name extends CommandName>(
+    name: Name,
+    input: unknown,
+    signal: AbortSignal | undefined,
+  ): ManagementAnswer<Name> | Promise<ManagementAnswer<Name>> {
+    return this.#runs[name](input as CommandTypes[Name]["input"], signal);
   }
 
   /** Answers no more commands, and ends the subscriptions. */
   // deno-lint-ignore require-await -- as all endings
   async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    managed.delete(this.#core);
     for (const one of this.#served) one[Symbol.dispose]();
     for (const feed of this.#feeds) feed.end();
   }
@@ -127,15 +162,14 @@ export class ManagementServer implements AsyncDisposable {
     }),
     metrics: () => ({ metrics: this.#system.stats() as unknown as Record<string, unknown> }),
     describe: ({ target }) => describe(this.#core.cellOf(target)),
-    state: ({ target }) => ({ state: jsonOf(this.#core.cellOf(target).state) }),
-    start: async ({ definition, name, args, replace, subscribe }) => {
+    state: ({ target }) => stateOf(this.#core.cellOf(target)),
+    start: async ({ definition, name, args, replace = false, subscribe }) => {
       const { definition: loaded, source } = await this.#catalogue.load(definition);
       // Chosen here, so that the subscription has the first event.
       const id = newActorId();
       const feed = subscribe === undefined ? null : await this.#feed(subscribe, id);
       try {
-        const options = { id, args, ...(name === undefined ? {} : { name }), replace: replace === true };
-        const { instance } = await this.#system.spawn(loaded, options);
+        const { instance } = await this.#system.spawn(loaded, { id, args, name, replace });
         const cell = this.#core.registry.find(id);
         // It may have ended already.
         if (cell !== null) Updates.of(cell).source = source;
@@ -145,58 +179,40 @@ export class ManagementServer implements AsyncDisposable {
         throw error;
       }
     },
-    stop: async ({ target, timeoutMs }) => {
-      const end = await this.#system.stop(
-        this.#core.cellOf(target).id,
-        timeoutMs === undefined ? {} : { timeoutMs },
-      );
-      return { end: managedEnd(end) };
-    },
+    stop: async ({ target, timeoutMs }) => ({
+      end: managedEnd(await this.#system.stop(target, { timeoutMs })),
+    }),
     terminate: ({ target }) => {
-      this.#system.terminate(this.#core.cellOf(target).id);
+      this.#system.terminate(target);
       return done;
     },
     restart: async ({ target }) => {
-      await this.#system.restart(this.#core.cellOf(target).id);
+      await this.#system.restart(target);
       return done;
     },
     pause: ({ target }) => {
-      this.#system.pause(this.#core.cellOf(target).id);
+      this.#system.pause(target);
       return done;
     },
     resume: ({ target }) => {
-      this.#system.resume(this.#core.cellOf(target).id);
+      this.#system.resume(target);
       return done;
     },
-    tell: async ({ target, name, input, bytes }) => {
+    tell: async ({ target, name, input, bytes }, signal) => {
       const { ref, value } = this.#addressed(target, input, bytes);
-      await ref.tell(name, value as never);
+      await ref.tell(name, value as never, { signal });
       return done;
     },
-    ask: async ({ target, name, input, bytes, timeoutMs }) => {
+    ask: async ({ target, name, input, bytes, timeoutMs }, signal) => {
       const { ref, value } = this.#addressed(target, input, bytes);
-      const output: unknown = await ref.ask(
-        name,
-        value as never,
-        timeoutMs === undefined ? {} : { timeoutMs },
-      );
+      const output: unknown = await ref.ask(name, value as never, { timeoutMs, signal });
       return output instanceof Uint8Array
         ? { bytes: Buffer.from(output.buffer, output.byteOffset, output.length).toString("base64") }
         : { output };
     },
-    update: async ({ target, to, timeoutMs, migrateTimeoutMs, probation, canary }) => {
-      const cell = this.#core.cellOf(target);
-      const loaded = await this.#catalogue.load(to);
-      const result = await this.#system.update(cell.id, loaded.definition, {
-        ...(timeoutMs === undefined ? {} : { timeoutMs }),
-        ...(migrateTimeoutMs === undefined ? {} : { migrateTimeoutMs }),
-        ...(probation === undefined ? {} : { probation }),
-        ...(canary === undefined ? {} : { canary }),
-      });
-      Updates.of(cell).source = loaded.source;
-      return result;
-    },
-    rollback: ({ target }) => this.#system.rollback(this.#core.cellOf(target).id),
+    update: ({ target, to, ...options }, signal) =>
+      updateByName(this.#core.cellOf(target), to, this.#catalogue.load(to), { ...options, signal }),
+    rollback: ({ target }) => this.#system.rollback(target),
     events: async ({ target, ...subscription }) => {
       const actor = target === undefined ? null : this.#core.cellOf(target).id;
       await this.#feed(subscription, actor);
@@ -221,7 +237,8 @@ export class ManagementServer implements AsyncDisposable {
     },
     actor: string | null,
   ): Promise<EventFeed> {
-    if (this.#feeds.size >= this.#maxSubscriptions) {
+    // With those that are attaching.
+    if (this.#subscriptions >= this.#maxSubscriptions) {
       throw new ZeromeshError(
         "LIMIT_REACHED",
         `The server has ${this.#maxSubscriptions} subscriptions to events, as many as may (maxSubscriptions)`,
@@ -234,11 +251,18 @@ export class ManagementServer implements AsyncDisposable {
         "A system without a messenger has events(), and no clients",
       );
     }
-    const sender: EventSink = await anchorsAt(port).attach(handle);
-    const feed = new EventFeed(this.#core.events, sender, { actor, policy, maxBuffered });
-    this.#feeds.add(feed);
-    void feed.over.then(() => this.#feeds.delete(feed));
-    return feed;
+    this.#subscriptions++;
+    const ended = (): void => void this.#subscriptions--;
+    try {
+      const sender: EventSink = await anchorsAt(port).attach(handle);
+      const feed = new EventFeed(this.#core.events, sender, { actor, policy, maxBuffered });
+      this.#feeds.add(feed);
+      void feed.over.then(() => this.#feeds.delete(feed)).then(ended);
+      return feed;
+    } catch (error) {
+      ended();
+      throw error;
+    }
   }
 }
 
@@ -249,7 +273,7 @@ export class ManagementServer implements AsyncDisposable {
  * `administrators`.
  *
  * @throws {TypeError} If an option is unknown or has the wrong type.
- * @throws {ZeromeshError} `HANDLER_EXISTS` if its messenger has a management server.
+ * @throws {ZeromeshError} `HANDLER_EXISTS` if the system has a management server.
  *
  * @example Usage
  * ```ts
@@ -265,6 +289,16 @@ export class ManagementServer implements AsyncDisposable {
  */
 export function serveManagement(system: ActorSystem, options?: ManagementOptions): ManagementServer {
   return new ManagementServer(system, options);
+}
+
+/** @throws {ZeromeshError} `ENCODING_FAILED` if JSON cannot show it. */
+function stateOf(cell: Cell): ManagementAnswer<"state"> {
+  try {
+    return { state: jsonOf(cell.state) };
+  } catch (error) {
+    const why = errorText(error);
+    throw new ZeromeshError("ENCODING_FAILED", `JSON cannot show the state of ${actorText(cell)}: ${why}`);
+  }
 }
 
 const longestSchema = 65_536;

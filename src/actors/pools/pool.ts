@@ -124,7 +124,7 @@ export class Pool implements CellExtension, CellPool<Cell> {
   }
 
   get #text(): string {
-    return actorText(this.#cell).replace("A", "a");
+    return actorText(this.#cell);
   }
 
   async #begin(cell: Cell): Promise<null> {

@@ -97,12 +97,11 @@ class ActorClient implements Router {
     }
   }
 
-  /** The router of this messenger's own actors; null for other instances. */
+  /** The router of the messenger's system, which also counts what goes to others; null without one. */
   #own({ instance, address }: Reference): Router | null {
-    if (instance !== this.#port.instanceId) return null;
     const system = systems.get(this.#port);
-    if (system === undefined) throw notFound(address);
-    return system;
+    if (system === undefined && instance === this.#port.instanceId) throw notFound(address);
+    return system ?? null;
   }
 
   #outgoing(

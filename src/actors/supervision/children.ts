@@ -21,7 +21,7 @@ export function adopt(parent: Cell, child: Cell): void {
   if (children.cells.size >= maxChildren) {
     throw new ZeromeshError(
       "LIMIT_REACHED",
-      `Cannot start a child: ${actorText(parent).replace("A", "a")} has maxChildren (${maxChildren})`,
+      `Cannot start a child: ${actorText(parent)} has maxChildren (${maxChildren})`,
     );
   }
   children.cells.add(child);

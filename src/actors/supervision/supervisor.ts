@@ -2,7 +2,7 @@ import { Alarm, Backoff, errorText, type Logger, type Timed, ZeromeshError } fro
 import type { ActorEvents } from "../actor_events.ts";
 import type { Cell } from "../cell/cell.ts";
 import type { CellExtension } from "../cell/parts.ts";
-import { actorText } from "../failures.ts";
+import { actorAtStart } from "../failures.ts";
 import { initialState } from "../spawning.ts";
 import { groupOf } from "./children.ts";
 import { type Supervision, supervisionOf } from "./supervision_options.ts";
@@ -128,7 +128,7 @@ export class Supervisor {
     if (parent === null) return;
     const { maxRestarts, withinMs } = rulesOf(cell);
     const message = `${
-      actorText(cell)
+      actorAtStart(cell)
     } has failed again after ${maxRestarts} restarts within ${withinMs} ms: ${errorText(error)}`;
     this.failed(parent, "child", new ZeromeshError("HANDLER_FAILED", message, { cause: error }));
   }

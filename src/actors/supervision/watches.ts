@@ -55,7 +55,7 @@ export class Watches {
     const all = watcher === null ? this.#outside : watchesOf(watcher);
     const { instanceId, options: { maxWatches } } = this.#parts;
     if (all.size >= maxWatches) {
-      const whose = watcher === null ? "the process" : actorText(watcher).replace("A", "a");
+      const whose = watcher === null ? "the process" : actorText(watcher);
       throw new ZeromeshError(
         "LIMIT_REACHED",
         `Cannot watch ${ref.address}: ${whose} has maxWatches (${maxWatches})`,

@@ -47,7 +47,7 @@ class Timers implements CellExtension {
     if (this.#timers.size >= maxTimers) {
       throw new ZeromeshError(
         "LIMIT_REACHED",
-        `Cannot start a timer: ${actorText(this.cell).replace("A", "a")} has maxTimers (${maxTimers})`,
+        `Cannot start a timer: ${actorText(this.cell)} has maxTimers (${maxTimers})`,
       );
     }
     const timer = new ActorTimer(this, ms, call, repeats);

@@ -21,17 +21,23 @@ export async function updateActor(
   const cannot = "Cannot update an actor";
   const options = withDefaults(readOptions(given, updateOptionTable, cannot), updateOptionTable);
   options.signal?.throwIfAborted();
-  if (isActorDefinition(what)) {
-    const loaded = { definition: what, source: null };
-    return await cell.host.holding.during(update(cell, null, loaded, options));
-  }
+  if (isActorDefinition(what)) return await update(cell, null, { definition: what, source: null }, options);
   if (typeof what !== "string" && !(what instanceof URL)) {
     throw new TypeError(`${cannot}: it takes a definition made by actor(), or the path of a module`);
   }
   const module = typeof what === "string" && !what.startsWith("file:") ? resolve(what) : what;
   const loaded = loadDefinition(module, { maxFiles: options.maxFiles, maxBytes: options.maxBytes });
-  loaded.catch(() => {}); // an earlier update may still be running
-  return await cell.host.holding.during(update(cell, String(module), loaded, options));
+  return await update(cell, String(module), loaded, options);
+}
+
+/** Updates an actor with what a catalogue names. */
+export function updateByName(
+  cell: Cell,
+  name: string,
+  loaded: Promise<Loaded>,
+  given: UpdateOptions,
+): Promise<UpdateResult> {
+  return update(cell, name, loaded, withDefaults(given, updateOptionTable));
 }
 
 function update(
@@ -40,9 +46,12 @@ function update(
   loaded: Loaded | Promise<Loaded>,
   options: ResolvedUpdateOptions,
 ): Promise<UpdateResult> {
-  return cell.pool === null
+  // An earlier update may still be running.
+  if (loaded instanceof Promise) loaded.catch(() => {});
+  const updated = cell.pool === null
     ? Updates.of(cell).update(source, loaded, options)
     : updatePool(cell, cell.pool, source, loaded, options);
+  return cell.host.holding.during(updated);
 }
 
 /** Undoes the last update of an actor or a pool. @throws {ZeromeshError} `ACTOR_UPDATE_FAILED` without one. */

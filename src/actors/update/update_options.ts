@@ -13,7 +13,12 @@ export interface Probation {
 export interface UpdateOptions extends ModuleLimits {
   /** Time for loading, and until the running handler has ended, in milliseconds. @default {30_000} */
   timeoutMs?: number | undefined;
-  /** Time for `migrate` where it returns a promise, in milliseconds; messages wait for it. @default {5_000} */
+  /**
+   * Time for `migrate`, the check of the state and `migrateBack` where they return promises, in milliseconds; messages
+   * wait for them.
+   *
+   * @default {5_000}
+   */
   migrateTimeoutMs?: number | undefined;
   /** Undoes the update if handlers fail soon after it. Until it is over, a failed handler has no other consequence. */
   probation?: Probation | undefined;

@@ -12,7 +12,7 @@ import { type Behaviour, behaviourOf } from "../definition.ts";
 import { actorText, stopped, updateFailed } from "../failures.ts";
 import { lostWith } from "./contract_match.ts";
 import type { Loaded } from "./loading.ts";
-import { probationOptionTable, type ResolvedUpdateOptions } from "./update_options.ts";
+import { type Probation, probationOptionTable, type ResolvedUpdateOptions } from "./update_options.ts";
 
 /** The versions before and after an update. */
 export interface UpdateResult {
@@ -33,6 +33,16 @@ interface Saved {
   readonly behaviour: Behaviour;
   readonly state: unknown;
   readonly source: string | null;
+  /** Time for `migrateBack`. */
+  readonly migrateTimeoutMs: number;
+}
+
+/** What is left of a probation. */
+interface Trial {
+  /** Failures that it still takes. */
+  left: number;
+  /** When it is over. */
+  readonly until: number;
 }
 
 const key = Symbol("updates");
@@ -44,7 +54,7 @@ export class Updates implements CellExtension {
   readonly #cell: TurnCell;
   #last: Promise<void> | null = null;
   #saved: Saved | null = null;
-  #probation: { left: number; readonly until: number } | null = null;
+  #probation: Trial | null = null;
   #ended = false;
   /** Ends a `migrate` that is waited for. */
   #ending: AbortController | null = null;
@@ -165,58 +175,29 @@ export class Updates implements CellExtension {
   ): UpdateResult | Promise<UpdateResult> {
     const cell = this.#cell;
     const { behaviour, state } = cell;
+    // `migrate` gets the copy, so that the state of the old version stays as it is if it fails.
     const copy = copyOf(state);
-    if (next.migrate === null) return this.#checked(next, source, options, state, copy);
-    let migrated: unknown;
-    try {
-      // It gets the copy, so that the state of the old version stays as it is if it fails.
-      migrated = (next.migrate as (state: unknown, version: number) => unknown)(copy, behaviour.version);
-    } catch (error) {
-      throw migrateFailed(cell, error);
-    }
-    if (!isThenable(migrated)) return this.#checked(next, source, options, migrated, state);
-    const { migrateTimeoutMs } = options;
-    const late = () => new Error(`it did not end within ${migrateTimeoutMs} ms`);
-    const { signal } = this.#ending ??= new AbortController();
-    return hold(migrated, { clock: cell.host.clock, timeoutMs: migrateTimeoutMs, signal, late }).then(
-      (made) => this.#checked(next, source, options, made, state),
-      (error) => {
-        throw this.#ended ? error : migrateFailed(cell, error);
-      },
-    );
-  }
-
-  /** Checks the new state against its schema, and swaps. */
-  #checked(
-    next: Behaviour,
-    source: string | null,
-    options: ResolvedUpdateOptions,
-    state: unknown,
-    saved: unknown,
-  ): UpdateResult | Promise<UpdateResult> {
-    const cell = this.#cell;
-    const swap = (checked: unknown): UpdateResult => {
+    const [given, kept] = next.migrate === null ? [state, copy] : [copy, state];
+    const saved = { behaviour, state: kept, source: this.source, migrateTimeoutMs: options.migrateTimeoutMs };
+    const take = (ready: unknown): UpdateResult => {
       if (this.#ended) throw stopped(cell);
-      const { behaviour } = cell;
-      this.#saved = { behaviour, state: saved, source: this.source };
+      this.#saved = saved;
       this.source = source;
-      const { probation } = options;
-      if (probation === undefined) this.#probation = null;
-      else {
-        const { failures, withinMs } = withDefaults(probation, probationOptionTable);
-        this.#probation = { left: failures, until: cell.host.clock.now() + withinMs };
-      }
-      cell.swap(next, checked);
+      this.#probation = probationFrom(options.probation, cell.host.clock.now());
+      cell.swap(next, ready);
       cell.resume();
       return { fromVersion: behaviour.version, toVersion: next.version };
     };
-    if (next.stateSchema === null) return swap(state);
-    const checked = validate(
-      next.stateSchema,
-      state,
-      (issues, cause) => updateFailed(cell, `its state is invalid: ${describeIssues(issues)}`, cause),
-    );
-    return checked instanceof Promise ? checked.then(swap) : swap(checked);
+    const ready = stateFor(cell, next, given);
+    return isThenable(ready) ? this.#within(ready, options.migrateTimeoutMs).then(take) : take(ready);
+  }
+
+  /** Waits for a state, within a time and as long as the actor lives. */
+  #within(state: PromiseLike<unknown>, timeoutMs: number): Promise<unknown> {
+    const cell = this.#cell;
+    const { signal } = this.#ending ??= new AbortController();
+    const late = () => migrateFailed(cell, new Error(`it did not end within ${timeoutMs} ms`));
+    return hold(state, { clock: cell.host.clock, timeoutMs, signal, late });
   }
 
   /** Between two messages. */
@@ -249,8 +230,7 @@ export class Updates implements CellExtension {
         saved.behaviour.version,
       );
       if (!isThenable(back)) return restore(back, "migrateBack");
-      const late = () => new Error("it did not end in time");
-      return hold(back, { clock: cell.host.clock, timeoutMs: 5_000, late }).then(
+      return this.#within(back, saved.migrateTimeoutMs).then(
         (state) => restore(state, "migrateBack"),
         failed,
       );
@@ -258,6 +238,34 @@ export class Updates implements CellExtension {
       return failed(error);
     }
   }
+}
+
+/** The state for a behaviour: migrated, and checked against its schema. */
+function stateFor(cell: TurnCell, next: Behaviour, given: unknown): unknown {
+  const { migrate, stateSchema } = next;
+  const check = (state: unknown): unknown =>
+    stateSchema === null ? state : validate(
+      stateSchema,
+      state,
+      (issues, cause) => updateFailed(cell, `its state is invalid: ${describeIssues(issues)}`, cause),
+    );
+  if (migrate === null) return check(given);
+  const failed = (error: unknown): never => {
+    throw migrateFailed(cell, error);
+  };
+  let migrated: unknown;
+  try {
+    migrated = (migrate as (state: unknown, version: number) => unknown)(given, cell.behaviour.version);
+  } catch (error) {
+    return failed(error);
+  }
+  return isThenable(migrated) ? Promise.resolve(migrated).then(check, failed) : check(migrated);
+}
+
+function probationFrom(given: Probation | undefined, now: number): Trial | null {
+  if (given === undefined) return null;
+  const { failures, withinMs } = withDefaults(given, probationOptionTable);
+  return { left: failures, until: now + withinMs };
 }
 
 function migrateFailed(cell: TurnCell, error: unknown): ZeromeshError {
