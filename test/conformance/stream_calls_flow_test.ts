@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { z } from "zod";
 import { contract, stream, unaryHandler } from "../../src/mod.ts";
 import { prometheusMeter } from "../../src/prometheus/mod.ts";
-import { leakCheck } from "../support/fixture.ts";
+import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { until } from "../support/until.ts";
 import { fails, gate, pair, turn } from "./messenger_kit.ts";
 
@@ -21,6 +21,17 @@ async function settled(count: () => number): Promise<number> {
     if (count() === last) return last;
     last = count();
   }
+}
+
+/** An upload whose handler reads nothing until `open` is called. */
+async function heldUpload(t: LeakCheck) {
+  const { server, client, peer } = await pair(t);
+  const { opened, open } = gate(t);
+  server.handle(upload, async ({ input }) => {
+    await opened;
+    return (await Array.fromAsync(input)).length;
+  });
+  return { call: t.use(client.client({ upload }, { to: peer }).upload()), open };
 }
 
 for (const { size, items } of [{ size: 20, items: 1_024 }, { size: 40_000, items: 27 }]) {
@@ -157,13 +168,7 @@ test("streams of calls are counted: open, items, bytes, waits for credit, and en
 
 test("un-awaited sends are bounded: QUEUE_FULL refuses the item, and the call goes on", async () => {
   await using t = await leakCheck();
-  const { server, client, peer } = await pair(t);
-  const { opened, open } = gate(t);
-  server.handle(upload, async ({ input }) => {
-    await opened;
-    return (await Array.fromAsync(input)).length;
-  });
-  await using call = client.client({ upload }, { to: peer }).upload();
+  const { call, open } = await heldUpload(t);
   await call.send("first");
   const sends = Array.from({ length: 4000 }, (_, i) => call.send(String(i)));
   await fails(sends[3999]!, { code: "QUEUE_FULL", ran: "no" });
@@ -178,13 +183,7 @@ test("un-awaited sends are bounded: QUEUE_FULL refuses the item, and the call go
 
 test("send() waits for the reader within its own time, and can be taken back", async () => {
   await using t = await leakCheck();
-  const { server, client, peer } = await pair(t);
-  const { opened, open } = gate(t);
-  server.handle(upload, async ({ input }) => {
-    await opened;
-    return (await Array.fromAsync(input)).length;
-  });
-  await using call = client.client({ upload }, { to: peer }).upload();
+  const { call, open } = await heldUpload(t);
   let sent = 0;
   while (await Promise.race([call.send("x").then(() => true), turn().then(turn).then(() => false)])) sent++;
   await fails(call.send("late", { timeoutMs: 30 }), { code: "TIMEOUT", ran: "no" });
@@ -200,13 +199,7 @@ test("send() waits for the reader within its own time, and can be taken back", a
 
 test("un-awaited sends are bounded in bytes as well, and one large item may always wait", async () => {
   await using t = await leakCheck();
-  const { server, client, peer } = await pair(t);
-  const { opened, open } = gate(t);
-  server.handle(upload, async ({ input }) => {
-    await opened;
-    return (await Array.fromAsync(input)).length;
-  });
-  await using call = client.client({ upload }, { to: peer }).upload();
+  const { call, open } = await heldUpload(t);
   const text = "x".repeat(100_000);
   const sends = Array.from({ length: 40 }, () => call.send(text));
   const { details } = await fails(sends[39]!, { code: "QUEUE_FULL", ran: "no" });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { handleText, localOfHandle, type StreamHandle } from "../../src/streams/wire/handle.ts";
-import { StreamNet, type StreamNode } from "./streams_kit.ts";
+import { anchorHandlers, StreamNet, type StreamNode } from "./streams_kit.ts";
 
 const json = (handle: StreamHandle): string => `{"hi":${handle >> 64n},"lo":${localOfHandle(handle)}}`;
 const about = (handle: StreamHandle): string => `{"handle":${json(handle)}}`;
@@ -88,20 +88,7 @@ test("attachments are refused in Velo's words", async () => {
 
 test("messages that cannot be read are refused", async () => {
   const { reader, velo } = scene();
-  const names = [
-    "_anchor_attach",
-    "_anchor_abort_attach",
-    "_anchor_detach",
-    "_anchor_finalize",
-    "_anchor_cancel",
-    "_anchor_renew",
-    "_mpsc_anchor_attach",
-    "_mpsc_anchor_detach",
-    "_mpsc_anchor_cancel",
-    "_stream_cancel",
-    "_stream_stop",
-  ];
-  for (const name of names) {
+  for (const name of anchorHandlers) {
     for (const text of ["", "{}", "[1]", '{"handle":1}']) {
       await assert.rejects(
         () => reader.receive(name, text, velo),

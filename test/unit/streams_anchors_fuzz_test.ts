@@ -9,7 +9,7 @@ import { localOfHandle } from "../../src/streams/wire/handle.ts";
 import { type Prng, prng } from "../support/prng.ts";
 import { longRun } from "../support/runtime.ts";
 import { controlTexts } from "../vectors/streams.ts";
-import type { StreamNode } from "./streams_kit.ts";
+import { anchorHandlers, type StreamNode } from "./streams_kit.ts";
 import { MuxNet } from "./streams_net.ts";
 
 /** Errors that a sender or a reader may get, whatever the others do. */
@@ -327,19 +327,6 @@ test("hostile control messages are answered in Velo's words, or refused as unrea
     await friend.streams.attach(kept.handle),
     await friend.streams.attach(many.handle),
   ] as const;
-  const names = [
-    "_anchor_attach",
-    "_anchor_abort_attach",
-    "_anchor_detach",
-    "_anchor_finalize",
-    "_anchor_cancel",
-    "_anchor_renew",
-    "_mpsc_anchor_attach",
-    "_mpsc_anchor_detach",
-    "_mpsc_anchor_cancel",
-    "_stream_cancel",
-    "_stream_stop",
-  ];
   // An enemy may attach to these, and end what is its own.
   let open: readonly Anchor<unknown, unknown>[] = [];
   const answers = new Map<string, number>();
@@ -349,7 +336,7 @@ test("hostile control messages are answered in Velo's words, or refused as unrea
       open = [reader.streams.anchor(), reader.streams.anchor({ senders: "many", maxSenders: 4 })];
       await net.carry();
     }
-    const name = random.pick(names);
+    const name = random.pick(anchorHandlers);
     const text = hostileText(random, name, [
       kept.handle,
       many.handle,

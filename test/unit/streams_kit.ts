@@ -16,6 +16,21 @@ import { FakeClock } from "./core_fake_clock.ts";
 
 const narrow = { items: 8, bytes: 1 << 20 };
 
+/** The names of the handlers of anchors. */
+export const anchorHandlers = [
+  "_anchor_attach",
+  "_anchor_abort_attach",
+  "_anchor_detach",
+  "_anchor_finalize",
+  "_anchor_cancel",
+  "_anchor_renew",
+  "_mpsc_anchor_attach",
+  "_mpsc_anchor_detach",
+  "_mpsc_anchor_cancel",
+  "_stream_cancel",
+  "_stream_stop",
+] as const;
+
 /** A call that an instance made. */
 export interface MadeCall {
   readonly name: string;
