@@ -62,3 +62,63 @@ test("a handler that takes no more items and goes on ends the sends alone", asyn
   assert.equal((await items.next()).value, "last");
   assert.equal((await items.next()).done, true);
 });
+
+test("a source that fails because its handler takes no more items does not fail the call", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const { opened, open } = gate(t);
+  server.handle(chat, async function* ({ input }) {
+    for await (const _ of input) break;
+    await opened;
+    yield "last";
+  });
+  let fail: (error: Error) => void = () => {};
+  let returned = 0;
+  // Like a connection that is read: its end fails the read that waits.
+  const source = (): AsyncIterable<string> => {
+    let read = 0;
+    return {
+      [Symbol.asyncIterator]: () => ({
+        next: () => {
+          if (read++ === 0) return Promise.resolve({ done: false, value: "first" });
+          return new Promise((_, reject) => fail = reject);
+        },
+        return: () => {
+          returned++;
+          fail(new Error("the connection was closed"));
+          return Promise.resolve({ done: true, value: undefined });
+        },
+      }),
+    };
+  };
+  const talk = client.client({ chat }, { to: peer }).chat(source());
+  await until(() => returned === 1);
+  open();
+  assert.deepEqual(await Array.fromAsync(talk), ["last"]);
+});
+
+test("an invalid item is named by its own number where validators answer later", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const late = z.string().refine(async (text) => await Promise.resolve(text !== "bad"));
+  const lateUpload = contract("upload", { input: stream(late), output: z.number() });
+  const error = { code: "PAYLOAD_INVALID", message: /^Item 1 of the input / };
+  const seen: unknown[] = [];
+  server.handle(lateUpload, async ({ input }) => {
+    const items = input[Symbol.asyncIterator]();
+    const both = [items.next(), items.next()];
+    seen.push(
+      ...(await Promise.allSettled(both)).map((one) => one.status === "rejected" ? one.reason : null),
+    );
+    return 0;
+  });
+  await using checked = client.client({ upload: lateUpload }, { to: peer }).upload();
+  const sends = [checked.send("bad"), checked.send("good"), checked.send("good")];
+  await fails(sends[0]!, error);
+  await Promise.all(sends.slice(1));
+  assert.equal(await checked.result, 0);
+  await using unchecked = client.client({ upload }, { to: peer }).upload();
+  await Promise.all([unchecked.send("bad"), unchecked.send("good")]);
+  await unchecked.result.catch(() => {});
+  await fails(Promise.reject(seen[2]), error);
+});

@@ -48,9 +48,9 @@ export class ItemSink {
   #bytes = 0;
   #taken = 0;
   #ending: PromiseWithResolvers<void> | null = null;
-  // Whether the validator answers later, and needs the number of its own item.
-  #later = false;
-  readonly #refuse: SchemaFailure = (...about) => this.#invalid(this.#taken + 1, ...about);
+  // The first item whose validator answers later; 0 for none. From then on each item is refused by its own number.
+  #later = 0;
+  readonly #refuse: SchemaFailure = (...about) => this.#invalid(this.#later || this.#taken + 1, ...about);
   /** Makes the error of its early end; null without one. */
   #ended: (() => unknown) | null = null;
   /** What left before the peer has accepted the call: another instance may have to get it again. Null after that. */
@@ -99,7 +99,7 @@ export class ItemSink {
     const codec = this.#codec;
     try {
       const options = given === undefined || given === null ? undefined : this.#read(number, given);
-      const refuse: SchemaFailure = this.#later
+      const refuse: SchemaFailure = this.#later > 0
         ? (...about) => this.#invalid(number, ...about)
         : this.#refuse;
       const checked = validate(schema, value, refuse);
@@ -235,7 +235,7 @@ export class ItemSink {
     checked: Promise<unknown>,
     options: StreamSendOptions | undefined,
   ): Promise<void> {
-    this.#later = true;
+    this.#later ||= number;
     const promise = this.#wait(null, options);
     const one = this.#waiting.at(this.#waiting.size - 1)!;
     checked.then(() => {

@@ -16,8 +16,9 @@ export class ItemSource implements AsyncIterableIterator<unknown> {
   #reader: ByteReader | null = null;
   #end: { readonly failed: boolean; readonly error: unknown } | null = null;
   #iterated = false;
-  #later = false;
-  readonly #refuse: SchemaFailure = (...about) => this.#invalid(this.received, ...about);
+  // The first item whose validator answers later; 0 for none. From then on each item is refused by its own number.
+  #later = 0;
+  readonly #refuse: SchemaFailure = (...about) => this.#invalid(this.#later || this.received, ...about);
 
   /** It starts without a stream. */
   constructor(direction: Direction, owner: ItemOwner, codec: ItemCodec) {
@@ -130,13 +131,12 @@ export class ItemSource implements AsyncIterableIterator<unknown> {
     try {
       const decoded = this.#codec.decode(reader);
       if (decoded.error !== undefined) throw this.#invalid(number, [{ message: decoded.error }]);
-      // A validator that answers later needs the number of its own item.
-      const refuse: SchemaFailure = this.#later
+      const refuse: SchemaFailure = this.#later > 0
         ? (...about) => this.#invalid(number, ...about)
         : this.#refuse;
       const value = validateArrived(this.#direction.schema, decoded.value, false, refuse);
       if (!(value instanceof Promise)) return { done: false, value };
-      this.#later = true;
+      this.#later ||= number;
       return value.then((checked) => ({ done: false, value: checked }), (error) => this.#broken(error));
     } catch (error) {
       return this.#broken(error);

@@ -22,7 +22,7 @@ export function iteratorOf(source: unknown, cannot: string): AsyncIterator<unkno
 export interface PumpOwner {
   /** An item was refused; the iterator's `return` is called after this. */
   itemRefused(error: unknown): void;
-  /** The iterator is done, or was stopped and has returned. */
+  /** The iterator is done, or was stopped and has returned or thrown. */
   pumped(): void;
   /** The iterator threw, or has returned after an item was refused. */
   pumpFailed(error: unknown): void;
@@ -69,10 +69,16 @@ export class Pump {
   };
 
   readonly #threw = (error: unknown): void => {
+    // Its end may be what fails the item that it waits for.
+    if (this.#stopped) this.#done();
+    else this.#fail(error);
+  };
+
+  #fail(error: unknown): void {
     if (this.#over) return;
     this.#over = true;
     this.#owner.pumpFailed(error);
-  };
+  }
 
   #done(): void {
     if (this.#over) return;
@@ -83,7 +89,7 @@ export class Pump {
   #refused(error: unknown): void {
     if (this.#stopped) return;
     this.#owner.itemRefused(error);
-    this.#stop(() => this.#threw(error));
+    this.#stop(() => this.#fail(error));
   }
 
   /** Ends the iterator, which may be between two items or within one that never comes. */

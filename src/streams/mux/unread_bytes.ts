@@ -13,8 +13,8 @@ export interface UnreadLimits {
 }
 
 /**
- * Bytes of one peer that arrived and that nobody has read, which are part of its share of memory. What waits for a reader to come, as any peer may let it, is
- * bounded for all peers together, and each has a share of that.
+ * Bytes of one peer that arrived and that nobody has read, which are part of its share of memory. What waits for a reader
+ * to come, as any peer may let it, is bounded for all peers together, and each has a share of that.
  */
 export class UnreadBytes {
   readonly #limits: UnreadLimits;
