@@ -447,3 +447,22 @@ test("pause holds messages back, resume delivers them in order, and resume of on
   assert.deepEqual([system.lookup(ref)!.phase, system.list().length], ["running", 1]);
   system.terminate(ref);
 });
+
+test("a restart that is asked for while init runs takes place after it, and the actor goes on", async () => {
+  await using system = ActorSystem.local();
+  const ready = Promise.withResolvers<void>();
+  let inits = 0;
+  const slow = actor({
+    init: async () => {
+      await ready.promise;
+      return { inits: ++inits };
+    },
+    ask: { inits: (ctx) => Uint8Array.of(ctx.state.inits) },
+  });
+  const spawned = system.spawn(slow, { name: "slow" });
+  const restarted = system.restart("slow");
+  ready.resolve();
+  const ref = await spawned;
+  await within(restarted, 5_000);
+  assert.deepEqual(await within(ref.ask("inits", new Uint8Array(0)), 5_000), Uint8Array.of(2));
+});

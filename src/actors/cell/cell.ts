@@ -113,7 +113,7 @@ export class Cell implements TurnCell, Runnable {
     if (this.phase !== "starting") return;
     this.begun = true;
     this.phase = this.#paused ? "paused" : "running";
-    this.#wake();
+    this.#next();
   }
 
   /** Whether a restart holds its messages back. */
