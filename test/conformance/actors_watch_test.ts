@@ -9,6 +9,7 @@ import {
   type ActorSelf,
   ActorSystem,
 } from "../../src/actors/mod.ts";
+import { newInstanceId } from "../../src/core/mod.ts";
 import type { ZeromeshError } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { until, within } from "../support/until.ts";
@@ -205,4 +206,17 @@ test("the messenger's authorize decides about watches too", async () => {
   assert.equal(await ref.ask("add", { n: 1 }), 1);
   const end = await next((ended) => watcher.watch(ref, ended));
   assert.deepEqual([end.reason, (end.error as ZeromeshError).code], ["notFound", "FORBIDDEN"]);
+});
+
+test("a watch that cannot begin takes no place among the watches", async () => {
+  await using system = ActorSystem.local({ maxWatches: 2 });
+  const ref = await system.spawn(mortal);
+  const foreign = system.ref(Counter, `somebody@${newInstanceId()}`);
+  for (let attempt = 0; attempt < 3; attempt++) {
+    assert.throws(() => system.watch(foreign, () => {}), { code: "PEER_UNKNOWN" });
+  }
+  const { promise, resolve } = Promise.withResolvers<ActorEnd>();
+  system.watch(ref, resolve);
+  await system.stop(ref);
+  assert.equal((await within(promise, 5_000)).reason, "stopped");
 });

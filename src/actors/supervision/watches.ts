@@ -69,6 +69,8 @@ export class Watches {
       if (cell === null) watch.end({ reason: "notFound" });
       else watch.begin(watchCell(cell, ended));
     }
+    // Only now: one that could not begin takes no place.
+    all.add(watch);
     this.#started++;
     return watch;
   }
@@ -132,7 +134,6 @@ class Watch implements Disposable {
     this.#watcher = watcher;
     this.#call = call;
     this.#failed = failed;
-    all.add(this);
   }
 
   /** Ends the source with the watch. */
