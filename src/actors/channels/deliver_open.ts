@@ -35,7 +35,8 @@ export function deliverOpen(cell: Cell, request: OpenRequest): Opening {
     throw noSuchMessage(cell, "channel", name, behaviour.contract.name);
   }
   const checked = validate(schemas.fromOpener, first, (issues, cause) => inputInvalid(name, issues, cause));
-  if (cell.pool !== null) cell = cell.pool.pick("open", name, checked instanceof Promise ? first : checked);
+  const input = checked instanceof Promise ? new PendingInput(checked) : checked;
+  if (cell.pool !== null) cell = cell.pool.pick("open", name, input instanceof PendingInput ? first : input);
   if (origin.sender === cell.address) throw channelRejected(name, "an actor cannot open a channel to itself");
   const waiting = asker?.waiting === true ? asker.cell : null;
   refuseRing(cell, name, origin, waiting);
@@ -46,7 +47,7 @@ export function deliverOpen(cell: Cell, request: OpenRequest): Opening {
     name,
     schemas,
     origin,
-    first: checked instanceof Promise ? new PendingInput(checked) : checked,
+    first: input,
     opener: opener as InstanceId,
     way,
     asker: waiting,

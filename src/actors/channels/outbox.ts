@@ -169,6 +169,8 @@ export class Outbox {
   }
 
   #checkLater(value: unknown, checked: Promise<unknown>): Promise<void> {
+    // If there is no place for it, nobody asks for the result.
+    checked.catch(nothing);
     const one = this.#wait(undefined, false);
     const { link } = this.#parts;
     checked.then((result) => {
