@@ -3,8 +3,14 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
 import { z } from "zod";
-import { actor, actorContract, type ActorRef, ActorSystem } from "../../src/actors/mod.ts";
-import { pause, within } from "../support/until.ts";
+import {
+  actor,
+  actorContract,
+  type ActorRef,
+  ActorSystem,
+  type ServedChannel,
+} from "../../src/actors/mod.ts";
+import { pause, until, within } from "../support/until.ts";
 
 /** A number that is valid, or not, once `settle` was called. */
 function slowNumber(): { schema: z.ZodNumber; settle: (valid: boolean) => void } {
@@ -68,4 +74,30 @@ test("an item that turns out invalid after it was refused for want of room is no
     await within(Promise.all(sends), 5_000);
   });
   assert.deepEqual(unhandled, []);
+});
+
+test("an opener that gives up while the first item of accept is checked leaves no open channel", async () => {
+  await using system = ActorSystem.local();
+  const { schema, settle } = slowNumber();
+  const Line = actorContract("line", { channel: { line: { fromOpener: z.null(), toOpener: schema } } });
+  let accepted: ServedChannel<number> | undefined;
+  const ref = await system.spawn(actor(Line, {
+    init: () => null,
+    channel: {
+      line: {
+        open: (_ctx, channel) => void (accepted = channel.accept(1)),
+        message: () => {},
+      },
+    },
+  }));
+  const gone = new AbortController();
+  const opening = ref.open("line", null, { signal: gone.signal });
+  const channel = await until(() => accepted);
+  gone.abort(new Error("enough"));
+  await assert.rejects(opening, { message: "enough" });
+  assert.deepEqual(await within(channel.closed, 5_000), { closedBy: "opener", reason: "cancelled" });
+  settle(true);
+  await until(() => system.channels(ref).length === 0);
+  const { open, opening: waiting, abandoned } = system.stats().channels;
+  assert.deepEqual({ open, waiting, abandoned }, { open: 0, waiting: 0, abandoned: 1 });
 });

@@ -68,6 +68,8 @@ export class Opening implements OpeningChannel, PendingOpen, Waited {
   #failure: unknown = null;
   /** What `accept` returned. */
   #opened: Side | null = null;
+  /** Whether it was accepted, and the opener is to be told once the schema of the first item is done. */
+  #telling = false;
 
   /** @throws {ZeromeshError} `LIMIT_REACHED`. */
   constructor(parts: OpeningParts) {
@@ -138,9 +140,14 @@ export class Opening implements OpeningChannel, PendingOpen, Waited {
 
   /** The opener waits no more. */
   giveUp(reason: string, cause: unknown): void {
+    const { counts } = this.cell.host.channels;
+    if (this.#told()) {
+      counts.abandoned++;
+      return this.#opened!.lost(reason);
+    }
     if (!this.#settle("gone")) return;
     this.#goneFor = reason;
-    this.cell.host.channels.counts.abandoned++;
+    counts.abandoned++;
     if (!this.cell.remove(this.turn)) this.turn.abort(cause);
   }
 
@@ -171,12 +178,21 @@ export class Opening implements OpeningChannel, PendingOpen, Waited {
     this.cell.host.channels.counts.accepted++;
     channels.opened(side);
     if (checked instanceof Promise) {
-      checked.then((value) => way.accepted(first, value), (error) => {
+      this.#telling = true;
+      checked.then((value) => this.#told() && way.accepted(first, value), (error) => {
+        if (!this.#told()) return;
         way.refused(error);
         side.abandon(errorText(error));
       });
     } else way.accepted(first, checked);
     return side.begin();
+  }
+
+  /** The opener is told, or gives up: what comes first counts. Returns false if it is not to be told any more. */
+  #told(): boolean {
+    const telling = this.#telling;
+    this.#telling = false;
+    return telling;
   }
 
   /** A side whose opener is gone: the actor hears of its end as of every other one. */
