@@ -101,3 +101,22 @@ test("an opener that gives up while the first item of accept is checked leaves n
   const { open, opening: waiting, abandoned } = system.stats().channels;
   assert.deepEqual({ open, waiting, abandoned }, { open: 0, waiting: 0, abandoned: 1 });
 });
+
+test("the context of an ended actor opens no channel, which nobody would ever close", async () => {
+  await using system = ActorSystem.local();
+  const Line = actorContract("line", { channel: { line: { fromOpener: z.null(), toOpener: z.null() } } });
+  const ref = await system.spawn(actor(Line, {
+    init: () => null,
+    channel: { line: { open: (_ctx, channel) => void channel.accept(), message: () => {} } },
+  }));
+  let open: (() => Promise<unknown>) | undefined;
+  const ended = await system.spawn(actor({
+    init: (_args: undefined, own) => {
+      open = () => own.open(own.ref(Line, ref.address), "line", null);
+      return null;
+    },
+  }));
+  await system.terminate(ended);
+  await assert.rejects(open!(), { code: "ACTOR_STOPPED" });
+  assert.equal(system.stats().channels.open, 0);
+});

@@ -285,7 +285,11 @@ export class Cell implements TurnCell, Runnable {
   extension<T extends CellExtension>(key: symbol, make: (cell: TurnCell) => T): T {
     const extensions = this.#extensions ??= new Map();
     let found = extensions.get(key);
-    if (found === undefined) extensions.set(key, found = make(this));
+    if (found === undefined) {
+      // Nothing would end a part of an actor that has ended.
+      if (this.phase === "stopped") throw stoppedError(this);
+      extensions.set(key, found = make(this));
+    }
     return found as T;
   }
 

@@ -127,7 +127,7 @@ export interface TurnCell extends HasEvents {
   waits: Set<Waited> | null;
   /** The deferred replies; null for none. */
   replies: Set<OpenReply> | null;
-  /** The parts of features, by their key. */
+  /** The part of a feature, made on first use. @throws {ZeromeshError} `ACTOR_STOPPED` once the actor has ended. */
   extension<T extends CellExtension>(key: symbol, make: (cell: TurnCell) => T): T;
   /** The part of a feature, if it was made. */
   extensionOf(key: symbol): CellExtension | undefined;
