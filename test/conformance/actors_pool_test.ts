@@ -197,3 +197,24 @@ test("pause holds the messages of all members back", async () => {
   system.resume(pool);
   assert.equal(new Set(await within(Promise.all(asks), 5_000)).size, 2);
 });
+
+test("a pool that restarts while a member is being replaced has as many members as places afterwards", async () => {
+  await using system = ActorSystem.local();
+  let inits = 0;
+  const slowOnce = actor({
+    init: async () => {
+      // The replacement is still in its init when the pool restarts.
+      if (++inits === 2) await new Promise(() => {});
+      return null;
+    },
+  });
+  const pool = await system.pool(slowOnce, { size: 1, backoff: { firstMs: 1, maxMs: 2 } });
+  const [first] = pool.members();
+  await system.terminate(first!);
+  await until(() => inits === 2);
+  await system.restart(pool);
+  // Another one that is lost comes after whatever was on its way.
+  await system.terminate(pool.members()[0]!);
+  await until(() => inits >= 4 && pool.members().length === 1);
+  assert.equal(system.list().length, 2);
+});

@@ -34,7 +34,8 @@ export class Pool implements CellExtension, CellPool<Cell> {
   replaced = 0;
   readonly #parts: PoolParts;
   readonly #choose: Choose;
-  readonly #places: (Cell | null)[];
+  // Another array after each restart, so that a replacement that was on its way finds out.
+  #places: (Cell | null)[];
   readonly #backoffs: Backoff[];
   readonly #alarms = new Map<number, Alarm>();
   #cell!: Cell;
@@ -120,7 +121,7 @@ export class Pool implements CellExtension, CellPool<Cell> {
   ended(): void {
     for (const alarm of this.#alarms.values()) this.#cell.host.deadlines.remove(alarm);
     this.#alarms.clear();
-    this.#places.fill(null);
+    this.#places = this.#places.map(() => null);
   }
 
   get #text(): string {
@@ -136,11 +137,12 @@ export class Pool implements CellExtension, CellPool<Cell> {
 
   async #start(at: number): Promise<void> {
     const { member, find } = this.#parts;
+    const places = this.#places;
     const { target } = await this.#cell.host.spawn(this.definition, member, this.#cell);
     const started = find(target);
     if (started === null) throw new ZeromeshError("ACTOR_STOPPED", `A member of ${this.#text} ended at once`);
     if (this.#cell.paused) started.pause();
-    this.#places[at] = started;
+    places[at] = started;
   }
 
   /** A member has ended: another one takes its place after a while. */
@@ -150,24 +152,21 @@ export class Pool implements CellExtension, CellPool<Cell> {
   }
 
   #replace(at: number): void {
-    const { deadlines } = this.#cell.host;
-    const backoff = this.#backoffs[at]!;
     this.#places[at] = null;
-    const alarm = new Alarm(() => {
-      this.#alarms.delete(at);
+    this.#later(at, this.#backoffs[at]!.next(), () => {
       if (this.#cell.takes) void this.#fill(at);
     });
-    this.#alarms.set(at, alarm);
-    deadlines.add(alarm, backoff.next());
   }
 
   async #fill(at: number): Promise<void> {
+    const places = this.#places;
     try {
       await this.#start(at);
+      if (places !== this.#places) return;
       this.replaced++;
-      this.#settle(at, this.#places[at]!);
+      this.#settle(at, places[at]!);
     } catch (error) {
-      if (!this.#cell.takes) return;
+      if (places !== this.#places || !this.#cell.takes) return;
       this.#cell.host.logger.warn("a member of a pool could not be replaced", {
         actor: this.#cell.address,
         error: errorText(error),
@@ -178,11 +177,21 @@ export class Pool implements CellExtension, CellPool<Cell> {
 
   /** One that lives for a while was a good replacement: the next one comes soon. */
   #settle(at: number, member: Cell): void {
-    const alarm = new Alarm(() => {
-      this.#alarms.delete(at);
+    this.#later(at, this.#parts.backoff.maxMs, () => {
       if (this.#places[at] === member) this.#backoffs[at]!.reset();
     });
+  }
+
+  /** Calls after a time, instead of what was to come for the place before. */
+  #later(at: number, ms: number, due: () => void): void {
+    const { deadlines } = this.#cell.host;
+    const earlier = this.#alarms.get(at);
+    if (earlier !== undefined) deadlines.remove(earlier);
+    const alarm = new Alarm(() => {
+      this.#alarms.delete(at);
+      due();
+    });
     this.#alarms.set(at, alarm);
-    this.#cell.host.deadlines.add(alarm, this.#parts.backoff.maxMs);
+    deadlines.add(alarm, ms);
   }
 }
