@@ -27,11 +27,6 @@ export class ItemSource implements AsyncIterableIterator<unknown> {
     this.#codec = codec;
   }
 
-  /** Whether it has ended, possibly with items that were not read yet. */
-  get finished(): boolean {
-    return this.#end !== null;
-  }
-
   /** Frames that were not read yet. */
   get size(): number {
     return this.#reader?.size ?? 0;
