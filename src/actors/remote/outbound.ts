@@ -1,4 +1,4 @@
-import { type AnySchema, validate, ZeromeshError } from "../../core/mod.ts";
+import { type AnySchema, hold, validate, ZeromeshError } from "../../core/mod.ts";
 import type { FeatureCall, SystemPort } from "../../messenger/mod.ts";
 import { NameCache } from "../../wire/mod.ts";
 import type { ActorChannel } from "../channels/channel.ts";
@@ -53,8 +53,8 @@ export class Outbound {
     const schemas = channelSchemas(contract, name);
     if (schemas === null) throw unknownMessage("channel", message);
     const valid = validate(schemas.fromOpener, input, (issues, cause) => inputInvalid(name, issues, cause));
-    return this.#inTurn(message, valid, async () => {
-      const { instance, target, origin, timeoutMs = defaultOpenMs } = message;
+    return this.#inTurn(message, valid, async (message) => {
+      const { instance, target, origin, timeoutMs = defaultMs } = message;
       const port = this.#port;
       // Its streams need the connection first.
       if (instance !== port.instanceId && !port.isUp(instance)) await port.reach(instance, timeoutMs);
@@ -87,21 +87,39 @@ export class Outbound {
     const { name, input } = message;
     const valid = validate(schema, input, (issues, cause) => inputInvalid(name, issues, cause));
     if (!(valid instanceof Promise) && this.#checking.size === 0) return this.#send(message, accept);
-    const sent = this.#inTurn(message, valid, () => this.#send(message, accept));
+    const sent = this.#inTurn(message, valid, (checked) => this.#send(checked, accept));
     if (accept === tellWithout) sent.catch(ignore);
     return sent;
   }
 
-  /** Sends behind earlier messages to the same actor that wait for their schemas. */
-  #inTurn<T>(message: OutgoingMessage, valid: unknown, send: () => Promise<T>): Promise<T> {
+  /**
+   * Sends behind earlier messages to the same actor that wait for their schemas. Each waits within its own time, of which
+   * it is sent with the rest.
+   */
+  #inTurn<M extends OutgoingMessage, T>(
+    message: M,
+    valid: unknown,
+    send: (message: M) => Promise<T>,
+  ): Promise<T> {
     const route = `${message.target}@${message.instance}`;
     const earlier = this.#checking.get(route);
-    if (!(valid instanceof Promise) && earlier === undefined) return send();
-    const turn = Promise.allSettled([earlier, valid]).then(() => valid);
-    this.#checking.set(route, turn);
-    return turn.then(send).finally(() => {
-      if (this.#checking.get(route) === turn) this.#checking.delete(route);
+    if (!(valid instanceof Promise) && earlier === undefined) return send(message);
+    const { timeoutMs = defaultMs, signal } = message;
+    const { clock } = this.#port;
+    const begun = clock.now();
+    const turn = hold(Promise.allSettled([earlier, valid]).then(() => valid), {
+      clock,
+      timeoutMs,
+      signal,
+      late: () => schemaLate(message, timeoutMs),
     });
+    // One that gives up lets nobody pass those before it.
+    const last = Promise.allSettled([earlier, turn]);
+    this.#checking.set(route, last);
+    void last.then(() => {
+      if (this.#checking.get(route) === last) this.#checking.delete(route);
+    });
+    return turn.then(() => send({ ...message, timeoutMs: timeoutMs - (clock.now() - begun) }));
   }
 
   #send(message: OutgoingMessage, accept: Accept): Promise<unknown> {
@@ -136,8 +154,8 @@ type Accept = NonNullable<FeatureCall<unknown>["accept"]>;
 const tellWithout: Accept = () => undefined;
 const ignore = (): void => {};
 
-/** Time for a channel to be accepted, for messengers without a system. */
-const defaultOpenMs = 30_000;
+/** Time for a channel to be accepted, and for schemas, for messengers without a system. */
+const defaultMs = 30_000;
 
 function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(first.length + second.length);
@@ -153,6 +171,14 @@ function labelOf(contract: ActorContract, name: string): string {
 function unknownMessage(kind: string, { contract, name }: OutgoingMessage): ZeromeshError {
   return new ZeromeshError("HANDLER_NOT_FOUND", `Contract "${contract.name}" has no ${kind} "${name}"`, {
     handler: name,
+  });
+}
+
+function schemaLate({ name }: OutgoingMessage, timeoutMs: number): ZeromeshError {
+  const why = "the schema of its value, or of an earlier message to the same actor, had not ended";
+  return new ZeromeshError("TIMEOUT", `"${name}" was not sent within ${timeoutMs} ms: ${why}`, {
+    handler: name,
+    ran: "no",
   });
 }
 
