@@ -253,8 +253,8 @@ class AskHandlerContext extends HandlerContext {
         `Cannot defer the answer to "${this.#ask.turn.name}": the actor has maxDeferred (${maxDeferred}) open replies`,
       );
     }
-    // It waits for nobody any more.
-    cell.waits = null;
+    // It waits for nobody any more; after its handler's end these are the waits of another message.
+    if (this.waiting) cell.waits = null;
     this.#reply = new Reply(cell, this.#ask, this);
     this.#ask.reply = this.#reply;
     return this.#reply;

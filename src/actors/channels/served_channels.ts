@@ -48,8 +48,8 @@ export class ServedChannels {
         ran: "no",
       });
     }
-    this.#peers.set(instance, count + 1);
     const way = new StreamWay(this.#port, request, () => this.#left(instance));
+    this.#peers.set(instance, count + 1);
     way.open(message, cell).then(
       (answer) => this.#port.answer(message, answer),
       (error) => this.#refuse(message, error),

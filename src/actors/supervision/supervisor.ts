@@ -68,15 +68,20 @@ export class Supervisor {
     cell.hold("restarting");
     const cut = new Alarm(() => cell.cutTurn());
     if (cell.current !== null) deadlines.add(cut, stopMs);
-    await cell.between(async () => {
+    try {
+      await cell.between(async () => {
+        deadlines.remove(cut);
+        // An update may have come before it.
+        cell.hold("restarting");
+        await cell.clear(stopMs);
+        cleared();
+        await before;
+        if (cell.takes) await this.#begin(cell);
+      });
+    } finally {
+      // One that stops instead has its own time.
       deadlines.remove(cut);
-      // An update may have come before it.
-      cell.hold("restarting");
-      await cell.clear(stopMs);
-      cleared();
-      await before;
-      if (cell.takes) await this.#begin(cell);
-    });
+    }
   }
 
   async #begin(cell: Cell): Promise<void> {
