@@ -34,10 +34,10 @@ export {
   type ChannelHandlersOf,
   type Needed,
   type TellHandlers,
-} from "./actor.ts";
-export { actorRef } from "./actor_ref.ts";
-export { type ActorAddress } from "./actor_address.ts";
-export { type ActorId } from "./address.ts";
+} from "./definition/actor.ts";
+export { actorRef } from "./system/ref_by_address.ts";
+export { type ActorAddress } from "./references/address.ts";
+export { type ActorId } from "./references/address.ts";
 export { type PoolMessageKind } from "./cell/cell_pool.ts";
 export { type ActorPhase } from "./cell/cell.ts";
 export {
@@ -51,9 +51,14 @@ export {
   type OpeningChannel,
   type OpenOptions,
   type ServedChannel,
-} from "./channels/channel.ts";
-export { type ChannelStats } from "./channels/channel_counts.ts";
-export { type ActorContext, type ActorSelf, type AskContext, type DeferredReply } from "./context.ts";
+} from "./references/actor_channel.ts";
+export { type ChannelStats } from "./cell/channel_counts.ts";
+export {
+  type ActorContext,
+  type ActorSelf,
+  type AskContext,
+  type DeferredReply,
+} from "./definition/context.ts";
 export {
   type ActorAsk,
   type ActorAsks,
@@ -65,9 +70,9 @@ export {
   type ActorTells,
   type BytesContract,
   type BytesSchema,
-} from "./contract.ts";
-export { type ActorChange, type ActorEvent } from "./actor_events.ts";
-export { type DeadLetter, type DeadLetterReason } from "./dead_letters.ts";
+} from "./contract/contract.ts";
+export { type ActorChange, type ActorEvent } from "./cell/actor_events.ts";
+export { type DeadLetter, type DeadLetterReason } from "./cell/dead_letters.ts";
 export {
   type ActorDefinition,
   type AnyHandler,
@@ -76,9 +81,13 @@ export {
   behaviourOf,
   type ChannelHandlers,
   type TellEntry,
-} from "./definition.ts";
-export { type ActorEnd } from "./end.ts";
-export { type ActorSystemOptions, type CloseSystemOptions, type StopOptions } from "./options.ts";
+} from "./definition/behaviour.ts";
+export { type ActorEnd } from "./references/actor_end.ts";
+export {
+  type ActorSystemOptions,
+  type CloseSystemOptions,
+  type StopOptions,
+} from "./options/system_options.ts";
 export {
   type ActorRef,
   type AskInput,
@@ -92,7 +101,7 @@ export {
   type TellInput,
   type TellName,
   type TellOptions,
-} from "./ref.ts";
+} from "./references/actor_ref.ts";
 export {
   ActorMailbox,
   type ActorMailboxOptions,
@@ -103,8 +112,8 @@ export {
   type MailboxMessage,
   type MailboxOpen,
   type MailboxTell,
-} from "./mailbox_actor.ts";
-export { type MailboxOptions, type SpawnArguments, type SpawnOptions } from "./spawn_options.ts";
+} from "./system/actor_mailbox.ts";
+export { type MailboxOptions, type SpawnArguments, type SpawnOptions } from "./options/spawn_options.ts";
 export { type ActorPool } from "./pools/actor_pool.ts";
 export { type PoolArguments, type PoolInput, type PoolOptions } from "./pools/pool_options.ts";
 export { byKey, type KeyRoute } from "./pools/pool_route.ts";
@@ -113,11 +122,11 @@ export {
   type RestartBackoff,
   type RestartStrategy,
   type SupervisionOptions,
-} from "./supervision/supervision_options.ts";
-export { type RemoteStats } from "./remote/remote.ts";
-export { type ActorStatus, type ActorSystemStats, type ActorTree, type PoolStatus } from "./status.ts";
-export { ActorSystem } from "./system.ts";
-export { type Registration } from "./system_core.ts";
+} from "./options/supervision_options.ts";
+export { type RemoteStats } from "./routing/remote.ts";
+export { type ActorStatus, type ActorSystemStats, type ActorTree, type PoolStatus } from "./system/status.ts";
+export { ActorSystem } from "./system/system.ts";
+export { type Registration } from "./system/core.ts";
 export { type ModuleLimits } from "./update/module_limits.ts";
 export { type Probation, type UpdateOptions } from "./update/update_options.ts";
 export { type RollbackResult, type UpdateResult } from "./update/updates.ts";

@@ -11,9 +11,9 @@ import {
   ActorSystem,
   type OpeningChannel,
 } from "../../src/actors/mod.ts";
-import { behaviourOf } from "../../src/actors/definition.ts";
-import { resolveSystemOptions } from "../../src/actors/options.ts";
-import { SystemCore } from "../../src/actors/system_core.ts";
+import { behaviourOf } from "../../src/actors/definition/behaviour.ts";
+import { resolveSystemOptions } from "../../src/actors/options/system_options.ts";
+import { SystemCore } from "../../src/actors/system/core.ts";
 import { portOf } from "../../src/messenger/mod.ts";
 import { streamsAt } from "../../src/streams/mod.ts";
 import { FakeClock } from "../unit/core_fake_clock.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { systemOptionTable } from "../../src/actors/options.ts";
-import { mailboxOptionTable, spawnOptionTable } from "../../src/actors/spawn_options.ts";
+import { systemOptionTable } from "../../src/actors/options/system_options.ts";
+import { mailboxOptionTable, spawnOptionTable } from "../../src/actors/options/spawn_options.ts";
 import { cohortOptionTable } from "../../src/cohort/options.ts";
 import type { OptionKind } from "../../src/core/mod.ts";
 import { eventOptionTable } from "../../src/events/options.ts";
@@ -15,8 +15,8 @@ const tables: Readonly<Record<string, Readonly<Record<string, OptionKind<unknown
   "events/options.ts": eventOptionTable,
   "cohort/options.ts": cohortOptionTable,
   "executor/options.ts": executorOptionTable,
-  "actors/options.ts": systemOptionTable,
-  "actors/spawn_options.ts": { ...mailboxOptionTable, ...spawnOptionTable },
+  "actors/options/system_options.ts": systemOptionTable,
+  "actors/options/spawn_options.ts": { ...mailboxOptionTable, ...spawnOptionTable },
 };
 
 for (const [file, table] of Object.entries(tables)) {

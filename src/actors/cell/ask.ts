@@ -1,7 +1,7 @@
 import { Deadline, onAbort, validate, ZeromeshError } from "../../core/mod.ts";
-import type { ActorAddress } from "../actor_address.ts";
-import type { DeferredReply } from "../context.ts";
-import type { AskEntry } from "../definition.ts";
+import type { ActorAddress } from "../references/address.ts";
+import type { DeferredReply } from "../definition/context.ts";
+import type { AskEntry } from "../definition/behaviour.ts";
 import { askLate, handlerFailed, noSuchMessage, outputInvalid } from "../failures.ts";
 import { HandlerContext } from "./handler_context.ts";
 import { skipped, withInput } from "./input.ts";

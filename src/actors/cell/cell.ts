@@ -1,7 +1,7 @@
 import { errorText, isThenable, type TimeSlice } from "../../core/mod.ts";
-import type { ActorId } from "../address.ts";
-import type { Behaviour } from "../definition.ts";
-import type { ActorEnd } from "../end.ts";
+import type { ActorId } from "../references/address.ts";
+import type { Behaviour } from "../definition/behaviour.ts";
+import type { ActorEnd } from "../references/actor_end.ts";
 import { dropped as droppedError, mailboxFull, senderLate, stopped as stoppedError } from "../failures.ts";
 import type { CellStart } from "./cell_start.ts";
 import { Bound } from "./bound.ts";

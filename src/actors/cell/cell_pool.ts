@@ -1,4 +1,4 @@
-import type { ActorDefinition } from "../definition.ts";
+import type { ActorDefinition } from "../definition/behaviour.ts";
 
 /** The kind of a message for a pool. */
 export type PoolMessageKind = "tell" | "ask" | "open";

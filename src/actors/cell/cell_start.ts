@@ -1,4 +1,4 @@
-import type { SupervisionOptions } from "../supervision/supervision_options.ts";
+import type { SupervisionOptions } from "../options/supervision_options.ts";
 
 /** What an actor was started with, for its restarts. */
 export interface CellStart {

@@ -1,7 +1,7 @@
 import type { InstanceId } from "../../core/mod.ts";
-import type { DeferredReply } from "../context.ts";
-import { type BytesContract, bytesContract } from "../contract.ts";
-import type { ActorRef } from "../ref.ts";
+import type { DeferredReply } from "../definition/context.ts";
+import { type BytesContract, bytesContract } from "../contract/contract.ts";
+import type { ActorRef } from "../references/actor_ref.ts";
 import type { Origin, Turn, TurnCell } from "./parts.ts";
 import { noChain, noHeaders, SelfContext } from "./self_context.ts";
 

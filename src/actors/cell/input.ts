@@ -1,5 +1,5 @@
 import { validate } from "../../core/mod.ts";
-import type { TellEntry } from "../definition.ts";
+import type { TellEntry } from "../definition/behaviour.ts";
 
 /** An input whose schema needs time. Its message has its place in the mailbox already, so that order holds. */
 export class PendingInput {

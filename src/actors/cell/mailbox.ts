@@ -7,7 +7,7 @@ import {
   QueueNode,
   type ZeromeshError,
 } from "../../core/mod.ts";
-import type { MailboxOptions, mailboxOptionTable } from "../spawn_options.ts";
+import type { MailboxOptions, mailboxOptionTable } from "../options/spawn_options.ts";
 import type { Turn } from "./parts.ts";
 
 /** The limits of a mailbox with their defaults. */

@@ -1,19 +1,18 @@
 /** What the run-time parts of an actor know of each other. */
 import type { Clock, Deadlines, InstanceId, Logger, ZeromeshError } from "../../core/mod.ts";
 import type { HandlerTrace } from "../../messenger/mod.ts";
-import type { ActorAddress } from "../actor_address.ts";
-import type { ActorEvents, HasEvents } from "../actor_events.ts";
-import type { ActorId } from "../address.ts";
-import type { ActorChannel, ChannelSide, OpenOptions } from "../channels/channel.ts";
-import type { ChannelCounts } from "../channels/channel_counts.ts";
-import type { ActorContract } from "../contract.ts";
-import type { ActorSelf } from "../context.ts";
-import type { DeadLetters } from "../dead_letters.ts";
-import type { ActorDefinition, Behaviour } from "../definition.ts";
-import type { ActorEnd } from "../end.ts";
-import type { ResolvedSystemOptions } from "../options.ts";
-import type { ActorRef, AskOptions, TellOptions } from "../ref.ts";
-import type { SpawnOptions } from "../spawn_options.ts";
+import type { ActorAddress, ActorId } from "../references/address.ts";
+import type { ActorEvents, HasEvents } from "./actor_events.ts";
+import type { ActorChannel, ChannelSide, OpenOptions } from "../references/actor_channel.ts";
+import type { ChannelCounts } from "./channel_counts.ts";
+import type { ActorContract } from "../contract/contract.ts";
+import type { ActorSelf } from "../definition/context.ts";
+import type { DeadLetters } from "./dead_letters.ts";
+import type { ActorDefinition, Behaviour } from "../definition/behaviour.ts";
+import type { ActorEnd } from "../references/actor_end.ts";
+import type { ResolvedSystemOptions } from "../options/system_options.ts";
+import type { ActorRef, AskOptions, TellOptions } from "../references/actor_ref.ts";
+import type { SpawnOptions } from "../options/spawn_options.ts";
 import type { Holding } from "./holding.ts";
 import type { Scheduler } from "./scheduler.ts";
 

@@ -1,16 +1,15 @@
 import { type InstanceId, readOptions } from "../../core/mod.ts";
-import type { ActorAddress } from "../actor_address.ts";
-import type { ActorId } from "../address.ts";
+import type { ActorAddress, ActorId } from "../references/address.ts";
 import { ActorChannels } from "../channels/actor_channels.ts";
-import type { ActorChannel, ChannelSide, ChannelStatus } from "../channels/channel.ts";
-import type { ActorSelf } from "../context.ts";
-import { type ActorContract, type BytesContract, bytesContract } from "../contract.ts";
-import type { ActorDefinition } from "../definition.ts";
-import type { ActorEnd } from "../end.ts";
+import type { ActorChannel, ChannelSide, ChannelStatus } from "../references/actor_channel.ts";
+import type { ActorSelf } from "../definition/context.ts";
+import { type ActorContract, type BytesContract, bytesContract } from "../contract/contract.ts";
+import type { ActorDefinition } from "../definition/behaviour.ts";
+import type { ActorEnd } from "../references/actor_end.ts";
 import { notChild } from "../failures.ts";
-import { type StopOptions, stopOptionTable } from "../options.ts";
-import type { ActorRef } from "../ref.ts";
-import type { SpawnOptions } from "../spawn_options.ts";
+import { type StopOptions, stopOptionTable } from "../options/system_options.ts";
+import type { ActorRef } from "../references/actor_ref.ts";
+import type { SpawnOptions } from "../options/spawn_options.ts";
 import type { Origin, Sender, TurnCell } from "./parts.ts";
 
 /** The context of `init` and `onStop`, and the part of every handler's context that needs no message. */

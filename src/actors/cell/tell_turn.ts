@@ -1,5 +1,5 @@
 import type { ZeromeshError } from "../../core/mod.ts";
-import type { TellEntry } from "../definition.ts";
+import type { TellEntry } from "../definition/behaviour.ts";
 import { noSuchMessage } from "../failures.ts";
 import { HandlerContext } from "./handler_context.ts";
 import { PendingInput, withInput } from "./input.ts";

@@ -1,7 +1,7 @@
 import { ZeromeshError } from "../../core/mod.ts";
 import type { CellExtension, TurnCell } from "../cell/parts.ts";
 import { actorText, stopped } from "../failures.ts";
-import type { ChannelEnd, ChannelStatus } from "./channel.ts";
+import type { ChannelEnd, ChannelStatus } from "../references/actor_channel.ts";
 import type { Side, SideOwner } from "./side.ts";
 
 /** A channel that an actor waits for, on either side. */

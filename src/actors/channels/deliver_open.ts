@@ -4,7 +4,7 @@ import { refuseRing } from "../cell/ask_ring.ts";
 import type { Cell } from "../cell/cell.ts";
 import { PendingInput } from "../cell/input.ts";
 import type { Origin, Sender } from "../cell/parts.ts";
-import { bytesContract, channelSchemas } from "../contract.ts";
+import { bytesContract, channelSchemas } from "../contract/contract.ts";
 import { channelRejected, inputInvalid, noSuchMessage } from "../failures.ts";
 import { type OpenerWay, Opening } from "./opening.ts";
 

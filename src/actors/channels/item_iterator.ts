@@ -1,5 +1,5 @@
 import { Deque } from "../../core/mod.ts";
-import type { ChannelEnd } from "./channel.ts";
+import type { ChannelEnd } from "../references/actor_channel.ts";
 import { endMark } from "./link.ts";
 import type { Receiver, Side } from "./side.ts";
 

@@ -1,6 +1,6 @@
 import { HandlerContext } from "../cell/handler_context.ts";
 import { type Origin, Turn, type TurnCell } from "../cell/parts.ts";
-import type { ActorOpenOptions, ChannelEnd } from "./channel.ts";
+import type { ActorOpenOptions, ChannelEnd } from "../references/actor_channel.ts";
 import { endMark, noItem } from "./link.ts";
 import type { Receiver, Side } from "./side.ts";
 

@@ -1,5 +1,5 @@
 import type { Origin, Sender } from "../cell/parts.ts";
-import type { ActorOpenOptions } from "./channel.ts";
+import type { ActorOpenOptions } from "../references/actor_channel.ts";
 import { ItemIterator } from "./item_iterator.ts";
 import { ItemTurns, openedHandlers } from "./item_turns.ts";
 import type { Receiver } from "./side.ts";

@@ -7,14 +7,14 @@ import {
   validate,
   ZeromeshError,
 } from "../../core/mod.ts";
-import type { ActorAddress } from "../actor_address.ts";
+import type { ActorAddress } from "../references/address.ts";
 import { PendingInput } from "../cell/input.ts";
 import type { Origin, TurnCell, Waited } from "../cell/parts.ts";
 import { noChain, noHeaders } from "../cell/self_context.ts";
-import type { ActorChannelSchemas } from "../contract.ts";
+import type { ActorChannelSchemas } from "../contract/contract.ts";
 import { channelRejected, outputInvalid } from "../failures.ts";
 import { ActorChannels, type PendingOpen } from "./actor_channels.ts";
-import type { AcceptOptions, ChannelStatus, OpeningChannel } from "./channel.ts";
+import type { AcceptOptions, ChannelStatus, OpeningChannel } from "../references/actor_channel.ts";
 import { ItemTurns, servedHandlers } from "./item_turns.ts";
 import { ItemIterator } from "./item_iterator.ts";
 import type { ChannelLink } from "./link.ts";

@@ -3,10 +3,10 @@ import { answeredLater, type SystemMessage, type SystemPort } from "../../messen
 import { ItemCodec } from "../../streams/mod.ts";
 import type { Cell } from "../cell/cell.ts";
 import type { Origin } from "../cell/parts.ts";
-import { type ActorChannelSchemas, channelSchemas } from "../contract.ts";
+import { type ActorChannelSchemas, channelSchemas } from "../contract/contract.ts";
 import type { ValueEncoding } from "../remote/envelope.ts";
 import { fail } from "../remote/failing.ts";
-import { encodeValue } from "../remote/values.ts";
+import { encodeValue } from "../contract/values.ts";
 import { deliverOpen } from "./deliver_open.ts";
 import type { ChannelLink } from "./link.ts";
 import type { OpenerWay, Opening } from "./opening.ts";

@@ -6,9 +6,15 @@ import {
   type InstanceId,
   type ZeromeshError,
 } from "../../core/mod.ts";
-import type { ActorAddress } from "../actor_address.ts";
+import type { ActorAddress } from "../references/address.ts";
 import { channelClosed, itemInvalid } from "../failures.ts";
-import type { ActorChannel, ChannelEnd, ChannelRole, ChannelStatus, ServedChannel } from "./channel.ts";
+import type {
+  ActorChannel,
+  ChannelEnd,
+  ChannelRole,
+  ChannelStatus,
+  ServedChannel,
+} from "../references/actor_channel.ts";
 import { type ChannelLink, endMark, type LinkEvents, noItem } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 

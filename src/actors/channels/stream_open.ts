@@ -1,12 +1,12 @@
 import { instanceIdFromBytes, onAbort, validate, ZeromeshError } from "../../core/mod.ts";
 import { ItemCodec } from "../../streams/mod.ts";
-import { type ActorChannelSchemas, bytesContract } from "../contract.ts";
+import { type ActorChannelSchemas, bytesContract } from "../contract/contract.ts";
 import { noChain, noHeaders } from "../cell/self_context.ts";
 import { outputInvalid } from "../failures.ts";
-import type { OutgoingOpen } from "../remote/remote.ts";
-import { decodeValue, encodingOf } from "../remote/values.ts";
+import type { OutgoingOpen } from "../routing/remote.ts";
+import { decodeValue, encodingOf } from "../contract/values.ts";
 import { ActorChannels, type PendingOpen } from "./actor_channels.ts";
-import type { ChannelStatus } from "./channel.ts";
+import type { ChannelStatus } from "../references/actor_channel.ts";
 import { openerReceiver } from "./opener_receiver.ts";
 import { Side } from "./side.ts";
 import { StreamLink } from "./stream_link.ts";

@@ -1,7 +1,7 @@
 import { ZeromeshError } from "../../core/mod.ts";
 import type { HostChannels, TurnCell } from "../cell/parts.ts";
 import { ActorChannels } from "./actor_channels.ts";
-import { type ChannelCounts, channelCounts, type ChannelStats } from "./channel_counts.ts";
+import { type ChannelCounts, channelCounts, type ChannelStats } from "../cell/channel_counts.ts";
 import type { Side } from "./side.ts";
 
 /** The channels of a system's actors, by id. */

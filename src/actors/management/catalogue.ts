@@ -1,7 +1,7 @@
 import { isAbsolute, relative, resolve } from "node:path";
 import { realpath } from "node:fs/promises";
 import { describeValue, ZeromeshError } from "../../core/mod.ts";
-import { type ActorDefinition, isActorDefinition } from "../definition.ts";
+import { type ActorDefinition, isActorDefinition } from "../definition/behaviour.ts";
 import { loadDefinition, type Loaded } from "../update/loading.ts";
 
 /** What can be started and loaded by name: definitions, and modules by their path or `file:` URL. */

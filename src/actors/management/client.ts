@@ -8,15 +8,15 @@ import {
   waitOptionTable,
 } from "../../messenger/mod.ts";
 import { anchorsAt } from "../../streams/mod.ts";
-import { actorRef } from "../actor_ref.ts";
-import type { ActorChannel, OpenOptions } from "../channels/channel.ts";
-import { type ActorContract, actorContract, bytesContract } from "../contract.ts";
+import { actorRef } from "../system/ref_by_address.ts";
+import type { ActorChannel, OpenOptions } from "../references/actor_channel.ts";
+import { type ActorContract, actorContract, bytesContract } from "../contract/contract.ts";
 import type { ActorDescription, CommandName, CommandTypes, ManagementAnswer } from "./command_types.ts";
-import { openOptionTable } from "../options.ts";
+import { openOptionTable } from "../options/system_options.ts";
 import { type Probation, probationOptionTable } from "../update/update_options.ts";
 import { managementCommands } from "./commands.ts";
 import type { EventPolicy, ManagedEnd } from "./event_feed.ts";
-import type { ActorStatus, ActorTree } from "../status.ts";
+import type { ActorStatus, ActorTree } from "../system/status.ts";
 import type { RollbackResult, UpdateResult } from "../update/updates.ts";
 
 /** The options of starting an actor by a client. */

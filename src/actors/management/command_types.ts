@@ -1,4 +1,4 @@
-import type { ActorStatus, ActorTree } from "../status.ts";
+import type { ActorStatus, ActorTree } from "../system/status.ts";
 import type { RollbackResult, UpdateResult } from "../update/updates.ts";
 import type { EventPolicy, ManagedEnd } from "./event_feed.ts";
 

@@ -1,7 +1,7 @@
 import { AsyncQueue, errorText } from "../../core/mod.ts";
-import type { ActorEvent, ActorEvents } from "../actor_events.ts";
+import type { ActorEvent, ActorEvents } from "../cell/actor_events.ts";
 import type { TurnCell } from "../cell/parts.ts";
-import type { ActorEnd } from "../end.ts";
+import type { ActorEnd } from "../references/actor_end.ts";
 
 /** Why an actor has ended, as it travels: an error is its text. */
 export interface ManagedEnd {

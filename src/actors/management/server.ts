@@ -12,16 +12,16 @@ import {
   ZeromeshError,
 } from "../../core/mod.ts";
 import type { SystemCall } from "../../messenger/mod.ts";
-import { newActorId } from "../address.ts";
+import { newActorId } from "../references/address.ts";
 import { anchorsAt } from "../../streams/mod.ts";
 import type { Cell } from "../cell/cell.ts";
-import { bytesContract } from "../contract.ts";
+import { bytesContract } from "../contract/contract.ts";
 import { actorText } from "../failures.ts";
 import { fail } from "../remote/failing.ts";
-import type { ActorRef } from "../ref.ts";
-import { statusOf, treeOf } from "../status.ts";
-import { type ActorSystem, coreOf } from "../system.ts";
-import type { SystemCore } from "../system_core.ts";
+import type { ActorRef } from "../references/actor_ref.ts";
+import { statusOf, treeOf } from "../system/status.ts";
+import { type ActorSystem, coreOf } from "../system/system.ts";
+import type { SystemCore } from "../system/core.ts";
 import { updateByName } from "../update/update_actor.ts";
 import { Updates } from "../update/updates.ts";
 import { requireAdministrator } from "./administrators.ts";

@@ -1,13 +1,13 @@
 import { readOptions, requireOption, withDefaults } from "../../core/mod.ts";
 import type { Sender } from "../cell/parts.ts";
 import type { Cell } from "../cell/cell.ts";
-import type { ActorContract } from "../contract.ts";
-import { type ActorDefinition, isActorDefinition } from "../definition.ts";
-import { makeRef, Reference } from "../reference.ts";
-import type { ActorRef, InputArguments, TellInput, TellName, TellOptions } from "../ref.ts";
-import type { SystemRouter } from "../router.ts";
-import type { SpawnOptions } from "../spawn_options.ts";
-import { backoffTable } from "../supervision/supervision_options.ts";
+import type { ActorContract } from "../contract/contract.ts";
+import { type ActorDefinition, isActorDefinition } from "../definition/behaviour.ts";
+import { makeRef, Reference } from "../routing/reference.ts";
+import type { ActorRef, InputArguments, TellInput, TellName, TellOptions } from "../references/actor_ref.ts";
+import type { SystemRouter } from "../routing/router.ts";
+import type { SpawnOptions } from "../options/spawn_options.ts";
+import { backoffTable } from "../options/supervision_options.ts";
 import { Pool } from "./pool.ts";
 import { type PoolOptions, poolOptionTable } from "./pool_options.ts";
 

@@ -3,9 +3,9 @@ import type { Cell } from "../cell/cell.ts";
 import type { CellPool, PoolMessageKind } from "../cell/cell_pool.ts";
 import type { CellExtension } from "../cell/parts.ts";
 import type { SelfContext } from "../cell/self_context.ts";
-import { type ActorDefinition, type Behaviour, behaviourOf } from "../definition.ts";
+import { type ActorDefinition, type Behaviour, behaviourOf } from "../definition/behaviour.ts";
 import { actorText, handlerFailed } from "../failures.ts";
-import type { SpawnOptions } from "../spawn_options.ts";
+import type { SpawnOptions } from "../options/spawn_options.ts";
 import { type Choose, chooser, type KeyRoute } from "./pool_route.ts";
 
 /** What a pool is made of. */

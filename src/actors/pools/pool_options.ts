@@ -1,9 +1,9 @@
 import { option, type OptionTable } from "../../core/mod.ts";
-import type { ActorContract } from "../contract.ts";
-import type { AskName, TellName } from "../ref.ts";
+import type { ActorContract } from "../contract/contract.ts";
+import type { AskName, TellName } from "../references/actor_ref.ts";
 import type { SchemaOutput } from "../../core/mod.ts";
-import { type SpawnOptions, spawnOptionTable } from "../spawn_options.ts";
-import { backoffTable, type RestartBackoff } from "../supervision/supervision_options.ts";
+import { type SpawnOptions, spawnOptionTable } from "../options/spawn_options.ts";
+import { backoffTable, type RestartBackoff } from "../options/supervision_options.ts";
 import { isPoolRoute, type KeyRoute } from "./pool_route.ts";
 
 /** The values that the messages of a contract carry. */

@@ -2,14 +2,14 @@ import { type OptionTable, readOptions, ZeromeshError } from "../../core/mod.ts"
 import type { SystemPort } from "../../messenger/mod.ts";
 import type { Origin, Sender } from "../cell/parts.ts";
 import { noChain, noHeaders } from "../cell/self_context.ts";
-import type { ActorChannel, OpenOptions } from "../channels/channel.ts";
+import type { ActorChannel, OpenOptions } from "../references/actor_channel.ts";
 import { openerReceiver } from "../channels/opener_receiver.ts";
 import { notFound } from "../failures.ts";
-import { askOptionTable, openOptionTable, tellOptionTable } from "../options.ts";
-import type { Reference, Router } from "../reference.ts";
-import type { AskOptions, TellOptions } from "../ref.ts";
+import { askOptionTable, openOptionTable, tellOptionTable } from "../options/system_options.ts";
+import type { Reference, Router } from "../routing/reference.ts";
+import type { AskOptions, TellOptions } from "../references/actor_ref.ts";
 import { Outbound } from "./outbound.ts";
-import type { OutgoingMessage } from "./remote.ts";
+import type { OutgoingMessage } from "../routing/remote.ts";
 
 const clients = new WeakMap<SystemPort, ActorClient>();
 const systems = new WeakMap<SystemPort, Router>();

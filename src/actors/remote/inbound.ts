@@ -9,16 +9,16 @@ import { NameCache } from "../../wire/mod.ts";
 import type { Origin } from "../cell/parts.ts";
 import { ServedChannels } from "../channels/served_channels.ts";
 import { invitationBytes, readInvitation } from "../channels/stream_parts.ts";
-import type { SystemRouter } from "../router.ts";
-import type { GivenValues } from "../bridge.ts";
-import type { Behaviour } from "../definition.ts";
+import type { SystemRouter } from "../routing/router.ts";
+import type { GivenValues } from "../routing/bridge.ts";
+import type { Behaviour } from "../definition/behaviour.ts";
 import { AuthorizedOrder } from "./authorized_order.ts";
 import { decodeEnvelope, Envelope } from "./envelope.ts";
-import type { RemoteCounts } from "./remote.ts";
+import type { RemoteCounts } from "../routing/remote.ts";
 import { askHandler, openHandler, tellHandler } from "./messages.ts";
 import { fail } from "./failing.ts";
 import { RemoteAsk } from "./remote_ask.ts";
-import { decodeValue } from "./values.ts";
+import { decodeValue } from "../contract/values.ts";
 
 /** What an {@link Inbound} needs of its system. */
 export interface InboundParts {

@@ -5,11 +5,11 @@ import {
   type SystemMessage,
   type SystemPort,
 } from "../../messenger/mod.ts";
-import { isActorId, isActorName } from "../address.ts";
-import type { ActorEnd } from "../end.ts";
-import type { SystemRouter } from "../router.ts";
+import { isActorId, isActorName } from "../references/address.ts";
+import type { ActorEnd } from "../references/actor_end.ts";
+import type { SystemRouter } from "../routing/router.ts";
 import { watchCell } from "../supervision/watches.ts";
-import { encodeEnd } from "./actor_end.ts";
+import { encodeEnd } from "./end_bytes.ts";
 import { watchHandler } from "./messages.ts";
 import { fail } from "./failing.ts";
 

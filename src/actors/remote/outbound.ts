@@ -1,15 +1,15 @@
 import { type AnySchema, hold, validate, ZeromeshError } from "../../core/mod.ts";
 import type { FeatureCall, SystemPort } from "../../messenger/mod.ts";
 import { NameCache } from "../../wire/mod.ts";
-import type { ActorChannel } from "../channels/channel.ts";
+import type { ActorChannel } from "../references/actor_channel.ts";
 import { StreamOpen } from "../channels/stream_open.ts";
 import { ChannelStreams } from "../channels/stream_parts.ts";
-import { type ActorContract, askSchemas, channelSchemas, tellSchema } from "../contract.ts";
+import { type ActorContract, askSchemas, channelSchemas, tellSchema } from "../contract/contract.ts";
 import { inputInvalid, outputInvalid } from "../failures.ts";
 import { EnvelopeWriter } from "./envelope.ts";
 import { askHandler, openHandler, tellHandler } from "./messages.ts";
-import type { OutgoingMessage, OutgoingOpen, RemoteCounts } from "./remote.ts";
-import { decodeValue, encodeValue, encodingOf } from "./values.ts";
+import type { OutgoingMessage, OutgoingOpen, RemoteCounts } from "../routing/remote.ts";
+import { decodeValue, encodeValue, encodingOf } from "../contract/values.ts";
 
 /** Sends messages to actors of other instances. */
 export class Outbound {

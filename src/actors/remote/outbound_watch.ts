@@ -1,7 +1,7 @@
 import { type InstanceId, ZeromeshError } from "../../core/mod.ts";
 import type { SystemPort } from "../../messenger/mod.ts";
-import type { ActorEnd } from "../end.ts";
-import { decodeEnd } from "./actor_end.ts";
+import type { ActorEnd } from "../references/actor_end.ts";
+import { decodeEnd } from "./end_bytes.ts";
 import { watchHandler } from "./messages.ts";
 
 // For a connection that must be made first.

@@ -1,12 +1,12 @@
 import type { InstanceId } from "../../core/mod.ts";
 import type { SystemPort } from "../../messenger/mod.ts";
-import type { ActorChannel } from "../channels/channel.ts";
-import type { ActorEnd } from "../end.ts";
+import type { ActorChannel } from "../references/actor_channel.ts";
+import type { ActorEnd } from "../references/actor_end.ts";
 import { systemAt } from "./client.ts";
 import { Inbound, type InboundParts } from "./inbound.ts";
 import { Outbound } from "./outbound.ts";
 import { InboundWatches, type InboundWatchesParts } from "./inbound_watches.ts";
-import type { OutgoingMessage, OutgoingOpen, Remote } from "./remote.ts";
+import type { OutgoingMessage, OutgoingOpen, Remote } from "../routing/remote.ts";
 import { watchFrom } from "./outbound_watch.ts";
 
 /** A system's way to actors of other instances, and theirs to its actors. */

@@ -7,7 +7,7 @@ import {
 import type { Ask, AskTaker } from "../cell/ask.ts";
 import type { ValueEncoding } from "./envelope.ts";
 import { fail } from "./failing.ts";
-import { encodeValue } from "./values.ts";
+import { encodeValue } from "../contract/values.ts";
 
 /** Sends the answer of an actor to the instance that asked, without a promise. */
 export class RemoteAsk implements AskTaker {

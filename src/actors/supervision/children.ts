@@ -2,10 +2,10 @@ import { ZeromeshError } from "../../core/mod.ts";
 import { CallTurn } from "../cell/call_turn.ts";
 import type { Cell } from "../cell/cell.ts";
 import type { CellExtension, TurnCell } from "../cell/parts.ts";
-import { bytesContract } from "../contract.ts";
-import type { ActorEnd } from "../end.ts";
+import { bytesContract } from "../contract/contract.ts";
+import type { ActorEnd } from "../references/actor_end.ts";
 import { actorText, stopped } from "../failures.ts";
-import type { RestartStrategy } from "./supervision_options.ts";
+import type { RestartStrategy } from "../options/supervision_options.ts";
 
 const key = Symbol("children");
 

@@ -1,11 +1,11 @@
 import { Alarm, Backoff, errorText, type Logger, type Timed, ZeromeshError } from "../../core/mod.ts";
-import type { ActorEvents } from "../actor_events.ts";
+import type { ActorEvents } from "../cell/actor_events.ts";
 import type { Cell } from "../cell/cell.ts";
 import type { CellExtension } from "../cell/parts.ts";
 import { actorAtStart } from "../failures.ts";
-import { initialState } from "../spawning.ts";
+import { initialState } from "../registry/spawning.ts";
 import { groupOf } from "./children.ts";
-import { type Supervision, supervisionOf } from "./supervision_options.ts";
+import { type Supervision, supervisionOf } from "../options/supervision_options.ts";
 
 const key = Symbol("restarts");
 

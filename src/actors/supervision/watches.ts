@@ -1,9 +1,9 @@
 import { checkArgument, errorText, option, ZeromeshError } from "../../core/mod.ts";
-import type { ActorAddress } from "../actor_address.ts";
+import type { ActorAddress } from "../references/address.ts";
 import { CallTurn } from "../cell/call_turn.ts";
 import type { CellExtension, CellHost, TurnCell } from "../cell/parts.ts";
-import type { ActorSelf } from "../context.ts";
-import type { ActorEnd } from "../end.ts";
+import type { ActorSelf } from "../definition/context.ts";
+import type { ActorEnd } from "../references/actor_end.ts";
 import { actorText, stopped } from "../failures.ts";
 
 const watchersKey = Symbol("watchers");

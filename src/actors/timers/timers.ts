@@ -1,7 +1,7 @@
 import { checkArgument, Deadline, option, ZeromeshError } from "../../core/mod.ts";
 import { CallTurn } from "../cell/call_turn.ts";
 import type { CellExtension, TurnCell } from "../cell/parts.ts";
-import type { ActorSelf } from "../context.ts";
+import type { ActorSelf } from "../definition/context.ts";
 import { actorText, stopped } from "../failures.ts";
 
 const key = Symbol("timers");

@@ -1,5 +1,5 @@
 import { type AnySchema, jsonSchemaOf } from "../../core/mod.ts";
-import { type ActorContract, isBytes } from "../contract.ts";
+import { type ActorContract, isBytes } from "../contract/contract.ts";
 
 /**
  * What callers with one contract would lose if the actor had another one, for a text; null for nothing. Contracts are

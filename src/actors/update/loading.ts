@@ -1,5 +1,5 @@
 import { errorText, ZeromeshError } from "../../core/mod.ts";
-import { type ActorDefinition, isActorDefinition } from "../definition.ts";
+import { type ActorDefinition, isActorDefinition } from "../definition/behaviour.ts";
 import { copyModule } from "./module_copy.ts";
 import type { ModuleLimits } from "./module_limits.ts";
 

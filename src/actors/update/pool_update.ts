@@ -1,7 +1,7 @@
 import { errorText, pause, withDefaults, ZeromeshError } from "../../core/mod.ts";
 import type { Cell } from "../cell/cell.ts";
 import type { CellPool } from "../cell/cell_pool.ts";
-import { type ActorDefinition, behaviourOf } from "../definition.ts";
+import { type ActorDefinition, behaviourOf } from "../definition/behaviour.ts";
 import type { Loaded } from "./loading.ts";
 import { probationOptionTable, type ResolvedUpdateOptions } from "./update_options.ts";
 import { type RollbackResult, type UpdateResult, Updates } from "./updates.ts";

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { readOptions, withDefaults } from "../../core/mod.ts";
 import type { Cell } from "../cell/cell.ts";
-import { type ActorDefinition, isActorDefinition } from "../definition.ts";
+import { type ActorDefinition, isActorDefinition } from "../definition/behaviour.ts";
 import { loadDefinition, type Loaded } from "./loading.ts";
 import { rollbackPool, updatePool } from "./pool_update.ts";
 import { type ResolvedUpdateOptions, type UpdateOptions, updateOptionTable } from "./update_options.ts";

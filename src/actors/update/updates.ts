@@ -8,7 +8,7 @@ import {
   ZeromeshError,
 } from "../../core/mod.ts";
 import type { CellExtension, TurnCell } from "../cell/parts.ts";
-import { type Behaviour, behaviourOf } from "../definition.ts";
+import { type Behaviour, behaviourOf } from "../definition/behaviour.ts";
 import { actorText, stopped, updateFailed } from "../failures.ts";
 import { lostWith } from "./contract_match.ts";
 import type { Loaded } from "./loading.ts";

@@ -1,6 +1,7 @@
-import type { AnySchema, SchemaFailure } from "../core/mod.ts";
-import type { ActorContract } from "./contract.ts";
-import type { SupervisionOptions } from "./supervision/supervision_options.ts";
+import type { AnySchema, SchemaFailure } from "../../core/mod.ts";
+import type { ActorContract } from "../contract/contract.ts";
+import { inputInvalid } from "../failures.ts";
+import type { SupervisionOptions } from "../options/supervision_options.ts";
 
 /**
  * A handler as the system calls it.
@@ -23,6 +24,11 @@ export interface TellEntry {
   readonly input: AnySchema;
   /** Makes the error of an invalid input. */
   readonly invalid: SchemaFailure;
+}
+
+/** The entry of a tell, and of an ask without its answer's schema. */
+export function tellEntry(name: string, handler: TellEntry["handler"], input: AnySchema): TellEntry {
+  return { name, handler, input, invalid: (issues, cause) => inputInvalid(name, issues, cause) };
 }
 
 /**

@@ -1,10 +1,15 @@
-import { describeValue } from "../core/mod.ts";
-import { type MessengerHandle, portOf } from "../messenger/mod.ts";
-import type { ActorAddress } from "./actor_address.ts";
-import { type ActorContract, type BytesContract, bytesContract, isActorContract } from "./contract.ts";
-import type { ActorRef } from "./ref.ts";
-import { makeRef } from "./reference.ts";
-import { clientAt } from "./remote/client.ts";
+import { describeValue } from "../../core/mod.ts";
+import { type MessengerHandle, portOf } from "../../messenger/mod.ts";
+import type { ActorAddress } from "../references/address.ts";
+import {
+  type ActorContract,
+  type BytesContract,
+  bytesContract,
+  isActorContract,
+} from "../contract/contract.ts";
+import type { ActorRef } from "../references/actor_ref.ts";
+import { makeRef } from "../routing/reference.ts";
+import { clientAt } from "../remote/client.ts";
 import { ActorSystem } from "./system.ts";
 
 /**

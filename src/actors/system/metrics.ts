@@ -1,4 +1,4 @@
-import { numbersOf, type StatMetric } from "../core/mod.ts";
+import { numbersOf, type StatMetric } from "../../core/mod.ts";
 import type { ActorSystemStats } from "./status.ts";
 
 /** The metrics of an actor system. */

@@ -1,6 +1,6 @@
-import { option, type OptionTable, type Overflow } from "../core/mod.ts";
-import { type ActorId, isActorId, isActorName, maxActorNameLength } from "./address.ts";
-import { type SupervisionOptions, supervisionOptionTable } from "./supervision/supervision_options.ts";
+import { option, type OptionTable, type Overflow } from "../../core/mod.ts";
+import { type ActorId, isActorId, isActorName, maxActorNameLength } from "../references/address.ts";
+import { type SupervisionOptions, supervisionOptionTable } from "./supervision_options.ts";
 
 /** The limits of a mailbox. */
 export interface MailboxOptions {

@@ -9,7 +9,7 @@ import {
   shape,
   type StandardSchema,
   ZeromeshError,
-} from "../core/mod.ts";
+} from "../../core/mod.ts";
 
 /** The messages without an answer that an actor takes: name to the schema of the input. */
 export type ActorTells = Readonly<Record<string, AnySchema>>;

@@ -1,6 +1,6 @@
-import { Broadcast, type Clock, type DroppedEntries, type SubscribeOptions } from "../core/mod.ts";
-import type { ActorId } from "./address.ts";
-import type { ActorEnd } from "./end.ts";
+import { Broadcast, type Clock, type DroppedEntries, type SubscribeOptions } from "../../core/mod.ts";
+import type { ActorId } from "../references/address.ts";
+import type { ActorEnd } from "../references/actor_end.ts";
 
 /** What has happened to an actor. */
 export type ActorChange =

@@ -8,8 +8,8 @@ import {
   schemaOption,
   type SchemaOutput,
   unknownName,
-} from "../core/mod.ts";
-import type { ChannelEnd, OpeningChannel, ServedChannel } from "./channels/channel.ts";
+} from "../../core/mod.ts";
+import type { ChannelEnd, OpeningChannel, ServedChannel } from "../references/actor_channel.ts";
 import type { ActorContext, ActorSelf, AskContext } from "./context.ts";
 import {
   type ActorContract,
@@ -19,7 +19,7 @@ import {
   isActorContract,
   isBytes,
   tellSchema,
-} from "./contract.ts";
+} from "../contract/contract.ts";
 import {
   type ActorDefinition,
   type AnyHandler,
@@ -28,11 +28,11 @@ import {
   behaviourOf,
   type ChannelHandlers,
   type TellEntry,
-} from "./definition.ts";
-import { tellEntry } from "./entries.ts";
-import type { ActorEnd } from "./end.ts";
-import type { ActorRef } from "./ref.ts";
-import { type SupervisionOptions, supervisionOptionTable } from "./supervision/supervision_options.ts";
+  tellEntry,
+} from "./behaviour.ts";
+import type { ActorEnd } from "../references/actor_end.ts";
+import type { ActorRef } from "../references/actor_ref.ts";
+import { type SupervisionOptions, supervisionOptionTable } from "../options/supervision_options.ts";
 
 /** The handlers of a contract's tells. */
 export type TellHandlers<C extends ActorContract, State> = {

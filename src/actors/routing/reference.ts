@@ -1,10 +1,9 @@
-import type { InstanceId } from "../core/mod.ts";
-import type { ActorAddress } from "./actor_address.ts";
-import { type AddressParts, parseAddress } from "./address.ts";
-import type { ActorChannel, OpenOptions } from "./channels/channel.ts";
-import { type ActorContract, isBytes } from "./contract.ts";
-import type { ActorRef, AskOptions, TellOptions } from "./ref.ts";
-import type { Sender } from "./cell/parts.ts";
+import type { InstanceId } from "../../core/mod.ts";
+import { type ActorAddress, type AddressParts, parseAddress } from "../references/address.ts";
+import type { ActorChannel, OpenOptions } from "../references/actor_channel.ts";
+import { type ActorContract, isBytes } from "../contract/contract.ts";
+import type { ActorRef, AskOptions, TellOptions } from "../references/actor_ref.ts";
+import type { Sender } from "../cell/parts.ts";
 
 /** What a reference sends its messages with: a system, or the actors' client of a messenger without one. */
 export interface Router {

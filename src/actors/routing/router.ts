@@ -5,27 +5,32 @@ import {
   type OptionTable,
   readOptions,
   ZeromeshError,
-} from "../core/mod.ts";
-import type { ActorAddress } from "./actor_address.ts";
+} from "../../core/mod.ts";
+import type { ActorAddress } from "../references/address.ts";
 import { bridgeInput, bridgeOutput, type GivenValues } from "./bridge.ts";
-import { Ask, type AskTaker } from "./cell/ask.ts";
-import { refuseRing } from "./cell/ask_ring.ts";
-import type { Cell } from "./cell/cell.ts";
-import { checkInput, PendingInput } from "./cell/input.ts";
-import type { RoomWait } from "./cell/mailbox.ts";
-import type { Origin, Sender } from "./cell/parts.ts";
-import { TellTurn } from "./cell/tell_turn.ts";
-import type { ActorChannel, ActorOpenOptions } from "./channels/channel.ts";
-import { LocalOpen } from "./channels/local_open.ts";
-import { openerReceiver } from "./channels/opener_receiver.ts";
-import type { DeadLetterReason, DeadLetters } from "./dead_letters.ts";
-import { askLate, noSuchMessage, notFound, senderLate } from "./failures.ts";
-import { askOptionTable, openOptionTable, type ResolvedSystemOptions, tellOptionTable } from "./options.ts";
+import { Ask, type AskTaker } from "../cell/ask.ts";
+import { refuseRing } from "../cell/ask_ring.ts";
+import type { Cell } from "../cell/cell.ts";
+import { checkInput, PendingInput } from "../cell/input.ts";
+import type { RoomWait } from "../cell/mailbox.ts";
+import type { Origin, Sender } from "../cell/parts.ts";
+import { TellTurn } from "../cell/tell_turn.ts";
+import type { ActorChannel, ActorOpenOptions } from "../references/actor_channel.ts";
+import { LocalOpen } from "../channels/local_open.ts";
+import { openerReceiver } from "../channels/opener_receiver.ts";
+import type { DeadLetterReason, DeadLetters } from "../cell/dead_letters.ts";
+import { askLate, noSuchMessage, notFound, senderLate } from "../failures.ts";
+import {
+  askOptionTable,
+  openOptionTable,
+  type ResolvedSystemOptions,
+  tellOptionTable,
+} from "../options/system_options.ts";
 import type { Reference, Router } from "./reference.ts";
-import type { AskOptions, TellOptions } from "./ref.ts";
-import type { Registry } from "./registry.ts";
-import type { OutgoingMessage, Remote } from "./remote/remote.ts";
-import { encodingOf } from "./remote/values.ts";
+import type { AskOptions, TellOptions } from "../references/actor_ref.ts";
+import type { Registry } from "../registry/registry.ts";
+import type { OutgoingMessage, Remote } from "./remote.ts";
+import { encodingOf } from "../contract/values.ts";
 
 /** What the router gets from its system. */
 export interface RouterParts {

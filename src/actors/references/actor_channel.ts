@@ -1,5 +1,5 @@
 import type { InstanceId } from "../../core/mod.ts";
-import type { ActorAddress } from "../actor_address.ts";
+import type { ActorAddress } from "./address.ts";
 
 /** The two sides of a channel: the one that opened it, and the actor to which it was opened. */
 export type ChannelRole = "opener" | "target";

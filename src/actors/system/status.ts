@@ -1,10 +1,10 @@
-import type { ActorId } from "./address.ts";
-import type { ActorPhase, Cell } from "./cell/cell.ts";
-import type { CellPool } from "./cell/cell_pool.ts";
-import type { ChannelStats } from "./channels/channel_counts.ts";
-import type { DeadLetterReason } from "./dead_letters.ts";
-import type { RemoteStats } from "./remote/remote.ts";
-import { childrenOf } from "./supervision/children.ts";
+import type { ActorId } from "../references/address.ts";
+import type { ActorPhase, Cell } from "../cell/cell.ts";
+import type { CellPool } from "../cell/cell_pool.ts";
+import type { ChannelStats } from "../cell/channel_counts.ts";
+import type { DeadLetterReason } from "../cell/dead_letters.ts";
+import type { RemoteStats } from "../routing/remote.ts";
+import { childrenOf } from "../supervision/children.ts";
 
 /** An actor, as `ActorSystem.list` shows it. */
 export interface ActorStatus {

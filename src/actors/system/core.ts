@@ -6,38 +6,37 @@ import {
   type InstanceId,
   type Logger,
   ZeromeshError,
-} from "../core/mod.ts";
-import type { SystemPort } from "../messenger/mod.ts";
-import { Holding } from "./cell/holding.ts";
-import type { ActorAddress } from "./actor_address.ts";
-import { ActorEvents } from "./actor_events.ts";
-import { type ActorId, parseAddress } from "./address.ts";
-import type { Cell } from "./cell/cell.ts";
-import type { CellHost, Origin, Sender, Turn, TurnCell } from "./cell/parts.ts";
-import { Scheduler } from "./cell/scheduler.ts";
-import { noChain, noHeaders, SelfContext } from "./cell/self_context.ts";
-import type { ActorChannel, OpenOptions } from "./channels/channel.ts";
-import { SystemChannels } from "./channels/system_channels.ts";
-import type { ActorSelf } from "./context.ts";
-import { type ActorContract, bytesContract } from "./contract.ts";
-import { DeadLetters } from "./dead_letters.ts";
-import type { ActorDefinition } from "./definition.ts";
-import type { ActorEnd } from "./end.ts";
-import type { ResolvedSystemOptions } from "./options.ts";
-import { makeRef, Reference } from "./reference.ts";
-import type { ActorRef, AskOptions, TellOptions } from "./ref.ts";
-import { Registry } from "./registry.ts";
-import { systemAt } from "./remote/client.ts";
-import type { Remote, RemoteCounts } from "./remote/remote.ts";
-import { RemoteActors } from "./remote/remote_actors.ts";
-import { SystemRouter } from "./router.ts";
-import { spawnCell } from "./spawning.ts";
-import type { SpawnOptions } from "./spawn_options.ts";
-import { adopt, childrenOf, leaveParent } from "./supervision/children.ts";
-import { Supervisor } from "./supervision/supervisor.ts";
-import { type EndCall, Watches } from "./supervision/watches.ts";
-import { startTimer, type TimerCall } from "./timers/timers.ts";
-import { Updates } from "./update/updates.ts";
+} from "../../core/mod.ts";
+import type { SystemPort } from "../../messenger/mod.ts";
+import { Holding } from "../cell/holding.ts";
+import { type ActorAddress, type ActorId, parseAddress } from "../references/address.ts";
+import { ActorEvents } from "../cell/actor_events.ts";
+import type { Cell } from "../cell/cell.ts";
+import type { CellHost, Origin, Sender, Turn, TurnCell } from "../cell/parts.ts";
+import { Scheduler } from "../cell/scheduler.ts";
+import { noChain, noHeaders, SelfContext } from "../cell/self_context.ts";
+import type { ActorChannel, OpenOptions } from "../references/actor_channel.ts";
+import { SystemChannels } from "../channels/system_channels.ts";
+import type { ActorSelf } from "../definition/context.ts";
+import { type ActorContract, bytesContract } from "../contract/contract.ts";
+import { DeadLetters } from "../cell/dead_letters.ts";
+import type { ActorDefinition } from "../definition/behaviour.ts";
+import type { ActorEnd } from "../references/actor_end.ts";
+import type { ResolvedSystemOptions } from "../options/system_options.ts";
+import { makeRef, Reference } from "../routing/reference.ts";
+import type { ActorRef, AskOptions, TellOptions } from "../references/actor_ref.ts";
+import { Registry } from "../registry/registry.ts";
+import { systemAt } from "../remote/client.ts";
+import type { Remote, RemoteCounts } from "../routing/remote.ts";
+import { RemoteActors } from "../remote/remote_actors.ts";
+import { SystemRouter } from "../routing/router.ts";
+import { spawnCell } from "../registry/spawning.ts";
+import type { SpawnOptions } from "../options/spawn_options.ts";
+import { adopt, childrenOf, leaveParent } from "../supervision/children.ts";
+import { Supervisor } from "../supervision/supervisor.ts";
+import { type EndCall, Watches } from "../supervision/watches.ts";
+import { startTimer, type TimerCall } from "../timers/timers.ts";
+import { Updates } from "../update/updates.ts";
 
 /** An actor that was added or taken out. */
 export interface Registration {

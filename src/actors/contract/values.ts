@@ -1,7 +1,7 @@
 import { errorText, ZeromeshError } from "../../core/mod.ts";
 import { decodePayload, encodePayload } from "../../wire/mod.ts";
-import { type ActorContract, isBytes } from "../contract.ts";
-import type { ValueEncoding } from "./envelope.ts";
+import { type ActorContract, isBytes } from "./contract.ts";
+import type { ValueEncoding } from "../remote/envelope.ts";
 
 /** How the values of a contract are encoded. */
 export function encodingOf(contract: ActorContract): ValueEncoding {

@@ -1,4 +1,4 @@
-import { describeValue, type InstanceId, isInstanceId } from "../core/mod.ts";
+import { describeValue, type InstanceId, isInstanceId } from "../../core/mod.ts";
 
 /** An actor's id: a lowercase UUID. */
 export type ActorId = string & { readonly "~brand": "ActorId" };
@@ -25,6 +25,22 @@ export function isActorId(value: unknown): value is ActorId {
 export function isActorName(value: unknown): value is string {
   return typeof value === "string" && value.length <= maxActorNameLength && grammar.test(value) &&
     !isActorId(value.toLowerCase());
+}
+
+/** The address of an actor as a value. */
+export interface ActorAddress {
+  /** `nameOrId@instanceId`. */
+  readonly address: string;
+  /** The actor's id or name. */
+  readonly target: string;
+  /** The instance of its system. */
+  readonly instance: InstanceId;
+  /** Whether the other one is the same address. */
+  equals(other: ActorAddress | string): boolean;
+  /** The address. */
+  toString(): string;
+  /** The address, so that a reference can be sent inside a payload. */
+  toJSON(): string;
 }
 
 /** The parts of an address. */

@@ -1,6 +1,6 @@
 import { errorText, readable, ZeromeshError } from "../../core/mod.ts";
 import { decodePayload, encodePayload } from "../../wire/mod.ts";
-import type { ActorEnd } from "../end.ts";
+import type { ActorEnd } from "../references/actor_end.ts";
 
 const maxResultBytes = 1024 * 1024;
 

@@ -1,9 +1,9 @@
 /** Messages between a reference with a contract and an actor without one, or the other way round. */
-import { validate } from "../core/mod.ts";
-import { type ActorContract, askSchemas, isBytes, tellSchema } from "./contract.ts";
-import { inputInvalid, outputInvalid } from "./failures.ts";
-import type { ValueEncoding } from "./remote/envelope.ts";
-import { decodeValue, encodeValue } from "./remote/values.ts";
+import { validate } from "../../core/mod.ts";
+import { type ActorContract, askSchemas, isBytes, tellSchema } from "../contract/contract.ts";
+import { inputInvalid, outputInvalid } from "../failures.ts";
+import type { ValueEncoding } from "../remote/envelope.ts";
+import { decodeValue, encodeValue } from "../contract/values.ts";
 
 /** How the values that a sender gives are to be understood. */
 export interface GivenValues {

@@ -1,8 +1,8 @@
 import type { InstanceId } from "../../core/mod.ts";
 import type { Origin, Sender } from "../cell/parts.ts";
-import type { ActorChannel, ActorOpenOptions } from "../channels/channel.ts";
-import type { ActorContract } from "../contract.ts";
-import type { ActorEnd } from "../end.ts";
+import type { ActorChannel, ActorOpenOptions } from "../references/actor_channel.ts";
+import type { ActorContract } from "../contract/contract.ts";
+import type { ActorEnd } from "../references/actor_end.ts";
 
 /** Counters of messages to and from other instances. */
 export interface RemoteStats {

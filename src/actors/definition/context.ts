@@ -1,11 +1,15 @@
-import type { InstanceId } from "../core/mod.ts";
-import type { ActorAddress } from "./actor_address.ts";
-import type { ActorId } from "./address.ts";
-import type { ActorChannel, ActorOpenOptions, ChannelSide, ChannelStatus } from "./channels/channel.ts";
-import type { ActorContract, BytesContract } from "./contract.ts";
-import type { ActorDefinition } from "./definition.ts";
-import type { ActorEnd } from "./end.ts";
-import type { StopOptions } from "./options.ts";
+import type { InstanceId } from "../../core/mod.ts";
+import type { ActorAddress, ActorId } from "../references/address.ts";
+import type {
+  ActorChannel,
+  ActorOpenOptions,
+  ChannelSide,
+  ChannelStatus,
+} from "../references/actor_channel.ts";
+import type { ActorContract, BytesContract } from "../contract/contract.ts";
+import type { ActorDefinition } from "./behaviour.ts";
+import type { ActorEnd } from "../references/actor_end.ts";
+import type { StopOptions } from "../options/system_options.ts";
 import type {
   ActorRef,
   AskInput,
@@ -19,8 +23,8 @@ import type {
   TellInput,
   TellName,
   TellOptions,
-} from "./ref.ts";
-import type { SpawnArguments } from "./spawn_options.ts";
+} from "../references/actor_ref.ts";
+import type { SpawnArguments } from "../options/spawn_options.ts";
 
 /** The answer of an ask that its handler gives later. The first `send` or `fail` counts. */
 export interface DeferredReply<Output = unknown> {

@@ -1,6 +1,6 @@
-import { ZeromeshError } from "../core/mod.ts";
-import type { ActorId } from "./address.ts";
-import type { Cell } from "./cell/cell.ts";
+import { ZeromeshError } from "../../core/mod.ts";
+import type { ActorId } from "../references/address.ts";
+import type { Cell } from "../cell/cell.ts";
 
 /** The actors of a system, by id and by name. */
 export class Registry {

@@ -1,4 +1,4 @@
-import { Broadcast, type DroppedEntries, type SubscribeOptions, type ZeromeshError } from "../core/mod.ts";
+import { Broadcast, type DroppedEntries, type SubscribeOptions, type ZeromeshError } from "../../core/mod.ts";
 
 /**
  * Why a message reached no handler, or an answer nobody.

@@ -6,12 +6,12 @@ import {
   type OptionTable,
   type SchemaInput,
   type SchemaOutput,
-} from "../core/mod.ts";
-import type { SelfContext } from "./cell/self_context.ts";
-import type { ActorAddress } from "./actor_address.ts";
-import type { AcceptOptions, ActorChannel } from "./channels/channel.ts";
-import type { Opening } from "./channels/opening.ts";
-import type { ActorSelf, AskContext } from "./context.ts";
+} from "../../core/mod.ts";
+import type { SelfContext } from "../cell/self_context.ts";
+import type { ActorAddress } from "../references/address.ts";
+import type { AcceptOptions, ActorChannel } from "../references/actor_channel.ts";
+import type { Opening } from "../channels/opening.ts";
+import type { ActorSelf, AskContext } from "../definition/context.ts";
 import {
   type ActorContract,
   askSchemas,
@@ -20,11 +20,10 @@ import {
   isActorContract,
   isBytes,
   tellSchema,
-} from "./contract.ts";
-import { type ActorDefinition, type Behaviour, behaviourOf } from "./definition.ts";
-import { tellEntry } from "./entries.ts";
-import type { ActorRef, AskName, ChannelName, TellName } from "./ref.ts";
-import { actorNameOption, type MailboxOptions, mailboxOptionTable } from "./spawn_options.ts";
+} from "../contract/contract.ts";
+import { type ActorDefinition, type Behaviour, behaviourOf, tellEntry } from "../definition/behaviour.ts";
+import type { ActorRef, AskName, ChannelName, TellName } from "../references/actor_ref.ts";
+import { actorNameOption, type MailboxOptions, mailboxOptionTable } from "../options/spawn_options.ts";
 
 /** The options of `mailbox`. */
 export interface ActorMailboxOptions<C extends ActorContract = ActorContract> extends MailboxOptions {

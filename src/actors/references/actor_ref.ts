@@ -1,7 +1,7 @@
-import type { SchemaInput, SchemaOutput } from "../core/mod.ts";
-import type { ActorAddress } from "./actor_address.ts";
-import type { ActorChannel, OpenOptions } from "./channels/channel.ts";
-import type { ActorContract } from "./contract.ts";
+import type { SchemaInput, SchemaOutput } from "../../core/mod.ts";
+import type { ActorAddress } from "./address.ts";
+import type { ActorChannel, OpenOptions } from "./actor_channel.ts";
+import type { ActorContract } from "../contract/contract.ts";
 
 /** The options of a tell. */
 export interface TellOptions {

@@ -12,25 +12,25 @@ import {
   systemClock,
   withDefaults,
   ZeromeshError,
-} from "../core/mod.ts";
-import { type MessengerHandle, portOf, type SystemPort } from "../messenger/mod.ts";
-import { actorMetrics } from "./actor_metrics.ts";
+} from "../../core/mod.ts";
+import { type MessengerHandle, portOf, type SystemPort } from "../../messenger/mod.ts";
+import { actorMetrics } from "./metrics.ts";
 import {
   ActorMailbox,
   type ActorMailboxOptions,
   actorMailboxOptionTable,
   mailboxDefinition,
   type MailboxInbox,
-} from "./mailbox_actor.ts";
-import type { ActorAddress } from "./actor_address.ts";
-import type { ActorEvent } from "./actor_events.ts";
-import { ActorChannels } from "./channels/actor_channels.ts";
-import type { ChannelStatus } from "./channels/channel.ts";
-import { type ActorContract, type BytesContract, bytesContract } from "./contract.ts";
-import type { DeadLetter } from "./dead_letters.ts";
-import type { ActorDefinition } from "./definition.ts";
-import type { ActorEnd } from "./end.ts";
-import { notPaused } from "./failures.ts";
+} from "./actor_mailbox.ts";
+import type { ActorAddress } from "../references/address.ts";
+import type { ActorEvent } from "../cell/actor_events.ts";
+import { ActorChannels } from "../channels/actor_channels.ts";
+import type { ChannelStatus } from "../references/actor_channel.ts";
+import { type ActorContract, type BytesContract, bytesContract } from "../contract/contract.ts";
+import type { DeadLetter } from "../cell/dead_letters.ts";
+import type { ActorDefinition } from "../definition/behaviour.ts";
+import type { ActorEnd } from "../references/actor_end.ts";
+import { notPaused } from "../failures.ts";
 import {
   type ActorSystemOptions,
   type CloseSystemOptions,
@@ -39,17 +39,17 @@ import {
   type StopOptions,
   stopOptionTable,
   systemOptionTable,
-} from "./options.ts";
-import { type ActorPool, startPool } from "./pools/actor_pool.ts";
-import type { PoolArguments, PoolOptions } from "./pools/pool_options.ts";
-import type { ActorRef } from "./ref.ts";
-import { refuseSecondSystem } from "./remote/client.ts";
-import type { SpawnArguments } from "./spawn_options.ts";
+} from "../options/system_options.ts";
+import { type ActorPool, startPool } from "../pools/actor_pool.ts";
+import type { PoolArguments, PoolOptions } from "../pools/pool_options.ts";
+import type { ActorRef } from "../references/actor_ref.ts";
+import { refuseSecondSystem } from "../remote/client.ts";
+import type { SpawnArguments } from "../options/spawn_options.ts";
 import { type ActorStatus, type ActorSystemStats, type ActorTree, statusOf, treeOf } from "./status.ts";
-import { type Registration, SystemCore } from "./system_core.ts";
-import { rollbackActor, updateActor } from "./update/update_actor.ts";
-import type { UpdateOptions } from "./update/update_options.ts";
-import type { RollbackResult, UpdateResult } from "./update/updates.ts";
+import { type Registration, SystemCore } from "./core.ts";
+import { rollbackActor, updateActor } from "../update/update_actor.ts";
+import type { UpdateOptions } from "../update/update_options.ts";
+import type { RollbackResult, UpdateResult } from "../update/updates.ts";
 
 /** A system without its public methods, for the parts that stand on it. */
 export let coreOf: (system: ActorSystem) => SystemCore;

@@ -6,14 +6,14 @@ import {
   readOptions,
   withDefaults,
   ZeromeshError,
-} from "../core/mod.ts";
-import { type ActorId, newActorId } from "./address.ts";
-import { Cell } from "./cell/cell.ts";
-import type { CellHost } from "./cell/parts.ts";
-import { type ActorDefinition, behaviourOf, isActorDefinition } from "./definition.ts";
-import { actorAtStart, actorText, handlerFailed } from "./failures.ts";
+} from "../../core/mod.ts";
+import { type ActorId, newActorId } from "../references/address.ts";
+import { Cell } from "../cell/cell.ts";
+import type { CellHost } from "../cell/parts.ts";
+import { type ActorDefinition, behaviourOf, isActorDefinition } from "../definition/behaviour.ts";
+import { actorAtStart, actorText, handlerFailed } from "../failures.ts";
 import type { Registry } from "./registry.ts";
-import { mailboxOptionTable, type SpawnOptions, spawnOptionTable } from "./spawn_options.ts";
+import { mailboxOptionTable, type SpawnOptions, spawnOptionTable } from "../options/spawn_options.ts";
 
 /** What starting an actor needs. */
 export interface SpawnParts {

@@ -6,9 +6,9 @@ import {
   option,
   type OptionTable,
   withDefaults,
-} from "../core/mod.ts";
-import type { AskOptions, TellOptions } from "./ref.ts";
-import type { ActorOpenOptions } from "./channels/channel.ts";
+} from "../../core/mod.ts";
+import type { AskOptions, TellOptions } from "../references/actor_ref.ts";
+import type { ActorOpenOptions } from "../references/actor_channel.ts";
 import { type MailboxOptions, mailboxOptionTable } from "./spawn_options.ts";
 
 /** The options of an actor system. */
