@@ -1,5 +1,6 @@
 /** The errors of actors, whose codes and texts are the same in one process and between processes. */
 import { describeIssues, errorText, type SchemaIssue, ZeromeshError } from "../core/mod.ts";
+import { FeatureFailure } from "../messenger/mod.ts";
 
 /** An actor, for a text. */
 export interface Named {
@@ -159,4 +160,27 @@ export function updateFailed(actor: Named, why: string, cause?: unknown): Zerome
       ...(cause === undefined ? {} : { cause }),
     },
   );
+}
+
+/** Throws what the caller is to be told: code, text and details, and whether the handler ran. */
+export function fail(error: unknown): never {
+  if (!(error instanceof ZeromeshError)) {
+    throw new FeatureFailure({ code: "HANDLER_FAILED", message: errorText(error), ran: "yes" });
+  }
+  const { code, message, ran, details } = error;
+  throw new FeatureFailure({ code, message, ran, data: dataOf(details) });
+}
+
+const encoder = new TextEncoder();
+// Of a header's value.
+const maxDetailBytes = 1_024;
+
+/** Details travel in a header, which holds little. */
+function dataOf(details: unknown): unknown {
+  try {
+    const text: string | undefined = JSON.stringify(details);
+    return text !== undefined && encoder.encode(text).length <= maxDetailBytes ? details : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -116,6 +116,17 @@ export * from "./8.ts";
     ]);
   });
 
+  test("finds a circle of folders whose files form none", () => {
+    const files = [
+      sourceFile("src/core/one/a.ts", `import { b } from "../two/b.ts";`),
+      sourceFile("src/core/one/c.ts", ""),
+      sourceFile("src/core/two/b.ts", `import type { c } from "../one/c.ts";`),
+    ];
+    expect(layerProblems(files, [])).toEqual([
+      "src/core/one: imports itself in a circle: src/core/one → src/core/two → src/core/one",
+    ]);
+  });
+
   test("finds no circle where files only share one, and finds a folder without a layer", () => {
     const files = [
       sourceFile("src/core/a.ts", `import { b } from "./b.ts"; import type { c } from "./c.ts";`),

@@ -185,12 +185,39 @@ function namesIn(clause: string): string[] {
 
 /** Import cycles between files, with those of types only: to read one such file one must read all. */
 function cycleProblems(files: readonly SourceFile[]): string[] {
-  const graph = new Map<string, string[]>();
-  for (const file of files) {
-    if (layerOf(file.path) === undefined) continue;
-    const targets = importsOf(file).filter((one) => one.specifier.startsWith("."));
-    graph.set(file.path, targets.map((one) => posix.join(posix.dirname(file.path), one.specifier)));
+  const inLibrary = files.filter(({ path }) => layerOf(path) !== undefined);
+  const graph = new Map(inLibrary.map((file) => [file.path, targetsOf(file)]));
+  const problems = circlesOf(graph);
+  return problems.length > 0 ? problems : circlesOf(folderGraph(graph));
+}
+
+function targetsOf(file: SourceFile): string[] {
+  const targets = importsOf(file).filter((one) => one.specifier.startsWith("."));
+  return targets.map((one) => posix.join(posix.dirname(file.path), one.specifier));
+}
+
+/** The layers whose folders depend on each other in both directions. */
+const withoutOrder = ["messenger"];
+
+/** The imports between the folders of each layer, and the files beside them. */
+function folderGraph(graph: ReadonlyMap<string, readonly string[]>): Map<string, string[]> {
+  const folders = new Map<string, string[]>();
+  for (const [path, targets] of graph) {
+    const layer = layerOf(path)!;
+    if (withoutOrder.includes(layer)) continue;
+    const from = partOf(path);
+    const others = targets.filter((one) => layerOf(one) === layer).map(partOf).filter((one) => one !== from);
+    folders.set(from, [...folders.get(from) ?? [], ...others]);
   }
+  return folders;
+}
+
+/** `src/actors/cell` for `src/actors/cell/ask.ts`, and the path for a file that is in no such folder. */
+function partOf(path: string): string {
+  return path.split("/").slice(0, 3).join("/");
+}
+
+function circlesOf(graph: ReadonlyMap<string, readonly string[]>): string[] {
   const problems: string[] = [];
   const done = new Set<string>();
   const visit = (path: string, trail: readonly string[]): void => {

@@ -3,7 +3,7 @@ import type { Clock, Deadlines, InstanceId, Logger, ZeromeshError } from "../../
 import type { HandlerTrace } from "../../messenger/mod.ts";
 import type { ActorAddress, ActorId } from "../references/address.ts";
 import type { ActorEvents, HasEvents } from "./actor_events.ts";
-import type { ActorChannel, ChannelSide, OpenOptions } from "../references/actor_channel.ts";
+import type { ActorChannel, ChannelSide, ChannelStatus, OpenOptions } from "../references/actor_channel.ts";
 import type { ChannelCounts } from "./channel_counts.ts";
 import type { ActorContract } from "../contract/contract.ts";
 import type { ActorSelf } from "../definition/context.ts";
@@ -170,6 +170,8 @@ export interface HostChannels {
   remove(id: string, cell: TurnCell): void;
   /** An actor's side of a channel. @throws {ZeromeshError} `ACTOR_NOT_A_PARTICIPANT`, `ACTOR_CHANNEL_CLOSED`. */
   sideOf(cell: TurnCell, id: string): ChannelSide<unknown>;
+  /** The channels of an actor. */
+  listOf(cell: TurnCell): readonly ChannelStatus[];
 }
 
 /** An actor's system, as its parts see it. */

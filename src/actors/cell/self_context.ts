@@ -1,6 +1,5 @@
 import { type InstanceId, readOptions } from "../../core/mod.ts";
 import type { ActorAddress, ActorId } from "../references/address.ts";
-import { ActorChannels } from "../channels/actor_channels.ts";
 import type { ActorChannel, ChannelSide, ChannelStatus } from "../references/actor_channel.ts";
 import type { ActorSelf } from "../definition/context.ts";
 import { type ActorContract, type BytesContract, bytesContract } from "../contract/contract.ts";
@@ -69,7 +68,7 @@ export class SelfContext implements Sender {
   }
 
   channels(): readonly ChannelStatus[] {
-    return ActorChannels.made(this.cell)?.list() ?? [];
+    return this.cell.host.channels.listOf(this.cell);
   }
 
   spawn(definition: ActorDefinition, options?: SpawnOptions): Promise<ActorRef> {

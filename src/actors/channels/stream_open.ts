@@ -3,7 +3,7 @@ import { ItemCodec } from "../../streams/mod.ts";
 import { type ActorChannelSchemas, bytesContract } from "../contract/contract.ts";
 import { noChain, noHeaders } from "../cell/self_context.ts";
 import { outputInvalid } from "../failures.ts";
-import type { OutgoingOpen } from "../routing/remote.ts";
+import type { OutgoingOpen } from "../cell/outgoing.ts";
 import { decodeValue, encodingOf } from "../contract/values.ts";
 import { ActorChannels, type PendingOpen } from "./actor_channels.ts";
 import type { ChannelStatus } from "../references/actor_channel.ts";

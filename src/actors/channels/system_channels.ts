@@ -2,6 +2,7 @@ import { ZeromeshError } from "../../core/mod.ts";
 import type { HostChannels, TurnCell } from "../cell/parts.ts";
 import { ActorChannels } from "./actor_channels.ts";
 import { type ChannelCounts, channelCounts, type ChannelStats } from "../cell/channel_counts.ts";
+import type { ChannelStatus } from "../references/actor_channel.ts";
 import type { Side } from "./side.ts";
 
 /** The channels of a system's actors, by id. */
@@ -32,6 +33,10 @@ export class SystemChannels implements HostChannels {
       throw new ZeromeshError("ACTOR_NOT_A_PARTICIPANT", `Channel ${id} belongs to others`, { ran: "no" });
     }
     throw new ZeromeshError("ACTOR_CHANNEL_CLOSED", `There is no open channel ${id}`, { ran: "no" });
+  }
+
+  listOf(cell: TurnCell): readonly ChannelStatus[] {
+    return ActorChannels.made(cell)?.list() ?? [];
   }
 
   /** A snapshot of the counters. */

@@ -1,7 +1,11 @@
 import { errorText, ZeromeshError } from "../../core/mod.ts";
 import { decodePayload, encodePayload } from "../../wire/mod.ts";
 import { type ActorContract, isBytes } from "./contract.ts";
-import type { ValueEncoding } from "../remote/envelope.ts";
+
+/** The encodings of values, by their numbers on the wire. */
+export const valueEncodings = ["json", "msgpack", "bytes"] as const;
+/** How the value of a message is encoded: as its contract says, or bytes for actors without a contract. */
+export type ValueEncoding = (typeof valueEncodings)[number];
 
 /** How the values of a contract are encoded. */
 export function encodingOf(contract: ActorContract): ValueEncoding {

@@ -9,7 +9,7 @@ import { askOptionTable, openOptionTable, tellOptionTable } from "../options/sys
 import type { Reference, Router } from "../routing/reference.ts";
 import type { AskOptions, TellOptions } from "../references/actor_ref.ts";
 import { Outbound } from "./outbound.ts";
-import type { OutgoingMessage } from "../routing/remote.ts";
+import type { OutgoingMessage } from "../cell/outgoing.ts";
 
 const clients = new WeakMap<SystemPort, ActorClient>();
 const systems = new WeakMap<SystemPort, Router>();

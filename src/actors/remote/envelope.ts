@@ -1,10 +1,6 @@
 import { ZeromeshError } from "../../core/mod.ts";
 import { decodeHeaders, encodeHeaders, type NameCache } from "../../wire/mod.ts";
-
-/** The encodings of values, by their numbers on the wire. */
-export const valueEncodings = ["json", "msgpack", "bytes"] as const;
-/** How the value of a message is encoded: as its contract says, or bytes for actors without a contract. */
-export type ValueEncoding = (typeof valueEncodings)[number];
+import { type ValueEncoding, valueEncodings } from "../contract/values.ts";
 
 /** The most bytes of a message's name. */
 export const maxMessageNameBytes = 255;

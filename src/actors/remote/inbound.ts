@@ -16,7 +16,7 @@ import { AuthorizedOrder } from "./authorized_order.ts";
 import { decodeEnvelope, Envelope } from "./envelope.ts";
 import type { RemoteCounts } from "../routing/remote.ts";
 import { askHandler, openHandler, tellHandler } from "./messages.ts";
-import { fail } from "./failing.ts";
+import { fail } from "../failures.ts";
 import { RemoteAsk } from "./remote_ask.ts";
 import { decodeValue } from "../contract/values.ts";
 

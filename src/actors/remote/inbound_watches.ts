@@ -11,7 +11,7 @@ import type { SystemRouter } from "../routing/router.ts";
 import { watchCell } from "../supervision/watches.ts";
 import { encodeEnd } from "./end_bytes.ts";
 import { watchHandler } from "./messages.ts";
-import { fail } from "./failing.ts";
+import { fail } from "../failures.ts";
 
 /** What {@link InboundWatches} need of their system. */
 export interface InboundWatchesParts {

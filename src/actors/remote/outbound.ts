@@ -8,7 +8,8 @@ import { type ActorContract, askSchemas, channelSchemas, tellSchema } from "../c
 import { inputInvalid, outputInvalid } from "../failures.ts";
 import { EnvelopeWriter } from "./envelope.ts";
 import { askHandler, openHandler, tellHandler } from "./messages.ts";
-import type { OutgoingMessage, OutgoingOpen, RemoteCounts } from "../routing/remote.ts";
+import type { OutgoingMessage, OutgoingOpen } from "../cell/outgoing.ts";
+import type { RemoteCounts } from "../routing/remote.ts";
 import { decodeValue, encodeValue, encodingOf } from "../contract/values.ts";
 
 /** Sends messages to actors of other instances. */

@@ -6,7 +6,8 @@ import { systemAt } from "./client.ts";
 import { Inbound, type InboundParts } from "./inbound.ts";
 import { Outbound } from "./outbound.ts";
 import { InboundWatches, type InboundWatchesParts } from "./inbound_watches.ts";
-import type { OutgoingMessage, OutgoingOpen, Remote } from "../routing/remote.ts";
+import type { OutgoingMessage, OutgoingOpen } from "../cell/outgoing.ts";
+import type { Remote } from "../routing/remote.ts";
 import { watchFrom } from "./outbound_watch.ts";
 
 /** A system's way to actors of other instances, and theirs to its actors. */

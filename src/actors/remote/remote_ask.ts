@@ -5,9 +5,8 @@ import {
   type SystemPort,
 } from "../../messenger/mod.ts";
 import type { Ask, AskTaker } from "../cell/ask.ts";
-import type { ValueEncoding } from "./envelope.ts";
-import { fail } from "./failing.ts";
-import { encodeValue } from "../contract/values.ts";
+import { fail } from "../failures.ts";
+import { encodeValue, type ValueEncoding } from "../contract/values.ts";
 
 /** Sends the answer of an actor to the instance that asked, without a promise. */
 export class RemoteAsk implements AskTaker {

@@ -2,8 +2,7 @@
 import { validate } from "../../core/mod.ts";
 import { type ActorContract, askSchemas, isBytes, tellSchema } from "../contract/contract.ts";
 import { inputInvalid, outputInvalid } from "../failures.ts";
-import type { ValueEncoding } from "../remote/envelope.ts";
-import { decodeValue, encodeValue } from "../contract/values.ts";
+import { decodeValue, encodeValue, type ValueEncoding } from "../contract/values.ts";
 
 /** How the values that a sender gives are to be understood. */
 export interface GivenValues {

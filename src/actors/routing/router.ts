@@ -29,7 +29,8 @@ import {
 import type { Reference, Router } from "./reference.ts";
 import type { AskOptions, TellOptions } from "../references/actor_ref.ts";
 import type { Registry } from "../registry/registry.ts";
-import type { OutgoingMessage, Remote } from "./remote.ts";
+import type { OutgoingMessage } from "../cell/outgoing.ts";
+import type { Remote } from "./remote.ts";
 import { encodingOf } from "../contract/values.ts";
 
 /** What the router gets from its system. */

@@ -24,7 +24,6 @@ import {
 } from "./actor_mailbox.ts";
 import type { ActorAddress } from "../references/address.ts";
 import type { ActorEvent } from "../cell/actor_events.ts";
-import { ActorChannels } from "../channels/actor_channels.ts";
 import type { ChannelStatus } from "../references/actor_channel.ts";
 import { type ActorContract, type BytesContract, bytesContract } from "../contract/contract.ts";
 import type { DeadLetter } from "../cell/dead_letters.ts";
@@ -202,8 +201,8 @@ export class ActorSystem implements AsyncDisposable {
   }
 
   /** The channels of an actor, open ones and those that wait for `accept`. */
-  channels(target: string | ActorAddress): ChannelStatus[] {
-    return ActorChannels.made(this.#core.cellOf(target))?.list() ?? [];
+  channels(target: string | ActorAddress): readonly ChannelStatus[] {
+    return this.#core.channels.listOf(this.#core.cellOf(target));
   }
 
   /** Iterates over actors that are started and end, from now on. */
