@@ -6,6 +6,7 @@ import {
   actor,
   actorContract,
   type ActorRef,
+  type ActorSelf,
   ActorSystem,
   type AskContext,
   type DeferredReply,
@@ -333,4 +334,123 @@ test("an init that asks its own actor fails at once", async () => {
   });
   await assert.rejects(within(system.spawn(own), 5_000), { code: "ACTOR_ASK_CYCLE" });
   assert.deepEqual(system.list(), []);
+});
+
+test("an init that asks its own actor fails at once, also when it is restarted", async () => {
+  await using system = ActorSystem.local();
+  const Own = actorContract("own", {
+    ask: { get: { input: z.undefined(), output: z.string() } },
+  });
+  let runs = 0;
+  const own = await system.spawn(actor(Own, {
+    init: async (_args: unknown, ctx: ActorSelf) =>
+      ++runs === 1 ? "first" : await ctx.ask(ctx.ref(Own, ctx.self), "get"),
+    ask: { get: (ctx) => ctx.state },
+    supervision: { onFailure: "stop" },
+  }));
+  await assert.rejects(within(system.restart(own), 5_000), { code: "ACTOR_ASK_CYCLE" });
+});
+
+test("a child's init that asks the parent whose own init waits for it fails at once", async () => {
+  await using system = ActorSystem.local();
+  const Parent = actorContract("parent", { ask: { get: { input: z.undefined(), output: text } } });
+  const child = (parent: string) =>
+    actor(actorContract("child"), {
+      init: (_args: unknown, ctx: ActorSelf) => ctx.ask(ctx.ref(Parent, parent), "get"),
+    });
+  const parent = actor(Parent, {
+    init: async (_args: unknown, ctx: ActorSelf) => {
+      await ctx.spawn(child(ctx.self.address));
+    },
+    ask: { get: () => "never" },
+  });
+  await assert.rejects(within(system.spawn(parent), 5_000), { code: "ACTOR_ASK_CYCLE" });
+});
+
+test("a context that is kept from init waits for nobody: its asks are no part of a ring", async () => {
+  await using system = ActorSystem.local();
+  const Kept = actorContract("kept", {
+    ask: {
+      hold: { input: z.undefined(), output: text },
+      end: { input: z.undefined(), output: text },
+      back: { input: text, output: text },
+    },
+  });
+  const gate = Promise.withResolvers<string>();
+  const contexts: ActorSelf[] = [];
+  const kept = actor(Kept, {
+    init: (_args: unknown, ctx: ActorSelf) => void contexts.push(ctx),
+    ask: {
+      hold: () => gate.promise,
+      end: () => "end",
+      back: (ctx, address) => ctx.ask(ctx.ref(Kept, address), "end"),
+    },
+  });
+  const [a, b] = [await system.spawn(kept), await system.spawn(kept)];
+  const held = a.ask("hold");
+  await until(() => system.lookup(a)?.busy);
+  // B asks A, whose handler waits for nobody.
+  const answer = contexts[0]!.ask(b, "back", a.address);
+  await until(() => system.lookup(a)?.queued === 1);
+  gate.resolve("free");
+  assert.deepEqual(await within(Promise.all([held, answer]), 5_000), ["free", "end"]);
+});
+
+test("onStop that asks an actor which waits for the one that stops fails at once", async () => {
+  await using system = ActorSystem.local();
+  const Pair = actorContract("pair", {
+    ask: { hold: { input: z.undefined(), output: text }, wait: { input: text, output: text } },
+  });
+  const gate = Promise.withResolvers<string>();
+  const codes: string[] = [];
+  const pair = actor(Pair, {
+    init: (other: string | null) => other,
+    ask: {
+      hold: () => gate.promise,
+      wait: (ctx, other) => ctx.ask(ctx.ref(Pair, other), "hold").catch((error) => error.code),
+    },
+    onStop: async (ctx) => {
+      if (ctx.state === null) return;
+      await ctx.ask(ctx.ref(Pair, ctx.state), "hold").catch((error) => codes.push(error.code));
+    },
+  });
+  const b = await system.spawn(pair, { args: null });
+  const a = await system.spawn(pair, { args: b.address });
+  const first = a.ask("hold");
+  const waiting = b.ask("wait", a.address);
+  await until(() => system.lookup(a)?.queued === 1);
+  const stopping = system.stop(a, { timeoutMs: 2_000 });
+  gate.resolve("free");
+  assert.equal(await first, "free");
+  assert.equal((await within(stopping, 1_000, "the stop")).reason, "stopped");
+  assert.deepEqual([codes, await waiting], [["ACTOR_ASK_CYCLE"], "ACTOR_STOPPED"]);
+});
+
+test("a ring of very many handlers that wait for each other is found without deep calls", async () => {
+  await using system = ActorSystem.local();
+  const Link = actorContract("link", {
+    ask: { go: { input: z.undefined(), output: text }, end: { input: z.undefined(), output: text } },
+  });
+  const gate = Promise.withResolvers<void>();
+  const addresses: string[] = [];
+  const link = actor(Link, {
+    init: (at: number) => at,
+    ask: {
+      go: async (ctx) => {
+        const { state } = ctx;
+        if (state === 0) await gate.promise;
+        return await ctx.ask(ctx.ref(Link, addresses[(state + 1) % addresses.length]!), "end");
+      },
+      end: () => "end",
+    },
+  });
+  for (let at = 0; at < 3_000; at++) addresses.push((await system.spawn(link, { args: at })).address);
+  const asked = addresses.map((address) => system.ref(Link, address).ask("go"));
+  asked.forEach((one) => one.catch(() => {}));
+  await until(() => system.list().every(({ busy }) => busy));
+  gate.resolve();
+  // The first one's ask would close the ring. It fails, and so the others are answered.
+  const [first, ...others] = await within(Promise.allSettled(asked), 10_000);
+  assert.match(String((first as PromiseRejectedResult).reason), /would wait for each other/);
+  assert.ok(others.every((one) => one.status === "fulfilled"));
 });

@@ -181,6 +181,24 @@ test("a pool whose members cannot start leaves nothing, and wrong options and ke
   });
 });
 
+test("a key that is a promise, or no key at all, is an error that says so", async () => {
+  await using system = ActorSystem.local();
+  for (
+    const [key, message] of [
+      // deno-lint-ignore require-await -- as users write it by mistake
+      [async () => "a", /needs the key at once, and its function returned a promise/],
+      // deno-lint-ignore require-await -- its rejection must not be unhandled
+      [async () => JSON.parse("{"), /returned a promise/],
+      [() => ({ user: 1 }), /must return a string, a number or a bigint, got/],
+      [() => undefined, /must return a string, a number or a bigint, got undefined/],
+    ] as const
+  ) {
+    const pool = await system.pool(worker, { size: 2, backoff: soon, route: byKey(key as never) });
+    await assert.rejects(pool.ask("who", job), { code: "HANDLER_FAILED", message });
+    assert.equal(pool.members().length, 2);
+  }
+});
+
 test("pause holds the messages of all members back", async () => {
   await using system = ActorSystem.local();
   const pool = await system.pool(worker, { size: 2, backoff: soon });

@@ -11,6 +11,7 @@ import {
   ActorSystem,
   type SupervisionOptions,
 } from "../../src/actors/mod.ts";
+import { coreOf } from "../../src/actors/system/system.ts";
 import { until, within } from "../support/until.ts";
 import { FakeClock } from "../unit/core_fake_clock.ts";
 
@@ -465,4 +466,25 @@ test("a restart that is asked for while init runs takes place after it, and the 
   const ref = await spawned;
   await within(restarted, 5_000);
   assert.deepEqual(await within(ref.ask("inits", new Uint8Array(0)), 5_000), Uint8Array.of(2));
+});
+
+test("a restart of several actors tells all of their failures, and not the first one alone", async () => {
+  await using system = ActorSystem.local();
+  const log: string[] = [];
+  const make = (name: string, scene: Scene) => system.spawn(workerOf(scene, { onFailure: "stop" }), { name });
+  const scenes = ["a", "b", "c"].map(() => ({ log, broken: 0 }));
+  const refs = await Promise.all(scenes.map((scene, at) => make("abc"[at]!, scene)));
+  scenes[1]!.broken = scenes[2]!.broken = 1;
+  const { supervisor, registry } = coreOf(system);
+  const failed = await supervisor.restart(refs.map(({ target }) => registry.find(target)!)).catch((error) =>
+    error
+  );
+  assert.ok(failed instanceof AggregateError, String(failed));
+  assert.deepEqual(
+    failed.errors.map(({ message }) => message),
+    ["b", "c"].map((name) => `init of actor "${name}" failed: init is broken`),
+  );
+  assert.equal(system.lookup("a")?.restarts, 1);
+  scenes[0]!.broken = 1;
+  await assert.rejects(system.restart("a"), { code: "HANDLER_FAILED", message: /init of actor "a" failed/ });
 });

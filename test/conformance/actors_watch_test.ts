@@ -192,7 +192,7 @@ test("the close of an instance is told to who watches its actors, and waits for 
   await own.ask("add", { n: 1 });
   await within(one.messenger.close({ timeoutMs: 4_000 }), 2_000, "the close");
   await until(() => ends.length === 1);
-  assert.ok(["peerLost", "stopped"].includes(ends[0]!.reason), ends[0]!.reason);
+  assert.deepEqual(ends, [{ reason: "stopped" }]);
 });
 
 test("the messenger's authorize decides about watches too", async () => {
@@ -205,7 +205,22 @@ test("the messenger's authorize decides about watches too", async () => {
   const ref = actorRef(client, Counter, `counter@${peer}`);
   assert.equal(await ref.ask("add", { n: 1 }), 1);
   const end = await next((ended) => watcher.watch(ref, ended));
-  assert.deepEqual([end.reason, (end.error as ZeromeshError).code], ["notFound", "FORBIDDEN"]);
+  assert.deepEqual([end.reason, (end.error as ZeromeshError).code], ["refused", "FORBIDDEN"]);
+});
+
+test("an instance that has too many watches of a peer tells it so, and not that there is no such actor", async () => {
+  await using t = await leakCheck();
+  const { system, peer, client } = await served(t, { system: { maxWatches: 1 } });
+  await system.spawn(counter, { name: "counter" });
+  const watcher = t.use(await ActorSystem.create(client));
+  const ref = actorRef(client, Counter, `counter@${peer}`);
+  const first: ActorEnd[] = [];
+  watcher.watch(ref, (end) => first.push(end));
+  const { reason, error } = await next((ended) => watcher.watch(ref, ended));
+  assert.deepEqual([reason, (error as ZeromeshError).code], ["refused", "LIMIT_REACHED"]);
+  assert.deepEqual(first, []);
+  await system.stop("counter");
+  await until(() => first.length === 1);
 });
 
 test("a watch that cannot begin takes no place among the watches", async () => {

@@ -16,20 +16,33 @@ export function refuseRing(target: TurnCell, name: string, { chain }: Origin, as
     if (at >= 0) throw askCycle(name, [...chain.slice(at).map(withoutTurn), target.address]);
   }
   if (asker === null || target.waits === null || target.waits.size === 0) return;
-  const ring = pathTo(asker, target, new Set());
+  const ring = pathTo(asker, target);
   if (ring !== null) throw askCycle(name, [asker.address, ...ring]);
 }
 
+// A search ends after so many asks that are waited for; the ring, if there is one, ends by a deadline.
+const mostSteps = 4_096;
+
 /** The actors from one to another one for which it waits, directly or not; null if it does not. */
-function pathTo(asker: TurnCell, from: TurnCell, seen: Set<TurnCell>): string[] | null {
-  if (from === asker) return [from.address];
-  seen.add(from);
-  for (const { cell, deferred } of from.waits ?? []) {
-    if (deferred || seen.has(cell)) continue;
-    const path = pathTo(asker, cell, seen);
-    if (path !== null) return [from.address, ...path];
+function pathTo(asker: TurnCell, from: TurnCell): string[] | null {
+  // Each actor that was met, with the one that waits for it.
+  const met = new Map<TurnCell, TurnCell | null>([[from, null]]);
+  let steps = 0;
+  // A map gives also those that are added meanwhile.
+  for (const cell of met.keys()) {
+    if (cell === asker) return pathOf(cell, met);
+    for (const waited of cell.waits ?? []) {
+      if (++steps > mostSteps) return null;
+      if (!waited.deferred && !met.has(waited.cell)) met.set(waited.cell, cell);
+    }
   }
   return null;
+}
+
+function pathOf(last: TurnCell, met: ReadonlyMap<TurnCell, TurnCell | null>): string[] {
+  const path: string[] = [];
+  for (let at: TurnCell | null = last; at !== null; at = met.get(at) ?? null) path.push(at.address);
+  return path.reverse();
 }
 
 function withoutTurn(entry: string): string {

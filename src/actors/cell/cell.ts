@@ -4,6 +4,7 @@ import type { Behaviour } from "../definition/behaviour.ts";
 import type { ActorEnd } from "../references/actor_end.ts";
 import { dropped as droppedError, mailboxFull, senderLate, stopped as stoppedError } from "../failures.ts";
 import type { CellStart } from "./cell_start.ts";
+import { type ApartCell, runApart } from "./apart.ts";
 import { Bound } from "./bound.ts";
 import { Boundary } from "./boundary.ts";
 import type { CellPool } from "./cell_pool.ts";
@@ -36,7 +37,7 @@ export interface CellParts {
 }
 
 /** One actor at run time: its mailbox, its state, and the turn that runs. */
-export class Cell implements TurnCell, Runnable {
+export class Cell implements ApartCell, Runnable {
   // What every message uses comes first, so that it lies together in memory: with a thousand actors each message finds
   // its actor out of the processor's cache.
   ready = false;
@@ -48,6 +49,7 @@ export class Cell implements TurnCell, Runnable {
   readonly host: CellHost;
   behaviour: Behaviour;
   turnNumber = 0;
+  apart = -1;
   /** Turns whose handler has ended well. */
   handled = 0;
   waits: Set<Waited> | null = null;
@@ -93,9 +95,8 @@ export class Cell implements TurnCell, Runnable {
     return this.#address ??= `${this.id}@${this.host.instanceId}`;
   }
 
-  /** The number of the turn whose handler runs, 0 for `init`, or -1 for none. */
   get runningTurn(): number {
-    return this.current !== null ? this.turnNumber : this.phase === "starting" ? 0 : -1;
+    return this.current !== null ? this.turnNumber : this.apart;
   }
 
   /** Whether a message certainly gets a place at once. */
@@ -103,7 +104,6 @@ export class Cell implements TurnCell, Runnable {
     return this.pool === null && this.mailbox.hasRoom;
   }
 
-  /** Whether it takes messages. */
   get takes(): boolean {
     return this.phase !== "stopping" && this.phase !== "stopped";
   }
@@ -362,7 +362,7 @@ export class Cell implements TurnCell, Runnable {
 
   async #onStop(): Promise<void> {
     try {
-      await (this.behaviour.onStop as (context: unknown) => unknown)(this.host.contextOf(this));
+      await runApart(this, (context) => (this.behaviour.onStop as (context: unknown) => unknown)(context));
     } catch (error) {
       this.host.logger.warn("onStop of an actor failed", { actor: this.address, error: errorText(error) });
     }

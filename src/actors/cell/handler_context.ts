@@ -15,13 +15,11 @@ class Made {
 /** The context of one turn. Everything but the actor and the turn is made on first use. */
 export class HandlerContext extends SelfContext {
   readonly #turn: Turn;
-  readonly #number: number;
   #made: Made | null = null;
 
   constructor(cell: TurnCell, turn: Turn) {
-    super(cell);
+    super(cell, cell.turnNumber);
     this.#turn = turn;
-    this.#number = cell.turnNumber;
   }
 
   get sender(): ActorRef<BytesContract> | null {
@@ -83,8 +81,6 @@ export class HandlerContext extends SelfContext {
       chain: noChain,
       trace: trace === null ? null : trace.inherited,
     };
-    return kind === "tell" || !this.waiting
-      ? own
-      : { ...own, chain: [...chain, `${address}#${this.#number}`] };
+    return kind === "tell" || !this.waiting ? own : { ...own, chain: [...chain, this.link] };
   }
 }

@@ -118,7 +118,7 @@ export interface TurnCell extends HasEvents {
   state: unknown;
   /** The number of the turn that runs, or ran last. */
   readonly turnNumber: number;
-  /** The number of the turn whose handler runs, 0 for `init`, or -1 for none. */
+  /** The number of the turn whose handler runs, or of the run of `init` or `onStop`; -1 for none. */
   readonly runningTurn: number;
   /** The turn that runs now, also while its promise is pending; null between turns. */
   readonly current: Turn | null;
@@ -233,8 +233,6 @@ export interface CellHost {
   ): Disposable;
   /** Calls back as a turn after a time; `repeat` again and again. */
   timer(cell: TurnCell, ms: number, run: (context: ActorSelf) => unknown, repeat: boolean): Disposable;
-  /** The context of `init` and `onStop`. */
-  contextOf(cell: TurnCell): ActorSelf;
   /** A handler has failed, and its asker was told. Supervision decides what follows. */
   handlerFailed(cell: TurnCell, turn: Turn, error: unknown): void;
   /** An actor has ended. It is called once. */

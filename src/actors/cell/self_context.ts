@@ -14,9 +14,13 @@ import type { Origin, Sender, TurnCell } from "./parts.ts";
 /** The context of `init` and `onStop`, and the part of every handler's context that needs no message. */
 export class SelfContext implements Sender {
   readonly cell: TurnCell;
+  /** The number of the turn, or of the run of `init` or `onStop`. */
+  readonly #number: number;
 
-  constructor(cell: TurnCell) {
+  /** @param number See {@link TurnCell.runningTurn}; -2 for what is no part of a turn. */
+  constructor(cell: TurnCell, number: number) {
     this.cell = cell;
+    this.#number = number;
   }
 
   get self(): ActorRef<BytesContract> {
@@ -44,7 +48,12 @@ export class SelfContext implements Sender {
   }
 
   get waiting(): boolean {
-    return true;
+    return this.cell.runningTurn === this.#number;
+  }
+
+  /** Its link in a chain of asks. */
+  protected get link(): string {
+    return `${this.cell.address}#${this.#number}`;
   }
 
   ref<C extends ActorContract>(contract: C, address: string | ActorAddress): ActorRef<C> {
@@ -107,13 +116,13 @@ export class SelfContext implements Sender {
   }
 
   originFor(kind: "tell" | "ask" | "open"): Origin {
-    const { address, host, turnNumber } = this.cell;
+    const { address, host } = this.cell;
     return {
       sender: address,
       instance: host.instanceId,
       headers: noHeaders,
       deadlineAt: Infinity,
-      chain: kind === "tell" || !this.waiting ? noChain : [`${address}#${turnNumber}`],
+      chain: kind === "tell" || !this.waiting ? noChain : [this.link],
       trace: null,
     };
   }

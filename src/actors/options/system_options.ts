@@ -37,7 +37,7 @@ export interface ActorSystemOptions {
   maxChildren?: number | undefined;
   /**
    * Watches of one actor, of the code outside actors, and of one other instance; at the limit `watch` throws
-   * `LIMIT_REACHED`, and the other instance's is told `notFound` with that error. @default {65_536}
+   * `LIMIT_REACHED`, and the other instance's is told `refused` with that error. @default {65_536}
    */
   maxWatches?: number | undefined;
   /** Logger. @default {the messenger's, or silent} */

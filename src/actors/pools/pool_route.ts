@@ -1,3 +1,4 @@
+import { describeValue, isThenable } from "../../core/mod.ts";
 import type { Cell } from "../cell/cell.ts";
 import type { PoolMessageKind } from "../cell/cell_pool.ts";
 
@@ -104,7 +105,7 @@ function loadOf({ mailbox, current, replies }: Cell): number {
 function keyed({ key }: KeyRoute<unknown>): Choose {
   return (places, kind, name, input) => {
     const { length } = places;
-    let hash = hashOf(String(key(input, name, kind)));
+    let hash = hashOf(textOf(key(input, name, kind)));
     for (let attempt = 0; attempt < 4; attempt++) {
       const cell = places[hash % length];
       if (cell?.takes === true) return cell;
@@ -116,6 +117,20 @@ function keyed({ key }: KeyRoute<unknown>): Choose {
     }
     return null;
   };
+}
+
+/** @throws {TypeError} If it is no key: all objects would have the same one. */
+function textOf(key: unknown): string {
+  if (typeof key === "string") return key;
+  if (typeof key === "number" || typeof key === "bigint") return String(key);
+  if (isThenable(key)) {
+    // Its failure is told here.
+    Promise.resolve(key).catch(() => {});
+    throw new TypeError("byKey() needs the key at once, and its function returned a promise");
+  }
+  throw new TypeError(
+    `the function of byKey() must return a string, a number or a bigint, got ${describeValue(key)}`,
+  );
 }
 
 /** FNV-1a over the UTF-16 units, mixed. */

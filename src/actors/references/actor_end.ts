@@ -7,10 +7,20 @@ export interface ActorEnd {
    * - `terminated`: by `terminate`.
    * - `replaced`: another actor has taken its name.
    * - `peerLost`: the connection to its instance is lost, or there is no way to it.
-   * - `notFound`: it did not exist, or may not be watched.
+   * - `notFound`: it did not exist.
+   * - `refused`: its instance lets nobody watch it, or not this one, and it may live on; `error` has the code, such as
+   *   `FORBIDDEN` or `LIMIT_REACHED`.
    */
-  readonly reason: "stopped" | "finished" | "failed" | "terminated" | "replaced" | "peerLost" | "notFound";
-  /** The error, for `failed`; what is known of the loss or refusal, for `peerLost` and `notFound`. */
+  readonly reason:
+    | "stopped"
+    | "finished"
+    | "failed"
+    | "terminated"
+    | "replaced"
+    | "peerLost"
+    | "notFound"
+    | "refused";
+  /** The error, for `failed`; what is known, for `peerLost`, `notFound` and `refused`. */
   readonly error?: unknown;
   /** The result, for `finished`. To another instance it travels as MessagePack, up to 1 MiB, and is left out otherwise. */
   readonly result?: unknown;

@@ -8,6 +8,7 @@ import {
   ZeromeshError,
 } from "../../core/mod.ts";
 import { type ActorId, newActorId } from "../references/address.ts";
+import { runApart } from "../cell/apart.ts";
 import { Cell } from "../cell/cell.ts";
 import type { CellHost } from "../cell/parts.ts";
 import { type ActorDefinition, behaviourOf, isActorDefinition } from "../definition/behaviour.ts";
@@ -79,10 +80,10 @@ export async function initialState(cell: Cell, signal?: AbortSignal): Promise<un
   const { host, behaviour, start: { args, timeoutMs } } = cell;
   try {
     const init = behaviour.init as (args: unknown, context: unknown) => unknown;
-    const state = init(args, host.contextOf(cell));
-    return isThenable(state)
-      ? await host.holding.during(within(host, cell, state, timeoutMs, signal))
-      : state;
+    return await runApart(cell, (context) => {
+      const state = init(args, context);
+      return isThenable(state) ? host.holding.during(within(host, cell, state, timeoutMs, signal)) : state;
+    });
   } catch (error) {
     throw error instanceof ZeromeshError || (signal?.aborted && error === signal.reason)
       ? error

@@ -37,6 +37,7 @@ const reasons: ReadonlySet<ActorEnd["reason"]> = new Set([
   "replaced",
   "peerLost",
   "notFound",
+  "refused",
 ]);
 
 /** Code and text: stacks and causes never cross the wire. */

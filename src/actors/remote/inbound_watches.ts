@@ -61,7 +61,7 @@ export class InboundWatches implements Disposable {
     const pending: Pending = { message, source: null };
     const all = this.#room(message.session);
     all.add(pending);
-    message.whenAborted((reason) => this.#refuse(pending, reason), false);
+    message.whenAborted((reason) => this.#gone(pending, reason), false);
     if (!port.authorizes) this.#begin(pending, target);
     else {
       port.authorize(message, { actor: target, action: "watch" }).then(
@@ -118,9 +118,16 @@ export class InboundWatches implements Disposable {
   }
 
   #leave(): void {
-    const error = new ZeromeshError("PEER_DRAINING", "The instance of the actor closes");
+    const error = new ZeromeshError("CLOSED", "The instance of the actor closes");
     for (const all of [...this.#pending.values()]) {
-      for (const pending of [...all]) this.#refuse(pending, error);
+      for (const pending of [...all]) this.#gone(pending, error);
     }
+  }
+
+  /** Nobody waits any more, or the instance closes, in order: then the actor ends with it. */
+  #gone(pending: Pending, reason: unknown): void {
+    const closes = reason instanceof ZeromeshError && reason.code === "CLOSED";
+    if (closes && pending.source !== null) this.#answer(pending, { reason: "stopped" });
+    else this.#refuse(pending, reason);
   }
 }

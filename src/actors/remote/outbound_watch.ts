@@ -32,15 +32,19 @@ export function watchFrom(
   return { [Symbol.dispose]: () => controller.abort() };
 }
 
-/** An instance without an actor system has no actors. */
-const unfound: ReadonlySet<string> = new Set([
-  "ACTOR_NOT_FOUND",
-  "HANDLER_NOT_FOUND",
-  "FORBIDDEN",
-  "LIMIT_REACHED",
+// An instance without an actor system has no actors.
+const unfound: ReadonlySet<string> = new Set(["ACTOR_NOT_FOUND", "HANDLER_NOT_FOUND", "ACTOR_STOPPED"]);
+const lost: ReadonlySet<string> = new Set([
+  "CLOSED",
+  "PEER_DISCONNECTED",
+  "PEER_DRAINING",
+  "PEER_UNKNOWN",
+  "PEER_UNREACHABLE",
+  "TIMEOUT",
 ]);
 
+/** What a watch that has failed says about the actor. */
 function lossOf(error: unknown): ActorEnd {
-  const known = error instanceof ZeromeshError && unfound.has(error.code);
-  return { reason: known ? "notFound" : "peerLost", error };
+  const code = error instanceof ZeromeshError ? error.code : "";
+  return { reason: unfound.has(code) ? "notFound" : lost.has(code) ? "peerLost" : "refused", error };
 }

@@ -1,7 +1,7 @@
 import { ZeromeshError } from "../../core/mod.ts";
 import { CallTurn } from "../cell/call_turn.ts";
 import type { Cell } from "../cell/cell.ts";
-import type { CellExtension, TurnCell } from "../cell/parts.ts";
+import type { CellExtension, Sender, TurnCell } from "../cell/parts.ts";
 import { bytesContract } from "../contract/contract.ts";
 import type { ActorEnd } from "../references/actor_end.ts";
 import { actorText, stopped } from "../failures.ts";
@@ -47,10 +47,10 @@ export function leaveParent(child: Cell, end: ActorEnd): void {
   const children = parent?.extensionOf(key) as Children | undefined;
   if (parent === null || children?.cells.delete(child) !== true) return;
   if (!child.begun || !parent.takes || children.leaving || parent.behaviour.onChildEnd === null) return;
-  const tell = (context: unknown): unknown =>
+  const tell = (context: Sender): unknown =>
     (parent.behaviour.onChildEnd as ((...given: unknown[]) => unknown) | null)?.(
       context,
-      parent.host.refTo(bytesContract, child.address, parent.host.contextOf(parent) as never),
+      parent.host.refTo(bytesContract, child.address, context),
       end,
     );
   parent.push(new CallTurn(parent.host.outside, tell, "onChildEnd"));

@@ -43,7 +43,8 @@ export class Supervisor {
    * Restarts an actor, or several, each with a state of its own: first all of them end what belongs to the old states,
    * then `init` runs for one after the other. Their running handlers end before, within the time for stopping.
    *
-   * @throws {ZeromeshError} The error of the first actor, whose `init` has failed or which has ended.
+   * @throws {ZeromeshError} The error of the actor whose `init` has failed or which has ended; of several, an
+   * `AggregateError` with all of them.
    */
   async restart(group: readonly Cell[]): Promise<void> {
     const { promise: allClear, resolve } = Promise.withResolvers<void>();
@@ -59,8 +60,11 @@ export class Supervisor {
       before = renewal.catch(() => {});
       return renewal;
     });
-    const [first] = await Promise.allSettled(renewals);
-    if (first?.status === "rejected") throw first.reason;
+    const errors = (await Promise.allSettled(renewals)).flatMap((one) =>
+      one.status === "rejected" ? [one.reason as unknown] : []
+    );
+    if (errors.length > 1) throw new AggregateError(errors, `${errors.length} actors could not be restarted`);
+    if (errors.length === 1) throw errors[0];
   }
 
   async #renew(cell: Cell, cleared: () => void, before: Promise<void>): Promise<void> {

@@ -14,10 +14,9 @@ import { ActorEvents } from "../cell/actor_events.ts";
 import type { Cell } from "../cell/cell.ts";
 import type { CellHost, Origin, Sender, Turn, TurnCell } from "../cell/parts.ts";
 import { Scheduler } from "../cell/scheduler.ts";
-import { noChain, noHeaders, SelfContext } from "../cell/self_context.ts";
+import { noChain, noHeaders } from "../cell/self_context.ts";
 import type { ActorChannel, OpenOptions } from "../references/actor_channel.ts";
 import { SystemChannels } from "../channels/system_channels.ts";
-import type { ActorSelf } from "../definition/context.ts";
 import { type ActorContract, bytesContract } from "../contract/contract.ts";
 import { DeadLetters } from "../cell/dead_letters.ts";
 import type { ActorDefinition } from "../definition/behaviour.ts";
@@ -207,7 +206,7 @@ export class SystemCore implements CellHost {
       adopt(parent, cell);
       // An ask of its init to the parent would never be answered while the parent's handler waits for it.
       waited.push({ cell, deferred: false });
-      if (parent.current !== null) (parent.waits ??= new Set()).add(waited[0]!);
+      if (parent.runningTurn >= 0) (parent.waits ??= new Set()).add(waited[0]!);
     };
     try {
       return await spawnCell({ ...parts, prepare }, definition, options);
@@ -235,10 +234,6 @@ export class SystemCore implements CellHost {
 
   timer(cell: TurnCell, ms: number, run: TimerCall, repeats: boolean): Disposable {
     return startTimer(cell, ms, run, repeats);
-  }
-
-  contextOf(cell: TurnCell): ActorSelf {
-    return new SelfContext(cell) as unknown as ActorSelf;
   }
 
   handlerFailed(cell: TurnCell, turn: Turn, error: unknown): void {

@@ -24,9 +24,11 @@ import {
 } from "./actor_mailbox.ts";
 import type { ActorAddress } from "../references/address.ts";
 import type { ActorEvent } from "../cell/actor_events.ts";
+import { SelfContext } from "../cell/self_context.ts";
 import type { ChannelStatus } from "../references/actor_channel.ts";
 import { type ActorContract, type BytesContract, bytesContract } from "../contract/contract.ts";
 import type { DeadLetter } from "../cell/dead_letters.ts";
+import type { ActorSelf } from "../definition/context.ts";
 import type { ActorDefinition } from "../definition/behaviour.ts";
 import type { ActorEnd } from "../references/actor_end.ts";
 import { notPaused } from "../failures.ts";
@@ -155,7 +157,8 @@ export class ActorSystem implements AsyncDisposable {
     const stop = () => cell.stop({ reason: "stopped" });
     const listening = onAbort(signal, () => void stop());
     void cell.ended.then(() => listening[Symbol.dispose]());
-    const context = this.#core.contextOf(cell);
+    // Whoever reads a mailbox keeps nobody waiting by what it sends: its asks are deferred.
+    const context = new SelfContext(cell, -2) as unknown as ActorSelf;
     return new ActorMailbox(
       { ref, context, hold: (held) => cell.holdBack(held), stop, ended: cell.ended },
       inbox,
