@@ -225,6 +225,8 @@ export interface StreamMux {
   prepare(anchor: bigint, session: bigint, opened: (peer: InstanceId) => void): Disposable;
   /** Sends what was collected for a peer, so that it leaves before what is sent next. */
   flush(peer: InstanceId): void;
+  /** Calls back when the messenger closes, before all streams end: the last moment for last frames. */
+  beforeClose(run: () => void): void;
 }
 
 /**

@@ -42,14 +42,12 @@ const feature: StreamsFeature = {
     const limits = resolveStreamLimits(options.streams);
     let anchors: AnchorTable | null = null;
     let closed = false;
-    // Before the streams themselves: what ends with the instance is said by them.
-    port.watch({
-      closing: () => {
-        closed = true;
-        anchors?.close();
-      },
-    });
     const mux = new StreamPort(port, limits);
+    // What ends with the instance is said by the streams.
+    mux.beforeClose(() => {
+      closed = true;
+      anchors?.close();
+    });
     const table = (): AnchorTable => {
       anchors ??= new AnchorTable(port, mux, limits.maxAnchors);
       if (closed) anchors.close();

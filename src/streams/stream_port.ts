@@ -41,6 +41,7 @@ export class StreamPort implements StreamMux {
   readonly #peers = new Map<InstanceId, PeerStreams>();
   /** Streams that one peer, whichever comes first, may open, by anchor and session. */
   readonly #prepared = new Map<bigint, (peer: InstanceId) => void>();
+  readonly #beforeClose: (() => void)[] = [];
   #parts: MuxParts | null = null;
   #lastId = 0n;
   #lastEpoch = 0;
@@ -85,6 +86,10 @@ export class StreamPort implements StreamMux {
 
   flush(peer: InstanceId): void {
     this.#peers.get(peer)?.mux.flush();
+  }
+
+  beforeClose(run: () => void): void {
+    this.#beforeClose.push(run);
   }
 
   /** Whether there has been a stream. */
@@ -163,6 +168,7 @@ export class StreamPort implements StreamMux {
   }
 
   #close(): void {
+    for (const run of this.#beforeClose) run();
     this.#closed = true;
     for (const { mux } of this.#peers.values()) mux.flush();
     for (const peer of [...this.#peers.keys()]) this.#lose(peer);

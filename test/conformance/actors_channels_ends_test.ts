@@ -9,6 +9,7 @@ import {
   actorContract,
   actorRef,
   ActorSystem,
+  type ChannelEnd,
   type OpeningChannel,
 } from "../../src/actors/mod.ts";
 import { behaviourOf } from "../../src/actors/definition/behaviour.ts";
@@ -344,17 +345,49 @@ test("at its limits an actor and an instance get no more channels, and the refus
   await Promise.all(waiting);
 });
 
-test("a client that closes its messenger ends its channels at the actors", async () => {
+test("a client that closes its messenger in order ends its channels at the actors, behind its items", async () => {
   await using t = await leakCheck();
   const { system, client, peer } = await served(t);
   const own = await system.spawn(feedDefinition, { name: "feed" });
   const feed = await actorRef(client, Feed, `feed@${peer}`).open("feed", "hi");
+  await feed.send("last");
   await client.close();
-  assert.deepEqual(await within(feed.closed, 5_000), { closedBy: "target", reason: "peerLost" });
-  await until(async () => (await own.ask("said", null)).includes("closed by opener: peerLost"));
+  assert.deepEqual(await within(feed.closed, 5_000), { closedBy: "opener", reason: "peerStopped" });
+  await until(async () => (await own.ask("said", null)).includes("closed by opener: peerStopped"));
+  assert.deepEqual((await own.ask("said", null)).slice(-2), ["last", "closed by opener: peerStopped"]);
   assert.deepEqual(system.channels(own), []);
-  assert.equal(system.stats().channels.lost, 1);
+  assert.equal(system.stats().channels.lost, 0);
 });
+
+for (const how of ["its messenger with its system", "its system first"]) {
+  test(`a node that closes ${how} ends the channels of its actors at their openers as stopped`, async () => {
+    await using t = await leakCheck();
+    const { messenger, system, client, peer } = await served(t);
+    await system.spawn(feedDefinition, { name: "feed" });
+    const openers = t.use(await ActorSystem.create(client));
+    const ref = actorRef(client, Feed, `feed@${peer}`);
+    const ends: string[] = [];
+    const Opener = actorContract("opener", { ask: { open: { input: z.string(), output: z.string() } } });
+    const opener = await openers.spawn(actor(Opener, {
+      init: () => null,
+      ask: {
+        open: async (ctx, address) => {
+          const close = ({ closedBy, reason }: ChannelEnd) => void ends.push(`${closedBy}: ${reason}`);
+          const channel = await ctx.open(ctx.ref(Feed, address), "feed", "hi", { message: () => {}, close });
+          return channel.id;
+        },
+      },
+    }));
+    await opener.ask("open", ref.address);
+    const feed = await ref.open("feed", "hi");
+    if (how.startsWith("its system")) await system.close();
+    await messenger.close();
+    assert.deepEqual(await within(feed.closed, 5_000), { closedBy: "target", reason: "peerStopped" });
+    await until(() => ends.length === 1);
+    assert.deepEqual(ends, ["target: peerStopped"]);
+    assert.equal(openers.stats().channels.lost, 0);
+  });
+}
 
 test("an actor's channels go on with the handlers of another version", async () => {
   const make = (version: number, factor: number) =>

@@ -96,6 +96,8 @@ export class LocalOpen extends Deadline implements OpenerWay, PendingOpen {
     return others;
   }
 
+  opened(): void {}
+
   accepted(_first: unknown, checked: unknown): void {
     const { cell, name, sender, options, origin } = this.#parts;
     const { host } = cell;

@@ -26,6 +26,8 @@ import { type Receiver, Side } from "./side.ts";
 export interface OpenerWay {
   /** Makes the target's way to the opener. @throws {ZeromeshError} If there is none. */
   join(): ChannelLink;
+  /** The target has a side. */
+  opened(side: Side): void;
   /** Tells the opener that it is open. @param first The item as it was given, and as its schema made it. */
   accepted(first: unknown, checked: unknown): void;
   /** Tells the opener that it is not. */
@@ -177,6 +179,7 @@ export class Opening implements OpeningChannel, PendingOpen, Waited {
     this.#settle("accepted");
     this.cell.host.channels.counts.accepted++;
     channels.opened(side);
+    way.opened(side);
     if (checked instanceof Promise) {
       this.#telling = true;
       checked.then((value) => this.#told() && way.accepted(first, value), (error) => {

@@ -9,6 +9,7 @@ import { encodeValue, type ValueEncoding } from "../contract/values.ts";
 import { deliverOpen } from "./deliver_open.ts";
 import type { ChannelLink } from "./link.ts";
 import type { OpenerWay, Opening } from "./opening.ts";
+import type { Side } from "./side.ts";
 import { StreamLink } from "./stream_link.ts";
 import { idBytes } from "./stream_open.ts";
 import { ChannelStreams, type Invitation, invitationBytes, writeInvitation } from "./stream_parts.ts";
@@ -80,6 +81,7 @@ class StreamWay implements OpenerWay {
   #schemas: ActorChannelSchemas | null = null;
   #opening: Opening | null = null;
   #own: Invitation | null = null;
+  #side: Side | null = null;
 
   /** @param left Called once when the channel is over. */
   constructor(port: SystemPort, request: InboundOpen, left: () => void) {
@@ -155,7 +157,12 @@ class StreamWay implements OpenerWay {
     this.#answer.reject(error);
   }
 
+  opened(side: Side): void {
+    this.#streams.opened(this.#side = side);
+  }
+
   over(): void {
+    if (this.#side !== null) this.#streams.closed(this.#side);
     this.#left();
   }
 }

@@ -147,12 +147,13 @@ export class StreamOpen implements PendingOpen {
         chain: noChain,
         trace: origin.trace,
       }),
-      owners: this.#own === null ? [] : [this.#own],
+      owners: this.#own === null ? [this.#streams] : [this.#streams, this.#own],
       clock: port.clock,
       deadlines,
       idleTimeoutMs: options?.idleTimeoutMs ?? Infinity,
       hold: sender === null ? port.hold() : null,
     });
+    this.#streams.opened(side);
     this.#own?.opened(side);
     return side.begin();
   }

@@ -1,21 +1,27 @@
 import { Deadlines, type InstanceId } from "../../core/mod.ts";
 import type { SystemPort } from "../../messenger/mod.ts";
 import { type StreamMux, streamsAt, type StreamWindow } from "../../streams/mod.ts";
+import type { Side, SideOwner } from "./side.ts";
 
 const all = new WeakMap<SystemPort, ChannelStreams>();
 
-/** What the channels of one messenger share. */
-export class ChannelStreams {
+/** What the channels of one messenger to other instances share. */
+export class ChannelStreams implements SideOwner {
   readonly port: SystemPort;
   readonly mux: StreamMux;
   readonly deadlines: Deadlines;
   readonly #written = new Set<InstanceId>();
+  readonly #sides = new Set<Side>();
 
   private constructor(port: SystemPort) {
     this.port = port;
     this.mux = streamsAt(port);
     this.deadlines = new Deadlines(port.clock);
     port.watch({ closing: () => this.deadlines.close() });
+    // The other sides learn that this instance has closed in order, which is no loss.
+    this.mux.beforeClose(() => {
+      for (const side of [...this.#sides]) side.abandon("peerStopped");
+    });
     // Items leave before the messages that are sent after them.
     port.beforeCalls(() => {
       if (this.#written.size === 0) return;
@@ -29,6 +35,15 @@ export class ChannelStreams {
     let streams = all.get(port);
     if (streams === undefined) all.set(port, streams = new ChannelStreams(port));
     return streams;
+  }
+
+  /** A channel is open. */
+  opened(side: Side): void {
+    this.#sides.add(side);
+  }
+
+  closed(side: Side): void {
+    this.#sides.delete(side);
   }
 
   /** Something was written to an instance, and may not have left yet. */
