@@ -39,7 +39,7 @@ export { actorRef } from "./system/ref_by_address.ts";
 export { type ActorAddress } from "./references/address.ts";
 export { type ActorId } from "./references/address.ts";
 export { type PoolMessageKind } from "./cell/cell_pool.ts";
-export { type ActorPhase } from "./cell/cell.ts";
+export { type ActorPhase } from "./cell/phase.ts";
 export {
   type AcceptOptions,
   type ActorChannel,

@@ -10,6 +10,7 @@ import {
   type DeadLetter,
   type MailboxOptions,
 } from "../../src/actors/mod.ts";
+import { FakeClock } from "../unit/core_fake_clock.ts";
 import { until, within } from "../support/until.ts";
 
 const Sink = actorContract("sink", {
@@ -237,3 +238,22 @@ test("a schema that needs time keeps a message's place, and refuses it without a
   await assert.rejects(refused, { code: "PAYLOAD_INVALID" });
   assert.deepEqual(await ref.ask("seen"), [1, 2]);
 });
+
+for (const overflow of ["dropOldest", "dropNewest", "fail"] as const) {
+  test(`${overflow}: an actor that needs more than its share of a turn goes on although a sender keeps the event loop busy`, async () => {
+    const clock = new FakeClock();
+    await using system = ActorSystem.local({ clock });
+    let handled = 0;
+    const ref = await system.spawn(
+      actor(actorContract("hit", { tell: { hit: z.number() } }), {
+        init: () => null,
+        // Longer than the actors' share of a turn.
+        tell: { hit: () => void (handled++, clock.advance(2)) },
+      }),
+      { mailbox: { capacity: 4, overflow } },
+    );
+    for (let i = 0; i < 4; i++) void ref.tell("hit", i);
+    for (let i = 0; i < 10_000; i++) await ref.tell("hit", i).catch(() => {});
+    assert.ok(handled > 4, `${handled} were handled`);
+  });
+}

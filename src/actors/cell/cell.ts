@@ -10,20 +10,8 @@ import { Boundary } from "./boundary.ts";
 import type { CellPool } from "./cell_pool.ts";
 import { Mailbox, type MailboxLimits, type RoomWait } from "./mailbox.ts";
 import type { CellExtension, CellHost, OpenReply, Turn, TurnCell, Waited } from "./parts.ts";
+import type { ActorPhase } from "./phase.ts";
 import type { Runnable } from "./scheduler.ts";
-
-/**
- * The phases of an actor's life. Its messages wait while it is `paused`, while it is `failed`, which means that its
- * handler failed and it is to be restarted, and while it is `restarting`.
- */
-export type ActorPhase =
-  | "starting"
-  | "running"
-  | "paused"
-  | "failed"
-  | "restarting"
-  | "stopping"
-  | "stopped";
 
 /** What a cell begins with. */
 export interface CellParts {
@@ -142,6 +130,8 @@ export class Cell implements ApartCell, Runnable {
       scheduler.pushed();
       return null;
     }
+    // A sender that goes on without a turn of the event loop must not hold the actor up.
+    this.host.scheduler.pushed();
     const { overflow, maxWaiting } = mailbox.limits;
     if (overflow === "wait" && mailbox.waiting < maxWaiting) {
       const late = () => senderLate(this, wait.timeoutMs);

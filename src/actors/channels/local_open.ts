@@ -2,7 +2,6 @@ import { Deadline, onAbort, type ZeromeshError } from "../../core/mod.ts";
 import type { Cell } from "../cell/cell.ts";
 import type { Origin, Sender, TurnCell } from "../cell/parts.ts";
 import { noChain, noHeaders } from "../cell/self_context.ts";
-import { channelSchemas } from "../contract/contract.ts";
 import { openLate } from "../failures.ts";
 import { ActorChannels, type PendingOpen } from "./actor_channels.ts";
 import type { ActorChannel, ActorOpenOptions, ChannelStatus } from "../references/actor_channel.ts";
@@ -108,7 +107,7 @@ export class LocalOpen extends Deadline implements OpenerWay, PendingOpen {
       opener: this.#opening.opener,
       other: cell.address,
       first: checked,
-      schema: channelSchemas(cell.behaviour.contract, name)!.fromOpener,
+      schema: this.#opening.schemas.fromOpener,
       link: this.#link!,
       receiver: openerReceiver(sender, options, originOf(cell, origin)),
       owners: this.#own === null ? [] : [this.#own],

@@ -92,6 +92,11 @@ export class Opening implements OpeningChannel, PendingOpen, Waited {
     return this.#parts.opener;
   }
 
+  /** Its schemas, as the actor's contract had them when it was opened. */
+  get schemas(): ActorChannelSchemas {
+    return this.#parts.schemas;
+  }
+
   /** Whether nobody has decided yet, and the opener waits. */
   get waits(): boolean {
     return this.#state === "waits";

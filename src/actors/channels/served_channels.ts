@@ -3,7 +3,6 @@ import { answeredLater, type SystemMessage, type SystemPort } from "../../messen
 import { ItemCodec } from "../../streams/mod.ts";
 import type { Cell } from "../cell/cell.ts";
 import type { Origin } from "../cell/parts.ts";
-import { type ActorChannelSchemas, channelSchemas } from "../contract/contract.ts";
 import { fail } from "../failures.ts";
 import { encodeValue, type ValueEncoding } from "../contract/values.ts";
 import { deliverOpen } from "./deliver_open.ts";
@@ -12,7 +11,7 @@ import type { OpenerWay, Opening } from "./opening.ts";
 import type { Side } from "./side.ts";
 import { StreamLink } from "./stream_link.ts";
 import { idBytes } from "./stream_open.ts";
-import { ChannelStreams, type Invitation, invitationBytes, writeInvitation } from "./stream_parts.ts";
+import { ChannelStreams, endOf, type Invitation, invitationBytes, writeInvitation } from "./stream_parts.ts";
 
 /** The opening of a channel by another instance. */
 export interface InboundOpen {
@@ -78,7 +77,6 @@ class StreamWay implements OpenerWay {
   readonly #request: InboundOpen;
   readonly #answer: PromiseWithResolvers<Uint8Array> = Promise.withResolvers();
   readonly #left: () => void;
-  #schemas: ActorChannelSchemas | null = null;
   #opening: Opening | null = null;
   #own: Invitation | null = null;
   #side: Side | null = null;
@@ -92,14 +90,13 @@ class StreamWay implements OpenerWay {
 
   open(message: SystemMessage, cell: Cell): Promise<Uint8Array> {
     const { name, first, origin } = this.#request;
-    this.#schemas = channelSchemas(cell.behaviour.contract, name);
     const gone = cell.hasRoom ? null : new AbortController();
     try {
       const signal = gone?.signal;
       const opening = deliverOpen(cell, { name, first, origin, asker: null, signal, way: this });
       this.#opening = opening;
       message.whenAborted((reason) => {
-        opening.giveUp(textOf(reason), reason);
+        opening.giveUp(endOf(reason), reason);
         // Nobody reads the answer, but the call has to end.
         this.#answer.reject(reason);
         gone?.abort(reason);
@@ -118,7 +115,7 @@ class StreamWay implements OpenerWay {
     const link = new StreamLink({
       name,
       codec: new ItemCodec(encoding),
-      schema: this.#schemas!.fromOpener,
+      schema: this.#opening!.schemas.fromOpener,
       wrote: () => this.#streams.wrote(instance),
     });
     const own = this.#own = { anchor: mux.newId(), window: mux.window };
@@ -170,9 +167,3 @@ class StreamWay implements OpenerWay {
 /** How long an accepted opener may take to open its stream. */
 const acceptedMs = 30_000;
 const nothing = new Uint8Array(0);
-
-/** Why an opener waits no more, as a reason of a channel's end. */
-function textOf(reason: unknown): string {
-  const code = reason instanceof ZeromeshError ? reason.code : "";
-  return code === "TIMEOUT" ? "timeout" : code === "PEER_DISCONNECTED" ? "peerLost" : "cancelled";
-}

@@ -2,7 +2,7 @@ import { instanceIdFromBytes, onAbort, validate, ZeromeshError } from "../../cor
 import { ItemCodec } from "../../streams/mod.ts";
 import { type ActorChannelSchemas, bytesContract } from "../contract/contract.ts";
 import { noChain, noHeaders } from "../cell/self_context.ts";
-import { outputInvalid } from "../failures.ts";
+import { channelClosed, outputInvalid } from "../failures.ts";
 import type { OutgoingOpen } from "../cell/outgoing.ts";
 import { decodeValue, encodingOf } from "../contract/values.ts";
 import { ActorChannels, type PendingOpen } from "./actor_channels.ts";
@@ -12,6 +12,7 @@ import { Side } from "./side.ts";
 import { StreamLink } from "./stream_link.ts";
 import {
   ChannelStreams,
+  endOf,
   type Invitation,
   invitationBytes,
   readInvitation,
@@ -40,6 +41,7 @@ export class StreamOpen implements PendingOpen {
   readonly #own: ActorChannels | null;
   readonly #abort: AbortController | null = null;
   readonly #listening: Disposable | null = null;
+  #over = false;
 
   /** @throws {ZeromeshError} `PEER_LACKS_FEATURE`, `PEER_DISCONNECTED`, `LIMIT_REACHED`. */
   constructor(streams: ChannelStreams, message: OutgoingOpen, schemas: ActorChannelSchemas) {
@@ -76,7 +78,7 @@ export class StreamOpen implements PendingOpen {
     try {
       link.reader = mux.bind(peer, about, link.readerEvents);
     } catch (error) {
-      this.failed();
+      this.failed(error);
       throw error;
     }
     writeInvitation(this.invitation, 0, { anchor, window });
@@ -92,9 +94,11 @@ export class StreamOpen implements PendingOpen {
     this.#abort?.abort(error);
   }
 
-  /** The call has failed. */
-  failed(): void {
+  /** The call has failed, possibly while the first item of an actor that has accepted is checked. */
+  failed(error: unknown): void {
+    this.#over = true;
     this.#settled();
+    this.#link.close(endOf(error));
     this.#link.reader?.cancel();
   }
 
@@ -125,6 +129,7 @@ export class StreamOpen implements PendingOpen {
 
   #side(id: string, first: unknown): Side {
     const { instance, name, target, origin, sender, options } = this.#message;
+    if (this.#over) throw channelClosed(name, "its opener has given up");
     const { port, deadlines } = this.#streams;
     const other = `${target}@${instance}`;
     this.#settled();

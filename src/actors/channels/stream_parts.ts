@@ -1,4 +1,4 @@
-import { Deadlines, type InstanceId } from "../../core/mod.ts";
+import { Deadlines, type InstanceId, ZeromeshError } from "../../core/mod.ts";
 import type { SystemPort } from "../../messenger/mod.ts";
 import { type StreamMux, streamsAt, type StreamWindow } from "../../streams/mod.ts";
 import type { Side, SideOwner } from "./side.ts";
@@ -79,4 +79,10 @@ export function readInvitation(bytes: Uint8Array, at: number, end: number): Invi
   const sensible = anchor > 0n && anchor < 1n << 62n && items > 0 && items < 2 ** 20 && windowBytes > 0 &&
     windowBytes < 2 ** 31;
   return sensible ? { anchor, window: { items, bytes: windowBytes } } : null;
+}
+
+/** Why an opener waits no more, as a reason of a channel's end. */
+export function endOf(reason: unknown): string {
+  const code = reason instanceof ZeromeshError ? reason.code : "";
+  return code === "TIMEOUT" ? "timeout" : code === "PEER_DISCONNECTED" ? "peerLost" : "cancelled";
 }

@@ -77,7 +77,7 @@ export class Outbound {
           },
         );
       } catch (error) {
-        opening.failed();
+        opening.failed(error);
         throw meantFor(error, message);
       }
     });

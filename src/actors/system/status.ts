@@ -1,5 +1,6 @@
 import type { ActorId } from "../references/address.ts";
-import type { ActorPhase, Cell } from "../cell/cell.ts";
+import type { Cell } from "../cell/cell.ts";
+import type { ActorPhase } from "../cell/phase.ts";
 import type { CellPool } from "../cell/cell_pool.ts";
 import type { ChannelStats } from "../cell/channel_counts.ts";
 import type { DeadLetterReason } from "../cell/dead_letters.ts";
