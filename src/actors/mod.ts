@@ -36,6 +36,7 @@ export {
   type TellHandlers,
 } from "./definition/actor.ts";
 export { actorRef } from "./system/ref_by_address.ts";
+export { watchActor } from "./system/watch_by_address.ts";
 export { type ActorAddress } from "./references/address.ts";
 export { type ActorId } from "./references/address.ts";
 export { type PoolMessageKind } from "./cell/cell_pool.ts";

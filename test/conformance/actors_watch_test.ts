@@ -8,6 +8,7 @@ import {
   actorRef,
   type ActorSelf,
   ActorSystem,
+  watchActor,
 } from "../../src/actors/mod.ts";
 import { newInstanceId } from "../../src/core/mod.ts";
 import type { ZeromeshError } from "../../src/mod.ts";
@@ -221,6 +222,67 @@ test("an instance that has too many watches of a peer tells it so, and not that 
   assert.deepEqual(first, []);
   await system.stop("counter");
   await until(() => first.length === 1);
+});
+
+test("a messenger alone watches actors of another instance, and hears of each end once, with its reason", async () => {
+  await using t = await leakCheck();
+  const { messenger, system, client, peer } = await served(t);
+  const ends: ActorEnd[] = [];
+  const watch = (target: string) => watchActor(client, target, (end) => ends.push(end));
+  const told = async (reason: string) => {
+    await until(() => ends.length > 0);
+    assert.deepEqual(ends.splice(0).map((end) => end.reason), [reason]);
+  };
+  const finished = await system.spawn(mortal, { name: "mortal" });
+  watch(`mortal@${peer}`);
+  // A later message comes behind the watch.
+  await actorRef(client, `mortal@${peer}`).tell("finish", encode("7"));
+  await until(() => ends.length === 1);
+  assert.deepEqual(ends[0]!.result, { result: "7" });
+  await told("finished");
+  watch(finished.address);
+  await told("notFound");
+  watch(`nobody@${client.instanceId}`);
+  await told("notFound");
+  await system.spawn(mortal, { name: "mortal" });
+  const disposed = watch(`mortal@${peer}`);
+  watchActor(client, `mortal@${peer}`, () => {
+    throw new Error("users' code");
+  });
+  watch(`mortal@${peer}`);
+  disposed[Symbol.dispose]();
+  await until(() => messenger.stats().handlers.running === 2);
+  await system.stop("mortal");
+  await told("stopped");
+  await system.spawn(mortal, { name: "mortal" });
+  watch(`mortal@${peer}`);
+  await until(() => messenger.stats().handlers.running === 1);
+  await messenger.close();
+  await told("stopped");
+  assert.throws(() => watchActor({} as never, finished, () => {}), TypeError);
+  assert.throws(() => watch("mortal"), TypeError);
+  assert.throws(() => watchActor(client, finished, null as never), TypeError);
+});
+
+test("a watch by a messenger that has a system is the system's, and one that is closed calls nobody", async () => {
+  await using t = await leakCheck();
+  const { system, client, peer } = await served(t);
+  const own = t.use(await ActorSystem.create(client));
+  const calls: string[] = [];
+  const mine = await own.spawn(mortal, { name: "mine" });
+  watchActor(client, mine, ({ reason }) => calls.push(`mine ${reason}`));
+  watchActor(own, "mine", ({ reason }) => calls.push(`by name ${reason}`));
+  assert.equal(own.stats().watches, 2);
+  await own.stop("mine");
+  await until(() => calls.length === 2);
+  assert.deepEqual(calls.splice(0).toSorted(), ["by name stopped", "mine stopped"]);
+  await own.close();
+  const ref = await system.spawn(mortal);
+  watchActor(client, `${ref.target}@${peer}`, ({ reason }) => calls.push(reason));
+  await until(() => system.stats().watches === 0 && client.stats().calls.pending === 1);
+  await client.close();
+  await system.stop(ref);
+  assert.deepEqual(calls, []);
 });
 
 test("a watch that cannot begin takes no place among the watches", async () => {

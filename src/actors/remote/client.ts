@@ -5,14 +5,28 @@ import { noChain, noHeaders } from "../cell/self_context.ts";
 import type { ActorChannel, OpenOptions } from "../references/actor_channel.ts";
 import { openerReceiver } from "../channels/opener_receiver.ts";
 import { notFound } from "../failures.ts";
-import { askOptionTable, openOptionTable, tellOptionTable } from "../options/system_options.ts";
+import {
+  askOptionTable,
+  openOptionTable,
+  resolveSystemOptions,
+  tellOptionTable,
+} from "../options/system_options.ts";
 import type { Reference, Router } from "../routing/reference.ts";
 import type { AskOptions, TellOptions } from "../references/actor_ref.ts";
+import type { ActorAddress } from "../references/address.ts";
+import { type EndCall, Watches } from "../supervision/watches.ts";
+import { watchFrom } from "./outbound_watch.ts";
 import { Outbound } from "./outbound.ts";
 import type { OutgoingMessage } from "../cell/outgoing.ts";
 
 const clients = new WeakMap<SystemPort, ActorClient>();
-const systems = new WeakMap<SystemPort, Router>();
+const systems = new WeakMap<SystemPort, OwnSystem>();
+
+/** The actor system of a messenger. */
+interface OwnSystem {
+  readonly router: Router;
+  watch(ref: ActorAddress, watcher: null, ended: EndCall): Disposable;
+}
 
 /** The router of references that a messenger makes. */
 export function clientAt(port: SystemPort): ActorClient {
@@ -31,9 +45,9 @@ export function refuseSecondSystem(port: SystemPort): void {
 }
 
 /** Notes the actor system of a messenger, whose actors its own references reach; null when it is closed. */
-export function systemAt(port: SystemPort, router: Router | null): void {
-  if (router === null) systems.delete(port);
-  else systems.set(port, router);
+export function systemAt(port: SystemPort, system: OwnSystem | null): void {
+  if (system === null) systems.delete(port);
+  else systems.set(port, system);
 }
 
 /** Sends messages to actors by a messenger alone, without an actor system. */
@@ -41,6 +55,7 @@ class ActorClient implements Router {
   readonly #port: SystemPort;
   readonly #outbound: Outbound;
   readonly #origin: Origin;
+  #watches: Watches | null = null;
 
   constructor(port: SystemPort) {
     this.#port = port;
@@ -97,11 +112,31 @@ class ActorClient implements Router {
     }
   }
 
+  /** As `ActorSystem.watch`, and by the messenger's system if it has one. */
+  watch(to: ActorAddress, ended: EndCall): Disposable {
+    const system = systems.get(this.#port);
+    return system === undefined ? this.#ownWatches.start(to, null, ended) : system.watch(to, null, ended);
+  }
+
+  get #ownWatches(): Watches {
+    if (this.#watches !== null) return this.#watches;
+    const port = this.#port;
+    const watches = this.#watches = new Watches({
+      instanceId: port.instanceId,
+      logger: port.logger,
+      options: resolveSystemOptions({}),
+      find: () => null,
+      watchRemote: ({ instance, target }, ended) => watchFrom(port, instance, target, ended),
+    });
+    port.watch({ closing: () => watches.close() });
+    return watches;
+  }
+
   /** The router of the messenger's system, which also counts what goes to others; null without one. */
   #own({ instance, address }: Reference): Router | null {
     const system = systems.get(this.#port);
     if (system === undefined && instance === this.#port.instanceId) throw notFound(address);
-    return system ?? null;
+    return system?.router ?? null;
   }
 
   #outgoing(

@@ -130,7 +130,7 @@ export class SystemCore implements CellHost {
       maxWatches: this.options.maxWatches,
       maxPeerChannels: this.options.maxPeerChannels,
     });
-    systemAt(port, this.router);
+    systemAt(port, this);
   }
 
   refTo<C extends ActorContract>(
