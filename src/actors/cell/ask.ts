@@ -5,31 +5,28 @@ import type { AskEntry } from "../definition/behaviour.ts";
 import { askLate, handlerFailed, noSuchMessage, outputInvalid } from "../failures.ts";
 import { HandlerContext } from "./handler_context.ts";
 import { skipped, withInput } from "./input.ts";
+import type { RoomWait } from "./mailbox.ts";
 import { type OpenReply, type Origin, type Sender, Turn, type TurnCell, type Waited } from "./parts.ts";
 
-/** What an ask begins with. */
-export interface AskParts {
-  readonly origin: Origin;
-  readonly entry: AskEntry;
-  readonly input: unknown;
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal | undefined;
+/** How an ask is waited for. */
+export interface AskWait extends RoomWait {
   /** The handler that waits for it; null for others. */
   readonly asker: Sender | null;
-  /** Whether the answer is given as the handler returned it, since it is encoded and converted elsewhere. */
+  /** Whether the answer is given as the handler returned it, checked, but not converted by its schema. */
   readonly raw: boolean;
   /** Takes the answer, instead of the promise; null for the promise. */
-  readonly taker?: AskTaker | null | undefined;
-  /** Converts the answer for its asker; it may throw. */
-  readonly convert?: ((answer: unknown) => unknown) | undefined;
+  readonly taker: AskTaker | null;
 }
+
+/** Converts the answer of an ask for its asker; it may throw. */
+export type AnswerConversion = (answer: unknown) => unknown;
 
 /** Takes the answer of an ask, or its failure: one of both, once. */
 export interface AskTaker {
   /** The answer. */
   answered(value: unknown): void;
-  /** The failure. */
-  failed(error: unknown): void;
+  /** The failure. @param ran Whether its handler was called. */
+  failed(error: unknown, ran: boolean): void;
   /** Ends the ask once nobody waits for its answer any more, apart from its deadline. */
   watch(ask: Ask): void;
 }
@@ -40,39 +37,62 @@ export class Ask extends Deadline implements Waited {
   readonly promise: Promise<unknown> | null;
   readonly cell: TurnCell;
   readonly turn: AskTurn;
-  readonly raw: boolean;
   /** The deferred reply; null without one. */
   reply: { forget(): void } | null = null;
-  #ended = false;
-  readonly #timeoutMs: number;
-  readonly #asker: TurnCell | null;
-  readonly #listening: Disposable | null;
-  readonly #taker: AskTaker | null;
-  readonly #convert: ((answer: unknown) => unknown) | undefined;
-  #resolve!: (value: unknown) => void;
-  #reject!: (error: unknown) => void;
+  /** Whether it has its answer, or nobody waits any more. */
+  ended = false;
+  readonly #wait: AskWait;
+  readonly #convert: AnswerConversion | null;
+  #waits = false;
+  #asker: TurnCell | null = null;
+  #listening: Disposable | null = null;
+  #resolve: ((value: unknown) => void) | null = null;
+  #reject: ((error: unknown) => void) | null = null;
 
   constructor(
     cell: TurnCell,
-    { origin, entry, input, timeoutMs, signal, asker, raw, taker = null, convert }: AskParts,
+    origin: Origin,
+    entry: AskEntry,
+    input: unknown,
+    wait: AskWait,
+    convert: AnswerConversion | null,
   ) {
     super();
     this.cell = cell;
-    this.raw = raw;
-    this.#timeoutMs = timeoutMs;
-    this.#taker = taker;
+    this.#wait = wait;
     this.#convert = convert;
-    this.promise = taker !== null ? null : new Promise((resolve, reject) => {
+    this.promise = wait.taker !== null ? null : new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
     this.turn = new AskTurn(origin, entry, input, this);
-    this.#asker = asker?.waiting === true ? asker.cell : null;
-    if (this.#asker !== null) (this.#asker.waits ??= new Set()).add(this);
-    cell.host.deadlines.add(this, timeoutMs);
-    this.#listening = signal === undefined ? null : onAbort(signal, () => this.giveUp(signal.reason));
+  }
+
+  /** Whether the answer is given as the handler returned it. */
+  get raw(): boolean {
+    return this.#wait.raw || this.#convert !== null;
+  }
+
+  /** The moment on the clock at which it is given up. */
+  get deadlineAt(): number {
+    this.begin();
+    return this.dueAt;
+  }
+
+  /** Begins to wait for the answer. One that is answered at once, in the call that brought it, need not wait. */
+  begin(): void {
+    if (this.#waits || this.ended) return;
+    this.#waits = true;
+    const { host } = this.cell;
+    const { timeoutMs, signal, asker, taker } = this.#wait;
+    if (asker?.waiting === true) {
+      this.#asker = asker.cell;
+      (this.#asker.waits ??= new Set()).add(this);
+    }
+    host.deadlines.add(this, timeoutMs);
+    if (signal !== undefined) this.#listening = onAbort(signal, () => this.giveUp(signal.reason));
     // Whoever asks from another process keeps that one alive.
-    if (taker === null) cell.host.holding.begin();
+    if (taker === null) host.holding.begin();
     else taker.watch(this);
   }
 
@@ -80,26 +100,22 @@ export class Ask extends Deadline implements Waited {
     return this.reply !== null;
   }
 
-  /** Whether it has its answer, or nobody waits any more. */
-  get ended(): boolean {
-    return this.#ended;
-  }
-
   expire(): void {
     const { name } = this.turn;
     // Before its turn it certainly did not run.
-    this.giveUp(askLate(name, this.#timeoutMs, this.turn.started ? "maybe" : "no"));
+    this.giveUp(askLate(name, this.#wait.timeoutMs, this.turn.started ? "maybe" : "no"));
   }
 
   /** Answers it. Returns whether somebody waited. */
   resolve(value: unknown): boolean {
     if (!this.#end()) return this.#tooLate();
     try {
-      const answer = this.#convert === undefined ? value : this.#convert(value);
-      if (this.#taker === null) this.#resolve(answer);
-      else this.#taker.answered(answer);
+      const answer = this.#convert === null ? value : this.#convert(value);
+      const { taker } = this.#wait;
+      if (taker === null) this.#resolve!(answer);
+      else taker.answered(answer);
     } catch (error) {
-      this.#fail(error);
+      this.#refuse(error);
     }
     return true;
   }
@@ -107,27 +123,34 @@ export class Ask extends Deadline implements Waited {
   /** Fails it. Returns whether somebody waited. */
   reject(error: unknown): boolean {
     if (!this.#end()) return this.#tooLate();
-    this.#fail(error);
+    this.#refuse(error);
     return true;
+  }
+
+  /** Fails it if it has not ended. */
+  fail(error: unknown): void {
+    if (!this.ended) this.reject(error);
   }
 
   /** Ends it, since nobody waits any more. */
   giveUp(reason: unknown): void {
     if (!this.#end()) return;
-    this.#fail(reason);
+    this.#refuse(reason);
     if (!this.cell.remove(this.turn)) this.turn.abort(reason);
   }
 
-  #fail(error: unknown): void {
-    if (this.#taker === null) this.#reject(error);
-    else this.#taker.failed(error);
+  #refuse(error: unknown): void {
+    const { taker } = this.#wait;
+    if (taker === null) this.#reject!(error);
+    else taker.failed(error, this.turn.started);
   }
 
   #end(): boolean {
-    if (this.#ended) return false;
-    this.#ended = true;
+    if (this.ended) return false;
+    this.ended = true;
+    if (!this.#waits) return true;
     this.cell.host.deadlines.remove(this);
-    if (this.#taker === null) this.cell.host.holding.end();
+    if (this.#wait.taker === null) this.cell.host.holding.end();
     this.#listening?.[Symbol.dispose]();
     this.#asker?.waits?.delete(this);
     this.reply?.forget();
@@ -193,12 +216,12 @@ export class AskTurn extends Turn {
   }
 
   override failed(_cell: TurnCell, error: unknown): void {
-    if (!this.#ask.ended) this.#ask.reject(handlerFailed(this.name, error));
+    this.#ask.fail(handlerFailed(this.name, error));
   }
 
   override cutShort(error: ZeromeshError): void {
     this.#context?.abort(error);
-    if (!this.#ask.ended) this.#ask.reject(error);
+    this.#ask.fail(error);
   }
 
   override abort(reason: unknown): void {
@@ -236,7 +259,7 @@ class AskHandlerContext extends HandlerContext {
   }
 
   protected override get deadlineAt(): number {
-    return this.#ask.dueAt;
+    return this.#ask.deadlineAt;
   }
 
   override get waiting(): boolean {
@@ -303,7 +326,7 @@ class Reply implements DeferredReply, OpenReply {
 
   stopped(error: ZeromeshError): void {
     this.#context.abort(error);
-    if (this.open) this.#ask.reject(error);
+    this.#ask.fail(error);
   }
 
   /** Takes it from the actor's list. */

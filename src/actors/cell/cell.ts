@@ -144,6 +144,13 @@ export class Cell implements ApartCell, Runnable {
     return null;
   }
 
+  /** Takes a message as {@link deliver}, but runs it at once if nothing is before it. */
+  receive(turn: Turn, wait: RoomWait): Promise<void> | null {
+    if (this.mailbox.size > 0 || !this.#canRun) return this.deliver(turn, wait);
+    this.#execute(turn);
+    return null;
+  }
+
   push(turn: Turn): boolean {
     if (this.phase === "stopped") return false;
     this.mailbox.push(turn);

@@ -145,7 +145,9 @@ export class Inbound implements Disposable {
     const delivered = this.#order.add(message, target, subject, deliver);
     if (trace !== null) delivered.catch((error) => trace.end("rejected", error));
     if (!asks) return delivered.catch(fail);
-    delivered.catch((error) => this.#refuse(message, error));
+    delivered.then((answer) => {
+      if (answer !== answeredLater) this.#port.answer(message, answer as Uint8Array);
+    }).catch((error) => this.#refuse(message, error));
     return answeredLater;
   }
 
@@ -184,7 +186,7 @@ export class Inbound implements Disposable {
     input: unknown,
     origin: Origin,
     encoding: Envelope["encoding"],
-  ): typeof answeredLater {
+  ): Uint8Array | typeof answeredLater {
     const cell = this.#router.find(target);
     const { ttlMs } = message;
     const taker = new RemoteAsk(this.#port, message, name, encoding, origin.trace);

@@ -18,6 +18,7 @@ export class RemoteAsk implements AskTaker {
   // Whether the messenger knows that the answer comes later. An ask may fail before.
   #begun = false;
   #failure: { readonly error: unknown } | null = null;
+  #answer: Uint8Array | null = null;
   #gone: AbortController | null = null;
 
   constructor(
@@ -35,8 +36,9 @@ export class RemoteAsk implements AskTaker {
   }
 
   /** The result of the messenger's handler. @throws The failure of an ask that has failed already. */
-  begin(): typeof answeredLater {
-    if (this.#failure !== null) fail(this.#failure.error);
+  begin(): Uint8Array | typeof answeredLater {
+    if (this.#failure !== null) throw this.#failure.error;
+    if (this.#answer !== null) return this.#answer;
     this.#begun = true;
     return answeredLater;
   }
@@ -61,14 +63,15 @@ export class RemoteAsk implements AskTaker {
     try {
       bytes = encodeValue(this.#name, value, this.#encoding);
     } catch (error) {
-      return this.failed(error);
+      return this.failed(error, true);
     }
     this.#trace?.end("succeeded", undefined);
-    this.#port.answer(this.#message, bytes);
+    if (this.#begun) this.#port.answer(this.#message, bytes);
+    else this.#answer = bytes;
   }
 
-  failed(error: unknown): void {
-    this.#trace?.end(this.#begun ? "failed" : "rejected", error);
+  failed(error: unknown, ran: boolean): void {
+    this.#trace?.end(this.#begun || ran ? "failed" : "rejected", error);
     if (!this.#begun) {
       this.#failure = { error };
       return;

@@ -8,12 +8,12 @@ import {
 } from "../../core/mod.ts";
 import type { ActorAddress } from "../references/address.ts";
 import { bridgeInput, bridgeOutput, type GivenValues } from "./bridge.ts";
-import { Ask, type AskTaker } from "../cell/ask.ts";
+import { Ask, type AskWait } from "../cell/ask.ts";
 import { refuseRing } from "../cell/ask_ring.ts";
 import type { Cell } from "../cell/cell.ts";
 import { checkInput, PendingInput } from "../cell/input.ts";
 import type { RoomWait } from "../cell/mailbox.ts";
-import type { Origin, Sender } from "../cell/parts.ts";
+import type { Origin, Sender, Turn } from "../cell/parts.ts";
 import { TellTurn } from "../cell/tell_turn.ts";
 import type { ActorChannel, ActorOpenOptions } from "../references/actor_channel.ts";
 import { LocalOpen } from "../channels/local_open.ts";
@@ -46,18 +46,6 @@ export interface RouterParts {
   readonly remote: Remote | null;
   /** The error once the system is closed; null before. */
   readonly closed: ZeromeshError | null;
-}
-
-/** How an ask is waited for. */
-export interface AskWait {
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal | undefined;
-  /** The handler that waits; null for others. */
-  readonly asker: Sender | null;
-  /** Whether the answer is given as the handler returned it, checked, but not converted by its schema. */
-  readonly raw: boolean;
-  /** Takes the answer. */
-  readonly taker?: AskTaker | null | undefined;
 }
 
 const done = Promise.resolve();
@@ -119,7 +107,7 @@ export class SystemRouter implements Router {
       }
       const origin = originOf(this.#parts, sender, options, "ask");
       const timeoutMs = this.#within(origin, options?.timeoutMs ?? this.#parts.options.askTimeoutMs);
-      const wait = { timeoutMs, signal, asker: sender, raw: false };
+      const wait = { timeoutMs, signal, asker: sender, raw: false, taker: null };
       const cell = this.#cellOf(to);
       const values = cell.behaviour.bytes === to.bytes ? null : valuesOf(to);
       return this.deliverAsk(cell, name, input, origin, wait, values)!;
@@ -192,7 +180,7 @@ export class SystemRouter implements Router {
     const checked = checkInput(entry, value);
     if (wait.timeoutMs <= 0) throw senderLate(cell, wait.timeoutMs);
     if (cell.pool !== null) cell = cell.pool.pick("tell", name, settled(checked, value));
-    const taken = cell.deliver(new TellTurn(origin, entry, checked), wait);
+    const taken = this.#put(cell, new TellTurn(origin, entry, checked), wait);
     if (!(checked instanceof PendingInput)) return taken;
     const valid = checked.value.then(nothing);
     return taken === null ? valid : taken.then(() => valid);
@@ -213,7 +201,7 @@ export class SystemRouter implements Router {
     wait: AskWait,
     given: GivenValues | null = null,
   ): Promise<unknown> | null {
-    const { timeoutMs, signal, asker, taker } = wait;
+    const { timeoutMs, signal, asker } = wait;
     signal?.throwIfAborted();
     const entry = cell.behaviour.ask(name);
     if (entry === undefined) throw noSuchMessage(cell, "ask", name, cell.behaviour.contract.name);
@@ -222,32 +210,24 @@ export class SystemRouter implements Router {
     const checked = checkInput(entry, value);
     if (cell.pool !== null) cell = cell.pool.pick("ask", name, settled(checked, value));
     refuseRing(cell, name, origin, asker?.waiting === true ? asker.cell : null);
-    const raw = wait.raw || given !== null;
     if (timeoutMs <= 0) throw askLate(name, timeoutMs, "no");
-    const convert = given === null
-      ? undefined
-      : (answer: unknown) => bridgeOutput(contract, given, name, answer);
-    const ask = new Ask(cell, {
-      origin,
-      entry,
-      input: checked,
-      timeoutMs,
-      signal,
-      asker,
-      raw,
-      taker,
-      convert,
-    });
-    const failed = (error: unknown): void => {
-      if (!ask.ended) ask.reject(error);
-    };
-    if (checked instanceof PendingInput) checked.value.catch(failed);
+    const convert = given === null ? null : (answer: unknown) => bridgeOutput(contract, given, name, answer);
+    const ask = new Ask(cell, origin, entry, checked, wait, convert);
+    if (checked instanceof PendingInput) checked.value.catch((error) => ask.fail(error));
     try {
-      cell.deliver(ask.turn, { timeoutMs, signal })?.catch(failed);
+      this.#put(cell, ask.turn, wait)?.catch((error) => ask.fail(error));
     } catch (error) {
-      failed(error);
+      ask.fail(error);
     }
+    ask.begin();
     return ask.promise;
+  }
+
+  /** A handler never runs inside the code of its sender, but a sender in another process has none here. */
+  #put(cell: Cell, turn: Turn, wait: RoomWait): Promise<void> | null {
+    return turn.origin.instance === this.#parts.instanceId
+      ? cell.deliver(turn, wait)
+      : cell.receive(turn, wait);
   }
 
   #cellOf(to: Reference): Cell {
