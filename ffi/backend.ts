@@ -114,8 +114,8 @@ export interface Backend {
   connect(socket: Handle, endpoint: string): number;
   /** `zmq_disconnect`. */
   disconnect(socket: Handle, endpoint: string): number;
-  /** `zmq_setsockopt`. */
-  setOption(socket: Handle, option: number, value: Uint8Array): number;
+  /** `zmq_setsockopt`; null is a `NULL` of length 0. */
+  setOption(socket: Handle, option: number, value: Uint8Array | null): number;
   /** `zmq_getsockopt` into `into`: the length that was written. */
   getOption(socket: Handle, option: number, into: Uint8Array): number;
   /** `zmq_socket_monitor` (version 1 events); a null endpoint ends it. */

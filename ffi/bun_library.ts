@@ -1,10 +1,10 @@
-import * as bunFfi from "bun:ffi";
+import process from "node:process";
 import type { BunFfi } from "./bun_types.ts";
 import { makeRegion, type NativeMemory } from "./memory.ts";
 import type { Calls, OptionalCalls, Parameter, Result, SymbolTable } from "./symbols.ts";
 
-/** The used part of `bun:ffi`, with the same type for every type checker. */
-const ffi: BunFfi = bunFfi as unknown as BunFfi;
+/** The used part of `bun:ffi`. Not imported, since Deno loads this module too. */
+const ffi = process.getBuiltinModule("bun:ffi") as unknown as BunFfi;
 
 const parameterTypes: { readonly [Kind in Parameter]: string } = {
   handle: "ptr",
@@ -53,7 +53,7 @@ export function openOptional<Table extends SymbolTable>(path: string, table: Tab
 
 // Pointers and sizes are numbers, and C's text is an object that resembles a string.
 const memory: NativeMemory<number, number, number, { toString(): string }> = {
-  region: (size) => makeRegion(size, ffi.ptr),
+  region: (size) => makeRegion(size, (bytes) => ffi.ptr(bytes)),
   at: (region, offset) => region.address + offset,
   size: (count) => count,
   text: (text) => text?.toString() ?? null,

@@ -350,6 +350,8 @@ export const linuxErrno = {
   EACCES: 13,
   /** Bad address; a closed context. */
   EFAULT: 14,
+  /** In use. */
+  EBUSY: 16,
   /** Exists already. */
   EEXIST: 17,
   /** No such interface. */

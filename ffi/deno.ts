@@ -54,6 +54,11 @@ function openParts(path: string, opened: Opened, close: () => void): Native {
   };
 }
 
+/** Whether Deno has not granted the permission to call foreign functions, so that it may ask for it at the terminal. */
+export function asksForPermission(): boolean {
+  return deno.permissions.querySync({ name: "ffi" }).state !== "granted";
+}
+
 /** Finds and opens libzmq. @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`. */
 export function openBackend(choice: LibraryChoice): Backend {
   const tried: Native[] = [];
@@ -71,11 +76,7 @@ export function openBackend(choice: LibraryChoice): Backend {
     return new ZmqBackend(library, info);
   } catch (error) {
     // Checked afterwards, because Deno may ask the user at the terminal before.
-    if (
-      !(error instanceof ZeromeshError) || deno.permissions.querySync({ name: "ffi" }).state === "granted"
-    ) {
-      throw error;
-    }
+    if (!(error instanceof ZeromeshError) || !asksForPermission()) throw error;
     throw new ZeromeshError(
       "LIBZMQ_NOT_FOUND",
       "Cannot load libzmq: this Deno process has no permission to call foreign functions; " +

@@ -59,7 +59,8 @@ export function open<Opens>(
   return library.symbols as unknown as Opens;
 }
 
-const { UnsafePointer, UnsafePointerView } = deno;
+// Bun loads this module too, and has no `Deno`.
+const { UnsafePointer, UnsafePointerView } = (deno ?? {}) as DenoGlobal;
 
 const memory: NativeMemory<Handle, bigint, bigint, Handle> = {
   region: (size) => makeRegion(size, (bytes) => UnsafePointer.value(UnsafePointer.of(bytes))),
@@ -67,7 +68,7 @@ const memory: NativeMemory<Handle, bigint, bigint, Handle> = {
   size: BigInt,
   text: (text) => text === null ? null : UnsafePointerView.getCString(text),
   view: (pointer, bytes) => new DataView(UnsafePointerView.getArrayBuffer(pointer, bytes)),
-  value: UnsafePointer.value,
+  value: (pointer) => UnsafePointer.value(pointer),
   pointer: (address) => UnsafePointer.create(address)!,
 };
 

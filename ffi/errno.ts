@@ -11,6 +11,7 @@ const texts: { readonly [Name in keyof ErrnoTable]?: string } = {
   ENOMEM: "out of memory",
   EACCES: "permission denied",
   EFAULT: "not a valid handle",
+  EBUSY: "in use",
   ENODEV: "no such network interface",
   EINVAL: "not valid",
   ENFILE: "the system has no file descriptors left",

@@ -25,6 +25,8 @@
  */
 import { option, type OptionTable, readOptions } from "../src/core/mod.ts";
 import type { Backend } from "./backend.ts";
+import { openBackend as openOnBun } from "./bun.ts";
+import { asksForPermission, openBackend as openOnDeno } from "./deno.ts";
 import { defaultSearch, type SearchPlace } from "./library.ts";
 
 export {
@@ -89,7 +91,7 @@ export interface BackendLease extends Disposable {
 }
 
 interface Opened {
-  readonly backend: Promise<Backend>;
+  readonly backend: Backend;
   /** Number of leases; a backend of {@link openBackend} is never released. */
   leases: number;
 }
@@ -129,20 +131,26 @@ export async function openBackend(options?: OpenBackendOptions): Promise<Backend
  * @returns The lease; contexts and sockets of the backend must be closed before it is disposed.
  * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, as for {@link openBackend}.
  */
+// deno-lint-ignore require-await -- a failure is a rejection.
 export async function leaseBackend(given?: OpenBackendOptions): Promise<BackendLease> {
+  return leaseBackendNow(given);
+}
+
+/**
+ * {@link leaseBackend} without a promise, for what must be made in one step.
+ *
+ * @param options The choice of the library.
+ * @returns The lease.
+ * @throws {ZeromeshError} `LIBZMQ_NOT_FOUND`, as for {@link openBackend}.
+ */
+export function leaseBackendNow(given?: OpenBackendOptions): BackendLease {
   const options = readOptions(given, openOptionTable, "Cannot open libzmq");
   const key = JSON.stringify([options.library, options.search]);
-  const entry = opened.get(key) ?? { backend: load(options), leases: 0 };
+  // A failure is not kept: the next call may find a library.
+  const entry: Opened = opened.get(key) ?? { backend: load(options), leases: 0 };
   opened.set(key, entry);
   entry.leases++;
-  let backend: Backend;
-  try {
-    backend = await entry.backend;
-  } catch (error) {
-    // The next call may find a library.
-    if (opened.get(key) === entry) opened.delete(key);
-    throw error;
-  }
+  const { backend } = entry;
   let held = true;
   return {
     backend,
@@ -154,7 +162,15 @@ export async function leaseBackend(given?: OpenBackendOptions): Promise<BackendL
   };
 }
 
-async function load(options: OpenBackendOptions): Promise<Backend> {
-  const { openBackend } = "Bun" in globalThis ? await import("./bun.ts") : await import("./deno.ts");
-  return openBackend(options);
+/**
+ * Whether {@link openBackend} would make the runtime ask its user for a permission.
+ *
+ * @returns True on Deno without `--allow-ffi`.
+ */
+export function opensWithQuestion(): boolean {
+  return !("Bun" in globalThis) && asksForPermission();
+}
+
+function load(options: OpenBackendOptions): Backend {
+  return "Bun" in globalThis ? openOnBun(options) : openOnDeno(options);
 }

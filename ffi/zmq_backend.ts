@@ -145,8 +145,9 @@ export class ZmqBackend implements Backend {
     return this.#result(this.#zmq.disconnect(socket, cString(endpoint)));
   }
 
-  setOption(socket: Handle, option: number, value: Uint8Array): number {
-    return this.#result(this.#zmq.setsockopt(socket, option, value, this.#memory.size(value.length)));
+  setOption(socket: Handle, option: number, value: Uint8Array | null): number {
+    const size = this.#memory.size(value?.length ?? 0);
+    return this.#result(this.#zmq.setsockopt(socket, option, value, size));
   }
 
   getOption(socket: Handle, option: number, into: Uint8Array): number {

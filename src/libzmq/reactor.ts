@@ -1,6 +1,7 @@
-import { type Backend, type Handle, PollEvent, type Waiter } from "../../ffi/mod.ts";
-import { type Clock, Deque, errorText, type Logger, TimeSlice } from "../core/mod.ts";
+import { type Backend, type Handle, PollEvent } from "../../ffi/mod.ts";
+import { Deque, errorText, type Logger, TimeSlice } from "../core/mod.ts";
 import type { ReactorOptions, ReactorStats } from "./reactor_options.ts";
+import { type Awaited, ReactorWaits } from "./reactor_waits.ts";
 import { descriptorOf, Registration, type Source } from "./source.ts";
 
 // A drain lasts this long, or this many messages, before replies leave and other I/O gets a turn. Sockets are read in
@@ -8,36 +9,18 @@ import { descriptorOf, Registration, type Source } from "./source.ts";
 const passMs = 1;
 const messagesPerPass = 256;
 const messagesAtOnce = 8;
-// Traffic is dense when messages come closer than this, as a running mean; waiting on the thread in short slices then
-// saves the cost of a park. It stops after as long without a message.
-const denseGapMs = 5;
-const longestGapMs = 20;
-const sliceUs = 1_000;
-// Traffic is tight below this gap; polling again for a moment, and yielding the core to libzmq's threads, is then
-// faster and cheaper than a sleep and a wake-up. The numbers are at the waiter's slicer.
-const tightGapMs = 0.5;
-const spinUs = 150;
-// Not so when passes read many messages: libzmq's threads are then busy all the time, and a polling thread takes their
-// cores. Measured with 64 unbatched calls in flight on two cores: 76 000/s polling, 197 000/s sleeping.
-const spinUpToMessages = 5;
-// If setImmediate alone delays other I/O, a real turn is taken this often.
-const realTurnMs = 1;
-// Bun ends a program after an uncaught error only in a turn without a setImmediate: one comes after this many.
-const immediatesInARow = 64;
-
 /**
  * Waits for all sockets of a JavaScript thread, and reads them.
  *
  * `ZMQ_FD` is edge-triggered and signals a command, not a message. So before a wait the last call on every socket must
  * have returned "not ready": receiving goes on until `EAGAIN`, and `ZMQ_EVENTS` is read after every send.
  */
-export class Reactor {
+export class Reactor implements Awaited {
   readonly #backend: Backend;
-  readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #waits: ReactorWaits;
   /** The time of the pass, which long work checks. */
   readonly slice: TimeSlice;
-  #waiter!: Waiter;
   #registrations: (Registration | null)[] = [];
   #freeTokens: number[] = [];
   #first: Registration | null = null;
@@ -45,71 +28,85 @@ export class Reactor {
   #touched: Registration[] = [];
   #blocked = new Set<Registration>();
   readonly #fired = new Int32Array(64);
-  #armed = false;
-  #signalled = false;
-  #scheduled = false;
-  #immediates = 0;
-  #ringing = false;
-  #pumping = false;
-  #closed = false;
-  #refs = 0;
-  #gapMs = longestGapMs;
-  #burst = 1;
-  #lastMessageAt = 0;
-  #lastRealTurn = 0;
+  /** Registrations that somebody waits for. */
+  #wanted = 0;
   #messages = 0;
-  #wakes = 0;
   #idleWakes = 0;
-  #parks = 0;
-  #slices = 0;
 
   private constructor(backend: Backend, options: ReactorOptions) {
     this.#backend = backend;
-    this.#clock = options.clock;
     this.#logger = options.logger;
+    this.#waits = new ReactorWaits(backend, options, this);
     this.slice = new TimeSlice(options.clock, passMs);
   }
 
   /** Makes a reactor with its waiter. */
   static async create(backend: Backend, options: ReactorOptions): Promise<Reactor> {
     const reactor = new Reactor(backend, options);
-    reactor.#waiter = await reactor.#openWaiter(options.waiter ?? "auto");
+    await reactor.#waits.openWaiter();
     return reactor;
+  }
+
+  /** Makes a reactor whose waiter is made for its first wait. */
+  static open(backend: Backend, options: ReactorOptions): Reactor {
+    return new Reactor(backend, options);
   }
 
   /** Counters. */
   stats(): ReactorStats {
-    return {
-      waiter: this.#waiter.kind,
-      messages: this.#messages,
-      wakes: this.#wakes,
-      idleWakes: this.#idleWakes,
-      parks: this.#parks,
-      slices: this.#slices,
-    };
+    return { ...this.#waits.stats(), messages: this.#messages, idleWakes: this.#idleWakes };
+  }
+
+  /** Whether somebody waits for a socket. Called by the waits. */
+  get wanted(): boolean {
+    return this.#wanted > 0;
   }
 
   /**
    * Starts reading a socket.
    *
-   * @param options `first` reads this socket before all others, for the monitors' reader.
+   * @param options `first` reads this socket before all others, for the monitors' reader. `idle` reads it only while
+   * {@link want} says so.
    */
-  add(socket: Handle, source: Source, options: { first?: boolean } = {}): Registration {
+  add(socket: Handle, source: Source, options: { first?: boolean; idle?: boolean } = {}): Registration {
     const fd = descriptorOf(this.#backend, socket);
     const token = this.#freeTokens.pop() ?? this.#registrations.length;
     const registration = new Registration(socket, fd, token, source);
     this.#registrations[token] = registration;
     if (options.first) this.#first = registration;
-    this.#waiter.add(fd, token);
+    if (options.idle) {
+      registration.wants = 0;
+      return registration;
+    }
+    this.#wanted++;
+    this.#watch(registration);
     this.touch(registration);
     return registration;
+  }
+
+  /**
+   * Sets what somebody waits for on a socket. Its last call must have answered "not ready". A socket that nobody waits
+   * for costs nothing, whatever arrives: its descriptor is no longer watched once it becomes readable.
+   *
+   * @param events Bits of `PollEvent`; the reactor calls the source when one of them is set.
+   */
+  want(registration: Registration, events: number): void {
+    const before = registration.wants;
+    if (before === events || registration.removed) return;
+    registration.wants = events;
+    if (before === 0) {
+      this.#wanted++;
+      this.#watch(registration);
+      this.#waits.begin();
+    } else if (events === 0) this.#unwanted();
   }
 
   /** Stops reading a socket. To be called before the socket is closed. Idempotent. */
   remove(registration: Registration): void {
     if (registration.removed) return;
     registration.removed = true;
-    if (!this.#closed) this.#waiter.remove(registration.fd);
+    if (registration.watched) this.#waits.unwatch(registration.fd);
+    if (registration.wants !== 0) this.#unwanted();
     if (this.#first === registration) this.#first = null;
     this.#blocked.delete(registration);
     this.#registrations[registration.token] = null;
@@ -118,17 +115,73 @@ export class Reactor {
 
   /** Notes a send: the socket's `ZMQ_EVENTS` is read before the next wait. */
   touch(registration: Registration): void {
-    if (registration.touched || registration.removed) return;
+    if (registration.touched || registration.removed || registration.wants === 0) return;
     registration.touched = true;
     this.#touched.push(registration);
-    if (!this.#pumping) this.#schedule();
+    this.#waits.wakeUp();
   }
 
   /** Sets whether a socket's sends wait for room. */
   setBlocked(registration: Registration, blocked: boolean): void {
     if (!blocked || registration.removed) return void this.#blocked.delete(registration);
     this.#blocked.add(registration);
-    if (!this.#pumping) this.#schedule();
+    this.#waits.wakeUp();
+  }
+
+  #watch(registration: Registration): void {
+    if (registration.watched) return;
+    registration.watched = true;
+    this.#waits.watch(registration.fd, registration.token);
+  }
+
+  /** One registration less is waited for. Without one no wait is left behind. */
+  #unwanted(): void {
+    if (--this.#wanted === 0) this.#waits.endNeedless();
+  }
+
+  /** Does all work that there is. Called by the waits. */
+  pump(): void {
+    const waits = this.#waits;
+    waits.pumping = true;
+    try {
+      for (;;) {
+        const woken = waits.signalled;
+        if (woken) this.#collectFired();
+        const count = this.#drain();
+        const retried = this.#blocked.size === 0 ? 0 : this.#retryBlocked();
+        if (count > 0) this.slice.end(waits.measureGap(count));
+        else if (woken && retried === 0) this.#idleWakes++;
+        if (count > 0 || retried > 0) {
+          // While sockets have more messages than a pass reads, there is no wait that reports the others.
+          if (this.#readable.size > 0) waits.signalled = this.#checkTouched();
+          // Microtasks run only after this stack: continuations of replies come first.
+          return waits.again();
+        }
+        if (this.#checkTouched() || waits.signalled) continue;
+        if (!waits.rest()) return;
+      }
+    } finally {
+      waits.pumping = false;
+    }
+  }
+
+  /** Watches the descriptors with a new waiter. Called by the waits. */
+  watchAll(): void {
+    for (const registration of this.#registrations) {
+      if (registration === null || !registration.watched) continue;
+      this.#waits.watch(registration.fd, registration.token);
+      this.touch(registration);
+    }
+  }
+
+  /** Counts messages that were received without the reactor, which then knows how dense the traffic is. */
+  took(count: number): void {
+    this.#waits.taken += count;
+  }
+
+  /** Calls back after other work of the event loop got a turn. */
+  soon(callback: () => void): void {
+    this.#waits.soon(callback);
   }
 
   /** Calls back in the next turn of the event loop, also after the reactor was closed. */
@@ -138,123 +191,43 @@ export class Reactor {
 
   /** Reads the received messages of touched sockets before this turn of the event loop ends. */
   readSoon(): void {
-    queueMicrotask(this.#onMicrotask);
+    this.#waits.pumpSoon();
   }
 
   /** Keeps the process alive until the matching {@link unref}. Calls are counted. */
   ref(): void {
-    if (++this.#refs !== 1 || this.#closed) return;
-    this.#waiter.ref();
-    // Only a wait that has begun keeps a process alive, and before the first socket there is none.
-    if (this.#parks === 0) this.#schedule();
+    this.#waits.ref();
   }
 
   /** Undoes one {@link ref}. */
   unref(): void {
-    if (--this.#refs === 0 && !this.#closed) this.#waiter.unref();
+    this.#waits.unref();
   }
 
   /** Ends the wait and frees its descriptors. All sockets must have been removed. Idempotent. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await this.#waiter.close();
+  close(): Promise<void> {
+    return this.#waits.close();
   }
 
   /** {@link close} for the end of the program: complete when it returns. */
   closeNow(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#waiter.closeNow();
-  }
-
-  async #openWaiter(kind: "auto" | "loop" | "worker"): Promise<Waiter> {
-    const waiter = await this.#backend.waiter({
-      onWake: () => this.#wake(),
-      onFailure: (reason) => void this.#replaceWaiter(reason),
-      kind,
-    });
-    if (this.#refs === 0) waiter.unref();
-    return waiter;
-  }
-
-  async #replaceWaiter(reason: string): Promise<void> {
-    if (this.#closed) return;
-    this.#logger.warn("the wait on sockets broke; a worker thread takes over", { reason });
-    const broken = this.#waiter;
-    const waiter = await this.#openWaiter("worker");
-    if (this.#closed) return void waiter.close();
-    this.#waiter = waiter;
-    this.#armed = this.#ringing = false;
-    for (const registration of this.#registrations) {
-      if (registration === null) continue;
-      waiter.add(registration.fd, registration.token);
-      this.touch(registration);
-    }
-    this.#schedule();
-    await broken.close();
-  }
-
-  #wake(): void {
-    this.#armed = this.#ringing = false;
-    if (this.#closed) return;
-    this.#signalled = true;
-    this.#wakes++;
-    this.#lastRealTurn = this.#clock.now();
-    if (!this.#scheduled && !this.#pumping) this.#pump();
-  }
-
-  #schedule(): void {
-    if (this.#scheduled || this.#closed || this.#ringing) return;
-    if (++this.#immediates > immediatesInARow) return this.#ring();
-    this.#scheduled = true;
-    setImmediate(this.#onImmediate);
-  }
-
-  readonly #onImmediate = (): void => {
-    this.#scheduled = false;
-    this.#onMicrotask();
-  };
-
-  readonly #onMicrotask = (): void => {
-    // While a wake is under way, reading the fired descriptors would clear the bell that causes it.
-    if (!this.#closed && !this.#pumping && !this.#ringing) this.#pump();
-  };
-
-  #pump(): void {
-    this.#pumping = true;
-    try {
-      for (;;) {
-        const woken = this.#signalled;
-        if (woken) this.#collectFired();
-        const count = this.#drain();
-        const retried = this.#blocked.size === 0 ? 0 : this.#retryBlocked();
-        if (count > 0) this.#measureGap(count);
-        else if (woken && retried === 0) this.#idleWakes++;
-        if (count > 0 || retried > 0) {
-          // While sockets have more messages than a pass reads, there is no wait that reports the others.
-          if (this.#readable.size > 0) this.#signalled = this.#checkTouched();
-          // Microtasks run only after this stack: continuations of replies come first.
-          return this.#again();
-        }
-        if (this.#checkTouched()) continue;
-        if (this.#signalled) continue;
-        if (this.#scheduled || !this.#rest()) return;
-      }
-    } finally {
-      this.#pumping = false;
-    }
+    this.#waits.closeNow();
   }
 
   #collectFired(): void {
     const fired = this.#fired;
-    const count = this.#waiter.fired(fired);
+    const count = this.#waits.fired(fired);
     for (let i = 0; i < count; i++) {
       const registration = this.#registrations[fired[i] ?? -1];
-      if (registration) this.#markReadable(registration);
+      if (!registration) continue;
+      if (registration.wants !== 0) this.#markReadable(registration);
+      else if (registration.watched) {
+        registration.watched = false;
+        this.#waits.unwatch(registration.fd);
+      }
     }
     // A full list may hide more. Sockets just marked are read first.
-    this.#signalled = count === fired.length;
+    this.#waits.signalled = count === fired.length;
   }
 
   #markReadable(registration: Registration): void {
@@ -324,76 +297,14 @@ export class Reactor {
       const registration = touched[i]!;
       registration.touched = false;
       // A blocked socket was read just now, and another read could consume the command it waits for.
-      if (registration.removed || this.#blocked.has(registration)) continue;
+      if (registration.removed || registration.wants === 0 || this.#blocked.has(registration)) continue;
       const events = this.#backend.events(registration.socket);
-      if (events > 0 && (events & PollEvent.POLLIN) !== 0) {
+      if (events > 0 && (events & registration.wants) !== 0) {
         this.#markReadable(registration);
         ready = true;
       }
     }
     touched.length = 0;
     return ready;
-  }
-
-  #measureGap(count: number): void {
-    const now = this.#clock.now();
-    const gap = Math.min(longestGapMs, (now - this.#lastMessageAt) / count);
-    this.#gapMs += (gap - this.#gapMs) / 8;
-    this.#burst += (count - this.#burst) / 8;
-    this.#lastMessageAt = now;
-    this.slice.end(now);
-  }
-
-  /** Waits when there is no work. Returns whether the reactor should continue at once. */
-  #rest(): boolean {
-    const slice = this.#waiter.slice;
-    if (slice === undefined || this.#armed || this.#gapMs >= denseGapMs) return this.#park();
-    const now = this.#clock.now();
-    if (now - this.#lastMessageAt > denseGapMs) {
-      this.#gapMs = longestGapMs;
-      return this.#park();
-    }
-    this.#slices++;
-    const spins = this.#gapMs < tightGapMs && this.#burst < spinUpToMessages;
-    const ready = slice(sliceUs, spins ? spinUs : 0);
-    if ((ready & 1) !== 0) {
-      this.#signalled = true;
-      if ((ready & 2) === 0) return true;
-      this.#again();
-      return false;
-    }
-    if ((ready & 2) !== 0 && !this.#waiter.fairImmediate) return this.#park();
-    this.#schedule();
-    return false;
-  }
-
-  #park(): boolean {
-    if (!this.#armed) {
-      this.#armed = true;
-      this.#parks++;
-      this.#waiter.arm();
-    }
-    return false;
-  }
-
-  /** A wait that ends at once: a real turn of the runtime's I/O, without an immediate. */
-  #ring(): void {
-    if (this.#immediates > immediatesInARow + 2) this.#immediates = 0;
-    this.#ringing = true;
-    this.#park();
-    this.#waiter.ring();
-  }
-
-  #again(): void {
-    if (!this.#waiter.fairImmediate && !this.#armed) {
-      const now = this.#clock.now();
-      if (now - this.#lastRealTurn > realTurnMs) {
-        this.#lastRealTurn = now;
-        const slice = this.#waiter.slice;
-        if (slice !== undefined && (slice(0, 0) & 2) === 0) return this.#schedule();
-        return this.#ring();
-      }
-    }
-    this.#schedule();
   }
 }

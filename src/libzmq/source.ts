@@ -1,9 +1,10 @@
-import { type Backend, type Handle, SocketOption, zmqError } from "../../ffi/mod.ts";
+import { type Backend, type Handle, PollEvent, SocketOption, zmqError } from "../../ffi/mod.ts";
 
 /** The reader of a registered socket. The reactor calls its methods, which must not throw. */
 export interface Source {
   /**
-   * Receives and handles messages until the socket returns `EAGAIN` or `budget` messages were read.
+   * Receives and handles messages until the socket returns `EAGAIN` or `budget` messages were read. A source that
+   * {@link Registration.wants} room too sends what it can.
    *
    * @returns The number of messages read. Fewer than `budget` means that `EAGAIN` was seen.
    */
@@ -24,6 +25,10 @@ export class Registration {
   readonly token: number;
   /** Its reader. */
   readonly source: Source;
+  /** The bits of {@link PollEvent} that somebody waits for; set by {@link Reactor.want}. */
+  wants: number = PollEvent.POLLIN;
+  /** Whether the waiter watches its descriptor. */
+  watched = false;
   /** Whether it is in the list of sockets to read. */
   readable = false;
   /** Whether its `ZMQ_EVENTS` must be read before a wait. */

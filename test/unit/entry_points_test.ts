@@ -41,7 +41,9 @@ for (const [entry, path] of Object.entries(exports)) {
   test(`nothing that ${entry} exports has the name of a global`, async () => {
     const names = Object.keys(await import(`${repositoryRoot}/${path}`));
     assert.ok(names.length > 0);
-    assert.deepEqual(names.filter((name) => globals.has(name)), []);
+    // The names of the npm package, whose programs are to run unchanged.
+    const kept = entry === "./zmq" ? ["Proxy", "Request"] : [];
+    assert.deepEqual(names.filter((name) => globals.has(name) && !kept.includes(name)), []);
   });
 }
 

@@ -37,7 +37,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   "json-schema": { from: ["messenger", "core"], builtins: false },
   otel: { from: ["messenger", "core"], builtins: false },
   prometheus: { from: ["messenger", "core"], builtins: true },
-  zmq: { from: ["libzmq", "core"], builtins: true },
+  zmq: { from: ["libzmq", "runtime", "core"], builtins: true },
   root: {
     from: [
       "messenger",

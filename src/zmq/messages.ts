@@ -1,0 +1,40 @@
+import { Buffer } from "node:buffer";
+
+/** One part of a received message: a `Buffer` with memory of its own. */
+export type Message = Buffer;
+
+/**
+ * One part of a message to send.
+ *
+ * Bytes are sent as they are, text as UTF-8, a number as its decimal text, and null as an empty part.
+ */
+export type MessageLike = ArrayBufferView | ArrayBuffer | SharedArrayBuffer | string | number | null;
+
+const empty = new Uint8Array(0);
+const encoder = new TextEncoder();
+
+/** The bytes of a part, which may share the memory of the argument. */
+export function bytesOf(part: unknown): Uint8Array {
+  if (typeof part === "string") return encoder.encode(part);
+  if (part === null) return empty;
+  if (ArrayBuffer.isView(part)) {
+    const view = part instanceof Uint8Array
+      ? part
+      : new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
+    // Foreign functions do not take memory that another thread may change.
+    return view.buffer instanceof ArrayBuffer ? view : Uint8Array.from(view);
+  }
+  if (part instanceof ArrayBuffer) return new Uint8Array(part);
+  if (part instanceof SharedArrayBuffer) return Uint8Array.from(new Uint8Array(part));
+  return encoder.encode(String(part));
+}
+
+/** Copies parts that wait for room, so that the program may use its memory again. */
+export function copied(parts: readonly Uint8Array[]): Uint8Array[] {
+  return parts.map((part) => Uint8Array.from(part));
+}
+
+/** New memory for a received part, which is filled at once. */
+export function newPart(size: number): Buffer {
+  return Buffer.allocUnsafeSlow(size);
+}

@@ -1,0 +1,37 @@
+/** How the value of an option travels. */
+export type OptionType = "Bool" | "Int32" | "Uint32" | "Int64" | "Uint64" | "String";
+
+/** An option as a property. */
+export interface OptionSpec {
+  /** libzmq's number. */
+  readonly option: number;
+  /** How its value travels. */
+  readonly type: OptionType;
+  /** `"r"` for reading only, `"w"` for writing only. @default {both} */
+  readonly access?: "r" | "w";
+  /** Names for the numbers 0, 1, … */
+  readonly values?: readonly (string | null)[];
+}
+
+type Accessors =
+  & Record<`get${OptionType}Option`, (option: number) => unknown>
+  & Record<`set${OptionType}Option`, (option: number, value: unknown) => void>;
+
+/** Defines options as properties of a class, in the prototype, where `Object.assign` finds their setters. */
+export function defineOptions(prototype: object, options: { readonly [name: string]: OptionSpec }): void {
+  for (const [name, { option, type, access, values }] of Object.entries(options)) {
+    const property: PropertyDescriptor = { configurable: true };
+    if (access !== "w") {
+      property.get = function (this: Accessors) {
+        const value = this[`get${type}Option`](option);
+        return values === undefined ? value : values[value as number];
+      };
+    }
+    if (access !== "r") {
+      property.set = function (this: Accessors, value: unknown) {
+        this[`set${type}Option`](option, values === undefined ? value : values.indexOf(value as string));
+      };
+    }
+    Object.defineProperty(prototype, name, property);
+  }
+}

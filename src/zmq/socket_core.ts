@@ -1,0 +1,361 @@
+import { systemClock } from "../core/mod.ts";
+import {
+  type Backend,
+  Errno,
+  type Handle,
+  isFailure,
+  PollEvent,
+  ReceiveFlag,
+  type Registration,
+  SendFlag,
+  type Source,
+} from "../libzmq/mod.ts";
+import type { ContextCore } from "./context_core.ts";
+import { errnoError } from "./errors.ts";
+import { type Ending, type Loop, threadLoop } from "./loop.ts";
+import { bytesOf, copied, type Message, newPart } from "./messages.ts";
+import { type Operation, Waiting } from "./waiting.ts";
+
+const dontWait = SendFlag.DONTWAIT;
+const dontWaitMore = SendFlag.DONTWAIT | SendFlag.SNDMORE;
+const done: Promise<void> = Promise.resolve();
+/** A socket and its hidden monitor socket. */
+const descriptorsPerSocket = 2;
+
+/** Whether a refused operation can succeed later: there is no message or no room, or it is not the socket's turn. */
+function isNotYet(result: unknown): boolean {
+  return result === -Errno.EAGAIN || result === -Errno.EFSM;
+}
+
+/**
+ * The native part of a socket. It does not keep the program's object alive, except while an operation waits, so that an
+ * unused socket can be collected, and is closed then.
+ *
+ * Every operation is tried at once, without asking the socket before. An operation waits only after libzmq has answered
+ * that it is not possible, and the reactor watches the socket only as long.
+ */
+export class SocketCore implements Ending {
+  /** libzmq. */
+  readonly backend: Backend;
+  /** `ZMQ_SNDTIMEO`, in ms; −1 for none. */
+  sendTimeout = -1;
+  /** `ZMQ_RCVTIMEO`, in ms; −1 for none. */
+  receiveTimeout = -1;
+  /** Number of addresses that it is bound or connected to. */
+  endpoints = 0;
+  readonly #loop: Loop;
+  readonly #context: ContextCore;
+  readonly #handle: Handle;
+  readonly #source: Source = { receive: () => this.#serve() };
+  #state: "open" | "blocked" | "closed" = "open";
+  #closeWhenOpen = false;
+  #registration: Registration | null = null;
+  #reading: Waiting<Message[]> | null = null;
+  #writing: Waiting<void> | null = null;
+  /** The parts of the `send` that waits. */
+  #parts: readonly Uint8Array[] = [];
+  /** The program's object, while an operation waits. */
+  #owner: object | null = null;
+
+  /** Opens a socket of a type of libzmq. @throws {ErrnoError} */
+  constructor(context: ContextCore, type: number) {
+    const loop = threadLoop();
+    const { backend } = loop;
+    this.#loop = loop;
+    this.backend = backend;
+    this.#context = context;
+    const contextHandle = context.handle;
+    // libzmq aborts the process when it has no descriptor left.
+    if (backend.spareDescriptors(descriptorsPerSocket) < descriptorsPerSocket) throw errnoError(Errno.EMFILE);
+    const handle = backend.socket(contextHandle, type);
+    if (isFailure(handle)) throw errnoError(-handle);
+    this.#handle = handle;
+    context.add(this);
+    loop.addSocket(this);
+  }
+
+  /** The native socket. @throws {ErrnoError} `EBADF` when it is closed, `EBUSY` while it binds. */
+  get handle(): Handle {
+    const refusal = this.#refusal();
+    if (refusal !== null) throw refusal;
+    return this.#handle;
+  }
+
+  /** The native socket, while it binds too; null when it is closed. */
+  get openHandle(): Handle | null {
+    return this.#state === "closed" ? null : this.#handle;
+  }
+
+  /** Whether one of the events is there now. */
+  has(events: number): boolean {
+    if (this.#state === "closed") return false;
+    const found = this.backend.events(this.#handle);
+    // That consumes the signal for an operation that waits.
+    this.#touch();
+    return found > 0 && (found & events) !== 0;
+  }
+
+  /**
+   * Receives a message, now or when one comes.
+   *
+   * @param owner The program's object, which lives as long as the operation waits.
+   */
+  receive(owner: object): Promise<Message[]> {
+    const refusal = this.#reading === null ? this.#refusal() : busy("reading; only one receive");
+    if (refusal !== null) return Promise.reject(refusal);
+    if (this.#loop.due) return this.#readAfterTurn(owner);
+    const message = this.#take();
+    if (typeof message !== "number") return Promise.resolve(message);
+    if (this.receiveTimeout === 0 || !isNotYet(message)) return Promise.reject(errnoError(-message));
+    const reading = this.#beginReading(owner);
+    this.#hold(reading);
+    return reading.promise;
+  }
+
+  /** Receives a message that is there, or returns null; for `for await`. */
+  receiveNow(): Message[] | null {
+    if (this.#state !== "open" || this.#reading !== null || this.#loop.due) return null;
+    const message = this.#take();
+    return typeof message === "number" ? null : message;
+  }
+
+  /** Sends a message, now or when there is room. */
+  send(owner: object, message: unknown): Promise<void> {
+    const refusal = this.#writing === null ? this.#refusal() : busy("writing; only one send");
+    if (refusal !== null) return Promise.reject(refusal);
+    if (message instanceof Uint8Array && message.buffer instanceof ArrayBuffer) {
+      const sent = this.backend.send(this.#handle, message, dontWait);
+      return sent >= 0 ? this.#sent(message.length) : this.#refused(owner, sent, [message]);
+    }
+    let parts: readonly Uint8Array[];
+    try {
+      parts = Array.isArray(message) ? message.map(bytesOf) : [bytesOf(message)];
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const sent = this.#offer(parts);
+    return sent >= 0 ? this.#sent(sizeOf(parts)) : this.#refused(owner, sent, parts);
+  }
+
+  /** Runs a call, until whose end nothing else may use the socket: a later step of the program. */
+  async block(call: () => void): Promise<void> {
+    this.#state = "blocked";
+    try {
+      call();
+      await done;
+    } finally {
+      this.#unblock();
+    }
+  }
+
+  /** Whether it was closed. */
+  get closed(): boolean {
+    return this.#state === "closed";
+  }
+
+  /** Closes the socket; libzmq goes on sending as long as its linger says. Idempotent. */
+  close(): void {
+    if (this.#state === "blocked") this.#closeWhenOpen = true;
+    if (this.#state !== "open") return;
+    // What is possible succeeds; the rest fails as libzmq says, mostly with EAGAIN.
+    if (this.#reading !== null) this.#endReading(this.#take());
+    if (this.#writing !== null) this.#endWriting(this.#offer(this.#parts));
+    this.#state = "closed";
+    if (this.#registration !== null) this.#loop.reactor.remove(this.#registration);
+    this.#registration = null;
+    this.backend.closeSocket(this.#handle);
+    this.#context.remove(this);
+    this.#loop.removeSocket(this);
+  }
+
+  /** {@link close} at the end of the program. */
+  endNow(): void {
+    this.#unblock();
+    this.close();
+  }
+
+  #unblock(): void {
+    if (this.#state !== "blocked") return;
+    this.#state = "open";
+    if (this.#closeWhenOpen) this.close();
+  }
+
+  #refusal(): Error | null {
+    if (this.#state === "open") return null;
+    if (this.#state === "closed") return errnoError(Errno.EBADF);
+    return errnoError(Errno.EBUSY, { message: "Socket is blocked by a bind or unbind operation" });
+  }
+
+  /** Reads one message, or returns a negated error number. */
+  #take(): Message[] | number {
+    const { backend } = this;
+    const handle = this.#handle;
+    let size = backend.receiveMessage(handle, ReceiveFlag.DONTWAIT);
+    if (size < 0) return size;
+    const part = newPart(size);
+    backend.messageToBytes(part, size);
+    const parts = [part];
+    let total = size;
+    while (backend.messageMore()) {
+      size = backend.receiveMessage(handle, ReceiveFlag.DONTWAIT);
+      if (size < 0) return size;
+      const next = newPart(size);
+      backend.messageToBytes(next, size);
+      parts.push(next);
+      total += size;
+    }
+    this.#loop.received(total);
+    // A REQ may send again after it has received; and the call may have consumed the signal that there is room.
+    if (this.#writing !== null) this.#write();
+    return parts;
+  }
+
+  /** Sends the parts of a message, or returns a negated error number. */
+  #offer(parts: readonly Uint8Array[]): number {
+    const last = parts.length - 1;
+    let result = 0;
+    for (let i = 0; i <= last; i++) {
+      const sent = this.backend.send(this.#handle, parts[i]!, i < last ? dontWaitMore : dontWait);
+      if (sent >= 0) continue;
+      // Only the first part can be refused completely. After it libzmq drops the rest of a message whose connection was
+      // lost, and an unfinished message would be joined to the next one.
+      if (i === 0) return sent;
+      result = sent;
+    }
+    return result;
+  }
+
+  #sent(size: number): Promise<void> {
+    // A REP may receive again after it has sent; and the call may have consumed the signal of a message.
+    if (this.#reading !== null) this.#touch();
+    this.#loop.spend(size);
+    return this.#loop.due ? this.#loop.turn() : done;
+  }
+
+  #refused(owner: object, result: number, parts: readonly Uint8Array[]): Promise<void> {
+    if (isNotYet(result)) {
+      // The answer may be a millisecond old. Reading the events brings it up to date.
+      const room = this.has(PollEvent.POLLOUT);
+      const again = room ? this.#offer(parts) : result;
+      if (again >= 0) return this.#sent(sizeOf(parts));
+      if (!room && this.sendTimeout !== 0) {
+        const writing = new Waiting<void>();
+        this.#writing = writing;
+        this.#parts = copied(parts);
+        this.#owner = owner;
+        this.#hold(writing);
+        return writing.promise;
+      }
+    }
+    return Promise.reject(errnoError(-result));
+  }
+
+  #readAfterTurn(owner: object): Promise<Message[]> {
+    const reading = this.#beginReading(owner);
+    this.#loop.soon(() => {
+      if (this.#reading !== reading) return;
+      const message = this.#take();
+      if (isNotYet(message) && this.receiveTimeout !== 0) this.#hold(reading);
+      else this.#endReading(message);
+    });
+    return reading.promise;
+  }
+
+  #beginReading(owner: object): Waiting<Message[]> {
+    this.#owner = owner;
+    return this.#reading = new Waiting();
+  }
+
+  /** Lets an operation wait, which keeps the process alive, until its event or its time comes. */
+  #hold(waiting: Operation): void {
+    const reads = waiting === this.#reading;
+    const timeout = reads ? this.receiveTimeout : this.sendTimeout;
+    if (timeout > 0) {
+      waiting.cancelTimer = systemClock.after(timeout, () => {
+        if (reads) this.#endReading(this.#take());
+        else this.#endWriting(this.#offer(this.#parts));
+      });
+    }
+    waiting.held = true;
+    this.#loop.reactor.ref();
+    this.#want();
+  }
+
+  #want(): void {
+    const { reactor } = this.#loop;
+    const reads = this.#reading?.held === true ? PollEvent.POLLIN : 0;
+    const writes = this.#writing?.held === true ? PollEvent.POLLOUT : 0;
+    this.#registration ??= reactor.add(this.#handle, this.#source, { idle: true });
+    reactor.want(this.#registration, reads | writes);
+  }
+
+  #touch(): void {
+    if (this.#registration !== null) this.#loop.reactor.touch(this.#registration);
+  }
+
+  /** Tries the operations that wait. Returns how many ended. */
+  #serve(): number {
+    this.#loop.turned();
+    let count = 0;
+    if (this.#reading?.held === true) {
+      const message = this.#take();
+      if (!isNotYet(message)) {
+        count++;
+        this.#endReading(message);
+      }
+    }
+    if (this.#writing !== null) count += this.#write();
+    return count;
+  }
+
+  /** Tries the `send` that waits. Returns 1 when it ended. */
+  #write(): number {
+    let sent = this.#offer(this.#parts);
+    if (isNotYet(sent)) {
+      if (!this.has(PollEvent.POLLOUT)) return 0;
+      sent = this.#offer(this.#parts);
+    }
+    this.#endWriting(sent);
+    if (this.#reading !== null) this.#touch();
+    return 1;
+  }
+
+  #endReading(message: Message[] | number): void {
+    const reading = this.#reading;
+    if (reading === null) return;
+    this.#reading = null;
+    this.#end(reading);
+    if (typeof message === "number") reading.reject(errnoError(-message));
+    else reading.resolve(message);
+  }
+
+  #endWriting(sent: number): void {
+    const writing = this.#writing;
+    if (writing === null) return;
+    this.#writing = null;
+    this.#parts = [];
+    this.#end(writing);
+    if (sent < 0) writing.reject(errnoError(-sent));
+    else writing.resolve();
+  }
+
+  #end(waiting: Operation): void {
+    waiting.cancelTimer?.();
+    if (this.#reading === null && this.#writing === null) this.#owner = null;
+    if (!waiting.held) return;
+    this.#want();
+    this.#loop.reactor.unref();
+  }
+}
+
+function sizeOf(parts: readonly Uint8Array[]): number {
+  let size = 0;
+  for (const part of parts) size += part.length;
+  return size;
+}
+
+function busy(what: string): Error {
+  return errnoError(Errno.EBUSY, {
+    message: `Socket is busy ${what} operation may be in progress at any time`,
+  });
+}

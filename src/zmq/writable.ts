@@ -1,0 +1,52 @@
+import { SocketOption } from "../libzmq/mod.ts";
+import type { MessageLike } from "./messages.ts";
+import { defineOptions } from "./option_table.ts";
+import { type Socket, socketCore } from "./socket.ts";
+
+/** What sockets have that can send. */
+export interface Writable<
+  M extends MessageLike | MessageLike[] = MessageLike | MessageLike[],
+  O extends [...object[]] = [],
+> {
+  /** Multicast: the most hops of a packet. (`ZMQ_MULTICAST_HOPS`) @default {1} */
+  multicastHops: number;
+  /** Size of the system's send buffer of a connection, in bytes; −1 for the system's setting. (`ZMQ_SNDBUF`) @default {-1} */
+  sendBufferSize: number;
+  /** The most sent messages that wait for each connection; 0 for no limit. (`ZMQ_SNDHWM`) @default {1_000} */
+  sendHighWaterMark: number;
+  /**
+   * How long {@link send} waits for room, in ms: −1 for as long as it takes, and 0 for not at all. (`ZMQ_SNDTIMEO`)
+   *
+   * @default {-1}
+   */
+  sendTimeout: number;
+  /**
+   * Sends a message of one part, or of an array of parts. libzmq has taken it when the promise resolves, mostly at once.
+   * At the high-water mark it waits for room; one call may wait at a time, and it keeps the process alive.
+   *
+   * @param message Bytes are not used after the call.
+   * @throws {ErrnoError} `EBUSY` while another call waits; `EAGAIN` after {@link sendTimeout}, or when the socket is
+   * closed meanwhile; `EBADF` on a closed socket; `EHOSTUNREACH` from a mandatory Router; `ETERM` when its context ends.
+   */
+  send(message: M, ...options: O): Promise<void>;
+}
+
+/** Adds `send` and its settings to classes. */
+export function addWritable(classes: readonly { readonly prototype: Socket }[]): void {
+  for (const { prototype } of classes) {
+    Object.defineProperty(prototype, "send", {
+      configurable: true,
+      writable: true,
+      value: function send(this: Socket, message: unknown): Promise<void> {
+        if (message === undefined) return Promise.reject(new TypeError("Message must be present"));
+        return socketCore(this).send(this, message);
+      },
+    });
+    defineOptions(prototype, {
+      multicastHops: { option: SocketOption.MULTICAST_HOPS, type: "Int32" },
+      sendBufferSize: { option: SocketOption.SNDBUF, type: "Int32" },
+      sendHighWaterMark: { option: SocketOption.SNDHWM, type: "Int32" },
+      sendTimeout: { option: SocketOption.SNDTIMEO, type: "Int32" },
+    });
+  }
+}

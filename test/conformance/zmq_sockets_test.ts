@@ -1,0 +1,97 @@
+/** `zeromesh/zmq`: programs in the manner of the npm package. */
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import * as zmq from "zeromesh/zmq";
+import { test } from "../support/testing.ts";
+
+type Both = zmq.Socket & zmq.Readable & zmq.Writable;
+
+/** Two sockets over TCP, the first one bound. */
+async function pair<A extends zmq.Socket, B extends zmq.Socket>(bound: A, connected: B): Promise<[A, B]> {
+  await bound.bind("tcp://127.0.0.1:*");
+  connected.connect(bound.lastEndpoint!);
+  return [bound, connected];
+}
+
+/** The error of a promise that must be rejected. */
+async function failure(promise: Promise<unknown>): Promise<zmq.ErrnoError> {
+  try {
+    await promise;
+  } catch (error) {
+    return error as zmq.ErrnoError;
+  }
+  return assert.fail("it did not fail");
+}
+
+test("a message of one part or of several arrives as buffers of its own", async () => {
+  const [push, pull] = await pair(new zmq.Push(), new zmq.Pull());
+  await push.send("one");
+  const [one] = await pull.receive();
+  assert.ok(Buffer.isBuffer(one));
+  assert.equal(one.toString(), "one");
+  assert.equal(one.buffer.byteLength, 3);
+  await push.send([
+    "a",
+    new Uint8Array([98]),
+    null,
+    12,
+    new Uint16Array([1]).buffer,
+    new DataView(new ArrayBuffer(2)),
+  ]);
+  const parts = await pull.receive();
+  assert.deepEqual(parts.map((part) => [...part]), [[97], [98], [], [49, 50], [1, 0], [0, 0]]);
+  push.close();
+  pull.close();
+});
+
+test("a second receive and a second blocked send are refused, and end with the socket", async () => {
+  const dealer = new zmq.Dealer({ immediate: true, linger: 0 });
+  const reading = failure(dealer.receive());
+  const writing = failure(dealer.send("x"));
+  assert.equal((await failure(dealer.receive())).code, "EBUSY");
+  assert.equal((await failure(dealer.send("y"))).code, "EBUSY");
+  dealer.close();
+  assert.equal((await reading).code, "EAGAIN");
+  assert.equal((await writing).code, "EAGAIN");
+  assert.equal((await failure(dealer.receive())).code, "EBADF");
+  assert.equal(dealer.closed, true);
+});
+
+test("for await receives until the socket is closed", async () => {
+  const [push, pull] = await pair(new zmq.Push(), new zmq.Pull());
+  const count = 2_000;
+  const sending = (async () => {
+    for (let i = 0; i < count; i++) await push.send(String(i));
+  })();
+  let next = 0;
+  for await (const [part] of pull) {
+    assert.equal(String(part), String(next++));
+    if (next === count) setTimeout(() => pull.close(), 5);
+  }
+  await sending;
+  assert.equal(next, count);
+  push.close();
+});
+
+for (
+  const [name, make] of Object.entries({
+    "Request and Reply": (): [Both, Both] => [new zmq.Reply(), new zmq.Request()],
+    "Dealer and Dealer": (): [Both, Both] => [new zmq.Dealer(), new zmq.Dealer()],
+    "Pair and Pair": (): [Both, Both] => [new zmq.Pair(), new zmq.Pair()],
+  })
+) {
+  test(`${name} talk both ways`, async () => {
+    const [server, client] = await pair(...make());
+    const serving = (async () => {
+      for await (const [part] of server) await server.send(`${part}!`);
+    })();
+    for (let i = 0; i < 100; i++) {
+      await client.send(String(i));
+      const [answer] = await client.receive();
+      assert.equal(String(answer), `${i}!`);
+    }
+    server.close();
+    client.close();
+    await serving;
+  });
+}
