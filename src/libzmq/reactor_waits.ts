@@ -156,9 +156,12 @@ export class ReactorWaits {
     this.#waiter = await this.#makeWaiter(this.#kind);
   }
 
-  /** Tells the waiter whether its wait keeps the process alive: only when that changes, and only for a wait. */
+  /**
+   * Tells the waiter whether its wait keeps the process alive: only when that changes, and only for a wait. One that ends
+   * at once does, as the `setImmediate` would for which it stands.
+   */
   #reference(): void {
-    const referenced = this.#refs > 0 || this.#turns.length > 0;
+    const referenced = this.#refs > 0 || this.#ringing;
     if (referenced === this.#referenced) return;
     this.#referenced = referenced;
     if (referenced) this.#waiter?.ref();
@@ -309,7 +312,8 @@ export class ReactorWaits {
   #ring(): void {
     if (this.#immediates > immediatesInARow + 2) this.#immediates = 0;
     this.#ringing = true;
-    this.#park();
+    if (this.#armed) this.#reference();
+    else this.#park();
     this.#waiter?.ring();
   }
 
