@@ -1,36 +1,24 @@
 /** Channels whose schemas need time: what is refused or given up meanwhile leaves nothing behind. */
 import assert from "node:assert/strict";
-import process from "node:process";
 import { test } from "node:test";
 import { z } from "zod";
 import {
   actor,
   actorContract,
   type ActorRef,
+  actorRef,
   ActorSystem,
   type ServedChannel,
 } from "../../src/actors/mod.ts";
-import { pause, until, within } from "../support/until.ts";
+import { leakCheck } from "../support/fixture.ts";
+import { unhandledIn } from "../support/unhandled.ts";
+import { until, within } from "../support/until.ts";
+import { served } from "./actors_kit.ts";
 
 /** A number that is valid, or not, once `settle` was called. */
 function slowNumber(): { schema: z.ZodNumber; settle: (valid: boolean) => void } {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   return { schema: z.number().refine(() => promise), settle: resolve };
-}
-
-/** Rejections that nobody handled while a function ran. */
-async function unhandledIn(run: () => Promise<void>): Promise<unknown[]> {
-  const unhandled: unknown[] = [];
-  const note = (error: unknown): void => void unhandled.push(error);
-  process.on("unhandledRejection", note);
-  try {
-    await run();
-    // Unhandled rejections are told in a later turn of the event loop.
-    for (let turn = 0; turn < 5; turn++) await pause(1);
-  } finally {
-    process.off("unhandledRejection", note);
-  }
-  return unhandled;
 }
 
 test("a first item that turns out invalid after its channel was refused is nobody's unhandled rejection", async () => {
@@ -74,6 +62,43 @@ test("an item that turns out invalid after it was refused for want of room is no
     await within(Promise.all(sends), 5_000);
   });
   assert.deepEqual(unhandled, []);
+});
+
+test("items to another instance that wait for their validator are bounded in bytes, and leave as they were given", async () => {
+  await using t = await leakCheck();
+  const { system, client, peer } = await served(t);
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const item = z.object({ text: z.string() });
+  const kind = (schema: typeof item) =>
+    actorContract("line", {
+      channel: { line: { fromOpener: z.union([z.null(), schema]), toOpener: z.number() } },
+    });
+  const lengths: number[] = [];
+  await system.spawn(
+    actor(kind(item), {
+      init: () => null,
+      channel: {
+        line: {
+          open: (_ctx, channel) => void channel.accept(),
+          message: (_ctx, _channel, one) => void lengths.push(one?.text.length ?? 0),
+        },
+      },
+    }),
+    { name: "line" },
+  );
+  await using line = await actorRef(client, kind(item.refine(() => promise)), `line@${peer}`).open(
+    "line",
+    null,
+  );
+  const given = { text: "x".repeat(300_000) };
+  const sends = [line.send(given), line.send(given), line.send(given)];
+  await assert.rejects(within(line.send(given), 5_000), { code: "QUEUE_FULL" });
+  given.text = "";
+  await assert.rejects(within(line.send({ text: 1n as never }), 5_000), { code: "PAYLOAD_INVALID" });
+  resolve(true);
+  await within(Promise.all(sends), 5_000);
+  await until(() => lengths.length === 3);
+  assert.deepEqual(lengths, [300_000, 300_000, 300_000]);
 });
 
 test("an opener that gives up while the first item of accept is checked leaves no open channel", async () => {

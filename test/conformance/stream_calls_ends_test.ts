@@ -106,7 +106,8 @@ for (const { by, code, end } of earlyEnds) {
     const third = items.next().then(({ done }) => done, (error) => error);
     await end({ ...both, call, items, controller, registered, put });
     const ended = await third;
-    if (code === null) assert.ok(ended === true || (ended as ZeromeshError).code === "CANCELLED");
+    if (by === "leaving the loop") assert.equal(ended, true);
+    else if (code === null) assert.equal((ended as ZeromeshError).code, "CANCELLED");
     else {
       const { code: seen, ran = "yes" } = ended as { code: string; ran?: string };
       assert.deepEqual([seen, ran], [code, "yes"]);
@@ -168,6 +169,36 @@ test("a source whose next item never comes is ended with its call, and the items
     await turn();
     assert.equal(returned, 1, first);
   }
+});
+
+test("an invalid item ends its call at once, whose source never comes back from its end", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const got: unknown[] = [];
+  server.handle(upload, async ({ input, signal }) => {
+    try {
+      for await (const item of input) got.push(item);
+    } catch (error) {
+      got.push((error as ZeromeshError).code, signal.aborted);
+    }
+    return 0;
+  });
+  let returned = 0;
+  const items: unknown[] = ["a", 7, "b"];
+  const call = client.client({ upload }, { to: peer }).upload({
+    [Symbol.asyncIterator]: () => ({
+      next: () => Promise.resolve({ done: false, value: items.shift() as string }),
+      return: () => {
+        returned++;
+        return new Promise(() => {});
+      },
+    }),
+  });
+  const error = await fails(call.result, { code: "PAYLOAD_INVALID", message: /^Item 2 of the input / });
+  assert.equal(await call.closed, error);
+  await until(() => got.length === 3);
+  assert.deepEqual(got, ["a", "CANCELLED", true]);
+  assert.deepEqual([returned, items], [1, ["b"]]);
 });
 
 test("idleTimeoutMs ends a call without items, after those that arrived", async () => {

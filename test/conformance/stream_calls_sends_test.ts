@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { z } from "zod";
 import { contract, stream } from "../../src/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
+import { unhandledIn } from "../support/unhandled.ts";
 import { until } from "../support/until.ts";
 import { fails, gate, pair } from "./messenger_kit.ts";
 
@@ -121,4 +122,52 @@ test("an invalid item is named by its own number where validators answer later",
   await Promise.all([unchecked.send("bad"), unchecked.send("good")]);
   await unchecked.result.catch(() => {});
   await fails(Promise.reject(seen[2]), error);
+});
+
+test("items that wait for their validator are bounded in bytes, and leave as they were given", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const { opened, open } = gate(t);
+  const item = z.object({ text: z.string() });
+  const measured = contract("measure", { input: stream(item), output: z.array(z.number()) });
+  server.handle(measured, async ({ input }) => {
+    const lengths: number[] = [];
+    for await (const { text } of input) lengths.push(text.length);
+    return lengths;
+  });
+  const late = item.refine(async ({ text }) => {
+    await opened;
+    return !text.startsWith("bad");
+  });
+  const own = contract("measure", { input: stream(late), output: z.array(z.number()) });
+  await using call = client.client({ own }, { to: peer }).own();
+  const given = { text: "x".repeat(300_000) };
+  const unhandled = await unhandledIn(async () => {
+    const sends = [call.send(given), call.send(given), call.send(given)];
+    const full = { code: "QUEUE_FULL", details: { item: 4, waitingItems: 3, waitingBytes: 900_036 } };
+    await fails(call.send(given), full);
+    // Nobody is told that it is invalid, since it was refused already.
+    void call.send({ text: "bad".padEnd(300_000) }).catch(() => {});
+    given.text = "";
+    open();
+    await Promise.all(sends);
+    await call.end();
+    assert.deepEqual(await call.result, [300_000, 300_000, 300_000]);
+  });
+  assert.deepEqual(unhandled, []);
+});
+
+test("an item that cannot be encoded is invalid first, where its validator says so later", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const late = z.unknown().refine(async (value) => await Promise.resolve(value !== 1n));
+  const own = contract("upload", { input: stream(late), output: z.number() });
+  server.handle(own, async ({ input }) => (await Array.fromAsync(input)).length);
+  await using call = client.client({ own }, { to: peer }).own();
+  const sends = [call.send(1n), call.send(2n), call.send(3)];
+  await fails(sends[0]!, { code: "PAYLOAD_INVALID", message: /^Item 1 of the input / });
+  await fails(sends[1]!, { code: "ENCODING_FAILED", message: /^Item 2 of the input / });
+  await sends[2];
+  await call.end();
+  assert.equal(await call.result, 1);
 });

@@ -30,12 +30,17 @@ export interface ChannelLink {
    * @throws {ZeromeshError} If it cannot be sent at all.
    */
   write(value: unknown, checked: unknown): boolean;
-  /** Makes of an item what {@link writeKept} sends later, whatever its owner does with it until then. */
-  keep(value: unknown, checked: unknown): unknown;
+  /**
+   * Makes of an item what {@link writeKept} sends later, whatever its owner does with it until then. Its schema may still
+   * have to check it.
+   *
+   * @throws {ZeromeshError} If it cannot be encoded.
+   */
+  keep(value: unknown): unknown;
   /** The bytes of what {@link keep} has made; items that are values count nothing. */
   bytesOf(kept: unknown): number;
   /** As {@link write}. */
-  writeKept(kept: unknown): boolean;
+  writeKept(kept: unknown, checked: unknown): boolean;
   /** Sends the mark that no more items come. Returns false without room. */
   writeEnd(): boolean;
   /** Tells the other side that this one closes the channel. Nothing is written after it. */

@@ -33,16 +33,17 @@ export class LocalLink implements ChannelLink {
     return this.#push(checked);
   }
 
-  keep(_value: unknown, checked: unknown): unknown {
-    return checked;
+  keep(): unknown {
+    // What the schema makes of it goes by reference.
+    return undefined;
   }
 
   bytesOf(): number {
     return 0;
   }
 
-  writeKept(kept: unknown): boolean {
-    return this.#push(kept);
+  writeKept(_kept: unknown, checked: unknown): boolean {
+    return this.#push(checked);
   }
 
   writeEnd(): boolean {

@@ -22,12 +22,14 @@ export interface OutboxParts {
 
 /** An item that waits, for its schema or for room. */
 interface Waiting {
-  /** What the link keeps of it; undefined while its schema needs time. */
-  kept: unknown;
+  /** What the link keeps of it. */
+  readonly kept: unknown;
+  readonly bytes: number;
+  /** What its schema made of it, and whether it has. */
+  checked: unknown;
   ready: boolean;
   /** Whether it is not to be sent any more. */
   gone: boolean;
-  bytes: number;
   readonly settle: PromiseWithResolvers<void>;
 }
 
@@ -77,7 +79,10 @@ export class Outbox {
         this.sent++;
         return done;
       }
-      return this.#wait(link.keep(value, checked), true).settle.promise;
+      const one = this.#wait(link.keep(value));
+      one.checked = checked;
+      one.ready = true;
+      return one.settle.promise;
     } catch (error) {
       return refused(error);
     }
@@ -139,7 +144,7 @@ export class Outbox {
       if (!one.gone) {
         if (!one.ready) return false;
         try {
-          if (!link.writeKept(one.kept)) return false;
+          if (!link.writeKept(one.kept, one.checked)) return false;
           this.sent++;
           one.settle.resolve();
         } catch (error) {
@@ -156,13 +161,14 @@ export class Outbox {
     return true;
   }
 
-  #wait(kept: unknown, ready: boolean): Waiting {
+  #wait(kept: unknown): Waiting {
     const bytes = this.#parts.link.bytesOf(kept);
     const { size } = this.#waiting;
     if (size >= mostWaiting || (size > 0 && this.#bytes + bytes > mostWaitingBytes)) {
       throw itemsWaiting(this.#parts.name, size);
     }
-    const one: Waiting = { kept, ready, gone: false, bytes, settle: Promise.withResolvers() };
+    const settle = Promise.withResolvers<void>();
+    const one: Waiting = { kept, bytes, checked: undefined, ready: false, gone: false, settle };
     this.#waiting.push(one);
     this.#bytes += bytes;
     return one;
@@ -171,15 +177,28 @@ export class Outbox {
   #checkLater(value: unknown, checked: Promise<unknown>): Promise<void> {
     // If there is no place for it, nobody asks for the result.
     checked.catch(nothing);
-    const one = this.#wait(undefined, false);
-    const { link } = this.#parts;
+    let kept: unknown;
+    let broken: { readonly error: unknown } | null = null;
+    // Encoded at once, since what waits is bounded by its bytes.
+    try {
+      kept = this.#parts.link.keep(value);
+    } catch (error) {
+      broken = { error };
+    }
+    const one = this.#wait(kept);
     checked.then((result) => {
-      if (one.gone) return;
-      one.kept = link.keep(value, result);
-      this.#bytes += one.bytes = link.bytesOf(one.kept);
+      if (broken !== null) throw broken.error;
+      one.checked = result;
       one.ready = true;
-    }).catch((error) => refuse(one, error)).then(() => this.drain());
+    }).catch((error) => this.#drop(one, error)).then(() => this.drain());
     return one.settle.promise;
+  }
+
+  /** Gives up an item that waits. */
+  #drop(one: Waiting, error: unknown): void {
+    if (one.gone) return;
+    this.#bytes -= one.bytes;
+    refuse(one, error);
   }
 }
 

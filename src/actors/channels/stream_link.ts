@@ -70,7 +70,11 @@ export class StreamLink implements ChannelLink {
   }
 
   keep(value: unknown): unknown {
-    return this.#parts.codec.keep(value);
+    try {
+      return this.#parts.codec.keep(value);
+    } catch (error) {
+      throw this.#located(error);
+    }
   }
 
   bytesOf(kept: unknown): number {

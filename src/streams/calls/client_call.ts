@@ -1,10 +1,8 @@
 import {
   type CancelTimer,
-  type Contract,
   type Ending,
   EndOf,
   type ErrorCode,
-  type InstanceId,
   onAbort,
   type Ran,
   type StreamCallOptions,
@@ -18,36 +16,25 @@ import {
   type Caller,
   companionOf,
   type SentCall,
-  type SystemPort,
   type TypedCallOptions,
 } from "../../messenger/mod.ts";
-import { type StreamEnd, type StreamMux, writersAnchor } from "../byte_stream.ts";
-import { Attempt, type AttemptOwner } from "./attempt.ts";
+import type { StreamEnd } from "../byte_stream.ts";
+import { type Attempt, type AttemptOwner, type AttemptParts, openAttempt } from "./attempt.ts";
 import { CallResult } from "./call_result.ts";
 import { ItemCodec } from "./item_codec.ts";
 import { ItemSink, refused } from "./item_sink.ts";
 import { ItemSource } from "./item_source.ts";
 import { type PausedCall, PauseWatch } from "./pause_watch.ts";
 import { iteratorOf, Pump, type PumpOwner } from "./pump.ts";
-import type { Direction, ItemOwner, Side } from "./stream_errors.ts";
-import { answerMs, callWindow, encodeStreams, lossMs, streamHeader } from "./stream_header.ts";
+import type { ItemOwner, Side } from "./stream_errors.ts";
+import { answerMs, lossMs } from "./stream_header.ts";
 
 /** What all calls of a contract share. */
-export interface ClientCallParts {
-  /** The messenger. */
-  readonly port: SystemPort;
-  /** Its streams. */
-  readonly mux: StreamMux;
+export interface ClientCallParts extends AttemptParts {
   /** Makes the call that carries the streams. */
   readonly caller: Caller;
-  /** The contract. */
-  readonly contract: Contract;
   /** The contract of that call. */
   readonly plain: UnaryContract;
-  /** The stream of the input; null without one. */
-  readonly input: Direction | null;
-  /** The stream of the output; null without one. */
-  readonly output: Direction | null;
 }
 
 /** The options of one call, which it keeps. */
@@ -125,7 +112,10 @@ export class ClientCall
   }
 
   /** See {@link PumpOwner}. */
-  itemRefused(): void {}
+  itemRefused(error: unknown): void {
+    // At once: the source may never come back from its end.
+    this.#leave(error);
+  }
 
   /** See {@link PumpOwner}. */
   pumpFailed(error: unknown): void {
@@ -158,39 +148,10 @@ export class ClientCall
     const last = this.#attempt;
     if (last?.call === call) return last.headers;
     if (last !== null) this.#abandon(last);
-    const attempt = this.#attempt = this.#open(call, call.peer!);
+    const attempt = this.#attempt = openAttempt(this, this.#parts, call);
     if (attempt.reader !== null) this.#output!.attach(attempt.reader);
     if (attempt.writer !== null) this.#sink!.attach(attempt.writer);
     return attempt.headers;
-  }
-
-  /** Opens the streams of an attempt. @throws {ZeromeshError} `PEER_LACKS_FEATURE`, `LIMIT_REACHED`. */
-  #open(call: SentCall, peer: InstanceId): Attempt {
-    const { mux, port, contract: { name } } = this.#parts;
-    if (!mux.supports(peer)) {
-      const why = `its contract has a stream, which ${port.textOf(peer)} does not support`;
-      const hint = "Rust programs of plain Velo read and write the anchors of zeromesh/streams";
-      throw new ZeromeshError("PEER_LACKS_FEATURE", `Cannot call "${name}": ${why}; ${hint}`, {
-        peer,
-        handler: name,
-      });
-    }
-    const id = mux.newId();
-    const output = this.#output === null ? null : mux.window;
-    const input = this.#sink === null ? null : callWindow;
-    const attempt = new Attempt(this, call, { [streamHeader]: encodeStreams({ id, output, input }) });
-    const about = { session: id, creditsBytes: true };
-    if (output !== null) attempt.reader = mux.bind(peer, { anchor: id, window: output, ...about }, attempt);
-    try {
-      if (input !== null) {
-        const named = { anchor: writersAnchor | id, window: input, ...about };
-        attempt.writer = mux.openWriter(peer, named, attempt);
-      }
-    } catch (error) {
-      attempt.reader?.cancel();
-      throw error;
-    }
-    return attempt;
   }
 
   #abandon({ reader, writer }: Attempt): void {

@@ -18,11 +18,12 @@ import { callWindow } from "./stream_header.ts";
 
 /** An item that waits: for its validator, for a connection, or for credit. */
 interface Waiting {
-  /** Null until it is checked. */
-  kept: Kept | null;
+  /** Null if it cannot be encoded, which is told once it is checked. */
+  readonly kept: Kept | null;
+  checked: boolean;
   /** Whether it is not to be sent any more. */
   gone: boolean;
-  bytes: number;
+  readonly bytes: number;
   readonly number: number;
   readonly settle: PromiseWithResolvers<void>;
   leave: (() => void) | null;
@@ -118,7 +119,7 @@ export class ItemSink {
         this.#taken = number;
         return this.#direction.turns.spend();
       }
-      return this.#wait(kept, options);
+      return this.#wait(kept, true, options).settle.promise;
     } catch (error) {
       return refused(this.#located(error, number));
     }
@@ -164,9 +165,9 @@ export class ItemSink {
     if (writer === null || this.#ended !== null) return;
     for (let one = this.#waiting.peek(); one !== undefined; one = this.#waiting.peek()) {
       if (!one.gone) {
-        if (one.kept === null) return;
+        if (!one.checked) return;
         try {
-          if (!this.#write(writer, one.kept)) return;
+          if (!this.#write(writer, one.kept!)) return;
           this.#direction.turns.settle(one.settle.resolve);
         } catch (error) {
           refuse(one, this.#located(error, one.number));
@@ -216,17 +217,18 @@ export class ItemSink {
     });
   }
 
-  #wait(kept: Kept | null, options: StreamSendOptions | undefined): Promise<void> {
+  #wait(kept: Kept | null, checked: boolean, options: StreamSendOptions | undefined): Waiting {
     const bytes = kept?.length ?? 0;
     this.#admit(this.#taken + 1, bytes);
     this.#taken++;
     this.#count++;
     this.#bytes += bytes;
     const number = this.#taken;
-    const one: Waiting = { kept, gone: false, bytes, number, settle: Promise.withResolvers(), leave: null };
+    const settle = Promise.withResolvers<void>();
+    const one: Waiting = { kept, checked, gone: false, bytes, number, settle, leave: null };
     this.#waiting.push(one);
     if (options !== undefined) this.#limit(one, options);
-    return one.settle.promise;
+    return one;
   }
 
   #checkLater(
@@ -236,15 +238,23 @@ export class ItemSink {
     options: StreamSendOptions | undefined,
   ): Promise<void> {
     this.#later ||= number;
-    const promise = this.#wait(null, options);
-    const one = this.#waiting.at(this.#waiting.size - 1)!;
+    // If there is no room for it, nobody asks for the result.
+    checked.catch(never);
+    let kept: Kept | null = null;
+    let broken: unknown;
+    // Encoded at once, since what waits is bounded by its bytes.
+    try {
+      kept = this.#codec.keep(value);
+    } catch (error) {
+      broken = error;
+    }
+    const one = this.#wait(kept, false, options);
     checked.then(() => {
-      if (one.gone) return;
-      one.kept = this.#codec.keep(value);
-      this.#bytes += one.bytes = one.kept.length;
+      if (kept === null) throw broken;
+      one.checked = true;
       this.drain();
     }).catch((error) => this.#takeBack(one, this.#located(error, number)));
-    return promise;
+    return one.settle.promise;
   }
 
   #takeBack(one: Waiting, error: unknown): void {

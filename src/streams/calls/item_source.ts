@@ -100,9 +100,11 @@ export class ItemSource implements AsyncIterableIterator<unknown> {
   }
 
   return(): Promise<IteratorResult<unknown>> {
-    if (this.#end === null) this.#owner.left();
+    const early = this.#end === null;
+    // Before the owner ends it with an error: those who wait for an item are told the end alone.
     this.#end = { failed: false, error: undefined };
     this.cancel();
+    if (early) this.#owner.left();
     for (const one of this.#waiting.splice(0)) one.resolve(over);
     return Promise.resolve(over);
   }
