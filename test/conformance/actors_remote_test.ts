@@ -497,6 +497,16 @@ test("a tell that nobody awaits may fail in any way without an unhandled rejecti
   void actorRef(client, Counter, `nobody@${peer}`).tell("reset", { to: 1 });
   void actorRef(client, Counter, `counter@${crypto.randomUUID()}`).tell("reset", { to: 1 });
   void actorRef(client, Counter, `counter@${client.instanceId}`).tell("reset", { to: 1 });
+  const gone = new AbortController();
+  const slow = await system.spawn(counter, { name: "slow", mailbox: { capacity: 1, overflow: "wait" } });
+  system.pause(slow);
+  const waiting = actorRef(client, Counter, `slow@${peer}`);
+  await waiting.tell("reset", { to: 1 });
+  void waiting.tell("reset", { to: 2 }, { signal: gone.signal });
+  const waits = () => system.list().find(({ name }) => name === "slow")?.waiting;
+  await until(() => waits() === 1);
+  gone.abort(new Error("enough"));
+  await until(() => waits() === 0);
   await ref.tell("reset", { to: 2 });
   assert.equal(await ref.ask("add", { n: 1 }), 3);
   // Unhandled rejections are told in a later turn of the event loop.

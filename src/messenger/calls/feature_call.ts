@@ -13,9 +13,10 @@ export interface FeatureCall<T> extends WaitOptions {
   /** Whether the payload's memory is used again after the call; it is copied where it must wait. @default {false} */
   readonly borrowed?: boolean | undefined;
   /**
-   * Gets the error of a call that fails later, with its promise, before the promise rejects with the result: for the
-   * price of a function, where a `catch` costs every call a promise. A call that has failed at once rejects with its own
-   * error.
+   * Called once when the call fails, with its error and its promise, which rejects with what this returns: for the price
+   * of a function, where a `catch` costs every call a promise. A call that its caller takes back rejects with the
+   * signal's reason all the same. One that fails before it is sent, at a limit or with a time that is over, keeps its
+   * own error too, which is not given.
    */
   readonly failed?: ((error: unknown, promise: Promise<unknown>) => unknown) | undefined;
 }

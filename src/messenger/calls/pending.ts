@@ -68,7 +68,7 @@ export class PendingCall extends Deadline implements ResponseId {
   #answered = false;
   /** Converts the answer; null for calls without one. */
   readonly accept: Accept | null;
-  /** Gets an error, and gives the one to reject with; null for none. */
+  /** See `FeatureCall.failed`; null for none. */
   failing: ((error: unknown, promise: Promise<unknown>) => unknown) | null = null;
   /** The promise of the result. */
   readonly promise: Promise<unknown>;
@@ -141,7 +141,9 @@ export class PendingCall extends Deadline implements ResponseId {
   leave(reason: unknown): void {
     if (this.settled) return;
     this.#table.giveUp(this);
-    if (this.#settle(true, reason)) this.#reject(reason);
+    if (!this.#settle(true, reason)) return;
+    this.failing?.(reason, this.promise);
+    this.#reject(reason);
   }
 
   /** Ends the call when `signal` aborts. */
