@@ -19,6 +19,7 @@ import type { ReadingSlot, SlotPeer, WritingSlot } from "./slot_peer.ts";
 import { SlotTable } from "./slot_table.ts";
 import type { StreamCounts } from "./stats.ts";
 import { UnreadBytes, type UnreadLimits } from "./unread_bytes.ts";
+import { WaitingWriters } from "./waiting_writers.ts";
 import { WriterSlot } from "./writer_slot.ts";
 
 /** Limits for the streams of one peer. */
@@ -91,7 +92,7 @@ export class PeerMux implements SlotPeer {
   #outstanding = 0;
   readonly #mostBytes: number;
   /** Writers that wait for something else than their own credit. */
-  readonly #waiting: Set<WritingSlot> = new Set();
+  readonly #waiting = new WaitingWriters();
   readonly #readers: ReaderTable = new ReaderTable();
   readonly owed: OwedCredit;
   #taken = 0;
@@ -195,7 +196,7 @@ export class PeerMux implements SlotPeer {
   resume(): void {
     if (this.#lost !== null || !this.outbox.resume()) return;
     if (this.owed.pending) this.flush();
-    this.#wakeWriters();
+    this.#waiting.wake();
   }
 
   /** The connection is lost: all streams end. */
@@ -224,7 +225,7 @@ export class PeerMux implements SlotPeer {
 
   freed(bytes: number): void {
     this.#outstanding -= bytes;
-    if (this.#waiting.size > 0) this.#wakeWriters();
+    this.#waiting.wake();
   }
 
   waits(writer: WritingSlot): void {
@@ -232,11 +233,11 @@ export class PeerMux implements SlotPeer {
   }
 
   waitsNoMore(writer: WritingSlot): void {
-    this.#waiting.delete(writer);
+    this.#waiting.remove(writer);
   }
 
   writerEnded(writer: WritingSlot, { reason }: StreamEnd): void {
-    this.#waiting.delete(writer);
+    this.#waiting.remove(writer);
     this.counts.writers--;
     this.counts.ends[reason]++;
   }
@@ -381,10 +382,6 @@ export class PeerMux implements SlotPeer {
     if (writer?.id === slot) return writer;
     this.counts.dropped[writer === null ? "unknownSlot" : "generation"]++;
     return null;
-  }
-
-  #wakeWriters(): void {
-    for (const writer of [...this.#waiting]) if (writer.open) writer.wake();
   }
 
   #limit(verb: string, count: number): ZeromeshError {

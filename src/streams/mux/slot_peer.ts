@@ -10,7 +10,9 @@ export interface WritingSlot {
   readonly id: number;
   /** Whether a frame can be written now. */
   readonly open: boolean;
-  /** Tells its owner that a frame can be written, if one was refused. */
+  /** Bytes sent that no credit has come for. */
+  readonly outstanding: number;
+  /** Tells its owner that a frame can be written, if one was refused; it goes on waiting otherwise. */
   wake(): void;
 }
 
@@ -49,7 +51,7 @@ export interface SlotPeer {
   sent(bytes: number): void;
   /** The peer has read frames of so many bytes. */
   freed(bytes: number): void;
-  /** A writer waits until the peer has room, or other writers have less on their way. */
+  /** A writer waits until the peer has room, or other writers have less on their way; also called when it still waits. */
   waits(writer: WritingSlot): void;
   /** A writer does not wait any more. */
   waitsNoMore(writer: WritingSlot): void;

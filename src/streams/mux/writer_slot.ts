@@ -37,7 +37,7 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
   readonly #heartbeatMs: number;
   #items: number;
   #bytes: number;
-  #outstanding = 0;
+  outstanding = 0;
   #sequence = 1;
   /** Whether something was sent since the last look of the heartbeat. */
   #touched = true;
@@ -73,7 +73,7 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
 
   get open(): boolean {
     return this.#items > 0 && this.#bytes > 0 && this.ended === null && !this.#outbox.blocked &&
-      this.#peer.admits(this.#outstanding);
+      this.#peer.admits(this.outstanding);
   }
 
   write(frame: Uint8Array): boolean {
@@ -98,7 +98,7 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
     const sequence = this.#next();
     this.#items--;
     this.#bytes -= bytes;
-    this.#outstanding += bytes;
+    this.outstanding += bytes;
     this.#touched = true;
     this.#sizes?.push(bytes);
     this.#peer.sent(bytes);
@@ -130,7 +130,7 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
     // What the reader has not read yet still counts, if it says when it has. One that has not come gets nothing dropped.
     const unread = this.#announced && !this.accepted
       ? meaning.reason !== "dropped"
-      : this.#sizes === null && this.#outstanding > 0;
+      : this.#sizes === null && this.outstanding > 0;
     this.#end(meaning, unread);
   }
 
@@ -143,7 +143,7 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
     if (this.accepted || this.ended.reason !== "finalized") return;
     // Behind the last frame and its close.
     this.#outbox.close(this.id, (this.#sequence + 2) >>> 0, CloseReason.peerGone);
-    this.#peer.writerGone(this, this.#outstanding);
+    this.#peer.writerGone(this, this.outstanding);
   }
 
   /** The reader returns credit; `bytes` is null if it counts items alone, and not used if it should. */
@@ -154,11 +154,11 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
     let returned = sizes === null ? bytes ?? 0 : 0;
     for (let i = 0; i < items && sizes !== null && sizes.size > 0; i++) returned += sizes.shift()!;
     this.#bytes = Math.min(this.#bytes + returned, this.#options.window.bytes);
-    const freed = Math.min(returned, this.#outstanding);
-    this.#outstanding -= freed;
+    const freed = Math.min(returned, this.outstanding);
+    this.outstanding -= freed;
     this.#accept();
     if (this.ended === null) this.wake();
-    else if (this.#outstanding === 0) this.#peer.writerGone(this, 0);
+    else if (this.outstanding === 0) this.#peer.writerGone(this, 0);
     this.#peer.freed(freed);
   }
 
@@ -182,7 +182,7 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
     if (this.ended !== null) {
       // The reader that it waits for will not come.
       if (this.#announced && !this.accepted) this.#events.ended?.(end);
-      return this.#peer.writerGone(this, this.#outstanding);
+      return this.#peer.writerGone(this, this.outstanding);
     }
     this.#end(end, false);
     this.#events.ended?.(end);
@@ -243,6 +243,7 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
   /** Waits for the peer's room if the stream's own credit is not what is missing. */
   #waitForOthers(): void {
     if (this.#items > 0 && this.#bytes > 0) this.#peer.waits(this);
+    else this.#peer.waitsNoMore(this);
   }
 
   #accept(): void {
@@ -262,7 +263,7 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
     this.ended = end;
     this.#peer.deadlines.remove(this);
     this.#peer.writerEnded(this, end);
-    if (!unread) this.#peer.writerGone(this, this.#outstanding);
+    if (!unread) this.#peer.writerGone(this, this.outstanding);
     this.#release();
   }
 }
