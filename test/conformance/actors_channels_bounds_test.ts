@@ -1,4 +1,4 @@
-/** Channels whose opener, other side or definition changes while something is still to come. */
+/** What bounds channels and updates, and channels whose opener or definition changes while something is still to come. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
@@ -83,4 +83,37 @@ test("an opener that gives up while it checks the first item of accept has no si
   await pause(1);
   assert.deepEqual(one.system.channels(opener), []);
   assert.equal(one.system.stats().channels.open, 0);
+});
+
+test("channelWindowItems bounds the items that wait on a side in one process, and maxUnsent those that wait for room", async () => {
+  await using system = ActorSystem.local({ channelWindowItems: 2, maxUnsent: 1 });
+  const Line = actorContract("line", { channel: { line } });
+  const ref = await system.spawn(actor(Line, {
+    init: () => null,
+    channel: { line: { open: (_ctx, channel) => void channel.accept(), message: () => {} } },
+  }));
+  const channel = await ref.open("line", "hi");
+  system.pause(ref);
+  await channel.send("1");
+  await channel.send("2");
+  const third = channel.send("3");
+  await assert.rejects(channel.send("4"), { code: "QUEUE_FULL" });
+  assert.deepEqual([system.channels(ref)[0]?.queued, system.stats().channels.itemsRefused], [2, 1]);
+  system.resume(ref);
+  await within(third, 5_000);
+});
+
+test("updates of one actor wait for each other up to maxUpdates, and the refused ones are counted", async () => {
+  await using system = ActorSystem.local({ maxUpdates: 2 });
+  const release = Promise.withResolvers<void>();
+  const version = (number: number) =>
+    actor({ version: number, init: () => null, migrate: () => release.promise.then(() => null) });
+  const ref = await system.spawn(version(1));
+  const updates = [2, 3, 4].map((number) => system.update(ref, version(number)));
+  await assert.rejects(system.update(ref, version(5)), { code: "LIMIT_REACHED", message: /2 updates wait/ });
+  await assert.rejects(system.rollback(ref), { code: "LIMIT_REACHED" });
+  assert.equal(system.stats().updatesRefused, 2);
+  release.resolve();
+  assert.deepEqual((await within(Promise.all(updates), 5_000)).map(({ toVersion }) => toVersion), [2, 3, 4]);
+  assert.equal(system.lookup(ref)?.version, 4);
 });

@@ -14,6 +14,10 @@ export interface ChannelStats {
   readonly refused: number;
   /** Sides that have ended because the other one was lost. */
   readonly lost: number;
+  /** Items refused at `maxUnsent` or `maxUnsentBytes`. */
+  readonly itemsRefused: number;
+  /** Closings that did not wait any longer, at `channelCloseMs`, for room or for the other side's confirmation. */
+  readonly cut: number;
 }
 
 /** {@link ChannelStats}, while they change. */
@@ -21,5 +25,6 @@ export type ChannelCounts = { -readonly [K in keyof ChannelStats]: ChannelStats[
 
 /** No channel yet. */
 export function channelCounts(): ChannelCounts {
-  return { open: 0, opening: 0, accepted: 0, rejected: 0, abandoned: 0, refused: 0, lost: 0 };
+  const ends = { rejected: 0, abandoned: 0, refused: 0, lost: 0, cut: 0 };
+  return { open: 0, opening: 0, accepted: 0, itemsRefused: 0, ...ends };
 }

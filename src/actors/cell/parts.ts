@@ -190,6 +190,8 @@ export interface CellHost {
   readonly holding: Holding;
   /** Turns of all its actors, by how their handlers ended. */
   readonly turns: { handled: number; failed: number };
+  /** Updates and rollbacks refused at `maxUpdates`. */
+  updatesRefused: number;
   /** The origin of messages that come from no actor. */
   readonly outside: Origin;
   /** Makes a reference, with a sender or without one. */

@@ -60,4 +60,6 @@ export interface ChannelLink {
   release(): void;
   /** Drops what has arrived. */
   drop(): void;
+  /** The other side does not confirm the closing: nothing of it is heard any more. */
+  cut(): void;
 }

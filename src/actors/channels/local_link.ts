@@ -81,6 +81,8 @@ export class LocalLink implements ChannelLink {
     this.#arrived.clear();
   }
 
+  cut(): void {}
+
   #push(item: unknown): boolean {
     const { size } = this.#other.#arrived;
     if (size >= this.#window) {

@@ -12,9 +12,6 @@ import { openerReceiver } from "./opener_receiver.ts";
 import type { OpenerWay, Opening } from "./opening.ts";
 import { Side } from "./side.ts";
 
-/** The items that wait on each side of a channel in one process, as many as in the window of a stream. */
-const windowItems = 1_024;
-
 /** What a {@link LocalOpen} begins with. */
 export interface LocalOpenParts {
   readonly cell: Cell;
@@ -90,7 +87,7 @@ export class LocalOpen extends Deadline implements OpenerWay, PendingOpen {
   }
 
   join(): ChannelLink {
-    const [own, others] = LocalLink.pair(windowItems);
+    const [own, others] = LocalLink.pair(this.#parts.cell.host.options.channelWindowItems);
     this.#link = own;
     return others;
   }
@@ -113,6 +110,8 @@ export class LocalOpen extends Deadline implements OpenerWay, PendingOpen {
       owners: this.#own === null ? [] : [this.#own],
       clock: host.clock,
       deadlines: host.deadlines,
+      limits: host.options,
+      counts: host.channels.counts,
       idleTimeoutMs: options?.idleTimeoutMs ?? Infinity,
       hold: sender === null ? holdOf(host.holding) : null,
     });

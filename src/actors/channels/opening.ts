@@ -212,7 +212,7 @@ export class Opening implements OpeningChannel, PendingOpen, Waited {
 
   #side(link: ChannelLink, receiver: Receiver, idleTimeoutMs: number, owner: ActorChannels | null): Side {
     const { id, name, opener, schemas: { toOpener } } = this.#parts;
-    const { clock, deadlines } = this.cell.host;
+    const { clock, deadlines, options: limits, channels: { counts } } = this.cell.host;
     return this.#opened = new Side({
       id,
       name,
@@ -226,6 +226,8 @@ export class Opening implements OpeningChannel, PendingOpen, Waited {
       owners: owner === null ? [] : [owner, { closed: () => this.#parts.way.over() }],
       clock,
       deadlines,
+      limits,
+      counts,
       idleTimeoutMs,
       hold: null,
     });

@@ -1,10 +1,8 @@
 import { type AnySchema, Deque, type SchemaFailure, validate } from "../../core/mod.ts";
+import type { ChannelCounts } from "../cell/channel_counts.ts";
 import { itemsWaiting } from "../failures.ts";
+import type { ChannelLimits } from "../options/system_options.ts";
 import type { ChannelLink } from "./link.ts";
-
-/** The most items, and bytes of them where they are encoded, that wait for room. */
-const mostWaiting = 1_024;
-const mostWaitingBytes = 1024 * 1024;
 
 /** What an {@link Outbox} needs. */
 export interface OutboxParts {
@@ -14,6 +12,10 @@ export interface OutboxParts {
   readonly link: ChannelLink;
   /** Schema of an item. */
   readonly schema: AnySchema;
+  /** The limits of items that wait for room. */
+  readonly limits: ChannelLimits;
+  /** Counters. */
+  readonly counts: ChannelCounts;
   /** Makes the error of an invalid item. */
   readonly invalid: SchemaFailure;
   /** Everything was sent after {@link Outbox.finish}. */
@@ -162,10 +164,12 @@ export class Outbox {
   }
 
   #wait(kept: unknown): Waiting {
-    const bytes = this.#parts.link.bytesOf(kept);
+    const { name, link, limits: { maxUnsent, maxUnsentBytes }, counts } = this.#parts;
+    const bytes = link.bytesOf(kept);
     const { size } = this.#waiting;
-    if (size >= mostWaiting || (size > 0 && this.#bytes + bytes > mostWaitingBytes)) {
-      throw itemsWaiting(this.#parts.name, size);
+    if (size >= maxUnsent || (size > 0 && this.#bytes + bytes > maxUnsentBytes)) {
+      counts.itemsRefused++;
+      throw itemsWaiting(name, size);
     }
     const settle = Promise.withResolvers<void>();
     const one: Waiting = { kept, bytes, checked: undefined, ready: false, gone: false, settle };

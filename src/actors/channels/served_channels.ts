@@ -119,7 +119,11 @@ class StreamWay implements OpenerWay {
       wrote: () => this.#streams.wrote(instance),
     });
     const own = this.#own = { anchor: mux.newId(), window: mux.window };
-    const about = { session: own.anchor, creditsBytes: true, openMs: acceptedMs };
+    const about = {
+      session: own.anchor,
+      creditsBytes: true,
+      openMs: this.#opening!.cell.host.options.askTimeoutMs,
+    };
     link.reader = mux.bind(instance, { ...own, ...about }, link.readerEvents);
     try {
       link.writer = mux.openWriter(
@@ -164,6 +168,4 @@ class StreamWay implements OpenerWay {
   }
 }
 
-/** How long an accepted opener may take to open its stream. */
-const acceptedMs = 30_000;
 const nothing = new Uint8Array(0);

@@ -6,6 +6,8 @@ import {
   type InstanceId,
   type ZeromeshError,
 } from "../../core/mod.ts";
+import type { ChannelCounts } from "../cell/channel_counts.ts";
+import type { ChannelLimits } from "../options/system_options.ts";
 import type { ActorAddress } from "../references/address.ts";
 import { channelClosed, itemInvalid } from "../failures.ts";
 import type {
@@ -56,13 +58,12 @@ export interface SideParts {
   readonly owners: readonly SideOwner[];
   readonly clock: Clock;
   readonly deadlines: Deadlines;
+  readonly limits: ChannelLimits;
+  readonly counts: ChannelCounts;
   readonly idleTimeoutMs: number;
   /** What keeps the process alive while it is open; null for a side of an actor. */
   readonly hold: Disposable | null;
 }
-
-/** How long items that wait for room hold up a closing. */
-const closeMs = 5_000;
 
 /** One side of a channel. */
 export class Side implements ActorChannel, ServedChannel, LinkEvents {
@@ -78,16 +79,20 @@ export class Side implements ActorChannel, ServedChannel, LinkEvents {
     null;
   #otherEnded = false;
   #alarm: Alarm | null = null;
+  /** The end of the wait of a closing: for room, and then for the other side. */
+  readonly #closeAlarm = new Alarm(() => this.#cutClosing());
   #movedAt = 0;
 
   constructor(parts: SideParts) {
     this.#parts = parts;
     this.closed = this.#told.promise;
-    const { name, link, schema, idleTimeoutMs, clock, deadlines } = parts;
+    const { name, link, schema, limits, counts, idleTimeoutMs, clock, deadlines } = parts;
     this.#outbox = new Outbox({
       name,
       link,
       schema,
+      limits,
+      counts,
       invalid: (issues, cause) => itemInvalid(name, issues, cause),
       finished: () => this.#sendClose(),
     });
@@ -145,17 +150,13 @@ export class Side implements ActorChannel, ServedChannel, LinkEvents {
   close(reason = "closed"): Promise<void> {
     if (this.end !== null) return Promise.resolve();
     if (this.#closing === null) {
-      const { role, deadlines } = this.#parts;
+      const { role, deadlines, limits } = this.#parts;
       const left = Promise.withResolvers<void>();
       this.#closing = { end: { closedBy: role, reason: String(reason) }, left, sent: false };
       const refusal = this.#refusal(`this side has closed it: ${reason}`);
       this.#outbox.finish(refusal);
-      if (!this.#closing.sent) {
-        // Items wait for a side that takes none.
-        const alarm = new Alarm(() => this.#outbox.fail(refusal));
-        deadlines.add(alarm, closeMs);
-        void left.promise.then(() => deadlines.remove(alarm));
-      }
+      // Items wait for a side that takes none.
+      if (!this.#closing.sent) deadlines.add(this.#closeAlarm, limits.channelCloseMs);
     }
     return this.#closing.left.promise;
   }
@@ -255,8 +256,20 @@ export class Side implements ActorChannel, ServedChannel, LinkEvents {
     const closing = this.#closing;
     if (closing === null || this.end !== null) return;
     closing.sent = true;
-    this.#parts.link.close(closing.end.reason);
+    const { link, deadlines, limits } = this.#parts;
+    deadlines.remove(this.#closeAlarm);
+    link.close(closing.end.reason);
     closing.left.resolve();
+    // The other side may be gone in a way that its connection does not show.
+    if ((this.end as ChannelEnd | null) === null) deadlines.add(this.#closeAlarm, limits.channelCloseMs);
+  }
+
+  #cutClosing(): void {
+    const { end, sent } = this.#closing!;
+    this.#parts.counts.cut++;
+    if (!sent) return this.#outbox.fail(this.#refusal(`this side has closed it: ${end.reason}`));
+    this.#parts.link.cut();
+    this.#finish(end);
   }
 
   #finish(end: ChannelEnd): void {
@@ -265,6 +278,7 @@ export class Side implements ActorChannel, ServedChannel, LinkEvents {
     const { deadlines, owners, receiver, hold } = this.#parts;
     hold?.[Symbol.dispose]();
     if (this.#alarm !== null) deadlines.remove(this.#alarm);
+    deadlines.remove(this.#closeAlarm);
     this.#outbox.fail(this.#refusal(`the ${end.closedBy} has closed it: ${end.reason}`));
     this.#closing?.left.resolve();
     for (const owner of owners) owner.closed(this, end);

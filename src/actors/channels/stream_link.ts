@@ -127,6 +127,11 @@ export class StreamLink implements ChannelLink {
     while (this.reader?.advance());
   }
 
+  cut(): void {
+    this.#over = true;
+    this.reader?.cancel();
+  }
+
   #next(): Pick<ByteReader, "bytes" | "start" | "end"> | null {
     const { reader } = this;
     if (this.#rest === null) return reader?.advance() === true ? reader : null;

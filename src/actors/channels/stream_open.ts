@@ -8,7 +8,7 @@ import { decodeValue, encodingOf } from "../contract/values.ts";
 import { ActorChannels, type PendingOpen } from "./actor_channels.ts";
 import type { ChannelStatus } from "../references/actor_channel.ts";
 import { openerReceiver } from "./opener_receiver.ts";
-import { Side } from "./side.ts";
+import { Side, type SideParts } from "./side.ts";
 import { StreamLink } from "./stream_link.ts";
 import {
   ChannelStreams,
@@ -28,6 +28,9 @@ export interface OpenAnswer {
   keep(): Uint8Array;
 }
 
+/** What holds for the opener's sides. */
+export type ChannelTerms = Pick<SideParts, "limits" | "counts">;
+
 /** A channel that is opened to an actor of another instance, on the side of its opener. */
 export class StreamOpen implements PendingOpen {
   /** What the call says about the stream that this side reads. */
@@ -36,6 +39,7 @@ export class StreamOpen implements PendingOpen {
   readonly signal: AbortSignal | undefined;
   readonly #streams: ChannelStreams;
   readonly #message: OutgoingOpen;
+  readonly #terms: ChannelTerms;
   readonly #schemas: ActorChannelSchemas;
   readonly #link: StreamLink;
   readonly #own: ActorChannels | null;
@@ -44,8 +48,14 @@ export class StreamOpen implements PendingOpen {
   #over = false;
 
   /** @throws {ZeromeshError} `PEER_LACKS_FEATURE`, `PEER_DISCONNECTED`, `LIMIT_REACHED`. */
-  constructor(streams: ChannelStreams, message: OutgoingOpen, schemas: ActorChannelSchemas) {
+  constructor(
+    streams: ChannelStreams,
+    message: OutgoingOpen,
+    schemas: ActorChannelSchemas,
+    terms: ChannelTerms,
+  ) {
     this.#streams = streams;
+    this.#terms = terms;
     this.#message = message;
     this.#schemas = schemas;
     const { instance: peer, contract, name, sender } = message;
@@ -155,6 +165,7 @@ export class StreamOpen implements PendingOpen {
       owners: this.#own === null ? [this.#streams] : [this.#streams, this.#own],
       clock: port.clock,
       deadlines,
+      ...this.#terms,
       idleTimeoutMs: options?.idleTimeoutMs ?? Infinity,
       hold: sender === null ? port.hold() : null,
     });

@@ -11,6 +11,9 @@ import {
   ZeromeshError,
 } from "../../core/mod.ts";
 
+/** The most characters of the JSON Schema of a message; a longer one is left out. */
+export const longestSchema = 65_536;
+
 /** The messages without an answer that an actor takes: name to the schema of the input. */
 export type ActorTells = Readonly<Record<string, AnySchema>>;
 

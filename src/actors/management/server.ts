@@ -15,7 +15,7 @@ import type { SystemCall } from "../../messenger/mod.ts";
 import { newActorId } from "../references/address.ts";
 import { anchorsAt } from "../../streams/mod.ts";
 import type { Cell } from "../cell/cell.ts";
-import { bytesContract } from "../contract/contract.ts";
+import { bytesContract, longestSchema } from "../contract/contract.ts";
 import { actorText, fail } from "../failures.ts";
 import type { ActorRef } from "../references/actor_ref.ts";
 import { statusOf, treeOf } from "../system/status.ts";
@@ -299,8 +299,6 @@ function stateOf(cell: Cell): ManagementAnswer<"state"> {
     throw new ZeromeshError("ENCODING_FAILED", `JSON cannot show the state of ${actorText(cell)}: ${why}`);
   }
 }
-
-const longestSchema = 65_536;
 
 function describe(cell: Cell): ManagementAnswer<"describe"> {
   const { address, behaviour: { contract, version, bytes } } = cell;

@@ -33,6 +33,22 @@ export interface ActorSystemOptions {
   maxPeerChannels?: number | undefined;
   /** Channels of one actor that wait for `accept`; at the limit `open` fails with `LIMIT_REACHED`. @default {4_096} */
   maxPendingOpens?: number | undefined;
+  /**
+   * Items that wait on each side of a channel inside this process. A channel to another instance has the window of the
+   * messenger's streams. @default {1_024}
+   */
+  channelWindowItems?: number | undefined;
+  /** Items of one side of a channel that wait for room; at the limit `send` fails with `QUEUE_FULL`. @default {1_024} */
+  maxUnsent?: number | undefined;
+  /** The same in bytes, for a channel to another instance; one item may exceed them. @default {1_048_576} */
+  maxUnsentBytes?: number | undefined;
+  /**
+   * How long items that wait for room hold up the closing of a channel, and then how long its confirmation by the other
+   * side is awaited, in milliseconds; the channel ends then without them. @default {5_000}
+   */
+  channelCloseMs?: number | undefined;
+  /** Updates and rollbacks of one actor that wait for an earlier one; at the limit they fail with `LIMIT_REACHED`. @default {1_024} */
+  maxUpdates?: number | undefined;
   /** Children of one actor; at the limit `ctx.spawn` fails with `LIMIT_REACHED`. @default {65_536} */
   maxChildren?: number | undefined;
   /**
@@ -60,6 +76,11 @@ export const systemOptionTable = {
   maxChannels: option.whole(1, 2 ** 24).or(16_384),
   maxPeerChannels: option.whole(1, 2 ** 24).or(8_192),
   maxPendingOpens: option.whole(1, 2 ** 24).or(4_096),
+  channelWindowItems: option.whole(1, 2 ** 24).or(1_024),
+  maxUnsent: option.whole(0, 2 ** 24).or(1_024),
+  maxUnsentBytes: option.whole(0, 2 ** 31).or(1024 * 1024),
+  channelCloseMs: option.duration.or(5_000),
+  maxUpdates: option.whole(0, 2 ** 24).or(1_024),
   maxChildren: option.whole(0, 2 ** 24).or(65_536),
   maxWatches: option.whole(0, 2 ** 24).or(65_536),
   logger: option.logger,
@@ -73,6 +94,12 @@ export interface ResolvedSystemOptions
     Omit<Filled<ActorSystemOptions, typeof systemOptionTable>, "mailbox" | "logger" | "meter" | "clock"> {
   readonly mailbox: Filled<MailboxOptions, typeof mailboxOptionTable>;
 }
+
+/** The limits of a side of a channel. */
+export type ChannelLimits = Pick<ResolvedSystemOptions, "maxUnsent" | "maxUnsentBytes" | "channelCloseMs">;
+
+/** The defaults, which hold for messengers without an actor system. */
+export const systemDefaults: ResolvedSystemOptions = resolveSystemOptions({});
 
 /** Fills in the defaults. */
 export function resolveSystemOptions(options: ActorSystemOptions): ResolvedSystemOptions {

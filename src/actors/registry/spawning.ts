@@ -43,8 +43,11 @@ export async function spawnCell(
   if (!isActorDefinition(definition)) {
     throw new TypeError("Cannot start an actor: the definition must be made by actor()");
   }
-  const options = readOptions(given, spawnOptionTable, "Cannot start an actor");
-  const { name = null, id = newActorId(), replace = false, mailbox, timeoutMs = 30_000, signal } = options;
+  const options = withDefaults(
+    readOptions(given, spawnOptionTable, "Cannot start an actor"),
+    spawnOptionTable,
+  );
+  const { name = null, id = newActorId(), replace = false, mailbox, timeoutMs, signal } = options;
   const start = { args: options.args, timeoutMs, supervision: options.supervision };
   signal?.throwIfAborted();
   if (timeoutMs <= 0) throw new ZeromeshError("TIMEOUT", `Cannot start an actor within ${timeoutMs} ms`);

@@ -1,5 +1,6 @@
 import { type OptionTable, readOptions, ZeromeshError } from "../../core/mod.ts";
 import type { SystemPort } from "../../messenger/mod.ts";
+import { channelCounts } from "../cell/channel_counts.ts";
 import type { Origin, Sender } from "../cell/parts.ts";
 import { noChain, noHeaders } from "../cell/self_context.ts";
 import type { ActorChannel, OpenOptions } from "../references/actor_channel.ts";
@@ -8,7 +9,7 @@ import { notFound } from "../failures.ts";
 import {
   askOptionTable,
   openOptionTable,
-  resolveSystemOptions,
+  systemDefaults,
   tellOptionTable,
 } from "../options/system_options.ts";
 import type { Reference, Router } from "../routing/reference.ts";
@@ -59,7 +60,12 @@ class ActorClient implements Router {
 
   constructor(port: SystemPort) {
     this.#port = port;
-    this.#outbound = new Outbound(port, { sent: 0, received: 0 });
+    this.#outbound = new Outbound({
+      port,
+      counts: { sent: 0, received: 0 },
+      options: systemDefaults,
+      channelCounts: channelCounts(),
+    });
     const { instanceId: instance } = port;
     this.#origin = {
       sender: null,
@@ -124,9 +130,10 @@ class ActorClient implements Router {
     const watches = this.#watches = new Watches({
       instanceId: port.instanceId,
       logger: port.logger,
-      options: resolveSystemOptions({}),
+      options: systemDefaults,
       find: () => null,
-      watchRemote: ({ instance, target }, ended) => watchFrom(port, instance, target, ended),
+      watchRemote: ({ instance, target }, ended) =>
+        watchFrom(port, instance, target, systemDefaults.askTimeoutMs, ended),
     });
     port.watch({ closing: () => watches.close() });
     return watches;

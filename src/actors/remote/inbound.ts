@@ -9,6 +9,7 @@ import { NameCache } from "../../wire/mod.ts";
 import type { Origin } from "../cell/parts.ts";
 import { ServedChannels } from "../channels/served_channels.ts";
 import { invitationBytes, readInvitation } from "../channels/stream_parts.ts";
+import type { ResolvedSystemOptions } from "../options/system_options.ts";
 import type { SystemRouter } from "../routing/router.ts";
 import type { GivenValues } from "../routing/bridge.ts";
 import type { Behaviour } from "../definition/behaviour.ts";
@@ -27,8 +28,7 @@ export interface InboundParts {
   readonly router: Pick<SystemRouter, "find" | "labelOf" | "deliverTell" | "deliverAsk">;
   /** Counts them. */
   readonly counts: RemoteCounts;
-  /** Channels that one instance may have to this system's actors. */
-  readonly maxPeerChannels: number;
+  readonly options: Pick<ResolvedSystemOptions, "maxPeerChannels">;
 }
 
 /** Takes the messages of other instances to mailboxes, in the order in which they came. */
@@ -46,7 +46,7 @@ export class Inbound implements Disposable {
   // The origin of the last message that came from no actor and carried nothing but its value. Such messages share it.
   #origin: Origin | null = null;
 
-  constructor({ port, router, counts, maxPeerChannels }: InboundParts) {
+  constructor({ port, router, counts, options: { maxPeerChannels } }: InboundParts) {
     this.#counts = counts;
     this.#port = port;
     this.#router = router;

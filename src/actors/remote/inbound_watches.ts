@@ -7,6 +7,7 @@ import {
 } from "../../messenger/mod.ts";
 import { isActorId, isActorName } from "../references/address.ts";
 import type { ActorEnd } from "../references/actor_end.ts";
+import type { ResolvedSystemOptions } from "../options/system_options.ts";
 import type { SystemRouter } from "../routing/router.ts";
 import { watchCell } from "../supervision/watches.ts";
 import { encodeEnd } from "./end_bytes.ts";
@@ -17,8 +18,7 @@ import { fail } from "../failures.ts";
 export interface InboundWatchesParts {
   readonly port: SystemPort;
   readonly router: Pick<SystemRouter, "find">;
-  /** Watches of one connection. */
-  readonly maxWatches: number;
+  readonly options: Pick<ResolvedSystemOptions, "maxWatches">;
 }
 
 interface Pending {
@@ -74,7 +74,7 @@ export class InboundWatches implements Disposable {
 
   /** The watches of a connection. */
   #room(session: PeerConnection): Set<Pending> {
-    const { maxWatches } = this.#parts;
+    const { maxWatches } = this.#parts.options;
     let all = this.#pending.get(session);
     if (all === undefined) this.#pending.set(session, all = new Set());
     if (all.size < maxWatches) return all;

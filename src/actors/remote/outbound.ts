@@ -2,7 +2,9 @@ import { type AnySchema, hold, validate, ZeromeshError } from "../../core/mod.ts
 import type { FeatureCall, SystemPort } from "../../messenger/mod.ts";
 import { NameCache } from "../../wire/mod.ts";
 import type { ActorChannel } from "../references/actor_channel.ts";
-import { StreamOpen } from "../channels/stream_open.ts";
+import type { ChannelCounts } from "../cell/channel_counts.ts";
+import { type ChannelTerms, StreamOpen } from "../channels/stream_open.ts";
+import type { ChannelLimits, ResolvedSystemOptions } from "../options/system_options.ts";
 import { ChannelStreams } from "../channels/stream_parts.ts";
 import { type ActorContract, askSchemas, channelSchemas, tellSchema } from "../contract/contract.ts";
 import { inputInvalid, outputInvalid } from "../failures.ts";
@@ -12,17 +14,30 @@ import type { OutgoingMessage, OutgoingOpen } from "../cell/outgoing.ts";
 import type { RemoteCounts } from "../routing/remote.ts";
 import { decodeValue, encodeValue, encodingOf } from "../contract/values.ts";
 
+/** What {@link Outbound} gets from its system. */
+export interface OutboundParts {
+  readonly port: SystemPort;
+  readonly counts: RemoteCounts;
+  readonly options: Pick<ResolvedSystemOptions, "askTimeoutMs"> & ChannelLimits;
+  readonly channelCounts: ChannelCounts;
+}
+
 /** Sends messages to actors of other instances. */
 export class Outbound {
   readonly #port: SystemPort;
   readonly #counts: RemoteCounts;
+  /** Time for a channel to be accepted, and for schemas. */
+  readonly #defaultMs: number;
+  readonly #terms: ChannelTerms;
   readonly #writer = new EnvelopeWriter(new NameCache());
   /** The last message to an actor whose schema needed time: later ones wait for it, so that order holds. */
   readonly #checking = new Map<string, Promise<unknown>>();
 
-  constructor(port: SystemPort, counts: RemoteCounts) {
+  constructor({ port, counts, options, channelCounts }: OutboundParts) {
     this.#port = port;
     this.#counts = counts;
+    this.#defaultMs = options.askTimeoutMs;
+    this.#terms = { limits: options, counts: channelCounts };
   }
 
   /** Resolves when the message is in the actor's mailbox. */
@@ -55,11 +70,11 @@ export class Outbound {
     if (schemas === null) throw unknownMessage("channel", message);
     const valid = validate(schemas.fromOpener, input, (issues, cause) => inputInvalid(name, issues, cause));
     return this.#inTurn(message, valid, async (message) => {
-      const { instance, target, origin, timeoutMs = defaultMs } = message;
+      const { instance, target, origin, timeoutMs = this.#defaultMs } = message;
       const port = this.#port;
       // Its streams need the connection first.
       if (instance !== port.instanceId && !port.isUp(instance)) await port.reach(instance, timeoutMs);
-      const opening = new StreamOpen(ChannelStreams.of(port), message, schemas);
+      const opening = new StreamOpen(ChannelStreams.of(port), message, schemas, this.#terms);
       try {
         const encoding = encodingOf(contract);
         this.#counts.sent++;
@@ -105,7 +120,7 @@ export class Outbound {
     const route = `${message.target}@${message.instance}`;
     const earlier = this.#checking.get(route);
     if (!(valid instanceof Promise) && earlier === undefined) return send(message);
-    const { timeoutMs = defaultMs, signal } = message;
+    const { timeoutMs = this.#defaultMs, signal } = message;
     const { clock } = this.#port;
     const begun = clock.now();
     const turn = hold(Promise.allSettled([earlier, valid]).then(() => valid), {
@@ -154,9 +169,6 @@ type Accept = NonNullable<FeatureCall<unknown>["accept"]>;
 /** Stands for a message without an answer. */
 const tellWithout: Accept = () => undefined;
 const ignore = (): void => {};
-
-/** Time for a channel to be accepted, and for schemas, for messengers without a system. */
-const defaultMs = 30_000;
 
 function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(first.length + second.length);

@@ -4,17 +4,17 @@ import type { ActorEnd } from "../references/actor_end.ts";
 import { decodeEnd } from "./end_bytes.ts";
 import { watchHandler } from "./messages.ts";
 
-// For a connection that must be made first.
-const reachMs = 30_000;
-
 /**
  * Watches an actor of another instance: a call without a deadline, whose answer is the actor's end. The loss of the
  * connection, which heartbeats detect, is the loss of the actor.
+ *
+ * @param reachMs Time for a connection that must be made first.
  */
 export function watchFrom(
   port: SystemPort,
   instance: InstanceId,
   target: string,
+  reachMs: number,
   ended: (end: ActorEnd) => void,
 ): Disposable {
   const controller = new AbortController();

@@ -4,7 +4,7 @@ import type { ActorChannel } from "../references/actor_channel.ts";
 import type { ActorEnd } from "../references/actor_end.ts";
 import { systemAt } from "./client.ts";
 import { Inbound, type InboundParts } from "./inbound.ts";
-import { Outbound } from "./outbound.ts";
+import { Outbound, type OutboundParts } from "./outbound.ts";
 import { InboundWatches, type InboundWatchesParts } from "./inbound_watches.ts";
 import type { OutgoingMessage, OutgoingOpen } from "../cell/outgoing.ts";
 import type { Remote } from "../routing/remote.ts";
@@ -16,12 +16,14 @@ export class RemoteActors implements Remote {
   readonly #inbound: Inbound;
   readonly #watches: InboundWatches;
   readonly #port: SystemPort;
+  readonly #reachMs: number;
 
-  constructor(parts: InboundParts & InboundWatchesParts) {
+  constructor(parts: InboundParts & InboundWatchesParts & OutboundParts) {
     this.#inbound = new Inbound(parts);
     this.#watches = new InboundWatches(parts);
     this.#port = parts.port;
-    this.#outbound = new Outbound(parts.port, parts.counts);
+    this.#reachMs = parts.options.askTimeoutMs;
+    this.#outbound = new Outbound(parts);
   }
 
   tell(message: OutgoingMessage): Promise<void> {
@@ -37,7 +39,7 @@ export class RemoteActors implements Remote {
   }
 
   watch(instance: InstanceId, target: string, ended: (end: ActorEnd) => void): Disposable {
-    return watchFrom(this.#port, instance, target, ended);
+    return watchFrom(this.#port, instance, target, this.#reachMs, ended);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -87,6 +87,7 @@ export class SystemCore implements CellHost {
   /** The error of whatever comes after the end; null before. */
   closed: ZeromeshError | null = null;
   readonly turns = { handled: 0, failed: 0 };
+  updatesRefused = 0;
   /** Messages to and from other instances. */
   readonly remoteCounts: RemoteCounts = { sent: 0, received: 0 };
   /** Actors started, and ended, since the start. */
@@ -127,8 +128,8 @@ export class SystemCore implements CellHost {
       port,
       router: this.router,
       counts: this.remoteCounts,
-      maxWatches: this.options.maxWatches,
-      maxPeerChannels: this.options.maxPeerChannels,
+      options: this.options,
+      channelCounts: this.channels.counts,
     });
     systemAt(port, this);
   }

@@ -13,6 +13,12 @@ export const actorMetrics: readonly StatMetric<ActorSystemStats>[] = [
     restarts: ["counter", "restarts", "Restarts of actors."],
     escalations: ["counter", "failures", "Failures that went on to a parent because of too many restarts."],
     watches: ["counter", "watches", "Watches of actors that were begun here."],
+    updatesRefused: [
+      "counter",
+      "updates",
+      "Updates and rollbacks refused at `maxUpdates`.",
+      "updates_refused",
+    ],
     deadLetters: [
       "counter",
       "messages",
@@ -33,6 +39,17 @@ export const actorMetrics: readonly StatMetric<ActorSystemStats>[] = [
       "Channels refused at `maxChannels`, `maxPeerChannels` or `maxPendingOpens`.",
     ],
     lost: ["counter", "channels", "Sides of channels that ended because the other one was lost."],
+    itemsRefused: [
+      "counter",
+      "items",
+      "Items of channels refused at `maxUnsent` or `maxUnsentBytes`.",
+      "items_refused",
+    ],
+    cut: [
+      "counter",
+      "channels",
+      "Closings of channels that waited no longer, at `channelCloseMs`, for room or for the other side.",
+    ],
   }),
   ...numbersOf((stats: ActorSystemStats) => stats.remote, "actors_remote_", {
     sent: ["counter", "messages", "Tells, asks and opens of channels that were sent to other instances."],

@@ -79,6 +79,8 @@ export interface ActorSystemStats {
   readonly escalations: number;
   /** Watches of actors of this system and of the code outside, since the start. */
   readonly watches: number;
+  /** Updates and rollbacks refused at `maxUpdates`, since the start. */
+  readonly updatesRefused: number;
   /** Dead letters by reason, since the start. */
   readonly deadLetters: Readonly<Record<DeadLetterReason, number>>;
   /** Channels. */

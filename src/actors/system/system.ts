@@ -334,6 +334,7 @@ export class ActorSystem implements AsyncDisposable {
       restarts: supervisor.restarts,
       escalations: supervisor.escalations,
       watches: watches.started,
+      updatesRefused: this.#core.updatesRefused,
       deadLetters: deadLetters.counts,
       channels: channels.stats(),
       remote: { ...remoteCounts },

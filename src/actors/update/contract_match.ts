@@ -1,5 +1,5 @@
 import { type AnySchema, jsonSchemaOf } from "../../core/mod.ts";
-import { type ActorContract, isBytes } from "../contract/contract.ts";
+import { type ActorContract, isBytes, longestSchema } from "../contract/contract.ts";
 
 /**
  * What callers with one contract would lose if the actor had another one, for a text; null for nothing. Contracts are
@@ -44,10 +44,8 @@ function lostOf(what: string, pairs: readonly Pair[]): string | null {
   return null;
 }
 
-const longestText = 65_536;
-
 function textOf(schema: AnySchema, side: "input" | "output"): string | undefined {
-  return JSON.stringify(jsonSchemaOf(schema, side, longestText), (_key, value: unknown) => sorted(value));
+  return JSON.stringify(jsonSchemaOf(schema, side, longestSchema), (_key, value: unknown) => sorted(value));
 }
 
 /** An object with its keys in order, since their order means nothing. */

@@ -53,6 +53,8 @@ export class Updates implements CellExtension {
   source: string | null = null;
   readonly #cell: TurnCell;
   #last: Promise<void> | null = null;
+  /** Updates and rollbacks that have not ended. */
+  #open = 0;
   #saved: Saved | null = null;
   #probation: Trial | null = null;
   #ended = false;
@@ -127,8 +129,17 @@ export class Updates implements CellExtension {
 
   /** Runs after the ones before it have ended, whether they failed or not; at once without one. */
   #inOrder<T>(run: () => Promise<T>): Promise<T> {
+    const { host } = this.#cell;
+    if (this.#open > host.options.maxUpdates) {
+      host.updatesRefused++;
+      const why = `${this.#open - 1} updates wait already (maxUpdates)`;
+      const message = `Cannot update ${actorText(this.#cell)}: ${why}`;
+      return Promise.reject(new ZeromeshError("LIMIT_REACHED", message, { ran: "no" }));
+    }
+    this.#open++;
     const result = this.#last === null ? run() : this.#last.then(run);
     const ended = (): void => {
+      this.#open--;
       if (this.#last === last) this.#last = null;
     };
     const last = this.#last = result.then(ended, ended);
