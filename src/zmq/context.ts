@@ -31,6 +31,9 @@ export interface ContextSettings {
   readonly maxSocketsLimit: number;
 }
 
+/** Ends contexts whose objects were collected, and with them their sockets. */
+const collected = new FinalizationRegistry<ContextCore>((core) => void core.end());
+
 let coreOfContext: (context: Context) => ContextCore;
 
 /**
@@ -53,6 +56,7 @@ export class Context {
   constructor(options?: ContextOptions) {
     checkOptions(options);
     checkCount(arguments, 1);
+    collected.register(this, this.#core);
     // A misspelt setting is an error.
     Object.seal(this);
     if (options !== undefined) Object.assign(this, options);

@@ -3,28 +3,13 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import * as zmq from "zeromesh/zmq";
 import { test } from "../support/testing.ts";
+import { pause } from "../support/until.ts";
+import { failure, linked } from "./zmq_sockets_kit.ts";
 
 type Both = zmq.Socket & zmq.Readable & zmq.Writable;
 
-/** Two sockets over TCP, the first one bound. */
-async function pair<A extends zmq.Socket, B extends zmq.Socket>(bound: A, connected: B): Promise<[A, B]> {
-  await bound.bind("tcp://127.0.0.1:*");
-  connected.connect(bound.lastEndpoint!);
-  return [bound, connected];
-}
-
-/** The error of a promise that must be rejected. */
-async function failure(promise: Promise<unknown>): Promise<zmq.ErrnoError> {
-  try {
-    await promise;
-  } catch (error) {
-    return error as zmq.ErrnoError;
-  }
-  return assert.fail("it did not fail");
-}
-
 test("a message of one part or of several arrives as buffers of its own", async () => {
-  const [push, pull] = await pair(new zmq.Push(), new zmq.Pull());
+  const [push, pull] = await linked(new zmq.Push(), new zmq.Pull());
   await push.send("one");
   const [one] = await pull.receive();
   assert.ok(Buffer.isBuffer(one));
@@ -58,7 +43,7 @@ test("a second receive and a second blocked send are refused, and end with the s
 });
 
 test("for await receives until the socket is closed", async () => {
-  const [push, pull] = await pair(new zmq.Push(), new zmq.Pull());
+  const [push, pull] = await linked(new zmq.Push(), new zmq.Pull());
   const count = 2_000;
   const sending = (async () => {
     for (let i = 0; i < count; i++) await push.send(String(i));
@@ -66,7 +51,7 @@ test("for await receives until the socket is closed", async () => {
   let next = 0;
   for await (const [part] of pull) {
     assert.equal(String(part), String(next++));
-    if (next === count) setTimeout(() => pull.close(), 5);
+    if (next === count) void pause(5).then(() => pull.close());
   }
   await sending;
   assert.equal(next, count);
@@ -81,7 +66,7 @@ for (
   })
 ) {
   test(`${name} talk both ways`, async () => {
-    const [server, client] = await pair(...make());
+    const [server, client] = await linked(...make());
     const serving = (async () => {
       for await (const [part] of server) await server.send(`${part}!`);
     })();
