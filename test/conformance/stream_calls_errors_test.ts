@@ -95,9 +95,9 @@ test("an item of the output that is invalid where it arrives is RESULT_INVALID, 
 test("bytes that are no item are invalid where they arrive", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
-  const packed = contract("upload", { input: stream(z.string()), output: z.number(), encoding: "msgpack" });
+  const packed = contract("upload", { input: stream(z.number()), output: z.number(), encoding: "msgpack" });
   server.handle(upload, async ({ input }) => (await Array.fromAsync(input)).length);
-  const error = await client.client({ packed }, { to: peer }).packed(["a"]).result.catch((error) => error);
+  const error = await client.client({ packed }, { to: peer }).packed([300]).result.catch((error) => error);
   assert.equal((error as ZeromeshError).code, "PAYLOAD_INVALID");
   assert.match((error as ZeromeshError).message, /^Item 1 of the input of "upload" is invalid/);
 });
