@@ -162,13 +162,18 @@ export function updateFailed(actor: Named, why: string, cause?: unknown): Zerome
   );
 }
 
-/** Throws what the caller is to be told: code, text and details, and whether the handler ran. */
-export function fail(error: unknown): never {
+/** What a caller of another instance is told: code, text and details, and whether the handler ran. */
+export function failureFor(error: unknown): FeatureFailure {
   if (!(error instanceof ZeromeshError)) {
-    throw new FeatureFailure({ code: "HANDLER_FAILED", message: errorText(error), ran: "yes" });
+    return new FeatureFailure({ code: "HANDLER_FAILED", message: errorText(error), ran: "yes" });
   }
   const { code, message, ran, details } = error;
-  throw new FeatureFailure({ code, message, ran, data: dataOf(details) });
+  return new FeatureFailure({ code, message, ran, data: dataOf(details) });
+}
+
+/** Throws what the caller is to be told. */
+export function fail(error: unknown): never {
+  throw failureFor(error);
 }
 
 const encoder = new TextEncoder();

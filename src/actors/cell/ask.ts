@@ -178,7 +178,6 @@ export class AskTurn extends Turn {
   readonly #entry: AskEntry;
   readonly #input: unknown;
   readonly #ask: Ask;
-  #context: AskHandlerContext | null = null;
 
   constructor(origin: Origin, entry: AskEntry, input: unknown, ask: Ask) {
     super(origin);
@@ -206,7 +205,7 @@ export class AskTurn extends Turn {
       return undefined;
     }
     this.started = true;
-    const context = this.#context = new AskHandlerContext(cell, this, this.#ask);
+    const context = this.context = new AskHandlerContext(cell, this, this.#ask);
     return withInput(this.#input, (value) => entry.handler(context, value));
   }
 
@@ -220,12 +219,8 @@ export class AskTurn extends Turn {
   }
 
   override cutShort(error: ZeromeshError): void {
-    this.#context?.abort(error);
+    super.cutShort(error);
     this.#ask.fail(error);
-  }
-
-  override abort(reason: unknown): void {
-    this.#context?.abort(reason);
   }
 
   dropped(_cell: TurnCell, _reason: "dropped" | "stopped", error: ZeromeshError): void {

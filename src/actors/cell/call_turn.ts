@@ -5,7 +5,6 @@ import { type Origin, Turn, type TurnCell } from "./parts.ts";
 export class CallTurn extends Turn {
   readonly name: string;
   readonly #call: (context: HandlerContext) => unknown;
-  #context: HandlerContext | null = null;
 
   /**
    * @param call Gets a context of this turn, whose asks are known to wait.
@@ -26,11 +25,8 @@ export class CallTurn extends Turn {
   }
 
   run(cell: TurnCell): unknown {
-    return this.#call(this.#context = new HandlerContext(cell, this));
-  }
-
-  override abort(reason: unknown): void {
-    this.#context?.abort(reason);
+    const context = this.context = new HandlerContext(cell, this);
+    return this.#call(context);
   }
 
   dropped(): void {}

@@ -3,7 +3,8 @@ import type { DeferredReply } from "../definition/context.ts";
 import { type BytesContract, bytesContract } from "../contract/contract.ts";
 import type { ActorRef } from "../references/actor_ref.ts";
 import type { Origin, Turn, TurnCell } from "./parts.ts";
-import { noChain, noHeaders, SelfContext } from "./self_context.ts";
+import { noChain, noHeaders } from "./origin.ts";
+import { SelfContext } from "./self_context.ts";
 
 /** Parts of a context that handlers rarely use. */
 class Made {

@@ -27,6 +27,12 @@ export class Holding {
     this.#held = null;
   }
 
+  /** {@link begin}, with the end as the result. */
+  hold(): Disposable {
+    this.begin();
+    return { [Symbol.dispose]: () => this.end() };
+  }
+
   /** Waits for a promise. */
   async during<T>(promise: Promise<T>): Promise<T> {
     this.begin();

@@ -48,6 +48,8 @@ export abstract class Turn {
   queued = false;
   /** Where it comes from. */
   readonly origin: Origin;
+  /** What its handler got, once it runs. */
+  context: { abort(reason: unknown): void } | null = null;
   // Messages have getters for these, because each of their fields costs.
   /** The name of the message; empty for a callback. */
   abstract readonly name: string;
@@ -73,7 +75,9 @@ export abstract class Turn {
   /** It will not run: the mailbox dropped it, or the actor ended. Whoever waits for it is told. */
   abstract dropped(cell: TurnCell, reason: "dropped" | "stopped", error: ZeromeshError): void;
   /** Aborts the handler's signal. */
-  abort(_reason: unknown): void {}
+  abort(reason: unknown): void {
+    this.context?.abort(reason);
+  }
   /** The actor ends while the turn runs, and does not wait for its handler any more. */
   cutShort(error: ZeromeshError): void {
     this.abort(error);

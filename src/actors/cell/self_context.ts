@@ -9,6 +9,7 @@ import { notChild } from "../failures.ts";
 import { type StopOptions, stopOptionTable } from "../options/system_options.ts";
 import type { ActorRef } from "../references/actor_ref.ts";
 import type { SpawnOptions } from "../options/spawn_options.ts";
+import { noChain, noHeaders } from "./origin.ts";
 import type { Origin, Sender, TurnCell } from "./parts.ts";
 
 /** The context of `init` and `onStop`, and the part of every handler's context that needs no message. */
@@ -130,11 +131,3 @@ export class SelfContext implements Sender {
 
 // Handlers of users get the methods with the types of their contracts.
 SelfContext.prototype satisfies Pick<ActorSelf, "id" | "name" | "instance">;
-
-/** No headers. */
-export const noHeaders: Readonly<Record<string, string>> = Object.freeze(
-  Object.create(null) as Record<string, string>,
-);
-
-/** Nobody waits. */
-export const noChain: readonly string[] = Object.freeze([]);

@@ -10,7 +10,6 @@ export class TellTurn extends Turn {
   // Public, since private fields are slower to make on one of the runtimes.
   readonly entry: TellEntry;
   readonly input: unknown;
-  context: HandlerContext | null = null;
 
   constructor(origin: Origin, entry: TellEntry, input: unknown) {
     super(origin);
@@ -52,10 +51,6 @@ export class TellTurn extends Turn {
   override cutShort(error: ZeromeshError): void {
     super.cutShort(error);
     this.origin.trace?.end("cancelled", error);
-  }
-
-  override abort(reason: unknown): void {
-    this.context?.abort(reason);
   }
 
   dropped(cell: TurnCell, reason: "dropped" | "stopped", error: ZeromeshError): void {

@@ -87,7 +87,6 @@ class ItemTurn extends Turn {
   readonly name: string;
   readonly #side: Side;
   readonly #handlers: SideHandlers;
-  #context: HandlerContext | null = null;
 
   constructor(origin: Origin, side: Side, handlers: SideHandlers) {
     super(origin);
@@ -105,7 +104,7 @@ class ItemTurn extends Turn {
       // The channel is closed with the reason.
       return undefined;
     }
-    const context = this.#context = new HandlerContext(cell, this);
+    const context = this.context = new HandlerContext(cell, this);
     if (item === noItem) return undefined;
     if (item === endMark) return this.#handlers.end(context, side);
     if (!(item instanceof Promise)) return this.#handlers.message(context, side, item);
@@ -117,10 +116,6 @@ class ItemTurn extends Turn {
 
   override excuses(error: unknown): boolean {
     return this.#side.tellsEnd(error);
-  }
-
-  override abort(reason: unknown): void {
-    this.#context?.abort(reason);
   }
 
   dropped(): void {}
@@ -135,7 +130,6 @@ class CloseTurn extends Turn {
   readonly #handlers: SideHandlers;
   readonly #end: ChannelEnd;
   readonly #told: () => void;
-  #context: HandlerContext | null = null;
 
   constructor(origin: Origin, side: Side, handlers: SideHandlers, end: ChannelEnd, told: () => void) {
     super(origin);
@@ -148,12 +142,8 @@ class CloseTurn extends Turn {
 
   run(cell: TurnCell): unknown {
     this.#told();
-    const context = this.#context = new HandlerContext(cell, this);
+    const context = this.context = new HandlerContext(cell, this);
     return this.#handlers.close(context, this.#side, this.#end);
-  }
-
-  override abort(reason: unknown): void {
-    this.#context?.abort(reason);
   }
 
   dropped(): void {

@@ -1,7 +1,7 @@
 import { Deadline, onAbort, type ZeromeshError } from "../../core/mod.ts";
 import type { Cell } from "../cell/cell.ts";
-import type { Origin, Sender, TurnCell } from "../cell/parts.ts";
-import { noChain, noHeaders } from "../cell/self_context.ts";
+import type { Origin, Sender } from "../cell/parts.ts";
+import { plainOrigin } from "../cell/origin.ts";
 import { openLate } from "../failures.ts";
 import { ActorChannels, type PendingOpen } from "./actor_channels.ts";
 import type { ActorChannel, ActorOpenOptions, ChannelStatus } from "../references/actor_channel.ts";
@@ -42,7 +42,6 @@ export class LocalOpen extends Deadline implements OpenerWay, PendingOpen {
     this.#parts = parts;
     const { cell, name, first, origin, timeoutMs, sender, options } = parts;
     const signal = options?.signal;
-    openerReceiver(sender, options, null);
     this.#own = sender === null ? null : ActorChannels.of(sender.cell);
     if (timeoutMs <= 0) throw openLate(name, timeoutMs);
     signal?.throwIfAborted();
@@ -63,7 +62,7 @@ export class LocalOpen extends Deadline implements OpenerWay, PendingOpen {
     }
     if (this.#over) return;
     cell.host.deadlines.add(this, timeoutMs);
-    this.#hold = holdOf(cell.host.holding);
+    this.#hold = cell.host.holding.hold();
     this.#listening = onAbort(signal, () => this.#giveUp("cancelled", signal?.reason));
   }
 
@@ -106,14 +105,14 @@ export class LocalOpen extends Deadline implements OpenerWay, PendingOpen {
       first: checked,
       schema: this.#opening.schemas.fromOpener,
       link: this.#link!,
-      receiver: openerReceiver(sender, options, originOf(cell, origin)),
+      receiver: openerReceiver(sender, options, plainOrigin(host.instanceId, cell.address, origin.trace)),
       owners: this.#own === null ? [] : [this.#own],
       clock: host.clock,
       deadlines: host.deadlines,
       limits: host.options,
       counts: host.channels.counts,
       idleTimeoutMs: options?.idleTimeoutMs ?? Infinity,
-      hold: sender === null ? holdOf(host.holding) : null,
+      hold: sender === null ? host.holding.hold() : null,
     });
     this.#own?.opened(side);
     side.begin();
@@ -142,21 +141,4 @@ export class LocalOpen extends Deadline implements OpenerWay, PendingOpen {
     this.#own?.settled(this);
     this.#listening?.[Symbol.dispose]();
   }
-}
-
-function holdOf(holding: TurnCell["host"]["holding"]): Disposable {
-  holding.begin();
-  return { [Symbol.dispose]: () => holding.end() };
-}
-
-/** The origin of items that the target sends. */
-function originOf({ address, host: { instanceId } }: TurnCell, { trace }: Origin): Origin {
-  return {
-    sender: address,
-    instance: instanceId,
-    headers: noHeaders,
-    deadlineAt: Infinity,
-    chain: noChain,
-    trace,
-  };
 }

@@ -27,7 +27,6 @@ export class OpenTurn extends Turn {
   readonly name: string;
   readonly #first: unknown;
   readonly #opening: Undecided;
-  #context: HandlerContext | null = null;
 
   constructor(origin: Origin, name: string, first: unknown, opening: Undecided) {
     super(origin);
@@ -44,7 +43,7 @@ export class OpenTurn extends Turn {
       this.#opening.refuse(noSuchMessage(cell, "channel", this.name, cell.behaviour.contract.name));
       return undefined;
     }
-    const context = this.#context = new HandlerContext(cell, this);
+    const context = this.context = new HandlerContext(cell, this);
     return withInput(this.#first, (value) => open(context, this.#opening, value));
   }
 
@@ -58,10 +57,6 @@ export class OpenTurn extends Turn {
 
   override excuses(error: unknown): boolean {
     return this.#opening.excuses(error);
-  }
-
-  override abort(reason: unknown): void {
-    this.#context?.abort(reason);
   }
 
   override cutShort(error: ZeromeshError): void {

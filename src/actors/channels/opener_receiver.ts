@@ -5,29 +5,31 @@ import { ItemTurns, openedHandlers } from "./item_turns.ts";
 import type { Receiver } from "./side.ts";
 
 /**
+ * Checks that an opener can take the channel's items as it says.
+ *
+ * @throws {TypeError} If callbacks are given without an actor, or without `message`.
+ */
+export function checkOpener(sender: Sender | null, options: ActorOpenOptions | undefined): void {
+  const { message, end, close } = options ?? {};
+  if (message === undefined ? end === undefined && close === undefined : sender !== null) return;
+  throw new TypeError(
+    sender === null
+      ? "Cannot open a channel: `message`, `end` and `close` are turns of an actor; iterate over the channel"
+      : "Cannot open a channel: `end` and `close` need `message`",
+  );
+}
+
+/**
  * What takes the items of an opener: turns of the actor that opened the channel with `message`, and otherwise an
  * iteration.
  *
- * @param origin The target, as the sender of items; null to check the options alone.
- * @throws {TypeError} If callbacks are given without an actor, or without `message`.
+ * @param origin The target, as the sender of items.
  */
 export function openerReceiver(
   sender: Sender | null,
   options: ActorOpenOptions | undefined,
-  origin: Origin | null,
+  origin: Origin,
 ): Receiver {
-  const { message, end, close } = options ?? {};
-  if (message !== undefined && sender !== null) {
-    return origin === null
-      ? new ItemIterator()
-      : new ItemTurns(sender.cell, origin, openedHandlers(options!));
-  }
-  if (message !== undefined || end !== undefined || close !== undefined) {
-    throw new TypeError(
-      sender === null
-        ? "Cannot open a channel: `message`, `end` and `close` are turns of an actor; iterate over the channel"
-        : "Cannot open a channel: `end` and `close` need `message`",
-    );
-  }
-  return new ItemIterator();
+  if (sender === null || options?.message === undefined) return new ItemIterator();
+  return new ItemTurns(sender.cell, origin, openedHandlers(options));
 }

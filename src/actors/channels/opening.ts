@@ -10,7 +10,7 @@ import {
 import type { ActorAddress } from "../references/address.ts";
 import { PendingInput } from "../cell/input.ts";
 import type { Origin, TurnCell, Waited } from "../cell/parts.ts";
-import { noChain, noHeaders } from "../cell/self_context.ts";
+import { plainOrigin } from "../cell/origin.ts";
 import type { ActorChannelSchemas } from "../contract/contract.ts";
 import { channelRejected, outputInvalid } from "../failures.ts";
 import { ActorChannels, type PendingOpen } from "./actor_channels.ts";
@@ -110,7 +110,7 @@ export class Opening implements OpeningChannel, PendingOpen, Waited {
 
   accept(first?: unknown, options?: AcceptOptions): Side {
     const { cell, name, origin: { sender, instance, trace } } = this.#parts;
-    const origin = { sender, instance, headers: noHeaders, deadlineAt: Infinity, chain: noChain, trace };
+    const origin = plainOrigin(instance, sender, trace);
     return this.#accept(first, options, new ItemTurns(cell, origin, servedHandlers(cell, name)));
   }
 

@@ -3,7 +3,7 @@ import { answeredLater, type SystemMessage, type SystemPort } from "../../messen
 import { ItemCodec } from "../../streams/mod.ts";
 import type { Cell } from "../cell/cell.ts";
 import type { Origin } from "../cell/parts.ts";
-import { fail } from "../failures.ts";
+import { failureFor } from "../failures.ts";
 import { encodeValue, type ValueEncoding } from "../contract/values.ts";
 import { deliverOpen } from "./deliver_open.ts";
 import type { ChannelLink } from "./link.ts";
@@ -51,17 +51,9 @@ export class ServedChannels {
     this.#peers.set(instance, count + 1);
     way.open(message, cell).then(
       (answer) => this.#port.answer(message, answer),
-      (error) => this.#refuse(message, error),
+      (error) => this.#port.refuse(message, failureFor(error)),
     );
     return answeredLater;
-  }
-
-  #refuse(message: SystemMessage, error: unknown): void {
-    try {
-      fail(error);
-    } catch (failure) {
-      this.#port.refuse(message, failure);
-    }
   }
 
   #left(instance: InstanceId): void {

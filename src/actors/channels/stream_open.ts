@@ -1,7 +1,7 @@
 import { instanceIdFromBytes, onAbort, validate, ZeromeshError } from "../../core/mod.ts";
 import { ItemCodec } from "../../streams/mod.ts";
 import { type ActorChannelSchemas, bytesContract } from "../contract/contract.ts";
-import { noChain, noHeaders } from "../cell/self_context.ts";
+import { plainOrigin } from "../cell/origin.ts";
 import { channelClosed, outputInvalid } from "../failures.ts";
 import type { OutgoingOpen } from "../cell/outgoing.ts";
 import { decodeValue, encodingOf } from "../contract/values.ts";
@@ -154,14 +154,7 @@ export class StreamOpen implements PendingOpen {
       first,
       schema: this.#schemas.fromOpener,
       link: this.#link,
-      receiver: openerReceiver(sender, options, {
-        sender: other,
-        instance,
-        headers: noHeaders,
-        deadlineAt: Infinity,
-        chain: noChain,
-        trace: origin.trace,
-      }),
+      receiver: openerReceiver(sender, options, plainOrigin(instance, other, origin.trace)),
       owners: this.#own === null ? [this.#streams] : [this.#streams, this.#own],
       clock: port.clock,
       deadlines,

@@ -2,9 +2,9 @@ import { type OptionTable, readOptions, ZeromeshError } from "../../core/mod.ts"
 import type { SystemPort } from "../../messenger/mod.ts";
 import { channelCounts } from "../cell/channel_counts.ts";
 import type { Origin, Sender } from "../cell/parts.ts";
-import { noChain, noHeaders } from "../cell/self_context.ts";
+import { plainOrigin } from "../cell/origin.ts";
 import type { ActorChannel, OpenOptions } from "../references/actor_channel.ts";
-import { openerReceiver } from "../channels/opener_receiver.ts";
+import { checkOpener } from "../channels/opener_receiver.ts";
 import { notFound } from "../failures.ts";
 import {
   askOptionTable,
@@ -66,15 +66,7 @@ class ActorClient implements Router {
       options: systemDefaults,
       channelCounts: channelCounts(),
     });
-    const { instanceId: instance } = port;
-    this.#origin = {
-      sender: null,
-      instance,
-      headers: noHeaders,
-      deadlineAt: Infinity,
-      chain: noChain,
-      trace: null,
-    };
+    this.#origin = plainOrigin(port.instanceId);
   }
 
   tell(to: Reference, name: string, input: unknown, options?: TellOptions): Promise<void> {
@@ -111,7 +103,7 @@ class ActorClient implements Router {
       const own = this.#own(to);
       if (own !== null) return own.open(to, name, first, options, null);
       const message = this.#outgoing(to, name, first, options, openOptionTable, "Cannot open a channel");
-      openerReceiver(null, options, null);
+      checkOpener(null, options);
       return this.#outbound.open({ ...message, sender: null, options });
     } catch (error) {
       return Promise.reject(error);

@@ -1,5 +1,6 @@
 import { ZeromeshError } from "../../core/mod.ts";
 import { decodeHeaders, encodeHeaders, type NameCache } from "../../wire/mod.ts";
+import { noChain, noHeaders } from "../cell/origin.ts";
 import { type ValueEncoding, valueEncodings } from "../contract/values.ts";
 
 /** The most bytes of a message's name. */
@@ -46,10 +47,6 @@ export class Envelope implements EnvelopeParts {
   valueAt = 0;
 }
 
-const noHeaders: Readonly<Record<string, string>> = Object.freeze(
-  Object.create(null) as Record<string, string>,
-);
-const noChain: readonly string[] = Object.freeze([]);
 const nothing = new Uint8Array(new ArrayBuffer(0));
 
 // Memory for messages that are copied on their way; larger ones get their own.

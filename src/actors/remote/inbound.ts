@@ -6,6 +6,7 @@ import {
   type SystemPort,
 } from "../../messenger/mod.ts";
 import { NameCache } from "../../wire/mod.ts";
+import { noHeaders } from "../cell/origin.ts";
 import type { Origin } from "../cell/parts.ts";
 import { ServedChannels } from "../channels/served_channels.ts";
 import { invitationBytes, readInvitation } from "../channels/stream_parts.ts";
@@ -17,7 +18,7 @@ import { AuthorizedOrder } from "./authorized_order.ts";
 import { decodeEnvelope, Envelope } from "./envelope.ts";
 import type { RemoteCounts } from "../routing/remote.ts";
 import { askHandler, openHandler, tellHandler } from "./messages.ts";
-import { fail } from "../failures.ts";
+import { fail, failureFor } from "../failures.ts";
 import { RemoteAsk } from "./remote_ask.ts";
 import { decodeValue } from "../contract/values.ts";
 
@@ -147,16 +148,8 @@ export class Inbound implements Disposable {
     if (!asks) return delivered.catch(fail);
     delivered.then((answer) => {
       if (answer !== answeredLater) this.#port.answer(message, answer as Uint8Array);
-    }).catch((error) => this.#refuse(message, error));
+    }).catch((error) => this.#port.refuse(message, failureFor(error)));
     return answeredLater;
-  }
-
-  #refuse(message: SystemMessage, error: unknown): void {
-    try {
-      fail(error);
-    } catch (failure) {
-      this.#port.refuse(message, failure);
-    }
   }
 
   #tell(
@@ -216,7 +209,6 @@ export class Inbound implements Disposable {
   }
 }
 
-const { headers: noHeaders } = new Envelope();
 const atOnce = Object.freeze({ timeoutMs: Infinity, signal: undefined });
 
 /** The bytes of a message where they lie; of one that had to wait for its turn, in memory of its own. */

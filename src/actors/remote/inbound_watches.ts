@@ -12,7 +12,7 @@ import type { SystemRouter } from "../routing/router.ts";
 import { watchCell } from "../supervision/watches.ts";
 import { encodeEnd } from "./end_bytes.ts";
 import { watchHandler } from "./messages.ts";
-import { fail } from "../failures.ts";
+import { fail, failureFor } from "../failures.ts";
 
 /** What {@link InboundWatches} need of their system. */
 export interface InboundWatchesParts {
@@ -99,12 +99,9 @@ export class InboundWatches implements Disposable {
   }
 
   #refuse(pending: Pending, error: unknown): void {
-    if (!this.#forget(pending)) return;
-    try {
-      fail(error);
-    } catch (failure) {
-      // Not before the handler has returned.
-      queueMicrotask(() => this.#parts.port.refuse(pending.message, failure));
+    // Not before the handler has returned.
+    if (this.#forget(pending)) {
+      queueMicrotask(() => this.#parts.port.refuse(pending.message, failureFor(error)));
     }
   }
 

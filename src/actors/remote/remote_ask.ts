@@ -5,7 +5,7 @@ import {
   type SystemPort,
 } from "../../messenger/mod.ts";
 import type { Ask, AskTaker } from "../cell/ask.ts";
-import { fail } from "../failures.ts";
+import { failureFor } from "../failures.ts";
 import { encodeValue, type ValueEncoding } from "../contract/values.ts";
 
 /** Sends the answer of an actor to the instance that asked, without a promise. */
@@ -76,10 +76,6 @@ export class RemoteAsk implements AskTaker {
       this.#failure = { error };
       return;
     }
-    try {
-      fail(error);
-    } catch (failure) {
-      this.#port.refuse(this.#message, failure);
-    }
+    this.#port.refuse(this.#message, failureFor(error));
   }
 }

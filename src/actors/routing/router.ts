@@ -17,7 +17,7 @@ import type { Origin, Sender, Turn } from "../cell/parts.ts";
 import { TellTurn } from "../cell/tell_turn.ts";
 import type { ActorChannel, ActorOpenOptions } from "../references/actor_channel.ts";
 import { LocalOpen } from "../channels/local_open.ts";
-import { openerReceiver } from "../channels/opener_receiver.ts";
+import { checkOpener } from "../channels/opener_receiver.ts";
 import type { DeadLetterReason, DeadLetters } from "../cell/dead_letters.ts";
 import { askLate, noSuchMessage, notFound, senderLate } from "../failures.ts";
 import {
@@ -125,8 +125,8 @@ export class SystemRouter implements Router {
   ): Promise<ActorChannel> {
     try {
       const options = read(given, openOptionTable, "Cannot open a channel", name);
+      checkOpener(sender, options);
       if (to.instance !== this.#parts.instanceId) {
-        openerReceiver(sender, options, null);
         const message = this.#outgoing(to, name, first, options, sender, "open");
         return this.remoteFor(to).open({ ...message, sender, options });
       }

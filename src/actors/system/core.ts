@@ -14,7 +14,7 @@ import { ActorEvents } from "../cell/actor_events.ts";
 import type { Cell } from "../cell/cell.ts";
 import type { CellHost, Origin, Sender, Turn, TurnCell } from "../cell/parts.ts";
 import { Scheduler } from "../cell/scheduler.ts";
-import { noChain, noHeaders } from "../cell/self_context.ts";
+import { plainOrigin } from "../cell/origin.ts";
 import type { ActorChannel, OpenOptions } from "../references/actor_channel.ts";
 import { SystemChannels } from "../channels/system_channels.ts";
 import { type ActorContract, bytesContract } from "../contract/contract.ts";
@@ -105,14 +105,7 @@ export class SystemCore implements CellHost {
     this.scheduler = new Scheduler(clock);
     this.holding = new Holding(hold);
     this.registry = new Registry(options.maxActors);
-    this.outside = Object.freeze({
-      sender: null,
-      instance: instanceId,
-      headers: noHeaders,
-      deadlineAt: Infinity,
-      chain: noChain,
-      trace: null,
-    });
+    this.outside = Object.freeze(plainOrigin(instanceId));
     this.router = new SystemRouter(this);
     this.supervisor = new Supervisor(this);
     this.watches = new Watches(this);
