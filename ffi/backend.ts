@@ -133,6 +133,8 @@ export interface Backend {
   receiveMore(socket: Handle): number;
   /** *Hot.* `zmq_msg_recv` into this backend's kept message: its size. */
   receiveMessage(socket: Handle, flags: number): number;
+  /** *Hot.* `zmq_msg_send` of the kept message, which is empty afterwards unless the call failed: its size. */
+  sendMessage(socket: Handle, flags: number): number;
   /** *Hot.* Whether another part follows the kept message. */
   messageMore(): boolean;
   /** *Hot.* Copies the first `size` bytes of the kept message into a region. */

@@ -102,6 +102,7 @@ export const zmqSymbols = {
 
   msgInit: { name: "zmq_msg_init", parameters: ["address"], result: "int" }, // *message
   msgRecv: { name: "zmq_msg_recv", parameters: ["address", "handle", "int"], result: "int" }, // *message, *socket, flags
+  msgSend: { name: "zmq_msg_send", parameters: ["address", "handle", "int"], result: "int" }, // *message, *socket, flags
   msgMore: { name: "zmq_msg_more", parameters: ["address"], result: "int" }, // *message
   msgData: { name: "zmq_msg_data", parameters: ["address"], result: "handle" }, // *message
   msgGet: { name: "zmq_msg_get", parameters: ["address", "int"], result: "int" }, // *message, property

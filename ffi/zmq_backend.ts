@@ -203,6 +203,13 @@ export class ZmqBackend implements Backend {
     }
   }
 
+  sendMessage(socket: Handle, flags: number): number {
+    for (;;) {
+      const size = this.#result(this.#zmq.msgSend(this.#messageAt, socket, flags));
+      if (size !== interrupted) return size;
+    }
+  }
+
   messageMore(): boolean {
     return this.#zmq.msgMore(this.#messageAt) === 1;
   }

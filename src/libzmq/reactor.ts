@@ -299,7 +299,8 @@ export class Reactor implements Awaited {
       // A blocked socket was read just now, and another read could consume the command it waits for.
       if (registration.removed || registration.wants === 0 || this.#blocked.has(registration)) continue;
       const events = this.#backend.events(registration.socket);
-      if (events > 0 && (events & registration.wants) !== 0) {
+      // An error is the source's to find.
+      if (events < 0 || (events & registration.wants) !== 0) {
         this.#markReadable(registration);
         ready = true;
       }

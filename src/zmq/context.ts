@@ -1,7 +1,7 @@
 import { ContextOption } from "../libzmq/mod.ts";
 import { checkBoolean, checkCount, checkIdentifier, checkNumber, checkOptions } from "./arguments.ts";
 import { ContextCore } from "./context_core.ts";
-import { defineOptions } from "./option_table.ts";
+import { assignOptions, defineOptions } from "./option_table.ts";
 
 /** Options of a {@link Context}: its settings, which a program may set later too. */
 export type ContextOptions = Partial<Omit<ContextSettings, "maxSocketsLimit">>;
@@ -59,7 +59,7 @@ export class Context {
     collected.register(this, this.#core);
     // A misspelt setting is an error.
     Object.seal(this);
-    if (options !== undefined) Object.assign(this, options);
+    if (options !== undefined) assignOptions(this, options);
   }
 
   static {

@@ -2,8 +2,8 @@ import { Errno, type Handle } from "../libzmq/mod.ts";
 import { errnoError } from "./errors.ts";
 import { type Ending, threadLoop } from "./loop.ts";
 
-/** A socket of the context. */
-interface Closable {
+/** What a context closes at its end. */
+export interface Closable {
   /** Closes it. */
   close(): void;
 }

@@ -19,10 +19,24 @@
 export { Context, context, type ContextOptions, type ContextSettings } from "./context.ts";
 export { type CurveKeyPair, curveKeyPair } from "./curve.ts";
 export type { ErrnoError } from "./errors.ts";
+export type {
+  AuthError,
+  Event,
+  EventAddress,
+  EventError,
+  EventFor,
+  EventInterval,
+  EventOfType,
+  EventType,
+  Expand,
+  ProtoError,
+} from "./events.ts";
 export { type Capability, capability, version } from "./library.ts";
 export type { Message, MessageLike } from "./messages.ts";
+export { Observer } from "./observer.ts";
 export { Pair } from "./pair.ts";
 export { Pull, Push } from "./pipeline.ts";
+export { Proxy } from "./proxy.ts";
 export { Publisher, Subscriber, XPublisher, XSubscriber } from "./pubsub.ts";
 export type { Readable } from "./readable.ts";
 export { Dealer, Reply, Request, Router, type RouterConnectOptions } from "./request_reply.ts";

@@ -1,11 +1,19 @@
 import process from "node:process";
-import { type Backend, Errno, type Handle } from "../libzmq/mod.ts";
+import { type Backend, Errno, type Handle, SocketOption } from "../libzmq/mod.ts";
 import { errnoError } from "./errors.ts";
 
 /** Storage of an option's value. */
 export type Storage = "Int32" | "Uint32" | "Int64" | "Uint64" | "String";
 
 const textBytes = 1_024;
+// libzmq gives a key as text only into memory of exactly this size.
+const keyBytes = 41;
+const keys: ReadonlySet<number> = new Set([
+  SocketOption.CURVE_PUBLICKEY,
+  SocketOption.CURVE_SECRETKEY,
+  SocketOption.CURVE_SERVERKEY,
+]);
+const noKey = "0".repeat(40);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const little = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
@@ -18,7 +26,7 @@ export function readOption(
   type: Storage,
 ): number | string | null {
   if (handle === null) throw errnoError(Errno.ENOTSOCK);
-  const size = type === "String" ? textBytes : type.endsWith("64") ? 8 : 4;
+  const size = keys.has(option) ? keyBytes : type === "String" ? textBytes : type.endsWith("64") ? 8 : 4;
   const into = new Uint8Array(new ArrayBuffer(size));
   const length = backend.getOption(handle, option, into);
   if (length < 0) throw errnoError(-length);
@@ -35,7 +43,7 @@ export function readOption(
     case "String": {
       const end = into.subarray(0, length).indexOf(0);
       const text = decoder.decode(into.subarray(0, end < 0 ? length : end));
-      return text === "" ? null : text;
+      return text === "" || (text === noKey && keys.has(option)) ? null : text;
     }
   }
 }

@@ -27,11 +27,26 @@ export function defineOptions(prototype: object, options: { readonly [name: stri
         return values === undefined ? value : values[value as number];
       };
     }
-    if (access !== "r") {
+    if (access === "r") {
+      // The runtimes have texts of their own, one of which does not say what it is about.
+      const message =
+        `Cannot set property ${name} of #<${prototype.constructor.name}> which has only a getter`;
+      property.set = () => {
+        throw new TypeError(message);
+      };
+    } else {
       property.set = function (this: Accessors, value: unknown) {
         this[`set${type}Option`](option, values === undefined ? value : values.indexOf(value as string));
       };
     }
     Object.defineProperty(prototype, name, property);
   }
+}
+
+/** Sets properties of an object that has them. @throws {TypeError} If it has not. */
+export function assignOptions(object: object, options: object): void {
+  for (const name of Object.keys(options)) {
+    if (!(name in object)) throw new TypeError(`Cannot add property ${name}, object is not extensible`);
+  }
+  Object.assign(object, options);
 }

@@ -1,5 +1,5 @@
 import process from "node:process";
-import { type Backend, type Handle, PollEvent, SocketOption } from "../libzmq/mod.ts";
+import { type Backend, Errno, type Handle, PollEvent, SocketOption } from "../libzmq/mod.ts";
 import {
   checkAddress,
   checkBoolean,
@@ -8,11 +8,12 @@ import {
   checkNumber,
   checkOptions,
 } from "./arguments.ts";
-import { type Context, context as defaultContext, contextCore } from "./context.ts";
+import { Context, context as defaultContext, contextCore } from "./context.ts";
 import { errnoError } from "./errors.ts";
 import { readOption, writeOption } from "./native_options.ts";
-import { defineOptions } from "./option_table.ts";
-import { SocketCore } from "./socket_core.ts";
+import { assignOptions, defineOptions } from "./option_table.ts";
+import { Observer } from "./observer.ts";
+import { cores, SocketCore } from "./socket_core.ts";
 import { socketOptions, type SocketSettings } from "./socket_settings.ts";
 
 let coreOfSocket: (socket: Socket) => SocketCore;
@@ -39,6 +40,7 @@ const collected = new FinalizationRegistry<SocketCore>((core) => {
 export abstract class Socket {
   readonly #core: SocketCore;
   readonly #context: Context;
+  #events: Observer | null = null;
 
   /**
    * Opens a socket. Called by the classes of the socket types.
@@ -52,13 +54,15 @@ export abstract class Socket {
     checkOptions(options);
     checkCount(arguments, 2);
     const { context = defaultContext, ...settings } = (options ?? {}) as { context?: Context };
+    if (!(context instanceof Context)) throw errnoError(Errno.EINVAL);
     this.#context = context;
     this.#core = new SocketCore(contextCore(context), type);
+    cores.set(this, this.#core);
     collected.register(this, this.#core, this.#core);
     // A misspelt setting is an error.
     Object.seal(this);
     try {
-      Object.assign(this, settings);
+      assignOptions(this, settings);
     } catch (error) {
       this.close();
       throw error;
@@ -72,6 +76,11 @@ export abstract class Socket {
   /** The context that it belongs to. */
   get context(): Context {
     return this.#context;
+  }
+
+  /** What happens to it and to its connections, from the first access on. @throws {ErrnoError} `EBADF` after `close`. */
+  get events(): Observer {
+    return this.#events ??= new Observer(this);
   }
 
   /** Whether it was closed. */

@@ -8,12 +8,15 @@ import {
   ReceiveFlag,
   type Registration,
   SendFlag,
+  SocketType,
   type Source,
 } from "../libzmq/mod.ts";
 import type { ContextCore } from "./context_core.ts";
 import { errnoError } from "./errors.ts";
+import { capability } from "./library.ts";
 import { type Ending, type Loop, threadLoop } from "./loop.ts";
 import { bytesOf, copied, type Message, newPart } from "./messages.ts";
+import type { Monitor } from "./monitor.ts";
 import { type Operation, Waiting } from "./waiting.ts";
 
 const dontWait = SendFlag.DONTWAIT;
@@ -21,6 +24,9 @@ const dontWaitMore = SendFlag.DONTWAIT | SendFlag.SNDMORE;
 const done: Promise<void> = Promise.resolve();
 /** A socket and its hidden monitor socket. */
 const descriptorsPerSocket = 2;
+
+/** The native parts of the program's sockets. */
+export const cores: WeakMap<object, SocketCore> = new WeakMap();
 
 /** Whether a refused operation can succeed later: there is no message or no room, or it is not the socket's turn. */
 function isNotYet(result: unknown): boolean {
@@ -43,8 +49,12 @@ export class SocketCore implements Ending {
   receiveTimeout = -1;
   /** Number of addresses that it is bound or connected to. */
   endpoints = 0;
-  readonly #loop: Loop;
-  readonly #context: ContextCore;
+  /** Reads its events, if somebody observes it. */
+  monitor: Monitor | null = null;
+  /** What it shares with all sockets of the thread. */
+  readonly loop: Loop;
+  /** Its context. */
+  readonly context: ContextCore;
   readonly #handle: Handle;
   readonly #source: Source = { receive: () => this.#serve() };
   #state: "open" | "blocked" | "closed" = "open";
@@ -61,9 +71,11 @@ export class SocketCore implements Ending {
   constructor(context: ContextCore, type: number) {
     const loop = threadLoop();
     const { backend } = loop;
-    this.#loop = loop;
+    // libzmq makes some of the draft sockets even when it was built without them.
+    if (type > SocketType.STREAM && !capability.draft) throw errnoError(Errno.EINVAL);
+    this.loop = loop;
     this.backend = backend;
-    this.#context = context;
+    this.context = context;
     const contextHandle = context.handle;
     // libzmq aborts the process when it has no descriptor left.
     if (backend.spareDescriptors(descriptorsPerSocket) < descriptorsPerSocket) throw errnoError(Errno.EMFILE);
@@ -102,8 +114,8 @@ export class SocketCore implements Ending {
    */
   receive(owner: object): Promise<Message[]> {
     const refusal = this.#reading === null ? this.#refusal() : busy("reading; only one receive");
-    if (refusal !== null) return Promise.reject(refusal);
-    if (this.#loop.due) return this.#readAfterTurn(owner);
+    if (refusal !== null) throw refusal;
+    if (this.loop.due) return this.#readAfterTurn(owner);
     const message = this.#take();
     if (typeof message !== "number") return Promise.resolve(message);
     if (this.receiveTimeout === 0 || !isNotYet(message)) return Promise.reject(errnoError(-message));
@@ -114,7 +126,7 @@ export class SocketCore implements Ending {
 
   /** Receives a message that is there, or returns null; for `for await`. */
   receiveNow(): Message[] | null {
-    if (this.#state !== "open" || this.#reading !== null || this.#loop.due) return null;
+    if (this.#state !== "open" || this.#reading !== null || this.loop.due) return null;
     const message = this.#take();
     return typeof message === "number" ? null : message;
   }
@@ -122,7 +134,7 @@ export class SocketCore implements Ending {
   /** Sends a message, now or when there is room. */
   send(owner: object, message: unknown): Promise<void> {
     const refusal = this.#writing === null ? this.#refusal() : busy("writing; only one send");
-    if (refusal !== null) return Promise.reject(refusal);
+    if (refusal !== null) throw refusal;
     if (message instanceof Uint8Array && message.buffer instanceof ArrayBuffer) {
       const sent = this.backend.send(this.#handle, message, dontWait);
       return sent >= 0 ? this.#sent(message.length) : this.#refused(owner, sent, [message]);
@@ -142,10 +154,31 @@ export class SocketCore implements Ending {
     this.#state = "blocked";
     try {
       call();
-      await done;
     } finally {
+      // A failure, too, is told in a later step.
+      await done;
       this.#unblock();
     }
+  }
+
+  /**
+   * Gives the native socket to somebody else, until {@link giveBack}. Nothing else may use it meanwhile.
+   *
+   * @throws {ErrnoError} `EBUSY` while an operation waits.
+   */
+  lend(): Handle {
+    const { handle } = this;
+    if (this.#reading !== null) throw busy("reading; only one receive");
+    if (this.#writing !== null) throw busy("writing; only one send");
+    if (this.#registration !== null) this.loop.reactor.remove(this.#registration);
+    this.#registration = null;
+    this.#state = "blocked";
+    return handle;
+  }
+
+  /** Undoes {@link lend}. */
+  giveBack(): void {
+    this.#unblock();
   }
 
   /** Whether it was closed. */
@@ -161,16 +194,18 @@ export class SocketCore implements Ending {
     if (this.#reading !== null) this.#endReading(this.#take());
     if (this.#writing !== null) this.#endWriting(this.#offer(this.#parts));
     this.#state = "closed";
-    if (this.#registration !== null) this.#loop.reactor.remove(this.#registration);
+    if (this.#registration !== null) this.loop.reactor.remove(this.#registration);
     this.#registration = null;
+    this.monitor?.release();
     this.backend.closeSocket(this.#handle);
-    this.#context.remove(this);
-    this.#loop.removeSocket(this);
+    this.context.remove(this);
+    this.loop.removeSocket(this);
   }
 
   /** {@link close} at the end of the program. */
   endNow(): void {
     this.#unblock();
+    this.monitor?.stop();
     this.close();
   }
 
@@ -204,7 +239,7 @@ export class SocketCore implements Ending {
       parts.push(next);
       total += size;
     }
-    this.#loop.received(total);
+    this.loop.received(total);
     // A REQ may send again after it has received; and the call may have consumed the signal that there is room.
     if (this.#writing !== null) this.#write();
     return parts;
@@ -228,8 +263,8 @@ export class SocketCore implements Ending {
   #sent(size: number): Promise<void> {
     // A REP may receive again after it has sent; and the call may have consumed the signal of a message.
     if (this.#reading !== null) this.#touch();
-    this.#loop.spend(size);
-    return this.#loop.due ? this.#loop.turn() : done;
+    this.loop.spend(size);
+    return this.loop.due ? this.loop.turn() : done;
   }
 
   #refused(owner: object, result: number, parts: readonly Uint8Array[]): Promise<void> {
@@ -252,7 +287,7 @@ export class SocketCore implements Ending {
 
   #readAfterTurn(owner: object): Promise<Message[]> {
     const reading = this.#beginReading(owner);
-    this.#loop.soon(() => {
+    this.loop.soon(() => {
       if (this.#reading !== reading) return;
       const message = this.#take();
       if (isNotYet(message) && this.receiveTimeout !== 0) this.#hold(reading);
@@ -277,12 +312,12 @@ export class SocketCore implements Ending {
       });
     }
     waiting.held = true;
-    this.#loop.reactor.ref();
+    this.loop.reactor.ref();
     this.#want();
   }
 
   #want(): void {
-    const { reactor } = this.#loop;
+    const { reactor } = this.loop;
     const reads = this.#reading?.held === true ? PollEvent.POLLIN : 0;
     const writes = this.#writing?.held === true ? PollEvent.POLLOUT : 0;
     this.#registration ??= reactor.add(this.#handle, this.#source, { idle: true });
@@ -290,12 +325,12 @@ export class SocketCore implements Ending {
   }
 
   #touch(): void {
-    if (this.#registration !== null) this.#loop.reactor.touch(this.#registration);
+    if (this.#registration !== null) this.loop.reactor.touch(this.#registration);
   }
 
   /** Tries the operations that wait. Returns how many ended. */
   #serve(): number {
-    this.#loop.turned();
+    this.loop.turned();
     let count = 0;
     if (this.#reading?.held === true) {
       const message = this.#take();
@@ -344,7 +379,7 @@ export class SocketCore implements Ending {
     if (this.#reading === null && this.#writing === null) this.#owner = null;
     if (!waiting.held) return;
     this.#want();
-    this.#loop.reactor.unref();
+    this.loop.reactor.unref();
   }
 }
 

@@ -38,7 +38,7 @@ export function addWritable(classes: readonly { readonly prototype: Socket }[]):
       configurable: true,
       writable: true,
       value: function send(this: Socket, message: unknown): Promise<void> {
-        if (message === undefined) return Promise.reject(new TypeError("Message must be present"));
+        if (message === undefined) throw new TypeError("Message must be present");
         return socketCore(this).send(this, message);
       },
     });

@@ -12,10 +12,10 @@ export async function linked<A extends zmq.Socket, B extends zmq.Socket>(
   return [bound, connected];
 }
 
-/** The error of a promise that must be rejected. */
-export async function failure(promise: Promise<unknown>): Promise<zmq.ErrnoError> {
+/** The error of a call that must throw, or whose promise must be rejected. */
+export async function failure(call: Promise<unknown> | (() => Promise<unknown>)): Promise<zmq.ErrnoError> {
   try {
-    await promise;
+    await (typeof call === "function" ? call() : call);
   } catch (error) {
     return error as zmq.ErrnoError;
   }

@@ -4,7 +4,15 @@ import { test } from "node:test";
 import { repositoryRoot } from "../support/runtime.ts";
 import { runInWorker } from "../support/worker_tests.ts";
 
-for (const file of ["zmq_sockets_test.ts", "zmq_sockets_waits_test.ts", "zmq_sockets_closing_test.ts"]) {
+for (
+  const file of [
+    "zmq_sockets_test.ts",
+    "zmq_sockets_waits_test.ts",
+    "zmq_sockets_closing_test.ts",
+    "zmq_sockets_events_test.ts",
+    "zmq_sockets_proxy_test.ts",
+  ]
+) {
   test(`in a Worker: ${file}`, async () => {
     const results = await runInWorker(`${repositoryRoot}/test/conformance/${file}`);
     const failed = results.filter(({ outcome }) => outcome === "failed");

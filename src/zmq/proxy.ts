@@ -1,0 +1,261 @@
+import {
+  Errno,
+  type Handle,
+  PollEvent,
+  ReceiveFlag,
+  type Registration,
+  SendFlag,
+  type Source,
+} from "../libzmq/mod.ts";
+import { checkCount } from "./arguments.ts";
+import { errnoError } from "./errors.ts";
+import { threadLoop } from "./loop.ts";
+import { Socket, socketCore } from "./socket.ts";
+
+const dontWait = SendFlag.DONTWAIT;
+const dontWaitMore = SendFlag.DONTWAIT | SendFlag.SNDMORE;
+
+/** Whether a socket refused an operation for now, or for good, as its type does: a PUSH receives nothing. */
+function isNotReady(result: number): boolean {
+  return result === -Errno.EAGAIN || result === -Errno.EFSM || result === -Errno.ENOTSUP;
+}
+
+/**
+ * Forwards messages between two sockets, in both directions as far as their types can send and receive.
+ *
+ * It forwards on the thread of the program, between its other work, and never has more than one message of each direction
+ * in its hands: what the other side has no room for waits in libzmq's queues.
+ *
+ * @example Usage
+ * ```ts ignore
+ * import { Dealer, Proxy, Router } from "zeromesh/zmq";
+ *
+ * const proxy = new Proxy(new Router(), new Dealer());
+ * await proxy.frontEnd.bind("tcp://127.0.0.1:5555");
+ * await proxy.backEnd.bind("tcp://127.0.0.1:5556");
+ * await proxy.run();
+ * ```
+ */
+export class Proxy<F extends Socket = Socket, B extends Socket = Socket> {
+  readonly #frontEnd: F;
+  readonly #backEnd: B;
+  #run: Run | null = null;
+
+  /**
+   * @param frontEnd A socket, bound or connected before `run`.
+   * @param backEnd The other one.
+   */
+  constructor(frontEnd: F, backEnd: B) {
+    checkObject(frontEnd, "Front-end");
+    checkObject(backEnd, "Back-end");
+    checkCount(arguments, 2);
+    if (!(frontEnd instanceof Socket) || !(backEnd instanceof Socket)) throw errnoError(Errno.EINVAL);
+    this.#frontEnd = frontEnd;
+    this.#backEnd = backEnd;
+    Object.preventExtensions(this);
+  }
+
+  /** The socket on one side. */
+  get frontEnd(): F {
+    return this.#frontEnd;
+  }
+
+  /** The socket on the other side. */
+  get backEnd(): B {
+    return this.#backEnd;
+  }
+
+  /**
+   * Forwards until {@link terminate}. The sockets cannot be used meanwhile, and are closed at the end.
+   *
+   * @returns Resolves at the end; rejects with the error of a socket, such as `ETERM` when their context ends.
+   * @throws {ErrnoError} `EINVAL` if a socket is neither bound nor connected.
+   */
+  run(): Promise<void> {
+    checkCount(arguments, 0);
+    const front = socketCore(this.#frontEnd);
+    const back = socketCore(this.#backEnd);
+    for (const [core, name] of [[front, "Front"], [back, "Back"]] as const) {
+      if (core.endpoints > 0 && !core.closed) continue;
+      throw errnoError(Errno.EINVAL, { message: `${name}-end socket must be bound or connected` });
+    }
+    const handles = [front.lend(), back.lend()] as const;
+    const run = new Run(...handles, () => {
+      this.#run = null;
+      for (const core of [front, back]) {
+        core.giveBack();
+        core.close();
+      }
+    });
+    this.#run = run;
+    return run.ended;
+  }
+
+  /** Stops forwarding until {@link resume}; messages wait in libzmq's queues. @throws {ErrnoError} `EBADF` if it does not run. */
+  pause(): void {
+    checkCount(arguments, 0);
+    this.#running.pause();
+  }
+
+  /** Goes on after {@link pause}. @throws {ErrnoError} `EBADF` if it does not run. */
+  resume(): void {
+    checkCount(arguments, 0);
+    this.#running.resume();
+  }
+
+  /** Ends {@link run} and closes both sockets. @throws {ErrnoError} `EBADF` if it does not run. */
+  terminate(): void {
+    checkCount(arguments, 0);
+    this.#running.end();
+  }
+
+  get #running(): Run {
+    if (this.#run === null) throw errnoError(Errno.EBADF);
+    return this.#run;
+  }
+}
+
+/** A proxy that runs. */
+class Run {
+  readonly ended: Promise<void>;
+  readonly #sides: readonly [Side, Side];
+  readonly #close: () => void;
+  readonly #settle: { resolve(): void; reject(error: Error): void };
+  paused = false;
+  over = false;
+
+  constructor(front: Handle, back: Handle, close: () => void) {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.ended = promise;
+    this.#settle = { resolve, reject };
+    this.#close = close;
+    this.#sides = [new Side(this, front), new Side(this, back)];
+    this.#sides[0].other = this.#sides[1];
+    this.#sides[1].other = this.#sides[0];
+    threadLoop().reactor.ref();
+    for (const side of this.#sides) side.want();
+  }
+
+  pause(): void {
+    this.paused = true;
+    for (const side of this.#sides) side.want();
+  }
+
+  resume(): void {
+    this.paused = false;
+    for (const side of this.#sides) side.want();
+  }
+
+  end(error?: Error): void {
+    if (this.over) return;
+    this.over = true;
+    for (const side of this.#sides) side.remove();
+    threadLoop().reactor.unref();
+    this.#close();
+    if (error === undefined) this.#settle.resolve();
+    else this.#settle.reject(error);
+  }
+}
+
+/** One socket of a proxy: it reads what the other one sends. */
+class Side implements Source {
+  other!: Side;
+  readonly #run: Run;
+  readonly #handle: Handle;
+  readonly #registration: Registration;
+  /** A message from here for which the other socket has no room. */
+  #held: Uint8Array[] | null = null;
+
+  constructor(run: Run, handle: Handle) {
+    this.#run = run;
+    this.#handle = handle;
+    this.#registration = threadLoop().reactor.add(handle, this, { idle: true });
+  }
+
+  /** Waits for what this side can use now: messages, unless one is held already, and room for one of the other side. */
+  want(): void {
+    const { reactor } = threadLoop();
+    const reads = this.#held === null && !this.#run.paused ? PollEvent.POLLIN : 0;
+    const writes = this.other.#held === null ? 0 : PollEvent.POLLOUT;
+    reactor.want(this.#registration, reads | writes);
+    reactor.touch(this.#registration);
+  }
+
+  remove(): void {
+    threadLoop().reactor.remove(this.#registration);
+  }
+
+  receive(budget: number): number {
+    const run = this.#run;
+    if (run.over) return 0;
+    if (this.other.#held !== null) this.#deliver();
+    let count = 0;
+    while (count < budget && this.#held === null && !run.paused && !run.over) {
+      const result = this.#forward();
+      if (isNotReady(result)) break;
+      if (result < 0) {
+        run.end(errnoError(-result));
+        return 0;
+      }
+      count++;
+    }
+    if (run.over) return 0;
+    // Sending there may have consumed the signal of a message or of room.
+    if (count > 0) threadLoop().reactor.touch(this.other.#registration);
+    return count;
+  }
+
+  /** Sends the message that the other side holds. */
+  #deliver(): void {
+    const parts = this.other.#held!;
+    const { backend } = threadLoop();
+    for (const [i, part] of parts.entries()) {
+      const sent = backend.send(this.#handle, part, i < parts.length - 1 ? dontWaitMore : dontWait);
+      if (i === 0 && isNotReady(sent)) return;
+      if (i === 0 && sent < 0) return this.#run.end(errnoError(-sent));
+    }
+    this.other.#held = null;
+    this.want();
+    this.other.want();
+  }
+
+  /** Forwards one message without copying it. Returns a negated errno when there is none. */
+  #forward(): number {
+    const { backend } = threadLoop();
+    const to = this.other.#handle;
+    for (let first = true;; first = false) {
+      const size = backend.receiveMessage(this.#handle, ReceiveFlag.DONTWAIT);
+      if (size < 0) return size;
+      const more = backend.messageMore();
+      const sent = backend.sendMessage(to, more ? dontWaitMore : dontWait);
+      if (first && isNotReady(sent)) {
+        this.#hold(size, more);
+        return 0;
+      }
+      if (first && sent < 0) return sent;
+      if (!more) return 0;
+    }
+  }
+
+  /** Keeps a message until the other side has room. */
+  #hold(size: number, more: boolean): void {
+    const { backend } = threadLoop();
+    const held: Uint8Array[] = [];
+    for (;;) {
+      const part = new Uint8Array(new ArrayBuffer(size));
+      backend.messageToBytes(part, size);
+      held.push(part);
+      if (!more) break;
+      size = backend.receiveMessage(this.#handle, ReceiveFlag.DONTWAIT);
+      if (size < 0) break;
+      more = backend.messageMore();
+    }
+    this.#held = held;
+    this.want();
+    this.other.want();
+  }
+}
+
+function checkObject(value: unknown, name: string): void {
+  if (typeof value !== "object" || value === null) throw new TypeError(`${name} must be a socket object`);
+}
