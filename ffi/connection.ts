@@ -19,7 +19,8 @@ const receivedAt = 128;
 const infoBytes = receivedAt + 8;
 /** `sockaddr_storage`. */
 const addressBytes = 128;
-/** Offsets of `SK_MEMINFO_WMEM_ALLOC` and `SK_MEMINFO_WMEM_QUEUED` in the result of `SO_MEMINFO`, and their end. */
+/** Offsets of `SK_MEMINFO_RMEM_ALLOC`, `SK_MEMINFO_WMEM_ALLOC` and `SK_MEMINFO_WMEM_QUEUED` in the result of `SO_MEMINFO`, and their end. */
+const waitingAt = 0;
 const allocatedAt = 8;
 const queuedAt = 20;
 const memoryInfoBytes = queuedAt + 4;
@@ -46,6 +47,8 @@ export interface TcpConnections {
   acked(fd: number): number;
   /** Bytes of system memory for written data that has not arrived, or on a Unix socket was not read; or −1. */
   unread(fd: number): number;
+  /** Bytes of system memory for received data that its owner has not read, or −1. */
+  waiting(fd: number): number;
   /** Identity of the socket among all open ones of this system, of whatever kind; null without `/proc`. */
   identity(fd: number): string | null;
   /** Ends both directions; the owner sees it as a loss. */
@@ -105,6 +108,11 @@ class LinuxConnections implements TcpConnections {
     const length = this.#option(fd, SOL_SOCKET, SO_MEMINFO, memoryInfoBytes);
     if (length < memoryInfoBytes) return -1;
     return this.#info.view.getUint32(allocatedAt, true) + this.#info.view.getUint32(queuedAt, true);
+  }
+
+  waiting(fd: number): number {
+    const length = this.#option(fd, SOL_SOCKET, SO_MEMINFO, memoryInfoBytes);
+    return length < memoryInfoBytes ? -1 : this.#info.view.getUint32(waitingAt, true);
   }
 
   identity(fd: number): string | null {

@@ -15,8 +15,8 @@ export interface DealerHost<Session> {
   readonly context: Context;
   /** Reads its frames. */
   readonly reader: FrameReader;
-  /** Sets the transport's options. Returns the socket's routing id. */
-  prepare(socket: Socket, serverKey: string | null): Uint8Array;
+  /** Sets the transport's options. Returns the socket's routing id, and the time between two of its heartbeats. */
+  prepare(socket: Socket, serverKey: string | null): { readonly id: Uint8Array; readonly pingMs: number };
   /** Ends connections whose messages never end; null if the platform lacks the information. */
   readonly unfinished: UnfinishedMessages | null;
   /** Dispatches its messages. */
@@ -76,7 +76,9 @@ export class DealerLink<Session> extends Link<Session> implements Source {
     this.endpoint = endpoint;
     this.#socket = host.context.socket("DEALER");
     try {
-      this.#ownRoutingId = host.prepare(this.#socket, serverKey);
+      const { id, pingMs } = host.prepare(this.#socket, serverKey);
+      this.#ownRoutingId = id;
+      this.pingMs = pingMs;
       this.#socket.monitor(watchedEvents, (event, value) => this.#onEvent(event, value));
       this.#handle = this.#socket.handle;
       this.#socket.connect(address);
@@ -159,7 +161,7 @@ export class DealerLink<Session> extends Link<Session> implements Source {
         value,
         this.#socket,
         () => this.#messages,
-        () => this.established,
+        { established: () => this.established },
       );
     }
     if (event === MonitorEvent.HANDSHAKE_SUCCEEDED) {

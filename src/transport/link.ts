@@ -1,5 +1,5 @@
 import { Line, type LinePlace } from "../core/mod.ts";
-import { MessageType } from "../wire/mod.ts";
+import { MessageType, presetPingMs } from "../wire/mod.ts";
 import type { Backlog } from "./backlog.ts";
 import type { Batcher } from "./batcher.ts";
 import { copyBytes } from "./inbound.ts";
@@ -47,6 +47,10 @@ export abstract class Link<Session> {
   local: boolean | null = null;
   /** Whether a dialled connection reached this very instance. */
   leadsHere = false;
+  /** The time between two heartbeats of this side, which dialled the connection. */
+  pingMs = presetPingMs;
+  /** The time between two heartbeats of the other side, as it says; `Infinity` while nothing is known. */
+  peerPingMs = Infinity;
   /** Bytes that the connection holds; null without a bound. */
   outbound: OutboundBytes | null = null;
   /** Received messages that wait for their turn; null without any. */

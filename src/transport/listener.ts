@@ -8,6 +8,7 @@ import type { Link, LinkShared } from "./link.ts";
 import { LinkTable } from "./link_table.ts";
 import { refusalEvents, type RefusalLog } from "./refusal_log.ts";
 import { type RouterHost, RouterLink } from "./router_link.ts";
+import { silenceBound } from "./silence.ts";
 import type { LinkLoss } from "./transport.ts";
 import type { UnfinishedMessages } from "./unfinished.ts";
 
@@ -259,7 +260,10 @@ export class Listener<Session> implements Source, RouterHost<Session> {
       const owner = this.#owners.get(value);
       if (owner !== undefined) this.#finish(owner);
       this.#live.add(value);
-      this.#host.unfinished?.add(value, this.socket, () => this.#owners.get(value)?.messages ?? 0);
+      const owned = () => this.#owners.get(value);
+      this.#host.unfinished?.add(value, this.socket, () => owned()?.messages ?? 0, {
+        silenceMs: () => silenceBound(owned()?.peerPingMs ?? Infinity),
+      });
     } else if (event === MonitorEvent.DISCONNECTED) {
       this.#live.delete(value);
       this.#host.unfinished?.remove(value);

@@ -1,4 +1,5 @@
 import type { Socket } from "../libzmq/mod.ts";
+import { presetPingMs } from "../wire/mod.ts";
 
 /** Inputs of the socket options. */
 export interface Tuning {
@@ -13,7 +14,6 @@ export const frameSlackBytes = 128 * 1024;
 
 // The dialler pings, and the listener learns its timeout from the TTL. They do not both ping: an instance that pings
 // must never stop reading (see below), and a listener must, when a peer floods it.
-const heartbeatMs = 1_000;
 const heartbeatPatience = 3;
 // libzmq 4.3 aborts the process ("Assertion failed: !_io_error") if it pings on a connection that broke while its
 // reading side was full. So a dialler's mark exceeds the number of answers that can come.
@@ -25,15 +25,19 @@ export function tuneListener(socket: Socket, tuning: Tuning): void {
   socket.set("ROUTER_MANDATORY", 1).set("BACKLOG", 4_096);
 }
 
+/** The time between two heartbeats of a DEALER. @param dialled Connections that this instance has dialled. */
+export function pingMsOf(dialled: number): number {
+  // libzmq searches its timers one by one: an instance that dials thousands pings more slowly.
+  return Math.max(presetPingMs, dialled);
+}
+
 /**
  * Sets the options of a DEALER.
  *
  * @param id Its routing id.
- * @param dialled Connections that this instance has dialled.
+ * @param pingMs The time between two heartbeats.
  */
-export function tuneDialler(socket: Socket, tuning: Tuning, id: Uint8Array, dialled: number): void {
-  // libzmq searches its timers one by one: an instance that dials thousands pings more slowly.
-  const pingMs = Math.max(heartbeatMs, dialled);
+export function tuneDialler(socket: Socket, tuning: Tuning, id: Uint8Array, pingMs: number): void {
   tuneBoth(socket, tuning);
   socket.set("ROUTING_ID", id)
     .set("IMMEDIATE", 0)

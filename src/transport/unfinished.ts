@@ -1,5 +1,6 @@
 import type { CancelTimer, Timed } from "../core/mod.ts";
 import type { Socket, TcpConnections } from "../libzmq/mod.ts";
+import { Silence } from "./silence.ts";
 
 /** The parts of {@link UnfinishedMessages}. */
 export interface UnfinishedParts extends Timed {
@@ -23,6 +24,9 @@ interface Entry {
   readonly name: string;
   /** Whether the ZMTP handshake is over, if known. */
   readonly established: (() => boolean) | null;
+  /** How long nothing may come, if its other end sends heartbeats. */
+  readonly silenceMs: () => number;
+  readonly silence: Silence;
   /** Bytes that the kernel had received at the last complete message. */
   base: number;
   messages: number;
@@ -43,8 +47,10 @@ const handshakeBytes = 8 * 1024;
 // Bytes that a CURVE server sends before it knows its client: a greeting, and WELCOME in its frame. READY follows.
 const welcomeBytes = 64 + 170;
 
+const endless = (): number => Infinity;
+
 /**
- * Ends connections with a message that never ends, or has more parts than a peer's message has.
+ * Ends connections with a message that never ends, or has more parts than a peer's message has, and silent ones.
  *
  * libzmq delivers whole messages only. The parts of an endless one fill its memory, where no mark bounds them and
  * reading does not help. The kernel knows how many bytes a connection has received: those after the last complete
@@ -74,13 +80,31 @@ export class UnfinishedMessages {
    * @param fd Its descriptor, from the monitor.
    * @param socket Its socket.
    * @param read Messages read from it so far.
-   * @param established Whether the handshake is over; null if only the kernel can tell.
+   * @param about `established`: whether the handshake is over; without it only the kernel can tell. `silenceMs`: how
+   * long nothing may come, see {@link Silence}; without it there is no bound.
    */
-  add(fd: number, socket: Socket, read: () => number, established: (() => boolean) | null = null): void {
+  add(
+    fd: number,
+    socket: Socket,
+    read: () => number,
+    about: { established?: () => boolean; silenceMs?: () => number } = {},
+  ): void {
     const name = this.#parts.connections.name(fd);
     if (name === null || this.#closed) return;
     this.remove(fd);
-    this.#entries.set(fd, { socket, read, name, established, base: 0, messages: 0, first: 0 });
+    const { established = null, silenceMs = endless } = about;
+    const silence = new Silence();
+    this.#entries.set(fd, {
+      socket,
+      read,
+      name,
+      established,
+      silenceMs,
+      silence,
+      base: 0,
+      messages: 0,
+      first: 0,
+    });
     this.#cancel ??= this.#parts.clock.after(lookMs, this.#onTime);
   }
 
@@ -132,6 +156,8 @@ export class UnfinishedMessages {
     const { connections, limitBytes, maxFirstBytes } = this.#parts;
     const received = connections.received(fd);
     if (received < 0) return this.remove(fd);
+    const now = this.#parts.clock.now();
+    if (entry.silence.over(connections, fd, received, now, entry.silenceMs())) return void this.end(fd);
     const messages = entry.read();
     if (messages !== entry.messages) {
       entry.messages = messages;

@@ -30,7 +30,7 @@ import { Listener, type ListenerHost } from "./listener.ts";
 import { LoopbackLink } from "./loopback_link.ts";
 import { RouterLink } from "./router_link.ts";
 import { type CurveIdentity, secureDialler, secureListener } from "./security.ts";
-import { frameSlackBytes, tuneDialler, tuneListener } from "./tuning.ts";
+import { frameSlackBytes, pingMsOf, tuneDialler, tuneListener } from "./tuning.ts";
 import type { DialOptions, LinkLoss, Transport, TransportHandler, TransportStats } from "./transport.ts";
 import { OutboundBudget } from "./outbound_budget.ts";
 import { RefusalLog } from "./refusal_log.ts";
@@ -283,14 +283,15 @@ export class ZmqTransport<Session> implements Transport<Session>, DealerHost<Ses
     return false;
   }
 
-  prepare(socket: Socket, serverKey: string | null): Uint8Array {
+  prepare(socket: Socket, serverKey: string | null): { readonly id: Uint8Array; readonly pingMs: number } {
     const { curve } = this.#options;
     if (curve !== null && serverKey !== null) secureDialler(this.context, socket, curve, serverKey);
     const id = new Uint8Array(new ArrayBuffer(24));
     id.set(this.#idPrefix);
     crypto.getRandomValues(id.subarray(16));
-    tuneDialler(socket, this.#options, id, this.#dialled.size);
-    return id;
+    const pingMs = pingMsOf(this.#dialled.size);
+    tuneDialler(socket, this.#options, id, pingMs);
+    return { id, pingMs };
   }
 
   gone(link: Link<Session>, loss: LinkLoss): void {

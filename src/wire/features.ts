@@ -58,6 +58,9 @@ export const maxFeatures = 64;
 /** The bytes that one peer may occupy, unless an instance says otherwise. */
 export const presetPeerBytes: number = 32 * 1024 * 1024;
 
+/** The time between two ZMTP heartbeats of a dialler that does not say otherwise, in milliseconds. */
+export const presetPingMs: number = 1_000;
+
 /** Handler lists may exceed the limit of other control messages. */
 const maxHandlerListBytes = 8 * 1_048_576;
 const maxFeatureLength = 64;
@@ -74,6 +77,7 @@ const negotiation = record({
   instance_id: of<InstanceId>(option.instanceId),
   max_payload: lenient(of<number>(option.duration)),
   max_peer: lenient(size),
+  ping: lenient(size),
   credit: lenient(list(size)),
   run: lenient(of<string>(option.kind("a short text", (value) => value !== "" && isShort(value)))),
   name: lenient(of<string>(option.kind("a name", isInstanceName))),
@@ -89,6 +93,11 @@ export interface Negotiation {
   readonly maxPayloadBytes?: number | undefined;
   /** The bytes that one peer may occupy here; sent unless they are {@link presetPeerBytes}. */
   readonly maxPeerBytes?: number | undefined;
+  /**
+   * The time between two ZMTP heartbeats that the dialler of the connection sends, in milliseconds; sent unless it is
+   * {@link presetPingMs}.
+   */
+  readonly pingMs?: number | undefined;
   /** With feature `credit`: the peer's window for messages to this instance. */
   readonly credit?: Credit | undefined;
   /** A random text that distinguishes this instance from others with the same id. */
@@ -109,6 +118,8 @@ export interface PeerNegotiation {
   readonly maxPayloadBytes: number;
   /** The bytes that this instance may occupy there. */
   readonly maxPeerBytes: number;
+  /** The time between two ZMTP heartbeats of the dialler, in milliseconds. */
+  readonly pingMs: number;
   /** This instance's window for messages to the peer; `null` if absent or invalid. */
   readonly credit: Credit | null;
   /** Distinguishes it from other instances with its id; `null` if absent. */
@@ -193,6 +204,7 @@ function negotiationJson(ours: Negotiation | undefined): Record<string, unknown>
     instance_id: ours.instanceId,
     max_payload: ours.maxPayloadBytes,
     max_peer: ours.maxPeerBytes === presetPeerBytes ? undefined : ours.maxPeerBytes,
+    ping: ours.pingMs === presetPingMs ? undefined : ours.pingMs,
     credit: ours.features.includes("credit")
       ? ours.credit && [ours.credit.count, ours.credit.bytes]
       : undefined,
@@ -205,7 +217,7 @@ function negotiationOf(value: unknown): PeerNegotiation | null {
   const said = shape.read(negotiation, value);
   if (said === undefined) return null;
   const { max_payload: maxPayloadBytes = Infinity, max_peer: maxPeerBytes = presetPeerBytes } = said;
-  const { credit = [], run = null, name = null } = said;
+  const { ping: pingMs = presetPingMs, credit = [], run = null, name = null } = said;
   const [count, bytes] = credit;
   return {
     v: said.v,
@@ -213,6 +225,7 @@ function negotiationOf(value: unknown): PeerNegotiation | null {
     instanceId: said.instance_id,
     maxPayloadBytes,
     maxPeerBytes,
+    pingMs: Math.max(presetPingMs, pingMs),
     credit: count === undefined || bytes === undefined || credit.length > 2 ? null : { count, bytes },
     run,
     name,

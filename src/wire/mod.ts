@@ -81,6 +81,7 @@ export {
   type Negotiation,
   type PeerNegotiation,
   presetPeerBytes,
+  presetPingMs,
 } from "./features.ts";
 export {
   batchHeaderSize,

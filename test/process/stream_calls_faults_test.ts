@@ -97,6 +97,28 @@ test("a process that stays frozen ends its calls at both sides", {
   await nothingLeft(client);
 });
 
+for (const runtime of peerRuntimes) {
+  test(`a caller on ${runtime} that is frozen in the middle ends its calls at the one that it dialled, within the heartbeat bound`, async () => {
+    await using t = await leakCheck();
+    const listening = await t.messenger();
+    const ended = serveNumbers(listening);
+    const child = t.use(
+      spawnScript("test/support/peers/stream_reader_peer.ts", [listening.endpoint], { runtime }),
+    );
+    await child.waitForLine("flowing");
+    // What it sends between two of its heartbeats must not hide that none follows.
+    child.signal("SIGSTOP");
+    const began = performance.now();
+    await until(() => ended.length === 2, { timeoutMs: 10_000, message: "the ends of both calls" });
+    const after = performance.now() - began;
+    assert.ok(after > 2_000 && after < 6_000, `noticed after ${after} ms`);
+    assert.deepEqual(ended.sort(), ["down PEER_DISCONNECTED", "up PEER_DISCONNECTED"]);
+    await nothingLeft(listening);
+    child.signal("SIGCONT");
+    assert.equal(await child.waitForLine("ended"), "ended PEER_DISCONNECTED PEER_DISCONNECTED");
+  });
+}
+
 /** Two instances whose connection goes through a proxy, dialled by the caller, or by the one that it calls. */
 async function throughProxy(t: LeakCheck, dials: "caller" | "called") {
   const listening = await t.messenger();

@@ -24,6 +24,7 @@ import {
   peerInfoOf,
   peerInfoToJson,
   presetPeerBytes,
+  presetPingMs,
   stringifyControlJson,
 } from "../../src/wire/mod.ts";
 import { bytesOf, hexOf } from "../vectors/hex.ts";
@@ -268,6 +269,7 @@ test("hello and its answer carry our features, byte for byte, both directions", 
       instanceId: a,
       maxPayloadBytes: Infinity,
       maxPeerBytes: 32 * 1024 * 1024,
+      pingMs: 1_000,
       credit: null,
       run: null,
       name: null,
@@ -289,6 +291,7 @@ test("hello and its answer carry our features, byte for byte, both directions", 
       instanceId: b,
       maxPayloadBytes: Infinity,
       maxPeerBytes: 32 * 1024 * 1024,
+      pingMs: 1_000,
       credit: null,
       run: hello.replyRun,
       name: hello.replyName,
@@ -307,6 +310,21 @@ test("the bytes that a peer may occupy are named unless they are those of every 
   expect(named(4_096)).toEqual([true, 4_096]);
   const strange = utf8(hello.request.replace('"v":1', '"v":1,"max_peer":-5'));
   expect(decodeHello(strange)?.negotiation?.maxPeerBytes).toBe(presetPeerBytes);
+});
+
+test("the time between heartbeats is named unless it is that of every instance, and none counts as shorter", () => {
+  const peerInfo = peerInfoOf(a, [nodeA.endpoint]);
+  const named = (pingMs: number | undefined) => {
+    const bytes = encodeHello({ peerInfo, negotiation: { features: [], instanceId: a, pingMs } });
+    return [text(bytes).includes("ping"), decodeHello(bytes)?.negotiation?.pingMs];
+  };
+  expect(named(undefined)).toEqual([false, presetPingMs]);
+  expect(named(presetPingMs)).toEqual([false, presetPingMs]);
+  expect(named(5_000)).toEqual([true, 5_000]);
+  for (const strange of ["-5", "3", '"x"']) {
+    const bytes = utf8(hello.request.replace('"v":1', `"v":1,"ping":${strange}`));
+    expect(decodeHello(bytes)?.negotiation?.pingMs).toBe(presetPingMs);
+  }
 });
 
 test("a run or a name that cannot be one is left out, and the rest counts", () => {

@@ -260,7 +260,8 @@ export class Dialler {
     call.session = session;
     if (!call.settled && !calls.enlist(call)) call.fail(tableFull());
     if (!call.settled) {
-      const payload = encodeHello({ peerInfo: this.#parts.peerInfo(), negotiation: this.#parts.negotiation });
+      const negotiation = { ...this.#parts.negotiation, pingMs: link.pingMs };
+      const payload = encodeHello({ peerInfo: this.#parts.peerInfo(), negotiation });
       const { headerBytes, headerView } = transport;
       const length = encodeRequest(headerBytes, headerView, 0, ResponseKind.unary, call, helloName, null);
       if (link.sendFirst(MessageType.message, length, payload) !== SendOutcome.sent) {

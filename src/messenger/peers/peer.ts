@@ -155,6 +155,7 @@ export class Session {
     this.name ??= theirs.name;
     if (this.maxPayloadBytes === Infinity) this.maxPayloadBytes = theirs.maxPayloadBytes;
     this.maxPeerBytes = theirs.maxPeerBytes;
+    this.link.peerPingMs = theirs.pingMs;
     for (const feature of ours.features) if (theirs.features.has(feature)) this.#agreed.add(feature);
     const both = (feature: Feature) => this.#agreed.has(feature);
     this.errors ||= both("errors");
