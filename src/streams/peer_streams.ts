@@ -2,6 +2,7 @@ import type { InstanceId } from "../core/mod.ts";
 import type { PeerConnection, SystemPort } from "../messenger/mod.ts";
 import { encodeUtf8 } from "../wire/mod.ts";
 import { type MuxParts, type MuxPeer, PeerMux } from "./mux/peer_mux.ts";
+import { afterTurn } from "./turn_share.ts";
 import { batchHeaderSize, recordHeaderSize } from "./wire/batch.ts";
 
 /** The handler that takes the batches of lane 0, the only one over ZeroMQ. */
@@ -12,6 +13,9 @@ const handlerName = encodeUtf8(batchHandler);
 // messages, a turn is over after some microtasks without a new one, and the chain of them is bounded.
 const maxHops = 16;
 const maxQuietHops = 4;
+// A turn that adds records as fast as this goes on collecting until its end or a full batch: a generator that yields, or a
+// loop that awaits each send, adds one in a few microtasks. A slower one would hold its records back.
+const busyMs = 0.5;
 
 /** The streams with one peer, and the connection that they use. All of them end with it. */
 export class PeerStreams implements MuxPeer {
@@ -33,6 +37,7 @@ export class PeerStreams implements MuxPeer {
   #kept = 0;
   #scheduled = false;
   #seen = 0;
+  #since = 0;
   #hops = 0;
   #quietHops = 0;
 
@@ -128,8 +133,16 @@ export class PeerStreams implements MuxPeer {
       this.#seen = activity;
       this.#hops++;
       this.#quietHops = 0;
+      if (this.#hops === 1) this.#since = this.#port.clock.now();
     } else this.#quietHops++;
-    if (this.#hops < maxHops && this.#quietHops < maxQuietHops) return queueMicrotask(this.#step);
+    if (this.#quietHops < maxQuietHops) {
+      if (this.#hops < maxHops) return queueMicrotask(this.#step);
+      if (this.#port.clock.now() - this.#since < busyMs) return afterTurn(this.#end);
+    }
+    this.#end();
+  };
+
+  readonly #end = (): void => {
     this.mux.flush();
     this.#scheduled = false;
   };

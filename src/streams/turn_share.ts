@@ -8,6 +8,11 @@ const stride = 32;
 /** The promise of an item that was sent, while the turn may go on. */
 export const atOnce: Promise<void> = Promise.resolve();
 
+/** Calls a function when this turn of the event loop has ended. */
+export function afterTurn(run: () => void): void {
+  setImmediate(run);
+}
+
 /**
  * The part of each turn of the event loop that the sending of items may take. Where there is credit nothing waits, so that
  * generators of many streams, one with a large window, or a sender and a reader in one process would otherwise hold up

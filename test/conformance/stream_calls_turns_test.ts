@@ -60,3 +60,30 @@ test("a sender and a reader in one process leave others their turns", async () =
     assert.equal(kind === "call" ? await call.result : (await reading).length, sent);
   }
 });
+
+test("items that are awaited or yielded one by one share their messages", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const upload = contract("upload", { input: stream(z.number()), output: z.number() });
+  const numbers = contract("numbers", { input: z.number(), output: stream(z.number()) });
+  server.handle(upload, async ({ input }) => (await Array.fromAsync(input)).length);
+  server.handle(numbers, async function* ({ input }) {
+    for (let i = 0; i < input; i++) yield i;
+  });
+  const remote = client.client({ upload, numbers }, { to: peer });
+  const count = 4_000;
+  const call = remote.upload();
+  for (let i = 0; i < count; i++) await call.send(i);
+  await call.end();
+  assert.equal(await call.result, count);
+  let read = 0;
+  for await (const _ of remote.numbers(count)) read++;
+  assert.equal(read, count);
+  for (const messenger of [client, server]) {
+    const { batchesSent } = messenger.stats().streams!;
+    assert.ok(
+      batchesSent < count / 40,
+      `${batchesSent} messages for ${count} items, with credit for as many`,
+    );
+  }
+});

@@ -74,6 +74,8 @@ export const firstWindow: { readonly items: number; readonly bytes: number } = O
 
 // All credit is returned whenever this part of the peer's bytes was read.
 const partOwed = 16;
+// Items that follow one another in a batch share memory up to this size, so that one of them keeps no more of it alive.
+const mostRunBytes = 16 * 1024;
 const records = new RecordReader();
 
 /**
@@ -173,7 +175,7 @@ export class PeerMux implements SlotPeer {
         }
         if (run === null) continue;
         if (sequence === run.expected && !run.holds && isItem(bytes, records.start)) {
-          run.extend(records.start, records.end);
+          if (run.extend(records.start, records.end) >= mostRunBytes) run.flushRun(bytes, owned);
           continue;
         }
       }

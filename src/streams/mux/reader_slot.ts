@@ -158,12 +158,16 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
     this.#events?.opened?.();
   }
 
-  /** Adds the item `bytes[start..end)`, whose record follows the last one of this batch, to the run. */
-  extend(start: number, end: number): void {
+  /**
+   * Adds the item `bytes[start..end)`, whose record follows the last one of this batch, to the run. Returns the memory
+   * that the run takes.
+   */
+  extend(start: number, end: number): number {
     this.expected = (this.expected + 1) >>> 0;
     if (this.#runCount++ === 0) this.#runStart = start - recordHeaderSize;
     this.#runEnd = end;
     this.#runBytes += this.#lastBytes = end - start;
+    return end - this.#runStart;
   }
 
   /**
