@@ -5,7 +5,7 @@ import type { Origin, TurnCell } from "./parts.ts";
  * Refuses an ask that would close a ring of handlers that wait for each other.
  *
  * The chain of asks that comes with the message covers handlers of all instances; the waits of this process's handlers
- * cover asks that began on both sides at once.
+ * cover asks that began on both sides at once. Those that began at once on several instances are found by probes.
  *
  * @param asker The actor whose handler waits for the ask; null for none.
  * @throws {ZeromeshError} `ACTOR_ASK_CYCLE`.
@@ -33,7 +33,8 @@ function pathTo(asker: TurnCell, from: TurnCell): string[] | null {
     if (cell === asker) return pathOf(cell, met);
     for (const waited of cell.waits ?? []) {
       if (++steps > mostSteps) return null;
-      if (!waited.deferred && !met.has(waited.cell)) met.set(waited.cell, cell);
+      const next = waited.cell;
+      if (next !== null && !waited.deferred && !met.has(next)) met.set(next, cell);
     }
   }
   return null;
@@ -45,6 +46,7 @@ function pathOf(last: TurnCell, met: ReadonlyMap<TurnCell, TurnCell | null>): st
   return path.reverse();
 }
 
-function withoutTurn(entry: string): string {
-  return entry.slice(0, entry.lastIndexOf("#"));
+/** The address in a link of a chain. */
+export function withoutTurn(link: string): string {
+  return link.slice(0, link.lastIndexOf("#"));
 }

@@ -146,12 +146,32 @@ export class Mailbox {
     return this.#waiting?.remove(one.node) === true && (one.end(), true);
   }
 
+  /** The first turn that fits, with those that wait for room; null without one. */
+  find(fits: (turn: Turn) => boolean): Turn | null {
+    for (let turn = this.#first; turn !== null; turn = turn.next) if (fits(turn)) return turn;
+    return this.#waitingTurn(fits)?.turn ?? null;
+  }
+
+  /** Takes a turn out that {@link find} has found. Returns false when it waits for room: its sender has the error then. */
+  withdraw(turn: Turn, error: ZeromeshError): boolean {
+    if (this.remove(turn)) return true;
+    const one = this.#waitingTurn((waiting) => waiting === turn);
+    if (one !== null && this.leave(one)) one.refuse(error);
+    return false;
+  }
+
   /** Takes all waiting senders out, whose promises are rejected. */
   refuseWaiting(error: (turn: Turn) => ZeromeshError): void {
     for (let one = this.#waiting?.shift() ?? null; one !== null; one = this.#waiting?.shift() ?? null) {
       one.end();
       one.refuse(error(one.turn));
     }
+  }
+
+  #waitingTurn(fits: (turn: Turn) => boolean): WaitingTurn | null {
+    let one = this.#waiting?.peek() ?? null;
+    while (one !== null && !fits(one.turn)) one = one.node.next?.value ?? null;
+    return one;
   }
 
   #unlink(turn: Turn): void {

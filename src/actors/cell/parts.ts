@@ -102,8 +102,10 @@ export interface OpenReply {
 
 /** An ask that a running handler waits for. */
 export interface Waited {
-  /** The actor that is to answer. */
-  readonly cell: TurnCell;
+  /** The actor that is to answer; null for one of another instance. */
+  readonly cell: TurnCell | null;
+  /** The address of the one of another instance. */
+  readonly remote?: ActorAddress | undefined;
   /** Whether the answer was deferred, so that the actor's handler does not wait any more. */
   readonly deferred: boolean;
 }
@@ -241,6 +243,8 @@ export interface CellHost {
   timer(cell: TurnCell, ms: number, run: (context: ActorSelf) => unknown, repeat: boolean): Disposable;
   /** A handler has failed, and its asker was told. Supervision decides what follows. */
   handlerFailed(cell: TurnCell, turn: Turn, error: unknown): void;
+  /** An ask has come to an actor whose handler waits for others: both may be parts of a ring over several instances. */
+  suspectRing(cell: TurnCell): void;
   /** An actor has ended. It is called once. */
   ended(cell: TurnCell, end: ActorEnd): void;
 }

@@ -62,7 +62,7 @@ class ActorClient implements Router {
     this.#port = port;
     this.#outbound = new Outbound({
       port,
-      counts: { sent: 0, received: 0 },
+      counts: { sent: 0, received: 0, probes: 0 },
       options: systemDefaults,
       channelCounts: channelCounts(),
     });

@@ -6,5 +6,7 @@ export const tellHandler = "_actor_tell";
 export const askHandler = "_actor_ask";
 /** The opening of a channel, answered when the actor accepts it. */
 export const openHandler = "_actor_open";
+/** A probe for a ring of asks that wait for each other; without an answer. */
+export const probeHandler = "_actor_probe";
 /** A watch, whose answer is the actor's end. */
 export const watchHandler = "_actor_watch";

@@ -2,6 +2,9 @@ import type { InstanceId } from "../../core/mod.ts";
 import type { SystemPort } from "../../messenger/mod.ts";
 import type { ActorChannel } from "../references/actor_channel.ts";
 import type { ActorEnd } from "../references/actor_end.ts";
+import type { Cell } from "../cell/cell.ts";
+import type { TurnCell } from "../cell/parts.ts";
+import { RingProbes, type RingProbesParts } from "./ring_probes.ts";
 import { systemAt } from "./client.ts";
 import { Inbound, type InboundParts } from "./inbound.ts";
 import { Outbound, type OutboundParts } from "./outbound.ts";
@@ -15,10 +18,12 @@ export class RemoteActors implements Remote {
   readonly #outbound: Outbound;
   readonly #inbound: Inbound;
   readonly #watches: InboundWatches;
+  readonly #probes: RingProbes;
   readonly #port: SystemPort;
   readonly #reachMs: number;
 
-  constructor(parts: InboundParts & InboundWatchesParts & OutboundParts) {
+  constructor(parts: InboundParts & InboundWatchesParts & OutboundParts & RingProbesParts) {
+    this.#probes = new RingProbes(parts);
     this.#inbound = new Inbound(parts);
     this.#watches = new InboundWatches(parts);
     this.#port = parts.port;
@@ -42,9 +47,14 @@ export class RemoteActors implements Remote {
     return watchFrom(this.#port, instance, target, this.#reachMs, ended);
   }
 
+  suspectRing(cell: TurnCell): void {
+    this.#probes.suspect(cell as Cell);
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     this.#inbound[Symbol.dispose]();
     this.#watches[Symbol.dispose]();
+    this.#probes[Symbol.dispose]();
     systemAt(this.#port, null);
     return Promise.resolve();
   }

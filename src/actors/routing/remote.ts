@@ -1,4 +1,5 @@
 import type { InstanceId } from "../../core/mod.ts";
+import type { TurnCell } from "../cell/parts.ts";
 import type { OutgoingMessage, OutgoingOpen } from "../cell/outgoing.ts";
 import type { ActorChannel } from "../references/actor_channel.ts";
 import type { ActorEnd } from "../references/actor_end.ts";
@@ -9,6 +10,8 @@ export interface RemoteStats {
   readonly sent: number;
   /** Those that came from other instances, since the start. */
   readonly received: number;
+  /** Probes that were sent to find asks of several instances that wait for each other, since the start. */
+  readonly probes: number;
 }
 
 /** {@link RemoteStats}, while they change. */
@@ -22,6 +25,8 @@ export interface Remote extends AsyncDisposable {
   ask(message: OutgoingMessage): Promise<unknown>;
   /** Opens a channel. */
   open(message: OutgoingOpen): Promise<ActorChannel>;
+  /** See {@link CellHost.suspectRing}. */
+  suspectRing(cell: TurnCell): void;
   /** Calls back once when the actor has ended. */
   watch(instance: InstanceId, target: string, ended: (end: ActorEnd) => void): Disposable;
 }

@@ -13,7 +13,7 @@ import { refuseRing } from "../cell/ask_ring.ts";
 import type { Cell } from "../cell/cell.ts";
 import { checkInput, PendingInput } from "../cell/input.ts";
 import type { RoomWait } from "../cell/mailbox.ts";
-import type { Origin, Sender, Turn } from "../cell/parts.ts";
+import type { Origin, Sender, Turn, Waited } from "../cell/parts.ts";
 import { TellTurn } from "../cell/tell_turn.ts";
 import type { ActorChannel, ActorOpenOptions } from "../references/actor_channel.ts";
 import { LocalOpen } from "../channels/local_open.ts";
@@ -103,7 +103,11 @@ export class SystemRouter implements Router {
       const { signal } = options ?? {};
       signal?.throwIfAborted();
       if (to.instance !== this.#parts.instanceId) {
-        return this.remoteFor(to).ask(this.#outgoing(to, name, input, options, sender, "ask"));
+        return noted(
+          sender,
+          to,
+          this.remoteFor(to).ask(this.#outgoing(to, name, input, options, sender, "ask")),
+        );
       }
       const origin = originOf(this.#parts, sender, options, "ask");
       const timeoutMs = this.#within(origin, options?.timeoutMs ?? this.#parts.options.askTimeoutMs);
@@ -128,7 +132,7 @@ export class SystemRouter implements Router {
       checkOpener(sender, options);
       if (to.instance !== this.#parts.instanceId) {
         const message = this.#outgoing(to, name, first, options, sender, "open");
-        return this.remoteFor(to).open({ ...message, sender, options });
+        return noted(sender, to, this.remoteFor(to).open({ ...message, sender, options }));
       }
       const origin = originOf(this.#parts, sender, options, "open");
       const timeoutMs = this.#within(origin, options?.timeoutMs ?? this.#parts.options.askTimeoutMs);
@@ -220,6 +224,7 @@ export class SystemRouter implements Router {
       ask.fail(error);
     }
     ask.begin();
+    if (cell.waits !== null && origin.chain.length > 0 && !ask.ended) cell.host.suspectRing(cell);
     return ask.promise;
   }
 
@@ -296,6 +301,17 @@ export class SystemRouter implements Router {
       error: known,
     });
   }
+}
+
+/** Notes that a handler waits for an actor of another instance. */
+function noted<T>(sender: Sender | null, to: Reference, answer: Promise<T>): Promise<T> {
+  if (sender === null || !sender.waiting) return answer;
+  const waits = sender.cell.waits ??= new Set();
+  const one: Waited = { cell: null, remote: to, deferred: false };
+  waits.add(one);
+  const over = (): void => void waits.delete(one);
+  answer.then(over, over);
+  return answer;
 }
 
 function valuesOf({ contract }: Reference): GivenValues {

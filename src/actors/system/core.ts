@@ -89,7 +89,7 @@ export class SystemCore implements CellHost {
   readonly turns = { handled: 0, failed: 0 };
   updatesRefused = 0;
   /** Messages to and from other instances. */
-  readonly remoteCounts: RemoteCounts = { sent: 0, received: 0 };
+  readonly remoteCounts: RemoteCounts = { sent: 0, received: 0, probes: 0 };
   /** Actors started, and ended, since the start. */
   started = 0;
   endedCount = 0;
@@ -121,6 +121,7 @@ export class SystemCore implements CellHost {
       port,
       router: this.router,
       counts: this.remoteCounts,
+      deadlines: this.deadlines,
       options: this.options,
       channelCounts: this.channels.counts,
     });
@@ -233,6 +234,10 @@ export class SystemCore implements CellHost {
   handlerFailed(cell: TurnCell, turn: Turn, error: unknown): void {
     this.events.publish(cell, { type: "handlerFailed", handler: turn.name, error: errorText(error) });
     if (Updates.made(cell)?.failed(error) !== true) this.supervisor.failed(cell as Cell, turn.name, error);
+  }
+
+  suspectRing(cell: TurnCell): void {
+    this.remote?.suspectRing(cell);
   }
 
   ended(cell: TurnCell, end: ActorEnd): void {

@@ -54,5 +54,6 @@ export const actorMetrics: readonly StatMetric<ActorSystemStats>[] = [
   ...numbersOf((stats: ActorSystemStats) => stats.remote, "actors_remote_", {
     sent: ["counter", "messages", "Tells, asks and opens of channels that were sent to other instances."],
     received: ["counter", "messages", "Tells, asks and opens of channels that came from other instances."],
+    probes: ["counter", "messages", "Probes that were sent to find asks that wait for each other."],
   }),
 ];
