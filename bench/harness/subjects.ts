@@ -13,8 +13,8 @@ import { type Command, PeerProcess } from "./peer_process.ts";
 import { builtForNode, compiled, installed, natsServer, nodeProgram, Unavailable } from "./preparation.ts";
 import type { Settings } from "./settings.ts";
 
-/** The work of a subject. */
-export type Work = "calls" | "sends" | "hold";
+/** The work of a subject; `socketCalls` and `socketSends` use the library's ZeroMQ sockets instead of a messenger. */
+export type Work = "calls" | "sends" | "hold" | "socketCalls" | "socketSends";
 
 /** The arguments of a subject's program, `name=value`. */
 export type ProgramArguments = Readonly<Record<string, string | number>>;
@@ -68,19 +68,35 @@ async function portEndpoint(prefix: string): Promise<string> {
   return `${prefix}${await freePort()}`;
 }
 
+function isSends(work: Work): boolean {
+  return work === "sends" || work === "socketSends";
+}
+
+/** The baseline's program for the npm package, with the library's module in its place. */
+function socketScript(runtime: RuntimeName, work: Work, role: string, args: ProgramArguments): Command {
+  const module = `file://${repositoryRoot}/src/zmq/mod.ts`;
+  const all = { role, module, ...(isSends(work) ? { sends: 1 } : {}), ...args };
+  return script(runtime, "baseline/zeromq/peer.ts", all);
+}
+
 function library(caller: RuntimeName, callee: RuntimeName): Subject {
+  const program = (runtime: RuntimeName, work: Work, role: "server" | "client", args: ProgramArguments) =>
+    Promise.resolve(
+      work.startsWith("socket")
+        ? socketScript(runtime, work, role, args)
+        : script(runtime, work === "hold" && role === "client" ? "peer/holder.ts" : `peer/${role}.ts`, args),
+    );
   return {
     transports: ["tcp", "ipc"],
     lacks: () => null,
-    server: (_, args) => Promise.resolve(script(callee, "peer/server.ts", args)),
-    client: (work, args) =>
-      Promise.resolve(script(caller, work === "hold" ? "peer/holder.ts" : "peer/client.ts", args)),
+    server: (work, args) => program(callee, work, "server", args),
+    client: (work, args) => program(caller, work, "client", args),
     endpoint: zmqEndpoint("tcp://127.0.0.1:0"),
   };
 }
 
 async function cProgram(work: Work, role: string, args: ProgramArguments): Promise<Command> {
-  const program = await compiled(work === "sends" ? "sends" : "calls");
+  const program = await compiled(isSends(work) ? "sends" : "calls");
   return { program, args: words({ role, ...args, ...(work === "hold" ? { heartbeatMs: 1_000 } : {}) }) };
 }
 
@@ -95,7 +111,7 @@ const c: Subject = {
 async function nodeScript(name: string, work: Work, role: string, args: ProgramArguments): Promise<Command> {
   const program = await nodeProgram();
   const [packages, path] = await Promise.all([installed(name), builtForNode(name)]);
-  const all = { role, packages, ...(work === "sends" ? { sends: 1 } : {}), ...args };
+  const all = { role, packages, ...(isSends(work) ? { sends: 1 } : {}), ...args };
   return { program, args: [path, ...words(all)] };
 }
 

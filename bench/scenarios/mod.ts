@@ -14,6 +14,7 @@ import { inFlight } from "./in_flight.ts";
 import { observed } from "./observed.ts";
 import { payloads } from "./payloads.ts";
 import { sequential } from "./sequential.ts";
+import { socketsCalls, socketsOneWay } from "./sockets.ts";
 import { stalledPeer } from "./stalled_peer.ts";
 import { startUp } from "./start_up.ts";
 import { streamFirst } from "./stream_first.ts";
@@ -45,4 +46,6 @@ export const scenarios: readonly Scenario[] = [
   streamRate,
   streamMemory,
   streamHeld,
+  socketsOneWay,
+  socketsCalls,
 ];

@@ -1,4 +1,8 @@
-/** The npm package `zeromq` on Node: DEALER and ROUTER for calls, PUSH and PULL for messages without an answer. */
+/**
+ * The npm package `zeromq` on Node, or a module with its interface: DEALER and ROUTER for calls, PUSH and PULL for messages
+ * without an answer.
+ */
+import { Buffer } from "node:buffer";
 import { createRequire } from "node:module";
 import { runClient, runServer } from "../../peer/measure.ts";
 import { Arguments } from "../../peer/protocol.ts";
@@ -22,7 +26,8 @@ interface ZeroMq {
 }
 
 const args = new Arguments();
-const zmq = createRequire(args.text("packages"))("zeromq") as ZeroMq;
+const module = args.text("module", "");
+const zmq = (module === "" ? createRequire(args.text("packages"))("zeromq") : await import(module)) as ZeroMq;
 const unlimited = { sendHighWaterMark: 0, receiveHighWaterMark: 0 };
 const sends = args.flag("sends");
 
