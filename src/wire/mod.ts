@@ -141,4 +141,5 @@ export {
   encodeItem,
   encodePayload,
   type PayloadEncoding,
+  payloadText,
 } from "./payload.ts";

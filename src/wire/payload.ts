@@ -53,6 +53,20 @@ export function borrowPayload(value: unknown, encoding: PayloadEncoding): Uint8A
 }
 
 /**
+ * The text that {@link encodePayload} encodes as JSON, for memory of the caller's.
+ *
+ * @param value Not `undefined`.
+ * @throws {ZeromeshError} Like {@link encodePayload}.
+ */
+export function payloadText(value: unknown): string {
+  try {
+    return stringifyJson(value);
+  } catch (cause) {
+    throw cannotEncode("the payload", "JSON", cause);
+  }
+}
+
+/**
  * Encodes an item of a stream as MessagePack; `undefined` is a value, too.
  *
  * @param standard Whether it is for programs that do not know the extensions of this library.

@@ -113,3 +113,25 @@ test("an EnvelopeWriter uses its memory again, and gives each message of a large
   write(3, 8);
   expect(large[large.length - 1]).toBe(7);
 });
+
+test("an EnvelopeWriter writes text as its bytes, and each message with its own envelope", () => {
+  const writer = new EnvelopeWriter(names);
+  const others = { ...outside, headers: { a: "b" } };
+  const texts = ["7", '"é€😀"', "x".repeat(3_000), '"é"', "y".repeat(800_000)];
+  const messages = [
+    ["counter", "add", outside],
+    ["counter", "add", outside],
+    ["counter", "get", outside],
+    ["other", "get", outside],
+    ["other", "get", others],
+    ["other", "get", outside],
+  ] as const;
+  for (const text of texts) {
+    for (const [target, name, origin] of messages) {
+      const value = new TextEncoder().encode(text);
+      const expected = new EnvelopeWriter(names).write(target, name, "json", origin, value).slice();
+      expect(writer.write(target, name, "json", origin, text)).toEqual(expected);
+      expect(writer.write(target, name, "json", origin, value)).toEqual(expected);
+    }
+  }
+});

@@ -1,5 +1,5 @@
 import { errorText, ZeromeshError } from "../../core/mod.ts";
-import { decodePayload, encodePayload } from "../../wire/mod.ts";
+import { borrowPayload, decodePayload, encodePayload, payloadText } from "../../wire/mod.ts";
 import { type ActorContract, isBytes } from "./contract.ts";
 
 /** The encodings of values, by their numbers on the wire. */
@@ -23,10 +23,33 @@ export function encodeValue(name: string, value: unknown, encoding: ValueEncodin
   try {
     return encodePayload(value, encoding);
   } catch (error) {
-    const { cause, details } = error as ZeromeshError;
-    const message = `A value of "${name}" cannot be encoded: ${errorText(cause)}`;
-    throw new ZeromeshError("ENCODING_FAILED", message, { handler: name, details, cause });
+    throw cannotEncode(name, error as ZeromeshError);
   }
+}
+
+/** The same in memory that is written again by the next payload. @throws {ZeromeshError} `ENCODING_FAILED`. */
+export function borrowValue(name: string, value: unknown, encoding: ValueEncoding): Uint8Array {
+  if (encoding === "bytes") return value as Uint8Array;
+  try {
+    return borrowPayload(value, encoding);
+  } catch (error) {
+    throw cannotEncode(name, error as ZeromeshError);
+  }
+}
+
+/** The same as text if it is JSON, for memory of the caller's. @throws {ZeromeshError} `ENCODING_FAILED`. */
+export function textOrBytesOf(name: string, value: unknown, encoding: ValueEncoding): string | Uint8Array {
+  if (encoding !== "json" || value === undefined) return borrowValue(name, value, encoding);
+  try {
+    return payloadText(value);
+  } catch (error) {
+    throw cannotEncode(name, error as ZeromeshError);
+  }
+}
+
+function cannotEncode(name: string, { cause, details }: ZeromeshError): ZeromeshError {
+  const message = `A value of "${name}" cannot be encoded: ${errorText(cause)}`;
+  return new ZeromeshError("ENCODING_FAILED", message, { handler: name, details, cause });
 }
 
 /**

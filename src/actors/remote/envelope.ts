@@ -1,5 +1,5 @@
 import { ZeromeshError } from "../../core/mod.ts";
-import { decodeHeaders, encodeHeaders, type NameCache } from "../../wire/mod.ts";
+import { decodeHeaders, encodeHeaders, encodeUtf8, type NameCache } from "../../wire/mod.ts";
 import { noChain, noHeaders } from "../cell/origin.ts";
 import { type ValueEncoding, valueEncodings } from "../contract/values.ts";
 
@@ -48,6 +48,7 @@ export class Envelope implements EnvelopeParts {
 }
 
 const nothing = new Uint8Array(new ArrayBuffer(0));
+const encoder = new TextEncoder();
 
 // Memory for messages that are copied on their way; larger ones get their own.
 const scratchBytes = 2 * 1024 * 1024;
@@ -70,7 +71,14 @@ const scratchBytes = 2 * 1024 * 1024;
 export class EnvelopeWriter {
   readonly #names: NameCache;
   #scratch: Uint8Array = nothing;
-  // Of the last message: many have the same size, and a view costs as much as the rest.
+  // The envelope at the start of the memory; null if it cannot be used again. Most messages have that of the last one.
+  #origin: Carried | null = null;
+  #target = "";
+  #name = "";
+  #encoding: ValueEncoding = "json";
+  #valueAt = 0;
+  // Views of the last message: a view costs as much as the rest.
+  #rest: Uint8Array = nothing;
   #view: Uint8Array = nothing;
   /** Whether the last message is in memory that the next one overwrites. */
   borrowed = false;
@@ -82,16 +90,42 @@ export class EnvelopeWriter {
   /**
    * Writes a message; the result may be valid only until the next one ({@link borrowed}).
    *
-   * @param value The encoded value, which is copied.
+   * @param value The encoded value, which is copied, or its text.
    * @throws {ZeromeshError} `NAME_INVALID`, `HEADERS_TOO_LARGE`, `LIMIT_REACHED`.
    */
   write(
     target: string,
     name: string,
     encoding: ValueEncoding,
-    { sender, headers, chain }: Carried,
-    value: Uint8Array,
+    origin: Carried,
+    value: Uint8Array | string,
   ): Uint8Array {
+    if (typeof value === "string" && 3 * value.length > scratchBytes) value = encodeUtf8(value);
+    // A unit of text takes at most three bytes.
+    const most = typeof value === "string" ? 3 * value.length : value.length;
+    const known = origin === this.#origin && target === this.#target && name === this.#name &&
+      encoding === this.#encoding && this.#valueAt + most <= this.#scratch.length;
+    const bytes = known ? this.#scratch : this.#begin(target, name, encoding, origin, most);
+    const valueAt = this.#valueAt;
+    let size = valueAt + most;
+    if (typeof value !== "string") bytes.set(value, valueAt);
+    else {
+      if (this.#rest.length === 0) this.#rest = bytes.subarray(valueAt);
+      size = valueAt + encoder.encodeInto(value, this.#rest).written;
+    }
+    if (bytes.length === size) return bytes;
+    return this.#view.length === size ? this.#view : this.#view = bytes.subarray(0, size);
+  }
+
+  /** Writes the envelope. Returns the memory. */
+  #begin(
+    target: string,
+    name: string,
+    encoding: ValueEncoding,
+    origin: Carried,
+    most: number,
+  ): Uint8Array {
+    const { sender, headers, chain } = origin;
     const names = this.#names;
     const id = isId(target);
     const targetBytes = id ? nothing : names.encode(target);
@@ -103,21 +137,27 @@ export class EnvelopeWriter {
     const plain = sender === null && chain.length === 0 && isEmpty(headers);
     const rest = plain ? null : restOf(name, sender, headers, chain);
     const valueAt = 2 + nameBytes.length + (id ? idBytes : 1 + targetBytes.length) + (rest?.size ?? 0);
-    const size = valueAt + value.length;
-    const bytes = this.#memory(size);
+    const bytes = this.#memory(valueAt + most);
     bytes[0] = (id ? targetIsId : 0) | (rest?.flags ?? 0) |
       (valueEncodings.indexOf(encoding) << encodingShift);
     let at = id ? writeId(bytes, 1, target, 0) : writeShort(bytes, 1, targetBytes);
     at = writeShort(bytes, at, nameBytes);
     if (rest !== null) writeRest(bytes, at, rest);
-    bytes.set(value, valueAt);
-    if (bytes.length === size) return bytes;
-    return this.#view.length === size ? this.#view : this.#view = bytes.subarray(0, size);
+    this.#origin = plain && this.borrowed ? origin : null;
+    this.#target = target;
+    this.#name = name;
+    this.#encoding = encoding;
+    this.#valueAt = valueAt;
+    this.#rest = nothing;
+    return bytes;
   }
 
   #memory(size: number): Uint8Array {
     this.borrowed = size <= scratchBytes;
-    if (!this.borrowed) return new Uint8Array(size);
+    if (!this.borrowed) {
+      this.#view = nothing;
+      return new Uint8Array(size);
+    }
     if (this.#scratch.length < size) {
       this.#view = nothing;
       this.#scratch = new Uint8Array(Math.max(1024, 2 ** Math.ceil(Math.log2(size))));

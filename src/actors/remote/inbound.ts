@@ -117,10 +117,12 @@ export class Inbound implements Disposable {
           : this.#tell(message, target, name, input, origin, encoding);
       }
       const subject = { actor: target, action: asks ? "ask" : "tell", message: name };
-      const deliver = (): unknown =>
-        asks
-          ? this.#ask(message, target, name, input, origin, encoding)
-          : this.#tell(message, target, name, input, origin, encoding);
+      const deliver = (): unknown => {
+        if (!asks) return this.#tell(message, target, name, input, origin, encoding);
+        const answer = this.#ask(message, target, name, input, origin, encoding);
+        // It is sent later.
+        return answer === answeredLater ? answer : answer.slice();
+      };
       return this.#authorized(message, target, subject, deliver, asks, trace);
     } catch (error) {
       trace?.end("rejected", error);

@@ -1,18 +1,19 @@
-import { type AnySchema, hold, validate, ZeromeshError } from "../../core/mod.ts";
-import type { FeatureCall, SystemPort } from "../../messenger/mod.ts";
+import { hold, validate, ZeromeshError } from "../../core/mod.ts";
+import type { FeatureCall, HandlerTrace, SystemPort } from "../../messenger/mod.ts";
 import { NameCache } from "../../wire/mod.ts";
 import type { ActorChannel } from "../references/actor_channel.ts";
 import type { ChannelCounts } from "../cell/channel_counts.ts";
 import { type ChannelTerms, StreamOpen } from "../channels/stream_open.ts";
 import type { ChannelLimits, ResolvedSystemOptions } from "../options/system_options.ts";
 import { ChannelStreams } from "../channels/stream_parts.ts";
-import { type ActorContract, askSchemas, channelSchemas, tellSchema } from "../contract/contract.ts";
-import { inputInvalid, outputInvalid } from "../failures.ts";
+import { channelSchemas } from "../contract/contract.ts";
+import { inputInvalid } from "../failures.ts";
 import { EnvelopeWriter } from "./envelope.ts";
+import { type Accept, labelOf, type MessageKind, MessageKinds, tellWithout } from "./message_kinds.ts";
 import { askHandler, openHandler, tellHandler } from "./messages.ts";
 import type { OutgoingMessage, OutgoingOpen } from "../cell/outgoing.ts";
 import type { RemoteCounts } from "../routing/remote.ts";
-import { decodeValue, encodeValue, encodingOf } from "../contract/values.ts";
+import { encodeValue, encodingOf, textOrBytesOf } from "../contract/values.ts";
 
 /** What {@link Outbound} gets from its system. */
 export interface OutboundParts {
@@ -30,6 +31,8 @@ export class Outbound {
   readonly #defaultMs: number;
   readonly #terms: ChannelTerms;
   readonly #writer = new EnvelopeWriter(new NameCache());
+  readonly #tells = new MessageKinds(false);
+  readonly #asks = new MessageKinds(true);
   /** The last message to an actor whose schema needed time: later ones wait for it, so that order holds. */
   readonly #checking = new Map<string, Promise<unknown>>();
 
@@ -42,25 +45,12 @@ export class Outbound {
 
   /** Resolves when the message is in the actor's mailbox. */
   tell(message: OutgoingMessage): Promise<void> {
-    const { contract, name } = message;
-    const schema = tellSchema(contract, name);
-    if (schema === null) throw unknownMessage("tell", message);
-    return this.#checked(message, schema, tellWithout) as Promise<void>;
+    return this.#checked(message, this.#tells.of(message.contract, message.name), "tell") as Promise<void>;
   }
 
   /** Resolves to the actor's answer. */
   ask(message: OutgoingMessage): Promise<unknown> {
-    const { contract, name } = message;
-    const schemas = askSchemas(contract, name);
-    if (schemas === null) throw unknownMessage("ask", message);
-    const { output } = schemas;
-    const encoding = encodingOf(contract);
-    return this.#checked(message, schemas.input, (answer) => {
-      const value = encoding === "bytes"
-        ? answer.keep()
-        : decodeValue(name, answer.payload, encoding, "RESULT_INVALID");
-      return validate(output, value, (issues, cause) => outputInvalid(name, issues, cause));
-    });
+    return this.#checked(message, this.#asks.of(message.contract, message.name), "ask");
   }
 
   /** Resolves when the actor has accepted the channel. */
@@ -98,13 +88,13 @@ export class Outbound {
     });
   }
 
-  /** Sends once the input is valid, and in the order of the calls. @param accept Reads the answer; null without one. */
-  #checked(message: OutgoingMessage, schema: AnySchema, accept: Accept): Promise<unknown> {
-    const { name, input } = message;
-    const valid = validate(schema, input, (issues, cause) => inputInvalid(name, issues, cause));
-    if (!(valid instanceof Promise) && this.#checking.size === 0) return this.#send(message, accept);
-    const sent = this.#inTurn(message, valid, (checked) => this.#send(checked, accept));
-    if (accept === tellWithout) sent.catch(ignore);
+  /** Sends once the input is valid, and in the order of the calls. @param kind Null if the contract has no such message. */
+  #checked(message: OutgoingMessage, kind: MessageKind | null, what: "tell" | "ask"): Promise<unknown> {
+    if (kind === null) throw unknownMessage(what, message);
+    const valid = validate(kind.input, message.input, kind.invalid);
+    if (!(valid instanceof Promise) && this.#checking.size === 0) return this.#send(message, kind);
+    const sent = this.#inTurn(message, valid, (checked) => this.#send(checked, kind));
+    if (what === "tell") sent.catch(ignore);
     return sent;
   }
 
@@ -138,36 +128,47 @@ export class Outbound {
     return turn.then(() => send({ ...message, timeoutMs: timeoutMs - (clock.now() - begun) }));
   }
 
-  #send(message: OutgoingMessage, accept: Accept): Promise<unknown> {
-    const { target, instance, contract, name, input, origin, timeoutMs, signal } = message;
-    const encoding = encodingOf(contract);
-    const value = encodeValue(name, input, encoding);
-    const payload = this.#writer.write(target, name, encoding, origin, value);
+  #send(message: OutgoingMessage, kind: MessageKind): Promise<unknown> {
+    const { target, instance, name, input, origin } = message;
+    const { encoding } = kind;
+    const writer = this.#writer;
+    const value = textOrBytesOf(name, input, encoding);
+    const payload = writer.write(target, name, encoding, origin, value);
     this.#counts.sent++;
-    const asks = accept !== tellWithout;
-    const call: FeatureCall<unknown> = {
-      timeoutMs,
-      signal,
-      label: labelOf(contract, name),
-      accept,
-      within: origin.trace,
-      borrowed: this.#writer.borrowed,
-      failed: (error, promise) => {
-        // Nobody need await a message without an answer.
-        if (!asks) promise.catch(ignore);
-        return meantFor(error, message);
-      },
-    };
-    return asks
-      ? this.#port.call(askHandler, instance, payload, call)
-      : this.#port.sync(tellHandler, instance, payload, call);
+    const call = new ActorCall(message, kind, writer.borrowed);
+    return kind.accept === tellWithout
+      ? this.#port.sync(tellHandler, instance, payload, call)
+      : this.#port.call(askHandler, instance, payload, call);
   }
 }
 
-type Accept = NonNullable<FeatureCall<unknown>["accept"]>;
+/** How a message is sent. */
+class ActorCall implements FeatureCall<unknown> {
+  readonly message: OutgoingMessage;
+  readonly timeoutMs: number | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly label: string;
+  readonly accept: Accept;
+  readonly within: HandlerTrace | null;
+  readonly borrowed: boolean;
 
-/** Stands for a message without an answer. */
-const tellWithout: Accept = () => undefined;
+  constructor(message: OutgoingMessage, { label, accept }: MessageKind, borrowed: boolean) {
+    this.message = message;
+    this.timeoutMs = message.timeoutMs;
+    this.signal = message.signal;
+    this.label = label;
+    this.accept = accept;
+    this.within = message.origin.trace;
+    this.borrowed = borrowed;
+  }
+
+  failed(error: unknown, promise: Promise<unknown>): unknown {
+    // Nobody need await a message without an answer.
+    if (this.accept === tellWithout) promise.catch(ignore);
+    return meantFor(error, this.message);
+  }
+}
+
 const ignore = (): void => {};
 
 function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
@@ -175,10 +176,6 @@ function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   bytes.set(first);
   bytes.set(second, first.length);
   return bytes;
-}
-
-function labelOf(contract: ActorContract, name: string): string {
-  return `${contract.name}.${name}`;
 }
 
 function unknownMessage(kind: string, { contract, name }: OutgoingMessage): ZeromeshError {

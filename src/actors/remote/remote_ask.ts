@@ -6,7 +6,7 @@ import {
 } from "../../messenger/mod.ts";
 import type { Ask, AskTaker } from "../cell/ask.ts";
 import { failureFor } from "../failures.ts";
-import { encodeValue, type ValueEncoding } from "../contract/values.ts";
+import { borrowValue, encodeValue, type ValueEncoding } from "../contract/values.ts";
 
 /** Sends the answer of an actor to the instance that asked, without a promise. */
 export class RemoteAsk implements AskTaker {
@@ -18,7 +18,8 @@ export class RemoteAsk implements AskTaker {
   // Whether the messenger knows that the answer comes later. An ask may fail before.
   #begun = false;
   #failure: { readonly error: unknown } | null = null;
-  #answer: Uint8Array | null = null;
+  // An answer that was given in the same call; it is encoded at its end, after all users' code.
+  #answer: { readonly value: unknown } | null = null;
   #gone: AbortController | null = null;
 
   constructor(
@@ -35,10 +36,14 @@ export class RemoteAsk implements AskTaker {
     this.#trace = trace;
   }
 
-  /** The result of the messenger's handler. @throws The failure of an ask that has failed already. */
+  /**
+   * The result of the messenger's handler, valid until the next value is encoded.
+   *
+   * @throws The failure of an ask that has failed already.
+   */
   begin(): Uint8Array | typeof answeredLater {
     if (this.#failure !== null) throw this.#failure.error;
-    if (this.#answer !== null) return this.#answer;
+    if (this.#answer !== null) return this.#encode(this.#answer.value);
     this.#begun = true;
     return answeredLater;
   }
@@ -59,15 +64,31 @@ export class RemoteAsk implements AskTaker {
   }
 
   answered(value: unknown): void {
+    if (!this.#begun) {
+      this.#answer = { value };
+      return;
+    }
     let bytes: Uint8Array;
     try {
-      bytes = encodeValue(this.#name, value, this.#encoding);
+      bytes = this.#encode(value);
     } catch (error) {
-      return this.failed(error, true);
+      return this.#port.refuse(this.#message, failureFor(error));
     }
-    this.#trace?.end("succeeded", undefined);
-    if (this.#begun) this.#port.answer(this.#message, bytes);
-    else this.#answer = bytes;
+    this.#port.answer(this.#message, bytes);
+  }
+
+  #encode(value: unknown): Uint8Array {
+    const trace = this.#trace;
+    if (trace === null) return borrowValue(this.#name, value, this.#encoding);
+    try {
+      // The tracer is users' code, which may encode another value.
+      const bytes = encodeValue(this.#name, value, this.#encoding);
+      trace.end("succeeded", undefined);
+      return bytes;
+    } catch (error) {
+      trace.end("failed", error);
+      throw error;
+    }
   }
 
   failed(error: unknown, ran: boolean): void {

@@ -346,12 +346,12 @@ export class CallClient implements Caller {
     }
     const call = calls.open(to, handler, timeoutMs, signal, accept, spent);
     request.companion?.opened(call);
-    const { failed = null } = options as FeatureCall<unknown>;
+    const feature = options as FeatureCall<unknown>;
     if (call.settled) {
-      failed?.(undefined, call.promise);
+      feature.failed?.(undefined, call.promise);
       return call.promise;
     }
-    call.failing = failed;
+    if (feature.failed !== undefined) call.failing = feature;
     if (session !== null) this.#outgoing.transmit(call, request, session);
     else this.#connectFirst(call, request, to);
     return call.promise;

@@ -18,5 +18,5 @@ export interface FeatureCall<T> extends WaitOptions {
    * signal's reason all the same. One that fails before it is sent, at a limit or with a time that is over, keeps its
    * own error too, which is not given.
    */
-  readonly failed?: ((error: unknown, promise: Promise<unknown>) => unknown) | undefined;
+  failed?(error: unknown, promise: Promise<unknown>): unknown;
 }

@@ -3,6 +3,7 @@ import { onAbort, ZeromeshError } from "../../core/mod.ts";
 import type { ResponseId } from "../../wire/mod.ts";
 import type { CallStats } from "./call_stats.ts";
 import { rejection } from "./awaiter_stack.ts";
+import type { FeatureCall } from "./feature_call.ts";
 import type { Accept, Outcome } from "./outcome.ts";
 import type { Session } from "../peers/peer.ts";
 
@@ -69,7 +70,7 @@ export class PendingCall extends Deadline implements ResponseId {
   /** Converts the answer; null for calls without one. */
   readonly accept: Accept | null;
   /** See `FeatureCall.failed`; null for none. */
-  failing: ((error: unknown, promise: Promise<unknown>) => unknown) | null = null;
+  failing: Pick<FeatureCall<unknown>, "failed"> | null = null;
   /** The promise of the result. */
   readonly promise: Promise<unknown>;
   /** Neighbours in the table's list of open calls. */
@@ -110,7 +111,7 @@ export class PendingCall extends Deadline implements ResponseId {
   /** Ends the call with an error. */
   fail(error: unknown): void {
     if (!this.#settle(true, error)) return;
-    if (this.failing !== null) error = this.failing(error, this.promise);
+    if (this.failing !== null) error = this.failing.failed!(error, this.promise);
     const located = rejection(error);
     if (located === null) this.#reject(error);
     else this.#resolve(located);
@@ -142,7 +143,7 @@ export class PendingCall extends Deadline implements ResponseId {
     if (this.settled) return;
     this.#table.giveUp(this);
     if (!this.#settle(true, reason)) return;
-    this.failing?.(reason, this.promise);
+    this.failing?.failed?.(reason, this.promise);
     this.#reject(reason);
   }
 
