@@ -2,8 +2,12 @@
 
 /** @throws {TypeError} If there are more arguments than `most`. */
 export function checkCount(given: ArrayLike<unknown>, most: number): void {
-  if (given.length <= most) return;
-  throw new TypeError(`Expected ${most} argument${most === 1 ? "" : "s"} but received ${given.length}`);
+  if (given.length > most) throw wrongCount(given, most);
+}
+
+/** The error of a call with too many arguments. */
+export function wrongCount(given: ArrayLike<unknown>, most: number): TypeError {
+  return new TypeError(`Expected ${most} argument${most === 1 ? "" : "s"} but received ${given.length}`);
 }
 
 /** @throws {TypeError} If the address is not a text. */

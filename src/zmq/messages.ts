@@ -26,6 +26,8 @@ export function bytesOf(part: unknown): Uint8Array {
   }
   if (part instanceof ArrayBuffer) return new Uint8Array(part);
   if (part instanceof SharedArrayBuffer) return Uint8Array.from(new Uint8Array(part));
+  // The text of a symbol would be its description.
+  if (typeof part === "symbol") throw new TypeError("Cannot convert a Symbol value to a string");
   return encoder.encode(String(part));
 }
 

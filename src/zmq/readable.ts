@@ -1,4 +1,5 @@
 import { Errno, SocketOption } from "../libzmq/mod.ts";
+import { checkCount } from "./arguments.ts";
 import type { ErrnoError } from "./errors.ts";
 import type { Message } from "./messages.ts";
 import { defineOptions } from "./option_table.ts";
@@ -59,6 +60,7 @@ export function addReadable(classes: readonly { readonly prototype: Socket }[]):
         configurable: true,
         writable: true,
         value: function receive(this: Socket): Promise<Message[]> {
+          checkCount(arguments, 0);
           return socketCore(this).receive(this);
         },
       },

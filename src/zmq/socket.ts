@@ -10,6 +10,7 @@ import {
 } from "./arguments.ts";
 import { Context, context as defaultContext, contextCore } from "./context.ts";
 import { errnoError } from "./errors.ts";
+import { capability } from "./library.ts";
 import { readOption, writeOption } from "./native_options.ts";
 import { assignOptions, defineOptions } from "./option_table.ts";
 import { Observer } from "./observer.ts";
@@ -152,6 +153,7 @@ export abstract class Socket {
    */
   connect(address: string): void {
     checkAddress(address);
+    checkCount(arguments, 1);
     this.#attach("connect", this.#core.handle, address, 1);
   }
 
@@ -307,6 +309,13 @@ const immediate: ReadonlySet<number> = new Set([
 ]);
 
 defineOptions(Socket.prototype, socketOptions);
+for (const mechanism of ["curve", "gssapi"] as const) {
+  // As in the package, a program that sets what this libzmq does not have fails with a TypeError.
+  if (capability[mechanism] !== false) continue;
+  for (const name of Object.keys(socketOptions)) {
+    if (name.startsWith(mechanism)) Reflect.deleteProperty(Socket.prototype, name);
+  }
+}
 
 /** The native part of a socket. */
 export function socketCore(socket: Socket): SocketCore {

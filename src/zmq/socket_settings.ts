@@ -89,7 +89,7 @@ export interface SocketSettings {
   readonly lastEndpoint: string | null;
   /**
    * How long libzmq goes on sending after `close`, in ms; −1 for as long as it takes, 0 to drop the rest. It is −1
-   * unless `blocky` of the context is false. (`ZMQ_LINGER`)
+   * unless `blocky` of the context is false, and 0 for subscribers. (`ZMQ_LINGER`)
    *
    * @default {-1}
    */

@@ -1,4 +1,5 @@
 import { SocketOption } from "../libzmq/mod.ts";
+import { checkCount } from "./arguments.ts";
 import type { MessageLike } from "./messages.ts";
 import { defineOptions } from "./option_table.ts";
 import { type Socket, socketCore } from "./socket.ts";
@@ -39,6 +40,7 @@ export function addWritable(classes: readonly { readonly prototype: Socket }[]):
       writable: true,
       value: function send(this: Socket, message: unknown): Promise<void> {
         if (message === undefined) throw new TypeError("Message must be present");
+        checkCount(arguments, 1);
         return socketCore(this).send(this, message);
       },
     });

@@ -1,0 +1,218 @@
+/** `zeromesh/zmq`: settings as properties, their defaults, and what is refused. */
+import assert from "node:assert/strict";
+import process from "node:process";
+import * as zmq from "zeromesh/zmq";
+import { test } from "../support/testing.ts";
+import { until } from "../support/until.ts";
+
+const readables = { receiveBufferSize: -1, receiveHighWaterMark: 1000, receiveTimeout: -1 };
+const writables = { sendBufferSize: -1, sendHighWaterMark: 1000, sendTimeout: -1, multicastHops: 1 };
+const everywhere = {
+  affinity: 0,
+  backlog: 100,
+  connectTimeout: 0,
+  handshakeInterval: 30_000,
+  heartbeatInterval: 0,
+  heartbeatTimeout: -1,
+  heartbeatTimeToLive: 0,
+  immediate: false,
+  interface: null,
+  ipv6: false,
+  lastEndpoint: null,
+  linger: -1,
+  maxMessageSize: -1,
+  multicastMaxTransportDataUnit: 1500,
+  plainServer: false,
+  rate: 100,
+  reconnectInterval: 100,
+  reconnectMaxInterval: 0,
+  recoveryInterval: 10_000,
+  securityMechanism: null,
+  socksProxy: null,
+  tcpKeepalive: -1,
+  tcpKeepaliveCount: -1,
+  tcpKeepaliveIdle: -1,
+  tcpKeepaliveInterval: -1,
+  tcpMaxRetransmitTimeout: 0,
+  threadSafe: false,
+  typeOfService: 0,
+  zapDomain: null,
+};
+
+interface Kind {
+  readonly make: () => zmq.Socket;
+  readonly type: number;
+  readonly settings: Record<string, unknown>;
+  /** Settings that cannot be read. */
+  readonly writeOnly?: Record<string, unknown>;
+}
+
+const conflate = { conflate: true };
+const probeRouter = { probeRouter: true };
+const kinds: Record<string, Kind> = {
+  Pair: { make: () => new zmq.Pair(), type: 0, settings: { ...readables, ...writables } },
+  Publisher: {
+    make: () => new zmq.Publisher(),
+    type: 1,
+    settings: { ...writables, invertMatching: false },
+    writeOnly: { ...conflate, noDrop: true },
+  },
+  Subscriber: {
+    make: () => new zmq.Subscriber(),
+    type: 2,
+    settings: { ...readables, invertMatching: false, linger: 0 },
+    writeOnly: conflate,
+  },
+  Request: {
+    make: () => new zmq.Request(),
+    type: 3,
+    settings: { ...readables, ...writables, routingId: null },
+    writeOnly: { ...probeRouter, correlate: true, relaxed: true },
+  },
+  Reply: { make: () => new zmq.Reply(), type: 4, settings: { ...readables, ...writables, routingId: null } },
+  Dealer: {
+    make: () => new zmq.Dealer(),
+    type: 5,
+    settings: { ...readables, ...writables, routingId: null },
+    writeOnly: { ...conflate, ...probeRouter },
+  },
+  Router: {
+    make: () => new zmq.Router(),
+    type: 6,
+    settings: { ...readables, ...writables, routingId: null },
+    writeOnly: { ...probeRouter, mandatory: true, handover: true },
+  },
+  Pull: { make: () => new zmq.Pull(), type: 7, settings: readables, writeOnly: conflate },
+  Push: { make: () => new zmq.Push(), type: 8, settings: writables, writeOnly: conflate },
+  XPublisher: {
+    make: () => new zmq.XPublisher(),
+    type: 9,
+    settings: { ...readables, ...writables },
+    writeOnly: { noDrop: true, manual: true, welcomeMessage: "hi", verbosity: "allSubs" },
+  },
+  XSubscriber: {
+    make: () => new zmq.XSubscriber(),
+    type: 10,
+    settings: { ...readables, ...writables, linger: 0 },
+  },
+  Stream: {
+    make: () => new zmq.Stream(),
+    type: 11,
+    settings: { ...readables, ...writables },
+    writeOnly: { notify: false },
+  },
+};
+
+for (const [name, { make, type, settings, writeOnly = {} }] of Object.entries(kinds)) {
+  test(`${name} has its settings, with libzmq's defaults`, () => {
+    using socket = make();
+    const values = socket as unknown as Record<string, unknown>;
+    const expected = { ...everywhere, ...settings, type };
+    assert.deepEqual(Object.fromEntries(Object.keys(expected).map((key) => [key, values[key]])), expected);
+    for (const [key, value] of Object.entries(writeOnly)) values[key] = value;
+    // What another class has, this one refuses, as it does a misspelt one.
+    const all = Object.values(kinds).flatMap((kind) => Object.keys({ ...kind.settings, ...kind.writeOnly }));
+    for (const key of new Set([...all, "doesNotExist"])) {
+      if (key in settings || key in writeOnly || key in everywhere) continue;
+      assert.throws(() => values[key] = 1, TypeError, key);
+    }
+  });
+}
+
+test("settings are set by the constructor and by their property, as numbers, booleans and texts", () => {
+  using socket = new zmq.Dealer({
+    linger: 0,
+    sendTimeout: 5,
+    immediate: true,
+    routingId: "me",
+    maxMessageSize: 2 ** 40,
+    affinity: 3,
+    typeOfService: 8,
+  });
+  assert.deepEqual(
+    [
+      socket.linger,
+      socket.sendTimeout,
+      socket.immediate,
+      socket.routingId,
+      socket.maxMessageSize,
+      socket.affinity,
+      socket.typeOfService,
+    ],
+    [0, 5, true, "me", 2 ** 40, 3, 8],
+  );
+  socket.plainServer = true;
+  assert.equal(socket.securityMechanism, "plain");
+  socket.affinity = -1;
+  assert.equal(socket.affinity, 0);
+});
+
+test("a setting of the wrong type, out of range or for reading only is refused", () => {
+  const values = new zmq.Dealer({ linger: 0 }) as unknown as Record<string, unknown>;
+  const refused: [string, unknown, string][] = [
+    ["linger", "x", "Option value must be a number"],
+    ["immediate", 1, "Option value must be a boolean"],
+    ["routingId", 1, "Option value must be a string or buffer"],
+    ["linger", -2, "Invalid argument"],
+  ];
+  for (const [key, value, message] of refused) {
+    assert.throws(() => values[key] = value, { message });
+  }
+  for (const key of ["type", "lastEndpoint", "securityMechanism", "threadSafe", "closed", "context"]) {
+    assert.throws(() => values[key] = 1, TypeError);
+  }
+  (values as unknown as zmq.Socket).close();
+  for (const options of [{ nope: 1 }, { linger: "x" }, 1, { context: {} }]) {
+    assert.throws(() => new zmq.Dealer(options as object));
+  }
+});
+
+test("settings of a context", async () => {
+  const context = new zmq.Context({ ioThreads: 2, maxSockets: 20, ipv6: true, blocky: false });
+  assert.deepEqual(
+    [context.ioThreads, context.maxSockets, context.ipv6, context.blocky, context.maxMessageSize],
+    [2, 20, true, false, 2_147_483_647],
+  );
+  assert.ok(context.maxSocketsLimit >= 1_000);
+  {
+    using socket = new zmq.Dealer({ context });
+    assert.deepEqual([socket.linger, socket.ipv6, socket.context === context], [0, true, true]);
+  }
+  const values = context as unknown as Record<string, unknown>;
+  assert.throws(() => values["maxSocketsLimit"] = 1, TypeError);
+  assert.throws(() => values["doesNotExist"] = 1, TypeError);
+  assert.throws(() => values["ioThreads"] = "x", { message: "Option value must be a number" });
+  assert.throws(() => context.ioThreads = -1, { code: "EINVAL" });
+  await context[Symbol.asyncDispose]();
+  assert.equal(zmq.context.ioThreads, 1);
+});
+
+test("a setting that comes too late is warned about", async () => {
+  const warnings: string[] = [];
+  const note = (warning: Error): void => void warnings.push(warning.message);
+  process.on("warning", note);
+  {
+    using socket = new zmq.Dealer({ linger: 0 });
+    socket.connect("inproc://late");
+    socket.sendTimeout = 1;
+    socket.linger = 0;
+    socket.rate = 50;
+  }
+  await until(() => warnings.length > 0);
+  process.off("warning", note);
+  assert.deepEqual(warnings, ["Socket option will not take effect until next connect/bind."]);
+});
+
+test("keys, version and capabilities", () => {
+  const { publicKey, secretKey } = zmq.curveKeyPair();
+  assert.deepEqual([publicKey.length, secretKey.length], [40, 40]);
+  assert.match(zmq.version, /^\d+\.\d+\.\d+$/);
+  assert.equal(zmq.capability.curve, true);
+  assert.equal(typeof zmq.capability.draft, "boolean");
+  using socket = new zmq.Dealer();
+  socket.curvePublicKey = publicKey;
+  socket.curveSecretKey = secretKey;
+  assert.deepEqual([socket.curvePublicKey, socket.curveSecretKey], [publicKey, secretKey]);
+  socket.curveServer = true;
+  assert.equal(socket.securityMechanism, "curve");
+});
