@@ -134,7 +134,9 @@ export class ReactorWaits {
 
   /** Undoes one {@link ref}. */
   unref(): void {
-    if (--this.#refs === 0 && this.#armed && !this.#closed) this.#reference();
+    if (--this.#refs > 0 || !this.#armed || this.#closed) return;
+    if (this.#awaited.wanted) this.#reference();
+    else this.endNeedless();
   }
 
   /** Ends the wait and frees its descriptors. Idempotent. */

@@ -2,7 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PollEvent, type Source } from "../../src/libzmq/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
-import { linked, nextOf, parts, rawContext, sendSoon, texts, waiterKinds } from "../support/raw_sockets.ts";
+import {
+  Inbox,
+  linked,
+  nextOf,
+  parts,
+  rawContext,
+  sendSoon,
+  texts,
+  waiterKinds,
+} from "../support/raw_sockets.ts";
 import { pause, until } from "../support/until.ts";
 
 for (const waiter of waiterKinds) {
@@ -12,11 +21,12 @@ for (const waiter of waiterKinds) {
     const { reactor } = context;
     const { bound, connected } = linked(context, "PULL", "PUSH");
     // Another socket is waited for, so that there is a wait that the unread one could end.
-    const other = linked(context, "PULL", "PUSH").bound;
-    other.attach({ receive: () => 0 });
+    new Inbox(linked(context, "PULL", "PUSH").bound, () => {});
     let calls = 0;
     const source: Source = {
       receive: () => {
+        // A socket may be asked once more before the reactor knows.
+        if (registration.wants === 0) return 0;
         calls++;
         reactor.want(registration, 0);
         return 1;

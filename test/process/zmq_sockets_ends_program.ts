@@ -5,7 +5,6 @@ import { collectGarbage } from "../support/collect.ts";
 import { pause, until } from "../support/until.ts";
 
 const [task = "", endpoint = ""] = process.argv.slice(2);
-const kept: zmq.Socket[] = [];
 
 async function code(operation: () => Promise<unknown>): Promise<string> {
   try {
@@ -17,20 +16,6 @@ async function code(operation: () => Promise<unknown>): Promise<string> {
 }
 
 const tasks: Record<string, () => Promise<void>> = {
-  async idle() {
-    const [router, dealer] = [new zmq.Router({ linger: 0 }), new zmq.Dealer({ linger: 0 })];
-    await router.bind("tcp://127.0.0.1:*");
-    dealer.connect(router.lastEndpoint!);
-    await dealer.send("nobody reads this");
-    await until(() => router.readable);
-    kept.push(router, dealer);
-    console.log("idle");
-  },
-  async waits() {
-    const pull = new zmq.Pull({ receiveTimeout: 150 });
-    await pull.bind("tcp://127.0.0.1:*");
-    console.log(await code(() => pull.receive()));
-  },
   async sends() {
     const push = new zmq.Push();
     push.connect(endpoint);
