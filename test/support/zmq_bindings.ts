@@ -1,14 +1,13 @@
-/** A Python process whose pyzmq sockets the tests of `zeromesh/zmq` talk to. */
+/** Processes with sockets of other bindings, which the tests of `zeromesh/zmq` talk to: pyzmq, and `zeromq` on Node. */
 import { execFileSync } from "node:child_process";
+import { repositoryRoot } from "./runtime.ts";
 import { spawnCommand, type SpawnedProcess } from "./spawn.ts";
 
-const script = "test/interop/python/zmq_peer.py";
-
-/** A Python that has pyzmq, or null. */
-function findPython(): string | null {
-  for (const program of ["/usr/bin/python3", "python3"]) {
+/** The first program that runs this, or null. */
+function find(programs: readonly string[], args: readonly string[]): string | null {
+  for (const program of programs) {
     try {
-      execFileSync(program, ["-c", "import zmq"], { stdio: "ignore" });
+      execFileSync(program, args, { stdio: "ignore", cwd: repositoryRoot });
       return program;
     } catch {
       // the next one
@@ -17,12 +16,33 @@ function findPython(): string | null {
   return null;
 }
 
-const python = findPython();
+/** Another binding of libzmq. */
+export interface Binding {
+  /** Its name in titles. */
+  readonly name: string;
+  /** The command of its process, or the reason why there is none. */
+  readonly command: readonly string[] | string;
+}
 
-/** Why there is no Python for the tests; false when there is one. */
-export const noPython: string | false = python === null
-  ? "no python3 with pyzmq (Debian: python3-zmq)"
-  : false;
+/** pyzmq. */
+export function pyzmq(): Binding {
+  const python = find(["/usr/bin/python3", "python3"], ["-c", "import zmq"]);
+  const command = python === null
+    ? "no python3 with pyzmq (Debian: python3-zmq)"
+    : [python, "-u", "test/interop/python/zmq_peer.py"];
+  return { name: "pyzmq", command };
+}
+
+/** The npm package `zeromq` on Node. */
+export function zeromqOnNode(): Binding {
+  // Bun may put itself into PATH as `node`.
+  const check = "if (process.versions.bun) process.exit(1); require('zeromq')";
+  const node = find(["node", "/usr/bin/node", "/usr/local/bin/node"], ["-e", check]);
+  const command = node === null
+    ? "no Node with the package zeromq"
+    : [node, "test/interop/node/zmq_peer.mjs"];
+  return { name: "zeromq on Node", command };
+}
 
 /** The keys of a socket: with `serverKey` those of a client, without it those of a server. */
 export interface PeerKeys {
@@ -39,14 +59,14 @@ export interface PeerOptions {
   readonly routingId?: string | undefined;
 }
 
-/** A socket of pyzmq. */
-export class PythonSocket {
-  readonly #peer: PythonPeer;
+/** A socket of another binding. */
+export class ForeignSocket {
+  readonly #peer: ForeignPeer;
   readonly #name: string;
   /** Where it is bound; empty when it connects. */
   readonly endpoint: string;
 
-  constructor(peer: PythonPeer, name: string, endpoint: string) {
+  constructor(peer: ForeignPeer, name: string, endpoint: string) {
     this.#peer = peer;
     this.#name = name;
     this.endpoint = endpoint;
@@ -67,13 +87,17 @@ export class PythonSocket {
 }
 
 /** The process. It does one thing after another. */
-export class PythonPeer implements AsyncDisposable {
-  readonly #child: SpawnedProcess = spawnCommand([python!, "-u", script]);
+export class ForeignPeer implements AsyncDisposable {
+  readonly #child: SpawnedProcess;
   #last: Promise<unknown> = Promise.resolve();
   #sockets = 0;
 
+  constructor({ command }: Binding) {
+    this.#child = spawnCommand(command as readonly string[]);
+  }
+
   /** Opens a socket of a type in libzmq's spelling. */
-  async open(type: string, options: PeerOptions = {}): Promise<PythonSocket> {
+  async open(type: string, options: PeerOptions = {}): Promise<ForeignSocket> {
     const name = `${type}${++this.#sockets}`;
     const { endpoint = "" } = await this.ask({
       do: "open",
@@ -82,7 +106,7 @@ export class PythonPeer implements AsyncDisposable {
       bind: options.connect === undefined,
       ...options,
     });
-    return new PythonSocket(this, name, endpoint as string);
+    return new ForeignSocket(this, name, endpoint as string);
   }
 
   /** Has it do something. */
@@ -92,7 +116,7 @@ export class PythonPeer implements AsyncDisposable {
       const { value = "{}" } = await this.#child.stdout.next();
       const answer = JSON.parse(value as string) as Record<string, unknown>;
       if (answer["error"] !== undefined) {
-        throw new Error(`Python: ${answer["error"]} ${this.#child.errorText}`);
+        throw new Error(`There: ${answer["error"]} ${this.#child.errorText}`);
       }
       return answer;
     });

@@ -1,9 +1,9 @@
-/** `zeromesh/zmq` and pyzmq: every compatible pair of socket types, in both directions, plain and with CURVE. */
+/** `zeromesh/zmq`, pyzmq, and the package `zeromq` on Node: every compatible pair of socket types, in both directions, plain and with CURVE. */
 import assert from "node:assert/strict";
 import { test } from "../support/testing.ts";
 import { socketCheck } from "../support/zmq_sockets.ts";
 import { pause, within } from "../support/until.ts";
-import { noPython, type PeerKeys, PythonPeer } from "../support/zmq_python.ts";
+import { type Binding, ForeignPeer, type PeerKeys, pyzmq, zeromqOnNode } from "../support/zmq_bindings.ts";
 import * as zmq from "zeromesh/zmq";
 
 /** A socket of either side. */
@@ -150,14 +150,15 @@ function keysOf(curve: boolean): { bound: PeerKeys | undefined; connected: PeerK
   return { bound: server, connected: { ...zmq.curveKeyPair(), serverKey: server.publicKey } };
 }
 
-for (const curve of [false, true]) {
+function declare(binding: Binding, curve: boolean): void {
   const how = curve ? "with CURVE" : "plain";
+  const skip = typeof binding.command === "string" ? binding.command : false;
   test(
-    `every pair of socket types of ours and of pyzmq exchanges messages, ${how}`,
-    { skip: noPython },
+    `every pair of socket types of ours and of ${binding.name} exchanges messages, ${how}`,
+    { skip },
     async () => {
       await using t = await socketCheck();
-      const python = t.use(new PythonPeer());
+      const peer = t.use(new ForeignPeer(binding));
       for (const [first, second, exchange] of exchanges) {
         for (const oursFirst of [true, false]) {
           for (const oursBind of [true, false]) {
@@ -169,14 +170,14 @@ for (const curve of [false, true]) {
             const title = `${ourType} of ours, which ${oursBind ? "binds" : "connects"}, and ${theirType}`;
             const their = oursBind
               ? undefined
-              : await python.open(theirType, { keys: keys.bound, routingId: theirId });
+              : await peer.open(theirType, { keys: keys.bound, routingId: theirId });
             const ours = await open(ourType, {
               ...(their === undefined ? {} : { connect: their.endpoint }),
               keys: oursBind ? keys.bound : keys.connected,
               routingId: ourId,
             });
             const theirs = their ??
-              await python.open(theirType, {
+              await peer.open(theirType, {
                 connect: ours.lastEndpoint!,
                 keys: keys.connected,
                 routingId: theirId,
@@ -191,4 +192,8 @@ for (const curve of [false, true]) {
       }
     },
   );
+}
+
+for (const binding of [pyzmq(), zeromqOnNode()]) {
+  for (const curve of [false, true]) declare(binding, curve);
 }
