@@ -223,6 +223,8 @@ export interface StreamMux {
    * @returns Takes the permission back when it is disposed.
    */
   prepare(anchor: bigint, session: bigint, opened: (peer: InstanceId) => void): Disposable;
+  /** Counts a call that its caller has dropped without reading or closing it. */
+  forgotten(): void;
   /** Sends what was collected for a peer, so that it leaves before what is sent next. */
   flush(peer: InstanceId): void;
   /** Calls back when the messenger closes, before all streams end: the last moment for last frames. */

@@ -19,6 +19,12 @@ export const streamMetrics: readonly StatMetric<StreamStats | null>[] = [
     batchesReceived: ["counter", "batches", "Batches of items received."],
     batchGaps: ["counter", "batches", "Batches missing between received ones."],
     creditWaits: ["counter", "waits", "Times that a writer had to wait for credit or room."],
+    forgotten: [
+      "counter",
+      "calls",
+      "Calls ended because their callers dropped them unread.",
+      "forgotten_calls",
+    ],
     anchors: ["gauge", "anchors", "Anchors that take senders."],
     senders: ["gauge", "senders", "Senders of this instance that are attached to anchors."],
     attachRefusals: ["counter", "senders", "Senders of others that were not attached.", "attach_refusals"],

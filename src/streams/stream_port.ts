@@ -84,6 +84,10 @@ export class StreamPort implements StreamMux {
     return { [Symbol.dispose]: () => void this.#prepared.delete(key) };
   }
 
+  forgotten(): void {
+    this.#counts.forgotten++;
+  }
+
   flush(peer: InstanceId): void {
     this.#peers.get(peer)?.mux.flush();
   }

@@ -179,6 +179,7 @@ export class StreamNode {
       window: narrow,
       newId: () => ++this.#lastId,
       flush: () => {},
+      forgotten: () => {},
       beforeClose: () => {},
       supports: (peer) => this.net.get(peer).ours && this.ours,
       bind: (_peer, { anchor, session, window }, events) => {

@@ -38,6 +38,7 @@ class NodeMux implements StreamMux {
   newId = (): bigint => ++this.#lastId;
   supports = (peer: InstanceId): boolean => this.#net.get(peer).ours && this.#node.ours;
   flush = (peer: InstanceId): void => this.peers.get(peer)?.flush();
+  forgotten = (): void => {};
   beforeClose = (): void => {};
   bind: StreamMux["bind"] = (peer, options, events) => this.of(peer).bind(options, events);
   openWriter: StreamMux["openWriter"] = (peer, options, events) => this.of(peer).openWriter(options, events);

@@ -40,16 +40,9 @@ export interface ClientCallParts extends AttemptParts {
 /** The options of one call, which it keeps. */
 export type ClientCallOptionsOf = TypedCallOptions<UnaryContract> & StreamCallOptions;
 
-/** A call with streams, at its caller's side. */
+/** A call with streams, at its caller's side; its caller has a `CallHandle`. */
 export class ClientCall
-  implements
-    CallCompanion,
-    AttemptOwner,
-    ItemOwner,
-    PumpOwner,
-    PausedCall,
-    AsyncIterable<unknown>,
-    AsyncDisposable {
+  implements CallCompanion, AttemptOwner, ItemOwner, PumpOwner, PausedCall, AsyncIterable<unknown> {
   readonly #parts: ClientCallParts;
   readonly #sink: ItemSink | null;
   readonly #output: ItemSource | null;
@@ -335,8 +328,23 @@ export class ClientCall
     await Promise.resolve();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  /** Whether it has an output stream. */
+  get readable(): boolean {
+    return this.#output !== null;
+  }
+
+  /** Whether its caller has to read it, or to send its input. */
+  get needsCaller(): boolean {
+    return this.readable || this.#pump === null;
+  }
+
+  /** Its caller has dropped it without reading or closing it. */
+  forgotten(): void {
+    const unread = this.#output?.size ?? 0;
+    if (this.#result.outcome !== null && unread === 0) return;
+    this.#parts.mux.forgotten();
+    this.#leave(this.#cancelled("its caller has dropped it without reading or closing it"));
+    this.#output?.cancel();
   }
 
   #error(code: ErrorCode, message: string, about?: ZeromeshErrorOptions): ZeromeshError {

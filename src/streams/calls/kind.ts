@@ -20,6 +20,7 @@ import {
 } from "../../messenger/mod.ts";
 import type { StreamMux } from "../byte_stream.ts";
 import { turnShareOf } from "../turn_share.ts";
+import { CallHandle } from "./call_handle.ts";
 import { ClientCall, type ClientCallOptionsOf } from "./client_call.ts";
 import { plainContract } from "./plain_contract.ts";
 import { ServedCall } from "./served_call.ts";
@@ -60,7 +61,9 @@ export function streamContracts(port: SystemPort, mux: StreamMux): ContractKind 
       const streamed = parts.input !== null;
       return (input: unknown, own?: MethodOwn | null) => {
         const all = options(streamed ? undefined : input, own, optionTable);
-        return new ClientCall(parts, all as ClientCallOptionsOf, streamed ? input ?? null : null);
+        return new CallHandle(
+          new ClientCall(parts, all as ClientCallOptionsOf, streamed ? input ?? null : null),
+        );
       };
     },
   };

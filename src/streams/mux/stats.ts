@@ -61,6 +61,8 @@ export interface MuxStats {
   readonly batchGaps: number;
   /** Times that a writer had to wait for credit, or for room. */
   readonly creditWaits: number;
+  /** Calls that were ended because their callers have dropped them without reading or closing them. */
+  readonly forgotten: number;
   /** Ended streams, of both directions, by reason. */
   readonly ends: Readonly<Record<StreamEndReason, number>>;
   /** Dropped batches and records, by reason. */
@@ -94,6 +96,7 @@ export function streamCounts(): StreamCounts {
     batchesReceived: 0,
     batchGaps: 0,
     creditWaits: 0,
+    forgotten: 0,
     ends: { finalized: 0, detached: 0, dropped: 0, cancelled: 0, peerLost: 0, failed: 0 },
     dropped: Object.fromEntries(drops) as Record<StreamDrop, number>,
   };
