@@ -75,8 +75,8 @@ export class PeerProcess implements AsyncDisposable {
     this.#child.stdin?.write(`${command}\n`);
   }
 
-  /** Suspends or resumes it. */
-  signal(name: "SIGSTOP" | "SIGCONT"): void {
+  /** Suspends, resumes or kills it. */
+  signal(name: "SIGSTOP" | "SIGCONT" | "SIGKILL"): void {
     this.#child.kill(name);
   }
 

@@ -214,9 +214,27 @@ export function streamCommand(
   role: "server" | "client",
   args: ProgramArguments,
 ): Command {
-  const onDeno = subject === "deno" || (subject === "mixed" && role === "server");
+  return measuredProgram(subject, `stream_${role}`, role === "server", args);
+}
+
+/** The same of actors; `local` is a program without a server, on the caller's runtime. */
+export function actorCommand(
+  subject: SubjectName,
+  role: "server" | "client" | "local",
+  args: ProgramArguments,
+): Command {
+  return measuredProgram(subject, `actor_${role}`, role === "server", args);
+}
+
+function measuredProgram(
+  subject: SubjectName,
+  name: string,
+  serves: boolean,
+  args: ProgramArguments,
+): Command {
+  const onDeno = subject === "deno" || (subject === "mixed" && serves);
   const permissions = [...productPermissions, "--v8-flags=--expose-gc"];
-  return script(onDeno ? "deno" : "bun", `peer/stream_${role}.ts`, args, permissions);
+  return script(onDeno ? "deno" : "bun", `peer/${name}.ts`, args, permissions);
 }
 
 /** An empty program on the caller's runtime. */

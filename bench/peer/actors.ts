@@ -27,7 +27,11 @@ export async function serveActors(messenger: Messenger): Promise<void> {
     tell: { sink: () => {} },
     ask: { echo: (_context, input) => input },
   });
-  const bytes = actor({ init: () => null, ask: { echo: (_context, input) => input } });
+  const bytes = actor({
+    init: () => null,
+    tell: { sink: () => {} },
+    ask: { echo: (_context, input) => input },
+  });
   await system.spawn(worker, { name: "worker" });
   await system.spawn(bytes, { name: "bytes" });
   serveManagement(system);
@@ -37,7 +41,16 @@ export async function serveActors(messenger: Messenger): Promise<void> {
 export type Way = (payload: Uint8Array) => Promise<Uint8Array>;
 
 /** The measured kind of message. */
-export type WayName = "typedUnary" | "ask" | "amSync" | "tell" | "unary" | "askBytes" | "managed";
+export type WayName =
+  | "typedUnary"
+  | "ask"
+  | "amSync"
+  | "amSyncBytes"
+  | "tell"
+  | "tellBytes"
+  | "unary"
+  | "askBytes"
+  | "managed";
 
 /** A way by its name. */
 export function wayOf(name: string, messenger: Messenger, to: InstanceId): Way {
@@ -66,6 +79,14 @@ export function wayOf(name: string, messenger: Messenger, to: InstanceId): Way {
     },
     tell: async (payload) => {
       await worker.tell("sink", textFor(payload));
+      return payload;
+    },
+    amSyncBytes: async (payload) => {
+      await messenger.amSync("sinkNow", { to, rawPayload: payload });
+      return payload;
+    },
+    tellBytes: async (payload) => {
+      await bytes.tell("sink", payload);
       return payload;
     },
     unary: (payload) => messenger.unary("echo", { to, rawPayload: payload }),

@@ -8,6 +8,12 @@ const pairs: readonly { name: string; what: string; mine: WayName; base: WayName
   { name: "ask ÷ typedUnary, 1 in flight", what: "calls:1:64", mine: "ask", base: "typedUnary" },
   { name: "ask ÷ typedUnary, 64 in flight", what: "calls:64:64", mine: "ask", base: "typedUnary" },
   { name: "tell ÷ amSync, 64 in flight", what: "calls:64:64", mine: "tell", base: "amSync" },
+  {
+    name: "tell of bytes ÷ amSync, 64 in flight",
+    what: "calls:64:64",
+    mine: "tellBytes",
+    base: "amSyncBytes",
+  },
   { name: managedCase, what: "calls:64:64", mine: "managed", base: "typedUnary" },
   { name: "ask ÷ unary, 1 MiB", what: `calls:1:${1024 * 1024}`, mine: "askBytes", base: "unary" },
 ];

@@ -1,5 +1,8 @@
 /** The scenarios, in the order in which they run. */
 import type { Scenario } from "../harness/scenario.ts";
+import { actorFreeze } from "./actor_freeze.ts";
+import { actorKilled } from "./actor_killed.ts";
+import { actorLocal } from "./actor_local.ts";
 import { actors } from "./actors.ts";
 import { amSend } from "./am_send.ts";
 import { cohortAcks } from "./cohort_acks.ts";
@@ -42,6 +45,9 @@ export const scenarios: readonly Scenario[] = [
   cohortAcks,
   observed,
   actors,
+  actorLocal,
+  actorFreeze,
+  actorKilled,
   streamFirst,
   streamRate,
   streamMemory,

@@ -1,6 +1,6 @@
 import { ours } from "../harness/bench_result.ts";
 import type { Scenario } from "../harness/scenario.ts";
-import { bounded, StreamPair } from "../harness/stream_pair.ts";
+import { bounded, ProgramPair } from "../harness/program_pair.ts";
 
 const times = [
   ["raw", "A call by a handler's name"],
@@ -24,7 +24,7 @@ export const streamFirst: Scenario = {
   subjects: ours,
   transports: ["tcp"],
   async run(settings, subject) {
-    await using pair = await StreamPair.start(settings, subject);
+    await using pair = await ProgramPair.start(settings, subject);
     const { raw, typed, first, firstOf3 } = await pair.figures("first");
     return [["1 item", first!], ["3 items", firstOf3!]].map(([name, value]) => ({
       case: name as string,

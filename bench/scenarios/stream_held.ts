@@ -1,6 +1,6 @@
 import { ours } from "../harness/bench_result.ts";
 import type { Scenario } from "../harness/scenario.ts";
-import { bounded, StreamPair } from "../harness/stream_pair.ts";
+import { bounded, ProgramPair } from "../harness/program_pair.ts";
 
 const kib = 1024;
 
@@ -23,7 +23,7 @@ export const streamHeld: Scenario = {
   subjects: ours,
   transports: ["tcp"],
   async run(settings, subject) {
-    await using pair = await StreamPair.start(settings, subject);
+    await using pair = await ProgramPair.start(settings, subject);
     const { without, with: beside, ahead, unread, heap } = await pair.figures("held");
     return [{
       case: "1 KiB",

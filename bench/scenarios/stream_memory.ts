@@ -1,6 +1,6 @@
 import { ours } from "../harness/bench_result.ts";
 import type { Scenario } from "../harness/scenario.ts";
-import { bounded, StreamPair } from "../harness/stream_pair.ts";
+import { bounded, ProgramPair } from "../harness/program_pair.ts";
 
 const kib = 1024;
 
@@ -26,7 +26,7 @@ export const streamMemory: Scenario = {
   transports: ["tcp"],
   async run(settings, subject) {
     const count = settings.quick ? 1_000 : 4_000;
-    await using pair = await StreamPair.start(settings, subject);
+    await using pair = await ProgramPair.start(settings, subject);
     // What the first streams bring with them is no part of one more.
     await pair.figures("open=500");
     const sides = ["client", "server"] as const;

@@ -1,6 +1,6 @@
 import { ours, type Verdict } from "../harness/bench_result.ts";
 import type { Scenario } from "../harness/scenario.ts";
-import { bounded, StreamPair } from "../harness/stream_pair.ts";
+import { bounded, ProgramPair } from "../harness/program_pair.ts";
 
 const cases = [
   ["64 B, one stream", "one", "sends", 0.6],
@@ -24,7 +24,7 @@ export const streamRate: Scenario = {
   subjects: ours,
   transports: ["tcp"],
   async run(settings, subject) {
-    await using pair = await StreamPair.start(settings, subject);
+    await using pair = await ProgramPair.start(settings, subject);
     const found = await pair.figures("rate");
     return cases.map(([name, key, plain]) => {
       const rate = found[key]!;

@@ -1,12 +1,12 @@
-/** A server and a client of streams. */
+/** A server and a client that measures it, of streams or of actors. */
 import { patienceMs } from "./pair.ts";
 import { PeerProcess } from "./peer_process.ts";
 import type { Settings } from "./settings.ts";
-import { streamCommand } from "./subjects.ts";
+import { actorCommand, streamCommand } from "./subjects.ts";
 import { type Row, type SubjectName, subjectTitles, type Verdict } from "./bench_result.ts";
 
 /** Two connected programs. */
-export class StreamPair implements AsyncDisposable {
+export class ProgramPair implements AsyncDisposable {
   readonly #server: PeerProcess;
   readonly #client: PeerProcess;
 
@@ -16,17 +16,22 @@ export class StreamPair implements AsyncDisposable {
   }
 
   /** Starts both. */
-  static async start({ ms }: Settings, subject: SubjectName): Promise<StreamPair> {
+  static async start(
+    { ms }: Settings,
+    subject: SubjectName,
+    of: "streams" | "actors" = "streams",
+  ): Promise<ProgramPair> {
+    const command = of === "streams" ? streamCommand : actorCommand;
     const title = subjectTitles[subject];
     const server = new PeerProcess(
       `${title}: the server`,
-      streamCommand(subject, "server", { endpoint: "tcp://127.0.0.1:0" }),
+      command(subject, "server", { endpoint: "tcp://127.0.0.1:0" }),
     );
     try {
       const { endpoints } = await server.hear("ready", patienceMs);
       const args = { endpoints: endpoints.join(","), ms };
-      const client = new PeerProcess(`${title}: the client`, streamCommand(subject, "client", args));
-      const pair = new StreamPair(server, client);
+      const client = new PeerProcess(`${title}: the client`, command(subject, "client", args));
+      const pair = new ProgramPair(server, client);
       await client.hear("ready", patienceMs);
       return pair;
     } catch (error) {
@@ -40,6 +45,12 @@ export class StreamPair implements AsyncDisposable {
     const program = whose === "client" ? this.#client : this.#server;
     const { values } = await program.ask(command, "figures", 6 * patienceMs);
     return { ...values };
+  }
+
+  /** Kills the server. Returns the time. */
+  kill(): number {
+    this.#server.signal("SIGKILL");
+    return Date.now();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
