@@ -42,6 +42,8 @@ export class Proxy<F extends Socket = Socket, B extends Socket = Socket> {
   #run: Run | null = null;
 
   /**
+   * Joins two sockets; no message passes before {@link Proxy.run}.
+   *
    * @param frontEnd A socket, bound or connected before `run`.
    * @param backEnd The other one.
    */
