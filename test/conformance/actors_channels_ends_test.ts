@@ -271,6 +271,7 @@ test("another instance that names a channel's streams reaches neither of them, a
   }
   await until(() => ends.length === 20);
   assert.deepEqual([...new Set(ends)], ["the reader does not know the stream"]);
+  assert.ok(messenger.stats().streams!.dropped["unknownSlot"]! >= 20, "what reaches nobody is counted");
   await feed.send("mine");
   await until(async () => (await own.ask("said", null)).length > 1);
   assert.deepEqual((await own.ask("said", null)).slice(1), ["mine"]);

@@ -112,6 +112,12 @@ const managementEntries: readonly OptionEntry[] = [
   command("status", (client, options) => client.status("one", options)),
   command("describe", (client, options) => client.describe("one", options)),
   command("state", (client, options) => client.state("one", options)),
+  command("channels", (client, options) => client.channels("one", options)),
+  command("channel", async (client, options) => {
+    await client.channel(crypto.randomUUID(), options).catch((error) => {
+      if (error.code !== "ACTOR_CHANNEL_CLOSED") throw error;
+    });
+  }),
   command("stop", (client, options) => client.stop("one", options)),
   command("terminate", (client, options) => client.terminate("one", options)),
   command("restart", (client, options) => client.restart("one", options)),
@@ -124,11 +130,11 @@ const managementEntries: readonly OptionEntry[] = [
     await client.update("one", "echo");
     await client.rollback("one", options);
   }),
-  command("start", (client, options) => client.start("echo", options), ["name", "args", "replace"]),
+  command("start", (client, options) => client.start("echo", options), ["name", "args", "replace", "parent"]),
   command(
     "startWithEvents",
     async (client, options) => (await client.startWithEvents("echo", options)).events.return!(),
-    ["name", "args", "replace"],
+    ["name", "args", "replace", "parent"],
   ),
   command("tell", (client, options) => client.tell("one", "note", bytes, options)),
   command("ask", (client, options) => client.ask("one", "echo", bytes, options)),

@@ -227,10 +227,12 @@ export interface CellHost {
     options: OpenOptions | undefined,
     sender: Sender | null,
   ): Promise<ActorChannel>;
+  /** Starts an actor. @param waits Whether the handler that the parent runs waits for it. */
   spawn(
     definition: ActorDefinition,
     options: SpawnOptions | undefined,
     parent: TurnCell | null,
+    waits?: boolean,
   ): Promise<ActorRef>;
   /** The actors that it has started, in that order. */
   children(cell: TurnCell): readonly TurnCell[];

@@ -82,7 +82,7 @@ export class SelfContext implements Sender {
   }
 
   spawn(definition: ActorDefinition, options?: SpawnOptions): Promise<ActorRef> {
-    return this.cell.host.spawn(definition, options, this.cell);
+    return this.cell.host.spawn(definition, options, this.cell, this.waiting);
   }
 
   children(): readonly ActorRef<BytesContract>[] {

@@ -162,7 +162,7 @@ export class StreamOpen implements PendingOpen {
       idleTimeoutMs: options?.idleTimeoutMs ?? Infinity,
       hold: sender === null ? port.hold() : null,
     });
-    this.#streams.opened(side);
+    this.#streams.opened(side, sender === null);
     this.#own?.opened(side);
     return side.begin();
   }

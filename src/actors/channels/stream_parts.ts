@@ -12,6 +12,8 @@ export class ChannelStreams implements SideOwner {
   readonly deadlines: Deadlines;
   readonly #written = new Set<InstanceId>();
   readonly #sides = new Set<Side>();
+  /** Those that no actor has opened, by the ids of their channels. */
+  readonly #outside = new Map<string, Side>();
 
   private constructor(port: SystemPort) {
     this.port = port;
@@ -37,13 +39,20 @@ export class ChannelStreams implements SideOwner {
     return streams;
   }
 
-  /** A channel is open. */
-  opened(side: Side): void {
+  /** A channel is open. @param outside Whether it was opened by no actor. */
+  opened(side: Side, outside = false): void {
     this.#sides.add(side);
+    if (outside) this.#outside.set(side.id, side);
   }
 
   closed(side: Side): void {
     this.#sides.delete(side);
+    if (this.#outside.get(side.id) === side) this.#outside.delete(side.id);
+  }
+
+  /** The open channel that this messenger has opened without an actor; undefined without one. */
+  find(id: string): Side | undefined {
+    return this.#outside.get(id);
   }
 
   /** Something was written to an instance, and may not have left yet. */

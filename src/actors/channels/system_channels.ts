@@ -1,4 +1,4 @@
-import { ZeromeshError } from "../../core/mod.ts";
+import { type InstanceId, ZeromeshError } from "../../core/mod.ts";
 import type { HostChannels, TurnCell } from "../cell/parts.ts";
 import { ActorChannels } from "./actor_channels.ts";
 import { type ChannelCounts, channelCounts, type ChannelStats } from "../cell/channel_counts.ts";
@@ -29,10 +29,22 @@ export class SystemChannels implements HostChannels {
   sideOf(cell: TurnCell, id: string): Side {
     const side = ActorChannels.made(cell)?.find(id);
     if (side !== undefined) return side;
-    if (this.#actors.has(id)) {
-      throw new ZeromeshError("ACTOR_NOT_A_PARTICIPANT", `Channel ${id} belongs to others`, { ran: "no" });
-    }
-    throw new ZeromeshError("ACTOR_CHANNEL_CLOSED", `There is no open channel ${id}`, { ran: "no" });
+    throw this.#actors.has(id) ? stranger(id) : unknown(id);
+  }
+
+  /**
+   * The state of an open channel, as its target has it, for an instance that says that it has opened it. An instance that
+   * is not connected any more has no open channels, so its id is enough.
+   *
+   * @throws {ZeromeshError} `ACTOR_NOT_A_PARTICIPANT`, `ACTOR_CHANNEL_CLOSED`.
+   */
+  statusFor(opener: InstanceId | null, id: string): ChannelStatus {
+    const sides = (this.#actors.get(id) ?? []).map((cell) => ActorChannels.made(cell)?.find(id));
+    const target = sides.find((side) => side?.role === "target");
+    if (target === undefined) throw unknown(id);
+    // An actor's channel is the actor's, and not of all its instance.
+    if (target.opener !== opener) throw stranger(id);
+    return target.status;
   }
 
   listOf(cell: TurnCell): readonly ChannelStatus[] {
@@ -43,4 +55,12 @@ export class SystemChannels implements HostChannels {
   stats(): ChannelStats {
     return { ...this.counts };
   }
+}
+
+function stranger(id: string): ZeromeshError {
+  return new ZeromeshError("ACTOR_NOT_A_PARTICIPANT", `Channel ${id} belongs to others`, { ran: "no" });
+}
+
+function unknown(id: string): ZeromeshError {
+  return new ZeromeshError("ACTOR_CHANNEL_CLOSED", `There is no open channel ${id}`, { ran: "no" });
 }

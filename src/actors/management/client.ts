@@ -1,5 +1,13 @@
 import { Buffer } from "node:buffer";
-import { type AnySchema, asMethod, type InstanceId, option, readOptions, shape } from "../../core/mod.ts";
+import {
+  type AnySchema,
+  asMethod,
+  type InstanceId,
+  option,
+  readOptions,
+  shape,
+  ZeromeshError,
+} from "../../core/mod.ts";
 import {
   type MessengerHandle,
   portOf,
@@ -8,8 +16,9 @@ import {
   waitOptionTable,
 } from "../../messenger/mod.ts";
 import { anchorsAt } from "../../streams/mod.ts";
+import { ChannelStreams } from "../channels/stream_parts.ts";
 import { actorRef } from "../system/ref_by_address.ts";
-import type { ActorChannel, OpenOptions } from "../references/actor_channel.ts";
+import type { ActorChannel, ChannelStatus, OpenOptions } from "../references/actor_channel.ts";
 import { type ActorContract, actorContract, bytesContract } from "../contract/contract.ts";
 import type { ActorDescription, CommandName, CommandTypes, ManagementAnswer } from "./command_types.ts";
 import { openOptionTable } from "../options/system_options.ts";
@@ -27,6 +36,10 @@ export interface StartOptions extends WaitOptions {
   args?: unknown;
   /** Whether it takes the name of an actor that has it, which is stopped. @default {false} */
   replace?: boolean | undefined;
+  /**
+   * The actor whose child it is: it ends with that one, whose `onChildEnd` is told if it ends before. @default {none}
+   */
+  parent?: string | undefined;
 }
 
 /** The options of subscribing to events by a client. */
@@ -80,6 +93,7 @@ const startTable = {
   name: option.string,
   args: option.value,
   replace: option.flag,
+  parent: option.string,
 };
 const eventTable = {
   ...waitOptionTable,
@@ -155,17 +169,17 @@ export class ManagementClient {
 
   /** Starts an actor that the server's catalogue names. */
   async start(definition: string, given?: StartOptions): Promise<ManagementAnswer<"start">> {
-    const { name, args, replace, ...wait } = readOptions<StartOptions>(
+    const { name, args, replace, parent, ...wait } = readOptions<StartOptions>(
       given,
       startTable,
       "Cannot start an actor",
     );
-    return await this.#run("start", { definition, name, args, replace }, wait);
+    return await this.#run("start", { definition, name, args, replace, parent }, wait);
   }
 
   /** Starts an actor and gets its events, the first one included, until its end. */
   async startWithEvents(definition: string, given?: StartOptions): Promise<StartedActor> {
-    const { name, args, replace, ...wait } = readOptions<StartOptions>(
+    const { name, args, replace, parent, ...wait } = readOptions<StartOptions>(
       given,
       startTable,
       "Cannot start an actor",
@@ -173,7 +187,7 @@ export class ManagementClient {
     const events = anchorsAt(this.#port).anchor();
     try {
       const subscribe = { handle: String(events.handle) };
-      const started = await this.#run("start", { definition, name, args, replace, subscribe }, wait);
+      const started = await this.#run("start", { definition, name, args, replace, parent, subscribe }, wait);
       return { ...started, events: events as AsyncIterableIterator<unknown> as StartedActor["events"] };
     } catch (error) {
       events.cancel();
@@ -238,6 +252,25 @@ export class ManagementClient {
     });
     const ref = actorRef(this.#messenger, contract as ActorContract, about.address);
     return await ref.open(channel, first, options);
+  }
+
+  /** An actor's channels, open ones and those that wait for `accept`. */
+  async channels(target: string, wait?: WaitOptions): Promise<readonly ChannelStatus[]> {
+    return (await this.#run("channels", { target }, wait)).channels;
+  }
+
+  /**
+   * This client's side of an open channel, by its id: of one that its messenger has opened to an actor of the server's
+   * instance, by {@link open} or by a reference.
+   *
+   * @throws {ZeromeshError} `ACTOR_NOT_A_PARTICIPANT` if the channel belongs to others, `ACTOR_CHANNEL_CLOSED`.
+   */
+  async channel(id: string, wait?: WaitOptions): Promise<ActorChannel> {
+    const own = ChannelStreams.of(this.#port).find(id);
+    if (own?.status.other.endsWith(`@${this.#peer}`) === true) return own;
+    await this.#run("channel", { channel: id }, wait);
+    // It ends here, and the server has not heard of that yet.
+    throw new ZeromeshError("ACTOR_CHANNEL_CLOSED", `There is no open channel ${id}`, { ran: "no" });
   }
 
   /** Updates an actor in place with what the server's catalogue names. */

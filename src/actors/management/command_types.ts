@@ -1,3 +1,4 @@
+import type { ChannelStatus } from "../references/actor_channel.ts";
 import type { ActorStatus, ActorTree } from "../system/status.ts";
 import type { RollbackResult, UpdateResult } from "../update/updates.ts";
 import type { EventPolicy, ManagedEnd } from "./event_feed.ts";
@@ -75,6 +76,10 @@ export interface CommandTypes {
   readonly describe: { input: Targeted; output: ActorDescription };
   /** An actor's state, as JSON. */
   readonly state: { input: Targeted; output: { readonly state?: unknown } };
+  /** An actor's channels. */
+  readonly channels: { input: Targeted; output: { readonly channels: readonly ChannelStatus[] } };
+  /** An open channel of the client that asks, by its id. */
+  readonly channel: { input: { readonly channel: string }; output: ChannelStatus };
   /** Starts an actor of the catalogue. */
   readonly start: {
     input: {
@@ -83,6 +88,8 @@ export interface CommandTypes {
       readonly name?: string | undefined;
       readonly args?: unknown;
       readonly replace?: boolean | undefined;
+      /** The actor whose child it is. */
+      readonly parent?: string | undefined;
       /** Gets its events, the first one included. */
       readonly subscribe?: EventSubscription | undefined;
     };

@@ -29,6 +29,18 @@ const status = z.object({
   pool: z.object({ size: z.number(), members: z.number(), replaced: z.number() }).nullable(),
 });
 
+const channelStatus = z.object({
+  id: z.string(),
+  name: z.string(),
+  role: z.enum(["opener", "target"]),
+  other: z.string(),
+  state: z.enum(["opening", "open", "closing"]),
+  sent: z.number(),
+  received: z.number(),
+  queued: z.number(),
+  waiting: z.number(),
+});
+
 const tree: z.ZodType = z.lazy(() => status.extend({ children: z.array(tree) }));
 
 const message = z.object({ target, name: z.string(), input: value, bytes: z.base64().optional() });
@@ -84,6 +96,13 @@ export const managementCommands: Readonly<Record<CommandName, UnaryContract>> = 
   }),
   /** An actor's state. */
   state: systemContract(of("state"), { input: named, output: z.object({ state: value }) }),
+  /** An actor's channels, open ones and those that wait for `accept`. */
+  channels: systemContract(of("channels"), {
+    input: named,
+    output: z.object({ channels: z.array(channelStatus) }),
+  }),
+  /** An open channel of the client that asks, by its id. */
+  channel: systemContract(of("channel"), { input: z.object({ channel: z.string() }), output: channelStatus }),
   /** Starts an actor of the catalogue. */
   start: systemContract(of("start"), {
     input: z.object({
@@ -92,6 +111,8 @@ export const managementCommands: Readonly<Record<CommandName, UnaryContract>> = 
       name: z.string().optional(),
       args: value,
       replace: z.boolean().optional(),
+      /** The actor whose child it is: it ends with that, which is told of its end. */
+      parent: target.optional(),
       /** Gets its events, the first one included. */
       subscribe: subscription.optional(),
     }),

@@ -3,6 +3,7 @@ import {
   type Contract,
   describeIssues,
   errorText,
+  type InstanceId,
   jsonSchemaOf,
   option,
   type OptionTable,
@@ -57,6 +58,8 @@ type Runs = {
   readonly [Name in CommandName]: (
     input: CommandTypes[Name]["input"],
     signal: AbortSignal | undefined,
+    /** The instance of the client; null without a connection. */
+    caller: InstanceId | null,
   ) => ManagementAnswer<Name> | Promise<ManagementAnswer<Name>>;
 };
 
@@ -99,7 +102,8 @@ export class ManagementServer implements AsyncDisposable {
         (async (call: SystemCall<Contract> & { readonly input: object }) => {
           try {
             if (!openCommands.has(command)) requireAdministrator(port.originOf(call), keys, command);
-            return await this.#run(command, call.input, call.signal);
+            const caller = port.senderOf(call)?.instanceId ?? null;
+            return await this.#run(command, call.input, call.signal, caller);
           } catch (error) {
             return fail(error);
           }
@@ -127,15 +131,16 @@ export class ManagementServer implements AsyncDisposable {
           cause,
         }),
     );
-    return await this.#run(name, checked, undefined);
+    return await this.#run(name, checked, undefined, null);
   }
 
   #run<Name extends CommandName>(
     name: Name,
     input: unknown,
     signal: AbortSignal | undefined,
+    caller: InstanceId | null,
   ): ManagementAnswer<Name> | Promise<ManagementAnswer<Name>> {
-    return this.#runs[name](input as CommandTypes[Name]["input"], signal);
+    return this.#runs[name](input as CommandTypes[Name]["input"], signal, caller);
   }
 
   /** Answers no more commands, and ends the subscriptions. */
@@ -162,13 +167,16 @@ export class ManagementServer implements AsyncDisposable {
     metrics: () => ({ metrics: this.#system.stats() as unknown as Record<string, unknown> }),
     describe: ({ target }) => describe(this.#core.cellOf(target)),
     state: ({ target }) => stateOf(this.#core.cellOf(target)),
-    start: async ({ definition, name, args, replace = false, subscribe }) => {
+    channels: ({ target }) => ({ channels: this.#system.channels(target) }),
+    channel: ({ channel }, _signal, caller) => this.#core.channels.statusFor(caller, channel),
+    start: async ({ definition, name, args, replace = false, parent, subscribe }) => {
+      const above = parent === undefined ? null : this.#core.cellOf(parent);
       const { definition: loaded, source } = await this.#catalogue.load(definition);
       // Chosen here, so that the subscription has the first event.
       const id = newActorId();
       const feed = subscribe === undefined ? null : await this.#feed(subscribe, id);
       try {
-        const { instance } = await this.#system.spawn(loaded, { id, args, name, replace });
+        const { instance } = await this.#core.spawn(loaded, { id, args, name, replace }, above);
         const cell = this.#core.registry.find(id);
         // It may have ended already.
         if (cell !== null) Updates.of(cell).source = source;

@@ -170,9 +170,10 @@ export class SystemCore implements CellHost {
     definition: ActorDefinition,
     options: SpawnOptions | undefined,
     parent: TurnCell | null,
+    waits = false,
   ): Promise<ActorRef> {
     if (this.closed !== null) throw this.closed;
-    const cell = await this.#start(definition, options, parent as Cell | null);
+    const cell = await this.#start(definition, options, parent as Cell | null, waits);
     const ref = this.refTo(
       definition.contract,
       { target: cell.id, instance: this.instanceId } as never,
@@ -185,6 +186,7 @@ export class SystemCore implements CellHost {
     definition: ActorDefinition,
     options: SpawnOptions | undefined,
     parent: Cell | null,
+    waits: boolean,
   ): Promise<Cell> {
     const { registry } = this;
     const started = (cell: Cell): void => {
@@ -201,7 +203,7 @@ export class SystemCore implements CellHost {
       adopt(parent, cell);
       // An ask of its init to the parent would never be answered while the parent's handler waits for it.
       waited.push({ cell, deferred: false });
-      if (parent.runningTurn >= 0) (parent.waits ??= new Set()).add(waited[0]!);
+      if (waits) (parent.waits ??= new Set()).add(waited[0]!);
     };
     try {
       return await spawnCell({ ...parts, prepare }, definition, options);
