@@ -162,11 +162,11 @@ export class Cell implements ApartCell, Runnable {
     return this.mailbox.remove(turn);
   }
 
-  run(slice: TimeSlice): boolean {
+  run(slice: TimeSlice | null): boolean {
     const { mailbox } = this;
     while (mailbox.size > 0 && this.#canRun) {
       this.#execute(mailbox.shift()!);
-      if (slice.spend()) return mailbox.size > 0 && this.#canRun;
+      if (slice === null || slice.spend()) return mailbox.size > 0 && this.#canRun;
     }
     return false;
   }

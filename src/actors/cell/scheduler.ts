@@ -4,8 +4,8 @@ import { type Clock, Deque, TimeSlice } from "../../core/mod.ts";
 export interface Runnable {
   /** Whether it is in the scheduler's queue; kept by it. */
   ready: boolean;
-  /** Runs some turns. Returns whether more can run at once. */
-  run(slice: TimeSlice): boolean;
+  /** Runs some turns, or one without a slice. Returns whether more can run at once. */
+  run(slice: TimeSlice | null): boolean;
 }
 
 const sliceMs = 1;
@@ -60,20 +60,30 @@ export class Scheduler {
   };
 
   #pass(): void {
-    const slice = this.#slice;
     // What is added meanwhile needs no pass of its own.
     this.#scheduled = true;
-    slice.begin();
-    while (!slice.over) {
-      const one = this.#ready.shift();
-      if (one === undefined) break;
-      one.ready = false;
-      if (one.run(slice)) this.add(one);
-    }
-    slice.end(this.#clock.now());
+    this.#next(null);
+    if (this.#ready.size > 0) this.#more();
     this.#scheduled = false;
     if (this.#ready.size === 0 || this.#waits) return;
     this.#waits = true;
     setImmediate(this.#inTurn);
+  }
+
+  /** Goes on for a slice. A pass of one turn has none, because two looks at the clock cost more than the turn. */
+  #more(): void {
+    const slice = this.#slice;
+    slice.begin();
+    while (!slice.over && this.#next(slice));
+    slice.end(this.#clock.now());
+  }
+
+  /** Lets the first actor run. Returns whether there was one. */
+  #next(slice: TimeSlice | null): boolean {
+    const one = this.#ready.shift();
+    if (one === undefined) return false;
+    one.ready = false;
+    if (one.run(slice)) this.add(one);
+    return true;
   }
 }
