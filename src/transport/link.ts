@@ -309,10 +309,11 @@ export abstract class Link<Session> {
     this.#state = "closed";
     this.#batcher?.stop();
     this.#batcher = null;
+    const { bytes } = this.#queue;
     const lost = this.#queue.clear();
     if (lost > 0) this.shared.drops.count("linkLost", lost);
     if (this.#blocked) this.#unblock();
-    this.outbound?.close();
+    this.outbound?.close(bytes);
     this.#wakeWaiting();
     // In a microtask, because the code that closes the link sets the reason first.
     if (this.#line.size > 0) queueMicrotask(() => this.#line.serve(Infinity));

@@ -175,11 +175,15 @@ export class OutboundBytes {
     this.#all.lingering.keep(this.#fd, this.#identity, lingerMs);
   }
 
-  /** Ends the outbound with its connection. */
-  close(): void {
+  /**
+   * Ends the outbound with its connection.
+   *
+   * @param queuedBytes Bytes that were still queued before libzmq, and are dropped.
+   */
+  close(queuedBytes = 0): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#all.memory.freed(this.held);
+    this.#all.memory.freed(this.held + queuedBytes);
     this.#all.bytes -= this.#bytes + this.#waiting;
     this.#bytes = this.#fresh = this.#waiting = 0;
     this.#blocked = false;

@@ -32,13 +32,17 @@ class FakeConnections implements Partial<TcpConnections> {
 function make(options: { maxPeerBytes?: number; maxInFlightBytes?: number; slowPeerMs?: number } = {}) {
   const [kernel, clock] = [new FakeConnections(), new FakeClock()];
   let retries = 0;
+  const freed: number[] = [];
   const all = new OutboundBudget({
     maxPeerBytes: 32 * mebibyte,
     maxInFlightBytes: 256 * mebibyte,
     slowPeerMs: 1_000,
     ...options,
     connections: kernel as unknown as TcpConnections,
-    context: { memory: { passed: () => {}, freed: () => {} }, lingering: { keep: () => {} } },
+    context: {
+      memory: { passed: () => {}, freed: (bytes) => void freed.push(bytes) },
+      lingering: { keep: () => {} },
+    },
     clock,
     retry: () => void retries++,
   });
@@ -48,7 +52,7 @@ function make(options: { maxPeerBytes?: number; maxInFlightBytes?: number; slowP
     outbound.connected(7, false);
     return outbound;
   };
-  return { kernel, clock, all, ends, open, retries: () => retries };
+  return { kernel, clock, all, ends, open, freed, retries: () => retries };
 }
 
 /** Hands over messages of this size while they are admitted; returns how many. */
@@ -172,4 +176,15 @@ test("an ended connection holds nothing, and is not observed any more", () => {
   expect([all.bytes, outbound.held]).toEqual([0, 0]);
   clock.advance(100);
   expect(clock.timers.length).toBe(0);
+});
+
+test("a connection that ends frees the bytes that libzmq holds and those that were queued before it", () => {
+  const { open, freed } = make();
+  const outbound = open();
+  fill(outbound, mebibyte);
+  const { held } = outbound;
+  expect(held).toBeGreaterThan(mebibyte);
+  outbound.close(48 * mebibyte);
+  outbound.close(1);
+  expect(freed).toEqual([held + 48 * mebibyte]);
 });
