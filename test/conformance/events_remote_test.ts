@@ -173,9 +173,9 @@ test("a wait that is given up leaves nothing here and nothing at the owner", asy
   const event = owner.events.newEvent();
   const controller = new AbortController();
   const aborted = other.events.awaiter(event.handle, { signal: controller.signal });
-  const late = other.events.awaiter(event.handle, { timeoutMs: 50 });
+  const late = fails(other.events.awaiter(event.handle, { timeoutMs: 50 }), { code: "TIMEOUT" });
   await subscribed(owner, 1);
-  await fails(late, { code: "TIMEOUT" });
+  await late;
   assert.equal(owner.events.stats().subscribers!.subscribers, 1, "somebody still waits");
   const why = new Error("enough");
   controller.abort(why);

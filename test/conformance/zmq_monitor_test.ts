@@ -271,16 +271,22 @@ test("a monitor belongs to one socket, and the events of many are told apart", a
   const context = await rawContext(t);
   const router = context.socket("ROUTER");
   const endpoint = router.bind("tcp://127.0.0.1:*");
-  const nowhere = `tcp://127.0.0.1:${await freePort()}`;
+  // Nobody listens on it, and no other test can come to: a free port may be taken, also by the dialling socket itself.
+  const nowhere = "tcp://127.0.0.1:1";
   const logs = Array.from({ length: 40 }, (_, i) => {
     const client = dealer(context);
     const log = watch(client);
     client.connect(i % 2 === 0 ? endpoint : nowhere);
     return log;
   });
-  await until(() =>
-    logs.every((log, i) => log.names.includes(i % 2 === 0 ? "HANDSHAKE_SUCCEEDED" : "CLOSED"))
-  );
+  const awaited = (i: number): string => i % 2 === 0 ? "HANDSHAKE_SUCCEEDED" : "CLOSED";
+  await until(() => logs.every(({ names }, i) => names.includes(awaited(i))), {
+    timeoutMs: 20_000,
+    message: () => {
+      const left = logs.flatMap(({ names }, i) => names.includes(awaited(i)) ? [] : [`${i}: ${names}`]);
+      return `the events of sockets ${left.join("; ")}`;
+    },
+  });
   logs.forEach((log, i) => {
     assert.equal(log.names.includes("CONNECTED"), i % 2 === 0, `socket ${i}: ${log.names}`);
     assert.equal(log.names.includes("CLOSED"), i % 2 === 1, `socket ${i}: ${log.names}`);

@@ -22,6 +22,11 @@ async function withFree(free: number, run: () => Promise<string>): Promise<strin
   }
 }
 
+// Deno prepares for signals some time after the start, and panics if it finds no descriptor then. A listener makes it do so.
+const listener = (): void => {};
+process.on("SIGWINCH", listener);
+process.off("SIGWINCH", listener);
+
 // Over IPC libzmq aborts when it accepts without a descriptor, and here both ends are in one process.
 const options = { endpoint: "tcp://127.0.0.1:0", ipc: process.argv[2] === "create" };
 const make = async () => {
