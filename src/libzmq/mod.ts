@@ -13,7 +13,7 @@ export {
   requireKeyPair,
 } from "./curve.ts";
 export { type MemoryReturn } from "./memory_return.ts";
-export { type LingeringConnections } from "./lingering_connections.ts";
+export { type LingeringConnections, sleep } from "./lingering_connections.ts";
 export { Reactor } from "./reactor.ts";
 export { type ReactorStats } from "./reactor_options.ts";
 export { type Registration, type Source } from "./source.ts";

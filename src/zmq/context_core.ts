@@ -1,16 +1,26 @@
-import { Errno, type Handle } from "../libzmq/mod.ts";
+import { systemClock } from "../core/mod.ts";
+import { Errno, type Handle, isFailure, sleep } from "../libzmq/mod.ts";
 import { errnoError } from "./errors.ts";
 import { type Ending, threadLoop } from "./loop.ts";
+
+/** A socket and its hidden monitor socket. */
+const descriptorsPerSocket = 2;
+// So long after the last close of a socket there may be closed ones that are not ended.
+const endingMs = 500;
 
 /** What a context closes at its end. */
 export interface Closable {
   /** Closes it. */
   close(): void;
+  /** Frees what is no longer used. */
+  tidy?(): void;
 }
 
 /** The native context of a `Context`, made at first use. */
 export class ContextCore implements Ending {
   readonly #sockets = new Set<Closable>();
+  /** When the last socket was closed. */
+  #closedAt = -Infinity;
   #handle: Handle | null = null;
   #ended: Promise<void> | null = null;
 
@@ -37,6 +47,34 @@ export class ContextCore implements Ending {
     if (result < 0) throw errnoError(-result);
   }
 
+  /** Opens a native socket. @throws {ErrnoError} Such as `EMFILE`. */
+  open(type: number): Handle {
+    const { backend } = threadLoop();
+    const context = this.handle;
+    const socket = this.attempt(() => {
+      // libzmq aborts the process when it has no descriptor left.
+      const spare = backend.spareDescriptors(descriptorsPerSocket);
+      return spare < descriptorsPerSocket ? -Errno.EMFILE : backend.socket(context, type);
+    });
+    if (isFailure(socket)) throw errnoError(-socket);
+    return socket;
+  }
+
+  /**
+   * Makes a call that opens a native socket, and makes it again while there are too many: libzmq ends closed ones on a
+   * thread of its own, which a program that opens and closes many may outrun.
+   */
+  attempt<T>(call: () => T | number): T | number {
+    let result = call();
+    const until = this.#closedAt + endingMs;
+    while (result === -Errno.EMFILE && systemClock.now() < until) {
+      for (const monitor of this.#sockets) monitor.tidy?.();
+      sleep(1);
+      result = call();
+    }
+    return result;
+  }
+
   /** Adds a socket, which is closed with the context. */
   add(socket: Closable): void {
     this.#sockets.add(socket);
@@ -45,6 +83,7 @@ export class ContextCore implements Ending {
   /** Removes a closed socket. */
   remove(socket: Closable): void {
     this.#sockets.delete(socket);
+    this.#closedAt = systemClock.now();
   }
 
   /**

@@ -1,7 +1,6 @@
 import {
   Errno,
   type Handle,
-  isFailure,
   MonitorEvent,
   ReceiveFlag,
   type Region,
@@ -49,13 +48,12 @@ export class Monitor implements Source, Ending {
     this.#context = context;
     this.#socket = socket;
     this.#deliver = deliver;
-    const reader = backend.socket(context.handle, SocketType.PAIR);
-    if (isFailure(reader)) throw errnoError(-reader);
+    const reader = context.open(SocketType.PAIR);
     const zero = new Uint8Array(new ArrayBuffer(4));
     backend.setOption(reader, SocketOption.RCVHWM, zero);
     backend.setOption(reader, SocketOption.LINGER, zero);
     const endpoint = `inproc://zmq.monitor.${crypto.randomUUID()}.${++monitors}`;
-    let result = backend.monitor(socket, endpoint, MonitorEvent.ALL);
+    let result = context.attempt(() => backend.monitor(socket, endpoint, MonitorEvent.ALL));
     if (result >= 0) result = backend.connect(reader, endpoint);
     if (result < 0) {
       backend.closeSocket(reader);
@@ -90,10 +88,13 @@ export class Monitor implements Source, Ending {
     this.#socket = null;
   }
 
-  /** The context ends, and with it the events. */
+  /** Reads what there is. Its socket was closed before, whose last event may still be to come. */
   close(): void {
-    while (this.#read(ReceiveFlag.DONTWAIT) >= 0 && !this.#ended);
-    this.#end();
+    this.receive(Infinity);
+  }
+
+  tidy(): void {
+    if (this.#socket === null) this.receive(Infinity);
   }
 
   endNow(): void {

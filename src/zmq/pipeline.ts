@@ -3,7 +3,7 @@ import { defineOptions } from "./option_table.ts";
 import { addReadable, type Readable } from "./readable.ts";
 import { Socket } from "./socket.ts";
 import type { SocketOptions } from "./socket_options.ts";
-import { addWritable, type Writable } from "./writable.ts";
+import { addRefusedSend, addWritable, type Writable } from "./writable.ts";
 
 /**
  * Sends messages to its `Pull` sockets in turn. Without one that has room, `send` waits.
@@ -37,6 +37,7 @@ export interface Pull extends Readable {
 
 addWritable([Push]);
 addReadable([Pull]);
+addRefusedSend([Pull]);
 for (const { prototype } of [Push, Pull]) {
   defineOptions(prototype, { conflate: { option: SocketOption.CONFLATE, type: "Bool", access: "w" } });
 }

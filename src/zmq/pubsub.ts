@@ -3,7 +3,7 @@ import { defineOptions } from "./option_table.ts";
 import { addReadable, type Readable } from "./readable.ts";
 import { Socket } from "./socket.ts";
 import type { SocketOptions } from "./socket_options.ts";
-import { addWritable, type Writable } from "./writable.ts";
+import { addRefusedSend, addWritable, type Writable } from "./writable.ts";
 
 /**
  * Sends each message to every `Subscriber` with a matching prefix. It never waits: what has no room is dropped.
@@ -112,6 +112,7 @@ export interface XSubscriber extends Readable, Writable {
 
 addWritable([Publisher, XPublisher, XSubscriber]);
 addReadable([Subscriber, XPublisher, XSubscriber]);
+addRefusedSend([Subscriber]);
 for (const { prototype } of [Publisher, Subscriber]) {
   defineOptions(prototype, { conflate: { option: SocketOption.CONFLATE, type: "Bool", access: "w" } });
 }

@@ -3,7 +3,6 @@ import {
   type Backend,
   Errno,
   type Handle,
-  isFailure,
   PollEvent,
   ReceiveFlag,
   type Registration,
@@ -22,8 +21,6 @@ import { type Operation, Waiting } from "./waiting.ts";
 const dontWait = SendFlag.DONTWAIT;
 const dontWaitMore = SendFlag.DONTWAIT | SendFlag.SNDMORE;
 const done: Promise<void> = Promise.resolve();
-/** A socket and its hidden monitor socket. */
-const descriptorsPerSocket = 2;
 
 /** The native parts of the program's sockets. */
 export const cores: WeakMap<object, SocketCore> = new WeakMap();
@@ -76,12 +73,7 @@ export class SocketCore implements Ending {
     this.loop = loop;
     this.backend = backend;
     this.context = context;
-    const contextHandle = context.handle;
-    // libzmq aborts the process when it has no descriptor left.
-    if (backend.spareDescriptors(descriptorsPerSocket) < descriptorsPerSocket) throw errnoError(Errno.EMFILE);
-    const handle = backend.socket(contextHandle, type);
-    if (isFailure(handle)) throw errnoError(-handle);
-    this.#handle = handle;
+    this.#handle = context.open(type);
     context.add(this);
     loop.addSocket(this);
   }
@@ -190,7 +182,9 @@ export class SocketCore implements Ending {
   close(): void {
     if (this.#state === "blocked") this.#closeWhenOpen = true;
     if (this.#state !== "open") return;
-    // What is possible succeeds; the rest fails as libzmq says, mostly with EAGAIN.
+    // What is possible succeeds; the rest fails as libzmq says, mostly with EAGAIN. It may not have looked yet whether the
+    // context has ended.
+    if (this.#reading !== null || this.#writing !== null) this.has(0);
     if (this.#reading !== null) this.#endReading(this.#take());
     if (this.#writing !== null) this.#endWriting(this.#offer(this.#parts));
     this.#state = "closed";

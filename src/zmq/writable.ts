@@ -32,18 +32,25 @@ export interface Writable<
   send(message: M, ...options: O): Promise<void>;
 }
 
+const send: PropertyDescriptor = {
+  configurable: true,
+  writable: true,
+  value: function send(this: Socket, message: unknown): Promise<void> {
+    if (message === undefined) throw new TypeError("Message must be present");
+    checkCount(arguments, 1);
+    return socketCore(this).send(this, message);
+  },
+};
+
+/** Adds `send` to classes that cannot send, where it fails with `ENOTSUP`: programs without types may call it. */
+export function addRefusedSend(classes: readonly { readonly prototype: Socket }[]): void {
+  for (const { prototype } of classes) Object.defineProperty(prototype, "send", send);
+}
+
 /** Adds `send` and its settings to classes. */
 export function addWritable(classes: readonly { readonly prototype: Socket }[]): void {
   for (const { prototype } of classes) {
-    Object.defineProperty(prototype, "send", {
-      configurable: true,
-      writable: true,
-      value: function send(this: Socket, message: unknown): Promise<void> {
-        if (message === undefined) throw new TypeError("Message must be present");
-        checkCount(arguments, 1);
-        return socketCore(this).send(this, message);
-      },
-    });
+    Object.defineProperty(prototype, "send", send);
     defineOptions(prototype, {
       multicastHops: { option: SocketOption.MULTICAST_HOPS, type: "Int32" },
       sendBufferSize: { option: SocketOption.SNDBUF, type: "Int32" },

@@ -80,3 +80,15 @@ for (
     await serving;
   });
 }
+
+test("a socket that cannot send says so to a program without types", async () => {
+  for (const socket of [new zmq.Subscriber(), new zmq.Pull()]) {
+    const { send } = socket as unknown as zmq.Push;
+    assert.throws(() => (send as unknown as () => void).call(socket), {
+      name: "TypeError",
+      message: "Message must be present",
+    });
+    assert.equal((await failure(send.call(socket as unknown as zmq.Push, "x"))).code, "ENOTSUP");
+    socket.close();
+  }
+});
