@@ -91,6 +91,10 @@ export interface Backend {
 
   /** `zmq_ctx_new`. Throws a `ZeromeshError` `ZMQ_ERROR` when there is no memory. */
   contextNew(): Handle;
+  /** The context of all threads of this process, made for the first one. One of this thread's own where that fails. */
+  sharedContext(): Handle;
+  /** Leaves it. Returns whether no living thread uses it any more: the caller has to end it then. */
+  leaveSharedContext(): boolean;
   /** `zmq_ctx_set`. */
   contextSet(context: Handle, option: number, value: number): number;
   /** `zmq_ctx_get`. */

@@ -24,3 +24,11 @@ export interface HeldList {
   /** Frees resources of dead threads, now and every second until the result is disposed, which awaits running calls. */
   watch(end: HeldEnd): AsyncDisposable;
 }
+
+/** The context of all threads of a process. */
+export interface SharedContexts {
+  /** Joins the threads that use it, and makes it for the first one. Null when it cannot be shared. */
+  join(make: () => Handle | null): Handle | null;
+  /** Leaves them. Returns whether no living thread uses it any more: the caller has to end it then. */
+  leave(): boolean;
+}

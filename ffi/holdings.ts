@@ -1,20 +1,11 @@
-import process from "node:process";
-import { cString, fromCString } from "./c_string.ts";
-import { Errno, SocketOption } from "./constants.ts";
+import { SocketOption } from "./constants.ts";
 import type { HeldEnd, HeldKind, HeldList } from "./held.ts";
-import type { Handle, NativeMemory } from "./memory.ts";
-import type { Calls, LinuxSystem, optionalSymbols } from "./symbols.ts";
+import { ProcessBlock, type ProcessBlockParts, threadExists } from "./process_block.ts";
 
 const kinds: readonly (HeldKind | null)[] = [null, "context", "socket", "bell", "descriptor"];
 
 /** The parts of {@link Holdings}. */
-export interface HoldingsParts {
-  /** The library's path: each library has its own list, since only it can free its resources. */
-  readonly path: string;
-  /** libc. */
-  readonly system: LinuxSystem;
-  /** libc's function. */
-  readonly bindtextdomain: Calls<typeof optionalSymbols>["bindtextdomain"];
+export interface HoldingsParts extends ProcessBlockParts {
   /** This thread's number. */
   readonly thread: number;
 }
@@ -28,9 +19,6 @@ const recordBytes = 16;
 const recordsPerPage = 255;
 const pageBytes = recordsAt + recordsPerPage * recordBytes;
 
-const O_RDONLY_CLOEXEC = 0o2000000;
-const LOCK_EX_NB = 2 | 4;
-const lockTries = 2_000;
 const sweepMs = 1_000;
 const settleMs = 20;
 
@@ -48,21 +36,21 @@ interface Held {
  * The resources of this process's threads in one library, recorded in C's memory, so that another thread can free those
  * of a terminated Worker: its sockets would answer heartbeats for ever.
  *
- * Every thread finds the list's address by name, in libc's table of text domains. Pages are linked and removed under a
- * lock on a file of `/proc`; only its own thread writes to a page. Without `/proc` nothing is recorded.
+ * Pages are linked and removed under the lock of a {@link ProcessBlock}, the head of the list; only its own thread writes
+ * to a page.
  */
 export class Holdings implements HeldList {
   readonly #parts: HoldingsParts;
   readonly #slots = new Map<string, Slot>();
   readonly #free: Slot[] = [];
-  #list: DataView | null = null;
-  #stuck = false;
+  readonly #list: ProcessBlock;
   #watchers = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
   #ending: Promise<void> = Promise.resolve();
 
   constructor(parts: HoldingsParts) {
     this.#parts = parts;
+    this.#list = new ProcessBlock(parts, "zeromesh.1", headBytes);
   }
 
   /** Adds a resource. */
@@ -131,13 +119,13 @@ export class Holdings implements HeldList {
   #takeDead(): Held[] {
     const { system: { calls, memory }, thread } = this.#parts;
     const held: Held[] = [];
-    const head = this.#head(false);
-    if (head === null || !this.#exists(thread)) return held;
-    this.#locked(() => {
+    const head = this.#list.view(false);
+    if (head === null || !threadExists(calls, thread)) return held;
+    this.#list.locked(() => {
       for (let at = head, next = at.getBigUint64(0, true); next !== 0n; next = at.getBigUint64(0, true)) {
         const page = memory.view(memory.pointer(next), pageBytes);
         const owner = page.getUint32(threadAt, true);
-        if (owner === thread || this.#exists(owner)) {
+        if (owner === thread || threadExists(calls, owner)) {
           at = page;
           continue;
         }
@@ -152,20 +140,15 @@ export class Holdings implements HeldList {
     return held;
   }
 
-  #exists(thread: number): boolean {
-    const { calls } = this.#parts.system;
-    return calls.access(cString(`/proc/self/task/${thread}`), 0) >= 0 || calls.errno() !== Errno.ENOENT;
-  }
-
   #addPage(): void {
     const { system: { calls, memory }, thread } = this.#parts;
-    const block = this.#allocate(pageBytes);
+    const block = this.#list.allocate(pageBytes);
     if (block === null) return;
     const page = memory.view(block, pageBytes);
     page.setUint32(threadAt, thread, true);
     let linked = false;
-    this.#locked(() => {
-      const head = this.#head(true);
+    this.#list.locked(() => {
+      const head = this.#list.view(true);
       if (head === null) return;
       page.setBigUint64(0, head.getBigUint64(0, true), true);
       head.setBigUint64(0, memory.value(block), true);
@@ -174,61 +157,4 @@ export class Holdings implements HeldList {
     if (!linked) return calls.free(block);
     for (let at = recordsAt; at < pageBytes; at += recordBytes) this.#free.push({ page, at });
   }
-
-  /** The list, created at first use, which needs the lock. */
-  #head(make: boolean): DataView | null {
-    this.#list ??= this.#findHead(make);
-    return this.#list;
-  }
-
-  #findHead(make: boolean): DataView | null {
-    const { bindtextdomain, path, system: { memory } } = this.#parts;
-    const domain = cString(`zeromesh.1 ${path}`);
-    // It holds the process's number: a forked child has the text, but not the threads.
-    const prefix = `/zeromesh.1/${process.pid}/`;
-    const bound = bindtextdomain(domain, null);
-    if (bound === null) return null;
-    const text = textAt(memory, memory.value(bound), prefix.length + 24);
-    if (text.startsWith(prefix)) {
-      return memory.view(memory.pointer(BigInt(`0x${text.slice(prefix.length)}`)), headBytes);
-    }
-    const block = make ? this.#allocate(headBytes) : null;
-    if (block === null) return null;
-    bindtextdomain(domain, cString(prefix + memory.value(block).toString(16)));
-    return memory.view(block, headBytes);
-  }
-
-  /** Zeroed memory of C, visible to all threads of the process; or null. */
-  #allocate(bytes: number): Handle | null {
-    const { calls, memory } = this.#parts.system;
-    return calls.calloc(memory.size(1), memory.size(bytes));
-  }
-
-  #locked(run: () => void): void {
-    const { calls } = this.#parts.system;
-    if (this.#stuck) return;
-    const fd = calls.open(cString("/proc/self/status"), O_RDONLY_CLOEXEC);
-    if (fd < 0) return;
-    try {
-      // A Worker terminated during its lock holds it for ever; then no more is recorded.
-      for (let tries = 0; tries < lockTries; tries++) {
-        if (calls.flock(fd, LOCK_EX_NB) >= 0) return run();
-        calls.yield();
-      }
-      this.#stuck = true;
-    } finally {
-      calls.close(fd);
-    }
-  }
-}
-
-/** Reads byte by byte, since memory after the text's end may be inaccessible. */
-function textAt(memory: NativeMemory, address: bigint, most: number): string {
-  const bytes = new Uint8Array(most + 1);
-  for (let i = 0; i < most; i++) {
-    const byte = memory.view(memory.pointer(address + BigInt(i)), 1).getUint8(0);
-    if (byte === 0) break;
-    bytes[i] = byte;
-  }
-  return fromCString(bytes);
 }

@@ -11,6 +11,7 @@ import {
   type System,
   type zmqSymbols,
 } from "./symbols.ts";
+import { SharedContext } from "./shared_context.ts";
 import type { LoopWait } from "./loop_waiter.ts";
 
 /** An opened libzmq with functions of libc, as one runtime calls them. */
@@ -50,11 +51,13 @@ export interface SystemParts {
 /** Opens libc through libzmq's handle. */
 export function openSystem({ path, memory, open, optional, stays }: SystemParts): System {
   const system: System = process.platform === "darwin"
-    ? { platform: "darwin", calls: open(darwinSymbols), memory, holdings: null }
-    : { platform: "linux", calls: open(linuxSymbols), memory, holdings: null };
+    ? { platform: "darwin", calls: open(darwinSymbols), memory, holdings: null, shared: null }
+    : { platform: "linux", calls: open(linuxSymbols), memory, holdings: null, shared: null };
   const { gettid, bindtextdomain } = optional;
   if (system.platform === "linux" && stays && gettid && bindtextdomain) {
-    system.holdings = new Holdings({ path, system, thread: gettid(), bindtextdomain });
+    const parts = { path, system, thread: gettid(), bindtextdomain };
+    system.holdings = new Holdings(parts);
+    system.shared = new SharedContext(parts);
   }
   return system;
 }

@@ -1,4 +1,4 @@
-import type { HeldList } from "./held.ts";
+import type { HeldList, SharedContexts } from "./held.ts";
 import type { Address, Handle, NativeMemory, Size, Text } from "./memory.ts";
 
 /**
@@ -211,6 +211,8 @@ export type System =
     readonly memory: NativeMemory;
     /** The list of this thread's resources; null if another thread could not free them. */
     holdings: HeldList | null;
+    /** The context of all threads; null if they cannot share one. */
+    shared: SharedContexts | null;
   }
   & (
     | { readonly platform: "linux"; readonly calls: LinuxCalls }

@@ -88,6 +88,14 @@ export class ZmqBackend implements Backend {
     return context;
   }
 
+  sharedContext(): Handle {
+    return this.#system.shared?.join(() => this.#zmq.ctxNew()) ?? this.contextNew();
+  }
+
+  leaveSharedContext(): boolean {
+    return this.#system.shared?.leave() ?? true;
+  }
+
   contextSet(context: Handle, option: number, value: number): number {
     return this.#result(this.#zmq.ctxSet(context, option, value));
   }

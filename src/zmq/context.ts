@@ -34,6 +34,9 @@ export interface ContextSettings {
 /** Ends contexts whose objects were collected, and with them their sockets. */
 const collected = new FinalizationRegistry<ContextCore>((core) => void core.end());
 
+/** Whether {@link context} is being made, which is the one of all threads. */
+let isFirst = true;
+
 let coreOfContext: (context: Context) => ContextCore;
 
 /**
@@ -50,12 +53,13 @@ let coreOfContext: (context: Context) => ContextCore;
  * ```
  */
 export class Context {
-  readonly #core = new ContextCore();
+  readonly #core: ContextCore;
 
   /** Makes the context. @param options Settings. @throws {TypeError} If one does not exist or has the wrong type. */
   constructor(options?: ContextOptions) {
     checkOptions(options);
     checkCount(arguments, 1);
+    this.#core = new ContextCore(isFirst);
     collected.register(this, this.#core);
     // A misspelt setting is an error.
     Object.seal(this);
@@ -123,3 +127,4 @@ export function contextCore(context: Context): ContextCore {
 
 /** The context of new sockets that are given no other. */
 export const context: Context = new Context();
+isFirst = false;

@@ -18,18 +18,24 @@ export interface Closable {
 
 /** The native context of a `Context`, made at first use. */
 export class ContextCore implements Ending {
+  readonly #shared: boolean;
   readonly #sockets = new Set<Closable>();
   /** When the last socket was closed. */
   #closedAt = -Infinity;
   #handle: Handle | null = null;
   #ended: Promise<void> | null = null;
 
+  /** @param shared Whether it is the context of all threads of the process. */
+  constructor(shared: boolean) {
+    this.#shared = shared;
+  }
+
   /** The native context. @throws {ErrnoError} `EFAULT` after its end. */
   get handle(): Handle {
     if (this.#ended !== null) throw errnoError(Errno.EFAULT);
     if (this.#handle !== null) return this.#handle;
     const loop = threadLoop();
-    this.#handle = loop.backend.contextNew();
+    this.#handle = this.#shared ? loop.backend.sharedContext() : loop.backend.contextNew();
     loop.addContext(this);
     return this.#handle;
   }
@@ -88,7 +94,7 @@ export class ContextCore implements Ending {
 
   /**
    * Ends the context: pending operations of its sockets fail with `ETERM`, and they are closed. Resolves when libzmq has
-   * sent what their `linger` lets it send.
+   * sent what their `linger` lets it send. A context that other threads use goes on without this one.
    */
   end(): Promise<void> {
     this.#ended ??= this.#end();
@@ -99,17 +105,27 @@ export class ContextCore implements Ending {
     const handle = this.#handle;
     if (this.#ended !== null || handle === null) return;
     this.#ended = Promise.resolve();
+    const { backend } = threadLoop();
     threadLoop().removeContext(this);
-    threadLoop().backend.contextTermNow(handle);
+    if (!this.#isLast()) return;
+    // Sockets of a Worker that was terminated would be waited for without end.
+    if (this.#shared) backend.endDeadThreads();
+    backend.contextTermNow(handle);
+  }
+
+  /** Whether no other thread uses it. */
+  #isLast(): boolean {
+    return !this.#shared || threadLoop().backend.leaveSharedContext();
   }
 
   async #end(): Promise<void> {
     const handle = this.#handle;
     if (handle === null) return;
     const loop = threadLoop();
-    loop.backend.contextShutdown(handle);
+    const last = this.#isLast();
+    if (last) loop.backend.contextShutdown(handle);
     for (const socket of [...this.#sockets]) socket.close();
     loop.removeContext(this);
-    await loop.backend.contextTerm(handle);
+    if (last) await loop.backend.contextTerm(handle);
   }
 }

@@ -1,0 +1,31 @@
+/** A program whose threads share the default context: they talk over `inproc://`, and one is terminated in the middle. */
+import { once } from "node:events";
+import process from "node:process";
+import { isMainThread, parentPort, Worker } from "node:worker_threads";
+import * as zmq from "zeromesh/zmq";
+
+if (isMainThread) {
+  zmq.context.ioThreads = 3;
+  const reply = new zmq.Reply();
+  await reply.bind("inproc://threads");
+  for (let i = 0; i < 2; i++) {
+    const worker = new Worker(new URL(import.meta.url));
+    const [request] = await reply.receive();
+    await reply.send("yes");
+    const [said] = await once(worker, "message");
+    console.log(`${request}, ${said}`);
+    await worker.terminate();
+  }
+  // What is sent last leaves, though the terminated thread has not closed its socket.
+  const push = new zmq.Push();
+  push.connect(process.argv[2]!);
+  await push.send("last");
+} else {
+  const request = new zmq.Request();
+  request.connect("inproc://threads");
+  await request.send(`${zmq.context.ioThreads} I/O threads`);
+  const [answer] = await request.receive();
+  parentPort!.postMessage(String(answer));
+  // It waits for what does not come.
+  await request.receive();
+}
