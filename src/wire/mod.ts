@@ -131,12 +131,13 @@ export {
   type StagedLease,
 } from "./rendezvous.ts";
 export { copyBytes } from "./bytes.ts";
-export { borrowUtf8, decodeUtf8, encodeUtf8 } from "./utf8.ts";
+export { borrowUtf8, decodeLatin1, decodeUtf8, encodeUtf8 } from "./utf8.ts";
 export { MsgpackCursor } from "./msgpack_cursor.ts";
 export { stringifyJson } from "./json_value.ts";
 export {
   borrowPayload,
   type DecodedPayload,
+  decodeJson,
   decodePayload,
   encodeItem,
   encodePayload,

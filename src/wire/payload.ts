@@ -96,16 +96,28 @@ function cannotEncode(what: string, name: string, cause: unknown): ZeromeshError
  */
 export function decodePayload(bytes: Uint8Array, encoding: PayloadEncoding): DecodedPayload {
   if (bytes.length === 0) return { value: undefined };
+  if (encoding === "json") return decodeJson(bytes, 0, bytes.length);
   try {
-    if (encoding === "msgpack") return { value: decodeMsgpack(bytes) };
-    if (nestsDeeper(bytes, maxPayloadDepth)) return { error: `not a JSON value: ${nestsTooDeep}` };
-    const text = decodeUtf8(bytes, 0, bytes.length);
-    return text === null ? { error: "not valid UTF-8" } : { value: JSON.parse(text) as unknown };
+    return { value: decodeMsgpack(bytes) };
   } catch (error) {
     return {
       error: error instanceof MalformedMsgpack
         ? `not a MessagePack value: ${error.message}`
         : errorText(error),
     };
+  }
+}
+
+/** Decodes the JSON in `bytes[start..end)`, which is not empty, like {@link decodePayload}. */
+export function decodeJson(bytes: Uint8Array, start: number, end: number): DecodedPayload {
+  try {
+    // A text of this size has no room for as many brackets.
+    const deep = end - start > 2 * maxPayloadDepth &&
+      nestsDeeper(bytes.subarray(start, end), maxPayloadDepth);
+    if (deep) return { error: `not a JSON value: ${nestsTooDeep}` };
+    const text = decodeUtf8(bytes, start, end);
+    return text === null ? { error: "not valid UTF-8" } : { value: JSON.parse(text) as unknown };
+  } catch (error) {
+    return { error: errorText(error) };
   }
 }

@@ -11,8 +11,8 @@ interface Layer {
   readonly from: readonly string[];
   /** Names that it may not import from a folder. */
   readonly without?: Readonly<Record<string, RegExp>>;
-  /** Whether it may use the runtimes' common built-ins (`node:`). */
-  readonly builtins: boolean;
+  /** Whether it may use the runtimes' common built-ins (`node:`), or which of them. */
+  readonly builtins: boolean | readonly string[];
 }
 
 const feature: Layer = { from: ["messenger", "core", "runtime"], builtins: true };
@@ -22,7 +22,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   core: { from: [], builtins: false },
   ffi: { from: ["core"], builtins: true },
   runtime: { from: ["core"], builtins: true },
-  wire: { from: ["core"], builtins: false },
+  // Its conversions between bytes and texts do no I/O.
+  wire: { from: ["core"], builtins: ["node:buffer"] },
   libzmq: { from: ["ffi", "runtime", "core"], builtins: true },
   transport: { from: ["libzmq", "wire", "runtime", "core"], builtins: true },
   messenger: { from: ["transport", "wire", "core"], without: { transport: /^Zmq/ }, builtins: true },
@@ -152,7 +153,9 @@ function judge(
 ): string | undefined {
   const { specifier } = one;
   if (specifier.startsWith("node:")) {
-    return layer.builtins ? undefined : `${name} is pure and may not import ${specifier}`;
+    const { builtins } = layer;
+    const may = typeof builtins === "boolean" ? builtins : builtins.includes(specifier);
+    return may ? undefined : `${name} is pure and may not import ${specifier}`;
   }
   if (specifier.startsWith("bun:")) {
     return name === "ffi" || name === "runtime" ? undefined : `${specifier} belongs into ffi or runtime`;
