@@ -20,7 +20,7 @@ for (const what of ["idle", "none"]) {
 }
 
 for (const what of ["receive", "send", "events"]) {
-  test(`a ${what} that waits keeps the program alive`, async () => {
+  test(`what waits keeps the program alive: ${what}`, async () => {
     await using program = start(what);
     await program.waitForLine("waiting");
     await pause(300);
@@ -37,7 +37,7 @@ test("what a program has sent arrives although it ends without closing its socke
   pull.close();
 });
 
-test("sockets that nobody reads cost no processor time, however much has arrived", async () => {
+test("sockets that nobody reads, and a paused proxy, cost no processor time, however much has arrived", async () => {
   await using program = start("unread");
   const used = Number((await program.waitForLine("used ", 20_000)).split(" ")[1]);
   // An idle second of a process that waits; one that turns would use a thousand.

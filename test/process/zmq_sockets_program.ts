@@ -58,6 +58,15 @@ const doings: Readonly<Record<string, () => Promise<void> | void>> = {
       await pull.receive();
       kept.push(pull, push);
     }
+    const proxy = new zmq.Proxy(new zmq.Pull(), new zmq.Push({ linger: 0 }));
+    await proxy.frontEnd.bind("inproc://paused");
+    await proxy.backEnd.bind("inproc://nobody");
+    const running = proxy.run();
+    proxy.pause();
+    const source = new zmq.Push({ linger: 0 });
+    source.connect("inproc://paused");
+    for (let j = 0; j < 500; j++) await source.send(`message ${j}`);
+    kept.push(source);
     const waiting = new zmq.Pull();
     await waiting.bind("inproc://waiting");
     const received = waiting.receive().catch(() => {});
@@ -66,6 +75,8 @@ const doings: Readonly<Record<string, () => Promise<void> | void>> = {
     await pause(1_000);
     const { user, system } = process.cpuUsage(before);
     console.log(`used ${Math.round((user + system) / 1_000)}`);
+    proxy.terminate();
+    await running;
     waiting.close();
     for (const socket of kept) socket.close();
     await received;
