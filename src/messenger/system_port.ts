@@ -49,6 +49,8 @@ export interface SystemMessage {
   readonly session: PeerConnection;
   /** Whether both ends of its connection have a feature. */
   supports(feature: string): boolean;
+  /** The library's header with this name, or undefined. */
+  systemHeader(name: string): string | undefined;
   /** The milliseconds that the caller had left when it sent the message; below 0 without a deadline. */
   readonly ttlMs: number;
   /**

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { actor, actorRef } from "../../src/actors/mod.ts";
 import { instanceIdToBytes, newInstanceId } from "../../src/core/mod.ts";
 import { EnvelopeWriter, maxChainLength } from "../../src/actors/remote/envelope.ts";
-import { askHandler, tellHandler } from "../../src/actors/remote/messages.ts";
+import { askHandler, envelopeHeader, tellHandler } from "../../src/actors/remote/messages.ts";
 import { portOf } from "../../src/messenger/mod.ts";
 import { NameCache, ResponseKind } from "../../src/wire/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
@@ -56,6 +56,11 @@ test("messages that are no envelopes, and values that are none, are refused, and
   for (const [payload, code] of refused) {
     await fails(ask(payload), { code, ran: "no" });
     await fails(tell(payload), { code: code === "ACTOR_NOT_FOUND" || payload.length < 9 ? code : /./ });
+  }
+  const large = new Uint8Array(70_000);
+  for (const header of ["", "ÿ", "\u{1f600}", "\u0000\u0007counter"]) {
+    const call = { headers: { [envelopeHeader]: header } };
+    await fails(port.call(askHandler, peer, large, call), { code: "PAYLOAD_INVALID", ran: "no" });
   }
   const random = prng("hostile messages for actors");
   const sent: Promise<unknown>[] = [];

@@ -94,6 +94,34 @@ test("values travel as JSON, as MessagePack or as bytes, and an empty answer is 
   assert.equal(await nothings.ask("nil", null), null);
 });
 
+test("values of all sizes reach an actor whole, with their headers and their sender", async () => {
+  await using t = await leakCheck();
+  const { system, client, peer } = await served(t);
+  const free = actor({
+    init: () => null,
+    ask: {
+      facts: ({ headers, senderInstance }, bytes) => {
+        assert.ok(bytes.every((byte, at) => byte === at % 251));
+        return encode(JSON.stringify([bytes.length, headers, senderInstance]));
+      },
+      echo: (_ctx, bytes) => bytes,
+    },
+  });
+  const own = await system.spawn(free, { name: "large" });
+  const headers = { short: "é", long: "x".repeat(900) };
+  for (const address of [`large@${peer}`, own]) {
+    const ref = actorRef(client, own.contract, address);
+    for (const size of [0, 65_535, 65_536, 65_537, 300_000]) {
+      const value = Uint8Array.from({ length: size }, (_, at) => at % 251);
+      for (const sent of [{}, { short: headers.short }, headers]) {
+        const facts = JSON.parse(text(await ref.ask("facts", value, { headers: sent })));
+        assert.deepEqual(facts, [size, sent, client.instanceId]);
+      }
+      assert.deepEqual(await ref.ask("echo", value), value);
+    }
+  }
+});
+
 test("a failure has the same code in one process and between processes", async () => {
   await using t = await leakCheck();
   const Faulty = actorContract("faulty", {

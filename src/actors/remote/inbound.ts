@@ -17,7 +17,7 @@ import type { Behaviour } from "../definition/behaviour.ts";
 import { AuthorizedOrder } from "./authorized_order.ts";
 import { decodeEnvelope, Envelope } from "./envelope.ts";
 import type { RemoteCounts } from "../routing/remote.ts";
-import { askHandler, openHandler, tellHandler } from "./messages.ts";
+import { askHandler, envelopeHeader, largeValueBytes, openHandler, tellHandler } from "./messages.ts";
 import { fail, failureFor } from "../failures.ts";
 import { RemoteAsk } from "./remote_ask.ts";
 import { decodeValue } from "../contract/values.ts";
@@ -72,9 +72,22 @@ export class Inbound implements Disposable {
     const instance = this.#port.senderOf(message)?.instanceId;
     if (instance === undefined) throw stranger();
     const { source, payloadStart, payloadEnd } = lentOf(message);
-    const why = decodeEnvelope(source, payloadStart, payloadEnd, this.#envelope, this.#names);
-    if (why !== null) throw unreadable(why);
+    const apart = payloadEnd - payloadStart > largeValueBytes
+      ? message.systemHeader(envelopeHeader)
+      : undefined;
+    if (apart !== undefined) this.#readApart(apart, payloadStart);
+    else {
+      const why = decodeEnvelope(source, payloadStart, payloadEnd, this.#envelope, this.#names);
+      if (why !== null) throw unreadable(why);
+    }
     return instance;
+  }
+
+  #readApart(text: string, valueAt: number): void {
+    const bytes = Uint8Array.from(text, (unit) => unit.charCodeAt(0));
+    const why = decodeEnvelope(bytes, 0, bytes.length, this.#envelope, this.#names);
+    if (why !== null) throw unreadable(why);
+    this.#envelope.valueAt = valueAt;
   }
 
   #open(message: SystemMessage): unknown {
@@ -233,7 +246,7 @@ function valueOf(message: SystemMessage, { name, encoding, valueAt }: Envelope):
   const { source, payloadEnd } = lent;
   if (encoding === "bytes") {
     // The payload begins with the value now, so that only the value is copied.
-    if (lent.owned) return lent.own(source.subarray(valueAt));
+    if (lent.owned) return valueAt === 0 ? source : lent.own(source.subarray(valueAt));
     lent.payloadStart = valueAt;
     return lent.keep();
   }

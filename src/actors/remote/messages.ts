@@ -2,6 +2,11 @@
 
 /** A message without an answer; confirmed when it is in the actor's mailbox. */
 export const tellHandler = "_actor_tell";
+/** The header that has the envelope of a message whose value is larger than {@link largeValueBytes}, a unit for each byte. */
+export const envelopeHeader = "_actor";
+/** Larger values are sent without an envelope before them, since they would be copied behind it. */
+export const largeValueBytes = 64 * 1024;
+
 /** A message whose answer is the actor's. */
 export const askHandler = "_actor_ask";
 /** The opening of a channel, answered when the actor accepts it. */

@@ -1,6 +1,6 @@
 import { hold, validate, ZeromeshError } from "../../core/mod.ts";
 import type { FeatureCall, HandlerTrace, SystemPort } from "../../messenger/mod.ts";
-import { NameCache } from "../../wire/mod.ts";
+import { maxHeaderValueBytes, NameCache } from "../../wire/mod.ts";
 import type { ActorChannel } from "../references/actor_channel.ts";
 import type { ChannelCounts } from "../cell/channel_counts.ts";
 import { type ChannelTerms, StreamOpen } from "../channels/stream_open.ts";
@@ -10,7 +10,7 @@ import { channelSchemas } from "../contract/contract.ts";
 import { inputInvalid } from "../failures.ts";
 import { EnvelopeWriter } from "./envelope.ts";
 import { type Accept, labelOf, type MessageKind, MessageKinds, tellWithout } from "./message_kinds.ts";
-import { askHandler, openHandler, tellHandler } from "./messages.ts";
+import { askHandler, envelopeHeader, largeValueBytes, openHandler, tellHandler } from "./messages.ts";
 import type { OutgoingMessage, OutgoingOpen } from "../cell/outgoing.ts";
 import type { RemoteCounts } from "../routing/remote.ts";
 import { encodeValue, encodingOf, textOrBytesOf } from "../contract/values.ts";
@@ -133,9 +133,14 @@ export class Outbound {
     const { encoding } = kind;
     const writer = this.#writer;
     const value = textOrBytesOf(name, input, encoding);
-    const payload = writer.write(target, name, encoding, origin, value);
+    const apart = typeof value === "string" || value.length <= largeValueBytes
+      ? null
+      : envelopeApart(writer.write(target, name, encoding, origin, nothing));
+    const payload = apart === null
+      ? writer.write(target, name, encoding, origin, value)
+      : value as Uint8Array;
     this.#counts.sent++;
-    const call = new ActorCall(message, kind, writer.borrowed);
+    const call = new ActorCall(message, kind, writer.borrowed, apart);
     return kind.accept === tellWithout
       ? this.#port.sync(tellHandler, instance, payload, call)
       : this.#port.call(askHandler, instance, payload, call);
@@ -151,8 +156,14 @@ class ActorCall implements FeatureCall<unknown> {
   readonly accept: Accept;
   readonly within: HandlerTrace | null;
   readonly borrowed: boolean;
+  readonly headers: Readonly<Record<string, string>> | undefined;
 
-  constructor(message: OutgoingMessage, { label, accept }: MessageKind, borrowed: boolean) {
+  constructor(
+    message: OutgoingMessage,
+    { label, accept }: MessageKind,
+    borrowed: boolean,
+    envelope: string | null,
+  ) {
     this.message = message;
     this.timeoutMs = message.timeoutMs;
     this.signal = message.signal;
@@ -160,6 +171,7 @@ class ActorCall implements FeatureCall<unknown> {
     this.accept = accept;
     this.within = message.origin.trace;
     this.borrowed = borrowed;
+    this.headers = envelope === null ? undefined : { [envelopeHeader]: envelope };
   }
 
   failed(error: unknown, promise: Promise<unknown>): unknown {
@@ -170,6 +182,12 @@ class ActorCall implements FeatureCall<unknown> {
 }
 
 const ignore = (): void => {};
+const nothing = new Uint8Array(new ArrayBuffer(0));
+
+/** An envelope as a header; null if it is too long for one, where each of its bytes may take two. */
+function envelopeApart(bytes: Uint8Array): string | null {
+  return 2 * bytes.length > maxHeaderValueBytes ? null : String.fromCharCode(...bytes);
+}
 
 function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(first.length + second.length);

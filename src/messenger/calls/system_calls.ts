@@ -72,6 +72,7 @@ export class SystemCalls {
     headers: Request["headers"],
   ): Promise<unknown> {
     const kind = answered ? ResponseKind.unary : ResponseKind.ack;
+    if (call.headers !== undefined) headers = { ...headers, ...call.headers };
     const request = this.#request(kind, name, payload, call.borrowed !== true, false, undefined, headers);
     const accept = answered ? call.accept ?? keepBytes : null;
     return this.#send(call.label ?? name, request, to, call, accept, null);
