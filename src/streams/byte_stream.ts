@@ -1,5 +1,6 @@
 import type { InstanceId } from "../core/mod.ts";
 import type { PeerConnection } from "../messenger/mod.ts";
+import type { DecodedPayload } from "../wire/mod.ts";
 
 /**
  * Why a stream ended.
@@ -153,6 +154,11 @@ export interface ReaderEvents {
   arrived?(frames: number): void;
   /** The writer has opened the stream. */
   opened?(): void;
+  /**
+   * A frame, in memory that is used again, has arrived alone. Its item, if it should be decoded before it is taken: then
+   * its bytes need not be kept. Null if they should.
+   */
+  decode?(bytes: Uint8Array, start: number, end: number): DecodedPayload | null;
 }
 
 /**
@@ -179,6 +185,8 @@ export interface ByteReader {
    * @returns False without a frame.
    */
   advance(): boolean;
+  /** The item of the frame of {@link advance}, if `events.decode` gave it; the frame itself is gone then. */
+  readonly decoded: DecodedPayload | null;
   /** Memory of the frame of {@link advance}. */
   readonly bytes: Uint8Array;
   /** Where the frame of {@link advance} begins. */

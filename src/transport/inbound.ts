@@ -26,6 +26,8 @@ const headerCapacity = 84 * 1024;
  * whatever `maxPayloadBytes` is: batches and handshakes may exceed it.
  */
 export const smallFrameBytes = 64 * 1024;
+// One more item of 64 KiB, with what a stream puts before it, needs no memory of its own either.
+const lentFrameBytes = smallFrameBytes + 1024;
 // Interval, in bytes, of reports to the memory return.
 const tellEveryBytes = 1024 * 1024;
 // A message with thousands of parts is hostile; it is discarded in portions, so that other messages get their turn.
@@ -145,7 +147,7 @@ export class FrameReader {
     this.#backend = backend;
     this.#slice = slice;
     this.#small = backend.region(headerAt + headerCapacity);
-    this.#payload = backend.region(smallFrameBytes);
+    this.#payload = backend.region(lentFrameBytes);
     this.#maxPayloadBytes = Math.max(maxPayloadBytes, smallFrameBytes);
     this.#drops = drops;
     this.#memory = memory;
@@ -247,7 +249,7 @@ export class FrameReader {
       message.payloadStart = 0;
       message.payloadEnd = payloadSize;
       message.owned = false;
-    } else if (payloadSize <= smallFrameBytes) {
+    } else if (payloadSize <= lentFrameBytes) {
       backend.messageToRegion(this.#payload, 0, payloadSize);
       message.source = this.#payload.bytes;
       message.payloadStart = 0;

@@ -1,3 +1,4 @@
+import type { DecodedPayload } from "../../wire/mod.ts";
 import { type Contract, ZeromeshError } from "../../core/mod.ts";
 import type { SentCall, SystemPort } from "../../messenger/mod.ts";
 import {
@@ -18,6 +19,8 @@ export interface AttemptOwner {
   acceptedBy(attempt: Attempt): void;
   /** Items of the output have arrived, or its end. */
   outputReadable(attempt: Attempt): void;
+  /** See `ReaderEvents.decode`. */
+  decodeOutput(bytes: Uint8Array, start: number, end: number): DecodedPayload | null;
   /** The input has credit again. */
   inputCredit(attempt: Attempt): void;
   /** The input has ended. */
@@ -53,6 +56,10 @@ export class Attempt implements ReaderEvents, WriterEvents {
 
   readable(): void {
     this.#owner.outputReadable(this);
+  }
+
+  decode(bytes: Uint8Array, start: number, end: number): DecodedPayload | null {
+    return this.#owner.decodeOutput(bytes, start, end);
   }
 
   credit(): void {

@@ -18,6 +18,7 @@ import {
   type SentCall,
   type TypedCallOptions,
 } from "../../messenger/mod.ts";
+import type { DecodedPayload } from "../../wire/mod.ts";
 import type { StreamEnd } from "../byte_stream.ts";
 import { type Attempt, type AttemptOwner, type AttemptParts, openAttempt } from "./attempt.ts";
 import { CallResult } from "./call_result.ts";
@@ -159,6 +160,10 @@ export class ClientCall
     attempt.call.endDeadline();
     this.#sink?.accepted();
     this.#pauses?.start();
+  }
+
+  decodeOutput(bytes: Uint8Array, start: number, end: number): DecodedPayload | null {
+    return this.#output!.decode(bytes, start, end);
   }
 
   inputCredit(): void {

@@ -104,9 +104,23 @@ export class ItemCodec {
 
   /** Reads the frame of an item, to which a reader has advanced. Never throws. */
   decode({ bytes, start, end }: Pick<ByteReader, "bytes" | "start" | "end">): DecodedPayload {
+    const decoded = this.decodePlain(bytes, start, end);
+    if (decoded !== null) return decoded;
     const from = start + 1;
     const encoding = this.#encoding;
-    switch (start < end ? bytes[start] : -1) {
+    if (start >= end || bytes[start] !== Tag.value || encoding === "bytes") {
+      return { error: "it is no item of a contract" };
+    }
+    if (from === end) return { value: undefined };
+    return encoding === "json"
+      ? decodeJson(bytes, from, end)
+      : decodePayload(bytes.subarray(from, end), encoding);
+  }
+
+  /** The same for a frame of a text or of bytes, which take no more memory than the frame; null for other frames. */
+  decodePlain(bytes: Uint8Array, start: number, end: number): DecodedPayload | null {
+    const from = start + 1;
+    switch (start < end ? bytes[start] : Tag.value) {
       case Tag.latin1:
         return { value: decodeLatin1(bytes, from, end) };
       case Tag.utf8: {
@@ -115,14 +129,8 @@ export class ItemCodec {
       }
       case Tag.bytes:
         return { value: bytes.slice(from, end) };
-      case Tag.value:
-        if (encoding === "bytes") break;
-        if (from === end) return { value: undefined };
-        return encoding === "json"
-          ? decodeJson(bytes, from, end)
-          : decodePayload(bytes.subarray(from, end), encoding);
     }
-    return { error: "it is no item of a contract" };
+    return null;
   }
 }
 

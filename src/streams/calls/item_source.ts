@@ -1,4 +1,5 @@
 import { type SchemaFailure, validateArrived, type ZeromeshError } from "../../core/mod.ts";
+import type { DecodedPayload } from "../../wire/mod.ts";
 import type { ByteReader } from "../byte_stream.ts";
 import type { ItemCodec } from "./item_codec.ts";
 import { type Direction, invalidItem, type ItemOwner } from "./stream_errors.ts";
@@ -57,6 +58,11 @@ export class ItemSource implements AsyncIterableIterator<unknown> {
   #finish(end: { readonly failed: boolean; readonly error: unknown }): void {
     this.#end ??= end;
     this.hand();
+  }
+
+  /** See `ReaderEvents.decode`. */
+  decode(bytes: Uint8Array, start: number, end: number): DecodedPayload | null {
+    return this.#codec.decodePlain(bytes, start, end);
   }
 
   /** Gives what is there to those who wait. */
@@ -126,7 +132,7 @@ export class ItemSource implements AsyncIterableIterator<unknown> {
     const number = ++this.received;
     this.#owner.moved?.();
     try {
-      const decoded = this.#codec.decode(reader);
+      const decoded = reader.decoded ?? this.#codec.decode(reader);
       if (decoded.error !== undefined) throw this.#invalid(number, [{ message: decoded.error }]);
       const refuse: SchemaFailure = this.#later > 0
         ? (...about) => this.#invalid(number, ...about)

@@ -7,6 +7,7 @@ import {
   type ZeromeshErrorOptions,
 } from "../../core/mod.ts";
 import { DispatchFailure, type InboundCall, type Served, type SystemPort } from "../../messenger/mod.ts";
+import type { DecodedPayload } from "../../wire/mod.ts";
 import {
   type ByteReader,
   type ByteWriter,
@@ -148,6 +149,10 @@ export class ServedCall implements ReaderEvents, WriterEvents, ItemOwner, PumpOw
     if (end.reason === "finalized") input.finish();
     else if (end.reason === "peerLost") this.#lost(end.text);
     else this.#abort(this.#cancelled("its caller has given the input up"));
+  }
+
+  decode(bytes: Uint8Array, start: number, end: number): DecodedPayload | null {
+    return this.#input!.decode(bytes, start, end);
   }
 
   credit(): void {

@@ -1,7 +1,9 @@
 import { Deadline, Deque } from "../../core/mod.ts";
+import type { DecodedPayload } from "../../wire/mod.ts";
 import type { ByteReader, ReaderEvents, StreamEnd, StreamOptions } from "../byte_stream.ts";
 import { CloseReason, LifecycleAction, recordHeaderSize, RecordType } from "../wire/batch.ts";
 import { type FrameMeaning, meaningOf } from "./end.ts";
+import { HeldRecords } from "./held_records.ts";
 import type { ReadingSlot, SlotPeer } from "./slot_peer.ts";
 
 /** Records of one slot, one after another, as they were in a batch: items alone. */
@@ -9,12 +11,8 @@ interface Segment {
   readonly bytes: Uint8Array;
   readonly start: number;
   readonly end: number;
-}
-
-/** A record that came before an earlier one. */
-interface Held {
-  readonly type: number;
-  readonly body: Uint8Array;
+  /** The one item, if its reader has decoded it where it arrived; then its bytes are not kept. */
+  readonly decoded: DecodedPayload | null;
 }
 
 /** Silent pauses of a writer after which it is given up. */
@@ -29,6 +27,7 @@ const nothing = new Uint8Array(new ArrayBuffer(0));
 export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
   ended: StreamEnd | null = null;
   bytes: Uint8Array = nothing;
+  decoded: DecodedPayload | null = null;
   start = 0;
   end = 0;
   size = 0;
@@ -57,8 +56,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
   #stops = false;
   #heard = true;
   #silent = 0;
-  #held: Map<number, Held> | null = null;
-  #heldBytes = 0;
+  #held: HeldRecords | null = null;
   // The records of the batch that is being read, while they follow one another.
   #runStart = 0;
   #runEnd = 0;
@@ -104,6 +102,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
 
   advance(): boolean {
     let at = this.#at;
+    this.decoded = null;
     if (at === this.#segmentEnd) {
       const segment = this.#segments.shift();
       if (segment === undefined) {
@@ -111,12 +110,14 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
         return false;
       }
       this.bytes = segment.bytes;
+      this.decoded = segment.decoded;
       at = segment.start;
       this.#segmentEnd = segment.end;
     }
     const { bytes } = this;
-    const length = bytes[at + 9]! * 0x100_0000 +
-      (bytes[at + 10]! << 16 | bytes[at + 11]! << 8 | bytes[at + 12]!);
+    const length = this.decoded !== null
+      ? this.#segmentEnd - at - recordHeaderSize
+      : bytes[at + 9]! * 0x100_0000 + (bytes[at + 10]! << 16 | bytes[at + 11]! << 8 | bytes[at + 12]!);
     this.start = at += recordHeaderSize;
     this.end = this.#at = at + length;
     this.size--;
@@ -143,7 +144,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
   /** A reader has come for a stream that waited. */
   claim(events: ReaderEvents): void {
     this.#events = events;
-    this.#peer.unread.claim(this.#usedBytes + this.#heldBytes);
+    this.#peer.unread.claim(this.#usedBytes + (this.#held?.bytes ?? 0));
     this.#peer.deadlines.remove(this);
     if (this.ended === null) this.#watch();
     this.#owe();
@@ -187,11 +188,12 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
     }
     const start = this.#runStart;
     const end = this.#runEnd;
-    const segment = owned && (end - start) * 2 > bytes.length
-      ? { bytes, start, end }
-      : { bytes: bytes.slice(start, end), start: 0, end: end - start };
+    const alone = !owned && count === 1;
+    const decoded = alone ? this.#events?.decode?.(bytes, start + recordHeaderSize, end) ?? null : null;
     const wasEmpty = this.size === 0;
-    this.#segments.push(segment);
+    if (decoded !== null) this.#segments.push({ bytes: nothing, start, end, decoded });
+    else if (owned && (end - start) * 2 > bytes.length) this.#segments.push({ bytes, start, end, decoded });
+    else this.#segments.push({ bytes: bytes.slice(start, end), start: 0, end: end - start, decoded });
     this.size += count;
     this.#events?.arrived?.(count);
     if (wasEmpty) this.#events?.readable();
@@ -207,15 +209,14 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
     const { dropped } = this.#peer.counts;
     this.#heard = true;
     if (ahead >= 2 ** 31 || this.#held?.has(sequence) === true) return void dropped.duplicate++;
-    const held = this.#held ??= new Map();
+    const held = this.#held ??= new HeldRecords();
     const { items, bytes: windowBytes } = this.options.window;
     // The terminal frame and the close come beyond the window.
     const room = this.#peer.unread.hasRoom(end - start, this.unclaimed);
-    if (ahead > items + 2 || this.#heldBytes > windowBytes || !room) {
+    if (ahead > items + 2 || held.bytes > windowBytes || !room) {
       return this.#violate("holdOverflow", "too many of its records came before an earlier one");
     }
-    held.set(sequence, { type, body: bytes.slice(start, end) });
-    this.#heldBytes += end - start;
+    held.add(sequence, type, bytes, start, end);
     this.#peer.unread.add(end - start, this.unclaimed);
   }
 
@@ -316,21 +317,16 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
 
   #applyHeld(): void {
     for (let held = this.#held; held !== null && this.ended === null;) {
-      const next = held.get(this.expected);
+      const next = held.take(this.expected);
       if (next === undefined) return;
-      held.delete(this.expected);
-      this.#unhold(next.body.length);
-      if (held.size === 0) held = this.#held = null;
-      // As a record, since the reader finds an item behind the header of one.
-      const bytes = new Uint8Array(recordHeaderSize + next.body.length);
-      new DataView(bytes.buffer).setUint32(9, next.body.length);
-      bytes.set(next.body, recordHeaderSize);
-      this.#apply(next.type, bytes, recordHeaderSize, bytes.length);
+      const { type, bytes } = next;
+      this.#unhold(bytes.length - recordHeaderSize);
+      if (held.empty) held = this.#held = null;
+      this.#apply(type, bytes, recordHeaderSize, bytes.length);
     }
   }
 
   #unhold(bytes: number): void {
-    this.#heldBytes -= bytes;
     this.#peer.unread.add(-bytes, this.unclaimed);
   }
 
@@ -377,7 +373,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
 
   #end(end: StreamEnd): void {
     this.ended = end;
-    if (this.#held !== null) this.#unhold(this.#heldBytes);
+    if (this.#held !== null) this.#unhold(this.#held.bytes);
     this.#held = null;
     this.#peer.readerEnded(this, end);
     // What its writer has finished goes on waiting for its reader.
