@@ -33,7 +33,7 @@ export type {
 } from "./events.ts";
 export { type Capability, capability, version } from "./library.ts";
 export type { Message, MessageLike } from "./messages.ts";
-export { Observer } from "./observer.ts";
+export { type EventSubscriber, Observer } from "./observer.ts";
 export { Pair } from "./pair.ts";
 export { Pull, Push } from "./pipeline.ts";
 export { Proxy } from "./proxy.ts";

@@ -11,6 +11,14 @@ const mostUnread = 10_000;
 
 type Listener = (event: Event) => void;
 
+/** Where listeners of events are added and removed: an {@link Observer}. */
+export interface EventSubscriber {
+  /** Calls a function for each event of a type. */
+  on<E extends EventType>(type: E, listener: (event: EventOfType<E>) => void): EventSubscriber;
+  /** Undoes one {@link on}. */
+  off<E extends EventType>(type: E, listener: (event: EventOfType<E>) => void): EventSubscriber;
+}
+
 /** A `receive` that waits. */
 interface Waiting {
   readonly resolve: (event: Event) => void;
@@ -33,7 +41,7 @@ interface Waiting {
  * await router.bind("tcp://127.0.0.1:*");
  * ```
  */
-export class Observer {
+export class Observer implements EventSubscriber {
   readonly #monitor: Monitor;
   readonly #listeners = new Map<EventType, Listener[]>();
   readonly #unread = new Deque<Event>();

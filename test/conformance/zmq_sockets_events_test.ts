@@ -129,8 +129,9 @@ test("listeners hear events in order, until they are removed or the socket is cl
     "bind",
     () => heard.push("second"),
   );
-  router.events.on("bind", removed);
-  assert.equal(router.events.off("bind", removed), router.events);
+  const subscriber: zmq.EventSubscriber = router.events;
+  subscriber.on("bind", removed);
+  assert.equal(subscriber.off("bind", removed), subscriber);
   assert.throws(() => router.events.receive(), /event emitter mode/);
   await router.bind("tcp://127.0.0.1:*");
   const address = router.lastEndpoint!;
