@@ -153,8 +153,15 @@ export type BytesContract = ActorContract<
   Readonly<Record<string, { readonly fromOpener: BytesSchema; readonly toOpener: BytesSchema }>>
 >;
 
-/** The schema of bytes. */
-export const bytesSchema: BytesSchema = shape.of<Uint8Array>(option.bytes);
+const checkBytes = shape.of<Uint8Array>(option.bytes);
+
+/** The schema of bytes, which makes no list of issues for them. */
+export const bytesSchema: BytesSchema = {
+  "~standard": {
+    ...checkBytes["~standard"],
+    validate: (value) => value instanceof Uint8Array ? { value } : checkBytes["~standard"].validate(value),
+  },
+};
 
 // Shared by all copies of the package: an update can bring its own.
 const bytesBrand: unique symbol = Symbol.for("zeromesh.actors.bytes") as never;

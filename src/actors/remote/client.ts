@@ -21,7 +21,6 @@ import { Outbound } from "./outbound.ts";
 import type { OutgoingMessage } from "../cell/outgoing.ts";
 
 const clients = new WeakMap<SystemPort, ActorClient>();
-const systems = new WeakMap<SystemPort, OwnSystem>();
 
 /** The actor system of a messenger. */
 interface OwnSystem {
@@ -38,7 +37,7 @@ export function clientAt(port: SystemPort): ActorClient {
 
 /** Refuses a second actor system of a messenger. */
 export function refuseSecondSystem(port: SystemPort): void {
-  if (!systems.has(port)) return;
+  if (clientAt(port).system === null) return;
   throw new ZeromeshError(
     "HANDLER_EXISTS",
     "Cannot make an actor system: this messenger has one already; use that one, or close it first",
@@ -47,12 +46,13 @@ export function refuseSecondSystem(port: SystemPort): void {
 
 /** Notes the actor system of a messenger, whose actors its own references reach; null when it is closed. */
 export function systemAt(port: SystemPort, system: OwnSystem | null): void {
-  if (system === null) systems.delete(port);
-  else systems.set(port, system);
+  clientAt(port).system = system;
 }
 
 /** Sends messages to actors by a messenger alone, without an actor system. */
 class ActorClient implements Router {
+  /** The actor system of its messenger; null without one. */
+  system: OwnSystem | null = null;
   readonly #port: SystemPort;
   readonly #outbound: Outbound;
   readonly #origin: Origin;
@@ -112,8 +112,8 @@ class ActorClient implements Router {
 
   /** As `ActorSystem.watch`, and by the messenger's system if it has one. */
   watch(to: ActorAddress, ended: EndCall): Disposable {
-    const system = systems.get(this.#port);
-    return system === undefined ? this.#ownWatches.start(to, null, ended) : system.watch(to, null, ended);
+    const system = this.system;
+    return system === null ? this.#ownWatches.start(to, null, ended) : system.watch(to, null, ended);
   }
 
   get #ownWatches(): Watches {
@@ -133,8 +133,8 @@ class ActorClient implements Router {
 
   /** The router of the messenger's system, which also counts what goes to others; null without one. */
   #own({ instance, address }: Reference): Router | null {
-    const system = systems.get(this.#port);
-    if (system === undefined && instance === this.#port.instanceId) throw notFound(address);
+    const system = this.system;
+    if (system === null && instance === this.#port.instanceId) throw notFound(address);
     return system?.router ?? null;
   }
 

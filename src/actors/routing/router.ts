@@ -58,6 +58,8 @@ const nothing = (): void => {};
 export class SystemRouter implements Router {
   readonly #parts: RouterParts;
   readonly #tellWait: RoomWait;
+  #last: Cell | null = null;
+  #lastTarget = "";
 
   constructor(parts: RouterParts) {
     this.#parts = parts;
@@ -151,8 +153,13 @@ export class SystemRouter implements Router {
   find(target: string): Cell {
     const { registry, closed, instanceId } = this.#parts;
     if (closed !== null) throw closed;
+    // Many messages of other instances are for the actor of the last one.
+    const last = this.#last;
+    if (last !== null && target === this.#lastTarget && last.takes) return last;
     const cell = registry.find(target);
     if (cell === null) throw notFound(`${target}@${instanceId}`);
+    this.#last = cell;
+    this.#lastTarget = target;
     return cell;
   }
 
