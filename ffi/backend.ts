@@ -103,8 +103,12 @@ export interface Backend {
   contextShutdown(context: Handle): number;
   /** `zmq_ctx_term` on another thread, so that timers run during a linger. */
   contextTerm(context: Handle): Promise<number>;
-  /** `zmq_ctx_term` on this thread; only for the exit hook. */
-  contextTermNow(context: Handle): number;
+  /**
+   * `zmq_ctx_term`, which this thread waits for; only for the exit hook.
+   *
+   * @param slow Called when it takes longer than `slowMs`, where the runtime can (Bun).
+   */
+  contextTermNow(context: Handle, slow?: { readonly slowMs: number; readonly slow: () => void }): number;
 
   /** `zmq_socket`: the socket, or the negated errno. */
   socket(context: Handle, type: number): Handle | number;

@@ -3,7 +3,7 @@ import { ZeromeshError } from "../src/core/mod.ts";
 import type { Backend } from "./backend.ts";
 import { bunMemory, open, openOptional } from "./bun_library.ts";
 import { termAway } from "./bun_term.ts";
-import { runAway } from "./bun_thread.ts";
+import { runAway, runWatched } from "./bun_thread.ts";
 import { bunWait } from "./bun_waiter.ts";
 import { type LibraryChoice, type LibraryHost, openLibrary } from "./library.ts";
 import { type Native, openSystem } from "./native.ts";
@@ -30,6 +30,7 @@ function openNative(path: string): Native {
     system,
     wait: bunWait(system),
     contextTerm: (context) => termAway({ path, zmq, threads }, context),
+    contextTermWatched: (context, slow) => runWatched(threads, zmq.ctxTerm, context, slow),
     returnMemory: () => mallocTrim ? runAway(threads, mallocTrim, null) : null,
     // Bun does not count loaded libraries.
     release: () => false,

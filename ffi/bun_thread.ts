@@ -14,10 +14,59 @@ const pauses = [0, 0, 1, 1, 2, 4, 8, 16] as const;
  * @returns Its result; null if no thread could be created.
  */
 export function runAway(
-  { create, tryJoin }: OptionalCalls<typeof threadSymbols>,
+  threads: OptionalCalls<typeof threadSymbols>,
   run: (argument: Handle | null) => number,
   argument: Handle | null,
 ): Promise<number> | null {
+  const ended = start(threads, run, argument);
+  if (ended === null) return null;
+  return new Promise((resolve) => {
+    let round = 0;
+    const look = (): void => {
+      const result = ended();
+      if (result !== null) return resolve(result);
+      const pause = pauses[Math.min(round++, pauses.length - 1)]!;
+      if (pause === 0) setImmediate(look);
+      else setTimeout(look, pause);
+    };
+    look();
+  });
+}
+
+/**
+ * Runs a C function on its own thread and waits for it on this one, for the end of the program.
+ *
+ * @param slow Called when it takes longer than `slowMs`.
+ * @returns Its result; null if no thread could be created.
+ */
+export function runWatched(
+  threads: OptionalCalls<typeof threadSymbols>,
+  run: (argument: Handle | null) => number,
+  argument: Handle | null,
+  { slowMs, slow }: { readonly slowMs: number; readonly slow: () => void },
+): number | null {
+  const ended = start(threads, run, argument);
+  if (ended === null) return null;
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  const until = performance.now() + slowMs;
+  let told = false;
+  for (;;) {
+    const result = ended();
+    if (result !== null) return result;
+    if (!told && performance.now() >= until) {
+      told = true;
+      slow();
+    }
+    Atomics.wait(cell, 0, 0, 1);
+  }
+}
+
+/** Starts a thread. Returns a function that returns its result, or null until its end. */
+function start(
+  { create, tryJoin }: OptionalCalls<typeof threadSymbols>,
+  run: (argument: Handle | null) => number,
+  argument: Handle | null,
+): (() => number | null) | null {
   // Bun keeps the address of each function with it.
   const { ptr = 0 } = run as { readonly ptr?: number | bigint };
   if (!create || !tryJoin || Number(ptr) === 0) return null;
@@ -25,14 +74,5 @@ export function runAway(
   const result = bunMemory.region(8);
   if (create(thread.address, null, bunMemory.pointer(BigInt(ptr)), argument) !== 0) return null;
   const id = bunMemory.pointer(thread.view.getBigUint64(0, true));
-  return new Promise((resolve) => {
-    let round = 0;
-    const look = (): void => {
-      if (tryJoin(id, result.address) === 0) return resolve(result.view.getInt32(0, true));
-      const pause = pauses[Math.min(round++, pauses.length - 1)]!;
-      if (pause === 0) setImmediate(look);
-      else setTimeout(look, pause);
-    };
-    look();
-  });
+  return () => tryJoin(id, result.address) === 0 ? result.view.getInt32(0, true) : null;
 }

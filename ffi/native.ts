@@ -28,6 +28,11 @@ export interface Native {
   readonly wait: LoopWait;
   /** `zmq_ctx_term` on another thread, so that timers run during a linger: 0, or a negated errno. */
   contextTerm(context: Handle): Promise<number>;
+  /** `zmq_ctx_term` on another thread, waited for on this one; null if that is not possible. */
+  readonly contextTermWatched?: (
+    context: Handle,
+    slow: { readonly slowMs: number; readonly slow: () => void },
+  ) => number | null;
   /** `malloc_trim` on another thread; null if that is not possible. */
   returnMemory(): Promise<unknown> | null;
   /** See `Backend.release`. */

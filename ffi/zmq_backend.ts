@@ -117,8 +117,10 @@ export class ZmqBackend implements Backend {
     return interrupted;
   }
 
-  contextTermNow(context: Handle): number {
+  contextTermNow(context: Handle, slow?: { readonly slowMs: number; readonly slow: () => void }): number {
     this.#system.holdings?.remove("context", this.#memory.value(context));
+    const watched = slow === undefined ? null : this.#native.contextTermWatched?.(context, slow) ?? null;
+    if (watched === 0) return 0;
     for (;;) {
       const result = this.#result(this.#zmq.ctxTerm(context));
       if (result !== interrupted) return result;

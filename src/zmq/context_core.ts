@@ -1,5 +1,6 @@
+import process from "node:process";
 import { systemClock } from "../core/mod.ts";
-import { Errno, type Handle, isFailure, sleep } from "../libzmq/mod.ts";
+import { ContextOption, Errno, type Handle, isFailure, sleep } from "../libzmq/mod.ts";
 import { errnoError } from "./errors.ts";
 import { type Ending, threadLoop } from "./loop.ts";
 
@@ -7,6 +8,9 @@ import { type Ending, threadLoop } from "./loop.ts";
 const descriptorsPerSocket = 2;
 // So long after the last close of a socket there may be closed ones that are not ended.
 const endingMs = 500;
+
+/** After this time the end of the program tells that it waits for messages. */
+const slowEndMs = 500;
 
 /** What a context closes at its end. */
 export interface Closable {
@@ -110,7 +114,17 @@ export class ContextCore implements Ending {
     if (!this.#isLast()) return;
     // Sockets of a Worker that was terminated would be waited for without end.
     if (this.#shared) backend.endDeadThreads();
-    backend.contextTermNow(handle);
+    const isBlocky = backend.contextGet(handle, ContextOption.BLOCKY) !== 0;
+    backend.contextTermNow(handle, {
+      slowMs: slowEndMs,
+      slow() {
+        const hint = isBlocky ? " Set 'context.blocky = false' to change this behaviour." : "";
+        // The program has ended, and warnings are not printed any more.
+        process.stderr.write(
+          `(node:${process.pid}) WARNING: Waiting for queued ZeroMQ messages to be delivered.${hint}\n`,
+        );
+      },
+    });
   }
 
   /** Whether no other thread uses it. */

@@ -41,12 +41,6 @@ export class Loop {
     this.#spent += 1 + bytes / bytesPerOperation;
   }
 
-  /** {@link spend} for a received message. */
-  received(bytes: number): void {
-    this.#spent += 1 + bytes / bytesPerOperation;
-    this.reactor.took(1);
-  }
-
   /** Notes that the event loop had a turn. */
   turned(): void {
     this.#spent = 0;

@@ -109,7 +109,10 @@ export class SocketCore implements Ending {
     if (refusal !== null) throw refusal;
     if (this.loop.due) return this.#readAfterTurn(owner);
     const message = this.#take();
-    if (typeof message !== "number") return Promise.resolve(message);
+    if (typeof message !== "number") {
+      this.loop.reactor.took(1);
+      return Promise.resolve(message);
+    }
     if (this.receiveTimeout === 0 || !isNotYet(message)) return Promise.reject(errnoError(-message));
     const reading = this.#beginReading(owner);
     this.#hold(reading);
@@ -120,7 +123,9 @@ export class SocketCore implements Ending {
   receiveNow(): Message[] | null {
     if (this.#state !== "open" || this.#reading !== null || this.loop.due) return null;
     const message = this.#take();
-    return typeof message === "number" ? null : message;
+    if (typeof message === "number") return null;
+    this.loop.reactor.took(1);
+    return message;
   }
 
   /** Sends a message, now or when there is room. */
@@ -233,7 +238,7 @@ export class SocketCore implements Ending {
       parts.push(next);
       total += size;
     }
-    this.loop.received(total);
+    this.loop.spend(total);
     // A REQ may send again after it has received; and the call may have consumed the signal that there is room.
     if (this.#writing !== null) this.#write();
     return parts;

@@ -22,6 +22,12 @@ const tasks: Record<string, () => Promise<void>> = {
     for (let i = 0; i < 1_000; i++) await push.send(String(i));
     process.exit(0);
   },
+  async lingers() {
+    // Nobody listens at port 1.
+    const push = new zmq.Push({ linger: 700 });
+    push.connect("tcp://127.0.0.1:1");
+    await push.send("nobody takes this");
+  },
   async collects() {
     const warnings: string[] = [];
     process.on("warning", (warning) => void warnings.push(warning.message));

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as zmq from "zeromesh/zmq";
-import { productPermissions } from "../support/runtime.ts";
+import { currentRuntime, productPermissions } from "../support/runtime.ts";
 import { type SpawnedProcess, spawnScript } from "../support/spawn.ts";
 import { within } from "../support/until.ts";
 
@@ -34,4 +34,13 @@ test("what was sent arrives though the program exits at once", async () => {
 test("a forgotten socket is closed and warned about once, and one that waits is kept", async () => {
   await using program = start("collects");
   assert.equal(await endOf(program), "a socket with a waiting receive is kept\n1 warning");
+});
+
+test("a program whose end waits for messages tells so on Bun, and ends with their linger", async () => {
+  await using program = start("lingers");
+  await endOf(program);
+  const text =
+    /^\(node:\d+\) WARNING: Waiting for queued ZeroMQ messages to be delivered\. Set 'context\.blocky = false' to change this behaviour\.\n$/;
+  // Deno has no way to look at the time meanwhile.
+  assert.match(program.errorText, currentRuntime === "bun" ? text : /^$/);
 });
