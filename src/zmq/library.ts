@@ -1,4 +1,5 @@
 import { type Backend, type BackendLease, leaseBackendNow, opensWithQuestion } from "../libzmq/mod.ts";
+import { runsFromBinary } from "../runtime/mod.ts";
 
 /** What the loaded libzmq can do; a missing entry means that it cannot. */
 export interface Capability {
@@ -22,7 +23,7 @@ export interface Capability {
  * The version of the loaded libzmq, such as `"4.3.5"`.
  *
  * It is empty until the first socket or context when libzmq could not be loaded during the import, for instance because
- * Deno had no permission then.
+ * Deno had no permission then, and in a compiled program.
  */
 export let version = "";
 
@@ -46,9 +47,10 @@ function open(): BackendLease {
 }
 
 // The version and the capabilities are constants of the module, as programs expect them. A failure is not one of the
-// import: the first socket reports it, and an option or a permission may come before.
+// import: the first socket reports it, and an option or a permission may come before. A compiled program says which
+// libzmq it contains only after its imports.
 try {
-  if (!opensWithQuestion()) library();
+  if (!opensWithQuestion() && !runsFromBinary()) library();
 } catch {
   // Reported at the first use.
 }

@@ -1,7 +1,13 @@
 import { Buffer } from "node:buffer";
 
-/** One part of a received message: a `Buffer` with memory of its own. */
-export type Message = Buffer;
+/**
+ * One part of a received message: a `Buffer` with memory of its own.
+ *
+ * A project without the types of Node sees the `Uint8Array` that a `Buffer` is: the declarations need no other package.
+ */
+export type Message = typeof globalThis extends
+  { Buffer: { alloc(size: number): infer Part extends Uint8Array } } ? Part
+  : Uint8Array;
 
 /**
  * One part of a message to send.
@@ -37,6 +43,6 @@ export function copied(parts: readonly Uint8Array[]): Uint8Array[] {
 }
 
 /** New memory for a received part, which is filled at once. */
-export function newPart(size: number): Buffer {
+export function newPart(size: number): Message {
   return Buffer.allocUnsafeSlow(size);
 }

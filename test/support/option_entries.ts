@@ -1,6 +1,6 @@
 /** Everything public that takes options, with the options it takes, and a call of it that does its work. */
 import { tmpdir } from "node:os";
-import { leaseBackend, openBackend } from "../../ffi/mod.ts";
+import { leaseBackend, leaseBackendNow, openBackend } from "../../ffi/mod.ts";
 import { CohortMembership, joinCohort, LeaderWorkerCohort } from "../../src/cohort/mod.ts";
 import { EtcdDiscovery } from "../../src/discovery/etcd.ts";
 import { discoveryChecks } from "../../src/discovery/conformance.ts";
@@ -306,6 +306,11 @@ const otherEntries: readonly OptionEntry[] = [
     name: "leaseBackend",
     options: ["library", "search"],
     call: async (_scene, options) => (await leaseBackend(options))[Symbol.dispose](),
+  },
+  {
+    name: "leaseBackendNow",
+    options: ["library", "search"],
+    call: (_scene, options) => leaseBackendNow(options)[Symbol.dispose](),
   },
   {
     name: "Backend#waiter",
