@@ -204,7 +204,7 @@ eachProject("a stack trace names files of the package that exist", async ({ fold
     assertEquals(named.some((path) => path.includes("/zeromesh/dist/lib/")), true, stack);
     assertEquals(named.filter((path) => !existsSync(path)), [], stack);
   }
-});
+}, thorough);
 
 eachProject("the command zeromesh runs, and names the libzmq that came along", async ({ folder }) => {
   const text = await mustRun([bun, "x", "--no-install", "zeromesh", "libzmq"], folder);

@@ -81,7 +81,7 @@ test("messages flushed by flush() arrive although the process ends", async () =>
 
 for (const role of ["uncaught", "rejected"]) {
   test(`an error that nobody catches ends a process under traffic with 1, and never by a signal (${role})`, async () => {
-    const runs = longRun ? 30 : role === "uncaught" ? 10 : 3;
+    const runs = longRun ? 30 : role === "uncaught" ? 6 : 2;
     for (let run = 0; run < runs; run += 2) {
       const children = [start(role), start(role)];
       for (const child of children) {
