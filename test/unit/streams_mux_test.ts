@@ -739,3 +739,37 @@ test("a writer keeps to half of its share at the peer, however small that is, an
   expect(tiny.writer.open).toBe(true);
   expect(pair.b.counts.dropped.bytesExceeded + tiny.pair.b.counts.dropped.bytesExceeded).toBe(0);
 });
+
+test("items of streams that take turns in a batch arrive whole and in order", () => {
+  const pair = new Pair();
+  const { a, b } = pair;
+  const window = { items: 1_000, bytes: 1 << 20 };
+  const ends = [1n, 2n, 3n].map((anchor) => ({
+    reader: b.read({ anchor, window }).reader,
+    writer: a.write({ anchor, window }).writer,
+    sent: [] as string[],
+    read: [] as string[],
+  }));
+  for (let n = 0; n < 300; n++) {
+    for (const [i, { writer, sent }] of ends.entries()) {
+      const frame = Uint8Array.from(
+        { length: 3 + (n * (i + 7)) % (n % 20 === 0 ? 700 : 70) },
+        (_, k) => n + i + k,
+      );
+      frame[0] = 0;
+      expect(writer.write(frame)).toBe(true);
+      sent.push(frame.join());
+    }
+    if (n % 17 === 16) pair.carry();
+    // One of them reads in between, and one all that has come.
+    if (n % 5 === 0) ends[0]!.read.push(...[ends[0]!.reader.take()].flatMap((frame) => frame?.join() ?? []));
+    for (let frame = ends[1]!.reader.take(); frame !== undefined; frame = ends[1]!.reader.take()) {
+      ends[1]!.read.push(frame.join());
+    }
+  }
+  pair.carry();
+  for (const { reader, sent, read } of ends) {
+    for (let frame = reader.take(); frame !== undefined; frame = reader.take()) read.push(frame.join());
+    expect(read).toEqual(sent);
+  }
+});

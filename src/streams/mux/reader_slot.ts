@@ -1,19 +1,11 @@
-import { Deadline, Deque } from "../../core/mod.ts";
+import { Deadline } from "../../core/mod.ts";
 import type { DecodedPayload } from "../../wire/mod.ts";
 import type { ByteReader, ReaderEvents, StreamEnd, StreamOptions } from "../byte_stream.ts";
 import { CloseReason, LifecycleAction, recordHeaderSize, RecordType } from "../wire/batch.ts";
 import { type FrameMeaning, meaningOf } from "./end.ts";
 import { HeldRecords } from "./held_records.ts";
+import { type Piece, Pieces } from "./pieces.ts";
 import type { ReadingSlot, SlotPeer } from "./slot_peer.ts";
-
-/** Records of one slot, one after another, as they were in a batch: items alone. */
-interface Segment {
-  readonly bytes: Uint8Array;
-  readonly start: number;
-  readonly end: number;
-  /** The one item, if its reader has decoded it where it arrived; then its bytes are not kept. */
-  readonly decoded: DecodedPayload | null;
-}
 
 /** Silent pauses of a writer after which it is given up. */
 const silentPauses = 3;
@@ -38,10 +30,11 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
   readonly options: StreamOptions;
   readonly #peer: SlotPeer;
   #events: ReaderEvents | null;
-  // Where the rest of the current segment is.
+  // Where the rest of the current piece is.
   #at = 0;
-  #segmentEnd = 0;
-  readonly #segments: Deque<Segment> = new Deque();
+  /** What is being read. */
+  #piece: Piece | null = null;
+  readonly #pieces = new Pieces();
   // Items and bytes that the writer has used of its window, and those of them that are taken and not returned.
   #usedItems = 0;
   #usedBytes = 0;
@@ -102,21 +95,21 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
 
   advance(): boolean {
     let at = this.#at;
+    let piece = this.#piece;
     this.decoded = null;
-    if (at === this.#segmentEnd) {
-      const segment = this.#segments.shift();
-      if (segment === undefined) {
+    if (piece === null || at === piece.end) {
+      piece = this.#piece = this.#pieces.next();
+      if (piece === null) {
         this.bytes = nothing;
         return false;
       }
-      this.bytes = segment.bytes;
-      this.decoded = segment.decoded;
-      at = segment.start;
-      this.#segmentEnd = segment.end;
+      this.bytes = piece.bytes;
+      this.decoded = piece.decoded;
+      at = piece.start;
     }
     const { bytes } = this;
     const length = this.decoded !== null
-      ? this.#segmentEnd - at - recordHeaderSize
+      ? piece.end - at - recordHeaderSize
       : bytes[at + 9]! * 0x100_0000 + (bytes[at + 10]! << 16 | bytes[at + 11]! << 8 | bytes[at + 12]!);
     this.start = at += recordHeaderSize;
     this.end = this.#at = at + length;
@@ -191,9 +184,8 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
     const alone = !owned && count === 1;
     const decoded = alone ? this.#events?.decode?.(bytes, start + recordHeaderSize, end) ?? null : null;
     const wasEmpty = this.size === 0;
-    if (decoded !== null) this.#segments.push({ bytes: nothing, start, end, decoded });
-    else if (owned && (end - start) * 2 > bytes.length) this.#segments.push({ bytes, start, end, decoded });
-    else this.#segments.push({ bytes: bytes.slice(start, end), start: 0, end: end - start, decoded });
+    if (decoded !== null) this.#pieces.addDecoded(decoded, start, end);
+    else this.#pieces.add(bytes, start, end, owned, wasEmpty);
     this.size += count;
     this.#events?.arrived?.(count);
     if (wasEmpty) this.#events?.readable();
