@@ -40,6 +40,8 @@ export { watchActor } from "./system/watch_by_address.ts";
 export { type ActorAddress } from "./references/address.ts";
 export { type ActorId } from "./references/address.ts";
 export { type PoolMessageKind } from "./cell/cell_pool.ts";
+export { type ActorMetrics } from "./system/actor_metrics.ts";
+export { type TurnTimes } from "./cell/turn_meter.ts";
 export { type ActorPhase } from "./cell/phase.ts";
 export {
   type AcceptOptions,

@@ -1,4 +1,3 @@
-import type { ActorStatus } from "../actors/mod.ts";
 import {
   actorOf,
   actorsExits,
@@ -95,19 +94,13 @@ ${actorsExits}`,
     noMore(more);
     await withActors(values, io, async (actors, wait) => {
       const metrics = actor === undefined
-        ? await actors.metrics(wait)
-        : countersOf(await actors.status(actor, wait));
+        ? await actors.metrics(undefined, wait)
+        : await actors.metrics(actor, wait);
       if (values.json === true) return io.out(JSON.stringify(metrics, null, 2));
       for (const line of formatTable(["COUNTER", "VALUE"], rowsOf(metrics))) io.out(line);
     });
   },
 };
-
-function countersOf(
-  { queued, waiting, busy, deferred, handled, failed, restarts }: ActorStatus,
-): Record<string, unknown> {
-  return { queued, waiting, busy, deferred, handled, failed, restarts };
-}
 
 /** Counters with the names of the groups that they are in. */
 function rowsOf(counters: object, prefix = ""): string[][] {

@@ -15,6 +15,7 @@ import {
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
 import { until, within } from "../support/until.ts";
 import { served } from "./actors_kit.ts";
+import { FakeClock } from "../unit/core_fake_clock.ts";
 import { Feed, feedDefinition, reader } from "./channels_kit.ts";
 
 const Parent = actorContract("parent", {
@@ -121,4 +122,73 @@ test("the channel of an actor is not that of another client of its instance", as
   await assert.rejects(actors.channel(id), { code: "ACTOR_NOT_A_PARTICIPANT" });
   assert.equal((await actors.channels("feed"))[0]!.state, "open");
   assert.equal(own.channels(opener)[0]!.id, id);
+});
+
+test("the metrics of an actor have its counters, and how long messages waited and handlers took", async () => {
+  const clock = new FakeClock();
+  const system = ActorSystem.local({ clock });
+  const Slow = actorContract("slow", {
+    tell: { fail: z.undefined() },
+    ask: { work: { input: z.undefined(), output: z.null() } },
+  });
+  let gate = Promise.withResolvers<null>();
+  const slow = actor(Slow, {
+    init: () => null,
+    tell: {
+      fail: () => {
+        throw new Error("it fails");
+      },
+    },
+    ask: { work: () => gate.promise },
+  });
+  const ref = await system.spawn(slow, { name: "slow" });
+  const none = { samples: 0, meanMs: 0, maxMs: 0 };
+  const before = system.metrics("slow");
+  assert.deepEqual([before.handled, before.waitMs, before.handlerMs, before.messages], [0, none, none, {}]);
+  const first = ref.ask("work");
+  await until(() => system.lookup("slow")!.busy);
+  const second = ref.ask("work");
+  clock.advance(40);
+  assert.equal(system.metrics("slow").queued, 1);
+  gate.resolve(null);
+  gate = Promise.withResolvers<null>();
+  await first;
+  await until(() => system.lookup("slow")!.queued === 0);
+  clock.advance(20);
+  gate.resolve(null);
+  await second;
+  await ref.tell("fail");
+  await until(() => system.lookup("slow")!.failed === 1);
+  const metrics = system.metrics("slow");
+  assert.equal(metrics.aliveMs, 60);
+  assert.deepEqual([metrics.handled, metrics.failed, metrics.queued, metrics.children], [2, 1, 0, 0]);
+  assert.equal(metrics.waitMs.maxMs, 40, "the second message waited for the first one");
+  assert.deepEqual(metrics.handlerMs, { samples: 3, meanMs: 20, maxMs: 40 });
+  assert.deepEqual(metrics.messages, {
+    "ask work": { samples: 2, meanMs: 30, maxMs: 40 },
+    "tell fail": { samples: 1, meanMs: 0, maxMs: 0 },
+  });
+  // Of many messages some are measured, in all of their time.
+  const tells = Array.from({ length: 1_000 }, () => ref.tell("fail"));
+  await Promise.all(tells);
+  await until(() => system.lookup("slow")!.failed === 1_001);
+  const { samples } = system.metrics("slow").messages["tell fail"]!;
+  assert.ok(samples >= 8 && samples <= 30, String(samples));
+  await system.close();
+});
+
+test("a client gets the metrics of one actor, and those of a pool's members together", async () => {
+  await using t = await leakCheck();
+  const { actors, system } = await managed(t);
+  await actors.ask("parent", "ends");
+  const metrics = await actors.metrics("parent");
+  assert.deepEqual([metrics.handled, metrics.messages["ask ends"]!.samples], [1, 1]);
+  assert.ok(metrics.aliveMs > 0 && metrics.handlerMs.samples === 1);
+  assert.equal((await actors.metrics())["actors"], 2);
+  const echo = actor({ init: () => null, ask: { echo: (_ctx, bytes) => bytes } });
+  const pool = await system.pool(echo, { size: 3, name: "pool" });
+  for (let i = 0; i < 6; i++) await pool.ask("echo", new Uint8Array(1));
+  const { handled, children, messages } = await actors.metrics("pool");
+  assert.deepEqual([handled, children, messages["ask echo"]!.samples], [6, 3, 6]);
+  await assert.rejects(actors.metrics("nobody"), { code: "ACTOR_NOT_FOUND" });
 });

@@ -108,7 +108,7 @@ const managementEntries: readonly OptionEntry[] = [
   })),
   command("list", (client, options) => client.list(options)),
   command("tree", (client, options) => client.tree(options)),
-  command("metrics", (client, options) => client.metrics(options)),
+  command("metrics", (client, options) => client.metrics(undefined, options)),
   command("status", (client, options) => client.status("one", options)),
   command("describe", (client, options) => client.describe("one", options)),
   command("state", (client, options) => client.state("one", options)),

@@ -3,29 +3,19 @@ import type { ActorId } from "../references/address.ts";
 import type { Behaviour } from "../definition/behaviour.ts";
 import type { ActorEnd } from "../references/actor_end.ts";
 import { dropped as droppedError, mailboxFull, senderLate, stopped as stoppedError } from "../failures.ts";
-import type { CellStart } from "./cell_start.ts";
+import type { CellParts, CellStart } from "./cell_start.ts";
+import { measure, type MeasuredCell, noteArrival, type TurnMeter } from "./turn_meter.ts";
 import { type ApartCell, runApart } from "./apart.ts";
 import { Bound } from "./bound.ts";
 import { Boundary } from "./boundary.ts";
 import type { CellPool } from "./cell_pool.ts";
-import { Mailbox, type MailboxLimits, type RoomWait } from "./mailbox.ts";
+import { Mailbox, type RoomWait } from "./mailbox.ts";
 import type { CellExtension, CellHost, OpenReply, Turn, TurnCell, Waited } from "./parts.ts";
 import type { ActorPhase } from "./phase.ts";
 import type { Runnable } from "./scheduler.ts";
 
-/** What a cell begins with. */
-export interface CellParts {
-  readonly host: CellHost;
-  readonly id: ActorId;
-  readonly name: string | null;
-  readonly behaviour: Behaviour;
-  readonly mailbox: MailboxLimits;
-  readonly start: CellStart;
-  readonly parent: Cell | null;
-}
-
 /** One actor at run time: its mailbox, its state, and the turn that runs. */
-export class Cell implements ApartCell, Runnable {
+export class Cell implements ApartCell, MeasuredCell, Runnable {
   // What every message uses comes first, so that it lies together in memory: with a thousand actors each message finds
   // its actor out of the processor's cache.
   ready = false;
@@ -38,6 +28,9 @@ export class Cell implements ApartCell, Runnable {
   behaviour: Behaviour;
   turnNumber = 0;
   apart = -1;
+  nextMeasured = 1;
+  measuresNext = true;
+  meter: TurnMeter | null = null;
   /** Turns whose handler has ended well. */
   handled = 0;
   waits: Set<Waited> | null = null;
@@ -56,6 +49,8 @@ export class Cell implements ApartCell, Runnable {
   /** How often it was restarted. */
   restarts = 0;
   readonly start: CellStart;
+  /** When it was made, on the clock. */
+  readonly madeAt: number;
   /** The actor that started it; null for none. */
   readonly parent: Cell | null;
   /** The members to which its messages go; null unless it is a pool. */
@@ -69,7 +64,7 @@ export class Cell implements ApartCell, Runnable {
   #ending: PromiseWithResolvers<ActorEnd> | null = null;
   #farewell: Promise<void> | null = null;
 
-  constructor({ host, id, name, behaviour, mailbox, start, parent }: CellParts) {
+  constructor({ host, id, name, behaviour, mailbox, start, parent }: CellParts<Cell>) {
     this.host = host;
     this.id = id;
     this.name = name;
@@ -77,6 +72,7 @@ export class Cell implements ApartCell, Runnable {
     this.mailbox = new Mailbox(mailbox);
     this.start = start;
     this.parent = parent;
+    this.madeAt = host.clock.now();
   }
 
   get address(): string {
@@ -125,6 +121,7 @@ export class Cell implements ApartCell, Runnable {
     const { mailbox } = this;
     if (mailbox.hasRoom) {
       mailbox.push(turn);
+      if (this.measuresNext) noteArrival(this);
       const { scheduler } = this.host;
       if (!this.ready && this.#canRun) scheduler.add(this);
       scheduler.pushed();
@@ -187,7 +184,8 @@ export class Cell implements ApartCell, Runnable {
     let result: unknown;
     try {
       const { trace } = turn.origin;
-      result = trace === null ? turn.run(this) : trace.run(() => turn.run(this));
+      if (this.turnNumber >= this.nextMeasured) result = measure(this, turn);
+      else result = trace === null ? turn.run(this) : trace.run(() => turn.run(this));
       if (isThenable(result)) {
         Promise.resolve(result).then(
           (value) => this.#settled(turn, value),

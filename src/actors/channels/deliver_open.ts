@@ -57,6 +57,6 @@ export function deliverOpen(cell: Cell, request: OpenRequest): Opening {
   } catch (error) {
     opening.refuse(error);
   }
-  if (cell.waits !== null && origin.chain.length > 0) host.suspectRing(cell);
+  if (cell.waits !== null && origin.chain.length > 0 && cell.current !== opening.turn) host.suspectRing(cell);
   return opening;
 }

@@ -25,6 +25,7 @@ import { openOptionTable } from "../options/system_options.ts";
 import { type Probation, probationOptionTable } from "../update/update_options.ts";
 import { managementCommands } from "./commands.ts";
 import type { EventPolicy, ManagedEnd } from "./event_feed.ts";
+import type { ActorMetrics } from "../system/actor_metrics.ts";
 import type { ActorStatus, ActorTree } from "../system/status.ts";
 import type { RollbackResult, UpdateResult } from "../update/updates.ts";
 
@@ -152,9 +153,12 @@ export class ManagementClient {
     return (await this.#run("tree", {}, wait)).actors;
   }
 
+  /** The counters and times of an actor, as `ActorSystem.metrics` has them. */
+  async metrics(target: string, wait?: WaitOptions): Promise<ActorMetrics>;
   /** The counters of the system, as `ActorSystem.stats` has them. */
-  async metrics(wait?: WaitOptions): Promise<Readonly<Record<string, unknown>>> {
-    return (await this.#run("metrics", {}, wait)).metrics;
+  async metrics(target?: undefined, wait?: WaitOptions): Promise<Readonly<Record<string, unknown>>>;
+  async metrics(target?: string, wait?: WaitOptions): Promise<unknown> {
+    return (await this.#run("metrics", { target }, wait)).metrics;
   }
 
   /** An actor's contract with its JSON Schemas, its version, and the module that it came from. */

@@ -70,8 +70,11 @@ export interface CommandTypes {
   readonly status: { input: Targeted; output: ActorStatus };
   /** All actors below those that started them. */
   readonly tree: { input: object; output: { readonly actors: readonly ActorTree[] } };
-  /** The counters of the system. */
-  readonly metrics: { input: object; output: { readonly metrics: Readonly<Record<string, unknown>> } };
+  /** The counters of the system, or those of one actor. */
+  readonly metrics: {
+    input: { readonly target?: string | undefined };
+    output: { readonly metrics: Readonly<Record<string, unknown>> };
+  };
   /** An actor's contract and version. */
   readonly describe: { input: Targeted; output: ActorDescription };
   /** An actor's state, as JSON. */

@@ -73,9 +73,9 @@ export const managementCommands: Readonly<Record<CommandName, UnaryContract>> = 
   status: systemContract(of("status"), { input: named, output: status }),
   /** All actors below those that started them. */
   tree: systemContract(of("tree"), { input: z.object({}), output: z.object({ actors: z.array(tree) }) }),
-  /** The counters of the system. */
+  /** The counters of the system, or those of one actor. */
   metrics: systemContract(of("metrics"), {
-    input: z.object({}),
+    input: z.object({ target: target.optional() }),
     output: z.object({ metrics: z.record(z.string(), z.unknown()) }),
   }),
   /** An actor's contract with its JSON Schemas, its version and the module that it came from. */

@@ -164,7 +164,10 @@ export class ManagementServer implements AsyncDisposable {
     tree: () => ({
       actors: treeOf([...this.#core.registry.cells()].filter(({ parent }) => parent === null)),
     }),
-    metrics: () => ({ metrics: this.#system.stats() as unknown as Record<string, unknown> }),
+    metrics: ({ target }) => {
+      const metrics = target === undefined ? this.#system.stats() : this.#system.metrics(target);
+      return { metrics: metrics as unknown as Record<string, unknown> };
+    },
     describe: ({ target }) => describe(this.#core.cellOf(target)),
     state: ({ target }) => stateOf(this.#core.cellOf(target)),
     channels: ({ target }) => ({ channels: this.#system.channels(target) }),

@@ -231,7 +231,9 @@ export class SystemRouter implements Router {
       ask.fail(error);
     }
     ask.begin();
-    if (cell.waits !== null && origin.chain.length > 0 && !ask.ended) cell.host.suspectRing(cell);
+    if (cell.waits !== null && origin.chain.length > 0 && !ask.ended && cell.current !== ask.turn) {
+      cell.host.suspectRing(cell);
+    }
     return ask.promise;
   }
 

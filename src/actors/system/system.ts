@@ -22,6 +22,7 @@ import {
   mailboxDefinition,
   type MailboxInbox,
 } from "./actor_mailbox.ts";
+import { type ActorMetrics, metricsOf } from "./actor_metrics.ts";
 import type { ActorAddress } from "../references/address.ts";
 import type { ActorEvent } from "../cell/actor_events.ts";
 import { SelfContext } from "../cell/self_context.ts";
@@ -319,6 +320,11 @@ export class ActorSystem implements AsyncDisposable {
   /** The actors of this system as trees: those without a parent, each with its children. */
   tree(): ActorTree[] {
     return treeOf([...this.#core.registry.cells()].filter(({ parent }) => parent === null));
+  }
+
+  /** Counters and times of one actor. */
+  metrics(target: string | ActorAddress): ActorMetrics {
+    return metricsOf(this.#core.cellOf(target));
   }
 
   /** A snapshot of the counters. */
