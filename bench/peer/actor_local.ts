@@ -76,7 +76,9 @@ async function tell(): Promise<Record<string, number>> {
 async function update(): Promise<Record<string, number>> {
   await using system = ActorSystem.local();
   const queued = 10_000;
+  const before = 1_000;
   let last = 0;
+  let begin = (): void => {};
   let pauseMs = 0;
   let current = 1;
   const versionOf = (version: number) =>
@@ -85,7 +87,9 @@ async function update(): Promise<Record<string, number>> {
       init: () => ({ handled: 0 }),
       migrate: (old: { handled: number }) => ({ ...old }),
       tell: {
-        hit: (context) => {
+        hit: (context, n) => {
+          // The actor is at work, and so many messages wait.
+          if (n === before) begin();
           const now = performance.now();
           // From the last message of the old version to the first of the new one.
           if (current !== version) [current, pauseMs] = [version, now - last];
@@ -94,14 +98,14 @@ async function update(): Promise<Record<string, number>> {
         },
       },
     });
-  const ref = await system.spawn(versionOf(1), { mailbox: { capacity: 2 * queued } });
+  const ref = await system.spawn(versionOf(1), { mailbox: { capacity: before + queued } });
   const pauses: number[] = [];
   for (let version = 2; version < (few ? 12 : 112); version++) {
     const next = versionOf(version);
-    const sent: Promise<void>[] = [];
-    for (let n = 0; n < queued; n++) sent.push(ref.tell("hit", n));
-    await system.update(ref, next);
-    await Promise.all(sent);
+    const updated = Promise.withResolvers<unknown>();
+    begin = () => updated.resolve(system.update(ref, next));
+    for (let n = 0; n < before + queued; n++) void ref.tell("hit", n);
+    await updated.promise;
     while (system.lookup(ref)!.queued > 0) await new Promise((resolve) => setTimeout(resolve));
     // The first ones warm up.
     if (version > 10) pauses.push(pauseMs);
