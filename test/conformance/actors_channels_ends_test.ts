@@ -15,6 +15,7 @@ import {
 import { behaviourOf } from "../../src/actors/definition/behaviour.ts";
 import { resolveSystemOptions } from "../../src/actors/options/system_options.ts";
 import { SystemCore } from "../../src/actors/system/core.ts";
+import { coreOf } from "../../src/actors/system/system.ts";
 import { portOf } from "../../src/messenger/mod.ts";
 import { streamsAt } from "../../src/streams/mod.ts";
 import { FakeClock } from "../unit/core_fake_clock.ts";
@@ -427,6 +428,42 @@ test("an actor's channels go on with the handlers of another version", async () 
   await cell.stop({ reason: "stopped" });
   assert.deepEqual(await feed.closed, { closedBy: "target", reason: "peerStopped" });
   core.deadlines.close();
+});
+
+test("a channel that an actor has opened is served by its updated code, if its callbacks tell the actor", async () => {
+  await using system = ActorSystem.local();
+  const Caller = actorContract("caller", {
+    tell: { item: z.string() },
+    ask: {
+      open: { input: z.string(), output: z.null() },
+      taken: { input: z.null(), output: z.array(z.string()) },
+    },
+  });
+  const caller = (version: number) =>
+    actor(Caller, {
+      version,
+      init: () => [] as string[],
+      tell: { item: (ctx, item) => void ctx.state.push(`version ${version}: ${item}`) },
+      ask: {
+        open: async (ctx, to) => {
+          const own = ctx.ref(Caller, ctx.self);
+          const message = (item: unknown) => own.tell("item", String(item));
+          await (await ctx.open(ctx.ref(Feed, to), "feed", "hi", { message })).send("four");
+          return null;
+        },
+        taken: (ctx) => ctx.state,
+      },
+    });
+  const feed = await system.spawn(feedDefinition);
+  const ref = await system.spawn(caller(1), { name: "caller" });
+  await ref.ask("open", feed.address);
+  await until(async () => (await ref.ask("taken", null)).length === 2);
+  await system.update("caller", caller(2));
+  const [channel] = system.channels(feed);
+  const cell = coreOf(system).registry.find(feed.target)!;
+  await coreOf(system).channels.sideOf(cell, channel!.id).send(7);
+  await until(async () => (await ref.ask("taken", null)).length === 3);
+  assert.deepEqual(await ref.ask("taken", null), ["version 1: right after", "version 1: 4", "version 2: 7"]);
 });
 
 test("a mailbox accepts and rejects channels, and iterates over their items", async () => {

@@ -24,7 +24,10 @@ export interface OpenOptions {
   idleTimeoutMs?: number | undefined;
 }
 
-/** The options of opening a channel from an actor. */
+/**
+ * The options of opening a channel from an actor. The callbacks stay those of the code that opened it when the actor is
+ * updated; one that tells the actor itself leaves the work to the handlers of the new code.
+ */
 export interface ActorOpenOptions<Out = unknown, In = unknown> extends OpenOptions {
   /** Takes each item, as a turn of the actor. Without it the channel is iterated. */
   message?: ((item: In, channel: ServedChannel<Out>) => unknown) | undefined;
