@@ -14,6 +14,7 @@ import {
 import { curveKeyPair } from "../../src/mod.ts";
 import { noCurve } from "../support/curve.ts";
 import { type LeakCheck, leakCheck } from "../support/fixture.ts";
+import { startProxy } from "../support/proxy.ts";
 import { until, within } from "../support/until.ts";
 import { Counter, served } from "./actors_kit.ts";
 
@@ -303,6 +304,22 @@ test("subscriptions that are asked for at once count before they are attached", 
   await actors.start("counter", { name: "one" });
   const asked = await Promise.allSettled(Array.from({ length: 6 }, () => actors.events("one")));
   assert.equal(asked.filter(({ status }) => status === "fulfilled").length, 2);
+  await actors.terminate("one");
+});
+
+test("the subscriptions of a client whose connection is cut end, and give their places to others", async () => {
+  await using t = await leakCheck();
+  const { actors, messenger } = await managed(t, { maxSubscriptions: 1 });
+  await actors.start("counter", { name: "one" });
+  const proxy = t.use(await startProxy({ targetPort: Number(messenger.endpoint.split(":").at(-1)) }));
+  const other = await t.messenger({ listen: false, redialForMs: 0 });
+  const away = new ManagementClient(other, await other.connect(proxy.endpoint));
+  const events = await away.events("one");
+  const seen = Array.fromAsync(events).catch((error) => error);
+  await assert.rejects(actors.events("one"), code("LIMIT_REACHED"));
+  proxy.cut();
+  await until(() => actors.events("one").then(() => true, () => false), { timeoutMs: 5_000 });
+  await within(seen, 5_000, "the end at the client");
   await actors.terminate("one");
 });
 
