@@ -100,6 +100,7 @@ const asThePackage =
 
 const without: ReadonlyMap<string, string> = new Map([
   ["new ZeromeshError", "refusing would take the place of the failure that it tells"],
+  ["Backend#contextTermNow", "for the exit hook, which must not throw"],
   ["new PeerQuestions", "made by Messenger.create, of no options"],
 ]);
 
