@@ -69,7 +69,7 @@ test("a command that is unknown, no JSON or of another shape fails at its sender
   await using t = await leakCheck();
   const { messenger, system, client, peer } = await served(t);
   await system.spawn(counter, { name: "counter" });
-  t.use(serveManagement(system));
+  t.use(serveManagement(system, { catalogue: { counter } }));
   const port = portOf(client)!;
   const run = (command: string, payload: Uint8Array) => port.call(`_actors.${command}`, peer, payload, {});
   const actors = new ManagementClient(client, peer);
@@ -103,6 +103,10 @@ test("a command that is unknown, no JSON or of another shape fails at its sender
     ["ask", { target: "counter", name: "add", bytes: "no base64!" }, /bytes/],
     ["start", { definition: "counter", subscribe: {} }, /handle/],
     ["start", { definition: ["counter"] }, /definition/],
+    ["start", { definition: "counter", name: "a name" }, /name must be a name of 1 to 128 letters/],
+    ["start", { definition: "counter", subscribe: { handle: "0x1" } }, /handle: .* a decimal integer/],
+    ["status", { target: "counter@nowhere" }, /target: .* must be nameOrId@instanceId/],
+    ["events", { handle: "mine" }, /handle: .* a decimal integer/],
     ["events", { handle: "1", policy: "lose" }, /policy/],
     ["events", { handle: "1", maxBuffered: 1e9 }, /maxBuffered/],
     ["update", { target: "counter", to: "counter", probation: { failures: 0 } }, /failures/],

@@ -1,10 +1,25 @@
 import { z } from "zod";
-import { systemContract, type UnaryContract } from "../../core/mod.ts";
+import { checkArgument, errorText, systemContract, type UnaryContract } from "../../core/mod.ts";
+import { streamHandle } from "../../streams/mod.ts";
+import { actorNameOption } from "../options/spawn_options.ts";
+import { parseAddress } from "../references/address.ts";
 import type { CommandName } from "./command_types.ts";
+
+/** A text that a function reads, which throws if it cannot. */
+const readBy = (read: (text: string) => unknown) =>
+  z.string().superRefine((text, context) => {
+    try {
+      read(text);
+    } catch (error) {
+      context.addIssue({ code: "custom", message: errorText(error) });
+    }
+  });
 
 // Values of users travel as JSON; the bytes of actors without a contract as base64.
 const value = z.unknown().optional();
-const target = z.string();
+// Without an @ it is an id or a name, and one that cannot be a name is not found.
+const target = readBy((text) => text.includes("@") ? parseAddress(text) : text);
+const actorName = readBy((text) => checkArgument("name", text, actorNameOption, "Cannot name an actor"));
 const named = z.object({ target });
 const done = z.object({ done: z.literal(true) });
 const milliseconds = z.number().min(0).optional();
@@ -47,7 +62,7 @@ const message = z.object({ target, name: z.string(), input: value, bytes: z.base
 const policy = z.enum(["drop", "block"]);
 const subscription = z.object({
   /** The handle of the anchor that gets the events. */
-  handle: z.string(),
+  handle: readBy(streamHandle),
   policy: policy.optional(),
   maxBuffered: z.int().min(1).max(65_536).optional(),
 });
@@ -108,7 +123,7 @@ export const managementCommands: Readonly<Record<CommandName, UnaryContract>> = 
     input: z.object({
       /** A name of the catalogue, or a path where the server allows paths. */
       definition: z.string(),
-      name: z.string().optional(),
+      name: actorName.optional(),
       args: value,
       replace: z.boolean().optional(),
       /** The actor whose child it is: it ends with that, which is told of its end. */
