@@ -8,7 +8,7 @@ import { argsOf, endWith } from "./actors_start.ts";
 import { commonHelp, commonOptions, noMore, parse } from "./arguments.ts";
 import { type Command, UsageError } from "./command.ts";
 import { oneLine } from "./output.ts";
-import { watchFolder } from "./watch_folder.ts";
+import { maxFolders, watchModule } from "./watch_module.ts";
 
 /** `zeromesh actors run`. */
 export const runCommand: Command = {
@@ -21,8 +21,8 @@ reach it. Prints the endpoint, then what happens to actors. Ends with the actor,
 stops it.
 
   FILE                 the module
-  --watch              update the actor in place when a source file of FILE's folder is saved; the old code goes on if
-                       that fails
+  --watch              update the actor in place when FILE, or a source file in a folder of what it reaches by relative
+                       imports, is saved (at most ${maxFolders} folders); the old code goes on if that fails
   --name NAME          the actor's name (default: the name of the file)
   --args JSON          the argument of its init
   --endpoint ENDPOINT  where to listen (default: tcp://127.0.0.1:0, a free port of this host only)
@@ -56,11 +56,6 @@ Exit status: the actor's result if that is a whole number from 0 to 255; 0 if th
     await using server = serveManagement(system, { catalogue: { [entry]: module } });
     const events = system.events();
     const { id } = await server.handle({ command: "start", definition: entry, name, args: actorArgs });
-    io.out(
-      json
-        ? JSON.stringify({ listening: messenger.endpoint, actor: id })
-        : `listening on ${messenger.endpoint}`,
-    );
     const update = async (): Promise<void> => {
       try {
         await server.handle({ command: "update", target: id, to: entry });
@@ -68,7 +63,13 @@ Exit status: the actor's result if that is a whole number from 0 to 255; 0 if th
         io.error(oneLine(`the update failed, the old code goes on: ${errorText(error)}`));
       }
     };
-    using _watching = values.watch === true ? watchFolder(module, update) : null;
+    const warn = (text: string): void => io.error(oneLine(text));
+    using _watching = values.watch === true ? await watchModule(module, update, warn) : null;
+    io.out(
+      json
+        ? JSON.stringify({ listening: messenger.endpoint, actor: id })
+        : `listening on ${messenger.endpoint}`,
+    );
     // Closing waits for it, so that the actor's onStop has run.
     using _interrupted = onAbort(io.signal, () => void system.stop(id).catch(() => {}));
     for await (const event of untilAborted(events, new AbortController().signal)) {

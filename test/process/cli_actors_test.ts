@@ -1,6 +1,7 @@
 /** `zeromesh actors`, against a system of this process. */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { z } from "zod";
@@ -244,29 +245,80 @@ test("zeromesh actors channel sends the lines of a pipe, prints what answers the
   ]);
 });
 
-test("zeromesh actors run --watch updates the actor on save; a bad save leaves the old code", async () => {
-  await using t = await leakCheck();
-  const folder = temporaryFolder(t, "run");
-  const write = (version: number, answer: string) =>
-    writeFileSync(
-      `${folder}/counter.ts`,
+/** A package whose files are written by their names, and an actor `counter` of it that is run with `--watch`. */
+function watchedPackage(t: LeakCheck) {
+  const root = temporaryFolder(t, "run");
+  const write = (file: string, text: string): void => {
+    mkdirSync(dirname(`${root}/${file}`), { recursive: true });
+    writeFileSync(`${root}/${file}`, text);
+  };
+  write("package.json", "{}");
+  /** Writes the actor: it answers with what the expression gives. */
+  const writeActor = (answer: string, imports = "", version = 1): void =>
+    write(
+      "actors/counter.ts",
       `import { actor } from ${JSON.stringify(`${repositoryRoot}/src/actors/mod.ts`)};
+      ${imports}
       export default actor({ version: ${version}, init: () => ({ count: 0 }), ask: { count: (ctx) =>
         new TextEncoder().encode(${answer}) } });`,
     );
-  writeFileSync(`${folder}/package.json`, "{}");
-  write(1, "`one ${++ctx.state.count}`");
-  await using child = startCli(["actors", "run", `${folder}/counter.ts`, "--watch"]);
-  const endpoint = (await child.waitForLine("listening on ")).slice("listening on ".length);
-  const ask = async () =>
-    (await runCli("actors", "ask", "counter", "count", "--empty", "--connect", endpoint)).output;
+  const run = async () => {
+    const child = t.use(startCli(["actors", "run", `${root}/actors/counter.ts`, "--watch"]));
+    const endpoint = (await child.waitForLine("listening on ")).slice("listening on ".length);
+    const ask = async (): Promise<string> =>
+      (await runCli("actors", "ask", "counter", "count", "--empty", "--connect", endpoint)).output;
+    const updated = (times: number) =>
+      until(() => child.outputText.match(/ counter \d+ updated /g)?.length === times);
+    return { child, ask, updated };
+  };
+  return { write, writeActor, run };
+}
+
+test("zeromesh actors run --watch updates the actor on save; a bad save leaves the old code", async () => {
+  await using t = await leakCheck();
+  const { write, writeActor, run } = watchedPackage(t);
+  writeActor("`one ${++ctx.state.count}`");
+  const { child, ask, updated } = await run();
   assert.equal(await ask(), "one 1\n");
-  writeFileSync(`${folder}/counter.ts`, "export default (");
+  write("actors/counter.ts", "export default (");
   await until(() => child.errorText.includes("the update failed, the old code goes on"));
   assert.equal(await ask(), "one 2\n");
-  write(2, "`two ${++ctx.state.count}`");
-  await child.waitForLine(/ counter \d+ updated /);
+  writeActor("`two ${++ctx.state.count}`", "", 2);
+  await updated(1);
   assert.equal(await ask(), "two 3\n");
   process.kill(child.pid, "SIGINT");
   assert.deepEqual(await within(child.exit, 10_000), { code: 0, signal: null }, child.errorText);
+});
+
+test("zeromesh actors run --watch loads what is saved in other folders that the module reaches, also new ones", async () => {
+  await using t = await leakCheck();
+  const { write, writeActor, run } = watchedPackage(t);
+  writeActor("word", 'import { word } from "../shared/word.ts";');
+  write("shared/word.ts", 'export { word } from "../deep/er/word.ts";');
+  write("deep/er/word.ts", 'export const word = "first";');
+  const { child, ask, updated } = await run();
+  write("deep/er/word.ts", 'export const word = "second";');
+  await updated(1);
+  write("shared/word.ts", 'export { word } from "../later/word.ts";');
+  await until(() => /the update failed.*later/.test(child.errorText));
+  assert.equal(await ask(), "second\n");
+  write("later/word.ts", 'export const word = "third";');
+  await updated(2);
+  write("later/word.ts", 'export const word = "fourth";');
+  await updated(3);
+  assert.equal(await ask(), "fourth\n");
+});
+
+test("zeromesh actors run --watch says what it does not watch of a module that reaches too many folders", async () => {
+  await using t = await leakCheck();
+  const { write, writeActor, run } = watchedPackage(t);
+  const folders = [...Array(66).keys()];
+  writeActor('"one"', folders.map((i) => `import "../folder${i}/side.ts";`).join("\n"));
+  for (const i of folders) write(`folder${i}/side.ts`, "export {};");
+  const { child, updated } = await run();
+  await until(() => child.errorText !== "");
+  assert.match(child.errorText, /does not see what is saved in 3 of the folders .* such as \S+\/folder2 /);
+  assert.match(child.errorText, /\(the limit is 64 folders\); save that file to load them/);
+  write("folder65/side.ts", "export const seen = true;");
+  await updated(1);
 });

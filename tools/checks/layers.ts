@@ -61,8 +61,12 @@ export const layers: Readonly<Record<string, Layer>> = {
   },
 };
 
-/** Entry points beside a folder's `mod.ts`: each has an optional dependency of its own, or is for tests. */
+/**
+ * Entry points beside a folder's `mod.ts`: each has an optional dependency of its own, or is for tests or the command line
+ * and not for users.
+ */
 const sideDoors: readonly string[] = [
+  "src/actors/update/module_folders.ts",
   "src/discovery/conformance.ts",
   "src/discovery/etcd.ts",
   "src/discovery/nats.ts",

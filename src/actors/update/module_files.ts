@@ -21,12 +21,14 @@ const manifests = ["package.json", "deno.json", "deno.jsonc"];
  * Reads a module and the files that it reaches.
  *
  * @param path Absolute path of the module.
+ * @param folders Gets the folders of the files, also if it fails: that of the file which made it fail is the last one.
  * @throws {ZeromeshError} `ACTOR_UPDATE_FAILED` if a file is missing, cannot be read or lies outside of the package, or
  * a limit is exceeded.
  */
 export async function readModuleFiles(
   path: string,
   limits: Filled<ModuleLimits, typeof moduleLimitTable>,
+  folders: Set<string> = new Set(),
 ): Promise<ModuleFiles> {
   const cannot = `Cannot copy the module ${path}`;
   try {
@@ -35,7 +37,7 @@ export async function readModuleFiles(
     if (root === undefined) {
       throw moduleError(`${cannot}: no folder above it has a package.json or deno.json; add one`);
     }
-    const reading = new Reading(cannot, root, limits);
+    const reading = new Reading(cannot, root, limits, folders);
     await reading.read(entry);
     return { root, entry: relative(root, entry), contents: reading.contents };
   } catch (error) {
@@ -56,12 +58,19 @@ class Reading {
   readonly #cannot: string;
   readonly #root: string;
   readonly #limits: Filled<ModuleLimits, typeof moduleLimitTable>;
+  readonly #folders: Set<string>;
   #bytes = 0;
 
-  constructor(cannot: string, root: string, limits: Filled<ModuleLimits, typeof moduleLimitTable>) {
+  constructor(
+    cannot: string,
+    root: string,
+    limits: Filled<ModuleLimits, typeof moduleLimitTable>,
+    folders: Set<string>,
+  ) {
     this.#cannot = cannot;
     this.#root = root;
     this.#limits = limits;
+    this.#folders = folders;
   }
 
   /** Reads a file and all files that it reaches. */
@@ -79,6 +88,7 @@ class Reading {
   }
 
   async #take(path: string, name: string): Promise<Uint8Array> {
+    this.#folders.add(dirname(path)).add(dirname(await realpath(path)));
     const { maxFiles, maxBytes } = this.#limits;
     if (this.contents.size >= maxFiles) {
       throw moduleError(
@@ -116,6 +126,7 @@ class Reading {
     const named = await isFile(literal) ? [literal] : await existing(candidates(literal));
     const files = named.length > 0 ? named : await existing([decoded(literal)]);
     if (files.length === 0) {
+      if (!typeOnly) this.#folders.add(dirname(literal));
       if (optional) return [];
       throw moduleError(`${this.#cannot}: ${importer} imports ${path}, and there is no such file`);
     }
