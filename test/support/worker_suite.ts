@@ -1,5 +1,6 @@
 /** Runs the tests of one file in a Worker, one after the other; posts the end of each, and then `null`. */
 import { parentPort, workerData } from "node:worker_threads";
+import { inspect } from "node:util";
 import { collected } from "./testing.ts";
 
 /** The end of a test in a Worker. */
@@ -11,8 +12,8 @@ export interface WorkerResult {
 }
 
 const { file } = workerData as { file: string };
-const stackOf = (error: unknown): string =>
-  error instanceof Error ? error.stack ?? String(error) : String(error);
+/** The error's stack, with those of the errors in it, such as a failure beside one of the clean-up. */
+const stackOf = (error: unknown): string => inspect(error);
 const tell = (result: WorkerResult): void => parentPort!.postMessage(result);
 
 // Bun opens a descriptor for a Worker's first line, which would count as a leak of the test that writes it.
