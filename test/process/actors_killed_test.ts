@@ -1,17 +1,31 @@
-/** A node that is killed while another process uses it in every way. */
+/** A node that is killed or stands still while another process uses it in every way. */
 import assert from "node:assert/strict";
 import { type ActorEnd, actorRef, ActorSystem } from "../../src/actors/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { Worker } from "../support/peers/actors_peer.ts";
-import { peerRuntimes } from "../support/runtime.ts";
+import { longRun, peerRuntimes } from "../support/runtime.ts";
 import { spawnScript } from "../support/spawn.ts";
 import { test } from "../support/testing.ts";
 import { until, within } from "../support/until.ts";
 
 const count = 100;
 
-for (const runtime of peerRuntimes) {
-  test(`1 000 asks, 100 channels and 100 watches at a node on ${runtime} all end soon after it is killed`, async (context) => {
+/** What happens to the node, and the time within which all ends are known; the rest is for a machine with much to do. */
+const faults = [
+  { signal: "SIGKILL", maxMs: 2_000, skip: false },
+  {
+    // The bound is four seconds, and no option makes it shorter.
+    signal: "SIGSTOP",
+    maxMs: 6_000,
+    skip: longRun ? false : "it takes four seconds, and each kind has a test of its own: --long runs it",
+  },
+] as const;
+
+for (const [runtime, fault] of peerRuntimes.flatMap((one) => faults.map((fault) => [one, fault] as const))) {
+  const { signal, maxMs, skip } = fault;
+  test(`1 000 asks, 100 channels and 100 watches at a node on ${runtime} all end in time after ${signal}`, {
+    skip,
+  }, async (context) => {
     await using t = await leakCheck();
     const node = t.use(spawnScript("test/support/peers/actors_peer.ts", [`${count}`], { runtime }));
     const [, endpoint, peer] = (await node.waitForLine("ready ")).split(" ");
@@ -30,18 +44,18 @@ for (const runtime of peerRuntimes) {
     );
     await until(async () => (await refs[0]!.ask("state")).waiting === asks.length, { timeoutMs: 10_000 });
     assert.deepEqual(watched, []);
-    const killedAt = performance.now();
-    node.signal("SIGKILL");
+    const startedAt = performance.now();
+    node.signal(signal);
     const ends = Promise.all(channels.map(({ closed }) => closed));
     const [closed, failed] = await within(Promise.all([ends, codes]), 15_000, "the ends");
-    await until(() => watched.length === count);
-    const tookMs = performance.now() - killedAt;
+    await until(() => watched.length === count, { timeoutMs: 10_000 });
+    const tookMs = performance.now() - startedAt;
     context.diagnostic(`all ended after ${tookMs.toFixed(0)} ms`);
     assert.deepEqual([...new Set(failed)], ["PEER_DISCONNECTED"]);
     assert.deepEqual([...new Set(closed.map(({ reason }) => reason))], ["peerLost"]);
     assert.deepEqual([...new Set(watched.map(({ reason }) => reason))], ["peerLost"]);
-    // A second; the rest is for a machine with much to do.
-    assert.ok(tookMs < 2_000, `it took ${tookMs} ms`);
+    assert.ok(tookMs < maxMs, `it took ${tookMs} ms`);
     assert.equal(watched.length, count);
+    await node.kill();
   });
 }
