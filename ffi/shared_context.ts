@@ -17,7 +17,8 @@ export interface SharedContextParts extends ProcessBlockParts {
 export class SharedContext {
   readonly #parts: SharedContextParts;
   readonly #block: ProcessBlock;
-  #joined = false;
+  /** Where this thread is entered; null when it is not. Another copy of the module has an entry of its own. */
+  #slot: number | null = null;
 
   constructor(parts: SharedContextParts) {
     this.#parts = parts;
@@ -43,7 +44,7 @@ export class SharedContext {
       if (context === null) return;
       block.setBigUint64(0, memory.value(context), true);
       block.setUint32(slot, this.#parts.thread, true);
-      this.#joined = true;
+      this.#slot = slot;
     });
     return context;
   }
@@ -54,15 +55,14 @@ export class SharedContext {
    * @returns Whether no living thread uses it any more: the caller has to end it then.
    */
   leave(): boolean {
-    if (!this.#joined) return true;
-    this.#joined = false;
+    const slot = this.#slot;
+    if (slot === null) return true;
+    this.#slot = null;
     let last = false;
     this.#block.locked(() => {
       const block = this.#block.view(false);
       if (block === null) return;
-      for (const at of slots) {
-        if (block.getUint32(at, true) === this.#parts.thread) block.setUint32(at, 0, true);
-      }
+      block.setUint32(slot, 0, true);
       last = !slots.some((at) => this.#used(block, at));
       if (last) block.setBigUint64(0, 0n, true);
     });
