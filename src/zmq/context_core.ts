@@ -18,6 +18,8 @@ export interface Closable {
   close(): void;
   /** Frees what is no longer used. */
   tidy?(): void;
+  /** Ends its use by a proxy, which could wait for nothing else. */
+  readonly endLoan?: (() => void) | null;
 }
 
 /** The native context of a `Context`, made at first use. */
@@ -138,7 +140,10 @@ export class ContextCore implements Ending {
     const loop = threadLoop();
     const last = this.#isLast();
     if (last) loop.backend.contextShutdown(handle);
-    for (const socket of [...this.#sockets]) socket.close();
+    for (const socket of [...this.#sockets]) {
+      socket.endLoan?.();
+      socket.close();
+    }
     loop.removeContext(this);
     if (last) await loop.backend.contextTerm(handle);
   }

@@ -44,3 +44,15 @@ export function errnoError(errno: number, { message, address }: {
   if (address !== undefined) error.address = address;
   return error;
 }
+
+/** The error of an operation of a kind that is under way. */
+export function busyError(kind: string): ErrnoError {
+  return errnoError(Errno.EBUSY, {
+    message: `Socket is busy ${kind} operation may be in progress at any time`,
+  });
+}
+
+/** Whether a refused operation can succeed later: there is no message or no room, or it is not the socket's turn. */
+export function isNotYet(result: unknown): boolean {
+  return result === -Errno.EAGAIN || result === -Errno.EFSM;
+}

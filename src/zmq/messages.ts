@@ -19,8 +19,17 @@ export type MessageLike = ArrayBufferView | ArrayBuffer | SharedArrayBuffer | st
 const empty = new Uint8Array(0);
 const encoder = new TextEncoder();
 
-/** The bytes of a part, which may share the memory of the argument. */
-export function bytesOf(part: unknown): Uint8Array {
+/** The bytes of the parts of a message, which may share the memory of the argument. */
+export function partsOf(message: unknown): Uint8Array[] {
+  if (!Array.isArray(message)) return [bytesOf(message)];
+  const parts: Uint8Array[] = [];
+  // Unlike `map`, this has no holes.
+  for (let i = 0; i < message.length; i++) parts.push(bytesOf(message[i]));
+  return parts;
+}
+
+/** The bytes of a part. */
+function bytesOf(part: unknown): Uint8Array {
   if (typeof part === "string") return encoder.encode(part);
   if (part === null) return empty;
   if (ArrayBuffer.isView(part)) {
@@ -35,6 +44,13 @@ export function bytesOf(part: unknown): Uint8Array {
   // The text of a symbol would be its description.
   if (typeof part === "symbol") throw new TypeError("Cannot convert a Symbol value to a string");
   return encoder.encode(String(part));
+}
+
+/** The number of bytes of a message. */
+export function sizeOf(parts: readonly Uint8Array[]): number {
+  let size = 0;
+  for (const part of parts) size += part.length;
+  return size;
 }
 
 /** Copies parts that wait for room, so that the program may use its memory again. */

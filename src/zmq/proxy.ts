@@ -11,6 +11,7 @@ import { checkCount } from "./arguments.ts";
 import { errnoError } from "./errors.ts";
 import { threadLoop } from "./loop.ts";
 import { Socket, socketCore } from "./socket.ts";
+import type { SocketCore } from "./socket_core.ts";
 
 const dontWait = SendFlag.DONTWAIT;
 const dontWaitMore = SendFlag.DONTWAIT | SendFlag.SNDMORE;
@@ -81,13 +82,8 @@ export class Proxy<F extends Socket = Socket, B extends Socket = Socket> {
       if (core.endpoints > 0 && !core.closed) continue;
       throw errnoError(Errno.EINVAL, { message: `${name}-end socket must be bound or connected` });
     }
-    const handles = [front.lend(), back.lend()] as const;
-    const run = new Run(...handles, () => {
+    const run = new Run(front, back, () => {
       this.#run = null;
-      for (const core of [front, back]) {
-        core.giveBack();
-        core.close();
-      }
     });
     this.#run = run;
     return run.ended;
@@ -121,17 +117,26 @@ export class Proxy<F extends Socket = Socket, B extends Socket = Socket> {
 class Run {
   readonly ended: Promise<void>;
   readonly #sides: readonly [Side, Side];
-  readonly #close: () => void;
+  readonly #cores: readonly [SocketCore, SocketCore];
+  readonly #over: () => void;
   readonly #settle: { resolve(): void; reject(error: Error): void };
   paused = false;
   over = false;
 
-  constructor(front: Handle, back: Handle, close: () => void) {
+  /** @throws {ErrnoError} `EBUSY` if one of the sockets is in use. */
+  constructor(front: SocketCore, back: SocketCore, over: () => void) {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.ended = promise;
     this.#settle = { resolve, reject };
-    this.#close = close;
-    this.#sides = [new Side(this, front), new Side(this, back)];
+    this.#over = over;
+    this.#cores = [front, back];
+    const first = new Side(this, front);
+    try {
+      this.#sides = [first, new Side(this, back)];
+    } catch (error) {
+      front.giveBack();
+      throw error;
+    }
     this.#sides[0].other = this.#sides[1];
     this.#sides[1].other = this.#sides[0];
     threadLoop().reactor.ref();
@@ -151,9 +156,12 @@ class Run {
   end(error?: Error): void {
     if (this.over) return;
     this.over = true;
-    for (const side of this.#sides) side.remove();
+    for (const core of this.#cores) {
+      core.giveBack();
+      core.close();
+    }
     threadLoop().reactor.unref();
-    this.#close();
+    this.#over();
     if (error === undefined) this.#settle.resolve();
     else this.#settle.reject(error);
   }
@@ -168,10 +176,10 @@ class Side implements Source {
   /** A message from here for which the other socket has no room. */
   #held: Uint8Array[] | null = null;
 
-  constructor(run: Run, handle: Handle) {
+  constructor(run: Run, core: SocketCore) {
     this.#run = run;
-    this.#handle = handle;
-    this.#registration = threadLoop().reactor.add(handle, this, { idle: true });
+    this.#registration = core.lend(this, () => run.end(errnoError(Errno.ETERM)));
+    this.#handle = this.#registration.socket;
   }
 
   /** Waits for what this side can use now: messages, unless one is held already, and room for one of the other side. */
@@ -181,10 +189,6 @@ class Side implements Source {
     const writes = this.other.#held === null ? 0 : PollEvent.POLLOUT;
     reactor.want(this.#registration, reads | writes);
     reactor.touch(this.#registration);
-  }
-
-  remove(): void {
-    threadLoop().reactor.remove(this.#registration);
   }
 
   receive(budget: number): number {

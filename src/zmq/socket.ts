@@ -282,6 +282,8 @@ export abstract class Socket {
   ): void {
     const backend: Backend = this.#core.backend;
     const result = backend[call](handle, address);
+    // libzmq handles all that has come in such a call, and its signal with it.
+    this.#core.touch();
     if (result < 0) throw errnoError(-result, { address });
     this.#core.endpoints += change;
   }

@@ -11,10 +11,10 @@ import {
   type Source,
 } from "../libzmq/mod.ts";
 import type { ContextCore } from "./context_core.ts";
-import { errnoError } from "./errors.ts";
+import { busyError, errnoError, isNotYet } from "./errors.ts";
 import { capability } from "./library.ts";
 import { type Ending, type Loop, threadLoop } from "./loop.ts";
-import { bytesOf, copied, type Message, newPart } from "./messages.ts";
+import { copied, type Message, newPart, partsOf, sizeOf } from "./messages.ts";
 import type { Monitor } from "./monitor.ts";
 import { type Operation, Waiting } from "./waiting.ts";
 
@@ -24,11 +24,6 @@ const done: Promise<void> = Promise.resolve();
 
 /** The native parts of the program's sockets. */
 export const cores: WeakMap<object, SocketCore> = new WeakMap();
-
-/** Whether a refused operation can succeed later: there is no message or no room, or it is not the socket's turn. */
-function isNotYet(result: unknown): boolean {
-  return result === -Errno.EAGAIN || result === -Errno.EFSM;
-}
 
 /**
  * The native part of a socket. It does not keep the program's object alive, except while an operation waits, so that an
@@ -48,6 +43,8 @@ export class SocketCore implements Ending {
   endpoints = 0;
   /** Reads its events, if somebody observes it. */
   monitor: Monitor | null = null;
+  /** Ends a {@link lend}; called when the context ends. */
+  endLoan: (() => void) | null = null;
   /** What it shares with all sockets of the thread. */
   readonly loop: Loop;
   /** Its context. */
@@ -95,7 +92,7 @@ export class SocketCore implements Ending {
     if (this.#state === "closed") return false;
     const found = this.backend.events(this.#handle);
     // That consumes the signal for an operation that waits.
-    this.#touch();
+    this.touch();
     return found > 0 && (found & events) !== 0;
   }
 
@@ -105,7 +102,7 @@ export class SocketCore implements Ending {
    * @param owner The program's object, which lives as long as the operation waits.
    */
   receive(owner: object): Promise<Message[]> {
-    const refusal = this.#reading === null ? this.#refusal() : busy("reading; only one receive");
+    const refusal = this.#reading === null ? this.#refusal() : busyError("reading; only one receive");
     if (refusal !== null) throw refusal;
     if (this.loop.due) return this.#readAfterTurn(owner);
     const message = this.#take();
@@ -130,18 +127,19 @@ export class SocketCore implements Ending {
 
   /** Sends a message, now or when there is room. */
   send(owner: object, message: unknown): Promise<void> {
-    const refusal = this.#writing === null ? this.#refusal() : busy("writing; only one send");
-    if (refusal !== null) throw refusal;
+    this.#checkSend();
     if (message instanceof Uint8Array && message.buffer instanceof ArrayBuffer) {
       const sent = this.backend.send(this.#handle, message, dontWait);
       return sent >= 0 ? this.#sent(message.length) : this.#refused(owner, sent, [message]);
     }
     let parts: readonly Uint8Array[];
     try {
-      parts = Array.isArray(message) ? message.map(bytesOf) : [bytesOf(message)];
+      parts = partsOf(message);
     } catch (error) {
       return Promise.reject(error);
     }
+    // The text of a part may come from code of the program, which may have used the socket.
+    this.#checkSend();
     const sent = this.#offer(parts);
     return sent >= 0 ? this.#sent(sizeOf(parts)) : this.#refused(owner, sent, parts);
   }
@@ -159,23 +157,33 @@ export class SocketCore implements Ending {
   }
 
   /**
-   * Gives the native socket to somebody else, until {@link giveBack}. Nothing else may use it meanwhile.
+   * Lets somebody else wait for the native socket and use it, until {@link giveBack}. Nothing else may use it meanwhile.
    *
+   * @param source Is called with its events.
+   * @param end Is called when its context ends, and gives it back.
    * @throws {ErrnoError} `EBUSY` while an operation waits.
    */
-  lend(): Handle {
-    const { handle } = this;
-    if (this.#reading !== null) throw busy("reading; only one receive");
-    if (this.#writing !== null) throw busy("writing; only one send");
-    if (this.#registration !== null) this.loop.reactor.remove(this.#registration);
-    this.#registration = null;
+  lend(source: Source, end: () => void): Registration {
+    this.#checkSend();
+    if (this.#reading !== null) throw busyError("reading; only one receive");
+    this.#unregister();
+    // It is touched by those who look at the socket meanwhile.
+    this.#registration = this.loop.reactor.add(this.#handle, source, { idle: true });
     this.#state = "blocked";
-    return handle;
+    this.endLoan = end;
+    return this.#registration;
   }
 
   /** Undoes {@link lend}. */
   giveBack(): void {
+    this.endLoan = null;
+    this.#unregister();
     this.#unblock();
+  }
+
+  /** Notes a call that may have consumed the signal for an operation that waits. */
+  touch(): void {
+    if (this.#registration !== null) this.loop.reactor.touch(this.#registration);
   }
 
   /** Whether it was closed. */
@@ -193,8 +201,7 @@ export class SocketCore implements Ending {
     if (this.#reading !== null) this.#endReading(this.#take());
     if (this.#writing !== null) this.#endWriting(this.#offer(this.#parts));
     this.#state = "closed";
-    if (this.#registration !== null) this.loop.reactor.remove(this.#registration);
-    this.#registration = null;
+    this.#unregister();
     this.monitor?.release();
     this.backend.closeSocket(this.#handle);
     this.context.remove(this);
@@ -208,10 +215,20 @@ export class SocketCore implements Ending {
     this.close();
   }
 
+  #unregister(): void {
+    if (this.#registration !== null) this.loop.reactor.remove(this.#registration);
+    this.#registration = null;
+  }
+
   #unblock(): void {
     if (this.#state !== "blocked") return;
     this.#state = "open";
     if (this.#closeWhenOpen) this.close();
+  }
+
+  #checkSend(): void {
+    const refusal = this.#writing === null ? this.#refusal() : busyError("writing; only one send");
+    if (refusal !== null) throw refusal;
   }
 
   #refusal(): Error | null {
@@ -261,7 +278,7 @@ export class SocketCore implements Ending {
 
   #sent(size: number): Promise<void> {
     // A REP may receive again after it has sent; and the call may have consumed the signal of a message.
-    if (this.#reading !== null) this.#touch();
+    if (this.#reading !== null) this.touch();
     this.loop.spend(size);
     return this.loop.due ? this.loop.turn() : done;
   }
@@ -323,10 +340,6 @@ export class SocketCore implements Ending {
     reactor.want(this.#registration, reads | writes);
   }
 
-  #touch(): void {
-    if (this.#registration !== null) this.loop.reactor.touch(this.#registration);
-  }
-
   /** Tries the operations that wait. Returns how many ended. */
   #serve(): number {
     this.loop.turned();
@@ -350,7 +363,7 @@ export class SocketCore implements Ending {
       sent = this.#offer(this.#parts);
     }
     this.#endWriting(sent);
-    if (this.#reading !== null) this.#touch();
+    if (this.#reading !== null) this.touch();
     return 1;
   }
 
@@ -380,16 +393,4 @@ export class SocketCore implements Ending {
     this.#want();
     this.loop.reactor.unref();
   }
-}
-
-function sizeOf(parts: readonly Uint8Array[]): number {
-  let size = 0;
-  for (const part of parts) size += part.length;
-  return size;
-}
-
-function busy(what: string): Error {
-  return errnoError(Errno.EBUSY, {
-    message: `Socket is busy ${what} operation may be in progress at any time`,
-  });
 }

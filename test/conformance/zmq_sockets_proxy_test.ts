@@ -166,3 +166,58 @@ test("the end of its context ends a proxy with ETERM", async () => {
   await within(context[Symbol.asyncDispose](), 5_000, "the context to end");
   await within(refused, 5_000, "the end of the proxy");
 });
+
+test("the end of its context ends a paused proxy too", async () => {
+  await using _ = await socketCheck();
+  const context = new zmq.Context();
+  const proxy = new zmq.Proxy(new zmq.Router({ context }), new zmq.Dealer({ context }));
+  await proxy.frontEnd.bind("inproc://front");
+  await proxy.backEnd.bind("inproc://back");
+  const refused = assert.rejects(proxy.run(), { code: "ETERM" });
+  proxy.pause();
+  await within(context[Symbol.asyncDispose](), 5_000, "the context to end");
+  await within(refused, 5_000, "the end of the proxy");
+});
+
+test("a proxy that cannot run leaves its sockets as they were", async () => {
+  await using _ = await socketCheck();
+  const [front, back] = [new zmq.Pull(), new zmq.Dealer({ linger: 0 })];
+  await front.bind("inproc://kept");
+  await back.bind("inproc://busy");
+  const reading = back.receive();
+  assert.throws(() => new zmq.Proxy(front, back).run(), { code: "EBUSY" });
+  assert.throws(() => new zmq.Proxy(front, front).run(), { code: "EBUSY" });
+  const push = new zmq.Push();
+  push.connect("inproc://kept");
+  await push.send("still here");
+  assert.equal(String(await front.receive()), "still here");
+  front.close();
+  assert.ok(front.closed);
+  back.close();
+  await assert.rejects(reading, { code: "EAGAIN" });
+  push.close();
+});
+
+test("a message that comes while somebody looks at the socket of a proxy is forwarded", async () => {
+  await using _ = await socketCheck();
+  const proxy = new zmq.Proxy(new zmq.Pull(), new zmq.Push());
+  await proxy.frontEnd.bind("inproc://in");
+  await proxy.backEnd.bind("inproc://out");
+  const running = proxy.run();
+  const [push, pull] = [new zmq.Push(), new zmq.Pull()];
+  push.connect("inproc://in");
+  pull.connect("inproc://out");
+  for (let round = 0; round < 5; round++) {
+    // The proxy has nothing to do before.
+    await pause(2);
+    const sent = push.send(String(round));
+    // It consumes the signal of the message.
+    assert.ok(proxy.frontEnd.readable);
+    await sent;
+    assert.equal(String(await within(pull.receive(), 5_000, "the message")), String(round));
+  }
+  proxy.terminate();
+  await running;
+  push.close();
+  pull.close();
+});

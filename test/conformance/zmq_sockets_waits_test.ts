@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import * as zmq from "zeromesh/zmq";
 import { test } from "../support/testing.ts";
-import { pause, until } from "../support/until.ts";
+import { pause, until, within } from "../support/until.ts";
 import { failure, linked } from "./zmq_sockets_kit.ts";
 
 test("receive and send give up after their time, and at once with 0", async () => {
@@ -84,6 +84,49 @@ test("a message that comes while the owner is busy with sending is noticed", asy
   }
   router.close();
   dealer.close();
+});
+
+test("a message that comes while the socket binds is noticed by the receive that waits", async () => {
+  const [pull, push] = [new zmq.Pull(), new zmq.Push()];
+  await pull.bind("inproc://noticed");
+  push.connect("inproc://noticed");
+  for (let round = 0; round < 5; round++) {
+    const reading = pull.receive();
+    // The wait has begun.
+    await pause(2);
+    const sent = push.send(String(round));
+    // It consumes the signal of the message.
+    pull.bindSync(`inproc://noticed too ${round}`);
+    await sent;
+    assert.equal(String(await within(reading, 5_000, "the message")), String(round));
+  }
+  push.close();
+  pull.close();
+});
+
+test("a part whose text comes from the program may use the socket meanwhile", async () => {
+  const push = new zmq.Push({ linger: 0 });
+  await push.bind("inproc://text");
+  let first: Promise<void> | undefined;
+  const sends = { toString: () => (first = push.send("first"), "second") };
+  assert.throws(() => push.send(sends as unknown as string), { code: "EBUSY" });
+  const pull = new zmq.Pull();
+  pull.connect("inproc://text");
+  await within(first!, 5_000, "the first send");
+  assert.equal(String(await pull.receive()), "first");
+  const closes = { toString: () => (push.close(), "late") };
+  assert.throws(() => push.send(["part", closes as unknown as string]), { code: "EBADF" });
+  pull.close();
+});
+
+test("an element that an array lacks is sent as one that is undefined", async () => {
+  const [push, pull] = await linked(new zmq.Push(), new zmq.Pull());
+  const parts: string[] = ["first"];
+  parts[2] = "last";
+  await push.send(parts);
+  assert.deepEqual((await pull.receive()).map(String), ["first", "undefined", "last"]);
+  push.close();
+  pull.close();
 });
 
 test("conflate keeps the last message", async () => {
