@@ -7,12 +7,11 @@ import {
   ReceiveFlag,
   type Registration,
   SendFlag,
-  SocketType,
   type Source,
 } from "../libzmq/mod.ts";
 import type { ContextCore } from "./context_core.ts";
+import { checkDraftType } from "./draft_types.ts";
 import { busyError, errnoError, isNotYet } from "./errors.ts";
-import { capability } from "./library.ts";
 import { type Ending, type Loop, threadLoop } from "./loop.ts";
 import { copied, type Message, newPart, partsOf, sizeOf } from "./messages.ts";
 import type { Monitor } from "./monitor.ts";
@@ -65,8 +64,7 @@ export class SocketCore implements Ending {
   constructor(context: ContextCore, type: number) {
     const loop = threadLoop();
     const { backend } = loop;
-    // libzmq makes some of the draft sockets even when it was built without them.
-    if (type > SocketType.STREAM && !capability.draft) throw errnoError(Errno.EINVAL);
+    checkDraftType(type);
     this.loop = loop;
     this.backend = backend;
     this.context = context;

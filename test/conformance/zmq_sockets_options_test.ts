@@ -216,3 +216,25 @@ test("keys, version and capabilities", () => {
   socket.curveServer = true;
   assert.equal(socket.securityMechanism, "curve");
 });
+
+test("a draft socket is refused without drafts, with the library that has none", {
+  skip: zmq.capability.draft === true ? "this libzmq has draft sockets" : undefined,
+}, () => {
+  class Own extends zmq.Socket {
+    constructor(type: number) {
+      super(type);
+    }
+  }
+  for (const [type, name] of [[12, "SERVER"], [15, "DISH"], [20, "CHANNEL"]] as const) {
+    assert.throws(() => new Own(type), (error: zmq.ErrnoError) => {
+      assert.equal(error.code, "EINVAL");
+      assert.match(
+        error.message,
+        new RegExp(`${name} \\(${type}\\) is a draft .*libzmq ${zmq.version} at \\S+ was built`),
+      );
+      assert.match(error.message, /ENABLE_DRAFTS=ON.*ZEROMESH_LIBZMQ/);
+      return true;
+    });
+  }
+  assert.throws(() => new Own(4_591), { code: "EINVAL", message: "Invalid argument" });
+});
