@@ -55,6 +55,10 @@ export class ContextCore implements Ending {
 
   /** Sets an option. */
   set(option: number, value: number): void {
+    // libzmq aborts the process when it cannot have memory for so many.
+    if (option === ContextOption.MAX_SOCKETS && value > this.get(ContextOption.SOCKET_LIMIT)) {
+      throw errnoError(Errno.EINVAL);
+    }
     const result = threadLoop().backend.contextSet(this.handle, option, value | 0);
     if (result < 0) throw errnoError(-result);
   }

@@ -1,9 +1,13 @@
-import { SocketOption, SocketType } from "../libzmq/mod.ts";
+import { Buffer } from "node:buffer";
+import { Errno, SocketOption, SocketType } from "../libzmq/mod.ts";
+import { errnoError } from "./errors.ts";
 import { defineOptions } from "./option_table.ts";
 import { addReadable, type Readable } from "./readable.ts";
 import { Socket } from "./socket.ts";
 import type { SocketOptions } from "./socket_options.ts";
 import { addRefusedSend, addWritable, type Writable } from "./writable.ts";
+
+const mostPrefixBytes = 65_535;
 
 /**
  * Sends each message to every `Subscriber` with a matching prefix. It never waits: what has no room is dropped.
@@ -33,8 +37,13 @@ export class Subscriber extends Socket {
     super(SocketType.SUB, options);
   }
 
-  /** Subscribes to messages that begin with one of the prefixes; without a prefix to all. */
+  /**
+   * Subscribes to messages that begin with one of the prefixes; without a prefix to all.
+   *
+   * @throws {ErrnoError} `EINVAL` for a prefix of more than 65 535 bytes.
+   */
   subscribe(...prefixes: (Uint8Array | string)[]): void {
+    for (const prefix of prefixes) checkPrefix(prefix);
     for (const prefix of prefixes.length === 0 ? [null] : prefixes) {
       this.setStringOption(SocketOption.SUBSCRIBE, prefix);
     }
@@ -108,6 +117,15 @@ export class XSubscriber extends Socket {
 }
 /** It sends and receives. */
 export interface XSubscriber extends Readable, Writable {
+}
+
+/** libzmq ends the subscriptions of a socket by recursion, a level for each byte: a million bytes end the process. */
+function checkPrefix(prefix: Uint8Array | string): void {
+  const size = typeof prefix === "string" ? Buffer.byteLength(prefix) : prefix?.byteLength;
+  if (size > mostPrefixBytes) {
+    const message = `Cannot subscribe to a prefix of ${size} bytes: the most is ${mostPrefixBytes}`;
+    throw errnoError(Errno.EINVAL, { message });
+  }
 }
 
 addWritable([Publisher, XPublisher, XSubscriber]);

@@ -183,8 +183,19 @@ test("settings of a context", async () => {
   assert.throws(() => values["doesNotExist"] = 1, TypeError);
   assert.throws(() => values["ioThreads"] = "x", { message: "Option value must be a number" });
   assert.throws(() => context.ioThreads = -1, { code: "EINVAL" });
+  assert.throws(() => context.maxSockets = context.maxSocketsLimit + 1, { code: "EINVAL" });
   await context[Symbol.asyncDispose]();
   assert.equal(zmq.context.ioThreads, 1);
+});
+
+test("a prefix that libzmq could not end again is refused, and a long one is not", () => {
+  const socket = new zmq.Subscriber();
+  assert.throws(() => socket.subscribe("a", "x".repeat(65_536)), {
+    code: "EINVAL",
+    message: "Cannot subscribe to a prefix of 65536 bytes: the most is 65535",
+  });
+  socket.subscribe("x".repeat(65_535));
+  socket.close();
 });
 
 test("a setting that comes too late is warned about", async () => {
