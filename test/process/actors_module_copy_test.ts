@@ -142,6 +142,7 @@ test("copyModule() refuses what it cannot copy, and names it", async () => {
   home.write("inner/outside.ts", `export * from "../shared.ts"; export default () => 1;`);
   home.write("inner/absent.ts", `import "./nothing.ts"; export default () => 1;`);
   home.write("inner/broken.ts", `import "./a.ts; export default () => 1;`);
+  home.write("inner/open.ts", "export default () => {");
   home.write("inner/large.ts", `import "./second.ts"; export default () => 1;`);
   home.write("inner/second.ts", `import "./third.ts";`);
   home.write("inner/third.ts", "/* a comment of some bytes */");
@@ -155,6 +156,7 @@ test("copyModule() refuses what it cannot copy, and names it", async () => {
     ],
     ["inner/absent.ts", {}, /absent\.ts imports \.\/nothing\.ts, and there is no such file/],
     ["inner/broken.ts", {}, /imports of .*broken\.ts cannot be read/],
+    ["inner/open.ts", {}, /imports of .*open\.ts cannot be read \(its brackets do not match\)/],
     ["inner/none.ts", {}, /none\.ts/],
     ["inner/large.ts", { maxFiles: 2 }, /more than 2 files/],
     ["inner/large.ts", { maxBytes: 80 }, /larger than 80 bytes/],

@@ -25,7 +25,7 @@ export async function localImports(text: string): Promise<LocalImport[]> {
   const { init, parse } = await import("es-module-lexer");
   await init();
   const found: LocalImport[] = [];
-  for (const one of parse(text)[0]) {
+  for (const one of withReason(() => parse(text))[0]) {
     if (one.type === "import-meta" || !/^\.\.?\//.test(one.specifier ?? "")) continue;
     if (one.type === "dynamic" && one.glob) continue;
     const typeOnly = one.type === "dynamic" ? one.probablyTypeOnly : one.typeOnly;
@@ -33,4 +33,14 @@ export async function localImports(text: string): Promise<LocalImport[]> {
     found.push({ path, optional: typeOnly || one.type === "dynamic", typeOnly });
   }
   return found;
+}
+
+/** The lexer has no position for a bracket that is still open at the end, and would name the first line instead. */
+function withReason<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    if ((cause as { idx?: number }).idx !== 0) throw cause;
+    throw new Error("its brackets do not match", { cause });
+  }
 }
