@@ -143,7 +143,10 @@ for (const reset of [false, true]) {
     const after = await within(ref.open("feed", "hi"), 5_000);
     const next = reader(after as ActorChannel<never, unknown>);
     assert.equal(await next(), "right after");
-    await assert.rejects(before[0]!.send("x"), { code: "ACTOR_CHANNEL_CLOSED", message: /peerLost/ });
+    await assert.rejects(before[0]!.send("x"), {
+      code: "ACTOR_CHANNEL_CLOSED",
+      message: /the target was lost: peerLost/,
+    });
     await after.send("three");
     assert.equal(await next(), 5);
     const id = await opener.ask("open", ref.address);

@@ -279,7 +279,8 @@ export class Side implements ActorChannel, ServedChannel, LinkEvents {
     hold?.[Symbol.dispose]();
     if (this.#alarm !== null) deadlines.remove(this.#alarm);
     deadlines.remove(this.#closeAlarm);
-    this.#outbox.fail(this.#refusal(`the ${end.closedBy} has closed it: ${end.reason}`));
+    const what = end.reason === "peerLost" ? "was lost" : "has closed it";
+    this.#outbox.fail(this.#refusal(`the ${end.closedBy} ${what}: ${end.reason}`));
     this.#closing?.left.resolve();
     for (const owner of owners) owner.closed(this, end);
     // Whoever has opened it may never iterate, and must not keep room of the connection. A target must: its peers decide
