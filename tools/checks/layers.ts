@@ -34,7 +34,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   cohort: feature,
   executor: feature,
   actors: { ...feature, from: [...feature.from, "streams", "events", "wire"] },
-  broker: { ...feature, from: [...feature.from, "streams", "libzmq"] },
+  // Above the root: it makes the messenger on which it answers.
+  broker: { ...feature, from: [...feature.from, "root", "streams", "zmq", "wire"] },
   "json-schema": { from: ["messenger", "core"], builtins: false },
   otel: { from: ["messenger", "core"], builtins: false },
   prometheus: { from: ["messenger", "core"], builtins: true },
