@@ -164,6 +164,20 @@ test("calls to a peer that does not come back end when the time to connect is ov
   assert.equal(await ending(client.unary("echo", { to: peer, rawPayload: bytes("x") })), "x");
 });
 
+test("a call that dials before a loss is told does not take the place of the redial in the background", async () => {
+  await using t = await leakCheck();
+  const { client, peer, proxy, ofClient } = await proxied(t, { client: { connectTimeoutMs: 100 } });
+  proxy.refusing = true;
+  proxy.cut();
+  // The connection cannot be used from now on, and its loss is told a turn later.
+  while (client.peers()[0]!.up) await turn();
+  assert.deepEqual(types(ofClient), ["peerUp"]);
+  assert.equal(await ending(client.unary("echo", { to: peer })), "PEER_UNREACHABLE no");
+  proxy.refusing = false;
+  await until(() => client.peers()[0]!.up, { message: "the peer to be up again" });
+  assert.deepEqual(types(ofClient), ["peerUp", "peerDown", "peerUp"]);
+});
+
 test("with redialForMs 0 a lost peer stays down until a call needs it", async () => {
   await using t = await leakCheck();
   const { client, peer, proxy, ofClient } = await proxied(t, { client: { redialForMs: 0 } });

@@ -253,8 +253,15 @@ export class Connections {
   /** Redials a lost peer in the background. Calls in the meantime share the attempt. */
   #redial(peer: Peer): void {
     const redialForMs = this.finder.redialForMs(peer, this.#parts.redialForMs);
-    if (redialForMs <= 0 || peer.endpoints.length === 0 || peer.connecting !== null) return;
+    if (redialForMs <= 0 || peer.endpoints.length === 0) return;
     if (this.#parts.closing.aborted || this.peers.get(peer.instanceId) !== peer) return;
+    if (peer.connecting !== null) {
+      // A call has begun to dial before the loss was told. It ends with the time of the call, and the redial does not.
+      peer.connecting.catch((error) => {
+        if (error instanceof ZeromeshError && error.code === "PEER_UNREACHABLE") this.#redial(peer);
+      });
+      return;
+    }
     const limit = redialForMs === this.#parts.redialForMs ? "redialForMs" : null;
     this.#attempt(peer, redialForMs, limit).catch((error) => {
       this.#parts.logger.info("redialling a peer ended", { peer: peerText(peer), reason: errorText(error) });
