@@ -27,7 +27,7 @@ const schema = z.object({
 });
 
 /** Where the data of a producer comes from. */
-const route = z.discriminatedUnion("transport", [
+export const routeSchema = z.discriminatedUnion("transport", [
   z.object({
     transport: z.literal("stream"),
     instance,
@@ -101,7 +101,7 @@ export const brokerContracts = {
       schema,
       metadata,
       sharedMemory: short.nullable(),
-      route,
+      route: routeSchema,
     }),
     output: z.object({ presence, epoch: z.number(), tookOver: z.boolean() }),
     errors,
@@ -138,7 +138,7 @@ export const brokerContracts = {
         worker_address: z.array(z.int().min(0).max(255)).max(65_536),
       }).nullable(),
     }),
-    output: z.object({ presence, channel: view, route }),
+    output: z.object({ presence, channel: view, route: routeSchema }),
     errors,
   }),
   /** Takes a consumer's registration back. */
@@ -217,7 +217,7 @@ export type ProcessInfo = z.infer<typeof info>;
 /** A channel's schema, as it travels. */
 export type SchemaView = z.infer<typeof schema>;
 /** Where a producer's data comes from. */
-export type ProducerRoute = z.infer<typeof route>;
+export type ProducerRoute = z.infer<typeof routeSchema>;
 /** How an instance is dialled. */
 export type PeerOfClient = NonNullable<Extract<ProducerRoute, { transport: "stream" }>["peer"]>;
 /** A channel, as the broker shows it. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { routeSchema } from "./contracts.ts";
 
 /** Why a channel closes. */
 export type ClosingReason = "deregistered" | "timeout" | "closed";
@@ -30,7 +31,7 @@ export const noticeSchema = z.discriminatedUnion("type", [
   /** To the producer: a consumer gave no sign of life. */
   z.object({ type: z.literal("consumerDied"), channel, consumer }),
   /** To consumers: the channel has a producer again, or another instance of it. */
-  z.object({ type: z.literal("producerChanged"), channel, epoch: z.number() }),
+  z.object({ type: z.literal("producerChanged"), channel, epoch: z.number(), route: routeSchema }),
   /** To the producer that another instance of its identity has taken over. */
   z.object({ type: z.literal("fenced"), channel, presence: z.number(), epoch: z.number() }),
   /** To the producer: somebody tried to register with another schema. */
