@@ -14,7 +14,7 @@ import { EnvelopeWriter } from "../../src/actors/remote/envelope.ts";
 import { portOf } from "../../src/messenger/mod.ts";
 import { encodeUtf8, NameCache } from "../../src/wire/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
-import { pause, until, within } from "../support/until.ts";
+import { until, within } from "../support/until.ts";
 import { type ActorNode, actorNode } from "./actors_kit.ts";
 
 const text = z.string();
@@ -103,6 +103,36 @@ async function ringOf(t: Awaited<ReturnType<typeof leakCheck>>, count: number) {
   return { scene, nodes, ids, named, ask, status, probes };
 }
 
+/**
+ * Waits until nodes have searched for rings: until a ring that begins now is found by each of them. All searches that
+ * were due have run then, and what they sent has arrived.
+ */
+async function searched(nodes: readonly ActorNode[]): Promise<void> {
+  for (const [at, one] of nodes.entries()) {
+    const other = nodes[(at + 1) % nodes.length]!;
+    const scene = new Scene();
+    const spawned = [
+      await one.system.spawn(scene.definition, {
+        id: `00000000-0000-4000-8000-00000000000${at + 1}` as ActorId,
+      }),
+      await other.system.spawn(scene.definition, {
+        id: `ffffffff-ffff-4fff-bfff-fffffffffff${at}` as ActorId,
+      }),
+    ] as const;
+    const [small, large] = spawned;
+    const asked = [
+      small.ask("cross", { gate: "gate", to: large.address }),
+      large.ask("cross", { gate: "gate", to: small.address }),
+    ];
+    await until(() => one.system.lookup(small)!.busy && other.system.lookup(large)!.busy);
+    scene.gate("gate").resolve();
+    await within(Promise.all(asked), 3_000, "the answers of a ring");
+    assert.equal(scene.failures.length, 1);
+    one.system.terminate(small);
+    other.system.terminate(large);
+  }
+}
+
 for (
   const [size, how, by] of [[2, "cross", "id"], [2, "cross", "name"], [3, "cross", "id"], [
     2,
@@ -133,7 +163,7 @@ for (
 
 test("a ring that closes long after its first ask began fails one ask, whichever of the actors it was", async () => {
   await using t = await leakCheck();
-  const { scene, ids, ask, status } = await ringOf(t, 2);
+  const { scene, nodes, ids, ask, status } = await ringOf(t, 2);
   for (const first of [0, 1]) {
     const last = 1 - first;
     const begun = ask(first, "cross", `first ${first}`, ids[last]!);
@@ -141,7 +171,7 @@ test("a ring that closes long after its first ask began fails one ask, whichever
     await until(() => status(0).busy && status(1).busy);
     scene.gate(`first ${first}`).resolve();
     await until(() => status(last).queued === 1);
-    await pause(60);
+    await searched(nodes);
     assert.deepEqual(scene.failures, []);
     scene.gate(`last ${first}`).resolve();
     assert.deepEqual((await within(Promise.all([begun, ending]), 3_000)).toSorted(), ["end", "failed"]);
@@ -200,7 +230,7 @@ test("an ask whose answer is deferred is no part of a ring, and goes on", async 
   await until(() => status(1).busy);
   scene.gate("cross").resolve();
   await until(() => nodes[0]!.system.lookup(opener)!.queued === 2);
-  await pause(100);
+  await searched(nodes);
   assert.deepEqual(scene.failures, []);
   scene.gate("reply").resolve();
   assert.deepEqual(await within(Promise.all([going, crossing]), 3_000), ["later", "end"]);
@@ -222,8 +252,11 @@ test("asks that wait without a ring send a probe now and then, and others none",
   );
   const asked = askers.map((one) => one.ask("cross", { gate: "open", to: ids[1]! }));
   await until(() => status(1).queued === 20 && probes() > 0);
-  await pause(100);
-  assert.ok(probes() <= 3, `${probes()} probes`);
+  // The other nodes have sent none, until the ring of this search.
+  const ofSecond = () => nodes[1]!.system.stats().remote.probes;
+  assert.equal(probes(), ofSecond());
+  await searched([nodes[0]!, nodes[2]!]);
+  assert.ok(ofSecond() <= 3, `${ofSecond()} probes`);
   scene.gate("held").resolve();
   assert.deepEqual([await held, await waits, ...await Promise.all(asked)], [
     "held",
@@ -269,7 +302,7 @@ test("an instance that claims a ring of others makes no ask of theirs fail", asy
   await assert.rejects(actorRef(stranger, `nobody@${one}`).ask("x", new Uint8Array(0)), {
     code: "ACTOR_NOT_FOUND",
   });
-  await pause(100);
+  await searched(nodes);
   assert.deepEqual(scene.failures, []);
   assert.ok(two);
   scene.gate("held").resolve();

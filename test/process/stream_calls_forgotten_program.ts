@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { contract, Messenger, stream } from "../../src/mod.ts";
 import { collectGarbage } from "../support/collect.ts";
-import { pause, until } from "../support/until.ts";
+import { turn } from "../support/raw_sockets.ts";
+import { until } from "../support/until.ts";
 
 const generate = contract("generate", { input: z.number(), output: stream(z.number()) });
 const upload = contract("upload", { input: stream(z.number()), output: z.number() });
@@ -39,7 +40,9 @@ function keep() {
   const numbers = async function* (): AsyncGenerator<number> {
     for (let i = 0; i < 5; i++) {
       yield i;
-      await pause(20);
+      // The call must outlive collections while it waits for its next item.
+      collectGarbage();
+      await turn();
     }
   };
   const items = remote.generate(endless)[Symbol.asyncIterator]();
