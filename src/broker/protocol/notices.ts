@@ -19,11 +19,13 @@ export const noticeSchema = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("channelClosing"),
     channel,
+    /** Of the producer whose channel it was; a later producer of that name has a higher one. */
+    epoch: z.number(),
     reason: z.enum(["deregistered", "timeout", "closed"]),
     graceMs: z.number(),
   }),
-  /** To a consumer that was still there after the grace period. */
-  z.object({ type: z.literal("forcedShutdown"), channel }),
+  /** To producer and consumers that were still there after the grace period, or when the channel was made anew. */
+  z.object({ type: z.literal("forcedShutdown"), channel, epoch: z.number() }),
   /** To the producer: a consumer has registered. */
   z.object({ type: z.literal("consumerJoined"), channel, consumer }),
   /** To the producer: a consumer has left in order. */

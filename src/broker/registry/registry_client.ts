@@ -1,3 +1,4 @@
+import { type Filled, option, type OptionTable } from "../../core/mod.ts";
 import type { ChannelPattern } from "../contract.ts";
 import type { BrokerNotice } from "../protocol/notices.ts";
 import type {
@@ -26,6 +27,11 @@ export interface ProducerRegistration {
   readonly metadata: Readonly<Record<string, unknown>> | null;
   readonly sharedMemory: string | null;
   readonly route: ProducerRoute;
+  /**
+   * The presence as which it was registered before, when it repeats a registration at the same broker: if another instance has
+   * taken over since, it is refused with `STALE_INSTANCE` instead of taking over in turn.
+   */
+  readonly resumes?: number | undefined;
 }
 
 /** What a consumer registers. */
@@ -42,7 +48,9 @@ export interface ConsumerRegistration {
 /** The registered producer. */
 export interface RegisteredProducer {
   readonly presence: number;
+  /** Counts the producers that the channel had. */
   readonly epoch: number;
+  /** Whether it follows another registration of the same identity. */
   readonly tookOver: boolean;
 }
 
@@ -75,4 +83,48 @@ export interface RegistryLimits {
   maxPresences?: number | undefined;
   /** Schemas that are stored, also of channels that have ended; the ones not used for longest go first. @default {16_384} */
   maxSchemas?: number | undefined;
+  /** Characters of all stored schemas. @default {67_108_864} */
+  maxSchemaCharacters?: number | undefined;
+  /** Characters of a channel's metadata as JSON. @default {16_384} */
+  maxMetadataCharacters?: number | undefined;
+  /** Metrics of one presence; more of them, and names of more than 128 characters, are left out and counted. @default {64} */
+  maxMetrics?: number | undefined;
+  /** How long a closing channel waits for those who are left, as they are told; the owner keeps the time. @default {5_000} */
+  closeGraceMs?: number | undefined;
+}
+
+/** The limits, with their defaults. */
+export const registryLimits = {
+  maxChannels: option.whole(1, 2 ** 24).or(65_536),
+  maxConsumers: option.whole(1, 2 ** 24).or(16_384),
+  maxPresences: option.whole(1, 2 ** 24).or(65_536),
+  maxSchemas: option.whole(1, 2 ** 24).or(16_384),
+  maxSchemaCharacters: option.whole(1, 2 ** 40).or(67_108_864),
+  maxMetadataCharacters: option.whole(2, 2 ** 24).or(16_384),
+  maxMetrics: option.whole(0, 65_536).or(64),
+  closeGraceMs: option.whole(0, 2 ** 31 - 1).or(5_000),
+} satisfies OptionTable<RegistryLimits>;
+
+/** The limits, each with a value. */
+export type ResolvedLimits = Filled<RegistryLimits, typeof registryLimits>;
+
+/** Counters of a registry. */
+export interface RegistryStats {
+  readonly channels: { readonly pending: number; readonly ready: number; readonly closing: number };
+  readonly producers: number;
+  readonly consumers: number;
+  /** Schemas in the store. */
+  readonly schemas: number;
+  /** Registrations of producers and consumers that succeeded, take-overs and repeated ones included. */
+  readonly registrations: number;
+  readonly takeOvers: number;
+  /** Refused requests, by the error's code. */
+  readonly refusals: Readonly<Record<string, number>>;
+  /** Presences that gave no sign of life. */
+  readonly expiries: number;
+  /** Channels that ended before all had left. */
+  readonly forced: number;
+  readonly notices: number;
+  /** Metrics that were left out. */
+  readonly metricsLeftOut: number;
 }

@@ -1,0 +1,38 @@
+import type { ChannelView, PeerOfClient, ProducerRoute } from "../protocol/contracts.ts";
+import type { Presence, Role } from "./presence.ts";
+import type { RegistryClient } from "./registry_client.ts";
+
+/** A channel of the registry, for its owner. */
+export interface FoundChannel {
+  readonly state: ChannelView["state"];
+  readonly route: ProducerRoute;
+  readonly epoch: number;
+  /** The producer; null if it has left while the channel closes. */
+  readonly producer: FoundPresence | null;
+  /** A consumer of the channel; undefined if there is none with that number. */
+  consumer(presence: number): FoundPresence | undefined;
+}
+
+/** A producer or a consumer, for the registry's owner. */
+export interface FoundPresence {
+  readonly presence: number;
+  readonly channel: string;
+  readonly role: Role;
+  readonly client: RegistryClient;
+  /** How a consumer is dialled; null if it does not listen, and for producers. */
+  readonly peer: PeerOfClient | null;
+}
+
+/** Metrics of a producer or a consumer. */
+export interface FoundMetrics {
+  readonly channel: string;
+  readonly role: Role;
+  readonly identity: string;
+  readonly presence: number;
+  readonly metrics: Record<string, number>;
+}
+
+/** A presence, for the registry's owner. */
+export function found({ id, channel, role, member, peer }: Presence): FoundPresence {
+  return { presence: id, channel, role, client: member.client, peer };
+}
