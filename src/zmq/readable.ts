@@ -1,5 +1,5 @@
 import { Errno, SocketOption } from "../libzmq/mod.ts";
-import { checkCount } from "./arguments.ts";
+import { checkBoolean, checkCount } from "./arguments.ts";
 import type { ErrnoError } from "./errors.ts";
 import type { Message } from "./messages.ts";
 import { defineOptions } from "./option_table.ts";
@@ -17,6 +17,17 @@ export interface Readable<M extends object[] = Message[]> {
    * @default {-1}
    */
   receiveTimeout: number;
+  /**
+   * Whether {@link userId} is kept, which costs a little for each message. The package `zeromq` has neither.
+   *
+   * @default {false}
+   */
+  keepsUserId: boolean;
+  /**
+   * Who sent the message that was received last, as the ZAP handler of the context named its connection (`User-Id`). Null
+   * without a handler, and unless {@link keepsUserId} was set before.
+   */
+  readonly userId: string | null;
   /**
    * Receives the next message, an array of its parts. One call may wait at a time; it keeps the process alive.
    *
@@ -75,6 +86,22 @@ export function addReadable(classes: readonly { readonly prototype: Socket }[]):
         writable: true,
         value: function messages(this: Socket): Messages {
           return new Messages(this);
+        },
+      },
+      keepsUserId: {
+        configurable: true,
+        get(this: Socket): boolean {
+          return socketCore(this).keepsUserId;
+        },
+        set(this: Socket, value: boolean) {
+          checkBoolean(value);
+          socketCore(this).keepsUserId = value;
+        },
+      },
+      userId: {
+        configurable: true,
+        get(this: Socket): string | null {
+          return socketCore(this).userId;
         },
       },
     });

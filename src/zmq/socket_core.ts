@@ -3,6 +3,7 @@ import {
   type Backend,
   Errno,
   type Handle,
+  MessageText,
   PollEvent,
   ReceiveFlag,
   type Registration,
@@ -38,6 +39,10 @@ export class SocketCore implements Ending {
   sendTimeout = -1;
   /** `ZMQ_RCVTIMEO`, in ms; −1 for none. */
   receiveTimeout = -1;
+  /** Whether {@link userId} is kept, for which each received message costs another call. */
+  keepsUserId = false;
+  /** The `User-Id` of the message that was received last. */
+  userId: string | null = null;
   /** Number of addresses that it is bound or connected to. */
   endpoints = 0;
   /** Reads its events, if somebody observes it. */
@@ -241,6 +246,7 @@ export class SocketCore implements Ending {
     const handle = this.#handle;
     let size = backend.receiveMessage(handle, ReceiveFlag.DONTWAIT);
     if (size < 0) return size;
+    if (this.keepsUserId) this.userId = backend.messageText(MessageText.USER_ID);
     const part = newPart(size);
     backend.messageToBytes(part, size);
     const parts = [part];

@@ -133,6 +133,28 @@ test(
   },
 );
 
+test("a socket that is told to keeps the user id of the last message, and no message can forge it", () =>
+  withHandler(({ credentials: [name] }) => ["200", "OK", name!, null], async () => {
+    const router = new zmq.Router({ plainServer: true, zapDomain: "names", keepsUserId: true });
+    await router.bind("tcp://127.0.0.1:*");
+    const dealers = ["ann", "bob"].map((plainUsername) => {
+      const dealer = new zmq.Dealer({ plainUsername, plainPassword: "x", linger: 0, routingId: "eve" });
+      return dealer;
+    });
+    assert.equal(router.userId, null);
+    for (const [at, dealer] of dealers.entries()) {
+      dealer.connect(router.lastEndpoint!);
+      await dealer.send(["eve", "User-Id"]);
+      assert.equal(String((await router.receive())[1]), "eve");
+      assert.equal(router.userId, ["ann", "bob"][at]);
+      dealer.close();
+      router.handover = true;
+    }
+    router.keepsUserId = false;
+    assert.throws(() => router.keepsUserId = 1 as unknown as boolean, /must be a boolean/);
+    router.close();
+  }));
+
 test("each status and each malformed answer of a handler is an event of its own", () => {
   let answer: (version: string) => Answer = () => admit;
   return withHandler((question) => answer(question.domain), async () => {
