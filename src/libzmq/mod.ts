@@ -8,6 +8,7 @@ export {
   type CurveKeyPair,
   curveKeyPair,
   type CurveKeyPairOptions,
+  encodeZ85,
   isCurveKey,
   requireCurve,
   requireKeyPair,
