@@ -110,6 +110,8 @@ export interface ByteWriter {
   readonly opened: boolean;
   /** Whether a frame can be written now. */
   readonly open: boolean;
+  /** Frames that the reader still takes by its window, also while other limits refuse them. */
+  readonly credit: number;
   /** The largest frame that the other end takes; the owner checks it. */
   readonly maxFrameBytes: number;
   /**

@@ -45,7 +45,7 @@ export {
   type StreamsFeatureOptions,
 } from "./feature.ts";
 export { type ResolvedStreamLimits } from "./options.ts";
-// Used by actors, whose channels are two streams each.
+// Used by actors and brokers, whose channels are streams.
 export {
   type ByteReader,
   type ByteWriter,
@@ -57,7 +57,8 @@ export {
   type StreamWindow,
   type WriterEvents,
 } from "./byte_stream.ts";
-export { ItemCodec, type Kept } from "./calls/item_codec.ts";
+export { type FrameSink, ItemCodec, type Kept } from "./calls/item_codec.ts";
 export { anchorsAt } from "./anchors/streams.ts";
 export { type StreamPort, streamsAt } from "./stream_port.ts";
+export { afterTurn, type TurnShare, turnShareOf } from "./turn_share.ts";
 export { terminalFrames, transportErrorFrame } from "./wire/frame.ts";

@@ -13,6 +13,7 @@ import { BatchMemory } from "./mux/batch_memory.ts";
 import type { MuxParts } from "./mux/peer_mux.ts";
 import { type MuxStats, type StreamCounts, streamCounts } from "./mux/stats.ts";
 import type { ResolvedStreamLimits } from "./options.ts";
+import { batchHeaderSize, recordHeaderSize } from "./wire/batch.ts";
 import { batchHandler, PeerStreams } from "./peer_streams.ts";
 
 const muxes = new WeakMap<SystemPort, StreamPort>();
@@ -35,6 +36,8 @@ export function streamsAt(port: SystemPort): StreamPort {
  */
 export class StreamPort implements StreamMux {
   readonly window: StreamWindow;
+  /** The largest frame that this instance takes. */
+  readonly maxFrameBytes: number;
   readonly #port: SystemPort;
   readonly #limits: ResolvedStreamLimits;
   readonly #counts: StreamCounts = streamCounts();
@@ -51,6 +54,7 @@ export class StreamPort implements StreamMux {
     this.#port = port;
     this.#limits = limits;
     this.window = Object.freeze({ items: limits.windowItems, bytes: limits.windowBytes });
+    this.maxFrameBytes = port.maxPayloadBytes - batchHeaderSize - recordHeaderSize;
     muxes.set(port, this);
     // Streams go on until the calls that they belong to have ended.
     port.handle(batchHandler, "am", (message) => this.#receive(message), { whileDraining: true });

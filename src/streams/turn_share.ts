@@ -27,6 +27,7 @@ export class TurnShare {
   /** What is to be awaited: {@link atOnce}, or the next turn once the share is used up. */
   #wait: Promise<void> = atOnce;
 
+  /** @param clock Clock. */
   constructor(clock: Clock) {
     this.#clock = clock;
   }

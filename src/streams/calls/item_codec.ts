@@ -41,6 +41,13 @@ const encoder = new TextEncoder();
 export type Kept = Uint8Array | string;
 
 /**
+ * Where frames of items are written.
+ *
+ * @ignore
+ */
+export type FrameSink = Pick<ByteWriter, "open" | "maxFrameBytes" | "write" | "reserve" | "commit">;
+
+/**
  * Frames of items in a contract's encoding, or of bytes.
  *
  * @ignore
@@ -59,7 +66,7 @@ export class ItemCodec {
    * @returns False, with nothing sent, without credit.
    * @throws {ZeromeshError} `ENCODING_FAILED`; `PAYLOAD_TOO_LARGE` if the peer does not take it.
    */
-  write(writer: ByteWriter, value: unknown): boolean {
+  write(writer: FrameSink, value: unknown): boolean {
     if (typeof value === "string") {
       const taken = value.length <= longestLoop ? writeShort(writer, value, Tag.latin1) : null;
       if (taken !== null) return taken;
@@ -85,7 +92,7 @@ export class ItemCodec {
   }
 
   /** Sends what {@link keep} has made, as {@link write} does. */
-  writeKept(writer: ByteWriter, kept: Kept): boolean {
+  writeKept(writer: FrameSink, kept: Kept): boolean {
     if (typeof kept === "string") return this.write(writer, kept);
     checkFrame(writer, kept.length);
     return writer.write(kept);
@@ -135,7 +142,7 @@ export class ItemCodec {
 }
 
 /** Writes a short text of ASCII. Returns whether there was credit; null for another text. */
-function writeShort(writer: ByteWriter, text: string, tag: number): boolean | null {
+function writeShort(writer: FrameSink, text: string, tag: number): boolean | null {
   const { length } = text;
   if (length >= writer.maxFrameBytes) return null;
   const space = writer.reserve(length + 1);
@@ -153,7 +160,7 @@ function writeShort(writer: ByteWriter, text: string, tag: number): boolean | nu
 }
 
 /** Writes a text in place, or returns false without credit. @param ascii The tag if it is ASCII. */
-function writeText(writer: ByteWriter, text: string, ascii: number, utf8: number): boolean {
+function writeText(writer: FrameSink, text: string, ascii: number, utf8: number): boolean {
   const { length } = text;
   const size = Buffer.byteLength(text);
   checkFrame(writer, 1 + size);
@@ -169,12 +176,12 @@ function writeText(writer: ByteWriter, text: string, ascii: number, utf8: number
 }
 
 /** Whether there is no credit, so that nothing need be encoded. The writer notes that some is wanted. */
-function lacksCredit(writer: ByteWriter): boolean {
+function lacksCredit(writer: FrameSink): boolean {
   return !writer.open && writer.reserve(0) === null;
 }
 
 /** Sends a frame of a tag and a payload, which is copied once: new memory for 64 KiB costs more than writing it. */
-function put(writer: ByteWriter, tag: number, payload: Uint8Array): boolean {
+function put(writer: FrameSink, tag: number, payload: Uint8Array): boolean {
   const length = 1 + payload.length;
   checkFrame(writer, length);
   const space = writer.reserve(length);
@@ -186,7 +193,7 @@ function put(writer: ByteWriter, tag: number, payload: Uint8Array): boolean {
   return true;
 }
 
-function checkFrame({ maxFrameBytes }: ByteWriter, length: number): void {
+function checkFrame({ maxFrameBytes }: FrameSink, length: number): void {
   if (length <= maxFrameBytes) return;
   const why =
     `it has ${length} bytes, more than the other end takes (${maxFrameBytes}, by its maxPayloadBytes)`;

@@ -76,6 +76,10 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
       this.#peer.admits(this.outstanding);
   }
 
+  get credit(): number {
+    return this.#items;
+  }
+
   write(frame: Uint8Array): boolean {
     const { length } = frame;
     const at = this.#spaceFor(length);
