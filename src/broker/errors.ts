@@ -36,10 +36,22 @@ export const brokerErrors = {
   VERSION_UNSUPPORTED: z.object({ lowest: z.number(), highest: z.number() }),
   /** The broker does not know the client, which has to introduce itself again. */
   CLIENT_UNKNOWN: null,
-} as const;
+} as const satisfies Readonly<Record<BrokerErrorCode, z.ZodType | null>>;
 
 /** The codes of the broker's own errors. */
-export type BrokerErrorCode = keyof typeof brokerErrors;
+export type BrokerErrorCode =
+  | "SCHEMA_MISMATCH"
+  | "SCHEMA_UNKNOWN"
+  | "PATTERN_MISMATCH"
+  | "TRANSPORT_MISMATCH"
+  | "CHANNEL_NOT_FOUND"
+  | "CHANNEL_NOT_READY"
+  | "CHANNEL_OWNED"
+  | "CHANNEL_CLOSED"
+  | "NOT_REGISTERED"
+  | "STALE_INSTANCE"
+  | "VERSION_UNSUPPORTED"
+  | "CLIENT_UNKNOWN";
 
 /** The codes of the broker's own errors, by themselves: `error.code === BrokerErrorCode.SCHEMA_MISMATCH`. */
 export const BrokerErrorCode: { readonly [Code in BrokerErrorCode]: Code } = Object.freeze(

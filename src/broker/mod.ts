@@ -1,6 +1,17 @@
 /**
  * Named channels between producers and consumers, and the broker by which they find each other.
  *
+ * @example A broker and a client of it
+ * ```ts
+ * import { Messenger } from "zeromesh";
+ * import { Broker, BrokerClient } from "zeromesh/broker";
+ *
+ * await using broker = await Broker.start({ endpoint: "tcp://127.0.0.1:0" });
+ * await using messenger = await Messenger.create();
+ * await using client = await BrokerClient.connect(messenger, broker.endpoint);
+ * console.log(await client.listChannels());
+ * ```
+ *
  * @module
  */
 export {
@@ -10,8 +21,14 @@ export {
   type ChannelPattern,
 } from "./contract.ts";
 export { BrokerErrorCode } from "./errors.ts";
-export { type BrokerNotice, type ConsumerView } from "./protocol/notices.ts";
-export { type ChannelView } from "./protocol/contracts.ts";
+export { type BrokerNotice, type ClosingReason, type ConsumerView } from "./protocol/notices.ts";
+export {
+  type ChannelView,
+  type PeerOfClient,
+  type ProcessInfo,
+  type ProducerRoute,
+  type SchemaView,
+} from "./protocol/channel_view.ts";
 export { ChannelRegistry } from "./registry/registry.ts";
 export { type ChannelList, type ListRequest } from "./registry/channel_list.ts";
 export { type FoundChannel, type FoundMetrics, type FoundPresence } from "./registry/found.ts";
@@ -27,3 +44,22 @@ export {
   type RegistryStats,
 } from "./registry/registry_client.ts";
 export { type StoredSchema } from "./registry/schema_store.ts";
+export { Broker } from "./server/broker.ts";
+export { type BrokerKeys, type BrokerOptions } from "./server/options.ts";
+export {
+  type Allowed,
+  type BrokerAction,
+  type BrokerAuthorize,
+  type BrokerQuestion,
+  type ChannelRule,
+  channelRules,
+} from "./server/access_rules.ts";
+export { type BrokerStats } from "./server/stats.ts";
+export { BrokerClient } from "./client/client.ts";
+export { type ConnectionStats } from "./client/connection.ts";
+export {
+  type BrokerClientOptions,
+  type ProducerFacts,
+  type RegisterConsumerOptions,
+  type RegisterProducerOptions,
+} from "./client/options.ts";

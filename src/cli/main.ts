@@ -3,7 +3,9 @@ import process from "node:process";
 import { errorText, libraryVersion } from "../core/mod.ts";
 import { hasFlag } from "./arguments.ts";
 import { actorsCommand } from "./actors_command.ts";
+import { brokerCommand } from "./broker_command.ts";
 import { callCommand } from "./call_command.ts";
+import { channelsCommand } from "./channels_command.ts";
 import { type Command, CommandFailed, ExitCode, UsageError } from "./command.ts";
 import { failureJson, failureLine, keysHint, outcomeLines } from "./failure.ts";
 import { handlersCommand } from "./handlers_command.ts";
@@ -19,6 +21,8 @@ const commands: readonly Command[] = [
   callCommand,
   pingCommand,
   actorsCommand,
+  brokerCommand,
+  channelsCommand,
   keysCommand,
   libzmqCommand,
 ];

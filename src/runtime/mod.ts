@@ -6,4 +6,5 @@
 export { runsFromBinary } from "./binary.ts";
 export type { FileLock, FileLocks } from "./file_lock.ts";
 export { openFileLocks } from "./open_file_locks.ts";
+export { type OwnProcess, ownProcess } from "./process_info.ts";
 export { onProgramEnd } from "./program_end.ts";

@@ -2,6 +2,10 @@ import { z } from "zod";
 import { type InstanceId, isInstanceId, systemContract } from "../../core/mod.ts";
 import { channelPatterns } from "../contract.ts";
 import { brokerErrors } from "../errors.ts";
+import type { ChannelView, PeerOfClient, ProcessInfo, ProducerRoute, SchemaView } from "./channel_view.ts";
+
+export type { ChannelView, PeerOfClient, ProcessInfo, ProducerRoute, SchemaView };
+
 import { longestChannelName } from "../names.ts";
 import { longestSchema } from "../schema_agreement.ts";
 
@@ -17,14 +21,20 @@ const info = z.object({
   host: short,
   runtime: short,
   name: short.nullable(),
-});
+}) satisfies z.ZodType<ProcessInfo>;
 
 /** The schema of a channel. */
 const schema = z.object({
   hash: hash.nullable(),
   text: z.string().max(longestSchema).nullable(),
   version: short,
-});
+}) satisfies z.ZodType<SchemaView>;
+
+/** How an instance is dialled. */
+const peer = z.object({
+  instance_id: instance,
+  worker_address: z.array(z.int().min(0).max(255)).max(65_536),
+}) satisfies z.ZodType<PeerOfClient>;
 
 /** Where the data of a producer comes from. */
 export const routeSchema = z.discriminatedUnion("transport", [
@@ -32,10 +42,7 @@ export const routeSchema = z.discriminatedUnion("transport", [
     transport: z.literal("stream"),
     instance,
     /** How it is dialled, as Velo's peer info; null if it does not listen. */
-    peer: z.object({
-      instance_id: instance,
-      worker_address: z.array(z.int().min(0).max(255)).max(65_536),
-    }).nullable(),
+    peer: peer.nullable(),
   }),
   z.object({
     transport: z.literal("plain"),
@@ -43,7 +50,7 @@ export const routeSchema = z.discriminatedUnion("transport", [
     /** The CURVE key of its sockets, Z85. */
     key: z.string().length(40).nullable(),
   }),
-]);
+]) satisfies z.ZodType<ProducerRoute>;
 
 const metadata = z.record(z.string(), z.unknown()).nullable();
 
@@ -58,7 +65,7 @@ const view = z.object({
   sharedMemory: z.string().nullable(),
   consumers: z.int().min(0),
   producer: info.extend({ identity: z.string(), instance: z.string(), epoch: z.number() }),
-});
+}) satisfies z.ZodType<ChannelView>;
 
 const named = z.object({
   channel,
@@ -67,14 +74,24 @@ const named = z.object({
 });
 
 const done = z.object({ done: z.literal(true) });
-const of = (request: string): string => `_broker.${request}`;
-const errors = brokerErrors;
+
+/** A request, with what it is for, which the page of the protocol shows. */
+// deno-lint-ignore explicit-function-return-type -- the schemas give it
+function request<Input extends z.ZodType, Output extends z.ZodType>(
+  name: string,
+  purpose: string,
+  input: Input,
+  output: Output,
+) {
+  return systemContract(`_broker.${name}`, { input: input.describe(purpose), output, errors: brokerErrors });
+}
 
 /** The requests that a broker answers. */
 export const brokerContracts = {
-  /** The first request of a client on a connection. */
-  hello: systemContract(of("hello"), {
-    input: z.object({
+  hello: request(
+    "hello",
+    "The first request of a client on a connection.",
+    z.object({
       lowest: z.int(),
       highest: z.int(),
       info,
@@ -82,7 +99,7 @@ export const brokerContracts = {
       /** The anchor that gets the notices from now on; null for none. */
       notices: z.string().max(64).nullable(),
     }),
-    output: z.object({
+    z.object({
       version: z.int(),
       /** Another number after each start of the broker. */
       epoch: z.number(),
@@ -92,88 +109,92 @@ export const brokerContracts = {
       /** A presence without a heartbeat for so long is gone. */
       graceMs: z.number().positive(),
     }),
-    errors,
-  }),
-  /** Registers a producer, and with it the channel. */
-  register: systemContract(of("register"), {
-    input: named.extend({
+  ),
+  register: request(
+    "register",
+    "Registers a producer, and with it the channel.",
+    named.extend({
       pattern: z.enum(channelPatterns),
       schema,
       metadata,
       sharedMemory: short.nullable(),
       route: routeSchema,
+      /** The presence that it had before, when it registers at the same broker again. */
+      resumes: presence.optional(),
     }),
-    output: z.object({ presence, epoch: z.number(), tookOver: z.boolean() }),
-    errors,
-  }),
-  /** What a consumer has to know of a channel. */
-  discover: systemContract(of("discover"), { input: named, output: view, errors }),
-  /** Takes a producer's registration back; the channel closes. */
-  deregister: systemContract(of("deregister"), {
-    input: named.extend({ presence }),
-    output: done,
-    errors,
-  }),
-  /** Presences of the client that live. */
-  heartbeat: systemContract(of("heartbeat"), {
-    input: z.object({
+    z.object({ presence, epoch: z.number(), tookOver: z.boolean() }),
+  ),
+  discover: request(
+    "discover",
+    "What a consumer has to know of a channel.",
+    named,
+    view,
+  ),
+  deregister: request(
+    "deregister",
+    "Takes a producer's registration back; the channel closes.",
+    named.extend({ presence }),
+    done,
+  ),
+  heartbeat: request(
+    "heartbeat",
+    "Presences of the client that live.",
+    z.object({
       presences: z.array(presence).max(65_536),
       /** Counters of channels that the client wants to be seen, by channel. */
       metrics: z.record(z.string(), z.record(z.string(), z.number())).optional(),
     }),
-    /** Those that the broker does not know , or no longer. */
-    output: z.object({ unknown: z.array(presence) }),
-    errors,
-  }),
-  /** Registers a consumer. */
-  registerConsumer: systemContract(of("register_consumer"), {
-    input: named.extend({
+    // Those that the broker does not know, or no longer knows.
+    z.object({ unknown: z.array(presence) }),
+  ),
+  registerConsumer: request(
+    "register_consumer",
+    "Registers a consumer.",
+    named.extend({
       /** Null: the consumer takes whatever there is. */
       pattern: z.enum(channelPatterns).nullable(),
       transport: z.enum(["stream", "plain"]).nullable(),
       schema: schema.pick({ hash: true, version: true }),
       /** Whether it can be dialled by a producer that cannot. */
-      peer: z.object({
-        instance_id: instance,
-        worker_address: z.array(z.int().min(0).max(255)).max(65_536),
-      }).nullable(),
+      peer: peer.nullable(),
     }),
-    output: z.object({ presence, channel: view, route: routeSchema }),
-    errors,
-  }),
-  /** Takes a consumer's registration back. */
-  deregisterConsumer: systemContract(of("deregister_consumer"), {
-    input: named.extend({ presence }),
-    output: done,
-    errors,
-  }),
-  /** A producer asks whether somebody is a consumer of its channel. */
-  admits: systemContract(of("admits"), {
-    input: named.extend({ presence, consumer: z.int().min(1), instance }),
-    output: z.object({ admitted: z.boolean() }),
-    errors,
-  }),
-  /** The channels that the caller may see, in the order of their names. */
-  list: systemContract(of("list"), {
-    input: z.object({
+    z.object({ presence, channel: view, route: routeSchema }),
+  ),
+  deregisterConsumer: request(
+    "deregister_consumer",
+    "Takes a consumer's registration back.",
+    named.extend({ presence }),
+    done,
+  ),
+  admits: request(
+    "admits",
+    "A producer asks whether somebody is a consumer of its channel.",
+    named.extend({ presence, consumer: z.int().min(1), instance }),
+    z.object({ admitted: z.boolean() }),
+  ),
+  list: request(
+    "list",
+    "The channels that the caller may see, in the order of their names.",
+    z.object({
       /** A glob, such as `lab/*`. */
       match: z.string().max(longestChannelName).optional(),
       after: z.string().max(longestChannelName).optional(),
       limit: z.int().min(1).max(10_000).optional(),
     }),
-    output: z.object({ channels: z.array(view), more: z.boolean() }),
-    errors,
-  }),
-  /** A stored schema, by its channel or its hash. */
-  schema: systemContract(of("schema"), {
-    input: z.object({ channel: channel.optional(), hash: hash.optional() }),
-    output: schema.extend({ channel: z.string(), pattern: z.enum(channelPatterns) }),
-    errors,
-  }),
-  /** The counters that producers and consumers have reported. */
-  metrics: systemContract(of("metrics"), {
-    input: z.object({ channel: channel.optional() }),
-    output: z.object({
+    // With `next` as `after` the list goes on.
+    z.object({ channels: z.array(view), next: z.string().nullable() }),
+  ),
+  schema: request(
+    "schema",
+    "A stored schema, by its channel or its hash.",
+    z.object({ channel: channel.optional(), hash: hash.optional() }),
+    schema.extend({ channel: z.string(), pattern: z.enum(channelPatterns) }),
+  ),
+  metrics: request(
+    "metrics",
+    "The counters that producers and consumers have reported.",
+    z.object({ channel: channel.optional() }),
+    z.object({
       channels: z.array(z.object({
         channel: z.string(),
         role: z.enum(["producer", "consumer"]),
@@ -182,45 +203,38 @@ export const brokerContracts = {
         metrics: z.record(z.string(), z.number()),
       })),
     }),
-    errors,
-  }),
-  /** Whether somebody is there, and as what. */
-  presence: systemContract(of("presence"), {
-    input: z.object({ identity: short }),
-    output: z.object({
+  ),
+  presence: request(
+    "presence",
+    "Whether somebody is there, and as what.",
+    z.object({ identity: short }),
+    z.object({
       present: z.boolean(),
       roles: z.array(z.object({ channel: z.string(), role: z.enum(["producer", "consumer"]) })),
     }),
-    errors,
-  }),
-  /** Tells the producer of a channel something. An unknown channel is no error. */
-  notify: systemContract(of("notify"), {
-    input: named.extend({ event: short, data: z.unknown() }),
-    output: z.object({ told: z.int() }),
-    errors,
-  }),
-  /** Tells producer and consumers of a channel something. An unknown channel is no error. */
-  broadcast: systemContract(of("broadcast"), {
-    input: named.extend({ message: z.string().max(65_536), data: z.unknown() }),
-    output: z.object({ told: z.int() }),
-    errors,
-  }),
-  /** Closes a channel of its own, or one that the caller may close. */
-  close: systemContract(of("close"), { input: named, output: done, errors }),
+  ),
+  notify: request(
+    "notify",
+    "Tells the producer of a channel something. An unknown channel is no error.",
+    named.extend({ event: short, data: z.unknown() }),
+    z.object({ told: z.int() }),
+  ),
+  broadcast: request(
+    "broadcast",
+    "Tells producer and consumers of a channel something. An unknown channel is no error.",
+    named.extend({ message: z.string().max(65_536), data: z.unknown() }),
+    z.object({ told: z.int() }),
+  ),
+  close: request(
+    "close",
+    "Closes a channel of its own, or one that the caller may close.",
+    named,
+    done,
+  ),
 } as const;
 
 /** The name of a request. */
 export type BrokerRequest = keyof typeof brokerContracts;
 
-/** What a process says of itself. */
-export type ProcessInfo = z.infer<typeof info>;
-/** A channel's schema, as it travels. */
-export type SchemaView = z.infer<typeof schema>;
-/** Where a producer's data comes from. */
-export type ProducerRoute = z.infer<typeof routeSchema>;
-/** How an instance is dialled. */
-export type PeerOfClient = NonNullable<Extract<ProducerRoute, { transport: "stream" }>["peer"]>;
-/** A channel, as the broker shows it. */
-export type ChannelView = z.infer<typeof view>;
 /** The broker's answer to a client that introduces itself. */
 export type Welcome = z.infer<NonNullable<typeof brokerContracts.hello.output>>;

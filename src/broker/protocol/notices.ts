@@ -1,42 +1,114 @@
 import { z } from "zod";
+import type { ProducerRoute } from "./channel_view.ts";
 import { routeSchema } from "./contracts.ts";
+
+/** A consumer, as its channel's producer is told of it. */
+export interface ConsumerView {
+  /** The broker's number for it. */
+  readonly presence: number;
+  /** Its CURVE key, else its instance id. */
+  readonly identity: string;
+  /** Its instance. */
+  readonly instance: string;
+  /** What it is called. */
+  readonly name: string | null;
+}
 
 /** Why a channel closes. */
 export type ClosingReason = "deregistered" | "timeout" | "closed";
 
+/**
+ * What the broker tells a client on its own, in the order in which it happened.
+ *
+ * - `channelClosing`, to producer and consumers: the channel ends. Consumers have `graceMs` to leave. A later producer of that
+ *   name has a higher `epoch`.
+ * - `forcedShutdown`, to those who were still there after that time, or when the channel was made anew.
+ * - `consumerJoined`, `consumerLeft`, `consumerDied`, to the producer. The last one gave no sign of life.
+ * - `producerChanged`, to consumers: the channel has another instance of its producer.
+ * - `fenced`, to the producer that another instance of its identity has taken over.
+ * - `channelError`, to the producer: somebody tried to register with another schema.
+ * - `channelEvent`, to the producer: an event of a client, whose identity the broker has stamped as `from`.
+ * - `broadcast`, to producer and consumers: a message for all of the channel.
+ * - `dropped`: the client was too slow for so many notices.
+ */
+export type BrokerNotice =
+  | {
+    readonly type: "channelClosing";
+    readonly channel: string;
+    readonly epoch: number;
+    readonly reason: ClosingReason;
+    readonly graceMs: number;
+  }
+  | { readonly type: "forcedShutdown"; readonly channel: string; readonly epoch: number }
+  | {
+    readonly type: "consumerJoined" | "consumerLeft" | "consumerDied";
+    readonly channel: string;
+    readonly consumer: ConsumerView;
+  }
+  | {
+    readonly type: "producerChanged";
+    readonly channel: string;
+    readonly epoch: number;
+    readonly route: ProducerRoute;
+  }
+  | {
+    readonly type: "fenced";
+    readonly channel: string;
+    readonly presence: number;
+    readonly epoch: number;
+  }
+  | {
+    readonly type: "channelError";
+    readonly channel: string;
+    readonly event: "schema_mismatch_attempt";
+    readonly expected: string | null;
+    readonly given: string | null;
+    readonly identity: string;
+  }
+  | {
+    readonly type: "channelEvent";
+    readonly channel: string;
+    readonly from: string;
+    readonly event: string;
+    readonly data?: unknown;
+  }
+  | {
+    readonly type: "broadcast";
+    readonly channel: string;
+    readonly from: string;
+    readonly message: string;
+    readonly data?: unknown;
+  }
+  | { readonly type: "dropped"; readonly count: number };
+
 const channel = z.string();
+const epoch = z.number();
+const from = z.string();
 const consumer = z.object({
   presence: z.number(),
-  /** Its identity: its CURVE key, else its instance id. */
   identity: z.string(),
   instance: z.string(),
   name: z.string().nullable(),
 });
 
-/** What the broker tells a client on its own, in the order in which it happened. */
+const aboutConsumer = <Type extends string>(type: Type) =>
+  z.object({ type: z.literal(type), channel, consumer });
+
+/** The schemas of {@link BrokerNotice}. */
 export const noticeSchema = z.discriminatedUnion("type", [
-  /** To producer and consumers: the channel ends. Consumers have `graceMs` to leave. */
   z.object({
     type: z.literal("channelClosing"),
     channel,
-    /** Of the producer whose channel it was; a later producer of that name has a higher one. */
-    epoch: z.number(),
+    epoch,
     reason: z.enum(["deregistered", "timeout", "closed"]),
     graceMs: z.number(),
   }),
-  /** To producer and consumers that were still there after the grace period, or when the channel was made anew. */
-  z.object({ type: z.literal("forcedShutdown"), channel, epoch: z.number() }),
-  /** To the producer: a consumer has registered. */
-  z.object({ type: z.literal("consumerJoined"), channel, consumer }),
-  /** To the producer: a consumer has left in order. */
-  z.object({ type: z.literal("consumerLeft"), channel, consumer }),
-  /** To the producer: a consumer gave no sign of life. */
-  z.object({ type: z.literal("consumerDied"), channel, consumer }),
-  /** To consumers: the channel has a producer again, or another instance of it. */
-  z.object({ type: z.literal("producerChanged"), channel, epoch: z.number(), route: routeSchema }),
-  /** To the producer that another instance of its identity has taken over. */
-  z.object({ type: z.literal("fenced"), channel, presence: z.number(), epoch: z.number() }),
-  /** To the producer: somebody tried to register with another schema. */
+  z.object({ type: z.literal("forcedShutdown"), channel, epoch }),
+  aboutConsumer("consumerJoined"),
+  aboutConsumer("consumerLeft"),
+  aboutConsumer("consumerDied"),
+  z.object({ type: z.literal("producerChanged"), channel, epoch, route: routeSchema }),
+  z.object({ type: z.literal("fenced"), channel, presence: z.number(), epoch }),
   z.object({
     type: z.literal("channelError"),
     channel,
@@ -45,28 +117,7 @@ export const noticeSchema = z.discriminatedUnion("type", [
     given: z.string().nullable(),
     identity: z.string(),
   }),
-  /** To the producer: an event of a client, whose identity the broker has stamped. */
-  z.object({
-    type: z.literal("channelEvent"),
-    channel,
-    from: z.string(),
-    event: z.string(),
-    data: z.unknown(),
-  }),
-  /** To producer and consumers: a message for all of the channel. */
-  z.object({
-    type: z.literal("broadcast"),
-    channel,
-    from: z.string(),
-    message: z.string(),
-    data: z.unknown(),
-  }),
-  /** The client was too slow for so many notices. */
+  z.object({ type: z.literal("channelEvent"), channel, from, event: z.string(), data: z.unknown() }),
+  z.object({ type: z.literal("broadcast"), channel, from, message: z.string(), data: z.unknown() }),
   z.object({ type: z.literal("dropped"), count: z.number() }),
-]);
-
-/** A notice of the broker. */
-export type BrokerNotice = z.infer<typeof noticeSchema>;
-
-/** A consumer, as its channel's producer is told of it. */
-export type ConsumerView = z.infer<typeof consumer>;
+]) satisfies z.ZodType<BrokerNotice>;

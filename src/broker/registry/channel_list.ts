@@ -17,6 +17,7 @@ export interface ListRequest {
 
 /** Channels in the order of their names. */
 export interface ChannelList {
+  /** The channels. */
   readonly channels: ChannelView[];
   /** Whether there are others after the last one. */
   readonly more: boolean;

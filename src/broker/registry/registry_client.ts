@@ -21,11 +21,17 @@ export interface RegistryClient {
 
 /** What a producer registers. */
 export interface ProducerRegistration {
+  /** The name of the channel. */
   readonly channel: string;
+  /** How messages travel. */
   readonly pattern: ChannelPattern;
+  /** The schema. */
   readonly schema: SchemaView;
+  /** What consumers see of it. */
   readonly metadata: Readonly<Record<string, unknown>> | null;
+  /** The name of shared memory that it offers. */
   readonly sharedMemory: string | null;
+  /** Where the data comes from. */
   readonly route: ProducerRoute;
   /**
    * The presence as which it was registered before, when it repeats a registration at the same broker: if another instance has
@@ -36,10 +42,13 @@ export interface ProducerRegistration {
 
 /** What a consumer registers. */
 export interface ConsumerRegistration {
+  /** The name of the channel. */
   readonly channel: string;
   /** Null: it takes whatever there is. */
   readonly pattern: ChannelPattern | null;
+  /** The expected way of the data; null if either will do. */
   readonly transport: "stream" | "plain" | null;
+  /** The expected schema. */
   readonly schema: Pick<SchemaView, "hash" | "version">;
   /** How it is dialled; null if it does not listen. */
   readonly peer: PeerOfClient | null;
@@ -47,6 +56,7 @@ export interface ConsumerRegistration {
 
 /** The registered producer. */
 export interface RegisteredProducer {
+  /** The number of its presence. */
   readonly presence: number;
   /** Counts the producers that the channel had. */
   readonly epoch: number;
@@ -56,8 +66,11 @@ export interface RegisteredProducer {
 
 /** The registered consumer. */
 export interface RegisteredConsumer {
+  /** The number of its presence. */
   readonly presence: number;
+  /** The channel. */
   readonly channel: ChannelView;
+  /** Where the data comes from. */
   readonly route: ProducerRoute;
 }
 
@@ -110,13 +123,17 @@ export type ResolvedLimits = Filled<RegistryLimits, typeof registryLimits>;
 
 /** Counters of a registry. */
 export interface RegistryStats {
+  /** Channels, by their state. */
   readonly channels: { readonly pending: number; readonly ready: number; readonly closing: number };
+  /** Producers. */
   readonly producers: number;
+  /** Consumers. */
   readonly consumers: number;
   /** Schemas in the store. */
   readonly schemas: number;
   /** Registrations of producers and consumers that succeeded, take-overs and repeated ones included. */
   readonly registrations: number;
+  /** Producers that followed another registration of their identity. */
   readonly takeOvers: number;
   /** Refused requests, by the error's code. */
   readonly refusals: Readonly<Record<string, number>>;
@@ -124,6 +141,7 @@ export interface RegistryStats {
   readonly expiries: number;
   /** Channels that ended before all had left. */
   readonly forced: number;
+  /** Notices. */
   readonly notices: number;
   /** Metrics that were left out. */
   readonly metricsLeftOut: number;

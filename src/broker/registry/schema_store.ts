@@ -5,7 +5,9 @@ import type { SchemaView } from "../protocol/contracts.ts";
 
 /** A schema that the store knows, with the channel that used it last. */
 export interface StoredSchema extends SchemaView {
+  /** The channel whose schema it was last. */
   readonly channel: string;
+  /** How its messages travel. */
   readonly pattern: ChannelPattern;
 }
 

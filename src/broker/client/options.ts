@@ -1,0 +1,72 @@
+import { option, type OptionTable } from "../../core/mod.ts";
+import { type ChannelPattern, channelPatterns } from "../contract.ts";
+
+/** Options of `BrokerClient.connect`. */
+export interface BrokerClientOptions {
+  /** The broker's CURVE public key, Z85, for a messenger with keys. */
+  serverKey?: string | undefined;
+  /** What the client is called in lists. @default {the messenger's name, or none} */
+  name?: string | undefined;
+  /**
+   * How long, in milliseconds, `connect` waits for a broker. Without one it goes on without, and connects as soon as there is
+   * one.
+   * @default {2_000}
+   */
+  timeoutMs?: number | undefined;
+  /** Whether `connect` fails with `PEER_UNREACHABLE` if there is no broker in time. @default {false} */
+  required?: boolean | undefined;
+  /** Ends the wait of `connect` with its reason. */
+  signal?: AbortSignal | undefined;
+}
+
+/** The options of `BrokerClient.connect`. */
+export const clientOptionTable = {
+  serverKey: option.text,
+  name: option.text,
+  timeoutMs: option.timeout.or(2_000),
+  required: option.flag.or(false),
+  signal: option.signal,
+} satisfies OptionTable<BrokerClientOptions>;
+
+/** Facts of a producer besides its contract. */
+export interface ProducerFacts {
+  /** What consumers see of it in `discoverProducer` and in lists: JSON. @default {none} */
+  metadata?: Readonly<Record<string, unknown>> | undefined;
+  /** The name of shared memory that it offers, for consumers that can map it. @default {none} */
+  sharedMemory?: string | undefined;
+}
+
+/** The options of {@link ProducerFacts}. */
+export const producerFactTable = {
+  metadata: option.object,
+  sharedMemory: option.text,
+} satisfies OptionTable<ProducerFacts>;
+
+/** Options of `registerProducer`, for a channel without a contract. */
+export interface RegisterProducerOptions extends ProducerFacts {
+  /** How messages travel. @default {"pipeline", or the contract's} */
+  pattern?: ChannelPattern | undefined;
+  /** The hash of the schema, 64 hexadecimal digits. @default {none, or the contract's} */
+  schemaHash?: string | undefined;
+  /** The version of the schema. @default {"1", or the contract's} */
+  schemaVersion?: string | undefined;
+}
+
+/** The options of `registerProducer`. */
+export const registerProducerTable = {
+  ...producerFactTable,
+  pattern: option.oneOf(...channelPatterns),
+  schemaHash: option.text,
+  schemaVersion: option.text,
+} satisfies OptionTable<RegisterProducerOptions>;
+
+/** Options of `registerConsumer`. */
+export interface RegisterConsumerOptions {
+  /** The expected hash of the schema. @default {none, or the contract's} */
+  schemaHash?: string | undefined;
+}
+
+/** The options of `registerConsumer`. */
+export const registerConsumerTable = {
+  schemaHash: option.text,
+} satisfies OptionTable<RegisterConsumerOptions>;

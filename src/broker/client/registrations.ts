@@ -1,0 +1,274 @@
+import { type Backoff, errorText, type Logger, ZeromeshError } from "../../core/mod.ts";
+import { brokerErrors } from "../errors.ts";
+import type { ChannelView, ProducerRoute, Welcome } from "../protocol/contracts.ts";
+import type { BrokerNotice } from "../protocol/notices.ts";
+import type { ClientRequest, RequestInput, RequestOutput } from "./requests.ts";
+
+/** What registrations need of the connection to the broker. */
+export interface RegistrationHost {
+  /** The broker; null while none answers. */
+  readonly broker: { readonly welcome: Welcome } | null;
+  /** Tells waiters of each change. */
+  readonly changed: { changed(): void };
+  readonly port: { readonly logger: Logger };
+  request<Name extends ClientRequest>(name: Name, input: RequestInput<Name>): Promise<RequestOutput<Name>>;
+  remember(registration: Registration): void;
+  forget(registration: Registration): void;
+  /** Tells the broker that all registrations live. */
+  beat(): Promise<void>;
+  later(timeoutMs: number, run: () => void): void;
+}
+
+/** What a channel's owner in this process is told. */
+export interface RegistrationEvents {
+  /** The broker has it, for the first time or again. */
+  registered?(): void;
+  /** It has ended: by an error, or because the channel closes. */
+  ended(reason: ZeromeshError): void;
+  /** A notice about its channel. */
+  noticed?(notice: BrokerNotice): void;
+}
+
+/** Errors after which another attempt makes sense while the registration is wanted. */
+const passing = new Set(["CHANNEL_NOT_FOUND", "CHANNEL_NOT_READY", "CHANNEL_CLOSED"]);
+
+/** A registration that is made again whenever a broker is reached. */
+export abstract class Registration {
+  readonly channel: string;
+  /** The broker's number for it; null while it has none. */
+  presence: number | null = null;
+  protected readonly connection: RegistrationHost;
+  protected readonly events: RegistrationEvents;
+  readonly #backoff: Backoff;
+  #over = false;
+  #running: Promise<void> | null = null;
+
+  constructor(connection: RegistrationHost, channel: string, events: RegistrationEvents, backoff: Backoff) {
+    this.connection = connection;
+    this.channel = channel;
+    this.events = events;
+    this.#backoff = backoff;
+  }
+
+  /** Asks the broker; sets {@link presence}. */
+  protected abstract ask(): Promise<void>;
+  /** Takes it back at the broker. */
+  protected abstract takeBack(presence: number): Promise<unknown>;
+
+  /** Registers, for the first time. @throws {ZeromeshError} The broker's refusal. */
+  async begin(): Promise<void> {
+    await this.ask();
+    this.connection.remember(this);
+    this.#told();
+  }
+
+  /** Remembers it without a broker. */
+  remember(): void {
+    this.connection.remember(this);
+  }
+
+  /** Registers again. Does not reject. */
+  renew(): Promise<void> {
+    return this.#running ??= this.#renew().finally(() => this.#running = null);
+  }
+
+  async #renew(): Promise<void> {
+    if (this.#over || this.presence !== null) return;
+    try {
+      await this.ask();
+    } catch (error) {
+      this.#failed(error);
+      return;
+    }
+    if (this.#over) {
+      if (this.presence !== null) await this.takeBack(this.presence).catch(() => {});
+      return;
+    }
+    this.#told();
+  }
+
+  #told(): void {
+    this.#backoff.reset();
+    this.events.registered?.();
+    this.connection.changed.changed();
+  }
+
+  #failed(error: unknown): void {
+    const code = error instanceof ZeromeshError ? error.code : "";
+    const final = code === "FORBIDDEN" || code === "IDENTITY_MISMATCH" || code === "NAME_INVALID" ||
+      (Object.hasOwn(brokerErrors, code) && !passing.has(code) && code !== "CLIENT_UNKNOWN");
+    if (final) {
+      this.end(error as ZeromeshError);
+      return;
+    }
+    this.connection.port.logger.debug("A registration has to wait", {
+      channel: this.channel,
+      error: errorText(error),
+    });
+    if (this.connection.broker !== null) this.connection.later(this.#backoff.next(), () => void this.renew());
+  }
+
+  /** The broker is lost: it has to be made again. */
+  down(): void {
+    this.presence = null;
+  }
+
+  /** The owner wants it no more. Resolves when the broker knows, or cannot be told. */
+  async drop(): Promise<boolean> {
+    if (this.#over) return false;
+    this.#over = true;
+    this.connection.forget(this);
+    const { presence } = this;
+    this.presence = null;
+    if (presence === null) return false;
+    try {
+      await this.takeBack(presence);
+      return true;
+    } catch (error) {
+      // Its heartbeats end, so that it ends there by itself.
+      if (error instanceof ZeromeshError && Object.hasOwn(brokerErrors, error.code)) throw error;
+      return false;
+    }
+  }
+
+  /** It has ended, not by its owner. */
+  end(reason: ZeromeshError): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.connection.forget(this);
+    this.presence = null;
+    this.events.ended(reason);
+  }
+
+  /** The broker tells something. */
+  noticed(notice: BrokerNotice): void {
+    if (this.#over || !("channel" in notice) || notice.channel !== this.channel) return;
+    this.heard(notice);
+  }
+
+  /** A notice about its channel. */
+  protected heard(notice: BrokerNotice): void {
+    this.events.noticed?.(notice);
+  }
+}
+
+/** What a producer registers, without its channel. */
+export type ProducerTerms = Omit<RequestInput<"register">, "channel" | "identity" | "resumes">;
+
+/** A producer. */
+export class ProducerEntry extends Registration {
+  /** How often it has been taken over or registered, as the broker counts. */
+  epoch = 0;
+  readonly #terms: ProducerTerms;
+  #ready = false;
+  /** Its last registration, and the run of the broker that it was made at. */
+  #registered: { readonly run: number | undefined; readonly presence: number } | null = null;
+
+  constructor(
+    connection: RegistrationHost,
+    channel: string,
+    terms: ProducerTerms,
+    events: RegistrationEvents,
+    backoff: Backoff,
+  ) {
+    super(connection, channel, events, backoff);
+    this.#terms = terms;
+  }
+
+  /** Registers, and shows at once that it works. */
+  override async begin(): Promise<void> {
+    await super.begin();
+    await this.connection.beat();
+    this.#ready = true;
+  }
+
+  protected override async ask(): Promise<void> {
+    const run = this.connection.broker?.welcome.epoch;
+    const before = this.#registered;
+    const { presence, epoch } = await this.connection.request("register", {
+      channel: this.channel,
+      ...this.#terms,
+      // Of another run of the broker it means nothing.
+      ...(before !== null && before.run === run ? { resumes: before.presence } : {}),
+    });
+    this.presence = presence;
+    this.epoch = epoch;
+    this.#registered = { run, presence };
+    // With others the beat comes once for all.
+    if (this.#ready) void this.connection.beat().catch(() => {});
+  }
+
+  protected override takeBack(presence: number): Promise<unknown> {
+    return this.connection.request("deregister", { channel: this.channel, presence });
+  }
+
+  protected override heard(notice: BrokerNotice): void {
+    super.heard(notice);
+    if (notice.type === "fenced" && notice.presence === this.presence) {
+      this.end(
+        new ZeromeshError(
+          "STALE_INSTANCE",
+          `Another instance of this identity has taken channel "${this.channel}" over; close this handle`,
+          { ran: "yes", details: { channel: this.channel, epoch: notice.epoch } },
+        ),
+      );
+    } else if (notice.type === "channelClosing") {
+      this.end(closing(this.channel, notice.reason));
+    }
+  }
+}
+
+/** What a consumer registers, without its channel. */
+export type ConsumerTerms = Omit<RequestInput<"registerConsumer">, "channel" | "identity">;
+
+/** A consumer. */
+export class ConsumerEntry extends Registration {
+  /** The channel, as the broker has shown it last. */
+  view: ChannelView | null = null;
+  /** Where the data comes from. */
+  route: ProducerRoute | null = null;
+  readonly #terms: ConsumerTerms;
+
+  constructor(
+    connection: RegistrationHost,
+    channel: string,
+    terms: ConsumerTerms,
+    events: RegistrationEvents,
+    backoff: Backoff,
+  ) {
+    super(connection, channel, events, backoff);
+    this.#terms = terms;
+  }
+
+  protected override async ask(): Promise<void> {
+    const { presence, channel, route } = await this.connection.request("registerConsumer", {
+      channel: this.channel,
+      ...this.#terms,
+    });
+    this.presence = presence;
+    this.view = channel;
+    this.route = route;
+  }
+
+  protected override takeBack(presence: number): Promise<unknown> {
+    return this.connection.request("deregisterConsumer", { channel: this.channel, presence });
+  }
+
+  protected override heard(notice: BrokerNotice): void {
+    if (notice.type === "producerChanged") this.route = notice.route;
+    super.heard(notice);
+    if (notice.type === "channelClosing") this.end(closing(this.channel, notice.reason));
+  }
+}
+
+function closing(channel: string, reason: string): ZeromeshError {
+  const why = {
+    deregistered: "its producer has closed it",
+    timeout: "its producer gave no sign of life",
+    closed: "it was closed at the broker",
+  }[reason] ?? reason;
+  return new ZeromeshError("CHANNEL_CLOSED", `Channel "${channel}" has ended: ${why}`, {
+    ran: "yes",
+    details: { channel },
+  });
+}

@@ -1,0 +1,92 @@
+/** A broker and its clients: registration, discovery, and what both sides are told. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Broker, BrokerClient } from "../../src/broker/mod.ts";
+import { leakCheck } from "../support/fixture.ts";
+import { until } from "../support/until.ts";
+import { clientOf, numbers, startedBroker, words } from "./broker_kit.ts";
+
+const hash = "a".repeat(64);
+
+test("a producer registers, is discovered with what it has said of itself, and deregisters", async () => {
+  await using t = await leakCheck();
+  const broker = await startedBroker(t);
+  const { client: producer } = await clientOf(t, broker, { name: "sensor" });
+  const { client: consumer } = await clientOf(t, broker, { listen: false });
+  assert.equal(await consumer.discoverProducer("lab/frames"), null);
+  const facts = { schemaHash: hash, sharedMemory: "/frames", metadata: { width: 640 } };
+  assert.equal(await producer.registerProducer("lab/frames", facts), true);
+  const found = await consumer.discoverProducer("lab/frames");
+  assert.equal(found?.state, "ready");
+  assert.equal(found?.sharedMemory, "/frames");
+  assert.deepEqual(found?.metadata, { width: 640 });
+  assert.equal(found?.schema.hash, hash);
+  assert.deepEqual((await consumer.listChannels("lab/*")).map(({ name }) => name), ["lab/frames"]);
+  assert.equal(await producer.deregisterProducer("lab/frames"), true);
+  assert.equal(await consumer.discoverProducer("lab/frames"), null);
+});
+
+test("consumers are counted in what is discovered", async () => {
+  await using t = await leakCheck();
+  const broker = await startedBroker(t);
+  const { client: producer } = await clientOf(t, broker);
+  const { client: consumer } = await clientOf(t, broker, { listen: false });
+  await producer.registerProducer(numbers);
+  const count = async (): Promise<number | undefined> =>
+    (await producer.discoverProducer(numbers))?.consumers;
+  assert.equal(await count(), 0);
+  assert.equal((await consumer.registerConsumer(numbers))?.name, numbers.name);
+  assert.equal(await count(), 1);
+  assert.equal(await consumer.deregisterConsumer(numbers), true);
+  assert.equal(await count(), 0);
+  await assert.rejects(consumer.registerConsumer("lab/none"), { code: "CHANNEL_NOT_FOUND" });
+});
+
+test("another schema is refused before the owner is asked for, and the owner is told", async () => {
+  await using t = await leakCheck();
+  const broker = await startedBroker(t);
+  const { client: producer } = await clientOf(t, broker);
+  const { client: other } = await clientOf(t, broker);
+  const notices = producer.notices();
+  await producer.registerProducer(numbers);
+  await assert.rejects(other.registerProducer(words), { code: "SCHEMA_MISMATCH" });
+  const { value: told } = await notices.next();
+  assert.equal(told.type, "channelError");
+  await assert.rejects(other.registerProducer(numbers), { code: "CHANNEL_OWNED" });
+  await assert.rejects(other.registerConsumer(words), { code: "SCHEMA_MISMATCH" });
+});
+
+test("a client that starts before its broker registers as soon as the broker answers", async () => {
+  await using t = await leakCheck();
+  const first = await Broker.start({ heartbeatMs: 200 });
+  const { endpoint } = first;
+  await first.close();
+  const messenger = await t.messenger();
+  const client = t.use(await BrokerClient.connect(messenger, endpoint, { timeoutMs: 50 }));
+  assert.equal(client.connected, false);
+  assert.equal(await client.registerProducer(numbers), false);
+  assert.equal(await client.discoverProducer(numbers), null);
+  assert.deepEqual(await client.listChannels(), []);
+  const broker = await startedBroker(t, { endpoint });
+  await until(() => broker.channels().length === 1, { message: "the channel to be registered" });
+});
+
+test("a broker that starts again knows all registrations, and nobody hears that a channel closes", async () => {
+  await using t = await leakCheck();
+  const first = await Broker.start({ heartbeatMs: 200 });
+  const { endpoint } = first;
+  const { client: producer } = await clientOf(t, first);
+  const { client: consumer } = await clientOf(t, first, { listen: false });
+  const notices: string[] = [];
+  void (async () => {
+    for await (const { type } of consumer.notices()) notices.push(type);
+  })();
+  await producer.registerProducer(numbers);
+  await consumer.registerConsumer(numbers);
+  await first.close();
+  await until(() => !producer.connected && !consumer.connected, { message: "both to lose the broker" });
+  const broker = await startedBroker(t, { endpoint });
+  await until(() => broker.channels()[0]?.consumers === 1, { message: "both to be registered again" });
+  assert.equal(broker.channels()[0]?.state, "ready");
+  assert.equal(notices.includes("channelClosing"), false);
+});
