@@ -144,6 +144,19 @@ export function channelClosed(name: string, why: string): ZeromeshError {
   });
 }
 
+/** @param other The address or the instance of the side that was lost. */
+export function channelLost(name: string, side: string, other: string): ZeromeshError {
+  return new ZeromeshError(
+    "PEER_DISCONNECTED",
+    `Channel "${name}" has ended: its ${side} ${other} was lost`,
+    {
+      peer: other.slice(other.indexOf("@") + 1),
+      handler: name,
+      ran: "maybe",
+    },
+  );
+}
+
 export function openLate(name: string, timeoutMs: number): ZeromeshError {
   return new ZeromeshError("TIMEOUT", `Channel "${name}" was not accepted within ${timeoutMs} ms`, {
     handler: name,

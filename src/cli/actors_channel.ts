@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { ActorChannel, ManagementClient } from "../actors/mod.ts";
-import { onAbort } from "../core/mod.ts";
+import { onAbort, ZeromeshError } from "../core/mod.ts";
 import { actorOf, actorsHelp, actorsOptions, withActors } from "./actors_connection.ts";
 import { untilAborted } from "./actors_events.ts";
 import { noMore, numberOf, parse } from "./arguments.ts";
@@ -97,9 +97,14 @@ async function talk(channel: ActorChannel, { bytes, lingerMs, json, io }: TalkOp
     throw error;
   });
   sending.catch(() => {});
-  for await (const item of channel) {
-    arrived++;
-    io.out(json ? JSON.stringify({ item: jsonItem(item) }) : itemLine(item));
+  try {
+    for await (const item of channel) {
+      arrived++;
+      io.out(json ? JSON.stringify({ item: jsonItem(item) }) : itemLine(item));
+    }
+  } catch (error) {
+    // A loss is told as the end of the channel.
+    if (!(error instanceof ZeromeshError) || error.code !== "PEER_DISCONNECTED") throw error;
   }
   const end = await channel.closed;
   over.abort();

@@ -31,6 +31,8 @@ export interface PeerConnection {
   readonly maxPayloadBytes: number;
   /** The bytes that this instance may occupy at the other end. */
   readonly maxPeerBytes: number;
+  /** Whether the other end has said that it closes, in order. */
+  readonly leaving: boolean;
 }
 
 /** A message for a system handler, valid during the handler's synchronous part. */

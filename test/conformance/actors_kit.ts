@@ -3,6 +3,9 @@ import { z } from "zod";
 import { actor, actorContract, ActorSystem, type ActorSystemOptions } from "../../src/actors/mod.ts";
 import type { InstanceId, Messenger, MessengerOptions } from "../../src/mod.ts";
 import type { LeakCheck } from "../support/fixture.ts";
+import { portOf } from "../support/ports.ts";
+import { startProxy } from "../support/proxy.ts";
+import { until } from "../support/until.ts";
 
 /** A counter, as in the guide. */
 export const Counter = actorContract("counter", {
@@ -51,4 +54,22 @@ export async function twoNodes(
   const [one, two] = [await actorNode(t), await actorNode(t)];
   await one.messenger.connect(two.messenger.endpoint);
   return { one, two };
+}
+
+/** A node behind a proxy that can be cut, and a client that has dialled it there. */
+export async function proxiedNode(t: LeakCheck) {
+  const node = await actorNode(t, { messenger: { ipc: false } });
+  const proxy = t.use(await startProxy({ targetPort: portOf(node.messenger.endpoint) }));
+  const client = await t.messenger({ ipc: false, listen: false });
+  const peer = await client.connect(proxy.endpoint);
+  const lost = async (how: { reset: boolean }): Promise<void> => {
+    proxy.refusing = true;
+    proxy.cut(how);
+    await until(() => client.peers()[0]?.up === false && node.messenger.peers()[0]?.up !== true);
+  };
+  const back = async (): Promise<void> => {
+    proxy.refusing = false;
+    await until(() => client.peers()[0]?.up && node.messenger.peers()[0]?.up, { timeoutMs: 5_000 });
+  };
+  return { ...node, client, peer, lost, back };
 }

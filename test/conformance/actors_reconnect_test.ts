@@ -11,11 +11,9 @@ import {
   ManagementClient,
   serveManagement,
 } from "../../src/actors/mod.ts";
-import { type LeakCheck, leakCheck } from "../support/fixture.ts";
-import { portOf } from "../support/ports.ts";
-import { startProxy } from "../support/proxy.ts";
+import { leakCheck } from "../support/fixture.ts";
 import { until, within } from "../support/until.ts";
-import { actorNode } from "./actors_kit.ts";
+import { proxiedNode } from "./actors_kit.ts";
 import { all, Feed, feedDefinition, reader } from "./channels_kit.ts";
 
 const Echo = actorContract("echo", {
@@ -27,29 +25,11 @@ const Echo = actorContract("echo", {
   },
 });
 
-/** A node behind a proxy that can be cut, and a client that has dialled it there. */
-async function proxied(t: LeakCheck) {
-  const node = await actorNode(t, { messenger: { ipc: false } });
-  const proxy = t.use(await startProxy({ targetPort: portOf(node.messenger.endpoint) }));
-  const client = await t.messenger({ ipc: false, listen: false });
-  const peer = await client.connect(proxy.endpoint);
-  const lost = async (how: { reset: boolean }): Promise<void> => {
-    proxy.refusing = true;
-    proxy.cut(how);
-    await until(() => client.peers()[0]?.up === false && node.messenger.peers()[0]?.up !== true);
-  };
-  const back = async (): Promise<void> => {
-    proxy.refusing = false;
-    await until(() => client.peers()[0]?.up && node.messenger.peers()[0]?.up, { timeoutMs: 5_000 });
-  };
-  return { ...node, client, peer, lost, back };
-}
-
 for (const reset of [false, true]) {
   const how = reset ? "reset" : "closed";
   test(`a client whose connection is ${how} and comes back has each open ask ended once, and its later ones answered`, async () => {
     await using t = await leakCheck();
-    const { messenger, system, client, peer, lost, back } = await proxied(t);
+    const { messenger, system, client, peer, lost, back } = await proxiedNode(t);
     const held = Array.from({ length: 2 }, () => Promise.withResolvers<void>());
     const [started, noted, aborted]: [number[], number[], unknown[]] = [[], [], []];
     const echo = actor(Echo, {
@@ -98,7 +78,7 @@ for (const reset of [false, true]) {
 
   test(`channels end as lost on both sides when their connection is ${how}, and new ones open when it is back`, async () => {
     await using t = await leakCheck();
-    const { system, client, peer, lost, back } = await proxied(t);
+    const { system, client, peer, lost, back } = await proxiedNode(t);
     const own = await system.spawn(feedDefinition, { name: "feed" });
     const openers = t.use(await ActorSystem.create(client));
     const Opener = actorContract("opener", {
@@ -133,7 +113,8 @@ for (const reset of [false, true]) {
       assert.deepEqual(await within(closed, 5_000), { closedBy: "target", reason: "peerLost" });
     }
     await within(unanswered, 5_000, "the end of the open");
-    await within(Promise.all(read), 5_000, "the ends of the iterations");
+    const ends = await within(Promise.all(read), 5_000, "the ends of the iterations");
+    assert.deepEqual(ends, before.map(() => "PEER_DISCONNECTED"));
     await until(async () => (await own.ask("said", null)).filter((one) => one.includes("Lost")).length === 4);
     const lostAtTarget = (await own.ask("said", null)).filter((one) => one.startsWith("closed"));
     assert.deepEqual([...new Set(lostAtTarget)], ["closed by opener: peerLost"]);
@@ -160,7 +141,7 @@ for (const reset of [false, true]) {
 
 test("a management client whose connection comes back goes on with the same client", async () => {
   await using t = await leakCheck();
-  const { system, client, peer, lost, back } = await proxied(t);
+  const { system, client, peer, lost, back } = await proxiedNode(t);
   await system.spawn(feedDefinition, { name: "feed" });
   t.use(serveManagement(system));
   const actors = new ManagementClient(client, peer);

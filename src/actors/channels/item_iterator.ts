@@ -14,6 +14,8 @@ export class ItemIterator implements Receiver, AsyncIterableIterator<unknown> {
   #handing = false;
   /** Whether no items come any more. */
   #last = false;
+  /** The error that ends the iteration, behind all items. */
+  #loss: unknown = null;
 
   attach(side: Side): void {
     this.#side = side;
@@ -24,6 +26,8 @@ export class ItemIterator implements Receiver, AsyncIterableIterator<unknown> {
   }
 
   ended(_end: ChannelEnd, told: () => void): void {
+    // One that has ended already, also by its other side's end of sending, has lost nothing.
+    if (!this.#last) this.#loss = this.#side.loss;
     this.#last = true;
     this.#hand();
     told();
@@ -48,6 +52,7 @@ export class ItemIterator implements Receiver, AsyncIterableIterator<unknown> {
 
   async return(): Promise<IteratorResult<unknown>> {
     this.#last = true;
+    this.#loss = null;
     this.#side.drop();
     this.#hand();
     await this.#side.close();
@@ -64,9 +69,10 @@ export class ItemIterator implements Receiver, AsyncIterableIterator<unknown> {
 
   #step(reader: PromiseWithResolvers<IteratorResult<unknown>>): void {
     try {
-      const item = this.#side.readable ? this.#side.take() : endMark;
+      const item = this.#side.readable ? this.#side.take() : this.#endMark();
       if (item === endMark) {
         this.#last = true;
+        this.#loss = null;
         reader.resolve(over);
       } else if (item instanceof Promise) {
         item.then((value) => reader.resolve({ done: false, value }), (error) => {
@@ -76,7 +82,13 @@ export class ItemIterator implements Receiver, AsyncIterableIterator<unknown> {
       } else reader.resolve({ done: false, value: item });
     } catch (error) {
       this.#last = true;
+      this.#loss = null;
       reader.reject(error);
     }
+  }
+
+  #endMark(): typeof endMark {
+    if (this.#loss !== null) throw this.#loss;
+    return endMark;
   }
 }

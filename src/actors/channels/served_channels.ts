@@ -88,7 +88,7 @@ class StreamWay implements OpenerWay {
       const opening = deliverOpen(cell, { name, first, origin, asker: null, signal, way: this });
       this.#opening = opening;
       message.whenAborted((reason) => {
-        opening.giveUp(endOf(reason), reason);
+        opening.giveUp(endOf(reason, message.session.leaving), reason);
         // Nobody reads the answer, but the call has to end.
         this.#answer.reject(reason);
         gone?.abort(reason);

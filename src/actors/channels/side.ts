@@ -9,7 +9,7 @@ import {
 import type { ChannelCounts } from "../cell/channel_counts.ts";
 import type { ChannelLimits } from "../options/system_options.ts";
 import type { ActorAddress } from "../references/address.ts";
-import { channelClosed, itemInvalid } from "../failures.ts";
+import { channelClosed, channelLost, itemInvalid } from "../failures.ts";
 import type {
   ActorChannel,
   ChannelEnd,
@@ -70,6 +70,8 @@ export class Side implements ActorChannel, ServedChannel, LinkEvents {
   readonly closed: Promise<ChannelEnd>;
   /** The end; null while it is open. */
   end: ChannelEnd | null = null;
+  /** The error of an iteration that ends because the other side was lost; null for every other end. */
+  loss: ZeromeshError | null = null;
   /** Items that were taken. */
   received = 0;
   readonly #parts: SideParts;
@@ -242,8 +244,11 @@ export class Side implements ActorChannel, ServedChannel, LinkEvents {
   }
 
   lost(reason: string): void {
+    if (this.end !== null) return;
+    if (this.#closing?.sent === true) return this.#finish(this.#closing.end);
     const closedBy = this.role === "opener" ? "target" : "opener";
-    this.#finish(this.#closing?.sent === true ? this.#closing.end : { closedBy, reason });
+    if (reason === "peerLost") this.loss = channelLost(this.name, closedBy, this.#parts.other);
+    this.#finish({ closedBy, reason });
   }
 
   #otherEnds(): void {
@@ -279,7 +284,7 @@ export class Side implements ActorChannel, ServedChannel, LinkEvents {
     hold?.[Symbol.dispose]();
     if (this.#alarm !== null) deadlines.remove(this.#alarm);
     deadlines.remove(this.#closeAlarm);
-    const what = end.reason === "peerLost" ? "was lost" : "has closed it";
+    const what = this.loss === null ? "has closed it" : "was lost";
     this.#outbox.fail(this.#refusal(`the ${end.closedBy} ${what}: ${end.reason}`));
     this.#closing?.left.resolve();
     for (const owner of owners) owner.closed(this, end);

@@ -90,8 +90,13 @@ export function readInvitation(bytes: Uint8Array, at: number, end: number): Invi
   return sensible ? { anchor, window: { items, bytes: windowBytes } } : null;
 }
 
-/** Why an opener waits no more, as a reason of a channel's end. */
-export function endOf(reason: unknown): string {
+/**
+ * Why an opener waits no more, as a reason of a channel's end.
+ *
+ * @param leaving Whether its instance has said that it closes.
+ */
+export function endOf(reason: unknown, leaving = false): string {
   const code = reason instanceof ZeromeshError ? reason.code : "";
-  return code === "TIMEOUT" ? "timeout" : code === "PEER_DISCONNECTED" ? "peerLost" : "cancelled";
+  if (code === "PEER_DISCONNECTED") return leaving ? "peerStopped" : "peerLost";
+  return code === "TIMEOUT" ? "timeout" : "cancelled";
 }

@@ -61,7 +61,10 @@ export interface ChannelSide<Out> extends AsyncDisposable {
   readonly closed: Promise<ChannelEnd>;
 }
 
-/** An open channel, on the side of the opener that is no actor: its items are iterated. */
+/**
+ * An open channel, on the side of the opener that is no actor: its items are iterated. An orderly end, also `peerStopped`,
+ * ends the iteration; if the other side is lost, it throws `PEER_DISCONNECTED` behind the items that have arrived.
+ */
 export interface ActorChannel<Out = unknown, In = unknown> extends ChannelSide<Out>, AsyncIterable<In> {
   /** The item of the target's `accept`; undefined without one. */
   readonly first: In | undefined;
