@@ -7,14 +7,19 @@ export class ChannelNames {
   #added: string[] = [];
   #ended = 0;
 
+  /** Names that are kept, with those that have ended and were not forgotten yet. */
+  get size(): number {
+    return this.#ordered.length + this.#added.length;
+  }
+
   /** Adds a name that is not in. */
   add(name: string): void {
     this.#added.push(name);
   }
 
-  /** Tells that a name is not in use any more; it is left out at the next merge. */
-  remove(): void {
-    this.#ended++;
+  /** A name is not in use any more. Those are forgotten when they are more than the ones in use. */
+  remove(used: number, isUsed: (name: string) => boolean): void {
+    if (++this.#ended > used + 64) this.#merge(isUsed);
   }
 
   /** The names in use in order, from a place on. */
@@ -23,11 +28,6 @@ export class ChannelNames {
     for (let index = place(this.#ordered, first); index < this.#ordered.length; index++) {
       yield this.#ordered[index]!;
     }
-  }
-
-  /** Forgets names that ended, when they are more than those in use. */
-  tidy(used: number, isUsed: (name: string) => boolean): void {
-    if (this.#ended > used + 64) this.#merge(isUsed);
   }
 
   #merge(isUsed: (name: string) => boolean): void {

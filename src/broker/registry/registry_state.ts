@@ -156,8 +156,7 @@ export class RegistryState {
     if (!entry.isEmpty) return false;
     this.channels.delete(entry.name);
     this.states[entry.state]--;
-    this.names.remove();
-    this.names.tidy(this.channels.size, (name) => this.channels.has(name));
+    this.names.remove(this.channels.size, (name) => this.channels.has(name));
     return true;
   }
 
