@@ -270,10 +270,11 @@ export class BrokerConnection implements RegistrationHost {
       }, { timeoutMs: requestMs, signal });
       this.#lost = lost;
       void this.#read(notices, lost);
-      this.#up({ instance, welcome });
+      const broker = { instance, welcome };
+      this.#up(broker);
       healthy();
       // It goes down with the connection, by `lost`.
-      void this.#beat(instance, welcome.heartbeatMs, lost);
+      void this.#beat(broker, lost);
       await over;
     } finally {
       watch[Symbol.dispose]();
@@ -307,12 +308,10 @@ export class BrokerConnection implements RegistrationHost {
       }
     };
     await Promise.all(Array.from({ length: Math.min(atOnce, waiting.length) }, work));
-    // A producer is ready with its first heartbeat.
-    if (this.#broker === broker) await this.beat().catch(() => {});
   }
 
   /** Tells the broker that all registrations live, and registers those anew that it does not know. */
-  async beat(): Promise<void> {
+  async #tell(): Promise<void> {
     const registered = new Map<number, Registration>();
     for (const one of this.#registrations) if (one.presence !== null) registered.set(one.presence, one);
     const sentAt = this.port.clock.now();
@@ -327,15 +326,16 @@ export class BrokerConnection implements RegistrationHost {
     }
   }
 
-  async #beat(instance: InstanceId, heartbeatMs: number, lost: () => void): Promise<void> {
+  async #beat(broker: LiveBroker, lost: () => void): Promise<void> {
     let missed = 0;
-    while (this.#broker?.instance === instance) {
+    // The same broker may be reached again, and then beats for itself.
+    while (this.#broker === broker) {
       const due = Promise.withResolvers<void>();
-      this.later(heartbeatMs, due.resolve);
+      this.later(broker.welcome.heartbeatMs, due.resolve);
       await due.promise;
-      if (this.#broker?.instance !== instance) return;
+      if (this.#broker !== broker) return;
       try {
-        await this.beat();
+        await this.#tell();
         missed = 0;
       } catch (error) {
         // One that hangs is looked for anew, as one that is gone.

@@ -14,8 +14,6 @@ export interface RegistrationHost {
   request<Name extends ClientRequest>(name: Name, input: RequestInput<Name>): Promise<RequestOutput<Name>>;
   remember(registration: Registration): void;
   forget(registration: Registration): void;
-  /** Tells the broker that all registrations live. */
-  beat(): Promise<void>;
   later(timeoutMs: number, run: () => void): void;
 }
 
@@ -146,6 +144,13 @@ export abstract class Registration {
     this.heard(notice);
   }
 
+  /** Ends it if its channel closes, and not one of that name that was there before. @param epoch Of the channel's producer. */
+  protected endWith(notice: BrokerNotice, epoch: number): void {
+    const ends = notice.type === "channelClosing" || notice.type === "forcedShutdown";
+    if (!ends || notice.epoch < epoch) return;
+    this.end(closing(this.channel, notice.type === "channelClosing" ? notice.reason : "closed"));
+  }
+
   /** A notice about its channel. */
   protected heard(notice: BrokerNotice): void {
     this.events.noticed?.(notice);
@@ -153,14 +158,13 @@ export abstract class Registration {
 }
 
 /** What a producer registers, without its channel. */
-export type ProducerTerms = Omit<RequestInput<"register">, "channel" | "identity" | "resumes">;
+export type ProducerTerms = Omit<RequestInput<"register">, "channel" | "identity" | "ready" | "resumes">;
 
 /** A producer. */
 export class ProducerEntry extends Registration {
   /** How often it has been taken over or registered, as the broker counts. */
   epoch = 0;
   readonly #terms: ProducerTerms;
-  #ready = false;
   /** Its last registration, and the run of the broker that it was made at. */
   #registered: { readonly run: number | undefined; readonly presence: number } | null = null;
 
@@ -175,27 +179,19 @@ export class ProducerEntry extends Registration {
     this.#terms = terms;
   }
 
-  /** Registers, and shows at once that it works. */
-  override async begin(): Promise<void> {
-    await super.begin();
-    await this.connection.beat();
-    this.#ready = true;
-  }
-
   protected override async ask(): Promise<void> {
     const run = this.connection.broker?.welcome.epoch;
     const before = this.#registered;
     const { presence, epoch } = await this.connection.request("register", {
       channel: this.channel,
       ...this.#terms,
+      ready: true,
       // Of another run of the broker it means nothing.
       ...(before !== null && before.run === run ? { resumes: before.presence } : {}),
     });
     this.presence = presence;
     this.epoch = epoch;
     this.#registered = { run, presence };
-    // With others the beat comes once for all.
-    if (this.#ready) void this.connection.beat().catch(() => {});
   }
 
   protected override takeBack(presence: number): Promise<unknown> {
@@ -212,8 +208,8 @@ export class ProducerEntry extends Registration {
           { ran: "yes", details: { channel: this.channel, epoch: notice.epoch } },
         ),
       );
-    } else if (notice.type === "channelClosing") {
-      this.end(closing(this.channel, notice.reason));
+    } else {
+      this.endWith(notice, this.epoch);
     }
   }
 }
@@ -257,7 +253,7 @@ export class ConsumerEntry extends Registration {
   protected override heard(notice: BrokerNotice): void {
     if (notice.type === "producerChanged") this.route = notice.route;
     super.heard(notice);
-    if (notice.type === "channelClosing") this.end(closing(this.channel, notice.reason));
+    this.endWith(notice, this.view?.producer.epoch ?? 0);
   }
 }
 

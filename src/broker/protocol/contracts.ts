@@ -119,6 +119,8 @@ export const brokerContracts = {
       metadata,
       sharedMemory: short.nullable(),
       route: routeSchema,
+      /** Whether the producer works already; else its channel is not found before its first heartbeat. */
+      ready: z.boolean().optional(),
       /** The presence that it had before, when it registers at the same broker again. */
       resumes: presence.optional(),
     }),

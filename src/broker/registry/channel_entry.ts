@@ -7,7 +7,7 @@ import type { ProducerRegistration, RegistryClient } from "./registry_client.ts"
 /** A channel that is registered, or that closes. */
 export class ChannelEntry {
   readonly name: string;
-  state: ChannelView["state"] = "pending";
+  state: ChannelView["state"];
   pattern: ChannelPattern;
   route: ProducerRoute;
   schema: ChannelView["schema"];
@@ -24,6 +24,7 @@ export class ChannelEntry {
 
   constructor(registration: ProducerRegistration, producer: Presence, epoch: number) {
     this.name = registration.channel;
+    this.state = firstState(registration);
     this.pattern = registration.pattern;
     this.route = registration.route;
     this.schema = { hash: registration.schema.hash, version: registration.schema.version };
@@ -75,6 +76,11 @@ export class ChannelEntry {
       producer: { ...info, identity, instance, epoch: this.epoch },
     };
   }
+}
+
+/** The state of a channel whose producer has just registered. */
+export function firstState({ ready }: ProducerRegistration): ChannelView["state"] {
+  return ready === true ? "ready" : "pending";
 }
 
 /** A consumer, as the producer is told of it. */

@@ -55,7 +55,8 @@ export class ChannelRegistry {
   }
 
   /**
-   * Registers a producer, and with it the channel, which is `pending` until the producer's first heartbeat.
+   * Registers a producer, and with it the channel, which is `pending` until the producer's first heartbeat, unless it
+   * says that it is ready.
    *
    * - Of the same identity as the producer that lives, it takes over: the consumers stay and are told, and the old one is fenced.
    * - A channel that closes is made anew; consumers that have not left it are told that they must.

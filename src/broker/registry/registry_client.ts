@@ -33,6 +33,8 @@ export interface ProducerRegistration {
   readonly sharedMemory: string | null;
   /** Where the data comes from. */
   readonly route: ProducerRoute;
+  /** Whether it works already, so that its channel need not wait for the first heartbeat. @default {false} */
+  readonly ready?: boolean | undefined;
   /**
    * The presence as which it was registered before, when it repeats a registration at the same broker: if another instance has
    * taken over since, it is refused with `STALE_INSTANCE` instead of taking over in turn.

@@ -1,5 +1,5 @@
 import type { BrokerNotice, ClosingReason } from "../protocol/notices.ts";
-import { ChannelEntry, consumerView } from "./channel_entry.ts";
+import { ChannelEntry, consumerView, firstState } from "./channel_entry.ts";
 import { ChannelNames } from "./channel_names.ts";
 import { type Member, type Presence, PresenceTable } from "./presence.ts";
 import type {
@@ -39,7 +39,7 @@ export class RegistryState {
     const entry = new ChannelEntry(shared(presence.member, registration), presence, epoch);
     this.channels.set(channel, entry);
     this.names.add(channel);
-    this.states.pending++;
+    this.states[entry.state]++;
     return this.#registered(entry, registration, false);
   }
 
@@ -54,7 +54,7 @@ export class RegistryState {
     entry.producer = this.#addProducer(client, entry.name);
     entry.epoch++;
     entry.update(shared(entry.producer.member, registration));
-    this.#setState(entry, "pending");
+    this.#setState(entry, firstState(registration));
     this.counters.takeOvers++;
     const registered = this.#registered(entry, registration, true);
     const { name: channel, epoch, route } = entry;

@@ -1,5 +1,5 @@
-import { matchesGlob } from "node:path";
 import { option, type OptionTable, readOptions, requireOption, ZeromeshError } from "../../core/mod.ts";
+import { matchesGlob } from "../glob.ts";
 
 /** What somebody wants to do with a channel. */
 export type BrokerAction = "produce" | "consume" | "list" | "close";
@@ -26,7 +26,7 @@ export type Allowed = "any" | "keyed" | readonly string[];
 
 /** The rule for the channels of one glob. What it does not name is refused. */
 export interface ChannelRule {
-  /** A glob of channel names: `*` stands for characters of one part, `**` for parts: `lab/*`, `**`. */
+  /** A glob of channel names: `?` and `*` stand for one character and for any of a part, `**` for all: `lab/*`, `**`. */
   readonly channels: string;
   /** Who may register as a producer. @default {[]: nobody} */
   readonly produce?: Allowed | undefined;
@@ -71,7 +71,7 @@ export function channelRules(rules: readonly ChannelRule[]): BrokerAuthorize {
     );
   }
   return ({ action, channel, key }) => {
-    const rule = rules.find(({ channels }) => matchesGlob(channel, channels));
+    const rule = rules.find(({ channels }) => matchesGlob(channels, channel));
     if (rule === undefined) return refused(action, channel, "no rule names it");
     const may = rule[action];
     const admitted = may === undefined && action === "list"

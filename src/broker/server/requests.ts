@@ -1,5 +1,6 @@
-import { type Contract, type InstanceId, ZeromeshError } from "../../core/mod.ts";
+import { type Contract, type InstanceId, type WorkerId, ZeromeshError } from "../../core/mod.ts";
 import type { SystemCall, SystemPort } from "../../messenger/mod.ts";
+import { streamHandle, workerOfHandle } from "../../streams/mod.ts";
 import { brokerError } from "../errors.ts";
 import { brokerContracts, type BrokerRequest } from "../protocol/contracts.ts";
 import { commonVersion, protocolVersions } from "../protocol/version.ts";
@@ -156,9 +157,16 @@ function hello(parts: RequestParts, call: SystemCall<typeof brokerContracts.hell
       protocolVersions,
     );
   }
-  const { instance, identity } = provenOf(parts, call);
+  const { instance, workerId, identity } = provenOf(parts, call);
   const client: RegistryClient = { identity, instance, info };
   checkClaim(call.input, client);
+  if (notices !== null && !isAnchorOf(workerId, notices)) {
+    throw new ZeromeshError(
+      "IDENTITY_MISMATCH",
+      "The anchor for the notices is none of this client's own",
+      { ran: "yes" },
+    );
+  }
   if (sessions.of(instance) === undefined && sessions.size >= maxClients) {
     throw new ZeromeshError(
       "LIMIT_REACHED",
@@ -172,13 +180,22 @@ function hello(parts: RequestParts, call: SystemCall<typeof brokerContracts.hell
   return { version, epoch, identity, heartbeatMs, graceMs };
 }
 
+/** Whether a handle is that of an anchor at an instance. */
+function isAnchorOf(workerId: WorkerId, handle: string): boolean {
+  try {
+    return workerOfHandle(streamHandle(handle)) === workerId;
+  } catch {
+    return false;
+  }
+}
+
 /** Who has sent a message, by its connection. @throws {ZeromeshError} `FORBIDDEN`, `IDENTITY_MISMATCH`. */
 function provenOf(
   { port, keys }: RequestParts,
   call: SystemCall<Contract>,
-): { readonly instance: InstanceId; readonly identity: string } {
-  const instance = port.senderOf(call)?.instanceId;
-  if (instance === undefined) {
+): { readonly instance: InstanceId; readonly workerId: WorkerId; readonly identity: string } {
+  const sender = port.senderOf(call);
+  if (sender === null) {
     throw new ZeromeshError(
       "IDENTITY_MISMATCH",
       "The broker does not know the instance behind this connection",
@@ -189,7 +206,8 @@ function provenOf(
   if (key !== null && !own && !keys.has(key)) {
     throw new ZeromeshError("FORBIDDEN", "The broker no longer admits this client's key", { ran: "yes" });
   }
-  return { instance, identity: key ?? instance };
+  const { instanceId: instance, workerId } = sender;
+  return { instance, workerId, identity: key ?? instance };
 }
 
 function clientOf(parts: RequestParts, call: SystemCall<Contract>): RegistryClient {
