@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { type ChannelContract, channelContract } from "../../src/broker/mod.ts";
 import {
+  type ChannelNotice,
   consume,
   type ConsumeOptions,
   type ConsumerParts,
@@ -9,10 +10,13 @@ import {
   type ProduceOptions,
   type ProducerParts,
 } from "../../src/broker/channels/mod.ts";
-import { portOf } from "../../src/messenger/mod.ts";
+import type { DroppedEntries } from "../../src/core/mod.ts";
+import { portOf as systemPort } from "../../src/messenger/mod.ts";
 import type { InstanceId, Messenger } from "../../src/mod.ts";
 import type { LeakCheck } from "../support/fixture.ts";
-import { within } from "../support/until.ts";
+import { portOf } from "../support/ports.ts";
+import { startProxy } from "../support/proxy.ts";
+import { until, within } from "../support/until.ts";
 
 const message = z.object({ n: z.int() });
 /** A message of the contracts here. */
@@ -33,7 +37,7 @@ export function producer<C extends ChannelContract>(
   options: ProduceOptions = {},
   parts: Partial<Pick<ProducerParts<C>, "admits" | "left" | "sharedMemory">> = {},
 ) {
-  const side = produce({ port: portOf(messenger)!, contract, options, admits: () => true, ...parts });
+  const side = produce({ port: systemPort(messenger)!, contract, options, admits: () => true, ...parts });
   t.defer(() => side.handle.invalidate());
   return side;
 }
@@ -51,7 +55,7 @@ export async function consumer<C extends ChannelContract>(
 ) {
   const presence = ++presences;
   const source = { route: () => Promise.resolve({ instance, presence }) };
-  const side = consume({ port: portOf(messenger)!, contract, options, source, ...parts });
+  const side = consume({ port: systemPort(messenger)!, contract, options, source, ...parts });
   t.defer(() => side.handle.invalidate());
   await within(side.run.opened, 5_000, "the opening of the channel");
   return { ...side, presence };
@@ -68,6 +72,43 @@ export async function take<T>(messages: AsyncIterator<T, undefined>, count: numb
     taken.push(step.value);
   }
   return taken;
+}
+
+/** A client whose connection to a server can be cut, and comes back. */
+export async function cuttable(t: LeakCheck) {
+  const server = await t.messenger({ ipc: false });
+  const proxy = t.use(await startProxy({ targetPort: portOf(server.endpoint) }));
+  const client = await t.messenger({ ipc: false, listen: false });
+  const peer = await client.connect(proxy.endpoint);
+  const lost = async (): Promise<void> => {
+    proxy.refusing = true;
+    proxy.cut({ reset: true });
+    await until(() => client.peers()[0]?.up === false && server.peers()[0]?.up !== true);
+  };
+  const back = (): void => void (proxy.refusing = false);
+  return { server, client, peer, lost, back };
+}
+
+/** The next notice of a type. */
+export async function notice<Type extends ChannelNotice["type"]>(
+  notices: AsyncIterator<ChannelNotice | DroppedEntries>,
+  type: Type,
+): Promise<Extract<ChannelNotice, { type: Type }>> {
+  for (;;) {
+    const step = await within(notices.next(), 5_000, `a notice of ${type}`);
+    if (step.done === true) throw new Error(`the notices have ended without ${type}`);
+    if (step.value.type === type) return step.value as Extract<ChannelNotice, { type: Type }>;
+  }
+}
+
+/** Nothing is left of any stream. */
+export async function untilNothing(...messengers: readonly Messenger[]): Promise<void> {
+  for (const messenger of messengers) {
+    await until(() => {
+      const { writers, readers, unreadBytes } = messenger.stats().streams!;
+      return writers + readers + unreadBytes === 0;
+    }, { message: () => `the end of all streams: ${JSON.stringify(messenger.stats().streams)}` });
+  }
 }
 
 /** All messages until the iteration ends. */

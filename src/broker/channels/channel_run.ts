@@ -27,7 +27,7 @@ export interface ChannelStats {
   readonly invalid: number;
   /** Consumers that take messages. */
   readonly consumers: number;
-  /** The most messages that were on their way to consumers that were lost, and may not have been read. */
+  /** The most messages that were on their way to a side that was lost, and may not have been read. */
   readonly unconfirmed: number;
 }
 

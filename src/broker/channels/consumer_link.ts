@@ -42,10 +42,9 @@ export class ConsumerLink extends FrameLink {
     return this.#windowItems - this.writer!.credit;
   }
 
-  /** Ends its streams: as finished, or as one that another producer may go on with. */
+  /** Ends its messages: as finished, or so that it asks again. What it has sent can still be read. */
   end(finished: boolean): void {
     const writer = this.writer!;
     if (writer.ended === null) writer.end(finished ? terminalFrames.finalized : terminalFrames.detached);
-    this.incoming?.cancel();
   }
 }

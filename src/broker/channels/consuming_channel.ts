@@ -95,6 +95,7 @@ export class ConsumingChannel implements ChannelRun {
   #state: "open" | "closing" | "ended" = "open";
   #closing: Promise<ClosedChannel> | null = null;
   #incoming: Incoming | null = null;
+  #connected = false;
   /** The run of the producer, and the number of the message that it sends next. */
   #run = "";
   #gaps = 0;
@@ -123,6 +124,7 @@ export class ConsumingChannel implements ChannelRun {
         schema: reply,
         sending: this.#sending,
         maxUnsent: limits.maxUnsent,
+        checked: () => this.#look(),
       });
     }
     this.#hold = port.hold();
@@ -175,7 +177,7 @@ export class ConsumingChannel implements ChannelRun {
       gaps: this.#gaps,
       invalid: this.#invalid,
       consumers: 0,
-      unconfirmed: 0,
+      unconfirmed: this.#sending?.unconfirmed ?? 0,
     };
   }
 
@@ -184,7 +186,8 @@ export class ConsumingChannel implements ChannelRun {
   }
 
   close({ timeoutMs = 5_000 }: ChannelCloseOptions): Promise<ClosedChannel> {
-    if (this.#state === "ended" && this.#closing === null) return Promise.resolve({ lost: this.#lost });
+    // What nobody reads on must not keep room of the connection.
+    if (this.#state === "ended" && !this.source.reading) this.source.drop();
     return this.#closing ??= this.#close(timeoutMs);
   }
 
@@ -195,19 +198,20 @@ export class ConsumingChannel implements ChannelRun {
   }
 
   async #close(timeoutMs: number): Promise<ClosedChannel> {
-    this.#state = "closing";
+    if (this.#state === "open") this.#state = "closing";
     this.#outbound?.refuse(handleClosed(this.name, "its handle was closed"));
     const { clock } = this.#parts.port;
     const began = clock.now();
     const sending = this.#sending;
     if (sending !== null) {
-      const left = (): boolean => this.#state !== "closing" || sending.idle;
+      const left = (): boolean =>
+        this.#state !== "closing" || (sending.idle && this.#outbound!.checking === 0);
       // What waits when the time is up is lost, which the result tells.
       await this.#moved.until(left, { timeoutMs }).catch(() => {});
     }
     // What has been sent to this consumer already is for whoever reads on.
     const incoming = this.#incoming;
-    if (incoming !== null && this.source.reading) incoming.stop();
+    if (this.#connected && this.source.reading) incoming!.stop();
     else this.#finish("closed");
     const stopped = (): boolean => this.#state !== "closing";
     await this.#moved.until(stopped, { timeoutMs: this.#left(began, timeoutMs) }).catch(() => {});
@@ -228,7 +232,7 @@ export class ConsumingChannel implements ChannelRun {
     this.#abort.abort(new ZeromeshError("CLOSED", reason));
     const refusal = error ?? handleClosed(this.name, reason);
     this.#first.reject(refusal);
-    this.#outbound?.refuse(refusal);
+    this.#outbound?.end(refusal);
     this.#lost = this.#sending?.end(refusal) ?? 0;
     if (!keep) {
       // What nobody reads must not keep room of the connection.
@@ -288,6 +292,7 @@ export class ConsumingChannel implements ChannelRun {
     try {
       return await ended.promise;
     } finally {
+      this.#connected = false;
       this.#sending?.detach();
     }
   }
@@ -297,13 +302,17 @@ export class ConsumingChannel implements ChannelRun {
     const last = this.#incoming;
     const again = last !== null;
     const same = this.#run === run;
+    const numbered = this.contract.pattern === "pubsub";
     this.#incoming = incoming;
+    this.#connected = true;
     this.#run = run;
     if (again) {
       this.#notices.publish({ type: "producerBack", restarted: !same });
-      if (this.contract.pattern === "pubsub" && !same) this.#missed(null);
+      if (numbered && !same) this.#missed(null);
     }
-    incoming.start(sequence, same && this.contract.pattern === "pubsub" ? last : null);
+    // With other patterns each stream has its own numbers.
+    if (numbered) incoming.start(sequence, same ? last : null);
+    else incoming.start(again ? null : sequence, last);
     this.#first.resolve();
   }
 
@@ -316,12 +325,18 @@ export class ConsumingChannel implements ChannelRun {
     const sending = this.#sending;
     if (sending === null) return;
     const about = { anchor, session: anchor, window, creditsBytes: true };
-    sending.attach(this.#host.mux.openWriter(instance, about, {
+    const writer = this.#host.mux.openWriter(instance, about, {
       credit: () => {
         sending.drain();
-        if (this.#state === "closing") this.#moved.changed();
+        this.#look();
       },
-    }));
+    });
+    sending.attach(writer, window);
+    this.#look();
+  }
+
+  /** What waits may have left. */
+  #look(): void {
     if (this.#state === "closing") this.#moved.changed();
   }
 

@@ -99,7 +99,7 @@ export class Fanout implements PatternSending {
   #push(options: ChannelSendOptions | null): Promise<void> {
     const to = options?.to;
     if (to !== undefined) {
-      return this.#single(to).push(this.#scratch, options) ?? this.#parts.turns.spend();
+      return this.#single(to).push(this.#scratch, options, false) ?? this.#parts.turns.spend();
     }
     const all = this.#all;
     if (all.length === 0) return this.#drop();
@@ -110,7 +110,7 @@ export class Fanout implements PatternSending {
     let waits: Promise<void>[] | null = null;
     for (const link of all) {
       try {
-        const wait = link.push(this.#scratch, options);
+        const wait = link.push(this.#scratch, options, true);
         if (wait !== null) (waits ??= []).push(wait);
       } catch (error) {
         // Too many senders wait for this one; the others get it.

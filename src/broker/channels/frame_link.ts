@@ -32,9 +32,10 @@ export class FrameLink {
   /**
    * Sends a message, or lets it wait.
    *
+   * @param shared Whether other consumers get it, too.
    * @returns As `MessageWindow.add`, whose errors it throws.
    */
-  push(message: FrameScratch, options: ChannelSendOptions | null): Promise<void> | null {
+  push(message: FrameScratch, options: ChannelSendOptions | null, shared: boolean): Promise<void> | null {
     const { writer } = this;
     const { length, bytes } = message;
     if (writer !== null && this.idle && length <= writer.maxFrameBytes) {
@@ -46,7 +47,7 @@ export class FrameLink {
         return null;
       }
     }
-    const wait = this.#windowed().add(message.copy(), options);
+    const wait = this.#windowed().add(message.copy(), options, shared);
     this.drain();
     return wait;
   }

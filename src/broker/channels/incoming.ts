@@ -47,6 +47,16 @@ export class Incoming {
     this.from = parts.from;
   }
 
+  /** Whether the number of its last message is known. */
+  get drained(): boolean {
+    return this.size === 0 && this.#previous === null;
+  }
+
+  /** The stream before it, whose messages may not all be taken. */
+  get previous(): Incoming | null {
+    return this.#previous;
+  }
+
   /** Messages that were not taken, and gaps. */
   get size(): number {
     return this.#reader?.size ?? 0;
@@ -60,12 +70,13 @@ export class Incoming {
   /**
    * Begins to tell what has arrived.
    *
-   * @param sequence The number of the next message.
-   * @param previous The stream of the messages before it, if their numbers go on.
+   * @param sequence The number of the next message; null if it follows the last one of the previous stream.
+   * @param previous The stream of the messages before it.
    */
-  start(sequence: number, previous: Incoming | null = null): void {
-    this.sequence = sequence - 1;
-    this.#previous = previous;
+  start(sequence: number | null, previous: Incoming | null): void {
+    this.sequence = sequence === null ? -1 : sequence - 1;
+    this.#previous = passed(previous);
+    if (this.#previous?.drained === true) this.#follow(this.#previous);
     this.#started = true;
     this.#look();
   }
@@ -112,7 +123,7 @@ export class Incoming {
     this.#reader?.stop();
   }
 
-  /** Nothing more is read; what has arrived is dropped. */
+  /** Nothing more is read; what has arrived and was not taken is dropped. */
   cancel(): void {
     this.#over = true;
     this.#reader?.cancel();
@@ -121,6 +132,7 @@ export class Incoming {
   /** Tells what has got lost between two streams: all of the previous one was taken by now. */
   #follow(previous: Incoming): void {
     this.#previous = null;
+    if (this.sequence < 0) this.sequence = previous.sequence;
     const missing = this.sequence - previous.sequence;
     if (missing > 0) this.#parts.gap(missing);
   }
@@ -137,4 +149,11 @@ export class Incoming {
     this.#over = true;
     this.#parts.ended(reader.ended);
   }
+}
+
+/** The last stream that has brought something. */
+function passed(last: Incoming | null): Incoming | null {
+  let one = last;
+  while (one !== null && one.size === 0 && one.previous !== null) one = one.previous;
+  return one;
 }

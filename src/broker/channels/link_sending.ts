@@ -2,6 +2,7 @@ import {
   type ByteWriter,
   type ItemCodec,
   type Kept,
+  type StreamWindow,
   terminalFrames,
   type TurnShare,
 } from "../../streams/mod.ts";
@@ -27,6 +28,9 @@ export class LinkSending implements Sending {
   readonly #parts: LinkSendingParts;
   readonly #scratch: FrameScratch;
   readonly #link: FrameLink;
+  #windowItems = 0;
+  /** Messages that were on their way when the stream was lost, and may not have been read. */
+  unconfirmed = 0;
 
   constructor(parts: LinkSendingParts) {
     this.#parts = parts;
@@ -51,7 +55,8 @@ export class LinkSending implements Sending {
   }
 
   /** Messages go by this stream from now on. */
-  attach(writer: ByteWriter): void {
+  attach(writer: ByteWriter, window: StreamWindow): void {
+    this.#windowItems = window.items;
     this.#link.writer = writer;
     this.#link.drain();
   }
@@ -60,7 +65,9 @@ export class LinkSending implements Sending {
   detach(): void {
     const { writer } = this.#link;
     this.#link.writer = null;
-    if (writer !== null && writer.ended === null) writer.end(terminalFrames.finalized);
+    if (writer === null) return;
+    if (writer.ended === null) writer.end(terminalFrames.finalized);
+    else this.unconfirmed += this.#windowItems - writer.credit;
   }
 
   /** Sends what waits, as far as there is credit. */
@@ -75,6 +82,6 @@ export class LinkSending implements Sending {
   }
 
   #push(options: ChannelSendOptions | null): Promise<void> {
-    return this.#link.push(this.#scratch, options) ?? this.#parts.turns.spend();
+    return this.#link.push(this.#scratch, options, false) ?? this.#parts.turns.spend();
   }
 }

@@ -27,6 +27,7 @@ export class MessageSource implements AsyncIterator<unknown, undefined> {
   #turn = turn;
   #envelopes = false;
   #iterated = false;
+  #dropped = false;
   #end: { readonly failed: boolean; readonly error: unknown } | null = null;
 
   /** @param left The iteration was left early. */
@@ -43,7 +44,7 @@ export class MessageSource implements AsyncIterator<unknown, undefined> {
 
   /** Whether somebody iterates. */
   get reading(): boolean {
-    return this.#iterated && this.#end === null;
+    return this.#iterated && !this.#dropped;
   }
 
   /** Begins the one iteration. @throws {TypeError} For a second one. */
@@ -63,6 +64,8 @@ export class MessageSource implements AsyncIterator<unknown, undefined> {
   /** Messages of a stream can be taken. */
   arrived(incoming: Incoming): void {
     if (!incoming.queued) {
+      // What comes after the end must not keep room of the connection.
+      if (this.#end !== null) return incoming.cancel();
       incoming.queued = true;
       this.#ready.push(incoming);
     }
@@ -84,7 +87,8 @@ export class MessageSource implements AsyncIterator<unknown, undefined> {
   /** Drops what has arrived, and ends it. */
   drop(): void {
     this.#end = { failed: false, error: undefined };
-    this.#ready.clear();
+    this.#dropped = true;
+    for (let one = this.#ready.shift(); one !== undefined; one = this.#ready.shift()) one.cancel();
     this.hand();
   }
 

@@ -5,6 +5,7 @@ import type { ChannelSendOptions, SendLimits } from "./options.ts";
 /** A message whose sender waits for a place. */
 interface Waiting {
   readonly frame: Kept;
+  readonly shared: boolean;
   /** Messages that are missing before it. */
   missing: number;
   readonly settle: PromiseWithResolvers<void>;
@@ -60,15 +61,16 @@ export class MessageWindow {
    * Adds a message behind those that wait.
    *
    * @param frame Not changed by the caller any more.
+   * @param shared Whether others get it, too: then it is missing here if there is no place for it in time.
    * @returns Null if it is taken or dropped now; else the wait for a place, which need not be awaited.
    * @throws {ZeromeshError} `QUEUE_FULL`, `TIMEOUT`.
    * @throws The signal's reason.
    */
-  add(frame: Kept, options: ChannelSendOptions | null): Promise<void> | null {
+  add(frame: Kept, options: ChannelSendOptions | null, shared: boolean): Promise<void> | null {
     if (!this.#hasRoom(frame.length)) {
       const { overflow } = this.#parts.limits;
       if (overflow === "fail") throw this.full();
-      if (overflow === "wait") return this.#wait(frame, options);
+      if (overflow === "wait") return this.#wait(frame, options, shared);
       if (overflow === "dropNewest") {
         this.miss();
         return null;
@@ -105,6 +107,7 @@ export class MessageWindow {
   /** Removes the first message, which was sent, and lets senders in. */
   shift(): void {
     this.#bytes -= this.#queue.shift()!.length;
+    if (this.#gaps.size > 0) this.#gaps.delete(this.#head);
     this.#head++;
     if (this.#senders.size > 0) this.#admit();
   }
@@ -167,7 +170,7 @@ export class MessageWindow {
     this.#gaps.set(this.#head, this.missing + missing + 1);
   }
 
-  #wait(frame: Kept, options: ChannelSendOptions | null): Promise<void> {
+  #wait(frame: Kept, options: ChannelSendOptions | null, shared: boolean): Promise<void> {
     const { maxUnsent, maxUnsentBytes } = this.#parts.limits;
     const { size } = this.#senders;
     if (size >= maxUnsent || (size > 0 && this.#senderBytes + frame.length > maxUnsentBytes)) {
@@ -181,7 +184,7 @@ export class MessageWindow {
     const settle = Promise.withResolvers<void>();
     // Nobody need await it.
     settle.promise.catch(nothing);
-    const one: Waiting = { frame, missing: this.#trailing, settle, leave: null };
+    const one: Waiting = { frame, shared, missing: this.#trailing, settle, leave: null };
     this.#trailing = 0;
     const node = new QueueNode(one);
     this.#senders.push(node);
@@ -200,9 +203,8 @@ export class MessageWindow {
     const { next, value } = node;
     if (!this.#senders.remove(node)) return;
     this.#senderBytes -= value.frame.length;
-    this.dropped++;
-    // Another consumer may have got it.
-    const missing = value.missing + 1;
+    if (value.shared) this.dropped++;
+    const missing = value.missing + (value.shared ? 1 : 0);
     if (next === null) this.#miss(missing);
     else next.value.missing += missing;
     refuse(value, error);

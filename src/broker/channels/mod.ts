@@ -17,6 +17,7 @@ export {
   type ProducerSource,
 } from "./consuming_channel.ts";
 export { ChannelHost, type ConsumerClaim } from "./hosting.ts";
+export { ChannelRelay, type RelayLookup, type RelayStats } from "./relay_link.ts";
 export type { Envelope } from "./message_source.ts";
 export type { ChannelConsumer, ChannelNotice } from "./notices.ts";
 export {

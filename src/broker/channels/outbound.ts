@@ -26,6 +26,8 @@ export interface OutboundParts {
   readonly sending: Sending;
   /** Messages whose validator may be busy at once. */
   readonly maxUnsent: number;
+  /** A message whose validator was busy was sent, or refused. */
+  checked(): void;
 }
 
 const nothing = (): void => {};
@@ -36,10 +38,13 @@ export class Outbound {
   sent = 0;
   readonly #parts: OutboundParts;
   #refusal: unknown = null;
+  #ended = false;
   /** Messages behind one whose validator answers later, itself included. */
   #checking = 0;
   #last: Promise<unknown> = Promise.resolve();
-  readonly #refuse: SchemaFailure = (...about) => this.#invalid(this.sent + this.#checking + 1, ...about);
+  /** The first message whose validator answers later; 0 for none. From then on each is refused by its own number. */
+  #later = 0;
+  readonly #refuse: SchemaFailure = (...about) => this.#invalid(this.#later || this.sent + 1, ...about);
 
   constructor(parts: OutboundParts) {
     this.#parts = parts;
@@ -50,9 +55,15 @@ export class Outbound {
     return this.#checking;
   }
 
-  /** Refuses messages from now on; the first reason counts. */
+  /** Refuses messages from now on; those whose validator is busy are still sent. The first reason counts. */
   refuse(error: unknown): void {
     this.#refusal ??= error;
+  }
+
+  /** Sends nothing any more. */
+  end(error: unknown): void {
+    this.refuse(error);
+    this.#ended = true;
   }
 
   /** Sends a message; see `ChannelHandle.send`. */
@@ -61,7 +72,11 @@ export class Outbound {
     const { schema, sending, codec } = this.#parts;
     try {
       const options = given === undefined || given === null ? null : this.#read(given);
-      const checked = validate(schema, message, this.#refuse);
+      const number = this.sent + this.#checking + 1;
+      const refuse: SchemaFailure = this.#later > 0
+        ? (...about) => this.#invalid(number, ...about)
+        : this.#refuse;
+      const checked = validate(schema, message, refuse);
       if (this.#checking > 0 || checked instanceof Promise) {
         return this.#sendLater(codec.keep(message), checked, options);
       }
@@ -74,8 +89,11 @@ export class Outbound {
   }
 
   #sendLater(kept: Kept, checked: unknown, options: ChannelSendOptions | null): Promise<void> {
-    const { channel, sending, maxUnsent } = this.#parts;
-    if (checked instanceof Promise) checked.catch(nothing);
+    const { channel, sending, maxUnsent, checked: told } = this.#parts;
+    if (checked instanceof Promise) {
+      this.#later ||= this.sent + 1;
+      checked.catch(nothing);
+    }
     if (this.#checking >= maxUnsent) {
       const why = `${this.#checking} messages wait for their schema already; await send()`;
       throw new ZeromeshError("QUEUE_FULL", `A message of channel "${channel}" cannot be sent: ${why}`);
@@ -83,12 +101,15 @@ export class Outbound {
     this.#checking++;
     const number = this.sent + this.#checking;
     const handed = this.#last.then(() => checked).then(() => {
-      if (this.#refusal !== null) throw this.#refusal;
+      if (this.#ended) throw this.#refusal;
       const sent = sending.sendKept(kept, options);
       this.sent++;
       // What follows does not wait until there is a place for it.
       return { sent };
-    }).finally(() => this.#checking--);
+    }).finally(() => {
+      this.#checking--;
+      told();
+    });
     this.#last = handed.catch(nothing);
     const done = handed.then(({ sent }) => sent, (error) => {
       throw locatedMessage(channel, number, error);

@@ -56,7 +56,7 @@ export class Pipeline implements PatternSending {
   }
 
   sendKept(kept: Kept, options: ChannelSendOptions | null): Promise<void> {
-    const wait = this.#window.add(kept, options);
+    const wait = this.#window.add(kept, options, false);
     if (wait !== null) return wait;
     if (this.#window.size === 1) this.#drain();
     return this.#turns.spend();

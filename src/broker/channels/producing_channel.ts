@@ -101,6 +101,7 @@ export class ProducingChannel implements HostedChannel, ChannelRun {
       schema: message,
       sending: this.#sending,
       maxUnsent: this.#limits.maxUnsent,
+      checked: () => this.#look(),
     });
     this.#hold = port.hold();
     host.add(this);
@@ -186,7 +187,6 @@ export class ProducingChannel implements HostedChannel, ChannelRun {
   }
 
   close({ timeoutMs = 5_000 }: ChannelCloseOptions): Promise<ClosedChannel> {
-    if (this.#state === "ended" && this.#closing === null) return Promise.resolve({ lost: this.#lost });
     return this.#closing ??= this.#close(timeoutMs);
   }
 
@@ -195,12 +195,13 @@ export class ProducingChannel implements HostedChannel, ChannelRun {
   }
 
   async #close(timeoutMs: number): Promise<ClosedChannel> {
-    this.#state = "closing";
+    if (this.#state === "open") this.#state = "closing";
     this.#outbound.refuse(handleClosed(this.name, "its handle was closed"));
     const { clock } = this.#parts.port;
     const began = clock.now();
     const left = (): boolean =>
-      this.#state === "ended" || (this.#sending.idle && this.#sending.waiting === 0);
+      this.#state === "ended" ||
+      (this.#outbound.checking === 0 && this.#sending.idle && this.#sending.waiting === 0);
     // What waits when the time is up is lost, which the result tells.
     await this.#moved.until(left, { timeoutMs }).catch(() => {});
     this.#finish(true, "closed");
@@ -214,7 +215,7 @@ export class ProducingChannel implements HostedChannel, ChannelRun {
     this.#host.remove(this);
     this.#host.release(this);
     const refusal = error ?? handleClosed(this.name, reason);
-    this.#outbound.refuse(refusal);
+    this.#outbound.end(refusal);
     this.#lost += this.#sending.end(refusal);
     for (const link of this.#links.values()) link.end(finished);
     this.#links.clear();
@@ -250,7 +251,9 @@ export class ProducingChannel implements HostedChannel, ChannelRun {
   #open(opening: ChannelOpening, admitted: boolean): OpenAnswer {
     const { call: { fail }, consumer, instance } = opening;
     const channel = this.name;
-    if (this.#state !== "open") throw fail("CHANNEL_CLOSED", { channel }, `Channel "${channel}" is closing`);
+    if (this.#state === "ended" || (this.#state === "closing" && this.#sending.idle)) {
+      throw fail("CHANNEL_CLOSED", { channel }, `Channel "${channel}" is closing`);
+    }
     if (!admitted) {
       throw fail(
         "NOT_REGISTERED",
@@ -274,8 +277,9 @@ export class ProducingChannel implements HostedChannel, ChannelRun {
     this.#links.set(consumer, link);
     const sequence = this.#sending.nextSequence;
     this.#sending.joined(link);
-    link.incoming?.start(1);
+    link.incoming?.start(1, null);
     this.#notices.publish({ type: "joined", consumer: link.view });
+    this.#look();
     return { sequence, run: this.#run, reply: reply === null ? null : invitationView(reply) };
   }
 
@@ -297,7 +301,7 @@ export class ProducingChannel implements HostedChannel, ChannelRun {
         {
           credit: () => {
             this.#sending.credit(link);
-            if (this.#state === "closing") this.#moved.changed();
+            this.#look();
           },
           stop: () => {
             this.#drop(link, "left");
@@ -350,6 +354,11 @@ export class ProducingChannel implements HostedChannel, ChannelRun {
     if (why !== "left") this.#unconfirmed += link.unconfirmed;
     this.#sending.left(link);
     this.#notices.publish({ type: "left", consumer: link.view, why });
+    this.#look();
+  }
+
+  /** What waits may have left. */
+  #look(): void {
     if (this.#state === "closing") this.#moved.changed();
   }
 }
