@@ -1,7 +1,7 @@
 import { ContextOption } from "../libzmq/mod.ts";
 import { checkBoolean, checkCount, checkIdentifier, checkNumber, checkOptions } from "./arguments.ts";
 import { ContextCore } from "./context_core.ts";
-import { assignOptions, defineOptions } from "./option_table.ts";
+import { assignOptions, defineOptions, optionName } from "./option_table.ts";
 
 /** Options of a {@link Context}: its settings, which a program may set later too. */
 export type ContextOptions = Partial<Omit<ContextSettings, "maxSocketsLimit">>;
@@ -15,7 +15,12 @@ export interface ContextSettings {
    * @default {true}
    */
   blocky: boolean;
-  /** libzmq's threads for I/O; 0 suffices for `inproc://`. To be set before the first socket. (`ZMQ_IO_THREADS`) @default {1} */
+  /**
+   * libzmq's threads for I/O, at most 1 024; 0 suffices for `inproc://`. To be set before the first socket.
+   * (`ZMQ_IO_THREADS`)
+   *
+   * @default {1}
+   */
   ioThreads: number;
   /** Largest message that its sockets send, in bytes. (`ZMQ_MAX_MSGSZ`) @default {2_147_483_647} */
   maxMessageSize: number;
@@ -79,7 +84,7 @@ export class Context {
   protected getBoolOption(option: number): boolean {
     checkIdentifier(option);
     checkCount(arguments, 1);
-    return this.#core.get(option) !== 0;
+    return this.#core.get(option, optionName(this, option)) !== 0;
   }
 
   /** Sets an option that is 0 or 1. */
@@ -87,14 +92,14 @@ export class Context {
     checkIdentifier(option);
     checkBoolean(value);
     checkCount(arguments, 2);
-    this.#core.set(option, value ? 1 : 0);
+    this.#core.set(option, value ? 1 : 0, optionName(this, option));
   }
 
   /** Reads an option. */
   protected getInt32Option(option: number): number {
     checkIdentifier(option);
     checkCount(arguments, 1);
-    return this.#core.get(option);
+    return this.#core.get(option, optionName(this, option));
   }
 
   /** Sets an option. */
@@ -102,7 +107,7 @@ export class Context {
     checkIdentifier(option);
     checkNumber(value);
     checkCount(arguments, 2);
-    this.#core.set(option, value);
+    this.#core.set(option, value, optionName(this, option));
   }
 }
 

@@ -1,11 +1,17 @@
 import process from "node:process";
 import { systemClock } from "../core/mod.ts";
 import { ContextOption, Errno, type Handle, isFailure, sleep } from "../libzmq/mod.ts";
-import { errnoError } from "./errors.ts";
+import { errnoError, socketError } from "./errors.ts";
 import { type Ending, threadLoop } from "./loop.ts";
+import { checkScheduling } from "./scheduling.ts";
+import { typeName } from "./type_names.ts";
 
 /** A socket and its hidden monitor socket. */
 const descriptorsPerSocket = 2;
+// Of an I/O thread, and of the thread that ends sockets.
+const descriptorsPerThread = 2;
+// It suffices for any machine.
+const mostIoThreads = 1_024;
 // So long after the last close of a socket there may be closed ones that are not ended.
 const endingMs = 500;
 
@@ -14,8 +20,8 @@ const slowEndMs = 500;
 
 /** What a context closes at its end. */
 export interface Closable {
-  /** Closes it. */
-  close(): void;
+  /** Closes it. @param errno What its operations that wait fail with. */
+  close(errno?: number): void;
   /** Frees what is no longer used. */
   tidy?(): void;
   /** Ends its use by a proxy, which could wait for nothing else. */
@@ -29,6 +35,9 @@ export class ContextCore implements Ending {
   /** When the last socket was closed. */
   #closedAt = -Infinity;
   #handle: Handle | null = null;
+  /** Whether libzmq has made its threads, at the first socket. */
+  #started = false;
+  readonly #settings = new Map<number, number>();
   #ended: Promise<void> | null = null;
 
   /** @param shared Whether it is the context of all threads of the process. */
@@ -38,7 +47,7 @@ export class ContextCore implements Ending {
 
   /** The native context. @throws {ErrnoError} `EFAULT` after its end. */
   get handle(): Handle {
-    if (this.#ended !== null) throw errnoError(Errno.EFAULT);
+    if (this.#ended !== null) throw errnoError(Errno.EFAULT, { detail: "make another Context" });
     if (this.#handle !== null) return this.#handle;
     const loop = threadLoop();
     this.#handle = this.#shared ? loop.backend.sharedContext() : loop.backend.contextNew();
@@ -46,33 +55,49 @@ export class ContextCore implements Ending {
     return this.#handle;
   }
 
-  /** Reads an option. */
-  get(option: number): number {
+  /** Reads an option. @param name Its name in errors. */
+  get(option: number, name: string): number {
     const value = threadLoop().backend.contextGet(this.handle, option);
-    if (value < 0) throw errnoError(-value);
+    if (value < 0) throw errnoError(-value, { detail: `the context cannot read ${name}` });
     return value;
   }
 
-  /** Sets an option. */
-  set(option: number, value: number): void {
-    // libzmq aborts the process when it cannot have memory for so many.
-    if (option === ContextOption.MAX_SOCKETS && value > this.get(ContextOption.SOCKET_LIMIT)) {
-      throw errnoError(Errno.EINVAL);
+  /** Sets an option. @param name Its name in errors. */
+  set(option: number, value: number, name: string): void {
+    const detail = `the context cannot set ${name} to ${value}`;
+    const [least, most] = this.#range(option);
+    if (!(value >= least && value <= most)) {
+      throw errnoError(Errno.EINVAL, { detail: `${detail}; it is from ${least} to ${most}` });
     }
     const result = threadLoop().backend.contextSet(this.handle, option, value | 0);
-    if (result < 0) throw errnoError(-result);
+    if (result < 0) throw errnoError(-result, { detail });
+    this.#settings.set(option, value);
+  }
+
+  #range(option: number): readonly [number, number] {
+    // libzmq ends the process when it cannot have memory for so many sockets, or cannot start so many threads.
+    if (option === ContextOption.IO_THREADS) return [0, mostIoThreads];
+    if (option === ContextOption.MAX_SOCKETS) {
+      return [1, this.get(ContextOption.SOCKET_LIMIT, "maxSocketsLimit")];
+    }
+    return [0, 2 ** 31 - 1];
   }
 
   /** Opens a native socket. @throws {ErrnoError} Such as `EMFILE`. */
   open(type: number): Handle {
     const { backend } = threadLoop();
     const context = this.handle;
-    const socket = this.attempt(() => {
-      // libzmq aborts the process when it has no descriptor left.
-      const spare = backend.spareDescriptors(descriptorsPerSocket);
-      return spare < descriptorsPerSocket ? -Errno.EMFILE : backend.socket(context, type);
-    });
-    if (isFailure(socket)) throw errnoError(-socket);
+    // libzmq ends the process when it has no descriptor left, and when it cannot start a thread as it should.
+    let needed = descriptorsPerSocket;
+    if (!this.#started) {
+      needed += descriptorsPerThread * (this.get(ContextOption.IO_THREADS, "ioThreads") + 1);
+      checkScheduling(this.#settings);
+    }
+    const socket = this.attempt(() =>
+      backend.spareDescriptors(needed) < needed ? -Errno.EMFILE : backend.socket(context, type)
+    );
+    if (isFailure(socket)) throw socketError(-socket, typeName(type), "be opened");
+    this.#started = true;
     return socket;
   }
 
@@ -146,7 +171,7 @@ export class ContextCore implements Ending {
     if (last) loop.backend.contextShutdown(handle);
     for (const socket of [...this.#sockets]) {
       socket.endLoan?.();
-      socket.close();
+      socket.close(Errno.ETERM);
     }
     loop.removeContext(this);
     if (last) await loop.backend.contextTerm(handle);

@@ -18,8 +18,8 @@ export function checkDraftType(type: number): void {
   if (name === undefined || capability.draft === true) return;
   const { path, version } = library().library;
   throw errnoError(Errno.EINVAL, {
-    message:
-      `The socket type ${name} (${type}) is a draft of ZeroMQ, and libzmq ${version} at ${path} was built without ` +
+    detail:
+      `the socket type ${name} (${type}) is a draft of ZeroMQ, and libzmq ${version} at ${path} was built without ` +
       `draft sockets. Build libzmq with them (cmake -DENABLE_DRAFTS=ON), and name it by ZEROMESH_LIBZMQ`,
   });
 }

@@ -12,7 +12,7 @@ export interface ErrnoError extends Error {
   address?: string;
 }
 
-/** Clearer than what libzmq says. */
+/** What the package says, where libzmq says less. */
 const messages: ReadonlyMap<number, string> = new Map([
   [Errno.EFAULT, "Context is closed"],
   [Errno.EAGAIN, "Operation was not possible or timed out"],
@@ -21,6 +21,21 @@ const messages: ReadonlyMap<number, string> = new Map([
   [Errno.EBUSY, "Socket is busy"],
   [Errno.EBADF, "Socket is closed"],
   [Errno.EADDRINUSE, "Address already in use"],
+]);
+
+/** The usual reason, or what to do. */
+const hints: ReadonlyMap<number, string> = new Map([
+  [Errno.EADDRINUSE, "another socket or program has it: close that, or bind to another address or to port *"],
+  [Errno.EADDRNOTAVAIL, "no network interface of this machine has that address"],
+  [Errno.ENODEV, "there is no such network interface or host"],
+  [Errno.EPROTONOSUPPORT, "the loaded libzmq does not have this transport"],
+  [Errno.ENOCOMPATPROTO, "this transport is for other types of sockets"],
+  [Errno.ENOENT, "it does not have this endpoint: give the one of bind or connect, or lastEndpoint"],
+  [Errno.EMFILE, "raise maxSockets of its context or the process's limit of descriptors, or close sockets"],
+  [Errno.EMTHREAD, "its context has no I/O thread for it: see ioThreads and affinity"],
+  [Errno.ETERM, "its context has ended"],
+  [Errno.EHOSTUNREACH, "it has no connected peer with the name that the first part is"],
+  [Errno.ENOTSUP, "sockets of its type do not"],
 ]);
 
 let names: ReadonlyMap<number, string> | undefined;
@@ -32,23 +47,87 @@ function codeOf(errno: number): string {
   return names.get(errno) ?? known;
 }
 
-/** The error of a call that failed with a positive error number. */
-export function errnoError(errno: number, { message, address }: {
+/**
+ * The error of a call that failed with a positive error number. Its message begins as in the package.
+ *
+ * @param details `message` replaces that, and `detail` follows it: to whom it happened, and what to do.
+ */
+export function errnoError(errno: number, { message, detail, address, cause }: {
   readonly message?: string;
+  readonly detail?: string;
   readonly address?: string | undefined;
+  readonly cause?: unknown;
 } = {}): ErrnoError {
   const text = message ?? messages.get(errno) ?? library().errorText(errno);
-  const error = new Error(text) as ErrnoError;
+  const error = new Error(
+    detail === undefined ? text : `${text}: ${detail}`,
+    cause === undefined ? undefined : { cause },
+  ) as ErrnoError;
   error.errno = errno;
   error.code = codeOf(errno);
   if (address !== undefined) error.address = address;
   return error;
 }
 
-/** The error of an operation of a kind that is under way. */
-export function busyError(kind: string): ErrnoError {
+/**
+ * The error of something that a socket, named by its type, could not do.
+ *
+ * @param action Such as `receive`, `set linger to -2` or `bind to tcp://eth9:5555`.
+ * @param options `hint` is the reason, if it is not the usual one.
+ */
+export function socketError(errno: number, socket: string, action: string, { address, hint }: {
+  readonly address?: string | undefined;
+  readonly hint?: string | undefined;
+} = {}): ErrnoError {
+  const reason = hint ?? hints.get(errno);
+  const detail = `the ${socket} cannot ${action}${reason === undefined ? "" : `; ${reason}`}`;
+  return errnoError(errno, { detail, address });
+}
+
+/** Whose turn it is. */
+const turns: ReadonlyMap<string, string> = new Map([
+  ["Request receive", "it has to send a request first"],
+  ["Request send", "it has to receive the reply to its last request first; relaxed lets it give that up"],
+  ["Reply receive", "it has to send the reply to the last request first"],
+  ["Reply send", "it has to receive a request first"],
+]);
+
+/** The error of a `receive` or `send`. @param timeoutMs Its time; negative for none. @param closed Whether `close` ended it. */
+export function operationError(
+  errno: number,
+  socket: string,
+  operation: "receive" | "send",
+  timeoutMs: number,
+  closed: boolean,
+): ErrnoError {
+  let hint: string | undefined;
+  if (errno === Errno.EFSM) hint = turns.get(`${socket} ${operation}`);
+  if (errno === Errno.EAGAIN) {
+    const missing = operation === "receive" ? "no message came" : "no peer had room";
+    const time = timeoutMs === 0
+      ? `, and ${operation}Timeout is 0`
+      : ` within ${operation}Timeout, ${timeoutMs} ms`;
+    hint = closed ? "it was closed meanwhile" : missing + (timeoutMs < 0 ? "" : time);
+  }
+  return socketError(errno, socket, operation, { hint });
+}
+
+/** The error of a `receive` or `send` of a socket that is under way, of which there may be one. */
+export function busyError(socket: string, operation: "receive" | "send"): ErrnoError {
+  const kind = operation === "receive" ? "reading" : "writing";
   return errnoError(Errno.EBUSY, {
-    message: `Socket is busy ${kind} operation may be in progress at any time`,
+    message: `Socket is busy ${kind}; only one ${operation} operation may be in progress at any time: ` +
+      `wait for the last ${operation} of the ${socket} before the next`,
+  });
+}
+
+/** The error of a message that came, and for a part of which, of `size` bytes, there is no memory. */
+export function lostError(socket: string, { size, cause }: { size: number; cause: unknown }): ErrnoError {
+  return errnoError(Errno.ENOMEM, {
+    detail:
+      `the ${socket} dropped a message that came, since there is no memory for a part of ${size} bytes; ` +
+      "maxMessageSize limits what peers may send",
+    cause,
   });
 }
 

@@ -1,6 +1,8 @@
 import process from "node:process";
-import { type Backend, Errno, type Handle, SocketOption } from "../libzmq/mod.ts";
-import { errnoError } from "./errors.ts";
+import { Errno, SocketOption } from "../libzmq/mod.ts";
+import { type ErrnoError, socketError } from "./errors.ts";
+import type { SocketCore } from "./socket_core.ts";
+import { checkPrefix } from "./subscriptions.ts";
 
 /** Storage of an option's value. */
 export type Storage = "Int32" | "Uint32" | "Int64" | "Uint64" | "String";
@@ -13,23 +15,32 @@ const keys: ReadonlySet<number> = new Set([
   SocketOption.CURVE_SECRETKEY,
   SocketOption.CURVE_SERVERKEY,
 ]);
+/** Beyond them a number of 32 bits would become another one; one of 64 bits becomes the nearest. */
+const ranges: { readonly [S in Storage]: readonly [number, number] } = {
+  Int32: [-(2 ** 31), 2 ** 31 - 1],
+  Uint32: [0, 2 ** 32 - 1],
+  Int64: [-Infinity, Infinity],
+  Uint64: [-Infinity, Infinity],
+  String: [-Infinity, Infinity],
+};
 const noKey = "0".repeat(40);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const little = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
-/** Reads an option. A closed socket has none. @throws {ErrnoError} */
+/** Reads an option. A closed socket has none. @param name Its name in errors. @throws {ErrnoError} */
 export function readOption(
-  backend: Backend,
-  handle: Handle | null,
+  core: SocketCore,
   option: number,
   type: Storage,
+  name: string,
 ): number | string | null {
-  if (handle === null) throw errnoError(Errno.ENOTSOCK);
+  const { backend, openHandle: handle } = core;
+  if (handle === null) throw closedError(core, `read ${name}`);
   const size = keys.has(option) ? keyBytes : type === "String" ? textBytes : type.endsWith("64") ? 8 : 4;
   const into = new Uint8Array(new ArrayBuffer(size));
   const length = backend.getOption(handle, option, into);
-  if (length < 0) throw errnoError(-length);
+  if (length < 0) throw socketError(-length, core.name, `read ${name}`);
   const view = new DataView(into.buffer);
   switch (type) {
     case "Int32":
@@ -48,17 +59,30 @@ export function readOption(
   }
 }
 
-/** Sets an option. A closed socket has none. @throws {ErrnoError} */
+/** Sets an option. A closed socket has none. @param name Its name in errors. @throws {ErrnoError} */
 export function writeOption(
-  backend: Backend,
-  handle: Handle | null,
+  core: SocketCore,
   option: number,
   type: Storage,
   value: number | string | ArrayBufferView | null,
+  name: string,
 ): void {
-  if (handle === null) throw errnoError(Errno.ENOTSOCK);
-  const result = backend.setOption(handle, option, encoded(type, value));
-  if (result < 0) throw errnoError(-result);
+  // Texts may be secrets.
+  const action = `set ${name}${typeof value === "number" ? ` to ${value}` : ""}`;
+  const { backend, openHandle: handle } = core;
+  if (handle === null) throw closedError(core, action);
+  const [least, most] = ranges[type];
+  if (typeof value === "number" && !(value >= least && value <= most)) {
+    throw socketError(Errno.EINVAL, core.name, action, { hint: `it is a number from ${least} to ${most}` });
+  }
+  const bytes = encoded(type, value);
+  if (option === SocketOption.SUBSCRIBE && bytes !== null) checkPrefix(core.name, bytes);
+  const result = backend.setOption(handle, option, bytes);
+  if (result < 0) throw socketError(-result, core.name, action);
+}
+
+function closedError(core: SocketCore, action: string): ErrnoError {
+  return socketError(Errno.ENOTSOCK, core.name, action, { hint: "it is closed" });
 }
 
 function encoded(type: Storage, value: number | string | ArrayBufferView | null): Uint8Array | null {
@@ -84,7 +108,6 @@ function encodedNumber(type: Storage, value: number): Uint8Array {
 
 /** The nearest integer in a range. */
 function limited(value: number, least: bigint, most: bigint): bigint {
-  if (Number.isNaN(value)) return 0n;
   if (value >= Number(most)) return most;
   if (value <= Number(least)) return least;
   return BigInt(Math.trunc(value));

@@ -1,4 +1,4 @@
-import { Deque } from "../core/mod.ts";
+import { checkArgument, Deque, option } from "../core/mod.ts";
 import { Errno } from "../libzmq/mod.ts";
 import { checkCount } from "./arguments.ts";
 import { errnoError } from "./errors.ts";
@@ -6,8 +6,7 @@ import type { Event, EventOfType, EventType } from "./events.ts";
 import { Monitor } from "./monitor.ts";
 import { cores } from "./socket_core.ts";
 
-// Beyond it the oldest events are dropped.
-const mostUnread = 10_000;
+const bufferRule = option.whole(1, 2 ** 30);
 
 type Listener = (event: Event) => void;
 
@@ -29,8 +28,8 @@ interface Waiting {
  * The events of a socket: `socket.events`. They are read with `receive` or `for await`, or heard with `on`, but not
  * both.
  *
- * Events count from the first access to `socket.events`. Up to 10 000 wait for their reader; beyond that the oldest ones
- * are dropped.
+ * Events count from the first access to `socket.events`. Up to {@link maxBuffered} wait for their reader; beyond
+ * that the oldest ones are dropped, and {@link dropped} counts them.
  *
  * @example Usage
  * ```ts ignore
@@ -51,6 +50,8 @@ export class Observer implements EventSubscriber {
   /** The socket, as long as somebody waits for its events. */
   #owner: object | null = null;
   #waiting: Waiting | null = null;
+  #maxBuffered = 10_000;
+  #dropped = 0;
   #emits = false;
   #flushing = false;
   #ended = false;
@@ -76,6 +77,28 @@ export class Observer implements EventSubscriber {
     return this.#closed || (this.#ended && this.#unread.size === 0);
   }
 
+  /**
+   * The most events that wait for their reader; at the limit the oldest is dropped. It can be set at any time.
+   *
+   * @default {10_000}
+   * @throws {TypeError} If it is set to no integer.
+   * @throws {RangeError} If it is set to one below 1.
+   */
+  get maxBuffered(): number {
+    return this.#maxBuffered;
+  }
+
+  set maxBuffered(most: number) {
+    checkArgument("maxBuffered", most, bufferRule, "Cannot set the limit of unread events");
+    this.#maxBuffered = most;
+    this.#limit();
+  }
+
+  /** How many events were dropped because {@link maxBuffered} waited already. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
   /** Ends the observation. A `receive` that waits fails with `EAGAIN`. The socket stays open. */
   close(): void {
     checkCount(arguments, 0);
@@ -85,7 +108,9 @@ export class Observer implements EventSubscriber {
     while (this.#unread.shift() !== undefined);
     const waiting = this.#waiting;
     this.#waiting = null;
-    waiting?.reject(errnoError(Errno.EAGAIN));
+    waiting?.reject(
+      errnoError(Errno.EAGAIN, { detail: "the observer was closed while it waited for an event" }),
+    );
     this.#keepAlive();
   }
 
@@ -102,10 +127,14 @@ export class Observer implements EventSubscriber {
         "Observer is in event emitter mode. After a call to events.on() it is not possible to read events with events.receive().",
       );
     }
-    if (this.closed) throw errnoError(Errno.EBADF);
+    if (this.closed) {
+      throw errnoError(Errno.EBADF, { detail: "its last event was read, or its observer was closed" });
+    }
     if (this.#waiting !== null) {
       throw errnoError(Errno.EBUSY, {
-        message: "Observer is busy reading; only one receive operation may be in progress at any time",
+        message:
+          "Observer is busy reading; only one receive operation may be in progress at any time: wait for the " +
+          "last receive before the next",
       });
     }
     const event = this.#unread.shift();
@@ -157,10 +186,14 @@ export class Observer implements EventSubscriber {
       waiting.resolve(event);
     } else {
       this.#unread.push(event);
-      if (this.#unread.size > mostUnread) this.#unread.shift();
+      this.#limit();
       if (this.#emits) this.#flush();
     }
     this.#keepAlive();
+  }
+
+  #limit(): void {
+    for (; this.#unread.size > this.#maxBuffered; this.#dropped++) this.#unread.shift();
   }
 
   /** Calls the listeners in a later step, so that they may do what they like with the socket. */

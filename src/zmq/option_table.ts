@@ -17,9 +17,24 @@ type Accessors =
   & Record<`get${OptionType}Option`, (option: number) => unknown>
   & Record<`set${OptionType}Option`, (option: number, value: unknown) => void>;
 
+/** The names of the options of each prototype. */
+const names = new WeakMap<object, Map<number, string>>();
+
+/** The property of an object that is an option. */
+export function optionName(object: object, option: number): string {
+  for (let at: object | null = object; at !== null; at = Object.getPrototypeOf(at)) {
+    const name = names.get(at)?.get(option);
+    if (name !== undefined) return name;
+  }
+  return `option ${option}`;
+}
+
 /** Defines options as properties of a class, in the prototype, where `Object.assign` finds their setters. */
 export function defineOptions(prototype: object, options: { readonly [name: string]: OptionSpec }): void {
+  const known = names.get(prototype) ?? new Map<number, string>();
+  names.set(prototype, known);
   for (const [name, { option, type, access, values }] of Object.entries(options)) {
+    known.set(option, name);
     const property: PropertyDescriptor = { configurable: true };
     if (access !== "w") {
       property.get = function (this: Accessors) {

@@ -4,17 +4,19 @@ import {
   PollEvent,
   ReceiveFlag,
   type Registration,
-  SendFlag,
+  SocketType,
   type Source,
 } from "../libzmq/mod.ts";
 import { checkCount } from "./arguments.ts";
-import { errnoError } from "./errors.ts";
+import { errnoError, lostError, socketError } from "./errors.ts";
 import { threadLoop } from "./loop.ts";
 import { Socket, socketCore } from "./socket.ts";
 import type { SocketCore } from "./socket_core.ts";
+import { isTooLong, mayBeTooLong } from "./subscriptions.ts";
+import { dropRest, earlierPart, lastPart, offerMessage, readParts } from "./transfer.ts";
 
-const dontWait = SendFlag.DONTWAIT;
-const dontWaitMore = SendFlag.DONTWAIT | SendFlag.SNDMORE;
+const empty = new Uint8Array(0);
+const firstByte = new Uint8Array(new ArrayBuffer(1));
 
 /** Whether a socket refused an operation for now, or for good, as its type does: a PUSH receives nothing. */
 function isNotReady(result: number): boolean {
@@ -52,7 +54,9 @@ export class Proxy<F extends Socket = Socket, B extends Socket = Socket> {
     checkObject(frontEnd, "Front-end");
     checkObject(backEnd, "Back-end");
     checkCount(arguments, 2);
-    if (!(frontEnd instanceof Socket) || !(backEnd instanceof Socket)) throw errnoError(Errno.EINVAL);
+    if (!(frontEnd instanceof Socket) || !(backEnd instanceof Socket)) {
+      throw errnoError(Errno.EINVAL, { detail: "a proxy joins two sockets of this module" });
+    }
     this.#frontEnd = frontEnd;
     this.#backEnd = backEnd;
     Object.preventExtensions(this);
@@ -80,7 +84,9 @@ export class Proxy<F extends Socket = Socket, B extends Socket = Socket> {
     const back = socketCore(this.#backEnd);
     for (const [core, name] of [[front, "Front"], [back, "Back"]] as const) {
       if (core.endpoints > 0 && !core.closed) continue;
-      throw errnoError(Errno.EINVAL, { message: `${name}-end socket must be bound or connected` });
+      throw errnoError(Errno.EINVAL, {
+        message: `${name}-end socket must be bound or connected before the proxy runs`,
+      });
     }
     const run = new Run(front, back, () => {
       this.#run = null;
@@ -108,7 +114,7 @@ export class Proxy<F extends Socket = Socket, B extends Socket = Socket> {
   }
 
   get #running(): Run {
-    if (this.#run === null) throw errnoError(Errno.EBADF);
+    if (this.#run === null) throw errnoError(Errno.EBADF, { detail: "the proxy does not run" });
     return this.#run;
   }
 }
@@ -171,14 +177,16 @@ class Run {
 class Side implements Source {
   other!: Side;
   readonly #run: Run;
+  readonly #core: SocketCore;
   readonly #handle: Handle;
   readonly #registration: Registration;
   /** A message from here for which the other socket has no room. */
-  #held: Uint8Array[] | null = null;
+  #held: readonly Uint8Array[] | null = null;
 
   constructor(run: Run, core: SocketCore) {
     this.#run = run;
-    this.#registration = core.lend(this, () => run.end(errnoError(Errno.ETERM)));
+    this.#core = core;
+    this.#registration = core.lend(this, () => run.end(this.#error(-Errno.ETERM, "receive")));
     this.#handle = this.#registration.socket;
   }
 
@@ -200,7 +208,7 @@ class Side implements Source {
       const result = this.#forward();
       if (isNotReady(result)) break;
       if (result < 0) {
-        run.end(errnoError(-result));
+        run.end(this.#error(result, "receive"));
         return 0;
       }
       count++;
@@ -215,17 +223,14 @@ class Side implements Source {
   #deliver(): void {
     const parts = this.other.#held!;
     const { backend } = threadLoop();
-    for (const [i, part] of parts.entries()) {
-      const flags = i < parts.length - 1 ? dontWaitMore : dontWait;
-      let sent = backend.send(this.#handle, part, flags);
-      // The answer may be a millisecond old, and the signal of the room that there is now has come already. Reading the
-      // events brings it up to date. What is read here is seen by receive().
-      if (i === 0 && isNotReady(sent) && (backend.events(this.#handle) & PollEvent.POLLOUT) !== 0) {
-        sent = backend.send(this.#handle, part, flags);
-      }
-      if (i === 0 && isNotReady(sent)) return;
-      if (i === 0 && sent < 0) return this.#run.end(errnoError(-sent));
+    let sent = offerMessage(backend, this.#handle, parts);
+    // The answer may be a millisecond old, and the signal of the room that there is now has come already. Reading the
+    // events brings it up to date. What is read here is seen by receive().
+    if (isNotReady(sent) && (backend.events(this.#handle) & PollEvent.POLLOUT) !== 0) {
+      sent = offerMessage(backend, this.#handle, parts);
     }
+    if (isNotReady(sent)) return;
+    if (sent < 0) return this.#run.end(this.#error(sent, "send"));
     this.other.#held = null;
     this.want();
     this.other.want();
@@ -234,37 +239,47 @@ class Side implements Source {
   /** Forwards one message without copying it. Returns a negated errno when there is none. */
   #forward(): number {
     const { backend } = threadLoop();
-    const to = this.other.#handle;
+    const { other } = this;
     for (let first = true;; first = false) {
       const size = backend.receiveMessage(this.#handle, ReceiveFlag.DONTWAIT);
       if (size < 0) return size;
       const more = backend.messageMore();
-      const sent = backend.sendMessage(to, more ? dontWaitMore : dontWait);
+      let sent = 0;
+      if (other.#refuses(size)) {
+        // A subscription of some peer must not end the process. Of a message of several parts this one becomes empty.
+        if (more || !first) sent = backend.send(other.#handle, empty, more ? earlierPart : lastPart);
+      } else sent = backend.sendMessage(other.#handle, more ? earlierPart : lastPart);
       if (first && isNotReady(sent)) {
-        this.#hold(size, more);
+        this.#hold(size);
         return 0;
       }
-      if (first && sent < 0) return sent;
+      if (first && sent < 0) {
+        dropRest(backend, this.#handle);
+        this.#run.end(other.#error(sent, "send"));
+        return 0;
+      }
       if (!more) return 0;
     }
   }
 
-  /** Keeps a message until the other side has room. */
-  #hold(size: number, more: boolean): void {
-    const { backend } = threadLoop();
-    const held: Uint8Array[] = [];
-    for (;;) {
-      const part = new Uint8Array(new ArrayBuffer(size));
-      backend.messageToBytes(part, size);
-      held.push(part);
-      if (!more) break;
-      size = backend.receiveMessage(this.#handle, ReceiveFlag.DONTWAIT);
-      if (size < 0) break;
-      more = backend.messageMore();
-    }
-    this.#held = held;
+  /** Whether this socket must not send the message's part that was read. */
+  #refuses(size: number): boolean {
+    if (this.#core.type !== SocketType.XSUB || !mayBeTooLong(size)) return false;
+    threadLoop().backend.messageToBytes(firstByte, 1);
+    return isTooLong(size, firstByte[0]);
+  }
+
+  /** Keeps the message whose first part was read until the other side has room. */
+  #hold(size: number): void {
+    const held = readParts(threadLoop().backend, this.#handle, size);
+    if (Array.isArray(held)) this.#held = held;
+    else if (typeof held !== "number") return this.#run.end(lostError(this.#core.name, held));
     this.want();
     this.other.want();
+  }
+
+  #error(result: number, operation: "receive" | "send"): Error {
+    return socketError(-result, this.#core.name, `${operation} for the proxy`);
   }
 }
 

@@ -1,13 +1,10 @@
-import { Buffer } from "node:buffer";
-import { Errno, SocketOption, SocketType } from "../libzmq/mod.ts";
-import { errnoError } from "./errors.ts";
+import { SocketOption, SocketType } from "../libzmq/mod.ts";
 import { defineOptions } from "./option_table.ts";
 import { addReadable, type Readable } from "./readable.ts";
 import { Socket } from "./socket.ts";
 import type { SocketOptions } from "./socket_options.ts";
+import { checkSubscriptions } from "./subscriptions.ts";
 import { addRefusedSend, addWritable, type Writable } from "./writable.ts";
-
-const mostPrefixBytes = 65_535;
 
 /**
  * Sends each message to every `Subscriber` with a matching prefix. It never waits: what has no room is dropped.
@@ -40,10 +37,9 @@ export class Subscriber extends Socket {
   /**
    * Subscribes to messages that begin with one of the prefixes; without a prefix to all.
    *
-   * @throws {ErrnoError} `EINVAL` for a prefix of more than 65 535 bytes.
+   * @throws {ErrnoError} `EINVAL` for a prefix of more than 16 384 bytes.
    */
   subscribe(...prefixes: (Uint8Array | string)[]): void {
-    for (const prefix of prefixes) checkPrefix(prefix);
     for (const prefix of prefixes.length === 0 ? [null] : prefixes) {
       this.setStringOption(SocketOption.SUBSCRIBE, prefix);
     }
@@ -107,7 +103,7 @@ export interface XPublisher extends Readable, Writable {
 }
 
 /**
- * A `Subscriber` that subscribes by sending: a byte 1, or 0 for an end, and the prefix.
+ * A `Subscriber` that subscribes by sending: a byte 1, or 0 for an end, and the prefix of up to 16 384 bytes.
  */
 export class XSubscriber extends Socket {
   /** Opens the socket. @param options Settings, and the context. */
@@ -119,16 +115,8 @@ export class XSubscriber extends Socket {
 export interface XSubscriber extends Readable, Writable {
 }
 
-/** libzmq ends the subscriptions of a socket by recursion, a level for each byte: a million bytes end the process. */
-function checkPrefix(prefix: Uint8Array | string): void {
-  const size = typeof prefix === "string" ? Buffer.byteLength(prefix) : prefix?.byteLength;
-  if (size > mostPrefixBytes) {
-    const message = `Cannot subscribe to a prefix of ${size} bytes: the most is ${mostPrefixBytes}`;
-    throw errnoError(Errno.EINVAL, { message });
-  }
-}
-
-addWritable([Publisher, XPublisher, XSubscriber]);
+addWritable([Publisher, XPublisher]);
+addWritable([XSubscriber], checkSubscriptions);
 addReadable([Subscriber, XPublisher, XSubscriber]);
 addRefusedSend([Subscriber]);
 for (const { prototype } of [Publisher, Subscriber]) {

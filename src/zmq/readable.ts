@@ -50,22 +50,20 @@ class Messages implements AsyncIterator<Message[], undefined> {
 
   next(): Promise<IteratorResult<Message[], undefined>> {
     const core = socketCore(this.#socket);
-    const value = core.receiveNow();
-    if (value !== null) return Promise.resolve({ value, done: false });
-    if (core.closed) return Promise.resolve({ value: undefined, done: true });
-    let received: Promise<Message[]>;
     try {
-      received = core.receive(this.#socket);
+      const value = core.receiveNow();
+      if (value !== null) return Promise.resolve({ value, done: false });
+      if (core.closed) return Promise.resolve({ value: undefined, done: true });
+      return core.receive(this.#socket).then(
+        (value) => ({ value, done: false }),
+        (error: ErrnoError) => {
+          if (core.closed && error.errno === Errno.EAGAIN) return { value: undefined, done: true };
+          throw error;
+        },
+      );
     } catch (error) {
       return Promise.reject(error);
     }
-    return received.then(
-      (value) => ({ value, done: false }),
-      (error: ErrnoError) => {
-        if (core.closed && error.errno === Errno.EAGAIN) return { value: undefined, done: true };
-        throw error;
-      },
-    );
   }
 }
 

@@ -1,5 +1,6 @@
 import process from "node:process";
-import { type Backend, Errno, type Handle, PollEvent, SocketOption } from "../libzmq/mod.ts";
+import { Errno, type Handle, PollEvent, SocketOption } from "../libzmq/mod.ts";
+import { attachError, checkPort } from "./addresses.ts";
 import {
   checkAddress,
   checkBoolean,
@@ -11,8 +12,8 @@ import {
 import { Context, context as defaultContext, contextCore } from "./context.ts";
 import { errnoError } from "./errors.ts";
 import { capability } from "./library.ts";
-import { readOption, writeOption } from "./native_options.ts";
-import { assignOptions, defineOptions } from "./option_table.ts";
+import { readOption, type Storage, writeOption } from "./native_options.ts";
+import { assignOptions, defineOptions, optionName } from "./option_table.ts";
 import { Observer } from "./observer.ts";
 import { cores, SocketCore } from "./socket_core.ts";
 import { socketOptions, type SocketSettings } from "./socket_settings.ts";
@@ -55,7 +56,9 @@ export abstract class Socket {
     checkOptions(options);
     checkCount(arguments, 2);
     const { context = defaultContext, ...settings } = (options ?? {}) as { context?: Context };
-    if (!(context instanceof Context)) throw errnoError(Errno.EINVAL);
+    if (!(context instanceof Context)) {
+      throw errnoError(Errno.EINVAL, { detail: "the option context must be a Context of this module" });
+    }
     this.#context = context;
     this.#core = new SocketCore(contextCore(context), type);
     cores.set(this, this.#core);
@@ -243,16 +246,16 @@ export abstract class Socket {
     this.#set(option, "String", value);
   }
 
-  #get(given: ArrayLike<unknown>, option: number, type: Parameters<typeof readOption>[3]): unknown {
+  #get(given: ArrayLike<unknown>, option: number, type: Storage): unknown {
     checkIdentifier(option);
     checkCount(given, 1);
-    return readOption(this.#core.backend, this.#core.openHandle, option, type);
+    return readOption(this.#core, option, type, optionName(this, option));
   }
 
   #setNumber(
     given: ArrayLike<unknown>,
     option: number,
-    type: Parameters<typeof writeOption>[3],
+    type: Storage,
     value: number,
   ): void {
     checkIdentifier(option);
@@ -265,13 +268,13 @@ export abstract class Socket {
 
   #set(
     option: number,
-    type: Parameters<typeof writeOption>[3],
-    value: Parameters<typeof writeOption>[4],
+    type: Storage,
+    value: number | string | ArrayBufferView | null,
   ): void {
     if (this.#core.endpoints > 0 && !immediate.has(option)) {
       process.emitWarning("Socket option will not take effect until next connect/bind.");
     }
-    writeOption(this.#core.backend, this.#core.openHandle, option, type, value);
+    writeOption(this.#core, option, type, value, optionName(this, option));
   }
 
   #attach(
@@ -280,11 +283,11 @@ export abstract class Socket {
     address: string,
     change: number,
   ): void {
-    const backend: Backend = this.#core.backend;
-    const result = backend[call](handle, address);
+    checkPort(this.#core.name, call, address);
+    const result = this.#core.backend[call](handle, address);
     // libzmq handles all that has come in such a call, and its signal with it.
     this.#core.touch();
-    if (result < 0) throw errnoError(-result, { address });
+    if (result < 0) throw attachError(-result, this.#core.name, call, address);
     this.#core.endpoints += change;
   }
 }

@@ -5,21 +5,19 @@ import {
   type Handle,
   MessageText,
   PollEvent,
-  ReceiveFlag,
   type Registration,
-  SendFlag,
   type Source,
 } from "../libzmq/mod.ts";
 import type { ContextCore } from "./context_core.ts";
 import { checkDraftType } from "./draft_types.ts";
-import { busyError, errnoError, isNotYet } from "./errors.ts";
+import { busyError, type ErrnoError, errnoError, isNotYet, lostError, operationError } from "./errors.ts";
 import { type Ending, type Loop, threadLoop } from "./loop.ts";
-import { copied, type Message, newPart, partsOf, sizeOf } from "./messages.ts";
+import { copied, type Message, partsOf, sizeOf } from "./messages.ts";
 import type { Monitor } from "./monitor.ts";
+import { lastPart, offerMessage, takeMessage } from "./transfer.ts";
+import { typeName } from "./type_names.ts";
 import { type Operation, Waiting } from "./waiting.ts";
 
-const dontWait = SendFlag.DONTWAIT;
-const dontWaitMore = SendFlag.DONTWAIT | SendFlag.SNDMORE;
 const done: Promise<void> = Promise.resolve();
 
 /** The native parts of the program's sockets. */
@@ -53,6 +51,8 @@ export class SocketCore implements Ending {
   readonly loop: Loop;
   /** Its context. */
   readonly context: ContextCore;
+  /** Its number in libzmq. */
+  readonly type: number;
   readonly #handle: Handle;
   readonly #source: Source = { receive: () => this.#serve() };
   #state: "open" | "blocked" | "closed" = "open";
@@ -73,6 +73,7 @@ export class SocketCore implements Ending {
     this.loop = loop;
     this.backend = backend;
     this.context = context;
+    this.type = type;
     this.#handle = context.open(type);
     context.add(this);
     loop.addSocket(this);
@@ -105,25 +106,28 @@ export class SocketCore implements Ending {
    * @param owner The program's object, which lives as long as the operation waits.
    */
   receive(owner: object): Promise<Message[]> {
-    const refusal = this.#reading === null ? this.#refusal() : busyError("reading; only one receive");
+    const refusal = this.#reading === null ? this.#refusal() : busyError(this.name, "receive");
     if (refusal !== null) throw refusal;
     if (this.loop.due) return this.#readAfterTurn(owner);
     const message = this.#take();
-    if (typeof message !== "number") {
+    if (Array.isArray(message)) {
       this.loop.reactor.took(1);
       return Promise.resolve(message);
     }
-    if (this.receiveTimeout === 0 || !isNotYet(message)) return Promise.reject(errnoError(-message));
+    if (this.receiveTimeout === 0 || !isNotYet(message)) {
+      return Promise.reject(this.#error(message, "receive"));
+    }
     const reading = this.#beginReading(owner);
     this.#hold(reading);
     return reading.promise;
   }
 
-  /** Receives a message that is there, or returns null; for `for await`. */
+  /** Receives a message that is there, or returns null; for `for await`. @throws {ErrnoError} If it is lost. */
   receiveNow(): Message[] | null {
     if (this.#state !== "open" || this.#reading !== null || this.loop.due) return null;
     const message = this.#take();
     if (typeof message === "number") return null;
+    if (!Array.isArray(message)) throw message;
     this.loop.reactor.took(1);
     return message;
   }
@@ -132,7 +136,7 @@ export class SocketCore implements Ending {
   send(owner: object, message: unknown): Promise<void> {
     this.#checkSend();
     if (message instanceof Uint8Array && message.buffer instanceof ArrayBuffer) {
-      const sent = this.backend.send(this.#handle, message, dontWait);
+      const sent = this.backend.send(this.#handle, message, lastPart);
       return sent >= 0 ? this.#sent(message.length) : this.#refused(owner, sent, [message]);
     }
     let parts: readonly Uint8Array[];
@@ -168,7 +172,7 @@ export class SocketCore implements Ending {
    */
   lend(source: Source, end: () => void): Registration {
     this.#checkSend();
-    if (this.#reading !== null) throw busyError("reading; only one receive");
+    if (this.#reading !== null) throw busyError(this.name, "receive");
     this.#unregister();
     // It is touched by those who look at the socket meanwhile.
     this.#registration = this.loop.reactor.add(this.#handle, source, { idle: true });
@@ -189,21 +193,31 @@ export class SocketCore implements Ending {
     if (this.#registration !== null) this.loop.reactor.touch(this.#registration);
   }
 
+  /** Its class, as errors name it. */
+  get name(): string {
+    return typeName(this.type);
+  }
+
   /** Whether it was closed. */
   get closed(): boolean {
     return this.#state === "closed";
   }
 
-  /** Closes the socket; libzmq goes on sending as long as its linger says. Idempotent. */
-  close(): void {
+  /**
+   * Closes the socket; libzmq goes on sending as long as its linger says. Idempotent.
+   *
+   * @param errno What operations that wait fail with; otherwise what libzmq says, mostly `EAGAIN`.
+   */
+  close(errno?: number): void {
     if (this.#state === "blocked") this.#closeWhenOpen = true;
     if (this.#state !== "open") return;
-    // What is possible succeeds; the rest fails as libzmq says, mostly with EAGAIN. It may not have looked yet whether the
-    // context has ended.
+    // What is possible succeeds; the rest fails as libzmq says. It may not have looked yet whether the context has ended.
     if (this.#reading !== null || this.#writing !== null) this.has(0);
-    if (this.#reading !== null) this.#endReading(this.#take());
-    if (this.#writing !== null) this.#endWriting(this.#offer(this.#parts));
+    const message = this.#reading === null ? 0 : this.#take();
+    const sent = this.#writing === null ? 0 : this.#offer(this.#parts);
     this.#state = "closed";
+    this.#endReading(errno !== undefined && isNotYet(message) ? -errno : message);
+    this.#endWriting(errno !== undefined && isNotYet(sent) ? -errno : sent);
     this.#unregister();
     this.monitor?.release();
     this.backend.closeSocket(this.#handle);
@@ -230,54 +244,38 @@ export class SocketCore implements Ending {
   }
 
   #checkSend(): void {
-    const refusal = this.#writing === null ? this.#refusal() : busyError("writing; only one send");
+    const refusal = this.#writing === null ? this.#refusal() : busyError(this.name, "send");
     if (refusal !== null) throw refusal;
   }
 
   #refusal(): Error | null {
     if (this.#state === "open") return null;
-    if (this.#state === "closed") return errnoError(Errno.EBADF);
-    return errnoError(Errno.EBUSY, { message: "Socket is blocked by a bind or unbind operation" });
+    const { name } = this;
+    if (this.#state === "closed") return errnoError(Errno.EBADF, { detail: `open another ${name}` });
+    const what = this.endLoan === null ? "a bind or unbind operation" : "a proxy that runs";
+    const message = `Socket is blocked by ${what}: the ${name} can be used when that has ended`;
+    return errnoError(Errno.EBUSY, { message });
   }
 
-  /** Reads one message, or returns a negated error number. */
-  #take(): Message[] | number {
-    const { backend } = this;
-    const handle = this.#handle;
-    let size = backend.receiveMessage(handle, ReceiveFlag.DONTWAIT);
-    if (size < 0) return size;
-    if (this.keepsUserId) this.userId = backend.messageText(MessageText.USER_ID);
-    const part = newPart(size);
-    backend.messageToBytes(part, size);
-    const parts = [part];
-    let total = size;
-    while (backend.messageMore()) {
-      size = backend.receiveMessage(handle, ReceiveFlag.DONTWAIT);
-      if (size < 0) return size;
-      const next = newPart(size);
-      backend.messageToBytes(next, size);
-      parts.push(next);
-      total += size;
-    }
-    this.loop.spend(total);
+  /** Reads one message; see {@link takeMessage}. */
+  #take(): Message[] | number | ErrnoError {
+    const message = takeMessage(this.backend, this.#handle);
+    if (typeof message === "number") return message;
+    if (this.keepsUserId) this.userId = this.backend.messageText(MessageText.USER_ID);
+    this.loop.spend(Array.isArray(message) ? sizeOf(message) : 0);
     // A REQ may send again after it has received; and the call may have consumed the signal that there is room.
     if (this.#writing !== null) this.#write();
-    return parts;
+    return Array.isArray(message) ? message : lostError(this.name, message);
   }
 
-  /** Sends the parts of a message, or returns a negated error number. */
   #offer(parts: readonly Uint8Array[]): number {
-    const last = parts.length - 1;
-    let result = 0;
-    for (let i = 0; i <= last; i++) {
-      const sent = this.backend.send(this.#handle, parts[i]!, i < last ? dontWaitMore : dontWait);
-      if (sent >= 0) continue;
-      // Only the first part can be refused completely. After it libzmq drops the rest of a message whose connection was
-      // lost, and an unfinished message would be joined to the next one.
-      if (i === 0) return sent;
-      result = sent;
-    }
-    return result;
+    return offerMessage(this.backend, this.#handle, parts);
+  }
+
+  #error(result: number | ErrnoError, operation: "receive" | "send"): ErrnoError {
+    if (typeof result !== "number") return result;
+    const timeoutMs = operation === "receive" ? this.receiveTimeout : this.sendTimeout;
+    return operationError(-result, this.name, operation, timeoutMs, this.closed);
   }
 
   #sent(size: number): Promise<void> {
@@ -302,7 +300,7 @@ export class SocketCore implements Ending {
         return writing.promise;
       }
     }
-    return Promise.reject(errnoError(-result));
+    return Promise.reject(this.#error(result, "send"));
   }
 
   #readAfterTurn(owner: object): Promise<Message[]> {
@@ -371,13 +369,13 @@ export class SocketCore implements Ending {
     return 1;
   }
 
-  #endReading(message: Message[] | number): void {
+  #endReading(message: Message[] | number | ErrnoError): void {
     const reading = this.#reading;
     if (reading === null) return;
     this.#reading = null;
     this.#end(reading);
-    if (typeof message === "number") reading.reject(errnoError(-message));
-    else reading.resolve(message);
+    if (Array.isArray(message)) reading.resolve(message);
+    else reading.reject(this.#error(message, "receive"));
   }
 
   #endWriting(sent: number): void {
@@ -386,7 +384,7 @@ export class SocketCore implements Ending {
     this.#writing = null;
     this.#parts = [];
     this.#end(writing);
-    if (sent < 0) writing.reject(errnoError(-sent));
+    if (sent < 0) writing.reject(this.#error(sent, "send"));
     else writing.resolve();
   }
 

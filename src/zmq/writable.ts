@@ -1,8 +1,9 @@
 import { SocketOption } from "../libzmq/mod.ts";
 import { checkCount } from "./arguments.ts";
-import type { MessageLike } from "./messages.ts";
+import { type MessageLike, partsOf } from "./messages.ts";
 import { defineOptions } from "./option_table.ts";
 import { type Socket, socketCore } from "./socket.ts";
+import type { SocketCore } from "./socket_core.ts";
 
 /** What sockets have that can send. */
 export interface Writable<
@@ -32,25 +33,42 @@ export interface Writable<
   send(message: M, ...options: O): Promise<void>;
 }
 
-const send: PropertyDescriptor = {
-  configurable: true,
-  writable: true,
-  value: function send(this: Socket, message: unknown): Promise<void> {
-    if (message === undefined) throw new TypeError("Message must be present");
-    checkCount(arguments, 1);
-    return socketCore(this).send(this, message);
-  },
-};
+/** Refuses what a socket, named by its type, must not send. */
+type Check = (socket: string, parts: readonly Uint8Array[]) => void;
+
+function send(check?: Check): PropertyDescriptor {
+  return {
+    configurable: true,
+    writable: true,
+    value: function send(this: Socket, message: unknown): Promise<void> {
+      if (message === undefined) throw new TypeError("Message must be present");
+      checkCount(arguments, 1);
+      const core = socketCore(this);
+      return check === undefined ? core.send(this, message) : checkedSend(this, core, message, check);
+    },
+  };
+}
+
+function checkedSend(owner: Socket, core: SocketCore, message: unknown, check: Check): Promise<void> {
+  let parts: Uint8Array[];
+  try {
+    parts = partsOf(message);
+    check(core.name, parts);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+  return core.send(owner, parts);
+}
 
 /** Adds `send` to classes that cannot send, where it fails with `ENOTSUP`: programs without types may call it. */
 export function addRefusedSend(classes: readonly { readonly prototype: Socket }[]): void {
-  for (const { prototype } of classes) Object.defineProperty(prototype, "send", send);
+  for (const { prototype } of classes) Object.defineProperty(prototype, "send", send());
 }
 
-/** Adds `send` and its settings to classes. */
-export function addWritable(classes: readonly { readonly prototype: Socket }[]): void {
+/** Adds `send` and its settings to classes. @param check Refuses messages. */
+export function addWritable(classes: readonly { readonly prototype: Socket }[], check?: Check): void {
   for (const { prototype } of classes) {
-    Object.defineProperty(prototype, "send", send);
+    Object.defineProperty(prototype, "send", send(check));
     defineOptions(prototype, {
       multicastHops: { option: SocketOption.MULTICAST_HOPS, type: "Int32" },
       sendBufferSize: { option: SocketOption.SNDBUF, type: "Int32" },

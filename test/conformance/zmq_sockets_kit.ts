@@ -13,7 +13,7 @@ export async function linked<A extends zmq.Socket, B extends zmq.Socket>(
 }
 
 /** The error of a call that must throw, or whose promise must be rejected. */
-export async function failure(call: Promise<unknown> | (() => Promise<unknown>)): Promise<zmq.ErrnoError> {
+export async function failure(call: Promise<unknown> | (() => unknown)): Promise<zmq.ErrnoError> {
   try {
     await (typeof call === "function" ? call() : call);
   } catch (error) {

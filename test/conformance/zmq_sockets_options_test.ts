@@ -149,11 +149,23 @@ test("settings are set by the constructor and by their property, as numbers, boo
 
 test("a setting of the wrong type, out of range or for reading only is refused", () => {
   const values = new zmq.Dealer({ linger: 0 }) as unknown as Record<string, unknown>;
-  const refused: [string, unknown, string][] = [
-    ["linger", "x", "Option value must be a number"],
-    ["immediate", 1, "Option value must be a boolean"],
-    ["routingId", 1, "Option value must be a string or buffer"],
-    ["linger", -2, "Invalid argument"],
+  const refused: [string, unknown, RegExp][] = [
+    ["linger", "x", /^Option value must be a number$/],
+    ["immediate", 1, /^Option value must be a boolean$/],
+    ["routingId", 1, /^Option value must be a string or buffer$/],
+    ["linger", -2, /^Invalid argument: the Dealer cannot set linger to -2$/],
+    // As 32 bits they would be another number: a time of 1.4 s, and none at all.
+    [
+      "sendTimeout",
+      1e12,
+      /^Invalid argument: the Dealer cannot set sendTimeout to 1000000000000; it is a number from /,
+    ],
+    ["receiveTimeout", Infinity, /receiveTimeout to Infinity/],
+    ["receiveTimeout", -1e12, /receiveTimeout to -1000000000000/],
+    ["sendHighWaterMark", NaN, /sendHighWaterMark to NaN/],
+    ["maxMessageSize", NaN, /maxMessageSize to NaN/],
+    // A text may be a secret.
+    ["curveSecretKey", "secret", /^Invalid argument: the Dealer cannot set curveSecretKey$/],
   ];
   for (const [key, value, message] of refused) {
     assert.throws(() => values[key] = value, { message });
@@ -182,20 +194,60 @@ test("settings of a context", async () => {
   assert.throws(() => values["maxSocketsLimit"] = 1, TypeError);
   assert.throws(() => values["doesNotExist"] = 1, TypeError);
   assert.throws(() => values["ioThreads"] = "x", { message: "Option value must be a number" });
-  assert.throws(() => context.ioThreads = -1, { code: "EINVAL" });
+  for (const count of [-1, 1_025, 2 ** 31 - 1, 2 ** 32 + 1, NaN]) {
+    assert.throws(() => context.ioThreads = count, {
+      code: "EINVAL",
+      message: `Invalid argument: the context cannot set ioThreads to ${count}; it is from 0 to 1024`,
+    });
+  }
   assert.throws(() => context.maxSockets = context.maxSocketsLimit + 1, { code: "EINVAL" });
   await context[Symbol.asyncDispose]();
   assert.equal(zmq.context.ioThreads, 1);
 });
 
-test("a prefix that libzmq could not end again is refused, and a long one is not", () => {
-  const socket = new zmq.Subscriber();
-  assert.throws(() => socket.subscribe("a", "x".repeat(65_536)), {
+test("a scheduling of libzmq's threads that Linux does not have is refused", {
+  skip: process.platform === "linux" ? undefined : "the numbers are those of Linux",
+}, async () => {
+  const refused: [zmq.ContextOptions, RegExp][] = [
+    [{ threadSchedulingPolicy: 99 }, /no scheduling policy 99$/],
+    [{ threadSchedulingPolicy: 1 }, /policy 1 needs a threadPriority from 1 to 99, which is 0$/i],
+    [{ threadSchedulingPolicy: 2, threadPriority: 100 }, /from 1 to 99, which is 100$/],
+  ];
+  for (const [options, message] of refused) {
+    const context = new zmq.Context(options);
+    assert.throws(() => new zmq.Dealer({ context }), { code: "EINVAL", message });
+    await context[Symbol.asyncDispose]();
+  }
+  await using context = new zmq.Context({ threadSchedulingPolicy: 0 });
+  using socket = new zmq.Dealer({ context });
+  assert.equal(socket.closed, false);
+});
+
+test("a prefix that libzmq could not end again is refused, and a long one is not", async () => {
+  using subscriber = new zmq.Subscriber();
+  using raw = new zmq.XSubscriber();
+  const refused = (type: string, bytes: number): object => ({
     code: "EINVAL",
-    message: "Cannot subscribe to a prefix of 65536 bytes: the most is 65535",
+    message: new RegExp(
+      `^Invalid argument: the ${type} cannot subscribe to a prefix of ${bytes} bytes; .* 16384,`,
+    ),
   });
-  socket.subscribe("x".repeat(65_535));
-  socket.close();
+  assert.throws(() => subscriber.subscribe("a", "x".repeat(16_385)), refused("Subscriber", 16_385));
+  assert.throws(() => subscriber.subscribe(new Uint8Array(1_000_000)), refused("Subscriber", 1_000_000));
+  subscriber.subscribe("x".repeat(16_384));
+  subscriber.unsubscribe("x".repeat(16_384));
+  const subscription = (bytes: number): Uint8Array => new Uint8Array(bytes + 1).fill(1);
+  await assert.rejects(raw.send(subscription(1_000_000)), refused("XSubscriber", 1_000_000));
+  await assert.rejects(raw.send(["more", subscription(16_385)]), refused("XSubscriber", 16_385));
+  await raw.send(subscription(16_384));
+  // What is no subscription may be longer, and so may the messages of other sockets.
+  await raw.send(new Uint8Array(1_000_000));
+  using pair = new zmq.Pair({ linger: 0 });
+  using other = new zmq.Pair();
+  await pair.bind("inproc://long message");
+  other.connect("inproc://long message");
+  await pair.send(subscription(1_000_000));
+  assert.equal((await other.receive())[0]!.length, 1_000_001);
 });
 
 test("a setting that comes too late is warned about", async () => {
@@ -238,6 +290,7 @@ test("a draft socket is refused without drafts, with the library that has none",
   }
   for (const [type, name] of [[12, "SERVER"], [15, "DISH"], [20, "CHANNEL"]] as const) {
     assert.throws(() => new Own(type), (error: zmq.ErrnoError) => {
+      assert.match(error.message, /^Invalid argument: /);
       assert.equal(error.code, "EINVAL");
       assert.match(
         error.message,
@@ -247,5 +300,8 @@ test("a draft socket is refused without drafts, with the library that has none",
       return true;
     });
   }
-  assert.throws(() => new Own(4_591), { code: "EINVAL", message: "Invalid argument" });
+  assert.throws(() => new Own(4_591), {
+    code: "EINVAL",
+    message: /^Invalid argument: the socket of type 4591 /,
+  });
 });

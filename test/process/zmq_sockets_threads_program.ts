@@ -1,15 +1,18 @@
-/** A program whose threads share the default context: they talk over `inproc://`, and one is terminated in the middle. */
+/**
+ * A program whose threads share the default context: they talk over `inproc://`, one is terminated in the middle, and one
+ * ends the context, which goes on for the others.
+ */
 import { once } from "node:events";
 import process from "node:process";
-import { isMainThread, parentPort, Worker } from "node:worker_threads";
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import * as zmq from "zeromesh/zmq";
 
 if (isMainThread) {
   zmq.context.ioThreads = 3;
   const reply = new zmq.Reply();
   await reply.bind("inproc://threads");
-  for (let i = 0; i < 2; i++) {
-    const worker = new Worker(new URL(import.meta.url));
+  for (const task of ["wait", "end the context"]) {
+    const worker = new Worker(new URL(import.meta.url), { workerData: task });
     const [request] = await reply.receive();
     await reply.send("yes");
     const [said] = await once(worker, "message");
@@ -25,7 +28,14 @@ if (isMainThread) {
   request.connect("inproc://threads");
   await request.send(`${zmq.context.ioThreads} I/O threads`);
   const [answer] = await request.receive();
-  parentPort!.postMessage(String(answer));
   // It waits for what does not come.
-  await request.receive();
+  const waiting = request.receive();
+  if (workerData === "wait") parentPort!.postMessage(String(answer));
+  else {
+    const ended = waiting.catch((error: zmq.ErrnoError) =>
+      parentPort!.postMessage(`${answer}, then ${error.code}`)
+    );
+    await zmq.context[Symbol.asyncDispose]();
+    await ended;
+  }
 }

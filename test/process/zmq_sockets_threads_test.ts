@@ -18,5 +18,5 @@ test("threads share the default context, and a terminated one keeps no other fro
     { code: 0, signal: null },
     program.errorText,
   );
-  assert.equal(program.outputText, "3 I/O threads, yes\n3 I/O threads, yes\n");
+  assert.equal(program.outputText, "3 I/O threads, yes\n3 I/O threads, yes, then ETERM\n");
 });
