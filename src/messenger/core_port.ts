@@ -195,6 +195,8 @@ export class CorePort implements SystemPort {
     await connections.ensure(peer, timeoutMs);
   }
 
+  readonly reachFor: SystemPort["reachFor"] = (...message) => this.#parts.client.reach(...message);
+
   notify(name: Uint8Array, to: InstanceId, payload: Uint8Array): boolean {
     const peer = this.#peer(to);
     if (peer === undefined) return false;

@@ -215,6 +215,11 @@ export interface SystemPort {
   find(worker0: number, worker1: number): Promise<InstanceId> | null;
   /** Connects to a peer that is known, or that discovery finds. @throws {ZeromeshError} Like a call to it. */
   reach(peer: InstanceId, timeoutMs: number): Promise<void>;
+  /**
+   * Connects to a peer for a call of that name: also within the messenger's `connectTimeoutMs`, and with the very errors
+   * of a call whose connection must be made first.
+   */
+  reachFor(label: string, peer: InstanceId, wait: WaitOptions): Promise<void>;
   /** How long, in milliseconds, a dial has been neither refused nor answered with ZMTP; 0 without one. */
   unansweredMs(peer: InstanceId): number;
   /**

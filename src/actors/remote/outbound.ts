@@ -1,5 +1,11 @@
 import { hold, validate, ZeromeshError } from "../../core/mod.ts";
-import type { FeatureCall, HandlerTrace, SystemPort } from "../../messenger/mod.ts";
+import {
+  elapsedMs,
+  type FeatureCall,
+  type HandlerTrace,
+  type PartOfCall,
+  type SystemPort,
+} from "../../messenger/mod.ts";
 import { maxHeaderValueBytes, NameCache } from "../../wire/mod.ts";
 import type { ActorChannel } from "../references/actor_channel.ts";
 import type { ChannelCounts } from "../cell/channel_counts.ts";
@@ -60,14 +66,19 @@ export class Outbound {
     if (schemas === null) throw unknownMessage("channel", message);
     const valid = validate(schemas.fromOpener, input, (issues, cause) => inputInvalid(name, issues, cause));
     return this.#inTurn(message, valid, async (message) => {
-      const { instance, target, origin, timeoutMs = this.#defaultMs } = message;
+      const { instance, target, origin, signal, timeoutMs = this.#defaultMs } = message;
       const port = this.#port;
+      const label = labelOf(contract, name);
+      const begun = port.clock.now();
       // Its streams need the connection first.
-      if (instance !== port.instanceId && !port.isUp(instance)) await port.reach(instance, timeoutMs);
+      if (instance !== port.instanceId && !port.isUp(instance)) {
+        await port.reachFor(label, instance, { timeoutMs, signal });
+      }
       const opening = new StreamOpen(ChannelStreams.of(port), message, schemas, this.#terms);
       try {
         const encoding = encodingOf(contract);
         this.#counts.sent++;
+        const part: PartOfCall = { [elapsedMs]: port.clock.now() - begun };
         const value = joined(opening.invitation, encodeValue(name, input, encoding));
         return await port.call(
           openHandler,
@@ -75,8 +86,9 @@ export class Outbound {
           this.#writer.write(target, name, encoding, origin, value),
           {
             timeoutMs,
+            ...part,
             signal: opening.signal,
-            label: labelOf(contract, name),
+            label,
             accept: (answer) => opening.accept(answer),
             borrowed: this.#writer.borrowed,
           },

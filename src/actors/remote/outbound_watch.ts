@@ -8,13 +8,13 @@ import { watchHandler } from "./messages.ts";
  * Watches an actor of another instance: a call without a deadline, whose answer is the actor's end. The loss of the
  * connection, which heartbeats detect, is the loss of the actor.
  *
- * @param reachMs Time for a connection that must be made first.
+ * @param timeoutMs Time for a connection that must be made first, which takes no longer than that of a call either.
  */
 export function watchFrom(
   port: SystemPort,
   instance: InstanceId,
   target: string,
-  reachMs: number,
+  timeoutMs: number,
   ended: (end: ActorEnd) => void,
 ): Disposable {
   const controller = new AbortController();
@@ -22,8 +22,8 @@ export function watchFrom(
   const payload = new TextEncoder().encode(target);
   const accept = (answer: { readonly payload: Uint8Array }): ActorEnd => decodeEnd(answer.payload);
   const watch = async (): Promise<ActorEnd> => {
-    if (!port.isUp(instance)) await port.reach(instance, reachMs);
-    signal.throwIfAborted();
+    // Otherwise the call is sent at once, before what its user does next.
+    if (!port.isUp(instance)) await port.reachFor("watch", instance, { timeoutMs, signal });
     return await port.call(watchHandler, instance, payload, { timeoutMs: Infinity, signal, accept });
   };
   watch().catch(lossOf).then((end) => {

@@ -357,21 +357,37 @@ export class CallClient implements Caller {
     return call.promise;
   }
 
+  /** Connects to a peer as a call of that name does: in the same time, and with the same errors. */
+  async reach(label: string, to: InstanceId, options: WaitOptions): Promise<void> {
+    const { connections, calls } = this.#parts;
+    this.#requireOpen(label);
+    if (connections.sessionOf(to) !== null) return;
+    if (!connections.canReach(to)) throw unknownPeer(label, to);
+    const { signal, timeoutMs = this.#parts.timeoutMs } = options;
+    const call = calls.open(to, label, timeoutMs, signal, null, elapsedOf(options));
+    if (!call.settled) this.#connect(call, to, () => call.succeed(undefined));
+    await call.promise;
+  }
+
   #connectFirst(call: PendingCall, request: Request, to: InstanceId): void {
-    const { connections, connectTimeoutMs } = this.#parts;
     ownPayload(request);
+    this.#connect(call, to, (session) => {
+      if (call.session === null) this.#outgoing.transmit(call, request, session);
+    });
+  }
+
+  /** @param send Called with the connection, perhaps twice. */
+  #connect(call: PendingCall, to: InstanceId, send: (session: Session) => void): void {
+    const { connections, connectTimeoutMs } = this.#parts;
     call.waited = true;
     const peer = connections.peers.get(to);
     if (peer === undefined) {
       connections.finder.find(to).then(
-        () => this.#connectFirst(call, request, to),
+        () => this.#connect(call, to, send),
         (error) => call.fail(error),
       );
       return;
     }
-    const send = (session: Session) => {
-      if (call.session === null) this.#outgoing.transmit(call, request, session);
-    };
     peer.waiting.push(send);
     connections.ensure(peer, connectTimeoutMs, "connectTimeoutMs").then(send, (error) => call.fail(error));
   }
