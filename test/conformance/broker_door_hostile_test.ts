@@ -1,13 +1,13 @@
 /** The door for foreign programs and those who mean it no good: other keys, malformed frames, floods, and who never reads. */
 import assert from "node:assert/strict";
-import { test } from "../support/testing.ts";
+import { test, type TestOptions } from "../support/testing.ts";
 import { type DoorScene, openDoor, Program } from "../support/broker_door.ts";
 import { prng } from "../support/prng.ts";
 import { pause, until } from "../support/until.ts";
 import * as zmq from "zeromesh/zmq";
 
 const channel_name = "lab/temperature";
-const curve = { skip: zmq.capability.curve ? false : "libzmq without CURVE" };
+const curve: TestOptions = { skip: zmq.capability.curve ? false : "libzmq without CURVE" };
 
 /** A door that knows some keys. */
 async function lockedDoor(

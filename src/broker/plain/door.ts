@@ -34,7 +34,11 @@ export interface PlainDoorOptions extends DoorSocketOptions {
   readonly logger: Logger;
   /** Decides who may do what with which channel. @default {everybody everything} */
   readonly authorize?:
-    | ((client: RegistryClient, action: DoorAction, channel: string) => DoorDecision | Promise<DoorDecision>)
+    | ((
+      client: Pick<DoorClient, "identity" | "key">,
+      action: DoorAction,
+      channel: string,
+    ) => DoorDecision | Promise<DoorDecision>)
     | undefined;
   /** What clients are told: the time between two heartbeats, and the time without one after which a presence is gone. */
   readonly heartbeatMs: number;

@@ -15,6 +15,7 @@ import { type RegistryLimits, registryLimits } from "../registry/registry_client
 import { ownProcess } from "../../runtime/mod.ts";
 import type { ChannelView } from "../protocol/contracts.ts";
 import type { BrokerAction } from "./access_rules.ts";
+import { PlainDoor } from "../plain/mod.ts";
 import { KeyList } from "./key_list.ts";
 import { type BrokerKeys, type BrokerOptions, brokerOptionTable } from "./options.ts";
 import { serveRequests } from "./requests.ts";
@@ -41,6 +42,7 @@ export class Broker implements AsyncDisposable {
   readonly #keys: KeyList;
   readonly #counts: RequestCounts;
   readonly #publicKey: string | null;
+  #door: PlainDoor | null = null;
   readonly #end = new EndOf();
   readonly #uses: Disposable[] = [];
   #closing: Promise<void> | null = null;
@@ -65,11 +67,15 @@ export class Broker implements AsyncDisposable {
     const deadlines = new Deadlines(clock);
     const registry: ChannelRegistry = this.#registry = new ChannelRegistry({
       notice: (client, notice) => {
+        if (this.#door?.notice(client, notice) === true) return;
         const session = sessions.of(client.instance as never);
         if (session?.client.identity === client.identity) session.notice(notice);
       },
       renew: (presence) => void leases.renew(presence, graceMs),
-      release: (presence) => void leases.remove(presence),
+      release: (presence) => {
+        leases.remove(presence);
+        this.#door?.released(presence);
+      },
       grace: (channel, closing) =>
         deadlines.add(new Alarm(() => registry.graceOver(channel, closing)), options.closeGraceMs),
     }, limitsOf(options));
@@ -126,7 +132,14 @@ export class Broker implements AsyncDisposable {
       if (options.allowFile !== undefined) keys.follow(options.allowFile, port.clock, port.logger);
       const publicKey = pair?.publicKey ?? null;
       const broker = new Broker(messenger, port, { options, keys, publicKey });
-      port.logger.info("The broker listens", { endpoint: messenger.endpoint, publicKey });
+      try {
+        await broker.#openDoor(options, pair, port);
+      } catch (error) {
+        await broker.close();
+        throw error;
+      }
+      const { plainEndpoint } = broker;
+      port.logger.info("The broker listens", { endpoint: messenger.endpoint, plainEndpoint, publicKey });
       return broker;
     } catch (error) {
       keys[Symbol.dispose]();
@@ -143,6 +156,11 @@ export class Broker implements AsyncDisposable {
   /** All endpoints that clients can dial. */
   get endpoints(): readonly string[] {
     return this.#messenger.endpoints;
+  }
+
+  /** Where foreign programs connect; null without the option `plainEndpoint`. */
+  get plainEndpoint(): string | null {
+    return this.#door?.endpoint ?? null;
   }
 
   /** Its CURVE public key, which clients give as `serverKey`; null without CURVE. */
@@ -187,6 +205,7 @@ export class Broker implements AsyncDisposable {
       clients: this.#sessions.size,
       registry: this.#registry.stats(),
       notices: this.#sessions.notices(),
+      plain: this.#door?.stats() ?? null,
       ...this.#counts.snapshot(),
     };
   }
@@ -201,8 +220,28 @@ export class Broker implements AsyncDisposable {
     return this.close();
   }
 
+  async #openDoor(
+    { plainEndpoint, authorize, heartbeatMs, missedHeartbeats, maxClients }: ReturnType<typeof optionsOf>,
+    pair: BrokerKeys | null,
+    { logger }: SystemPort,
+  ): Promise<void> {
+    if (plainEndpoint === undefined) return;
+    this.#door = await PlainDoor.open({
+      endpoint: plainEndpoint,
+      curve: pair === null ? null : { ...pair, allow: (key) => this.#keys.has(key) },
+      registry: this.#registry,
+      logger,
+      authorize: authorize &&
+        (({ identity, key }, action, channel) => authorize({ action, channel, identity, key })),
+      heartbeatMs,
+      graceMs: heartbeatMs * missedHeartbeats,
+      maxClients,
+    });
+  }
+
   async #close(): Promise<void> {
     for (const one of this.#uses) one[Symbol.dispose]();
+    await this.#door?.close();
     await this.#messenger.close();
   }
 }
@@ -223,10 +262,12 @@ function isLocal(endpoint: string): boolean {
   return /^(?:ipc|tcp:\/\/(?:127\.|localhost:|\[::1\]))/.test(endpoint);
 }
 
-async function keysOf({ keys, endpoint }: ReturnType<typeof optionsOf>): Promise<BrokerKeys | null> {
+async function keysOf(
+  { keys, endpoint, plainEndpoint }: ReturnType<typeof optionsOf>,
+): Promise<BrokerKeys | null> {
   if (keys === false) return null;
   if (keys !== undefined) return keys;
-  return [endpoint].flat().every(isLocal) ? null : await curveKeyPair();
+  return [endpoint, plainEndpoint ?? []].flat().every(isLocal) ? null : await curveKeyPair();
 }
 
 function messengerOptions(

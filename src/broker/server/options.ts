@@ -14,6 +14,11 @@ export interface BrokerKeys {
 export interface BrokerOptions extends RegistryLimits {
   /** Endpoints to listen on: `tcp://HOST:PORT` (port 0: a free one) or `ipc://PATH`. @default {"tcp://127.0.0.1:0"} */
   endpoint?: string | readonly string[] | undefined;
+  /**
+   * Endpoint for foreign programs, which speak JSON in ZeroMQ frames: `tcp://HOST:PORT` (port 0: a free one) or
+   * `ipc://PATH`. With keys it has CURVE, and the same keys may connect. @default {none}
+   */
+  plainEndpoint?: string | undefined;
   /** Host, or whole endpoint, that clients get instead of the bound one. */
   advertise?: string | undefined;
   /**
@@ -50,6 +55,7 @@ export interface BrokerOptions extends RegistryLimits {
 export const brokerOptionTable = {
   ...registryLimits,
   endpoint: option.textOrTexts.or("tcp://127.0.0.1:0"),
+  plainEndpoint: option.text,
   advertise: option.text,
   keys: option.kind(
     "a pair of keys, or false",

@@ -1,4 +1,5 @@
 import type { BrokerRequest } from "../protocol/contracts.ts";
+import type { PlainDoorStats } from "../plain/mod.ts";
 import type { RegistryStats } from "../registry/registry_client.ts";
 
 /** The counters of a broker. */
@@ -9,6 +10,8 @@ export interface BrokerStats {
   readonly registry: RegistryStats;
   /** Notices that wait for clients, and those dropped for clients that were too slow. */
   readonly notices: { readonly waiting: number; readonly dropped: number };
+  /** The door for foreign programs; null without one. */
+  readonly plain: PlainDoorStats | null;
   /** Requests, by their names. */
   readonly requests: Readonly<Record<string, number>>;
   /** Requests that were answered with an error, by its code. */
