@@ -4,7 +4,7 @@ import type { Behaviour } from "../definition/behaviour.ts";
 import type { ActorEnd } from "../references/actor_end.ts";
 import { dropped as droppedError, mailboxFull, senderLate, stopped as stoppedError } from "../failures.ts";
 import type { CellParts, CellStart } from "./cell_start.ts";
-import { measure, type MeasuredCell, noteArrival, type TurnMeter } from "./turn_meter.ts";
+import { measure, type MeasuredCell, noteArrival, runTraced, type TurnMeter } from "./turn_meter.ts";
 import { type ApartCell, runApart } from "./apart.ts";
 import { Bound } from "./bound.ts";
 import { Boundary } from "./boundary.ts";
@@ -127,6 +127,11 @@ export class Cell implements ApartCell, MeasuredCell, Runnable {
       scheduler.pushed();
       return null;
     }
+    return this.#full(turn, wait);
+  }
+
+  #full(turn: Turn, wait: RoomWait): Promise<void> | null {
+    const { mailbox } = this;
     // A sender that goes on without a turn of the event loop must not hold the actor up.
     this.host.scheduler.pushed();
     const { overflow, maxWaiting } = mailbox.limits;
@@ -183,21 +188,20 @@ export class Cell implements ApartCell, MeasuredCell, Runnable {
     this.current = turn;
     let result: unknown;
     try {
-      const { trace } = turn.origin;
       if (this.turnNumber >= this.nextMeasured) result = measure(this, turn);
-      else result = trace === null ? turn.run(this) : trace.run(() => turn.run(this));
-      if (isThenable(result)) {
-        Promise.resolve(result).then(
-          (value) => this.#settled(turn, value),
-          (error) => this.#failed(turn, error),
-        );
-        return;
-      }
+      else result = turn.origin.trace === null ? turn.run(this) : runTraced(turn, this);
+      if (isThenable(result)) return this.#await(turn, result);
     } catch (error) {
       return this.#failed(turn, error);
     }
     // The handler may have terminated its own actor.
     if (this.current === turn) this.#done(turn, result);
+  }
+
+  // Apart, because its closures would cost every turn.
+  #await(turn: Turn, result: unknown): void {
+    const failed = (error: unknown): void => this.#failed(turn, error);
+    Promise.resolve(result).then((value) => this.#settled(turn, value), failed);
   }
 
   #done(turn: Turn, result: unknown): void {

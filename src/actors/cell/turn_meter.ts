@@ -92,6 +92,11 @@ export function noteArrival(cell: MeasuredCell): void {
   cell.nextMeasured = Math.min(cell.nextMeasured, meter.due);
 }
 
+/** Calls a handler within its trace. */
+export function runTraced(turn: Turn, cell: TurnCell): unknown {
+  return turn.origin.trace!.run(() => turn.run(cell));
+}
+
 /** Calls a handler, and measures it. */
 export function measure(cell: MeasuredCell, turn: Turn): unknown {
   const { turnNumber: number, host: { clock } } = cell;
@@ -109,8 +114,7 @@ export function measure(cell: MeasuredCell, turn: Turn): unknown {
   const ended = (): void => meter.add(turn, clock.now() - begunAt);
   let result: unknown;
   try {
-    const { trace } = turn.origin;
-    result = trace === null ? turn.run(cell) : trace.run(() => turn.run(cell));
+    result = turn.origin.trace === null ? turn.run(cell) : runTraced(turn, cell);
   } catch (error) {
     ended();
     throw error;

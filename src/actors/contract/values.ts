@@ -1,5 +1,5 @@
 import { errorText, ZeromeshError } from "../../core/mod.ts";
-import { borrowPayload, decodePayload, encodePayload, payloadText } from "../../wire/mod.ts";
+import { borrowPayload, decodeJson, decodePayload, encodePayload, payloadText } from "../../wire/mod.ts";
 import { type ActorContract, isBytes } from "./contract.ts";
 
 /** The encodings of values, by their numbers on the wire. */
@@ -56,14 +56,20 @@ function cannotEncode(name: string, { cause, details }: ZeromeshError): Zeromesh
  * Decodes a JSON or MessagePack value.
  *
  * @param code The code of the error for bytes that are none.
+ * @param start Where the value begins; it ends at `end`.
  */
 export function decodeValue(
   name: string,
   bytes: Uint8Array,
   encoding: "json" | "msgpack",
   code: "PAYLOAD_INVALID" | "RESULT_INVALID",
+  start = 0,
+  end: number = bytes.length,
 ): unknown {
-  const decoded = decodePayload(bytes, encoding);
+  // A view costs as much as the rest of a short value.
+  const decoded = encoding === "json" && end > start
+    ? decodeJson(bytes, start, end)
+    : decodePayload(bytes.subarray(start, end), encoding);
   if (decoded.error === undefined) return decoded.value;
   const what = code === "PAYLOAD_INVALID" ? "Payload" : "Result";
   throw new ZeromeshError(code, `${what} of "${name}" is invalid: ${decoded.error}`, {

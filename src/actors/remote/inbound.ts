@@ -5,7 +5,6 @@ import {
   type SystemMessage,
   type SystemPort,
 } from "../../messenger/mod.ts";
-import { NameCache } from "../../wire/mod.ts";
 import { noHeaders } from "../cell/origin.ts";
 import type { Origin } from "../cell/parts.ts";
 import { ServedChannels } from "../channels/served_channels.ts";
@@ -15,7 +14,8 @@ import type { SystemRouter } from "../routing/router.ts";
 import type { GivenValues } from "../routing/bridge.ts";
 import type { Behaviour } from "../definition/behaviour.ts";
 import { AuthorizedOrder } from "./authorized_order.ts";
-import { decodeEnvelope, Envelope } from "./envelope.ts";
+import type { Envelope } from "./envelope.ts";
+import { EnvelopeReader } from "./envelope_reader.ts";
 import type { RemoteCounts } from "../routing/remote.ts";
 import { askHandler, envelopeHeader, largeValueBytes, openHandler, tellHandler } from "./messages.ts";
 import { fail, failureFor } from "../failures.ts";
@@ -36,9 +36,7 @@ export interface InboundParts {
 export class Inbound implements Disposable {
   readonly #port: SystemPort;
   readonly #router: InboundParts["router"];
-  readonly #names = new NameCache();
-  // Reused: a message is read before the next one comes.
-  readonly #envelope = new Envelope();
+  readonly #reader = new EnvelopeReader();
   readonly #traces: boolean;
   readonly #order: AuthorizedOrder;
   readonly #handlers: readonly Disposable[];
@@ -66,7 +64,7 @@ export class Inbound implements Disposable {
     for (const handler of this.#handlers) handler[Symbol.dispose]();
   }
 
-  /** Reads the envelope of a message. Returns the instance that sent it. */
+  /** Reads the envelope of a message, which is the reader's last one then. Returns the instance that sent it. */
   #read(message: SystemMessage): InstanceId {
     this.#counts.received++;
     const instance = this.#port.senderOf(message)?.instanceId;
@@ -77,7 +75,7 @@ export class Inbound implements Disposable {
       : undefined;
     if (apart !== undefined) this.#readApart(apart, payloadStart);
     else {
-      const why = decodeEnvelope(source, payloadStart, payloadEnd, this.#envelope, this.#names);
+      const why = this.#reader.read(source, payloadStart, payloadEnd);
       if (why !== null) throw unreadable(why);
     }
     return instance;
@@ -85,16 +83,16 @@ export class Inbound implements Disposable {
 
   #readApart(text: string, valueAt: number): void {
     const bytes = Uint8Array.from(text, (unit) => unit.charCodeAt(0));
-    const why = decodeEnvelope(bytes, 0, bytes.length, this.#envelope, this.#names);
+    const why = this.#reader.read(bytes, 0, bytes.length);
     if (why !== null) throw unreadable(why);
-    this.#envelope.valueAt = valueAt;
+    this.#reader.last.valueAt = valueAt;
   }
 
   #open(message: SystemMessage): unknown {
     try {
       const port = this.#port;
       const instance = this.#read(message);
-      const envelope = this.#envelope;
+      const envelope = this.#reader.last;
       const { source, payloadEnd } = lentOf(message);
       const invitation = readInvitation(source, envelope.valueAt, payloadEnd);
       if (invitation === null) throw unreadable("it names no stream");
@@ -114,33 +112,46 @@ export class Inbound implements Disposable {
     }
   }
 
+  // What a function has for its rare cases, a closure above all, costs each of its calls: here these are functions of their
+  // own.
   #receive(message: SystemMessage, asks: boolean): unknown {
     let trace: HandlerTrace | null = null;
     try {
-      const port = this.#port;
       const instance = this.#read(message);
-      const envelope = this.#envelope;
+      const envelope = this.#reader.last;
       if (this.#traces) trace = this.#traceOf(message, envelope, asks);
       const input = valueOf(message, envelope);
       const origin = this.#originOf(envelope, instance, trace);
       const { target, name, encoding } = envelope;
-      if (!port.authorizes) {
-        return asks
-          ? this.#ask(message, target, name, input, origin, encoding)
-          : this.#tell(message, target, name, input, origin, encoding);
+      if (this.#port.authorizes) {
+        return this.#authorizedMessage(message, target, name, input, origin, encoding, asks);
       }
-      const subject = { actor: target, action: asks ? "ask" : "tell", message: name };
-      const deliver = (): unknown => {
-        if (!asks) return this.#tell(message, target, name, input, origin, encoding);
-        const answer = this.#ask(message, target, name, input, origin, encoding);
-        // It is sent later.
-        return answer === answeredLater ? answer : answer.slice();
-      };
-      return this.#authorized(message, target, subject, deliver, asks, trace);
+      return asks
+        ? this.#ask(message, target, name, input, origin, encoding)
+        : this.#tell(message, target, name, input, origin, encoding);
     } catch (error) {
       trace?.end("rejected", error);
       fail(error);
     }
+  }
+
+  #authorizedMessage(
+    message: SystemMessage,
+    target: string,
+    name: string,
+    input: unknown,
+    origin: Origin,
+    encoding: Envelope["encoding"],
+    asks: boolean,
+  ): unknown {
+    const subject = { actor: target, action: asks ? "ask" : "tell", message: name };
+    const deliver = (): unknown => {
+      if (!asks) return this.#tell(message, target, name, input, origin, encoding);
+      const answer = this.#ask(message, target, name, input, origin, encoding);
+      // It is sent later.
+      return answer === answeredLater ? answer : answer.slice();
+    };
+    return this.#authorized(message, target, subject, deliver, asks, origin.trace);
   }
 
   /** Begins the trace of a message; null if its actor is unknown. */
@@ -181,10 +192,8 @@ export class Inbound implements Disposable {
       ? atOnce
       : { timeoutMs: message.ttlMs < 0 ? Infinity : message.ttlMs, signal: signalOf(message) };
     const given = givenTo(cell.behaviour, encoding);
-    return this.#router.deliverTell(cell, name, input, origin, wait, given)?.catch((error) => {
-      origin.trace?.end("rejected", error);
-      fail(error);
-    });
+    const delivered = this.#router.deliverTell(cell, name, input, origin, wait, given);
+    return delivered === null ? undefined : refusedLater(delivered, origin);
   }
 
   #ask(
@@ -224,6 +233,13 @@ export class Inbound implements Disposable {
   }
 }
 
+function refusedLater(delivered: Promise<void>, { trace }: Origin): Promise<void> {
+  return delivered.catch((error) => {
+    trace?.end("rejected", error);
+    fail(error);
+  });
+}
+
 const atOnce = Object.freeze({ timeoutMs: Infinity, signal: undefined });
 
 /** The bytes of a message where they lie; of one that had to wait for its turn, in memory of its own. */
@@ -250,7 +266,7 @@ function valueOf(message: SystemMessage, { name, encoding, valueAt }: Envelope):
     lent.payloadStart = valueAt;
     return lent.keep();
   }
-  const value = decodeValue(name, source.subarray(valueAt, payloadEnd), encoding, "PAYLOAD_INVALID");
+  const value = decodeValue(name, source, encoding, "PAYLOAD_INVALID", valueAt, payloadEnd);
   if (!lent.owned) lent.payloadStart = payloadEnd;
   return value;
 }

@@ -8,7 +8,7 @@ import {
 } from "../../core/mod.ts";
 import type { ActorAddress } from "../references/address.ts";
 import { bridgeInput, bridgeOutput, type GivenValues } from "./bridge.ts";
-import { Ask, type AskWait } from "../cell/ask.ts";
+import { type AnswerConversion, Ask, type AskWait } from "../cell/ask.ts";
 import { refuseRing } from "../cell/ask_ring.ts";
 import type { Cell } from "../cell/cell.ts";
 import { checkInput, PendingInput } from "../cell/input.ts";
@@ -31,6 +31,7 @@ import type { AskOptions, TellOptions } from "../references/actor_ref.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { OutgoingMessage } from "../cell/outgoing.ts";
 import type { Remote } from "./remote.ts";
+import type { ActorContract } from "../contract/contract.ts";
 import { encodingOf } from "../contract/values.ts";
 
 /** What the router gets from its system. */
@@ -222,11 +223,12 @@ export class SystemRouter implements Router {
     if (cell.pool !== null) cell = cell.pool.pick("ask", name, settled(checked, value));
     refuseRing(cell, name, origin, asker?.waiting === true ? asker.cell : null);
     if (timeoutMs <= 0) throw askLate(name, timeoutMs, "no");
-    const convert = given === null ? null : (answer: unknown) => bridgeOutput(contract, given, name, answer);
+    const convert = given === null ? null : conversion(contract, given, name);
     const ask = new Ask(cell, origin, entry, checked, wait, convert);
-    if (checked instanceof PendingInput) checked.value.catch((error) => ask.fail(error));
+    if (checked instanceof PendingInput) failsWith(ask, checked.value);
     try {
-      this.#put(cell, ask.turn, wait)?.catch((error) => ask.fail(error));
+      const room = this.#put(cell, ask.turn, wait);
+      if (room !== null) failsWith(ask, room);
     } catch (error) {
       ask.fail(error);
     }
@@ -310,6 +312,15 @@ export class SystemRouter implements Router {
       error: known,
     });
   }
+}
+
+function conversion(contract: ActorContract, given: GivenValues, name: string): AnswerConversion {
+  return (answer) => bridgeOutput(contract, given, name, answer);
+}
+
+/** An ask fails with what it waits for. */
+function failsWith(ask: Ask, waited: Promise<unknown>): void {
+  waited.catch((error) => ask.fail(error));
 }
 
 /** Notes that a handler waits for an actor of another instance. */
