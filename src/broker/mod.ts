@@ -59,7 +59,30 @@ export { BrokerClient } from "./client/client.ts";
 export { type ConnectionStats } from "./client/connection.ts";
 export {
   type BrokerClientOptions,
+  type ConnectChannelOptions,
+  type CreateChannelOptions,
   type ProducerFacts,
   type RegisterConsumerOptions,
   type RegisterProducerOptions,
 } from "./client/options.ts";
+export {
+  type ChannelCloseOptions,
+  type ChannelConsumer,
+  ChannelHandle,
+  type ChannelNotice,
+  type ChannelRole,
+  type ChannelSendLimits,
+  type ChannelSendOptions,
+  type ChannelStats,
+  type ChannelWindow,
+  type ClosedChannel,
+  type ConnectedConsumer,
+  type ConsumeOptions,
+  type Envelope,
+  type InOf,
+  type OutOf,
+  type ProduceOptions,
+  type ReceivedMessage,
+  type SchemasOfSide,
+  type SentMessage,
+} from "./channels/mod.ts";

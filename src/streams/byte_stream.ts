@@ -61,6 +61,11 @@ export interface StreamOptions {
   readonly heartbeatMs?: number | undefined;
   /** The connection by which the other end has asked for the stream. @default a connection to it */
   readonly connection?: PeerConnection | undefined;
+  /**
+   * Whether a reader that has taken everything soon returns all credit, so that its writer knows how much is unread. Without
+   * this it returns credit in large parts. @default {false}
+   */
+  readonly tellsReading?: boolean | undefined;
   /** How long a reader waits for its writer to open the stream. @default {180_000} */
   readonly openMs?: number | undefined;
 }

@@ -27,7 +27,7 @@ export class TurnShare {
   /** What is to be awaited: {@link atOnce}, or the next turn once the share is used up. */
   #wait: Promise<void> = atOnce;
 
-  /** @param clock Clock. */
+  /** Used by the streams of a messenger. @param clock Clock. */
   constructor(clock: Clock) {
     this.#clock = clock;
   }

@@ -90,3 +90,25 @@ test("a broker that starts again knows all registrations, and nobody hears that 
   assert.equal(broker.channels()[0]?.state, "ready");
   assert.equal(notices.includes("channelClosing"), false);
 });
+
+test("a consumer that reads everything keeps a pipeline for itself, and one that does not shares it", async () => {
+  await using t = await leakCheck();
+  const broker = await startedBroker(t);
+  const { client: producer } = await clientOf(t, broker);
+  const { client: fast } = await clientOf(t, broker, { listen: false });
+  const { client: other } = await clientOf(t, broker, { listen: false });
+  const channel = await producer.createChannel(numbers);
+  const first = await fast.connectChannel(numbers);
+  const second = await other.connectChannel(numbers);
+  const messages = first[Symbol.asyncIterator]();
+  for (let n = 1; n <= 20; n++) {
+    await channel.send(n);
+    assert.equal((await messages.next()).value, n);
+    // The producer knows by its credit that the message was read.
+    await until(() => channel.consumers().every(({ unread }) => unread === 0));
+  }
+  // Nobody reads these, so that the other one gets its share.
+  for (let n = 21; n <= 30; n++) await channel.send(n);
+  await until(() => second.stats().unread >= 4);
+  assert.equal(second.stats().received, 0);
+});

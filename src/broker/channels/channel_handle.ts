@@ -11,27 +11,37 @@ import type { ChannelContract, ChannelPattern } from "../contract.ts";
 import type { ChannelRole, ChannelRun, ChannelStats, ClosedChannel } from "./channel_run.ts";
 import { refused } from "./failures.ts";
 import type { Envelope } from "./message_source.ts";
-import type { ChannelConsumer, ChannelNotice } from "./notices.ts";
+import type { ChannelNotice, ConnectedConsumer } from "./notices.ts";
 import { type ChannelCloseOptions, channelCloseTable, type ChannelSendOptions } from "./options.ts";
 
-/** The schemas of a contract by the direction of a side: what it sends, and what it receives. */
-type Schemas<Contract extends ChannelContract, Role extends ChannelRole> = Contract extends
+/**
+ * The schemas of a contract by the direction of a side: what it sends, and what it receives.
+ *
+ * @ignore
+ */
+export type SchemasOfSide<Contract extends ChannelContract, Role extends ChannelRole> = Contract extends
   ChannelContract<infer Message, infer Pattern, infer Reply>
   ? Role extends "producer" ? { sent: Message; received: Pattern extends "bidirectional" ? Reply : never }
   : { sent: Pattern extends "bidirectional" ? Reply : never; received: Message }
   : never;
 
-type In<Schema> = [Schema] extends [never] ? never : Schema extends AnySchema ? SchemaInput<Schema> : never;
-type Out<Schema> = [Schema] extends [never] ? never : Schema extends AnySchema ? SchemaOutput<Schema> : never;
+/** @ignore */
+export type InOf<Schema> = [Schema] extends [never] ? never
+  : Schema extends AnySchema ? SchemaInput<Schema>
+  : never;
+/** @ignore */
+export type OutOf<Schema> = [Schema] extends [never] ? never
+  : Schema extends AnySchema ? SchemaOutput<Schema>
+  : never;
 
 /** What a side of a channel sends; nothing for a consumer, unless the channel is bidirectional. */
-export type SentMessage<Contract extends ChannelContract, Role extends ChannelRole> = In<
-  Schemas<Contract, Role>["sent"]
+export type SentMessage<Contract extends ChannelContract, Role extends ChannelRole> = InOf<
+  SchemasOfSide<Contract, Role>["sent"]
 >;
 
 /** What a side of a channel receives; nothing for a producer, unless the channel is bidirectional. */
-export type ReceivedMessage<Contract extends ChannelContract, Role extends ChannelRole> = Out<
-  Schemas<Contract, Role>["received"]
+export type ReceivedMessage<Contract extends ChannelContract, Role extends ChannelRole> = OutOf<
+  SchemasOfSide<Contract, Role>["received"]
 >;
 
 /**
@@ -129,7 +139,7 @@ export class ChannelHandle<
   }
 
   /** A producer: the consumers that take messages now. */
-  consumers(): ChannelConsumer[] {
+  consumers(): ConnectedConsumer[] {
     return this.#run.consumers();
   }
 

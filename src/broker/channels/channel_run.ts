@@ -1,7 +1,7 @@
 import type { DroppedEntries, Ending, SubscribeOptions, ZeromeshError } from "../../core/mod.ts";
 import type { ChannelContract } from "../contract.ts";
 import type { MessageSource } from "./message_source.ts";
-import type { ChannelConsumer, ChannelNotice } from "./notices.ts";
+import type { ChannelNotice, ConnectedConsumer } from "./notices.ts";
 import type { ChannelCloseOptions, ChannelSendOptions } from "./options.ts";
 
 /** The side of a channel. */
@@ -50,7 +50,7 @@ export interface ChannelRun {
   readonly closed: Promise<Ending>;
   send(message: unknown, options: ChannelSendOptions | null | undefined): Promise<void>;
   notices(options: SubscribeOptions | undefined): AsyncIterableIterator<ChannelNotice | DroppedEntries>;
-  consumers(): ChannelConsumer[];
+  consumers(): ConnectedConsumer[];
   stats(): ChannelStats;
   close(options: ChannelCloseOptions): Promise<ClosedChannel>;
   /** Ends it at once, and tells nobody beyond the other side. */

@@ -276,7 +276,13 @@ export class ConsumingChannel implements ChannelRun {
     const ended = Promise.withResolvers<StreamEnd>();
     const incoming = this.#receive(ended.resolve);
     const own: Invitation = { anchor: mux.newId(), window: this.#window };
-    const about = { ...own, session: own.anchor, creditsBytes: true, openMs: openTimeoutMs };
+    const about = {
+      ...own,
+      session: own.anchor,
+      creditsBytes: true,
+      tellsReading: true,
+      openMs: openTimeoutMs,
+    };
     incoming.attach(mux.bind(instance, about, incoming.events));
     try {
       const { signal } = this.#abort;

@@ -8,7 +8,14 @@ import { ChannelHandle } from "./channel_handle.ts";
 import { type ConsumerParts, ConsumingChannel } from "./consuming_channel.ts";
 import { type ProducerParts, ProducingChannel } from "./producing_channel.ts";
 
-export { ChannelHandle, type ReceivedMessage, type SentMessage } from "./channel_handle.ts";
+export {
+  ChannelHandle,
+  type InOf,
+  type OutOf,
+  type ReceivedMessage,
+  type SchemasOfSide,
+  type SentMessage,
+} from "./channel_handle.ts";
 export type { ChannelRole, ChannelStats, ClosedChannel } from "./channel_run.ts";
 export {
   type ConsumerParts,
@@ -19,7 +26,7 @@ export {
 export { ChannelHost, type ConsumerClaim } from "./hosting.ts";
 export { ChannelRelay, type RelayLookup, type RelayStats } from "./relay_link.ts";
 export type { Envelope } from "./message_source.ts";
-export type { ChannelConsumer, ChannelNotice } from "./notices.ts";
+export type { ChannelConsumer, ChannelNotice, ConnectedConsumer } from "./notices.ts";
 export {
   type ChannelCloseOptions,
   type ChannelSendLimits,

@@ -10,6 +10,12 @@ export interface ChannelConsumer {
   readonly name: string | null;
 }
 
+/** A consumer that takes messages now. */
+export interface ConnectedConsumer extends ChannelConsumer {
+  /** Messages on their way to it, or arrived, that it has not read; it tells a few milliseconds after it has read. */
+  readonly unread: number;
+}
+
 /** What happens to a channel besides its messages. */
 export type ChannelNotice =
   /** To a producer: a consumer takes messages now. */

@@ -18,8 +18,6 @@ export class Pipeline implements PatternSending {
   /** The consumer of the last message, and how many more it gets without another search. */
   #last: ConsumerLink | null = null;
   #run = 0;
-  /** Where the next search begins, so that consumers with the same credit take turns. */
-  #from = 0;
   #ending = false;
 
   constructor(codec: ItemCodec, window: MessageWindow, turns: TurnShare) {
@@ -132,9 +130,8 @@ export class Pipeline implements PatternSending {
     const count = links.length;
     let best: ConsumerLink | null = null;
     let most = 0;
-    for (let i = 0, at = this.#from; i < count; i++, at++) {
-      if (at >= count) at = 0;
-      const link = links[at]!;
+    // Of those with the same credit the one that was here first, which has read everything if the others have.
+    for (const link of links) {
       const { credit } = link;
       if (credit <= most) continue;
       best = link;
@@ -147,11 +144,8 @@ export class Pipeline implements PatternSending {
       for (const link of links) link.writer!.reserve(0);
       return null;
     }
-    if (count > 1) {
-      this.#from = (this.#from + 1) % count;
-      if (count > searchedPerMessage) {
-        this.#begin(Math.min(longestRun, Math.floor(count / searchedPerMessage)));
-      }
+    if (count > searchedPerMessage) {
+      this.#begin(Math.min(longestRun, Math.floor(count / searchedPerMessage)));
     }
     return best;
   }

@@ -26,7 +26,7 @@ import {
 import { Incoming } from "./incoming.ts";
 import { MessageSource } from "./message_source.ts";
 import { MessageWindow } from "./message_window.ts";
-import type { ChannelConsumer, ChannelNotice } from "./notices.ts";
+import type { ChannelNotice, ConnectedConsumer } from "./notices.ts";
 import {
   type ChannelCloseOptions,
   type ChannelSendOptions,
@@ -132,8 +132,8 @@ export class ProducingChannel implements HostedChannel, ChannelRun {
     return this.#notices.subscribe(options);
   }
 
-  consumers(): ChannelConsumer[] {
-    return [...this.#links.values()].map(({ view }) => view);
+  consumers(): ConnectedConsumer[] {
+    return Array.from(this.#links.values(), (link) => ({ ...link.view, unread: link.unconfirmed }));
   }
 
   stats(): ChannelStats {

@@ -1,5 +1,4 @@
 import {
-  Backoff,
   checkArgument,
   type DroppedEntries,
   type Ending,
@@ -12,21 +11,30 @@ import {
 } from "../../core/mod.ts";
 import { type WaitOptions, waitOptionTable } from "../../messenger/mod.ts";
 import type { Messenger } from "../../mod.ts";
+import type { ChannelHandle } from "../channels/mod.ts";
 import type { ChannelContract } from "../contract.ts";
 import type { ChannelView, SchemaView } from "../protocol/contracts.ts";
 import type { BrokerNotice } from "../protocol/notices.ts";
-import { agreementOf } from "../schema_agreement.ts";
 import { BrokerConnection, type ConnectionStats } from "./connection.ts";
 import {
   type BrokerClientOptions,
   clientOptionTable,
+  type ConnectChannelOptions,
+  connectChannelTable,
+  type CreateChannelOptions,
+  createChannelTable,
   type RegisterConsumerOptions,
   registerConsumerTable,
   type RegisterProducerOptions,
   registerProducerTable,
 } from "./options.ts";
-import { ConsumerEntry, ProducerEntry, type Registration } from "./registrations.ts";
-import { namedBy, peerOf, routeOf } from "./terms.ts";
+import type { ConsumerEntry, ProducerEntry, Registration } from "./registrations.ts";
+import { ConsumerChannel } from "./consumer_channel.ts";
+import { ProducerChannel } from "./producer_channel.ts";
+import { consumerEntry, producerEntry } from "./entries.ts";
+import { contractIn, namedBy } from "./terms.ts";
+import { firstConnection } from "./first_connection.ts";
+import { untilFound } from "./until_found.ts";
 
 /**
  * A client of a broker: registers producers and consumers of channels, and makes the channels themselves.
@@ -51,6 +59,7 @@ export class BrokerClient implements AsyncDisposable {
   readonly #messenger: Messenger;
   readonly #producers = new Map<string, ProducerEntry>();
   readonly #consumers = new Map<string, ConsumerEntry>();
+  readonly #handles = new Set<AsyncDisposable>();
   readonly #end = new EndOf();
   #closing: Promise<void> | null = null;
 
@@ -82,20 +91,12 @@ export class BrokerClient implements AsyncDisposable {
     );
     const list = [endpoints].flat();
     if (list.length === 0) throw new TypeError(`${cannot}: there is no endpoint`);
-    signal?.throwIfAborted();
     const connection = BrokerConnection.join(messenger, list, serverKey, name ?? null);
     try {
-      await connection.whenUp(timeoutMs, signal);
+      await firstConnection(connection, timeoutMs, required, signal);
     } catch (error) {
-      const late = error instanceof ZeromeshError && error.code === "PEER_UNREACHABLE";
-      const hopeless = codeOf(connection.lastFailure);
-      if (!late || required || hopeless === "ENDPOINT_INVALID" || hopeless === "VERSION_UNSUPPORTED") {
-        connection.leave();
-        throw late && hopeless !== "" && !required ? connection.lastFailure : error;
-      }
-      connection.port.logger.warn("No broker answers; the client goes on without one", {
-        endpoints: list.join(", "),
-      });
+      connection.leave();
+      throw error;
     }
     return new BrokerClient(messenger, connection);
   }
@@ -136,26 +137,11 @@ export class BrokerClient implements AsyncDisposable {
   ): Promise<boolean> {
     const cannot = "Cannot register a producer";
     const options = readOptions(given, registerProducerTable, cannot);
-    const { metadata = null, sharedMemory = null, pattern, schemaHash, schemaVersion } = options;
     this.#requireOpen("register a producer");
-    const { name, contract } = namedBy(channel, cannot);
-    const agreed: SchemaView = contract === null
-      ? { hash: schemaHash ?? null, text: null, version: schemaVersion ?? "1" }
-      : agreementOf(contract);
+    const named = namedBy(channel, cannot);
+    const { name } = named;
     await this.#producers.get(name)?.drop();
-    const entry = new ProducerEntry(
-      this.#connection,
-      name,
-      {
-        pattern: contract?.pattern ?? pattern ?? "pipeline",
-        schema: agreed,
-        metadata,
-        sharedMemory,
-        route: routeOf(this.#messenger),
-      },
-      { ended: () => this.#producers.delete(name) },
-      new Backoff(),
-    );
+    const entry = producerEntry(this.#connection, named, options, () => this.#producers.delete(name));
     this.#producers.set(name, entry);
     return await this.#begin(entry, this.#producers);
   }
@@ -184,11 +170,14 @@ export class BrokerClient implements AsyncDisposable {
     const { timeoutMs = 0, signal } = readOptions(given, waitOptionTable, cannot);
     const { name } = namedBy(channel, cannot);
     this.#requireOpen("discover a producer");
-    return await this.#until(
-      timeoutMs,
-      signal,
-      () => this.#connection.request("discover", { channel: name }),
-    );
+    try {
+      const ask = () => this.#connection.request("discover", { channel: name });
+      return await untilFound(this.#connection, timeoutMs, signal, ask);
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === "CHANNEL_NOT_FOUND" || code === "PEER_UNREACHABLE") return null;
+      throw error;
+    }
   }
 
   /**
@@ -204,23 +193,12 @@ export class BrokerClient implements AsyncDisposable {
     given?: RegisterConsumerOptions,
   ): Promise<ChannelView | null> {
     const cannot = "Cannot register a consumer";
-    const { schemaHash } = readOptions(given, registerConsumerTable, cannot);
+    const options = readOptions(given, registerConsumerTable, cannot);
     this.#requireOpen("register a consumer");
-    const { name, contract } = namedBy(channel, cannot);
-    const agreed = contract === null ? { hash: schemaHash ?? null, version: "1" } : agreementOf(contract);
+    const named = namedBy(channel, cannot);
+    const { name } = named;
     await this.#consumers.get(name)?.drop();
-    const entry = new ConsumerEntry(
-      this.#connection,
-      name,
-      {
-        pattern: contract?.pattern ?? null,
-        transport: null,
-        schema: { hash: agreed.hash, version: agreed.version },
-        peer: peerOf(this.#messenger),
-      },
-      { ended: () => this.#consumers.delete(name) },
-      new Backoff(),
-    );
+    const entry = consumerEntry(this.#connection, named, options, () => this.#consumers.delete(name));
     this.#consumers.set(name, entry);
     return await this.#begin(entry, this.#consumers) ? entry.view : null;
   }
@@ -232,6 +210,82 @@ export class BrokerClient implements AsyncDisposable {
    */
   async deregisterConsumer(channel: string | ChannelContract): Promise<boolean> {
     return await this.#drop(this.#consumers, channel, "Cannot deregister a consumer");
+  }
+
+  /**
+   * Creates a channel, and registers this process as its producer.
+   *
+   * Without a broker the channel is made all the same, and registered as soon as one answers.
+   *
+   * @param contract What producer and consumers share.
+   * @param given Facts for people, and the limits of what waits to be sent.
+   * @throws {ZeromeshError} `SCHEMA_MISMATCH`, `PATTERN_MISMATCH`, `CHANNEL_OWNED`, `FORBIDDEN`, `LIMIT_REACHED`, `CLOSED`.
+   * @throws {TypeError} If an option is unknown or has the wrong type.
+   *
+   * @example Usage
+   * ```ts ignore
+   * await using channel = await client.createChannel(readings);
+   * await channel.send({ at: 1, celsius: 20.5 });
+   * ```
+   */
+  async createChannel<Contract extends ChannelContract>(
+    contract: Contract,
+    given?: CreateChannelOptions,
+  ): Promise<ChannelHandle<Contract, "producer">> {
+    const cannot = "Cannot create a channel";
+    const options = readOptions(given, createChannelTable, cannot);
+    const { name } = contractIn(contract, cannot);
+    this.#requireOpen("create a channel");
+    await this.#producers.get(name)?.drop();
+    const { entry, handle } = new ProducerChannel(this.#connection, contract, options);
+    this.#producers.set(name, entry);
+    try {
+      await this.#begin(entry, this.#producers);
+    } catch (error) {
+      handle.invalidate();
+      throw error;
+    }
+    this.#keep(handle);
+    return handle;
+  }
+
+  /**
+   * Registers this process as a consumer of a channel, and opens it.
+   *
+   * A handle outlives the loss of the broker, and that of its producer for as long as the broker knows the channel.
+   *
+   * @param contract What producer and consumers share.
+   * @param given With `timeoutMs` it waits for a channel that is not there yet; without it, it fails at once.
+   * @throws {ZeromeshError} `CHANNEL_NOT_FOUND`, `CHANNEL_NOT_READY`, `SCHEMA_MISMATCH`, `PATTERN_MISMATCH`, `FORBIDDEN`,
+   * `LIMIT_REACHED`; `PEER_UNREACHABLE` without a broker; `CLOSED`.
+   * @throws {TypeError} If an option is unknown or has the wrong type.
+   *
+   * @example Usage
+   * ```ts ignore
+   * await using channel = await client.connectChannel(readings, { timeoutMs: 5_000 });
+   * for await (const { at, celsius } of channel) console.log(at, celsius);
+   * ```
+   */
+  async connectChannel<Contract extends ChannelContract>(
+    contract: Contract,
+    given?: ConnectChannelOptions,
+  ): Promise<ChannelHandle<Contract, "consumer">> {
+    const cannot = "Cannot connect to a channel";
+    const options = readOptions(given, connectChannelTable, cannot);
+    contractIn(contract, cannot);
+    this.#requireOpen("connect to a channel");
+    const { timeoutMs = 0, signal } = options;
+    const channel = new ConsumerChannel(this.#connection, contract);
+    await untilFound(this.#connection, timeoutMs, signal, () => channel.entry.begin());
+    const handle = await channel.open(options);
+    this.#keep(handle);
+    return handle;
+  }
+
+  /** Closes a handle with the client. */
+  #keep(handle: AsyncDisposable & { readonly closed: Promise<Ending> }): void {
+    this.#handles.add(handle);
+    void handle.closed.then(() => this.#handles.delete(handle));
   }
 
   /**
@@ -281,7 +335,7 @@ export class BrokerClient implements AsyncDisposable {
     }
   }
 
-  /** What the broker tells its clients, from now on, about all channels of this messenger. */
+  /** What the broker tells this messenger from now on. */
   notices(options?: SubscribeOptions): AsyncIterableIterator<BrokerNotice | DroppedEntries> {
     this.#requireOpen("get notices");
     return this.#connection.notices.subscribe(options);
@@ -303,6 +357,7 @@ export class BrokerClient implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    await Promise.allSettled([...this.#handles].map((handle) => handle[Symbol.asyncDispose]()));
     const entries: Registration[] = [...this.#producers.values(), ...this.#consumers.values()];
     await Promise.allSettled(entries.map((entry) => entry.drop()));
     this.#connection.leave();
@@ -335,37 +390,8 @@ export class BrokerClient implements AsyncDisposable {
     return await entry?.drop() ?? false;
   }
 
-  /** Repeats a request until it succeeds, or the time is over: then null, or the last error that is none of these. */
-  async #until<T>(
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-    ask: () => Promise<T>,
-  ): Promise<T | null> {
-    const { clock } = this.#connection.port;
-    const until = clock.now() + timeoutMs;
-    const backoff = new Backoff({ firstMs: 20, maxMs: 250 });
-    for (;;) {
-      signal?.throwIfAborted();
-      try {
-        if (this.connected) return await ask();
-      } catch (error) {
-        const code = codeOf(error);
-        const passes = code === "CHANNEL_NOT_FOUND" || code === "CHANNEL_NOT_READY" ||
-          code === "PEER_DISCONNECTED" || code === "PEER_UNREACHABLE";
-        if (!passes || (code === "CHANNEL_NOT_READY" && clock.now() >= until)) throw error;
-      }
-      const left = until - clock.now();
-      if (left <= 0) return null;
-      await this.#connection.changed.change(
-        Math.min(left, backoff.next()),
-        signal ?? new AbortController().signal,
-      );
-    }
-  }
-
   #requireOpen(what: string): void {
-    if (this.#closing === null) return;
-    throw new ZeromeshError("CLOSED", `Cannot ${what}: the broker client is closed`);
+    if (this.#closing !== null) throw new ZeromeshError("CLOSED", `Cannot ${what}: the client is closed`);
   }
 }
 

@@ -1,4 +1,11 @@
 import { option, type OptionTable } from "../../core/mod.ts";
+import { type WaitOptions, waitOptionTable } from "../../messenger/mod.ts";
+import {
+  type ConsumeOptions,
+  consumeOptionTable,
+  type ProduceOptions,
+  produceOptionTable,
+} from "../channels/mod.ts";
 import { type ChannelPattern, channelPatterns } from "../contract.ts";
 
 /** Options of `BrokerClient.connect`. */
@@ -70,3 +77,21 @@ export interface RegisterConsumerOptions {
 export const registerConsumerTable = {
   schemaHash: option.text,
 } satisfies OptionTable<RegisterConsumerOptions>;
+
+/** Options of `createChannel`. */
+export interface CreateChannelOptions extends ProducerFacts, ProduceOptions {}
+
+/** The options of `createChannel`. */
+export const createChannelTable = {
+  ...producerFactTable,
+  ...produceOptionTable,
+} satisfies OptionTable<CreateChannelOptions>;
+
+/** Options of `connectChannel`. With `timeoutMs` it waits for a channel that is not there yet. */
+export interface ConnectChannelOptions extends ConsumeOptions, WaitOptions {}
+
+/** The options of `connectChannel`. */
+export const connectChannelTable = {
+  ...consumeOptionTable,
+  ...waitOptionTable,
+} satisfies OptionTable<ConnectChannelOptions>;

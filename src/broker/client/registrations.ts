@@ -25,6 +25,8 @@ export interface RegistrationEvents {
   ended(reason: ZeromeshError): void;
   /** A notice about its channel. */
   noticed?(notice: BrokerNotice): void;
+  /** The channel closes, and who is asked for it may stay until its end. Without this the registration ends at once. */
+  closing?(reason: ZeromeshError): void;
 }
 
 /** Errors after which another attempt makes sense while the registration is wanted. */
@@ -35,6 +37,8 @@ export abstract class Registration {
   readonly channel: string;
   /** The broker's number for it; null while it has none. */
   presence: number | null = null;
+  /** Why it has ended, not by its owner; null while it has not. */
+  ended: ZeromeshError | null = null;
   protected readonly connection: RegistrationHost;
   protected readonly events: RegistrationEvents;
   readonly #backoff: Backoff;
@@ -135,6 +139,7 @@ export abstract class Registration {
     this.#over = true;
     this.connection.forget(this);
     this.presence = null;
+    this.ended = reason;
     this.events.ended(reason);
   }
 
@@ -142,13 +147,6 @@ export abstract class Registration {
   noticed(notice: BrokerNotice): void {
     if (this.#over || !("channel" in notice) || notice.channel !== this.channel) return;
     this.heard(notice);
-  }
-
-  /** Ends it if its channel closes, and not one of that name that was there before. @param epoch Of the channel's producer. */
-  protected endWith(notice: BrokerNotice, epoch: number): void {
-    const ends = notice.type === "channelClosing" || notice.type === "forcedShutdown";
-    if (!ends || notice.epoch < epoch) return;
-    this.end(closing(this.channel, notice.type === "channelClosing" ? notice.reason : "closed"));
   }
 
   /** A notice about its channel. */
@@ -208,9 +206,10 @@ export class ProducerEntry extends Registration {
           { ran: "yes", details: { channel: this.channel, epoch: notice.epoch } },
         ),
       );
-    } else {
-      this.endWith(notice, this.epoch);
+    } else if (notice.type === "channelClosing" && notice.reason === "closed" && notice.epoch >= this.epoch) {
+      this.end(closing(this.channel, notice.reason));
     }
+    // It lives if the broker gave it up for lost, and registers anew with its next heartbeat.
   }
 }
 
@@ -223,6 +222,11 @@ export class ConsumerEntry extends Registration {
   view: ChannelView | null = null;
   /** Where the data comes from. */
   route: ProducerRoute | null = null;
+  /** The last number that it had, by which the producer knows it. */
+  lastPresence = 0;
+  /** Why the channel is over; null while it is not. */
+  over: ZeromeshError | null = null;
+  #epoch = 0;
   readonly #terms: ConsumerTerms;
 
   constructor(
@@ -241,9 +245,10 @@ export class ConsumerEntry extends Registration {
       channel: this.channel,
       ...this.#terms,
     });
-    this.presence = presence;
+    this.presence = this.lastPresence = presence;
     this.view = channel;
     this.route = route;
+    this.#epoch = channel.producer.epoch;
   }
 
   protected override takeBack(presence: number): Promise<unknown> {
@@ -251,9 +256,22 @@ export class ConsumerEntry extends Registration {
   }
 
   protected override heard(notice: BrokerNotice): void {
-    if (notice.type === "producerChanged") this.route = notice.route;
+    if (notice.type === "producerChanged") {
+      this.route = notice.route;
+      this.#epoch = notice.epoch;
+      this.connection.changed.changed();
+    }
     super.heard(notice);
-    this.endWith(notice, this.view?.producer.epoch ?? 0);
+    // A channel that was made anew meanwhile has a higher epoch.
+    const isOver = (notice.type === "channelClosing" || notice.type === "forcedShutdown") &&
+      notice.epoch >= this.#epoch;
+    if (!isOver) return;
+    if (notice.type === "channelClosing") {
+      this.over = closing(this.channel, notice.reason);
+      this.connection.changed.changed();
+      if (this.events.closing === undefined) this.end(this.over);
+      else this.events.closing(this.over);
+    } else this.end(this.over ?? closing(this.channel, "timeout"));
   }
 }
 

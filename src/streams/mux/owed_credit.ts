@@ -34,12 +34,17 @@ export class OwedCredit {
     this.#flush();
   }
 
-  /** Adds the last credit of a finished stream: it leaves with the next batch, after a while, or when there is much of it. */
+  /** Adds credit that nobody waits for, such as the last one of a finished stream: it leaves with the next batch, after a while, or when there is much of it. */
   addRest(reader: ReadingSlot, bytes: number): void {
     this.#owing.push(reader);
     this.#restBytes += bytes;
     if (this.#rests++ === 0) this.#deadlines.add(this.#late, restMs);
     if (this.#rests >= mostRests || this.#restBytes >= mostRestBytes) this.#flush();
+  }
+
+  /** What a reader owes leaves at once, though it was to leave after a while. */
+  hurry(): void {
+    this.#flush();
   }
 
   /** Adds what is owed to the batch that leaves next. */

@@ -43,6 +43,8 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
   readonly #dueItems: number;
   readonly #dueBytes: number;
   #owing = false;
+  /** Whether what it owes leaves after a while. */
+  #resting = false;
   /** Whether the writer has ended the stream, and still counts what is not read. */
   #closed = false;
   #announces: boolean;
@@ -118,7 +120,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
     this.#owedBytes += length;
     this.#peer.taken(length, this.unclaimed);
     if (this.#owedItems >= this.#dueItems || this.#owedBytes >= this.#dueBytes) this.#owe();
-    else if (this.size === 0 && this.#closed) this.#oweRest();
+    else if (this.size === 0 && (this.#closed || this.options.tellsReading === true)) this.#oweRest();
     return true;
   }
 
@@ -234,7 +236,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
     if (!this.#peer.outbox.credit(this.id, items, this.options.creditsBytes === true ? bytes : null)) {
       return false;
     }
-    this.#owing = this.#announces = false;
+    this.#owing = this.#resting = this.#announces = false;
     this.#owedItems = this.#owedBytes = 0;
     this.#usedItems -= items;
     this.#usedBytes -= bytes;
@@ -346,7 +348,11 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
   }
 
   #owe(): void {
-    if (this.#owing || (this.ended !== null && !this.#closed)) return;
+    if (this.ended !== null && !this.#closed) return;
+    if (this.#owing) {
+      if (this.#resting) this.#peer.owed.hurry();
+      return;
+    }
     this.#owing = true;
     this.#peer.owes(this);
   }
@@ -354,7 +360,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
   /** Owes the credit of the last items, after the end. */
   #oweRest(): void {
     if (this.#owing) return;
-    this.#owing = true;
+    this.#owing = this.#resting = true;
     this.#peer.owed.addRest(this, this.#owedBytes);
   }
 

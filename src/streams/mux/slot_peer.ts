@@ -36,6 +36,8 @@ export interface SlotPeer {
   readonly owed: {
     /** Adds the last credit of a finished stream, so many bytes, which may leave later. */
     addRest(reader: ReadingSlot, bytes: number): void;
+    /** What was to leave later leaves at once. */
+    hurry(): void;
   };
   /** Counters. */
   readonly counts: StreamCounts;

@@ -1,0 +1,112 @@
+import { Backoff, type InstanceId, pause, type ZeromeshError } from "../../core/mod.ts";
+import { type ChannelHandle, consume, type ConsumingChannel, type ProducerRoute } from "../channels/mod.ts";
+import type { ChannelContract } from "../contract.ts";
+import { agreementOf } from "../schema_agreement.ts";
+import type { BrokerConnection } from "./connection.ts";
+import type { ConnectChannelOptions } from "./options.ts";
+import { ConsumerEntry } from "./registrations.ts";
+import { peerOf } from "./terms.ts";
+
+/** How long, in milliseconds, a producer is tried to be reached before the way to it is looked up again. */
+const reachMs = 5_000;
+
+/** A consumer of a channel that is registered, and then opened. */
+export class ConsumerChannel<Contract extends ChannelContract> {
+  readonly entry: ConsumerEntry;
+  readonly #connection: BrokerConnection;
+  readonly #contract: Contract;
+  #run: ConsumingChannel | null = null;
+
+  constructor(connection: BrokerConnection, contract: Contract) {
+    this.#connection = connection;
+    this.#contract = contract;
+    const { hash, version } = agreementOf(contract);
+    this.entry = new ConsumerEntry(
+      connection,
+      contract.name,
+      {
+        pattern: contract.pattern,
+        transport: null,
+        schema: { hash, version },
+        peer: peerOf(connection.messenger),
+      },
+      {
+        ended: (reason) => this.#run?.invalidate(reason.message, reason),
+        closing: (reason) => this.#run?.closing(reason.message),
+      },
+      new Backoff({ firstMs: 20, maxMs: 1_000 }),
+    );
+  }
+
+  /**
+   * Opens the channel, once it is registered.
+   *
+   * @param options Checked already.
+   * @throws {ZeromeshError} Why it cannot be opened.
+   */
+  async open(
+    { signal, timeoutMs: _, ...options }: ConnectChannelOptions,
+  ): Promise<ChannelHandle<Contract, "consumer">> {
+    const { handle, run } = consume({
+      port: this.#connection.port,
+      contract: this.#contract,
+      options,
+      sharedMemory: this.entry.view?.sharedMemory ?? null,
+      source: { route: (gone) => this.#route(gone) },
+      left: () => this.entry.drop(),
+    });
+    this.#run = run;
+    const give = (): void => run.invalidate("it was given up");
+    signal?.addEventListener("abort", give, { once: true });
+    try {
+      await run.opened;
+      return handle;
+    } catch (error) {
+      await this.entry.drop().catch(() => {});
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      signal?.removeEventListener("abort", give);
+    }
+  }
+
+  /** Finds a connected instance to open the channel at. @throws Why there will be none. */
+  async #route(signal: AbortSignal): Promise<ProducerRoute> {
+    const { changed, port } = this.#connection;
+    const backoff = new Backoff({ firstMs: 20, maxMs: 1_000 });
+    for (;;) {
+      signal.throwIfAborted();
+      await changed.until(() => this.#known(), { timeoutMs: Infinity, signal });
+      const { route, lastPresence: presence } = this.entry;
+      if (route?.transport === "stream") {
+        const instance = await this.#reach(route);
+        if (instance !== null) return { instance, presence };
+      }
+      await pause(port.clock, backoff.next(), signal);
+    }
+  }
+
+  /** Whether the way is known. @throws Why there is none. */
+  #known(): boolean {
+    const { over, ended, route } = this.entry;
+    const why: ZeromeshError | null = over ?? ended;
+    if (why !== null) throw why;
+    return route !== null;
+  }
+
+  /** Connects to the producer, or to the broker that relays; null if neither can be reached now. */
+  async #reach(
+    { instance, peer }: Extract<NonNullable<ConsumerEntry["route"]>, { transport: "stream" }>,
+  ): Promise<InstanceId | null> {
+    const { port, messenger } = this.#connection;
+    if (instance === port.instanceId || port.isUp(instance)) return instance;
+    if (peer === null) return this.#connection.broker?.instance ?? null;
+    try {
+      messenger.registerPeer(peer);
+      await port.reach(instance, reachMs);
+      return instance;
+    } catch {
+      return null;
+    }
+  }
+}
