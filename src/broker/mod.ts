@@ -83,6 +83,7 @@ export {
   type OutOf,
   type ProduceOptions,
   type ReceivedMessage,
+  type RelayStats,
   type SchemasOfSide,
   type SentMessage,
 } from "./channels/mod.ts";

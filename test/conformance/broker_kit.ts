@@ -9,6 +9,9 @@ export const numbers = channelContract("lab/numbers", { pattern: "pipeline", mes
 /** The same name with another schema. */
 export const words = channelContract("lab/numbers", { pattern: "pipeline", message: z.string() });
 
+/** Texts for all. */
+export const news = channelContract("house/news", { pattern: "pubsub", message: z.string() });
+
 /** A broker that is closed when the test ends. */
 export async function startedBroker(t: LeakCheck, options: BrokerOptions = {}): Promise<Broker> {
   return t.use(await Broker.start({ heartbeatMs: 200, ...options }));

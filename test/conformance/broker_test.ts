@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Broker, BrokerClient } from "../../src/broker/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { until } from "../support/until.ts";
-import { clientOf, numbers, startedBroker, words } from "./broker_kit.ts";
+import { clientOf, news, numbers, startedBroker, words } from "./broker_kit.ts";
 
 const hash = "a".repeat(64);
 
@@ -111,4 +111,39 @@ test("a consumer that reads everything keeps a pipeline for itself, and one that
   for (let n = 21; n <= 30; n++) await channel.send(n);
   await until(() => second.stats().unread >= 4);
   assert.equal(second.stats().received, 0);
+});
+
+test("messages come from a producer that nobody can dial: it dials the consumer, or the broker relays", async () => {
+  await using t = await leakCheck();
+  const broker = await startedBroker(t);
+  const { client: producer } = await clientOf(t, broker, { listen: false });
+  const { client: dialled } = await clientOf(t, broker);
+  const { client: hidden } = await clientOf(t, broker, { listen: false });
+  const channel = await producer.createChannel(news);
+  const direct = await dialled.connectChannel(news);
+  assert.equal(broker.stats().relay.links, 0);
+  const relayed = await hidden.connectChannel(news);
+  assert.equal(broker.stats().relay.links, 1);
+  await channel.send("hello");
+  for (const side of [direct, relayed]) {
+    assert.equal((await side[Symbol.asyncIterator]().next()).value, "hello");
+  }
+  await relayed.close();
+  await until(() => broker.stats().relay.links === 0);
+});
+
+test("a channel that is closed ends at its consumers after the messages that were sent before", async () => {
+  await using t = await leakCheck();
+  const broker = await startedBroker(t);
+  const { client: producer } = await clientOf(t, broker);
+  const { client: consumer } = await clientOf(t, broker, { listen: false });
+  const channel = await producer.createChannel(news);
+  const reading = await consumer.connectChannel(news);
+  for (const text of ["a", "b", "c"]) await channel.send(text);
+  await channel.close();
+  const texts: string[] = [];
+  for await (const text of reading) texts.push(text);
+  assert.deepEqual(texts, ["a", "b", "c"]);
+  assert.equal(await consumer.discoverProducer(news), null);
+  await until(() => broker.channels().length === 0);
 });

@@ -157,7 +157,7 @@ export class BrokerClient implements AsyncDisposable {
   }
 
   /**
-   * What the broker knows of a channel and its producer; null if there is no such channel, or no broker.
+   * What the broker knows of a channel and its producer; null if there is no such channel, it closes, or there is no broker.
    *
    * @param given With `timeoutMs` it waits until the channel is there and ready. Without it, it answers at once.
    * @throws {ZeromeshError} `NAME_INVALID`, `FORBIDDEN`, `CHANNEL_NOT_READY`.
@@ -175,7 +175,7 @@ export class BrokerClient implements AsyncDisposable {
       return await untilFound(this.#connection, timeoutMs, signal, ask);
     } catch (error) {
       const code = codeOf(error);
-      if (code === "CHANNEL_NOT_FOUND" || code === "PEER_UNREACHABLE") return null;
+      if (absent.has(code)) return null;
       throw error;
     }
   }
@@ -213,9 +213,7 @@ export class BrokerClient implements AsyncDisposable {
   }
 
   /**
-   * Creates a channel, and registers this process as its producer.
-   *
-   * Without a broker the channel is made all the same, and registered as soon as one answers.
+   * Creates a channel, and registers this process as its producer; without a broker, as soon as one answers.
    *
    * @param contract What producer and consumers share.
    * @param given Facts for people, and the limits of what waits to be sent.
@@ -250,9 +248,8 @@ export class BrokerClient implements AsyncDisposable {
   }
 
   /**
-   * Registers this process as a consumer of a channel, and opens it.
-   *
-   * A handle outlives the loss of the broker, and that of its producer for as long as the broker knows the channel.
+   * Registers this process as a consumer of a channel, and opens it. The handle outlives the loss of the broker, and that of
+   * the producer for as long as the broker knows the channel.
    *
    * @param contract What producer and consumers share.
    * @param given With `timeoutMs` it waits for a channel that is not there yet; without it, it fails at once.
@@ -394,6 +391,9 @@ export class BrokerClient implements AsyncDisposable {
     if (this.#closing !== null) throw new ZeromeshError("CLOSED", `Cannot ${what}: the client is closed`);
   }
 }
+
+/** What an answer of "there is none" stands for. */
+const absent: ReadonlySet<string> = new Set(["CHANNEL_NOT_FOUND", "CHANNEL_CLOSED", "PEER_UNREACHABLE"]);
 
 function codeOf(error: unknown): string {
   return error instanceof ZeromeshError ? error.code : "";

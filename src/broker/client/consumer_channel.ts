@@ -1,4 +1,4 @@
-import { Backoff, type InstanceId, pause, type ZeromeshError } from "../../core/mod.ts";
+import { Backoff, Condition, type InstanceId, pause, type ZeromeshError } from "../../core/mod.ts";
 import { type ChannelHandle, consume, type ConsumingChannel, type ProducerRoute } from "../channels/mod.ts";
 import type { ChannelContract } from "../contract.ts";
 import { agreementOf } from "../schema_agreement.ts";
@@ -9,6 +9,8 @@ import { peerOf } from "./terms.ts";
 
 /** How long, in milliseconds, a producer is tried to be reached before the way to it is looked up again. */
 const reachMs = 5_000;
+/** How long, in milliseconds, a producer that does not listen is given to dial, before the broker has to relay. */
+const dialledMs = 1_000;
 
 /** A consumer of a channel that is registered, and then opened. */
 export class ConsumerChannel<Contract extends ChannelContract> {
@@ -56,6 +58,8 @@ export class ConsumerChannel<Contract extends ChannelContract> {
       left: () => this.entry.drop(),
     });
     this.#run = run;
+    // Also if it ends with its producer: the broker waits for consumers that have not left.
+    void run.closed.then(() => this.entry.drop()).catch(() => {});
     const give = (): void => run.invalidate("it was given up");
     signal?.addEventListener("abort", give, { once: true });
     try {
@@ -100,7 +104,10 @@ export class ConsumerChannel<Contract extends ChannelContract> {
   ): Promise<InstanceId | null> {
     const { port, messenger } = this.#connection;
     if (instance === port.instanceId || port.isUp(instance)) return instance;
-    if (peer === null) return this.#connection.broker?.instance ?? null;
+    if (peer === null) {
+      if (messenger.endpoints.length > 0 && await this.#dialled(instance)) return instance;
+      return this.#connection.broker?.instance ?? null;
+    }
     try {
       messenger.registerPeer(peer);
       await port.reach(instance, reachMs);
@@ -108,5 +115,13 @@ export class ConsumerChannel<Contract extends ChannelContract> {
     } catch {
       return null;
     }
+  }
+
+  /** Waits for a producer that does not listen to dial this instance, as it does when the broker has told it. */
+  async #dialled(instance: InstanceId): Promise<boolean> {
+    const { port } = this.#connection;
+    const up = new Condition(port.clock);
+    using _watch = port.watch({ up: () => up.changed() });
+    return await up.until(() => port.isUp(instance), { timeoutMs: dialledMs }).then(() => true, () => false);
   }
 }

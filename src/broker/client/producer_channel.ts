@@ -1,12 +1,16 @@
 import { Backoff, ZeromeshError } from "../../core/mod.ts";
 import { type ChannelHandle, type ConsumerClaim, produce } from "../channels/mod.ts";
 import type { ChannelContract } from "../contract.ts";
+import type { PeerOfClient } from "../protocol/channel_view.ts";
 import type { BrokerNotice } from "../protocol/notices.ts";
 import { agreementOf } from "../schema_agreement.ts";
 import type { BrokerConnection } from "./connection.ts";
 import type { CreateChannelOptions } from "./options.ts";
 import { ProducerEntry } from "./registrations.ts";
 import { routeOf } from "./terms.ts";
+
+/** How long, in milliseconds, a consumer is dialled. */
+const dialMs = 2_000;
 
 /** A channel that this process produces, and its registration. */
 export class ProducerChannel<Contract extends ChannelContract> {
@@ -53,14 +57,30 @@ export class ProducerChannel<Contract extends ChannelContract> {
       },
       new Backoff(),
     );
+    // One that was invalidated is not taken back, and its heartbeats end.
+    void run.closed.then(() => this.entry.abandon());
   }
 
   #heard(notice: BrokerNotice): void {
     if (notice.type === "consumerJoined") {
-      this.#consumers.set(notice.consumer.presence, notice.consumer.instance);
+      const { presence, instance, peer } = notice.consumer;
+      this.#consumers.set(presence, instance);
+      if (peer !== null) this.#dial(peer);
     } else if (notice.type === "consumerLeft" || notice.type === "consumerDied") {
       this.#consumers.delete(notice.consumer.presence);
     }
+  }
+
+  /** A consumer cannot dial a producer that does not listen, so that it is dialled, and opens the channel by that connection. */
+  #dial(peer: PeerOfClient): void {
+    const { messenger, port } = this.#connection;
+    if (messenger.endpoints.length > 0 || port.isUp(peer.instance_id)) return;
+    try {
+      messenger.registerPeer(peer);
+    } catch {
+      return; // The broker relays.
+    }
+    port.reach(peer.instance_id, dialMs).catch(() => {});
   }
 
   /** Whether the broker has named a consumer. Without a broker those of before count, whose numbers were others. */

@@ -133,12 +133,17 @@ export abstract class Registration {
     }
   }
 
-  /** It has ended, not by its owner. */
-  end(reason: ZeromeshError): void {
-    if (this.#over) return;
+  /** The owner wants it no more, and the broker is not told. */
+  abandon(): void {
     this.#over = true;
     this.connection.forget(this);
     this.presence = null;
+  }
+
+  /** It has ended, not by its owner. */
+  end(reason: ZeromeshError): void {
+    if (this.#over) return;
+    this.abandon();
     this.ended = reason;
     this.events.ended(reason);
   }

@@ -31,7 +31,7 @@ const schema = z.object({
 }) satisfies z.ZodType<SchemaView>;
 
 /** How an instance is dialled. */
-const peer = z.object({
+export const peerSchema = z.object({
   instance_id: instance,
   worker_address: z.array(z.int().min(0).max(255)).max(65_536),
 }) satisfies z.ZodType<PeerOfClient>;
@@ -42,7 +42,7 @@ export const routeSchema = z.discriminatedUnion("transport", [
     transport: z.literal("stream"),
     instance,
     /** How it is dialled, as Velo's peer info; null if it does not listen. */
-    peer: peer.nullable(),
+    peer: peerSchema.nullable(),
   }),
   z.object({
     transport: z.literal("plain"),
@@ -158,7 +158,7 @@ export const brokerContracts = {
       transport: z.enum(["stream", "plain"]).nullable(),
       schema: schema.pick({ hash: true, version: true }),
       /** Whether it can be dialled by a producer that cannot. */
-      peer: peer.nullable(),
+      peer: peerSchema.nullable(),
     }),
     z.object({ presence, channel: view, route: routeSchema }),
   ),

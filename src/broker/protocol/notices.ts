@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { ProducerRoute } from "./channel_view.ts";
-import { routeSchema } from "./contracts.ts";
+import type { PeerOfClient, ProducerRoute } from "./channel_view.ts";
+import { peerSchema, routeSchema } from "./contracts.ts";
 
 /** A consumer, as its channel's producer is told of it. */
 export interface ConsumerView {
@@ -12,6 +12,8 @@ export interface ConsumerView {
   readonly instance: string;
   /** What it is called. */
   readonly name: string | null;
+  /** How it is dialled by a producer that does not listen; null if it does not listen either. */
+  readonly peer: PeerOfClient | null;
 }
 
 /** Why a channel closes. */
@@ -89,6 +91,7 @@ const consumer = z.object({
   identity: z.string(),
   instance: z.string(),
   name: z.string().nullable(),
+  peer: peerSchema.nullable(),
 });
 
 const aboutConsumer = <Type extends string>(type: Type) =>

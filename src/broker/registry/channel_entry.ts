@@ -84,7 +84,7 @@ export function firstState({ ready }: ProducerRegistration): ChannelView["state"
 }
 
 /** A consumer, as the producer is told of it. */
-export function consumerView({ id, member }: Presence): ConsumerView {
+export function consumerView({ id, member, peer }: Presence): ConsumerView {
   const { identity, instance, info } = member.client;
-  return { presence: id, identity, instance, name: info.name };
+  return { presence: id, identity, instance, name: info.name, peer };
 }

@@ -15,6 +15,7 @@ import { type RegistryLimits, registryLimits } from "../registry/registry_client
 import { ownProcess } from "../../runtime/mod.ts";
 import type { ChannelView } from "../protocol/contracts.ts";
 import type { BrokerAction } from "./access_rules.ts";
+import { ChannelHost, ChannelRelay } from "../channels/mod.ts";
 import { PlainDoor } from "../plain/mod.ts";
 import { KeyList } from "./key_list.ts";
 import { type BrokerKeys, type BrokerOptions, brokerOptionTable } from "./options.ts";
@@ -41,6 +42,7 @@ export class Broker implements AsyncDisposable {
   readonly #sessions: Sessions;
   readonly #keys: KeyList;
   readonly #counts: RequestCounts;
+  readonly #relay: ChannelRelay;
   readonly #publicKey: string | null;
   #door: PlainDoor | null = null;
   readonly #end = new EndOf();
@@ -79,6 +81,11 @@ export class Broker implements AsyncDisposable {
       grace: (channel, closing) =>
         deadlines.add(new Alarm(() => registry.graceOver(channel, closing)), options.closeGraceMs),
     }, limitsOf(options));
+    const relay = this.#relay = new ChannelRelay(ChannelHost.of(port), (channel, { consumer, instance }) => {
+      const found = registry.find(channel);
+      const isConsumer = found?.consumer(consumer)?.client.instance === instance;
+      return isConsumer && found?.route.transport === "stream" ? found.route.instance : null;
+    });
     const counts = this.#counts = new RequestCounts();
     // The presences of an instance that is gone live on for the grace period, and their notices do not.
     const gone = new LeaseTable<string>({ clock, expired: (instance) => sessions.end(instance as never) });
@@ -104,6 +111,7 @@ export class Broker implements AsyncDisposable {
       gone,
       leases,
       keys,
+      { [Symbol.dispose]: () => relay.close() },
       { [Symbol.dispose]: () => deadlines.close() },
       { [Symbol.dispose]: () => sessions.close() },
     );
@@ -205,6 +213,7 @@ export class Broker implements AsyncDisposable {
       clients: this.#sessions.size,
       registry: this.#registry.stats(),
       notices: this.#sessions.notices(),
+      relay: this.#relay.stats(),
       plain: this.#door?.stats() ?? null,
       ...this.#counts.snapshot(),
     };

@@ -1,3 +1,4 @@
+import type { RelayStats } from "../channels/mod.ts";
 import type { BrokerRequest } from "../protocol/contracts.ts";
 import type { PlainDoorStats } from "../plain/mod.ts";
 import type { RegistryStats } from "../registry/registry_client.ts";
@@ -12,6 +13,8 @@ export interface BrokerStats {
   readonly notices: { readonly waiting: number; readonly dropped: number };
   /** The door for foreign programs; null without one. */
   readonly plain: PlainDoorStats | null;
+  /** Consumers whose messages go through the broker, since neither they nor the producer can be dialled. */
+  readonly relay: RelayStats;
   /** Requests, by their names. */
   readonly requests: Readonly<Record<string, number>>;
   /** Requests that were answered with an error, by its code. */
