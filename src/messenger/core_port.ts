@@ -277,7 +277,7 @@ export class CorePort implements SystemPort {
     return this.#parts.client.system.feature(name, to, payload, wait, false) as Promise<void>;
   }
 
-  answer(message: SystemMessage, answer: Uint8Array): void {
+  answer(message: SystemMessage, answer: unknown): void {
     this.#parts.dispatcher.answer(message as InboundCall, answer);
   }
 

@@ -306,8 +306,12 @@ export interface SystemPort {
     payload: Uint8Array,
     wait: Omit<FeatureCall<void>, "accept">,
   ): Promise<void>;
-  /** Answers a message whose handler has returned {@link answeredLater}. Once for each, with this or {@link refuse}. */
-  answer(message: SystemMessage, answer: Uint8Array): void;
+  /**
+   * Answers a message whose handler has returned {@link answeredLater}. Once for each, with this or {@link refuse}.
+   *
+   * @param answer Bytes, or the result of a handler with a contract.
+   */
+  answer(message: SystemMessage, answer: unknown): void;
   /** Fails such a message. */
   refuse(message: SystemMessage, error: unknown): void;
   /** Confirms a message under the id in its payload; `failure` refuses it. `payload` is borrowed. */

@@ -128,7 +128,9 @@ export class PeerStreams implements MuxPeer {
   readonly #resume = (): void => this.mux.resume();
 
   readonly #step = (): void => {
-    const { activity } = this.mux.outbox;
+    const { activity, empty } = this.mux.outbox;
+    // What was collected has left, as with the end of a call.
+    if (empty) return void (this.#scheduled = false);
     if (activity !== this.#seen) {
       this.#seen = activity;
       this.#hops++;

@@ -12,6 +12,10 @@ export const maxHeaderValueBytes = 1024;
 /** Most bytes of a whole encoded header map. */
 export const maxHeadersBytes = 16_384;
 
+// Up to here a loop over ASCII is faster than the runtime's encoder, which on Deno takes 1.5 µs and new memory 0.8 µs.
+const longestShort = 96;
+const lent = new Uint8Array(new ArrayBuffer(maxHeadersBytes + 4 * longestShort));
+
 /** Whether a header key is reserved for the library: it starts with `_`. */
 export function isSystemHeader(key: string): boolean {
   return key.startsWith("_");
@@ -35,9 +39,13 @@ export function isSystemHeader(key: string): boolean {
  * @throws {TypeError} If a value is not a string, or a key or value holds a lone surrogate.
  */
 export function encodeHeaders(headers: Readonly<Record<string, string>>): Uint8Array {
+  return borrowHeaders(headers).slice();
+}
+
+/** The same in memory that the next call writes again. */
+export function borrowHeaders(headers: Readonly<Record<string, string>>): Uint8Array {
   const keys = Object.keys(headers);
-  const parts: Uint8Array[] = [];
-  let total = keys.length <= 0x0f ? 1 : keys.length <= 0xffff ? 3 : 5;
+  let at = writeMapSize(keys.length);
   for (const key of keys) {
     const value: unknown = headers[key];
     if (typeof value !== "string") {
@@ -45,40 +53,67 @@ export function encodeHeaders(headers: Readonly<Record<string, string>>): Uint8A
         `Cannot send header ${JSON.stringify(key)}: its value must be a string, not ${typeof value}`,
       );
     }
-    if (!key.isWellFormed() || !value.isWellFormed()) {
-      throw new TypeError(`Cannot send header ${JSON.stringify(key)}: it holds a lone surrogate`);
-    }
-    const keyBytes = encodeUtf8(key);
-    const valueBytes = encodeUtf8(value);
-    if (valueBytes.length > maxHeaderValueBytes) {
-      throw new ZeromeshError(
-        "HEADERS_TOO_LARGE",
-        `Cannot send header ${
-          JSON.stringify(key)
-        }: its value has ${valueBytes.length} bytes, more than ${maxHeaderValueBytes}`,
-      );
-    }
-    total += stringSize(keyBytes.length) + stringSize(valueBytes.length);
-    if (total > maxHeadersBytes) {
-      throw new ZeromeshError(
-        "HEADERS_TOO_LARGE",
-        `Cannot send ${keys.length} headers: with ${
-          JSON.stringify(key)
-        } they have ${total} bytes, more than ${maxHeadersBytes}`,
-      );
-    }
-    parts.push(keyBytes, valueBytes);
+    const valueAt = writeShort(at, key);
+    const end = valueAt < 0 ? -1 : writeShort(valueAt, value);
+    at = end < 0 ? writePair(at, key, value, keys.length) : checked(end, key, keys.length);
   }
-  const bytes = new Uint8Array(total);
-  let at = 0;
-  if (keys.length <= 0x0f) bytes[at++] = 0x80 | keys.length;
-  else {
-    bytes[at++] = 0xde;
-    bytes[at++] = keys.length >> 8;
-    bytes[at++] = keys.length & 0xff;
+  return lent.subarray(0, at);
+}
+
+function writeMapSize(size: number): number {
+  if (size <= 0x0f) {
+    lent[0] = 0x80 | size;
+    return 1;
   }
-  for (const part of parts) at = writeString(bytes, at, part);
-  return bytes;
+  lent[0] = 0xde;
+  lent[1] = size >> 8;
+  lent[2] = size & 0xff;
+  return size <= 0xffff ? 3 : 5;
+}
+
+/** Writes a short text of ASCII. Returns the offset behind it, or −1 for another text. */
+function writeShort(at: number, text: string): number {
+  const { length } = text;
+  if (length > longestShort) return -1;
+  if (length > 31) lent[at++] = 0xd9;
+  lent[at++] = length > 31 ? length : 0xa0 | length;
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 0x7f) return -1;
+    lent[at++] = code;
+  }
+  return at;
+}
+
+/** Writes a key and its value, whatever they are. Returns the offset behind them. */
+function writePair(at: number, key: string, value: string, count: number): number {
+  if (!key.isWellFormed() || !value.isWellFormed()) {
+    throw new TypeError(`Cannot send header ${JSON.stringify(key)}: it holds a lone surrogate`);
+  }
+  const keyBytes = encodeUtf8(key);
+  const valueBytes = encodeUtf8(value);
+  const { length } = valueBytes;
+  if (length > maxHeaderValueBytes) {
+    throw new ZeromeshError(
+      "HEADERS_TOO_LARGE",
+      `Cannot send header ${
+        JSON.stringify(key)
+      }: its value has ${length} bytes, more than ${maxHeaderValueBytes}`,
+    );
+  }
+  checked(at + stringSize(keyBytes.length) + stringSize(length), key, count);
+  return writeString(lent, writeString(lent, at, keyBytes), valueBytes);
+}
+
+/** The offset behind a pair, if so many bytes are allowed. */
+function checked(end: number, key: string, count: number): number {
+  if (end <= maxHeadersBytes) return end;
+  throw new ZeromeshError(
+    "HEADERS_TOO_LARGE",
+    `Cannot send ${count} headers: with ${
+      JSON.stringify(key)
+    } they have ${end} bytes, more than ${maxHeadersBytes}`,
+  );
 }
 
 /**

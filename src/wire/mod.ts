@@ -43,7 +43,14 @@ export {
 export { NameCache } from "./names.ts";
 export { decodeResponse, encodeResponse, ResponseHeader } from "./response.ts";
 export { AckHeader, ackSize, decodeAck, encodeAck, hasAckHeader } from "./ack.ts";
-export { decodeHeaders, encodeHeaders, headerOf, isSystemHeader, maxHeaderValueBytes } from "./headers.ts";
+export {
+  borrowHeaders,
+  decodeHeaders,
+  encodeHeaders,
+  headerOf,
+  isSystemHeader,
+  maxHeaderValueBytes,
+} from "./headers.ts";
 export { encodeTtl, encodeTtlHeaders, ttlHeader, ttlOfHeaders } from "./ttl.ts";
 export {
   codeOfVeloText,

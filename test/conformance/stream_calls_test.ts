@@ -65,6 +65,30 @@ test("leaving the loop aborts the handler's signal before its generator returns"
   assert.deepEqual(ended, [true]);
 });
 
+test("a handler whose input is validated later streams, and ends once", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const checked = contract("checked", {
+    input: z.object({ n: z.number() }).refine(() => pause(1).then(() => true)),
+    output: stream(z.number()),
+  });
+  server.handle(checked, async function* ({ input, payload }) {
+    for (let i = 0; i < input.n; i++) yield i;
+    if (input.n === 2) throw new Error(`after ${payload.length} bytes`);
+  });
+  const remote = client.client({ checked }, { to: peer });
+  assert.deepEqual(await Array.fromAsync(remote.checked({ n: 3 })), [0, 1, 2]);
+  await fails(Array.fromAsync(remote.checked({ n: 2 })), { code: "HANDLER_FAILED", ran: "yes" });
+  const { running, byHandler } = server.stats().handlers;
+  const { succeeded, failed, inFlight } = byHandler["checked"]!;
+  assert.deepEqual({ running, succeeded, failed, inFlight }, {
+    running: 0,
+    succeeded: 1,
+    failed: 1,
+    inFlight: 0,
+  });
+});
+
 test("a client stream sends items one by one or from an iterable, and has the handler's result", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);

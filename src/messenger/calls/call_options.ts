@@ -93,6 +93,7 @@ export function mergedOptions<Own extends ClientCallOptions>(
   own: Own | null | undefined,
   table: OptionTable<Own> = methodOptionTable as OptionTable<Own>,
 ): TypedCallOptions<Contract> & Own {
+  if (own === undefined || own === null) return { ...options, payload } as TypedCallOptions<Contract> & Own;
   const read = readOptions(own, table, "Cannot call", contract.name);
   const merged = { ...options, ...read, payload };
   for (const name in read) {

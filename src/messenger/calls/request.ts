@@ -15,8 +15,8 @@ import {
 } from "../../core/mod.ts";
 import { copyBytes } from "../../transport/mod.ts";
 import {
+  borrowHeaders,
   decodePayload,
-  encodeHeaders,
   encodePayload,
   isSystemHeader,
   maxHeaderValueBytes,
@@ -215,7 +215,7 @@ export function headersOf(
     ? { [metadataBytesHeader]: String(metadata.length) }
     : { [metadataHeader]: new TextDecoder().decode(metadata) };
   const all = { ...headers, ...said };
-  encodeHeaders(all); // throws if they are too large
+  borrowHeaders(all); // throws if they are too large
   return all;
 }
 
@@ -275,7 +275,7 @@ export function checkHeaders(handler: string, headers: Readonly<Record<string, s
       { handler },
     );
   }
-  encodeHeaders(headers); // throws before other work
+  borrowHeaders(headers); // throws before other work
 }
 
 /** The error of an unknown id. */

@@ -1,7 +1,7 @@
 import { ZeromeshError } from "../../core/mod.ts";
 import { SendOutcome } from "../../transport/mod.ts";
 import {
-  encodeHeaders,
+  borrowHeaders,
   encodeRequest,
   encodeTtl,
   encodingHeader,
@@ -192,10 +192,11 @@ export class RequestSender {
     if (request.headers === undefined && !msgpack && added === undefined) {
       return ttl ? this.#encoded.ttl(ttlMs) : null;
     }
+    if (request.headers === undefined && !msgpack && !ttl) return borrowHeaders(added!);
     const all: Record<string, string> = { ...request.headers, ...added };
     if (msgpack) all[encodingHeader] = "msgpack";
     if (ttl) all[ttlHeader] = encodeTtl(ttlMs);
-    return encodeHeaders(all);
+    return borrowHeaders(all);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The result of a feature's handler that has read its message and answers later, with the port's `answer` or `refuse`:
- * for actors, whose answers come in turns of their own, the promises of an asynchronous handler and the copy of the
- * message cost a third of a call.
+ * The result of a feature's handler that answers later, with the port's `answer` or `refuse`: for actors and streams,
+ * whose answers come in turns of their own, the promises of an asynchronous handler cost a third of a call. Its message
+ * is valid until it returns, unless it has called `detach`.
  */
 export const answeredLater: unique symbol = Symbol("answeredLater");

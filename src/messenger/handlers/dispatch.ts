@@ -311,12 +311,12 @@ export class Dispatcher implements AuthorizationHost<InboundCall>, CallHost, Lan
     this.#keep(call, registered);
     // A foreign thenable may throw, or its then() return nothing.
     Promise.resolve(result).then((value) => {
+      if (value === answeredLater) return;
       this.running.end(call);
       finish(value);
-    }, (error) => {
-      this.running.end(call);
-      this.#fail(call, registered, error);
-    }).then(undefined, (error) => this.parts.logger.error("a reply failed", { error: errorText(error) }));
+    }, (error) => this.refuse(call, error)).catch((error) =>
+      this.parts.logger.error("a reply failed", { error: errorText(error) })
+    );
   }
 
   #hold(call: InboundCall, registered: Registered): void {

@@ -12,6 +12,7 @@ import {
   TurnClock,
   ZeromeshError,
 } from "../../core/mod.ts";
+import { answeredLater } from "../handlers/answered_later.ts";
 import type { InboundCall, Registered } from "../handlers/context.ts";
 import { Durations } from "./durations.ts";
 import type { TypedContext } from "../handlers/handler_context.ts";
@@ -190,7 +191,7 @@ export class InboundObserver {
     const result = trace === null
       ? begin(call, registered, context)
       : trace.run(() => begin(call, registered, context));
-    if (this.#histogram !== null && !observed.timed && isThenable(result)) {
+    if (this.#histogram !== null && !observed.timed && (result === answeredLater || isThenable(result))) {
       // It may take long, whatever the others took, so it is timed from here.
       observed.timed = true;
       observed.startedAt = this.#turn.now();

@@ -4,26 +4,49 @@ import type { ClientCall } from "./client_call.ts";
 /** Ends calls whose objects were collected: nobody can read them any more, or end their input. */
 const collected = new FinalizationRegistry<ClientCall>((call) => call.forgotten());
 
+/** Calls made in this turn. Almost all of them are used in it, and being watched costs as much as a short call's items. */
+let fresh: CallHandle[] = [];
+
+function watchFresh(): void {
+  const handles = fresh;
+  fresh = [];
+  for (const handle of handles) handle.watch();
+}
+
 /** What a caller gets of a call. The streams know the call itself, so that the caller's part can be collected. */
 export class CallHandle implements AsyncIterable<unknown>, AsyncDisposable {
   readonly #call: ClientCall;
+  #used: boolean;
+  #watched = false;
 
   constructor(call: ClientCall) {
     this.#call = call;
     // A source goes on by itself, and there is nothing to read.
-    if (call.needsCaller) collected.register(this, call, call);
+    this.#used = !call.needsCaller;
+    if (!this.#used && fresh.push(this) === 1) queueMicrotask(watchFresh);
+  }
+
+  /** Ends the call when this object is collected, unless somebody waits for the call otherwise. */
+  watch(): void {
+    if (this.#used) return;
+    this.#watched = true;
+    collected.register(this, this.#call, this.#call);
+  }
+
+  #use(): ClientCall {
+    this.#used = true;
+    if (this.#watched) collected.unregister(this.#call);
+    return this.#call;
   }
 
   /** The handler's result, of a call without an output stream. */
   get result(): Promise<unknown> {
-    collected.unregister(this.#call);
-    return this.#call.result;
+    return this.#use().result;
   }
 
   /** See `StreamCall`. */
   get closed(): Promise<Ending> {
-    collected.unregister(this.#call);
-    return this.#call.closed;
+    return this.#use().closed;
   }
 
   /** See `StreamInput`. */
@@ -33,20 +56,18 @@ export class CallHandle implements AsyncIterable<unknown>, AsyncDisposable {
 
   /** See `StreamInput`. */
   end(): Promise<void> {
-    if (!this.#call.readable) collected.unregister(this.#call);
+    if (!this.#call.readable) this.#use();
     return this.#call.end();
   }
 
   /** The items of the output, once. @throws {TypeError} The second time. */
   [Symbol.asyncIterator](): AsyncIterator<unknown> {
-    collected.unregister(this.#call);
-    return this.#call[Symbol.asyncIterator]();
+    return this.#use()[Symbol.asyncIterator]();
   }
 
   /** See `StreamCall`. */
   close(): Promise<void> {
-    collected.unregister(this.#call);
-    return this.#call.close();
+    return this.#use().close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -22,7 +22,6 @@ import type { DecodedPayload } from "../../wire/mod.ts";
 import type { StreamEnd } from "../byte_stream.ts";
 import { type Attempt, type AttemptOwner, type AttemptParts, openAttempt } from "./attempt.ts";
 import { CallResult } from "./call_result.ts";
-import { ItemCodec } from "./item_codec.ts";
 import { ItemSink, refused } from "./item_sink.ts";
 import { ItemSource } from "./item_source.ts";
 import { type PausedCall, PauseWatch } from "./pause_watch.ts";
@@ -72,27 +71,25 @@ export class ClientCall
    */
   constructor(parts: ClientCallParts, options: ClientCallOptionsOf, source: unknown) {
     this.#parts = parts;
-    const { contract: { name, encoding }, input, output, port: { clock } } = parts;
-    const { idleTimeoutMs = Infinity, signal, retry: _, ...own } = options;
+    const { contract: { name }, input, output, port: { clock } } = parts;
+    const { idleTimeoutMs = Infinity } = options;
     this.#pauses = idleTimeoutMs === Infinity ? null : new PauseWatch(this, clock, idleTimeoutMs);
     this.moved = this.#pauses?.moved ?? null;
-    const codec = new ItemCodec(encoding);
-    this.#sink = input === null ? null : new ItemSink(input, this, codec, true);
-    this.#output = output === null ? null : new ItemSource(output, this, codec);
+    this.#sink = input === null ? null : new ItemSink(input, this, true);
+    this.#output = output === null ? null : new ItemSource(output, this);
     this.#pump = source === null || this.#sink === null
       ? null
       : new Pump(iteratorOf(source, `Cannot call "${name}"`), this.#sink, this);
-    this.#start(own, signal);
+    this.#start(options);
   }
 
   /** Starts the call, and the sending of a source's items. */
-  #start(options: Omit<ClientCallOptionsOf, "signal">, signal: AbortSignal | undefined): void {
+  #start(options: ClientCallOptionsOf): void {
     const { caller, plain } = this.#parts;
-    this.#listening = onAbort(signal, () => this.#leave(signal?.reason));
-    const call: typeof options & { signal?: AbortSignal; [companionOf]: CallCompanion } = {
-      ...options,
-      [companionOf]: this,
-    };
+    const { signal } = options;
+    if (signal !== undefined) this.#listening = onAbort(signal, () => this.#leave(signal.reason));
+    const call: ClientCallOptionsOf & { [companionOf]?: CallCompanion } = carried(options);
+    call[companionOf] = this;
     // While an instance is chosen there is no call yet that could be ended.
     if (typeof options.to !== "string") {
       this.#controller = new AbortController();
@@ -367,6 +364,14 @@ export class ClientCall
     if (this.#accepted || this.#answered) return "yes";
     return this.#attempt === null ? "no" : "maybe";
   }
+}
+
+/** The options of the call that carries the streams, in an object of its own. */
+function carried(options: ClientCallOptionsOf): ClientCallOptionsOf {
+  // Each call has its options in a new object, and a copy costs as much as the call's own object.
+  if (!("signal" in options || "idleTimeoutMs" in options || "retry" in options)) return options;
+  const { signal: _signal, idleTimeoutMs: _idle, retry: _retry, ...own } = options;
+  return own;
 }
 
 function ending(reason: unknown): Ending {

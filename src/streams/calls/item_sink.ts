@@ -48,6 +48,9 @@ export class ItemSink {
   #count = 0;
   #bytes = 0;
   #taken = 0;
+  #closing = false;
+  /** Whether its last frame was sent. */
+  #finished = false;
   #ending: PromiseWithResolvers<void> | null = null;
   // The first item whose validator answers later; 0 for none. From then on each item is refused by its own number.
   #later = 0;
@@ -62,21 +65,16 @@ export class ItemSink {
    *
    * @param early Whether the peer has still to accept the call.
    */
-  constructor(direction: Direction, owner: ItemOwner, codec: ItemCodec, early: boolean) {
+  constructor(direction: Direction, owner: ItemOwner, early: boolean) {
     this.#direction = direction;
     this.#owner = owner;
-    this.#codec = codec;
+    this.#codec = direction.codec;
     this.#early = early ? [] : null;
   }
 
   /** Whether {@link end} was called, or it has ended otherwise. */
   get closed(): boolean {
-    return this.#ending !== null || this.#ended !== null;
-  }
-
-  /** Whether items wait. */
-  get waits(): boolean {
-    return this.#waiting.size > 0;
+    return this.#closing || this.#ended !== null;
   }
 
   /** Sends what waits, and what left already for a peer that did not accept it. */
@@ -125,13 +123,21 @@ export class ItemSink {
     }
   }
 
-  /** Ends the stream after the items that wait. A second call returns the first promise. */
+  /** Ends the stream after the items that wait. Returns whether it has ended. */
+  finish(): boolean {
+    if (!this.#closing) {
+      this.#closing = true;
+      this.drain();
+    }
+    return this.#finished || this.#ended !== null;
+  }
+
+  /** The same, with a promise of the end. A second call returns the first promise. */
   end(): Promise<void> {
     if (this.#ending === null) {
       const ending = this.#ending = Promise.withResolvers<void>();
       ending.promise.catch(never);
-      if (this.#ended !== null) ending.resolve();
-      else this.drain();
+      if (this.finish()) ending.resolve();
     }
     return this.#ending.promise;
   }
@@ -176,9 +182,10 @@ export class ItemSink {
       }
       this.#waiting.shift();
     }
-    if (this.#ending === null) return;
+    if (!this.#closing) return;
+    this.#finished = true;
     writer.end(terminalFrames.finalized);
-    this.#ending.resolve();
+    this.#ending?.resolve();
   }
 
   #write(writer: ByteWriter, kept: Kept): boolean {
@@ -191,7 +198,7 @@ export class ItemSink {
 
   #refusal(): unknown {
     if (this.#ended !== null) return this.#ended();
-    if (this.#ending === null) return null;
+    if (!this.#closing) return null;
     return this.#error("CLOSED", `Cannot send to "${this.#name}": its input was ended`);
   }
 

@@ -6,6 +6,12 @@ import { type Direction, invalidItem, type ItemOwner } from "./stream_errors.ts"
 
 const over: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined });
 
+/** Who waits for an item. */
+interface Waiting {
+  readonly resolve: (step: IteratorResult<unknown> | Promise<IteratorResult<unknown>>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /** The receiving half of a stream of items: decodes and checks them when they are asked for. */
 export class ItemSource implements AsyncIterableIterator<unknown> {
   /** Items that were taken. */
@@ -13,7 +19,7 @@ export class ItemSource implements AsyncIterableIterator<unknown> {
   readonly #direction: Direction;
   readonly #owner: ItemOwner;
   readonly #codec: ItemCodec;
-  readonly #waiting: PromiseWithResolvers<IteratorResult<unknown>>[] = [];
+  readonly #waiting: Waiting[] = [];
   #reader: ByteReader | null = null;
   #end: { readonly failed: boolean; readonly error: unknown } | null = null;
   #iterated = false;
@@ -22,10 +28,10 @@ export class ItemSource implements AsyncIterableIterator<unknown> {
   readonly #refuse: SchemaFailure = (...about) => this.#invalid(this.#later || this.received, ...about);
 
   /** It starts without a stream. */
-  constructor(direction: Direction, owner: ItemOwner, codec: ItemCodec) {
+  constructor(direction: Direction, owner: ItemOwner) {
     this.#direction = direction;
     this.#owner = owner;
-    this.#codec = codec;
+    this.#codec = direction.codec;
   }
 
   /** Frames that were not read yet. */
@@ -68,8 +74,8 @@ export class ItemSource implements AsyncIterableIterator<unknown> {
   /** Gives what is there to those who wait. */
   hand(): void {
     while (this.#waiting.length > 0) {
-      const { reader, end } = { reader: this.#reader, end: this.#end };
-      if ((reader === null || reader.size === 0) && end === null) return;
+      const reader = this.#reader;
+      if ((reader === null || reader.size === 0) && this.#end === null) return;
       const first = this.#waiting.shift()!;
       try {
         const step = this.#step();
@@ -100,9 +106,7 @@ export class ItemSource implements AsyncIterableIterator<unknown> {
         return Promise.reject(error);
       }
     }
-    const one = Promise.withResolvers<IteratorResult<unknown>>();
-    this.#waiting.push(one);
-    return one.promise;
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
   return(): Promise<IteratorResult<unknown>> {

@@ -22,6 +22,7 @@ import type { StreamMux } from "../byte_stream.ts";
 import { turnShareOf } from "../turn_share.ts";
 import { CallHandle } from "./call_handle.ts";
 import { ClientCall, type ClientCallOptionsOf } from "./client_call.ts";
+import { ItemCodec } from "./item_codec.ts";
 import { plainContract } from "./plain_contract.ts";
 import { ServedCall } from "./served_call.ts";
 import type { Direction, Side } from "./stream_errors.ts";
@@ -35,9 +36,10 @@ export function streamContracts(port: SystemPort, mux: StreamMux): ContractKind 
   const { clock } = port;
   const turns = turnShareOf(clock);
   const directions = (contract: Contract) => {
-    const { input, output } = contract;
+    const { encoding, input, output } = contract;
+    const codec = new ItemCodec(encoding);
     const one = (schema: AnySchema | undefined, from: Side): Direction | null =>
-      isStream(schema) ? { contract, from, schema: schema.item, clock, turns } : null;
+      isStream(schema) ? { contract, from, schema: schema.item, codec, clock, turns } : null;
     return { input: one(input, "caller"), output: one(output, "handler") };
   };
   return {

@@ -6,7 +6,13 @@ import {
   ZeromeshError,
   type ZeromeshErrorOptions,
 } from "../../core/mod.ts";
-import { DispatchFailure, type InboundCall, type Served, type SystemPort } from "../../messenger/mod.ts";
+import {
+  answeredLater,
+  DispatchFailure,
+  type InboundCall,
+  type Served,
+  type SystemPort,
+} from "../../messenger/mod.ts";
 import type { DecodedPayload } from "../../wire/mod.ts";
 import {
   type ByteReader,
@@ -18,7 +24,6 @@ import {
   writersAnchor,
 } from "../byte_stream.ts";
 import { terminalFrames } from "../wire/frame.ts";
-import { ItemCodec } from "./item_codec.ts";
 import { ItemSink } from "./item_sink.ts";
 import { ItemSource } from "./item_source.ts";
 import { iteratorOf, Pump, type PumpOwner } from "./pump.ts";
@@ -41,8 +46,6 @@ export interface ServedCallParts {
   readonly running: Set<ServedCall>;
 }
 
-const never = (): void => {};
-
 /** What the caller is told if a stream cannot be opened. */
 function refusal(error: unknown): unknown {
   if (!(error instanceof ZeromeshError)) return error;
@@ -62,8 +65,9 @@ export class ServedCall implements ReaderEvents, WriterEvents, ItemOwner, PumpOw
   #peer: InstanceId | null = null;
   #over = false;
   #failed = false;
-  #resolve: (value: unknown) => void = never;
-  #reject: (error: unknown) => void = never;
+  /** Whether the handler's synchronous part is over. */
+  #later = false;
+  #outcome: unknown = undefined;
   /** What the caller is told after an early end; null while there is none. */
   #early: unknown = null;
 
@@ -71,10 +75,9 @@ export class ServedCall implements ReaderEvents, WriterEvents, ItemOwner, PumpOw
   constructor(parts: ServedCallParts, call: InboundCall) {
     this.#parts = parts;
     this.#call = call;
-    const { contract: { encoding }, input, output } = parts;
-    const codec = new ItemCodec(encoding);
-    this.#sink = output === null ? null : new ItemSink(output, this, codec, false);
-    this.#input = input === null ? null : new ItemSource(input, this, codec);
+    const { input, output } = parts;
+    this.#sink = output === null ? null : new ItemSink(output, this, false);
+    this.#input = input === null ? null : new ItemSource(input, this);
     this.#open(this.#streams());
   }
 
@@ -208,11 +211,8 @@ export class ServedCall implements ReaderEvents, WriterEvents, ItemOwner, PumpOw
   }
 
   /** Runs the handler. It is no async function, of which each call would keep several objects while it waits. */
-  run(serve: Served): Promise<unknown> {
+  run(serve: Served): unknown {
     const call = this.#call;
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    this.#resolve = resolve;
-    this.#reject = reject;
     if (this.#input !== null) call.input = this.#input;
     if (call.observed !== null) call.observed.items = this;
     this.#parts.running.add(this);
@@ -229,7 +229,13 @@ export class ServedCall implements ReaderEvents, WriterEvents, ItemOwner, PumpOw
     } catch (error) {
       this.#finish(true, error);
     }
-    return promise;
+    if (this.#over) {
+      if (this.#failed) throw this.#outcome;
+      return this.#outcome;
+    }
+    this.#later = true;
+    call.detach();
+    return answeredLater;
   }
 
   #produce(result: unknown): void {
@@ -259,9 +265,8 @@ export class ServedCall implements ReaderEvents, WriterEvents, ItemOwner, PumpOw
   pumped(): void {
     if (this.#early !== null) return this.#finish(true, this.#early);
     const sink = this.#sink!;
-    const left = sink.end();
-    if (!sink.waits) return this.#finish(false, undefined);
-    left.then(() => this.#finish(false, undefined), (error) => this.#finish(true, error));
+    if (sink.finish()) return this.#finish(false, undefined);
+    sink.end().then(() => this.#finish(false, undefined), (error) => this.#finish(true, error));
   }
 
   #finish(failed: boolean, value: unknown): void {
@@ -272,9 +277,12 @@ export class ServedCall implements ReaderEvents, WriterEvents, ItemOwner, PumpOw
     this.#input?.finish();
     this.#input?.cancel();
     this.#endOutput();
-    if (!failed) this.#resolve(value);
     // After an early end a handler throws because of it.
-    else this.#reject(this.#early ?? value);
+    this.#outcome = failed ? this.#early ?? value : value;
+    if (!this.#later) return;
+    const { port } = this.#parts;
+    if (failed) port.refuse(this.#call, this.#outcome);
+    else port.answer(this.#call, this.#outcome);
   }
 
   #endOutput(): void {

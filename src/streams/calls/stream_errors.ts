@@ -11,6 +11,7 @@ import {
 } from "../../core/mod.ts";
 import { DispatchFailure } from "../../messenger/mod.ts";
 import type { TurnShare } from "../turn_share.ts";
+import type { ItemCodec } from "./item_codec.ts";
 
 /** The sender of a stream's items: the caller of a contract, or its handler. */
 export type Side = "caller" | "handler";
@@ -23,6 +24,8 @@ export interface Direction {
   readonly from: Side;
   /** Schema of an item. */
   readonly schema: AnySchema;
+  /** Frames of items. */
+  readonly codec: ItemCodec;
   /** Clock. */
   readonly clock: Clock;
   /** The turns of its items. */

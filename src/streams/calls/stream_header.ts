@@ -26,7 +26,8 @@ export const callWindow: StreamWindow = firstWindow;
 /** The largest window that an instance grants by its options; a caller that claims more gets as much. */
 const mostItems = 65_535;
 
-const idPattern = /^[1-9]\d{0,17}$/;
+/** Digits of an id, which begins with none but 1 to 9. */
+const mostDigits = 18;
 const windowPattern = /^(?:o([1-9]\d{0,6}),([1-9]\d{0,8}))?(?:i([1-9]\d{0,6}),([1-9]\d{0,8}))?$/;
 
 /** The windows of a call, and their text. */
@@ -52,17 +53,21 @@ function windowText(direction: string, window: StreamWindow | null): string {
 
 /** Reads the header; null if it is malformed. */
 export function decodeStreams(text: string): CallStreams | null {
-  const idEnd = text.search(/\D|$/);
-  const id = text.slice(0, idEnd);
+  let idEnd = 0;
+  while (isDigit(text.charCodeAt(idEnd))) idEnd++;
+  if (idEnd === 0 || idEnd > mostDigits || text.startsWith("0")) return null;
   const rest = text.slice(idEnd);
-  if (!idPattern.test(id)) return null;
   if (rest !== read.text) {
     const found = windowPattern.exec(rest);
     if (found === null) return null;
     const [, outItems, outBytes, inItems, inBytes] = found;
     read = { output: windowOf(outItems, outBytes), input: windowOf(inItems, inBytes), text: rest };
   }
-  return { id: BigInt(id), output: read.output, input: read.input };
+  return { id: BigInt(text.slice(0, idEnd)), output: read.output, input: read.input };
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
 }
 
 function windowOf(items: string | undefined, bytes: string | undefined): StreamWindow | null {

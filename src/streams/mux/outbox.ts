@@ -51,6 +51,11 @@ export class Outbox {
     return this.#late.length;
   }
 
+  /** Whether no record waits to leave. */
+  get empty(): boolean {
+    return this.#buffer === null;
+  }
+
   /** Memory in which {@link space} is. */
   get bytes(): Uint8Array {
     return this.#buffer!.bytes;

@@ -21,6 +21,7 @@ import type { StreamCounts } from "./stats.ts";
 import { UnreadBytes, type UnreadLimits } from "./unread_bytes.ts";
 import { WaitingWriters } from "./waiting_writers.ts";
 import { WriterSlot } from "./writer_slot.ts";
+import { YoungSlots } from "./young_slots.ts";
 
 /** Limits for the streams of one peer. */
 export interface MuxLimits extends UnreadLimits {
@@ -86,6 +87,7 @@ export class PeerMux implements SlotPeer {
   readonly outbox: Outbox;
   readonly counts: StreamCounts;
   readonly deadlines: Deadlines;
+  readonly young: YoungSlots;
   readonly unread: UnreadBytes;
   readonly #parts: MuxParts;
   readonly #peer: MuxPeer;
@@ -111,6 +113,7 @@ export class PeerMux implements SlotPeer {
     this.#mostBytes = Math.max(1, Math.min(parts.maxPeerBytes, Math.floor(peer.shareBytes / 2)));
     this.counts = parts.counts;
     this.deadlines = parts.deadlines;
+    this.young = new YoungSlots(parts.deadlines);
     this.unread = new UnreadBytes(parts, parts.counts, (more) => peer.keeps(more));
     this.owed = new OwedCredit(parts.deadlines, () => this.flush());
     const { counts, memory } = parts;

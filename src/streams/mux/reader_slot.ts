@@ -6,6 +6,7 @@ import { type FrameMeaning, meaningOf } from "./end.ts";
 import { HeldRecords } from "./held_records.ts";
 import { type Piece, Pieces } from "./pieces.ts";
 import type { ReadingSlot, SlotPeer } from "./slot_peer.ts";
+import type { YoungSlot } from "./young_slots.ts";
 
 /** Silent pauses of a writer after which it is given up. */
 const silentPauses = 3;
@@ -16,7 +17,7 @@ const sharedBytes = 17 * 1024;
 const nothing = new Uint8Array(new ArrayBuffer(0));
 
 /** A stream that this instance reads, or will read. */
-export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
+export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot, YoungSlot {
   ended: StreamEnd | null = null;
   bytes: Uint8Array = nothing;
   decoded: DecodedPayload | null = null;
@@ -50,6 +51,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
   #announces: boolean;
   #stops = false;
   #heard = true;
+  #young = true;
   #silent = 0;
   #held: HeldRecords | null = null;
   // The records of the batch that is being read, while they follow one another.
@@ -74,7 +76,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
     this.#dueItems = Math.max(1, items >>> 1);
     // Also where credit is in items alone: the writer may keep to the bytes of its own accord.
     this.#dueBytes = Math.max(1, bytes / 4);
-    peer.deadlines.add(this, options.openMs ?? defaultOpenMs);
+    peer.young.add(this);
   }
 
   get opened(): boolean {
@@ -140,15 +142,14 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
   claim(events: ReaderEvents): void {
     this.#events = events;
     this.#peer.unread.claim(this.#usedBytes + (this.#held?.bytes ?? 0));
-    this.#peer.deadlines.remove(this);
-    if (this.ended === null) this.#watch();
+    this.#watch();
     this.#owe();
   }
 
   /** The writer has opened the stream. */
   open(id: number): void {
     this.id = id;
-    if (!this.unclaimed) this.#watch();
+    this.#watch();
     if (this.#announces) this.#owe();
     if (this.#stops) this.#lifecycle(LifecycleAction.stop);
     this.#events?.opened?.();
@@ -259,26 +260,34 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
     this.#events?.readable();
   }
 
+  /** See {@link YoungSlot}. */
+  grown(): void {
+    this.#young = false;
+    this.#watch();
+  }
+
   override expire(): void {
     if (!this.opened) return this.finish({ reason: "dropped", text: "no writer has opened it in time" });
-    if (this.unclaimed) {
-      if (this.ended === null) return this.#giveUp("no reader has come for it in time");
-      // Its writer gets the credit.
-      return this.#leave();
-    }
+    if (this.unclaimed && this.ended === null) return this.#giveUp("no reader has come for it in time");
+    // Its writer gets the credit.
+    if (this.unclaimed) return this.#leave();
     const { window } = this.options;
     // A writer without credit cannot send a heartbeat.
     const exempt = this.#usedItems >= window.items || this.#usedBytes >= window.bytes;
     if (this.#heard || exempt) this.#silent = 0;
     else if (++this.#silent >= silentPauses) return this.#giveUp("its writer was silent for too long");
     this.#heard = false;
-    this.#peer.deadlines.add(this, this.options.heartbeatMs ?? 5_000);
+    this.#watch();
   }
 
-  /** Starts watching the writer. */
+  /** Waits for the writer, for the reader, or for a sign of the writer. */
   #watch(): void {
-    this.#peer.deadlines.remove(this);
-    this.#peer.deadlines.add(this, this.options.heartbeatMs ?? 5_000);
+    if (this.#young) return;
+    const { deadlines } = this.#peer;
+    const { heartbeatMs = 5_000, openMs = defaultOpenMs } = this.options;
+    deadlines.remove(this);
+    if (this.ended !== null && !(this.unclaimed && this.#closed)) return;
+    deadlines.add(this, this.opened && !this.unclaimed ? heartbeatMs : openMs);
   }
 
   #giveUp(text: string): void {
@@ -314,14 +323,10 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
       const next = held.take(this.expected);
       if (next === undefined) return;
       const { type, bytes } = next;
-      this.#unhold(bytes.length - recordHeaderSize);
+      this.#peer.unread.add(recordHeaderSize - bytes.length, this.unclaimed);
       if (held.empty) held = this.#held = null;
       this.#apply(type, bytes, recordHeaderSize, bytes.length);
     }
-  }
-
-  #unhold(bytes: number): void {
-    this.#peer.unread.add(-bytes, this.unclaimed);
   }
 
   /** Counts what the writer uses of its window. Returns false, with the stream ended, if it is too much. */
@@ -371,7 +376,7 @@ export class ReaderSlot extends Deadline implements ByteReader, ReadingSlot {
 
   #end(end: StreamEnd): void {
     this.ended = end;
-    if (this.#held !== null) this.#unhold(this.#held.bytes);
+    if (this.#held !== null) this.#peer.unread.add(-this.#held.bytes, this.unclaimed);
     this.#held = null;
     this.#peer.readerEnded(this, end);
     // What its writer has finished goes on waiting for its reader.

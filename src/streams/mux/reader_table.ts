@@ -2,12 +2,14 @@ import type { StreamOptions } from "../byte_stream.ts";
 import type { ReaderSlot } from "./reader_slot.ts";
 import type { ReadingSlot } from "./slot_peer.ts";
 
+const mostAlike = BigInt(Number.MAX_SAFE_INTEGER);
+
 /** The streams of one peer that this instance reads, or will read. */
 export class ReaderTable {
   /** Streams not yet opened, by anchor and session. */
-  readonly #bound = new Map<bigint, ReaderSlot>();
+  readonly #bound = new Map<Key, ReaderSlot>();
   /** Streams that wait for their reader, open or finished by their writer, by anchor and session. */
-  readonly #unclaimed = new Map<bigint, ReaderSlot>();
+  readonly #unclaimed = new Map<Key, ReaderSlot>();
   /** Open streams, by the index of their slot. */
   readonly #open = new Map<number, ReaderSlot>();
   /** Streams that wait for their reader and are finished by their writer, by the index of their slot. */
@@ -98,13 +100,18 @@ export class ReaderTable {
   }
 }
 
-function takeFrom(map: Map<bigint, ReaderSlot>, key: bigint): ReaderSlot | null {
-  const reader = map.get(key);
+/** Anchor and session as one key. A key of a map that is a bigint costs several times as much as a number. */
+type Key = number | bigint;
+
+function takeFrom(map: Map<Key, ReaderSlot>, key: Key): ReaderSlot | null {
+  const reader = map.size === 0 ? undefined : map.get(key);
   if (reader === undefined) return null;
   map.delete(key);
   return reader;
 }
 
-function keyOf({ anchor, session }: Pick<StreamOptions, "anchor" | "session">): bigint {
+function keyOf({ anchor, session }: Pick<StreamOptions, "anchor" | "session">): Key {
+  // As the streams of contracts have it.
+  if (anchor === session && session <= mostAlike) return Number(session);
   return anchor << 64n | session;
 }

@@ -3,6 +3,7 @@ import type { StreamEnd, StreamOptions } from "../byte_stream.ts";
 import type { Outbox } from "./outbox.ts";
 import type { StreamCounts } from "./stats.ts";
 import type { UnreadBytes } from "./unread_bytes.ts";
+import type { YoungSlots } from "./young_slots.ts";
 
 /** A stream that this instance writes, as its peer's other streams know it. */
 export interface WritingSlot {
@@ -43,6 +44,8 @@ export interface SlotPeer {
   readonly counts: StreamCounts;
   /** Heartbeats, silence and waits. */
   readonly deadlines: Deadlines;
+  /** Streams that have just begun. */
+  readonly young: YoungSlots;
   /** The largest frame that the peer takes. */
   readonly maxFrameBytes: number;
   /** Bytes of the peer that nobody has read. */

@@ -13,6 +13,7 @@ import { terminalFrames } from "../wire/frame.ts";
 import { meaningOf } from "./end.ts";
 import type { Outbox } from "./outbox.ts";
 import type { SlotPeer, WritingSlot } from "./slot_peer.ts";
+import type { YoungSlot } from "./young_slots.ts";
 
 const ends: Readonly<Record<number, StreamEnd>> = {
   [CloseReason.peerGone]: { reason: "dropped", text: "the reader has given the stream up" },
@@ -24,7 +25,7 @@ const ends: Readonly<Record<number, StreamEnd>> = {
 };
 
 /** A stream that this instance writes. */
-export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
+export class WriterSlot extends Deadline implements ByteWriter, WritingSlot, YoungSlot {
   /** Index and generation, as records name it. */
   readonly id: number;
   ended: StreamEnd | null = null;
@@ -64,7 +65,7 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
     // An idle writer is heard of between a half of the time and all of it.
     this.#heartbeatMs = (options.heartbeatMs ?? 5_000) / 2;
     if (options.opensLater !== true) this.#open();
-    peer.deadlines.add(this, this.opened ? this.#heartbeatMs : 0);
+    peer.young.add(this);
   }
 
   get maxFrameBytes(): number {
@@ -202,10 +203,16 @@ export class WriterSlot extends Deadline implements ByteWriter, WritingSlot {
     this.#events.credit?.();
   }
 
-  /** Opens the stream, or sends a heartbeat, if nothing else was sent. */
-  override expire(): void {
+  /** See {@link YoungSlot}. */
+  grown(): void {
+    if (this.ended !== null) return;
     if (!this.opened) this.#open();
-    else if (this.#touched) this.#touched = false;
+    this.#peer.deadlines.add(this, this.#heartbeatMs);
+  }
+
+  /** Sends a heartbeat if nothing else was sent. */
+  override expire(): void {
+    if (this.#touched) this.#touched = false;
     // Without credit none can be sent, and the reader expects none.
     else if (this.open) {
       const at = this.#outbox.space(0);
