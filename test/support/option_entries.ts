@@ -11,6 +11,7 @@ import { Messenger } from "../../src/mod.ts";
 import { otelMeter, otelTracing } from "../../src/otel/mod.ts";
 import { PrometheusMeter, prometheusMeter } from "../../src/prometheus/mod.ts";
 import { actorEntries } from "./option_entries_actors.ts";
+import { brokerEntries } from "./option_entries_broker.ts";
 import { eventEntries, messengerEntries } from "./option_entries_messenger.ts";
 import { streamEntries } from "./option_entries_streams.ts";
 import {
@@ -332,5 +333,6 @@ export const optionEntries: readonly OptionEntry[] = [
   ...cohortEntries,
   ...executorEntries,
   ...actorEntries,
+  ...brokerEntries,
   ...otherEntries,
 ];

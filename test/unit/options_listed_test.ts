@@ -101,6 +101,9 @@ const asThePackage =
 const without: ReadonlyMap<string, string> = new Map([
   ["new ZeromeshError", "refusing would take the place of the failure that it tells"],
   ["Backend#contextTermNow", "for the exit hook, which must not throw"],
+  ["ChannelRegistry.closeChannel", "a question to the registry, which its owner has checked"],
+  ["ChannelRegistry.schema", "a question to the registry, which its owner has checked"],
+  ["ChannelRegistry.metrics", "a question to the registry, which its owner has checked"],
   ["new PeerQuestions", "made by Messenger.create, of no options"],
 ]);
 
