@@ -3,6 +3,7 @@ import { copyBytes, type Link, SendOutcome } from "../transport/mod.ts";
 import { encodeRequest, MessageType, type ResponseId, ResponseKind } from "../wire/mod.ts";
 import type { ContractKind, ContractKinds } from "./contract_kinds.ts";
 import type { CallClient } from "./calls/client.ts";
+import type { CallTrace } from "./calls/traced_call.ts";
 import type { WaitOptions } from "./calls/wait_options.ts";
 import type { InboundCall } from "./handlers/context.ts";
 import type { Dispatcher } from "./handlers/dispatch.ts";
@@ -119,6 +120,10 @@ export class CorePort implements SystemPort {
 
   get traces(): boolean {
     return this.#parts.observation.tracer !== null;
+  }
+
+  traceCall(label: string, to: InstanceId, within: HandlerTrace | null): CallTrace | null {
+    return this.#parts.client.system.trace(label, to, within);
   }
 
   traceOf(message: SystemMessage, name: string, pattern: TracePattern): HandlerTrace | null {

@@ -62,6 +62,8 @@ export { PeerQuestions, portOf } from "./builtins/peer_questions.ts";
 export { type AnnounceToOptions } from "./builtins/announce_to.ts";
 export { observeLabel } from "./observe/observation.ts";
 export { type HandlerTrace } from "./observe/message_trace.ts";
+export { type CallTrace } from "./calls/traced_call.ts";
+export { type ItemCounts } from "./observe/tracing.ts";
 export {
   type IncomingMessage,
   type IncomingTrace,

@@ -21,6 +21,7 @@ import type { EntryOptions, SystemHandlerOptions } from "./handlers/registry.ts"
 import type { Failure } from "./handlers/reply_sender.ts";
 import type { HandlerResult } from "./handlers/served.ts";
 import type { FeatureCall } from "./calls/feature_call.ts";
+import type { CallTrace } from "./calls/traced_call.ts";
 import type { HandlerTrace } from "./observe/message_trace.ts";
 import type { TracePattern } from "./observe/tracing.ts";
 import type { WaitOptions } from "./calls/wait_options.ts";
@@ -183,6 +184,14 @@ export interface SystemPort {
   authorize(message: SystemMessage, subject: CallSubject): Promise<void>;
   /** Whether the messenger has a tracer. */
   readonly traces: boolean;
+  /**
+   * Begins the trace of a call that may outlast its answer, as that of a stream does; null without a tracer. The feature
+   * gives the call the headers of the trace, and ends the trace.
+   *
+   * @param label The name of the call in the trace.
+   * @param within The trace that it belongs to; null for none.
+   */
+  traceCall(label: string, to: InstanceId, within: HandlerTrace | null): CallTrace | null;
   /**
    * Begins the trace of a message, which the feature ends; null if there is none. It is called in the synchronous part.
    *

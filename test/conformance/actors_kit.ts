@@ -57,10 +57,10 @@ export async function twoNodes(
 }
 
 /** A node behind a proxy that can be cut, and a client that has dialled it there. */
-export async function proxiedNode(t: LeakCheck) {
-  const node = await actorNode(t, { messenger: { ipc: false } });
+export async function proxiedNode(t: LeakCheck, options: MessengerOptions = {}) {
+  const node = await actorNode(t, { messenger: { ipc: false, ...options } });
   const proxy = t.use(await startProxy({ targetPort: portOf(node.messenger.endpoint) }));
-  const client = await t.messenger({ ipc: false, listen: false });
+  const client = await t.messenger({ ipc: false, listen: false, ...options });
   const peer = await client.connect(proxy.endpoint);
   const lost = async (how: { reset: boolean }): Promise<void> => {
     proxy.refusing = true;

@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { context, SpanKind } from "@opentelemetry/api";
-import { actor, actorContract, actorRef, ActorSystem } from "../../src/actors/mod.ts";
+import { actor, actorContract, actorRef, ActorSystem, watchActor } from "../../src/actors/mod.ts";
 import type { Tracing } from "../../src/mod.ts";
 import { otelTracing } from "../../src/otel/mod.ts";
 import { z } from "zod";
 import { leakCheck } from "../support/fixture.ts";
 import { recordSpans, type SpanFacts, type Spans } from "../support/spans.ts";
 import { until } from "../support/until.ts";
+import { proxiedNode } from "./actors_kit.ts";
 import { fails } from "./messenger_kit.ts";
 
 const Relay = actorContract("relay", {
@@ -18,7 +19,10 @@ const Relay = actorContract("relay", {
     headers: { input: z.object({}), output: z.string() },
     later: { input: z.object({}), output: z.string() },
     fail: { input: z.object({}), output: z.string() },
+    /** Watches an actor. */
+    watch: { input: z.string(), output: z.string() },
   },
+  channel: { line: { fromOpener: z.string(), toOpener: z.string() } },
 });
 
 const relay = actor(Relay, {
@@ -48,6 +52,25 @@ const relay = actor(Relay, {
     },
     fail: () => {
       throw new Error("boom");
+    },
+    watch: (ctx, address) => {
+      ctx.watch(ctx.ref(Relay, address), () => {});
+      return "watched";
+    },
+  },
+  channel: {
+    line: {
+      async open(ctx, channel, first) {
+        if (first === "throw") throw new Error("boom");
+        if (first === "no") return channel.reject("not today");
+        await ctx.ref(Relay, ctx.self.address).tell("note", {});
+        channel.accept("welcome");
+      },
+      async message(ctx, channel, item) {
+        if (item.includes("@")) await ctx.ref(Relay, item).tell("note", {});
+        await channel.send(item);
+        await channel.send("again");
+      },
     },
   },
 });
@@ -158,6 +181,90 @@ test("a message that its actor never handles ends its trace", async () => {
   ]);
 });
 
+test("a channel has spans from its open to its close, with the items that it carried", async () => {
+  await using t = await leakCheck();
+  const spans = recordSpans();
+  const { one, two } = await traced(t, spans);
+  const channel = await one.ref.open("line", "hi");
+  const items = channel[Symbol.asyncIterator]();
+  for (const item of [two.address, "b", "c"]) {
+    await channel.send(item);
+    for (const answer of [item, "again"]) assert.equal((await items.next()).value, answer);
+  }
+  // What the handler of an item sends is a part of the channel's trace; the channel is still open.
+  const early = await finished(spans, 3);
+  const sentIn = early.find(({ name }) => name === "send relay.note")!;
+  assert.deepEqual(early.filter(({ name }) => name.includes("relay.line")), []);
+  await channel.close();
+  const all = await finished(spans, 6);
+  const handle = handled(all, "relay.line", null);
+  assert.deepEqual([sentIn.parent, sentIn.trace], [handle.id, handle.trace]);
+  const counted = all.filter(({ attributes }) => attributes["zeromesh.items_sent"] !== undefined);
+  assert.deepEqual(
+    counted.map(({ name, failed, attributes }) => [
+      name,
+      failed,
+      attributes["zeromesh.items_sent"],
+      attributes["zeromesh.items_received"],
+    ]).sort(),
+    [["receive relay.line", false, 6, 3], ["send relay.line", false, 3, 6]],
+  );
+});
+
+test("the spans of a channel that is refused, or whose other side is lost, say so", async () => {
+  await using t = await leakCheck();
+  const spans = recordSpans();
+  const tracing = otelTracing({ tracerProvider: spans.tracerProvider });
+  const { system, client, peer, lost } = await proxiedNode(t, { tracing });
+  await system.spawn(relay, { name: "relay" });
+  const ref = actorRef(client, Relay, `relay@${peer}`);
+  const errors = (all: SpanFacts[]) =>
+    all.filter(({ name }) => name.endsWith("relay.line")).map(({ name, attributes }) =>
+      `${name.split(" ")[0]} ${attributes["error.type"]}`
+    ).sort();
+  await fails(ref.open("line", "no"), { code: "ACTOR_CHANNEL_REJECTED" });
+  const rejected = "ACTOR_CHANNEL_REJECTED";
+  assert.deepEqual(errors(await finished(spans, 3)), [
+    `handle ${rejected}`,
+    `receive ${rejected}`,
+    `send ${rejected}`,
+  ]);
+  await fails(ref.open("line", "throw"), { code: "HANDLER_FAILED" });
+  assert.equal(errors(await finished(spans, 6)).filter((one) => one.endsWith("HANDLER_FAILED")).length, 3);
+  await ref.open("line", "hi");
+  await lost({ reset: true });
+  const ofLoss = errors(await finished(spans, 9)).filter((one) => one.endsWith("PEER_DISCONNECTED"));
+  assert.deepEqual(ofLoss, [
+    "handle PEER_DISCONNECTED",
+    "receive PEER_DISCONNECTED",
+    "send PEER_DISCONNECTED",
+  ]);
+});
+
+test("a watch has spans until it is told, or until its watcher ends it, in the trace of the handler that watches", async () => {
+  await using t = await leakCheck();
+  const spans = recordSpans();
+  const { client, one, two } = await traced(t, spans);
+  const told = Promise.withResolvers<unknown>();
+  watchActor(client, two.ref, told.resolve);
+  const left = watchActor(client, two.ref, () => assert.fail("it was told of a watch that was left"));
+  assert.equal(await one.ref.ask("watch", two.address), "watched");
+  const watch = handled(await finished(spans, 3), "relay.watch", null);
+  left[Symbol.dispose]();
+  const early = await finished(spans, 5);
+  assert.deepEqual(early.slice(3).map(({ name, failed }) => [name, failed]).sort(), [
+    ["receive _actor_watch", false],
+    ["send _actor_watch", false],
+  ]);
+  await two.system.stop("relay");
+  await told.promise;
+  const all = await finished(spans, 9);
+  const sent = all.filter(({ name }) => name === "send _actor_watch");
+  assert.deepEqual(sent.map(({ parent }) => parent).sort(), [null, null, watch.id].sort());
+  for (const { id, trace } of sent) assert.equal(spanOf(all, "receive _actor_watch", id).trace, trace);
+  assert.ok(all.every(({ failed }) => !failed));
+});
+
 test("a tracer that throws costs no message to an actor", async () => {
   await using t = await leakCheck();
   const bad = (): never => {
@@ -171,10 +278,16 @@ test("a tracer that throws costs no message to an actor", async () => {
   for (const tracing of tracers) {
     const [client, server] = [await t.messenger({ tracing, logger }), await t.messenger({ tracing, logger })];
     const system = t.use(await ActorSystem.create(server));
-    const { address } = await system.spawn(relay);
+    const { address } = await system.spawn(relay, { name: "relay" });
     await client.connect(server.endpoint);
     const ref = actorRef(client, Relay, address);
     await ref.tell("note", {});
     assert.equal(await ref.ask("headers", {}), "{}");
+    await using channel = await ref.open("line", "hi");
+    assert.equal(channel.first, "welcome");
+    const told = Promise.withResolvers<unknown>();
+    watchActor(client, ref, told.resolve);
+    await system.stop("relay");
+    await told.promise;
   }
 });

@@ -12,6 +12,7 @@ import { FakeClock } from "./core_fake_clock.ts";
 /** A way to a side that takes so many items, and says nothing. */
 class SilentLink implements ChannelLink {
   readonly size = 0;
+  readonly left = 0;
   readonly done: string[] = [];
   room: number;
 
@@ -69,6 +70,7 @@ function sideTo(link: SilentLink, limits: Partial<typeof systemDefaults> = {}) {
     counts,
     idleTimeoutMs: Infinity,
     hold: null,
+    traced: null,
   }).begin();
   return { side, clock, counts };
 }

@@ -1,4 +1,5 @@
 import type { InstanceId } from "../../core/mod.ts";
+import type { HandlerTrace } from "../../messenger/mod.ts";
 import type { DeferredReply } from "../definition/context.ts";
 import { type BytesContract, bytesContract } from "../contract/contract.ts";
 import type { ActorRef } from "../references/actor_ref.ts";
@@ -34,6 +35,11 @@ export class HandlerContext extends SelfContext {
 
   get headers(): Readonly<Record<string, string>> {
     return this.#turn.origin.headers;
+  }
+
+  protected override get trace(): HandlerTrace | null {
+    const { trace } = this.#turn.origin;
+    return trace === null ? null : trace.inherited;
   }
 
   protected get deadlineAt(): number {
@@ -73,14 +79,14 @@ export class HandlerContext extends SelfContext {
   override originFor(kind: "tell" | "ask" | "open"): Origin {
     const { address, host } = this.cell;
     const { deadlineAt } = this;
-    const { trace, chain } = this.#turn.origin;
+    const { chain } = this.#turn.origin;
     const own = (this.#made ??= new Made()).origin ??= {
       sender: address,
       instance: host.instanceId,
       headers: noHeaders,
       deadlineAt,
       chain: noChain,
-      trace: trace === null ? null : trace.inherited,
+      trace: this.trace,
     };
     return kind === "tell" || !this.waiting ? own : { ...own, chain: [...chain, this.link] };
   }

@@ -240,6 +240,7 @@ export interface CellHost {
     ref: ActorAddress,
     cell: TurnCell,
     ended: (end: ActorEnd, context: ActorSelf) => unknown,
+    within: HandlerTrace | null,
   ): Disposable;
   /** Calls back as a turn after a time; `repeat` again and again. */
   timer(cell: TurnCell, ms: number, run: (context: ActorSelf) => unknown, repeat: boolean): Disposable;

@@ -1,4 +1,5 @@
 import { type InstanceId, readOptions } from "../../core/mod.ts";
+import type { HandlerTrace } from "../../messenger/mod.ts";
 import type { ActorAddress, ActorId } from "../references/address.ts";
 import type { ActorChannel, ChannelSide, ChannelStatus } from "../references/actor_channel.ts";
 import type { ActorSelf } from "../definition/context.ts";
@@ -52,6 +53,11 @@ export class SelfContext implements Sender {
     return this.cell.runningTurn === this.#number;
   }
 
+  /** The trace of what it sends; null without one. */
+  protected get trace(): HandlerTrace | null {
+    return null;
+  }
+
   /** Its link in a chain of asks. */
   protected get link(): string {
     return `${this.cell.address}#${this.#number}`;
@@ -101,7 +107,7 @@ export class SelfContext implements Sender {
   }
 
   watch(ref: ActorAddress, ended: (end: ActorEnd, context: ActorSelf) => unknown): Disposable {
-    return this.cell.host.watch(ref, this.cell, ended);
+    return this.cell.host.watch(ref, this.cell, ended, this.trace);
   }
 
   stop(result?: unknown): void {

@@ -47,8 +47,10 @@ export interface ChannelLink {
   close(reason: string): void;
   /** Confirms the other side's closing. */
   confirm(): void;
-  /** Items that have arrived and wait. */
+  /** Items that have arrived and wait, with the mark of the end of sending. */
   readonly size: number;
+  /** The same after the channel has ended and {@link release} was called, without that mark. */
+  readonly left: number;
   /**
    * Takes the next item, and gives its room back to the other side.
    *

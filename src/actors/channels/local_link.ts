@@ -64,6 +64,10 @@ export class LocalLink implements ChannelLink {
     return this.#arrived.size;
   }
 
+  get left(): number {
+    return this.size;
+  }
+
   take(): unknown {
     if (this.#arrived.size === 0) return noItem;
     const item = this.#arrived.shift();

@@ -113,6 +113,7 @@ export class LocalOpen extends Deadline implements OpenerWay, PendingOpen {
       counts: host.channels.counts,
       idleTimeoutMs: options?.idleTimeoutMs ?? Infinity,
       hold: sender === null ? host.holding.hold() : null,
+      traced: null,
     });
     this.#own?.opened(side);
     side.begin();

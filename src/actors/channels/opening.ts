@@ -110,7 +110,8 @@ export class Opening implements OpeningChannel, PendingOpen, Waited {
 
   accept(first?: unknown, options?: AcceptOptions): Side {
     const { cell, name, origin: { sender, instance, trace } } = this.#parts;
-    const origin = plainOrigin(instance, sender, trace);
+    // Items are parts of the trace, without spans of their own.
+    const origin = plainOrigin(instance, sender, trace === null ? null : trace.inherited);
     return this.#accept(first, options, new ItemTurns(cell, origin, servedHandlers(cell, name)));
   }
 
@@ -211,7 +212,7 @@ export class Opening implements OpeningChannel, PendingOpen, Waited {
   }
 
   #side(link: ChannelLink, receiver: Receiver, idleTimeoutMs: number, owner: ActorChannels | null): Side {
-    const { id, name, opener, schemas: { toOpener } } = this.#parts;
+    const { id, name, opener, schemas: { toOpener }, origin: { trace } } = this.#parts;
     const { clock, deadlines, options: limits, channels: { counts } } = this.cell.host;
     return this.#opened = new Side({
       id,
@@ -230,6 +231,9 @@ export class Opening implements OpeningChannel, PendingOpen, Waited {
       counts,
       idleTimeoutMs,
       hold: null,
+      traced: trace === null ? null : (failure, items) => {
+        trace.end(failure === undefined ? "succeeded" : "failed", failure, items);
+      },
     });
   }
 

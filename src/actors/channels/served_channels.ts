@@ -37,7 +37,7 @@ export class ServedChannels {
 
   /** Opens a channel to an actor. The answer is sent once the actor has accepted. */
   open(message: SystemMessage, cell: Cell, request: InboundOpen): typeof answeredLater {
-    const { origin: { instance }, name } = request;
+    const { origin: { instance, trace }, name } = request;
     const count = this.#peers.get(instance) ?? 0;
     if (count >= this.#maxPeerChannels) {
       cell.host.channels.counts.refused++;
@@ -51,7 +51,10 @@ export class ServedChannels {
     this.#peers.set(instance, count + 1);
     way.open(message, cell).then(
       (answer) => this.#port.answer(message, answer),
-      (error) => this.#port.refuse(message, failureFor(error)),
+      (error) => {
+        trace?.end((error as { ran?: unknown }).ran === "yes" ? "failed" : "rejected", error);
+        this.#port.refuse(message, failureFor(error));
+      },
     );
     return answeredLater;
   }
@@ -88,6 +91,8 @@ class StreamWay implements OpenerWay {
       const opening = deliverOpen(cell, { name, first, origin, asker: null, signal, way: this });
       this.#opening = opening;
       message.whenAborted((reason) => {
+        // A channel that is open ends its trace itself.
+        if (this.#side === null) origin.trace?.end("cancelled", reason);
         opening.giveUp(endOf(reason, message.session.leaving), reason);
         // Nobody reads the answer, but the call has to end.
         this.#answer.reject(reason);

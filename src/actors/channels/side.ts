@@ -6,6 +6,7 @@ import {
   type InstanceId,
   type ZeromeshError,
 } from "../../core/mod.ts";
+import type { ItemCounts } from "../../messenger/mod.ts";
 import type { ChannelCounts } from "../cell/channel_counts.ts";
 import type { ChannelLimits } from "../options/system_options.ts";
 import type { ActorAddress } from "../references/address.ts";
@@ -63,6 +64,8 @@ export interface SideParts {
   readonly idleTimeoutMs: number;
   /** What keeps the process alive while it is open; null for a side of an actor. */
   readonly hold: Disposable | null;
+  /** Ends its trace, behind all items, with what ended the channel out of order; null without one. */
+  readonly traced: ((failure: unknown, items: ItemCounts) => void) | null;
 }
 
 /** One side of a channel. */
@@ -77,6 +80,8 @@ export class Side implements ActorChannel, ServedChannel, LinkEvents {
   readonly #parts: SideParts;
   readonly #outbox: Outbox;
   readonly #told: PromiseWithResolvers<ChannelEnd> = Promise.withResolvers();
+  /** What made this side leave the channel; undefined without one. */
+  #broken: unknown = undefined;
   #closing: { readonly end: ChannelEnd; readonly left: PromiseWithResolvers<void>; sent: boolean } | null =
     null;
   #otherEnded = false;
@@ -204,6 +209,7 @@ export class Side implements ActorChannel, ServedChannel, LinkEvents {
 
   /** An item of the other side is invalid: nothing more is read. */
   broken(error: unknown): void {
+    this.#broken ??= error;
     this.abandon((error as ZeromeshError).message);
     this.#parts.link.drop();
   }
@@ -291,7 +297,15 @@ export class Side implements ActorChannel, ServedChannel, LinkEvents {
     // Whoever has opened it may never iterate, and must not keep room of the connection. A target must: its peers decide
     // how many channels end.
     if (receiver.drops && this.role === "opener") this.#parts.link.release();
-    receiver.ended(end, () => this.#told.resolve(end));
+    receiver.ended(end, () => {
+      this.#told.resolve(end);
+      const { traced, link } = this.#parts;
+      // One that iterates may take them later.
+      traced?.(this.loss ?? this.#broken ?? undefined, {
+        sent: this.#outbox.sent,
+        received: this.received + link.left,
+      });
+    });
   }
 
   #refusal(why: string): ZeromeshError {

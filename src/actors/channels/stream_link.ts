@@ -52,6 +52,8 @@ export class StreamLink implements ChannelLink {
   #drops = false;
   /** Frames of a stream that has ended, which {@link release} has taken out of it. */
   #rest: Deque<Uint8Array> | null = null;
+  /** How many of them are the mark of the end of sending. */
+  #marks = 0;
 
   constructor(parts: StreamLinkParts) {
     this.#parts = parts;
@@ -102,11 +104,18 @@ export class StreamLink implements ChannelLink {
     return this.#drops ? 0 : (this.#rest ?? this.reader)?.size ?? 0;
   }
 
+  get left(): number {
+    return this.size - this.#marks;
+  }
+
   take(): unknown {
     const frame = this.#drops ? null : this.#next();
     if (frame === null) return noItem;
     const { bytes, start, end } = frame;
-    if (end - start === 1 && bytes[start] === endFrame[0]) return endMark;
+    if (isEndMark(bytes, start, end)) {
+      this.#marks = 0;
+      return endMark;
+    }
     const { codec, schema, name } = this.#parts;
     const decoded = codec.decode(frame);
     if (decoded.error !== undefined) throw itemInvalid(name, [{ message: decoded.error }]);
@@ -117,12 +126,16 @@ export class StreamLink implements ChannelLink {
     const { reader } = this;
     if (this.#drops || reader === null || reader.size === 0) return;
     const rest = this.#rest = new Deque<Uint8Array>();
-    for (let frame = reader.take(); frame !== undefined; frame = reader.take()) rest.push(frame);
+    for (let frame = reader.take(); frame !== undefined; frame = reader.take()) {
+      if (isEndMark(frame, 0, frame.length)) this.#marks++;
+      rest.push(frame);
+    }
   }
 
   drop(): void {
     this.#drops = true;
     this.#rest = null;
+    this.#marks = 0;
     // Credit goes back, so that the other side comes to its end.
     while (this.reader?.advance());
   }
@@ -193,4 +206,8 @@ export class StreamLink implements ChannelLink {
     if (reason !== "peerLost") this.reader?.cancel();
     events.lost(reason === "cancelled" ? "cancelled" : "peerLost");
   }
+}
+
+function isEndMark(bytes: Uint8Array, start: number, end: number): boolean {
+  return end - start === 1 && bytes[start] === endFrame[0];
 }

@@ -1,4 +1,5 @@
 import { instanceIdFromBytes, onAbort, validate, ZeromeshError } from "../../core/mod.ts";
+import type { CallTrace } from "../../messenger/mod.ts";
 import { ItemCodec } from "../../streams/mod.ts";
 import { type ActorChannelSchemas, bytesContract } from "../contract/contract.ts";
 import { plainOrigin } from "../cell/origin.ts";
@@ -41,6 +42,7 @@ export class StreamOpen implements PendingOpen {
   readonly #message: OutgoingOpen;
   readonly #terms: ChannelTerms;
   readonly #schemas: ActorChannelSchemas;
+  readonly #trace: CallTrace | null;
   readonly #link: StreamLink;
   readonly #own: ActorChannels | null;
   readonly #abort: AbortController | null = null;
@@ -53,11 +55,13 @@ export class StreamOpen implements PendingOpen {
     message: OutgoingOpen,
     schemas: ActorChannelSchemas,
     terms: ChannelTerms,
+    trace: CallTrace | null,
   ) {
     this.#streams = streams;
     this.#terms = terms;
     this.#message = message;
     this.#schemas = schemas;
+    this.#trace = trace;
     const { instance: peer, contract, name, sender } = message;
     const { mux, port } = streams;
     if (!mux.supports(peer)) {
@@ -141,6 +145,7 @@ export class StreamOpen implements PendingOpen {
     const { instance, name, target, origin, sender, options } = this.#message;
     if (this.#over) throw channelClosed(name, "its opener has given up");
     const { port, deadlines } = this.#streams;
+    const trace = this.#trace;
     const other = `${target}@${instance}`;
     this.#settled();
     const side = new Side({
@@ -161,6 +166,7 @@ export class StreamOpen implements PendingOpen {
       ...this.#terms,
       idleTimeoutMs: options?.idleTimeoutMs ?? Infinity,
       hold: sender === null ? port.hold() : null,
+      traced: trace === null ? null : (failure, items) => trace.end(failure, items),
     });
     this.#streams.opened(side, sender === null);
     this.#own?.opened(side);

@@ -89,25 +89,28 @@ export class Inbound implements Disposable {
   }
 
   #open(message: SystemMessage): unknown {
+    let trace: HandlerTrace | null = null;
     try {
       const port = this.#port;
       const instance = this.#read(message);
       const envelope = this.#reader.last;
+      if (this.#traces) trace = this.#traceOf(message, envelope, true);
       const { source, payloadEnd } = lentOf(message);
       const invitation = readInvitation(source, envelope.valueAt, payloadEnd);
       if (invitation === null) throw unreadable("it names no stream");
       envelope.valueAt += invitationBytes;
       const first = valueOf(message, envelope);
       const { target, name, encoding } = envelope;
-      const origin = this.#originOf(envelope, instance);
+      const origin = this.#originOf(envelope, instance, trace);
       const deliver = (): typeof answeredLater => {
         const cell = this.#router.find(target);
         return this.#channels.open(message, cell, { name, first, origin, invitation, encoding });
       };
       if (!port.authorizes) return deliver();
       const subject = { actor: target, action: "open", message: name };
-      return this.#authorized(message, target, subject, deliver, true);
+      return this.#authorized(message, target, subject, deliver, true, trace);
     } catch (error) {
+      trace?.end("rejected", error);
       fail(error);
     }
   }

@@ -1,6 +1,7 @@
 import { ZeromeshError } from "../../core/mod.ts";
 import {
   answeredLater,
+  type HandlerTrace,
   type PeerConnection,
   type SystemMessage,
   type SystemPort,
@@ -23,6 +24,7 @@ export interface InboundWatchesParts {
 
 interface Pending {
   readonly message: SystemMessage;
+  readonly trace: HandlerTrace | null;
   source: Disposable | null;
 }
 
@@ -58,8 +60,8 @@ export class InboundWatches implements Disposable {
         ),
       );
     }
-    const pending: Pending = { message, source: null };
     const all = this.#room(message.session);
+    const pending: Pending = { message, trace: port.traceOf(message, watchHandler, "unary"), source: null };
     all.add(pending);
     message.whenAborted((reason) => this.#gone(pending, reason), false);
     if (!port.authorizes) this.#begin(pending, target);
@@ -95,14 +97,18 @@ export class InboundWatches implements Disposable {
 
   #answer(pending: Pending, end: ActorEnd): void {
     // The handler's result must be known to the messenger first, and the answer must not be sent twice.
-    if (this.#forget(pending)) this.#parts.port.answer(pending.message, encodeEnd(end));
+    if (!this.#forget(pending)) return;
+    pending.trace?.end("succeeded", undefined);
+    this.#parts.port.answer(pending.message, encodeEnd(end));
   }
 
   #refuse(pending: Pending, error: unknown): void {
     // Not before the handler has returned.
-    if (this.#forget(pending)) {
-      queueMicrotask(() => this.#parts.port.refuse(pending.message, failureFor(error)));
-    }
+    if (!this.#forget(pending)) return;
+    // Its watcher has ended it, which is no failure.
+    const left = error instanceof ZeromeshError && error.code === "CANCELLED";
+    pending.trace?.end(left ? "succeeded" : "rejected", left ? undefined : error);
+    queueMicrotask(() => this.#parts.port.refuse(pending.message, failureFor(error)));
   }
 
   #forget(pending: Pending): boolean {

@@ -70,16 +70,18 @@ export class Outbound {
       const port = this.#port;
       const label = labelOf(contract, name);
       const begun = port.clock.now();
-      // Its streams need the connection first.
-      if (instance !== port.instanceId && !port.isUp(instance)) {
-        await port.reachFor(label, instance, { timeoutMs, signal });
-      }
-      const opening = new StreamOpen(ChannelStreams.of(port), message, schemas, this.#terms);
+      const trace = port.traceCall(label, instance, origin.trace);
+      let opening: StreamOpen | null = null;
       try {
+        // Its streams need the connection first.
+        if (instance !== port.instanceId && !port.isUp(instance)) {
+          await port.reachFor(label, instance, { timeoutMs, signal });
+        }
+        const own = opening = new StreamOpen(ChannelStreams.of(port), message, schemas, this.#terms, trace);
         const encoding = encodingOf(contract);
         this.#counts.sent++;
         const part: PartOfCall = { [elapsedMs]: port.clock.now() - begun };
-        const value = joined(opening.invitation, encodeValue(name, input, encoding));
+        const value = joined(own.invitation, encodeValue(name, input, encoding));
         return await port.call(
           openHandler,
           instance,
@@ -87,15 +89,18 @@ export class Outbound {
           {
             timeoutMs,
             ...part,
-            signal: opening.signal,
+            signal: own.signal,
             label,
-            accept: (answer) => opening.accept(answer),
+            accept: (answer) => own.accept(answer),
+            headers: trace?.headers,
             borrowed: this.#writer.borrowed,
           },
         );
       } catch (error) {
-        opening.failed(error);
-        throw meantFor(error, message);
+        opening?.failed(error);
+        const failure = meantFor(error, message);
+        trace?.end(failure);
+        throw failure;
       }
     });
   }

@@ -1,5 +1,5 @@
 import { type InstanceId, ZeromeshError } from "../../core/mod.ts";
-import type { SystemPort } from "../../messenger/mod.ts";
+import type { HandlerTrace, SystemPort } from "../../messenger/mod.ts";
 import type { ActorEnd } from "../references/actor_end.ts";
 import { decodeEnd } from "./end_bytes.ts";
 import { watchHandler } from "./messages.ts";
@@ -8,6 +8,7 @@ import { watchHandler } from "./messages.ts";
  * Watches an actor of another instance: a call without a deadline, whose answer is the actor's end. The loss of the
  * connection, which heartbeats detect, is the loss of the actor.
  *
+ * @param within The trace of the handler that watches; null without one.
  * @param timeoutMs Time for a connection that must be made first, which takes no longer than that of a call either.
  */
 export function watchFrom(
@@ -16,17 +17,29 @@ export function watchFrom(
   target: string,
   timeoutMs: number,
   ended: (end: ActorEnd) => void,
+  within: HandlerTrace | null = null,
 ): Disposable {
   const controller = new AbortController();
   const { signal } = controller;
   const payload = new TextEncoder().encode(target);
+  const trace = port.traceCall(watchHandler, instance, within);
   const accept = (answer: { readonly payload: Uint8Array }): ActorEnd => decodeEnd(answer.payload);
   const watch = async (): Promise<ActorEnd> => {
     // Otherwise the call is sent at once, before what its user does next.
     if (!port.isUp(instance)) await port.reachFor("watch", instance, { timeoutMs, signal });
-    return await port.call(watchHandler, instance, payload, { timeoutMs: Infinity, signal, accept });
+    return await port.call(watchHandler, instance, payload, {
+      timeoutMs: Infinity,
+      signal,
+      accept,
+      headers: trace?.headers,
+    });
   };
-  watch().catch(lossOf).then((end) => {
+  const watching = watch();
+  // A watch that its watcher ends has not failed.
+  if (trace !== null) {
+    watching.then(() => trace.end(), (error) => trace.end(signal.aborted ? undefined : error));
+  }
+  watching.catch(lossOf).then((end) => {
     if (!signal.aborted) ended(end);
   });
   return { [Symbol.dispose]: () => controller.abort() };

@@ -1,5 +1,5 @@
 import type { InstanceId } from "../../core/mod.ts";
-import type { SystemPort } from "../../messenger/mod.ts";
+import type { HandlerTrace, SystemPort } from "../../messenger/mod.ts";
 import type { ActorChannel } from "../references/actor_channel.ts";
 import type { ActorEnd } from "../references/actor_end.ts";
 import type { Cell } from "../cell/cell.ts";
@@ -43,8 +43,13 @@ export class RemoteActors implements Remote {
     return this.#outbound.open(message);
   }
 
-  watch(instance: InstanceId, target: string, ended: (end: ActorEnd) => void): Disposable {
-    return watchFrom(this.#port, instance, target, this.#reachMs, ended);
+  watch(
+    instance: InstanceId,
+    target: string,
+    ended: (end: ActorEnd) => void,
+    within: HandlerTrace | null,
+  ): Disposable {
+    return watchFrom(this.#port, instance, target, this.#reachMs, ended, within);
   }
 
   suspectRing(cell: TurnCell): void {

@@ -1,3 +1,4 @@
+import type { HandlerTrace } from "../../messenger/mod.ts";
 import type { InstanceId } from "../../core/mod.ts";
 import type { TurnCell } from "../cell/parts.ts";
 import type { OutgoingMessage, OutgoingOpen } from "../cell/outgoing.ts";
@@ -28,5 +29,10 @@ export interface Remote extends AsyncDisposable {
   /** See {@link CellHost.suspectRing}. */
   suspectRing(cell: TurnCell): void;
   /** Calls back once when the actor has ended. */
-  watch(instance: InstanceId, target: string, ended: (end: ActorEnd) => void): Disposable;
+  watch(
+    instance: InstanceId,
+    target: string,
+    ended: (end: ActorEnd) => void,
+    within: HandlerTrace | null,
+  ): Disposable;
 }

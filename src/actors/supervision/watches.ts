@@ -1,4 +1,5 @@
 import { checkArgument, errorText, option, ZeromeshError } from "../../core/mod.ts";
+import type { HandlerTrace } from "../../messenger/mod.ts";
 import type { ActorAddress } from "../references/address.ts";
 import { CallTurn } from "../cell/call_turn.ts";
 import type { CellExtension, CellHost, TurnCell } from "../cell/parts.ts";
@@ -16,8 +17,8 @@ export type EndCall = (end: ActorEnd, context: ActorSelf) => unknown;
 export interface WatchesParts extends Pick<CellHost, "instanceId" | "options" | "logger"> {
   /** The actor of this system with an id or name; null without one. */
   find(target: string): TurnCell | null;
-  /** Watches an actor of another instance. */
-  watchRemote(ref: ActorAddress, ended: (end: ActorEnd) => void): Disposable;
+  /** Watches an actor of another instance. @param within The trace of the handler that watches; null without one. */
+  watchRemote(ref: ActorAddress, ended: (end: ActorEnd) => void, within: HandlerTrace | null): Disposable;
 }
 
 /** Calls back when an actor of this process has ended. */
@@ -48,9 +49,15 @@ export class Watches {
    * Calls back once when an actor ends, or at once if there is none.
    *
    * @param watcher The actor whose turn the call is; null for none.
+   * @param within The trace of the handler that watches; null without one.
    * @throws {ZeromeshError} `LIMIT_REACHED` at `maxWatches`, `ACTOR_STOPPED`; `PEER_UNKNOWN` without a messenger.
    */
-  start(ref: ActorAddress, watcher: TurnCell | null, call: EndCall): Disposable {
+  start(
+    ref: ActorAddress,
+    watcher: TurnCell | null,
+    call: EndCall,
+    within: HandlerTrace | null = null,
+  ): Disposable {
     checkArgument("ended", call, option.function, "Cannot watch an actor");
     const all = watcher === null ? this.#outside : watchesOf(watcher);
     const { instanceId, options: { maxWatches } } = this.#parts;
@@ -63,7 +70,7 @@ export class Watches {
     }
     const watch = new Watch(all, watcher, call, (error) => this.#failed(ref, error));
     const ended = (end: ActorEnd): void => watch.end(end);
-    if (ref.instance !== instanceId) watch.begin(this.#parts.watchRemote(ref, ended));
+    if (ref.instance !== instanceId) watch.begin(this.#parts.watchRemote(ref, ended, within));
     else {
       const cell = this.#parts.find(ref.target);
       if (cell === null) watch.end({ reason: "notFound" });

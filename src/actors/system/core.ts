@@ -7,7 +7,7 @@ import {
   type Logger,
   ZeromeshError,
 } from "../../core/mod.ts";
-import type { SystemPort } from "../../messenger/mod.ts";
+import type { HandlerTrace, SystemPort } from "../../messenger/mod.ts";
 import { Holding } from "../cell/holding.ts";
 import { type ActorAddress, type ActorId, parseAddress } from "../references/address.ts";
 import { ActorEvents } from "../cell/actor_events.ts";
@@ -216,17 +216,26 @@ export class SystemCore implements CellHost {
     return childrenOf(cell);
   }
 
-  watch(ref: ActorAddress, cell: TurnCell | null, ended: EndCall): Disposable {
+  watch(
+    ref: ActorAddress,
+    cell: TurnCell | null,
+    ended: EndCall,
+    within: HandlerTrace | null = null,
+  ): Disposable {
     if (this.closed !== null) throw this.closed;
-    return this.watches.start(ref, cell, ended);
+    return this.watches.start(ref, cell, ended, within);
   }
 
   find(target: string): Cell | null {
     return this.registry.find(target);
   }
 
-  watchRemote(ref: ActorAddress, ended: (end: ActorEnd) => void): Disposable {
-    return this.router.remoteFor(ref).watch(ref.instance, ref.target, ended);
+  watchRemote(
+    ref: ActorAddress,
+    ended: (end: ActorEnd) => void,
+    within: HandlerTrace | null,
+  ): Disposable {
+    return this.router.remoteFor(ref).watch(ref.instance, ref.target, ended, within);
   }
 
   timer(cell: TurnCell, ms: number, run: TimerCall, repeats: boolean): Disposable {

@@ -10,7 +10,7 @@ export interface FeatureCall<T> extends WaitOptions {
   readonly accept?: ((answer: Outcome) => T | Promise<T>) | undefined;
   /** The trace that the call belongs to, null for none. Without this option the call is not traced. */
   readonly within?: HandlerTrace | null | undefined;
-  /** Headers of the feature, whose names start with `_`. */
+  /** Headers of the feature, whose names start with `_`, and those of a trace that the feature ends itself. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Whether the payload's memory is used again after the call; it is copied where it must wait. @default {false} */
   readonly borrowed?: boolean | undefined;

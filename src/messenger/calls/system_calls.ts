@@ -1,5 +1,6 @@
 import type { InstanceId } from "../../core/mod.ts";
 import { type ResponseId, ResponseKind } from "../../wire/mod.ts";
+import type { HandlerTrace } from "../observe/message_trace.ts";
 import type { Session } from "../peers/peer.ts";
 import type { SystemRequest } from "../shared_parts.ts";
 import type { CallOptions } from "./caller.ts";
@@ -7,7 +8,7 @@ import type { EncodedNames } from "./encoded_names.ts";
 import type { FeatureCall } from "./feature_call.ts";
 import type { Accept, Outcome } from "./outcome.ts";
 import { keepBytes, type Request } from "./request.ts";
-import { traceCall, type Tracer } from "./traced_call.ts";
+import { beginTrace, type CallTrace, traceCall, type Tracer } from "./traced_call.ts";
 import type { WaitOptions } from "./wait_options.ts";
 
 /** Sends a request to a peer. */
@@ -43,6 +44,12 @@ export class SystemCalls {
     const { payload = nothing, kind = ResponseKind.unary, admitted = false, session = null } = given;
     const request = this.#request(kind, name, payload, true, admitted);
     return this.#send(name, request, to, given, keepBytes, session) as Promise<Uint8Array>;
+  }
+
+  /** Begins the trace of a call that a feature ends itself; null without a tracer. See `SystemPort.traceCall`. */
+  trace(label: string, to: InstanceId, within: HandlerTrace | null): CallTrace | null {
+    const tracer = this.#tracer;
+    return tracer === null ? null : beginTrace(tracer, ResponseKind.unary, label, to, within?.trace ?? null);
   }
 
   /** Calls a handler for a feature. @param answered Whether it has an answer. */

@@ -1,5 +1,5 @@
 import { type Guard, isThenable } from "../../core/mod.ts";
-import type { IncomingTrace, TraceOutcome } from "./tracing.ts";
+import type { IncomingTrace, ItemCounts, TraceOutcome } from "./tracing.ts";
 
 /** The trace that a message belongs to, for whoever handles the message. */
 export interface HandlerTrace {
@@ -9,8 +9,12 @@ export interface HandlerTrace {
   readonly inherited: HandlerTrace;
   /** Runs the handler. */
   run(handler: () => unknown): unknown;
-  /** The message has ended. Later calls do nothing. */
-  end(outcome: TraceOutcome, error: unknown): void;
+  /**
+   * The message has ended. Later calls do nothing.
+   *
+   * @param items The items of the message's streams; null without a stream.
+   */
+  end(outcome: TraceOutcome, error: unknown, items?: ItemCounts | null): void;
 }
 
 /** The trace of one message. Whatever its tracer does, the handler runs once, and with its own outcome. */
@@ -52,12 +56,7 @@ export class MessageTrace implements HandlerTrace {
     return once();
   }
 
-  /** @param items The items of the message's stream; null without a stream. */
-  end(
-    outcome: TraceOutcome,
-    error: unknown,
-    items: { readonly sent: number; readonly received: number } | null = null,
-  ): void {
+  end(outcome: TraceOutcome, error: unknown, items: ItemCounts | null = null): void {
     if (this.#ended) return;
     this.#ended = true;
     const { trace } = this;

@@ -1,4 +1,5 @@
 import type { MessageTrace } from "./message_trace.ts";
+import type { ItemCounts } from "./tracing.ts";
 
 /** The observer's part of a message. */
 export class ObservedCall {
@@ -9,5 +10,5 @@ export class ObservedCall {
   /** Whether its handler is timed itself. */
   timed = false;
   /** Items that its handler sends and receives; null without a stream. */
-  items: { readonly sent: number; readonly received: number } | null = null;
+  items: ItemCounts | null = null;
 }

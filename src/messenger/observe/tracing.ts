@@ -3,6 +3,14 @@ import type { InstanceId } from "../../core/mod.ts";
 /** The awaited reply of a caller: none, the end of the handler, or its result. */
 export type TracePattern = "fire" | "ack" | "unary";
 
+/** Items that a stream has carried each way. */
+export interface ItemCounts {
+  /** Items that this side has sent. */
+  readonly sent: number;
+  /** Items that it has received. */
+  readonly received: number;
+}
+
 /** A call before it is sent. */
 export interface OutgoingCall {
   /** The called handler. */
