@@ -112,7 +112,7 @@ test("a consumer whose presence has ended by what the broker says gets no more",
   const { handle: out, run } = producer(t, server, line);
   const { handle: into, presence } = await consumer(t, client, line, peer);
   run.told(presence, "anna");
-  assert.deepEqual(out.consumers(), [{ presence, instance: client.instanceId, name: "anna" }]);
+  assert.deepEqual(out.consumers(), [{ presence, instance: client.instanceId, name: "anna", unread: 0 }]);
   run.gone(presence, false);
   assert.equal(await into.closed, "its producer has closed the channel");
   await out.send({ n: 1 });

@@ -108,7 +108,7 @@ export class ConsumingChannel implements ChannelRun {
     this.contract = contract;
     const { name, pattern, encoding, reply } = contract;
     this.#host = ChannelHost.of(port);
-    this.#window = windowOf(options.window, this.#host.mux.window);
+    this.#window = windowOf(options.window);
     this.#codec = new ItemCodec(encoding);
     this.#moved = new Condition(port.clock);
     this.source = new MessageSource(() => void this.close({}).catch(() => {}));

@@ -90,7 +90,7 @@ export class ProducingChannel implements HostedChannel, ChannelRun {
     const host = this.#host = ChannelHost.of(port);
     this.#limits = sendLimits(options, pattern);
     this.#maxConsumers = options.maxConsumers ?? 16_384;
-    this.#window = windowOf(options.window, host.mux.window);
+    this.#window = windowOf(options.window);
     this.#codec = new ItemCodec(encoding);
     this.#moved = new Condition(port.clock);
     this.source = pattern === "bidirectional" ? new MessageSource(() => void this.close({})) : null;
