@@ -73,6 +73,8 @@ export class BrokerConnection implements RegistrationHost {
   readonly #serverKey: string | undefined;
   readonly #name: string | null;
   readonly #registrations = new Set<Registration>();
+  /** The same by channel, for notices. */
+  readonly #byChannel = new Map<string, readonly Registration[]>();
   readonly #deadlines: Deadlines;
   readonly #abort = new AbortController();
   readonly #release: () => void;
@@ -220,15 +222,24 @@ export class BrokerConnection implements RegistrationHost {
   /** Remembers a registration, which is made whenever a broker is reached, until {@link forget}. */
   remember(registration: Registration): void {
     this.#registrations.add(registration);
+    this.#byChannel.set(registration.channel, [...this.#ofChannel(registration.channel), registration]);
     this.#hold ??= this.port.hold();
   }
 
   /** Forgets it. */
   forget(registration: Registration): void {
-    this.#registrations.delete(registration);
+    if (!this.#registrations.delete(registration)) return;
+    const { channel } = registration;
+    const rest = this.#ofChannel(channel).filter((one) => one !== registration);
+    if (rest.length > 0) this.#byChannel.set(channel, rest);
+    else this.#byChannel.delete(channel);
     if (this.#registrations.size > 0) return;
     this.#hold?.[Symbol.dispose]();
     this.#hold = null;
+  }
+
+  #ofChannel(channel: string): readonly Registration[] {
+    return this.#byChannel.get(channel) ?? [];
   }
 
   /** Calls back once after a time, unless the connection ends before. */
@@ -351,7 +362,7 @@ export class BrokerConnection implements RegistrationHost {
         // A newer broker may say more.
         if (!success) continue;
         this.#counts.notices++;
-        for (const one of [...this.#registrations]) one.noticed(data);
+        if ("channel" in data) { for (const one of this.#ofChannel(data.channel)) one.noticed(data); }
         this.notices.publish(data);
       }
     } catch {
