@@ -8,5 +8,5 @@ const messenger = await Messenger.create({ discovery: discovery(), services: ["c
 messenger.handle(count, async ({ input, signal }) => {
   return (await messenger.typedUnary(shout, { to: service("shout"), payload: input, signal })).length;
 });
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void messenger.close());
 console.log("count is ready");
-process.on("SIGTERM", () => void messenger.close());

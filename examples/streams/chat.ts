@@ -58,8 +58,8 @@ async function serve(): Promise<void> {
       tell({ from: "room", line: `${from} has left` });
     }
   });
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void messenger.close());
   console.log(`enter with: chat.ts ${messenger.endpoint} NAME`);
-  process.on("SIGTERM", () => void messenger.close());
 }
 
 async function enter(endpoint: string, name: string): Promise<void> {

@@ -34,9 +34,12 @@ async function answer(url: URL, response: ServerResponse): Promise<void> {
 const server = createServer((request, response) => {
   void answer(new URL(request.url ?? "/", "http://gateway"), response);
 });
+const interrupted = new Promise<void>((resolve) => {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+});
 server.listen(Number(process.argv[3] ?? 8080), "127.0.0.1", () => {
   console.log(`gateway at http://127.0.0.1:${(server.address() as AddressInfo).port}/?prompt=hello+world`);
 });
-await new Promise<void>((resolve) => process.on("SIGTERM", () => resolve()));
+await interrupted;
 server.closeAllConnections();
 server.close();

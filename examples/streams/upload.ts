@@ -12,8 +12,8 @@ async function serve(): Promise<void> {
       yield { stored };
     }
   });
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void messenger.close());
   console.log(`upload with: upload.ts ${messenger.endpoint} BYTES`);
-  process.on("SIGTERM", () => void messenger.close());
 }
 
 /** The parts of a file that is made up. */

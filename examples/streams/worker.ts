@@ -21,5 +21,5 @@ messenger.handle(generate, async function* ({ input: { prompt, tokens }, signal 
   }
 }, { concurrency: 4 });
 
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void messenger.close());
 console.log("worker is ready");
-process.on("SIGTERM", () => void messenger.close());

@@ -1,3 +1,4 @@
+import type { ActorStatus } from "../actors/mod.ts";
 import {
   actorOf,
   actorsExits,
@@ -9,6 +10,7 @@ import {
 import { noMore, parse } from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { oneLine } from "./output.ts";
+import { intervalOf, repeat, watchOptions } from "./repeat.ts";
 import { formatTable } from "./table.ts";
 
 /** `zeromesh actors list`. */
@@ -19,29 +21,39 @@ export const listCommand: Command = {
 
 Lists the actors of an instance with id, contract, version, state, and messages in their mailboxes.
 
+  --watch              repeat until interrupted; a terminal shows one table, other outputs get one after another
+  --interval MS        the time between two tables (default: 1000)
 ${actorsHelp}
+                       with --watch each array is one line
 
 Examples:
   zeromesh actors list --connect tcp://127.0.0.1:5555
+  zeromesh actors list --connect tcp://127.0.0.1:5555 --watch
   zeromesh actors list --json | jq '.[].name'
 
 ${actorsExits}`,
   async run(args, io) {
-    const { values, positionals } = parse(args, actorsOptions);
+    const { values, positionals } = parse(args, { ...actorsOptions, ...watchOptions });
     noMore(positionals);
+    const intervalMs = intervalOf(values, 1_000);
+    const json = values.json === true;
     await withActors(values, io, async (actors, wait) => {
-      const all = await actors.list(wait);
-      if (values.json === true) return io.out(JSON.stringify(all, null, 2));
+      const look = () => actors.list(wait);
+      if (intervalMs !== null) return await repeat(look, listLines, { intervalMs, json, io });
+      const all = await look();
+      if (json) return io.out(JSON.stringify(all, null, 2));
       if (all.length === 0) return io.error("the instance has no actors");
-      const rows = all.map(({ id, name, contract, version, phase, queued }) =>
-        [name ?? "-", id, contract, String(version), phase, String(queued)].map(oneLine)
-      );
-      for (const line of formatTable(["NAME", "ID", "CONTRACT", "VERSION", "STATE", "MAILBOX"], rows)) {
-        io.out(line);
-      }
+      for (const line of listLines(all)) io.out(line);
     });
   },
 };
+
+function listLines(all: readonly ActorStatus[]): string[] {
+  const rows = all.map(({ id, name, contract, version, phase, queued }) =>
+    [name ?? "-", id, contract, String(version), phase, String(queued)].map(oneLine)
+  );
+  return formatTable(["NAME", "ID", "CONTRACT", "VERSION", "STATE", "MAILBOX"], rows);
+}
 
 /** `zeromesh actors inspect`. */
 export const inspectCommand: Command = targeted({

@@ -1,9 +1,9 @@
 import type { ActorTree } from "../actors/mod.ts";
 import { actorsExits, actorsHelp, actorsOptions, withActors } from "./actors_connection.ts";
-import { noMore, numberOf, parse } from "./arguments.ts";
-import { type Command, UsageError } from "./command.ts";
+import { noMore, parse } from "./arguments.ts";
+import type { Command } from "./command.ts";
 import { oneLine } from "./output.ts";
-import { repeat } from "./repeat.ts";
+import { intervalOf, repeat, watchOptions } from "./repeat.ts";
 import { formatTable } from "./table.ts";
 
 /** `zeromesh actors tree`. */
@@ -27,18 +27,14 @@ ${actorsExits}`,
   async run(args, io) {
     const { values, positionals } = parse(args, {
       ...actorsOptions,
-      watch: { type: "boolean" },
-      interval: { type: "string" },
+      ...watchOptions,
     });
     noMore(positionals);
-    const intervalMs = numberOf("interval", values.interval, 1_000);
-    if (values.interval !== undefined && values.watch !== true) {
-      throw new UsageError("--interval needs --watch");
-    }
+    const intervalMs = intervalOf(values, 1_000);
     const json = values.json === true;
     await withActors(values, io, async (actors, wait) => {
       const look = () => actors.tree(wait);
-      if (values.watch === true) return await repeat(look, treeLines, { intervalMs, json, io });
+      if (intervalMs !== null) return await repeat(look, treeLines, { intervalMs, json, io });
       const tree = await look();
       if (json) return io.out(JSON.stringify(tree, null, 2));
       if (tree.length === 0) return io.error("the instance has no actors");

@@ -18,7 +18,7 @@ export function hasFlag(args: readonly string[], ...names: readonly string[]): b
   return args.slice(0, end === -1 ? undefined : end).some((arg) => names.includes(arg));
 }
 
-/** Parses the arguments of a command; node's errors become a {@link UsageError}. */
+/** Parses the arguments of a command. @throws {UsageError} In words of this program, where Node's advise what is no help. */
 export function parse<const T extends NonNullable<ParseArgsConfig["options"]>>(
   args: readonly string[],
   options: T,
@@ -26,8 +26,25 @@ export function parse<const T extends NonNullable<ParseArgsConfig["options"]>>(
   try {
     return parseArgs({ args: withDashes(args), options, strict: true, allowPositionals: true });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    throw new UsageError(wrongOption(error as { readonly code?: string; readonly message: string }, options));
   }
+}
+
+/** What is wrong with an option, of which Node tells the name in its text alone. */
+function wrongOption(
+  { code, message }: { readonly code?: string; readonly message: string },
+  options: NonNullable<ParseArgsConfig["options"]>,
+): string {
+  const [, name] = /'(-{0,2}[^\s'<,]+)/.exec(message) ?? [];
+  if (name === undefined) return message;
+  // One runtime leaves the dash of a short option out.
+  const option = name.startsWith("-") ? name : `-${name}`;
+  if (code === "ERR_PARSE_ARGS_UNKNOWN_OPTION") return `there is no option ${option}; --help lists them all`;
+  const wants = options[option.replace(/^-+/, "")]?.type;
+  if (wants === "boolean") return `${option} takes no value`;
+  return message.includes("ambiguous")
+    ? `${option} needs a value; one that begins with "-" is written as ${option}=VALUE`
+    : `${option} needs a value`;
 }
 
 /** Refuses arguments that the command does not have. */

@@ -4,7 +4,7 @@ import { Messenger } from "../mod.ts";
 import { commonHelp, commonOptions, noMore, numberOf, parse } from "./arguments.ts";
 import { type Command, CommandFailed, UsageError, withMessenger } from "./command.ts";
 import { oneLine } from "./output.ts";
-import { repeat } from "./repeat.ts";
+import { intervalOf, repeat, watchOptions } from "./repeat.ts";
 import { formatTable } from "./table.ts";
 
 const defaultEndpoint = "tcp://127.0.0.1:5570";
@@ -40,15 +40,11 @@ Exit status: 0 done, 1 the broker did not answer or has no such channel, 2 wrong
       keys: { type: "string" },
       "server-key": { type: "string" },
       timeout: { type: "string" },
-      watch: { type: "boolean" },
-      interval: { type: "string" },
+      ...watchOptions,
     });
     noMore(more);
     const timeoutMs = numberOf("timeout", values.timeout, 5_000);
-    const intervalMs = numberOf("interval", values.interval, 2_000);
-    if (values.interval !== undefined && values.watch !== true) {
-      throw new UsageError("--interval needs --watch");
-    }
+    const intervalMs = intervalOf(values, 2_000);
     if ((values.keys === undefined) !== (values["server-key"] === undefined)) {
       throw new UsageError("--keys FILE and --server-key KEY need each other");
     }
@@ -69,7 +65,7 @@ Exit status: 0 done, 1 the broker did not answer or has no such channel, 2 wrong
         const channels = await client.listChannels(name);
         return single ? channels.filter((one) => one.name === name) : channels;
       };
-      if (values.watch === true) {
+      if (intervalMs !== null) {
         return await repeat(look, tableOf, { intervalMs, json: values.json === true, io });
       }
       const channels = await look();

@@ -1,7 +1,7 @@
 import type { InstanceId } from "../core/mod.ts";
 import type { Discovery } from "../discovery/mod.ts";
 import type { Messenger } from "../mod.ts";
-import { commonHelp, noMore, numberOf, parse } from "./arguments.ts";
+import { commonHelp, noMore, parse } from "./arguments.ts";
 import { type Command, CommandFailed, UsageError, withMessenger } from "./command.ts";
 import {
   connectionHelp,
@@ -14,7 +14,7 @@ import {
 } from "./connection.ts";
 import { type FailureJson, failureJson, keysHint } from "./failure.ts";
 import { oneLine } from "./output.ts";
-import { repeat } from "./repeat.ts";
+import { intervalOf, repeat, watchOptions } from "./repeat.ts";
 import { formatMs, formatTable, microseconds } from "./table.ts";
 
 /** The output for one instance. */
@@ -58,19 +58,15 @@ Exit status: 0 done, 1 an instance did not answer, 2 wrong usage, 130 interrupte
   async run(args, io) {
     const { values, positionals } = parse(args, {
       ...connectionOptions,
-      watch: { type: "boolean" },
-      interval: { type: "string" },
+      ...watchOptions,
     });
     noMore(positionals);
-    const intervalMs = numberOf("interval", values.interval, 2_000);
-    if (values.interval !== undefined && values.watch !== true) {
-      throw new UsageError("--interval needs --watch");
-    }
+    const intervalMs = intervalOf(values, 2_000);
     const { messenger, discovery, timeoutMs } = await openMessenger(values);
     await withMessenger(messenger, async () => {
       const look = (): Promise<PeerRow[]> =>
         lookAround(messenger, discovery, values, { timeoutMs, signal: io.signal });
-      if (values.watch === true) {
+      if (intervalMs !== null) {
         const lines = (seen: PeerRow[]) => [...tableOf(seen), ...troubles(seen, values)];
         return await repeat(look, lines, { intervalMs, json: values.json === true, io });
       }

@@ -45,7 +45,7 @@ test("an unknown handler answers at once with HANDLER_NOT_FOUND and did not run"
     ran: "no",
     peer,
     handler: "nowhere",
-    message: `Peer ${peer} has no handler "nowhere"`,
+    message: `Peer ${peer} has no handler "nowhere"; check the name, or wait for it with waitForHandler()`,
   };
   await fails(client.unary("nowhere", { to: peer }), expected, 1_000);
   await fails(client.amSync("nowhere", { to: peer }), expected, 1_000);

@@ -157,7 +157,8 @@ test("an error names the option that limits the time of dialling, if it is not t
   const client = await t.messenger({ connectTimeoutMs: 100, discovery });
   await fails(client.unary("x", { to: client.registerPeer(gone.peerInfo()), timeoutMs: 5_000 }), {
     code: "PEER_UNREACHABLE",
-    message: /^Cannot reach .* within 100 ms \(connectTimeoutMs\): .*no process answers there$/,
+    message:
+      /^Cannot reach .* within 100 ms \(connectTimeoutMs\): .*no process answers there; check that it runs, and at this address$/,
   });
   await fails(client.unary("x", { to: service("work"), timeoutMs: 5_000 }), {
     code: "PEER_UNREACHABLE",

@@ -106,35 +106,37 @@ const noTerminal = spawnSync("script", ["--version"]).status === 0 ? false : "th
 /** Going up over the lines of the output before. */
 const upwards = new RegExp(`${String.fromCharCode(27)}\\[\\d+A\\r`);
 
-test(
-  "zeromesh actors tree --watch draws over its last tree on a terminal",
-  { skip: noTerminal },
-  async () => {
-    await using t = await leakCheck();
-    const { messenger, system } = await actorNode(t);
-    t.use(serveManagement(system, { catalogue: { counter } }));
-    await system.spawn(counter, { name: "first" });
-    const words = cliCommand([
-      "actors",
-      "tree",
-      "--watch",
-      "--interval=50",
-      `--connect=${messenger.endpoint}`,
-    ]);
-    const quoted = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
-    await using child = spawnCommand(["script", "-qfec", quoted, "/dev/null"]);
-    await child.waitForLine("first");
-    await system.spawn(counter, { name: "second" });
-    await child.waitForLine("second");
-    await system.stop("first");
-    await system.stop("second");
-    await system.spawn(counter, { name: "third" });
-    await child.waitForLine("third");
-    const drawn = child.outputText.split(upwards);
-    assert.ok(drawn.length >= 3, child.outputText);
-    const last = drawn.findLast((text) => text.includes("third"))!;
-    assert.ok(!last.includes("first") && !last.includes("second"), last);
-    child.write("\x03");
-    await within(child.exit, 10_000, "the end of the command");
-  },
-);
+for (const verb of ["list", "tree"]) {
+  test(
+    `zeromesh actors ${verb} --watch draws over its last output on a terminal`,
+    { skip: noTerminal },
+    async () => {
+      await using t = await leakCheck();
+      const { messenger, system } = await actorNode(t);
+      t.use(serveManagement(system, { catalogue: { counter } }));
+      await system.spawn(counter, { name: "first" });
+      const words = cliCommand([
+        "actors",
+        verb,
+        "--watch",
+        "--interval=50",
+        `--connect=${messenger.endpoint}`,
+      ]);
+      const quoted = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+      await using child = spawnCommand(["script", "-qfec", quoted, "/dev/null"]);
+      await child.waitForLine("first");
+      await system.spawn(counter, { name: "second" });
+      await child.waitForLine("second");
+      await system.stop("first");
+      await system.stop("second");
+      await system.spawn(counter, { name: "third" });
+      await child.waitForLine("third");
+      const drawn = child.outputText.split(upwards);
+      assert.ok(drawn.length >= 3, child.outputText);
+      const last = drawn.findLast((text) => text.includes("third"))!;
+      assert.ok(!last.includes("first") && !last.includes("second"), last);
+      child.write("\x03");
+      await within(child.exit, 10_000, "the end of the command");
+    },
+  );
+}

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
+import { discoveryPermissions } from "../support/discovery_peers.ts";
 import { occupiedPort } from "../support/ports.ts";
 import { allRuntimes, longRun, productPermissions, type RuntimeName } from "../support/runtime.ts";
 import { type Exit, type SpawnedProcess, spawnScript } from "../support/spawn.ts";
@@ -58,6 +59,28 @@ for (const runtime of allRuntimes) {
       assert.match(service.outputText, /^closing$/m);
     });
   }
+
+  test(`examples on ${runtime} that run until they are interrupted close on Ctrl-C`, async () => {
+    const ready = {
+      "actors/supervised_pool/server": "renderers serve at ",
+      "discovery/shout_service": "shout is ready",
+      "streams/chat": "enter with: ",
+      "streams/upload": "upload with: ",
+    };
+    const ends = await Promise.all(
+      Object.entries(ready).map(async ([name, line]) => {
+        await using child = spawnScript(`examples/${name}.ts`, [], {
+          runtime,
+          permissions: discoveryPermissions,
+        });
+        await child.waitForLine(line);
+        process.kill(child.pid, "SIGINT");
+        const exit = await within(child.exit, 10_000, `${name} to end`);
+        return { name, ...exit, errors: child.errorText };
+      }),
+    );
+    assert.deepEqual(ends, Object.keys(ready).map((name) => ({ name, code: 0, signal: null, errors: "" })));
+  });
 
   test(`service on ${runtime} says which port is in use and exits with 1`, async () => {
     await using other = await occupiedPort();

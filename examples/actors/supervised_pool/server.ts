@@ -1,4 +1,5 @@
 /** Serves a pool of workers that crash now and then: `server.ts`. */
+import process from "node:process";
 import { actor, ActorSystem } from "zeromesh/actors";
 import { Messenger } from "zeromesh";
 import { Renderer } from "./contract.ts";
@@ -29,6 +30,8 @@ const pool = await system.pool(renderer, {
   backoff: { firstMs: 10, maxMs: 100 },
 });
 const events = system.events();
+// The events end with the system, and then the program.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void system.close());
 console.log(`renderers serve at ${messenger.endpoint}`);
 
 for await (const event of events) {

@@ -200,7 +200,9 @@ function remoteError(
     const { code, ran, data: details } = facts;
     // The caller may name the handler better, for instance by its service.
     const message = code === "HANDLER_NOT_FOUND" && details === undefined
-      ? `${describePeer(call)} has no handler "${handler}"`
+      ? `${
+        describePeer(call)
+      } has no handler "${handler}"; check the name, or wait for it with waitForHandler()`
       : text;
     return new ZeromeshError(code, message, { peer, handler, ran, details });
   }

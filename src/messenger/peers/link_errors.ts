@@ -30,7 +30,8 @@ export type Limit = "connectTimeoutMs" | "redialForMs" | null;
 export function unreachable(where: string, timeoutMs: number, limit: Limit, cause: unknown): ZeromeshError {
   const why = cause instanceof ZeromeshError ? `: ${cause.message}` : "";
   const time = `${Math.round(timeoutMs)} ms${limit === null ? "" : ` (${limit})`}`;
-  return new ZeromeshError("PEER_UNREACHABLE", `Cannot reach ${where} within ${time}${why}`, {
+  const advice = "check that it runs, and at this address";
+  return new ZeromeshError("PEER_UNREACHABLE", `Cannot reach ${where} within ${time}${why}; ${advice}`, {
     cause,
     peer: where,
   });
