@@ -4,6 +4,8 @@ import { ZeromeshError } from "../core/mod.ts";
 export const longestChannelName = 255;
 
 const part = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
+// The usual case in one step: a broker checks every registration.
+const whole = /^[A-Za-z][A-Za-z0-9_-]{0,63}(?:[/.][A-Za-z][A-Za-z0-9_-]{0,63})*$/;
 
 /**
  * Checks the name of a channel: parts of 1 to 64 ASCII letters, digits, `_` and `-` that begin with a letter, joined by `/`
@@ -22,6 +24,7 @@ export function checkChannelName(name: string, cannot: string): void {
 
 /** Why a text is no name of a channel; null if it is one. */
 export function whyInvalid(name: string): string | null {
+  if (name.length <= longestChannelName && whole.test(name)) return null;
   if (name === "") return "is empty";
   if (name.length > longestChannelName) {
     return `has ${name.length} characters, and ${longestChannelName} is the most`;

@@ -103,7 +103,7 @@ test("the producer is told of a consumer that gives no sign of life", () => {
   const presence = consume(owned, "x", b);
   told();
   registry.expire(presence);
-  const consumer = { presence, identity: "b", instance: "b", name: "b" };
+  const consumer = { presence, identity: "b", instance: "b", name: "b", peer: null };
   assert.deepEqual(told(), [["a", { type: "consumerDied", channel: "x", consumer }]]);
   assert.deepEqual([registry.discover(c, "x").consumers, registry.heartbeat(b, [presence])], [0, [presence]]);
 });

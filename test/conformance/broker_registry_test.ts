@@ -57,7 +57,7 @@ test("a channel counts its consumers, and its producer is told of each that come
   registry.deregisterConsumer(b, "x", registered.presence);
   registry.deregisterConsumer(b, "x", second);
   assert.deepEqual([counts(), leases.size], [0, 1]);
-  const consumer = (presence: number) => ({ presence, identity: "b", instance: "b", name: "b" });
+  const consumer = (presence: number) => ({ presence, identity: "b", instance: "b", name: "b", peer: null });
   assert.deepEqual(told(), [
     ["a", { type: "consumerJoined", channel: "x", consumer: consumer(2) }],
     ["a", { type: "consumerJoined", channel: "x", consumer: consumer(3) }],

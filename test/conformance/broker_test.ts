@@ -147,3 +147,16 @@ test("a channel that is closed ends at its consumers after the messages that wer
   assert.equal(await consumer.discoverProducer(news), null);
   await until(() => broker.channels().length === 0);
 });
+
+test("of registrations that leave together each has its own answer", async () => {
+  await using t = await leakCheck();
+  const broker = await startedBroker(t, { maxChannels: 20 });
+  const { client } = await clientOf(t, broker);
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 30 }, (_, i) => client.registerProducer(`many/c${i}`)),
+  );
+  const refused = outcomes.filter((one) => one.status === "rejected").map(({ reason }) => reason.code);
+  assert.deepEqual(refused, Array.from({ length: 10 }, () => "LIMIT_REACHED"));
+  assert.equal(broker.stats().requests["register"], undefined);
+  assert.equal(broker.channels().length, 20);
+});

@@ -17,6 +17,7 @@ import { anchorsAt } from "../../streams/mod.ts";
 import { brokerContracts, type Welcome } from "../protocol/contracts.ts";
 import { type BrokerNotice, noticeSchema } from "../protocol/notices.ts";
 import { protocolVersions } from "../protocol/version.ts";
+import { Registering } from "./registering.ts";
 import type { Registration, RegistrationHost } from "./registrations.ts";
 import {
   type ClientRequest,
@@ -75,6 +76,7 @@ export class BrokerConnection implements RegistrationHost {
   readonly #registrations = new Set<Registration>();
   /** The same by channel, for notices. */
   readonly #byChannel = new Map<string, readonly Registration[]>();
+  readonly #registering = new Registering((name, input) => this.request(name, input));
   readonly #deadlines: Deadlines;
   readonly #abort = new AbortController();
   readonly #release: () => void;
@@ -199,6 +201,14 @@ export class BrokerConnection implements RegistrationHost {
       if (codeOf(error) === "CLIENT_UNKNOWN" && this.#broker === broker) this.#lost?.();
       throw error;
     }
+  }
+
+  /** Registers, with the others of this turn. @throws {ZeromeshError} As {@link request}. */
+  register<Name extends "register" | "registerConsumer">(
+    name: Name,
+    input: RequestInput<Name>,
+  ): Promise<RequestOutput<Name>> {
+    return this.#registering.ask(name, input);
   }
 
   /** The error of something that needs a broker. */

@@ -12,6 +12,11 @@ export interface RegistrationHost {
   readonly changed: { changed(): void };
   readonly port: { readonly logger: Logger };
   request<Name extends ClientRequest>(name: Name, input: RequestInput<Name>): Promise<RequestOutput<Name>>;
+  /** Registers, with the others of this turn. */
+  register<Name extends "register" | "registerConsumer">(
+    name: Name,
+    input: RequestInput<Name>,
+  ): Promise<RequestOutput<Name>>;
   remember(registration: Registration): void;
   forget(registration: Registration): void;
   later(timeoutMs: number, run: () => void): void;
@@ -185,7 +190,7 @@ export class ProducerEntry extends Registration {
   protected override async ask(): Promise<void> {
     const run = this.connection.broker?.welcome.epoch;
     const before = this.#registered;
-    const { presence, epoch } = await this.connection.request("register", {
+    const { presence, epoch } = await this.connection.register("register", {
       channel: this.channel,
       ...this.#terms,
       ready: true,
@@ -246,7 +251,7 @@ export class ConsumerEntry extends Registration {
   }
 
   protected override async ask(): Promise<void> {
-    const { presence, channel, route } = await this.connection.request("registerConsumer", {
+    const { presence, channel, route } = await this.connection.register("registerConsumer", {
       channel: this.channel,
       ...this.#terms,
     });

@@ -86,6 +86,35 @@ function request<Input extends z.ZodType, Output extends z.ZodType>(
   return systemContract(`_broker.${name}`, { input: input.describe(purpose), output, errors: brokerErrors });
 }
 
+const producer = named.extend({
+  pattern: z.enum(channelPatterns),
+  schema,
+  metadata,
+  sharedMemory: short.nullable(),
+  route: routeSchema,
+  /** Whether the producer works already; else its channel is not found before its first heartbeat. */
+  ready: z.boolean().optional(),
+  /** The presence that it had before, when it registers at the same broker again. */
+  resumes: presence.optional(),
+});
+const registeredProducer = z.object({ presence, epoch: z.number(), tookOver: z.boolean() });
+
+const consumer = named.extend({
+  /** Null: the consumer takes whatever there is. */
+  pattern: z.enum(channelPatterns).nullable(),
+  transport: z.enum(["stream", "plain"]).nullable(),
+  schema: schema.pick({ hash: true, version: true }),
+  /** Whether it can be dialled by a producer that cannot. */
+  peer: peerSchema.nullable(),
+});
+const registeredConsumer = z.object({ presence, channel: view, route: routeSchema });
+
+/** The refusal of one of several registrations. */
+const refusal = z.object({ code: z.string(), message: z.string(), details: z.unknown().optional() });
+
+/** The most registrations in one request. */
+export const mostRegistrations = 256;
+
 /** The requests that a broker answers. */
 export const brokerContracts = {
   hello: request(
@@ -113,18 +142,8 @@ export const brokerContracts = {
   register: request(
     "register",
     "Registers a producer, and with it the channel.",
-    named.extend({
-      pattern: z.enum(channelPatterns),
-      schema,
-      metadata,
-      sharedMemory: short.nullable(),
-      route: routeSchema,
-      /** Whether the producer works already; else its channel is not found before its first heartbeat. */
-      ready: z.boolean().optional(),
-      /** The presence that it had before, when it registers at the same broker again. */
-      resumes: presence.optional(),
-    }),
-    z.object({ presence, epoch: z.number(), tookOver: z.boolean() }),
+    producer,
+    registeredProducer,
   ),
   discover: request(
     "discover",
@@ -149,18 +168,18 @@ export const brokerContracts = {
     // Those that the broker does not know, or no longer knows.
     z.object({ unknown: z.array(presence) }),
   ),
-  registerConsumer: request(
-    "register_consumer",
-    "Registers a consumer.",
-    named.extend({
-      /** Null: the consumer takes whatever there is. */
-      pattern: z.enum(channelPatterns).nullable(),
-      transport: z.enum(["stream", "plain"]).nullable(),
-      schema: schema.pick({ hash: true, version: true }),
-      /** Whether it can be dialled by a producer that cannot. */
-      peer: peerSchema.nullable(),
+  registerConsumer: request("register_consumer", "Registers a consumer.", consumer, registeredConsumer),
+  registerAll: request(
+    "register_all",
+    "Several registrations of both kinds at once. Each has its own answer: the one of its kind, or a refusal.",
+    z.object({
+      producers: z.array(producer).max(mostRegistrations),
+      consumers: z.array(consumer).max(mostRegistrations),
     }),
-    z.object({ presence, channel: view, route: routeSchema }),
+    z.object({
+      producers: z.array(registeredProducer.or(refusal)),
+      consumers: z.array(registeredConsumer.or(refusal)),
+    }),
   ),
   deregisterConsumer: request(
     "deregister_consumer",

@@ -52,6 +52,15 @@ export function serveRequests(parts: RequestParts): Disposable {
     }),
     registerConsumer: (input, client, may) =>
       after(may("consume", input.channel), () => registry.registerConsumer(client, input)),
+    async registerAll({ producers, consumers }, client, may) {
+      for (const one of [...producers, ...consumers]) checkClaim(one, client);
+      return {
+        producers: await Promise.all(producers.map((one) => tried(() => runs.register(one, client, may)))),
+        consumers: await Promise.all(
+          consumers.map((one) => tried(() => runs.registerConsumer(one, client, may))),
+        ),
+      };
+    },
     deregisterConsumer({ channel, presence }, client) {
       registry.deregisterConsumer(client, channel, presence);
       return done;
@@ -129,6 +138,17 @@ function serve(
 
 function after(wait: Promise<void> | null, then: () => object): Answer {
   return wait === null ? then() : wait.then(then);
+}
+
+/** The answer to one of several registrations, or its refusal. */
+async function tried(run: () => Answer): Promise<object> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof ZeromeshError)) throw error;
+    const { code, message, details } = error;
+    return { code, message, details };
+  }
 }
 
 /** Those of several things that the caller may see. */
