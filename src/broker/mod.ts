@@ -55,7 +55,7 @@ export {
   channelRules,
 } from "./server/access_rules.ts";
 export { type BrokerStats } from "./server/stats.ts";
-export { type FrameProblem, type PlainDoorStats } from "./plain/mod.ts";
+export { type FrameProblem, type PlainDoorStats, type PlainKeys, type PlainOptions } from "./plain/mod.ts";
 export { BrokerClient } from "./client/client.ts";
 export { type ConnectionStats } from "./client/connection.ts";
 export {

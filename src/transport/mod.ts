@@ -5,7 +5,7 @@
  */
 export { Batcher } from "./batcher.ts";
 export { type Drop, DropCounters } from "./drops.ts";
-export { formatEndpoint, isLoopback, parseEndpoint } from "./endpoint.ts";
+export { dialableEndpoints, formatEndpoint, isLoopback, parseEndpoint } from "./endpoint.ts";
 export { type HostResolver, systemAddresses } from "./host_names.ts";
 export { copyBytes, InboundMessage, smallFrameBytes } from "./inbound.ts";
 export { closedByUs, Link, type LinkShared, SendOutcome } from "./link.ts";

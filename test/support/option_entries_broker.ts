@@ -128,13 +128,13 @@ export const brokerEntries: readonly OptionEntry[] = [
   },
   {
     name: "BrokerClient.createChannel",
-    options: [...facts, ...sending, "maxConsumers"],
-    nested,
+    options: [...facts, ...sending, "maxConsumers", "plain"],
+    nested: { ...nested, plain: ["endpoint", "advertise", "keys"] },
     call: served(async (client, options: never) => void await client.createChannel(talk, options)),
   },
   {
     name: "BrokerClient.connectChannel",
-    options: [...sending, ...wait],
+    options: [...sending, ...wait, "keys"],
     ...waits,
     nested,
     call: served(async (client, options: never) => {

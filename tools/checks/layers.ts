@@ -35,7 +35,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   executor: feature,
   actors: { ...feature, from: [...feature.from, "streams", "events", "wire"] },
   // Above the root: it makes the messenger on which it answers.
-  broker: { ...feature, from: [...feature.from, "root", "streams", "zmq", "libzmq", "wire"] },
+  broker: { ...feature, from: [...feature.from, "root", "streams", "zmq", "libzmq", "wire", "transport"] },
   "json-schema": { from: ["messenger", "core"], builtins: false },
   otel: { from: ["messenger", "core"], builtins: false },
   prometheus: { from: ["messenger", "core"], builtins: true },

@@ -29,6 +29,8 @@ export interface ChannelStats {
   readonly consumers: number;
   /** The most messages that were on their way to a side that was lost, and may not have been read. */
   readonly unconfirmed: number;
+  /** A channel of plain data: frames that were dropped, by what was wrong with them. */
+  readonly frames?: Readonly<Record<string, number>> | undefined;
 }
 
 /** What the closing of a handle has left behind. */

@@ -1,5 +1,4 @@
 import { Deque } from "../../core/mod.ts";
-import type { Incoming } from "./incoming.ts";
 
 /** A message with what is known of it. */
 export interface Envelope<Message> {
@@ -9,6 +8,26 @@ export interface Envelope<Message> {
   readonly from: number | null;
   /** Its number among the messages of its sender, from 1; with the pattern pubsub, among all of the channel. */
   readonly sequence: number;
+}
+
+/** The messages of one sender, which have arrived. */
+export interface ArrivedMessages {
+  /** Whether it is in the queue of those that have messages. */
+  queued: boolean;
+  /** The presence of the sender; null for the producer. */
+  readonly from: number | null;
+  /** The number of the message that {@link advance} went to. */
+  readonly sequence: number;
+  /** Messages that were not taken. */
+  readonly size: number;
+  /** Goes to the next message, if there is one. */
+  advance(): boolean;
+  /** The message, checked. @throws {ZeromeshError} `RESULT_INVALID`. */
+  message(): unknown;
+  /** A message is invalid. Returns whether the reader of the messages gets the error. */
+  broken(error: unknown): boolean;
+  /** Nothing more is read. */
+  cancel(): void;
 }
 
 type Step = IteratorResult<unknown, undefined>;
@@ -22,7 +41,7 @@ export class MessageSource implements AsyncIterator<unknown, undefined> {
   /** Messages that were taken. */
   received = 0;
   readonly #left: () => void;
-  readonly #ready = new Deque<Incoming>();
+  readonly #ready = new Deque<ArrivedMessages>();
   readonly #waiting = new Deque<PromiseWithResolvers<Step>>();
   #turn = turn;
   #envelopes = false;
@@ -62,7 +81,7 @@ export class MessageSource implements AsyncIterator<unknown, undefined> {
   }
 
   /** Messages of a stream can be taken. */
-  arrived(incoming: Incoming): void {
+  arrived(incoming: ArrivedMessages): void {
     if (!incoming.queued) {
       // What comes after the end must not keep room of the connection.
       if (this.#end !== null) return incoming.cancel();
@@ -148,12 +167,12 @@ export class MessageSource implements AsyncIterator<unknown, undefined> {
     return Promise.reject(end.error);
   }
 
-  #step({ from }: Incoming, message: unknown, sequence: number): Step {
+  #step({ from }: ArrivedMessages, message: unknown, sequence: number): Step {
     return { done: false, value: this.#envelopes ? { message, from, sequence } : message };
   }
 
   /** The next stream has its turn. */
-  #next(one: Incoming, again: boolean): void {
+  #next(one: ArrivedMessages, again: boolean): void {
     this.#ready.shift();
     this.#turn = turn;
     if (again) this.#ready.push(one);

@@ -16,7 +16,7 @@ export {
   type SchemasOfSide,
   type SentMessage,
 } from "./channel_handle.ts";
-export type { ChannelRole, ChannelStats, ClosedChannel } from "./channel_run.ts";
+export type { ChannelRole, ChannelRun, ChannelStats, ClosedChannel } from "./channel_run.ts";
 export {
   type ConsumerParts,
   ConsumingChannel,
@@ -25,7 +25,10 @@ export {
 } from "./consuming_channel.ts";
 export { ChannelHost, type ConsumerClaim } from "./hosting.ts";
 export { ChannelRelay, type RelayLookup, type RelayStats } from "./relay_link.ts";
-export type { Envelope } from "./message_source.ts";
+export { handleClosed, invalidMessage, refused } from "./failures.ts";
+export { type ArrivedMessages, type Envelope, MessageSource } from "./message_source.ts";
+export { MessageWindow } from "./message_window.ts";
+export { Outbound } from "./outbound.ts";
 export type { ChannelConsumer, ChannelNotice, ConnectedConsumer } from "./notices.ts";
 export {
   type ChannelCloseOptions,
@@ -36,6 +39,7 @@ export {
   consumeOptionTable,
   type ProduceOptions,
   produceOptionTable,
+  sendLimits,
 } from "./options.ts";
 export { type ProducerParts, ProducingChannel } from "./producing_channel.ts";
 

@@ -20,7 +20,8 @@ export interface Sending {
 export interface OutboundParts {
   /** The channel's name. */
   readonly channel: string;
-  readonly codec: ItemCodec;
+  /** Encodes messages whose validator answers later. */
+  readonly codec: Pick<ItemCodec, "keep">;
   /** Schema of a message. */
   readonly schema: AnySchema;
   readonly sending: Sending;

@@ -30,7 +30,7 @@ import {
 } from "./options.ts";
 import type { ConsumerEntry, ProducerEntry, Registration } from "./registrations.ts";
 import { ConsumerChannel } from "./consumer_channel.ts";
-import { ProducerChannel } from "./producer_channel.ts";
+import { producedChannel } from "./plain_channels.ts";
 import { consumerEntry, producerEntry } from "./entries.ts";
 import { contractIn, namedBy } from "./terms.ts";
 import { firstConnection } from "./first_connection.ts";
@@ -235,7 +235,7 @@ export class BrokerClient implements AsyncDisposable {
     const { name } = contractIn(contract, cannot);
     this.#requireOpen("create a channel");
     await this.#producers.get(name)?.drop();
-    const { entry, handle } = new ProducerChannel(this.#connection, contract, options);
+    const { entry, handle } = await producedChannel(this.#connection, contract, options);
     this.#producers.set(name, entry);
     try {
       await this.#begin(entry, this.#producers);

@@ -1,9 +1,11 @@
 import { Backoff, Condition, type InstanceId, pause, type ZeromeshError } from "../../core/mod.ts";
-import { type ChannelHandle, consume, type ConsumingChannel, type ProducerRoute } from "../channels/mod.ts";
+import { ChannelHandle, consume, type ConsumingChannel, type ProducerRoute } from "../channels/mod.ts";
 import type { ChannelContract } from "../contract.ts";
+import type { PlainConsumer, PlainRoute } from "../plain/mod.ts";
 import { agreementOf } from "../schema_agreement.ts";
 import type { BrokerConnection } from "./connection.ts";
 import type { ConnectChannelOptions } from "./options.ts";
+import { plainConsumer } from "./plain_channels.ts";
 import { ConsumerEntry } from "./registrations.ts";
 import { peerOf } from "./terms.ts";
 
@@ -18,6 +20,7 @@ export class ConsumerChannel<Contract extends ChannelContract> {
   readonly #connection: BrokerConnection;
   readonly #contract: Contract;
   #run: ConsumingChannel | null = null;
+  #plain: PlainConsumer | null = null;
 
   constructor(connection: BrokerConnection, contract: Contract) {
     this.#connection = connection;
@@ -33,8 +36,16 @@ export class ConsumerChannel<Contract extends ChannelContract> {
         peer: peerOf(connection.messenger),
       },
       {
-        ended: (reason) => this.#run?.invalidate(reason.message, reason),
-        closing: (reason) => this.#run?.closing(reason.message),
+        ended: (reason) => {
+          this.#run?.invalidate(reason.message, reason);
+          void this.#plain?.ended(reason);
+        },
+        closing: (reason) => {
+          (this.#run ?? this.#plain)?.closing(reason.message);
+          void this.#plain?.ended(reason);
+        },
+        registered: () => this.#moved(),
+        noticed: () => this.#moved(),
       },
       new Backoff({ firstMs: 20, maxMs: 1_000 }),
     );
@@ -46,9 +57,10 @@ export class ConsumerChannel<Contract extends ChannelContract> {
    * @param options Checked already.
    * @throws {ZeromeshError} Why it cannot be opened.
    */
-  async open(
-    { signal, timeoutMs: _, ...options }: ConnectChannelOptions,
-  ): Promise<ChannelHandle<Contract, "consumer">> {
+  async open(given: ConnectChannelOptions): Promise<ChannelHandle<Contract, "consumer">> {
+    const { route } = this.entry;
+    if (route?.transport === "plain") return await this.#openPlain(route, given);
+    const { signal, timeoutMs: _, keys: __, ...options } = given;
     const { handle, run } = consume({
       port: this.#connection.port,
       contract: this.#contract,
@@ -72,6 +84,28 @@ export class ConsumerChannel<Contract extends ChannelContract> {
     } finally {
       signal?.removeEventListener("abort", give);
     }
+  }
+
+  async #openPlain(
+    route: PlainRoute,
+    options: ConnectChannelOptions,
+  ): Promise<ChannelHandle<Contract, "consumer">> {
+    try {
+      const run = await plainConsumer(this.#connection, this.#contract, this.entry, route, options);
+      this.#plain = run;
+      void run.closed.then(() => this.entry.drop()).catch(() => {});
+      this.#moved();
+      return new ChannelHandle<Contract, "consumer">(run);
+    } catch (error) {
+      await this.entry.drop().catch(() => {});
+      throw error;
+    }
+  }
+
+  /** The data may come from elsewhere now. */
+  #moved(): void {
+    const { route } = this.entry;
+    if (route?.transport === "plain") this.#plain?.moved(route);
   }
 
   /** Finds a connected instance to open the channel at. @throws Why there will be none. */

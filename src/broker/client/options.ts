@@ -7,6 +7,7 @@ import {
   produceOptionTable,
 } from "../channels/mod.ts";
 import { type ChannelPattern, channelPatterns } from "../contract.ts";
+import { type PlainKeys, plainKeys, plainOption, type PlainOptions } from "../plain/mod.ts";
 
 /** Options of `BrokerClient.connect`. */
 export interface BrokerClientOptions {
@@ -79,19 +80,30 @@ export const registerConsumerTable = {
 } satisfies OptionTable<RegisterConsumerOptions>;
 
 /** Options of `createChannel`. */
-export interface CreateChannelOptions extends ProducerFacts, ProduceOptions {}
+export interface CreateChannelOptions extends ProducerFacts, ProduceOptions {
+  /**
+   * Whether the data travels over sockets of ZeroMQ, so that foreign programs can consume it, and how they are opened.
+   * @default {false}
+   */
+  plain?: boolean | PlainOptions | undefined;
+}
 
 /** The options of `createChannel`. */
 export const createChannelTable = {
   ...producerFactTable,
   ...produceOptionTable,
+  plain: plainOption,
 } satisfies OptionTable<CreateChannelOptions>;
 
 /** Options of `connectChannel`. With `timeoutMs` it waits for a channel that is not there yet. */
-export interface ConnectChannelOptions extends ConsumeOptions, WaitOptions {}
+export interface ConnectChannelOptions extends ConsumeOptions, WaitOptions {
+  /** The CURVE keys with which it connects to a producer of plain data that has keys. @default {a new pair} */
+  keys?: PlainKeys | undefined;
+}
 
 /** The options of `connectChannel`. */
 export const connectChannelTable = {
   ...consumeOptionTable,
   ...waitOptionTable,
+  keys: plainKeys,
 } satisfies OptionTable<ConnectChannelOptions>;

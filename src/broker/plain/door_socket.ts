@@ -1,13 +1,13 @@
-import { ZeromeshError } from "../../core/mod.ts";
 import type * as Zmq from "../../zmq/mod.ts";
-import { checkKeys, type KeyCheck } from "./key_check.ts";
+import { bindError } from "./bind_error.ts";
+import { checkKeys } from "./key_check.ts";
 
 /** The keys of a door, and who may come in. */
 export interface DoorKeys {
   readonly publicKey: string;
   readonly secretKey: string;
   /** Whether the owner of a key may connect; asked again at each message, so that a key can be taken back. */
-  readonly allow: KeyCheck;
+  readonly allow: (key: string) => boolean;
 }
 
 /** How a door's socket is opened. */
@@ -100,7 +100,7 @@ export class DoorSocket implements AsyncIterable<DoorMessage> {
       router?.close();
       await keys?.[Symbol.asyncDispose]();
       await context[Symbol.asyncDispose]();
-      throw bindError(error, endpoint);
+      throw bindError(error, `Cannot open a door for foreign programs at ${endpoint}`);
     }
   }
 
@@ -124,18 +124,4 @@ export class DoorSocket implements AsyncIterable<DoorMessage> {
     await this.#keys?.[Symbol.asyncDispose]();
     await this.#context[Symbol.asyncDispose]();
   }
-}
-
-function bindError(error: unknown, endpoint: string): unknown {
-  const { code } = error as { code?: unknown };
-  const cannot = `Cannot open a door for foreign programs at ${endpoint}`;
-  if (code === "EADDRINUSE") {
-    return new ZeromeshError("ADDRESS_IN_USE", `${cannot}: the address is in use`, { cause: error });
-  }
-  if (code === "EINVAL" || code === "EPROTONOSUPPORT" || code === "EADDRNOTAVAIL" || code === "ENODEV") {
-    return new ZeromeshError("ENDPOINT_INVALID", `${cannot}: libzmq does not take it (${code})`, {
-      cause: error,
-    });
-  }
-  return error;
 }
