@@ -135,7 +135,7 @@ export class ItemCodec {
         return text === null ? { error: "not valid UTF-8" } : { value: text };
       }
       case Tag.bytes:
-        return { value: bytes.slice(from, end) };
+        return { value: partOf(bytes, from, end) };
     }
     return null;
   }
@@ -192,6 +192,14 @@ function put(writer: FrameSink, tag: number, payload: Uint8Array): boolean {
   writer.commit(length);
   return true;
 }
+
+/**
+ * A copy of a part. New memory costs more than copying: on Deno 11 µs for 64 KiB if it is made by `slice`, which clears
+ * it first, and 8 for a copy of a view; on Bun 5 and 6.
+ */
+const partOf: (bytes: Uint8Array, start: number, end: number) => Uint8Array = "Bun" in globalThis
+  ? (bytes, start, end) => bytes.slice(start, end)
+  : (bytes, start, end) => new Uint8Array(bytes.subarray(start, end));
 
 function checkFrame({ maxFrameBytes }: FrameSink, length: number): void {
   if (length <= maxFrameBytes) return;
