@@ -1,5 +1,8 @@
-/** Larger messages take their memory from the system page by page; the first one calls {@link keepFreedMemory}. */
-export const largeMessageBytes = 65_536;
+/**
+ * Larger messages take their memory from the system page by page, since a few of them exceed what an arena of glibc keeps
+ * by itself (128 KiB). The first one calls {@link keepFreedMemory}.
+ */
+export const largeMessageBytes = 48 * 1024;
 
 const M_TRIM_THRESHOLD = -1;
 const M_MMAP_THRESHOLD = -3;

@@ -226,6 +226,7 @@ export class ZmqBackend implements Backend {
 
   messageToRegion(region: NativeRegion, offset: number, size: number): void {
     if (size === 0) return;
+    if (size > largeMessageBytes) this.#expectLargeMessages();
     const target = this.#memory.at(region, offset);
     this.#zmq.memcpy(target, this.#zmq.msgData(this.#messageAt), this.#memory.size(size));
   }
