@@ -1,7 +1,9 @@
 import type { TcpConnections } from "./connection.ts";
 import type { Capability } from "./constants.ts";
+import type { Drafts } from "./drafts.ts";
 import type { Handle, Region } from "./memory.ts";
 
+export type { Drafts, SocketPoller } from "./drafts.ts";
 export type { Handle, Region } from "./memory.ts";
 
 /** The loaded library and its capabilities. */
@@ -153,6 +155,9 @@ export interface Backend {
   messageProperty(property: number): number;
   /** `zmq_msg_gets` of the kept message, such as `"User-Id"`: the text or null. */
   messageText(name: string): string | null;
+
+  /** What draft sockets need; null where this libzmq was built without them, or is older than 4.3.2. */
+  readonly drafts: Drafts | null;
 
   /** Makes a waiter for this thread. */
   waiter(options: WaiterOptions): Promise<Waiter>;

@@ -7,7 +7,7 @@ import { runAway, runWatched } from "./bun_thread.ts";
 import { bunWait } from "./bun_waiter.ts";
 import { type LibraryChoice, type LibraryHost, openLibrary } from "./library.ts";
 import { type Native, openSystem } from "./native.ts";
-import { optionalSymbols, threadSymbols, zmqSymbols } from "./symbols.ts";
+import { draftSymbols, optionalSymbols, threadSymbols, zmqSymbols } from "./symbols.ts";
 import { ZmqBackend } from "./zmq_backend.ts";
 
 /** Opens a path with all required symbols, or throws with the loader's text. */
@@ -27,6 +27,7 @@ function openNative(path: string): Native {
     runtime: "bun",
     zmq,
     optional,
+    drafts: () => open(path, draftSymbols),
     system,
     wait: bunWait(system),
     contextTerm: (context) => termAway({ path, zmq, threads }, context),

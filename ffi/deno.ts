@@ -5,7 +5,7 @@ import { deno, denoHost, denoMemory, open, type Opened, pin } from "./deno_libra
 import { denoWait } from "./deno_waiter.ts";
 import { type LibraryChoice, openLibrary } from "./library.ts";
 import { type Native, openSystem } from "./native.ts";
-import { type AwayCalls, awaySymbols, optionalSymbols, zmqSymbols } from "./symbols.ts";
+import { type AwayCalls, awaySymbols, draftSymbols, optionalSymbols, zmqSymbols } from "./symbols.ts";
 import { ZmqBackend } from "./zmq_backend.ts";
 
 /** Opens a path with all required symbols, or throws with the loader's text. */
@@ -41,6 +41,7 @@ function openParts(path: string, opened: Opened, close: () => void): Native {
     runtime: "deno",
     zmq,
     optional,
+    drafts: () => open(opened, path, draftSymbols),
     system,
     wait: denoWait(system, away.poll),
     // The errno is lost with its thread; for a valid context only a signal makes the call fail.

@@ -1,7 +1,7 @@
 import type { Handle } from "./memory.ts";
 
 /** Resources of a thread that outlive it. A bell is a descriptor that ends the wait on others. */
-export type HeldKind = "context" | "socket" | "bell" | "descriptor";
+export type HeldKind = "context" | "socket" | "bell" | "descriptor" | "poller";
 
 /** The calls of a backend that free the resources of dead threads. */
 export interface HeldEnd {
@@ -9,6 +9,8 @@ export interface HeldEnd {
   monitor(socket: Handle, endpoint: string | null, events: number): number;
   /** `zmq_setsockopt`. */
   setOption(socket: Handle, option: number, value: Uint8Array): number;
+  /** `zmq_poller_destroy`. */
+  closePoller(poller: Handle): void;
   /** `zmq_close`. */
   closeSocket(socket: Handle): number;
   /** `zmq_ctx_term` on another thread. */

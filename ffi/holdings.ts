@@ -2,7 +2,7 @@ import { SocketOption } from "./constants.ts";
 import type { HeldEnd, HeldKind, HeldList } from "./held.ts";
 import { ProcessBlock, type ProcessBlockParts, threadExists } from "./process_block.ts";
 
-const kinds: readonly (HeldKind | null)[] = [null, "context", "socket", "bell", "descriptor"];
+const kinds: readonly (HeldKind | null)[] = [null, "context", "socket", "bell", "descriptor", "poller"];
 
 /** The parts of {@link Holdings}. */
 export interface HoldingsParts extends ProcessBlockParts {
@@ -102,6 +102,8 @@ export class Holdings implements HeldList {
     const zero = new Uint8Array(new ArrayBuffer(4));
     // Monitors first: one that ends after its socket blocks libzmq's reaper.
     for (const socket of handles("socket")) backend.monitor(socket, null, 0);
+    // A socket signals to its poller.
+    for (const poller of handles("poller")) backend.closePoller(poller);
     for (const socket of handles("socket")) {
       backend.setOption(socket, SocketOption.LINGER, zero);
       backend.closeSocket(socket);

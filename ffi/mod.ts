@@ -37,7 +37,16 @@ export {
   ZeromeshError,
   type ZeromeshErrorOptions,
 } from "../src/core/mod.ts";
-export type { Backend, Handle, LibraryInfo, Region, Waiter, WaiterOptions } from "./backend.ts";
+export type {
+  Backend,
+  Drafts,
+  Handle,
+  LibraryInfo,
+  Region,
+  SocketPoller,
+  Waiter,
+  WaiterOptions,
+} from "./backend.ts";
 export type { TcpConnections } from "./connection.ts";
 export {
   capabilities,

@@ -4,6 +4,7 @@ import type { Handle, NativeMemory } from "./memory.ts";
 import {
   type Calls,
   darwinSymbols,
+  type draftSymbols,
   linuxSymbols,
   type OptionalCalls,
   type optionalSymbols,
@@ -22,6 +23,8 @@ export interface Native {
   readonly zmq: Calls<typeof zmqSymbols>;
   /** Functions of some builds. */
   readonly optional: OptionalCalls<typeof optionalSymbols>;
+  /** Opens the functions for draft sockets, or throws with the loader's text. */
+  drafts(): Calls<typeof draftSymbols>;
   /** libc. */
   readonly system: System;
   /** The wait in the runtime's own loop. */

@@ -125,6 +125,25 @@ export const optionalSymbols = {
   curvePublic: { name: "zmq_curve_public", parameters: ["view", "view"], result: "int" },
 } as const satisfies SymbolTable;
 
+/** Functions for the draft sockets, and two of libc for their messages; opened together, for the first draft socket. */
+export const draftSymbols = {
+  pollerNew: { name: "zmq_poller_new", parameters: [], result: "handle" }, // void
+  pollerDestroy: { name: "zmq_poller_destroy", parameters: ["address"], result: "int" }, // **poller
+  // *poller, *socket, *user_data, events
+  pollerAdd: { name: "zmq_poller_add", parameters: ["handle", "handle", "handle", "int"], result: "int" },
+  pollerFd: { name: "zmq_poller_fd", parameters: ["handle", "address"], result: "int" }, // *poller, *fd
+  join: { name: "zmq_join", parameters: ["handle", "view"], result: "int" }, // *socket, *group
+  leave: { name: "zmq_leave", parameters: ["handle", "view"], result: "int" }, // *socket, *group
+  msgInitSize: { name: "zmq_msg_init_size", parameters: ["address", "size"], result: "int" }, // *message, size
+  msgClose: { name: "zmq_msg_close", parameters: ["address"], result: "int" }, // *message
+  msgSetRoutingId: { name: "zmq_msg_set_routing_id", parameters: ["address", "int"], result: "int" }, // *message, id
+  msgRoutingId: { name: "zmq_msg_routing_id", parameters: ["address"], result: "int" }, // *message
+  msgSetGroup: { name: "zmq_msg_set_group", parameters: ["address", "view"], result: "int" }, // *message, *group
+  msgGroup: { name: "zmq_msg_group", parameters: ["address"], result: "handle" }, // *message
+  strnlen: { name: "strnlen", parameters: ["handle", "size"], result: "int" }, // *text, most
+  memcpyIn: { name: "memcpy", parameters: ["handle", "view", "size"], result: "none" }, // *target, *source, length
+} as const satisfies SymbolTable;
+
 /** libc's functions of every Unix. libzmq's own handle finds them, since it depends on libc. */
 const unixSymbols = {
   errno: { name: "zmq_errno", parameters: [], result: "int" }, // void

@@ -1,8 +1,9 @@
 import { ZeromeshError } from "../src/core/mod.ts";
-import type { Backend, Handle, LibraryInfo, Region, Waiter, WaiterOptions } from "./backend.ts";
+import type { Backend, Drafts, Handle, LibraryInfo, Region, Waiter, WaiterOptions } from "./backend.ts";
 import { cString, fromCString } from "./c_string.ts";
 import { type TcpConnections, tcpConnections } from "./connection.ts";
 import { Errno, SocketOption } from "./constants.ts";
+import { NativeDrafts } from "./drafts.ts";
 import { loopWaiter } from "./loop_waiter.ts";
 import { countDescriptors, spareDescriptors } from "./loop_descriptor.ts";
 import { keepFreedMemory, largeMessageBytes } from "./malloc.ts";
@@ -38,6 +39,7 @@ export class ZmqBackend implements Backend {
   readonly #lengthWords: Int32Array;
   readonly #messageAt: Address;
   #largeMessages = false;
+  #drafts: Drafts | null | undefined;
 
   constructor(native: Native, library: LibraryInfo) {
     const { runtime, system, zmq } = native;
@@ -244,6 +246,14 @@ export class ZmqBackend implements Backend {
     return this.#memory.text(this.#zmq.msgGets(this.#messageAt, cString(name)));
   }
 
+  get drafts(): Drafts | null {
+    return this.#drafts === undefined ? this.#drafts = this.#openDrafts() : this.#drafts;
+  }
+
+  closePoller(poller: Handle): void {
+    this.drafts?.closePoller(poller);
+  }
+
   waiter(options: WaiterOptions): Promise<Waiter> {
     return loopWaiter(this.#native, this.library.path, options);
   }
@@ -270,6 +280,16 @@ export class ZmqBackend implements Backend {
 
   userId(): number | null {
     return this.#system.calls.getuid();
+  }
+
+  #openDrafts(): Drafts | null {
+    if (!this.library.capabilities.includes("draft")) return null;
+    try {
+      const calls = this.#native.drafts();
+      return new NativeDrafts({ calls, zmq: this.#zmq, system: this.#system, kept: this.#messageAt });
+    } catch {
+      return null;
+    }
   }
 
   #expectLargeMessages(): void {

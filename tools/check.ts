@@ -157,15 +157,15 @@ async function denoImports(project: Project): Promise<string[]> {
 
 async function bunImports(project: Project): Promise<string[]> {
   // Its constants tell the version and the capabilities of libzmq.
-  const opening = "src/zmq/mod.ts";
+  const opening = ["src/zmq/mod.ts", "src/zmq/draft/mod.ts"];
   // The mapped files of a process show whether it opened a library.
   const source = (path: string): string =>
     `await import(${JSON.stringify(`./${path}`)});
      const { existsSync, readFileSync } = await import("node:fs");
      const maps = "/proc/self/maps";
-     if (${
-      path !== opening
-    } && existsSync(maps) && /libzmq|addon\\.node/.test(readFileSync(maps, "utf8"))) console.log("libzmq is open");`;
+     if (${!opening.includes(
+      path,
+    )} && existsSync(maps) && /libzmq|addon\\.node/.test(readFileSync(maps, "utf8"))) console.log("libzmq is open");`;
   return await importEach(project, (path) => [bun, "-e", source(path)]);
 }
 

@@ -2,7 +2,7 @@ import { type Backend, type Handle, PollEvent } from "../../ffi/mod.ts";
 import { Deque, errorText, type Logger, TimeSlice } from "../core/mod.ts";
 import type { ReactorOptions, ReactorStats } from "./reactor_options.ts";
 import { type Awaited, ReactorWaits } from "./reactor_waits.ts";
-import { descriptorOf, Registration, type Source } from "./source.ts";
+import { Registration, signalOf, type Source } from "./source.ts";
 
 // A drain lasts this long, or this many messages, before replies leave and other I/O gets a turn. Sockets are read in
 // turns, this many messages of each at once, and fewer when they take long.
@@ -69,9 +69,9 @@ export class Reactor implements Awaited {
    * {@link want} says so.
    */
   add(socket: Handle, source: Source, options: { first?: boolean; idle?: boolean } = {}): Registration {
-    const fd = descriptorOf(this.#backend, socket);
+    const signal = signalOf(this.#backend, socket);
     const token = this.#freeTokens.pop() ?? this.#registrations.length;
-    const registration = new Registration(socket, fd, token, source);
+    const registration = new Registration(socket, signal, token, source);
     this.#registrations[token] = registration;
     if (options.first) this.#first = registration;
     if (options.idle) {
@@ -109,6 +109,7 @@ export class Reactor implements Awaited {
     if (registration.wants !== 0) this.#unwanted();
     if (this.#first === registration) this.#first = null;
     this.#blocked.delete(registration);
+    registration.poller?.close();
     this.#registrations[registration.token] = null;
     this.#freeTokens.push(registration.token);
   }
@@ -220,6 +221,7 @@ export class Reactor implements Awaited {
     for (let i = 0; i < count; i++) {
       const registration = this.#registrations[fired[i] ?? -1];
       if (!registration) continue;
+      registration.poller?.clear();
       if (registration.wants !== 0) this.#markReadable(registration);
       else if (registration.watched) {
         registration.watched = false;

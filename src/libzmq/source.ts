@@ -1,4 +1,12 @@
-import { type Backend, type Handle, PollEvent, SocketOption, zmqError } from "../../ffi/mod.ts";
+import {
+  type Backend,
+  Errno,
+  type Handle,
+  PollEvent,
+  SocketOption,
+  type SocketPoller,
+  zmqError,
+} from "../../ffi/mod.ts";
 
 /** The reader of a registered socket. The reactor calls its methods, which must not throw. */
 export interface Source {
@@ -19,8 +27,10 @@ export interface Source {
 export class Registration {
   /** The socket. */
   readonly socket: Handle;
-  /** Its `ZMQ_FD`. */
+  /** Its `ZMQ_FD`, or that of its poller. */
   readonly fd: number;
+  /** The poller of a thread-safe socket, which has no `ZMQ_FD`. */
+  readonly poller: SocketPoller | null;
   /** Its token in the waiter. */
   readonly token: number;
   /** Its reader. */
@@ -37,18 +47,24 @@ export class Registration {
   removed = false;
 
   /** Use {@link Reactor.add}. */
-  constructor(socket: Handle, fd: number, token: number, source: Source) {
+  constructor(socket: Handle, signal: number | SocketPoller, token: number, source: Source) {
     this.socket = socket;
-    this.fd = fd;
+    this.poller = typeof signal === "number" ? null : signal;
+    this.fd = typeof signal === "number" ? signal : signal.fd;
     this.token = token;
     this.source = source;
   }
 }
 
-/** The `ZMQ_FD` of a socket. @throws {ZeromeshError} `ZMQ_ERROR`. */
-export function descriptorOf(backend: Backend, socket: Handle): number {
+/** The `ZMQ_FD` of a socket, or a poller for one that has none. @throws {ZeromeshError} `ZMQ_ERROR`. */
+export function signalOf(backend: Backend, socket: Handle): number | SocketPoller {
   const cell = new Uint8Array(new ArrayBuffer(4));
   const result = backend.getOption(socket, SocketOption.FD, cell);
+  if (result === -Errno.EINVAL && backend.drafts !== null) {
+    const poller = backend.drafts.poller(socket);
+    if (typeof poller === "number") throw zmqError(poller, "zmq_poller_add");
+    return poller;
+  }
   if (result < 0) throw zmqError(result, "zmq_getsockopt(FD)");
   return new DataView(cell.buffer).getInt32(0, true);
 }

@@ -35,6 +35,10 @@ const hints: ReadonlyMap<number, string> = new Map([
   [Errno.EMTHREAD, "its context has no I/O thread for it: see ioThreads and affinity"],
   [Errno.ETERM, "its context has ended"],
   [Errno.EHOSTUNREACH, "it has no connected peer with the name that the first part is"],
+  [
+    Errno.EMSGSIZE,
+    "a datagram has at most 8192 bytes, which include a group of at most 127 bytes and a byte for its length",
+  ],
   [Errno.ENOTSUP, "sockets of its type do not"],
 ]);
 
@@ -92,6 +96,16 @@ const turns: ReadonlyMap<string, string> = new Map([
   ["Reply send", "it has to receive a request first"],
 ]);
 
+const onePart = "its messages have one part";
+/** What the messages of draft sockets are. */
+const messageForms: ReadonlyMap<string, string> = new Map([
+  ["Server", onePart],
+  ["Client", onePart],
+  ["Radio", onePart],
+  ["Scatter", onePart],
+  ["Datagram", "its messages have two parts: an address and bytes"],
+]);
+
 /** The error of a `receive` or `send`. @param timeoutMs Its time; negative for none. @param closed Whether `close` ended it. */
 export function operationError(
   errno: number,
@@ -102,6 +116,10 @@ export function operationError(
 ): ErrnoError {
   let hint: string | undefined;
   if (errno === Errno.EFSM) hint = turns.get(`${socket} ${operation}`);
+  if (errno === Errno.EINVAL && operation === "send") hint = messageForms.get(socket);
+  if (errno === Errno.EHOSTUNREACH && socket === "Server") {
+    hint = "it has no connected client with this routing id";
+  }
   if (errno === Errno.EAGAIN) {
     const missing = operation === "receive" ? "no message came" : "no peer had room";
     const time = timeoutMs === 0
@@ -110,6 +128,14 @@ export function operationError(
     hint = closed ? "it was closed meanwhile" : missing + (timeoutMs < 0 ? "" : time);
   }
   return socketError(errno, socket, operation, { hint });
+}
+
+/** The error of a socket that is closed, or that `bind`, `unbind` or a proxy uses. */
+export function unusableError(socket: string, closed: boolean, lent: boolean): ErrnoError {
+  if (closed) return errnoError(Errno.EBADF, { detail: `open another ${socket}` });
+  const what = lent ? "a proxy that runs" : "a bind or unbind operation";
+  const message = `Socket is blocked by ${what}: the ${socket} can be used when that has ended`;
+  return errnoError(Errno.EBUSY, { message });
 }
 
 /** The error of a `receive` or `send` of a socket that is under way, of which there may be one. */

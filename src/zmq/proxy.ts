@@ -76,13 +76,18 @@ export class Proxy<F extends Socket = Socket, B extends Socket = Socket> {
    * Forwards until {@link terminate}. The sockets cannot be used meanwhile, and are closed at the end.
    *
    * @returns Resolves at the end; rejects with the error of a socket, such as `ETERM` when their context ends.
-   * @throws {ErrnoError} `EINVAL` if a socket is neither bound nor connected.
+   * @throws {ErrnoError} `EINVAL` if a socket is neither bound nor connected; `ENOTSUP` for a Server, Radio, Dish or Datagram.
    */
   run(): Promise<void> {
     checkCount(arguments, 0);
     const front = socketCore(this.#frontEnd);
     const back = socketCore(this.#backEnd);
     for (const [core, name] of [[front, "Front"], [back, "Back"]] as const) {
+      if (core.rules !== null) {
+        const hint =
+          `a proxy does not forward its messages: the ${name}-end socket has to be of another type`;
+        throw socketError(Errno.ENOTSUP, core.name, "be an end of a proxy", { hint });
+      }
       if (core.endpoints > 0 && !core.closed) continue;
       throw errnoError(Errno.EINVAL, {
         message: `${name}-end socket must be bound or connected before the proxy runs`,

@@ -284,6 +284,7 @@ export abstract class Socket {
     change: number,
   ): void {
     checkPort(this.#core.name, call, address);
+    this.#core.rules?.attaching?.(handle, call, address);
     const result = this.#core.backend[call](handle, address);
     // libzmq handles all that has come in such a call, and its signal with it.
     this.#core.touch();

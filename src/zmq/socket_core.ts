@@ -1,7 +1,6 @@
 import { systemClock } from "../core/mod.ts";
 import {
   type Backend,
-  Errno,
   type Handle,
   MessageText,
   PollEvent,
@@ -9,12 +8,13 @@ import {
   type Source,
 } from "../libzmq/mod.ts";
 import type { ContextCore } from "./context_core.ts";
-import { checkDraftType } from "./draft_types.ts";
-import { busyError, type ErrnoError, errnoError, isNotYet, lostError, operationError } from "./errors.ts";
+import { rulesOf } from "./draft_rules.ts";
+import { checkDraftType, isDraftType, reserve } from "./draft_types.ts";
+import { busyError, type ErrnoError, isNotYet, lostError, operationError, unusableError } from "./errors.ts";
 import { type Ending, type Loop, threadLoop } from "./loop.ts";
 import { copied, type Message, partsOf, sizeOf } from "./messages.ts";
 import type { Monitor } from "./monitor.ts";
-import { lastPart, offerMessage, takeMessage } from "./transfer.ts";
+import { lastPart, offerMessage, takeMessage, type TypeRules } from "./transfer.ts";
 import { typeName } from "./type_names.ts";
 import { type Operation, Waiting } from "./waiting.ts";
 
@@ -53,6 +53,8 @@ export class SocketCore implements Ending {
   readonly context: ContextCore;
   /** Its number in libzmq. */
   readonly type: number;
+  /** What its type does in its own way. */
+  readonly rules: TypeRules | null;
   readonly #handle: Handle;
   readonly #source: Source = { receive: () => this.#serve() };
   #state: "open" | "blocked" | "closed" = "open";
@@ -74,7 +76,9 @@ export class SocketCore implements Ending {
     this.backend = backend;
     this.context = context;
     this.type = type;
+    this.rules = rulesOf(backend, type);
     this.#handle = context.open(type);
+    if (isDraftType(type)) this.#registration = reserve(loop, type, this.#handle, this.#source);
     context.add(this);
     loop.addSocket(this);
   }
@@ -135,7 +139,7 @@ export class SocketCore implements Ending {
   /** Sends a message, now or when there is room. */
   send(owner: object, message: unknown): Promise<void> {
     this.#checkSend();
-    if (message instanceof Uint8Array && message.buffer instanceof ArrayBuffer) {
+    if (message instanceof Uint8Array && message.buffer instanceof ArrayBuffer && this.rules === null) {
       const sent = this.backend.send(this.#handle, message, lastPart);
       return sent >= 0 ? this.#sent(message.length) : this.#refused(owner, sent, [message]);
     }
@@ -250,11 +254,7 @@ export class SocketCore implements Ending {
 
   #refusal(): Error | null {
     if (this.#state === "open") return null;
-    const { name } = this;
-    if (this.#state === "closed") return errnoError(Errno.EBADF, { detail: `open another ${name}` });
-    const what = this.endLoan === null ? "a bind or unbind operation" : "a proxy that runs";
-    const message = `Socket is blocked by ${what}: the ${name} can be used when that has ended`;
-    return errnoError(Errno.EBUSY, { message });
+    return unusableError(this.name, this.closed, this.endLoan !== null);
   }
 
   /** Reads one message; see {@link takeMessage}. */
@@ -263,13 +263,15 @@ export class SocketCore implements Ending {
     if (typeof message === "number") return message;
     if (this.keepsUserId) this.userId = this.backend.messageText(MessageText.USER_ID);
     this.loop.spend(Array.isArray(message) ? sizeOf(message) : 0);
+    if (this.rules?.label && Array.isArray(message)) message.push(this.rules.label() as Message);
     // A REQ may send again after it has received; and the call may have consumed the signal that there is room.
     if (this.#writing !== null) this.#write();
     return Array.isArray(message) ? message : lostError(this.name, message);
   }
 
   #offer(parts: readonly Uint8Array[]): number {
-    return offerMessage(this.backend, this.#handle, parts);
+    const offer = this.rules?.offer;
+    return offer ? offer(this.#handle, parts) : offerMessage(this.backend, this.#handle, parts);
   }
 
   #error(result: number | ErrnoError, operation: "receive" | "send"): ErrnoError {

@@ -1,10 +1,21 @@
 import { type Backend, type Handle, ReceiveFlag, SendFlag } from "../libzmq/mod.ts";
+import type { Attachment } from "./addresses.ts";
 import { type Message, newPart } from "./messages.ts";
 
 /** Sends the last part of a message. */
 export const lastPart = SendFlag.DONTWAIT;
 /** Sends a part that others follow. */
 export const earlierPart = SendFlag.DONTWAIT | SendFlag.SNDMORE;
+
+/** What a type of socket does in its own way. */
+export interface TypeRules {
+  /** Reads what a message has beside its parts, right after it was received. */
+  readonly label?: () => object;
+  /** Sends the parts of a message, the last of which may be such a label, or returns a negated error number. */
+  readonly offer?: (socket: Handle, parts: readonly Uint8Array[]) => number;
+  /** Is called before it binds or connects. */
+  readonly attaching?: (socket: Handle, call: Attachment, address: string) => void;
+}
 
 /** A message that came, and is lost because there was no memory for a part of it. */
 export interface Lost {

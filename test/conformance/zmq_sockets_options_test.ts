@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import * as zmq from "zeromesh/zmq";
+import * as drafts from "zeromesh/zmq/draft";
 import { test } from "../support/testing.ts";
 import { until } from "../support/until.ts";
 
@@ -294,11 +295,14 @@ test("a draft socket is refused without drafts, with the library that has none",
       assert.equal(error.code, "EINVAL");
       assert.match(
         error.message,
-        new RegExp(`${name} \\(${type}\\) is a draft .*libzmq ${zmq.version} at \\S+ was built`),
+        new RegExp(`${name} \\(${type}\\) is a draft .*libzmq ${zmq.version} at \\S+ was built without`),
       );
-      assert.match(error.message, /ENABLE_DRAFTS=ON.*ZEROMESH_LIBZMQ/);
+      assert.match(error.message, /ENABLE_DRAFTS=ON.*npm package zeromq.*ZEROMESH_LIBZMQ/);
       return true;
     });
+  }
+  for (const Class of Object.values(drafts)) {
+    assert.throws(() => new Class(), { code: "EINVAL", message: /is a draft of ZeroMQ/ });
   }
   assert.throws(() => new Own(4_591), {
     code: "EINVAL",

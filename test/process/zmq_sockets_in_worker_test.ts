@@ -11,6 +11,8 @@ for (
     "zmq_sockets_closing_test.ts",
     "zmq_sockets_events_test.ts",
     "zmq_sockets_proxy_test.ts",
+    "zmq_drafts_test.ts",
+    "zmq_drafts_hostile_test.ts",
   ]
 ) {
   test(`in a Worker: ${file}`, async () => {
