@@ -1,6 +1,5 @@
 /** Memory of messages that are too large for a batch. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
 import { amHandler } from "../../src/mod.ts";
@@ -9,10 +8,7 @@ import { until } from "../support/until.ts";
 import { pair } from "./messenger_kit.ts";
 
 /** Pages that this process has got from the system. */
-function pages(): number {
-  const stat = readFileSync("/proc/self/stat", "latin1");
-  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[7]);
-}
+const pages = (): number => process.resourceUsage().minorPageFault;
 
 test(
   "messages of 60 KiB use the memory of earlier ones",
