@@ -2,9 +2,9 @@ import { Deadline, onAbort, validate, ZeromeshError } from "../../core/mod.ts";
 import type { ActorAddress } from "../references/address.ts";
 import type { DeferredReply } from "../definition/context.ts";
 import type { AskEntry } from "../definition/behaviour.ts";
-import { askLate, handlerFailed, noSuchMessage, outputInvalid } from "../failures.ts";
+import { askLate, handlerFailed, noSuchMessage } from "../failures.ts";
 import { HandlerContext } from "./handler_context.ts";
-import { skipped, withInput } from "./input.ts";
+import { PendingInput, skipped, withInput } from "./input.ts";
 import type { RoomWait } from "./mailbox.ts";
 import { type OpenReply, type Origin, type Sender, Turn, type TurnCell, type Waited } from "./parts.ts";
 
@@ -199,14 +199,23 @@ export class AskTurn extends Turn {
   }
 
   run(cell: TurnCell): unknown {
-    const entry = cell.behaviour.ask(this.name);
+    const entry = this.entryOf(cell);
     if (entry === undefined) {
       this.#ask.reject(noSuchMessage(cell, "ask", this.name, cell.behaviour.contract.name));
       return undefined;
     }
     this.started = true;
+    const input = this.#input;
     const context = this.context = new AskHandlerContext(cell, this, this.#ask);
-    return withInput(this.#input, (value) => entry.handler(context, value));
+    return input instanceof PendingInput
+      ? withInput(input, entry.handler, context)
+      : entry.handler(context, input);
+  }
+
+  /** The entry by which it is handled: an update may have replaced it, or taken it away. */
+  entryOf({ behaviour }: TurnCell): AskEntry | undefined {
+    const entry = this.#entry;
+    return entry.givenBy === behaviour.ask ? entry : behaviour.ask(entry.name);
   }
 
   override done(cell: TurnCell, result: unknown): void {
@@ -231,17 +240,23 @@ export class AskTurn extends Turn {
 /** Answers an ask with what its handler returned, once that is checked. */
 function answer(ask: Ask, cell: TurnCell, result: unknown): boolean {
   if (ask.ended) return ask.resolve(undefined);
-  const { name } = ask.turn;
-  const entry = cell.behaviour.ask(name);
-  if (entry === undefined) return ask.reject(noSuchMessage(cell, "ask", name, cell.behaviour.contract.name));
+  const { turn } = ask;
+  const entry = turn.entryOf(cell);
+  if (entry === undefined) {
+    return ask.reject(noSuchMessage(cell, "ask", turn.name, cell.behaviour.contract.name));
+  }
   try {
-    const checked = validate(entry.output, result, (issues, cause) => outputInvalid(name, issues, cause));
-    if (!(checked instanceof Promise)) return ask.resolve(ask.raw ? result : checked);
-    checked.then((value) => ask.resolve(ask.raw ? result : value), (error) => ask.reject(error));
+    const checked = validate(entry.output, result, entry.invalidOutput);
+    if (checked instanceof Promise) answerLater(ask, checked, result);
+    else return ask.resolve(ask.raw ? result : checked);
     return true;
   } catch (error) {
     return ask.reject(error);
   }
+}
+
+function answerLater(ask: Ask, checked: Promise<unknown>, result: unknown): void {
+  checked.then((value) => ask.resolve(ask.raw ? result : value), (error) => ask.reject(error));
 }
 
 class AskHandlerContext extends HandlerContext {

@@ -23,9 +23,13 @@ export function checkInput({ input: schema, invalid }: TellEntry, input: unknown
   return checked instanceof Promise ? new PendingInput(checked) : checked;
 }
 
-/** Calls a handler with an input. An input that turns out to be invalid is skipped: its sender has the failure. */
-export function withInput(input: unknown, call: (value: unknown) => unknown): unknown {
-  return input instanceof PendingInput ? input.value.then(call, () => skipped) : call(input);
+/** Calls a handler with an input. One that turns out to be invalid is skipped: its sender has the failure. */
+export function withInput(
+  input: PendingInput,
+  handler: TellEntry["handler"],
+  context: unknown,
+): Promise<unknown> {
+  return input.value.then((value) => handler(context, value), () => skipped);
 }
 
 /** The result of a turn whose input was invalid. */

@@ -30,13 +30,15 @@ export class TellTurn extends Turn {
   }
 
   run(cell: TurnCell): unknown {
-    const { input, name } = this;
+    const { input } = this;
+    const { behaviour } = cell;
+    let entry: TellEntry | undefined = this.entry;
     // An update may have replaced it, or taken it away.
-    const entry = cell.behaviour.tell(name);
+    if (entry.givenBy !== behaviour.tell) entry = behaviour.tell(entry.name);
     if (entry === undefined) return this.#lost(cell);
     const context = this.context = new HandlerContext(cell, this);
     return input instanceof PendingInput
-      ? withInput(input, (value) => entry.handler(context, value))
+      ? withInput(input, entry.handler, context)
       : entry.handler(context, input);
   }
 

@@ -1,6 +1,6 @@
 import type { ZeromeshError } from "../../core/mod.ts";
 import { HandlerContext } from "../cell/handler_context.ts";
-import { withInput } from "../cell/input.ts";
+import { PendingInput, withInput } from "../cell/input.ts";
 import { type Origin, Turn, type TurnCell } from "../cell/parts.ts";
 import { noSuchMessage } from "../failures.ts";
 
@@ -44,7 +44,9 @@ export class OpenTurn extends Turn {
       return undefined;
     }
     const context = this.context = new HandlerContext(cell, this);
-    return withInput(this.#first, (value) => open(context, this.#opening, value));
+    const first = this.#first;
+    if (!(first instanceof PendingInput)) return open(context, this.#opening, first);
+    return withInput(first, (_context, value) => open(context, this.#opening, value), context);
   }
 
   override done(): void {

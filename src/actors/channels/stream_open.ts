@@ -39,7 +39,7 @@ export class StreamOpen implements PendingOpen {
   /** Aborts the call. */
   readonly signal: AbortSignal | undefined;
   readonly #streams: ChannelStreams;
-  readonly #message: OutgoingOpen;
+  readonly #open: OutgoingOpen;
   readonly #terms: ChannelTerms;
   readonly #schemas: ActorChannelSchemas;
   readonly #trace: CallTrace | null;
@@ -52,17 +52,17 @@ export class StreamOpen implements PendingOpen {
   /** @throws {ZeromeshError} `PEER_LACKS_FEATURE`, `PEER_DISCONNECTED`, `LIMIT_REACHED`. */
   constructor(
     streams: ChannelStreams,
-    message: OutgoingOpen,
+    open: OutgoingOpen,
     schemas: ActorChannelSchemas,
     terms: ChannelTerms,
     trace: CallTrace | null,
   ) {
     this.#streams = streams;
     this.#terms = terms;
-    this.#message = message;
+    this.#open = open;
     this.#schemas = schemas;
     this.#trace = trace;
-    const { instance: peer, contract, name, sender } = message;
+    const { message: { to: { instance: peer, contract }, name, signal }, sender } = open;
     const { mux, port } = streams;
     if (!mux.supports(peer)) {
       const why = `${port.textOf(peer)} does not support streams`;
@@ -78,13 +78,13 @@ export class StreamOpen implements PendingOpen {
       schema: schemas.toOpener,
       wrote: () => streams.wrote(peer),
     });
-    this.signal = message.signal;
+    this.signal = signal;
     this.#own = sender === null ? null : ActorChannels.of(sender.cell);
     this.#own?.wait(this);
     if (this.#own !== null) {
       const abort = this.#abort = new AbortController();
       this.signal = abort.signal;
-      this.#listening = onAbort(message.signal, () => abort.abort(message.signal?.reason));
+      this.#listening = onAbort(signal, () => abort.abort(signal?.reason));
     }
     const anchor = mux.newId();
     const { window } = mux;
@@ -99,9 +99,9 @@ export class StreamOpen implements PendingOpen {
   }
 
   get status(): ChannelStatus {
-    const { name, target, instance } = this.#message;
+    const { name, to } = this.#open.message;
     const none = { sent: 0, received: 0, queued: 0, waiting: 0 };
-    return { id: "", name, role: "opener", other: `${target}@${instance}`, state: "opening", ...none };
+    return { id: "", name, role: "opener", other: to.address, state: "opening", ...none };
   }
 
   stopped(error: ZeromeshError): void {
@@ -118,7 +118,7 @@ export class StreamOpen implements PendingOpen {
 
   /** The actor has accepted: opens the stream to it. @throws {ZeromeshError} `RESULT_INVALID`, `LIMIT_REACHED`. */
   accept(answer: OpenAnswer): Side | Promise<Side> {
-    const { contract, name } = this.#message;
+    const { to: { contract }, name } = this.#open.message;
     const { payload } = answer;
     const invitation = readInvitation(payload, idBytes, payload.length);
     if (invitation === null || payload.length <= idBytes + invitationBytes) throw unreadable(name);
@@ -138,11 +138,15 @@ export class StreamOpen implements PendingOpen {
 
   #join({ anchor, window }: Invitation): void {
     const about = { anchor, session: anchor, window, creditsBytes: true };
-    this.#link.writer = this.#streams.mux.openWriter(this.#message.instance, about, this.#link.writerEvents);
+    this.#link.writer = this.#streams.mux.openWriter(
+      this.#open.message.to.instance,
+      about,
+      this.#link.writerEvents,
+    );
   }
 
   #side(id: string, first: unknown): Side {
-    const { instance, name, target, origin, sender, options } = this.#message;
+    const { message: { to: { instance, target }, name, origin }, sender, options } = this.#open;
     if (this.#over) throw channelClosed(name, "its opener has given up");
     const { port, deadlines } = this.#streams;
     const trace = this.#trace;

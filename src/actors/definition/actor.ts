@@ -24,6 +24,7 @@ import {
   type ActorDefinition,
   type AnyHandler,
   type AskEntry,
+  askEntry,
   type Behaviour,
   behaviourOf,
   type ChannelHandlers,
@@ -203,13 +204,15 @@ function define(contract: ActorContract, given: Given): ActorDefinition {
   const parts = readOptions(given, partTable, cannot);
   checkArgument("init", parts.init, option.function, cannot);
   const tells = new Map<string, TellEntry>();
+  const tell = (name: string): TellEntry | undefined => tells.get(name);
   for (const [name, handler] of handlersOf("tell", parts.tell, contract, option.function, cannot)) {
-    tells.set(name, tellEntry(name, handler as TellEntry["handler"], tellSchema(contract, name)!));
+    tells.set(name, tellEntry(name, handler as TellEntry["handler"], tellSchema(contract, name)!, tell));
   }
   const asks = new Map<string, AskEntry>();
+  const ask = (name: string): AskEntry | undefined => asks.get(name);
   for (const [name, handler] of handlersOf("ask", parts.ask, contract, option.function, cannot)) {
     const { input, output } = askSchemas(contract, name)!;
-    asks.set(name, { ...tellEntry(name, handler as TellEntry["handler"], input), output });
+    asks.set(name, askEntry(tellEntry(name, handler as TellEntry["handler"], input, ask), output));
   }
   const channels = new Map<string, ChannelHandlers>();
   for (const [name, handlers] of handlersOf("channel", parts.channel, contract, option.object, cannot)) {
@@ -234,8 +237,8 @@ function define(contract: ActorContract, given: Given): ActorDefinition {
     onStop: parts.onStop ?? null,
     onChildEnd: parts.onChildEnd ?? null,
     supervision: parts.supervision,
-    tell: (name: string) => tells.get(name),
-    ask: (name: string) => asks.get(name),
+    tell,
+    ask,
     channel: (name: string) => channels.get(name),
   });
   return Object.freeze({ contract, version: behaviour.version, [behaviourOf]: behaviour });

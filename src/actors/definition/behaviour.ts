@@ -1,6 +1,6 @@
 import type { AnySchema, SchemaFailure } from "../../core/mod.ts";
 import type { ActorContract } from "../contract/contract.ts";
-import { inputInvalid } from "../failures.ts";
+import { inputInvalid, outputInvalid } from "../failures.ts";
 import type { SupervisionOptions } from "../options/supervision_options.ts";
 
 /**
@@ -24,11 +24,18 @@ export interface TellEntry {
   readonly input: AnySchema;
   /** Makes the error of an invalid input. */
   readonly invalid: SchemaFailure;
+  /** The function of its {@link Behaviour} that gives it: one that is the actor's shows that the entry still is. */
+  readonly givenBy: (name: string) => TellEntry | undefined;
 }
 
-/** The entry of a tell, and of an ask without its answer's schema. */
-export function tellEntry(name: string, handler: TellEntry["handler"], input: AnySchema): TellEntry {
-  return { name, handler, input, invalid: (issues, cause) => inputInvalid(name, issues, cause) };
+/** The entry of a tell. */
+export function tellEntry(
+  name: string,
+  handler: TellEntry["handler"],
+  input: AnySchema,
+  givenBy: TellEntry["givenBy"],
+): TellEntry {
+  return { name, handler, input, invalid: (issues, cause) => inputInvalid(name, issues, cause), givenBy };
 }
 
 /**
@@ -39,6 +46,14 @@ export function tellEntry(name: string, handler: TellEntry["handler"], input: An
 export interface AskEntry extends TellEntry {
   /** Schema of the answer. */
   readonly output: AnySchema;
+  /** Makes the error of an invalid answer. */
+  readonly invalidOutput: SchemaFailure;
+}
+
+/** The entry of an ask. */
+export function askEntry(entry: TellEntry, output: AnySchema): AskEntry {
+  const { name } = entry;
+  return { ...entry, output, invalidOutput: (issues, cause) => outputInvalid(name, issues, cause) };
 }
 
 /**

@@ -18,7 +18,7 @@ import type { ActorAddress } from "../references/address.ts";
 import { type EndCall, Watches } from "../supervision/watches.ts";
 import { watchFrom } from "./outbound_watch.ts";
 import { Outbound } from "./outbound.ts";
-import type { OutgoingMessage } from "../cell/outgoing.ts";
+import { OutgoingMessage } from "../cell/outgoing.ts";
 
 const clients = new WeakMap<SystemPort, ActorClient>();
 
@@ -104,7 +104,7 @@ class ActorClient implements Router {
       if (own !== null) return own.open(to, name, first, options, null);
       const message = this.#outgoing(to, name, first, options, openOptionTable, "Cannot open a channel");
       checkOpener(null, options);
-      return this.#outbound.open({ ...message, sender: null, options });
+      return this.#outbound.open({ message, sender: null, options });
     } catch (error) {
       return Promise.reject(error);
     }
@@ -139,7 +139,7 @@ class ActorClient implements Router {
   }
 
   #outgoing(
-    { instance, target, contract }: Reference,
+    to: Reference,
     name: string,
     input: unknown,
     given: AskOptions | undefined,
@@ -147,11 +147,10 @@ class ActorClient implements Router {
     cannot: string,
   ): OutgoingMessage {
     if (given === undefined) {
-      const origin = this.#origin;
-      return { instance, target, contract, name, input, origin, timeoutMs: undefined, signal: undefined };
+      return new OutgoingMessage(to, name, input, this.#origin, undefined, undefined, null);
     }
     const { headers, timeoutMs, signal } = readOptions(given, table, cannot, name);
     const origin = headers === undefined ? this.#origin : { ...this.#origin, headers: { ...headers } };
-    return { instance, target, contract, name, input, origin, timeoutMs, signal };
+    return new OutgoingMessage(to, name, input, origin, timeoutMs, signal, null);
   }
 }

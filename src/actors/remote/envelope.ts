@@ -71,8 +71,9 @@ const scratchBytes = 2 * 1024 * 1024;
 export class EnvelopeWriter {
   readonly #names: NameCache;
   #scratch: Uint8Array = nothing;
-  // The envelope at the start of the memory; null if it cannot be used again. Most messages have that of the last one.
-  #origin: Carried | null = null;
+  // The envelope at the start of the memory, if it can be used again. Most messages have that of the last one.
+  #known = false;
+  #sender: string | null = null;
   #target = "";
   #name = "";
   #encoding: ValueEncoding = "json";
@@ -103,9 +104,10 @@ export class EnvelopeWriter {
     if (typeof value === "string" && 3 * value.length > scratchBytes) value = encodeUtf8(value);
     // A unit of text takes at most three bytes.
     const most = typeof value === "string" ? 3 * value.length : value.length;
-    const known = origin === this.#origin && target === this.#target && name === this.#name &&
-      encoding === this.#encoding && this.#valueAt + most <= this.#scratch.length;
-    const bytes = known ? this.#scratch : this.#begin(target, name, encoding, origin, most);
+    const again = this.#known && target === this.#target && name === this.#name &&
+      origin.sender === this.#sender && encoding === this.#encoding && carriesNothing(origin) &&
+      this.#valueAt + most <= this.#scratch.length;
+    const bytes = again ? this.#scratch : this.#begin(target, name, encoding, origin, most);
     const valueAt = this.#valueAt;
     let size = valueAt + most;
     if (typeof value !== "string") bytes.set(value, valueAt);
@@ -134,8 +136,8 @@ export class EnvelopeWriter {
     if (nameBytes.length > maxMessageNameBytes) {
       throw tooLong("the name of a message", name, maxMessageNameBytes);
     }
-    const plain = sender === null && chain.length === 0 && isEmpty(headers);
-    const rest = plain ? null : restOf(name, sender, headers, chain);
+    const plain = carriesNothing(origin);
+    const rest = plain && sender === null ? null : restOf(name, sender, headers, chain);
     const valueAt = 2 + nameBytes.length + (id ? idBytes : 1 + targetBytes.length) + (rest?.size ?? 0);
     const bytes = this.#memory(valueAt + most);
     bytes[0] = (id ? targetIsId : 0) | (rest?.flags ?? 0) |
@@ -143,7 +145,8 @@ export class EnvelopeWriter {
     let at = id ? writeId(bytes, 1, target, 0) : writeShort(bytes, 1, targetBytes);
     at = writeShort(bytes, at, nameBytes);
     if (rest !== null) writeRest(bytes, at, rest);
-    this.#origin = plain && this.borrowed ? origin : null;
+    this.#known = plain && this.borrowed;
+    this.#sender = sender;
     this.#target = target;
     this.#name = name;
     this.#encoding = encoding;
@@ -168,6 +171,10 @@ export class EnvelopeWriter {
 
 /** What few messages carry. */
 type Carried = Pick<EnvelopeParts, "sender" | "headers" | "chain">;
+
+function carriesNothing({ headers, chain }: Carried): boolean {
+  return chain.length === 0 && (headers === noHeaders || isEmpty(headers));
+}
 
 interface Rest {
   readonly flags: number;

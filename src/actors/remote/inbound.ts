@@ -42,8 +42,9 @@ export class Inbound implements Disposable {
   readonly #handlers: readonly Disposable[];
   readonly #channels: ServedChannels;
   readonly #counts: RemoteCounts;
-  // The origin of the last message that came from no actor and carried nothing but its value. Such messages share it.
+  // The origin of the last message that carried nothing but its value. Those of one sender share it.
   #origin: Origin | null = null;
+  #sender: string | null = null;
 
   constructor({ port, router, counts, options: { maxPeerChannels } }: InboundParts) {
     this.#counts = counts;
@@ -226,13 +227,16 @@ export class Inbound implements Disposable {
     instance: InstanceId,
     trace: HandlerTrace | null = null,
   ): Origin {
-    if (sender === null && trace === null && chain.length === 0 && headers === noHeaders) {
-      const last = this.#origin;
-      if (last !== null && last.instance === instance) return last;
-      return this.#origin = { sender, instance, headers, deadlineAt: Infinity, chain, trace };
-    }
+    const alone = trace === null && chain.length === 0 && headers === noHeaders;
+    const last = this.#origin;
+    if (alone && last !== null && last.instance === instance && this.#sender === sender) return last;
     const from = sender === null ? null : `${sender}@${instance}`;
-    return { sender: from, instance, headers, deadlineAt: Infinity, chain, trace };
+    const origin = { sender: from, instance, headers, deadlineAt: Infinity, chain, trace };
+    if (alone) {
+      this.#origin = origin;
+      this.#sender = sender;
+    }
+    return origin;
   }
 }
 

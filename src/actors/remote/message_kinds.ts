@@ -7,9 +7,6 @@ import { inputInvalid, outputInvalid } from "../failures.ts";
 /** Reads an answer. */
 export type Accept = NonNullable<FeatureCall<unknown>["accept"]>;
 
-/** Stands for a message without an answer. */
-export const tellWithout: Accept = () => undefined;
-
 /** What all messages of a contract with one name have in common. */
 export interface MessageKind {
   readonly contract: ActorContract;
@@ -21,8 +18,8 @@ export interface MessageKind {
   readonly input: AnySchema;
   /** Makes the error of a value that the schema refuses. */
   readonly invalid: SchemaFailure;
-  /** Reads the answer; {@link tellWithout} without one. */
-  readonly accept: Accept;
+  /** Reads the answer; undefined without one. */
+  readonly accept: Accept | undefined;
 }
 
 /** The tells, or the asks, of contracts. What a message needs besides its value is made once for each name. */
@@ -63,7 +60,7 @@ export class MessageKinds {
       encoding,
       input,
       invalid: (issues, cause) => inputInvalid(name, issues, cause),
-      accept: schemas === null ? tellWithout : readerOf(name, encoding, schemas.output),
+      accept: schemas === null ? undefined : readerOf(name, encoding, schemas.output),
     };
   }
 }
@@ -76,8 +73,9 @@ export function labelOf(contract: ActorContract, name: string): string {
 function readerOf(name: string, encoding: ValueEncoding, output: AnySchema): Accept {
   // What comes as bytes cannot be anything else.
   if (encoding === "bytes") return (answer) => answer.keep();
+  const invalid: SchemaFailure = (issues, cause) => outputInvalid(name, issues, cause);
   return (answer) => {
     const value = decodeValue(name, answer.payload, encoding, "RESULT_INVALID");
-    return validate(output, value, (issues, cause) => outputInvalid(name, issues, cause));
+    return validate(output, value, invalid);
   };
 }

@@ -1,11 +1,5 @@
 import { hold, validate, ZeromeshError } from "../../core/mod.ts";
-import {
-  elapsedMs,
-  type FeatureCall,
-  type HandlerTrace,
-  type PartOfCall,
-  type SystemPort,
-} from "../../messenger/mod.ts";
+import { elapsedMs, type PartOfCall, type SystemPort } from "../../messenger/mod.ts";
 import { maxHeaderValueBytes, NameCache } from "../../wire/mod.ts";
 import type { ActorChannel } from "../references/actor_channel.ts";
 import type { ChannelCounts } from "../cell/channel_counts.ts";
@@ -15,9 +9,9 @@ import { ChannelStreams } from "../channels/stream_parts.ts";
 import { channelSchemas } from "../contract/contract.ts";
 import { inputInvalid } from "../failures.ts";
 import { EnvelopeWriter } from "./envelope.ts";
-import { type Accept, labelOf, type MessageKind, MessageKinds, tellWithout } from "./message_kinds.ts";
+import { labelOf, type MessageKind, MessageKinds } from "./message_kinds.ts";
 import { askHandler, envelopeHeader, largeValueBytes, openHandler, tellHandler } from "./messages.ts";
-import type { OutgoingMessage, OutgoingOpen } from "../cell/outgoing.ts";
+import { meantFor, type OutgoingMessage, type OutgoingOpen } from "../cell/outgoing.ts";
 import type { RemoteCounts } from "../routing/remote.ts";
 import { encodeValue, encodingOf, textOrBytesOf } from "../contract/values.ts";
 
@@ -51,22 +45,24 @@ export class Outbound {
 
   /** Resolves when the message is in the actor's mailbox. */
   tell(message: OutgoingMessage): Promise<void> {
-    return this.#checked(message, this.#tells.of(message.contract, message.name), "tell") as Promise<void>;
+    return this.#checked(message, this.#tells.of(message.to.contract, message.name), "tell") as Promise<void>;
   }
 
   /** Resolves to the actor's answer. */
   ask(message: OutgoingMessage): Promise<unknown> {
-    return this.#checked(message, this.#asks.of(message.contract, message.name), "ask");
+    return this.#checked(message, this.#asks.of(message.to.contract, message.name), "ask");
   }
 
   /** Resolves when the actor has accepted the channel. */
-  open(message: OutgoingOpen): Promise<ActorChannel> {
-    const { contract, name, input } = message;
+  open(open: OutgoingOpen): Promise<ActorChannel> {
+    const { to, name, input } = open.message;
+    const { contract } = to;
     const schemas = channelSchemas(contract, name);
-    if (schemas === null) throw unknownMessage("channel", message);
+    if (schemas === null) throw unknownMessage("channel", open.message);
     const valid = validate(schemas.fromOpener, input, (issues, cause) => inputInvalid(name, issues, cause));
-    return this.#inTurn(message, valid, async (message) => {
-      const { instance, target, origin, signal, timeoutMs = this.#defaultMs } = message;
+    return this.#inTurn(open.message, valid, async (message) => {
+      const { origin, signal, timeoutMs = this.#defaultMs } = message;
+      const { instance, target } = to;
       const port = this.#port;
       const label = labelOf(contract, name);
       const begun = port.clock.now();
@@ -77,7 +73,13 @@ export class Outbound {
         if (instance !== port.instanceId && !port.isUp(instance)) {
           await port.reachFor(label, instance, { timeoutMs, signal });
         }
-        const own = opening = new StreamOpen(ChannelStreams.of(port), message, schemas, this.#terms, trace);
+        const own = opening = new StreamOpen(
+          ChannelStreams.of(port),
+          { ...open, message },
+          schemas,
+          this.#terms,
+          trace,
+        );
         const encoding = encodingOf(contract);
         this.#counts.sent++;
         const part: PartOfCall = { [elapsedMs]: port.clock.now() - begun };
@@ -98,7 +100,7 @@ export class Outbound {
         );
       } catch (error) {
         opening?.failed(error);
-        const failure = meantFor(error, message);
+        const failure = meantFor(error, to);
         trace?.end(failure);
         throw failure;
       }
@@ -110,8 +112,12 @@ export class Outbound {
     if (kind === null) throw unknownMessage(what, message);
     const valid = validate(kind.input, message.input, kind.invalid);
     if (!(valid instanceof Promise) && this.#checking.size === 0) return this.#send(message, kind);
+    return this.#waits(message, valid, kind);
+  }
+
+  #waits(message: OutgoingMessage, valid: unknown, kind: MessageKind): Promise<unknown> {
     const sent = this.#inTurn(message, valid, (checked) => this.#send(checked, kind));
-    if (what === "tell") sent.catch(ignore);
+    if (kind.accept === undefined) sent.catch((error) => message.dead?.(message, error));
     return sent;
   }
 
@@ -119,12 +125,12 @@ export class Outbound {
    * Sends behind earlier messages to the same actor that wait for their schemas. Each waits within its own time, of which
    * it is sent with the rest.
    */
-  #inTurn<M extends OutgoingMessage, T>(
-    message: M,
+  #inTurn<T>(
+    message: OutgoingMessage,
     valid: unknown,
-    send: (message: M) => Promise<T>,
+    send: (message: OutgoingMessage) => Promise<T>,
   ): Promise<T> {
-    const route = `${message.target}@${message.instance}`;
+    const route = message.to.address;
     const earlier = this.#checking.get(route);
     if (!(valid instanceof Promise) && earlier === undefined) return send(message);
     const { timeoutMs = this.#defaultMs, signal } = message;
@@ -142,11 +148,11 @@ export class Outbound {
     void last.then(() => {
       if (this.#checking.get(route) === last) this.#checking.delete(route);
     });
-    return turn.then(() => send({ ...message, timeoutMs: timeoutMs - (clock.now() - begun) }));
+    return turn.then(() => send(message.later(timeoutMs - (clock.now() - begun))));
   }
 
   #send(message: OutgoingMessage, kind: MessageKind): Promise<unknown> {
-    const { target, instance, name, input, origin } = message;
+    const { to: { target, instance }, name, input, origin } = message;
     const { encoding } = kind;
     const writer = this.#writer;
     const value = textOrBytesOf(name, input, encoding);
@@ -157,48 +163,15 @@ export class Outbound {
       ? writer.write(target, name, encoding, origin, value)
       : value as Uint8Array;
     this.#counts.sent++;
-    const call = new ActorCall(message, kind, writer.borrowed, apart);
-    return kind.accept === tellWithout
-      ? this.#port.sync(tellHandler, instance, payload, call)
-      : this.#port.call(askHandler, instance, payload, call);
+    message.kind = kind;
+    message.borrowed = writer.borrowed;
+    if (apart !== null) message.headers = { [envelopeHeader]: apart };
+    return kind.accept === undefined
+      ? this.#port.sync(tellHandler, instance, payload, message)
+      : this.#port.call(askHandler, instance, payload, message);
   }
 }
 
-/** How a message is sent. */
-class ActorCall implements FeatureCall<unknown> {
-  readonly message: OutgoingMessage;
-  readonly timeoutMs: number | undefined;
-  readonly signal: AbortSignal | undefined;
-  readonly label: string;
-  readonly accept: Accept;
-  readonly within: HandlerTrace | null;
-  readonly borrowed: boolean;
-  readonly headers: Readonly<Record<string, string>> | undefined;
-
-  constructor(
-    message: OutgoingMessage,
-    { label, accept }: MessageKind,
-    borrowed: boolean,
-    envelope: string | null,
-  ) {
-    this.message = message;
-    this.timeoutMs = message.timeoutMs;
-    this.signal = message.signal;
-    this.label = label;
-    this.accept = accept;
-    this.within = message.origin.trace;
-    this.borrowed = borrowed;
-    this.headers = envelope === null ? undefined : { [envelopeHeader]: envelope };
-  }
-
-  failed(error: unknown, promise: Promise<unknown>): unknown {
-    // Nobody need await a message without an answer.
-    if (this.accept === tellWithout) promise.catch(ignore);
-    return meantFor(error, this.message);
-  }
-}
-
-const ignore = (): void => {};
 const nothing = new Uint8Array(new ArrayBuffer(0));
 
 /** An envelope as a header; null if it is too long for one, where each of its bytes may take two. */
@@ -213,8 +186,8 @@ function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   return bytes;
 }
 
-function unknownMessage(kind: string, { contract, name }: OutgoingMessage): ZeromeshError {
-  return new ZeromeshError("HANDLER_NOT_FOUND", `Contract "${contract.name}" has no ${kind} "${name}"`, {
+function unknownMessage(kind: string, { to, name }: OutgoingMessage): ZeromeshError {
+  return new ZeromeshError("HANDLER_NOT_FOUND", `Contract "${to.contract.name}" has no ${kind} "${name}"`, {
     handler: name,
   });
 }
@@ -224,22 +197,5 @@ function schemaLate({ name }: OutgoingMessage, timeoutMs: number): ZeromeshError
   return new ZeromeshError("TIMEOUT", `"${name}" was not sent within ${timeoutMs} ms: ${why}`, {
     handler: name,
     ran: "no",
-  });
-}
-
-/** An instance without an actor system has no actors. */
-function meantFor(error: unknown, { target, instance }: OutgoingMessage): unknown {
-  // An actor that lacks the message says so in details.
-  if (
-    !(error instanceof ZeromeshError) || error.code !== "HANDLER_NOT_FOUND" || error.details !== undefined
-  ) {
-    return error;
-  }
-  const address = `${target}@${instance}`;
-  const message = `There is no actor ${address}: its instance has no actor system`;
-  return new ZeromeshError("ACTOR_NOT_FOUND", message, {
-    peer: instance,
-    details: { actor: address },
-    cause: error,
   });
 }

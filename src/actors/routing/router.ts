@@ -29,7 +29,7 @@ import {
 import type { Reference, Router } from "./reference.ts";
 import type { AskOptions, TellOptions } from "../references/actor_ref.ts";
 import type { Registry } from "../registry/registry.ts";
-import type { OutgoingMessage } from "../cell/outgoing.ts";
+import { type DeadTells, OutgoingMessage } from "../cell/outgoing.ts";
 import type { Remote } from "./remote.ts";
 import type { ActorContract } from "../contract/contract.ts";
 import { encodingOf } from "../contract/values.ts";
@@ -74,25 +74,29 @@ export class SystemRouter implements Router {
     given: TellOptions | undefined,
     sender: Sender | null,
   ): Promise<void> {
-    let pending: Promise<void> | null;
     try {
       const options = read(given, tellOptionTable, "Cannot tell", name);
       if (to.instance !== this.#parts.instanceId) {
-        pending = this.remoteFor(to).tell(this.#outgoing(to, name, input, options, sender, "tell"));
-      } else {
-        const wait = options === undefined ? this.#tellWait : this.#waitOf(options);
-        const cell = this.#cellOf(to);
-        const origin = originOf(this.#parts, sender, options, "tell");
-        const values = cell.behaviour.bytes === to.bytes ? null : valuesOf(to);
-        pending = this.deliverTell(cell, name, input, origin, wait, values);
+        return this.remoteFor(to).tell(this.#outgoing(to, name, input, options, sender, "tell"));
       }
+      const wait = options === undefined ? this.#tellWait : this.#waitOf(options);
+      const cell = this.#cellOf(to);
+      const origin = originOf(this.#parts, sender, options, "tell");
+      const values = cell.behaviour.bytes === to.bytes ? null : valuesOf(to);
+      const pending = this.deliverTell(cell, name, input, origin, wait, values);
+      return pending === null ? done : this.#deadIf(pending, to, name, sender);
     } catch (error) {
-      pending = Promise.reject(error);
+      return this.#deadIf(Promise.reject(error), to, name, sender);
     }
-    if (pending === null) return done;
-    pending.catch((error) => this.#dead(to, name, sender, error));
+  }
+
+  /** A tell that fails is a dead letter, and nobody need await it. */
+  #deadIf(pending: Promise<void>, to: Reference, name: string, sender: Sender | null): Promise<void> {
+    pending.catch((error) => this.#dead(to, name, sender?.cell.address ?? null, error));
     return pending;
   }
+
+  readonly #deadTell: DeadTells = ({ to, name, origin }, error) => this.#dead(to, name, origin.sender, error);
 
   ask(
     to: Reference,
@@ -135,7 +139,7 @@ export class SystemRouter implements Router {
       checkOpener(sender, options);
       if (to.instance !== this.#parts.instanceId) {
         const message = this.#outgoing(to, name, first, options, sender, "open");
-        return noted(sender, to, this.remoteFor(to).open({ ...message, sender, options }));
+        return noted(sender, to, this.remoteFor(to).open({ message, sender, options }));
       }
       const origin = originOf(this.#parts, sender, options, "open");
       const timeoutMs = this.#within(origin, options?.timeoutMs ?? this.#parts.options.askTimeoutMs);
@@ -280,14 +284,14 @@ export class SystemRouter implements Router {
     sender: Sender | null,
     kind: "tell" | "ask" | "open",
   ): OutgoingMessage {
-    const { instance, target, contract } = to;
     const origin = originOf(this.#parts, sender, options, kind);
     const { askTimeoutMs, tellTimeoutMs } = this.#parts.options;
     const timeoutMs = this.#within(
       origin,
       options?.timeoutMs ?? (kind === "tell" ? tellTimeoutMs : askTimeoutMs),
     );
-    return { instance, target, contract, name, input, origin, timeoutMs, signal: options?.signal };
+    const dead = kind === "tell" ? this.#deadTell : null;
+    return new OutgoingMessage(to, name, input, origin, timeoutMs, options?.signal, dead);
   }
 
   #waitOf({ timeoutMs = this.#parts.options.tellTimeoutMs, signal }: TellOptions): RoomWait {
@@ -299,7 +303,7 @@ export class SystemRouter implements Router {
     return deadlineAt === Infinity ? timeoutMs : Math.min(timeoutMs, deadlineAt - this.#parts.clock.now());
   }
 
-  #dead(to: Reference, name: string, sender: Sender | null, error: unknown): void {
+  #dead(to: ActorAddress, name: string, sender: string | null, error: unknown): void {
     // A wrong argument was no message.
     if (error instanceof TypeError || error instanceof RangeError) return;
     const known = error instanceof ZeromeshError ? error : null;
@@ -308,7 +312,7 @@ export class SystemRouter implements Router {
       target: to.address,
       kind: "tell",
       name,
-      sender: sender?.cell.address ?? null,
+      sender,
       error: known,
     });
   }

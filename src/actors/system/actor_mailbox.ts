@@ -21,7 +21,13 @@ import {
   isBytes,
   tellSchema,
 } from "../contract/contract.ts";
-import { type ActorDefinition, type Behaviour, behaviourOf, tellEntry } from "../definition/behaviour.ts";
+import {
+  type ActorDefinition,
+  askEntry,
+  type Behaviour,
+  behaviourOf,
+  tellEntry,
+} from "../definition/behaviour.ts";
 import type { ActorRef, AskName, ChannelName, TellName } from "../references/actor_ref.ts";
 import { actorNameOption, type MailboxOptions, mailboxOptionTable } from "../options/spawn_options.ts";
 
@@ -278,12 +284,12 @@ export function mailboxDefinition(contract: ActorContract, inbox: MailboxInbox):
     supervision: undefined,
     tell: (name) => {
       const schema = tellSchema(contract, name);
-      return schema === null ? undefined : tellEntry(name, tell(name), schema);
+      return schema === null ? undefined : tellEntry(name, tell(name), schema, behaviour.tell);
     },
     ask: (name) => {
       const schemas = askSchemas(contract, name);
       if (schemas === null) return undefined;
-      return { ...tellEntry(name, ask(name), schemas.input), output: schemas.output };
+      return askEntry(tellEntry(name, ask(name), schemas.input, behaviour.ask), schemas.output);
     },
     channel: (name) =>
       channelSchemas(contract, name) === null
