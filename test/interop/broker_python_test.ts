@@ -1,6 +1,8 @@
 /** A broker and programs in Python with pyzmq. */
 import assert from "node:assert/strict";
-import { Broker } from "zeromesh/broker";
+import { Messenger } from "zeromesh";
+import { Broker, BrokerClient, channelContract } from "zeromesh/broker";
+import { z } from "zod";
 import { test } from "../support/testing.ts";
 import { spawnCommand } from "../support/spawn.ts";
 import { until, within } from "../support/until.ts";
@@ -35,3 +37,41 @@ test(
     assert.equal((await within(program.exit, 10_000, "the program to end")).code, 0, program.errorText);
   },
 );
+
+const readings = channelContract("lab/temperature", {
+  pattern: "pipeline",
+  message: z.object({ at: z.number(), celsius: z.number() }),
+});
+
+test("producer.py produces a channel that a program of this library consumes", { skip }, async () => {
+  await using broker = await Broker.start({ plainEndpoint: "tcp://127.0.0.1:0", heartbeatMs: 200 });
+  await using program = python("producer.py", broker.plainEndpoint!, "300");
+  await using messenger = await Messenger.create();
+  await using client = await BrokerClient.connect(messenger, broker.endpoint);
+  const channel = await client.connectChannel(readings, { timeoutMs: 10_000 });
+  const seen: number[] = [];
+  for await (const { at, celsius } of channel) {
+    assert.equal(celsius, 20.5);
+    seen.push(at);
+  }
+  assert.deepEqual(seen, Array.from({ length: 300 }, (_, at) => at + 1), program.errorText);
+  assert.equal((await within(program.exit, 10_000, "the program to end")).code, 0, program.errorText);
+});
+
+test("consumer.py consumes a channel that a program of this library produces", { skip }, async () => {
+  await using broker = await Broker.start({ plainEndpoint: "tcp://127.0.0.1:0", heartbeatMs: 200 });
+  await using messenger = await Messenger.create();
+  await using client = await BrokerClient.connect(messenger, broker.endpoint);
+  const channel = await client.createChannel(readings, { plain: true });
+  await using program = python("consumer.py", broker.plainEndpoint!);
+  for (let at = 1; at <= 300; at++) await channel.send({ at, celsius: at + 0.5 });
+  await program.waitForLine("300 300 300.5");
+  await channel.close();
+  await program.waitForLine("closed");
+  const lines = program.outputText.split("\n").slice(0, 300);
+  assert.deepEqual(
+    lines,
+    Array.from({ length: 300 }, (_, i) => `${i + 1} ${i + 1} ${i + 1.5}`),
+  );
+  assert.equal((await within(program.exit, 10_000, "the program to end")).code, 0, program.errorText);
+});

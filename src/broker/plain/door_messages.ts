@@ -193,7 +193,8 @@ function registerConsumer(scene: DoorScene, client: DoorClient, fields: Fields):
     }
     const { presence, channel: view, route } = registered;
     keep(scene, { presence, channel, role: "consumer", client, pid: fields.whole(["consumer_pid"]) });
-    return { channel_name: channel, message: "registered", ...channelInfo(view, route), ...times(scene) };
+    const about = { channel_name: channel, message: "registered", consumer_id: presence };
+    return { ...about, ...channelInfo(view, route), ...times(scene) };
   });
 }
 
