@@ -57,7 +57,8 @@ export {
 export { type BrokerStats } from "./server/stats.ts";
 export { type FrameProblem, type PlainDoorStats, type PlainKeys, type PlainOptions } from "./plain/mod.ts";
 export { BrokerClient } from "./client/client.ts";
-export { type ConnectionStats } from "./client/connection.ts";
+export { BrokerQuestions, type ChannelMetrics, type ChannelPresence } from "./client/questions.ts";
+export { type ConnectionStats } from "./client/connection_stats.ts";
 export {
   type BrokerClientOptions,
   type ConnectChannelOptions,

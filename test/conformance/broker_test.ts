@@ -160,3 +160,38 @@ test("of registrations that leave together each has its own answer", async () =>
   assert.equal(broker.stats().requests["register"], undefined);
   assert.equal(broker.channels().length, 20);
 });
+
+test("clients tell producers and channels of events, and report counters, which others can see", async () => {
+  await using t = await leakCheck();
+  const broker = await startedBroker(t, { heartbeatMs: 50 });
+  const { client: producer } = await clientOf(t, broker);
+  const { client: consumer } = await clientOf(t, broker, { listen: false });
+  await producer.registerProducer(numbers);
+  await consumer.registerConsumer(numbers);
+  const [own, other] = [producer.notices(), consumer.notices()];
+  const told = {
+    type: "channelEvent",
+    channel: numbers.name,
+    from: consumer.identity,
+    event: "low",
+    data: { left: 1 },
+  };
+  assert.equal(await consumer.notify(numbers, "low", { left: 1 }), 1);
+  assert.deepEqual((await own.next()).value, told);
+  assert.equal(await producer.broadcast(numbers, "pause", [1]), 2);
+  for (const notices of [own, other]) {
+    const { value } = await notices.next();
+    assert.deepEqual([value.type, value.message, value.from], ["broadcast", "pause", producer.identity]);
+  }
+  assert.equal(await consumer.notify("lab/none", "low"), 0);
+  assert.deepEqual(await consumer.queryPresence(producer.identity ?? ""), [
+    { channel: numbers.name, role: "producer" },
+  ]);
+  assert.equal(producer.reportMetrics("lab/none", { frames: 1 }), false);
+  assert.equal(producer.reportMetrics(numbers, { frames: 7 }), true);
+  const [seen] = await until(async () => {
+    const all = await consumer.queryMetrics(numbers);
+    return all.length > 0 && all;
+  });
+  assert.deepEqual([seen?.role, seen?.metrics], ["producer", { frames: 7 }]);
+});

@@ -13,9 +13,10 @@ import { type WaitOptions, waitOptionTable } from "../../messenger/mod.ts";
 import type { Messenger } from "../../mod.ts";
 import type { ChannelHandle } from "../channels/mod.ts";
 import type { ChannelContract } from "../contract.ts";
-import type { ChannelView, SchemaView } from "../protocol/contracts.ts";
+import type { ChannelView } from "../protocol/channel_view.ts";
 import type { BrokerNotice } from "../protocol/notices.ts";
-import { BrokerConnection, type ConnectionStats } from "./connection.ts";
+import { BrokerConnection } from "./connection.ts";
+import type { ConnectionStats } from "./connection_stats.ts";
 import {
   type BrokerClientOptions,
   clientOptionTable,
@@ -33,6 +34,7 @@ import { ConsumerChannel } from "./consumer_channel.ts";
 import { producedChannel } from "./plain_channels.ts";
 import { consumerEntry, producerEntry } from "./entries.ts";
 import { contractIn, namedBy } from "./terms.ts";
+import { BrokerQuestions } from "./questions.ts";
 import { firstConnection } from "./first_connection.ts";
 import { untilFound } from "./until_found.ts";
 
@@ -54,7 +56,7 @@ import { untilFound } from "./until_found.ts";
  * assert.deepEqual(await client.listChannels(), []);
  * ```
  */
-export class BrokerClient implements AsyncDisposable {
+export class BrokerClient extends BrokerQuestions implements AsyncDisposable {
   readonly #connection: BrokerConnection;
   readonly #messenger: Messenger;
   readonly #producers = new Map<string, ProducerEntry>();
@@ -64,6 +66,7 @@ export class BrokerClient implements AsyncDisposable {
   #closing: Promise<void> | null = null;
 
   private constructor(messenger: Messenger, connection: BrokerConnection) {
+    super(connection);
     this.#messenger = messenger;
     this.#connection = connection;
   }
@@ -101,11 +104,6 @@ export class BrokerClient implements AsyncDisposable {
     return new BrokerClient(messenger, connection);
   }
 
-  /** Whether a broker answers now. */
-  get connected(): boolean {
-    return this.#connection.broker !== null;
-  }
-
   /** Who this client is to the broker: its CURVE key, else its instance id; null while no broker answers. */
   get identity(): string | null {
     return this.#connection.broker?.welcome.identity ?? null;
@@ -119,7 +117,7 @@ export class BrokerClient implements AsyncDisposable {
   /** Waits until a broker answers. @throws {ZeromeshError} `PEER_UNREACHABLE`. */
   async whenConnected(given?: WaitOptions): Promise<void> {
     const { timeoutMs = 5_000, signal } = readOptions(given, waitOptionTable, "Cannot wait for a broker");
-    this.#requireOpen("wait for a broker");
+    this.requireOpen("wait for a broker");
     await this.#connection.whenUp(timeoutMs, signal);
   }
 
@@ -137,7 +135,7 @@ export class BrokerClient implements AsyncDisposable {
   ): Promise<boolean> {
     const cannot = "Cannot register a producer";
     const options = readOptions(given, registerProducerTable, cannot);
-    this.#requireOpen("register a producer");
+    this.requireOpen("register a producer");
     const named = namedBy(channel, cannot);
     const { name } = named;
     await this.#producers.get(name)?.drop();
@@ -169,7 +167,7 @@ export class BrokerClient implements AsyncDisposable {
     const cannot = "Cannot discover a producer";
     const { timeoutMs = 0, signal } = readOptions(given, waitOptionTable, cannot);
     const { name } = namedBy(channel, cannot);
-    this.#requireOpen("discover a producer");
+    this.requireOpen("discover a producer");
     try {
       const ask = () => this.#connection.request("discover", { channel: name });
       return await untilFound(this.#connection, timeoutMs, signal, ask);
@@ -194,7 +192,7 @@ export class BrokerClient implements AsyncDisposable {
   ): Promise<ChannelView | null> {
     const cannot = "Cannot register a consumer";
     const options = readOptions(given, registerConsumerTable, cannot);
-    this.#requireOpen("register a consumer");
+    this.requireOpen("register a consumer");
     const named = namedBy(channel, cannot);
     const { name } = named;
     await this.#consumers.get(name)?.drop();
@@ -233,7 +231,7 @@ export class BrokerClient implements AsyncDisposable {
     const cannot = "Cannot create a channel";
     const options = readOptions(given, createChannelTable, cannot);
     const { name } = contractIn(contract, cannot);
-    this.#requireOpen("create a channel");
+    this.requireOpen("create a channel");
     await this.#producers.get(name)?.drop();
     const { entry, handle } = await producedChannel(this.#connection, contract, options);
     this.#producers.set(name, entry);
@@ -270,7 +268,7 @@ export class BrokerClient implements AsyncDisposable {
     const cannot = "Cannot connect to a channel";
     const options = readOptions(given, connectChannelTable, cannot);
     contractIn(contract, cannot);
-    this.#requireOpen("connect to a channel");
+    this.requireOpen("connect to a channel");
     const { timeoutMs = 0, signal } = options;
     const channel = new ConsumerChannel(this.#connection, contract);
     await untilFound(this.#connection, timeoutMs, signal, () => channel.entry.begin());
@@ -285,56 +283,9 @@ export class BrokerClient implements AsyncDisposable {
     void handle.closed.then(() => this.#handles.delete(handle));
   }
 
-  /**
-   * Closes a channel: its own, or one that the broker's rules let it close.
-   *
-   * @throws {ZeromeshError} `CHANNEL_NOT_FOUND`, `FORBIDDEN`, `PEER_UNREACHABLE`.
-   */
-  async closeChannel(channel: string | ChannelContract): Promise<void> {
-    const { name } = namedBy(channel, "Cannot close a channel");
-    this.#requireOpen("close a channel");
-    await this.#connection.request("close", { channel: name });
-  }
-
-  /**
-   * The channels that this client may see, in the order of their names; none without a broker.
-   *
-   * @param match A glob, such as `lab/*`.
-   */
-  async listChannels(match?: string): Promise<ChannelView[]> {
-    this.#requireOpen("list channels");
-    const channels: ChannelView[] = [];
-    if (!this.connected) return channels;
-    let after: string | undefined;
-    for (;;) {
-      const page = await this.#connection.request("list", { match, after });
-      channels.push(...page.channels);
-      after = page.next ?? undefined;
-      if (after === undefined) return channels;
-    }
-  }
-
-  /**
-   * The schema of a channel, also of one that has ended; null without a broker, or if it is not known.
-   *
-   * @throws {ZeromeshError} `FORBIDDEN`.
-   */
-  async querySchema(channel: string | ChannelContract): Promise<SchemaView | null> {
-    const { name } = namedBy(channel, "Cannot query a schema");
-    this.#requireOpen("query a schema");
-    if (!this.connected) return null;
-    try {
-      const { hash, text, version } = await this.#connection.request("schema", { channel: name });
-      return { hash, text, version };
-    } catch (error) {
-      if (codeOf(error) === "SCHEMA_UNKNOWN" || codeOf(error) === "CHANNEL_NOT_FOUND") return null;
-      throw error;
-    }
-  }
-
   /** What the broker tells this messenger from now on. */
   notices(options?: SubscribeOptions): AsyncIterableIterator<BrokerNotice | DroppedEntries> {
-    this.#requireOpen("get notices");
+    this.requireOpen("get notices");
     return this.#connection.notices.subscribe(options);
   }
 
@@ -387,8 +338,8 @@ export class BrokerClient implements AsyncDisposable {
     return await entry?.drop() ?? false;
   }
 
-  #requireOpen(what: string): void {
-    if (this.#closing !== null) throw new ZeromeshError("CLOSED", `Cannot ${what}: the client is closed`);
+  protected override get isClosed(): boolean {
+    return this.#closing !== null;
   }
 }
 

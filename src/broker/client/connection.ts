@@ -19,6 +19,7 @@ import { type BrokerNotice, noticeSchema } from "../protocol/notices.ts";
 import { protocolVersions } from "../protocol/version.ts";
 import { Registering } from "./registering.ts";
 import type { Registration, RegistrationHost } from "./registrations.ts";
+import type { ConnectionStats } from "./connection_stats.ts";
 import {
   type ClientRequest,
   type RequestInput,
@@ -34,28 +35,6 @@ import {
 const attemptMs = { several: 2_000, one: 10_000 };
 /** Registrations that are under way at a time. */
 const atOnce = 256;
-
-/** What a connection has counted. */
-export interface ConnectionStats {
-  /** Whether a broker answers. */
-  readonly connected: boolean;
-  /** Times a broker was reached, the first one included. */
-  readonly connects: number;
-  /** Times it was lost. */
-  readonly losses: number;
-  /** Requests to it, heartbeats included. */
-  readonly requests: number;
-  /** Requests that failed. */
-  readonly failures: number;
-  /** Notices from it. */
-  readonly notices: number;
-  /** The round trip of the last heartbeat, in milliseconds; null without one. */
-  readonly roundTripMs: number | null;
-  /** How long ago, in milliseconds, it answered last; null if it never did. */
-  readonly lastAnswerMs: number | null;
-  /** Registrations that are remembered, and those of them that the broker has now. */
-  readonly registrations: { readonly remembered: number; readonly registered: number };
-}
 
 /** A broker that answers. */
 export interface LiveBroker {
@@ -79,6 +58,9 @@ export class BrokerConnection implements RegistrationHost {
   readonly #registrations = new Set<Registration>();
   /** The same by channel, for notices. */
   readonly #byChannel = new Map<string, readonly Registration[]>();
+  readonly #metrics = new Map<string, Readonly<Record<string, number>>>();
+  /** Channels whose counters the broker was not told. */
+  readonly #untold = new Set<string>();
   readonly #registering = new Registering((name, input) => this.request(name, input));
   readonly #deadlines: Deadlines;
   readonly #abort = new AbortController();
@@ -245,10 +227,31 @@ export class BrokerConnection implements RegistrationHost {
     const { channel } = registration;
     const rest = this.#ofChannel(channel).filter((one) => one !== registration);
     if (rest.length > 0) this.#byChannel.set(channel, rest);
-    else this.#byChannel.delete(channel);
+    else {
+      this.#byChannel.delete(channel);
+      this.#metrics.delete(channel);
+      this.#untold.delete(channel);
+    }
     if (this.#registrations.size > 0) return;
     this.#hold?.[Symbol.dispose]();
     this.#hold = null;
+  }
+
+  /** Counters of a channel leave with the next heartbeat. Returns whether the channel is registered. */
+  report(channel: string, metrics: Readonly<Record<string, number>>): boolean {
+    if (!this.#byChannel.has(channel)) return false;
+    this.#metrics.set(channel, metrics);
+    this.#untold.add(channel);
+    return true;
+  }
+
+  /** The counters that the broker was not told. */
+  #untoldMetrics(): { readonly metrics?: Record<string, Readonly<Record<string, number>>> } {
+    if (this.#untold.size === 0) return {};
+    const metrics: Record<string, Readonly<Record<string, number>>> = {};
+    for (const channel of this.#untold) metrics[channel] = this.#metrics.get(channel) ?? {};
+    this.#untold.clear();
+    return { metrics };
   }
 
   #ofChannel(channel: string): readonly Registration[] {
@@ -312,6 +315,7 @@ export class BrokerConnection implements RegistrationHost {
     this.#broker = broker;
     this.#lastFailure = null;
     this.#counts.connects++;
+    for (const channel of this.#metrics.keys()) this.#untold.add(channel);
     this.#answeredAt = this.port.clock.now();
     this.changed.changed();
     void this.#registerAll(broker);
@@ -339,7 +343,10 @@ export class BrokerConnection implements RegistrationHost {
     const registered = new Map<number, Registration>();
     for (const one of this.#registrations) if (one.presence !== null) registered.set(one.presence, one);
     const sentAt = this.port.clock.now();
-    const { unknown } = await this.request("heartbeat", { presences: [...registered.keys()] });
+    const { unknown } = await this.request("heartbeat", {
+      presences: [...registered.keys()],
+      ...this.#untoldMetrics(),
+    });
     this.#roundTripMs = this.port.clock.now() - sentAt;
     for (const presence of unknown) {
       const one = registered.get(presence);
