@@ -66,7 +66,7 @@ export class BrokerClient extends BrokerQuestions implements AsyncDisposable {
   #closing: Promise<void> | null = null;
 
   private constructor(messenger: Messenger, connection: BrokerConnection) {
-    super(connection);
+    super({ connection });
     this.#messenger = messenger;
     this.#connection = connection;
   }
@@ -338,6 +338,7 @@ export class BrokerClient extends BrokerQuestions implements AsyncDisposable {
     return await entry?.drop() ?? false;
   }
 
+  /** Whether {@link close} was called. */
   protected override get isClosed(): boolean {
     return this.#closing !== null;
   }

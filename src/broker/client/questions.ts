@@ -28,15 +28,19 @@ export interface ChannelMetrics {
 
 /** What a client asks its broker beside registrations. */
 export abstract class BrokerQuestions {
-  readonly #connection: BrokerConnection;
+  readonly #parts: { readonly connection: object };
 
   /**
    * Used by `BrokerClient.connect`.
    *
-   * @ignore
+   * @param parts Holds the connection.
    */
-  constructor(connection: BrokerConnection) {
-    this.#connection = connection;
+  constructor(parts: { readonly connection: object }) {
+    this.#parts = parts;
+  }
+
+  get #connection(): BrokerConnection {
+    return this.#parts.connection as BrokerConnection;
   }
 
   /** Whether a broker answers now. */
