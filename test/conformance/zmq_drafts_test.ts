@@ -4,6 +4,7 @@ import { Buffer } from "node:buffer";
 import { noDrafts as skip } from "../support/draft_library.ts";
 import * as zmq from "zeromesh/zmq";
 import { Client, Dish, Gather, Radio, Scatter, Server } from "zeromesh/zmq/draft";
+import { threadLoop } from "../../src/zmq/loop.ts";
 import { test } from "../support/testing.ts";
 import { pause, until, within } from "../support/until.ts";
 import { socketCheck } from "../support/zmq_sockets.ts";
@@ -54,7 +55,7 @@ test(
     dish.join(bytes);
     dish.join("left");
     // A name ends before its first NUL.
-    dish.leave("left\0over", Buffer.from(`${"x".repeat(15)}\0`));
+    dish.leave("left\0over", Buffer.from(`${"x".repeat(15)}\0${"y".repeat(300)}`));
     // The last one that it has left arrives no more when all of the names have arrived.
     const sending = (async () => {
       for (let i = 0; !dish.closed; i++) {
@@ -182,6 +183,28 @@ test("operations wait as long as their timeouts, one of each kind at a time", { 
   await within(sending, 5_000);
   server.receiveTimeout = 5_000;
   assert.equal(String((await server.receive())[0]), "late");
+});
+
+test("a receive that waits is woken only when something happens to its socket", { skip }, async () => {
+  await using _ = await socketCheck();
+  using server = new Server();
+  using client = new Client();
+  await linked(server, client);
+  for (let i = 0; i < 50; i++) {
+    const reading = server.receive();
+    await client.send(i);
+    await client.send(i);
+    assert.equal(Number((await within(reading, 5_000))[0]), i);
+    assert.equal(Number((await within(server.receive(), 5_000))[0]), i);
+  }
+  const waiting = within(server.receive(), 5_000);
+  await pause(30);
+  const { wakes } = threadLoop().reactor.stats();
+  await pause(100);
+  const more = threadLoop().reactor.stats().wakes - wakes;
+  assert.ok(more < 10, `it was woken ${more} times`);
+  await client.send("last");
+  assert.equal(String((await waiting)[0]), "last");
 });
 
 test("a socket that is closed in the middle of a receive or a send ends it", { skip }, async () => {
