@@ -122,3 +122,50 @@ test("a command that is unknown, no JSON or of another shape fails at its sender
   const { phase, handled } = await actors.status("counter");
   assert.deepEqual([phase, handled, messenger.stats().transport.accepted], ["running", 0, 1]);
 });
+
+test("a client of another version of the protocol is told so by each command, and the server logs it", async () => {
+  await using t = await leakCheck();
+  const warned: unknown[] = [];
+  const logger = {
+    debug() {},
+    info() {},
+    warn: (text: string, facts: unknown) => void warned.push([text, facts]),
+    error() {},
+  };
+  const { system, client, peer } = await served(t, { messenger: { logger } });
+  t.use(serveManagement(system, { catalogue: { counter } }));
+  await system.spawn(counter, { name: "one" });
+  const call = async (name: string, input: object): Promise<unknown> =>
+    await portOf(client)!.call(`_actors.${name}`, peer, encode(JSON.stringify(input)), { timeoutMs: 5_000 });
+  // What another version says besides may be of another shape.
+  for (const name of Object.keys(managementCommands)) {
+    await fails(call(name, { protocol: 2, targets: ["one"] }), {
+      code: "PEER_LACKS_FEATURE",
+      ran: "no",
+      message: /speaks version 1 of its protocol, and the client version 2; use the same version of zeromesh/,
+      details: { spoken: 1, asked: 2 },
+    });
+  }
+  await fails(call("list", { protocol: "latest" }), {
+    code: "PEER_LACKS_FEATURE",
+    message: /and the client none that it knows/,
+    details: { spoken: 1, asked: null },
+  });
+  const facts = { peer: client.instanceId, asked: 2, managementVersion: 1 };
+  assert.equal(warned.length, Object.keys(managementCommands).length + 1);
+  assert.deepEqual(warned[0], ["a management client of another version was refused", facts]);
+  assert.equal(system.lookup("one")!.phase, "running", "no command ran");
+  const { actors } = JSON.parse(new TextDecoder().decode(await call("list", { protocol: 1 }) as Uint8Array));
+  assert.equal(actors.length, 1);
+});
+
+test("a client of an instance without management, or with another one, is told what is missing", async () => {
+  await using t = await leakCheck();
+  const { client, peer } = await served(t);
+  await fails(new ManagementClient(client, peer).list(), {
+    code: "HANDLER_NOT_FOUND",
+    message:
+      `Peer ${peer} has no management server that knows this command; it must call serveManagement(system)`,
+    peer,
+  });
+});

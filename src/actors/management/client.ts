@@ -23,7 +23,7 @@ import { type ActorContract, actorContract, bytesContract } from "../contract/co
 import type { ActorDescription, CommandName, CommandTypes, ManagementAnswer } from "./command_types.ts";
 import { openOptionTable } from "../options/system_options.ts";
 import { type Probation, probationOptionTable } from "../update/update_options.ts";
-import { managementCommands } from "./commands.ts";
+import { managementCommands, managementVersion } from "./commands.ts";
 import type { EventPolicy, ManagedEnd } from "./event_feed.ts";
 import type { ActorMetrics } from "../system/actor_metrics.ts";
 import type { ActorStatus, ActorTree } from "../system/status.ts";
@@ -322,8 +322,27 @@ export class ManagementClient {
   ): Promise<ManagementAnswer<Name>> {
     const wait = readOptions(given, waitOptionTable, `Cannot run "${command}"`);
     const contract = managementCommands[command];
-    const answer = this.#port.call(contract, this.#peer, input, wait);
-    return await asMethod(command, answer) as ManagementAnswer<Name>;
+    const answer = this.#port.call(contract, this.#peer, { ...input, protocol: managementVersion }, wait);
+    return await asMethod(command, answer).catch((error) => {
+      throw this.#withoutServer(error);
+    }) as ManagementAnswer<Name>;
+  }
+
+  /** An instance whose management has other commands, or none. */
+  #withoutServer(error: unknown): unknown {
+    // An actor that lacks a message says so in details.
+    if (
+      !(error instanceof ZeromeshError) || error.code !== "HANDLER_NOT_FOUND" || error.details !== undefined
+    ) {
+      return error;
+    }
+    const who = `Peer ${this.#port.textOf(this.#peer)}`;
+    const why = "has no management server that knows this command; it must call serveManagement(system)";
+    return new ZeromeshError(error.code, `${who} ${why}`, {
+      peer: this.#peer,
+      handler: error.handler,
+      cause: error,
+    });
   }
 }
 

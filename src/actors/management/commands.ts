@@ -78,23 +78,34 @@ const update = z.object({
 const updated = z.object({ fromVersion: z.number(), toVersion: z.number() });
 const schema = z.union([z.boolean(), z.record(z.string(), z.unknown())]).optional();
 
-const of = (command: string): string => `_actors.${command}`;
+/**
+ * The version of what management clients and servers say to each other. A client names it in each command, and a server
+ * of another one refuses the command, whatever else is in it.
+ */
+export const managementVersion = 1;
+
+function command(name: string, { input, output }: { input: z.ZodObject; output: z.ZodType }): UnaryContract {
+  return systemContract(`_actors.${name}`, {
+    input: input.extend({ protocol: z.number().optional() }),
+    output,
+  });
+}
 
 /** The commands of a management server: one contract each, with one answer or one error. */
 export const managementCommands: Readonly<Record<CommandName, UnaryContract>> = {
   /** All actors. */
-  list: systemContract(of("list"), { input: z.object({}), output: z.object({ actors: z.array(status) }) }),
+  list: command("list", { input: z.object({}), output: z.object({ actors: z.array(status) }) }),
   /** One actor. */
-  status: systemContract(of("status"), { input: named, output: status }),
+  status: command("status", { input: named, output: status }),
   /** All actors below those that started them. */
-  tree: systemContract(of("tree"), { input: z.object({}), output: z.object({ actors: z.array(tree) }) }),
+  tree: command("tree", { input: z.object({}), output: z.object({ actors: z.array(tree) }) }),
   /** The counters of the system, or those of one actor. */
-  metrics: systemContract(of("metrics"), {
+  metrics: command("metrics", {
     input: z.object({ target: target.optional() }),
     output: z.object({ metrics: z.record(z.string(), z.unknown()) }),
   }),
   /** An actor's contract with its JSON Schemas, its version and the module that it came from. */
-  describe: systemContract(of("describe"), {
+  describe: command("describe", {
     input: named,
     output: z.object({
       address: z.string(),
@@ -110,16 +121,16 @@ export const managementCommands: Readonly<Record<CommandName, UnaryContract>> = 
     }),
   }),
   /** An actor's state. */
-  state: systemContract(of("state"), { input: named, output: z.object({ state: value }) }),
+  state: command("state", { input: named, output: z.object({ state: value }) }),
   /** An actor's channels, open ones and those that wait for `accept`. */
-  channels: systemContract(of("channels"), {
+  channels: command("channels", {
     input: named,
     output: z.object({ channels: z.array(channelStatus) }),
   }),
   /** An open channel of the client that asks, by its id. */
-  channel: systemContract(of("channel"), { input: z.object({ channel: z.string() }), output: channelStatus }),
+  channel: command("channel", { input: z.object({ channel: z.string() }), output: channelStatus }),
   /** Starts an actor of the catalogue. */
-  start: systemContract(of("start"), {
+  start: command("start", {
     input: z.object({
       /** A name of the catalogue, or a path where the server allows paths. */
       definition: z.string(),
@@ -134,34 +145,34 @@ export const managementCommands: Readonly<Record<CommandName, UnaryContract>> = 
     output: z.object({ id: z.string(), address: z.string() }),
   }),
   /** Ends an actor in order. */
-  stop: systemContract(of("stop"), {
+  stop: command("stop", {
     input: z.object({ target, timeoutMs: milliseconds }),
     output: z.object({ end }),
   }),
   /** Ends an actor at once. */
-  terminate: systemContract(of("terminate"), { input: named, output: done }),
+  terminate: command("terminate", { input: named, output: done }),
   /** Gives an actor a new state by `init`. */
-  restart: systemContract(of("restart"), { input: named, output: done }),
+  restart: command("restart", { input: named, output: done }),
   /** Makes an actor handle no messages. */
-  pause: systemContract(of("pause"), { input: named, output: done }),
+  pause: command("pause", { input: named, output: done }),
   /** Lets a paused actor go on. */
-  resume: systemContract(of("resume"), { input: named, output: done }),
+  resume: command("resume", { input: named, output: done }),
   /** Sends a message without an answer. */
-  tell: systemContract(of("tell"), { input: message, output: done }),
+  tell: command("tell", { input: message, output: done }),
   /** Sends a message and gives its answer. */
-  ask: systemContract(of("ask"), {
+  ask: command("ask", {
     input: message.extend({ timeoutMs: milliseconds }),
     output: z.object({ output: value, bytes: z.base64().optional() }),
   }),
   /** Updates an actor in place. */
-  update: systemContract(of("update"), { input: update, output: updated }),
+  update: command("update", { input: update, output: updated }),
   /** Undoes an actor's last update. */
-  rollback: systemContract(of("rollback"), {
+  rollback: command("rollback", {
     input: named,
     output: updated.extend({ state: z.enum(["migrateBack", "saved"]) }),
   }),
   /** Sends events to an anchor: of one actor until its end, or of all. */
-  events: systemContract(of("events"), {
+  events: command("events", {
     input: subscription.extend({ target: target.optional() }),
     output: done,
   }),

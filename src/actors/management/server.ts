@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import {
+  type AnySchema,
   type Contract,
   describeIssues,
   errorText,
@@ -8,6 +9,8 @@ import {
   option,
   type OptionTable,
   readOptions,
+  shape,
+  systemContract,
   validate,
   withDefaults,
   ZeromeshError,
@@ -17,7 +20,7 @@ import { newActorId } from "../references/address.ts";
 import { anchorsAt } from "../../streams/mod.ts";
 import type { Cell } from "../cell/cell.ts";
 import { bytesContract, longestSchema } from "../contract/contract.ts";
-import { actorText, fail } from "../failures.ts";
+import { actorText, fail, inputInvalid } from "../failures.ts";
 import type { ActorRef } from "../references/actor_ref.ts";
 import { statusOf, treeOf } from "../system/status.ts";
 import { type ActorSystem, coreOf } from "../system/system.ts";
@@ -27,7 +30,7 @@ import { Updates } from "../update/updates.ts";
 import { requireAdministrator } from "./administrators.ts";
 import { type ActorCatalogue, Catalogue } from "./catalogue.ts";
 import type { CommandName, CommandTypes, ManagementAnswer, ManagementCommand } from "./command_types.ts";
-import { managementCommands, openCommands } from "./commands.ts";
+import { managementCommands, managementVersion, openCommands } from "./commands.ts";
 import { EventFeed, type EventSink, jsonOf, managedEnd } from "./event_feed.ts";
 
 /** The options of {@link serveManagement}. */
@@ -64,6 +67,7 @@ type Runs = {
 };
 
 const done = { done: true } as const;
+const anything: AnySchema = shape.of<unknown>(option.value);
 
 /** The systems that have a server. */
 const managed = new WeakSet<SystemCore>();
@@ -97,19 +101,47 @@ export class ManagementServer implements AsyncDisposable {
     const { port } = core;
     this.#served = port === null ? [] : Object.entries(managementCommands).map(([name, contract]) => {
       const command = name as CommandName;
+      const served = systemContract(contract.name, { input: anything, output: contract.output });
       return port.serve(
-        contract,
-        (async (call: SystemCall<Contract> & { readonly input: object }) => {
+        served,
+        (async (call: SystemCall<Contract> & { readonly input: unknown }) => {
           try {
+            this.#requireVersion(call.input, call);
             if (!openCommands.has(command)) requireAdministrator(port.originOf(call), keys, command);
             const caller = port.senderOf(call)?.instanceId ?? null;
-            return await this.#run(command, call.input, call.signal, caller);
+            const input = await validate(
+              contract.input,
+              call.input,
+              (...about) => inputInvalid(contract.name, ...about),
+            );
+            return await this.#run(command, input, call.signal, caller);
           } catch (error) {
             return fail(error);
           }
         }) as never,
       );
     });
+  }
+
+  /** Refuses a client of another version, before its input, which may look different there, is read. */
+  #requireVersion(input: unknown, call: SystemCall<Contract>): void {
+    const { protocol = managementVersion } = (input ?? {}) as { readonly protocol?: unknown };
+    if (protocol === managementVersion) return;
+    const { port } = this.#core;
+    const asked = typeof protocol === "number" ? protocol : null;
+    const peer = port!.senderOf(call)?.instanceId;
+    port!.logger.warn("a management client of another version was refused", {
+      peer,
+      asked,
+      managementVersion,
+    });
+    throw new ZeromeshError(
+      "PEER_LACKS_FEATURE",
+      `This management server speaks version ${managementVersion} of its protocol, and the client ${
+        asked === null ? "none that it knows" : `version ${asked}`
+      }; use the same version of zeromesh at both ends`,
+      { details: { spoken: managementVersion, asked } },
+    );
   }
 
   /**
