@@ -12,7 +12,8 @@ import {
 } from "../../src/broker/plain/data_frames.ts";
 import { test } from "../support/testing.ts";
 import { Program } from "../support/broker_door.ts";
-import { until } from "../support/until.ts";
+import { freePort } from "../support/ports.ts";
+import { pause, until } from "../support/until.ts";
 import { socketCheck } from "../support/zmq_sockets.ts";
 import { clientOf, startedBroker } from "./broker_kit.ts";
 import * as zmq from "zeromesh/zmq";
@@ -34,14 +35,13 @@ test("a pipeline over PUSH and PULL keeps every message, also those sent before 
   const { client: taker } = await clientOf(t, broker);
   const producer = t.use(await maker.createChannel(pipeline, { plain: true }));
   await producer.send({ at: 0, celsius: 20 });
-  const consumer = t.use(await taker.connectChannel(pipeline));
-  const sending = (async () => {
-    for (let at = 1; at < 500; at++) await producer.send({ at, celsius: 20 });
-    await producer.close();
-  })();
+  const consumer = t.use(await taker.connectChannel(pipeline, { window: { items: 10 } }));
+  for (let at = 1; at < 500; at++) await producer.send({ at, celsius: 20 });
+  assert.deepEqual(await producer.close(), { lost: 0 });
+  // Nobody reads yet, and most of it waits at the socket.
+  await pause(500);
   const seen: number[] = [];
   for await (const { at } of consumer) seen.push(at);
-  await sending;
   assert.deepEqual(seen, Array.from({ length: 500 }, (_, at) => at));
   assert.equal(
     await consumer.closed.then(String),
@@ -176,13 +176,23 @@ test("with keys the data is encrypted, and only registered consumers get it", {
   const broker = await startedBroker(t, { keys });
   const { client: maker } = await clientOf(t, broker, { curve: { ...own, allow: "any" } });
   const { client: taker } = await clientOf(t, broker, { curve: { ...other, allow: "any" } });
-  const producer = t.use(await maker.createChannel(pipeline, { plain: { keys: own } }));
+  const endpoint = `tcp://127.0.0.1:${await freePort()}`;
+  const producer = t.use(await maker.createChannel(pipeline, { plain: { keys: own, endpoint } }));
+  const stranger = t.use(new zmq.Pull({ linger: 0 }));
+  const pair = zmq.curveKeyPair();
+  stranger.curveServerKey = own.publicKey;
+  stranger.curvePublicKey = pair.publicKey;
+  stranger.curveSecretKey = pair.secretKey;
+  const connected = new Promise<void>((resolve) => stranger.events.on("connect", () => resolve()));
+  stranger.connect(endpoint);
+  await connected;
   const consumer = t.use(await taker.connectChannel(pipeline, { keys: other }));
   await producer.send({ at: 1, celsius: 2 });
   for await (const { at } of consumer) {
     assert.equal(at, 1);
     break;
   }
+  assert.equal(stranger.readable, false);
 });
 
 test("a producer that listens on all interfaces tells consumers an address that others can reach", async () => {

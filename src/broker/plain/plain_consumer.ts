@@ -77,8 +77,8 @@ export class PlainConsumer extends PlainSide {
     for (let before = -1; before !== this.#arrived && this.state !== "ended";) {
       before = this.#arrived;
       await pause(clock, silenceMs);
-      // While what has come is read, there may be more.
-      while (source.reading && source.size > 0 && this.isValid) await pause(clock, silenceMs);
+      // Behind what has come and was not read there may be more, which waits for room here.
+      while (source.size > 0 && this.isValid) await pause(clock, silenceMs);
     }
     await this.finish(0, message);
   }

@@ -43,7 +43,8 @@ export class PlainProducer extends PlainSide {
   readonly #socket: BoundSocket;
   readonly #lane: Lane;
   readonly #consumers = new Map<number, Consumer>();
-  readonly #told = new Set<() => void>();
+  /** Connections that wait for the broker to name their consumers. */
+  readonly #asking = new Set<{ told(): void; end(admitted: boolean): void }>();
   #unheard = 0;
 
   private constructor(
@@ -93,7 +94,7 @@ export class PlainProducer extends PlainSide {
       lane: bidirectional ? this.lane((frame) => this.#deliver(presence, id, frame)) : null,
       stream: bidirectional ? this.stream(presence, this.contract.reply) : null,
     });
-    for (const told of [...this.#told]) told();
+    for (const asking of [...this.#asking]) asking.told();
     this.publish({ type: "joined", consumer: view });
   }
 
@@ -154,6 +155,11 @@ export class PlainProducer extends PlainSide {
     throw notConnected(this.contract, presence);
   }
 
+  protected override finish(lingerMs: number, reason: string, error?: ZeromeshError): Promise<void> {
+    for (const asking of [...this.#asking]) asking.end(false);
+    return super.finish(lingerMs, reason, error);
+  }
+
   /** Whether the owner of a key may connect. Its registration and its connection come by different ways. */
   async #admits(key: string): Promise<boolean> {
     const known = (): boolean =>
@@ -161,18 +167,20 @@ export class PlainProducer extends PlainSide {
         identity === key || identity.length !== key.length
       );
     if (known()) return true;
+    if (this.state === "ended") return false;
     const { clock } = this.parts.port;
     return await new Promise<boolean>((resolve) => {
       const end = (admitted: boolean): void => {
-        this.#told.delete(told);
+        this.#asking.delete(asking);
         cancel();
         resolve(admitted);
       };
       const told = (): void => {
         if (known()) end(true);
       };
+      const asking = { told, end };
       const cancel = clock.after(admitMs, () => end(false));
-      this.#told.add(told);
+      this.#asking.add(asking);
     });
   }
 }
