@@ -43,6 +43,10 @@ test("a client with key A that claims to be B is refused in every message type, 
     const claims: Record<Exclude<keyof typeof brokerContracts, WithoutClaim>, object> = {
       hello,
       register: { ...a.producing("lab/y"), identity },
+      registerAll: {
+        producers: [a.producing("lab/y"), { ...a.producing("lab/z"), identity }],
+        consumers: [],
+      },
       discover: { channel: "lab/x", identity },
       deregister: { channel: "lab/x", presence: b.presence, identity },
       registerConsumer: { ...consuming("lab/x"), identity },
@@ -71,6 +75,7 @@ test("a client with key A that claims to be B is refused in every message type, 
     ["close", { channel: "lab/x" }, "NOT_REGISTERED"],
     ["register", { ...a.producing("lab/y"), route: b.producing("lab/y").route }, "IDENTITY_MISMATCH"],
     ["registerConsumer", { ...consuming("lab/x"), peer: peerOf(b.instance) }, "IDENTITY_MISMATCH"],
+    ["registerAll", { producers: [], consumers: [{ ...consuming("lab/x"), identity }] }, "IDENTITY_MISMATCH"],
   ];
   for (const [request, input, code] of takes) {
     await assert.rejects(
@@ -151,6 +156,22 @@ test(
     assert.equal(await back.registerProducer(numbers), true);
   },
 );
+
+test("a consumer whose key the producer refuses is told so, and does not wait for ever", {
+  skip: noCurve,
+}, async () => {
+  await using t = await leakCheck();
+  const broker = await keyedBroker(t);
+  // It admits nobody.
+  const { client: producer } = await clientOf(t, broker, { curve: await curveKeyPair() });
+  const { client: consumer } = await clientOf(t, broker, { curve: await curveKeyPair(), listen: false });
+  await producer.createChannel(numbers);
+  await assert.rejects(consumer.connectChannel(numbers, { timeoutMs: 1_000 }), {
+    code: "PEER_UNREACHABLE",
+    message: /Cannot open channel "lab\/numbers": its producer cannot be reached/,
+  });
+  assert.equal((await producer.discoverProducer(numbers))?.consumers, 0);
+});
 
 test("a broker with keys refuses a client without keys, and one that expects another broker", {
   skip: noCurve,

@@ -252,7 +252,8 @@ export class BrokerClient extends BrokerQuestions implements AsyncDisposable {
    * @param contract What producer and consumers share.
    * @param given With `timeoutMs` it waits for a channel that is not there yet; without it, it fails at once.
    * @throws {ZeromeshError} `CHANNEL_NOT_FOUND`, `CHANNEL_NOT_READY`, `SCHEMA_MISMATCH`, `PATTERN_MISMATCH`, `FORBIDDEN`,
-   * `LIMIT_REACHED`; `PEER_UNREACHABLE` without a broker; `CLOSED`.
+   * `LIMIT_REACHED`; `PEER_UNREACHABLE` without a broker, or if the producer cannot be reached within `timeoutMs` (else
+   * ten seconds, at least one): it may refuse this messenger's key; `CLOSED`.
    * @throws {TypeError} If an option is unknown or has the wrong type.
    *
    * @example Usage

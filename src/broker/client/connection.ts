@@ -33,6 +33,8 @@ import {
  * twentieth of it: 300 clients that dialled ten times a second kept a broker from starting.
  */
 const attemptMs = { several: 2_000, one: 10_000 };
+/** What dialling fails with, and a broker's answer, too. */
+const codesOfDials: ReadonlySet<string> = new Set(["FORBIDDEN", "IDENTITY_MISMATCH"]);
 /** Registrations that are under way at a time. */
 const atOnce = 256;
 
@@ -184,7 +186,9 @@ export class BrokerConnection implements RegistrationHost {
       this.#counts.failures++;
       // It has been restarted under the same connection, or has given this client up.
       if (codeOf(error) === "CLIENT_UNKNOWN" && this.#broker === broker) this.#lost?.();
-      throw error;
+      // A dial that was cut off looks like a refusal, and the broker has refused nothing.
+      if (this.port.isUp(broker.instance)) throw error;
+      throw codesOfDials.has(codeOf(error)) ? this.unreachable(error) : error;
     }
   }
 
@@ -197,11 +201,11 @@ export class BrokerConnection implements RegistrationHost {
   }
 
   /** The error of something that needs a broker. */
-  unreachable(): ZeromeshError {
-    const why = this.#lastFailure === null ? "" : `: ${errorText(this.#lastFailure)}`;
+  unreachable(cause: unknown = this.#lastFailure): ZeromeshError {
+    const why = cause === null ? "" : `: ${errorText(cause)}`;
     return new ZeromeshError("PEER_UNREACHABLE", `${this.text} does not answer${why}`.replace("t", "T"), {
       ran: "no",
-      cause: this.#lastFailure ?? undefined,
+      cause: cause ?? undefined,
     });
   }
 

@@ -1,4 +1,4 @@
-import { Backoff, Condition, type InstanceId, pause, type ZeromeshError } from "../../core/mod.ts";
+import { Backoff, Condition, errorText, type InstanceId, pause, ZeromeshError } from "../../core/mod.ts";
 import { ChannelHandle, consume, type ConsumingChannel, type ProducerRoute } from "../channels/mod.ts";
 import type { ChannelContract } from "../contract.ts";
 import type { PlainConsumer, PlainRoute } from "../plain/mod.ts";
@@ -13,6 +13,8 @@ import { peerOf } from "./terms.ts";
 const reachMs = 5_000;
 /** How long, in milliseconds, a producer that does not listen is given to dial, before the broker has to relay. */
 const dialledMs = 1_000;
+/** How long, in milliseconds, a new handle tries to open the channel at the producer; with a time limit, at least. */
+const openMs = { else: 10_000, least: 1_000 } as const;
 
 /** A consumer of a channel that is registered, and then opened. */
 export class ConsumerChannel<Contract extends ChannelContract> {
@@ -21,6 +23,7 @@ export class ConsumerChannel<Contract extends ChannelContract> {
   readonly #contract: Contract;
   #run: ConsumingChannel | null = null;
   #plain: PlainConsumer | null = null;
+  #failure: unknown = null;
 
   constructor(connection: BrokerConnection, contract: Contract) {
     this.#connection = connection;
@@ -60,7 +63,7 @@ export class ConsumerChannel<Contract extends ChannelContract> {
   async open(given: ConnectChannelOptions): Promise<ChannelHandle<Contract, "consumer">> {
     const { route } = this.entry;
     if (route?.transport === "plain") return await this.#openPlain(route, given);
-    const { signal, timeoutMs: _, keys: __, ...options } = given;
+    const { signal, timeoutMs, keys: _, ...options } = given;
     const { handle, run } = consume({
       port: this.#connection.port,
       contract: this.#contract,
@@ -74,8 +77,14 @@ export class ConsumerChannel<Contract extends ChannelContract> {
     void run.closed.then(() => this.entry.drop()).catch(() => {});
     const give = (): void => run.invalidate("it was given up");
     signal?.addEventListener("abort", give, { once: true });
+    let opened = false;
+    // A producer that refuses this instance's key is not reached later either.
+    this.#connection.later(Math.max(timeoutMs ?? openMs.else, openMs.least), () => {
+      if (!opened) run.invalidate("it was not opened", this.#unreached());
+    });
     try {
       await run.opened;
+      opened = true;
       return handle;
     } catch (error) {
       await this.entry.drop().catch(() => {});
@@ -106,6 +115,13 @@ export class ConsumerChannel<Contract extends ChannelContract> {
   #moved(): void {
     const { route } = this.entry;
     if (route?.transport === "plain") this.#plain?.moved(route);
+  }
+
+  #unreached(): ZeromeshError {
+    const failure = this.#failure;
+    const why = failure === null ? "it did not answer in time" : errorText(failure);
+    const text = `Cannot open channel "${this.#contract.name}": its producer cannot be reached: ${why}`;
+    return new ZeromeshError("PEER_UNREACHABLE", text, { cause: failure ?? undefined });
   }
 
   /** Finds a connected instance to open the channel at. @throws Why there will be none. */
@@ -146,7 +162,8 @@ export class ConsumerChannel<Contract extends ChannelContract> {
       messenger.registerPeer(peer);
       await port.reach(instance, reachMs);
       return instance;
-    } catch {
+    } catch (error) {
+      this.#failure = error;
       return null;
     }
   }

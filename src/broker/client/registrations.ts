@@ -64,14 +64,25 @@ export abstract class Registration {
 
   /** Registers, for the first time. @throws {ZeromeshError} The broker's refusal. */
   async begin(): Promise<void> {
-    await this.ask();
+    await this.#ask();
     this.connection.remember(this);
     this.#told();
   }
 
-  /** Remembers it without a broker. */
+  /** Remembers it without a broker, and registers as soon as there is one. */
   remember(): void {
     this.connection.remember(this);
+    // There may be one again since the attempt that failed.
+    if (this.connection.broker !== null) void this.renew();
+  }
+
+  async #ask(): Promise<void> {
+    const { broker } = this.connection;
+    await this.ask();
+    if (this.connection.broker === broker) return;
+    // The numbers of a broker that is lost belong to others at the next one.
+    this.presence = null;
+    throw new ZeromeshError("PEER_DISCONNECTED", "The broker was lost as it answered", { ran: "yes" });
   }
 
   /** Registers again. Does not reject. */
@@ -82,7 +93,7 @@ export abstract class Registration {
   async #renew(): Promise<void> {
     if (this.#over || this.presence !== null) return;
     try {
-      await this.ask();
+      await this.#ask();
     } catch (error) {
       this.#failed(error);
       return;

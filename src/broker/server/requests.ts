@@ -54,12 +54,10 @@ export function serveRequests(parts: RequestParts): Disposable {
       after(may("consume", input.channel), () => registry.registerConsumer(client, input)),
     async registerAll({ producers, consumers }, client, may) {
       for (const one of [...producers, ...consumers]) checkClaim(one, client);
-      return {
-        producers: await Promise.all(producers.map((one) => tried(() => runs.register(one, client, may)))),
-        consumers: await Promise.all(
-          consumers.map((one) => tried(() => runs.registerConsumer(one, client, may))),
-        ),
-      };
+      // All are asked for in this turn, in which the message is valid.
+      const made = producers.map((one) => tried(() => runs.register(one, client, may)));
+      const joined = consumers.map((one) => tried(() => runs.registerConsumer(one, client, may)));
+      return { producers: await Promise.all(made), consumers: await Promise.all(joined) };
     },
     deregisterConsumer({ channel, presence }, client) {
       registry.deregisterConsumer(client, channel, presence);
