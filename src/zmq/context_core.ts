@@ -47,7 +47,11 @@ export class ContextCore implements Ending {
 
   /** The native context. @throws {ErrnoError} `EFAULT` after its end. */
   get handle(): Handle {
-    if (this.#ended !== null) throw errnoError(Errno.EFAULT, { detail: "make another Context" });
+    if (this.#ended !== null) {
+      throw errnoError(Errno.EFAULT, {
+        detail: "The context cannot open sockets any more: make another one",
+      });
+    }
     if (this.#handle !== null) return this.#handle;
     const loop = threadLoop();
     this.#handle = this.#shared ? loop.backend.sharedContext() : loop.backend.contextNew();
@@ -58,19 +62,19 @@ export class ContextCore implements Ending {
   /** Reads an option. @param name Its name in errors. */
   get(option: number, name: string): number {
     const value = threadLoop().backend.contextGet(this.handle, option);
-    if (value < 0) throw errnoError(-value, { detail: `the context cannot read ${name}` });
+    if (value < 0) throw errnoError(-value, { detail: `The context cannot read ${name}` });
     return value;
   }
 
   /** Sets an option. @param name Its name in errors. */
   set(option: number, value: number, name: string): void {
-    const detail = `the context cannot set ${name} to ${value}`;
+    const action = `context cannot set ${name} to ${value}`;
     const [least, most] = this.#range(option);
     if (!(value >= least && value <= most)) {
-      throw errnoError(Errno.EINVAL, { detail: `${detail}; it is from ${least} to ${most}` });
+      throw errnoError(Errno.EINVAL, { reason: `the ${action}; it is from ${least} to ${most}` });
     }
     const result = threadLoop().backend.contextSet(this.handle, option, value | 0);
-    if (result < 0) throw errnoError(-result, { detail });
+    if (result < 0) throw errnoError(-result, { detail: `The ${action}` });
     this.#settings.set(option, value);
   }
 

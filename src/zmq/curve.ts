@@ -13,6 +13,6 @@ export interface CurveKeyPair {
 /** A new CURVE key pair. @throws {ErrnoError} `ENOTSUP` when libzmq was built without CURVE. */
 export function curveKeyPair(): CurveKeyPair {
   const keys = library().curveKeyPair();
-  if (keys === null) throw errnoError(Errno.ENOTSUP, { detail: "the loaded libzmq was built without CURVE" });
+  if (keys === null) throw errnoError(Errno.ENOTSUP, { detail: "The loaded libzmq was built without CURVE" });
   return keys;
 }

@@ -8,7 +8,7 @@ import {
   SocketOption,
   SocketType,
 } from "../libzmq/mod.ts";
-import { attachError, type Attachment } from "./addresses.ts";
+import { attachError, type Attachment, refusedAddress } from "./addresses.ts";
 import type { TypeRules } from "./transfer.ts";
 
 /** libzmq copies a datagram into a buffer of this size, and does not check. */
@@ -94,7 +94,7 @@ function datagramRules(backend: Backend): TypeRules {
     attaching(socket, call, address) {
       // libzmq has asserts for what other transports would bring.
       if (!isUdp(address)) {
-        throw attachError(
+        throw refusedAddress(
           Errno.ENOCOMPATPROTO,
           "Datagram",
           call,
@@ -105,7 +105,7 @@ function datagramRules(backend: Backend): TypeRules {
       if (usesIpv6(backend, socket)) {
         const reason =
           "libzmq would end the process at the first datagram that comes over IPv6: leave ipv6 at false";
-        throw attachError(Errno.EAFNOSUPPORT, "Datagram", call, address, reason);
+        throw refusedAddress(Errno.EAFNOSUPPORT, "Datagram", call, address, reason);
       }
       checkDescriptor(backend, "Datagram", call, address);
     },

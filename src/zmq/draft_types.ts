@@ -46,7 +46,7 @@ export function checkDraftType(type: number): void {
     ? "has no zmq_poller_fd, which is new in 4.3.2"
     : "was built without draft sockets";
   throw errnoError(Errno.EINVAL, {
-    detail:
+    reason:
       `the socket type ${name} (${type}) is a draft of ZeroMQ, and libzmq ${version} at ${path} ${lack}. ` +
       `Build libzmq with them (cmake -DENABLE_DRAFTS=ON), or install the npm package zeromq, and name the library by ` +
       `ZEROMESH_LIBZMQ`,

@@ -10,6 +10,11 @@ export interface ErrnoError extends Error {
   errno: number;
   /** The address of the call that failed, if it had one. */
   address?: string;
+  /**
+   * Which socket could not do what, and the usual reason or what to do. The message is the text of the package, which
+   * programs may compare.
+   */
+  detail?: string;
 }
 
 /** What the package says, where libzmq says less. */
@@ -25,7 +30,7 @@ const messages: ReadonlyMap<number, string> = new Map([
 
 /** The usual reason, or what to do. */
 const hints: ReadonlyMap<number, string> = new Map([
-  [Errno.EADDRINUSE, "another socket or program has it: close that, or bind to another address or to port *"],
+  [Errno.EADDRINUSE, "another socket or program has it; close that, or bind to another address or to port *"],
   [Errno.EADDRNOTAVAIL, "no network interface of this machine has that address"],
   [Errno.ENODEV, "there is no such network interface or host"],
   [Errno.EPROTONOSUPPORT, "the loaded libzmq does not have this transport"],
@@ -51,32 +56,39 @@ function codeOf(errno: number): string {
   return names.get(errno) ?? known;
 }
 
-/**
- * The error of a call that failed with a positive error number. Its message begins as in the package.
- *
- * @param details `message` replaces that, and `detail` follows it: to whom it happened, and what to do.
- */
-export function errnoError(errno: number, { message, detail, address, cause }: {
+/** What an {@link ErrnoError} says. */
+interface ErrorParts {
+  /** Replaces the text of the package. */
   readonly message?: string;
+  /** Follows it, for what the package does not refuse. */
+  readonly reason?: string;
+  /** See {@link ErrnoError.detail}. */
   readonly detail?: string;
+  /** The address of the call. */
   readonly address?: string | undefined;
+  /** What made it fail. */
   readonly cause?: unknown;
-} = {}): ErrnoError {
+}
+
+/** The error of a call that failed with a positive error number. Its message is that of the package. */
+export function errnoError(errno: number, parts: ErrorParts = {}): ErrnoError {
+  const { message, reason, detail, address, cause } = parts;
   const text = message ?? messages.get(errno) ?? library().errorText(errno);
   const error = new Error(
-    detail === undefined ? text : `${text}: ${detail}`,
+    reason === undefined ? text : `${text}: ${reason}`,
     cause === undefined ? undefined : { cause },
   ) as ErrnoError;
   error.errno = errno;
   error.code = codeOf(errno);
   if (address !== undefined) error.address = address;
+  if (detail !== undefined) error.detail = detail;
   return error;
 }
 
 /**
  * The error of something that a socket, named by its type, could not do.
  *
- * @param action Such as `receive`, `set linger to -2` or `bind to tcp://eth9:5555`.
+ * @param action Such as `receive` or `bind to tcp://eth9:5555`.
  * @param options `hint` is the reason, if it is not the usual one.
  */
 export function socketError(errno: number, socket: string, action: string, { address, hint }: {
@@ -84,7 +96,7 @@ export function socketError(errno: number, socket: string, action: string, { add
   readonly hint?: string | undefined;
 } = {}): ErrnoError {
   const reason = hint ?? hints.get(errno);
-  const detail = `the ${socket} cannot ${action}${reason === undefined ? "" : `; ${reason}`}`;
+  const detail = `The ${socket} cannot ${action}${reason === undefined ? "" : `: ${reason}`}`;
   return errnoError(errno, { detail, address });
 }
 
@@ -132,25 +144,26 @@ export function operationError(
 
 /** The error of a socket that is closed, or that `bind`, `unbind` or a proxy uses. */
 export function unusableError(socket: string, closed: boolean, lent: boolean): ErrnoError {
-  if (closed) return errnoError(Errno.EBADF, { detail: `open another ${socket}` });
-  const what = lent ? "a proxy that runs" : "a bind or unbind operation";
-  const message = `Socket is blocked by ${what}: the ${socket} can be used when that has ended`;
-  return errnoError(Errno.EBUSY, { message });
+  if (closed) return errnoError(Errno.EBADF, { detail: `The ${socket} was closed: open another` });
+  return errnoError(Errno.EBUSY, {
+    message: "Socket is blocked by a bind or unbind operation",
+    detail: `The ${socket} can be used again when ${lent ? "a proxy" : "a bind or unbind"} has ended`,
+  });
 }
 
 /** The error of a `receive` or `send` of a socket that is under way, of which there may be one. */
 export function busyError(socket: string, operation: "receive" | "send"): ErrnoError {
   const kind = operation === "receive" ? "reading" : "writing";
   return errnoError(Errno.EBUSY, {
-    message: `Socket is busy ${kind}; only one ${operation} operation may be in progress at any time: ` +
-      `wait for the last ${operation} of the ${socket} before the next`,
+    message: `Socket is busy ${kind}; only one ${operation} operation may be in progress at any time`,
+    detail: `The ${socket} cannot ${operation}: wait for its last ${operation} before the next`,
   });
 }
 
 /** The error of a message that came, and for a part of which, of `size` bytes, there is no memory. */
 export function lostError(socket: string, { size, cause }: { size: number; cause: unknown }): ErrnoError {
   return errnoError(Errno.ENOMEM, {
-    detail:
+    reason:
       `the ${socket} dropped a message that came, since there is no memory for a part of ${size} bytes; ` +
       "maxMessageSize limits what peers may send",
     cause,

@@ -57,7 +57,7 @@ export class Monitor implements Source, Ending {
     if (result >= 0) result = backend.connect(reader, endpoint);
     if (result < 0) {
       backend.closeSocket(reader);
-      throw errnoError(-result, { detail: "its events cannot be observed" });
+      throw errnoError(-result, { detail: "The events of a socket cannot be observed" });
     }
     this.#reader = reader;
     this.#region = backend.region(endpointAt + endpointBytes);

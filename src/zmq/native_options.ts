@@ -1,6 +1,6 @@
 import process from "node:process";
 import { Errno, SocketOption } from "../libzmq/mod.ts";
-import { type ErrnoError, socketError } from "./errors.ts";
+import { type ErrnoError, errnoError, socketError } from "./errors.ts";
 import type { SocketCore } from "./socket_core.ts";
 import { checkPrefix } from "./subscriptions.ts";
 
@@ -73,7 +73,8 @@ export function writeOption(
   if (handle === null) throw closedError(core, action);
   const [least, most] = ranges[type];
   if (typeof value === "number" && !(value >= least && value <= most)) {
-    throw socketError(Errno.EINVAL, core.name, action, { hint: `it is a number from ${least} to ${most}` });
+    const reason = `the ${core.name} cannot ${action}; it is a number from ${least} to ${most}`;
+    throw errnoError(Errno.EINVAL, { reason });
   }
   const bytes = encoded(type, value);
   if (option === SocketOption.SUBSCRIBE && bytes !== null) checkPrefix(core.name, bytes);

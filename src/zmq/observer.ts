@@ -109,7 +109,7 @@ export class Observer implements EventSubscriber {
     const waiting = this.#waiting;
     this.#waiting = null;
     waiting?.reject(
-      errnoError(Errno.EAGAIN, { detail: "the observer was closed while it waited for an event" }),
+      errnoError(Errno.EAGAIN, { detail: "The observer was closed while it waited for an event" }),
     );
     this.#keepAlive();
   }
@@ -128,13 +128,12 @@ export class Observer implements EventSubscriber {
       );
     }
     if (this.closed) {
-      throw errnoError(Errno.EBADF, { detail: "its last event was read, or its observer was closed" });
+      throw errnoError(Errno.EBADF, { detail: "Its last event was read, or its observer was closed" });
     }
     if (this.#waiting !== null) {
       throw errnoError(Errno.EBUSY, {
-        message:
-          "Observer is busy reading; only one receive operation may be in progress at any time: wait for the " +
-          "last receive before the next",
+        message: "Observer is busy reading; only one receive operation may be in progress at any time",
+        detail: "Wait for its last receive before the next",
       });
     }
     const event = this.#unread.shift();

@@ -55,7 +55,7 @@ export class Proxy<F extends Socket = Socket, B extends Socket = Socket> {
     checkObject(backEnd, "Back-end");
     checkCount(arguments, 2);
     if (!(frontEnd instanceof Socket) || !(backEnd instanceof Socket)) {
-      throw errnoError(Errno.EINVAL, { detail: "a proxy joins two sockets of this module" });
+      throw errnoError(Errno.EINVAL, { detail: "A proxy joins two sockets of this module" });
     }
     this.#frontEnd = frontEnd;
     this.#backEnd = backEnd;
@@ -90,7 +90,8 @@ export class Proxy<F extends Socket = Socket, B extends Socket = Socket> {
       }
       if (core.endpoints > 0 && !core.closed) continue;
       throw errnoError(Errno.EINVAL, {
-        message: `${name}-end socket must be bound or connected before the proxy runs`,
+        message: `${name}-end socket must be bound or connected`,
+        detail: "A proxy runs only when both of its sockets are",
       });
     }
     const run = new Run(front, back, () => {
@@ -119,7 +120,7 @@ export class Proxy<F extends Socket = Socket, B extends Socket = Socket> {
   }
 
   get #running(): Run {
-    if (this.#run === null) throw errnoError(Errno.EBADF, { detail: "the proxy does not run" });
+    if (this.#run === null) throw errnoError(Errno.EBADF, { detail: "The proxy does not run" });
     return this.#run;
   }
 }

@@ -23,5 +23,5 @@ export function checkScheduling(settings: ReadonlyMap<number, number>): void {
   const needed = known
     ? `threadSchedulingPolicy ${policy} needs a threadPriority from 1 to ${mostPriority}, which is ${priority}`
     : `Linux has no scheduling policy ${policy}`;
-  throw errnoError(Errno.EINVAL, { detail: `the context cannot start its threads; ${needed}` });
+  throw errnoError(Errno.EINVAL, { reason: `the context cannot start its threads; ${needed}` });
 }

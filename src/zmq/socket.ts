@@ -57,7 +57,7 @@ export abstract class Socket {
     checkCount(arguments, 2);
     const { context = defaultContext, ...settings } = (options ?? {}) as { context?: Context };
     if (!(context instanceof Context)) {
-      throw errnoError(Errno.EINVAL, { detail: "the option context must be a Context of this module" });
+      throw errnoError(Errno.EINVAL, { detail: "The option context must be a Context of this module" });
     }
     this.#context = context;
     this.#core = new SocketCore(contextCore(context), type);

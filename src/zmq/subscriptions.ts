@@ -27,8 +27,8 @@ export function mayBeTooLong(bytes: number): boolean {
 }
 
 function tooLong(socket: string, bytes: number): ErrnoError {
-  const detail =
+  const reason =
     `the ${socket} cannot subscribe to a prefix of ${bytes} bytes; the most is ${mostPrefixBytes}, since libzmq may end ` +
     "the process when it ends a longer one";
-  return errnoError(Errno.EINVAL, { detail });
+  return errnoError(Errno.EINVAL, { reason });
 }

@@ -74,9 +74,9 @@ test("messages without what their type needs are refused", { skip }, async () =>
   assert.equal((await failure(server.send(forged, { routingId: 1 }))).code, "EINVAL");
   const two = ["a", "b"] as unknown as string;
   const error = await failure(client.send(two));
-  assert.deepEqual([error.code, error.message], [
+  assert.deepEqual([error.code, error.detail], [
     "EINVAL",
-    "Invalid argument: the Client cannot send; its messages have one part",
+    "The Client cannot send: its messages have one part",
   ]);
   assert.equal((await failure(scatter.send(two))).code, "EINVAL");
   await client.send("alone");

@@ -16,11 +16,11 @@ test("a socket that is closed while it binds is closed at the end of that", asyn
   await binding;
   for (const error of await Promise.all(refused)) {
     assert.equal(error.code, "EBUSY");
-    assert.match(error.message, /^Socket is blocked by a bind or unbind operation: the Dealer can be used/);
+    assert.equal(error.message, "Socket is blocked by a bind or unbind operation");
   }
   assert.equal(socket.closed, true);
   assert.equal((await failure(socket.bind("tcp://127.0.0.1:*"))).code, "EBADF");
-  assert.throws(() => socket.connect("tcp://127.0.0.1:1"), { code: "EBADF", message: /^Socket is closed: / });
+  assert.throws(() => socket.connect("tcp://127.0.0.1:1"), { code: "EBADF", message: "Socket is closed" });
 });
 
 test("a failed bind leaves the socket usable", async () => {
@@ -29,7 +29,11 @@ test("a failed bind leaves the socket usable", async () => {
   await first.bind("tcp://127.0.0.1:*");
   const address = first.lastEndpoint!;
   const error = await failure(second.bind(address));
-  assert.deepEqual([error.code, error.address], ["EADDRINUSE", address]);
+  assert.deepEqual([error.code, error.address, error.message], [
+    "EADDRINUSE",
+    address,
+    "Address already in use",
+  ]);
   assert.equal((await failure(second.bind("foo-bar"))).code, "EINVAL");
   assert.equal((await failure(second.unbind(address))).code, "ENOENT");
   await first.unbind(address);
@@ -61,7 +65,7 @@ test("the end of a context ends what its sockets wait for", async () => {
   assert.equal((await reading).code, "ETERM");
   assert.equal((await writing).code, "ETERM");
   assert.equal(socket.closed, true);
-  assert.throws(() => new zmq.Dealer({ context }), { code: "EFAULT", message: /^Context is closed: / });
+  assert.throws(() => new zmq.Dealer({ context }), { code: "EFAULT", message: "Context is closed" });
 });
 
 test("await using closes a socket", async () => {
@@ -79,7 +83,7 @@ test("1 000 sockets are open at once, and a context has no more than its limit",
   for (let i = 0; i < 1_000; i++) sockets.push(new zmq.Dealer({ context }));
   assert.throws(() => new zmq.Dealer({ context }), {
     code: "EMFILE",
-    message: /^Too many open file descriptors: the Dealer .* maxSockets /,
+    message: "Too many open file descriptors",
   });
   for (const socket of sockets) socket.close();
   await context[Symbol.asyncDispose]();

@@ -7,7 +7,7 @@ import { socketCheck } from "../support/zmq_sockets.ts";
 import { pause, within } from "../support/until.ts";
 import * as zmq from "zeromesh/zmq";
 
-const timedOut = { code: "EAGAIN", message: /^Operation was not possible or timed out: .*closed/ };
+const timedOut = { code: "EAGAIN", message: "Operation was not possible or timed out" };
 
 test("a socket that is closed ends its pending receive, send and loop", async () => {
   await using _ = await socketCheck();
@@ -26,7 +26,7 @@ test("a socket that is closed ends its pending receive, send and loop", async ()
     assert.ok(socket.closed && !socket.readable && !socket.writable);
     await assert.rejects(async () => await socket.receive(), {
       code: "EBADF",
-      message: /^Socket is closed: /,
+      message: "Socket is closed",
     });
     await assert.rejects(async () => await socket.send("x"), { code: "EBADF" });
     socket.close();
@@ -87,7 +87,7 @@ test("too many sockets of a context are refused, and others can be opened after 
   const sockets: zmq.Dealer[] = [];
   assert.throws(() => {
     for (let i = 0; i < 20; i++) sockets.push(new zmq.Dealer({ context }));
-  }, { code: "EMFILE", message: /^Too many open file descriptors: / });
+  }, { code: "EMFILE", message: "Too many open file descriptors" });
   assert.ok(sockets.length > 5, `${sockets.length} sockets were opened`);
   for (const socket of sockets) socket.close();
   await within(

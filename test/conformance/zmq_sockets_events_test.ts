@@ -169,12 +169,12 @@ test("one receive at a time; after the last event there is none", async () => {
   const first = events.receive();
   assert.throws(() => events.receive(), {
     code: "EBUSY",
-    message: /^Observer is busy reading; only one receive operation may be in progress at any time: /,
+    message: "Observer is busy reading; only one receive operation may be in progress at any time",
   });
   dealer.close();
   assert.deepEqual(await first, { type: "end" });
   assert.equal(events.closed, true);
-  assert.throws(() => events.receive(), { code: "EBADF", message: /^Socket is closed: / });
+  assert.throws(() => events.receive(), { code: "EBADF", message: "Socket is closed" });
 });
 
 test("an observer that is closed ends its receive and its loops, and the socket goes on", async () => {

@@ -154,22 +154,22 @@ test("a proxy refuses what it cannot use, and its sockets are not for others whi
   const Any = zmq.Proxy as unknown as new (...args: unknown[]) => zmq.Proxy;
   assert.throws(() => new Any(), { name: "TypeError", message: "Front-end must be a socket object" });
   assert.throws(() => new Any({}), { name: "TypeError", message: "Back-end must be a socket object" });
-  assert.throws(() => new Any({}, {}), { message: /^Invalid argument: /, code: "EINVAL" });
+  assert.throws(() => new Any({}, {}), { message: "Invalid argument", code: "EINVAL" });
   const [front, back] = [new zmq.Router(), new zmq.Dealer()];
   t.defer(() => front.close());
   t.defer(() => back.close());
   const proxy = new zmq.Proxy(front, back);
   for (const call of [() => proxy.pause(), () => proxy.resume(), () => proxy.terminate()]) {
-    assert.throws(call, { code: "EBADF", message: "Socket is closed: the proxy does not run" });
+    assert.throws(call, { code: "EBADF", message: "Socket is closed" });
   }
   assert.throws(() => proxy.run(), {
     code: "EINVAL",
-    message: "Front-end socket must be bound or connected before the proxy runs",
+    message: "Front-end socket must be bound or connected",
   });
   await front.bind("inproc://refused");
   assert.throws(() => proxy.run(), {
     code: "EINVAL",
-    message: /^Back-end socket must be bound or connected /,
+    message: "Back-end socket must be bound or connected",
   });
   await back.bind("inproc://refused too");
   const running = proxy.run();

@@ -13,7 +13,7 @@ test("receive and send give up after their time, and at once with 0", async () =
       const start = performance.now();
       const error = await failure(operation());
       assert.equal(error.code, "EAGAIN");
-      assert.match(error.message, /^Operation was not possible or timed out: the Dealer cannot /);
+      assert.equal(error.message, "Operation was not possible or timed out");
       assert.equal(typeof error.errno, "number");
       if (timeout > 0) assert.ok(performance.now() - start >= timeout - 2);
     }

@@ -11,13 +11,13 @@ const encoder = new TextEncoder();
  * @throws {ErrnoError} `EINVAL` if there is none, or if it has more than 255 bytes.
  */
 export function groupName(group: unknown): Uint8Array {
-  if (group === undefined) throw errnoError(Errno.EINVAL, { detail: "a message needs the name of a group" });
+  if (group === undefined) throw errnoError(Errno.EINVAL, { reason: "a message needs the name of a group" });
   const given = bytesOf(group);
   const end = given.indexOf(0);
   const bytes = end < 0 ? given : given.subarray(0, end);
   if (bytes.length > mostBytes) {
-    const detail = `the name of a group has ${bytes.length} bytes, and the most is ${mostBytes}`;
-    throw errnoError(Errno.EINVAL, { detail });
+    const reason = `the name of a group has ${bytes.length} bytes, and the most is ${mostBytes}`;
+    throw errnoError(Errno.EINVAL, { reason });
   }
   // The memory of the argument may be shared with other threads, or changed while a message waits.
   const name = new Uint8Array(new ArrayBuffer(bytes.length + 1));

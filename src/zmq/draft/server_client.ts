@@ -52,8 +52,8 @@ function routingIdOf({ routingId }: { readonly routingId?: unknown }): Uint8Arra
     throw new TypeError("Routing id must be a number");
   }
   if (routingId === undefined || !Number.isInteger(routingId) || routingId < 1 || routingId > mostRoutingId) {
-    const detail = `a routing id is a whole number from 1 to ${mostRoutingId}, and this is ${routingId}`;
-    throw errnoError(Errno.EINVAL, { detail });
+    const reason = `a routing id is a whole number from 1 to ${mostRoutingId}, and this is ${routingId}`;
+    throw errnoError(Errno.EINVAL, { reason });
   }
   const label = new DataView(new ArrayBuffer(4));
   label.setUint32(0, routingId);
