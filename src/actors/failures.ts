@@ -114,6 +114,15 @@ export function askCycle(name: string, ring: readonly string[]): ZeromeshError {
   );
 }
 
+export function askChain(name: string, limit: number): ZeromeshError {
+  return new ZeromeshError(
+    "LIMIT_REACHED",
+    `Cannot ask "${name}": ${limit} handlers wait for each other already (maxAskChain). ` +
+      "A handler that calls ctx.defer() before it asks waits for nobody",
+    { handler: name, ran: "no" },
+  );
+}
+
 export function itemsWaiting(name: string, count: number): ZeromeshError {
   return new ZeromeshError(
     "QUEUE_FULL",

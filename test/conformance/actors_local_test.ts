@@ -78,3 +78,37 @@ test("a message for an unknown actor, of an unknown name or with a wrong value i
   await assert.rejects(ref.tell("reset", { to: 1 }), { code: "ACTOR_NOT_FOUND" });
   assert.equal(system.stats().deadLetters.notFound, 1);
 });
+
+test("a chain of asks has as many handlers as maxAskChain, the next one is refused and counted, and defer() ends a chain", async () => {
+  const Link = actorContract("link", {
+    ask: { down: { input: z.object({ left: z.number(), defers: z.boolean() }), output: z.number() } },
+  });
+  await using system = ActorSystem.local({ maxAskChain: 5 });
+  // Each one asks the next one, and waits for its answer.
+  const link = actor(Link, {
+    init: () => null,
+    ask: {
+      down: async (ctx, { left, defers }) => {
+        if (left === 0) return 0;
+        const reply = defers ? ctx.defer() : null;
+        const next = ctx.ref(Link, `link${left - 1}@${ctx.instance}`);
+        const depth = await next.ask("down", { left: left - 1, defers }) + 1;
+        reply?.send(depth);
+        return depth;
+      },
+    },
+  });
+  for (let left = 0; left <= 20; left++) await system.spawn(link, { name: `link${left}` });
+  const down = (left: number, defers: boolean) =>
+    system.ref(Link, `link${left}`).ask("down", { left, defers });
+  assert.equal(await down(5, false), 5);
+  assert.equal(system.stats().asksRefused, 0);
+  await assert.rejects(down(6, false), {
+    code: "HANDLER_FAILED",
+    message:
+      /Cannot ask "down": 5 handlers wait for each other already \(maxAskChain\)\. A handler that calls ctx\.defer/,
+  });
+  assert.equal(system.stats().asksRefused, 1);
+  assert.equal(await down(20, true), 20);
+  assert.equal(system.stats().asksRefused, 1);
+});

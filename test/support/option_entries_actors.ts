@@ -17,6 +17,7 @@ const system = {
     "tellTimeoutMs",
     "askTimeoutMs",
     "stopMs",
+    "maxAskChain",
     "maxDeferred",
     "maxTimers",
     "maxChildren",

@@ -1,4 +1,4 @@
-import { askCycle } from "../failures.ts";
+import { askChain, askCycle } from "../failures.ts";
 import type { Origin, TurnCell } from "./parts.ts";
 
 /**
@@ -8,9 +8,14 @@ import type { Origin, TurnCell } from "./parts.ts";
  * cover asks that began on both sides at once. Those that began at once on several instances are found by probes.
  *
  * @param asker The actor whose handler waits for the ask; null for none.
- * @throws {ZeromeshError} `ACTOR_ASK_CYCLE`.
+ * @throws {ZeromeshError} `ACTOR_ASK_CYCLE`; `LIMIT_REACHED` if the chain has more handlers than `maxAskChain`.
  */
 export function refuseRing(target: TurnCell, name: string, { chain }: Origin, asker: TurnCell | null): void {
+  const { host } = target;
+  if (chain.length > host.options.maxAskChain) {
+    host.asksRefused++;
+    throw askChain(name, host.options.maxAskChain);
+  }
   if (chain.length > 0 && target.runningTurn >= 0) {
     const at = chain.indexOf(`${target.address}#${target.runningTurn}`);
     if (at >= 0) throw askCycle(name, [...chain.slice(at).map(withoutTurn), target.address]);

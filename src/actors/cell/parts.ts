@@ -198,6 +198,8 @@ export interface CellHost {
   readonly turns: { handled: number; failed: number };
   /** Updates and rollbacks refused at `maxUpdates`. */
   updatesRefused: number;
+  /** Asks and opens that were refused at `maxAskChain`. */
+  asksRefused: number;
   /** The origin of messages that come from no actor. */
   readonly outside: Origin;
   /** Makes a reference, with a sender or without one. */

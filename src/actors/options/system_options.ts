@@ -23,6 +23,11 @@ export interface ActorSystemOptions {
   askTimeoutMs?: number | undefined;
   /** How long a stopping actor's handler may go on, in milliseconds. @default {5_000} */
   stopMs?: number | undefined;
+  /**
+   * Handlers that wait for each other's answers, each for the next one's; at the limit an ask or an open fails with
+   * `LIMIT_REACHED`. A message to another instance carries at most 64. @default {1_024}
+   */
+  maxAskChain?: number | undefined;
   /** Deferred replies of one actor; at the limit `ctx.defer` throws `LIMIT_REACHED`. @default {65_536} */
   maxDeferred?: number | undefined;
   /** Timers of one actor; at the limit `ctx.after` and `ctx.every` throw `LIMIT_REACHED`. @default {16_384} */
@@ -71,6 +76,7 @@ export const systemOptionTable = {
   tellTimeoutMs: option.duration.or(30_000),
   askTimeoutMs: option.duration.or(30_000),
   stopMs: option.duration.or(5_000),
+  maxAskChain: option.whole(1, 65_536).or(1_024),
   maxDeferred: option.whole(1, 2 ** 24).or(65_536),
   maxTimers: option.whole(1, 2 ** 24).or(16_384),
   maxChannels: option.whole(1, 2 ** 24).or(16_384),

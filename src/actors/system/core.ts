@@ -88,6 +88,7 @@ export class SystemCore implements CellHost {
   closed: ZeromeshError | null = null;
   readonly turns = { handled: 0, failed: 0 };
   updatesRefused = 0;
+  asksRefused = 0;
   /** Messages to and from other instances. */
   readonly remoteCounts: RemoteCounts = { sent: 0, received: 0, probes: 0 };
   /** Actors started, and ended, since the start. */

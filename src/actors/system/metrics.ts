@@ -19,6 +19,7 @@ export const actorMetrics: readonly StatMetric<ActorSystemStats>[] = [
       "Updates and rollbacks refused at `maxUpdates`.",
       "updates_refused",
     ],
+    asksRefused: ["counter", "asks", "Asks and opens refused at `maxAskChain`.", "asks_refused"],
     deadLetters: [
       "counter",
       "messages",

@@ -81,6 +81,8 @@ export interface ActorSystemStats {
   readonly watches: number;
   /** Updates and rollbacks refused at `maxUpdates`, since the start. */
   readonly updatesRefused: number;
+  /** Asks and opens refused at `maxAskChain`. */
+  readonly asksRefused: number;
   /** Dead letters by reason, since the start. */
   readonly deadLetters: Readonly<Record<DeadLetterReason, number>>;
   /** Channels. */

@@ -341,6 +341,7 @@ export class ActorSystem implements AsyncDisposable {
       escalations: supervisor.escalations,
       watches: watches.started,
       updatesRefused: this.#core.updatesRefused,
+      asksRefused: this.#core.asksRefused,
       deadLetters: deadLetters.counts,
       channels: channels.stats(),
       remote: { ...remoteCounts },
