@@ -69,22 +69,20 @@ export class ContextCore implements Ending {
   /** Sets an option. @param name Its name in errors. */
   set(option: number, value: number, name: string): void {
     const action = `context cannot set ${name} to ${value}`;
-    const [least, most] = this.#range(option);
-    if (!(value >= least && value <= most)) {
-      throw errnoError(Errno.EINVAL, { reason: `the ${action}; it is from ${least} to ${most}` });
+    const most = this.#most(option);
+    if (!(value >= -(2 ** 31) && value <= most)) {
+      throw errnoError(Errno.EINVAL, { reason: `the ${action}; the most is ${most}` });
     }
     const result = threadLoop().backend.contextSet(this.handle, option, value | 0);
     if (result < 0) throw errnoError(-result, { detail: `The ${action}` });
     this.#settings.set(option, value);
   }
 
-  #range(option: number): readonly [number, number] {
+  #most(option: number): number {
     // libzmq ends the process when it cannot have memory for so many sockets, or cannot start so many threads.
-    if (option === ContextOption.IO_THREADS) return [0, mostIoThreads];
-    if (option === ContextOption.MAX_SOCKETS) {
-      return [1, this.get(ContextOption.SOCKET_LIMIT, "maxSocketsLimit")];
-    }
-    return [0, 2 ** 31 - 1];
+    if (option === ContextOption.IO_THREADS) return mostIoThreads;
+    if (option === ContextOption.MAX_SOCKETS) return this.get(ContextOption.SOCKET_LIMIT, "maxSocketsLimit");
+    return 2 ** 31 - 1;
   }
 
   /** Opens a native socket. @throws {ErrnoError} Such as `EMFILE`. */
