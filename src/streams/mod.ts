@@ -61,5 +61,5 @@ export { type FrameSink, ItemCodec, type Kept } from "./calls/item_codec.ts";
 export { anchorsAt } from "./anchors/streams.ts";
 export { workerOfHandle } from "./wire/handle.ts";
 export { type StreamPort, streamsAt } from "./stream_port.ts";
-export { afterTurn, type TurnShare, turnShareOf } from "./turn_share.ts";
+export { afterTurn, atOnce, type TurnShare, turnShareOf } from "./turn_share.ts";
 export { terminalFrames, transportErrorFrame } from "./wire/frame.ts";

@@ -99,6 +99,27 @@ test("bidirectional: a consumer that sends what the schema refuses is dropped, a
   assert.equal(hub.isValid, true);
 });
 
+for (const [reads, early] of [[false, false], [false, true], [true, true]] as const) {
+  const who = reads ? "reads" : "does not read";
+  const what = early ? "messages that have arrived or cross its end" : "messages that cross its end";
+  test(`bidirectional: a producer that ${who} leaves nothing behind of ${what}`, async () => {
+    await using t = await leakCheck();
+    const { server, client, peer } = await pair(t);
+    const { handle: hub } = producer(t, server, talk);
+    const { handle: one } = await consumer(t, client, talk, peer);
+    const messages = reads ? hub.messages() : null;
+    if (early) {
+      await one.send("early");
+      await until(() => hub.stats().unread === 1);
+    }
+    for (let i = 0; i < 10; i++) void one.send("late");
+    await hub.close();
+    await within(one.closed, 5_000);
+    if (messages !== null) assert.equal((await rest(messages))[0]?.message, "early");
+    await untilNothing(server, client);
+  });
+}
+
 test("bidirectional: the end of the producer ends the consumers, and theirs ends nobody", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);

@@ -1,6 +1,7 @@
 /** Channels whose connection or producer is lost, and comes back; and consumers that are refused. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { z } from "zod";
 import { channelContract } from "../../src/broker/mod.ts";
 import { consume, produce } from "../../src/broker/channels/mod.ts";
 import { ZeromeshError } from "../../src/mod.ts";
@@ -163,11 +164,18 @@ test("a consumer of another pattern, or without a route, is refused for good", a
 test("at maxConsumers further ones are refused, until one leaves", async () => {
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
-  producer(t, server, line, { maxConsumers: 1 });
+  const { handle: out } = producer(t, server, line, { maxConsumers: 1 });
   const { handle: one } = await consumer(t, client, line, peer);
-  const source = { route: () => Promise.resolve({ instance: peer, presence: 7_000 }) };
+  let tries = 0;
+  const route = () => {
+    tries++;
+    return Promise.resolve({ instance: peer, presence: 7_000 });
+  };
+  const source = { route };
   const other = consume({ port: portOf(client)!, contract: line, source });
   t.defer(() => other.handle.invalidate());
+  await until(() => tries >= 2);
+  assert.equal(out.consumers().length, 1);
   await one.close();
   await within(other.run.opened, 5_000);
 });
@@ -186,6 +194,57 @@ test("handles end with their messenger, and the other side hears of it", async (
   await client.close();
   assert.equal(await into.closed, "the messenger has closed");
   assert.deepEqual(await rest(into[Symbol.asyncIterator]()), []);
+});
+
+test("a consumer that opens again under its presence takes the place of its earlier stream", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const { handle: out } = producer(t, server, line);
+  const port = portOf(client)!;
+  const route = () => Promise.resolve({ instance: peer, presence: 8_000 });
+  const stays = Promise.withResolvers<never>();
+  let routes = 0;
+  const once = () => routes++ === 0 ? route() : stays.promise;
+  const first = consume({ port, contract: line, source: { route: once } });
+  t.defer(() => first.handle.invalidate());
+  await within(first.run.opened, 5_000);
+  const heard = first.handle.notices();
+  const second = consume({ port, contract: line, source: { route } });
+  t.defer(() => second.handle.invalidate());
+  await within(second.run.opened, 5_000);
+  await notice(heard, "producerLost");
+  assert.equal(out.consumers().length, 1);
+  await out.send({ n: 1 });
+  assert.deepEqual(await take(second.handle[Symbol.asyncIterator](), 1), numbered(1, 1));
+});
+
+test("a message that is larger than what a consumer takes is dropped or missing there, and nobody waits for it", async () => {
+  await using t = await leakCheck();
+  const server = await t.messenger();
+  const small = await t.messenger({ maxPayloadBytes: 4_096 });
+  const large = await t.messenger();
+  const [near, far] = [await small.connect(server.endpoint), await large.connect(server.endpoint)];
+  const text = z.string();
+  const pipe = channelContract("lab/texts", { pattern: "pipeline", message: text });
+  const { handle: out } = producer(t, server, pipe);
+  const big = "é".repeat(4_000);
+  await out.send(big);
+  const { handle: into } = await consumer(t, small, pipe, near);
+  await until(() => out.stats().dropped === 1);
+  await fails(out.send(big), {
+    code: "PAYLOAD_TOO_LARGE",
+    message: /^Message 2 of channel "lab\/texts" cannot be sent/,
+  });
+  await into.close();
+  const all = channelContract("lab/all", { pattern: "pubsub", message: text });
+  const { handle: to } = producer(t, server, all);
+  const { handle: one } = await consumer(t, small, all, near);
+  const { handle: other } = await consumer(t, large, all, far);
+  for (const message of ["a", big, "b"]) await to.send(message);
+  assert.deepEqual(await take(other[Symbol.asyncIterator](), 3), ["a", big, "b"]);
+  const got = await take(one.messages(), 2);
+  assert.deepEqual(got.map(({ message, sequence }) => [message, sequence]), [["a", 1], ["b", 3]]);
+  assert.equal(one.stats().gaps, 1);
 });
 
 test("an open consumer without messages, and its producer, leave nothing behind when they are closed", async () => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
+import type { StandardSchema } from "../../src/core/mod.ts";
 import { channelContract } from "../../src/broker/mod.ts";
 import { leakCheck } from "../support/fixture.ts";
 import { until, within } from "../support/until.ts";
@@ -228,13 +229,14 @@ test("pipeline: messages whose schema answers later keep their order, and are se
   await using t = await leakCheck();
   const { server, client, peer } = await pair(t);
   const first = Promise.withResolvers<void>();
-  const slow = channelContract("lab/line", {
-    pattern: "pipeline",
-    message: z.object({ n: z.int() }).refine(async ({ n }) => {
-      if (n === 1) await first.promise;
-      return n !== 3;
-    }),
-  });
+  const validate = (value: unknown) => {
+    const { n } = value as Numbered;
+    const result = n === 3 ? { issues: [{ message: "no threes" }] } : { value: { n } };
+    // The others answer at once.
+    return n % 2 === 1 ? first.promise.then(() => result) : result;
+  };
+  const message: StandardSchema<Numbered> = { "~standard": { version: 1, vendor: "test", validate } };
+  const slow = channelContract("lab/line", { pattern: "pipeline", message });
   const { handle: out } = producer(t, server, slow);
   const { handle: into } = await consumer(t, client, line, peer);
   const sent = numbered(1, 4).map((message) => out.send(message));
@@ -245,6 +247,28 @@ test("pipeline: messages whose schema answers later keep their order, and are se
   await Promise.all([sent[0], sent[1], sent[3]]);
   assert.deepEqual(await closing, { lost: 0 });
   assert.deepEqual((await rest(into[Symbol.asyncIterator]())).map(({ n }) => n), [1, 2, 4]);
+});
+
+test("pipeline: a loop over messages that have arrived lets the process do other things", async () => {
+  await using t = await leakCheck();
+  const { server, client, peer } = await pair(t);
+  const { handle: out } = producer(t, server, line);
+  const { handle: into } = await consumer(t, client, line, peer);
+  for (const message of numbered(1, 1_000)) await out.send(message);
+  await until(() => into.stats().unread === 1_000);
+  let turns = 0;
+  let read = 0;
+  const count = (): void => {
+    turns++;
+    if (read < 1_000) setImmediate(count);
+  };
+  setImmediate(count);
+  for await (const _ of into) {
+    const end = performance.now() + 0.05;
+    while (performance.now() < end);
+    if (++read === 1_000) break;
+  }
+  assert.ok(turns >= 4, `${turns} turns in 50 ms`);
 });
 
 test("pipeline: sides that do not send or receive say so", async () => {

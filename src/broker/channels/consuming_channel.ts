@@ -111,7 +111,7 @@ export class ConsumingChannel implements ChannelRun {
     this.#window = windowOf(options.window);
     this.#codec = new ItemCodec(encoding);
     this.#moved = new Condition(port.clock);
-    this.source = new MessageSource(() => void this.close({}).catch(() => {}));
+    this.source = new MessageSource(turnShareOf(port.clock), () => void this.close({}).catch(() => {}));
     if (pattern === "bidirectional") {
       const limits = sendLimits(options, pattern);
       const window = new MessageWindow({ limits, clock: port.clock, whose: `channel "${name}"` });

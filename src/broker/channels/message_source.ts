@@ -1,4 +1,5 @@
 import { Deque } from "../../core/mod.ts";
+import { atOnce, type TurnShare } from "../../streams/mod.ts";
 
 /** A message with what is known of it. */
 export interface Envelope<Message> {
@@ -34,23 +35,28 @@ type Step = IteratorResult<unknown, undefined>;
 
 const over: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined });
 /** Messages of one sender after which another one has its turn. */
-const turn = 32;
+const mostOfOne = 32;
 
 /** What is read of a channel: the messages of one stream or of several, which are decoded when they are asked for. */
 export class MessageSource implements AsyncIterator<unknown, undefined> {
   /** Messages that were taken. */
   received = 0;
+  readonly #turns: TurnShare;
   readonly #left: () => void;
   readonly #ready = new Deque<ArrivedMessages>();
   readonly #waiting = new Deque<PromiseWithResolvers<Step>>();
-  #turn = turn;
+  #inTurn = mostOfOne;
   #envelopes = false;
   #iterated = false;
   #dropped = false;
   #end: { readonly failed: boolean; readonly error: unknown } | null = null;
 
-  /** @param left The iteration was left early. */
-  constructor(left: () => void) {
+  /**
+   * @param turns The share of a turn that reading may take where nothing waits.
+   * @param left The iteration was left early.
+   */
+  constructor(turns: TurnShare, left: () => void) {
+    this.#turns = turns;
     this.#left = left;
   }
 
@@ -112,6 +118,11 @@ export class MessageSource implements AsyncIterator<unknown, undefined> {
   }
 
   next(): Promise<Step> {
+    const turn = this.#turns.spend();
+    return turn === atOnce ? this.#now() : turn.then(() => this.#now());
+  }
+
+  #now(): Promise<Step> {
     if (this.#waiting.size === 0) {
       const step = this.#take();
       if (step !== null) return step instanceof Promise ? step : Promise.resolve(step);
@@ -148,13 +159,13 @@ export class MessageSource implements AsyncIterator<unknown, undefined> {
       }
       this.received++;
       const { sequence } = first;
-      if (--this.#turn <= 0 && this.#ready.size > 1) this.#next(first, true);
+      if (--this.#inTurn <= 0 && this.#ready.size > 1) this.#next(first, true);
       try {
         const message = first.message();
         if (!(message instanceof Promise)) return this.#step(first, message, sequence);
         return message.then((checked) => this.#step(first, checked, sequence), (error) => {
           if (first.broken(error)) throw error;
-          return this.next();
+          return this.#now();
         });
       } catch (error) {
         if (first.broken(error)) return Promise.reject(error);
@@ -174,7 +185,7 @@ export class MessageSource implements AsyncIterator<unknown, undefined> {
   /** The next stream has its turn. */
   #next(one: ArrivedMessages, again: boolean): void {
     this.#ready.shift();
-    this.#turn = turn;
+    this.#inTurn = mostOfOne;
     if (again) this.#ready.push(one);
     else one.queued = false;
   }

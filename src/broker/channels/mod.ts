@@ -40,6 +40,7 @@ export {
   type ProduceOptions,
   produceOptionTable,
   sendLimits,
+  windowOf,
 } from "./options.ts";
 export { type ProducerParts, ProducingChannel } from "./producing_channel.ts";
 

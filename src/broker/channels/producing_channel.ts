@@ -93,7 +93,9 @@ export class ProducingChannel implements HostedChannel, ChannelRun {
     this.#window = windowOf(options.window);
     this.#codec = new ItemCodec(encoding);
     this.#moved = new Condition(port.clock);
-    this.source = pattern === "bidirectional" ? new MessageSource(() => void this.close({})) : null;
+    this.source = pattern === "bidirectional"
+      ? new MessageSource(turnShareOf(port.clock), () => void this.close({}))
+      : null;
     this.#sending = this.#make();
     this.#outbound = new Outbound({
       channel: name,
@@ -219,7 +221,9 @@ export class ProducingChannel implements HostedChannel, ChannelRun {
     this.#lost += this.#sending.end(refusal);
     for (const link of this.#links.values()) link.end(finished);
     this.#links.clear();
-    this.source?.finish();
+    // What nobody reads must not keep room of the connection.
+    if (this.source?.reading === true) this.source.finish();
+    else this.source?.drop();
     this.#notices.close();
     this.#hold[Symbol.dispose]();
     this.#moved.changed();

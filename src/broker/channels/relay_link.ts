@@ -40,8 +40,8 @@ const openTimeoutMs = 10_000;
 const openMs = 30_000;
 
 /**
- * Passes messages on between producers and consumers that cannot connect to each other. It takes a message only when the
- * other side has credit for it, so that what waits here is no more than a window in each direction.
+ * Passes messages on between producers and consumers that cannot connect to each other. It takes the next message only
+ * when the other side had credit for the last one, so that what waits here is no more than a window in each direction.
  */
 export class ChannelRelay {
   readonly #host: ChannelHost;
@@ -128,7 +128,7 @@ class Passage {
   readonly #counts: { messages: number; bytes: number };
   #started = false;
   #over = false;
-  /** A frame that was taken, and found no room after all. */
+  /** The next frame, which waits for credit. */
   #held: Uint8Array | null = null;
 
   constructor(counts: { messages: number; bytes: number }) {
@@ -151,8 +151,6 @@ class Passage {
     const { reader, writer } = this;
     if (!this.#started || this.#over || reader === null || writer === null) return;
     for (;;) {
-      // Asked first, so that the writer says when it has credit again.
-      if (!writer.open && writer.reserve(0) === null) return;
       const frame = this.#held ?? reader.take();
       if (frame === undefined) break;
       const passed = frame.length > writer.maxFrameBytes ? writeGap(writer, 1) > 0 : writer.write(frame);

@@ -8,6 +8,7 @@ import {
   type ZeromeshError,
 } from "../../core/mod.ts";
 import type { SystemPort } from "../../messenger/mod.ts";
+import { turnShareOf } from "../../streams/mod.ts";
 import { encodeItem } from "../../wire/mod.ts";
 import {
   type ChannelCloseOptions,
@@ -27,6 +28,7 @@ import {
   Outbound,
   refused,
   sendLimits,
+  windowOf,
 } from "../channels/mod.ts";
 import type { ChannelContract } from "../contract.ts";
 import { agreementOf } from "../schema_agreement.ts";
@@ -48,8 +50,6 @@ export interface PlainParts {
   /** The handle was closed: whoever announced it takes that back. */
   left(timeoutMs: number): Promise<unknown> | void;
 }
-
-const window = { items: 1_024, bytes: 1_048_576 };
 
 /** One side of a channel whose data travels over sockets of ZeroMQ. */
 export abstract class PlainSide implements ChannelRun {
@@ -83,7 +83,7 @@ export abstract class PlainSide implements ChannelRun {
     this.#moved = new Condition(port.clock);
     this.source = socket.reader === null
       ? null
-      : new MessageSource(() => void this.close({}).catch(() => {}));
+      : new MessageSource(turnShareOf(port.clock), () => void this.close({}).catch(() => {}));
     this.outbound = sends
       ? new Outbound({
         channel: contract.name,
@@ -259,7 +259,7 @@ export abstract class PlainSide implements ChannelRun {
     reader: PlainReader,
     streamOf: (parts: readonly Uint8Array[]) => { stream: PlainStream; frame: Uint8Array } | null,
   ): Promise<void> {
-    const { items = window.items, bytes = window.bytes } = this.parts.options.window ?? {};
+    const { items, bytes } = windowOf(this.parts.options.window);
     for await (const parts of reader) {
       const to = streamOf(parts);
       if (to === null || !to.stream.receive(to.frame)) continue;
