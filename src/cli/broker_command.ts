@@ -16,6 +16,7 @@ it, and clients come back when it is started again at the same endpoint.
 
   --endpoint ENDPOINT  where to listen, tcp://HOST:PORT or ipc://PATH; may be repeated
                        (default: tcp://127.0.0.1:5570)
+  --plain-endpoint E   where programs in other languages register (ZeroMQ sockets with JSON); it has the same keys
   --advertise HOST     the host that clients get instead of the bound one
   --keys FILE          its key pair ("zeromesh keys new FILE"); without one it makes a pair at each start, unless it
                        listens on this host only
@@ -23,7 +24,7 @@ it, and clients come back when it is started again at the same endpoint.
   --heartbeat MS       the time between two heartbeats of a client (default: 2000); three may be missed
   --verbose            log what happens
 ${commonHelp}
-                       each line is {"listening", "publicKey"}, then {"closed"}
+                       each line is {"listening", "plainEndpoint", "publicKey"}, then {"closed"}
 
 Examples:
   zeromesh broker
@@ -34,6 +35,7 @@ Exit status: 0 ended by an interrupt or SIGTERM, 1 it could not be started, 2 wr
     const { values, positionals } = parse(args, {
       ...commonOptions,
       endpoint: { type: "string", multiple: true },
+      "plain-endpoint": { type: "string" },
       advertise: { type: "string" },
       keys: { type: "string" },
       allow: { type: "string" },
@@ -43,6 +45,7 @@ Exit status: 0 ended by an interrupt or SIGTERM, 1 it could not be started, 2 wr
     noMore(positionals);
     const options: BrokerOptions = {
       endpoint: values.endpoint ?? "tcp://127.0.0.1:5570",
+      plainEndpoint: values["plain-endpoint"],
       advertise: values.advertise,
       ...(values.keys === undefined ? {} : { keys: readKeyPair(values.keys) }),
       allowFile: values.allow,
@@ -58,9 +61,10 @@ Exit status: 0 ended by an interrupt or SIGTERM, 1 it could not be started, 2 wr
 };
 
 function show(broker: Broker, kept: boolean, json: boolean, io: CommandIo): void {
-  const { endpoints, publicKey } = broker;
-  if (json) return io.out(JSON.stringify({ listening: endpoints, publicKey }));
+  const { endpoints, plainEndpoint, publicKey } = broker;
+  if (json) return io.out(JSON.stringify({ listening: endpoints, plainEndpoint, publicKey }));
   for (const endpoint of endpoints) io.out(`listening on ${endpoint}`);
+  if (plainEndpoint !== null) io.out(`foreign programs register at ${plainEndpoint}`);
   if (publicKey === null) return io.out("without CURVE keys: the network is trusted");
   io.out(`public key ${publicKey}`);
   if (!kept) {

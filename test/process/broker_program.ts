@@ -102,4 +102,5 @@ async function consume(): Promise<void> {
   }
 }
 
-await { broker, crowd, produce, consume }[role]!();
+const roles: Readonly<Record<string, () => Promise<void>>> = { broker, crowd, produce, consume };
+await roles[role ?? ""]?.();

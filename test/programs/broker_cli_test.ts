@@ -13,8 +13,10 @@ import { within } from "../support/until.ts";
 
 test("zeromesh broker serves until SIGTERM, and zeromesh channels shows what it has", async () => {
   await using t = await leakCheck();
-  await using broker = startCli(["broker", "--endpoint", "tcp://127.0.0.1:0", "--heartbeat", "200"]);
+  const endpoints = ["--endpoint", "tcp://127.0.0.1:0", "--plain-endpoint", "tcp://127.0.0.1:0"];
+  await using broker = startCli(["broker", ...endpoints, "--heartbeat", "200"]);
   const endpoint = (await broker.waitForLine("listening on ")).slice("listening on ".length);
+  await broker.waitForLine(/^foreign programs register at tcp:\/\/127.0.0.1:\d+$/);
   await broker.waitForLine("without CURVE keys");
   const none = await runCli("channels", "--connect", endpoint);
   assert.equal(none.output, "the broker has no channels\n");
