@@ -16,6 +16,8 @@ export interface RadioGroupOptions {
 
 /**
  * Sends each message, of one part, to every `Dish` that has joined its group. It never waits: what has no room is dropped.
+ *
+ * libzmq 4.3.5 aborts the process when a peer joins a group of more than 255 bytes: let only known keys connect.
  */
 export class Radio extends Socket {
   /** Opens the socket. @param options Settings, and the context. @throws {ErrnoError} `EINVAL` if libzmq has no draft sockets. */
@@ -32,7 +34,11 @@ export interface DishGroupOptions {
   group: Message;
 }
 
-/** Receives the messages of `Radio` sockets to the groups that it has joined. */
+/**
+ * Receives the messages of `Radio` sockets to the groups that it has joined.
+ *
+ * Bound to UDP, libzmq 4.3.5 aborts the process for a datagram whose first byte is above 127, from whomever.
+ */
 export class Dish extends Socket {
   /** Opens the socket. @param options Settings, and the context. @throws {ErrnoError} `EINVAL` if libzmq has no draft sockets. */
   constructor(options?: SocketOptions<Dish>) {
