@@ -83,7 +83,7 @@ function files(folder: string, ending: string): string[] {
 
 Deno.test("the packed package holds compiled modules and all that README links to, and is small", () => {
   const expected =
-    /^(?:dist\/lib\/(?:src|ffi)\/.*\.(?:js|d\.ts|js\.map)|docs\/(?:metrics|guides\/.*)\.md|examples\/.*\.ts)$/;
+    /^(?:dist\/lib\/(?:src|ffi)\/.*\.(?:js|d\.ts|js\.map)|docs\/(?:metrics|guides\/.*)\.md|examples\/.*\.(?:ts|py))$/;
   const odd = names.filter((name) => !expected.test(name));
   assertEquals(odd.sort(), ["ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "README.md", "package.json"]);
   const readme = readFileSync(`${repositoryRoot}/README.md`, "utf8");
