@@ -19,5 +19,6 @@ async function warmUp(): Promise<void> {
 /** {@link leakCheck} of sockets: the context of all of them and its wait are there before, and stay. */
 export async function socketCheck(): Promise<LeakCheck> {
   await (warm ??= warmUp());
-  return await leakCheck();
+  // libzmq ends sockets on a thread of its own, which on a busy machine may take seconds.
+  return await leakCheck({ settleMs: 10_000 });
 }
