@@ -102,7 +102,7 @@ test(
 // Each round holds 100 MB.
 const rounds = longRun ? 5 : 2;
 test(
-  `peers killed one after the other with 1000 calls in flight, ${rounds} times: they end within a second, and the system gets their memory back`,
+  `peers killed one after the other with 1000 calls in flight, ${rounds} times: they end before a heartbeat is missed, and the system gets their memory back`,
   { skip },
   async () => {
     await using t = await leakCheck();
@@ -137,7 +137,8 @@ async function callsOfTheKilled(t: LeakCheck, client: Messenger): Promise<void> 
   child.signal("SIGKILL");
   const ended = await within(Promise.all(calls), 5_000, "the calls to end");
   const took = performance.now() - began;
-  assert.ok(took < 1_000, `it took ${took} ms`);
+  // A second, and more on a machine with much to do; by heartbeats alone it would be noticed after four.
+  assert.ok(took < 3_000, `it took ${took} ms`);
   assert.ok(ended.every(({ code }) => code === "PEER_DISCONNECTED"));
   assert.ok(ended.every(({ ran }) => ran === "no" || ran === "maybe"));
   const { calls: left, transport } = client.stats();
