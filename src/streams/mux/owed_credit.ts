@@ -4,6 +4,8 @@ import type { ReadingSlot } from "./slot_peer.ts";
 // The rest of a finished stream's credit matters to no stream, only to what its writer may send in all. As a message of
 // its own it woke the writer once more for each short stream.
 const restMs = 20;
+// A writer that chooses among readers by what they have read has to know it before its next item.
+const readMs = 5;
 const mostRests = 64;
 const mostRestBytes = 64 * 1024;
 
@@ -15,6 +17,8 @@ export class OwedCredit {
   readonly #owing: ReadingSlot[] = [];
   #rests = 0;
   #restBytes = 0;
+  /** Whether the credit leaves after the shorter time. */
+  #soon = false;
 
   /** @param flush Sends a batch with what is owed. */
   constructor(deadlines: Deadlines, flush: () => void) {
@@ -38,7 +42,12 @@ export class OwedCredit {
   addRest(reader: ReadingSlot, bytes: number): void {
     this.#owing.push(reader);
     this.#restBytes += bytes;
-    if (this.#rests++ === 0) this.#deadlines.add(this.#late, restMs);
+    const tells = reader.options.tellsReading === true;
+    if (this.#rests++ === 0 || (tells && !this.#soon)) {
+      this.#deadlines.remove(this.#late);
+      this.#deadlines.add(this.#late, tells ? readMs : restMs);
+      this.#soon = tells;
+    }
     if (this.#rests >= mostRests || this.#restBytes >= mostRestBytes) this.#flush();
   }
 
@@ -62,6 +71,7 @@ export class OwedCredit {
   forget(): void {
     if (this.#rests === 0) return;
     this.#rests = this.#restBytes = 0;
+    this.#soon = false;
     this.#deadlines.remove(this.#late);
   }
 }
