@@ -111,10 +111,10 @@ test("two instances with one key are one identity, of which the later producer t
   const { client: first } = await clientOf(t, broker, { curve: keys });
   const { client: second, messenger } = await clientOf(t, broker, { curve: keys });
   const { client: watcher } = await clientOf(t, broker, { curve: await curveKeyPair(), listen: false });
-  await first.registerProducer(numbers);
-  await watcher.registerConsumer(numbers);
   const notices = watcher.notices();
   const fenced = first.notices();
+  await first.registerProducer(numbers);
+  await watcher.registerConsumer(numbers);
   await second.registerProducer(numbers);
   const changed = (await notices.next()).value;
   assert.equal(changed.type, "producerChanged");
