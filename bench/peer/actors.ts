@@ -12,6 +12,7 @@ import { z } from "zod";
 
 const text = z.string();
 const Echo = contract("echoText", { input: text, output: text });
+const Sink = contract("sinkText", { input: text });
 const Worker = actorContract("worker", {
   tell: { sink: text },
   ask: { echo: { input: text, output: text } },
@@ -20,7 +21,9 @@ const Worker = actorContract("worker", {
 /** Serves both. */
 export async function serveActors(messenger: Messenger): Promise<void> {
   messenger.handle(Echo, ({ input }) => input);
-  messenger.registerHandler(amHandler("sinkNow", () => {}, { dispatch: "inline" }));
+  messenger.handle(Sink, () => {}, { dispatch: "inline" });
+  // It reads its bytes, which a tell gives to its handler.
+  messenger.registerHandler(amHandler("sinkNow", ({ payload }) => void payload, { dispatch: "inline" }));
   const system = await ActorSystem.create(messenger);
   const worker = actor(Worker, {
     init: () => null,
@@ -74,7 +77,8 @@ export function wayOf(name: string, messenger: Messenger, to: InstanceId): Way {
       return payload;
     },
     amSync: async (payload) => {
-      await messenger.amSync("sinkNow", { to, payload: textFor(payload) });
+      // With the same schema as a tell.
+      await messenger.amSync(Sink, { to, payload: textFor(payload) });
       return payload;
     },
     tell: async (payload) => {
