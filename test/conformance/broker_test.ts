@@ -198,3 +198,13 @@ test("clients tell producers and channels of events, and report counters, which 
   });
   assert.deepEqual([seen?.role, seen?.metrics], ["producer", { frames: 7 }]);
 });
+
+test("a broker and its clients list more channels than one page has", async () => {
+  await using t = await leakCheck();
+  const broker = await startedBroker(t);
+  const { client } = await clientOf(t, broker);
+  const names = Array.from({ length: 1_100 }, (_, i) => `page/c${1_000 + i}`);
+  await Promise.all(names.map((name) => client.registerProducer(name)));
+  assert.deepEqual(broker.channels("page/*").map(({ name }) => name), names);
+  assert.deepEqual((await client.listChannels("page/*")).map(({ name }) => name), names);
+});

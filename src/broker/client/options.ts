@@ -13,7 +13,7 @@ import { type PlainKeys, plainKeys, plainOption, type PlainOptions } from "../pl
 export interface BrokerClientOptions {
   /** The broker's CURVE public key, Z85, for a messenger with keys. */
   serverKey?: string | undefined;
-  /** What the client is called in lists. @default {the messenger's name, or none} */
+  /** What the client is called in lists. Clients that share a connection have the name of the first. @default {none} */
   name?: string | undefined;
   /**
    * How long, in milliseconds, `connect` waits for a broker. Without one it goes on without, and connects as soon as there is

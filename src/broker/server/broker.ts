@@ -132,7 +132,7 @@ export class Broker implements AsyncDisposable {
     const options = optionsOf(given);
     options.signal?.throwIfAborted();
     const pair = await keysOf(options);
-    const keys = new KeyList(() => {});
+    const keys = new KeyList();
     if (options.allow !== undefined) keys.set(options.allow);
     const messenger = await Messenger.create(messengerOptions(options, pair, keys));
     try {
@@ -183,7 +183,7 @@ export class Broker implements AsyncDisposable {
 
   /** The channels, in the order of their names. @param match A glob, such as `lab/*`. */
   channels(match?: string): ChannelView[] {
-    return this.#registry.list({ match }).channels;
+    return this.#registry.list({ match, limit: Infinity }).channels;
   }
 
   /**

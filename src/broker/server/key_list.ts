@@ -8,12 +8,6 @@ const lookEveryMs = 1_000;
 export class KeyList implements Disposable {
   #keys: ReadonlySet<string> | null = null;
   #cancel: CancelTimer | null = null;
-  readonly #changed: () => void;
-
-  /** @param changed Called when another list is in force. */
-  constructor(changed: () => void) {
-    this.#changed = changed;
-  }
 
   /** Whether a key may connect. */
   has(key: string): boolean {
@@ -32,7 +26,6 @@ export class KeyList implements Disposable {
       }
     }
     this.#keys = keys === "any" ? null : new Set(keys);
-    this.#changed();
   }
 
   /**
