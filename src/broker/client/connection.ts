@@ -33,7 +33,7 @@ import {
  * How long, in milliseconds, one attempt to reach an endpoint lasts, if there are others or not. The pauses between dials grow to a
  * twentieth of it: 300 clients that dialled ten times a second kept a broker from starting.
  */
-const attemptMs = { several: 2_000, one: 10_000 };
+const attemptMs = { first: 1_000, several: 2_000, one: 10_000 };
 /** Registrations that are under way at a time. */
 const atOnce = 256;
 
@@ -146,11 +146,6 @@ export class BrokerConnection implements RegistrationHost {
     return this.#lastFailure;
   }
 
-  /** A text for the broker, for messages. */
-  get text(): string {
-    return `the broker at ${this.#endpoints.join(", ")}`;
-  }
-
   /** A snapshot of the counters. */
   stats(): ConnectionStats {
     let registered = 0;
@@ -201,8 +196,9 @@ export class BrokerConnection implements RegistrationHost {
 
   /** The error of something that needs a broker. */
   unreachable(cause: unknown = this.#lastFailure): ZeromeshError {
-    const why = cause === null ? "" : `: ${errorText(cause)}`;
-    return new ZeromeshError("PEER_UNREACHABLE", `${this.text} does not answer${why}`.replace("t", "T"), {
+    const why = cause === null ? "; is it started, and is this its endpoint?" : `: ${errorText(cause)}`;
+    const where = this.#endpoints.join(", ");
+    return new ZeromeshError("PEER_UNREACHABLE", `The broker at ${where} does not answer${why}`, {
       ran: "no",
       cause: cause ?? undefined,
     });
@@ -210,11 +206,8 @@ export class BrokerConnection implements RegistrationHost {
 
   /** Waits until a broker answers. @throws {ZeromeshError} `PEER_UNREACHABLE`; the signal's reason. */
   async whenUp(timeoutMs: number, signal?: AbortSignal): Promise<void> {
-    await this.changed.until(() => this.#broker !== null, {
-      timeoutMs,
-      signal,
-      late: () => this.unreachable(),
-    });
+    const late = (): ZeromeshError => this.unreachable();
+    await this.changed.until(() => this.#broker !== null, { timeoutMs, signal, late });
   }
 
   /** Remembers a registration, which is made whenever a broker is reached, until {@link forget}. */
@@ -276,13 +269,19 @@ export class BrokerConnection implements RegistrationHost {
     for (const one of [...this.#registrations]) this.forget(one);
   }
 
+  /** The first attempt ends early, so that whoever waits for it learns why it failed. */
+  #attemptMs(): number {
+    if (this.#counts.connects === 0 && this.#lastFailure === null) return attemptMs.first;
+    return this.#endpoints.length > 1 ? attemptMs.several : attemptMs.one;
+  }
+
   /** Reaches a broker, and stays until it is lost. */
   async #live(healthy: () => void): Promise<void> {
     const { signal } = this.#abort;
     const endpoint = this.#endpoints[this.#next++ % this.#endpoints.length]!;
     const instance = await this.messenger.connect(endpoint, {
       serverKey: this.#serverKey,
-      timeoutMs: this.#endpoints.length > 1 ? attemptMs.several : attemptMs.one,
+      timeoutMs: this.#attemptMs(),
       signal,
     });
     const notices = anchorsAt(this.port).anchor({ unattachedTimeoutMs: requestMs });
